@@ -1,0 +1,127 @@
+"""Blobs: an array and its gradient; parameters: blobs that a solver moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from protonet.device import Device
+
+Array = Any
+"""An ndarray of NumPy or CuPy; ``Device.xp`` says which."""
+
+Shape = tuple[int, ...]
+
+
+class Blob:
+    """An array ``data`` and, where gradients are wanted, ``diff`` of the same shape."""
+
+    __slots__ = ("data", "diff", "name")
+
+    def __init__(self, name: str, data: Array, diff: Array | None = None) -> None:
+        self.name = name
+        self.data = data
+        self.diff = diff
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(self.data.shape)
+
+
+class Param(Blob):
+    """A learnable blob.
+
+    ``lr_mult`` and ``decay_mult`` scale the solver's learning rate and weight decay for it.
+    Layers that share a parameter hold the same ``Param``, or a ``view`` of it in another shape.
+    """
+
+    __slots__ = ("decay_mult", "lr_mult", "owner")
+
+    def __init__(
+        self,
+        name: str,
+        data: Array,
+        diff: Array | None = None,
+        lr_mult: float = 1.0,
+        decay_mult: float = 1.0,
+        owner: Param | None = None,
+    ) -> None:
+        super().__init__(name, data, diff)
+        self.lr_mult = lr_mult
+        self.decay_mult = decay_mult
+        self.owner = owner
+
+    @property
+    def wanted(self) -> bool:
+        """Whether its gradient is wanted: as in Caffe, not when ``lr_mult`` is 0."""
+        return self.lr_mult != 0
+
+    def view(self, shape: Shape) -> Param:
+        """The same memory in another shape of the same count (``share_mode: PERMISSIVE``)."""
+        return Param(
+            self.name,
+            self.data.reshape(shape),
+            None if self.diff is None else self.diff.reshape(shape),
+            self.lr_mult,
+            self.decay_mult,
+            owner=self.owner or self,
+        )
+
+
+@dataclass(frozen=True)
+class Group:
+    """A run of neighbouring parameters of a store with equal multipliers: ``[start, stop)``."""
+
+    start: int
+    stop: int
+    lr_mult: float
+    decay_mult: float
+
+
+class ParamStore:
+    """All parameters of a net in one flat array ``data``, their gradients in another, ``diff``.
+
+    A solver then moves a few long vectors instead of many short ones, and several processes
+    exchange one array. ``params`` keeps the order of the net; in the flat arrays, parameters
+    with equal multipliers are neighbours and each starts on a 64-byte boundary (the gaps are zero).
+    """
+
+    def __init__(
+        self, params: Sequence[Param], device: Device, dtype: Any, *, gradients: bool = True
+    ) -> None:
+        """Move ``params`` (no views) into flat arrays; their values stay, their gradients are 0.
+
+        Without ``gradients`` there is no memory for them: ``diff`` is empty and each param's None.
+        """
+        self.params = list(params)
+        self.device = device
+        align = 64 // np.dtype(dtype).itemsize
+        kinds = dict.fromkeys((p.lr_mult, p.decay_mult) for p in self.params)
+        self._places: dict[int, slice] = {}
+        groups, end = [], 0
+        for lr_mult, decay_mult in kinds:
+            start = end
+            for index, param in enumerate(self.params):
+                if (param.lr_mult, param.decay_mult) == (lr_mult, decay_mult):
+                    self._places[index] = slice(end, end + param.data.size)
+                    end += -(-param.data.size // align) * align
+            groups.append(Group(start, end, lr_mult, decay_mult))
+        self.groups = tuple(groups)
+        self.data = device.zeros((end,), dtype)
+        self.diff = device.zeros((end if gradients else 0,), dtype)
+        for param, data in zip(self.params, self.split(self.data), strict=True):
+            data[...] = param.data
+            param.data, param.diff = data, None
+        if gradients:
+            for param, diff in zip(self.params, self.split(self.diff), strict=True):
+                param.diff = diff
+
+    def split(self, flat: Array) -> list[Array]:
+        """The part of each parameter in ``flat`` (an array like ``data``), in its own shape."""
+        return [
+            flat[self._places[index]].reshape(param.data.shape)
+            for index, param in enumerate(self.params)
+        ]

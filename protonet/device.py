@@ -1,0 +1,191 @@
+"""The processor that arrays live on. The only module that imports cupy."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from protonet.errors import DeviceError
+
+PHILOX_SOURCE = r"""
+// Philox4x64-10 (Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011), with the
+// counter order of numpy.random.Philox: block b of a stream uses counter + b + 1.
+extern "C" __global__ void uniform(
+    float* out, unsigned long long n, unsigned long long key0, unsigned long long key1,
+    const unsigned long long* iteration)
+{
+    unsigned long long block = blockIdx.x * (unsigned long long)blockDim.x + threadIdx.x;
+    if (block * 8 >= n) return;
+    unsigned long long c0 = block + 1, c1 = 0, c2 = *iteration, c3 = 0, k0 = key0, k1 = key1;
+    for (int round = 0; round < 10; ++round) {
+        unsigned long long h0 = __umul64hi(0xD2E7470EE14C6C93ULL, c0), l0 = 0xD2E7470EE14C6C93ULL * c0;
+        unsigned long long h1 = __umul64hi(0xCA5A826395121157ULL, c2), l1 = 0xCA5A826395121157ULL * c2;
+        c0 = h1 ^ c1 ^ k0; c1 = l1; c2 = h0 ^ c3 ^ k1; c3 = l0;
+        k0 += 0x9E3779B97F4A7C15ULL; k1 += 0xBB67AE8584CAA73BULL;
+    }
+    unsigned long long words[4] = {c0, c1, c2, c3};
+    for (int i = 0; i < 8; ++i) {
+        unsigned long long at = block * 8 + i;
+        if (at >= n) return;
+        unsigned int half = (unsigned int)(words[i / 2] >> (32 * (i % 2)));
+        out[at] = (half >> 8) * (1.0f / 16777216.0f);
+    }
+}
+"""
+
+
+class Device:
+    """A processor: ``cpu`` (NumPy) or ``cuda:N`` (CuPy).
+
+    ``xp`` is the array module; layers are written on it and never import either.
+
+    Raises:
+        DeviceError: for a name of another form, or a GPU that is not there.
+    """
+
+    def __init__(self, name: str = "cpu") -> None:
+        self.name = name
+        kind, _, index = name.partition(":")
+        self.is_cpu = kind == "cpu" and not index
+        self.xp: Any = np
+        self._uniform_kernel: Any = None
+        if self.is_cpu:
+            return
+        if kind != "cuda" or not (index or "0").isdigit():
+            raise DeviceError(f"unknown device '{name}'; expected 'cpu' or 'cuda:N'")
+        try:
+            import cupy
+        except ImportError as error:
+            raise DeviceError(
+                f"device '{name}' needs CuPy, which is not installed: "
+                "pip install 'protonet[cuda12]' (or [cuda13])"
+            ) from error
+        try:
+            count = cupy.cuda.runtime.getDeviceCount()
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            raise DeviceError(f"device '{name}': no usable GPU ({error})") from error
+        if int(index or 0) >= count:
+            raise DeviceError(f"device '{name}' is not there; this machine has {count} GPU(s)")
+        cupy.cuda.Device(int(index or 0)).use()
+        self.xp = cupy
+
+    def empty(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+        return self.xp.empty(shape, dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+        return self.xp.zeros(shape, dtype)
+
+    def put(self, host: np.ndarray, out: Any) -> None:
+        """Copy a NumPy array into ``out``, an array of this device with the same count."""
+        if self.is_cpu:
+            np.copyto(out, host.reshape(out.shape), casting="same_kind")
+        else:
+            out.set(np.ascontiguousarray(host, dtype=out.dtype).reshape(out.shape))
+
+    def get(self, array: Any) -> np.ndarray:
+        """The array as NumPy; on the CPU the array itself."""
+        return array if self.is_cpu else array.get()
+
+    def synchronize(self) -> None:
+        """Wait for all work that was queued; nothing to do on a CPU."""
+        if not self.is_cpu:
+            self.xp.cuda.Device().synchronize()
+
+    def memory(self) -> tuple[int, int]:
+        """Free and total memory in bytes."""
+        if not self.is_cpu:
+            free, total = self.xp.cuda.runtime.memGetInfo()
+            return int(free), int(total)
+        import os
+
+        page = os.sysconf("SC_PAGE_SIZE")
+        return os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
+
+    @contextmanager
+    def out_of_memory(self, what: str) -> Iterator[None]:
+        """Turn a failed allocation inside the block into a ``DeviceError`` that names ``what``."""
+        failures: tuple[type[BaseException], ...] = (MemoryError,)
+        if not self.is_cpu:
+            failures += (self.xp.cuda.memory.OutOfMemoryError,)
+        try:
+            yield
+        except failures as error:
+            free, total = self.memory()
+            raise DeviceError(
+                f"device '{self.name}' is out of memory: {what} "
+                f"({free >> 20} MiB of {total >> 20} MiB are free); try a smaller batch"
+            ) from error
+
+
+class Clock:
+    """The count of forward passes that a net has made: the only state of its random numbers."""
+
+    def __init__(self, device: Device) -> None:
+        self._device_iteration = None if device.is_cpu else device.zeros((1,), np.uint64)
+        self._iteration = 0
+
+    @property
+    def iteration(self) -> int:
+        return self._iteration
+
+    @iteration.setter
+    def iteration(self, value: int) -> None:
+        self._iteration = value
+        if self._device_iteration is not None:
+            self._device_iteration.fill(value)
+
+    @property
+    def on_device(self) -> Any:
+        """The iteration as one uint64 in the GPU's memory, for kernels; None on a CPU."""
+        return self._device_iteration
+
+
+class RandomStream:
+    """Uniform numbers that are a function of ``(seed, name, iteration)``, equal on every device."""
+
+    def __init__(self, device: Device, seed: int, name: str, clock: Clock | None = None) -> None:
+        self.device = device
+        self.key = (seed & (2**64 - 1), zlib.crc32(name.encode()))
+        self.clock = clock or Clock(device)
+        self._bits = np.random.Philox(key=np.array(self.key, np.uint64))
+        self._generator = np.random.Generator(self._bits)
+
+    def uniform(self, out: Any) -> None:
+        """Fill the float32 array ``out`` (contiguous) with numbers of [0, 1) for this iteration."""
+        if self.device.is_cpu:
+            self.host().random(dtype=np.float32, out=out)
+            return
+        xp = self.device.xp
+        if self.device._uniform_kernel is None:
+            self.device._uniform_kernel = xp.RawKernel(PHILOX_SOURCE, "uniform")
+        blocks = -(-out.size // (8 * 128))
+        self.device._uniform_kernel(
+            (blocks,),
+            (128,),
+            (
+                out,
+                np.uint64(out.size),
+                np.uint64(self.key[0]),
+                np.uint64(self.key[1]),
+                self.clock.on_device,
+            ),
+        )
+
+    def host(self) -> np.random.Generator:
+        """NumPy's generator at the start of this iteration's numbers, for work on the CPU."""
+        self._bits.state = {
+            "bit_generator": "Philox",
+            "state": {
+                "counter": np.array([0, 0, self.clock.iteration, 0], np.uint64),
+                "key": np.array(self.key, np.uint64),
+            },
+            "buffer": np.zeros(4, np.uint64),
+            "buffer_pos": 4,
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
+        return self._generator

@@ -1,0 +1,106 @@
+"""Every error that a user can cause, and the exit code of its kind.
+
+A class owns its exit code, so the command line needs no table: it prints the
+message of whatever ``ProtonetError`` reaches it and leaves with ``exit_code``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake in a text: what is wrong, where, and what would work.
+
+    ``line`` and ``column`` count from 1; 0 means that the place is not known.
+    ``excerpt`` is the line of the text without its newline.
+    """
+
+    message: str
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    excerpt: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        parts = [f"{place}: {self.message}" if place else self.message]
+        if self.excerpt and self.column:
+            lead = "".join("\t" if c == "\t" else " " for c in self.excerpt[: self.column - 1])
+            parts += [f"    {self.excerpt}", f"    {lead}^"]
+        if self.hint:
+            parts.append(f"    {self.hint}")
+        return "\n".join(parts)
+
+
+class ProtonetError(Exception):
+    """Base of all errors that are a user's to mend."""
+
+    exit_code = 1
+
+
+class UsageError(ProtonetError):
+    """Options that contradict each other, a file that is not there, an existing folder."""
+
+    exit_code = 2
+
+
+class NetworkError(ProtonetError):
+    """Mistakes in a network or solver definition; carries every one that was found."""
+
+    exit_code = 3
+
+    def __init__(self, mistakes: Iterable[Mistake] | str) -> None:
+        self.mistakes = (Mistake(mistakes),) if isinstance(mistakes, str) else tuple(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class LayerError(ProtonetError):
+    """What a layer refuses, said without its place: the plan adds file, line, name and type.
+
+    ``path`` names the field at fault inside the layer's message, such as
+    ``("bottom", 1)`` or ``("inner_product_param", "num_output")``.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, path: Sequence[str | int] = (), hint: str = "") -> None:
+        super().__init__(message)
+        self.path = tuple(path)
+        self.hint = hint
+
+
+class DataError(ProtonetError):
+    """A database, record, image or mean that cannot be read or does not fit."""
+
+    exit_code = 4
+
+
+class FormatError(ProtonetError):
+    """A file of weights or state that is damaged, of another kind, or of another net."""
+
+    exit_code = 5
+
+
+class DeviceError(ProtonetError):
+    """A processor that is not there or has not enough memory."""
+
+    exit_code = 6
+
+
+class TrainingError(ProtonetError):
+    """Training that cannot go on, such as a loss that is not finite."""
+
+    exit_code = 7
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the nearest of ``known``, or an empty string."""
+    options = list(known)
+    folded = {option.lower(): option for option in options}
+    matches = get_close_matches(name.lower(), list(folded), n=1, cutoff=0.6)
+    return f"; did you mean '{folded[matches[0]]}'?" if matches else ""

@@ -1,0 +1,197 @@
+"""The Layer contract: what every layer is, and what the base checks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from protonet.blob import Array, Param, Shape
+from protonet.device import Device, RandomStream
+from protonet.errors import LayerError
+from protonet.proto.caffe_pb2 import TRAIN, FillerParameter, LayerParameter
+
+
+class Reads(Enum):
+    """What a layer's backward pass may look at, beside the gradients of its tops."""
+
+    BOTTOMS = "bottoms"
+    TOPS = "tops"
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A parameter that a layer declares: its shape and how it is filled.
+
+    ``lr_mult`` and ``decay_mult`` override what the prototxt says (BatchNorm's statistics).
+    """
+
+    shape: Shape
+    filler: FillerParameter | None = None
+    lr_mult: float | None = None
+    decay_mult: float | None = None
+
+    @property
+    def count(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a layer may know of the run that it is part of: settings, never arrays.
+
+    ``folder`` is where relative file names of the prototxt are looked up after the working
+    directory. ``shuffle`` and ``seed`` are the run's; ``threads`` is how many decode ahead.
+    """
+
+    folder: Path = field(default_factory=Path)
+    seed: int = 0
+    shuffle: bool = False
+    threads: int = 2
+
+    def find(self, name: str) -> Path:
+        """The path that a file name in a prototxt means: as Caffe reads it, else beside the text."""
+        direct = Path(name)
+        beside = self.folder / name
+        return beside if not direct.exists() and beside.exists() else direct
+
+
+class Layer:
+    """One step of a net.
+
+    ``setup`` reads ``self.spec``; ``infer`` and ``declare`` are pure; ``build`` makes scratch;
+    ``forward`` and ``backward`` write into the arrays they are given and allocate nothing.
+
+    Class attributes tell the plan what it may do:
+
+    - ``bottoms`` and ``tops``: the least and the greatest number (None = no limit).
+    - ``pairs``: as many tops as bottoms, each top made from the bottom beside it.
+    - ``no_gradient``: the bottoms that never get a gradient (labels).
+    - ``backward_reads``: which arrays ``backward`` looks at. From it the plan grants in-place
+      memory: a top may overwrite its bottom when ``in_place`` is true and neither this layer nor
+      the bottom's producer needs the old values.
+    - ``in_place``: each element of a top depends only on the same element of its bottom (or the
+      layer reads all of the bottom before it writes), so both may be one array.
+    - ``shares_storage``: the first top is the first bottom in another shape; where the plan lets
+      them share memory, ``forward`` and ``backward`` are not called. May be set in ``setup``.
+    - ``is_loss``: the first top weighs 1 in the objective unless ``loss_weight`` says otherwise,
+      and a missing top is made up.
+    """
+
+    type: ClassVar[str] = ""
+    bottoms: ClassVar[tuple[int, int | None]] = (1, 1)
+    tops: ClassVar[tuple[int, int | None]] = (1, 1)
+    pairs: ClassVar[bool] = False
+    no_gradient: frozenset[int] = frozenset()
+    backward_reads: frozenset[Reads] = frozenset({Reads.BOTTOMS, Reads.TOPS})
+    in_place: bool = False
+    shares_storage: bool = False
+    is_loss: ClassVar[bool] = False
+
+    def __init__(
+        self, spec: LayerParameter, phase: int = TRAIN, around: Surroundings | None = None
+    ) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.phase = phase
+        self.around = around or Surroundings()
+        self.params: list[Param] = []
+        self.device: Device
+        self.random: RandomStream
+        self.dtype: Any = np.float32
+
+    @property
+    def training(self) -> bool:
+        """Whether the net that holds this layer is in phase TRAIN."""
+        return self.phase == TRAIN
+
+    @property
+    def xp(self) -> Any:
+        """The array module of the device: numpy or cupy."""
+        return self.device.xp
+
+    # The contract.
+
+    def setup(self) -> None:
+        """Read ``self.spec`` into attributes; raise LayerError for values that cannot be."""
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        """Bottom shapes to top shapes; raise LayerError where they do not fit."""
+        raise NotImplementedError
+
+    def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
+        """The parameters for these bottom shapes."""
+        return []
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        """Make scratch arrays (``self.scratch``) for these bottom shapes."""
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        """Write the tops."""
+        raise NotImplementedError
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        """Write each wanted bottom gradient (None = not wanted); add to each ``param.diff``."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        """What an exact resume must restore beside parameters: JSON values only."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a ``state`` again."""
+
+    def close(self) -> None:
+        """Release files and threads."""
+
+    # What the base offers.
+
+    def attach(self, device: Device, dtype: Any, random: RandomStream) -> None:
+        """Give the layer its processor; the net calls it before ``build``."""
+        self.device, self.dtype, self.random = device, dtype, random
+
+    def scratch(self, shape: Shape, dtype: Any = None) -> Array:
+        """An uninitialised array of the layer's own."""
+        return self.device.empty(shape, self.dtype if dtype is None else dtype)
+
+    def check_arity(self) -> None:
+        """Raise LayerError when the spec has too few or too many bottoms or tops."""
+        for kind, names, (least, most) in (
+            ("bottom", self.spec.bottom, self.bottoms),
+            ("top", self.spec.top, self.tops),
+        ):
+            found = len(names)
+            if found < least or (most is not None and found > most):
+                bounds = f"{least}" if most == least else f"{least} to {most}"
+                if most is None:
+                    bounds = f"at least {least}"
+                path = (kind, most) if most is not None and found > most else ()
+                raise LayerError(f"expected {bounds} {kind} blob(s), got {found}", path)
+        if self.pairs and len(self.spec.bottom) != len(self.spec.top):
+            raise LayerError(
+                f"expected one top for each bottom, got {len(self.spec.bottom)} bottom(s) "
+                f"and {len(self.spec.top)} top(s)"
+            )
+
+    def axis(self, shape: Shape, axis: int, path: Sequence[str | int] = ()) -> int:
+        """``axis`` counted from the front (negative counts from the end), checked against shape."""
+        if not -len(shape) <= axis < len(shape):
+            raise LayerError(
+                f"axis {axis} is out of range for a bottom of shape {shape_text(shape)}", path
+            )
+        return axis % len(shape)
+
+
+def shape_text(shape: Shape) -> str:
+    """``10x1x50x50``; ``scalar`` for no axes."""
+    return "x".join(str(extent) for extent in shape) or "scalar"

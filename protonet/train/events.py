@@ -1,0 +1,101 @@
+"""What happens in a training, as values. The trainer emits them; listeners show and store them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Output:
+    """One element of a net's output blob: Caffe prints a line for each.
+
+    ``loss_weight`` is 0 where the blob is no part of the objective.
+    """
+
+    name: str
+    value: float
+    loss_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Started:
+    """The loop begins at ``iteration`` and means to end at ``stop_at``.
+
+    ``per_epoch`` is the number of iterations in an epoch, None where the data has no length.
+    """
+
+    net: str
+    iteration: int
+    stop_at: int
+    per_epoch: float | None = None
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """A sign of life, a few times a second, for progress bars."""
+
+    iteration: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Iterated:
+    """A displayed iteration: smoothed loss, learning rate, outputs of the train net.
+
+    ``iterations`` and ``seconds`` count since the last displayed one.
+    """
+
+    iteration: int
+    loss: float
+    rate: float
+    outputs: tuple[Output, ...]
+    iterations: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A test pass over test net ``net``; outputs are means over its batches."""
+
+    iteration: int
+    net: int
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
+class Snapshotted:
+    """Weights and state are on disk."""
+
+    iteration: int
+    model: Path
+    state: Path
+
+
+@dataclass(frozen=True)
+class Concluded:
+    """The last iteration is done; ``loss`` is one more forward pass (Caffe's closing line)."""
+
+    iteration: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The loop has ended: all iterations done, or interrupted by the user."""
+
+    iteration: int
+    interrupted: bool
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Training cannot go on; ``message`` is what the user is told."""
+
+    iteration: int
+    message: str
+
+
+Event = Started | Ticked | Iterated | Tested | Snapshotted | Concluded | Stopped | Failed
+Listener = Callable[[Event], None]

@@ -1,0 +1,97 @@
+"""Snapshots on disk: weights, solver state, and what an exact resume needs beside Caffe's files."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from protonet.errors import FormatError
+from protonet.formats.atomic import write_atomic
+from protonet.formats.caffemodel import write_model
+from protonet.formats.solverstate import SolverHistory, write_state
+from protonet.proto.caffe_pb2 import NetParameter
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """The snapshots under one ``snapshot_prefix``.
+
+    ``<prefix>_iter_N.caffemodel`` and ``.solverstate`` are Caffe's (with ``.h5`` behind them for
+    ``hdf5``); ``<prefix>_iter_N.resume.json`` holds data positions and random state. The
+    solverstate is written last: a snapshot without it does not count, so a kill at any moment
+    leaves the snapshot before.
+    """
+
+    prefix: Path
+    hdf5: bool = False
+
+    @property
+    def _suffix(self) -> str:
+        return ".h5" if self.hdf5 else ""
+
+    def model(self, iteration: int) -> Path:
+        """The file of weights of an iteration."""
+        return self._path(iteration, f".caffemodel{self._suffix}")
+
+    def state(self, iteration: int) -> Path:
+        """The file of solver state of an iteration."""
+        return self._path(iteration, f".solverstate{self._suffix}")
+
+    def _path(self, iteration: int, ending: str) -> Path:
+        return self.prefix.with_name(f"{self.prefix.name}_iter_{iteration}{ending}")
+
+    def complete(self) -> list[int]:
+        """The iterations whose snapshots are whole, ascending."""
+        pattern = re.compile(
+            re.escape(self.prefix.name) + r"_iter_(\d+)\.solverstate" + re.escape(self._suffix)
+        )
+        if not self.prefix.parent.is_dir():
+            return []
+        found = (pattern.fullmatch(path.name) for path in self.prefix.parent.iterdir())
+        iterations = sorted(int(match[1]) for match in found if match)
+        return [each for each in iterations if self.model(each).exists()]
+
+    def save(
+        self, net: NetParameter, history: SolverHistory, resume: dict[str, Any]
+    ) -> tuple[Path, Path]:
+        """Write the files of one snapshot; return the paths of weights and state.
+
+        Raises:
+            FormatError: when the disk is full or the folder cannot be written.
+        """
+        model, state = self.model(history.iteration), self.state(history.iteration)
+        self.prefix.parent.mkdir(parents=True, exist_ok=True)
+        write_model(model, net)
+        write_atomic(resume_path(state), json.dumps(resume).encode())
+        write_state(state, history)
+        return model, state
+
+
+def resume_path(state: Path) -> Path:
+    """Where the resume file of a solverstate lies."""
+    return state.with_name(
+        state.name.removesuffix(".h5").removesuffix(".solverstate") + ".resume.json"
+    )
+
+
+def read_resume(state: Path) -> dict[str, Any] | None:
+    """What an exact resume needs, or None for a state that Caffe wrote.
+
+    Raises:
+        FormatError: when the file is there but damaged.
+    """
+    path = resume_path(state)
+    if not path.exists():
+        return None
+    try:
+        resume = json.loads(path.read_text())
+    except ValueError as error:
+        raise FormatError(
+            f"{path}: damaged resume file ({error}); delete it to resume from the weights alone"
+        ) from error
+    if not isinstance(resume, dict) or not {"net", "tests", "losses"} <= resume.keys():
+        raise FormatError(f"{path}: not a resume file of protonet")
+    return resume

@@ -1,0 +1,252 @@
+"""The training loop: Caffe's solver steps, test passes and snapshots, told as events."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protonet.errors import FormatError, TrainingError
+from protonet.formats.caffemodel import read_weights
+from protonet.formats.solverstate import SolverHistory, read_state
+from protonet.graph.net import Net
+from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.solvers.rules import make_rule
+from protonet.solvers.schedules import make_schedule
+from protonet.train.diagnosis import explain_divergence
+from protonet.train.events import (
+    Concluded,
+    Event,
+    Failed,
+    Iterated,
+    Listener,
+    Output,
+    Snapshotted,
+    Started,
+    Stopped,
+    Tested,
+    Ticked,
+)
+from protonet.train.smoothing import SmoothedLoss
+from protonet.train.snapshot import Snapshots, read_resume
+
+_TICK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a training ended: iterations done, smoothed loss, whether the user stopped it."""
+
+    iteration: int
+    loss: float
+    interrupted: bool
+
+
+class Trainer:
+    """Runs a solver over a net.
+
+    One iteration is, in Caffe's order: tests where they are due, ``iter_size`` passes forward and
+    backward, display, update, snapshot where it is due.
+
+    Args:
+        solver: Caffe's settings; only what concerns the loop, the rule and the schedule is read.
+        net: the train net.
+        tests: test nets, each with its ``test_iter``.
+        snapshots: where they go; None for a training that leaves no files.
+        listeners: told of every event, in order.
+        per_epoch: iterations in an epoch, where the data has a length.
+    """
+
+    def __init__(
+        self,
+        solver: SolverParameter,
+        net: Net,
+        tests: Sequence[tuple[Net, int]] = (),
+        snapshots: Snapshots | None = None,
+        listeners: Sequence[Listener] = (),
+        per_epoch: float | None = None,
+    ) -> None:
+        self.solver = solver
+        self.net = net
+        self.tests = tuple(tests)
+        self.snapshots = snapshots
+        self.listeners = tuple(listeners)
+        self.per_epoch = per_epoch
+        self.schedule = make_schedule(solver)
+        self.rule = make_rule(solver, net.store, net.device)
+        self.iteration = 0
+        self.smoothed = SmoothedLoss(max(1, solver.average_loss))
+        self._stopping = False
+        self._displayed = (0, 0.0)
+        self._ticked = 0.0
+
+    def stop(self) -> None:
+        """Ask the loop to finish its iteration, take a snapshot and end. Safe in a signal handler."""
+        self._stopping = True
+
+    def run(self) -> Result:
+        """Train until ``max_iter`` or until ``stop``.
+
+        Raises:
+            TrainingError: when the loss is no longer a finite number.
+        """
+        solver = self.solver
+        self._emit(Started(self.net.plan.name, self.iteration, solver.max_iter, self.per_epoch))
+        self._displayed = (self.iteration, time.perf_counter())
+        try:
+            self.advance(solver.max_iter - self.iteration)
+            due = solver.snapshot and self.iteration % solver.snapshot == 0
+            if solver.snapshot_after_train and not (due and self.iteration):
+                self.snapshot()
+            if not self._stopping:
+                self._conclude()
+        except TrainingError as error:
+            self._emit(Failed(self.iteration, str(error)))
+            raise
+        self._emit(Stopped(self.iteration, self._stopping))
+        return Result(self.iteration, self.smoothed.value, self._stopping)
+
+    def advance(self, iterations: int) -> None:
+        """Run so many iterations, or fewer when ``stop`` is called."""
+        solver, net, rule, schedule = self.solver, self.net, self.rule, self.schedule
+        store_diff = net.store.diff
+        forward, backward = net.forward, net.backward
+        every_loss = net.device.is_cpu or self.smoothed.window > 1
+        end = self.iteration + iterations
+        while self.iteration < end and not self._stopping:
+            now = self.iteration
+            if solver.test_interval and now % solver.test_interval == 0:
+                if now > 0 or solver.test_initialization:
+                    self.test()
+            store_diff.fill(0)
+            display = bool(solver.display) and now % solver.display == 0
+            clock = time.perf_counter()
+            tick = clock - self._ticked > _TICK_SECONDS
+            read = every_loss or display or tick
+            loss = 0.0
+            for _ in range(solver.iter_size):
+                forward()
+                backward()
+                if read:
+                    loss += net.loss()
+            if read:
+                self._take_loss(loss / solver.iter_size)
+            rate = schedule.rate(now)
+            if display:
+                self._display(rate)
+            elif tick:
+                self._ticked = clock
+                self._emit(Ticked(now, self.smoothed.value))
+            rule.step(rate, now)
+            self.iteration = now + 1
+            if solver.snapshot and self.iteration % solver.snapshot == 0:
+                self.snapshot()
+
+    def test(self) -> None:
+        """One pass over every test net: the mean of each output over ``test_iter`` batches."""
+        for index, (net, iterations) in enumerate(self.tests):
+            sums: list[np.ndarray] = []
+            names: list[tuple[str, float]] = []
+            for _ in range(iterations):
+                net.forward()
+                outputs = net.outputs()
+                names = [(name, weight) for name, _, weight in outputs]
+                values = [array.astype(np.float64).ravel() for _, array, _ in outputs]
+                sums = [a + b for a, b in zip(sums, values, strict=True)] if sums else values
+            means = tuple(
+                Output(name, float(element) / iterations, weight)
+                for (name, weight), total in zip(names, sums, strict=True)
+                for element in total
+            )
+            self._emit(Tested(self.iteration, index, means))
+
+    def snapshot(self) -> None:
+        """Write the files of this iteration, unless its weights are not finite."""
+        if self.snapshots is None:
+            return
+        if not math.isfinite(float(self.net.store.data.sum())):
+            raise TrainingError(explain_divergence(self.net, self.iteration))
+        history = SolverHistory(
+            self.iteration,
+            str(self.snapshots.model(self.iteration)),
+            self.rule.history(),
+            self.schedule.current_step(self.iteration),
+        )
+        model, state = self.snapshots.save(self.net.message(), history, self._resume_state())
+        self._emit(Snapshotted(self.iteration, model, state))
+
+    def restore(self, state: Path) -> None:
+        """Go on from a .solverstate: weights, history, iteration and, where protonet wrote the
+        snapshot, data positions and random numbers.
+
+        Raises:
+            FormatError: when a file is damaged or of another net.
+        """
+        found = read_state(state)
+        model = Path(found.learned_net)
+        beside = state.with_name(model.name)
+        if beside.exists():
+            model = beside
+        if not found.learned_net or not model.exists():
+            raise FormatError(f"{state}: its weights '{found.learned_net}' are not there")
+        self.net.load(read_weights(model), str(model))
+        self.rule.restore(found.history)
+        self.iteration = found.iteration
+        resume = read_resume(state)
+        if resume is not None:
+            self.net.restore(resume["net"])
+            self.smoothed.restore(resume["losses"])
+            for (net, _), saved in zip(self.tests, resume["tests"], strict=False):
+                net.restore(saved)
+
+    def _resume_state(self) -> dict[str, Any]:
+        return {
+            "net": self.net.state(),
+            "tests": [net.state() for net, _ in self.tests],
+            "losses": self.smoothed.state(),
+        }
+
+    def _take_loss(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise TrainingError(explain_divergence(self.net, self.iteration))
+        self.smoothed.add(loss)
+
+    def _display(self, rate: float) -> None:
+        outputs = tuple(
+            Output(name, float(element), weight)
+            for name, values, weight in self.net.outputs()
+            for element in values.ravel()
+        )
+        then, clock = self._displayed
+        now = time.perf_counter()
+        self._displayed = (self.iteration, now)
+        self._ticked = now
+        self._emit(
+            Iterated(
+                self.iteration,
+                self.smoothed.value,
+                rate,
+                outputs,
+                self.iteration - then,
+                now - clock,
+            )
+        )
+
+    def _conclude(self) -> None:
+        """Caffe's last lines: one more forward pass for the loss, and a last test."""
+        solver = self.solver
+        if solver.display and self.iteration % solver.display == 0:
+            self.net.forward()
+            self._take_loss(self.net.loss())
+            self._emit(Concluded(self.iteration, self.smoothed.value))
+        if solver.test_interval and self.iteration % solver.test_interval == 0:
+            self.test()
+
+    def _emit(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener(event)

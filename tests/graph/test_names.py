@@ -1,0 +1,71 @@
+"""Names become values."""
+
+from google.protobuf import text_format
+
+from protonet.graph.names import AUTOMATIC, Wiring, wire
+from protonet.proto.caffe_pb2 import NetParameter
+
+IN_PLACE = """
+layer { name: "in" type: "Input" top: "x" }
+layer { name: "relu" type: "ReLU" bottom: "x" top: "x" }
+layer { name: "a" type: "Power" bottom: "x" top: "z" }
+layer { name: "b" type: "Power" bottom: "x" top: "b" }
+"""
+
+
+def wired(text: str, automatic: int = 0) -> tuple[Wiring, list[tuple[object, ...]]]:
+    net = text_format.Parse(text, NetParameter())
+    complaints: list[tuple[object, ...]] = []
+    wiring = wire(net.layer, [automatic] * len(net.layer), lambda *said: complaints.append(said))
+    return wiring, complaints
+
+
+def test_in_place_makes_a_second_value_of_the_same_name() -> None:
+    wiring, complaints = wired(IN_PLACE)
+    first, second = wiring.values[0], wiring.values[1]
+    assert (first.name, second.name) == ("x", "x")
+    assert first.consumers == [(1, 0)]
+    assert second.consumers == [(2, 0), (3, 0)]
+    assert wiring.bottoms[2] == (second,)
+    assert not complaints
+
+
+def test_outputs_are_the_unread_values_in_alphabetical_order() -> None:
+    wiring, _ = wired(IN_PLACE)
+    assert [value.name for value in wiring.outputs()] == ["b", "z"]
+
+
+def test_an_unknown_bottom_names_the_nearest_and_the_known_blobs() -> None:
+    _, complaints = wired(
+        'layer { name: "in" type: "Input" top: "data" }'
+        'layer { name: "p" type: "Power" bottom: "dta" top: "y" }'
+    )
+    assert complaints == [
+        (
+            1,
+            ("bottom", 0),
+            "unknown bottom blob 'dta'; did you mean 'data'?",
+            "blobs known here: 'data'",
+        )
+    ]
+
+
+def test_a_bottom_that_is_made_later_says_so() -> None:
+    _, complaints = wired(
+        'layer { name: "p" type: "Power" bottom: "late" top: "y" }'
+        'layer { name: "in" type: "Input" top: "late" }'
+    )
+    assert complaints[0][3] == "layer 'in' makes 'late', but only further down"
+
+
+def test_a_blob_made_twice_is_refused() -> None:
+    _, complaints = wired(
+        'layer { name: "in" type: "Input" top: "x" }layer { name: "other" type: "Input" top: "x" }'
+    )
+    assert complaints[0][:3] == (1, ("top", 0), "top blob 'x' is already made by layer 'in'")
+
+
+def test_a_missing_top_of_a_loss_is_made_up_and_is_no_output() -> None:
+    wiring, _ = wired('layer { name: "l" type: "EuclideanLoss" }', automatic=1)
+    assert [value.name for value in wiring.tops[0]] == [AUTOMATIC]
+    assert wiring.outputs() == ()

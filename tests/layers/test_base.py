@@ -1,0 +1,91 @@
+"""What the base of all layers checks and offers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from protonet.errors import LayerError
+from protonet.layers.base import Layer, Surroundings, Weight, shape_text
+from protonet.proto.caffe_pb2 import TEST, LayerParameter
+
+
+class Two(Layer):
+    bottoms = (1, 2)
+    tops = (1, None)
+
+
+class Paired(Layer):
+    bottoms = (1, None)
+    tops = (1, None)
+    pairs = True
+
+
+def spec(bottoms: int, tops: int) -> LayerParameter:
+    return LayerParameter(bottom=["b"] * bottoms, top=["t"] * tops)
+
+
+@pytest.mark.parametrize(
+    ("cls", "bottoms", "tops", "message", "path"),
+    [
+        (Two, 0, 1, "expected 1 to 2 bottom blob(s), got 0", ()),
+        (Two, 3, 1, "expected 1 to 2 bottom blob(s), got 3", ("bottom", 2)),
+        (Two, 1, 0, "expected at least 1 top blob(s), got 0", ()),
+        (Paired, 2, 1, "expected one top for each bottom, got 2 bottom(s) and 1 top(s)", ()),
+    ],
+)
+def test_arity(
+    cls: type[Layer], bottoms: int, tops: int, message: str, path: tuple[str | int, ...]
+) -> None:
+    with pytest.raises(LayerError) as caught:
+        cls(spec(bottoms, tops)).check_arity()
+    assert str(caught.value) == message
+    assert caught.value.path == path
+
+
+def test_a_right_number_passes() -> None:
+    Two(spec(2, 5)).check_arity()
+    Paired(spec(3, 3)).check_arity()
+
+
+def test_axis_counts_from_either_end() -> None:
+    layer = Layer(LayerParameter())
+    assert layer.axis((2, 3, 5), -1) == 2
+    with pytest.raises(LayerError, match="axis 3 is out of range for a bottom of shape 2x3x5"):
+        layer.axis((2, 3, 5), 3, ("axis",))
+
+
+def test_a_layer_without_parts_says_so() -> None:
+    layer = Layer(LayerParameter(), TEST)
+    assert not layer.training
+    assert layer.declare([]) == []
+    assert layer.state() == {}
+    for call in (
+        lambda: layer.infer([]),
+        lambda: layer.forward([], []),
+        lambda: layer.backward([], [], [], []),
+    ):
+        with pytest.raises(NotImplementedError):
+            call()
+
+
+def test_files_are_found_from_the_working_directory_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside, here = tmp_path / "beside", tmp_path / "here"
+    for folder in (beside, here):
+        folder.mkdir()
+        (folder / "both").touch()
+    (beside / "only").touch()
+    monkeypatch.chdir(here)
+    around = Surroundings(folder=beside)
+    assert around.find("both") == Path("both")
+    assert around.find("only") == beside / "only"
+    assert around.find("none") == Path("none")
+
+
+def test_counts_and_texts_of_shapes() -> None:
+    assert Weight((2, 3, 5)).count == 30
+    assert Weight(()).count == 1
+    assert (shape_text((10, 1, 50)), shape_text(())) == ("10x1x50", "scalar")

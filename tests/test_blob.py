@@ -1,0 +1,68 @@
+"""Parameters and the flat arrays they live in."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from protonet.blob import Blob, Param, ParamStore
+from protonet.device import Device
+
+
+def params() -> list[Param]:
+    shapes = [((2, 3), 1.0, 1.0), ((5,), 2.0, 0.0), ((3, 7), 1.0, 1.0), ((), 0.0, 1.0)]
+    return [
+        Param(str(i), np.full(shape, i + 1.0, np.float32), None, lr_mult, decay_mult)
+        for i, (shape, lr_mult, decay_mult) in enumerate(shapes)
+    ]
+
+
+def test_a_blob_has_the_shape_of_its_data() -> None:
+    assert Blob("x", np.zeros((2, 3))).shape == (2, 3)
+
+
+def test_values_and_order_survive_the_move() -> None:
+    store = ParamStore(params(), Device("cpu"), np.float32)
+    for i, param in enumerate(store.params):
+        np.testing.assert_array_equal(param.data, np.full(param.shape, i + 1.0))
+        assert np.shares_memory(param.data, store.data)
+        assert np.shares_memory(param.diff, store.diff)
+        assert param.diff.shape == param.shape
+    assert not store.diff.any()
+
+
+def test_equal_multipliers_are_neighbours() -> None:
+    store = ParamStore(params(), Device("cpu"), np.float32)
+    assert [(g.lr_mult, g.decay_mult) for g in store.groups] == [(1, 1), (2, 0), (0, 1)]
+    assert store.groups[0].start == 0
+    assert [g.stop for g in store.groups[:-1]] == [g.start for g in store.groups[1:]]
+    store.data[store.groups[0].start : store.groups[0].stop] = -1
+    assert (store.params[0].data == -1).all()
+    assert (store.params[2].data == -1).all()
+    assert (store.params[1].data == 2).all()
+
+
+def test_split_views_any_array_of_the_same_layout() -> None:
+    store = ParamStore(params(), Device("cpu"), np.float32)
+    history = np.zeros_like(store.data)
+    parts = store.split(history)
+    parts[2][...] = 9
+    assert [part.shape for part in parts] == [(2, 3), (5,), (3, 7), ()]
+    assert history.sum() == 9 * 21
+
+
+def test_without_gradients_there_is_no_memory_for_them() -> None:
+    store = ParamStore(params(), Device("cpu"), np.float32, gradients=False)
+    assert store.diff.size == 0
+    assert all(param.diff is None for param in store.params)
+
+
+def test_a_view_is_the_same_memory_in_another_shape() -> None:
+    store = ParamStore(params(), Device("cpu"), np.float32)
+    owner = store.params[2]
+    view = owner.view((7, 3))
+    view.diff[...] = 4
+    assert view.owner is owner
+    assert (owner.diff == 4).all()
+    assert view.view((21,)).owner is owner
+    assert view.wanted
+    assert not store.params[3].wanted

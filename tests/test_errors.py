@@ -1,0 +1,44 @@
+"""How mistakes are shown, and what a near name is."""
+
+import pytest
+
+from protonet import errors
+from protonet.errors import Mistake, NetworkError, nearest
+
+
+def test_a_mistake_shows_its_line_and_a_caret_under_the_place() -> None:
+    mistake = Mistake("no field 'botom'", "net.prototxt", 3, 4, "\t  botom: 1", "try 'bottom'")
+    assert str(mistake) == (
+        "net.prototxt:3:4: no field 'botom'\n    \t  botom: 1\n    \t  ^\n    try 'bottom'"
+    )
+
+
+def test_a_mistake_without_a_place_is_its_message() -> None:
+    assert str(Mistake("nothing here")) == "nothing here"
+
+
+def test_a_network_error_shows_every_mistake() -> None:
+    error = NetworkError([Mistake("one", "f", 1, 2), Mistake("two", "f", 3)])
+    assert str(error) == "f:1:2: one\nf:3: two"
+    assert NetworkError("plain").mistakes == (Mistake("plain"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("inerproduct", "; did you mean 'InnerProduct'?"), ("Zebra", "")],
+)
+def test_nearest(name: str, suffix: str) -> None:
+    assert nearest(name, ["Power", "InnerProduct"]) == suffix
+
+
+def test_every_kind_of_error_has_its_own_exit_code() -> None:
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type)
+        and issubclass(kind, errors.ProtonetError)
+        and kind is not errors.LayerError  # the plan turns it into a NetworkError
+    ]
+    codes = [kind.exit_code for kind in kinds]
+    assert len(set(codes)) == len(codes)
+    assert errors.LayerError.exit_code == errors.NetworkError.exit_code

@@ -1,0 +1,62 @@
+"""Snapshots: complete or not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protonet.errors import FormatError
+from protonet.formats.solverstate import SolverHistory, read_state
+from protonet.proto.caffe_pb2 import NetParameter
+from protonet.train.snapshot import Snapshots, read_resume, resume_path
+
+RESUME = {"net": {"passes": 4}, "tests": [], "losses": {"window": [0.1], "next": 0}}
+
+
+def save(snapshots: Snapshots, iteration: int) -> tuple[Path, Path]:
+    history = SolverHistory(
+        iteration, str(snapshots.model(iteration)), [np.arange(3, dtype=np.float32)], 0
+    )
+    return snapshots.save(NetParameter(name="n"), history, RESUME)
+
+
+def test_files_are_named_as_caffe_names_them(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path / "made" / "reg")
+    model, state = save(snapshots, 150)
+    assert model.name == "reg_iter_150.caffemodel"
+    assert state.name == "reg_iter_150.solverstate"
+    assert read_state(state).iteration == 150
+    assert read_resume(state) == RESUME
+
+
+def test_hdf5_files_end_in_h5(tmp_path: Path) -> None:
+    model, state = save(Snapshots(tmp_path / "s", hdf5=True), 7)
+    assert (model.name, state.name) == ("s_iter_7.caffemodel.h5", "s_iter_7.solverstate.h5")
+    assert read_resume(state) == RESUME
+
+
+def test_only_whole_snapshots_count(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path / "s")
+    assert snapshots.complete() == []
+    for iteration in (20, 3, 100):
+        save(snapshots, iteration)
+    snapshots.state(100).unlink()
+    snapshots.model(20).unlink()
+    (tmp_path / "s_iter_5.solverstate.tmp").touch()
+    (tmp_path / "other_iter_6.solverstate").touch()
+    assert snapshots.complete() == [3]
+    assert Snapshots(tmp_path / "nowhere" / "s").complete() == []
+
+
+def test_a_state_of_caffe_has_no_resume_file(tmp_path: Path) -> None:
+    assert read_resume(tmp_path / "s_iter_1.solverstate") is None
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"net": 1}'])
+def test_a_damaged_resume_file_is_refused(tmp_path: Path, text: str) -> None:
+    state = tmp_path / "s_iter_1.solverstate"
+    resume_path(state).write_text(text)
+    with pytest.raises(FormatError, match=r"s_iter_1\.resume\.json"):
+        read_resume(state)

@@ -1,0 +1,199 @@
+"""The loop: order of events, Caffe's trajectories, stopping, restoring, diverging."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protonet.device import Device
+from protonet.errors import FormatError, TrainingError
+from protonet.graph.net import Net
+from protonet.proto.caffe_pb2 import TEST, SolverParameter
+from protonet.proto.text import Source, read_net, read_solver
+from protonet.graph.plan import plan_net
+from protonet.train import events
+from protonet.train.snapshot import Snapshots
+from protonet.train.trainer import Trainer
+from tests.graph.nets import plan_of
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "solvers"
+
+NET = """
+name: "small"
+layer { name: "data" type: "DummyData" top: "x" top: "t" dummy_data_param {
+  shape { dim: 4 dim: 3 } shape { dim: 4 dim: 2 }
+  data_filler { type: "gaussian" } data_filler { type: "uniform" } } }
+layer { name: "drop" type: "Dropout" bottom: "x" top: "d" }
+layer { name: "ip" type: "InnerProduct" bottom: "d" top: "y"
+  inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" }
+"""
+
+
+def solver_of(**settings: Any) -> SolverParameter:
+    base: dict[str, Any] = {"base_lr": 0.1, "lr_policy": "fixed", "momentum": 0.9, "max_iter": 6}
+    return SolverParameter(**{**base, **settings})
+
+
+def trainer_of(
+    tmp_path: Path, heard: list[events.Event] | None = None, net: str = NET, **settings: Any
+) -> Trainer:
+    solver = solver_of(**settings)
+    device = Device("cpu")
+    train = Net(plan_of(net), device, seed=1)
+    tests = []
+    if solver.test_interval:
+        tests = [(Net(plan_of(net, TEST), device, seed=1, params_of=train), 2)]
+    listeners = [] if heard is None else [heard.append]
+    return Trainer(solver, train, tests, Snapshots(tmp_path / "s"), listeners)
+
+
+def kinds(heard: Sequence[events.Event]) -> list[str]:
+    return [
+        f"{type(event).__name__} {event.iteration}"
+        for event in heard
+        if not isinstance(event, events.Ticked)
+    ]
+
+
+def test_events_come_in_caffes_order(tmp_path: Path) -> None:
+    heard: list[events.Event] = []
+    trainer = trainer_of(tmp_path, heard, max_iter=4, display=2, test_interval=2, snapshot=2)
+    result = trainer.run()
+    assert kinds(heard) == [
+        "Started 0",
+        "Tested 0",
+        "Iterated 0",
+        "Snapshotted 2",
+        "Tested 2",
+        "Iterated 2",
+        "Snapshotted 4",
+        "Concluded 4",
+        "Tested 4",
+        "Stopped 4",
+    ]
+    assert (result.iteration, result.interrupted) == (4, False)
+
+
+def test_test_initialization_and_snapshot_after_train_can_be_off(tmp_path: Path) -> None:
+    heard: list[events.Event] = []
+    trainer_of(
+        tmp_path,
+        heard,
+        max_iter=3,
+        test_interval=5,
+        test_initialization=False,
+        snapshot_after_train=False,
+    ).run()
+    assert kinds(heard) == ["Started 0", "Stopped 3"]
+
+
+@pytest.mark.parametrize(
+    "case", sorted(path.name for path in GOLDEN.iterdir() if (path / "data.npz").exists())
+)
+def test_trajectories_are_caffes(case: str, tmp_path: Path) -> None:
+    folder = GOLDEN / case
+    solver = read_solver(Source.read(folder / "solver.prototxt"))
+    data = np.load(folder / "data.npz")
+    net = Net(plan_net(read_net(Source.read(folder / "net.prototxt")), phase=0), Device("cpu"))
+    weights = {
+        layer: [data[f"param0/{layer}/{i}"] for i in range(len(params))]
+        for layer, params in net.params.items()
+    }
+    net.load(weights, case)
+    trainer = Trainer(solver, net, snapshots=Snapshots(tmp_path / "snap"))
+    train_with(trainer, data, 0, 5)
+    trainer.snapshot()
+    train_with(trainer, data, 5, 8)
+
+    resumed = Net(plan_net(read_net(Source.read(folder / "net.prototxt")), phase=0), Device("cpu"))
+    again = Trainer(solver, resumed)
+    (theirs,) = folder.glob("snap_iter_5.solverstate*")
+    again.restore(theirs)
+    train_with(again, data, 5, 8)
+    check_params(again, data, 8)
+
+
+def train_with(trainer: Trainer, data: Any, start: int, stop: int) -> None:
+    for iteration in range(start, stop):
+        trainer.net.blobs["x"].data[...] = data["x"][iteration]
+        trainer.net.blobs["t"].data[...] = data["t"][iteration]
+        trainer.advance(1)
+        assert trainer.smoothed.losses[-1] == pytest.approx(data["loss"][iteration], rel=1e-4)
+        check_params(trainer, data, iteration + 1)
+
+
+def check_params(trainer: Trainer, data: Any, iteration: int) -> None:
+    for layer, params in trainer.net.params.items():
+        for i, param in enumerate(params):
+            expected = data[f"param/{iteration}/{layer}/{i}"]
+            np.testing.assert_allclose(param.data, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_restored_training_ends_with_the_same_bits(tmp_path: Path) -> None:
+    settings = {"max_iter": 9, "snapshot": 4, "average_loss": 3, "test_interval": 3}
+    heard: list[events.Event] = []
+    whole = trainer_of(tmp_path / "whole", heard, **settings)
+    whole.run()
+    later: list[events.Event] = []
+    resumed = trainer_of(tmp_path / "resumed", later, **settings)
+    resumed.restore(tmp_path / "whole" / "s_iter_4.solverstate")
+    resumed.run()
+    np.testing.assert_array_equal(whole.net.store.data, resumed.net.store.data)
+    assert whole.smoothed.state() == resumed.smoothed.state()
+    assert [e for e in heard if isinstance(e, events.Tested)][-2:] == [
+        e for e in later if isinstance(e, events.Tested)
+    ][-2:]
+
+
+def test_stop_finishes_the_iteration_and_takes_a_snapshot(tmp_path: Path) -> None:
+    heard: list[events.Event] = []
+    trainer = trainer_of(tmp_path, heard, max_iter=50, display=1)
+
+    def stop_at_seven(event: events.Event) -> None:
+        if isinstance(event, events.Iterated) and event.iteration == 7:
+            trainer.stop()
+
+    trainer.listeners += (stop_at_seven,)
+    result = trainer.run()
+    assert (result.iteration, result.interrupted) == (8, True)
+    assert kinds(heard)[-2:] == ["Snapshotted 8", "Stopped 8"]
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_blob(tmp_path: Path) -> None:
+    heard: list[events.Event] = []
+    with np.errstate(all="ignore"), pytest.raises(TrainingError) as caught:
+        trainer_of(tmp_path, heard, max_iter=400, base_lr=1e8).run()
+    message = str(caught.value)
+    assert 'blob "y" of layer "ip" (InnerProduct)' in message
+    assert "smaller learning rate" in message
+    assert isinstance(heard[-1], events.Failed)
+    assert not list(tmp_path.glob("*.caffemodel"))
+
+
+def test_weights_that_are_not_finite_are_never_stored(tmp_path: Path) -> None:
+    trainer = trainer_of(tmp_path)
+    trainer.net.store.data[0] = np.nan
+    with pytest.raises(TrainingError, match="parameter 0 is not finite"):
+        trainer.snapshot()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_state_whose_weights_are_gone(tmp_path: Path) -> None:
+    trainer = trainer_of(tmp_path)
+    trainer.run()
+    (tmp_path / "s_iter_6.caffemodel").unlink()
+    with pytest.raises(FormatError, match=r"s_iter_6\.caffemodel' are not there"):
+        trainer_of(tmp_path / "again").restore(tmp_path / "s_iter_6.solverstate")
+
+
+def test_a_snapshot_that_moved_finds_its_weights_beside_it(tmp_path: Path) -> None:
+    trainer_of(tmp_path / "here").run()
+    (tmp_path / "here").rename(tmp_path / "there")
+    again = trainer_of(tmp_path / "new", max_iter=7)
+    again.restore(tmp_path / "there" / "s_iter_6.solverstate")
+    assert again.iteration == 6
