@@ -1,0 +1,176 @@
+"""Every mistake of a text at once: syntax, unknown names, values of the wrong kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from protonet.errors import nearest
+from protonet.proto.braces import Balance, balance
+from protonet.proto.tree import Entry, Place, Scalar, is_dummy, parse_tree
+
+Finding = tuple[Place, str, str]
+"""Place, message, hint."""
+
+_INTEGERS = {
+    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
+    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
+}
+_FLOATS = {FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE}
+_FLOAT_NAMES = {"inf", "infinity", "nan", "-inf", "-infinity", "-nan"}
+_BOOLS = {"true", "false", "True", "False", "t", "f", "0", "1"}
+
+
+def diagnose(text: str, descriptor: Descriptor) -> list[Finding]:
+    """All mistakes of ``text`` read as a message of ``descriptor``, in the order of the text."""
+    balanced = balance(text)
+    findings = _brace_findings(text, balanced)
+    syntax = parse_tree(balanced.text)
+    findings += syntax.faults
+    findings += _check_message(syntax.entries, descriptor)
+    return sorted(findings)
+
+
+def _brace_findings(text: str, balanced: Balance) -> list[Finding]:
+    found: list[Finding] = []
+    for brace in balanced.unclosed:
+        of = f" of '{brace.field}'" if brace.field else ""
+        found.append((place_of(text, brace.offset), f"the '{brace.text}'{of} is never closed", ""))
+    for brace in balanced.stray:
+        found.append((place_of(text, brace.offset), f"this '{brace.text}' closes nothing", ""))
+    return found
+
+
+def place_of(text: str, offset: int) -> Place:
+    """Line and column of an offset, from 1."""
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def _check_message(entries: Sequence[Entry], descriptor: Descriptor) -> Iterator[Finding]:
+    """The mistakes of the fields of one message."""
+    seen: dict[str, Entry] = {}
+    for entry in entries:
+        field = descriptor.fields_by_name.get(entry.name)
+        if field is None:
+            near = nearest(entry.name, descriptor.fields_by_name)
+            hint = "" if near else _where_known(entry.name, descriptor)
+            yield entry.place, f"no field '{entry.name}' in {descriptor.name}{near}", hint
+            continue
+        if not field.is_repeated:
+            if entry.in_list:
+                yield entry.place, f"'{entry.name}' takes one value, not a list", ""
+            elif entry.name in seen:
+                line, column = seen[entry.name].place
+                yield (
+                    entry.place,
+                    f"'{entry.name}' is given twice in {descriptor.name}",
+                    f"it may be given once; the first is at line {line}, column {column}",
+                )
+            seen.setdefault(entry.name, entry)
+        yield from _check_entry(entry, field)
+
+
+def _where_known(name: str, descriptor: Descriptor) -> str:
+    """Which parameter message of this one has the field that was written outside of it."""
+    if name in ("layer", "layers"):
+        return "is a '}' missing above?"
+    owners = [
+        f"{field.name} {{ {name} }}"
+        for field in descriptor.fields
+        if field.message_type is not None and name in field.message_type.fields_by_name
+    ]
+    return f"it belongs into {' or '.join(owners[:3])}" if owners else ""
+
+
+def _check_entry(entry: Entry, field: FieldDescriptor) -> Iterator[Finding]:
+    if field.message_type is not None:
+        if entry.children is None:
+            if entry.value is None or not is_dummy(entry.value):
+                yield (
+                    entry.value.place if entry.value else entry.place,
+                    f"'{field.name}' is a {field.message_type.name}, not a single value",
+                    f"write {field.name} {{ ... }}",
+                )
+            return
+        yield from _check_message(entry.children, field.message_type)
+        yield from _check_required(entry, field.message_type)
+    elif entry.value is None:
+        yield entry.place, f"'{field.name}' takes {_kind(field)}, not {{ ... }}", ""
+    elif not is_dummy(entry.value):
+        message = _check_scalar(entry.value, field)
+        if message:
+            yield entry.value.place, message, ""
+
+
+def _check_required(entry: Entry, descriptor: Descriptor) -> Iterator[Finding]:
+    given = {child.name for child in entry.children or ()}
+    missing = [
+        f"'{field.name}'"
+        for field in descriptor.fields
+        if field.is_required and field.name not in given
+    ]
+    if missing:
+        yield entry.place, f"{descriptor.name} needs {' and '.join(missing)}", ""
+
+
+def _kind(field: FieldDescriptor) -> str:
+    if field.enum_type is not None:
+        return "one of " + ", ".join(value.name for value in field.enum_type.values)
+    if field.cpp_type in _INTEGERS:
+        return "a whole number" + ("" if _INTEGERS[field.cpp_type][0] else " of at least 0")
+    if field.cpp_type in _FLOATS:
+        return "a number"
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return "true or false"
+    return "a text in quotes"
+
+
+def _check_scalar(value: Scalar, field: FieldDescriptor) -> str:
+    """What is wrong with a single value of a field; empty when nothing is."""
+    refusal = f"'{field.name}' takes {_kind(field)}, not {value.text}"
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        return "" if value.kind == "STRING" else refusal
+    if value.kind == "STRING":
+        return refusal
+    if field.enum_type is not None:
+        if value.kind == "NUMBER":
+            known = {str(each.number) for each in field.enum_type.values}
+            return "" if value.text in known else refusal
+        names = [each.name for each in field.enum_type.values]
+        if value.text in names:
+            return ""
+        near = nearest(value.text, names)
+        return (
+            f"no value '{value.text}' in {field.enum_type.name}"
+            f"{near or '; expected one of ' + ', '.join(names)}"
+        )
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return "" if value.text in _BOOLS else refusal
+    if field.cpp_type in _FLOATS:
+        fits = value.kind == "NUMBER" or value.text.lower() in _FLOAT_NAMES
+        return "" if fits else refusal
+    number = _integer(value)
+    if number is None:
+        return refusal
+    low, high = _INTEGERS[field.cpp_type]
+    return "" if low <= number <= high else refusal
+
+
+def _integer(value: Scalar) -> int | None:
+    """The whole number that is written (decimal, octal or hexadecimal); None for another text."""
+    if value.kind != "NUMBER":
+        return None
+    digits = value.text.removeprefix("-")
+    base = 10
+    if digits[:2] in ("0x", "0X"):
+        base = 16
+    elif digits.startswith("0") and digits.isdigit():
+        base = 8
+    try:
+        number = int(digits, base)
+    except ValueError:
+        return None
+    return -number if value.text.startswith("-") else number

@@ -1,0 +1,69 @@
+"""Which layers a net keeps in a state: phase, level and stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from protonet.errors import NetworkError
+from protonet.proto.caffe_pb2 import NetState, NetStateRule
+from protonet.proto.text import NetDefinition
+
+
+def state(phase: int, level: int = 0, stages: Sequence[str] = ()) -> NetState:
+    """A NetState message."""
+    return NetState(phase=phase, level=level, stage=stages)  # type: ignore[arg-type]
+
+
+def matches(rule: NetStateRule, state: NetState) -> bool:
+    """Whether every condition of the rule holds in ``state``."""
+    if rule.HasField("phase") and rule.phase != state.phase:
+        return False
+    if rule.HasField("min_level") and state.level < rule.min_level:
+        return False
+    if rule.HasField("max_level") and state.level > rule.max_level:
+        return False
+    stages = set(state.stage)
+    return stages.issuperset(rule.stage) and stages.isdisjoint(rule.not_stage)
+
+
+def filter_layers(definition: NetDefinition, state: NetState) -> NetDefinition:
+    """The definition with only the layers that ``state`` keeps, and with that state.
+
+    A layer stays when it has no rules, when any include rule matches, or when no exclude rule
+    does.
+
+    Raises:
+        NetworkError: for layers that have both include and exclude rules.
+    """
+    mistakes = [
+        definition.source.mistake(
+            (*origin, "exclude"),
+            f'layer "{layer.name}" ({layer.type}): has both include and exclude rules',
+            "give it one kind only",
+        )
+        for layer, origin in zip(definition.net.layer, definition.origins, strict=True)
+        if layer.include and layer.exclude
+    ]
+    if mistakes:
+        raise NetworkError(mistakes)
+    kept = [
+        index
+        for index, layer in enumerate(definition.net.layer)
+        if _stays(layer.include, layer.exclude, state)
+    ]
+    net = type(definition.net)()
+    net.CopyFrom(definition.net)
+    del net.layer[:]
+    net.layer.extend(definition.net.layer[index] for index in kept)
+    net.state.CopyFrom(state)
+    return NetDefinition(
+        net, definition.source, tuple(definition.origins[index] for index in kept)
+    )
+
+
+def _stays(
+    include: Sequence[NetStateRule], exclude: Sequence[NetStateRule], state: NetState
+) -> bool:
+    if include:
+        return any(matches(rule, state) for rule in include)
+    return not any(matches(rule, state) for rule in exclude)

@@ -1,0 +1,201 @@
+"""Prototxt to messages, with every mistake shown where it stands; messages to prototxt."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from google.protobuf import text_format
+from google.protobuf.message import Message
+
+from protonet.errors import Mistake, NetworkError, UsageError
+from protonet.proto import braces
+from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
+from protonet.proto.diagnose import diagnose
+from protonet.proto.tree import Entry, Place, find, parse_tree
+
+SIZE_LIMIT = 64 * 2**20
+"""Characters of the longest text that is read."""
+
+DEPTH_LIMIT = 100
+"""The deepest nesting of braces: real nets use five."""
+
+Where = tuple[str | int, ...]
+"""A path inside a message, such as ``("layer", 3, "bottom", 1)``."""
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text and the name it is shown under in messages."""
+
+    name: str
+    text: str = field(repr=False)
+
+    @staticmethod
+    def read(path: str | Path) -> Source:
+        """Read a file, or standard input for ``-``.
+
+        Raises:
+            UsageError: for a file that is absent, unreadable or no text.
+        """
+        if str(path) == "-":
+            return Source("<stdin>", _decode(sys.stdin.buffer.read(SIZE_LIMIT + 1), "<stdin>"))
+        try:
+            with Path(path).open("rb") as file:
+                data = file.read(SIZE_LIMIT + 1)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+        return Source(str(path), _decode(data, str(path)))
+
+    @cached_property
+    def _entries(self) -> Sequence[Entry]:
+        return parse_tree(braces.balance(self.text).text).entries
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.split("\n")
+
+    def position(self, path: Sequence[str | int]) -> Place | None:
+        """Line and column of the longest part of ``path`` that is in the text.
+
+        ``("layer", 3, "bottom", 1)`` is the second bottom of the fourth layer. None where the
+        text has nothing of the path.
+        """
+        return find(self._entries, path)
+
+    def mistake(self, path: Sequence[str | int], message: str, hint: str = "") -> Mistake:
+        """A mistake at the place that ``path`` names."""
+        return self.mistake_at(self.position(path), message, hint)
+
+    def mistake_at(self, place: Place | None, message: str, hint: str = "") -> Mistake:
+        """A mistake at a line and column."""
+        if place is None:
+            return Mistake(message, self.name, hint=hint)
+        line, column = place
+        excerpt = self._lines[line - 1] if line <= len(self._lines) else ""
+        return Mistake(message, self.name, line, column, excerpt.rstrip("\r"), hint)
+
+
+def _decode(data: bytes, name: str) -> str:
+    """The bytes as text, refusing what is no prototxt with a word on what it looks like."""
+    if len(data) > SIZE_LIMIT:
+        raise UsageError(f"{name}: is longer than {SIZE_LIMIT >> 20} MiB; no prototxt is")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" not in text:
+        return text
+    looks = "a binary file"
+    if data.startswith(b"\x89HDF"):
+        looks = "an HDF5 file"
+    elif data.startswith(b"\x89PNG") or data.startswith(b"\xff\xd8"):
+        looks = "an image"
+    elif name.endswith((".caffemodel", ".binaryproto", ".solverstate")):
+        looks = "a binary file of Caffe"
+    raise UsageError(f"{name}: is {looks}, but a prototxt text is expected")
+
+
+@dataclass(frozen=True)
+class NetDefinition:
+    """A net as text gave it.
+
+    ``origins`` has for each of ``net.layer`` the path where it stands in ``source``, so that a
+    mistake found late still points at its line.
+    """
+
+    net: NetParameter
+    source: Source
+    origins: tuple[Where, ...]
+
+
+def parse(source: Source, kind: type[M]) -> M:
+    """Read a text as a message.
+
+    Protobuf's own parser reads right texts fast; when it refuses, the grammar finds every mistake.
+
+    Raises:
+        NetworkError: with all mistakes, in the order of the text.
+    """
+    if len(source.text) > SIZE_LIMIT:
+        raise NetworkError([Mistake(f"longer than {SIZE_LIMIT >> 20} MiB", source.name)])
+    nesting = braces.depth(source.text)
+    if nesting > DEPTH_LIMIT:
+        raise NetworkError(
+            [Mistake(f"{nesting} braces deep; at most {DEPTH_LIMIT} are read", source.name)]
+        )
+    try:
+        return text_format.Parse(source.text, kind())
+    except (text_format.ParseError, RecursionError, ValueError) as error:
+        findings = diagnose(source.text, kind.DESCRIPTOR)
+        mistakes = [source.mistake_at(*finding) for finding in findings]
+        raise NetworkError(mistakes or [_as_protobuf_says(source, error)]) from None
+
+
+def _as_protobuf_says(source: Source, error: Exception) -> Mistake:
+    """Protobuf's own message, for a text in which our diagnosis finds nothing wrong."""
+    match = re.match(r"(\d+):(\d+) : (.*)", str(error), re.DOTALL)
+    if match is None:
+        return Mistake(str(error), source.name)
+    message = match[3].split("': ", 1)[-1] if match[3].startswith("'") else match[3]
+    return source.mistake_at((int(match[1]), int(match[2])), message)
+
+
+def read_net(source: Source) -> NetDefinition:
+    """Read a net of any dialect and bring it to today's.
+
+    Raises:
+        NetworkError: with every mistake that the text alone shows.
+    """
+    from protonet.proto.upgrade import upgrade
+
+    net = parse(source, NetParameter)
+    _check(net, source)
+    origins: list[Where] = [("layer", i) for i in range(len(net.layer))]
+    return upgrade(NetDefinition(net, source, tuple(origins)))
+
+
+def _check(net: NetParameter, source: Source) -> None:
+    """Structural mistakes that any dialect can have."""
+    mistakes = []
+    if net.layer and net.layers:
+        mistakes.append(
+            source.mistake(
+                ("layers", 0),
+                "both 'layer' and the older 'layers' are used",
+                "write all layers in one of the two dialects",
+            )
+        )
+    for i, layer in enumerate(net.layer):
+        for name in ("name", "type"):
+            if not getattr(layer, name):
+                other = layer.type if name == "name" else layer.name
+                mistakes.append(
+                    source.mistake(("layer", i), f"this layer ('{other}') has no {name}")
+                )
+    if mistakes:
+        raise NetworkError(mistakes)
+
+
+def read_solver(source: Source) -> SolverParameter:
+    """Read a solver of any dialect and bring it to today's.
+
+    Raises:
+        NetworkError: with every mistake that the text alone shows.
+    """
+    from protonet.proto.upgrade import upgrade_solver
+
+    return upgrade_solver(parse(source, SolverParameter))
+
+
+def write_text(message: Message) -> str:
+    """A message as prototxt; numbers in their shortest form."""
+    return text_format.MessageToString(message)
+
