@@ -79,6 +79,15 @@ class Device:
     def zeros(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
         return self.xp.zeros(shape, dtype)
 
+    def pinned(self, shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
+        """A host array that is copied to this device fast."""
+        if self.is_cpu:
+            return np.empty(shape, dtype)
+        import cupyx
+
+        array: np.ndarray = cupyx.empty_pinned(shape, dtype)
+        return array
+
     def put(self, host: np.ndarray, out: Any) -> None:
         """Copy a NumPy array into ``out``, an array of this device with the same count."""
         if self.is_cpu:

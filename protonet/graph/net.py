@@ -124,8 +124,8 @@ class Net:
 
     # Weights and state.
 
-    def load(self, weights: Mapping[str, Sequence[np.ndarray]], source: str) -> LoadReport:
-        """Copy weights in by layer name, as Caffe does.
+    def load(self, weights: Mapping[str, Sequence[np.ndarray | None]], source: str) -> LoadReport:
+        """Copy weights in by layer name, as Caffe does; None leaves a parameter as it is.
 
         Raises:
             FormatError: listing every layer whose count or shapes of parameters differ; nothing
@@ -144,7 +144,7 @@ class Net:
                 f"layer '{name}' parameter {i}: expected {shape_text(param.shape)}, "
                 f"got {shape_text(array.shape)}"
                 for i, (param, array) in enumerate(zip(params, found, strict=True))
-                if not shapes_fit(array.shape, param.shape)
+                if array is not None and not shapes_fit(array.shape, param.shape)
             ]
         if problems:
             raise FormatError(
@@ -152,7 +152,8 @@ class Net:
             )
         for name in loaded:
             for param, array in zip(self.params[name], weights[name], strict=True):
-                self.device.put(np.asarray(array, self.dtype), param.data)
+                if array is not None:
+                    self.device.put(np.asarray(array, self.dtype), param.data)
         return LoadReport(
             tuple(loaded),
             tuple(name for name in self.params if name not in loaded),

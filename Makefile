@@ -1,0 +1,54 @@
+# make demo   makes .venv, installs, and runs the four steps of the README
+# make test   everything that .ci/run checks
+# make lint, make format, make bench, make proto
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+GRADIENTS := examples/prototxt/gradients/net.prototxt
+
+.PHONY: demo test lint format bench proto clean
+
+$(VENV)/stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "protonet needs Python 3.11 or newer: make PYTHON=python3.x $(MAKECMDGOALS)"; exit 1; }
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV) || \
+	  { echo "no venv: on Debian, apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/stamp-dev: $(VENV)/stamp
+	$(BIN)/python -m pip install --quiet --editable '.[dev,hdf5]'
+	@touch $@
+
+demo: $(VENV)/stamp
+	rm -rf demo
+	$(BIN)/protonet create-db gradients demo/data -x 50 -y 50 -c 100 --val-count 20 --seed 1
+	$(BIN)/protonet check $(GRADIENTS) --data demo/data/train_images --labels demo/data/train_labels
+	$(BIN)/protonet train $(GRADIENTS) --data demo/data/train_images --labels demo/data/train_labels \
+	  --val-data demo/data/val_images --val-labels demo/data/val_labels \
+	  --mean demo/data/train_mean.binaryproto --epochs 15 --out demo/run
+	$(BIN)/protonet infer demo/run demo/data/test.png
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+
+lint: $(VENV)/stamp-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/stamp-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/stamp
+	$(BIN)/python benchmarks/seed_network.py
+	$(BIN)/python benchmarks/startup.py
+
+proto: $(VENV)/stamp-dev
+	$(BIN)/protoc -Iproto --python_out=protonet/proto --pyi_out=protonet/proto proto/caffe.proto
+
+clean:
+	rm -rf $(VENV) demo build dist

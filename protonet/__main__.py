@@ -1,0 +1,6 @@
+"""``python -m protonet``."""
+
+from protonet.cli import main
+
+if __name__ == "__main__":
+    main()

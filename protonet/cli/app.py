@@ -1,0 +1,123 @@
+"""The program: finds the command that is asked for, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from protonet.cli.terminal import complain, wants_color
+from protonet.errors import DeviceError, NetworkError, ProtonetError
+
+_INTERRUPTED = 130
+_COMMANDS = {
+    "create-db": "create_db",
+    "check": "check",
+    "train": "train",
+    "infer": "infer",
+    "layers": "layers",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports the module of a command when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which a person meets them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name; None where there is none."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"protonet.cli.{_COMMANDS[cmd_name]}")
+        command: click.Command = module.command
+        self.commands[cmd_name] = command
+        return command
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    try:
+        found = version("protonet")
+    except PackageNotFoundError:
+        found = "(not installed)"
+    click.echo(f"protonet {found}")
+    ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version and leave.",
+)
+def app() -> None:
+    """Train Caffe network definitions and ask the trained nets about images.
+
+    \b
+    Examples:
+      protonet create-db gradients data -x 50 -y 50 -c 100
+      protonet check net.prototxt --data data/train_images --labels data/train_labels
+      protonet train net.prototxt --data data/train_images --labels data/train_labels
+      protonet infer runs/net-20260131-120000 data/test.png
+      protonet layers InnerProduct
+
+    `protonet COMMAND --help` shows the options of a command, with examples.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program with ``arguments`` (by default the process's) and return its exit code.
+
+    A user's mistake becomes a message on standard error; no traceback is shown for it.
+    """
+    color = None if wants_color() else False
+    try:
+        code = app.main(arguments, prog_name="protonet", standalone_mode=False, color=color)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        complain("interrupted")
+        return _INTERRUPTED
+    except NetworkError as error:
+        _show_mistakes(error)
+        return error.exit_code
+    except ProtonetError as error:
+        complain(str(error))
+        return error.exit_code
+    except MemoryError:
+        complain("out of memory; a smaller --batch-size needs less")
+        return DeviceError.exit_code
+    except OSError as error:
+        return _system_error(error)
+
+
+def _show_mistakes(error: NetworkError) -> None:
+    for mistake in error.mistakes:
+        complain(str(mistake))
+    if len(error.mistakes) > 1:
+        click.echo(f"{len(error.mistakes)} mistakes", err=True)
+
+
+def _system_error(error: OSError) -> int:
+    """Say what the operating system refused; silence when the reader of a pipe has gone."""
+    if error.errno == errno.EPIPE:
+        # The interpreter flushes standard output once more on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    what = error.strerror if error.strerror is not None else str(error)
+    complain(f"{error.filename}: {what}" if error.filename is not None else what)
+    return ProtonetError.exit_code

@@ -1,0 +1,114 @@
+"""``protonet create-db``: make a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from protonet.cli.terminal import console, shows_bars
+
+
+@click.group("create-db", short_help="Make a data set to train on.")
+def command() -> None:
+    """Make a data set to train on.
+
+    \b
+    Examples:
+      protonet create-db gradients data
+      protonet create-db gradients data -x 50 -y 50 -c 1000 --val-count 100 --seed 1
+    """
+
+
+@command.command("gradients", short_help="Gray images with their gradients as labels.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-x",
+    "--width",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Width of an image in pixels.",
+)
+@click.option(
+    "-y",
+    "--height",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Height of an image in pixels.",
+)
+@click.option(
+    "-c",
+    "--count",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Number of training images.",
+)
+@click.option(
+    "--val-count",
+    type=click.IntRange(1),
+    default=None,
+    help="Number of validation images; by default a fifth of the training images.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of the random slopes: equal seeds make equal data.",
+)
+@click.option("--raw", is_flag=True, help="Store pixels as they are instead of PNG-encoded.")
+def gradients(
+    folder: Path,
+    width: int,
+    height: int,
+    count: int,
+    val_count: int | None,
+    seed: int,
+    raw: bool,
+) -> None:
+    """Make gray images that brighten along x and y, labelled with the two slopes.
+
+    Writes into the new folder DIR the LMDBs train_images, train_labels, val_images and
+    val_labels, the mean images of both sets, and test.png with both slopes 0.5. The slopes are
+    drawn from [-0.5, 0.5).
+
+    \b
+    Examples:
+      protonet create-db gradients data
+      protonet create-db gradients data -x 50 -y 40 -c 1000 --val-count 100 --seed 1
+      protonet create-db gradients data --raw
+    """
+    from protonet.data.create import create_gradients
+
+    if val_count is None:
+        val_count = max(1, count // 5)
+    where = console()
+    if not shows_bars(where):
+        create_gradients(folder, width, height, count, val_count, seed, raw, None)
+    else:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = (TextColumn("images"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, console=where, transient=True) as bar:
+            task = bar.add_task("images", total=count + val_count)
+            create_gradients(
+                folder,
+                width,
+                height,
+                count,
+                val_count,
+                seed,
+                raw,
+                lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    click.echo(
+        f"{count} training and {val_count} validation images of {width}x{height} in {folder}"
+    )
+    click.echo(
+        "next: protonet train NETWORK.prototxt "
+        f"--data {folder / 'train_images'} --labels {folder / 'train_labels'} "
+        f"--val-data {folder / 'val_images'} --val-labels {folder / 'val_labels'}"
+    )

@@ -1,0 +1,81 @@
+"""What all commands share in speaking to a person: colours, tables, bars."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# A table that goes to a file or a pipe is never folded.
+_UNBOUNDED = 10_000
+
+
+def wants_color() -> bool:
+    """Whether the environment leaves colours on (https://no-color.org)."""
+    return not os.environ.get("NO_COLOR")
+
+
+def complain(message: str) -> None:
+    """Print an error on standard error."""
+    color = None if wants_color() else False
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True, color=color)
+
+
+def note(message: str) -> None:
+    """Print a remark on standard error."""
+    click.echo(message, err=True)
+
+
+def console() -> Console:
+    """Standard output as rich writes to it: coloured and folded on a terminal only."""
+    from rich.console import Console
+
+    found = Console(file=sys.stdout, highlight=False)
+    return found if found.is_terminal else Console(width=_UNBOUNDED, highlight=False)
+
+
+def shows_bars(where: Console) -> bool:
+    """Whether a bar can be redrawn in place there."""
+    return where.is_terminal and not where.is_dumb_terminal
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: int = 0) -> None:
+    """Print rows under the titles ``columns``; the last ``right`` columns are set to the right."""
+    from rich import box
+    from rich.table import Table
+
+    where = console()
+    table = Table(
+        box=box.SIMPLE_HEAD if where.is_terminal else None,
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    for index, title in enumerate(columns):
+        justify_right = index >= len(columns) - right
+        table.add_column(title, justify="right" if justify_right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_plain(cell) for cell in row))
+    where.print(table)
+
+
+def byte_count(count: int) -> str:
+    """``1.5 MiB``: a count of bytes for people."""
+    size = float(count)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024 or unit == "GiB":
+            break
+        size /= 1024
+    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,11 @@
+"""The layers: the contract, the table of types, and one module a chapter.
+
+Importing this package registers every type.
+"""
+
+from protonet.errors import LayerError
+from protonet.layers import activations, common, losses, utility
+from protonet.layers.base import Layer
+from protonet.layers.registry import layer_class, layer_types, register
+
+__all__ = ["Layer", "LayerError", "layer_class", "layer_types", "register"]

@@ -1,0 +1,168 @@
+"""Fillers: the first values of parameters.
+
+In what follows, a weight of shape ``(n, k, ...)`` has ``fan_in = count / n`` and
+``fan_out = count / k`` (``count`` where there is no second axis), as in Caffe.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from protonet.blob import Shape
+from protonet.errors import LayerError, nearest
+from protonet.layers.base import Weight, shape_text
+from protonet.proto.caffe_pb2 import FillerParameter
+
+Filler = Callable[[FillerParameter, Shape, np.random.Generator, Any], np.ndarray]
+
+
+def fill(
+    filler: FillerParameter | None, shape: Shape, generator: np.random.Generator, dtype: Any
+) -> np.ndarray:
+    """The first values of a parameter, on the host; zeros where ``filler`` is None.
+
+    Raises:
+        LayerError: for a filler that ``check_filler`` refuses.
+    """
+    if filler is None:
+        return np.zeros(shape, dtype)
+    check_filler(filler, shape)
+    return _FILLERS[filler.type](filler, shape, generator, np.dtype(dtype))
+
+
+def check_filler(filler: FillerParameter, shape: Shape, path: Sequence[str | int] = ()) -> None:
+    """Raise LayerError where ``filler`` cannot fill ``shape``; ``path`` is its field."""
+    if filler.type not in _FILLERS:
+        raise LayerError(
+            f"unknown filler type '{filler.type}'{nearest(filler.type, _FILLERS)}",
+            (*path, "type"),
+            f"known are {', '.join(sorted(_FILLERS))}",
+        )
+    if filler.type == "uniform" and filler.min > filler.max:
+        raise LayerError(
+            f"expected min <= max in a uniform filler, got {filler.min:g} and {filler.max:g}",
+            (*path, "min"),
+        )
+    if filler.type == "gaussian" and filler.std < 0:
+        raise LayerError(
+            f"expected std >= 0 in a gaussian filler, got {filler.std:g}", (*path, "std")
+        )
+    if filler.type == "bilinear" and (len(shape) != 4 or shape[2] != shape[3]):
+        raise LayerError(
+            f"a bilinear filler needs 4 axes with a square kernel, got {shape_text(shape)}",
+            (*path, "type"),
+        )
+
+
+def filled_weight(shape: Shape, filler: FillerParameter, path: Sequence[str | int]) -> Weight:
+    """The parameter of this shape with this filler, which is checked first."""
+    check_filler(filler, shape, path)
+    return Weight(shape, filler)
+
+
+def constant(
+    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
+) -> np.ndarray:
+    """``value`` everywhere."""
+    return np.full(shape, filler.value, dtype)
+
+
+def uniform(
+    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
+) -> np.ndarray:
+    """U[min, max)."""
+    return _uniform(shape, filler.min, filler.max, generator, dtype)
+
+
+def gaussian(
+    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
+) -> np.ndarray:
+    """N(mean, std^2); with ``sparse`` s >= 0 each value is kept with probability s / n, else 0.
+
+    n is the first extent: about s inputs of each column of outputs are then connected.
+    """
+    values = _normal(shape, filler.std, generator, dtype)
+    values += filler.mean
+    if filler.sparse >= 0:
+        outputs = shape[0] if shape else 1
+        values *= generator.random(shape) < filler.sparse / max(outputs, 1)
+    return values
+
+
+def positive_unitball(
+    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
+) -> np.ndarray:
+    """U[0, 1), then scaled so that the values of each index of the first axis add up to 1."""
+    values = _uniform(shape, 0.0, 1.0, generator, dtype)
+    rows = values.reshape(shape[0] if shape else 1, -1)
+    rows /= rows.sum(axis=1, keepdims=True)
+    return values
+
+
+def xavier(
+    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
+) -> np.ndarray:
+    """U[-a, a) with a = sqrt(3 / fan) (Glorot and Bengio, AISTATS 2010)."""
+    bound = math.sqrt(3.0 / _fan(filler, shape))
+    return _uniform(shape, -bound, bound, generator, dtype)
+
+
+def msra(
+    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
+) -> np.ndarray:
+    """N(0, 2 / fan) (He et al., ICCV 2015)."""
+    return _normal(shape, math.sqrt(2.0 / _fan(filler, shape)), generator, dtype)
+
+
+def bilinear(
+    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
+) -> np.ndarray:
+    """The kernel of bilinear upsampling, for a Deconvolution whose stride is half the kernel.
+
+    With f = ceil(w / 2) and c = (w - 1) / (2 f), the value at (y, x) is
+    (1 - |x / f - c|) (1 - |y / f - c|).
+    """
+    width = shape[3]
+    f = math.ceil(width / 2)
+    c = (width - 1) / (2 * f)
+    ramp = 1 - np.abs(np.arange(width) / f - c)
+    return np.broadcast_to(np.outer(ramp, ramp), shape).astype(dtype)
+
+
+_FILLERS: dict[str, Filler] = {
+    function.__name__: function
+    for function in (constant, uniform, gaussian, positive_unitball, xavier, msra, bilinear)
+}
+
+
+def _uniform(
+    shape: Shape, low: float, high: float, generator: np.random.Generator, dtype: Any
+) -> np.ndarray:
+    values = generator.random(shape, dtype=dtype)
+    values *= high - low
+    values += low
+    return values
+
+
+def _normal(
+    shape: Shape, deviation: float, generator: np.random.Generator, dtype: Any
+) -> np.ndarray:
+    values = generator.standard_normal(shape, dtype=dtype)
+    values *= deviation
+    return values
+
+
+def _fan(filler: FillerParameter, shape: Shape) -> float:
+    """How many inputs or outputs a value has, by ``variance_norm``; at least 1."""
+    count = math.prod(shape)
+    fan_in = count / shape[0] if shape else 1
+    fan_out = count / shape[1] if len(shape) > 1 else count
+    if filler.variance_norm == FillerParameter.FAN_OUT:
+        return max(fan_out, 1)
+    if filler.variance_norm == FillerParameter.AVERAGE:
+        return max((fan_in + fan_out) / 2, 1)
+    return max(fan_in, 1)

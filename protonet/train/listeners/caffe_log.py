@@ -1,0 +1,135 @@
+"""Caffe's log lines, so that scripts which parse Caffe's output read ours.
+
+Source: a log of Caffe 1.0. Each line names the source file and line of Caffe that would have
+written it, because log parsers look for them; a failure, for which Caffe has no line, names us.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from protonet.train.events import (
+    Concluded,
+    Event,
+    Failed,
+    Iterated,
+    Output,
+    Snapshotted,
+    Started,
+    Stopped,
+    Tested,
+)
+
+_SOLVING = "solver.cpp:289"
+_STOPPED_EARLY = "solver.cpp:311"
+_CONCLUDED = "solver.cpp:327"
+_DONE = "solver.cpp:332"
+_TOOL_DONE = "caffe.cpp:250"
+_DISPLAY = "solver.cpp:239"
+_TRAIN_OUTPUT = "solver.cpp:258"
+_TESTING = "solver.cpp:347"
+_TEST_OUTPUT = "solver.cpp:414"
+_RATE = "sgd_solver.cpp:112"
+_FAILED = "protonet:0"
+_MODEL = {False: ("solver.cpp:464", "binary proto"), True: ("solver.cpp:474", "HDF5")}
+_STATE = {False: ("sgd_solver.cpp:284", "binary proto"), True: ("sgd_solver.cpp:294", "HDF5")}
+
+
+class CaffeLog:
+    """Writes each event as the lines that Caffe would log for it.
+
+    Args:
+        target: a text stream, which stays open, or the path of a file to append to, which is
+            open from ``Started`` to ``Stopped`` or ``Failed``.
+        now: the local time that a line is stamped with.
+    """
+
+    def __init__(
+        self, target: TextIO | Path, *, now: Callable[[], datetime] = datetime.now
+    ) -> None:
+        self._path = target if isinstance(target, Path) else None
+        self._stream = None if isinstance(target, Path) else target
+        self._now = now
+        self._pid = os.getpid()
+
+    def __call__(self, event: Event) -> None:
+        lines = _lines(event)
+        if not lines:
+            return
+        if self._stream is None:
+            assert self._path is not None
+            self._stream = self._path.open("a", encoding="utf-8")
+        severity = "E" if isinstance(event, Failed) else "I"
+        stamp = f"{severity}{self._now():%m%d %H:%M:%S.%f} {self._pid} "
+        self._stream.write("".join(f"{stamp}{place}] {text}\n" for place, text in lines))
+        self._stream.flush()
+        if isinstance(event, Stopped | Failed):
+            self.close()
+
+    def close(self) -> None:
+        """Close the file, where the log is one; a later event would open it again."""
+        if self._path is not None and self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+def number(value: float) -> str:
+    """``value`` as a C++ stream prints it: six significant digits, no trailing zeros."""
+    return f"{value:g}"
+
+
+def _lines(event: Event) -> list[tuple[str, str]]:
+    """The (source place, text) of each line that ``event`` is worth."""
+    match event:
+        case Started():
+            return [(_SOLVING, f"Solving {event.net}")]
+        case Iterated():
+            return _displayed(event)
+        case Tested():
+            title = f"Iteration {event.iteration}, Testing net (#{event.net})"
+            return [(_TESTING, title), *_outputs(_TEST_OUTPUT, "Test", event.outputs)]
+        case Snapshotted():
+            place, kind = _MODEL[event.model.suffix == ".h5"]
+            state_place, state_kind = _STATE[event.state.suffix == ".h5"]
+            return [
+                (place, f"Snapshotting to {kind} file {event.model}"),
+                (state_place, f"Snapshotting solver state to {state_kind} file {event.state}"),
+            ]
+        case Concluded():
+            return [(_CONCLUDED, f"Iteration {event.iteration}, loss = {number(event.loss)}")]
+        case Stopped(interrupted=True):
+            return [(_STOPPED_EARLY, "Optimization stopped early.")]
+        case Stopped():
+            return [(_DONE, "Optimization Done."), (_TOOL_DONE, "Optimization Done.")]
+        case Failed():
+            return [(_FAILED, line) for line in event.message.splitlines()]
+        case _:
+            return []
+
+
+def _displayed(event: Iterated) -> list[tuple[str, str]]:
+    speed = event.iterations / event.seconds if event.seconds > 0 else 0.0
+    title = (
+        f"Iteration {event.iteration} ({number(speed)} iter/s, "
+        f"{number(event.seconds)}s/{event.iterations} iters), loss = {number(event.loss)}"
+    )
+    return [
+        (_DISPLAY, title),
+        *_outputs(_TRAIN_OUTPUT, "Train", event.outputs),
+        (_RATE, f"Iteration {event.iteration}, lr = {number(event.rate)}"),
+    ]
+
+
+def _outputs(place: str, net: str, outputs: Sequence[Output]) -> list[tuple[str, str]]:
+    lines = []
+    for index, output in enumerate(outputs):
+        text = f"    {net} net output #{index}: {output.name} = {number(output.value)}"
+        if output.loss_weight != 0:
+            weighted = number(output.loss_weight * output.value)
+            text += f" (* {number(output.loss_weight)} = {weighted} loss)"
+        lines.append((place, text))
+    return lines

@@ -1,0 +1,151 @@
+"""metrics.jsonl: what was measured in a training, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from protonet.errors import FormatError
+from protonet.train.events import (
+    Event,
+    Failed,
+    Iterated,
+    Output,
+    Snapshotted,
+    Started,
+    Stopped,
+    Tested,
+)
+
+
+class Metrics:
+    """Appends a line for each displayed iteration, test pass and snapshot, and flushes it.
+
+    Keys of every line: ``event`` ("iterated", "tested" or "snapshotted"), ``iteration``, and
+    ``epoch`` (null where the data has no length). Then, by event:
+
+    - iterated: ``loss`` (smoothed), ``lr``, ``outputs``, ``seconds`` and ``iterations`` since the
+      last line of its kind.
+    - tested: ``net`` (index of the test net), ``loss`` (the weighted sum of its outputs, null
+      where none has a weight), ``outputs``.
+    - snapshotted: ``model`` and ``state``, the names of the two files.
+
+    ``outputs`` maps the name of a blob to its value, or to a list for a blob of several
+    elements. Floats are written so that they read back as the same float; one that is not finite
+    is null, because JSON has no word for it.
+
+    Args:
+        path: the file; what it holds already is kept, but for a last line that was torn when a
+            run was killed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._per_epoch: float | None = None
+        self._stream: TextIO | None = None
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Started():
+                self._per_epoch = event.per_epoch
+            case Iterated():
+                self._write(
+                    "iterated",
+                    event.iteration,
+                    loss=_finite(event.loss),
+                    lr=_finite(event.rate),
+                    outputs=_by_name(event.outputs),
+                    seconds=event.seconds,
+                    iterations=event.iterations,
+                )
+            case Tested():
+                self._write(
+                    "tested",
+                    event.iteration,
+                    net=event.net,
+                    loss=objective(event.outputs),
+                    outputs=_by_name(event.outputs),
+                )
+            case Snapshotted():
+                self._write(
+                    "snapshotted",
+                    event.iteration,
+                    model=event.model.name,
+                    state=event.state.name,
+                )
+            case Stopped() | Failed():
+                self.close()
+            case _:
+                pass
+
+    def close(self) -> None:
+        """Close the file; a later event would open it again."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _write(self, kind: str, iteration: int, **values: Any) -> None:
+        if self._stream is None:
+            _drop_torn_line(self.path)
+            self._stream = self.path.open("a", encoding="utf-8")
+        epoch = None if self._per_epoch is None else iteration / self._per_epoch
+        line = {"event": kind, "iteration": iteration, "epoch": epoch, **values}
+        self._stream.write(json.dumps(line, allow_nan=False) + "\n")
+        self._stream.flush()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics file, in order; none for a file that is not there.
+
+    A last line without its newline is left out: a run that was killed wrote it.
+
+    Raises:
+        FormatError: for a line that is no JSON object, with its number.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}: not a metrics file: {error}") from error
+    lines = []
+    for number, line in enumerate(text.split("\n")[:-1], 1):
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise FormatError(f"{path}:{number}: not a JSON object: {error}") from error
+        if not isinstance(entry, dict):
+            raise FormatError(f"{path}:{number}: expected a JSON object, got {line[:60]}")
+        lines.append(entry)
+    return lines
+
+
+def objective(outputs: Sequence[Output]) -> float | None:
+    """The weighted sum of the outputs; None where no output has a weight, or it is not finite."""
+    weighted = [output.loss_weight * output.value for output in outputs if output.loss_weight]
+    return _finite(math.fsum(weighted)) if weighted and all(map(math.isfinite, weighted)) else None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _by_name(outputs: Sequence[Output]) -> dict[str, Any]:
+    values: dict[str, list[float | None]] = {}
+    for output in outputs:
+        values.setdefault(output.name, []).append(_finite(output.value))
+    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut what follows the last newline of the file, where there is a file."""
+    if not path.exists():
+        return
+    with path.open("rb+") as stream:
+        content = stream.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            stream.truncate(whole)

@@ -1,0 +1,211 @@
+"""loss.png: the losses and the learning rate of a whole run."""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from protonet.formats.atomic import write_atomic
+from protonet.train.events import Event, Failed, Iterated, Snapshotted, Started, Stopped, Tested
+from protonet.train.listeners.metrics import objective, read_metrics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SECONDS_BETWEEN_DRAWINGS = 5.0
+_GREATEST_SHARE_OF_TIME = 0.05
+_LOG_DECADES = 1.5
+_MOST_POINTS = 4000
+_NOISY = 60
+_TRAIN, _VALIDATION, _RATE = "#1f6fb4", "#d95f02", "#8c8c8c"
+
+
+class Series:
+    """A curve of bounded length: where it grows too long, every second point goes."""
+
+    def __init__(self, most: int = _MOST_POINTS) -> None:
+        self.x: list[float] = []
+        self.y: list[float] = []
+        self._most = most
+        self._every = 1
+        self._seen = 0
+
+    def add(self, x: float, y: float | None) -> None:
+        """Take up a point; one without a finite value is left out."""
+        if y is None or not math.isfinite(y):
+            return
+        if self._seen % self._every == 0:
+            self.x.append(x)
+            self.y.append(y)
+        self._seen += 1
+        if len(self.x) > self._most:
+            del self.x[1::2], self.y[1::2]
+            self._every *= 2
+
+
+class LossPlot:
+    """Draws training loss, validation loss and learning rate into a PNG.
+
+    It draws at snapshots and test passes, but not more often than every five seconds nor for
+    more than a twentieth of the time, and once at the end. A resumed run begins with the curves
+    that ``metrics`` holds, so the picture is always of the whole run.
+
+    Args:
+        path: the picture; replaced at once, never half written.
+        metrics: the run's metrics file; by default ``metrics.jsonl`` beside the picture.
+        clock: seconds of a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        metrics: Path | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = path
+        self.metrics = path.with_name("metrics.jsonl") if metrics is None else metrics
+        self._clock = clock
+        self._title = ""
+        self._per_epoch: float | None = None
+        self._training, self._validation, self._rate = Series(), Series(), Series()
+        self._next_drawing = -math.inf
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Started():
+                self._begin(event)
+            case Iterated():
+                self._training.add(self._x(event.iteration), event.loss)
+                self._rate.add(self._x(event.iteration), event.rate)
+            case Tested(net=0):
+                self._validation.add(self._x(event.iteration), objective(event.outputs))
+                self._draw_if_due()
+            case Snapshotted():
+                self._draw_if_due()
+            case Stopped() | Failed():
+                self.draw()
+            case _:
+                pass
+
+    def draw(self) -> None:
+        """Write the picture now; nothing where there is no point yet."""
+        if self._training.x or self._validation.x:
+            write_atomic(self.path, self._render())
+
+    def _begin(self, event: Started) -> None:
+        self._title, self._per_epoch = event.net, event.per_epoch
+        for line in read_metrics(self.metrics):
+            if line["iteration"] >= event.iteration:
+                continue
+            x = self._x(line["iteration"])
+            if line["event"] == "iterated":
+                self._training.add(x, line["loss"])
+                self._rate.add(x, line["lr"])
+            elif line["event"] == "tested" and line["net"] == 0:
+                self._validation.add(x, line["loss"])
+
+    def _x(self, iteration: int) -> float:
+        return iteration if self._per_epoch is None else iteration / self._per_epoch
+
+    def _draw_if_due(self) -> None:
+        began = self._clock()
+        if began < self._next_drawing:
+            return
+        self.draw()
+        cost = self._clock() - began
+        pause = max(_SECONDS_BETWEEN_DRAWINGS, cost / _GREATEST_SHARE_OF_TIME)
+        self._next_drawing = began + pause
+
+    def _render(self) -> bytes:
+        """The picture as PNG bytes, 1280 x 768 pixels."""
+        # The first use on a machine logs that it builds a font cache: noise on a terminal.
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(8, 4.8), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        behind = axes.twinx()
+        axes.set_zorder(behind.get_zorder() + 1)
+        axes.patch.set_visible(False)
+        lines = [*self._draw_losses(axes), *self._draw_rate(behind)]
+        axes.set_title(f"{self._title or 'Training'}: loss", loc="left", fontweight="bold")
+        axes.set_xlabel("iteration" if self._per_epoch is None else "epoch")
+        axes.set_ylabel("loss")
+        axes.grid(color="#000000", alpha=0.1, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines["top"].set_visible(False)
+        axes.legend(handles=lines, edgecolor="none", loc="upper right")
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=160)
+        return buffer.getvalue()
+
+    def _draw_losses(self, axes: Axes) -> list[Any]:
+        train, validation = self._training, self._validation
+        lines: list[Any] = []
+        if len(train.y) > _NOISY:
+            axes.plot(train.x, train.y, color=_TRAIN, alpha=0.25, linewidth=0.8)
+            lines += axes.plot(train.x, smooth(train.y), color=_TRAIN, label="training loss")
+        elif train.y:
+            lines += axes.plot(train.x, train.y, color=_TRAIN, label="training loss")
+        if validation.y:
+            marker = "o" if len(validation.y) <= _NOISY else ""
+            lines += axes.plot(
+                validation.x,
+                validation.y,
+                color=_VALIDATION,
+                marker=marker,
+                markersize=4,
+                label="validation loss",
+            )
+        if reads_better_as_log([*train.y, *validation.y]):
+            axes.set_yscale("log")
+        return lines
+
+    def _draw_rate(self, axes: Axes) -> list[Any]:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(axis="y", colors=_RATE, length=0, labelsize="small")
+        axes.set_ylabel("learning rate", color=_RATE)
+        if not self._rate.y:
+            axes.set_yticks([])
+            return []
+        if reads_better_as_log(self._rate.y):
+            axes.set_yscale("log")
+        return axes.step(
+            self._rate.x,
+            self._rate.y,
+            where="post",
+            color=_RATE,
+            linewidth=1,
+            linestyle=":",
+            label="learning rate",
+        )
+
+
+def reads_better_as_log(values: Sequence[float]) -> bool:
+    """Whether all values are positive and span more than one and a half decades."""
+    if not values or min(values) <= 0:
+        return False
+    return math.log10(max(values)) - math.log10(min(values)) > _LOG_DECADES
+
+
+def smooth(values: Sequence[float]) -> list[float]:
+    """The running mean over a twentieth of the curve, as long as ``values``.
+
+    Near the ends the mean is over what there is of the window.
+    """
+    half = max(1, len(values) // 40)
+    sums = list(accumulate(values, initial=0.0))
+    means = []
+    for index in range(len(values)):
+        first, end = max(0, index - half), min(len(values), index + half + 1)
+        means.append((sums[end] - sums[first]) / (end - first))
+    return means

@@ -1,0 +1,174 @@
+"""The bar that a person watches while a net trains."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from protonet.train.events import (
+    Concluded,
+    Event,
+    Failed,
+    Iterated,
+    Snapshotted,
+    Started,
+    Stopped,
+    Tested,
+    Ticked,
+)
+from protonet.train.listeners.metrics import objective
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+_SECONDS_BETWEEN_DRAWINGS = 0.1
+_NAME_WIDTH = 24
+
+
+class ProgressBar:
+    """Draws epoch, loss, validation loss, iterations per second and the time that is left.
+
+    It draws when an event arrives and enough time has gone by; no thread runs beside the
+    training. Use it as a context manager: whatever ends the training, the cursor comes back.
+
+    Args:
+        console: where to draw; by default standard output.
+        clock: seconds of a clock that never goes back.
+    """
+
+    def __init__(
+        self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        from rich.console import Console
+
+        self.console = Console() if console is None else console
+        self._clock = clock
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._per_epoch: float | None = None
+        self._stop_at = 0
+        self._iteration = 0
+        self._loss: float | None = None
+        self._validation: float | None = None
+        self._drawn = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Started():
+                self._begin(event)
+            case Iterated() | Ticked():
+                self._iteration, self._loss = event.iteration + 1, event.loss
+                self._draw_if_due()
+            case Tested():
+                self._iteration = event.iteration
+                found = objective(event.outputs)
+                self._validation = found if event.net == 0 else self._validation
+                self._draw_if_due()
+            case Snapshotted():
+                self._iteration = event.iteration
+            case Concluded():
+                self._iteration, self._loss = event.iteration, event.loss
+            case Stopped() | Failed():
+                self._iteration = event.iteration
+                self._draw()
+                self.close()
+
+    @property
+    def stream(self) -> TextIO:
+        """A text stream whose lines appear above the bar."""
+        return _AboveBar(self.console)
+
+    def close(self) -> None:
+        """Leave the bar as it stands, on a line of its own, and show the cursor again."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def _begin(self, event: Started) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._per_epoch, self._stop_at = event.per_epoch, event.stop_at
+        self._iteration = event.iteration
+        self._progress = Progress(
+            TextColumn("{task.description}", style="bold", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[position]}", markup=False),
+            TextColumn("{task.fields[losses]}", style="cyan", markup=False),
+            TextColumn("{task.fields[speed]}", markup=False),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            auto_refresh=False,
+            get_time=self._clock,
+            expand=True,
+        )
+        self._task = self._progress.add_task(
+            event.net[:_NAME_WIDTH] or "training",
+            total=event.stop_at,
+            completed=event.iteration,
+            **self._fields(),
+        )
+        self._progress.start()
+        self._drawn = self._clock()
+
+    def _draw_if_due(self) -> None:
+        if self._clock() - self._drawn >= _SECONDS_BETWEEN_DRAWINGS:
+            self._draw()
+
+    def _draw(self) -> None:
+        if self._progress is None or self._task is None:
+            return
+        self._progress.update(self._task, completed=self._iteration)
+        self._progress.update(self._task, **self._fields())
+        self._progress.refresh()
+        self._drawn = self._clock()
+
+    def _fields(self) -> dict[str, Any]:
+        """What the columns beside the bar say, one text a column."""
+        position = f"{self._iteration}/{self._stop_at}"
+        if self._per_epoch is not None:
+            done, all_ = self._iteration / self._per_epoch, self._stop_at / self._per_epoch
+            position = f"epoch {done:.1f}/{all_:g}"
+        losses = [] if self._loss is None else [f"loss {self._loss:.4g}"]
+        if self._validation is not None:
+            losses.append(f"val {self._validation:.4g}")
+        return {"position": position, "losses": "  ".join(losses), "speed": self._speed()}
+
+    def _speed(self) -> str:
+        if self._progress is None or self._task is None:
+            return ""
+        speed = self._progress.tasks[0].speed
+        if speed is None:
+            return ""
+        return f"{speed:,.0f} it/s" if speed >= 10 else f"{speed:.2g} it/s"
+
+
+class _AboveBar(io.TextIOBase, TextIO):
+    """Prints through the console that holds the bar, which moves the bar down."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def writable(self) -> bool:
+        """Lines can be written."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Print ``text``, one or more whole lines, as it is."""
+        self._console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
+        return len(text)

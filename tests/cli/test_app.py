@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from protonet import errors
+from protonet.cli import app as program
+from protonet.cli import main
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "commands.md"
+
+
+def commands(
+    command: click.Command = program.app, path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, click.Command]]:
+    """Every command with the words that call it, groups included."""
+    yield " ".join(("protonet", *path)), command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from commands(found, (*path, name))
+
+
+ALL = dict(commands())
+
+
+def examples(help_text: str) -> list[str]:
+    """The command lines under "Examples:"."""
+    after = help_text.partition("Examples:\n")[2]
+    lines = after.partition("\n\n")[0].splitlines()
+    return [line.strip() for line in lines]
+
+
+def test_the_commands_are_those_of_the_main_path() -> None:
+    assert list(ALL) == [
+        "protonet",
+        "protonet create-db",
+        "protonet create-db gradients",
+        "protonet check",
+        "protonet train",
+        "protonet infer",
+        "protonet layers",
+    ]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_option_has_a_help_text(name: str) -> None:
+    options = [p for p in ALL[name].params if isinstance(p, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_examples_of_every_help_text_parse(name: str) -> None:
+    help_text = ALL[name].help
+    assert help_text is not None
+    lines = examples(help_text.replace("\b\n", ""))
+    assert lines
+    for line in lines:
+        _, _, call = line.rpartition("| protonet ")
+        words = shlex.split(call.partition(" | ")[0].partition(" > ")[0])
+        words = words[1:] if words[0] == "protonet" else words
+        group: click.Command = program.app
+        context = click.Context(group)
+        while isinstance(group, click.Group) and words and not words[0].startswith("-"):
+            found = group.get_command(context, words.pop(0))
+            assert found is not None, line
+            group, context = found, click.Context(found)
+        group.make_parser(context).parse_args(list(words))
+
+
+def test_the_reference_shows_the_help_texts_as_they_are() -> None:
+    parts = ["# Commands\n"]
+    for name in ALL:
+        words = name.split()[1:]
+        shown = CliRunner().invoke(
+            program.app, [*words, "--help"], prog_name="protonet", terminal_width=80
+        )
+        parts.append(f"## {name}\n\n```text\n{shown.output}```\n")
+    assert REFERENCE.read_text() == "\n".join(parts)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = "{'numpy', 'rich', 'matplotlib', 'PIL', 'lark', 'lmdb', 'h5py', 'google.protobuf'}"
+    code = (
+        "import sys; from protonet.cli import main; main(['--help']);"
+        f"print(sorted({heavy} & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_is_there_in_under_three_tenths_of_a_second() -> None:
+    def seconds() -> float:
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "protonet", "--help"], check=True, stdout=subprocess.DEVNULL
+        )
+        return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+def test_version_is_the_package_s(protonet: Any) -> None:
+    import protonet as package
+
+    found = protonet("--version")
+    assert (found.returncode, found.stdout) == (0, f"protonet {package.__version__}\n")
+
+
+def test_an_unknown_command_or_option_names_the_nearest(protonet: Any) -> None:
+    found = protonet("chekc")
+    assert found.returncode == 2
+    assert "check" in found.stderr
+    found = protonet("train", "--epoch", "3")
+    assert found.returncode == 2
+    assert "--epochs" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (errors.UsageError("no such run"), 2, "error: no such run\n"),
+        (errors.DataError("db: key 7"), 4, "error: db: key 7\n"),
+        (errors.DeviceError("no GPU"), 6, "error: no GPU\n"),
+        (errors.NetworkError("no layers"), 3, "error: no layers\n"),
+        (
+            errors.NetworkError([errors.Mistake("a", "n", 1, 2), errors.Mistake("b", "n", 3, 4)]),
+            3,
+            "error: n:1:2: a\nerror: n:3:4: b\n2 mistakes\n",
+        ),
+        (MemoryError(), 6, "error: out of memory; a smaller --batch-size needs less\n"),
+        (KeyboardInterrupt(), 130, "error: interrupted\n"),
+        (click.Abort(), 130, "error: interrupted\n"),
+        (click.UsageError("what?"), 2, "Error: what?\n"),
+        (PermissionError(13, "Permission denied", "/x"), 1, "error: /x: Permission denied\n"),
+        (OSError("strange"), 1, "error: strange\n"),
+    ],
+)
+def test_an_error_is_a_message_and_an_exit_code(
+    error: BaseException,
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(program.app, "main", fail)
+    assert main([]) == code
+    assert capsys.readouterr() == ("", message)
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    found = subprocess.run(
+        [sys.executable, "-m", "protonet", "layers"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (found.returncode, found.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(("variables", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_errors_are_coloured_on_a_terminal_unless_unwanted(
+    variables: dict[str, str], colored: bool, terminal: Any
+) -> None:
+    shown = terminal("layers", "Powr", **variables)
+    assert shown.returncode == 2
+    assert ("\x1b[31m" in shown.stdout) is colored
