@@ -157,12 +157,12 @@ def _normal(
 
 
 def _fan(filler: FillerParameter, shape: Shape) -> float:
-    """How many inputs or outputs a value has, by ``variance_norm``; at least 1."""
+    """How many inputs or outputs a value has, by ``variance_norm``."""
     count = math.prod(shape)
     fan_in = count / shape[0] if shape else 1
     fan_out = count / shape[1] if len(shape) > 1 else count
     if filler.variance_norm == FillerParameter.FAN_OUT:
-        return max(fan_out, 1)
+        return fan_out
     if filler.variance_norm == FillerParameter.AVERAGE:
-        return max((fan_in + fan_out) / 2, 1)
-    return max(fan_in, 1)
+        return (fan_in + fan_out) / 2
+    return fan_in

@@ -1,0 +1,8 @@
+"""Solvers: update rules (``type``) and learning-rate schedules (``lr_policy``).
+
+Importing this package registers every rule.
+"""
+
+from protonet.solvers import adaptive, momentum
+
+__all__ = ["adaptive", "momentum"]

@@ -1,178 +1,220 @@
-"""Update rules: how a solver turns gradients into new parameters."""
+"""The contract of update rules, the table of them, and what all share: how gradients become steps.
+
+Order and arithmetic are those of Caffe's ``SGDSolver::ApplyUpdate``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from protonet.blob import Array, Group, ParamStore
+from protonet.blob import Array, ParamStore
 from protonet.device import Device
-from protonet.errors import FormatError, Mistake, NetworkError, nearest
+from protonet.errors import FormatError, nearest
 from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.solvers.mistakes import Finding, SolverError
 
 _RULES: dict[str, type[Rule]] = {}
 
+Check = Callable[[SolverParameter], Iterable[Finding]]
+"""Tells what is wrong with the settings of a solver."""
 
-def register_rule(name: str) -> Callable[[type[Rule]], type[Rule]]:
-    """Class decorator: make a rule known under a solver type; a second one is refused."""
+R = TypeVar("R", bound="type[Rule]")
 
-    def enter(cls: type[Rule]) -> type[Rule]:
+
+def register_rule(name: str) -> Callable[[R], R]:
+    """Class decorator: make a rule known as a solver ``type``; a second one is refused."""
+
+    def enter(cls: R) -> R:
         if name in _RULES:
             raise ValueError(f"solver type '{name}' is registered twice")
+        cls.type = name
         _RULES[name] = cls
         return cls
 
     return enter
 
 
+def rule_names() -> list[str]:
+    """The names of all solver types, sorted."""
+    return sorted(_RULES)
+
+
 def make_rule(solver: SolverParameter, store: ParamStore, device: Device) -> Rule:
     """The rule that the solver's ``type`` names, over the parameters of ``store``.
 
     Raises:
-        NetworkError: for an unknown type, regularization or a field that cannot be.
+        SolverError: for an unknown type, or settings that cannot be; all of them at once.
     """
-    if solver.type not in _RULES:
-        known = ", ".join(sorted(_RULES))
-        raise NetworkError(
-            [
-                Mistake(
-                    f"unknown solver type '{solver.type}'{nearest(solver.type, _RULES)}",
-                    hint=f"known types: {known}",
-                )
-            ]
-        )
+    findings = list(rule_findings(solver))
+    if findings:
+        raise SolverError(findings)
     return _RULES[solver.type](solver, store, device)
 
 
-class Rule:
-    """One solver's update, in Caffe's order: clip, divide by iter_size, regularise, move.
-
-    Works on long vectors: one for each group of parameters with equal multipliers. Nothing is
-    allocated in a step, and nothing waits for a GPU.
-
-    ``slots`` is how many arrays of history a parameter has.
-    """
-
-    slots: ClassVar[int] = 1
-
-    def __init__(self, solver: SolverParameter, store: ParamStore, device: Device) -> None:
-        self.solver = solver
-        self.store = store
-        self.xp: Any = device.xp
-        self.device = device
-        self.slot_arrays = [self.xp.zeros_like(store.data) for _ in range(self.slots)]
-        self._scratch = self.xp.empty_like(store.data)
-        self._norm = self.xp.zeros((), store.data.dtype)
-        self._decay = float(solver.weight_decay)
-        self._l1 = solver.regularization_type == "L1"
-        if solver.regularization_type not in ("L1", "L2"):
-            raise NetworkError(
-                f"solver: regularization_type '{solver.regularization_type}'; expected L1 or L2"
-            )
-        if solver.iter_size < 1:
-            raise NetworkError(f"solver: iter_size must be at least 1, got {solver.iter_size}")
-        self._parts = [self._part(group) for group in store.groups if group.stop > group.start]
-
-    def _part(self, group: Group) -> tuple[Group, Array, Array, Array, list[Array]]:
-        """A group with its stretches of data, diff, scratch and history."""
-        stretch = slice(group.start, group.stop)
-        return (
-            group,
-            self.store.data[stretch],
-            self.store.diff[stretch],
-            self._scratch[stretch],
-            [array[stretch] for array in self.slot_arrays],
+def rule_findings(solver: SolverParameter) -> Iterable[Finding]:
+    """Everything that is wrong with the fields that decide the update."""
+    if solver.regularization_type not in ("L1", "L2"):
+        yield Finding(
+            ("regularization_type",),
+            f"unknown regularization_type '{solver.regularization_type}'; expected L1 or L2",
+        )
+    if solver.iter_size < 1:
+        yield Finding(("iter_size",), f"iter_size must be at least 1, got {solver.iter_size}")
+    if solver.type in _RULES:
+        for check in _RULES[solver.type].checks:
+            yield from check(solver)
+    else:
+        yield Finding(
+            ("type",),
+            f"unknown type '{solver.type}'{nearest(solver.type, _RULES)}",
+            f"the types are {', '.join(rule_names())}",
         )
 
-    def step(self, rate: float, iteration: int) -> None:
-        """Move every parameter by the gradients in the store, which are used up."""
-        if self.solver.clip_gradients >= 0:
-            self._clip(float(self.solver.clip_gradients))
-        if self.solver.iter_size > 1:
-            self.store.diff *= 1.0 / self.solver.iter_size
-        for group, data, diff, scratch, history in self._parts:
-            decay = self._decay * group.decay_mult
-            if decay:
-                if self._l1:
-                    self.xp.sign(data, scratch)
-                    scratch *= decay
-                else:
-                    self.xp.multiply(data, decay, scratch)
-                diff += scratch
-            self.move(data, diff, scratch, history, rate * group.lr_mult, iteration)
 
-    def move(
-        self,
-        w: Array,
-        g: Array,
-        scratch: Array,
-        history: Sequence[Array],
-        rate: float,
-        iteration: int,
-    ) -> None:
-        """Update ``w`` by its gradient ``g`` (may be overwritten) at learning rate ``rate``."""
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Neighbouring parameters with equal multipliers as vectors of one length, parts of a store.
+
+    ``w`` are the parameters, ``g`` their gradients, ``history`` what the rule remembers of them,
+    ``scratch`` is free to use. ``decay`` is the solver's weight decay times ``decay_mult``.
+    """
+
+    w: Array
+    g: Array
+    history: tuple[Array, ...]
+    scratch: Array
+    lr_mult: float
+    decay: float
+
+
+class Rule:
+    """A solver's update: clip, divide by ``iter_size``, regularise, move.
+
+    Works on a few long vectors, one set for each group of the store. A step allocates nothing
+    and waits for no GPU. A rule is a subclass with ``move``.
+
+    Args:
+        solver: its settings, already checked.
+        store: the parameters to move; it must have gradients.
+        device: where the store's arrays are.
+    """
+
+    type: ClassVar[str]
+    slots: ClassVar[int] = 1
+    """How many numbers of history each parameter has."""
+    checks: ClassVar[tuple[Check, ...]] = ()
+    """What to ask of the fields that this rule reads beyond those of every rule."""
+
+    def __init__(self, solver: SolverParameter, store: ParamStore, device: Device) -> None:
+        self.store = store
+        self.device = device
+        self.xp: Any = device.xp
+        self._slots = [self.xp.zeros_like(store.data) for _ in range(self.slots)]
+        self._scratch = self.xp.zeros_like(store.data)
+        self._norm = self.xp.zeros((), store.data.dtype)
+        self._clip_at = solver.clip_gradients if solver.clip_gradients >= 0 else None
+        self._share = 1 / solver.iter_size
+        self._l1 = solver.regularization_type == "L1"
+        self._stretches = [
+            self._stretch(slice(group.start, group.stop), group.lr_mult, decay)
+            for group in store.groups
+            for decay in [solver.weight_decay * group.decay_mult]
+        ]
+        self._moving = self._find_moving()
+
+    def step(self, rate: float, iteration: int) -> None:
+        """Move every parameter by the store's gradients, which are used up.
+
+        Args:
+            rate: the learning rate before ``lr_mult``.
+            iteration: counted from 0.
+        """
+        xp = self.xp
+        if self._clip_at is not None:
+            self._clip(self._clip_at)
+        if self._share != 1:
+            xp.multiply(self.store.diff, self._share, self.store.diff)
+        for stretch in self._moving:
+            if stretch.decay:
+                if self._l1:
+                    xp.sign(stretch.w, stretch.scratch)
+                    xp.multiply(stretch.scratch, stretch.decay, stretch.scratch)
+                else:
+                    xp.multiply(stretch.w, stretch.decay, stretch.scratch)
+                xp.add(stretch.g, stretch.scratch, stretch.g)
+            self.move(stretch, rate * stretch.lr_mult, iteration)
+
+    def move(self, stretch: Stretch, rate: float, iteration: int) -> None:
+        """Update ``stretch.w`` and its history; ``stretch.g`` may be overwritten."""
         raise NotImplementedError
 
-    def _clip(self, limit: float) -> None:
-        """Scale all gradients so that their global L2 norm is at most ``limit``.
-
-        The factor limit / max(norm, limit) is computed where the arrays are.
-        """
-        xp, norm = self.xp, self._norm
-        xp.multiply(self.store.diff, self.store.diff, self._scratch)
-        xp.sum(self._scratch, out=norm)
-        xp.sqrt(norm, norm)
-        xp.maximum(norm, limit, norm)
-        xp.divide(limit, norm, norm)
-        self.store.diff *= norm
+    def rests(self, stretch: Stretch) -> bool:
+        """Whether no step can change these parameters or their history."""
+        return False
 
     def history(self) -> list[np.ndarray]:
-        """Copies of the history in Caffe's order: every parameter's first array, then the next."""
+        """Copies of the history in Caffe's order: the first slot of every parameter, in the
+        order of the net and in its shape, then the second slot.
+        """
         return [
             np.array(self.device.get(part))
-            for array in self.slot_arrays
-            for part in self.store.split(array)
+            for slot in self._slots
+            for part in self.store.split(slot)
         ]
 
     def restore(self, history: Sequence[np.ndarray]) -> None:
         """Take up a ``history`` again.
 
         Raises:
-            FormatError: when it belongs to another net or another kind of solver.
+            FormatError: when it is of another net or solver type; nothing is changed then.
         """
-        parts = [part for array in self.slot_arrays for part in self.store.split(array)]
-        if len(parts) != len(history):
+        parts = [part for slot in self._slots for part in self.store.split(slot)]
+        params = len(self.store.params)
+        if len(history) != len(parts):
             raise FormatError(
-                f"the solver state has {len(history)} history blobs; "
-                f"solver {self.solver.type} over this net has {len(parts)}"
+                f"the solver state has {len(history)} history blob(s), expected {len(parts)}: "
+                f"{self.slots} for each of the {params} parameter(s) with solver type {self.type}"
             )
-        for index, (part, saved) in enumerate(zip(parts, history, strict=True)):
-            if part.size != saved.size:
+        for index, (part, found) in enumerate(zip(parts, history, strict=True)):
+            # Older files pad shapes to four axes, so a shape may differ where the count does not.
+            if found.size != part.size:
                 raise FormatError(
-                    f"history blob {index} of the solver state has shape {saved.shape}, "
+                    f"history blob {index} of the solver state, of parameter "
+                    f"'{self.store.params[index % params].name}', has shape {found.shape}, "
                     f"expected {tuple(part.shape)}: it is of another net"
                 )
-        for part, saved in zip(parts, history, strict=True):
-            self.device.put(np.asarray(saved, part.dtype), part)
+        for part, found in zip(parts, history, strict=True):
+            self.device.put(np.asarray(found, part.dtype), part)
+        self._moving = self._find_moving()
 
+    def _stretch(self, part: slice, lr_mult: float, decay: float) -> Stretch:
+        return Stretch(
+            self.store.data[part],
+            self.store.diff[part],
+            tuple(slot[part] for slot in self._slots),
+            self._scratch[part],
+            lr_mult,
+            decay,
+        )
 
-@register_rule("SGD")
-class SGD(Rule):
-    """Stochastic gradient descent with momentum m: h = m h + rate g; w -= h."""
+    def _find_moving(self) -> list[Stretch]:
+        return [stretch for stretch in self._stretches if not self.rests(stretch)]
 
-    def move(
-        self,
-        w: Array,
-        g: Array,
-        scratch: Array,
-        history: Sequence[Array],
-        rate: float,
-        iteration: int,
-    ) -> None:
-        (h,) = history
-        h *= self.solver.momentum
-        g *= rate
-        h += g
-        w -= h
+    def _clip(self, limit: float) -> None:
+        """Scale all gradients so that their L2 norm is at most ``limit``.
+
+        The factor limit / max(norm, limit) is computed where the gradients are: 1 when they are
+        short enough.
+        """
+        xp, norm, diff = self.xp, self._norm, self.store.diff
+        xp.multiply(diff, diff, self._scratch)
+        xp.sum(self._scratch, out=norm)
+        xp.sqrt(norm, norm)
+        # The smallest normal number stands in for a limit of 0, which must not become 0 / 0.
+        xp.maximum(norm, max(limit, float(np.finfo(norm.dtype).tiny)), norm)
+        xp.divide(limit, norm, norm)
+        xp.multiply(diff, norm, diff)

@@ -1,116 +1,236 @@
-"""Learning-rate policies: the rate as a pure function of the iteration."""
+"""Learning-rate policies: the rate as a pure function of the iteration.
+
+Formulas and names are those of Caffe's ``SGDSolver::GetLearningRate``.
+"""
 
 from __future__ import annotations
 
-import bisect
 import math
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, TypeVar
 
-from protonet.errors import Mistake, NetworkError, nearest
+from protonet.errors import nearest
 from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.solvers.mistakes import Finding, SolverError
 
-Factor = Callable[[SolverParameter, int], float]
+_POLICIES: dict[str, type[Schedule]] = {}
 
-
-def _fixed(_solver: SolverParameter, _iteration: int) -> float:
-    return 1.0
-
-
-def _step(solver: SolverParameter, iteration: int) -> float:
-    return float(solver.gamma ** (iteration // solver.stepsize))
+S = TypeVar("S", bound="type[Schedule]")
 
 
-def _exp(solver: SolverParameter, iteration: int) -> float:
-    return float(solver.gamma**iteration)
+def register_policy(name: str) -> Callable[[S], S]:
+    """Class decorator: make a schedule known as an ``lr_policy``; a second one is refused."""
+
+    def enter(cls: S) -> S:
+        if name in _POLICIES:
+            raise ValueError(f"lr_policy '{name}' is registered twice")
+        cls.policy = name
+        _POLICIES[name] = cls
+        return cls
+
+    return enter
 
 
-def _inv(solver: SolverParameter, iteration: int) -> float:
-    return float((1 + solver.gamma * iteration) ** -solver.power)
-
-
-def _multistep(solver: SolverParameter, iteration: int) -> float:
-    return float(solver.gamma ** bisect.bisect_right(list(solver.stepvalue), iteration))
-
-
-def _poly(solver: SolverParameter, iteration: int) -> float:
-    return float((1 - iteration / solver.max_iter) ** solver.power)
-
-
-def _sigmoid(solver: SolverParameter, iteration: int) -> float:
-    return 1 / (1 + math.exp(-solver.gamma * (iteration - solver.stepsize)))
-
-
-POLICIES: dict[str, tuple[Factor, tuple[str, ...]]] = {
-    "fixed": (_fixed, ()),
-    "step": (_step, ("gamma", "stepsize")),
-    "exp": (_exp, ("gamma",)),
-    "inv": (_inv, ("gamma", "power")),
-    "multistep": (_multistep, ("gamma", "stepvalue")),
-    "poly": (_poly, ("power", "max_iter")),
-    "sigmoid": (_sigmoid, ("gamma", "stepsize")),
-}
-"""Each policy's factor of base_lr, and the solver fields that it needs."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The learning rate of a solver: ``base_lr`` times its policy's factor."""
-
-    solver: SolverParameter
-    factor: Factor
-
-    def rate(self, iteration: int) -> float:
-        """The learning rate of an iteration, counted from 0."""
-        return float(self.solver.base_lr) * self.factor(self.solver, iteration)
-
-    def current_step(self, iteration: int) -> int:
-        """How many steps down the rate has taken: what Caffe stores in a solverstate."""
-        if self.solver.lr_policy == "step":
-            return iteration // self.solver.stepsize
-        if self.solver.lr_policy == "multistep":
-            return bisect.bisect_right(list(self.solver.stepvalue), iteration)
-        return 0
+def policy_names() -> list[str]:
+    """The names of all policies, sorted."""
+    return sorted(_POLICIES)
 
 
 def make_schedule(solver: SolverParameter) -> Schedule:
     """The schedule that the solver's ``lr_policy`` names.
 
     Raises:
-        NetworkError: for an unknown policy, or one whose fields are missing or cannot be.
+        SolverError: for an unknown policy, or fields that it needs and that are missing or
+            cannot be; all of them at once.
     """
-    policy = solver.lr_policy
-    if policy not in POLICIES:
-        known = ", ".join(POLICIES)
-        raise NetworkError(
-            [
-                Mistake(
-                    f"unknown lr_policy '{policy}'{nearest(policy, POLICIES)}",
-                    hint=f"known policies: {known}",
-                )
-            ]
-        )
-    factor, fields = POLICIES[policy]
-    mistakes = [Mistake("solver: base_lr is missing")] if not solver.HasField("base_lr") else []
-    for field in fields:
-        mistakes += _check(solver, policy, field)
-    if mistakes:
-        raise NetworkError(mistakes)
-    return Schedule(solver, factor)
+    findings = list(schedule_findings(solver))
+    if findings:
+        raise SolverError(findings)
+    return _POLICIES[solver.lr_policy].read(solver)
 
 
-def _check(solver: SolverParameter, policy: str, field: str) -> list[Mistake]:
-    """What is wrong with a field that the policy needs."""
-    value = getattr(solver, field)
+def schedule_findings(solver: SolverParameter) -> Iterable[Finding]:
+    """Everything that is wrong with the fields that decide the learning rate."""
+    if not solver.HasField("base_lr"):
+        yield Finding(("base_lr",), "base_lr is missing")
+    known = f"the policies are {', '.join(policy_names())}"
+    if not solver.HasField("lr_policy"):
+        yield Finding(("lr_policy",), "lr_policy is missing", known)
+    elif solver.lr_policy not in _POLICIES:
+        guess = nearest(solver.lr_policy, _POLICIES)
+        yield Finding(("lr_policy",), f"unknown lr_policy '{solver.lr_policy}'{guess}", known)
+    else:
+        for field in _POLICIES[solver.lr_policy].fields:
+            finding = _check(solver, field)
+            if finding is not None:
+                yield finding
+
+
+def _check(solver: SolverParameter, field: str) -> Finding | None:
+    """What is wrong with a field that the solver's policy needs."""
+    policy = f"lr_policy '{solver.lr_policy}'"
     if field == "stepvalue":
-        steps = list(value)
-        if not steps or steps != sorted(steps):
-            return [Mistake(f"solver: lr_policy '{policy}' needs stepvalue entries, ascending")]
-        return []
-    if not solver.HasField(field):  # type: ignore[arg-type]
-        return [Mistake(f"solver: lr_policy '{policy}' needs {field}")]
+        steps = list(solver.stepvalue)
+        if not steps:
+            return Finding((), f"{policy} needs one stepvalue or more")
+        for index in range(1, len(steps)):
+            if steps[index] < steps[index - 1]:
+                return Finding(
+                    ("stepvalue", index),
+                    f"stepvalue must ascend, got {steps[index]} after {steps[index - 1]}",
+                )
+        return None
+    if not solver.HasField(field):
+        return Finding((), f"{policy} needs {field}")
+    value = getattr(solver, field)
     if field in ("stepsize", "max_iter") and value <= 0:
-        return [Mistake(f"solver: lr_policy '{policy}' needs {field} above 0, got {value}")]
-    if field == "gamma" and value < 0:
-        return [Mistake(f"solver: lr_policy '{policy}' needs gamma of at least 0, got {value:g}")]
-    return []
+        return Finding((field,), f"{policy} needs {field} above 0, got {value}")
+    if field == "gamma" and not value >= 0:
+        return Finding((field,), f"{policy} needs gamma of at least 0, got {value:g}")
+    return None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate of each iteration, counted from 0: ``base_lr * factor(iteration)``.
+
+    A policy is a subclass whose attributes are the fields of SolverParameter that it reads, all
+    of which must be given.
+    """
+
+    policy: ClassVar[str]
+    fields: ClassVar[tuple[str, ...]] = ()
+    base_lr: float
+
+    @classmethod
+    def read(cls, solver: SolverParameter) -> Schedule:
+        """Take the fields, already checked, from the solver."""
+        values = [getattr(solver, field) for field in cls.fields]
+        return cls(solver.base_lr, *(v if isinstance(v, int | float) else tuple(v) for v in values))
+
+    def rate(self, iteration: int) -> float:
+        """The learning rate; infinite where the policy leaves the range of floats."""
+        try:
+            return self.base_lr * self.factor(iteration)
+        except (OverflowError, ZeroDivisionError):
+            return math.inf
+
+    def factor(self, iteration: int) -> float:
+        """What multiplies ``base_lr``."""
+        raise NotImplementedError
+
+    def current_step(self, iteration: int) -> int:
+        """How many steps the rate has taken when ``iteration`` iterations are done.
+
+        A .solverstate stores it; only step and multistep have any.
+        """
+        return 0
+
+
+@register_policy("fixed")
+@dataclass(frozen=True)
+class Fixed(Schedule):
+    """Always ``base_lr``."""
+
+    def factor(self, iteration: int) -> float:
+        return 1.0
+
+
+@register_policy("step")
+@dataclass(frozen=True)
+class Step(Schedule):
+    """``gamma ^ floor(iteration / stepsize)``."""
+
+    fields = ("gamma", "stepsize")
+    gamma: float
+    stepsize: int
+
+    def factor(self, iteration: int) -> float:
+        return float(self.gamma ** (iteration // self.stepsize))
+
+    def current_step(self, iteration: int) -> int:
+        # Caffe writes the step of the last iteration that ran, not of the next.
+        return max(iteration - 1, 0) // self.stepsize
+
+
+@register_policy("exp")
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """``gamma ^ iteration``."""
+
+    fields = ("gamma",)
+    gamma: float
+
+    def factor(self, iteration: int) -> float:
+        return float(self.gamma**iteration)
+
+
+@register_policy("inv")
+@dataclass(frozen=True)
+class Inverse(Schedule):
+    """``(1 + gamma * iteration) ^ -power``."""
+
+    fields = ("gamma", "power")
+    gamma: float
+    power: float
+
+    def factor(self, iteration: int) -> float:
+        return float((1 + self.gamma * iteration) ** -self.power)
+
+
+@register_policy("multistep")
+@dataclass(frozen=True)
+class MultiStep(Schedule):
+    """``gamma ^ k`` after the k-th ``stepvalue`` is reached."""
+
+    fields = ("gamma", "stepvalue")
+    gamma: float
+    stepvalue: tuple[int, ...]
+
+    @cached_property
+    def _starts(self) -> tuple[int, ...]:
+        """The iteration at which each step is taken.
+
+        Caffe takes at most one in an iteration: of two equal values, the second comes one later.
+        """
+        starts: list[int] = []
+        for value in self.stepvalue:
+            starts.append(max(value, starts[-1] + 1) if starts else value)
+        return tuple(starts)
+
+    def factor(self, iteration: int) -> float:
+        return float(self.gamma ** bisect_right(self._starts, iteration))
+
+    def current_step(self, iteration: int) -> int:
+        return bisect_right(self._starts, iteration - 1) if iteration else 0
+
+
+@register_policy("poly")
+@dataclass(frozen=True)
+class Polynomial(Schedule):
+    """``(1 - iteration / max_iter) ^ power``; 0 from ``max_iter`` on."""
+
+    fields = ("power", "max_iter")
+    power: float
+    max_iter: int
+
+    def factor(self, iteration: int) -> float:
+        return float(max(0.0, 1 - iteration / self.max_iter) ** self.power)
+
+
+@register_policy("sigmoid")
+@dataclass(frozen=True)
+class Sigmoid(Schedule):
+    """``1 / (1 + exp(-gamma * (iteration - stepsize)))``: with ``gamma`` above 0 it rises."""
+
+    fields = ("gamma", "stepsize")
+    gamma: float
+    stepsize: int
+
+    def factor(self, iteration: int) -> float:
+        exponent = -self.gamma * (iteration - self.stepsize)
+        # Beyond 700 the sum is the exponential itself, and soon past the largest float.
+        return 1 / (1 + math.exp(exponent)) if exponent < 700 else math.exp(-exponent)

@@ -1,0 +1,82 @@
+"""The label bottom of classification layers, read once for all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.errors import LayerError
+from protonet.layers.base import Layer, shape_text
+
+
+def check_labels(layer: Layer, shapes: Sequence[Shape], axis: int) -> None:
+    """Raise LayerError unless bottom 1 has one label for each item of bottom 0 beside ``axis``."""
+    scores, labels = shapes[0], shapes[1]
+    items = math.prod(scores) // scores[axis]
+    found = math.prod(labels)
+    if items != found:
+        names = layer.spec.bottom
+        raise LayerError(
+            f"expected one label in '{names[1]}' for each of the {items} items of '{names[0]}' "
+            f"({shape_text(scores)}, classes along axis {axis}), got {found} "
+            f"({shape_text(labels)})",
+            ("bottom", 1),
+        )
+
+
+class Labels:
+    """Labels in the shape of the scores with extent 1 at the class axis.
+
+    ``indices`` holds them as whole numbers in the layer's float type, which is exact up to 2^24;
+    ``valid`` is 1.0 where a label counts and 0.0 where it is ``ignore``, or None without one.
+    """
+
+    def __init__(self, layer: Layer, scores: Shape, axis: int, ignore: int | None) -> None:
+        self.layer = layer
+        self.ignore = ignore
+        self.count = scores[axis]
+        self.shape = (*scores[:axis], 1, *scores[axis + 1 :])
+        self.indices: Array = layer.scratch(self.shape)
+        self.valid: Array | None = None if ignore is None else layer.scratch(self.shape)
+        classes = np.arange(self.count).reshape(-1, *(1,) * (len(scores) - axis - 1))
+        self._classes: Array = layer.scratch(classes.shape)
+        layer.device.put(classes.astype(layer.dtype), self._classes)
+
+    def read(self, labels: Array) -> None:
+        """Take up the labels of this pass.
+
+        Raises:
+            LayerError: for a label that is no class; on the CPU only, since a GPU would have to
+                wait for the answer.
+        """
+        xp = self.layer.xp
+        xp.trunc(labels.reshape(self.shape), out=self.indices)
+        if self.valid is not None:
+            xp.not_equal(self.indices, self.ignore, out=self.valid)
+            xp.multiply(self.indices, self.valid, out=self.indices)
+        if self.layer.device.is_cpu:
+            low, high = self.indices.min(), self.indices.max()
+            if not (low >= 0 and high < self.count):
+                raise self._out_of_range(low if not low >= 0 else high)
+
+    def one_hot(self, out: Array) -> None:
+        """Write whether each score is the label's (1.0 or 0.0, or bool) to ``out``.
+
+        An item to ignore counts as class 0 here.
+        """
+        self.layer.xp.equal(self.indices, self._classes, out=out)
+
+    def _out_of_range(self, label: float) -> LayerError:
+        layer = self.layer
+        hint = "labels count from 0"
+        if label >= self.count:
+            hint += f"; a label {label:g} needs at least {label + 1:g} scores in every item"
+        return LayerError(
+            f"layer \"{layer.name}\" ({layer.type}): label {label:g} in '{layer.spec.bottom[1]}' "
+            f"is none of the {self.count} classes 0 to {self.count - 1}",
+            ("bottom", 1),
+            hint,
+        )

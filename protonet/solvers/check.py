@@ -1,0 +1,25 @@
+"""All mistakes of a solver's settings at once, before anything is built."""
+
+from __future__ import annotations
+
+from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.proto.text import Source
+from protonet.solvers.mistakes import SolverError
+from protonet.solvers.rules import rule_findings
+from protonet.solvers.schedules import schedule_findings
+
+
+def check_solver(solver: SolverParameter, source: Source | None = None) -> None:
+    """Refuse settings of the learning rate and the update rule that cannot be.
+
+    Args:
+        solver: of today's dialect.
+        source: the text that it was read from, so that mistakes show line and column.
+
+    Raises:
+        NetworkError: with all mistakes.
+    """
+    findings = [*schedule_findings(solver), *rule_findings(solver)]
+    if findings:
+        error = SolverError(findings)
+        raise error if source is None else error.placed(source)
