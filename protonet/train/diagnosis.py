@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from protonet.blob import Array
 from protonet.graph.net import Net
 
 
@@ -14,14 +17,21 @@ def explain_divergence(net: Net, iteration: int) -> str:
         "a smaller learning rate (base_lr, --lr), smaller inputs (transform_param scale, a mean), "
         "or clip_gradients usually help"
     )
-    for step, name, data in net.blob_in_order():
-        if math.isfinite(float(data.sum())):
-            continue
-        place = f'blob "{name}" of layer "{step.name}" ({step.type})'
-        bad = [i for i, p in enumerate(step.layer.params) if not math.isfinite(float(p.data.sum()))]
-        if bad:
-            place += f", whose parameter {bad[0]} is not finite since an earlier update"
-        elif not step.bottoms:
-            advice = "the data itself holds values that are not finite: mend the database"
-        break
+    with np.errstate(all="ignore"):
+        for step, name, data in net.blob_in_order():
+            layer = f'layer "{step.name}" ({step.type})'
+            bad = [i for i, param in enumerate(step.layer.params) if not _finite(param.data)]
+            if bad:
+                place = f"parameter {bad[0]} of {layer}, which an earlier update made not finite"
+                break
+            if not _finite(data):
+                place = f'blob "{name}" of {layer}'
+                if not step.bottoms:
+                    advice = "the data itself holds values that are not finite: mend the database"
+                break
     return f"iteration {iteration}: the loss is not a finite number; it began in {place}; {advice}"
+
+
+def _finite(array: Array) -> bool:
+    """Whether every value is finite, found without an array of flags."""
+    return math.isfinite(float(array.sum(dtype="float64")))

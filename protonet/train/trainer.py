@@ -113,11 +113,15 @@ class Trainer:
 
     def advance(self, iterations: int) -> None:
         """Run so many iterations, or fewer when ``stop`` is called."""
+        # what overflows is found by looking at the loss, and told with its layer's name
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            self._advance(self.iteration + iterations)
+
+    def _advance(self, end: int) -> None:
         solver, net, rule, schedule = self.solver, self.net, self.rule, self.schedule
         store_diff = net.store.diff
         forward, backward = net.forward, net.backward
         every_loss = net.device.is_cpu or self.smoothed.window > 1
-        end = self.iteration + iterations
         while self.iteration < end and not self._stopping:
             now = self.iteration
             if solver.test_interval and now % solver.test_interval == 0:
@@ -169,7 +173,7 @@ class Trainer:
         """Write the files of this iteration, unless its weights are not finite."""
         if self.snapshots is None:
             return
-        if not math.isfinite(float(self.net.store.data.sum())):
+        if not math.isfinite(float(self.net.store.data.sum(dtype=np.float64))):
             raise TrainingError(explain_divergence(self.net, self.iteration))
         history = SolverHistory(
             self.iteration,

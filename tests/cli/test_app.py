@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from protonet import errors
 from protonet.cli import app as program
 from protonet.cli import main
+from protonet.cli.examples import Exemplified
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "commands.md"
 
@@ -34,13 +35,6 @@ def commands(
 
 
 ALL = dict(commands())
-
-
-def examples(help_text: str) -> list[str]:
-    """The command lines under "Examples:"."""
-    after = help_text.partition("Examples:\n")[2]
-    lines = after.partition("\n\n")[0].splitlines()
-    return [line.strip() for line in lines]
 
 
 def test_the_commands_are_those_of_the_main_path() -> None:
@@ -63,11 +57,10 @@ def test_every_option_has_a_help_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_examples_of_every_help_text_parse(name: str) -> None:
-    help_text = ALL[name].help
-    assert help_text is not None
-    lines = examples(help_text.replace("\b\n", ""))
-    assert lines
-    for line in lines:
+    command = ALL[name]
+    assert isinstance(command, Exemplified)
+    assert command.examples
+    for line in command.examples:
         _, _, call = line.rpartition("| protonet ")
         words = shlex.split(call.partition(" | ")[0].partition(" > ")[0])
         words = words[1:] if words[0] == "protonet" else words
@@ -97,9 +90,7 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys; from protonet.cli import main; main(['--help']);"
         f"print(sorted({heavy} & set(sys.modules)))"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[-1] == "[]"
 
 

@@ -57,6 +57,7 @@ class CaffeLog:
         self._pid = os.getpid()
 
     def __call__(self, event: Event) -> None:
+        """Write the lines of ``event``; nothing where Caffe would log nothing."""
         lines = _lines(event)
         if not lines:
             return

@@ -48,6 +48,7 @@ class Metrics:
         self._stream: TextIO | None = None
 
     def __call__(self, event: Event) -> None:
+        """Append the line of ``event``, where it is worth one."""
         match event:
             case Started():
                 self._per_epoch = event.per_epoch

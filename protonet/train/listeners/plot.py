@@ -78,6 +78,7 @@ class LossPlot:
         self._next_drawing = -math.inf
 
     def __call__(self, event: Event) -> None:
+        """Take up the points of ``event``; draw where that is due."""
         match event:
             case Started():
                 self._begin(event)

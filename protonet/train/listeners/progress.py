@@ -68,6 +68,7 @@ class ProgressBar:
         self.close()
 
     def __call__(self, event: Event) -> None:
+        """Show ``event``; it is drawn at once only when the last drawing is long ago."""
         match event:
             case Started():
                 self._begin(event)
