@@ -7,12 +7,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+import protonet
+from protonet.cli.examples import ExemplifiedGroup
 from protonet.cli.terminal import complain, wants_color
-from protonet.errors import DeviceError, NetworkError, ProtonetError
+from protonet.errors import DeviceError, NetworkError, ProtonetError, nearest
 
 _INTERRUPTED = 130
 _COMMANDS = {
@@ -24,14 +25,14 @@ _COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(ExemplifiedGroup):
     """A group that imports the module of a command when the command is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _: click.Context) -> list[str]:
         """The commands in the order in which a person meets them."""
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name; None where there is none."""
         if cmd_name not in _COMMANDS:
             return None
@@ -40,19 +41,34 @@ class LazyGroup(click.Group):
         self.commands[cmd_name] = command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names; the nearest name where it names none."""
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"no command '{args[0]}'{nearest(args[0], _COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if not wanted or ctx.resilient_parsing:
         return
-    try:
-        found = version("protonet")
-    except PackageNotFoundError:
-        found = "(not installed)"
-    click.echo(f"protonet {found}")
+    click.echo(f"protonet {protonet.__version__}")
     ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="`protonet COMMAND --help` shows the options of a command, with examples.",
+    examples=[
+        "protonet create-db gradients data -x 50 -y 50 -c 100",
+        "protonet check net.prototxt --data data/train_images --labels data/train_labels",
+        "protonet train net.prototxt --data data/train_images --labels data/train_labels",
+        "protonet infer runs/net-20260131-120000 data/test.png",
+        "protonet layers InnerProduct",
+    ],
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -62,18 +78,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     help="Print the version and leave.",
 )
 def app() -> None:
-    """Train Caffe network definitions and ask the trained nets about images.
-
-    \b
-    Examples:
-      protonet create-db gradients data -x 50 -y 50 -c 100
-      protonet check net.prototxt --data data/train_images --labels data/train_labels
-      protonet train net.prototxt --data data/train_images --labels data/train_labels
-      protonet infer runs/net-20260131-120000 data/test.png
-      protonet layers InnerProduct
-
-    `protonet COMMAND --help` shows the options of a command, with examples.
-    """
+    """Train Caffe network definitions and ask the trained nets about images."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,21 +6,33 @@ from pathlib import Path
 
 import click
 
+from protonet.cli.examples import Exemplified, ExemplifiedGroup
 from protonet.cli.terminal import console, shows_bars
 
 
-@click.group("create-db", short_help="Make a data set to train on.")
+@click.group(
+    "create-db",
+    cls=ExemplifiedGroup,
+    short_help="Make a data set to train on.",
+    examples=[
+        "protonet create-db gradients data",
+        "protonet create-db gradients data -x 50 -y 50 -c 1000 --val-count 100 --seed 1",
+    ],
+)
 def command() -> None:
-    """Make a data set to train on.
-
-    \b
-    Examples:
-      protonet create-db gradients data
-      protonet create-db gradients data -x 50 -y 50 -c 1000 --val-count 100 --seed 1
-    """
+    """Make a data set to train on."""
 
 
-@command.command("gradients", short_help="Gray images with their gradients as labels.")
+@command.command(
+    "gradients",
+    cls=Exemplified,
+    short_help="Gray images with their gradients as labels.",
+    examples=[
+        "protonet create-db gradients data",
+        "protonet create-db gradients data -x 50 -y 40 -c 1000 --val-count 100 --seed 1",
+        "protonet create-db gradients data --raw",
+    ],
+)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "-x",
@@ -74,12 +86,6 @@ def gradients(
     Writes into the new folder DIR the LMDBs train_images, train_labels, val_images and
     val_labels, the mean images of both sets, and test.png with both slopes 0.5. The slopes are
     drawn from [-0.5, 0.5).
-
-    \b
-    Examples:
-      protonet create-db gradients data
-      protonet create-db gradients data -x 50 -y 40 -c 1000 --val-count 100 --seed 1
-      protonet create-db gradients data --raw
     """
     from protonet.data.create import create_gradients
 

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import click
 
+from protonet.cli.examples import Exemplified
 from protonet.cli.terminal import console, print_table
 from protonet.errors import UsageError, nearest
 
 
-@click.command("layers", short_help="List the layer types, or explain one.")
+@click.command(
+    "layers",
+    cls=Exemplified,
+    short_help="List the layer types, or explain one.",
+    examples=[
+        "protonet layers",
+        "protonet layers InnerProduct",
+        "protonet layers SoftmaxWithLoss | less",
+    ],
+)
 @click.argument("name", metavar="[TYPE]", required=False)
 def command(name: str | None) -> None:
     """List the layer types that can be used in a network, or explain the one named TYPE.
 
     A type's page holds its formula, the shapes of its bottoms and tops, its parameters with
     their defaults, how it differs from Caffe, and an example.
-
-    \b
-    Examples:
-      protonet layers
-      protonet layers InnerProduct
-      protonet layers SoftmaxWithLoss | less
     """
     from protonet.resources import layer_page, layer_pages
 
     if name is None:
-        pages = {page: layer_page(page) for page in layer_pages()}
-        print_table(("type", "purpose"), [(page, _purpose(text)) for page, text in pages.items()])
+        rows = [(page, purpose(layer_page(page) or "")) for page in layer_pages()]
+        print_table(("type", "purpose"), rows)
         return
     text = layer_page(name)
     if text is None:
@@ -43,7 +47,8 @@ def command(name: str | None) -> None:
     where.print(Markdown(text))
 
 
-def _purpose(page: str | None) -> str:
-    """The first line of prose under the page's title."""
-    lines = (line.strip() for line in (page or "").splitlines())
-    return next((line for line in lines if line and not line.startswith("#")), "")
+def purpose(page: str) -> str:
+    """The first paragraph under a page's title, as one line."""
+    paragraphs = (block.strip() for block in page.split("\n\n"))
+    found = next((text for text in paragraphs if text and not text.startswith("#")), "")
+    return " ".join(found.split())

@@ -22,7 +22,20 @@ _SOLVERS = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 _PATH = click.Path(path_type=Path)
 
 
-@click.command("train", short_help="Train a network, or resume a run.")
+@click.command(
+    "train",
+    cls=Exemplified,
+    short_help="Train a network, or resume a run.",
+    examples=[
+        "protonet train net.prototxt --data train_images --labels train_labels",
+        "protonet train net.prototxt --data train_db --val-data val_db --epochs 10 --lr 0.001",
+        "protonet train net.prototxt --data train_db --lr-policy multistep --step 50,75",
+        "protonet train net.prototxt --data train_db --solver Adam --device cuda:0",
+        "cat net.prototxt | protonet train - --data train_db --out run",
+        "protonet train --resume run",
+        "protonet train --solver solver.prototxt",
+    ],
+)
 @click.argument("network", metavar="[NETWORK]", required=False)
 @click.option("--data", type=_PATH, help="LMDB of the training images.")
 @click.option(
@@ -52,7 +65,9 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="How the learning rate falls.",
 )
-@click.option("--gamma", type=float, help="Factor of the policies step, multistep, exp, inv, sigmoid.")
+@click.option(
+    "--gamma", type=float, help="Factor of the policies step, multistep, exp, inv, sigmoid."
+)
 @click.option("--power", type=float, help="Power of the policies inv and poly.")
 @click.option(
     "--step",
@@ -61,7 +76,9 @@ _PATH = click.Path(path_type=Path)
     help="Where the policies step, multistep and sigmoid change the rate, in percent of the "
     "training. Default: 33.",
 )
-@click.option("--momentum", type=float, default=0.9, show_default=True, help="Momentum of the solver.")
+@click.option(
+    "--momentum", type=float, default=0.9, show_default=True, help="Momentum of the solver."
+)
 @click.option("--weight-decay", type=float, help="Weight decay. Default: the learning rate / 100.")
 @click.option(
     "--solver",
@@ -87,14 +104,4 @@ def command(ctx: click.Context, network: str | None, **options: Any) -> None:
     On a terminal a bar shows the progress; otherwise the lines of Caffe's log are printed.
     Ctrl-C takes a snapshot and stops; --resume goes on from there, or from the newest snapshot
     of a run that was killed.
-
-    \b
-    Examples:
-      protonet train net.prototxt --data train_images --labels train_labels
-      protonet train net.prototxt --data train_db --val-data val_db --epochs 10 --lr 0.001
-      protonet train net.prototxt --data train_db --lr-policy multistep --step 50,75
-      protonet train net.prototxt --data train_db --solver Adam --device cuda:0
-      cat net.prototxt | protonet train - --data train_db --out run
-      protonet train --resume run
-      protonet train --solver solver.prototxt
     """

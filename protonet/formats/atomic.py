@@ -2,68 +2,89 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from protonet.errors import FormatError
+from protonet.errors import FormatError, ProtonetError, UsageError
+
+Bytes = bytes | bytearray | memoryview
+
+_USERS_CHOICE = frozenset(
+    {
+        errno.EACCES,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+"""Failures that another path would mend; the rest are the disk's."""
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; when the block ends well, it takes its place.
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a hidden temporary path beside ``path``; when the block ends well, it takes its place.
 
-    The data is flushed to the disk before the rename and the folder after it, so a kill or a
-    power cut at any moment leaves the old file or the new one.
+    For libraries that write files themselves; ``write_atomic`` is for bytes. The data is flushed
+    to the disk before the rename, the folder after it: a kill or a power cut at any moment leaves
+    the old file or the new one. Where ``path`` is a link, the file that it points to is replaced.
 
     Raises:
-        FormatError: when the folder is missing, not writable, or the disk is full. The old file
-            stays, and the temporary one is removed.
+        UsageError: when the folder is missing or may not be written to, or ``path`` is a folder.
+        FormatError: when the disk is full or fails. The old file stays, the temporary is removed.
     """
-    path = Path(path)
+    target = Path(path).resolve()
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        # mkstemp gives 0600; what we write is as public as any file of the user's.
-        os.chmod(name, 0o666 & ~_umask())
-        temporary = Path(name)
-    except OSError as error:
-        raise _refusal(path, error) from error
-    try:
+        # The library need not create the file itself, and two writers never share one.
+        temporary.touch(exist_ok=False)
         yield temporary
         _flush(temporary)
-        os.replace(temporary, path)
-        _flush(path.parent)
+        temporary.replace(target)
     except OSError as error:
+        _remove(temporary)
         raise _refusal(path, error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    except BaseException:
+        _remove(temporary)
+        raise
+    # The new file is in place; a folder that cannot be flushed only delays its way to the disk.
+    with suppress(OSError):
+        _flush(target.parent)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path``, whole or not at all; see ``atomic_path``."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+def write_atomic(path: str | Path, data: Bytes | Iterable[Bytes]) -> None:
+    """Write ``data`` (pieces are written one after the other), whole or not at all.
+
+    Raises:
+        UsageError, FormatError: as ``atomic_path``.
+    """
+    pieces = [data] if isinstance(data, Bytes) else data
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        for piece in pieces:
+            file.write(piece)
 
 
-def _refusal(path: Path, error: OSError) -> FormatError:
+def _refusal(path: str | Path, error: OSError) -> ProtonetError:
+    kind = UsageError if error.errno in _USERS_CHOICE else FormatError
     reason = error.strerror or str(error)
-    return FormatError(f"{path}: cannot be written: {reason}; what was there before is unchanged")
+    return kind(f"{path}: cannot be written: {reason}; what was there before is unchanged")
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
 
 
 def _flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    """The process's umask; reading it means setting it for a moment."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

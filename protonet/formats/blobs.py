@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from protonet.blob import Shape
@@ -11,63 +13,85 @@ from protonet.proto.caffe_pb2 import BlobProto
 _DATA_KEY = b"\x2a"  # field 5 (data), length-delimited: packed floats
 _DOUBLE_KEY = b"\x42"  # field 8 (double_data), length-delimited: packed doubles
 
+_RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2"}
+"""What the bytes of ``raw_data`` are, by ``raw_data_type`` (NVIDIA's fork of Caffe)."""
+
 
 def to_array(blob: BlobProto, what: str = "blob") -> np.ndarray:
     """The values of a blob in its shape: float32, or float64 where it holds doubles.
 
+    The array is a copy. ``what`` names the blob in messages.
+
     Raises:
-        FormatError: when the number of values is not that of the shape; ``what`` names the blob.
+        FormatError: when the number of values is not that of the shape, or values are stored in
+            a way that is not known.
     """
-    if len(blob.double_data):
-        values = np.array(blob.double_data, np.float64)
-    else:
-        values = np.array(blob.data, np.float32)
+    values = _values(blob, what)
     shape = blob_shape(blob)
-    if shape is None:
-        return values
-    count = int(np.prod(shape, dtype=np.int64)) if min(shape, default=0) >= 0 else -1
-    if values.size != count:
-        text = "x".join(map(str, shape)) or "scalar"
-        raise FormatError(f"{what} has {values.size} values, but its shape is {text}")
+    if min(shape, default=0) < 0 or values.size != math.prod(shape):
+        text = "x".join(map(str, shape)) or "that of a scalar"
+        raise FormatError(f"{what} has {values.size} value(s), but its shape is {text}")
     return values.reshape(shape)
 
 
-def blob_shape(blob: BlobProto) -> Shape | None:
-    """The shape a blob says: new or old fields; None where it says none."""
+def blob_shape(blob: BlobProto) -> Shape:
+    """The shape that a blob states, in the new field or the four old ones.
+
+    ``()`` where it states none: Caffe writes scalars so.
+    """
     if blob.HasField("shape"):
         return tuple(blob.shape.dim)
-    if any(blob.HasField(axis) for axis in ("num", "channels", "height", "width")):  # type: ignore[arg-type]
+    if any(blob.HasField(axis) for axis in ("num", "channels", "height", "width")):
         return (blob.num, blob.channels, blob.height, blob.width)
-    return None
+    return ()
 
 
 def from_array(array: np.ndarray) -> BlobProto:
-    """A blob with the shape and values of ``array``; float64 goes to double_data.
+    """A blob with the shape and values of ``array``; float64 is kept, all else becomes float32.
 
-    Packed bytes are parsed rather than values appended: eight times as fast.
+    Raises:
+        FormatError: for 2 GiB or more, which no message can hold.
     """
     double = array.dtype == np.float64
     payload = np.ascontiguousarray(array, "<f8" if double else "<f4").tobytes()
-    blob = BlobProto.FromString(
+    if len(payload) >= 2**31 - 64:
+        raise FormatError(f"a blob of {array.size} values is too large for Caffe's files (2 GiB)")
+    # Parsing packed bytes is several times as fast as appending values.
+    blob: BlobProto = BlobProto.FromString(
         (_DOUBLE_KEY if double else _DATA_KEY) + _varint(len(payload)) + payload
     )
+    blob.shape.SetInParent()
     blob.shape.dim.extend(array.shape)
     return blob
 
 
 def shapes_fit(found: Shape, expected: Shape) -> bool:
-    """Whether values of shape ``found`` may be loaded as ``expected``.
+    """Whether values stored as ``found`` may be loaded as ``expected``.
 
     Old files pad shapes to four axes with ones in front, so those compare from the right.
     """
     if found == expected:
         return True
-    if len(found) != 4 or len(expected) > 4:
-        return False
-    return found == (1,) * (4 - len(expected)) + tuple(expected)
+    return len(found) == 4 and found == (1,) * (4 - len(expected)) + tuple(expected)
+
+
+def _values(blob: BlobProto, what: str) -> np.ndarray:
+    """The values of a blob, flat."""
+    if blob.HasField("raw_data"):
+        raw, kind = blob.raw_data, int(blob.raw_data_type)
+        if not blob.HasField("raw_data_type") or kind not in _RAW_TYPES:
+            raise FormatError(f"{what} has raw_data that is not float, double or float16")
+        stored = np.dtype(_RAW_TYPES[kind])
+        if len(raw) % stored.itemsize:
+            raise FormatError(f"{what} has {len(raw)} bytes of raw_data, no multiple of {stored}")
+        return np.frombuffer(raw, stored).astype(np.float64 if kind == 0 else np.float32)
+    if blob.double_data:
+        return np.array(blob.double_data, np.float64)
+    return np.array(blob.data, np.float32)
 
 
 def _varint(number: int) -> bytes:
+    """A number in protobuf's base-128 form."""
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

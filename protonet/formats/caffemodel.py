@@ -4,66 +4,130 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from protonet.errors import FormatError
+from protonet.errors import FormatError, NetworkError
 from protonet.formats import hdf5
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import to_array
-from protonet.formats.kind import looks_like_state, read_message
+from protonet.formats.kind import SIZE_LIMIT, is_hdf5, read_message
 from protonet.proto.caffe_pb2 import NetParameter
 from protonet.proto.upgrade import upgrade_message
 
-_WHAT = "a .caffemodel (weights)"
-_LIMIT = 2**31 - 1
+_WANTED = "a .caffemodel (weights)"
+
+Weights = Mapping[str, Sequence[np.ndarray | None]]
+"""The parameters of each layer by its name; None for one that another layer's entry holds."""
 
 
-def read_model(path: Path) -> NetParameter:
+def read_model(path: str | Path) -> NetParameter:
     """The net of a binary .caffemodel with its weights, brought to today's dialect.
 
     Raises:
-        FormatError: naming what the file is instead, when it is no .caffemodel.
+        UsageError: when the file cannot be read.
+        FormatError: when it is no .caffemodel; says what it looks like instead.
     """
-    net = NetParameter()
-    read_message(path, net, _WHAT)
-    net = upgrade_message(net)
-    if not net.layer:
-        data = Path(path).read_bytes()
-        kind = "a .solverstate" if looks_like_state(data) else "a file without layers"
-        raise FormatError(f"{path}: is {kind}; expected {_WHAT}")
-    return net
+    net = read_message(Path(path), NetParameter, _WANTED)
+    try:
+        return upgrade_message(net)
+    except NetworkError as error:
+        raise FormatError(f"{path}: holds a net that cannot be: {error}") from error
 
 
-def write_model(path: Path, net: NetParameter) -> None:
+def write_model(path: str | Path, net: NetParameter) -> None:
     """Write a net with its weights, whole or not at all; HDF5 where the name ends in .h5.
 
     Raises:
+        UsageError: when the folder cannot be written to, or h5py is needed and missing.
         FormatError: when the disk is full, or the net is too large for protobuf.
     """
-    if Path(path).suffix == ".h5":
-        hdf5.write_weights(path, net)
+    path = Path(path)
+    if path.suffix == ".h5":
+        _write_hdf5(path, net)
         return
-    if net.ByteSize() > _LIMIT:
+    # Layer by layer: the size of a message over the limit cannot be asked for.
+    if sum(layer.ByteSize() + 8 for layer in net.layer) > SIZE_LIMIT:
         raise FormatError(
             f"{path}: the net is larger than 2 GiB, which protobuf cannot hold; "
-            "set snapshot_format: HDF5"
+            f"store it as HDF5 (snapshot_format: HDF5, {path.name}.h5)"
         )
     write_atomic(path, net.SerializeToString())
 
 
-def read_weights(path: Path) -> Mapping[str, Sequence[np.ndarray | None]]:
-    """The weights of every layer that has any, by name, from .caffemodel or .caffemodel.h5.
+def read_weights(path: str | Path) -> Weights:
+    """The weights of every layer that has any, from a .caffemodel or a .caffemodel.h5.
 
-    None stands for a parameter that the file leaves to the layer that owns it.
+    The content decides which it is, not the name.
+
+    Raises:
+        UsageError: when the file cannot be read, or h5py is needed and missing.
+        FormatError: when it holds no weights; says what it looks like instead.
     """
-    if Path(path).suffix == ".h5":
-        return hdf5.read_weights(path)
+    path = Path(path)
+    if is_hdf5(path):
+        return _read_hdf5(path)
     return {
         layer.name: [
-            to_array(blob, f"{path}: layer '{layer.name}' parameter {i}")
-            for i, blob in enumerate(layer.blobs)
+            to_array(blob, f"{path}: layer '{layer.name}' parameter {index}")
+            for index, blob in enumerate(layer.blobs)
         ]
         for layer in read_model(path).layer
         if layer.blobs
     }
+
+
+def _read_hdf5(path: Path) -> Weights:
+    """``/data/<layer>/<index>``; layers without weights have an empty group."""
+    with hdf5.reading(path) as file:
+        root = hdf5.children(file)
+        if "data" not in root or not hdf5.is_group(root["data"]):
+            found = "a .solverstate.h5" if "iter" in root else "an HDF5 file of another kind"
+            raise FormatError(f"{path}: is {found}; expected a .caffemodel.h5 (weights)")
+        weights: dict[str, Sequence[np.ndarray | None]] = {}
+        # A slash in a layer's name makes nested groups, so layers stand at every depth.
+        pending = [("", root["data"])]
+        seen = set()
+        while pending:
+            name, group = pending.pop()
+            if group in seen:
+                raise FormatError(f"{path}: the groups of /data contain each other")
+            seen.add(group)
+            nodes = hdf5.children(group)
+            below = {key: node for key, node in nodes.items() if hdf5.is_group(node)}
+            pending += [(f"{name}/{key}" if name else key, node) for key, node in below.items()]
+            if len(nodes) > len(below):
+                weights[name] = _blobs(path, name, nodes.keys() - below.keys(), nodes)
+        return weights
+
+
+def _blobs(
+    path: Path, layer: str, keys: set[str], nodes: Mapping[str, Any]
+) -> list[np.ndarray | None]:
+    """The parameters of a layer in their order."""
+    places = {int(key) for key in keys if key.isdecimal()}
+    if len(places) < len(keys) or max(places) > 1000:
+        raise FormatError(f"{path}: /data/{layer} has {sorted(keys)}; expected datasets 0, 1, ...")
+    return [
+        hdf5.numbers(nodes[str(place)], f"{path}: /data/{layer}/{place}")
+        if place in places
+        else None
+        for place in range(max(places) + 1)
+    ]
+
+
+def _write_hdf5(path: Path, net: NetParameter) -> None:
+    """As Caffe lays weights out: a shared parameter is stored where it first appears only."""
+    owned: set[str] = set()
+    with hdf5.writing(path) as file:
+        data = file.create_group("data")
+        for layer in net.layer:
+            group = data.require_group(layer.name)
+            for index, blob in enumerate(layer.blobs):
+                shared = layer.param[index].name if index < len(layer.param) else ""
+                if shared not in owned:
+                    what = f"layer '{layer.name}' parameter {index}"
+                    group.create_dataset(str(index), data=to_array(blob, what))
+                if shared:
+                    owned.add(shared)

@@ -1,66 +1,111 @@
-"""What a file is, whatever its name says: for errors that tell a user what he gave."""
+"""What a file is, whatever its name says: for messages that tell users what they gave."""
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from pathlib import Path
+from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from protonet.errors import FormatError
-from protonet.proto.caffe_pb2 import NetParameter, SolverState
+from protonet.errors import FormatError, UsageError
+from protonet.proto.caffe_pb2 import BlobProto, NetParameter, SolverState
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
-_LIMIT = 2**31 - 1
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+SIZE_LIMIT = 2**31 - 1
+"""Bytes of the largest message that protobuf reads or writes."""
+
+_IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
+
+M = TypeVar("M", bound=Message)
 
 
-def read_message(path: Path, message: Message, what: str) -> None:
-    """Parse the protobuf file ``path`` into ``message``.
+def is_hdf5(path: Path) -> bool:
+    """Whether the file is HDF5.
 
     Raises:
-        FormatError: naming what the file looks like instead of ``what``.
+        UsageError: when it cannot be read.
     """
+    return _read(path, len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
+
+
+def read_message(path: Path, kind: type[M], wanted: str) -> M:
+    """The protobuf message in a file that holds ``wanted``, such as "a .caffemodel".
+
+    Raises:
+        UsageError: when it cannot be read.
+        FormatError: when it is too large or holds no message; says what it looks like instead.
+    """
+    data = _read(path, SIZE_LIMIT + 1)
+    if len(data) > SIZE_LIMIT:
+        raise FormatError(f"{path}: is larger than 2 GiB; such weights are stored as HDF5 (.h5)")
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be read: {error.strerror}") from error
+        message: M = kind.FromString(data)
+    except DecodeError:
+        raise FormatError(f"{path}: is {describe(data)}; expected {wanted}") from None
+    if not _holds(message, data):
+        raise FormatError(f"{path}: is {describe(data)}; expected {wanted}")
+    return message
+
+
+def describe(data: bytes) -> str:
+    """What the content of a file looks like: a phrase such as "an image"."""
     if not data:
-        raise FormatError(f"{path}: is empty; expected {what}")
-    if len(data) > _LIMIT:
-        raise FormatError(f"{path}: is larger than 2 GiB, which protobuf cannot hold; use HDF5")
-    if data.startswith(_HDF5):
-        raise FormatError(f"{path}: is an HDF5 file; name it {Path(path).name}.h5")
-    try:
-        message.ParseFromString(data)
-    except DecodeError:
-        raise FormatError(f"{path}: is {_describe(data)}; expected {what}") from None
-
-
-def looks_like_state(data: bytes) -> bool:
-    """Whether protobuf bytes read as a SolverState with weights or history."""
-    state = SolverState()
-    try:
-        state.ParseFromString(data)
-    except DecodeError:
-        return False
-    return state.HasField("iter") and bool(state.learned_net or state.history)
-
-
-def looks_like_model(data: bytes) -> bool:
-    """Whether protobuf bytes read as a NetParameter with layers."""
-    net = NetParameter()
-    try:
-        net.ParseFromString(data)
-    except DecodeError:
-        return False
-    return bool(net.layer or net.layers)
-
-
-def _describe(data: bytes) -> str:
-    if looks_like_state(data):
-        return "a .solverstate"
-    if looks_like_model(data):
-        return "a .caffemodel"
-    head = data[:4096]
-    if b"layer" in head and b"{" in head and b"\0" not in head:
-        return "a prototxt text"
+        return "empty"
+    if data.startswith(HDF5_SIGNATURE):
+        return "an HDF5 file"
+    if data.startswith(_IMAGES):
+        return "an image"
+    for kind, name in (
+        (SolverState, "a .solverstate (the state of a solver)"),
+        (NetParameter, "a .caffemodel (weights)"),
+        (BlobProto, "a .binaryproto (one blob, such as a mean image)"),
+    ):
+        try:
+            if _holds(kind.FromString(data), data):
+                return name
+        except DecodeError:
+            continue
+    if _is_text(data[:4096]):
+        return "a text, perhaps a prototxt"
     return "damaged, cut short, or no file of Caffe's"
+
+
+def _holds(message: Message, data: bytes) -> bool:
+    """Whether ``data`` really is this message.
+
+    Most bytes that parse as one message of Caffe's parse as another too, with odd unknown fields;
+    what tells them apart is the type of field 1 and the fields that every real file has.
+    """
+    if isinstance(message, SolverState):
+        return message.HasField("iter") and bool(message.learned_net or message.history)
+    if isinstance(message, NetParameter):
+        field_1_is_number = data[0] == 0x08
+        return bool(message.layer or message.layers) and not field_1_is_number
+    if isinstance(message, BlobProto):
+        return bool(message.data or message.double_data) and (
+            message.HasField("shape") or message.HasField("num")
+        )
+    raise TypeError(f"no file of Caffe's holds a {type(message).__name__}")
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether the beginning of a file is UTF-8 without control characters."""
+    if any(byte < 32 and byte not in b"\t\n\f\r" for byte in head):
+        return False
+    try:
+        # Incremental: the last character may be cut.
+        getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """The first ``limit`` bytes of a file."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(limit)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error

@@ -9,20 +9,23 @@ from pathlib import Path
 import numpy as np
 
 from protonet.errors import FormatError
+from protonet.formats import hdf5
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array, to_array
-from protonet.formats.kind import looks_like_model, read_message
+from protonet.formats.kind import SIZE_LIMIT, is_hdf5, read_message
 from protonet.proto.caffe_pb2 import SolverState
 
-_WHAT = "a .solverstate (the state of a solver)"
+_WANTED = "a .solverstate (the state of a solver)"
 
 
 @dataclass(frozen=True)
 class SolverHistory:
     """Where a training stands.
 
-    ``learned_net`` is the path of the weights, ``history`` the solver's arrays in the order of
-    Caffe: one for each learnable parameter, and again for each further kind.
+    ``iteration`` counts the iterations that are done, ``learned_net`` is the path of the weights,
+    ``history`` are the solver's arrays in Caffe's order: one for each learnable parameter in the
+    order of the net, and again for each further slot of the rule. ``current_step`` counts the
+    steps of a step or multistep schedule.
     """
 
     iteration: int
@@ -31,37 +34,39 @@ class SolverHistory:
     current_step: int = 0
 
 
-def read_state(path: Path) -> SolverHistory:
-    """Read a binary or HDF5 (.h5) state.
+def read_state(path: str | Path) -> SolverHistory:
+    """Read a binary or HDF5 state; the content decides which it is, not the name.
 
     Raises:
-        FormatError: naming what the file is instead, when it is no state.
+        UsageError: when the file cannot be read, or h5py is needed and missing.
+        FormatError: when it is no state; says what it looks like instead.
     """
-    if Path(path).suffix == ".h5":
-        from protonet.formats import hdf5
-
-        return SolverHistory(*hdf5.read_state(path))
-    state = SolverState()
-    read_message(path, state, _WHAT)
-    if not state.HasField("iter") or not (state.history or state.learned_net):
-        data = Path(path).read_bytes()
-        kind = "a .caffemodel" if looks_like_model(data) else "a file without an iteration"
-        raise FormatError(f"{path}: is {kind}; expected {_WHAT}")
+    path = Path(path)
+    if is_hdf5(path):
+        return _read_hdf5(path)
+    state = read_message(path, SolverState, _WANTED)
     history = [
-        to_array(blob, f"{path}: history {i}") for i, blob in enumerate(state.history)
+        to_array(blob, f"{path}: history {index}") for index, blob in enumerate(state.history)
     ]
     return SolverHistory(state.iter, state.learned_net, history, state.current_step)
 
 
-def write_state(path: Path, state: SolverHistory) -> None:
-    """Write a state, whole or not at all; HDF5 where the name ends in .h5."""
-    if Path(path).suffix == ".h5":
-        from protonet.formats import hdf5
+def write_state(path: str | Path, state: SolverHistory) -> None:
+    """Write a state, whole or not at all; HDF5 where the name ends in .h5.
 
-        hdf5.write_state(
-            path, (state.iteration, state.learned_net, state.history, state.current_step)
-        )
+    Raises:
+        UsageError: when the folder cannot be written to, or h5py is needed and missing.
+        FormatError: when the disk is full, or the state is too large for protobuf.
+    """
+    path = Path(path)
+    if path.suffix == ".h5":
+        _write_hdf5(path, state)
         return
+    if sum(array.nbytes + 64 for array in state.history) > SIZE_LIMIT:
+        raise FormatError(
+            f"{path}: the state is larger than 2 GiB, which protobuf cannot hold; "
+            f"store it as HDF5 (snapshot_format: HDF5, {path.name}.h5)"
+        )
     message = SolverState(
         iter=state.iteration,
         learned_net=state.learned_net,
@@ -69,3 +74,36 @@ def write_state(path: Path, state: SolverHistory) -> None:
         history=[from_array(array) for array in state.history],
     )
     write_atomic(path, message.SerializeToString())
+
+
+def _read_hdf5(path: Path) -> SolverHistory:
+    with hdf5.reading(path) as file:
+        root = hdf5.children(file)
+        if not {"iter", "learned_net", "history"} <= root.keys():
+            found = "a .caffemodel.h5" if "data" in root else "an HDF5 file of another kind"
+            raise FormatError(f"{path}: is {found}; expected a .solverstate.h5")
+        learned = root["learned_net"][()]
+        nodes = hdf5.children(root["history"])
+        return SolverHistory(
+            int(hdf5.numbers(root["iter"], f"{path}: iter").item()),
+            learned.decode() if isinstance(learned, bytes) else str(learned),
+            [
+                hdf5.numbers(nodes[str(index)], f"{path}: history {index}")
+                for index in range(len(nodes))
+            ],
+            int(hdf5.numbers(root["current_step"], f"{path}: current_step").item())
+            if "current_step" in root
+            else 0,
+        )
+
+
+def _write_hdf5(path: Path, state: SolverHistory) -> None:
+    with hdf5.writing(path) as file:
+        file.create_dataset("iter", data=np.array([state.iteration], np.int32))
+        name = state.learned_net.encode()
+        # One byte longer than the text: Caffe reads it as a string of C, closed by a zero.
+        file.create_dataset("learned_net", data=np.array(name, f"S{len(name) + 1}"))
+        file.create_dataset("current_step", data=np.array([state.current_step], np.int32))
+        history = file.create_group("history")
+        for index, array in enumerate(state.history):
+            history.create_dataset(str(index), data=array)

@@ -4,7 +4,15 @@ Importing this package registers every type.
 """
 
 from protonet.errors import LayerError
-from protonet.layers import activations, common, inputs, losses, utility  # noqa: F401  (registers them)
+from protonet.layers import (  # noqa: F401  (imported so that they register their types)
+    activations,
+    common,
+    inputs,
+    losses,
+    reshaping,
+    softmax,
+    utility,
+)
 from protonet.layers.base import Layer
 from protonet.layers.registry import layer_class, layer_types, register
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
@@ -24,10 +27,10 @@ class Activation(Layer):
     def build(self, shapes: Sequence[Shape]) -> None:
         self._slope: Array | None = None
 
-    def slope(self, like: Array) -> Array:
+    def slope(self, like: Array, dtype: Any = None) -> Array:
         """Scratch of a backward pass: made at the first one, since inference needs none."""
         if self._slope is None:
-            self._slope = self.scratch(like.shape)
+            self._slope = self.scratch(like.shape, dtype)
         return self._slope
 
 
@@ -166,11 +169,16 @@ class ReLU(Activation):
         xp, dy, dx = self.xp, dtops[0], dbottoms[0]
         if dx is None:
             return
+        sided = tops[0] if self.negative_slope >= 0 else bottoms[0]
+        if self.negative_slope == 0:
+            positive = self.slope(dy, np.bool_)
+            xp.greater(sided, 0.0, out=positive)
+            xp.multiply(dy, positive, out=dx)
+            return
         slope = self.slope(dy)
-        xp.greater(tops[0] if self.negative_slope >= 0 else bottoms[0], 0.0, out=slope)
-        if self.negative_slope != 0:
-            xp.multiply(slope, 1.0 - self.negative_slope, out=slope)
-            xp.add(slope, self.negative_slope, out=slope)
+        xp.greater(sided, 0.0, out=slope)
+        xp.multiply(slope, 1.0 - self.negative_slope, out=slope)
+        xp.add(slope, self.negative_slope, out=slope)
         xp.multiply(dy, slope, out=dx)
 
 

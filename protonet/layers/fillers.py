@@ -65,7 +65,7 @@ def filled_weight(shape: Shape, filler: FillerParameter, path: Sequence[str | in
 
 
 def constant(
-    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
+    filler: FillerParameter, shape: Shape, _generator: np.random.Generator, dtype: Any
 ) -> np.ndarray:
     """``value`` everywhere."""
     return np.full(shape, filler.value, dtype)
@@ -94,7 +94,7 @@ def gaussian(
 
 
 def positive_unitball(
-    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
+    _filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
 ) -> np.ndarray:
     """U[0, 1), then scaled so that the values of each index of the first axis add up to 1."""
     values = _uniform(shape, 0.0, 1.0, generator, dtype)
@@ -119,7 +119,7 @@ def msra(
 
 
 def bilinear(
-    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
+    _filler: FillerParameter, shape: Shape, _generator: np.random.Generator, dtype: Any
 ) -> np.ndarray:
     """The kernel of bilinear upsampling, for a Deconvolution whose stride is half the kernel.
 

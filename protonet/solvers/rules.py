@@ -215,6 +215,6 @@ class Rule:
         xp.sum(self._scratch, out=norm)
         xp.sqrt(norm, norm)
         # The smallest normal number stands in for a limit of 0, which must not become 0 / 0.
-        xp.maximum(norm, max(limit, float(np.finfo(norm.dtype).tiny)), norm)
+        xp.maximum(norm, max(limit, float(np.finfo(norm.dtype).tiny)), out=norm)
         xp.divide(limit, norm, norm)
         xp.multiply(diff, norm, diff)

@@ -109,9 +109,14 @@ def test_every_end_leaves_the_cursor_visible_on_a_new_line(end: object) -> None:
 
 def test_an_exception_leaves_the_cursor_visible() -> None:
     terminal = Terminal()
-    with pytest.raises(KeyboardInterrupt), terminal.bar:
-        terminal.tell(events.Started("seed", 0, 10, 5))
-        raise KeyboardInterrupt
+
+    def train() -> None:
+        with terminal.bar:
+            terminal.tell(events.Started("seed", 0, 10, 5))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
     text = terminal.output.getvalue()
     assert text.rindex(SHOW_CURSOR) > text.rindex(HIDE_CURSOR)
 

@@ -1,0 +1,220 @@
+"""``protonet check``: every mistake of a network, or the table of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from protonet.cli.examples import Exemplified
+from protonet.cli.terminal import byte_count, note, print_table
+from protonet.errors import NetworkError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from protonet.graph.plan import Plan
+    from protonet.graph.summary import Summary
+    from protonet.proto.text import NetDefinition
+
+Shape = tuple[int, ...]
+_PATH = click.Path(path_type=Path)
+_TRAIN, _TEST = 0, 1
+
+
+class InputShape(click.ParamType):
+    """A blob and its shape, such as ``data=16x1x50x50``."""
+
+    name = "name=shape"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Shape]:
+        """The name and the axes; a message that shows the form for anything else."""
+        name, _, shape = value.partition("=")
+        axes = shape.split("x")
+        if not name or not all(axis.isdecimal() and int(axis) > 0 for axis in axes):
+            self.fail(f"expected NAME=SHAPE such as data=16x1x50x50, got '{value}'", param, ctx)
+        return name, tuple(int(axis) for axis in axes)
+
+
+@click.command(
+    "check",
+    cls=Exemplified,
+    short_help="Show every mistake of a network, or its layers.",
+    examples=[
+        "protonet check net.prototxt --data train_images --labels train_labels",
+        "protonet check net.prototxt --input data=16x1x50x50 --input label=16x2",
+        "protonet check net.prototxt --data train_images --phase test --stage deploy",
+        "protonet check train_val.prototxt",
+        "cat net.prototxt | protonet check - --data train_images",
+    ],
+)
+@click.argument("network", metavar="NETWORK")
+@click.option("--data", type=_PATH, help="LMDB of images: the source of the network's data.")
+@click.option("--labels", type=_PATH, help="LMDB of label vectors, paired with the images by key.")
+@click.option(
+    "--input",
+    "inputs",
+    type=InputShape(),
+    multiple=True,
+    metavar="NAME=SHAPE",
+    help="Shape of a blob that no layer makes, such as data=16x1x50x50. May be repeated.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    help="Images in a batch. Default: what the network says, or else 16.",
+)
+@click.option(
+    "--phase",
+    type=click.Choice(["train", "test"]),
+    default="train",
+    show_default=True,
+    help="Phase in which the network is looked at.",
+)
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    metavar="NAME",
+    help="Stage in which the network is looked at. May be repeated. Default with --data: train "
+    "or, in phase test, val.",
+)
+@click.option("--level", type=int, default=0, show_default=True, help="Level for min_level rules.")
+def command(
+    network: str,
+    data: Path | None,
+    labels: Path | None,
+    inputs: Sequence[tuple[str, Shape]],
+    batch_size: int | None,
+    phase: str,
+    stages: Sequence[str],
+    level: int,
+) -> None:
+    """Check the network in the prototxt file NETWORK; '-' reads it from standard input.
+
+    Prints every mistake with its file, line and column; or, where there is none, each layer with
+    its type, the shapes of its bottoms and tops and its parameters, and the memory that the
+    network needs for training and for inference.
+
+    A network without data layers gets its shapes from --data and --labels, or from --input.
+    """
+    from protonet.graph.plan import plan_net
+    from protonet.graph.summary import summarize
+    from protonet.proto.text import Source, read_net
+
+    if data is None and labels is not None:
+        raise UsageError("--labels needs --data, the LMDB of the images that they belong to")
+    if data is not None and inputs:
+        raise UsageError("--data and --input both give shapes; use one of them")
+    number = _TEST if phase == "test" else _TRAIN
+    definition = read_net(Source.read(network))
+    if data is not None:
+        stages = stages or (("val",) if phase == "test" else ("train",))
+        definition = _with_databases(definition, data, labels, batch_size, stages)
+    elif inputs:
+        definition = _with_inputs(definition, dict(inputs))
+    try:
+        plan = plan_net(definition, phase=number, level=level, stages=stages)
+    except NetworkError as error:
+        raise _explained(error, definition) from None
+    try:
+        _print_summary(plan, summarize(plan), phase, stages)
+    finally:
+        plan.close()
+
+
+def _with_databases(
+    pasted: NetDefinition,
+    data: Path,
+    labels: Path | None,
+    batch_size: int | None,
+    stages: Sequence[str],
+) -> NetDefinition:
+    """The network as training on these databases would make it, or as deploying would."""
+    from protonet.jobs.network import Databases, make_deploy, make_train_val
+
+    databases = Databases(str(data), None if labels is None else str(labels))
+    made = make_train_val(pasted, databases, databases, batch_size=batch_size)
+    return make_deploy(made, _image_shape(made)).definition if "deploy" in stages else made
+
+
+def _image_shape(made: NetDefinition) -> tuple[int, int, int]:
+    """Channels, height and width of the images, from the data layers alone."""
+    from protonet.graph.plan import plan_net
+    from protonet.proto.text import NetDefinition
+
+    net = type(made.net)(layer=[layer for layer in made.net.layer if layer.type == "Data"])
+    origins = ((),) * len(net.layer)
+    plan = plan_net(NetDefinition(net, made.source, origins), phase=_TRAIN, stages=("train",))
+    try:
+        _, channels, height, width = plan.steps[0].tops[0].shape or ()
+    finally:
+        plan.close()
+    return channels, height, width
+
+
+def _with_inputs(pasted: NetDefinition, shapes: Mapping[str, Shape]) -> NetDefinition:
+    """The network with an Input layer for each shape, in place of layers that made these blobs."""
+    from protonet.proto.text import NetDefinition
+
+    read = {bottom for layer in pasted.net.layer for bottom in layer.bottom}
+    for name in shapes:
+        if name not in read:
+            raise UsageError(f"--input {name}: no layer reads this blob{nearest(name, read)}")
+    net = type(pasted.net)()
+    net.CopyFrom(pasted.net)
+    del net.layer[:]
+    for name, shape in shapes.items():
+        made = net.layer.add(name=name, type="Input", top=[name])
+        made.input_param.shape.add().dim.extend(shape)
+    origins: list[tuple[str | int, ...]] = [()] * len(shapes)
+    for layer, origin in zip(pasted.net.layer, pasted.origins, strict=True):
+        if layer.bottom or not shapes.keys() >= set(layer.top):
+            net.layer.add().CopyFrom(layer)
+            origins.append(origin)
+    return NetDefinition(net, pasted.source, tuple(origins))
+
+
+def _explained(error: NetworkError, definition: NetDefinition) -> Exception:
+    """The error; where blobs that no layer makes are all or part of it, with what would help."""
+    made = {top for layer in definition.net.layer for top in layer.top}
+    reads = [bottom for layer in definition.net.layer for bottom in layer.bottom]
+    missing = [bottom for bottom in reads if bottom not in made and not nearest(bottom, made)]
+    if not missing:
+        return error
+    names = " and ".join(f"'{name}'" for name in dict.fromkeys(missing))
+    advice = (
+        f"{definition.source.name}: no layer makes {names}, so the shapes are not known; give\n"
+        "    databases: --data DB [--labels DB]\n"
+        f"    or shapes: --input {missing[0]}=16x1x50x50"
+    )
+    if len(error.mistakes) <= len(missing):
+        return UsageError(advice)
+    note(advice)
+    return error
+
+
+def _print_summary(plan: Plan, summary: Summary, phase: str, stages: Sequence[str]) -> None:
+    state = f"phase {phase}" + "".join(f", stage {stage}" for stage in stages)
+    click.echo(f"{plan.name or 'network'} ({state})\n")
+    print_table(
+        ("layer", "type", "bottoms", "tops", "parameters"),
+        [
+            (row.name, row.type, _blobs(row.bottoms), _blobs(row.tops), f"{row.parameters:,}")
+            for row in summary.rows
+        ],
+        right=1,
+    )
+    click.echo(
+        f"\n{len(summary.rows)} layers, {summary.parameters:,} parameters; memory: "
+        f"{byte_count(summary.training_bytes)} for training, "
+        f"{byte_count(summary.inference_bytes)} for inference"
+    )
+
+
+def _blobs(blobs: Sequence[tuple[str, Shape]]) -> str:
+    return ", ".join(
+        f"{name} {'x'.join(str(axis) for axis in shape) or 'scalar'}" for name, shape in blobs
+    )

@@ -1,0 +1,83 @@
+"""The solver that DIGITS would write for a run's settings."""
+
+from __future__ import annotations
+
+import math
+
+from protonet.jobs.settings import RunSettings
+from protonet.proto.caffe_pb2 import SolverParameter
+
+PREFIX = "snapshot"
+"""The snapshot_prefix inside a run directory."""
+
+_USUAL: dict[str, dict[str, float | tuple[float, ...]]] = {
+    "fixed": {},
+    "step": {"gamma": 0.1, "steps": (33.0,)},
+    "multistep": {"gamma": 0.5, "steps": (50.0, 85.0)},
+    "exp": {"gamma": 0.95},
+    "inv": {"gamma": 0.1, "power": 0.5},
+    "poly": {"power": 3.0},
+    "sigmoid": {"gamma": 0.1, "steps": (50.0,)},
+}
+"""What DIGITS' form gives each policy at first."""
+
+_WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
+
+
+def make_solver(
+    settings: RunSettings,
+    train: tuple[int, int],
+    val: tuple[int, int] | None,
+) -> SolverParameter:
+    """The solver for (records, batch size) of training and validation.
+
+    Iterations an epoch are ceil(records / batch); a snapshot and a test pass every epoch; steps
+    are percentages of the training; eight displays an epoch, or one every 5,000 images, whichever
+    comes more often.
+    """
+    records, batch = train
+    per_epoch = math.ceil(records / batch)
+    solver = SolverParameter(
+        net="train_val.prototxt",
+        type=settings.solver,
+        max_iter=max(1, round(settings.epochs * per_epoch)),
+        base_lr=settings.lr,
+        lr_policy=settings.lr_policy,
+        weight_decay=settings.lr / 100
+        if settings.weight_decay is None
+        else settings.weight_decay,
+        display=max(1, min(per_epoch // 8, 5000 // batch)),
+        snapshot=per_epoch,
+        snapshot_prefix=PREFIX,
+        random_seed=settings.seed,
+        solver_mode=SolverParameter.CPU if settings.device == "cpu" else SolverParameter.GPU,
+    )
+    if settings.solver not in _WITHOUT_MOMENTUM:
+        solver.momentum = settings.momentum
+    solver.train_state.stage.append("train")
+    if val is not None:
+        solver.test_iter.append(math.ceil(val[0] / val[1]))
+        solver.test_interval = per_epoch
+        solver.test_state.add().stage.append("val")
+    _set_policy(solver, settings)
+    return solver
+
+
+def _set_policy(solver: SolverParameter, settings: RunSettings) -> None:
+    """Fill in what the learning-rate policy needs; unknown policies are the schedule's to refuse."""
+    usual = _USUAL.get(settings.lr_policy, {})
+    for name in ("gamma", "power"):
+        given = getattr(settings, name)
+        if given is not None:
+            setattr(solver, name, given)
+        elif name in usual:
+            setattr(solver, name, usual[name])
+    if "steps" not in usual:
+        return
+    percents = settings.steps or usual["steps"]
+    assert isinstance(percents, tuple)
+    steps = [max(1, int(solver.max_iter * percent / 100)) for percent in percents]
+    if settings.lr_policy == "multistep":
+        solver.stepvalue.extend(sorted(steps))
+    else:
+        solver.stepsize = steps[0]

@@ -1,0 +1,130 @@
+"""A solver and the nets that it names, read and ready to plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from protonet.errors import NetworkError, UsageError
+from protonet.proto.caffe_pb2 import NetParameter, NetState, SolverParameter
+from protonet.proto.text import NetDefinition, Source, read_net, read_solver, write_text
+
+State = dict[str, Any]
+"""``level`` and ``stages`` for ``plan_net``."""
+
+
+@dataclass(frozen=True)
+class SolverFiles:
+    """The solver, its train net and its test nets with their states.
+
+    ``folder`` is where relative paths are looked up after the working directory.
+    """
+
+    solver: SolverParameter
+    train: NetDefinition
+    train_state: State
+    tests: tuple[tuple[NetDefinition, State], ...]
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The net's name, or the name of its file."""
+        return self.train.net.name or Path(self.train.source.name).stem
+
+    @staticmethod
+    def read(path: Path) -> SolverFiles:
+        """Read a solver file and its nets.
+
+        Raises:
+            UsageError: for a file that is not there.
+            NetworkError: for mistakes in any of the texts, or test settings that do not fit.
+        """
+        solver = read_solver(Source.read(path))
+        folder = path.parent
+        train = _train_net(solver, folder, path)
+        tests = _test_nets(solver, folder, train)
+        _check_tests(solver, tests, path)
+        return SolverFiles(
+            solver,
+            train,
+            _state(train, solver.train_state if solver.HasField("train_state") else None),
+            tuple(
+                (net, _state(net, solver.test_state[i] if i < len(solver.test_state) else None))
+                for i, net in enumerate(tests)
+            ),
+            folder,
+        )
+
+    @staticmethod
+    def of(solver: SolverParameter, train_val: NetDefinition, folder: Path) -> SolverFiles:
+        """A solver with one net for training and testing, as a run directory has it."""
+        tests = [(train_val, _state(train_val, state)) for state in solver.test_state]
+        return SolverFiles(
+            solver, train_val, _state(train_val, solver.train_state), tuple(tests), folder
+        )
+
+
+def _state(net: NetDefinition, given: NetState | None) -> State:
+    """Levels and stages: the net's own, then the solver's on top; stages add up."""
+    own = net.net.state
+    stages = [*own.stage, *(given.stage if given is not None else [])]
+    level = given.level if given is not None and given.HasField("level") else own.level
+    return {"level": level, "stages": stages}
+
+
+def _inline(net: NetParameter, path: Path) -> NetDefinition:
+    """A net written inside the solver file."""
+    return read_net(Source(f"{path} (net_param)", write_text(net)))
+
+
+def _file(name: str, folder: Path) -> NetDefinition:
+    direct, beside = Path(name), folder / name
+    if not direct.exists() and not beside.exists():
+        raise UsageError(f"{name}: there is no such net, neither here nor in {folder or '.'}")
+    return read_net(Source.read(direct if direct.exists() else beside))
+
+
+def _train_net(solver: SolverParameter, folder: Path, path: Path) -> NetDefinition:
+    found: list[NetDefinition] = []
+    for name in ("net", "train_net"):
+        if solver.HasField(name):  # type: ignore[arg-type]
+            found.append(_file(getattr(solver, name), folder))
+    for name in ("net_param", "train_net_param"):
+        if solver.HasField(name):  # type: ignore[arg-type]
+            found.append(_inline(getattr(solver, name), path))
+    if len(found) != 1:
+        raise NetworkError(
+            f"{path}: expected one of net, net_param, train_net, train_net_param, "
+            f"got {len(found)} of them"
+        )
+    return found[0]
+
+
+def _test_nets(
+    solver: SolverParameter, folder: Path, train: NetDefinition
+) -> list[NetDefinition]:
+    """The test nets in Caffe's order: test_net_param, test_net, then net or net_param for each
+    test_iter that is left."""
+    nets = [_inline(net, folder) for net in solver.test_net_param]
+    nets += [_file(name, folder) for name in solver.test_net]
+    if solver.HasField("net") or solver.HasField("net_param"):
+        nets += [train] * max(0, len(solver.test_iter) - len(nets))
+    return nets
+
+
+def _check_tests(solver: SolverParameter, tests: list[NetDefinition], path: Path) -> None:
+    if len(tests) != len(solver.test_iter):
+        raise NetworkError(
+            f"{path}: {len(tests)} test net(s), but {len(solver.test_iter)} test_iter; "
+            "each test net needs one"
+        )
+    if solver.test_state and len(solver.test_state) != len(tests):
+        raise NetworkError(
+            f"{path}: {len(solver.test_state)} test_state for {len(tests)} test net(s); "
+            "give one for each, or none"
+        )
+    if tests and not solver.test_interval:
+        raise NetworkError(f"{path}: test nets need a test_interval above 0")
+    if solver.max_iter < 1:
+        raise NetworkError(f"{path}: max_iter must be at least 1")

@@ -1,0 +1,149 @@
+"""Layers that see their bottom in another shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from protonet.blob import Array, Shape
+from protonet.errors import LayerError
+from protonet.layers.base import Layer, shape_text
+from protonet.layers.registry import register
+
+
+class _Reshaping(Layer):
+    """Base of the layers whose top is their bottom in another shape."""
+
+    backward_reads = frozenset()
+    shares_storage = True
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        self.xp.copyto(tops[0], bottoms[0].reshape(tops[0].shape))
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if dbottoms[0] is not None:
+            self.xp.copyto(dbottoms[0], dtops[0].reshape(dbottoms[0].shape))
+
+
+@register("Flatten")
+class Flatten(_Reshaping):
+    """y is x with the axes from ``axis`` to ``end_axis`` made one.
+
+    Bottom:
+        x: n_0 x ... x n_d.
+    Top:
+        y: the axes before ``axis``, the product of those up to and with ``end_axis``, and the
+        axes after it. Shares the memory of x.
+    Params:
+        none.
+    Spec:
+        flatten_param: axis (1), end_axis (-1); negative ones count from the end.
+    Raises:
+        LayerError: for axes that x has not, or an end_axis before axis.
+    Differs:
+        not at all.
+    """
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        spec, shape = self.spec.flatten_param, shapes[0]
+        start = self.axis(shape, spec.axis, ("flatten_param", "axis"))
+        end = self.axis(shape, spec.end_axis, ("flatten_param", "end_axis"))
+        if start > end:
+            raise LayerError(
+                f"expected axis <= end_axis, got {spec.axis} and {spec.end_axis} "
+                f"for a bottom of shape {shape_text(shape)}",
+                ("flatten_param", "end_axis"),
+            )
+        return [(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])]
+
+
+@register("Reshape")
+class Reshape(_Reshaping):
+    """y is x in another shape of the same count.
+
+    ``num_axes`` axes of x from ``axis`` on are replaced by the dims of ``shape``, where 0
+    copies the axis of x at the same place and one -1 stands for what is left.
+
+    Bottom:
+        x: any shape.
+    Top:
+        y: the new shape. Shares the memory of x.
+    Params:
+        none.
+    Spec:
+        reshape_param: shape { dim }, axis (0; -1 is after the last axis), num_axes (-1: all
+        that follow).
+    Raises:
+        LayerError: for dims below -1, more than one -1, a 0 where x has no axis, axes that x
+        has not, or a count that differs.
+    Differs:
+        not at all.
+    """
+
+    def setup(self) -> None:
+        self.dims = tuple(self.spec.reshape_param.shape.dim)
+        path = ("reshape_param", "shape")
+        for place, dim in enumerate(self.dims):
+            if dim < -1:
+                raise LayerError(
+                    f"expected a dim of -1, 0 or more, got {dim}", (*path, "dim", place)
+                )
+        if self.dims.count(-1) > 1:
+            raise LayerError(f"expected at most one dim of -1, got {self.dims.count(-1)}", path)
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        shape = shapes[0]
+        start, end = self._span(shape)
+        dims = [
+            self._copied(shape, start + place) if dim == 0 else dim
+            for place, dim in enumerate(self.dims)
+        ]
+        span = math.prod(shape[start:end])
+        if -1 in dims:
+            known = -math.prod(dims)
+            if span % known:
+                raise self._misfit(shape, f"{span} values cannot be divided by {known}")
+            dims[dims.index(-1)] = span // known
+        elif math.prod(dims) != span:
+            raise self._misfit(shape, f"{span} values do not make {math.prod(dims)}")
+        return [(*shape[:start], *dims, *shape[end:])]
+
+    def _span(self, shape: Shape) -> tuple[int, int]:
+        """The axes ``[start, end)`` of the bottom that the dims replace."""
+        spec, axes = self.spec.reshape_param, len(shape)
+        start = spec.axis if spec.axis >= 0 else spec.axis + axes + 1
+        if not 0 <= start <= axes:
+            raise LayerError(
+                f"axis {spec.axis} is out of range for a bottom of shape {shape_text(shape)}",
+                ("reshape_param", "axis"),
+            )
+        end = axes if spec.num_axes == -1 else start + spec.num_axes
+        if not start <= end <= axes:
+            raise LayerError(
+                f"expected num_axes of -1 to {axes - start} for a bottom of shape "
+                f"{shape_text(shape)} from axis {start} on, got {spec.num_axes}",
+                ("reshape_param", "num_axes"),
+            )
+        return start, end
+
+    def _copied(self, shape: Shape, axis: int) -> int:
+        if axis >= len(shape):
+            raise LayerError(
+                f"dim: 0 copies axis {axis}, which a bottom of shape {shape_text(shape)} has not",
+                ("reshape_param", "shape"),
+            )
+        return shape[axis]
+
+    def _misfit(self, shape: Shape, why: str) -> LayerError:
+        dims = " ".join(str(dim) for dim in self.dims)
+        return LayerError(
+            f"a bottom of shape {shape_text(shape)} does not fit dims [{dims}]: {why}",
+            ("reshape_param", "shape") if self.dims else (),
+            "dim: -1 stands for what is left, dim: 0 copies the bottom's axis",
+        )

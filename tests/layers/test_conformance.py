@@ -1,0 +1,160 @@
+"""Every layer that has bottoms, held to the same: differences, Caffe, memory, devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protonet.device import Device
+from protonet.errors import DeviceError
+from protonet.layers import layer_class, layer_types
+from protonet.proto.caffe_pb2 import TEST, TRAIN
+from protonet.testing import check_devices, check_golden, check_gradients, check_steady
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SHAPE = (2, 3, 5, 7)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer's fields, the shapes of its bottoms, and what its function needs."""
+
+    text: str
+    shapes: tuple[tuple[int, ...], ...] = (SHAPE,)
+    kinks: tuple[float, ...] = ()
+    phase: int = TRAIN
+    classes: int | None = None
+    positive: bool = False
+    in_place: bool = False
+
+    @property
+    def type(self) -> str:
+        return self.text.split('"')[1]
+
+    def bottoms(self) -> list[np.ndarray]:
+        """Values: the last bottom holds labels where there are classes."""
+        generator = np.random.default_rng(7)
+        arrays = [generator.standard_normal(shape) for shape in self.shapes]
+        for kink in self.kinks:
+            for array in arrays:
+                near = np.abs(array - kink) < 0.05
+                array[near] = kink + 0.05
+        if self.positive:
+            arrays = [np.abs(array) + 0.1 for array in arrays]
+        if self.classes is not None:
+            arrays[-1] = generator.integers(0, self.classes, self.shapes[-1]).astype(np.float64)
+        return arrays
+
+
+CASES = [
+    Case('type: "Power" power_param { scale: 0.004 }', in_place=True),
+    Case('type: "Power" power_param { scale: -0.7 shift: 2 }', in_place=True),
+    Case('type: "Power" power_param { power: 2 scale: 3 shift: 0.5 }'),
+    Case('type: "Power" power_param { power: 3 }'),
+    Case('type: "Power" power_param { power: 0.37 scale: 0.83 shift: 0.2 }', positive=True),
+    Case('type: "Power" power_param { power: -1.5 scale: 2 }', positive=True),
+    Case('type: "Power" power_param { power: 0 }', in_place=True),
+    Case('type: "Power" power_param { power: 3 scale: 0 shift: 2 }', in_place=True),
+    Case('type: "ReLU"', kinks=(0,), in_place=True),
+    Case('type: "ReLU" relu_param { negative_slope: 0.1 }', kinks=(0,), in_place=True),
+    Case('type: "ReLU" relu_param { negative_slope: 1.5 }', kinks=(0,), in_place=True),
+    Case('type: "ReLU" relu_param { negative_slope: -0.3 }', kinks=(0,)),
+    Case('type: "Sigmoid"', in_place=True),
+    Case('type: "TanH"', in_place=True),
+    Case('type: "Softmax"', in_place=True),
+    Case('type: "Softmax" softmax_param { axis: -1 }', in_place=True),
+    Case('type: "Dropout" dropout_param { dropout_ratio: 0.3 }', in_place=True),
+    Case('type: "Dropout"', phase=TEST, in_place=True),
+    Case('type: "InnerProduct" inner_product_param { num_output: 4 }'),
+    Case('type: "InnerProduct" inner_product_param { num_output: 4 axis: 2 }'),
+    Case('type: "InnerProduct" inner_product_param { num_output: 4 axis: -1 transpose: true }'),
+    Case('type: "InnerProduct" inner_product_param { num_output: 4 axis: 0 bias_term: false }'),
+    Case('type: "EuclideanLoss"', ((6, 2), (6, 1, 1, 2))),
+    Case('type: "SoftmaxWithLoss"', ((6, 5), (6,)), classes=5),
+    Case('type: "SoftmaxWithLoss" softmax_param { axis: 2 }', (SHAPE, (2, 3, 1, 7)), classes=5),
+    Case(
+        'type: "SoftmaxWithLoss" top: "l" top: "p" loss_param { normalization: FULL '
+        "ignore_label: 2 }",
+        (SHAPE, (2, 5, 7)),
+        classes=3,
+    ),
+    Case(
+        'type: "SoftmaxWithLoss" loss_param { ignore_label: 1 }', (SHAPE, (2, 1, 5, 7)), classes=3
+    ),
+    Case(
+        'type: "SoftmaxWithLoss" loss_param { normalization: NONE }', (SHAPE, (2, 5, 7)), classes=3
+    ),
+    Case('type: "SoftmaxWithLoss" loss_param { normalize: false }', (SHAPE, (70,)), classes=3),
+    Case('type: "Flatten"'),
+    Case('type: "Flatten" flatten_param { axis: 1 end_axis: -2 }'),
+    Case('type: "Reshape" reshape_param { shape { dim: 0 dim: -1 dim: 7 } }'),
+    Case('type: "Reshape" reshape_param { shape { dim: -1 } axis: 1 num_axes: 2 }'),
+    Case('type: "Split" top: "a" top: "b" top: "c"'),
+    Case('type: "Split" top: "a"'),
+    Case('type: "Concat"', ((2, 3, 4), (2, 6, 4), (2, 1, 4))),
+    Case('type: "Concat" concat_param { axis: -1 }', ((2, 3, 4), (2, 3, 5))),
+    Case('type: "Concat" concat_param { concat_dim: 0 }', ((2, 3), (5, 3))),
+    Case('type: "Silence"', ((2, 3), (4,))),
+]
+
+METRICS = [
+    Case('type: "Accuracy" top: "all" top: "each"', ((6, 5), (6,)), classes=5),
+    Case(
+        'type: "Accuracy" top: "all" top: "each" accuracy_param { top_k: 2 ignore_label: 1 }',
+        (SHAPE, (2, 1, 5, 7)),
+        classes=3,
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.text)
+def test_backward_agrees_with_differences(case: Case) -> None:
+    check_gradients(case.text, case.bottoms(), phase=case.phase)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.in_place], ids=lambda case: case.text
+)
+def test_layers_in_place_do_the_same(case: Case) -> None:
+    check_gradients(case.text, case.bottoms(), phase=case.phase, in_place=True)
+
+
+@pytest.mark.parametrize("case", [*CASES, *METRICS], ids=lambda case: case.text)
+def test_a_pass_allocates_nothing(case: Case) -> None:
+    """At a batch a thousand times as large, so that no array is below the limit."""
+    bottoms = [np.concatenate([array] * 1000) for array in case.bottoms()]
+    check_steady(case.text, bottoms, phase=case.phase)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    sorted(
+        path.parent
+        for path in GOLDEN.glob("*/*/data.npz")
+        if path.parts[-3] in layer_types() and layer_class(path.parts[-3]).bottoms != (0, 0)
+    ),
+    ids=lambda folder: "/".join(folder.parts[-2:]),
+)
+def test_layers_compute_what_caffe_computed(folder: Path) -> None:
+    check_golden(folder)
+
+
+def test_no_layer_is_left_out() -> None:
+    with_bottoms = {name for name in layer_types() if layer_class(name).bottoms != (0, 0)}
+    assert {case.type for case in [*CASES, *METRICS]} == with_bottoms
+    assert with_bottoms <= {path.name for path in GOLDEN.iterdir()}
+    can_be = {case.type for case in CASES if case.in_place}
+    assert {name for name in with_bottoms if layer_class(name).in_place} == can_be
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("case", [*CASES, *METRICS], ids=lambda case: case.text)
+def test_a_gpu_computes_the_same(case: Case) -> None:
+    try:
+        device = Device("cuda:0")
+    except DeviceError as error:
+        pytest.skip(str(error))
+    check_devices(case.text, case.bottoms(), device, phase=case.phase)
