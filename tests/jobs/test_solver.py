@@ -1,0 +1,72 @@
+"""The solver that DIGITS would write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protonet.jobs.settings import RunSettings
+from protonet.jobs.solver import make_solver
+from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.solvers.schedules import make_schedule
+
+
+def solver_of(train: tuple[int, int] = (1000, 16), **given: Any) -> SolverParameter:
+    return make_solver(RunSettings(Path("data"), **given), train, (30, 16))
+
+
+def test_defaults() -> None:
+    solver = solver_of()
+    assert solver.max_iter == 30 * 63
+    assert solver.snapshot == solver.test_interval == 63
+    assert list(solver.test_iter) == [2]
+    assert solver.display == 7
+    assert (solver.lr_policy, solver.stepsize) == ("step", int(30 * 63 * 0.33))
+    assert solver.gamma == pytest.approx(0.1)
+    assert solver.momentum == pytest.approx(0.9)
+    assert solver.weight_decay == pytest.approx(0.0001)
+    assert list(solver.train_state.stage) == ["train"]
+    assert list(solver.test_state[0].stage) == ["val"]
+
+
+def test_a_large_set_displays_every_5000_images() -> None:
+    assert solver_of((1_000_000, 100)).display == 50
+
+
+def test_without_validation_there_are_no_tests() -> None:
+    solver = make_solver(RunSettings(Path("data")), (10, 4), None)
+    assert not solver.test_iter
+    assert not solver.test_interval
+
+
+@pytest.mark.parametrize(
+    ("policy", "field", "value"),
+    [
+        ("multistep", "stepvalue", [945, 1606]),
+        ("sigmoid", "stepsize", 945),
+        ("exp", "gamma", 0.95),
+        ("inv", "power", 0.5),
+        ("poly", "power", 3.0),
+        ("fixed", "base_lr", 0.01),
+    ],
+)
+def test_every_policy_is_complete(policy: str, field: str, value: Any) -> None:
+    solver = solver_of(lr_policy=policy)
+    found = getattr(solver, field)
+    assert list(found) == value if isinstance(value, list) else found == pytest.approx(value)
+    assert make_schedule(solver).rate(0) > 0
+
+
+def test_given_values_win() -> None:
+    solver = solver_of(lr_policy="multistep", steps=(75.0, 25.0), gamma=0.25, weight_decay=0.0)
+    assert list(solver.stepvalue) == [472, 1417]
+    assert solver.gamma == 0.25
+    assert solver.weight_decay == 0
+    assert solver.HasField("weight_decay")
+
+
+def test_solvers_that_take_no_momentum_get_none() -> None:
+    assert not solver_of(solver="AdaGrad").HasField("momentum")
+    assert solver_of(solver="Nesterov").momentum == pytest.approx(0.9)
