@@ -1,0 +1,43 @@
+"""Braces that never close, and those that close nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from protonet.proto.braces import balance, depth
+
+
+@pytest.mark.parametrize(
+    ("text", "deepest"),
+    [("", 0), ("a { b < c { } > }", 3), ("a: '{{{' # {{{\n", 0), ('a: "\\"{" { }', 1)],
+)
+def test_depth_counts_only_real_braces(text: str, deepest: int) -> None:
+    assert depth(text) == deepest
+
+
+def test_a_balanced_text_stays_as_it_is() -> None:
+    text = 'layer { a { } }\nlayer < b: "}" > # {'
+    found = balance(text)
+    assert (found.unclosed, found.stray, found.text) == ((), (), text)
+
+
+def test_a_layer_in_a_layer_means_a_missing_brace_above() -> None:
+    found = balance("layer { a { b: 1 }\nlayer { c: 2 }\n")
+    assert [(brace.offset, brace.field) for brace in found.unclosed] == [(6, "layer")]
+    assert found.text == "layer { a { b: 1 }}\nlayer { c: 2 }\n"
+
+
+def test_open_braces_at_the_end_are_closed_there() -> None:
+    found = balance("layer { a <")
+    assert [brace.field for brace in found.unclosed] == ["layer", "a"]
+    assert found.text == "layer { a <>}"
+
+
+def test_a_brace_that_closes_nothing_becomes_a_space() -> None:
+    found = balance("a { } } b > c")
+    assert [brace.offset for brace in found.stray] == [6, 10]
+    assert found.text == "a { }   b   c"
+
+
+def test_a_string_without_end_does_not_swallow_the_closing_brace() -> None:
+    assert balance('a { b: "c }\n').unclosed == ()

@@ -1,0 +1,131 @@
+"""Reading texts: fast when right, helpful when not, safe when hostile."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from protonet.errors import NetworkError, UsageError
+from protonet.proto.caffe_pb2 import NetParameter
+from protonet.proto.text import Source, parse, read_net, read_solver, write_text
+
+LAYER = 'layer { name: "n%d" type: "Power" bottom: "a"\n  top: "b" power_param { scale: 2 } }\n'
+
+
+def test_a_long_text_is_read_fast() -> None:
+    text = "".join(LAYER % i for i in range(3500))
+    assert text.count("\n") == 7000
+    began = time.perf_counter()
+    assert len(read_net(Source("long", text)).net.layer) == 3500
+    assert time.perf_counter() - began < 2
+
+
+def test_a_mistake_is_shown_with_its_line_and_a_caret() -> None:
+    with pytest.raises(NetworkError) as caught:
+        read_net(Source("net.prototxt", 'name: "x"\n\tlayer { nme: "y" type: "Z" }\n'))
+    assert str(caught.value) == (
+        "net.prototxt:2:10: no field 'nme' in LayerParameter; did you mean 'name'?\n"
+        '    \tlayer { nme: "y" type: "Z" }\n'
+        "    \t        ^"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" * 5000,
+        "layer {" * 50_000,
+        "a: " * 50_000,
+        "'" * 100_000,
+        "[:" * 30_000,
+        "layer { name: 'x' " * 99,
+        '"' + "\\" * 100_000,
+        "-" * 100_000,
+        "\x00\x01\x02" * 1000,
+    ],
+)
+def test_hostile_texts_end_soon_in_a_mistake(text: str) -> None:
+    began = time.perf_counter()
+    with pytest.raises(NetworkError) as caught:
+        read_net(Source("net", text))
+    assert caught.value.mistakes
+    assert time.perf_counter() - began < 10
+
+
+def test_layers_without_name_or_type_are_mistakes() -> None:
+    with pytest.raises(NetworkError) as caught:
+        read_net(Source("net", 'layer { type: "A" }\nlayer { name: "b" }'))
+    assert [(m.line, m.message) for m in caught.value.mistakes] == [
+        (1, "this layer ('A') has no name"),
+        (2, "this layer ('b') has no type"),
+    ]
+
+
+def test_two_dialects_in_one_text_are_a_mistake() -> None:
+    with pytest.raises(NetworkError, match="net:1:33: both 'layer' and the older 'layers'"):
+        read_net(Source("net", 'layer { name: "a" type: "A" }   layers { name: "b" }'))
+
+
+def test_what_only_protobuf_refuses_is_told_in_its_words() -> None:
+    with pytest.raises(NetworkError, match=r"net:1:\d+: "):
+        parse(Source("net", 'name: "\\xZZ"'), NetParameter)
+
+
+def test_position_and_mistake() -> None:
+    source = Source("net", 'name: "x"\r\nlayer { name: "l" }\r\n')
+    assert source.position(("layer", 0, "name")) == (2, 15)
+    mistake = source.mistake(("layer", 0), "wrong", "better")
+    assert (mistake.line, mistake.column, mistake.excerpt) == (2, 1, 'layer { name: "l" }')
+    assert source.mistake(("absent",), "wrong").line == 0
+
+
+def test_a_file_is_read_with_or_without_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_bytes(b"\xef\xbb\xbfname: 'x'")
+    assert Source.read(path) == Source(str(path), "name: 'x'")
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"name: 'x'")))
+    assert Source.read("-") == Source("<stdin>", "name: 'x'")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.h5", b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
+        ("a.png", b"\x89PNG\r\n", "is an image"),
+        ("a.caffemodel", b"\x0a\x03\x00\xff", "is a binary file of Caffe"),
+        ("a.bin", b"\x00\x00", "is a binary file, but a prototxt"),
+    ],
+)
+def test_files_that_are_no_texts(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UsageError, match=message):
+        Source.read(tmp_path / name)
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        Source.read(tmp_path / "absent")
+    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+        Source.read(tmp_path)
+
+
+def test_a_text_beyond_the_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("protonet.proto.text.SIZE_LIMIT", 20)
+    (tmp_path / "net").write_text("#" * 21)
+    with pytest.raises(UsageError, match="is longer than"):
+        Source.read(tmp_path / "net")
+    with pytest.raises(NetworkError, match="longer than"):
+        read_net(Source("net", "#" * 21))
+
+
+def test_a_solver_is_read_and_written() -> None:
+    solver = read_solver(Source("s", "base_lr: 0.1 solver_type: ADAM"))
+    assert solver.type == "Adam"
+    assert "base_lr: 0.1\n" in write_text(solver)

@@ -1,0 +1,144 @@
+"""Old dialects become today's."""
+
+from __future__ import annotations
+
+import pytest
+
+from protonet.errors import NetworkError
+from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
+from protonet.proto.text import Source, read_net, write_text
+from protonet.proto.upgrade import upgrade_message, upgrade_solver
+
+V1 = """
+name: "v1"
+input: "x" input_dim: 2 input_dim: 3 input_dim: 5 input_dim: 7
+layers { name: "d" type: DATA top: "d" include { phase: TRAIN }
+  data_param { source: "db" batch_size: 4 scale: 0.5 mean_file: "m" crop_size: 3 mirror: true } }
+layers { name: "ip" type: INNER_PRODUCT bottom: "x" top: "y" loss_weight: 2
+  param: "w" param: "b" blob_share_mode: PERMISSIVE blobs_lr: 1 blobs_lr: 2 weight_decay: 1
+  weight_decay: 0 inner_product_param { num_output: 3 } blobs { data: 1 } }
+"""
+
+
+def upgraded(text: str) -> NetParameter:
+    return read_net(Source("net", text)).net
+
+
+def test_v1_layers() -> None:
+    net = upgraded(V1)
+    assert not net.layers
+    assert not net.input
+    assert [(layer.name, layer.type) for layer in net.layer] == [
+        ("input", "Input"),
+        ("d", "Data"),
+        ("ip", "InnerProduct"),
+    ]
+    assert list(net.layer[0].input_param.shape[0].dim) == [2, 3, 5, 7]
+    data, ip = net.layer[1], net.layer[2]
+    assert write_text(data.transform_param) == (
+        'scale: 0.5\nmirror: true\ncrop_size: 3\nmean_file: "m"\n'
+    )
+    assert not data.data_param.HasField("scale")
+    assert data.data_param.batch_size == 4
+    assert data.include[0].phase == 0
+    first, second = ip.param
+    assert (first.name, first.lr_mult, first.decay_mult) == ("w", 1, 1)
+    assert first.share_mode == first.PERMISSIVE
+    assert (second.name, second.lr_mult, second.decay_mult) == ("b", 2, 0)
+    assert ip.inner_product_param.num_output == 3
+    assert list(ip.loss_weight) == [2]
+    assert list(ip.blobs[0].data) == [1]
+
+
+def test_positions_follow_the_layers() -> None:
+    definition = read_net(Source("net", V1))
+    assert definition.origins == (("input", 0), ("layers", 0), ("layers", 1))
+    assert definition.source.position((*definition.origins[2], "name")) == (6, 16)
+
+
+V0 = """
+layers { layer { name: "d" type: "data" source: "db" batchsize: 8 meanfile: "m" scale: 2
+  cropsize: 5 mirror: true rand_skip: 3 } top: "d" top: "l" }
+layers { layer { name: "pad" type: "padding" pad: 2 } bottom: "d" top: "p" }
+layers { layer { name: "c" type: "conv" num_output: 4 kernelsize: 3 stride: 2 group: 2
+  biasterm: false weight_filler { type: "xavier" } blobs_lr: 1 weight_decay: 0 }
+  bottom: "p" top: "c" }
+layers { layer { name: "po" type: "pool" pool: AVE kernelsize: 2 stride: 2 } bottom: "c" top: "q" }
+layers { layer { name: "n" type: "lrn" local_size: 3 alpha: 2 beta: 0.5 k: 4 } bottom: "q" top: "n" }
+layers { layer { name: "dr" type: "dropout" dropout_ratio: 0.25 } bottom: "n" top: "n" }
+layers { layer { name: "s" type: "softmax_loss" } bottom: "n" bottom: "l" }
+"""
+
+
+def test_v0_layers() -> None:
+    net = upgraded(V0)
+    assert [layer.type for layer in net.layer] == [
+        "Data", "Convolution", "Pooling", "LRN", "Dropout", "SoftmaxWithLoss"
+    ]  # fmt: skip
+    data, conv, pool, lrn, dropout, loss = net.layer
+    assert (data.data_param.source, data.data_param.batch_size) == ("db", 8)
+    assert data.data_param.rand_skip == 3
+    assert (data.transform_param.mean_file, data.transform_param.crop_size) == ("m", 5)
+    assert list(conv.bottom) == ["d"]
+    param = conv.convolution_param
+    assert list(param.pad) == [2]
+    assert (list(param.kernel_size), list(param.stride), param.group) == ([3], [2], 2)
+    assert not param.bias_term
+    assert param.weight_filler.type == "xavier"
+    assert (conv.param[0].lr_mult, conv.param[0].decay_mult) == (1, 0)
+    assert (pool.pooling_param.pool, pool.pooling_param.kernel_size) == (1, 2)
+    assert (lrn.lrn_param.local_size, lrn.lrn_param.k) == (3, 4)
+    assert dropout.dropout_param.dropout_ratio == 0.25
+    assert list(loss.bottom) == ["n", "l"]
+
+
+def test_v0_positions_pass_over_the_padding_layer() -> None:
+    definition = read_net(Source("net", V0))
+    assert definition.origins[1] == ("layers", 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('layers { layer { name: "a" type: "cnv" } }', "net:1:1: unknown layer type 'cnv'"),
+        (
+            '\nlayers { layer { name: "a" type: "relu" kernelsize: 3 } }',
+            r"net:2:1: layer \"a\" \(relu\): has no field 'kernelsize'",
+        ),
+        ('input: "x"', r"net:1:8: 1 input\(s\) need 4 input_dim, got 0"),
+        ('input: "x" input_dim: 3', r"net:1:23: 1 input\(s\) need 4 input_dim, got 1"),
+        (
+            'input: "x" input: "y" input_shape { dim: 1 }',
+            r"net:1:23: 2 input\(s\), but 1 input_shape",
+        ),
+    ],
+)
+def test_old_texts_that_nothing_today_can_mean(text: str, message: str) -> None:
+    with pytest.raises(NetworkError, match=message):
+        upgraded(text)
+
+
+def test_input_shapes() -> None:
+    net = upgraded('input: "x" input: "y" input_shape { dim: 2 } input_shape { dim: 3 dim: 4 }')
+    (layer,) = net.layer
+    assert list(layer.top) == ["x", "y"]
+    assert [list(shape.dim) for shape in layer.input_param.shape] == [[2], [3, 4]]
+
+
+def test_batch_norm_statistics_are_not_for_the_solver() -> None:
+    net = upgraded('layer { name: "b" type: "BatchNorm" param { lr_mult: 1 } param { } }')
+    assert [(p.lr_mult, p.decay_mult) for p in net.layer[0].param] == [(0, 0), (0, 0)]
+
+
+def test_todays_messages_come_back_as_they_are() -> None:
+    net = NetParameter(name="x")
+    net.layer.add(name="a", type="Power")
+    assert upgrade_message(net) is net
+
+
+def test_solver_types() -> None:
+    assert upgrade_solver(SolverParameter(solver_type="RMSPROP")).type == "RMSProp"
+    plain = SolverParameter(type="Adam")
+    assert upgrade_solver(plain) is plain
+    with pytest.raises(NetworkError, match="disagree"):
+        upgrade_solver(SolverParameter(type="Adam", solver_type="SGD"))
