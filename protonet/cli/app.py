@@ -12,10 +12,10 @@ import click
 
 import protonet
 from protonet.cli.examples import ExemplifiedGroup
+from protonet.cli.interrupts import INTERRUPTED
 from protonet.cli.terminal import complain, wants_color
 from protonet.errors import DeviceError, NetworkError, ProtonetError, nearest
 
-_INTERRUPTED = 130
 _COMMANDS = {
     "create-db": "create_db",
     "check": "check",
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         complain("interrupted")
-        return _INTERRUPTED
+        return INTERRUPTED
     except NetworkError as error:
         _show_mistakes(error)
         return error.exit_code
@@ -122,7 +122,7 @@ def _system_error(error: OSError) -> int:
     if error.errno == errno.EPIPE:
         # The interpreter flushes standard output once more on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return ProtonetError.exit_code
     what = error.strerror if error.strerror is not None else str(error)
     complain(f"{error.filename}: {what}" if error.filename is not None else what)
     return ProtonetError.exit_code

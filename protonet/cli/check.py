@@ -22,20 +22,13 @@ _PATH = click.Path(path_type=Path)
 _TRAIN, _TEST = 0, 1
 
 
-class InputShape(click.ParamType):
-    """A blob and its shape, such as ``data=16x1x50x50``."""
-
-    name = "name=shape"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, Shape]:
-        """The name and the axes; a message that shows the form for anything else."""
-        name, _, shape = value.partition("=")
-        axes = shape.split("x")
-        if not name or not all(axis.isdecimal() and int(axis) > 0 for axis in axes):
-            self.fail(f"expected NAME=SHAPE such as data=16x1x50x50, got '{value}'", param, ctx)
-        return name, tuple(int(axis) for axis in axes)
+def input_shape(text: str) -> tuple[str, Shape]:
+    """The blob and the axes of a text such as ``data=16x1x50x50``."""
+    name, _, shape = text.partition("=")
+    axes = shape.split("x")
+    if not name or not all(axis.isdecimal() and int(axis) > 0 for axis in axes):
+        raise click.BadParameter(f"expected NAME=SHAPE such as data=16x1x50x50, got '{text}'")
+    return name, tuple(int(axis) for axis in axes)
 
 
 @click.command(
@@ -56,7 +49,7 @@ class InputShape(click.ParamType):
 @click.option(
     "--input",
     "inputs",
-    type=InputShape(),
+    type=input_shape,
     multiple=True,
     metavar="NAME=SHAPE",
     help="Shape of a blob that no layer makes, such as data=16x1x50x50. May be repeated.",
@@ -64,6 +57,7 @@ class InputShape(click.ParamType):
 @click.option(
     "--batch-size",
     type=click.IntRange(1),
+    metavar="N",
     help="Images in a batch. Default: what the network says, or else 16.",
 )
 @click.option(
@@ -81,7 +75,14 @@ class InputShape(click.ParamType):
     help="Stage in which the network is looked at. May be repeated. Default with --data: train "
     "or, in phase test, val.",
 )
-@click.option("--level", type=int, default=0, show_default=True, help="Level for min_level rules.")
+@click.option(
+    "--level",
+    type=int,
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Level for min_level rules.",
+)
 def command(
     network: str,
     data: Path | None,
@@ -205,7 +206,7 @@ def _print_summary(plan: Plan, summary: Summary, phase: str, stages: Sequence[st
             (row.name, row.type, _blobs(row.bottoms), _blobs(row.tops), f"{row.parameters:,}")
             for row in summary.rows
         ],
-        right=1,
+        folds=("bottoms", "tops"),
     )
     click.echo(
         f"\n{len(summary.rows)} layers, {summary.parameters:,} parameters; memory: "

@@ -38,6 +38,7 @@ def command() -> None:
     "-x",
     "--width",
     type=click.IntRange(1),
+    metavar="N",
     default=50,
     show_default=True,
     help="Width of an image in pixels.",
@@ -46,6 +47,7 @@ def command() -> None:
     "-y",
     "--height",
     type=click.IntRange(1),
+    metavar="N",
     default=50,
     show_default=True,
     help="Height of an image in pixels.",
@@ -54,6 +56,7 @@ def command() -> None:
     "-c",
     "--count",
     type=click.IntRange(1),
+    metavar="N",
     default=100,
     show_default=True,
     help="Number of training images.",
@@ -61,12 +64,14 @@ def command() -> None:
 @click.option(
     "--val-count",
     type=click.IntRange(1),
+    metavar="N",
     default=None,
     help="Number of validation images; by default a fifth of the training images.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0),
+    metavar="N",
     default=0,
     show_default=True,
     help="Seed of the random slopes: equal seeds make equal data.",

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
 
+INTERRUPTED = 130
+"""The exit code of a program that SIGINT ended, as shells give it."""
+
 _STOPPING = (
     "\nstopping after this iteration, with a snapshot to resume from; Ctrl-C again aborts at once\n"
 )

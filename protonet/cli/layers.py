@@ -30,7 +30,7 @@ def command(name: str | None) -> None:
 
     if name is None:
         rows = [(page, purpose(layer_page(page) or "")) for page in layer_pages()]
-        print_table(("type", "purpose"), rows)
+        print_table(("type", "purpose"), rows, folds=("purpose",))
         return
     text = layer_page(name)
     if text is None:

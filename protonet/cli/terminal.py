@@ -45,8 +45,13 @@ def shows_bars(where: Console) -> bool:
     return where.is_terminal and not where.is_dumb_terminal
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: int = 0) -> None:
-    """Print rows under the titles ``columns``; the last ``right`` columns are set to the right."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], folds: Sequence[str] = ()
+) -> None:
+    """Print rows under the titles ``columns``; columns of numbers are set to the right.
+
+    Where the terminal is narrow, the columns named in ``folds`` give way.
+    """
     from rich import box
     from rich.table import Table
 
@@ -57,11 +62,17 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: in
         pad_edge=False,
         padding=(0, 2, 0, 0),
     )
+    cells = [[_plain(cell) for cell in row] for row in rows]
     for index, title in enumerate(columns):
-        justify_right = index >= len(columns) - right
-        table.add_column(title, justify="right" if justify_right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_plain(cell) for cell in row))
+        numbers = all(row[index].replace(",", "").isdecimal() for row in cells)
+        table.add_column(
+            title,
+            justify="right" if numbers else "left",
+            overflow="fold",
+            no_wrap=title not in folds,
+        )
+    for row in cells:
+        table.add_row(*row)
     where.print(table)
 
 

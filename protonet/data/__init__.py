@@ -1,0 +1,1 @@
+"""Databases of images: reading, decoding, transforming, batching and making them."""

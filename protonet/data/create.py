@@ -115,8 +115,6 @@ def compute_mean(path: str | Path) -> np.ndarray:
 def _write_mean(folder: Path, part: str) -> None:
     """``<part>_mean.binaryproto`` and, to look at, ``<part>_mean.png``."""
     mean = compute_mean(folder / f"{part}_images")
-    write_atomic(
-        folder / f"{part}_mean.binaryproto", from_array(mean[None]).SerializeToString()
-    )
+    write_atomic(folder / f"{part}_mean.binaryproto", from_array(mean[None]).SerializeToString())
     pixels = np.clip(np.rint(mean), 0, 255).astype(np.uint8)
     write_atomic(folder / f"{part}_mean.png", encode_png(pixels))

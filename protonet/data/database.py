@@ -1,13 +1,10 @@
-"""LMDB databases of Datum records: reading, writing, and saying what is wrong with one."""
+"""LMDB databases of Datum records: reading, pairing, and saying what is wrong with one."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import struct
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,29 +12,40 @@ from typing import Any
 import lmdb
 from google.protobuf.message import DecodeError
 
-from protonet.errors import DataError, UsageError
+from protonet.data.pages import check_pages
+from protonet.errors import DataError
+from protonet.formats.kind import describe
 from protonet.proto.caffe_pb2 import Datum
 
-_MAGIC = struct.pack("<I", 0xBEEFC0DE)
-_PAGE_SIZE_AT, _LAST_PAGE_AT, _META_END = 40, 136, 152
-"""Offsets inside a meta page (lmdb.h, struct MDB_meta behind a 16-byte page header): the page
-size, the number of the last page in use, the end."""
+DATA_FILE = "data.mdb"
 
-_SHARED: dict[str, _Environment] = {}
-_LOCK = threading.Lock()
+_KINDS = {
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
+    b"\x89PNG": "an image",
+    b"\xff\xd8\xff": "an image",
+}
+_SHOWN = 5
+"""Keys that a message lists."""
 
 
 @dataclass
 class _Environment:
-    """An open LMDB environment and how many databases use it: LMDB forbids opening one twice in
-    a process."""
+    """An open LMDB environment and how many databases use it."""
 
     handle: Any
     users: int = 0
 
 
+_OPEN: dict[tuple[int, int], _Environment] = {}
+"""Open environments by device and inode. LMDB forbids opening one twice in a process, and both
+the training and the test net may read the same database."""
+_OPENING = threading.Lock()
+
+
 class Database:
     """An LMDB of Datum records, opened for reading. Nothing is locked or written.
+
+    ``path`` is the folder that holds data.mdb. Several databases may be open on one folder.
 
     Raises:
         DataError: for a path that is absent, empty, damaged, or no LMDB: says what it looks like.
@@ -45,24 +53,31 @@ class Database:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._real = str(_data_file(self.path).parent.resolve())
-        with _LOCK:
-            if self._real not in _SHARED:
-                _SHARED[self._real] = _Environment(_open(self.path))
-            self._environment = _SHARED[self._real]
+        self._closed = True
+        file = _data_file(self.path)
+        with _OPENING, _refusals(self.path):
+            status = file.stat()
+            self._identity = (status.st_dev, status.st_ino)
+            if self._identity not in _OPEN:
+                check_pages(file, str(self.path))
+                handle = lmdb.open(str(self.path), readonly=True, lock=False)
+                _OPEN[self._identity] = _Environment(handle)
+            self._environment = _OPEN[self._identity]
             self._environment.users += 1
-        self._keys: list[bytes] | None = None
         self._closed = False
-        try:
-            self._length = self._environment.handle.stat()["entries"]
-            if self._length == 0:
-                raise DataError(f"{self.path}: the database is empty")
-        except (lmdb.Error, DataError):
+        self._keys: list[bytes] | None = None
+        self._length = int(self._environment.handle.stat()["entries"])
+        if not self._length:
             self.close()
-            raise
+            raise DataError(f"{self.path}: the database is empty: it has no records")
 
     def __len__(self) -> int:
-        return int(self._length)
+        return self._length
+
+    def __iter__(self) -> Iterator[tuple[bytes, Datum]]:
+        """Every key with its record, in the order of the database."""
+        for key in self.keys():
+            yield key, self.get(key)
 
     def __enter__(self) -> Database:
         return self
@@ -75,16 +90,16 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        with _LOCK:
+        with _OPENING:
             self._environment.users -= 1
-            if self._environment.users == 0:
+            if not self._environment.users:
                 self._environment.handle.close()
-                del _SHARED[self._real]
+                del _OPEN[self._identity]
 
     def keys(self) -> list[bytes]:
-        """All keys in the order of the database."""
+        """All keys, in the order of the database (that of their bytes)."""
         if self._keys is None:
-            with self._reading(), self._environment.handle.begin() as transaction:
+            with self._reading() as transaction:
                 self._keys = list(transaction.cursor().iternext(keys=True, values=False))
         return self._keys
 
@@ -94,89 +109,95 @@ class Database:
         Raises:
             DataError: when it is absent or damaged.
         """
-        with self._reading(), self._environment.handle.begin(buffers=True) as transaction:
+        with self._reading() as transaction:
             value = transaction.get(key)
-            if value is None:
-                raise DataError(f"{self.where(key)}: there is no such key")
-            return self._parse(key, bytes(value))
+        if value is None:
+            raise DataError(f"{self.where(key)}: there is no such key")
+        try:
+            datum: Datum = Datum.FromString(value)
+        except DecodeError:
+            raise DataError(f"{self.where(key)}: the record is damaged: it is no Datum") from None
+        return datum
 
-    def first(self) -> Datum:
-        """The record of the first key."""
-        with self._reading(), self._environment.handle.begin(buffers=True) as transaction:
+    def first(self) -> tuple[bytes, Datum]:
+        """The first key and its record."""
+        with self._reading() as transaction:
             cursor = transaction.cursor()
             cursor.first()
-            return self._parse(bytes(cursor.key()), bytes(cursor.value()))
-
-    def items(self) -> Iterator[tuple[bytes, Datum]]:
-        """Every key with its record, in order."""
-        for key in self.keys():
-            yield key, self.get(key)
+            key: bytes = cursor.key()
+        return key, self.get(key)
 
     def where(self, key: bytes) -> str:
         """How messages name a record: ``path: key 'k'``."""
-        return f"{self.path}: key {key.decode(errors='backslashreplace')!r}"
-
-    def _parse(self, key: bytes, value: bytes) -> Datum:
-        try:
-            return Datum.FromString(value)
-        except DecodeError:
-            raise DataError(f"{self.where(key)}: the record is damaged: it is no Datum") from None
+        return f"{self.path}: key {_shown(key)}"
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except lmdb.Error as error:
-            raise DataError(f"{self.path}: the database is damaged ({error})") from error
+    def _reading(self) -> Iterator[Any]:
+        if self._closed:
+            raise DataError(f"{self.path}: the database has been closed")
+        with _refusals(self.path), self._environment.handle.begin() as transaction:
+            yield transaction
+
+
+@contextlib.contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """What LMDB and the system refuse, as DataError."""
+    try:
+        yield
+    except lmdb.Error as error:
+        raise DataError(f"{path}: the database cannot be read: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _data_file(path: Path) -> Path:
-    """The data.mdb of a database given as its folder or as the file itself."""
-    if not path.exists():
-        raise DataError(f"{path}: there is no such database")
-    if path.is_file():
-        if path.name == "data.mdb":
-            return path
-        raise DataError(f"{path}: is a file, but an LMDB is a folder that holds data.mdb")
-    file = path / "data.mdb"
-    if file.exists():
-        return file
-    names = sorted(os.listdir(path))
-    if "CURRENT" in names or any(name.endswith(".ldb") for name in names):
-        raise DataError(f"{path}: is a LevelDB; convert it to an LMDB")
-    inside = [name for name in names if (path / name / "data.mdb").exists()]
-    hint = f"; did you mean {path / inside[0]}?" if inside else ""
-    raise DataError(f"{path}: is a folder without data.mdb, so no LMDB{hint}")
+    """The data.mdb of the database at ``path``.
 
-
-def _open(path: Path) -> Any:
-    """An LMDB environment, after a look at the file: LMDB itself trusts what it maps."""
-    file = _data_file(path)
-    try:
-        size = file.stat().st_size
-        with file.open("rb") as handle:
-            head = handle.read(8192)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(head) < _META_END or head[16:20] != _MAGIC:
-        raise DataError(f"{path}: data.mdb is damaged or no LMDB")
-    (page,) = struct.unpack_from("<I", head, _PAGE_SIZE_AT)
-    last = max(
-        struct.unpack_from("<Q", head, at + _LAST_PAGE_AT)[0]
-        for at in (0, page)
-        if at + _META_END <= len(head)
+    Raises:
+        DataError: says what ``path`` is instead, and what would work.
+    """
+    file = path / DATA_FILE
+    with _refusals(path):
+        if file.is_file():
+            return file
+        if not path.exists():
+            raise DataError(f"{path}: there is no such database")
+        if path.is_file():
+            raise DataError(f"{path}: is {_file_kind(path)}, but a database is a folder")
+        if is_leveldb(path):
+            raise DataError(f"{path}: is a LevelDB, but only LMDB can be read; {LEVELDB_HELP}")
+        inside = [entry for entry in sorted(path.iterdir()) if (entry / DATA_FILE).is_file()]
+    if inside:
+        names = ", ".join(str(entry) for entry in inside[:_SHOWN])
+        raise DataError(f"{path}: is a folder of databases; give one of them: {names}")
+    raise DataError(
+        f"{path}: is a folder without {DATA_FILE}, so no database; "
+        "protonet create-db makes one, and so does Caffe's convert_imageset --backend=lmdb"
     )
-    if page not in (512 << i for i in range(8)) or (last + 1) * page > size:
-        raise DataError(
-            f"{path}: data.mdb is damaged or cut short: it has {size} bytes, but its header "
-            f"speaks of {(last + 1) * page}"
-        )
-    try:
-        return lmdb.open(
-            str(file.parent), readonly=True, lock=False, readahead=True, max_readers=1024
-        )
-    except lmdb.Error as error:
-        raise DataError(f"{path}: cannot be opened: {error}") from error
+
+
+LEVELDB_HELP = "make it again with Caffe's convert_imageset --backend=lmdb"
+
+
+def is_leveldb(path: Path) -> bool:
+    """Whether ``path`` is the folder of a LevelDB."""
+    return (path / "CURRENT").is_file() and any(path.glob("MANIFEST-*"))
+
+
+def _file_kind(path: Path) -> str:
+    """What a file is that was given in place of a database."""
+    if path.name == DATA_FILE:
+        return f"the file inside a database (give its folder, {path.parent})"
+    with path.open("rb") as file:
+        head = file.read(2**16)
+    for start, kind in _KINDS.items():
+        if head.startswith(start):
+            return kind
+    return describe(head)
+
+
+def _shown(key: bytes) -> str:
+    return repr(key.decode(errors="backslashreplace"))
 
 
 def check_pairs(images: Database, labels: Database) -> None:
@@ -189,86 +210,13 @@ def check_pairs(images: Database, labels: Database) -> None:
     if left == right:
         return
     problems = []
-    for one, other, database in ((left, right, labels), (right, left, images)):
-        missing = sorted(set(one) - set(other))
+    for given, expected, database in ((left, right, images), (right, left, labels)):
+        missing = sorted(set(expected) - set(given))
         if missing:
-            shown = ", ".join(repr(key.decode(errors="backslashreplace")) for key in missing[:5])
-            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-            problems.append(f"{database.path} lacks {shown}{more}")
+            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            listed = ", ".join(map(_shown, missing[:_SHOWN]))
+            problems.append(f"{database.path} lacks {listed}{more}")
     raise DataError(
         f"images and labels do not pair up: {images.path} has {len(left)} keys, {labels.path} has "
-        f"{len(right)}; " + "; ".join(problems)
+        f"{len(right)}; {'; '.join(problems)}"
     )
-
-
-class DatabaseWriter:
-    """Makes a new LMDB of Datum records; its map grows as needed.
-
-    Used as a context manager: leaving it well commits and flushes; leaving it by an error
-    removes the folder.
-
-    Raises:
-        UsageError: when ``path`` exists.
-        DataError: when the disk is full or the folder cannot be made.
-    """
-
-    BATCH = 1000
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        if self.path.exists():
-            raise UsageError(f"{self.path}: exists already; remove it or choose another name")
-        self._pending: list[tuple[bytes, bytes]] = []
-        with self._writing():
-            self.path.mkdir(parents=True)
-            self._environment = lmdb.open(str(self.path), map_size=2**24, lock=False)
-
-    def put(self, key: bytes, datum: Datum) -> None:
-        """Add a record; it is on disk after the next batch or ``close``."""
-        self._pending.append((key, datum.SerializeToString()))
-        if len(self._pending) >= self.BATCH:
-            self._commit(self._pending)
-
-    def _commit(self, records: Iterable[tuple[bytes, bytes]]) -> None:
-        with self._writing():
-            while True:
-                try:
-                    with self._environment.begin(write=True) as transaction:
-                        for key, value in records:
-                            transaction.put(key, value)
-                    break
-                except lmdb.MapFullError:
-                    self._environment.set_mapsize(self._environment.info()["map_size"] * 2)
-        self._pending = []
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except (lmdb.Error, OSError) as error:
-            raise DataError(f"{self.path}: cannot be written: {error}") from error
-
-    def close(self) -> None:
-        """Write what is pending and flush it to the disk."""
-        self._commit(self._pending)
-        with self._writing():
-            self._environment.sync(True)
-            self._environment.close()
-
-    def discard(self) -> None:
-        """Remove the database."""
-        self._environment.close()
-        shutil.rmtree(self.path, ignore_errors=True)
-
-    def __enter__(self) -> DatabaseWriter:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self.discard()
-            return
-        try:
-            self.close()
-        except BaseException:
-            self.discard()
-            raise

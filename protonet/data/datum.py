@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import Datum
 
-PIXEL_LIMIT = 2**28
-"""Values of the largest record that is decoded: a damaged header must not fill the memory."""
+if TYPE_CHECKING:
+    from PIL import Image
+
+_OPENING = threading.Lock()
+"""``warnings.catch_warnings`` changes filters of the whole process: one thread at a time."""
 
 
 def decode(datum: Datum, where: str, *, color: bool | None = None) -> np.ndarray:
     """The values of a record: (channels, height, width), uint8 or, from float_data, float32.
 
     Encoded colour images come as BGR, as OpenCV gives them to Caffe. ``color`` forces encoded
-    images to three channels (True) or one (False).
+    images to three channels (True) or one (False). The array may be read-only.
 
     Raises:
         DataError: naming ``where`` (database and key) and what does not fit.
     """
+    if not datum.data and not datum.float_data:
+        raise DataError(f"{where}: the record is empty: it has neither data nor float_data")
     if datum.encoded:
         return decode_image(datum.data, where, color=color)
-    shape = (datum.channels, datum.height, datum.width)
-    text = "x".join(map(str, shape))
-    if min(shape) < 1 or shape[0] * shape[1] * shape[2] > PIXEL_LIMIT:
-        raise DataError(f"{where}: the record says shape {text}, which cannot be")
-    count = shape[0] * shape[1] * shape[2]
     if datum.data:
         values: np.ndarray = np.frombuffer(datum.data, np.uint8)
-    elif len(datum.float_data):
-        values = np.array(datum.float_data, np.float32)
     else:
-        raise DataError(f"{where}: the record has neither data nor float_data")
+        values = np.array(datum.float_data, np.float32)
+    shape = (datum.channels, datum.height, datum.width)
+    text = "x".join(map(str, shape))
+    if min(shape) < 1:
+        raise DataError(f"{where}: the record says shape {text}, but every axis must be 1 or more")
+    count = shape[0] * shape[1] * shape[2]
     if values.size != count:
         raise DataError(
             f"{where}: the record has {values.size} values, but its shape {text} needs {count}"
@@ -46,60 +51,77 @@ def decode(datum: Datum, where: str, *, color: bool | None = None) -> np.ndarray
 def decode_image(data: bytes, where: str, *, color: bool | None = None) -> np.ndarray:
     """An encoded image (PNG, JPEG ...) as uint8 (1 or 3, height, width), colour as BGR.
 
+    ``color=None`` keeps gray images gray.
+
     Raises:
-        DataError: for what is no image, or one that is cut short.
+        DataError: for what is no image, is cut short, or would fill the memory.
     """
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
+        with _OPENING, warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
-                return image_array(image, color=color)
+            image = Image.open(io.BytesIO(data))
+        with image:
+            return image_array(image, color=color)
     except UnidentifiedImageError:
         raise DataError(f"{where}: the data is no image that can be decoded") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning) as error:
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise DataError(f"{where}: the image is too large ({error})") from error
+    except Exception as error:  # Pillow's parsers let through whatever damaged bytes provoke
         raise DataError(f"{where}: the image is damaged or cut short ({error})") from error
 
 
-def image_array(image: object, *, color: bool | None = None) -> np.ndarray:
+def image_array(image: Image.Image, *, color: bool | None = None) -> np.ndarray:
     """A Pillow image as uint8 (1, height, width) or BGR (3, height, width).
 
     ``color=None`` keeps gray images gray. 16-bit gray is scaled to 8 bits; transparency is
-    laid over black, as OpenCV ignores it.
+    dropped, as OpenCV does.
     """
-    from PIL import Image
+    if image.mode.startswith("I"):
+        from PIL import Image
 
-    assert isinstance(image, Image.Image)
-    if image.mode.startswith("I;16") or image.mode == "I":
-        wide = np.asarray(image).astype(np.uint32)
-        image = Image.fromarray((wide >> 8).astype(np.uint8))
+        image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
     gray = image.mode in ("1", "L", "LA") if color is None else not color
     if gray:
         return np.asarray(image.convert("L"))[None]
     return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1].transpose(2, 0, 1))
 
 
-def encode_png(array: np.ndarray) -> bytes:
-    """A uint8 (1, height, width) or BGR (3, height, width) array as a PNG file."""
+def encode_image(array: np.ndarray) -> bytes:
+    """A uint8 array as a PNG file: (height, width), (1, height, width) or BGR (3, height, width).
+
+    Raises:
+        DataError: for another type or shape.
+    """
     from PIL import Image
 
-    pixels = array[0] if array.shape[0] == 1 else array[::-1].transpose(1, 2, 0)
+    planes = array[None] if array.ndim == 2 else array
+    if array.dtype != np.uint8 or planes.ndim != 3 or planes.shape[0] not in (1, 3):
+        raise DataError(
+            f"a PNG needs uint8 values with 1 or 3 channels, got {array.dtype} of shape "
+            + "x".join(map(str, array.shape))
+        )
+    pixels = planes[0] if planes.shape[0] == 1 else planes[::-1].transpose(1, 2, 0)
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def make_datum(array: np.ndarray, *, label: int | None = None, encoded: bool = False) -> Datum:
-    """A record of a (channels, height, width) array: uint8 as bytes or PNG, floats as float_data."""
+    """A record of a (channels, height, width) array: uint8 as bytes or PNG, else as float_data.
+
+    Raises:
+        DataError: where ``encoded`` is asked for values that ``encode_image`` refuses.
+    """
     channels, height, width = array.shape
     datum = Datum(channels=channels, height=height, width=width)
     if label is not None:
         datum.label = label
-    if array.dtype != np.uint8:
-        datum.float_data.extend(array.ravel().tolist())
-    elif encoded:
-        datum.data, datum.encoded = encode_png(array), True
-    else:
+    if encoded:
+        datum.data, datum.encoded = encode_image(array), True
+    elif array.dtype == np.uint8:
         datum.data = array.tobytes()
+    else:
+        datum.float_data.extend(array.ravel().tolist())
     return datum

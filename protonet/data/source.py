@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,15 +11,17 @@ from typing import NamedTuple
 import numpy as np
 
 from protonet.data.database import Database
-from protonet.data.datum import decode
+from protonet.data.records import Records
 from protonet.data.transform import Transformer
-from protonet.errors import DataError
 
 CACHE_LIMIT = 512 * 2**20
-"""Bytes of decoded images that one source keeps in memory."""
+"""Bytes of images that one source keeps in memory, unless told otherwise."""
 
-_AHEAD = 4
-"""Batches that are prepared ahead."""
+_CHUNK = 256
+"""Records that a thread decodes in one go when the whole set is decoded: also the longest wait
+after an interrupt."""
+_STREAM = 2
+"""Word 3 of the counter: keeps these numbers apart from others of the same seed."""
 
 
 class _Batch(NamedTuple):
@@ -32,15 +35,22 @@ class BatchSource:
     With ``shuffle`` every epoch has an order of its own that depends on the seed, the epoch and
     the number of records only, so that sources over paired databases shuffle alike.
 
-    A set whose transformed images fit ``cache_limit`` is decoded once and kept: a batch is then
-    one copy. Otherwise threads decode and transform some batches ahead.
+    Where nothing is random and the transformed images fit ``cache_limit``, they are made at once
+    and kept: a batch is then one copy. Otherwise threads prepare batches ahead, from decoded
+    images that are kept where they fit.
 
     Args:
         database: belongs to the source, which closes it.
         batch_size: records in a batch.
         transformer: its ``shape`` is what every record must have.
         color: force encoded images to colour (True) or gray (False).
+        shuffle, seed: the order of the records.
+        skip: records that are passed over once, before the first.
         threads: how many decode.
+        cache_limit: bytes of images to keep; None for all that there are.
+
+    Raises:
+        DataError: naming the database and key of a record that cannot be used.
     """
 
     def __init__(
@@ -54,32 +64,37 @@ class BatchSource:
         seed: int = 0,
         skip: int = 0,
         threads: int = 2,
-        cache_limit: int = CACHE_LIMIT,
+        cache_limit: int | None = CACHE_LIMIT,
     ) -> None:
-        self.database = database
         self.batch_size = batch_size
-        self.transformer = transformer
         self.length = len(database)
-        self._color = color
+        self._transformer = transformer
         self._shuffle = shuffle
-        self._seed = seed
+        self._seed = seed % 2**64
         self._skip = skip
         self._position = 0
-        self._epoch_order: tuple[int, np.ndarray] | None = None
-        self._pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="protonet-data")
+        self._permuted: dict[int, np.ndarray] = {}
         self._ahead: deque[Future[_Batch]] = deque()
-        self._submitted = 0
         self._free: list[_Batch] = []
-        self._cache: _Batch | None = None
-        size = 4 * self.length * int(np.prod(transformer.output_shape))
-        if not transformer.is_random and size <= cache_limit:
-            self._cache = self._decode_all()
-            self._pool.shutdown()
-            database.close()
+        self._submitted = 0
+        self._threads = max(1, threads)
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="protonet-data")
+        self._whole: _Batch | None = None
+        size = self.length * math.prod(transformer.output_shape) * 4
+        keeps_whole = not transformer.is_random and (cache_limit is None or size <= cache_limit)
+        self._records = Records(
+            database,
+            transformer.shape,
+            color=color,
+            limit=0 if keeps_whole else cache_limit,
+        )
+        if keeps_whole:
+            self._whole = self._transform_all()
+            self.close()
 
     @property
     def position(self) -> int:
-        """Records delivered so far: where an exact resume goes on."""
+        """Records delivered so far; setting it goes on from there."""
         return self._position
 
     @position.setter
@@ -87,115 +102,113 @@ class BatchSource:
         for future in self._ahead:
             future.cancel()
         self._ahead.clear()
+        # Not reused: a thread may still be writing to those in flight.
         self._free.clear()
         self._position = self._submitted = value
 
     def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
-        """Write the next batch: images to ``data`` and Datum.label to ``labels``.
+        """Write the next batch: images to ``data``, (n, *output_shape), labels to ``labels``, (n,).
 
         Raises:
             DataError: naming the database and key of a record that cannot be used.
         """
-        if self._cache is not None:
-            self._from_cache(data, labels)
+        if self._whole is None:
+            self._take_prepared(data, labels)
         else:
-            self._from_threads(data, labels)
+            self._copy(self._whole, data, labels)
         self._position += self.batch_size
 
     def close(self) -> None:
-        """Stop the threads and let go of the database."""
-        for future in self._ahead:
-            future.cancel()
+        """Stop the threads and let go of the database; a second call does nothing."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self.database.close()
+        self._ahead.clear()
+        self._records.close()
 
     # From memory.
 
-    def _from_cache(self, data: np.ndarray, labels: np.ndarray | None) -> None:
-        assert self._cache is not None
+    def _copy(self, whole: _Batch, data: np.ndarray, labels: np.ndarray | None) -> None:
         start = (self._position + self._skip) % self.length
         stop = start + self.batch_size
-        if not self._shuffle and stop <= self.length:
-            np.copyto(data, self._cache.data[start:stop])
+        if self._shuffle or stop > self.length:
+            rows = self._rows(self._position)
+            data[...] = whole.data[rows]
             if labels is not None:
-                np.copyto(labels, self._cache.labels[start:stop])
+                labels[...] = whole.labels[rows]
             return
-        rows = self._rows(self._position)
-        data[...] = self._cache.data[rows]
+        np.copyto(data, whole.data[start:stop])
         if labels is not None:
-            labels[...] = self._cache.labels[rows]
+            np.copyto(labels, whole.labels[start:stop])
 
-    def _decode_all(self) -> _Batch:
+    def _transform_all(self) -> _Batch:
         """Every record, transformed, in the order of the keys."""
-        batch = self._buffers(self.length)
-        chunk = max(1, min(256, self.length // 8))
+        whole = self._buffers(self.length)
         try:
-            list(
-                self._pool.map(
-                    lambda start: self._fill(
-                        batch, start, np.arange(start, min(start + chunk, self.length)), start
-                    ),
-                    range(0, self.length, chunk),
-                )
-            )
+            futures = []
+            for start in range(0, self.length, _CHUNK):
+                part = _Batch(*(array[start : start + _CHUNK] for array in whole))
+                rows = np.arange(start, start + len(part.labels))
+                futures.append(self._pool.submit(self._fill, part, start, rows))
+            for future in futures:
+                future.result()
         except BaseException:
             self.close()
             raise
-        return batch
+        return whole
 
     # Ahead of time.
 
-    def _from_threads(self, data: np.ndarray, labels: np.ndarray | None) -> None:
-        while len(self._ahead) < _AHEAD:
-            buffers = self._free.pop() if self._free else self._buffers(self.batch_size)
-            first = self._submitted
-            rows = self._rows(first)
-            self._ahead.append(self._pool.submit(self._fill, buffers, first, rows, 0))
-            self._submitted += self.batch_size
-        batch = self._ahead.popleft().result()
+    def _take_prepared(self, data: np.ndarray, labels: np.ndarray | None) -> None:
+        try:
+            while len(self._ahead) <= self._threads:
+                buffers = self._free.pop() if self._free else self._buffers(self.batch_size)
+                first = self._submitted
+                self._ahead.append(self._pool.submit(self._fill, buffers, first, self._rows(first)))
+                self._submitted += self.batch_size
+            batch = self._ahead.popleft().result()
+        except BaseException:
+            # An error or an interrupt: what was taken out is not delivered, so begin again there.
+            self.position = self._position
+            raise
         np.copyto(data, batch.data)
         if labels is not None:
             np.copyto(labels, batch.labels)
         self._free.append(batch)
 
     def _buffers(self, count: int) -> _Batch:
-        shape = (count, *self.transformer.output_shape)
+        shape = (count, *self._transformer.output_shape)
         return _Batch(np.empty(shape, np.float32), np.empty(count, np.float32))
 
-    def _fill(self, batch: _Batch, first: int, rows: np.ndarray, place: int) -> _Batch:
-        """Decode and transform records ``rows`` to ``batch`` from ``place`` on; ``first`` is the
-        index in the stream of the first."""
-        draws = self.transformer.draws(range(first, first + len(rows)))
-        keys = self.database.keys()
-        for offset, (row, draw) in enumerate(zip(rows, draws, strict=True)):
-            key = keys[row]
-            datum = self.database.get(key)
-            where = self.database.where(key)
-            image = decode(datum, where, color=self._color)
-            if image.shape != self.transformer.shape:
-                found, expected = (
-                    "x".join(map(str, shape)) for shape in (image.shape, self.transformer.shape)
-                )
-                raise DataError(
-                    f"{where}: the record is {found}, but the first one is {expected}; "
-                    "all records of a database must have one shape"
-                )
-            self.transformer.apply(image, batch.data[place + offset], draw)
-            batch.labels[place + offset] = datum.label
+    def _fill(self, batch: _Batch, first: int, rows: np.ndarray) -> _Batch:
+        """Write records ``rows``, transformed; ``first`` is the first one's index in the stream."""
+        draws = self._transformer.draws(first, len(rows))
+        for place, (row, draw) in enumerate(zip(rows.tolist(), draws, strict=True)):
+            image, batch.labels[place] = self._records.read(row)
+            self._transformer.apply(image, batch.data[place], draw)
         return batch
+
+    # The order.
 
     def _rows(self, position: int) -> np.ndarray:
         """The records of the batch that begins at ``position`` of the stream."""
-        return np.fromiter(self._order(position), np.int64, self.batch_size)
+        return np.concatenate(list(self._spans(position + self._skip)))
 
-    def _order(self, position: int) -> Iterator[int]:
-        for index in range(position + self._skip, position + self._skip + self.batch_size):
-            epoch, row = divmod(index, self.length)
-            yield int(self._permutation(epoch)[row]) if self._shuffle else row
+    def _spans(self, start: int) -> Iterator[np.ndarray]:
+        """The batch's records, epoch by epoch."""
+        left = self.batch_size
+        while left:
+            epoch, row = divmod(start, self.length)
+            span = min(left, self.length - row)
+            if self._shuffle:
+                yield self._permutation(epoch)[row : row + span]
+            else:
+                yield np.arange(row, row + span)
+            start += span
+            left -= span
 
     def _permutation(self, epoch: int) -> np.ndarray:
-        if self._epoch_order is None or self._epoch_order[0] != epoch:
-            key = np.random.SeedSequence([self._seed % 2**64, epoch, self.length])
-            generator = np.random.Generator(np.random.Philox(key))
-            self._epoch_order = (epoch, generator.permutation(self.length))
-        return self._epoch_order[1]
+        """The order of an epoch: the ranks of random words, which no NumPy version changes."""
+        if epoch not in self._permuted:
+            key = np.array([self._seed, self.length], np.uint64)
+            bits = np.random.Philox(key=key, counter=np.array([0, 0, epoch, _STREAM], np.uint64))
+            self._permuted = {epoch: np.argsort(bits.random_raw(self.length), kind="stable")}
+        return self._permuted[epoch]

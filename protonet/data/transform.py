@@ -5,16 +5,22 @@ Training and inference use the same ``Transformer``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
-from protonet.device import Device, RandomStream
-from protonet.errors import DataError, LayerError
+from protonet.errors import DataError, FormatError, LayerError
 from protonet.formats.blobs import to_array
 from protonet.proto.caffe_pb2 import TRAIN, BlobProto, TransformationParameter
+
+ImageShape = tuple[int, int, int]
+"""Channels, height, width."""
+
+_STREAM = 1
+"""Word 3 of the counter: keeps these numbers apart from a RandomStream's of the same name."""
 
 
 def load_mean(path: str | Path) -> np.ndarray:
@@ -26,22 +32,29 @@ def load_mean(path: str | Path) -> np.ndarray:
     path = Path(path)
     try:
         if path.suffix == ".npy":
-            mean = np.load(path, allow_pickle=False)
+            with path.open("rb") as file:
+                mean: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
         else:
-            mean = to_array(BlobProto.FromString(path.read_bytes()), str(path))
+            mean = to_array(BlobProto.FromString(path.read_bytes()), "the mean image")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except Exception as error:
-        raise DataError(f"{path}: is no mean image (.binaryproto or .npy): {error}") from error
+    except DecodeError:
+        raise DataError(f"{path}: is no mean image (a .binaryproto, or a .npy)") from None
+    except (ValueError, FormatError) as error:
+        raise DataError(f"{path}: is no mean image (a .binaryproto, or a .npy): {error}") from error
     if mean.ndim == 4 and mean.shape[0] == 1:
         mean = mean[0]
     if mean.ndim != 3 or not mean.size:
-        raise DataError(f"{path}: a mean image has 3 axes, this has shape {mean.shape}")
+        raise DataError(
+            f"{path}: expected a mean image of shape channels x height x width, "
+            f"got {_text(mean.shape) or 'a single value'}"
+        )
+    if mean.dtype.kind not in "fiu":
+        raise DataError(f"{path}: expected numbers in a mean image, got {mean.dtype}")
     return np.ascontiguousarray(mean, np.float32)
 
 
-@dataclass(frozen=True)
-class Draw:
+class Draw(NamedTuple):
     """What chance decided for one image: the corner of the crop, and whether it is mirrored."""
 
     top: int = 0
@@ -59,9 +72,9 @@ class Transformer:
         param: Caffe's settings.
         phase: TRAIN or TEST.
         shape: (channels, height, width) of the images.
-        mean: the mean image where ``param`` has a ``mean_file``.
-        seed: with ``name`` decides the random numbers of image i of the stream.
-        name: the layer's.
+        mean: the mean image, ``shape``, where ``param`` has a ``mean_file``.
+        seed, name: with the index of an image in the stream they decide its random numbers;
+            ``name`` is the layer's.
 
     Raises:
         LayerError: for settings that contradict each other or the shape.
@@ -72,16 +85,12 @@ class Transformer:
         self,
         param: TransformationParameter,
         phase: int,
-        shape: tuple[int, int, int],
+        shape: ImageShape,
         mean: np.ndarray | None = None,
         *,
         seed: int = 0,
         name: str = "",
     ) -> None:
-        self.shape = shape
-        self.scale = float(param.scale)
-        self.mirror = param.mirror
-        self._seed, self._name = seed, name
         channels, height, width = shape
         crop = param.crop_size
         if crop > min(height, width):
@@ -89,60 +98,75 @@ class Transformer:
                 f"crop_size {crop} is larger than the images, which are {height}x{width}",
                 ("transform_param", "crop_size"),
             )
-        self.output_shape = (channels, crop, crop) if crop else shape
+        self.shape = shape
+        self.output_shape: ImageShape = (channels, crop, crop) if crop else shape
+        self.scale = float(param.scale)
+        self.mean = _mean_array(param, shape, mean)
+        self._mirror = bool(param.mirror)
         self._random_crop = bool(crop) and phase == TRAIN
         self._centre = Draw((height - crop) // 2, (width - crop) // 2) if crop else Draw()
-        self.mean = _mean_array(param, shape, mean)
+        self._key = np.array([seed % 2**64, zlib.crc32(name.encode())], np.uint64)
 
     @property
     def is_random(self) -> bool:
         """Whether the same image may come out differently another time."""
-        return self.mirror or self._random_crop
+        return self._mirror or self._random_crop
 
-    def draws(self, indices: Sequence[int]) -> list[Draw]:
-        """What chance decides for these images of the stream: a function of seed, name, index."""
+    def draws(self, first: int, count: int) -> list[Draw]:
+        """What chance decides for images ``first`` to ``first + count - 1`` of the stream.
+
+        A function of seed, name and index: neither threads nor a resume change it.
+        """
         if not self.is_random:
-            return [self._centre] * len(indices)
-        stream = RandomStream(Device("cpu"), self._seed, self._name)
-        out = []
-        for index in indices:
-            stream.clock.iteration = index
-            generator = stream.host()
-            mirror = bool(self.mirror and generator.integers(2))
-            top, left = self._centre.top, self._centre.left
-            if self._random_crop:
-                top = int(generator.integers(self.shape[1] - self.output_shape[1] + 1))
-                left = int(generator.integers(self.shape[2] - self.output_shape[2] + 1))
-            out.append(Draw(top, left, mirror))
-        return out
+            return [self._centre] * count
+        # One block of Philox (four words) belongs to each image.
+        bits = np.random.Philox(key=self._key, counter=np.array([first, 0, 0, _STREAM], np.uint64))
+        words = np.asarray(bits.random_raw(4 * count)).reshape(count, 4)
+        _, top, left = self.output_shape
+        mirror = (words[:, 0] >> np.uint64(63)).astype(bool) & self._mirror
+        if not self._random_crop:
+            return [self._centre._replace(mirror=each) for each in mirror.tolist()]
+        tops = words[:, 1] % np.uint64(self.shape[1] - top + 1)
+        lefts = words[:, 2] % np.uint64(self.shape[2] - left + 1)
+        return list(map(Draw, tops.tolist(), lefts.tolist(), mirror.tolist()))
 
-    def apply(self, image: np.ndarray, out: np.ndarray, draw: Draw | None = None) -> None:
-        """Write the transformed ``image`` (shape ``self.shape``) to ``out`` (``output_shape``)."""
-        draw = draw or self._centre
+    def apply(self, images: np.ndarray, out: np.ndarray, draw: Draw | None = None) -> None:
+        """Write transformed images to ``out``: one of ``shape``, or several of (n, *shape).
+
+        ``out`` is float32 of ``output_shape`` or (n, *output_shape). Without a ``draw`` the crop
+        is centred and nothing is mirrored, as for inference.
+
+        Raises:
+            DataError: for images of another shape.
+        """
+        if images.shape[-3:] != self.shape:
+            raise DataError(
+                f"expected images of {_text(self.shape)}, got {_text(images.shape[-3:])}"
+            )
+        top, left, mirror = draw or self._centre
         _, height, width = self.output_shape
-        window = (
-            slice(None),
-            slice(draw.top, draw.top + height),
-            slice(draw.left, draw.left + width),
-        )
-        target = out[:, :, ::-1] if draw.mirror else out
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        target = out[..., ::-1] if mirror else out
+        window = images[..., rows, columns]
         if self.mean is None:
-            target[...] = image[window]
+            np.copyto(target, window, casting="same_kind")
         else:
-            mean = self.mean if self.mean.shape[1:] == (1, 1) else self.mean[window]
-            np.subtract(image[window], mean, out=target, dtype=np.float32)
+            is_image = self.mean.shape[1:] == self.shape[1:]
+            mean = self.mean[:, rows, columns] if is_image else self.mean
+            np.subtract(window, mean, out=target, dtype=np.float32, casting="same_kind")
         if self.scale != 1:
             out *= self.scale
 
 
 def _mean_array(
-    param: TransformationParameter, shape: tuple[int, int, int], mean: np.ndarray | None
+    param: TransformationParameter, shape: ImageShape, mean: np.ndarray | None
 ) -> np.ndarray | None:
-    """The mean as (channels, height, width) or (channels, 1, 1); None where there is none."""
+    """The mean as (channels, height, width), or (1 or channels, 1, 1); None where there is none."""
     values = list(param.mean_value)
     if values and param.mean_file:
         raise LayerError(
-            "mean_file and mean_value are both given", ("transform_param", "mean_value")
+            "mean_file and mean_value are both given; one of them is right",
+            ("transform_param", "mean_value"),
         )
     if values:
         if len(values) not in (1, shape[0]):
@@ -151,10 +175,15 @@ def _mean_array(
                 f"got {len(values)}",
                 ("transform_param", "mean_value"),
             )
-        return np.broadcast_to(np.array(values, np.float32)[:, None, None], (shape[0], 1, 1))
+        return np.array(values, np.float32)[:, None, None]
+    assert mean is not None or not param.mean_file, "the caller loads mean_file"
     if mean is not None and mean.shape != shape:
-        found, expected = ("x".join(map(str, each)) for each in (mean.shape, shape))
         raise DataError(
-            f"the mean image {param.mean_file} is {found}, but the images are {expected}"
+            f"{param.mean_file or 'mean image'}: is {_text(mean.shape)}, but the images are "
+            f"{_text(shape)}; make it from the same database"
         )
     return mean
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

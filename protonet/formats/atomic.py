@@ -70,6 +70,17 @@ def write_atomic(path: str | Path, data: Bytes | Iterable[Bytes]) -> None:
             file.write(piece)
 
 
+def remove_partial(folder: str | Path) -> int:
+    """Remove the temporaries that killed processes left in a folder; return how many.
+
+    Only for a folder that no process is writing to.
+    """
+    left = list(Path(folder).glob(".*.????????.part"))
+    for path in left:
+        _remove(path)
+    return len(left)
+
+
 def _refusal(path: str | Path, error: OSError) -> ProtonetError:
     kind = UsageError if error.errno in _USERS_CHOICE else FormatError
     reason = error.strerror or str(error)

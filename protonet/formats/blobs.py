@@ -13,6 +13,9 @@ from protonet.proto.caffe_pb2 import BlobProto
 _DATA_KEY = b"\x2a"  # field 5 (data), length-delimited: packed floats
 _DOUBLE_KEY = b"\x42"  # field 8 (double_data), length-delimited: packed doubles
 
+PAYLOAD_LIMIT = 2**31 - 1 - 1024
+"""Bytes of the largest values that fit into a message beside their shape."""
+
 _RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2"}
 """What the bytes of ``raw_data`` are, by ``raw_data_type`` (NVIDIA's fork of Caffe)."""
 
@@ -54,7 +57,7 @@ def from_array(array: np.ndarray) -> BlobProto:
     """
     double = array.dtype == np.float64
     payload = np.ascontiguousarray(array, "<f8" if double else "<f4").tobytes()
-    if len(payload) >= 2**31 - 64:
+    if len(payload) > PAYLOAD_LIMIT:
         raise FormatError(f"a blob of {array.size} values is too large for Caffe's files (2 GiB)")
     # Parsing packed bytes is several times as fast as appending values.
     blob: BlobProto = BlobProto.FromString(

@@ -90,7 +90,7 @@ def _read_hdf5(path: Path) -> Weights:
         pending = [("", root["data"])]
         seen = set()
         while pending:
-            name, group = pending.pop()
+            name, group = pending.pop(0)
             if group in seen:
                 raise FormatError(f"{path}: the groups of /data contain each other")
             seen.add(group)

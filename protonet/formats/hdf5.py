@@ -58,7 +58,7 @@ def children(group: Any) -> dict[str, Any]:
 
 
 def is_group(node: Any) -> bool:
-    """Whether a node is a group and not a dataset."""
+    """Whether a node is a group: not a dataset, not a stored type."""
     return isinstance(node, _h5py().Group)
 
 
@@ -68,7 +68,8 @@ def numbers(node: Any, what: str) -> np.ndarray:
     Raises:
         FormatError: when it is none, has no numbers, or is larger than its file can hold.
     """
-    if is_group(node) or node.dtype.kind not in "fiu" or node.external:
+    is_dataset = isinstance(node, _h5py().Dataset)
+    if not is_dataset or node.dtype.kind not in "fiu" or node.external:
         raise FormatError(f"{what}: expected a dataset of numbers")
     if node.nbytes > _EXPANSION_LIMIT * Path(node.file.filename).stat().st_size:
         raise FormatError(f"{what}: has shape {node.shape}, more than its file can hold")

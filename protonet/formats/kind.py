@@ -81,7 +81,7 @@ def _holds(message: Message, data: bytes) -> bool:
     if isinstance(message, SolverState):
         return message.HasField("iter") and bool(message.learned_net or message.history)
     if isinstance(message, NetParameter):
-        field_1_is_number = data[0] == 0x08
+        field_1_is_number = data.startswith(b"\x08")
         return bool(message.layer or message.layers) and not field_1_is_number
     if isinstance(message, BlobProto):
         return bool(message.data or message.double_data) and (

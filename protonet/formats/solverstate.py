@@ -79,7 +79,8 @@ def write_state(path: str | Path, state: SolverHistory) -> None:
 def _read_hdf5(path: Path) -> SolverHistory:
     with hdf5.reading(path) as file:
         root = hdf5.children(file)
-        if not {"iter", "learned_net", "history"} <= root.keys():
+        expected = {"iter", "learned_net", "history"}
+        if not expected <= root.keys() or not hdf5.is_group(root["history"]):
             found = "a .caffemodel.h5" if "data" in root else "an HDF5 file of another kind"
             raise FormatError(f"{path}: is {found}; expected a .solverstate.h5")
         learned = root["learned_net"][()]

@@ -65,11 +65,11 @@ def test_the_examples_of_every_help_text_parse(name: str) -> None:
         words = shlex.split(call.partition(" | ")[0].partition(" > ")[0])
         words = words[1:] if words[0] == "protonet" else words
         group: click.Command = program.app
-        context = click.Context(group)
+        context = click.Context(group, help_option_names=["-h", "--help"])
         while isinstance(group, click.Group) and words and not words[0].startswith("-"):
             found = group.get_command(context, words.pop(0))
             assert found is not None, line
-            group, context = found, click.Context(found)
+            group, context = found, click.Context(found, parent=context)
         group.make_parser(context).parse_args(list(words))
 
 
@@ -156,17 +156,18 @@ def test_an_error_is_a_message_and_an_exit_code(
     assert capsys.readouterr() == ("", message)
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
+@pytest.mark.parametrize("arguments", [("layers",), ("train", "--help")])
+def test_a_reader_that_goes_away_is_met_with_silence(arguments: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     found = subprocess.run(
-        [sys.executable, "-m", "protonet", "layers"],
+        [sys.executable, "-m", "protonet", *arguments],
         stdout=writing,
         stderr=subprocess.PIPE,
         check=False,
     )
     os.close(writing)
-    assert (found.returncode, found.stderr) == (0, b"")
+    assert (found.returncode, found.stderr) == (1, b"")
 
 
 @pytest.mark.parametrize(("variables", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])

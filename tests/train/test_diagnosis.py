@@ -22,7 +22,10 @@ def test_bad_parameters_are_named() -> None:
     net = Net(plan_of(SEED), Device("cpu"))
     net.params["hidden"][1].data[0] = np.nan
     net.forward()
-    assert 'parameter 1 of layer "hidden" (InnerProduct), which an earlier update' in explain_divergence(net, 1)
+    assert (
+        'parameter 1 of layer "hidden" (InnerProduct), which an earlier update'
+        in explain_divergence(net, 1)
+    )
 
 
 def test_a_finite_net_blames_the_loss_alone() -> None:

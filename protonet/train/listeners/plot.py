@@ -102,6 +102,7 @@ class LossPlot:
 
     def _begin(self, event: Started) -> None:
         self._title, self._per_epoch = event.net, event.per_epoch
+        self._next_drawing = self._clock() + _SECONDS_BETWEEN_DRAWINGS
         for line in read_metrics(self.metrics):
             if line["iteration"] >= event.iteration:
                 continue

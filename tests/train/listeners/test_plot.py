@@ -79,11 +79,11 @@ def test_without_points_there_is_no_picture(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_a_test_net_can_be_drawn(tmp_path: Path) -> None:
+def test_of_several_test_nets_the_first_is_drawn(tmp_path: Path) -> None:
     path = tmp_path / "loss.png"
     plot = LossPlot(path)
-    plot(events.Started("seed", 0, 40))
     plot(validated(0, 0.5, net=1))
+    plot.draw()
     assert not path.exists()
     plot(validated(0, 0.5))
     assert pixels_near(path, VALIDATION_ORANGE) > 20
@@ -92,17 +92,14 @@ def test_only_a_test_net_can_be_drawn(tmp_path: Path) -> None:
 def test_it_draws_not_more_often_than_every_five_seconds(tmp_path: Path) -> None:
     path, clock = tmp_path / "loss.png", Clock()
     plot = LossPlot(path, clock=clock)
+    plot(events.Started("seed", 0, 40))
     plot(displayed(0, 0.5))
     snapshot = events.Snapshotted(1, tmp_path / "m", tmp_path / "s")
-    plot(snapshot)
-    assert path.exists()
-    path.unlink()
-    clock.now += 4.9
-    plot(snapshot)
-    assert not path.exists()
-    clock.now += 0.2
-    plot(snapshot)
-    assert path.exists()
+    for seconds, drawn in ((0, False), (4.9, False), (0.2, True), (4.9, False), (0.2, True)):
+        path.unlink(missing_ok=True)
+        clock.now += seconds
+        plot(snapshot)
+        assert path.exists() is drawn
 
 
 def test_a_slow_drawing_is_repeated_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

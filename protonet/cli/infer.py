@@ -1,0 +1,107 @@
+"""``protonet infer``: ask a trained net about images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from protonet.cli.examples import Exemplified
+from protonet.cli.terminal import note
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from protonet.jobs.inference import Prediction
+
+_BEST_CLASSES = 5
+_MOST_VALUES = 20
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(
+    "infer",
+    cls=Exemplified,
+    short_help="Ask a trained net about images.",
+    examples=[
+        "protonet infer runs/net-20260131-120000 test.png",
+        "protonet infer run one.png two.png --snapshot best",
+        "protonet infer run *.png --json > answers.jsonl",
+    ],
+)
+@click.argument("run", metavar="RUN", type=_PATH)
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=_PATH)
+@click.option(
+    "--snapshot",
+    metavar="N|best|last",
+    default="last",
+    show_default=True,
+    help="The weights to use: of iteration N, of the best validation, or the last.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object a line for each image: image, snapshot, outputs.",
+)
+@click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda:N.")
+def command(run: Path, images: Sequence[Path], snapshot: str, as_json: bool, device: str) -> None:
+    """Ask the net that the run directory RUN holds about each IMAGE.
+
+    Images are brought to the size and colour of the training data and treated exactly as the
+    training images were. What is printed is the values of each output of the net; where RUN has
+    a labels.txt, the five likeliest classes.
+    """
+    from protonet.device import Device
+    from protonet.jobs.inference import Predictor
+    from protonet.jobs.run import RunDirectory
+
+    predictor = Predictor(RunDirectory.open(run), snapshot, Device(device))
+    for prediction in predictor.predict(images):
+        if prediction.note:
+            note(f"{prediction.image}: {prediction.note}")
+        if as_json:
+            click.echo(json.dumps(_as_json(prediction, predictor.iteration)))
+        else:
+            _print(prediction, predictor.class_names)
+
+
+def _as_json(prediction: Prediction, iteration: int) -> dict[str, Any]:
+    outputs = {name: json_values(values) for name, values in prediction.outputs.items()}
+    return {"image": str(prediction.image), "snapshot": iteration, "outputs": outputs}
+
+
+def json_values(values: np.ndarray) -> Any:
+    """The array as nested lists; null for what is not finite, for which JSON has no word."""
+    found = values.astype(object)
+    found[values != values] = None
+    found[abs(values) == float("inf")] = None
+    return found.tolist()
+
+
+def _print(prediction: Prediction, classes: Sequence[str] | None) -> None:
+    for name, values in prediction.outputs.items():
+        if classes is not None and values.size == len(classes):
+            click.echo(f"{prediction.image}: {name}")
+            for share, label in best_classes(values, classes):
+                click.echo(f"  {share:8.2%}  {label}")
+        else:
+            click.echo(f"{prediction.image}: {name} = {vector(values)}")
+
+
+def best_classes(values: np.ndarray, classes: Sequence[str]) -> list[tuple[float, str]]:
+    """The greatest values with the names of their classes, the greatest first."""
+    flat = values.ravel().tolist()
+    return sorted(zip(flat, classes, strict=True), key=lambda pair: -pair[0])[:_BEST_CLASSES]
+
+
+def vector(values: np.ndarray) -> str:
+    """``[0.5065912 0.504923]``; the first values and the shape of a long array."""
+    flat = values.ravel()
+    shown = " ".join(f"{value:.7g}" for value in flat[:_MOST_VALUES].tolist())
+    if flat.size <= _MOST_VALUES:
+        return f"[{shown}]"
+    return f"[{shown} ...] ({'x'.join(str(axis) for axis in values.shape)} values)"

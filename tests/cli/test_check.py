@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from protonet.cli.check import input_shape
+from protonet.data.create import create_gradients
+
+SEED = """\
+layer { name: "scale" type: "Power" bottom: "data" top: "scale" power_param { scale: 0.004 } }
+layer { name: "hidden" type: "InnerProduct" bottom: "scale" top: "output"
+  inner_product_param { num_output: 2 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "output" bottom: "label" top: "loss"
+  exclude { stage: "deploy" } }
+"""
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    path = tmp_path / "net.prototxt"
+    path.write_text(SEED)
+    return path
+
+
+@pytest.fixture(scope="module")
+def made_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "data"
+    create_gradients(folder, 6, 4, 9, 3, seed=1)
+    return folder
+
+
+@pytest.fixture
+def data(made_data: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made_data, tmp_path / "data")
+    return Path("data")
+
+
+def cells(output: str) -> list[list[str]]:
+    """The table as rows of its cells, which two spaces or more part."""
+    lines = output.split("\n\n")[1].splitlines()
+    return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines]
+
+
+def test_the_table_of_the_net_on_databases(protonet: Any, net: Path, data: Path) -> None:
+    found = protonet(
+        "check", net, "--data", data / "train_images", "--labels", data / "train_labels"
+    )
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout.startswith("network (phase train, stage train)\n")
+    assert cells(found.stdout) == [
+        ["layer", "type", "bottoms", "tops", "parameters"],
+        ["data", "Data", "data 16x1x4x6", "0"],
+        ["label", "Data", "label 16x1x1x2", "0"],
+        ["scale", "Power", "data 16x1x4x6", "scale 16x1x4x6", "0"],
+        ["hidden", "InnerProduct", "scale 16x1x4x6", "output 16x2", "50"],
+        ["loss", "EuclideanLoss", "output 16x2, label 16x1x1x2", "loss scalar", "0"],
+    ]
+    last = found.stdout.splitlines()[-1]
+    assert last.startswith("5 layers, 50 parameters; memory: ")
+    assert " KiB for training, " in last
+
+
+def test_phase_test_looks_at_the_validation_net(protonet: Any, net: Path, data: Path) -> None:
+    found = protonet(
+        "check", net, "--data", data / "val_images", "--labels", data / "val_labels",
+        "--phase", "test", "--batch-size", 3,
+    )  # fmt: skip
+    assert found.stdout.startswith("network (phase test, stage val)\n")
+    assert ["hidden", "InnerProduct", "scale 3x1x4x6", "output 3x2", "50"] in cells(found.stdout)
+
+
+def test_stage_deploy_needs_images_only(protonet: Any, net: Path, data: Path) -> None:
+    found = protonet(
+        "check", "-", "--data", data / "train_images", "--phase", "test", "--stage", "deploy",
+        text=f'name: "seed"\n{net.read_text()}',
+    )  # fmt: skip
+    assert found.stdout.startswith("seed (phase test, stage deploy)\n")
+    assert [row[:2] for row in cells(found.stdout)[1:]] == [
+        ["data", "Input"],
+        ["scale", "Power"],
+        ["hidden", "InnerProduct"],
+    ]
+
+
+def test_shapes_can_be_given_instead_of_databases(protonet: Any, net: Path) -> None:
+    found = protonet("check", net, "--input", "data=4x3x5x7", "--input", "label=4x2")
+    assert found.returncode == 0
+    assert found.stdout.startswith("network (phase train)\n")
+    assert ["loss", "EuclideanLoss", "output 4x2, label 4x2", "loss scalar", "0"] in cells(
+        found.stdout
+    )
+
+
+def test_a_given_shape_takes_the_place_of_a_data_layer(protonet: Any, net: Path) -> None:
+    net.write_text(
+        'layer { name: "d" type: "Data" top: "data" top: "label" data_param { batch_size: 4 } }\n'
+        + SEED
+    )
+    found = protonet("check", net, "--input", "data=4x3x5x7", "--input", "label=4x2")
+    assert found.returncode == 0
+    assert [row[1] for row in cells(found.stdout)[1:3]] == ["Input", "Input"]
+
+
+def test_without_shapes_it_says_how_to_give_them(protonet: Any, net: Path) -> None:
+    found = protonet("check", "net.prototxt")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr == (
+        "error: net.prototxt: no layer makes 'data' and 'label', so the shapes are not known; "
+        "give\n    databases: --data DB [--labels DB]\n    or shapes: --input data=16x1x50x50\n"
+    )
+
+
+def test_every_mistake_is_shown_with_its_place_and_a_caret(
+    protonet: Any, net: Path, data: Path
+) -> None:
+    net.write_text(SEED.replace('"Power"', '"Powr"').replace('bottom: "scale"', 'bottom: "scal"'))
+    found = protonet("check", "net.prototxt", "--data", data / "train_images")
+    assert (found.returncode, found.stdout) == (3, "")
+    lines = found.stderr.splitlines()
+    assert lines[-1] == "2 mistakes"
+    for place, text, word in (
+        ("net.prototxt:1:29", "unknown layer type 'Powr'; did you mean 'Power'?", '"Powr"'),
+        ("net.prototxt:2:53", "unknown bottom blob 'scal'; did you mean 'scale'?", '"scal"'),
+    ):
+        at = next(i for i, line in enumerate(lines) if line.startswith(f"error: {place}: "))
+        assert lines[at].endswith(text)
+        assert lines[at + 1][lines[at + 2].index("^") :].startswith(word)
+
+
+def test_mistakes_come_with_the_advice_on_shapes(protonet: Any, net: Path) -> None:
+    net.write_text(SEED.replace('"Power"', '"Powr"'))
+    found = protonet("check", "net.prototxt")
+    assert found.returncode == 3
+    assert "did you mean 'Power'?" in found.stderr
+    assert "or shapes: --input data=16x1x50x50" in found.stderr
+
+
+def test_a_misspelt_field_and_no_traceback(protonet: Any, net: Path) -> None:
+    net.write_text(SEED.replace("num_output", "num_outputs"))
+    found = protonet("check", "net.prototxt", "--input", "data=4x3x5x7")
+    assert found.returncode == 3
+    assert "error: net.prototxt:3:25: no field 'num_outputs'" in found.stderr
+    assert "did you mean 'num_output'?" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("absent.prototxt",), 2, "error: absent.prototxt: cannot be read"),
+        (("net.prototxt", "--data", "absent"), 4, "error: absent: there is no such database"),
+        (("net.prototxt", "--data", "net.prototxt"), 4, "is a file, but an LMDB is a folder"),
+        (("net.prototxt", "--labels", "l"), 2, "error: --labels needs --data"),
+        (("net.prototxt", "--data", "d", "--input", "data=2"), 2, "both give shapes"),
+        (
+            ("net.prototxt", "--input", "dat=2x3"),
+            2,
+            "error: --input dat: no layer reads this blob; did you mean 'data'?",
+        ),
+        (("net.prototxt", "--input", "data=2x"), 2, "'--input': expected NAME=SHAPE"),
+        (("net.prototxt", "--phase", "trian"), 2, "'--phase'"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused(
+    protonet: Any, net: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    found = protonet("check", *arguments)
+    assert (found.returncode, found.stdout) == (code, "")
+    assert message in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_table_on_a_narrow_terminal_folds_its_blobs(terminal: Any, net: Path) -> None:
+    shown = terminal("check", net, "--input", "data=4x3x5x7", "--input", "label=4x2", COLUMNS="60")
+    assert shown.returncode == 0
+    assert "\x1b[1m" in shown.stdout
+    plain = re.sub(r"\x1b\[[\d;]*m", "", shown.stdout)
+    table = plain.replace("\r", "").split("\n\n")[1].splitlines()
+    assert max(len(line) for line in table) <= 60
+    assert any(line.split()[:2] == ["hidden", "InnerProduct"] for line in table)
+
+
+@pytest.mark.parametrize("text", ["", "data", "=2", "data=", "data=0x2", "data=-1", "data=2x3x"])
+def test_a_shape_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="data=16x1x50x50"):
+        input_shape(text)
+
+
+def test_a_shape_is_a_name_and_axes() -> None:
+    assert input_shape("data=2x3x5") == ("data", (2, 3, 5))
+    assert input_shape("label=7") == ("label", (7,))

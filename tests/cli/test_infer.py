@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from protonet.cli.app import app
+from protonet.cli.infer import best_classes, json_values, vector
+from protonet.data.create import create_gradients
+from protonet.jobs.settings import RunSettings
+from protonet.jobs.training import start
+from protonet.proto.text import Source, read_net
+
+NET = """\
+layer { name: "scale" type: "Power" bottom: "data" top: "scale" power_param { scale: 0.004 } }
+layer { name: "hidden" type: "InnerProduct" bottom: "scale" top: "output"
+  inner_product_param { num_output: 2 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "output" bottom: "label" top: "loss"
+  exclude { stage: "deploy" } }
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the run ``run`` and the images ``data/test.png`` and ``small.png``."""
+    folder = tmp_path_factory.mktemp("trained")
+    data = folder / "data"
+    create_gradients(data, 6, 4, 40, 8, seed=1)
+    settings = RunSettings(
+        data / "train_images", data / "train_labels", epochs=40, batch_size=8,
+        lr_policy="fixed", lr=0.05, out=folder / "run",
+    )  # fmt: skip
+    start(read_net(Source("net.prototxt", NET)), settings)
+    Image.new("L", (3, 2), 128).save(folder / "small.png")
+    return folder
+
+
+def numbers(line: str) -> list[float]:
+    return [float(number) for number in line.partition("[")[2].rstrip("]").split()]
+
+
+def test_it_prints_a_vector_for_each_image(protonet: Any, trained: Path) -> None:
+    test = trained / "data" / "test.png"
+    small = trained / "small.png"
+    found = protonet("infer", trained / "run", test, small)
+    assert found.returncode == 0
+    first, second = found.stdout.splitlines()
+    assert first.startswith(f"{test}: output = [")
+    assert numbers(first) == pytest.approx([0.5, 0.5], abs=0.05)
+    assert second.startswith(f"{small}: output = [")
+    assert numbers(second) == pytest.approx([0.0, 0.0], abs=0.1)
+    assert found.stderr == f"{small}: resized from 3x2 to 6x4\n"
+
+
+def test_json_is_an_object_a_line(protonet: Any, trained: Path) -> None:
+    test = trained / "data" / "test.png"
+    found = protonet("infer", trained / "run", test, test, "--json", "--snapshot", 5)
+    first, second = (json.loads(line) for line in found.stdout.splitlines())
+    assert first == second
+    assert (first["image"], first["snapshot"]) == (str(test), 5)
+    assert len(first["outputs"]["output"]) == 2
+    last = json.loads(protonet("infer", trained / "run", test, "--json").stdout)
+    assert last["snapshot"] == 200
+    assert last["outputs"] != first["outputs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("absent", "data/test.png"), 2, "error: absent: there is no such run directory"),
+        (("data", "data/test.png"), 2, "error: data: is no run directory"),
+        (("run", "absent.png"), 4, "error: absent.png: cannot be read"),
+        (("run", "run/run.json"), 4, "error: run/run.json: "),
+        (("run", "data/test.png", "--snapshot", "7"), 2, "no snapshot '7'; there are 5, 10,"),
+        (("run", "data/test.png", "--device", "tpu"), 6, "error: unknown device 'tpu'"),
+        (("run",), 2, "Missing argument 'IMAGE...'"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(
+    protonet: Any,
+    trained: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    code: int,
+    message: str,
+) -> None:
+    for name in ("run", "data"):
+        (tmp_path / name).symlink_to(trained / name)
+    found = protonet("infer", *arguments)
+    assert (found.returncode, found.stdout) == (code, "")
+    assert message in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_known_classes_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"class {letter}" for letter in "abcdefg"]
+    shares = np.array([0.05, 0.3, 0.01, 0.2, 0.4, 0.03, 0.01], np.float32)
+    answer = SimpleNamespace(
+        image=Path("a.png"), note="", outputs={"prob": shares, "pair": np.array([1.0, 2.5])}
+    )
+
+    class Asked:
+        iteration, class_names = 3, names
+
+        def __init__(self, run: object, snapshot: str, device: object) -> None:
+            pass
+
+        def predict(self, images: object) -> list[SimpleNamespace]:
+            return [answer]
+
+    monkeypatch.setattr("protonet.jobs.inference.Predictor", Asked)
+    monkeypatch.setattr("protonet.jobs.run.RunDirectory.open", lambda path: None)
+    shown = CliRunner().invoke(app, ["infer", "run", "a.png"], catch_exceptions=False)
+    assert shown.output.splitlines() == [
+        "a.png: prob",
+        "    40.00%  class e",
+        "    30.00%  class b",
+        "    20.00%  class d",
+        "     5.00%  class a",
+        "     3.00%  class f",
+        "a.png: pair = [1 2.5]",
+    ]
+
+
+def test_fewer_classes_than_five_are_all_shown() -> None:
+    assert best_classes(np.array([[0.25, 0.75]]), ["cat", "dog"]) == [(0.75, "dog"), (0.25, "cat")]
+
+
+def test_a_long_array_is_cut_with_its_shape() -> None:
+    values = np.arange(30.0).reshape(2, 3, 5)
+    assert vector(values) == f"[{' '.join(str(i) for i in range(20))} ...] (2x3x5 values)"
+    assert vector(np.array([0.5065912, 0.504923], np.float32)) == "[0.5065912 0.504923]"
+
+
+def test_json_has_null_for_what_is_not_finite() -> None:
+    values = np.array([[0.5, np.nan], [np.inf, -np.inf]], np.float32)
+    assert json_values(values) == [[0.5, None], [None, None]]

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protonet.cli.train import POLICIES, SOLVERS, match_solver, percentages
+from protonet.data.create import create_gradients
+from protonet.errors import UsageError
+
+NET = """\
+name: "seed"
+layer { name: "scale" type: "Power" bottom: "data" top: "scale" power_param { scale: 0.004 } }
+layer { name: "hidden" type: "InnerProduct" bottom: "scale" top: "output"
+  inner_product_param { num_output: 2 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "output" bottom: "label" top: "loss"
+  exclude { stage: "deploy" } }
+"""
+TRAIN = ("--data", "data/train_images", "--labels", "data/train_labels")
+VALIDATE = ("--val-data", "data/val_images", "--val-labels", "data/val_labels")
+
+
+@pytest.fixture(scope="module")
+def made_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "data"
+    create_gradients(folder, 6, 4, 24, 5, seed=1)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def workplace(made_data: Path, tmp_path: Path) -> Path:
+    """A folder with ``net.prototxt`` and ``data``."""
+    shutil.copytree(made_data, tmp_path / "data")
+    (tmp_path / "net.prototxt").write_text(NET)
+    return tmp_path
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_piped_it_prints_the_lines_of_caffe(protonet: Any, workplace: Path) -> None:
+    found = protonet("train", "net.prototxt", *TRAIN, *VALIDATE, "--epochs", 3, "--out", "run")
+    assert (found.returncode, found.stderr) == (0, "")
+    lines = found.stdout.splitlines()
+    log = [line for line in lines if re.match(r"I\d{4} \d\d:\d\d:\d\d\.\d{6} \d+ \S+\.cpp:", line)]
+    assert log[0].endswith("solver.cpp:289] Solving seed")
+    assert log[-1].endswith("Optimization Done.")
+    assert sum("Testing net (#0)" in line for line in log) == 4
+    assert lines[len(log) + 1 :] == ["  protonet infer run IMAGE", "results: run"]
+    assert re.match(r"trained 6 iterations, loss 0\.\d+; to use it:", lines[len(log)])
+    assert (workplace / "run" / "train.log").read_text().splitlines() == log
+    assert "\x1b" not in found.stdout
+
+
+def test_quiet_prints_only_where_the_results_are(protonet: Any, workplace: Path) -> None:
+    found = protonet("train", "-", *TRAIN, "--epochs", 1, "--quiet", text=NET)
+    assert (found.returncode, found.stderr) == (0, "")
+    (line,) = found.stdout.splitlines()
+    assert re.fullmatch(r"results: runs/seed-\d{8}-\d{6}", line)
+    assert (workplace / line.removeprefix("results: ") / "loss.png").exists()
+
+
+def test_every_option_reaches_the_run(protonet: Any, workplace: Path) -> None:
+    found = protonet(
+        "train", "net.prototxt", *TRAIN, *VALIDATE, "--mean", "data/train_mean.binaryproto",
+        "--epochs", 4, "--batch-size", 6, "--lr", 0.02, "--lr-policy", "multistep", "--gamma", 0.3,
+        "--step", "25,75", "--momentum", 0.8, "--weight-decay", 0, "--solver", "nesterov",
+        "--seed", 5, "--shuffle", "--device", "cpu", "--out", "run", "--quiet",
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    settings = json.loads((workplace / "run" / "run.json").read_text())["settings"]
+    assert settings["seed"] == 5
+    assert settings["shuffle"] is True
+    assert settings["weight_decay"] == 0
+    solver = (workplace / "run" / "solver.prototxt").read_text()
+    for line in (
+        'type: "Nesterov"', 'lr_policy: "multistep"', "max_iter: 16", "stepvalue: 4",
+        "stepvalue: 12", "gamma: 0.3", "momentum: 0.8", "base_lr: 0.02", "random_seed: 5",
+    ):  # fmt: skip
+        assert f"{line}\n" in solver
+    mean = (workplace / "run" / "mean.binaryproto").read_bytes()
+    assert mean == (workplace / "data" / "train_mean.binaryproto").read_bytes()
+
+
+def test_a_bar_runs_on_a_terminal(terminal: Any, workplace: Path) -> None:
+    shown = terminal("train", "net.prototxt", *TRAIN, *VALIDATE, "--epochs", 2000, "--out", "run")
+    assert shown.returncode == 0
+    plain = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", shown.stdout)
+    bars = [line for line in re.split(r"[\r\n]+", plain) if line.startswith("seed ")]
+    assert len(bars) > 3
+    assert re.search(r"epoch [\d.]+/\d+ .*loss \S+  val \S+ .*it/s \d+:\d\d", bars[-2])
+    assert "solver.cpp" not in plain
+    assert shown.stdout.rindex("\x1b[?25h") > shown.stdout.rindex("\x1b[?25l")
+    assert plain.splitlines()[-1] == "results: run"
+    assert (workplace / "run" / "train.log").read_text().count("solver.cpp") > 100
+
+
+def test_verbose_prints_the_log_above_the_bar(terminal: Any) -> None:
+    shown = terminal("train", "net.prototxt", *TRAIN, "--epochs", 2, "--out", "run", "--verbose")
+    plain = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", shown.stdout)
+    assert "solver.cpp:289] Solving seed" in plain
+    assert re.search(r"^seed .* epoch ", plain, re.MULTILINE)
+
+
+def begin(workplace: Path, *options: str, stdout: int = subprocess.PIPE) -> Any:
+    """A training without end; returns when its first snapshot is there."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "protonet", "train", "net.prototxt", *TRAIN, "--out", "run",
+         "--epochs", "1000000", *options],
+        cwd=workplace, stdout=stdout, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not list(workplace.glob("run/snapshot_iter_*.solverstate")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    return process
+
+
+def test_ctrl_c_takes_a_snapshot_and_the_run_can_be_resumed(protonet: Any, workplace: Path) -> None:
+    with begin(workplace, "--quiet") as process:
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (130, "results: run\n")
+    assert "stopping after this iteration" in stderr
+    assert "Traceback" not in stderr
+    info = json.loads((workplace / "run" / "run.json").read_text())
+    assert (workplace / "run" / f"snapshot_iter_{info['iteration']}.solverstate").exists()
+    with subprocess.Popen(
+        [sys.executable, "-m", "protonet", "train", "--resume", "run"],
+        cwd=workplace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert lines[0].endswith("Solving seed\n")
+    assert f"note: resumed at iteration {info['iteration']}\n" in rest
+    assert re.search(
+        r"stopped after \d+ iterations; to go on:\n  protonet train --resume run", rest
+    )
+    iterations = [line["iteration"] for line in lines_of(workplace / "run" / "metrics.jsonl")]
+    assert iterations == sorted(iterations)
+    assert iterations[-1] > info["iteration"]
+
+
+def test_ctrl_c_on_a_terminal_leaves_it_clean(workplace: Path) -> None:
+    ours, theirs = pty.openpty()
+    with begin(workplace, stdout=theirs) as process:
+        os.close(theirs)
+        process.send_signal(signal.SIGINT)
+        shown = b""
+        while b"results: run" not in shown:
+            shown += os.read(ours, 65536)
+        process.communicate(timeout=60)
+    os.close(ours)
+    assert process.returncode == 130
+    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
+
+
+def test_a_run_of_caffe_s_solver_file(protonet: Any, workplace: Path) -> None:
+    layers = "".join(
+        f'layer {{ name: "{top}" type: "Data" top: "{top}" '
+        f'data_param {{ source: "data/train_{top}s" batch_size: 6 }} }}\n'
+        for top in ("image", "label")
+    )
+    text = layers + NET.replace('"data"', '"image"')
+    (workplace / "train_val.prototxt").write_text(text)
+    (workplace / "solver.prototxt").write_text(
+        'net: "train_val.prototxt" base_lr: 0.01 lr_policy: "fixed" max_iter: 5 display: 1\n'
+        'snapshot_prefix: "own" random_seed: 3\n'
+    )
+    found = protonet("train", "--solver", "solver.prototxt", "--out", "run")
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.splitlines()[-1] == "results: run"
+    assert (workplace / "own_iter_5.caffemodel").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "error: nothing to train: give NETWORK"),
+        (("net.prototxt",), 2, "error: --data is missing"),
+        (("net.prototxt", "--resume", "run"), 2, "error: --resume goes on with a run"),
+        (("--resume", "absent"), 2, "error: absent: there is no such run directory"),
+        (
+            ("--resume", "run", "--lr", "0.1", "--step", "5"),
+            2,
+            "error: --resume cannot go with --lr, --step",
+        ),
+        (("--solver", "absent.prototxt"), 2, "there is no such file"),
+        (("--solver", "sgd"), 2, "names an update rule, which needs a NETWORK"),
+        (
+            ("--solver", "net.prototxt", "--epochs", "3"),
+            2,
+            "error: --solver net.prototxt cannot go with --epochs",
+        ),
+        (("net.prototxt", *TRAIN, "--solver", "net.prototxt"), 2, "is a file, which names its net"),
+        (("net.prototxt", *TRAIN, "--solver", "adm"), 2, "'adm'; did you mean 'Adam'?"),
+        (("net.prototxt", *TRAIN, "--step", "a"), 2, "error: --step: expected percentages"),
+        (("net.prototxt", *TRAIN, "--quiet", "--verbose"), 2, "contradict each other"),
+        (("net.prototxt", *TRAIN, "--epochs", "0"), 2, "error: epochs must be above 0"),
+        (("absent.prototxt", *TRAIN), 2, "error: absent.prototxt: cannot be read"),
+        (("net.prototxt", "--data", "absent"), 4, "error: absent: there is no such database"),
+        (("net.prototxt", *TRAIN, "--out", "data"), 2, "error: data: exists already"),
+        (("net.prototxt", *TRAIN, "--device", "cuda:99"), 6, "error: device 'cuda:99'"),
+        (("net.prototxt", *TRAIN, "--lr", "1e30"), 7, "error: "),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(
+    protonet: Any, workplace: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    found = protonet("train", *arguments)
+    assert found.returncode == code
+    assert message in found.stderr
+    assert "Traceback" not in found.stderr
+    assert (workplace / "runs").exists() is (code == 7)
+
+
+def test_a_mistake_in_the_text_is_shown_with_its_place(protonet: Any, workplace: Path) -> None:
+    (workplace / "net.prototxt").write_text(NET.replace("InnerProduct", "InerProduct"))
+    found = protonet("train", "net.prototxt", *TRAIN)
+    assert found.returncode == 3
+    assert "error: net.prototxt:3:30: " in found.stderr
+    assert "did you mean 'InnerProduct'?" in found.stderr
+    assert not (workplace / "runs").exists()
+
+
+def test_a_person_at_a_terminal_is_told_how_to_paste(workplace: Path) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "protonet", "train", "-", *TRAIN, "--epochs", "1", "--quiet"],
+        cwd=workplace, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        os.write(ours, NET.encode() + b"\x04")
+        stdout, stderr = process.communicate(timeout=60)
+    os.close(ours)
+    assert process.returncode == 0
+    assert stderr == "paste the network, then press Ctrl-D on an empty line\n"
+    assert stdout.startswith("results: runs/seed-")
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_update_rules_are_found_in_any_case(name: str) -> None:
+    assert match_solver(name.upper()) == match_solver(name.lower()) == name
+    assert match_solver(name + "x") is None
+
+
+def test_percentages_are_a_list_of_numbers() -> None:
+    assert percentages("33") == (33.0,)
+    assert percentages("50,82.5") == (50.0, 82.5)
+    with pytest.raises(UsageError, match="got '50;75'"):
+        percentages("50;75")
+
+
+def test_rules_and_policies_are_those_that_can_be_trained_with() -> None:
+    from protonet.proto.caffe_pb2 import SolverParameter
+    from protonet.solvers.schedules import make_schedule
+
+    for policy in POLICIES:
+        solver = SolverParameter(
+            base_lr=0.5, lr_policy=policy, gamma=0.5, power=1, stepsize=2, max_iter=9
+        )
+        assert make_schedule(solver).rate(0) > 0

@@ -1,0 +1,182 @@
+"""The rules of the house that a machine can check."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "protonet"
+GENERATED = {"caffe_pb2"}
+
+FLOORS = [
+    {"errors", "resources"},
+    {"device", "proto"},
+    {"kernels", "data", "blob", "formats"},
+    {"layers", "solvers"},
+    {"graph"},
+    {"train"},
+    {"jobs", "pycaffe", "testing"},
+    {"cli", "web"},
+]
+"""From the ground up: a module imports from its own floor or a lower one."""
+
+HEAVY = {"numpy", "matplotlib", "rich", "PIL", "h5py", "cupy", "lark", "lmdb", "google"}
+
+
+def modules() -> list[Path]:
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if path.stem not in GENERATED]
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+
+
+def top_level_imports(path: Path) -> Iterator[str]:
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def floor(module: str) -> int | None:
+    """The floor of a module of the package; None for others, and for the package itself."""
+    parts = module.split(".")
+    if parts[0] != "protonet" or len(parts) < 2:
+        return None
+    for level, names in enumerate(FLOORS):
+        if parts[1] in names:
+            return level
+    return None
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_imports_point_only_down(path: Path) -> None:
+    own = floor(name_of(path))
+    for module in imports(path):
+        other = floor(module)
+        if own is not None and other is not None:
+            assert other <= own, f"{name_of(path)} imports {module} from a higher floor"
+
+
+def test_every_module_has_a_floor() -> None:
+    entry = {"protonet", "protonet.__main__"}
+    lost = [n for n in map(name_of, modules()) if n not in entry and floor(n) is None]
+    assert lost == []
+
+
+def test_packages_of_a_floor_do_not_import_each_other_in_circles() -> None:
+    graph: dict[str, set[str]] = {}
+    for path in modules():
+        parts = name_of(path).split(".")
+        if len(parts) < 2:
+            continue
+        for module in imports(path):
+            other = module.split(".")
+            if other[0] == "protonet" and len(other) > 1 and other[1] != parts[1]:
+                graph.setdefault(parts[1], set()).add(other[1])
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, " -> ".join((*above, name))
+        if name not in done:
+            for other in graph.get(name, ()):
+                visit(other, (*above, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_only_the_device_imports_cupy() -> None:
+    users = {
+        name_of(path)
+        for path in modules()
+        if any(module.split(".")[0] in ("cupy", "cupyx") for module in imports(path))
+    }
+    assert users == {"protonet.device"}
+
+
+def test_help_needs_no_heavy_import() -> None:
+    script = (
+        "import sys; from protonet.cli import main; main(['--help'], )\n"
+        f"heavy = {sorted(HEAVY)!r}\n"
+        "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stderr.strip() == "[]"
+    assert "Usage" in done.stdout
+
+
+def test_matplotlib_and_rich_are_imported_where_they_are_used() -> None:
+    late = {"matplotlib", "rich", "h5py", "lark"}
+    early = {
+        (name_of(path), module)
+        for path in modules()
+        for module in top_level_imports(path)
+        if module.split(".")[0] in late
+    }
+    assert early == set()
+
+
+def test_tests_mirror_the_tree() -> None:
+    missing = []
+    for path in modules():
+        inside = path.relative_to(PACKAGE)
+        if path.stem in ("__init__", "__main__"):
+            continue
+        mirror = ROOT / "tests" / inside.with_name(f"test_{inside.name}")
+        if not mirror.exists():
+            missing.append(f"{inside} has no {mirror.relative_to(ROOT)}")
+    assert missing == []
+
+
+def test_files_stay_small() -> None:
+    long = {
+        str(path.relative_to(ROOT)): count
+        for path in modules()
+        if (count := len(path.read_text().splitlines())) > 400
+    }
+    assert long == {}
+
+
+def tracked() -> list[Path]:
+    done = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [ROOT / name for name in done.stdout.split("\0") if name]
+
+
+def test_the_project_names_no_machine() -> None:
+    folders = "|".join(["work", "root", "home", "Users"])
+    pattern = re.compile(rf"(?<![\w.$}}])/({folders})/\w")
+    found = []
+    for path in tracked():
+        if path.suffix in (".mdb", ".npz", ".png", ".h5") or "golden" in path.parts:
+            continue
+        if not path.is_file():
+            continue
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            if pattern.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
+    assert found == []
