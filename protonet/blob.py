@@ -28,6 +28,7 @@ class Blob:
 
     @property
     def shape(self) -> Shape:
+        """The extents of ``data``."""
         return tuple(self.data.shape)
 
 

@@ -14,6 +14,8 @@ from protonet.errors import DeviceError
 PHILOX_SOURCE = r"""
 // Philox4x64-10 (Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011), with the
 // counter order of numpy.random.Philox: block b of a stream uses counter + b + 1.
+#define M0 0xD2E7470EE14C6C93ULL
+#define M1 0xCA5A826395121157ULL
 extern "C" __global__ void uniform(
     float* out, unsigned long long n, unsigned long long key0, unsigned long long key1,
     const unsigned long long* iteration)
@@ -22,8 +24,8 @@ extern "C" __global__ void uniform(
     if (block * 8 >= n) return;
     unsigned long long c0 = block + 1, c1 = 0, c2 = *iteration, c3 = 0, k0 = key0, k1 = key1;
     for (int round = 0; round < 10; ++round) {
-        unsigned long long h0 = __umul64hi(0xD2E7470EE14C6C93ULL, c0), l0 = 0xD2E7470EE14C6C93ULL * c0;
-        unsigned long long h1 = __umul64hi(0xCA5A826395121157ULL, c2), l1 = 0xCA5A826395121157ULL * c2;
+        unsigned long long h0 = __umul64hi(M0, c0), l0 = M0 * c0;
+        unsigned long long h1 = __umul64hi(M1, c2), l1 = M1 * c2;
         c0 = h1 ^ c1 ^ k0; c1 = l1; c2 = h0 ^ c3 ^ k1; c3 = l0;
         k0 += 0x9E3779B97F4A7C15ULL; k1 += 0xBB67AE8584CAA73BULL;
     }
@@ -74,9 +76,11 @@ class Device:
         self.xp = cupy
 
     def empty(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+        """An uninitialised array."""
         return self.xp.empty(shape, dtype)
 
     def zeros(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+        """An array of zeros."""
         return self.xp.zeros(shape, dtype)
 
     def pinned(self, shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
@@ -97,7 +101,8 @@ class Device:
 
     def get(self, array: Any) -> np.ndarray:
         """The array as NumPy; on the CPU the array itself."""
-        return array if self.is_cpu else array.get()
+        host: np.ndarray = array if self.is_cpu else array.get()
+        return host
 
     def synchronize(self) -> None:
         """Wait for all work that was queued; nothing to do on a CPU."""
@@ -139,6 +144,7 @@ class Clock:
 
     @property
     def iteration(self) -> int:
+        """Forward passes so far."""
         return self._iteration
 
     @iteration.setter

@@ -31,7 +31,11 @@ def test_the_wheel_has_code_grammar_pages_schema_and_examples(tmp_path: Path) ->
     } <= names
     assert not any(name.startswith("tests/") for name in names)
     done = subprocess.run(
-        [sys.executable, "-c", "from protonet.resources import layer_page; print(layer_page('Power'))"],
+        [
+            sys.executable,
+            "-c",
+            "from protonet.resources import layer_page; print(layer_page('Power'))",
+        ],
         env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
         cwd=tmp_path,
         capture_output=True,

@@ -73,7 +73,10 @@ def print_table(
         )
     for row in cells:
         table.add_row(*row)
-    where.print(table)
+    with where.capture() as text:
+        where.print(table)
+    # rich fills every line up to the width of the table.
+    click.echo("\n".join(line.rstrip() for line in text.get().splitlines()))
 
 
 def byte_count(count: int) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from protonet.data.database import Database, DatabaseWriter
-from protonet.data.datum import decode, encode_png, make_datum
-from protonet.errors import DataError, UsageError
+from protonet.data.database import Database
+from protonet.data.datum import decode, encode_image, make_datum
+from protonet.data.writer import DatabaseWriter
+from protonet.errors import DataError, FormatError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array
 
@@ -27,7 +28,7 @@ def gradient_image(width: int, height: int, slope_x: float, slope_y: float) -> n
     """
     y, x = np.mgrid[:height, :width].astype(np.float64)
     a, b = slope_x * 255 / width, slope_y * 255 / height
-    plane = a * (x - width / 2) + b * (y - height / 2) + 127.5
+    plane: np.ndarray = a * (x - width / 2) + b * (y - height / 2) + 127.5
     return plane.astype(np.uint8)[None]
 
 
@@ -53,14 +54,15 @@ def create_gradients(
     """
     folder = Path(folder)
     if min(width, height, count, val_count) < 1:
-        raise UsageError("width, height and the counts must be at least 1")
-    if folder.exists():
-        raise UsageError(f"{folder}: exists already; remove it or choose another name")
+        raise UsageError(
+            f"width, height and both counts must be 1 or more, got {width}x{height}, {count} "
+            f"and {val_count}"
+        )
     generator = np.random.default_rng(seed)
-    total = count + val_count
+    sizes = {"train": count, "val": val_count}
     done = 0
     with _removed_on_failure(folder):
-        for part, size in (("train", count), ("val", val_count)):
+        for part, size in sizes.items():
             with (
                 DatabaseWriter(folder / f"{part}_images") as images,
                 DatabaseWriter(folder / f"{part}_labels") as labels,
@@ -73,9 +75,9 @@ def create_gradients(
                     labels.put(key, make_datum(slopes.astype(np.float32).reshape(1, 1, 2)))
                     done += 1
                     if progress is not None:
-                        progress(done, total)
+                        progress(done, count + val_count)
             _write_mean(folder, part)
-        write_atomic(folder / "test.png", encode_png(gradient_image(width, height, 0.5, 0.5)))
+        _write(folder / "test.png", encode_image(gradient_image(width, height, 0.5, 0.5)))
 
 
 @contextmanager
@@ -83,6 +85,8 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
     """Make the folder; when the block fails or is interrupted, remove it again."""
     try:
         folder.mkdir(parents=True)
+    except FileExistsError:
+        raise UsageError(f"{folder}: exists already; remove it or choose another name") from None
     except OSError as error:
         raise DataError(f"{folder}: cannot be made: {error.strerror}") from error
     try:
@@ -93,28 +97,39 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
 
 
 def compute_mean(path: str | Path) -> np.ndarray:
-    """The mean image of a database as float32 (channels, height, width).
+    """The mean image of a database as float32 (channels, height, width), summed in float64.
 
     Raises:
-        DataError: when records are damaged or differ in shape.
+        DataError: for what is no database, or naming the key of a record that is damaged or has
+            another shape than the first.
     """
-    total: np.ndarray | None = None
     with Database(path) as database:
-        for key, datum in database.items():
+        key, datum = database.first()
+        total = np.zeros(decode(datum, database.where(key)).shape, np.float64)
+        for key, datum in database:
             where = database.where(key)
             image = decode(datum, where)
-            if total is None:
-                total = np.zeros(image.shape, np.float64)
             if image.shape != total.shape:
-                raise DataError(f"{where}: is {image.shape}, but the first is {total.shape}")
+                found, expected = ("x".join(map(str, each.shape)) for each in (image, total))
+                raise DataError(
+                    f"{where}: the record is {found}, but the first one is {expected}; "
+                    "a mean image needs records of one shape"
+                )
             total += image
-        assert total is not None
         return (total / len(database)).astype(np.float32)
 
 
 def _write_mean(folder: Path, part: str) -> None:
     """``<part>_mean.binaryproto`` and, to look at, ``<part>_mean.png``."""
     mean = compute_mean(folder / f"{part}_images")
-    write_atomic(folder / f"{part}_mean.binaryproto", from_array(mean[None]).SerializeToString())
+    message = from_array(mean[None])
+    _write(folder / f"{part}_mean.binaryproto", message.SerializeToString())
     pixels = np.clip(np.rint(mean), 0, 255).astype(np.uint8)
-    write_atomic(folder / f"{part}_mean.png", encode_png(pixels))
+    _write(folder / f"{part}_mean.png", encode_image(pixels))
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_atomic(path, content)
+    except FormatError as error:
+        raise DataError(str(error)) from error

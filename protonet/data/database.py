@@ -13,9 +13,12 @@ import lmdb
 from google.protobuf.message import DecodeError
 
 from protonet.data.pages import check_pages
+from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError
 from protonet.formats.kind import describe
 from protonet.proto.caffe_pb2 import Datum
+
+__all__ = ["LEVELDB_HELP", "Database", "DatabaseWriter", "check_pairs", "is_leveldb"]
 
 DATA_FILE = "data.mdb"
 

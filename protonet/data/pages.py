@@ -69,14 +69,14 @@ def check_pages(file: Path, name: str) -> None:
 
 def _newest(content: np.ndarray) -> _Meta:
     """The meta page of the last transaction: there are two, written by turns."""
-    first = _Meta(*_META.unpack_from(content))
+    first = _Meta(*_META.unpack_from(content.data))
     if first.magic != _MAGIC:
         raise _DamageError("it does not begin as an LMDB does")
     if first.page_size not in (512 << i for i in range(8)):
         raise _DamageError(f"its header says pages of {first.page_size} bytes")
     if first.page_size + _META.size > len(content):
         raise _DamageError(f"it has only {len(content)} bytes")
-    second = _Meta(*_META.unpack_from(content, first.page_size))
+    second = _Meta(*_META.unpack_from(content.data, first.page_size))
     if (second.magic, second.page_size) != (_MAGIC, first.page_size):
         raise _DamageError("its second header is not one of an LMDB")
     newest = max(first, second, key=lambda meta: meta.transaction)

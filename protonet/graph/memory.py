@@ -105,7 +105,8 @@ def _in_place(step: Step, place: int) -> bool:
 def _may_overwrite(plan: Plan, held: Iterable[Value], index: int, gradients: bool) -> bool:
     """Whether step ``index`` may write over the storage that holds these values: nobody reads
     them later, and no backward pass needs them. What a layer without bottoms made stays, since
-    it may have been written only once."""
+    it may have been written only once.
+    """
     for value in held:
         producer = plan.steps[value.producer]
         if not producer.bottoms or not value.consumers:
@@ -165,7 +166,7 @@ def _place_diffs(
     diff_sizes: list[int],
     diff_views: set[int],
 ) -> None:
-    """Give every value that has a gradient its array; in-place layers and views reuse their top's."""
+    """Give every value that has a gradient its array; in place and in views it is the top's."""
     for index in range(len(plan.steps) - 1, -1, -1):
         step = plan.steps[index]
         for top in step.tops:

@@ -15,7 +15,7 @@ from protonet.device import Clock, Device, RandomStream
 from protonet.errors import FormatError
 from protonet.formats.blobs import from_array, shapes_fit
 from protonet.graph.memory import gradient_edges, lay_out
-from protonet.graph.names import AUTOMATIC, Value
+from protonet.graph.names import AUTOMATIC
 from protonet.graph.plan import Plan, Step
 from protonet.layers.base import shape_text
 from protonet.layers.fillers import fill
@@ -27,7 +27,8 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 @dataclass(frozen=True)
 class LoadReport:
     """What ``Net.load`` did: layers that took weights, layers that the file has none for, and
-    layers of the file that the net lacks."""
+    layers of the file that the net lacks.
+    """
 
     loaded: tuple[str, ...]
     absent: tuple[str, ...]
@@ -167,7 +168,7 @@ class Net:
         for step, layer in zip(self.plan.steps, net.layer, strict=True):
             del layer.blobs[:]
             if not layer.HasField("phase"):
-                layer.phase = self.plan.phase  # type: ignore[assignment]
+                layer.phase = self.plan.phase
             for param in step.layer.params:
                 layer.blobs.append(from_array(self.device.get(param.data)))
         return net
@@ -304,7 +305,8 @@ class Net:
 
     def _loss_gradients(self) -> list[Call]:
         """Set the gradient of each loss to its weight: once where nothing else writes there,
-        otherwise at the start of every backward pass."""
+        otherwise at the start of every backward pass.
+        """
         calls: list[Call] = []
         layout = self._layout
         holders = Counter(layout.diff_storage.values())

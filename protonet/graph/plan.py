@@ -48,10 +48,12 @@ class Step:
 
     @property
     def name(self) -> str:
+        """The layer's name."""
         return self.layer.name
 
     @property
     def type(self) -> str:
+        """The layer's type."""
         return self.layer.type
 
     @property
@@ -61,6 +63,7 @@ class Step:
 
     @property
     def weights(self) -> tuple[Weight, ...]:
+        """What the layer declared."""
         return tuple(param.weight for param in self.params)
 
 
@@ -77,6 +80,7 @@ class Plan:
 
     @property
     def name(self) -> str:
+        """The net's name; empty where the text gives none."""
         return self.definition.net.name
 
     @property
@@ -127,7 +131,7 @@ class _Planner:
         automatic = [1 if layer is not None and layer.is_loss else 0 for layer in self.layers]
         wiring = wire(self.net.layer, automatic, self._complain)
         declared = [self._infer(index, wiring) for index in range(len(self.layers))]
-        params = self._share([weights or [] for weights in declared])
+        params = self._share(declared)
         self._finish_or_raise()
         steps = tuple(
             Step(
@@ -140,7 +144,7 @@ class _Planner:
             for index, layer in enumerate(self.layers)
             if layer is not None
         )
-        _find_gradients(steps, wiring, self.net.force_backward)
+        _find_gradients(steps, self.net.force_backward)
         return Plan(
             self.definition, self.phase, steps, wiring.values, wiring.last, wiring.outputs()
         )
@@ -227,22 +231,20 @@ class _Planner:
         for value, weight in zip(tops, given, strict=False):
             value.loss_weight = weight
 
-    def _share(self, declared: list[list[Weight]]) -> list[tuple[PlannedParam, ...]]:
+    def _share(self, declared: Sequence[list[Weight] | None]) -> list[tuple[PlannedParam, ...]]:
         """Plan the parameters of every layer; those of one name are one."""
         owners: dict[str, tuple[int, int]] = {}
         plans: list[tuple[PlannedParam, ...]] = []
         for index, weights in enumerate(declared):
             specs = self.net.layer[index].param
-            if weights is not None and self.layers[index] and len(specs) > len(weights):
-                if weights or not self.mistakes:
-                    self._complain(
-                        index,
-                        ("param", len(weights)),
-                        f"{len(specs)} param entries for a layer that has {len(weights)} "
-                        "parameter(s)",
-                    )
+            if weights is not None and len(specs) > len(weights):
+                self._complain(
+                    index,
+                    ("param", len(weights)),
+                    f"{len(specs)} param entries for a layer that has {len(weights)} parameter(s)",
+                )
             row: list[PlannedParam] = []
-            for place, weight in enumerate(weights):
+            for place, weight in enumerate(weights if weights is not None else ()):
                 spec = specs[place] if place < len(specs) else ParamSpec()
                 param = PlannedParam(
                     weight,
@@ -292,7 +294,7 @@ class _Planner:
                 )
 
 
-def _find_gradients(steps: Sequence[Step], wiring: Wiring, force: bool) -> None:
+def _find_gradients(steps: Sequence[Step], force: bool) -> None:
     """Mark which bottoms get gradients and which steps run backward, as Caffe decides it.
 
     Downwards: a value can use a gradient when its producer has parameters to learn or bottoms

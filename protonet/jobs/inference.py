@@ -27,7 +27,8 @@ _BATCH = 16
 @dataclass(frozen=True)
 class Prediction:
     """What the net says of one image: its outputs by blob name, and what had to be done to the
-    image ("" when nothing)."""
+    image ("" when nothing).
+    """
 
     image: Path
     outputs: dict[str, np.ndarray]
@@ -63,9 +64,7 @@ class Predictor:
         transform.ClearField("mirror")
         mean = load_mean(run.path / transform.mean_file) if transform.mean_file else None
         self.transformer = Transformer(transform, TEST, self.shape, mean)
-        self.class_names = (
-            run.labels.read_text().splitlines() if run.labels.exists() else None
-        )
+        self.class_names = run.labels.read_text().splitlines() if run.labels.exists() else None
         model = run.snapshots().model(self.iteration)
         self._weights = read_weights(model)
         self._model = str(model)

@@ -27,7 +27,8 @@ _SOURCES = ("Data", "Input")
 @dataclass(frozen=True)
 class Databases:
     """The databases of one phase: absolute paths, and how many classes the labels have where
-    that is known."""
+    that is known.
+    """
 
     images: str
     labels: str | None = None
@@ -158,7 +159,7 @@ def _filled(
                     (*origin, "top", 1),
                     f'layer "{brought.name}" (Data): takes labels from the images\' records, but '
                     "a database of labels is given",
-                    'leave --labels out, or give the label a Data layer of its own with top "label"',
+                    "leave --labels out, or give the label a Data layer of its own",
                 )
             ]
         )
@@ -210,9 +211,7 @@ def make_deploy(train_val: NetDefinition, shape: tuple[int, int, int]) -> Deploy
         NetworkError: when nothing is left.
     """
     kept = rules.filter_layers(train_val, DEPLOY_STATE)
-    images = next(
-        (layer.top[0] for layer in train_val.net.layer if layer.type == "Data"), "data"
-    )
+    images = next((layer.top[0] for layer in train_val.net.layer if layer.type == "Data"), "data")
     layer = LayerParameter(name="data", type="Input", top=[images])
     layer.input_param.shape.add().dim.extend((1, *shape))
     layers: list[LayerParameter] = [layer]

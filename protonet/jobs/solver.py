@@ -43,9 +43,7 @@ def make_solver(
         max_iter=max(1, round(settings.epochs * per_epoch)),
         base_lr=settings.lr,
         lr_policy=settings.lr_policy,
-        weight_decay=settings.lr / 100
-        if settings.weight_decay is None
-        else settings.weight_decay,
+        weight_decay=settings.lr / 100 if settings.weight_decay is None else settings.weight_decay,
         display=max(1, min(per_epoch // 8, 5000 // batch)),
         snapshot=per_epoch,
         snapshot_prefix=PREFIX,
@@ -64,7 +62,7 @@ def make_solver(
 
 
 def _set_policy(solver: SolverParameter, settings: RunSettings) -> None:
-    """Fill in what the learning-rate policy needs; unknown policies are the schedule's to refuse."""
+    """Fill in what the policy needs; an unknown one is the schedule's to refuse."""
     usual = _USUAL.get(settings.lr_policy, {})
     for name in ("gamma", "power"):
         given = getattr(settings, name)

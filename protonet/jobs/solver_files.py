@@ -9,6 +9,7 @@ from typing import Any
 from protonet.errors import NetworkError, UsageError
 from protonet.proto.caffe_pb2 import NetParameter, NetState, SolverParameter
 from protonet.proto.text import NetDefinition, Source, read_net, read_solver, write_text
+from protonet.solvers.check import check_solver
 
 State = dict[str, Any]
 """``level`` and ``stages`` for ``plan_net``."""
@@ -40,7 +41,9 @@ class SolverFiles:
             UsageError: for a file that is not there.
             NetworkError: for mistakes in any of the texts, or test settings that do not fit.
         """
-        solver = read_solver(Source.read(path))
+        source = Source.read(path)
+        solver = read_solver(source)
+        check_solver(solver, source)
         folder = path.parent
         train = _train_net(solver, folder, path)
         tests = _test_nets(solver, folder, train)
@@ -88,10 +91,10 @@ def _file(name: str, folder: Path) -> NetDefinition:
 def _train_net(solver: SolverParameter, folder: Path, path: Path) -> NetDefinition:
     found: list[NetDefinition] = []
     for name in ("net", "train_net"):
-        if solver.HasField(name):  # type: ignore[arg-type]
+        if solver.HasField(name):
             found.append(_file(getattr(solver, name), folder))
     for name in ("net_param", "train_net_param"):
-        if solver.HasField(name):  # type: ignore[arg-type]
+        if solver.HasField(name):
             found.append(_inline(getattr(solver, name), path))
     if len(found) != 1:
         raise NetworkError(
@@ -101,11 +104,10 @@ def _train_net(solver: SolverParameter, folder: Path, path: Path) -> NetDefiniti
     return found[0]
 
 
-def _test_nets(
-    solver: SolverParameter, folder: Path, train: NetDefinition
-) -> list[NetDefinition]:
+def _test_nets(solver: SolverParameter, folder: Path, train: NetDefinition) -> list[NetDefinition]:
     """The test nets in Caffe's order: test_net_param, test_net, then net or net_param for each
-    test_iter that is left."""
+    test_iter that is left.
+    """
     nets = [_inline(net, folder) for net in solver.test_net_param]
     nets += [_file(name, folder) for name in solver.test_net]
     if solver.HasField("net") or solver.HasField("net_param"):

@@ -6,34 +6,34 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from protonet.data.create import compute_mean
-from protonet.data.database import Database, check_pairs
+from protonet.data.database import check_pairs
 from protonet.device import Device
-from protonet.errors import DataError, DeviceError, ProtonetError, UsageError
-from protonet.formats.atomic import write_atomic
-from protonet.formats.blobs import from_array
+from protonet.errors import DeviceError, ProtonetError, UsageError
+from protonet.formats.atomic import remove_partial, write_atomic
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
 from protonet.graph.summary import summarize
-from protonet.jobs.network import (
-    Databases,
-    lacks_outputs,
-    make_deploy,
-    make_train_val,
+from protonet.jobs.network import make_deploy
+from protonet.jobs.prepare import (
+    check_databases,
+    files_of,
+    image_layers,
+    pruned_note,
+    record_transform,
+    run_name,
+    write_run,
 )
-from protonet.jobs.run import RunDirectory, fingerprint
+from protonet.jobs.run import RunDirectory
 from protonet.jobs.settings import RunSettings
-from protonet.jobs.solver import PREFIX, make_solver
 from protonet.jobs.solver_files import SolverFiles
 from protonet.layers.base import Surroundings
 from protonet.layers.inputs import Data
-from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter, TransformationParameter
-from protonet.proto.text import NetDefinition, Source, read_net, read_solver, write_text
+from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
+from protonet.proto.text import NetDefinition, Source, write_text
 from protonet.train.events import Listener
 from protonet.train.listeners import CaffeLog, LossPlot, Metrics, read_metrics
 from protonet.train.trainer import Result, Trainer
@@ -44,7 +44,7 @@ Watch = Callable[[Callable[[], None]], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished or stopped training: its directory, how it ended, and what was noted on the way."""
+    """A finished or stopped training: its directory, how it ended, and what is to be told."""
 
     run: RunDirectory
     result: Result
@@ -67,11 +67,11 @@ def start(
         NetworkError, DataError, UsageError, DeviceError: before the training.
         TrainingError: when the loss is no longer finite; the directory stays.
     """
-    _check_databases(settings)
+    check_databases(settings)
     device = Device(settings.device)
-    run = RunDirectory.create(settings.out, _name(pasted))
+    run = RunDirectory.create(settings.out, run_name(pasted))
     with _removed_unless_begun(run):
-        nets, notes = _write_run(run, pasted, settings)
+        nets, notes = write_run(run, pasted, settings)
         job = _Job(run, nets, device, settings.seed, settings.shuffle, settings.threads)
         run.update(status="run")
     return job.train(listeners, watch, notes)
@@ -135,8 +135,10 @@ def resume(
         settings = RunSettings(Path(), seed=info["seed"], device=info["device"])
     else:
         settings = RunSettings.from_json(info["settings"])
-        files = _files_of(run)
+        files = files_of(run)
     snapshots = run.snapshots()
+    for folder in {run.path, snapshots.prefix.parent}:
+        remove_partial(folder)
     done = snapshots.complete()
     newest = done[-1] if done else 0
     if newest >= files.solver.max_iter:
@@ -219,7 +221,7 @@ class _Job:
 
     def write_deploy(self) -> list[str]:
         """Derive deploy.prototxt for a run of solver files, where that can be done."""
-        images = _image_layers(self.nets[-1].plan) or _image_layers(self.nets[0].plan)
+        images = image_layers(self.nets[-1].plan) or image_layers(self.nets[0].plan)
         if not images:
             return ["no Data layer of images, so no deploy.prototxt was made"]
         source = self.files.tests[-1][0] if self.files.tests else self.files.train
@@ -228,157 +230,8 @@ class _Job:
         except ProtonetError as error:
             return [f"no deploy.prototxt was made: {error}"]
         write_atomic(self.run.deploy, write_text(deploy.definition.net).encode())
-        _record_transform(self.run, images[0])
-        return _pruned_note(deploy.pruned)
-
-
-def _name(pasted: NetDefinition) -> str:
-    """What a run of this network is called: the file's name, or the net's."""
-    stem = Path(pasted.source.name).stem
-    name = pasted.net.name if stem in ("<stdin>", "net", "train_val") and pasted.net.name else stem
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip("-") or "net"
-
-
-def _check_databases(settings: RunSettings) -> None:
-    """Open every database, and check that images and labels pair up."""
-    for images, labels in (
-        (settings.data, settings.labels),
-        (settings.val_data, settings.val_labels),
-    ):
-        if images is None:
-            continue
-        with Database(images) as left:
-            if labels is not None:
-                with Database(labels) as right:
-                    check_pairs(left, right)
-            else:
-                left.first()
-
-
-def _write_run(
-    run: RunDirectory, pasted: NetDefinition, settings: RunSettings
-) -> tuple[SolverFiles, list[str]]:
-    """Write the texts of the run; return its nets and what to tell the user."""
-    mean = _write_mean(run, settings)
-    train = _databases(settings.data, settings.labels)
-    val = _databases(settings.val_data, settings.val_labels) if settings.val_data else None
-    classes = None
-    if lacks_outputs(pasted.net) and settings.labels is None:
-        classes = _count_classes(settings)
-    train_val = make_train_val(
-        pasted,
-        train,
-        val,
-        batch_size=settings.batch_size,
-        mean_file=mean,
-        replace_mean=settings.mean is not None,
-        classes=classes,
-    )
-    around = Surroundings(run.path, settings.seed, settings.shuffle, settings.threads)
-    plan = plan_net(train_val, phase=TRAIN, stages=["train"], around=around)
-    try:
-        images = _image_layers(plan)[0]
-        records, batch = images.length, images.batch_size
-        deploy = make_deploy(train_val, images.transformer.output_shape)
-        plan_net(deploy.definition, phase=TEST, stages=["deploy"]).close()
-        write_atomic(run.original, pasted.source.text.encode())
-        write_atomic(run.train_val, write_text(train_val.net).encode())
-        write_atomic(run.deploy, write_text(deploy.definition.net).encode())
-        run.update(
-            kind="network",
-            status="init",
-            name=run.path.name,
-            prefix=PREFIX,
-            settings=settings.to_json(),
-            databases=[
-                fingerprint(Path(path))
-                for path in (settings.data, settings.labels, settings.val_data, settings.val_labels)
-                if path is not None
-            ],
-        )
-        _record_transform(run, images)
-    finally:
-        plan.close()
-    val_size = None
-    if val is not None:
-        with Database(val.images) as database:
-            val_size = (len(database), _val_batch(train_val, batch))
-    solver = make_solver(settings, (records, batch), val_size)
-    write_atomic(run.solver, write_text(solver).encode())
-    notes = _pruned_note(deploy.pruned)
-    if classes is not None:
-        notes.append(f"num_output was left out: set to the {classes} classes of the data")
-    return SolverFiles.of(solver, train_val, run.path), notes
-
-
-def _files_of(run: RunDirectory) -> SolverFiles:
-    """The nets of an existing run of a pasted network; a run that moved finds its own mean."""
-    definition = read_net(Source.read(run.train_val))
-    for layer in definition.net.layer:
-        mean = layer.transform_param.mean_file
-        if mean and not Path(mean).exists() and Path(mean).name == run.mean.name:
-            layer.transform_param.mean_file = str(run.mean.resolve())
-    return SolverFiles.of(read_solver(Source.read(run.solver)), definition, run.path)
-
-
-def _databases(images: Path, labels: Path | None) -> Databases:
-    return Databases(str(images.resolve()), str(labels.resolve()) if labels is not None else None)
-
-
-def _val_batch(train_val: NetDefinition, default: int) -> int:
-    """The batch size of the validation images."""
-    sizes = [
-        layer.data_param.batch_size
-        for layer in train_val.net.layer
-        if layer.type == "Data" and list(layer.top) != ["label"]
-    ]
-    return sizes[-1] if sizes else default
-
-
-def _count_classes(settings: RunSettings) -> int:
-    """How many classes the training labels have: the greatest and one."""
-    with Database(settings.data) as database:
-        return 1 + max(datum.label for _, datum in database.items())
-
-
-def _write_mean(run: RunDirectory, settings: RunSettings) -> str | None:
-    """The mean of the run as a file of its own; None for a run without one."""
-    if settings.mean == "none":
-        return None
-    if settings.mean is None:
-        mean = compute_mean(settings.data)
-        write_atomic(run.mean, from_array(mean[None]).SerializeToString())
-    else:
-        try:
-            write_atomic(run.mean, Path(settings.mean).read_bytes())
-        except OSError as error:
-            raise UsageError(f"{settings.mean}: cannot be read: {error.strerror}") from error
-    return str(run.mean.resolve())
-
-
-def _image_layers(plan: Plan) -> list[Data]:
-    """The Data layers that bring images, not label vectors."""
-    layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
-    return [layer for layer in layers if list(layer.spec.top) != ["label"]]
-
-
-def _record_transform(run: RunDirectory, images: Data) -> None:
-    """Keep what inference needs to treat an image as training did."""
-    transform = TransformationParameter()
-    transform.CopyFrom(images.spec.transform_param)
-    if transform.mean_file:
-        found = images.around.find(transform.mean_file)
-        if found.resolve() != run.mean.resolve():
-            write_atomic(run.mean, found.read_bytes())
-        transform.mean_file = run.mean.name
-    run.update(transform=write_text(transform), image_shape=list(images.transformer.shape))
-
-
-def _pruned_note(pruned: Sequence[str]) -> list[str]:
-    if not pruned:
-        return []
-    names = ", ".join(f'"{name}"' for name in pruned)
-    return [f"left out of deploy.prototxt, since they need labels: {names}"]
+        record_transform(self.run, images[0])
+        return pruned_note(deploy.pruned)
 
 
 def check_plan_pairs(plan: Plan) -> None:
@@ -389,8 +242,11 @@ def check_plan_pairs(plan: Plan) -> None:
     """
     layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
     for other in layers[1:]:
-        if other.batch_size == layers[0].batch_size and len(layers[0].spec.top) == 1:
-            check_pairs(layers[0].database, other.database)
+        first = layers[0]
+        if other.batch_size != first.batch_size or len(first.spec.top) > 1:
+            continue
+        if first.database is not None and other.database is not None:
+            check_pairs(first.database, other.database)
 
 
 def _check_memory(plans: Sequence[Plan], device: Device) -> None:
@@ -406,7 +262,7 @@ def _check_memory(plans: Sequence[Plan], device: Device) -> None:
 
 
 def _iterations_per_epoch(plan: Plan, solver: SolverParameter) -> float | None:
-    layers = _image_layers(plan)
+    layers = image_layers(plan)
     if not layers:
         return None
     return layers[0].length / (layers[0].batch_size * solver.iter_size)
@@ -430,4 +286,6 @@ def _removed_unless_begun(run: RunDirectory) -> Iterator[None]:
         yield
     except BaseException:
         shutil.rmtree(run.path, ignore_errors=True)
+        with suppress(OSError):
+            Path("runs").rmdir()  # only where nothing else is in it
         raise

@@ -54,7 +54,7 @@ class Surroundings:
     threads: int = 2
 
     def find(self, name: str) -> Path:
-        """The path that a file name in a prototxt means: as Caffe reads it, else beside the text."""
+        """The path that a file name means: as Caffe reads it, else beside the text."""
         direct = Path(name)
         beside = self.folder / name
         return beside if not direct.exists() and beside.exists() else direct

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from protonet.blob import Array, Shape
-from protonet.data.database import Database
+from protonet.data.database import LEVELDB_HELP, Database, is_leveldb
 from protonet.data.datum import decode
-from protonet.data.source import BatchSource
+from protonet.data.source import CACHE_LIMIT, BatchSource
 from protonet.data.transform import Transformer, load_mean
 from protonet.errors import LayerError
-from protonet.layers.base import Layer
-from protonet.layers.fillers import fill
+from protonet.layers.base import Layer, shape_text
+from protonet.layers.fillers import check_filler, fill
 from protonet.layers.registry import register
-from protonet.proto.caffe_pb2 import FillerParameter
+from protonet.proto.caffe_pb2 import DummyDataParameter, FillerParameter
+
+T = TypeVar("T")
 
 
-def _per_top(kind: str, given: Sequence[Any], tops: int, path: tuple[str, str]) -> list[Any]:
+def _per_top(given: Sequence[T], tops: int, path: tuple[str, str]) -> list[T]:
     """One entry for each top: as given, or one for all."""
     if len(given) not in (1, tops):
-        raise LayerError(f"expected 1 or {tops} {kind}, got {len(given)}", path)
+        numbers = "1" if tops == 1 else f"1 or {tops} (one for each top)"
+        raise LayerError(f"expected {numbers} {path[1]}, got {len(given)}", path)
     return list(given) * (tops if len(given) == 1 else 1)
+
+
+def _check_shapes(shapes: Sequence[Shape], path: tuple[str, str]) -> None:
+    for index, shape in enumerate(shapes):
+        if min(shape, default=1) < 1:
+            raise LayerError(
+                f"expected axes of 1 or more, got shape {shape_text(shape)}", (*path, index)
+            )
 
 
 @register("Input")
@@ -31,34 +42,30 @@ class Input(Layer):
     """Blobs that the caller fills.
 
     Bottom:
-        none
+        none.
     Top:
-        any number, each of the shape that the text gives
+        any number, each of the shape that the text gives.
     Params:
-        none
+        none.
     Spec:
-        input_param: shape, one for all tops or one for each
+        input_param: shape, one for all tops or one for each.
     Raises:
-        LayerError: for another number of shapes
+        LayerError: for another number of shapes, or an axis below 1.
     Differs:
-        no
+        A shape is required; Caffe lets the caller give it later.
     """
 
     bottoms = (0, 0)
     tops = (1, None)
 
     def setup(self) -> None:
-        shapes = self.spec.input_param.shape
         path = ("input_param", "shape")
-        self.shapes = [
-            tuple(shape.dim) for shape in _per_top("shape", shapes, len(self.spec.top), path)
-        ]
-        for shape in self.shapes:
-            if min(shape, default=1) < 1:
-                raise LayerError(f"shape {shape} has an axis below 1", path)
+        given = [tuple(shape.dim) for shape in self.spec.input_param.shape]
+        _check_shapes(given, path)
+        self.shapes: list[Shape] = _per_top(given, len(self.spec.top), path)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        return self.shapes
+        return list(self.shapes)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         """Nothing to do: the caller has written the tops."""
@@ -69,18 +76,19 @@ class DummyData(Layer):
     """Blobs of constant or random values, to try a net without data.
 
     Bottom:
-        none
+        none.
     Top:
-        any number, each of the shape that the text gives
+        any number, each of the shape that the text gives.
     Params:
-        none
+        none.
     Spec:
         dummy_data_param: shape (or num, channels, height, width) and data_filler, each one for
-        all tops or one for each; without a filler, zeros
+        all tops or one for each; without a filler, zeros.
     Raises:
-        LayerError: for other numbers of shapes or fillers
+        LayerError: for other numbers of shapes or fillers, an axis below 1, or a filler that
+        cannot fill its shape.
     Differs:
-        random values are a function of the seed and the pass, so runs repeat
+        Random values are a function of the seed and the pass, so runs repeat.
     """
 
     bottoms = (0, 0)
@@ -88,32 +96,46 @@ class DummyData(Layer):
 
     def setup(self) -> None:
         param, tops = self.spec.dummy_data_param, len(self.spec.top)
-        if param.shape:
-            given = [tuple(shape.dim) for shape in param.shape]
-        else:
-            axes = (param.num, param.channels, param.height, param.width)
-            if len({len(axis) for axis in axes}) != 1:
-                raise LayerError(
-                    "num, channels, height and width must be given equally often",
-                    ("dummy_data_param",),
-                )
-            given = list(zip(*axes, strict=True))
-        self.shapes = _per_top("shape", given, tops, ("dummy_data_param", "shape"))
+        given, path = _dummy_shapes(param)
+        _check_shapes(given, path)
+        self.shapes = _per_top(given, tops, path)
+        path = ("dummy_data_param", "data_filler")
         fillers = list(param.data_filler) or [FillerParameter()]
-        self.fillers = _per_top("data_filler", fillers, tops, ("dummy_data_param", "data_filler"))
+        self.fillers = _per_top(fillers, tops, path)
+        for place, (filler, shape) in enumerate(zip(self.fillers, self.shapes, strict=True)):
+            index = place if len(param.data_filler) > 1 else 0
+            check_filler(filler, shape, (*path, index) if param.data_filler else ())
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        return self.shapes
-
-    def build(self, shapes: Sequence[Shape]) -> None:
-        self._filled = False
+        return list(self.shapes)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         generator = self.random.host()
         for top, shape, filler in zip(tops, self.shapes, self.fillers, strict=True):
-            if filler.type != "constant" or not self._filled:
+            if filler.type == "constant":
+                # Each time: in inference the memory of a top is reused once its readers are done.
+                top.fill(filler.value)
+            else:
                 self.device.put(fill(filler, shape, generator, self.dtype), top)
-        self._filled = True
+
+
+def _dummy_shapes(param: DummyDataParameter) -> tuple[list[Shape], tuple[str, str]]:
+    """The shapes as given, and the field that gives them."""
+    axes = (param.num, param.channels, param.height, param.width)
+    if not any(axes):
+        return [tuple(shape.dim) for shape in param.shape], ("dummy_data_param", "shape")
+    if param.shape:
+        raise LayerError(
+            "shape and num, channels, height, width are both given; shape alone is enough",
+            ("dummy_data_param", "shape"),
+        )
+    if len({len(axis) for axis in axes}) != 1:
+        counts = ", ".join(str(len(axis)) for axis in axes)
+        raise LayerError(
+            f"num, channels, height and width must be given equally often, got {counts}",
+            ("dummy_data_param",),
+        )
+    return list(zip(*axes, strict=True)), ("dummy_data_param", "num")
 
 
 @register("Data")
@@ -121,92 +143,113 @@ class Data(Layer):
     """Batches of an LMDB of Datum records.
 
     Bottom:
-        none
+        none.
     Top:
-        0: N x C x H x W, the images after transform_param; H and W are crop_size where it is set
-        1 (optional): N, Datum.label as numbers
+        0: N x C x H x W, the images after transform_param; H and W are crop_size where it is set.
+        1 (optional): N, Datum.label as numbers.
     Params:
-        none
+        none.
     Spec:
-        data_param: source, batch_size, rand_skip; shuffle and threads of NVIDIA's fork
-        transform_param: scale, mirror, crop_size, mean_file, mean_value, force_color, force_gray
+        data_param: source, batch_size, rand_skip; shuffle, cache and threads of NVIDIA's fork.
+        transform_param: scale, mirror, crop_size, mean_file, mean_value, force_color, force_gray.
     Raises:
-        LayerError: without source or batch_size, or for settings that do not fit the records
-        DataError: for a database or record that cannot be used
+        LayerError: without source or batch_size, for a LevelDB, or for settings that do not fit
+        the records.
+        DataError: for a database, record or mean that cannot be used.
     Differs:
-        the backend is seen from the files, so LMDB need not be named; every record must have the
-        first one's shape; random crops are a function of the seed and the record's number
+        The kind of the database is seen from its files, so LMDB need not be named; LevelDB is
+        not read. Every record must have the first one's shape. Random crops and mirrors are a
+        function of the seed and the record's number in the stream, so runs repeat.
     """
 
     bottoms = (0, 0)
     tops = (1, 2)
 
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.database: Database | None = None
+        self.source: BatchSource | None = None
+
     def setup(self) -> None:
         param, transform = self.spec.data_param, self.spec.transform_param
-        for name in ("source", "batch_size"):
-            if not getattr(param, name):
-                raise LayerError(f"data_param needs {name}", ("data_param",))
+        if not param.source:
+            raise LayerError("data_param needs a source, the folder of an LMDB", ("data_param",))
+        if not param.batch_size:
+            raise LayerError("data_param needs a batch_size of 1 or more", ("data_param",))
         if transform.force_color and transform.force_gray:
-            raise LayerError("force_color and force_gray are both set", ("transform_param",))
-        self.batch_size = param.batch_size
+            raise LayerError(
+                "force_color and force_gray are both set", ("transform_param", "force_gray")
+            )
+        self.batch_size = int(param.batch_size)
         self._color = True if transform.force_color else False if transform.force_gray else None
-        self.database = Database(self.around.find(param.source))
-        self.source: BatchSource | None = None
+        path = self.around.find(param.source)
+        if is_leveldb(path):
+            raise LayerError(
+                f"{path} is a LevelDB, but only LMDB can be read",
+                ("data_param", "source"),
+                LEVELDB_HELP,
+            )
+        self.database = Database(path)
+        self.length = len(self.database)
         try:
-            self._read_first()
+            self.transformer = self._transformer(self.database)
         except BaseException:
-            self.database.close()
+            self.close()
             raise
 
-    def _read_first(self) -> None:
+    def _transformer(self, database: Database) -> Transformer:
         """The first record decides the shape."""
         transform = self.spec.transform_param
-        first = self.database.keys()[0]
-        image = decode(self.database.get(first), self.database.where(first), color=self._color)
+        key, datum = database.first()
+        channels, height, width = decode(datum, database.where(key), color=self._color).shape
         mean = None
         if transform.mean_file:
             mean = load_mean(self.around.find(transform.mean_file))
-        self.transformer = Transformer(
+        return Transformer(
             transform,
             self.phase,
-            (image.shape[0], image.shape[1], image.shape[2]),
+            (channels, height, width),
             mean,
             seed=self.around.seed,
             name=self.name,
         )
 
-    @property
-    def length(self) -> int:
-        """Records in the database."""
-        return len(self.database)
-
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        found: list[Shape] = [(self.batch_size, *self.transformer.output_shape)]
-        return [*found, (self.batch_size,)][: len(self.spec.top)]
+        images: Shape = (self.batch_size, *self.transformer.output_shape)
+        return [images, (self.batch_size,)][: len(self.spec.top)]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        param = self.spec.data_param
+        assert self.database is not None, "setup comes before build"
+        param, around = self.spec.data_param, self.around
+        shuffle = around.shuffle and self.training
         skip = 0
         if param.rand_skip:
-            skip = int(np.random.default_rng(self.around.seed % 2**64).integers(param.rand_skip))
+            skip = int(np.random.default_rng(around.seed % 2**64).integers(param.rand_skip))
+        cache_limit: int | None = CACHE_LIMIT
+        if param.HasField("cache"):
+            cache_limit = None if param.cache else 0
         self.source = BatchSource(
             self.database,
             self.batch_size,
             self.transformer,
             color=self._color,
-            shuffle=param.shuffle or (self.around.shuffle and self.training),
-            seed=self.around.seed,
+            shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
+            seed=around.seed,
             skip=skip,
-            threads=param.threads if param.threads else self.around.threads,
+            threads=param.threads if param.threads else around.threads,
+            cache_limit=cache_limit,
         )
         self._staging: list[np.ndarray] = []
         if not self.device.is_cpu:
             self._staging = [self.device.pinned(shape) for shape in self.infer(())]
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        assert self.source is not None
-        self.source.next(*(self._staging if self._staging else tops))
-        for host, top in zip(self._staging, tops, strict=False):
+        assert self.source is not None, "build comes before forward"
+        if not self._staging:
+            self.source.next(*tops)
+            return
+        self.source.next(*self._staging)
+        for host, top in zip(self._staging, tops, strict=True):
             self.device.put(host, top)
 
     def state(self) -> dict[str, Any]:
@@ -217,8 +260,7 @@ class Data(Layer):
             self.source.position = int(state["position"])
 
     def close(self) -> None:
-        if getattr(self, "source", None) is not None:
-            assert self.source is not None
+        if self.source is not None:
             self.source.close()
-        elif hasattr(self, "database"):
+        if self.database is not None:
             self.database.close()

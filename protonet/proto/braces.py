@@ -29,7 +29,8 @@ class Brace:
 @dataclass(frozen=True)
 class Balance:
     """What ``balance`` found; ``text`` is the text with the faults mended, where every
-    character of the original keeps its line, and its column up to the mend."""
+    character of the original keeps its line, and its column up to the mend.
+    """
 
     unclosed: tuple[Brace, ...]
     stray: tuple[Brace, ...]
@@ -58,7 +59,7 @@ def balance(text: str) -> Balance:
     stray: list[Brace] = []
     mends: list[tuple[int, int, str]] = []
     stack: list[Brace] = []
-    word, word_at, end = "", 0, 0
+    word, end = "", 0
     before_word = 0
     for match in _TOKEN.finditer(text):
         token, at = match[0], match.start()
@@ -78,10 +79,10 @@ def balance(text: str) -> Balance:
                 stray.append(Brace(at, token))
                 mends.append((at, at + 1, " "))
         else:
-            word, word_at, before_word = token, at, end
+            word, before_word = token, end
         end = match.end() if token not in _OPENS else at + 1
         if token in _OPENS or token in _CLOSES:
-            word, word_at = "", at
+            word = ""
     unclosed += stack
     mends.append((len(text), len(text), "".join(_OPENS[brace.text] for brace in reversed(stack))))
     return Balance(tuple(unclosed), tuple(stray), _mend(text, mends))

@@ -56,9 +56,7 @@ def filter_layers(definition: NetDefinition, state: NetState) -> NetDefinition:
     del net.layer[:]
     net.layer.extend(definition.net.layer[index] for index in kept)
     net.state.CopyFrom(state)
-    return NetDefinition(
-        net, definition.source, tuple(definition.origins[index] for index in kept)
-    )
+    return NetDefinition(net, definition.source, tuple(definition.origins[index] for index in kept))
 
 
 def _stays(

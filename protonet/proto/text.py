@@ -96,7 +96,7 @@ def _decode(data: bytes, name: str) -> str:
     looks = "a binary file"
     if data.startswith(b"\x89HDF"):
         looks = "an HDF5 file"
-    elif data.startswith(b"\x89PNG") or data.startswith(b"\xff\xd8"):
+    elif data.startswith((b"\x89PNG", b"\xff\xd8")):
         looks = "an image"
     elif name.endswith((".caffemodel", ".binaryproto", ".solverstate")):
         looks = "a binary file of Caffe"
@@ -132,7 +132,8 @@ def parse(source: Source, kind: type[M]) -> M:
             [Mistake(f"{nesting} braces deep; at most {DEPTH_LIMIT} are read", source.name)]
         )
     try:
-        return text_format.Parse(source.text, kind())
+        message: M = text_format.Parse(source.text, kind())
+        return message
     except (text_format.ParseError, RecursionError, ValueError) as error:
         findings = diagnose(source.text, kind.DESCRIPTOR)
         mistakes = [source.mistake_at(*finding) for finding in findings]
@@ -197,5 +198,5 @@ def read_solver(source: Source) -> SolverParameter:
 
 def write_text(message: Message) -> str:
     """A message as prototxt; numbers in their shortest form."""
-    return text_format.MessageToString(message)
-
+    text: str = text_format.MessageToString(message)
+    return text

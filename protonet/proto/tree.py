@@ -214,7 +214,7 @@ def _entries(children: Sequence[Any]) -> Iterator[Entry]:
 
 def _scalar(tree: Tree[Any]) -> Scalar:
     """A value node: strings side by side are one."""
-    tokens: list[Token] = tree.children
+    tokens: list[Any] = tree.children
     first = tokens[0]
     kind = tokens[-1].type
     text = "".join(str(token) for token in tokens)

@@ -140,7 +140,7 @@ def _upgrade_old_layers(definition: NetDefinition) -> NetDefinition:
 def _move_transform(layer: V1LayerParameter) -> V1LayerParameter:
     """Scale, mean, crop and mirror move from the data message into ``transform_param``."""
     field = _TRANSFORMED.get(V1LayerParameter.LayerType.Name(layer.type))
-    if field is None or not layer.HasField(field):  # type: ignore[arg-type]
+    if field is None or not layer.HasField(field):
         return layer
     moved = V1LayerParameter()
     moved.CopyFrom(layer)
@@ -212,7 +212,7 @@ def _upgrade_inputs(definition: NetDefinition) -> NetDefinition:
     upgraded = NetParameter()
     upgraded.CopyFrom(net)
     for name in ("input", "input_shape", "input_dim", "layer"):
-        upgraded.ClearField(name)  # type: ignore[arg-type]
+        upgraded.ClearField(name)
     upgraded.layer.append(layer)
     upgraded.layer.extend(net.layer)
     return NetDefinition(upgraded, source, (("input", 0), *definition.origins))

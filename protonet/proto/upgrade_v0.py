@@ -125,7 +125,7 @@ def v0_to_v1(outer: V1LayerParameter) -> V1LayerParameter:
 def _move(old: V0LayerParameter, new: V1LayerParameter, name: str, value: Any) -> None:
     target, types = _FIELDS.get(name, ("", frozenset()))
     if old.type not in types:
-        raise ValueError(f'layer "{old.name}" ({old.type}): has no field \'{name}\'')
+        raise ValueError(f"layer \"{old.name}\" ({old.type}): has no field '{name}'")
     _put(getattr(new, _MESSAGES[old.type]), target, value)
 
 

@@ -86,7 +86,10 @@ class Trainer:
         self._ticked = 0.0
 
     def stop(self) -> None:
-        """Ask the loop to finish its iteration, take a snapshot and end. Safe in a signal handler."""
+        """Ask the loop to finish its iteration, take a snapshot and end.
+
+        Safe in a signal handler.
+        """
         self._stopping = True
 
     def run(self) -> Result:
@@ -124,9 +127,9 @@ class Trainer:
         every_loss = net.device.is_cpu or self.smoothed.window > 1
         while self.iteration < end and not self._stopping:
             now = self.iteration
-            if solver.test_interval and now % solver.test_interval == 0:
-                if now > 0 or solver.test_initialization:
-                    self.test()
+            due = solver.test_interval and now % solver.test_interval == 0
+            if due and (now > 0 or solver.test_initialization):
+                self.test()
             store_diff.fill(0)
             display = bool(solver.display) and now % solver.display == 0
             clock = time.perf_counter()

@@ -154,7 +154,7 @@ def test_a_misspelt_field_and_no_traceback(protonet: Any, net: Path) -> None:
     [
         (("absent.prototxt",), 2, "error: absent.prototxt: cannot be read"),
         (("net.prototxt", "--data", "absent"), 4, "error: absent: there is no such database"),
-        (("net.prototxt", "--data", "net.prototxt"), 4, "is a file, but an LMDB is a folder"),
+        (("net.prototxt", "--data", "net.prototxt"), 4, "but a database is a folder"),
         (("net.prototxt", "--labels", "l"), 2, "error: --labels needs --data"),
         (("net.prototxt", "--data", "d", "--input", "data=2"), 2, "both give shapes"),
         (

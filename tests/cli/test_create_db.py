@@ -36,8 +36,8 @@ def test_it_makes_both_sets_and_says_what_comes_next(protonet: Any, tmp_path: Pa
     ):
         with Database(tmp_path / "data" / name) as database:
             assert len(database) == records
-            assert decode(database.first(), name).shape == shape
-            assert database.first().encoded is name.endswith("images")
+            assert decode(database.first()[1], name).shape == shape
+            assert database.first()[1].encoded is name.endswith("images")
 
 
 def test_equal_seeds_make_equal_data(protonet: Any, tmp_path: Path) -> None:
@@ -47,8 +47,8 @@ def test_equal_seeds_make_equal_data(protonet: Any, tmp_path: Path) -> None:
     means = [digest(tmp_path / folder / "train_mean.binaryproto") for folder in "abcd"]
     assert means[0] == means[1] == means[3] != means[2]
     with Database(tmp_path / "d" / "train_images") as database:
-        assert not database.first().encoded
-        assert len(database.first().data) == 20
+        assert not database.first()[1].encoded
+        assert len(database.first()[1].data) == 20
     with Database(tmp_path / "a" / "val_images") as database:
         assert len(database) == 1
 

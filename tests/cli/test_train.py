@@ -59,7 +59,8 @@ def test_piped_it_prints_the_lines_of_caffe(protonet: Any, workplace: Path) -> N
     assert sum("Testing net (#0)" in line for line in log) == 4
     assert lines[len(log) + 1 :] == ["  protonet infer run IMAGE", "results: run"]
     assert re.match(r"trained 6 iterations, loss 0\.\d+; to use it:", lines[len(log)])
-    assert (workplace / "run" / "train.log").read_text().splitlines() == log
+    stored = (workplace / "run" / "train.log").read_text().splitlines()
+    assert [line.split(" ", 3)[3] for line in stored] == [line.split(" ", 3)[3] for line in log]
     assert "\x1b" not in found.stdout
 
 
@@ -99,7 +100,7 @@ def test_a_bar_runs_on_a_terminal(terminal: Any, workplace: Path) -> None:
     plain = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", shown.stdout)
     bars = [line for line in re.split(r"[\r\n]+", plain) if line.startswith("seed ")]
     assert len(bars) > 3
-    assert re.search(r"epoch [\d.]+/\d+ .*loss \S+  val \S+ .*it/s \d+:\d\d", bars[-2])
+    assert re.search(r"epoch [\d.]+/[\d.]+ +loss \S+  val \S+ +[\d,.]+ it/s \d+:\d\d", bars[-2])
     assert "solver.cpp" not in plain
     assert shown.stdout.rindex("\x1b[?25h") > shown.stdout.rindex("\x1b[?25l")
     assert plain.splitlines()[-1] == "results: run"
@@ -226,7 +227,7 @@ def test_what_cannot_be_trained_is_refused(
     assert found.returncode == code
     assert message in found.stderr
     assert "Traceback" not in found.stderr
-    assert (workplace / "runs").exists() is (code == 7)
+    assert bool(list(workplace.glob("runs/*"))) is (code == 7)
 
 
 def test_a_mistake_in_the_text_is_shown_with_its_place(protonet: Any, workplace: Path) -> None:
@@ -235,7 +236,7 @@ def test_a_mistake_in_the_text_is_shown_with_its_place(protonet: Any, workplace:
     assert found.returncode == 3
     assert "error: net.prototxt:3:30: " in found.stderr
     assert "did you mean 'InnerProduct'?" in found.stderr
-    assert not (workplace / "runs").exists()
+    assert not list(workplace.glob("runs/*"))
 
 
 def test_a_person_at_a_terminal_is_told_how_to_paste(workplace: Path) -> None:
@@ -274,4 +275,6 @@ def test_rules_and_policies_are_those_that_can_be_trained_with() -> None:
         solver = SolverParameter(
             base_lr=0.5, lr_policy=policy, gamma=0.5, power=1, stepsize=2, max_iter=9
         )
+        if policy == "multistep":
+            solver.stepvalue.append(3)
         assert make_schedule(solver).rate(0) > 0

@@ -10,8 +10,10 @@ from protonet.proto.text import NetDefinition, Source, read_net
 
 SEED = """
 layer { name: "scale" type: "Power" bottom: "data" top: "scale" power_param { scale: 0.004 } }
-layer { name: "hidden" type: "InnerProduct" bottom: "scale" top: "output" inner_product_param { num_output: 2 } }
-layer { name: "loss" type: "EuclideanLoss" bottom: "output" bottom: "label" top: "loss" exclude { stage: "deploy" } }
+layer { name: "hidden" type: "InnerProduct" bottom: "scale" top: "output"
+  inner_product_param { num_output: 2 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "output" bottom: "label" top: "loss"
+  exclude { stage: "deploy" } }
 """
 
 RANDOM = """
@@ -20,8 +22,10 @@ layer { name: "data" type: "Data" top: "data" include { stage: "train" }
   transform_param { crop_size: 13 mirror: true } data_param { batch_size: 4 } }
 layer { name: "data" type: "Data" top: "data" include { stage: "val" }
   transform_param { crop_size: 13 } data_param { batch_size: 5 } }
-layer { name: "label" type: "Data" top: "label" include { stage: "train" } data_param { batch_size: 4 } }
-layer { name: "label" type: "Data" top: "label" include { stage: "val" } data_param { batch_size: 5 } }
+layer { name: "label" type: "Data" top: "label" include { stage: "train" }
+  data_param { batch_size: 4 } }
+layer { name: "label" type: "Data" top: "label" include { stage: "val" }
+  data_param { batch_size: 5 } }
 layer { name: "scale" type: "Power" bottom: "data" top: "scale" power_param { scale: 0.004 } }
 layer { name: "ip1" type: "InnerProduct" bottom: "scale" top: "h"
   inner_product_param { num_output: 6 weight_filler { type: "xavier" } } }

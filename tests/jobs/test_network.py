@@ -15,8 +15,12 @@ TRAIN_DBS, VAL_DBS = Databases("/t/images", "/t/labels"), Databases("/v/images",
 def data_layers(text: str, **options: object) -> list[tuple[str, str, int, str]]:
     made = make_train_val(net_of(text), TRAIN_DBS, VAL_DBS, **options)  # type: ignore[arg-type]
     return [
-        (layer.top[0], layer.data_param.source, layer.data_param.batch_size,
-         layer.transform_param.mean_file)
+        (
+            layer.top[0],
+            layer.data_param.source,
+            layer.data_param.batch_size,
+            layer.transform_param.mean_file,
+        )
         for layer in made.net.layer
         if layer.type == "Data"
     ]
@@ -42,7 +46,7 @@ def test_labels_of_the_records_are_a_second_top() -> None:
 
 
 def test_a_label_that_nobody_reads_is_not_made() -> None:
-    text = SEED.split("layer { name: \"loss\"")[0]
+    text = SEED.split('layer { name: "loss"')[0]
     made = make_train_val(net_of(text), TRAIN_DBS, None)
     assert [layer.name for layer in made.net.layer] == ["data", "scale", "hidden"]
 
@@ -74,8 +78,9 @@ def test_one_data_layer_for_both_phases_becomes_two() -> None:
     text = 'layer { name: "d" type: "Data" top: "data" top: "label" }' + SEED
     made = make_train_val(net_of(text), Databases("/t/i"), Databases("/v/i"))
     layers = [layer for layer in made.net.layer if layer.type == "Data"]
-    assert [(l.data_param.source, l.include[0].phase) for l in layers] == [
-        ("/t/i", TRAIN), ("/v/i", TEST)
+    assert [(each.data_param.source, each.include[0].phase) for each in layers] == [
+        ("/t/i", TRAIN),
+        ("/v/i", TEST),
     ]
 
 

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.data.database import Database, DatabaseWriter
+from protonet.data.database import Database
 from protonet.data.datum import make_datum
+from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, DeviceError, NetworkError, TrainingError, UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.jobs.inference import Predictor
@@ -44,8 +45,11 @@ def test_a_run_directory_has_everything(gradients: Path, tmp_path: Path) -> None
     assert (info["status"], info["iteration"]) == ("done", 4)
     assert info["databases"][0]["sha256"]
     assert out.joinpath("original.prototxt").read_text() == SEED
-    tested = [line["iteration"] for line in read_metrics(out / "metrics.jsonl")
-              if line["event"] == "tested"]
+    tested = [
+        line["iteration"]
+        for line in read_metrics(out / "metrics.jsonl")
+        if line["event"] == "tested"
+    ]
     assert tested == [0, 2, 4]
 
 
@@ -87,7 +91,7 @@ def test_what_fails_before_training_leaves_no_directory(
 def test_a_mistake_in_the_network_points_into_the_pasted_text(
     gradients: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(NetworkError, match=r"net\.prototxt:4:\d+: .*unknown bottom blob 'outputs'"):
+    with pytest.raises(NetworkError, match=r"net\.prototxt:5:\d+: .*unknown bottom blob 'outputs'"):
         start(
             net_of(SEED.replace('bottom: "output"', 'bottom: "outputs"')),
             settings_of(gradients, tmp_path / "run"),
@@ -104,7 +108,7 @@ def test_an_existing_directory_is_refused(gradients: Path, tmp_path: Path) -> No
 
 def test_keys_without_a_partner_are_named(gradients: Path, tmp_path: Path) -> None:
     with Database(gradients / "train_labels") as labels, DatabaseWriter(tmp_path / "l") as fewer:
-        for key, datum in labels.items():
+        for key, datum in labels:
             if key not in (b"7", b"12"):
                 fewer.put(key, datum)
     with pytest.raises(DataError, match=r"lacks '12', '7'"):
@@ -138,8 +142,9 @@ def test_classes_fill_an_open_num_output(tmp_path: Path) -> None:
     data = classification(tmp_path / "db")
     outcome = start(
         net_of(text),
-        settings_of(tmp_path, tmp_path / "run", labels=None, val_labels=None, val_data=data)
-        .__class__(data, val_data=data, epochs=3.0, out=tmp_path / "run", lr=0.001),
+        settings_of(
+            tmp_path, tmp_path / "run", labels=None, val_labels=None, val_data=data
+        ).__class__(data, val_data=data, epochs=3.0, out=tmp_path / "run", lr=0.001),
     )
     assert outcome.notes == (
         'left out of deploy.prototxt, since they need labels: "loss", "accuracy"',
@@ -207,7 +212,7 @@ else:
 def run_script(data: Path, out: Path, kind: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(data), str(out), kind],
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
         stderr=subprocess.PIPE,
     )
 
@@ -217,7 +222,8 @@ def test_a_killed_run_resumes_to_the_same_bits(
     gradients: Path, tmp_path: Path, snapshots_before_the_kill: int
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert run_script(gradients, whole, "fast").wait(120) == 0
+    _, errors = run_script(gradients, whole, "fast").communicate(timeout=120)
+    assert errors == b""
     process = run_script(gradients, killed, "slow")
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -226,7 +232,8 @@ def test_a_killed_run_resumes_to_the_same_bits(
             break
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
-    assert process.wait(60) == -signal.SIGKILL
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
     resumed = run_script(gradients, killed, "resume")
     _, errors = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, errors.decode()

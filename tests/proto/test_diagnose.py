@@ -50,8 +50,10 @@ GOLDEN = Path(__file__).parents[1] / "golden"
     ],
 )
 def test_one_mistake(text: str, expected: str) -> None:
-    found = [f"{line}:{column} {message}" for (line, column), message, _ in
-             diagnose(text, NetParameter.DESCRIPTOR)]
+    found = [
+        f"{line}:{column} {message}"
+        for (line, column), message, _ in diagnose(text, NetParameter.DESCRIPTOR)
+    ]
     assert found == [expected]
 
 

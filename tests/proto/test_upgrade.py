@@ -64,7 +64,8 @@ layers { layer { name: "c" type: "conv" num_output: 4 kernelsize: 3 stride: 2 gr
   biasterm: false weight_filler { type: "xavier" } blobs_lr: 1 weight_decay: 0 }
   bottom: "p" top: "c" }
 layers { layer { name: "po" type: "pool" pool: AVE kernelsize: 2 stride: 2 } bottom: "c" top: "q" }
-layers { layer { name: "n" type: "lrn" local_size: 3 alpha: 2 beta: 0.5 k: 4 } bottom: "q" top: "n" }
+layers { layer { name: "n" type: "lrn" local_size: 3 alpha: 2 beta: 0.5 k: 4 }
+  bottom: "q" top: "n" }
 layers { layer { name: "dr" type: "dropout" dropout_ratio: 0.25 } bottom: "n" top: "n" }
 layers { layer { name: "s" type: "softmax_loss" } bottom: "n" bottom: "l" }
 """

@@ -143,7 +143,7 @@ class ProgressBar:
         position = f"{self._iteration}/{self._stop_at}"
         if self._per_epoch is not None:
             done, all_ = self._iteration / self._per_epoch, self._stop_at / self._per_epoch
-            position = f"epoch {done:.1f}/{all_:g}"
+            position = f"epoch {done:.1f}/" + f"{all_:.1f}".removesuffix(".0")
         losses = [] if self._loss is None else [f"loss {self._loss:.4g}"]
         if self._validation is not None:
             losses.append(f"val {self._validation:.4g}")
