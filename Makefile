@@ -28,7 +28,7 @@ demo: $(VENV)/stamp
 	$(BIN)/protonet check $(GRADIENTS) --data demo/data/train_images --labels demo/data/train_labels
 	$(BIN)/protonet train $(GRADIENTS) --data demo/data/train_images --labels demo/data/train_labels \
 	  --val-data demo/data/val_images --val-labels demo/data/val_labels \
-	  --mean demo/data/train_mean.binaryproto --epochs 15 --out demo/run
+	  --mean demo/data/train_mean.binaryproto --batch-size 10 --epochs 15 --out demo/run
 	$(BIN)/protonet infer demo/run demo/data/test.png
 
 test: lint

@@ -82,6 +82,9 @@ def image_array(image: Image.Image, *, color: bool | None = None) -> np.ndarray:
         from PIL import Image
 
         image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
+    if image.mode == "P" and "transparency" in image.info:
+        # Pillow warns about such palettes, unless they are converted by way of RGBA.
+        image = image.convert("RGBA")
     gray = image.mode in ("1", "L", "LA") if color is None else not color
     if gray:
         return np.asarray(image.convert("L"))[None]

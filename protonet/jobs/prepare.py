@@ -65,6 +65,8 @@ def write_run(
         replace_mean=settings.mean is not None,
         classes=classes,
     )
+    if not train_val.net.name:
+        train_val.net.name = run_name(pasted)
     around = Surroundings(run.path, settings.seed, settings.shuffle, settings.threads)
     plan = plan_net(train_val, phase=TRAIN, stages=["train"], around=around)
     try:

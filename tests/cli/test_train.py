@@ -95,7 +95,7 @@ def test_every_option_reaches_the_run(protonet: Any, workplace: Path) -> None:
 
 
 def test_a_bar_runs_on_a_terminal(terminal: Any, workplace: Path) -> None:
-    shown = terminal("train", "net.prototxt", *TRAIN, *VALIDATE, "--epochs", 2000, "--out", "run")
+    shown = terminal("train", "net.prototxt", *TRAIN, *VALIDATE, "--epochs", 400, "--out", "run")
     assert shown.returncode == 0
     plain = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", shown.stdout)
     bars = [line for line in re.split(r"[\r\n]+", plain) if line.startswith("seed ")]

@@ -152,12 +152,14 @@ class LossPlot:
 
     def _draw_losses(self, axes: Axes) -> list[Any]:
         train, validation = self._training, self._validation
+        is_log = reads_better_as_log([*train.y, *validation.y])
         lines: list[Any] = []
-        if len(train.y) > _NOISY:
-            axes.plot(train.x, train.y, color=_TRAIN, alpha=0.25, linewidth=0.8)
-            lines += axes.plot(train.x, smooth(train.y), color=_TRAIN, label="training loss")
-        elif train.y:
-            lines += axes.plot(train.x, train.y, color=_TRAIN, label="training loss")
+        if train.y:
+            shown = train.y
+            if len(train.y) > _NOISY:
+                axes.plot(train.x, train.y, color=_TRAIN, alpha=0.25, linewidth=0.8)
+                shown = smooth_as_log(train.y) if is_log else smooth(train.y)
+            lines += axes.plot(train.x, shown, color=_TRAIN, label="training loss")
         if validation.y:
             marker = "o" if len(validation.y) <= _NOISY else ""
             lines += axes.plot(
@@ -168,7 +170,7 @@ class LossPlot:
                 markersize=4,
                 label="validation loss",
             )
-        if reads_better_as_log([*train.y, *validation.y]):
+        if is_log:
             axes.set_yscale("log")
         return lines
 
@@ -211,3 +213,8 @@ def smooth(values: Sequence[float]) -> list[float]:
         first, end = max(0, index - half), min(len(values), index + half + 1)
         means.append((sums[end] - sums[first]) / (end - first))
     return means
+
+
+def smooth_as_log(values: Sequence[float]) -> list[float]:
+    """The running geometric mean of positive values: what an eye smooths on a log scale."""
+    return [math.exp(value) for value in smooth([math.log(value) for value in values])]

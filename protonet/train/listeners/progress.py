@@ -139,15 +139,16 @@ class ProgressBar:
         self._drawn = self._clock()
 
     def _fields(self) -> dict[str, Any]:
-        """What the columns beside the bar say, one text a column."""
+        """What the columns beside the bar say, of steady width so that the bar keeps its length."""
         position = f"{self._iteration}/{self._stop_at}"
         if self._per_epoch is not None:
             done, all_ = self._iteration / self._per_epoch, self._stop_at / self._per_epoch
-            position = f"epoch {done:.1f}/" + f"{all_:.1f}".removesuffix(".0")
-        losses = [] if self._loss is None else [f"loss {self._loss:.4g}"]
+            end = f"{all_:.1f}".removesuffix(".0")
+            position = f"epoch {done:{len(end) + 2}.1f}/{end}"
+        losses = [] if self._loss is None else [f"loss {self._loss:<8.3g}"]
         if self._validation is not None:
-            losses.append(f"val {self._validation:.4g}")
-        return {"position": position, "losses": "  ".join(losses), "speed": self._speed()}
+            losses.append(f"val {self._validation:<8.3g}")
+        return {"position": position, "losses": " ".join(losses), "speed": self._speed()}
 
     def _speed(self) -> str:
         if self._progress is None or self._task is None:
@@ -155,7 +156,7 @@ class ProgressBar:
         speed = self._progress.tasks[0].speed
         if speed is None:
             return ""
-        return f"{speed:,.0f} it/s" if speed >= 10 else f"{speed:.2g} it/s"
+        return f"{speed:6,.0f} it/s" if speed >= 10 else f"{speed:6.2g} it/s"
 
 
 class _AboveBar(io.TextIOBase, TextIO):

@@ -11,7 +11,12 @@ from PIL import Image
 
 from protonet.train import events
 from protonet.train.listeners import LossPlot, Metrics
-from protonet.train.listeners.plot import Series, reads_better_as_log, smooth
+from protonet.train.listeners.plot import (
+    Series,
+    reads_better_as_log,
+    smooth,
+    smooth_as_log,
+)
 
 TRAINING_BLUE = (0x1F, 0x6F, 0xB4)
 VALIDATION_ORANGE = (0xD9, 0x5F, 0x02)
@@ -165,6 +170,11 @@ def test_smoothing_keeps_straight_lines_and_evens_out_noise() -> None:
     assert smooth(line)[0] == pytest.approx(1.0)
     noise = [float(x % 2) for x in range(200)]
     assert max(abs(value - 0.5) for value in smooth(noise)[10:-10]) < 0.1
+
+
+def test_smoothing_for_a_log_scale_keeps_exponential_decay() -> None:
+    decay = [10.0 ** (-step / 50) for step in range(400)]
+    assert smooth_as_log(decay)[10:-10] == pytest.approx(decay[10:-10])
 
 
 def test_matplotlib_is_imported_only_to_draw() -> None:

@@ -57,7 +57,7 @@ def test_the_bar_shows_epoch_losses_speed_and_time_left() -> None:
         )
         line = terminal.lines[-1]
         assert line.startswith("seed")
-        for part in ("epoch 5.0/15", "loss 0.03125", "val 0.0625", "250 it/s", "00:04"):
+        for part in ("epoch  5.0/15", "loss 0.0312", "val 0.0625", "250 it/s", "00:04"):
             assert part in line
 
 
@@ -123,6 +123,7 @@ def test_an_exception_leaves_the_cursor_visible() -> None:
 
 def test_log_lines_appear_above_the_bar() -> None:
     terminal = Terminal()
+    assert terminal.bar.stream.writable()
     log = CaffeLog(terminal.bar.stream)
     with terminal.bar:
         for event in (
