@@ -37,7 +37,8 @@ from protonet.train.trainer import Trainer
 BATCH, RATE, MOMENTUM, DECAY = 10, 0.01, 0.9, 0.0001
 
 NET = """
-layer {{ name: "data" type: "Data" top: "data" transform_param {{ mean_file: "{0}/train_mean.binaryproto" }}
+layer {{ name: "data" type: "Data" top: "data"
+  transform_param {{ mean_file: "{0}/train_mean.binaryproto" }}
   data_param {{ source: "{0}/train_images" batch_size: 10 backend: LMDB }} }}
 layer {{ name: "label" type: "Data" top: "label"
   data_param {{ source: "{0}/train_labels" batch_size: 10 backend: LMDB }} }}
@@ -45,11 +46,11 @@ layer {{ name: "scale" type: "Power" bottom: "data" top: "scale" power_param {{ 
 layer {{ name: "hidden" type: "InnerProduct" bottom: "scale" top: "output"
   inner_product_param {{ num_output: 2 }} }}
 layer {{ name: "loss" type: "EuclideanLoss" bottom: "output" bottom: "label" top: "loss" }}
-"""  # noqa: E501  (one layer a line)
+"""
 
 
 def protonet_loop(folder: Path) -> tuple[Callable[[int], None], Net]:
-    """protonet's own loop, as ``protonet train`` runs it between two displays."""
+    """The loop of protonet, as ``protonet train`` runs it between two displays."""
     net = Net(plan_net(read_net(Source("seed", NET.format(folder))), phase=TRAIN), Device("cpu"))
     solver = SolverParameter(
         base_lr=RATE,
@@ -114,8 +115,10 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=20_000)
     options = parser.parse_args()
     print(f"{platform.platform()}, {platform.processor() or platform.machine()}, one core")
-    print(f"Python {platform.python_version()}, NumPy {np.__version__}, "
-          f"protonet {protonet.__version__}")
+    print(
+        f"Python {platform.python_version()}, NumPy {np.__version__}, "
+        f"protonet {protonet.__version__}"
+    )
     with tempfile.TemporaryDirectory() as folder:
         create_gradients(Path(folder) / "data", 50, 50, 100, 20, seed=1)
         ours, net = protonet_loop(Path(folder) / "data")

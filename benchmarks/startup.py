@@ -31,8 +31,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=11)
     rounds = parser.parse_args().rounds
-    print(f"{platform.platform()}, Python {platform.python_version()}, "
-          f"protonet {protonet.__version__}")
+    print(
+        f"{platform.platform()}, Python {platform.python_version()}, "
+        f"protonet {protonet.__version__}"
+    )
     times: dict[str, list[float]] = {name: [] for name in CASES}
     for _ in range(rounds):
         for name, arguments in CASES.items():

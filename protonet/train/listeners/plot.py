@@ -204,13 +204,15 @@ def reads_better_as_log(values: Sequence[float]) -> bool:
 def smooth(values: Sequence[float]) -> list[float]:
     """The running mean over a twentieth of the curve, as long as ``values``.
 
-    Near the ends the mean is over what there is of the window.
+    The window opens from the first value on, so that a steep beginning stays where it is; at the
+    end it is over the values that there are.
     """
     half = max(1, len(values) // 40)
     sums = list(accumulate(values, initial=0.0))
     means = []
     for index in range(len(values)):
-        first, end = max(0, index - half), min(len(values), index + half + 1)
+        reach = min(half, index)
+        first, end = index - reach, min(len(values), index + reach + 1)
         means.append((sums[end] - sums[first]) / (end - first))
     return means
 

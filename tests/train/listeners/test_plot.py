@@ -166,15 +166,15 @@ def test_log_scale_from_one_and_a_half_decades(values: list[float], better: bool
 
 def test_smoothing_keeps_straight_lines_and_evens_out_noise() -> None:
     line = [float(x) for x in range(81)]
-    assert smooth(line)[2:-2] == pytest.approx(line[2:-2])
-    assert smooth(line)[0] == pytest.approx(1.0)
+    assert smooth(line)[:-2] == pytest.approx(line[:-2])
+    assert smooth(line)[-1] == pytest.approx(79.0)
     noise = [float(x % 2) for x in range(200)]
     assert max(abs(value - 0.5) for value in smooth(noise)[10:-10]) < 0.1
 
 
 def test_smoothing_for_a_log_scale_keeps_exponential_decay() -> None:
     decay = [10.0 ** (-step / 50) for step in range(400)]
-    assert smooth_as_log(decay)[10:-10] == pytest.approx(decay[10:-10])
+    assert smooth_as_log(decay)[:-10] == pytest.approx(decay[:-10])
 
 
 def test_matplotlib_is_imported_only_to_draw() -> None:

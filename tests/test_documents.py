@@ -1,0 +1,134 @@
+"""The documents say what is true: their blocks are run, their commands and figures checked."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protonet.layers import layer_types
+from protonet.proto.text import Source, read_net
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def commands(text: str) -> list[list[str]]:
+    lines = [line for block in blocks(text, "sh") for line in block.splitlines()]
+    return [shlex.split(line) for line in lines if line.startswith("protonet ")]
+
+
+def protonet(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "protonet", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def seed_example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A folder in which the README's commands were run, and what each printed."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    printed = []
+    for command in commands(README):
+        if "--solver" in command:
+            continue
+        done = protonet(command[1:], folder)
+        assert done.returncode == 0, done.stderr
+        printed.append(done.stdout)
+    return folder, printed
+
+
+def test_the_seed_example_prints_what_the_readme_shows(
+    seed_example: tuple[Path, list[str]],
+) -> None:
+    _, (_, checked, _, answer) = seed_example
+    table, _, shown = blocks(README, "text")
+    assert table in checked
+    found, expected = (np.array(re.findall(r"\d\.\d+", each), float) for each in (answer, shown))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(found, 0.5, atol=0.02)
+
+
+def test_the_readmes_mistakes_are_what_check_prints(
+    seed_example: tuple[Path, list[str]],
+) -> None:
+    folder, _ = seed_example
+    net = blocks(README, "prototxt")[0]
+    typo = net.replace('"Power"', '"Powr"').replace('bottom: "output"', 'bottom: "outptu"')
+    (folder / "typo.prototxt").write_text(typo)
+    done = protonet(
+        ["check", "typo.prototxt", "--data", "demo/data/train_images", "--labels",
+         "demo/data/train_labels"],
+        folder,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr == blocks(README, "text")[1]
+
+
+def test_the_network_of_the_readme_is_the_example() -> None:
+    (block,) = blocks(README, "prototxt")
+    assert block == (ROOT / "examples/prototxt/gradients/net.prototxt").read_text()
+    assert len(read_net(Source("README", block)).net.layer) == 3
+
+
+def test_the_makefile_runs_the_commands_of_the_readme() -> None:
+    made = subprocess.run(
+        ["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.replace("\\\n", " ")
+    shown = [command for command in commands(README) if "--solver" not in command]
+    for command in shown:
+        assert shlex.join(command[1:]) in " ".join(made.split())
+
+
+def test_the_example_for_caffe_trains(seed_example: tuple[Path, list[str]], tmp_path: Path) -> None:
+    folder, _ = seed_example
+    shutil.copytree(ROOT / "examples/prototxt/gradients", tmp_path / "here")
+    shutil.copytree(folder / "demo/data", tmp_path / "here/data")
+    done = protonet(["train", "--solver", "solver.prototxt", "--quiet"], tmp_path / "here")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "here/gradients_iter_150.caffemodel").exists()
+
+
+def test_the_readme_lists_the_layers_that_there_are() -> None:
+    (row,) = re.findall(r"\| Layers \| (.*?); all fillers", README)
+    assert [name.split(" ")[0] for name in row.split(", ")] == layer_types()
+
+
+def test_the_recipe_for_a_layer_works() -> None:
+    layer, check = blocks(CONTRIBUTING, "python")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", layer + check],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_contributing_gives_a_reason_for_every_dependency() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    (listed,) = re.findall(r"\ndependencies = \[\n(.*?)\]", project, re.DOTALL)
+    for name in re.findall(r'"([a-z]+)', listed):
+        assert re.search(rf"^\| {name}\b", CONTRIBUTING, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")))
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+        assert (path.parent / target).exists(), target
