@@ -100,7 +100,7 @@ def test_a_bar_runs_on_a_terminal(terminal: Any, workplace: Path) -> None:
     plain = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", shown.stdout)
     bars = [line for line in re.split(r"[\r\n]+", plain) if line.startswith("seed ")]
     assert len(bars) > 3
-    assert re.search(r"epoch [\d.]+/[\d.]+ +loss \S+  val \S+ +[\d,.]+ it/s \d+:\d\d", bars[-2])
+    assert re.search(r"epoch +[\d.]+/[\d.]+ +loss \S+ +val \S+ +[\d,.]+ it/s \d+:\d\d", bars[-2])
     assert "solver.cpp" not in plain
     assert shown.stdout.rindex("\x1b[?25h") > shown.stdout.rindex("\x1b[?25l")
     assert plain.splitlines()[-1] == "results: run"

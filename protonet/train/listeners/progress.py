@@ -143,8 +143,8 @@ class ProgressBar:
         position = f"{self._iteration}/{self._stop_at}"
         if self._per_epoch is not None:
             done, all_ = self._iteration / self._per_epoch, self._stop_at / self._per_epoch
-            end = f"{all_:.1f}".removesuffix(".0")
-            position = f"epoch {done:{len(end) + 2}.1f}/{end}"
+            end = f"{all_:.1f}"
+            position = f"epoch {done:{len(end)}.1f}/{end.removesuffix('.0')}"
         losses = [] if self._loss is None else [f"loss {self._loss:<8.3g}"]
         if self._validation is not None:
             losses.append(f"val {self._validation:<8.3g}")

@@ -1,0 +1,24 @@
+"""What all tests share: GPU tests are skipped where there is no GPU."""
+
+from __future__ import annotations
+
+import pytest
+
+from protonet.device import Device
+from protonet.errors import DeviceError
+
+
+def _why_no_gpu() -> str:
+    try:
+        Device("cuda:0")
+    except DeviceError as error:
+        return str(error)
+    return ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    gpu = [item for item in items if item.get_closest_marker("gpu")]
+    why = _why_no_gpu() if gpu else ""
+    if why:
+        for item in gpu:
+            item.add_marker(pytest.mark.skip(reason=why))
