@@ -134,10 +134,12 @@ def _with_databases(
     stages: Sequence[str],
 ) -> NetDefinition:
     """The network as training on these databases would make it, or as deploying would."""
-    from protonet.jobs.network import Databases, make_deploy, make_train_val
+    from protonet.jobs.network import Databases, lacks_outputs, make_deploy, make_train_val
+    from protonet.jobs.prepare import count_classes
 
     databases = Databases(str(data), None if labels is None else str(labels))
-    made = make_train_val(pasted, databases, databases, batch_size=batch_size)
+    classes = count_classes(data) if lacks_outputs(pasted.net) and labels is None else None
+    made = make_train_val(pasted, databases, databases, batch_size=batch_size, classes=classes)
     return make_deploy(made, _image_shape(made)).definition if "deploy" in stages else made
 
 

@@ -22,11 +22,8 @@ __all__ = ["LEVELDB_HELP", "Database", "DatabaseWriter", "check_pairs", "is_leve
 
 DATA_FILE = "data.mdb"
 
-_KINDS = {
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
-    b"\x89PNG": "an image",
-    b"\xff\xd8\xff": "an image",
-}
+_DESCRIBED = 2**29
+"""Bytes of the largest file that is read to say what it is."""
 _SHOWN = 5
 """Keys that a message lists."""
 
@@ -191,12 +188,9 @@ def _file_kind(path: Path) -> str:
     """What a file is that was given in place of a database."""
     if path.name == DATA_FILE:
         return f"the file inside a database (give its folder, {path.parent})"
-    with path.open("rb") as file:
-        head = file.read(2**16)
-    for start, kind in _KINDS.items():
-        if head.startswith(start):
-            return kind
-    return describe(head)
+    if path.stat().st_size > _DESCRIBED:
+        return "a file"
+    return describe(path.read_bytes())
 
 
 def _shown(key: bytes) -> str:

@@ -55,7 +55,7 @@ def write_run(
     val = _databases(settings.val_data, settings.val_labels) if settings.val_data else None
     classes = None
     if lacks_outputs(pasted.net) and settings.labels is None:
-        classes = _count_classes(settings)
+        classes = count_classes(settings.data)
     train_val = make_train_val(
         pasted,
         train,
@@ -129,9 +129,9 @@ def _val_batch(train_val: NetDefinition, default: int) -> int:
     return sizes[-1] if sizes else default
 
 
-def _count_classes(settings: RunSettings) -> int:
-    """How many classes the training labels have: the greatest and one."""
-    with Database(settings.data) as database:
+def count_classes(images: Path) -> int:
+    """How many classes the labels of a database's records have: the greatest and one."""
+    with Database(images) as database:
         return 1 + max(int(datum.label) for _, datum in database)
 
 

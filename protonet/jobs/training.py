@@ -184,14 +184,14 @@ class _Job:
                 plan.close()
             raise
         self.per_epoch = _iterations_per_epoch(plans[0], solver)
-        self.listeners: list[Listener] = [
-            Metrics(run.metrics),
-            CaffeLog(run.log),
-            LossPlot(run.picture),
-        ]
-        tests = list(zip(self.nets[1:], solver.test_iter, strict=True))
+        self.metrics, self.log = Metrics(run.metrics), CaffeLog(run.log)
         self.trainer = Trainer(
-            solver, self.nets[0], tests, run.snapshots(), self.listeners, self.per_epoch
+            solver,
+            self.nets[0],
+            list(zip(self.nets[1:], solver.test_iter, strict=True)),
+            run.snapshots(),
+            [self.metrics, self.log, LossPlot(run.picture)],
+            self.per_epoch,
         )
 
     def train(
@@ -211,6 +211,8 @@ class _Job:
         finally:
             for net in self.nets:
                 net.close()
+            self.metrics.close()
+            self.log.close()
         loss = result.loss if math.isfinite(result.loss) else None
         run.update(
             status="abort" if result.interrupted else "done",
@@ -261,11 +263,12 @@ def _check_memory(plans: Sequence[Plan], device: Device) -> None:
         )
 
 
-def _iterations_per_epoch(plan: Plan, solver: SolverParameter) -> float | None:
+def _iterations_per_epoch(plan: Plan, solver: SolverParameter) -> int | None:
+    """Iterations until every image was seen, as DIGITS counts them; None without images."""
     layers = image_layers(plan)
     if not layers:
         return None
-    return layers[0].length / (layers[0].batch_size * solver.iter_size)
+    return math.ceil(layers[0].length / (layers[0].batch_size * solver.iter_size))
 
 
 def _cut_metrics(path: Path, iteration: int) -> None:

@@ -61,26 +61,35 @@ def test_the_formula_of_a_pixel() -> None:
     assert found[0, 1, 3] == int(expected) == 174
 
 
-def test_caffe_s_mean(golden: Path) -> None:
-    mean = compute_mean(golden / "train_images")
-    assert mean.dtype == np.float32
-    np.testing.assert_allclose(mean, load_mean(golden / "train_mean.binaryproto"), rtol=1e-5)
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_the_mean_of_the_images(golden: Path, part: str) -> None:
+    found = compute_mean(golden / f"{part}_images")
+    with Database(golden / f"{part}_images") as images:
+        expected = np.stack([decode(datum, "") for _, datum in images]).mean(0, dtype=np.float64)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_the_mean_of_digits_is_the_image_of_the_mean_slopes(golden: Path, part: str) -> None:
+    """DIGITS averages planes before they become bytes, then cuts: not the mean of its images."""
+    with Database(golden / f"{part}_labels") as labels:
+        slopes = np.stack([decode(datum, "").ravel() for _, datum in labels])
+    expected = load_mean(golden / f"{part}_mean.binaryproto")
+    mean_slopes = slopes.mean(0, dtype=np.float64)
+    np.testing.assert_array_equal(gradient_image(50, 50, *mean_slopes), expected)
+    assert np.abs(compute_mean(golden / f"{part}_images") - expected).max() < 1
 
 
 @pytest.mark.parametrize("raw", [False, True])
 def test_the_whole_set(tmp_path: Path, raw: bool) -> None:
     calls: list[tuple[int, int]] = []
-    create_gradients(
-        tmp_path / "new" / "set",
-        7,
-        5,
-        12,
-        3,
-        2,
-        raw,
-        lambda done, total: calls.append((done, total)),
-    )
     folder = tmp_path / "new" / "set"
+
+    def note(done: int, total: int) -> None:
+        calls.append((done, total))
+
+    create_gradients(folder, 7, 5, 12, 3, 2, raw, note)
     assert sorted(path.name for path in folder.iterdir()) == [
         "test.png",
         "train_images",

@@ -102,6 +102,31 @@ def test_files_in_place_of_a_database(tmp_path: Path, content: bytes, message: s
         Database(path)
 
 
+def test_weights_in_place_of_a_database(golden: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"is a .caffemodel \(weights\), but a database is a folder"
+    ):
+        Database(golden / "reg_iter_150.caffemodel")
+
+
+def test_a_file_too_large_to_look_at(tmp_path: Path) -> None:
+    with (tmp_path / "given").open("wb") as file:
+        file.truncate(2**29 + 1)
+    with pytest.raises(DataError, match="given: is a file, but a database is a folder"):
+        Database(tmp_path / "given")
+
+
+def test_a_folder_that_goes_away(make_database: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at the folder and the opening."""
+
+    def gone(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("protonet.data.database.check_pages", gone)
+    with pytest.raises(DataError, match="db: cannot be read: No such file"):
+        Database(make_database())
+
+
 def test_the_file_inside(make_database: Make) -> None:
     path = make_database()
     with pytest.raises(DataError, match=rf"file inside a database \(give its folder, {path}\)"):

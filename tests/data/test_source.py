@@ -253,7 +253,7 @@ def test_closing_ends_the_threads(make_database: Make) -> None:
     path = make_database()
     source = make_source(path, cache_limit=0, threads=3)
     batches(source, 2)
-    assert len(alive()) == 3
+    assert 1 <= len(alive()) <= 3  # they are started as there is work for them
     source.close()
     source.close()
     assert not alive()

@@ -191,5 +191,5 @@ def test_arrays_that_are_no_mean(tmp_path: Path, array: np.ndarray, message: str
 
 
 def test_an_absent_mean(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="m.npy: cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"m.npy: cannot be read: No such file"):
         load_mean(tmp_path / "m.npy")

@@ -19,7 +19,8 @@ from tests.jobs.nets import RANDOM, SEED, net_of, settings_of
 @pytest.fixture(scope="module")
 def run(gradients: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     out = tmp_path_factory.mktemp("runs") / "run"
-    return start(net_of(SEED), settings_of(gradients, out, epochs=300.0, lr_policy="fixed", lr=0.05)).run
+    settings = settings_of(gradients, out, epochs=300.0, lr_policy="fixed", lr=0.05)
+    return start(net_of(SEED), settings).run
 
 
 def test_the_answer_is_near_the_slopes(run: RunDirectory, gradients: Path) -> None:

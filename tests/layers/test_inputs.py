@@ -1,0 +1,452 @@
+"""Input, DummyData and Data: shapes, values, what they refuse, and what a resume needs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+
+from protonet.data.create import create_gradients
+from protonet.data.database import Database
+from protonet.data.datum import decode, make_datum
+from protonet.data.transform import load_mean
+from protonet.data.writer import DatabaseWriter
+from protonet.device import Clock, Device, RandomStream
+from protonet.errors import DataError, LayerError
+from protonet.graph.net import Net
+from protonet.graph.plan import plan_net
+from protonet.layers import layer_class
+from protonet.layers.base import Layer, Shape, Surroundings
+from protonet.layers.inputs import Data
+from protonet.proto.caffe_pb2 import TEST, TRAIN, LayerParameter
+from protonet.proto.text import Source, read_net
+
+ROOT = Path(__file__).parents[2]
+COUNT = 5
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """``db``: five records 2x3x4 with labels 10 to 14."""
+    images = np.random.default_rng(3).integers(0, 256, (COUNT, 2, 3, 4), np.uint8)
+    with DatabaseWriter(tmp_path / "db") as writer:
+        for index, image in enumerate(images):
+            writer.put(str(index).encode(), make_datum(image, label=10 + index))
+    return tmp_path
+
+
+def make(text: str, folder: Path | None = None, phase: int = TRAIN, **around: object) -> Layer:
+    spec = text_format.Parse(text, LayerParameter(name="in"))
+    settings = Surroundings(folder or Path(), **around)  # type: ignore[arg-type]
+    layer = layer_class(spec.type)(spec, phase, settings)
+    layer.setup()
+    return layer
+
+
+class Run:
+    """A layer that is set up, with tops to write to."""
+
+    def __init__(self, layer: Layer, device: Device | None = None) -> None:
+        self.device = device or Device()
+        self.clock = Clock(self.device)
+        stream = RandomStream(self.device, 0, "in", self.clock)
+        layer.attach(self.device, np.float32, stream)
+        shapes = layer.infer([])
+        layer.build([])
+        self.layer = layer
+        self.tops = [self.device.empty(shape) for shape in shapes]
+
+    def forward(self) -> list[np.ndarray]:
+        for top in self.tops:
+            top.fill(np.nan)
+        self.layer.forward([], self.tops)
+        self.clock.iteration += 1
+        return [self.device.get(top).copy() for top in self.tops]
+
+
+# Input.
+
+
+@pytest.mark.parametrize(
+    ("tops", "shapes", "expected"),
+    [
+        (1, ["dim: 2 dim: 3"], [(2, 3)]),
+        (2, ["dim: 2 dim: 3"], [(2, 3), (2, 3)]),
+        (2, ["dim: 2 dim: 3", "dim: 5"], [(2, 3), (5,)]),
+        (1, [""], [()]),
+    ],
+)
+def test_input_shapes(tops: int, shapes: list[str], expected: list[Shape]) -> None:
+    names = " ".join(f'top: "t{i}"' for i in range(tops))
+    given = " ".join(f"shape {{ {shape} }}" for shape in shapes)
+    assert make(f'type: "Input" {names} input_param {{ {given} }}').infer([]) == expected
+
+
+def test_input_leaves_its_tops_to_the_caller() -> None:
+    layer = make('type: "Input" top: "t" input_param { shape { dim: 3 dim: 2 } }')
+    top = np.arange(6, dtype=np.float32).reshape(3, 2)
+    layer.forward([], [top])
+    np.testing.assert_array_equal(top, np.arange(6).reshape(3, 2))
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "path"),
+    [
+        ('type: "Input" top: "t"', "expected 1 shape, got 0", ("input_param", "shape")),
+        (
+            'type: "Input" top: "t" top: "u" top: "v" input_param { shape {} shape {} }',
+            "expected 1 or 3 (one for each top) shape, got 2",
+            ("input_param", "shape"),
+        ),
+        (
+            'type: "Input" top: "t" top: "u" '
+            "input_param { shape { dim: 4 } shape { dim: 2 dim: 0 } }",
+            "expected axes of 1 or more, got shape 2x0",
+            ("input_param", "shape", 1),
+        ),
+        (
+            'type: "DummyData" top: "t" dummy_data_param { shape { dim: -1 } }',
+            "expected axes of 1 or more, got shape -1",
+            ("dummy_data_param", "shape", 0),
+        ),
+        (
+            'type: "DummyData" top: "t" dummy_data_param { num: 1 channels: 2 height: 3 }',
+            "num, channels, height and width must be given equally often, got 1, 1, 1, 0",
+            ("dummy_data_param",),
+        ),
+        (
+            'type: "DummyData" top: "t" dummy_data_param { num: 1 shape { dim: 1 } }',
+            "shape and num, channels, height, width are both given; shape alone is enough",
+            ("dummy_data_param", "shape"),
+        ),
+        (
+            'type: "DummyData" top: "t" '
+            "dummy_data_param { shape {} data_filler {} data_filler {} }",
+            "expected 1 data_filler, got 2",
+            ("dummy_data_param", "data_filler"),
+        ),
+        (
+            'type: "DummyData" top: "t" top: "u" dummy_data_param { shape {} data_filler {} '
+            'data_filler { type: "unifrom" } }',
+            "unknown filler type 'unifrom'; did you mean 'uniform'?",
+            ("dummy_data_param", "data_filler", 1, "type"),
+        ),
+    ],
+)
+def test_what_is_refused(text: str, message: str, path: tuple[str | int, ...]) -> None:
+    with pytest.raises(LayerError, match=f"^{re.escape(message)}$") as caught:
+        make(text)
+    assert caught.value.path == path
+
+
+# DummyData.
+
+
+def test_dummy_values() -> None:
+    layer = make(
+        'type: "DummyData" top: "a" top: "b" top: "c" dummy_data_param {'
+        " num: 2 num: 3 num: 4 channels: 3 channels: 1 channels: 2 height: 5 height: 2 height: 3"
+        " width: 1 width: 4 width: 2 data_filler { value: 2.5 } data_filler {"
+        ' type: "uniform" min: 3 max: 4 } data_filler { type: "gaussian" std: 2 } }'
+    )
+    run = Run(layer)
+    first, second = run.forward(), run.forward()
+    assert [top.shape for top in first] == [(2, 3, 5, 1), (3, 1, 2, 4), (4, 2, 3, 2)]
+    for tops in (first, second):
+        np.testing.assert_array_equal(tops[0], np.full((2, 3, 5, 1), 2.5))
+        assert ((tops[1] >= 3) & (tops[1] < 4)).all()
+        assert 1 < tops[2].std() < 3
+    assert not np.isclose(first[1], second[1]).any()
+    run.clock.iteration = 1
+    for again, before in zip(run.forward(), second, strict=True):
+        np.testing.assert_array_equal(again, before)
+
+
+def test_dummy_data_without_a_filler_is_zero() -> None:
+    run = Run(make('type: "DummyData" top: "t" dummy_data_param { shape { dim: 2 dim: 3 } }'))
+    np.testing.assert_array_equal(run.forward()[0], np.zeros((2, 3)))
+
+
+def test_constants_survive_shared_memory() -> None:
+    """In inference a blob's memory is used again once its last reader is done."""
+    text = """
+    layer { name: "c" type: "DummyData" top: "c"
+      dummy_data_param { shape { dim: 2 dim: 3 } data_filler { value: 3 } } }
+    layer { name: "a" type: "Power" bottom: "c" top: "a" power_param { power: 2 } }
+    layer { name: "b" type: "Power" bottom: "a" top: "b" power_param { power: 2 } }
+    layer { name: "d" type: "Power" bottom: "b" top: "d" power_param { shift: 1 } }
+    """
+    plan = plan_net(read_net(Source("net.prototxt", text)), phase=TEST)
+    net = Net(plan, Device(), share_memory=True)
+    for _ in range(3):
+        net.forward()
+        np.testing.assert_array_equal(net.blobs["d"].data, np.full((2, 3), 82))
+
+
+# Data.
+
+DATA = 'type: "Data" top: "data" top: "label" data_param { source: "db" batch_size: 3 %s } %s'
+
+
+def images_of(folder: Path) -> np.ndarray:
+    with Database(folder / "db") as database:
+        return np.stack([decode(datum, "") for _, datum in database]).astype(np.float32)
+
+
+def data(folder: Path, param: str = "", more: str = "", **settings: object) -> Run:
+    return Run(make(DATA % (param, more), folder, **settings))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("backend", ["", "backend: LMDB", "backend: LEVELDB"])
+def test_batches_with_labels(folder: Path, backend: str) -> None:
+    """LEVELDB is the schema's default, which many texts forget to change."""
+    run, images = data(folder, backend), images_of(folder)
+    layer = run.layer
+    assert isinstance(layer, Data)
+    assert (layer.length, layer.batch_size) == (COUNT, 3)
+    for rows in ([0, 1, 2], [3, 4, 0], [1, 2, 3]):
+        found, labels = run.forward()
+        np.testing.assert_array_equal(found, images[rows])
+        np.testing.assert_array_equal(labels, np.array(rows) + 10)
+    layer.close()
+
+
+def test_one_top(folder: Path) -> None:
+    run = Run(make('type: "Data" top: "x" data_param { source: "db" batch_size: 2 }', folder))
+    (found,) = run.forward()
+    np.testing.assert_array_equal(found, images_of(folder)[:2])
+
+
+def test_the_source_is_found_as_in_caffe_or_beside_the_text(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    make(DATA % ("", "")).close()
+    make(DATA.replace('"db"', f'"{folder / "db"}"') % ("", ""), Path("elsewhere")).close()
+
+
+def test_the_transformation(folder: Path) -> None:
+    mean = np.random.default_rng(1).uniform(0, 255, (2, 3, 4)).astype(np.float32)
+    np.save(folder / "mean.npy", mean)
+    param = 'transform_param { mean_file: "mean.npy" scale: 0.5 crop_size: 2 }'
+    run = data(folder, "", param, phase=TEST)
+    expected = ((images_of(folder)[:3] - mean) * np.float32(0.5))[:, :, 0:2, 1:3]
+    np.testing.assert_array_equal(run.forward()[0], expected)
+
+
+@pytest.mark.parametrize(("force", "channels"), [("color", 3), ("gray", 1)])
+def test_forced_colours(tmp_path: Path, force: str, channels: int) -> None:
+    with DatabaseWriter(tmp_path / "db") as writer:
+        writer.put(b"1", make_datum(np.full((4 - channels, 5, 2), 7, np.uint8), encoded=True))
+    run = data(tmp_path, "", f"transform_param {{ force_{force}: true }}")
+    np.testing.assert_array_equal(run.forward()[0], np.full((3, channels, 5, 2), 7))
+
+
+@pytest.mark.parametrize(
+    ("param", "settings", "shuffled"),
+    [
+        ("", {}, False),
+        ("", {"shuffle": True}, True),
+        ("", {"shuffle": True, "phase": TEST}, False),
+        ("shuffle: true", {}, True),
+        ("shuffle: false", {"shuffle": True}, False),
+    ],
+)
+def test_who_shuffles(
+    folder: Path, param: str, settings: dict[str, object], shuffled: bool
+) -> None:
+    run = data(folder, param, seed=6, **settings)
+    order = np.concatenate([run.forward()[1] for _ in range(5)]) - 10
+    epochs = order.reshape(3, COUNT)
+    assert (np.sort(epochs) == np.arange(COUNT)).all()
+    assert (epochs != np.arange(COUNT)).any() == shuffled
+
+
+@pytest.mark.parametrize("param", ["cache: true", "cache: false", "threads: 3", "rand_skip: 4"])
+def test_how_it_is_read_changes_no_values(folder: Path, param: str) -> None:
+    run = data(folder, param, "transform_param { mirror: true }", seed=2)
+    again = data(folder, param, "transform_param { mirror: true }", seed=2)
+    start = int(run.forward()[1][0]) - 10
+    again.forward()
+    assert start < (4 if "skip" in param else 1)
+    expected = {(start + 3 + i) % COUNT + 10 for i in range(3)}
+    found, labels = run.forward()
+    assert set(labels.astype(int).tolist()) == expected
+    for image, label in zip(found, labels.astype(int) - 10, strict=True):
+        stored = images_of(folder)[label]
+        assert np.array_equal(image, stored) or np.array_equal(image, stored[:, :, ::-1])
+    np.testing.assert_array_equal(again.forward()[0], found)
+    run.layer.close()
+    again.layer.close()
+
+
+def test_skips_differ_by_seed(folder: Path) -> None:
+    starts = {int(data(folder, "rand_skip: 5", seed=seed).forward()[1][0]) for seed in range(30)}
+    assert starts == {10, 11, 12, 13, 14}
+
+
+@pytest.mark.parametrize("more", ["", "transform_param { mirror: true crop_size: 2 }"])
+def test_state_goes_on_where_it_was(folder: Path, more: str) -> None:
+    run = data(folder, "shuffle: true", more)
+    run.forward()
+    run.forward()
+    state = run.layer.state()
+    assert state == {"position": 6}
+    expected = run.forward()
+    resumed = data(folder, "shuffle: true", more)
+    resumed.layer.restore(state)
+    for found, before in zip(resumed.forward(), expected, strict=True):
+        np.testing.assert_array_equal(found, before)
+    run.layer.close()
+    resumed.layer.close()
+
+
+def test_before_it_is_built_there_is_no_state(folder: Path) -> None:
+    layer = make(DATA % ("", ""), folder)
+    assert layer.state() == {}
+    layer.restore({"position": 3})
+    layer.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "path"),
+    [
+        ("data_param { batch_size: 2 }", "needs a source", ("data_param",)),
+        ('data_param { source: "db" }', "needs a batch_size", ("data_param",)),
+        (
+            'data_param { source: "db" batch_size: 0 }',
+            "needs a batch_size of 1 or more",
+            ("data_param",),
+        ),
+        (
+            'data_param { source: "db" batch_size: 1 } '
+            "transform_param { force_color: true force_gray: true }",
+            "force_color and force_gray are both set",
+            ("transform_param", "force_gray"),
+        ),
+        (
+            'data_param { source: "db" batch_size: 1 } transform_param { crop_size: 4 }',
+            "crop_size 4 is larger than the images, which are 3x4",
+            ("transform_param", "crop_size"),
+        ),
+        (
+            'data_param { source: "level" batch_size: 1 }',
+            "level is a LevelDB, but only LMDB can be read",
+            ("data_param", "source"),
+        ),
+    ],
+)
+def test_settings_that_cannot_be(
+    folder: Path, text: str, message: str, path: tuple[str, ...]
+) -> None:
+    (folder / "level").mkdir()
+    for name in ("CURRENT", "MANIFEST-000001"):
+        (folder / "level" / name).touch()
+    with pytest.raises(LayerError, match=message) as caught:
+        make(f'type: "Data" top: "data" {text}', folder)
+    assert caught.value.path == path
+    if "LevelDB" in message:
+        assert "convert_imageset --backend=lmdb" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('data_param { source: "absent" batch_size: 1 }', "absent: there is no such database"),
+        (
+            'data_param { source: "db" batch_size: 1 } transform_param { mean_file: "absent" }',
+            "absent: cannot be read",
+        ),
+    ],
+)
+def test_data_errors_come_through(folder: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        make(f'type: "Data" top: "data" {text}', folder)
+
+
+def test_a_refused_layer_holds_no_files(folder: Path) -> None:
+    """Where a setting is refused after the database was opened, it is closed again."""
+    import lmdb
+
+    with pytest.raises(LayerError, match="crop_size"):
+        make(DATA % ("", "transform_param { crop_size: 9 }"), folder)
+    lmdb.open(str(folder / "db"), lock=False).close()
+
+
+def test_a_layer_that_was_not_set_up_closes() -> None:
+    Data(LayerParameter(type="Data")).close()
+
+
+def test_the_seed_data_set_as_caffe_reads_it(tmp_path: Path) -> None:
+    create_gradients(tmp_path / "set", 6, 5, 12, 2, 0)
+    text = (
+        'type: "Data" top: "data" data_param { source: "set/train_images" batch_size: 12 } '
+        'transform_param { mean_file: "set/train_mean.binaryproto" }'
+    )
+    (found,) = Run(make(text, tmp_path)).forward()
+    np.testing.assert_allclose(found.mean(0), 0, atol=1e-4)
+    with Database(tmp_path / "set" / "train_images") as database:
+        first = decode(database.first()[1], "")
+    mean = load_mean(tmp_path / "set" / "train_mean.binaryproto")
+    np.testing.assert_array_equal(found[0], first - mean)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("more", ["", "transform_param { mirror: true crop_size: 2 }"])
+def test_a_gpu_gets_the_same(folder: Path, more: str) -> None:
+    on_cpu = data(folder, "shuffle: true", more)
+    on_gpu = Run(make(DATA % ("shuffle: true", more), folder), Device("cuda:0"))
+    for _ in range(4):
+        for found, expected in zip(on_gpu.forward(), on_cpu.forward(), strict=True):
+            np.testing.assert_array_equal(found, expected)
+    on_cpu.layer.close()
+    on_gpu.layer.close()
+
+
+@pytest.mark.gpu
+def test_a_gpu_gets_the_same_dummies() -> None:
+    text = (
+        'type: "DummyData" top: "a" top: "b" dummy_data_param { shape { dim: 2 dim: 3 } '
+        'data_filler { value: 4 } data_filler { type: "gaussian" } }'
+    )
+    on_cpu, on_gpu = Run(make(text)), Run(make(text), Device("cuda:0"))
+    for _ in range(2):
+        for found, expected in zip(on_gpu.forward(), on_cpu.forward(), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+# The pages.
+
+
+@pytest.mark.parametrize("name", ["Input", "DummyData"])
+def test_examples_run(name: str) -> None:
+    page = (ROOT / "layers" / f"{name}.md").read_text()
+    (example,) = re.findall(r"```prototxt\n(.*?)```", page, re.DOTALL)
+    definition = read_net(Source(f"{name}.md", example))
+    assert name in {layer.type for layer in definition.net.layer}
+    net = Net(plan_net(definition, phase=TRAIN), Device())
+    for value in net.plan.inputs:
+        net.blobs[value.name].data.fill(1)
+    net.forward()
+    assert all(np.isfinite(array).all() for _, array, _ in net.outputs())
+
+
+def test_the_example_of_data_runs_once_its_database_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made by the command that the page gives."""
+    page = (ROOT / "layers" / "Data.md").read_text()
+    ((reason, example),) = re.findall(r"```prototxt no-run: ([^\n]*)\n(.*?)```", page, re.DOTALL)
+    assert "examples/data" in reason
+    assert "protonet create-db gradients examples/data" in page
+    monkeypatch.chdir(tmp_path)
+    create_gradients("examples/data", 7, 5, 20, 2, 0)
+    net = Net(plan_net(read_net(Source("Data.md", example)), phase=TRAIN), Device())
+    net.forward()
+    net.backward()
+    assert net.loss() > 0
+    assert net.store.diff.any()
+    net.close()
