@@ -89,6 +89,11 @@ def lacks_outputs(net: NetParameter) -> bool:
     return any(_is_open(layer) for layer in net.layer)
 
 
+def brings_images(layer: LayerParameter) -> bool:
+    """Whether it is a Data layer of images, not of label vectors."""
+    return layer.type == "Data" and list(layer.top) != ["label"]
+
+
 def _is_open(layer: LayerParameter) -> bool:
     return layer.type == "InnerProduct" and not layer.inner_product_param.num_output
 
@@ -211,7 +216,7 @@ def make_deploy(train_val: NetDefinition, shape: tuple[int, int, int]) -> Deploy
         NetworkError: when nothing is left.
     """
     kept = rules.filter_layers(train_val, DEPLOY_STATE)
-    images = next((layer.top[0] for layer in train_val.net.layer if layer.type == "Data"), "data")
+    images = next((layer.top[0] for layer in train_val.net.layer if brings_images(layer)), "data")
     layer = LayerParameter(name="data", type="Input", top=[images])
     layer.input_param.shape.add().dim.extend((1, *shape))
     layers: list[LayerParameter] = [layer]

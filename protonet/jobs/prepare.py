@@ -11,7 +11,13 @@ from protonet.errors import UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array
 from protonet.graph.plan import Plan, plan_net
-from protonet.jobs.network import Databases, lacks_outputs, make_deploy, make_train_val
+from protonet.jobs.network import (
+    Databases,
+    brings_images,
+    lacks_outputs,
+    make_deploy,
+    make_train_val,
+)
 from protonet.jobs.run import RunDirectory, fingerprint
 from protonet.jobs.settings import RunSettings
 from protonet.jobs.solver import PREFIX, make_solver
@@ -53,9 +59,10 @@ def write_run(
     mean = _write_mean(run, settings)
     train = _databases(settings.data, settings.labels)
     val = _databases(settings.val_data, settings.val_labels) if settings.val_data else None
+    names = _copy_class_names(run, settings)
     classes = None
     if lacks_outputs(pasted.net) and settings.labels is None:
-        classes = count_classes(settings.data)
+        classes = names if names else count_classes(settings.data)
     train_val = make_train_val(
         pasted,
         train,
@@ -121,12 +128,20 @@ def _databases(images: Path, labels: Path | None) -> Databases:
 
 def _val_batch(train_val: NetDefinition, default: int) -> int:
     """The batch size of the validation images."""
-    sizes = [
-        layer.data_param.batch_size
-        for layer in train_val.net.layer
-        if layer.type == "Data" and list(layer.top) != ["label"]
-    ]
+    sizes = [layer.data_param.batch_size for layer in train_val.net.layer if brings_images(layer)]
     return sizes[-1] if sizes else default
+
+
+def _copy_class_names(run: RunDirectory, settings: RunSettings) -> int:
+    """Keep the labels.txt that lies in or beside the images' database; return its lines."""
+    if settings.labels is not None:
+        return 0
+    for folder in (settings.data, settings.data.parent):
+        found = folder / run.labels.name
+        if found.is_file():
+            write_atomic(run.labels, found.read_bytes())
+            return len(run.labels.read_text().splitlines())
+    return 0
 
 
 def count_classes(images: Path) -> int:
@@ -153,7 +168,7 @@ def _write_mean(run: RunDirectory, settings: RunSettings) -> str | None:
 def image_layers(plan: Plan) -> list[Data]:
     """The Data layers that bring images, not label vectors."""
     layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
-    return [layer for layer in layers if list(layer.spec.top) != ["label"]]
+    return [layer for layer in layers if brings_images(layer.spec)]
 
 
 def record_transform(run: RunDirectory, images: Data) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from protonet.data.database import Database
 from protonet.data.datum import make_datum
@@ -23,6 +24,7 @@ from protonet.errors import DataError, DeviceError, NetworkError, TrainingError,
 from protonet.formats.caffemodel import read_weights
 from protonet.jobs.inference import Predictor
 from protonet.jobs.run import RunDirectory
+from protonet.jobs.settings import RunSettings
 from protonet.jobs.training import resume, start, start_solver
 from protonet.train import events
 from protonet.train.listeners import read_metrics
@@ -150,7 +152,30 @@ def test_classes_fill_an_open_num_output(tmp_path: Path) -> None:
         'left out of deploy.prototxt, since they need labels: "loss", "accuracy"',
         "num_output was left out: set to the 3 classes of the data",
     )
-    assert read_weights(tmp_path / "run" / "snapshot_iter_3.caffemodel")["ip"][0].shape == (3, 12)
+    (weight, _) = read_weights(tmp_path / "run" / "snapshot_iter_3.caffemodel")["ip"]
+    assert weight is not None
+    assert weight.shape == (3, 12)
+
+
+def test_names_of_classes_lie_beside_the_database(tmp_path: Path) -> None:
+    text = """
+    layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { } }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss"
+      exclude { stage: "deploy" } }
+    layer { name: "softmax" type: "Softmax" bottom: "ip" top: "softmax"
+      include { stage: "deploy" } }
+    """
+    data = classification(tmp_path / "db")
+    (tmp_path / "labels.txt").write_text("black\ngray\nwhite\nnever\n")
+    outcome = start(
+        net_of(text), RunSettings(data, epochs=1.0, out=tmp_path / "run", lr=0.001, mean="none")
+    )
+    predictor = Predictor(outcome.run)
+    assert predictor.class_names == ["black", "gray", "white", "never"]
+    Image.new("L", (4, 3)).save(tmp_path / "x.png")
+    (answer,) = predictor.predict([tmp_path / "x.png"])
+    assert answer.outputs["softmax"].shape == (4,)
+    assert answer.outputs["softmax"].sum() == pytest.approx(1)
 
 
 def test_caffes_own_files_give_caffes_numbers(
