@@ -16,7 +16,7 @@ PACKAGE = ROOT / "protonet"
 GENERATED = {"caffe_pb2"}
 
 FLOORS = [
-    {"errors", "resources"},
+    {"errors", "registry", "resources"},
     {"device", "proto"},
     {"kernels", "data", "blob", "formats"},
     {"layers", "solvers"},

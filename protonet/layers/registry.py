@@ -1,29 +1,15 @@
-"""The table of layer types. The one mutable global of the package."""
+"""The table of layer types."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from protonet.errors import LayerError, nearest
 from protonet.layers.base import Layer
+from protonet.registry import Registry
 
-_LAYERS: dict[str, type[Layer]] = {}
+LAYERS: Registry[type[Layer]] = Registry("layer type", "type")
 
-L = TypeVar("L", bound=type[Layer])
-
-
-def register(name: str) -> Callable[[L], L]:
-    """Class decorator: make a Layer class known under ``name``; a second one is refused."""
-
-    def enter(cls: L) -> L:
-        if name in _LAYERS:
-            raise ValueError(f"layer type '{name}' is registered twice: {_LAYERS[name]} and {cls}")
-        cls.type = name
-        _LAYERS[name] = cls
-        return cls
-
-    return enter
+register = LAYERS.register
+"""Class decorator: make a Layer class known under a type; a second one is refused."""
 
 
 def layer_class(name: str) -> type[Layer]:
@@ -33,10 +19,10 @@ def layer_class(name: str) -> type[Layer]:
         LayerError: for an unknown type; names the nearest known one.
     """
     try:
-        return _LAYERS[name]
+        return LAYERS[name]
     except KeyError:
         raise LayerError(
-            f"unknown layer type '{name}'{nearest(name, _LAYERS)}",
+            f"unknown layer type '{name}'{nearest(name, LAYERS)}",
             ("type",),
             "protonet layers lists the types that are known",
         ) from None
@@ -44,4 +30,4 @@ def layer_class(name: str) -> type[Layer]:
 
 def layer_types() -> list[str]:
     """The names of all registered types, sorted."""
-    return sorted(_LAYERS)
+    return LAYERS.names()

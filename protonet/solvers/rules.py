@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,32 +15,21 @@ from protonet.blob import Array, ParamStore
 from protonet.device import Device
 from protonet.errors import FormatError, nearest
 from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.registry import Registry
 from protonet.solvers.mistakes import Finding, SolverError
 
-_RULES: dict[str, type[Rule]] = {}
+RULES: Registry[type[Rule]] = Registry("solver type", "type")
 
 Check = Callable[[SolverParameter], Iterable[Finding]]
 """Tells what is wrong with the settings of a solver."""
 
-R = TypeVar("R", bound="type[Rule]")
-
-
-def register_rule(name: str) -> Callable[[R], R]:
-    """Class decorator: make a rule known as a solver ``type``; a second one is refused."""
-
-    def enter(cls: R) -> R:
-        if name in _RULES:
-            raise ValueError(f"solver type '{name}' is registered twice")
-        cls.type = name
-        _RULES[name] = cls
-        return cls
-
-    return enter
+register_rule = RULES.register
+"""Class decorator: make a rule known as a solver ``type``; a second one is refused."""
 
 
 def rule_names() -> list[str]:
     """The names of all solver types, sorted."""
-    return sorted(_RULES)
+    return RULES.names()
 
 
 def make_rule(solver: SolverParameter, store: ParamStore, device: Device) -> Rule:
@@ -52,7 +41,7 @@ def make_rule(solver: SolverParameter, store: ParamStore, device: Device) -> Rul
     findings = list(rule_findings(solver))
     if findings:
         raise SolverError(findings)
-    return _RULES[solver.type](solver, store, device)
+    return RULES[solver.type](solver, store, device)
 
 
 def rule_findings(solver: SolverParameter) -> Iterable[Finding]:
@@ -64,13 +53,13 @@ def rule_findings(solver: SolverParameter) -> Iterable[Finding]:
         )
     if solver.iter_size < 1:
         yield Finding(("iter_size",), f"iter_size must be at least 1, got {solver.iter_size}")
-    if solver.type in _RULES:
-        for check in _RULES[solver.type].checks:
+    if solver.type in RULES:
+        for check in RULES[solver.type].checks:
             yield from check(solver)
     else:
         yield Finding(
             ("type",),
-            f"unknown type '{solver.type}'{nearest(solver.type, _RULES)}",
+            f"unknown type '{solver.type}'{nearest(solver.type, RULES)}",
             f"the types are {', '.join(rule_names())}",
         )
 

@@ -7,36 +7,25 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from protonet.errors import nearest
 from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.registry import Registry
 from protonet.solvers.mistakes import Finding, SolverError
 
-_POLICIES: dict[str, type[Schedule]] = {}
+POLICIES: Registry[type[Schedule]] = Registry("lr_policy", "policy")
 
-S = TypeVar("S", bound="type[Schedule]")
-
-
-def register_policy(name: str) -> Callable[[S], S]:
-    """Class decorator: make a schedule known as an ``lr_policy``; a second one is refused."""
-
-    def enter(cls: S) -> S:
-        if name in _POLICIES:
-            raise ValueError(f"lr_policy '{name}' is registered twice")
-        cls.policy = name
-        _POLICIES[name] = cls
-        return cls
-
-    return enter
+register_policy = POLICIES.register
+"""Class decorator: make a schedule known as an ``lr_policy``; a second one is refused."""
 
 
 def policy_names() -> list[str]:
     """The names of all policies, sorted."""
-    return sorted(_POLICIES)
+    return POLICIES.names()
 
 
 def make_schedule(solver: SolverParameter) -> Schedule:
@@ -49,7 +38,7 @@ def make_schedule(solver: SolverParameter) -> Schedule:
     findings = list(schedule_findings(solver))
     if findings:
         raise SolverError(findings)
-    return _POLICIES[solver.lr_policy].read(solver)
+    return POLICIES[solver.lr_policy].read(solver)
 
 
 def schedule_findings(solver: SolverParameter) -> Iterable[Finding]:
@@ -59,11 +48,11 @@ def schedule_findings(solver: SolverParameter) -> Iterable[Finding]:
     known = f"the policies are {', '.join(policy_names())}"
     if not solver.HasField("lr_policy"):
         yield Finding(("lr_policy",), "lr_policy is missing", known)
-    elif solver.lr_policy not in _POLICIES:
-        guess = nearest(solver.lr_policy, _POLICIES)
+    elif solver.lr_policy not in POLICIES:
+        guess = nearest(solver.lr_policy, POLICIES)
         yield Finding(("lr_policy",), f"unknown lr_policy '{solver.lr_policy}'{guess}", known)
     else:
-        for field in _POLICIES[solver.lr_policy].fields:
+        for field in POLICIES[solver.lr_policy].fields:
             finding = _check(solver, field)
             if finding is not None:
                 yield finding

@@ -144,9 +144,7 @@ def test_classes_fill_an_open_num_output(tmp_path: Path) -> None:
     data = classification(tmp_path / "db")
     outcome = start(
         net_of(text),
-        settings_of(
-            tmp_path, tmp_path / "run", labels=None, val_labels=None, val_data=data
-        ).__class__(data, val_data=data, epochs=3.0, out=tmp_path / "run", lr=0.001),
+        RunSettings(data, val_data=data, epochs=3.0, out=tmp_path / "run", lr=0.001),
     )
     assert outcome.notes == (
         'left out of deploy.prototxt, since they need labels: "loss", "accuracy"',

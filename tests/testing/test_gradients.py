@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from protonet.blob import Shape
-from protonet.layers import Layer, register, registry
+from protonet.layers import Layer
 from protonet.layers.base import Reads, Weight
+from protonet.layers.registry import LAYERS
 from protonet.proto.caffe_pb2 import FillerParameter
 from protonet.testing import check_gradients
 
@@ -56,8 +57,9 @@ class Cube(Layer):
 
 @pytest.fixture(autouse=True)
 def cube(monkeypatch: pytest.MonkeyPatch) -> type[Cube]:
-    monkeypatch.setattr(registry, "_LAYERS", dict(registry._LAYERS))
-    return register("Cube")(type("Fresh", (Cube,), {}))
+    fresh = type("Fresh", (Cube,), {"type": "Cube"})
+    monkeypatch.setitem(LAYERS, "Cube", fresh)
+    return fresh
 
 
 def test_a_right_layer_passes() -> None:
