@@ -19,7 +19,7 @@ from protonet.graph.names import AUTOMATIC
 from protonet.graph.plan import Plan, Step
 from protonet.layers.base import shape_text
 from protonet.layers.fillers import fill
-from protonet.proto.caffe_pb2 import NetParameter
+from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -72,7 +72,7 @@ class Net:
         self.seed = seed
         self.dtype = np.dtype(dtype)
         if gradients is None:
-            gradients = not share_memory and (plan.phase == 0 or plan.definition.net.force_backward)
+            gradients = not share_memory and (plan.phase == TRAIN or plan.definition.net.force_backward)
         self.gradients = gradients
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
@@ -117,7 +117,7 @@ class Net:
             for value in self.plan.outputs
         ]
 
-    def blob_in_order(self) -> Iterable[tuple[Step, str, Array]]:
+    def tops_in_order(self) -> Iterable[tuple[Step, str, Array]]:
         """Every top as (step, name, data) in the order of computation, to look for bad values."""
         for step in self.plan.steps:
             for value in step.tops:

@@ -18,7 +18,7 @@ def explain_divergence(net: Net, iteration: int) -> str:
         "or clip_gradients usually help"
     )
     with np.errstate(all="ignore"):
-        for step, name, data in net.blob_in_order():
+        for step, name, data in net.tops_in_order():
             layer = f'layer "{step.name}" ({step.type})'
             bad = [i for i, param in enumerate(step.layer.params) if not _finite(param.data)]
             if bad:

@@ -208,8 +208,8 @@ def test_force_backward_gives_gradients_in_phase_test() -> None:
     np.testing.assert_allclose(net.blobs["data"].diff, expected, rtol=1e-5, atol=1e-9)
 
 
-def test_blobs_in_order_are_every_top() -> None:
-    names = [name for _, name, _ in net_of(SEED).blob_in_order()]
+def test_tops_in_order_are_every_top() -> None:
+    names = [name for _, name, _ in net_of(SEED).tops_in_order()]
     assert names == ["data", "label", "scale", "output", "loss"]
 
 
