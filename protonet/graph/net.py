@@ -72,7 +72,9 @@ class Net:
         self.seed = seed
         self.dtype = np.dtype(dtype)
         if gradients is None:
-            gradients = not share_memory and (plan.phase == TRAIN or plan.definition.net.force_backward)
+            gradients = not share_memory and (
+                plan.phase == TRAIN or plan.definition.net.force_backward
+            )
         self.gradients = gradients
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
