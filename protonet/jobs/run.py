@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import platform
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +19,8 @@ from typing import Any
 import protonet
 from protonet.errors import FormatError, UsageError
 from protonet.formats.atomic import write_atomic
+from protonet.proto.text import Source
+from protonet.train.listeners import read_metrics
 from protonet.train.snapshot import Snapshots
 
 _HASHED = 64 * 2**20
@@ -26,6 +33,7 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.original = path / "original.prototxt"
+        self.original_solver = path / "original_solver.prototxt"
         self.train_val = path / "train_val.prototxt"
         self.solver = path / "solver.prototxt"
         self.deploy = path / "deploy.prototxt"
@@ -35,6 +43,7 @@ class RunDirectory:
         self.log = path / "train.log"
         self.picture = path / "loss.png"
         self.info = path / "run.json"
+        self._made: list[Path] = []
 
     @staticmethod
     def create(out: Path | None, name: str) -> RunDirectory:
@@ -43,22 +52,16 @@ class RunDirectory:
         Raises:
             UsageError: when ``out`` exists and is not empty, or cannot be made.
         """
-        if out is not None:
+        try:
+            if out is None:
+                return _unique(Path("runs"), name)
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
                 raise UsageError(f"{out}: exists already; choose another --out, or --resume it")
-            path = out
-        else:
-            stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-            path = Path("runs") / f"{name}-{stamp}"
-            for number in range(2, 1000):
-                if not path.exists():
-                    break
-                path = Path("runs") / f"{name}-{stamp}-{number}"
-        try:
-            path.mkdir(parents=True, exist_ok=True)
+            run = RunDirectory(out)
+            run._make()
         except OSError as error:
-            raise UsageError(f"{path}: cannot be made: {error.strerror}") from error
-        return RunDirectory(path)
+            raise UsageError(f"{error.filename}: cannot be made: {error.strerror}") from error
+        return run
 
     @staticmethod
     def open(path: Path) -> RunDirectory:
@@ -71,8 +74,40 @@ class RunDirectory:
         if not path.exists():
             raise UsageError(f"{path}: there is no such run directory")
         if not run.info.exists():
-            raise UsageError(f"{path}: is no run directory: it has no run.json")
+            raise UsageError(
+                f"{path}: is no run directory: it has no run.json "
+                "(it is written when a run is about to begin)"
+            )
         return run
+
+    def discard(self) -> None:
+        """Remove what ``create`` made, and all that has been put there since."""
+        for entry in self.path.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+        for folder in self._made:
+            with suppress(OSError):  # something else is in it by now
+                folder.rmdir()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training this run; a killed process holds nothing.
+
+        Raises:
+            UsageError: when another process trains it.
+        """
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise UsageError(f"{self.path}: another process is training this run") from None
+        try:
+            yield
+        finally:
+            os.close(handle)
 
     def read(self) -> dict[str, Any]:
         """What run.json holds.
@@ -81,7 +116,7 @@ class RunDirectory:
             FormatError: when it is damaged.
         """
         try:
-            info = json.loads(self.info.read_text())
+            info = json.loads(self.info.read_text(encoding="utf-8"))
         except ValueError as error:
             raise FormatError(f"{self.info}: damaged: {error}") from error
         if not isinstance(info, dict) or "kind" not in info:
@@ -98,6 +133,63 @@ class RunDirectory:
         """Where the run's snapshots are."""
         info = self.read()
         return Snapshots(self.path / info["prefix"], info.get("hdf5", False))
+
+    def iterations(self) -> list[int]:
+        """The iterations of the run's whole snapshots, ascending.
+
+        Snapshots of a solver file lie in a folder that other runs may write to: there only those
+        count that this run's metrics tell of.
+        """
+        snapshots = self.snapshots()
+        found = snapshots.complete()
+        if snapshots.prefix.parent == self.path:
+            return found
+        lines = read_metrics(self.metrics)
+        own = {line["iteration"] for line in lines if line["event"] == "snapshotted"}
+        return [iteration for iteration in found if iteration in own]
+
+    def class_names(self) -> list[str] | None:
+        """The lines of labels.txt; None for a run without one."""
+        return read_class_names(self.labels) if self.labels.exists() else None
+
+    def _make(self) -> None:
+        """Make the folder and those above it that are missing, innermost first in ``_made``."""
+        missing = []
+        folder = self.path
+        while not folder.exists():
+            missing.append(folder)
+            folder = folder.parent
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._made = missing
+
+
+def _unique(folder: Path, name: str) -> RunDirectory:
+    """A new directory named by the time, with a number where that is taken."""
+    stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    number = 1
+    while True:
+        run = RunDirectory(folder / (stem if number == 1 else f"{stem}-{number}"))
+        outside = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            run.path.mkdir()  # fails where another process was faster
+        except FileExistsError:
+            number += 1
+            continue
+        run._made = [run.path, folder] if outside else [run.path]
+        return run
+
+
+def read_class_names(path: Path) -> list[str]:
+    """The names of classes in a text file, one a line; empty lines at its end do not count.
+
+    Raises:
+        FormatError: when it is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}: expected a text, one class name a line: {error}") from error
 
 
 def versions() -> dict[str, Any]:
@@ -116,7 +208,7 @@ def versions() -> dict[str, Any]:
 def fingerprint(path: Path) -> dict[str, Any]:
     """Path, size and SHA-256 of a file or an LMDB, to see later whether it is still the same.
 
-    Of a file above 64 MiB the first and the last 32 MiB are hashed.
+    Of a file above 64 MiB the first and the last 32 MiB are hashed; ``hashed`` is how many bytes.
     """
     file = path / "data.mdb" if path.is_dir() else path
     size = file.stat().st_size
@@ -128,4 +220,19 @@ def fingerprint(path: Path) -> dict[str, Any]:
             digest.update(stream.read(_HASHED // 2))
             stream.seek(size - _HASHED // 2)
             digest.update(stream.read())
-    return {"path": str(path.resolve()), "bytes": size, "sha256": digest.hexdigest()}
+    return {
+        "path": str(path.resolve()),
+        "bytes": size,
+        "hashed": min(size, _HASHED),
+        "sha256": digest.hexdigest(),
+    }
+
+
+def fingerprint_text(source: Source) -> dict[str, Any]:
+    """Name, size and SHA-256 of a text as it was given."""
+    data = source.text.encode()
+    return {
+        "path": source.name,
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }

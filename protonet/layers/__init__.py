@@ -7,9 +7,12 @@ from protonet.errors import LayerError
 from protonet.layers import (  # noqa: F401  (imported so that they register their types)
     activations,
     common,
+    convolution,
     inputs,
     losses,
+    pooling,
     reshaping,
+    sliding,
     softmax,
     utility,
 )

@@ -99,12 +99,12 @@ def check_steady(
     bottoms: Sequence[np.ndarray],
     *,
     phase: int = TRAIN,
-    limit: int = 100_000,
+    limit: int = 150_000,
 ) -> None:
     """Check that a pass after the first allocates at most ``limit`` bytes at any moment.
 
-    That is room for views and for the fixed buffers in which NumPy converts between types; the
-    bottoms should be larger.
+    That is room for views and for the fixed buffers of up to 32 KB in which NumPy converts
+    between types, a few at once; the bottoms should be larger.
     """
     harness = LayerHarness(layer, bottoms, phase=phase)
     trained = any(dbottom is not None for dbottom in harness.dbottoms)

@@ -1,0 +1,247 @@
+"""Pooling: the greatest, the mean, or a random value of each window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.errors import LayerError
+from protonet.kernels.windows import Windows
+from protonet.layers.base import Layer, shape_text
+from protonet.layers.registry import register
+from protonet.proto.caffe_pb2 import PoolingParameter
+
+_PARAM = "pooling_param"
+_LOWEST = -float(np.finfo(np.float32).max)
+
+
+@register("Pooling")
+class Pooling(Layer):
+    """MAX: y = max of the window, dx = dy where the maximum was (the first wins);
+    AVE: y = sum / size, dx = dy / size, where size counts padding up to the padded border;
+    STOCHASTIC: in TRAIN a value drawn with probability x / sum x, in TEST sum x^2 / sum x.
+
+    Bottom:
+        0: x, N x C x H x W.
+    Top:
+        0: y, N x C x out x out with out = ceil((i + 2 pad - kernel) / stride) + 1, less 1 where
+        the last window would begin in the padding; floor with round_mode: FLOOR.
+        1 (optional, MAX): the place of each maximum in its plane, counted from 0.
+    Params:
+        none.
+    Spec:
+        pooling_param: pool (MAX), kernel_size or kernel_h and kernel_w, stride (1), pad (0),
+        global_pooling, round_mode (CEIL); ceil_mode: false is round_mode: FLOOR. engine is
+        accepted and makes no difference.
+    Raises:
+        LayerError: without a kernel, for a mixture of forms, a pad that reaches the kernel, or
+        global_pooling with kernel, pad or stride.
+    Differs:
+        STOCHASTIC works on the CPU too, and gives no gradient in TEST.
+    """
+
+    tops = (1, 2)
+    backward_reads = frozenset()
+
+    def setup(self) -> None:
+        param = self.spec.pooling_param
+        self.method = param.pool
+        stochastic = self.method == PoolingParameter.STOCHASTIC
+        if stochastic and not self.training:
+            self.no_gradient = frozenset({0})
+        for name in ("kernel", "stride", "pad"):
+            listed = "kernel_size" if name == "kernel" else name
+            single = [part for part in "hw" if param.HasField(f"{name}_{part}")]
+            if single and param.HasField(listed):
+                raise LayerError(
+                    f"{listed} and {name}_{single[0]} are both given; give one of the two forms",
+                    (_PARAM, f"{name}_{single[0]}"),
+                )
+        self.kernel, self.stride, self.pad = (
+            self._pair("kernel", "kernel_size"),
+            self._pair("stride", "stride"),
+            self._pair("pad", "pad"),
+        )
+        if param.global_pooling:
+            if any(self.kernel):
+                raise LayerError("global_pooling takes its kernel from the bottom", (_PARAM,))
+            if self.pad != (0, 0) or self.stride != (1, 1):
+                raise LayerError("global_pooling needs pad 0 and stride 1", (_PARAM,))
+        elif not all(self.kernel):
+            raise LayerError("pooling_param needs a kernel_size above 0", (_PARAM, "kernel_size"))
+        elif any(p >= k for p, k in zip(self.pad, self.kernel, strict=True)):
+            raise LayerError(
+                f"pad {shape_text(self.pad)} must be below the kernel, {shape_text(self.kernel)}",
+                (_PARAM, "pad"),
+            )
+        if stochastic and any(self.pad):
+            raise LayerError("STOCHASTIC pooling takes no pad", (_PARAM, "pad"))
+        if not all(self.stride):
+            raise LayerError("stride must be above 0", (_PARAM, "stride"))
+        if len(self.spec.top) > 1 and self.method != PoolingParameter.MAX:
+            raise LayerError("only MAX pooling has a second top, the mask", ("top", 1))
+
+    def _pair(self, name: str, listed: str) -> tuple[int, int]:
+        """A setting for height and width, in whichever form it is given."""
+        param = self.spec.pooling_param
+        if param.HasField(f"{name}_h") or param.HasField(f"{name}_w"):
+            return getattr(param, f"{name}_h"), getattr(param, f"{name}_w")
+        return getattr(param, listed), getattr(param, listed)
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        shape = shapes[0]
+        if len(shape) != 4:
+            raise LayerError(
+                f"expected a bottom of 4 axes, N x C x H x W, got {shape_text(shape)}",
+                ("bottom", 0),
+            )
+        windows = self._windows_over(shape[2:])
+        return [(*shape[:2], *windows.outputs)] * len(self.spec.top)
+
+    def _windows_over(self, spatial: Shape) -> Windows:
+        """The windows over a plane."""
+        param = self.spec.pooling_param
+        kernel = spatial if param.global_pooling else self.kernel
+        down = param.round_mode == PoolingParameter.FLOOR
+        if param.HasField("ceil_mode"):
+            down = not param.ceil_mode
+        outputs = []
+        for i, k, s, p in zip(spatial, kernel, self.stride, self.pad, strict=True):
+            room = i + 2 * p - k
+            if room < 0:
+                raise LayerError(
+                    f"a kernel of {shape_text(kernel)} (pad {shape_text(self.pad)}) does not fit "
+                    f"a plane of {shape_text(spatial)}",
+                    ("bottom", 0),
+                )
+            out = (room // s if down else -(-room // s)) + 1
+            if p and (out - 1) * s >= i + p:
+                out -= 1
+            outputs.append(out)
+        return Windows(spatial, kernel, self.stride, self.pad, (1, 1), tuple(outputs))
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        shape = shapes[0]
+        self._windows = windows = self._windows_over(shape[2:])
+        top = (*shape[:2], *windows.outputs)
+        (rows, columns), width = windows.outputs, shape[3]
+        starts = [
+            np.arange(out) * s - p
+            for out, s, p in zip(windows.outputs, windows.stride, windows.pad, strict=True)
+        ]
+        self._values = self.scratch(top)
+        self._hits, self._free = self.scratch(top, bool), self.scratch(top, bool)
+        if self.method == PoolingParameter.AVE:
+            ends = [
+                np.minimum(start + k, i + p)
+                for start, k, i, p in zip(
+                    starts, windows.kernel, shape[2:], windows.pad, strict=True
+                )
+            ]
+            sizes = np.outer(ends[0] - starts[0], ends[1] - starts[1])
+            self._shares = self.scratch((rows, columns))
+            self.device.put(1.0 / sizes, self._shares)
+            return
+        self._places = self.scratch(top, np.int32)
+        self._place = self.scratch((rows, columns), np.int32)
+        self._corner = self.scratch((rows, columns), np.int32)
+        self.device.put((starts[0][:, None] * width + starts[1]).astype(np.int32), self._corner)
+        self._numbers = self.scratch(top, np.float32)
+        self._sums = self.scratch(top)
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        x, y = bottoms[0], tops[0]
+        if self.method == PoolingParameter.AVE:
+            self._sum(x, y)
+            self.xp.multiply(y, self._shares, out=y)
+        elif self.method == PoolingParameter.MAX:
+            self._maximum(x, y)
+            if len(tops) > 1:
+                tops[1][...] = self._places
+        elif self.training:
+            self._draw(x, y)
+        else:
+            self._weigh(x, y)
+
+    def _each(self) -> list[tuple[int, tuple[slice, ...], tuple[slice, ...]]]:
+        """For each place of the kernel: its offset in a plane, and the slices of y and x."""
+        width, whole = self._windows.inputs[1], (slice(None), slice(None))
+        return [
+            (k[0] * width + k[1], (*whole, *outs), (*whole, *ins))
+            for k, outs, ins in self._windows.places
+        ]
+
+    def _sum(self, x: Array, y: Array) -> None:
+        y.fill(0)
+        for _, outs, ins in self._each():
+            part = y[outs]
+            self.xp.add(part, x[ins], out=part)
+
+    def _maximum(self, x: Array, y: Array) -> None:
+        y.fill(_LOWEST)
+        self._places.fill(-1)
+        for offset, outs, ins in self._each():
+            hits = self._hits[outs]
+            self.xp.greater(x[ins], y[outs], out=hits)
+            self._take(offset, outs, x[ins], y, hits)
+
+    def _take(self, offset: int, outs: tuple[slice, ...], x: Array, y: Array, hits: Array) -> None:
+        """Where there is a hit, take the value and remember its place."""
+        place = self._place[outs[2:]]
+        self.xp.add(self._corner[outs[2:]], offset, out=place)
+        self.xp.copyto(y[outs], x, where=hits)
+        self.xp.copyto(self._places[outs], place, where=hits)
+
+    def _draw(self, x: Array, y: Array) -> None:
+        """The value at which the running sum first reaches a random share of the sum."""
+        xp, sums, share = self.xp, self._sums, self._values
+        self._sum(x, sums)
+        self.random.uniform(self._numbers)
+        xp.multiply(sums, self._numbers, out=share)
+        sums.fill(0)
+        self._places.fill(-1)
+        y.fill(0)
+        for offset, outs, ins in self._each():
+            part, hits = sums[outs], self._hits[outs]
+            xp.add(part, x[ins], out=part)
+            xp.greater_equal(part, share[outs], out=hits)
+            xp.less(self._places[outs], 0, out=self._free[outs])
+            xp.logical_and(hits, self._free[outs], out=hits)
+            self._take(offset, outs, x[ins], y, hits)
+
+    def _weigh(self, x: Array, y: Array) -> None:
+        """Sum x^2 / sum x; 0 where the sum is 0."""
+        xp, sums = self.xp, self._sums
+        self._sum(x, sums)
+        y.fill(0)
+        for _, outs, ins in self._each():
+            part, square = y[outs], self._values[outs]
+            xp.multiply(x[ins], x[ins], out=square)
+            xp.add(part, square, out=part)
+        xp.maximum(sums, float(np.finfo(np.float32).tiny), out=sums)
+        xp.divide(y, sums, out=y)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        xp, dy, dx = self.xp, dtops[0], dbottoms[0]
+        if dx is None:
+            return
+        dx.fill(0)
+        if self.method == PoolingParameter.AVE:
+            xp.multiply(dy, self._shares, out=self._values)
+        for offset, outs, ins in self._each():
+            part, value = dx[ins], self._values[outs]
+            if self.method != PoolingParameter.AVE:
+                place, hits = self._place[outs[2:]], self._hits[outs]
+                xp.add(self._corner[outs[2:]], offset, out=place)
+                xp.equal(self._places[outs], place, out=hits)
+                value.fill(0)
+                xp.copyto(value, dy[outs], where=hits)
+            xp.add(part, value, out=part)

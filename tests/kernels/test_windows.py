@@ -1,0 +1,71 @@
+"""Windows: every place of every axis, and the transpose."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from protonet.kernels.windows import Windows, spread, window_outputs
+
+GEOMETRIES = [
+    ((5, 7), (3, 2), (1, 1), (0, 0), (1, 1)),
+    ((5, 7), (3, 2), (2, 3), (1, 1), (1, 2)),
+    ((4, 5, 6), (2, 3, 1), (1, 2, 3), (1, 0, 2), (2, 1, 1)),
+    ((6,), (4,), (2,), (3,), (1,)),
+    ((2, 2), (2, 2), (1, 1), (3, 0), (1, 1)),
+]
+
+
+def windows_of(geometry: tuple[tuple[int, ...], ...]) -> Windows:
+    return Windows(*geometry, window_outputs(*geometry))
+
+
+def unrolled(windows: Windows, x: np.ndarray) -> np.ndarray:
+    """The definition, value by value."""
+    columns = np.zeros((len(x), *windows.kernel, *windows.outputs))
+    for k in product(*map(range, windows.kernel)):
+        for o in product(*map(range, windows.outputs)):
+            place = [
+                b * s - p + a * d
+                for a, b, s, p, d in zip(
+                    k, o, windows.stride, windows.pad, windows.dilation, strict=True
+                )
+            ]
+            if all(0 <= i < n for i, n in zip(place, windows.inputs, strict=True)):
+                columns[(slice(None), *k, *o)] = x[(slice(None), *place)]
+    return columns
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_unroll_is_its_definition(geometry: tuple[tuple[int, ...], ...]) -> None:
+    windows = windows_of(geometry)
+    x = np.random.default_rng(0).standard_normal((3, *windows.inputs))
+    columns = np.zeros((3, *windows.kernel, *windows.outputs))
+    windows.unroll(x, columns)
+    np.testing.assert_array_equal(columns, unrolled(windows, x))
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_roll_is_the_transpose_of_unroll(geometry: tuple[tuple[int, ...], ...]) -> None:
+    windows = windows_of(geometry)
+    generator = np.random.default_rng(1)
+    x = generator.standard_normal((3, *windows.inputs))
+    columns = generator.standard_normal((3, *windows.kernel, *windows.outputs))
+    back = np.full_like(x, 9)
+    windows.roll(np, columns, back)
+    np.testing.assert_allclose((back * x).sum(), (columns * unrolled(windows, x)).sum())
+
+
+def test_only_a_kernel_of_one_that_sees_everything_is_the_identity() -> None:
+    assert windows_of(((5, 7), (1, 1), (1, 1), (0, 0), (1, 1))).is_identity
+    assert not windows_of(((5, 7), (1, 1), (2, 1), (0, 0), (1, 1))).is_identity
+    assert not windows_of(((5, 7), (1, 2), (1, 1), (0, 0), (1, 1))).is_identity
+    assert not windows_of(((5, 7), (1, 1), (1, 1), (1, 1), (1, 1))).is_identity
+
+
+def test_spread() -> None:
+    assert spread([], 3, 7) == (7, 7, 7)
+    assert spread([2], 3, 7) == (2, 2, 2)
+    assert spread([2, 3, 4], 3, 7) == (2, 3, 4)

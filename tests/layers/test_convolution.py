@@ -1,0 +1,57 @@
+"""Convolution and its kin: edges and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protonet.errors import LayerError
+from protonet.testing import LayerHarness
+
+X = (2, 6, 5, 7)
+
+
+def harness(text: str, *bottoms: tuple[int, ...], kind: str = "Convolution") -> LayerHarness:
+    shapes = bottoms if bottoms else (X,)
+    values = [np.random.default_rng(i).standard_normal(s) for i, s in enumerate(shapes)]
+    return LayerHarness(f'type: "{kind}" convolution_param {{ {text} }}', values)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "path"),
+    [
+        ("kernel_size: 3", "needs num_output above 0", "num_output"),
+        ("num_output: 4 kernel_size: 3 group: 4", "group 4 must divide the 6 channels", "group"),
+        ("num_output: 4 kernel_size: 3 group: 0", "group 0 must divide", "group"),
+    ],
+)
+def test_what_is_refused(text: str, message: str, path: str) -> None:
+    with pytest.raises(LayerError, match=message) as caught:
+        harness(text)
+    assert caught.value.path == ("convolution_param", path)
+
+
+def test_deconvolution_refuses_a_pad_that_leaves_nothing() -> None:
+    with pytest.raises(LayerError, match="pad 9x9 leaves nothing"):
+        harness("num_output: 2 kernel_size: 2 pad: 9", kind="Deconvolution")
+
+
+def test_depthwise_outputs_are_a_multiple_of_the_channels() -> None:
+    with pytest.raises(LayerError, match="num_output 8 must be a multiple of the 6 channels"):
+        harness("num_output: 8 kernel_size: 3", kind="DepthwiseConvolution")
+
+
+def test_two_bottoms_share_one_weight() -> None:
+    run = harness("num_output: 3 kernel_size: 2", X, X)
+    assert [param.shape for param in run.layer.params] == [(3, 6, 2, 2), (3,)]
+    assert len(run.layer.infer([X, X])) == 2
+
+
+def test_a_kernel_as_large_as_the_image_is_an_inner_product() -> None:
+    run = harness("num_output: 3 kernel_h: 5 kernel_w: 7")
+    generator = np.random.default_rng(5)
+    run.set_params([generator.standard_normal(p.shape) for p in run.layer.params])
+    run.forward()
+    weight, bias = (param.data for param in run.layer.params)
+    expected = run.bottoms[0].reshape(2, -1) @ weight.reshape(3, -1).T + bias
+    np.testing.assert_allclose(run.tops[0].reshape(2, 3), expected, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,88 @@
+"""Pooling: shapes, edges, chance, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protonet.errors import LayerError
+from protonet.proto.caffe_pb2 import TEST, TRAIN
+from protonet.testing import LayerHarness
+
+X = (2, 3, 5, 7)
+
+
+def harness(text: str, x: np.ndarray | None = None, phase: int = TRAIN) -> LayerHarness:
+    if x is None:
+        x = np.random.default_rng(0).standard_normal(X)
+    tops = 'top: "y" top: "mask"' if "mask" in text else 'top: "y"'
+    text = text.replace("mask", "")
+    return LayerHarness(
+        f'type: "Pooling" bottom: "x" {tops} pooling_param {{ {text} }}', [x], phase=phase
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("kernel_size: 2 stride: 2", (3, 4)),
+        ("kernel_size: 2 stride: 2 round_mode: FLOOR", (2, 3)),
+        ("kernel_size: 2 stride: 2 ceil_mode: false", (2, 3)),
+        ("kernel_size: 2 stride: 2 ceil_mode: true", (3, 4)),
+        ("kernel_size: 2 stride: 3 pad: 1", (2, 3)),
+        ("global_pooling: true", (1, 1)),
+        ("kernel_h: 5 kernel_w: 1 stride_h: 1 stride_w: 4", (1, 3)),
+    ],
+)
+def test_shapes(text: str, expected: tuple[int, int]) -> None:
+    assert harness(text).tops[0].shape == (2, 3, *expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "needs a kernel_size above 0"),
+        ("kernel_size: 2 kernel_w: 3", "kernel_size and kernel_w are both given"),
+        ("kernel_size: 2 pad: 2", "pad 2x2 must be below the kernel, 2x2"),
+        ("kernel_size: 2 stride: 0", "stride must be above 0"),
+        ("kernel_size: 9", "a kernel of 9x9 .* does not fit a plane of 5x7"),
+        ("global_pooling: true kernel_size: 2", "global_pooling takes its kernel"),
+        ("global_pooling: true stride: 2", "global_pooling needs pad 0 and stride 1"),
+        ("pool: STOCHASTIC kernel_size: 3 pad: 1", "STOCHASTIC pooling takes no pad"),
+        ("pool: AVE kernel_size: 3 mask", "only MAX pooling has a second top"),
+    ],
+)
+def test_what_is_refused(text: str, message: str) -> None:
+    with pytest.raises(LayerError, match=message):
+        harness(text)
+
+
+def test_three_axes_are_refused() -> None:
+    with pytest.raises(LayerError, match="expected a bottom of 4 axes, N x C x H x W, got 2x3x5"):
+        harness("kernel_size: 2", np.zeros((2, 3, 5)))
+
+
+def test_the_first_of_equal_maxima_wins() -> None:
+    run = harness("kernel_size: 2 mask", np.ones((1, 1, 2, 3)))
+    run.forward()
+    np.testing.assert_array_equal(run.tops[1].ravel(), [0, 1])
+
+
+def test_stochastic_pooling_draws_by_value() -> None:
+    x = np.zeros((1, 1, 200, 200))
+    x[..., ::2, ::2], x[..., 1::2, 1::2] = 1, 3
+    run = harness("pool: STOCHASTIC kernel_size: 2 stride: 2", x)
+    run.forward()
+    values = run.tops[0].ravel()
+    assert set(values) == {1, 3}
+    assert abs((values == 3).mean() - 0.75) < 0.02
+
+
+def test_stochastic_pooling_weighs_in_test() -> None:
+    x = np.array([1.0, 3.0, 0.0, 0.0]).reshape(1, 1, 2, 2)
+    run = harness("pool: STOCHASTIC kernel_size: 2", x, TEST)
+    run.forward()
+    assert run.tops[0].item() == pytest.approx(10 / 4)
+    zero = harness("pool: STOCHASTIC kernel_size: 2", np.zeros((1, 1, 2, 2)), TEST)
+    zero.forward()
+    assert zero.tops[0].item() == 0
