@@ -11,6 +11,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     inputs,
     losses,
     pooling,
+    recurrent,
     reshaping,
     sliding,
     softmax,

@@ -175,9 +175,13 @@ def test_layers_compute_what_caffe_computed(folder: Path) -> None:
     check_golden(folder)
 
 
+RECURRENT = {"LSTM", "LSTMUnit", "RNN"}
+"""Layers that need marks of 0 and 1 in the middle: test_recurrent.py holds them to the same."""
+
+
 def test_no_layer_is_left_out() -> None:
     with_bottoms = {name for name in layer_types() if layer_class(name).bottoms != (0, 0)}
-    assert {case.type for case in [*CASES, *METRICS]} == with_bottoms
+    assert {case.type for case in [*CASES, *METRICS]} == with_bottoms - RECURRENT
     assert with_bottoms - FORKS <= {path.name for path in GOLDEN.iterdir()}
     can_be = {case.type for case in CASES if case.in_place}
     assert {name for name in with_bottoms if layer_class(name).in_place} == can_be

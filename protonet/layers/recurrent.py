@@ -1,0 +1,395 @@
+"""Recurrent layers: LSTM, RNN, and LSTMUnit, one step of an LSTM."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from protonet.blob import Array, Param, Shape
+from protonet.errors import LayerError
+from protonet.kernels.lstm import lstm_step, lstm_step_gradient
+from protonet.layers.base import Layer, Reads, Weight, shape_text
+from protonet.layers.fillers import filled_weight
+from protonet.layers.registry import register
+
+_PARAM = "recurrent_param"
+
+
+class Recurrent(Layer):
+    """What LSTM and RNN share: sequences of T steps of N streams, static input, hidden state.
+
+    ``hidden`` is how many state arrays go from step to step, ``gates`` how many sums a step makes
+    for each output. The state at the end of a pass is where the next one begins, unless
+    ``expose_hidden`` makes it bottoms and tops.
+    """
+
+    bottoms = (2, 5)
+    tops = (1, 3)
+    no_gradient = frozenset({1})
+    backward_reads = frozenset({Reads.BOTTOMS})
+    hidden: ClassVar[int]
+    gates: ClassVar[int]
+
+    def setup(self) -> None:
+        param = self.spec.recurrent_param
+        if not param.num_output:
+            raise LayerError(f"{_PARAM} needs num_output above 0", (_PARAM, "num_output"))
+        self.outputs = int(param.num_output)
+        self._exposed = self.hidden if param.expose_hidden else 0
+        least = 2 + self._exposed
+        found = len(self.spec.bottom)
+        if found not in (least, least + 1):
+            raise LayerError(
+                f"expected {least} bottoms, or {least + 1} with a static input, got {found}"
+            )
+        if len(self.spec.top) != 1 + self._exposed:
+            raise LayerError(f"expected {1 + self._exposed} top(s), got {len(self.spec.top)}")
+        self._static = found > least
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        x, cont = shapes[:2]
+        if len(x) < 2:
+            raise LayerError(f"expected steps x streams x ..., got {shape_text(x)}", ("bottom", 0))
+        if cont != x[:2]:
+            raise LayerError(
+                f"expected {shape_text(x[:2])} for the continuation marks, got {shape_text(cont)}",
+                ("bottom", 1),
+            )
+        state = (1, x[1], self.outputs)
+        if self._static and shapes[2][:1] != (x[1],):
+            raise LayerError(
+                f"expected a static input for each of {x[1]} streams, got {shape_text(shapes[2])}",
+                ("bottom", 2),
+            )
+        first = 2 + self._static
+        for place, shape in enumerate(shapes[first:], first):
+            if shape != state:
+                raise LayerError(
+                    f"expected a state of {shape_text(state)}, got {shape_text(shape)}",
+                    ("bottom", place),
+                )
+        return [(*x[:2], self.outputs), *[state] * self._exposed]
+
+    def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
+        rows = self.gates * self.outputs
+        weights = [self._weight((rows, math.prod(shapes[0][2:]))), self._bias(rows)]
+        if self._static:
+            weights.append(self._weight((rows, math.prod(shapes[2][1:]))))
+        return [*weights, self._weight((rows, self.outputs))]
+
+    def _weight(self, shape: Shape) -> Weight:
+        filler = self.spec.recurrent_param.weight_filler
+        return filled_weight(shape, filler, (_PARAM, "weight_filler"))
+
+    def _bias(self, count: int) -> Weight:
+        filler = self.spec.recurrent_param.bias_filler
+        return filled_weight((count,), filler, (_PARAM, "bias_filler"))
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._steps, self._streams = shapes[0][:2]
+        rows = self.gates * self.outputs
+        steps = (self._steps, self._streams)
+        self._acts = self.scratch((*steps, rows))
+        self._dacts = self.scratch((*steps, rows))
+        self._before = self.scratch((*steps, self.outputs))
+        self._states = [
+            self.device.zeros((self._steps + 1, self._streams, self.outputs), self.dtype)
+            for _ in range(self.hidden)
+        ]
+        self._carried = [self.scratch((self._streams, self.outputs)) for _ in range(self.hidden)]
+        self._part = self.scratch((self._streams, self.outputs))
+        self._recurred = self.scratch((self._streams, rows))
+        self._still = self.scratch((self._streams, rows))
+        self._grown = [self.scratch(param.shape) for param in self.params]
+
+    def begin(self, bottoms: Sequence[Array]) -> None:
+        """The sums of the gates as far as the input decides them, and the states at the start."""
+        xp = self.xp
+        x = bottoms[0].reshape(self._steps * self._streams, -1)
+        acts = self._acts.reshape(len(x), -1)
+        xp.matmul(x, self.params[0].data.T, out=acts)
+        xp.add(acts, self.params[1].data, out=acts)
+        if self._static:
+            static = bottoms[2].reshape(self._streams, -1)
+            xp.matmul(static, self.params[2].data.T, out=self._still)
+            xp.add(self._acts, self._still, out=self._acts)
+        given = bottoms[2 + self._static :]
+        for place, states in enumerate(self._states):
+            states[0] = given[place][0] if self._exposed else states[self._steps]
+
+    def recur(self, step: int, cont: Array, weight: Array) -> None:
+        """Add what the hidden values of the step before contribute, where they go on."""
+        xp, before = self.xp, self._before[step]
+        xp.multiply(self._states[0][step], cont, out=before)
+        xp.matmul(before, weight.T, out=self._recurred)
+        xp.add(self._acts[step], self._recurred, out=self._acts[step])
+
+    def end(self, tops: Sequence[Array]) -> None:
+        """Give the last states to the tops that want them."""
+        for top, states in zip(tops[1:], self._states, strict=False):
+            top[0] = states[self._steps]
+
+    def learn(
+        self, bottoms: Sequence[Array], dbottoms: Sequence[Array | None], weight: Param
+    ) -> None:
+        """From the gradients of all sums: those of the input, its parameters, and ``weight``."""
+        xp, rows = self.xp, self._steps * self._streams
+        x, dacts = bottoms[0].reshape(rows, -1), self._dacts.reshape(rows, -1)
+        self.grow(0, dacts, x)
+        self.grow_bias(1, dacts)
+        self.grow(self.params.index(weight), dacts, self._before.reshape(rows, -1))
+        if dbottoms[0] is not None:
+            xp.matmul(dacts, self.params[0].data, out=dbottoms[0].reshape(rows, -1))
+        if self._static:
+            xp.sum(self._dacts, axis=0, out=self._still)
+            self.grow(2, self._still, bottoms[2].reshape(self._streams, -1))
+            if dbottoms[2] is not None:
+                dstatic = dbottoms[2].reshape(self._streams, -1)
+                xp.matmul(self._still, self.params[2].data, out=dstatic)
+        for dx, carried in zip(dbottoms[2 + self._static :], self._carried, strict=False):
+            if dx is not None:
+                dx[0] = carried
+
+    def grow(self, place: int, dy: Array, x: Array) -> None:
+        """Add dy^T x to the gradient of a weight."""
+        param, grown = self.params[place], self._grown[place]
+        if param.wanted:
+            self.xp.matmul(dy.T, x, out=grown)
+            self.xp.add(param.diff, grown, out=param.diff)
+
+    def grow_bias(self, place: int, dy: Array) -> None:
+        """Add the sum of dy's rows to the gradient of a bias."""
+        param, grown = self.params[place], self._grown[place]
+        if param.wanted:
+            self.xp.sum(dy, axis=0, out=grown)
+            self.xp.add(param.diff, grown, out=param.diff)
+
+    def state(self) -> dict[str, Any]:
+        if self._exposed:
+            return {}
+        last = [self.device.get(states[self._steps]) for states in self._states]
+        return {"hidden": [base64.b64encode(array.tobytes()).decode() for array in last]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for states, text in zip(self._states, state["hidden"], strict=True):
+            host = np.frombuffer(base64.b64decode(text), states.dtype)
+            self.device.put(host, states[self._steps])
+
+
+@register("LSTM")
+class LSTM(Recurrent):
+    """At each step: i, f, o = sigmoid and g = tanh of W_x x + b + W_h (cont h), c = cont f c + i g,
+    h = o tanh(c).
+
+    Bottom:
+        0: x, T x N x ..., T steps of N streams.
+        1: cont, T x N: 0 where a sequence begins, else 1. No gradient.
+        2 (optional): x_static, N x ..., added at every step through a weight of its own.
+        then, with expose_hidden: h_0 and c_0, 1 x N x D.
+    Top:
+        0: h of every step, T x N x D.
+        then, with expose_hidden: h_T and c_T, 1 x N x D.
+    Params:
+        0: W_x, 4 D x I, gates in the order i, f, o, g.
+        1: b, 4 D.
+        2 (with a static input): W_static, 4 D x S.
+        last: W_h, 4 D x D.
+    Spec:
+        recurrent_param: num_output (D), weight_filler, bias_filler, expose_hidden (false).
+    Raises:
+        LayerError: without num_output, or for bottoms that do not fit together.
+    Differs:
+        debug_info has no effect. The state goes from one pass to the next, as in Caffe, and is
+        part of a snapshot.
+    """
+
+    hidden = 2
+    gates = 4
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        super().build(shapes)
+        self._tanh = self.scratch((self._steps, self._streams, self.outputs))
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        self.begin(bottoms)
+        h, c = self._states
+        cont = bottoms[1].reshape(self._steps, self._streams, 1)
+        for t in range(self._steps):
+            self.recur(t, cont[t], self.params[-1].data)
+            lstm_step(self.xp, cont[t], c[t], self._acts[t], c[t + 1], self._tanh[t], h[t + 1])
+        tops[0][...] = h[1:]
+        self.end(tops)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        xp, (dh, dc), weight = self.xp, self._carried, self.params[-1]
+        cont = bottoms[1].reshape(self._steps, self._streams, 1)
+        for carried, given in zip((dh, dc), dtops[1:] or (0.0, 0.0), strict=True):
+            carried[...] = given[0] if self._exposed else given
+        for t in range(self._steps - 1, -1, -1):
+            xp.add(dh, dtops[0][t], out=dh)
+            c, acts, tanh = self._states[1][t], self._acts[t], self._tanh[t]
+            lstm_step_gradient(xp, c, acts, tanh, dc, dh, self._dacts[t], dc, self._part)
+            xp.matmul(self._dacts[t], weight.data, out=dh)
+            xp.multiply(dh, cont[t], out=dh)
+        self.learn(bottoms, dbottoms, weight)
+
+
+@register("RNN")
+class RNN(Recurrent):
+    """At each step: h = tanh(W_x x + b + W_h (cont h)), y = tanh(W_y h + b_y).
+
+    Bottom:
+        0: x, T x N x ..., T steps of N streams.
+        1: cont, T x N: 0 where a sequence begins, else 1. No gradient.
+        2 (optional): x_static, N x ..., added at every step through a weight of its own.
+        then, with expose_hidden: h_0, 1 x N x D.
+    Top:
+        0: y of every step, T x N x D.
+        then, with expose_hidden: h_T, 1 x N x D.
+    Params:
+        0: W_x, D x I.
+        1: b, D.
+        2 (with a static input): W_static, D x S.
+        then: W_h, D x D; W_y, D x D; b_y, D.
+    Spec:
+        recurrent_param: num_output (D), weight_filler, bias_filler, expose_hidden (false).
+    Raises:
+        LayerError: without num_output, or for bottoms that do not fit together.
+    Differs:
+        debug_info has no effect. The state goes from one pass to the next, as in Caffe, and is
+        part of a snapshot.
+    """
+
+    hidden = 1
+    gates = 1
+    backward_reads = frozenset({Reads.BOTTOMS, Reads.TOPS})
+
+    def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
+        output = [self._weight((self.outputs, self.outputs)), self._bias(self.outputs)]
+        return [*super().declare(shapes), *output]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        super().build(shapes)
+        steps = (self._steps, self._streams, self.outputs)
+        self._dy, self._dh = self.scratch(steps), self.scratch(steps)
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        xp, h, y = self.xp, self._states[0], tops[0]
+        self.begin(bottoms)
+        cont = bottoms[1].reshape(self._steps, self._streams, 1)
+        for t in range(self._steps):
+            self.recur(t, cont[t], self.params[-3].data)
+            xp.tanh(self._acts[t], out=h[t + 1])
+        xp.matmul(h[1:], self.params[-2].data.T, out=y)
+        xp.add(y, self.params[-1].data, out=y)
+        xp.tanh(y, out=y)
+        self.end(tops)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        xp, h, (dh,), weight = self.xp, self._states[0], self._carried, self.params[-3]
+        rows = self._steps * self._streams
+        cont = bottoms[1].reshape(self._steps, self._streams, 1)
+        xp.multiply(tops[0], tops[0], out=self._dy)
+        xp.subtract(1.0, self._dy, out=self._dy)
+        xp.multiply(dtops[0], self._dy, out=self._dy)
+        self.grow(len(self.params) - 2, self._dy.reshape(rows, -1), h[1:].reshape(rows, -1))
+        self.grow_bias(len(self.params) - 1, self._dy.reshape(rows, -1))
+        xp.matmul(self._dy, self.params[-2].data, out=self._dh)
+        dh[...] = dtops[1][0] if self._exposed else 0.0
+        for t in range(self._steps - 1, -1, -1):
+            xp.add(dh, self._dh[t], out=dh)
+            xp.multiply(h[t + 1], h[t + 1], out=self._part)
+            xp.subtract(1.0, self._part, out=self._part)
+            xp.multiply(dh, self._part, out=self._dacts[t])
+            xp.matmul(self._dacts[t], weight.data, out=dh)
+            xp.multiply(dh, cont[t], out=dh)
+        self.learn(bottoms, dbottoms, weight)
+
+
+@register("LSTMUnit")
+class LSTMUnit(Layer):
+    """One step of an LSTM: c = cont f c_before + i g, h = o tanh(c), with i, f, o = sigmoid and
+    g = tanh of x.
+
+    Bottom:
+        0: c_before, 1 x N x D.
+        1: x, 1 x N x 4 D, the sums of the gates i, f, o, g.
+        2: cont, 1 x N: 0 where a sequence begins, else 1. No gradient.
+    Top:
+        0: c, 1 x N x D.
+        1: h, 1 x N x D.
+    Params:
+        none.
+    Spec:
+        none.
+    Raises:
+        LayerError: for bottoms that do not fit together.
+    Differs:
+        no.
+    """
+
+    bottoms = (3, 3)
+    tops = (2, 2)
+    no_gradient = frozenset({2})
+    backward_reads = frozenset({Reads.BOTTOMS})
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        c, x, cont = shapes
+        if len(c) != 3 or c[0] != 1:
+            raise LayerError(f"expected a state of 1 x N x D, got {shape_text(c)}", ("bottom", 0))
+        for place, (found, expected) in enumerate([(x, (1, c[1], 4 * c[2])), (cont, (1, c[1]))], 1):
+            if found != expected:
+                raise LayerError(
+                    f"expected {shape_text(expected)}, got {shape_text(found)}", ("bottom", place)
+                )
+        return [c, c]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        _, streams, outputs = shapes[0]
+        self._acts = self.scratch((streams, 4 * outputs))
+        self._dacts = self.scratch((streams, 4 * outputs))
+        self._tanh, self._dc, self._part = (self.scratch((streams, outputs)) for _ in range(3))
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        (c_before,), (x,), cont = bottoms[0], bottoms[1], bottoms[2].reshape(-1, 1)
+        self._acts[...] = x
+        lstm_step(self.xp, cont, c_before, self._acts, tops[0][0], self._tanh, tops[1][0])
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        self._dc[...] = dtops[0][0]
+        lstm_step_gradient(
+            self.xp,
+            bottoms[0][0],
+            self._acts,
+            self._tanh,
+            self._dc,
+            dtops[1][0],
+            self._dacts,
+            self._dc,
+            self._part,
+        )
+        for dx, gradient in zip(dbottoms, (self._dc, self._dacts), strict=False):
+            if dx is not None:
+                dx[0] = gradient

@@ -1,0 +1,139 @@
+"""Recurrent layers: gradients through time, carried state, static input, what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protonet.errors import LayerError
+from protonet.testing import LayerHarness, check_gradients, check_steady
+
+T, N, INPUTS, D = 5, 3, 4, 6
+FILLER = 'weight_filler { type: "gaussian" std: 0.3 } bias_filler { type: "uniform" }'
+
+
+def marks(first: float = 0.0) -> np.ndarray:
+    cont = np.ones((T, N))
+    cont[0] = first
+    cont[2, 1] = cont[3, 0] = 0
+    return cont
+
+
+def text(kind: str, static: bool = False, exposed: bool = False, **_: object) -> str:
+    states = {"LSTM": ["h", "c"], "RNN": ["h"]}[kind] if exposed else []
+    bottoms = ["x", "cont", *(["static"] if static else []), *(f"{s}0" for s in states)]
+    tops = ["y", *(f"{s}T" for s in states)]
+    blobs = " ".join([f'bottom: "{b}"' for b in bottoms] + [f'top: "{t}"' for t in tops])
+    return (
+        f'type: "{kind}" {blobs} recurrent_param {{ num_output: {D} {FILLER} '
+        f"expose_hidden: {str(exposed).lower()} }}"
+    )
+
+
+def values(kind: str, static: bool = False, exposed: bool = False, first: float = 0.0):  # type: ignore[no-untyped-def]
+    generator = np.random.default_rng(2)
+    given = [generator.standard_normal((T, N, INPUTS)), marks(first)]
+    if static:
+        given.append(generator.standard_normal((N, 2, 7)))
+    states = {"LSTM": 2, "RNN": 1}[kind] if exposed else 0
+    return given + [generator.standard_normal((1, N, D)) for _ in range(states)]
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "RNN"])
+@pytest.mark.parametrize("static", [False, True])
+def test_gradients_from_a_fresh_start(kind: str, static: bool) -> None:
+    check_gradients(text(kind, static), values(kind, static))
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "RNN"])
+@pytest.mark.parametrize("static", [False, True])
+def test_gradients_through_exposed_states(kind: str, static: bool) -> None:
+    check_gradients(text(kind, static, True), values(kind, static, True, first=1.0))
+
+
+def test_gradients_of_one_step() -> None:
+    generator = np.random.default_rng(4)
+    shapes = [(1, N, D), (1, N, 4 * D)]
+    given = [generator.standard_normal(shape) for shape in shapes]
+    check_gradients(
+        'type: "LSTMUnit" bottom: "c" bottom: "x" bottom: "cont" top: "c1" top: "h1"',
+        [*given, np.array([[1.0, 0.0, 1.0]])],
+    )
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "RNN"])
+def test_a_sequence_in_two_passes_is_one_in_one(kind: str) -> None:
+    x, cont = values(kind, first=1.0)
+    halves = [LayerHarness(text(kind), [x[:2], cont[:2]]), LayerHarness(text(kind), [x, cont])]
+    whole, parts = halves[1], halves[0]
+    parts.set_params([param.data for param in whole.layer.params])
+    whole.forward()
+    parts.forward()
+    state = parts.layer.state()
+    np.testing.assert_allclose(parts.tops[0], whole.tops[0][:2], rtol=1e-5, atol=1e-6)
+    rest = LayerHarness(text(kind), [x[2:], cont[2:]])
+    rest.set_params([param.data for param in whole.layer.params])
+    rest.layer.restore(state)
+    rest.forward()
+    np.testing.assert_allclose(rest.tops[0], whole.tops[0][2:], rtol=1e-5, atol=1e-6)
+    alone = LayerHarness(text(kind), [x[2:], cont[2:]])
+    alone.set_params([param.data for param in whole.layer.params])
+    alone.forward()
+    assert not np.allclose(alone.tops[0], whole.tops[0][2:], atol=1e-4)
+
+
+def test_exposed_states_are_no_state_of_the_layer() -> None:
+    run = LayerHarness(text("LSTM", exposed=True), values("LSTM", exposed=True))
+    assert run.layer.state() == {}
+
+
+def test_a_mark_of_zero_forgets_what_came_before() -> None:
+    x, _ = values("LSTM")
+    cont = np.ones((T, N))
+    cont[0] = cont[3] = 0
+    run = LayerHarness(text("LSTM"), [x, cont])
+    late = LayerHarness(text("LSTM"), [x[3:], cont[3:]])
+    late.set_params([param.data for param in run.layer.params])
+    run.forward()
+    late.forward()
+    np.testing.assert_allclose(run.tops[0][3:], late.tops[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "RNN"])
+def test_a_pass_allocates_nothing(kind: str) -> None:
+    generator = np.random.default_rng(0)
+    cont = np.ones((T, 20_000))
+    check_steady(text(kind), [generator.standard_normal((T, 20_000, INPUTS)), cont])
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes", "message"),
+    [
+        ('type: "LSTM" recurrent_param { }', [(T, N, INPUTS), (T, N)], "needs num_output above 0"),
+        (text("LSTM"), [(T,), (T,)], "expected steps x streams x ..., got 5"),
+        (text("LSTM"), [(T, N, INPUTS), (T, 4)], "expected 5x3 for the continuation marks, got 5x4"),
+        (text("RNN", True), [(T, N, INPUTS), (T, N), (4, 7)], "a static input for each of 3 streams"),
+        (
+            text("RNN", False, True),
+            [(T, N, INPUTS), (T, N), (1, N, 5)],
+            "expected a state of 1x3x6, got 1x3x5",
+        ),
+        (
+            text("RNN", False, True).replace('bottom: "h0"', ""),
+            [(T, N, INPUTS), (T, N)],
+            "expected 3 bottoms, or 4 with a static input, got 2",
+        ),
+        (
+            text("LSTM").replace('top: "y"', 'top: "y" top: "z"'),
+            [(T, N, INPUTS), (T, N)],
+            r"expected 1 top\(s\), got 2",
+        ),
+        ('type: "LSTMUnit" top: "c1" top: "h1"', [(N, D), (1, N, 4 * D), (1, N)],
+         "expected a state of 1 x N x D, got 3x6"),
+        ('type: "LSTMUnit" top: "c1" top: "h1"', [(1, N, D), (1, N, 3 * D), (1, N)],
+         "expected 1x3x24, got 1x3x18"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(layer: str, shapes: list[tuple[int, ...]], message: str) -> None:
+    with pytest.raises(LayerError, match=message):
+        LayerHarness(layer, [np.zeros(shape) for shape in shapes])
