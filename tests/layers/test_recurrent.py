@@ -111,8 +111,8 @@ def test_a_pass_allocates_nothing(kind: str) -> None:
     [
         ('type: "LSTM" recurrent_param { }', [(T, N, INPUTS), (T, N)], "needs num_output above 0"),
         (text("LSTM"), [(T,), (T,)], "expected steps x streams x ..., got 5"),
-        (text("LSTM"), [(T, N, INPUTS), (T, 4)], "expected 5x3 for the continuation marks, got 5x4"),
-        (text("RNN", True), [(T, N, INPUTS), (T, N), (4, 7)], "a static input for each of 3 streams"),
+        (text("LSTM"), [(T, N, INPUTS), (T, 4)], "5x3 for the continuation marks, got 5x4"),
+        (text("RNN", True), [(T, N, INPUTS), (T, N), (4, 7)], "input for each of 3 streams"),
         (
             text("RNN", False, True),
             [(T, N, INPUTS), (T, N), (1, N, 5)],
