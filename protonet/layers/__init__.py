@@ -8,6 +8,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     activations,
     common,
     convolution,
+    hdf5_data,
     inputs,
     losses,
     pooling,
