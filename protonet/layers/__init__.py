@@ -12,6 +12,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     inputs,
     losses,
     pooling,
+    pyramid,
     recurrent,
     reshaping,
     sliding,

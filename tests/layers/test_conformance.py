@@ -103,6 +103,8 @@ CASES = [
     Case('type: "Pooling" pooling_param { pool: AVE kernel_h: 3 kernel_w: 2 stride: 2 pad: 1 }'),
     Case('type: "Pooling" pooling_param { pool: AVE global_pooling: true }'),
     Case('type: "Pooling" pooling_param { pool: STOCHASTIC kernel_size: 2 }', positive=True),
+    Case('type: "SPP" spp_param { pyramid_height: 3 }', ((2, 3, 9, 11),)),
+    Case('type: "SPP" spp_param { pyramid_height: 2 pool: AVE }', ((2, 3, 9, 11),)),
     Case('type: "EuclideanLoss"', ((6, 2), (6, 1, 1, 2))),
     Case('type: "SoftmaxWithLoss"', ((6, 5), (6,)), classes=5),
     Case('type: "SoftmaxWithLoss" softmax_param { axis: 2 }', (SHAPE, (2, 3, 1, 7)), classes=5),
