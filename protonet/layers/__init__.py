@@ -6,9 +6,12 @@ Importing this package registers every type.
 from protonet.errors import LayerError
 from protonet.layers import (  # noqa: F401  (imported so that they register their types)
     activations,
+    arrange,
+    combine,
     common,
     inputs,
     losses,
+    reduction,
     reshaping,
     softmax,
     utility,
