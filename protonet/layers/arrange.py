@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.layers.base import Layer
+from protonet.layers.base import Layer, shape_text
 from protonet.layers.registry import register
 
 
@@ -114,3 +115,145 @@ class Slice(Layer):
                 f"give {parts - 1} slice_point(s), or another number of tops",
             )
         return list(range(0, extent + 1, extent // parts))
+
+
+@register("Tile")
+class Tile(Layer):
+    """y is x ``tiles`` times, one after the other along one axis.
+
+    Gradient: dx = the sum of the gradients of the copies.
+
+    Bottom:
+        x: any shape with the axis.
+    Top:
+        y: as x, with ``tiles`` times its extent at that axis.
+    Params:
+        none.
+    Spec:
+        tile_param: tiles (required), axis (1; negative counts from the end).
+    Raises:
+        LayerError: for tiles that are missing or below 1, or an axis that x has not.
+    Differs:
+        not at all.
+    """
+
+    backward_reads = frozenset()
+
+    def setup(self) -> None:
+        spec = self.spec.tile_param
+        self.tiles = spec.tiles
+        if self.tiles < 1:
+            given = spec.HasField("tiles")
+            raise LayerError(
+                f"expected tiles of 1 or more, got {self.tiles}" if given else "tiles is missing",
+                ("tile_param", "tiles") if given else ("tile_param",),
+                "such as tile_param { tiles: 2 }",
+            )
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        shape, axis = shapes[0], self._axis(shapes[0])
+        return [(*shape[:axis], shape[axis] * self.tiles, *shape[axis + 1 :])]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        axis = self._axis(shapes[0])
+        self._one = (math.prod(shapes[0][:axis]), 1, math.prod(shapes[0][axis:]))
+        self._all = (self._one[0], self.tiles, self._one[2])
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        self.xp.copyto(tops[0].reshape(self._all), bottoms[0].reshape(self._one))
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if dbottoms[0] is not None:
+            dx = dbottoms[0].reshape(self._one)
+            dtops[0].reshape(self._all).sum(axis=1, out=dx, keepdims=True)
+
+    def _axis(self, shape: Shape) -> int:
+        return self.axis(shape, self.spec.tile_param.axis, ("tile_param", "axis"))
+
+
+@register("Crop")
+class Crop(Layer):
+    """y is the part of x that begins at the offsets and is as large as the second bottom.
+
+    Gradients: dx = dy in that part and 0 outside of it; the second bottom gets 0.
+
+    Bottom:
+        x: any shape; reference: as many axes, only its shape matters.
+    Top:
+        y: the axes of x before ``axis``, and those of the reference from it on.
+    Params:
+        none.
+    Spec:
+        crop_param: axis (2; negative counts from the end), offset (0; one for all cropped
+        axes, or one for each).
+    Raises:
+        LayerError: for bottoms with other numbers of axes, an axis that x has not, another
+        number of offsets than 0, 1 or the cropped axes, or a part that x does not hold.
+    Differs:
+        Caffe takes a reference with more axes than x.
+    """
+
+    bottoms = (2, 2)
+    backward_reads = frozenset()
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        x, reference = shapes
+        names = self.spec.bottom
+        axis = self.axis(x, self.spec.crop_param.axis, ("crop_param", "axis"))
+        if len(x) != len(reference):
+            raise LayerError(
+                f"expected bottoms with as many axes, got '{names[0]}' {shape_text(x)} and "
+                f"'{names[1]}' {shape_text(reference)}",
+                ("bottom", 1),
+            )
+        for place, offset in enumerate(self._offsets(len(x) - axis), axis):
+            if offset + reference[place] > x[place]:
+                raise LayerError(
+                    f"'{names[0]}' {shape_text(x)} has {x[place]} values at axis {place}, and a "
+                    f"crop needs {offset + reference[place]}: {reference[place]}, as '{names[1]}' "
+                    f"{shape_text(reference)}, from offset {offset} on",
+                    ("bottom", 0),
+                )
+        return [(*x[:axis], *reference[axis:])]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        x, reference = shapes
+        axis = self.spec.crop_param.axis % len(x)
+        offsets = self._offsets(len(x) - axis)
+        self._part = (slice(None),) * axis + tuple(
+            slice(offset, offset + extent)
+            for offset, extent in zip(offsets, reference[axis:], strict=True)
+        )
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        self.xp.copyto(tops[0], bottoms[0][self._part])
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        for dbottom in dbottoms:
+            if dbottom is not None:
+                dbottom.fill(0.0)
+        if dbottoms[0] is not None:
+            self.xp.copyto(dbottoms[0][self._part], dtops[0])
+
+    def _offsets(self, axes: int) -> list[int]:
+        """The offset at each of the cropped axes."""
+        offsets = list(self.spec.crop_param.offset)
+        if len(offsets) not in (0, 1, axes):
+            raise LayerError(
+                f"expected no offset, one, or one for each of the {axes} cropped axes, "
+                f"got {len(offsets)}",
+                ("crop_param", "offset"),
+            )
+        return offsets if len(offsets) == axes else (offsets or [0]) * axes

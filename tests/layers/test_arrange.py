@@ -84,3 +84,78 @@ def test_slice_points_rise() -> None:
     message, path = refused(text, (2, 5, 6))
     assert message == "expected a slice_point above 3, got 3"
     assert path == ("slice_param", "slice_point", 1)
+
+
+def test_tile_repeats_the_whole_axis() -> None:
+    harness = LayerHarness('type: "Tile" tile_param { tiles: 2 }', [[[1.0, 2.0], [3.0, 4.0]]])
+    assert harness.forward()[0].tolist() == [[1, 2, 1, 2], [3, 4, 3, 4]]
+    (dx,) = harness.backward([[[1.0, 2.0, 10.0, 20.0], [3.0, 4.0, 30.0, 40.0]]])
+    assert dx is not None
+    assert dx.tolist() == [[11, 22], [33, 44]]
+    harness.dbottoms = [None]
+    assert harness.backward([np.ones((2, 4))]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message", "path"),
+    [
+        ("", "tiles is missing", ("tile_param",)),
+        ("tiles: 0", "expected tiles of 1 or more, got 0", ("tile_param", "tiles")),
+        (
+            "tiles: 2 axis: 2",
+            "axis 2 is out of range for a bottom of shape 2x3",
+            ("tile_param", "axis"),
+        ),
+    ],
+)
+def test_mistakes_of_tile(fields: str, message: str, path: Path) -> None:
+    assert refused(f'type: "Tile" tile_param {{ {fields} }}', (2, 3)) == (message, path)
+
+
+def test_crop_takes_a_part_and_sends_zeros_elsewhere() -> None:
+    text = 'type: "Crop" crop_param { axis: 0 offset: 1 }'
+    harness = LayerHarness(text, [[1.0, 2.0, 3.0, 4.0], [0.0, 0.0]])
+    assert harness.forward()[0].tolist() == [2, 3]
+    dx, dreference = harness.backward([[5.0, 6.0]])
+    assert dx is not None
+    assert dreference is not None
+    assert (dx.tolist(), dreference.tolist()) == ([0, 5, 6, 0], [0, 0])
+    harness.dbottoms = [None, None]
+    assert harness.backward([[5.0, 6.0]]) == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reference", "message", "path"),
+    [
+        (
+            "",
+            (2, 3, 4),
+            "expected bottoms with as many axes, got 'x0' 2x3x5x7 and 'x1' 2x3x4",
+            ("bottom", 1),
+        ),
+        (
+            "axis: 4",
+            (2, 3, 4, 5),
+            "axis 4 is out of range for a bottom of shape 2x3x5x7",
+            ("crop_param", "axis"),
+        ),
+        (
+            "axis: 1 offset: 0 offset: 1",
+            (2, 3, 4, 5),
+            "expected no offset, one, or one for each of the 3 cropped axes, got 2",
+            ("crop_param", "offset"),
+        ),
+        (
+            "offset: 1 offset: 3",
+            (2, 3, 4, 5),
+            "'x0' 2x3x5x7 has 7 values at axis 3, and a crop needs 8: 5, as 'x1' 2x3x4x5, "
+            "from offset 3 on",
+            ("bottom", 0),
+        ),
+    ],
+)
+def test_mistakes_of_crop(
+    fields: str, reference: tuple[int, ...], message: str, path: Path
+) -> None:
+    text = f'type: "Crop" crop_param {{ {fields} }}'
+    assert refused(text, (2, 3, 5, 7), reference) == (message, path)

@@ -114,6 +114,10 @@ CASES = [
     Case('type: "Reduction" reduction_param { operation: ASUM axis: -2 }', kinks=(0,)),
     Case('type: "Reduction" reduction_param { operation: SUMSQ axis: 1 coeff: -0.4 }'),
     Case('type: "Reduction" reduction_param { operation: MEAN axis: 2 coeff: 3 }'),
+    Case('type: "Tile" tile_param { tiles: 3 }'),
+    Case('type: "Tile" tile_param { tiles: 2 axis: -1 }'),
+    Case('type: "Crop" crop_param { offset: 2 offset: 1 }', (SHAPE, (2, 3, 3, 4))),
+    Case('type: "Crop" crop_param { axis: -3 offset: 1 }', (SHAPE, (9, 2, 3, 4))),
     Case('type: "Concat"', ((2, 3, 4), (2, 6, 4), (2, 1, 4))),
     Case('type: "Concat" concat_param { axis: -1 }', ((2, 3, 4), (2, 3, 5))),
     Case('type: "Concat" concat_param { concat_dim: 0 }', ((2, 3), (5, 3))),
@@ -127,6 +131,9 @@ METRICS = [
         (SHAPE, (2, 1, 5, 7)),
         classes=3,
     ),
+    Case('type: "ArgMax"'),
+    Case('type: "ArgMax" argmax_param { out_max_val: true top_k: 3 }'),
+    Case('type: "ArgMax" argmax_param { axis: -2 top_k: 2 }'),
 ]
 
 
