@@ -6,6 +6,8 @@ Importing this package registers every type.
 from protonet.errors import LayerError
 from protonet.layers import (  # noqa: F401  (imported so that they register their types)
     activations,
+    arrange,
+    combine,
     common,
     convolution,
     hdf5_data,
@@ -14,6 +16,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     pooling,
     pyramid,
     recurrent,
+    reduction,
     reshaping,
     sliding,
     softmax,

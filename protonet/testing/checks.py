@@ -49,9 +49,10 @@ def _check_pass(harness: LayerHarness, case: dict[str, np.ndarray]) -> None:
             assert_close(found, case[f"param_after/{place}"], f"param_after/{place}")
     if not any(key.startswith(("bottom_diff/", "param_diff/")) for key in case):
         return
-    # A loss has no top_diff: its gradient is the loss weight of 1.
+    # A loss has no top_diff: its gradient is the loss weight.
+    weights = list(spec.loss_weight) or [1.0] + [0.0] * len(spec.top)
     dtops = [
-        case.get(f"top_diff/{name}", np.full(top.shape, float(place == 0)))
+        case.get(f"top_diff/{name}", np.full(top.shape, weights[place]))
         for place, (name, top) in enumerate(zip(spec.top, harness.tops, strict=True))
     ]
     for name, dbottom in zip(spec.bottom, harness.backward(dtops), strict=True):

@@ -127,6 +127,30 @@ CASES = [
     Case('type: "Reshape" reshape_param { shape { dim: -1 } axis: 1 num_axes: 2 }'),
     Case('type: "Split" top: "a" top: "b" top: "c"'),
     Case('type: "Split" top: "a"'),
+    Case('type: "Eltwise"', (SHAPE, SHAPE)),
+    Case('type: "Eltwise" eltwise_param { coeff: 2 coeff: -0.5 coeff: 1 }', (SHAPE,) * 3),
+    Case('type: "Eltwise" eltwise_param { operation: PROD }', (SHAPE,) * 3),
+    Case(
+        'type: "Eltwise" eltwise_param { operation: PROD stable_prod_grad: false }',
+        (SHAPE,) * 3,
+        positive=True,
+    ),
+    Case('type: "Eltwise" eltwise_param { operation: MAX }', (SHAPE,) * 3),
+    Case('type: "Slice" top: "a" top: "b"', ((3, 4, 5),)),
+    Case('type: "Slice" top: "a"'),
+    Case(
+        'type: "Slice" top: "a" top: "b" top: "c" '
+        "slice_param { axis: -1 slice_point: 1 slice_point: 3 }"
+    ),
+    Case('type: "Slice" top: "a" top: "b" slice_param { slice_dim: 2 slice_point: 2 }'),
+    Case('type: "Reduction"'),
+    Case('type: "Reduction" reduction_param { operation: ASUM axis: -2 }', kinks=(0,)),
+    Case('type: "Reduction" reduction_param { operation: SUMSQ axis: 1 coeff: -0.4 }'),
+    Case('type: "Reduction" reduction_param { operation: MEAN axis: 2 coeff: 3 }'),
+    Case('type: "Tile" tile_param { tiles: 3 }'),
+    Case('type: "Tile" tile_param { tiles: 2 axis: -1 }'),
+    Case('type: "Crop" crop_param { offset: 2 offset: 1 }', (SHAPE, (2, 3, 3, 4))),
+    Case('type: "Crop" crop_param { axis: -3 offset: 1 }', (SHAPE, (9, 2, 3, 4))),
     Case('type: "Concat"', ((2, 3, 4), (2, 6, 4), (2, 1, 4))),
     Case('type: "Concat" concat_param { axis: -1 }', ((2, 3, 4), (2, 3, 5))),
     Case('type: "Concat" concat_param { concat_dim: 0 }', ((2, 3), (5, 3))),
@@ -140,6 +164,9 @@ METRICS = [
         (SHAPE, (2, 1, 5, 7)),
         classes=3,
     ),
+    Case('type: "ArgMax"'),
+    Case('type: "ArgMax" argmax_param { out_max_val: true top_k: 3 }'),
+    Case('type: "ArgMax" argmax_param { axis: -2 top_k: 2 }'),
 ]
 
 

@@ -1,0 +1,191 @@
+"""Layers that make few values of many: sums along axes, and where the greatest values are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.errors import LayerError
+from protonet.layers.base import Layer, Reads
+from protonet.layers.registry import register
+from protonet.proto.caffe_pb2 import ReductionParameter
+
+
+@register("Reduction")
+class Reduction(Layer):
+    """y = coeff times the SUM, the sum of sizes (ASUM), of squares (SUMSQ), or the MEAN of x.
+
+    Each value of y is made of the K values of x at the axes from ``axis`` on. Gradients:
+    SUM: dx = coeff dy; MEAN: coeff dy / K; ASUM: coeff dy sign(x); SUMSQ: 2 coeff dy x.
+
+    Bottom:
+        x: any shape with the axis.
+    Top:
+        y: the axes of x before ``axis``; a scalar for axis 0, which may be a loss
+        (``loss_weight``).
+    Params:
+        none.
+    Spec:
+        reduction_param: operation (SUM), axis (0; negative counts from the end), coeff (1).
+    Raises:
+        LayerError: for an axis that x has not.
+    Differs:
+        not at all.
+    """
+
+    def setup(self) -> None:
+        spec = self.spec.reduction_param
+        self.operation, self.coeff = spec.operation, spec.coeff
+        self._curved = self.operation in (ReductionParameter.ASUM, ReductionParameter.SUMSQ)
+        self.backward_reads = frozenset({Reads.BOTTOMS} if self._curved else ())
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        return [shapes[0][: self._axis(shapes[0])]]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        axis = self._axis(shapes[0])
+        count = math.prod(shapes[0][axis:])
+        self._matrix = (math.prod(shapes[0][:axis]), count)
+        mean = self.operation == ReductionParameter.MEAN
+        self._factor = self.coeff / count if mean else self.coeff
+        self._work = self.scratch(self._matrix) if self._curved else None
+        self._slope = self.scratch((self._matrix[0], 1))
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        xp, work = self.xp, self._work
+        x, y = bottoms[0].reshape(self._matrix), tops[0].reshape(self._matrix[:1])
+        if self.operation == ReductionParameter.ASUM:
+            x = xp.absolute(x, out=work)
+        elif self.operation == ReductionParameter.SUMSQ:
+            x = xp.multiply(x, x, out=work)
+        x.sum(axis=1, out=y)
+        if self._factor != 1:
+            xp.multiply(y, self._factor, out=y)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if dbottoms[0] is None:
+            return
+        xp, slope = self.xp, self._slope
+        x, dx = bottoms[0].reshape(self._matrix), dbottoms[0].reshape(self._matrix)
+        squares = self.operation == ReductionParameter.SUMSQ
+        factor = 2 * self._factor if squares else self._factor
+        xp.multiply(dtops[0].reshape(slope.shape), factor, out=slope)
+        if squares:
+            xp.multiply(x, slope, out=dx)
+        elif self.operation == ReductionParameter.ASUM:
+            xp.sign(x, out=dx)
+            xp.multiply(dx, slope, out=dx)
+        else:
+            xp.copyto(dx, slope)
+
+    def _axis(self, shape: Shape) -> int:
+        return self.axis(shape, self.spec.reduction_param.axis, ("reduction_param", "axis"))
+
+
+@register("ArgMax")
+class ArgMax(Layer):
+    """The places of the top_k greatest values, or the values themselves, greatest first.
+
+    Of equal values the one with the larger index comes first. There is no gradient.
+
+    Bottom:
+        x: any shape; without ``axis`` at least 1 axis.
+    Top:
+        with ``axis``: as x, with extent top_k there: indices, or with out_max_val values.
+        Without: N x 1 x top_k indices into the values of an item, or with out_max_val
+        N x 2 x top_k, indices and then values; with as many axes as x has, where it has more.
+    Params:
+        none.
+    Spec:
+        argmax_param: out_max_val (false), top_k (1), axis (none; negative counts from the end).
+    Raises:
+        LayerError: for an axis that x has not, a top_k that is not 1 to the count of values, or
+        a loss_weight.
+    Differs:
+        Where a value is not a number, the index is -1; in Caffe it may be any.
+    """
+
+    no_gradient = frozenset({0})
+    backward_reads = frozenset()
+
+    def setup(self) -> None:
+        spec = self.spec.argmax_param
+        self.top_k, self.values = spec.top_k, spec.out_max_val
+        self.along_axis = spec.HasField("axis")
+        if any(self.spec.loss_weight):
+            raise LayerError(
+                "the place of a maximum has no gradient and cannot be part of the objective",
+                ("loss_weight",),
+            )
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        shape = shapes[0]
+        count = self._matrix_of(shape)[1]
+        if not 1 <= self.top_k <= count:
+            raise LayerError(
+                f"expected 1 <= top_k <= {count}, the number of values, got {self.top_k}",
+                ("argmax_param", "top_k"),
+            )
+        if self.along_axis:
+            axis = self._axis(shape)
+            return [(*shape[:axis], self.top_k, *shape[axis + 1 :])]
+        return [(shape[0], 2 if self.values else 1, self.top_k, *(1,) * (len(shape) - 3))]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._matrix = items, count, inner = self._matrix_of(shapes[0])
+        self._value = self.scratch((items, 1, inner))
+        self._index = self.scratch((items, 1, inner))
+        self._wins = self.scratch(self._matrix, np.bool_)
+        self._hits = self.scratch(self._matrix)
+        # Counted from 1, so that 0 is no place.
+        self._places = self.scratch((1, count, 1))
+        self.device.put(np.arange(1, count + 1).astype(self.dtype), self._places)
+        several = self.top_k > 1
+        self._left = (self.scratch(self._matrix), self.scratch(self._matrix)) if several else None
+        self._kinds = [self._index, self._value] if self.values else [self._index]
+        if self.along_axis:
+            self._kinds = self._kinds[-1:]
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        xp, wins, value, index = self.xp, self._wins, self._value, self._index
+        x, places = bottoms[0].reshape(self._matrix), self._places
+        if self._left is not None:
+            xp.copyto(self._left[0], x)
+            xp.copyto(self._left[1], places)
+            x, places = self._left
+        items, _, inner = self._matrix
+        top = tops[0].reshape(items, len(self._kinds), self.top_k, inner)
+        for k in range(self.top_k):
+            x.max(axis=1, out=value, keepdims=True)
+            xp.equal(x, value, out=wins)
+            xp.multiply(wins, places, out=self._hits)
+            self._hits.max(axis=1, out=index, keepdims=True)
+            if self._left is not None:
+                # What is taken has no place, so that it never wins again, even over -inf.
+                xp.equal(places, index, out=wins)
+                xp.copyto(x, -xp.inf, where=wins)
+                xp.copyto(places, 0.0, where=wins)
+            xp.subtract(index, 1.0, out=index)
+            for row, kind in enumerate(self._kinds):
+                xp.copyto(top[:, row, k], kind[:, 0])
+
+    def _matrix_of(self, shape: Shape) -> tuple[int, int, int]:
+        """Items x values x what is beside them."""
+        if self.along_axis:
+            axis = self._axis(shape)
+            return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+        if not shape:
+            raise LayerError("expected at least 1 axis, got a scalar", ("bottom", 0))
+        return shape[0], math.prod(shape[1:]), 1
+
+    def _axis(self, shape: Shape) -> int:
+        return self.axis(shape, self.spec.argmax_param.axis, ("argmax_param", "axis"))

@@ -1,0 +1,71 @@
+"""Layers that make one blob of several."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protonet.errors import LayerError
+from protonet.testing import LayerHarness
+
+
+def test_the_greatest_of_equal_values() -> None:
+    """The second of the first two wins, and the earlier of the others."""
+    bottoms = [[1.0, 5.0, 2.0, 7.0], [1.0, 4.0, 2.0, 7.0], [1.0, 5.0, 3.0, 6.0]]
+    harness = LayerHarness('type: "Eltwise" eltwise_param { operation: MAX }', bottoms)
+    assert harness.forward()[0].tolist() == [1, 5, 3, 7]
+    gradients = [np.asarray(dx).tolist() for dx in harness.backward([[1.0, 2.0, 3.0, 4.0]])]
+    assert gradients == [[0, 2, 0, 0], [1, 0, 0, 4], [0, 0, 3, 0]]
+
+
+def test_the_greatest_of_no_number_is_no_number() -> None:
+    bottoms = [[np.nan, 1.0], [1.0, np.nan]]
+    harness = LayerHarness('type: "Eltwise" eltwise_param { operation: MAX }', bottoms)
+    assert np.isnan(harness.forward()[0]).all()
+
+
+def test_a_stable_product_has_a_gradient_at_zero() -> None:
+    bottoms = [[0.0, 2.0], [3.0, 0.0], [4.0, 5.0]]
+    harness = LayerHarness('type: "Eltwise" eltwise_param { operation: PROD }', bottoms)
+    assert harness.forward()[0].tolist() == [0, 0]
+    gradients = [np.asarray(dx).tolist() for dx in harness.backward([[1.0, 1.0]])]
+    assert gradients == [[12, 0], [0, 10], [0, 0]]
+
+
+@pytest.mark.parametrize("operation", ["SUM", "PROD", "MAX"])
+def test_eltwise_writes_only_the_wanted_gradients(operation: str) -> None:
+    text = f'type: "Eltwise" eltwise_param {{ operation: {operation} }}'
+    harness = LayerHarness(text, [[1.0], [2.0]])
+    harness.dbottoms[0] = None
+    harness.forward()
+    first, second = harness.backward([[3.0]])
+    assert first is None
+    assert second is not None
+    assert second.tolist() == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message", "path"),
+    [
+        ("", "expected bottoms of one shape, got 'x0' 2x3 and 'x1' 3x2", ("bottom", 1)),
+        (
+            "eltwise_param { coeff: 1 }",
+            "expected one coeff for each of the 2 bottoms, got 1",
+            ("eltwise_param", "coeff"),
+        ),
+        (
+            "eltwise_param { operation: PROD coeff: 1 coeff: 1 }",
+            "coeff is for operation SUM, got PROD",
+            ("eltwise_param", "coeff"),
+        ),
+    ],
+)
+def test_mistakes_of_eltwise(fields: str, message: str, path: tuple[str | int, ...]) -> None:
+    with pytest.raises(LayerError) as caught:
+        LayerHarness(f'type: "Eltwise" {fields}', [np.ones((2, 3)), np.ones((3, 2))])
+    assert (str(caught.value).split("\n")[0], caught.value.path) == (message, path)
+
+
+def test_eltwise_needs_two_bottoms() -> None:
+    with pytest.raises(LayerError, match=r"expected at least 2 bottom blob\(s\), got 1"):
+        LayerHarness('type: "Eltwise"', [[1.0]])
