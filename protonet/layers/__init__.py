@@ -10,6 +10,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     combine,
     common,
     inputs,
+    lookup,
     losses,
     reduction,
     reshaping,
