@@ -13,6 +13,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     lookup,
     losses,
     reduction,
+    reorder,
     reshaping,
     softmax,
     utility,
