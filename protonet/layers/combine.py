@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -118,6 +119,72 @@ class Eltwise(Layer):
             else:
                 xp.divide(tops[0], bottoms[place], out=dx)
                 xp.multiply(dx, dy, out=dx)
+
+
+@register("Axpy")
+class Axpy(Layer):
+    """out = a x + y, with one factor a for each channel of an item.
+
+    Gradients: da = the sum of dout x over the channel, dx = a dout, dy = dout.
+
+    Bottom:
+        a: N x C, or N x C x 1 x ...; x: N x C x ...; y: the shape of x.
+    Top:
+        out: the shape of x.
+    Params:
+        none.
+    Spec:
+        no fields.
+    Raises:
+        LayerError: when x and y differ in shape, or a is not one factor for each channel of x.
+    Differs:
+        BVLC Caffe has no such layer; this is the one of the SENet and NVIDIA forks.
+    """
+
+    bottoms = (3, 3)
+    backward_reads = frozenset({Reads.BOTTOMS})
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        a, x, _ = shapes
+        _check_equal(self, shapes, 1)
+        if len(x) < 2 or a[:2] != x[:2] or any(extent != 1 for extent in a[2:]):
+            names = self.spec.bottom
+            raise LayerError(
+                f"expected one factor for each item and channel (N x C), got '{names[0]}' "
+                f"{shape_text(a)} for '{names[1]}' {shape_text(x)}",
+                ("bottom", 0),
+            )
+        return [x]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        x = shapes[1]
+        self._matrix = (x[0] * x[1], math.prod(x[2:]))
+        self._product: Array | None = None
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        xp, out = self.xp, tops[0].reshape(self._matrix)
+        a, x = bottoms[0].reshape(-1, 1), bottoms[1].reshape(self._matrix)
+        xp.multiply(a, x, out=out)
+        xp.add(out, bottoms[2].reshape(self._matrix), out=out)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        xp, (da, dx, dy) = self.xp, dbottoms
+        dout = dtops[0].reshape(self._matrix)
+        if da is not None:
+            if self._product is None:
+                self._product = self.scratch(self._matrix)
+            xp.multiply(dout, bottoms[1].reshape(self._matrix), out=self._product)
+            self._product.sum(axis=1, out=da.reshape(-1))
+        if dx is not None:
+            xp.multiply(bottoms[0].reshape(-1, 1), dout, out=dx.reshape(self._matrix))
+        if dy is not None:
+            xp.copyto(dy, dtops[0])
 
 
 def _check_equal(layer: Layer, shapes: Sequence[Shape], first: int) -> None:

@@ -69,3 +69,48 @@ def test_mistakes_of_eltwise(fields: str, message: str, path: tuple[str | int, .
 def test_eltwise_needs_two_bottoms() -> None:
     with pytest.raises(LayerError, match=r"expected at least 2 bottom blob\(s\), got 1"):
         LayerHarness('type: "Eltwise"', [[1.0]])
+
+
+def test_axpy_by_hand() -> None:
+    bottoms = [[[2.0, 3.0]], [[[1.0, 2.0], [3.0, 4.0]]], [[[10.0, 20.0], [30.0, 40.0]]]]
+    harness = LayerHarness('type: "Axpy"', bottoms)
+    assert harness.forward()[0].tolist() == [[[12, 24], [39, 52]]]
+    gradients = harness.backward([[[[1.0, 10.0], [100.0, 0.0]]]])
+    assert [np.asarray(gradient).tolist() for gradient in gradients] == [
+        [[21, 300]],
+        [[[2, 20], [300, 0]]],
+        [[[1, 10], [100, 0]]],
+    ]
+    harness.dbottoms = [None, None, None]
+    assert harness.backward([np.ones((1, 2, 2))]) == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message", "place"),
+    [
+        (
+            [(2, 3), (2, 3, 5), (2, 3, 7)],
+            "expected bottoms of one shape, got 'x1' 2x3x5 and 'x2' 2x3x7",
+            2,
+        ),
+        (
+            [(2, 5), (2, 3, 5), (2, 3, 5)],
+            "expected one factor for each item and channel (N x C), got 'x0' 2x5 for 'x1' 2x3x5",
+            0,
+        ),
+        (
+            [(2, 3, 5), (2, 3, 5), (2, 3, 5)],
+            "expected one factor for each item and channel (N x C), got 'x0' 2x3x5 for 'x1' 2x3x5",
+            0,
+        ),
+        (
+            [(2,), (2,), (2,)],
+            "expected one factor for each item and channel (N x C), got 'x0' 2 for 'x1' 2",
+            0,
+        ),
+    ],
+)
+def test_mistakes_of_axpy(shapes: list[tuple[int, ...]], message: str, place: int) -> None:
+    with pytest.raises(LayerError) as caught:
+        LayerHarness('type: "Axpy"', [np.ones(shape) for shape in shapes])
+    assert (str(caught.value), caught.value.path) == (message, ("bottom", place))

@@ -1,0 +1,235 @@
+"""Layers that look up rows by index, and the bare parameter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.errors import LayerError
+from protonet.kernels.rows import add_rows, take_rows
+from protonet.layers.base import Layer, Weight, shape_text
+from protonet.layers.fillers import filled_weight
+from protonet.layers.registry import register
+
+
+class _Rows:
+    """A bottom's values as a vector of indices below ``limit``."""
+
+    def __init__(self, layer: Layer, place: int, shape: Shape, limit: int) -> None:
+        self.layer, self.place, self.limit = layer, place, limit
+        self.indices: Array = layer.scratch((math.prod(shape),), np.int64)
+
+    def read(self, values: Array) -> None:
+        """Take up the indices of this pass; fractions are cut off.
+
+        Raises:
+            LayerError: for an index out of range; on the CPU only, since a GPU would have to
+                wait for the answer.
+        """
+        layer, limit = self.layer, self.limit
+        if layer.device.is_cpu:
+            low, high = values.min(), values.max()
+            if not (low > -1 and high < limit):
+                raise LayerError(
+                    f'layer "{layer.name}" ({layer.type}): index '
+                    f"{low if not low > -1 else high:g} in '{layer.spec.bottom[self.place]}' is "
+                    f"none of 0 to {limit - 1}",
+                    ("bottom", self.place),
+                    "indices count from 0",
+                )
+        layer.xp.copyto(self.indices, values.reshape(-1), casting="unsafe")
+
+
+@register("Embed")
+class Embed(Layer):
+    """y = row x of W, plus b: what an InnerProduct makes of a vector that is 1 at x and else 0.
+
+    Gradients: the row of dW gets dy added for every x that named it; db += the sum of dy. The
+    indices get none.
+
+    Bottom:
+        x: indices 0 to input_dim - 1, of any shape.
+    Top:
+        y: the shape of x, then num_output (N).
+    Params:
+        W: input_dim x N; b: N, unless bias_term is false.
+    Spec:
+        embed_param: num_output (required), input_dim (required), bias_term (true),
+        weight_filler, bias_filler (both constant 0).
+    Raises:
+        LayerError: without num_output or input_dim, for a filler that cannot be, and, while
+        running on the CPU, an index out of range.
+    Differs:
+        An index out of range is an error, not a stray read. On a GPU the sums of dW are made
+        in no fixed order.
+    """
+
+    no_gradient = frozenset({0})
+    backward_reads = frozenset()
+
+    def setup(self) -> None:
+        spec = self.spec.embed_param
+        for field in ("num_output", "input_dim"):
+            if getattr(spec, field) == 0:
+                raise LayerError(
+                    f"{field} is missing: expected a count of 1 or more",
+                    ("embed_param", field) if spec.HasField(field) else ("embed_param",),
+                    "such as embed_param { input_dim: 1000 num_output: 10 }",
+                )
+        self.inputs, self.outputs = spec.input_dim, spec.num_output
+        self.bias_term = spec.bias_term
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        return [(*shapes[0], self.outputs)]
+
+    def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
+        spec, field = self.spec.embed_param, "embed_param"
+        shape = (self.inputs, self.outputs)
+        weights = [filled_weight(shape, spec.weight_filler, (field, "weight_filler"))]
+        if self.bias_term:
+            weights.append(filled_weight((self.outputs,), spec.bias_filler, (field, "bias_filler")))
+        return weights
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._rows = _Rows(self, 0, shapes[0], self.inputs)
+        self._y_shape = (math.prod(shapes[0]), self.outputs)
+        self._sum = self.scratch((self.outputs,)) if self.bias_term else None
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        y = tops[0].reshape(self._y_shape)
+        self._rows.read(bottoms[0])
+        take_rows(self.xp, self.params[0].data, self._rows.indices, y)
+        if self.bias_term:
+            self.xp.add(y, self.params[1].data, out=y)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        xp, weight, dy = self.xp, self.params[0], dtops[0].reshape(self._y_shape)
+        if weight.diff is not None and weight.wanted:
+            add_rows(xp, weight.diff, self._rows.indices, dy)
+        if self.bias_term:
+            bias = self.params[1]
+            if bias.diff is not None and bias.wanted:
+                dy.sum(axis=0, out=self._sum)
+                xp.add(bias.diff, self._sum, out=bias.diff)
+
+
+@register("BatchReindex")
+class BatchReindex(Layer):
+    """y[i] = x[index[i]]: items picked, repeated and left out.
+
+    Gradient: dx[n] = the sum of dy[i] over all i whose index is n. The indices get none.
+
+    Bottom:
+        x: N x ...; index: M, indices 0 to N - 1.
+    Top:
+        y: M x ..., the other axes as those of x.
+    Params:
+        none.
+    Spec:
+        no fields.
+    Raises:
+        LayerError: when x is a scalar, when index has not one axis, and, while running on the
+        CPU, for an index out of range.
+    Differs:
+        On a GPU the sums of dx are made in no fixed order.
+    """
+
+    bottoms = (2, 2)
+    no_gradient = frozenset({1})
+    backward_reads = frozenset()
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        x, index = shapes
+        if not x:
+            raise LayerError("expected at least 1 axis, got a scalar", ("bottom", 0))
+        if len(index) != 1:
+            raise LayerError(
+                f"expected indices with 1 axis, got '{self.spec.bottom[1]}' {shape_text(index)}",
+                ("bottom", 1),
+            )
+        return [(*index, *x[1:])]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._rows = _Rows(self, 1, shapes[1], shapes[0][0])
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        self._rows.read(bottoms[1])
+        take_rows(self.xp, bottoms[0], self._rows.indices, tops[0])
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if dbottoms[0] is not None:
+            dbottoms[0].fill(0.0)
+            add_rows(self.xp, dbottoms[0], self._rows.indices, dtops[0])
+
+
+@register("Parameter")
+class Parameter(Layer):
+    """y = W, a parameter that is learned as it is. Gradient: dW += dy.
+
+    Bottom:
+        none.
+    Top:
+        y: the shape of W.
+    Params:
+        W: as ``shape`` says, zeros at first.
+    Spec:
+        parameter_param: shape (required; without a dim, a scalar).
+    Raises:
+        LayerError: without a shape, or for an extent below 1.
+    Differs:
+        A shape is required, and its extents are 1 or more. y is a copy of W, not W itself.
+    """
+
+    bottoms = (0, 0)
+    backward_reads = frozenset()
+
+    def setup(self) -> None:
+        spec = self.spec.parameter_param
+        if not spec.HasField("shape"):
+            raise LayerError(
+                "shape is missing",
+                ("parameter_param",),
+                "such as parameter_param { shape { dim: 3 dim: 4 } }",
+            )
+        for place, dim in enumerate(spec.shape.dim):
+            if dim < 1:
+                raise LayerError(
+                    f"expected a dim of 1 or more, got {dim}",
+                    ("parameter_param", "shape", "dim", place),
+                )
+        self._shape = tuple(spec.shape.dim)
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        return [self._shape]
+
+    def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
+        return [Weight(self._shape)]
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        self.xp.copyto(tops[0], self.params[0].data)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        weight = self.params[0]
+        if weight.diff is not None and weight.wanted:
+            self.xp.add(weight.diff, dtops[0], out=weight.diff)
