@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid")
 SOLVERS = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 _OPTION_NAMES = {"steps": "step"}
+_DATABASES = ("data", "labels", "val_data", "val_labels")
+"""Options that --resume takes for databases that were moved."""
 _PATH = click.Path(path_type=Path)
 
 
@@ -161,10 +163,11 @@ def _choose(network: str | None, resume: Path | None, given: dict[str, Any]) -> 
 
 
 def _resuming(run: Path, given: dict[str, Any]) -> Job:
+    moved = {name: given.pop(name) for name in _DATABASES if name in given}
     _refuse_others(given, ("device",), "--resume", "a run keeps its settings")
     from protonet.jobs.training import resume
 
-    return partial(resume, run, **given)
+    return partial(resume, run, moved=moved, **given)
 
 
 def _following(given: dict[str, Any]) -> Job:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from protonet.errors import NetworkError
@@ -26,12 +26,19 @@ _SOURCES = ("Data", "Input")
 
 @dataclass(frozen=True)
 class Databases:
-    """The databases of one phase: absolute paths, and how many classes the labels have where
-    that is known.
-    """
+    """The databases of one phase: absolute paths."""
 
     images: str
     labels: str | None = None
+
+
+@dataclass
+class _Made:
+    """A data layer of the net to train: ``images`` says of which database."""
+
+    layer: LayerParameter
+    origin: Where
+    images: bool
 
 
 def make_train_val(
@@ -46,42 +53,28 @@ def make_train_val(
 ) -> NetDefinition:
     """The pasted network with data layers for training and validation.
 
-    Data layers that the network brings keep what they say, but for source and backend; without
-    any, they are made: ``data``, and ``label`` where a layer reads it. ``mean_file`` goes to data
-    layers of images that have no mean of their own, or to all with ``replace_mean``.
+    Data layers that the network brings keep what they say, but for source and backend. Those that
+    it lacks are made: ``data``, and ``label`` where a layer reads it. ``mean_file`` goes to data
+    layers of images that have no mean of their own, or to all with ``replace_mean``. ``classes``
+    fills every num_output that the network leaves open.
 
     Raises:
         NetworkError: when the network's own data layers cannot be filled in.
     """
-    net = NetParameter()
-    net.CopyFrom(pasted.net)
-    del net.layer[:]
-    made: list[tuple[LayerParameter, Where]] = []
-    own = {id(layer) for layer in pasted.net.layer if layer.type == "Data"}
     phases = [(TRAIN_STATE, train)] + ([(VAL_STATE, val)] if val is not None else [])
+    made: list[_Made] = []
     for state, databases in phases:
-        brought = [
-            (layer, origin)
-            for layer, origin in zip(pasted.net.layer, pasted.origins, strict=True)
-            if layer.type == "Data" and _matches(layer, state)
-        ]
-        if not own:
-            made += [(layer, ()) for layer in _data_layers(pasted.net, state, databases)]
-        for layer, origin in brought:
-            shared = val is not None and all(_matches(layer, each) for each, _ in phases)
-            made.append((_filled(pasted, layer, origin, state, databases, shared), origin))
-    for layer, _ in made:
-        _finish(layer, batch_size, mean_file, replace_mean)
-    kept = [
-        (layer, origin)
-        for layer, origin in zip(pasted.net.layer, pasted.origins, strict=True)
-        if layer.type not in _SOURCES
-    ]
-    for layer, _ in made + kept:
-        net.layer.append(layer)
-    if classes is not None:
-        _fill_outputs(net, classes)
-    return NetDefinition(net, pasted.source, tuple(origin for _, origin in made + kept))
+        others = [each for each, _ in phases if each is not state]
+        layers = _own_layers(pasted, state, databases, others)
+        model = next((each.layer for each in made if each.images), None)
+        layers += _missing_layers(pasted.net, state, databases, layers, model)
+        _set_batch_sizes([each.layer for each in layers], batch_size)
+        made += layers
+    for each in made:
+        each.layer.data_param.backend = DataParameter.LMDB
+        if each.images:
+            _set_mean(each.layer, mean_file, replace_mean)
+    return _assembled(pasted, made, classes)
 
 
 def lacks_outputs(net: NetParameter) -> bool:
@@ -89,19 +82,43 @@ def lacks_outputs(net: NetParameter) -> bool:
     return any(_is_open(layer) for layer in net.layer)
 
 
-def brings_images(layer: LayerParameter) -> bool:
-    """Whether it is a Data layer of images, not of label vectors."""
-    return layer.type == "Data" and list(layer.top) != ["label"]
+def only_validates(net: NetParameter) -> list[str]:
+    """The names of data layers that the net has for validation alone."""
+    return [
+        layer.name
+        for layer in net.layer
+        if layer.type == "Data" and _matches(layer, VAL_STATE) and not _matches(layer, TRAIN_STATE)
+    ]
+
+
+def brings_mean(net: NetParameter) -> bool:
+    """Whether a data layer that the net has for training takes a mean off by itself."""
+    return any(
+        layer.transform_param.mean_file or layer.transform_param.mean_value
+        for layer in net.layer
+        if layer.type == "Data" and _matches(layer, TRAIN_STATE)
+    )
+
+
+def val_batch_size(net: NetParameter) -> int:
+    """The batch size of the validation images."""
+    layers = [layer for layer in net.layer if layer.type == "Data" and _matches(layer, VAL_STATE)]
+    return int(layers[image_positions(layers)[0]].data_param.batch_size)
+
+
+def image_positions(layers: Sequence[LayerParameter]) -> list[int]:
+    """Which of the Data layers of one net bring images, not label vectors: their indices.
+
+    The top ``data``, or a second top, tells images, and ``label`` alone tells labels. Of layers
+    with other names the first brings images, where no other layer does.
+    """
+    named = [i for i, layer in enumerate(layers) if "data" in layer.top or len(layer.top) > 1]
+    unnamed = [i for i, layer in enumerate(layers) if list(layer.top) != ["label"]]
+    return named or unnamed[:1]
 
 
 def _is_open(layer: LayerParameter) -> bool:
-    return layer.type == "InnerProduct" and not layer.inner_product_param.num_output
-
-
-def _fill_outputs(net: NetParameter, classes: int) -> None:
-    for layer in net.layer:
-        if _is_open(layer):
-            layer.inner_product_param.num_output = classes
+    return layer.type == "InnerProduct" and not layer.inner_product_param.HasField("num_output")
 
 
 def _matches(layer: LayerParameter, state: NetState) -> bool:
@@ -111,91 +128,131 @@ def _matches(layer: LayerParameter, state: NetState) -> bool:
     return not any(rules.matches(rule, state) for rule in layer.exclude)
 
 
-def _reads(net: NetParameter, blob: str, state: NetState) -> bool:
-    return any(blob in layer.bottom for layer in net.layer if _matches(layer, state))
+def _own_layers(
+    pasted: NetDefinition, state: NetState, databases: Databases, others: Sequence[NetState]
+) -> list[_Made]:
+    """The network's data layers of a state, filled in.
+
+    One that serves another phase too gets a rule, since each phase has databases of its own.
+    """
+    brought = [
+        (layer, origin)
+        for layer, origin in zip(pasted.net.layer, pasted.origins, strict=True)
+        if layer.type == "Data" and _matches(layer, state)
+    ]
+    images = image_positions([layer for layer, _ in brought])
+    made = []
+    for index, (theirs, origin) in enumerate(brought):
+        layer = LayerParameter()
+        layer.CopyFrom(theirs)
+        _check_labels(pasted, layer, origin, databases, index in images)
+        source = databases.images if index in images else databases.labels
+        assert source is not None, "_check_labels refuses this"
+        layer.data_param.source = source
+        if any(_matches(layer, other) for other in others):
+            del layer.include[:], layer.exclude[:]
+            layer.include.add().phase = state.phase
+        made.append(_Made(layer, origin, index in images))
+    return made
 
 
-def _data_layers(
-    net: NetParameter, state: NetState, databases: Databases
-) -> Iterable[LayerParameter]:
-    """New data layers for a network that brings none."""
-    wants_label = _reads(net, "label", state)
-    images = LayerParameter(name="data", type="Data", top=["data"])
-    images.data_param.source = databases.images
-    layers = [images]
-    if wants_label and databases.labels is not None:
-        labels = LayerParameter(name="label", type="Data", top=["label"])
-        labels.data_param.source = databases.labels
-        layers.append(labels)
-    elif wants_label:
-        images.top.append("label")
-    for layer in layers:
-        layer.include.add().phase = state.phase
-    return layers
+def _check_labels(
+    pasted: NetDefinition, layer: LayerParameter, origin: Where, databases: Databases, images: bool
+) -> None:
+    """Where the layer takes labels from must be what the user gave."""
+    if not images and databases.labels is None:
+        path, message, hint = (
+            origin,
+            f'brings labels ("{layer.top[0]}") from a database of their own, but none is given',
+            "give --labels (and --val-labels)",
+        )
+    elif images and len(layer.top) > 1 and databases.labels is not None:
+        path, message, hint = (
+            (*origin, "top", 1),
+            "takes labels from the images' records, but a database of labels is given",
+            "leave --labels out, or give the label a Data layer of its own",
+        )
+    else:
+        return
+    text = f'layer "{layer.name}" (Data): {message}'
+    raise NetworkError([pasted.source.mistake(path, text, hint)])
 
 
-def _filled(
-    pasted: NetDefinition,
-    brought: LayerParameter,
-    origin: Where,
+def _missing_layers(
+    net: NetParameter,
     state: NetState,
     databases: Databases,
-    shared: bool,
-) -> LayerParameter:
-    """A data layer of the network with its source; one that serves both phases gets a rule."""
-    layer = LayerParameter()
-    layer.CopyFrom(brought)
-    carries_label = list(brought.top) == ["label"]
-    if carries_label and databases.labels is None:
-        raise NetworkError(
-            [
-                pasted.source.mistake(
-                    origin,
-                    f'layer "{brought.name}" (Data): its only top is "label", but no database of '
-                    "labels is given",
-                    "give --labels (and --val-labels)",
-                )
-            ]
-        )
-    if len(brought.top) > 1 and databases.labels is not None:
-        raise NetworkError(
-            [
-                pasted.source.mistake(
-                    (*origin, "top", 1),
-                    f'layer "{brought.name}" (Data): takes labels from the images\' records, but '
-                    "a database of labels is given",
-                    "leave --labels out, or give the label a Data layer of its own",
-                )
-            ]
-        )
-    source = databases.labels if carries_label else databases.images
-    assert source is not None
-    layer.data_param.source = source
-    if shared:
-        del layer.include[:], layer.exclude[:]
-        layer.include.add().phase = state.phase
-    return layer
+    own: Sequence[_Made],
+    model: LayerParameter | None,
+) -> list[_Made]:
+    """New data layers for what the network reads and does not bring in this state.
+
+    ``model`` is the images' layer of the other phase: batch size and crop are as there.
+    """
+    given = {top for each in own for top in each.layer.top}
+    given |= {top for layer in _body(net, state) for top in layer.top}
+    made: list[_Made] = []
+    images = next((each.layer for each in own if each.images), None)
+    if images is None and "data" not in given:
+        images = LayerParameter(name="data", type="Data", top=["data"])
+        if model is not None:
+            images.transform_param.CopyFrom(model.transform_param)
+            images.transform_param.ClearField("mirror")
+            images.data_param.batch_size = model.data_param.batch_size
+        images.data_param.source = databases.images
+        made.append(_Made(images, (), images=True))
+    if "label" not in given and any("label" in layer.bottom for layer in _body(net, state)):
+        if databases.labels is not None:
+            labels = LayerParameter(name="label", type="Data", top=["label"])
+            labels.data_param.source = databases.labels
+            made.append(_Made(labels, (), images=False))
+        elif made:
+            made[0].layer.top.append("label")
+    for each in made:
+        each.layer.include.add().phase = state.phase
+    return made
 
 
-def _finish(
-    layer: LayerParameter, batch_size: int | None, mean_file: str | None, replace_mean: bool
-) -> None:
-    """Backend, batch size and mean of a data layer."""
-    layer.data_param.backend = DataParameter.LMDB
-    if batch_size is not None:
-        layer.data_param.batch_size = batch_size
-    elif not layer.data_param.batch_size:
-        layer.data_param.batch_size = DEFAULT_BATCH
-    if list(layer.top) == ["label"]:
-        return
+def _body(net: NetParameter, state: NetState) -> Iterator[LayerParameter]:
+    """The layers of a state that are no sources of data."""
+    return (layer for layer in net.layer if layer.type not in _SOURCES and _matches(layer, state))
+
+
+def _set_batch_sizes(layers: Sequence[LayerParameter], given: int | None) -> None:
+    """The given batch size, else the layer's own, else that of a layer beside it, else DIGITS'."""
+    own = [layer.data_param.batch_size for layer in layers if layer.data_param.batch_size]
+    for layer in layers:
+        if given is not None:
+            layer.data_param.batch_size = given
+        elif not layer.data_param.batch_size:
+            layer.data_param.batch_size = own[0] if own else DEFAULT_BATCH
+
+
+def _set_mean(layer: LayerParameter, mean_file: str | None, replace: bool) -> None:
     transform = layer.transform_param
-    has_mean = bool(transform.mean_file or transform.mean_value)
-    if replace_mean and has_mean:
+    if replace:
         transform.ClearField("mean_file")
         transform.ClearField("mean_value")
-        has_mean = False
-    if mean_file is not None and not has_mean:
+    if mean_file is not None and not transform.mean_file and not transform.mean_value:
         transform.mean_file = mean_file
+
+
+def _assembled(pasted: NetDefinition, made: Sequence[_Made], classes: int | None) -> NetDefinition:
+    """The data layers, then the layers of the network that are no sources."""
+    net = NetParameter()
+    net.CopyFrom(pasted.net)
+    del net.layer[:]
+    kept = [
+        (layer, origin)
+        for layer, origin in zip(pasted.net.layer, pasted.origins, strict=True)
+        if layer.type not in _SOURCES
+    ]
+    rows = [(each.layer, each.origin) for each in made] + kept
+    net.layer.extend(layer for layer, _ in rows)
+    for layer in net.layer:
+        if classes is not None and _is_open(layer):
+            layer.inner_product_param.num_output = classes
+    return NetDefinition(net, pasted.source, tuple(origin for _, origin in rows))
 
 
 @dataclass(frozen=True)
@@ -216,7 +273,8 @@ def make_deploy(train_val: NetDefinition, shape: tuple[int, int, int]) -> Deploy
         NetworkError: when nothing is left.
     """
     kept = rules.filter_layers(train_val, DEPLOY_STATE)
-    images = next((layer.top[0] for layer in train_val.net.layer if brings_images(layer)), "data")
+    sources = [layer for layer in train_val.net.layer if layer.type == "Data"]
+    images = sources[image_positions(sources)[0]].top[0] if sources else "data"
     layer = LayerParameter(name="data", type="Input", top=[images])
     layer.input_param.shape.add().dim.extend((1, *shape))
     layers: list[LayerParameter] = [layer]

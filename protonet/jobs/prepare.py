@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from protonet.data.create import compute_mean
-from protonet.data.database import Database, check_pairs
-from protonet.errors import UsageError
+from protonet.data.database import DATA_FILE, Database, check_pairs
+from protonet.data.transform import load_mean
+from protonet.errors import NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array
 from protonet.graph.plan import Plan, plan_net
 from protonet.jobs.network import (
     Databases,
-    brings_images,
+    Deploy,
+    brings_mean,
+    image_positions,
     lacks_outputs,
     make_deploy,
     make_train_val,
+    only_validates,
+    val_batch_size,
 )
-from protonet.jobs.run import RunDirectory, fingerprint
+from protonet.jobs.paths import with_absolute_paths
+from protonet.jobs.run import RunDirectory, fingerprint, fingerprint_text, read_class_names
 from protonet.jobs.settings import RunSettings
 from protonet.jobs.solver import PREFIX, make_solver
 from protonet.jobs.solver_files import SolverFiles
 from protonet.layers.base import Surroundings
 from protonet.layers.inputs import Data
-from protonet.proto.caffe_pb2 import TEST, TRAIN, TransformationParameter
-from protonet.proto.text import NetDefinition, Source, read_net, read_solver, write_text
+from protonet.proto.caffe_pb2 import (
+    TEST,
+    TRAIN,
+    NetParameter,
+    SolverParameter,
+    TransformationParameter,
+)
+from protonet.proto.text import NetDefinition, write_text
 from protonet.solvers.check import check_solver
 
 
@@ -55,93 +68,49 @@ def check_databases(settings: RunSettings) -> None:
 def write_run(
     run: RunDirectory, pasted: NetDefinition, settings: RunSettings
 ) -> tuple[SolverFiles, list[str]]:
-    """Write the texts of the run; return its nets and what to tell the user."""
-    mean = _write_mean(run, settings)
-    train = _databases(settings.data, settings.labels)
-    val = _databases(settings.val_data, settings.val_labels) if settings.val_data else None
-    names = _copy_class_names(run, settings)
-    classes = None
-    if lacks_outputs(pasted.net) and settings.labels is None:
-        classes = names if names else count_classes(settings.data)
-    train_val = make_train_val(
-        pasted,
-        train,
-        val,
-        batch_size=settings.batch_size,
-        mean_file=mean,
-        replace_mean=settings.mean is not None,
-        classes=classes,
-    )
-    if not train_val.net.name:
-        train_val.net.name = run_name(pasted)
-    around = Surroundings(run.path, settings.seed, settings.shuffle, settings.threads)
+    """Write the texts of the run, run.json last; return its nets and what to tell the user."""
+    train_val, notes = _train_val(run, pasted, settings)
+    around = surroundings_of(run, settings)
     plan = plan_net(train_val, phase=TRAIN, stages=["train"], around=around)
     try:
-        images = image_layers(plan)[0]
-        records, batch = images.length, images.batch_size
+        images = _images(plan, pasted)
         deploy = make_deploy(train_val, images.transformer.output_shape)
         plan_net(deploy.definition, phase=TEST, stages=["deploy"]).close()
-        write_atomic(run.original, pasted.source.text.encode())
-        write_atomic(run.train_val, write_text(train_val.net).encode())
-        write_atomic(run.deploy, write_text(deploy.definition.net).encode())
-        run.update(
-            kind="network",
-            status="init",
-            name=run.path.name,
-            prefix=PREFIX,
-            settings=settings.to_json(),
-            databases=[
-                fingerprint(Path(path))
-                for path in (settings.data, settings.labels, settings.val_data, settings.val_labels)
-                if path is not None
-            ],
-        )
-        record_transform(run, images)
+        transform = keep_transform(run, images)
+        train_size = (images.length, images.batch_size)
     finally:
         plan.close()
-    val_size = None
-    if val is not None:
-        with Database(val.images) as database:
-            val_size = (len(database), _val_batch(train_val, batch))
-    solver = make_solver(settings, (records, batch), val_size)
+    solver = make_solver(settings, train_size, _val_size(train_val.net, settings))
     check_solver(solver)
-    write_atomic(run.solver, write_text(solver).encode())
-    notes = pruned_note(deploy.pruned)
-    if classes is not None:
-        notes.append(f"num_output was left out: set to the {classes} classes of the data")
-    return SolverFiles.of(solver, train_val, run.path), notes
+    _write_texts(run, pasted, train_val.net, solver, deploy)
+    run.update(
+        kind="network",
+        status="init",
+        name=run.path.name,
+        prefix=PREFIX,
+        settings=settings.to_json(),
+        texts=[fingerprint_text(pasted.source)],
+        databases=fingerprints(databases_of([train_val.net])),
+        **transform,
+    )
+    return SolverFiles.of(solver, train_val, run.path), pruned_note(deploy.pruned) + notes
 
 
-def files_of(run: RunDirectory) -> SolverFiles:
-    """The nets of an existing run of a pasted network; a run that moved finds its own mean."""
-    definition = read_net(Source.read(run.train_val))
-    for layer in definition.net.layer:
-        mean = layer.transform_param.mean_file
-        if mean and not Path(mean).exists() and Path(mean).name == run.mean.name:
-            layer.transform_param.mean_file = str(run.mean.resolve())
-    return SolverFiles.of(read_solver(Source.read(run.solver)), definition, run.path)
+def surroundings_of(run: RunDirectory, settings: RunSettings) -> Surroundings:
+    """What the layers of a run may know of it."""
+    return Surroundings(run.path, settings.seed, settings.shuffle, settings.threads)
 
 
-def _databases(images: Path, labels: Path | None) -> Databases:
-    return Databases(str(images.resolve()), str(labels.resolve()) if labels is not None else None)
+def databases_of(nets: Iterable[NetParameter]) -> list[str]:
+    """The sources of the nets' data layers, each once."""
+    sources = [layer.data_param.source for net in nets for layer in net.layer]
+    return list(dict.fromkeys(source for source in sources if source))
 
 
-def _val_batch(train_val: NetDefinition, default: int) -> int:
-    """The batch size of the validation images."""
-    sizes = [layer.data_param.batch_size for layer in train_val.net.layer if brings_images(layer)]
-    return sizes[-1] if sizes else default
-
-
-def _copy_class_names(run: RunDirectory, settings: RunSettings) -> int:
-    """Keep the labels.txt that lies in or beside the images' database; return its lines."""
-    if settings.labels is not None:
-        return 0
-    for folder in (settings.data, settings.data.parent):
-        found = folder / run.labels.name
-        if found.is_file():
-            write_atomic(run.labels, found.read_bytes())
-            return len(run.labels.read_text().splitlines())
-    return 0
+def fingerprints(databases: Iterable[str]) -> list[dict[str, Any]]:
+    """What run.json keeps of the databases, to tell later whether they have changed."""
+    folders = [Path(source) for source in databases]
+    return [fingerprint(folder) for folder in folders if (folder / DATA_FILE).is_file()]
 
 
 def count_classes(images: Path) -> int:
@@ -150,37 +119,25 @@ def count_classes(images: Path) -> int:
         return 1 + max(int(datum.label) for _, datum in database)
 
 
-def _write_mean(run: RunDirectory, settings: RunSettings) -> str | None:
-    """The mean of the run as a file of its own; None for a run without one."""
-    if settings.mean == "none":
-        return None
-    if settings.mean is None:
-        mean = compute_mean(settings.data)
-        write_atomic(run.mean, from_array(mean[None]).SerializeToString())
-    else:
-        try:
-            write_atomic(run.mean, Path(settings.mean).read_bytes())
-        except OSError as error:
-            raise UsageError(f"{settings.mean}: cannot be read: {error.strerror}") from error
-    return str(run.mean.resolve())
-
-
 def image_layers(plan: Plan) -> list[Data]:
     """The Data layers that bring images, not label vectors."""
     layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
-    return [layer for layer in layers if brings_images(layer.spec)]
+    return [layers[at] for at in image_positions([layer.spec for layer in layers])]
 
 
-def record_transform(run: RunDirectory, images: Data) -> None:
-    """Keep what inference needs to treat an image as training did."""
+def keep_transform(run: RunDirectory, images: Data) -> dict[str, Any]:
+    """What inference needs to treat an image as training did, for run.json.
+
+    The mean is copied into the run.
+    """
     transform = TransformationParameter()
     transform.CopyFrom(images.spec.transform_param)
     if transform.mean_file:
         found = images.around.find(transform.mean_file)
         if found.resolve() != run.mean.resolve():
-            write_atomic(run.mean, found.read_bytes())
+            _copy_mean(found, run.mean)
         transform.mean_file = run.mean.name
-    run.update(transform=write_text(transform), image_shape=list(images.transformer.shape))
+    return {"transform": write_text(transform), "image_shape": list(images.transformer.shape)}
 
 
 def pruned_note(pruned: Sequence[str]) -> list[str]:
@@ -189,3 +146,111 @@ def pruned_note(pruned: Sequence[str]) -> list[str]:
         return []
     names = ", ".join(f'"{name}"' for name in pruned)
     return [f"left out of deploy.prototxt, since they need labels: {names}"]
+
+
+def _train_val(
+    run: RunDirectory, pasted: NetDefinition, settings: RunSettings
+) -> tuple[NetDefinition, list[str]]:
+    """The net of training and validation, and what to tell of how it was made."""
+    settled = with_absolute_paths(pasted, Path(pasted.source.name).parent)
+    val = _databases(settings.val_data, settings.val_labels) if settings.val_data else None
+    named = _keep_class_names(run, settings)
+    classes, notes = None, []
+    if lacks_outputs(pasted.net) and settings.labels is None:
+        classes = named if named else count_classes(settings.data)
+        notes.append(f"num_output was left out: set to the {classes} classes of the data")
+    lost = only_validates(pasted.net) if val is None else []
+    if lost:
+        names = ", ".join(f'"{name}"' for name in lost)
+        notes.append(f"no --val-data, so there is no validation; left out: {names}")
+    train_val = make_train_val(
+        settled,
+        _databases(settings.data, settings.labels),
+        val,
+        batch_size=settings.batch_size,
+        mean_file=_keep_mean(run, pasted.net, settings),
+        replace_mean=settings.mean is not None,
+        classes=classes,
+    )
+    if not train_val.net.name:
+        train_val.net.name = run_name(pasted)
+    return train_val, notes
+
+
+def _databases(images: Path, labels: Path | None) -> Databases:
+    return Databases(str(images.resolve()), str(labels.resolve()) if labels is not None else None)
+
+
+def _keep_class_names(run: RunDirectory, settings: RunSettings) -> int:
+    """Keep the labels.txt that lies in or beside the images' database; return its names."""
+    if settings.labels is not None:
+        return 0
+    for folder in (settings.data, settings.data.resolve().parent):
+        found = folder / run.labels.name
+        if found.is_file():
+            names = read_class_names(found)
+            write_atomic(run.labels, "".join(f"{name}\n" for name in names).encode())
+            return len(names)
+    return 0
+
+
+def _keep_mean(run: RunDirectory, net: NetParameter, settings: RunSettings) -> str | None:
+    """The mean of the run as a file of its own; None for a run without one."""
+    if settings.mean == "none" or (settings.mean is None and brings_mean(net)):
+        return None
+    if settings.mean is None:
+        mean = compute_mean(settings.data)
+        write_atomic(run.mean, from_array(mean[None]).SerializeToString())
+    else:
+        _copy_mean(Path(settings.mean), run.mean)
+    return str(run.mean.resolve())
+
+
+def _copy_mean(source: Path, target: Path) -> None:
+    """Copy a mean; one that NumPy wrote becomes a .binaryproto."""
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{source}: cannot be read: {error.strerror}") from error
+    if source.suffix == ".npy":
+        data = from_array(load_mean(source)[None]).SerializeToString()
+    write_atomic(target, data)
+
+
+def _images(plan: Plan, pasted: NetDefinition) -> Data:
+    """The layer that brings the images of training.
+
+    Raises:
+        NetworkError: for a network that makes its own.
+    """
+    layers = image_layers(plan)
+    if not layers:
+        raise NetworkError(
+            f"{pasted.source.name}: the network makes 'data' itself, so the images of --data "
+            "would not be used; leave out the layer that makes it"
+        )
+    return layers[0]
+
+
+def _val_size(net: NetParameter, settings: RunSettings) -> tuple[int, int] | None:
+    """Records and batch size of the validation; None without one."""
+    if settings.val_data is None:
+        return None
+    with Database(settings.val_data) as database:
+        return len(database), val_batch_size(net)
+
+
+def _write_texts(
+    run: RunDirectory,
+    pasted: NetDefinition,
+    train_val: NetParameter,
+    solver: SolverParameter,
+    deploy: Deploy,
+) -> None:
+    for path, text in (
+        (run.original, pasted.source.text),
+        (run.train_val, write_text(train_val)),
+        (run.solver, write_text(solver)),
+        (run.deploy, write_text(deploy.definition.net)),
+    ):
+        write_atomic(path, text.encode())

@@ -31,12 +31,13 @@ def make_solver(
 ) -> SolverParameter:
     """The solver for (records, batch size) of training and validation.
 
-    Iterations an epoch are ceil(records / batch); a snapshot and a test pass every epoch; steps
-    are percentages of the training; eight displays an epoch, or one every 5,000 images, whichever
-    comes more often.
+    Iterations an epoch are ceil(records / (batch * accumulation)); a snapshot and a test pass
+    come every epoch or as the settings say; steps are percentages of the training; there are
+    eight displays an epoch, or one every 5,000 images, whichever comes more often.
     """
     records, batch = train
-    per_epoch = math.ceil(records / batch)
+    images = batch * settings.accumulation
+    per_epoch = math.ceil(records / images)
     solver = SolverParameter(
         net="train_val.prototxt",
         type=settings.solver,
@@ -44,21 +45,28 @@ def make_solver(
         base_lr=settings.lr,
         lr_policy=settings.lr_policy,
         weight_decay=settings.lr / 100 if settings.weight_decay is None else settings.weight_decay,
-        display=max(1, min(per_epoch // 8, 5000 // batch)),
-        snapshot=per_epoch,
+        display=max(1, min(per_epoch // 8, 5000 // images)),
+        snapshot=_iterations(settings.snapshot_every, per_epoch),
         snapshot_prefix=PREFIX,
         random_seed=settings.seed,
         solver_mode=SolverParameter.CPU if settings.device == "cpu" else SolverParameter.GPU,
     )
+    if settings.accumulation > 1:
+        solver.iter_size = settings.accumulation
     if settings.solver not in _WITHOUT_MOMENTUM:
         solver.momentum = settings.momentum
     solver.train_state.stage.append("train")
-    if val is not None:
+    if val is not None and settings.val_every:
         solver.test_iter.append(math.ceil(val[0] / val[1]))
-        solver.test_interval = per_epoch
+        solver.test_interval = _iterations(settings.val_every, per_epoch)
         solver.test_state.add().stage.append("val")
     _set_policy(solver, settings)
     return solver
+
+
+def _iterations(epochs: float, per_epoch: int) -> int:
+    """Epochs as iterations: at least one, unless no epochs are asked for."""
+    return max(1, round(epochs * per_epoch)) if epochs else 0
 
 
 def _set_policy(solver: SolverParameter, settings: RunSettings) -> None:

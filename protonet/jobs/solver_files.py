@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ class SolverFiles:
     """The solver, its train net and its test nets with their states.
 
     ``folder`` is where relative paths are looked up after the working directory.
+    ``test_iter`` of the solver belongs to ``tests``, one by one.
     """
 
     solver: SolverParameter
@@ -28,14 +30,10 @@ class SolverFiles:
     tests: tuple[tuple[NetDefinition, State], ...]
     folder: Path
 
-    @property
-    def name(self) -> str:
-        """The net's name, or the name of its file."""
-        return self.train.net.name or Path(self.train.source.name).stem
-
     @staticmethod
-    def read(path: Path) -> SolverFiles:
-        """Read a solver file and its nets.
+    def read(path: Path, *, beside: bool = False) -> SolverFiles:
+        """Read a solver file and its nets: from the working directory, as Caffe does, else from
+        the folder of the solver; the other way round with ``beside``.
 
         Raises:
             UsageError: for a file that is not there.
@@ -44,9 +42,9 @@ class SolverFiles:
         source = Source.read(path)
         solver = read_solver(source)
         check_solver(solver, source)
-        folder = path.parent
-        train = _train_net(solver, folder, path)
-        tests = _test_nets(solver, folder, train)
+        folders = (path.parent, Path()) if beside else (Path(), path.parent)
+        train = _train_net(solver, folders, path)
+        tests = _test_nets(solver, folders, train, path)
         _check_tests(solver, tests, path)
         return SolverFiles(
             solver,
@@ -56,7 +54,7 @@ class SolverFiles:
                 (net, _state(net, solver.test_state[i] if i < len(solver.test_state) else None))
                 for i, net in enumerate(tests)
             ),
-            folder,
+            path.parent,
         )
 
     @staticmethod
@@ -81,18 +79,19 @@ def _inline(net: NetParameter, path: Path) -> NetDefinition:
     return read_net(Source(f"{path} (net_param)", write_text(net)))
 
 
-def _file(name: str, folder: Path) -> NetDefinition:
-    direct, beside = Path(name), folder / name
-    if not direct.exists() and not beside.exists():
-        raise UsageError(f"{name}: there is no such net, neither here nor in {folder or '.'}")
-    return read_net(Source.read(direct if direct.exists() else beside))
+def _file(name: str, folders: Sequence[Path], path: Path) -> NetDefinition:
+    for folder in folders:
+        if (folder / name).exists():
+            return read_net(Source.read(folder / name))
+    searched = " nor in ".join(str(folder.resolve()) for folder in folders)
+    raise UsageError(f"{path}: there is no net '{name}', neither in {searched}")
 
 
-def _train_net(solver: SolverParameter, folder: Path, path: Path) -> NetDefinition:
+def _train_net(solver: SolverParameter, folders: Sequence[Path], path: Path) -> NetDefinition:
     found: list[NetDefinition] = []
     for name in ("net", "train_net"):
         if solver.HasField(name):
-            found.append(_file(getattr(solver, name), folder))
+            found.append(_file(getattr(solver, name), folders, path))
     for name in ("net_param", "train_net_param"):
         if solver.HasField(name):
             found.append(_inline(getattr(solver, name), path))
@@ -104,12 +103,14 @@ def _train_net(solver: SolverParameter, folder: Path, path: Path) -> NetDefiniti
     return found[0]
 
 
-def _test_nets(solver: SolverParameter, folder: Path, train: NetDefinition) -> list[NetDefinition]:
+def _test_nets(
+    solver: SolverParameter, folders: Sequence[Path], train: NetDefinition, path: Path
+) -> list[NetDefinition]:
     """The test nets in Caffe's order: test_net_param, test_net, then net or net_param for each
     test_iter that is left.
     """
-    nets = [_inline(net, folder) for net in solver.test_net_param]
-    nets += [_file(name, folder) for name in solver.test_net]
+    nets = [_inline(net, path) for net in solver.test_net_param]
+    nets += [_file(name, folders, path) for name in solver.test_net]
     if solver.HasField("net") or solver.HasField("net_param"):
         nets += [train] * max(0, len(solver.test_iter) - len(nets))
     return nets

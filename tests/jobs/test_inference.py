@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from protonet.errors import DataError, UsageError
+from protonet.errors import DataError, FormatError, UsageError
 from protonet.jobs.inference import Predictor, choose_snapshot
 from protonet.jobs.run import RunDirectory
 from protonet.jobs.training import start
@@ -65,6 +65,38 @@ def test_a_net_with_crop_mirror_and_dropout_answers_always_the_same(
     np.testing.assert_array_equal(answers[0].outputs["output"], answers[1].outputs["output"])
 
 
+def test_a_net_that_takes_one_image_at_a_time(gradients: Path, tmp_path: Path) -> None:
+    text = (
+        SEED
+        + """layer { name: "cut" type: "Reshape" bottom: "output" top: "halves"
+      reshape_param { shape { dim: 2 dim: 1 } } include { stage: "deploy" } }"""
+    )
+    run = start(net_of(text), settings_of(gradients, tmp_path / "run")).run
+    with Predictor(run) as predictor:
+        answers = predictor.predict([gradients / "test.png"] * 2)
+    for answer in answers:
+        assert answer.outputs["halves"].shape == (2, 1)
+    np.testing.assert_array_equal(answers[0].outputs["halves"], answers[1].outputs["halves"])
+
+
+def test_weights_that_the_deploy_net_lacks(gradients: Path, tmp_path: Path) -> None:
+    text = (
+        SEED
+        + """layer { name: "more" type: "InnerProduct" bottom: "output" top: "more"
+      inner_product_param { num_output: 3 } include { stage: "deploy" } }"""
+    )
+    run = start(net_of(text), settings_of(gradients, tmp_path / "run")).run
+    with pytest.raises(FormatError, match="has no weights for more of"):
+        Predictor(run).predict([gradients / "test.png"])
+
+
+def test_data_that_no_image_can_be(run: RunDirectory, gradients: Path) -> None:
+    predictor = Predictor(run)
+    predictor.shape = (2, 17, 20)
+    with pytest.raises(DataError, match="trained on data of 2 channels"):
+        predictor.predict([gradients / "test.png"])
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "cannot be read: No such file"), (b"text", "no image"), ("cut", "cut short")],
@@ -103,7 +135,7 @@ def test_best_goes_by_accuracy_where_there_is_one(tmp_path: Path) -> None:
             (tmp_path / f"s_iter_{iteration}{suffix}").touch()
         lines.append(
             {"event": "tested", "iteration": iteration, "net": 0, "loss": loss,
-             "outputs": {"accuracy": accuracy}}
+             "outputs": {"a/Accuracy": 1 - accuracy, "b/accuracy": accuracy, "loss": loss}}
         )  # fmt: skip
     run.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert choose_snapshot(run, "best") == 2

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from protonet.errors import NetworkError
-from protonet.jobs.network import Databases, lacks_outputs, make_deploy, make_train_val
+from protonet.jobs.network import (
+    Databases,
+    brings_mean,
+    image_positions,
+    lacks_outputs,
+    make_deploy,
+    make_train_val,
+    only_validates,
+    val_batch_size,
+)
 from protonet.proto.caffe_pb2 import TEST, TRAIN, DataParameter
 from tests.jobs.nets import RANDOM, SEED, net_of
 
@@ -85,7 +94,7 @@ def test_one_data_layer_for_both_phases_becomes_two() -> None:
 
 
 def test_data_layers_that_cannot_be_filled_in_point_at_their_line() -> None:
-    with pytest.raises(NetworkError, match=r"net\.prototxt:5:1: .*no database of labels is given"):
+    with pytest.raises(NetworkError, match=r'net\.prototxt:5:1: .*brings labels \("label"\)'):
         make_train_val(
             net_of('\n\n\n\nlayer { name: "l" type: "Data" top: "label" }' + SEED),
             Databases("/t"),
@@ -97,6 +106,71 @@ def test_data_layers_that_cannot_be_filled_in_point_at_their_line() -> None:
             TRAIN_DBS,
             None,
         )
+
+
+ONLY_TRAINS = """
+layer { name: "d" type: "Data" top: "data" include { stage: "train" }
+  data_param { batch_size: 6 } transform_param { crop_size: 3 mirror: true } }
+"""
+
+
+def test_what_one_phase_lacks_is_made_as_the_other_has_it() -> None:
+    made = make_train_val(net_of(ONLY_TRAINS + SEED), TRAIN_DBS, VAL_DBS)
+    rows = [
+        (layer.name, layer.data_param.source, layer.data_param.batch_size)
+        for layer in made.net.layer
+        if layer.type == "Data"
+    ]
+    assert rows == [
+        ("d", "/t/images", 6),
+        ("label", "/t/labels", 6),
+        ("data", "/v/images", 6),
+        ("label", "/v/labels", 6),
+    ]
+    crops = [layer.transform_param for layer in (made.net.layer[0], made.net.layer[2])]
+    assert [(each.crop_size, each.mirror) for each in crops] == [(3, True), (3, False)]
+
+
+def test_layers_of_other_names_are_images_then_labels() -> None:
+    text = """
+    layer { name: "a" type: "Data" top: "pictures" }
+    layer { name: "b" type: "Data" top: "slopes" data_param { batch_size: 3 } }
+    layer { name: "ip" type: "InnerProduct" bottom: "pictures" top: "ip" }
+    """
+    assert data_layers(text, mean_file="/m")[:2] == [
+        ("pictures", "/t/images", 3, "/m"),
+        ("slopes", "/t/labels", 3, ""),
+    ]
+    deploy = make_deploy(make_train_val(net_of(text), TRAIN_DBS, VAL_DBS), (1, 5, 7))
+    assert list(deploy.definition.net.layer[0].top) == ["pictures"]
+
+
+def test_what_the_network_makes_itself_is_not_made_again() -> None:
+    text = 'layer { name: "d" type: "DummyData" top: "data" }' + SEED
+    made = make_train_val(net_of(text), TRAIN_DBS, None)
+    assert [layer.type for layer in made.net.layer][:2] == ["Data", "DummyData"]
+    assert list(made.net.layer[0].top) == ["label"]
+
+
+def test_which_data_layers_bring_images() -> None:
+    def positions(*tops: str) -> list[int]:
+        layers = [f'layer {{ name: "x" type: "Data" top: "{top}" }}' for top in tops]
+        return image_positions(net_of("".join(layers)).net.layer)
+
+    assert positions("label", "data", "slopes") == [1]
+    assert positions("label", "pictures", "slopes") == [1]
+    assert positions("label") == []
+    pair = 'layer { name: "x" type: "Data" top: "pictures" top: "classes" }'
+    assert image_positions(net_of(pair).net.layer) == [0]
+
+
+def test_questions_about_a_network() -> None:
+    net = net_of(RANDOM).net
+    assert only_validates(net) == ["data", "label"]
+    assert val_batch_size(net) == 5
+    assert not brings_mean(net)
+    assert brings_mean(net_of(RANDOM.replace("mirror: true", "mean_value: 3")).net)
+    assert not brings_mean(net_of(RANDOM.replace("crop_size: 13 }", "mean_value: 3 }")).net)
 
 
 def test_input_layers_give_way_to_data_layers() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from protonet.jobs.prepare import check_databases, files_of, run_name, write_run
+from protonet.data.transform import load_mean
+from protonet.jobs.prepare import check_databases, run_name, write_run
+from protonet.jobs.reopen import reopen
 from protonet.jobs.run import RunDirectory
 from protonet.proto.text import Source, read_net
 from tests.jobs.nets import SEED, net_of, settings_of
@@ -32,7 +35,7 @@ def test_the_texts_can_be_read_again(gradients: Path, tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path / "run", "x")
     files, notes = write_run(run, net_of(SEED), settings)
     assert notes == []
-    again = files_of(run)
+    again = reopen(run).files
     assert again.solver == files.solver
     assert again.train.net == files.train.net
     assert again.tests[0][1] == {"level": 0, "stages": ["val"]}
@@ -48,3 +51,40 @@ def test_a_mean_that_is_given_is_copied(gradients: Path, tmp_path: Path) -> None
     write_run(run, net_of(SEED), settings_of(gradients, tmp_path, mean=str(given)))
     assert run.mean.read_bytes() == given.read_bytes()
     assert f'mean_file: "{run.mean.name}"' in run.read()["transform"]
+
+
+def test_a_mean_that_numpy_wrote_becomes_caffes(gradients: Path, tmp_path: Path) -> None:
+    mean = load_mean(gradients / "val_mean.binaryproto")
+    np.save(tmp_path / "mean.npy", mean)
+    run = RunDirectory.create(tmp_path / "run", "x")
+    settings = settings_of(gradients, tmp_path, mean=str(tmp_path / "mean.npy"))
+    write_run(run, net_of(SEED), settings)
+    np.testing.assert_array_equal(load_mean(run.mean), mean)
+
+
+def test_a_mean_of_the_network_is_kept(gradients: Path, tmp_path: Path) -> None:
+    text = f"""layer {{ name: "data" type: "Data" top: "data"
+      transform_param {{ mean_file: "{gradients / "val_mean.binaryproto"}" }} }}"""
+    run = RunDirectory.create(tmp_path / "run", "x")
+    write_run(run, net_of(text + SEED), settings_of(gradients, tmp_path))
+    assert run.mean.read_bytes() == (gradients / "val_mean.binaryproto").read_bytes()
+    values = text.replace(text[text.index("mean_file") : text.index(" }")], "mean_value: 7")
+    run = RunDirectory.create(tmp_path / "other", "x")
+    write_run(run, net_of(values + SEED), settings_of(gradients, tmp_path))
+    assert not run.mean.exists()
+    assert "mean_value: 7" in run.read()["transform"]
+
+
+def test_run_json_knows_the_inputs(gradients: Path, tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path / "run", "x")
+    write_run(run, net_of(SEED), settings_of(gradients, tmp_path))
+    info = run.read()
+    assert info["status"] == "init"
+    assert [Path(each["path"]).name for each in info["databases"]] == [
+        "train_images",
+        "train_labels",
+        "val_images",
+        "val_labels",
+    ]
+    (text,) = info["texts"]
+    assert (text["path"], text["bytes"]) == ("net.prototxt", len(SEED))

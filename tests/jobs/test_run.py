@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from protonet.errors import FormatError, UsageError
-from protonet.jobs.run import RunDirectory, fingerprint
+from protonet.jobs.run import RunDirectory, fingerprint, fingerprint_text, read_class_names
+from protonet.proto.text import Source
 
 
 def test_update_keeps_what_was_there(tmp_path: Path) -> None:
@@ -48,8 +49,75 @@ def test_fingerprints_of_files_and_databases(
 ) -> None:
     (tmp_path / "data.mdb").write_bytes(b"0123456789")
     found = fingerprint(tmp_path)
-    assert found["bytes"] == 10
+    assert (found["bytes"], found["hashed"]) == (10, 10)
     assert found["sha256"] == hashlib.sha256(b"0123456789").hexdigest()
     assert fingerprint(tmp_path / "data.mdb")["sha256"] == found["sha256"]
     monkeypatch.setattr("protonet.jobs.run._HASHED", 4)
     assert fingerprint(tmp_path)["sha256"] == hashlib.sha256(b"0189").hexdigest()
+    assert fingerprint(tmp_path)["hashed"] == 4
+
+
+def test_fingerprint_of_a_text() -> None:
+    assert fingerprint_text(Source("net", "\u00e4")) == {
+        "path": "net",
+        "bytes": 2,
+        "sha256": hashlib.sha256("\u00e4".encode()).hexdigest(),
+    }
+
+
+def test_discarding_leaves_what_was_there(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    run = RunDirectory.create(mine, "net")
+    (mine / "x").touch()
+    (mine / "folder").mkdir()
+    run.discard()
+    assert list(mine.iterdir()) == []
+    run = RunDirectory.create(tmp_path / "a" / "b" / "run", "net")
+    (tmp_path / "a" / "other").touch()
+    run.discard()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["other"]
+
+
+def test_names_by_time_never_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = [RunDirectory.create(None, "net") for _ in range(3)]
+    assert len({run.path for run in runs}) == 3
+    for run in reversed(runs):
+        run.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_held_by_one(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path / "run", "net")
+    with (
+        run.held(),
+        pytest.raises(UsageError, match="another process"),
+        RunDirectory(run.path).held(),
+    ):
+        pytest.fail("held twice")
+    with run.held():
+        assert run.path.exists()
+
+
+def test_only_own_snapshots_count_in_a_shared_folder(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path / "run", "net")
+    run.update(kind="solver", prefix=str(tmp_path / "w"))
+    for iteration in (2, 4):
+        for suffix in (".caffemodel", ".solverstate"):
+            (tmp_path / f"w_iter_{iteration}{suffix}").touch()
+    assert run.iterations() == []
+    run.metrics.write_text('{"event": "snapshotted", "iteration": 2}\n')
+    assert run.iterations() == [2]
+
+
+def test_names_of_classes(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("a\n\nb c\n\n\n")
+    assert read_class_names(path) == ["a", "", "b c"]
+    assert RunDirectory(tmp_path).class_names() == ["a", "", "b c"]
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(FormatError, match=r"labels\.txt: expected a text"):
+        read_class_names(path)
+    path.unlink()
+    assert RunDirectory(tmp_path).class_names() is None

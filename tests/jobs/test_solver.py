@@ -70,3 +70,22 @@ def test_given_values_win() -> None:
 def test_solvers_that_take_no_momentum_get_none() -> None:
     assert not solver_of(solver="AdaGrad").HasField("momentum")
     assert solver_of(solver="Nesterov").momentum == pytest.approx(0.9)
+
+
+def test_accumulated_batches_make_one_iteration() -> None:
+    solver = solver_of(accumulation=4)
+    assert solver.iter_size == 4
+    assert solver.snapshot == solver.test_interval == 16
+    assert solver.max_iter == 30 * 16
+    assert not solver_of().HasField("iter_size")
+
+
+def test_intervals_are_epochs() -> None:
+    solver = solver_of(snapshot_every=2.0, val_every=0.5)
+    assert (solver.snapshot, solver.test_interval) == (126, 32)
+    never = solver_of(snapshot_every=0.0, val_every=0.0)
+    assert (never.snapshot, never.test_interval, list(never.test_iter)) == (0, 0, [])
+
+
+def test_a_policy_takes_the_steps_that_are_given() -> None:
+    assert solver_of(lr_policy="sigmoid", steps=(10.0,)).stepsize == 189

@@ -27,7 +27,6 @@ def test_one_net_serves_training_and_every_test(tmp_path: Path) -> None:
         'test_state { level: 4 } train_state { stage: "t" }',
         net=NET,
     )
-    assert files.name == "n"
     assert files.train_state == {"level": 0, "stages": ["own", "t"]}
     assert [state for _, state in files.tests] == [
         {"level": 0, "stages": ["own", "x"]},
@@ -51,16 +50,14 @@ def test_a_net_inside_the_solver(tmp_path: Path) -> None:
     assert read(tmp_path, f"net_param {{ {NET} }}").train.net.name == "n"
 
 
-def test_a_net_without_a_name_is_called_by_its_file(tmp_path: Path) -> None:
-    assert read(tmp_path, 'net: "lenet.prototxt"', **{"lenet.prototxt": ""}).name == "lenet"
-
-
 def test_the_working_directory_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = tmp_path / "here"
     here.mkdir()
     (here / "net").write_text('name: "here"')
     monkeypatch.chdir(here)
     assert read(tmp_path, 'net: "net"', net=NET).train.net.name == "here"
+    beside = SolverFiles.read(tmp_path / "solver.prototxt", beside=True)
+    assert beside.train.net.name == "n"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +65,7 @@ def test_the_working_directory_comes_first(tmp_path: Path, monkeypatch: pytest.M
     [
         ("", NetworkError, "expected one of net, net_param, train_net"),
         ('net: "net" train_net: "net"', NetworkError, "got 2 of them"),
-        ('net: "absent"', UsageError, "there is no such net"),
+        ('net: "absent"', UsageError, "there is no net 'absent', neither in"),
         ('train_net: "net" test_iter: 1', NetworkError, r"0 test net\(s\), but 1 test_iter"),
         ('net: "net" test_iter: 1', NetworkError, "need a test_interval above 0"),
         (

@@ -25,7 +25,7 @@ from protonet.formats.caffemodel import read_weights
 from protonet.jobs.inference import Predictor
 from protonet.jobs.run import RunDirectory
 from protonet.jobs.settings import RunSettings
-from protonet.jobs.training import resume, start, start_solver
+from protonet.jobs.training import resume, start
 from protonet.train import events
 from protonet.train.listeners import read_metrics
 from tests.jobs.nets import RANDOM, SEED, net_of, settings_of
@@ -176,48 +176,9 @@ def test_names_of_classes_lie_beside_the_database(tmp_path: Path) -> None:
     assert answer.outputs["softmax"].sum() == pytest.approx(1)
 
 
-def test_caffes_own_files_give_caffes_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    golden = GOLDEN / "regression"
-    monkeypatch.chdir(tmp_path)
-    heard: list[events.Event] = []
-    outcome = start_solver(
-        golden / "solver.prototxt", out=tmp_path / "run", listeners=[heard.append]
-    )
-    log = (golden / "caffe.log").read_text()
-    logged = {
-        int(iteration): float(loss)
-        for iteration, loss in re.findall(
-            r"Iteration (\d+) \(.*\n.*Train net output #0: loss = (\S+)", log
-        )
-    }
-    found = {e.iteration: e.outputs[0].value for e in heard if isinstance(e, events.Iterated)}
-    assert len(logged) == 150
-    assert found == pytest.approx(logged, rel=1e-3)
-    tests = re.findall(r"Iteration (\d+), Testing.*\n(?:.*Restarting.*\n)*.*loss = (\S+)", log)
-    tested = {e.iteration: e.outputs[0].value for e in heard if isinstance(e, events.Tested)}
-    assert tested == pytest.approx({int(i): float(loss) for i, loss in tests}, rel=1e-3)
-    theirs = read_weights(golden / "reg_iter_150.caffemodel")["hidden"]
-    ours = read_weights(tmp_path / "reg_iter_150.caffemodel")["hidden"]
-    for a, b in zip(ours, theirs, strict=True):
-        assert a is not None
-        assert b is not None
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * float(np.abs(b).max()))
-    (answer,) = Predictor(outcome.run).predict([golden / "test.png"])
-    np.testing.assert_allclose(answer.outputs["output"], [0.5065912, 0.504923], rtol=1e-3)
-
-
-def parameters(model: Path) -> dict[str, list[bytes]]:
-    """The bits of every parameter; the rest of the file names the folder of its run."""
-    return {
-        name: [array.tobytes() for array in arrays if array is not None]
-        for name, arrays in read_weights(model).items()
-    }
-
-
 SCRIPT = """
 import sys
+import time
 from pathlib import Path
 from protonet.jobs.training import resume, start
 from tests.jobs.nets import RANDOM, net_of, settings_of
@@ -225,9 +186,8 @@ data, out, kind = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 if kind == "resume":
     resume(out)
 else:
-    import time
     pause = lambda event: time.sleep(0.02)
-    start(net_of(RANDOM), settings_of(data, out, epochs=6.0, shuffle=True, seed=5),
+    start(net_of(RANDOM), settings_of(data, out, epochs=6.0, shuffle=True, seed=5, mean="none"),
           listeners=[pause] if kind == "slow" else [])
 """
 
@@ -240,40 +200,57 @@ def run_script(data: Path, out: Path, kind: str) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.parametrize("snapshots_before_the_kill", [0, 1, 3])
-def test_a_killed_run_resumes_to_the_same_bits(
-    gradients: Path, tmp_path: Path, snapshots_before_the_kill: int
-) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    _, errors = run_script(gradients, whole, "fast").communicate(timeout=120)
+@pytest.fixture(scope="module")
+def uninterrupted(gradients: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole") / "run"
+    _, errors = run_script(gradients, out, "fast").communicate(timeout=120)
     assert errors == b""
+    return out
+
+
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [("run.json", 1), ("metrics.jsonl", 1), ("*.caffemodel", 1), ("*.solverstate", 3)],
+)
+def test_a_killed_run_resumes_to_the_same_bits(
+    gradients: Path, uninterrupted: Path, tmp_path: Path, pattern: str, count: int
+) -> None:
+    killed = tmp_path / "killed"
     process = run_script(gradients, killed, "slow")
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        begun = (killed / "metrics.jsonl").exists()
-        if begun and len(list(killed.glob("*.solverstate"))) >= snapshots_before_the_kill:
-            break
-        time.sleep(0.005)
+    while time.monotonic() < deadline and len(list(killed.glob(pattern))) < count:
+        time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
     resumed = run_script(gradients, killed, "resume")
     _, errors = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, errors.decode()
-    last = max(whole.glob("*.caffemodel"), key=lambda path: path.stat().st_mtime).name
-    assert last == "snapshot_iter_48.caffemodel"
-    assert parameters(killed / last) == parameters(whole / last)
-    positions = last.replace(".caffemodel", ".resume.json")
-    assert (killed / positions).read_bytes() == (whole / positions).read_bytes()
+    for ending in (".caffemodel", ".resume.json"):
+        last = f"snapshot_iter_48{ending}"
+        assert (killed / last).read_bytes() == (uninterrupted / last).read_bytes()
 
-    def losses(run: Path) -> list[tuple[str, int, float]]:
+    def lines(run: Path) -> list[tuple[str, int, float | None]]:
         return [
-            (line["event"], line["iteration"], line["loss"])
+            (line["event"], line["iteration"], line.get("loss"))
             for line in read_metrics(run / "metrics.jsonl")
-            if line["event"] != "snapshotted"
         ]
 
-    assert losses(killed) == losses(whole)
+    assert lines(killed) == lines(uninterrupted)
+    assert RunDirectory.open(killed).read()["status"] == "done"
+
+
+def test_a_run_killed_after_its_last_snapshot_is_concluded(gradients: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    start(net_of(SEED), settings_of(gradients, out))
+    whole = (out / "metrics.jsonl").read_text()
+    lines = whole.splitlines(keepends=True)
+    assert json.loads(lines[-1])["event"] == "tested"
+    (out / "metrics.jsonl").write_text("".join(lines[:-1]))
+    RunDirectory.open(out).update(status="run")
+    resume(out)
+    assert (out / "metrics.jsonl").read_text() == whole
+    assert RunDirectory.open(out).read()["status"] == "done"
 
 
 def test_a_stopped_run_resumes_and_a_finished_one_says_so(gradients: Path, tmp_path: Path) -> None:
@@ -306,22 +283,57 @@ def test_a_run_that_moved_resumes(gradients: Path, tmp_path: Path) -> None:
     assert resume(tmp_path / "moved").result.iteration == 8
 
 
+def test_a_run_at_work_is_not_resumed(gradients: Path, tmp_path: Path) -> None:
+    refused = []
+
+    def resume_too(event: events.Event) -> None:
+        if isinstance(event, events.Snapshotted):
+            with pytest.raises(UsageError, match="another process is training this run"):
+                resume(tmp_path / "run")
+            refused.append(event.iteration)
+
+    start(net_of(SEED), settings_of(gradients, tmp_path / "run"), listeners=[resume_too])
+    assert refused == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "told"),
+    [(KeyboardInterrupt(), "abort", "KeyboardInterrupt"), (OSError("full"), "error", "full")],
+)
+def test_what_ends_a_run_is_recorded(
+    gradients: Path, tmp_path: Path, raised: BaseException, status: str, told: str
+) -> None:
+    def fail(event: events.Event) -> None:
+        if isinstance(event, events.Snapshotted):
+            raise raised
+
+    with pytest.raises(type(raised)):
+        start(net_of(SEED), settings_of(gradients, tmp_path / "run"), listeners=[fail])
+    info = RunDirectory.open(tmp_path / "run").read()
+    assert (info["status"], info["error"]) == (status, told)
+    assert resume(tmp_path / "run").notes == ("resumed at iteration 2",)
+
+
+def test_a_network_that_makes_its_own_data(gradients: Path, tmp_path: Path) -> None:
+    text = """layer { name: "d" type: "DummyData" top: "data"
+      dummy_data_param { shape { dim: 16 dim: 1 dim: 3 dim: 5 } } }"""
+    with pytest.raises(NetworkError, match="makes 'data' itself"):
+        start(net_of(text + SEED), settings_of(gradients, tmp_path / "run"))
+
+
+def test_validation_layers_without_validation_are_told_of(gradients: Path, tmp_path: Path) -> None:
+    settings = settings_of(
+        gradients, tmp_path / "run", val_data=None, val_labels=None, accumulation=2
+    )
+    outcome = start(net_of(RANDOM), settings)
+    assert outcome.notes == ('no --val-data, so there is no validation; left out: "data", "label"',)
+    assert outcome.result.iteration == 8
+    events_seen = {line["event"] for line in read_metrics(outcome.run.metrics)}
+    assert events_seen == {"iterated", "snapshotted"}
+
+
 def test_what_is_no_run_is_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such run"):
         resume(tmp_path / "absent")
     with pytest.raises(UsageError, match=r"has no run\.json"):
         resume(tmp_path)
-
-
-def test_resuming_a_run_of_solver_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(GOLDEN / "regression", tmp_path / "reg")
-    monkeypatch.chdir(tmp_path / "reg")
-    solver = Path("solver.prototxt")
-    solver.write_text(solver.read_text().replace("snapshot: 150", "snapshot: 100"))
-    start_solver(solver, out=tmp_path / "run")
-    whole = Path("reg_iter_150.caffemodel").read_bytes()
-    for path in Path().glob("reg_iter_150.*"):
-        path.unlink()
-    assert resume(tmp_path / "run").notes == ("resumed at iteration 100",)
-    assert Path("reg_iter_150.caffemodel").read_bytes() == whole
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "done"

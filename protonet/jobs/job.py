@@ -1,0 +1,171 @@
+"""A run at work: its nets and its trainer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from protonet.data.database import check_pairs
+from protonet.device import Device
+from protonet.errors import DeviceError
+from protonet.formats.caffemodel import read_weights
+from protonet.graph.net import Net
+from protonet.graph.plan import Plan, plan_net
+from protonet.graph.summary import summarize
+from protonet.jobs.prepare import image_layers
+from protonet.jobs.run import RunDirectory
+from protonet.jobs.solver_files import SolverFiles
+from protonet.layers.base import Surroundings
+from protonet.layers.inputs import Data
+from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
+from protonet.train.events import Listener
+from protonet.train.listeners import CaffeLog, LossPlot, Metrics
+from protonet.train.trainer import Result, Trainer
+
+Watch = Callable[[Callable[[], None]], None]
+"""Given the trainer's ``stop`` when the loop begins, for a signal handler to call."""
+
+
+class Job:
+    """The nets of a run, built, and the trainer that trains them. Close it, or use ``with``.
+
+    Args:
+        run: where metrics, log and picture go; its run.json says where the snapshots go.
+        files: the solver and its nets.
+        device: where the nets live.
+        around: seed, shuffling and threads, and where the nets' files are.
+
+    Raises:
+        NetworkError, DataError: for what cannot be trained.
+        DeviceError: when the nets do not fit, before anything is allocated.
+    """
+
+    def __init__(
+        self, run: RunDirectory, files: SolverFiles, device: Device, around: Surroundings
+    ) -> None:
+        self.run = run
+        self._plans: list[Plan] = []
+        try:
+            self._plan(files, around)
+            _check_memory(self._plans, device)
+            self.nets = [Net(self._plans[0], device, seed=around.seed)]
+            for plan in self._plans[1:]:
+                lender = self.nets[0]
+                self.nets.append(
+                    Net(plan, device, seed=around.seed, share_memory=True, params_of=lender)
+                )
+        except BaseException:
+            self._close_plans()
+            raise
+        self._metrics, self._log = Metrics(run.metrics), CaffeLog(run.log)
+        self.trainer = Trainer(
+            files.solver,
+            self.nets[0],
+            list(zip(self.nets[1:], files.solver.test_iter, strict=True)),
+            run.snapshots(),
+            [self._metrics, self._log, LossPlot(run.picture)],
+            _iterations_per_epoch(self._plans[0], files.solver),
+        )
+
+    def __enter__(self) -> Job:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release files and threads."""
+        self._close_plans()
+        self._metrics.close()
+        self._log.close()
+
+    def load(self, solver: SolverParameter) -> list[str]:
+        """Load what the solver's ``weights`` name into the train net; return what to tell.
+
+        Raises:
+            FormatError: for files that are damaged or of another net.
+        """
+        notes = []
+        for name in (part for listed in solver.weights for part in listed.split(",")):
+            report = self.nets[0].load(read_weights(name), name)
+            loaded = ", ".join(report.loaded) if report.loaded else "none"
+            absent = f"; not in it: {', '.join(report.absent)}" if report.absent else ""
+            notes.append(f"layers that took their weights from {name}: {loaded}{absent}")
+        return notes
+
+    def train(self, listeners: Sequence[Listener], watch: Watch | None) -> Result:
+        """Run the loop; record in run.json how it ended.
+
+        Raises:
+            TrainingError: when the loss is no longer a finite number.
+        """
+        run, trainer = self.run, self.trainer
+        trainer.listeners = (*trainer.listeners, *listeners)
+        if watch is not None:
+            watch(trainer.stop)
+        try:
+            result = trainer.run()
+        except BaseException as error:
+            failed = isinstance(error, Exception)
+            told = str(error) if str(error) else type(error).__name__
+            run.update(status="error" if failed else "abort", error=told)
+            raise
+        run.update(
+            status="abort" if result.interrupted else "done",
+            iteration=result.iteration,
+            loss=result.loss if math.isfinite(result.loss) else None,
+        )
+        return result
+
+    def _plan(self, files: SolverFiles, around: Surroundings) -> None:
+        plans = self._plans
+        plans.append(plan_net(files.train, phase=TRAIN, around=around, **files.train_state))
+        for definition, state in files.tests:
+            plans.append(plan_net(definition, phase=TEST, around=around, **state))
+        for plan in plans:
+            _check_plan_pairs(plan)
+
+    def _close_plans(self) -> None:
+        for plan in self._plans:
+            plan.close()
+
+
+def _check_plan_pairs(plan: Plan) -> None:
+    """Data layers that are read side by side (equal batch sizes) must hold the same keys.
+
+    Raises:
+        DataError: naming the keys that lack a partner.
+    """
+    layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
+    for other in layers[1:]:
+        first = layers[0]
+        if other.batch_size != first.batch_size or len(first.spec.top) > 1:
+            continue
+        if first.database is not None and other.database is not None:
+            check_pairs(first.database, other.database)
+
+
+def _check_memory(plans: Sequence[Plan], device: Device) -> None:
+    """Refuse what cannot fit. A CPU's free memory says little: its caches give way."""
+    needed = summarize(plans[0]).training_bytes
+    needed += sum(summarize(plan).inference_bytes for plan in plans[1:])
+    free, total = device.memory()
+    if needed > (total if device.is_cpu else free):
+        raise DeviceError(
+            f"training needs about {needed >> 20} MiB, but device '{device.name}' has "
+            f"{total >> 20} MiB ({free >> 20} MiB free); try a smaller batch size"
+        )
+
+
+def _iterations_per_epoch(plan: Plan, solver: SolverParameter) -> int | None:
+    """Iterations until every image was seen, as DIGITS counts them; None without images."""
+    layers = image_layers(plan)
+    if not layers:
+        return None
+    return math.ceil(layers[0].length / (layers[0].batch_size * solver.iter_size))
