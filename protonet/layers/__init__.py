@@ -14,6 +14,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     inputs,
     lookup,
     losses,
+    lrn,
     pooling,
     pyramid,
     recurrent,
