@@ -97,7 +97,7 @@ def _in_place(step: Step, place: int) -> bool:
     """Whether the text asks for top ``place`` to be its bottom, and the layer can do it."""
     return (
         step.layer.in_place
-        and place < len(step.bottoms)
+        and place < min(len(step.bottoms), len(step.tops))
         and step.bottoms[place].name == step.tops[place].name
     )
 

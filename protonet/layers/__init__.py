@@ -21,6 +21,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     reduction,
     reorder,
     reshaping,
+    scaling,
     sliding,
     softmax,
     utility,

@@ -102,3 +102,14 @@ def test_diffs_exist_where_gradients_go_and_in_place_ones_are_one_array() -> Non
     first, second = (value for value in plan.values if value.name == "h")
     assert layout.diff_storage[first] == layout.diff_storage[second]
     assert plan.values[0] not in layout.diff_storage
+
+
+def test_a_layer_with_more_bottoms_than_tops_gives_each_a_gradient() -> None:
+    plan = plan_of(
+        'force_backward: true layer { name: "in" type: "Input" top: "x" top: "s" '
+        "input_param { shape { dim: 2 dim: 3 } shape { dim: 3 } } }"
+        'layer { name: "scale" type: "Scale" bottom: "x" bottom: "s" top: "x" }'
+    )
+    layout = lay_out(plan, gradients=True)
+    small = next(value for value in plan.values if value.name == "s")
+    assert small in layout.diff_storage
