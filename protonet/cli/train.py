@@ -110,7 +110,13 @@ _PATH = click.Path(path_type=Path)
     "--device", metavar="NAME", help="cpu or cuda:N. Default: cpu, or that of the run to resume."
 )
 @click.option("--out", type=_PATH, help="The run directory to make. Default: runs/NAME-TIME.")
-@click.option("--resume", type=_PATH, metavar="RUN", help="Go on with this run directory.")
+@click.option(
+    "--resume",
+    type=_PATH,
+    metavar="RUN",
+    help="Go on with this run directory. --data, --labels, --val-data and --val-labels then name "
+    "databases that were moved.",
+)
 @click.option("--quiet", is_flag=True, help="Print nothing but where the results are.")
 @click.option("--verbose", is_flag=True, help="Print Caffe's log lines on a terminal too.")
 @click.pass_context

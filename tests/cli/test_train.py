@@ -278,3 +278,25 @@ def test_rules_and_policies_are_those_that_can_be_trained_with() -> None:
         if policy == "multistep":
             solver.stepvalue.append(3)
         assert make_schedule(solver).rate(0) > 0
+
+
+def test_a_run_whose_databases_moved_is_resumed_by_naming_them(
+    protonet: Any, workplace: Path
+) -> None:
+    with begin(workplace, "--quiet") as process:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    (workplace / "data").rename(workplace / "moved")
+    done = protonet("train", "--resume", "run", "--quiet")
+    assert done.returncode != 0
+    assert "--data" in done.stderr
+    with subprocess.Popen(
+        [sys.executable, "-m", "protonet", "train", "--resume", "run",
+         "--data", "moved/train_images", "--labels", "moved/train_labels"],
+        cwd=workplace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline().endswith("Solving seed\n")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
