@@ -30,3 +30,21 @@ def tanh_gradient(xp: Any, y: Array, dy: Array, dx: Array, slope: Array) -> None
     xp.multiply(y, y, out=slope)
     xp.subtract(1.0, slope, out=slope)
     xp.multiply(dy, slope, out=dx)
+
+
+def softplus(xp: Any, x: Array, y: Array, scratch: Array) -> None:
+    """Write log(1 + exp(x)) to ``y``, which may be ``x``, as max(x, 0) + log(1 + exp(-|x|))."""
+    xp.maximum(x, 0.0, out=scratch)
+    xp.absolute(x, out=y)
+    xp.negative(y, out=y)
+    xp.exp(y, out=y)
+    xp.log1p(y, out=y)
+    xp.add(y, scratch, out=y)
+
+
+def softplus_gradient(xp: Any, y: Array, dy: Array, dx: Array, slope: Array) -> None:
+    """Write dy * (1 - exp(-y)) to ``dx``, which may be ``dy``; ``slope`` is scratch."""
+    xp.negative(y, out=slope)
+    xp.expm1(slope, out=slope)
+    xp.negative(slope, out=slope)
+    xp.multiply(dy, slope, out=dx)

@@ -5,9 +5,11 @@ Importing this package registers every type.
 
 from protonet.errors import LayerError
 from protonet.layers import (  # noqa: F401  (imported so that they register their types)
+    accuracy,
     activations,
     arrange,
     batch_norm,
+    class_losses,
     combine,
     common,
     convolution,
@@ -16,8 +18,11 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     lookup,
     losses,
     lrn,
+    normalization,
     pooling,
+    powers,
     pyramid,
+    rectifiers,
     recurrent,
     reduction,
     reorder,

@@ -12,8 +12,8 @@ from protonet.errors import LayerError
 from protonet.kernels.softmax import softmax, softmax_gradient
 from protonet.layers.base import Layer, Reads
 from protonet.layers.labels import Labels, check_labels
+from protonet.layers.normalizer import Normalizer
 from protonet.layers.registry import register
-from protonet.proto.caffe_pb2 import LossParameter
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
 """The least probability whose logarithm is taken: a loss of at most 87.33 an item."""
@@ -75,11 +75,13 @@ class Softmax(Layer):
 
 @register("SoftmaxWithLoss")
 class SoftmaxWithLoss(Layer):
-    """L = -sum log(max(p, 1.2e-38)) / Z over the items that count, with p = softmax(x)[label].
+    """L = -sum q log(max(p, 1.2e-38)) / Z over the items that count, with p = softmax(x).
 
+    q is 1 for the label's class and 0 for others; with label_smoothing e, of C classes,
+    (1 - e) q + e / C (Szegedy et al., CVPR 2016).
     Z is, by ``normalization``: VALID, the items that count; FULL, all items; BATCH_SIZE, the
     product of the axes before the class axis; NONE, 1. It is never below 1.
-    Gradient: dx = w (softmax(x) - 1[class = label]) / Z, and 0 for items to ignore.
+    Gradient: dx = w (p - q) / Z, and 0 for items to ignore.
 
     Bottom:
         x: ... x C x ..., scores with the classes along ``axis``; label: one class 0 to C - 1
@@ -90,14 +92,14 @@ class SoftmaxWithLoss(Layer):
         none.
     Spec:
         softmax_param: axis (1). loss_param: ignore_label (none), normalization (VALID),
-        normalize (old: true is VALID, false is BATCH_SIZE). loss_weight (1).
+        normalize (old: true is VALID, false is BATCH_SIZE), label_smoothing (0). loss_weight (1).
     Raises:
         LayerError: for an axis that x has not, another number of labels than items, a
-        loss_weight for p, label_smoothing, and, while running on the CPU, a label that is no
-        class.
+        loss_weight for p, a label_smoothing outside 0 <= e < 1, and, while running on the CPU, a
+        label that is no class.
     Differs:
         A second top needs no loss_weight; Caffe aborts without one. A label out of range is an
-        error, not a stray read.
+        error, not a stray read. label_smoothing is of NVIDIA's fork.
     """
 
     bottoms = (2, 2)
@@ -109,14 +111,11 @@ class SoftmaxWithLoss(Layer):
     def setup(self) -> None:
         spec = self.spec.loss_param
         self.ignore = spec.ignore_label if spec.HasField("ignore_label") else None
-        self.normalization: int = spec.normalization
-        if spec.HasField("normalize") and not spec.HasField("normalization"):
-            self.normalization = LossParameter.VALID if spec.normalize else LossParameter.BATCH_SIZE
-        if spec.label_smoothing:
+        self.smoothing = spec.label_smoothing
+        if not 0 <= self.smoothing < 1:
             raise LayerError(
-                "label_smoothing is not supported",
+                f"expected 0 <= label_smoothing < 1, got {self.smoothing:g}",
                 ("loss_param", "label_smoothing"),
-                "remove it, or set it to 0",
             )
         if any(self.spec.loss_weight[1:]):
             raise LayerError(
@@ -137,32 +136,30 @@ class SoftmaxWithLoss(Layer):
         self._one_hot = self.scratch(shape)
         self._per_item = self.scratch(self._labels.shape)
         self._factor = self.scratch(())
-        self._normalizer = self.scratch(())
-        items = math.prod(self._labels.shape)
-        fixed: dict[int, int] = {
-            LossParameter.FULL: items,
-            LossParameter.VALID: items,
-            LossParameter.BATCH_SIZE: math.prod(shape[: self._class_axis]),
-            LossParameter.NONE: 1,
-        }
-        self._normalizer.fill(max(1, fixed[self.normalization]))
+        self._log_p = self.scratch(shape) if self.smoothing else None
+        batch = math.prod(shape[: self._class_axis])
+        self._normalizer = Normalizer(self, math.prod(self._labels.shape), batch)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, labels, axis, per_item = self.xp, self._labels, self._class_axis, self._per_item
         labels.read(bottoms[1])
         softmax(xp, bottoms[0], axis, self._p, per_item)
-        labels.one_hot(self._one_hot)
-        xp.multiply(self._p, self._one_hot, out=self._one_hot)
-        self._one_hot.sum(axis=axis, out=per_item, keepdims=True)
-        xp.maximum(per_item, _SMALLEST, out=per_item)
-        xp.log(per_item, out=per_item)
+        self._targets(self._one_hot)
+        if self._log_p is None:
+            xp.multiply(self._p, self._one_hot, out=self._one_hot)
+            self._one_hot.sum(axis=axis, out=per_item, keepdims=True)
+            xp.maximum(per_item, _SMALLEST, out=per_item)
+            xp.log(per_item, out=per_item)
+        else:
+            xp.maximum(self._p, _SMALLEST, out=self._log_p)
+            xp.log(self._log_p, out=self._log_p)
+            xp.multiply(self._log_p, self._one_hot, out=self._log_p)
+            self._log_p.sum(axis=axis, out=per_item, keepdims=True)
         if labels.valid is not None:
             xp.multiply(per_item, labels.valid, out=per_item)
-            if self.normalization == LossParameter.VALID:
-                labels.valid.sum(out=self._normalizer)
-                xp.maximum(self._normalizer, 1.0, out=self._normalizer)
+            self._normalizer.count(labels.valid)
         per_item.sum(out=tops[0])
-        xp.divide(tops[0], self._normalizer, out=tops[0])
+        xp.divide(tops[0], self._normalizer.value, out=tops[0])
         xp.negative(tops[0], out=tops[0])
         if len(tops) > 1:
             xp.copyto(tops[1], self._p)
@@ -177,12 +174,19 @@ class SoftmaxWithLoss(Layer):
         xp, dx = self.xp, dbottoms[0]
         if dx is None:
             return
-        self._labels.one_hot(dx)
+        self._targets(dx)
         xp.subtract(self._p, dx, out=dx)
         if self._labels.valid is not None:
             xp.multiply(dx, self._labels.valid, out=dx)
-        xp.divide(dtops[0], self._normalizer, out=self._factor)
+        xp.divide(dtops[0], self._normalizer.value, out=self._factor)
         xp.multiply(dx, self._factor, out=dx)
+
+    def _targets(self, out: Array) -> None:
+        """Write q to ``out``."""
+        self._labels.one_hot(out)
+        if self.smoothing:
+            self.xp.multiply(out, 1.0 - self.smoothing, out=out)
+            self.xp.add(out, self.smoothing / self._labels.count, out=out)
 
     def _axis(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.softmax_param.axis, ("softmax_param", "axis"))

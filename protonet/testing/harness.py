@@ -106,7 +106,9 @@ class LayerHarness:
             for place, shape in enumerate(shapes)
         ]
         if in_place:
-            self.tops[0], self.dbottoms[0] = self.bottoms[0], self.dtops[0]
+            self.tops[0] = self.bottoms[0]
+            if self.dbottoms[0] is not None:
+                self.dbottoms[0] = self.dtops[0]
 
     def _put(self, host: np.ndarray) -> Array:
         array = self.device.empty(host.shape, self.dtype)

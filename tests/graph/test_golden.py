@@ -84,6 +84,6 @@ def run(net: Net, data: Any, suffix: str, *, gradients: bool) -> None:
             diff[...] = array
     net.backward()
     for name, array in each("bottom_diff/"):
-        blob = net.blobs[f"in_{name}" if f"in_{name}" in net.blobs else name]
-        diff = np.zeros_like(array) if blob.diff is None else blob.diff
+        diff = net.blobs[name].diff
+        diff = np.zeros_like(array) if diff is None else diff
         close(diff, array, f"bottom_diff/{name}")

@@ -1,11 +1,10 @@
-"""Power, ReLU, Sigmoid, TanH: edge values, and what they promise the plan."""
+"""Smooth activations at their edges, and what all activations promise the plan."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from protonet.errors import LayerError
 from protonet.layers.base import Reads
 from protonet.testing import LayerHarness
 
@@ -25,35 +24,6 @@ def slopes(text: str, *values: float) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ("", [-2.0, 0.0, 3.0]),
-        ("scale: 2 shift: 1", [-3.0, 1.0, 7.0]),
-        ("power: 2 shift: 1", [1.0, 1.0, 16.0]),
-        ("power: 3", [-8.0, 0.0, 27.0]),
-        ("power: 0 scale: 5", [1.0, 1.0, 1.0]),
-        ("power: 2 scale: 0 shift: -3", [9.0, 9.0, 9.0]),
-    ],
-)
-def test_power(fields: str, expected: list[float]) -> None:
-    assert run(f'type: "Power" power_param {{ {fields} }}', -2, 0, 3) == expected
-
-
-def test_power_has_a_gradient_at_zero_where_caffe_has_none() -> None:
-    assert slopes('type: "Power" power_param { power: 3 }', 0, 2) == [0.0, 12.0]
-
-
-def test_power_without_a_real_constant_is_refused() -> None:
-    with pytest.raises(LayerError) as caught:
-        run('type: "Power" power_param { power: 0.5 scale: 0 shift: -1 }', 1)
-    assert str(caught.value) == (
-        "with scale 0 every value would be shift ^ power = -1 ^ 0.5, "
-        "which is not a finite real number"
-    )
-    assert caught.value.path == ("power_param",)
-
-
-@pytest.mark.parametrize(
     ("text", "reads"),
     [
         ('type: "Power" power_param { scale: 2 shift: 1 }', set()),
@@ -63,6 +33,14 @@ def test_power_without_a_real_constant_is_refused() -> None:
         ('type: "ReLU" relu_param { negative_slope: 0.1 }', {Reads.TOPS}),
         ('type: "ReLU" relu_param { negative_slope: -0.1 }', {Reads.BOTTOMS}),
         ('type: "Sigmoid"', {Reads.TOPS}),
+        ('type: "BNLL"', {Reads.TOPS}),
+        ('type: "Swish"', {Reads.TOPS}),
+        ('type: "ELU"', {Reads.TOPS}),
+        ('type: "ELU" elu_param { alpha: -1 }', {Reads.BOTTOMS, Reads.TOPS}),
+        ('type: "ReLU6"', {Reads.TOPS}),
+        ('type: "Clip" clip_param { min: 0 max: 1 }', {Reads.BOTTOMS}),
+        ('type: "Exp"', {Reads.TOPS}),
+        ('type: "Log"', {Reads.BOTTOMS}),
         ('type: "TanH"', {Reads.TOPS}),
     ],
 )
@@ -72,23 +50,59 @@ def test_what_the_backward_pass_reads(text: str, reads: set[Reads]) -> None:
     assert layer.in_place
 
 
-def test_relu_at_its_kink_takes_the_negative_side() -> None:
-    assert slopes('type: "ReLU"', -1, 0, 1) == [0.0, 0.0, 1.0]
-    assert slopes('type: "ReLU" relu_param { negative_slope: 0.25 }', -1, 0, 1) == [0.25, 0.25, 1.0]
-
-
-def test_relu_lets_nan_through() -> None:
-    assert np.isnan(run('type: "ReLU"', np.nan)).all()
-    assert np.isnan(run('type: "ReLU" relu_param { negative_slope: 0.1 }', np.nan)).all()
-
-
 @pytest.mark.parametrize(("kind", "low"), [("Sigmoid", 0.0), ("TanH", -1.0)])
 def test_saturation_neither_overflows_nor_leaves_a_slope(kind: str, low: float) -> None:
     assert run(f'type: "{kind}"', -1e4, 1e4) == [low, 1.0]
     assert slopes(f'type: "{kind}"', -1e4, 1e4) == [0.0, 0.0]
 
 
-@pytest.mark.parametrize("kind", ["Power", "ReLU", "Sigmoid", "TanH"])
+@pytest.mark.parametrize(
+    ("kind", "low", "high"),
+    [
+        ("BNLL", [0.0, 0.0], [500.0, 1.0]),
+        ("Swish", [0.0, 0.0], [500.0, 1.0]),
+        ("ELU", [-1.0, 0.0], [500.0, 1.0]),
+    ],
+)
+def test_far_from_zero(kind: str, low: list[float], high: list[float]) -> None:
+    """A value and its slope at -500 and at 500."""
+    text = f'type: "{kind}"'
+    for at, expected in ((-500, low), (500, high)):
+        found = [*run(text, at), *slopes(text, at)]
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_values_at_zero() -> None:
+    assert run('type: "BNLL"', 0) == [np.log(2)]
+    assert slopes('type: "BNLL"', 0) == [0.5]
+    assert run('type: "Swish"', 0) == [0.0]
+    assert slopes('type: "Swish"', 0) == [0.5]
+    # As in Caffe, 0 is on the negative side.
+    assert slopes('type: "ELU" elu_param { alpha: 0.25 }', 0) == [0.25]
+
+
+def test_beta_makes_swish_steeper() -> None:
+    expected = 2 / (1 + np.exp(-6))
+    np.testing.assert_allclose(run('type: "Swish" swish_param { beta: 3 }', 2), [expected])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "Power",
+        "Exp",
+        "Log",
+        "ReLU",
+        "ReLU6",
+        "AbsVal",
+        "Sigmoid",
+        "TanH",
+        "BNLL",
+        "Swish",
+        "ELU",
+        "PReLU",
+    ],
+)
 def test_an_unwanted_gradient_is_left_out(kind: str) -> None:
     harness = LayerHarness(f'type: "{kind}"', [np.ones((2, 3))])
     harness.forward()

@@ -110,9 +110,9 @@ def test_without_a_wanted_gradient_none_is_written() -> None:
             ("loss_weight", 1),
         ),
         (
-            "loss_param { label_smoothing: 0.1 }",
+            "loss_param { label_smoothing: 1 }",
             (2, 3),
-            "label_smoothing is not supported",
+            "expected 0 <= label_smoothing < 1, got 1",
             ("loss_param", "label_smoothing"),
         ),
     ],
@@ -123,3 +123,14 @@ def test_mistakes(
     with pytest.raises(LayerError) as caught:
         loss(fields, EVEN, np.zeros(labels))
     assert (str(caught.value), caught.value.path) == (message, path)
+
+
+def test_label_smoothing_gives_every_class_a_share() -> None:
+    x, labels = np.log([[0.5, 0.25, 0.125, 0.125]]), [1]
+    text = 'type: "SoftmaxWithLoss" loss_param { label_smoothing: 0.4 }'
+    harness = LayerHarness(text, [x, labels], dtype=np.float64)
+    q = np.array([0.1, 0.7, 0.1, 0.1])
+    np.testing.assert_allclose(harness.forward()[0], -(q * x[0]).sum(), rtol=1e-6)
+    dx = harness.backward([1.0])[0]
+    assert dx is not None
+    np.testing.assert_allclose(dx[0], np.exp(x[0]) - q, rtol=1e-6)

@@ -1,0 +1,116 @@
+"""Accuracy: the share of right answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.errors import LayerError
+from protonet.layers.base import Layer
+from protonet.layers.labels import Labels, check_labels
+from protonet.layers.registry import register
+
+
+@register("Accuracy")
+class Accuracy(Layer):
+    """The share of items whose label is among the top_k highest scores.
+
+    A label is right when at least C - top_k scores are lower than its own, so a tie counts
+    against it. The share is 0 when every item is ignored.
+
+    Bottom:
+        x: ... x C x ..., scores with the classes along ``axis``; label: one class 0 to C - 1
+        for each item, of any shape with that count. Neither gets a gradient.
+    Top:
+        accuracy: scalar; and, where a second top is named, the accuracy of each class: C,
+        0 for a class without items.
+    Params:
+        none.
+    Spec:
+        accuracy_param: top_k (1), axis (1), ignore_label (none).
+    Raises:
+        LayerError: for an axis that x has not, another number of labels than items, a top_k
+        that is not 1 to C, a loss_weight, and, while running on the CPU, a label that is no
+        class.
+    Differs:
+        A score that is not a number counts against the label; in Caffe it can count for it. A
+        label out of range is an error, not a stray read.
+    """
+
+    bottoms = (2, 2)
+    tops = (1, 2)
+    no_gradient = frozenset({0, 1})
+    backward_reads = frozenset()
+
+    def setup(self) -> None:
+        spec = self.spec.accuracy_param
+        self.top_k = spec.top_k
+        self.ignore = spec.ignore_label if spec.HasField("ignore_label") else None
+        if any(self.spec.loss_weight):
+            raise LayerError(
+                "an accuracy has no gradient and cannot be part of the objective",
+                ("loss_weight",),
+                "train on a loss, such as SoftmaxWithLoss",
+            )
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        axis = self._axis(shapes[0])
+        check_labels(self, shapes, axis)
+        classes = shapes[0][axis]
+        if not 1 <= self.top_k <= classes:
+            raise LayerError(
+                f"expected 1 <= top_k <= {classes}, the number of classes, got {self.top_k}",
+                ("accuracy_param", "top_k"),
+            )
+        return [(), (classes,)][: len(self.spec.top)]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        shape = shapes[0]
+        self._class_axis = axis = self._axis(shape)
+        self._others = tuple(i for i in range(len(shape)) if i != axis)
+        self._labels = Labels(self, shape, axis, self.ignore)
+        self._one_hot = self.scratch(shape, np.bool_)
+        self._scores = self.scratch(shape)
+        self._right = self.scratch(self._labels.shape)
+        self._per_class = self.scratch((shape[axis],))
+        self._count = self.scratch(())
+        self._count.fill(math.prod(self._labels.shape))
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        xp, labels, right, scores = self.xp, self._labels, self._right, self._scores
+        axis = self._class_axis
+        labels.read(bottoms[1])
+        labels.one_hot(self._one_hot)
+        scores.fill(0.0)
+        xp.copyto(scores, bottoms[0], where=self._one_hot)
+        scores.sum(axis=axis, out=right, keepdims=True)
+        xp.less(bottoms[0], right, out=scores)
+        scores.sum(axis=axis, out=right, keepdims=True)
+        xp.greater_equal(right, labels.count - self.top_k, out=right)
+        if labels.valid is not None:
+            xp.multiply(right, labels.valid, out=right)
+            labels.valid.sum(out=self._count)
+            xp.maximum(self._count, 1.0, out=self._count)
+        right.sum(out=tops[0])
+        xp.divide(tops[0], self._count, out=tops[0])
+        if len(tops) > 1:
+            self._write_per_class(tops[1])
+
+    def _write_per_class(self, top: Array) -> None:
+        """Write right / all for each class."""
+        xp, scores, count = self.xp, self._scores, self._per_class
+        xp.multiply(self._one_hot, self._right, out=scores)
+        scores.sum(axis=self._others, out=top)
+        if self._labels.valid is None:
+            xp.copyto(scores, self._one_hot)
+        else:
+            xp.multiply(self._one_hot, self._labels.valid, out=scores)
+        scores.sum(axis=self._others, out=count)
+        xp.maximum(count, 1.0, out=count)
+        xp.divide(top, count, out=top)
+
+    def _axis(self, shape: Shape) -> int:
+        return self.axis(shape, self.spec.accuracy_param.axis, ("accuracy_param", "axis"))

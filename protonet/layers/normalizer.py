@@ -1,0 +1,43 @@
+"""What a loss is divided by."""
+
+from __future__ import annotations
+
+from protonet.blob import Array
+from protonet.layers.base import Layer
+from protonet.proto.caffe_pb2 import LossParameter
+
+
+class Normalizer:
+    """The divisor Z that ``loss_param`` asks for; at least 1.
+
+    VALID: the items that count; FULL: all ``items``; BATCH_SIZE: ``batch``; NONE: 1. The older
+    ``normalize`` means VALID or BATCH_SIZE. ``default`` holds where neither is given; None for
+    the schema's.
+
+    ``value`` is a scalar array on the device.
+    """
+
+    def __init__(self, layer: Layer, items: int, batch: int, default: int | None = None) -> None:
+        spec = layer.spec.loss_param
+        mode: int = spec.normalization
+        if not spec.HasField("normalization"):
+            if spec.HasField("normalize"):
+                mode = LossParameter.VALID if spec.normalize else LossParameter.BATCH_SIZE
+            elif default is not None:
+                mode = default
+        fixed: dict[int, int] = {
+            LossParameter.FULL: items,
+            LossParameter.VALID: items,
+            LossParameter.BATCH_SIZE: batch,
+            LossParameter.NONE: 1,
+        }
+        self._counts = mode == LossParameter.VALID
+        self._xp = layer.xp
+        self.value: Array = layer.scratch(())
+        self.value.fill(max(1, fixed[mode]))
+
+    def count(self, valid: Array) -> None:
+        """Take up which items count (1.0) in this pass and which do not (0.0)."""
+        if self._counts:
+            valid.sum(out=self.value)
+            self._xp.maximum(self.value, 1.0, out=self.value)

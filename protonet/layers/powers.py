@@ -1,0 +1,208 @@
+"""Powers, exponentials and logarithms of single elements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from protonet.blob import Array
+from protonet.errors import LayerError
+from protonet.layers.activations import Activation
+from protonet.layers.base import Reads
+from protonet.layers.registry import register
+
+
+@register("Power")
+class Power(Activation):
+    """y = (shift + scale x) ^ power.
+
+    Gradient: dx = dy power scale (shift + scale x) ^ (power - 1).
+
+    Bottom:
+        x: any shape.
+    Top:
+        y: the shape of x. In place at no cost where power is 1.
+    Params:
+        none.
+    Spec:
+        power_param: power (1), scale (1), shift (0).
+    Raises:
+        LayerError: when scale is 0 and shift ^ power is not a real number.
+    Differs:
+        With shift 0, Caffe computes the gradient from y / x, which is NaN at x = 0; here it is
+        what the formula says.
+    """
+
+    def setup(self) -> None:
+        spec = self.spec.power_param
+        self.power, self.scale, self.shift = spec.power, spec.scale, spec.shift
+        self.constant: float | None = None
+        if self.power * self.scale == 0:
+            self.constant = self._constant()
+        needs_bottom = self.constant is None and self.power != 1
+        self.backward_reads = frozenset({Reads.BOTTOMS} if needs_bottom else ())
+
+    def _constant(self) -> float:
+        """The value of every element where x does not matter."""
+        if self.power == 0:
+            return 1.0
+        try:
+            return math.pow(self.shift, self.power)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            raise LayerError(
+                f"with scale 0 every value would be shift ^ power = {self.shift:g} ^ "
+                f"{self.power:g}, which is not a finite real number",
+                ("power_param",),
+                "give a scale other than 0, or a positive shift",
+            ) from None
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        xp, y = self.xp, tops[0]
+        if self.constant is not None:
+            y.fill(self.constant)
+            return
+        self._base(bottoms[0], y)
+        if self.power == 2:
+            xp.multiply(y, y, out=y)
+        elif self.power != 1:
+            xp.power(y, self.power, out=y)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        xp, dy, dx = self.xp, dtops[0], dbottoms[0]
+        if dx is None:
+            return
+        if self.constant is not None:
+            dx.fill(0.0)
+            return
+        if self.power == 1:
+            xp.multiply(dy, self.scale, out=dx)
+            return
+        slope = self.slope(dy)
+        self._base(bottoms[0], slope)
+        if self.power != 2:
+            xp.power(slope, self.power - 1, out=slope)
+        xp.multiply(slope, self.power * self.scale, out=slope)
+        xp.multiply(dy, slope, out=dx)
+
+    def _base(self, x: Array, out: Array) -> None:
+        """Write shift + scale x to ``out``."""
+        self.xp.multiply(x, self.scale, out=out)
+        if self.shift != 0:
+            self.xp.add(out, self.shift, out=out)
+
+
+def _log_of_base(base: float, field: str) -> float:
+    """The natural logarithm of a base, where -1 means e."""
+    if base == -1:
+        return 1.0
+    if base <= 0:
+        raise LayerError(f"expected a base above 0, or -1 for e, got {base:g}", (field, "base"))
+    return math.log(base)
+
+
+@register("Exp")
+class Exp(Activation):
+    """y = base ^ (shift + scale x).
+
+    Gradient: dx = dy y scale ln(base).
+
+    Bottom:
+        x: any shape.
+    Top:
+        y: the shape of x. May be in place.
+    Params:
+        none.
+    Spec:
+        exp_param: base (-1, which means e), scale (1), shift (0).
+    Raises:
+        LayerError: for a base that is neither -1 nor above 0.
+    Differs:
+        not at all.
+    """
+
+    def setup(self) -> None:
+        spec = self.spec.exp_param
+        log_base = _log_of_base(spec.base, "exp_param")
+        self._inner, self._outer = log_base * spec.scale, math.exp(log_base * spec.shift)
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        xp, y = self.xp, tops[0]
+        xp.multiply(bottoms[0], self._inner, out=y)
+        xp.exp(y, out=y)
+        if self._outer != 1:
+            xp.multiply(y, self._outer, out=y)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if dbottoms[0] is not None:
+            self.xp.multiply(dtops[0], tops[0], out=dbottoms[0])
+            self.xp.multiply(dbottoms[0], self._inner, out=dbottoms[0])
+
+
+@register("Log")
+class Log(Activation):
+    """y = log(shift + scale x) to the given base.
+
+    Gradient: dx = dy scale / ((shift + scale x) ln(base)).
+
+    Bottom:
+        x: any shape; where shift + scale x is 0 or less, y is -inf or not a number.
+    Top:
+        y: the shape of x.
+    Params:
+        none.
+    Spec:
+        log_param: base (-1, which means e), scale (1), shift (0).
+    Raises:
+        LayerError: for a base that is neither -1 nor above 0, or is 1.
+    Differs:
+        not at all.
+    """
+
+    backward_reads = frozenset({Reads.BOTTOMS})
+
+    def setup(self) -> None:
+        spec = self.spec.log_param
+        self.scale, self.shift = spec.scale, spec.shift
+        log_base = _log_of_base(spec.base, "log_param")
+        if log_base == 0:
+            raise LayerError("there is no logarithm to the base 1", ("log_param", "base"))
+        self._factor = 1.0 / log_base
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        xp, y = self.xp, tops[0]
+        self._argument(bottoms[0], y)
+        xp.log(y, out=y)
+        if self._factor != 1:
+            xp.multiply(y, self._factor, out=y)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if dbottoms[0] is None:
+            return
+        xp, slope = self.xp, self.slope(dtops[0])
+        self._argument(bottoms[0], slope)
+        xp.divide(self.scale * self._factor, slope, out=slope)
+        xp.multiply(dtops[0], slope, out=dbottoms[0])
+
+    def _argument(self, x: Array, out: Array) -> None:
+        """Write shift + scale x to ``out``."""
+        self.xp.multiply(x, self.scale, out=out)
+        if self.shift != 0:
+            self.xp.add(out, self.shift, out=out)

@@ -1,0 +1,50 @@
+"""The divisor of losses, by mode."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protonet.device import Clock, Device, RandomStream
+from protonet.layers import layer_class
+from protonet.layers.normalizer import Normalizer
+from protonet.proto.caffe_pb2 import LossParameter
+from protonet.testing import parse_layer
+
+
+def divisor(fields: str, valid: list[float] | None, default: int | None = None) -> float:
+    spec = parse_layer(f'type: "SoftmaxWithLoss" loss_param {{ {fields} }}', 2)
+    layer = layer_class(spec.type)(spec)
+    device = Device()
+    layer.attach(device, np.float32, RandomStream(device, 0, "l", Clock(device)))
+    normalizer = Normalizer(layer, 12, 4, default)
+    if valid is not None:
+        normalizer.count(np.array(valid, np.float32))
+    return float(normalizer.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "all_count", "some_count"),
+    [
+        ("", 12, 3),
+        ("normalization: VALID", 12, 3),
+        ("normalization: FULL", 12, 12),
+        ("normalization: BATCH_SIZE", 4, 4),
+        ("normalization: NONE", 1, 1),
+        ("normalize: true", 12, 3),
+        ("normalize: false", 4, 4),
+        ("normalize: false normalization: FULL", 12, 12),
+    ],
+)
+def test_modes(fields: str, all_count: float, some_count: float) -> None:
+    assert divisor(fields, None) == all_count
+    assert divisor(fields, [1, 0, 1, 1, 0]) == some_count
+
+
+def test_a_loss_may_have_a_default_of_its_own() -> None:
+    assert divisor("", None, LossParameter.BATCH_SIZE) == 4
+    assert divisor("normalization: FULL", None, LossParameter.BATCH_SIZE) == 12
+
+
+def test_it_is_never_below_1() -> None:
+    assert divisor("", [0, 0]) == 1
