@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import zlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from protonet.blob import Array, Blob, Param, ParamStore, Shape
+from protonet.blob import Array, Blob, Param, Shape
 from protonet.device import Clock, Device, RandomStream
-from protonet.errors import FormatError
-from protonet.formats.blobs import from_array, shapes_fit
-from protonet.graph.memory import gradient_edges, lay_out
-from protonet.graph.names import AUTOMATIC
+from protonet.errors import LayerError
+from protonet.formats.blobs import from_array
+from protonet.graph.arrays import Arrays
+from protonet.graph.calls import Call, backward_calls, forward_call, forward_calls
+from protonet.graph.memory import lay_out
+from protonet.graph.names import AUTOMATIC, Value
+from protonet.graph.parameters import LoadReport, load_params, make_params
 from protonet.graph.plan import Plan, Step
 from protonet.layers.base import shape_text
-from protonet.layers.fillers import fill
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 
-Call = tuple[Callable[..., Any], tuple[Any, ...]]
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What ``Net.load`` did: layers that took weights, layers that the file has none for, and
-    layers of the file that the net lacks.
-    """
-
-    loaded: tuple[str, ...]
-    absent: tuple[str, ...]
-    unused: tuple[str, ...]
+__all__ = ["LoadReport", "Net"]
 
 
 class Net:
@@ -79,23 +67,34 @@ class Net:
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
         self.params: dict[str, list[Param]] = {}
-        self._layout = lay_out(plan, gradients=gradients, share=share_memory)
-        size = self._layout.elements * self.dtype.itemsize
-        with device.out_of_memory(f"net '{plan.name}' needs {size >> 20} MiB for its blobs"):
-            self._allocate()
-            self._build_layers(params_of)
-        self._losses = [
-            (value.loss_weight, self._data[value]) for value in plan.values if value.loss_weight
-        ]
-        self._forward = self._prepare_forward()
-        self._backward = self._prepare_backward() if gradients else []
+        self._share_memory = share_memory
+        for step in plan.steps:
+            random = RandomStream(device, seed, step.name, self.clock)
+            step.layer.attach(device, self.dtype, random)
+        with device.out_of_memory(f"net '{plan.name}' needs more memory for its parameters"):
+            self.store = make_params(
+                plan,
+                device,
+                self.dtype,
+                seed=seed,
+                gradients=gradients,
+                lent=params_of.params if params_of is not None else {},
+            )
+        for step in plan.steps:
+            if step.params:
+                self.params.setdefault(step.name, step.layer.params)
+        self._allocate()
 
     # Running.
 
     def forward(self) -> None:
         """Compute every top from the data layers' next batch and the present input blobs."""
-        for call, arguments in self._forward:
-            call(*arguments)
+        segment = 0
+        while segment < len(self._forward):
+            # Read anew: the end of a segment may replace those after it.
+            for call, arguments in self._forward[segment]:
+                call(*arguments)
+            segment += 1
         self.clock.iteration += 1
 
     def backward(self) -> None:
@@ -104,6 +103,25 @@ class Net:
             raise ValueError("this net was built without gradients")
         for call, arguments in self._backward:
             call(*arguments)
+
+    def forward_step(self, index: int) -> None:
+        """Compute the tops of one step from its bottoms as they are."""
+        step = self.plan.steps[index]
+        if step.layer.dynamic:
+            self._follow(index)
+        if index not in self._layout.views and step.type != "Input":
+            call, arguments = forward_call(step, self._arrays)
+            call(*arguments)
+
+    def backward_step(self, index: int) -> None:
+        """Compute the gradients of one step's bottoms and parameters from those of its tops.
+
+        The step past the last one sets the gradients of the losses.
+        """
+        for at, calls in self._backward_steps:
+            if at == index:
+                for call, arguments in calls:
+                    call(*arguments)
 
     def loss(self) -> float:
         """The weighted objective of the last ``forward``; waits for the device."""
@@ -115,7 +133,7 @@ class Net:
     def outputs(self) -> list[tuple[str, np.ndarray, float]]:
         """Name, values (a copy on the host) and loss weight of every output, alphabetically."""
         return [
-            (value.name, np.array(self.device.get(self._data[value])), value.loss_weight)
+            (value.name, np.array(self.device.get(self._arrays.data[value])), value.loss_weight)
             for value in self.plan.outputs
         ]
 
@@ -123,7 +141,7 @@ class Net:
         """Every top as (step, name, data) in the order of computation, to look for bad values."""
         for step in self.plan.steps:
             for value in step.tops:
-                yield step, value.name, self._data[value]
+                yield step, value.name, self._arrays.data[value]
 
     # Weights and state.
 
@@ -134,34 +152,7 @@ class Net:
             FormatError: listing every layer whose count or shapes of parameters differ; nothing
                 is loaded then.
         """
-        problems, loaded = [], []
-        for name, params in self.params.items():
-            found = weights.get(name)
-            if not found:
-                continue
-            loaded.append(name)
-            if len(found) != len(params):
-                problems.append(f"layer '{name}' has {len(params)} parameter(s), not {len(found)}")
-                continue
-            problems += [
-                f"layer '{name}' parameter {i}: expected {shape_text(param.shape)}, "
-                f"got {shape_text(array.shape)}"
-                for i, (param, array) in enumerate(zip(params, found, strict=True))
-                if array is not None and not shapes_fit(array.shape, param.shape)
-            ]
-        if problems:
-            raise FormatError(
-                f"{source}: the weights are of another net:\n  " + "\n  ".join(problems)
-            )
-        for name in loaded:
-            for param, array in zip(self.params[name], weights[name], strict=True):
-                if array is not None:
-                    self.device.put(np.asarray(array, self.dtype), param.data)
-        return LoadReport(
-            tuple(loaded),
-            tuple(name for name in self.params if name not in loaded),
-            tuple(name for name in weights if name not in self.params and weights[name]),
-        )
+        return load_params(self.plan.steps, weights, source, self.device)
 
     def message(self) -> NetParameter:
         """The net with its parameters as Caffe's message, for a .caffemodel."""
@@ -194,154 +185,113 @@ class Net:
         """Release files and threads of the data layers."""
         self.plan.close()
 
+    # Shapes.
+
+    def reshape(self, inputs: Mapping[str, Shape]) -> None:
+        """Give input blobs other shapes, and all that follows from them its own.
+
+        Parameters stay; so do the values of inputs whose shape stays.
+
+        Raises:
+            KeyError: for a name that is no input.
+            LayerError: naming the layer that cannot take its new bottoms; the net is as before.
+        """
+        wanted = {value: value.shape or () for value in self.plan.inputs}
+        by_name = {value.name: value for value in wanted}
+        wanted.update({by_name[name]: tuple(shape) for name, shape in inputs.items()})
+        before = [(value, value.shape) for value in self.plan.values]
+        kept = {
+            value: np.array(self.device.get(self._arrays.data[value]))
+            for value, shape in wanted.items()
+            if shape == (value.shape or ())
+        }
+        try:
+            for step in self.plan.steps:
+                tops = (
+                    [wanted[value] for value in step.tops]
+                    if step.type == "Input"
+                    else self._infer(step)
+                )
+                for value, shape in zip(step.tops, tops, strict=True):
+                    value.shape = tuple(shape)
+        except LayerError:
+            for value, old in before:
+                value.shape = old
+            raise
+        self._allocate(again=True)
+        for value, host in kept.items():
+            self.device.put(host, self._arrays.data[value])
+
+    def _follow(self, index: int) -> None:
+        """Give a dynamic step the shapes that its bottoms ask for, and those after it theirs."""
+        step = self.plan.steps[index]
+        shapes = step.layer.measure([self._arrays.data[v] for v in step.bottoms])
+        changed = self._set_shapes(step.tops, shapes)
+        if not changed:
+            return
+        for later in self.plan.steps[index + 1 :]:
+            if changed.intersection(later.bottoms):
+                changed |= self._set_shapes(later.tops, self._infer(later))
+                later.layer.build(later.shapes)
+        self._prepare()
+
+    def _infer(self, step: Step) -> list[Shape]:
+        """The shapes of a step's tops for its bottoms of now, which must suit its parameters."""
+        try:
+            tops = step.layer.infer(step.shapes)
+            for weight, param in zip(
+                step.layer.declare(step.shapes), step.layer.params, strict=True
+            ):
+                if weight.shape != param.shape:
+                    raise LayerError(
+                        f"bottoms of shape {', '.join(map(shape_text, step.shapes))} need a "
+                        f"parameter of shape {shape_text(weight.shape)}, but '{param.name}' is "
+                        f"{shape_text(param.shape)}"
+                    )
+        except LayerError as error:
+            where = f'layer "{step.name}" ({step.type}): '
+            raise LayerError(where + str(error), error.path, error.hint) from None
+        return [tuple(shape) for shape in tops]
+
+    def _set_shapes(self, values: Sequence[Value], shapes: Sequence[Shape]) -> set[Value]:
+        """Set shapes and fit the arrays; returns the values whose shape is another now."""
+        changed = set()
+        for value, shape in zip(values, shapes, strict=True):
+            if value.shape != tuple(shape):
+                value.shape = tuple(shape)
+                changed.add(value)
+        self._arrays.fit(changed)
+        return changed
+
     # Building.
 
-    def _allocate(self) -> None:
-        """Make the arrays of all values and the parameters."""
-        layout, device = self._layout, self.device
-        if layout.offsets is None:
-            stores = [device.zeros((size,), self.dtype) for size in layout.sizes]
-        else:
-            arena = device.zeros((layout.arena,), self.dtype)
-            stores = [
-                arena[start : start + size]
-                for start, size in zip(layout.offsets, layout.sizes, strict=True)
-            ]
-        diffs = [device.zeros((size,), self.dtype) for size in layout.diff_sizes]
-        self._data = {value: _view(stores[at], value.shape) for value, at in layout.storage.items()}
-        self._diff = {
-            value: _view(diffs[at], value.shape) for value, at in layout.diff_storage.items()
-        }
-        readable = {*self.plan.inputs, *self.plan.outputs}
-        for name, value in self.plan.last.items():
-            if name != AUTOMATIC and (layout.offsets is None or value in readable):
-                self.blobs[name] = Blob(name, self._data[value], self._diff.get(value))
+    def _allocate(self, *, again: bool = False) -> None:
+        """Make the arrays for the shapes of now, the layers' scratch, and the calls.
 
-    def _build_layers(self, lender: Net | None) -> None:
-        """Fill the parameters, move them into flat arrays, and let the layers make scratch."""
-        owned: dict[tuple[int, int], Param] = {}
-        lent: dict[tuple[int, int], Param] = {}
-        for index, step in enumerate(self.plan.steps):
-            random = RandomStream(self.device, self.seed, step.name, self.clock)
-            step.layer.attach(self.device, self.dtype, random)
-            theirs = lender.params.get(step.name, []) if lender is not None else []
-            for place, planned in enumerate(step.params):
-                if planned.owner is not None:
-                    continue
-                if place < len(theirs) and theirs[place].shape == planned.weight.shape:
-                    lent[index, place] = theirs[place]
-                else:
-                    owned[index, place] = self._filled(step, place)
-        self.store = ParamStore(
-            list(owned.values()), self.device, self.dtype, gradients=self.gradients
-        )
-        params = {**owned, **lent}
-        for index, step in enumerate(self.plan.steps):
-            step.layer.params = [
-                params[index, place]
-                if planned.owner is None
-                else params[planned.owner].view(planned.weight.shape)
-                for place, planned in enumerate(step.params)
-            ]
-            if step.params:
-                self.params.setdefault(step.name, step.layer.params)
-            step.layer.build(step.shapes)
-
-    def _filled(self, step: Step, place: int) -> Param:
-        """A parameter of its own with the values of its filler: a function of seed and name."""
-        planned = step.params[place]
-        key = np.random.SeedSequence([self.seed % 2**64, zlib.crc32(step.name.encode()), place])
-        host = fill(
-            planned.weight.filler,
-            planned.weight.shape,
-            np.random.Generator(np.random.Philox(key)),
-            self.dtype,
-        )
-        data = self.device.empty(planned.weight.shape, self.dtype)
-        self.device.put(host, data)
-        name = planned.name if planned.name else f"{step.name}/{place}"
-        return Param(name, data, None, planned.lr_mult, planned.decay_mult)
-
-    def _prepare_forward(self) -> list[Call]:
-        return [
-            (
-                step.layer.forward,
-                ([self._data[v] for v in step.bottoms], [self._data[v] for v in step.tops]),
-            )
-            for index, step in enumerate(self.plan.steps)
-            if index not in self._layout.views and step.type != "Input"
-        ]
-
-    def _prepare_backward(self) -> list[Call]:
-        """One call a step in reverse, with additions where a value has several consumers."""
-        calls = self._loss_gradients()
-        scratch = self._gradient_scratch()
-        for index in range(len(self.plan.steps) - 1, -1, -1):
-            step = self.plan.steps[index]
-            if not step.runs_backward or index in self._layout.diff_views:
-                continue
-            targets: list[Array | None] = []
-            additions: list[Call] = []
-            used = 0
-            for place, value in enumerate(step.bottoms):
-                if not step.wanted[place]:
-                    targets.append(None)
-                    continue
-                edges = gradient_edges(self.plan, value)
-                if edges[0] == (index, place) and not value.loss_weight:
-                    targets.append(self._diff[value])
-                    continue
-                part = _view(scratch[used : used + value.count], value.shape)
-                used += value.count
-                targets.append(part)
-                total = self._diff[value]
-                additions.append((self.device.xp.add, (total, part, total)))
-            arguments = (
-                [self._diff[v] for v in step.tops],
-                [self._data[v] for v in step.bottoms],
-                [self._data[v] for v in step.tops],
-                targets,
-            )
-            calls += [(step.layer.backward, arguments), *additions]
-        return calls
-
-    def _loss_gradients(self) -> list[Call]:
-        """Set the gradient of each loss to its weight: once where nothing else writes there,
-        otherwise at the start of every backward pass.
+        A second time, layers without bottoms stay as they are: their shapes are their own.
         """
-        calls: list[Call] = []
-        layout = self._layout
-        holders = Counter(layout.diff_storage.values())
-        for value in self.plan.values:
-            if not value.loss_weight:
+        plan, device = self.plan, self.device
+        self._layout = lay_out(plan, gradients=self.gradients, share=self._share_memory)
+        size = self._layout.elements * self.dtype.itemsize
+        with device.out_of_memory(f"net '{plan.name}' needs {size >> 20} MiB for its blobs"):
+            self._arrays = Arrays(self._layout, device, self.dtype)
+            for step in plan.steps:
+                if step.bottoms or not again:
+                    step.layer.build(step.shapes)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make the calls of both passes, and let ``blobs`` show the arrays of now."""
+        plan, layout, arrays = self.plan, self._layout, self._arrays
+        readable = {*plan.inputs, *plan.outputs}
+        for name, value in plan.last.items():
+            if name == AUTOMATIC or not (layout.offsets is None or value in readable):
                 continue
-            call: Call = (self._diff[value].fill, (value.loss_weight,))
-            call[0](*call[1])
-            if holders[layout.diff_storage[value]] > 1 or gradient_edges(self.plan, value):
-                calls.append(call)
-        return calls
-
-    def _gradient_scratch(self) -> Array:
-        """One array that holds the later gradients of any one step before they are added."""
-        most = 0
-        for index, step in enumerate(self.plan.steps):
-            if step.runs_backward:
-                most = max(
-                    most,
-                    sum(
-                        value.count
-                        for place, value in enumerate(step.bottoms)
-                        if step.wanted[place]
-                        and (
-                            value.loss_weight
-                            or gradient_edges(self.plan, value)[0] != (index, place)
-                        )
-                    ),
-                )
-        return self.device.zeros((most,), self.dtype)
-
-
-def _view(flat: Array, shape: Shape | None) -> Array:
-    """The beginning of a flat array in the given shape."""
-    count = int(np.prod(shape or (), dtype=np.int64))
-    return flat[:count].reshape(shape or ())
+            blob = self.blobs.setdefault(name, Blob(name, arrays.data[value]))
+            blob.data, blob.diff = arrays.data[value], arrays.diff.get(value)
+        self._losses = [
+            (value.loss_weight, arrays.data[value]) for value in plan.values if value.loss_weight
+        ]
+        self._forward: list[list[Call]] = forward_calls(plan, layout, arrays, self._follow)
+        self._backward_steps = backward_calls(plan, layout, arrays) if self.gradients else []
+        self._backward = [call for _, calls in self._backward_steps for call in calls]

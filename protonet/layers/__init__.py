@@ -28,6 +28,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     reorder,
     reshaping,
     scaling,
+    selection,
     sliding,
     softmax,
     utility,

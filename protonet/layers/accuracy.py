@@ -77,7 +77,7 @@ class Accuracy(Layer):
         self._right = self.scratch(self._labels.shape)
         self._per_class = self.scratch((shape[axis],))
         self._count = self.scratch(())
-        self._count.fill(math.prod(self._labels.shape))
+        self._count.fill(max(1, math.prod(self._labels.shape)))
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, labels, right, scores = self.xp, self._labels, self._right, self._scores

@@ -78,6 +78,9 @@ class Layer:
       layer reads all of the bottom before it writes), so both may be one array.
     - ``shares_storage``: the first top is the first bottom in another shape; where the plan lets
       them share memory, ``forward`` and ``backward`` are not called. May be set in ``setup``.
+    - ``dynamic``: the shapes of the tops depend on the values of the bottoms: before each
+      ``forward``, ``measure`` says what they are, and the plan gives the tops those shapes.
+      ``infer`` then gives the shapes to begin with. Must be false with ``shares_storage``.
     - ``is_loss``: the first top weighs 1 in the objective unless ``loss_weight`` says otherwise,
       and a missing top is made up.
     """
@@ -90,6 +93,7 @@ class Layer:
     backward_reads: frozenset[Reads] = frozenset({Reads.BOTTOMS, Reads.TOPS})
     in_place: bool = False
     shares_storage: bool = False
+    dynamic: ClassVar[bool] = False
     is_loss: ClassVar[bool] = False
 
     def __init__(
@@ -130,6 +134,10 @@ class Layer:
     def build(self, shapes: Sequence[Shape]) -> None:
         """Make scratch arrays (``self.scratch``) for these bottom shapes."""
 
+    def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
+        """The shapes of the tops for these values; of ``dynamic`` layers only."""
+        raise NotImplementedError
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         """Write the tops."""
         raise NotImplementedError
@@ -143,6 +151,13 @@ class Layer:
     ) -> None:
         """Write each wanted bottom gradient (None = not wanted); add to each ``param.diff``."""
         raise NotImplementedError
+
+    def adopt(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
+        """Arrays of a file of weights as this layer keeps its parameters; None for "as it is".
+
+        For layers whose parameters are stored in more than one form.
+        """
+        return weights
 
     def state(self) -> dict[str, Any]:
         """What an exact resume must restore beside parameters: JSON values only."""

@@ -44,6 +44,7 @@ class ItemLoss(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._rows = self.rows(shapes[0])
+        self._items = max(1, self._rows[0])
         self._labels = Labels(self, self._rows, 1, None)
         self._one_hot = self.scratch(self._rows)
         self._per_item = self.scratch((self._rows[0], 1))
@@ -91,7 +92,7 @@ class HingeLoss(ItemLoss):
             xp.dot(flat, flat, out=tops[0])
         else:
             flat.sum(out=tops[0])
-        xp.multiply(tops[0], 1.0 / self._rows[0], out=tops[0])
+        xp.multiply(tops[0], 1.0 / self._items, out=tops[0])
 
     def backward(
         self,
@@ -108,7 +109,7 @@ class HingeLoss(ItemLoss):
         else:
             xp.sign(self._margin, out=dx)
         xp.multiply(dx, self._one_hot, out=dx)
-        xp.multiply(dtops[0], -1.0 / self._rows[0], out=self._factor)
+        xp.multiply(dtops[0], -1.0 / self._items, out=self._factor)
         xp.multiply(dx, self._factor, out=dx)
 
 
@@ -148,7 +149,7 @@ class MultinomialLogisticLoss(ItemLoss):
         xp.maximum(p, _LEAST, out=p)
         xp.log(p, out=self._per_item)
         self._per_item.sum(out=tops[0])
-        xp.multiply(tops[0], -1.0 / self._rows[0], out=tops[0])
+        xp.multiply(tops[0], -1.0 / self._items, out=tops[0])
 
     def backward(
         self,
@@ -160,7 +161,7 @@ class MultinomialLogisticLoss(ItemLoss):
         if dbottoms[0] is None:
             return
         xp, dx = self.xp, dbottoms[0].reshape(self._rows)
-        xp.multiply(dtops[0], -1.0 / self._rows[0], out=self._factor)
+        xp.multiply(dtops[0], -1.0 / self._items, out=self._factor)
         xp.divide(self._factor, self._p, out=self._per_item)
         xp.multiply(self._one_hot, self._per_item, out=dx)
 

@@ -57,7 +57,7 @@ class Labels:
         if self.valid is not None:
             xp.not_equal(self.indices, self.ignore, out=self.valid)
             xp.multiply(self.indices, self.valid, out=self.indices)
-        if self.layer.device.is_cpu:
+        if self.layer.device.is_cpu and self.indices.size:
             low, high = self.indices.min(), self.indices.max()
             if not (low >= 0 and high < self.count):
                 raise self._out_of_range(low if not low >= 0 else high)

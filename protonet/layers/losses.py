@@ -43,7 +43,7 @@ class PairLoss(Layer):
             )
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._items = shapes[0][0]
+        self._items = max(1, shapes[0][0])
         self._flat = (math.prod(shapes[0]),)
         self._difference = self.scratch(self._flat)
         self._factor = self.scratch(())
@@ -267,8 +267,8 @@ class ContrastiveLoss(PairLoss):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
-        items = self._items
-        self._rows = (items, self._flat[0] // max(1, items))
+        items = shapes[0][0]
+        self._rows = (items, math.prod(shapes[0][1:]))
         self._slope = self.scratch(self._flat)
         self._alike, self._far, self._gap, self._length, self._term = (
             self.scratch((items, 1)) for _ in range(5)

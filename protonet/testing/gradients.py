@@ -51,8 +51,8 @@ def check_gradients(
     ]
     harness = LayerHarness(layer, values, phase=phase, dtype=np.float64, in_place=in_place)
     harness.set_params([generator.standard_normal(p.shape) for p in harness.layer.params])
-    dtops = harness.objective_weights(generator)
     harness.forward()
+    dtops = harness.objective_weights(generator)
     before = [generator.standard_normal(param.shape) for param in harness.layer.params]
     for diff, host in zip(harness.param_diffs, before, strict=True):
         diff[...] = host

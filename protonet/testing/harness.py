@@ -119,8 +119,17 @@ class LayerHarness:
         """Run forward on ``inputs``; copies of the tops."""
         for array, host in zip(self.bottoms, self.inputs, strict=True):
             self.device.put(host, array)
+        if self.layer.dynamic:
+            self._fit(self.layer.measure(self.bottoms))
         self.layer.forward(self.bottoms, self.tops)
         return [np.array(self.device.get(top)) for top in self.tops]
+
+    def _fit(self, shapes: Sequence[Shape]) -> None:
+        """Give the tops these shapes."""
+        for place, shape in enumerate(shapes):
+            if self.tops[place].shape != shape:
+                self.tops[place] = self.device.zeros(shape, self.dtype)
+                self.dtops[place] = self.device.zeros(shape, self.dtype)
 
     def backward(self, dtops: Sequence[Any]) -> list[np.ndarray | None]:
         """Run backward after ``forward``; copies of the bottoms' gradients.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from protonet.device import Device
+from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
 from protonet.proto.caffe_pb2 import TRAIN
 from protonet.proto.text import Source, read_net
@@ -10,6 +14,29 @@ from protonet.proto.text import Source, read_net
 def plan_of(text: str, phase: int = TRAIN, **state: object) -> Plan:
     """Plan a net given as text."""
     return plan_net(read_net(Source("net.prototxt", text)), phase=phase, **state)  # type: ignore[arg-type]
+
+
+def net_of(text: str, phase: int = 0, **options: object) -> Net:
+    net = Net(plan_of(text, phase), Device("cpu"), **options)  # type: ignore[arg-type]
+    generator = np.random.default_rng(3)
+    for value in net.plan.inputs:
+        blob = net.blobs[value.name]
+        blob.data[...] = generator.normal(size=blob.shape)
+    return net
+
+
+def numeric_gradient(net: Net, array: np.ndarray, step: float = 1e-5) -> np.ndarray:
+    gradient = np.zeros_like(array)
+    for index in np.ndindex(array.shape):
+        kept = array[index]
+        losses = []
+        for sign in (1, -1):
+            array[index] = kept + sign * step
+            net.forward()
+            losses.append(net.loss())
+        array[index] = kept
+        gradient[index] = (losses[0] - losses[1]) / (2 * step)
+    return gradient
 
 
 SEED = """

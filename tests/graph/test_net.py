@@ -8,33 +8,10 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.errors import FormatError
+from protonet.errors import LayerError
 from protonet.graph.net import Net
 from protonet.proto.caffe_pb2 import TEST
-from tests.graph.nets import FAN_OUT, SEED, plan_of
-
-
-def net_of(text: str, phase: int = 0, **options: object) -> Net:
-    net = Net(plan_of(text, phase), Device("cpu"), **options)  # type: ignore[arg-type]
-    generator = np.random.default_rng(3)
-    for value in net.plan.inputs:
-        blob = net.blobs[value.name]
-        blob.data[...] = generator.normal(size=blob.shape)
-    return net
-
-
-def numeric_gradient(net: Net, array: np.ndarray, step: float = 1e-5) -> np.ndarray:
-    gradient = np.zeros_like(array)
-    for index in np.ndindex(array.shape):
-        kept = array[index]
-        losses = []
-        for sign in (1, -1):
-            array[index] = kept + sign * step
-            net.forward()
-            losses.append(net.loss())
-        array[index] = kept
-        gradient[index] = (losses[0] - losses[1]) / (2 * step)
-    return gradient
+from tests.graph.nets import FAN_OUT, SEED, net_of, numeric_gradient, plan_of
 
 
 @pytest.mark.parametrize(
@@ -80,26 +57,6 @@ def test_backward_adds_to_parameter_gradients() -> None:
     assert once.any()
 
 
-def test_shared_parameters_are_one_memory_and_sum_their_gradients() -> None:
-    text = """
-    layer { name: "in" type: "Input" top: "x" top: "t"
-      input_param { shape { dim: 2 dim: 3 } shape { dim: 2 dim: 3 } } }
-    layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" param { name: "w" }
-      inner_product_param { num_output: 3 bias_term: false weight_filler { type: "gaussian" } } }
-    layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" param { name: "w" }
-      inner_product_param { num_output: 3 bias_term: false } }
-    layer { name: "loss" type: "EuclideanLoss" bottom: "b" bottom: "t" }
-    """
-    net = net_of(text, dtype=np.float64)
-    (first,), (second,) = net.params["a"], net.params["b"]
-    assert np.shares_memory(first.data, second.data)
-    expected = numeric_gradient(net, first.data)
-    net.forward()
-    net.backward()
-    np.testing.assert_allclose(second.diff, expected, rtol=1e-6, atol=1e-9)
-    assert len(net.store.params) == 1
-
-
 def test_shared_memory_gives_the_same_outputs() -> None:
     deploy = FAN_OUT.replace('layer { name: "loss"', 'layer { exclude { phase: TEST } name: "loss"')
     plain = net_of(deploy, TEST, seed=5)
@@ -129,12 +86,6 @@ def test_an_iteration_allocates_nothing() -> None:
     assert peak - before < 4096
 
 
-def test_the_seed_decides_the_parameters_and_the_name_of_the_layer_too() -> None:
-    one, same, other = net_of(FAN_OUT, seed=1), net_of(FAN_OUT, seed=1), net_of(FAN_OUT, seed=2)
-    np.testing.assert_array_equal(one.store.data, same.store.data)
-    assert (one.store.data != other.store.data).any()
-
-
 def test_outputs_are_copies_with_their_loss_weight() -> None:
     net = net_of(SEED)
     net.forward()
@@ -155,28 +106,6 @@ def test_message_and_load_go_round() -> None:
     np.testing.assert_array_equal(net.store.data, other.store.data)
     assert report.loaded == ("base",)
     assert report.unused == ("elsewhere",)
-
-
-def test_weights_of_another_net_are_refused_whole() -> None:
-    net = net_of(SEED)
-    kept = net.store.data.copy()
-    with pytest.raises(FormatError, match=r"layer 'hidden' parameter 0: expected 2x20, got 3x20"):
-        net.load({"hidden": [np.ones((3, 20)), np.ones(2)]}, "other.caffemodel")
-    with pytest.raises(FormatError, match=r"has 2 parameter\(s\), not 1"):
-        net.load({"hidden": [np.ones((2, 20))]}, "other.caffemodel")
-    np.testing.assert_array_equal(net.store.data, kept)
-
-
-def test_layers_without_weights_in_the_file_are_reported() -> None:
-    assert net_of(SEED).load({}, "empty").absent == ("hidden",)
-
-
-def test_a_test_net_uses_the_parameters_of_the_train_net() -> None:
-    train = net_of(SEED)
-    test = net_of(SEED, TEST, params_of=train)
-    train.store.data.fill(0.25)
-    assert (test.params["hidden"][0].data == 0.25).all()
-    assert test.store.data.size == 0
 
 
 def test_state_restores_the_random_numbers() -> None:
@@ -219,3 +148,86 @@ def test_close_reaches_the_layers() -> None:
     net.plan.steps[0].layer.close = lambda: closed.append(True)  # type: ignore[method-assign]
     net.close()
     assert closed == [True]
+
+
+def outputs_of(net: Net, data: np.ndarray, label: np.ndarray) -> list[np.ndarray]:
+    """The loss and the gradients of parameters for these inputs."""
+    net.blobs["data"].data[...], net.blobs["label"].data[...] = data, label
+    net.store.diff.fill(0)
+    net.forward()
+    net.backward()
+    return [np.array(net.loss()), net.store.diff.copy()]
+
+
+def test_a_reshaped_net_is_one_that_was_made_so() -> None:
+    generator = np.random.default_rng(0)
+    net = net_of(SEED, seed=5)
+    blob = net.blobs["data"]
+    for items in (5, 1, 3):
+        data, label = generator.normal(size=(items, 1, 4, 5)), generator.normal(size=(items, 2))
+        net.reshape({"data": data.shape, "label": label.shape})
+        assert blob is net.blobs["data"]
+        fresh = net_of(SEED.replace("dim: 3", f"dim: {items}"), seed=5)
+        for found, expected in zip(
+            outputs_of(net, data, label), outputs_of(fresh, data, label), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_reshaping_keeps_the_inputs_that_stay() -> None:
+    net = net_of(FAN_OUT)
+    kept = net.blobs["x"].data.copy()
+    net.reshape({"t": (3, 2, 3)})
+    np.testing.assert_array_equal(net.blobs["x"].data, kept)
+
+
+def test_a_shape_that_does_not_fit_leaves_the_net_as_it_was() -> None:
+    net = net_of(SEED)
+    net.forward()
+    before = net.loss()
+    for name, shape, message in (
+        ("label", (4, 2), 'layer "loss" (EuclideanLoss): expected as many items in both'),
+        (
+            "data",
+            (3, 1, 4, 6),
+            'layer "hidden" (InnerProduct): bottoms of shape 3x1x4x6 need a parameter of shape '
+            "2x24, but 'hidden/0' is 2x20",
+        ),
+    ):
+        with pytest.raises(LayerError) as caught:
+            net.reshape({name: shape})
+        assert str(caught.value).startswith(message)
+        net.forward()
+        assert net.loss() == before
+    with pytest.raises(KeyError):
+        net.reshape({"scale": (3, 1)})
+
+
+def test_a_net_that_shares_memory_can_be_reshaped() -> None:
+    text = FAN_OUT.replace('bottom: "join" bottom: "t" top: "loss"', 'bottom: "join" bottom: "t"')
+    small = Net(plan_of(text, TEST), Device(), share_memory=True)
+    whole = Net(plan_of(text, TEST), Device())
+    x = np.random.default_rng(0).normal(size=(7, 4))
+    for net in (small, whole):
+        net.reshape({"x": (7, 4), "t": (7, 6)})
+        net.blobs["x"].data[...] = x
+        net.blobs["t"].data[...] = 0
+        net.forward()
+    assert small.loss() == whole.loss() != 0
+
+
+def test_a_pass_can_be_made_step_by_step() -> None:
+    net = net_of(FAN_OUT, seed=2)
+    net.forward()
+    net.backward()
+    loss, gradient = net.loss(), net.store.diff.copy()
+    net.store.diff.fill(0)
+    steps = len(net.plan.steps)
+    for name in ("join", "h"):
+        net.blobs[name].data.fill(0)
+    for index in range(steps):
+        net.forward_step(index)
+    for index in range(steps, -1, -1):
+        net.backward_step(index)
+    assert net.loss() == loss
+    np.testing.assert_array_equal(net.store.diff, gradient)

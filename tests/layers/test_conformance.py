@@ -20,7 +20,7 @@ SHAPE = (2, 3, 5, 7)
 
 # Caffe ran no backward pass in these: no loss is reached, and force_backward would end it, since
 # indices get no gradient. Their gradients are zeros that nothing wrote.
-FORWARD_ONLY = {"BatchReindex/default", "Embed/bias"}
+FORWARD_ONLY = {"BatchReindex/default", "Embed/bias", "Filter/two"}
 
 # Types of forks, which the Caffe that wrote the golden cases has not.
 NOT_IN_CAFFE = {
@@ -247,6 +247,7 @@ CASES = [
         ((8,),),
         classes=5,
     ),
+    Case('type: "Filter" top: "a" top: "b"', ((5, 3, 2), (5, 4), (5,)), classes=2),
     Case('type: "BatchReindex"', ((5, 3, 2), (7,)), classes=5),
     Case('type: "Permute" permute_param { order: 0 order: 2 order: 3 order: 1 }'),
     Case('type: "Permute" permute_param { order: 2 }'),

@@ -1,0 +1,76 @@
+"""The arrays of a net's values: memory as a layout decides it, in the shapes of the moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.device import Device
+from protonet.graph.memory import Layout
+from protonet.graph.names import Value
+
+
+class Arrays:
+    """``data`` and ``diff`` of every value that has them, as views of the layout's storages."""
+
+    def __init__(self, layout: Layout, device: Device, dtype: Any) -> None:
+        self._layout, self._device, self._dtype = layout, device, dtype
+        self.add = device.xp.add
+        if layout.offsets is None:
+            self._stores = [self._zeros(size) for size in layout.sizes]
+        else:
+            arena = self._zeros(layout.arena)
+            self._stores = [
+                arena[start : start + size]
+                for start, size in zip(layout.offsets, layout.sizes, strict=True)
+            ]
+        self._diff_stores = [self._zeros(size) for size in layout.diff_sizes]
+        self._scratch = self._zeros(0)
+        self.data: dict[Value, Array] = {}
+        self.diff: dict[Value, Array] = {}
+        self.fit(layout.storage)
+
+    def fit(self, values: Iterable[Value]) -> None:
+        """Give the arrays of ``values`` the shapes that the values have now.
+
+        A storage that is too small is replaced; every value in it then has a new array.
+        """
+        layout = self._layout
+        for value in values:
+            self._fit(value, self.data, self._stores, layout.storage)
+            self._fit(value, self.diff, self._diff_stores, layout.diff_storage)
+
+    def scratch(self, count: int) -> Array:
+        """A flat array of ``count`` elements that lives until a larger one is asked for."""
+        if self._scratch.size < count:
+            self._scratch = self._zeros(count)
+        return self._scratch[:count]
+
+    def _fit(
+        self,
+        value: Value,
+        arrays: dict[Value, Array],
+        stores: list[Array],
+        storage: dict[Value, int],
+    ) -> None:
+        if value not in storage:
+            return
+        at = storage[value]
+        if value.count > stores[at].size:
+            stores[at] = self._zeros(value.count)
+            for other, place in storage.items():
+                if place == at and other in arrays and other.count <= value.count:
+                    arrays[other] = view(stores[at], other.shape)
+        arrays[value] = view(stores[at], value.shape)
+
+    def _zeros(self, count: int) -> Array:
+        return self._device.zeros((count,), self._dtype)
+
+
+def view(flat: Array, shape: Shape | None) -> Array:
+    """The beginning of a flat array in the given shape."""
+    count = int(np.prod(shape or (), dtype=np.int64))
+    return flat[:count].reshape(shape or ())

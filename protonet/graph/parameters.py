@@ -1,0 +1,121 @@
+"""The parameters of a net: filled, laid into flat arrays, and handed to the layers."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from protonet.blob import Param, ParamStore
+from protonet.device import Device
+from protonet.errors import FormatError
+from protonet.formats.blobs import shapes_fit
+from protonet.graph.plan import Plan, Step
+from protonet.layers.base import shape_text
+from protonet.layers.fillers import fill
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What ``Net.load`` did: layers that took weights, layers that the file has none for, and
+    layers of the file that the net lacks.
+    """
+
+    loaded: tuple[str, ...]
+    absent: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def make_params(
+    plan: Plan,
+    device: Device,
+    dtype: Any,
+    *,
+    seed: int,
+    gradients: bool,
+    lent: Mapping[str, Sequence[Param]],
+) -> ParamStore:
+    """Give every layer of the plan its ``params``; the store holds those that are the net's own.
+
+    ``lent`` are parameters of another net by layer, used where the shapes are the same.
+    """
+    owned: dict[tuple[int, int], Param] = {}
+    others: dict[tuple[int, int], Param] = {}
+    for index, step in enumerate(plan.steps):
+        theirs = lent.get(step.name, [])
+        for place, planned in enumerate(step.params):
+            if planned.owner is not None:
+                continue
+            if place < len(theirs) and theirs[place].shape == planned.weight.shape:
+                others[index, place] = theirs[place]
+            else:
+                owned[index, place] = _filled(step, place, device, dtype, seed)
+    store = ParamStore(list(owned.values()), device, dtype, gradients=gradients)
+    params = {**owned, **others}
+    for index, step in enumerate(plan.steps):
+        step.layer.params = [
+            params[index, place]
+            if planned.owner is None
+            else params[planned.owner].view(planned.weight.shape)
+            for place, planned in enumerate(step.params)
+        ]
+    return store
+
+
+def _filled(step: Step, place: int, device: Device, dtype: Any, seed: int) -> Param:
+    """A parameter of its own with the values of its filler: a function of seed and name."""
+    planned = step.params[place]
+    key = np.random.SeedSequence([seed % 2**64, zlib.crc32(step.name.encode()), place])
+    generator = np.random.Generator(np.random.Philox(key))
+    host = fill(planned.weight.filler, planned.weight.shape, generator, dtype)
+    data = device.empty(planned.weight.shape, dtype)
+    device.put(host, data)
+    name = planned.name if planned.name else f"{step.name}/{place}"
+    return Param(name, data, None, planned.lr_mult, planned.decay_mult)
+
+
+def load_params(
+    steps: Sequence[Step],
+    weights: Mapping[str, Sequence[np.ndarray | None]],
+    source: str,
+    device: Device,
+) -> LoadReport:
+    """Copy weights in by layer name, as Caffe does; None leaves a parameter as it is.
+
+    Raises:
+        FormatError: listing every layer whose count or shapes of parameters differ; nothing is
+            loaded then.
+    """
+    params = {step.name: step.layer.params for step in steps if step.layer.params}
+    taken: dict[str, Sequence[np.ndarray | None]] = {}
+    problems = []
+    for step in steps:
+        found = weights.get(step.name)
+        if not found or step.name not in params:
+            continue
+        found = taken[step.name] = step.layer.adopt(found)
+        if len(found) != len(params[step.name]):
+            problems.append(
+                f"layer '{step.name}' has {len(params[step.name])} parameter(s), not {len(found)}"
+            )
+            continue
+        problems += [
+            f"layer '{step.name}' parameter {i}: expected {shape_text(param.shape)}, "
+            f"got {shape_text(array.shape)}"
+            for i, (param, array) in enumerate(zip(params[step.name], found, strict=True))
+            if array is not None and not shapes_fit(array.shape, param.shape)
+        ]
+    if problems:
+        raise FormatError(f"{source}: the weights are of another net:\n  " + "\n  ".join(problems))
+    for name, arrays in taken.items():
+        for param, array in zip(params[name], arrays, strict=True):
+            if array is not None:
+                device.put(np.asarray(array, param.data.dtype), param.data)
+    return LoadReport(
+        tuple(taken),
+        tuple(name for name in params if name not in taken),
+        tuple(name for name in weights if name not in params and weights[name]),
+    )

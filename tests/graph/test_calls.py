@@ -1,0 +1,68 @@
+"""Prepared calls: which steps are called, in segments and in reverse."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from protonet.device import Device
+from protonet.graph.arrays import Arrays
+from protonet.graph.calls import backward_calls, forward_calls
+from protonet.graph.memory import lay_out
+from tests.graph.nets import FAN_OUT, plan_of
+
+FILTERS = """
+layer { name: "in" type: "Input" top: "x" top: "on" input_param {
+  shape { dim: 4 dim: 3 } shape { dim: 4 } } }
+layer { name: "a" type: "Power" bottom: "x" top: "a" }
+layer { name: "f" type: "Filter" bottom: "a" bottom: "on" top: "f" }
+layer { name: "flat" type: "Flatten" bottom: "f" top: "flat" }
+layer { name: "b" type: "Power" bottom: "flat" top: "b" }
+"""
+
+
+def names(calls: object) -> list[str]:
+    """The layers (or other functions) that are called."""
+    return [
+        getattr(call, "__self__", call).name if hasattr(call, "__self__") else call.__name__
+        for call, _ in calls  # type: ignore[attr-defined]
+    ]
+
+
+def test_a_segment_ends_where_a_dynamic_step_is_measured() -> None:
+    plan = plan_of(FILTERS)
+    layout = lay_out(plan, gradients=False)
+    measured: list[int] = []
+
+    def follow(index: int) -> None:
+        measured.append(index)
+
+    first, second = forward_calls(plan, layout, Arrays(layout, Device(), np.float32), follow)
+    assert names(first) == ["a", "follow"]
+    assert names(second) == ["f", "b"]
+    first[-1][0](*first[-1][1])
+    assert measured == [2]
+
+
+def test_without_dynamic_steps_there_is_one_segment() -> None:
+    plan = plan_of(FAN_OUT)
+    layout = lay_out(plan, gradients=True)
+    (only,) = forward_calls(plan, layout, Arrays(layout, Device(), np.float32), print)
+    assert names(only) == ["base", "act", "left", "right", "join", "loss"]
+
+
+def test_backward_writes_first_and_adds_later() -> None:
+    """h has three consumers: the last one writes its gradient, two are added."""
+    plan = plan_of(FAN_OUT)
+    layout = lay_out(plan, gradients=True)
+    steps = dict(backward_calls(plan, layout, Arrays(layout, Device(), np.float32)))
+    assert list(steps) == [7, 6, 5, 4, 3, 2, 1]
+    assert {at: len(calls) for at, calls in steps.items()} == {
+        7: 0,
+        6: 1,
+        5: 1,
+        4: 2,
+        3: 2,
+        2: 1,
+        1: 1,
+    }
+    assert steps[4][1][0] is np.add

@@ -1,0 +1,58 @@
+"""Parameters of nets: their values at the start, sharing, loading."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protonet.errors import FormatError
+from protonet.proto.caffe_pb2 import TEST
+from tests.graph.nets import FAN_OUT, SEED, net_of, numeric_gradient
+
+
+def test_weights_of_another_net_are_refused_whole() -> None:
+    net = net_of(SEED)
+    kept = net.store.data.copy()
+    with pytest.raises(FormatError, match=r"layer 'hidden' parameter 0: expected 2x20, got 3x20"):
+        net.load({"hidden": [np.ones((3, 20)), np.ones(2)]}, "other.caffemodel")
+    with pytest.raises(FormatError, match=r"has 2 parameter\(s\), not 1"):
+        net.load({"hidden": [np.ones((2, 20))]}, "other.caffemodel")
+    np.testing.assert_array_equal(net.store.data, kept)
+
+
+def test_layers_without_weights_in_the_file_are_reported() -> None:
+    assert net_of(SEED).load({}, "empty").absent == ("hidden",)
+
+
+def test_a_test_net_uses_the_parameters_of_the_train_net() -> None:
+    train = net_of(SEED)
+    test = net_of(SEED, TEST, params_of=train)
+    train.store.data.fill(0.25)
+    assert (test.params["hidden"][0].data == 0.25).all()
+    assert test.store.data.size == 0
+
+
+def test_the_seed_decides_the_parameters_and_the_name_of_the_layer_too() -> None:
+    one, same, other = net_of(FAN_OUT, seed=1), net_of(FAN_OUT, seed=1), net_of(FAN_OUT, seed=2)
+    np.testing.assert_array_equal(one.store.data, same.store.data)
+    assert (one.store.data != other.store.data).any()
+
+
+def test_shared_parameters_are_one_memory_and_sum_their_gradients() -> None:
+    text = """
+    layer { name: "in" type: "Input" top: "x" top: "t"
+      input_param { shape { dim: 2 dim: 3 } shape { dim: 2 dim: 3 } } }
+    layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" param { name: "w" }
+      inner_product_param { num_output: 3 bias_term: false weight_filler { type: "gaussian" } } }
+    layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" param { name: "w" }
+      inner_product_param { num_output: 3 bias_term: false } }
+    layer { name: "loss" type: "EuclideanLoss" bottom: "b" bottom: "t" }
+    """
+    net = net_of(text, dtype=np.float64)
+    (first,), (second,) = net.params["a"], net.params["b"]
+    assert np.shares_memory(first.data, second.data)
+    expected = numeric_gradient(net, first.data)
+    net.forward()
+    net.backward()
+    np.testing.assert_allclose(second.diff, expected, rtol=1e-6, atol=1e-9)
+    assert len(net.store.params) == 1
