@@ -65,6 +65,20 @@ def test_the_seed_example_prints_what_the_readme_shows(
     np.testing.assert_allclose(found, 0.5, atol=0.02)
 
 
+def test_the_readmes_own_layer(tmp_path: Path) -> None:
+    """It passes its check, and a network that uses it is understood."""
+    (code,) = [block for block in blocks(README, "python") if "Softsign" in block]
+    (tmp_path / "softsign.py").write_text(code)
+    subprocess.run([sys.executable, "softsign.py"], cwd=tmp_path, check=True, timeout=60)
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "s" type: "Softsign" bottom: "data" top: "s" }'
+    )
+    given = ["check", "net.prototxt", "--input", "data=4x3", "--import", "softsign"]
+    done = protonet(given, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Softsign" in done.stdout
+
+
 def test_the_readmes_mistakes_are_what_check_prints(
     seed_example: tuple[Path, list[str]],
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from protonet.cli.examples import Exemplified
+from protonet.cli.extensions import takes_imports
 from protonet.cli.terminal import byte_count, note, print_table
 from protonet.errors import NetworkError, UsageError, nearest
 
@@ -83,6 +84,7 @@ def input_shape(text: str) -> tuple[str, Shape]:
     show_default=True,
     help="Level for min_level rules.",
 )
+@takes_imports
 def command(
     network: str,
     data: Path | None,

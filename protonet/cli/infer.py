@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from protonet.cli.examples import Exemplified
+from protonet.cli.extensions import takes_imports
 from protonet.cli.terminal import note
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ _PATH = click.Path(path_type=Path)
     help="Print one JSON object a line for each image: image, snapshot, outputs.",
 )
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda:N.")
+@takes_imports
 def command(run: Path, images: Sequence[Path], snapshot: str, as_json: bool, device: str) -> None:
     """Ask the net that the run directory RUN holds about each IMAGE.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from protonet.cli.examples import Exemplified
+from protonet.cli.extensions import own_types, takes_imports
 from protonet.cli.terminal import console, print_table
 from protonet.errors import UsageError, nearest
 
@@ -17,9 +18,11 @@ from protonet.errors import UsageError, nearest
         "protonet layers",
         "protonet layers InnerProduct",
         "protonet layers SoftmaxWithLoss | less",
+        "protonet layers --import my_layers",
     ],
 )
 @click.argument("name", metavar="[TYPE]", required=False)
+@takes_imports
 def command(name: str | None) -> None:
     """List the layer types that can be used in a network, or explain the one named TYPE.
 
@@ -28,18 +31,20 @@ def command(name: str | None) -> None:
     """
     from protonet.resources import layer_page, layer_pages
 
+    own = own_types()
     if name is None:
         rows = [(page, purpose(layer_page(page) or "")) for page in layer_pages()]
+        rows += [(kind, purpose(text)) for kind, text in own.items()]
         print_table(("type", "purpose"), rows, folds=("purpose",))
         return
-    text = layer_page(name)
+    text = own.get(name, layer_page(name))
     if text is None:
         raise UsageError(
-            f"no layer type '{name}'{nearest(name, layer_pages())}\n"
+            f"no layer type '{name}'{nearest(name, [*layer_pages(), *own])}\n"
             "`protonet layers` lists the types that are known"
         )
     where = console()
-    if not where.is_terminal:
+    if not where.is_terminal or name in own:
         click.echo(text.rstrip())
         return
     from rich.markdown import Markdown

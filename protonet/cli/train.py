@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from protonet.cli.examples import Exemplified
+from protonet.cli.extensions import takes_imports
 from protonet.cli.interrupts import INTERRUPTED, Interrupts
 from protonet.cli.terminal import console, note, shows_bars
 from protonet.errors import UsageError, nearest
@@ -117,6 +118,7 @@ _PATH = click.Path(path_type=Path)
     help="Go on with this run directory. --data, --labels, --val-data and --val-labels then name "
     "databases that were moved.",
 )
+@takes_imports
 @click.option("--quiet", is_flag=True, help="Print nothing but where the results are.")
 @click.option("--verbose", is_flag=True, help="Print Caffe's log lines on a terminal too.")
 @click.pass_context

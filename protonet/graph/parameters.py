@@ -68,9 +68,11 @@ def make_params(
 def _filled(step: Step, place: int, device: Device, dtype: Any, seed: int) -> Param:
     """A parameter of its own with the values of its filler: a function of seed and name."""
     planned = step.params[place]
-    key = np.random.SeedSequence([seed % 2**64, zlib.crc32(step.name.encode()), place])
-    generator = np.random.Generator(np.random.Philox(key))
-    host = fill(planned.weight.filler, planned.weight.shape, generator, dtype)
+    host = planned.weight.values
+    if host is None:
+        key = np.random.SeedSequence([seed % 2**64, zlib.crc32(step.name.encode()), place])
+        generator = np.random.Generator(np.random.Philox(key))
+        host = fill(planned.weight.filler, planned.weight.shape, generator, dtype)
     data = device.empty(planned.weight.shape, dtype)
     device.put(host, data)
     name = planned.name if planned.name else f"{step.name}/{place}"

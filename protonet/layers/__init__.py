@@ -22,6 +22,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     pooling,
     powers,
     pyramid,
+    python_layer,
     rectifiers,
     recurrent,
     reduction,

@@ -27,13 +27,15 @@ class Reads(Enum):
 class Weight:
     """A parameter that a layer declares: its shape and how it is filled.
 
-    ``lr_mult`` and ``decay_mult`` override what the prototxt says (BatchNorm's statistics).
+    ``lr_mult`` and ``decay_mult`` override what the prototxt says (BatchNorm's statistics);
+    ``values`` are used instead of a filler.
     """
 
     shape: Shape
     filler: FillerParameter | None = None
     lr_mult: float | None = None
     decay_mult: float | None = None
+    values: np.ndarray | None = None
 
     @property
     def count(self) -> int:
@@ -45,13 +47,15 @@ class Surroundings:
     """What a layer may know of the run that it is part of: settings, never arrays.
 
     ``folder`` is where relative file names of the prototxt are looked up after the working
-    directory. ``shuffle`` and ``seed`` are the run's; ``threads`` is how many decode ahead.
+    directory. ``shuffle`` and ``seed`` are the run's; ``threads`` is how many decode ahead;
+    ``python_layers`` allows layers that run code which the text names.
     """
 
     folder: Path = field(default_factory=Path)
     seed: int = 0
     shuffle: bool = False
     threads: int = 2
+    python_layers: bool = True
 
     def find(self, name: str) -> Path:
         """The path that a file name means: as Caffe reads it, else beside the text."""
@@ -125,7 +129,7 @@ class Layer:
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         """Bottom shapes to top shapes; raise LayerError where they do not fit."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no infer")
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
         """The parameters for these bottom shapes."""
@@ -136,11 +140,11 @@ class Layer:
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
         """The shapes of the tops for these values; of ``dynamic`` layers only."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no measure")
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         """Write the tops."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def backward(
         self,
@@ -150,7 +154,7 @@ class Layer:
         dbottoms: Sequence[Array | None],
     ) -> None:
         """Write each wanted bottom gradient (None = not wanted); add to each ``param.diff``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def adopt(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
         """Arrays of a file of weights as this layer keeps its parameters; None for "as it is".

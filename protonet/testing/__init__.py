@@ -1,13 +1,15 @@
 """What holds a layer to its contract: for our own layers, and for anyone who writes one.
 
-``check_gradients`` compares a layer with finite differences, ``check_golden`` with what Caffe
-computed, ``check_devices`` one processor with the other; ``check_steady`` sees that it allocates
-nothing. They fail with AssertionError. ``LayerHarness`` runs a layer alone.
+``check_layer`` holds a layer to all of it. ``check_gradients`` compares a layer with finite
+differences, ``check_golden`` with what Caffe computed, ``check_devices`` one processor with the
+other; ``check_steady`` sees that it allocates nothing. They fail with AssertionError.
+``LayerHarness`` runs a layer alone.
 """
 
 from protonet.testing.checks import assert_close, check_devices, check_golden, check_steady
 from protonet.testing.gradients import check_gradients
 from protonet.testing.harness import LayerHarness, parse_layer
+from protonet.testing.layers import check_layer
 
 __all__ = [
     "LayerHarness",
@@ -15,6 +17,7 @@ __all__ = [
     "check_devices",
     "check_golden",
     "check_gradients",
+    "check_layer",
     "check_steady",
     "parse_layer",
 ]

@@ -46,7 +46,7 @@ def check_gradients(
     """
     generator = np.random.default_rng(seed)
     values = [
-        bottom if isinstance(bottom, np.ndarray) else _clear_of(kinks, bottom, generator)
+        bottom if isinstance(bottom, np.ndarray) else clear_of(kinks, bottom, generator)
         for bottom in bottoms
     ]
     harness = LayerHarness(layer, values, phase=phase, dtype=np.float64, in_place=in_place)
@@ -73,7 +73,8 @@ def check_gradients(
         _compare_slope(objective, param.data, added, f"parameter {place}", generator)
 
 
-def _clear_of(kinks: Sequence[float], shape: Shape, generator: np.random.Generator) -> np.ndarray:
+def clear_of(kinks: Sequence[float], shape: Shape, generator: np.random.Generator) -> np.ndarray:
+    """Values of N(0, 1) that stay away from the kinks."""
     values = generator.standard_normal(shape)
     for kink in kinks:
         near = np.abs(values - kink) < _CLEARANCE

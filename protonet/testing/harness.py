@@ -83,7 +83,9 @@ class LayerHarness:
         params = []
         for place, weight in enumerate(weights):
             spec = given[place] if place < len(given) else ParamSpec()
-            host = fill(weight.filler, weight.shape, generator, self.dtype)
+            host = weight.values
+            if host is None:
+                host = fill(weight.filler, weight.shape, generator, self.dtype)
             params.append(
                 Param(
                     f"{self.layer.name}/{place}",

@@ -11,9 +11,8 @@ import pytest
 from protonet.device import Device
 from protonet.errors import DeviceError
 from protonet.layers import layer_class, layer_types
-from protonet.layers.base import Reads
 from protonet.proto.caffe_pb2 import TEST, TRAIN
-from protonet.testing import check_devices, check_golden, check_gradients, check_steady
+from protonet.testing import check_devices, check_golden, check_layer, check_steady
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHAPE = (2, 3, 5, 7)
@@ -22,14 +21,15 @@ SHAPE = (2, 3, 5, 7)
 # indices get no gradient. Their gradients are zeros that nothing wrote.
 FORWARD_ONLY = {"BatchReindex/default", "Embed/bias", "Filter/two"}
 
-# Types of forks, which the Caffe that wrote the golden cases has not.
-NOT_IN_CAFFE = {
+# Types of forks, which the Caffe that wrote the golden cases has not; and code of users.
+NO_GOLDEN = {
     "Axpy",
     "ConvolutionDepthwise",
     "DepthwiseConvolution",
     "L1Loss",
     "Normalize",
     "Permute",
+    "Python",
     "ReLU6",
     "ShuffleChannel",
     "SmoothL1Loss",
@@ -51,7 +51,6 @@ class Case:
     label: int = -1
     alone: frozenset[int] = frozenset()
     positive: bool = False
-    in_place: bool = False
 
     @property
     def type(self) -> str:
@@ -74,45 +73,45 @@ class Case:
 
 
 CASES = [
-    Case('type: "Power" power_param { scale: 0.004 }', in_place=True),
-    Case('type: "Power" power_param { scale: -0.7 shift: 2 }', in_place=True),
+    Case('type: "Power" power_param { scale: 0.004 }'),
+    Case('type: "Power" power_param { scale: -0.7 shift: 2 }'),
     Case('type: "Power" power_param { power: 2 scale: 3 shift: 0.5 }'),
     Case('type: "Power" power_param { power: 3 }'),
     Case('type: "Power" power_param { power: 0.37 scale: 0.83 shift: 0.2 }', positive=True),
     Case('type: "Power" power_param { power: -1.5 scale: 2 }', positive=True),
-    Case('type: "Power" power_param { power: 0 }', in_place=True),
-    Case('type: "Power" power_param { power: 3 scale: 0 shift: 2 }', in_place=True),
-    Case('type: "ReLU"', kinks=(0,), in_place=True),
-    Case('type: "ReLU" relu_param { negative_slope: 0.1 }', kinks=(0,), in_place=True),
-    Case('type: "ReLU" relu_param { negative_slope: 1.5 }', kinks=(0,), in_place=True),
+    Case('type: "Power" power_param { power: 0 }'),
+    Case('type: "Power" power_param { power: 3 scale: 0 shift: 2 }'),
+    Case('type: "ReLU"', kinks=(0,)),
+    Case('type: "ReLU" relu_param { negative_slope: 0.1 }', kinks=(0,)),
+    Case('type: "ReLU" relu_param { negative_slope: 1.5 }', kinks=(0,)),
     Case('type: "ReLU" relu_param { negative_slope: -0.3 }', kinks=(0,)),
-    Case('type: "Sigmoid"', in_place=True),
-    Case('type: "TanH"', in_place=True),
-    Case('type: "BNLL"', in_place=True),
-    Case('type: "Swish"', in_place=True),
-    Case('type: "Swish" swish_param { beta: -1.7 }', in_place=True),
-    Case('type: "ELU"', kinks=(0,), in_place=True),
-    Case('type: "ELU" elu_param { alpha: 0.3 }', kinks=(0,), in_place=True),
+    Case('type: "Sigmoid"'),
+    Case('type: "TanH"'),
+    Case('type: "BNLL"'),
+    Case('type: "Swish"'),
+    Case('type: "Swish" swish_param { beta: -1.7 }'),
+    Case('type: "ELU"', kinks=(0,)),
+    Case('type: "ELU" elu_param { alpha: 0.3 }', kinks=(0,)),
     Case('type: "ELU" elu_param { alpha: -0.4 }', kinks=(0,)),
     Case('type: "PReLU"', kinks=(0,)),
     Case('type: "PReLU" prelu_param { channel_shared: true }', kinks=(0,)),
     Case('type: "Clip" clip_param { min: -0.5 max: 0.7 }', kinks=(-0.5, 0.7)),
-    Case('type: "ReLU6"', ((3, 40, 5),), kinks=(0,), in_place=True),
+    Case('type: "ReLU6"', ((3, 40, 5),), kinks=(0,)),
     Case('type: "AbsVal"', kinks=(0,)),
-    Case('type: "Exp"', in_place=True),
-    Case('type: "Exp" exp_param { base: 0.5 scale: 2 shift: 1 }', in_place=True),
+    Case('type: "Exp"'),
+    Case('type: "Exp" exp_param { base: 0.5 scale: 2 shift: 1 }'),
     Case('type: "Log"', positive=True),
     Case('type: "Log" log_param { base: 10 scale: 3 shift: 0.5 }', positive=True),
-    Case('type: "MVN"', in_place=True),
-    Case('type: "MVN" mvn_param { across_channels: true }', in_place=True),
-    Case('type: "MVN" mvn_param { normalize_variance: false }', in_place=True),
+    Case('type: "MVN"'),
+    Case('type: "MVN" mvn_param { across_channels: true }'),
+    Case('type: "MVN" mvn_param { normalize_variance: false }'),
     Case('type: "Normalize"'),
     Case('type: "Normalize" norm_param { across_spatial: false channel_shared: false }'),
     Case('type: "Normalize" norm_param { channel_shared: false eps: 0.3 }'),
-    Case('type: "Softmax"', in_place=True),
-    Case('type: "Softmax" softmax_param { axis: -1 }', in_place=True),
-    Case('type: "Dropout" dropout_param { dropout_ratio: 0.3 }', in_place=True),
-    Case('type: "Dropout"', phase=TEST, in_place=True),
+    Case('type: "Softmax"'),
+    Case('type: "Softmax" softmax_param { axis: -1 }'),
+    Case('type: "Dropout" dropout_param { dropout_ratio: 0.3 }'),
+    Case('type: "Dropout"', phase=TEST),
     Case('type: "InnerProduct" inner_product_param { num_output: 4 }'),
     Case('type: "InnerProduct" inner_product_param { num_output: 4 axis: 2 }'),
     Case('type: "InnerProduct" inner_product_param { num_output: 4 axis: -1 transpose: true }'),
@@ -151,12 +150,12 @@ CASES = [
     Case('type: "LRN" lrn_param { local_size: 3 alpha: 0.7 beta: 0.6 k: 2 }'),
     Case('type: "LRN" lrn_param { alpha: 2 }'),
     Case('type: "LRN" lrn_param { local_size: 3 alpha: 0.7 norm_region: WITHIN_CHANNEL }'),
-    Case('type: "Bias" bias_param { filler { type: "gaussian" } }', in_place=True),
-    Case('type: "Bias" bias_param { axis: 0 num_axes: -1 }', in_place=True),
+    Case('type: "Bias" bias_param { filler { type: "gaussian" } }'),
+    Case('type: "Bias" bias_param { axis: 0 num_axes: -1 }'),
     Case('type: "Scale" scale_param { bias_term: true }'),
     Case('type: "Scale" scale_param { num_axes: 0 filler { value: 3 } }'),
     Case('type: "Scale" scale_param { axis: 0 }', (SHAPE, SHAPE)),
-    Case('type: "BatchNorm"', in_place=True),
+    Case('type: "BatchNorm"'),
     Case('type: "EuclideanLoss"', ((6, 2), (6, 1, 1, 2))),
     Case('type: "SoftmaxWithLoss"', ((6, 5), (6,)), classes=5),
     Case('type: "SoftmaxWithLoss" softmax_param { axis: 2 }', (SHAPE, (2, 3, 1, 7)), classes=5),
@@ -247,6 +246,10 @@ CASES = [
         ((8,),),
         classes=5,
     ),
+    Case(
+        'type: "Python" top: "y" python_param { module: "tests.layers.python_layers" '
+        'layer: "ScaledSquare" param_str: "3" }'
+    ),
     Case('type: "Filter" top: "a" top: "b"', ((5, 3, 2), (5, 4), (5,)), classes=2),
     Case('type: "BatchReindex"', ((5, 3, 2), (7,)), classes=5),
     Case('type: "Permute" permute_param { order: 0 order: 2 order: 3 order: 1 }'),
@@ -267,7 +270,7 @@ METRICS = [
         (SHAPE, (2, 1, 5, 7)),
         classes=3,
     ),
-    Case('type: "Threshold"', in_place=True),
+    Case('type: "Threshold"'),
     Case('type: "ContrastiveLoss"', ((6, 4), (6, 4, 1, 1), (6,)), classes=2),
     Case('type: "ArgMax"'),
     Case('type: "ArgMax" argmax_param { out_max_val: true top_k: 3 }'),
@@ -276,20 +279,18 @@ METRICS = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.text)
-def test_backward_agrees_with_differences(case: Case) -> None:
-    check_gradients(case.text, case.bottoms(), phase=case.phase)
+def test_the_contract_holds(case: Case) -> None:
+    """Tops whole and the same each time; gradients by differences; in place; GPU and CPU alike."""
+    check_layer(case.text, case.bottoms(), phase=case.phase)
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if case.in_place], ids=lambda case: case.text
+    "case",
+    [case for case in [*CASES, *METRICS] if case.type != "Python"],
+    ids=lambda case: case.text,
 )
-def test_layers_in_place_do_the_same(case: Case) -> None:
-    check_gradients(case.text, case.bottoms(), phase=case.phase, in_place=True)
-
-
-@pytest.mark.parametrize("case", [*CASES, *METRICS], ids=lambda case: case.text)
 def test_a_pass_allocates_nothing(case: Case) -> None:
-    """At a batch so much larger that every array is above the limit."""
+    """At a batch so much larger that every array is above the limit. Users do as they like."""
     bottoms = case.bottoms()
     items = [array for place, array in enumerate(bottoms) if place not in case.alone]
     repeats = 1 + 150_000 // min(array.size for array in items)
@@ -320,15 +321,7 @@ RECURRENT = {"LSTM", "LSTMUnit", "RNN"}
 def test_no_layer_is_left_out() -> None:
     with_bottoms = {name for name in layer_types() if layer_class(name).bottoms != (0, 0)}
     assert {case.type for case in [*CASES, *METRICS]} == with_bottoms - RECURRENT
-    assert with_bottoms - NOT_IN_CAFFE <= {path.name for path in GOLDEN.iterdir()}
-    can_be = {case.type for case in [*CASES, *METRICS] if case.in_place}
-    free = {
-        name
-        for name in with_bottoms
-        if layer_class(name).in_place and Reads.BOTTOMS not in layer_class(name).backward_reads
-    }
-    assert free <= can_be
-    assert all(layer_class(name).in_place for name in can_be)
+    assert with_bottoms - NO_GOLDEN <= {path.name for path in GOLDEN.iterdir()}
 
 
 @pytest.mark.gpu

@@ -73,9 +73,13 @@ def shown(field: object) -> str:
 
 
 @pytest.mark.parametrize("name", WITH_BOTTOMS)
-def test_examples_run(name: str) -> None:
+def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once forward and, where there is a loss, backward."""
-    (example,) = re.findall(r"```prototxt\n(.*?)```", (PAGES / f"{name}.md").read_text(), re.DOTALL)
+    page = (PAGES / f"{name}.md").read_text()
+    for module, code in re.findall(r"`(\w+\.py)`:\n\n```python\n(.*?)```", page, re.DOTALL):
+        (tmp_path / module).write_text(code)
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```prototxt\n(.*?)```", page, re.DOTALL)
     definition = read_net(Source(f"{name}.md", example))
     assert name in {layer.type for layer in definition.net.layer}
     net = Net(plan_net(definition, phase=TRAIN), Device())

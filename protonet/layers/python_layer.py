@@ -1,0 +1,156 @@
+"""Layers of ``type: "Python"``: code of users in the manner of Caffe's Python module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.errors import LayerError, UsageError
+from protonet.layers.base import Layer, Weight
+from protonet.layers.extensions import import_module, told
+from protonet.layers.python_api import Blob
+from protonet.layers.registry import register
+
+
+@register("Python")
+class Python(Layer):
+    """What a class of the user computes: setup, reshape, forward, backward, as in Caffe.
+
+    Bottom:
+        any number, as the class wants them.
+    Top:
+        any number, in the shapes that its ``reshape`` gives them.
+    Params:
+        what ``setup`` adds by ``self.blobs.add_blob(...)``, with the values that it writes there.
+    Spec:
+        python_param: module, layer (the class in it), param_str (""); share_in_parallel is
+        accepted and makes no difference.
+    Raises:
+        LayerError: when the module or the class is not found, Python layers are not allowed
+        here, or the user's code raises: named with the exception and its place.
+    Differs:
+        ``reshape`` is also called when the net is planned, with bottoms of zeros. On a GPU the
+        arrays are copied to the host and back.
+    """
+
+    bottoms = (0, None)
+    tops = (0, None)
+    dynamic = True
+
+    def setup(self) -> None:
+        spec = self.spec.python_param
+        if not self.around.python_layers:
+            raise LayerError("Python layers run code, which is not allowed here", ("type",))
+        if not spec.module or not spec.layer:
+            raise LayerError(
+                "module and layer are required",
+                (),
+                'such as python_param { module: "my_layers" layer: "MyLayer" }',
+            )
+        try:
+            module = import_module(spec.module, self.around.folder)
+        except UsageError as error:
+            raise LayerError(str(error), ("python_param", "module")) from error
+        kind = getattr(module, spec.layer, None)
+        if kind is None:
+            raise LayerError(
+                f"module '{spec.module}' ({module.__file__}) has no class '{spec.layer}'",
+                ("python_param", "layer"),
+            )
+        self._bottoms = [Blob() for _ in self.spec.bottom]
+        self._tops = [Blob() for _ in self.spec.top]
+        self._ready = False
+        self._user = self._call("__init__", lambda: kind(self.spec))
+        self._user.param_str, self._user.phase = spec.param_str, self.phase
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        for blob, shape in zip(self._bottoms, shapes, strict=True):
+            blob.bind(None, None)
+            blob.reshape(*shape)
+        if not self._ready:
+            self._call("setup", lambda: self._user.setup(self._bottoms, self._tops))
+            self._ready = True
+        return self._reshape()
+
+    def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
+        return [Weight(blob.shape, values=blob.data.copy()) for blob in self._user.blobs]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._unwanted = [np.zeros(shape, self.dtype) for shape in shapes]
+        for blob, param in zip(self._user.blobs, self.params, strict=True):
+            blob.bind(self._host(param.data), self._host(param.diff))
+
+    def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
+        """What the user's ``reshape`` gives the tops for these bottoms."""
+        for blob, array in zip(self._bottoms, bottoms, strict=True):
+            blob.bind(self._host(array), None)
+        return self._reshape()
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        for blob, array in zip(self._tops, tops, strict=True):
+            blob.bind(self._host(array), None)
+        self._fetch_params()
+        self._call("forward", lambda: self._user.forward(self._bottoms, self._tops))
+        for blob, array in zip(self._tops, tops, strict=True):
+            self._return(blob.data, array)
+        for blob, param in zip(self._user.blobs, self.params, strict=True):
+            self._return(blob.data, param.data)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        wanted = [dx is not None for dx in dbottoms]
+        for blob, data, diff in zip(self._tops, tops, dtops, strict=True):
+            blob.bind(self._host(data), self._host(diff))
+        for place, (blob, data) in enumerate(zip(self._bottoms, bottoms, strict=True)):
+            diff = dbottoms[place]
+            blob.bind(self._host(data), self._unwanted[place] if diff is None else self._host(diff))
+        self._fetch_params()
+        self._call("backward", lambda: self._user.backward(self._tops, wanted, self._bottoms))
+        for blob, dx in zip(self._bottoms, dbottoms, strict=True):
+            if dx is not None:
+                self._return(blob.diff, dx)
+        for blob, param in zip(self._user.blobs, self.params, strict=True):
+            if param.diff is not None:
+                self._return(blob.diff, param.diff)
+
+    @property
+    def user(self) -> Any:
+        """The user's own object."""
+        return self._user
+
+    def _reshape(self) -> list[Shape]:
+        self._call("reshape", lambda: self._user.reshape(self._bottoms, self._tops))
+        return [blob.shape for blob in self._tops]
+
+    def _call(self, method: str, function: Any) -> Any:
+        """Run the user's code; what it raises names the class and the place."""
+        try:
+            return function()
+        except Exception as error:
+            name = self.spec.python_param.layer
+            raise LayerError(f"{name}.{method} raised {told(error)}") from error
+
+    def _host(self, array: Any) -> Any:
+        """The array for the user: itself on the CPU, else a copy."""
+        if array is None or self.device.is_cpu:
+            return array
+        return np.array(self.device.get(array))
+
+    def _return(self, host: np.ndarray, array: Array) -> None:
+        """Take over what the user wrote, where it was written to a copy."""
+        if host is not array:
+            self.device.put(np.asarray(host), array)
+
+    def _fetch_params(self) -> None:
+        """Show the parameters of now, where the user sees copies."""
+        if not self.device.is_cpu:
+            for blob, param in zip(self._user.blobs, self.params, strict=True):
+                blob.bind(self._host(param.data), self._host(param.diff))
