@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from protonet.blob import Array, Shape
-from protonet.errors import LayerError
 from protonet.layers.base import Layer, Reads, Weight
+from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
+from protonet.proto.caffe_pb2 import FillerParameter
 
 _PARAM = "batch_norm_param"
 
@@ -22,6 +25,10 @@ class BatchNorm(Layer):
     channel. With global statistics mean and var are those sums divided by their weight, and
     dx = dy / sqrt(var + eps).
 
+    With ``scale_bias``, z = s y + b for each channel takes the place of y (ds = sum(dz y),
+    db = sum(dz)), and the statistics are running averages of weight 1: mean = f mean +
+    (1 - f) batch, var likewise; the first batch is taken whole.
+
     Bottom:
         0: x, N x C x ...; of one axis, a single channel.
     Top:
@@ -30,13 +37,17 @@ class BatchNorm(Layer):
         0: sum of means, C. Not for the solver.
         1: sum of variances, C. Not for the solver.
         2: weight of the sums, 1. Not for the solver.
+        3 and 4, with scale_bias: s and b, C each.
     Spec:
         batch_norm_param: use_global_stats (true in TEST), moving_average_fraction f (0.999),
-        eps (1e-5).
+        eps (1e-5); of NVIDIA's fork: scale_bias (false; a scale_filler or bias_filler implies
+        it), scale_filler (constant 1), bias_filler (constant 0).
     Raises:
-        LayerError: for scale_bias, which NVIDIA's fork has.
+        LayerError: for a filler that cannot be.
     Differs:
-        no. A weight of 0 gives mean and variance 0, as in Caffe.
+        no. A weight of 0 gives mean and variance 0, as in Caffe. scale_bias is of NVIDIA's fork,
+        which takes the first two batches whole and adds eps to the variance that it keeps on the
+        CPU. Three parameters of a file load into five: s and b stay as they are.
     """
 
     in_place = True
@@ -44,11 +55,11 @@ class BatchNorm(Layer):
 
     def setup(self) -> None:
         param = self.spec.batch_norm_param
-        if param.scale_bias:
-            raise LayerError(
-                "scale_bias is not supported; put a Scale layer with bias_term behind this one",
-                (_PARAM, "scale_bias"),
-            )
+        self.scales = (
+            param.scale_bias or param.HasField("scale_filler") or param.HasField("bias_filler")
+        )
+        if self.scales:
+            self.backward_reads = frozenset()
         self.uses_global = not self.training
         if param.HasField("use_global_stats"):
             self.uses_global = param.use_global_stats
@@ -58,8 +69,22 @@ class BatchNorm(Layer):
         return [shapes[0]]
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
-        channels = self._channels(shapes[0])
-        return [Weight(shape, None, 0.0, 0.0) for shape in ((channels,), (channels,), (1,))]
+        param, channels = self.spec.batch_norm_param, (self._channels(shapes[0]),)
+        weights = [Weight(shape, None, 0.0, 0.0) for shape in (channels, channels, (1,))]
+        if self.scales:
+            given = param.HasField("scale_filler")
+            scale = param.scale_filler if given else FillerParameter(value=1)
+            weights.append(filled_weight(channels, scale, (_PARAM, "scale_filler")))
+            weights.append(filled_weight(channels, param.bias_filler, (_PARAM, "bias_filler")))
+        return weights
+
+    def adopt(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
+        """Three parameters for five: the sums become averages, s and b stay."""
+        if not self.scales or len(weights) != 3 or any(array is None for array in weights):
+            return weights
+        means, variances, weight = (np.asarray(array) for array in weights)
+        divisor = float(weight.sum()) or 1.0
+        return [means / divisor, variances / divisor, np.sign(weight), None, None]
 
     def _channels(self, shape: Shape) -> int:
         return shape[1] if len(shape) > 1 else 1
@@ -73,10 +98,14 @@ class BatchNorm(Layer):
         self._deviation = self.scratch((channels, 1))
         self._weight = self.scratch((1,))
         self._product = self.scratch(self._seen)
+        self._grown = self.scratch((channels,))
+        self._normed = self.scratch(self._seen) if self.scales else None
+        self._slope = self.scratch(self._seen) if self.scales else None
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, mean, var = self.xp, self._mean, self._var
-        x, y = bottoms[0].reshape(self._seen), tops[0].reshape(self._seen)
+        x, top = bottoms[0].reshape(self._seen), tops[0].reshape(self._seen)
+        y = top if self._normed is None else self._normed
         if self.uses_global:
             self._recall()
         else:
@@ -90,6 +119,9 @@ class BatchNorm(Layer):
         xp.add(var, self.eps, out=deviation)
         xp.sqrt(deviation, out=deviation)
         xp.divide(y, self._deviation, out=y)
+        if self.scales:
+            xp.multiply(y, self.params[3].data[:, None], out=top)
+            xp.add(top, self.params[4].data[:, None], out=top)
 
     def _average(self, values: Array, out: Array) -> None:
         """Write each channel's mean of (items, channels, places)."""
@@ -98,7 +130,7 @@ class BatchNorm(Layer):
 
     def _recall(self) -> None:
         """Mean and variance from the running sums."""
-        xp, (means, variances, weight) = self.xp, self.params
+        xp, (means, variances, weight) = self.xp, self.params[:3]
         # 1 / weight, or 0 for a weight of 0: sign(w) / max(w, tiny)
         xp.maximum(weight.data, 1e-30, out=self._weight)
         xp.divide(xp.sign(weight.data), self._weight, out=self._weight)
@@ -107,14 +139,28 @@ class BatchNorm(Layer):
 
     def _remember(self) -> None:
         """Take this batch into the running sums."""
-        xp, (means, variances, weight) = self.xp, self.params
+        xp, (means, variances, weight) = self.xp, self.params[:3]
         unbiased = self._values / (self._values - 1) if self._values > 1 else 1.0
-        for param in self.params:
+        if self.scales:
+            self._remember_averages(unbiased)
+            return
+        for param in (means, variances, weight):
             xp.multiply(param.data, self.fraction, out=param.data)
         xp.add(weight.data, 1.0, out=weight.data)
         xp.add(means.data, self._mean, out=means.data)
         xp.multiply(self._var, unbiased, out=self._part)
         xp.add(variances.data, self._part, out=variances.data)
+
+    def _remember_averages(self, unbiased: float) -> None:
+        """Move the running averages towards this batch; a weight of 0 says that there are none."""
+        xp, (means, variances, weight) = self.xp, self.params[:3]
+        xp.multiply(weight.data, self.fraction, out=self._weight)
+        for param, batch, factor in ((means, self._mean, 1.0), (variances, self._var, unbiased)):
+            xp.multiply(batch, factor, out=self._part)
+            xp.subtract(param.data, self._part, out=param.data)
+            xp.multiply(param.data, self._weight, out=param.data)
+            xp.add(param.data, self._part, out=param.data)
+        weight.data.fill(1.0)
 
     def backward(
         self,
@@ -123,14 +169,17 @@ class BatchNorm(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp = self.xp
+        xp, dy = self.xp, dtops[0].reshape(self._seen)
+        y = tops[0].reshape(self._seen) if self._normed is None else self._normed
+        if self._slope is not None:
+            self._learn(dy, y)
+            dy = xp.multiply(dy, self.params[3].data[:, None], out=self._slope)
         if dbottoms[0] is None:
             return
-        dy, dx = dtops[0].reshape(self._seen), dbottoms[0].reshape(self._seen)
+        dx, product = dbottoms[0].reshape(self._seen), self._product
         if self.uses_global:
             xp.divide(dy, self._deviation, out=dx)
             return
-        y, product = tops[0].reshape(self._seen), self._product
         xp.multiply(dy, y, out=product)
         self._average(product, self._part)
         self._average(dy, self._mean)
@@ -138,3 +187,12 @@ class BatchNorm(Layer):
         xp.subtract(dy, self._mean[:, None], out=dx)
         xp.subtract(dx, product, out=dx)
         xp.divide(dx, self._deviation, out=dx)
+
+    def _learn(self, dz: Array, y: Array) -> None:
+        """Add the gradients of s and b."""
+        xp = self.xp
+        xp.multiply(dz, y, out=self._product)
+        for param, values in ((self.params[3], self._product), (self.params[4], dz)):
+            if param.wanted:
+                xp.sum(values, axis=(0, 2), out=self._grown)
+                xp.add(param.diff, self._grown, out=param.diff)

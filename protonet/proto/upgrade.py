@@ -226,7 +226,7 @@ def _upgrade_batch_norm(definition: NetDefinition) -> NetDefinition:
     net.CopyFrom(definition.net)
     for layer in net.layer:
         if layer.type == "BatchNorm":
-            for param in layer.param:
+            for param in layer.param[:3]:
                 param.lr_mult = 0
                 param.decay_mult = 0
     return NetDefinition(net, definition.source, definition.origins)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from protonet.errors import LayerError
+from protonet.device import Device
+from protonet.errors import FormatError
+from protonet.graph.net import Net
 from protonet.proto.caffe_pb2 import TEST
 from protonet.testing import LayerHarness, check_gradients
 from tests.graph.nets import plan_of
@@ -53,6 +55,77 @@ def test_a_vector_is_one_channel() -> None:
     check_gradients('type: "BatchNorm"', [(7,)])
 
 
-def test_what_is_refused() -> None:
-    with pytest.raises(LayerError, match="scale_bias is not supported; put a Scale layer"):
-        LayerHarness('type: "BatchNorm" batch_norm_param { scale_bias: true }', [np.ones(X)])
+FIVE = 'type: "BatchNorm" batch_norm_param { scale_bias: true moving_average_fraction: 0.75 }'
+
+
+def test_a_scale_and_bias_of_its_own() -> None:
+    x = np.random.default_rng(0).standard_normal(X)
+    plain, own = LayerHarness('type: "BatchNorm"', [x]), LayerHarness(FIVE, [x])
+    assert [param.shape for param in own.layer.params] == [(3,), (3,), (1,), (3,), (3,)]
+    np.testing.assert_array_equal(own.forward()[0], plain.forward()[0])
+    scale, bias = np.array([2.0, 3, 4]), np.array([5.0, 6, 7])
+    own.set_params([np.zeros(3), np.zeros(3), np.zeros(1), scale, bias])
+    expected = plain.tops[0] * scale[:, None, None] + bias[:, None, None]
+    np.testing.assert_allclose(own.forward()[0], expected, rtol=1e-6)
+
+
+def test_fillers_imply_a_scale_and_bias() -> None:
+    text = 'type: "BatchNorm" batch_norm_param { bias_filler { value: 3 } }'
+    layer = LayerHarness(text, [np.ones(X)]).layer
+    assert [param.data[0] for param in layer.params[3:]] == [1, 3]
+
+
+def test_running_averages_take_the_first_batch_whole() -> None:
+    first, second = np.random.default_rng(0).standard_normal((2, *X))
+    run = LayerHarness(FIVE, [first])
+    run.forward()
+    mean, var, weight = (param.data.copy() for param in run.layer.params[:3])
+    np.testing.assert_allclose(mean, first.mean(axis=(0, 2, 3)), rtol=1e-4)
+    np.testing.assert_allclose(var, first.var(axis=(0, 2, 3), ddof=1), rtol=1e-4)
+    assert weight == 1
+    run.inputs = [second]
+    run.forward()
+    expected = 0.75 * mean + 0.25 * second.mean(axis=(0, 2, 3))
+    np.testing.assert_allclose(run.layer.params[0].data, expected, rtol=1e-4)
+    assert run.layer.params[2].data == 1
+
+
+def test_three_parameters_load_into_five() -> None:
+    """And give what they gave: the sums become averages."""
+    x = np.random.default_rng(0).standard_normal(X)
+    text = (
+        'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 5 '
+        'dim: 2 } } } layer { name: "norm" type: "BatchNorm" bottom: "x" top: "y" %s}'
+    )
+    three = Net(plan_of(text % "", TEST), Device())
+    five = Net(plan_of(text % "batch_norm_param { scale_bias: true } ", TEST), Device())
+    weights = [np.array([4.0, 8, 12]), np.array([4.0, 16, 36]), np.array([4.0])]
+    for net in (three, five):
+        net.load({"norm": weights}, "weights")
+        net.blobs["x"].data[...] = x
+        net.forward()
+    assert five.params["norm"][2].data == 1
+    np.testing.assert_allclose(five.blobs["y"].data, three.blobs["y"].data, rtol=1e-6)
+    with pytest.raises(FormatError, match=r"has 3 parameter\(s\), not 5"):
+        three.load({"norm": [*weights, np.ones(3), np.ones(3)]}, "weights")
+
+
+def test_a_scale_that_does_not_learn_gets_no_gradient() -> None:
+    run = LayerHarness(
+        f"{FIVE} param {{}} param {{}} param {{}} param {{ lr_mult: 0 }}", [np.ones(X)]
+    )
+    run.forward()
+    run.backward([np.ones(X)])
+    assert not run.param_diffs[3].any()
+    assert run.param_diffs[4].all()
+
+
+def test_a_scale_and_bias_with_global_statistics() -> None:
+    x = np.random.default_rng(0).standard_normal(X)
+    run = LayerHarness(FIVE.replace("true", "true eps: 0", 1), [x], phase=TEST)
+    run.set_params([np.ones(3), np.full(3, 4.0), np.ones(1), np.full(3, 6.0), np.full(3, 5.0)])
+    np.testing.assert_allclose(run.forward()[0], 3 * (x - 1) + 5, rtol=1e-5, atol=1e-5)
+    (dx,) = run.backward([np.ones(X)])
+    assert dx is not None
+    np.testing.assert_allclose(dx, 3, rtol=1e-6)
+    np.testing.assert_allclose(run.param_diffs[4], 40)

@@ -156,6 +156,7 @@ CASES = [
     Case('type: "Scale" scale_param { num_axes: 0 filler { value: 3 } }'),
     Case('type: "Scale" scale_param { axis: 0 }', (SHAPE, SHAPE)),
     Case('type: "BatchNorm"'),
+    Case('type: "BatchNorm" batch_norm_param { scale_bias: true }'),
     Case('type: "EuclideanLoss"', ((6, 2), (6, 1, 1, 2))),
     Case('type: "SoftmaxWithLoss"', ((6, 5), (6,)), classes=5),
     Case('type: "SoftmaxWithLoss" softmax_param { axis: 2 }', (SHAPE, (2, 3, 1, 7)), classes=5),

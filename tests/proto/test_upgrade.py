@@ -89,6 +89,12 @@ def test_batch_norm_statistics_are_not_for_the_solver() -> None:
     assert [(p.lr_mult, p.decay_mult) for p in net.layer[0].param] == [(0, 0), (0, 0)]
 
 
+def test_a_scale_and_bias_of_batch_norm_are_for_the_solver() -> None:
+    params = "param { } param { } param { } param { lr_mult: 2 } param { decay_mult: 0 }"
+    net = upgraded(f'layer {{ name: "b" type: "BatchNorm" {params} }}')
+    assert [p.lr_mult for p in net.layer[0].param] == [0, 0, 0, 2, 1]
+
+
 def test_todays_messages_come_back_as_they_are() -> None:
     net = NetParameter(name="x")
     net.layer.add(name="a", type="Power")
