@@ -45,7 +45,7 @@ def write_model(path: str | Path, net: NetParameter) -> None:
     """
     path = Path(path)
     if path.suffix == ".h5":
-        _write_hdf5(path, net)
+        write_hdf5(path, net)
         return
     # Layer by layer: the size of a message over the limit cannot be asked for.
     if sum(layer.ByteSize() + 8 for layer in net.layer) > SIZE_LIMIT:
@@ -117,8 +117,13 @@ def _blobs(
     ]
 
 
-def _write_hdf5(path: Path, net: NetParameter) -> None:
-    """As Caffe lays weights out: a shared parameter is stored where it first appears only."""
+def write_hdf5(path: Path, net: NetParameter) -> None:
+    """Write weights as Caffe lays them out: a shared parameter where it first appears only.
+
+    Raises:
+        UsageError: when the folder cannot be written to, or h5py is missing.
+        FormatError: when the disk is full.
+    """
     owned: set[str] = set()
     with hdf5.writing(path) as file:
         data = file.create_group("data")

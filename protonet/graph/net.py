@@ -9,7 +9,7 @@ import numpy as np
 
 from protonet.blob import Array, Blob, Param, Shape
 from protonet.device import Clock, Device, RandomStream
-from protonet.errors import LayerError
+from protonet.errors import FormatError, LayerError
 from protonet.formats.blobs import from_array
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, backward_calls, forward_call, forward_calls
@@ -113,6 +113,18 @@ class Net:
             call, arguments = forward_call(step, self._arrays)
             call(*arguments)
 
+    def begin_at(self, index: int) -> None:
+        """Let the steps from ``index`` on read the last values of the names of their bottoms.
+
+        That is what they find where a name is one memory, and values were written to it.
+        """
+        for step in self.plan.steps[index:]:
+            for value in step.bottoms:
+                last = self.plan.last[value.name]
+                if value.producer < index and last is not value and last.shape == value.shape:
+                    data = self._arrays.data
+                    self.device.xp.copyto(data[value], data[last])
+
     def backward_step(self, index: int) -> None:
         """Compute the gradients of one step's bottoms and parameters from those of its tops.
 
@@ -153,6 +165,27 @@ class Net:
                 is loaded then.
         """
         return load_params(self.plan.steps, weights, source, self.device)
+
+    def share_with(self, other: Net) -> None:
+        """Use the parameters of another net, not their gradients, for layers of the same name.
+
+        Raises:
+            FormatError: where the count or shapes of such parameters differ; nothing is shared
+                then.
+        """
+        steps = [step for step in self.plan.steps if step.name in other.params]
+        for step in steps:
+            ours = [param.shape for param in step.layer.params]
+            theirs = [param.shape for param in other.params[step.name]]
+            if ours != theirs:
+                found, expected = (", ".join(map(shape_text, each)) for each in (theirs, ours))
+                raise FormatError(
+                    f"layer '{step.name}' cannot share parameters: expected {expected}, got {found}"
+                )
+        for step in steps:
+            for param, lent in zip(step.layer.params, other.params[step.name], strict=True):
+                param.data = lent.data
+            step.layer.build(step.shapes)
 
     def message(self) -> NetParameter:
         """The net with its parameters as Caffe's message, for a .caffemodel."""

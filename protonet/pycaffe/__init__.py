@@ -1,6 +1,43 @@
-"""The API of Caffe's Python module, so that existing scripts run."""
+"""The API of Caffe's Python module: ``import protonet.pycaffe as caffe`` runs existing scripts."""
 
-from protonet.layers.python_api import Layer
+from protonet.layers import layer_types as layer_type_list
+from protonet.layers.python_api import Blob, Layer
 from protonet.proto.caffe_pb2 import TEST, TRAIN
+from protonet.pycaffe import coord_map, draw, io, proto
+from protonet.pycaffe.classifier import Classifier
+from protonet.pycaffe.detector import Detector
+from protonet.pycaffe.mode import (
+    init_log,
+    log,
+    set_device,
+    set_mode_cpu,
+    set_mode_gpu,
+    set_random_seed,
+)
+from protonet.pycaffe.net import Net
+from protonet.pycaffe.net_spec import NetSpec, layers, params, to_proto
 
-__all__ = ["TEST", "TRAIN", "Layer"]
+__all__ = [
+    "TEST",
+    "TRAIN",
+    "Blob",
+    "Classifier",
+    "Detector",
+    "Layer",
+    "Net",
+    "NetSpec",
+    "coord_map",
+    "draw",
+    "init_log",
+    "io",
+    "layer_type_list",
+    "layers",
+    "log",
+    "params",
+    "proto",
+    "set_device",
+    "set_mode_cpu",
+    "set_mode_gpu",
+    "set_random_seed",
+    "to_proto",
+]

@@ -1,0 +1,196 @@
+"""A net as a picture: a box for each layer, in columns by depth, joined where blobs go."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from os import fspath
+from pathlib import Path
+from typing import Any
+
+from protonet.errors import UsageError
+from protonet.graph.names import wire
+from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
+
+FORMATS = ("svg", "png", "pdf")
+
+_COLORS = {
+    "data": "#b9d7a8",
+    "weights": "#f4b6a6",
+    "pooling": "#f6d186",
+    "loss": "#d9b8e8",
+    "plain": "#dfe6ee",
+}
+_WIDTH, _HEIGHT, _ACROSS, _ALONG = 2.6, 0.7, 1.1, 3.6
+
+
+def draw_net(net: NetParameter, path: Path, *, direction: str = "LR") -> None:
+    """Write a picture of ``net`` to ``path``: .svg, .png or .pdf.
+
+    ``direction`` is where the data goes: LR to the right, TB down; RL and BT their reverses.
+
+    Raises:
+        UsageError: for another kind of file or direction.
+    """
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in FORMATS:
+        raise UsageError(f"{path}: expected a picture of kind {', '.join(FORMATS)}")
+    if direction not in ("LR", "TB", "RL", "BT"):
+        raise UsageError(f"expected a direction LR, TB, RL or BT, got '{direction}'")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    edges = connections(net)
+    places = {
+        index: _placed(column, row, direction)
+        for index, (column, row) in place(len(net.layer), list(edges)).items()
+    }
+    across = [x for x, _ in places.values()] or [0.0]
+    down = [y for _, y in places.values()] or [0.0]
+    size = (max(across) - min(across) + 4, max(down) - min(down) + 2)
+    # So large that no viewer can show it helps nobody: deep nets get smaller boxes.
+    scale = min(1.0, 150 / max(size))
+    figure = Figure(figsize=(size[0] * scale, size[1] * scale))
+    FigureCanvasAgg(figure)
+    axes: Any = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(min(across) - 2, max(across) + 2)
+    axes.set_ylim(min(down) - 1, max(down) + 1)
+    axes.axis("off")
+    for (start, end), blobs in edges.items():
+        _draw_edge(axes, places[start], places[end], ", ".join(blobs), direction, scale)
+    for index, layer in enumerate(net.layer):
+        _draw_box(axes, places[index], layer, scale)
+    figure.savefig(fspath(path), format=kind, dpi=100)
+
+
+def connections(net: NetParameter) -> dict[tuple[int, int], list[str]]:
+    """Which layers feed which, with the names of the blobs between them."""
+
+    def ignore(*_: object) -> None:
+        """A picture is drawn of nets with mistakes too."""
+
+    wiring = wire(net.layer, [0] * len(net.layer), ignore)
+    found: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for value in wiring.values:
+        for step, _ in value.consumers:
+            found[value.producer, step].append(value.name)
+    return dict(found)
+
+
+def place(count: int, edges: list[tuple[int, int]]) -> dict[int, tuple[int, float]]:
+    """A column (the longest way from a source) and a row for each of ``count`` layers.
+
+    Within a column, layers stand in the order of the rows that they come from, so that few lines
+    cross.
+    """
+    sources = defaultdict(list)
+    for start, end in edges:
+        sources[end].append(start)
+    column: dict[int, int] = {}
+    for index in range(count):
+        column[index] = max((column[each] + 1 for each in sources[index]), default=0)
+    placed: dict[int, tuple[int, float]] = {}
+    for depth in range(max(column.values(), default=-1) + 1):
+        members = [index for index in range(count) if column[index] == depth]
+        wish = {
+            index: sum(placed[each][1] for each in sources[index]) / len(sources[index])
+            if sources[index]
+            else 0.0
+            for index in members
+        }
+        members.sort(key=lambda index: (wish[index], index))
+        middle = sum(wish.values()) / len(members)
+        for row, index in enumerate(members):
+            placed[index] = (depth, middle + row - (len(members) - 1) / 2)
+    return placed
+
+
+def _placed(column: int, row: float, direction: str) -> tuple[float, float]:
+    """Where a box stands on the picture."""
+    if direction in ("LR", "RL"):
+        x = column * _ALONG
+        return (x if direction == "LR" else -x), -row * _ACROSS
+    y = -column * _ACROSS * 1.2
+    return row * (_WIDTH + 0.4), (y if direction == "TB" else -y)
+
+
+def _draw_box(axes: Any, at: tuple[float, float], layer: LayerParameter, scale: float) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    x, y = at
+    axes.add_patch(
+        FancyBboxPatch(
+            (x - _WIDTH / 2, y - _HEIGHT / 2),
+            _WIDTH,
+            _HEIGHT,
+            boxstyle="round,pad=0.02,rounding_size=0.1",
+            facecolor=_COLORS[_kind(layer)],
+            edgecolor="#444",
+            linewidth=0.8 * scale,
+            zorder=2,
+        )
+    )
+    text = f"{_short(layer.name)}\n{layer.type}{_detail(layer)}"
+    axes.text(x, y, text, ha="center", va="center", fontsize=8 * scale, zorder=3)
+
+
+def _draw_edge(
+    axes: Any,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    blobs: str,
+    direction: str,
+    scale: float,
+) -> None:
+    forward = 1 if direction in ("LR", "BT") else -1
+    if direction in ("LR", "RL"):
+        tail = (start[0] + forward * _WIDTH / 2, start[1])
+        head = (end[0] - forward * _WIDTH / 2, end[1])
+    else:
+        tail = (start[0], start[1] + forward * _HEIGHT / 2)
+        head = (end[0], end[1] - forward * _HEIGHT / 2)
+    # What skips a column goes around the boxes that it passes.
+    reach = abs(end[0] - start[0]) / _ALONG if direction in ("LR", "RL") else 0.0
+    bend = 0.25 if reach > 1.5 and abs(end[1] - start[1]) < 0.1 else 0.0
+    axes.annotate(
+        "",
+        xy=head,
+        xytext=tail,
+        arrowprops={
+            "arrowstyle": "-|>",
+            "color": "#666",
+            "linewidth": 0.8 * scale,
+            "connectionstyle": f"arc3,rad={bend}",
+        },
+        zorder=1,
+    )
+    below = bend * abs(head[0] - tail[0]) / 2
+    middle = ((tail[0] + head[0]) / 2, (tail[1] + head[1]) / 2 - below)
+    axes.text(*middle, _short(blobs), fontsize=6 * scale, color="#555", ha="center", va="bottom")
+
+
+def _kind(layer: LayerParameter) -> str:
+    if not layer.bottom:
+        return "data"
+    if layer.type in ("Convolution", "Deconvolution", "InnerProduct", "Embed", "LSTM", "RNN"):
+        return "weights"
+    if layer.type in ("Pooling", "SPP"):
+        return "pooling"
+    return "loss" if layer.type.endswith("Loss") or layer.type == "Accuracy" else "plain"
+
+
+def _detail(layer: LayerParameter) -> str:
+    """The numbers by which people know a layer."""
+    if layer.type in ("Convolution", "Deconvolution"):
+        spec = layer.convolution_param
+        sides = list(spec.kernel_size) or [spec.kernel_h, spec.kernel_w]
+        return f" {'x'.join(map(str, sides * (2 // len(sides) or 1)))}, {spec.num_output}"
+    if layer.type == "Pooling":
+        spec = layer.pooling_param
+        return f" {spec.PoolMethod.Name(spec.pool).lower()}"
+    if layer.type == "InnerProduct":
+        return f" {layer.inner_product_param.num_output}"
+    return ""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 28 else text[:26] + "..."

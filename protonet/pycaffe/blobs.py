@@ -1,0 +1,84 @@
+"""The blobs of a net, as arrays that the next pass sees."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from protonet import blob as graph
+from protonet.blob import Array, Shape
+from protonet.device import Device
+from protonet.layers.python_api import Blob
+
+
+class NetBlob(Blob):
+    """A blob or parameter of a net.
+
+    On the CPU ``data`` and ``diff`` are the arrays of the net. On a GPU they are copies, which
+    the next pass takes back. ``reshape`` of an input is a wish that ``Net.reshape`` or the next
+    pass fulfils; until then ``data`` is an array of the new shape.
+    """
+
+    def __init__(self, blob: graph.Blob, device: Device, *, is_input: bool = False) -> None:
+        super().__init__()
+        self._blob = blob
+        self._device = device
+        self._is_input = is_input
+        self._copies: dict[str, np.ndarray] = {}
+        self.wish: np.ndarray | None = None
+
+    @property
+    def data(self) -> np.ndarray:
+        """The values."""
+        return self.wish if self.wish is not None else self._shown("data", self._blob.data)
+
+    @property
+    def diff(self) -> np.ndarray:
+        """The gradient; zeros that nobody reads where none reaches this blob."""
+        if self._blob.diff is None:
+            if "diff" not in self._copies or self._copies["diff"].shape != self.shape:
+                self._copies["diff"] = np.zeros(self.shape, self._blob.data.dtype)
+            return self._copies["diff"]
+        return self._shown("diff", self._blob.diff)
+
+    @property
+    def shape(self) -> Shape:
+        """The extents."""
+        return tuple(self.wish.shape if self.wish is not None else self._blob.data.shape)
+
+    @property
+    def _shape(self) -> Shape:
+        return self.shape
+
+    @_shape.setter
+    def _shape(self, _: Shape) -> None:
+        """A net's blob has the shape of its array."""
+
+    def reshape(self, *shape: int) -> None:
+        """Wish for another shape of an input.
+
+        Raises:
+            ValueError: for a blob that a layer makes: its shape follows from the inputs.
+        """
+        wanted = tuple(int(extent) for extent in shape)
+        if wanted == self.shape:
+            return
+        if not self._is_input:
+            raise ValueError(f"blob '{self._blob.name}' is no input: its shape follows from those")
+        same = wanted == tuple(self._blob.data.shape)
+        self.wish = None if same else np.zeros(wanted, self._blob.data.dtype)
+
+    def flush(self) -> None:
+        """Take back the copies that were handed out, and forget them."""
+        for kind, host in self._copies.items():
+            array = getattr(self._blob, kind)
+            if array is not None and array.shape == host.shape:
+                self._device.put(host, array)
+        self._copies = {}
+
+    def _shown(self, kind: str, array: Array) -> np.ndarray:
+        if self._device.is_cpu:
+            shown: np.ndarray = array
+            return shown
+        if kind not in self._copies or self._copies[kind].shape != array.shape:
+            self._copies[kind] = np.array(self._device.get(array))
+        return self._copies[kind]

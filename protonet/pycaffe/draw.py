@@ -1,0 +1,45 @@
+"""``caffe.draw``: a picture of a network, without Graphviz."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from pathlib import Path
+
+from protonet.graph.drawing import draw_net as _draw
+from protonet.proto import rules
+from protonet.proto.caffe_pb2 import NetParameter
+from protonet.proto.text import NetDefinition, Source
+
+
+def draw_net_to_file(
+    caffe_net: NetParameter,
+    filename: str | PathLike[str],
+    rankdir: str = "LR",
+    phase: int | None = None,
+) -> None:
+    """Write a picture (.svg, .png or .pdf) of a net; with ``phase``, of its layers in that phase.
+
+    Raises:
+        UsageError: for another kind of file or direction.
+    """
+    _draw(_of_phase(caffe_net, phase), Path(fspath(filename)), direction=rankdir)
+
+
+def draw_net(
+    caffe_net: NetParameter, rankdir: str = "LR", ext: str = "png", phase: int | None = None
+) -> bytes:
+    """The picture as bytes."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"net.{ext}"
+        draw_net_to_file(caffe_net, path, rankdir, phase)
+        return path.read_bytes()
+
+
+def _of_phase(net: NetParameter, phase: int | None) -> NetParameter:
+    if phase is None:
+        return net
+    origins = tuple((("layer", index),) for index in range(len(net.layer)))
+    definition = NetDefinition(net, Source("net", ""), origins)  # type: ignore[arg-type]
+    return rules.filter_layers(definition, rules.state(phase, 0, ())).net

@@ -1,0 +1,69 @@
+"""Blobs of nets on a device whose arrays are not the host's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protonet import blob as graph
+from protonet.device import Device
+from protonet.pycaffe.blobs import NetBlob
+
+
+class Elsewhere(Device):
+    """A device whose arrays can be reached by put and get only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_cpu = False
+
+    def put(self, host: np.ndarray, out: Any) -> None:
+        out[...] = host
+
+    def get(self, array: Any) -> np.ndarray:
+        return np.array(array)
+
+
+def blobs(device: Device) -> tuple[graph.Blob, NetBlob]:
+    inner = graph.Blob("x", np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float32))
+    return inner, NetBlob(inner, device, is_input=True)
+
+
+def test_on_the_cpu_the_arrays_are_the_net_s() -> None:
+    inner, shown = blobs(Device())
+    assert shown.data is inner.data
+    assert shown.diff is inner.diff
+
+
+def test_elsewhere_copies_are_taken_back() -> None:
+    inner, shown = blobs(Elsewhere())
+    shown.data[0] = 5
+    shown.diff[1] = 7
+    assert shown.data[0, 0] == 5
+    assert not inner.data.any()
+    shown.flush()
+    assert inner.data.tolist() == [[5] * 3, [0] * 3]
+    inner.data[1] = 1
+    assert shown.data.tolist() == [[5] * 3, [1] * 3]
+    assert inner.diff is not None
+    assert inner.diff.sum() == 21
+
+
+def test_a_blob_without_gradient_has_zeros() -> None:
+    shown = NetBlob(graph.Blob("x", np.zeros((2, 3), np.float32)), Device())
+    shown.diff[0] = 1
+    assert shown.diff.sum() == 3
+
+
+def test_a_wish_for_another_shape() -> None:
+    inner, shown = blobs(Device())
+    shown.reshape(4, 3)
+    assert shown.shape == shown.data.shape == (4, 3)
+    assert inner.data.shape == (2, 3)
+    shown.reshape(2, 3)
+    assert shown.wish is None
+    assert shown.data is inner.data
+    with pytest.raises(ValueError, match="'x' is no input"):
+        NetBlob(inner, Device()).reshape(4, 3)
