@@ -149,6 +149,14 @@ class Net:
             for value in self.plan.outputs
         ]
 
+    def data_of(self, value: Value) -> Array:
+        """The array of a value of the plan; later values may lie in the same memory."""
+        return self._arrays.data[value]
+
+    def diff_of(self, value: Value) -> Array | None:
+        """The gradient of a value of the plan, where it has one."""
+        return self._arrays.diff.get(value)
+
     def tops_in_order(self) -> Iterable[tuple[Step, str, Array]]:
         """Every top as (step, name, data) in the order of computation, to look for bad values."""
         for step in self.plan.steps:

@@ -56,6 +56,14 @@ class Iterated:
 
 
 @dataclass(frozen=True)
+class Inspected:
+    """What ``debug_info`` tells of an iteration, a line for each blob."""
+
+    iteration: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Tested:
     """A test pass over test net ``net``; outputs are means over its batches."""
 
@@ -97,5 +105,7 @@ class Failed:
     message: str
 
 
-Event = Started | Ticked | Iterated | Tested | Snapshotted | Concluded | Stopped | Failed
+Event = (
+    Started | Ticked | Iterated | Inspected | Tested | Snapshotted | Concluded | Stopped | Failed
+)
 Listener = Callable[[Event], None]

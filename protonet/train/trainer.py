@@ -14,6 +14,7 @@ import numpy as np
 from protonet.errors import FormatError, TrainingError
 from protonet.formats.caffemodel import read_weights
 from protonet.formats.solverstate import SolverHistory, read_state
+from protonet.graph.inspection import describe_passes, describe_update
 from protonet.graph.net import Net
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.solvers.rules import make_rule
@@ -23,6 +24,7 @@ from protonet.train.events import (
     Concluded,
     Event,
     Failed,
+    Inspected,
     Iterated,
     Listener,
     Output,
@@ -124,6 +126,7 @@ class Trainer:
         solver, net, rule, schedule = self.solver, self.net, self.rule, self.schedule
         store_diff = net.store.diff
         forward, backward = net.forward, net.backward
+        debug = solver.debug_info or net.plan.definition.net.debug_info
         every_loss = net.device.is_cpu or self.smoothed.window > 1
         while self.iteration < end and not self._stopping:
             now = self.iteration
@@ -149,7 +152,13 @@ class Trainer:
             elif tick:
                 self._ticked = clock
                 self._emit(Ticked(now, self.smoothed.value))
-            rule.step(rate, now)
+            if debug:
+                self._emit(Inspected(now, tuple(describe_passes(net))))
+                before = [param.data.copy() for param in net.store.params]
+                rule.step(rate, now)
+                self._emit(Inspected(now, tuple(describe_update(net, before))))
+            else:
+                rule.step(rate, now)
             self.iteration = now + 1
             if solver.snapshot and self.iteration % solver.snapshot == 0:
                 self.snapshot()

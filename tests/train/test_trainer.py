@@ -206,3 +206,16 @@ def test_a_snapshot_that_moved_finds_its_weights_beside_it(tmp_path: Path) -> No
     again = trainer_of(tmp_path / "new", max_iter=7)
     again.restore(tmp_path / "there" / "s_iter_6.solverstate")
     assert again.iteration == 6
+
+
+@pytest.mark.parametrize("where", ["solver", "net"])
+def test_debug_info_tells_of_every_iteration(where: str, tmp_path: Path) -> None:
+    heard: list[events.Event] = []
+    text = ("debug_info: true" if where == "net" else "") + NET
+    net = Net(plan_of(text), Device())
+    solver = solver_of(max_iter=2, debug_info=where == "solver")
+    Trainer(solver, net, listeners=[heard.append]).run()
+    told = [event for event in heard if isinstance(event, events.Inspected)]
+    assert [event.iteration for event in told] == [0, 0, 1, 1]
+    kinds_told = [{line.split()[0] for line in event.lines} for event in told[:2]]
+    assert kinds_told == [{"[Forward]", "[Backward]"}, {"[Update]"}]

@@ -16,6 +16,7 @@ from protonet.train.events import (
     Concluded,
     Event,
     Failed,
+    Inspected,
     Iterated,
     Output,
     Snapshotted,
@@ -34,6 +35,8 @@ _TRAIN_OUTPUT = "solver.cpp:258"
 _TESTING = "solver.cpp:347"
 _TEST_OUTPUT = "solver.cpp:414"
 _RATE = "sgd_solver.cpp:112"
+# Caffe prints these from several places of one file; readers look at the text.
+_INSPECTED = "net.cpp:593"
 _FAILED = "protonet:0"
 _MODEL = {False: ("solver.cpp:464", "binary proto"), True: ("solver.cpp:474", "HDF5")}
 _STATE = {False: ("sgd_solver.cpp:284", "binary proto"), True: ("sgd_solver.cpp:294", "HDF5")}
@@ -90,6 +93,8 @@ def _lines(event: Event) -> list[tuple[str, str]]:
             return [(_SOLVING, f"Solving {event.net}")]
         case Iterated():
             return _displayed(event)
+        case Inspected():
+            return [(_INSPECTED, line) for line in event.lines]
         case Tested():
             title = f"Iteration {event.iteration}, Testing net (#{event.net})"
             return [(_TESTING, title), *_outputs(_TEST_OUTPUT, "Test", event.outputs)]

@@ -146,3 +146,12 @@ def test_a_file_is_appended_to_and_closed_at_the_end(tmp_path: Path) -> None:
         "Optimization Done.",
         "Optimization Done.",
     ]
+
+
+def test_what_debug_info_tells_is_a_line_each() -> None:
+    stream = io.StringIO()
+    CaffeLog(stream)(events.Inspected(3, ("    [Forward] a", "    [Backward] b")))
+    assert [line.partition("] ")[2] for line in stream.getvalue().splitlines()] == [
+        "    [Forward] a",
+        "    [Backward] b",
+    ]
