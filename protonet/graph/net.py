@@ -89,12 +89,12 @@ class Net:
 
     def forward(self) -> None:
         """Compute every top from the data layers' next batch and the present input blobs."""
-        segment = 0
-        while segment < len(self._forward):
+        for call, arguments in self._forward[0]:
+            call(*arguments)
+        for segment in range(1, len(self._forward)):
             # Read anew: the end of a segment may replace those after it.
             for call, arguments in self._forward[segment]:
                 call(*arguments)
-            segment += 1
         self.clock.iteration += 1
 
     def backward(self) -> None:
