@@ -1,26 +1,21 @@
-"""LMDB databases of Datum records: reading, pairing, and saying what is wrong with one."""
+"""Databases of Datum records: reading, pairing, and saying what is wrong with one."""
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import lmdb
+import numpy as np
 from google.protobuf.message import DecodeError
 
-from protonet.data.pages import check_pages
+from protonet.data.backends import DATA_FILE, Backend, LmdbFiles, refusals
+from protonet.data.datum import decode
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError
 from protonet.formats.kind import describe
 from protonet.proto.caffe_pb2 import Datum
 
-__all__ = ["LEVELDB_HELP", "Database", "DatabaseWriter", "check_pairs", "is_leveldb"]
-
-DATA_FILE = "data.mdb"
+__all__ = ["Database", "DatabaseWriter", "check_pairs", "is_leveldb"]
 
 _DESCRIBED = 2**29
 """Bytes of the largest file that is read to say what it is."""
@@ -28,48 +23,32 @@ _SHOWN = 5
 """Keys that a message lists."""
 
 
-@dataclass
-class _Environment:
-    """An open LMDB environment and how many databases use it."""
-
-    handle: Any
-    users: int = 0
-
-
-_OPEN: dict[tuple[int, int], _Environment] = {}
-"""Open environments by device and inode. LMDB forbids opening one twice in a process, and both
-the training and the test net may read the same database."""
-_OPENING = threading.Lock()
-
-
 class Database:
-    """An LMDB of Datum records, opened for reading. Nothing is locked or written.
+    """A database of Datum records, LMDB or LevelDB, opened for reading. Nothing is written.
 
-    ``path`` is the folder that holds data.mdb. Several databases may be open on one folder.
+    ``path`` is its folder; the files in it tell the kind. Several databases may be open on one
+    folder.
 
     Raises:
-        DataError: for a path that is absent, empty, damaged, or no LMDB: says what it looks like.
+        DataError: for a path that is absent, empty, damaged, or no database: says what it looks
+            like.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._closed = True
-        file = _data_file(self.path)
-        with _OPENING, _refusals(self.path):
-            status = file.stat()
-            self._identity = (status.st_dev, status.st_ino)
-            if self._identity not in _OPEN:
-                check_pages(file, str(self.path))
-                handle = lmdb.open(str(self.path), readonly=True, lock=False)
-                _OPEN[self._identity] = _Environment(handle)
-            self._environment = _OPEN[self._identity]
-            self._environment.users += 1
+        self._backend: Backend = _open(self.path)
         self._closed = False
         self._keys: list[bytes] | None = None
-        self._length = int(self._environment.handle.stat()["entries"])
-        if not self._length:
+        try:
+            self._length = self._backend.length()
+            if not self._length:
+                raise DataError(f"{self.path}: the database is empty: it has no records")
+        except BaseException:
             self.close()
-            raise DataError(f"{self.path}: the database is empty: it has no records")
+            raise
+
+    advice = "all records of a database must have one shape: resize the images when it is made"
+    """What helps where records differ in shape."""
 
     def __len__(self) -> int:
         return self._length
@@ -87,20 +66,15 @@ class Database:
 
     def close(self) -> None:
         """Let go of the files; a second call does nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        with _OPENING:
-            self._environment.users -= 1
-            if not self._environment.users:
-                self._environment.handle.close()
-                del _OPEN[self._identity]
+        if not self._closed:
+            self._closed = True
+            self._backend.close()
 
     def keys(self) -> list[bytes]:
         """All keys, in the order of the database (that of their bytes)."""
         if self._keys is None:
-            with self._reading() as transaction:
-                self._keys = list(transaction.cursor().iternext(keys=True, values=False))
+            self._check_open()
+            self._keys = self._backend.keys()
         return self._keys
 
     def get(self, key: bytes) -> Datum:
@@ -109,8 +83,8 @@ class Database:
         Raises:
             DataError: when it is absent or damaged.
         """
-        with self._reading() as transaction:
-            value = transaction.get(key)
+        self._check_open()
+        value = self._backend.get(key)
         if value is None:
             raise DataError(f"{self.where(key)}: there is no such key")
         try:
@@ -119,35 +93,39 @@ class Database:
             raise DataError(f"{self.where(key)}: the record is damaged: it is no Datum") from None
         return datum
 
+    def read(self, key: bytes, *, color: bool | None = None) -> tuple[np.ndarray, int]:
+        """The image of a record, (channels, height, width), and its label.
+
+        Raises:
+            DataError: when it is absent, damaged, or no image.
+        """
+        datum = self.get(key)
+        return decode(datum, self.where(key), color=color), datum.label
+
     def first(self) -> tuple[bytes, Datum]:
         """The first key and its record."""
-        with self._reading() as transaction:
-            cursor = transaction.cursor()
-            cursor.first()
-            key: bytes = cursor.key()
+        self._check_open()
+        key = self._backend.first()
         return key, self.get(key)
 
     def where(self, key: bytes) -> str:
         """How messages name a record: ``path: key 'k'``."""
         return f"{self.path}: key {_shown(key)}"
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[Any]:
+    def _check_open(self) -> None:
         if self._closed:
             raise DataError(f"{self.path}: the database has been closed")
-        with _refusals(self.path), self._environment.handle.begin() as transaction:
-            yield transaction
 
 
-@contextlib.contextmanager
-def _refusals(path: Path) -> Iterator[None]:
-    """What LMDB and the system refuse, as DataError."""
-    try:
-        yield
-    except lmdb.Error as error:
-        raise DataError(f"{path}: the database cannot be read: {error}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+def _open(path: Path) -> Backend:
+    """The files of ``path`` as what they are."""
+    with refusals(path):
+        is_level = is_leveldb(path)
+    if is_level:
+        from protonet.data.leveldb import LevelFiles
+
+        return LevelFiles(path)
+    return LmdbFiles(path, _data_file(path))
 
 
 def _data_file(path: Path) -> Path:
@@ -157,15 +135,13 @@ def _data_file(path: Path) -> Path:
         DataError: says what ``path`` is instead, and what would work.
     """
     file = path / DATA_FILE
-    with _refusals(path):
+    with refusals(path):
         if file.is_file():
             return file
         if not path.exists():
             raise DataError(f"{path}: there is no such database")
         if path.is_file():
             raise DataError(f"{path}: is {_file_kind(path)}, but a database is a folder")
-        if is_leveldb(path):
-            raise DataError(f"{path}: is a LevelDB, but only LMDB can be read; {LEVELDB_HELP}")
         inside = [entry for entry in sorted(path.iterdir()) if (entry / DATA_FILE).is_file()]
     if inside:
         names = ", ".join(str(entry) for entry in inside[:_SHOWN])
@@ -174,9 +150,6 @@ def _data_file(path: Path) -> Path:
         f"{path}: is a folder without {DATA_FILE}, so no database; "
         "protonet create-db makes one, and so does Caffe's convert_imageset --backend=lmdb"
     )
-
-
-LEVELDB_HELP = "make it again with Caffe's convert_imageset --backend=lmdb"
 
 
 def is_leveldb(path: Path) -> bool:

@@ -1,15 +1,37 @@
-"""The images of a database, decoded, and kept where they fit into memory."""
+"""The images of a database or a list, decoded, and kept where they fit into memory."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
-from protonet.data.database import Database
-from protonet.data.datum import decode
 from protonet.data.transform import ImageShape
 from protonet.errors import DataError
+
+
+class ImageStore(Protocol):
+    """Where images and their labels come from: a database, or a list of files."""
+
+    advice: str
+    """What helps where images differ in shape."""
+
+    def __len__(self) -> int:
+        """The number of images."""
+
+    def keys(self) -> Sequence[Any]:
+        """What names each image, in order."""
+
+    def read(self, key: Any, *, color: bool | None = None) -> tuple[np.ndarray, int]:
+        """An image, (channels, height, width), and its label."""
+
+    def where(self, key: Any) -> str:
+        """How messages name an image."""
+
+    def close(self) -> None:
+        """Let go of the files."""
 
 
 class Records:
@@ -30,7 +52,7 @@ class Records:
 
     def __init__(
         self,
-        database: Database,
+        database: ImageStore,
         shape: ImageShape,
         *,
         color: bool | None = None,
@@ -75,13 +97,11 @@ class Records:
 
     def _decode(self, row: int) -> tuple[np.ndarray, int]:
         key = self._keys[row]
-        datum = self.database.get(key)
-        where = self.database.where(key)
-        image = decode(datum, where, color=self._color)
+        image, label = self.database.read(key, color=self._color)
         if image.shape != self.shape:
             found, expected = ("x".join(map(str, each)) for each in (image.shape, self.shape))
             raise DataError(
-                f"{where}: the record is {found}, but the first one is {expected}; all records of "
-                "a database must have one shape: resize the images when it is made"
+                f"{self.database.where(key)}: the record is {found}, but the first one is "
+                f"{expected}; {self.database.advice}"
             )
-        return image, datum.label
+        return image, label

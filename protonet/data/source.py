@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protonet.data.database import Database
-from protonet.data.records import Records
+from protonet.data.records import ImageStore, Records
 from protonet.data.transform import Transformer
 
 CACHE_LIMIT = 512 * 2**20
@@ -55,7 +54,7 @@ class BatchSource:
 
     def __init__(
         self,
-        database: Database,
+        database: ImageStore,
         batch_size: int,
         transformer: Transformer,
         *,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -46,6 +46,54 @@ def writing(path: Path) -> Iterator[Any]:
     with _h5py().File(buffer, "w") as file:
         yield file
     write_atomic(path, [buffer.getbuffer()])
+
+
+class RowWriter:
+    """Datasets that grow row by row, in a file that gets its name when it is whole.
+
+    Raises:
+        UsageError: without h5py, or when the file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._part = path.with_name(path.name + ".part")
+        h5py = _h5py()
+        try:
+            # Opened by Python first: HDF5's own errors do not say what is wrong with a path.
+            self._part.open("wb").close()
+            self._file = h5py.File(self._part, "w")
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+    def add(self, rows: Mapping[str, np.ndarray]) -> None:
+        """Append rows to the dataset of each name; the first call makes the datasets.
+
+        Raises:
+            FormatError: when the disk is full.
+        """
+        try:
+            for name, values in rows.items():
+                if name not in self._file:
+                    self._file.create_dataset(
+                        name,
+                        data=values,
+                        maxshape=(None, *values.shape[1:]),
+                        chunks=(max(1, len(values)), *values.shape[1:]),
+                    )
+                    continue
+                dataset = self._file[name]
+                count = len(dataset)
+                dataset.resize(count + len(values), axis=0)
+                dataset[count:] = values
+            self._file.flush()
+        except (OSError, RuntimeError) as error:
+            raise FormatError(f"{self.path}: cannot be written: {error}") from error
+
+    def close(self) -> None:
+        """Give the file its name."""
+        self._file.close()
+        self._part.replace(self.path)
 
 
 def children(group: Any) -> dict[str, Any]:

@@ -14,10 +14,13 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     common,
     convolution,
     hdf5_data,
+    hdf5_output,
+    image_data,
     inputs,
     lookup,
     losses,
     lrn,
+    memory_data,
     normalization,
     pooling,
     powers,
@@ -33,6 +36,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     sliding,
     softmax,
     utility,
+    window_data,
 )
 from protonet.layers.base import Layer
 from protonet.layers.registry import layer_class, layer_types, register

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
-
-import numpy as np
+from typing import TypeVar
 
 from protonet.blob import Array, Shape
-from protonet.data.database import LEVELDB_HELP, Database, is_leveldb
-from protonet.data.datum import decode
-from protonet.data.source import CACHE_LIMIT, BatchSource
-from protonet.data.transform import Transformer, load_mean
+from protonet.data.database import Database
+from protonet.data.source import CACHE_LIMIT
 from protonet.errors import LayerError
 from protonet.layers.base import Layer, shape_text
+from protonet.layers.batches import BatchSettings, ImageBatches
 from protonet.layers.fillers import check_filler, fill
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import DummyDataParameter, FillerParameter
@@ -139,8 +136,8 @@ def _dummy_shapes(param: DummyDataParameter) -> tuple[list[Shape], tuple[str, st
 
 
 @register("Data")
-class Data(Layer):
-    """Batches of an LMDB of Datum records.
+class Data(ImageBatches):
+    """Batches of a database of Datum records, LMDB or LevelDB.
 
     Bottom:
         none.
@@ -153,114 +150,36 @@ class Data(Layer):
         data_param: source, batch_size, rand_skip; shuffle, cache and threads of NVIDIA's fork.
         transform_param: scale, mirror, crop_size, mean_file, mean_value, force_color, force_gray.
     Raises:
-        LayerError: without source or batch_size, for a LevelDB, or for settings that do not fit
-        the records.
+        LayerError: without source or batch_size, or for settings that do not fit the records.
         DataError: for a database, record or mean that cannot be used.
     Differs:
-        The kind of the database is seen from its files, so LMDB need not be named; LevelDB is
-        not read. Every record must have the first one's shape. Random crops and mirrors are a
-        function of the seed and the record's number in the stream, so runs repeat.
+        The kind of the database is seen from its files, whatever ``backend`` says; LevelDB needs
+        the extra leveldb. Every record must have the first one's shape. Random crops and mirrors
+        are a function of the seed and the record's number in the stream, so runs repeat.
     """
-
-    bottoms = (0, 0)
-    tops = (1, 2)
-
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.database: Database | None = None
-        self.source: BatchSource | None = None
 
     def setup(self) -> None:
         param, transform = self.spec.data_param, self.spec.transform_param
         if not param.source:
-            raise LayerError("data_param needs a source, the folder of an LMDB", ("data_param",))
+            raise LayerError("data_param needs a source, the folder of a database", ("data_param",))
         if not param.batch_size:
             raise LayerError("data_param needs a batch_size of 1 or more", ("data_param",))
         if transform.force_color and transform.force_gray:
             raise LayerError(
                 "force_color and force_gray are both set", ("transform_param", "force_gray")
             )
-        self.batch_size = int(param.batch_size)
-        self._color = True if transform.force_color else False if transform.force_gray else None
-        path = self.around.find(param.source)
-        if is_leveldb(path):
-            raise LayerError(
-                f"{path} is a LevelDB, but only LMDB can be read",
-                ("data_param", "source"),
-                LEVELDB_HELP,
-            )
-        self.database = Database(path)
-        self.length = len(self.database)
-        try:
-            self.transformer = self._transformer(self.database)
-        except BaseException:
-            self.close()
-            raise
-
-    def _transformer(self, database: Database) -> Transformer:
-        """The first record decides the shape."""
-        transform = self.spec.transform_param
-        key, datum = database.first()
-        channels, height, width = decode(datum, database.where(key), color=self._color).shape
-        mean = None
-        if transform.mean_file:
-            mean = load_mean(self.around.find(transform.mean_file))
-        return Transformer(
-            transform,
-            self.phase,
-            (channels, height, width),
-            mean,
-            seed=self.around.seed,
-            name=self.name,
-        )
-
-    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        images: Shape = (self.batch_size, *self.transformer.output_shape)
-        return [images, (self.batch_size,)][: len(self.spec.top)]
-
-    def build(self, shapes: Sequence[Shape]) -> None:
-        assert self.database is not None, "setup comes before build"
-        param, around = self.spec.data_param, self.around
-        shuffle = around.shuffle and self.training
-        skip = 0
-        if param.rand_skip:
-            skip = int(np.random.default_rng(around.seed % 2**64).integers(param.rand_skip))
         cache_limit: int | None = CACHE_LIMIT
         if param.HasField("cache"):
             cache_limit = None if param.cache else 0
-        self.source = BatchSource(
-            self.database,
-            self.batch_size,
-            self.transformer,
-            color=self._color,
-            shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
-            seed=around.seed,
-            skip=skip,
-            threads=param.threads if param.threads else around.threads,
-            cache_limit=cache_limit,
+        shuffle = self.around.shuffle and self.training
+        self.open(
+            Database(self.around.find(param.source)),
+            BatchSettings(
+                int(param.batch_size),
+                color=True if transform.force_color else False if transform.force_gray else None,
+                shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
+                rand_skip=param.rand_skip,
+                threads=param.threads,
+                cache_limit=cache_limit,
+            ),
         )
-        self._staging: list[np.ndarray] = []
-        if not self.device.is_cpu:
-            self._staging = [self.device.pinned(shape) for shape in self.infer(())]
-
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        assert self.source is not None, "build comes before forward"
-        if not self._staging:
-            self.source.next(*tops)
-            return
-        self.source.next(*self._staging)
-        for host, top in zip(self._staging, tops, strict=True):
-            self.device.put(host, top)
-
-    def state(self) -> dict[str, Any]:
-        return {"position": self.source.position} if self.source is not None else {}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        if self.source is not None:
-            self.source.position = int(state["position"])
-
-    def close(self) -> None:
-        if self.source is not None:
-            self.source.close()
-        if self.database is not None:
-            self.database.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protonet.data import records as module
+from protonet.data import database as module
 from protonet.data.database import Database
 from protonet.data.datum import decode, make_datum
 from protonet.data.records import Records

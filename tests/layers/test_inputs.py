@@ -332,24 +332,14 @@ def test_before_it_is_built_there_is_no_state(folder: Path) -> None:
             "crop_size 4 is larger than the images, which are 3x4",
             ("transform_param", "crop_size"),
         ),
-        (
-            'data_param { source: "level" batch_size: 1 }',
-            "level is a LevelDB, but only LMDB can be read",
-            ("data_param", "source"),
-        ),
     ],
 )
 def test_settings_that_cannot_be(
     folder: Path, text: str, message: str, path: tuple[str, ...]
 ) -> None:
-    (folder / "level").mkdir()
-    for name in ("CURRENT", "MANIFEST-000001"):
-        (folder / "level" / name).touch()
     with pytest.raises(LayerError, match=message) as caught:
         make(f'type: "Data" top: "data" {text}', folder)
     assert caught.value.path == path
-    if "LevelDB" in message:
-        assert "convert_imageset --backend=lmdb" in caught.value.hint
 
 
 @pytest.mark.parametrize(
