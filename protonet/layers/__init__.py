@@ -25,6 +25,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     scaling,
     sliding,
     softmax,
+    upsampling,
     utility,
 )
 from protonet.layers.base import Layer

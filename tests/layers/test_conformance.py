@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,15 @@ SHAPE = (2, 3, 5, 7)
 FORWARD_ONLY = {"BatchReindex/default", "Embed/bias"}
 
 # Types of forks, which the Caffe that wrote the golden cases has not.
-NOT_IN_CAFFE = {"Axpy", "Permute", "ShuffleChannel", "ConvolutionDepthwise", "DepthwiseConvolution"}
+NOT_IN_CAFFE = {
+    "Axpy",
+    "ConvolutionDepthwise",
+    "DepthwiseConvolution",
+    "Interp",
+    "Permute",
+    "ShuffleChannel",
+    "Upsample",
+}
 
 
 @dataclass(frozen=True)
@@ -36,13 +45,16 @@ class Case:
     classes: int | None = None
     positive: bool = False
     in_place: bool = False
+    make: Callable[[], list[np.ndarray]] | None = None
 
     @property
     def type(self) -> str:
         return self.text.split('"')[1]
 
     def bottoms(self) -> list[np.ndarray]:
-        """Values: the last bottom holds labels where there are classes."""
+        """Values: the last bottom holds labels where there are classes; or what ``make`` makes."""
+        if self.make is not None:
+            return self.make()
         generator = np.random.default_rng(7)
         arrays = [generator.standard_normal(shape) for shape in self.shapes]
         for kink in self.kinks:
@@ -54,6 +66,13 @@ class Case:
         if self.classes is not None:
             arrays[-1] = generator.integers(0, self.classes, self.shapes[-1]).astype(np.float64)
         return arrays
+
+
+def places() -> list[np.ndarray]:
+    """Planes of 2 x 3, and for each value another place in a plane of 4 x 6."""
+    generator = np.random.default_rng(7)
+    mask = [generator.permutation(24)[:6] for _ in range(15)]
+    return [generator.standard_normal((3, 5, 2, 3)), np.reshape(mask, (3, 5, 2, 3)).astype(float)]
 
 
 CASES = [
@@ -175,6 +194,10 @@ CASES = [
     Case('type: "Permute" permute_param { order: 0 order: 2 order: 3 order: 1 }'),
     Case('type: "Permute" permute_param { order: 2 }'),
     Case('type: "ShuffleChannel" shuffle_channel_param { group: 3 }', ((2, 6, 5, 7),)),
+    Case('type: "Upsample" upsample_param { scale_h: 3 scale_w: 2 }'),
+    Case('type: "Upsample"', make=places),
+    Case('type: "Interp" interp_param { zoom_factor: 3 }'),
+    Case('type: "Interp" interp_param { height: 4 width: 9 pad_beg: -1 pad_end: -1 }'),
     Case('type: "Axpy"', ((2, 3), SHAPE, SHAPE)),
     Case('type: "Axpy"', ((2, 3, 1, 1), SHAPE, SHAPE)),
     Case('type: "Concat"', ((2, 3, 4), (2, 6, 4), (2, 1, 4))),
