@@ -17,6 +17,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     losses,
     lrn,
     pooling,
+    priors,
     pyramid,
     recurrent,
     reduction,

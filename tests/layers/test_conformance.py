@@ -29,6 +29,7 @@ NOT_IN_CAFFE = {
     "DepthwiseConvolution",
     "Interp",
     "Permute",
+    "PriorBox",
     "ShuffleChannel",
     "Upsample",
 }
@@ -216,6 +217,7 @@ METRICS = [
     Case('type: "ArgMax"'),
     Case('type: "ArgMax" argmax_param { out_max_val: true top_k: 3 }'),
     Case('type: "ArgMax" argmax_param { axis: -2 top_k: 2 }'),
+    Case('type: "PriorBox" prior_box_param { min_size: 3 max_size: 5 }', (SHAPE, (2, 3, 9, 11))),
 ]
 
 
