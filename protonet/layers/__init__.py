@@ -11,6 +11,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     combine,
     common,
     convolution,
+    detection,
     hdf5_data,
     inputs,
     lookup,

@@ -171,6 +171,7 @@ def test_bottoms_that_do_not_fit() -> None:
 
 
 def test_boxes_are_no_objective() -> None:
+    text = 'type: "PriorBox" loss_weight: 1 prior_box_param { min_size: 5 }'
     with pytest.raises(LayerError, match="boxes have no gradient and cannot be part") as caught:
-        priors("min_size: 5 } loss_weight: 1 prior_box_param {")
+        LayerHarness(text, [FEATURES, IMAGE])
     assert caught.value.path == ("loss_weight",)
