@@ -29,6 +29,7 @@ NOT_IN_CAFFE = {
     "DepthwiseConvolution",
     "DetectionOutput",
     "Interp",
+    "MultiBoxLoss",
     "Permute",
     "PriorBox",
     "ShuffleChannel",
@@ -75,6 +76,20 @@ def places() -> list[np.ndarray]:
     generator = np.random.default_rng(7)
     mask = [generator.permutation(24)[:6] for _ in range(15)]
     return [generator.standard_normal((3, 5, 2, 3)), np.reshape(mask, (3, 5, 2, 3)).astype(float)]
+
+
+def objects() -> list[np.ndarray]:
+    """What MultiBoxLoss gets for two images, five priors, three classes and an object."""
+    generator = np.random.default_rng(7)
+    starts = generator.uniform(0, 0.5, (5, 2))
+    boxes = [np.concatenate([starts, starts + 0.4], axis=1), np.full((5, 4), 0.2)]
+    rows = [[1, 2, 0, 0.1, 0.2, 0.5, 0.6, 0], [-1] * 8]
+    return [
+        generator.standard_normal((2, 20)),
+        generator.standard_normal((2, 15)),
+        np.reshape(boxes, (1, 2, 20)),
+        np.reshape(rows, (1, 1, 2, 8)).astype(float),
+    ]
 
 
 CASES = [
@@ -200,6 +215,7 @@ CASES = [
     Case('type: "Upsample"', make=places),
     Case('type: "Interp" interp_param { zoom_factor: 3 }'),
     Case('type: "Interp" interp_param { height: 4 width: 9 pad_beg: -1 pad_end: -1 }'),
+    Case('type: "MultiBoxLoss" multibox_loss_param { num_classes: 3 }', make=objects),
     Case('type: "Axpy"', ((2, 3), SHAPE, SHAPE)),
     Case('type: "Axpy"', ((2, 3, 1, 1), SHAPE, SHAPE)),
     Case('type: "Concat"', ((2, 3, 4), (2, 6, 4), (2, 1, 4))),
@@ -238,7 +254,7 @@ def test_layers_in_place_do_the_same(case: Case) -> None:
     check_gradients(case.text, case.bottoms(), phase=case.phase, in_place=True)
 
 
-ON_THE_HOST = {"DetectionOutput"}
+ON_THE_HOST = {"DetectionOutput", "MultiBoxLoss"}
 """Layers of boxes: NumPy does the work, in arrays as long as what is found."""
 
 
