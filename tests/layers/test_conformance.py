@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +27,18 @@ NO_GOLDEN = {
     "Axpy",
     "ConvolutionDepthwise",
     "DepthwiseConvolution",
+    "DetectionOutput",
+    "Interp",
     "L1Loss",
+    "MultiBoxLoss",
     "Normalize",
     "Permute",
+    "PriorBox",
     "Python",
     "ReLU6",
     "ShuffleChannel",
     "SmoothL1Loss",
+    "Upsample",
 }
 
 
@@ -51,13 +57,16 @@ class Case:
     label: int = -1
     alone: frozenset[int] = frozenset()
     positive: bool = False
+    make: Callable[[], list[np.ndarray]] | None = None
 
     @property
     def type(self) -> str:
         return self.text.split('"')[1]
 
     def bottoms(self) -> list[np.ndarray]:
-        """Values: the bottom ``label`` holds labels where there are classes."""
+        """Values, with labels in bottom ``label`` where there are classes; or what ``make`` makes."""
+        if self.make is not None:
+            return self.make()
         generator = np.random.default_rng(7)
         arrays = [generator.standard_normal(shape) for shape in self.shapes]
         for kink in self.kinks:
@@ -70,6 +79,27 @@ class Case:
             shape = self.shapes[self.label]
             arrays[self.label] = generator.integers(0, self.classes, shape).astype(np.float64)
         return arrays
+
+
+def places() -> list[np.ndarray]:
+    """Planes of 2 x 3, and for each value another place in a plane of 4 x 6."""
+    generator = np.random.default_rng(7)
+    mask = [generator.permutation(24)[:6] for _ in range(15)]
+    return [generator.standard_normal((3, 5, 2, 3)), np.reshape(mask, (3, 5, 2, 3)).astype(float)]
+
+
+def objects() -> list[np.ndarray]:
+    """What MultiBoxLoss gets for two images, five priors, three classes and an object."""
+    generator = np.random.default_rng(7)
+    starts = generator.uniform(0, 0.5, (5, 2))
+    boxes = [np.concatenate([starts, starts + 0.4], axis=1), np.full((5, 4), 0.2)]
+    rows = [[1, 2, 0, 0.1, 0.2, 0.5, 0.6, 0], [-1] * 8]
+    return [
+        generator.standard_normal((2, 20)),
+        generator.standard_normal((2, 15)),
+        np.reshape(boxes, (1, 2, 20)),
+        np.reshape(rows, (1, 1, 2, 8)).astype(float),
+    ]
 
 
 CASES = [
@@ -256,6 +286,11 @@ CASES = [
     Case('type: "Permute" permute_param { order: 0 order: 2 order: 3 order: 1 }'),
     Case('type: "Permute" permute_param { order: 2 }'),
     Case('type: "ShuffleChannel" shuffle_channel_param { group: 3 }', ((2, 6, 5, 7),)),
+    Case('type: "Upsample" upsample_param { scale_h: 3 scale_w: 2 }'),
+    Case('type: "Upsample"', make=places),
+    Case('type: "Interp" interp_param { zoom_factor: 3 }'),
+    Case('type: "Interp" interp_param { height: 4 width: 9 pad_beg: -1 pad_end: -1 }'),
+    Case('type: "MultiBoxLoss" multibox_loss_param { num_classes: 3 }', make=objects),
     Case('type: "Axpy"', ((2, 3), SHAPE, SHAPE)),
     Case('type: "Axpy"', ((2, 3, 1, 1), SHAPE, SHAPE)),
     Case('type: "Concat"', ((2, 3, 4), (2, 6, 4), (2, 1, 4))),
@@ -276,6 +311,11 @@ METRICS = [
     Case('type: "ArgMax"'),
     Case('type: "ArgMax" argmax_param { out_max_val: true top_k: 3 }'),
     Case('type: "ArgMax" argmax_param { axis: -2 top_k: 2 }'),
+    Case(
+        'type: "DetectionOutput" detection_output_param { num_classes: 3 keep_top_k: 4 }',
+        ((2, 20), (2, 15), (1, 2, 20)),
+    ),
+    Case('type: "PriorBox" prior_box_param { min_size: 3 max_size: 5 }', (SHAPE, (2, 3, 9, 11))),
 ]
 
 
@@ -285,9 +325,13 @@ def test_the_contract_holds(case: Case) -> None:
     check_layer(case.text, case.bottoms(), phase=case.phase)
 
 
+ON_THE_HOST = {"DetectionOutput", "MultiBoxLoss", "Python"}
+"""Layers of boxes, where NumPy works in arrays as long as what is found; and code of users."""
+
+
 @pytest.mark.parametrize(
     "case",
-    [case for case in [*CASES, *METRICS] if case.type != "Python"],
+    [case for case in [*CASES, *METRICS] if case.type not in ON_THE_HOST],
     ids=lambda case: case.text,
 )
 def test_a_pass_allocates_nothing(case: Case) -> None:

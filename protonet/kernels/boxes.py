@@ -1,0 +1,150 @@
+"""Boxes (xmin, ymin, xmax, ymax): overlap, codes, matching and non-maximum suppression.
+
+Source: Liu et al., SSD: Single Shot MultiBox Detector, ECCV 2016. All arrays are NumPy's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from protonet.blob import Array
+
+LEAST_OVERLAP = 1e-6
+"""Boxes that overlap no more than this never match."""
+
+FREE, IGNORED = -1, -2
+"""What ``match`` gives a box without a truth: it may be a negative, or it may not."""
+
+
+def sizes(boxes: Array) -> Array:
+    """The area of each box of ``boxes`` (..., 4); 0 for one whose end comes before its start."""
+    width = np.maximum(boxes[..., 2] - boxes[..., 0], 0)
+    return width * np.maximum(boxes[..., 3] - boxes[..., 1], 0)
+
+
+def overlaps(a: Array, b: Array) -> Array:
+    """Intersection over union of each of ``a`` (A, 4) with each of ``b`` (B, 4): (A, B)."""
+    width = np.minimum(a[:, None, 2], b[:, 2]) - np.maximum(a[:, None, 0], b[:, 0])
+    height = np.minimum(a[:, None, 3], b[:, 3]) - np.maximum(a[:, None, 1], b[:, 1])
+    shared = np.maximum(width, 0) * np.maximum(height, 0)
+    union = sizes(a)[:, None] + sizes(b) - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0)
+
+
+def outside(boxes: Array) -> Array:
+    """Whether each coordinate lies outside of the image, 0 to 1."""
+    mask: Array = (boxes < 0) | (boxes > 1)
+    return mask
+
+
+def encode(priors: Array, variances: Array, boxes: Array, code: str) -> Array:
+    """What a net should say at each prior so that ``decode`` gives the box beside it.
+
+    Args:
+        priors: (P, 4).
+        variances: (P, 4), what the code is divided by.
+        boxes: (P, 4).
+        code: CORNER: (box - prior) / variance. CORNER_SIZE: the same, in widths and heights of
+            the prior. CENTER_SIZE: the distance of the centres, in widths and heights of the
+            prior, and the logarithms of width / width and height / height; over variance.
+    """
+    if code == "CORNER":
+        return (boxes - priors) / variances
+    extent = priors[:, 2:] - priors[:, :2]
+    if code == "CORNER_SIZE":
+        return (boxes - priors) / np.tile(extent, 2) / variances
+    shift = (boxes[:, :2] + boxes[:, 2:] - priors[:, :2] - priors[:, 2:]) / 2
+    grown = np.log((boxes[:, 2:] - boxes[:, :2]) / extent)
+    return np.concatenate([shift / extent, grown], axis=1) / variances
+
+
+def decode(priors: Array, variances: Array, offsets: Array, code: str) -> Array:
+    """The inverse of ``encode``: the boxes that ``offsets`` (..., P, 4) mean at each prior."""
+    moved = offsets * variances
+    if code == "CORNER":
+        return priors + moved
+    extent = priors[:, 2:] - priors[:, :2]
+    if code == "CORNER_SIZE":
+        return priors + moved * np.tile(extent, 2)
+    centre = moved[..., :2] * extent + (priors[:, :2] + priors[:, 2:]) / 2
+    half = np.exp(moved[..., 2:]) * extent / 2
+    return np.concatenate([centre - half, centre + half], axis=-1)
+
+
+def suppress(
+    boxes: Array, scores: Array, threshold: float, *, eta: float = 1.0, top_k: int = -1
+) -> Array:
+    """Indices of the boxes that stay, best first.
+
+    The ``top_k`` best (-1: all) are gone through by falling score, the first of equal ones
+    first; one stays when it overlaps none that stayed by more than ``threshold``. Whenever one
+    stays and the threshold is above 0.5, it is multiplied by ``eta``.
+    """
+    order = np.argsort(-scores, kind="stable")
+    if top_k >= 0:
+        order = order[:top_k]
+    boxes = boxes[order]
+    most = np.zeros(len(order), boxes.dtype)
+    kept: list[int] = []
+    place = 0
+    while place < len(order):
+        if most[place] <= threshold:
+            kept.append(place)
+            later = most[place + 1 :]
+            found = overlaps(boxes[place : place + 1], boxes[place + 1 :])[0]
+            np.maximum(later, found, out=later)
+            if threshold > 0.5:
+                threshold *= eta
+        place += 1
+    return order[kept]
+
+
+def match(
+    boxes: Array,
+    truths: Array,
+    *,
+    threshold: float | None,
+    inside_only: bool = False,
+    difficult: Array | None = None,
+) -> tuple[Array, Array]:
+    """Which truth each box stands for, and the greatest overlap of each box with any truth.
+
+    First each truth takes the free box that it overlaps most, the greatest overlap of all
+    first. Then, unless ``threshold`` is None, each box that is still free takes the truth that
+    it overlaps most, if by ``threshold`` or more.
+
+    Args:
+        boxes: (P, 4).
+        truths: (G, 4).
+        threshold: the least overlap of the second step; None for none.
+        inside_only: boxes that cross the image's border are IGNORED.
+        difficult: (G,), truths that are never taken; a box that would take one in the first
+            step is IGNORED.
+
+    Returns:
+        Two (P,): the index of the truth, FREE or IGNORED; and the overlap.
+    """
+    matches = np.full(len(boxes), FREE)
+    table = overlaps(boxes, truths)
+    if inside_only:
+        crossing = outside(boxes).any(axis=1)
+        matches[crossing] = IGNORED
+        table[crossing] = 0
+    table[table <= LEAST_OVERLAP] = 0
+    greatest = table.max(axis=1, initial=0)
+    pool = table.copy()
+    while pool.size:
+        box, truth = divmod(int(pool.argmax()), len(truths))
+        if pool[box, truth] == 0:
+            break
+        pool[box] = 0
+        if difficult is not None and difficult[truth]:
+            matches[box] = IGNORED
+        else:
+            matches[box] = truth
+            greatest[box] = table[box, truth]
+            pool[:, truth] = 0
+    if threshold is not None and len(truths):
+        late = (matches == FREE) & (greatest > 0) & (greatest >= threshold)
+        matches[late] = table[late].argmax(axis=1)
+    return matches, greatest

@@ -1,0 +1,199 @@
+"""The end of a detector: boxes with labels out of offsets, scores and priors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.errors import LayerError
+from protonet.kernels.boxes import decode, suppress
+from protonet.layers.base import Layer, shape_text
+from protonet.layers.registry import register
+from protonet.proto.caffe_pb2 import PriorBoxParameter
+
+_PARAM = "detection_output_param"
+_LOWEST = -float(np.finfo(np.float32).max)
+_COLUMNS = 7
+
+
+def check_predictions(
+    layer: Layer, shapes: Sequence[Shape], classes: int, shared: bool
+) -> tuple[int, int]:
+    """The number of images and of priors in the bottoms loc, conf and priors of a detector.
+
+    Raises:
+        LayerError: unless there are 4 offsets (for each class, where they are not ``shared``)
+            and a score for each class, of each prior and in every image.
+    """
+    loc, conf, priors = shapes[:3]
+    names = layer.spec.bottom
+    if priors[:2] != (1, 2) or math.prod(priors) % 8:
+        raise LayerError(
+            f"expected boxes and variances, 1 x 2 x (4 for each prior), in '{names[2]}', got "
+            f"{shape_text(priors)}",
+            ("bottom", 2),
+        )
+    count = math.prod(priors) // 8
+    sets = "" if shared else f" and {classes} classes"
+    expected = (
+        (count * 4 * (1 if shared else classes), f"4 for each of {count} priors{sets}"),
+        (count * classes, f"one for each of {count} priors and {classes} classes"),
+    )
+    for place, (values, why) in enumerate(expected):
+        shape = shapes[place]
+        if len(shape) < 2 or math.prod(shape[1:]) != values:
+            raise LayerError(
+                f"expected {values} values per image in '{names[place]}', {why}, got "
+                f"{shape_text(shape)}",
+                ("bottom", place),
+            )
+    if loc[0] != conf[0]:
+        raise LayerError(
+            f"expected as many images in '{names[1]}' as in '{names[0]}', {loc[0]}, got {conf[0]}",
+            ("bottom", 1),
+        )
+    return loc[0], count
+
+
+def check_classes(count: int, field: str) -> int:
+    """The number of classes; LayerError where it is missing."""
+    if count < 1:
+        raise LayerError(
+            "num_classes is missing: expected a count of 1 or more",
+            (field,),
+            "the background is a class too",
+        )
+    return count
+
+
+@register("DetectionOutput")
+class DetectionOutput(Layer):
+    """The boxes that offsets mean at each prior, thinned out class by class.
+
+    Of each class but the background, those that score above confidence_threshold are gone
+    through by falling score, at most top_k; a box stays when it overlaps none that stayed by
+    more than nms_threshold. Of what stays of all classes, the keep_top_k best of each image are
+    given. There is no gradient. The work is done on the host, wherever the net runs.
+
+    Bottom:
+        0: loc, N x (P 4), or N x (P C 4) where share_location is false: offsets at each prior.
+        1: conf, N x (P C): the scores of each prior.
+        2: priors, 1 x 2 x (P 4), as PriorBox makes them.
+        3 (optional): images, not looked at.
+    Top:
+        rows: 1 x 1 x K x 7, of image, label, score, xmin, ymin, xmax, ymax; by image, label and
+        falling score. K is what is found, another number in each pass. Where nothing is found
+        in any image, a row for each: its number, then -1.
+    Params:
+        none.
+    Spec:
+        detection_output_param: num_classes (C, required), share_location (true),
+        background_label_id (0; -1: none), code_type (CORNER), variance_encoded_in_target (false:
+        offsets are multiplied by the priors' variances), confidence_threshold (none),
+        nms_param: nms_threshold (0.3), top_k (all), eta (1); keep_top_k (-1: all).
+    Raises:
+        LayerError: without num_classes, for a negative nms_threshold, an eta that is not in 0 to
+        1, visualize, save_output_param with all that Caffe needs to write files, bottoms that do
+        not fit, or a loss_weight.
+    Differs:
+        BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. Of equal
+        scores the first prior and class come first. It writes no files and shows no pictures.
+    """
+
+    bottoms = (3, 4)
+    no_gradient = frozenset({0, 1, 2, 3})
+    backward_reads = frozenset()
+    dynamic = True
+
+    def setup(self) -> None:
+        param = self.spec.detection_output_param
+        if any(self.spec.loss_weight):
+            raise LayerError(
+                "boxes have no gradient and cannot be part of the objective", ("loss_weight",)
+            )
+        self.classes = check_classes(param.num_classes, _PARAM)
+        self.shared = param.share_location
+        self.labels = [c for c in range(self.classes) if c != param.background_label_id]
+        self.code = PriorBoxParameter.CodeType.Name(param.code_type)
+        self.keep = param.keep_top_k
+        self.least = _LOWEST
+        if param.HasField("confidence_threshold"):
+            self.least = param.confidence_threshold
+        nms = param.nms_param
+        self.top_k = nms.top_k if nms.HasField("top_k") else -1
+        if not nms.nms_threshold >= 0:
+            raise LayerError(
+                f"expected nms_threshold of 0 or more, got {nms.nms_threshold:g}",
+                (_PARAM, "nms_param", "nms_threshold"),
+            )
+        if not 0 < nms.eta <= 1:
+            raise LayerError(
+                f"expected eta above 0 and up to 1, got {nms.eta:g}", (_PARAM, "nms_param", "eta")
+            )
+        self._refuse_files()
+
+    def _refuse_files(self) -> None:
+        """Raise LayerError where Caffe would show or write what was found."""
+        param = self.spec.detection_output_param
+        save = param.save_output_param
+        if param.visualize:
+            raise LayerError(
+                "visualize is not supported", (_PARAM, "visualize"), "remove it, or set it to false"
+            )
+        if save.output_directory and save.label_map_file and save.name_size_file:
+            raise LayerError(
+                "save_output_param is not supported: no files are written",
+                (_PARAM, "save_output_param"),
+                "remove it; the top has the boxes, in fractions of the image",
+            )
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        images, _ = check_predictions(self, shapes, self.classes, self.shared)
+        return [(1, 1, images, _COLUMNS)]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._images, self._priors = check_predictions(self, shapes, self.classes, self.shared)
+
+    def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
+        """Find the boxes, which ``forward`` then writes."""
+        loc, conf, priors = (self.device.get(bottom) for bottom in bottoms[:3])
+        boxes, variances = priors.reshape(2, -1, 4)
+        if self.spec.detection_output_param.variance_encoded_in_target:
+            variances = np.ones_like(variances)
+        offsets = loc.reshape(self._images, self._priors, -1, 4).swapaxes(1, 2)
+        scores = conf.reshape(self._images, self._priors, self.classes)
+        # A net that went astray may say anything, and a warning for each box helps no one.
+        with np.errstate(all="ignore"):
+            decoded = decode(boxes, variances, offsets, self.code)
+            found = [self._find(i, decoded[i], scores[i]) for i in range(self._images)]
+        self._rows = np.concatenate(found)
+        if not len(self._rows):
+            self._rows = np.full((self._images, _COLUMNS), -1, loc.dtype)
+            self._rows[:, 0] = np.arange(self._images)
+        return [(1, 1, len(self._rows), _COLUMNS)]
+
+    def _find(self, image: int, boxes: Array, scores: Array) -> Array:
+        """The rows of one image; ``boxes`` (1 or C, P, 4), ``scores`` (P, C)."""
+        nms, keep = self.spec.detection_output_param.nms_param, self.keep
+        found = [np.empty((0, _COLUMNS), scores.dtype)]
+        for label in self.labels:
+            column = scores[:, label]
+            places = np.flatnonzero(column > self.least)
+            candidates = boxes[0 if self.shared else label][places]
+            stay = suppress(
+                candidates, column[places], nms.nms_threshold, eta=nms.eta, top_k=self.top_k
+            )
+            rows = np.empty((len(stay), _COLUMNS), scores.dtype)
+            rows[:, 0], rows[:, 1] = image, label
+            rows[:, 2], rows[:, 3:] = column[places[stay]], candidates[stay]
+            found.append(rows)
+        every = np.concatenate(found)
+        if -1 < keep < len(every):
+            every = every[np.sort(np.argsort(-every[:, 2], kind="stable")[:keep])]
+        return every
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        self.device.put(self._rows, tops[0])

@@ -1,0 +1,182 @@
+"""The boxes that a detector starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.errors import LayerError
+from protonet.layers.base import Layer, shape_text
+from protonet.layers.registry import register
+
+_PARAM = "prior_box_param"
+_SAME = 1e-6
+"""Aspect ratios that differ by less are one."""
+
+
+@register("PriorBox")
+class PriorBox(Layer):
+    """Boxes of several sizes and shapes around the centre of each cell of a feature map.
+
+    The centre of cell (i, j) is ((j + offset) step_w, (i + offset) step_h). Around it there are,
+    for each min_size s: a square of s; with max_size t a square of sqrt(s t), which is r; and for
+    each aspect ratio a but 1 a box of r sqrt(a) by r / sqrt(a), where r is s without max_size.
+    The first channel has (xmin, ymin, xmax, ymax) of each box in fractions of the image, cells
+    by row; the second has its variances. There is no gradient.
+
+    Bottom:
+        0: features, N x C x H x W, of which only H and W count.
+        1: image, N x C x h x w, of which only h and w count; optional where the spec has them.
+    Top:
+        boxes: 1 x 2 x (H W B 4), with B boxes around each centre.
+    Params:
+        none.
+    Spec:
+        prior_box_param: min_size (required, one or more), max_size (none, or one for each
+        min_size), aspect_ratio (none; 1 is always there), flip (true: 1 / a beside each a), clip
+        (false: to the image), variance (0.1; one or four), img_size or img_h and img_w (those of
+        image), step or step_h and step_w (the image's extent over the feature map's), offset
+        (0.5).
+    Raises:
+        LayerError: without min_size, for sizes, ratios, variances or steps that are not above 0,
+        another number of them than above, a max_size that is not above its min_size, one of a
+        pair without the other, both forms of a setting, bottoms without 4 axes, no image, or a
+        loss_weight.
+    Differs:
+        BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. As there,
+        fractions of min_size and max_size are cut off, and the second bottom may be left out.
+        Sizes below 1 are refused, and so are aspect ratios of 0 or less.
+    """
+
+    bottoms = (1, 2)
+    no_gradient = frozenset({0, 1})
+    backward_reads = frozenset()
+
+    def setup(self) -> None:
+        param = self.spec.prior_box_param
+        if any(self.spec.loss_weight):
+            raise LayerError(
+                "boxes have no gradient and cannot be part of the objective", ("loss_weight",)
+            )
+        self._read_sizes()
+        self.ratios = self._distinct_ratios()
+        self.variances = tuple(param.variance) or (0.1,)
+        if len(self.variances) not in (1, 4):
+            raise LayerError(
+                f"expected one variance or four, got {len(self.variances)}", (_PARAM, "variance")
+            )
+        self._check_positive("variance", self.variances)
+        self.image = self._pair("img", "img_size")
+        self.step = self._pair("step", "step")
+        if self.image is None and len(self.spec.bottom) < 2:
+            raise LayerError(
+                "expected the image as second bottom, or img_size, got neither",
+                (_PARAM,),
+            )
+
+    def _read_sizes(self) -> None:
+        param = self.spec.prior_box_param
+        if not param.min_size:
+            raise LayerError(f"{_PARAM} needs a min_size", (_PARAM,), "such as min_size: 30")
+        if param.max_size and len(param.max_size) != len(param.min_size):
+            raise LayerError(
+                f"expected one max_size for each of the {len(param.min_size)} min_size, got "
+                f"{len(param.max_size)}",
+                (_PARAM, "max_size"),
+            )
+        for place, size in enumerate(param.min_size):
+            if not size >= 1:
+                raise LayerError(
+                    f"expected a min_size of 1 or more, in pixels of the image, got {size:g}",
+                    (_PARAM, "min_size", place),
+                )
+        for place, (low, high) in enumerate(zip(param.min_size, param.max_size, strict=False)):
+            if not high > low:
+                raise LayerError(
+                    f"expected a max_size above its min_size, {low:g}, got {high:g}",
+                    (_PARAM, "max_size", place),
+                )
+        self.min_sizes = [int(size) for size in param.min_size]
+        self.max_sizes = [int(size) for size in param.max_size]
+
+    def _distinct_ratios(self) -> list[float]:
+        """The aspect ratios beside 1, each once."""
+        param = self.spec.prior_box_param
+        self._check_positive("aspect_ratio", param.aspect_ratio)
+        ratios = [1.0]
+        for ratio in param.aspect_ratio:
+            if all(abs(ratio - other) >= _SAME for other in ratios):
+                ratios += [ratio, 1 / ratio] if param.flip else [ratio]
+        return ratios[1:]
+
+    def _pair(self, name: str, single: str) -> tuple[float, float] | None:
+        """A setting for height and width, in whichever form it is given."""
+        param = self.spec.prior_box_param
+        parts = [f"{name}_{part}" for part in "hw" if param.HasField(f"{name}_{part}")]
+        if parts and param.HasField(single):
+            raise LayerError(
+                f"{single} and {parts[0]} are both given; give one of the two forms",
+                (_PARAM, parts[0]),
+            )
+        if len(parts) == 1:
+            missing = f"{name}_w" if parts[0].endswith("h") else f"{name}_h"
+            raise LayerError(f"{parts[0]} needs {missing} beside it", (_PARAM, parts[0]))
+        for field in parts or [single]:
+            if param.HasField(field):
+                self._check_positive(field, [getattr(param, field)])
+        if parts:
+            return getattr(param, parts[0]), getattr(param, parts[1])
+        if not param.HasField(single):
+            return None
+        return getattr(param, single), getattr(param, single)
+
+    def _check_positive(self, field: str, values: Sequence[float]) -> None:
+        for value in values:
+            if not value > 0:
+                raise LayerError(f"expected {field} above 0, got {value:g}", (_PARAM, field))
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        for place, shape in enumerate(shapes):
+            if len(shape) != 4:
+                raise LayerError(
+                    f"expected 4 axes, N x C x H x W, got '{self.spec.bottom[place]}' "
+                    f"{shape_text(shape)}",
+                    ("bottom", place),
+                )
+        boxes = len(self.min_sizes) * (1 + len(self.ratios)) + len(self.max_sizes)
+        return [(1, 2, shapes[0][2] * shapes[0][3] * boxes * 4)]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        height, width = shapes[0][2:]
+        image = self.image or shapes[1][2:]
+        step = self.step or (image[0] / height, image[1] / width)
+        offset = self.spec.prior_box_param.offset
+        centres = np.empty((height, width, 1, 2))
+        centres[..., 0] = ((np.arange(width) + offset) * step[1])[:, None]
+        centres[..., 1] = ((np.arange(height) + offset) * step[0])[:, None, None]
+        half = np.array(self._extents()) / 2
+        boxes = np.concatenate([centres - half, centres + half], axis=-1)
+        boxes /= np.tile((image[1], image[0]), 2)
+        if self.spec.prior_box_param.clip:
+            np.clip(boxes, 0, 1, out=boxes)
+        both = np.empty((2, *boxes.shape))
+        both[0], both[1] = boxes, self.variances
+        self._boxes = self.scratch((1, 2, boxes.size))
+        self.device.put(both, self._boxes)
+
+    def _extents(self) -> list[tuple[float, float]]:
+        """The width and height of each box around a centre."""
+        found: list[tuple[float, float]] = []
+        for place, size in enumerate(self.min_sizes):
+            side = float(size)
+            found.append((side, side))
+            if self.max_sizes:
+                side = (size * self.max_sizes[place]) ** 0.5
+                found.append((side, side))
+            found += [(side * ratio**0.5, side / ratio**0.5) for ratio in self.ratios]
+        return found
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        self.xp.copyto(tops[0], self._boxes)

@@ -1,0 +1,274 @@
+"""Layers that make planes larger, or resize them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.errors import LayerError
+from protonet.kernels.rows import take_rows
+from protonet.layers.base import Layer, shape_text
+from protonet.layers.registry import register
+
+
+@register("Upsample")
+class Upsample(Layer):
+    """With a mask, unpooling: y is 0 but for y[mask[i]] = x[i] in each plane; dx[i] = dy[mask[i]].
+    Without one, each value is repeated: y[i, j] = x[i / scale_h, j / scale_w], rounded down;
+    dx = the sum of dy over the repeats.
+
+    Bottom:
+        0: x, N x C x H x W.
+        1 (optional): mask, the shape of x: places in a plane of y, counted from 0, as the second
+        top of a MAX Pooling gives them. Gets no gradient.
+    Top:
+        y: N x C x upsample_h x upsample_w; else N x C x (H scale_h) x (W scale_w), less 1 where
+        pad_out_h or pad_out_w is true.
+    Params:
+        none.
+    Spec:
+        upsample_param: upsample_h and upsample_w, or scale (2), or scale_h and scale_w;
+        pad_out_h, pad_out_w (false). Without a mask, a scale only.
+    Raises:
+        LayerError: for one of a pair without the other, scale beside scale_h, a size of 0,
+        pad_out with another scale than 2, sizes without a mask, bottoms that do not fit, and,
+        while running on the CPU, a place that is not in the plane.
+    Differs:
+        BVLC Caffe has no such layer. With a mask it is SegNet's, without one that of forks for
+        YOLO. A scale of 1 is accepted. A place that is named twice holds the value that comes
+        last (on a GPU, any of them), and each of them gets the gradient, as in SegNet.
+    """
+
+    bottoms = (1, 2)
+    no_gradient = frozenset({1})
+    backward_reads = frozenset()
+
+    def setup(self) -> None:
+        param, path = self.spec.upsample_param, "upsample_param"
+        for name in ("upsample", "scale"):
+            given = [part for part in "hw" if param.HasField(f"{name}_{part}")]
+            if len(given) == 1:
+                missing = "w" if given[0] == "h" else "h"
+                raise LayerError(
+                    f"{name}_{given[0]} needs {name}_{missing} beside it",
+                    (path, f"{name}_{given[0]}"),
+                )
+        if param.HasField("scale") and param.HasField("scale_h"):
+            raise LayerError("expected scale, or scale_h and scale_w, got both", (path, "scale"))
+        self.size = (param.upsample_h, param.upsample_w) if param.HasField("upsample_h") else None
+        self.scale = (param.scale, param.scale)
+        if param.HasField("scale_h"):
+            self.scale = (param.scale_h, param.scale_w)
+        self.pad_out = (int(param.pad_out_h), int(param.pad_out_w))
+        for name, values in (("upsample", self.size), ("scale", self.scale)):
+            if values is not None and not all(values):
+                one = name == "scale" and param.HasField("scale")
+                field = name if one else f"{name}_{'hw'[values.index(0)]}"
+                raise LayerError(f"expected {field} of 1 or more, got 0", (path, field))
+        self._check_pads()
+
+    def _check_pads(self) -> None:
+        """Raise LayerError for settings that the form at hand cannot have."""
+        path = "upsample_param"
+        if len(self.spec.bottom) == 1 and (self.size or any(self.pad_out)):
+            name = "upsample_h" if self.size else f"pad_out_{'hw'[self.pad_out.index(1)]}"
+            raise LayerError(
+                f"{name} needs a second bottom, the mask; without one there is only the scale",
+                (path, name),
+            )
+        for part, pad, scale in zip("hw", self.pad_out, self.scale, strict=True):
+            if self.size is None and pad and scale != 2:
+                raise LayerError(
+                    f"pad_out_{part} needs a scale of 2, got {scale}",
+                    (path, f"pad_out_{part}"),
+                    "give the size by upsample_h and upsample_w",
+                )
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        shape = shapes[0]
+        _check_planes(self, shape)
+        if len(shapes) == 2 and shapes[1] != shape:
+            names = self.spec.bottom
+            raise LayerError(
+                f"expected a mask of the shape of '{names[0]}', {shape_text(shape)}, got "
+                f"'{names[1]}' {shape_text(shapes[1])}",
+                ("bottom", 1),
+            )
+        size = self.size or tuple(
+            extent * scale - pad
+            for extent, scale, pad in zip(shape[2:], self.scale, self.pad_out, strict=True)
+        )
+        return [(*shape[:2], *size)]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        (items, channels, height, width), (y_shape,) = shapes[0], self.infer(shapes)
+        self._plane = math.prod(y_shape[2:])
+        self._planes = (items * channels, height * width)
+        self._repeated = (items * channels, height, self.scale[0], width, self.scale[1])
+        if len(shapes) == 2:
+            self._indices = self.scratch(self._planes, np.int64)
+            self._starts = self.scratch((items * channels, 1), np.int64)
+            self.device.put(np.arange(items * channels) * self._plane, self._starts)
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        xp, x, y = self.xp, bottoms[0], tops[0]
+        if len(bottoms) == 1:
+            once = x.reshape(*self._repeated[:2], 1, self._repeated[3], 1)
+            xp.copyto(y.reshape(self._repeated), once)
+            return
+        mask, indices = bottoms[1], self._indices
+        if self.device.is_cpu:
+            low, high = mask.min(), mask.max()
+            if not (low > -1 and high < self._plane):
+                raise LayerError(
+                    f'layer "{self.name}" ({self.type}): place '
+                    f"{low if not low > -1 else high:g} in '{self.spec.bottom[1]}' is none of 0 "
+                    f"to {self._plane - 1}, those of a plane of {shape_text(y.shape[2:])}",
+                    ("bottom", 1),
+                    "the top must be as large as what was pooled: see upsample_h and upsample_w",
+                )
+        xp.copyto(indices, mask.reshape(self._planes), casting="unsafe")
+        xp.add(indices, self._starts, out=indices)
+        y.fill(0)
+        y.reshape(-1)[indices.reshape(-1)] = x.reshape(-1)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        dx = dbottoms[0]
+        if dx is None:
+            return
+        if len(dbottoms) == 1:
+            dy = dtops[0].reshape(self._repeated)
+            dy.sum(axis=(2, 4), out=dx.reshape(self._repeated[0], *self._repeated[1:4:2]))
+        else:
+            take_rows(self.xp, dtops[0].reshape(-1), self._indices.reshape(-1), dx.reshape(-1))
+
+
+@register("Interp")
+class Interp(Layer):
+    """Bilinear resizing with the corners of x and y on each other: y = R x C^T in each plane.
+
+    Row i of R mixes rows floor(p) and floor(p) + 1 of x, p = i (H - 1) / (out - 1), by the
+    fraction of p (p = 0 where out is 1); C does the same for columns. Gradient: dx = R^T dy C.
+
+    Bottom:
+        x: N x C x H x W.
+    Top:
+        y: N x C x out x out. After cropping, an extent i becomes, by what is given:
+        shrink_factor: floor((i - 1) / shrink_factor) + 1; zoom_factor: i + (i - 1)
+        (zoom_factor - 1); height and width; both factors: shrunk, then zoomed.
+    Params:
+        none.
+    Spec:
+        interp_param: height and width, zoom_factor, shrink_factor; pad_beg, pad_end (0; a
+        negative number crops x on all sides).
+    Raises:
+        LayerError: without a size, for height without width, a size or factor below 1, a pad
+        above 0, or when x has not 4 axes or is cropped away.
+    Differs:
+        BVLC Caffe has no such layer; this is the one of DeepLab and PSPNet. A value that is not
+        finite spreads over its row and column.
+    """
+
+    backward_reads = frozenset()
+
+    def setup(self) -> None:
+        param, path = self.spec.interp_param, "interp_param"
+        for name in ("pad_beg", "pad_end"):
+            if getattr(param, name) > 0:
+                raise LayerError(
+                    f"expected a {name} of 0 or less, which crops, got {getattr(param, name)}",
+                    (path, name),
+                )
+        factors = [name for name in ("shrink_factor", "zoom_factor") if param.HasField(name)]
+        sizes = [name for name in ("height", "width") if param.HasField(name)]
+        if not factors and len(sizes) < 2:
+            raise LayerError(
+                "expected height and width, zoom_factor or shrink_factor, got "
+                + (f"{sizes[0]} alone" if sizes else "none of them"),
+                (path, *sizes),
+            )
+        # A single factor wins over height and width, as in the forks; both factors do not.
+        self.factors = factors if len(sizes) < 2 or len(factors) == 1 else []
+        for name in self.factors or sizes:
+            if getattr(param, name) < 1:
+                raise LayerError(
+                    f"expected {name} of 1 or more, got {getattr(param, name)}", (path, name)
+                )
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        shape, param = shapes[0], self.spec.interp_param
+        _check_planes(self, shape)
+        crop = param.pad_beg + param.pad_end
+        extents = [extent + crop for extent in shape[2:]]
+        if min(extents) < 1:
+            raise LayerError(
+                f"cropping by {-crop} leaves nothing of a plane of {shape_text(shape[2:])}",
+                ("bottom", 0),
+            )
+        if not self.factors:
+            return [(*shape[:2], param.height, param.width)]
+        if "shrink_factor" in self.factors:
+            extents = [(extent - 1) // param.shrink_factor + 1 for extent in extents]
+        if "zoom_factor" in self.factors:
+            extents = [extent + (extent - 1) * (param.zoom_factor - 1) for extent in extents]
+        return [(*shape[:2], *extents)]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        (y_shape,) = self.infer(shapes)
+        planes = math.prod(y_shape[:2])
+        self._x_shape, self._y_shape = (planes, *shapes[0][2:]), (planes, *y_shape[2:])
+        self._wide = self.scratch((planes, shapes[0][2], y_shape[3]))
+        self._mix = []
+        for extent, out in zip(shapes[0][2:], y_shape[2:], strict=True):
+            mix = self.scratch((out, extent))
+            self.device.put(self._mixture(extent, out), mix)
+            self._mix.append(mix)
+
+    def _mixture(self, extent: int, out: int) -> np.ndarray:
+        """The matrix that resizes one axis: out x extent."""
+        first, param = -self.spec.interp_param.pad_beg, self.spec.interp_param
+        last = extent - 1 + param.pad_end
+        # In whole numbers, so that places that fall on a value take it as it is.
+        steps, rest = np.divmod(np.arange(out) * (last - first), max(out - 1, 1))
+        low, share = first + steps, rest / max(out - 1, 1)
+        matrix = np.zeros((out, extent))
+        places = np.arange(out)
+        matrix[places, low] = 1 - share
+        matrix[places, np.minimum(low + 1, last)] += share
+        return matrix
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        xp, wide, (rows, columns) = self.xp, self._wide, self._mix
+        x, y = bottoms[0].reshape(self._x_shape), tops[0].reshape(self._y_shape)
+        xp.matmul(x, columns.T, out=wide)
+        xp.matmul(rows, wide, out=y)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        xp, wide, (rows, columns) = self.xp, self._wide, self._mix
+        if dbottoms[0] is not None:
+            dx, dy = dbottoms[0].reshape(self._x_shape), dtops[0].reshape(self._y_shape)
+            xp.matmul(rows.T, dy, out=wide)
+            xp.matmul(wide, columns, out=dx)
+
+
+def _check_planes(layer: Layer, shape: Shape) -> None:
+    if len(shape) != 4:
+        raise LayerError(
+            f"expected 4 axes, N x C x H x W, got '{layer.spec.bottom[0]}' {shape_text(shape)}",
+            ("bottom", 0),
+        )
