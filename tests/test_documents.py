@@ -120,7 +120,7 @@ def test_the_example_for_caffe_trains(seed_example: tuple[Path, list[str]], tmp_
 
 
 def test_the_readme_lists_the_layers_that_there_are() -> None:
-    (row,) = re.findall(r"\| Layers \| (.*?); all fillers", README)
+    (row,) = re.findall(r"\| Layers \| .*? of its forks: (.*?); all fillers", README)
     assert [name.split(" ")[0] for name in row.split(", ")] == layer_types()
 
 

@@ -64,7 +64,7 @@ class Case:
         return self.text.split('"')[1]
 
     def bottoms(self) -> list[np.ndarray]:
-        """Values, with labels in bottom ``label`` where there are classes; or what ``make`` makes."""
+        """Values, with labels in bottom ``label`` where there are classes; or those of ``make``."""
         if self.make is not None:
             return self.make()
         generator = np.random.default_rng(7)
