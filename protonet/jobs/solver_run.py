@@ -67,14 +67,14 @@ def _settled_solver(files: SolverFiles, path: Path) -> SolverParameter:
     solver.CopyFrom(files.solver)
     for name in _NETS:
         solver.ClearField(name)
-    solver.snapshot_prefix = str(_prefix(files.solver, path).resolve())
+    solver.snapshot_prefix = str(snapshot_prefix(files.solver, path).resolve())
     around = Surroundings(files.folder)
     listed = [name.strip() for names in solver.weights for name in names.split(",")]
     solver.weights[:] = [str(around.find(name).resolve()) for name in listed]
     return solver
 
 
-def _prefix(solver: SolverParameter, path: Path) -> Path:
+def snapshot_prefix(solver: SolverParameter, path: Path) -> Path:
     """Where Caffe puts the snapshots: by the solver's name where the prefix is only a folder."""
     if not solver.snapshot_prefix:
         return path.with_suffix("")

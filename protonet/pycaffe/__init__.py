@@ -16,18 +16,34 @@ from protonet.pycaffe.mode import (
 )
 from protonet.pycaffe.net import Net
 from protonet.pycaffe.net_spec import NetSpec, layers, params, to_proto
+from protonet.pycaffe.solver import (
+    AdaDeltaSolver,
+    AdaGradSolver,
+    AdamSolver,
+    NesterovSolver,
+    RMSPropSolver,
+    SGDSolver,
+    get_solver,
+)
 
 __all__ = [
     "TEST",
     "TRAIN",
+    "AdaDeltaSolver",
+    "AdaGradSolver",
+    "AdamSolver",
     "Blob",
     "Classifier",
     "Detector",
     "Layer",
+    "NesterovSolver",
     "Net",
     "NetSpec",
+    "RMSPropSolver",
+    "SGDSolver",
     "coord_map",
     "draw",
+    "get_solver",
     "init_log",
     "io",
     "layer_type_list",

@@ -69,8 +69,14 @@ class Net:
         if weights is not None:
             self.copy_from(weights)
 
+    @classmethod
+    def of(cls, net: graph.Net) -> Net:
+        """Show a net that is there already."""
+        made = cls.__new__(cls)
+        made._adopt(net)
+        return made
+
     def _adopt(self, net: graph.Net) -> None:
-        """Show this net."""
         self._net = net
         steps = net.plan.steps
         self.inputs = [value.name for value in net.plan.inputs]
@@ -286,8 +292,7 @@ class Net:
         blob.data[...] = values.reshape(blob.shape)
 
     def _run_forward(self, first: int, last: int) -> None:
-        self.reshape()
-        self._flush()
+        self.settle()
         net, steps = self._net, len(self.layers)
         if (first, last) == (0, steps - 1) and not self._hooks:
             net.forward()
@@ -314,6 +319,11 @@ class Net:
         for hook in self._hooks.get(moment, ()):
             hook(index)
             self._flush()
+
+    def settle(self) -> None:
+        """Do what a pass does first: fulfil wishes for shapes, take back copies."""
+        self.reshape()
+        self._flush()
 
     def _flush(self) -> None:
         """Take back what was written to copies: nothing to do on the CPU."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,8 @@ class Trainer:
         self.per_epoch = per_epoch
         self.schedule = make_schedule(solver)
         self.rule = make_rule(solver, net.store, net.device)
+        self.callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
+        """Called before the passes of each iteration, and before its update."""
         self.iteration = 0
         self.smoothed = SmoothedLoss(max(1, solver.average_loss))
         self._stopping = False
@@ -139,6 +141,8 @@ class Trainer:
             tick = clock - self._ticked > _TICK_SECONDS
             read = every_loss or display or tick
             loss = 0.0
+            for on_start, _ in self.callbacks:
+                on_start()
             for _ in range(solver.iter_size):
                 forward()
                 backward()
@@ -152,6 +156,8 @@ class Trainer:
             elif tick:
                 self._ticked = clock
                 self._emit(Ticked(now, self.smoothed.value))
+            for _, on_gradients_ready in self.callbacks:
+                on_gradients_ready()
             if debug:
                 self._emit(Inspected(now, tuple(describe_passes(net))))
                 before = [param.data.copy() for param in net.store.params]

@@ -1,0 +1,179 @@
+"""Caffe's solvers as Python objects: nets in hand, step by step."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from protonet.formats.caffemodel import read_weights
+from protonet.graph import net as graph
+from protonet.graph.plan import Plan, plan_net
+from protonet.jobs.solver_files import SolverFiles
+from protonet.jobs.solver_run import snapshot_prefix
+from protonet.layers.base import Surroundings
+from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
+from protonet.proto.text import Source, read_solver
+from protonet.pycaffe import mode
+from protonet.pycaffe.net import Net
+from protonet.train.listeners import CaffeLog
+from protonet.train.snapshot import Snapshots
+from protonet.train.trainer import Trainer
+
+
+class Solver:
+    """A solver of the type that its file names, with its nets.
+
+    ``net`` is the train net, ``test_nets`` use its parameters. What Caffe would log goes to
+    standard error. Files are looked up from the working directory, else beside the solver's.
+
+    Raises:
+        NetworkError: with every mistake of the solver's text or of a net's.
+        UsageError, FormatError: for files that cannot be read.
+    """
+
+    type = ""
+
+    def __init__(self, solver_file: str | PathLike[str]) -> None:
+        path = Path(fspath(solver_file))
+        files = SolverFiles.read(path)
+        self.param = SolverParameter()
+        self.param.CopyFrom(files.solver)
+        if self.type:
+            self.param.type = self.type
+        seed = mode.seed() if self.param.random_seed < 0 else self.param.random_seed
+        around = Surroundings(files.folder, seed)
+        device = mode.device()
+
+        def planned(definition: Any, phase: int, state: Any) -> Plan:
+            return plan_net(definition, phase=phase, around=around, **state)
+
+        train = graph.Net(planned(files.train, TRAIN, files.train_state), device, seed=seed)
+        tests = [
+            graph.Net(planned(net, TEST, state), device, seed=seed, params_of=train)
+            for net, state in files.tests
+        ]
+        for name in (part for listed in self.param.weights for part in listed.split(",")):
+            train.load(read_weights(around.find(name.strip())), name)
+        hdf5 = self.param.snapshot_format == SolverParameter.HDF5
+        self._trainer = Trainer(
+            self.param,
+            train,
+            list(zip(tests, self.param.test_iter, strict=True)),
+            Snapshots(snapshot_prefix(self.param, path), hdf5),
+            [CaffeLog(sys.stderr)],
+        )
+        self.net = Net.of(train)
+        self.test_nets = [Net.of(net) for net in tests]
+
+    @property
+    def iter(self) -> int:
+        """Iterations done."""
+        return self._trainer.iteration
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next iteration."""
+        return self._trainer.schedule.rate(self.iter)
+
+    def step(self, n: int) -> None:
+        """Run ``n`` iterations, with the tests, lines and snapshots that are due in them.
+
+        Raises:
+            TrainingError: when the loss is no longer a finite number.
+        """
+        for net in (self.net, *self.test_nets):
+            net.settle()
+        self._trainer.advance(int(n))
+
+    def solve(self, resume_file: str | PathLike[str] | None = None) -> None:
+        """Train to ``max_iter``, from a .solverstate where one is given.
+
+        Raises:
+            TrainingError: when the loss is no longer a finite number.
+            FormatError: when the state is damaged or of another net.
+        """
+        if resume_file is not None:
+            self.restore(resume_file)
+        for net in (self.net, *self.test_nets):
+            net.settle()
+        self._trainer.run()
+
+    def restore(self, state_file: str | PathLike[str]) -> None:
+        """Go on from a .solverstate.
+
+        Raises:
+            FormatError: when it is damaged or of another net.
+        """
+        self._trainer.restore(Path(fspath(state_file)))
+
+    def snapshot(self) -> None:
+        """Write weights and state of this iteration where ``snapshot_prefix`` says."""
+        self._trainer.snapshot()
+
+    def apply_update(self) -> None:
+        """Move the parameters by their present gradients; the iteration is not counted."""
+        self.net.settle()
+        self._trainer.rule.step(self.lr, self.iter)
+
+    def share_weights(self, net: Net) -> None:
+        """Let another net use the parameters of the train net."""
+        net.share_with(self.net)
+
+    def add_callback(
+        self, on_start: Callable[[], Any], on_gradients_ready: Callable[[], Any]
+    ) -> None:
+        """Call one function before the passes of each iteration, another before its update."""
+        self._trainer.callbacks.append((on_start, on_gradients_ready))
+
+
+class SGDSolver(Solver):
+    """Stochastic gradient descent with momentum, whatever type the file names."""
+
+    type = "SGD"
+
+
+class NesterovSolver(Solver):
+    """Nesterov's accelerated gradient."""
+
+    type = "Nesterov"
+
+
+class AdaGradSolver(Solver):
+    """AdaGrad."""
+
+    type = "AdaGrad"
+
+
+class RMSPropSolver(Solver):
+    """RMSProp."""
+
+    type = "RMSProp"
+
+
+class AdaDeltaSolver(Solver):
+    """AdaDelta."""
+
+    type = "AdaDelta"
+
+
+class AdamSolver(Solver):
+    """Adam."""
+
+    type = "Adam"
+
+
+_SOLVERS = {cls.type: cls for cls in Solver.__subclasses__()}
+
+
+def get_solver(solver_file: str | PathLike[str]) -> Solver:
+    """A solver of the class that the file's ``type`` asks for.
+
+    Raises:
+        UsageError: when the file cannot be read.
+        NetworkError: for mistakes in it.
+    """
+    kind = read_solver(Source.read(fspath(solver_file))).type
+    return _SOLVERS.get(kind, Solver)(solver_file)
