@@ -34,12 +34,16 @@ CLASSIFIERS = {
     "cifar10": (3, 32, 32),
     "squeezenet": (3, 227, 227),
 }
-IMAGENET: dict[str, tuple[int, ...]] = {}
+IMAGENET = {
+    "alexnet": (1, 3, 227, 227),
+}
+"""The data that fits into the time and memory of a test; BatchNorm needs two images."""
 OTHERS = ("gradients",)
 PARAMETERS = {
     "lenet": 431_080,
     "cifar10": 145_578,
     "squeezenet": 1_235_496,
+    "alexnet": 60_965_224,
 }
 """The published numbers of values to learn, with 10 classes or 1,000."""
 
