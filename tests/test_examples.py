@@ -36,6 +36,7 @@ CLASSIFIERS = {
 }
 IMAGENET = {
     "alexnet": (1, 3, 227, 227),
+    "vgg16": (1, 3, 224, 224),
 }
 """The data that fits into the time and memory of a test; BatchNorm needs two images."""
 OTHERS = ("gradients",)
@@ -44,6 +45,7 @@ PARAMETERS = {
     "cifar10": 145_578,
     "squeezenet": 1_235_496,
     "alexnet": 60_965_224,
+    "vgg16": 138_357_544,
 }
 """The published numbers of values to learn, with 10 classes or 1,000."""
 
