@@ -37,6 +37,7 @@ CLASSIFIERS = {
 IMAGENET = {
     "alexnet": (1, 3, 227, 227),
     "vgg16": (1, 3, 224, 224),
+    "googlenet": (1, 3, 224, 224),
 }
 """The data that fits into the time and memory of a test; BatchNorm needs two images."""
 OTHERS = ("gradients",)
@@ -46,6 +47,7 @@ PARAMETERS = {
     "squeezenet": 1_235_496,
     "alexnet": 60_965_224,
     "vgg16": 138_357_544,
+    "googlenet": 13_378_280,
 }
 """The published numbers of values to learn, with 10 classes or 1,000."""
 
@@ -173,6 +175,12 @@ def test_a_classifier_trains_and_answers(name: str, tmp_path: Path) -> None:
 def test_the_parameters_are_as_many_as_published(name: str) -> None:
     data = (1, *CLASSIFIERS[name]) if name in CLASSIFIERS else IMAGENET[name]
     assert learned_by(plan_of(name, "train", {"data": data, "label": data[:1]})) == PARAMETERS[name]
+
+
+def test_googlenet_has_its_auxiliary_classifiers_in_training_only() -> None:
+    for stage in ("val", "deploy"):
+        inputs = {"data": IMAGENET["googlenet"], "label": (1,)}
+        assert learned_by(plan_of("googlenet", stage, inputs)) == 6_998_552
 
 
 @pytest.mark.parametrize("name", sorted(IMAGENET))
