@@ -38,6 +38,7 @@ IMAGENET = {
     "alexnet": (1, 3, 227, 227),
     "vgg16": (1, 3, 224, 224),
     "googlenet": (1, 3, 224, 224),
+    "resnet50": (2, 3, 224, 224),
 }
 """The data that fits into the time and memory of a test; BatchNorm needs two images."""
 OTHERS = ("gradients",)
@@ -48,6 +49,7 @@ PARAMETERS = {
     "alexnet": 60_965_224,
     "vgg16": 138_357_544,
     "googlenet": 13_378_280,
+    "resnet50": 25_557_032,
 }
 """The published numbers of values to learn, with 10 classes or 1,000."""
 
