@@ -39,6 +39,7 @@ IMAGENET = {
     "vgg16": (1, 3, 224, 224),
     "googlenet": (1, 3, 224, 224),
     "resnet50": (2, 3, 224, 224),
+    "mobilenet": (2, 3, 224, 224),
 }
 """The data that fits into the time and memory of a test; BatchNorm needs two images."""
 OTHERS = ("gradients",)
@@ -50,6 +51,7 @@ PARAMETERS = {
     "vgg16": 138_357_544,
     "googlenet": 13_378_280,
     "resnet50": 25_557_032,
+    "mobilenet": 4_231_976,
 }
 """The published numbers of values to learn, with 10 classes or 1,000."""
 
