@@ -42,7 +42,7 @@ IMAGENET = {
     "mobilenet": (2, 3, 224, 224),
 }
 """The data that fits into the time and memory of a test; BatchNorm needs two images."""
-OTHERS = ("gradients",)
+OTHERS = ("gradients", "fcn")
 PARAMETERS = {
     "lenet": 431_080,
     "cifar10": 145_578,
@@ -212,3 +212,60 @@ def test_an_imagenet_network_learns_and_answers(name: str) -> None:
             assert outputs.keys() == {"softmax"}
             assert outputs["softmax"].shape == (*inputs["label"], 1000)
             assert outputs["softmax"].sum(axis=1) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [(96, 64), (75, 50)])
+def test_fcn_scores_every_pixel(size: tuple[int, int]) -> None:
+    inputs = {"data": (2, 3, *size), "label": (2, 1, *size)}
+    plan = plan_of("fcn", "train", inputs)
+    assert plan.last["pixels"].shape == (2, 21, *size)
+    assert net_that_has_learned(plan, 21).loss() == pytest.approx(math.log(21), abs=0.5)
+
+
+def test_fcn_interpolates_between_the_right_places() -> None:
+    """Scores that are their own place in the image still are after each step, but at the border."""
+    plan = plan_of("fcn", "deploy", {"data": (1, 3, 160, 128)})
+    Net(plan, Device("cpu"))
+    steps = {step.name: step for step in plan.steps}
+    for up, crop, coarse, fine in (
+        ("upscore_pool4", "crop_pool4", 32, 16),
+        ("upscore_pool3", "crop_pool3", 16, 8),
+        ("upscore_data", "pixels", 8, 1),
+    ):
+        x, y, z = (
+            np.zeros(value.shape, np.float32)
+            for value in (steps[up].bottoms[0], steps[up].tops[0], steps[crop].tops[0])
+        )
+        x[...] = (np.arange(x.shape[2])[:, None] + 0.5) * coarse
+        steps[up].layer.forward([x], [y])
+        steps[crop].layer.forward([y, z], [z])
+        places = np.broadcast_to((np.arange(z.shape[2])[:, None] + 0.5) * fine, z.shape)
+        inside = (..., *[slice(coarse // fine, -(coarse // fine))] * 2)
+        np.testing.assert_allclose(z[inside], places[inside], rtol=1e-5)
+
+
+def test_fcn_trains_on_maps_of_labels(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    images = [generator.integers(0, 256, (3, 48, 64), np.uint8) for _ in range(4)]
+    maps = [generator.integers(0, 21, (1, 48, 64), np.uint8) for _ in range(4)]
+    for each in maps:
+        each[:, :, 40:] = 255
+    data, labels = (
+        write_database(tmp_path / name, rows) for name, rows in (("data", images), ("maps", maps))
+    )
+    settings = RunSettings(
+        data,
+        labels=labels,
+        val_data=data,
+        val_labels=labels,
+        epochs=2.0,
+        batch_size=2,
+        lr=0.001,
+        out=tmp_path / "run",
+    )
+    outcome = start(read_net(Source.read(EXAMPLES / "fcn" / "net.prototxt")), settings)
+    assert [line["iteration"] for line in evaluations(outcome.run)] == [0, 2, 4]
+    (tmp_path / "x.png").write_bytes(encode_image(images[3]))
+    (answer,) = Predictor(outcome.run).predict([tmp_path / "x.png"])
+    assert answer.outputs["softmax"].shape == (21, 48, 64)
+    assert answer.outputs["softmax"].sum(axis=0) == pytest.approx(1, abs=1e-4)
