@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import runpy
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from protonet.graph.plan import Plan, plan_net
 from protonet.jobs.inference import Predictor
 from protonet.jobs.run import RunDirectory
 from protonet.jobs.settings import RunSettings
-from protonet.jobs.training import start
+from protonet.jobs.training import start, start_solver
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import NetDefinition, Source, read_net
 from protonet.train.listeners import read_metrics
@@ -42,7 +44,7 @@ IMAGENET = {
     "mobilenet": (2, 3, 224, 224),
 }
 """The data that fits into the time and memory of a test; BatchNorm needs two images."""
-OTHERS = ("gradients", "fcn")
+OTHERS = ("gradients", "fcn", "lstm")
 PARAMETERS = {
     "lenet": 431_080,
     "cifar10": 145_578,
@@ -144,7 +146,7 @@ def test_the_commands_of_a_readme_can_be_typed(name: str, tmp_path: Path) -> Non
     """They go wrong for the reason alone that there is no such database."""
     text = (EXAMPLES / name / "README.md").read_text()
     commands = re.findall(r"protonet (train net\.prototxt [^\n`]+)", text)
-    assert commands
+    assert commands or name == "lstm"
     for command in commands:
         command = command.replace("net.prototxt", str(EXAMPLES / name / "net.prototxt"))
         outcome = CliRunner().invoke(app, [*command.split(), "--out", str(tmp_path / "run")])
@@ -269,3 +271,27 @@ def test_fcn_trains_on_maps_of_labels(tmp_path: Path) -> None:
     (answer,) = Predictor(outcome.run).predict([tmp_path / "x.png"])
     assert answer.outputs["softmax"].shape == (21, 48, 64)
     assert answer.outputs["softmax"].sum(axis=0) == pytest.approx(1, abs=1e-4)
+
+
+def test_lstm_learns_a_text_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("h5py")
+    folder = tmp_path / "lstm"
+    shutil.copytree(EXAMPLES / "lstm", folder)
+    (tmp_path / "text").write_bytes(b"one two three four five six seven eight nine ten " * 400)
+    runpy.run_path(str(folder / "text_to_hdf5.py"))["main"](tmp_path / "text", folder)
+    solver = folder / "solver.prototxt"
+    solver.write_text(
+        solver.read_text()
+        .replace("max_iter: 2000", "max_iter: 100")
+        .replace("test_iter: 20", "test_iter: 2")
+        .replace("test_interval: 500", "test_interval: 100")
+    )
+    monkeypatch.chdir(folder)
+    outcome = start_solver(solver, out=tmp_path / "run")
+    first, last = (line["outputs"]["loss"] for line in evaluations(outcome.run))
+    assert first == pytest.approx(math.log(256), abs=0.01)
+    assert last < 3
+    write = runpy.run_path(str(folder / "write_text.py"))["continue_text"]
+    text = write(folder / "lstm_iter_100.caffemodel", b"one two ", 30)
+    assert len(text) == 30
+    assert sum(byte in b" efghinorstuvwx" for byte in text) > 20
