@@ -1,41 +1,164 @@
-"""The example networks: each goes the whole way on a few images."""
+"""The example networks: small ones go the whole way on a few images, large ones a pass each way."""
 
 from __future__ import annotations
 
+import math
 import re
-import subprocess
-import sys
+import runpy
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from protonet.blob import Param
+from protonet.cli.app import app
 from protonet.data.datum import encode_image, make_datum
 from protonet.data.writer import DatabaseWriter
-from protonet.formats.caffemodel import read_weights
+from protonet.device import Device
+from protonet.errors import DataError
+from protonet.graph.net import Net
+from protonet.graph.plan import Plan, plan_net
 from protonet.jobs.inference import Predictor
+from protonet.jobs.run import RunDirectory
 from protonet.jobs.settings import RunSettings
-from protonet.jobs.training import start
-from protonet.proto.text import Source, read_net
+from protonet.jobs.training import start, start_solver
+from protonet.proto.caffe_pb2 import TEST, TRAIN
+from protonet.proto.text import NetDefinition, Source, read_net
 from protonet.train.listeners import read_metrics
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "prototxt"
-CLASSIFIERS = {"lenet": (1, 28, 28), "squeezenet": (3, 227, 227)}
+CLASSIFIERS = {
+    "lenet": (1, 28, 28),
+    "cifar10": (3, 32, 32),
+    "squeezenet": (3, 227, 227),
+}
+IMAGENET = {
+    "alexnet": (1, 3, 227, 227),
+    "vgg16": (1, 3, 224, 224),
+    "googlenet": (1, 3, 224, 224),
+    "resnet50": (2, 3, 224, 224),
+    "mobilenet": (2, 3, 224, 224),
+}
+"""The data that fits into the time and memory of a test; BatchNorm needs two images."""
+OTHERS = ("gradients", "fcn", "lstm")
+PARAMETERS = {
+    "lenet": 431_080,
+    "cifar10": 145_578,
+    "squeezenet": 1_235_496,
+    "alexnet": 60_965_224,
+    "vgg16": 138_357_544,
+    "googlenet": 13_378_280,
+    "resnet50": 25_557_032,
+    "mobilenet": 4_231_976,
+}
+"""The published numbers of values to learn, with 10 classes or 1,000."""
+
+
+def definition_of(name: str, inputs: Mapping[str, Sequence[int]] | None = None) -> NetDefinition:
+    """The example with Input layers of these shapes, and 10 classes where it leaves that open."""
+    path = EXAMPLES / name / "net.prototxt"
+    head = "".join(
+        f'layer {{ name: "{top}" type: "Input" top: "{top}" input_param {{ shape {{ '
+        f"{' '.join(f'dim: {extent}' for extent in shape)} }} }} }}\n"
+        for top, shape in (inputs or {}).items()
+    )
+    definition = read_net(Source(str(path), head + path.read_text()))
+    for layer in definition.net.layer:
+        if layer.type == "InnerProduct" and not layer.inner_product_param.HasField("num_output"):
+            layer.inner_product_param.num_output = 10
+    return definition
+
+
+def plan_of(name: str, stage: str, inputs: Mapping[str, Sequence[int]] | None = None) -> Plan:
+    phase = TRAIN if stage == "train" else TEST
+    return plan_net(definition_of(name, inputs), phase=phase, stages=[stage])
+
+
+def learned_by(plan: Plan) -> int:
+    """How many values the solver changes."""
+    return sum(
+        math.prod(param.weight.shape)
+        for step in plan.steps
+        for param in step.params
+        if param.owner is None and param.lr_mult
+    )
+
+
+def net_that_has_learned(plan: Plan, classes: int) -> Net:
+    """A net after a pass each way, of which every parameter got a gradient.
+
+    Biases of zero are replaced by small numbers first: behind one, a scale that a BatchNorm of the
+    same channel follows has no influence, so no gradient.
+    """
+    net = Net(plan, Device("cpu"))
+    generator = np.random.default_rng(0)
+    net.blobs["data"].data[...] = generator.normal(size=net.blobs["data"].shape)
+    net.blobs["label"].data[...] = generator.integers(0, classes, net.blobs["label"].shape)
+    learned = learned_params(net)
+    for param in learned.values():
+        if not param.data.any():
+            param.data[...] = generator.normal(0, 0.1, param.shape)
+    net.forward()
+    net.backward()
+    lacking = [
+        name
+        for name, param in learned.items()
+        if not (np.isfinite(param.diff).all() and np.abs(param.diff).max() > 1e-6)
+    ]
+    assert lacking == []
+    return net
+
+
+def learned_params(net: Net) -> dict[str, Param]:
+    return {
+        f"{layer}/{place}": param
+        for layer, params in net.params.items()
+        for place, param in enumerate(params)
+        if param.lr_mult
+    }
+
+
+def write_database(path: Path, images: Sequence[np.ndarray], labels: Sequence[int] = ()) -> Path:
+    with DatabaseWriter(path) as database:
+        for index, image in enumerate(images):
+            label = labels[index] if labels else None
+            database.put(str(index).encode(), make_datum(image, label=label))
+    return path
+
+
+def evaluations(run: RunDirectory) -> list[dict[str, Any]]:
+    """What was written down of every test pass."""
+    return [line for line in read_metrics(run.metrics) if line["event"] == "tested"]
 
 
 def test_every_example_is_run_and_has_a_readme() -> None:
     names = {path.name for path in EXAMPLES.iterdir()}
-    assert names == {"gradients", *CLASSIFIERS}
+    assert names == {*CLASSIFIERS, *IMAGENET, *OTHERS}
     assert all((EXAMPLES / name / "README.md").exists() for name in names)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.iterdir()))
+def test_the_commands_of_a_readme_can_be_typed(name: str, tmp_path: Path) -> None:
+    """They go wrong for the reason alone that there is no such database."""
+    text = (EXAMPLES / name / "README.md").read_text()
+    commands = re.findall(r"protonet (train net\.prototxt [^\n`]+)", text)
+    assert commands or name == "lstm"
+    for command in commands:
+        command = command.replace("net.prototxt", str(EXAMPLES / name / "net.prototxt"))
+        outcome = CliRunner().invoke(app, [*command.split(), "--out", str(tmp_path / "run")])
+        assert isinstance(outcome.exception, DataError)
+        assert "there is no such database" in str(outcome.exception)
 
 
 @pytest.mark.parametrize("name", sorted(CLASSIFIERS))
 def test_a_classifier_trains_and_answers(name: str, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
-    with DatabaseWriter(tmp_path / "db") as database:
-        for index in range(4):
-            image = generator.integers(0, 256, CLASSIFIERS[name], np.uint8)
-            database.put(str(index).encode(), make_datum(image, label=index % 3))
+    images = [generator.integers(0, 256, CLASSIFIERS[name], np.uint8) for _ in range(4)]
+    write_database(tmp_path / "db", images, [0, 1, 2, 0])
     settings = RunSettings(
         tmp_path / "db",
         val_data=tmp_path / "db",
@@ -46,53 +169,129 @@ def test_a_classifier_trains_and_answers(name: str, tmp_path: Path) -> None:
         out=tmp_path / "run",
     )
     outcome = start(read_net(Source.read(EXAMPLES / name / "net.prototxt")), settings)
-    tested = [line for line in read_metrics(outcome.run.metrics) if line["event"] == "tested"]
+    tested = evaluations(outcome.run)
     assert [line["iteration"] for line in tested] == [0, 2, 4]
     assert all(0 <= line["outputs"]["accuracy"] <= 1 for line in tested)
-    (tmp_path / "x.png").write_bytes(encode_image(image))
+    (tmp_path / "x.png").write_bytes(encode_image(images[3]))
     (answer,) = Predictor(outcome.run).predict([tmp_path / "x.png"])
     assert answer.outputs["softmax"].sum() == pytest.approx(1, abs=1e-4)
 
 
-SCRIPTS = Path(__file__).parents[1] / "examples" / "pycaffe"
-DIGITS = Path(__file__).parent / "golden" / "digits"
+@pytest.mark.parametrize("name", sorted(PARAMETERS))
+def test_the_parameters_are_as_many_as_published(name: str) -> None:
+    data = (1, *CLASSIFIERS[name]) if name in CLASSIFIERS else IMAGENET[name]
+    assert learned_by(plan_of(name, "train", {"data": data, "label": data[:1]})) == PARAMETERS[name]
 
 
-def run_script(name: str, *arguments: object) -> str:
-    """What a script prints."""
-    done = subprocess.run(
-        [sys.executable, str(SCRIPTS / name), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
+def test_googlenet_has_its_auxiliary_classifiers_in_training_only() -> None:
+    for stage in ("val", "deploy"):
+        inputs = {"data": IMAGENET["googlenet"], "label": (1,)}
+        assert learned_by(plan_of("googlenet", stage, inputs)) == 6_998_552
+
+
+@pytest.mark.parametrize("name", sorted(IMAGENET))
+def test_an_imagenet_network_learns_and_answers(name: str) -> None:
+    inputs = {"data": IMAGENET[name], "label": IMAGENET[name][:1]}
+    trained = net_that_has_learned(plan_of(name, "train", inputs), 1000)
+    losses = {top: (value.item(), weight) for top, value, weight in trained.outputs()}
+    expected = {"loss": 1.0}
+    if name == "googlenet":
+        expected |= {"loss1/loss": 0.3, "loss2/loss": 0.3}
+    assert {top: pytest.approx(weight) for top, (_, weight) in losses.items()} == expected
+    for loss, _ in losses.values():
+        assert loss == pytest.approx(math.log(1000), abs=1)
+    for stage in ("val", "deploy"):
+        given = inputs if stage == "val" else {"data": inputs["data"]}
+        net = Net(plan_of(name, stage, given), Device("cpu"), params_of=trained)
+        for top in given:
+            net.blobs[top].data[...] = trained.blobs[top].data
+        net.forward()
+        outputs = {top: values for top, values, _ in net.outputs()}
+        if stage == "val":
+            assert outputs.keys() == {"accuracy", "loss"}
+            assert np.isfinite(outputs["loss"])
+        else:
+            assert outputs.keys() == {"softmax"}
+            assert outputs["softmax"].shape == (*inputs["label"], 1000)
+            assert outputs["softmax"].sum(axis=1) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [(96, 64), (75, 50)])
+def test_fcn_scores_every_pixel(size: tuple[int, int]) -> None:
+    inputs = {"data": (2, 3, *size), "label": (2, 1, *size)}
+    plan = plan_of("fcn", "train", inputs)
+    assert plan.last["pixels"].shape == (2, 21, *size)
+    assert net_that_has_learned(plan, 21).loss() == pytest.approx(math.log(21), abs=0.5)
+
+
+def test_fcn_interpolates_between_the_right_places() -> None:
+    """Scores that are their own place in the image still are after each step, but at the border."""
+    plan = plan_of("fcn", "deploy", {"data": (1, 3, 160, 128)})
+    Net(plan, Device("cpu"))
+    steps = {step.name: step for step in plan.steps}
+    for up, crop, coarse, fine in (
+        ("upscore_pool4", "crop_pool4", 32, 16),
+        ("upscore_pool3", "crop_pool3", 16, 8),
+        ("upscore_data", "pixels", 8, 1),
+    ):
+        x, y, z = (
+            np.zeros(value.shape, np.float32)
+            for value in (steps[up].bottoms[0], steps[up].tops[0], steps[crop].tops[0])
+        )
+        x[...] = (np.arange(x.shape[2])[:, None] + 0.5) * coarse
+        steps[up].layer.forward([x], [y])
+        steps[crop].layer.forward([y, z], [z])
+        places = np.broadcast_to((np.arange(z.shape[2])[:, None] + 0.5) * fine, z.shape)
+        inside = (..., *[slice(coarse // fine, -(coarse // fine))] * 2)
+        np.testing.assert_allclose(z[inside], places[inside], rtol=1e-5)
+
+
+def test_fcn_trains_on_maps_of_labels(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    images = [generator.integers(0, 256, (3, 48, 64), np.uint8) for _ in range(4)]
+    maps = [generator.integers(0, 21, (1, 48, 64), np.uint8) for _ in range(4)]
+    for each in maps:
+        each[:, :, 40:] = 255
+    data, labels = (
+        write_database(tmp_path / name, rows) for name, rows in (("data", images), ("maps", maps))
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_net_surgery(tmp_path: Path) -> None:
-    weights = DIGITS / "digits_iter_200.caffemodel"
-    nets = SCRIPTS / "deploy.prototxt", SCRIPTS / "full_conv.prototxt"
-    printed = run_script("net_surgery.py", *nets, weights, tmp_path / "wide.caffemodel")
-    assert "ip1: (32, 16) -> ip1-conv: (32, 16, 1, 1)" in printed
-    (difference,) = re.findall(r"small image: (\S+)", printed)
-    assert float(difference) < 1e-6
-    assert "image: 5x7" in printed
-    assert set(read_weights(tmp_path / "wide.caffemodel")) >= {"conv1", "ip1-conv", "ip2-conv"}
-
-
-def test_features_are_extracted(tmp_path: Path) -> None:
-    """The accuracy is that of Caffe's log for these weights."""
-    weights = DIGITS / "digits_iter_200.caffemodel"
-    out = tmp_path / "features.npz"
-    printed = run_script(
-        "extract_features.py", SCRIPTS / "deploy.prototxt", weights, DIGITS / "test_db", out
+    settings = RunSettings(
+        data,
+        labels=labels,
+        val_data=data,
+        val_labels=labels,
+        epochs=2.0,
+        batch_size=2,
+        lr=0.001,
+        out=tmp_path / "run",
     )
-    assert "297 images, 32 features each, 0.882 right" in printed
-    assert np.load(out)["features"].shape == (297, 32)
+    outcome = start(read_net(Source.read(EXAMPLES / "fcn" / "net.prototxt")), settings)
+    assert [line["iteration"] for line in evaluations(outcome.run)] == [0, 2, 4]
+    (tmp_path / "x.png").write_bytes(encode_image(images[3]))
+    (answer,) = Predictor(outcome.run).predict([tmp_path / "x.png"])
+    assert answer.outputs["softmax"].shape == (21, 48, 64)
+    assert answer.outputs["softmax"].sum(axis=0) == pytest.approx(1, abs=1e-4)
 
 
-def test_lenet_by_hand() -> None:
-    printed = run_script("lenet.py", DIGITS / "train_db", DIGITS / "test_db")
-    (accuracy,) = re.findall(r"test accuracy (\S+)", printed)
-    assert float(accuracy) > 0.95
+def test_lstm_learns_a_text_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("h5py")
+    folder = tmp_path / "lstm"
+    shutil.copytree(EXAMPLES / "lstm", folder)
+    (tmp_path / "text").write_bytes(b"one two three four five six seven eight nine ten " * 400)
+    runpy.run_path(str(folder / "text_to_hdf5.py"))["main"](tmp_path / "text", folder)
+    solver = folder / "solver.prototxt"
+    solver.write_text(
+        solver.read_text()
+        .replace("max_iter: 2000", "max_iter: 100")
+        .replace("test_iter: 20", "test_iter: 2")
+        .replace("test_interval: 500", "test_interval: 100")
+    )
+    monkeypatch.chdir(folder)
+    outcome = start_solver(solver, out=tmp_path / "run")
+    first, last = (line["outputs"]["loss"] for line in evaluations(outcome.run))
+    assert first == pytest.approx(math.log(256), abs=0.01)
+    assert last < 3
+    write = runpy.run_path(str(folder / "write_text.py"))["continue_text"]
+    text = write(folder / "lstm_iter_100.caffemodel", b"one two ", 30)
+    assert len(text) == 30
+    assert sum(byte in b" efghinorstuvwx" for byte in text) > 20
