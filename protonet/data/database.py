@@ -1,26 +1,31 @@
-"""LMDB databases of Datum records: reading, pairing, and saying what is wrong with one."""
+"""Databases of Datum records, LMDB or LevelDB: reading, pairing, saying what is wrong with one."""
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-import lmdb
+import numpy as np
 from google.protobuf.message import DecodeError
 
-from protonet.data.pages import check_pages
+from protonet.data.datum import decode
+from protonet.data.leveldb_store import LEVELDB_HELP, LevelStore, can_read_leveldb, is_leveldb
+from protonet.data.lmdb_store import DATA_FILE, LmdbStore
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError
 from protonet.formats.kind import describe
 from protonet.proto.caffe_pb2 import Datum
 
-__all__ = ["LEVELDB_HELP", "Database", "DatabaseWriter", "check_pairs", "is_leveldb"]
-
-DATA_FILE = "data.mdb"
+__all__ = [
+    "DATA_FILE",
+    "LEVELDB_HELP",
+    "Database",
+    "DatabaseWriter",
+    "can_read_leveldb",
+    "check_pairs",
+    "is_leveldb",
+]
 
 _DESCRIBED = 2**29
 """Bytes of the largest file that is read to say what it is."""
@@ -28,51 +33,47 @@ _SHOWN = 5
 """Keys that a message lists."""
 
 
-@dataclass
-class _Environment:
-    """An open LMDB environment and how many databases use it."""
+class _Store(Protocol):
+    """The bytes of a database by key."""
 
-    handle: Any
-    users: int = 0
+    def __len__(self) -> int: ...
 
+    def keys(self) -> list[bytes]: ...
 
-_OPEN: dict[tuple[int, int], _Environment] = {}
-"""Open environments by device and inode. LMDB forbids opening one twice in a process, and both
-the training and the test net may read the same database."""
-_OPENING = threading.Lock()
+    def first(self) -> bytes | None: ...
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def close(self) -> None: ...
 
 
 class Database:
-    """An LMDB of Datum records, opened for reading. Nothing is locked or written.
+    """A database of Datum records, opened for reading. Nothing is locked or written.
 
-    ``path`` is the folder that holds data.mdb. Several databases may be open on one folder.
+    ``path`` is the folder of an LMDB or a LevelDB: its files tell which. Several databases may be
+    open on one folder.
 
     Raises:
-        DataError: for a path that is absent, empty, damaged, or no LMDB: says what it looks like.
+        DataError: for a path that is absent, empty, damaged, or no database: says what it looks
+            like.
     """
+
+    advice = "all records of a database must have one shape: resize the images when it is made"
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._closed = True
-        file = _data_file(self.path)
-        with _OPENING, _refusals(self.path):
-            status = file.stat()
-            self._identity = (status.st_dev, status.st_ino)
-            if self._identity not in _OPEN:
-                check_pages(file, str(self.path))
-                handle = lmdb.open(str(self.path), readonly=True, lock=False)
-                _OPEN[self._identity] = _Environment(handle)
-            self._environment = _OPEN[self._identity]
-            self._environment.users += 1
+        self._store = _open(self.path)
         self._closed = False
         self._keys: list[bytes] | None = None
-        self._length = int(self._environment.handle.stat()["entries"])
-        if not self._length:
+        try:
+            if self._store.first() is None:
+                raise DataError(f"{self.path}: the database is empty: it has no records")
+        except BaseException:
             self.close()
-            raise DataError(f"{self.path}: the database is empty: it has no records")
+            raise
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._reading())
 
     def __iter__(self) -> Iterator[tuple[bytes, Datum]]:
         """Every key with its record, in the order of the database."""
@@ -90,17 +91,12 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        with _OPENING:
-            self._environment.users -= 1
-            if not self._environment.users:
-                self._environment.handle.close()
-                del _OPEN[self._identity]
+        self._store.close()
 
     def keys(self) -> list[bytes]:
         """All keys, in the order of the database (that of their bytes)."""
         if self._keys is None:
-            with self._reading() as transaction:
-                self._keys = list(transaction.cursor().iternext(keys=True, values=False))
+            self._keys = self._reading().keys()
         return self._keys
 
     def get(self, key: bytes) -> Datum:
@@ -109,8 +105,7 @@ class Database:
         Raises:
             DataError: when it is absent or damaged.
         """
-        with self._reading() as transaction:
-            value = transaction.get(key)
+        value = self._reading().get(key)
         if value is None:
             raise DataError(f"{self.where(key)}: there is no such key")
         try:
@@ -119,54 +114,53 @@ class Database:
             raise DataError(f"{self.where(key)}: the record is damaged: it is no Datum") from None
         return datum
 
+    def image(self, key: bytes, *, color: bool | None = None) -> tuple[np.ndarray, int]:
+        """The values of the record of a key, decoded, and its label.
+
+        Raises:
+            DataError: when it is absent or damaged.
+        """
+        datum = self.get(key)
+        return decode(datum, self.where(key), color=color), datum.label
+
     def first(self) -> tuple[bytes, Datum]:
         """The first key and its record."""
-        with self._reading() as transaction:
-            cursor = transaction.cursor()
-            cursor.first()
-            key: bytes = cursor.key()
+        key = self._reading().first()
+        assert key is not None, "an empty database was refused"
         return key, self.get(key)
 
     def where(self, key: bytes) -> str:
         """How messages name a record: ``path: key 'k'``."""
         return f"{self.path}: key {_shown(key)}"
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[Any]:
+    def _reading(self) -> _Store:
         if self._closed:
             raise DataError(f"{self.path}: the database has been closed")
-        with _refusals(self.path), self._environment.handle.begin() as transaction:
-            yield transaction
+        return self._store
 
 
-@contextlib.contextmanager
-def _refusals(path: Path) -> Iterator[None]:
-    """What LMDB and the system refuse, as DataError."""
-    try:
-        yield
-    except lmdb.Error as error:
-        raise DataError(f"{path}: the database cannot be read: {error}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _data_file(path: Path) -> Path:
-    """The data.mdb of the database at ``path``.
+def _open(path: Path) -> _Store:
+    """The store of the database at ``path``, as its files tell.
 
     Raises:
         DataError: says what ``path`` is instead, and what would work.
     """
-    file = path / DATA_FILE
-    with _refusals(path):
-        if file.is_file():
-            return file
+    try:
+        if (path / DATA_FILE).is_file():
+            return LmdbStore(path)
         if not path.exists():
             raise DataError(f"{path}: there is no such database")
         if path.is_file():
             raise DataError(f"{path}: is {_file_kind(path)}, but a database is a folder")
         if is_leveldb(path):
-            raise DataError(f"{path}: is a LevelDB, but only LMDB can be read; {LEVELDB_HELP}")
-        inside = [entry for entry in sorted(path.iterdir()) if (entry / DATA_FILE).is_file()]
+            return LevelStore(path)
+        inside = [
+            entry
+            for entry in sorted(path.iterdir())
+            if (entry / DATA_FILE).is_file() or is_leveldb(entry)
+        ]
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     if inside:
         names = ", ".join(str(entry) for entry in inside[:_SHOWN])
         raise DataError(f"{path}: is a folder of databases; give one of them: {names}")
@@ -174,14 +168,6 @@ def _data_file(path: Path) -> Path:
         f"{path}: is a folder without {DATA_FILE}, so no database; "
         "protonet create-db makes one, and so does Caffe's convert_imageset --backend=lmdb"
     )
-
-
-LEVELDB_HELP = "make it again with Caffe's convert_imageset --backend=lmdb"
-
-
-def is_leveldb(path: Path) -> bool:
-    """Whether ``path`` is the folder of a LevelDB."""
-    return (path / "CURRENT").is_file() and any(path.glob("MANIFEST-*"))
 
 
 def _file_kind(path: Path) -> str:

@@ -34,14 +34,22 @@ def _bytes(
 ) -> np.ndarray:
     """Across first and then down, as OpenCV: the order decides what is cut off."""
     left, right, x = columns
-    # Half to even, as a processor rounds.
-    near, far = (np.rint(part * np.float32(_ONE)).astype(np.int32) for part in (1 - x, x))
-    wide = image[:, :, left] * near + image[:, :, right] * far
+    near, far = _whole(1 - x), _whole(x)
+    edge = left == right
+    near[edge], far[edge] = _ONE, 0
+    wide: np.ndarray = image[:, :, left] * near + image[:, :, right] * far
     top, bottom, y = rows
-    near, far = (np.rint(part * np.float32(_ONE)).astype(np.int32)[:, None] for part in (1 - y, y))
-    wide >>= 4
+    near, far = _whole(1 - y)[:, None], _whole(y)[:, None]
+    wide = wide >> 4
     out = ((wide[:, top] * near) >> 16) + ((wide[:, bottom] * far) >> 16)
-    return ((out + 2) >> 2).astype(np.uint8)
+    pixels: np.ndarray = ((out + 2) >> 2).astype(np.uint8)
+    return pixels
+
+
+def _whole(weights: np.ndarray) -> np.ndarray:
+    """Weights as OpenCV's whole numbers; halves go to the even one, as a processor rounds."""
+    whole: np.ndarray = np.rint(weights * np.float32(_ONE)).astype(np.int32)
+    return whole
 
 
 def _taps(size: int, source: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

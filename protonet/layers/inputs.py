@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from protonet.blob import Array, Shape
-from protonet.data.database import LEVELDB_HELP, Database, is_leveldb
+from protonet.data.database import LEVELDB_HELP, Database, can_read_leveldb, is_leveldb
 from protonet.data.datum import decode
 from protonet.data.source import CACHE_LIMIT, BatchSource
 from protonet.data.transform import Transformer, load_mean
@@ -140,7 +140,7 @@ def _dummy_shapes(param: DummyDataParameter) -> tuple[list[Shape], tuple[str, st
 
 @register("Data")
 class Data(Layer):
-    """Batches of an LMDB of Datum records.
+    """Batches of an LMDB or a LevelDB of Datum records.
 
     Bottom:
         none.
@@ -153,13 +153,14 @@ class Data(Layer):
         data_param: source, batch_size, rand_skip; shuffle, cache and threads of NVIDIA's fork.
         transform_param: scale, mirror, crop_size, mean_file, mean_value, force_color, force_gray.
     Raises:
-        LayerError: without source or batch_size, for a LevelDB, or for settings that do not fit
-        the records.
+        LayerError: without source or batch_size, for a LevelDB without plyvel, or for settings
+        that do not fit the records.
         DataError: for a database, record or mean that cannot be used.
     Differs:
-        The kind of the database is seen from its files, so LMDB need not be named; LevelDB is
-        not read. Every record must have the first one's shape. Random crops and mirrors are a
-        function of the seed and the record's number in the stream, so runs repeat.
+        The kind of the database is seen from its files, whatever backend says; a LevelDB is
+        read without changing it, and needs the extra leveldb. Every record must have the first
+        one's shape. Random crops and mirrors are a function of the seed and the record's number
+        in the stream, so runs repeat.
     """
 
     bottoms = (0, 0)
@@ -173,7 +174,7 @@ class Data(Layer):
     def setup(self) -> None:
         param, transform = self.spec.data_param, self.spec.transform_param
         if not param.source:
-            raise LayerError("data_param needs a source, the folder of an LMDB", ("data_param",))
+            raise LayerError("data_param needs a source, the folder of a database", ("data_param",))
         if not param.batch_size:
             raise LayerError("data_param needs a batch_size of 1 or more", ("data_param",))
         if transform.force_color and transform.force_gray:
@@ -183,9 +184,9 @@ class Data(Layer):
         self.batch_size = int(param.batch_size)
         self._color = True if transform.force_color else False if transform.force_gray else None
         path = self.around.find(param.source)
-        if is_leveldb(path):
+        if is_leveldb(path) and not can_read_leveldb():
             raise LayerError(
-                f"{path} is a LevelDB, but only LMDB can be read",
+                f"{path} is a LevelDB, which needs plyvel",
                 ("data_param", "source"),
                 LEVELDB_HELP,
             )

@@ -1,0 +1,112 @@
+"""Images in files of their own, named by a text: what ImageData layers read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from protonet.data.datum import decode_image
+from protonet.data.resize import resize
+from protonet.errors import DataError
+
+
+class ImageList:
+    """The images that a list names, in its order; they stand in for a database's records.
+
+    Every line is ``path label``, split at its last space; lines without text are passed over. The
+    path is put behind ``root`` as it is, without a separator, as Caffe does.
+
+    Args:
+        source: the list.
+        root: what stands before every path.
+        folder: where relative paths are looked up after the working directory.
+        size: (height, width) that every image is resized to, or None.
+
+    Raises:
+        DataError: for a list that cannot be read, is empty, or has a line of another form.
+    """
+
+    advice = "resize the files, or set new_height and new_width, or crop_size"
+
+    def __init__(
+        self,
+        source: Path,
+        *,
+        root: str = "",
+        folder: Path | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        self.path = source
+        self._folder = folder
+        self._size = size
+        self._lines = [
+            (number, root + name, label) for number, name, label in _read(source)
+        ]  # line of the text, path, label
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def keys(self) -> range:
+        """The places in the list, from 0."""
+        return range(len(self))
+
+    def image(self, key: int, *, color: bool | None = None) -> tuple[np.ndarray, int]:
+        """The image, uint8 (1 or 3, height, width), resized, and its label.
+
+        Raises:
+            DataError: naming the list's line and the file that cannot be read or decoded.
+        """
+        _, name, label = self._lines[key]
+        path = Path(name)
+        if self._folder is not None and not path.exists() and (self._folder / path).exists():
+            path = self._folder / path
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{self.where(key)}: cannot be read: {error.strerror}") from error
+        image = decode_image(data, self.where(key), color=color)
+        return (image if self._size is None else resize(image, *self._size)), label
+
+    def where(self, key: int) -> str:
+        """How messages name an image: ``list:line: path``."""
+        line, name, _ = self._lines[key]
+        return f"{self.path}:{line}: {name}"
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _read(source: Path) -> list[tuple[int, str, int]]:
+    """Line number, path and label of each line."""
+    try:
+        text = source.read_text()
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{source}: is no list of images: it is no text ({error})") from None
+    lines = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        name, _, label = line.strip().rpartition(" ")
+        if not name.strip():
+            raise DataError(
+                f"{source}:{number}: expected a path, a space and a label, got '{line.strip()}'"
+            )
+        lines.append((number, name.strip(), _label(label, f"{source}:{number}")))
+    if not lines:
+        raise DataError(f"{source}: names no image")
+    return lines
+
+
+def _label(text: str, where: str) -> int:
+    try:
+        label = int(text)
+    except ValueError:
+        raise DataError(
+            f"{where}: expected a whole number as the label behind the last space, got '{text}'"
+        ) from None
+    if not -(2**31) <= label < 2**31:
+        raise DataError(f"{where}: the label {text} is out of range: it must fit 32 bits")
+    return label

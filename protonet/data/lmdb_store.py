@@ -1,0 +1,96 @@
+"""The bytes of an LMDB, by key. Nothing is locked or written."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from protonet.data.pages import check_pages
+from protonet.errors import DataError
+
+DATA_FILE = "data.mdb"
+
+
+@dataclass
+class _Environment:
+    """An open LMDB environment and how many stores use it."""
+
+    handle: Any
+    users: int = 0
+
+
+_OPEN: dict[tuple[int, int], _Environment] = {}
+"""Open environments by device and inode. LMDB forbids opening one twice in a process, and both
+the training and the test net may read the same database."""
+_OPENING = threading.Lock()
+
+
+class LmdbStore:
+    """The folder ``path`` with its data.mdb. Several stores may be open on one folder.
+
+    Raises:
+        DataError: where the file is damaged or may not be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        file = path / DATA_FILE
+        with _OPENING, _refusals(path):
+            status = file.stat()
+            self._identity = (status.st_dev, status.st_ino)
+            if self._identity not in _OPEN:
+                check_pages(file, str(path))
+                handle = lmdb.open(str(path), readonly=True, lock=False)
+                _OPEN[self._identity] = _Environment(handle)
+            self._environment = _OPEN[self._identity]
+            self._environment.users += 1
+
+    def __len__(self) -> int:
+        return int(self._environment.handle.stat()["entries"])
+
+    def close(self) -> None:
+        """Let go of the file: once, at the end."""
+        with _OPENING:
+            self._environment.users -= 1
+            if not self._environment.users:
+                self._environment.handle.close()
+                del _OPEN[self._identity]
+
+    def keys(self) -> list[bytes]:
+        """All keys, in the order of their bytes."""
+        with self._reading() as transaction:
+            return list(transaction.cursor().iternext(keys=True, values=False))
+
+    def first(self) -> bytes | None:
+        """The first key; None where there is none."""
+        with self._reading() as transaction:
+            cursor = transaction.cursor()
+            return bytes(cursor.key()) if cursor.first() else None
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key; None where there is none."""
+        with self._reading() as transaction:
+            value: bytes | None = transaction.get(key)
+            return value
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Any]:
+        with _refusals(self.path), self._environment.handle.begin() as transaction:
+            yield transaction
+
+
+@contextlib.contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """What LMDB and the system refuse, as DataError."""
+    try:
+        yield
+    except lmdb.Error as error:
+        raise DataError(f"{path}: the database cannot be read: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
