@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-import numpy as np
-
 from protonet.blob import Array, Shape
 from protonet.data.database import LEVELDB_HELP, Database, can_read_leveldb, is_leveldb
 from protonet.data.datum import decode
-from protonet.data.source import CACHE_LIMIT, BatchSource
+from protonet.data.source import BatchSource
 from protonet.data.transform import Transformer, load_mean
 from protonet.errors import LayerError
 from protonet.layers.base import Layer, shape_text
+from protonet.layers.batches import BatchLayer, cache_limit
 from protonet.layers.fillers import check_filler, fill
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import DummyDataParameter, FillerParameter
@@ -139,7 +138,7 @@ def _dummy_shapes(param: DummyDataParameter) -> tuple[list[Shape], tuple[str, st
 
 
 @register("Data")
-class Data(Layer):
+class Data(BatchLayer):
     """Batches of an LMDB or a LevelDB of Datum records.
 
     Bottom:
@@ -163,13 +162,9 @@ class Data(Layer):
         in the stream, so runs repeat.
     """
 
-    bottoms = (0, 0)
-    tops = (1, 2)
-
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.database: Database | None = None
-        self.source: BatchSource | None = None
 
     def setup(self) -> None:
         param, transform = self.spec.data_param, self.spec.transform_param
@@ -197,6 +192,7 @@ class Data(Layer):
         except BaseException:
             self.close()
             raise
+        self.image_shape = self.transformer.output_shape
 
     def _transformer(self, database: Database) -> Transformer:
         """The first record decides the shape."""
@@ -215,53 +211,23 @@ class Data(Layer):
             name=self.name,
         )
 
-    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        images: Shape = (self.batch_size, *self.transformer.output_shape)
-        return [images, (self.batch_size,)][: len(self.spec.top)]
-
-    def build(self, shapes: Sequence[Shape]) -> None:
+    def make_source(self) -> BatchSource:
         assert self.database is not None, "setup comes before build"
         param, around = self.spec.data_param, self.around
         shuffle = around.shuffle and self.training
-        skip = 0
-        if param.rand_skip:
-            skip = int(np.random.default_rng(around.seed % 2**64).integers(param.rand_skip))
-        cache_limit: int | None = CACHE_LIMIT
-        if param.HasField("cache"):
-            cache_limit = None if param.cache else 0
-        self.source = BatchSource(
+        return BatchSource(
             self.database,
             self.batch_size,
             self.transformer,
             color=self._color,
             shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
             seed=around.seed,
-            skip=skip,
+            skip=self.skipped(param.rand_skip),
             threads=param.threads if param.threads else around.threads,
-            cache_limit=cache_limit,
+            cache_limit=cache_limit(param.cache if param.HasField("cache") else None),
         )
-        self._staging: list[np.ndarray] = []
-        if not self.device.is_cpu:
-            self._staging = [self.device.pinned(shape) for shape in self.infer(())]
-
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        assert self.source is not None, "build comes before forward"
-        if not self._staging:
-            self.source.next(*tops)
-            return
-        self.source.next(*self._staging)
-        for host, top in zip(self._staging, tops, strict=True):
-            self.device.put(host, top)
-
-    def state(self) -> dict[str, Any]:
-        return {"position": self.source.position} if self.source is not None else {}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        if self.source is not None:
-            self.source.position = int(state["position"])
 
     def close(self) -> None:
-        if self.source is not None:
-            self.source.close()
+        super().close()
         if self.database is not None:
             self.database.close()

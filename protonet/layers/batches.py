@@ -1,0 +1,97 @@
+"""What layers have in common that bring images and labels batch after batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from google.protobuf.message import Message
+
+from protonet.blob import Array, Shape
+from protonet.data.source import CACHE_LIMIT
+from protonet.data.transform import ImageShape
+from protonet.errors import LayerError
+from protonet.layers.base import Layer
+
+
+class Source(Protocol):
+    """Gives batch after batch; ``position`` is all that tells the next one."""
+
+    position: int
+
+    def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
+        """Write the next batch."""
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+
+
+class BatchLayer(Layer):
+    """Images (N x C x H x W) and, in a second top, their labels (N), from a ``Source``.
+
+    ``setup`` sets ``batch_size`` and ``image_shape``; ``make_source`` is called by ``build``.
+    """
+
+    bottoms = (0, 0)
+    tops = (1, 2)
+    batch_size: int
+    image_shape: ImageShape
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.source: Source | None = None
+
+    def make_source(self) -> Source:
+        """Where the batches come from."""
+        raise NotImplementedError
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        images: Shape = (self.batch_size, *self.image_shape)
+        return [images, (self.batch_size,)][: len(self.spec.top)]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self.source = self.make_source()
+        self._staging: list[np.ndarray] = []
+        if not self.device.is_cpu:
+            self._staging = [self.device.pinned(shape) for shape in self.infer(())]
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        assert self.source is not None, "build comes before forward"
+        if not self._staging:
+            self.source.next(*tops)
+            return
+        self.source.next(*self._staging)
+        for host, top in zip(self._staging, tops, strict=True):
+            self.device.put(host, top)
+
+    def state(self) -> dict[str, Any]:
+        return {"position": self.source.position} if self.source is not None else {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if self.source is not None:
+            self.source.position = int(state["position"])
+
+    def close(self) -> None:
+        if self.source is not None:
+            self.source.close()
+
+    def skipped(self, rand_skip: int) -> int:
+        """How many images are passed over before the first: a number below ``rand_skip``."""
+        if not rand_skip:
+            return 0
+        return int(np.random.default_rng(self.around.seed % 2**64).integers(rand_skip))
+
+
+def cache_limit(cache: bool | None) -> int | None:
+    """Bytes of images to keep, as BatchSource takes them; ``cache`` is None where nobody asked."""
+    if cache is None:
+        return CACHE_LIMIT
+    return None if cache else 0
+
+
+def refuse_old_places(param: Message, name: str, fields: Sequence[str]) -> None:
+    """Raise LayerError where fields of transform_param stand in the layer's own message."""
+    for field in fields:
+        if param.HasField(field):
+            raise LayerError(f"{field} belongs into transform_param", (name, field))
