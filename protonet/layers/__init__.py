@@ -17,6 +17,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     lookup,
     losses,
     lrn,
+    memory_data,
     pooling,
     pyramid,
     recurrent,

@@ -1,0 +1,110 @@
+"""MemoryData: batches of arrays that the caller holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.errors import LayerError
+from protonet.layers.base import Layer, shape_text
+from protonet.layers.registry import register
+
+_PARAM = "memory_data_param"
+
+
+@register("MemoryData")
+class MemoryData(Layer):
+    """Batches of arrays that the caller gives with ``set_arrays``, again and again in order.
+
+    Bottom:
+        none.
+    Top:
+        0: N x C x H x W, the next items.
+        1: N, their labels.
+    Params:
+        none.
+    Spec:
+        memory_data_param: batch_size, channels, height, width; all are required.
+    Raises:
+        LayerError: without one of the four, with a transform_param, for arrays that do not fit,
+        or when the net runs before it was given any.
+    Differs:
+        A transform_param is refused; Caffe warns that it does nothing. The place in the arrays is
+        part of a snapshot, the arrays are not.
+    """
+
+    bottoms = (0, 0)
+    tops = (2, 2)
+
+    def setup(self) -> None:
+        param = self.spec.memory_data_param
+        for field in ("batch_size", "channels", "height", "width"):
+            if not getattr(param, field):
+                raise LayerError(f"{_PARAM} needs a {field} of 1 or more", (_PARAM,))
+        if self.spec.HasField("transform_param"):
+            raise LayerError(
+                "arrays are not transformed: give them as they should be", ("transform_param",)
+            )
+        self.batch_size = int(param.batch_size)
+        self.item_shape = (int(param.channels), int(param.height), int(param.width))
+        self.position = 0
+        self._arrays: tuple[np.ndarray, np.ndarray] | None = None
+
+    def set_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
+        """Give the items (n, channels, height, width) and their labels (n), and begin with them.
+
+        n is a multiple of batch_size. Arrays of float32 are not copied: what the caller changes
+        in them later is seen.
+
+        Raises:
+            LayerError: for other shapes or types.
+        """
+        items = self._numbers(data, "data")
+        if items.ndim != 4 or items.shape[1:] != self.item_shape:
+            raise self._refusal(
+                f"expected data of shape n x {' x '.join(map(str, self.item_shape))}, got "
+                f"{shape_text(items.shape)}"
+            )
+        marks = self._numbers(labels, "labels")
+        if marks.size != len(items) or marks.shape[:1] != items.shape[:1]:
+            raise self._refusal(
+                f"expected one label for each of {len(items)} item(s), got labels of shape "
+                f"{shape_text(marks.shape)}"
+            )
+        if not len(items) or len(items) % self.batch_size:
+            raise self._refusal(
+                f"expected a multiple of batch_size {self.batch_size} items, got {len(items)}"
+            )
+        self._arrays = items, marks.reshape(-1)
+        self.position = 0
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        return [(self.batch_size, *self.item_shape), (self.batch_size,)]
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        if self._arrays is None:
+            raise self._refusal("has no arrays yet; call set_arrays (net.set_input_arrays) first")
+        start = self.position % len(self._arrays[0])
+        for top, array in zip(tops, self._arrays, strict=True):
+            self.device.put(array[start : start + self.batch_size], top)
+        self.position = start + self.batch_size
+
+    def state(self) -> dict[str, Any]:
+        return {"position": self.position}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        # Whole batches, whatever the batch_size was.
+        self.position = int(state["position"]) // self.batch_size * self.batch_size
+
+    def _numbers(self, given: Any, what: str) -> np.ndarray:
+        array = np.asarray(given)
+        if array.dtype.kind not in "fiub":
+            raise self._refusal(f"expected numbers as {what}, got {array.dtype}")
+        return np.asarray(array, np.float32)
+
+    def _refusal(self, message: str) -> LayerError:
+        """No plan is there to say which layer it is."""
+        return LayerError(f'layer "{self.name}" ({self.type}): {message}')
