@@ -25,7 +25,7 @@ def reading(path: Path) -> Iterator[Any]:
         UsageError: without h5py.
         FormatError: when the file, or what the block reads of it, is damaged.
     """
-    h5py = _h5py()
+    h5py = h5py_module()
     try:
         with h5py.File(path, "r") as file:
             yield file
@@ -43,7 +43,7 @@ def writing(path: Path) -> Iterator[Any]:
     """
     # In memory first: HDF5's library can crash the whole process when a disk is full.
     buffer = BytesIO()
-    with _h5py().File(buffer, "w") as file:
+    with h5py_module().File(buffer, "w") as file:
         yield file
     write_atomic(path, [buffer.getbuffer()])
 
@@ -53,13 +53,13 @@ def children(group: Any) -> dict[str, Any]:
 
     Following those would let a file that is merely opened read others.
     """
-    hard = _h5py().HardLink
+    hard = h5py_module().HardLink
     return {name: group[name] for name in group if isinstance(group.get(name, getlink=True), hard)}
 
 
 def is_group(node: Any) -> bool:
     """Whether a node is a group: not a dataset, not a stored type."""
-    return isinstance(node, _h5py().Group)
+    return isinstance(node, h5py_module().Group)
 
 
 def numbers(node: Any, what: str) -> np.ndarray:
@@ -68,7 +68,7 @@ def numbers(node: Any, what: str) -> np.ndarray:
     Raises:
         FormatError: when it is none, has no numbers, or is larger than its file can hold.
     """
-    is_dataset = isinstance(node, _h5py().Dataset)
+    is_dataset = isinstance(node, h5py_module().Dataset)
     if not is_dataset or node.dtype.kind not in "fiu" or node.external:
         raise FormatError(f"{what}: expected a dataset of numbers")
     if node.nbytes > _EXPANSION_LIMIT * Path(node.file.filename).stat().st_size:
@@ -76,7 +76,12 @@ def numbers(node: Any, what: str) -> np.ndarray:
     return np.asarray(node)
 
 
-def _h5py() -> Any:
+def h5py_module() -> Any:
+    """The package h5py.
+
+    Raises:
+        UsageError: where it is not installed.
+    """
     try:
         import h5py
     except ImportError as error:

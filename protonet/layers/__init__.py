@@ -12,6 +12,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     common,
     convolution,
     hdf5_data,
+    hdf5_output,
     image_data,
     inputs,
     lookup,

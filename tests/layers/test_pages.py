@@ -73,8 +73,9 @@ def shown(field: object) -> str:
 
 
 @pytest.mark.parametrize("name", WITH_BOTTOMS)
-def test_examples_run(name: str) -> None:
+def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once forward and, where there is a loss, backward."""
+    monkeypatch.chdir(tmp_path)
     (example,) = re.findall(r"```prototxt\n(.*?)```", (PAGES / f"{name}.md").read_text(), re.DOTALL)
     definition = read_net(Source(f"{name}.md", example))
     assert name in {layer.type for layer in definition.net.layer}
@@ -94,3 +95,4 @@ def test_examples_run(name: str) -> None:
     if layer_class(name).is_loss:
         assert net.loss() > 0
         assert net.store.diff.any()
+    net.close()
