@@ -1,21 +1,31 @@
-"""Databases of Datum records: reading, pairing, and saying what is wrong with one."""
+"""Databases of Datum records, LMDB or LevelDB: reading, pairing, saying what is wrong with one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from protonet.data.backends import DATA_FILE, Backend, LmdbFiles, refusals
 from protonet.data.datum import decode
+from protonet.data.leveldb_store import LEVELDB_HELP, LevelStore, can_read_leveldb, is_leveldb
+from protonet.data.lmdb_store import DATA_FILE, LmdbStore
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError
 from protonet.formats.kind import describe
 from protonet.proto.caffe_pb2 import Datum
 
-__all__ = ["Database", "DatabaseWriter", "check_pairs", "is_leveldb"]
+__all__ = [
+    "DATA_FILE",
+    "LEVELDB_HELP",
+    "Database",
+    "DatabaseWriter",
+    "can_read_leveldb",
+    "check_pairs",
+    "is_leveldb",
+]
 
 _DESCRIBED = 2**29
 """Bytes of the largest file that is read to say what it is."""
@@ -23,35 +33,47 @@ _SHOWN = 5
 """Keys that a message lists."""
 
 
-class Database:
-    """A database of Datum records, LMDB or LevelDB, opened for reading. Nothing is written.
+class _Store(Protocol):
+    """The bytes of a database by key."""
 
-    ``path`` is its folder; the files in it tell the kind. Several databases may be open on one
-    folder.
+    def __len__(self) -> int: ...
+
+    def keys(self) -> list[bytes]: ...
+
+    def first(self) -> bytes | None: ...
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def close(self) -> None: ...
+
+
+class Database:
+    """A database of Datum records, opened for reading. Nothing is locked or written.
+
+    ``path`` is the folder of an LMDB or a LevelDB: its files tell which. Several databases may be
+    open on one folder.
 
     Raises:
         DataError: for a path that is absent, empty, damaged, or no database: says what it looks
             like.
     """
 
+    advice = "all records of a database must have one shape: resize the images when it is made"
+
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._backend: Backend = _open(self.path)
+        self._store = _open(self.path)
         self._closed = False
         self._keys: list[bytes] | None = None
         try:
-            self._length = self._backend.length()
-            if not self._length:
+            if self._store.first() is None:
                 raise DataError(f"{self.path}: the database is empty: it has no records")
         except BaseException:
             self.close()
             raise
 
-    advice = "all records of a database must have one shape: resize the images when it is made"
-    """What helps where records differ in shape."""
-
     def __len__(self) -> int:
-        return self._length
+        return len(self._reading())
 
     def __iter__(self) -> Iterator[tuple[bytes, Datum]]:
         """Every key with its record, in the order of the database."""
@@ -66,15 +88,15 @@ class Database:
 
     def close(self) -> None:
         """Let go of the files; a second call does nothing."""
-        if not self._closed:
-            self._closed = True
-            self._backend.close()
+        if self._closed:
+            return
+        self._closed = True
+        self._store.close()
 
     def keys(self) -> list[bytes]:
         """All keys, in the order of the database (that of their bytes)."""
         if self._keys is None:
-            self._check_open()
-            self._keys = self._backend.keys()
+            self._keys = self._reading().keys()
         return self._keys
 
     def get(self, key: bytes) -> Datum:
@@ -83,8 +105,7 @@ class Database:
         Raises:
             DataError: when it is absent or damaged.
         """
-        self._check_open()
-        value = self._backend.get(key)
+        value = self._reading().get(key)
         if value is None:
             raise DataError(f"{self.where(key)}: there is no such key")
         try:
@@ -93,56 +114,53 @@ class Database:
             raise DataError(f"{self.where(key)}: the record is damaged: it is no Datum") from None
         return datum
 
-    def read(self, key: bytes, *, color: bool | None = None) -> tuple[np.ndarray, int]:
-        """The image of a record, (channels, height, width), and its label.
+    def image(self, key: bytes, *, color: bool | None = None) -> tuple[np.ndarray, int]:
+        """The values of the record of a key, decoded, and its label.
 
         Raises:
-            DataError: when it is absent, damaged, or no image.
+            DataError: when it is absent or damaged.
         """
         datum = self.get(key)
         return decode(datum, self.where(key), color=color), datum.label
 
     def first(self) -> tuple[bytes, Datum]:
         """The first key and its record."""
-        self._check_open()
-        key = self._backend.first()
+        key = self._reading().first()
+        assert key is not None, "an empty database was refused"
         return key, self.get(key)
 
     def where(self, key: bytes) -> str:
         """How messages name a record: ``path: key 'k'``."""
         return f"{self.path}: key {_shown(key)}"
 
-    def _check_open(self) -> None:
+    def _reading(self) -> _Store:
         if self._closed:
             raise DataError(f"{self.path}: the database has been closed")
+        return self._store
 
 
-def _open(path: Path) -> Backend:
-    """The files of ``path`` as what they are."""
-    with refusals(path):
-        is_level = is_leveldb(path)
-    if is_level:
-        from protonet.data.leveldb import LevelFiles
-
-        return LevelFiles(path)
-    return LmdbFiles(path, _data_file(path))
-
-
-def _data_file(path: Path) -> Path:
-    """The data.mdb of the database at ``path``.
+def _open(path: Path) -> _Store:
+    """The store of the database at ``path``, as its files tell.
 
     Raises:
         DataError: says what ``path`` is instead, and what would work.
     """
-    file = path / DATA_FILE
-    with refusals(path):
-        if file.is_file():
-            return file
+    try:
+        if (path / DATA_FILE).is_file():
+            return LmdbStore(path)
         if not path.exists():
             raise DataError(f"{path}: there is no such database")
         if path.is_file():
             raise DataError(f"{path}: is {_file_kind(path)}, but a database is a folder")
-        inside = [entry for entry in sorted(path.iterdir()) if (entry / DATA_FILE).is_file()]
+        if is_leveldb(path):
+            return LevelStore(path)
+        inside = [
+            entry
+            for entry in sorted(path.iterdir())
+            if (entry / DATA_FILE).is_file() or is_leveldb(entry)
+        ]
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     if inside:
         names = ", ".join(str(entry) for entry in inside[:_SHOWN])
         raise DataError(f"{path}: is a folder of databases; give one of them: {names}")
@@ -150,11 +168,6 @@ def _data_file(path: Path) -> Path:
         f"{path}: is a folder without {DATA_FILE}, so no database; "
         "protonet create-db makes one, and so does Caffe's convert_imageset --backend=lmdb"
     )
-
-
-def is_leveldb(path: Path) -> bool:
-    """Whether ``path`` is the folder of a LevelDB."""
-    return (path / "CURRENT").is_file() and any(path.glob("MANIFEST-*"))
 
 
 def _file_kind(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Image files and their labels, as a text lists them: ``path label`` on each line."""
+"""Images in files of their own, named by a text: what ImageData layers read."""
 
 from __future__ import annotations
 
@@ -12,75 +12,101 @@ from protonet.errors import DataError
 
 
 class ImageList:
-    """The images that a text file lists, each line a file and a whole number.
+    """The images that a list names, in its order; they stand in for a database's records.
 
-    The number is what follows the last space, so names may hold spaces. ``root`` is put before
-    every name, as it is; names that are not found so are looked up beside the list. With
-    ``height`` and ``width`` images are brought to that size, as OpenCV's bilinear rule does it.
+    Every line is ``path label``, split at its last space; lines without text are passed over. The
+    path is put behind ``root`` as it is, without a separator, as Caffe does.
+
+    Args:
+        source: the list.
+        root: what stands before every path.
+        folder: where relative paths are looked up after the working directory.
+        size: (height, width) that every image is resized to, or None.
 
     Raises:
         DataError: for a list that cannot be read, is empty, or has a line of another form.
     """
 
-    advice = "give new_height and new_width, to which every image is brought"
+    advice = "resize the files, or set new_height and new_width, or crop_size"
 
-    def __init__(self, source: Path, *, root: str = "", height: int = 0, width: int = 0) -> None:
-        self.source = source
-        self._root = root
-        self._size = (height, width)
-        try:
-            lines = source.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{source}: cannot be read as a list of images: {error}") from error
-        self._entries: list[tuple[int, str, int]] = []
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            name, _, label = line.rstrip().rpartition(" ")
-            try:
-                self._entries.append((number, name, int(label)))
-            except ValueError:
-                name = ""
-            if not name:
-                raise DataError(
-                    f"{source}:{number}: expected a file, a space and a whole number, got "
-                    f"'{line.strip()}'"
-                )
-        if not self._entries:
-            raise DataError(f"{source}: the list is empty: it names no image")
+    def __init__(
+        self,
+        source: Path,
+        *,
+        root: str = "",
+        folder: Path | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        self.path = source
+        self._folder = folder
+        self._size = size
+        self._lines = [
+            (number, root + name, label) for number, name, label in _read(source)
+        ]  # line of the text, path, label
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._lines)
 
     def keys(self) -> range:
-        """The place of each image in the list."""
-        return range(len(self._entries))
+        """The places in the list, from 0."""
+        return range(len(self))
 
-    def read(self, key: int, *, color: bool | None = None) -> tuple[np.ndarray, int]:
-        """An image, (channels, height, width), colour as BGR, and its label.
+    def image(self, key: int, *, color: bool | None = None) -> tuple[np.ndarray, int]:
+        """The image, uint8 (1 or 3, height, width), resized, and its label.
 
         Raises:
-            DataError: naming the list, its line and the file that cannot be read.
+            DataError: naming the list's line and the file that cannot be read or decoded.
         """
-        _, name, label = self._entries[key]
-        path = Path(self._root + name)
-        if not path.exists() and (self.source.parent / path).exists():
-            path = self.source.parent / path
+        _, name, label = self._lines[key]
+        path = Path(name)
+        if self._folder is not None and not path.exists() and (self._folder / path).exists():
+            path = self._folder / path
         try:
             data = path.read_bytes()
         except OSError as error:
             raise DataError(f"{self.where(key)}: cannot be read: {error.strerror}") from error
         image = decode_image(data, self.where(key), color=color)
-        height, width = self._size
-        if height and image.shape[1:] != self._size:
-            planes = resize(image.transpose(1, 2, 0).astype(np.float32), height, width)
-            image = np.rint(planes).astype(np.uint8).transpose(2, 0, 1)
-        return image, label
+        return (image if self._size is None else resize(image, *self._size)), label
 
     def where(self, key: int) -> str:
-        """How messages name an image: ``list:line: file``."""
-        number, name, _ = self._entries[key]
-        return f"{self.source}:{number}: {self._root}{name}"
+        """How messages name an image: ``list:line: path``."""
+        line, name, _ = self._lines[key]
+        return f"{self.path}:{line}: {name}"
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing is held open."""
+
+
+def _read(source: Path) -> list[tuple[int, str, int]]:
+    """Line number, path and label of each line."""
+    try:
+        text = source.read_text()
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{source}: is no list of images: it is no text ({error})") from None
+    lines = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        name, _, label = line.strip().rpartition(" ")
+        if not name.strip():
+            raise DataError(
+                f"{source}:{number}: expected a path, a space and a label, got '{line.strip()}'"
+            )
+        lines.append((number, name.strip(), _label(label, f"{source}:{number}")))
+    if not lines:
+        raise DataError(f"{source}: names no image")
+    return lines
+
+
+def _label(text: str, where: str) -> int:
+    try:
+        label = int(text)
+    except ValueError:
+        raise DataError(
+            f"{where}: expected a whole number as the label behind the last space, got '{text}'"
+        ) from None
+    if not -(2**31) <= label < 2**31:
+        raise DataError(f"{where}: the label {text} is out of range: it must fit 32 bits")
+    return label

@@ -12,20 +12,24 @@ from protonet.data.transform import ImageShape
 from protonet.errors import DataError
 
 
-class ImageStore(Protocol):
-    """Where images and their labels come from: a database, or a list of files."""
+class Images(Protocol):
+    """Where decoded images come from: a database or a list of files.
 
-    advice: str
-    """What helps where images differ in shape."""
+    ``keys`` gives what ``image`` and ``where`` take, in the order of the images. ``advice`` says
+    what mends images of several sizes.
+    """
 
-    def __len__(self) -> int:
-        """The number of images."""
+    @property
+    def advice(self) -> str:
+        """What a message about another shape ends with."""
+
+    def __len__(self) -> int: ...
 
     def keys(self) -> Sequence[Any]:
-        """What names each image, in order."""
+        """One key for each image."""
 
-    def read(self, key: Any, *, color: bool | None = None) -> tuple[np.ndarray, int]:
-        """An image, (channels, height, width), and its label."""
+    def image(self, key: Any, *, color: bool | None = None) -> tuple[np.ndarray, int]:
+        """The image, (channels, height, width), and its label."""
 
     def where(self, key: Any) -> str:
         """How messages name an image."""
@@ -41,8 +45,10 @@ class Records:
     ``limit`` bytes they are kept, and later uses cost nothing.
 
     Args:
-        database: belongs to this object, which closes it.
+        images: belong to this object, which closes them.
         shape: what every image must have.
+        least: images may differ in height and width, but must have at least this many pixels of
+            each; they are then not kept. 0 where all must have ``shape``.
         color: force encoded images to colour (True) or gray (False).
         limit: bytes of decoded images to keep; None for all that there are.
 
@@ -52,19 +58,22 @@ class Records:
 
     def __init__(
         self,
-        database: ImageStore,
+        images: Images,
         shape: ImageShape,
         *,
+        least: int = 0,
         color: bool | None = None,
         limit: int | None = 0,
     ) -> None:
-        self.database = database
+        self.images = images
         self.shape = shape
+        self._least = least
         self._color = color
-        self._keys = database.keys()
+        self._keys = images.keys()
         self._kept: np.ndarray | None = None
         first, _ = self._decode(0)
-        if limit is None or len(self) * math.prod(shape) * first.itemsize <= limit:
+        fits = limit is None or len(self) * math.prod(shape) * first.itemsize <= limit
+        if fits and not least:
             # Not touched before they are written, so pages of memory are used as they are needed.
             self._kept = np.empty((len(self), *shape), first.dtype)
             self._labels = np.zeros(len(self), np.int64)
@@ -77,7 +86,7 @@ class Records:
         """The image, (channels, height, width), and the label of a record.
 
         Raises:
-            DataError: naming the database and the key of a record that cannot be used.
+            DataError: naming the record that cannot be used and where it lies.
         """
         if self._kept is None:
             return self._decode(row)
@@ -92,16 +101,26 @@ class Records:
         return image, label
 
     def close(self) -> None:
-        """Let go of the database."""
-        self.database.close()
+        """Let go of the files."""
+        self.images.close()
 
     def _decode(self, row: int) -> tuple[np.ndarray, int]:
         key = self._keys[row]
-        image, label = self.database.read(key, color=self._color)
-        if image.shape != self.shape:
-            found, expected = ("x".join(map(str, each)) for each in (image.shape, self.shape))
+        image, label = self.images.image(key, color=self._color)
+        if self._least:
+            fits = image.shape[0] == self.shape[0] and min(image.shape[1:]) >= self._least
+            least = _text((self.shape[0], self._least, self._least))
+            expected = f"the crop needs at least {least}"
+        else:
+            fits = image.shape == self.shape
+            expected = f"the first one is {_text(self.shape)}"
+        if not fits:
             raise DataError(
-                f"{self.database.where(key)}: the record is {found}, but the first one is "
-                f"{expected}; {self.database.advice}"
+                f"{self.images.where(key)}: the image is {_text(image.shape)}, but {expected}; "
+                f"{self.images.advice}"
             )
         return image, label
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

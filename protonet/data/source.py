@@ -1,4 +1,4 @@
-"""Batches of a database, decoded and transformed: from memory where it fits, else ahead of time."""
+"""Batches of images, decoded and transformed: from memory where they fit, else ahead of time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protonet.data.records import ImageStore, Records
+from protonet.data.records import Images, Records
 from protonet.data.transform import Transformer
 
 CACHE_LIMIT = 512 * 2**20
@@ -29,7 +29,8 @@ class _Batch(NamedTuple):
 
 
 class BatchSource:
-    """Gives batch after batch of a database in Caffe's order: by key, wrapping in mid-batch.
+    """Gives batch after batch of a database or a list in Caffe's order: by key, wrapping in
+    mid-batch.
 
     With ``shuffle`` every epoch has an order of its own that depends on the seed, the epoch and
     the number of records only, so that sources over paired databases shuffle alike.
@@ -39,7 +40,7 @@ class BatchSource:
     images that are kept where they fit.
 
     Args:
-        database: belongs to the source, which closes it.
+        images: belong to the source, which closes them.
         batch_size: records in a batch.
         transformer: its ``shape`` is what every record must have.
         color: force encoded images to colour (True) or gray (False).
@@ -49,12 +50,12 @@ class BatchSource:
         cache_limit: bytes of images to keep; None for all that there are.
 
     Raises:
-        DataError: naming the database and key of a record that cannot be used.
+        DataError: naming the record that cannot be used and where it lies.
     """
 
     def __init__(
         self,
-        database: ImageStore,
+        images: Images,
         batch_size: int,
         transformer: Transformer,
         *,
@@ -66,7 +67,7 @@ class BatchSource:
         cache_limit: int | None = CACHE_LIMIT,
     ) -> None:
         self.batch_size = batch_size
-        self.length = len(database)
+        self.length = len(images)
         self._transformer = transformer
         self._shuffle = shuffle
         self._seed = seed % 2**64
@@ -82,8 +83,9 @@ class BatchSource:
         size = self.length * math.prod(transformer.output_shape) * 4
         keeps_whole = not transformer.is_random and (cache_limit is None or size <= cache_limit)
         self._records = Records(
-            database,
+            images,
             transformer.shape,
+            least=transformer.least,
             color=color,
             limit=0 if keeps_whole else cache_limit,
         )
@@ -109,7 +111,7 @@ class BatchSource:
         """Write the next batch: images to ``data``, (n, *output_shape), labels to ``labels``, (n,).
 
         Raises:
-            DataError: naming the database and key of a record that cannot be used.
+            DataError: naming the record that cannot be used and where it lies.
         """
         if self._whole is None:
             self._take_prepared(data, labels)

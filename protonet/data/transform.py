@@ -55,7 +55,10 @@ def load_mean(path: str | Path) -> np.ndarray:
 
 
 class Draw(NamedTuple):
-    """What chance decided for one image: the corner of the crop, and whether it is mirrored."""
+    """What chance decided for one image: the corner of the crop, and whether it is mirrored.
+
+    Where images differ in size the corner is two random words, which the size of each reduces.
+    """
 
     top: int = 0
     left: int = 0
@@ -75,6 +78,8 @@ class Transformer:
         mean: the mean image, ``shape``, where ``param`` has a ``mean_file``.
         seed, name: with the index of an image in the stream they decide its random numbers;
             ``name`` is the layer's.
+        any_size: images may differ from ``shape`` in height and width; needs a crop_size and
+            goes without a mean image.
 
     Raises:
         LayerError: for settings that contradict each other or the shape.
@@ -90,9 +95,11 @@ class Transformer:
         *,
         seed: int = 0,
         name: str = "",
+        any_size: bool = False,
     ) -> None:
         channels, height, width = shape
-        crop = param.crop_size
+        crop = int(param.crop_size)
+        assert not any_size or (crop and mean is None), "images of any size need a crop"
         if crop > min(height, width):
             raise LayerError(
                 f"crop_size {crop} is larger than the images, which are {height}x{width}",
@@ -104,6 +111,7 @@ class Transformer:
         self.mean = _mean_array(param, shape, mean)
         self._mirror = bool(param.mirror)
         self._random_crop = bool(crop) and phase == TRAIN
+        self.least = crop if any_size else 0
         self._centre = Draw((height - crop) // 2, (width - crop) // 2) if crop else Draw()
         self._key = np.array([seed % 2**64, zlib.crc32(name.encode())], np.uint64)
 
@@ -122,28 +130,34 @@ class Transformer:
         # One block of Philox (four words) belongs to each image.
         bits = np.random.Philox(key=self._key, counter=np.array([first, 0, 0, _STREAM], np.uint64))
         words = np.asarray(bits.random_raw(4 * count)).reshape(count, 4)
-        _, top, left = self.output_shape
         mirror = (words[:, 0] >> np.uint64(63)).astype(bool) & self._mirror
         if not self._random_crop:
             return [self._centre._replace(mirror=each) for each in mirror.tolist()]
-        tops = words[:, 1] % np.uint64(self.shape[1] - top + 1)
-        lefts = words[:, 2] % np.uint64(self.shape[2] - left + 1)
+        tops, lefts = words[:, 1], words[:, 2]
+        if not self.least:
+            _, height, width = self.output_shape
+            tops = tops % np.uint64(self.shape[1] - height + 1)
+            lefts = lefts % np.uint64(self.shape[2] - width + 1)
         return list(map(Draw, tops.tolist(), lefts.tolist(), mirror.tolist()))
 
     def apply(self, images: np.ndarray, out: np.ndarray, draw: Draw | None = None) -> None:
         """Write transformed images to ``out``: one of ``shape``, or several of (n, *shape).
 
+        With ``any_size``, ``shape`` is that of the images, at least as large as the crop.
         ``out`` is float32 of ``output_shape`` or (n, *output_shape). Without a ``draw`` the crop
         is centred and nothing is mirrored, as for inference.
 
         Raises:
             DataError: for images of another shape.
         """
-        if images.shape[-3:] != self.shape:
+        if self.least:
+            top, left, mirror = self._corner(images, draw)
+        elif images.shape[-3:] == self.shape:
+            top, left, mirror = draw or self._centre
+        else:
             raise DataError(
                 f"expected images of {_text(self.shape)}, got {_text(images.shape[-3:])}"
             )
-        top, left, mirror = draw or self._centre
         _, height, width = self.output_shape
         rows, columns = slice(top, top + height), slice(left, left + width)
         target = out[..., ::-1] if mirror else out
@@ -156,6 +170,18 @@ class Transformer:
             np.subtract(window, mean, out=target, dtype=np.float32, casting="same_kind")
         if self.scale != 1:
             out *= self.scale
+
+    def _corner(self, images: np.ndarray, draw: Draw | None) -> Draw:
+        """The draw for images of this size."""
+        down, across = (extent - self.least for extent in images.shape[-2:])
+        if images.shape[-3] != self.shape[0] or min(down, across) < 0:
+            raise DataError(
+                f"expected images of {self.shape[0]} channel(s) and at least {self.least}x"
+                f"{self.least}, got {_text(images.shape[-3:])}"
+            )
+        if draw is None or not self._random_crop:
+            return Draw(down // 2, across // 2, draw is not None and draw.mirror)
+        return Draw(draw.top % (down + 1), draw.left % (across + 1), draw.mirror)
 
 
 def _mean_array(

@@ -137,11 +137,9 @@ def cut(
         top, left, right = _round(top * scale_y), _round(left * scale_x), _round(right * scale_x)
         left = right if mirror else left
         high, wide = min(high, size - top), min(wide, size - left)
-    part = image[:, y1 : y2 + 1, x1 : x2 + 1].astype(np.float32)
-    resized = np.rint(resize(part.transpose(1, 2, 0), max(1, high), max(1, wide)))
-    if mirror:
-        resized = resized[:, ::-1]
-    return resized.transpose(2, 0, 1), top, left
+    part = image[:, y1 : y2 + 1, x1 : x2 + 1]
+    resized = resize(part, max(1, high), max(1, wide))
+    return resized[:, :, ::-1] if mirror else resized, top, left
 
 
 def _round(value: float) -> int:

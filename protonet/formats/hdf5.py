@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -25,7 +25,7 @@ def reading(path: Path) -> Iterator[Any]:
         UsageError: without h5py.
         FormatError: when the file, or what the block reads of it, is damaged.
     """
-    h5py = _h5py()
+    h5py = h5py_module()
     try:
         with h5py.File(path, "r") as file:
             yield file
@@ -43,57 +43,9 @@ def writing(path: Path) -> Iterator[Any]:
     """
     # In memory first: HDF5's library can crash the whole process when a disk is full.
     buffer = BytesIO()
-    with _h5py().File(buffer, "w") as file:
+    with h5py_module().File(buffer, "w") as file:
         yield file
     write_atomic(path, [buffer.getbuffer()])
-
-
-class RowWriter:
-    """Datasets that grow row by row, in a file that gets its name when it is whole.
-
-    Raises:
-        UsageError: without h5py, or when the file cannot be written.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._part = path.with_name(path.name + ".part")
-        h5py = _h5py()
-        try:
-            # Opened by Python first: HDF5's own errors do not say what is wrong with a path.
-            self._part.open("wb").close()
-            self._file = h5py.File(self._part, "w")
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-    def add(self, rows: Mapping[str, np.ndarray]) -> None:
-        """Append rows to the dataset of each name; the first call makes the datasets.
-
-        Raises:
-            FormatError: when the disk is full.
-        """
-        try:
-            for name, values in rows.items():
-                if name not in self._file:
-                    self._file.create_dataset(
-                        name,
-                        data=values,
-                        maxshape=(None, *values.shape[1:]),
-                        chunks=(max(1, len(values)), *values.shape[1:]),
-                    )
-                    continue
-                dataset = self._file[name]
-                count = len(dataset)
-                dataset.resize(count + len(values), axis=0)
-                dataset[count:] = values
-            self._file.flush()
-        except (OSError, RuntimeError) as error:
-            raise FormatError(f"{self.path}: cannot be written: {error}") from error
-
-    def close(self) -> None:
-        """Give the file its name."""
-        self._file.close()
-        self._part.replace(self.path)
 
 
 def children(group: Any) -> dict[str, Any]:
@@ -101,13 +53,13 @@ def children(group: Any) -> dict[str, Any]:
 
     Following those would let a file that is merely opened read others.
     """
-    hard = _h5py().HardLink
+    hard = h5py_module().HardLink
     return {name: group[name] for name in group if isinstance(group.get(name, getlink=True), hard)}
 
 
 def is_group(node: Any) -> bool:
     """Whether a node is a group: not a dataset, not a stored type."""
-    return isinstance(node, _h5py().Group)
+    return isinstance(node, h5py_module().Group)
 
 
 def numbers(node: Any, what: str) -> np.ndarray:
@@ -116,7 +68,7 @@ def numbers(node: Any, what: str) -> np.ndarray:
     Raises:
         FormatError: when it is none, has no numbers, or is larger than its file can hold.
     """
-    is_dataset = isinstance(node, _h5py().Dataset)
+    is_dataset = isinstance(node, h5py_module().Dataset)
     if not is_dataset or node.dtype.kind not in "fiu" or node.external:
         raise FormatError(f"{what}: expected a dataset of numbers")
     if node.nbytes > _EXPANSION_LIMIT * Path(node.file.filename).stat().st_size:
@@ -124,7 +76,12 @@ def numbers(node: Any, what: str) -> np.ndarray:
     return np.asarray(node)
 
 
-def _h5py() -> Any:
+def h5py_module() -> Any:
+    """The package h5py.
+
+    Raises:
+        UsageError: where it is not installed.
+    """
     try:
         import h5py
     except ImportError as error:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from protonet.data.database import Database, check_pairs
+from protonet.data.database import check_pairs
 from protonet.device import Device
 from protonet.errors import DeviceError
 from protonet.formats.caffemodel import read_weights
@@ -147,8 +147,8 @@ def _check_plan_pairs(plan: Plan) -> None:
         first = layers[0]
         if other.batch_size != first.batch_size or len(first.spec.top) > 1:
             continue
-        if isinstance(first.store, Database) and isinstance(other.store, Database):
-            check_pairs(first.store, other.store)
+        if first.database is not None and other.database is not None:
+            check_pairs(first.database, other.database)
 
 
 def _check_memory(plans: Sequence[Plan], device: Device) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from protonet.data.backends import DATA_FILE
 from protonet.data.create import compute_mean
-from protonet.data.database import Database, check_pairs
+from protonet.data.database import DATA_FILE, Database, check_pairs
 from protonet.data.transform import load_mean
 from protonet.errors import NetworkError, UsageError
 from protonet.formats.atomic import write_atomic

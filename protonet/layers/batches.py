@@ -1,100 +1,57 @@
-"""What the layers share that give batches of images and labels."""
+"""What layers have in common that bring images and labels batch after batch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from google.protobuf.message import Message
 
 from protonet.blob import Array, Shape
-from protonet.data.records import ImageStore
-from protonet.data.source import CACHE_LIMIT, BatchSource
-from protonet.data.transform import Transformer, load_mean
+from protonet.data.source import CACHE_LIMIT
+from protonet.data.transform import ImageShape
+from protonet.errors import LayerError
 from protonet.layers.base import Layer
 
 
-@dataclass(frozen=True)
-class BatchSettings:
-    """How a layer reads its images: its message's fields, whatever they are called there."""
+class Source(Protocol):
+    """Gives batch after batch; ``position`` is all that tells the next one."""
 
-    batch_size: int
-    color: bool | None = None
-    shuffle: bool = False
-    rand_skip: int = 0
-    threads: int = 0
-    cache_limit: int | None = CACHE_LIMIT
+    position: int
+
+    def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
+        """Write the next batch."""
+
+    def close(self) -> None:
+        """Let go of files and threads."""
 
 
-class ImageBatches(Layer):
-    """Base of the layers whose tops are images and, where a second one is named, labels.
+class BatchLayer(Layer):
+    """Images (N x C x H x W) and, in a second top, their labels (N), from a ``Source``.
 
-    ``setup`` calls ``open``.
+    ``setup`` sets ``batch_size`` and ``image_shape``; ``make_source`` is called by ``build``.
     """
 
     bottoms = (0, 0)
     tops = (1, 2)
+    batch_size: int
+    image_shape: ImageShape
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self.store: ImageStore | None = None
-        self.source: BatchSource | None = None
+        self.source: Source | None = None
 
-    @property
-    def batch_size(self) -> int:
-        """Images in a batch."""
-        return self._settings.batch_size
-
-    @property
-    def length(self) -> int:
-        """The number of images."""
-        assert self.store is not None, "setup comes first"
-        return len(self.store)
-
-    def open(self, store: ImageStore, settings: BatchSettings) -> None:
-        """Take up where images come from; the first one decides the shape."""
-        self.store, self._settings = store, settings
-        transform = self.spec.transform_param
-        try:
-            image, _ = store.read(store.keys()[0], color=settings.color)
-            channels, height, width = image.shape
-            mean = None
-            if transform.mean_file:
-                mean = load_mean(self.around.find(transform.mean_file))
-            self.transformer = Transformer(
-                transform,
-                self.phase,
-                (channels, height, width),
-                mean,
-                seed=self.around.seed,
-                name=self.name,
-            )
-        except BaseException:
-            self.close()
-            raise
+    def make_source(self) -> Source:
+        """Where the batches come from."""
+        raise NotImplementedError
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        size = self._settings.batch_size
-        return [(size, *self.transformer.output_shape), (size,)][: len(self.spec.top)]
+        images: Shape = (self.batch_size, *self.image_shape)
+        return [images, (self.batch_size,)][: len(self.spec.top)]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        assert self.store is not None, "setup comes before build"
-        settings, around = self._settings, self.around
-        skip = 0
-        if settings.rand_skip:
-            skip = int(np.random.default_rng(around.seed % 2**64).integers(settings.rand_skip))
-        self.source = BatchSource(
-            self.store,
-            settings.batch_size,
-            self.transformer,
-            color=settings.color,
-            shuffle=settings.shuffle,
-            seed=around.seed,
-            skip=skip,
-            threads=settings.threads if settings.threads else around.threads,
-            cache_limit=settings.cache_limit,
-        )
+        self.source = self.make_source()
         self._staging: list[np.ndarray] = []
         if not self.device.is_cpu:
             self._staging = [self.device.pinned(shape) for shape in self.infer(())]
@@ -118,5 +75,23 @@ class ImageBatches(Layer):
     def close(self) -> None:
         if self.source is not None:
             self.source.close()
-        if self.store is not None:
-            self.store.close()
+
+    def skipped(self, rand_skip: int) -> int:
+        """How many images are passed over before the first: a number below ``rand_skip``."""
+        if not rand_skip:
+            return 0
+        return int(np.random.default_rng(self.around.seed % 2**64).integers(rand_skip))
+
+
+def cache_limit(cache: bool | None) -> int | None:
+    """Bytes of images to keep, as BatchSource takes them; ``cache`` is None where nobody asked."""
+    if cache is None:
+        return CACHE_LIMIT
+    return None if cache else 0
+
+
+def refuse_old_places(param: Message, name: str, fields: Sequence[str]) -> None:
+    """Raise LayerError where fields of transform_param stand in the layer's own message."""
+    for field in fields:
+        if param.HasField(field):
+            raise LayerError(f"{field} belongs into transform_param", (name, field))

@@ -1,28 +1,31 @@
-"""HDF5Output: what reaches it goes to a file."""
+"""HDF5Output: writes what arrives to an HDF5 file."""
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.formats.hdf5 import RowWriter
+from protonet.formats.hdf5 import h5py_module
+from protonet.formats.hdf5_rows import RowWriter
 from protonet.layers.base import Layer, shape_text
 from protonet.layers.registry import register
 
 _PARAM = "hdf5_output_param"
+_NAMES = ("data", "label")
 
 
 @register("HDF5Output")
 class HDF5Output(Layer):
-    """Writes its bottoms to the datasets ``data`` and ``label`` of an HDF5 file.
+    """Appends each pass's items to an HDF5 file, which is there once the net is closed.
 
     Bottom:
-        0: data, N x ...; 1: label, N x ...
+        0: N x ..., written to the dataset ``data``.
+        1: N x ..., written to the dataset ``label``.
     Top:
         none.
     Params:
@@ -30,12 +33,13 @@ class HDF5Output(Layer):
     Spec:
         hdf5_output_param: file_name.
     Raises:
-        LayerError: without file_name, or for bottoms with different numbers of items.
-        UsageError: without h5py, or when the file cannot be written.
+        LayerError: without file_name, for a folder that is absent, or for bottoms with different
+        numbers of items.
+        FormatError: when the disk is full.
+        UsageError: without the extra hdf5.
     Differs:
-        Rows of every pass are added to the datasets; Caffe's hold the last pass. While it is
-        written the file has the name with .part behind it; the end of the net gives it its own
-        name. Needs the extra hdf5.
+        The items of all passes follow each other along the first axis; Caffe can write one pass
+        only. The file appears, or is replaced, when the net is closed. Nothing goes back.
     """
 
     bottoms = (2, 2)
@@ -43,21 +47,27 @@ class HDF5Output(Layer):
     no_gradient = frozenset({0, 1})
     backward_reads = frozenset()
 
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self._writer: RowWriter | None = None
-
     def setup(self) -> None:
-        if not self.spec.hdf5_output_param.file_name:
+        name = self.spec.hdf5_output_param.file_name
+        if not name:
             raise LayerError(f"{_PARAM} needs a file_name", (_PARAM,))
-        self.path = Path(self.spec.hdf5_output_param.file_name)
+        self.path = Path(name)
+        if not self.path.parent.is_dir():
+            raise LayerError(
+                f"{name} cannot be written: there is no folder {self.path.parent}",
+                (_PARAM, "file_name"),
+            )
+        if self.path.is_dir():
+            raise LayerError(f"{name} is a folder, not a file", (_PARAM, "file_name"))
+        h5py_module()
+        self._writer: RowWriter | None = None
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         data, label = shapes
-        if not data or not label or data[0] != label[0]:
+        if data[:1] != label[:1]:
             raise LayerError(
-                f"expected as many items in both bottoms, got {shape_text(data)} and "
-                f"{shape_text(label)}",
+                f"expected as many labels as data, got {shape_text(label)} beside "
+                f"{shape_text(data)}",
                 ("bottom", 1),
             )
         return []
@@ -65,10 +75,26 @@ class HDF5Output(Layer):
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         if self._writer is None:
             self._writer = RowWriter(self.path)
-        data, label = (np.asarray(self.device.get(bottom)) for bottom in bottoms)
-        self._writer.add({"data": data, "label": label})
+            # Caffe's file is whole when the net is let go, so that scripts need not close it.
+            self._finalizer = weakref.finalize(self, self._writer.close)
+        arrays = map(self.device.get, bottoms)
+        self._writer.append(dict(zip(_NAMES, map(_four_axes, arrays), strict=True)))
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        """Nothing: no bottom ever gets a gradient."""
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        if getattr(self, "_writer", None) is not None:
+            self._finalizer()
             self._writer = None
+
+
+def _four_axes(array: np.ndarray) -> np.ndarray:
+    """As Caffe stores it: axes that are missing at the end are 1."""
+    return array.reshape(array.shape + (1,) * (4 - array.ndim))

@@ -1,76 +1,119 @@
-"""ImageData: batches of image files."""
+"""ImageData: batches of image files that a text lists."""
 
 from __future__ import annotations
 
 from protonet.data.image_list import ImageList
-from protonet.data.source import CACHE_LIMIT
+from protonet.data.source import BatchSource
+from protonet.data.transform import Transformer, load_mean
 from protonet.errors import LayerError
-from protonet.layers.batches import BatchSettings, ImageBatches
+from protonet.layers.base import shape_text
+from protonet.layers.batches import BatchLayer, cache_limit, refuse_old_places
 from protonet.layers.registry import register
 
 _PARAM = "image_data_param"
 
 
 @register("ImageData")
-class ImageData(ImageBatches):
-    """Batches of the image files that a text lists, each with a class.
+class ImageData(BatchLayer):
+    """Batches of image files, with a whole number as the label of each.
 
     Bottom:
         none.
     Top:
-        0: N x C x H x W, the images after transform_param; C is 3 (BGR), or 1 without is_color.
-        1 (optional): N, the numbers of the list.
+        0: N x C x H x W, the images after transform_param; H and W are crop_size where it is set,
+        else new_height and new_width, else those of the files.
+        1 (optional): N, the labels as numbers.
     Params:
         none.
     Spec:
-        image_data_param: source (lines of ``file label``), batch_size (1), root_folder (put
-        before every name), new_height and new_width (both or neither), is_color (true), shuffle
-        (false), rand_skip (0); threads and cache of NVIDIA's fork. transform_param: scale,
-        mirror, crop_size, mean_file, mean_value.
+        image_data_param: source (lines of path and label), batch_size (1), root_folder,
+        new_height and new_width, is_color (true), shuffle, rand_skip; threads, cache and precache
+        of NVIDIA's fork.
+        transform_param: scale, mirror, crop_size, mean_file, mean_value.
     Raises:
-        LayerError: without source, for a batch_size of 0, or one of new_height and new_width.
-        DataError: for a list or an image that cannot be used: names the line.
+        LayerError: without source, for one of new_height and new_width, for a short_side or a
+        share of a data set, or for settings that do not fit the images.
+        DataError: for a list, image or mean that cannot be used; names list, line and file.
     Differs:
-        Without new_height and new_width all images must have one size, whatever crop_size is.
-        Names are also looked up beside the list. Shuffling, random crops and mirrors are a
-        function of the seed and the image's number in the stream, so runs repeat.
+        Images of several sizes need new_height and new_width, or crop_size; Caffe takes another
+        shape in every batch of one. Orders, crops and mirrors are a function of the seed and the
+        image's number in the stream, so runs repeat. Paths may hold spaces.
     """
 
     def setup(self) -> None:
-        param = self.spec.image_data_param
+        param, transform = self.spec.image_data_param, self.spec.transform_param
         if not param.source:
-            raise LayerError(f"{_PARAM} needs a source, a text that lists images", (_PARAM,))
+            raise LayerError(f"{_PARAM} needs a source, a text file of images", (_PARAM,))
         if not param.batch_size:
             raise LayerError(f"{_PARAM} needs a batch_size of 1 or more", (_PARAM, "batch_size"))
         if bool(param.new_height) != bool(param.new_width):
             raise LayerError(
-                f"expected new_height and new_width both or neither, got {param.new_height} and "
+                f"new_height and new_width go together, got {param.new_height} and "
                 f"{param.new_width}",
                 (_PARAM, "new_height" if param.new_height else "new_width"),
             )
-        if param.short_side:
-            raise LayerError(
-                "short_side, of NVIDIA's fork, is not supported",
-                (_PARAM, "short_side"),
-                "give new_height and new_width",
-            )
-        images = ImageList(
+        self._refuse()
+        self.batch_size = int(param.batch_size)
+        size = (int(param.new_height), int(param.new_width)) if param.new_height else None
+        self.images = ImageList(
             self.around.find(param.source),
             root=param.root_folder,
-            height=param.new_height,
-            width=param.new_width,
+            folder=self.around.folder,
+            size=size,
         )
-        cache_limit: int | None = CACHE_LIMIT
-        if param.HasField("cache"):
-            cache_limit = None if param.cache else 0
-        self.open(
-            images,
-            BatchSettings(
-                int(param.batch_size),
-                color=param.is_color,
-                shuffle=param.shuffle or (self.around.shuffle and self.training),
-                rand_skip=param.rand_skip,
-                threads=param.threads if param.HasField("threads") else 0,
-                cache_limit=cache_limit,
-            ),
+        image, _ = self.images.image(0, color=param.is_color)
+        channels, height, width = image.shape
+        mean = load_mean(self.around.find(transform.mean_file)) if transform.mean_file else None
+        any_size = bool(transform.crop_size) and size is None and mean is None
+        try:
+            self.transformer = Transformer(
+                transform,
+                self.phase,
+                (channels, height, width),
+                mean,
+                seed=self.around.seed,
+                name=self.name,
+                any_size=any_size,
+            )
+        except LayerError as error:
+            raise LayerError(
+                f"{error} (the first, {self.images.where(0)}, is {shape_text(image.shape)})",
+                error.path,
+            ) from None
+        self.image_shape = self.transformer.output_shape
+
+    def _refuse(self) -> None:
+        """What the schema knows, but this layer does not do."""
+        param, transform = self.spec.image_data_param, self.spec.transform_param
+        refuse_old_places(param, _PARAM, ("scale", "mean_file", "crop_size", "mirror"))
+        if param.short_side:
+            raise LayerError(
+                "short_side is not known here; give new_height and new_width",
+                (_PARAM, "short_side"),
+            )
+        if param.dataset_share_per_node != 1:
+            raise LayerError(
+                "the whole list is read; leave dataset_share_per_node at 1",
+                (_PARAM, "dataset_share_per_node"),
+            )
+        for field in ("force_color", "force_gray"):
+            if getattr(transform, field):
+                raise LayerError(
+                    f"{field} is for databases; set is_color", ("transform_param", field)
+                )
+
+    def make_source(self) -> BatchSource:
+        param, around = self.spec.image_data_param, self.around
+        shuffle = around.shuffle and self.training
+        asked = param.HasField("cache") or param.HasField("precache")
+        return BatchSource(
+            self.images,
+            self.batch_size,
+            self.transformer,
+            color=param.is_color,
+            shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
+            seed=around.seed,
+            skip=self.skipped(param.rand_skip),
+            threads=param.threads if param.HasField("threads") else around.threads,
+            cache_limit=cache_limit((param.cache or param.precache) if asked else None),
         )

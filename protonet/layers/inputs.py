@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from protonet.blob import Array, Shape
-from protonet.data.database import Database
-from protonet.data.source import CACHE_LIMIT
+from protonet.data.database import LEVELDB_HELP, Database, can_read_leveldb, is_leveldb
+from protonet.data.datum import decode
+from protonet.data.source import BatchSource
+from protonet.data.transform import Transformer, load_mean
 from protonet.errors import LayerError
 from protonet.layers.base import Layer, shape_text
-from protonet.layers.batches import BatchSettings, ImageBatches
+from protonet.layers.batches import BatchLayer, cache_limit
 from protonet.layers.fillers import check_filler, fill
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import DummyDataParameter, FillerParameter
@@ -136,8 +138,8 @@ def _dummy_shapes(param: DummyDataParameter) -> tuple[list[Shape], tuple[str, st
 
 
 @register("Data")
-class Data(ImageBatches):
-    """Batches of a database of Datum records, LMDB or LevelDB.
+class Data(BatchLayer):
+    """Batches of an LMDB or a LevelDB of Datum records.
 
     Bottom:
         none.
@@ -150,13 +152,19 @@ class Data(ImageBatches):
         data_param: source, batch_size, rand_skip; shuffle, cache and threads of NVIDIA's fork.
         transform_param: scale, mirror, crop_size, mean_file, mean_value, force_color, force_gray.
     Raises:
-        LayerError: without source or batch_size, or for settings that do not fit the records.
+        LayerError: without source or batch_size, for a LevelDB without plyvel, or for settings
+        that do not fit the records.
         DataError: for a database, record or mean that cannot be used.
     Differs:
-        The kind of the database is seen from its files, whatever ``backend`` says; LevelDB needs
-        the extra leveldb. Every record must have the first one's shape. Random crops and mirrors
-        are a function of the seed and the record's number in the stream, so runs repeat.
+        The kind of the database is seen from its files, whatever backend says; a LevelDB is
+        read without changing it, and needs the extra leveldb. Every record must have the first
+        one's shape. Random crops and mirrors are a function of the seed and the record's number
+        in the stream, so runs repeat.
     """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.database: Database | None = None
 
     def setup(self) -> None:
         param, transform = self.spec.data_param, self.spec.transform_param
@@ -168,18 +176,58 @@ class Data(ImageBatches):
             raise LayerError(
                 "force_color and force_gray are both set", ("transform_param", "force_gray")
             )
-        cache_limit: int | None = CACHE_LIMIT
-        if param.HasField("cache"):
-            cache_limit = None if param.cache else 0
-        shuffle = self.around.shuffle and self.training
-        self.open(
-            Database(self.around.find(param.source)),
-            BatchSettings(
-                int(param.batch_size),
-                color=True if transform.force_color else False if transform.force_gray else None,
-                shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
-                rand_skip=param.rand_skip,
-                threads=param.threads,
-                cache_limit=cache_limit,
-            ),
+        self.batch_size = int(param.batch_size)
+        self._color = True if transform.force_color else False if transform.force_gray else None
+        path = self.around.find(param.source)
+        if is_leveldb(path) and not can_read_leveldb():
+            raise LayerError(
+                f"{path} is a LevelDB, which needs plyvel",
+                ("data_param", "source"),
+                LEVELDB_HELP,
+            )
+        self.database = Database(path)
+        self.length = len(self.database)
+        try:
+            self.transformer = self._transformer(self.database)
+        except BaseException:
+            self.close()
+            raise
+        self.image_shape = self.transformer.output_shape
+
+    def _transformer(self, database: Database) -> Transformer:
+        """The first record decides the shape."""
+        transform = self.spec.transform_param
+        key, datum = database.first()
+        channels, height, width = decode(datum, database.where(key), color=self._color).shape
+        mean = None
+        if transform.mean_file:
+            mean = load_mean(self.around.find(transform.mean_file))
+        return Transformer(
+            transform,
+            self.phase,
+            (channels, height, width),
+            mean,
+            seed=self.around.seed,
+            name=self.name,
         )
+
+    def make_source(self) -> BatchSource:
+        assert self.database is not None, "setup comes before build"
+        param, around = self.spec.data_param, self.around
+        shuffle = around.shuffle and self.training
+        return BatchSource(
+            self.database,
+            self.batch_size,
+            self.transformer,
+            color=self._color,
+            shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
+            seed=around.seed,
+            skip=self.skipped(param.rand_skip),
+            threads=param.threads if param.threads else around.threads,
+            cache_limit=cache_limit(param.cache if param.HasField("cache") else None),
+        )
+
+    def close(self) -> None:
+        super().close()
+        if self.database is not None:
+            self.database.close()

@@ -1,4 +1,4 @@
-"""MemoryData: batches of arrays that the program hands over."""
+"""MemoryData: batches of arrays that the caller holds."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from protonet.layers.base import Layer, shape_text
 from protonet.layers.registry import register
 
 _PARAM = "memory_data_param"
-_AXES = ("batch_size", "channels", "height", "width")
 
 
 @register("MemoryData")
 class MemoryData(Layer):
-    """Batch after batch of arrays in memory, which ``set_arrays`` hands over, without end.
+    """Batches of arrays that the caller gives with ``set_arrays``, again and again in order.
 
     Bottom:
         none.
     Top:
-        0: N x C x H x W; 1: N, labels.
+        0: N x C x H x W, the next items.
+        1: N, their labels.
     Params:
         none.
     Spec:
-        memory_data_param: batch_size, channels, height, width (all required).
+        memory_data_param: batch_size, channels, height, width; all are required.
     Raises:
-        LayerError: for a missing or zero axis, with a transform_param, for arrays that do not
-        fit, and when it runs before arrays were given.
+        LayerError: without one of the four, with a transform_param, for arrays that do not fit,
+        or when the net runs before it was given any.
     Differs:
-        Arrays are not transformed: Caffe does that only for images that C++ adds. The place in
-        the arrays is part of a snapshot; the arrays are not.
+        A transform_param is refused; Caffe warns that it does nothing. The place in the arrays is
+        part of a snapshot, the arrays are not.
     """
 
     bottoms = (0, 0)
@@ -41,61 +41,70 @@ class MemoryData(Layer):
 
     def setup(self) -> None:
         param = self.spec.memory_data_param
-        for field in _AXES:
+        for field in ("batch_size", "channels", "height", "width"):
             if not getattr(param, field):
-                raise LayerError(
-                    f"{_PARAM} needs {', '.join(_AXES)}, each of 1 or more: {field} is missing",
-                    (_PARAM, field) if param.HasField(field) else (_PARAM,),
-                )
+                raise LayerError(f"{_PARAM} needs a {field} of 1 or more", (_PARAM,))
         if self.spec.HasField("transform_param"):
             raise LayerError(
-                "arrays in memory are not transformed: hand them over as they should be",
-                ("transform_param",),
+                "arrays are not transformed: give them as they should be", ("transform_param",)
             )
-        self.shape: Shape = tuple(int(getattr(param, field)) for field in _AXES)
-        self._arrays: tuple[np.ndarray, np.ndarray] | None = None
+        self.batch_size = int(param.batch_size)
+        self.item_shape = (int(param.channels), int(param.height), int(param.width))
         self.position = 0
+        self._arrays: tuple[np.ndarray, np.ndarray] | None = None
 
     def set_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
-        """Take these arrays from now on, beginning with their first item. They are not copied.
+        """Give the items (n, channels, height, width) and their labels (n), and begin with them.
 
-        Args:
-            data: M x C x H x W, M a multiple of the batch size.
-            labels: M values, in any shape.
+        n is a multiple of batch_size. Arrays of float32 are not copied: what the caller changes
+        in them later is seen.
 
         Raises:
-            LayerError: for arrays of other shapes.
+            LayerError: for other shapes or types.
         """
-        data, labels = np.asarray(data), np.asarray(labels).reshape(-1)
-        size = self.shape[0]
-        if data.shape[1:] != self.shape[1:]:
-            raise self._refusal(f"expected items of {shape_text(self.shape[1:])}", data.shape)
-        if not len(data) or len(data) % size:
-            raise self._refusal(f"expected a multiple of {size} items, the batch size", data.shape)
-        if len(labels) != len(data):
-            raise self._refusal(f"expected {len(data)} labels", labels.shape)
-        self._arrays, self.position = (data, labels), 0
+        items = self._numbers(data, "data")
+        if items.ndim != 4 or items.shape[1:] != self.item_shape:
+            raise self._refusal(
+                f"expected data of shape n x {' x '.join(map(str, self.item_shape))}, got "
+                f"{shape_text(items.shape)}"
+            )
+        marks = self._numbers(labels, "labels")
+        if marks.size != len(items) or marks.shape[:1] != items.shape[:1]:
+            raise self._refusal(
+                f"expected one label for each of {len(items)} item(s), got labels of shape "
+                f"{shape_text(marks.shape)}"
+            )
+        if not len(items) or len(items) % self.batch_size:
+            raise self._refusal(
+                f"expected a multiple of batch_size {self.batch_size} items, got {len(items)}"
+            )
+        self._arrays = items, marks.reshape(-1)
+        self.position = 0
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        return [self.shape, self.shape[:1]]
+        return [(self.batch_size, *self.item_shape), (self.batch_size,)]
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         if self._arrays is None:
-            raise LayerError(
-                f'layer "{self.name}" (MemoryData) has no arrays yet',
-                (),
-                "net.set_input_arrays(data, labels) hands them over",
-            )
-        start, size = self.position, self.shape[0]
-        for array, top in zip(self._arrays, tops, strict=True):
-            self.device.put(array[start : start + size].astype(self.dtype, copy=False), top)
-        self.position = (start + size) % len(self._arrays[0])
+            raise self._refusal("has no arrays yet; call set_arrays (net.set_input_arrays) first")
+        start = self.position % len(self._arrays[0])
+        for top, array in zip(tops, self._arrays, strict=True):
+            self.device.put(array[start : start + self.batch_size], top)
+        self.position = start + self.batch_size
 
     def state(self) -> dict[str, Any]:
         return {"position": self.position}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.position = int(state["position"])
+        # Whole batches, whatever the batch_size was.
+        self.position = int(state["position"]) // self.batch_size * self.batch_size
 
-    def _refusal(self, expected: str, shape: Shape) -> LayerError:
-        return LayerError(f'layer "{self.name}" (MemoryData): {expected}, got {shape_text(shape)}')
+    def _numbers(self, given: Any, what: str) -> np.ndarray:
+        array = np.asarray(given)
+        if array.dtype.kind not in "fiub":
+            raise self._refusal(f"expected numbers as {what}, got {array.dtype}")
+        return np.asarray(array, np.float32)
+
+    def _refusal(self, message: str) -> LayerError:
+        """No plan is there to say which layer it is."""
+        return LayerError(f'layer "{self.name}" ({self.type}): {message}')

@@ -33,8 +33,20 @@ def load_image(filename: str | PathLike[str], color: bool = True) -> np.ndarray:
 
 
 def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1) -> np.ndarray:
-    """An H x W x K image in new height and width: order 1 is bilinear, 0 the nearest value."""
-    return resize(np.asarray(im, np.float32), int(new_dims[0]), int(new_dims[1]), interp_order)
+    """An H x W x K image in new height and width: order 1 is bilinear, 0 the nearest value.
+
+    Raises:
+        ValueError: for another order.
+    """
+    image, (height, width) = np.asarray(im, np.float32), (int(extent) for extent in new_dims)
+    if interp_order not in (0, 1):
+        raise ValueError(f"expected order 0 (nearest) or 1 (bilinear), got {interp_order}")
+    if interp_order == 0:
+        rows = np.arange(height) * image.shape[0] // height
+        columns = np.arange(width) * image.shape[1] // width
+        nearest: np.ndarray = image[rows][:, columns]
+        return nearest
+    return resize(image.transpose(2, 0, 1), height, width).transpose(1, 2, 0)
 
 
 def oversample(images: Iterable[np.ndarray], crop_dims: Iterable[int]) -> np.ndarray:

@@ -122,7 +122,7 @@ def test_a_folder_that_goes_away(make_database: Make, monkeypatch: pytest.Monkey
     def gone(*_: object, **__: object) -> None:
         raise FileNotFoundError(2, "No such file or directory")
 
-    monkeypatch.setattr("protonet.data.backends.check_pages", gone)
+    monkeypatch.setattr("protonet.data.lmdb_store.check_pages", gone)
     with pytest.raises(DataError, match="db: cannot be read: No such file"):
         Database(make_database())
 
@@ -149,10 +149,21 @@ def test_a_folder_of_databases(make_database: Make, tmp_path: Path) -> None:
         Database(tmp_path)
 
 
-def test_the_files_tell_a_leveldb(tmp_path: Path) -> None:
+def test_a_leveldb_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "plyvel", None)
     for name in ("CURRENT", "LOG", "MANIFEST-000002", "000005.ldb"):
         (tmp_path / name).touch()
     assert is_leveldb(tmp_path)
+    with pytest.raises(DataError, match=r"is a LevelDB, which needs plyvel: .*--backend=lmdb"):
+        Database(tmp_path)
+
+
+def test_an_lmdb_is_one_whatever_lies_beside_it(make_database: Make) -> None:
+    path = make_database()
+    for name in ("CURRENT", "MANIFEST-000002"):
+        (path / name).touch()
+    with Database(path) as database:
+        assert len(database) == 7
 
 
 def test_no_records(make_database: Make) -> None:

@@ -81,7 +81,7 @@ def test_another_shape_is_named(make_database: Make) -> None:
         }
     )
     records = Records(Database(path), (1, 3, 5))
-    with pytest.raises(DataError, match=r"db: key 'b': the record is 1x5x3, .* one is 1x3x5;"):
+    with pytest.raises(DataError, match=r"db: key 'b': the image is 1x5x3, .* one is 1x3x5;"):
         records.read(1)
     records.close()
 

@@ -193,3 +193,11 @@ def test_arrays_that_are_no_mean(tmp_path: Path, array: np.ndarray, message: str
 def test_an_absent_mean(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"m.npy: cannot be read: No such file"):
         load_mean(tmp_path / "m.npy")
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 8), (2, 8, 2), (3, 8, 8)])
+def test_images_of_any_size_have_the_channels_and_hold_the_crop(shape: tuple[int, ...]) -> None:
+    made = Transformer(TransformationParameter(crop_size=3), TRAIN, (2, 5, 8), any_size=True)
+    message = "expected images of 2 channel.s. and at least 3x3, got " + "x".join(map(str, shape))
+    with pytest.raises(DataError, match=message):
+        made.apply(np.zeros(shape, np.uint8), np.empty(made.output_shape, np.float32))

@@ -1,58 +1,46 @@
-"""What Data and ImageData share is tested with them; here: closing what did not open well."""
+"""The contract of BatchLayer before it is built; Data, ImageData and WindowData test the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 import pytest
 
+from protonet.data.source import CACHE_LIMIT
 from protonet.errors import LayerError
-from protonet.layers.batches import BatchSettings, ImageBatches
-from protonet.testing import parse_layer
+from protonet.layers.base import Surroundings
+from protonet.layers.batches import BatchLayer, cache_limit, refuse_old_places
+from protonet.proto.caffe_pb2 import TRAIN, ImageDataParameter, LayerParameter
 
 
-class Store:
-    """Images in memory."""
-
-    advice = ""
-
-    def __init__(self) -> None:
-        self.closed = 0
-
-    def __len__(self) -> int:
-        return 4
-
-    def keys(self) -> Sequence[int]:
-        return range(4)
-
-    def read(self, key: int, *, color: bool | None = None) -> tuple[np.ndarray, int]:
-        return np.full((1, 3, 5), key, np.uint8), key
-
-    def where(self, key: int) -> str:
-        return str(key)
-
-    def close(self) -> None:
-        self.closed += 1
+def test_before_it_is_built_there_is_no_state() -> None:
+    layer = BatchLayer(LayerParameter(), TRAIN)
+    assert layer.state() == {}
+    layer.restore({"position": 3})
+    layer.close()
 
 
-def layer(transform: str = "") -> Any:
-    return ImageBatches(parse_layer(f'type: "Data" transform_param {{ {transform} }}', 0))
+@pytest.mark.parametrize("tops", [1, 2])
+def test_shapes(tops: int) -> None:
+    layer = BatchLayer(LayerParameter(top=["a", "b"][:tops]), TRAIN)
+    layer.batch_size, layer.image_shape = 5, (3, 4, 2)
+    assert layer.infer([]) == [(5, 3, 4, 2), (5,)][:tops]
 
 
-def test_a_store_is_closed_when_its_images_do_not_fit() -> None:
-    store, found = Store(), layer("crop_size: 4")
-    with pytest.raises(LayerError, match="crop_size 4 is larger"):
-        found.open(store, BatchSettings(2))
-    assert store.closed == 1
+def test_what_is_passed_over_depends_on_the_seed() -> None:
+    skipped = [
+        BatchLayer(LayerParameter(), TRAIN, Surroundings(seed=seed)).skipped(4)
+        for seed in range(-40, 40)
+    ]
+    assert set(skipped) == {0, 1, 2, 3}
+    assert BatchLayer(LayerParameter(), TRAIN).skipped(0) == 0
 
 
-def test_sizes_are_known_before_arrays_are_made() -> None:
-    found = layer()
-    found.open(Store(), BatchSettings(2))
-    assert (found.length, found.batch_size) == (4, 2)
-    assert found.infer([]) == [(2, 1, 3, 5)]
-    assert found.state() == {}
-    found.restore({"position": 3})
-    found.close()
+def test_cache_limits() -> None:
+    assert [cache_limit(each) for each in (None, True, False)] == [CACHE_LIMIT, None, 0]
+
+
+def test_old_places_are_refused() -> None:
+    param = ImageDataParameter(mirror=False)
+    refuse_old_places(param, "image_data_param", ("scale",))
+    with pytest.raises(LayerError, match="mirror belongs into transform_param") as caught:
+        refuse_old_places(param, "image_data_param", ("scale", "mirror"))
+    assert caught.value.path == ("image_data_param", "mirror")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -214,6 +215,23 @@ def test_batches_with_labels(folder: Path, backend: str) -> None:
     layer.close()
 
 
+def test_a_leveldb_gives_what_the_lmdb_gives(folder: Path) -> None:
+    plyvel = pytest.importorskip("plyvel", reason="LevelDB needs the extra leveldb")
+    with Database(folder / "db") as database:
+        level = plyvel.DB(str(folder / "level"), create_if_missing=True)
+        for key, datum in database:
+            level.put(key, datum.SerializeToString())
+        level.close()
+    text = DATA % ("shuffle: true", "transform_param { mirror: true }")
+    runs = [Run(make(text.replace('"db"', f'"{name}"'), folder)) for name in ("db", "level")]
+    for _ in range(4):
+        expected, found = (run.forward() for run in runs)
+        for left, right in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(left, right)
+    for run in runs:
+        run.layer.close()
+
+
 def test_one_top(folder: Path) -> None:
     run = Run(make('type: "Data" top: "x" data_param { source: "db" batch_size: 2 }', folder))
     (found,) = run.forward()
@@ -332,14 +350,30 @@ def test_before_it_is_built_there_is_no_state(folder: Path) -> None:
             "crop_size 4 is larger than the images, which are 3x4",
             ("transform_param", "crop_size"),
         ),
+        (
+            'data_param { source: "level" batch_size: 1 }',
+            "level is a LevelDB, which needs plyvel",
+            ("data_param", "source"),
+        ),
     ],
 )
 def test_settings_that_cannot_be(
-    folder: Path, text: str, message: str, path: tuple[str, ...]
+    folder: Path,
+    text: str,
+    message: str,
+    path: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setitem(sys.modules, "plyvel", None)
+    (folder / "level").mkdir()
+    for name in ("CURRENT", "MANIFEST-000001"):
+        (folder / "level" / name).touch()
     with pytest.raises(LayerError, match=message) as caught:
         make(f'type: "Data" top: "data" {text}', folder)
     assert caught.value.path == path
+    if "LevelDB" in message:
+        assert "pip install 'protonet[leveldb]'" in caught.value.hint
+        assert "convert_imageset --backend=lmdb" in caught.value.hint
 
 
 @pytest.mark.parametrize(

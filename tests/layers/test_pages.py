@@ -98,3 +98,4 @@ def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     if layer_class(name).is_loss:
         assert net.loss() > 0
         assert net.store.diff.any()
+    net.close()

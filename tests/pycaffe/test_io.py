@@ -26,6 +26,14 @@ def test_images_are_read_as_rgb_from_0_to_1(tmp_path: Path) -> None:
         io.load_image(tmp_path / "nowhere.png")
 
 
+def test_another_size() -> None:
+    row = np.array([[[0.0], [4.0]]])
+    assert io.resize_image(row, (1, 4))[0, :, 0].tolist() == [0, 1, 3, 4]
+    assert io.resize_image(row, (2, 4), interp_order=0)[:, :, 0].tolist() == [[0, 0, 4, 4]] * 2
+    with pytest.raises(ValueError, match=r"expected order 0 \(nearest\) or 1 \(bilinear\), got 3"):
+        io.resize_image(row, (1, 4), interp_order=3)
+
+
 def test_ten_crops() -> None:
     image = np.arange(5 * 6, dtype=np.float32).reshape(5, 6, 1)
     crops = io.oversample([image], (3, 4))

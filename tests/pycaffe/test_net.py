@@ -247,3 +247,16 @@ def test_what_cannot_be(net_of: Make, tmp_path: Path) -> None:
         net_of(DEPLOY, "weights")
     with pytest.raises(UsageError, match="needs a MemoryData layer first, got 'in' \\(Input\\)"):
         net_of().set_input_arrays(np.ones(1), np.ones(1))
+
+
+def test_arrays_for_a_memory_data_layer(net_of: Make) -> None:
+    net = net_of(
+        'layer { name: "data" type: "MemoryData" top: "x" top: "y" '
+        "memory_data_param { batch_size: 2 channels: 3 height: 4 width: 5 } }"
+    )
+    data = np.random.default_rng(0).standard_normal((6, 3, 4, 5)).astype(np.float32)
+    net.set_input_arrays(data, np.arange(6))
+    for start in (0, 2, 4, 0):
+        found = net.forward()
+        np.testing.assert_array_equal(found["x"], data[start : start + 2])
+        assert found["y"].tolist() == [start, start + 1]

@@ -1,4 +1,4 @@
-"""The files of databases: keys and values, LMDB."""
+"""The bytes of an LMDB, by key. Nothing is locked or written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import lmdb
 
@@ -17,28 +17,9 @@ from protonet.errors import DataError
 DATA_FILE = "data.mdb"
 
 
-class Backend(Protocol):
-    """An open database of keys and values, in the order of the keys' bytes."""
-
-    def length(self) -> int:
-        """The number of records."""
-
-    def keys(self) -> list[bytes]:
-        """All keys."""
-
-    def first(self) -> bytes:
-        """The first key."""
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value of a key; None where there is none."""
-
-    def close(self) -> None:
-        """Let go of the files."""
-
-
 @dataclass
 class _Environment:
-    """An open LMDB environment and how many databases use it."""
+    """An open LMDB environment and how many stores use it."""
 
     handle: Any
     users: int = 0
@@ -50,16 +31,17 @@ the training and the test net may read the same database."""
 _OPENING = threading.Lock()
 
 
-class LmdbFiles:
-    """An LMDB, opened for reading; nothing is locked.
+class LmdbStore:
+    """The folder ``path`` with its data.mdb. Several stores may be open on one folder.
 
     Raises:
-        DataError: for files that are damaged.
+        DataError: where the file is damaged or may not be read.
     """
 
-    def __init__(self, path: Path, file: Path) -> None:
-        self._path = path
-        with _OPENING, refusals(path):
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        file = path / DATA_FILE
+        with _OPENING, _refusals(path):
             status = file.stat()
             self._identity = (status.st_dev, status.st_ino)
             if self._identity not in _OPEN:
@@ -69,45 +51,42 @@ class LmdbFiles:
             self._environment = _OPEN[self._identity]
             self._environment.users += 1
 
-    def length(self) -> int:
-        """The number of records."""
+    def __len__(self) -> int:
         return int(self._environment.handle.stat()["entries"])
 
-    def keys(self) -> list[bytes]:
-        """All keys."""
-        with self._reading() as transaction:
-            return list(transaction.cursor().iternext(keys=True, values=False))
-
-    def first(self) -> bytes:
-        """The first key."""
-        with self._reading() as transaction:
-            cursor = transaction.cursor()
-            cursor.first()
-            key: bytes = cursor.key()
-        return key
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value of a key; None where there is none."""
-        with self._reading() as transaction:
-            value: bytes | None = transaction.get(key)
-        return value
-
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of the file: once, at the end."""
         with _OPENING:
             self._environment.users -= 1
             if not self._environment.users:
                 self._environment.handle.close()
                 del _OPEN[self._identity]
 
+    def keys(self) -> list[bytes]:
+        """All keys, in the order of their bytes."""
+        with self._reading() as transaction:
+            return list(transaction.cursor().iternext(keys=True, values=False))
+
+    def first(self) -> bytes | None:
+        """The first key; None where there is none."""
+        with self._reading() as transaction:
+            cursor = transaction.cursor()
+            return bytes(cursor.key()) if cursor.first() else None
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key; None where there is none."""
+        with self._reading() as transaction:
+            value: bytes | None = transaction.get(key)
+            return value
+
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Any]:
-        with refusals(self._path), self._environment.handle.begin() as transaction:
+        with _refusals(self.path), self._environment.handle.begin() as transaction:
             yield transaction
 
 
 @contextlib.contextmanager
-def refusals(path: Path) -> Iterator[None]:
+def _refusals(path: Path) -> Iterator[None]:
     """What LMDB and the system refuse, as DataError."""
     try:
         yield
