@@ -20,6 +20,7 @@ from protonet.data.datum import encode_image, make_datum
 from protonet.data.writer import DatabaseWriter
 from protonet.device import Device
 from protonet.errors import DataError
+from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
 from protonet.jobs.inference import Predictor
@@ -44,7 +45,7 @@ IMAGENET = {
     "mobilenet": (2, 3, 224, 224),
 }
 """The data that fits into the time and memory of a test; BatchNorm needs two images."""
-OTHERS = ("gradients", "fcn", "lstm")
+OTHERS = ("gradients", "fcn", "lstm", "siamese", "autoencoder")
 PARAMETERS = {
     "lenet": 431_080,
     "cifar10": 145_578,
@@ -295,3 +296,61 @@ def test_lstm_learns_a_text_and_writes(tmp_path: Path, monkeypatch: pytest.Monke
     text = write(folder / "lstm_iter_100.caffemodel", b"one two ", 30)
     assert len(text) == 30
     assert sum(byte in b" efghinorstuvwx" for byte in text) > 20
+
+
+def test_siamese_branches_are_one_and_tell_pairs(tmp_path: Path) -> None:
+    """Two kinds of images, bright above and bright on the left, are soon told apart."""
+    kinds = [np.zeros((28, 28), np.uint8) for _ in range(2)]
+    kinds[0][:14], kinds[1][:, :14] = 200, 200
+    pairs = [np.stack([kinds[i % 2], kinds[i // 2 % 2]]) for i in range(16)]
+    alike = [int(i % 2 == i // 2 % 2) for i in range(16)]
+    db = write_database(tmp_path / "db", pairs, alike)
+    settings = RunSettings(
+        db, val_data=db, epochs=10.0, batch_size=8, mean="none", out=tmp_path / "run",
+        val_every=10.0, snapshot_every=0.0,
+    )  # fmt: skip
+    outcome = start(read_net(Source.read(EXAMPLES / "siamese" / "net.prototxt")), settings)
+    first, last = (line["outputs"]["loss"] for line in evaluations(outcome.run))
+    assert last < 0.1 < first
+    weights = read_weights(outcome.run.snapshots().model(outcome.result.iteration))
+    assert sum(array.size for name in weights for array in weights[name]) == 2 * 431_102
+    for name in ("conv1", "conv2", "ip1", "ip2", "feat"):
+        for left, right in zip(weights[name], weights[f"{name}_p"], strict=True):
+            assert np.array_equal(left, right)
+    plan = plan_net(read_net(Source.read(outcome.run.deploy)), phase=TEST, stages=["deploy"])
+    net = Net(plan, Device("cpu"))
+    net.load(weights, "the snapshot")
+    far = []
+    for pair in pairs[:2]:
+        net.blobs["data"].data[0] = pair
+        net.forward()
+        ((top, distance, _),) = net.outputs()
+        assert (top, distance.shape) == ("distance", (1,))
+        far.append(distance.item())
+    assert far[0] == 0 < 0.25 < far[1]
+
+
+def test_autoencoder_learns_to_give_images_back(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    images = []
+    for _ in range(20):
+        top, left = generator.integers(2, 14, 2)
+        image = np.zeros((1, 28, 28), np.uint8)
+        image[:, top : top + 10, left : left + 10] = 255
+        images.append(image)
+    db = write_database(tmp_path / "db", images)
+    settings = RunSettings(
+        db, val_data=db, epochs=15.0, batch_size=10, mean="none", out=tmp_path / "run",
+        val_every=15.0, snapshot_every=0.0,
+    )  # fmt: skip
+    outcome = start(read_net(Source.read(EXAMPLES / "autoencoder" / "net.prototxt")), settings)
+    first, last = (line["outputs"] for line in evaluations(outcome.run))
+    assert first.keys() == {"loss", "distance"}
+    assert last["loss"] < first["loss"] / 2
+    assert last["distance"] < first["distance"] / 2
+    weights = read_weights(outcome.run.snapshots().model(outcome.result.iteration))
+    assert sum(array.size for name in weights for array in weights[name]) == 2_837_314
+    (tmp_path / "x.png").write_bytes(encode_image(images[0]))
+    (answer,) = Predictor(outcome.run).predict([tmp_path / "x.png"])
+    assert answer.outputs["pixels"].shape == (784,)
+    assert 0 <= answer.outputs["pixels"].min() <= answer.outputs["pixels"].max() <= 1
