@@ -29,6 +29,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     sliding,
     softmax,
     utility,
+    window_data,
 )
 from protonet.layers.base import Layer
 from protonet.layers.registry import layer_class, layer_types, register

@@ -1,0 +1,157 @@
+"""WindowData: windows of objects and of background, as R-CNN is trained with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from protonet.data.cutter import Cutter
+from protonet.data.transform import load_mean
+from protonet.data.window_source import WindowSource
+from protonet.data.windows import read_windows
+from protonet.errors import DataError, LayerError
+from protonet.layers.base import shape_text
+from protonet.layers.batches import BatchLayer, refuse_old_places
+from protonet.layers.registry import register
+
+_PARAM = "window_data_param"
+
+
+@register("WindowData")
+class WindowData(BatchLayer):
+    """Windows drawn by chance from images: background first, then objects.
+
+    Bottom:
+        none.
+    Top:
+        0: N x 3 x crop_size x crop_size, the windows warped to this size.
+        1 (optional): N, their classes; 0 is background.
+    Params:
+        none.
+    Spec:
+        window_data_param: source (a window file), batch_size, fg_threshold (0.5), bg_threshold
+        (0.5), fg_fraction (0.25), context_pad (0), crop_mode (warp or square), root_folder,
+        cache_images, scale.
+        transform_param: crop_size, mirror, mean_file, mean_value, scale.
+    Raises:
+        LayerError: without source, batch_size or crop_size, or for settings that contradict each
+        other.
+        DataError: for a window file, image or mean that cannot be used; names file and line.
+    Differs:
+        What is drawn is a function of the seed and the item's number in the stream, so runs
+        repeat. transform_param.scale counts too; Caffe does not look at it here.
+    """
+
+    def setup(self) -> None:
+        param, transform = self.spec.window_data_param, self.spec.transform_param
+        if not param.source:
+            raise LayerError(f"{_PARAM} needs a source, a window file", (_PARAM,))
+        if not param.batch_size:
+            raise LayerError(f"{_PARAM} needs a batch_size of 1 or more", (_PARAM,))
+        refuse_old_places(param, _PARAM, ("mean_file", "crop_size", "mirror"))
+        if not transform.crop_size:
+            raise LayerError(
+                "transform_param needs a crop_size, the side of the windows that come out",
+                ("transform_param",),
+            )
+        self.batch_size, size = int(param.batch_size), int(transform.crop_size)
+        self.image_shape = (3, size, size)
+        self.cutter = self._cutter(size)
+        self.scale = self._scale()
+        self.mean = self._mean(size)
+        self.objects = self._count_objects()
+        self.windows = read_windows(
+            self.around.find(param.source), param.fg_threshold, param.bg_threshold
+        )
+        for kind, rows, count, rule in (
+            ("object", self.windows.foreground, self.objects, "reaches fg_threshold"),
+            (
+                "background",
+                self.windows.background,
+                self.batch_size - self.objects,
+                "is below bg_threshold",
+            ),
+        ):
+            if count and not len(rows):
+                raise DataError(
+                    f"{self.windows.path}: no window {rule}, but a batch takes {count} {kind} "
+                    "window(s)"
+                )
+
+    def _cutter(self, size: int) -> Cutter:
+        param = self.spec.window_data_param
+        if param.crop_mode not in ("warp", "square"):
+            raise LayerError(
+                f"unknown crop_mode '{param.crop_mode}'; there are 'warp' and 'square'",
+                (_PARAM, "crop_mode"),
+            )
+        if 2 * param.context_pad >= size:
+            raise LayerError(
+                f"context_pad {param.context_pad} on both sides leaves nothing of crop_size {size}",
+                (_PARAM, "context_pad"),
+            )
+        return Cutter(size, int(param.context_pad), param.crop_mode == "square")
+
+    def _scale(self) -> float:
+        param, transform = self.spec.window_data_param, self.spec.transform_param
+        if param.HasField("scale") and transform.HasField("scale"):
+            raise LayerError(
+                "scale is given in window_data_param and in transform_param; one of them is right",
+                (_PARAM, "scale"),
+            )
+        return float(param.scale if param.HasField("scale") else transform.scale)
+
+    def _mean(self, size: int) -> np.ndarray | None:
+        """(3, size, size) from the middle of the mean image, or (3, 1, 1)."""
+        transform = self.spec.transform_param
+        values = list(transform.mean_value)
+        if values and transform.mean_file:
+            raise LayerError(
+                "mean_file and mean_value are both given; one of them is right",
+                ("transform_param", "mean_value"),
+            )
+        if values:
+            if len(values) not in (1, 3):
+                raise LayerError(
+                    f"expected 1 mean_value or one for each of 3 channels, got {len(values)}",
+                    ("transform_param", "mean_value"),
+                )
+            return np.array(values * (3 // len(values)), np.float32)[:, None, None]
+        if not transform.mean_file:
+            return None
+        mean = load_mean(self.around.find(transform.mean_file))
+        # Caffe goes down by what it goes across.
+        start = (mean.shape[2] - size) // 2
+        part = mean[:, max(start, 0) : start + size, max(start, 0) : start + size]
+        if part.shape != self.image_shape:
+            raise DataError(
+                f"{transform.mean_file}: is {shape_text(mean.shape)}, but windows of "
+                f"{shape_text(self.image_shape)} are taken out of it"
+            )
+        return part
+
+    def _count_objects(self) -> int:
+        """How many windows of a batch show objects, rounded as Caffe does it."""
+        fraction = self.spec.window_data_param.fg_fraction
+        if not 0 <= fraction <= 1:
+            raise LayerError(
+                f"expected a fg_fraction from 0 to 1, got {fraction:g}", (_PARAM, "fg_fraction")
+            )
+        return int(np.float32(self.batch_size) * np.float32(fraction))
+
+    def make_source(self) -> WindowSource:
+        param, around = self.spec.window_data_param, self.around
+        return WindowSource(
+            self.windows,
+            self.batch_size,
+            self.objects,
+            self.cutter,
+            mirror=self.spec.transform_param.mirror,
+            mean=self.mean,
+            scale=self.scale,
+            root=param.root_folder,
+            folder=around.folder,
+            cache=param.cache_images,
+            seed=around.seed,
+            name=self.name,
+            threads=around.threads,
+        )
