@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
 
 import numpy as np
 
+from protonet.data.ahead import Ahead, Batch
 from protonet.data.records import Images, Records
 from protonet.data.transform import Transformer
 
@@ -21,11 +19,6 @@ _CHUNK = 256
 after an interrupt."""
 _STREAM = 2
 """Word 3 of the counter: keeps these numbers apart from others of the same seed."""
-
-
-class _Batch(NamedTuple):
-    data: np.ndarray
-    labels: np.ndarray
 
 
 class BatchSource:
@@ -72,14 +65,9 @@ class BatchSource:
         self._shuffle = shuffle
         self._seed = seed % 2**64
         self._skip = skip
-        self._position = 0
         self._permuted: dict[int, np.ndarray] = {}
-        self._ahead: deque[Future[_Batch]] = deque()
-        self._free: list[_Batch] = []
-        self._submitted = 0
-        self._threads = max(1, threads)
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="protonet-data")
-        self._whole: _Batch | None = None
+        self._ahead = Ahead(self._make, batch_size, transformer.output_shape, threads)
+        self._whole: Batch | None = None
         size = self.length * math.prod(transformer.output_shape) * 4
         keeps_whole = not transformer.is_random and (cache_limit is None or size <= cache_limit)
         self._records = Records(
@@ -96,16 +84,11 @@ class BatchSource:
     @property
     def position(self) -> int:
         """Records delivered so far; setting it goes on from there."""
-        return self._position
+        return self._ahead.position
 
     @position.setter
     def position(self, value: int) -> None:
-        for future in self._ahead:
-            future.cancel()
-        self._ahead.clear()
-        # Not reused: a thread may still be writing to those in flight.
-        self._free.clear()
-        self._position = self._submitted = value
+        self._ahead.position = value
 
     def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
         """Write the next batch: images to ``data``, (n, *output_shape), labels to ``labels``, (n,).
@@ -114,24 +97,23 @@ class BatchSource:
             DataError: naming the record that cannot be used and where it lies.
         """
         if self._whole is None:
-            self._take_prepared(data, labels)
+            self._ahead.next(data, labels)
         else:
             self._copy(self._whole, data, labels)
-        self._position += self.batch_size
+            self.position += self.batch_size
 
     def close(self) -> None:
         """Stop the threads and let go of the database; a second call does nothing."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._ahead.clear()
+        self._ahead.close()
         self._records.close()
 
     # From memory.
 
-    def _copy(self, whole: _Batch, data: np.ndarray, labels: np.ndarray | None) -> None:
-        start = (self._position + self._skip) % self.length
+    def _copy(self, whole: Batch, data: np.ndarray, labels: np.ndarray | None) -> None:
+        start = (self.position + self._skip) % self.length
         stop = start + self.batch_size
         if self._shuffle or stop > self.length:
-            rows = self._rows(self._position)
+            rows = self._rows(self.position)
             data[...] = whole.data[rows]
             if labels is not None:
                 labels[...] = whole.labels[rows]
@@ -140,15 +122,15 @@ class BatchSource:
         if labels is not None:
             np.copyto(labels, whole.labels[start:stop])
 
-    def _transform_all(self) -> _Batch:
+    def _transform_all(self) -> Batch:
         """Every record, transformed, in the order of the keys."""
-        whole = self._buffers(self.length)
+        whole = Batch.empty(self.length, self._transformer.output_shape)
         try:
             futures = []
             for start in range(0, self.length, _CHUNK):
-                part = _Batch(*(array[start : start + _CHUNK] for array in whole))
+                part = Batch(*(array[start : start + _CHUNK] for array in whole))
                 rows = np.arange(start, start + len(part.labels))
-                futures.append(self._pool.submit(self._fill, part, start, rows))
+                futures.append(self._ahead.pool.submit(self._fill, part, start, rows))
             for future in futures:
                 future.result()
         except BaseException:
@@ -158,28 +140,10 @@ class BatchSource:
 
     # Ahead of time.
 
-    def _take_prepared(self, data: np.ndarray, labels: np.ndarray | None) -> None:
-        try:
-            while len(self._ahead) <= self._threads:
-                buffers = self._free.pop() if self._free else self._buffers(self.batch_size)
-                first = self._submitted
-                self._ahead.append(self._pool.submit(self._fill, buffers, first, self._rows(first)))
-                self._submitted += self.batch_size
-            batch = self._ahead.popleft().result()
-        except BaseException:
-            # An error or an interrupt: what was taken out is not delivered, so begin again there.
-            self.position = self._position
-            raise
-        np.copyto(data, batch.data)
-        if labels is not None:
-            np.copyto(labels, batch.labels)
-        self._free.append(batch)
+    def _make(self, batch: Batch, first: int) -> Batch:
+        return self._fill(batch, first, self._rows(first))
 
-    def _buffers(self, count: int) -> _Batch:
-        shape = (count, *self._transformer.output_shape)
-        return _Batch(np.empty(shape, np.float32), np.empty(count, np.float32))
-
-    def _fill(self, batch: _Batch, first: int, rows: np.ndarray) -> _Batch:
+    def _fill(self, batch: Batch, first: int, rows: np.ndarray) -> Batch:
         """Write records ``rows``, transformed; ``first`` is the first one's index in the stream."""
         draws = self._transformer.draws(first, len(rows))
         for place, (row, draw) in enumerate(zip(rows.tolist(), draws, strict=True)):
@@ -208,8 +172,12 @@ class BatchSource:
 
     def _permutation(self, epoch: int) -> np.ndarray:
         """The order of an epoch: the ranks of random words, which no NumPy version changes."""
-        if epoch not in self._permuted:
+        order = self._permuted.get(epoch)
+        if order is None:
             key = np.array([self._seed, self.length], np.uint64)
             bits = np.random.Philox(key=key, counter=np.array([0, 0, epoch, _STREAM], np.uint64))
-            self._permuted = {epoch: np.argsort(bits.random_raw(self.length), kind="stable")}
-        return self._permuted[epoch]
+            order = np.argsort(bits.random_raw(self.length), kind="stable")
+            # Replaced, not changed: other threads look at it. Two epochs meet in one batch.
+            last = {each: old for each, old in self._permuted.items() if each == epoch - 1}
+            self._permuted = last | {epoch: order}
+        return order

@@ -1,147 +1,174 @@
-"""Windows of images: parts that are, or are not, of an object (R-CNN's window files)."""
+"""Files that list windows of images: what WindowData layers read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from protonet.data.datum import decode_image
-from protonet.data.resize import resize
 from protonet.errors import DataError
 
-
-class Window(NamedTuple):
-    """A part of image ``image``; its edges are pixels that belong to it. Class 0 is background."""
-
-    image: int
-    label: int
-    overlap: float
-    x1: int
-    y1: int
-    x2: int
-    y2: int
+_FIELDS = 6
+"""Numbers of a window: class, overlap, x1, y1, x2, y2."""
 
 
 @dataclass(frozen=True)
-class WindowFile:
-    """What a window file lists: image files, their channels, and windows in them.
+class WindowList:
+    """What a window file says: paths of images, and the windows of objects and of background.
 
-    Each image is ``# index``, its file, channels, height, width, the number of windows, and for
-    each window ``class overlap x1 y1 x2 y2``, all parted by white space.
+    ``foreground`` and ``background`` have a row for each window: image, class, x1, y1, x2, y2 and
+    the line that it is on. The class of a background window is 0.
     """
 
     path: Path
-    files: tuple[str, ...]
-    channels: int
-    windows: tuple[Window, ...]
+    images: list[str]
+    foreground: np.ndarray
+    background: np.ndarray
 
 
-def read_windows(path: Path) -> WindowFile:
-    """Read a window file.
+def read_windows(path: Path, fg_threshold: float, bg_threshold: float) -> WindowList:
+    """A window file of R-CNN.
+
+    For every image ``# index path channels height width number`` and then, ``number`` times,
+    ``class overlap x1 y1 x2 y2``, with any white space between. A window whose overlap is at
+    least ``fg_threshold`` shows an object; one below ``bg_threshold`` shows background.
 
     Raises:
-        DataError: when it cannot be read, is cut short, or holds something else.
+        DataError: naming file and line of what cannot be read or has another form.
     """
+    images: list[str] = []
+    kinds: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     try:
-        words = iter(path.read_text(encoding="utf-8").split())
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a window file: {error}") from error
-    files: list[str] = []
-    channels: list[int] = []
-    windows: list[Window] = []
+        with path.open() as file:
+            words = _Words(path, file)
+            while words.more():
+                images.append(_read_head(words, len(images)))
+                windows, overlaps = _read_windows(words, len(images) - 1)
+                # As Caffe compares: in float32.
+                is_object = overlaps >= np.float32(fg_threshold)
+                _check_objects(path, windows[is_object])
+                kinds[0].append(windows[is_object])
+                kinds[1].append(windows[~is_object & (overlaps < np.float32(bg_threshold))])
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is no window file: it is no text ({error})") from None
+    if not images:
+        raise DataError(f"{path}: names no image")
+    foreground, background = (np.concatenate(kind) for kind in kinds)
+    background[:, 1] = 0
+    return WindowList(path, images, foreground, background)
+
+
+class _Words:
+    """The words of a text; ``lines`` has the line of each that was taken last."""
+
+    def __init__(self, path: Path, text: Iterable[str]) -> None:
+        self.path = path
+        self.lines: list[int] = []
+        self._text = enumerate(text, 1)
+        self._words: list[str] = []
+        self._numbers: list[int] = []
+        self._last = 1
+
+    def more(self) -> bool:
+        """Whether there is another word."""
+        return self._gather(1)
+
+    def take(self, count: int, what: str) -> list[str]:
+        """The next words; ``what`` they are is said where the text ends before."""
+        if not self._gather(count):
+            raise DataError(f"{self.path}:{self._last}: the file ends, but expected {what}")
+        words, self._words = self._words[:count], self._words[count:]
+        self.lines, self._numbers = self._numbers[:count], self._numbers[count:]
+        return words
+
+    def where(self, place: int = 0) -> str:
+        """How messages name the place of a word of those that were taken last."""
+        return f"{self.path}:{self.lines[place]}"
+
+    def _gather(self, count: int) -> bool:
+        while len(self._words) < count:
+            number, line = next(self._text, (0, None))
+            if line is None:
+                return False
+            found = line.split()
+            self._words += found
+            self._numbers += [number] * len(found)
+            self._last = number
+        return True
+
+
+def _read_head(words: _Words, index: int) -> str:
+    """The path of the next image."""
+    mark, number, name, channels = words.take(4, "# index path channels height width number")
+    if mark != "#" or number != str(index):
+        raise DataError(
+            f"{words.where()}: expected '# {index}' and the next image, got '{mark} {number}'; is "
+            "the number of windows before it right?"
+        )
+    if channels != "3":
+        raise DataError(
+            f"{words.where(3)}: expected 3 channels, got '{channels}': images are read in colour"
+        )
+    return name
+
+
+def _read_windows(words: _Words, image: int) -> tuple[np.ndarray, np.ndarray]:
+    """The windows of an image, as in WindowList, and their overlaps."""
+    sizes = words.take(3, "height, width and the number of windows")
+    for place, word in enumerate(sizes):
+        if not word.isdecimal():
+            raise DataError(
+                f"{words.where(place)}: expected a whole number as "
+                f"{('height', 'width', 'the number of windows')[place]}, got '{word}'"
+            )
+    count = int(sizes[2])
+    windows = np.empty((count, _FIELDS + 1), np.int32)
+    if not count:
+        return windows, np.empty(0, np.float32)
+    taken = words.take(count * _FIELDS, f"{count} windows: class overlap x1 y1 x2 y2")
     try:
-        for word in words:
-            if word != "#" or int(next(words)) != len(files):
-                raise ValueError(f"expected '# {len(files)}'")
-            files.append(next(words))
-            channels.append(int(next(words)))
-            _height, _width, count = [int(next(words)) for _ in range(3)]
-            windows += [_window(len(files) - 1, words) for _ in range(count)]
-    except (ValueError, StopIteration) as error:
-        what = "is cut short" if isinstance(error, StopIteration) else str(error)
-        raise DataError(f"{path}: is no window file: at image {len(files) - 1}: {what}") from None
-    if not windows:
-        raise DataError(f"{path}: names no window")
-    if len(set(channels)) > 1:
-        raise DataError(f"{path}: expected one number of channels, got {sorted(set(channels))}")
-    return WindowFile(path, tuple(files), channels[0], tuple(windows))
+        numbers = np.array(list(map(float, taken))).reshape(count, _FIELDS)
+    except ValueError:
+        place = next(place for place, word in enumerate(taken) if not _is_number(word))
+        raise DataError(
+            f"{words.where(place)}: expected class overlap x1 y1 x2 y2, got '{taken[place]}'"
+        ) from None
+    wholes = np.delete(numbers, 1, axis=1)
+    odd = ~np.isfinite(numbers).all(1) | (wholes != np.rint(wholes)).any(1)
+    odd |= (np.abs(wholes) >= 2**31).any(1)
+    if odd.any():
+        first = int(odd.argmax())
+        got = " ".join(taken[first * _FIELDS : (first + 1) * _FIELDS])
+        raise DataError(
+            f"{words.where(first * _FIELDS)}: expected class overlap x1 y1 x2 y2, whole numbers "
+            f"but for the overlap, got '{got}'"
+        )
+    windows[:, 0] = image
+    windows[:, 1:-1] = wholes
+    windows[:, -1] = words.lines[::_FIELDS]
+    empty = (windows[:, 4] < windows[:, 2]) | (windows[:, 5] < windows[:, 3])
+    if empty.any():
+        x1, y1, x2, y2, line = windows[int(empty.argmax()), 2:].tolist()
+        raise DataError(f"{words.path}:{line}: the window {x1} {y1} {x2} {y2} is empty")
+    return windows, numbers[:, 1].astype(np.float32)
 
 
-def _window(image: int, words: Iterator[str]) -> Window:
-    label, overlap = int(next(words)), float(next(words))
-    x1, y1, x2, y2 = [int(next(words)) for _ in range(4)]
-    return Window(image, label, overlap, x1, y1, x2, y2)
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
-class WindowImages:
-    """The images of a window file, decoded; kept where ``keep`` says so."""
-
-    def __init__(self, file: WindowFile, *, root: str = "", keep: bool = False) -> None:
-        self._file, self._root, self._keep = file, root, keep
-        self._kept: dict[int, np.ndarray] = {}
-
-    def read(self, image: int) -> np.ndarray:
-        """An image: (channels, height, width), uint8, colour as BGR.
-
-        Raises:
-            DataError: naming the window file and the image that cannot be read.
-        """
-        if image in self._kept:
-            return self._kept[image]
-        name = self._root + self._file.files[image]
-        path = Path(name)
-        if not path.exists() and (self._file.path.parent / name).exists():
-            path = self._file.path.parent / name
-        where = f"{self._file.path}: image {image}: {name}"
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{where}: cannot be read: {error.strerror}") from error
-        found = decode_image(data, where, color=self._file.channels == 3)
-        if self._keep:
-            self._kept[image] = found
-        return found
-
-
-def cut(
-    image: np.ndarray, window: Window, size: int, *, pad: int, square: bool, mirror: bool
-) -> tuple[np.ndarray, int, int]:
-    """A window of an image, resized for a square input of ``size``, and where it lies there.
-
-    With ``pad``, so many pixels of the input show what is around the window; with ``square`` the
-    window is widened to a square first. What would lie outside of the image is left out, so the
-    part may be smaller than the input: returns it as (channels, height, width) with the row and
-    column of its first pixel. Source: Caffe's window_data_layer.cpp.
-    """
-    _, height, width = image.shape
-    x1, y1, x2, y2 = window.x1, window.y1, window.x2, window.y2
-    top = left = right = 0
-    high = wide = size
-    if pad or square:
-        scale = size / (size - 2.0 * pad)
-        half_y, half_x = (y2 - y1 + 1) / 2.0, (x2 - x1 + 1) / 2.0
-        middle_y, middle_x = y1 + half_y, x1 + half_x
-        if square:
-            half_y = half_x = max(half_y, half_x)
-        x1, x2 = _round(middle_x - half_x * scale), _round(middle_x + half_x * scale)
-        y1, y2 = _round(middle_y - half_y * scale), _round(middle_y + half_y * scale)
-        scale_y, scale_x = size / (y2 - y1 + 1), size / (x2 - x1 + 1)
-        left, right = max(0, -x1), max(0, x2 - width + 1)
-        top, bottom = max(0, -y1), max(0, y2 - height + 1)
-        x1, x2, y1, y2 = x1 + left, x2 - right, y1 + top, y2 - bottom
-        high, wide = _round((y2 - y1 + 1) * scale_y), _round((x2 - x1 + 1) * scale_x)
-        top, left, right = _round(top * scale_y), _round(left * scale_x), _round(right * scale_x)
-        left = right if mirror else left
-        high, wide = min(high, size - top), min(wide, size - left)
-    part = image[:, y1 : y2 + 1, x1 : x2 + 1]
-    resized = resize(part, max(1, high), max(1, wide))
-    return resized[:, :, ::-1] if mirror else resized, top, left
-
-
-def _round(value: float) -> int:
-    """To the nearest whole number, halves away from 0, as C rounds."""
-    return int(np.copysign(np.floor(abs(value) + 0.5), value))
+def _check_objects(path: Path, windows: np.ndarray) -> None:
+    wrong = windows[windows[:, 1] <= 0]
+    if len(wrong):
+        raise DataError(
+            f"{path}:{wrong[0, -1]}: a window of class {wrong[0, 1]} reaches fg_threshold, but "
+            "objects have classes from 1 on"
+        )

@@ -14,7 +14,7 @@ from protonet.errors import FormatError
 from protonet.formats.atomic import atomic_path
 from protonet.formats.hdf5 import h5py_module
 
-_CHUNK = 2**18
+_CHUNK = 2**16
 """Bytes of rows that are stored together."""
 
 

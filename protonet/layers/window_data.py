@@ -1,54 +1,45 @@
-"""WindowData: batches of windows of images, some of objects and some of background."""
+"""WindowData: windows of objects and of background, as R-CNN is trained with."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
-from protonet.blob import Array, Shape
+from protonet.data.cutter import Cutter
 from protonet.data.transform import load_mean
-from protonet.data.windows import Window, WindowImages, cut, read_windows
+from protonet.data.window_source import WindowSource
+from protonet.data.windows import read_windows
 from protonet.errors import DataError, LayerError
-from protonet.layers.base import Layer
+from protonet.layers.base import shape_text
+from protonet.layers.batches import BatchLayer, refuse_old_places
 from protonet.layers.registry import register
 
 _PARAM = "window_data_param"
-_STREAM = 0x57494E
-"""Keeps the draws of windows apart from other random numbers of the same seed and name."""
 
 
 @register("WindowData")
-class WindowData(Layer):
-    """Batches of windows, first of background and then of objects, drawn anew for each batch.
-
-    A window is of an object where its overlap is at least fg_threshold, and background where it
-    is below bg_threshold. It is resized to crop_size: y = (x - mean) scale, and 0 where there is
-    no image.
+class WindowData(BatchLayer):
+    """Windows drawn by chance from images: background first, then objects.
 
     Bottom:
         none.
     Top:
-        0: N x C x S x S, S the crop_size; 1: N, classes, 0 for background.
+        0: N x 3 x crop_size x crop_size, the windows warped to this size.
+        1 (optional): N, their classes; 0 is background.
     Params:
         none.
     Spec:
         window_data_param: source (a window file), batch_size, fg_threshold (0.5), bg_threshold
-        (0.5), fg_fraction (0.25), context_pad (0), crop_mode (warp, or square), cache_images
-        (false), root_folder. transform_param: crop_size (required), scale, mirror, mean_file,
-        mean_value.
+        (0.5), fg_fraction (0.25), context_pad (0), crop_mode (warp or square), root_folder,
+        cache_images, scale.
+        transform_param: crop_size, mirror, mean_file, mean_value, scale.
     Raises:
-        LayerError: without source, batch_size or crop_size, or for values that cannot be.
-        DataError: for a window file, image or mean that cannot be used, or too few windows.
+        LayerError: without source, batch_size or crop_size, or for settings that contradict each
+        other.
+        DataError: for a window file, image or mean that cannot be used; names file and line.
     Differs:
-        What is drawn is a function of the seed, the layer's name and the window's number in the
-        stream, so runs repeat and resume. Names are also looked up beside the window file.
+        What is drawn is a function of the seed and the item's number in the stream, so runs
+        repeat. transform_param.scale counts too; Caffe does not look at it here.
     """
-
-    bottoms = (0, 0)
-    tops = (2, 2)
 
     def setup(self) -> None:
         param, transform = self.spec.window_data_param, self.spec.transform_param
@@ -56,126 +47,111 @@ class WindowData(Layer):
             raise LayerError(f"{_PARAM} needs a source, a window file", (_PARAM,))
         if not param.batch_size:
             raise LayerError(f"{_PARAM} needs a batch_size of 1 or more", (_PARAM,))
+        refuse_old_places(param, _PARAM, ("mean_file", "crop_size", "mirror"))
         if not transform.crop_size:
             raise LayerError(
-                "transform_param needs a crop_size of 1 or more, to which windows are resized",
-                ("transform_param",) if self.spec.HasField("transform_param") else (),
+                "transform_param needs a crop_size, the side of the windows that come out",
+                ("transform_param",),
             )
+        self.batch_size, size = int(param.batch_size), int(transform.crop_size)
+        self.image_shape = (3, size, size)
+        self.cutter = self._cutter(size)
+        self.scale = self._scale()
+        self.mean = self._mean(size)
+        self.objects = self._count_objects()
+        self.windows = read_windows(
+            self.around.find(param.source), param.fg_threshold, param.bg_threshold
+        )
+        for kind, rows, count, rule in (
+            ("object", self.windows.foreground, self.objects, "reaches fg_threshold"),
+            (
+                "background",
+                self.windows.background,
+                self.batch_size - self.objects,
+                "is below bg_threshold",
+            ),
+        ):
+            if count and not len(rows):
+                raise DataError(
+                    f"{self.windows.path}: no window {rule}, but a batch takes {count} {kind} "
+                    "window(s)"
+                )
+
+    def _cutter(self, size: int) -> Cutter:
+        param = self.spec.window_data_param
         if param.crop_mode not in ("warp", "square"):
             raise LayerError(
-                f"expected crop_mode warp or square, got '{param.crop_mode}'",
+                f"unknown crop_mode '{param.crop_mode}'; there are 'warp' and 'square'",
                 (_PARAM, "crop_mode"),
             )
-        if not 0 <= param.fg_fraction <= 1:
+        if 2 * param.context_pad >= size:
             raise LayerError(
-                f"expected 0 <= fg_fraction <= 1, got {param.fg_fraction:g}",
-                (_PARAM, "fg_fraction"),
-            )
-        if 2 * param.context_pad >= transform.crop_size:
-            raise LayerError(
-                f"context_pad {param.context_pad} on both sides leaves nothing of crop_size "
-                f"{transform.crop_size}",
+                f"context_pad {param.context_pad} on both sides leaves nothing of crop_size {size}",
                 (_PARAM, "context_pad"),
             )
-        self.size, self.position = int(transform.crop_size), 0
-        self._file = read_windows(self.around.find(param.source))
-        self._images = WindowImages(self._file, root=param.root_folder, keep=param.cache_images)
-        self._mean = self._read_mean()
-        self._sets = self._sorted_windows()
+        return Cutter(size, int(param.context_pad), param.crop_mode == "square")
 
-    def _read_mean(self) -> np.ndarray:
-        """The mean for each value of a top: of the middle of a mean image, or of the channels."""
-        transform, size = self.spec.transform_param, self.size
+    def _scale(self) -> float:
+        param, transform = self.spec.window_data_param, self.spec.transform_param
+        if param.HasField("scale") and transform.HasField("scale"):
+            raise LayerError(
+                "scale is given in window_data_param and in transform_param; one of them is right",
+                (_PARAM, "scale"),
+            )
+        return float(param.scale if param.HasField("scale") else transform.scale)
+
+    def _mean(self, size: int) -> np.ndarray | None:
+        """(3, size, size) from the middle of the mean image, or (3, 1, 1)."""
+        transform = self.spec.transform_param
         values = list(transform.mean_value)
         if values and transform.mean_file:
             raise LayerError(
                 "mean_file and mean_value are both given; one of them is right",
                 ("transform_param", "mean_value"),
             )
-        if transform.mean_file:
-            path = self.around.find(transform.mean_file)
-            mean = load_mean(path)
-            if mean.shape[0] != self._file.channels or min(mean.shape[1:]) < size:
-                raise DataError(
-                    f"{path}: expected a mean of {self._file.channels} channels and {size}x{size} "
-                    f"or more, got {'x'.join(map(str, mean.shape))}"
+        if values:
+            if len(values) not in (1, 3):
+                raise LayerError(
+                    f"expected 1 mean_value or one for each of 3 channels, got {len(values)}",
+                    ("transform_param", "mean_value"),
                 )
-            start = (mean.shape[2] - size) // 2
-            return mean[:, start : start + size, start : start + size]
-        if len(values) not in (0, 1, self._file.channels):
-            raise LayerError(
-                f"expected 1 mean_value or one for each of {self._file.channels} channel(s), got "
-                f"{len(values)}",
-                ("transform_param", "mean_value"),
-            )
-        return np.array(values or [0.0], np.float32)[:, None, None]
-
-    def _sorted_windows(self) -> tuple[list[Window], list[Window]]:
-        """Background, and windows of objects."""
-        param = self.spec.window_data_param
-        objects = [each for each in self._file.windows if each.overlap >= param.fg_threshold]
-        others = [each for each in self._file.windows if each.overlap < param.bg_threshold]
-        wrong = next((each for each in objects if each.label < 1), None)
-        if wrong is not None:
+            return np.array(values * (3 // len(values)), np.float32)[:, None, None]
+        if not transform.mean_file:
+            return None
+        mean = load_mean(self.around.find(transform.mean_file))
+        # Caffe goes down by what it goes across.
+        start = (mean.shape[2] - size) // 2
+        part = mean[:, max(start, 0) : start + size, max(start, 0) : start + size]
+        if part.shape != self.image_shape:
             raise DataError(
-                f"{self._file.path}: image {wrong.image}: a window with overlap "
-                f"{wrong.overlap:g} has class {wrong.label}; objects count from 1"
+                f"{transform.mean_file}: is {shape_text(mean.shape)}, but windows of "
+                f"{shape_text(self.image_shape)} are taken out of it"
             )
-        background = [each._replace(label=0) for each in others]
-        wanted = int(param.batch_size * param.fg_fraction)
-        for what, found, count in (
-            ("object", objects, wanted),
-            ("background", background, param.batch_size - wanted),
-        ):
-            if count and not found:
-                raise DataError(f"{self._file.path}: has no {what} window, but {count} are wanted")
-        self._counts = (int(param.batch_size) - wanted, wanted)
-        return background, objects
+        return part
 
-    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        items = sum(self._counts)
-        return [(items, self._file.channels, self.size, self.size), (items,)]
+    def _count_objects(self) -> int:
+        """How many windows of a batch show objects, rounded as Caffe does it."""
+        fraction = self.spec.window_data_param.fg_fraction
+        if not 0 <= fraction <= 1:
+            raise LayerError(
+                f"expected a fg_fraction from 0 to 1, got {fraction:g}", (_PARAM, "fg_fraction")
+            )
+        return int(np.float32(self.batch_size) * np.float32(fraction))
 
-    def build(self, shapes: Sequence[Shape]) -> None:
-        data, labels = self.infer(())
-        self._data = self.device.pinned(data)
-        self._labels = self.device.pinned(labels)
-
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._data.fill(0.0)
-        place = 0
-        for windows, count in zip(self._sets, self._counts, strict=True):
-            for _ in range(count):
-                self._fill(place, windows)
-                place += 1
-        self.position += place
-        self.device.put(self._data.astype(self.dtype, copy=False), tops[0])
-        self.device.put(self._labels.astype(self.dtype, copy=False), tops[1])
-
-    def _fill(self, place: int, windows: Sequence[Window]) -> None:
-        """Draw one of ``windows`` and write it to item ``place``."""
-        param, transform = self.spec.window_data_param, self.spec.transform_param
-        key = np.array([self.around.seed % 2**64, zlib.crc32(self.name.encode())], np.uint64)
-        counter = np.array([self.position + place, 0, 0, _STREAM], np.uint64)
-        words = np.random.Philox(key=key, counter=counter).random_raw(2)
-        window = windows[int(words[0] % np.uint64(len(windows)))]
-        mirror = bool(transform.mirror and words[1] & np.uint64(1))
-        part, top, left = cut(
-            self._images.read(window.image),
-            window,
-            self.size,
-            pad=param.context_pad,
-            square=param.crop_mode == "square",
-            mirror=mirror,
+    def make_source(self) -> WindowSource:
+        param, around = self.spec.window_data_param, self.around
+        return WindowSource(
+            self.windows,
+            self.batch_size,
+            self.objects,
+            self.cutter,
+            mirror=self.spec.transform_param.mirror,
+            mean=self.mean,
+            scale=self.scale,
+            root=param.root_folder,
+            folder=around.folder,
+            cache=param.cache_images,
+            seed=around.seed,
+            name=self.name,
+            threads=around.threads,
         )
-        _, high, wide = part.shape
-        area = (slice(top, top + high), slice(left, left + wide))
-        mean = self._mean if self._mean.shape[1] == 1 else self._mean[:, *area]
-        self._data[place, :, *area] = (part - mean) * transform.scale
-        self._labels[place] = window.label
-
-    def state(self) -> dict[str, Any]:
-        return {"position": self.position}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.position = int(state["position"])

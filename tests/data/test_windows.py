@@ -1,4 +1,4 @@
-"""Window files, and how windows are cut."""
+"""Window files: what is read, and how every wrong word is named."""
 
 from __future__ import annotations
 
@@ -7,111 +7,106 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protonet.data.datum import encode_image
-from protonet.data.resize import resize
-from protonet.data.windows import Window, WindowImages, cut, read_windows
+from protonet.data.windows import read_windows
 from protonet.errors import DataError
 
-TEXT = """
-# 0
+TEXT = """# 0
 a.png
 3
-10 12
-2
-4 0.75 1 2 5 8
-4 0.25 0 0 3 3
+20
+30
+4
+2 0.9 1 2 11 12
+1 0.5 0 0 5 5
+7 0.3 3 3 9 9
+4 0.05 2 1 8 7
 # 1
 b.png
-3
-6 7
-1
-2 1 0 0 6 5
+3 10 10
+0
+# 2
+c.png 3 8 9 1
+5 1 0 0 7 7
 """
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    (tmp_path / "windows.txt").write_text(TEXT)
-    return tmp_path / "windows.txt"
+def write(folder: Path, text: str) -> Path:
+    path = folder / "windows.txt"
+    path.write_text(text)
+    return path
 
 
-def test_what_a_file_lists(path: Path) -> None:
-    file = read_windows(path)
-    assert file.files == ("a.png", "b.png")
-    assert file.channels == 3
-    assert file.windows == (
-        Window(0, 4, 0.75, 1, 2, 5, 8),
-        Window(0, 4, 0.25, 0, 0, 3, 3),
-        Window(1, 2, 1.0, 0, 0, 6, 5),
+def test_objects_background_and_what_is_neither(tmp_path: Path) -> None:
+    windows = read_windows(write(tmp_path, TEXT), 0.5, 0.1)
+    assert windows.images == ["a.png", "b.png", "c.png"]
+    np.testing.assert_array_equal(
+        windows.foreground,
+        [[0, 2, 1, 2, 11, 12, 7], [0, 1, 0, 0, 5, 5, 8], [2, 5, 0, 0, 7, 7, 17]],
     )
+    np.testing.assert_array_equal(windows.background, [[0, 0, 2, 1, 8, 7, 10]])
+
+
+def test_thresholds_are_compared_in_float32(tmp_path: Path) -> None:
+    """0.3 as a float64 lies above the same number of the file read as float32."""
+    text = TEXT.replace("0.9", "0.7")
+    float32 = float(np.float32(0.7))
+    assert float32 < 0.7
+    assert len(read_windows(write(tmp_path, text), float32, 0.1).foreground) == 2
+    assert len(read_windows(write(tmp_path, text), 0.7, 0.1).foreground) == 2
+
+
+def test_no_windows_of_a_kind(tmp_path: Path) -> None:
+    windows = read_windows(write(tmp_path, TEXT), 2.0, 0.0)
+    assert windows.foreground.shape == windows.background.shape == (0, 7)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("old", "new", "message"),
     [
-        ("", "names no window"),
-        ("a.png 1", "is no window file: at image -1: expected '# 0'"),
-        (TEXT.replace("# 1", "# 7"), "at image 0: expected '# 1'"),
-        (TEXT[:-5], "at image 1: is cut short"),
-        (TEXT.replace("0.75", "much"), "at image 0: could not convert string to float: 'much'"),
-        (TEXT.replace("b.png\n3", "b.png\n1"), r"expected one number of channels, got \[1, 3\]"),
+        (TEXT, "", ": names no image"),
+        (TEXT, " \n\n", ": names no image"),
+        ("# 0\n", "a.png\n", ":1: expected '# 0' and the next image, got 'a.png a.png'"),
+        ("# 2", "# 3", ":15: expected '# 2' and the next image, got '# 3'; is the number of win"),
+        ("\n4\n", "\n3\n", ":10: expected '# 1' and the next image, got '4 0.05'; is the number"),
+        ("\n4\n", "\n5\n", ":11: expected class overlap x1 y1 x2 y2, got '#'"),
+        ("\n3\n", "\n1\n", ":3: expected 3 channels, got '1': images are read in colour"),
+        ("\n20\n", "\nx\n", ":4: expected a whole number as height, got 'x'"),
+        ("3 10 10", "3 10 -1", ":13: expected a whole number as width, got '-1'"),
+        ("\n0\n", "\n1.5\n", ":14: expected a whole number as the number of windows, got '1.5'"),
+        ("0.3 3", "0.3 3x", ":9: expected class overlap x1 y1 x2 y2, got '3x'"),
+        (
+            "0.3 3",
+            "0.3 3.5",
+            ":9: expected class overlap x1 y1 x2 y2, whole numbers but for the overlap, got "
+            "'7 0.3 3.5 3 9 9'",
+        ),
+        ("0.9", "nan", ":7: expected class overlap x1 y1 x2 y2, whole numbers but"),
+        ("11 12", "11 9999999999", ":7: expected class overlap x1 y1 x2 y2, whole numbers but"),
+        ("0 0 5 5", "6 0 5 5", ":8: the window 6 0 5 5 is empty"),
+        ("1 0.5", "0 0.5", ":8: a window of class 0 reaches fg_threshold, but objects have"),
+        (" 7 7\n", "", ":17: the file ends, but expected 1 windows: class overlap x1 y1 x2 y2"),
+        (
+            "1\n5 1 0 0 7 7\n",
+            "",
+            ":16: the file ends, but expected height, width and the number of windows",
+        ),
+        (
+            "c.png 3 8 9 1\n5 1 0 0 7 7\n",
+            "c.png",
+            ":16: the file ends, but expected # index path channels height width number",
+        ),
     ],
 )
-def test_files_that_cannot_be(path: Path, text: str, message: str) -> None:
-    path.write_text(text)
-    with pytest.raises(DataError, match=message):
-        read_windows(path)
-    path.unlink()
-    with pytest.raises(DataError, match="cannot be read as a window file"):
-        read_windows(path)
+def test_what_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in TEXT
+    with pytest.raises(DataError) as caught:
+        read_windows(write(tmp_path, TEXT.replace(old, new, 1)), 0.5, 0.1)
+    assert f"{tmp_path}/windows.txt{message}" in str(caught.value)
 
 
-def test_images_are_found_and_kept(path: Path) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (3, 10, 12), np.uint8)
-    (path.parent / "a.png").write_bytes(encode_image(image))
-    images = WindowImages(read_windows(path), keep=True)
-    np.testing.assert_array_equal(images.read(0), image)
-    (path.parent / "a.png").unlink()
-    np.testing.assert_array_equal(images.read(0), image)
-    with pytest.raises(DataError, match=r"windows\.txt: image 1: b\.png: cannot be read"):
-        images.read(1)
-    with pytest.raises(DataError, match=r"nowhere/b\.png: cannot be read"):
-        WindowImages(read_windows(path), root="nowhere/").read(1)
-
-
-IMAGE = np.random.default_rng(0).integers(0, 256, (3, 20, 24), np.uint8)
-
-
-def test_a_plain_window_fills_the_input() -> None:
-    part, top, left = cut(IMAGE, Window(0, 1, 1, 2, 3, 9, 14), 6, pad=0, square=False, mirror=False)
-    np.testing.assert_array_equal(part, resize(IMAGE[:, 3:15, 2:10], 6, 6))
-    assert (top, left) == (0, 0)
-    mirrored, *_ = cut(IMAGE, Window(0, 1, 1, 2, 3, 9, 14), 6, pad=0, square=False, mirror=True)
-    np.testing.assert_array_equal(mirrored, part[:, :, ::-1])
-
-
-def test_context_widens_the_window() -> None:
-    """Size 8 with 2 pixels on each side: the window is half of what is seen."""
-    window = Window(0, 1, 1, 8, 8, 11, 11)
-    part, top, left = cut(IMAGE, window, 8, pad=2, square=False, mirror=False)
-    # From 10 - 2 * 2 to 10 + 2 * 2, both pixels included.
-    np.testing.assert_array_equal(part, resize(IMAGE[:, 6:15, 6:15], 8, 8))
-    assert (top, left) == (0, 0)
-
-
-def test_what_lies_outside_is_left_out() -> None:
-    """In the corner: a ninth of what would be seen is 2 of 9 rows and columns off the image."""
-    window = Window(0, 1, 1, 0, 0, 3, 3)
-    part, top, left = cut(IMAGE, window, 8, pad=2, square=False, mirror=False)
-    assert (top, left) == (2, 2)
-    assert part.shape == (3, 6, 6)
-    part, top, left = cut(IMAGE, window, 8, pad=2, square=False, mirror=True)
-    assert (top, left) == (2, 0)
-    assert part.shape == (3, 6, 6)
-
-
-def test_square_takes_the_longer_side() -> None:
-    window = Window(0, 1, 1, 8, 4, 9, 11)
-    part, top, left = cut(IMAGE, window, 4, pad=0, square=True, mirror=False)
-    np.testing.assert_array_equal(part, resize(IMAGE[:, 4:13, 5:14], 4, 4))
-    assert (top, left) == (0, 0)
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="absent: cannot be read: No such file"):
+        read_windows(tmp_path / "absent", 0.5, 0.5)
+    (tmp_path / "picture").write_bytes(b"\x89PNG\xff")
+    with pytest.raises(DataError, match="picture: is no window file: it is no text"):
+        read_windows(tmp_path / "picture", 0.5, 0.5)

@@ -1,143 +1,256 @@
-"""WindowData: what batches are made of, resuming, and what is refused."""
+"""WindowData in a net: values, resuming, and what it refuses."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from protonet.data.datum import encode_image
-from protonet.errors import DataError, LayerError
-from protonet.formats.blobs import from_array
-from protonet.testing import LayerHarness
+from protonet.data.resize import resize
+from protonet.device import Device
+from protonet.errors import DataError, NetworkError
+from protonet.graph.net import Net
+from protonet.graph.plan import plan_net
+from protonet.layers.base import Surroundings
+from protonet.layers.window_data import WindowData
+from protonet.proto.caffe_pb2 import TRAIN
+from protonet.proto.text import Source, read_net
 
-IMAGES = np.random.default_rng(0).integers(0, 256, (2, 3, 10, 12), np.uint8)
-WINDOWS = """# 0
-0.png
-3 10 12
-3
-4 0.75 1 2 5 8
-5 0.6 2 2 9 9
-4 0.25 0 0 3 3
-# 1
-1.png
-3 10 12
-2
-2 1 0 0 11 9
-3 0.1 4 4 7 7
-"""
+LAYER = """layer {{ name: "in" type: "WindowData" top: "data" top: "label"
+  window_data_param {{ {} }} transform_param {{ {} }} }}"""
+GIVEN = 'source: "windows.txt" batch_size: 4 '
+WINDOWS = "# 0\na.png\n3\n12\n20\n2\n6 0.8 2 3 11 6\n6 0.2 0 0 19 11\n"
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for index, image in enumerate(IMAGES):
-        (tmp_path / f"{index}.png").write_bytes(encode_image(image))
-    (tmp_path / "w.txt").write_text(WINDOWS)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+@pytest.fixture
+def picture(tmp_path: Path) -> np.ndarray:
+    """One image, 12x20, with an object and a background window; its BGR planes."""
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 20, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    (tmp_path / "windows.txt").write_text(WINDOWS)
+    return pixels[..., ::-1].transpose(2, 0, 1)
 
 
-GIVEN = 'source: "w.txt" batch_size: 8'
+def make(
+    folder: Path,
+    window_data: str = GIVEN,
+    transform: str = "crop_size: 6",
+    device: str = "cpu",
+    text: str = LAYER,
+    seed: int = 0,
+) -> Net:
+    source = Source(str(folder / "net.prototxt"), text.format(window_data, transform))
+    around = Surroundings(folder, seed=seed)
+    return Net(plan_net(read_net(source), phase=TRAIN, around=around), Device(device))
 
 
-def run(fields: str = "", transform: str = "crop_size: 4", given: bool = True) -> LayerHarness:
-    return LayerHarness(
-        f'type: "WindowData" top: "x" top: "y" window_data_param {{ {GIVEN if given else ""} '
-        f"{fields} }} transform_param {{ {transform} }}",
-        [],
-    )
+def step(net: Net) -> tuple[np.ndarray, np.ndarray]:
+    net.forward()
+    get = net.device.get
+    return get(net.blobs["data"].data).copy(), get(net.blobs["label"].data).copy()
 
 
-def test_background_comes_first_and_objects_keep_their_class() -> None:
-    harness = run()
-    seen = set()
-    for _ in range(20):
-        x, y = harness.forward()
-        assert x.shape == (8, 3, 4, 4)
-        assert not y[:6].any()
-        seen.update(y[6:].tolist())
-    assert seen == {2, 4, 5}
+def test_a_quarter_of_a_batch_shows_objects(tmp_path: Path, picture: np.ndarray) -> None:
+    net = make(tmp_path)
+    data, labels = step(net)
+    np.testing.assert_array_equal(labels, [0, 0, 0, 6])
+    for item in data[:3]:
+        np.testing.assert_array_equal(item, resize(picture, 6, 6))
+    np.testing.assert_array_equal(data[3], resize(picture[:, 3:7, 2:12], 6, 6))
+    net.close()
 
 
-def test_the_share_of_objects() -> None:
-    _, y = run("fg_fraction: 0.5 fg_threshold: 0.7 bg_threshold: 0.2").forward()
-    assert (y > 0).tolist() == [False] * 4 + [True] * 4
-    assert set(y[4:].tolist()) <= {2, 4}
+@pytest.mark.parametrize(("fraction", "objects"), [(0, 0), (0.49, 1), (0.5, 2), (1, 4)])
+def test_how_many_objects(
+    tmp_path: Path, picture: np.ndarray, fraction: float, objects: int
+) -> None:
+    net = make(tmp_path, GIVEN + f"fg_fraction: {fraction}")
+    assert step(net)[1].tolist() == [0] * (4 - objects) + [6] * objects
+    net.close()
 
 
-def test_mean_and_scale() -> None:
-    plain = run("fg_fraction: 1").forward()[0]
-    values = "crop_size: 4 scale: 0.5 mean_value: 1 mean_value: 2 mean_value: 3"
-    found = run("fg_fraction: 1", values).forward()[0]
-    expected = (plain - np.array([1, 2, 3])[:, None, None]) / 2
-    np.testing.assert_allclose(found, expected)
+def test_only_the_kind_that_is_drawn_must_be_there(tmp_path: Path, picture: np.ndarray) -> None:
+    net = make(tmp_path, GIVEN + "fg_fraction: 0 fg_threshold: 2")
+    assert step(net)[1].tolist() == [0, 0, 0, 0]
+    net.close()
 
 
-def test_the_middle_of_a_mean_image(folder: Path) -> None:
-    mean = np.arange(3 * 6 * 6, dtype=np.float32).reshape(1, 3, 6, 6)
-    (folder / "mean").write_bytes(from_array(mean).SerializeToString())
-    plain = run("fg_fraction: 1").forward()[0]
-    found = run("fg_fraction: 1", 'crop_size: 4 mean_file: "mean"').forward()[0]
-    np.testing.assert_allclose(found, plain - mean[0, :, 1:5, 1:5])
-
-
-def test_outside_of_the_image_there_are_zeros() -> None:
-    transform = "crop_size: 8 mean_value: 99"
-    x, _ = run("fg_fraction: 1 fg_threshold: 0.9 context_pad: 2", transform).forward()
-    assert not x[:, :, 0].any()
-    assert x[:, :, 3:5, 3:5].all()
-
-
-def test_draws_resume() -> None:
-    fields = 'crop_mode: "square" cache_images: true'
-    harness = run(fields, "crop_size: 4 mirror: true")
-    harness.forward()
-    state = harness.layer.state()
-    expected = harness.forward()
-    again = run(fields, "crop_size: 4 mirror: true")
-    again.layer.restore(state)
-    for found, before in zip(again.forward(), expected, strict=True):
-        np.testing.assert_array_equal(found, before)
+def test_one_top_and_a_root_folder(tmp_path: Path, picture: np.ndarray) -> None:
+    (tmp_path / "all").mkdir()
+    (tmp_path / "a.png").rename(tmp_path / "all" / "a.png")
+    net = make(tmp_path, GIVEN + 'root_folder: "all/"', text=LAYER.replace(' top: "label"', ""))
+    net.forward()
+    np.testing.assert_array_equal(net.blobs["data"].data[0], resize(picture, 6, 6))
+    net.close()
 
 
 @pytest.mark.parametrize(
-    ("fields", "transform", "message"),
+    ("window_data", "transform"), [("scale: 0.5", ""), ("", "scale: 0.5")], ids=["own", "shared"]
+)
+@pytest.mark.parametrize(
+    ("given", "mean"),
     [
-        ("", "", "transform_param needs a crop_size"),
-        ('crop_mode: "round"', "crop_size: 4", "expected crop_mode warp or square, got 'round'"),
-        ("fg_fraction: 1.5", "crop_size: 4", "expected 0 <= fg_fraction <= 1, got 1.5"),
-        ("context_pad: 2", "crop_size: 4", "context_pad 2 on both sides leaves nothing"),
-        (
-            "",
-            "crop_size: 4 mean_value: 1 mean_value: 2",
-            r"expected 1 mean_value or one for each of 3 channel\(s\), got 2",
-        ),
-        ("", 'crop_size: 4 mean_value: 1 mean_file: "m"', "mean_file and mean_value are both"),
+        ("mean_value: 3", [3, 3, 3]),
+        ("mean_value: 3 mean_value: 4 mean_value: 5", [3, 4, 5]),
+        ('mean_file: "mean.npy"', None),
     ],
 )
-def test_mistakes(fields: str, transform: str, message: str) -> None:
-    with pytest.raises(LayerError, match=message):
-        run(fields, transform)
+def test_mean_and_scale(
+    tmp_path: Path,
+    picture: np.ndarray,
+    window_data: str,
+    transform: str,
+    given: str,
+    mean: list[float] | None,
+) -> None:
+    image = np.random.default_rng(1).uniform(0, 255, (3, 10, 9)).astype(np.float32)
+    np.save(tmp_path / "mean.npy", image)
+    taken = image[:, 1:7, 1:7] if mean is None else np.array(mean)[:, None, None]
+    net = make(tmp_path, GIVEN + window_data, f"crop_size: 6 {given} {transform}")
+    np.testing.assert_array_equal(step(net)[0][0], (resize(picture, 6, 6) - taken) / 2)
+    net.close()
 
 
-def test_what_is_missing() -> None:
-    for fields, message in (
-        ("", "window_data_param needs a source, a window file"),
-        ('source: "w.txt"', "window_data_param needs a batch_size of 1 or more"),
-    ):
-        with pytest.raises(LayerError, match=message):
-            run(fields, given=False)
+def test_context_and_square(tmp_path: Path, picture: np.ndarray) -> None:
+    """Around (7, 5) half of 5 becomes 5 * 10 / 6 = 8.3: rows -3 to 13, columns -1 to 15."""
+    net = make(
+        tmp_path, GIVEN + 'context_pad: 2 crop_mode: "square"', "crop_size: 10 mean_value: 1"
+    )
+    found = step(net)[0][3]
+    inside = resize(picture[:, :12, :16], 7, 9) - np.float32(1)
+    np.testing.assert_array_equal(found[:, 2:9, 1:], inside)
+    for outside in (found[:, :2], found[:, 9:], found[:, :, :1]):
+        assert not outside.any()
+    net.close()
 
 
-def test_data_that_cannot_be(folder: Path) -> None:
-    with pytest.raises(DataError, match="has no object window, but 2 are wanted"):
-        run("fg_threshold: 2")
-    with pytest.raises(DataError, match="has no background window, but 6 are wanted"):
-        run("bg_threshold: 0")
-    (folder / "mean").write_bytes(from_array(np.ones((1, 3, 3, 3))).SerializeToString())
-    with pytest.raises(DataError, match="expected a mean of 3 channels and 4x4 or more, got 3x3x3"):
-        run("", 'crop_size: 4 mean_file: "mean"')
-    (folder / "w.txt").write_text(WINDOWS.replace("5 0.6", "0 0.6"))
-    with pytest.raises(DataError, match=r"a window with overlap 0\.6 has class 0"):
-        run()
+def test_a_restored_net_goes_on_with_the_window_that_was_due(
+    tmp_path: Path, picture: np.ndarray
+) -> None:
+    text = "crop_size: 6 mirror: true"
+    net, again = (make(tmp_path, transform=text, seed=5) for _ in range(2))
+    for _ in range(3):
+        step(net)
+    again.restore(net.state())
+    seen = set()
+    for _ in range(6):
+        for found, expected in zip(step(again), step(net), strict=True):
+            np.testing.assert_array_equal(found, expected)
+        seen.add(net.blobs["data"].data.tobytes())
+    assert len(seen) > 1
+    net.close()
+    again.close()
+
+
+def test_a_net_of_the_old_dialect(tmp_path: Path, picture: np.ndarray) -> None:
+    """As R-CNN's own networks were written: everything in window_data_param."""
+    text = """layers {{ name: "in" type: WINDOW_DATA top: "data" top: "label"
+      window_data_param {{ {} crop_size: 6 mirror: false scale: 0.5 }} }}"""
+    net = make(tmp_path, text=text)
+    layer = net.plan.steps[0].layer
+    assert isinstance(layer, WindowData)
+    np.testing.assert_array_equal(step(net)[0][0], resize(picture, 6, 6) / 2)
+    net.close()
+
+
+@pytest.mark.parametrize(
+    ("window_data", "transform", "message"),
+    [
+        ("batch_size: 4", "crop_size: 6", "needs a source, a window file"),
+        ('source: "windows.txt"', "crop_size: 6", "needs a batch_size of 1 or more"),
+        (GIVEN, "", "needs a crop_size, the side of the windows that come out"),
+        (GIVEN + "crop_size: 6", "crop_size: 6", "crop_size belongs into transform_param"),
+        (GIVEN + "mirror: true", "crop_size: 6", "mirror belongs into transform_param"),
+        (
+            GIVEN + 'crop_mode: "wrap"',
+            "crop_size: 6",
+            "unknown crop_mode 'wrap'; there are 'warp' and 'square'",
+        ),
+        (
+            GIVEN + "context_pad: 3",
+            "crop_size: 6",
+            "context_pad 3 on both sides leaves nothing of crop_size 6",
+        ),
+        (GIVEN + "fg_fraction: 1.5", "crop_size: 6", "expected a fg_fraction from 0 to 1, got 1.5"),
+        (GIVEN + "scale: 2", "crop_size: 6 scale: 2", "scale is given in window_data_param and in"),
+        (
+            GIVEN,
+            'crop_size: 6 mean_value: 1 mean_file: "m"',
+            "mean_file and mean_value are both given",
+        ),
+        (
+            GIVEN,
+            "crop_size: 6 mean_value: 1 mean_value: 2",
+            "expected 1 mean_value or one for each of 3 channels, got 2",
+        ),
+    ],
+)
+def test_settings_that_cannot_be(
+    tmp_path: Path, picture: np.ndarray, window_data: str, transform: str, message: str
+) -> None:
+    with pytest.raises(NetworkError, match=message):
+        make(tmp_path, window_data, transform)
+
+
+@pytest.mark.parametrize(
+    ("window_data", "transform", "message"),
+    [
+        ('source: "absent" batch_size: 4', "", "absent: cannot be read: No such file"),
+        (
+            GIVEN + "fg_threshold: 0.9",
+            "",
+            r"windows.txt: no window reaches fg_threshold, but a batch takes 1 object window\(s\)",
+        ),
+        (
+            GIVEN + "bg_threshold: 0.1",
+            "",
+            r"windows.txt: no window is below bg_threshold, but a batch takes 3 background",
+        ),
+        (GIVEN, 'mean_file: "absent.npy"', "absent.npy: cannot be read"),
+        (
+            GIVEN,
+            'mean_file: "small.npy"',
+            "small.npy: is 3x9x5, but windows of 3x6x6 are taken out of it",
+        ),
+    ],
+)
+def test_data_errors_come_through(
+    tmp_path: Path, picture: np.ndarray, window_data: str, transform: str, message: str
+) -> None:
+    np.save(tmp_path / "small.npy", np.zeros((3, 9, 5), np.float32))
+    with pytest.raises(DataError, match=message):
+        make(tmp_path, window_data, "crop_size: 6 " + transform)
+
+
+def test_the_example_of_the_page_runs_once_its_files_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "layers" / "WindowData.md").read_text()
+    ((reason, example),) = re.findall(r"```prototxt no-run: ([^\n]*)\n(.*?)```", page, re.DOTALL)
+    assert "windows.txt" in reason
+    (windows,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    (name,) = re.findall(r"^# 0\n(.*)$", windows, re.MULTILINE)
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (500, 375), "red").save(tmp_path / "images" / name)
+    (tmp_path / "windows.txt").write_text(windows)
+    monkeypatch.chdir(tmp_path)
+    net = Net(plan_net(read_net(Source("WindowData.md", example)), phase=TRAIN), Device())
+    net.forward()
+    net.backward()
+    assert net.loss() > 0
+    assert net.store.diff.any()
+    net.close()
+
+
+@pytest.mark.gpu
+def test_a_gpu_gets_the_same(tmp_path: Path, picture: np.ndarray) -> None:
+    on_cpu = make(tmp_path, transform="crop_size: 6 mirror: true")
+    on_gpu = make(tmp_path, transform="crop_size: 6 mirror: true", device="cuda:0")
+    for _ in range(4):
+        for found, expected in zip(step(on_gpu), step(on_cpu), strict=True):
+            np.testing.assert_array_equal(found, expected)
+    on_cpu.close()
+    on_gpu.close()

@@ -1,0 +1,127 @@
+"""Batches of windows of objects and of background: what WindowData layers read."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from protonet.data.ahead import Ahead, Batch
+from protonet.data.cutter import Cutter
+from protonet.data.datum import decode_image
+from protonet.data.windows import WindowList
+from protonet.errors import DataError
+
+_STREAM = 3
+"""Word 3 of the counter: keeps these numbers apart from others of the same name and seed."""
+
+
+class WindowSource:
+    """Gives batch after batch of windows drawn by chance: first background, then objects.
+
+    What is drawn is a function of the seed, the name and the number of the item in the stream:
+    neither threads nor a resume change it.
+
+    Args:
+        windows: at least one of each kind that is drawn.
+        batch_size: windows in a batch.
+        objects: how many of them show objects.
+        cutter: cuts them out.
+        mirror: flip every second window, by chance.
+        mean, scale: (x - mean) * scale; ``mean`` is (3, size, size) or (3, 1, 1).
+        root: stands before every path as it is.
+        folder: where relative paths are looked up after the working directory.
+        cache: keep the files of the images in memory once they were read.
+        seed, name: decide the random numbers; ``name`` is the layer's.
+        threads: how many cut.
+    """
+
+    def __init__(
+        self,
+        windows: WindowList,
+        batch_size: int,
+        objects: int,
+        cutter: Cutter,
+        *,
+        mirror: bool = False,
+        mean: np.ndarray | None = None,
+        scale: float = 1.0,
+        root: str = "",
+        folder: Path | None = None,
+        cache: bool = False,
+        seed: int = 0,
+        name: str = "",
+        threads: int = 2,
+    ) -> None:
+        self._windows = windows
+        self._batch_size = batch_size
+        self._objects = objects
+        self._cutter = cutter
+        self._mirror, self._mean, self._scale = mirror, mean, scale
+        self._root, self._folder = root, folder
+        self._cache: dict[int, bytes] | None = {} if cache else None
+        self._key = np.array([seed % 2**64, zlib.crc32(name.encode())], np.uint64)
+        self._lock = threading.Lock()
+        self._ahead = Ahead(self._fill, batch_size, (3, cutter.size, cutter.size), threads)
+
+    @property
+    def position(self) -> int:
+        """Windows delivered so far; setting it goes on from there."""
+        return self._ahead.position
+
+    @position.setter
+    def position(self, value: int) -> None:
+        self._ahead.position = value
+
+    def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
+        """Write the next batch: windows to ``data``, (n, 3, size, size), classes to ``labels``.
+
+        Raises:
+            DataError: naming the line of a window that cannot be used, and its image.
+        """
+        self._ahead.next(data, labels)
+
+    def close(self) -> None:
+        """Stop the threads; a second call does nothing."""
+        self._ahead.close()
+
+    def _fill(self, batch: Batch, first: int) -> Batch:
+        """Draw and write the items from ``first`` of the stream on."""
+        # One block of Philox (four words) belongs to each item.
+        counter = np.array([first, 0, 0, _STREAM], np.uint64)
+        words = np.random.Philox(key=self._key, counter=counter).random_raw(4 * self._batch_size)
+        for place, (word, side, *_) in enumerate(words.reshape(-1, 4).tolist()):
+            is_object = place >= self._batch_size - self._objects
+            kind = self._windows.foreground if is_object else self._windows.background
+            window = kind[word % len(kind)].tolist()
+            mirror = self._mirror and bool(side >> 63)
+            batch.labels[place] = window[1]
+            self._cut(window, mirror, batch.data[place])
+        return batch
+
+    def _cut(self, window: list[int], mirror: bool, out: np.ndarray) -> None:
+        image, _, x1, y1, x2, y2, line = window
+        where = f"{self._windows.path}:{line}: {self._root}{self._windows.images[image]}"
+        pixels = decode_image(self._bytes(image, where), where, color=True)
+        try:
+            self._cutter.apply(pixels, (x1, y1, x2, y2), mirror, self._mean, self._scale, out)
+        except ValueError as error:
+            raise DataError(f"{where}: the window {x1} {y1} {x2} {y2} {error}") from None
+
+    def _bytes(self, image: int, where: str) -> bytes:
+        """The file of an image."""
+        if self._cache is not None and image in self._cache:
+            return self._cache[image]
+        path = Path(self._root + self._windows.images[image])
+        if self._folder is not None and not path.exists() and (self._folder / path).exists():
+            path = self._folder / path
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{where}: cannot be read: {error.strerror}") from error
+        if self._cache is not None:
+            with self._lock:
+                self._cache[image] = data
+        return data
