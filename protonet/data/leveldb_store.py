@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import shutil
 import tempfile
 import weakref
@@ -27,9 +26,11 @@ def is_leveldb(path: Path) -> bool:
 
 def can_read_leveldb() -> bool:
     """Whether plyvel is installed."""
-    with contextlib.suppress(ValueError):  # a module that was put aside
-        return importlib.util.find_spec("plyvel") is not None
-    return False
+    try:
+        import plyvel  # noqa: F401  (only asked for)
+    except ImportError:
+        return False
+    return True
 
 
 class LevelStore:
