@@ -273,6 +273,9 @@ def _report(outcome: Outcome, quiet: bool) -> None:
             click.echo(f"stopped after {result.iteration} iterations; to go on:")
             click.echo(f"  protonet train --resume {run.path}")
         else:
-            click.echo(f"trained {result.iteration} iterations, loss {result.loss:.6g}; to use it:")
-            click.echo(f"  protonet infer {run.path} IMAGE")
+            told = f"trained {result.iteration} iterations, loss {result.loss:.6g}"
+            if run.deploy.exists():
+                click.echo(f"{told}; to use it:\n  protonet infer {run.path} IMAGE")
+            else:
+                click.echo(told)
     click.echo(f"results: {run.path}")

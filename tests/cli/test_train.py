@@ -300,3 +300,22 @@ def test_a_run_whose_databases_moved_is_resumed_by_naming_them(
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 130
+
+
+def test_a_net_that_cannot_be_asked_about_images_is_not_said_to_be(
+    protonet: Any, workplace: Path
+) -> None:
+    (workplace / "dummy.prototxt").write_text(
+        'layer { name: "d" type: "DummyData" top: "x" top: "t" dummy_data_param { '
+        "shape { dim: 4 dim: 3 } shape { dim: 4 dim: 2 } data_filler { value: 1 } } } "
+        'layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" '
+        "inner_product_param { num_output: 2 } } "
+        'layer { name: "l" type: "EuclideanLoss" bottom: "y" bottom: "t" }'
+    )
+    (workplace / "s.prototxt").write_text(
+        'net: "dummy.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 3 snapshot_prefix: "s"'
+    )
+    found = protonet("train", "--solver", "s.prototxt", "--out", "run")
+    assert found.returncode == 0, found.stderr
+    assert "note: no Data layer of images, so no deploy.prototxt was made" in found.stdout
+    assert found.stdout.splitlines()[-2:] == ["trained 3 iterations, loss 0.1296", "results: run"]
