@@ -22,6 +22,9 @@ _COMMANDS = {
     "train": "train",
     "infer": "infer",
     "layers": "layers",
+    "draw": "draw",
+    "plot": "plot",
+    "parse-log": "parse_log",
 }
 
 

@@ -62,6 +62,19 @@ def draw_net(net: NetParameter, path: Path, *, direction: str = "LR") -> None:
     figure.savefig(fspath(path), format=kind, dpi=100)
 
 
+def to_mermaid(net: NetParameter, *, direction: str = "LR") -> str:
+    """The net as the text of a Mermaid flowchart."""
+    lines = [f"flowchart {direction}"]
+    for index, layer in enumerate(net.layer):
+        text = f"{layer.name}\n{layer.type}{_detail(layer)}".replace('"', "'")
+        lines.append(f'  n{index}["{text}"]'.replace("\n", "<br/>"))
+        lines.append(f"  style n{index} fill:{_COLORS[_kind(layer)]}")
+    for (start, end), blobs in connections(net).items():
+        label = ", ".join(blobs).replace('"', "'")
+        lines.append(f'  n{start} -- "{label}" --> n{end}')
+    return "\n".join(lines) + "\n"
+
+
 def connections(net: NetParameter) -> dict[tuple[int, int], list[str]]:
     """Which layers feed which, with the names of the blobs between them."""
 

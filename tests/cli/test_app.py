@@ -37,7 +37,7 @@ def commands(
 ALL = dict(commands())
 
 
-def test_the_commands_are_those_of_the_main_path() -> None:
+def test_the_commands_come_in_the_order_in_which_one_meets_them() -> None:
     assert list(ALL) == [
         "protonet",
         "protonet create-db",
@@ -46,6 +46,9 @@ def test_the_commands_are_those_of_the_main_path() -> None:
         "protonet train",
         "protonet infer",
         "protonet layers",
+        "protonet draw",
+        "protonet plot",
+        "protonet parse-log",
     ]
 
 

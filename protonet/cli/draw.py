@@ -1,0 +1,71 @@
+"""``protonet draw``: a network as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from protonet.cli.examples import Exemplified
+
+
+@click.command(
+    "draw",
+    cls=Exemplified,
+    short_help="Draw a network.",
+    examples=[
+        "protonet draw net.prototxt",
+        "protonet draw train_val.prototxt net.png --phase test --direction TB",
+        "protonet draw net.prototxt net.mmd --phase test --stage deploy",
+    ],
+)
+@click.argument("network", metavar="NETWORK")
+@click.argument("out", metavar="[OUT]", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--phase",
+    type=click.Choice(["train", "test"]),
+    help="Draw the layers of this phase. Default: all layers.",
+)
+@click.option(
+    "--stage", "stages", multiple=True, metavar="NAME", help="Stage to draw. May be repeated."
+)
+@click.option("--level", type=int, metavar="N", default=0, show_default=True, help="Level to draw.")
+@click.option(
+    "--direction",
+    type=click.Choice(["LR", "TB", "RL", "BT"]),
+    default="LR",
+    show_default=True,
+    help="Where the data goes: to the right, down, to the left, up.",
+)
+def command(
+    network: str,
+    out: Path | None,
+    phase: str | None,
+    stages: Sequence[str],
+    level: int,
+    direction: str,
+) -> None:
+    """Draw the network in the prototxt file NETWORK ('-': standard input) into OUT.
+
+    OUT is an .svg, .png or .pdf picture, or .mmd for the text of a Mermaid diagram. By default
+    it is NETWORK with the ending .svg. Networks with mistakes are drawn too.
+    """
+    from protonet.graph.drawing import draw_net, to_mermaid
+    from protonet.proto import rules
+    from protonet.proto.caffe_pb2 import TEST, TRAIN
+    from protonet.proto.text import Source, read_net
+
+    definition = read_net(Source.read(network))
+    if phase is not None or stages or level:
+        number = TEST if phase == "test" else TRAIN
+        definition = rules.filter_layers(definition, rules.state(number, level, stages))
+    if out is None:
+        out = Path("net.svg" if network == "-" else f"{Path(network).stem}.svg")
+    if out.suffix == ".mmd":
+        from protonet.formats.atomic import write_atomic
+
+        write_atomic(out, to_mermaid(definition.net, direction=direction).encode())
+    else:
+        draw_net(definition.net, out, direction=direction)
+    click.echo(out)

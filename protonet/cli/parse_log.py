@@ -1,0 +1,42 @@
+"""``protonet parse-log``: a training's log as tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from protonet.cli.examples import Exemplified
+
+
+@click.command(
+    "parse-log",
+    cls=Exemplified,
+    short_help="Make tables of a training's log.",
+    examples=[
+        "protonet parse-log caffe.log",
+        "protonet parse-log runs/net-20260131-120000 tables",
+    ],
+)
+@click.argument("log", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[FOLDER]", type=click.Path(path_type=Path), default=".")
+def command(log: Path, folder: Path) -> None:
+    """Read LOG and write FOLDER/NAME.train and FOLDER/NAME.test as CSV.
+
+    LOG is what Caffe or protonet printed, a metrics.jsonl, or a run directory. The columns are
+    those of Caffe's parse_log.py: NumIters, Seconds, LearningRate, and the outputs of the net.
+    Further test nets go to NAME.test1, NAME.test2, ...
+    """
+    from protonet.formats.atomic import write_atomic
+    from protonet.train.logs import read_log, to_csv
+
+    found = read_log(log)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = log.resolve().name
+    tables = {"train": found.train}
+    for net, entries in found.tests.items():
+        tables[f"test{net if net else ''}"] = entries
+    for ending, entries in tables.items():
+        path = folder / f"{name}.{ending}"
+        write_atomic(path, to_csv(entries).encode())
+        click.echo(f"{path}: {len(entries)} rows")

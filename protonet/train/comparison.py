@@ -1,0 +1,94 @@
+"""Several trainings in one picture."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from protonet.errors import UsageError
+from protonet.train.listeners.plot import reads_better_as_log, smooth
+from protonet.train.logs import Entry, TrainingLog
+
+FORMATS = ("png", "svg", "pdf")
+_NOISY = 60
+
+
+def draw_comparison(
+    logs: Mapping[str, TrainingLog], path: Path, *, output: str = "loss", by_time: bool = False
+) -> None:
+    """Draw ``output`` of every log over iterations, or over seconds, into ``path``.
+
+    The training's curve is drawn through, that of the first test net dashed with points. The
+    loss of a training is the smoothed one.
+
+    Raises:
+        UsageError: for another kind of file, or an output that no log has.
+    """
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in FORMATS:
+        raise UsageError(f"{path}: expected a picture of kind {', '.join(FORMATS)}")
+    curves = {
+        name: (_points(log.train, output, by_time), _points(_first_test(log), output, by_time))
+        for name, log in logs.items()
+    }
+    if not any(points for pair in curves.values() for points in pair):
+        known = {key for log in logs.values() for entry in _all(log) for key in entry.outputs}
+        raise UsageError(
+            f"no log has an output '{output}'; there are loss, {', '.join(sorted(known))}"
+        )
+    # The first use on a machine logs that it builds a font cache: noise on a terminal.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for place, (name, (train, test)) in enumerate(curves.items()):
+        _draw(axes, name, train, test, f"C{place}")
+    values = [y for pair in curves.values() for points in pair for _, y in points]
+    if reads_better_as_log(values):
+        axes.set_yscale("log")
+    axes.set_title(output, loc="left", fontweight="bold")
+    axes.set_xlabel("seconds" if by_time else "iteration")
+    axes.grid(color="#000000", alpha=0.1, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(edgecolor="none")
+    figure.savefig(path, format=kind, dpi=160)
+
+
+def _draw(axes: Any, name: str, train: Sequence[Any], test: Sequence[Any], color: str) -> None:
+    if train:
+        x, y = zip(*train, strict=True)
+        shown: Sequence[float] = y
+        if len(y) > _NOISY:
+            axes.plot(x, y, color=color, alpha=0.25, linewidth=0.8)
+            shown = smooth(y)
+        axes.plot(x, shown, color=color, label=f"{name}, training")
+    if test:
+        x, y = zip(*test, strict=True)
+        marker = "o" if len(y) <= _NOISY else ""
+        label = f"{name}, test"
+        axes.plot(x, y, color=color, linestyle="--", marker=marker, markersize=4, label=label)
+
+
+def _first_test(log: TrainingLog) -> list[Entry]:
+    return log.tests[min(log.tests)] if log.tests else []
+
+
+def _all(log: TrainingLog) -> list[Entry]:
+    return [*log.train, *_first_test(log)]
+
+
+def _points(entries: Sequence[Entry], output: str, by_time: bool) -> list[tuple[float, float]]:
+    points = []
+    for entry in entries:
+        y = entry.outputs.get(output)
+        if output == "loss" and entry.loss is not None:
+            y = entry.loss
+        x = entry.seconds if by_time else entry.iteration
+        if x is not None and y is not None and y == y:  # not NaN
+            points.append((x, y))
+    return points

@@ -1,0 +1,168 @@
+"""Logs of trainings, read back: Caffe's lines and ours, metrics.jsonl, run directories."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from protonet.errors import FormatError, UsageError
+from protonet.train.listeners.metrics import read_metrics
+
+_LINE = re.compile(r"^[IWEF](\d{4} \d\d:\d\d:\d\d\.\d+)\s+\d+ \S+:\d+\] (.*)$", re.MULTILINE)
+_NUMBER = r"([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf))"
+_ITERATION = re.compile(rf"Iteration (\d+)(?: \(.*\))?, loss = {_NUMBER}")
+_TESTING = re.compile(r"Iteration (\d+), Testing net \(#(\d+)\)")
+_RATE = re.compile(rf"Iteration (\d+), lr = {_NUMBER}")
+_OUTPUT = re.compile(
+    rf"\s+(Train|Test) net output #\d+: (\S+) = {_NUMBER}(?: \(\* {_NUMBER} = \S+ loss\))?"
+)
+
+
+@dataclass
+class Entry:
+    """A displayed iteration, or a pass over a test net.
+
+    ``loss`` is the smoothed loss of a training, the weighted sum of the outputs of a test.
+    ``seconds`` count from the beginning of the log. A blob of several elements has an output
+    for each: ``name[0]``, ``name[1]``, ...
+    """
+
+    iteration: int
+    seconds: float | None = None
+    rate: float | None = None
+    loss: float | None = None
+    outputs: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class TrainingLog:
+    """What a log tells of the training, and of each test net by its number."""
+
+    train: list[Entry] = field(default_factory=list)
+    tests: dict[int, list[Entry]] = field(default_factory=dict)
+
+
+def read_log(path: Path) -> TrainingLog:
+    """Read a log of Caffe's or ours, a metrics.jsonl, or that of a run directory.
+
+    Raises:
+        UsageError: when it cannot be read.
+        FormatError: when it is no log of a training.
+    """
+    if path.is_dir():
+        path = path / "metrics.jsonl"
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    log = _of_metrics(path) if text.lstrip().startswith("{") else _of_caffe(_LINE.findall(text))
+    if not log.train and not log.tests:
+        raise FormatError(
+            f"{path}: tells of no iteration; expected a log of Caffe's or protonet's, or a "
+            "metrics.jsonl"
+        )
+    return log
+
+
+def _of_metrics(path: Path) -> TrainingLog:
+    log, seconds = TrainingLog(), 0.0
+    for line in read_metrics(path):
+        try:
+            if line["event"] == "iterated":
+                seconds += line["seconds"]
+                entry = Entry(line["iteration"], seconds, line["lr"], line["loss"])
+                log.train.append(entry)
+            elif line["event"] == "tested":
+                entry = Entry(line["iteration"], seconds, None, line["loss"])
+                log.tests.setdefault(line["net"], []).append(entry)
+            else:
+                continue
+            entry.outputs = dict(_spread(line["outputs"]))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FormatError(f"{path}: is no metrics.jsonl of a training: {error!r}") from error
+    return log
+
+
+def _spread(outputs: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in outputs.items():
+        if not isinstance(value, list):
+            yield name, _float(value)
+            continue
+        for place, each in enumerate(value):
+            yield f"{name}[{place}]", _float(each)
+
+
+def _float(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _of_caffe(lines: Iterable[tuple[str, str]]) -> TrainingLog:
+    """Lines as (time, text); what they tell of is the last iteration named."""
+    log = TrainingLog()
+    current: dict[str, Entry | None] = {"Train": None, "Test": None}
+    begin: datetime | None = None
+    for stamp, text in lines:
+        now = _time(stamp)
+        begin = now if begin is None or text.startswith("Solving ") else begin
+        # A log tells no year: what seems to go back has passed the end of one.
+        seconds = (now - begin + timedelta(days=366 if now < begin else 0)).total_seconds()
+        if match := _TESTING.match(text):
+            current["Test"] = Entry(int(match[1]), seconds)
+            log.tests.setdefault(int(match[2]), []).append(current["Test"])
+        elif match := _ITERATION.match(text):
+            current["Train"] = Entry(int(match[1]), seconds, None, float(match[2]))
+            log.train.append(current["Train"])
+        elif match := _RATE.match(text):
+            entry = current["Train"]
+            if entry is not None and entry.iteration == int(match[1]):
+                entry.rate = float(match[2])
+        elif match := _OUTPUT.match(text):
+            entry = current[match[1]]
+            if entry is not None:
+                _take(entry, match[2], float(match[3]))
+                if match[1] == "Test" and match[4] is not None:
+                    entry.loss = (entry.loss or 0.0) + float(match[3]) * float(match[4])
+    # Caffe closes with the loss of one more pass, without a rate.
+    if log.train and log.train[-1].rate is None and not log.train[-1].outputs:
+        log.train.pop()
+    return log
+
+
+def _time(stamp: str) -> datetime:
+    return datetime.strptime(f"2000{stamp}", "%Y%m%d %H:%M:%S.%f")
+
+
+def _take(entry: Entry, name: str, value: float) -> None:
+    """Add an output; the second one of a name makes a list of them."""
+    outputs = entry.outputs
+    if name in outputs:
+        outputs[f"{name}[0]"] = outputs.pop(name)
+    place = 0
+    while f"{name}[{place}]" in outputs:
+        place += 1
+    outputs[f"{name}[{place}]" if place else name] = value
+
+
+def to_csv(entries: Iterable[Entry]) -> str:
+    """Entries as CSV with the columns of Caffe's parse_log: NumIters, Seconds, LearningRate, and
+    one for each output.
+    """
+    entries = list(entries)
+    names = list(dict.fromkeys(name for entry in entries for name in entry.outputs))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["NumIters", "Seconds", "LearningRate", *names])
+    for entry in entries:
+        head = [entry.iteration, _cell(entry.seconds), _cell(entry.rate)]
+        writer.writerow([*head, *(_cell(entry.outputs.get(name)) for name in names)])
+    return out.getvalue()
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.10g}"

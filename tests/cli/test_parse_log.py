@@ -1,0 +1,30 @@
+"""parse-log, run as a user runs it."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+CAFFE = Path(__file__).parents[1] / "golden" / "regression" / "caffe.log"
+
+
+def test_tables_of_caffes_log(protonet: Any, tmp_path: Path) -> None:
+    shutil.copy(CAFFE, tmp_path)
+    found = protonet("parse-log", "caffe.log", "tables")
+    assert (found.returncode, found.stderr) == (0, "")
+    rows = list(csv.DictReader((tmp_path / "tables" / "caffe.log.train").open()))
+    assert len(rows) == 150
+    assert rows[0]["loss"] == "0.0827804"
+    assert rows[149]["NumIters"] == "149"
+    assert (tmp_path / "tables" / "caffe.log.test").exists()
+    assert found.stdout.splitlines()[0] == "tables/caffe.log.train: 150 rows"
+
+
+def test_what_is_no_log(protonet: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text("nothing")
+    found = protonet("parse-log", "x.log")
+    assert found.returncode == 5
+    assert "x.log: tells of no iteration" in found.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["x.log"]
