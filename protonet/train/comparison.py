@@ -35,9 +35,8 @@ def draw_comparison(
     }
     if not any(points for pair in curves.values() for points in pair):
         known = {key for log in logs.values() for entry in _all(log) for key in entry.outputs}
-        raise UsageError(
-            f"no log has an output '{output}'; there are loss, {', '.join(sorted(known))}"
-        )
+        listed = ", ".join(["loss", *sorted(known - {"loss"})])
+        raise UsageError(f"no log has an output '{output}'; there are {listed}")
     # The first use on a machine logs that it builds a font cache: noise on a terminal.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -113,21 +113,22 @@ def _of_caffe(lines: Iterable[tuple[str, str]]) -> TrainingLog:
         # A log tells no year: what seems to go back has passed the end of one.
         seconds = (now - begin + timedelta(days=366 if now < begin else 0)).total_seconds()
         if match := _TESTING.match(text):
-            current["Test"] = Entry(int(match[1]), seconds)
-            log.tests.setdefault(int(match[2]), []).append(current["Test"])
+            entry = current["Test"] = Entry(int(match[1]), seconds)
+            log.tests.setdefault(int(match[2]), []).append(entry)
         elif match := _ITERATION.match(text):
-            current["Train"] = Entry(int(match[1]), seconds, None, float(match[2]))
-            log.train.append(current["Train"])
+            entry = current["Train"] = Entry(int(match[1]), seconds, None, float(match[2]))
+            log.train.append(entry)
         elif match := _RATE.match(text):
-            entry = current["Train"]
-            if entry is not None and entry.iteration == int(match[1]):
-                entry.rate = float(match[2])
+            shown = current["Train"]
+            if shown is not None and shown.iteration == int(match[1]):
+                shown.rate = float(match[2])
         elif match := _OUTPUT.match(text):
-            entry = current[match[1]]
-            if entry is not None:
-                _take(entry, match[2], float(match[3]))
+            shown = current[match[1]]
+            if shown is not None:
+                _take(shown, match[2], float(match[3]))
                 if match[1] == "Test" and match[4] is not None:
-                    entry.loss = (entry.loss or 0.0) + float(match[3]) * float(match[4])
+                    sum_before = 0.0 if shown.loss is None else shown.loss
+                    shown.loss = sum_before + float(match[3]) * float(match[4])
     # Caffe closes with the loss of one more pass, without a rate.
     if log.train and log.train[-1].rate is None and not log.train[-1].outputs:
         log.train.pop()

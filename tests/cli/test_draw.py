@@ -9,8 +9,10 @@ import pytest
 
 NET = """
 layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 1 dim: 4 } } }
-layer { name: "hidden" type: "InnerProduct" bottom: "data" top: "output" inner_product_param { num_output: 3 } }
-layer { name: "loss" type: "EuclideanLoss" bottom: "output" bottom: "data" exclude { stage: "deploy" } }
+layer { name: "hidden" type: "InnerProduct" bottom: "data" top: "output"
+  inner_product_param { num_output: 3 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "output" bottom: "data"
+  exclude { stage: "deploy" } }
 """
 
 

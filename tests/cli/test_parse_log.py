@@ -14,7 +14,8 @@ def test_tables_of_caffes_log(protonet: Any, tmp_path: Path) -> None:
     shutil.copy(CAFFE, tmp_path)
     found = protonet("parse-log", "caffe.log", "tables")
     assert (found.returncode, found.stderr) == (0, "")
-    rows = list(csv.DictReader((tmp_path / "tables" / "caffe.log.train").open()))
+    table = (tmp_path / "tables" / "caffe.log.train").read_text()
+    rows = list(csv.DictReader(table.splitlines()))
     assert len(rows) == 150
     assert rows[0]["loss"] == "0.0827804"
     assert rows[149]["NumIters"] == "149"
