@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -133,6 +133,31 @@ class Device:
                 f"device '{self.name}' is out of memory: {what} "
                 f"({free >> 20} MiB of {total >> 20} MiB are free); try a smaller batch"
             ) from error
+
+
+def gpu_properties(numbers: Sequence[int] | None = None) -> dict[int, dict[str, str]]:
+    """What ``caffe device_query`` tells of the GPUs of these numbers, or of all.
+
+    Raises:
+        DeviceError: without CuPy or a usable GPU, or for a number that is not there.
+    """
+    runtime = Device("cuda:0").xp.cuda.runtime
+    count = int(runtime.getDeviceCount())
+    found = {}
+    for number in range(count) if numbers is None else numbers:
+        if number >= count:
+            raise DeviceError(f"device 'cuda:{number}' is not there; this machine has {count}")
+        properties = runtime.getDeviceProperties(number)
+        found[number] = {
+            "name": properties["name"].decode(),
+            "compute capability": f"{properties['major']}.{properties['minor']}",
+            "memory": f"{properties['totalGlobalMem'] >> 20} MiB",
+            "multiprocessors": str(properties["multiProcessorCount"]),
+            "threads in a block": str(properties["maxThreadsPerBlock"]),
+            "shared memory of a block": f"{properties['sharedMemPerBlock'] >> 10} KiB",
+            "warp size": str(properties["warpSize"]),
+        }
+    return found
 
 
 class Clock:

@@ -21,10 +21,13 @@ _COMMANDS = {
     "check": "check",
     "train": "train",
     "infer": "infer",
+    "test": "test_net",
+    "time": "time_net",
     "layers": "layers",
     "draw": "draw",
     "plot": "plot",
     "parse-log": "parse_log",
+    "device-query": "device_query",
 }
 
 

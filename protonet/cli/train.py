@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from protonet.cli.caffe_flags import chosen_device
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
 from protonet.cli.interrupts import INTERRUPTED, Interrupts
@@ -43,6 +44,7 @@ _PATH = click.Path(path_type=Path)
         "cat net.prototxt | protonet train - --data train_db --out run",
         "protonet train --resume run",
         "protonet train --solver solver.prototxt",
+        "protonet train -solver solver.prototxt -snapshot net_iter_500.solverstate -gpu 0",
     ],
 )
 @click.argument("network", metavar="[NETWORK]", required=False)
@@ -99,9 +101,23 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option(
     "--solver",
+    "-solver",
     metavar="TYPE|FILE",
     help=f"Update rule: {', '.join(SOLVERS)}. Default: SGD. Without NETWORK: Caffe's "
     "solver.prototxt to follow, which names its net and data itself.",
+)
+@click.option(
+    "--weights",
+    "-weights",
+    metavar="FILE[,FILE...]",
+    help="With a solver file: weights to begin with (fine-tuning), .caffemodel or .h5.",
+)
+@click.option(
+    "--snapshot",
+    "-snapshot",
+    type=_PATH,
+    metavar="FILE",
+    help="With a solver file: the .solverstate to go on from.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), metavar="N", help="Seed of all random numbers. Default: 0."
@@ -110,6 +126,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--device", metavar="NAME", help="cpu or cuda:N. Default: cpu, or that of the run to resume."
 )
+@click.option("--gpu", "-gpu", metavar="N", help="The GPU to use, as --device cuda:N does.")
 @click.option("--out", type=_PATH, help="The run directory to make. Default: runs/NAME-TIME.")
 @click.option(
     "--resume",
@@ -144,6 +161,8 @@ def command(
     given = {k: v for k, v in options.items() if v is not None and v is not False}
     if quiet and verbose:
         raise UsageError("--quiet and --verbose contradict each other")
+    if "gpu" in given:
+        given["device"] = chosen_device(given.pop("gpu"), given.get("device"))
     job = _choose(network, resume, given)
     with ExitStack() as stack:
         interrupts = stack.enter_context(Interrupts())
@@ -186,7 +205,12 @@ def _following(given: dict[str, Any]) -> Job:
         if match_solver(str(path)) is not None:
             what = f"--solver {path} names an update rule, which needs a NETWORK to train"
         raise UsageError(f"{what}; without NETWORK, --solver is one of Caffe's solver files")
-    _refuse_others(given, ("out", "device", "seed"), f"--solver {path}", "the file has its own")
+    if "weights" in given and "snapshot" in given:
+        raise UsageError(
+            "--weights begin a training, --snapshot goes on with one; give one of them"
+        )
+    allowed = ("out", "device", "seed", "weights", "snapshot")
+    _refuse_others(given, allowed, f"--solver {path}", "the file has its own")
     from protonet.jobs.training import start_solver
 
     return partial(start_solver, path, **given)
@@ -196,6 +220,7 @@ def _training(network: str, given: dict[str, Any]) -> Job:
     """Train a pasted network."""
     if "data" not in given:
         raise UsageError("--data is missing: the LMDB of the training images")
+    _refuse_caffes(given)
     if "solver" in given:
         given["solver"] = _solver_type(given["solver"])
     if "steps" in given:
@@ -208,6 +233,12 @@ def _training(network: str, given: dict[str, Any]) -> Job:
     if network == "-" and sys.stdin.isatty():
         note("paste the network, then press Ctrl-D on an empty line")
     return partial(start, read_net(Source.read(network)), settings)
+
+
+def _refuse_caffes(given: dict[str, Any]) -> None:
+    odd = [f"--{name}" for name in ("weights", "snapshot") if name in given]
+    if odd:
+        raise UsageError(f"{' and '.join(odd)} needs a solver file: --solver SOLVER.prototxt")
 
 
 def _refuse_others(given: dict[str, Any], known: Sequence[str], option: str, why: str) -> None:

@@ -67,6 +67,8 @@ def start_solver(
     out: Path | None = None,
     device: str = "cpu",
     seed: int | None = None,
+    weights: str = "",
+    snapshot: Path | None = None,
     listeners: Sequence[Listener] = (),
     watch: Watch | None = None,
 ) -> Outcome:
@@ -74,11 +76,14 @@ def start_solver(
 
     Files that the texts name are looked up in the working directory, as Caffe does, then beside
     the text. Snapshots go where ``snapshot_prefix`` says; the run directory has the rest.
+    ``weights``, a comma list of files, are loaded beside those that the solver names;
+    ``snapshot`` is a .solverstate to go on from.
 
     Raises:
-        As ``start``; FormatError for ``weights`` that do not fit.
+        As ``start``; FormatError for weights or a state that do not fit.
     """
     files = SolverFiles.read(path)
+    files.solver.weights.extend([weights] if weights else [])
     processor = Device(device)
     chosen = seed if seed is not None else max(0, files.solver.random_seed)
     with ExitStack() as stack:
@@ -86,6 +91,10 @@ def start_solver(
             files, notes = write_solver_run(run, path, files, device=device, seed=chosen)
             job = stack.enter_context(Job(run, files, processor, Surroundings(run.path, chosen)))
             notes += job.load(files.solver)
+            if snapshot is not None:
+                job.trainer.restore(snapshot)
+                notes.append(f"goes on from {snapshot}, iteration {job.trainer.iteration}")
+                run.update(began_with=str(snapshot.resolve()))
             run.update(status="run")
         return Outcome(run, job.train(listeners, watch), tuple(notes))
 
@@ -129,6 +138,8 @@ def resume(
             job.trainer.restore(snapshots.state(newest))
         else:
             job.load(solver)
+            if "began_with" in run.read():
+                job.trainer.restore(Path(run.read()["began_with"]))
         _rewind_metrics(run, newest, job.trainer.per_epoch)
         run.update(status="run", error=None, resumed_at=newest)
         where = f"resumed at iteration {newest}" if newest else "no snapshot yet: from the start"

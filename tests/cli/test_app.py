@@ -45,10 +45,13 @@ def test_the_commands_come_in_the_order_in_which_one_meets_them() -> None:
         "protonet check",
         "protonet train",
         "protonet infer",
+        "protonet test",
+        "protonet time",
         "protonet layers",
         "protonet draw",
         "protonet plot",
         "protonet parse-log",
+        "protonet device-query",
     ]
 
 

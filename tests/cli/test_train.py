@@ -319,3 +319,58 @@ def test_a_net_that_cannot_be_asked_about_images_is_not_said_to_be(
     assert found.returncode == 0, found.stderr
     assert "note: no Data layer of images, so no deploy.prototxt was made" in found.stdout
     assert found.stdout.splitlines()[-2:] == ["trained 3 iterations, loss 0.1296", "results: run"]
+
+
+@pytest.fixture
+def solver_case(workplace: Path) -> Path:
+    """A case of Caffe's own, with its snapshot of iteration 5."""
+    case = Path(__file__).parents[1] / "golden" / "solvers" / "sgd_momentum_l2"
+    shutil.copytree(case, workplace, dirs_exist_ok=True)
+    text = (workplace / "solver.prototxt").read_text()
+    text = re.sub(r"max_iter: \d+", "max_iter: 8", text)
+    (workplace / "solver.prototxt").write_text(text)
+    return workplace
+
+
+def test_caffes_flags_go_on_from_its_snapshot(protonet: Any, solver_case: Path) -> None:
+    given = ("-solver", "solver.prototxt", "-snapshot", "snap_iter_5.solverstate", "--out", "run")
+    found = protonet("train", *given)
+    assert found.returncode == 0, found.stderr
+    assert "note: goes on from snap_iter_5.solverstate, iteration 5" in found.stdout
+    iterations = [line["iteration"] for line in lines_of(solver_case / "run" / "metrics.jsonl")]
+    assert min(iterations) >= 5
+
+
+def test_weights_to_begin_with(protonet: Any, solver_case: Path) -> None:
+    given = ("-solver", "solver.prototxt", "-weights", "snap_iter_5.caffemodel", "--out", "run")
+    found = protonet("train", *given)
+    assert found.returncode == 0, found.stderr
+    assert "note: layers that took their weights from" in found.stdout
+    assert "snap_iter_5.caffemodel" in (solver_case / "run" / "solver.prototxt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        (
+            ("-solver", "solver.prototxt", "-weights", "a", "-snapshot", "b"),
+            2,
+            "give one of them",
+        ),
+        (("net.prototxt", "--data", "d", "-weights", "a"), 2, "--weights needs a solver file"),
+        (("-solver", "solver.prototxt", "-gpu", "0", "--device", "cpu"), 2, "use one of them"),
+        (
+            ("-solver", "solver.prototxt", "-snapshot", "snap_iter_5.caffemodel"),
+            5,
+            "is a .caffemodel (weights); expected a .solverstate",
+        ),
+        (("-solver", "solver.prototxt", "-weights", "snap_iter_5.solverstate"), 5, "solverstate"),
+    ],
+)
+def test_caffes_flags_that_cannot_be(
+    protonet: Any, solver_case: Path, given: tuple[str, ...], code: int, message: str
+) -> None:
+    found = protonet("train", *given, "--out", "run")
+    assert found.returncode == code
+    assert message in found.stderr
+    assert not (solver_case / "run").exists()

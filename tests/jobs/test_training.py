@@ -25,7 +25,7 @@ from protonet.formats.caffemodel import read_weights
 from protonet.jobs.inference import Predictor
 from protonet.jobs.run import RunDirectory
 from protonet.jobs.settings import RunSettings
-from protonet.jobs.training import resume, start
+from protonet.jobs.training import resume, start, start_solver
 from protonet.train import events
 from protonet.train.listeners import read_metrics
 from tests.jobs.nets import RANDOM, SEED, net_of, settings_of
@@ -337,3 +337,30 @@ def test_what_is_no_run_is_not_resumed(tmp_path: Path) -> None:
         resume(tmp_path / "absent")
     with pytest.raises(UsageError, match=r"has no run\.json"):
         resume(tmp_path)
+
+
+def test_a_run_that_went_on_from_a_snapshot_resumes_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it failed before a snapshot of its own."""
+    case = Path(__file__).parents[1] / "golden" / "solvers" / "sgd_momentum_l2"
+    shutil.copytree(case, tmp_path / "case")
+    text = (case / "solver.prototxt").read_text().replace("display: 0", "display: 1")
+    (tmp_path / "case" / "solver.prototxt").write_text(text)
+    (tmp_path / "theirs").mkdir()
+    for path in (tmp_path / "case").glob("snap_iter_5*"):
+        path.rename(tmp_path / "theirs" / path.name)
+    monkeypatch.chdir(tmp_path / "case")
+
+    def fail(event: events.Event) -> None:
+        if isinstance(event, events.Iterated) and event.iteration == 6:
+            raise RuntimeError("no more")
+
+    state = tmp_path / "theirs" / "snap_iter_5.solverstate"
+    with pytest.raises(RuntimeError, match="no more"):
+        start_solver(
+            Path("solver.prototxt"), out=tmp_path / "run", snapshot=state, listeners=[fail]
+        )
+    outcome = resume(tmp_path / "run")
+    iterations = [line["iteration"] for line in read_metrics(outcome.run.metrics)]
+    assert iterations[0] == 5

@@ -1,0 +1,79 @@
+"""Options that are spelt as Caffe's: one dash, and a comma between several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+C = TypeVar("C", bound=Callable[..., Any])
+_PATH = click.Path(path_type=Path)
+
+
+def takes_model(command: C) -> C:
+    """``-model``, ``-weights``, ``-iterations``, ``-level``, ``-stage``, ``-gpu``, ``--device``."""
+    options = [
+        click.argument("network", metavar="[NETWORK]", required=False, type=_PATH),
+        click.option("--model", "-model", type=_PATH, help="The network, as NETWORK is."),
+        click.option(
+            "--weights",
+            "-weights",
+            metavar="FILE[,FILE...]",
+            default="",
+            help="Weights to load: .caffemodel or .h5.",
+        ),
+        click.option(
+            "--iterations",
+            "-iterations",
+            type=click.IntRange(1),
+            default=50,
+            show_default=True,
+            help="How many batches.",
+        ),
+        click.option(
+            "--level", "-level", type=int, default=0, show_default=True, help="Level of the net."
+        ),
+        click.option(
+            "--stage", "-stage", metavar="NAME[,NAME...]", default="", help="Stages of the net."
+        ),
+        click.option("--gpu", "-gpu", metavar="N", help="The GPU to use, as --device cuda:N does."),
+        click.option("--device", metavar="NAME", help="cpu or cuda:N. Default: cpu."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def chosen_model(network: Path | None, model: Path | None) -> Path:
+    """The network that the options name.
+
+    Raises:
+        click.UsageError: for none or two.
+    """
+    if (network is None) == (model is None):
+        raise click.UsageError("give one network: NETWORK, or -model NETWORK")
+    found = network if network is not None else model
+    assert found is not None
+    return found
+
+
+def chosen_device(gpu: str | None, device: str | None) -> str:
+    """The device that the options name.
+
+    Raises:
+        click.UsageError: for two, or a GPU that is no number.
+    """
+    if gpu is None:
+        return "cpu" if device is None else device
+    if device is not None:
+        raise click.UsageError("-gpu and --device both name a processor; use one of them")
+    if not gpu.isdecimal():
+        raise click.UsageError(f"-gpu {gpu}: expected the number of one GPU")
+    return f"cuda:{gpu}"
+
+
+def chosen_stages(stage: str) -> tuple[str, ...]:
+    """The stages of a comma list."""
+    return tuple(each.strip() for each in stage.split(",") if each.strip())

@@ -1,0 +1,47 @@
+"""``protonet device-query``: the processors that there are."""
+
+from __future__ import annotations
+
+import click
+
+from protonet.cli.examples import Exemplified
+from protonet.cli.terminal import byte_count
+
+
+@click.command(
+    "device-query",
+    cls=Exemplified,
+    short_help="Show the processors that nets can run on.",
+    examples=["protonet device-query", "protonet device-query -gpu 0"],
+)
+@click.option(
+    "--gpu",
+    "-gpu",
+    metavar="N[,N...]|all",
+    default="all",
+    show_default=True,
+    help="The GPUs to show.",
+)
+def command(gpu: str) -> None:
+    """Show the processor, and the GPUs that CuPy sees, with their names and memory."""
+    import os
+
+    from protonet.device import Device, gpu_properties
+    from protonet.errors import DeviceError
+
+    free, total = Device().memory()
+    click.echo(f"cpu: {os.cpu_count()} cores, {byte_count(total)} ({byte_count(free)} free)")
+    numbers = None if gpu == "all" else [int(each) for each in gpu.split(",") if each.isdecimal()]
+    if numbers is not None and len(numbers) != len(gpu.split(",")):
+        raise click.UsageError(f"-gpu {gpu}: expected numbers with commas between, or all")
+    try:
+        found = gpu_properties(numbers)
+    except DeviceError as error:
+        if numbers is not None:
+            raise
+        click.echo(f"no GPU: {error}")
+        return
+    for number, properties in found.items():
+        click.echo(f"cuda:{number}:")
+        for name, value in properties.items():
+            click.echo(f"  {name}: {value}")

@@ -1,0 +1,106 @@
+"""``protonet time``: where the time of a net goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from protonet.cli.caffe_flags import chosen_device, chosen_model, chosen_stages, takes_model
+from protonet.cli.examples import Exemplified
+from protonet.cli.extensions import takes_imports
+from protonet.cli.terminal import print_table
+
+if TYPE_CHECKING:
+    from protonet.jobs.measuring import Timing
+
+
+@click.command(
+    "time",
+    cls=Exemplified,
+    short_help="Measure the layers of a net.",
+    examples=[
+        "protonet time deploy.prototxt --iterations 20",
+        "protonet time -model train_val.prototxt -iterations 10 -phase TEST",
+    ],
+)
+@takes_model
+@click.option(
+    "--phase",
+    "-phase",
+    type=click.Choice(["train", "test"], case_sensitive=False),
+    default="train",
+    show_default=True,
+    help="Phase of the net.",
+)
+@takes_imports
+def command(
+    network: Path | None,
+    model: Path | None,
+    weights: str,
+    iterations: int,
+    level: int,
+    stage: str,
+    gpu: str | None,
+    device: str | None,
+    phase: str,
+) -> None:
+    """Time every layer of the network in the prototxt file NETWORK, forward and backward.
+
+    Prints the lines of `caffe time`; then for each layer its share of the time, its arithmetic
+    and how fast that goes, and the bytes of its blobs and parameters. Arithmetic and bytes are
+    those of the forward pass.
+    """
+    from protonet.jobs.measuring import open_net, time_net
+    from protonet.proto.caffe_pb2 import TEST, TRAIN
+
+    net = open_net(
+        chosen_model(network, model),
+        phase=TEST if phase.lower() == "test" else TRAIN,
+        level=level,
+        stages=chosen_stages(stage),
+        weights=weights,
+        device=chosen_device(gpu, device),
+        gradients=True,
+    )
+    try:
+        timing = time_net(net, iterations)
+    finally:
+        net.close()
+    _print_as_caffe(timing)
+    _print_costs(timing)
+
+
+def _print_as_caffe(timing: Timing) -> None:
+    click.echo("Average time per layer:")
+    for layer in timing.layers:
+        for what in ("forward", "backward"):
+            took = 1000 * getattr(layer, what)
+            click.echo(f"{layer.name:>10}\t{what}: {took:g} ms.")
+    whole = timing.forward + timing.backward
+    click.echo(f"Average Forward pass: {1000 * timing.forward:g} ms.")
+    click.echo(f"Average Backward pass: {1000 * timing.backward:g} ms.")
+    click.echo(f"Average Forward-Backward: {1000 * whole:g} ms.")
+    click.echo(f"Total Time: {1000 * whole * timing.iterations:g} ms.\n")
+
+
+def _print_costs(timing: Timing) -> None:
+    whole = sum(layer.forward + layer.backward for layer in timing.layers)
+    print_table(
+        ("layer", "type", "forward ms", "backward ms", "share", "MFLOP", "GFLOP/s", "MB"),
+        [
+            (
+                layer.name,
+                layer.type,
+                f"{1000 * layer.forward:.3f}",
+                f"{1000 * layer.backward:.3f}",
+                f"{100 * (layer.forward + layer.backward) / whole:.1f} %",
+                f"{layer.arithmetic / 1e6:.3f}",
+                f"{layer.arithmetic / layer.forward / 1e9:.1f}" if layer.forward > 0 else "",
+                f"{layer.traffic / 1e6:.3f}",
+            )
+            for layer in timing.layers
+        ],
+        folds=("layer",),
+    )

@@ -1,0 +1,44 @@
+"""What a layer costs: arithmetic and memory traffic, from its shapes alone."""
+
+from __future__ import annotations
+
+from protonet.graph.names import Value
+from protonet.graph.plan import Step
+
+_FLOAT = 4
+_CONVOLUTIONS = frozenset({"Convolution", "ConvolutionDepthwise", "DepthwiseConvolution"})
+
+
+def arithmetic(step: Step) -> int:
+    """Additions and multiplications of a forward pass.
+
+    Of layers with weights, two for each weight and place that it is used at; of others, one for
+    each value that comes in or goes out, which is the order of size.
+    """
+    weights = [param.weight for param in step.params if len(param.weight.shape) > 1]
+    if not weights or step.type == "Embed":
+        return max(_values(step))
+    if step.type == "Deconvolution":
+        axis = step.layer.spec.convolution_param.axis
+        places = sum(value.count // _extent(value, axis) for value in step.bottoms)
+    elif step.type in ("LSTM", "RNN"):
+        places = _extent(step.bottoms[0], 0) * _extent(step.bottoms[0], 1)
+    else:
+        axis = step.layer.spec.convolution_param.axis if step.type in _CONVOLUTIONS else -1
+        places = sum(value.count // _extent(value, axis) for value in step.tops)
+    return 2 * places * sum(weight.count for weight in weights)
+
+
+def traffic(step: Step) -> int:
+    """Bytes of the bottoms, tops and parameters, each touched once, in float32."""
+    return _FLOAT * (sum(_values(step)) + sum(param.weight.count for param in step.params))
+
+
+def _values(step: Step) -> tuple[int, int]:
+    """Values that come in, and that go out."""
+    return sum(value.count for value in step.bottoms), sum(value.count for value in step.tops)
+
+
+def _extent(value: Value, axis: int) -> int:
+    """The extent of an axis; 1 of a scalar."""
+    return max(1, value.shape[axis]) if value.shape else 1

@@ -1,0 +1,152 @@
+"""A net at work: how long its layers take, and what it says of its data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protonet.device import Device
+from protonet.errors import UsageError
+from protonet.formats.caffemodel import read_weights
+from protonet.graph.cost import arithmetic, traffic
+from protonet.graph.net import Net
+from protonet.graph.plan import plan_net
+from protonet.proto.text import Source, read_net
+from protonet.train.events import Output
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """Mean seconds of one layer, and what it computes and touches in a forward pass."""
+
+    name: str
+    type: str
+    forward: float
+    backward: float
+    arithmetic: int
+    traffic: int
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The layers, and mean seconds of whole passes."""
+
+    layers: tuple[LayerTime, ...]
+    forward: float
+    backward: float
+    iterations: int
+
+
+def open_net(
+    model: Path,
+    *,
+    phase: int,
+    level: int = 0,
+    stages: tuple[str, ...] = (),
+    weights: str = "",
+    device: str = "cpu",
+    gradients: bool | None = None,
+) -> Net:
+    """The net of a prototxt with weights (a comma list of files) on a device. Close it.
+
+    Raises:
+        NetworkError, DataError: for a net that cannot be built.
+        UsageError, FormatError: for files that cannot be read, or weights of another net.
+        DeviceError: for a processor that is not there.
+    """
+    processor = Device(device)
+    plan = plan_net(read_net(Source.read(model)), phase=phase, level=level, stages=stages)
+    try:
+        net = Net(plan, processor, gradients=gradients)
+        for name in (part.strip() for part in weights.split(",") if part.strip()):
+            net.load(read_weights(name), name)
+    except BaseException:
+        plan.close()
+        raise
+    return net
+
+
+def time_net(net: Net, iterations: int) -> Timing:
+    """Run the net ``iterations`` times, each layer by itself, after one pass that does not count.
+
+    Raises:
+        UsageError: for less than one iteration.
+    """
+    if iterations < 1:
+        raise UsageError(f"expected 1 iteration or more, got {iterations}")
+    steps = net.plan.steps
+    forward, backward = np.zeros(len(steps)), np.zeros(len(steps))
+    wait = net.device.synchronize
+    net.forward()
+    if net.gradients:
+        net.backward()
+    wait()
+    whole = np.zeros(2)
+    for _ in range(iterations):
+        began = time.perf_counter()
+        for index in range(len(steps)):
+            forward[index] += _seconds(net.forward_step, index, wait)
+        middle = time.perf_counter()
+        if net.gradients:
+            net.backward_step(len(steps))
+            for index in range(len(steps) - 1, -1, -1):
+                backward[index] += _seconds(net.backward_step, index, wait)
+        whole += (middle - began, time.perf_counter() - middle)
+        net.clock.iteration += 1
+    layers = tuple(
+        LayerTime(
+            step.name,
+            step.type,
+            float(forward[index]) / iterations,
+            float(backward[index]) / iterations,
+            arithmetic(step),
+            traffic(step),
+        )
+        for index, step in enumerate(steps)
+    )
+    ahead, back = (float(each) / iterations for each in whole)
+    return Timing(layers, ahead, back, iterations)
+
+
+def _seconds(function: Callable[[int], Any], index: int, wait: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    function(index)
+    wait()
+    return time.perf_counter() - began
+
+
+def average_outputs(
+    net: Net, iterations: int, watch: Callable[[int, list[Output]], None] | None = None
+) -> tuple[float, list[Output]]:
+    """Run the net ``iterations`` times; the mean of the objective and of every output.
+
+    ``watch`` is told the outputs of each batch.
+
+    Raises:
+        UsageError: for less than one iteration.
+    """
+    if iterations < 1:
+        raise UsageError(f"expected 1 iteration or more, got {iterations}")
+    loss, sums, outputs = 0.0, np.zeros(0), []
+    for index in range(iterations):
+        net.forward()
+        loss += net.loss()
+        outputs = [
+            Output(name, float(element), weight)
+            for name, values, weight in net.outputs()
+            for element in values.ravel()
+        ]
+        values = np.array([output.value for output in outputs])
+        sums = values if index == 0 else sums + values
+        if watch is not None:
+            watch(index, outputs)
+    means = [
+        Output(output.name, float(total) / iterations, output.loss_weight)
+        for output, total in zip(outputs, sums, strict=True)
+    ]
+    return loss / iterations, means

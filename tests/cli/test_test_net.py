@@ -1,0 +1,43 @@
+"""test, run as a user of Caffe runs it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DIGITS = Path(__file__).parents[1] / "golden" / "digits"
+
+
+@pytest.fixture(autouse=True)
+def digits(tmp_path: Path) -> None:
+    shutil.copytree(DIGITS, tmp_path, dirs_exist_ok=True)
+
+
+def test_the_words_of_caffe(protonet: Any) -> None:
+    given = ("-weights", "digits_iter_200.caffemodel", "-iterations", 3)
+    found = protonet("test", "-model", "train_val.prototxt", *given)
+    assert (found.returncode, found.stderr) == (0, "")
+    lines = found.stdout.splitlines()
+    assert [line.split(" = ")[0] for line in lines[:6]] == [
+        f"Batch {index}, {name}" for index in range(3) for name in ("accuracy", "loss")
+    ]
+    assert lines[6].startswith("Loss: 0.")
+    assert lines[7] == "accuracy = 0.882155"
+    value = lines[6].removeprefix("Loss: ")
+    assert lines[8] == f"loss = {value} (* 1 = {value} loss)"
+    ours = protonet("test", "train_val.prototxt", "--weights", given[1], "--iterations", 3)
+    assert ours.stdout == found.stdout
+
+
+def test_what_cannot_be(protonet: Any) -> None:
+    for given, message in (
+        ((), "give one network"),
+        (("train_val.prototxt", "-weights", "nowhere"), "nowhere: cannot be read"),
+        (("train_val.prototxt", "-iterations", 0), "0 is not in the range"),
+    ):
+        found = protonet("test", *given)
+        assert found.returncode == 2
+        assert message in found.stderr
