@@ -27,6 +27,11 @@ _COMMANDS = {
     "draw": "draw",
     "plot": "plot",
     "parse-log": "parse_log",
+    "convert-vectors": "convert_vectors",
+    "convert-imageset": "convert_imageset",
+    "compute-image-mean": "compute_image_mean",
+    "extract-features": "extract_features",
+    "upgrade": "upgrade",
     "device-query": "device_query",
 }
 

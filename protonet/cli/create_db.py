@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from protonet.cli.examples import Exemplified, ExemplifiedGroup
-from protonet.cli.terminal import console, shows_bars
+from protonet.cli.terminal import progress
 
 
 @click.group(
@@ -96,25 +96,8 @@ def gradients(
 
     if val_count is None:
         val_count = max(1, count // 5)
-    where = console()
-    if not shows_bars(where):
-        create_gradients(folder, width, height, count, val_count, seed, raw, None)
-    else:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-        columns = (TextColumn("images"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, console=where, transient=True) as bar:
-            task = bar.add_task("images", total=count + val_count)
-            create_gradients(
-                folder,
-                width,
-                height,
-                count,
-                val_count,
-                seed,
-                raw,
-                lambda done, total: bar.update(task, completed=done, total=total),
-            )
+    with progress("images") as watch:
+        create_gradients(folder, width, height, count, val_count, seed, raw, watch)
     click.echo(
         f"{count} training and {val_count} validation images of {width}x{height} in {folder}"
     )

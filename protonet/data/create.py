@@ -61,7 +61,7 @@ def create_gradients(
     generator = np.random.default_rng(seed)
     sizes = {"train": count, "val": val_count}
     done = 0
-    with _removed_on_failure(folder):
+    with removed_on_failure(folder):
         for part, size in sizes.items():
             with (
                 DatabaseWriter(folder / f"{part}_images") as images,
@@ -76,12 +76,12 @@ def create_gradients(
                     done += 1
                     if progress is not None:
                         progress(done, count + val_count)
-            _write_mean(folder, part)
+            write_mean(folder, part)
         _write(folder / "test.png", encode_image(gradient_image(width, height, 0.5, 0.5)))
 
 
 @contextmanager
-def _removed_on_failure(folder: Path) -> Iterator[None]:
+def removed_on_failure(folder: Path) -> Iterator[None]:
     """Make the folder; when the block fails or is interrupted, remove it again."""
     try:
         folder.mkdir(parents=True)
@@ -119,7 +119,7 @@ def compute_mean(path: str | Path) -> np.ndarray:
         return (total / len(database)).astype(np.float32)
 
 
-def _write_mean(folder: Path, part: str) -> None:
+def write_mean(folder: Path, part: str) -> None:
     """``<part>_mean.binaryproto`` and, to look at, ``<part>_mean.png``."""
     mean = compute_mean(folder / f"{part}_images")
     message = from_array(mean[None])

@@ -38,6 +38,7 @@ class ImageList:
         size: tuple[int, int] | None = None,
     ) -> None:
         self.path = source
+        self._root = root
         self._folder = folder
         self._size = size
         self._lines = [
@@ -67,6 +68,10 @@ class ImageList:
             raise DataError(f"{self.where(key)}: cannot be read: {error.strerror}") from error
         image = decode_image(data, self.where(key), color=color)
         return (image if self._size is None else resize(image, *self._size)), label
+
+    def name(self, key: int) -> str:
+        """The path of an image as the list has it, without the root."""
+        return self._lines[key][1].removeprefix(self._root)
 
     def where(self, key: int) -> str:
         """How messages name an image: ``list:line: path``."""

@@ -51,6 +51,11 @@ def test_the_commands_come_in_the_order_in_which_one_meets_them() -> None:
         "protonet draw",
         "protonet plot",
         "protonet parse-log",
+        "protonet convert-vectors",
+        "protonet convert-imageset",
+        "protonet compute-image-mean",
+        "protonet extract-features",
+        "protonet upgrade",
         "protonet device-query",
     ]
 

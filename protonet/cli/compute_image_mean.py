@@ -1,0 +1,46 @@
+"""``protonet compute-image-mean``: the mean image of a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from protonet.cli.examples import Exemplified
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(
+    "compute-image-mean",
+    cls=Exemplified,
+    short_help="Make the mean image of a database.",
+    examples=["protonet compute-image-mean train_lmdb mean.binaryproto"],
+)
+@click.argument("database", metavar="DB", type=_PATH)
+@click.argument("out", metavar="[OUT]", type=_PATH, required=False)
+def command(database: Path, out: Path | None) -> None:
+    """Average the images of the database DB; write the mean to OUT, a .binaryproto or .npy.
+
+    Prints the mean of every channel, as Caffe's compute_image_mean does.
+    """
+    import io
+
+    import numpy as np
+
+    from protonet.data.create import compute_mean
+    from protonet.errors import UsageError
+    from protonet.formats.atomic import write_atomic
+    from protonet.formats.blobs import from_array
+
+    if out is not None and out.suffix not in (".binaryproto", ".npy"):
+        raise UsageError(f"{out}: expected a name that ends in .binaryproto or .npy")
+    mean = compute_mean(database)
+    if out is not None and out.suffix == ".npy":
+        buffer = io.BytesIO()
+        np.save(buffer, mean, allow_pickle=False)
+        write_atomic(out, buffer.getvalue())
+    elif out is not None:
+        write_atomic(out, from_array(mean[None]).SerializeToString())
+    for channel, value in enumerate(mean.mean(axis=(1, 2))):
+        click.echo(f"mean_value channel [{channel}]: {value:g}")

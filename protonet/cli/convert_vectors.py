@@ -1,0 +1,84 @@
+"""``protonet convert-vectors``: images and numbers to paired databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from protonet.cli.examples import Exemplified
+from protonet.cli.terminal import progress
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(
+    "convert-vectors",
+    cls=Exemplified,
+    short_help="Make paired databases of images and label vectors from a CSV.",
+    examples=[
+        "protonet convert-vectors angles.csv data",
+        "protonet convert-vectors angles.csv data --width 64 --height 64 --gray --val-share 0.2",
+    ],
+)
+@click.argument("table", metavar="CSV", type=_PATH)
+@click.argument("folder", metavar="DIR", type=_PATH)
+@click.option("--root", type=_PATH, help="Where the images are. Default: beside the CSV.")
+@click.option("--width", type=click.IntRange(1), metavar="N", help="Width of all images.")
+@click.option("--height", type=click.IntRange(1), metavar="N", help="Height of all images.")
+@click.option("--gray/--color", default=None, help="Force one channel, or three.")
+@click.option("--encoded", is_flag=True, help="Store PNG instead of pixels.")
+@click.option(
+    "--val-share",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="The share of images for validation: the last ones.",
+)
+@click.option("--shuffle", is_flag=True, help="Bring the rows into another order first.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides that order.")
+def command(
+    table: Path,
+    folder: Path,
+    root: Path | None,
+    width: int | None,
+    height: int | None,
+    gray: bool | None,
+    encoded: bool,
+    val_share: float,
+    shuffle: bool,
+    seed: int,
+) -> None:
+    """Make databases in the new folder DIR from the images and numbers that CSV lists.
+
+    Each line of CSV is an image file and the numbers of its label; a header is passed over. DIR
+    then holds train_images and train_labels, paired by key, and the mean image; with --val-share
+    the same for validation.
+    """
+    from protonet.data.convert import ImageForm, convert_vectors, read_table
+
+    if (width is None) != (height is None):
+        raise click.UsageError("--width and --height go together")
+    size = (height, width) if height is not None and width is not None else None
+    found = read_table(table)
+    form = ImageForm(size, None if gray is None else not gray, encoded)
+    with progress("images") as watch:
+        parts = convert_vectors(
+            found,
+            folder,
+            form,
+            root=root,
+            val_share=val_share,
+            shuffle=shuffle,
+            seed=seed,
+            progress=watch,
+        )
+    names = f" ({', '.join(found.columns)})" if found.columns else ""
+    for part, count in parts.items():
+        click.echo(f"{folder / part}_images, _labels: {count} images")
+    click.echo(f"{len(found.rows[0][2])} number(s) a label{names}; next:")
+    val = f" --val-data {folder}/val_images --val-labels {folder}/val_labels"
+    click.echo(
+        f"  protonet train NETWORK.prototxt --data {folder}/train_images "
+        f"--labels {folder}/train_labels{val if 'val' in parts else ''}"
+    )

@@ -1,0 +1,70 @@
+"""``protonet extract-features``: the values of inner blobs as databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from protonet.cli.caffe_flags import chosen_device
+from protonet.cli.examples import Exemplified
+from protonet.cli.extensions import takes_imports
+from protonet.cli.terminal import progress
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(
+    "extract-features",
+    cls=Exemplified,
+    short_help="Store the values of inner blobs of a net.",
+    examples=[
+        "protonet extract-features net.caffemodel train_val.prototxt fc7 features 10",
+        "protonet extract-features net.caffemodel train_val.prototxt fc6,fc7 db6,db7 10 lmdb GPU",
+    ],
+)
+@click.argument("weights", metavar="WEIGHTS")
+@click.argument("network", metavar="NETWORK", type=_PATH)
+@click.argument("blobs", metavar="BLOB[,BLOB...]")
+@click.argument("databases", metavar="DB[,DB...]")
+@click.argument("batches", metavar="BATCHES", type=click.IntRange(1))
+@click.argument("kind", metavar="[lmdb]", type=click.Choice(["lmdb"]), default="lmdb")
+@click.argument("processor", metavar="[CPU|GPU]", type=click.Choice(["CPU", "GPU"]), default="CPU")
+@click.argument("number", metavar="[N]", default="0")
+@takes_imports
+def command(
+    weights: str,
+    network: Path,
+    blobs: str,
+    databases: str,
+    batches: int,
+    kind: str,
+    processor: str,
+    number: str,
+) -> None:
+    """Run the network in the prototxt file NETWORK with WEIGHTS over BATCHES batches of its data
+    in phase TEST; store each item of every BLOB in the LMDB DB of the same place.
+
+    The arguments are those of Caffe's extract_features. Keys count the items with ten digits;
+    values are floats.
+    """
+    from protonet.errors import UsageError, nearest
+    from protonet.jobs.measuring import extract_features, open_net
+    from protonet.proto.caffe_pb2 import TEST
+
+    names = [each.strip() for each in blobs.split(",")]
+    paths = [Path(each.strip()) for each in databases.split(",")]
+    if len(names) != len(paths):
+        raise click.UsageError(f"{len(names)} blob(s), but {len(paths)} database(s)")
+    device = chosen_device(number if processor == "GPU" else None, None)
+    net = open_net(network, phase=TEST, weights=weights, device=device)
+    try:
+        for name in names:
+            if name not in net.blobs:
+                raise UsageError(f"{network}: has no blob '{name}'{nearest(name, net.blobs)}")
+        with progress("batches") as watch:
+            count = extract_features(net, dict(zip(names, paths, strict=True)), batches, watch)
+    finally:
+        net.close()
+    for name, path in zip(names, paths, strict=True):
+        click.echo(f"{path}: {count} items of '{name}' ({kind})")

@@ -1,0 +1,42 @@
+"""convert-imageset with Caffe's spelling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protonet.data.database import Database
+from protonet.data.datum import decode, encode_image
+
+
+@pytest.fixture(autouse=True)
+def images(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    generator = np.random.default_rng(0)
+    for index in range(3):
+        image = generator.integers(0, 256, (3, 6, 8), np.uint8)
+        (tmp_path / "images" / f"{index}.png").write_bytes(encode_image(image))
+    (tmp_path / "list.txt").write_text("0.png 4\n1.png 5\n2.png 6\n")
+
+
+def test_caffes_call(protonet: Any, tmp_path: Path) -> None:
+    flags = ("--resize_width=4", "--resize_height=3", "--gray", "--encoded", "--check_size")
+    found = protonet("convert-imageset", *flags, "images/", "list.txt", "db")
+    assert (found.returncode, found.stdout, found.stderr) == (0, "db: 3 images (lmdb)\n", "")
+    with Database(tmp_path / "db") as database:
+        assert database.keys()[0] == b"00000000_0.png"
+        assert [datum.label for _, datum in database] == [4, 5, 6]
+        assert {decode(datum, "").shape for _, datum in database} == {(1, 3, 4)}
+
+
+def test_what_cannot_be(protonet: Any, tmp_path: Path) -> None:
+    found = protonet("convert-imageset", "images/", "list.txt", "db", "--resize-width", 4)
+    assert found.returncode == 2
+    assert "--resize-width and --resize-height go together" in found.stderr
+    found = protonet("convert-imageset", "elsewhere/", "list.txt", "db")
+    assert found.returncode == 4
+    assert "list.txt:1: elsewhere/0.png: cannot be read" in found.stderr
+    assert not (tmp_path / "db").exists()
