@@ -126,6 +126,12 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--device", metavar="NAME", help="cpu or cuda:N. Default: cpu, or that of the run to resume."
 )
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Snapshots that stay: the newest N, and the best. Default: all.",
+)
 @click.option("--gpu", "-gpu", metavar="N", help="The GPU to use, as --device cuda:N does.")
 @click.option("--out", type=_PATH, help="The run directory to make. Default: runs/NAME-TIME.")
 @click.option(
@@ -209,7 +215,7 @@ def _following(given: dict[str, Any]) -> Job:
         raise UsageError(
             "--weights begin a training, --snapshot goes on with one; give one of them"
         )
-    allowed = ("out", "device", "seed", "weights", "snapshot")
+    allowed = ("out", "device", "seed", "weights", "snapshot", "keep")
     _refuse_others(given, allowed, f"--solver {path}", "the file has its own")
     from protonet.jobs.training import start_solver
 

@@ -20,7 +20,6 @@ from protonet.graph.plan import Plan, plan_net
 from protonet.jobs.run import RunDirectory
 from protonet.proto.caffe_pb2 import TEST, TransformationParameter
 from protonet.proto.text import Source, read_net
-from protonet.train.listeners import read_metrics
 
 _BATCH = 16
 
@@ -172,33 +171,11 @@ def choose_snapshot(run: RunDirectory, which: int | str) -> int:
     if which == "last":
         return complete[-1]
     if which == "best":
-        return _best(run, complete)
+        return run.best(complete)
     if str(which).isdigit() and int(which) in complete:
         return int(which)
     known = ", ".join(map(str, complete))
     raise UsageError(f"{run.path}: no snapshot '{which}'; there are {known}, last and best")
-
-
-def _best(run: RunDirectory, complete: Sequence[int]) -> int:
-    """The snapshot with the best validation figure; the last one where nothing was validated.
-
-    Of several accuracies the last in the alphabet counts: the classifiers of one net are numbered
-    towards its end.
-    """
-    figures: list[tuple[float, int]] = []
-    for line in read_metrics(run.metrics):
-        if line["event"] != "tested" or line["net"] != 0 or line["iteration"] not in complete:
-            continue
-        outputs = line["outputs"]
-        accuracies = [
-            outputs[name]
-            for name in sorted(outputs)
-            if "accuracy" in name.lower() and isinstance(outputs[name], float)
-        ]
-        figure = -accuracies[-1] if accuracies else line["loss"]
-        if figure is not None:
-            figures.append((figure, line["iteration"]))
-    return min(figures)[1] if figures else complete[-1]
 
 
 def _plan(run: RunDirectory, count: int) -> Plan:

@@ -20,7 +20,7 @@ from protonet.layers.base import Surroundings
 from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.train.events import Listener
-from protonet.train.listeners import CaffeLog, LossPlot, Metrics
+from protonet.train.listeners import CaffeLog, KeepNewest, LossPlot, Metrics
 from protonet.train.trainer import Result, Trainer
 
 Watch = Callable[[Callable[[], None]], None]
@@ -59,12 +59,16 @@ class Job:
             self._close_plans()
             raise
         self._metrics, self._log = Metrics(run.metrics), CaffeLog(run.log)
+        listeners: list[Listener] = [self._metrics, self._log, LossPlot(run.picture)]
+        keep = run.read().get("keep")
+        if keep is not None:
+            listeners.append(KeepNewest(run.snapshots(), keep, run.iterations, run.best))
         self.trainer = Trainer(
             files.solver,
             self.nets[0],
             list(zip(self.nets[1:], files.solver.test_iter, strict=True)),
             run.snapshots(),
-            [self._metrics, self._log, LossPlot(run.picture)],
+            listeners,
             _iterations_per_epoch(self._plans[0], files.solver),
         )
 

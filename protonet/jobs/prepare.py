@@ -88,6 +88,7 @@ def write_run(
         status="init",
         name=run.path.name,
         prefix=PREFIX,
+        keep=settings.keep,
         settings=settings.to_json(),
         texts=[fingerprint_text(pasted.source)],
         databases=fingerprints(databases_of([train_val.net])),

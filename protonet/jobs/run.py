@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib import metadata
@@ -147,6 +147,28 @@ class RunDirectory:
         lines = read_metrics(self.metrics)
         own = {line["iteration"] for line in lines if line["event"] == "snapshotted"}
         return [iteration for iteration in found if iteration in own]
+
+    def best(self, complete: Sequence[int]) -> int:
+        """Of these snapshots the one with the best validation figure; the last one where nothing
+        was validated.
+
+        Of several accuracies the last in the alphabet counts: the classifiers of one net are
+        numbered towards its end.
+        """
+        figures: list[tuple[float, int]] = []
+        for line in read_metrics(self.metrics):
+            if line["event"] != "tested" or line["net"] != 0 or line["iteration"] not in complete:
+                continue
+            outputs = line["outputs"]
+            accuracies = [
+                outputs[name]
+                for name in sorted(outputs)
+                if "accuracy" in name.lower() and isinstance(outputs[name], float)
+            ]
+            figure = -accuracies[-1] if accuracies else line["loss"]
+            if figure is not None:
+                figures.append((figure, line["iteration"]))
+        return min(figures)[1] if figures else complete[-1]
 
     def class_names(self) -> list[str] | None:
         """The lines of labels.txt; None for a run without one."""

@@ -26,7 +26,8 @@ class RunSettings:
     ``batch_size`` None means the network's own, else 16; so many batches as ``accumulation`` says
     make one update. ``weight_decay`` None means lr / 100. ``steps`` are percentages of the
     training. ``gamma`` and ``power`` None mean the policy's usual ones. ``snapshot_every`` and
-    ``val_every`` are epochs; 0 means only at the end, or never.
+    ``val_every`` are epochs; 0 means only at the end, or never. ``keep`` is how many snapshots
+    stay, beside the best; None keeps all.
 
     Raises:
         UsageError: for values that cannot be.
@@ -55,6 +56,7 @@ class RunSettings:
     device: str = "cpu"
     out: Path | None = None
     threads: int = 2
+    keep: int | None = None
 
     def __post_init__(self) -> None:
         self._check_numbers()
@@ -78,7 +80,13 @@ class RunSettings:
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
                 raise UsageError(f"{_shown(name)} must be at least 0 and finite, got {value:g}")
-        for name, least in (("batch_size", 1), ("accumulation", 1), ("threads", 1), ("seed", 0)):
+        for name, least in (
+            ("batch_size", 1),
+            ("accumulation", 1),
+            ("threads", 1),
+            ("seed", 0),
+            ("keep", 1),
+        ):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UsageError(f"{_shown(name)} must be at least {least}, got {value}")

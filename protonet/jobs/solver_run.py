@@ -28,7 +28,13 @@ _NETS = ("net", "net_param", "train_net", "train_net_param", "test_net", "test_n
 
 
 def write_solver_run(
-    run: RunDirectory, path: Path, files: SolverFiles, *, device: str, seed: int
+    run: RunDirectory,
+    path: Path,
+    files: SolverFiles,
+    *,
+    device: str,
+    seed: int,
+    keep: int | None = None,
 ) -> tuple[SolverFiles, list[str]]:
     """Write the texts of the run, run.json last; return its nets and what to tell the user.
 
@@ -54,6 +60,7 @@ def write_solver_run(
         hdf5=files.solver.snapshot_format == SolverParameter.HDF5,
         device=device,
         seed=seed,
+        keep=keep,
         texts=[fingerprint_text(source), fingerprint_text(files.train.source)],
         databases=fingerprints(databases_of(nets)),
         **transform,

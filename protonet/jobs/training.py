@@ -69,6 +69,7 @@ def start_solver(
     seed: int | None = None,
     weights: str = "",
     snapshot: Path | None = None,
+    keep: int | None = None,
     listeners: Sequence[Listener] = (),
     watch: Watch | None = None,
 ) -> Outcome:
@@ -77,7 +78,8 @@ def start_solver(
     Files that the texts name are looked up in the working directory, as Caffe does, then beside
     the text. Snapshots go where ``snapshot_prefix`` says; the run directory has the rest.
     ``weights``, a comma list of files, are loaded beside those that the solver names;
-    ``snapshot`` is a .solverstate to go on from.
+    ``snapshot`` is a .solverstate to go on from; ``keep`` is how many snapshots stay beside the
+    best, None for all.
 
     Raises:
         As ``start``; FormatError for weights or a state that do not fit.
@@ -88,7 +90,7 @@ def start_solver(
     chosen = seed if seed is not None else max(0, files.solver.random_seed)
     with ExitStack() as stack:
         with _new_run(out, run_name(files.train), stack) as run:
-            files, notes = write_solver_run(run, path, files, device=device, seed=chosen)
+            files, notes = write_solver_run(run, path, files, device=device, seed=chosen, keep=keep)
             job = stack.enter_context(Job(run, files, processor, Surroundings(run.path, chosen)))
             notes += job.load(files.solver)
             if snapshot is not None:

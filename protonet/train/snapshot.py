@@ -69,6 +69,12 @@ class Snapshots:
         write_state(state, history)
         return model, state
 
+    def remove(self, iteration: int) -> None:
+        """Remove the files of a snapshot; the state first, without which it does not count."""
+        state = self.state(iteration)
+        for path in (state, resume_path(state), self.model(iteration)):
+            path.unlink(missing_ok=True)
+
 
 def resume_path(state: Path) -> Path:
     """Where the resume file of a solverstate lies."""

@@ -374,3 +374,19 @@ def test_caffes_flags_that_cannot_be(
     assert found.returncode == code
     assert message in found.stderr
     assert not (solver_case / "run").exists()
+
+
+def test_only_so_many_snapshots_stay(protonet: Any, workplace: Path) -> None:
+    found = protonet(
+        "train", "net.prototxt", *TRAIN, *VALIDATE, "--epochs", 6, "--keep", 2, "--out", "run"
+    )
+    assert found.returncode == 0, found.stderr
+    lines = lines_of(workplace / "run" / "metrics.jsonl")
+    taken = [line["iteration"] for line in lines if line["event"] == "snapshotted"]
+    losses = {line["iteration"]: line["loss"] for line in lines if line["event"] == "tested"}
+    states = (workplace / "run").glob("*.solverstate")
+    left = sorted(int(path.stem.rpartition("_")[2]) for path in states)
+    best = min(taken, key=lambda iteration: losses[iteration])
+    assert len(taken) == 6
+    assert left == sorted({*taken[-2:], best})
+    assert protonet("infer", "run", "data/test.png", "--snapshot", "best").returncode == 0
