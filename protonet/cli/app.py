@@ -31,6 +31,7 @@ _COMMANDS = {
     "convert-imageset": "convert_imageset",
     "compute-image-mean": "compute_image_mean",
     "extract-features": "extract_features",
+    "convert-weights": "convert_weights",
     "upgrade": "upgrade",
     "device-query": "device_query",
 }

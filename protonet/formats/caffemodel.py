@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from protonet.errors import FormatError, NetworkError
+from protonet.errors import FormatError, NetworkError, UsageError
 from protonet.formats import hdf5
+from protonet.formats.arrays import SUFFIXES, read_arrays, write_arrays
 from protonet.formats.atomic import write_atomic
-from protonet.formats.blobs import to_array
+from protonet.formats.blobs import from_array, to_array
 from protonet.formats.kind import SIZE_LIMIT, is_hdf5, read_message
 from protonet.proto.caffe_pb2 import NetParameter
 from protonet.proto.upgrade import upgrade_message
@@ -57,15 +58,18 @@ def write_model(path: str | Path, net: NetParameter) -> None:
 
 
 def read_weights(path: str | Path) -> Weights:
-    """The weights of every layer that has any, from a .caffemodel or a .caffemodel.h5.
+    """The weights of every layer that has any, from a .caffemodel, a .caffemodel.h5, an .npz or a
+    .safetensors file.
 
-    The content decides which it is, not the name.
+    Of Caffe's two the content decides which it is, not the name.
 
     Raises:
         UsageError: when the file cannot be read, or h5py is needed and missing.
         FormatError: when it holds no weights; says what it looks like instead.
     """
     path = Path(path)
+    if path.suffix in SUFFIXES:
+        return read_arrays(path)
     if is_hdf5(path):
         return _read_hdf5(path)
     return {
@@ -76,6 +80,29 @@ def read_weights(path: str | Path) -> Weights:
         for layer in read_model(path).layer
         if layer.blobs
     }
+
+
+def write_weights(path: str | Path, weights: Weights) -> None:
+    """Write weights alone, without a net: the end of the name tells the kind of file.
+
+    Raises:
+        UsageError: for another ending, or a library that is missing.
+        FormatError: when the disk is full, or the weights are too large for protobuf.
+    """
+    path = Path(path)
+    if path.suffix in SUFFIXES:
+        write_arrays(path, weights)
+        return
+    if path.suffix not in (".caffemodel", ".h5"):
+        kinds = ", ".join([".caffemodel", ".h5", *SUFFIXES])
+        raise UsageError(f"{path}: expected a name that ends in {kinds}")
+    net = NetParameter()
+    for name, params in weights.items():
+        if any(array is None for array in params):
+            raise FormatError(f"layer '{name}' lacks parameters that come before others")
+        blobs = [from_array(array) for array in params if array is not None]
+        net.layer.add(name=name, blobs=blobs)
+    write_model(path, net)
 
 
 def _read_hdf5(path: Path) -> Weights:

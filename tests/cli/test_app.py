@@ -55,6 +55,7 @@ def test_the_commands_come_in_the_order_in_which_one_meets_them() -> None:
         "protonet convert-imageset",
         "protonet compute-image-mean",
         "protonet extract-features",
+        "protonet convert-weights",
         "protonet upgrade",
         "protonet device-query",
     ]

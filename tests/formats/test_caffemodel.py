@@ -118,7 +118,6 @@ def test_an_old_net_that_cannot_be(tmp_path: Path) -> None:
     [
         ("sgd/snap_iter_5.solverstate", r"is a \.solverstate \(the state of a solver\)"),
         ("sgd/net.prototxt", "is a text, perhaps a prototxt"),
-        ("sgd/data.npz", "is damaged, cut short, or no file of Caffe's"),
     ],
 )
 def test_files_of_another_kind(source: str, words: str) -> None:

@@ -1,0 +1,37 @@
+"""``protonet convert-weights``: weights from one kind of file to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from protonet.cli.examples import Exemplified
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(
+    "convert-weights",
+    cls=Exemplified,
+    short_help="Write weights as another kind of file.",
+    examples=[
+        "protonet convert-weights net.caffemodel net.npz",
+        "protonet convert-weights net.safetensors net.caffemodel",
+    ],
+)
+@click.argument("source", metavar="IN", type=_PATH)
+@click.argument("out", metavar="OUT", type=_PATH)
+def command(source: Path, out: Path) -> None:
+    """Read the weights in IN and write them to OUT.
+
+    Both may be a .caffemodel, a .caffemodel.h5, an .npz or a .safetensors file. The latter two
+    hold an array for each parameter, named by the layer and its place: conv1/0, conv1/1. A
+    .caffemodel that is made so holds names and weights, which is all that loading looks at.
+    """
+    from protonet.formats.caffemodel import read_weights, write_weights
+
+    weights = read_weights(source)
+    write_weights(out, weights)
+    count = sum(array.size for params in weights.values() for array in params if array is not None)
+    click.echo(f"{out}: {len(weights)} layers, {count:,} values")
