@@ -10,9 +10,15 @@ import click
 from protonet.cli.caffe_flags import chosen_device, chosen_model, chosen_stages, takes_model
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.terminal import print_table
+from protonet.errors import UsageError
 
 if TYPE_CHECKING:
+    from protonet.jobs.regression import VectorReport
     from protonet.train.events import Output
+
+_SHOWN = 8
+"""Components of an item that are printed."""
 
 
 @click.command(
@@ -25,6 +31,20 @@ if TYPE_CHECKING:
     ],
 )
 @takes_model
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="For vectors: draw predicted over true values (.png, .svg, .pdf).",
+)
+@click.option(
+    "--worst",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="For vectors: name so many items that are farthest off.",
+)
 @takes_imports
 def command(
     network: Path | None,
@@ -35,12 +55,17 @@ def command(
     stage: str,
     gpu: str | None,
     device: str | None,
+    picture: Path | None,
+    worst: int,
 ) -> None:
     """Run the network in the prototxt file NETWORK in phase TEST and average its outputs.
 
-    Prints the outputs of every batch and then their means, in the words of `caffe test`.
+    Prints the outputs of every batch and then their means, in the words of `caffe test`. For
+    losses over vectors (EuclideanLoss, L1Loss, SmoothL1Loss) the errors of every component
+    follow: mean absolute error, root mean squared error, and R^2.
     """
     from protonet.jobs.measuring import average_outputs, open_net
+    from protonet.jobs.regression import VectorCollector
     from protonet.proto.caffe_pb2 import TEST
 
     net = open_net(
@@ -52,7 +77,10 @@ def command(
         device=chosen_device(gpu, device),
     )
 
+    collector = VectorCollector(net)
+
     def show(index: int, outputs: list[Output]) -> None:
+        collector.take()
         for output in outputs:
             click.echo(f"Batch {index}, {output.name} = {output.value:g}")
 
@@ -67,3 +95,29 @@ def command(
             product = output.loss_weight * output.value
             weighted = f" (* {output.loss_weight:g} = {product:g} loss)"
         click.echo(f"{output.name} = {output.value:g}{weighted}")
+    reports = collector.reports()
+    for report in reports:
+        _print_vectors(report, worst)
+    if picture is not None:
+        if not reports:
+            raise UsageError("--picture needs a loss over vectors, such as EuclideanLoss")
+        reports[0].draw(picture)
+        click.echo(picture)
+
+
+def _print_vectors(report: VectorReport, worst: int) -> None:
+    """The errors of each component, and the items that are farthest off."""
+    click.echo(f"\n{report.name}: {len(report.true)} items")
+    print_table(
+        ("component", "MAE", "RMSE", "R^2"),
+        [
+            (each.name, f"{each.mae:.6g}", f"{each.rmse:.6g}", f"{each.r2:.6g}")
+            for each in report.components()
+        ],
+    )
+    for item, distance in report.worst(worst):
+        guess, truth = (
+            ", ".join(f"{value:.4g}" for value in values[item][:_SHOWN])
+            for values in (report.predicted, report.true)
+        )
+        click.echo(f"item {item} is {distance:.4g} off: [{guess}], true [{truth}]")

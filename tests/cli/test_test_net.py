@@ -41,3 +41,18 @@ def test_what_cannot_be(protonet: Any) -> None:
         found = protonet("test", *given)
         assert found.returncode == 2
         assert message in found.stderr
+
+
+def test_vectors(protonet: Any, tmp_path: Path) -> None:
+    """The seed network that Caffe trained, on its validation images."""
+    shutil.copytree(DIGITS.with_name("regression"), tmp_path, dirs_exist_ok=True)
+    (weights,) = sorted(path.name for path in tmp_path.glob("*_iter_150.caffemodel"))
+    given = ("train_val.prototxt", "-weights", weights, "-iterations", 2, "-stage", "val")
+    found = protonet("test", *given, "--picture", "errors.png", "--worst", 1)
+    assert (found.returncode, found.stderr) == (0, "")
+    (x,) = [line.split() for line in found.stdout.splitlines() if line.startswith("output[0]")]
+    assert float(x[1]) < 0.05
+    assert 0.9 < float(x[3]) <= 1
+    assert found.stdout.count(" off: [") == 1
+    assert found.stdout.splitlines()[-1] == "errors.png"
+    assert (tmp_path / "errors.png").read_bytes().startswith(b"\x89PNG")
