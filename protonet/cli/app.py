@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -37,6 +38,11 @@ _COMMANDS = {
 }
 
 
+def _spelt(name: str) -> str:
+    """A command's name as we spell it: Caffe's tools have underscores."""
+    return name.replace("_", "-")
+
+
 class LazyGroup(ExemplifiedGroup):
     """A group that imports the module of a command when the command is asked for."""
 
@@ -46,6 +52,7 @@ class LazyGroup(ExemplifiedGroup):
 
     def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name; None where there is none."""
+        cmd_name = _spelt(cmd_name)
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"protonet.cli.{_COMMANDS[cmd_name]}")
@@ -57,7 +64,7 @@ class LazyGroup(ExemplifiedGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first argument names; the nearest name where it names none."""
-        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+        if _spelt(args[0]) not in _COMMANDS and not args[0].startswith("-"):
             raise click.UsageError(f"no command '{args[0]}'{nearest(args[0], _COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -100,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     color = None if wants_color() else False
     try:
-        code = app.main(arguments, prog_name="protonet", standalone_mode=False, color=color)
+        code = app.main(arguments, prog_name=_program(), standalone_mode=False, color=color)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
@@ -120,6 +127,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DeviceError.exit_code
     except OSError as error:
         return _system_error(error)
+
+
+def _program() -> str:
+    """The name that the program was called by: protonet, or caffe."""
+    called = Path(sys.argv[0]).stem if sys.argv else ""
+    return called if called == "caffe" else "protonet"
 
 
 def _show_mistakes(error: NetworkError) -> None:

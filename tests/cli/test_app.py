@@ -189,3 +189,14 @@ def test_errors_are_coloured_on_a_terminal_unless_unwanted(
     shown = terminal("layers", "Powr", **variables)
     assert shown.returncode == 2
     assert ("\x1b[31m" in shown.stdout) is colored
+
+
+def test_the_program_is_called_caffe_too() -> None:
+    """With Caffe's underscores."""
+    caffe = Path(sys.executable).with_name("caffe")
+    found = subprocess.run([caffe, "device_query"], capture_output=True, text=True, check=True)
+    assert found.stdout.startswith("cpu: ")
+    wrong = subprocess.run([caffe, "tset"], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "Usage: caffe" in wrong.stderr
+    assert "no command 'tset'; did you mean 'test'?" in wrong.stderr
