@@ -110,7 +110,12 @@ _PATH = click.Path(path_type=Path)
     "--weights",
     "-weights",
     metavar="FILE[,FILE...]",
-    help="With a solver file: weights to begin with (fine-tuning), .caffemodel or .h5.",
+    help="Weights to begin with (fine-tuning): .caffemodel, .h5, .npz or .safetensors.",
+)
+@click.option(
+    "--allow-mismatch",
+    is_flag=True,
+    help="Leave layers as they begin whose shapes the --weights do not fit.",
 )
 @click.option(
     "--snapshot",
@@ -215,7 +220,7 @@ def _following(given: dict[str, Any]) -> Job:
         raise UsageError(
             "--weights begin a training, --snapshot goes on with one; give one of them"
         )
-    allowed = ("out", "device", "seed", "weights", "snapshot", "keep")
+    allowed = ("out", "device", "seed", "weights", "allow_mismatch", "snapshot", "keep")
     _refuse_others(given, allowed, f"--solver {path}", "the file has its own")
     from protonet.jobs.training import start_solver
 
@@ -226,7 +231,11 @@ def _training(network: str, given: dict[str, Any]) -> Job:
     """Train a pasted network."""
     if "data" not in given:
         raise UsageError("--data is missing: the LMDB of the training images")
-    _refuse_caffes(given)
+    if "snapshot" in given:
+        raise UsageError(
+            "--snapshot goes on with a solver file: --solver SOLVER.prototxt; a run directory goes "
+            "on with --resume, and a network begins with --weights"
+        )
     if "solver" in given:
         given["solver"] = _solver_type(given["solver"])
     if "steps" in given:
@@ -239,12 +248,6 @@ def _training(network: str, given: dict[str, Any]) -> Job:
     if network == "-" and sys.stdin.isatty():
         note("paste the network, then press Ctrl-D on an empty line")
     return partial(start, read_net(Source.read(network)), settings)
-
-
-def _refuse_caffes(given: dict[str, Any]) -> None:
-    odd = [f"--{name}" for name in ("weights", "snapshot") if name in given]
-    if odd:
-        raise UsageError(f"{' and '.join(odd)} needs a solver file: --solver SOLVER.prototxt")
 
 
 def _refuse_others(given: dict[str, Any], known: Sequence[str], option: str, why: str) -> None:

@@ -165,14 +165,23 @@ class Net:
 
     # Weights and state.
 
-    def load(self, weights: Mapping[str, Sequence[np.ndarray | None]], source: str) -> LoadReport:
+    def load(
+        self,
+        weights: Mapping[str, Sequence[np.ndarray | None]],
+        source: str,
+        *,
+        allow_mismatch: bool = False,
+    ) -> LoadReport:
         """Copy weights in by layer name, as Caffe does; None leaves a parameter as it is.
 
+        With ``allow_mismatch`` layers whose count or shapes of parameters differ stay as they are.
+
         Raises:
-            FormatError: listing every layer whose count or shapes of parameters differ; nothing
-                is loaded then.
+            FormatError: listing every such layer otherwise; nothing is loaded then.
         """
-        return load_params(self.plan.steps, weights, source, self.device)
+        return load_params(
+            self.plan.steps, weights, source, self.device, allow_mismatch=allow_mismatch
+        )
 
     def share_with(self, other: Net) -> None:
         """Use the parameters of another net, not their gradients, for layers of the same name.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +20,14 @@ from protonet.layers.fillers import fill
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What ``Net.load`` did: layers that took weights, layers that the file has none for, and
-    layers of the file that the net lacks.
+    """What ``Net.load`` did: layers that took weights, layers that the file has none for, layers
+    of the file that the net lacks, and what did not fit and was left out.
     """
 
     loaded: tuple[str, ...]
     absent: tuple[str, ...]
     unused: tuple[str, ...]
+    mismatched: tuple[str, ...] = ()
 
 
 def make_params(
@@ -84,33 +85,29 @@ def load_params(
     weights: Mapping[str, Sequence[np.ndarray | None]],
     source: str,
     device: Device,
+    *,
+    allow_mismatch: bool = False,
 ) -> LoadReport:
     """Copy weights in by layer name, as Caffe does; None leaves a parameter as it is.
 
+    With ``allow_mismatch`` layers whose count or shapes of parameters differ stay as they are.
+
     Raises:
-        FormatError: listing every layer whose count or shapes of parameters differ; nothing is
-            loaded then.
+        FormatError: listing every such layer otherwise; nothing is loaded then.
     """
     params = {step.name: step.layer.params for step in steps if step.layer.params}
     taken: dict[str, Sequence[np.ndarray | None]] = {}
-    problems = []
+    problems: list[str] = []
     for step in steps:
         found = weights.get(step.name)
         if not found or step.name not in params:
             continue
-        found = taken[step.name] = step.layer.adopt(found)
-        if len(found) != len(params[step.name]):
-            problems.append(
-                f"layer '{step.name}' has {len(params[step.name])} parameter(s), not {len(found)}"
-            )
-            continue
-        problems += [
-            f"layer '{step.name}' parameter {i}: expected {shape_text(param.shape)}, "
-            f"got {shape_text(array.shape)}"
-            for i, (param, array) in enumerate(zip(params[step.name], found, strict=True))
-            if array is not None and not shapes_fit(array.shape, param.shape)
-        ]
-    if problems:
+        found = step.layer.adopt(found)
+        wrong = list(_mismatches(step.name, params[step.name], found))
+        problems += wrong
+        if not wrong:
+            taken[step.name] = found
+    if problems and not allow_mismatch:
         raise FormatError(f"{source}: the weights are of another net:\n  " + "\n  ".join(problems))
     for name, arrays in taken.items():
         for param, array in zip(params[name], arrays, strict=True):
@@ -118,6 +115,22 @@ def load_params(
                 device.put(np.asarray(array, param.data.dtype), param.data)
     return LoadReport(
         tuple(taken),
-        tuple(name for name in params if name not in taken),
+        tuple(name for name in params if not weights.get(name)),
         tuple(name for name in weights if name not in params and weights[name]),
+        tuple(problems),
     )
+
+
+def _mismatches(
+    name: str, params: Sequence[Param], found: Sequence[np.ndarray | None]
+) -> Iterator[str]:
+    """What of a layer's weights does not fit its parameters."""
+    if len(found) != len(params):
+        yield f"layer '{name}' has {len(params)} parameter(s), not {len(found)}"
+        return
+    for place, (param, array) in enumerate(zip(params, found, strict=True)):
+        if array is not None and not shapes_fit(array.shape, param.shape):
+            yield (
+                f"layer '{name}' parameter {place}: expected {shape_text(param.shape)}, got "
+                f"{shape_text(array.shape)}"
+            )

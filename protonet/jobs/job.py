@@ -8,7 +8,7 @@ from types import TracebackType
 
 from protonet.data.database import check_pairs
 from protonet.device import Device
-from protonet.errors import DeviceError
+from protonet.errors import DeviceError, FormatError
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
@@ -96,11 +96,18 @@ class Job:
             FormatError: for files that are damaged or of another net.
         """
         notes = []
+        allowed = bool(self.run.read().get("allow_mismatch"))
         for name in (part for listed in solver.weights for part in listed.split(",")):
-            report = self.nets[0].load(read_weights(name), name)
+            try:
+                report = self.nets[0].load(read_weights(name), name, allow_mismatch=allowed)
+            except FormatError as error:
+                hint = "  --allow-mismatch leaves layers that do not fit as they begin"
+                fits = "of another net" not in str(error)
+                raise FormatError(str(error) if fits else f"{error}\n{hint}") from None
             loaded = ", ".join(report.loaded) if report.loaded else "none"
             absent = f"; not in it: {', '.join(report.absent)}" if report.absent else ""
             notes.append(f"layers that took their weights from {name}: {loaded}{absent}")
+            notes += [f"left out: {problem}" for problem in report.mismatched]
         return notes
 
     def train(self, listeners: Sequence[Listener], watch: Watch | None) -> Result:

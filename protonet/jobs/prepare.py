@@ -89,6 +89,7 @@ def write_run(
         name=run.path.name,
         prefix=PREFIX,
         keep=settings.keep,
+        allow_mismatch=settings.allow_mismatch,
         settings=settings.to_json(),
         texts=[fingerprint_text(pasted.source)],
         databases=fingerprints(databases_of([train_val.net])),

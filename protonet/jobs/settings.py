@@ -27,7 +27,8 @@ class RunSettings:
     make one update. ``weight_decay`` None means lr / 100. ``steps`` are percentages of the
     training. ``gamma`` and ``power`` None mean the policy's usual ones. ``snapshot_every`` and
     ``val_every`` are epochs; 0 means only at the end, or never. ``keep`` is how many snapshots
-    stay, beside the best; None keeps all.
+    stay, beside the best; None keeps all. ``weights`` is a comma list of files to begin with;
+    ``allow_mismatch`` leaves layers that they do not fit as they are.
 
     Raises:
         UsageError: for values that cannot be.
@@ -57,6 +58,8 @@ class RunSettings:
     out: Path | None = None
     threads: int = 2
     keep: int | None = None
+    weights: str = ""
+    allow_mismatch: bool = False
 
     def __post_init__(self) -> None:
         self._check_numbers()
@@ -111,6 +114,7 @@ class RunSettings:
         if self.mean not in (None, "none"):
             values["mean"] = str(Path(str(self.mean)).resolve())
         values["steps"] = list(self.steps)
+        values["weights"] = ",".join(weight_files(self.weights))
         return values
 
     @staticmethod
@@ -133,6 +137,11 @@ class RunSettings:
             return RunSettings(**read)
         except TypeError as error:
             raise UsageError(f"the run's settings cannot be read: {error}") from error
+
+
+def weight_files(listed: str) -> list[str]:
+    """The files of a comma list, as absolute paths."""
+    return [str(Path(name.strip()).resolve()) for name in listed.split(",") if name.strip()]
 
 
 def _shown(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from protonet.jobs.settings import RunSettings
+from protonet.jobs.settings import RunSettings, weight_files
 from protonet.proto.caffe_pb2 import SolverParameter
 
 PREFIX = "snapshot"
@@ -60,6 +60,7 @@ def make_solver(
         solver.test_iter.append(math.ceil(val[0] / val[1]))
         solver.test_interval = _iterations(settings.val_every, per_epoch)
         solver.test_state.add().stage.append("val")
+    solver.weights.extend(weight_files(settings.weights))
     _set_policy(solver, settings)
     return solver
 

@@ -35,6 +35,7 @@ def write_solver_run(
     device: str,
     seed: int,
     keep: int | None = None,
+    allow_mismatch: bool = False,
 ) -> tuple[SolverFiles, list[str]]:
     """Write the texts of the run, run.json last; return its nets and what to tell the user.
 
@@ -61,6 +62,7 @@ def write_solver_run(
         device=device,
         seed=seed,
         keep=keep,
+        allow_mismatch=allow_mismatch,
         texts=[fingerprint_text(source), fingerprint_text(files.train.source)],
         databases=fingerprints(databases_of(nets)),
         **transform,

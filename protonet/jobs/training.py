@@ -57,6 +57,7 @@ def start(
         with _new_run(settings.out, run_name(pasted), stack) as run:
             files, notes = write_run(run, pasted, settings)
             job = stack.enter_context(Job(run, files, device, surroundings_of(run, settings)))
+            notes += job.load(files.solver)
             run.update(status="run")
         return Outcome(run, job.train(listeners, watch), tuple(notes))
 
@@ -70,6 +71,7 @@ def start_solver(
     weights: str = "",
     snapshot: Path | None = None,
     keep: int | None = None,
+    allow_mismatch: bool = False,
     listeners: Sequence[Listener] = (),
     watch: Watch | None = None,
 ) -> Outcome:
@@ -79,7 +81,7 @@ def start_solver(
     the text. Snapshots go where ``snapshot_prefix`` says; the run directory has the rest.
     ``weights``, a comma list of files, are loaded beside those that the solver names;
     ``snapshot`` is a .solverstate to go on from; ``keep`` is how many snapshots stay beside the
-    best, None for all.
+    best, None for all; ``allow_mismatch`` leaves layers as they are that the weights do not fit.
 
     Raises:
         As ``start``; FormatError for weights or a state that do not fit.
@@ -90,7 +92,15 @@ def start_solver(
     chosen = seed if seed is not None else max(0, files.solver.random_seed)
     with ExitStack() as stack:
         with _new_run(out, run_name(files.train), stack) as run:
-            files, notes = write_solver_run(run, path, files, device=device, seed=chosen, keep=keep)
+            files, notes = write_solver_run(
+                run,
+                path,
+                files,
+                device=device,
+                seed=chosen,
+                keep=keep,
+                allow_mismatch=allow_mismatch,
+            )
             job = stack.enter_context(Job(run, files, processor, Surroundings(run.path, chosen)))
             notes += job.load(files.solver)
             if snapshot is not None:

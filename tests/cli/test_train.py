@@ -12,11 +12,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from protonet.cli.train import POLICIES, SOLVERS, match_solver, percentages
 from protonet.data.create import create_gradients
 from protonet.errors import UsageError
+from protonet.formats.caffemodel import read_weights, write_weights
 
 NET = """\
 name: "seed"
@@ -357,7 +359,7 @@ def test_weights_to_begin_with(protonet: Any, solver_case: Path) -> None:
             2,
             "give one of them",
         ),
-        (("net.prototxt", "--data", "d", "-weights", "a"), 2, "--weights needs a solver file"),
+        (("net.prototxt", "--data", "d", "-snapshot", "a"), 2, "goes on with a solver file"),
         (("-solver", "solver.prototxt", "-gpu", "0", "--device", "cpu"), 2, "use one of them"),
         (
             ("-solver", "solver.prototxt", "-snapshot", "snap_iter_5.caffemodel"),
@@ -390,3 +392,30 @@ def test_only_so_many_snapshots_stay(protonet: Any, workplace: Path) -> None:
     assert len(taken) == 6
     assert left == sorted({*taken[-2:], best})
     assert protonet("infer", "run", "data/test.png", "--snapshot", "best").returncode == 0
+
+
+def test_a_network_begins_with_the_weights_of_another_run(protonet: Any, workplace: Path) -> None:
+    given = ("net.prototxt", *TRAIN, "--epochs", 2)
+    assert protonet("train", *given, "--out", "first").returncode == 0
+    (weights,) = (workplace / "first").glob("*_iter_4.caffemodel")
+    found = protonet("train", *given, "--out", "second", "--weights", weights, "--lr", 1e-9)
+    assert found.returncode == 0, found.stderr
+    assert f"note: layers that took their weights from {weights}: hidden" in found.stdout
+    first, second = (
+        read_weights(next((workplace / run).glob("*_iter_4.caffemodel")))
+        for run in ("first", "second")
+    )
+    np.testing.assert_allclose(first["hidden"][0], second["hidden"][0], rtol=1e-4, atol=1e-8)
+
+
+def test_layers_that_weights_do_not_fit(protonet: Any, workplace: Path) -> None:
+    write_weights(workplace / "w.npz", {"hidden": [np.ones((3, 30)), np.ones(3)]})
+    given = ("net.prototxt", *TRAIN, "--epochs", 1, "--out", "run", "--weights", "w.npz")
+    found = protonet("train", *given)
+    assert found.returncode == 5
+    assert "the weights are of another net" in found.stderr
+    assert "--allow-mismatch leaves layers that do not fit" in found.stderr
+    assert not (workplace / "run").exists()
+    found = protonet("train", *given, "--allow-mismatch")
+    assert found.returncode == 0, found.stderr
+    assert "note: left out: layer 'hidden' parameter 0: expected 2x" in found.stdout
