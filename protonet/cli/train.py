@@ -132,6 +132,12 @@ _PATH = click.Path(path_type=Path)
     "--device", metavar="NAME", help="cpu or cuda:N. Default: cpu, or that of the run to resume."
 )
 @click.option(
+    "--early-stop",
+    type=click.IntRange(1),
+    metavar="N",
+    help="End after N validations in a row without a better accuracy or loss.",
+)
+@click.option(
     "--keep",
     type=click.IntRange(1),
     metavar="N",

@@ -20,7 +20,15 @@ from protonet.layers.base import Surroundings
 from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.train.events import Listener
-from protonet.train.listeners import CaffeLog, KeepNewest, LossPlot, Metrics
+from protonet.train.listeners import (
+    CaffeLog,
+    EarlyStop,
+    KeepNewest,
+    LossPlot,
+    Metrics,
+    figure,
+    read_metrics,
+)
 from protonet.train.trainer import Result, Trainer
 
 Watch = Callable[[Callable[[], None]], None]
@@ -71,6 +79,19 @@ class Job:
             listeners,
             _iterations_per_epoch(self._plans[0], files.solver),
         )
+
+        patience = run.read().get("early_stop")
+        if patience is not None:
+            stopper = EarlyStop(patience, self.trainer.finish, self._figures_before)
+            self.trainer.listeners = (*self.trainer.listeners, stopper)
+
+    def _figures_before(self, iteration: int) -> list[float | None]:
+        """The figures of the tests before an iteration."""
+        return [
+            figure(line["outputs"], line["loss"])
+            for line in read_metrics(self.run.metrics)
+            if line["event"] == "tested" and line["net"] == 0 and line["iteration"] < iteration
+        ]
 
     def __enter__(self) -> Job:
         return self

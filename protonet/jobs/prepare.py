@@ -89,6 +89,7 @@ def write_run(
         name=run.path.name,
         prefix=PREFIX,
         keep=settings.keep,
+        early_stop=settings.early_stop,
         allow_mismatch=settings.allow_mismatch,
         settings=settings.to_json(),
         texts=[fingerprint_text(pasted.source)],

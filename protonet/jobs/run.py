@@ -20,7 +20,7 @@ import protonet
 from protonet.errors import FormatError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.proto.text import Source
-from protonet.train.listeners import read_metrics
+from protonet.train.listeners import figure, read_metrics
 from protonet.train.snapshot import Snapshots
 
 _HASHED = 64 * 2**20
@@ -151,23 +151,13 @@ class RunDirectory:
     def best(self, complete: Sequence[int]) -> int:
         """Of these snapshots the one with the best validation figure; the last one where nothing
         was validated.
-
-        Of several accuracies the last in the alphabet counts: the classifiers of one net are
-        numbered towards its end.
         """
-        figures: list[tuple[float, int]] = []
-        for line in read_metrics(self.metrics):
-            if line["event"] != "tested" or line["net"] != 0 or line["iteration"] not in complete:
-                continue
-            outputs = line["outputs"]
-            accuracies = [
-                outputs[name]
-                for name in sorted(outputs)
-                if "accuracy" in name.lower() and isinstance(outputs[name], float)
-            ]
-            figure = -accuracies[-1] if accuracies else line["loss"]
-            if figure is not None:
-                figures.append((figure, line["iteration"]))
+        figures = [
+            (value, line["iteration"])
+            for line in read_metrics(self.metrics)
+            if line["event"] == "tested" and line["net"] == 0 and line["iteration"] in complete
+            if (value := figure(line["outputs"], line["loss"])) is not None
+        ]
         return min(figures)[1] if figures else complete[-1]
 
     def class_names(self) -> list[str] | None:

@@ -27,7 +27,8 @@ class RunSettings:
     make one update. ``weight_decay`` None means lr / 100. ``steps`` are percentages of the
     training. ``gamma`` and ``power`` None mean the policy's usual ones. ``snapshot_every`` and
     ``val_every`` are epochs; 0 means only at the end, or never. ``keep`` is how many snapshots
-    stay, beside the best; None keeps all. ``weights`` is a comma list of files to begin with;
+    stay, beside the best; None keeps all. ``early_stop`` ends the training after so many
+    validations without a better figure. ``weights`` is a comma list of files to begin with;
     ``allow_mismatch`` leaves layers that they do not fit as they are.
 
     Raises:
@@ -58,12 +59,15 @@ class RunSettings:
     out: Path | None = None
     threads: int = 2
     keep: int | None = None
+    early_stop: int | None = None
     weights: str = ""
     allow_mismatch: bool = False
 
     def __post_init__(self) -> None:
         self._check_numbers()
         self._check_steps()
+        if self.early_stop is not None and self.val_data is None:
+            raise UsageError("early stop needs validation: --val-data")
         if self.val_labels is not None and self.val_data is None:
             raise UsageError("--val-labels needs --val-data")
         if self.val_data is not None and (self.labels is None) != (self.val_labels is None):
@@ -83,16 +87,12 @@ class RunSettings:
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
                 raise UsageError(f"{_shown(name)} must be at least 0 and finite, got {value:g}")
-        for name, least in (
-            ("batch_size", 1),
-            ("accumulation", 1),
-            ("threads", 1),
-            ("seed", 0),
-            ("keep", 1),
-        ):
+        for name in ("batch_size", "accumulation", "threads", "keep", "early_stop"):
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise UsageError(f"{_shown(name)} must be at least {least}, got {value}")
+            if value is not None and value < 1:
+                raise UsageError(f"{_shown(name)} must be at least 1, got {value}")
+        if self.seed < 0:
+            raise UsageError(f"seed must be at least 0, got {self.seed}")
 
     def _check_steps(self) -> None:
         if any(not 0 < step <= 100 for step in self.steps):

@@ -86,6 +86,7 @@ class Trainer:
         self.iteration = 0
         self.smoothed = SmoothedLoss(max(1, solver.average_loss))
         self._stopping = False
+        self._finished = False
         self._displayed = (0, 0.0)
         self._ticked = 0.0
 
@@ -95,6 +96,10 @@ class Trainer:
         Safe in a signal handler.
         """
         self._stopping = True
+
+    def finish(self) -> None:
+        """Let this iteration be the last: the training ends as if it had no more to do."""
+        self._finished = True
 
     def run(self) -> Result:
         """Train until ``max_iter`` or until ``stop``.
@@ -130,7 +135,7 @@ class Trainer:
         forward, backward = net.forward, net.backward
         debug = solver.debug_info or net.plan.definition.net.debug_info
         every_loss = net.device.is_cpu or self.smoothed.window > 1
-        while self.iteration < end and not self._stopping:
+        while self.iteration < end and not (self._stopping or self._finished):
             now = self.iteration
             due = solver.test_interval and now % solver.test_interval == 0
             if due and (now > 0 or solver.test_initialization):

@@ -419,3 +419,17 @@ def test_layers_that_weights_do_not_fit(protonet: Any, workplace: Path) -> None:
     found = protonet("train", *given, "--allow-mismatch")
     assert found.returncode == 0, found.stderr
     assert "note: left out: layer 'hidden' parameter 0: expected 2x" in found.stdout
+
+
+def test_training_ends_where_validation_gets_no_better(protonet: Any, workplace: Path) -> None:
+    given = ("--epochs", 50, "--lr", 1e-30, "--early-stop", 3, "--out", "run")
+    found = protonet("train", "net.prototxt", *TRAIN, *VALIDATE, *given)
+    assert found.returncode == 0, found.stderr
+    assert "Optimization Done." in found.stdout
+    lines = lines_of(workplace / "run" / "metrics.jsonl")
+    # The first test is the best, and three follow that are no better.
+    assert sum(line["event"] == "tested" for line in lines) in (4, 5)
+    assert json.loads((workplace / "run" / "run.json").read_text())["status"] == "done"
+    refused = protonet("train", "net.prototxt", *TRAIN, "--early-stop", 3)
+    assert refused.returncode == 2
+    assert "early stop needs validation: --val-data" in refused.stderr

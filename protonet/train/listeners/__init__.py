@@ -1,9 +1,19 @@
 """What is done with a training's events: shown, logged, stored and drawn."""
 
 from protonet.train.listeners.caffe_log import CaffeLog
+from protonet.train.listeners.early import EarlyStop
 from protonet.train.listeners.keep import KeepNewest
-from protonet.train.listeners.metrics import Metrics, read_metrics
+from protonet.train.listeners.metrics import Metrics, figure, read_metrics
 from protonet.train.listeners.plot import LossPlot
 from protonet.train.listeners.progress import ProgressBar
 
-__all__ = ["CaffeLog", "KeepNewest", "LossPlot", "Metrics", "ProgressBar", "read_metrics"]
+__all__ = [
+    "CaffeLog",
+    "EarlyStop",
+    "KeepNewest",
+    "LossPlot",
+    "Metrics",
+    "ProgressBar",
+    "figure",
+    "read_metrics",
+]

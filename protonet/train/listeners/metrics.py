@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -58,7 +58,7 @@ class Metrics:
                     event.iteration,
                     loss=_finite(event.loss),
                     lr=_finite(event.rate),
-                    outputs=_by_name(event.outputs),
+                    outputs=by_name(event.outputs),
                     seconds=event.seconds,
                     iterations=event.iterations,
                 )
@@ -68,7 +68,7 @@ class Metrics:
                     event.iteration,
                     net=event.net,
                     loss=objective(event.outputs),
-                    outputs=_by_name(event.outputs),
+                    outputs=by_name(event.outputs),
                 )
             case Snapshotted():
                 self._write(
@@ -130,11 +130,26 @@ def objective(outputs: Sequence[Output]) -> float | None:
     return _finite(math.fsum(weighted)) if weighted and all(map(math.isfinite, weighted)) else None
 
 
+def figure(outputs: Mapping[str, Any], loss: float | None) -> float | None:
+    """By what a test is judged, less is better: its accuracy, negative, else its loss.
+
+    Of several accuracies the last in the alphabet counts: the classifiers of one net are numbered
+    towards its end.
+    """
+    accuracies = [
+        outputs[name]
+        for name in sorted(outputs)
+        if "accuracy" in name.lower() and isinstance(outputs[name], float)
+    ]
+    return -accuracies[-1] if accuracies else loss
+
+
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _by_name(outputs: Sequence[Output]) -> dict[str, Any]:
+def by_name(outputs: Sequence[Output]) -> dict[str, Any]:
+    """Values of outputs by name, a list where a blob has several; None where one is not finite."""
     values: dict[str, list[float | None]] = {}
     for output in outputs:
         values.setdefault(output.name, []).append(_finite(output.value))
