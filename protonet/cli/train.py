@@ -14,7 +14,7 @@ import click
 from protonet.cli.caffe_flags import chosen_device
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
-from protonet.cli.interrupts import INTERRUPTED, Interrupts
+from protonet.cli.interrupts import EFFECTS, INTERRUPTED, Interrupts
 from protonet.cli.terminal import console, note, shows_bars
 from protonet.errors import UsageError, nearest
 
@@ -152,6 +152,24 @@ _PATH = click.Path(path_type=Path)
     help="Go on with this run directory. --data, --labels, --val-data and --val-labels then name "
     "databases that were moved.",
 )
+@click.option(
+    "--sigint-effect",
+    "--sigint_effect",
+    "-sigint_effect",
+    type=click.Choice(EFFECTS),
+    default="stop",
+    show_default=True,
+    help="What Ctrl-C does.",
+)
+@click.option(
+    "--sighup-effect",
+    "--sighup_effect",
+    "-sighup_effect",
+    type=click.Choice(EFFECTS),
+    default="snapshot",
+    show_default=True,
+    help="What a hang-up does, such as closing the terminal.",
+)
 @takes_imports
 @click.option("--quiet", is_flag=True, help="Print nothing but where the results are.")
 @click.option("--verbose", is_flag=True, help="Print Caffe's log lines on a terminal too.")
@@ -180,9 +198,10 @@ def command(
         raise UsageError("--quiet and --verbose contradict each other")
     if "gpu" in given:
         given["device"] = chosen_device(given.pop("gpu"), given.get("device"))
+    effects = (given.pop("sigint_effect"), given.pop("sighup_effect"))
     job = _choose(network, resume, given)
     with ExitStack() as stack:
-        interrupts = stack.enter_context(Interrupts())
+        interrupts = stack.enter_context(Interrupts(*effects))
         listeners = _console_listeners(stack, quiet, verbose)
         outcome = job(listeners=listeners, watch=interrupts.watch)
     _report(outcome, quiet)

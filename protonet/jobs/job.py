@@ -31,8 +31,8 @@ from protonet.train.listeners import (
 )
 from protonet.train.trainer import Result, Trainer
 
-Watch = Callable[[Callable[[], None]], None]
-"""Given the trainer's ``stop`` when the loop begins, for a signal handler to call."""
+Watch = Callable[[Trainer], None]
+"""Given the trainer when the loop begins, for signals to act on."""
 
 
 class Job:
@@ -140,7 +140,7 @@ class Job:
         run, trainer = self.run, self.trainer
         trainer.listeners = (*trainer.listeners, *listeners)
         if watch is not None:
-            watch(trainer.stop)
+            watch(trainer)
         try:
             result = trainer.run()
         except BaseException as error:

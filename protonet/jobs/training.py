@@ -128,7 +128,7 @@ def resume(
         device: where to train; by default where the run was.
         moved: databases that are elsewhere now, by the name of the setting, such as ``val_data``.
         listeners: told of every event, beside those of the run itself.
-        watch: called with a function that stops the training.
+        watch: called with the trainer, which signals may stop.
 
     Raises:
         UsageError: when the run is finished, is at work in another process, or is no run.

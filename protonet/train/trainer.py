@@ -87,6 +87,7 @@ class Trainer:
         self.smoothed = SmoothedLoss(max(1, solver.average_loss))
         self._stopping = False
         self._finished = False
+        self._asked = False
         self._displayed = (0, 0.0)
         self._ticked = 0.0
 
@@ -96,6 +97,10 @@ class Trainer:
         Safe in a signal handler.
         """
         self._stopping = True
+
+    def ask_snapshot(self) -> None:
+        """Ask for a snapshot after this iteration. Safe in a signal handler."""
+        self._asked = True
 
     def finish(self) -> None:
         """Let this iteration be the last: the training ends as if it had no more to do."""
@@ -171,7 +176,8 @@ class Trainer:
             else:
                 rule.step(rate, now)
             self.iteration = now + 1
-            if solver.snapshot and self.iteration % solver.snapshot == 0:
+            if self._asked or (solver.snapshot and self.iteration % solver.snapshot == 0):
+                self._asked = False
                 self.snapshot()
 
     def test(self) -> None:

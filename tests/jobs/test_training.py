@@ -259,7 +259,7 @@ def test_a_stopped_run_resumes_and_a_finished_one_says_so(gradients: Path, tmp_p
 
     def stop_at_three(event: events.Event) -> None:
         if isinstance(event, events.Iterated) and event.iteration == 3:
-            stops[0]()
+            stops[0].stop()
 
     first = start(
         net_of(SEED),

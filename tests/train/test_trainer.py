@@ -219,3 +219,16 @@ def test_debug_info_tells_of_every_iteration(where: str, tmp_path: Path) -> None
     assert [event.iteration for event in told] == [0, 0, 1, 1]
     kinds_told = [{line.split()[0] for line in event.lines} for event in told[:2]]
     assert kinds_told == [{"[Forward]", "[Backward]"}, {"[Update]"}]
+
+
+def test_a_snapshot_can_be_asked_for(tmp_path: Path) -> None:
+    heard: list[events.Event] = []
+    trainer = trainer_of(tmp_path, heard, max_iter=6, display=1, snapshot_after_train=False)
+
+    def ask(event: events.Event) -> None:
+        if isinstance(event, events.Iterated) and event.iteration == 2:
+            trainer.ask_snapshot()
+
+    trainer.listeners = (*trainer.listeners, ask)
+    trainer.run()
+    assert [e.iteration for e in heard if isinstance(e, events.Snapshotted)] == [3]
