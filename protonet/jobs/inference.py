@@ -76,7 +76,7 @@ class Predictor:
         mean = load_mean(run.path / transform.mean_file) if transform.mean_file else None
         self.transformer = Transformer(transform, TEST, self.shape, mean)
         self.class_names = run.class_names()
-        self._model = run.snapshots().model(self.iteration)
+        self._model = run.snapshots().best_model(self.iteration)
         self._weights = read_weights(self._model)
         self._nets: dict[int, Net] = {}
         self._most = _BATCH if _works_in_batches(run) else 1
