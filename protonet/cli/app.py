@@ -22,6 +22,7 @@ _COMMANDS = {
     "check": "check",
     "train": "train",
     "infer": "infer",
+    "classify": "classify",
     "test": "test_net",
     "time": "time_net",
     "layers": "layers",
