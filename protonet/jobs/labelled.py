@@ -153,8 +153,9 @@ class Report:
     def add(self, truth: int, ranked: Sequence[int]) -> None:
         """Count an image: its true class, and classes with the likeliest first."""
         self.confusion[truth, ranked[0]] += 1
-        place = ranked.index(truth) if truth in ranked else len(self.confusion)
-        self._hits[place] = self._hits.get(place, 0) + 1
+        if truth in ranked:
+            place = list(ranked).index(truth)
+            self._hits[place] = self._hits.get(place, 0) + 1
 
     def right(self, among: int = 1) -> int:
         """The images whose class was among so many likeliest ones."""
