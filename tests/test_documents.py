@@ -110,6 +110,14 @@ def test_the_makefile_runs_the_commands_of_the_readme() -> None:
         assert shlex.join(command[1:]) in " ".join(made.split())
 
 
+def test_the_example_beyond_caffe_trains(seed_example: tuple[Path, list[str]]) -> None:
+    folder, _ = seed_example
+    (command,) = [command for command in commands(README) if "AdamW" in command]
+    done = protonet([*command[1:], "--quiet"], folder)
+    assert done.returncode == 0, done.stderr
+    assert list((folder / "demo/adamw").glob("*.average.caffemodel"))
+
+
 def test_the_example_for_caffe_trains(seed_example: tuple[Path, list[str]], tmp_path: Path) -> None:
     folder, _ = seed_example
     shutil.copytree(ROOT / "examples/prototxt/gradients", tmp_path / "here")

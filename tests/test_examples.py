@@ -25,7 +25,7 @@ from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
 from protonet.jobs.inference import Predictor
 from protonet.jobs.run import RunDirectory
-from protonet.jobs.settings import RunSettings
+from protonet.jobs.settings import RunSettings, SolverSettings
 from protonet.jobs.training import start, start_solver
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import NetDefinition, Source, read_net
@@ -288,7 +288,7 @@ def test_lstm_learns_a_text_and_writes(tmp_path: Path, monkeypatch: pytest.Monke
         .replace("test_interval: 500", "test_interval: 100")
     )
     monkeypatch.chdir(folder)
-    outcome = start_solver(solver, out=tmp_path / "run")
+    outcome = start_solver(solver, SolverSettings(out=tmp_path / "run"))
     first, last = (line["outputs"]["loss"] for line in evaluations(outcome.run))
     assert first == pytest.approx(math.log(256), abs=0.01)
     assert last < 3

@@ -63,15 +63,29 @@ def chosen_device(gpu: str | None, device: str | None) -> str:
     """The device that the options name.
 
     Raises:
-        click.UsageError: for two, or a GPU that is no number.
+        click.UsageError: for two, or anything but the number of one GPU; ``all`` is good where
+            there is one.
+        DeviceError: for ``all`` where there is none.
     """
     if gpu is None:
         return "cpu" if device is None else device
     if device is not None:
         raise click.UsageError("-gpu and --device both name a processor; use one of them")
-    if not gpu.isdecimal():
-        raise click.UsageError(f"-gpu {gpu}: expected the number of one GPU")
-    return f"cuda:{gpu}"
+    numbers = _all_gpus() if gpu == "all" else gpu.split(",")
+    if not all(number.isdecimal() for number in numbers):
+        raise click.UsageError(f"-gpu {gpu}: expected the number of a GPU, or all")
+    if len(numbers) > 1:
+        raise click.UsageError(
+            f"-gpu {gpu}: expected one GPU, got {len(numbers)}; protonet trains on one so far. "
+            "With one, a batch or iter_size times as large makes the same updates"
+        )
+    return f"cuda:{numbers[0]}"
+
+
+def _all_gpus() -> list[str]:
+    from protonet.device import gpu_properties
+
+    return [str(number) for number in gpu_properties()]
 
 
 def chosen_stages(stage: str) -> tuple[str, ...]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,20 +13,16 @@ from protonet.cli.caffe_flags import chosen_device
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
 from protonet.cli.interrupts import EFFECTS, INTERRUPTED, Interrupts
-from protonet.cli.terminal import console, note, shows_bars
-from protonet.errors import UsageError, nearest
+from protonet.cli.terminal import console, shows_bars
+from protonet.cli.training_job import SOLVERS, choose_job
+from protonet.errors import UsageError
 
 if TYPE_CHECKING:
     from protonet.jobs.training import Outcome
     from protonet.train.events import Listener
 
-    Job = Callable[..., Outcome]
-
-POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid")
-SOLVERS = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
-_OPTION_NAMES = {"steps": "step"}
-_DATABASES = ("data", "labels", "val_data", "val_labels")
-"""Options that --resume takes for databases that were moved."""
+POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine")
+FORMATS = ("auto", "caffe", "json")
 _PATH = click.Path(path_type=Path)
 
 
@@ -41,6 +35,8 @@ _PATH = click.Path(path_type=Path)
         "protonet train net.prototxt --data train_db --val-data val_db --epochs 10 --lr 0.001",
         "protonet train net.prototxt --data train_db --lr-policy multistep --step 50,75",
         "protonet train net.prototxt --data train_db --solver Adam --device cuda:0",
+        "protonet train net.prototxt --data train_db --solver AdamW --lr-policy cosine "
+        "--warmup 200",
         "cat net.prototxt | protonet train - --data train_db --out run",
         "protonet train --resume run",
         "protonet train --solver solver.prototxt",
@@ -76,7 +72,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--lr-policy",
     type=click.Choice(POLICIES),
-    help="How the learning rate falls. Default: step.",
+    help="How the learning rate falls. Default: step. A solver file's own is replaced.",
 )
 @click.option(
     "--gamma",
@@ -92,6 +88,14 @@ _PATH = click.Path(path_type=Path)
     help="Where the policies step, multistep and sigmoid change the rate, in percent of the "
     "training. Default: 33.",
 )
+@click.option(
+    "--warmup",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Iterations in which the learning rate rises to --lr at first. Default: 0.",
+)
+@click.option("--warmup-lr", type=float, metavar="X", help="Where the warm-up begins. Default: 0.")
+@click.option("--min-lr", type=float, metavar="X", help="Floor of the learning rate. Default: 0.")
 @click.option("--momentum", type=float, metavar="X", help="Momentum of the solver. Default: 0.9.")
 @click.option(
     "--weight-decay",
@@ -138,6 +142,13 @@ _PATH = click.Path(path_type=Path)
     help="End after N validations in a row without a better accuracy or loss.",
 )
 @click.option(
+    "--average",
+    type=float,
+    metavar="DECAY",
+    help="Keep a running mean of the weights, such as 0.999, which validation measures and "
+    "answers use.",
+)
+@click.option(
     "--keep",
     type=click.IntRange(1),
     metavar="N",
@@ -170,7 +181,24 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="What a hang-up does, such as closing the terminal.",
 )
+@click.option(
+    "--untrusted",
+    is_flag=True,
+    help="The network is not your own: refuse Python layers, which run code that it names.",
+)
+@click.option(
+    "--allow-python-layers", is_flag=True, help="With --untrusted: take Python layers all the same."
+)
 @takes_imports
+@click.option(
+    "--log-format",
+    type=click.Choice(FORMATS),
+    default="auto",
+    show_default=True,
+    help="caffe: the lines of Caffe's log, on standard error as Caffe writes them; json: the lines "
+    "of metrics.jsonl on standard output; auto: a bar on a terminal, else Caffe's lines on "
+    "standard output.",
+)
 @click.option("--quiet", is_flag=True, help="Print nothing but where the results are.")
 @click.option("--verbose", is_flag=True, help="Print Caffe's log lines on a terminal too.")
 @click.pass_context
@@ -181,6 +209,7 @@ def command(
     resume: Path | None,
     quiet: bool,
     verbose: bool,
+    log_format: str,
     **options: Any,
 ) -> None:
     """Train the network in the prototxt file NETWORK; '-' reads it from standard input.
@@ -196,132 +225,31 @@ def command(
     given = {k: v for k, v in options.items() if v is not None and v is not False}
     if quiet and verbose:
         raise UsageError("--quiet and --verbose contradict each other")
+    if quiet and log_format != "auto":
+        raise UsageError("--quiet and --log-format contradict each other")
     if "gpu" in given:
         given["device"] = chosen_device(given.pop("gpu"), given.get("device"))
     effects = (given.pop("sigint_effect"), given.pop("sighup_effect"))
-    job = _choose(network, resume, given)
+    if log_format == "auto" and not verbose and ctx.find_root().info_name == "caffe":
+        log_format = "caffe"
+    job = choose_job(network, resume, given)
     with ExitStack() as stack:
         interrupts = stack.enter_context(Interrupts(*effects))
-        listeners = _console_listeners(stack, quiet, verbose)
+        listeners = [] if quiet else _console_listeners(stack, log_format, verbose)
         outcome = job(listeners=listeners, watch=interrupts.watch)
-    _report(outcome, quiet)
+    _report(outcome, quiet or log_format == "json")
     if outcome.result.interrupted:
         ctx.exit(INTERRUPTED)
 
 
-def _choose(network: str | None, resume: Path | None, given: dict[str, Any]) -> Job:
-    """The one of the three jobs that the options ask for."""
-    if resume is not None:
-        if network is not None:
-            raise UsageError("--resume goes on with a run; it takes no NETWORK")
-        return _resuming(resume, given)
-    if network is not None:
-        return _training(network, given)
-    if "solver" in given:
-        return _following(given)
-    raise UsageError(
-        "nothing to train: give NETWORK (a prototxt file, or '-'), "
-        "--solver SOLVER.prototxt, or --resume RUN"
-    )
+def _console_listeners(stack: ExitStack, log_format: str, verbose: bool) -> list[Listener]:
+    """What shows the training: in the chosen format, or a bar on a terminal, else Caffe's log."""
+    from protonet.train.listeners import CaffeLog, Metrics, ProgressBar
 
-
-def _resuming(run: Path, given: dict[str, Any]) -> Job:
-    moved = {name: given.pop(name) for name in _DATABASES if name in given}
-    _refuse_others(given, ("device",), "--resume", "a run keeps its settings")
-    from protonet.jobs.training import resume
-
-    return partial(resume, run, moved=moved, **given)
-
-
-def _following(given: dict[str, Any]) -> Job:
-    """Follow one of Caffe's solver files."""
-    path = Path(given.pop("solver"))
-    if not path.exists():
-        what = f"--solver {path}: there is no such file"
-        if match_solver(str(path)) is not None:
-            what = f"--solver {path} names an update rule, which needs a NETWORK to train"
-        raise UsageError(f"{what}; without NETWORK, --solver is one of Caffe's solver files")
-    if "weights" in given and "snapshot" in given:
-        raise UsageError(
-            "--weights begin a training, --snapshot goes on with one; give one of them"
-        )
-    allowed = ("out", "device", "seed", "weights", "allow_mismatch", "snapshot", "keep")
-    _refuse_others(given, allowed, f"--solver {path}", "the file has its own")
-    from protonet.jobs.training import start_solver
-
-    return partial(start_solver, path, **given)
-
-
-def _training(network: str, given: dict[str, Any]) -> Job:
-    """Train a pasted network."""
-    if "data" not in given:
-        raise UsageError("--data is missing: the LMDB of the training images")
-    if "snapshot" in given:
-        raise UsageError(
-            "--snapshot goes on with a solver file: --solver SOLVER.prototxt; a run directory goes "
-            "on with --resume, and a network begins with --weights"
-        )
-    if "solver" in given:
-        given["solver"] = _solver_type(given["solver"])
-    if "steps" in given:
-        given["steps"] = percentages(given["steps"])
-    from protonet.jobs.settings import RunSettings
-    from protonet.jobs.training import start
-    from protonet.proto.text import Source, read_net
-
-    settings = RunSettings(**given)
-    if network == "-" and sys.stdin.isatty():
-        note("paste the network, then press Ctrl-D on an empty line")
-    return partial(start, read_net(Source.read(network)), settings)
-
-
-def _refuse_others(given: dict[str, Any], known: Sequence[str], option: str, why: str) -> None:
-    odd = [_OPTION_NAMES.get(name, name).replace("_", "-") for name in given if name not in known]
-    if odd:
-        names = ", ".join(f"--{name}" for name in odd)
-        raise UsageError(f"{option} cannot go with {names}: {why}")
-
-
-def _solver_type(text: str) -> str:
-    found = match_solver(text)
-    if found is not None:
-        return found
-    if text.endswith(".prototxt") or Path(text).exists():
-        raise UsageError(
-            f"--solver {text} is a file, which names its net itself: leave NETWORK out, or give "
-            f"an update rule ({', '.join(SOLVERS)})"
-        )
-    raise UsageError(
-        f"--solver: no update rule '{text}'{nearest(text, SOLVERS)}\n"
-        f"    known are {', '.join(SOLVERS)}"
-    )
-
-
-def match_solver(text: str) -> str | None:
-    """The update rule that ``text`` names in any case of letters; None for none."""
-    return next((name for name in SOLVERS if name.lower() == text.lower()), None)
-
-
-def percentages(text: str) -> tuple[float, ...]:
-    """The numbers of a list such as ``50,75``.
-
-    Raises:
-        UsageError: for anything else.
-    """
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(
-            f"--step: expected percentages such as 33 or 50,75, got '{text}'"
-        ) from None
-
-
-def _console_listeners(stack: ExitStack, quiet: bool, verbose: bool) -> list[Listener]:
-    """What shows the training: a bar on a terminal, Caffe's log elsewhere, nothing if unwanted."""
-    from protonet.train.listeners import CaffeLog, ProgressBar
-
-    if quiet:
-        return []
+    if log_format == "caffe":
+        return [CaffeLog(sys.stderr)]
+    if log_format == "json":
+        return [Metrics(sys.stdout)]
     where = console()
     if not shows_bars(where):
         return [CaffeLog(sys.stdout)]

@@ -47,7 +47,7 @@ class Predictor(ImagePredictor):
         self.class_names = run.class_names()
         super().__init__(
             Source.read(run.deploy),
-            run.snapshots().model(self.iteration),
+            run.snapshots().best_model(self.iteration),
             Transformer(transform, TEST, self.shape, mean),
             device,
         )

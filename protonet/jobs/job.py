@@ -78,8 +78,8 @@ class Job:
             run.snapshots(),
             listeners,
             _iterations_per_epoch(self._plans[0], files.solver),
+            run.read().get("average"),
         )
-
         patience = run.read().get("early_stop")
         if patience is not None:
             stopper = EarlyStop(patience, self.trainer.finish, self._figures_before)

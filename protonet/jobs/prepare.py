@@ -13,6 +13,7 @@ from protonet.errors import NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array
 from protonet.graph.plan import Plan, plan_net
+from protonet.jobs.beyond import heading, split
 from protonet.jobs.network import (
     Databases,
     Deploy,
@@ -88,12 +89,11 @@ def write_run(
         status="init",
         name=run.path.name,
         prefix=PREFIX,
-        keep=settings.keep,
-        early_stop=settings.early_stop,
-        allow_mismatch=settings.allow_mismatch,
+        beyond=split(solver)[1],
         settings=settings.to_json(),
         texts=[fingerprint_text(pasted.source)],
         databases=fingerprints(databases_of([train_val.net])),
+        **settings.of_run(),
         **transform,
     )
     return SolverFiles.of(solver, train_val, run.path), pruned_note(deploy.pruned) + notes
@@ -101,7 +101,13 @@ def write_run(
 
 def surroundings_of(run: RunDirectory, settings: RunSettings) -> Surroundings:
     """What the layers of a run may know of it."""
-    return Surroundings(run.path, settings.seed, settings.shuffle, settings.threads)
+    return Surroundings(
+        run.path,
+        settings.seed,
+        settings.shuffle,
+        settings.threads,
+        python_layers=settings.python_layers,
+    )
 
 
 def databases_of(nets: Iterable[NetParameter]) -> list[str]:
@@ -250,10 +256,11 @@ def _write_texts(
     solver: SolverParameter,
     deploy: Deploy,
 ) -> None:
+    plain, beyond = split(solver)
     for path, text in (
         (run.original, pasted.source.text),
         (run.train_val, write_text(train_val)),
-        (run.solver, write_text(solver)),
+        (run.solver, heading(beyond) + write_text(plain)),
         (run.deploy, write_text(deploy.definition.net)),
     ):
         write_atomic(path, text.encode())

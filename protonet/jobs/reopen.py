@@ -9,6 +9,7 @@ from typing import Any
 
 from protonet.errors import DataError, UsageError
 from protonet.formats.atomic import write_atomic
+from protonet.jobs.beyond import merge
 from protonet.jobs.prepare import databases_of, fingerprints, surroundings_of
 from protonet.jobs.run import RunDirectory
 from protonet.jobs.settings import RunSettings
@@ -40,6 +41,7 @@ def reopen(run: RunDirectory, moved: Mapping[str, Path] | None = None) -> Reopen
     """
     info = run.read()
     files = SolverFiles.read(run.solver, beside=True)
+    merge(files.solver, info.get("beyond", {}))
     nets = list({id(net): net for net in _nets(files)}.values())
     _find_mean(run, nets)
     if info["kind"] == "solver":
@@ -48,7 +50,7 @@ def reopen(run: RunDirectory, moved: Mapping[str, Path] | None = None) -> Reopen
                 f"{run.path}: follows Caffe's files, so it has no --data; "
                 f"correct the sources in {run.train_val}"
             )
-        around = Surroundings(run.path, info["seed"])
+        around = Surroundings(run.path, info["seed"], python_layers=info.get("python_layers", True))
         _check_sources(nets, {}, f"correct its source in {run.train_val}")
         return Reopened(files, info["device"], around, _changes(info, nets))
     settings = RunSettings.from_json(info["settings"])

@@ -8,31 +8,104 @@ from pathlib import Path
 from typing import Any
 
 from protonet.errors import UsageError
+from protonet.proto.caffe_pb2 import SolverParameter
 
 DEFAULT_BATCH = 16
 """DIGITS' batch size where neither the user nor the network gives one."""
 
 _PATHS = ("data", "labels", "val_data", "val_labels", "out")
 
-_MOST_STEPS = {"fixed": 0, "exp": 0, "inv": 0, "poly": 0, "step": 1, "sigmoid": 1}
+_MOST_STEPS = {"fixed": 0, "exp": 0, "inv": 0, "poly": 0, "cosine": 0, "step": 1, "sigmoid": 1}
 """How many steps a policy takes, where that is bounded."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SharedSettings:
+    """What can be said of every training, and what Caffe has no word for.
+
+    ``keep`` is how many snapshots stay, beside the best; None keeps all. ``early_stop`` ends the
+    training after so many validations without a better figure. ``warmup`` is how many iterations
+    the rate rises from ``warmup_lr``; ``min_lr`` is its floor. ``average`` is the decay of averaged
+    weights, None for none. ``weights`` is a comma list of files to begin with; ``allow_mismatch``
+    leaves layers that they do not fit as they are. Without ``python_layers`` a network that has
+    any is refused.
+
+    Raises:
+        UsageError: for values that cannot be.
+    """
+
+    device: str = "cpu"
+    out: Path | None = None
+    keep: int | None = None
+    early_stop: int | None = None
+    warmup: int = 0
+    warmup_lr: float = 0.0
+    min_lr: float = 0.0
+    average: float | None = None
+    weights: str = ""
+    allow_mismatch: bool = False
+    python_layers: bool = True
+
+    def __post_init__(self) -> None:
+        self.at_least(1, "keep", "early_stop")
+        self.at_least(0, "warmup", "warmup_lr", "min_lr")
+        if self.average is not None and not 0 < self.average < 1:
+            raise UsageError(f"average must be between 0 and 1, got {self.average:g}")
+
+    def at_least(self, least: int, *names: str) -> None:
+        """Refuse values of these names that are less, or infinite; None passes."""
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and not least <= value < math.inf:
+                finite = " and finite" if isinstance(value, float) else ""
+                shown = name.replace("_", " ")
+                raise UsageError(f"{shown} must be at least {least}{finite}, got {value:g}")
+
+    def put_rates(self, solver: SolverParameter) -> None:
+        """Write warm-up and floor of the learning rate into a solver."""
+        for field, value in (
+            ("rampup_interval", self.warmup),
+            ("rampup_lr", self.warmup_lr),
+            ("min_lr", self.min_lr),
+        ):
+            if value:
+                setattr(solver, field, value)
+
+    def of_run(self) -> dict[str, Any]:
+        """What run.json keeps of them, by the names that a job reads."""
+        names = ("keep", "early_stop", "average", "allow_mismatch", "python_layers")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolverSettings(SharedSettings):
+    """What is added to one of Caffe's solver files.
+
+    ``seed`` None means the file's own; ``lr_policy`` replaces the file's. ``snapshot``
+    is a .solverstate to go on from.
+    """
+
+    seed: int | None = None
+    snapshot: Path | None = None
+    lr_policy: str | None = None
+
+    def put(self, solver: SolverParameter) -> None:
+        """Write into the solver what these settings say of it."""
+        solver.weights.extend([self.weights] if self.weights else [])
+        if self.lr_policy is not None:
+            solver.lr_policy = self.lr_policy
+        self.put_rates(solver)
+
+
 @dataclass(frozen=True)
-class RunSettings:
+class RunSettings(SharedSettings):
     """How a pasted network is trained on given databases. Defaults are DIGITS'.
 
     ``mean`` is a .binaryproto file, ``"none"``, or None for the mean of the training images.
     ``batch_size`` None means the network's own, else 16; so many batches as ``accumulation`` says
     make one update. ``weight_decay`` None means lr / 100. ``steps`` are percentages of the
     training. ``gamma`` and ``power`` None mean the policy's usual ones. ``snapshot_every`` and
-    ``val_every`` are epochs; 0 means only at the end, or never. ``keep`` is how many snapshots
-    stay, beside the best; None keeps all. ``early_stop`` ends the training after so many
-    validations without a better figure. ``weights`` is a comma list of files to begin with;
-    ``allow_mismatch`` leaves layers that they do not fit as they are.
-
-    Raises:
-        UsageError: for values that cannot be.
+    ``val_every`` are epochs; 0 means only at the end, or never.
     """
 
     data: Path
@@ -55,15 +128,10 @@ class RunSettings:
     val_every: float = 1.0
     seed: int = 0
     shuffle: bool = False
-    device: str = "cpu"
-    out: Path | None = None
     threads: int = 2
-    keep: int | None = None
-    early_stop: int | None = None
-    weights: str = ""
-    allow_mismatch: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._check_numbers()
         self._check_steps()
         if self.early_stop is not None and self.val_data is None:
@@ -83,16 +151,9 @@ class RunSettings:
                 raise UsageError(f"{name} must be above 0, got {value:g}")
             if math.isinf(value):
                 raise UsageError(f"{name} must be finite")
-        for name in ("momentum", "weight_decay", "snapshot_every", "val_every"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < math.inf:
-                raise UsageError(f"{_shown(name)} must be at least 0 and finite, got {value:g}")
-        for name in ("batch_size", "accumulation", "threads", "keep", "early_stop"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"{_shown(name)} must be at least 1, got {value}")
-        if self.seed < 0:
-            raise UsageError(f"seed must be at least 0, got {self.seed}")
+        self.at_least(0, "momentum", "weight_decay", "snapshot_every", "val_every")
+        self.at_least(1, "batch_size", "accumulation", "threads")
+        self.at_least(0, "seed")
 
     def _check_steps(self) -> None:
         if any(not 0 < step <= 100 for step in self.steps):
@@ -142,7 +203,3 @@ class RunSettings:
 def weight_files(listed: str) -> list[str]:
     """The files of a comma list, as absolute paths."""
     return [str(Path(name.strip()).resolve()) for name in listed.split(",") if name.strip()]
-
-
-def _shown(name: str) -> str:
-    return name.replace("_", " ")

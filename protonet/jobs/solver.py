@@ -17,6 +17,7 @@ _USUAL: dict[str, dict[str, float | tuple[float, ...]]] = {
     "exp": {"gamma": 0.95},
     "inv": {"gamma": 0.1, "power": 0.5},
     "poly": {"power": 3.0},
+    "cosine": {},
     "sigmoid": {"gamma": 0.1, "steps": (50.0,)},
 }
 """What DIGITS' form gives each policy at first."""
@@ -62,6 +63,7 @@ def make_solver(
         solver.test_state.add().stage.append("val")
     solver.weights.extend(weight_files(settings.weights))
     _set_policy(solver, settings)
+    settings.put_rates(solver)
     return solver
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from protonet.errors import ProtonetError
 from protonet.formats.atomic import write_atomic
 from protonet.graph.plan import plan_net
+from protonet.jobs.beyond import heading, split
 from protonet.jobs.network import make_deploy
 from protonet.jobs.paths import with_absolute_paths
 from protonet.jobs.prepare import (
@@ -19,6 +20,7 @@ from protonet.jobs.prepare import (
     pruned_note,
 )
 from protonet.jobs.run import RunDirectory, fingerprint_text
+from protonet.jobs.settings import SolverSettings
 from protonet.jobs.solver_files import SolverFiles
 from protonet.layers.base import Surroundings
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
@@ -31,11 +33,8 @@ def write_solver_run(
     run: RunDirectory,
     path: Path,
     files: SolverFiles,
-    *,
-    device: str,
+    settings: SolverSettings,
     seed: int,
-    keep: int | None = None,
-    allow_mismatch: bool = False,
 ) -> tuple[SolverFiles, list[str]]:
     """Write the texts of the run, run.json last; return its nets and what to tell the user.
 
@@ -59,12 +58,12 @@ def write_solver_run(
         name=run.path.name,
         prefix=settled.solver.snapshot_prefix,
         hdf5=files.solver.snapshot_format == SolverParameter.HDF5,
-        device=device,
+        device=settings.device,
         seed=seed,
-        keep=keep,
-        allow_mismatch=allow_mismatch,
+        beyond=split(settled.solver)[1],
         texts=[fingerprint_text(source), fingerprint_text(files.train.source)],
         databases=fingerprints(databases_of(nets)),
+        **settings.of_run(),
         **transform,
     )
     return settled, notes
@@ -93,8 +92,7 @@ def snapshot_prefix(solver: SolverParameter, path: Path) -> Path:
 
 def _write_nets(run: RunDirectory, files: SolverFiles) -> None:
     """Write each net once, and a solver that names them: ``net`` where one serves for all."""
-    solver = SolverParameter()
-    solver.CopyFrom(files.solver)
+    solver, beyond = split(files.solver)
     write_atomic(run.train_val, write_text(files.train.net).encode())
     if all(net is files.train for net, _ in files.tests):
         solver.net = run.train_val.name
@@ -104,7 +102,7 @@ def _write_nets(run: RunDirectory, files: SolverFiles) -> None:
             test_net = run.path / f"test_{index}.prototxt"
             write_atomic(test_net, write_text(net.net).encode())
             solver.test_net.append(test_net.name)
-    write_atomic(run.solver, write_text(solver).encode())
+    write_atomic(run.solver, (heading(beyond) + write_text(solver)).encode())
 
 
 def _write_deploy(run: RunDirectory, files: SolverFiles) -> tuple[dict[str, Any], list[str]]:

@@ -15,15 +15,18 @@ from protonet.jobs.job import Job, Watch
 from protonet.jobs.prepare import check_databases, run_name, surroundings_of, write_run
 from protonet.jobs.reopen import reopen
 from protonet.jobs.run import RunDirectory
-from protonet.jobs.settings import RunSettings
+from protonet.jobs.settings import RunSettings, SolverSettings
 from protonet.jobs.solver_files import SolverFiles
 from protonet.jobs.solver_run import write_solver_run
 from protonet.layers.base import Surroundings
 from protonet.proto.text import NetDefinition
+from protonet.solvers.check import check_solver
 from protonet.train.events import Listener
 from protonet.train.listeners import read_metrics
 from protonet.train.snapshot import Snapshots
 from protonet.train.trainer import Result
+
+_FILES_OWN = SolverSettings()
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,8 @@ def start(
 
 def start_solver(
     path: Path,
+    settings: SolverSettings = _FILES_OWN,
     *,
-    out: Path | None = None,
-    device: str = "cpu",
-    seed: int | None = None,
-    weights: str = "",
-    snapshot: Path | None = None,
-    keep: int | None = None,
-    allow_mismatch: bool = False,
     listeners: Sequence[Listener] = (),
     watch: Watch | None = None,
 ) -> Outcome:
@@ -79,34 +76,28 @@ def start_solver(
 
     Files that the texts name are looked up in the working directory, as Caffe does, then beside
     the text. Snapshots go where ``snapshot_prefix`` says; the run directory has the rest.
-    ``weights``, a comma list of files, are loaded beside those that the solver names;
-    ``snapshot`` is a .solverstate to go on from; ``keep`` is how many snapshots stay beside the
-    best, None for all; ``allow_mismatch`` leaves layers as they are that the weights do not fit.
 
     Raises:
         As ``start``; FormatError for weights or a state that do not fit.
     """
     files = SolverFiles.read(path)
-    files.solver.weights.extend([weights] if weights else [])
-    processor = Device(device)
-    chosen = seed if seed is not None else max(0, files.solver.random_seed)
+    settings.put(files.solver)
+    check_solver(files.solver)
+    if settings.early_stop is not None and not files.tests:
+        raise UsageError(f"early stop needs a test net, and {path} names none")
+    processor = Device(settings.device)
+    seed = settings.seed if settings.seed is not None else max(0, files.solver.random_seed)
     with ExitStack() as stack:
-        with _new_run(out, run_name(files.train), stack) as run:
-            files, notes = write_solver_run(
-                run,
-                path,
-                files,
-                device=device,
-                seed=chosen,
-                keep=keep,
-                allow_mismatch=allow_mismatch,
-            )
-            job = stack.enter_context(Job(run, files, processor, Surroundings(run.path, chosen)))
+        with _new_run(settings.out, run_name(files.train), stack) as run:
+            files, notes = write_solver_run(run, path, files, settings, seed)
+            around = Surroundings(run.path, seed, python_layers=settings.python_layers)
+            job = stack.enter_context(Job(run, files, processor, around))
             notes += job.load(files.solver)
-            if snapshot is not None:
-                job.trainer.restore(snapshot)
-                notes.append(f"goes on from {snapshot}, iteration {job.trainer.iteration}")
-                run.update(began_with=str(snapshot.resolve()))
+            if settings.snapshot is not None:
+                state = settings.snapshot
+                job.trainer.restore(state)
+                notes.append(f"goes on from {state}, iteration {job.trainer.iteration}")
+                run.update(began_with=str(state.resolve()))
             run.update(status="run")
         return Outcome(run, job.train(listeners, watch), tuple(notes))
 

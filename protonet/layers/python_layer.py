@@ -43,7 +43,11 @@ class Python(Layer):
     def setup(self) -> None:
         spec = self.spec.python_param
         if not self.around.python_layers:
-            raise LayerError("Python layers run code, which is not allowed here", ("type",))
+            raise LayerError(
+                "Python layers run code, which is not allowed here",
+                ("type",),
+                "where the network can be trusted: --allow-python-layers",
+            )
         if not spec.module or not spec.layer:
             raise LayerError(
                 "module and layer are required",

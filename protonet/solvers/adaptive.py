@@ -157,3 +157,32 @@ class Adam(_Adaptive):
         t = iteration + 1
         correction = math.sqrt(1 - self.b2**t) / (1 - self.b1**t)
         self._descend(stretch, m, v, rate * correction)
+
+
+@register_rule("AdamW")
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019).
+
+    ``w -= rate decay w``, then ``w -= rate / (1 - b1^t) m / (sqrt(v / (1 - b2^t)) + delta)`` with
+    the m and v of Adam: the decay is no part of the averages, and delta is added where PyTorch's
+    AdamW adds it. Caffe has no such type; the history is that of Adam.
+    """
+
+    def regularize(self, stretch: Stretch, rate: float) -> None:
+        self.xp.multiply(stretch.scratch, rate, stretch.scratch)
+        self.xp.subtract(stretch.w, stretch.scratch, stretch.w)
+
+    def move(self, stretch: Stretch, rate: float, iteration: int) -> None:
+        xp, w, g, (m, v), scratch = (
+            self.xp, stretch.w, stretch.g, stretch.history, stretch.scratch,
+        )  # fmt: skip
+        xp.multiply(g, g, scratch)
+        self._average(v, self.b2, scratch)
+        self._average(m, self.b1, g)
+        t = iteration + 1
+        xp.divide(v, 1 - self.b2**t, scratch)
+        xp.sqrt(scratch, scratch)
+        xp.add(scratch, self.delta, scratch)
+        xp.divide(m, scratch, g)
+        xp.multiply(g, rate / (1 - self.b1**t), g)
+        xp.subtract(w, g, w)

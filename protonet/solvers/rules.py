@@ -53,6 +53,7 @@ def rule_findings(solver: SolverParameter) -> Iterable[Finding]:
         )
     if solver.iter_size < 1:
         yield Finding(("iter_size",), f"iter_size must be at least 1, got {solver.iter_size}")
+    yield from _unknown_to_us(solver)
     if solver.type in RULES:
         for check in RULES[solver.type].checks:
             yield from check(solver)
@@ -62,6 +63,17 @@ def rule_findings(solver: SolverParameter) -> Iterable[Finding]:
             f"unknown type '{solver.type}'{nearest(solver.type, RULES)}",
             f"the types are {', '.join(rule_names())}",
         )
+
+
+def _unknown_to_us(solver: SolverParameter) -> Iterable[Finding]:
+    """Settings of NVIDIA's fork that would change the training, and that protonet has not."""
+    if solver.larc:
+        yield Finding(("larc",), "larc (layer-wise rates of NVIDIA's fork) is not supported")
+    for name in ("momentum_policy", "weight_decay_policy"):
+        if getattr(solver, name) != "fixed":
+            yield Finding(
+                (name,), f"{name} '{getattr(solver, name)}' is not supported; only fixed is"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +140,19 @@ class Rule:
         if self._share != 1:
             xp.multiply(self.store.diff, self._share, self.store.diff)
         for stretch in self._moving:
+            local_rate = rate * stretch.lr_mult
             if stretch.decay:
                 if self._l1:
                     xp.sign(stretch.w, stretch.scratch)
                     xp.multiply(stretch.scratch, stretch.decay, stretch.scratch)
                 else:
                     xp.multiply(stretch.w, stretch.decay, stretch.scratch)
-                xp.add(stretch.g, stretch.scratch, stretch.g)
-            self.move(stretch, rate * stretch.lr_mult, iteration)
+                self.regularize(stretch, local_rate)
+            self.move(stretch, local_rate, iteration)
+
+    def regularize(self, stretch: Stretch, rate: float) -> None:
+        """Take account of the gradient of the penalty, which ``stretch.scratch`` holds."""
+        self.xp.add(stretch.g, stretch.scratch, stretch.g)
 
     def move(self, stretch: Stretch, rate: float, iteration: int) -> None:
         """Update ``stretch.w`` and its history; ``stretch.g`` may be overwritten."""

@@ -1,6 +1,7 @@
 """Learning-rate policies: the rate as a pure function of the iteration.
 
-Formulas and names are those of Caffe's ``SGDSolver::GetLearningRate``.
+Formulas and names are those of Caffe's ``SGDSolver::GetLearningRate``; the warm-up
+(``rampup_interval``, ``rampup_lr``) and ``min_lr`` are those of NVIDIA's fork 0.17.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
@@ -52,16 +53,17 @@ def schedule_findings(solver: SolverParameter) -> Iterable[Finding]:
         guess = nearest(solver.lr_policy, POLICIES)
         yield Finding(("lr_policy",), f"unknown lr_policy '{solver.lr_policy}'{guess}", known)
     else:
-        for field in POLICIES[solver.lr_policy].fields:
-            finding = _check(solver, field)
+        for name in POLICIES[solver.lr_policy].fields:
+            finding = _check(solver, name)
             if finding is not None:
                 yield finding
+    yield from _check_ends(solver)
 
 
-def _check(solver: SolverParameter, field: str) -> Finding | None:
+def _check(solver: SolverParameter, name: str) -> Finding | None:
     """What is wrong with a field that the solver's policy needs."""
     policy = f"lr_policy '{solver.lr_policy}'"
-    if field == "stepvalue":
+    if name == "stepvalue":
         steps = list(solver.stepvalue)
         if not steps:
             return Finding((), f"{policy} needs one stepvalue or more")
@@ -72,19 +74,35 @@ def _check(solver: SolverParameter, field: str) -> Finding | None:
                     f"stepvalue must ascend, got {steps[index]} after {steps[index - 1]}",
                 )
         return None
-    if not solver.HasField(field):
-        return Finding((), f"{policy} needs {field}")
-    value = getattr(solver, field)
-    if field in ("stepsize", "max_iter") and value <= 0:
-        return Finding((field,), f"{policy} needs {field} above 0, got {value}")
-    if field == "gamma" and not value >= 0:
-        return Finding((field,), f"{policy} needs gamma of at least 0, got {value:g}")
+    if not solver.HasField(name):
+        return Finding((), f"{policy} needs {name}")
+    value = getattr(solver, name)
+    if name in ("stepsize", "max_iter") and value <= 0:
+        return Finding((name,), f"{policy} needs {name} above 0, got {value}")
+    if name == "gamma" and not value >= 0:
+        return Finding((name,), f"{policy} needs gamma of at least 0, got {value:g}")
     return None
+
+
+def _check_ends(solver: SolverParameter) -> Iterable[Finding]:
+    """What is wrong with the warm-up and the floor."""
+    for name in ("rampup_interval", "rampup_lr", "min_lr"):
+        value = getattr(solver, name)
+        if not 0 <= value < math.inf:
+            yield Finding((name,), f"{name} must be at least 0 and finite, got {value:g}")
+    if solver.HasField("base_lr") and solver.min_lr > solver.base_lr:
+        yield Finding(
+            ("min_lr",),
+            f"min_lr must be at most base_lr {solver.base_lr:g}, got {solver.min_lr:g}",
+        )
 
 
 @dataclass(frozen=True)
 class Schedule:
     """The learning rate of each iteration, counted from 0: ``base_lr * factor(iteration)``.
+
+    Before iteration ``warmup`` it rises from ``warmup_lr`` to ``base_lr`` with the square of the
+    iteration instead. It never falls below ``min_lr``.
 
     A policy is a subclass whose attributes are the fields of SolverParameter that it reads, all
     of which must be given.
@@ -92,20 +110,36 @@ class Schedule:
 
     policy: ClassVar[str]
     fields: ClassVar[tuple[str, ...]] = ()
+    ends_at_floor: ClassVar[bool] = False
+    """Whether a factor of 0 means ``min_lr`` rather than 0."""
     base_lr: float
+    warmup: int = field(default=0, kw_only=True)
+    warmup_lr: float = field(default=0.0, kw_only=True)
+    min_lr: float = field(default=0.0, kw_only=True)
 
     @classmethod
     def read(cls, solver: SolverParameter) -> Schedule:
         """Take the fields, already checked, from the solver."""
-        values = [getattr(solver, field) for field in cls.fields]
-        return cls(solver.base_lr, *(v if isinstance(v, int | float) else tuple(v) for v in values))
+        values = [getattr(solver, name) for name in cls.fields]
+        return cls(
+            solver.base_lr,
+            *(v if isinstance(v, int | float) else tuple(v) for v in values),
+            warmup=solver.rampup_interval,
+            warmup_lr=solver.rampup_lr,
+            min_lr=solver.min_lr,
+        )
 
     def rate(self, iteration: int) -> float:
         """The learning rate; infinite where the policy leaves the range of floats."""
+        if iteration < self.warmup:
+            risen = (iteration / self.warmup) ** 2
+            return max(self.min_lr, self.warmup_lr + (self.base_lr - self.warmup_lr) * risen)
+        floor = self.min_lr if self.ends_at_floor else 0.0
         try:
-            return self.base_lr * self.factor(iteration)
+            rate = floor + (self.base_lr - floor) * self.factor(iteration)
         except (OverflowError, ZeroDivisionError):
             return math.inf
+        return max(self.min_lr, rate)
 
     def factor(self, iteration: int) -> float:
         """What multiplies ``base_lr``."""
@@ -200,9 +234,10 @@ class MultiStep(Schedule):
 @register_policy("poly")
 @dataclass(frozen=True)
 class Polynomial(Schedule):
-    """``(1 - iteration / max_iter) ^ power``; 0 from ``max_iter`` on."""
+    """``(1 - iteration / max_iter) ^ power``; 0 (or ``min_lr``) from ``max_iter`` on."""
 
     fields = ("power", "max_iter")
+    ends_at_floor = True
     power: float
     max_iter: int
 
@@ -223,3 +258,19 @@ class Sigmoid(Schedule):
         exponent = -self.gamma * (iteration - self.stepsize)
         # Beyond 700 the sum is the exponential itself, and soon past the largest float.
         return 1 / (1 + math.exp(exponent)) if exponent < 700 else math.exp(-exponent)
+
+
+@register_policy("cosine")
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """``(1 + cos(pi p)) / 2``, where p is the share of the iterations after the warm-up that is
+    done (Loshchilov and Hutter, ICLR 2017, without restarts). Caffe has no such policy.
+    """
+
+    fields = ("max_iter",)
+    ends_at_floor = True
+    max_iter: int
+
+    def factor(self, iteration: int) -> float:
+        done = (iteration - self.warmup) / max(1, self.max_iter - self.warmup)
+        return (1 + math.cos(math.pi * min(1.0, done))) / 2

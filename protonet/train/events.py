@@ -23,13 +23,15 @@ class Output:
 class Started:
     """The loop begins at ``iteration`` and means to end at ``stop_at``.
 
-    ``per_epoch`` is the number of iterations in an epoch, None where the data has no length.
+    ``per_epoch`` is the number of iterations in an epoch, None where the data has no length;
+    ``policy`` is the learning rate's.
     """
 
     net: str
     iteration: int
     stop_at: int
     per_epoch: float | None = None
+    policy: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,15 @@ class Inspected:
 
 @dataclass(frozen=True)
 class Tested:
-    """A test pass over test net ``net``; outputs are means over its batches."""
+    """A test pass over test net ``net``; outputs are means over its batches.
+
+    ``loss`` is the mean of its whole objective, where ``test_compute_loss`` asks for it.
+    """
 
     iteration: int
     net: int
     outputs: tuple[Output, ...]
+    loss: float | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ class Snapshots:
     """The snapshots under one ``snapshot_prefix``.
 
     ``<prefix>_iter_N.caffemodel`` and ``.solverstate`` are Caffe's (with ``.h5`` behind them for
-    ``hdf5``); ``<prefix>_iter_N.resume.json`` holds data positions and random state. The
+    ``hdf5``); ``<prefix>_iter_N.resume.json`` holds data positions and random state, and
+    ``<prefix>_iter_N.average.caffemodel`` the averaged weights where there are any. The
     solverstate is written last: a snapshot without it does not count, so a kill at any moment
     leaves the snapshot before.
     """
@@ -35,6 +36,15 @@ class Snapshots:
     def model(self, iteration: int) -> Path:
         """The file of weights of an iteration."""
         return self._path(iteration, f".caffemodel{self._suffix}")
+
+    def average(self, iteration: int) -> Path:
+        """The file of averaged weights of an iteration; a training without averages has none."""
+        return self._path(iteration, f".average.caffemodel{self._suffix}")
+
+    def best_model(self, iteration: int) -> Path:
+        """The weights to use for answers: the averaged ones where there are any."""
+        average = self.average(iteration)
+        return average if average.exists() else self.model(iteration)
 
     def state(self, iteration: int) -> Path:
         """The file of solver state of an iteration."""
@@ -55,7 +65,11 @@ class Snapshots:
         return [each for each in iterations if self.model(each).exists()]
 
     def save(
-        self, net: NetParameter, history: SolverHistory, resume: dict[str, Any]
+        self,
+        net: NetParameter,
+        history: SolverHistory,
+        resume: dict[str, Any],
+        averaged: NetParameter | None = None,
     ) -> tuple[Path, Path]:
         """Write the files of one snapshot; return the paths of weights and state.
 
@@ -65,6 +79,8 @@ class Snapshots:
         model, state = self.model(history.iteration), self.state(history.iteration)
         self.prefix.parent.mkdir(parents=True, exist_ok=True)
         write_model(model, net)
+        if averaged is not None:
+            write_model(self.average(history.iteration), averaged)
         write_atomic(resume_path(state), json.dumps(resume).encode())
         write_state(state, history)
         return model, state
@@ -72,7 +88,8 @@ class Snapshots:
     def remove(self, iteration: int) -> None:
         """Remove the files of a snapshot; the state first, without which it does not count."""
         state = self.state(iteration)
-        for path in (state, resume_path(state), self.model(iteration)):
+        others = (resume_path(state), self.average(iteration), self.model(iteration))
+        for path in (state, *others):
             path.unlink(missing_ok=True)
 
 

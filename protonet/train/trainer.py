@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from protonet.graph.net import Net
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.solvers.rules import make_rule
 from protonet.solvers.schedules import make_schedule
+from protonet.train.averaging import WeightAverage
 from protonet.train.diagnosis import explain_divergence
 from protonet.train.events import (
     Concluded,
@@ -62,6 +64,8 @@ class Trainer:
         snapshots: where they go; None for a training that leaves no files.
         listeners: told of every event, in order.
         per_epoch: iterations in an epoch, where the data has a length.
+        average: the decay of the averaged weights, which tests then measure and snapshots keep
+            beside the trained ones; None for none.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Trainer:
         snapshots: Snapshots | None = None,
         listeners: Sequence[Listener] = (),
         per_epoch: float | None = None,
+        average: float | None = None,
     ) -> None:
         self.solver = solver
         self.net = net
@@ -81,6 +86,7 @@ class Trainer:
         self.per_epoch = per_epoch
         self.schedule = make_schedule(solver)
         self.rule = make_rule(solver, net.store, net.device)
+        self.average = WeightAverage(net, average) if average is not None else None
         self.callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
         """Called before the passes of each iteration, and before its update."""
         self.iteration = 0
@@ -113,7 +119,15 @@ class Trainer:
             TrainingError: when the loss is no longer a finite number.
         """
         solver = self.solver
-        self._emit(Started(self.net.plan.name, self.iteration, solver.max_iter, self.per_epoch))
+        self._emit(
+            Started(
+                self.net.plan.name,
+                self.iteration,
+                solver.max_iter,
+                self.per_epoch,
+                solver.lr_policy,
+            )
+        )
         self._displayed = (self.iteration, time.perf_counter())
         try:
             self.advance(solver.max_iter - self.iteration)
@@ -136,15 +150,15 @@ class Trainer:
 
     def _advance(self, end: int) -> None:
         solver, net, rule, schedule = self.solver, self.net, self.rule, self.schedule
-        store_diff = net.store.diff
+        store_diff, average = net.store.diff, self.average
         forward, backward = net.forward, net.backward
         debug = solver.debug_info or net.plan.definition.net.debug_info
         every_loss = net.device.is_cpu or self.smoothed.window > 1
         while self.iteration < end and not (self._stopping or self._finished):
             now = self.iteration
             due = solver.test_interval and now % solver.test_interval == 0
-            if due and (now > 0 or solver.test_initialization):
-                self.test()
+            if due and (now > 0 or solver.test_initialization) and not self.test():
+                return
             store_diff.fill(0)
             display = bool(solver.display) and now % solver.display == 0
             clock = time.perf_counter()
@@ -175,28 +189,53 @@ class Trainer:
                 self._emit(Inspected(now, tuple(describe_update(net, before))))
             else:
                 rule.step(rate, now)
+            if average is not None:
+                average.update(now)
             self.iteration = now + 1
             if self._asked or (solver.snapshot and self.iteration % solver.snapshot == 0):
                 self._asked = False
                 self.snapshot()
 
-    def test(self) -> None:
-        """One pass over every test net: the mean of each output over ``test_iter`` batches."""
-        for index, (net, iterations) in enumerate(self.tests):
-            sums: list[np.ndarray] = []
-            names: list[tuple[str, float]] = []
-            for _ in range(iterations):
-                net.forward()
-                outputs = net.outputs()
-                names = [(name, weight) for name, _, weight in outputs]
-                values = [array.astype(np.float64).ravel() for _, array, _ in outputs]
-                sums = [a + b for a, b in zip(sums, values, strict=True)] if sums else values
-            means = tuple(
-                Output(name, float(element) / iterations, weight)
-                for (name, weight), total in zip(names, sums, strict=True)
-                for element in total
-            )
-            self._emit(Tested(self.iteration, index, means))
+    def test(self) -> bool:
+        """One pass over every test net: the mean of each output over ``test_iter`` batches.
+
+        Returns whether it came to its end. Where ``stop`` was called meanwhile, the nets are as
+        they were before: the resumed training makes the whole test.
+        """
+        before = [net.state() for net, _ in self.tests]
+        with self._averaged():
+            for index in range(len(self.tests)):
+                tested = self._test(index)
+                if tested is None:
+                    for (net, _), state in zip(self.tests, before, strict=True):
+                        net.restore(state)
+                    return False
+                self._emit(tested)
+        return True
+
+    def _test(self, index: int) -> Tested | None:
+        """The test of one net; None when ``stop`` was called."""
+        net, iterations = self.tests[index]
+        sums: list[np.ndarray] = []
+        names: list[tuple[str, float]] = []
+        loss = 0.0
+        for _ in range(iterations):
+            if self._stopping:
+                return None
+            net.forward()
+            outputs = net.outputs()
+            names = [(name, weight) for name, _, weight in outputs]
+            values = [array.astype(np.float64).ravel() for _, array, _ in outputs]
+            sums = [a + b for a, b in zip(sums, values, strict=True)] if sums else values
+            if self.solver.test_compute_loss:
+                loss += net.loss()
+        means = tuple(
+            Output(name, float(element) / iterations, weight)
+            for (name, weight), total in zip(names, sums, strict=True)
+            for element in total
+        )
+        asked = self.solver.test_compute_loss
+        return Tested(self.iteration, index, means, loss / iterations if asked else None)
 
     def snapshot(self) -> None:
         """Write the files of this iteration, unless its weights are not finite."""
@@ -210,7 +249,13 @@ class Trainer:
             self.rule.history(),
             self.schedule.current_step(self.iteration),
         )
-        model, state = self.snapshots.save(self.net.message(), history, self._resume_state())
+        averaged = None
+        if self.average is not None:
+            with self.average.in_place():
+                averaged = self.net.message()
+        model, state = self.snapshots.save(
+            self.net.message(), history, self._resume_state(), averaged
+        )
         self._emit(Snapshotted(self.iteration, model, state))
 
     def restore(self, state: Path) -> None:
@@ -230,12 +275,28 @@ class Trainer:
         self.net.load(read_weights(model), str(model))
         self.rule.restore(found.history)
         self.iteration = found.iteration
+        if self.average is not None:
+            self._restore_average(model)
         resume = read_resume(state)
         if resume is not None:
             self.net.restore(resume["net"])
             self.smoothed.restore(resume["losses"])
             for (net, _), saved in zip(self.tests, resume["tests"], strict=False):
                 net.restore(saved)
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """While this lasts, the nets hold the averaged weights, where there are any."""
+        return self.average.in_place() if self.average is not None else nullcontext()
+
+    def _restore_average(self, model: Path) -> None:
+        """Take up the averages beside a file of weights; begin anew where there are none."""
+        assert self.average is not None
+        stem, dot, ending = model.name.partition(".caffemodel")
+        path = model.with_name(f"{stem}.average{dot}{ending}")
+        if path.exists():
+            self.average.restore(read_weights(path), str(path))
+        else:
+            self.average.begin()
 
     def _resume_state(self) -> dict[str, Any]:
         return {

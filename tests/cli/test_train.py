@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.cli.train import POLICIES, SOLVERS, match_solver, percentages
+from protonet.cli.train import POLICIES
 from protonet.data.create import create_gradients
-from protonet.errors import UsageError
 from protonet.formats.caffemodel import read_weights, write_weights
 
 NET = """\
@@ -256,19 +255,6 @@ def test_a_person_at_a_terminal_is_told_how_to_paste(workplace: Path) -> None:
     assert stdout.startswith("results: runs/seed-")
 
 
-@pytest.mark.parametrize("name", SOLVERS)
-def test_update_rules_are_found_in_any_case(name: str) -> None:
-    assert match_solver(name.upper()) == match_solver(name.lower()) == name
-    assert match_solver(name + "x") is None
-
-
-def test_percentages_are_a_list_of_numbers() -> None:
-    assert percentages("33") == (33.0,)
-    assert percentages("50,82.5") == (50.0, 82.5)
-    with pytest.raises(UsageError, match="got '50;75'"):
-        percentages("50;75")
-
-
 def test_rules_and_policies_are_those_that_can_be_trained_with() -> None:
     from protonet.proto.caffe_pb2 import SolverParameter
     from protonet.solvers.schedules import make_schedule
@@ -433,3 +419,101 @@ def test_training_ends_where_validation_gets_no_better(protonet: Any, workplace:
     refused = protonet("train", "net.prototxt", *TRAIN, "--early-stop", 3)
     assert refused.returncode == 2
     assert "early stop needs validation: --val-data" in refused.stderr
+
+
+def test_what_caffe_has_not_is_kept_out_of_its_files(protonet: Any, workplace: Path) -> None:
+    found = protonet(
+        "train", "net.prototxt", *TRAIN, *VALIDATE, "--solver", "adamw", "--lr-policy", "cosine",
+        "--warmup", 4, "--warmup-lr", 0.001, "--min-lr", 0.0005, "--average", 0.99,
+        "--epochs", 8, "--out", "run", "--quiet",
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    solver = (workplace / "run" / "solver.prototxt").read_text()
+    assert solver.startswith("# What Caffe has not, and run.json keeps: rampup_interval 4, ")
+    assert 'type: "Adam"\n' in solver
+    assert 'lr_policy: "poly"\n' in solver
+    assert "\nrampup" not in solver
+    rates = {
+        line["iteration"]: line["lr"]
+        for line in lines_of(workplace / "run" / "metrics.jsonl")
+        if line["event"] == "iterated"
+    }
+    assert rates[0] == pytest.approx(0.001)
+    assert rates[2] == pytest.approx(0.001 + 0.009 / 4)
+    assert rates[4] == pytest.approx(0.01)
+    assert rates[10] == pytest.approx(0.0005 + 0.0095 / 2)
+    assert len(list((workplace / "run").glob("*.average.caffemodel"))) == 8
+
+    whole = read_weights(workplace / "run" / "snapshot_iter_16.average.caffemodel")
+    for path in (workplace / "run").glob("snapshot_iter_1[0-6].*"):
+        path.unlink()
+    again = protonet("train", "--resume", "run", "--quiet")
+    assert again.returncode == 0, again.stderr
+    resumed = read_weights(workplace / "run" / "snapshot_iter_16.average.caffemodel")
+    np.testing.assert_array_equal(whole["hidden"][0], resumed["hidden"][0])
+
+
+def test_formats_of_the_log(protonet: Any, workplace: Path) -> None:
+    train = ("train", "net.prototxt", *TRAIN, "--epochs", 1)
+    found = protonet(*train, "--out", "a", "--log-format", "caffe")
+    assert found.returncode == 0
+    assert found.stderr.splitlines()[0].endswith("solver.cpp:289] Solving seed")
+    assert found.stderr.splitlines()[1].endswith("solver.cpp:290] Learning Rate Policy: step")
+    assert "solver.cpp" not in found.stdout
+    assert found.stdout.endswith("results: a\n")
+
+    found = protonet(*train, "--out", "b", "--log-format", "json")
+    assert (found.returncode, found.stderr) == (0, "")
+    *lines, last = found.stdout.splitlines()
+    assert last == "results: b"
+    assert [json.loads(line) for line in lines] == [
+        {**line, "seconds": json.loads(shown)["seconds"]} if "seconds" in line else line
+        for line, shown in zip(lines_of(workplace / "b" / "metrics.jsonl"), lines, strict=True)
+    ]
+    refused = protonet(*train, "--quiet", "--log-format", "caffe")
+    assert (refused.returncode, refused.stderr) == (
+        2, "error: --quiet and --log-format contradict each other\n",
+    )  # fmt: skip
+
+
+def test_by_the_name_of_caffe_the_log_goes_where_caffes_does(workplace: Path) -> None:
+    program = workplace / "caffe"
+    program.write_text("from protonet.cli import main\nraise SystemExit(main())\n")
+    found = subprocess.run(
+        [sys.executable, program, "train", "net.prototxt", *TRAIN, "--epochs", "1"],
+        cwd=workplace,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Optimization Done." in found.stderr
+    assert "solver.cpp" not in found.stdout
+
+
+def test_python_layers_of_strangers_are_refused(protonet: Any, workplace: Path) -> None:
+    (workplace / "mine.py").write_text(
+        "from pathlib import Path\nPath('ran').touch()\nimport protonet.pycaffe as caffe\n"
+        "class Same(caffe.Layer):\n"
+        "    def setup(self, bottom, top): pass\n"
+        "    def reshape(self, bottom, top): top[0].reshape(*bottom[0].shape)\n"
+        "    def forward(self, bottom, top): top[0].data[...] = bottom[0].data\n"
+        "    def backward(self, top, down, bottom): bottom[0].diff[...] = top[0].diff\n"
+    )
+    layer = (
+        'layer { name: "mine" type: "Python" bottom: "data" top: "mine" '
+        'python_param { module: "mine" layer: "Same" } }\n'
+    )
+    text = NET.replace('bottom: "data"', 'bottom: "mine"')
+    name, rest = text.split("\n", 1)
+    (workplace / "net.prototxt").write_text(f"{name}\n{layer}{rest}")
+    train = ("train", "net.prototxt", *TRAIN, "--epochs", 1, "--quiet", "--out", "run")
+    refused = protonet(*train, "--untrusted")
+    assert refused.returncode != 0
+    assert "--allow-python-layers" in refused.stderr
+    assert not (workplace / "ran").exists()
+    assert not (workplace / "run").exists()
+    taken = protonet(*train, "--untrusted", "--allow-python-layers")
+    assert taken.returncode == 0, taken.stderr
+    assert (workplace / "ran").exists()
+    alone = protonet(*train, "--allow-python-layers")
+    assert alone.returncode == 2

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from protonet.formats.caffemodel import read_weights
+from protonet.jobs.settings import SolverSettings
 from protonet.jobs.training import start_solver
 from protonet.train import events
 
@@ -26,7 +27,7 @@ def test_digits_train_to_the_log_of_caffe(tmp_path: Path, monkeypatch: pytest.Mo
     solver = Path("solver.prototxt")
     solver.write_text(solver.read_text() + 'weights: "init.caffemodel"\n')
     heard: list[events.Event] = []
-    start_solver(solver, out=tmp_path / "run", listeners=[heard.append])
+    start_solver(solver, SolverSettings(out=tmp_path / "run"), listeners=[heard.append])
 
     lines = (GOLDEN / "caffe.log").read_text().splitlines(keepends=True)
     log = "".join(line for line in lines if "data_layer.cpp" not in line)

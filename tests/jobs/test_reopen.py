@@ -13,6 +13,7 @@ from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, UsageError
 from protonet.jobs.reopen import reopen
 from protonet.jobs.run import RunDirectory
+from protonet.jobs.settings import SolverSettings
 from protonet.jobs.training import resume, start, start_solver
 from tests.jobs.nets import SEED, net_of, settings_of
 
@@ -93,7 +94,7 @@ def test_databases_of_solver_files_are_named_in_the_text(
     Path("solver.prototxt").write_text(
         'net: "net.prototxt" base_lr: 0 lr_policy: "fixed" max_iter: 2'
     )
-    run = start_solver(Path("solver.prototxt"), out=Path("run")).run
+    run = start_solver(Path("solver.prototxt"), SolverSettings(out=Path("run"))).run
     with pytest.raises(UsageError, match=r"so it has no --data; correct .* run/train_val\.proto"):
         reopen(run, {"data": Path("data")})
     shutil.rmtree("data")

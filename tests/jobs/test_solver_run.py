@@ -15,6 +15,7 @@ from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, FormatError, UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.jobs.inference import Predictor
+from protonet.jobs.settings import SolverSettings
 from protonet.jobs.training import Outcome, resume, start_solver
 from protonet.proto.text import Source, read_net, read_solver
 from protonet.train import events
@@ -29,7 +30,9 @@ def test_caffes_own_files_give_caffes_numbers(
     monkeypatch.chdir(tmp_path)
     heard: list[events.Event] = []
     outcome = start_solver(
-        golden / "solver.prototxt", out=tmp_path / "run", listeners=[heard.append]
+        golden / "solver.prototxt",
+        SolverSettings(out=tmp_path / "run"),
+        listeners=[heard.append],
     )
     log = (golden / "caffe.log").read_text()
     logged = {
@@ -106,7 +109,7 @@ def test_a_run_of_solver_files_resumes_from_anywhere(
         train=net("train", 4),
         test=net("val", 5),
     )
-    outcome = start_solver(path, out=tmp_path / "run")
+    outcome = start_solver(path, SolverSettings(out=tmp_path / "run"))
     assert outcome.notes == ('left out of deploy.prototxt, since they need labels: "loss"',)
     run = outcome.run
     assert run.original.read_text() == net("train", 4)
@@ -131,9 +134,9 @@ def test_a_run_of_solver_files_resumes_from_anywhere(
 
 def test_snapshots_of_another_run_are_not_resumed(here: Path, tmp_path: Path) -> None:
     path = solver(here, 'net: "net.prototxt"', net=net("train", 4))
-    first = start_solver(path, out=tmp_path / "first")
+    first = start_solver(path, SolverSettings(out=tmp_path / "first"))
     assert first.run.iterations() == [2, 4, 6]
-    second = start_solver(path, out=tmp_path / "second")
+    second = start_solver(path, SolverSettings(out=tmp_path / "second"))
     second.run.update(status="run")
     second.run.metrics.unlink()
     assert second.run.iterations() == []
@@ -147,20 +150,23 @@ def test_snapshots_of_another_run_are_not_resumed(here: Path, tmp_path: Path) ->
 def test_where_snapshots_go(here: Path, prefix: str, expected: str, tmp_path: Path) -> None:
     prefix = prefix.replace("data/..", ".")
     path = solver(here / "nets", f'net: "net.prototxt" {prefix}', net=net("train", 4))
-    outcome = start_solver(path, out=tmp_path / "run")
+    outcome = start_solver(path, SolverSettings(out=tmp_path / "run"))
     assert outcome.run.snapshots().model(6) == here / f"{expected}_iter_6.caffemodel"
     assert outcome.run.snapshots().complete() == [2, 4, 6]
 
 
 def test_weights_are_loaded_first(here: Path, tmp_path: Path) -> None:
-    start_solver(solver(here, 'net: "net.prototxt"', net=net("train", 4)), out=tmp_path / "first")
+    start_solver(
+        solver(here, 'net: "net.prototxt"', net=net("train", 4)),
+        SolverSettings(out=tmp_path / "first"),
+    )
     path = solver(
         here / "nets",
         'net: "fine.prototxt" weights: "solver_iter_4.caffemodel, solver_iter_6.caffemodel"',
         fine=net("train", 4).replace("1e-9", "0"),
     )
     path.write_text(path.read_text().replace("base_lr: 1e-9", "base_lr: 0"))
-    outcome = start_solver(path, out=tmp_path / "second")
+    outcome = start_solver(path, SolverSettings(out=tmp_path / "second"))
     assert outcome.notes[1:] == (
         f"layers that took their weights from {here / 'solver_iter_4.caffemodel'}: hidden",
         f"layers that took their weights from {here / 'solver_iter_6.caffemodel'}: hidden",
@@ -171,25 +177,31 @@ def test_weights_are_loaded_first(here: Path, tmp_path: Path) -> None:
 
 
 def test_weights_of_another_net_leave_no_run(here: Path, tmp_path: Path) -> None:
-    start_solver(solver(here, 'net: "net.prototxt"', net=net("train", 4)), out=tmp_path / "first")
+    start_solver(
+        solver(here, 'net: "net.prototxt"', net=net("train", 4)),
+        SolverSettings(out=tmp_path / "first"),
+    )
     path = solver(
         here,
         'net: "net.prototxt" weights: "solver_iter_6.caffemodel"',
         net=net("train", 4).replace("num_output: 2", "num_output: 2 bias_term: false"),
     )
     with pytest.raises(FormatError, match=r"layer 'hidden' has 1 parameter\(s\), not 2"):
-        start_solver(path, out=tmp_path / "second")
+        start_solver(path, SolverSettings(out=tmp_path / "second"))
     assert not (tmp_path / "second").exists()
 
 
 def test_layers_without_weights_are_told_of(here: Path, tmp_path: Path) -> None:
-    start_solver(solver(here, 'net: "net.prototxt"', net=net("train", 4)), out=tmp_path / "first")
+    start_solver(
+        solver(here, 'net: "net.prototxt"', net=net("train", 4)),
+        SolverSettings(out=tmp_path / "first"),
+    )
     path = solver(
         here,
         'net: "net.prototxt" weights: "solver_iter_6.caffemodel"',
         net=net("train", 4).replace('name: "hidden"', 'name: "other"'),
     )
-    notes = start_solver(path, out=tmp_path / "second").notes
+    notes = start_solver(path, SolverSettings(out=tmp_path / "second")).notes
     assert notes[-1].endswith("solver_iter_6.caffemodel: none; not in it: other")
 
 
@@ -202,7 +214,9 @@ def test_a_net_without_images_trains_but_cannot_be_asked(here: Path, tmp_path: P
       inner_product_param { num_output: 1 } include { stage: "own" } }
     layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "y" top: "loss" }
     """
-    outcome = start_solver(solver(here, 'net: "net.prototxt"', net=text), out=tmp_path / "run")
+    outcome = start_solver(
+        solver(here, 'net: "net.prototxt"', net=text), SolverSettings(out=tmp_path / "run")
+    )
     assert outcome.notes == ("no Data layer of images, so no deploy.prototxt was made",)
     with pytest.raises(UsageError, match=r"no deploy\.prototxt to ask"):
         Predictor(outcome.run)
@@ -210,7 +224,9 @@ def test_a_net_without_images_trains_but_cannot_be_asked(here: Path, tmp_path: P
 
 def test_a_net_of_which_no_deploy_net_can_be_made(here: Path, tmp_path: Path) -> None:
     text = net("train", 4).replace('bottom: "data" top', 'bottom: "label" top')
-    outcome = start_solver(solver(here, 'net: "net.prototxt"', net=text), out=tmp_path / "run")
+    outcome = start_solver(
+        solver(here, 'net: "net.prototxt"', net=text), SolverSettings(out=tmp_path / "run")
+    )
     assert outcome.notes[0].startswith("no deploy.prototxt was made: ")
     assert not outcome.run.deploy.exists()
 
@@ -225,13 +241,15 @@ def test_pairs_are_checked_by_key(here: Path, tmp_path: Path) -> None:
                 fewer.put(key, datum)
     text = net("train", 4).replace("data/train_labels", str(tmp_path / "l"))
     with pytest.raises(DataError, match="lacks '7'"):
-        start_solver(solver(here, 'net: "net.prototxt"', net=text), out=tmp_path / "run")
+        start_solver(
+            solver(here, 'net: "net.prototxt"', net=text), SolverSettings(out=tmp_path / "run")
+        )
     assert not (tmp_path / "run").exists()
 
 
 def test_the_texts_of_the_run_are_complete(here: Path, tmp_path: Path) -> None:
     path = solver(here, 'net: "net.prototxt"', net=net("train", 4))
-    run = start_solver(path, out=tmp_path / "run").run
+    run = start_solver(path, SolverSettings(out=tmp_path / "run")).run
     assert read_solver(Source.read(run.solver)).net == "train_val.prototxt"
     first = read_net(Source.read(run.train_val)).net.layer[0]
     assert first.data_param.source == str((here / "data").resolve() / "train_images")

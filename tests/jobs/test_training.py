@@ -24,7 +24,7 @@ from protonet.errors import DataError, DeviceError, NetworkError, TrainingError,
 from protonet.formats.caffemodel import read_weights
 from protonet.jobs.inference import Predictor
 from protonet.jobs.run import RunDirectory
-from protonet.jobs.settings import RunSettings
+from protonet.jobs.settings import RunSettings, SolverSettings
 from protonet.jobs.training import resume, start, start_solver
 from protonet.train import events
 from protonet.train.listeners import read_metrics
@@ -359,7 +359,9 @@ def test_a_run_that_went_on_from_a_snapshot_resumes_there(
     state = tmp_path / "theirs" / "snap_iter_5.solverstate"
     with pytest.raises(RuntimeError, match="no more"):
         start_solver(
-            Path("solver.prototxt"), out=tmp_path / "run", snapshot=state, listeners=[fail]
+            Path("solver.prototxt"),
+            SolverSettings(out=tmp_path / "run", snapshot=state),
+            listeners=[fail],
         )
     outcome = resume(tmp_path / "run")
     iterations = [line["iteration"] for line in read_metrics(outcome.run.metrics)]

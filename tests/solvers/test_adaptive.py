@@ -57,3 +57,43 @@ def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None
     store = ParamStore([], Device("cpu"), np.float32)
     with pytest.raises(SolverError):
         make_rule(SolverParameter(**settings), store, store.device)
+
+
+@pytest.mark.parametrize("regularization", ["L2", "L1"])
+def test_adamw_decays_beside_the_averages(regularization: str) -> None:
+    """Against Loshchilov and Hutter's formulas in float64, as PyTorch places eps."""
+    rng = np.random.default_rng(4)
+    w = rng.standard_normal((3, 5))
+    store = ParamStore([Param("w", w.astype(np.float32))], Device("cpu"), np.float32)
+    rule = make_rule(
+        SolverParameter(
+            type="AdamW", momentum=0.8, momentum2=0.95, delta=1e-3, weight_decay=0.5,
+            regularization_type=regularization,
+        ),
+        store,
+        store.device,
+    )  # fmt: skip
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    for t in range(1, 8):
+        g = rng.standard_normal(w.shape)
+        store.params[0].diff[...] = g
+        rule.step(0.1, t - 1)
+        w = w - 0.1 * 0.5 * (w if regularization == "L2" else np.sign(w))
+        m = 0.8 * m + 0.2 * g
+        v = 0.95 * v + 0.05 * g * g
+        w = w - 0.1 * (m / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.95**t)) + 1e-3)
+        np.testing.assert_allclose(store.params[0].data, w, rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(rule.history()[0], m, rtol=1e-5, atol=1e-6)
+
+
+def test_adamw_without_decay_is_adam_but_for_delta() -> None:
+    moved = []
+    for kind in ("Adam", "AdamW"):
+        store = ParamStore([Param("w", np.ones((2, 3), np.float32))], Device("cpu"), np.float32)
+        rule = make_rule(SolverParameter(type=kind, momentum=0.9, delta=1e-12), store, store.device)
+        for iteration in range(3):
+            store.params[0].diff[...] = [[0.5, -2, 3], [1, 0.1, -0.2]]
+            rule.step(0.01, iteration)
+        moved.append(store.params[0].data.copy())
+    np.testing.assert_allclose(moved[0], moved[1], rtol=1e-6)
+    assert not np.allclose(moved[0], 1)

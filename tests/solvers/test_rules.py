@@ -43,7 +43,9 @@ def step_once(
 
 
 def test_every_type_of_caffe_is_known() -> None:
-    assert rule_names() == ["AdaDelta", "AdaGrad", "Adam", "Nesterov", "RMSProp", "SGD"]
+    assert rule_names() == [
+        "AdaDelta", "AdaGrad", "Adam", "AdamW", "Nesterov", "RMSProp", "SGD",
+    ]  # fmt: skip
 
 
 def test_multipliers_of_rate_and_decay() -> None:
@@ -220,3 +222,21 @@ def test_a_gpu_computes_the_same(kind: str) -> None:
         moved[device.name] = [np.array(device.get(param.data)) for param in store.params]
     for found, expected in zip(moved["cuda:0"], moved["cpu"], strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"larc": True}, "larc (layer-wise rates of NVIDIA's fork) is not supported"),
+        ({"momentum_policy": "poly"}, "momentum_policy 'poly' is not supported; only fixed is"),
+        (
+            {"weight_decay_policy": "poly"},
+            "weight_decay_policy 'poly' is not supported; only fixed is",
+        ),
+    ],
+)
+def test_settings_of_forks_that_would_be_lost_are_refused(
+    settings: dict[str, Any], message: str
+) -> None:
+    (finding,) = rule_findings(SolverParameter(**settings))
+    assert (finding.path, finding.message) == ((next(iter(settings)),), message)

@@ -16,8 +16,8 @@ def schedule_of(lr_policy: str, **settings: Any) -> Schedule:
     return make_schedule(SolverParameter(base_lr=0.5, lr_policy=lr_policy, **settings))
 
 
-def test_every_policy_of_caffe_is_known() -> None:
-    names = ["exp", "fixed", "inv", "multistep", "poly", "sigmoid", "step"]
+def test_every_policy_of_caffe_is_known_and_cosine() -> None:
+    names = ["cosine", "exp", "fixed", "inv", "multistep", "poly", "sigmoid", "step"]
     assert policy_names() == names
 
 
@@ -34,6 +34,28 @@ def test_every_policy_of_caffe_is_known() -> None:
             {0: 0.5, 1: 0.5, 2: 0.25, 4: 0.25, 5: 0.125, 99: 0.125},
         ),
         ("poly", {"power": 2, "max_iter": 4}, {0: 0.5, 1: 0.28125, 3: 0.03125, 4: 0, 9: 0}),
+        (
+            "cosine",
+            {"max_iter": 6},
+            {0: 0.5, 2: 0.375, 3: 0.25, 4: 0.125, 6: 0, 9: 0},
+        ),
+        # NVIDIA's: the square of the way to base_lr, then the policy as if nothing had been.
+        (
+            "step",
+            {"gamma": 0.25, "stepsize": 3, "rampup_interval": 4, "rampup_lr": 0.1},
+            {0: 0.1, 1: 0.125, 2: 0.2, 3: 0.325, 4: 0.125, 6: 0.03125},
+        ),
+        (
+            "cosine",
+            {"max_iter": 10, "rampup_interval": 4, "min_lr": 0.1},
+            {0: 0.1, 2: 0.125, 4: 0.5, 6: 0.4, 7: 0.3, 10: 0.1, 12: 0.1},
+        ),
+        (
+            "poly",
+            {"power": 2, "max_iter": 4, "min_lr": 0.1},
+            {0: 0.5, 2: 0.2, 4: 0.1, 9: 0.1},
+        ),
+        ("exp", {"gamma": 0.5, "min_lr": 0.1}, {0: 0.5, 2: 0.125, 3: 0.1}),
         (
             "sigmoid",
             {"gamma": math.log(3), "stepsize": 2},
@@ -112,6 +134,19 @@ def test_far_ends_are_numbers_not_failures() -> None:
             ("max_iter",),
             "lr_policy 'poly' needs max_iter above 0, got 0",
         ),
+        ("cosine", {}, (), "lr_policy 'cosine' needs max_iter"),
+        (
+            "fixed",
+            {"min_lr": 1},
+            ("min_lr",),
+            "min_lr must be at most base_lr 0.5, got 1",
+        ),
+        (
+            "fixed",
+            {"rampup_interval": -1},
+            ("rampup_interval",),
+            "rampup_interval must be at least 0 and finite, got -1",
+        ),
         ("sigmoid", {"gamma": 1}, (), "lr_policy 'sigmoid' needs stepsize"),
         (
             "multi_step",
@@ -138,7 +173,7 @@ def test_all_mistakes_at_once() -> None:
         "solver: lr_policy 'step' needs gamma",
         "solver: lr_policy 'step' needs stepsize",
     ]
-    with pytest.raises(SolverError, match="solver: lr_policy is missing\n    the policies are exp"):
+    with pytest.raises(SolverError, match=r"lr_policy is missing\n    the policies are cosine"):
         make_schedule(SolverParameter(base_lr=1))
 
 

@@ -232,3 +232,51 @@ def test_a_snapshot_can_be_asked_for(tmp_path: Path) -> None:
     trainer.listeners = (*trainer.listeners, ask)
     trainer.run()
     assert [e.iteration for e in heard if isinstance(e, events.Snapshotted)] == [3]
+
+
+def test_the_whole_loss_of_a_test_is_told_where_it_is_asked_for(tmp_path: Path) -> None:
+    """Also of a loss that is no output of the net."""
+    silent = NET + 'layer { name: "quiet" type: "Silence" bottom: "loss" }'
+    for net, outputs in ((NET, 1), (silent, 0)):
+        heard: list[events.Event] = []
+        trainer = trainer_of(
+            tmp_path, heard, net, max_iter=2, test_interval=2, test_compute_loss=True
+        )
+        trainer.run()
+        first = next(event for event in heard if isinstance(event, events.Tested))
+        assert len(first.outputs) == outputs
+        assert first.loss is not None
+        assert first.loss > 0
+        if outputs:
+            assert first.loss == pytest.approx(first.outputs[0].value, rel=1e-6)
+    heard = []
+    trainer_of(tmp_path, heard, max_iter=2, test_interval=2).run()
+    assert [event.loss for event in heard if isinstance(event, events.Tested)] == [None, None]
+
+
+def test_a_stop_ends_a_test_which_the_resumed_training_makes_whole(tmp_path: Path) -> None:
+    plain: list[events.Event] = []
+    trainer_of(tmp_path / "a", plain, test_interval=3, snapshot=3).run()
+
+    heard: list[events.Event] = []
+    trainer = trainer_of(tmp_path / "b", heard, test_interval=3, snapshot=3)
+    test_net = trainer.tests[0][0]
+    forward, passes = test_net.forward, []
+
+    def stop_in_the_second_test() -> None:
+        passes.append(trainer.iteration)
+        if passes.count(3) == 1:
+            trainer.stop()
+        forward()
+
+    test_net.forward = stop_in_the_second_test  # type: ignore[method-assign]
+    result = trainer.run()
+    assert (result.iteration, result.interrupted) == (3, True)
+    assert passes == [0, 0, 3]
+    assert [e.iteration for e in heard if isinstance(e, events.Tested)] == [0]
+
+    again = trainer_of(tmp_path / "b", heard, test_interval=3, snapshot=3)
+    again.restore(tmp_path / "b" / "s_iter_3.solverstate")
+    again.run()
+    tests = [[e for e in each if isinstance(e, events.Tested)] for each in (plain, heard)]
+    assert tests[0] == tests[1]

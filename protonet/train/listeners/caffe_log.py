@@ -26,6 +26,7 @@ from protonet.train.events import (
 )
 
 _SOLVING = "solver.cpp:289"
+_POLICY = "solver.cpp:290"
 _STOPPED_EARLY = "solver.cpp:311"
 _CONCLUDED = "solver.cpp:327"
 _DONE = "solver.cpp:332"
@@ -33,6 +34,7 @@ _TOOL_DONE = "caffe.cpp:250"
 _DISPLAY = "solver.cpp:239"
 _TRAIN_OUTPUT = "solver.cpp:258"
 _TESTING = "solver.cpp:347"
+_TEST_LOSS = "solver.cpp:401"
 _TEST_OUTPUT = "solver.cpp:414"
 _RATE = "sgd_solver.cpp:112"
 # Caffe prints these from several places of one file; readers look at the text.
@@ -90,14 +92,16 @@ def _lines(event: Event) -> list[tuple[str, str]]:
     """The (source place, text) of each line that ``event`` is worth."""
     match event:
         case Started():
-            return [(_SOLVING, f"Solving {event.net}")]
+            policy = [(_POLICY, f"Learning Rate Policy: {event.policy}")] if event.policy else []
+            return [(_SOLVING, f"Solving {event.net}"), *policy]
         case Iterated():
             return _displayed(event)
         case Inspected():
             return [(_INSPECTED, line) for line in event.lines]
         case Tested():
             title = f"Iteration {event.iteration}, Testing net (#{event.net})"
-            return [(_TESTING, title), *_outputs(_TEST_OUTPUT, "Test", event.outputs)]
+            loss = [] if event.loss is None else [(_TEST_LOSS, f"Test loss: {number(event.loss)}")]
+            return [(_TESTING, title), *loss, *_outputs(_TEST_OUTPUT, "Test", event.outputs)]
         case Snapshotted():
             place, kind = _MODEL[event.model.suffix == ".h5"]
             state_place, state_kind = _STATE[event.state.suffix == ".h5"]

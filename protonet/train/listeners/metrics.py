@@ -29,8 +29,9 @@ class Metrics:
 
     - iterated: ``loss`` (smoothed), ``lr``, ``outputs``, ``seconds`` and ``iterations`` since the
       last line of its kind.
-    - tested: ``net`` (index of the test net), ``loss`` (the weighted sum of its outputs, null
-      where none has a weight), ``outputs``.
+    - tested: ``net`` (index of the test net), ``loss`` (its whole objective where
+      ``test_compute_loss`` asks for it, else the weighted sum of its outputs, null where none has
+      a weight), ``outputs``.
     - snapshotted: ``model`` and ``state``, the names of the two files.
 
     ``outputs`` maps the name of a blob to its value, or to a list for a blob of several
@@ -38,14 +39,14 @@ class Metrics:
     is null, because JSON has no word for it.
 
     Args:
-        path: the file; what it holds already is kept, but for a last line that was torn when a
-            run was killed.
+        target: a text stream, which stays open, or the path of a file; what that holds already is
+            kept, but for a last line that was torn when a run was killed.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, target: TextIO | Path) -> None:
+        self._path = target if isinstance(target, Path) else None
+        self._stream = None if isinstance(target, Path) else target
         self._per_epoch: float | None = None
-        self._stream: TextIO | None = None
 
     def __call__(self, event: Event) -> None:
         """Append the line of ``event``, where it is worth one."""
@@ -67,7 +68,7 @@ class Metrics:
                     "tested",
                     event.iteration,
                     net=event.net,
-                    loss=objective(event.outputs),
+                    loss=test_loss(event),
                     outputs=by_name(event.outputs),
                 )
             case Snapshotted():
@@ -84,14 +85,15 @@ class Metrics:
 
     def close(self) -> None:
         """Close the file; a later event would open it again."""
-        if self._stream is not None:
+        if self._path is not None and self._stream is not None:
             self._stream.close()
             self._stream = None
 
     def _write(self, kind: str, iteration: int, **values: Any) -> None:
         if self._stream is None:
-            _drop_torn_line(self.path)
-            self._stream = self.path.open("a", encoding="utf-8")
+            assert self._path is not None
+            _drop_torn_line(self._path)
+            self._stream = self._path.open("a", encoding="utf-8")
         epoch = None if self._per_epoch is None else iteration / self._per_epoch
         line = {"event": kind, "iteration": iteration, "epoch": epoch, **values}
         self._stream.write(json.dumps(line, allow_nan=False) + "\n")
@@ -128,6 +130,11 @@ def objective(outputs: Sequence[Output]) -> float | None:
     """The weighted sum of the outputs; None where no output has a weight, or it is not finite."""
     weighted = [output.loss_weight * output.value for output in outputs if output.loss_weight]
     return _finite(math.fsum(weighted)) if weighted and all(map(math.isfinite, weighted)) else None
+
+
+def test_loss(event: Tested) -> float | None:
+    """The loss of a test pass: of its whole objective where that was asked for."""
+    return objective(event.outputs) if event.loss is None else _finite(event.loss)
 
 
 def figure(outputs: Mapping[str, Any], loss: float | None) -> float | None:

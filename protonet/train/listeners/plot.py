@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from protonet.formats.atomic import write_atomic
 from protonet.train.events import Event, Failed, Iterated, Snapshotted, Started, Stopped, Tested
-from protonet.train.listeners.metrics import objective, read_metrics
+from protonet.train.listeners.metrics import read_metrics, test_loss
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,7 @@ class LossPlot:
                 self._training.add(self._x(event.iteration), event.loss)
                 self._rate.add(self._x(event.iteration), event.rate)
             case Tested(net=0):
-                self._validation.add(self._x(event.iteration), objective(event.outputs))
+                self._validation.add(self._x(event.iteration), test_loss(event))
                 self._draw_if_due()
             case Snapshotted():
                 self._draw_if_due()

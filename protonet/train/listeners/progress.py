@@ -19,7 +19,7 @@ from protonet.train.events import (
     Tested,
     Ticked,
 )
-from protonet.train.listeners.metrics import objective
+from protonet.train.listeners.metrics import test_loss
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,7 +77,7 @@ class ProgressBar:
                 self._draw_if_due()
             case Tested():
                 self._iteration = event.iteration
-                found = objective(event.outputs)
+                found = test_loss(event)
                 self._validation = found if event.net == 0 else self._validation
                 self._draw_if_due()
             case Snapshotted():

@@ -1,0 +1,144 @@
+"""What ``protonet train`` is to do: train a network, follow a solver file, or resume a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from protonet.cli.terminal import note
+from protonet.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from protonet.jobs.training import Outcome
+
+    Job = Callable[..., Outcome]
+
+SOLVERS = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW")
+_OPTION_NAMES = {"steps": "step"}
+_DATABASES = ("data", "labels", "val_data", "val_labels")
+"""Options that --resume takes for databases that were moved."""
+
+
+def _trust(given: dict[str, Any]) -> dict[str, Any]:
+    """The options with --untrusted and --allow-python-layers made into one setting."""
+    untrusted, allowed = given.pop("untrusted", False), given.pop("allow_python_layers", False)
+    if allowed and not untrusted:
+        raise UsageError("--allow-python-layers goes with --untrusted; your own network has them")
+    return {**given, "python_layers": False} if untrusted and not allowed else given
+
+
+def choose_job(network: str | None, resume: Path | None, options: dict[str, Any]) -> Job:
+    """The one of the three jobs that the options, those that were given, ask for.
+
+    Raises:
+        UsageError: where they contradict each other, or ask for none.
+    """
+    given = _trust(options)
+    if resume is not None:
+        if network is not None:
+            raise UsageError("--resume goes on with a run; it takes no NETWORK")
+        return _resuming(resume, given)
+    if network is not None:
+        return _training(network, given)
+    if "solver" in given:
+        return _following(given)
+    raise UsageError(
+        "nothing to train: give NETWORK (a prototxt file, or '-'), "
+        "--solver SOLVER.prototxt, or --resume RUN"
+    )
+
+
+def _resuming(run: Path, given: dict[str, Any]) -> Job:
+    moved = {name: given.pop(name) for name in _DATABASES if name in given}
+    _refuse_others(given, ("device",), "--resume", "a run keeps its settings")
+    from protonet.jobs.training import resume
+
+    return partial(resume, run, moved=moved, **given)
+
+
+def _following(given: dict[str, Any]) -> Job:
+    """Follow one of Caffe's solver files."""
+    path = Path(given.pop("solver"))
+    if not path.exists():
+        what = f"--solver {path}: there is no such file"
+        if match_solver(str(path)) is not None:
+            what = f"--solver {path} names an update rule, which needs a NETWORK to train"
+        raise UsageError(f"{what}; without NETWORK, --solver is one of Caffe's solver files")
+    if "weights" in given and "snapshot" in given:
+        raise UsageError(
+            "--weights begin a training, --snapshot goes on with one; give one of them"
+        )
+    from protonet.jobs.settings import SolverSettings
+    from protonet.jobs.training import start_solver
+
+    known = [field.name for field in fields(SolverSettings)]
+    _refuse_others(given, known, f"--solver {path}", "the file has its own")
+    return partial(start_solver, path, SolverSettings(**given))
+
+
+def _training(network: str, given: dict[str, Any]) -> Job:
+    """Train a pasted network."""
+    if "data" not in given:
+        raise UsageError("--data is missing: the LMDB of the training images")
+    if "snapshot" in given:
+        raise UsageError(
+            "--snapshot goes on with a solver file: --solver SOLVER.prototxt; a run directory goes "
+            "on with --resume, and a network begins with --weights"
+        )
+    if "solver" in given:
+        given["solver"] = _solver_type(given["solver"])
+    if "steps" in given:
+        given["steps"] = percentages(given["steps"])
+    from protonet.jobs.settings import RunSettings
+    from protonet.jobs.training import start
+    from protonet.proto.text import Source, read_net
+
+    settings = RunSettings(**given)
+    if network == "-" and sys.stdin.isatty():
+        note("paste the network, then press Ctrl-D on an empty line")
+    return partial(start, read_net(Source.read(network)), settings)
+
+
+def _refuse_others(given: dict[str, Any], known: Sequence[str], option: str, why: str) -> None:
+    odd = [_OPTION_NAMES.get(name, name).replace("_", "-") for name in given if name not in known]
+    if odd:
+        names = ", ".join(f"--{name}" for name in odd)
+        raise UsageError(f"{option} cannot go with {names}: {why}")
+
+
+def _solver_type(text: str) -> str:
+    found = match_solver(text)
+    if found is not None:
+        return found
+    if text.endswith(".prototxt") or Path(text).exists():
+        raise UsageError(
+            f"--solver {text} is a file, which names its net itself: leave NETWORK out, or give "
+            f"an update rule ({', '.join(SOLVERS)})"
+        )
+    raise UsageError(
+        f"--solver: no update rule '{text}'{nearest(text, SOLVERS)}\n"
+        f"    known are {', '.join(SOLVERS)}"
+    )
+
+
+def match_solver(text: str) -> str | None:
+    """The update rule that ``text`` names in any case of letters; None for none."""
+    return next((name for name in SOLVERS if name.lower() == text.lower()), None)
+
+
+def percentages(text: str) -> tuple[float, ...]:
+    """The numbers of a list such as ``50,75``.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(
+            f"--step: expected percentages such as 33 or 50,75, got '{text}'"
+        ) from None

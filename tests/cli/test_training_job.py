@@ -1,0 +1,56 @@
+"""Which job the options of train ask for; the jobs themselves are in test_train.py."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protonet.cli.training_job import SOLVERS, choose_job, match_solver, percentages
+from protonet.errors import UsageError
+from protonet.jobs.settings import SolverSettings
+from protonet.jobs.training import resume, start_solver
+
+
+def test_a_solver_file_and_a_run_to_resume(tmp_path: Path) -> None:
+    path = tmp_path / "solver.prototxt"
+    path.touch()
+    job = choose_job(None, None, {"solver": str(path), "keep": 3, "lr_policy": "cosine"})
+    assert isinstance(job, partial)
+    assert (job.func, job.args) == (
+        start_solver,
+        (path, SolverSettings(keep=3, lr_policy="cosine")),
+    )
+    job = choose_job(None, tmp_path, {"val_data": tmp_path / "v"})
+    assert isinstance(job, partial)
+    assert (job.func, job.args) == (resume, (tmp_path,))
+    assert job.keywords == {"moved": {"val_data": tmp_path / "v"}}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "nothing to train"),
+        ({"solver": "SGD"}, "--solver SGD names an update rule, which needs a NETWORK"),
+        ({"solver": "s.prototxt"}, "there is no such file"),
+        ({"allow_python_layers": True}, "--allow-python-layers goes with --untrusted"),
+    ],
+)
+def test_options_that_ask_for_nothing(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        choose_job(None, None, options)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_update_rules_are_found_in_any_case(name: str) -> None:
+    assert match_solver(name.upper()) == match_solver(name.lower()) == name
+    assert match_solver(name + "x") is None
+
+
+def test_percentages_are_a_list_of_numbers() -> None:
+    assert percentages("33") == (33.0,)
+    assert percentages("50,82.5") == (50.0, 82.5)
+    with pytest.raises(UsageError, match="got '50;75'"):
+        percentages("50;75")
