@@ -22,6 +22,7 @@ _COMMANDS = {
     "check": "check",
     "train": "train",
     "infer": "infer",
+    "classify": "classify",
     "test": "test_net",
     "time": "time_net",
     "layers": "layers",
@@ -113,14 +114,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        complain("interrupted")
+    except (click.Abort, KeyboardInterrupt) as error:
+        # Click makes an Abort of the interrupt.
+        complain(_with_notes("interrupted", error.__cause__ or error))
         return INTERRUPTED
     except NetworkError as error:
         _show_mistakes(error)
         return error.exit_code
     except ProtonetError as error:
-        complain(str(error))
+        complain(_with_notes(str(error), error))
         return error.exit_code
     except MemoryError:
         complain("out of memory; a smaller --batch-size needs less")
@@ -133,6 +135,11 @@ def _program() -> str:
     """The name that the program was called by: protonet, or caffe."""
     called = Path(sys.argv[0]).stem if sys.argv else ""
     return called if called == "caffe" else "protonet"
+
+
+def _with_notes(message: str, error: BaseException) -> str:
+    """What an error says, and what was added to it on its way."""
+    return "\n".join([message, *getattr(error, "__notes__", ())])
 
 
 def _show_mistakes(error: NetworkError) -> None:

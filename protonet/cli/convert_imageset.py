@@ -6,19 +6,20 @@ from pathlib import Path
 
 import click
 
-from protonet.cli.examples import Exemplified
-from protonet.cli.terminal import progress
+from protonet.cli.gflags import GflagsCommand
+from protonet.cli.terminal import resumable_progress
 
 _PATH = click.Path(path_type=Path)
 
 
 @click.command(
     "convert-imageset",
-    cls=Exemplified,
+    cls=GflagsCommand,
     short_help="Make a database of images and classes from a list.",
     examples=[
         "protonet convert-imageset images/ train.txt train_lmdb",
         "protonet convert-imageset -resize_width 64 -resize_height 64 images/ train.txt db",
+        "protonet convert-imageset --gray --encoded --encode_type png images/ train.txt db",
     ],
 )
 @click.argument("root", metavar="ROOT")
@@ -30,7 +31,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--backend",
     "-backend",
-    type=click.Choice(["lmdb"]),
+    type=click.Choice(["lmdb", "leveldb"]),
     default="lmdb",
     show_default=True,
     help="The kind of database.",
@@ -60,7 +61,21 @@ _PATH = click.Path(path_type=Path)
     is_flag=True,
     help="Refuse images that differ in shape.",
 )
-@click.option("--encoded", "-encoded", is_flag=True, help="Store PNG instead of pixels.")
+@click.option(
+    "--encoded",
+    "-encoded",
+    is_flag=True,
+    help="Store image files instead of pixels, of the kind that each is.",
+)
+@click.option(
+    "--encode-type",
+    "--encode_type",
+    "-encode_type",
+    metavar="KIND",
+    default="",
+    help="Store image files of this kind: png, jpg, bmp or webp.",
+)
+@click.option("--restart", is_flag=True, help="Forget what an interrupted conversion has done.")
 def command(
     root: str,
     listfile: Path,
@@ -73,21 +88,31 @@ def command(
     resize_height: int,
     check_size: bool,
     encoded: bool,
+    encode_type: str,
+    restart: bool,
 ) -> None:
-    """Make the LMDB DB of the images that LIST names: lines of a file and its class.
+    """Make the database DB of the images that LIST names: lines of a file and its class.
 
     ROOT is put before every name, as it is: it usually ends in a slash. Keys are those of
-    Caffe's convert_imageset: the number of the image and its name.
+    Caffe's convert_imageset: the number of the image and its name. Files that are stored as they
+    are keep their bytes.
+
+    What is interrupted, even killed, stays in DB.partial: the same command goes on there and ends
+    as if it had not been interrupted.
     """
-    from protonet.data.convert import ImageForm, convert_images
+    from protonet.data.convert import OWN, ImageForm, convert_images
+    from protonet.data.datum import ENCODINGS
     from protonet.data.image_list import ImageList
 
     if bool(resize_width) != bool(resize_height):
         raise click.UsageError("--resize-width and --resize-height go together")
+    kind = encode_type.lower().removeprefix(".")
+    if kind and kind not in ENCODINGS:
+        raise click.UsageError(f"--encode-type {encode_type}: expected {', '.join(ENCODINGS)}")
     size = (resize_height, resize_width) if resize_width else None
     images = ImageList(listfile, root=root)
-    form = ImageForm(size, not gray, encoded)
-    with progress("images") as watch:
+    form = ImageForm(size, not gray, kind or (OWN if encoded else None))
+    with resumable_progress("images", database) as watch:
         count = convert_images(
             images,
             database,
@@ -95,6 +120,8 @@ def command(
             shuffle=shuffle,
             seed=seed,
             check_size=check_size,
+            backend=backend,
+            restart=restart,
             progress=watch,
         )
     click.echo(f"{database}: {count} images ({backend})")

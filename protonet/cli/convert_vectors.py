@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from protonet.cli.examples import Exemplified
-from protonet.cli.terminal import progress
+from protonet.cli.terminal import resumable_progress
 
 _PATH = click.Path(path_type=Path)
 
@@ -37,6 +37,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--shuffle", is_flag=True, help="Bring the rows into another order first.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides that order.")
+@click.option("--restart", is_flag=True, help="Forget what an interrupted conversion has done.")
 def command(
     table: Path,
     folder: Path,
@@ -48,12 +49,16 @@ def command(
     val_share: float,
     shuffle: bool,
     seed: int,
+    restart: bool,
 ) -> None:
     """Make databases in the new folder DIR from the images and numbers that CSV lists.
 
     Each line of CSV is an image file and the numbers of its label; a header is passed over. DIR
     then holds train_images and train_labels, paired by key, and the mean image; with --val-share
     the same for validation.
+
+    What is interrupted, even killed, stays in DIR.partial: the same command goes on there and
+    ends as if it had not been interrupted.
     """
     from protonet.data.convert import ImageForm, convert_vectors, read_table
 
@@ -61,8 +66,8 @@ def command(
         raise click.UsageError("--width and --height go together")
     size = (height, width) if height is not None and width is not None else None
     found = read_table(table)
-    form = ImageForm(size, None if gray is None else not gray, encoded)
-    with progress("images") as watch:
+    form = ImageForm(size, None if gray is None else not gray, "png" if encoded else None)
+    with resumable_progress("images", folder) as watch:
         parts = convert_vectors(
             found,
             folder,
@@ -71,6 +76,7 @@ def command(
             val_share=val_share,
             shuffle=shuffle,
             seed=seed,
+            restart=restart,
             progress=watch,
         )
     names = f" ({', '.join(found.columns)})" if found.columns else ""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
 # A table that goes to a file or a pipe is never folded.
@@ -109,3 +111,28 @@ def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
     with Progress(*columns, console=where, transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def resumable_progress(what: str, output: Path) -> Iterator[Callable[[int, int], None]]:
+    """``progress`` of an output that may have been begun earlier: says what is there already."""
+    from protonet.data.partial import partial_path
+
+    with progress(what) as bar:
+        last: int | None = None
+        said = False
+
+        def watch(done: int, total: int) -> None:
+            nonlocal last, said
+            # What is there is told at a stroke, what is made one by one.
+            if not said and last is not None and done == last + 1:
+                said = True
+                if last:
+                    note(
+                        f"going on with {partial_path(output)}: {last} of {total} {what} are there"
+                    )
+            last = done
+            if bar is not None:
+                bar(done, total)
+
+        yield watch

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from protonet.data.create import Progress, removed_on_failure, write_mean
-from protonet.data.datum import decode_image, make_datum
+from protonet.blob import Shape
+from protonet.data.create import Progress, write_mean
+from protonet.data.datum import ENCODINGS, decode, decode_image, encode_image, make_datum
 from protonet.data.image_list import ImageList
+from protonet.data.partial import Partial, Settings, digest, partial_output
 from protonet.data.resize import resize
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, UsageError
 from protonet.proto.caffe_pb2 import Datum
+
+OWN = "own"
+"""Stored as what the end of the file's name says."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +29,47 @@ class ImageForm:
     """How images go into a database.
 
     ``size`` is (height, width) to which each is brought, or None; ``color`` forces three channels
-    or one, None keeps what the file has; ``encoded`` stores PNG instead of pixels.
+    or one, None keeps what the file has. ``encoded`` stores an image file of that kind (a key of
+    ``ENCODINGS``, or OWN) instead of pixels.
     """
 
     size: tuple[int, int] | None = None
     color: bool | None = None
-    encoded: bool = False
+    encoded: str | None = None
 
-    def apply(self, image: np.ndarray) -> np.ndarray:
-        """The image in the wanted size."""
-        return image if self.size is None else resize(image, *self.size)
+    def record(self, data: bytes, where: str, name: str, label: int | None = None) -> Made:
+        """The image file ``data`` as a record.
+
+        Raises:
+            DataError: for what is no image, or an ending that cannot be stored.
+        """
+        image = decode_image(data, where)
+        as_it_is = self.size is None
+        if self.color is not None and image.shape[0] != (3 if self.color else 1):
+            image, as_it_is = decode_image(data, where, color=self.color), False
+        if self.size is not None:
+            image = resize(image, *self.size)
+        if self.encoded is None:
+            return Made(image, make_datum(image, label=label))
+        ending = Path(name).suffix.removeprefix(".").lower()
+        kind = ending if self.encoded == OWN else self.encoded
+        if kind not in ENCODINGS:
+            raise DataError(
+                f"{where}: cannot be stored as '{kind}'; say as what: {', '.join(ENCODINGS)}"
+            )
+        # A file that needs no change keeps its bytes: what was lost in it once is not lost again.
+        keeps = as_it_is and kind == ending
+        return Made(
+            image,
+            make_datum(image, label=label, encoded=data if keeps else encode_image(image, kind)),
+        )
+
+
+class Made(NamedTuple):
+    """An image, (channels, height, width), and the record of it."""
+
+    image: np.ndarray
+    datum: Datum
 
 
 @dataclass(frozen=True)
@@ -93,6 +130,8 @@ def convert_vectors(
     val_share: float = 0.0,
     shuffle: bool = False,
     seed: int = 0,
+    backend: str = "lmdb",
+    restart: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, int]:
     """Make paired databases in a new ``folder``: train_images, train_labels, train_mean and, with
@@ -101,43 +140,79 @@ def convert_vectors(
     Images are looked up in ``root``, by default beside the table. With ``shuffle`` they are put in
     an order that depends on the seed only; the last ``val_share`` of them is for validation.
 
+    What is interrupted goes on in the next call with the same arguments and ends as if it had not
+    been (``data.partial``); ``restart`` begins anew. ``progress`` is told at once what is there.
+
     Raises:
-        UsageError: when the folder exists, or a share leaves nothing to train on.
+        UsageError: when the folder exists, was begun with other settings, or a share leaves
+            nothing to train on.
         DataError: for images that cannot be used or differ in shape: names the table's line.
-            Whatever was begun is removed.
     """
     count = len(table.rows)
     held = round(count * val_share)
     if not 0 <= val_share < 1 or held == count:
         raise UsageError(f"a validation share of {val_share:g} leaves no image of {count} to train")
     order = np.random.default_rng(seed).permutation(count) if shuffle else np.arange(count)
-    parts = {"train": order[: count - held], "val": order[count - held :]}
-    shape: tuple[int, ...] | None = None
-    done = 0
-    with removed_on_failure(folder):
+    parts = {"train": order[: count - held].tolist(), "val": order[count - held :].tolist()}
+    parts = {part: places for part, places in parts.items() if places}
+    base = table.path.parent if root is None else root
+    settings = Settings(
+        {
+            **_form_values(form),
+            "root": str(base.resolve()),
+            "val-share": val_share,
+            "shuffle": shuffle,
+            "seed": seed if shuffle else None,
+            "backend": backend,
+        },
+        {"the table": digest(table.path)},
+    )
+    with partial_output(folder, settings, restart=restart) as work:
+        shape: Shape | None = None
+        before = 0
         for part, places in parts.items():
-            if not len(places):
-                continue
-            with (
-                DatabaseWriter(folder / f"{part}_images") as images,
-                DatabaseWriter(folder / f"{part}_labels") as labels,
-            ):
-                for index, place in enumerate(places):
-                    line, name, numbers = table.rows[place]
-                    where = f"{table.path}:{line}: {name}"
-                    path = (table.path.parent if root is None else root) / name
-                    image = form.apply(decode_image(_read(path, where), where, color=form.color))
-                    shape = image.shape if shape is None else shape
-                    _check_shape(image, shape, where)
-                    key = f"{index:08d}".encode()
-                    images.put(key, make_datum(image, encoded=form.encoded))
-                    vector = np.array(numbers, np.float32).reshape(1, 1, -1)
-                    labels.put(key, make_datum(vector))
-                    done += 1
-                    if progress is not None:
-                        progress(done, count)
-            write_mean(folder, part)
-    return {part: len(places) for part, places in parts.items() if len(places)}
+            watch = _watch(work, before, count, progress)
+            pairs = _Pairs(table, base, form, places, shape)
+            shape = pairs.write(work.folder / part, backend, watch)
+            # The picture of the mean is the last file of a part.
+            if not (work.folder / f"{part}_mean.png").exists():
+                write_mean(work.folder, part)
+            before += len(places)
+    return {part: len(places) for part, places in parts.items()}
+
+
+@dataclass
+class _Pairs:
+    """Rows of a table on their way into a database of images and one of labels."""
+
+    table: VectorTable
+    base: Path
+    form: ImageForm
+    places: Sequence[int]
+    shape: Shape | None
+
+    def write(self, stem: Path, backend: str, watch: Callable[[int], None]) -> Shape | None:
+        """Write what is not there yet; returns the shape of the images."""
+        with (
+            DatabaseWriter(Path(f"{stem}_images"), backend=backend, resume=True) as images,
+            DatabaseWriter(Path(f"{stem}_labels"), backend=backend, resume=True) as labels,
+        ):
+            # Records are committed in their order: so many, from the first, are there. One of the
+            # two may be ahead; what it has is written once more.
+            begin = min(len(images), len(labels))
+            self.shape = _first_shape(images, self.shape)
+            watch(begin)
+            for index in range(begin, len(self.places)):
+                line, name, numbers = self.table.rows[self.places[index]]
+                where = f"{self.table.path}:{line}: {name}"
+                made = self.form.record(_read(self.base / name, where), where, name)
+                self.shape = _check_shape(made.image, self.shape, where)
+                key = f"{index:08d}".encode()
+                images.put(key, made.datum)
+                vector = np.array(numbers, np.float32).reshape(1, 1, -1)
+                labels.put(key, make_datum(vector))
+                watch(index + 1)
+        return self.shape
 
 
 def convert_images(
@@ -148,32 +223,74 @@ def convert_images(
     shuffle: bool = False,
     seed: int = 0,
     check_size: bool = False,
+    backend: str = "lmdb",
+    restart: bool = False,
     progress: Progress | None = None,
 ) -> int:
     """Make a database of the images that a list names, as Caffe's convert_imageset does; returns
     their number. Keys are the place and the name: ``00000012_cats/7.png``.
 
+    What is interrupted goes on as in ``convert_vectors``.
+
     Raises:
-        UsageError: when the database exists.
+        UsageError: when the database exists, or was begun with other settings.
         DataError: for images that cannot be used or, with ``check_size``, differ in shape.
-            Whatever was begun is removed.
     """
     order: Sequence[int] = range(len(images))
     if shuffle:
         order = np.random.default_rng(seed).permutation(len(images)).tolist()
-    shape: tuple[int, ...] | None = None
-    with DatabaseWriter(path) as database:
-        for index, place in enumerate(order):
-            image, label = images.image(place, color=form.color)
-            image = form.apply(image)
-            shape = image.shape if shape is None else shape
-            if check_size:
-                _check_shape(image, shape, images.where(place))
-            datum: Datum = make_datum(image, label=label, encoded=form.encoded)
-            database.put(f"{index:08d}_{images.name(place)}".encode(), datum)
-            if progress is not None:
-                progress(index + 1, len(images))
+    settings = Settings(
+        {
+            **_form_values(form),
+            "root": str(Path(images.root).resolve()),
+            "shuffle": shuffle,
+            "seed": seed if shuffle else None,
+            "check-size": check_size,
+            "backend": backend,
+        },
+        {"the list": digest(images.path)},
+    )
+    with partial_output(path, settings, restart=restart) as work:
+        watch = _watch(work, 0, len(images), progress)
+        with DatabaseWriter(work.folder, backend=backend, resume=True) as database:
+            begin = len(database)
+            shape = _first_shape(database, None) if check_size else None
+            watch(begin)
+            for index in range(begin, len(order)):
+                place = order[index]
+                name, where = images.name(place), images.where(place)
+                made = form.record(images.data(place), where, name, images.label(place))
+                if check_size:
+                    shape = _check_shape(made.image, shape, where)
+                database.put(f"{index:08d}_{name}".encode(), made.datum)
+                watch(index + 1)
     return len(images)
+
+
+def _form_values(form: ImageForm) -> dict[str, Any]:
+    """The settings that a form is of, for people."""
+    height, width = form.size if form.size is not None else (None, None)
+    color = None if form.color is None else "color" if form.color else "gray"
+    return {"width": width, "height": height, "channels": color, "encoded": form.encoded}
+
+
+def _watch(
+    work: Partial, before: int, total: int, progress: Progress | None
+) -> Callable[[int], None]:
+    """Counts the records of a part that begins after ``before`` records."""
+
+    def watch(done: int) -> None:
+        work.done = before + done
+        if progress is not None:
+            progress(before + done, total)
+
+    return watch
+
+
+def _first_shape(database: DatabaseWriter, otherwise: Shape | None) -> Shape | None:
+    """The shape of the images that are in a database."""
+    first = database.first()
+    return otherwise if first is None else decode(first, str(database.path)).shape
 
 
 def _read(path: Path, where: str) -> bytes:
@@ -183,10 +300,12 @@ def _read(path: Path, where: str) -> bytes:
         raise DataError(f"{where}: cannot be read: {error.strerror}") from error
 
 
-def _check_shape(image: np.ndarray, shape: tuple[int, ...], where: str) -> None:
-    if image.shape != shape:
+def _check_shape(image: np.ndarray, shape: Shape | None, where: str) -> Shape:
+    """The shape of the image, which must be that of those before."""
+    if shape is not None and image.shape != shape:
         found, expected = ("x".join(map(str, each)) for each in (image.shape, shape))
         raise DataError(
             f"{where}: is {found}, but the first image is {expected}; give a width and a height, "
             "and gray or colour, to which all are brought"
         )
+    return image.shape

@@ -15,6 +15,9 @@ from protonet.proto.caffe_pb2 import Datum
 if TYPE_CHECKING:
     from PIL import Image
 
+ENCODINGS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "bmp": "BMP", "webp": "WEBP"}
+"""What images can be stored as, and Pillow's names of it."""
+
 _OPENING = threading.Lock()
 """``warnings.catch_warnings`` changes filters of the whole process: one thread at a time."""
 
@@ -91,8 +94,9 @@ def image_array(image: Image.Image, *, color: bool | None = None) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1].transpose(2, 0, 1))
 
 
-def encode_image(array: np.ndarray) -> bytes:
-    """A uint8 array as a PNG file: (height, width), (1, height, width) or BGR (3, height, width).
+def encode_image(array: np.ndarray, kind: str = "png") -> bytes:
+    """A uint8 array as an image file: (height, width), (1, height, width) or BGR (3, height,
+    width). ``kind`` is one of ENCODINGS; JPEG has OpenCV's quality.
 
     Raises:
         DataError: for another type or shape.
@@ -102,17 +106,22 @@ def encode_image(array: np.ndarray) -> bytes:
     planes = array[None] if array.ndim == 2 else array
     if array.dtype != np.uint8 or planes.ndim != 3 or planes.shape[0] not in (1, 3):
         raise DataError(
-            f"a PNG needs uint8 values with 1 or 3 channels, got {array.dtype} of shape "
+            f"an image needs uint8 values with 1 or 3 channels, got {array.dtype} of shape "
             + "x".join(map(str, array.shape))
         )
     pixels = planes[0] if planes.shape[0] == 1 else planes[::-1].transpose(1, 2, 0)
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG")
+    quality = {"quality": 95} if ENCODINGS[kind] == "JPEG" else {}
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, ENCODINGS[kind], **quality)
     return buffer.getvalue()
 
 
-def make_datum(array: np.ndarray, *, label: int | None = None, encoded: bool = False) -> Datum:
+def make_datum(
+    array: np.ndarray, *, label: int | None = None, encoded: bool | bytes = False
+) -> Datum:
     """A record of a (channels, height, width) array: uint8 as bytes or PNG, else as float_data.
+
+    ``encoded`` may be the file whose image the array is: it is stored as it is.
 
     Raises:
         DataError: where ``encoded`` is asked for values that ``encode_image`` refuses.
@@ -122,7 +131,8 @@ def make_datum(array: np.ndarray, *, label: int | None = None, encoded: bool = F
     if label is not None:
         datum.label = label
     if encoded:
-        datum.data, datum.encoded = encode_image(array), True
+        datum.data = encode_image(array) if encoded is True else encoded
+        datum.encoded = True
     elif array.dtype == np.uint8:
         datum.data = array.tobytes()
     else:

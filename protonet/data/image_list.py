@@ -38,7 +38,7 @@ class ImageList:
         size: tuple[int, int] | None = None,
     ) -> None:
         self.path = source
-        self._root = root
+        self.root = root
         self._folder = folder
         self._size = size
         self._lines = [
@@ -58,20 +58,30 @@ class ImageList:
         Raises:
             DataError: naming the list's line and the file that cannot be read or decoded.
         """
-        _, name, label = self._lines[key]
-        path = Path(name)
+        image = decode_image(self.data(key), self.where(key), color=color)
+        return (image if self._size is None else resize(image, *self._size)), self.label(key)
+
+    def data(self, key: int) -> bytes:
+        """The file of an image as it is.
+
+        Raises:
+            DataError: when it cannot be read.
+        """
+        path = Path(self._lines[key][1])
         if self._folder is not None and not path.exists() and (self._folder / path).exists():
             path = self._folder / path
         try:
-            data = path.read_bytes()
+            return path.read_bytes()
         except OSError as error:
             raise DataError(f"{self.where(key)}: cannot be read: {error.strerror}") from error
-        image = decode_image(data, self.where(key), color=color)
-        return (image if self._size is None else resize(image, *self._size)), label
+
+    def label(self, key: int) -> int:
+        """The class of an image."""
+        return self._lines[key][2]
 
     def name(self, key: int) -> str:
         """The path of an image as the list has it, without the root."""
-        return self._lines[key][1].removeprefix(self._root)
+        return self._lines[key][1].removeprefix(self.root)
 
     def where(self, key: int) -> str:
         """How messages name an image: ``list:line: path``."""

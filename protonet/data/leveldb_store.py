@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,42 @@ class LevelStore:
             raise DataError(f"{self.path}: the database cannot be read: {reason}") from error
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read: {error.strerror}") from error
+
+
+class LevelSink:
+    """A LevelDB at the folder ``path`` to write to; it is made where there is none.
+
+    Raises:
+        DataError: without plyvel.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not can_read_leveldb():
+            raise DataError(
+                f"{path}: a LevelDB needs plyvel: pip install 'protonet[leveldb]', or choose lmdb"
+            )
+        import plyvel
+
+        self.refused: tuple[type[Exception], ...] = (plyvel.Error,)
+        self._handle = plyvel.DB(str(path), create_if_missing=True)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._handle.iterator(include_value=False))
+
+    def first(self) -> bytes | None:
+        """The value of the first key; None where there is none."""
+        value: bytes | None = next(self._handle.iterator(include_key=False), None)
+        return value
+
+    def write(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
+        """Put keys with values, all of them or none."""
+        with self._handle.write_batch(transaction=True, sync=True) as batch:
+            for key, value in pairs:
+                batch.put(key, value)
+
+    def close(self) -> None:
+        """Let go of the files; what was written is on the disk."""
+        self._handle.close()
 
 
 def _close(handle: Any, links: Path) -> None:

@@ -65,6 +65,16 @@ class Draw(NamedTuple):
     mirror: bool = False
 
 
+def ten_crops(image: tuple[int, int], crop: tuple[int, int]) -> list[Draw]:
+    """The crops that Caffe's ``oversample`` takes of an image, both as (height, width): the four
+    corners and the centre, and then the same mirrored.
+    """
+    down, right = image[0] - crop[0], image[1] - crop[1]
+    corners = [Draw(y, x) for y in (0, down) for x in (0, right)]
+    crops = [*corners, Draw(down // 2, right // 2)]
+    return [*crops, *(each._replace(mirror=True) for each in crops)]
+
+
 class Transformer:
     """Caffe's transformation: crop, mirror, (x - mean) * scale.
 
@@ -80,6 +90,8 @@ class Transformer:
             ``name`` is the layer's.
         any_size: images may differ from ``shape`` in height and width; needs a crop_size and
             goes without a mean image.
+        crop: (height, width) of the crop instead of the square of ``crop_size``. The mean image
+            may then be of the crop alone: it is taken off what was cut out.
 
     Raises:
         LayerError: for settings that contradict each other or the shape.
@@ -96,23 +108,26 @@ class Transformer:
         seed: int = 0,
         name: str = "",
         any_size: bool = False,
+        crop: tuple[int, int] | None = None,
     ) -> None:
         channels, height, width = shape
-        crop = int(param.crop_size)
-        assert not any_size or (crop and mean is None), "images of any size need a crop"
-        if crop > min(height, width):
+        side = int(param.crop_size)
+        assert not any_size or (side and mean is None), "images of any size need a crop"
+        if side > min(height, width):
             raise LayerError(
-                f"crop_size {crop} is larger than the images, which are {height}x{width}",
+                f"crop_size {side} is larger than the images, which are {height}x{width}",
                 ("transform_param", "crop_size"),
             )
+        down, across = crop or ((side, side) if side else (height, width))
         self.shape = shape
-        self.output_shape: ImageShape = (channels, crop, crop) if crop else shape
+        self.output_shape: ImageShape = (channels, down, across)
         self.scale = float(param.scale)
-        self.mean = _mean_array(param, shape, mean)
+        fits_crop = crop is not None and mean is not None and mean.shape == self.output_shape
+        self.mean = _mean_array(param, self.output_shape if fits_crop else shape, mean)
         self._mirror = bool(param.mirror)
-        self._random_crop = bool(crop) and phase == TRAIN
-        self.least = crop if any_size else 0
-        self._centre = Draw((height - crop) // 2, (width - crop) // 2) if crop else Draw()
+        self._random_crop = bool(side) and phase == TRAIN
+        self.least = side if any_size else 0
+        self._centre = Draw((height - down) // 2, (width - across) // 2)
         self._key = np.array([seed % 2**64, zlib.crc32(name.encode())], np.uint64)
 
     @property
@@ -165,8 +180,11 @@ class Transformer:
         if self.mean is None:
             np.copyto(target, window, casting="same_kind")
         else:
-            is_image = self.mean.shape[1:] == self.shape[1:]
-            mean = self.mean[:, rows, columns] if is_image else self.mean
+            mean = self.mean
+            if mean.shape[1:] == self.shape[1:]:
+                mean = mean[:, rows, columns]
+            elif mirror:  # of the crop, as it comes out; or one value a channel
+                mean = mean[..., ::-1]
             np.subtract(window, mean, out=target, dtype=np.float32, casting="same_kind")
         if self.scale != 1:
             out *= self.scale

@@ -1,117 +1,201 @@
-"""Making LMDB databases of Datum records."""
+"""Making databases of Datum records: LMDB, or LevelDB."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import lmdb
 
+from protonet.data.leveldb_store import LevelSink
 from protonet.errors import DataError, UsageError
 from protonet.proto.caffe_pb2 import Datum
 
+BACKENDS = ("lmdb", "leveldb")
+
+Pairs = Sequence[tuple[bytes, bytes]]
+"""Keys with values."""
+
 _FIRST_MAP = 2**24
 """Bytes that a new database may grow to before its map is doubled."""
-_BATCH_RECORDS, _BATCH_BYTES = 1000, 2**26
-"""What one transaction writes at most."""
+_BATCH_RECORDS, _BATCH_BYTES, _BATCH_SECONDS = 1000, 2**26, 2.0
+"""What one transaction writes at most, and how long a record waits for it."""
+
+
+class _Sink(Protocol):
+    """A database that bytes are put into; a write is on the disk whole or not at all."""
+
+    @property
+    def refused(self) -> tuple[type[Exception], ...]:
+        """What the library raises."""
+
+    def __len__(self) -> int: ...
+
+    def first(self) -> bytes | None: ...
+
+    def write(self, pairs: Pairs) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class DatabaseWriter:
-    """Makes a new LMDB at ``path``, to be used in a ``with`` block.
+    """Makes a database at ``path``, to be used in a ``with`` block.
 
     Leaving the block well commits and flushes; leaving it by an error or an interrupt removes the
     folder.
 
+    Args:
+        path: the folder.
+        backend: "lmdb" or "leveldb".
+        resume: go on with a database that is there already. An error then leaves all records
+            that were put before it.
+
     Raises:
-        UsageError: when ``path`` exists.
-        DataError: when the disk is full, or the folder cannot be made or written to.
+        UsageError: when ``path`` exists, without ``resume``.
+        DataError: when the disk is full, the folder cannot be made or written to, or plyvel is
+            needed and missing.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, backend: str = "lmdb", resume: bool = False) -> None:
         self.path = Path(path)
-        self._environment: Any = None
+        self._resume = resume
+        self._sink: _Sink | None = None
         self._pending: list[tuple[bytes, bytes]] = []
         self._pending_bytes = 0
+        self._committed_at = time.monotonic()
         try:
             with self._writing():
-                self.path.mkdir(parents=True)
+                self.path.mkdir(parents=True, exist_ok=resume)
         except FileExistsError:
             raise UsageError(
                 f"{self.path}: exists already; remove it or choose another name"
             ) from None
         try:
             with self._writing():
-                self._environment = lmdb.open(str(self.path), map_size=_FIRST_MAP, lock=False)
+                self._sink = LevelSink(self.path) if backend == "leveldb" else _LmdbSink(self.path)
         except BaseException:
-            self.discard()
+            self._leave()
             raise
+
+    def __len__(self) -> int:
+        """The records that are on the disk."""
+        return len(self._open())
+
+    def first(self) -> Datum | None:
+        """The first record on the disk."""
+        with self._writing():
+            value = self._open().first()
+        return None if value is None else Datum.FromString(value)
 
     def put(self, key: bytes, datum: Datum) -> None:
         """Add a record; it is on disk once the block has ended."""
         value = datum.SerializeToString()
         self._pending.append((key, value))
         self._pending_bytes += len(value)
-        if len(self._pending) >= _BATCH_RECORDS or self._pending_bytes >= _BATCH_BYTES:
+        if (
+            len(self._pending) >= _BATCH_RECORDS
+            or self._pending_bytes >= _BATCH_BYTES
+            or time.monotonic() - self._committed_at >= _BATCH_SECONDS
+        ):
             self._commit()
 
     def close(self) -> None:
         """Write what is pending and flush it to the disk."""
         self._commit()
         with self._writing():
-            self._environment.sync(True)
-            self._environment.close()
+            self._open().close()
             folder = os.open(self.path, os.O_RDONLY)
             try:
                 os.fsync(folder)
             finally:
                 os.close(folder)
 
-    def discard(self) -> None:
-        """Remove the database."""
-        if self._environment is not None:
-            self._environment.close()
-        shutil.rmtree(self.path, ignore_errors=True)
-
     def __enter__(self) -> DatabaseWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            self.discard()
+            self._leave()
             return
         try:
             self.close()
         except BaseException:
-            self.discard()
+            self._leave()
             raise
 
+    def _leave(self) -> None:
+        """After an error: keep what can be kept, or remove the database."""
+        if self._sink is not None:
+            with contextlib.suppress(DataError):
+                if self._resume:
+                    self._commit()
+            with contextlib.suppress(*self._sink.refused, OSError):
+                self._sink.close()
+        if not self._resume:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def _open(self) -> _Sink:
+        assert self._sink is not None, "it is open from its making on"
+        return self._sink
+
     def _commit(self) -> None:
-        with self._writing():
-            while not self._fits():
-                size = self._environment.info()["map_size"]
-                self._environment.set_mapsize(2 * size)
+        if self._pending:
+            with self._writing():
+                self._open().write(self._pending)
         self._pending.clear()
         self._pending_bytes = 0
-
-    def _fits(self) -> bool:
-        """Write the pending records in one transaction; False where the map is too small."""
-        try:
-            with self._environment.begin(write=True) as transaction:
-                for key, value in self._pending:
-                    transaction.put(key, value)
-        except lmdb.MapFullError:
-            return False
-        return True
+        self._committed_at = time.monotonic()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
+        refused: tuple[type[Exception], ...] = (lmdb.Error, OSError)
+        if self._sink is not None:
+            refused += self._sink.refused
         try:
             yield
         except FileExistsError:
             raise
-        except (lmdb.Error, OSError) as error:
+        except refused as error:
             raise DataError(f"{self.path}: cannot be written: {error}") from error
+
+
+class _LmdbSink:
+    """An LMDB whose map grows with it."""
+
+    refused: tuple[type[Exception], ...] = (lmdb.Error,)
+
+    def __init__(self, path: Path) -> None:
+        self._environment: Any = lmdb.open(str(path), map_size=_FIRST_MAP, lock=False)
+
+    def __len__(self) -> int:
+        return int(self._environment.stat()["entries"])
+
+    def first(self) -> bytes | None:
+        with self._environment.begin() as transaction:
+            cursor = transaction.cursor()
+            return bytes(cursor.value()) if cursor.first() else None
+
+    def write(self, pairs: Pairs) -> None:
+        while not self._fits(pairs):
+            self._environment.set_mapsize(2 * self._environment.info()["map_size"])
+
+    def close(self) -> None:
+        try:
+            self._environment.sync(True)
+        finally:
+            self._environment.close()
+
+    def _fits(self, pairs: Pairs) -> bool:
+        """Write in one transaction; False where the map is too small."""
+        try:
+            with self._environment.begin(write=True) as transaction:
+                for key, value in pairs:
+                    transaction.put(key, value)
+        except lmdb.MapFullError:
+            return False
+        return True

@@ -12,6 +12,7 @@ import numpy as np
 from protonet.blob import Shape
 from protonet.data import datum as records
 from protonet.data.resize import resize
+from protonet.data.transform import ten_crops
 from protonet.errors import DataError
 from protonet.formats.blobs import blob_shape, from_array, to_array
 from protonet.proto.caffe_pb2 import BlobProto, BlobProtoVector, Datum
@@ -54,16 +55,14 @@ def oversample(images: Iterable[np.ndarray], crop_dims: Iterable[int]) -> np.nda
     height, width = (int(extent) for extent in crop_dims)
     crops = []
     for image in images:
-        down, right = image.shape[0] - height, image.shape[1] - width
-        if min(down, right) < 0:
+        if image.shape[0] < height or image.shape[1] < width:
             raise ValueError(
                 f"expected images of {height}x{width} or more, got {image.shape[0]}x"
                 f"{image.shape[1]}"
             )
-        corners = [(y, x) for y in (0, down) for x in (0, right)]
-        corners.append((int(image.shape[0] / 2 - height / 2), int(image.shape[1] / 2 - width / 2)))
-        cut = [image[y : y + height, x : x + width] for y, x in corners]
-        crops += cut + [each[:, ::-1] for each in cut]
+        for top, left, mirror in ten_crops(image.shape[:2], (height, width)):
+            cut = image[top : top + height, left : left + width]
+            crops.append(cut[:, ::-1] if mirror else cut)
     return np.asarray(crops, np.float32)
 
 

@@ -45,6 +45,7 @@ def test_the_commands_come_in_the_order_in_which_one_meets_them() -> None:
         "protonet check",
         "protonet train",
         "protonet infer",
+        "protonet classify",
         "protonet test",
         "protonet time",
         "protonet layers",

@@ -40,3 +40,50 @@ def test_what_cannot_be(protonet: Any, tmp_path: Path) -> None:
     assert found.returncode == 4
     assert "list.txt:1: elsewhere/0.png: cannot be read" in found.stderr
     assert not (tmp_path / "db").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "kind", "bytes_kept"),
+    [
+        ("--encoded=true -gray=false -logtostderr=1", "png", True),
+        ("-encoded -encode_type=jpg --noshuffle", "jpg", False),
+        ("--encode_type png --resize_width=4 --resize_height=3 --check_size=1", "png", False),
+    ],
+)
+def test_spellings_of_scripts(
+    protonet: Any, tmp_path: Path, flags: str, kind: str, bytes_kept: bool
+) -> None:
+    found = protonet("convert_imageset", *flags.split(), "images/", "list.txt", "db")
+    assert (found.returncode, found.stderr) == (0, "")
+    with Database(tmp_path / "db") as database:
+        _, datum = database.first()
+    assert datum.encoded
+    assert datum.data.startswith({"png": b"\x89PNG", "jpg": b"\xff\xd8\xff"}[kind])
+    assert (datum.data == (tmp_path / "images" / "0.png").read_bytes()) is bytes_kept
+
+
+def test_a_leveldb(protonet: Any, tmp_path: Path) -> None:
+    for backend in ("leveldb", "lmdb"):
+        found = protonet("convert-imageset", f"-backend={backend}", "images/", "list.txt", backend)
+        assert (found.stdout, found.returncode) == (f"{backend}: 3 images ({backend})\n", 0)
+    assert (tmp_path / "leveldb" / "CURRENT").exists()
+    with Database(tmp_path / "leveldb") as left, Database(tmp_path / "lmdb") as right:
+        assert list(left) == list(right)
+
+
+def test_kinds_and_settings_that_cannot_be(protonet: Any, tmp_path: Path) -> None:
+    found = protonet("convert-imageset", "--encode_type", "gif", "images/", "list.txt", "db")
+    assert found.returncode == 2
+    assert "--encode-type gif: expected png, jpg, jpeg, bmp, webp" in found.stderr
+    (tmp_path / "images" / "2.png").write_bytes(b"")
+    found = protonet("convert-imageset", "images/", "list.txt", "db")
+    assert found.returncode == 4
+    assert "db.partial: the same command goes on there" in found.stderr
+    found = protonet("convert-imageset", "--gray", "images/", "list.txt", "db")
+    assert found.returncode == 2
+    assert "channels was color, is now gray" in found.stderr
+    (tmp_path / "list.txt").write_text("0.png 4\n1.png 5\n")
+    found = protonet("convert-imageset", "images/", "list.txt", "db")
+    assert "the list has changed" in found.stderr
+    found = protonet("convert-imageset", "--restart", "images/", "list.txt", "db")
+    assert (found.stdout, found.stderr) == ("db: 2 images (lmdb)\n", "")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from protonet.data.create import gradient_image
+from protonet.data.database import Database
 from protonet.data.datum import encode_image
 
 NET = """
@@ -59,3 +66,92 @@ def test_what_cannot_be(protonet: Any, tmp_path: Path) -> None:
         assert found.returncode == code
         assert message in found.stderr
         assert not (tmp_path / "data").exists()
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A table of 400 rows, whose images take a while."""
+    (tmp_path / "images").mkdir()
+    generator = np.random.default_rng(1)
+    for index in range(8):
+        image = generator.integers(0, 256, (3, 200, 230), np.uint8)
+        (tmp_path / "images" / f"{index}.png").write_bytes(encode_image(image))
+    rows = generator.random((400, 2))
+    lines = [f"{index % 8}.png,{x},{y}" for index, (x, y) in enumerate(rows)]
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+SIZE = ("--width", 110, "--height", 100, "--encoded", "--val-share", 0.1)
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} does not come"
+        time.sleep(0.01)
+
+
+def test_ctrl_c_leaves_what_is_done_and_the_same_call_goes_on(protonet: Any, many: Path) -> None:
+    given = [str(each) for each in ("convert-vectors", "labels.csv", "data", "--root", "images")]
+    given += map(str, SIZE)
+    with subprocess.Popen(
+        [sys.executable, "-m", "protonet", *given], cwd=many, stderr=subprocess.PIPE, text=True
+    ) as child:
+        wait_for(many / "data.partial" / "train_labels" / "data.mdb")
+        time.sleep(0.3)
+        child.send_signal(signal.SIGINT)
+        _, told = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert told.splitlines()[-2:] == [
+        "error: interrupted",
+        "what was done is kept in data.partial: the same command goes on there, --restart begins "
+        "anew",
+    ]
+    assert not (many / "data").exists()
+    other = protonet(*given, "--shuffle", "--seed", 3)
+    assert other.returncode == 2
+    assert "data.partial: was begun with other settings: shuffle was False, is now True; seed " in (
+        other.stderr
+    )
+    resumed = protonet(*given)
+    assert resumed.returncode == 0, resumed.stderr
+    (there,) = re.findall(
+        r"^going on with data\.partial: (\d+) of 400 images are there$", resumed.stderr, re.M
+    )
+    assert 0 < int(there) < 400
+    assert "data/val_images, _labels: 40 images" in resumed.stdout
+    given[2] = "whole"
+    whole = protonet(*given)
+    assert (whole.returncode, whole.stderr) == (0, "")
+    for part in ("train", "val"):
+        for name in (f"{part}_images", f"{part}_labels"):
+            left, right = (Database(many / folder / name) for folder in ("data", "whole"))
+            with left, right:
+                assert list(left) == list(right)
+        for name in (f"{part}_mean.png", f"{part}_mean.binaryproto"):
+            left, right = ((many / folder / name).read_bytes() for folder in ("data", "whole"))
+            assert left == right
+    again = protonet(*given)
+    assert again.returncode == 2
+    assert "whole: exists already" in again.stderr
+
+
+def test_restart_forgets_and_the_bar_shows_what_is_there(terminal: Any, many: Path) -> None:
+    (many / "images" / "7.png").rename(many / "7.png")
+    given = ("convert-vectors", "labels.csv", "data", "--root", "images", "--gray")
+    shown = terminal(*given)
+    assert shown.returncode == 4
+    assert "data.partial: the same command goes on there, --restart begins anew" in shown.stdout
+    (many / "7.png").rename(many / "images" / "7.png")
+    shown = terminal(*given)
+    assert "going on with data.partial: 7 of 400 images are there" in shown.stdout
+    (first, *_), *_, (last, _) = re.findall(r"(\d+)/(400)", shown.stdout)
+    assert (int(first) >= 7, last) == (True, "400")
+    (many / "images" / "7.png").rename(many / "7.png")
+    assert terminal(*given[:2], "new", *given[3:]).returncode == 4
+    (many / "7.png").rename(many / "images" / "7.png")
+    shown = terminal(*given[:2], "new", *given[3:-1], "--restart")
+    assert (shown.returncode, "going on" in shown.stdout) == (0, False)
+    with Database(many / "new" / "train_images") as database:
+        assert database.first()[1].channels == 3

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from protonet.data.convert import (
+    OWN,
     ImageForm,
     convert_images,
     convert_vectors,
@@ -105,7 +111,8 @@ def test_images_are_brought_to_one_form(folder: Path) -> None:
     with pytest.raises(DataError, match=r"labels\.csv:5: 3\.png: is 3x4x7, but the first .* 3x5x7"):
         convert_vectors(table, folder / "data", ImageForm())
     assert not (folder / "data").exists()
-    convert_vectors(table, folder / "data", ImageForm((4, 6), color=False, encoded=True))
+    form = ImageForm((4, 6), color=False, encoded="png")
+    convert_vectors(table, folder / "data", form, restart=True)
     assert {image.shape for image in contents(folder / "data" / "train_images")} == {(1, 4, 6)}
     with Database(folder / "data" / "train_images") as database:
         assert all(datum.encoded for _, datum in database)
@@ -147,3 +154,192 @@ def test_sizes_are_checked_where_that_is_asked_for(folder: Path) -> None:
     with pytest.raises(DataError, match=r"list\.txt:4: .*3\.png: is 3x4x7, but"):
         convert_images(images, folder / "db", ImageForm(), check_size=True)
     assert not (folder / "db").exists()
+    assert not (folder / "mixed.partial").exists()
+
+
+CONVERT = """
+import resource, sys
+from pathlib import Path
+import protonet.data.writer as writer
+from protonet.data.convert import ImageForm, convert_images, convert_vectors, read_table
+from protonet.data.image_list import ImageList
+from protonet.errors import DataError
+folder, kind, backend, limit = Path(sys.argv[1]), *sys.argv[2:4], int(sys.argv[4])
+writer._BATCH_RECORDS = 20
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+def say(done, total):
+    print(done, flush=True)
+    sys.stdin.readline()
+try:
+    if kind == "vectors":
+        convert_vectors(
+            read_table(folder / "many.csv"), folder / "out", ImageForm(), shuffle=True, seed=4,
+            val_share=0.25, backend=backend, progress=say)
+    else:
+        images = ImageList(folder / "many.txt", root=f"{folder}/")
+        convert_images(images, folder / "out", ImageForm(), backend=backend, check_size=True,
+                       progress=say)
+except DataError as error:
+    print(error, *error.__notes__)
+"""
+"""A conversion that waits for a word after every record; a limit stands for a full disk."""
+
+
+@pytest.fixture
+def many(folder: Path) -> Path:
+    """Lists of 200 images, of which 50 are for validation."""
+    rows = np.random.default_rng(1).random((200, 3))
+    lines = [f"{i % 6}.png,{','.join(map(str, row))}" for i, row in enumerate(rows)]
+    (folder / "many.csv").write_text("\n".join(lines))
+    (folder / "many.txt").write_text("".join(f"{i % 6}.png {i}\n" for i in range(200)))
+    return folder
+
+
+def conversion(folder: Path, kind: str, *, backend: str = "lmdb", limit: int = 0) -> Iterator[str]:
+    """The lines of a conversion in a process of its own; it is killed where no more is wanted."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CONVERT, str(folder), kind, backend, str(limit)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            for line in child.stdout:
+                yield line.strip()
+                if line.strip().isdigit():
+                    child.stdin.write("\n")
+        finally:
+            child.send_signal(signal.SIGKILL)
+
+
+def records(folder: Path) -> dict[str, list[tuple[bytes, bytes]]]:
+    """Everything that the databases and files of a conversion hold."""
+    found = {
+        file.name: [(b"", file.read_bytes())]
+        for file in folder.iterdir()
+        if file.is_file() and "_mean" in file.name
+    }
+    databases = [path for path in folder.iterdir() if path.is_dir()] or [folder]
+    for path in databases:
+        with Database(path) as database:
+            found[path.name] = [(key, datum.SerializeToString()) for key, datum in database]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "backend"),
+    [("vectors", "lmdb"), ("vectors", "leveldb"), ("classes", "lmdb"), ("classes", "leveldb")],
+)
+def test_kills_at_any_moment_change_nothing(many: Path, kind: str, backend: str) -> None:
+    """In the first transaction, between two, in the second part, before the mean is made."""
+    whole = list(conversion(many, kind, backend=backend))
+    assert whole == [str(done) for done in ([*range(151), *range(150, 201)] if kind == "vectors"
+                                            else range(201))]  # fmt: skip
+    expected = records(many / "out")
+    (many / "out").rename(many / "whole")
+    starts = []
+    for moment in (7, 33, 60, 149, 155, 190, 200):
+        lines = conversion(many, kind, backend=backend)
+        told = list(itertools.takewhile(lambda line: int(line) < moment, lines))  # noqa: B023
+        starts.append([*told, str(moment)][:2])
+        lines.close()
+        assert not (many / "out").exists()
+    starts.append(list(conversion(many, kind, backend=backend))[:2])
+    # Transactions are of 20 records; those of the second part are counted behind the first's 150.
+    expected_starts = {
+        "vectors": "0 1, 0 1, 20 21, 60 61, 140 141, 150 150, 150 190, 150 190",
+        "classes": "0 1, 0 1, 20 21, 60 61, 140 141, 140 141, 180 181, 200",
+    }
+    assert ", ".join(map(" ".join, starts)) == expected_starts[kind]
+    assert records(many / "out") == expected
+    assert not (many / "out.partial").exists()
+    assert not list((many / "out").rglob("*.json"))
+
+
+@pytest.mark.parametrize("kind", ["vectors", "classes"])
+def test_a_full_disk_leaves_what_was_committed(many: Path, kind: str) -> None:
+    *counts, told = conversion(many, kind, limit=40_000)
+    assert counts[0] == "0"
+    assert "cannot be written: " in told
+    assert f"what was done is kept in {many / 'out.partial'}" in told
+    again = list(conversion(many, kind))
+    assert 0 < int(again[0]) < int(counts[-1])
+    assert again[-1] == "200"
+    resumed = records(many / "out")
+    (many / "out").rename(many / "resumed")
+    list(conversion(many, kind))
+    assert records(many / "out") == resumed
+
+
+def test_a_repaired_image_is_enough_to_go_on(many: Path) -> None:
+    whole = (many / "5.png").read_bytes()
+    (many / "5.png").write_bytes(whole[:40])
+    table, counts = read_table(many / "many.csv"), []
+    with pytest.raises(DataError, match=r"many\.csv:6: 5\.png: the data is no image") as told:
+        convert_vectors(table, many / "out", ImageForm())
+    assert "is kept in" in told.value.__notes__[0]
+    (many / "5.png").write_bytes(whole)
+    convert_vectors(table, many / "out", ImageForm(), progress=lambda done, _: counts.append(done))
+    assert counts == list(range(5, 201))
+    convert_vectors(table, many / "whole", ImageForm())
+    assert records(many / "out") == records(many / "whole")
+
+
+def test_other_images_settings_or_tables_are_not_mixed(many: Path) -> None:
+    (many / "5.png").write_bytes(b"")
+    table, images = read_table(many / "many.csv"), ImageList(many / "many.txt", root=f"{many}/")
+    for convert, name, source in (
+        (lambda **more: convert_vectors(table, many / "a", **more), "a", "the table"),
+        (lambda **more: convert_images(images, many / "b", **more), "b", "the list"),
+    ):
+        with pytest.raises(DataError, match="the data is no image"):
+            convert(form=ImageForm())
+        wrong = ImageForm((3, 4), color=True, encoded="jpg")
+        with pytest.raises(UsageError) as told:
+            convert(form=wrong, shuffle=True, seed=2, backend="leveldb")
+        message = str(told.value)
+        assert (
+            f"{name}.partial: was begun with other settings: width was not given, is now 4; "
+            in (message)
+        )
+        for part in (
+            "channels was not given, is now color",
+            "encoded was not given, is now jpg",
+            "shuffle was False, is now True",
+            "seed was not given, is now 2",
+            "backend was lmdb, is now leveldb",
+        ):
+            assert part in message
+        file = many / ("many.csv" if name == "a" else "many.txt")
+        file.write_text(file.read_text() + "\n")
+        with pytest.raises(UsageError, match=f"other settings: {source} has changed"):
+            convert(form=ImageForm())
+
+
+def test_images_are_stored_as_files(folder: Path) -> None:
+    """A file that needs no change keeps its bytes."""
+    (folder / "gray.jpg").write_bytes(encode_image(IMAGES[0][:1], "jpg"))
+    (folder / "odd.gif").write_bytes((folder / "1.png").read_bytes())
+    (folder / "files.txt").write_text("0.png 3\ngray.jpg 4\n")
+    images = ImageList(folder / "files.txt", root=f"{folder}/")
+    own, one = (folder / name for name in ("own", "one"))
+    convert_images(images, own, ImageForm(color=None, encoded=OWN))
+    convert_images(images, one, ImageForm(color=True, encoded="jpg"))
+    with Database(own) as database:
+        first, second = (datum for _, datum in database)
+    assert first.data == (folder / "0.png").read_bytes()
+    assert second.data == (folder / "gray.jpg").read_bytes()
+    assert (second.encoded, second.label, second.channels, second.height) == (True, 4, 1, 5)
+    with Database(one) as database:
+        assert all(datum.data[:3] == b"\xff\xd8\xff" for _, datum in database)
+        shapes = [decode(datum, "").shape for _, datum in database]
+        assert [datum.channels for _, datum in database] == [3, 3]
+    assert shapes == [(3, 5, 7), (3, 5, 7)]
+    (folder / "files.txt").write_text("odd.gif 3\n")
+    with pytest.raises(DataError, match=r"odd\.gif: cannot be stored as 'gif'; say as what: png"):
+        convert_images(ImageList(folder / "files.txt", root=f"{folder}/"), folder / "x",
+                       ImageForm(encoded=OWN))  # fmt: skip

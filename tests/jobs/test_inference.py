@@ -92,8 +92,8 @@ def test_weights_that_the_deploy_net_lacks(gradients: Path, tmp_path: Path) -> N
 
 def test_data_that_no_image_can_be(run: RunDirectory, gradients: Path) -> None:
     predictor = Predictor(run)
-    predictor.shape = (2, 17, 20)
-    with pytest.raises(DataError, match="trained on data of 2 channels"):
+    predictor.transformer.shape = (2, 17, 20)
+    with pytest.raises(DataError, match=r"deploy\.prototxt: takes data of 2 channels"):
         predictor.predict([gradients / "test.png"])
 
 

@@ -1,0 +1,197 @@
+"""How answers about classes are printed: as a table, as Caffe does, as CSV, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from protonet.cli.terminal import console, note, print_table
+from protonet.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from protonet.jobs.labelled import Report
+
+_MATRIX = 12
+"""Classes up to which the confusion matrix is printed."""
+_MISTAKES = 5
+
+
+@dataclass(frozen=True)
+class Classified:
+    """An image, its scores, the likeliest classes, names where they are known, and the truth."""
+
+    image: Path
+    scores: np.ndarray
+    ranked: Sequence[int]
+    classes: Sequence[str] | None
+    truth: int | None
+
+    def name(self, place: int) -> str:
+        """The name of a class, or its number."""
+        return str(place) if self.classes is None else self.classes[place]
+
+    def best(self) -> list[tuple[int, str, float]]:
+        """Number, name and score of the likeliest classes; NaN has no word in what is printed."""
+        return [(place, self.name(place), float(self.scores[place])) for place in self.ranked]
+
+
+class Printer(Protocol):
+    """Prints answers as they come. ``is_data`` says that programs read them."""
+
+    is_data: bool
+
+    def add(self, found: Classified) -> None:
+        """An answer."""
+
+    def end(self) -> None:
+        """There are no more."""
+
+
+def printer(form: str | None, top: int, many: bool) -> Printer:
+    """The printer of this name; by default a table on a terminal, else Caffe's lines.
+
+    ``many`` asks a table for only the likeliest class of each image.
+    """
+    if form is None:
+        form = "table" if console().is_terminal else "caffe"
+    if form == "csv":
+        return _Csv()
+    if form == "json":
+        return _Json()
+    return _Table(1 if many else top) if form == "table" else _Caffe()
+
+
+class _Caffe:
+    """The lines of classification.bin (examples/cpp_classification/classification.cpp)."""
+
+    is_data = False
+
+    def add(self, found: Classified) -> None:
+        click.echo(f"---------- Prediction for {found.image} ----------")
+        for _, name, score in found.best():
+            click.echo(f'{score:.4f} - "{name}"')
+
+    def end(self) -> None:
+        pass
+
+
+class _Csv:
+    """A row for each class of an image."""
+
+    is_data = True
+
+    def __init__(self) -> None:
+        self._write("image", "rank", "class", "name", "score", "true")
+
+    def add(self, found: Classified) -> None:
+        truth = "" if found.truth is None else found.truth
+        for rank, (place, name, score) in enumerate(found.best(), 1):
+            self._write(str(found.image), rank, place, name, f"{score:.7g}", truth)
+
+    def end(self) -> None:
+        pass
+
+    def _write(self, *cells: object) -> None:
+        import csv
+        import io
+
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerow(cells)
+        click.echo(out.getvalue(), nl=False)
+
+
+class _Json:
+    """An object a line for each image."""
+
+    is_data = True
+
+    def add(self, found: Classified) -> None:
+        from protonet.cli.infer import json_values
+
+        top = [
+            {"class": place, "name": name, "score": json_values(found.scores[place : place + 1])[0]}
+            for place, name, _ in found.best()
+        ]
+        answer: dict[str, object] = {"image": str(found.image), "top": top}
+        if found.truth is not None:
+            answer["true"] = found.truth
+        click.echo(json.dumps(answer))
+
+    def end(self) -> None:
+        pass
+
+
+class _Table:
+    """All answers under each other, at the end."""
+
+    is_data = False
+
+    def __init__(self, top: int) -> None:
+        self._top = top
+        self._rows: list[tuple[str, str, str, str]] = []
+
+    def add(self, found: Classified) -> None:
+        truth = "" if found.truth is None else found.name(found.truth)
+        for rank, (_, name, score) in enumerate(found.best()[: self._top]):
+            first = rank == 0
+            self._rows.append(
+                (str(found.image) if first else "", f"{score:.4f}", name, truth if first else "")
+            )
+
+    def end(self) -> None:
+        knows = any(row[3] for row in self._rows)
+        columns = ("image", "score", "class", "true")[: 4 if knows else 3]
+        if self._rows:
+            print_table(columns, [row[: len(columns)] for row in self._rows], ("image", "class"))
+
+
+def show_report(
+    report: Report, classes: Sequence[str] | None, picture: Path | None, is_data: bool
+) -> None:
+    """How many answers were right, the matrix of a few classes, and the most frequent mistakes.
+
+    Goes to standard error where standard output is for programs.
+
+    Raises:
+        UsageError: when a picture is wanted, but no image has a known class.
+    """
+    if not report.images:
+        if picture is not None:
+            raise UsageError(
+                "--confusion needs images of known class: a list with a class behind each file, "
+                "or folders that are named as the classes are"
+            )
+        return
+    names = [str(i) for i in range(len(report.confusion))] if classes is None else list(classes)
+    say = note if is_data else click.echo
+    for among in (1, 5):
+        if among == 1 or len(names) > among:
+            right = report.right(among)
+            share = right / report.images
+            say(f"top-{among} accuracy: {share:.4f} ({right} of {report.images})")
+    if not is_data and len(names) <= _MATRIX:
+        _print_matrix(report, names)
+    elif report.right() < report.images:
+        for true, said, often in report.mistakes(_MISTAKES):
+            say(f"{often} of '{names[true]}' taken for '{names[said]}'")
+    if picture is not None:
+        report.draw(picture, names)
+        say(str(picture))
+
+
+def _print_matrix(report: Report, names: Sequence[str]) -> None:
+    """Rows are true classes, columns what the net says."""
+    rows = []
+    for place, counts in enumerate(report.confusion.tolist()):
+        total = sum(counts)
+        share = f"{counts[place] / total:.2%}" if total else "-"
+        rows.append([names[place], *(str(count) if count else "" for count in counts), share])
+    click.echo()
+    print_table(["true \\ said", *names, "right"], rows)

@@ -1,0 +1,61 @@
+"""Flags as Google's gflags read them, which Caffe's tools use: ``--shuffle=true``, ``--nogray``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import click
+
+from protonet.cli.examples import Exemplified
+
+_WORDS = {
+    **dict.fromkeys(("true", "t", "1", "yes", "y"), True),
+    **dict.fromkeys(("false", "f", "0", "no", "n"), False),
+}
+_LOGGING = frozenset(
+    {"alsologtostderr", "colorlogtostderr", "log_dir", "logtostderr", "minloglevel"}
+    | {"stderrthreshold", "v", "vmodule"}
+)
+"""Flags of Google's glog, which every tool of Caffe takes: they decide nothing here."""
+_FLAG = re.compile(r"--?(?P<name>[A-Za-z][\w-]*)(?:=(?P<value>.*))?", re.DOTALL)
+
+
+class GflagsCommand(Exemplified):
+    """A command whose switches may be given as gflags are: ``-shuffle``, ``--shuffle=true``,
+    ``--noshuffle``. Flags of glog are passed over.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Bring the arguments into our own form first."""
+        return super().parse_args(ctx, list(self._plain(args)))
+
+    def _plain(self, args: Iterable[str]) -> Iterator[str]:
+        switches = {
+            name.lstrip("-"): option
+            for option in self.params
+            if isinstance(option, click.Option) and option.is_flag
+            for name in option.opts
+        }
+        rest = iter(args)
+        for word in rest:
+            if word == "--":
+                yield word
+                break
+            match = _FLAG.fullmatch(word)
+            name, value = (match["name"], match["value"]) if match else ("", None)
+            if name in _LOGGING and value is not None:
+                continue
+            if name in switches and value is not None:
+                yield from self._switch(switches[name], word, value)
+            elif name.startswith("no") and name[2:] in switches and value is None:
+                yield from switches[name[2:]].secondary_opts[:1]
+            else:
+                yield word
+        yield from rest
+
+    def _switch(self, option: click.Option, word: str, value: str) -> Iterator[str]:
+        wanted = _WORDS.get(value.lower())
+        if wanted is None:
+            raise click.UsageError(f"{word}: expected true or false behind the '='")
+        yield from (option.opts if wanted else option.secondary_opts)[:1]

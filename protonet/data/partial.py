@@ -1,0 +1,195 @@
+"""Outputs that take long: begun beside their place, gone on with, and whole once they are there."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import protonet
+from protonet.errors import DataError, ProtonetError, UsageError
+from protonet.formats.atomic import write_atomic
+
+STATE = "conversion.json"
+"""The file of a partial output that tells the settings; it goes when the output is whole."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides an output: ``values`` by the name that a person knows, and ``sources``, the
+    SHA-256 of what is read by what it is, such as "the table".
+    """
+
+    values: Mapping[str, Any]
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the state file."""
+        values = {**self.values, "protonet": protonet.__version__}
+        return {"values": values, "sources": dict(self.sources)}
+
+
+@dataclass
+class Partial:
+    """The folder to work in. ``done`` tells whether there is something worth keeping."""
+
+    folder: Path
+    resumed: bool
+    done: int = 0
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file.
+
+    Raises:
+        DataError: when it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def partial_path(path: Path) -> Path:
+    """Where the output ``path`` is until it is whole."""
+    return path.with_name(f"{path.name}.partial")
+
+
+@contextmanager
+def partial_output(path: Path, settings: Settings, *, restart: bool = False) -> Iterator[Partial]:
+    """Work in ``<path>.partial``, which becomes ``path`` when the block ends well.
+
+    When it ends by an error or an interrupt, or the process is killed, the folder stays, and the
+    next call with equal settings goes on there; the error then carries a note that says so. A
+    folder with nothing done in it is removed. What the block finds there it must trust only as
+    far as it was committed.
+
+    Args:
+        path: the output, a folder that is not there yet.
+        settings: those of the folder must equal these.
+        restart: remove what was begun first.
+
+    Raises:
+        UsageError: when ``path`` exists, the folder was begun with other settings (names them),
+            is in use by another process, or is something else.
+        DataError: when the folder cannot be made or its state is damaged.
+    """
+    folder = partial_path(path)
+    _refuse_existing(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made: {error.strerror}") from error
+    with _held(folder):
+        _refuse_existing(path)  # another process may just have ended
+        if restart:
+            _clear(folder)
+        work = Partial(folder, _resumes(folder, settings))
+        try:
+            yield work
+            _take_place(folder, path)
+        except BaseException as error:
+            if work.resumed or work.done:
+                error.add_note(
+                    f"what was done is kept in {folder}: the same command goes on there, "
+                    "--restart begins anew"
+                )
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise UsageError(f"{path}: exists already; remove it or choose another name")
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keep other processes from working in the folder; a killed process holds nothing."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"{folder}: another process is working there") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what is in a folder that was begun here."""
+    if any(folder.iterdir()) and not (folder / STATE).exists():
+        raise UsageError(f"{folder}: was not made by a conversion; remove it yourself")
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name != STATE:
+            entry.unlink(missing_ok=True)
+    # Last: until then the folder can be told for one that may be cleared.
+    (folder / STATE).unlink(missing_ok=True)
+
+
+def _resumes(folder: Path, settings: Settings) -> bool:
+    """Whether the folder holds what was begun with these settings; False for a fresh one."""
+    state = folder / STATE
+    wanted = settings.as_json()
+    if not state.exists():
+        # A kill before the state was written leaves at most its temporary file.
+        if any(not entry.name.startswith(f".{STATE}.") for entry in folder.iterdir()):
+            raise UsageError(f"{folder}: was not made by a conversion; remove it yourself")
+        try:
+            write_atomic(state, (json.dumps(wanted, indent=2) + "\n").encode())
+        except ProtonetError as error:
+            raise DataError(str(error)) from error
+        return False
+    try:
+        found = json.loads(state.read_text(encoding="utf-8"))
+        differences = list(_differences(found, wanted))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{state}: is damaged ({error}); --restart begins anew") from error
+    if differences:
+        raise UsageError(
+            f"{folder}: was begun with other settings: {'; '.join(differences)}. Give the former "
+            "ones to go on, or --restart to begin anew"
+        )
+    return True
+
+
+def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """What differs, in words."""
+    former, now = found["values"], wanted["values"]
+    for name in dict.fromkeys([*former, *now]):
+        if former.get(name) != now.get(name):
+            yield f"{name} was {_shown(former.get(name))}, is now {_shown(now.get(name))}"
+    for name, content in wanted["sources"].items():
+        if found["sources"].get(name) != content:
+            yield f"{name} has changed"
+
+
+def _shown(value: Any) -> str:
+    return "not given" if value is None else str(value)
+
+
+def _take_place(folder: Path, path: Path) -> None:
+    """The folder becomes the output. The state goes last: a kill before leaves a whole output."""
+    try:
+        folder.rename(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be made: {error.strerror}") from error
+    (path / STATE).unlink(missing_ok=True)
+    with suppress(OSError):
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
