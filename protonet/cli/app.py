@@ -31,6 +31,7 @@ _COMMANDS = {
     "parse-log": "parse_log",
     "convert-vectors": "convert_vectors",
     "convert-imageset": "convert_imageset",
+    "convert-folders": "convert_folders",
     "compute-image-mean": "compute_image_mean",
     "extract-features": "extract_features",
     "convert-weights": "convert_weights",

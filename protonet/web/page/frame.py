@@ -52,7 +52,10 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
 .log { font-family: ui-monospace, monospace; font-size: 12px; white-space: pre; overflow: auto;
   max-height: 18rem; width: 100%; background: var(--ground); padding: .6rem; border-radius: 8px; }
 a:focus-visible, button:focus-visible { outline: 2px solid #1f6fb4; outline-offset: 2px; }
-@media (max-width: 600px) { .top nav a { padding: .3rem .35rem; font-size: .85rem; } .nicegui-content { padding: .5rem; } .panel { padding: .7rem; } }
+@media (max-width: 600px) {
+  .top nav a { padding: .3rem .35rem; font-size: .85rem; }
+  .nicegui-content { padding: .5rem; } .panel { padding: .7rem; }
+}
 """
 
 

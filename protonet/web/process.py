@@ -1,0 +1,119 @@
+"""A command in a process of its own, which says how it ended even when nobody waits for it.
+
+``python -m protonet.web.process FOLDER MEMORY ARGUMENT...`` runs ``protonet ARGUMENT...`` and
+writes its exit code to ``FOLDER/exit.json``. While it lives it holds a lock on ``FOLDER/lock``,
+which it inherits locked and which holds its pid: so any server can tell whether it lives, and no
+process that was given the same pid later is taken for it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from protonet.formats.atomic import write_atomic
+
+EXIT = "exit.json"
+OUTPUT = "output.log"
+LOCK = "lock"
+
+
+def launch(folder: Path, command: Sequence[str], memory: int) -> subprocess.Popen[bytes]:
+    """Start a command in a session of its own, with ``folder`` for its place and its files.
+
+    Args:
+        folder: where output, lock and exit code go.
+        command: the arguments of ``protonet``.
+        memory: the most bytes of addresses that it may take, 0 for any.
+    """
+    (folder / EXIT).unlink(missing_ok=True)
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with (folder / OUTPUT).open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "protonet.web.process", str(folder), str(memory), *command],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=[lock],
+            )
+    finally:
+        os.close(lock)  # the child has it still
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command that ``launch`` asks for."""
+    from protonet.cli import main as protonet
+
+    folder, memory = Path(arguments[0]), int(arguments[1])
+    (folder / LOCK).write_text(str(os.getpid()))
+    if memory:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    code = protonet(arguments[2:])
+    write_atomic(folder / EXIT, json.dumps({"code": code}).encode())
+    return code
+
+
+def is_alive(folder: Path) -> bool:
+    """Whether a command that was launched in this folder still runs."""
+    try:
+        lock = os.open(folder / LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def send_signal(folder: Path, number: int) -> None:
+    """Send a signal to the command of this folder, where it runs."""
+    try:
+        pid = int((folder / LOCK).read_text())
+    except (OSError, ValueError):
+        return
+    if is_alive(folder):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def read_exit(folder: Path) -> int | None:
+    """The exit code of a command that has ended; None where it was killed, or still runs."""
+    try:
+        return int(json.loads((folder / EXIT).read_text())["code"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def last_complaint(folder: Path) -> str:
+    """What the command said last of an error: the lines from the last ``error:`` on."""
+    try:
+        with (folder / OUTPUT).open("rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - 20_000))
+            lines = stream.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    starts = [at for at, line in enumerate(lines) if line.startswith("error: ")]
+    if not starts:
+        return ""
+    first = starts[-1]
+    while first - 1 in starts:
+        first -= 1
+    return "\n".join(lines[first : first + 40]).removeprefix("error: ").strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
