@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from os import fspath
+from collections.abc import Collection
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from protonet.errors import UsageError
+from protonet.formats.atomic import write_atomic
 from protonet.graph.names import wire
 from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
 
@@ -26,14 +28,29 @@ _WIDTH, _HEIGHT, _ACROSS, _ALONG = 2.6, 0.7, 1.1, 3.6
 def draw_net(net: NetParameter, path: Path, *, direction: str = "LR") -> None:
     """Write a picture of ``net`` to ``path``: .svg, .png or .pdf.
 
-    ``direction`` is where the data goes: LR to the right, TB down; RL and BT their reverses.
-
     Raises:
         UsageError: for another kind of file or direction.
     """
     kind = path.suffix.removeprefix(".").lower()
     if kind not in FORMATS:
         raise UsageError(f"{path}: expected a picture of kind {', '.join(FORMATS)}")
+    write_atomic(path, picture_of(net, kind, direction=direction))
+
+
+def picture_of(
+    net: NetParameter, kind: str, *, direction: str = "LR", faint: Collection[str] = ()
+) -> bytes:
+    """A picture of ``net`` as the bytes of an svg, png or pdf file.
+
+    Args:
+        net: the net.
+        kind: one of ``FORMATS``.
+        direction: where the data goes: LR to the right, TB down; RL and BT their reverses.
+        faint: names of layers that are drawn with broken lines, such as those that only train.
+
+    Raises:
+        UsageError: for another direction.
+    """
     if direction not in ("LR", "TB", "RL", "BT"):
         raise UsageError(f"expected a direction LR, TB, RL or BT, got '{direction}'")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -58,8 +75,10 @@ def draw_net(net: NetParameter, path: Path, *, direction: str = "LR") -> None:
     for (start, end), blobs in edges.items():
         _draw_edge(axes, places[start], places[end], ", ".join(blobs), direction, scale)
     for index, layer in enumerate(net.layer):
-        _draw_box(axes, places[index], layer, scale)
-    figure.savefig(fspath(path), format=kind, dpi=100)
+        _draw_box(axes, places[index], layer, scale, faint=layer.name in faint)
+    buffer = BytesIO()
+    figure.savefig(buffer, format=kind, dpi=100)
+    return buffer.getvalue()
 
 
 def to_mermaid(net: NetParameter, *, direction: str = "LR") -> str:
@@ -126,7 +145,9 @@ def _placed(column: int, row: float, direction: str) -> tuple[float, float]:
     return row * (_WIDTH + 0.4), (y if direction == "TB" else -y)
 
 
-def _draw_box(axes: Any, at: tuple[float, float], layer: LayerParameter, scale: float) -> None:
+def _draw_box(
+    axes: Any, at: tuple[float, float], layer: LayerParameter, scale: float, *, faint: bool
+) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     x, y = at
@@ -139,6 +160,8 @@ def _draw_box(axes: Any, at: tuple[float, float], layer: LayerParameter, scale: 
             facecolor=_COLORS[_kind(layer)],
             edgecolor="#444",
             linewidth=0.8 * scale,
+            linestyle="--" if faint else "-",
+            alpha=0.55 if faint else 1.0,
             zorder=2,
         )
     )

@@ -79,13 +79,19 @@ def is_alive(folder: Path) -> bool:
     return False
 
 
-def send_signal(folder: Path, number: int) -> None:
-    """Send a signal to the command of this folder, where it runs."""
+def pid_of(folder: Path) -> int | None:
+    """The process of a command that was launched in this folder and runs; None where none does."""
     try:
         pid = int((folder / LOCK).read_text())
     except (OSError, ValueError):
-        return
-    if is_alive(folder):
+        return None
+    return pid if is_alive(folder) else None
+
+
+def send_signal(folder: Path, number: int) -> None:
+    """Send a signal to the command of this folder, where it runs."""
+    pid = pid_of(folder)
+    if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
 

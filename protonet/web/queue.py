@@ -7,7 +7,6 @@ import subprocess
 import threading
 import time
 
-from protonet.jobs.run import RunDirectory
 from protonet.web.process import is_alive, last_complaint, launch, read_exit, send_signal
 from protonet.web.store import (
     ABORT,
@@ -132,11 +131,6 @@ class Queue:
             error = "the process was killed" if code is None else f"it ended with code {code}"
             error += "; it may have taken too much memory" if code is None else ""
         self.store.update(job.id, status=status, error=error, ended=time.time())
-
-
-def run_of(workspace: Workspace, job: Job) -> RunDirectory:
-    """The run directory of a training, there or not."""
-    return RunDirectory(workspace.job(job.id) / "run")
 
 
 def _slot(job: Job) -> str:
