@@ -11,7 +11,7 @@ from protonet.errors import UsageError
 from protonet.graph.names import wire
 from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
 
-FORMATS = ("svg", "png", "pdf")
+FORMATS = ("svg", "png", "jpg", "pdf")
 
 _COLORS = {
     "data": "#b9d7a8",
@@ -23,10 +23,11 @@ _COLORS = {
 _WIDTH, _HEIGHT, _ACROSS, _ALONG = 2.6, 0.7, 1.1, 3.6
 
 
-def draw_net(net: NetParameter, path: Path, *, direction: str = "LR") -> None:
-    """Write a picture of ``net`` to ``path``: .svg, .png or .pdf.
+def draw_net(net: NetParameter, path: Path, *, direction: str = "LR", rates: bool = False) -> None:
+    """Write a picture of ``net`` to ``path``: .svg, .png, .jpg or .pdf.
 
     ``direction`` is where the data goes: LR to the right, TB down; RL and BT their reverses.
+    ``rates`` shows the lr_mult of layers with weights.
 
     Raises:
         UsageError: for another kind of file or direction.
@@ -58,15 +59,15 @@ def draw_net(net: NetParameter, path: Path, *, direction: str = "LR") -> None:
     for (start, end), blobs in edges.items():
         _draw_edge(axes, places[start], places[end], ", ".join(blobs), direction, scale)
     for index, layer in enumerate(net.layer):
-        _draw_box(axes, places[index], layer, scale)
+        _draw_box(axes, places[index], layer, scale, rates)
     figure.savefig(fspath(path), format=kind, dpi=100)
 
 
-def to_mermaid(net: NetParameter, *, direction: str = "LR") -> str:
+def to_mermaid(net: NetParameter, *, direction: str = "LR", rates: bool = False) -> str:
     """The net as the text of a Mermaid flowchart."""
     lines = [f"flowchart {direction}"]
     for index, layer in enumerate(net.layer):
-        text = f"{layer.name}\n{layer.type}{_detail(layer)}".replace('"', "'")
+        text = f"{layer.name}\n{layer.type}{_detail(layer, rates)}".replace('"', "'")
         lines.append(f'  n{index}["{text}"]'.replace("\n", "<br/>"))
         lines.append(f"  style n{index} fill:{_COLORS[_kind(layer)]}")
     for (start, end), blobs in connections(net).items():
@@ -126,7 +127,9 @@ def _placed(column: int, row: float, direction: str) -> tuple[float, float]:
     return row * (_WIDTH + 0.4), (y if direction == "TB" else -y)
 
 
-def _draw_box(axes: Any, at: tuple[float, float], layer: LayerParameter, scale: float) -> None:
+def _draw_box(
+    axes: Any, at: tuple[float, float], layer: LayerParameter, scale: float, rates: bool
+) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     x, y = at
@@ -142,7 +145,7 @@ def _draw_box(axes: Any, at: tuple[float, float], layer: LayerParameter, scale: 
             zorder=2,
         )
     )
-    text = f"{_short(layer.name)}\n{layer.type}{_detail(layer)}"
+    text = f"{_short(layer.name)}\n{layer.type}{_detail(layer, rates)}"
     axes.text(x, y, text, ha="center", va="center", fontsize=8 * scale, zorder=3)
 
 
@@ -191,8 +194,15 @@ def _kind(layer: LayerParameter) -> str:
     return "loss" if layer.type.endswith("Loss") or layer.type == "Accuracy" else "plain"
 
 
-def _detail(layer: LayerParameter) -> str:
-    """The numbers by which people know a layer."""
+def _detail(layer: LayerParameter, rates: bool) -> str:
+    """The numbers by which people know a layer, and with ``rates`` its lr_mult."""
+    rate = ""
+    if rates and _kind(layer) == "weights":
+        rate = f", lr_mult {layer.param[0].lr_mult if layer.param else 1:g}"
+    return _numbers(layer) + rate
+
+
+def _numbers(layer: LayerParameter) -> str:
     if layer.type in ("Convolution", "Deconvolution"):
         spec = layer.convolution_param
         sides = list(spec.kernel_size) or [spec.kernel_h, spec.kernel_w]
