@@ -77,6 +77,8 @@ def test_caffes_three_tools(protonet: Any, tmp_path: Path) -> None:
     expected = read_weights(tmp_path / "weights")
     assert weights.keys() == expected.keys()
     np.testing.assert_array_equal(weights["ip2"][0], expected["ip2"][0])
+    assert protonet("upgrade_net_proto_text", "old", "old").returncode == 0
+    assert (tmp_path / "old").read_text() == (tmp_path / "new_old").read_text()
     wrong = protonet("upgrade_net_proto_binary", "old", "x")
     assert wrong.returncode == 5
     assert "old: is a text, perhaps a prototxt; expected a .caffemodel" in wrong.stderr
