@@ -34,6 +34,7 @@ _COMMANDS = {
     "compute-image-mean": "compute_image_mean",
     "extract-features": "extract_features",
     "convert-weights": "convert_weights",
+    "export-onnx": "export_onnx",
     "upgrade": "upgrade",
     "device-query": "device_query",
 }
