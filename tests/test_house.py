@@ -22,7 +22,7 @@ FLOORS = [
     {"layers", "solvers"},
     {"graph"},
     {"train"},
-    {"jobs", "pycaffe", "testing"},
+    {"jobs", "onnx", "pycaffe", "testing"},
     {"cli", "web"},
 ]
 """From the ground up: a module imports from its own floor or a lower one."""

@@ -35,14 +35,25 @@ _COMMANDS = {
     "compute-image-mean": "compute_image_mean",
     "extract-features": "extract_features",
     "convert-weights": "convert_weights",
+    "export-onnx": "export_onnx",
     "upgrade": "upgrade",
     "device-query": "device_query",
 }
 
+_TOOLS = {
+    "classification": ("classify", "command"),
+    "draw-net": ("draw", "command"),
+    "plot-training-log": ("plot", "training_log"),
+    "upgrade-net-proto-binary": ("upgrade", "net_binary"),
+    "upgrade-net-proto-text": ("upgrade", "net_text"),
+    "upgrade-solver-proto-text": ("upgrade", "solver_text"),
+}
+"""Tools of Caffe whose names are not ours: not listed, but understood."""
+
 
 def _spelt(name: str) -> str:
-    """A command's name as we spell it: Caffe's tools have underscores."""
-    return name.replace("_", "-")
+    """A command's name as we spell it: Caffe's tools have underscores, and endings."""
+    return name.removesuffix(".py").removesuffix(".bin").replace("_", "-")
 
 
 class LazyGroup(ExemplifiedGroup):
@@ -55,10 +66,14 @@ class LazyGroup(ExemplifiedGroup):
     def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name; None where there is none."""
         cmd_name = _spelt(cmd_name)
-        if cmd_name not in _COMMANDS:
+        if cmd_name in _TOOLS:
+            name, attribute = _TOOLS[cmd_name]
+        elif cmd_name in _COMMANDS:
+            name, attribute = _COMMANDS[cmd_name], "command"
+        else:
             return None
-        module = importlib.import_module(f"protonet.cli.{_COMMANDS[cmd_name]}")
-        command: click.Command = module.command
+        module = importlib.import_module(f"protonet.cli.{name}")
+        command: click.Command = getattr(module, attribute)
         self.commands[cmd_name] = command
         return command
 
@@ -66,7 +81,7 @@ class LazyGroup(ExemplifiedGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first argument names; the nearest name where it names none."""
-        if _spelt(args[0]) not in _COMMANDS and not args[0].startswith("-"):
+        if _spelt(args[0]) not in {**_COMMANDS, **_TOOLS} and not args[0].startswith("-"):
             raise click.UsageError(f"no command '{args[0]}'{nearest(args[0], _COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 

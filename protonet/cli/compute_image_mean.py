@@ -6,21 +6,28 @@ from pathlib import Path
 
 import click
 
-from protonet.cli.examples import Exemplified
+from protonet.cli.gflags import GflagsCommand
 
 _PATH = click.Path(path_type=Path)
 
 
 @click.command(
     "compute-image-mean",
-    cls=Exemplified,
+    cls=GflagsCommand,
     short_help="Make the mean image of a database.",
     examples=["protonet compute-image-mean train_lmdb mean.binaryproto"],
 )
 @click.argument("database", metavar="DB", type=_PATH)
 @click.argument("out", metavar="[OUT]", type=_PATH, required=False)
-def command(database: Path, out: Path | None) -> None:
-    """Average the images of the database DB; write the mean to OUT, a .binaryproto or .npy.
+@click.option(
+    "--backend",
+    "-backend",
+    type=click.Choice(["lmdb", "leveldb"]),
+    help="What DB is. Not needed: its files tell.",
+)
+def command(database: Path, out: Path | None, backend: str | None) -> None:
+    """Average the images of the database DB; write the mean to OUT: a .binaryproto, whatever its
+    name is, or a .npy.
 
     Prints the mean of every channel, as Caffe's compute_image_mean does.
     """
@@ -33,8 +40,9 @@ def command(database: Path, out: Path | None) -> None:
     from protonet.formats.atomic import write_atomic
     from protonet.formats.blobs import from_array
 
-    if out is not None and out.suffix not in (".binaryproto", ".npy"):
-        raise UsageError(f"{out}: expected a name that ends in .binaryproto or .npy")
+    del backend
+    if out is not None and out.suffix.lower() in (".bmp", ".jpeg", ".jpg", ".png"):
+        raise UsageError(f"{out}: is no picture: give a name that ends in .binaryproto or .npy")
     mean = compute_mean(database)
     if out is not None and out.suffix == ".npy":
         buffer = io.BytesIO()

@@ -24,7 +24,7 @@ from protonet.cli.examples import Exemplified
 @click.argument("out", metavar="[OUT]", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--phase",
-    type=click.Choice(["train", "test"]),
+    type=click.Choice(["train", "test", "all"], case_sensitive=False),
     help="Draw the layers of this phase. Default: all layers.",
 )
 @click.option(
@@ -33,10 +33,14 @@ from protonet.cli.examples import Exemplified
 @click.option("--level", type=int, metavar="N", default=0, show_default=True, help="Level to draw.")
 @click.option(
     "--direction",
+    "--rankdir",
     type=click.Choice(["LR", "TB", "RL", "BT"]),
     default="LR",
     show_default=True,
     help="Where the data goes: to the right, down, to the left, up.",
+)
+@click.option(
+    "--display-lrm", "--display_lrm", is_flag=True, help="Show the lr_mult of layers with weights."
 )
 def command(
     network: str,
@@ -45,11 +49,12 @@ def command(
     stages: Sequence[str],
     level: int,
     direction: str,
+    display_lrm: bool,
 ) -> None:
     """Draw the network in the prototxt file NETWORK ('-': standard input) into OUT.
 
-    OUT is an .svg, .png or .pdf picture, or .mmd for the text of a Mermaid diagram. By default
-    it is NETWORK with the ending .svg. Networks with mistakes are drawn too.
+    OUT is an .svg, .png, .jpg or .pdf picture, or .mmd for the text of a Mermaid diagram. By
+    default it is NETWORK with the ending .svg. Networks with mistakes are drawn too.
     """
     from protonet.graph.drawing import draw_net, to_mermaid
     from protonet.proto import rules
@@ -57,6 +62,7 @@ def command(
     from protonet.proto.text import Source, read_net
 
     definition = read_net(Source.read(network))
+    phase = None if phase == "all" else phase
     if phase is not None or stages or level:
         number = TEST if phase == "test" else TRAIN
         definition = rules.filter_layers(definition, rules.state(number, level, stages))
@@ -65,7 +71,9 @@ def command(
     if out.suffix == ".mmd":
         from protonet.formats.atomic import write_atomic
 
-        write_atomic(out, to_mermaid(definition.net, direction=direction).encode())
+        write_atomic(
+            out, to_mermaid(definition.net, direction=direction, rates=display_lrm).encode()
+        )
     else:
-        draw_net(definition.net, out, direction=direction)
+        draw_net(definition.net, out, direction=direction, rates=display_lrm)
     click.echo(out)

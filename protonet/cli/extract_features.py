@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from protonet.cli.caffe_flags import chosen_device
-from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.gflags import GflagsCommand
 from protonet.cli.terminal import progress
 
 _PATH = click.Path(path_type=Path)
@@ -16,7 +16,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.command(
     "extract-features",
-    cls=Exemplified,
+    cls=GflagsCommand,
     short_help="Store the values of inner blobs of a net.",
     examples=[
         "protonet extract-features net.caffemodel train_val.prototxt fc7 features 10",
@@ -28,7 +28,9 @@ _PATH = click.Path(path_type=Path)
 @click.argument("blobs", metavar="BLOB[,BLOB...]")
 @click.argument("databases", metavar="DB[,DB...]")
 @click.argument("batches", metavar="BATCHES", type=click.IntRange(1))
-@click.argument("kind", metavar="[lmdb]", type=click.Choice(["lmdb"]), default="lmdb")
+@click.argument(
+    "kind", metavar="[lmdb|leveldb]", type=click.Choice(["lmdb", "leveldb"]), default="lmdb"
+)
 @click.argument("processor", metavar="[CPU|GPU]", type=click.Choice(["CPU", "GPU"]), default="CPU")
 @click.argument("number", metavar="[N]", default="0")
 @takes_imports
@@ -43,7 +45,7 @@ def command(
     number: str,
 ) -> None:
     """Run the network in the prototxt file NETWORK with WEIGHTS over BATCHES batches of its data
-    in phase TEST; store each item of every BLOB in the LMDB DB of the same place.
+    in phase TEST; store each item of every BLOB in the database DB of the same place.
 
     The arguments are those of Caffe's extract_features. Keys count the items with ten digits;
     values are floats.
@@ -56,6 +58,7 @@ def command(
     paths = [Path(each.strip()) for each in databases.split(",")]
     if len(names) != len(paths):
         raise click.UsageError(f"{len(names)} blob(s), but {len(paths)} database(s)")
+    number = number.removeprefix("DEVICE_ID=")
     device = chosen_device(number if processor == "GPU" else None, None)
     net = open_net(network, phase=TEST, weights=weights, device=device)
     try:
@@ -63,7 +66,8 @@ def command(
             if name not in net.blobs:
                 raise UsageError(f"{network}: has no blob '{name}'{nearest(name, net.blobs)}")
         with progress("batches") as watch:
-            count = extract_features(net, dict(zip(names, paths, strict=True)), batches, watch)
+            stores = dict(zip(names, paths, strict=True))
+            count = extract_features(net, stores, batches, watch, backend=kind)
     finally:
         net.close()
     for name, path in zip(names, paths, strict=True):

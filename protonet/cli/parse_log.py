@@ -20,7 +20,9 @@ from protonet.cli.examples import Exemplified
 )
 @click.argument("log", type=click.Path(path_type=Path))
 @click.argument("folder", metavar="[FOLDER]", type=click.Path(path_type=Path), default=".")
-def command(log: Path, folder: Path) -> None:
+@click.option("--delimiter", metavar="C", default=",", help="What stands between two columns.")
+@click.option("--verbose", is_flag=True, help="Of parse_log.py; the files are named anyhow.")
+def command(log: Path, folder: Path, delimiter: str, verbose: bool) -> None:
     """Read LOG and write FOLDER/NAME.train and FOLDER/NAME.test as CSV.
 
     LOG is what Caffe or protonet printed, a metrics.jsonl, or a run directory. The columns are
@@ -30,6 +32,9 @@ def command(log: Path, folder: Path) -> None:
     from protonet.formats.atomic import write_atomic
     from protonet.train.logs import read_log, to_csv
 
+    del verbose
+    if len(delimiter) != 1 or delimiter in '\r\n"':
+        raise click.UsageError(f"--delimiter {delimiter!r}: expected one character, such as ';'")
     found = read_log(log)
     folder.mkdir(parents=True, exist_ok=True)
     name = log.resolve().name
@@ -38,5 +43,5 @@ def command(log: Path, folder: Path) -> None:
         tables[f"test{net if net else ''}"] = entries
     for ending, entries in tables.items():
         path = folder / f"{name}.{ending}"
-        write_atomic(path, to_csv(entries).encode())
+        write_atomic(path, to_csv(entries, delimiter).encode())
         click.echo(f"{path}: {len(entries)} rows")

@@ -33,7 +33,7 @@ from protonet.cli.examples import Exemplified
     metavar="NAME",
     default="loss",
     show_default=True,
-    help="What is drawn: the loss, or an output of the net.",
+    help="What is drawn: the loss, lr (the learning rate), or an output of the net.",
 )
 @click.option("--by-time", is_flag=True, help="Draw over seconds, not iterations.")
 def command(logs: Sequence[Path], out: Path, output: str, by_time: bool) -> None:
@@ -42,9 +42,34 @@ def command(logs: Sequence[Path], out: Path, output: str, by_time: bool) -> None
     A log is what Caffe or protonet printed, a metrics.jsonl, or a run directory. Curves of the
     training are drawn through, those of the first test net dashed.
     """
+    _draw(logs, out, output, by_time)
+
+
+def _draw(logs: Sequence[Path], out: Path, output: str, by_time: bool) -> None:
     from protonet.train.comparison import draw_comparison
     from protonet.train.logs import read_log
 
     found = {str(path): read_log(path) for path in logs}
     draw_comparison(found, out, output=output, by_time=by_time)
     click.echo(out)
+
+
+_CHARTS = ("accuracy", "loss", "lr", "loss")
+"""What plot_training_log.py draws for 0 and 1, 2 and 3, ...: over iterations, and over seconds."""
+
+
+@click.command(
+    "plot_training_log",
+    cls=Exemplified,
+    examples=["protonet plot_training_log 6 loss.png caffe.log"],
+)
+@click.argument("chart", metavar="CHART", type=click.IntRange(0, 7))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=click.Path(path_type=Path))
+def training_log(chart: int, out: Path, logs: Sequence[Path]) -> None:
+    """Draw LOGS into OUT, as Caffe's plot_training_log.py does.
+
+    CHART is 0 for the accuracy over iterations and 1 over seconds, 2 and 3 for the test loss, 4
+    and 5 for the learning rate, 6 and 7 for the training loss; 2, 3, 6 and 7 show both losses.
+    """
+    _draw(logs, out, _CHARTS[chart // 2], by_time=bool(chart % 2))

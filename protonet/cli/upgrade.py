@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -30,14 +31,49 @@ def command(source: Path, out: Path, solver: bool) -> None:
     IN may be of any dialect (V0, V1, `input`); it is not changed. The end of its name tells a
     text from a binary file with weights.
     """
-    from protonet.formats.atomic import write_atomic
-    from protonet.formats.caffemodel import read_model, write_model
-    from protonet.proto.text import Source, read_net, read_solver, write_text
-
     if source.suffix == ".caffemodel":
-        write_model(out, read_model(source))
+        _weights(source, out)
     elif solver:
-        write_atomic(out, write_text(read_solver(Source.read(source))).encode())
+        _solver(source, out)
     else:
-        write_atomic(out, write_text(read_net(Source.read(source)).net).encode())
+        _net(source, out)
+
+
+def _net(source: Path, out: Path) -> None:
+    from protonet.formats.atomic import write_atomic
+    from protonet.proto.text import Source, read_net, write_text
+
+    write_atomic(out, write_text(read_net(Source.read(source)).net).encode())
     click.echo(out)
+
+
+def _solver(source: Path, out: Path) -> None:
+    from protonet.formats.atomic import write_atomic
+    from protonet.proto.text import Source, read_solver, write_text
+
+    write_atomic(out, write_text(read_solver(Source.read(source))).encode())
+    click.echo(out)
+
+
+def _weights(source: Path, out: Path) -> None:
+    from protonet.formats.caffemodel import read_model, write_model
+
+    write_model(out, read_model(source))
+    click.echo(out)
+
+
+def _tool(name: str, what: str, upgrade: Callable[[Path, Path], None]) -> click.Command:
+    """One of Caffe's tools, which take IN and OUT and nothing else."""
+    paths = [click.Argument([each], metavar=each.upper(), type=_PATH) for each in ("in", "out")]
+    return Exemplified(
+        name,
+        params=list(paths),
+        callback=lambda **given: upgrade(given["in"], given["out"]),
+        help=f"Write {what} IN to OUT in today's dialect, as Caffe's {name} does.",
+        examples=[f"protonet {name} old new"],
+    )
+
+
+net_text = _tool("upgrade_net_proto_text", "the net in the prototxt", _net)
+net_binary = _tool("upgrade_net_proto_binary", "the net with weights in the binary file", _weights)
+solver_text = _tool("upgrade_solver_proto_text", "the solver in the prototxt", _solver)

@@ -13,7 +13,7 @@ from protonet.formats.atomic import write_atomic
 from protonet.graph.names import wire
 from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
 
-FORMATS = ("svg", "png", "pdf")
+FORMATS = ("svg", "png", "jpg", "pdf")
 
 _COLORS = {
     "data": "#b9d7a8",
@@ -25,8 +25,11 @@ _COLORS = {
 _WIDTH, _HEIGHT, _ACROSS, _ALONG = 2.6, 0.7, 1.1, 3.6
 
 
-def draw_net(net: NetParameter, path: Path, *, direction: str = "LR") -> None:
-    """Write a picture of ``net`` to ``path``: .svg, .png or .pdf.
+def draw_net(net: NetParameter, path: Path, *, direction: str = "LR", rates: bool = False) -> None:
+    """Write a picture of ``net`` to ``path``: .svg, .png, .jpg or .pdf.
+
+    ``direction`` is where the data goes: LR to the right, TB down; RL and BT their reverses.
+    ``rates`` shows the lr_mult of layers with weights.
 
     Raises:
         UsageError: for another kind of file or direction.
@@ -34,18 +37,24 @@ def draw_net(net: NetParameter, path: Path, *, direction: str = "LR") -> None:
     kind = path.suffix.removeprefix(".").lower()
     if kind not in FORMATS:
         raise UsageError(f"{path}: expected a picture of kind {', '.join(FORMATS)}")
-    write_atomic(path, picture_of(net, kind, direction=direction))
+    write_atomic(path, picture_of(net, kind, direction=direction, rates=rates))
 
 
 def picture_of(
-    net: NetParameter, kind: str, *, direction: str = "LR", faint: Collection[str] = ()
+    net: NetParameter,
+    kind: str,
+    *,
+    direction: str = "LR",
+    rates: bool = False,
+    faint: Collection[str] = (),
 ) -> bytes:
-    """A picture of ``net`` as the bytes of an svg, png or pdf file.
+    """A picture of ``net`` as the bytes of an svg, png, jpg or pdf file.
 
     Args:
         net: the net.
         kind: one of ``FORMATS``.
         direction: where the data goes: LR to the right, TB down; RL and BT their reverses.
+        rates: show the lr_mult of layers with weights.
         faint: names of layers that are drawn with broken lines, such as those that only train.
 
     Raises:
@@ -75,17 +84,17 @@ def picture_of(
     for (start, end), blobs in edges.items():
         _draw_edge(axes, places[start], places[end], ", ".join(blobs), direction, scale)
     for index, layer in enumerate(net.layer):
-        _draw_box(axes, places[index], layer, scale, faint=layer.name in faint)
+        _draw_box(axes, places[index], layer, scale, rates=rates, faint=layer.name in faint)
     buffer = BytesIO()
     figure.savefig(buffer, format=kind, dpi=100)
     return buffer.getvalue()
 
 
-def to_mermaid(net: NetParameter, *, direction: str = "LR") -> str:
+def to_mermaid(net: NetParameter, *, direction: str = "LR", rates: bool = False) -> str:
     """The net as the text of a Mermaid flowchart."""
     lines = [f"flowchart {direction}"]
     for index, layer in enumerate(net.layer):
-        text = f"{layer.name}\n{layer.type}{_detail(layer)}".replace('"', "'")
+        text = f"{layer.name}\n{layer.type}{_detail(layer, rates)}".replace('"', "'")
         lines.append(f'  n{index}["{text}"]'.replace("\n", "<br/>"))
         lines.append(f"  style n{index} fill:{_COLORS[_kind(layer)]}")
     for (start, end), blobs in connections(net).items():
@@ -146,7 +155,13 @@ def _placed(column: int, row: float, direction: str) -> tuple[float, float]:
 
 
 def _draw_box(
-    axes: Any, at: tuple[float, float], layer: LayerParameter, scale: float, *, faint: bool
+    axes: Any,
+    at: tuple[float, float],
+    layer: LayerParameter,
+    scale: float,
+    *,
+    rates: bool,
+    faint: bool,
 ) -> None:
     from matplotlib.patches import FancyBboxPatch
 
@@ -165,7 +180,7 @@ def _draw_box(
             zorder=2,
         )
     )
-    text = f"{_short(layer.name)}\n{layer.type}{_detail(layer)}"
+    text = f"{_short(layer.name)}\n{layer.type}{_detail(layer, rates)}"
     axes.text(x, y, text, ha="center", va="center", fontsize=8 * scale, zorder=3)
 
 
@@ -214,8 +229,15 @@ def _kind(layer: LayerParameter) -> str:
     return "loss" if layer.type.endswith("Loss") or layer.type == "Accuracy" else "plain"
 
 
-def _detail(layer: LayerParameter) -> str:
-    """The numbers by which people know a layer."""
+def _detail(layer: LayerParameter, rates: bool) -> str:
+    """The numbers by which people know a layer, and with ``rates`` its lr_mult."""
+    rate = ""
+    if rates and _kind(layer) == "weights":
+        rate = f", lr_mult {layer.param[0].lr_mult if layer.param else 1:g}"
+    return _numbers(layer) + rate
+
+
+def _numbers(layer: LayerParameter) -> str:
     if layer.type in ("Convolution", "Deconvolution"):
         spec = layer.convolution_param
         sides = list(spec.kernel_size) or [spec.kernel_h, spec.kernel_w]

@@ -158,9 +158,15 @@ def average_outputs(
 
 
 def extract_features(
-    net: Net, databases: Mapping[str, Path], batches: int, progress: Progress | None = None
+    net: Net,
+    databases: Mapping[str, Path],
+    batches: int,
+    progress: Progress | None = None,
+    *,
+    backend: str = "lmdb",
 ) -> int:
-    """Store the items of blobs, by name, in new databases; returns the number of items.
+    """Store the items of blobs, by name, in new databases ("lmdb" or "leveldb"); returns the
+    number of items.
 
     Keys count the items with ten digits, as Caffe's extract_features has them. A blob N x K goes
     in as K x 1 x 1, one of more axes as K x H x W.
@@ -172,7 +178,8 @@ def extract_features(
     count = 0
     with ExitStack() as stack:
         writers = {
-            name: stack.enter_context(DatabaseWriter(path)) for name, path in databases.items()
+            name: stack.enter_context(DatabaseWriter(path, backend=backend))
+            for name, path in databases.items()
         }
         for batch in range(batches):
             net.forward()

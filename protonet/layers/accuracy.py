@@ -57,7 +57,7 @@ class Accuracy(Layer):
             )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        axis = self._axis(shapes[0])
+        axis = self.axis_of(shapes[0])
         check_labels(self, shapes, axis)
         classes = shapes[0][axis]
         if not 1 <= self.top_k <= classes:
@@ -69,7 +69,7 @@ class Accuracy(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         shape = shapes[0]
-        self._class_axis = axis = self._axis(shape)
+        self._class_axis = axis = self.axis_of(shape)
         self._others = tuple(i for i in range(len(shape)) if i != axis)
         self._labels = Labels(self, shape, axis, self.ignore)
         self._one_hot = self.scratch(shape, np.bool_)
@@ -112,5 +112,5 @@ class Accuracy(Layer):
         xp.maximum(count, 1.0, out=count)
         xp.divide(top, count, out=top)
 
-    def _axis(self, shape: Shape) -> int:
+    def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.accuracy_param.axis, ("accuracy_param", "axis"))

@@ -63,14 +63,14 @@ class Slice(Layer):
         self.shares_storage = parts == 1
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        shape, axis = shapes[0], self._axis(shapes[0])
+        shape, axis = shapes[0], self.axis_of(shapes[0])
         edges = self._edges(shape[axis])
         return [
             (*shape[:axis], stop - start, *shape[axis + 1 :]) for start, stop in pairwise(edges)
         ]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        axis = self._axis(shapes[0])
+        axis = self.axis_of(shapes[0])
         edges = self._edges(shapes[0][axis])
         self._parts = [
             (slice(None),) * axis + (slice(start, stop),) for start, stop in pairwise(edges)
@@ -92,7 +92,7 @@ class Slice(Layer):
         for dtop, part in zip(dtops, self._parts, strict=True):
             self.xp.copyto(dbottoms[0][part], dtop)
 
-    def _axis(self, shape: Shape) -> int:
+    def axis_of(self, shape: Shape) -> int:
         spec = self.spec.slice_param
         axis = spec.slice_dim if self._field == "slice_dim" else spec.axis
         return self.axis(shape, axis, ("slice_param", self._field))
@@ -151,11 +151,11 @@ class Tile(Layer):
             )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        shape, axis = shapes[0], self._axis(shapes[0])
+        shape, axis = shapes[0], self.axis_of(shapes[0])
         return [(*shape[:axis], shape[axis] * self.tiles, *shape[axis + 1 :])]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        axis = self._axis(shapes[0])
+        axis = self.axis_of(shapes[0])
         self._one = (math.prod(shapes[0][:axis]), 1, math.prod(shapes[0][axis:]))
         self._all = (self._one[0], self.tiles, self._one[2])
 
@@ -173,7 +173,7 @@ class Tile(Layer):
             dx = dbottoms[0].reshape(self._one)
             dtops[0].reshape(self._all).sum(axis=1, out=dx, keepdims=True)
 
-    def _axis(self, shape: Shape) -> int:
+    def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.tile_param.axis, ("tile_param", "axis"))
 
 
@@ -212,7 +212,7 @@ class Crop(Layer):
                 f"'{names[1]}' {shape_text(reference)}",
                 ("bottom", 1),
             )
-        for place, offset in enumerate(self._offsets(len(x) - axis), axis):
+        for place, offset in enumerate(self.offsets(len(x) - axis), axis):
             if offset + reference[place] > x[place]:
                 raise LayerError(
                     f"'{names[0]}' {shape_text(x)} has {x[place]} values at axis {place}, and a "
@@ -225,7 +225,7 @@ class Crop(Layer):
     def build(self, shapes: Sequence[Shape]) -> None:
         x, reference = shapes
         axis = self.spec.crop_param.axis % len(x)
-        offsets = self._offsets(len(x) - axis)
+        offsets = self.offsets(len(x) - axis)
         self._part = (slice(None),) * axis + tuple(
             slice(offset, offset + extent)
             for offset, extent in zip(offsets, reference[axis:], strict=True)
@@ -247,7 +247,7 @@ class Crop(Layer):
         if dbottoms[0] is not None:
             self.xp.copyto(dbottoms[0][self._part], dtops[0])
 
-    def _offsets(self, axes: int) -> list[int]:
+    def offsets(self, axes: int) -> list[int]:
         """The offset at each of the cropped axes."""
         offsets = list(self.spec.crop_param.offset)
         if len(offsets) not in (0, 1, axes):

@@ -224,7 +224,7 @@ class InfogainLoss(Layer):
             )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        axis = self._axis(shapes[0])
+        axis = self.axis_of(shapes[0])
         check_labels(self, shapes, axis)
         matrix = shapes[2] if self._read is None else self._read.shape
         classes = shapes[0][axis]
@@ -236,7 +236,7 @@ class InfogainLoss(Layer):
         return [(), shapes[0]][: max(1, len(self.spec.top))]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        shape, axis = shapes[0], self._axis(shapes[0])
+        shape, axis = shapes[0], self.axis_of(shapes[0])
         self._class_axis, classes = axis, shape[axis]
         outer = math.prod(shape[:axis])
         self._labels = Labels(self, shape, axis, self.ignore)
@@ -296,7 +296,7 @@ class InfogainLoss(Layer):
         except (FormatError, UsageError) as error:
             raise LayerError(str(error), ("infogain_loss_param", "source")) from error
 
-    def _axis(self, shape: Shape) -> int:
+    def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.infogain_loss_param.axis, ("infogain_loss_param", "axis"))
 
 

@@ -53,11 +53,11 @@ class InnerProduct(Layer):
         self.bias_term = spec.bias_term
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        return [(*shapes[0][: self._axis(shapes[0])], self.outputs)]
+        return [(*shapes[0][: self.axis_of(shapes[0])], self.outputs)]
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
         spec = self.spec.inner_product_param
-        inputs = math.prod(shapes[0][self._axis(shapes[0]) :])
+        inputs = math.prod(shapes[0][self.axis_of(shapes[0]) :])
         shape = (inputs, self.outputs) if self.transpose else (self.outputs, inputs)
         field = "inner_product_param"
         weights = [filled_weight(shape, spec.weight_filler, (field, "weight_filler"))]
@@ -66,7 +66,7 @@ class InnerProduct(Layer):
         return weights
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        axis = self._axis(shapes[0])
+        axis = self.axis_of(shapes[0])
         rows = math.prod(shapes[0][:axis])
         self._x_shape = (rows, math.prod(shapes[0][axis:]))
         self._y_shape = (rows, self.outputs)
@@ -106,7 +106,7 @@ class InnerProduct(Layer):
             dx = dbottoms[0].reshape(self._x_shape)
             xp.matmul(dy, weight.data.T if self.transpose else weight.data, out=dx)
 
-    def _axis(self, shape: Shape) -> int:
+    def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.inner_product_param.axis, ("inner_product_param", "axis"))
 
 

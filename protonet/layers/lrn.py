@@ -60,7 +60,7 @@ class LRN(Layer):
             self.scratch(shape) for _ in range(4)
         )
         if self._within:
-            self._mean = self._pooling(shapes)
+            self._mean = self.pooling(shapes)
             return
         half, channels = self.size // 2, shape[1]
         # channel c meets channel c + offset, for every offset of the window
@@ -70,7 +70,7 @@ class LRN(Layer):
             if abs(o) < channels
         ]
 
-    def _pooling(self, shapes: Sequence[Shape]) -> Pooling:
+    def pooling(self, shapes: Sequence[Shape]) -> Pooling:
         """The mean over the places around each place."""
         spec = LayerParameter(name=f"{self.name}/mean", type="Pooling", top=["mean"])
         param = spec.pooling_param

@@ -97,10 +97,10 @@ class Pooling(Layer):
                 f"expected a bottom of 4 axes, N x C x H x W, got {shape_text(shape)}",
                 ("bottom", 0),
             )
-        windows = self._windows_over(shape[2:])
+        windows = self.windows_over(shape[2:])
         return [(*shape[:2], *windows.outputs)] * len(self.spec.top)
 
-    def _windows_over(self, spatial: Shape) -> Windows:
+    def windows_over(self, spatial: Shape) -> Windows:
         """The windows over a plane."""
         param = self.spec.pooling_param
         kernel = spatial if param.global_pooling else self.kernel
@@ -124,7 +124,7 @@ class Pooling(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         shape = shapes[0]
-        self._windows = windows = self._windows_over(shape[2:])
+        self._windows = windows = self.windows_over(shape[2:])
         top = (*shape[:2], *windows.outputs)
         (rows, columns), width = windows.outputs, shape[3]
         starts = [
@@ -142,7 +142,9 @@ class Pooling(Layer):
             ]
             sizes = np.outer(ends[0] - starts[0], ends[1] - starts[1])
             self._shares = self.scratch((rows, columns))
-            self.device.put(1.0 / sizes, self._shares)
+            # 0 / 0, as Caffe, where a window begins outside: with stride > kernel.
+            with np.errstate(divide="ignore"):
+                self.device.put(1.0 / sizes, self._shares)
             return
         self._places = self.scratch(top, np.int32)
         self._place = self.scratch((rows, columns), np.int32)

@@ -40,7 +40,7 @@ class SPP(Layer):
         if not self.spec.spp_param.pyramid_height:
             raise LayerError(f"{_PARAM} needs a pyramid_height above 0", (_PARAM,))
 
-    def _levels(self, shape: Shape) -> list[Pooling]:
+    def levels(self, shape: Shape) -> list[Pooling]:
         """A Pooling layer for each level."""
         if len(shape) != 4:
             raise LayerError(
@@ -72,11 +72,11 @@ class SPP(Layer):
         return levels
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        levels = [layer.infer(shapes)[0] for layer in self._levels(shapes[0])]
+        levels = [layer.infer(shapes)[0] for layer in self.levels(shapes[0])]
         return [(shapes[0][0], sum(math.prod(level[1:]) for level in levels))]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._pools = self._levels(shapes[0])
+        self._pools = self.levels(shapes[0])
         self._parts: list[Array] = []
         self._places: list[slice] = []
         start = 0

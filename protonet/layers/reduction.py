@@ -43,10 +43,10 @@ class Reduction(Layer):
         self.backward_reads = frozenset({Reads.BOTTOMS} if self._curved else ())
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        return [shapes[0][: self._axis(shapes[0])]]
+        return [shapes[0][: self.axis_of(shapes[0])]]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        axis = self._axis(shapes[0])
+        axis = self.axis_of(shapes[0])
         count = math.prod(shapes[0][axis:])
         self._matrix = (math.prod(shapes[0][:axis]), count)
         mean = self.operation == ReductionParameter.MEAN
@@ -87,7 +87,7 @@ class Reduction(Layer):
         else:
             xp.copyto(dx, slope)
 
-    def _axis(self, shape: Shape) -> int:
+    def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.reduction_param.axis, ("reduction_param", "axis"))
 
 
@@ -129,19 +129,19 @@ class ArgMax(Layer):
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         shape = shapes[0]
-        count = self._matrix_of(shape)[1]
+        count = self.matrix_of(shape)[1]
         if not 1 <= self.top_k <= count:
             raise LayerError(
                 f"expected 1 <= top_k <= {count}, the number of values, got {self.top_k}",
                 ("argmax_param", "top_k"),
             )
         if self.along_axis:
-            axis = self._axis(shape)
+            axis = self.axis_of(shape)
             return [(*shape[:axis], self.top_k, *shape[axis + 1 :])]
         return [(shape[0], 2 if self.values else 1, self.top_k, *(1,) * (len(shape) - 3))]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._matrix = items, count, inner = self._matrix_of(shapes[0])
+        self._matrix = items, count, inner = self.matrix_of(shapes[0])
         self._value = self.scratch((items, 1, inner))
         self._index = self.scratch((items, 1, inner))
         self._wins = self.scratch(self._matrix, np.bool_)
@@ -178,14 +178,14 @@ class ArgMax(Layer):
             for row, kind in enumerate(self._kinds):
                 xp.copyto(top[:, row, k], kind[:, 0])
 
-    def _matrix_of(self, shape: Shape) -> tuple[int, int, int]:
+    def matrix_of(self, shape: Shape) -> tuple[int, int, int]:
         """Items x values x what is beside them."""
         if self.along_axis:
-            axis = self._axis(shape)
+            axis = self.axis_of(shape)
             return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
         if not shape:
             raise LayerError("expected at least 1 axis, got a scalar", ("bottom", 0))
         return shape[0], math.prod(shape[1:]), 1
 
-    def _axis(self, shape: Shape) -> int:
+    def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.argmax_param.axis, ("argmax_param", "axis"))

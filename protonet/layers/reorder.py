@@ -45,10 +45,10 @@ class Permute(Layer):
         shape = shapes[0]
         for place, axis in enumerate(self.spec.permute_param.order):
             self.axis(shape, axis, ("permute_param", "order", place))
-        return [tuple(shape[axis] for axis in self._order(shape))]
+        return [tuple(shape[axis] for axis in self.order_of(shape))]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._forth = self._order(shapes[0])
+        self._forth = self.order_of(shapes[0])
         self._back = sorted(range(len(self._forth)), key=self._forth.__getitem__)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
@@ -64,7 +64,7 @@ class Permute(Layer):
         if dbottoms[0] is not None:
             self.xp.copyto(dbottoms[0], dtops[0].transpose(self._back))
 
-    def _order(self, shape: Shape) -> list[int]:
+    def order_of(self, shape: Shape) -> list[int]:
         order = list(self.spec.permute_param.order)
         return order + [axis for axis in range(len(shape)) if axis not in order]
 

@@ -44,11 +44,11 @@ class Softmax(Layer):
     in_place = True
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        self._axis(shapes[0])
+        self.axis_of(shapes[0])
         return [shapes[0]]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._along = axis = self._axis(shapes[0])
+        self._along = axis = self.axis_of(shapes[0])
         self._reduced = self.scratch((*shapes[0][:axis], 1, *shapes[0][axis + 1 :]))
         self._product: Array | None = None
 
@@ -69,7 +69,7 @@ class Softmax(Layer):
             self._product = self.scratch(dx.shape)
         softmax_gradient(self.xp, tops[0], dtops[0], self._along, dx, self._product, self._reduced)
 
-    def _axis(self, shape: Shape) -> int:
+    def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.softmax_param.axis, ("softmax_param", "axis"))
 
 
@@ -125,12 +125,12 @@ class SoftmaxWithLoss(Layer):
             )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        check_labels(self, shapes, self._axis(shapes[0]))
+        check_labels(self, shapes, self.axis_of(shapes[0]))
         return [(), shapes[0]][: max(1, len(self.spec.top))]
 
     def build(self, shapes: Sequence[Shape]) -> None:
         shape = shapes[0]
-        self._class_axis = self._axis(shape)
+        self._class_axis = self.axis_of(shape)
         self._labels = Labels(self, shape, self._class_axis, self.ignore)
         self._p = self.scratch(shape)
         self._one_hot = self.scratch(shape)
@@ -188,5 +188,5 @@ class SoftmaxWithLoss(Layer):
             self.xp.multiply(out, 1.0 - self.smoothing, out=out)
             self.xp.add(out, self.smoothing / self._labels.count, out=out)
 
-    def _axis(self, shape: Shape) -> int:
+    def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.softmax_param.axis, ("softmax_param", "axis"))

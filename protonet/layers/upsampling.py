@@ -230,10 +230,10 @@ class Interp(Layer):
         self._mix = []
         for extent, out in zip(shapes[0][2:], y_shape[2:], strict=True):
             mix = self.scratch((out, extent))
-            self.device.put(self._mixture(extent, out), mix)
+            self.device.put(self.mixture(extent, out), mix)
             self._mix.append(mix)
 
-    def _mixture(self, extent: int, out: int) -> np.ndarray:
+    def mixture(self, extent: int, out: int) -> np.ndarray:
         """The matrix that resizes one axis: out x extent."""
         first, param = -self.spec.interp_param.pad_beg, self.spec.interp_param
         last = extent - 1 + param.pad_end

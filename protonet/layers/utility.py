@@ -88,7 +88,7 @@ class Concat(Layer):
         self._field = "concat_dim" if spec.HasField("concat_dim") else "axis"
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        axis = self._axis(shapes[0])
+        axis = self.axis_of(shapes[0])
         first = shapes[0]
         for place, shape in enumerate(shapes):
             if len(shape) != len(first) or (*shape[:axis], *shape[axis + 1 :]) != (
@@ -105,7 +105,7 @@ class Concat(Layer):
         return [(*first[:axis], extent, *first[axis + 1 :])]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        axis = self._axis(shapes[0])
+        axis = self.axis_of(shapes[0])
         self._along = axis
         self._parts: list[tuple[slice, ...]] = []
         start = 0
@@ -128,7 +128,7 @@ class Concat(Layer):
             if dx is not None:
                 self.xp.copyto(dx, dtops[0][part])
 
-    def _axis(self, shape: Shape) -> int:
+    def axis_of(self, shape: Shape) -> int:
         spec = self.spec.concat_param
         axis = spec.concat_dim if self._field == "concat_dim" else spec.axis
         return self.axis(shape, axis, ("concat_param", self._field))

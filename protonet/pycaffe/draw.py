@@ -16,24 +16,31 @@ def draw_net_to_file(
     filename: str | PathLike[str],
     rankdir: str = "LR",
     phase: int | None = None,
+    display_lrm: bool = False,
 ) -> None:
-    """Write a picture (.svg, .png or .pdf) of a net; with ``phase``, of its layers in that phase.
+    """Write a picture (.svg, .png, .jpg or .pdf) of a net; with ``phase``, of its layers in that
+    phase, and with ``display_lrm`` with the lr_mult of those that have weights.
 
     Raises:
         UsageError: for another kind of file or direction.
     """
-    _draw(_of_phase(caffe_net, phase), Path(fspath(filename)), direction=rankdir)
+    path = Path(fspath(filename))
+    _draw(_of_phase(caffe_net, phase), path, direction=rankdir, rates=display_lrm)
 
 
 def draw_net(
-    caffe_net: NetParameter, rankdir: str = "LR", ext: str = "png", phase: int | None = None
+    caffe_net: NetParameter,
+    rankdir: str = "LR",
+    ext: str = "png",
+    phase: int | None = None,
+    display_lrm: bool = False,
 ) -> bytes:
     """The picture as bytes."""
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"net.{ext}"
-        draw_net_to_file(caffe_net, path, rankdir, phase)
+        draw_net_to_file(caffe_net, path, rankdir, phase, display_lrm)
         return path.read_bytes()
 
 

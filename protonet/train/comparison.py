@@ -20,8 +20,9 @@ def draw_comparison(
 ) -> None:
     """Draw ``output`` of every log over iterations, or over seconds, into ``path``.
 
-    The training's curve is drawn through, that of the first test net dashed with points. The
-    loss of a training is the smoothed one.
+    ``output`` is "loss", "lr" for the learning rate, or an output of the net. The training's
+    curve is drawn through, that of the first test net dashed with points. The loss of a training
+    is the smoothed one.
 
     Raises:
         UsageError: for another kind of file, or an output that no log has.
@@ -30,12 +31,15 @@ def draw_comparison(
     if kind not in FORMATS:
         raise UsageError(f"{path}: expected a picture of kind {', '.join(FORMATS)}")
     curves = {
-        name: (_points(log.train, output, by_time), _points(_first_test(log), output, by_time))
+        name: (
+            _points(log.train, output, by_time),
+            [] if output == "lr" else _points(_first_test(log), output, by_time),
+        )
         for name, log in logs.items()
     }
     if not any(points for pair in curves.values() for points in pair):
         known = {key for log in logs.values() for entry in _all(log) for key in entry.outputs}
-        listed = ", ".join(["loss", *sorted(known - {"loss"})])
+        listed = ", ".join(["loss", "lr", *sorted(known - {"loss", "lr"})])
         raise UsageError(f"no log has an output '{output}'; there are {listed}")
     # The first use on a machine logs that it builds a font cache: noise on a terminal.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
@@ -87,6 +91,8 @@ def _points(entries: Sequence[Entry], output: str, by_time: bool) -> list[tuple[
         y = entry.outputs.get(output)
         if output == "loss" and entry.loss is not None:
             y = entry.loss
+        if output == "lr":
+            y = entry.rate
         x = entry.seconds if by_time else entry.iteration
         if x is not None and y is not None and y == y:  # not NaN
             points.append((x, y))

@@ -28,9 +28,10 @@ _OUTPUT = re.compile(
 class Entry:
     """A displayed iteration, or a pass over a test net.
 
-    ``loss`` is the smoothed loss of a training, the weighted sum of the outputs of a test.
-    ``seconds`` count from the beginning of the log. A blob of several elements has an output
-    for each: ``name[0]``, ``name[1]``, ...
+    ``loss`` is the smoothed loss of a training, the weighted sum of the outputs of a test;
+    ``rate`` the learning rate, of a test the last one that was shown. ``seconds`` count from the
+    beginning of the log. A blob of several elements has an output for each: ``name[0]``,
+    ``name[1]``, ...
     """
 
     iteration: int
@@ -67,7 +68,17 @@ def read_log(path: Path) -> TrainingLog:
             f"{path}: tells of no iteration; expected a log of Caffe's or protonet's, or a "
             "metrics.jsonl"
         )
+    for entries in log.tests.values():
+        for entry in entries:
+            entry.rate = _rate_at(log.train, entry.iteration)
     return log
+
+
+def _rate_at(train: list[Entry], iteration: int) -> float | None:
+    """The last learning rate that was shown up to an iteration; the first one before that."""
+    shown = [entry for entry in train if entry.rate is not None]
+    before = [entry for entry in shown if entry.iteration <= iteration]
+    return before[-1].rate if before else shown[0].rate if shown else None
 
 
 def _of_metrics(path: Path) -> TrainingLog:
@@ -150,14 +161,14 @@ def _take(entry: Entry, name: str, value: float) -> None:
     outputs[f"{name}[{place}]" if place else name] = value
 
 
-def to_csv(entries: Iterable[Entry]) -> str:
+def to_csv(entries: Iterable[Entry], delimiter: str = ",") -> str:
     """Entries as CSV with the columns of Caffe's parse_log: NumIters, Seconds, LearningRate, and
     one for each output.
     """
     entries = list(entries)
     names = list(dict.fromkeys(name for entry in entries for name in entry.outputs))
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
     writer.writerow(["NumIters", "Seconds", "LearningRate", *names])
     for entry in entries:
         head = [entry.iteration, _cell(entry.seconds), _cell(entry.rate)]

@@ -58,6 +58,7 @@ def test_the_commands_come_in_the_order_in_which_one_meets_them() -> None:
         "protonet compute-image-mean",
         "protonet extract-features",
         "protonet convert-weights",
+        "protonet export-onnx",
         "protonet upgrade",
         "protonet device-query",
     ]
@@ -191,6 +192,35 @@ def test_errors_are_coloured_on_a_terminal_unless_unwanted(
     shown = terminal("layers", "Powr", **variables)
     assert shown.returncode == 2
     assert ("\x1b[31m" in shown.stdout) is colored
+
+
+@pytest.mark.parametrize(
+    ("tool", "shown"),
+    [
+        ("classification.bin", "Usage: protonet classification.bin [OPTIONS] NET IMAGE..."),
+        ("classify.py", "Usage: protonet classify.py [OPTIONS] NET IMAGE..."),
+        ("draw_net.py", "Usage: protonet draw_net.py [OPTIONS] NETWORK [OUT]"),
+        ("parse_log.py", "Usage: protonet parse_log.py [OPTIONS] LOG [FOLDER]"),
+        ("convert_imageset", "Usage: protonet convert_imageset [OPTIONS] ROOT LIST DB"),
+        ("upgrade_net_proto_text", "Usage: protonet upgrade_net_proto_text [OPTIONS] IN OUT"),
+    ],
+)
+def test_the_names_of_caffes_tools_are_understood(tool: str, shown: str, protonet: Any) -> None:
+    found = protonet(tool, "--help")
+    assert (found.returncode, found.stdout.splitlines()[0]) == (0, shown)
+
+
+def test_what_was_added_to_an_error_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        error = KeyboardInterrupt()
+        error.add_note("half is kept")
+        raise click.Abort from error
+
+    monkeypatch.setattr(program.app, "main", fail)
+    assert main([]) == 130
+    assert capsys.readouterr().err == "error: interrupted\nhalf is kept\n"
 
 
 def test_the_program_is_called_caffe_too() -> None:

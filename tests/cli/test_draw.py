@@ -47,4 +47,15 @@ def test_the_text_of_a_diagram(protonet: Any, tmp_path: Path) -> None:
 def test_another_kind_of_file(protonet: Any) -> None:
     found = protonet("draw", "net.prototxt", "net.gif")
     assert found.returncode == 2
-    assert "expected a picture of kind svg, png, pdf" in found.stderr
+    assert "expected a picture of kind svg, png, jpg, pdf" in found.stderr
+
+
+def test_the_flags_of_draw_net(protonet: Any, tmp_path: Path) -> None:
+    given = ("--rankdir", "BT", "--phase", "ALL", "--display_lrm")
+    assert protonet("draw_net.py", "net.prototxt", "net.mmd", *given).returncode == 0
+    lines = (tmp_path / "net.mmd").read_text().splitlines()
+    assert lines[0] == "flowchart BT"
+    assert '  n1["hidden<br/>InnerProduct 3, lr_mult 1"]' in lines
+    assert '  n2["loss<br/>EuclideanLoss"]' in lines
+    assert protonet("draw_net", "net.prototxt", "net.jpg", "--phase", "TEST").returncode == 0
+    assert (tmp_path / "net.jpg").read_bytes().startswith(b"\xff\xd8\xff")

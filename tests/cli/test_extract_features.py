@@ -52,3 +52,13 @@ def test_what_cannot_be(protonet: Any, tmp_path: Path) -> None:
         assert found.returncode == code
         assert message in found.stderr
         assert not (tmp_path / "db").exists()
+
+
+def test_a_leveldb(protonet: Any, tmp_path: Path) -> None:
+    """With all arguments of Caffe's tool."""
+    for kind in ("leveldb", "lmdb"):
+        given = (*NET, "ip1", kind, 1, kind, "CPU", "DEVICE_ID=0")
+        found = protonet("extract_features", *given)
+        assert (found.returncode, found.stdout) == (0, f"{kind}: 99 items of 'ip1' ({kind})\n")
+    with Database(tmp_path / "leveldb") as left, Database(tmp_path / "lmdb") as right:
+        assert list(left) == list(right)

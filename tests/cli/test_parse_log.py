@@ -19,7 +19,12 @@ def test_tables_of_caffes_log(protonet: Any, tmp_path: Path) -> None:
     assert len(rows) == 150
     assert rows[0]["loss"] == "0.0827804"
     assert rows[149]["NumIters"] == "149"
-    assert (tmp_path / "tables" / "caffe.log.test").exists()
+    table = (tmp_path / "tables" / "caffe.log.test").read_text()
+    tests = list(csv.DictReader(table.splitlines()))
+    assert len(tests) > 3
+    for row in tests:
+        shown = rows[min(int(row["NumIters"]), 149)]
+        assert row["LearningRate"] == shown["LearningRate"] != ""
     assert found.stdout.splitlines()[0] == "tables/caffe.log.train: 150 rows"
 
 
@@ -29,3 +34,13 @@ def test_what_is_no_log(protonet: Any, tmp_path: Path) -> None:
     assert found.returncode == 5
     assert "x.log: tells of no iteration" in found.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["x.log"]
+
+
+def test_the_flags_of_parse_log(protonet: Any, tmp_path: Path) -> None:
+    shutil.copy(CAFFE, tmp_path)
+    found = protonet("parse_log.py", "--verbose", "--delimiter", ";", "caffe.log", ".")
+    assert found.returncode == 0
+    assert (tmp_path / "caffe.log.test").read_text().startswith("NumIters;Seconds;LearningRate;")
+    wrong = protonet("parse-log", "--delimiter", "tab", "caffe.log")
+    assert wrong.returncode == 2
+    assert "--delimiter 'tab': expected one character, such as ';'" in wrong.stderr

@@ -20,4 +20,17 @@ def test_two_logs_in_one_picture(protonet: Any, tmp_path: Path) -> None:
 def test_an_output_that_is_not_there(protonet: Any) -> None:
     found = protonet("plot", GOLDEN / "digits" / "caffe.log", "--output", "acuracy")
     assert found.returncode == 2
-    assert "no log has an output 'acuracy'; there are loss, accuracy" in found.stderr
+    assert "no log has an output 'acuracy'; there are loss, lr, accuracy" in found.stderr
+
+
+def test_the_charts_of_plot_training_log(protonet: Any, tmp_path: Path) -> None:
+    log = GOLDEN / "digits" / "caffe.log"
+    for chart, title, axis in ((0, "accuracy", "iteration"), (3, "loss", "seconds"),
+                               (4, "lr", "iteration"), (7, "loss", "seconds")):  # fmt: skip
+        found = protonet("plot_training_log.py", chart, "c.svg", log)
+        assert (found.returncode, found.stdout) == (0, "c.svg\n")
+        text = (tmp_path / "c.svg").read_text()
+        assert f"<!-- {title} -->" in text
+        assert f"<!-- {axis} -->" in text
+        assert ("caffe.log, test" in text) is (title != "lr")
+    assert protonet("plot_training_log.py", 8, "c.svg", log).returncode == 2

@@ -57,3 +57,28 @@ def test_what_cannot_be(protonet: Any, tmp_path: Path) -> None:
     assert "bad.prototxt:1" in found.stderr
     assert protonet("upgrade", "nowhere.prototxt", "new.prototxt").returncode == 2
     assert [path.name for path in tmp_path.iterdir()] == ["bad.prototxt"]
+
+
+def test_caffes_three_tools(protonet: Any, tmp_path: Path) -> None:
+    """The tool says what is in the files, not their names."""
+    (tmp_path / "old").write_text(OLD)
+    (tmp_path / "s").write_text('net: "x" base_lr: 0.1 solver_type: ADAM')
+    shutil.copy(DIGITS / "digits_iter_200.caffemodel", tmp_path / "weights")
+    for tool, source in (
+        ("upgrade_net_proto_text", "old"),
+        ("upgrade_solver_proto_text", "s"),
+        ("upgrade_net_proto_binary", "weights"),
+    ):
+        found = protonet(tool, source, f"new_{source}")
+        assert (found.returncode, found.stdout, found.stderr) == (0, f"new_{source}\n", "")
+    assert 'type: "InnerProduct"' in (tmp_path / "new_old").read_text()
+    assert 'type: "Adam"' in (tmp_path / "new_s").read_text()
+    weights = read_weights(tmp_path / "new_weights")
+    expected = read_weights(tmp_path / "weights")
+    assert weights.keys() == expected.keys()
+    np.testing.assert_array_equal(weights["ip2"][0], expected["ip2"][0])
+    assert protonet("upgrade_net_proto_text", "old", "old").returncode == 0
+    assert (tmp_path / "old").read_text() == (tmp_path / "new_old").read_text()
+    wrong = protonet("upgrade_net_proto_binary", "old", "x")
+    assert wrong.returncode == 5
+    assert "old: is a text, perhaps a prototxt; expected a .caffemodel" in wrong.stderr

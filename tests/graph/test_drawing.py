@@ -42,7 +42,7 @@ def test_columns_follow_the_longest_way_and_rows_do_not_meet() -> None:
 def test_every_kind_of_file(kind: str, direction: str, tmp_path: Path) -> None:
     path = tmp_path / f"net.{kind}"
     draw_net(net(), path, direction=direction)
-    start = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}[kind]
+    start = {"svg": b"<?xml", "png": b"\x89PNG", "jpg": b"\xff\xd8", "pdf": b"%PDF"}[kind]
     assert path.read_bytes().startswith(start)
 
 
@@ -68,7 +68,7 @@ def test_a_net_without_layers_and_one_with_a_mistake(tmp_path: Path) -> None:
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="expected a picture of kind svg, png, pdf"):
+    with pytest.raises(UsageError, match="expected a picture of kind svg, png, jpg, pdf"):
         draw_net(net(), tmp_path / "net.gif")
     with pytest.raises(UsageError, match="LR, TB, RL or BT, got 'up'"):
         draw_net(net(), tmp_path / "net.png", direction="up")

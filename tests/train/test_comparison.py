@@ -42,5 +42,7 @@ def test_the_legend_names_training_and_test(tmp_path: Path) -> None:
 def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected a picture of kind png, svg, pdf"):
         draw_comparison({"a": noisy(3)}, tmp_path / "plot.gif")
-    with pytest.raises(UsageError, match="no log has an output 'acc'; there are loss, accuracy"):
+    with pytest.raises(
+        UsageError, match="no log has an output 'acc'; there are loss, lr, accuracy"
+    ):
         draw_comparison({"a": read_log(DIGITS)}, tmp_path / "plot.png", output="acc")

@@ -1,0 +1,126 @@
+"""``protonet export-onnx``: a net and its weights as an ONNX model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from protonet.cli.examples import Exemplified
+from protonet.cli.extensions import takes_imports
+from protonet.cli.terminal import note
+from protonet.errors import UsageError
+
+if TYPE_CHECKING:
+    from protonet.proto.text import Source
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(
+    "export-onnx",
+    cls=Exemplified,
+    short_help="Write a net as an ONNX model.",
+    examples=[
+        "protonet export-onnx runs/net-20260131-120000",
+        "protonet export-onnx deploy.prototxt net.onnx --weights net.caffemodel",
+        "protonet export-onnx train_val.prototxt --weights net.caffemodel --input 3x227x227",
+    ],
+)
+@click.argument("network", metavar="NETWORK|RUN", type=_PATH)
+@click.argument("out", metavar="[OUT]", type=_PATH, required=False)
+@click.option("--weights", "-weights", type=_PATH, metavar="FILE", help="The weights of NETWORK.")
+@click.option(
+    "--snapshot",
+    metavar="N|best|last",
+    default="last",
+    show_default=True,
+    help="The weights of RUN: of iteration N, of the best validation, or the last.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Items in a batch. Default: any number; where a layer forbids that, what NETWORK says.",
+)
+@click.option(
+    "--input",
+    "shape",
+    metavar="CxHxW",
+    help="Channels, height and width of one image, for a NETWORK that reads them from databases.",
+)
+@click.option(
+    "--stage", "stages", multiple=True, metavar="NAME", default=("deploy",), show_default=True,
+    help="Stage to export. May be repeated.",
+)  # fmt: skip
+@click.option(
+    "--level", type=int, metavar="N", default=0, show_default=True, help="Level to export."
+)
+@takes_imports
+def command(
+    network: Path,
+    out: Path | None,
+    weights: Path | None,
+    snapshot: str,
+    batch: int | None,
+    shape: str | None,
+    stages: Sequence[str],
+    level: int,
+) -> None:
+    """Write the net in the prototxt file NETWORK, or that of the run directory RUN, to OUT.
+
+    OUT is NETWORK or RUN with the ending .onnx by default. The model takes what the net's inputs
+    take, so a mean that the training took off is the caller's to take off. Layers that ONNX has no
+    operators for are pointed at.
+    """
+    try:
+        from protonet.onnx.export import export_net, write_model
+    except ImportError as error:
+        raise UsageError("ONNX needs its library: pip install 'protonet[onnx]'") from error
+    from protonet.proto.text import Source, read_net
+
+    if network.is_dir():
+        if weights is not None:
+            raise UsageError("--weights is for a NETWORK; a RUN has its own: choose by --snapshot")
+        source, weights = _of_run(network, snapshot)
+    else:
+        source = Source.read(network)
+    definition = read_net(source)
+    if shape is not None:
+        from protonet.jobs.network import make_deploy
+
+        definition = make_deploy(definition, _extents(shape)).definition
+    exported = export_net(definition, weights, level=level, stages=stages, batch=batch)
+    if weights is None:
+        note("no --weights: the model holds what the fillers give")
+    elif exported.absent:
+        note(f"{weights}: has no weights for {', '.join(exported.absent)}")
+    if batch is None and not exported.any_batch:
+        note("the batch is fixed: a layer has shapes that do not grow with it")
+    if out is None:
+        out = Path(f"{network.resolve().stem}.onnx")
+    for path in write_model(exported.model, out):
+        click.echo(path)
+
+
+def _extents(text: str) -> tuple[int, int, int]:
+    """``1x28x28`` as numbers."""
+    parts = text.lower().split("x")
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise UsageError(f"--input {text}: expected channels x height x width, such as 3x224x224")
+    channels, height, width = map(int, parts)
+    return channels, height, width
+
+
+def _of_run(folder: Path, snapshot: str) -> tuple[Source, Path]:
+    """The deploy net of a run, and the weights of one of its snapshots."""
+    from protonet.jobs.inference import choose_snapshot
+    from protonet.jobs.run import RunDirectory
+    from protonet.proto.text import Source
+
+    run = RunDirectory.open(folder)
+    if not run.deploy.exists():
+        raise UsageError(f"{folder}: this run has no deploy.prototxt to export")
+    return Source.read(run.deploy), run.snapshots().best_model(choose_snapshot(run, snapshot))

@@ -1,0 +1,82 @@
+"""Layers that move values: shapes, axes, parts, items."""
+
+from __future__ import annotations
+
+import math
+
+from onnx import TensorProto
+
+from protonet.onnx.conversion import Conversion, converts
+
+
+@converts("Dropout", "Split")
+def same(c: Conversion) -> list[str]:
+    return c.bottoms[:1] * len(c.top_shapes)
+
+
+@converts("Silence")
+def silence(_: Conversion) -> list[str]:
+    return []
+
+
+@converts("Flatten", "Reshape")
+def reshape(c: Conversion) -> str:
+    return c.reshape(c.bottoms[0], c.top_shapes[0])
+
+
+@converts("Concat")
+def concat(c: Conversion) -> str:
+    return str(c.op("Concat", *c.bottoms, axis=c.layer.axis_of(c.shapes[0])))
+
+
+@converts("Slice")
+def slices(c: Conversion) -> list[str]:
+    axis = c.layer.axis_of(c.shapes[0])
+    if len(c.top_shapes) == 1:
+        return c.bottoms[:1]
+    sizes = c.integers([shape[axis] for shape in c.top_shapes])
+    found: list[str] = c.op("Split", c.bottoms[0], sizes, outputs=len(c.top_shapes), axis=axis)
+    return found
+
+
+@converts("Crop")
+def crop(c: Conversion) -> str:
+    x, top = c.shapes[0], c.top_shapes[0]
+    axis = c.spec.crop_param.axis % len(x)
+    starts = c.layer.offsets(len(x) - axis)
+    ends = [start + extent for start, extent in zip(starts, top[axis:], strict=True)]
+    axes = range(axis, len(x))
+    return str(c.op("Slice", c.bottoms[0], c.integers(starts), c.integers(ends), c.integers(axes)))
+
+
+@converts("Tile")
+def tile(c: Conversion) -> str:
+    repeats = [1] * len(c.shapes[0])
+    repeats[c.layer.axis_of(c.shapes[0])] = c.layer.tiles
+    return str(c.op("Tile", c.bottoms[0], c.integers(repeats)))
+
+
+@converts("Permute")
+def permute(c: Conversion) -> str:
+    return str(c.op("Transpose", c.bottoms[0], perm=list(c.layer.order_of(c.shapes[0]))))
+
+
+@converts("ShuffleChannel")
+def shuffle_channels(c: Conversion) -> str:
+    shape, group = c.shapes[0], c.spec.shuffle_channel_param.group
+    inner = math.prod(shape[2:])
+    x = c.reshape(c.bottoms[0], (shape[0], group, shape[1] // group, inner))
+    return c.reshape(c.op("Transpose", x, perm=[0, 2, 1, 3]), shape)
+
+
+@converts("BatchReindex")
+def pick_items(c: Conversion) -> str:
+    x, index = c.bottoms
+    return str(c.op("Gather", x, c.cast(index, TensorProto.INT64), axis=0))
+
+
+@converts("Filter")
+def keep_items(c: Conversion) -> list[str]:
+    *values, selector = c.bottoms
+    marks = c.cast(c.reshape(selector, c.shapes[-1][:1]), TensorProto.BOOL)
+    return [c.op("Compress", x, marks, axis=0) for x in values]

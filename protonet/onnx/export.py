@@ -1,0 +1,287 @@
+"""A net with its weights as one ONNX model."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper
+
+import protonet
+from protonet.device import Device
+from protonet.errors import Mistake, NetworkError, UsageError
+from protonet.formats.atomic import atomic_path, write_atomic
+from protonet.formats.caffemodel import read_weights
+from protonet.graph.names import Value
+from protonet.graph.net import Net
+from protonet.graph.plan import Plan, Step, plan_net
+from protonet.onnx import arrangements, values, windows  # noqa: F401 - they register converters
+from protonet.onnx.conversion import CONVERTERS, OPSET, Conversion, Graph, OnnxError
+from protonet.onnx.lacking import LACKING
+from protonet.proto.caffe_pb2 import TEST
+from protonet.proto.text import NetDefinition
+
+_IR_VERSION = 8
+"""The file format that goes with the operators."""
+
+_LARGEST = 2**31 - 2**20
+"""Bytes that one protobuf message can hold, with some to spare."""
+
+_SIZES = (2, 3)
+"""Two batches: what is the same for both is the same for all."""
+
+BATCH = "N"
+"""The name of an axis that is as long as the caller's batch."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model, the layers whose weights the file lacked, and whether the batch is the caller's."""
+
+    model: ModelProto
+    absent: tuple[str, ...]
+    any_batch: bool
+
+
+def export_net(
+    definition: NetDefinition,
+    weights: Path | None = None,
+    *,
+    phase: int = TEST,
+    level: int = 0,
+    stages: Sequence[str] = ("deploy",),
+    batch: int | None = None,
+) -> Exported:
+    """Convert the net that ``definition`` describes in the given state.
+
+    The model's batch is the caller's where every layer works with batches of any size: the net is
+    converted for two sizes, and the nodes must be the same. Otherwise, and with ``batch``, it is
+    fixed.
+
+    Args:
+        definition: the net; ``phase``, ``level`` and ``stages`` choose its layers.
+        weights: a file of weights; without one the fillers' values are written.
+        phase: TEST, unless a net of training is wanted.
+        level: the level of the state.
+        stages: the stages of the state.
+        batch: the first extent of every input; by default any, or what the text says.
+
+    Raises:
+        NetworkError: pointing at each layer that ONNX cannot express; ``lacking`` has the list.
+        UsageError, FormatError: for weights that cannot be read or are of another net.
+    """
+    state = {"phase": phase, "level": level, "stages": stages}
+
+    def planned(size: int | None) -> Plan:
+        return plan_net(_with_batch(definition, size), **state)  # type: ignore[arg-type]
+
+    if batch is None:
+        try:
+            plans = [planned(size) for size in _SIZES]
+        except NetworkError:
+            plans = []
+        if plans and not any(step.type in LACKING for step in plans[0].steps):
+            converted = [_convert(plan, weights) for plan in plans]
+            if _same(*(each[0] for each in converted)):
+                graph, absent = converted[0]
+                return Exported(_model(plans[0], graph, plans[1]), absent, any_batch=True)
+    plan = planned(batch)
+    graph, absent = _convert(plan, weights)
+    return Exported(_model(plan, graph, None), absent, any_batch=False)
+
+
+def write_model(model: ModelProto, path: Path) -> list[Path]:
+    """Write a model, whole or not at all; returns the files that were made.
+
+    Weights of 2 GB and more stand in a second file, ``<path>.data``, as ONNX has it.
+
+    Raises:
+        UsageError, FormatError: when the folder cannot be written to, or the disk is full.
+    """
+    if sum(len(each.raw_data) for each in model.graph.initializer) <= _LARGEST:
+        write_atomic(path, model.SerializeToString())
+        return [path]
+    data = path.with_name(f"{path.name}.data")
+    with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=".onnx-") as folder:
+        onnx.save_model(model, f"{folder}/model", save_as_external_data=True, location=data.name)
+        for made, target in (("model", path), (data.name, data)):
+            with atomic_path(target) as temporary:
+                shutil.move(Path(folder, made), temporary)
+    return [path, data]
+
+
+def _with_batch(definition: NetDefinition, size: int | None) -> NetDefinition:
+    """The net with inputs of ``size`` items; as it is with None."""
+    if size is None:
+        return definition
+    net = type(definition.net)()
+    net.CopyFrom(definition.net)
+    for layer in net.layer:
+        for shape in layer.input_param.shape:
+            if shape.dim:
+                shape.dim[0] = size
+    return replace(definition, net=net)
+
+
+def _convert(plan: Plan, weights: Path | None) -> tuple[Graph, tuple[str, ...]]:
+    """The plan as nodes whose blobs have their names, and the layers without weights."""
+    try:
+        _refuse_lacking(plan)
+        if not _outputs(plan):
+            raise UsageError(f"{plan.definition.source.name}: no layer computes anything here")
+        net = Net(plan, Device(), gradients=False, share_memory=True)
+        absent: tuple[str, ...] = ()
+        if weights is not None:
+            absent = tuple(net.load(read_weights(weights), str(weights)).absent)
+        return _Walk(plan).run(), absent
+    finally:
+        plan.close()
+
+
+def _outputs(plan: Plan) -> list[Value]:
+    """The outputs that layers compute; an input that nobody reads is none."""
+    return [value for value in plan.outputs if value not in plan.inputs]
+
+
+def _refuse_lacking(plan: Plan) -> None:
+    """Raise NetworkError with every layer whose type has no converter."""
+    mistakes = []
+    for index, step in enumerate(plan.steps):
+        if step.type == "Input" or step.type in CONVERTERS:
+            continue
+        reason = LACKING.get(step.type, "has no converter: it is a layer of your own")
+        mistakes.append(_mistake(plan, index, step, reason, "type"))
+    if mistakes:
+        raise NetworkError(mistakes)
+
+
+def _mistake(
+    plan: Plan, index: int, step: Step, reason: str, *path: str | int, hint: str = ""
+) -> Mistake:
+    place = (*plan.definition.origins[index], *path)
+    text = f'layer "{step.name}" ({step.type}) has no place in ONNX: it {reason}'
+    return plan.definition.source.mistake(place, text, hint)
+
+
+class _Walk:
+    """Converts the steps of a plan one after the other and names what they make."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.graph = Graph()
+        self.outputs = _outputs(plan)
+        self.fixed = {*plan.inputs, *self.outputs}
+        self.names: dict[Value, str] = {}
+
+    def run(self) -> Graph:
+        """The graph, whose last nodes make the outputs under their blobs' names."""
+        for value in self.fixed:
+            self.graph.unique(value.name)
+        for value in self.plan.inputs:
+            self.names[value] = value.name
+        mistakes = []
+        for index, step in enumerate(self.plan.steps):
+            if step.type == "Input":
+                continue
+            try:
+                self._step(step)
+            except OnnxError as error:
+                mistakes.append(
+                    _mistake(self.plan, index, step, str(error), *error.path, hint=error.hint)
+                )
+                for value in step.tops:
+                    self.names[value] = ""
+        if mistakes:
+            raise NetworkError(mistakes)
+        for value in self.outputs:
+            self._name_output(value)
+        return self.graph
+
+    def _step(self, step: Step) -> None:
+        first = len(self.graph.nodes)
+        params = [np.asarray(param.data) for param in step.layer.params]
+        bottoms = [self.names[value] for value in step.bottoms]
+        found = CONVERTERS[step.type](Conversion(self.graph, step, bottoms, params))
+        tops = [found] if isinstance(found, str) else list(found)
+        made = {name for node in self.graph.nodes[first:] for name in node.output}
+        for value, name in zip(step.tops, tops, strict=True):
+            in_place = name not in made and any(
+                each.name == value.name and self.names[each] == name and each not in self.fixed
+                for each in step.bottoms
+            )
+            self.names[value] = self._rename(name, value) if name in made or in_place else name
+
+    def _rename(self, name: str, value: Value) -> str:
+        """Give what a node makes the name of its blob; one that is overwritten gets another."""
+        if value in self.fixed:
+            wanted = value.name
+        elif self.plan.last[value.name] is value:
+            wanted = self.graph.unique(value.name)
+        else:
+            wanted = self.graph.unique(f"{value.name}/before")
+        for node in self.graph.nodes:
+            for names in (node.input, node.output):
+                if name in names:
+                    names[:] = [wanted if each == name else each for each in names]
+        return wanted
+
+    def _name_output(self, value: Value) -> None:
+        """Copy an output that is another blob's memory under its own name."""
+        if self.names[value] != value.name:
+            self.graph.nodes.append(
+                helper.make_node("Identity", [self.names[value]], [value.name], name=value.name)
+            )
+
+
+def _same(one: Graph, other: Graph) -> bool:
+    """Whether two graphs have the same nodes and constants."""
+    return all(
+        len(a) == len(b) and all(x == y for x, y in zip(a, b, strict=True))
+        for a, b in ((one.nodes, other.nodes), (one.constants, other.constants))
+    )
+
+
+def _model(plan: Plan, graph: Graph, other: Plan | None) -> ModelProto:
+    """The graph as a model; axes whose extents differ in ``other`` are the caller's."""
+    moving = any(step.layer.dynamic for step in plan.steps)
+    again = other if other is not None else plan
+    inputs, outputs = (
+        [_info(*pair, moving=may_move) for pair in zip(ones, twos, strict=True)]
+        for ones, twos, may_move in (
+            (plan.inputs, again.inputs, False),
+            (_outputs(plan), _outputs(again), moving),
+        )
+    )
+    made = helper.make_graph(
+        graph.nodes,
+        plan.name or "net",
+        inputs,
+        outputs,
+        graph.constants,
+    )
+    model = helper.make_model(
+        made,
+        producer_name="protonet",
+        producer_version=protonet.__version__,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=_IR_VERSION,
+    )
+    if sum(len(each.raw_data) for each in graph.constants) <= _LARGEST:
+        onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _info(one: Value, two: Value, *, moving: bool) -> ValueInfoProto:
+    """Name, type and axes of an input or output: numbers, ``N``, or None where values decide."""
+    dims: list[int | str | None] = []
+    for extent, again in zip(one.shape or (), two.shape or (), strict=True):
+        if moving or (extent != again and (extent, again) != _SIZES):
+            dims.append(None)
+        else:
+            dims.append(extent if extent == again else BATCH)
+    return helper.make_tensor_value_info(one.name, TensorProto.FLOAT, dims)

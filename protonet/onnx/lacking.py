@@ -1,0 +1,37 @@
+"""Layer types that have no converter, with the reason."""
+
+from __future__ import annotations
+
+_DATA = "reads data by itself; ONNX models are given theirs: export the net with an Input layer"
+_LOSS = "is for training; export the deploy net, which ends before it"
+_MEASURE = "measures a training; export the deploy net, which ends before it"
+
+LACKING: dict[str, str] = {
+    **dict.fromkeys(
+        ("Data", "DummyData", "HDF5Data", "ImageData", "MemoryData", "WindowData"), _DATA
+    ),
+    **dict.fromkeys(
+        (
+            "ContrastiveLoss",
+            "EuclideanLoss",
+            "HingeLoss",
+            "InfogainLoss",
+            "L1Loss",
+            "MultiBoxLoss",
+            "MultinomialLogisticLoss",
+            "SigmoidCrossEntropyLoss",
+            "SmoothL1Loss",
+            "SoftmaxWithLoss",
+        ),
+        _LOSS,
+    ),
+    "Accuracy": _MEASURE,
+    "DetectionOutput": "keeps a number of boxes that ONNX's NonMaxSuppression cannot give; export "
+    "the net up to its offsets, scores and priors",
+    "HDF5Output": "writes a file",
+    "LSTM": "begins sequences anew where its second bottom is 0, which ONNX's LSTM cannot; a net "
+    "unrolled with LSTMUnit can be exported",
+    "Python": "runs code of its own",
+    "RNN": "begins sequences anew where its second bottom is 0, which ONNX's RNN cannot",
+}
+"""Why ONNX cannot express a layer type, as a sentence that begins with the layer."""

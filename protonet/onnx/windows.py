@@ -1,0 +1,188 @@
+"""Layers that slide windows over planes, or resize them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from protonet.kernels.windows import Windows
+from protonet.onnx.conversion import Conversion, OnnxError, converts, part_of
+from protonet.proto.caffe_pb2 import PoolingParameter
+
+
+@converts("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution")
+def convolution(c: Conversion) -> list[str]:
+    return _convolve(c, "Conv")
+
+
+@converts("Deconvolution")
+def deconvolution(c: Conversion) -> list[str]:
+    return _convolve(c, "ConvTranspose")
+
+
+def _convolve(c: Conversion, kind: str) -> list[str]:
+    """Both convolutions; axes before the channels' are made one."""
+    layer, shape, top = c.layer, c.shapes[0], c.top_shapes[0]
+    axis = layer.channel_axis(c.shapes)
+    kernel, stride, pad, dilation = layer.geometry(len(shape) - axis - 1)
+    items = math.prod(shape[:axis])
+    params = [c.param(place) for place in range(2 if c.spec.convolution_param.bias_term else 1)]
+    tops = []
+    for bottom in c.bottoms:
+        y = c.op(
+            kind,
+            c.seen(bottom, shape, (items, *shape[axis:])),
+            *params,
+            kernel_shape=list(kernel),
+            strides=list(stride),
+            pads=[*pad, *pad],
+            dilations=list(dilation),
+            group=layer.groups(shape[axis]),
+        )
+        tops.append(c.seen(y, (items, *top[axis:]), top))
+    return tops
+
+
+@converts("Im2col")
+def columns(c: Conversion) -> list[str]:
+    """A convolution of every channel with kernels that are 1 at one place and else 0."""
+    layer, shape, top = c.layer, c.shapes[0], c.top_shapes[0]
+    axis = layer.channel_axis(c.shapes)
+    kernel, stride, pad, dilation = layer.geometry(len(shape) - axis - 1)
+    channels, places, items = shape[axis], math.prod(kernel), math.prod(shape[:axis])
+    one_hot = np.tile(np.eye(places, dtype=np.float32), (channels, 1))
+    weight = c.constant(one_hot.reshape(channels * places, 1, *kernel))
+    tops = []
+    for bottom in c.bottoms:
+        y = c.op(
+            "Conv",
+            c.seen(bottom, shape, (items, *shape[axis:])),
+            weight,
+            kernel_shape=list(kernel),
+            strides=list(stride),
+            pads=[*pad, *pad],
+            dilations=list(dilation),
+            group=channels,
+        )
+        tops.append(c.seen(y, (items, *top[axis:]), top))
+    return tops
+
+
+@converts("Pooling")
+def pooling(c: Conversion) -> list[str]:
+    windows: Windows = c.layer.windows_over(c.shapes[0][2:])
+    for out, stride, extent, pad in zip(
+        windows.outputs, windows.stride, windows.inputs, windows.pad, strict=True
+    ):
+        if (out - 1) * stride >= extent + pad:
+            raise OnnxError(
+                "has a last window that begins outside of the plane", ("pooling_param", "stride")
+            )
+    if c.layer.method == PoolingParameter.MAX:
+        return _max_pool(c, windows)
+    if c.layer.method == PoolingParameter.AVE:
+        return [_average_pool(c, windows)]
+    return [_weighed_pool(c, windows)]
+
+
+def _frame(windows: Windows) -> dict[str, Any]:
+    """The windows as ONNX's attributes.
+
+    Caffe rounds the number of windows up and leaves out one that begins outside, so the padding
+    behind is what the last window needs, not what the text says.
+    """
+    behind = [
+        max(0, (out - 1) * stride + kernel - extent - pad)
+        for out, stride, kernel, extent, pad in zip(
+            windows.outputs, windows.stride, windows.kernel, windows.inputs, windows.pad,
+            strict=True,
+        )
+    ]  # fmt: skip
+    return {
+        "kernel_shape": list(windows.kernel),
+        "strides": list(windows.stride),
+        "pads": [*windows.pad, *behind],
+    }
+
+
+def _max_pool(c: Conversion, windows: Windows) -> list[str]:
+    if len(c.top_shapes) == 1:
+        return [c.op("MaxPool", c.bottoms[0], **_frame(windows))]
+    y, places = c.op("MaxPool", c.bottoms[0], outputs=2, **_frame(windows))
+    # ONNX counts through the whole blob, Caffe through the plane.
+    plane = c.constant(math.prod(windows.inputs), np.int64)
+    return [y, c.cast(c.op("Mod", places, plane))]
+
+
+def _average_pool(c: Conversion, windows: Windows) -> str:
+    y = c.op("AveragePool", c.bottoms[0], count_include_pad=1, **_frame(windows))
+    sizes = [
+        np.minimum(np.arange(out) * stride - pad + kernel, extent + pad)
+        - (np.arange(out) * stride - pad)
+        for out, stride, kernel, extent, pad in zip(
+            windows.outputs, windows.stride, windows.kernel, windows.inputs, windows.pad,
+            strict=True,
+        )
+    ]  # fmt: skip
+    share = math.prod(windows.kernel) / np.outer(*sizes)
+    if (share == 1).all():
+        return str(y)
+    # Caffe divides by the part of the window that lies on the padded plane.
+    return str(c.op("Mul", y, c.constant(share)))
+
+
+def _weighed_pool(c: Conversion, windows: Windows) -> str:
+    """Stochastic pooling as it is tested: the values weighed with themselves."""
+    x, frame = c.bottoms[0], _frame(windows)
+    squares = c.op("AveragePool", c.op("Mul", x, x), count_include_pad=1, **frame)
+    mean = c.op("AveragePool", x, count_include_pad=1, **frame)
+    tiny = c.constant(np.finfo(np.float32).tiny)
+    return str(c.op("Div", squares, c.op("Max", mean, tiny)))
+
+
+@converts("SPP")
+def pyramid(c: Conversion) -> str:
+    parts = []
+    for layer in c.layer.levels(c.shapes[0]):
+        level = part_of(c, layer, c.bottoms)
+        (y,) = pooling(level)
+        shape = level.top_shapes[0]
+        parts.append(c.reshape(y, (shape[0], math.prod(shape[1:]))))
+    return parts[0] if len(parts) == 1 else str(c.op("Concat", *parts, axis=1))
+
+
+@converts("Interp")
+def interp(c: Conversion) -> str:
+    """Two matrix products, as the layer itself does it: cropping is in the matrices."""
+    (height, width), (rows, columns) = c.shapes[0][2:], c.top_shapes[0][2:]
+    wide = c.op("MatMul", c.bottoms[0], c.constant(c.layer.mixture(width, columns).T))
+    return str(c.op("MatMul", c.constant(c.layer.mixture(height, rows)), wide))
+
+
+@converts("Upsample")
+def upsample(c: Conversion) -> str:
+    shape, top = c.shapes[0], c.top_shapes[0]
+    planes, (height, width) = math.prod(shape[:2]), shape[2:]
+    if len(c.bottoms) == 1:
+        down, across = c.layer.scale
+        x = c.reshape(c.bottoms[0], (planes, height, 1, width, 1))
+        y = c.op("Expand", x, c.integers([1, 1, down, 1, across]))
+        return c.reshape(y, top)
+    rows = (planes, height * width)
+    x = c.reshape(c.bottoms[0], rows)
+    places = c.cast(c.reshape(c.bottoms[1], rows), TensorProto.INT64)
+    size = c.op("Concat", c.op("Shape", x, end=1), c.integers([math.prod(top[2:])]), axis=0)
+    zeros = c.op("Expand", c.constant(0.0), size)
+    return c.reshape(c.op("ScatterElements", zeros, places, x, axis=1), top)
+
+
+@converts("PriorBox")
+def prior_boxes(c: Conversion) -> str:
+    """A constant: boxes depend on shapes alone."""
+    boxes = np.empty(c.top_shapes[0], np.float32)
+    c.layer.build(c.shapes)
+    c.layer.forward([], [boxes])
+    return str(c.op("Identity", c.constant(boxes)))

@@ -1,0 +1,44 @@
+"""Moved values that no golden case has, in onnxruntime."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.onnx.beside import hold, layer, values
+
+CASES = [
+    ('type: "Permute" permute_param { order: 0 order: 2 order: 3 order: 1 }', [(2, 3, 4, 5)]),
+    ('type: "ShuffleChannel" shuffle_channel_param { group: 3 }', [(2, 6, 4, 5)]),
+    ('type: "Flatten" flatten_param { axis: 2 }', [(2, 3, 4, 5)]),
+    ('type: "Reshape" reshape_param { shape { dim: 0 dim: -1 dim: 2 } }', [(2, 3, 4)]),
+    ('type: "Concat" concat_param { axis: -1 }', [(2, 3, 4), (2, 3, 5)]),
+    ('type: "Crop" crop_param { axis: 2 offset: 1 offset: 2 }', [(2, 3, 6, 7), (2, 1, 4, 3)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "shapes"), CASES, ids=lambda value: str(value)[:50])
+def test_moved_values(text: str, shapes: list[tuple[int, ...]]) -> None:
+    net = layer(text, *shapes)
+    assert hold(net, values(net)).any_batch
+
+
+def test_slices_have_the_names_of_their_tops() -> None:
+    net = layer('type: "Slice" slice_param { slice_point: 1 slice_point: 3 }', (2, 7, 3), tops=3)
+    assert hold(net, values(net)).any_batch
+
+
+def test_one_slice_is_the_whole() -> None:
+    net = layer('type: "Slice"', (2, 7, 3))
+    assert hold(net, values(net)).any_batch
+
+
+def test_items_that_are_kept_and_picked() -> None:
+    net = layer('type: "Filter"', (4, 3), (4, 1))
+    given = values(net)
+    given["x1"] = np.array([[1], [0], [0], [2]], np.float32)
+    exported = hold(net, given)
+    (made,) = exported.model.graph.output
+    assert [axis.dim_value for axis in made.type.tensor_type.shape.dim] == [0, 0]  # not known
+    net = layer('type: "BatchReindex"', (4, 3), (5,))
+    hold(net, {**values(net), "x1": np.array([3, 0, 0, 1, 2], np.float32)})

@@ -1,0 +1,90 @@
+"""Windows over planes that no golden case has, in onnxruntime."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protonet.errors import NetworkError
+from protonet.onnx.export import export_net
+from tests.onnx.beside import ask, definition, hold, layer, values
+
+FILLED = 'weight_filler { type: "gaussian" std: 1 } bias_filler { type: "gaussian" std: 1 }'
+CASES = [
+    (f'type: "Convolution" convolution_param {{ num_output: 4 kernel_size: 3 dilation: 2 pad: 2 '
+     f'stride: 2 group: 2 {FILLED} }}', [(2, 6, 9, 8)]),
+    (f'type: "Convolution" convolution_param {{ num_output: 4 kernel_size: 2 {FILLED} }}',
+     [(2, 3, 4, 5, 6)]),
+    (f'type: "Convolution" convolution_param {{ axis: 2 num_output: 4 kernel_size: 2 {FILLED} }}',
+     [(2, 3, 4, 5, 6)]),
+    (f'type: "DepthwiseConvolution" convolution_param {{ num_output: 6 kernel_size: 3 {FILLED} }}',
+     [(2, 6, 5, 7)]),
+    (f'type: "Deconvolution" convolution_param {{ num_output: 4 kernel_size: 3 stride: 2 pad: 1 '
+     f'group: 2 {FILLED} }}', [(2, 6, 4, 5)]),
+    ('type: "Im2col" convolution_param { kernel_size: 3 stride: 2 pad: 1 }', [(2, 3, 6, 7)]),
+    ('type: "Interp" interp_param { height: 7 width: 9 }', [(2, 3, 4, 5)]),
+    ('type: "Interp" interp_param { zoom_factor: 2 pad_beg: -1 pad_end: -1 }', [(2, 3, 6, 7)]),
+    ('type: "SPP" spp_param { pyramid_height: 3 pool: AVE }', [(2, 3, 9, 7)]),
+    ('type: "Upsample" upsample_param { scale_h: 2 scale_w: 3 }', [(2, 3, 4, 5)]),
+    ('type: "PriorBox" prior_box_param { min_size: 4 max_size: 9 aspect_ratio: 2 flip: true }',
+     [(2, 3, 4, 5), (2, 3, 32, 40)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "shapes"), CASES, ids=lambda value: str(value)[:50])
+def test_windows(text: str, shapes: list[tuple[int, ...]]) -> None:
+    net = layer(text, *shapes)
+    exported = hold(net, values(net))
+    assert exported.any_batch
+
+
+FRAMES = [
+    "kernel_size: 2 stride: 2",
+    "kernel_size: 3 stride: 2",
+    "kernel_size: 3 stride: 4",
+    "kernel_size: 2 stride: 3",
+]
+POOLS = [
+    (pool, f"{frame} {mode}")
+    for pool, modes in {
+        "MAX": ["", "pad: 1", "round_mode: FLOOR", "pad: 1 round_mode: FLOOR"],
+        "AVE": ["", "pad: 1", "round_mode: FLOOR", "pad: 1 round_mode: FLOOR"],
+        "STOCHASTIC": ["", "round_mode: FLOOR"],
+    }.items()
+    for frame in FRAMES
+    for mode in modes
+] + [(pool, "global_pooling: true") for pool in ("MAX", "AVE", "STOCHASTIC")]
+BEGIN_OUTSIDE = {("kernel_size: 3 stride: 4 ", 8), ("kernel_size: 2 stride: 3 ", 6)}
+"""Where Caffe counts a window behind the plane."""
+
+
+@pytest.mark.parametrize(("pool", "frame"), POOLS)
+@pytest.mark.parametrize("extent", [5, 6, 7, 8])
+def test_pooling(pool: str, frame: str, extent: int) -> None:
+    """Where windows begin inside, end outside, and leave values over."""
+    net = layer(f'type: "Pooling" pooling_param {{ pool: {pool} {frame} }}', (2, 3, extent, 7))
+    if (frame, extent) in BEGIN_OUTSIDE:
+        with pytest.raises(NetworkError, match="begins outside of the plane"):
+            export_net(net)
+        return
+    given = values(net)
+    if pool == "STOCHASTIC":
+        given = {"x0": np.maximum(given["x0"], 0)}
+    hold(net, given)
+
+
+def test_pooling_and_back() -> None:
+    """The mask counts in the plane, as Upsample wants it."""
+    net = definition("""
+        layer { name: "in" type: "Input" top: "x"
+          input_param { shape { dim: 2 dim: 3 dim: 6 dim: 8 } } }
+        layer { name: "pool" type: "Pooling" bottom: "x" top: "y" top: "mask"
+          pooling_param { kernel_size: 2 stride: 2 } }
+        layer { name: "double" type: "Power" bottom: "y" top: "z" power_param { scale: 2 } }
+        layer { name: "up" type: "Upsample" bottom: "z" bottom: "mask" top: "up"
+          upsample_param { scale: 2 } }
+    """)
+    given = values(net)
+    exported = hold(net, given)
+    assert exported.any_batch
+    assert ask(exported, {"x": given["x"][:1]})["up"].shape == (1, 3, 6, 8)
