@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from os import fspath
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from protonet.errors import UsageError
+from protonet.formats.atomic import write_atomic
+from protonet.formats.pictures import picture_bytes
 from protonet.graph.names import wire
 from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
 
@@ -35,6 +37,29 @@ def draw_net(net: NetParameter, path: Path, *, direction: str = "LR", rates: boo
     kind = path.suffix.removeprefix(".").lower()
     if kind not in FORMATS:
         raise UsageError(f"{path}: expected a picture of kind {', '.join(FORMATS)}")
+    write_atomic(path, picture_of(net, kind, direction=direction, rates=rates))
+
+
+def picture_of(
+    net: NetParameter,
+    kind: str,
+    *,
+    direction: str = "LR",
+    rates: bool = False,
+    faint: Collection[str] = (),
+) -> bytes:
+    """A picture of ``net`` as the bytes of an svg, png, jpg or pdf file.
+
+    Args:
+        net: the net.
+        kind: one of ``FORMATS``.
+        direction: where the data goes: LR to the right, TB down; RL and BT their reverses.
+        rates: show the lr_mult of layers with weights.
+        faint: names of layers that are drawn with broken lines, such as those that only train.
+
+    Raises:
+        UsageError: for another direction.
+    """
     if direction not in ("LR", "TB", "RL", "BT"):
         raise UsageError(f"expected a direction LR, TB, RL or BT, got '{direction}'")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -59,8 +84,8 @@ def draw_net(net: NetParameter, path: Path, *, direction: str = "LR", rates: boo
     for (start, end), blobs in edges.items():
         _draw_edge(axes, places[start], places[end], ", ".join(blobs), direction, scale)
     for index, layer in enumerate(net.layer):
-        _draw_box(axes, places[index], layer, scale, rates)
-    figure.savefig(fspath(path), format=kind, dpi=100)
+        _draw_box(axes, places[index], layer, scale, rates=rates, faint=layer.name in faint)
+    return picture_bytes(figure, kind, dpi=100)
 
 
 def to_mermaid(net: NetParameter, *, direction: str = "LR", rates: bool = False) -> str:
@@ -128,7 +153,13 @@ def _placed(column: int, row: float, direction: str) -> tuple[float, float]:
 
 
 def _draw_box(
-    axes: Any, at: tuple[float, float], layer: LayerParameter, scale: float, rates: bool
+    axes: Any,
+    at: tuple[float, float],
+    layer: LayerParameter,
+    scale: float,
+    *,
+    rates: bool,
+    faint: bool,
 ) -> None:
     from matplotlib.patches import FancyBboxPatch
 
@@ -142,6 +173,8 @@ def _draw_box(
             facecolor=_COLORS[_kind(layer)],
             edgecolor="#444",
             linewidth=0.8 * scale,
+            linestyle="--" if faint else "-",
+            alpha=0.55 if faint else 1.0,
             zorder=2,
         )
     )
