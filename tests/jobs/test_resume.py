@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from protonet.cli import main
 from protonet.device import Device
 from protonet.formats.solverstate import read_state
 from protonet.graph.net import Net
 from protonet.graph.plan import plan_net
+from protonet.jobs.settings import SolverSettings
+from protonet.jobs.training import start_solver
 from protonet.layers.base import Surroundings
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.text import Source, read_net
@@ -116,3 +125,66 @@ def test_the_same_bits(gradients: Path, tmp_path: Path, rule: str, iter_size: in
         np.testing.assert_array_equal(one, other)
     assert told(second, 4) == told(first, 4)
     assert {event.net for event in second if isinstance(event, events.Tested)} == {0, 1}
+
+
+KILLED = """
+import sys, time
+from protonet.jobs.settings import SolverSettings
+from protonet.jobs.training import start_solver
+from pathlib import Path
+start_solver(Path("solver.prototxt"), SolverSettings(out=Path(sys.argv[1])),
+             listeners=[lambda event: time.sleep(0.02)])
+"""
+
+
+def test_killed_and_taken_up_by_caffes_flag(
+    gradients: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL, then `caffe train -solver -snapshot`: the weights of a run that nothing befell."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.prototxt").write_text(NET.format(data=gradients))
+    (tmp_path / "solver.prototxt").write_text(
+        'net: "net.prototxt" base_lr: 0.01 lr_policy: "fixed" momentum: 0.9 max_iter: 40 '
+        'snapshot: 10 snapshot_prefix: "s" random_seed: 3 iter_size: 2 average_loss: 4 '
+        'test_iter: 2 test_iter: 1 test_interval: 10 test_state { } test_state { stage: "more" }'
+    )
+    heard: list[events.Event] = []
+    start_solver(Path("solver.prototxt"), SolverSettings(out=tmp_path / "whole"),
+                 listeners=[heard.append])  # fmt: skip
+    assert {event.net for event in heard if isinstance(event, events.Tested)} == {0, 1}
+    whole = Path("s_iter_40.caffemodel").read_bytes()
+    for path in tmp_path.glob("s_iter_*"):
+        path.unlink()
+    process = subprocess.Popen([sys.executable, "-c", KILLED, "killed"])
+    deadline = time.monotonic() + 60
+    while not Path("s_iter_20.solverstate").exists() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait(60) == -signal.SIGKILL
+    assert not Path("s_iter_40.solverstate").exists()
+    start_solver(
+        Path("solver.prototxt"),
+        SolverSettings(out=tmp_path / "again", snapshot=Path("s_iter_20.solverstate")),
+    )
+    assert Path("s_iter_40.caffemodel").read_bytes() == whole
+
+
+def test_several_test_nets_in_caffes_log(
+    gradients: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    """Each has its own lines; a layer that only one has keeps what its filler gave."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.prototxt").write_text(NET.format(data=gradients))
+    (tmp_path / "solver.prototxt").write_text(
+        'net: "net.prototxt" base_lr: 0.01 lr_policy: "fixed" max_iter: 2 random_seed: 3 '
+        "test_iter: 2 test_iter: 1 test_interval: 2 test_initialization: false "
+        'test_state { } test_state { stage: "more" } test_compute_loss: true snapshot_prefix: "s"'
+    )
+    assert main(["train", "-solver", "solver.prototxt", "--log-format", "caffe"]) == 0
+    log = capfd.readouterr().err
+    assert "Iteration 0, Testing net" not in log
+    for number in (0, 1):
+        assert f"Iteration 2, Testing net (#{number})" in log
+    assert len(re.findall(r"Test loss: ", log)) == 2
+    assert len(re.findall(r"Test net output #\d: sum = ", log)) == 1
+    assert len(re.findall(r"Test net output #\d: loss = ", log)) == 2
