@@ -180,3 +180,23 @@ def test_the_project_names_no_machine() -> None:
             if pattern.search(line):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
     assert found == []
+
+
+CODE_FROM_DATA = {
+    "pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_no_file_can_run_code(path: Path) -> None:
+    """No pickle, no eval, and arrays of NumPy only where pickles in them are refused."""
+    for module in imports(path):
+        assert module.split(".")[0] not in CODE_FROM_DATA, module
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func)
+        assert name not in ("eval", "exec", "compile", "__import__"), f"line {node.lineno}: {name}"
+        if name.split(".")[-1] in ("load", "read_array") and name.startswith(("np.", "numpy.")):
+            given = {each.arg: ast.unparse(each.value) for each in node.keywords}
+            assert given.get("allow_pickle") == "False", f"line {node.lineno}: {name}"

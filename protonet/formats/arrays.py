@@ -64,11 +64,15 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         # Opened here: NumPy leaves a file open that is none of its own.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            found = {name: file[name] for name in file.files}
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, zipfile.BadZipFile, AttributeError, KeyError, EOFError) as error:
         raise FormatError(f"{path}: is damaged, or no .npz: {error}") from error
+    for name, array in found.items():
+        if not isinstance(array, np.ndarray):
+            raise FormatError(f"{path}: is damaged, or no .npz: '{name}' is no array")
+    return found
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from protonet.errors import UsageError
 from protonet.formats.atomic import write_atomic
+from protonet.formats.pictures import picture_bytes
 from protonet.graph.names import wire
 from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
 
@@ -85,9 +85,7 @@ def picture_of(
         _draw_edge(axes, places[start], places[end], ", ".join(blobs), direction, scale)
     for index, layer in enumerate(net.layer):
         _draw_box(axes, places[index], layer, scale, rates=rates, faint=layer.name in faint)
-    buffer = BytesIO()
-    figure.savefig(buffer, format=kind, dpi=100)
-    return buffer.getvalue()
+    return picture_bytes(figure, kind, dpi=100)
 
 
 def to_mermaid(net: NetParameter, *, direction: str = "LR", rates: bool = False) -> str:

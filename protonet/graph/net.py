@@ -212,6 +212,8 @@ class Net:
             del layer.blobs[:]
             if not layer.HasField("phase"):
                 layer.phase = self.plan.phase
+            if step.layer.is_loss and not layer.loss_weight:
+                layer.loss_weight.append(1)  # as Caffe writes what a loss weighs by default
             for param in step.layer.params:
                 layer.blobs.append(from_array(self.device.get(param.data)))
         return net

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from protonet.errors import DataError, UsageError
+from protonet.formats.pictures import write_picture
 
 ENDINGS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -205,4 +206,4 @@ class Report:
         axes.set_ylabel("true class")
         share = self.right() / max(1, self.images)
         axes.set_title(f"{share:.2%} of {self.images} images right", loc="left", fontsize="medium")
-        figure.savefig(path, format=kind, dpi=160)
+        write_picture(figure, path, kind)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from protonet.errors import UsageError
+from protonet.formats.pictures import write_picture
 from protonet.graph.names import Value
 from protonet.graph.net import Net
 from protonet.layers.losses import PairLoss
@@ -92,7 +93,7 @@ class VectorReport:
             axes.set_title(title, fontsize="small")
             axes.set_xlabel("true")
             axes.set_ylabel("predicted")
-        figure.savefig(path, format=kind, dpi=160)
+        write_picture(figure, path, kind)
 
 
 class VectorCollector:

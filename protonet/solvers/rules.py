@@ -172,8 +172,8 @@ class Rule:
             for part in self.store.split(slot)
         ]
 
-    def restore(self, history: Sequence[np.ndarray]) -> None:
-        """Take up a ``history`` again.
+    def restore(self, history: Sequence[np.ndarray], source: str = "the solver state") -> None:
+        """Take up a ``history`` again; ``source`` says in messages where it is from.
 
         Raises:
             FormatError: when it is of another net or solver type; nothing is changed then.
@@ -182,14 +182,14 @@ class Rule:
         params = len(self.store.params)
         if len(history) != len(parts):
             raise FormatError(
-                f"the solver state has {len(history)} history blob(s), expected {len(parts)}: "
+                f"{source}: has {len(history)} history blob(s), expected {len(parts)}: "
                 f"{self.slots} for each of the {params} parameter(s) with solver type {self.type}"
             )
         for index, (part, found) in enumerate(zip(parts, history, strict=True)):
             # Older files pad shapes to four axes, so a shape may differ where the count does not.
             if found.size != part.size:
                 raise FormatError(
-                    f"history blob {index} of the solver state, of parameter "
+                    f"{source}: history blob {index}, of parameter "
                     f"'{self.store.params[index % params].name}', has shape {found.shape}, "
                     f"expected {tuple(part.shape)}: it is of another net"
                 )

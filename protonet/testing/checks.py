@@ -23,7 +23,7 @@ def check_golden(folder: Path, device: Device | None = None, *, gradients: bool 
     """
     net = text_format.Parse((folder / "net.prototxt").read_text(), NetParameter())
     spec = next(layer for layer in net.layer if layer.name == "l")
-    data = np.load(folder / "data.npz")
+    data = np.load(folder / "data.npz", allow_pickle=False)
     phase = TRAIN if str(data["phase"]) == "TRAIN" else TEST
     steps = int(data["steps"])
     harness: LayerHarness | None = None

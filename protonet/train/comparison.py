@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from protonet.errors import UsageError
+from protonet.formats.pictures import write_picture
 from protonet.train.listeners.plot import reads_better_as_log, smooth
 from protonet.train.logs import Entry, TrainingLog
 
@@ -59,7 +60,7 @@ def draw_comparison(
     axes.grid(color="#000000", alpha=0.1, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(edgecolor="none")
-    figure.savefig(path, format=kind, dpi=160)
+    write_picture(figure, path, kind)
 
 
 def _draw(axes: Any, name: str, train: Sequence[Any], test: Sequence[Any], color: str) -> None:

@@ -273,7 +273,7 @@ class Trainer:
         if not found.learned_net or not model.exists():
             raise FormatError(f"{state}: its weights '{found.learned_net}' are not there")
         self.net.load(read_weights(model), str(model))
-        self.rule.restore(found.history)
+        self.rule.restore(found.history, str(state))
         self.iteration = found.iteration
         if self.average is not None:
             self._restore_average(model)

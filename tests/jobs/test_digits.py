@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from protonet.formats.caffemodel import read_weights
+from protonet.formats.solverstate import read_state
 from protonet.jobs.settings import SolverSettings
 from protonet.jobs.training import start_solver
+from protonet.proto.caffe_pb2 import NetParameter
 from protonet.train import events
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "digits"
@@ -64,3 +66,33 @@ def test_digits_train_to_the_log_of_caffe(tmp_path: Path, monkeypatch: pytest.Mo
                 assert b is not None
                 scale = float(np.abs(b).max())
                 np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * scale, err_msg=name)
+        check_fields(iteration)
+
+
+def check_fields(iteration: int) -> None:
+    """Weights and state have Caffe's fields, but for what two trainings must differ in."""
+    nets = []
+    for folder in (Path(), GOLDEN):
+        net = NetParameter()
+        net.ParseFromString((folder / f"digits_iter_{iteration}.caffemodel").read_bytes())
+        for layer in net.layer:
+            for blob in layer.blobs:
+                assert len(blob.data) == np.prod(blob.shape.dim)
+                blob.ClearField("data")
+        nets.append(net)
+    ours, theirs = nets
+    assert [layer.name for layer in ours.layer] == [layer.name for layer in theirs.layer]
+    for one, other in zip(ours.layer, theirs.layer, strict=True):
+        for layer in (one, other):
+            layer.ClearField("include")
+            # A run's texts name databases so that they are found from every folder.
+            if layer.type == "Data":
+                layer.data_param.source = Path(layer.data_param.source).name
+        assert one == other
+    states = [
+        read_state(folder / f"digits_iter_{iteration}.solverstate") for folder in (Path(), GOLDEN)
+    ]
+    told = [(s.iteration, Path(s.learned_net).name, s.current_step) for s in states]
+    assert told[0] == told[1]
+    shapes = [[array.shape for array in state.history] for state in states]
+    assert shapes[0] == shapes[1]

@@ -117,13 +117,13 @@ def test_history_of_another_solver_type_or_net() -> None:
     with pytest.raises(FormatError) as caught:
         rule.restore(good * 2)
     assert str(caught.value) == (
-        "the solver state has 4 history blob(s), expected 2: "
+        "the solver state: has 4 history blob(s), expected 2: "
         "1 for each of the 2 parameter(s) with solver type SGD"
     )
     with pytest.raises(FormatError) as caught:
         rule.restore([good[0], np.ones(7)])
     assert str(caught.value) == (
-        "history blob 1 of the solver state, of parameter 'p1', has shape (7,), "
+        "the solver state: history blob 1, of parameter 'p1', has shape (7,), "
         "expected (5,): it is of another net"
     )
     assert not any(array.any() for array in rule.history()), "nothing must be half restored"

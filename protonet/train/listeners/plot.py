@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import math
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protonet.formats.atomic import write_atomic
+from protonet.formats.pictures import picture_bytes
 from protonet.train.events import Event, Failed, Iterated, Snapshotted, Started, Stopped, Tested
 from protonet.train.listeners.metrics import read_metrics, test_loss
 
@@ -146,9 +146,7 @@ class LossPlot:
         axes.set_axisbelow(True)
         axes.spines["top"].set_visible(False)
         axes.legend(handles=lines, edgecolor="none", loc="upper right")
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=160)
-        return buffer.getvalue()
+        return picture_bytes(figure, "png")
 
     def _draw_losses(self, axes: Axes) -> list[Any]:
         train, validation = self._training, self._validation
