@@ -221,7 +221,12 @@ class ImagePredictor:
             for index, step in enumerate(net.plan.steps):
                 net.forward_step(index)
                 blobs += [
-                    (step.name, step.type, value.name, np.array(self.device.get(net.data_of(value))))
+                    (
+                        step.name,
+                        step.type,
+                        value.name,
+                        np.array(self.device.get(net.data_of(value))),
+                    )
                     for value in step.tops
                 ]
             weights = [
@@ -232,7 +237,9 @@ class ImagePredictor:
             outputs = {name: _of_image(values, 0, 1) for name, values, _ in net.outputs()}
         finally:
             net.close()
-        return Inside(Prediction(image, outputs, loaded.note), seen[0], tuple(blobs), tuple(weights))
+        return Inside(
+            Prediction(image, outputs, loaded.note), seen[0], tuple(blobs), tuple(weights)
+        )
 
     def _ask(self, images: Sequence[_Loaded]) -> list[Prediction]:
         rows = [(image.pixels, crop) for image in images for crop in self._crops]

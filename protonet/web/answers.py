@@ -154,7 +154,7 @@ def ask_list(run: RunDirectory, path: Path, snapshot: str = "last", most: int = 
         report, known = Report(len(classes or ())), False
         truths = {str(item.path): item.truth for item in items}
         told = predictor.stream(
-            [item.path for item in items], lambda file, error: failed.append(str(error))
+            [item.path for item in items], lambda _, error: failed.append(str(error))
         )
         for prediction in told:
             scores = next(iter(prediction.outputs.values())).ravel()

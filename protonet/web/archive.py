@@ -27,7 +27,10 @@ class _Pipe:
         return len(data)
 
     def flush(self) -> None:
-        pass
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Nothing is kept open."""
 
     def take(self) -> bytes:
         parts, self._parts = self._parts, []
@@ -49,14 +52,13 @@ def archive(run: RunDirectory, name: str, *, all_snapshots: bool = False) -> Ite
     wanted = set(complete) if all_snapshots else {complete[-1], run.best(complete)}
     files = [run.path / each for each in _TEXTS if (run.path / each).exists()]
     for iteration in sorted(wanted):
-        snapshots = run.snapshots()
-        files += [path for path in snapshots.files(iteration) if path.exists()]
+        files += run.snapshots().files(iteration)
     return _zipped(files, name)
 
 
 def _zipped(files: list[Path], name: str) -> Iterator[bytes]:
     pipe = _Pipe()
-    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as made:  # type: ignore[arg-type]
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as made:
         for path in files:
             info = zipfile.ZipInfo.from_file(path, f"{name}/{path.name}", strict_timestamps=False)
             info.compress_type = zipfile.ZIP_DEFLATED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
@@ -42,9 +42,28 @@ class Databases:
 
         return Databases(
             folder / "train_images",
-            *(there(name) for name in ("train_labels", "val_images", "val_labels")),
-            there("train_mean.binaryproto"),
-            there("labels.txt"),
+            train_labels=there("train_labels"),
+            val_images=there("val_images"),
+            val_labels=there("val_labels"),
+            mean=there("train_mean.binaryproto"),
+            classes=there("labels.txt"),
+        )
+
+    @staticmethod
+    def of_names(names: Mapping[str, str | None]) -> Databases:
+        """Databases by the names of the fields here."""
+
+        def path(name: str) -> Path | None:
+            value = names.get(name)
+            return Path(value) if value else None
+
+        return Databases(
+            Path(names["train_images"] or ""),
+            train_labels=path("train_labels"),
+            val_images=path("val_images"),
+            val_labels=path("val_labels"),
+            mean=path("mean"),
+            classes=path("classes"),
         )
 
     def part(self, name: str) -> tuple[Path | None, Path | None]:

@@ -95,9 +95,7 @@ def name_databases(site: Site, form: DatabasesForm) -> Job:
     return site.store.update(job.id, status=DONE, error="")
 
 
-def make_vectors(
-    site: Site, form: VectorsForm, table: BinaryIO, images: Iterable[Uploaded]
-) -> Job:
+def make_vectors(site: Site, form: VectorsForm, table: BinaryIO, images: Iterable[Uploaded]) -> Job:
     """Paired databases from an uploaded table and its images, made by ``convert-vectors``.
 
     Raises:

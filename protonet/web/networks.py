@@ -12,12 +12,19 @@ from protonet.blob import Shape
 from protonet.cli.terminal import byte_count
 from protonet.errors import Mistake, NetworkError, ProtonetError, UsageError
 from protonet.graph.drawing import picture_of
-from protonet.graph.plan import plan_net
+from protonet.graph.plan import find_mistakes, plan_net
 from protonet.graph.summary import Row, Summary, summarize
+from protonet.jobs.network import (
+    DEPLOY_STATE,
+    TRAIN_STATE,
+    lacks_outputs,
+    make_deploy,
+    make_train_val,
+)
 from protonet.jobs.network import Databases as Pair
-from protonet.jobs.network import lacks_outputs, make_deploy, make_train_val
 from protonet.jobs.prepare import count_classes, image_layers
 from protonet.layers.base import Surroundings
+from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import NetDefinition, Source, Where, read_net
 from protonet.web.datasets import Databases
@@ -61,7 +68,8 @@ def look_at(
     try:
         definition = read_bounded(text, workspace)
         if databases is None:
-            return Looked(name=definition.net.name, rows=tuple(_names(definition)))
+            mistakes = _lone_mistakes(definition, workspace)
+            return Looked(mistakes, definition.net.name, tuple(_names(definition)))
         return _planned(definition, databases, workspace, batch_size)
     except NetworkError as error:
         return Looked(tuple(error.mistakes))
@@ -102,6 +110,19 @@ def draw(text: str, workspace: Workspace) -> bytes:
         kept = {layer.name for layer in definition.net.layer}
     faint = {layer.name for layer in definition.net.layer} - kept
     return picture_of(definition.net, "svg", direction="TB", faint=faint)
+
+
+def _lone_mistakes(definition: NetDefinition, workspace: Workspace) -> tuple[Mistake, ...]:
+    """What is wrong with the layers themselves, in the net that is trained or that is deployed."""
+    around = Surroundings(workspace.folder, python_layers=False)
+    found = [
+        mistake
+        for state in (TRAIN_STATE, DEPLOY_STATE)
+        for mistake in find_mistakes(
+            rules.filter_layers(definition, state), ("data", "label"), around
+        )
+    ]
+    return tuple(sorted(set(found), key=lambda each: (each.line, each.column)))
 
 
 def _planned(

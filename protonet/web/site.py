@@ -53,7 +53,7 @@ class Site:
         named = job.settings.get("databases")
         if named is None:
             return Databases.of_folder(self.folder(job) / "data")
-        return Databases(**{key: Path(value) if value else None for key, value in named.items()})
+        return Databases.of_names(named)
 
     def add(self, kind: str, name: str, **values: Any) -> Job:
         """A new job with a folder of its own, which nobody works at before ``begin``."""
@@ -121,4 +121,3 @@ class Site:
             time.sleep(0.05)
             job = self.store.get(job_id)
         return job
-
