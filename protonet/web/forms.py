@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+N = TypeVar("N", int, float)
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Place = Annotated[str, Field(min_length=1, max_length=4000, description="A file or folder.")]
@@ -153,7 +155,7 @@ class ListForm(Form):
     most: Annotated[int, Field(ge=1, le=10_000)] = 1000
 
 
-def numbers(text: str, kind: type[float] | type[int]) -> list[float] | list[int]:
+def numbers(text: str, kind: Callable[[str], N]) -> list[N]:
     """A comma-separated list as a person types it.
 
     Raises:

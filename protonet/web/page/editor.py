@@ -59,6 +59,10 @@ class PrototxtEditor:
     def text(self, text: str) -> None:
         self.editor.value = text
 
+    def check_again(self) -> None:
+        """Look at the text though it is as it was: what it is checked against has changed."""
+        self._changed()
+
     def show(self, checked: Checked) -> None:
         """Mark the mistakes, and list them below the text."""
         text = self.text

@@ -46,6 +46,23 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
   width: 100%; }
 .samples img { width: 100%; image-rendering: pixelated; border: 1px solid var(--line);
   border-radius: 6px; background: var(--ground); }
+.samples figure { margin: 0; }
+.mean, .seen { width: 10rem; image-rendering: pixelated; border: 1px solid var(--line);
+  border-radius: 6px; }
+.output { font-size: 1.15rem; font-weight: 600; }
+.fields { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .75rem;
+  width: 100%; align-items: start; }
+.field { width: 100%; } .fields .q-uploader { width: 100%; }
+.steps, .charts, .statistics { display: grid; gap: 1rem; width: 100%;
+  grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); }
+.statistic { border: 1px solid var(--line); border-radius: 8px; padding: .6rem; min-width: 0; }
+.statistic .name { font-weight: 600; } .statistic img { width: 100%; image-rendering: pixelated; }
+.jobs { width: 100%; }
+.job { display: grid; grid-template-columns: auto minmax(8rem, 1fr) 5rem 6rem 9rem; gap: .75rem;
+  align-items: center; padding: .45rem 0; border-bottom: 1px solid var(--line); }
+.job:not(:has(.q-checkbox)) { grid-template-columns: minmax(8rem, 1fr) 5rem 6rem 9rem; }
+.job .name { color: inherit; font-weight: 600; overflow-wrap: anywhere; }
+.told, .message { white-space: pre-wrap; }
 .chart { width: 100%; height: 22rem; }
 .chart.low { height: 9rem; }
 .drawing { width: 100%; overflow: auto; background: #fff; border-radius: 8px; }
@@ -54,6 +71,8 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
 a:focus-visible, button:focus-visible { outline: 2px solid #1f6fb4; outline-offset: 2px; }
 @media (max-width: 600px) {
   .top nav a { padding: .3rem .35rem; font-size: .85rem; }
+  .job, .job:not(:has(.q-checkbox)) { grid-template-columns: auto 1fr auto; }
+  .job .quiet { display: none; }
   .nicegui-content { padding: .5rem; } .panel { padding: .7rem; }
 }
 """
