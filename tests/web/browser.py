@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).parents[2]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -80,3 +83,37 @@ def wait_for(condition: Any, what: str, seconds: float = 60) -> None:
 def browser_path() -> str | None:
     found = (shutil.which(name) for name in BROWSERS)
     return next((path for path in found if path), None)
+
+
+class Walker:
+    """A person at the page, who keeps an eye on what the browser complains of."""
+
+    def __init__(self, browser: Any, address: str, pictures: Path, **options: Any) -> None:
+        self.page = browser.new_page(viewport={"width": 1280, "height": 860}, **options)
+        self.address = address.rstrip("/")
+        self.pictures = pictures
+        self.complaints: list[str] = []
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._see)
+
+    def _hear(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def _see(self, request: Any) -> None:
+        outside = not request.url.startswith((self.address, self.address.replace("http", "ws")))
+        if outside and not request.url.startswith(("data:", "blob:")):
+            self.complaints.append(f"outside: {request.url}")
+
+    def goto(self, path: str) -> None:
+        self.page.goto(self.address + path)
+
+    def show(self, name: str) -> None:
+        """A picture of the step."""
+        self.page.evaluate("window.scrollTo(0, 0)")
+        self.page.wait_for_timeout(400)
+        self.page.screenshot(path=self.pictures / f"page-{name}.png", full_page=True)
+
+    def sees(self, text: str | re.Pattern[str], seconds: float = 30) -> None:
+        self.page.get_by_text(text).first.wait_for(timeout=1000 * seconds)

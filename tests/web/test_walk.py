@@ -8,64 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.web.browser import FLAGS, browser_path, served
+from tests.web.browser import ROOT, Walker, served
 
-ROOT = Path(__file__).parents[2]
 NET = (ROOT / "examples" / "prototxt" / "gradients" / "net.prototxt").read_text()
 WRONG = NET.replace("num_output", "num_outputs")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    path = browser_path()
-    if path is None:
-        assert not os.environ.get("CI"), ".ci/run installs a browser"
-        pytest.skip("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-class Walker:
-    """A person at the page, who keeps an eye on what the browser complains of."""
-
-    def __init__(self, browser: Any, address: str, pictures: Path, **options: Any) -> None:
-        self.page = browser.new_page(viewport={"width": 1280, "height": 860}, **options)
-        self.address = address.rstrip("/")
-        self.pictures = pictures
-        self.complaints: list[str] = []
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", self._see)
-
-    def _hear(self, message: Any) -> None:
-        if message.type == "error":
-            self.complaints.append(message.text)
-
-    def _see(self, request: Any) -> None:
-        outside = not request.url.startswith((self.address, self.address.replace("http", "ws")))
-        if outside and not request.url.startswith(("data:", "blob:")):
-            self.complaints.append(f"outside: {request.url}")
-
-    def goto(self, path: str) -> None:
-        self.page.goto(self.address + path)
-
-    def show(self, name: str) -> None:
-        """A picture of the step."""
-        self.page.wait_for_timeout(400)
-        self.page.screenshot(path=self.pictures / f"page-{name}.png", full_page=True)
-
-    def sees(self, text: str | re.Pattern[str], seconds: float = 30) -> None:
-        self.page.get_by_text(text).first.wait_for(timeout=1000 * seconds)
 
 
 @pytest.fixture

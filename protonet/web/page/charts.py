@@ -21,6 +21,7 @@ def curves(
     right: Mapping[str, Points] | None = None,
     right_name: str = "",
     dots: bool = False,
+    zoom: bool = True,
 ) -> dict[str, Any]:
     """Curves over a common axis that can be zoomed; those of ``right`` have an axis of their own.
 
@@ -32,6 +33,7 @@ def curves(
         right: curves of another size, such as the learning rate.
         right_name: what the right axis shows.
         dots: whether each point is drawn.
+        zoom: whether a person can look at a part, and has a slider for it.
     """
     right = {} if right is None else right
     axes = [_axis(y, kind="log" if log else "value", scale=True)]
@@ -49,14 +51,12 @@ def curves(
     return {
         **_BASE,
         "legend": {"top": 0, "type": "scroll", "textStyle": {"color": _TEXT}},
-        "grid": {"left": 8, "right": 16, "top": 36, "bottom": 56, "containLabel": True},
+        "grid": {"left": 8, "right": 16, "top": 36, "bottom": 56 if zoom else 24,
+                 "containLabel": True},
         "xAxis": _below(x, min="dataMin", max="dataMax", splitLine={"show": False}),
         "yAxis": axes,
         "tooltip": {"trigger": "axis", "confine": True},
-        "dataZoom": [
-            {"type": "inside", "filterMode": "none"},
-            {"type": "slider", "height": 18, "bottom": 4, "filterMode": "none"},
-        ],
+        "dataZoom": _ZOOM if zoom else [],
         "series": drawn,
     }  # fmt: skip
 
@@ -67,7 +67,7 @@ def histogram(counts: Sequence[int], edges: Sequence[float], *, name: str = "") 
     return {
         **_BASE,
         "grid": {"left": 4, "right": 8, "top": 24, "bottom": 4, "containLabel": True},
-        "title": {"text": name, "left": 0, "textStyle": _SMALL},
+        "title": {"text": name, "left": "center", "top": 0, "textStyle": _SMALL},
         "xAxis": _axis("", kind="category", data=[f"{c:.3g}" for c in centres]),
         "yAxis": _axis("", splitNumber=2),
         "tooltip": {"trigger": "axis", "confine": True},
@@ -82,7 +82,7 @@ def scatter(points: Sequence[tuple[float, float]], *, x: str, y: str) -> dict[st
     least, most = (min(values), max(values)) if values else (0.0, 1.0)
     return {
         **_BASE,
-        "grid": {"left": 8, "right": 16, "top": 16, "bottom": 24, "containLabel": True},
+        "grid": {"left": 8, "right": 16, "top": 36, "bottom": 24, "containLabel": True},
         "xAxis": _below(x, scale=True),
         "yAxis": _axis(y, scale=True),
         "tooltip": {"trigger": "item", "confine": True},
@@ -97,6 +97,10 @@ def scatter(points: Sequence[tuple[float, float]], *, x: str, y: str) -> dict[st
 
 _TEXT, _LINES = "#7f8a97", "#8c98a633"  # they can be read on white and on black
 
+_ZOOM = [
+    {"type": "inside", "filterMode": "none"},
+    {"type": "slider", "height": 18, "bottom": 4, "filterMode": "none"},
+]
 _SMALL = {"fontSize": 12, "fontWeight": "normal", "color": _TEXT}
 _BASE: dict[str, Any] = {
     "animation": False,

@@ -64,7 +64,7 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
 .job .name { color: inherit; font-weight: 600; overflow-wrap: anywhere; }
 .told, .message { white-space: pre-wrap; }
 .chart { width: 100%; height: 22rem; }
-.chart.low { height: 9rem; }
+.chart.low { height: 9rem; } .chart.middle { height: 13rem; }
 .drawing { width: 100%; overflow: auto; background: #fff; border-radius: 8px; }
 .log { font-family: ui-monospace, monospace; font-size: 12px; white-space: pre; overflow: auto;
   max-height: 18rem; width: 100%; background: var(--ground); padding: .6rem; border-radius: 8px; }

@@ -37,7 +37,9 @@ class _Live:
 
     async def build(self) -> None:
         """Build the page."""
-        job_bar(self.site, self.job)
+        self.top = ui.column().classes("w-full gap-4")
+        with self.top:
+            job_bar(self.site, self.job)
         with panel("Training"):
             self.bar = ui.linear_progress(0, show_value=False, size="6px")
             with ui.element("div").classes("facts"):
@@ -56,6 +58,7 @@ class _Live:
         self.asked = False
         with panel("Log"):
             self.log = ui.label("").classes("log")
+        self.timer: ui.timer | None = None
         await self._look()
         if self.job.status not in ENDED:
             self.timer = ui.timer(TICK, self._look)
@@ -64,8 +67,11 @@ class _Live:
         """Bring all that has changed up to date."""
         job = self.site.store.get(self.job.id)
         if job.status != self.job.status:
-            ui.navigate.reload()
-            return
+            # Only the top: an answer that somebody reads stays.
+            self.job = job
+            self.top.clear()
+            with self.top:
+                job_bar(self.site, job)
         progress = await ask(progress_of, self.site.workspace, job)
         self._show(progress)
         self.log.text = log_of(self.site.workspace, job)
@@ -77,6 +83,8 @@ class _Live:
             self.asked = True
             with self.tests:
                 test_panel(self.site, self.job, run_of(self.site.workspace, job))
+        if job.status in ENDED and self.timer is not None:
+            self.timer.deactivate()
 
     def _show(self, progress: Progress) -> None:
         ends = progress.iterations

@@ -119,7 +119,7 @@ class _NewModel:
                 "Mean", "mean", {"image": "Take off the mean image", "none": "None"}, "image"
             )
             self.shuffle = ui.checkbox("Shuffle", value=given.get("shuffle", False))
-        self.curve = ui.echart(charts.curves({}, x="percent", y="rate")).classes("chart low")
+        self.curve = ui.echart(charts.curves({}, x="percent", zoom=False)).classes("chart middle")
         for field in (self.lrs, self.policy, self.steps, self.gamma, self.power, self.warmup):
             field.on_value_change(self._draw_policy)
         self._draw_policy()
@@ -212,7 +212,9 @@ class _NewModel:
         except (ValueError, ProtonetError):
             return
         self.curve.options.clear()
-        self.curve.options.update(charts.curves({"learning rate": points}, x="percent"))
+        self.curve.options.update(
+            charts.curves({"learning rate": points}, x="percent of the training", zoom=False)
+        )
         self.curve.update()
 
     async def _train(self) -> None:

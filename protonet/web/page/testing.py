@@ -33,7 +33,11 @@ def test_panel(site: Site, job: Job, run: RunDirectory) -> None:
                  **{str(n): f"Iteration {n}" for n in reversed(run.iterations()[-50:])}},
                 value="last", label="Snapshot",
             ).props("outlined dense").classes("field")  # fmt: skip
-            path = ui.input("Image on the server").props("outlined dense").classes("field")
+            path = (
+                ui.input("Image on the server", value=_test_image(site, job))
+                .props("outlined dense")
+                .classes("field")
+            )
             upload = ui.upload(
                 label="or upload an image", auto_upload=True, max_files=1,
                 max_file_size=site.workspace.limits.upload,
@@ -66,6 +70,12 @@ def test_panel(site: Site, job: Job, run: RunDirectory) -> None:
 
         ui.button("Test many", on_click=many)
         answers = ui.column().classes("w-full")
+
+
+def _test_image(site: Site, job: Job) -> str:
+    """The image that a data set has for this, to begin with."""
+    path = site.folder(site.store.get(job.needs[0])) / "data" / "test.png"
+    return str(path.relative_to(site.workspace.folder)) if path.exists() else ""
 
 
 def _validation(site: Site, job: Job) -> tuple[str, str]:
