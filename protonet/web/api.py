@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Query, Request, UploadFile
+from fastapi import APIRouter, File, Form, HTTPException, Query, Request, UploadFile
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import ValidationError
 
@@ -28,6 +28,7 @@ from protonet.web.site import Site
 from protonet.web.store import DATASET, DONE, TRAINING, Job
 
 _TICK = 0.5
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 Snapshot = Annotated[str, Query(pattern=r"^(best|last|\d{1,12})$")]
 Most = Annotated[int, Query(ge=2, le=20_000)]
 
@@ -38,6 +39,12 @@ def make_api(site: Site) -> APIRouter:
     api.include_router(_datasets(site), prefix="/datasets", tags=["data sets"])
     api.include_router(_models(site), prefix="/models", tags=["models"])
     api.include_router(_jobs(site), prefix="/jobs", tags=["jobs"])
+
+    @api.api_route("/{rest:path}", methods=_METHODS, include_in_schema=False)
+    def nothing(rest: str) -> None:
+        """Whatever else is asked for here; the page would answer with a page."""
+        raise HTTPException(404, f"there is nothing at /api/{rest[:80]}")
+
     return api
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 N = TypeVar("N", int, float)
 
@@ -73,6 +73,12 @@ class VectorsForm(Form):
     val_share: Share = 0.2
     shuffle: bool = False
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("give both width and height, or neither")
+        return self
 
 
 class PolicyForm(Form):

@@ -23,6 +23,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "protonet_token"
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -62,10 +63,6 @@ def is_local(host: str) -> bool:
         return host == "localhost"
 
 
-class TooLargeError(Exception):
-    """A body that grew beyond its limit."""
-
-
 class Guard:
     """ASGI middleware that refuses with a status of 4xx and a sentence, as JSON."""
 
@@ -99,6 +96,8 @@ class Guard:
         host = _host(headers.get("host", ""))
         if host not in self.rules.hosts:
             return 403, f"this server does not answer as '{host[:80]}'"
+        if scope["type"] == "http" and scope["method"] not in (*_SAFE, *_CHANGING):
+            return 405, f"there is no method {scope['method'][:20]}"
         changes = scope["type"] == "websocket" or scope["method"] not in _SAFE
         if changes and not _same_site(headers):
             return 403, "this request comes from another site's page"
@@ -139,17 +138,19 @@ class Guard:
     ) -> None:
         """Count the body as it comes, and add the headers to the answer."""
         most, got, begun = self._most(headers), 0, False
+        # Once a body is too large the application is told that nobody listens any more, and what
+        # it still says is not sent.
 
         async def bounded() -> MutableMapping[str, Any]:
             nonlocal got
             message = await receive()
             got += len(message.get("body", b""))
-            if got > most:
-                raise TooLargeError
-            return message
+            return message if got <= most else {"type": "http.disconnect"}
 
         async def sealed(message: MutableMapping[str, Any]) -> None:
             nonlocal begun
+            if got > most and not begun:
+                return
             if message["type"] == "http.response.start":
                 begun = True
                 given = {key.lower() for key, _ in message["headers"]}
@@ -162,9 +163,10 @@ class Guard:
 
         try:
             await self.app(scope, bounded, sealed)
-        except TooLargeError:
-            if begun:
+        except Exception:
+            if got <= most:
                 raise
+        if got > most and not begun:
             await _refuse(
                 scope, send, 413, f"more than the {most >> 20} MiB that this server takes"
             )

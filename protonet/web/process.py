@@ -88,12 +88,14 @@ def pid_of(folder: Path) -> int | None:
     return pid if is_alive(folder) else None
 
 
-def send_signal(folder: Path, number: int) -> None:
-    """Send a signal to the command of this folder, where it runs."""
+def send_signal(folder: Path, number: int) -> bool:
+    """Send a signal to the command of this folder; False where none runs, or not yet."""
     pid = pid_of(folder)
-    if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
+    if pid is None:
+        return False
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+    return True
 
 
 def read_exit(folder: Path) -> int | None:
@@ -112,13 +114,13 @@ def last_complaint(folder: Path) -> str:
             lines = stream.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    starts = [at for at, line in enumerate(lines) if line.startswith("error: ")]
+    starts = [at for at, line in enumerate(lines) if line.lower().startswith("error: ")]
     if not starts:
         return ""
     first = starts[-1]
     while first - 1 in starts:
         first -= 1
-    return "\n".join(lines[first : first + 40]).removeprefix("error: ").strip()
+    return "\n".join(lines[first : first + 40])[len("error: ") :].strip()
 
 
 if __name__ == "__main__":

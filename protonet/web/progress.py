@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from protonet.jobs.run import RunDirectory
-from protonet.train.listeners import read_metrics
+from protonet.web.metrics import METRICS
 from protonet.web.process import OUTPUT, pid_of
 from protonet.web.store import RUN, Job
 from protonet.web.workspace import Workspace
@@ -58,7 +58,7 @@ def progress_of(workspace: Workspace, job: Job) -> Progress:
     run = run_of(workspace, job)
     if not run.info.exists():
         return Progress()
-    lines = read_metrics(run.metrics)
+    lines = METRICS.read(run.metrics)
     shown = [line for line in lines if line["event"] == "iterated"]
     tested = [line for line in lines if line["event"] == "tested" and line["net"] == 0]
     ends = _last_iteration(run)
@@ -83,7 +83,7 @@ def progress_of(workspace: Workspace, job: Job) -> Progress:
 
 def curves_of(workspace: Workspace, job: Job, most: int = 800) -> Curves:
     """The curves of a training, each thinned to about ``most`` points."""
-    lines = read_metrics(run_of(workspace, job).metrics)
+    lines = METRICS.read(run_of(workspace, job).metrics)
     shown = [line for line in lines if line["event"] == "iterated"]
     tested = [line for line in lines if line["event"] == "tested" and line["net"] == 0]
     outputs: dict[str, Points] = {}
@@ -160,8 +160,8 @@ def _last_iteration(run: RunDirectory) -> int:
         text = run.solver.read_text()
     except OSError:
         return 0
-    found = [line.split()[1] for line in text.splitlines() if line.startswith("max_iter:")]
-    return int(found[0]) if found else 0
+    found = [line.split() for line in text.splitlines() if line.startswith("max_iter:")]
+    return int(found[0][1]) if found and len(found[0]) > 1 else 0
 
 
 def _memory(workspace: Workspace, job: Job) -> int | None:

@@ -22,7 +22,7 @@ from protonet.web.store import (
 )
 from protonet.web.workspace import GIB, Workspace
 
-_PAUSE = 0.25
+_PAUSE = 0.1
 _GRACE = 30.0
 """Seconds from the wish to stop to the end by force."""
 _INTERRUPTED = 130
@@ -41,6 +41,7 @@ class Queue:
         self.workspace = workspace
         self.store = store
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._unheard: set[str] = set()
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -62,8 +63,10 @@ class Queue:
             for job in self.store.all(status=[RUN]):
                 if not self._alive(job):
                     self._settle(job)
-                elif job.aborted is not None and time.time() - job.aborted > _GRACE:
-                    self._signal(job, signal.SIGKILL)
+                elif job.aborted is not None:
+                    late = time.time() - job.aborted > _GRACE
+                    if late or job.id in self._unheard:
+                        self._signal(job, signal.SIGKILL if late else signal.SIGINT)
             busy = {_slot(job) for job in self.store.all(status=[RUN])}
             for job in sorted(self.store.all(status=[WAIT]), key=lambda each: each.place):
                 if _slot(job) not in busy and self._ready(job):
@@ -116,7 +119,10 @@ class Queue:
         return is_alive(self.workspace.job(job.id))
 
     def _signal(self, job: Job, number: int) -> None:
-        send_signal(self.workspace.job(job.id), number)
+        """Send a signal; a process that only begins is told at the next turn."""
+        self._unheard.discard(job.id)
+        if not send_signal(self.workspace.job(job.id), number):
+            self._unheard.add(job.id)
 
     def _settle(self, job: Job) -> None:
         """Record how a process has ended."""

@@ -93,6 +93,7 @@ def serve(
     from protonet.web.page import add_pages
 
     workspace = Workspace.open(folder, allowed, limits)
+    _check_free(host, port)
     token = None if is_local(host) else _token(workspace)
     site = Site(workspace)
     app = create_app(site)
@@ -105,6 +106,22 @@ def serve(
         guarded, host=host, port=port, log_level="warning", server_header=False,
         timeout_graceful_shutdown=2, ws_max_size=limits_of(workspace),
     )  # fmt: skip
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raise UsageError where nothing can listen, before anything is begun."""
+    import socket
+
+    kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {host}, port {port}: {error.strerror or error}; choose another "
+            "--host or --port"
+        ) from error
 
 
 def limits_of(workspace: Workspace) -> int:

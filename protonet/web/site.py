@@ -80,7 +80,7 @@ class Site:
         run = run_of(self.workspace, job)
         command = job.command
         if run.info.exists():
-            command = ("train", "--resume", str(run.path), "--untrusted")
+            command = ("train", "--resume", str(run.path))  # a run keeps its settings
         else:
             shutil.rmtree(run.path, ignore_errors=True)
         return self.store.last(job.id, command=command, error="", ended=None, aborted=None)

@@ -76,7 +76,8 @@ def test_the_size_that_it_has() -> None:
     ("how", "shape", "corner", "middle"),
     [
         # 4 x 8 to 6 x 6: squash mixes a sixth of the second column in; crop scales by 1.5 to
-        # 6 x 12 and cuts 3 columns on each side; fill scales by 0.75 to 3 x 6; half-crop by 1.125 to 4 (or 5) x 9.
+        # 6 x 12 and cuts 3 columns on each side; fill scales by 0.75 to 3 x 6; half-crop by
+        # 1.125 to 4 (or 5) x 9.
         ("squash", (6, 6), 17, 100),
         ("crop", (6, 6), 100, 100),
         ("fill", (6, 6), 127, 100),

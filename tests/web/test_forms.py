@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from protonet.web.forms import GradientsForm, TrainingForm, numbers, sweep
+from protonet.web.forms import GradientsForm, TrainingForm, VectorsForm, numbers, sweep
 
 
 def form(**values: Any) -> TrainingForm:
@@ -45,6 +45,11 @@ def test_what_is_refused(values: dict[str, Any]) -> None:
 def test_images_have_bounds() -> None:
     with pytest.raises(ValidationError):
         GradientsForm(width=100_000)
+
+
+def test_sizes_go_together() -> None:
+    with pytest.raises(ValidationError, match="both width and height"):
+        VectorsForm(name="x", width=3)
 
 
 def test_lists_as_people_type_them() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from protonet.web.process import pid_of
 from protonet.web.queue import Queue
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, DONE, ENDED, ERROR, RUN, TRAINING, WAIT, Job
+from tests.web.browser import wait_for
 
 SLOW = ("create-db", "gradients", "data", "-c", "900000")
 QUICK = ("layers",)
@@ -36,7 +38,7 @@ def test_one_at_a_time_in_order(site: Site) -> None:
     jobs = [job_of(site, QUICK) for _ in range(3)]
     turn_until(site, jobs[2], DONE)
     found = [site.store.get(job.id) for job in jobs]
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert before.ended is not None
         assert after.started is not None
         assert before.ended <= after.started
@@ -68,9 +70,8 @@ def test_one_that_does_not_stop_is_killed(site: Site, monkeypatch: pytest.Monkey
     monkeypatch.setattr("protonet.web.queue._GRACE", 0.0)
     job = job_of(site, SLOW)
     turn_until(site, job, RUN)
-    pid = pid_of(site.folder(job))
-    while pid is None:
-        pid = pid_of(site.folder(job))
+    wait_for(lambda: pid_of(site.folder(job)), "its process")
+    pid = pid_of(site.folder(job)) or 0
     os.kill(pid, signal.SIGSTOP)  # deaf to SIGINT
     site.queue.abort(job)
     assert turn_until(site, job, *ENDED).status == ABORT
@@ -79,9 +80,8 @@ def test_one_that_does_not_stop_is_killed(site: Site, monkeypatch: pytest.Monkey
 def test_one_that_is_killed_says_so(site: Site) -> None:
     job = job_of(site, SLOW)
     turn_until(site, job, RUN)
-    while (pid := pid_of(site.folder(job))) is None:
-        time.sleep(0.01)
-    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: pid_of(site.folder(job)), "its process")
+    os.kill(pid_of(site.folder(job)) or 0, signal.SIGKILL)
     found = turn_until(site, job, *ENDED)
     assert found.status == ERROR
     assert "killed" in found.error
