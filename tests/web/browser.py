@@ -28,6 +28,13 @@ FLAGS = [
 ]
 
 
+OPTIONS = (
+    "[...document.querySelectorAll('.chart')]"
+    ".map(e => getElement(Number(e.id.slice(1))).chart.getOption())"
+)
+"""What the charts of a page show, as JavaScript."""
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -90,6 +97,7 @@ class Walker:
 
     def __init__(self, browser: Any, address: str, pictures: Path, **options: Any) -> None:
         self.page = browser.new_page(viewport={"width": 1280, "height": 860}, **options)
+        self.page.set_default_timeout(15_000)
         self.address = address.rstrip("/")
         self.pictures = pictures
         self.complaints: list[str] = []
@@ -115,5 +123,5 @@ class Walker:
         self.page.wait_for_timeout(400)
         self.page.screenshot(path=self.pictures / f"page-{name}.png", full_page=True)
 
-    def sees(self, text: str | re.Pattern[str], seconds: float = 30) -> None:
+    def sees(self, text: str | re.Pattern[str], seconds: float = 15) -> None:
         self.page.get_by_text(text).first.wait_for(timeout=1000 * seconds)

@@ -197,7 +197,7 @@ def _go(job: Job) -> None:
 
 
 async def _show(site: Site, job: Job) -> None:
-    job_bar(site, job)
+    job_bar(site, job, ui.navigate.reload)
     if job.status != DONE:
         with panel("Log"):
             log = ui.label(log_of(site.workspace, job)).classes("log")

@@ -34,12 +34,13 @@ class _Live:
         self.job = job
         self.figures: dict[str, ui.label] = {}
         self.signature: object = None
+        self.timer: ui.timer | None = None
 
     async def build(self) -> None:
         """Build the page."""
         self.top = ui.column().classes("w-full gap-4")
         with self.top:
-            job_bar(self.site, self.job)
+            job_bar(self.site, self.job, self._changed)
         with panel("Training"):
             self.bar = ui.linear_progress(0, show_value=False, size="6px")
             with ui.element("div").classes("facts"):
@@ -58,10 +59,8 @@ class _Live:
         self.asked = False
         with panel("Log"):
             self.log = ui.label("").classes("log")
-        self.timer: ui.timer | None = None
         await self._look()
-        if self.job.status not in ENDED:
-            self.timer = ui.timer(TICK, self._look)
+        self.timer = ui.timer(TICK, self._look, active=self.job.status not in ENDED)
 
     async def _look(self) -> None:
         """Bring all that has changed up to date."""
@@ -71,7 +70,7 @@ class _Live:
             self.job = job
             self.top.clear()
             with self.top:
-                job_bar(self.site, job)
+                job_bar(self.site, job, self._changed)
         progress = await ask(progress_of, self.site.workspace, job)
         self._show(progress)
         self.log.text = log_of(self.site.workspace, job)
@@ -85,6 +84,12 @@ class _Live:
                 test_panel(self.site, self.job, run_of(self.site.workspace, job))
         if job.status in ENDED and self.timer is not None:
             self.timer.deactivate()
+
+    async def _changed(self) -> None:
+        """A button was pressed: look at once, and go on looking."""
+        if self.timer is not None:
+            self.timer.activate()
+        await self._look()
 
     def _show(self, progress: Progress) -> None:
         ends = progress.iterations

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import isawaitable
+from typing import Any
+
 from nicegui import ui
 
 from protonet.web.page.frame import heading
@@ -11,13 +15,16 @@ from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, DONE, ERROR, RUN, TRAINING, WAIT, Job
 
 
-def job_bar(site: Site, job: Job) -> None:
-    """Name, status, times, the error where there is one, and buttons."""
+def job_bar(site: Site, job: Job, changed: Callable[[], Any]) -> None:
+    """Name, status, times, the error where there is one, and buttons.
+
+    ``changed`` is called when a button has made the job stand otherwise.
+    """
     with ui.row().classes("items-center gap-2 w-full"):
         heading(job.name)
         status_badge(job)
         ui.space()
-        _buttons(site, job)
+        _buttons(site, job, changed)
     told = f"{'Data set' if job.kind == DATASET else 'Training'}, made {when(job.created)}"
     if job.started is not None:
         told += f", {'runs for' if job.status == RUN else 'ran for'} {duration(elapsed(job))}"
@@ -35,11 +42,11 @@ def job_bar(site: Site, job: Job) -> None:
     notes.on("blur", lambda: site.store.update(job.id, notes=notes.value[:20_000]))
 
 
-def _buttons(site: Site, job: Job) -> None:
+def _buttons(site: Site, job: Job, changed: Callable[[], Any]) -> None:
     if job.status in (WAIT, RUN):
-        action("Stop", "stop", lambda: _do(lambda: site.queue.abort(job)), "outline")
+        action("Stop", "stop", lambda: _do(site.queue.abort, job, changed), "outline")
     if job.status in (ABORT, ERROR):
-        action("Resume", "play_arrow", lambda: _do(lambda: site.resume(job)), "outline")
+        action("Resume", "play_arrow", lambda: _do(site.resume, job, changed), "outline")
     action("Rename", "edit", lambda: _rename(site, job))
     if job.kind == TRAINING:
         action("Clone", "content_copy", lambda: ui.navigate.to(f"/models/new?clone={job.id}"))
@@ -48,10 +55,12 @@ def _buttons(site: Site, job: Job) -> None:
     action("Delete", "delete", lambda: _delete(site, job), "flat color=negative")
 
 
-def _do(call: object) -> None:
+async def _do(call: Callable[[Job], Job], job: Job, changed: Callable[[], Any]) -> None:
     with telling():
-        call()  # type: ignore[operator]
-        ui.navigate.reload()
+        call(job)
+        found = changed()
+        if isawaitable(found):
+            await found
 
 
 async def _rename(site: Site, job: Job) -> None:
