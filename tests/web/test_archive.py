@@ -28,6 +28,9 @@ def test_what_is_in_it(gradients: Path, tmp_path: Path, capsys: pytest.CaptureFi
     with zipfile.ZipFile(io.BytesIO(every)) as file:
         assert len([n for n in file.namelist() if n.endswith(".caffemodel")]) == 3
 
+    (tmp_path / "slopes.zip").write_bytes(data)
+    assert main(["infer", str(tmp_path / "slopes.zip"), str(gradients / "test.png")]) == 0
+    assert "output" in capsys.readouterr().out
     folder = tmp_path / "unpacked" / "slopes"
     assert main(["infer", str(folder), str(gradients / "test.png")]) == 0
     assert "output" in capsys.readouterr().out
