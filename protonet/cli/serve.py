@@ -26,7 +26,14 @@ _PATH = click.Path(path_type=Path)
 @click.argument("folder", metavar="[DIR]", type=_PATH, default="protonet-work")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True,
               help="Where to listen. Other machines need the token that is printed.")  # fmt: skip
-@click.option("--port", type=click.IntRange(1, 65535), metavar="N", default=8080, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    default=8080,
+    show_default=True,
+    help="Port to listen on.",
+)
 @click.option(
     "--allow",
     "allowed",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ def unpacked(path: Path) -> Iterator[Path]:
                 if sum(each.file_size for each in file.infolist()) > _LARGEST:
                     raise FormatError(f"{path}: unpacks to more than {_LARGEST >> 30} GiB")
                 file.extractall(folder)  # names that lead out of the folder are cut by zipfile
-        except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
             raise FormatError(f"{path}: is damaged, or no .zip: {error}") from error
         found = sorted(Path(folder).glob("*/run.json")) + sorted(Path(folder).glob("run.json"))
         if len(found) != 1:

@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from protonet.blob import Shape
-from protonet.cli.terminal import byte_count
+from protonet.device import byte_count
 from protonet.errors import Mistake, NetworkError, ProtonetError, UsageError
 from protonet.graph.drawing import picture_of
 from protonet.graph.plan import find_mistakes, plan_net

@@ -1,7 +1,7 @@
 """A command in a process of its own, which says how it ended even when nobody waits for it.
 
-``python -m protonet.web.process FOLDER MEMORY ARGUMENT...`` runs ``protonet ARGUMENT...`` and
-writes its exit code to ``FOLDER/exit.json``. While it lives it holds a lock on ``FOLDER/lock``,
+``python -m protonet.cli.job FOLDER MEMORY ARGUMENT...`` runs ``protonet ARGUMENT...`` and writes
+its exit code to ``FOLDER/exit.json``. While it lives it holds a lock on ``FOLDER/lock``,
 which it inherits locked and which holds its pid: so any server can tell whether it lives, and no
 process that was given the same pid later is taken for it.
 """
@@ -11,14 +11,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-
-from protonet.formats.atomic import write_atomic
 
 EXIT = "exit.json"
 OUTPUT = "output.log"
@@ -39,7 +36,7 @@ def launch(folder: Path, command: Sequence[str], memory: int) -> subprocess.Pope
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with (folder / OUTPUT).open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "protonet.web.process", str(folder), str(memory), *command],
+                [sys.executable, "-m", "protonet.cli.job", str(folder), str(memory), *command],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -49,19 +46,6 @@ def launch(folder: Path, command: Sequence[str], memory: int) -> subprocess.Pope
             )
     finally:
         os.close(lock)  # the child has it still
-
-
-def main(arguments: list[str]) -> int:
-    """Run the command that ``launch`` asks for."""
-    from protonet.cli import main as protonet
-
-    folder, memory = Path(arguments[0]), int(arguments[1])
-    (folder / LOCK).write_text(str(os.getpid()))
-    if memory:
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    code = protonet(arguments[2:])
-    write_atomic(folder / EXIT, json.dumps({"code": code}).encode())
-    return code
 
 
 def is_alive(folder: Path) -> bool:
@@ -121,7 +105,3 @@ def last_complaint(folder: Path) -> str:
     while first - 1 in starts:
         first -= 1
     return "\n".join(lines[first : first + 40])[len("error: ") :].strip()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

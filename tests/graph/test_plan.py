@@ -153,5 +153,5 @@ def test_mistakes_without_data() -> None:
     mistakes = find_mistakes(definition, ("data", "label"), Surroundings())
     assert sorted(mistake.line for mistake in mistakes) == [2, 3, 4]
     told = "\n".join(mistake.message for mistake in mistakes)
-    for part in ("Powr", "num_output", "'labell'"):
+    for part in ("Powr", "kernel_size", "'labell'"):
         assert part in told

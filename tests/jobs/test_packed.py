@@ -50,7 +50,7 @@ def test_none_or_several_runs(tmp_path: Path, files: dict[str, bytes]) -> None:
 
 def test_what_is_no_zip(tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(b"no zip")
-    with pytest.raises(FormatError, match="is damaged, or no .zip"), unpacked(tmp_path / "x.zip"):
+    with pytest.raises(FormatError, match=r"is damaged, or no \.zip"), unpacked(tmp_path / "x.zip"):
         pass
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:

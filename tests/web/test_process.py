@@ -9,7 +9,6 @@ from protonet.web.process import (
     is_alive,
     last_complaint,
     launch,
-    main,
     pid_of,
     read_exit,
     send_signal,
@@ -57,12 +56,3 @@ def test_no_more_memory_than_allowed(tmp_path: Path) -> None:
     process = launch(tmp_path, ["time", "-model", "net.prototxt", "-iterations", "1"], 4 << 30)
     assert process.wait(60) not in (0, 1)
     assert "memory" in last_complaint(tmp_path)
-
-
-def test_in_this_process(tmp_path: Path) -> None:
-    """The child's own part, with nothing limited."""
-    (tmp_path / "lock").touch()
-    assert main([str(tmp_path), "0", "layers"]) == 0
-    assert read_exit(tmp_path) == 0
-    (tmp_path / "exit.json").write_text("{")
-    assert read_exit(tmp_path) is None

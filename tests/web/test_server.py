@@ -122,7 +122,8 @@ def attacks(dataset: str, training: str) -> Iterator[tuple[str, str, bytes | Non
         return "POST", path, json.dumps(body).encode(), {**plain, **headers}
 
     climbs = ["../../../etc/passwd", "..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/x",
-              "....//....//etc/passwd", "%c0%ae%c0%ae/x", "//etc/passwd", "%00", "..\\..\\x", "a" * 3000]  # fmt: skip
+              "....//....//etc/passwd", "%c0%ae%c0%ae/x", "//etc/passwd", "%00",
+              "..\\..\\x", "a" * 3000]  # fmt: skip
     for climb in climbs:
         for place in ("/api/jobs/", "/api/datasets/", "/docs-files/"):
             yield "GET", place + climb, None, {}

@@ -7,7 +7,7 @@ from typing import Any
 from nicegui import ui
 
 from protonet import resources
-from protonet.cli.terminal import byte_count
+from protonet.device import byte_count
 from protonet.errors import ProtonetError
 from protonet.web import forms, making
 from protonet.web.networks import Looked, draw, look_at
