@@ -229,3 +229,13 @@ class RandomStream:
             "uinteger": 0,
         }
         return self._generator
+
+
+def byte_count(count: int) -> str:
+    """``1.5 MiB``: a count of bytes for people."""
+    size = float(count)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024 or unit == "GiB":
+            break
+        size /= 1024
+    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"

@@ -11,6 +11,14 @@ def _folder(name: str) -> Path:
     return installed if installed.exists() else Path(__file__).parents[1] / name
 
 
+def example_networks() -> dict[str, str]:
+    """The networks of the examples that are trained on a data set, by name."""
+    folder = Path(__file__).parent / "pages" / "examples"
+    if not folder.exists():
+        folder = Path(__file__).parents[1] / "examples" / "prototxt"
+    return {path.parent.name: path.read_text() for path in sorted(folder.glob("*/net.prototxt"))}
+
+
 def layer_pages() -> list[str]:
     """The layer types that have a page, sorted."""
     return sorted(path.stem for path in _folder("layers").glob("*.md"))

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from protonet.device import Clock, Device, RandomStream
+from protonet.device import Clock, Device, RandomStream, byte_count
 from protonet.errors import DeviceError
 
 
@@ -113,3 +113,18 @@ def test_the_gpu_draws_the_same_numbers() -> None:
 def test_a_gpu_that_is_not_there() -> None:
     with pytest.raises(DeviceError, match="is not there"):
         Device("cuda:99")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (1023, "1023 bytes"),
+        (1024, "1.0 KiB"),
+        (60_160, "58.8 KiB"),
+        (3 * 2**20, "3.0 MiB"),
+        (5 * 2**40, "5120.0 GiB"),
+    ],
+)
+def test_byte_counts_are_for_people(count: int, text: str) -> None:
+    assert byte_count(count) == text

@@ -10,7 +10,7 @@ import click
 
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
-from protonet.cli.terminal import byte_count, note, print_table
+from protonet.cli.terminal import note, print_table
 from protonet.errors import NetworkError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -212,6 +212,8 @@ def _print_summary(plan: Plan, summary: Summary, phase: str, stages: Sequence[st
         ],
         folds=("bottoms", "tops"),
     )
+    from protonet.device import byte_count
+
     click.echo(
         f"\n{len(summary.rows)} layers, {summary.parameters:,} parameters; memory: "
         f"{byte_count(summary.training_bytes)} for training, "

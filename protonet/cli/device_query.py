@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from protonet.cli.examples import Exemplified
-from protonet.cli.terminal import byte_count
 
 
 @click.command(
@@ -26,7 +25,7 @@ def command(gpu: str) -> None:
     """Show the processor, and the GPUs that CuPy sees, with their names and memory."""
     import os
 
-    from protonet.device import Device, gpu_properties
+    from protonet.device import Device, byte_count, gpu_properties
     from protonet.errors import DeviceError
 
     free, total = Device().memory()

@@ -53,22 +53,28 @@ _PATH = click.Path(path_type=Path)
 def command(run: Path, images: Sequence[Path], snapshot: str, as_json: bool, device: str) -> None:
     """Ask the net that the run directory RUN holds about each IMAGE.
 
+    RUN may be a .zip of one, as the page gives it.
+
     Images are brought to the size and colour of the training data and treated exactly as the
     training images were. What is printed is the values of each output of the net; where RUN has
     a labels.txt, the five likeliest classes.
     """
     from protonet.device import Device
     from protonet.jobs.inference import Predictor
+    from protonet.jobs.packed import unpacked
     from protonet.jobs.run import RunDirectory
 
-    predictor = Predictor(RunDirectory.open(run), snapshot, Device(device))
-    for prediction in predictor.predict(images):
-        if prediction.note:
-            note(f"{prediction.image}: {prediction.note}")
-        if as_json:
-            click.echo(json.dumps(_as_json(prediction, predictor.iteration)))
-        else:
-            _print(prediction, predictor.class_names)
+    with (
+        unpacked(run) as folder,
+        Predictor(RunDirectory.open(folder), snapshot, Device(device)) as predictor,
+    ):
+        for prediction in predictor.predict(images):
+            if prediction.note:
+                note(f"{prediction.image}: {prediction.note}")
+            if as_json:
+                click.echo(json.dumps(_as_json(prediction, predictor.iteration)))
+            else:
+                _print(prediction, predictor.class_names)
 
 
 def _as_json(prediction: Prediction, iteration: int) -> dict[str, Any]:

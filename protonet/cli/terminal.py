@@ -82,16 +82,6 @@ def print_table(
     click.echo("\n".join(line.rstrip() for line in text.get().splitlines()))
 
 
-def byte_count(count: int) -> str:
-    """``1.5 MiB``: a count of bytes for people."""
-    size = float(count)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < 1024 or unit == "GiB":
-            break
-        size /= 1024
-    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
-
-
 def _plain(text: str) -> str:
     from rich.markup import escape
 

@@ -15,7 +15,7 @@ from protonet.data.create import Progress, write_mean
 from protonet.data.datum import ENCODINGS, decode, decode_image, encode_image, make_datum
 from protonet.data.image_list import ImageList
 from protonet.data.partial import Partial, Settings, digest, partial_output
-from protonet.data.resize import resize
+from protonet.data.resize import fit
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, UsageError
 from protonet.proto.caffe_pb2 import Datum
@@ -28,7 +28,8 @@ OWN = "own"
 class ImageForm:
     """How images go into a database.
 
-    ``size`` is (height, width) to which each is brought, or None; ``color`` forces three channels
+    ``size`` is (height, width) to which each is brought as ``fit`` says (one of
+    ``data.resize.FITS``), or None; ``color`` forces three channels
     or one, None keeps what the file has. ``encoded`` stores an image file of that kind (a key of
     ``ENCODINGS``, or OWN) instead of pixels.
     """
@@ -36,6 +37,7 @@ class ImageForm:
     size: tuple[int, int] | None = None
     color: bool | None = None
     encoded: str | None = None
+    fit: str = "squash"
 
     def record(self, data: bytes, where: str, name: str, label: int | None = None) -> Made:
         """The image file ``data`` as a record.
@@ -48,7 +50,7 @@ class ImageForm:
         if self.color is not None and image.shape[0] != (3 if self.color else 1):
             image, as_it_is = decode_image(data, where, color=self.color), False
         if self.size is not None:
-            image = resize(image, *self.size)
+            image = fit(image, *self.size, self.fit)
         if self.encoded is None:
             return Made(image, make_datum(image, label=label))
         ending = Path(name).suffix.removeprefix(".").lower()
@@ -271,7 +273,8 @@ def _form_values(form: ImageForm) -> dict[str, Any]:
     """The settings that a form is of, for people."""
     height, width = form.size if form.size is not None else (None, None)
     color = None if form.color is None else "color" if form.color else "gray"
-    return {"width": width, "height": height, "channels": color, "encoded": form.encoded}
+    return {"width": width, "height": height, "channels": color,
+            "encoded": form.encoded, "fit": form.fit}  # fmt: skip
 
 
 def _watch(

@@ -27,6 +27,40 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return out
 
 
+FITS = ("squash", "crop", "fill", "half-crop")
+"""How an image of another form is brought to a size: see ``fit``."""
+
+_GREY = 127
+
+
+def fit(image: np.ndarray, height: int, width: int, how: str = "squash") -> np.ndarray:
+    """A uint8 image (channels, h, w) in another size, by one of DIGITS' ways.
+
+    - squash: each axis by itself, so that shapes are distorted.
+    - crop: until the image covers the size; what stands out is cut off, evenly on both sides.
+    - fill: until the image fits in; what is left over is middle grey (DIGITS: noise).
+    - half-crop: the mean of the two, cut on one axis and filled on the other.
+    """
+    if how == "squash":
+        return resize(image, height, width)
+    rows, columns = height / image.shape[1], width / image.shape[2]
+    scale = {"crop": max(rows, columns), "fill": min(rows, columns)}.get(how, (rows + columns) / 2)
+    size = [max(1, round(extent * scale)) for extent in image.shape[1:]]
+    scaled = resize(image, *size)
+    out = np.full((image.shape[0], height, width), _GREY, image.dtype)
+    spans = [_span(have, want) for have, want in zip(size, (height, width), strict=True)]
+    (from_rows, to_rows), (from_columns, to_columns) = spans
+    out[:, to_rows, to_columns] = scaled[:, from_rows, from_columns]
+    return out
+
+
+def _span(have: int, want: int) -> tuple[slice, slice]:
+    """What is taken of an axis of ``have``, and where it goes on one of ``want``: the middles."""
+    both = min(have, want)
+    take, put = (have - both) // 2, (want - both) // 2
+    return slice(take, take + both), slice(put, put + both)
+
+
 def _bytes(
     image: np.ndarray,
     rows: tuple[np.ndarray, np.ndarray, np.ndarray],

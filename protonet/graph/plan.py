@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from protonet.graph.names import Value, Wiring, wire
 from protonet.layers import Layer, layer_class
 from protonet.layers.base import Surroundings, Weight, shape_text
 from protonet.proto import rules
-from protonet.proto.caffe_pb2 import NetParameter, ParamSpec
+from protonet.proto.caffe_pb2 import TRAIN, NetParameter, ParamSpec
 from protonet.proto.text import NetDefinition
 
 
@@ -114,6 +114,34 @@ def plan_net(
     return _Planner(rules.filter_layers(definition, state), phase, around).plan()
 
 
+def find_mistakes(
+    definition: NetDefinition, given: Collection[str], around: Surroundings
+) -> list[Mistake]:
+    """What is wrong with the layers of a text by themselves, where no data tells shapes yet.
+
+    Types, fields, counts and names of blobs are looked at; data layers are not, and ``given`` are
+    blobs that these will make.
+    """
+    planner = _Planner(definition, TRAIN, around)
+    planner.layers = [
+        planner.set_up(index) if layer.bottom else None
+        for index, layer in enumerate(definition.net.layer)
+    ]
+    automatic = [1 if layer is not None and layer.is_loss else 0 for layer in planner.layers]
+
+    def complain(index: int, path: Sequence[str | int], message: str, hint: str = "") -> None:
+        kind, *places = path
+        if kind == "bottom" and definition.net.layer[index].bottom[int(places[0])] in given:
+            return
+        planner.complain(index, path, message, hint)
+
+    wire(definition.net.layer, automatic, complain)
+    for layer in planner.layers:
+        if layer is not None:
+            layer.close()
+    return planner.mistakes
+
+
 class _Planner:
     """Collects mistakes while the steps are made one after the other."""
 
@@ -127,9 +155,9 @@ class _Planner:
         self.layers: list[Layer | None] = []
 
     def plan(self) -> Plan:
-        self.layers = [self._set_up(index) for index in range(len(self.net.layer))]
+        self.layers = [self.set_up(index) for index in range(len(self.net.layer))]
         automatic = [1 if layer is not None and layer.is_loss else 0 for layer in self.layers]
-        wiring = wire(self.net.layer, automatic, self._complain)
+        wiring = wire(self.net.layer, automatic, self.complain)
         declared = [self._infer(index, wiring) for index in range(len(self.layers))]
         params = self._share(declared)
         self._finish_or_raise()
@@ -160,28 +188,26 @@ class _Planner:
         assert self.data_error is not None
         raise self.data_error
 
-    def _complain(
-        self, index: int, path: Sequence[str | int], message: str, hint: str = ""
-    ) -> None:
+    def complain(self, index: int, path: Sequence[str | int], message: str, hint: str = "") -> None:
         """Note a mistake of layer ``index`` at the field that ``path`` names inside it."""
         spec = self.net.layer[index]
         place = (*self.definition.origins[index], *path)
         text = f'layer "{spec.name}" ({spec.type}): {message}'
         self.mistakes.append(self.definition.source.mistake(place, text, hint))
 
-    def _set_up(self, index: int) -> Layer | None:
+    def set_up(self, index: int) -> Layer | None:
         """The layer of this index, set up; None when its type is unknown."""
         spec = self.net.layer[index]
         try:
             layer = layer_class(spec.type)(spec, self.phase, self.around)
         except LayerError as error:
-            self._complain(index, error.path, str(error), error.hint)
+            self.complain(index, error.path, str(error), error.hint)
             return None
         for check in (layer.check_arity, layer.setup):
             try:
                 check()
             except LayerError as error:
-                self._complain(index, error.path, str(error), error.hint)
+                self.complain(index, error.path, str(error), error.hint)
                 layer.close()
                 return None
             except DataError as error:
@@ -201,7 +227,7 @@ class _Planner:
             weights = layer.declare(shapes)
             self._weigh(layer, wiring.tops[index])
         except LayerError as error:
-            self._complain(index, error.path, self._describe(error, bottoms), error.hint)
+            self.complain(index, error.path, self._describe(error, bottoms), error.hint)
             return None
         for value, shape in zip(wiring.tops[index], tops, strict=True):
             value.shape = tuple(shape)
@@ -238,7 +264,7 @@ class _Planner:
         for index, weights in enumerate(declared):
             specs = self.net.layer[index].param
             if weights is not None and len(specs) > len(weights):
-                self._complain(
+                self.complain(
                     index,
                     ("param", len(weights)),
                     f"{len(specs)} param entries for a layer that has {len(weights)} parameter(s)",
@@ -273,7 +299,7 @@ class _Planner:
         permissive = spec.share_mode == ParamSpec.PERMISSIVE
         agrees = ours.count == theirs.count if permissive else ours.shape == theirs.shape
         if not agrees:
-            self._complain(
+            self.complain(
                 index,
                 ("param", place),
                 f"parameter '{spec.name}' is {shape_text(ours.shape)} here, but "
@@ -286,7 +312,7 @@ class _Planner:
             elif not owner_spec.HasField(field):
                 setattr(owner, field, getattr(param, field))
             elif getattr(spec, field) != getattr(owner_spec, field):
-                self._complain(
+                self.complain(
                     index,
                     ("param", place, field),
                     f"parameter '{spec.name}' has {field} {getattr(spec, field):g} here, but "

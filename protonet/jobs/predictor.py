@@ -42,6 +42,20 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Inside:
+    """A prediction and all that led to it.
+
+    ``seen`` is the input as the net got it; ``blobs`` are (layer, type, blob, values) in the order
+    of computation, where in-place layers show what they made; ``weights`` are (layer/0, values).
+    """
+
+    prediction: Prediction
+    seen: np.ndarray
+    blobs: tuple[tuple[str, str, str, np.ndarray], ...]
+    weights: tuple[tuple[str, np.ndarray], ...]
+
+
+@dataclass(frozen=True)
 class _Loaded:
     """An image as the transformer wants it, uint8, and what was done to it."""
 
@@ -181,6 +195,51 @@ class ImagePredictor:
                     failed(path, error)
             if loaded:
                 yield from self._ask(loaded)
+
+    def ask(self, images: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
+        """The outputs for images that were decoded already, each of the transformer's shape."""
+        return [
+            prediction.outputs
+            for prediction in self._ask([_Loaded(Path(), pixels, "") for pixels in images])
+        ]
+
+    def look(self, image: Path) -> Inside:
+        """Ask about one image file and keep what every layer made of it.
+
+        Raises:
+            DataError: for a file that is absent, no image, or damaged.
+        """
+        loaded = self._load(image)
+        net = Net(_plan(self.source, 1), self.device, gradients=False)
+        try:
+            net.load(self._weights, str(self._path))
+            (given,) = net.plan.inputs
+            seen = np.empty(net.blobs[given.name].shape, np.float32)
+            self.transformer.apply(loaded.pixels, seen[0], self._crops[0])
+            self.device.put(seen, net.blobs[given.name].data)
+            blobs = []
+            for index, step in enumerate(net.plan.steps):
+                net.forward_step(index)
+                blobs += [
+                    (
+                        step.name,
+                        step.type,
+                        value.name,
+                        np.array(self.device.get(net.data_of(value))),
+                    )
+                    for value in step.tops
+                ]
+            weights = [
+                (f"{step.name}/{place}", np.array(self.device.get(param.data)))
+                for step in net.plan.steps
+                for place, param in enumerate(step.layer.params)
+            ]
+            outputs = {name: _of_image(values, 0, 1) for name, values, _ in net.outputs()}
+        finally:
+            net.close()
+        return Inside(
+            Prediction(image, outputs, loaded.note), seen[0], tuple(blobs), tuple(weights)
+        )
 
     def _ask(self, images: Sequence[_Loaded]) -> list[Prediction]:
         rows = [(image.pixels, crop) for image in images for crop in self._crops]

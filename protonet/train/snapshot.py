@@ -85,11 +85,15 @@ class Snapshots:
         write_state(state, history)
         return model, state
 
-    def remove(self, iteration: int) -> None:
-        """Remove the files of a snapshot; the state first, without which it does not count."""
+    def files(self, iteration: int) -> list[Path]:
+        """The files of a snapshot that are there: the state first, without which none counts."""
         state = self.state(iteration)
-        others = (resume_path(state), self.average(iteration), self.model(iteration))
-        for path in (state, *others):
+        each = (state, resume_path(state), self.average(iteration), self.model(iteration))
+        return [path for path in each if path.exists()]
+
+    def remove(self, iteration: int) -> None:
+        """Remove the files of a snapshot."""
+        for path in self.files(iteration):
             path.unlink(missing_ok=True)
 
 

@@ -112,6 +112,12 @@ def test_known_classes_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
         def __init__(self, run: object, snapshot: str, device: object) -> None:
             pass
 
+        def __enter__(self) -> Asked:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
         def predict(self, images: object) -> list[SimpleNamespace]:
             return [answer]
 

@@ -8,21 +8,6 @@ from rich.console import Console
 from protonet.cli import terminal
 
 
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 bytes"),
-        (1023, "1023 bytes"),
-        (1024, "1.0 KiB"),
-        (60_160, "58.8 KiB"),
-        (3 * 2**20, "3.0 MiB"),
-        (5 * 2**40, "5120.0 GiB"),
-    ],
-)
-def test_byte_counts_are_for_people(count: int, text: str) -> None:
-    assert terminal.byte_count(count) == text
-
-
 def test_a_piped_table_is_plain_and_never_folded(capsys: pytest.CaptureFixture[str]) -> None:
     long = "x" * 300
     terminal.print_table(("name", "value", "count"), [("a", long, "7"), ("bb", "[/]", "1,234")])

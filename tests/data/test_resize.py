@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from protonet.data.resize import resize
+from protonet.data.resize import FITS, fit, resize
 
 
 def plainly(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -70,3 +70,34 @@ def test_one_colour_stays_as_it_is() -> None:
 def test_the_size_that_it_has() -> None:
     image = np.zeros((3, 5, 7), np.uint8)
     assert resize(image, 5, 7) is image
+
+
+@pytest.mark.parametrize(
+    ("how", "shape", "corner", "middle"),
+    [
+        # 4 x 8 to 6 x 6: squash mixes a sixth of the second column in; crop scales by 1.5 to
+        # 6 x 12 and cuts 3 columns on each side; fill scales by 0.75 to 3 x 6; half-crop by
+        # 1.125 to 4 (or 5) x 9.
+        ("squash", (6, 6), 17, 100),
+        ("crop", (6, 6), 100, 100),
+        ("fill", (6, 6), 127, 100),
+        ("half-crop", (6, 6), 127, 100),
+    ],
+)
+def test_ways_to_bring_an_image_to_a_size(
+    how: str, shape: tuple[int, int], corner: int, middle: int
+) -> None:
+    image = np.full((2, 4, 8), 100, np.uint8)
+    image[:, :, :1] = 0  # a black stripe on the left
+    fitted = fit(image, *shape, how)
+    assert fitted.shape == (2, *shape)
+    assert fitted.dtype == np.uint8
+    assert fitted[1, 0, 0] == corner
+    assert fitted[1, 3, 3] == middle
+    assert (fitted[0] == fitted[1]).all()
+
+
+def test_a_fitted_image_of_the_right_form_is_only_scaled() -> None:
+    image = np.random.default_rng(1).integers(0, 255, (3, 5, 10)).astype(np.uint8)
+    for how in FITS:
+        np.testing.assert_array_equal(fit(image, 10, 20, how), resize(image, 10, 20))

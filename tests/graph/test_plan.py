@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from protonet.errors import NetworkError
+from protonet.graph.plan import find_mistakes
+from protonet.layers.base import Surroundings
 from protonet.proto.caffe_pb2 import TEST
+from protonet.proto.text import Source, read_net
 from tests.graph.nets import FAN_OUT, SEED, plan_of
 
 
@@ -136,3 +139,19 @@ def test_loss_weights_of_the_wrong_number() -> None:
     text = SEED.replace('top: "scale"', 'top: "scale" loss_weight: 1 loss_weight: 2')
     with pytest.raises(NetworkError, match="got 2"):
         plan_of(text)
+
+
+def test_mistakes_without_data() -> None:
+    """Types, fields and names are looked at where no shapes are known; the data's blobs are not."""
+    text = """
+    layer { name: "s" type: "Powr" bottom: "data" top: "s" }
+    layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { } }
+    layer { name: "l" type: "EuclideanLoss" bottom: "c" bottom: "labell" top: "l" }
+    layer { name: "d" type: "Data" top: "x" data_param { source: "/nowhere" batch_size: 1 } }
+    """
+    definition = read_net(Source("net.prototxt", text))
+    mistakes = find_mistakes(definition, ("data", "label"), Surroundings())
+    assert sorted(mistake.line for mistake in mistakes) == [2, 3, 4]
+    told = "\n".join(mistake.message for mistake in mistakes)
+    for part in ("Powr", "kernel_size", "'labell'"):
+        assert part in told

@@ -1,0 +1,79 @@
+"""``protonet convert-folders``: class folders to databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from protonet.cli.examples import Exemplified
+from protonet.cli.terminal import progress
+
+_PATH = click.Path(path_type=Path)
+_FITS = ("squash", "crop", "fill", "half-crop")
+
+
+@click.command(
+    "convert-folders",
+    cls=Exemplified,
+    short_help="Make databases from a folder of class folders.",
+    examples=[
+        "protonet convert-folders flowers data",
+        "protonet convert-folders flowers data --width 256 --height 256 --fit crop --val-share 0.1",
+    ],
+)
+@click.argument("root", metavar="ROOT", type=_PATH)
+@click.argument("folder", metavar="DIR", type=_PATH)
+@click.option("--width", type=click.IntRange(1), default=256, show_default=True, help="In pixels.")
+@click.option("--height", type=click.IntRange(1), default=256, show_default=True, help="In pixels.")
+@click.option(
+    "--fit",
+    type=click.Choice(_FITS),
+    default="squash",
+    show_default=True,
+    help="How images of another form are brought to the size: distorted, cut, filled with grey, or "
+    "half cut and half filled.",
+)
+@click.option("--gray/--color", default=False, show_default=True, help="One channel, or three.")
+@click.option("--encoded", metavar="KIND", help="Store png, jpg, bmp or webp instead of pixels.")
+@click.option(
+    "--val-share",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.25,
+    show_default=True,
+    help="The share of each class for validation.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides which, and orders.")
+def command(
+    root: Path,
+    folder: Path,
+    width: int,
+    height: int,
+    fit: str,
+    gray: bool,
+    encoded: str | None,
+    val_share: float,
+    seed: int,
+) -> None:
+    """Make databases in the new folder DIR from ROOT, which has a folder of images for each class.
+
+    DIR then holds train_images, val_images, their mean images, labels.txt with the names of the
+    classes in the order of their numbers, and the lists of files train.txt and val.txt.
+
+    What is interrupted goes on when the same command is given again.
+    """
+    from protonet.data.convert import ImageForm
+    from protonet.data.datum import ENCODINGS
+    from protonet.data.folders import convert_folders
+
+    kind = None if encoded is None else encoded.lower().removeprefix(".")
+    if kind is not None and kind not in ENCODINGS:
+        raise click.UsageError(f"--encoded {encoded}: expected one of {', '.join(ENCODINGS)}")
+    form = ImageForm((height, width), not gray, kind, fit)
+    with progress("images") as bar:
+        watch = None if bar is None else lambda _, done, total: bar(done, total)
+        parts = convert_folders(root, folder, form, val_share=val_share, seed=seed, progress=watch)
+    for part, count in parts.items():
+        click.echo(f"{folder / part}_images: {count} images")
+    val = f" --val-data {folder}/val_images" if "val" in parts else ""
+    click.echo(f"next:\n  protonet train NETWORK.prototxt --data {folder}/train_images{val}")

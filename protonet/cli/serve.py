@@ -1,0 +1,74 @@
+"""``protonet serve``: the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from protonet.cli.examples import Exemplified
+from protonet.errors import UsageError
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(
+    "serve",
+    cls=Exemplified,
+    short_help="Serve the page: data sets, models, trainings, tests.",
+    examples=[
+        "protonet serve",
+        "protonet serve work --allow ~/images --port 9000",
+        "protonet serve --host 0.0.0.0",
+    ],
+)
+@click.argument("folder", metavar="[DIR]", type=_PATH, default="protonet-work")
+@click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True,
+              help="Where to listen. Other machines need the token that is printed.")  # fmt: skip
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    default=8080,
+    show_default=True,
+    help="Port to listen on.",
+)
+@click.option(
+    "--allow",
+    "allowed",
+    type=_PATH,
+    multiple=True,
+    metavar="DIR",
+    help="Folder whose files people may name, beside DIR itself. May be repeated.",
+)
+@click.option(
+    "--memory-limit", type=click.FloatRange(min=0.1), metavar="GIB", default=4.0,
+    show_default=True, help="Memory of one training.",
+)  # fmt: skip
+@click.option(
+    "--upload-limit", type=click.IntRange(min=1), metavar="MIB", default=512, show_default=True,
+    help="Size of one upload.",
+)  # fmt: skip
+def command(
+    folder: Path,
+    host: str,
+    port: int,
+    allowed: Sequence[Path],
+    memory_limit: float,
+    upload_limit: int,
+) -> None:
+    """Serve the page from the workspace DIR, which is made where it is not there.
+
+    Jobs and data sets live in DIR. Trainings are processes of their own: they go on when the
+    server ends, and the next one finds them. Networks that are pasted run no code of their own
+    and name no files outside DIR and the --allow folders.
+    """
+    try:
+        from protonet.web.server import serve
+    except ImportError as error:
+        raise UsageError("the page needs its libraries: pip install 'protonet[web]'") from error
+    from protonet.web.workspace import GIB, Limits
+
+    limits = Limits(memory=int(memory_limit * GIB), upload=upload_limit << 20)
+    serve(folder, host=host, port=port, allowed=tuple(allowed), limits=limits, announce=click.echo)

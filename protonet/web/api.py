@@ -1,0 +1,324 @@
+"""The JSON API: everything that the page shows and does. ``/docs`` explains it in the browser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, HTTPException, Query, Request, UploadFile
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import ValidationError
+
+from protonet import resources
+from protonet.errors import UsageError
+from protonet.web import answers, forms, making
+from protonet.web.archive import archive
+from protonet.web.datasets import inspect, mean_picture, samples
+from protonet.web.networks import draw, look_at
+from protonet.web.policy import policy_curve
+from protonet.web.progress import curves_of, log_of, run_of
+from protonet.web.shown import job_view, looked_view, plain
+from protonet.web.site import Site
+from protonet.web.store import DATASET, DONE, TRAINING, Job
+
+_TICK = 0.5
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+Snapshot = Annotated[str, Query(pattern=r"^(best|last|\d{1,12})$")]
+Most = Annotated[int, Query(ge=2, le=20_000)]
+
+
+def make_api(site: Site) -> APIRouter:
+    """The routes below ``/api``."""
+    api = APIRouter(prefix="/api")
+    api.include_router(_datasets(site), prefix="/datasets", tags=["data sets"])
+    api.include_router(_models(site), prefix="/models", tags=["models"])
+    api.include_router(_jobs(site), prefix="/jobs", tags=["jobs"])
+
+    @api.api_route("/{rest:path}", methods=_METHODS, include_in_schema=False)
+    def nothing(rest: str) -> None:
+        """Whatever else is asked for here; the page would answer with a page."""
+        raise HTTPException(404, f"there is nothing at /api/{rest[:80]}")
+
+    return api
+
+
+def _datasets(site: Site) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("")
+    def list_datasets() -> list[dict[str, Any]]:
+        """All data sets, the newest first."""
+        return [job_view(site, job) for job in site.store.all(DATASET)]
+
+    @routes.post("/gradients", status_code=201)
+    def make_gradients(form: forms.GradientsForm) -> dict[str, Any]:
+        """Make the seed example's data set."""
+        return job_view(site, making.make_gradients(site, form))
+
+    @routes.post("/databases", status_code=201)
+    def name_databases(form: forms.DatabasesForm) -> dict[str, Any]:
+        """Name databases that are there already; nothing is copied."""
+        return job_view(site, making.name_databases(site, form))
+
+    @routes.post("/folders", status_code=201)
+    def make_folders(form: forms.FoldersForm) -> dict[str, Any]:
+        """Make databases of a folder with a folder of images for each class."""
+        return job_view(site, making.make_folders(site, form))
+
+    @routes.post("/vectors", status_code=201)
+    def make_vectors(
+        form: Annotated[str, Form(description="A VectorsForm as JSON.")],
+        table: Annotated[UploadFile, File(description="CSV: image file, numbers.")],
+        images: Annotated[list[UploadFile], File(description="The images that it names.")],
+    ) -> dict[str, Any]:
+        """Make paired databases of an uploaded table and its images."""
+        given = _parsed(forms.VectorsForm, form)
+        uploads = ((each.filename or "", each.file) for each in images)
+        return job_view(site, making.make_vectors(site, given, table.file, uploads))
+
+    @routes.get("/{job_id}")
+    def look_at_dataset(job_id: str) -> dict[str, Any]:
+        """A data set: counts, shapes, pairing, histograms of labels, and all that is wrong."""
+        job = site.get(job_id, DATASET)
+        report = plain(inspect(site.databases(job))) if job.status == DONE else None
+        return {**job_view(site, job), "report": report}
+
+    @routes.get("/{job_id}/samples")
+    def list_samples(
+        job_id: str,
+        part: Annotated[str, Query(pattern="^(train|val)$")] = "train",
+        offset: Annotated[int, Query(ge=0)] = 0,
+        count: Annotated[int, Query(ge=1, le=200)] = 24,
+    ) -> list[dict[str, Any]]:
+        """Images with their labels."""
+        job = site.get(job_id, DATASET)
+        return list(plain(samples(site.databases(job), part, offset, count)))
+
+    @routes.get("/{job_id}/mean.png", response_class=Response)
+    def show_mean(job_id: str) -> Response:
+        """The mean image."""
+        job = site.get(job_id, DATASET)
+        return Response(mean_picture(site.databases(job)), media_type="image/png")
+
+    return routes
+
+
+def _models(site: Site) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("")
+    def list_models() -> list[dict[str, Any]]:
+        """All trainings, the newest first."""
+        return [job_view(site, job) for job in site.store.all(TRAINING)]
+
+    @routes.post("", status_code=201)
+    def train(form: forms.TrainingForm) -> list[dict[str, Any]]:
+        """Train a network; several learning rates or batch sizes make as many jobs."""
+        return [job_view(site, job) for job in making.train(site, form)]
+
+    @routes.get("/standard")
+    def list_standard() -> dict[str, str]:
+        """Networks to start from: their texts by name."""
+        return resources.example_networks()
+
+    @routes.post("/check")
+    def check(form: forms.CheckForm) -> dict[str, Any]:
+        """Every mistake of a network, or its layers; with a data set, with their shapes."""
+        databases = None
+        if form.dataset:
+            databases = site.databases(site.get(form.dataset, DATASET))
+        looked = look_at(form.network, site.workspace, databases, batch_size=form.batch_size)
+        return looked_view(looked)
+
+    @routes.post("/draw", response_class=Response)
+    def drawing(form: forms.DrawForm) -> Response:
+        """A drawing of a network as SVG; broken lines are of layers that only train."""
+        return Response(draw(form.network, site.workspace), media_type="image/svg+xml")
+
+    @routes.post("/policy")
+    def policy(form: forms.PolicyForm) -> list[tuple[float, float]]:
+        """The learning rate over a training: (percent of it, rate)."""
+        return policy_curve(form)
+
+    return routes
+
+
+def _jobs(site: Site) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("")
+    def list_jobs() -> list[dict[str, Any]]:
+        """All jobs, the newest first."""
+        return [job_view(site, job) for job in site.store.all()]
+
+    @routes.get("/events", response_class=StreamingResponse)
+    async def events(request: Request) -> StreamingResponse:
+        """Server-sent events: a job whenever how it stands has changed, all of them at first."""
+        return StreamingResponse(_events(site, request), media_type="text/event-stream")
+
+    @routes.get("/compare")
+    def compare(jobs: Annotated[str, Query(max_length=2000)], most: Most = 800) -> dict[str, Any]:
+        """The curves of several trainings; ``jobs`` are ids with commas between."""
+        found = [site.get(job_id, TRAINING) for job_id in jobs.split(",") if job_id][:50]
+        return {
+            job.id: {"name": job.name, **plain(asdict(curves_of(site.workspace, job, most)))}
+            for job in found
+        }
+
+    @routes.get("/{job_id}")
+    def show(job_id: str) -> dict[str, Any]:
+        """A job and where it stands."""
+        return job_view(site, site.get(job_id))
+
+    @routes.patch("/{job_id}")
+    def change(job_id: str, form: forms.ChangeForm) -> dict[str, Any]:
+        """Rename a job, or write notes."""
+        job = site.get(job_id)
+        values = form.model_dump(exclude_none=True)
+        return job_view(site, site.store.update(job.id, **values) if values else job)
+
+    @routes.delete("/{job_id}", status_code=204, response_class=Response)
+    def delete(job_id: str) -> Response:
+        """Remove a job and its files; refused while others need it."""
+        site.delete(site.get(job_id))
+        return Response(status_code=204)
+
+    @routes.post("/{job_id}/stop")
+    def stop(job_id: str) -> dict[str, Any]:
+        """Stop a job; a training takes a snapshot first."""
+        return job_view(site, site.queue.abort(site.get(job_id)))
+
+    @routes.post("/{job_id}/resume")
+    def resume(job_id: str) -> dict[str, Any]:
+        """Let a job that was stopped or failed wait for its turn to go on."""
+        return job_view(site, site.resume(site.get(job_id)))
+
+    @routes.post("/{job_id}/clone", status_code=201)
+    def clone(job_id: str) -> list[dict[str, Any]]:
+        """Train the same network in the same way once more."""
+        job = site.get(job_id, TRAINING)
+        form = forms.TrainingForm(**{**job.settings["form"], "name": f"{job.name} (clone)"[:200]})
+        return [job_view(site, each) for each in making.train(site, form)]
+
+    @routes.get("/{job_id}/curves")
+    def curves(job_id: str, most: Most = 800) -> dict[str, Any]:
+        """Loss, validation loss, learning rate and outputs over the iterations, thinned."""
+        job = site.get(job_id, TRAINING)
+        return dict(plain(asdict(curves_of(site.workspace, job, most))))
+
+    @routes.get("/{job_id}/log")
+    def log(job_id: str, lines: Annotated[int, Query(ge=1, le=5000)] = 200) -> dict[str, str]:
+        """The last lines that the job's process has written."""
+        return {"log": log_of(site.workspace, site.get(job_id), lines)}
+
+    @routes.get("/{job_id}/archive", response_class=StreamingResponse)
+    def download(job_id: str, snapshots: bool = False) -> StreamingResponse:
+        """The training as a zip file, with its newest and best snapshot, or with all."""
+        job = site.get(job_id, TRAINING)
+        stream = archive(_run(site, job), job.id, all_snapshots=snapshots)
+        named = f'attachment; filename="{job.id}.zip"'
+        return StreamingResponse(
+            stream, media_type="application/zip", headers={"Content-Disposition": named}
+        )
+
+    @routes.post("/{job_id}/test")
+    def test_image(
+        job_id: str,
+        image: Annotated[UploadFile | None, File()] = None,
+        path: Annotated[str | None, Form(max_length=4000)] = None,
+        snapshot: Annotated[str, Form(pattern=r"^(best|last|\d{1,12})$")] = "last",
+    ) -> dict[str, Any]:
+        """Ask a trained net about an image, uploaded or named."""
+        job = site.get(job_id, TRAINING)
+        with _image(site, image, path) as file:
+            return dict(plain(answers.ask_image(_run(site, job), file, snapshot)))
+
+    @routes.post("/{job_id}/test-many")
+    def test_many(job_id: str, form: forms.ListForm) -> dict[str, Any]:
+        """Ask a trained net about a database, a folder, or a text that names files."""
+        return dict(plain(ask_many(site, site.get(job_id, TRAINING), form)))
+
+    return routes
+
+
+def ask_many(site: Site, job: Job, form: forms.ListForm) -> answers.Answers:
+    """Ask a trained net about a database, a folder, or a text that names files.
+
+    Raises:
+        UsageError, DataError: for what is absent, may not be read, or cannot be asked about.
+    """
+    run, path = _run(site, job), site.workspace.inside(form.path)
+    if not path.exists():
+        raise UsageError(f"{form.path}: there is no such file or folder")
+    if (path / "data.mdb").exists() or (path / "CURRENT").exists():
+        labels = site.workspace.inside(form.labels) if form.labels else None
+        return answers.ask_database(run, path, labels, form.snapshot, form.most)
+    return answers.ask_list(run, path, form.snapshot, form.most)
+
+
+def _run(site: Site, job: Job) -> Any:
+    run = run_of(site.workspace, job)
+    if not run.info.exists():
+        raise UsageError(f"'{job.name}' has not begun yet")
+    return run
+
+
+@contextmanager
+def _image(site: Site, image: UploadFile | None, path: str | None) -> Iterator[Path]:
+    """The image that a request brings or names, checked before anything decodes it."""
+    if (image is None) == (path is None):
+        raise UsageError("expected an image or the path of one")
+    if path is not None:
+        file = site.workspace.inside(path)
+        if not file.is_file():
+            raise UsageError(f"{path}: there is no such file")
+        making.check_image(file, site.workspace.limits.pixels, path)
+        yield file
+        return
+    assert image is not None
+    name = making.safe_name(image.filename or "image").name
+    with tempfile.TemporaryDirectory(dir=site.workspace.folder, prefix=".test-") as folder:
+        file = Path(folder) / name
+        file.write_bytes(image.file.read())
+        making.check_image(file, site.workspace.limits.pixels, name)
+        yield file
+
+
+def _parsed(form: type[forms.VectorsForm], text: str) -> forms.VectorsForm:
+    try:
+        return form.model_validate_json(text)
+    except ValidationError as error:
+        raise UsageError(told_simply(error.errors())) from None
+
+
+def told_simply(errors: Any) -> str:
+    """What a form's checks found, a line for each field."""
+    lines = []
+    for each in errors:
+        place = ".".join(str(part) for part in each["loc"] if part not in ("body", "query"))
+        lines.append(f"{place or 'request'}: {each['msg']}")
+    return "\n".join(lines[:20])
+
+
+async def _events(site: Site, request: Request) -> AsyncIterator[str]:
+    seen: dict[str, tuple[Any, ...]] = {}
+    while not await request.is_disconnected():
+        changed = await asyncio.to_thread(
+            lambda: [job_view(site, job) for job in site.changes(seen)]
+        )
+        for job in changed:
+            yield f"event: job\ndata: {json.dumps(job)}\n\n"
+        if not changed:
+            yield ": alive\n\n"
+        await asyncio.sleep(_TICK)
+
+
+def error_response(status: int, message: str, mistakes: list[Any] | None = None) -> JSONResponse:
+    """An error as all of them are told."""
+    return JSONResponse({"error": message, "mistakes": mistakes or []}, status)

@@ -1,0 +1,183 @@
+"""What people fill in: every form of the page and of the API, with its limits and defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+N = TypeVar("N", int, float)
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Place = Annotated[str, Field(min_length=1, max_length=4000, description="A file or folder.")]
+Pixels = Annotated[int, Field(ge=1, le=10_000)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[float, Field(gt=0, lt=1e6, allow_inf_nan=False)]
+Batch = Annotated[int, Field(ge=1, le=100_000)]
+Policy = Literal["fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine"]
+Solver = Literal["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW"]
+
+
+class Form(BaseModel):
+    """A form: unknown fields are mistakes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class GradientsForm(Form):
+    """The seed example's data: gray images that brighten along x and y."""
+
+    name: Name = "gradients"
+    width: Pixels = 50
+    height: Pixels = 50
+    count: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    val_count: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    seed: Seed = 0
+
+
+class DatabasesForm(Form):
+    """Databases that are there already."""
+
+    name: Name
+    train_images: Place
+    train_labels: Place | None = None
+    val_images: Place | None = None
+    val_labels: Place | None = None
+    mean: Place | None = None
+    classes: Place | None = None
+
+
+class FoldersForm(Form):
+    """A folder with a folder of images for each class."""
+
+    name: Name
+    folder: Place
+    width: Pixels = 256
+    height: Pixels = 256
+    fit: Literal["squash", "crop", "fill", "half-crop"] = "squash"
+    gray: bool = False
+    encoding: Literal["png", "jpg", "bmp", "webp"] | None = None
+    val_share: Share = 0.25
+    seed: Seed = 0
+
+
+class VectorsForm(Form):
+    """A table of image files and numbers; the files are uploaded beside it."""
+
+    name: Name
+    width: Pixels | None = None
+    height: Pixels | None = None
+    gray: bool | None = None
+    val_share: Share = 0.2
+    shuffle: bool = False
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("give both width and height, or neither")
+        return self
+
+
+class PolicyForm(Form):
+    """How the learning rate falls. ``steps`` are percentages of the training."""
+
+    lr: Rate = 0.01
+    lr_policy: Policy = "step"
+    gamma: Annotated[float, Field(ge=0, le=1e3)] | None = None
+    power: Annotated[float, Field(ge=0, le=1e3)] | None = None
+    steps: list[Annotated[float, Field(gt=0, le=100)]] = Field(default=[33.0], max_length=100)
+    warmup: Annotated[int, Field(ge=0, le=10**9)] = 0
+    min_lr: Annotated[float, Field(ge=0, lt=1e6)] = 0.0
+
+
+class TrainingForm(PolicyForm):
+    """A network and how it is trained; several rates or batch sizes make as many trainings.
+
+    Defaults are DIGITS'. ``dataset`` is the id of a data set. ``weights_of`` is the id of a
+    training to begin with the weights of, ``weights_at`` an iteration of it.
+    """
+
+    name: Name
+    network: Annotated[str, Field(min_length=1)]
+    dataset: Annotated[str, Field(min_length=1, max_length=64)]
+    epochs: Annotated[float, Field(gt=0, le=1e6)] = 30.0
+    batch_sizes: list[Batch] = Field(default=[], max_length=20)
+    lrs: list[Rate] = Field(default=[], max_length=20)
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0, lt=1e3)] | None = None
+    solver: Solver = "SGD"
+    seed: Seed = 0
+    shuffle: bool = False
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,2})$")] = "cpu"
+    weights_of: Annotated[str, Field(max_length=64)] | None = None
+    weights_at: Annotated[str, Field(pattern=r"^(best|last|\d{1,12})$")] = "last"
+    allow_mismatch: bool = False
+    early_stop: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    mean: Literal["image", "none"] = "image"
+    notes: Annotated[str, Field(max_length=20_000)] = ""
+
+    @field_validator("network")
+    @classmethod
+    def _no_nul(cls, text: str) -> str:
+        if "\0" in text:
+            raise ValueError("a network is a text")
+        return text
+
+
+class CheckForm(Form):
+    """A network to look at, with the shapes of a data set where one is named."""
+
+    network: str
+    dataset: Annotated[str, Field(max_length=64)] | None = None
+    batch_size: Batch | None = None
+
+
+class DrawForm(Form):
+    """A network to draw."""
+
+    network: str
+
+
+class ChangeForm(Form):
+    """What may be changed of a job that is there."""
+
+    name: Name | None = None
+    notes: Annotated[str, Field(max_length=20_000)] | None = None
+
+
+class ListForm(Form):
+    """Images on the server to ask about: a text that names files, a folder, or a database.
+
+    ``labels`` is the database of their label vectors.
+    """
+
+    path: Place
+    labels: Place | None = None
+    snapshot: Annotated[str, Field(pattern=r"^(best|last|\d{1,12})$")] = "last"
+    most: Annotated[int, Field(ge=1, le=10_000)] = 1000
+
+
+def numbers(text: str, kind: Callable[[str], N]) -> list[N]:
+    """A comma-separated list as a person types it.
+
+    Raises:
+        ValueError: for what is no number.
+    """
+    return [kind(part) for part in text.replace(";", ",").split(",") if part.strip()]
+
+
+def sweep(form: TrainingForm) -> Sequence[tuple[str, float, int | None]]:
+    """(name, learning rate, batch size) of each training that a form asks for."""
+    rates = form.lrs or [form.lr]
+    sizes: list[int | None] = [*form.batch_sizes] or [None]
+    found = []
+    for rate in rates:
+        for size in sizes:
+            told = [f"lr {rate:g}"] if len(rates) > 1 else []
+            told += [f"batch {size}"] if len(sizes) > 1 else []
+            found.append((" ".join([form.name, *told]), rate, size))
+    return found

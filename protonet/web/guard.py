@@ -1,0 +1,220 @@
+"""Who may ask, from where, and how much: looked at before a request reaches anything else.
+
+Requests must name a host that the server listens as (so no other site's name can be pointed at
+it), bring the token where one is needed, and, when they change something, come from the server's
+own pages or from no page at all. Their bodies are bounded, whatever length they claim.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+COOKIE = "protonet_token"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    # The page's library compiles its templates in the browser and styles elements in place.
+    "content-security-policy": (
+        "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; "
+        "style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+        "connect-src 'self' ws: wss:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+}
+_STORED_BODY = 16 << 20
+"""Bytes of a request that is no upload."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the guard lets pass.
+
+    ``hosts`` are names without ports. ``token`` is None where nobody else can reach the server.
+    ``upload`` is the most bytes of one request.
+    """
+
+    hosts: frozenset[str]
+    token: str | None = None
+    upload: int = 512 * 2**20
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Guard:
+    """ASGI middleware that refuses with a status of 4xx and a sentence, as JSON."""
+
+    def __init__(self, app: App, rules: Rules) -> None:
+        self.app = app
+        self.rules = rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer it here."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = {
+            key.decode("latin-1").lower(): value.decode("latin-1")
+            for key, value in scope["headers"]
+        }
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            await _refuse(scope, send, *refusal)
+            return
+        if scope["type"] == "websocket":
+            await self.app(scope, receive, send)
+            return
+        if self._brings_token(scope):
+            await _keep_token(scope, send, self.rules.token or "")
+            return
+        await self._pass(scope, headers, receive, send)
+
+    def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
+        """Status and reason, where the request may not pass."""
+        host = _host(headers.get("host", ""))
+        if host not in self.rules.hosts:
+            return 403, f"this server does not answer as '{host[:80]}'"
+        if scope["type"] == "http" and scope["method"] not in (*_SAFE, *_CHANGING):
+            return 405, f"there is no method {scope['method'][:20]}"
+        changes = scope["type"] == "websocket" or scope["method"] not in _SAFE
+        if changes and not _same_site(headers):
+            return 403, "this request comes from another site's page"
+        if self.rules.token is not None and not self._has_token(scope, headers):
+            return 401, "this server needs its token: open the address that it printed"
+        length = headers.get("content-length", "0")
+        if not length.isdigit():
+            return 400, "content-length is no number"
+        if int(length) > self._most(headers):
+            return 413, f"more than the {self._most(headers) >> 20} MiB that this server takes"
+        return None
+
+    def _has_token(self, scope: Scope, headers: dict[str, str]) -> bool:
+        given = [_query_token(scope)]
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            given.append(value.strip())
+        try:
+            cookies = SimpleCookie(headers.get("cookie", ""))
+        except CookieError:
+            cookies = SimpleCookie()
+        if COOKIE in cookies:
+            given.append(cookies[COOKIE].value)
+        token = (self.rules.token or "").encode()
+        return any(hmac.compare_digest(each.encode(), token) for each in given if each)
+
+    def _brings_token(self, scope: Scope) -> bool:
+        """Whether a person followed the address with the token, which then goes to a cookie."""
+        return bool(self.rules.token is not None and scope["method"] == "GET"
+                    and _query_token(scope) and not scope["path"].startswith("/api/"))  # fmt: skip
+
+    def _most(self, headers: dict[str, str]) -> int:
+        upload = headers.get("content-type", "").startswith("multipart/form-data")
+        return self.rules.upload if upload else min(self.rules.upload, _STORED_BODY)
+
+    async def _pass(
+        self, scope: Scope, headers: dict[str, str], receive: Receive, send: Send
+    ) -> None:
+        """Count the body as it comes, and add the headers to the answer."""
+        most, got, begun = self._most(headers), 0, False
+        # Once a body is too large the application is told that nobody listens any more, and what
+        # it still says is not sent.
+
+        async def bounded() -> MutableMapping[str, Any]:
+            nonlocal got
+            message = await receive()
+            got += len(message.get("body", b""))
+            return message if got <= most else {"type": "http.disconnect"}
+
+        async def sealed(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            if got > most and not begun:
+                return
+            if message["type"] == "http.response.start":
+                begun = True
+                given = {key.lower() for key, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *((k.encode(), v.encode()) for k, v in _HEADERS.items()
+                      if k.encode() not in given),
+                ]  # fmt: skip
+            await send(message)
+
+        try:
+            await self.app(scope, bounded, sealed)
+        except Exception:
+            if got <= most:
+                raise
+        if got > most and not begun:
+            await _refuse(
+                scope, send, 413, f"more than the {most >> 20} MiB that this server takes"
+            )
+
+
+def _host(header: str) -> str:
+    """The name in a Host header, without its port."""
+    if header.startswith("["):
+        return header.partition("]")[0] + "]"
+    return header.partition(":")[0].lower()
+
+
+def _same_site(headers: dict[str, str]) -> bool:
+    """Whether a request comes from the server's own page, or from no page."""
+    if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        return False
+    origin = headers.get("origin")
+    if origin is None:
+        return True
+    try:
+        return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    except ValueError:
+        return False
+
+
+def _query_token(scope: Scope) -> str:
+    query = scope.get("query_string", b"").decode("latin-1")
+    return parse_qs(query).get("token", [""])[0] if "token=" in query else ""
+
+
+async def _keep_token(scope: Scope, send: Send, token: str) -> None:
+    """Send the browser to the same page without the token in its address, with it in a cookie."""
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    query.pop("token", None)
+    path = "/" + scope["path"].lstrip("/")
+    target = path + (f"?{urlencode(query, doseq=True)}" if query else "")
+    cookie = f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000"
+    headers = [(b"location", target.encode("ascii", "ignore")), (b"set-cookie", cookie.encode())]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _refuse(scope: Scope, send: Send, status: int, reason: str) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": reason})
+        return
+    body = json.dumps({"error": reason, "mistakes": []}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)),
+               (b"connection", b"close")]  # fmt: skip
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,258 @@
+"""Data sets and trainings from forms: each becomes a command of ``protonet`` in a job's folder."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from protonet.data.datum import decode_image
+from protonet.errors import DataError, NetworkError, UsageError
+from protonet.formats.atomic import write_atomic
+from protonet.jobs.inference import choose_snapshot
+from protonet.web.datasets import inspect
+from protonet.web.forms import (
+    DatabasesForm,
+    FoldersForm,
+    GradientsForm,
+    TrainingForm,
+    VectorsForm,
+    sweep,
+)
+from protonet.web.networks import look_at
+from protonet.web.progress import run_of
+from protonet.web.site import Site
+from protonet.web.store import DATASET, DONE, TRAINING, Job
+
+TABLE = "labels.csv"
+_CHUNK = 1 << 20
+
+Uploaded = tuple[str, BinaryIO]
+"""A file's name as the browser gave it, and its bytes."""
+
+
+def make_gradients(site: Site, form: GradientsForm) -> Job:
+    """The seed example's data set, made by ``create-db``.
+
+    Raises:
+        UsageError: for more pixels than the server makes.
+    """
+    pixels = form.width * form.height * (form.count + (form.val_count or form.count // 5))
+    if pixels > 4 * site.workspace.limits.memory:
+        raise UsageError(f"{pixels:,} pixels are more than this server makes")
+    command = ["create-db", "gradients", "data", "-x", form.width, "-y", form.height,
+               "-c", form.count, "--seed", form.seed]  # fmt: skip
+    if form.val_count is not None:
+        command += ["--val-count", form.val_count]
+    return _dataset(site, form, command)
+
+
+def make_folders(site: Site, form: FoldersForm) -> Job:
+    """A data set of class folders, made by ``convert-folders``.
+
+    Raises:
+        UsageError: for a folder that is absent or may not be read.
+    """
+    folder = site.workspace.inside(form.folder)
+    if not folder.is_dir():
+        raise UsageError(f"{form.folder}: there is no such folder")
+    if form.width * form.height > site.workspace.limits.pixels:
+        raise UsageError(f"{form.width}x{form.height} is larger than this server makes images")
+    command = ["convert-folders", folder, "data", "--width", form.width, "--height", form.height,
+               "--fit", form.fit, "--gray" if form.gray else "--color",
+               "--val-share", form.val_share, "--seed", form.seed]  # fmt: skip
+    if form.encoding is not None:
+        command += ["--encoded", form.encoding]
+    return _dataset(site, form, command)
+
+
+def name_databases(site: Site, form: DatabasesForm) -> Job:
+    """A data set of databases that are there; nothing is copied.
+
+    Raises:
+        UsageError: when one is absent or may not be read.
+        DataError: with all that is wrong with them.
+    """
+    given = form.model_dump(exclude={"name"})
+    named = {}
+    for key, value in given.items():
+        path = site.workspace.inside(value) if value else None
+        if path is not None and not path.exists():
+            raise UsageError(f"{value}: there is no such file or folder")
+        named[key] = str(path) if path else None
+    if (form.val_labels is not None) and form.val_images is None:
+        raise UsageError("validation labels need validation images")
+    job = site.add(
+        DATASET, form.name,
+        settings={"form": form.model_dump(), "maker": "databases", "databases": named},
+    )  # fmt: skip
+    report = inspect(site.databases(job))
+    if report.mistakes:
+        site.delete(job)
+        raise DataError("\n".join(report.mistakes))
+    return site.store.update(job.id, status=DONE, error="")
+
+
+def make_vectors(site: Site, form: VectorsForm, table: BinaryIO, images: Iterable[Uploaded]) -> Job:
+    """Paired databases from an uploaded table and its images, made by ``convert-vectors``.
+
+    Raises:
+        UsageError: for names that lead out of the upload, or too many files.
+        DataError: for an image that is none, or too large.
+    """
+    job = site.add(DATASET, form.name, settings={"form": form.model_dump(), "maker": "vectors"})
+    folder = site.folder(job) / "uploaded"
+    try:
+        folder.mkdir()
+        _store(table, folder / TABLE)
+        count = 0
+        for count, (name, stream) in enumerate(images, 1):
+            if count > site.workspace.limits.files:
+                raise UsageError(f"more than {site.workspace.limits.files:,} files")
+            path = folder / safe_name(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _store(stream, path)
+            check_image(path, site.workspace.limits.pixels, name)
+        if not count:
+            raise UsageError("there is no image with the table")
+        command = ["convert-vectors", f"uploaded/{TABLE}", "data", "--val-share", form.val_share,
+                   "--seed", form.seed]  # fmt: skip
+        for option, value in (("--width", form.width), ("--height", form.height)):
+            command += [option, value] if value is not None else []
+        if form.gray is not None:
+            command.append("--gray" if form.gray else "--color")
+        command += ["--shuffle"] if form.shuffle else []
+    except BaseException:
+        site.delete(job)
+        raise
+    return site.begin(job, command)
+
+
+def train(site: Site, form: TrainingForm) -> list[Job]:
+    """The trainings that a form asks for, one for each learning rate and batch size.
+
+    Raises:
+        NetworkError: with every mistake of the network.
+        UsageError: for a data set or weights that are not there.
+    """
+    dataset = site.get(form.dataset, DATASET)
+    if dataset.status != DONE:
+        raise UsageError(f"the data set '{dataset.name}' is not ready: {dataset.status}")
+    databases = site.databases(dataset)
+    needs, weights = [dataset.id], None
+    if form.weights_of:
+        before = site.get(form.weights_of, TRAINING)
+        run = run_of(site.workspace, before)
+        weights = run.snapshots().best_model(choose_snapshot(run, form.weights_at))
+        needs.append(before.id)
+    jobs = []
+    plans = sweep(form)
+    if len(plans) > 100:
+        raise UsageError(f"{len(plans)} trainings at once; at most 100")
+    for _, _, size in plans[: len(form.batch_sizes) or 1]:
+        looked = look_at(form.network, site.workspace, databases, batch_size=size)
+        if looked.mistakes:
+            raise NetworkError(looked.mistakes)
+    for name, rate, size in plans:
+        told = {**form.model_dump(), "name": name, "lr": rate, "lrs": [],
+                "batch_sizes": [size] if size else []}  # fmt: skip
+        job = site.add(
+            TRAINING, name, needs=tuple(needs), notes=form.notes,
+            settings={"form": told, "device": form.device},
+        )  # fmt: skip
+        folder = site.folder(job)
+        write_atomic(folder / "net.prototxt", form.network.encode())
+        command = ["train", "net.prototxt", "--out", folder / "run", "--untrusted", "--lr", rate]
+        for option, path in (
+            ("--data", databases.train_images),
+            ("--labels", databases.train_labels),
+            ("--val-data", databases.val_images),
+            ("--val-labels", databases.val_labels),
+            ("--weights", weights),
+        ):
+            command += [option, path] if path is not None else []
+        if form.mean == "none":
+            command += ["--mean", "none"]
+        elif databases.mean is not None:
+            command += ["--mean", databases.mean]
+        command += _options(form, size)
+        jobs.append(site.begin(job, command))
+    return jobs
+
+
+def _options(form: TrainingForm, size: int | None) -> list[object]:
+    """The options of ``protonet train`` that a form's numbers are."""
+    given: list[object] = [
+        "--epochs", form.epochs, "--lr-policy", form.lr_policy, "--momentum", form.momentum,
+        "--solver", form.solver, "--seed", form.seed, "--device", form.device,
+        "--warmup", form.warmup, "--min-lr", form.min_lr,
+    ]  # fmt: skip
+    for option, value in (
+        ("--batch-size", size),
+        ("--gamma", form.gamma),
+        ("--power", form.power),
+        ("--weight-decay", form.weight_decay),
+        ("--early-stop", form.early_stop),
+        ("--average", form.average),
+    ):
+        given += [option, value] if value is not None else []
+    if form.lr_policy in ("step", "multistep", "sigmoid") and form.steps:
+        given += ["--step", ",".join(f"{step:g}" for step in form.steps)]
+    given += ["--shuffle"] if form.shuffle else []
+    given += ["--allow-mismatch"] if form.allow_mismatch else []
+    return given
+
+
+def safe_name(name: str) -> Path:
+    """An uploaded file's name as a path below its folder.
+
+    Raises:
+        UsageError: for one that leads elsewhere.
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    parts = path.parts
+    bad = path.is_absolute() or ".." in parts or not parts or len(name) > 1000
+    if bad or re.search(r"[\x00-\x1f]", name) or any(len(part.encode()) > 255 for part in parts):
+        raise UsageError(f"'{name[:80]}' is no name for an uploaded file")
+    return Path(*parts)
+
+
+def check_image(path: Path, pixels: int, name: str) -> None:
+    """Refuse what is no image, or has too many pixels, before anything decodes it.
+
+    Raises:
+        DataError: saying which.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name}: {error}") from None
+    except (OSError, ValueError, SyntaxError):
+        raise DataError(f"{name}: is no image that can be read") from None
+    if width * height > pixels:
+        raise DataError(
+            f"{name}: {width}x{height} is more than the {pixels:,} pixels that this server takes"
+        )
+    decode_image(path.read_bytes(), name)
+
+
+def _dataset(site: Site, form: GradientsForm | FoldersForm, command: list[object]) -> Job:
+    maker = "gradients" if isinstance(form, GradientsForm) else "folders"
+    job = site.add(DATASET, form.name, settings={"form": form.model_dump(), "maker": maker})
+    return site.begin(job, command)
+
+
+def _store(stream: BinaryIO, path: Path) -> None:
+    """Write an upload to a file of its own."""
+    if path.exists():
+        raise UsageError(f"'{path.name}' was uploaded twice")
+    try:
+        with path.open("xb") as out:
+            shutil.copyfileobj(stream, out, _CHUNK)
+    except OSError as error:
+        raise UsageError(f"{path.name}: cannot be stored: {error.strerror}") from error

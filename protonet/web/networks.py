@@ -1,0 +1,210 @@
+"""Looking at a pasted network without running anything that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from protonet.blob import Shape
+from protonet.device import byte_count
+from protonet.errors import Mistake, NetworkError, ProtonetError, UsageError
+from protonet.graph.drawing import picture_of
+from protonet.graph.plan import find_mistakes, plan_net
+from protonet.graph.summary import Row, Summary, summarize
+from protonet.jobs.network import (
+    DEPLOY_STATE,
+    TRAIN_STATE,
+    lacks_outputs,
+    make_deploy,
+    make_train_val,
+)
+from protonet.jobs.network import Databases as Pair
+from protonet.jobs.prepare import count_classes, image_layers
+from protonet.layers.base import Surroundings
+from protonet.proto import rules
+from protonet.proto.caffe_pb2 import TEST, TRAIN
+from protonet.proto.text import NetDefinition, Source, Where, read_net
+from protonet.web.datasets import Databases
+from protonet.web.workspace import Workspace
+
+NAME = "net.prototxt"
+_FILES = frozenset(
+    {"source", "mean_file", "root_folder", "file_name", "label_map_file", "name_size_file",
+     "output_directory", "save_file", "det_db_param"}
+)  # fmt: skip
+"""Fields of layers that name files."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a network is: its mistakes, or its layers and what they take.
+
+    ``deployed`` names the layers that answer questions; the others only train or measure.
+    """
+
+    mistakes: tuple[Mistake, ...] = ()
+    name: str = ""
+    rows: tuple[Row, ...] = ()
+    deployed: frozenset[str] = frozenset()
+    parameters: int = 0
+    training_bytes: int = 0
+    inference_bytes: int = 0
+
+
+def look_at(
+    text: str,
+    workspace: Workspace,
+    databases: Databases | None = None,
+    *,
+    batch_size: int | None = None,
+) -> Looked:
+    """Find every mistake of a network; or say what it is, where a data set gives the shapes.
+
+    Without ``databases`` only the text itself and the names in it are looked at.
+    """
+    try:
+        definition = read_bounded(text, workspace)
+        if databases is None:
+            mistakes = _lone_mistakes(definition, workspace)
+            return Looked(mistakes, definition.net.name, tuple(_names(definition)))
+        return _planned(definition, databases, workspace, batch_size)
+    except NetworkError as error:
+        return Looked(tuple(error.mistakes))
+    except ProtonetError as error:
+        return Looked((Mistake(str(error)),))
+
+
+def read_bounded(text: str, workspace: Workspace) -> NetDefinition:
+    """Read a stranger's text.
+
+    Raises:
+        NetworkError: for its mistakes, for files that it may not name, and for its length.
+    """
+    limits = workspace.limits
+    if len(text) > limits.text:
+        raise NetworkError(
+            f"the text has {len(text):,} characters, more than the {limits.text:,} that this "
+            "server takes"
+        )
+    definition = read_net(Source(NAME, text))
+    mistakes = list(_outside(definition, workspace))
+    if mistakes:
+        raise NetworkError(mistakes)
+    return definition
+
+
+def draw(text: str, workspace: Workspace) -> bytes:
+    """A drawing of a network as SVG; layers that only train or measure have broken lines.
+
+    Raises:
+        NetworkError: for a text that cannot be read.
+    """
+    definition = read_bounded(text, workspace)
+    try:
+        deploy = make_deploy(definition, (1, 1, 1)).definition.net
+        kept = {layer.name for layer in deploy.layer}
+    except NetworkError:
+        kept = {layer.name for layer in definition.net.layer}
+    faint = {layer.name for layer in definition.net.layer} - kept
+    return picture_of(definition.net, "svg", direction="TB", faint=faint)
+
+
+def _lone_mistakes(definition: NetDefinition, workspace: Workspace) -> tuple[Mistake, ...]:
+    """What is wrong with the layers themselves, in the net that is trained or that is deployed."""
+    around = Surroundings(workspace.folder, python_layers=False)
+    found = [
+        mistake
+        for state in (TRAIN_STATE, DEPLOY_STATE)
+        for mistake in find_mistakes(
+            rules.filter_layers(definition, state), ("data", "label"), around
+        )
+    ]
+    return tuple(sorted(set(found), key=lambda each: (each.line, each.column)))
+
+
+def _planned(
+    definition: NetDefinition, databases: Databases, workspace: Workspace, batch_size: int | None
+) -> Looked:
+    around = Surroundings(workspace.folder, python_layers=False)
+    pairs = [
+        None if images is None else Pair(str(images), None if labels is None else str(labels))
+        for images, labels in (databases.part("train"), databases.part("val"))
+    ]
+    train, val = pairs
+    assert train is not None
+    vectors = databases.train_labels is not None
+    classes = None
+    if lacks_outputs(definition.net) and not vectors:
+        classes = count_classes(databases.train_images)
+    made = make_train_val(definition, train, val, batch_size=batch_size, classes=classes)
+    plan = plan_net(made, phase=TRAIN, stages=["train"], around=around)
+    try:
+        summary = summarize(plan)
+        layers = image_layers(plan)
+        if not layers:
+            raise UsageError("the network makes 'data' itself; leave that layer out")
+        shape = layers[0].transformer.output_shape
+    finally:
+        plan.close()
+    _check_memory(summary, workspace)
+    if val is not None:
+        plan_net(made, phase=TEST, stages=["val"], around=around).close()
+    deploy = make_deploy(made, shape)
+    plan_net(deploy.definition, phase=TEST, stages=["deploy"], around=around).close()
+    return Looked(
+        (),
+        definition.net.name,
+        summary.rows,
+        frozenset(layer.name for layer in deploy.definition.net.layer),
+        summary.parameters,
+        summary.training_bytes,
+        summary.inference_bytes,
+    )
+
+
+def _check_memory(summary: Summary, workspace: Workspace) -> None:
+    limit = workspace.limits.memory
+    if summary.training_bytes > limit:
+        raise UsageError(
+            f"training needs about {byte_count(summary.training_bytes)}, more than the "
+            f"{byte_count(limit)} that this server gives; a smaller batch size needs less"
+        )
+
+
+def _names(definition: NetDefinition) -> Iterator[Row]:
+    """The layers as the text has them: names without shapes."""
+
+    def blobs(names: Sequence[str]) -> tuple[tuple[str, Shape], ...]:
+        return tuple((name, ()) for name in names)
+
+    for layer in definition.net.layer:
+        yield Row(layer.name, layer.type, blobs(layer.bottom), blobs(layer.top), 0)
+
+
+def _outside(definition: NetDefinition, workspace: Workspace) -> Iterator[Mistake]:
+    """Files that the network names and this server does not look at."""
+    for layer, origin in zip(definition.net.layer, definition.origins, strict=True):
+        for path, name in _named_files(layer, origin):
+            # Sources of Data layers give way to the data set.
+            if layer.type == "Data" and path[-1] == "source":
+                continue
+            try:
+                workspace.inside(name)
+            except UsageError as error:
+                text = f'layer "{layer.name}" ({layer.type}): {error}'
+                yield definition.source.mistake(path, text)
+
+
+def _named_files(message: Message, path: Where) -> Iterator[tuple[Where, str]]:
+    for descriptor, value in message.ListFields():
+        here: Where = (*path, descriptor.name)
+        if descriptor.message_type is not None:
+            many: Any = value if descriptor.is_repeated else [value]
+            for index, each in enumerate(many):
+                below = (*here, index) if descriptor.is_repeated else here
+                yield from _named_files(each, below)
+        elif descriptor.name in _FILES and isinstance(value, str) and value:
+            yield here, value

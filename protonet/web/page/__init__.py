@@ -1,0 +1,24 @@
+"""The page that a person sees. It asks the services for everything, as the JSON API does."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from protonet.web.site import Site
+
+
+def add_pages(app: FastAPI, site: Site, secret: str) -> None:
+    """Add the pages to an application.
+
+    Args:
+        app: the application that has the API.
+        site: the workspace that the pages show.
+        secret: signs the cookie that keeps a person's choice of light or dark.
+    """
+    from nicegui import ui
+
+    from protonet.web.page import compare, datasets, home, job, jobs, models
+
+    for pages in (home, datasets, models, jobs, job, compare):
+        pages.add(site)
+    ui.run_with(app, storage_secret=secret, dark=None, title="protonet")

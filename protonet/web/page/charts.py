@@ -1,0 +1,145 @@
+"""Charts as ECharts options: curves of trainings, schedules, histograms, points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+TRAIN, VALIDATION, RATE = "#1f6fb4", "#d95f02", "#8c8c8c"
+PALETTE = ("#1f6fb4", "#d95f02", "#2a9d5c", "#9b51b0", "#c9a227", "#c0392b", "#16808a", "#7a5c3e")
+
+Points = Sequence[tuple[float, float | None]]
+
+
+def curves(
+    series: Mapping[str, Points],
+    *,
+    x: str = "iteration",
+    y: str = "",
+    log: bool = False,
+    right: Mapping[str, Points] | None = None,
+    right_name: str = "",
+    dots: bool = False,
+    zoom: bool = True,
+) -> dict[str, Any]:
+    """Curves over a common axis that can be zoomed; those of ``right`` have an axis of their own.
+
+    Args:
+        series: points by name.
+        x: what the lower axis shows.
+        y: what the left axis shows.
+        log: whether the left axis is logarithmic; values that are not positive are left out.
+        right: curves of another size, such as the learning rate.
+        right_name: what the right axis shows.
+        dots: whether each point is drawn.
+        zoom: whether a person can look at a part, and has a slider for it.
+    """
+    right = {} if right is None else right
+    axes = [_axis(y, kind="log" if log else "value", scale=True)]
+    if right:
+        axes.append(_axis(right_name, scale=True, splitLine={"show": False}))
+    drawn = [
+        _curve(name, points, PALETTE[index % len(PALETTE)], log=log, dots=dots)
+        for index, (name, points) in enumerate(series.items())
+    ]
+    drawn += [
+        {**_curve(name, points, RATE), "yAxisIndex": 1, "step": "end",
+         "lineStyle": {"type": "dotted", "width": 1.5}}
+        for name, points in right.items()
+    ]  # fmt: skip
+    return {
+        **_BASE,
+        "legend": {"top": 0, "type": "scroll", "textStyle": {"color": _TEXT}},
+        "grid": {"left": 8, "right": 16, "top": 36, "bottom": 56 if zoom else 24,
+                 "containLabel": True},
+        "xAxis": _below(x, min="dataMin", max="dataMax", splitLine={"show": False}),
+        "yAxis": axes,
+        "tooltip": {"trigger": "axis", "confine": True},
+        "dataZoom": _ZOOM if zoom else [],
+        "series": drawn,
+    }  # fmt: skip
+
+
+def histogram(counts: Sequence[int], edges: Sequence[float], *, name: str = "") -> dict[str, Any]:
+    """Bars of counts between edges (one more than there are counts)."""
+    centres = [(a + b) / 2 for a, b in pairwise(edges)]
+    return {
+        **_BASE,
+        "grid": {"left": 4, "right": 8, "top": 24, "bottom": 4, "containLabel": True},
+        "title": {"text": name, "left": "center", "top": 0, "textStyle": _SMALL},
+        "xAxis": _axis("", kind="category", data=[f"{c:.3g}" for c in centres]),
+        "yAxis": _axis("", splitNumber=2),
+        "tooltip": {"trigger": "axis", "confine": True},
+        "series": [{"type": "bar", "data": list(counts), "barCategoryGap": "5%",
+                    "itemStyle": {"color": TRAIN}}],
+    }  # fmt: skip
+
+
+def scatter(points: Sequence[tuple[float, float]], *, x: str, y: str) -> dict[str, Any]:
+    """Points with the line on which both values agree."""
+    values = [value for point in points for value in point]
+    least, most = (min(values), max(values)) if values else (0.0, 1.0)
+    return {
+        **_BASE,
+        "grid": {"left": 8, "right": 16, "top": 36, "bottom": 24, "containLabel": True},
+        "xAxis": _below(x, scale=True),
+        "yAxis": _axis(y, scale=True),
+        "tooltip": {"trigger": "item", "confine": True},
+        "series": [
+            {"type": "scatter", "data": [list(point) for point in points], "symbolSize": 5,
+             "itemStyle": {"color": TRAIN, "opacity": 0.6}, "large": True},
+            {"type": "line", "data": [[least, least], [most, most]], "symbol": "none",
+             "silent": True, "lineStyle": {"color": RATE, "type": "dashed", "width": 1}},
+        ],
+    }  # fmt: skip
+
+
+_TEXT, _LINES = "#7f8a97", "#8c98a633"  # they can be read on white and on black
+
+_ZOOM = [
+    {"type": "inside", "filterMode": "none"},
+    {"type": "slider", "height": 18, "bottom": 4, "filterMode": "none"},
+]
+_SMALL = {"fontSize": 12, "fontWeight": "normal", "color": _TEXT}
+_BASE: dict[str, Any] = {
+    "animation": False,
+    "backgroundColor": "transparent",
+    "textStyle": {"fontFamily": "system-ui, sans-serif", "color": _TEXT},
+}
+
+
+def _axis(name: str, *, kind: str = "value", **more: Any) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "name": name,
+        "axisLabel": {"color": _TEXT},
+        "nameTextStyle": {"color": _TEXT},
+        "axisLine": {"lineStyle": {"color": _TEXT}},
+        "splitLine": {"lineStyle": {"color": _LINES}},
+        **more,
+    }
+
+
+def _below(name: str, **more: Any) -> dict[str, Any]:
+    """An axis whose name stands below its middle."""
+    return _axis(name, nameLocation="middle", nameGap=24, **more)
+
+
+def _curve(
+    name: str, points: Points, color: str, *, log: bool = False, dots: bool = False
+) -> dict[str, Any]:
+    shown = [
+        [x, y if y is not None and (y > 0 or not log) else None]
+        for x, y in points
+    ]  # fmt: skip
+    return {
+        "type": "line",
+        "name": name,
+        "data": shown,
+        "showSymbol": dots or len(shown) < 3,
+        "symbolSize": 5,
+        "connectNulls": True,
+        "color": color,
+        "lineStyle": {"width": 1.5},
+    }

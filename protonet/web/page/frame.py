@@ -1,0 +1,144 @@
+"""What all pages have in common: the bar on top, colours, and the look in light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nicegui import app, ui
+
+PLACES = (("Data sets", "/datasets"), ("Models", "/models"), ("Jobs", "/jobs"), ("API", "/docs"))
+
+_STYLE = """
+:root {
+  --line: #d8dee6; --quiet: #5b6673; --paper: #ffffff; --ground: #f5f7fa;
+  --bad: #c0392b; --bad-soft: #c0392b1a;
+}
+.body--dark { --line: #333b45; --quiet: #9aa7b5; --paper: #1b2027; --ground: #14181d;
+  --bad: #ff7b6b; --bad-soft: #ff7b6b22; }
+body { background: var(--ground); font-family: system-ui, sans-serif; }
+.nicegui-content { max-width: 1280px; margin: 0 auto; padding: 1rem; width: 100%; }
+.top { background: var(--paper) !important; color: inherit !important;
+  border-bottom: 1px solid var(--line); }
+.top a { color: inherit; text-decoration: none; padding: .4rem .6rem; border-radius: 6px; }
+.top a:hover, .top a[aria-current] { background: var(--ground); }
+.top .brand { font-weight: 700; letter-spacing: -.01em; }
+h1 { font-size: 1.5rem; font-weight: 650; line-height: 1.3; margin: 0; }
+h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
+.panel { background: var(--paper); border: 1px solid var(--line); border-radius: 10px;
+  padding: 1rem; box-shadow: none; width: 100%; }
+.quiet, .hint { color: var(--quiet); }
+.hint { font-size: .9em; white-space: pre-wrap; }
+.number { font-variant-numeric: tabular-nums; }
+.prototxt { border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
+.prototxt .cm-editor { min-height: 16rem; max-height: 65vh; font-size: 13px; }
+.body--dark .prototxt .cm-editor { filter: invert(.92) hue-rotate(180deg); }
+.mistake-line { background: var(--bad-soft); }
+.mistake-word { text-decoration: underline wavy var(--bad); text-underline-offset: 3px; }
+.mistakes { min-height: 2.2rem; }
+.mistake { border-left: 3px solid var(--bad); padding-left: .5rem; }
+.mistake .nicegui-column > :first-child { font-family: ui-monospace, monospace; font-size: .85rem; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem;
+  width: 100%; }
+.fact .value { font-size: 1.25rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+.fact .name { color: var(--quiet); font-size: .8rem; }
+.samples { display: grid; grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: .75rem;
+  width: 100%; }
+.samples img { width: 100%; image-rendering: pixelated; border: 1px solid var(--line);
+  border-radius: 6px; background: var(--ground); }
+.samples figure { margin: 0; }
+.mean, .seen { width: 10rem; image-rendering: pixelated; border: 1px solid var(--line);
+  border-radius: 6px; }
+.output { font-size: 1.15rem; font-weight: 600; }
+.fields { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .75rem;
+  width: 100%; align-items: start; }
+.field { width: 100%; } .fields .q-uploader { width: 100%; }
+.steps, .charts, .statistics { display: grid; gap: 1rem; width: 100%;
+  grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); }
+.statistic { border: 1px solid var(--line); border-radius: 8px; padding: .6rem; min-width: 0; }
+.statistic .name { font-weight: 600; } .statistic img { width: 100%; image-rendering: pixelated; }
+.jobs { width: 100%; }
+.job { display: grid; grid-template-columns: auto minmax(8rem, 1fr) 5rem 6rem 9rem; gap: .75rem;
+  align-items: center; padding: .45rem 0; border-bottom: 1px solid var(--line); }
+.job:not(:has(.q-checkbox)) { grid-template-columns: minmax(8rem, 1fr) 5rem 6rem 9rem; }
+.job .name { color: inherit; font-weight: 600; overflow-wrap: anywhere; }
+.told, .message { white-space: pre-wrap; }
+.chart { width: 100%; height: 22rem; }
+.chart.low { height: 9rem; } .chart.middle { height: 13rem; }
+.drawing { width: 100%; overflow: auto; background: #fff; border-radius: 8px; }
+.log { font-family: ui-monospace, monospace; font-size: 12px; white-space: pre; overflow: auto;
+  max-height: 18rem; width: 100%; background: var(--ground); padding: .6rem; border-radius: 8px; }
+a:focus-visible, button:focus-visible { outline: 2px solid #1f6fb4; outline-offset: 2px; }
+@media (max-width: 600px) {
+  .top nav a { padding: .3rem .35rem; font-size: .85rem; }
+  .job, .job:not(:has(.q-checkbox)) { grid-template-columns: auto 1fr auto; }
+  .job .quiet { display: none; }
+  .nicegui-content { padding: .5rem; } .panel { padding: .7rem; }
+}
+"""
+
+
+@contextmanager
+def frame(title: str, here: str = "") -> Iterator[None]:
+    """A page with the bar on top; its content goes inside.
+
+    Args:
+        title: the page's, in the browser's tab.
+        here: the place of the bar that the page belongs to.
+    """
+    ui.page_title(f"{title} · protonet")
+    ui.colors(primary="#1f6fb4", positive="#2a9d5c", negative="#c0392b", warning="#c9a227")
+    ui.add_css(_STYLE)
+    dark = ui.dark_mode(app.storage.user.get("dark"))
+    with (
+        ui.header(elevated=False).classes("top items-center q-py-xs"),
+        ui.row().classes("items-center gap-1 w-full no-wrap").style("max-width:1280px;margin:auto"),
+    ):
+        ui.link("protonet", "/").classes("brand")
+        with ui.element("nav").classes("row items-center gap-1").props('aria-label="Places"'):
+            for name, target in PLACES:
+                link = ui.link(name, target)
+                if name == here:
+                    link.props('aria-current="page"')
+        ui.space()
+        ui.button(icon="contrast", on_click=lambda: _turn(dark)).props(
+            'flat round dense color=grey aria-label="Light or dark"'
+        )
+    with ui.column().classes("w-full gap-4"):
+        yield
+
+
+def heading(text: str, told: str = "") -> None:
+    """The title of a page, and a sentence below it."""
+    with ui.column().classes("gap-1"):
+        ui.html(f"<h1>{_escaped(text)}</h1>", sanitize=False)
+        if told:
+            ui.label(told).classes("quiet")
+
+
+@contextmanager
+def panel(title: str = "") -> Iterator[ui.column]:
+    """A part of a page, with a title of its own."""
+    with ui.column().classes("panel gap-3") as column:
+        if title:
+            ui.html(f"<h2>{_escaped(title)}</h2>", sanitize=False)
+        yield column
+
+
+def facts(values: dict[str, str]) -> None:
+    """Names and values beside each other."""
+    with ui.element("div").classes("facts"):
+        for name, value in values.items():
+            with ui.element("div").classes("fact"):
+                ui.label(value).classes("value")
+                ui.label(name).classes("name")
+
+
+def _turn(dark: ui.dark_mode) -> None:
+    """The other look; the browser's own until somebody chose."""
+    dark.value = not dark.value
+    app.storage.user["dark"] = dark.value
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

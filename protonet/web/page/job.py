@@ -1,0 +1,133 @@
+"""A training as it learns: curves, figures, log; and the questions that it can be asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import ui
+
+from protonet.device import byte_count
+from protonet.web.page import charts
+from protonet.web.page.frame import frame, panel
+from protonet.web.page.job_bar import job_bar
+from protonet.web.page.parts import TICK, ask, duration, number, telling
+from protonet.web.page.testing import test_panel
+from protonet.web.progress import Curves, Progress, curves_of, log_of, progress_of, run_of
+from protonet.web.site import Site
+from protonet.web.store import ENDED, TRAINING, Job
+
+
+def add(site: Site) -> None:
+    """Add the page."""
+
+    @ui.page("/jobs/{job_id}")
+    async def show_page(job_id: str) -> None:
+        with frame("Training", "Jobs"), telling():
+            await _Live(site, site.get(job_id, TRAINING)).build()
+
+
+class _Live:
+    """The page of one training, which looks at its files every second while it runs."""
+
+    def __init__(self, site: Site, job: Job) -> None:
+        self.site = site
+        self.job = job
+        self.figures: dict[str, ui.label] = {}
+        self.signature: object = None
+        self.timer: ui.timer | None = None
+
+    async def build(self) -> None:
+        """Build the page."""
+        self.top = ui.column().classes("w-full gap-4")
+        with self.top:
+            job_bar(self.site, self.job, self._changed)
+        with panel("Training"):
+            self.bar = ui.linear_progress(0, show_value=False, size="6px")
+            with ui.element("div").classes("facts"):
+                for name in ("iteration", "epoch", "loss", "validation loss", "learning rate",
+                             "iterations a second", "time left", "memory"):  # fmt: skip
+                    with ui.element("div").classes("fact"):
+                        self.figures[name] = ui.label("\u2013").classes("value")
+                        ui.label(name).classes("name")
+            with ui.row().classes("items-center gap-3"):
+                self.log_scale = ui.checkbox("Log scale", on_change=self._redraw)
+                ui.label("Drag or scroll over the chart to zoom.").classes("quiet")
+            self.chart = ui.echart(charts.curves({})).classes("chart")
+            self.outputs = ui.echart(charts.curves({})).classes("chart")
+            self.outputs.set_visibility(False)
+        self.tests = ui.column().classes("w-full")
+        self.asked = False
+        with panel("Log"):
+            self.log = ui.label("").classes("log")
+        await self._look()
+        self.timer = ui.timer(TICK, self._look, active=self.job.status not in ENDED)
+
+    async def _look(self) -> None:
+        """Bring all that has changed up to date."""
+        job = self.site.store.get(self.job.id)
+        if job.status != self.job.status:
+            # Only the top: an answer that somebody reads stays.
+            self.job = job
+            self.top.clear()
+            with self.top:
+                job_bar(self.site, job, self._changed)
+        progress = await ask(progress_of, self.site.workspace, job)
+        self._show(progress)
+        self.log.text = log_of(self.site.workspace, job)
+        signature = (progress.iteration, progress.validation_loss, progress.snapshots)
+        if signature != self.signature:
+            self.signature = signature
+            await self._redraw()
+        if progress.snapshots and not self.asked:
+            self.asked = True
+            with self.tests:
+                test_panel(self.site, self.job, run_of(self.site.workspace, job))
+        if job.status in ENDED and self.timer is not None:
+            self.timer.deactivate()
+
+    async def _changed(self) -> None:
+        """A button was pressed: look at once, and go on looking."""
+        if self.timer is not None:
+            self.timer.activate()
+        await self._look()
+
+    def _show(self, progress: Progress) -> None:
+        ends = progress.iterations
+        self.bar.value = progress.iteration / ends if ends else 0
+        shown = {
+            "iteration": f"{progress.iteration:,} / {ends:,}" if ends else "\u2013",
+            "epoch": number(progress.epoch),
+            "loss": number(progress.loss),
+            "validation loss": number(progress.validation_loss),
+            "learning rate": number(progress.rate),
+            "iterations a second": number(progress.per_second),
+            "time left": duration(progress.seconds_left) or "\u2013",
+            "memory": byte_count(progress.memory) if progress.memory else "\u2013",
+        }
+        for name, text in shown.items():
+            if self.figures[name].text != text:
+                self.figures[name].text = text
+
+    async def _redraw(self) -> None:
+        curves = await ask(curves_of, self.site.workspace, self.job)
+        _replace(self.chart, _losses(curves, log=self.log_scale.value))
+        self.outputs.set_visibility(bool(curves.outputs))
+        if curves.outputs:
+            _replace(self.outputs, charts.curves(curves.outputs, dots=True))
+
+
+def _losses(curves: Curves, *, log: bool) -> dict[str, Any]:
+    series = {"training loss": curves.loss, "validation loss": curves.validation_loss}
+    shown = {name: points for name, points in series.items() if points}
+    return charts.curves(
+        shown, y="loss", log=log, right={"learning rate": curves.rate}, right_name="learning rate"
+    )
+
+
+def _replace(chart: ui.echart, options: dict[str, Any]) -> None:
+    zoom = chart.options.get("dataZoom")
+    chart.options.clear()
+    chart.options.update(options)
+    if zoom:
+        chart.options["dataZoom"] = zoom
+    chart.update()

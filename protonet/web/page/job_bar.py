@@ -1,0 +1,80 @@
+"""The top of a job's page: its name, how it stands, and what may be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import isawaitable
+from typing import Any
+
+from nicegui import ui
+
+from protonet.web.page.frame import heading
+from protonet.web.page.parts import action, confirmed, duration, status_badge, telling, when
+from protonet.web.progress import elapsed
+from protonet.web.site import Site
+from protonet.web.store import ABORT, DATASET, DONE, ERROR, RUN, TRAINING, WAIT, Job
+
+
+def job_bar(site: Site, job: Job, changed: Callable[[], Any]) -> None:
+    """Name, status, times, the error where there is one, and buttons.
+
+    ``changed`` is called when a button has made the job stand otherwise.
+    """
+    with ui.row().classes("items-center gap-2 w-full"):
+        heading(job.name)
+        status_badge(job)
+        ui.space()
+        _buttons(site, job, changed)
+    told = f"{'Data set' if job.kind == DATASET else 'Training'}, made {when(job.created)}"
+    if job.started is not None:
+        told += f", {'runs for' if job.status == RUN else 'ran for'} {duration(elapsed(job))}"
+    ui.label(told).classes("quiet")
+    if job.error:
+        with ui.row().classes("mistake w-full"):
+            ui.label(job.error).classes("told")
+    for needed in job.needs:
+        other = site.store.get(needed)
+        ui.link(
+            f"{'data set' if other.kind == DATASET else 'weights of'}: {other.name}",
+            f"/{'datasets' if other.kind == DATASET else 'jobs'}/{other.id}",
+        )
+    notes = ui.textarea("Notes", value=job.notes).props("outlined dense autogrow").classes("w-full")
+    notes.on("blur", lambda: site.store.update(job.id, notes=notes.value[:20_000]))
+
+
+def _buttons(site: Site, job: Job, changed: Callable[[], Any]) -> None:
+    if job.status in (WAIT, RUN):
+        action("Stop", "stop", lambda: _do(site.queue.abort, job, changed), "outline")
+    if job.status in (ABORT, ERROR):
+        action("Resume", "play_arrow", lambda: _do(site.resume, job, changed), "outline")
+    action("Rename", "edit", lambda: _rename(site, job))
+    if job.kind == TRAINING:
+        action("Clone", "content_copy", lambda: ui.navigate.to(f"/models/new?clone={job.id}"))
+        if job.status in (DONE, ABORT):
+            action("Download", "download", lambda: ui.download(f"/api/jobs/{job.id}/archive"))
+    action("Delete", "delete", lambda: _delete(site, job), "flat color=negative")
+
+
+async def _do(call: Callable[[Job], Job], job: Job, changed: Callable[[], Any]) -> None:
+    with telling():
+        call(job)
+        found = changed()
+        if isawaitable(found):
+            await found
+
+
+async def _rename(site: Site, job: Job) -> None:
+    with ui.dialog() as dialog, ui.card():
+        name = ui.input("Name", value=job.name).props("outlined dense autofocus")
+        ui.button("Rename", on_click=lambda: dialog.submit(name.value))
+    chosen = await dialog
+    if chosen and chosen.strip():
+        site.store.update(job.id, name=chosen.strip()[:200])
+        ui.navigate.reload()
+
+
+async def _delete(site: Site, job: Job) -> None:
+    if await confirmed(f"Delete '{job.name}' and its files?", "Delete"):
+        with telling():
+            site.delete(job)
+            ui.navigate.to("/datasets" if job.kind == DATASET else "/jobs")

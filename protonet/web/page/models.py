@@ -1,0 +1,275 @@
+"""A new model: the network as it is typed, the solver, and trainings that begin with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import ui
+
+from protonet import resources
+from protonet.device import byte_count
+from protonet.errors import ProtonetError
+from protonet.web import forms, making
+from protonet.web.networks import Looked, draw, look_at
+from protonet.web.page import charts
+from protonet.web.page.editor import Checked, PrototxtEditor
+from protonet.web.page.frame import frame, heading, panel
+from protonet.web.page.parts import ask, jobs_table, telling
+from protonet.web.policy import policy_curve
+from protonet.web.site import Site
+from protonet.web.store import ABORT, DATASET, DONE, TRAINING
+
+_POLICIES = {
+    "fixed": "Fixed", "step": "Step down", "multistep": "Step down at several points",
+    "exp": "Exponential decay", "inv": "Inverse decay", "poly": "Polynomial decay",
+    "sigmoid": "Sigmoid decay", "cosine": "Cosine",
+}  # fmt: skip
+_SOLVERS = ["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW"]
+
+
+def add(site: Site) -> None:
+    """Add the pages."""
+
+    @ui.page("/models")
+    def list_page() -> None:
+        with frame("Models", "Models"):
+            heading("Models", "Networks and how they were trained.")
+            ui.button("New model", on_click=lambda: ui.navigate.to("/models/new"))
+            with panel():
+                jobs_table(site.store.all(TRAINING))
+
+    @ui.page("/models/new")
+    def new_page(dataset: str = "", clone: str = "") -> None:
+        with frame("New model", "Models"), telling():
+            heading("New model", "Paste a Caffe network; data layers are made for you.")
+            given = site.get(clone, TRAINING).settings["form"] if clone else {}
+            _NewModel(site, {**given, **({"dataset": dataset} if dataset else {})})
+
+
+class _NewModel:
+    """The form. ``given`` are the values of a training that is cloned."""
+
+    def __init__(self, site: Site, given: dict[str, Any]) -> None:
+        self.site = site
+        self.given = given
+        with panel("Data and name"), ui.element("div").classes("fields"):
+            known = {job.id: job.name for job in site.store.all(DATASET, [DONE])}
+            chosen = given.get("dataset")
+            self.dataset = ui.select(
+                known, value=chosen if chosen in known else next(iter(known), None),
+                label="Data set", on_change=self._again,
+            ).props("outlined dense").classes("field")  # fmt: skip
+            self.name = self._text("Name", "name", "model")
+        with panel("Network"):
+            with ui.row().classes("items-center gap-2"):
+                standard = resources.example_networks()
+                self.standard = ui.select(
+                    sorted(standard),
+                    label="Start from",
+                    on_change=lambda event: self._take(standard[event.value]),
+                ).props("outlined dense options-dense").classes("field")  # fmt: skip
+                ui.button("Visualize", icon="account_tree", on_click=self._visualize).props(
+                    "outline no-caps"
+                )
+            self.editor = PrototxtEditor(given.get("network", ""), self._check, self._show_layers)
+            self.layers = ui.column().classes("w-full")
+            self.drawing = ui.column().classes("w-full")
+        self._looked: Looked | None = None
+        with panel("Solver"):
+            self._solver()
+        with panel("Start from weights"), ui.element("div").classes("fields"):
+            runs = {job.id: job.name for job in site.store.all(TRAINING, [DONE, ABORT])}
+            before = given.get("weights_of")
+            self.weights = ui.select(
+                {None: "None: begin anew", **runs}, value=before if before in runs else None,
+                label="Weights of",
+            ).props("outlined dense").classes("field")  # fmt: skip
+            self.weights_at = self._text("Snapshot (last, best, or an iteration)", "weights_at",
+                                         "last")  # fmt: skip
+            self.mismatch = ui.checkbox(
+                "Leave out layers that do not fit", value=given.get("allow_mismatch", False)
+            )
+        ui.button("Train", icon="play_arrow", on_click=self._train).props("size=lg no-caps")
+
+    # The parts.
+
+    def _solver(self) -> None:
+        given = self.given
+        with ui.element("div").classes("fields"):
+            self.epochs = self._number("Epochs", "epochs", 30.0)
+            self.batches = self._text(
+                "Batch sizes (several make a sweep)", "batch_sizes", "", _listed
+            )
+            self.lrs = self._text("Learning rates (several make a sweep)", "lr", "0.01", _rate)
+            self.solver = self._choice("Solver", "solver", _SOLVERS, "SGD")
+            self.momentum = self._number("Momentum", "momentum", 0.9)
+            self.decay = self._text(
+                "Weight decay (default: rate / 100)", "weight_decay", "", _plain
+            )
+            self.policy = self._choice("Learning-rate policy", "lr_policy", _POLICIES, "step")
+            self.steps = self._text("Steps (percent)", "steps", "33", _listed)
+            self.gamma = self._text("Gamma", "gamma", "", _plain)
+            self.power = self._text("Power", "power", "", _plain)
+            self.warmup = self._number("Warm-up (iterations)", "warmup", 0)
+            self.early = self._text("Stop early after (validations)", "early_stop", "", _plain)
+            self.average = self._text("Average weights (such as 0.999)", "average", "", _plain)
+            self.seed = self._number("Seed", "seed", 0)
+            self.device = self._text("Device", "device", "cpu")
+            self.mean = self._choice(
+                "Mean", "mean", {"image": "Take off the mean image", "none": "None"}, "image"
+            )
+            self.shuffle = ui.checkbox("Shuffle", value=given.get("shuffle", False))
+        self.curve = ui.echart(charts.curves({}, x="percent", zoom=False)).classes("chart middle")
+        for field in (self.lrs, self.policy, self.steps, self.gamma, self.power, self.warmup):
+            field.on_value_change(self._draw_policy)
+        self._draw_policy()
+
+    def _text(self, label: str, key: str, usual: str, show: Any = str) -> Any:
+        value = self.given.get(key)
+        shown = usual if value in (None, [], "") else show(value)
+        return ui.input(label, value=shown).props("outlined dense").classes("field")
+
+    def _number(self, label: str, key: str, usual: float) -> Any:
+        return ui.number(label, value=self.given.get(key, usual)).props(
+            "outlined dense"
+        ).classes("field")  # fmt: skip
+
+    def _choice(self, label: str, key: str, options: Any, usual: str) -> Any:
+        return ui.select(options, value=self.given.get(key, usual), label=label).props(
+            "outlined dense options-dense"
+        ).classes("field")  # fmt: skip
+
+    # What happens.
+
+    def _take(self, text: str) -> None:
+        self.editor.text = text
+
+    def _again(self) -> None:
+        """Look at the text once more: other data, other shapes."""
+        self.editor.check_again()
+
+    def _check(self, text: str) -> Checked:
+        databases = None
+        if self.dataset.value:
+            databases = self.site.databases(self.site.store.get(self.dataset.value))
+        looked = look_at(text, self.site.workspace, databases)
+        self._looked = looked
+        told = f"{len(looked.rows)} layers"
+        if looked.parameters:
+            told += (
+                f", {looked.parameters:,} parameters, about {byte_count(looked.training_bytes)} "
+                "to train"
+            )
+        return Checked(looked.mistakes, f"{told}. No mistakes.")
+
+    def _show_layers(self, checked: Checked) -> None:
+        self.layers.clear()
+        looked = self._looked
+        if looked is None or checked.mistakes or not looked.rows:
+            return
+        with self.layers, ui.expansion("Layers", value=True).classes("w-full"):
+            rows = [
+                {
+                    "name": row.name,
+                    "type": row.type,
+                    "tops": ", ".join(_blob(*top) for top in row.tops),
+                    "parameters": f"{row.parameters:,}" if row.parameters else "",
+                    "used": "training" if looked.deployed and row.name not in looked.deployed
+                    else "",
+                }
+                for row in looked.rows
+            ]  # fmt: skip
+            columns = [
+                {"name": key, "label": label, "field": key, "align": "left"}
+                for key, label in (("name", "Layer"), ("type", "Type"), ("tops", "Tops"),
+                                   ("parameters", "Parameters"), ("used", "Only for"))
+            ]  # fmt: skip
+            ui.table(rows=rows, columns=columns).props("flat dense").classes("w-full layers")
+
+    async def _visualize(self) -> None:
+        self.drawing.clear()
+        with telling():
+            svg = await ask(draw, self.editor.text, self.site.workspace)
+            with self.drawing:
+                ui.label("Broken lines: only for training or measuring.").classes("quiet")
+                with ui.element("div").classes("drawing"):
+                    ui.html(svg.decode(), sanitize=False)
+
+    def _draw_policy(self) -> None:
+        try:
+            rates = forms.numbers(self.lrs.value or "0.01", float)
+            form = forms.PolicyForm.model_validate(
+                {
+                    "lr": (rates or [0.01])[0],
+                    "lr_policy": self.policy.value,
+                    "steps": forms.numbers(self.steps.value or "", float),
+                    "gamma": _optional(self.gamma.value, float),
+                    "power": _optional(self.power.value, float),
+                    "warmup": int(self.warmup.value or 0),
+                }
+            )
+            points = policy_curve(form)
+        except (ValueError, ProtonetError):
+            return
+        self.curve.options.clear()
+        self.curve.options.update(
+            charts.curves({"learning rate": points}, x="percent of the training", zoom=False)
+        )
+        self.curve.update()
+
+    async def _train(self) -> None:
+        with telling():
+            jobs = await ask(making.train, self.site, self._form())
+            ui.navigate.to(f"/jobs/{jobs[0].id}" if len(jobs) == 1 else "/jobs")
+
+    def _form(self) -> forms.TrainingForm:
+        rates = forms.numbers(self.lrs.value or "", float)
+        return forms.TrainingForm.model_validate(
+            {
+                "name": self.name.value,
+                "network": self.editor.text,
+                "dataset": self.dataset.value or "",
+                "epochs": self.epochs.value,
+                "batch_sizes": forms.numbers(self.batches.value or "", int),
+                "lr": (rates or [0.01])[0],
+                "lrs": rates if len(rates) > 1 else [],
+                "solver": self.solver.value,
+                "momentum": self.momentum.value,
+                "weight_decay": _optional(self.decay.value, float),
+                "lr_policy": self.policy.value,
+                "steps": forms.numbers(self.steps.value or "", float),
+                "gamma": _optional(self.gamma.value, float),
+                "power": _optional(self.power.value, float),
+                "warmup": int(self.warmup.value or 0),
+                "early_stop": _optional(self.early.value, int),
+                "average": _optional(self.average.value, float),
+                "seed": int(self.seed.value or 0),
+                "device": self.device.value,
+                "mean": self.mean.value,
+                "shuffle": self.shuffle.value,
+                "weights_of": self.weights.value,
+                "weights_at": self.weights_at.value,
+                "allow_mismatch": self.mismatch.value,
+                "notes": self.given.get("notes", ""),
+            }
+        )
+
+
+def _optional(text: str, kind: Any) -> Any:
+    return kind(text) if text and text.strip() else None
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}"
+
+
+def _rate(value: Any) -> str:
+    return f"{value:g}"
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _blob(name: str, shape: tuple[int, ...]) -> str:
+    return f"{name} {' x '.join(map(str, shape))}".strip()

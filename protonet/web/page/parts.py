@@ -1,0 +1,115 @@
+"""Small parts that several pages have: messages, tables of jobs, questions before deletions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+from nicegui import run, ui
+from pydantic import ValidationError
+
+from protonet.errors import ProtonetError
+from protonet.web.api import told_simply
+from protonet.web.store import DATASET, DONE, ERROR, RUN, WAIT, Job
+
+COLORS = {WAIT: "grey", RUN: "primary", DONE: "positive", ERROR: "negative", "abort": "warning"}
+T = TypeVar("T")
+
+TICK = 1.0
+"""Seconds between two looks at a job."""
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Tell of mistakes in a message instead of a traceback."""
+    try:
+        yield
+    except (ProtonetError, ValidationError, ValueError) as error:
+        ui.notify(
+            message_of(error), type="negative", multi_line=True, close_button="Close", timeout=0,
+            classes="message",
+        )  # fmt: skip
+
+
+def message_of(error: Exception) -> str:
+    """What is told of an error."""
+    if isinstance(error, ValidationError):
+        return told_simply(error.errors())
+    return str(error)
+
+
+async def ask(call: Callable[..., T], *arguments: Any) -> T:
+    """Run what takes a while on a thread, so that the page stays awake."""
+    return cast(T, await run.io_bound(call, *arguments))
+
+
+def page_of(job: Job) -> str:
+    """Where a job is shown."""
+    return f"/{'datasets' if job.kind == DATASET else 'jobs'}/{job.id}"
+
+
+def status_badge(job: Job) -> None:
+    """How a job stands, as a coloured word."""
+    ui.badge(job.status, color=COLORS[job.status]).props('aria-label="status"').classes("status")
+
+
+def jobs_table(jobs: Sequence[Job], *, choose: Callable[[Job, bool], None] | None = None) -> None:
+    """Jobs under each other: name, kind, status, when; with boxes to choose by, where asked."""
+    if not jobs:
+        ui.label("Nothing here yet.").classes("quiet")
+        return
+    with ui.element("div").classes("jobs").props('role="table"'):
+        for job in jobs:
+            with ui.element("div").classes("job").props('role="row"'):
+                if choose is not None:
+                    box = ui.checkbox(on_change=lambda e, job=job: choose(job, e.value))
+                    box.props(f'dense aria-label="Compare {_quoted(job.name)}"')
+                ui.link(job.name, page_of(job)).classes("name")
+                status_badge(job)
+                ui.label("data set" if job.kind == DATASET else "training").classes("quiet")
+                ui.label(when(job.created)).classes("quiet number")
+
+
+def when(seconds: float) -> str:
+    """A moment as people write it, in the server's time."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as 12 s, 3 min 4 s, 2 h 5 min."""
+    if seconds is None:
+        return ""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number, or a dash where there is none."""
+    return "\u2013" if value is None else f"{value:.{digits}g}"
+
+
+async def confirmed(question: str, yes: str) -> bool:
+    """Whether a person says yes to a question."""
+    with ui.dialog() as dialog, ui.card():
+        ui.label(question)
+        with ui.row().classes("justify-end w-full"):
+            ui.button("Cancel", on_click=lambda: dialog.submit(False)).props("flat")
+            ui.button(yes, on_click=lambda: dialog.submit(True)).props("color=negative")
+    return bool(await dialog)
+
+
+def action(
+    text: str, icon: str, do: Callable[[], Any] | Callable[[], Awaitable[Any]], props: str = "flat"
+) -> ui.button:
+    """A button with words and a picture."""
+    return ui.button(text, icon=icon, on_click=do).props(f"no-caps dense {props}")
+
+
+def _quoted(text: str) -> str:
+    return text.replace('"', "'").replace("\\", "/")

@@ -1,0 +1,193 @@
+"""The application: the API, its pages of documentation, the errors, and around all the guard."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+import protonet
+from protonet.errors import (
+    DataError,
+    DeviceError,
+    FormatError,
+    NetworkError,
+    ProtonetError,
+    TrainingError,
+    UsageError,
+)
+from protonet.formats.atomic import write_atomic
+from protonet.web.api import error_response, make_api, told_simply
+from protonet.web.guard import Guard, Rules, is_local
+from protonet.web.shown import mistake_view
+from protonet.web.site import Site
+from protonet.web.workspace import Workspace
+
+_STATUS: dict[type[ProtonetError], int] = {
+    UsageError: 400,
+    NetworkError: 422,
+    DataError: 422,
+    FormatError: 422,
+    DeviceError: 409,
+    TrainingError: 409,
+}
+_LOCAL = ("localhost", "127.0.0.1", "[::1]")
+
+
+def create_app(site: Site) -> FastAPI:
+    """The API with its documentation, without guard and page: what tests and others build on."""
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        site.start()
+        yield
+        site.close()
+
+    app = FastAPI(
+        title="protonet",
+        version=protonet.__version__,
+        summary="Data sets, networks, trainings and tests, as the page has them.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=life,
+    )
+    # The explorer that comes with the page's files reads this version.
+    app.openapi_version = "3.0.2"
+    app.include_router(make_api(site))
+    _add_errors(app)
+    _add_documentation(app)
+    return app
+
+
+def serve(
+    folder: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    allowed: tuple[Path, ...] = (),
+    limits: Any = None,
+    announce: Any = print,
+) -> None:
+    """Serve the page from a workspace until a signal ends it.
+
+    Args:
+        folder: the workspace, which is made where it is not there.
+        host: the address to listen on; other than this machine's own needs the token.
+        port: where it listens.
+        allowed: folders that people may name files of, beside the workspace.
+        limits: bounds of requests and trainings.
+        announce: told the address to open.
+    """
+    import uvicorn
+
+    from protonet.web.page import add_pages
+
+    workspace = Workspace.open(folder, allowed, limits)
+    _check_free(host, port)
+    token = None if is_local(host) else _token(workspace)
+    site = Site(workspace)
+    app = create_app(site)
+    add_pages(app, site, _secret(workspace))
+    hosts = frozenset((*_LOCAL, host) if is_local(host) else (*_LOCAL, *_own_names(host)))
+    guarded = Guard(app, Rules(hosts, token, workspace.limits.upload))
+    shown = f"[{host}]" if ":" in host else host
+    announce(f"http://{shown}:{port}/" + (f"?token={token}" if token else ""))
+    uvicorn.run(
+        guarded, host=host, port=port, log_level="warning", server_header=False,
+        timeout_graceful_shutdown=2, ws_max_size=limits_of(workspace),
+    )  # fmt: skip
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raise UsageError where nothing can listen, before anything is begun."""
+    import socket
+
+    kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {host}, port {port}: {error.strerror or error}; choose another "
+            "--host or --port"
+        ) from error
+
+
+def limits_of(workspace: Workspace) -> int:
+    """The most bytes of one message of the page: a pasted text, in any encoding."""
+    return 4 * workspace.limits.text + (1 << 20)
+
+
+def _own_names(host: str) -> tuple[str, ...]:
+    """The names by which others reach this machine."""
+    import socket
+
+    name = socket.gethostname()
+    found = {host, name.lower(), socket.getfqdn().lower()}
+    with suppress(OSError):
+        found |= {str(each[4][0]) for each in socket.getaddrinfo(name, None)}
+    return tuple(f"[{each}]" if ":" in each else each for each in found)
+
+
+def _token(workspace: Workspace) -> str:
+    return _kept(workspace.folder / "token")
+
+
+def _secret(workspace: Workspace) -> str:
+    return _kept(workspace.folder / "secret")
+
+
+def _kept(path: Path) -> str:
+    """A secret that stays the same from one server to the next, readable by its owner alone."""
+    if not path.exists():
+        write_atomic(path, secrets.token_urlsafe(24).encode())
+        path.chmod(0o600)
+    return path.read_text().strip()
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(ProtonetError)
+    def of_a_user(_: Request, error: ProtonetError) -> Response:
+        status = next((s for kind, s in _STATUS.items() if isinstance(error, kind)), 400)
+        if isinstance(error, UsageError) and str(error).startswith("there is no job"):
+            status = 404
+        mistakes = [mistake_view(each) for each in getattr(error, "mistakes", ())]
+        return error_response(status, str(error), mistakes)
+
+    @app.exception_handler(RequestValidationError)
+    def of_a_form(_: Request, error: RequestValidationError) -> Response:
+        return error_response(422, told_simply(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    def of_http(_: Request, error: HTTPException) -> Response:
+        return error_response(error.status_code, str(error.detail))
+
+
+def _add_documentation(app: FastAPI) -> None:
+    """An explorer of the API, from files of this machine."""
+    try:
+        from swagger_ui_bundle import swagger_ui_path
+    except ImportError:
+        return
+    app.mount("/docs-files", StaticFiles(directory=swagger_ui_path), name="docs-files")
+
+    @app.get("/docs", include_in_schema=False)
+    def explore() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/api/openapi.json",
+            title="protonet: API",
+            swagger_js_url="/docs-files/swagger-ui-bundle.js",
+            swagger_css_url="/docs-files/swagger-ui.css",
+            swagger_favicon_url="/docs-files/favicon-32x32.png",
+        )

@@ -1,0 +1,195 @@
+"""What is to be done and what was: the jobs of a workspace, in an SQLite database."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from protonet.errors import FormatError, UsageError
+
+DATASET, TRAINING = "dataset", "training"
+WAIT, RUN, DONE, ABORT, ERROR = "wait", "run", "done", "abort", "error"
+"""DIGITS' words for how a job stands."""
+ENDED = (DONE, ABORT, ERROR)
+
+_VERSION = 1
+_TABLES = """
+CREATE TABLE jobs (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, kind TEXT NOT NULL,
+  name TEXT NOT NULL, notes TEXT NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL,
+  place INTEGER NOT NULL, created REAL NOT NULL, started REAL, ended REAL, aborted REAL,
+  command TEXT NOT NULL, settings TEXT NOT NULL
+);
+CREATE TABLE needs (job TEXT NOT NULL, needed TEXT NOT NULL, PRIMARY KEY (job, needed));
+"""
+_COLUMNS = (
+    "id", "kind", "name", "notes", "status", "error", "place", "created", "started", "ended",
+    "aborted", "command", "settings",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """The making of a data set, or a training.
+
+    ``command`` are the arguments of ``protonet`` that do it, none where nothing is to be done.
+    ``needs`` are the jobs that it builds on: its data set, the training that its weights are of.
+    ``place`` orders those that wait. ``aborted`` is when it was asked to stop; times are seconds
+    since 1970.
+    """
+
+    id: str
+    kind: str
+    name: str
+    command: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    notes: str = ""
+    status: str = WAIT
+    error: str = ""
+    place: int = 0
+    created: float = 0.0
+    started: float | None = None
+    ended: float | None = None
+    aborted: float | None = None
+
+
+class Store:
+    """The jobs of a workspace. May be used from several threads, and by several processes.
+
+    Raises:
+        FormatError: for a file that is no such database.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        try:
+            self._sql = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._sql.execute("PRAGMA journal_mode = WAL")
+            (version,) = self._sql.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                self._sql.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; END;")
+            elif version != _VERSION:
+                raise FormatError(f"{path}: was made by another version of protonet ({version})")
+        except sqlite3.Error as error:
+            raise FormatError(f"{path}: is no database of protonet serve: {error}") from error
+
+    def close(self) -> None:
+        """Release the file."""
+        with self._lock:
+            self._sql.close()
+
+    def add(self, kind: str, name: str, **values: Any) -> Job:
+        """A new job, last of those that wait unless its ``status`` says otherwise."""
+        with self._changing():
+            (last,) = self._sql.execute("SELECT coalesce(max(place), 0) FROM jobs").fetchone()
+            stamp = time.strftime("%Y%m%d-%H%M%S")
+            job = Job(f"{stamp}-{secrets.token_hex(3)}", kind, name, place=last + 1,
+                      created=time.time(), **values)  # fmt: skip
+            marks = ", ".join("?" * len(_COLUMNS))
+            self._sql.execute(
+                f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({marks})", _row(job)
+            )
+            self._sql.executemany(
+                "INSERT INTO needs VALUES (?, ?)", [(job.id, needed) for needed in job.needs]
+            )
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """The job of this name.
+
+        Raises:
+            UsageError: when there is none.
+        """
+        found = self._select("WHERE id = ?", job_id)
+        if not found:
+            raise UsageError(f"there is no job '{job_id[:80]}'")
+        return found[0]
+
+    def all(self, kind: str | None = None, status: Sequence[str] = ()) -> list[Job]:
+        """The jobs, those that were made last first; of a kind, and in one of these states."""
+        where, values = [], []
+        if kind is not None:
+            where.append("kind = ?")
+            values.append(kind)
+        if status:
+            where.append(f"status IN ({', '.join('?' * len(status))})")
+            values += status
+        text = f"WHERE {' AND '.join(where)}" if where else ""
+        return self._select(f"{text} ORDER BY number DESC", *values)
+
+    def update(self, job_id: str, **values: Any) -> Job:
+        """Set values of a job."""
+        with self._changing():
+            job = replace(self.get(job_id), **values)
+            sets = ", ".join(f"{name} = ?" for name in _COLUMNS[1:])
+            self._sql.execute(f"UPDATE jobs SET {sets} WHERE id = ?", (*_row(job)[1:], job_id))
+        return job
+
+    def last(self, job_id: str, **values: Any) -> Job:
+        """Let a job wait again, behind all others."""
+        with self._changing():
+            (last,) = self._sql.execute("SELECT coalesce(max(place), 0) FROM jobs").fetchone()
+            return self.update(job_id, place=last + 1, status=WAIT, **values)
+
+    def users(self, job_id: str) -> list[Job]:
+        """The jobs that need this one."""
+        rows = "SELECT job FROM needs WHERE needed = ?"
+        return self._select(f"WHERE id IN ({rows}) ORDER BY number", job_id)
+
+    def remove(self, job_id: str) -> None:
+        """Forget a job.
+
+        Raises:
+            UsageError: when others need it.
+        """
+        with self._changing():
+            users = self.users(job_id)
+            if users:
+                names = ", ".join(f"'{job.name}'" for job in users[:5])
+                raise UsageError(f"others need it: {names}; delete these first")
+            self._sql.execute("DELETE FROM needs WHERE job = ?", (job_id,))
+            self._sql.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+
+    def _select(self, rest: str, *values: Any) -> list[Job]:
+        with self._lock:
+            rows = self._sql.execute(f"SELECT {', '.join(_COLUMNS)} FROM jobs {rest}", values)
+            found = [dict(zip(_COLUMNS, row, strict=True)) for row in rows.fetchall()]
+            return [self._job(values) for values in found]
+
+    def _job(self, values: dict[str, Any]) -> Job:
+        needed = self._sql.execute("SELECT needed FROM needs WHERE job = ?", (values["id"],))
+        values["needs"] = tuple(name for (name,) in needed.fetchall())
+        values["command"] = tuple(json.loads(values["command"]))
+        values["settings"] = json.loads(values["settings"])
+        return Job(**values)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One change, whole or not at all; changes may hold others."""
+        with self._lock:
+            if self._sql.in_transaction:
+                yield
+                return
+            self._sql.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._sql.execute("ROLLBACK")
+                raise
+            self._sql.execute("COMMIT")
+
+
+def _row(job: Job) -> tuple[Any, ...]:
+    values = {name: getattr(job, name) for name in _COLUMNS}
+    values["command"] = json.dumps(job.command)
+    values["settings"] = json.dumps(job.settings)
+    return tuple(values[name] for name in _COLUMNS)

@@ -1,0 +1,62 @@
+"""Runs that came as one file."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from protonet.errors import FormatError
+from protonet.jobs.packed import unpacked
+
+
+def pack(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in files.items():
+            file.writestr(name, data)
+    return path
+
+
+def test_folders_stay_as_they_are(tmp_path: Path) -> None:
+    with unpacked(tmp_path) as found:
+        assert found == tmp_path
+    with unpacked(tmp_path / "absent.zip") as found:
+        assert found == tmp_path / "absent.zip"
+
+
+def test_one_run(tmp_path: Path) -> None:
+    path = pack(tmp_path / "x.zip", {"a/run.json": b"{}", "a/deploy.prototxt": b"net"})
+    with unpacked(path) as found:
+        assert (found / "deploy.prototxt").read_bytes() == b"net"
+    assert not found.exists()
+
+
+def test_names_that_lead_out_stay_in(tmp_path: Path) -> None:
+    path = pack(tmp_path / "x.zip", {"a/run.json": b"{}", "../../evil": b"x", "/tmp/evil2": b"x"})
+    with unpacked(path) as found:
+        assert found.is_relative_to(found.parents[1])
+    assert not (tmp_path / "evil").exists()
+    assert not Path("/tmp/evil2").exists()
+
+
+@pytest.mark.parametrize("files", [{}, {"x": b""}, {"a/run.json": b"", "b/run.json": b""}])
+def test_none_or_several_runs(tmp_path: Path, files: dict[str, bytes]) -> None:
+    path = pack(tmp_path / "x.zip", files)
+    with pytest.raises(FormatError, match="not 1"), unpacked(path):
+        pass
+
+
+def test_what_is_no_zip(tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(b"no zip")
+    with pytest.raises(FormatError, match=r"is damaged, or no \.zip"), unpacked(tmp_path / "x.zip"):
+        pass
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a/run.json", bytes(1000))
+    broken = bytearray(buffer.getvalue())
+    broken[50] ^= 255
+    (tmp_path / "y.zip").write_bytes(broken)
+    with pytest.raises(FormatError), unpacked(tmp_path / "y.zip"):
+        pass

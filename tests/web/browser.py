@@ -1,0 +1,127 @@
+"""A real server and a real browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+OPTIONS = (
+    "[...document.querySelectorAll('.chart')]"
+    ".map(e => getElement(Number(e.id.slice(1))).chart.getOption())"
+)
+"""What the charts of a page show, as JavaScript."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(
+    folder: Path, *options: str, port: int | None = None
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server over a workspace: its address, and its process."""
+    port = port or free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "protonet", "serve", str(folder), "--port", str(port), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://"), address + process.stdout.read()
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/api/jobs"), "the server")
+        yield address, process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(address, timeout=5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def wait_for(condition: Any, what: str, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not come"
+        time.sleep(0.05)
+
+
+def browser_path() -> str | None:
+    found = (shutil.which(name) for name in BROWSERS)
+    return next((path for path in found if path), None)
+
+
+class Walker:
+    """A person at the page, who keeps an eye on what the browser complains of."""
+
+    def __init__(self, browser: Any, address: str, pictures: Path, **options: Any) -> None:
+        self.page = browser.new_page(viewport={"width": 1280, "height": 860}, **options)
+        self.page.set_default_timeout(15_000)
+        self.address = address.rstrip("/")
+        self.pictures = pictures
+        self.complaints: list[str] = []
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._see)
+
+    def _hear(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def _see(self, request: Any) -> None:
+        outside = not request.url.startswith((self.address, self.address.replace("http", "ws")))
+        if outside and not request.url.startswith(("data:", "blob:")):
+            self.complaints.append(f"outside: {request.url}")
+
+    def goto(self, path: str) -> None:
+        self.page.goto(self.address + path)
+
+    def show(self, name: str) -> None:
+        """A picture of the step."""
+        self.page.evaluate("window.scrollTo(0, 0)")
+        self.page.wait_for_timeout(400)
+        self.page.screenshot(path=self.pictures / f"page-{name}.png", full_page=True)
+
+    def sees(self, text: str | re.Pattern[str], seconds: float = 15) -> None:
+        self.page.get_by_text(text).first.wait_for(timeout=1000 * seconds)

@@ -1,0 +1,78 @@
+"""Data sets on the page: uploads, databases, class folders, and what was found."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.web.browser import Walker
+from tests.web.conftest import Served
+from tests.web.test_making import png
+
+
+def test_what_was_found_is_shown(walker: Walker, server: Served) -> None:
+    walker.goto("/datasets")
+    walker.page.get_by_role("link", name="slopes").first.click()
+    walker.sees("Images and labels are paired by key.")
+    assert walker.page.locator(".samples img").count() == 24 + 12
+    assert walker.page.get_by_alt_text("mean image").count() == 1
+    assert walker.page.locator(".charts canvas").count() == 4
+
+
+def test_an_upload_of_a_table_and_its_images(walker: Walker, tmp_path: Path) -> None:
+    page = walker.page
+    (tmp_path / "labels.csv").write_text("".join(f"{n}.png,{n},{-n}\n" for n in range(5)))
+    for number in range(5):
+        (tmp_path / f"{number}.png").write_bytes(png(number))
+    walker.goto("/datasets/new")
+    page.get_by_role("tab", name="CSV and images").click()
+    page.get_by_role("button", name="Create data set").last.click()
+    walker.sees("upload a CSV first")
+    table, images = (
+        page.locator(".q-uploader", has_text=name).locator("input[type=file]")
+        for name in ("CSV", "Images")
+    )
+    table.set_input_files(tmp_path / "labels.csv")
+    images.set_input_files([tmp_path / f"{number}.png" for number in range(5)])
+    page.wait_for_timeout(1000)
+    page.get_by_role("button", name="Create data set").last.click()
+    walker.sees("Images and labels are paired by key.")
+    walker.sees("3 x 6 x 8")
+
+
+def test_databases_that_are_not_there(walker: Walker, server: Served) -> None:
+    page = walker.page
+    walker.goto("/datasets/new")
+    page.get_by_role("tab", name="Databases").click()
+    page.get_by_label("Training images").fill("nowhere")
+    page.get_by_role("button", name="Use these databases").click()
+    walker.sees("nowhere: there is no such file or folder")
+    page.get_by_label("Training images").fill(f"jobs/{server.dataset}/data/train_images")
+    page.get_by_label("Training labels (vectors)").fill(f"jobs/{server.dataset}/data/val_labels")
+    page.get_by_role("button", name="Use these databases").click()
+    walker.sees(re.compile("do not pair up"))
+    page.get_by_label("Training labels (vectors)").fill(f"jobs/{server.dataset}/data/train_labels")
+    page.get_by_role("button", name="Use these databases").click()
+    walker.sees("Images and labels are paired by key.")
+
+
+def test_class_folders(walker: Walker, server: Served) -> None:
+    for name in ("cat", "dog"):
+        folder = server.folder / "animals" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(4):
+            (folder / f"{number}.png").write_bytes(png(number))
+    page = walker.page
+    walker.goto("/datasets/new")
+    page.get_by_role("tab", name="Class folders").click()
+    page.get_by_label("Folder").fill("animals")
+    page.get_by_label("Width").last.fill("16")
+    page.get_by_label("Height").last.fill("12")
+    page.get_by_role("button", name="Create data set").last.click()
+    walker.sees("2 classes: cat, dog")
+    walker.sees("3 x 12 x 16")
+
+
+def test_one_that_is_not_there(walker: Walker) -> None:
+    walker.goto("/datasets/nope")
+    walker.sees("there is no job 'nope'")

@@ -1,0 +1,40 @@
+"""Marks of mistakes: the line, and the word at the column; in the browser as they are typed."""
+
+from __future__ import annotations
+
+from protonet.errors import Mistake
+from protonet.web.page.editor import decorations
+from tests.web.browser import Walker
+from tests.web.conftest import NET, Served
+from tests.web.test_walk import paste
+
+TEXT = 'name: "x"\nlayer { typo: "Powr" }\n'
+
+
+def test_lines_and_words_are_marked() -> None:
+    marks = decorations(TEXT, [Mistake("m", "f", 2, 9), Mistake("n", "f", 2, 15)])
+    lines = [mark["line"] for mark in marks if mark["kind"] == "line"]
+    words = [TEXT[mark["from"] : mark["to"]] for mark in marks if mark["kind"] == "mark"]
+    assert lines == [2, 2]
+    assert words == ["typo", '"Powr"']
+
+
+def test_places_that_are_none() -> None:
+    assert decorations(TEXT, [Mistake("m"), Mistake("m", "f", 9, 1)]) == []
+    (line,) = decorations("a\n\nb", [Mistake("m", "f", 2, 1)])
+    assert line["kind"] == "line"
+    marks = decorations('a "open\n', [Mistake("m", "f", 1, 3)])
+    assert marks[1]["to"] - marks[1]["from"] == 1
+
+
+def test_mistakes_come_and_go_as_one_types(walker: Walker, server: Served) -> None:
+    page = walker.page
+    walker.goto(f"/models/new?dataset={server.dataset}")
+    page.locator(".cm-content").wait_for()
+    paste(page, NET.replace("Power", "Powr"))
+    walker.sees("unknown layer type 'Powr'")
+    assert page.locator(".mistake-line").count() == 1
+    page.get_by_role("button", name="1:29").click()  # goes to the line
+    paste(page, NET)
+    walker.sees("No mistakes.")
+    page.locator(".mistake-line").wait_for(state="detached")

@@ -1,0 +1,41 @@
+"""A training as it learns, and as it stands when it has ended."""
+
+from __future__ import annotations
+
+from tests.web.browser import OPTIONS, Walker
+from tests.web.conftest import NET, Served
+
+
+def test_figures_and_curves_move(walker: Walker, server: Served) -> None:
+    page = walker.page
+    form = {"name": "live", "network": NET, "dataset": server.dataset, "epochs": 300_000}
+    job = server.call("/api/models", form)[0]["id"]
+    server.wait(job, "run")
+    walker.goto(f"/jobs/{job}")
+    figure = page.locator(".fact .value").first
+    page.wait_for_function("document.querySelector('.fact .value').innerText.includes('/')")
+    before = figure.inner_text()
+    page.wait_for_function(f"document.querySelector('.fact .value').innerText != '{before}'")
+    walker.sees("Test a single image")  # it can be asked while it learns
+    walker.sees("sgd_solver")
+    page.get_by_role("button", name="Stop").click()
+    server.wait(job, "abort")
+    page.locator(".status", has_text="abort").wait_for()
+    server.call(f"/api/jobs/{job}", method="DELETE")
+
+
+def test_a_chart_can_be_logarithmic(walker: Walker, server: Served) -> None:
+    page = walker.page
+    walker.goto(f"/jobs/{server.training}")
+    page.wait_for_function(f"{OPTIONS}[0].series[0].data.length > 3")
+    page.get_by_text("Log scale").click()
+    page.wait_for_function(f"{OPTIONS}[0].yAxis[0].type == 'log'")
+
+
+def test_one_that_failed_says_why(walker: Walker, server: Served) -> None:
+    form = {"name": "wild", "network": NET, "dataset": server.dataset, "lrs": [1e5]}
+    job = server.call("/api/models", form)[0]["id"]
+    server.wait(job, "error")
+    walker.goto(f"/jobs/{job}")
+    walker.sees("the loss is not a finite number")
+    walker.page.get_by_role("button", name="Resume").wait_for()

@@ -1,0 +1,64 @@
+"""The form of a model: standard networks, drawings, sweeps, weights to begin with."""
+
+from __future__ import annotations
+
+import re
+
+from tests.web.browser import Walker
+from tests.web.conftest import NET, Served
+from tests.web.test_walk import paste
+
+
+def test_a_standard_network_is_drawn(walker: Walker) -> None:
+    page = walker.page
+    walker.goto("/models/new")
+    page.get_by_label("Start from").click()
+    page.get_by_role("option", name="lenet", exact=True).click()
+    page.get_by_text("Convolution").first.wait_for()
+    page.get_by_role("button", name="Visualize").click()
+    page.locator(".drawing svg").wait_for()
+    paste(page, "layer {")
+    page.get_by_role("button", name="Visualize").click()
+    walker.sees("net.prototxt:1")
+
+
+def test_a_sweep_from_the_weights_of_another(walker: Walker, server: Served) -> None:
+    page = walker.page
+    walker.goto(f"/models/new?dataset={server.dataset}")
+    page.get_by_label("Name", exact=True).fill("sweep")
+    paste(page, NET)
+    walker.sees("No mistakes.")
+    page.get_by_label("Learning rates").fill("0.01, 0.001")
+    page.get_by_label("Epochs").fill("1")
+    page.get_by_label("Learning-rate policy").click()
+    page.get_by_role("option", name="Cosine").click()
+    page.get_by_label("Weights of").click()
+    page.get_by_role("option", name="first").first.click()
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_url(re.compile("/jobs$"))
+    walker.sees("sweep lr 0.001")
+    jobs = [job for job in server.call("/api/models") if job["name"].startswith("sweep")]
+    assert {job["form"]["lr_policy"] for job in jobs} == {"cosine"}
+    for job in jobs:
+        assert server.training in job["needs"]
+        server.wait(job["id"])
+
+
+def test_mistakes_stop_a_training(walker: Walker, server: Served) -> None:
+    page = walker.page
+    before = len(server.call("/api/models"))
+    walker.goto(f"/models/new?dataset={server.dataset}")
+    paste(page, NET.replace("output: 2", "output: 5"))
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.locator(".q-notification").wait_for()
+    page.get_by_label("Learning rates").fill("fast")
+    page.get_by_role("button", name="Train", exact=True).click()
+    walker.sees("could not convert string to float: 'fast'")
+    assert len(server.call("/api/models")) == before
+
+
+def test_the_list(walker: Walker) -> None:
+    walker.goto("/models")
+    walker.page.get_by_role("link", name="first").first.wait_for()
+    walker.page.get_by_role("button", name="New model").click()
+    walker.page.wait_for_url("**/models/new")

@@ -1,0 +1,45 @@
+"""Asking on the page: an upload, a snapshot, many at once, and what is no image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.web.browser import Walker
+from tests.web.conftest import Served
+
+
+def test_an_uploaded_image(walker: Walker, server: Served, tmp_path: Path) -> None:
+    page = walker.page
+    image = server.folder / "jobs" / server.dataset / "data" / "test.png"
+    walker.goto(f"/jobs/{server.training}")
+    walker.sees("Test a single image")
+    page.get_by_label("Snapshot").click()
+    page.get_by_role("option", name="Best snapshot").click()
+    page.locator("input[type=file]").set_input_files(image)
+    walker.sees("output: [")
+    assert page.get_by_alt_text("the image as the network saw it").count() == 1
+    assert page.locator(".statistic").count() >= 3
+    (tmp_path / "bad.png").write_text("no image")
+    page.locator("input[type=file]").set_input_files(tmp_path / "bad.png")
+    walker.sees("bad.png: is no image that can be read")
+
+
+def test_the_one_that_the_data_set_has(walker: Walker, server: Served) -> None:
+    page = walker.page
+    walker.goto(f"/jobs/{server.training}")
+    page.get_by_role("button", name="Test one").click()
+    walker.sees("output: [")
+    page.get_by_label("Image on the server").fill("/etc/passwd")
+    page.get_by_role("button", name="Test one").click()
+    walker.sees("outside the folders")
+
+
+def test_many(walker: Walker, server: Served) -> None:
+    page = walker.page
+    walker.goto(f"/jobs/{server.training}")
+    page.get_by_role("button", name="Test many").click()
+    walker.sees("Farthest off")
+    assert page.locator(".charts canvas").count() == 2
+    page.get_by_label("Images", exact=True).fill("nowhere")
+    page.get_by_role("button", name="Test many").click()
+    walker.sees("nowhere: there is no such file or folder")

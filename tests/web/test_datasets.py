@@ -1,0 +1,100 @@
+"""What is found in a data set, and what is wrong with it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protonet.data.datum import decode_image, make_datum
+from protonet.data.writer import DatabaseWriter
+from protonet.errors import UsageError
+from protonet.web.datasets import (
+    Databases,
+    histogram,
+    inspect,
+    mean_picture,
+    picture,
+    samples,
+)
+
+
+def write(path: Path, arrays: list[np.ndarray], labels: list[int] | None = None) -> None:
+    with DatabaseWriter(path) as writer:
+        for number, array in enumerate(arrays):
+            label = labels[number] if labels else 0
+            writer.put(f"{number:04d}".encode(), make_datum(array, label=label))
+
+
+def test_a_good_data_set(gradients: Path) -> None:
+    databases = Databases.of_folder(gradients)
+    report = inspect(databases)
+    assert report.mistakes == ()
+    train, val = report.parts
+    assert (train.count, train.shape, train.label, val.count) == (40, (1, 10, 12), (1, 1, 2), 8)
+    assert [each.name for each in train.histograms] == ["label[0]", "label[1]"]
+    assert sum(train.histograms[0].counts) == 40
+    first = samples(databases, "val", 2, 3)
+    assert [sample.key for sample in first] == ["2", "3", "4"]
+    assert decode_image(first[0].png, "x").shape == (1, 10, 12)
+    assert first[0].label is not None
+    assert all(-0.5 <= value < 0.5 for value in first[0].label)
+    assert decode_image(mean_picture(databases), "x").shape == (1, 10, 12)
+
+
+def test_names_and_folders_say_the_same(gradients: Path) -> None:
+    found = Databases.of_folder(gradients)
+    names = {key: str(value) if value else None for key, value in vars(found).items()}
+    assert Databases.of_names(names) == found
+
+
+def test_all_that_is_wrong_is_told(gradients: Path, tmp_path: Path) -> None:
+    good = Databases.of_folder(gradients)
+    shapes = [np.zeros((1, 10, 12), np.uint8), np.zeros((1, 9, 12), np.uint8)]
+    write(tmp_path / "mixed", shapes)
+    write(tmp_path / "small", [np.zeros((1, 4, 4), np.uint8)])
+    shutil.copy(gradients / "train_mean.binaryproto", tmp_path / "mean.binaryproto")
+    for databases, told in (
+        (replace(good, train_images=tmp_path / "nowhere"), "nowhere"),
+        (replace(good, train_labels=good.val_labels), "do not pair up"),
+        (replace(good, val_labels=None), "class numbers"),
+        (replace(good, train_images=tmp_path / "mixed", train_labels=None), "1x9x12"),
+        (Databases(tmp_path / "small", mean=tmp_path / "mean.binaryproto"), "the mean has shape"),
+        (Databases(tmp_path / "small", classes=tmp_path / "labels.txt"), "labels.txt"),
+    ):
+        mistakes = inspect(databases).mistakes
+        assert any(told in each for each in mistakes), (told, mistakes)
+
+
+def test_classes(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    arrays = [random.integers(0, 256, (3, 5, 4), np.uint8) for _ in range(6)]
+    write(tmp_path / "db", arrays, [0, 1, 1, 2, 2, 2])
+    (tmp_path / "labels.txt").write_text("cat\ndog\nmouse\n")
+    databases = Databases(tmp_path / "db", classes=tmp_path / "labels.txt")
+    report = inspect(databases)
+    assert report.parts[0].histograms[0].counts == (1, 2, 3)
+    assert report.classes == ("cat", "dog", "mouse")
+    assert samples(databases)[3].class_name == "mouse"
+    np.testing.assert_array_equal(decode_image(samples(databases)[0].png, "x"), arrays[0])
+    with pytest.raises(UsageError, match="no part 'val'"):
+        samples(databases, "val")
+    with pytest.raises(UsageError, match="no mean"):
+        mean_picture(databases)
+
+
+def test_pictures_of_other_values() -> None:
+    """Small and negative values are stretched; of five channels the first is shown."""
+    values = np.linspace(-1, 1, 5 * 6 * 7).reshape(5, 6, 7)
+    shown = decode_image(picture(values), "x")
+    assert shown.shape == (1, 6, 7)
+    assert (shown.min(), shown.max()) == (0, 255)
+    assert decode_image(picture(np.ones((1, 3, 3)) * 200), "x").max() == 200
+
+
+def test_a_histogram_of_some_that_are_not_finite() -> None:
+    found = histogram("x", np.array([0.0, 1.0, np.nan, np.inf]), bins=2)
+    assert (found.counts, found.edges) == ((1, 1), (0.0, 0.5, 1.0))

@@ -1,0 +1,123 @@
+"""Who may ask: hosts, tokens, other sites' pages, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.testclient import TestClient
+
+from protonet.web.guard import Guard, Rules, is_local
+
+HOSTS = frozenset({"localhost", "testserver", "[::1]"})
+
+
+def app() -> FastAPI:
+    made = FastAPI()
+
+    @made.get("/")
+    @made.get("/api/x")
+    def show() -> dict[str, str]:
+        return {"said": "hello"}
+
+    @made.post("/api/x")
+    async def take(request: Request) -> dict[str, int]:
+        return {"got": len(await request.body())}
+
+    return made
+
+
+@pytest.fixture
+def free() -> TestClient:
+    return TestClient(Guard(app(), Rules(HOSTS, None, 20 << 20)))
+
+
+@pytest.fixture
+def locked() -> TestClient:
+    return TestClient(Guard(app(), Rules(HOSTS, "sesame", 1000)), follow_redirects=False)
+
+
+def test_answers_carry_their_headers(free: TestClient) -> None:
+    headers = free.get("/").headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "169.254.169.254"])
+def test_other_names_are_not_answered(free: TestClient, host: str) -> None:
+    answer = free.get("/", headers={"host": host})
+    assert answer.status_code == 403
+    assert "does not answer as" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "LOCALHOST", "[::1]:80"])
+def test_own_names_are(free: TestClient, host: str) -> None:
+    assert free.get("/", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://localhost:1"},
+        {"origin": "http://["},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+def test_other_sites_change_nothing(free: TestClient, headers: dict[str, str]) -> None:
+    assert free.post("/api/x", headers=headers).status_code == 403
+    assert free.get("/api/x", headers=headers).status_code == 200
+
+
+def test_own_pages_and_programs_do(free: TestClient) -> None:
+    own = {"origin": "http://testserver", "sec-fetch-site": "same-origin"}
+    assert free.post("/api/x", headers=own).status_code == 200
+    assert free.post("/api/x").status_code == 200
+
+
+def test_bodies_have_a_limit_whatever_they_claim(free: TestClient) -> None:
+    assert free.post("/api/x", content=b"x" * 1000).json() == {"got": 1000}
+    assert free.post("/api/x", content=bytes(17 << 20)).status_code == 413
+
+    def growing() -> Iterator[bytes]:
+        for _ in range(40):
+            yield bytes(1 << 20)
+
+    assert free.post("/api/x", content=growing()).status_code == 413
+    large = {"content-type": "multipart/form-data; boundary=x"}
+    assert free.post("/api/x", content=bytes(17 << 20), headers=large).status_code == 200
+    wrong = free.post("/api/x", content=b"", headers={"content-length": "many"})
+    assert wrong.status_code == 400
+
+
+def test_a_token_is_needed(locked: TestClient) -> None:
+    assert locked.get("/api/x").status_code == 401
+    assert locked.get("/api/x", headers={"authorization": "Bearer wrong"}).status_code == 401
+    assert locked.get("/api/x", headers={"authorization": "Bearer sesame"}).status_code == 200
+    assert locked.get("/api/x?token=sesame").status_code == 200
+    assert locked.get("/api/x", headers={"cookie": "protonet_token=sesame"}).status_code == 200
+    assert locked.get("/api/x", headers={"cookie": b"protonet_token=\xe9;=;"}).status_code == 401
+
+
+def test_a_token_in_the_address_goes_to_a_cookie(locked: TestClient) -> None:
+    answer = locked.get("/?token=sesame&a=1")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?a=1")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert (
+        locked.get("http://testserver//evil.example/?token=sesame").headers["location"]
+        == "/evil.example/"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("localhost", True), ("127.0.0.1", True), ("::1", True), ("0.0.0.0", False),
+     ("192.168.1.5", False), ("example.org", False)],
+)  # fmt: skip
+def test_what_only_this_machine_reaches(host: str, local: bool) -> None:
+    assert is_local(host) is local

@@ -1,0 +1,204 @@
+"""Data sets and trainings from forms; uploads that lead elsewhere or are bombs."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protonet.data.datum import encode_image
+from protonet.errors import DataError, NetworkError, UsageError
+from protonet.web import forms, making
+from protonet.web.site import Site
+from protonet.web.store import DONE, ENDED, WAIT, Job
+from protonet.web.workspace import Limits, Workspace
+from tests.web.browser import wait_for
+from tests.web.conftest import NET
+
+
+def png(seed: int = 0, shape: tuple[int, ...] = (3, 6, 8)) -> bytes:
+    return encode_image(np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8))
+
+
+def finish(site: Site, job: Job) -> None:
+    def ended() -> bool:
+        site.queue.turn()
+        return site.store.get(job.id).status in ENDED
+
+    wait_for(ended, "its end")
+
+
+def bomb() -> bytes:
+    """A PNG that claims to be 60,000 x 60,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = zlib.crc32(kind + data).to_bytes(4, "big")
+        return len(data).to_bytes(4, "big") + kind + data + check
+
+    size = (60_000).to_bytes(4, "big") * 2
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", size + bytes([8, 0, 0, 0, 0]))
+        + chunk(b"IDAT", zlib.compress(bytes(60_001) * 10))
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_gradients(site: Site) -> None:
+    job = making.make_gradients(site, forms.GradientsForm(count=30, val_count=4, seed=5))
+    assert job.status == WAIT
+    assert job.command[:3] == ("create-db", "gradients", "data")
+    assert site.folder(job).is_dir()
+    with pytest.raises(UsageError, match="more than this server makes"):
+        making.make_gradients(
+            site, forms.GradientsForm(width=10_000, height=10_000, count=1_000_000)
+        )
+
+
+def test_databases(site: Site, gradients: Path, tmp_path: Path) -> None:
+    allowed = Workspace(site.workspace.folder, (gradients,), site.workspace.limits)
+    site.workspace = allowed
+    form = forms.DatabasesForm(
+        name="named", train_images=str(gradients / "train_images"),
+        train_labels=str(gradients / "train_labels"),
+    )  # fmt: skip
+    job = making.name_databases(site, form)
+    assert job.status == DONE
+    assert site.databases(job).train_labels == gradients / "train_labels"
+    before = len(site.store.all())
+    wrong = form.model_copy(update={"train_labels": str(gradients / "val_labels")})
+    with pytest.raises(DataError, match="do not pair up"):
+        making.name_databases(site, wrong)
+    for name, told in (("/etc", "outside"), (str(gradients / "nowhere"), "no such file")):
+        with pytest.raises(UsageError, match=told):
+            making.name_databases(site, form.model_copy(update={"train_images": name}))
+    alone = form.model_copy(update={"val_labels": str(gradients / "val_labels")})
+    with pytest.raises(UsageError, match="need validation images"):
+        making.name_databases(site, alone)
+    assert len(site.store.all()) == before
+
+
+def test_uploads(site: Site) -> None:
+    table = "image,x,y\n" + "".join(f"sub/{n}.png,{n / 9},{n}\n" for n in range(9))
+    images = [(f"sub/{n}.png", io.BytesIO(png(n))) for n in range(9)]
+    form = forms.VectorsForm(name="v", val_share=0.3, width=5, height=4, shuffle=True, gray=True)
+    job = making.make_vectors(site, form, io.BytesIO(table.encode()), images)
+    assert job.status == WAIT
+    assert "--gray" in job.command
+    finish(site, job)
+    job = site.store.get(job.id)
+    assert (job.status, job.error) == ("done", "")
+    assert site.databases(job).val_labels is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("../x.png", png(), "no name"),
+        ("/etc/x.png", png(), "no name"),
+        ("a\\..\\..\\x.png", png(), "no name"),
+        ("", png(), "no name"),
+        ("x" * 300 + ".png", png(), "no name"),
+        ("a\nb.png", png(), "no name"),
+        ("labels.csv", png(), "uploaded twice"),
+        ("x.png", b"GIF89a broken", "no image"),
+        ("x.png", b"", "no image"),
+        ("x.png", bomb(), "pixels"),
+        ("x.png", png()[:60], "x.png"),
+    ],
+)
+def test_hostile_uploads(site: Site, name: str, data: bytes, told: str) -> None:
+    form = forms.VectorsForm(name="v")
+    with pytest.raises((UsageError, DataError), match=told):
+        making.make_vectors(site, form, io.BytesIO(b"x.png,1\n"), [(name, io.BytesIO(data))])
+    assert site.store.all() == []
+    assert list((site.workspace.folder / "jobs").iterdir()) == []
+
+
+def test_uploads_of_nothing_and_of_too_much(tmp_path: Path) -> None:
+    site = Site(Workspace.open(tmp_path / "w", limits=Limits(files=2)))
+    form = forms.VectorsForm(name="v")
+    with pytest.raises(UsageError, match="no image with the table"):
+        making.make_vectors(site, form, io.BytesIO(b"x,1\n"), [])
+    images = [(f"{n}.png", io.BytesIO(png())) for n in range(3)]
+    with pytest.raises(UsageError, match="more than 2 files"):
+        making.make_vectors(site, form, io.BytesIO(b"x,1\n"), images)
+    site.store.close()
+
+
+def test_class_folders(site: Site, tmp_path: Path) -> None:
+    folder = site.workspace.folder / "flowers"
+    for name in ("daisy", "rose"):
+        (folder / name).mkdir(parents=True)
+        for number in range(4):
+            (folder / name / f"{number}.png").write_bytes(png(number))
+    form = forms.FoldersForm(name="f", folder="flowers", width=4, height=5, fit="crop",
+                             encoding="png")  # fmt: skip
+    job = making.make_folders(site, form)
+    finish(site, job)
+    job = site.store.get(job.id)
+    assert (job.status, job.error) == ("done", "")
+    assert site.databases(job).classes is not None
+    for wrong in ("nowhere", "/etc"):
+        with pytest.raises(UsageError):
+            making.make_folders(site, form.model_copy(update={"folder": wrong}))
+    with pytest.raises(UsageError, match="larger than this server"):
+        making.make_folders(site, form.model_copy(update={"width": 9999, "height": 9999}))
+
+
+def test_trainings(site: Site, gradients: Path) -> None:
+    site.workspace = Workspace(site.workspace.folder, (gradients,), Limits())
+    data = making.name_databases(
+        site,
+        forms.DatabasesForm(name="d", train_images=str(gradients / "train_images"),
+                            train_labels=str(gradients / "train_labels"),
+                            mean=str(gradients / "train_mean.binaryproto")),
+    )  # fmt: skip
+    form = forms.TrainingForm(
+        name="t", network=NET, dataset=data.id, epochs=1, lrs=[0.01, 0.02], batch_sizes=[8],
+        lr_policy="multistep", steps=[50, 80], early_stop=None, weight_decay=0.001, gamma=0.5,
+        power=1.0, shuffle=True, average=0.9, allow_mismatch=True,
+    )  # fmt: skip
+    jobs = making.train(site, form)
+    assert [job.name for job in jobs] == ["t lr 0.01", "t lr 0.02"]
+    command = " ".join(jobs[1].command)
+    for part in ("--lr 0.02", "--batch-size 8", "--step 50,80", "--untrusted", "--average 0.9",
+                 "--weight-decay 0.001", "--shuffle", "--mean", "--allow-mismatch"):  # fmt: skip
+        assert part in command, part
+    finish(site, jobs[1])
+    assert [(site.store.get(job.id).status, site.store.get(job.id).error) for job in jobs] == [
+        ("done", ""), ("done", ""),
+    ]  # fmt: skip
+    more = form.model_copy(
+        update={"lrs": [], "weights_of": jobs[0].id, "weights_at": "best", "mean": "none"}
+    )
+    (tuned,) = making.train(site, more)
+    assert set(tuned.needs) == {data.id, jobs[0].id}
+    assert "--weights" in tuned.command
+    assert tuned.command[tuned.command.index("--mean") : tuned.command.index("--mean") + 2] == (
+        "--mean",
+        "none",
+    )
+
+
+def test_trainings_that_cannot_be(site: Site, gradients: Path) -> None:
+    site.workspace = Workspace(site.workspace.folder, (gradients,), Limits())
+    images = forms.DatabasesForm(name="d", train_images=str(gradients / "train_images"),
+                                 train_labels=str(gradients / "train_labels"))  # fmt: skip
+    data = making.name_databases(site, images)
+    form = forms.TrainingForm(name="t", network=NET, dataset=data.id)
+    with pytest.raises(NetworkError, match="Powr"):
+        making.train(site, form.model_copy(update={"network": NET.replace("Power", "Powr")}))
+    with pytest.raises(UsageError, match="there is no job"):
+        making.train(site, form.model_copy(update={"dataset": "x"}))
+    waiting = making.make_gradients(site, forms.GradientsForm())
+    with pytest.raises(UsageError, match="is not ready: wait"):
+        making.train(site, form.model_copy(update={"dataset": waiting.id}))
+    many = {"lrs": [0.1] * 20, "batch_sizes": [1, 2, 3, 4, 5, 6]}
+    with pytest.raises(UsageError, match="120 trainings at once"):
+        making.train(site, form.model_copy(update=many))
+    with pytest.raises(UsageError, match="is no training"):
+        making.train(site, form.model_copy(update={"weights_of": data.id}))

@@ -1,0 +1,92 @@
+"""Pasted networks: mistakes with and without data, what they are, and what they may not do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from protonet.errors import NetworkError
+from protonet.web.datasets import Databases
+from protonet.web.networks import draw, look_at, read_bounded
+from protonet.web.workspace import Limits, Workspace
+from tests.web.conftest import NET
+
+
+def test_mistakes_without_data(workspace: Workspace) -> None:
+    looked = look_at(NET.replace('"Power"', '"Powr"').replace('"output" bottom', '"out" bottom'),
+                     workspace)  # fmt: skip
+    told = [(mistake.line, mistake.message) for mistake in looked.mistakes]
+    assert [line for line, _ in told] == [1, 3]
+    assert "Powr" in told[0][1]
+    assert "'out'" in told[1][1]
+    assert look_at(NET, workspace).mistakes == ()
+    assert [row.name for row in look_at(NET, workspace).rows] == ["scale", "hidden", "loss"]
+
+
+def test_what_a_network_is(workspace: Workspace, gradients: Path) -> None:
+    looked = look_at(NET, workspace, Databases.of_folder(gradients), batch_size=5)
+    assert looked.mistakes == ()
+    shapes = {name: shape for row in looked.rows for name, shape in row.tops}
+    assert shapes["scale"] == (5, 1, 10, 12)
+    assert looked.parameters == 2 * 120 + 2
+    assert {row.name for row in looked.rows} - looked.deployed == {"label", "loss"}
+    assert 0 < looked.inference_bytes < looked.training_bytes
+
+
+def test_mistakes_with_data(workspace: Workspace, gradients: Path) -> None:
+    wrong = NET.replace("num_output: 2", "num_output: 3")
+    (mistake,) = look_at(wrong, workspace, Databases.of_folder(gradients)).mistakes
+    assert mistake.line == 3
+    assert "5" not in str(mistake.column)
+    absent = Databases(gradients / "nowhere")
+    assert "nowhere" in look_at(NET, workspace, absent).mistakes[0].message
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        ('type: "Python" bottom: "data" python_param { module: "os" layer: "X" }', "Python"),
+        ('type: "ImageData" top: "i" image_data_param { source: "/etc/passwd" }', "outside"),
+        ('type: "HDF5Data" top: "i" hdf5_data_param { source: "../../list.txt" }', "outside"),
+        ('type: "HDF5Output" bottom: "data" hdf5_output_param { file_name: "/tmp/x" }', "outside"),
+        ('type: "Data" top: "i" transform_param { mean_file: "/etc/passwd" }', "outside"),
+        ('type: "InfogainLoss" bottom: "data" bottom: "label" '
+         'infogain_loss_param { source: "/etc/shadow" }', "outside"),
+    ],
+)  # fmt: skip
+def test_what_strangers_may_not(
+    workspace: Workspace, gradients: Path, layer: str, told: str
+) -> None:
+    text = NET + f'layer {{ name: "bad" {layer} }}\n'
+    for databases in (None, Databases.of_folder(gradients)):
+        mistakes = look_at(text, workspace, databases).mistakes
+        assert any(told in str(mistake) for mistake in mistakes), mistakes
+
+
+def test_bombs(workspace: Workspace, gradients: Path, tmp_path: Path) -> None:
+    """Too long, too deep, too large: a sentence, not a crash."""
+    small = Workspace.open(tmp_path / "small", limits=Limits(text=100, memory=1 << 20))
+    with pytest.raises(NetworkError, match="more than the 100 that this server takes"):
+        read_bounded(NET, small)
+    deep = "layer {" * 5000
+    assert look_at(deep, workspace).mistakes
+    large = NET.replace("num_output: 2", "num_output: 2000000000")
+    databases = Databases.of_folder(gradients)
+    (mistake, *_) = look_at(large, workspace, databases).mistakes
+    assert "label" in str(mistake) or "GiB" in str(mistake)
+    wide = NET.replace(
+        'layer { name: "hidden"',
+        'layer { name: "w" type: "InnerProduct" bottom: "scale" top: "w" '
+        'inner_product_param { num_output: 1000000000 } } layer { name: "hidden"',
+    )
+    (mistake, *_) = look_at(wide, workspace, databases).mistakes
+    assert "a smaller batch size needs less" in str(mistake)
+
+
+def test_drawings(workspace: Workspace) -> None:
+    svg = draw(NET, workspace)
+    assert svg.startswith(b"<?xml")
+    assert b"stroke-dasharray" in svg
+    with pytest.raises(NetworkError):
+        draw("layer {", workspace)

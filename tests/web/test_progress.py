@@ -1,0 +1,103 @@
+"""How a training stands, from its files; curves thinned so that they look the same."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from protonet.jobs.run import RunDirectory
+from protonet.web.process import OUTPUT
+from protonet.web.progress import curves_of, elapsed, log_of, progress_of, run_of, tail, thin
+from protonet.web.site import Site
+from protonet.web.store import RUN, TRAINING, Job
+
+
+def line(iteration: int, loss: float, **more: object) -> str:
+    told = {"event": "iterated", "iteration": iteration, "epoch": iteration / 10, "loss": loss,
+            "lr": 0.1, "outputs": {}, "seconds": 0.5, "iterations": 5, **more}  # fmt: skip
+    return json.dumps(told) + "\n"
+
+
+def training(site: Site, lines: str) -> Job:
+    job = site.add(TRAINING, "t")
+    run = RunDirectory(site.folder(job) / "run")
+    run.path.mkdir()
+    run.info.write_text('{"kind": "pasted", "prefix": "snapshot"}')
+    run.solver.write_text('max_iter: 100\nlr_policy: "fixed"\n')
+    run.metrics.write_text(lines)
+    return site.store.update(job.id, status=RUN, started=time.time() - 3)
+
+
+def test_progress(site: Site) -> None:
+    tested = json.dumps({"event": "tested", "iteration": 10, "epoch": 1.0, "net": 0, "loss": 0.7,
+                         "outputs": {"accuracy": 0.5, "loss": 0.7}}) + "\n"  # fmt: skip
+    job = training(site, line(0, 2.0, iterations=0) + line(5, 1.5) + line(10, 1.0) + tested)
+    found = progress_of(site.workspace, job)
+    assert (found.iteration, found.iterations, found.loss, found.validation_loss) == (
+        10, 100, 1.0, 0.7,
+    )  # fmt: skip
+    assert found.per_second == 10
+    assert found.seconds_left == 9
+    curves = curves_of(site.workspace, job)
+    assert curves.loss == [(0, 2.0), (5, 1.5), (10, 1.0)]
+    assert curves.validation_loss == [(10, 0.7)]
+    assert curves.outputs == {"accuracy": [(10, 0.5)]}
+    assert 2 < elapsed(job) < 60
+
+
+def test_before_it_begins(site: Site) -> None:
+    job = site.add(TRAINING, "t")
+    assert progress_of(site.workspace, job).iterations == 0
+    assert log_of(site.workspace, job) == ""
+    assert elapsed(job) == 0
+    assert run_of(site.workspace, job).path.name == "run"
+
+
+def test_thinned_curves_keep_their_peaks() -> None:
+    points = [(float(x), float(x % 7)) for x in range(100_000)]
+    points[51_234] = (51_234.0, 99.0)
+    points[77_777] = (77_777.0, -5.0)
+    found = thin(points, 800)
+    assert len(found) <= 800
+    assert (found[0], found[-1]) == (points[0], points[-1])
+    assert (51_234.0, 99.0) in found
+    assert (77_777.0, -5.0) in found
+    assert found == sorted(found)
+    assert thin(points[:50], 800) == points[:50]
+
+
+def test_curves_of_a_hundred_thousand_points_are_read_once(site: Site) -> None:
+    """The second look at a long file reads only what is new in it."""
+    job = training(site, "".join(line(n, 1 / (n + 1)) for n in range(100_000)))
+    begun = time.perf_counter()
+    assert len(curves_of(site.workspace, job).loss) <= 800
+    first = time.perf_counter() - begun
+    with run_of(site.workspace, job).metrics.open("a") as stream:
+        stream.write(line(100_000, 0.25))
+    begun = time.perf_counter()
+    assert curves_of(site.workspace, job).loss[-1] == (100_000, 0.25)
+    again = time.perf_counter() - begun
+    assert again < first
+
+
+def test_missing_values_leave_gaps() -> None:
+    points = [(float(x), None if x % 2 else float(x)) for x in range(1000)]
+    assert all(y is None or y == x for x, y in thin(points, 100))
+    assert thin([(float(x), None) for x in range(1000)], 100)[0] == (0.0, None)
+
+
+def test_logs_are_cut_at_their_front(site: Site, tmp_path: Path) -> None:
+    (tmp_path / OUTPUT).write_text("".join(f"line {n}\n" for n in range(20_000)))
+    found = tail(tmp_path / OUTPUT, 3)
+    assert found == "line 19997\nline 19998\nline 19999"
+    assert tail(tmp_path / "nowhere") == ""
+
+
+@pytest.mark.parametrize("text", ["", "max_iter\n", "base_lr: 1\n"])
+def test_a_solver_without_an_end(site: Site, text: str) -> None:
+    job = training(site, line(1, 1.0))
+    run_of(site.workspace, job).solver.write_text(text)
+    assert progress_of(site.workspace, job).seconds_left is None

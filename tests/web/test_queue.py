@@ -1,0 +1,116 @@
+"""Turns: one at a time for each device, in order; stopped, killed and failed jobs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from protonet.web.process import pid_of
+from protonet.web.queue import Queue
+from protonet.web.site import Site
+from protonet.web.store import ABORT, DATASET, DONE, ENDED, ERROR, RUN, TRAINING, WAIT, Job
+from tests.web.browser import wait_for
+
+SLOW = ("create-db", "gradients", "data", "-c", "900000")
+QUICK = ("layers",)
+STATES = (WAIT, RUN, DONE, ABORT, ERROR)
+
+
+def job_of(site: Site, command: tuple[str, ...], kind: str = TRAINING, **more: Any) -> Job:
+    return site.begin(site.add(kind, "job", **more), command)
+
+
+def turn_until(site: Site, job: Job, *statuses: str, seconds: float = 60) -> Job:
+    end = time.monotonic() + seconds
+    while site.store.get(job.id).status not in statuses:
+        assert time.monotonic() < end, site.store.get(job.id)
+        site.queue.turn()
+        time.sleep(0.02)
+    return site.store.get(job.id)
+
+
+def test_one_at_a_time_in_order(site: Site) -> None:
+    jobs = [job_of(site, QUICK) for _ in range(3)]
+    turn_until(site, jobs[2], DONE)
+    found = [site.store.get(job.id) for job in jobs]
+    for before, after in pairwise(found):
+        assert before.ended is not None
+        assert after.started is not None
+        assert before.ended <= after.started
+
+
+def test_data_sets_do_not_wait_for_trainings_nor_devices_for_each_other(site: Site) -> None:
+    slow = job_of(site, SLOW)
+    other = job_of(site, SLOW, settings={"device": "cuda:0"})
+    data = job_of(site, QUICK, DATASET)
+    turn_until(site, data, DONE)
+    assert site.store.get(slow.id).status == site.store.get(other.id).status == RUN
+    for job in (slow, other):
+        site.queue.abort(job)
+        turn_until(site, job, ABORT)
+
+
+def test_stopping(site: Site) -> None:
+    running, waiting = job_of(site, SLOW), job_of(site, QUICK)
+    turn_until(site, running, RUN)
+    assert site.queue.abort(waiting).status == ABORT
+    site.queue.abort(running)
+    assert turn_until(site, running, *ENDED).status == ABORT
+    assert site.queue.abort(running).status == ABORT  # once more changes nothing
+    again = site.resume(site.store.get(waiting.id))
+    assert turn_until(site, again, *ENDED).status == DONE
+
+
+def test_one_that_does_not_stop_is_killed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protonet.web.queue._GRACE", 0.0)
+    job = job_of(site, SLOW)
+    turn_until(site, job, RUN)
+    wait_for(lambda: pid_of(site.folder(job)), "its process")
+    pid = pid_of(site.folder(job)) or 0
+    os.kill(pid, signal.SIGSTOP)  # deaf to SIGINT
+    site.queue.abort(job)
+    assert turn_until(site, job, *ENDED).status == ABORT
+
+
+def test_one_that_is_killed_says_so(site: Site) -> None:
+    job = job_of(site, SLOW)
+    turn_until(site, job, RUN)
+    wait_for(lambda: pid_of(site.folder(job)), "its process")
+    os.kill(pid_of(site.folder(job)) or 0, signal.SIGKILL)
+    found = turn_until(site, job, *ENDED)
+    assert found.status == ERROR
+    assert "killed" in found.error
+
+
+def test_one_that_fails_says_why_and_takes_its_users_along(site: Site) -> None:
+    data = job_of(site, ("create-db", "gradients", "data", "-c", "0"), DATASET)
+    net = job_of(site, QUICK, needs=(data.id,))
+    found = turn_until(site, net, *ENDED)
+    assert found.status == ERROR
+    assert "has not come to a good end" in found.error
+    assert "0" in site.store.get(data.id).error
+
+
+def test_another_server_takes_up_what_runs(site: Site) -> None:
+    job = job_of(site, ("create-db", "gradients", "data", "-c", "3000"))
+    turn_until(site, job, RUN)
+    other = Queue(site.workspace, site.store)
+    end = time.monotonic() + 60
+    while site.store.get(job.id).status == RUN:
+        assert time.monotonic() < end
+        site.queue._children.get(job.id) and site.queue._children[job.id].poll()
+        other.turn()
+        time.sleep(0.05)
+    assert site.store.get(job.id).status == DONE
+
+
+def test_it_looks_by_itself(site: Site) -> None:
+    site.queue.start()
+    job = job_of(site, QUICK)
+    assert site.wait(job.id, 60).status == DONE
+    site.queue.close()

@@ -1,0 +1,66 @@
+"""What may be done with jobs: going on, deleting, telling of changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from protonet.errors import UsageError
+from protonet.web.site import Site
+from protonet.web.store import ABORT, DATASET, DONE, RUN, TRAINING, WAIT
+
+
+def test_kinds(site: Site) -> None:
+    data = site.add(DATASET, "d")
+    assert site.get(data.id, DATASET).id == data.id
+    with pytest.raises(UsageError, match="'d' is no training"):
+        site.get(data.id, TRAINING)
+
+
+def test_a_job_that_was_not_made_whole_never_runs(site: Site) -> None:
+    job = site.add(DATASET, "d")
+    site.queue.turn()
+    assert site.store.get(job.id).status == "error"
+    assert site.begin(job, ["layers"]).status == WAIT
+
+
+def test_going_on(site: Site) -> None:
+    job = site.begin(site.add(TRAINING, "t"), ["train", "net.prototxt"])
+    with pytest.raises(UsageError, match="has not ended"):
+        site.resume(job)
+    job = site.store.update(job.id, status=ABORT)
+    assert site.resume(job).command == ("train", "net.prototxt")
+    run = site.folder(job) / "run"
+    run.mkdir()
+    (run / "run.json").write_text("{}")
+    job = site.store.update(job.id, status=ABORT)
+    assert site.resume(job).command == ("train", "--resume", str(run))
+    job = site.store.update(job.id, status=DONE)
+    with pytest.raises(UsageError, match="nothing to go on with"):
+        site.resume(job)
+    data = site.store.update(site.add(DATASET, "d").id, status=ABORT, command=("x",))
+    assert site.resume(data).command == ("x",)
+
+
+def test_deleting(site: Site) -> None:
+    job = site.add(TRAINING, "t")
+    (site.folder(job) / "file").write_text("x")
+    with pytest.raises(UsageError, match="is running; stop it first"):
+        site.delete(site.store.update(job.id, status=RUN))
+    site.delete(site.store.update(job.id, status=DONE))
+    assert not site.folder(job).exists()
+
+
+def test_changes_are_told_once(site: Site) -> None:
+    seen: dict[str, tuple[Any, ...]] = {}
+    job = site.add(TRAINING, "t")
+    assert [each.id for each in site.changes(seen)] == [job.id]
+    assert list(site.changes(seen)) == []
+    site.store.update(job.id, name="u")
+    assert [each.name for each in site.changes(seen)] == ["u"]
+
+
+def test_waiting(site: Site) -> None:
+    job = site.begin(site.add(TRAINING, "t"), ["layers"])
+    assert site.wait(job.id, 0.05).status == WAIT

@@ -1,0 +1,128 @@
+"""The seed's walk in a real browser: from an empty folder to the vector of test.png.
+
+The pictures of the documentation are made on the way; they are written into ``docs/images`` only
+when PROTONET_SCREENSHOTS is set, so that a test run changes no file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.web.browser import ROOT, Walker, served
+
+NET = (ROOT / "examples" / "prototxt" / "gradients" / "net.prototxt").read_text()
+WRONG = NET.replace("num_output", "num_outputs")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    return ROOT / "docs" / "images" if os.environ.get("PROTONET_SCREENSHOTS") else tmp_path
+
+
+def paste(page: Any, text: str) -> None:
+    """Put a text into the editor as a person pastes it."""
+    page.locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(text)
+
+
+def test_from_an_empty_folder_to_the_vector(browser: Any, tmp_path: Path, pictures: Path) -> None:
+    with served(tmp_path / "work") as (address, _):
+        walker = Walker(browser, address, pictures)
+        page = walker.page
+        walker.goto("/")
+        walker.sees("New data set")
+        walker.show("home")
+
+        # 1. A data set.
+        page.get_by_role("button", name="New data set").click()
+        page.get_by_label("Images", exact=True).first.fill("200")
+        walker.show("dataset-form")
+        page.get_by_role("button", name="Create data set").first.click()
+        walker.sees("Images and labels are paired by key.")
+        assert page.locator(".samples img").count() == 48
+        walker.show("dataset")
+        dataset = page.url.rsplit("/", 1)[1]
+
+        # 2. A network, first with a mistake.
+        page.get_by_role("button", name="New model").click()
+        walker.sees("Paste a Caffe network")
+        paste(page, WRONG)
+        walker.sees(re.compile("no field 'num_outputs'|unknown field|num_outputs"))
+        page.locator(".mistake-line").first.wait_for()
+        walker.show("mistake")
+        paste(page, NET)
+        walker.sees(re.compile(r"No mistakes\."))
+        walker.sees("5,002 parameters")
+        page.get_by_role("button", name="Visualize").click()
+        page.locator(".drawing svg").wait_for()
+        page.get_by_label("Batch sizes (several make a sweep)").fill("10")
+        page.get_by_label("Name", exact=True).fill("gradients")
+        walker.show("model")
+
+        # 3. The training.
+        page.get_by_role("button", name="Train", exact=True).click()
+        page.wait_for_url(re.compile("/jobs/"))
+        walker.sees("done", 120)
+        walker.sees("600 / 600")
+        walker.sees("Test a single image")
+        walker.show("training")
+
+        # 4. The test.
+        page.get_by_label("Image on the server").fill(f"jobs/{dataset}/data/test.png")
+        page.get_by_role("button", name="Test one").click()
+        walker.sees(re.compile(r"output: \["))
+        shown = page.get_by_text(re.compile(r"output: \[")).first.inner_text()
+        vector = [float(part) for part in re.findall(r"-?\d+\.\d+", shown)]
+        assert vector == pytest.approx([0.5, 0.5], abs=0.02)
+        page.get_by_role("button", name="Test many").click()
+        walker.sees("Farthest off")
+        walker.show("test")
+        assert walker.complaints == []
+        page.close()
+
+
+def test_a_phone_in_the_dark(browser: Any, tmp_path: Path, pictures: Path) -> None:
+    """Nothing is wider than the screen, and the first paint comes within a second."""
+    with served(tmp_path / "work") as (address, _):
+        walker = Walker(browser, address, pictures, color_scheme="dark")
+        walker.page.set_viewport_size({"width": 390, "height": 800})
+        walker.goto("/")
+        for path in ("/", "/datasets/new", "/models/new", "/jobs"):
+            walker.goto(path)
+            walker.page.locator("h1").wait_for()
+            wide = walker.page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= 390, path
+            paint = walker.page.evaluate(
+                "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+            )
+            assert paint < 1000, path
+        assert walker.page.evaluate("document.body.classList.contains('body--dark')")
+        walker.show("phone")
+        assert walker.complaints == []
+        walker.page.close()
+
+
+def test_by_keyboard(browser: Any, tmp_path: Path, pictures: Path) -> None:
+    """Tab reaches the places of the bar, the fields and the button; Enter presses it."""
+    with served(tmp_path / "work") as (address, _):
+        walker = Walker(browser, address, pictures)
+        page = walker.page
+        walker.goto("/datasets/new")
+        page.locator("h1").wait_for()
+        page.wait_for_timeout(500)
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.innerText") == "CREATE DATA SET":
+                break
+            if "Create data set" in page.evaluate("document.activeElement.innerText || ''"):
+                break
+        page.keyboard.press("Enter")
+        walker.sees("Images and labels are paired by key.")
+        assert walker.complaints == []
+        page.close()
