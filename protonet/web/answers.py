@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -137,8 +137,16 @@ def ask_database(
         return _compare_vectors(predictor, stored, keys, true)
 
 
-def ask_list(run: RunDirectory, path: Path, snapshot: str = "last", most: int = 1000) -> Answers:
+def ask_list(
+    run: RunDirectory,
+    path: Path,
+    snapshot: str = "last",
+    most: int = 1000,
+    allow: Callable[[Path], object] = lambda _: None,
+) -> Answers:
     """Ask about the images of a folder, or of a text that names them, with or without classes.
+
+    ``allow`` is asked about each file, and raises for one that may not be read.
 
     Raises:
         UsageError, DataError: for what cannot be read.
@@ -149,6 +157,8 @@ def ask_list(run: RunDirectory, path: Path, snapshot: str = "last", most: int = 
         classes = predictor.class_names
         found: Items = find_items([path], classes, len(classes or ()))
         items = found.items[:most]
+        for item in items:
+            allow(item.path)
         failed: list[str] = []
         rows: list[tuple[str, str]] = []
         report, known = Report(len(classes or ())), False

@@ -259,7 +259,11 @@ def ask_many(site: Site, job: Job, form: forms.ListForm) -> answers.Answers:
     if (path / "data.mdb").exists() or (path / "CURRENT").exists():
         labels = site.workspace.inside(form.labels) if form.labels else None
         return answers.ask_database(run, path, labels, form.snapshot, form.most)
-    return answers.ask_list(run, path, form.snapshot, form.most)
+
+    def allow(file: Path) -> None:
+        site.workspace.inside(str(file.absolute()))
+
+    return answers.ask_list(run, path, form.snapshot, form.most, allow)
 
 
 def _run(site: Site, job: Job) -> Any:

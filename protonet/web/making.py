@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from protonet.data.convert import read_table
 from protonet.data.datum import decode_image
 from protonet.errors import DataError, NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
@@ -99,8 +100,8 @@ def make_vectors(site: Site, form: VectorsForm, table: BinaryIO, images: Iterabl
     """Paired databases from an uploaded table and its images, made by ``convert-vectors``.
 
     Raises:
-        UsageError: for names that lead out of the upload, or too many files.
-        DataError: for an image that is none, or too large.
+        UsageError: for names that lead out of the upload, in the table too, or too many files.
+        DataError: for a table that is none, or an image that is none or too large.
     """
     job = site.add(DATASET, form.name, settings={"form": form.model_dump(), "maker": "vectors"})
     folder = site.folder(job) / "uploaded"
@@ -117,6 +118,9 @@ def make_vectors(site: Site, form: VectorsForm, table: BinaryIO, images: Iterabl
             check_image(path, site.workspace.limits.pixels, name)
         if not count:
             raise UsageError("there is no image with the table")
+        for line, name, _ in read_table(folder / TABLE).rows:
+            if not (folder / safe_name(name)).is_file():
+                raise UsageError(f"{TABLE}:{line}: the image '{name[:80]}' was not uploaded")
         command = ["convert-vectors", f"uploaded/{TABLE}", "data", "--val-share", form.val_share,
                    "--seed", form.seed]  # fmt: skip
         for option, value in (("--width", form.width), ("--height", form.height)):

@@ -37,6 +37,11 @@ _FILES = frozenset(
 )  # fmt: skip
 """Fields of layers that name files."""
 
+_LISTS = ("HDF5Data", "ImageData", "WindowData")
+"""Layers whose source names other files."""
+
+_WRITERS = ("HDF5Output",)
+
 
 @dataclass(frozen=True)
 class Looked:
@@ -185,17 +190,25 @@ def _names(definition: NetDefinition) -> Iterator[Row]:
 
 
 def _outside(definition: NetDefinition, workspace: Workspace) -> Iterator[Mistake]:
-    """Files that the network names and this server does not look at."""
+    """Files that the network names and this server does not look at, and those it would write."""
     for layer, origin in zip(definition.net.layer, definition.origins, strict=True):
+        told = f'layer "{layer.name}" ({layer.type}): '
+        if layer.type in _WRITERS:
+            text = told + "writes files, which this server does not let networks do"
+            yield definition.source.mistake((*origin, "type"), text)
         for path, name in _named_files(layer, origin):
             # Sources of Data layers give way to the data set.
             if layer.type == "Data" and path[-1] == "source":
                 continue
             try:
-                workspace.inside(name)
+                found = workspace.inside(name)
+                if layer.type in _LISTS and found.is_relative_to(workspace.folder):
+                    raise UsageError(
+                        f"{name}: names other files; such a list is read from an --allow folder "
+                        "alone, where nobody uploads to"
+                    )
             except UsageError as error:
-                text = f'layer "{layer.name}" ({layer.type}): {error}'
-                yield definition.source.mistake(path, text)
+                yield definition.source.mistake(path, told + str(error))
 
 
 def _named_files(message: Message, path: Where) -> Iterator[tuple[Where, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def served(
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/api/jobs"), "the server")
         yield address, process
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # as Ctrl-C does
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:
@@ -73,7 +74,8 @@ def served(
 def answers(address: str) -> bool:
     try:
         urllib.request.urlopen(address, timeout=5).close()
-    except urllib.error.HTTPError:
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
         return True
     except OSError:
         return False

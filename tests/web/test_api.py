@@ -191,6 +191,11 @@ def test_testing(api: TestClient, training: str, dataset: str) -> None:
     images = api.post(f"/api/jobs/{training}/test-many", json={"path": f"jobs/{dataset}/data"})
     assert images.json()["rows"][0][0].endswith(".png")
     assert api.post(f"/api/jobs/{training}/test-many", json={"path": "nowhere"}).status_code == 400
+    listed = api.site.workspace.folder / "list.txt"  # type: ignore[attr-defined]
+    listed.write_text("/etc/passwd\n")
+    refused = api.post(f"/api/jobs/{training}/test-many", json={"path": "list.txt"})
+    assert refused.status_code == 400
+    assert "outside the folders" in refused.json()["error"]
 
 
 def test_events(api: TestClient, training: str) -> None:

@@ -118,6 +118,23 @@ def test_hostile_uploads(site: Site, name: str, data: bytes, told: str) -> None:
     assert list((site.workspace.folder / "jobs").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("x.png,1\n/etc/passwd,2\n", "no name for an uploaded file"),
+        ("x.png,1\n../../protonet.sqlite,2\n", "no name for an uploaded file"),
+        ("x.png,1\ny.png,2\n", "labels.csv:2: the image 'y.png' was not uploaded"),
+        ("x.png,1\nx.png,many\n", "many"),
+        ("", "no row"),
+    ],
+)
+def test_tables_that_name_other_files(site: Site, table: str, told: str) -> None:
+    images = [("x.png", io.BytesIO(png()))]
+    with pytest.raises((UsageError, DataError), match=told):
+        making.make_vectors(site, forms.VectorsForm(name="v"), io.BytesIO(table.encode()), images)
+    assert site.store.all() == []
+
+
 def test_uploads_of_nothing_and_of_too_much(tmp_path: Path) -> None:
     site = Site(Workspace.open(tmp_path / "w", limits=Limits(files=2)))
     form = forms.VectorsForm(name="v")

@@ -46,10 +46,12 @@ def test_mistakes_with_data(workspace: Workspace, gradients: Path) -> None:
 @pytest.mark.parametrize(
     ("layer", "told"),
     [
+        ('type: "ImageData" top: "i" image_data_param { source: "jobs/x/uploaded/labels.csv" }',
+         "names other files"),
         ('type: "Python" bottom: "data" python_param { module: "os" layer: "X" }', "Python"),
         ('type: "ImageData" top: "i" image_data_param { source: "/etc/passwd" }', "outside"),
         ('type: "HDF5Data" top: "i" hdf5_data_param { source: "../../list.txt" }', "outside"),
-        ('type: "HDF5Output" bottom: "data" hdf5_output_param { file_name: "/tmp/x" }', "outside"),
+        ('type: "HDF5Output" bottom: "data" hdf5_output_param { file_name: "x" }', "writes files"),
         ('type: "Data" top: "i" transform_param { mean_file: "/etc/passwd" }', "outside"),
         ('type: "InfogainLoss" bottom: "data" bottom: "label" '
          'infogain_loss_param { source: "/etc/shadow" }', "outside"),

@@ -212,20 +212,23 @@ def test_other_machines_need_the_token(tmp_path: Path) -> None:
         for path in ("/", "/api/jobs", "/docs", "/_nicegui/x"):
             with pytest.raises(urllib.error.HTTPError) as caught:
                 urllib.request.urlopen(local + path, timeout=10)
-            assert caught.value.code == 401
+            with caught.value as refusal:
+                assert refusal.code == 401
         request = urllib.request.Request(f"{local}/api/jobs")
         request.add_header("Authorization", f"Bearer {token}")
-        assert urllib.request.urlopen(request, timeout=10).read() == b"[]"
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.read() == b"[]"
         jar = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-        page = jar.open(f"{local}/?token={token}", timeout=10)
-        assert page.status == 200
-        assert "token" not in page.url
-        assert jar.open(f"{local}/api/jobs", timeout=10).read() == b"[]"
+        with jar.open(f"{local}/?token={token}", timeout=10) as page:
+            assert page.status == 200
+            assert "token" not in page.url
+        with jar.open(f"{local}/api/jobs", timeout=10) as answer:
+            assert answer.read() == b"[]"
 
 
 def test_the_documentation_needs_nothing_from_outside(server: Served) -> None:
-    page = urllib.request.urlopen(f"{server.address}/docs", timeout=10).read().decode()
-    assert "//cdn" not in page
+    with urllib.request.urlopen(f"{server.address}/docs", timeout=10) as page:
+        assert "//cdn" not in page.read().decode()
     schema = server.call("/api/openapi.json")
     assert len(schema["paths"]) > 20
     for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
