@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -210,12 +212,12 @@ def test_events(api: TestClient, training: str) -> None:
             self.left -= 1
             return self.left < 0
 
-    import asyncio
-
     async def collect() -> list[str]:
         return [part async for part in _events(api.site, Asked())]  # type: ignore[attr-defined,arg-type]
 
-    parts = asyncio.run(collect())
+    # A browser of another test leaves a loop running in this thread.
+    with ThreadPoolExecutor(1) as thread:
+        parts = thread.submit(asyncio.run, collect()).result()
     told: list[Any] = [
         json.loads(part.split("data: ")[1]) for part in parts if "event: job" in part
     ]

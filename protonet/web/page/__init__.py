@@ -16,9 +16,12 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
         secret: signs the cookie that keeps a person's choice of light or dark.
     """
     from nicegui import ui
+    from nicegui.storage import Storage
 
     from protonet.web.page import compare, datasets, home, job, jobs, models
 
     for pages in (home, datasets, models, jobs, job, compare):
         pages.add(site)
+    # NiceGUI would keep people's choices in the working directory.
+    Storage.path = site.workspace.folder / "choices"
     ui.run_with(app, storage_secret=secret, dark=None, title="protonet")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.web.browser import Walker
+from tests.web.browser import Walker, wait_for
+from tests.web.conftest import Served
 
 
-def test_places_and_light(walker: Walker) -> None:
+def test_places_and_light(walker: Walker, server: Served) -> None:
     page = walker.page
     walker.goto("/jobs")
     assert page.locator('[aria-current="page"]').inner_text() == "Jobs"
@@ -20,6 +21,8 @@ def test_places_and_light(walker: Walker) -> None:
     page.locator("h1").wait_for()
     page.wait_for_function(f"{dark} !== {str(before).lower()}")
     page.get_by_role("button", name="Light or dark").click()
+    # The choice is kept with the workspace, not where the server was started.
+    wait_for(lambda: any((server.folder / "choices").glob("*.json")), "the choice")
 
 
 def test_the_documentation_of_the_api_opens(walker: Walker) -> None:
