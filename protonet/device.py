@@ -43,14 +43,16 @@ extern "C" __global__ void uniform(
 class Device:
     """A processor: ``cpu`` (NumPy) or ``cuda:N`` (CuPy).
 
-    ``xp`` is the array module; layers are written on it and never import either.
+    ``xp`` is the array module; layers are written on it and never import either. Without
+    ``tuned``, kernels run as they are defined on ``xp``: slow, and what tuned ones are held to.
 
     Raises:
         DeviceError: for a name of another form, or a GPU that is not there.
     """
 
-    def __init__(self, name: str = "cpu") -> None:
+    def __init__(self, name: str = "cpu", *, tuned: bool = True) -> None:
         self.name = name
+        self.tuned = tuned
         kind, _, index = name.partition(":")
         self.is_cpu = kind == "cpu" and not index
         self.xp: Any = np

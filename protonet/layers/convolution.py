@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.convolution import Convolve
 from protonet.kernels.windows import Windows
 from protonet.layers.base import Weight, shape_text
 from protonet.layers.fillers import filled_weight
@@ -17,12 +18,10 @@ _PARAM = "convolution_param"
 
 
 class Convolving(Sliding):
-    """What Convolution and Deconvolution share: groups, parameters, columns of one image.
+    """What Convolution and Deconvolution share: groups, parameters, the kernel.
 
-    ``image`` names the side that is unrolled (bottom or top), ``inner`` the other one. With one
-    group, columns are (image channels * kernel, places) and the weight is (inner channels,
-    image channels * kernel): a convolution multiplies weight and columns, a deconvolution its
-    transpose and the bottom.
+    A deconvolution is a convolution from its top to its bottom, whose forward pass is run as the
+    backward pass and the other way round.
     """
 
     def setup(self) -> None:
@@ -52,55 +51,18 @@ class Convolving(Sliding):
             weights.append(filled_weight((self.outputs,), param.bias_filler, path))
         return weights
 
-    def build_columns(self, windows: Windows, image_channels: int, inner: int, group: int) -> None:
-        """Scratch for the columns of one image and for the weight's gradient."""
-        self._windows, self._group = windows, group
-        kernel, places = math.prod(windows.kernel), math.prod(windows.outputs)
-        self._image_shape = (image_channels, *windows.inputs)
-        self._columns_shape = (image_channels, *windows.kernel, *windows.outputs)
-        self._matrix = (group, image_channels // group * kernel, places)
-        self._inner_matrix = (group, inner // group, places)
-        self._weight = (group, inner // group, image_channels // group * kernel)
-        self._columns = self.device.zeros(self._columns_shape, self.dtype)
-        self._dcolumns: Array | None = None
-        self._dw = self.scratch(self._weight)
+    def build_kernel(
+        self, windows: Windows, items: int, inner: int, outer: int, group: int
+    ) -> None:
+        """The kernel from ``inner`` channels, whose windows are looked at, to ``outer`` ones."""
+        self._convolve = Convolve.make(self.device, self.dtype, windows, items, inner, outer, group)
+        self._items = items
         self._db = self.scratch((self.outputs,))
 
-    def columns_of(self, image: Array) -> Array:
-        """The columns of one image as (group, rows, places)."""
-        if self._windows.is_identity:
-            return image.reshape(self._matrix)
-        self._windows.unroll(image.reshape(self._image_shape), self._columns)
-        return self._columns.reshape(self._matrix)
-
-    def add_up(self, inner: Array, image: Array) -> None:
-        """Write weight^T times ``inner``, rolled up, to ``image``: the transpose of unrolling."""
-        w = self.params[0].data.reshape(self._weight).swapaxes(1, 2)
-        if self._windows.is_identity:
-            self.xp.matmul(w, inner, out=image.reshape(self._matrix))
-            return
-        if self._dcolumns is None:
-            self._dcolumns = self.scratch(self._columns_shape)
-        self.xp.matmul(w, inner, out=self._dcolumns.reshape(self._matrix))
-        self._windows.roll(self.xp, self._dcolumns, image.reshape(self._image_shape))
-
-    def multiply(self, image: Array, inner: Array) -> None:
-        """Write weight times the columns of ``image`` to ``inner``."""
-        w = self.params[0].data.reshape(self._weight)
-        self.xp.matmul(w, self.columns_of(image), out=inner)
-
-    def learn(self, inner: Array, image: Array) -> None:
-        """Add ``inner`` times the columns of ``image``, transposed, to the weight's gradient."""
-        weight = self.params[0]
-        assert weight.diff is not None, "a net with gradients has them for every parameter"
-        diff = weight.diff.reshape(self._weight)
-        self.xp.matmul(inner, self.columns_of(image).swapaxes(1, 2), out=self._dw)
-        self.xp.add(diff, self._dw, out=diff)
-
-    def add_bias(self, y: Array) -> None:
-        """Add the bias to every place of (items, outputs, places)."""
-        if len(self.params) > 1:
-            self.xp.add(y, self.params[1].data[:, None], out=y)
+    @property
+    def bias(self) -> Array | None:
+        """The bias, where there is one."""
+        return self.params[1].data if len(self.params) > 1 else None
 
     def learn_bias(self, dy: Array) -> None:
         """Add the sums of (items, outputs, places) over items and places to the bias' gradient."""
@@ -150,19 +112,14 @@ class Convolution(Convolving):
     def build(self, shapes: Sequence[Shape]) -> None:
         axis = self.channel_axis(shapes)
         channels = shapes[0][axis]
-        self._items = math.prod(shapes[0][:axis])
         windows = self.windows(shapes[0][axis + 1 :])
-        self.build_columns(windows, channels, self.outputs, self.groups(channels))
+        self.build_kernel(
+            windows, math.prod(shapes[0][:axis]), channels, self.outputs, self.groups(channels)
+        )
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         for x, y in zip(bottoms, tops, strict=True):
-            images, results = (
-                x.reshape(self._items, -1),
-                y.reshape(self._items, *self._inner_matrix),
-            )
-            for image, result in zip(images, results, strict=True):
-                self.multiply(image, result)
-            self.add_bias(y.reshape(self._items, self.outputs, -1))
+            self._convolve.forward(x, self.params[0].data, self.bias, y)
 
     def backward(
         self,
@@ -171,15 +128,13 @@ class Convolution(Convolving):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
+        weight = self.params[0]
         for dy, x, dx in zip(dtops, bottoms, dbottoms, strict=True):
-            dys = dy.reshape(self._items, *self._inner_matrix)
-            if self.params[0].wanted:
-                for dresult, image in zip(dys, x.reshape(self._items, -1), strict=True):
-                    self.learn(dresult, image)
+            if weight.wanted:
+                self._convolve.learn(dy, x, weight.diff)
             self.learn_bias(dy.reshape(self._items, self.outputs, -1))
             if dx is not None:
-                for dresult, dimage in zip(dys, dx.reshape(self._items, -1), strict=True):
-                    self.add_up(dresult, dimage)
+                self._convolve.backward(dy, weight.data, dx)
 
 
 class _Depthwise(Convolution):
@@ -284,16 +239,18 @@ class Deconvolution(Convolving):
     def build(self, shapes: Sequence[Shape]) -> None:
         axis = self.channel_axis(shapes)
         channels, spatial = shapes[0][axis], shapes[0][axis + 1 :]
-        self._items = math.prod(shapes[0][:axis])
         windows = Windows(self._grown(spatial), *self.geometry(len(spatial)), spatial)
-        self.build_columns(windows, self.outputs, channels, self.groups(channels))
+        self.build_kernel(
+            windows, math.prod(shapes[0][:axis]), self.outputs, channels, self.groups(channels)
+        )
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        bias = self.bias
         for x, y in zip(bottoms, tops, strict=True):
-            values, images = x.reshape(self._items, *self._inner_matrix), y.reshape(self._items, -1)
-            for value, image in zip(values, images, strict=True):
-                self.add_up(value, image)
-            self.add_bias(y.reshape(self._items, self.outputs, -1))
+            self._convolve.backward(x, self.params[0].data, y)
+            if bias is not None:
+                flat = y.reshape(self._items, self.outputs, -1)
+                self.xp.add(flat, bias[:, None], out=flat)
 
     def backward(
         self,
@@ -302,14 +259,10 @@ class Deconvolution(Convolving):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
+        weight = self.params[0]
         for dy, x, dx in zip(dtops, bottoms, dbottoms, strict=True):
-            dimages = dy.reshape(self._items, -1)
-            if self.params[0].wanted:
-                xs = x.reshape(self._items, *self._inner_matrix)
-                for value, dimage in zip(xs, dimages, strict=True):
-                    self.learn(value, dimage)
+            if weight.wanted:
+                self._convolve.learn(x, dy, weight.diff)
             self.learn_bias(dy.reshape(self._items, self.outputs, -1))
             if dx is not None:
-                dxs = dx.reshape(self._items, *self._inner_matrix)
-                for dimage, dvalue in zip(dimages, dxs, strict=True):
-                    self.multiply(dimage, dvalue)
+                self._convolve.forward(dy, weight.data, None, dx)

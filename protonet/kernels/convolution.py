@@ -1,0 +1,142 @@
+"""Convolution and its gradients, as products of weights and unrolled windows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels import native
+from protonet.kernels.kernel import Kernel
+from protonet.kernels.windows import Windows
+
+
+class Convolve(Kernel):
+    """The three products of a convolution, for ``items`` images of ``channels`` channels.
+
+    With the windows of an image as columns X, for each group: Y = W X + b, dX = W^T dY,
+    dW += dY X^T. A transposed convolution is the same with forward and backward exchanged.
+
+    Args:
+        windows: the windows over one plane.
+        items: images in a batch.
+        channels: of an image.
+        outputs: channels of the result.
+        group: into how many groups channels and outputs are divided.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any,
+        windows: Windows,
+        items: int,
+        channels: int,
+        outputs: int,
+        group: int,
+    ) -> None:
+        super().__init__(device, dtype)
+        self.windows, self.items = windows, items
+        kernel, places = math.prod(windows.kernel), math.prod(windows.outputs)
+        self._image = (channels, *windows.inputs)
+        self._columns_shape = (channels, *windows.kernel, *windows.outputs)
+        self._matrix = (group, channels // group * kernel, places)
+        self._result = (group, outputs // group, places)
+        self._weight = (group, outputs // group, channels // group * kernel)
+        self._columns: Array | None = None
+        self._dcolumns: Array | None = None
+        self._dw: Array | None = None
+
+    def forward(
+        self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
+    ) -> None:
+        """Write the convolution of ``x`` to ``y``; with ``rectify`` what is below 0 becomes 0."""
+        xp, weight = self.xp, w.reshape(self._weight)
+        results = y.reshape(self.items, *self._result)
+        for image, result in zip(x.reshape(self.items, -1), results, strict=True):
+            xp.matmul(weight, self._columns_of(image), out=result)
+        if bias is not None:
+            flat = y.reshape(self.items, bias.size, -1)
+            xp.add(flat, bias[:, None], out=flat)
+        if rectify:
+            xp.maximum(y, 0.0, out=y)
+
+    def backward(self, dy: Array, w: Array, dx: Array) -> None:
+        """Write the gradient of ``x`` to ``dx``."""
+        xp, weight = self.xp, w.reshape(self._weight).swapaxes(1, 2)
+        dresults = dy.reshape(self.items, *self._result)
+        for dresult, dimage in zip(dresults, dx.reshape(self.items, -1), strict=True):
+            if self.windows.is_identity:
+                xp.matmul(weight, dresult, out=dimage.reshape(self._matrix))
+                continue
+            if self._dcolumns is None:
+                self._dcolumns = self.scratch(self._columns_shape)
+            xp.matmul(weight, dresult, out=self._dcolumns.reshape(self._matrix))
+            self.windows.roll(xp, self._dcolumns, dimage.reshape(self._image))
+
+    def learn(self, dy: Array, x: Array, dw: Array) -> None:
+        """Add the gradient of the weight to ``dw``."""
+        xp, diff = self.xp, dw.reshape(self._weight)
+        if self._dw is None:
+            self._dw = self.scratch(self._weight)
+        dresults = dy.reshape(self.items, *self._result)
+        for dresult, image in zip(dresults, x.reshape(self.items, -1), strict=True):
+            xp.matmul(dresult, self._columns_of(image).swapaxes(1, 2), out=self._dw)
+            xp.add(diff, self._dw, out=diff)
+
+    def _columns_of(self, image: Array) -> Array:
+        """The columns of one image as (group, rows, places)."""
+        if self.windows.is_identity:
+            return image.reshape(self._matrix)
+        if self._columns is None:
+            self._columns = self.device.zeros(self._columns_shape, self.dtype)
+        self.windows.unroll(image.reshape(self._image), self._columns)
+        return self._columns.reshape(self._matrix)
+
+
+class NativeConvolve(Convolve, processor="native"):
+    """In one or two axes, without unrolling into memory."""
+
+    @classmethod
+    def takes(cls, windows: Windows, *args: Any) -> bool:
+        return len(windows.inputs) <= 2
+
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any,
+        windows: Windows,
+        items: int,
+        channels: int,
+        outputs: int,
+        group: int,
+    ) -> None:
+        super().__init__(device, dtype, windows, items, channels, outputs, group)
+
+        def pair(extents: tuple[int, ...], missing: int) -> tuple[int, int]:
+            return (missing, extents[0]) if len(extents) == 1 else (extents[0], extents[1])
+
+        self._native = native.load().Convolution(
+            items,
+            channels,
+            pair(windows.inputs, 1),
+            outputs,
+            group,
+            pair(windows.kernel, 1),
+            pair(windows.stride, 1),
+            pair(windows.pad, 0),
+            pair(windows.dilation, 1),
+            pair(windows.outputs, 1),
+        )
+
+    def forward(
+        self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
+    ) -> None:
+        self._native.forward(x, w, bias, y, rectify)
+
+    def backward(self, dy: Array, w: Array, dx: Array) -> None:
+        self._native.backward(dy, w, dx)
+
+    def learn(self, dy: Array, x: Array, dw: Array) -> None:
+        self._native.learn(dy, x, dw)

@@ -1,0 +1,19 @@
+"""The CPU kernels in C++, compiled for several instruction sets: ``load`` gives the best that the
+processor has. They take float32 arrays that are contiguous.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+
+@cache
+def load() -> Any:
+    """The compiled module; None where the package was installed without a C++ compiler."""
+    try:
+        select = import_module("protonet.kernels.native.select")
+    except ImportError:
+        return None
+    return import_module(f"protonet.kernels.native.{select.best()}")

@@ -1,0 +1,355 @@
+// Convolution in two spatial axes as products of matrices that are never written out whole.
+#include <nanobind/nanobind.h>
+
+#include <memory>
+#include <vector>
+
+#include "arrays.h"
+#include "gather.h"
+#include "pool.h"
+
+namespace nb = nanobind;
+
+namespace {
+
+constexpr Index kBlock = 256;  // places that one task works on
+constexpr Index kDepth = 384;  // of a packed block of B, so that it stays in the L2 cache
+constexpr Index kPieces = 8;   // into which a weight's gradient is summed, whoever sums them
+
+struct Epilogue {
+  const float* bias = nullptr;
+  bool rectify = false;
+};
+
+// y[row][place] = sum over channels and taps of a[row][channel, tap] * source, for one group.
+class Correlation {
+ public:
+  // Places of the result: r * out_step.y + out_first.y, c * out_step.x + out_first.x in planes of
+  // out_height x out_width.
+  Correlation(Gather gather, Index images, Index channels, Index out_height, Index out_width,
+              Tap out_first, Tap out_step)
+      : gather_(std::move(gather)), channels_(channels), out_plane_(out_height * out_width),
+        out_width_(out_width), out_first_(out_first), out_step_(out_step),
+        blocks_(gather_.blocks(images, kBlock)) {
+    dense_ = out_step.x == 1 && out_first.x == 0 && gather_.columns() == out_width &&
+             out_step.y == 1 && out_first.y == 0;
+  }
+
+  Index depth() const { return channels_ * gather_.taps(); }
+
+  // `a` is packed in panels; strides are distances of images.
+  void run(const float* a, Index rows, const float* x, Index x_stride, float* y, Index y_stride,
+           const Epilogue& epilogue) const {
+    const Panels panels(rows);
+    const Index blocks = static_cast<Index>(blocks_.size());
+    // Few blocks (one small image) are shared by their rows too.
+    const Index parts =
+        std::min(panels.count, std::max<Index>(1, (2 * threads() + blocks - 1) / blocks));
+    parallel(blocks * parts, [&](Index task) {
+      const Index part = task % parts;
+      run_block(a, panels, panels.count * part / parts, panels.count * (part + 1) / parts,
+                blocks_[task / parts], x, x_stride, y, y_stride, epilogue);
+    });
+  }
+
+ private:
+  void run_block(const float* a, const Panels& panels, Index first, Index last, const Block& block,
+                 const float* x, Index x_stride, float* y, Index y_stride,
+                 const Epilogue& epilogue) const {
+    const Index depth = this->depth(), count = gather_.count(block);
+    const Index strips = (count + kColumns - 1) / kColumns;
+    float* copied = thread_scratch(0, gather_.copy_size(block, channels_));
+    float* packed = thread_scratch(1, strips * std::min(depth, kDepth) * kColumns);
+    gather_.copy(x, x_stride, channels_, block, copied);
+    const std::vector<Index> offsets = gather_.offsets(channels_, block);
+    std::vector<std::vector<Segment>> reads(strips), writes(strips);
+    for (Index s = 0; s < strips; ++s) {
+      const Index from = s * kColumns, columns = std::min(kColumns, count - from);
+      gather_.segments(block, channels_, from, columns, reads[s]);
+      write_segments(block, from, columns, y_stride, writes[s]);
+    }
+    alignas(64) float tile[kRows][kColumns];
+    for (Index k = 0; k < depth; k += kDepth) {
+      const Index here = std::min(kDepth, depth - k);
+      for (Index s = 0; s < strips; ++s)
+        for (Index i = 0; i < here; ++i)
+          copy_segments(copied + offsets[k + i], reads[s], packed + (s * here + i) * kColumns);
+      for (Index p = first; p < last; ++p) {
+        const Index rows = panels.height(p);
+        const float* panel = a + Panels::offset(p, depth) + k * rows;
+        for (Index s = 0; s < strips; ++s) {
+          multiply_panels(rows, here, panel, packed + s * here * kColumns, tile);
+          for (Index r = 0; r < rows; ++r)
+            finish(tile[r], panels.first(p) + r, writes[s], y, k == 0, k + here == depth,
+                   epilogue);
+        }
+      }
+    }
+  }
+
+  // Where a strip of places goes in y.
+  void write_segments(const Block& block, Index first, Index count, Index y_stride,
+                      std::vector<Segment>& found) const {
+    found.clear();
+    const Index image = block.rows * gather_.columns();
+    for (Index column = 0; column < count;) {
+      const Index place = first + column, n = place / image, inside = place % image;
+      const Index r = block.row + inside / gather_.columns(), c = inside % gather_.columns();
+      const Index end = dense_ ? image - inside : gather_.columns() - c;
+      const Index length = std::min(count - column, end);
+      found.push_back({column, length,
+                       (block.image + n) * y_stride +
+                           (r * out_step_.y + out_first_.y) * out_width_ + c * out_step_.x +
+                           out_first_.x});
+      column += length;
+    }
+  }
+
+  void finish(const float* sums, Index row, const std::vector<Segment>& segments, float* y,
+              bool first, bool last, const Epilogue& epilogue) const {
+    const float bias = last && epilogue.bias != nullptr ? epilogue.bias[row] : 0.0f;
+    const bool rectify = last && epilogue.rectify;
+    for (const Segment& segment : segments) {
+      float* to = y + segment.at + row * out_plane_;
+      const float* from = sums + segment.column;
+      if (out_step_.x != 1) {
+        for (Index i = 0; i < segment.length; ++i) {
+          float& value = to[i * out_step_.x];
+          const float total = from[i] + bias + (first ? 0.0f : value);
+          value = rectify && !(total > 0) ? 0.0f : total;
+        }
+        continue;
+      }
+      Index i = 0;
+      for (; i + kLanes <= segment.length; i += kLanes) {
+        Vec total = load(from + i) + bias;
+        if (!first) total += load(to + i);
+        store(to + i, rectify ? max(total, Vec{}) : total);
+      }
+      for (; i < segment.length; ++i) {
+        const float total = from[i] + bias + (first ? 0.0f : to[i]);
+        to[i] = rectify && !(total > 0) ? 0.0f : total;
+      }
+    }
+  }
+
+  Gather gather_;
+  Index channels_, out_plane_, out_width_;
+  Tap out_first_, out_step_;
+  std::vector<Block> blocks_;
+  bool dense_;
+};
+
+struct Shape {
+  Index images, channels, height, width, outputs, groups;
+  Tap kernel, stride, pad, dilation, out;
+};
+
+class Convolution {
+ public:
+  explicit Convolution(const Shape& s) : s_(s) {
+    std::vector<Tap> taps;
+    for (Index i = 0; i < s.kernel.y; ++i)
+      for (Index j = 0; j < s.kernel.x; ++j)
+        taps.push_back({i * s.dilation.y - s.pad.y, j * s.dilation.x - s.pad.x});
+    const Gather gather(s.height, s.width, s.out.y, s.out.x, s.stride, taps);
+    forward_ = std::make_unique<Correlation>(gather, s.images, s.channels / s.groups, s.out.y,
+                                             s.out.x, Tap{0, 0}, Tap{1, 1});
+    gather_ = std::make_unique<Gather>(gather);
+    for (Index y = 0; y < s.stride.y; ++y)
+      for (Index x = 0; x < s.stride.x; ++x) add_remainder({y, x});
+  }
+
+  void forward(Floats x, Floats w, const float* bias, MutableFloats y, bool rectify) const {
+    const Index rows = s_.outputs / s_.groups, depth = forward_->depth();
+    const Panels panels(rows);
+    float* packed = thread_scratch(2, panels.size(depth));
+    for (Index g = 0; g < s_.groups; ++g) {
+      const float* part = w.data() + g * rows * depth;
+      parallel(panels.count, [&](Index p) {
+        pack_rows(part + panels.first(p) * depth, depth, panels.height(p), depth,
+                  packed + Panels::offset(p, depth));
+      });
+      forward_->run(packed, rows, x.data() + g * image_size() / s_.groups, image_size(),
+                    y.data() + g * rows * places(), s_.outputs * places(),
+                    {bias == nullptr ? nullptr : bias + g * rows, rectify});
+    }
+  }
+
+  void backward(Floats dy, Floats w, MutableFloats dx) const {
+    const Index outputs = s_.outputs / s_.groups, channels = s_.channels / s_.groups;
+    const Index taps = s_.kernel.y * s_.kernel.x;
+    const Panels panels(channels);
+    for (const Remainder& each : remainders_) {
+      if (each.taps.empty()) {
+        clear(each, dx.data());
+        continue;
+      }
+      const Index here = static_cast<Index>(each.taps.size()), depth = outputs * here;
+      float* packed = thread_scratch(2, panels.size(depth));
+      for (Index g = 0; g < s_.groups; ++g) {
+        const float* part = w.data() + g * outputs * channels * taps;
+        // Row c of A: over outputs m and taps t of this remainder, w[m][c][t].
+        parallel(panels.count, [&](Index p) {
+          const Index first = panels.first(p), rows = panels.height(p);
+          float* to = packed + Panels::offset(p, depth);
+          for (Index m = 0; m < outputs; ++m)
+            for (Index t = 0; t < here; ++t, to += rows) {
+              const float* from = part + (m * channels + first) * taps + each.taps[t];
+              for (Index r = 0; r < rows; ++r) to[r] = from[r * taps];
+            }
+        });
+        each.correlation->run(packed, channels, dy.data() + g * outputs * places(),
+                              s_.outputs * places(),
+                              dx.data() + g * channels * s_.height * s_.width, image_size(), {});
+      }
+    }
+  }
+
+  // dw += the sum over images and places of dy times what the taps read.
+  void learn(Floats dy, Floats x, MutableFloats dw) const {
+    const Index rows = s_.outputs / s_.groups, channels = s_.channels / s_.groups;
+    const Index depth = channels * gather_->taps(), size = rows * depth;
+    const std::vector<Block> blocks = gather_->blocks(s_.images, 2 * kBlock);
+    const Index count = static_cast<Index>(blocks.size());
+    const Index pieces = std::min(count, std::clamp<Index>((1 << 20) / size, 1, kPieces));
+    const Index ranges = std::clamp<Index>(channels * gather_->taps() / 512, 1,
+                                           std::min(channels, 2 * kPieces / pieces));
+    float* sums = pieces > 1 ? thread_scratch(3, pieces * size) : nullptr;
+    for (Index g = 0; g < s_.groups; ++g) {
+      float* total = dw.data() + g * size;
+      parallel(pieces * ranges, [&](Index task) {
+        const Index piece = task / ranges, range = task % ranges;
+        const Index first = channels * range / ranges, last = channels * (range + 1) / ranges;
+        float* to = sums == nullptr ? total : sums + piece * size;
+        for (Index b = count * piece / pieces; b < count * (piece + 1) / pieces; ++b)
+          learn_block(blocks[b], dy.data() + g * rows * places(),
+                      x.data() + (g * channels + first) * s_.height * s_.width, last - first, rows,
+                      to + first * gather_->taps(), depth,
+                      sums != nullptr && b == count * piece / pieces);
+      });
+      if (sums == nullptr) continue;
+      parallel((size + 4095) / 4096, [&](Index chunk) {
+        for (Index i = chunk * 4096; i < std::min(size, (chunk + 1) * 4096); ++i) {
+          float sum = 0;
+          for (Index piece = 0; piece < pieces; ++piece) sum += sums[piece * size + i];
+          total[i] += sum;
+        }
+      });
+    }
+  }
+
+ private:
+  // The places of x whose coordinates have one remainder by the stride, and the taps that meet
+  // them there.
+  struct Remainder {
+    Tap first;
+    std::vector<Index> taps;
+    std::unique_ptr<Correlation> correlation;
+  };
+
+  Index places() const { return s_.out.y * s_.out.x; }
+  Index image_size() const { return s_.channels * s_.height * s_.width; }
+
+  void add_remainder(Tap first) {
+    const Index rows = (s_.height - first.y + s_.stride.y - 1) / s_.stride.y;
+    const Index columns = (s_.width - first.x + s_.stride.x - 1) / s_.stride.x;
+    if (rows <= 0 || columns <= 0) return;
+    Remainder found{first, {}, nullptr};
+    std::vector<Tap> taps;
+    for (Index i = 0; i < s_.kernel.y; ++i)
+      for (Index j = 0; j < s_.kernel.x; ++j) {
+        const Index y = first.y + s_.pad.y - i * s_.dilation.y;
+        const Index x = first.x + s_.pad.x - j * s_.dilation.x;
+        if (y % s_.stride.y != 0 || x % s_.stride.x != 0) continue;
+        found.taps.push_back(i * s_.kernel.x + j);
+        taps.push_back({y / s_.stride.y, x / s_.stride.x});
+      }
+    if (!taps.empty())
+      found.correlation = std::make_unique<Correlation>(
+          Gather(s_.out.y, s_.out.x, rows, columns, {1, 1}, taps), s_.images,
+          s_.outputs / s_.groups, s_.height, s_.width, first, s_.stride);
+    remainders_.push_back(std::move(found));
+  }
+
+  // No window meets these places.
+  void clear(const Remainder& remainder, float* dx) const {
+    parallel(s_.images * s_.channels, [&](Index plane) {
+      float* to = dx + plane * s_.height * s_.width;
+      for (Index y = remainder.first.y; y < s_.height; y += s_.stride.y)
+        for (Index x = remainder.first.x; x < s_.width; x += s_.stride.x) to[y * s_.width + x] = 0;
+    });
+  }
+
+  void learn_block(const Block& block, const float* dy, const float* x, Index channels, Index rows,
+                   float* dw, Index dw_stride, bool first) const {
+    const Index count = gather_->count(block), taps = channels * gather_->taps();
+    const Index padded = (count + kLanes - 1) / kLanes * kLanes;
+    const Panels panels(rows);
+    float* copied = thread_scratch(0, gather_->copy_size(block, channels));
+    float* lines = thread_scratch(1, kColumns * (padded + kLanes));
+    float* strip = thread_scratch(4, padded * kColumns);
+    float* packed = thread_scratch(5, panels.size(count));
+    gather_->copy(x, image_size(), channels, block, copied);
+    pack_gradient(block, dy, panels, packed);
+    const std::vector<Index> offsets = gather_->offsets(channels, block);
+    std::vector<Segment> segments;
+    gather_->segments(block, channels, 0, count, segments);
+    alignas(64) float tile[kRows][kColumns];
+    for (Index k = 0; k < taps; k += kColumns) {
+      const Index here = std::min(kColumns, taps - k);
+      for (Index i = 0; i < here; ++i)
+        copy_segments(copied + offsets[k + i], segments, lines + i * padded);
+      pack_transposed(lines, padded, here, count, strip);
+      for (Index p = 0; p < panels.count; ++p) {
+        multiply_panels(panels.height(p), count, packed + Panels::offset(p, count), strip, tile);
+        for (Index r = 0; r < panels.height(p); ++r) {
+          float* to = dw + (panels.first(p) + r) * dw_stride + k;
+          for (Index i = 0; i < here; ++i) to[i] = first ? tile[r][i] : to[i] + tile[r][i];
+        }
+      }
+    }
+  }
+
+  // The rows of dy at the places of a block, as panels of A.
+  void pack_gradient(const Block& block, const float* dy, const Panels& panels,
+                     float* packed) const {
+    const Index image = block.rows * gather_->columns(), count = gather_->count(block);
+    for (Index p = 0; p < panels.count; ++p)
+      for (Index n = 0; n < block.images; ++n)
+        pack_rows(dy + (block.image + n) * s_.outputs * places() + panels.first(p) * places() +
+                      block.row * gather_->columns(),
+                  places(), panels.height(p), image,
+                  packed + Panels::offset(p, count) + n * image * panels.height(p));
+  }
+
+  Shape s_;
+  std::unique_ptr<Gather> gather_;
+  std::unique_ptr<Correlation> forward_;
+  std::vector<Remainder> remainders_;
+};
+
+Tap tap(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }
+
+}  // namespace
+
+void add_convolution(nb::module_& m) {
+  using Pair = std::pair<Index, Index>;
+  nb::class_<Convolution>(m, "Convolution")
+      .def("__init__",
+           [](Convolution* self, Index images, Index channels, Pair inputs, Index outputs,
+              Index groups, Pair kernel, Pair stride, Pair pad, Pair dilation, Pair out) {
+             new (self) Convolution({images, channels, inputs.first, inputs.second, outputs,
+                                     groups, tap(kernel), tap(stride), tap(pad), tap(dilation),
+                                     tap(out)});
+           })
+      .def("forward",
+           [](const Convolution& self, Floats x, Floats w, std::optional<Floats> bias,
+              MutableFloats y, bool rectify) {
+             nb::gil_scoped_release free;
+             self.forward(x, w, bias ? bias->data() : nullptr, y, rectify);
+           },
+           nb::arg("x"), nb::arg("w"), nb::arg("bias").none(), nb::arg("y"), nb::arg("rectify"))
+      .def("backward", &Convolution::backward, nb::call_guard<nb::gil_scoped_release>())
+      .def("learn", &Convolution::learn, nb::call_guard<nb::gil_scoped_release>());
+}

@@ -1,0 +1,166 @@
+// What a convolution reads: for each place of a grid, the taps around a place of an image.
+//
+// A block of places is copied out of the image once, with its padding, into memory of the thread
+// where every tap of every place is at (where the place's segment begins) + (where the tap is) +
+// (how far into the segment). Packing a panel of a matrix is then copying short vectors.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "gemm.h"
+
+// A range of whole images, or of rows of the grid of one image.
+struct Block {
+  Index image, images, row, rows;
+};
+
+// `length` neighbouring columns of a panel, from `column` on, and where their values are.
+struct Segment {
+  Index column, length, at;
+};
+
+struct Tap {
+  Index y, x;
+};
+
+class Gather {
+ public:
+  // Place (r, c) of the grid reads channel planes of height x width at (r * step.y + tap.y,
+  // c * step.x + tap.x), where outside is 0.
+  Gather(Index height, Index width, Index grid_rows, Index grid_columns, Tap step,
+         std::vector<Tap> taps)
+      : height_(height), width_(width), rows_(grid_rows), columns_(grid_columns), step_(step),
+        taps_(std::move(taps)) {
+    Tap low = taps_[0], high = taps_[0];
+    for (const Tap& tap : taps_) {
+      low = {std::min(low.y, tap.y), std::min(low.x, tap.x)};
+      high = {std::max(high.y, tap.y), std::max(high.x, tap.x)};
+    }
+    low_ = low;
+    reach_ = high.y - low.y;
+    // Columns of one remainder by the step lie beside each other: a lane of its own for each.
+    lane_ = columns_ + (high.x - low.x) / step_.x;
+    lanes_ = std::min(step_.x, high.x - low.x + 1);
+    is_plane_ = taps_.size() == 1 && low.y == 0 && low.x == 0 && step_.y == 1 && step_.x == 1 &&
+                rows_ == height_ && columns_ == width_;
+  }
+
+  Index taps() const { return static_cast<Index>(taps_.size()); }
+  Index places() const { return rows_ * columns_; }
+  Index columns() const { return columns_; }
+
+  // The grids of `images` images as blocks of about `wanted` places.
+  std::vector<Block> blocks(Index images, Index wanted) const {
+    std::vector<Block> found;
+    if (places() >= wanted) {
+      const Index bands = std::max<Index>(1, std::min(rows_, (places() + wanted / 2) / wanted));
+      for (Index n = 0; n < images; ++n)
+        for (Index b = 0; b < bands; ++b) {
+          const Index first = rows_ * b / bands, last = rows_ * (b + 1) / bands;
+          found.push_back({n, 1, first, last - first});
+        }
+    } else {
+      const Index groups = (images * places() + wanted - 1) / wanted;
+      for (Index g = 0; g < groups; ++g) {
+        const Index first = images * g / groups, last = images * (g + 1) / groups;
+        if (last > first) found.push_back({first, last - first, 0, rows_});
+      }
+    }
+    return found;
+  }
+
+  Index count(const Block& block) const { return block.images * block.rows * columns_; }
+
+  // The size of a channel of one image in a copied block.
+  Index channel_size(const Block& block) const { return source_rows(block) * lanes_ * lane_; }
+  Index copy_size(const Block& block, Index channels) const {
+    return block.images * channels * channel_size(block);
+  }
+
+  // Copy the channels of a block; image_stride is the distance of two images.
+  void copy(const float* x, Index image_stride, Index channels, const Block& block,
+            float* to) const {
+    const Index first = block.row * step_.y + low_.y, count = source_rows(block);
+    for (Index n = 0; n < block.images; ++n) {
+      const float* image = x + (block.image + n) * image_stride;
+      for (Index c = 0; c < channels; ++c, image += height_ * width_) {
+        if (is_plane_) {
+          std::memcpy(to, image + first * width_, 4 * static_cast<std::size_t>(count * width_));
+          to += count * width_;
+          continue;
+        }
+        for (Index r = first; r < first + count; ++r, to += lanes_ * lane_) copy_row(image, r, to);
+      }
+    }
+  }
+
+  // Where each tap of `channels` channels is in a copied block, channel by channel.
+  std::vector<Index> offsets(Index channels, const Block& block) const {
+    std::vector<Index> found;
+    for (Index c = 0; c < channels; ++c)
+      for (const Tap& tap : taps_) {
+        const Index y = tap.y - low_.y, x = tap.x - low_.x;
+        found.push_back(c * channel_size(block) + y * lanes_ * lane_ + x % step_.x * lane_ +
+                        x / step_.x);
+      }
+    return found;
+  }
+
+  // The places [first, first + count) of a block as segments within rows, and where they read.
+  void segments(const Block& block, Index channels, Index first, Index count,
+                std::vector<Segment>& found) const {
+    found.clear();
+    const Index image = block.rows * columns_;
+    for (Index column = 0; column < count;) {
+      const Index place = first + column, n = place / image, inside = place % image;
+      const Index r = inside / columns_, c = inside % columns_;
+      const Index row_end = is_plane_ ? image - inside : columns_ - c;
+      const Index length = std::min(count - column, row_end);
+      found.push_back({column, length,
+                       n * channels * channel_size(block) + r * step_.y * lanes_ * lane_ + c});
+      column += length;
+    }
+  }
+
+ private:
+  Index source_rows(const Block& block) const { return (block.rows - 1) * step_.y + reach_ + 1; }
+
+  void copy_row(const float* image, Index r, float* to) const {
+    if (r < 0 || r >= height_) {
+      std::memset(to, 0, 4 * static_cast<std::size_t>(lanes_ * lane_));
+      return;
+    }
+    const float* row = image + r * width_;
+    for (Index q = 0; q < lanes_; ++q, to += lane_) {
+      // Column i of this lane is column low + q + i * step of the image.
+      const Index start = low_.x + q, step = step_.x;
+      const Index before = std::min(lane_, start < 0 ? (-start + step - 1) / step : 0);
+      const Index after =
+          start >= width_ ? before
+                          : std::clamp((width_ - 1 - start) / step + 1, before, lane_);
+      std::memset(to, 0, 4 * static_cast<std::size_t>(before));
+      if (step == 1) {
+        std::memcpy(to + before, row + start + before,
+                    4 * static_cast<std::size_t>(after - before));
+      } else {
+        for (Index i = before; i < after; ++i) to[i] = row[start + i * step];
+      }
+      std::memset(to + after, 0, 4 * static_cast<std::size_t>(lane_ - after));
+    }
+  }
+
+  Index height_, width_, rows_, columns_;
+  Tap step_, low_{0, 0};
+  Index reach_ = 0, lane_ = 0, lanes_ = 1;
+  bool is_plane_ = false;
+  std::vector<Tap> taps_;
+};
+
+// Copy the values of segments to `to`, whole vectors at a time: what is written too far is
+// overwritten by the next segment, or lies behind the panel.
+inline void copy_segments(const float* from, const std::vector<Segment>& segments, float* to) {
+  for (const Segment& segment : segments)
+    for (Index i = 0; i < segment.length; i += kLanes)
+      store(to + segment.column + i, load(from + segment.at + i));
+}

@@ -1,0 +1,129 @@
+// The product of two matrices, as tiles whose operands were packed into panels.
+//
+// A panel of A holds `rows` rows (at most kRows) with the values of one k beside each other, a
+// panel of B kColumns columns. A tile is rows x kColumns sums over k, kept in registers.
+#pragma once
+
+#include <algorithm>
+
+#include "vec.h"
+
+#if defined(__AVX512F__)
+constexpr Index kRows = 14, kVectors = 2;
+#elif defined(__AVX2__)
+constexpr Index kRows = 6, kVectors = 2;
+#else
+constexpr Index kRows = 4, kVectors = 2;
+#endif
+constexpr Index kColumns = kVectors * kLanes;
+
+using TileRow = float[kColumns];
+
+template <Index R>
+void multiply_tile(Index depth, const float* a, const float* b, TileRow* tile) {
+  Vec sums[R][kVectors];
+  for (Index r = 0; r < R; ++r)
+    for (Index v = 0; v < kVectors; ++v) sums[r][v] = Vec{};
+  for (Index k = 0; k < depth; ++k, a += R, b += kColumns) {
+    Vec columns[kVectors];
+#pragma GCC unroll 4
+    for (Index v = 0; v < kVectors; ++v)
+      columns[v] = *reinterpret_cast<const Vec*>(b + v * kLanes);
+#pragma GCC unroll 16
+    for (Index r = 0; r < R; ++r) {
+      const Vec factor = splat(a[r]);
+#pragma GCC unroll 4
+      for (Index v = 0; v < kVectors; ++v) sums[r][v] += factor * columns[v];
+    }
+  }
+#pragma GCC unroll 16
+  for (Index r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (Index v = 0; v < kVectors; ++v)
+      *reinterpret_cast<Vec*>(&tile[r][v * kLanes]) = sums[r][v];
+}
+
+// tile = a panel of A (rows of it) times a panel of B.
+inline void multiply_panels(Index rows, Index depth, const float* a, const float* b,
+                            TileRow* tile) {
+  switch (rows) {
+#define CASE(R) \
+  case R: return multiply_tile<R>(depth, a, b, tile);
+    CASE(1) CASE(2) CASE(3) CASE(4)
+#if defined(__AVX2__)
+    CASE(5) CASE(6)
+#endif
+#if defined(__AVX512F__)
+    CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
+#endif
+#undef CASE
+  }
+}
+
+// Rows divided into panels of nearly equal height, so that no tile is mostly empty.
+struct Panels {
+  Index rows, count;
+  explicit Panels(Index rows) : rows(rows), count((rows + kRows - 1) / kRows) {}
+  Index first(Index panel) const { return panel * (rows / count) + std::min(panel, rows % count); }
+  Index height(Index panel) const { return rows / count + (panel < rows % count); }
+  // Where a packed panel begins: packing may write a vector beyond its end.
+  static Index offset(Index panel, Index depth) { return panel * (kRows * depth + kLanes); }
+  Index size(Index depth) const { return offset(count, depth); }
+};
+
+// One panel of A, k by k, from rows that each lie in one piece: to[k * rows + r] = from[r][k].
+inline void pack_rows(const float* from, Index stride, Index rows, Index depth, float* to) {
+  Index k = 0;
+  for (; k + kLanes <= depth; k += kLanes) {
+    Vec square[kLanes];
+    for (Index r = 0; r < rows && r < kLanes; ++r) square[r] = load(from + r * stride + k);
+    for (Index r = rows; r < kLanes; ++r) square[r] = Vec{};
+    transpose(square);
+    // Each store may write beyond its rows: the next one puts that right.
+    for (Index i = 0; i < kLanes; ++i) store(to + (k + i) * rows, square[i]);
+  }
+  for (; k < depth; ++k)
+    for (Index r = 0; r < rows; ++r) to[k * rows + r] = from[r * stride + k];
+}
+
+// One panel of A from columns that each lie in one piece: to[k * rows + r] = from[k][r].
+inline void pack_columns(const float* from, Index stride, Index rows, Index depth, float* to) {
+  for (Index k = 0; k < depth; ++k)
+    for (Index r = 0; r < rows; ++r) to[k * rows + r] = from[k * stride + r];
+}
+
+// A panel of B from its transpose: to[k * kColumns + j] = from[j][k] for `columns` of j; the
+// others are 0.
+inline void pack_transposed(const float* from, Index stride, Index columns, Index depth,
+                            float* to) {
+  for (Index j = 0; j < kColumns; j += kLanes) {
+    const Index here = std::clamp<Index>(columns - j, 0, kLanes);
+    Index k = 0;
+    for (; k + kLanes <= depth; k += kLanes) {
+      Vec square[kLanes];
+      for (Index r = 0; r < here; ++r) square[r] = load(from + (j + r) * stride + k);
+      for (Index r = here; r < kLanes; ++r) square[r] = Vec{};
+      transpose(square);
+      for (Index i = 0; i < kLanes; ++i)
+        *reinterpret_cast<Vec*>(to + (k + i) * kColumns + j) = square[i];
+    }
+    for (; k < depth; ++k)
+      for (Index r = 0; r < kLanes; ++r)
+        to[k * kColumns + j + r] = r < here ? from[(j + r) * stride + k] : 0.0f;
+  }
+}
+
+// A panel of B from rows: to[k * kColumns + j] = from[k][j] for `columns` of j; the others are 0.
+inline void pack_straight(const float* from, Index stride, Index columns, Index depth, float* to) {
+  if (columns == kColumns) {
+    for (Index k = 0; k < depth; ++k)
+      for (Index v = 0; v < kVectors; ++v)
+        *reinterpret_cast<Vec*>(to + k * kColumns + v * kLanes) =
+            load(from + k * stride + v * kLanes);
+    return;
+  }
+  for (Index k = 0; k < depth; ++k) {
+    std::memset(to + k * kColumns, 0, 4 * kColumns);
+    std::memcpy(to + k * kColumns, from + k * stride, 4 * static_cast<std::size_t>(columns));
+  }
+}

@@ -1,0 +1,16 @@
+// What Python sees of the kernels; each chapter adds its own.
+#include <nanobind/nanobind.h>
+
+#include "pool.h"
+#include "vec.h"
+
+namespace nb = nanobind;
+
+void add_convolution(nb::module_& m);
+
+NB_MODULE(MODULE, m) {
+  m.attr("lanes") = static_cast<int>(kLanes);
+  m.def("threads", &threads, "How many threads work on a kernel.");
+  m.def("set_threads", &set_threads, nb::arg("count"));
+  add_convolution(m);
+}

@@ -1,0 +1,173 @@
+#include "pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <thread>
+#include <vector>
+
+namespace {
+
+thread_local int t_worker = 0;
+thread_local bool t_inside = false;
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+struct Loop {
+  detail::Body body;
+  void* context;
+  std::ptrdiff_t count;
+  std::atomic<std::ptrdiff_t> next{0};
+
+  void work() {
+    for (std::ptrdiff_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
+      body(context, i);
+    }
+  }
+};
+
+// A loop is announced by a new generation. Threads look for one for a moment, since the next loop
+// of a net follows within microseconds, and then sleep.
+class Pool {
+ public:
+  explicit Pool(int count) : helpers_(count - 1) {
+    for (int i = 0; i < helpers_; ++i) std::thread([this, i] { serve(i + 1); }).detach();
+  }
+
+  int size() const { return helpers_ + 1; }
+
+  void run(Loop& loop) {
+    std::lock_guard<std::mutex> one_at_a_time(running_);
+    loop_ = &loop;
+    busy_.store(helpers_, std::memory_order_relaxed);
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      generation_.fetch_add(1, std::memory_order_release);
+    }
+    if (asleep_.load(std::memory_order_seq_cst) > 0) wake_.notify_all();
+    t_inside = true;
+    loop.work();
+    t_inside = false;
+    for (int spins = 0; busy_.load(std::memory_order_acquire) > 0; ++spins) {
+      spins < 4000 ? relax() : static_cast<void>(sched_yield());
+    }
+  }
+
+  void stop() {
+    stopping_.store(true);
+    Loop nothing{[](void*, std::ptrdiff_t) {}, nullptr, 0};
+    run(nothing);
+  }
+
+ private:
+  void serve(int number) {
+    t_worker = number;
+    t_inside = true;
+    for (long seen = 0;; ++seen) {
+      wait_after(seen);
+      if (stopping_.load()) {
+        busy_.fetch_sub(1);
+        return;
+      }
+      loop_->work();
+      busy_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  void wait_after(long seen) {
+    for (int spins = 0; spins < 2000; ++spins) {
+      if (generation_.load(std::memory_order_acquire) != seen) return;
+      relax();
+    }
+    std::unique_lock<std::mutex> lock(mutex_);
+    asleep_.fetch_add(1, std::memory_order_seq_cst);
+    wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
+    asleep_.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+  int helpers_;
+  std::mutex running_, mutex_;
+  std::condition_variable wake_;
+  std::atomic<long> generation_{0};
+  std::atomic<int> busy_{0}, asleep_{0};
+  std::atomic<bool> stopping_{false};
+  Loop* loop_ = nullptr;
+};
+
+Pool* pool = nullptr;
+int wanted = 0;
+
+int cores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
+
+// A child of fork has none of the threads: it makes its own when it needs them.
+void forget() { pool = nullptr; }
+
+Pool& the_pool() {
+  if (pool == nullptr) {
+    static std::once_flag once;
+    std::call_once(once, [] { pthread_atfork(nullptr, nullptr, forget); });
+    pool = new Pool(threads());
+  }
+  return *pool;
+}
+
+}  // namespace
+
+int threads() {
+  if (wanted == 0) wanted = std::max(1, cores());
+  return wanted;
+}
+
+void set_threads(int count) {
+  if (pool != nullptr && pool->size() != count) {
+    pool->stop();
+    pool = nullptr;  // its threads may still be on their way out
+  }
+  wanted = count;
+}
+
+int worker() { return t_worker; }
+
+void detail::run(std::ptrdiff_t count, Body body, void* context) {
+  if (count <= 1 || t_inside || threads() == 1) {
+    for (std::ptrdiff_t i = 0; i < count; ++i) body(context, i);
+    return;
+  }
+  Loop loop{body, context, count};
+  the_pool().run(loop);
+}
+
+float* thread_scratch(int slot, std::size_t count) {
+  struct Freer {
+    void operator()(float* p) const { std::free(p); }
+  };
+  struct Buffer {
+    std::unique_ptr<float, Freer> memory;
+    std::size_t size = 0;
+  };
+  thread_local Buffer buffers[8];
+  Buffer& buffer = buffers[slot];
+  if (buffer.size < count) {
+    buffer.memory.reset();
+    const std::size_t bytes = (count + 128) / 64 * 64 * sizeof(float);
+    buffer.memory.reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
+    if (!buffer.memory) throw std::bad_alloc();
+    buffer.size = count;
+  }
+  return buffer.memory.get();
+}

@@ -1,0 +1,77 @@
+// A vector of floats as wide as the instruction set has it, and what kernels do with it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+using Index = std::ptrdiff_t;
+
+#if defined(__AVX512F__)
+constexpr Index kLanes = 16;
+#elif defined(__AVX2__)
+constexpr Index kLanes = 8;
+#else
+constexpr Index kLanes = 4;
+#endif
+
+typedef float Vec __attribute__((vector_size(4 * kLanes)));
+typedef std::int32_t Mask __attribute__((vector_size(4 * kLanes)));  // all ones where true
+typedef float LooseVec __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+typedef std::int32_t LooseMask __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+
+inline Vec load(const float* p) { return *reinterpret_cast<const LooseVec*>(p); }
+inline void store(float* p, Vec v) { *reinterpret_cast<LooseVec*>(p) = v; }
+inline Vec splat(float x) { return Vec{} + x; }
+
+// The first n lanes (n < kLanes); the others are 0.
+inline Vec load_some(const float* p, Index n) {
+  Vec v{};
+  std::memcpy(&v, p, 4 * static_cast<std::size_t>(n));
+  return v;
+}
+inline void store_some(float* p, Vec v, Index n) {
+  std::memcpy(p, &v, 4 * static_cast<std::size_t>(n));
+}
+
+// Where either is NaN these give b, as a comparison that fails does.
+inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
+inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
+
+inline float sum(Vec v) {
+  float total = 0;
+  for (Index i = 0; i < kLanes; ++i) total += v[i];
+  return total;
+}
+
+// Lanes of a and b in turn: low gives a0 b0 a1 b1 ..., high goes on with the upper halves.
+#if defined(__AVX512F__)
+inline Vec interleave_low(Vec a, Vec b) {
+  return __builtin_shuffle(a, b, Mask{0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
+}
+inline Vec interleave_high(Vec a, Vec b) {
+  return __builtin_shuffle(a, b, Mask{8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31});
+}
+#elif defined(__AVX2__)
+inline Vec interleave_low(Vec a, Vec b) {
+  return __builtin_shuffle(a, b, Mask{0, 8, 1, 9, 2, 10, 3, 11});
+}
+inline Vec interleave_high(Vec a, Vec b) {
+  return __builtin_shuffle(a, b, Mask{4, 12, 5, 13, 6, 14, 7, 15});
+}
+#else
+inline Vec interleave_low(Vec a, Vec b) { return __builtin_shuffle(a, b, Mask{0, 4, 1, 5}); }
+inline Vec interleave_high(Vec a, Vec b) { return __builtin_shuffle(a, b, Mask{2, 6, 3, 7}); }
+#endif
+
+// Transpose a square of kLanes vectors: after log2(kLanes) perfect shuffles rows are columns.
+inline void transpose(Vec (&v)[kLanes]) {
+  Vec w[kLanes];
+  for (Index round = 1; round < kLanes; round *= 2) {
+    for (Index i = 0; i < kLanes / 2; ++i) {
+      w[2 * i] = interleave_low(v[i], v[i + kLanes / 2]);
+      w[2 * i + 1] = interleave_high(v[i], v[i + kLanes / 2]);
+    }
+    for (Index i = 0; i < kLanes; ++i) v[i] = w[i];
+  }
+}

@@ -1,0 +1,103 @@
+"""The compiled convolution beside its definition, and what decides which of them runs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protonet.device import Device
+from protonet.kernels import native
+from protonet.kernels.convolution import Convolve, NativeConvolve
+from protonet.kernels.windows import Windows, window_outputs
+
+CASES = [
+    # items, channels, outputs, group, inputs, kernel, stride, pad, dilation
+    (2, 3, 5, 1, (7, 9), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (2, 3, 20, 1, (27, 23), (5, 3), (2, 3), (2, 1), (1, 1)),
+    (3, 4, 6, 2, (15, 14), (1, 1), (2, 2), (0, 0), (1, 1)),
+    (3, 4, 6, 1, (15, 14), (1, 1), (1, 1), (0, 0), (1, 1)),
+    (1, 8, 40, 4, (30, 31), (3, 3), (1, 1), (2, 2), (2, 2)),
+    (17, 20, 64, 1, (7, 7), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (2, 3, 33, 1, (55, 60), (11, 11), (4, 4), (0, 0), (1, 1)),
+    (2, 5, 7, 1, (6, 6), (2, 2), (4, 4), (0, 0), (1, 1)),
+    (4, 600, 30, 1, (5, 5), (1, 1), (1, 1), (1, 1), (1, 1)),
+    (2, 3, 4, 1, (40,), (5,), (2,), (3,), (1,)),
+]
+MODULES = ["baseline", "avx2", "avx512"]
+
+
+def runs_here(name: str) -> bool:
+    best = import_module("protonet.kernels.native.select").best()
+    return MODULES.index(name) <= MODULES.index(best)
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_instruction_set_meets_the_definition(
+    case: Any, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not runs_here(module):
+        pytest.skip(f"this processor has no {module}")
+    compiled = import_module(f"protonet.kernels.native.{module}")
+    monkeypatch.setattr(native, "load", lambda: compiled)
+    items, channels, outputs, group, inputs, kernel, stride, pad, dilation = case
+    places = window_outputs(inputs, kernel, stride, pad, dilation)
+    windows = Windows(inputs, kernel, stride, pad, dilation, places)
+    arguments = (windows, items, channels, outputs, group)
+    tuned = Convolve.make(Device("cpu"), np.float32, *arguments)
+    definition = Convolve.make(Device("cpu", tuned=False), np.float64, *arguments)
+    assert isinstance(tuned, NativeConvolve)
+    assert type(definition) is Convolve
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=(items, channels, *inputs))
+    w = generator.normal(size=(outputs, channels // group, *kernel))
+    bias = generator.normal(size=outputs)
+    dy = generator.normal(size=(items, outputs, *places))
+
+    def passes(kernel: Convolve, dtype: type) -> list[np.ndarray]:
+        a, b, c, d = (each.astype(dtype) for each in (x, w, bias, dy))
+        y, rectified = np.full((2, *d.shape), np.nan, dtype)
+        dx, dw = np.full(a.shape, np.nan, dtype), np.ones(b.shape, dtype)
+        kernel.forward(a, b, None, y)
+        kernel.forward(a, b, c, rectified, rectify=True)
+        kernel.backward(d, b, dx)
+        kernel.learn(d, a, dw)
+        return [y, rectified, dx, dw]
+
+    for found, expected in zip(
+        passes(tuned, np.float32), passes(definition, np.float64), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    module = native.load()
+    windows = Windows((13, 13), (3, 3), (1, 1), (1, 1), (1, 1), (13, 13))
+    kernel = Convolve.make(Device("cpu"), np.float32, windows, 5, 40, 50, 1)
+    generator = np.random.default_rng(4)
+    x = generator.normal(size=(5, 40, 13, 13)).astype(np.float32)
+    w = generator.normal(size=(50, 40, 3, 3)).astype(np.float32)
+    dy = generator.normal(size=(5, 50, 13, 13)).astype(np.float32)
+    before = module.threads()
+    found = []
+    for threads in (1, 2, 3, 5):
+        module.set_threads(threads)
+        y, dx, dw = np.empty_like(dy), np.empty_like(x), np.zeros_like(w)
+        kernel.forward(x, w, None, y)
+        kernel.backward(dy, w, dx)
+        kernel.learn(dy, x, dw)
+        found.append((y, dx, dw))
+    module.set_threads(before)
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_float64_and_three_axes_run_as_defined() -> None:
+    flat = Windows((7, 9), (3, 3), (1, 1), (1, 1), (1, 1), (7, 9))
+    deep = Windows((5, 6, 7), (1, 1, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1), (5, 6, 7))
+    assert type(Convolve.make(Device("cpu"), np.float64, flat, 1, 1, 1, 1)) is Convolve
+    assert type(Convolve.make(Device("cpu"), np.float32, deep, 1, 1, 1, 1)) is Convolve

@@ -1,0 +1,47 @@
+"""Which version of a kernel runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protonet.device import Device
+from protonet.kernels import native
+from protonet.kernels.kernel import Kernel
+
+
+def family() -> tuple[type[Kernel], type[Kernel]]:
+    class Definition(Kernel):
+        def __init__(self, device: Device, dtype: Any, size: int) -> None:
+            super().__init__(device, dtype)
+            self.size = size
+
+    class Tuned(Definition, processor="native"):
+        @classmethod
+        def takes(cls, size: int) -> bool:
+            return size > 3
+
+    return Definition, Tuned
+
+
+def test_the_tuned_version_runs_where_it_can() -> None:
+    definition, tuned = family()
+    cpu = Device("cpu")
+    assert type(definition.make(cpu, np.float32, 4)) is tuned
+    assert type(definition.make(cpu, np.float32, 3)) is definition
+    assert type(definition.make(cpu, np.float64, 4)) is definition
+    assert type(definition.make(Device("cpu", tuned=False), np.float32, 4)) is definition
+
+
+def test_without_a_compiler_definitions_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    definition, _ = family()
+    monkeypatch.setattr(native, "load", lambda: None)
+    assert type(definition.make(Device("cpu"), np.float32, 4)) is definition
+
+
+def test_one_version_for_a_processor() -> None:
+    definition, _ = family()
+    with pytest.raises(TypeError, match="there is a version for native already"):
+        type("Second", (definition,), {}, processor="native")
