@@ -22,7 +22,8 @@ typedef std::int32_t LooseMask __attribute__((vector_size(4 * kLanes), aligned(4
 
 inline Vec load(const float* p) { return *reinterpret_cast<const LooseVec*>(p); }
 inline void store(float* p, Vec v) { *reinterpret_cast<LooseVec*>(p) = v; }
-inline Vec splat(float x) { return Vec{} + x; }
+// x - 0 is x for every x, -0 included, so that the compiler leaves a broadcast.
+inline Vec splat(float x) { return x - Vec{}; }
 
 // The first n lanes (n < kLanes); the others are 0.
 inline Vec load_some(const float* p, Index n) {
