@@ -8,6 +8,7 @@
 #include "arrays.h"
 #include "gather.h"
 #include "pool.h"
+#include "winograd_convolution.h"
 
 namespace nb = nanobind;
 
@@ -16,11 +17,6 @@ namespace {
 constexpr Index kBlock = 256;  // places that one task works on
 constexpr Index kDepth = 512;  // of a packed block of B, so that it stays in the L2 cache
 constexpr Index kPieces = 8;   // into which a weight's gradient is summed, whoever sums them
-
-struct Epilogue {
-  const float* bias = nullptr;
-  bool rectify = false;
-};
 
 // y[row][place] = sum over channels and taps of a[row][channel, tap] * source, for one group.
 class Correlation {
@@ -157,9 +153,11 @@ class Convolution {
     gather_ = std::make_unique<Gather>(gather);
     for (Index y = 0; y < s.stride.y; ++y)
       for (Index x = 0; x < s.stride.x; ++x) add_remainder({y, x});
+    add_winograd();
   }
 
   void forward(Floats x, Floats w, const float* bias, MutableFloats y, bool rectify) const {
+    if (fast_forward_) return fast_forward_->run(x.data(), w.data(), y.data(), {bias, rectify});
     const Index rows = s_.outputs / s_.groups, depth = forward_->depth();
     const Panels panels(rows);
     float* packed = thread_scratch(2, panels.size(depth));
@@ -176,6 +174,7 @@ class Convolution {
   }
 
   void backward(Floats dy, Floats w, MutableFloats dx) const {
+    if (fast_backward_) return fast_backward_->run(dy.data(), w.data(), dx.data(), {});
     const Index outputs = s_.outputs / s_.groups, channels = s_.channels / s_.groups;
     const Index taps = s_.kernel.y * s_.kernel.x;
     const Panels panels(channels);
@@ -207,6 +206,7 @@ class Convolution {
 
   // dw += the sum over images and places of dy times what the taps read.
   void learn(Floats dy, Floats x, MutableFloats dw) const {
+    if (fast_forward_) return fast_forward_->learn(x.data(), dy.data(), dw.data());
     const Index rows = s_.outputs / s_.groups, channels = s_.channels / s_.groups;
     const Index depth = channels * gather_->taps(), size = rows * depth;
     const std::vector<Block> blocks = gather_->blocks(s_.images, 2 * kBlock);
@@ -269,6 +269,23 @@ class Convolution {
           Gather(s_.out.y, s_.out.x, rows, columns, {1, 1}, taps), s_.images,
           s_.outputs / s_.groups, s_.height, s_.width, first, s_.stride);
     remainders_.push_back(std::move(found));
+  }
+
+  // 3 x 3 windows that move by 1, where Winograd's way is the shorter one.
+  void add_winograd() {
+    if (s_.groups != 1 || s_.kernel.y != 3 || s_.kernel.x != 3 || s_.stride.y != 1 ||
+        s_.stride.x != 1 || s_.dilation.y != 1 || s_.dilation.x != 1 || s_.pad.y > 2 ||
+        s_.pad.x > 2)
+      return;
+    const Planes x{s_.channels, s_.height, s_.width, image_size()};
+    const Planes y{s_.outputs, s_.out.y, s_.out.x, s_.outputs * places()};
+    if (Winograd::pays(s_.images, x, y))
+      fast_forward_ = std::make_unique<Winograd>(s_.images, x, y, s_.pad,
+                                                 Winograd::Weights{9 * s_.channels, 9, false});
+    if (Winograd::pays(s_.images, y, x))
+      fast_backward_ = std::make_unique<Winograd>(s_.images, y, x,
+                                                  Tap{2 - s_.pad.y, 2 - s_.pad.x},
+                                                  Winograd::Weights{9, 9 * s_.channels, true});
   }
 
   // No window meets these places.
@@ -334,6 +351,7 @@ class Convolution {
   std::unique_ptr<Gather> gather_;
   std::unique_ptr<Correlation> forward_;
   std::vector<Remainder> remainders_;
+  std::unique_ptr<Winograd> fast_forward_, fast_backward_;
 };
 
 Tap tap(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }
