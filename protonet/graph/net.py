@@ -13,6 +13,7 @@ from protonet.errors import FormatError, LayerError
 from protonet.formats.blobs import from_array
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, backward_calls, forward_call, forward_calls
+from protonet.graph.lives import can_repeat
 from protonet.graph.memory import lay_out
 from protonet.graph.names import AUTOMATIC, Value
 from protonet.graph.parameters import LoadReport, load_params, make_params
@@ -35,8 +36,12 @@ class Net:
         seed: decides the fillers and every random layer.
         gradients: whether ``backward`` can run; by default in phase TRAIN, and where the text
             has ``force_backward``.
-        share_memory: let blobs whose lives do not overlap share memory; only inputs and outputs
-            can be read then. Needs ``gradients=False``.
+        share_memory: let blobs and gradients whose lives do not overlap share memory; only
+            inputs and outputs can be read then.
+        recompute: with shared memory and gradients, free what cheap layers make after the forward
+            pass, and make it again for the backward pass.
+        memory_of: a net whose shared memory this one uses too, where it is large enough; each
+            is at work only when nobody needs the other's blobs, as a test net and a train net.
         params_of: a net whose parameters this one uses for layers of the same name and shapes,
             as a test net uses the train net's.
 
@@ -53,6 +58,8 @@ class Net:
         dtype: Any = np.float32,
         gradients: bool | None = None,
         share_memory: bool = False,
+        recompute: bool = False,
+        memory_of: Net | None = None,
         params_of: Net | None = None,
     ) -> None:
         self.plan = plan
@@ -60,14 +67,15 @@ class Net:
         self.seed = seed
         self.dtype = np.dtype(dtype)
         if gradients is None:
-            gradients = not share_memory and (
-                plan.phase == TRAIN or plan.definition.net.force_backward
-            )
+            gradients = plan.phase == TRAIN or plan.definition.net.force_backward
         self.gradients = gradients
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
         self.params: dict[str, list[Param]] = {}
         self._share_memory = share_memory
+        self._recompute = recompute
+        self._lender = memory_of
+        self._arrays: Arrays
         for step in plan.steps:
             random = RandomStream(device, seed, step.name, self.clock)
             step.layer.attach(device, self.dtype, random)
@@ -158,10 +166,22 @@ class Net:
         return self._arrays.diff.get(value)
 
     def tops_in_order(self) -> Iterable[tuple[Step, str, Array]]:
-        """Every top as (step, name, data) in the order of computation, to look for bad values."""
-        for step in self.plan.steps:
-            for value in step.tops:
-                yield step, value.name, self._arrays.data[value]
+        """Every top of the last ``forward`` as (step, name, data) in the order of computation, to
+        look for bad values.
+
+        In training with shared memory the pass is made again for that, one step after the other:
+        from the same data, with the same random numbers. What follows is no longer the same.
+        """
+        again = self._share_memory and self.gradients
+        self.clock.iteration -= again
+        try:
+            for index, step in enumerate(self.plan.steps):
+                if again and step.tops and can_repeat(step):
+                    self.forward_step(index)
+                for value in step.tops:
+                    yield step, value.name, self._arrays.data[value]
+        finally:
+            self.clock.iteration += again
 
     # Weights and state.
 
@@ -323,10 +343,16 @@ class Net:
         A second time, layers without bottoms stay as they are: their shapes are their own.
         """
         plan, device = self.plan, self.device
-        self._layout = lay_out(plan, gradients=self.gradients, share=self._share_memory)
+        self._layout = lay_out(
+            plan,
+            gradients=self.gradients,
+            share=self._share_memory,
+            recompute=self._recompute,
+        )
         size = self._layout.elements * self.dtype.itemsize
         with device.out_of_memory(f"net '{plan.name}' needs {size >> 20} MiB for its blobs"):
-            self._arrays = Arrays(self._layout, device, self.dtype)
+            lent = self._lender._arrays.arena if self._lender is not None else None
+            self._arrays = Arrays(self._layout, device, self.dtype, lent)
             for step in plan.steps:
                 if step.bottoms or not again:
                     step.layer.build(step.shapes)
@@ -337,7 +363,7 @@ class Net:
         plan, layout, arrays = self.plan, self._layout, self._arrays
         readable = {*plan.inputs, *plan.outputs}
         for name, value in plan.last.items():
-            if name == AUTOMATIC or not (layout.offsets is None or value in readable):
+            if name == AUTOMATIC or (self._share_memory and value not in readable):
                 continue
             blob = self.blobs.setdefault(name, Blob(name, arrays.data[value]))
             blob.data, blob.diff = arrays.data[value], arrays.diff.get(value)

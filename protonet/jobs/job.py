@@ -57,12 +57,7 @@ class Job:
         try:
             self._plan(files, around)
             _check_memory(self._plans, device)
-            self.nets = [Net(self._plans[0], device, seed=around.seed)]
-            for plan in self._plans[1:]:
-                lender = self.nets[0]
-                self.nets.append(
-                    Net(plan, device, seed=around.seed, share_memory=True, params_of=lender)
-                )
+            self.nets = self._build(files.solver, device, around.seed)
         except BaseException:
             self._close_plans()
             raise
@@ -84,6 +79,25 @@ class Job:
         if patience is not None:
             stopper = EarlyStop(patience, self.trainer.finish, self._figures_before)
             self.trainer.listeners = (*self.trainer.listeners, stopper)
+
+    def _build(self, solver: SolverParameter, device: Device, seed: int) -> list[Net]:
+        """The train net and the test nets, which borrow its memory: they never run at once."""
+        plan = self._plans[0]
+        looked_at = solver.debug_info or plan.definition.net.debug_info
+        train = Net(plan, device, seed=seed, share_memory=not looked_at)
+        tests = [
+            Net(
+                each,
+                device,
+                seed=seed,
+                gradients=False,
+                share_memory=True,
+                memory_of=train,
+                params_of=train,
+            )
+            for each in self._plans[1:]
+        ]
+        return [train, *tests]
 
     def _figures_before(self, iteration: int) -> list[float | None]:
         """The figures of the tests before an iteration."""

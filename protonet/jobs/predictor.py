@@ -285,7 +285,8 @@ class ImagePredictor:
     def _net(self, count: int) -> Net:
         """The net for a batch of this size."""
         if count not in self._nets:
-            net = Net(_plan(self.source, count), self.device, share_memory=True)
+            plan = _plan(self.source, count)
+            net = Net(plan, self.device, gradients=False, share_memory=True)
             report = net.load(self._weights, str(self._path))
             if report.absent:
                 net.close()

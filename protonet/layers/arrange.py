@@ -36,6 +36,7 @@ class Slice(Layer):
         not at all.
     """
 
+    recomputable = True
     tops = (1, None)
     backward_reads = frozenset()
 

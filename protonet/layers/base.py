@@ -85,6 +85,8 @@ class Layer:
     - ``dynamic``: the shapes of the tops depend on the values of the bottoms: before each
       ``forward``, ``measure`` says what they are, and the plan gives the tops those shapes.
       ``infer`` then gives the shapes to begin with. Must be false with ``shares_storage``.
+    - ``recomputable``: ``forward`` is cheap, draws nothing at random and changes nothing but its
+      tops (and scratch, to the same values): it may run a second time before a backward pass.
     - ``is_loss``: the first top weighs 1 in the objective unless ``loss_weight`` says otherwise,
       and a missing top is made up.
     """
@@ -98,6 +100,7 @@ class Layer:
     in_place: bool = False
     shares_storage: bool = False
     dynamic: ClassVar[bool] = False
+    recomputable: bool = False
     is_loss: ClassVar[bool] = False
 
     def __init__(
@@ -116,6 +119,11 @@ class Layer:
     def training(self) -> bool:
         """Whether the net that holds this layer is in phase TRAIN."""
         return self.phase == TRAIN
+
+    @property
+    def carries_state(self) -> bool:
+        """Whether a pass depends on the one before, so that it cannot be repeated."""
+        return type(self).state is not Layer.state
 
     @property
     def xp(self) -> Any:

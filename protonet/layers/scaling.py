@@ -19,6 +19,7 @@ class Spread(Layer):
     The bottom is seen as outer x count x inner, count the elements of the smaller array.
     """
 
+    recomputable = True
     bottoms = (1, 2)
     field = ""
 
