@@ -99,6 +99,24 @@ class Device:
         else:
             out.set(np.ascontiguousarray(host, dtype=out.dtype).reshape(out.shape))
 
+    def send(self, host: np.ndarray, out: Any) -> None:
+        """Queue a copy of a ``pinned`` array of ``out``'s shape and type into ``out``.
+
+        ``host`` may be written to again once a ``mark`` that was set later has been passed.
+        """
+        if self.is_cpu:
+            np.copyto(out, host)
+        else:
+            out.set(host, stream=self.xp.cuda.get_current_stream())
+
+    def mark(self) -> Any:
+        """A mark behind all that is queued; its ``synchronize()`` waits until it is passed."""
+        if self.is_cpu:
+            return _Passed()
+        event = self.xp.cuda.Event(block=True, disable_timing=True)
+        event.record()
+        return event
+
     def get(self, array: Any) -> np.ndarray:
         """The array as NumPy; on the CPU the array itself."""
         host: np.ndarray = array if self.is_cpu else array.get()
@@ -133,6 +151,13 @@ class Device:
                 f"device '{self.name}' is out of memory: {what} "
                 f"({free >> 20} MiB of {total >> 20} MiB are free); try a smaller batch"
             ) from error
+
+
+class _Passed:
+    """The mark of a CPU, which queues nothing."""
+
+    def synchronize(self) -> None:
+        """Nothing to wait for."""
 
 
 def gpu_properties(numbers: Sequence[int] | None = None) -> dict[int, dict[str, str]]:
