@@ -64,9 +64,7 @@ def open_source(folder: Path, kind: str, threads: int) -> BatchSource:
     mean = np.full((3, SIDE, SIDE), 110, np.float32)
     param = TransformationParameter(crop_size=CROP, mirror=True, mean_file="mean")
     transformer = Transformer(param, TRAIN, (3, SIDE, SIDE), mean)
-    return BatchSource(
-        Database(folder / kind), BATCH, transformer, threads=threads, cache_limit=0
-    )
+    return BatchSource(Database(folder / kind), BATCH, transformer, threads=threads, cache_limit=0)
 
 
 def pillow(files: list[bytes], threads: int) -> Callable[[], int]:

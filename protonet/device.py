@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -116,6 +117,21 @@ class Device:
         event = self.xp.cuda.Event(block=True, disable_timing=True)
         event.record()
         return event
+
+    def stamp(self) -> Any:
+        """The moment that all that was queued before is done: for ``seconds``."""
+        if self.is_cpu:
+            return time.perf_counter()
+        event = self.xp.cuda.Event()
+        event.record()
+        return event
+
+    def seconds(self, first: Any, second: Any) -> float:
+        """The time between two stamps; waits for the second."""
+        if self.is_cpu:
+            return float(second - first)
+        second.synchronize()
+        return float(self.xp.cuda.get_elapsed_time(first, second)) / 1000
 
     def get(self, array: Any) -> np.ndarray:
         """The array as NumPy; on the CPU the array itself."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -41,6 +43,33 @@ class Batch(NamedTuple):
     def part(self, start: int, stop: int) -> Batch:
         """Some of the images, in the same memory."""
         return Batch(self.data[start:stop], self.labels[start:stop])
+
+
+class Work(NamedTuple):
+    """What one thread did for a part of a batch; ``began`` counts as ``time.perf_counter`` does."""
+
+    thread: int
+    began: float
+    reading: float
+    transforming: float
+    images: int
+
+
+class InputTimes:
+    """How long images were waited for, and, where ``works`` is a list, what the threads did.
+
+    ``waited`` is in seconds. Reading is decoding too.
+    """
+
+    def __init__(self) -> None:
+        self.waited = 0.0
+        self.works: list[Work] | None = None
+
+    def note(self, began: float, reading: float, transforming: float, images: int) -> None:
+        """Tell of a part that was filled. Called by several threads at once."""
+        works = self.works
+        if works is not None:
+            works.append(Work(threading.get_ident(), began, reading, transforming, images))
 
 
 Fill = Callable[[Batch, int, int], object]
@@ -83,6 +112,7 @@ class Ahead:
         self._empty = empty
         parts = min(threads, batch_size, batch_size * math.prod(shape) * 4 // _PART)
         self._edges = [batch_size * i // max(1, parts) for i in range(max(1, parts) + 1)]
+        self.times = InputTimes()
         self._position = 0
         self._submitted = 0
         self._flights: deque[tuple[Batch, list[Future[object]]]] = deque()
@@ -108,8 +138,10 @@ class Ahead:
             while len(self._flights) < _BATCHES:
                 self._submit()
             batch, futures = self._flights.popleft()
+            began = time.perf_counter()
             for future in futures:
                 future.result()
+            self.times.waited += time.perf_counter() - began
         except BaseException:
             # An error or an interrupt: what was taken out is not delivered, so begin again there.
             self.position = self._position

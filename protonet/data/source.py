@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -70,6 +71,7 @@ class BatchSource:
         self._permuted: dict[int, np.ndarray] = {}
         self._empty = empty
         self._ahead = Ahead(self._make, batch_size, transformer.output_shape, threads, empty)
+        self.times = self._ahead.times
         self._whole: Batch | None = None
         size = self.length * math.prod(transformer.output_shape) * 4
         keeps_whole = not transformer.is_random and (cache_limit is None or size <= cache_limit)
@@ -172,10 +174,15 @@ class BatchSource:
 
     def _fill(self, batch: Batch, first: int, rows: np.ndarray) -> None:
         """Write records ``rows``, transformed; ``first`` is the first one's index in the stream."""
+        clock = time.perf_counter
+        began, reading = clock(), 0.0
         draws = self._transformer.draws(first, len(rows))
         for place, (row, draw) in enumerate(zip(rows.tolist(), draws, strict=True)):
+            before = clock()
             image, batch.labels[place] = self._records.read(row)
+            reading += clock() - before
             self._transformer.apply(image, batch.data[place], draw)
+        self.times.note(began, reading, clock() - began - reading, len(rows))
 
     # The order.
 

@@ -68,6 +68,7 @@ class WindowSource:
         self._lock = threading.Lock()
         self._ahead = Ahead(self._fill, batch_size, (3, cutter.size, cutter.size), threads, empty)
         self.take, self.give_back = self._ahead.take, self._ahead.give_back
+        self.times = self._ahead.times
 
     @property
     def position(self) -> int:

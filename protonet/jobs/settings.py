@@ -64,13 +64,13 @@ class SharedSettings:
 
     def put_rates(self, solver: SolverParameter) -> None:
         """Write warm-up and floor of the learning rate into a solver."""
-        for field, value in (
+        for name, value in (
             ("rampup_interval", self.warmup),
             ("rampup_lr", self.warmup_lr),
             ("min_lr", self.min_lr),
         ):
             if value:
-                setattr(solver, field, value)
+                setattr(solver, name, value)
 
     def of_run(self) -> dict[str, Any]:
         """What run.json keeps of them, by the names that a job reads."""

@@ -9,7 +9,7 @@ import numpy as np
 from google.protobuf.message import Message
 
 from protonet.blob import Array, Shape
-from protonet.data.ahead import Batch
+from protonet.data.ahead import Batch, InputTimes
 from protonet.data.source import CACHE_LIMIT
 from protonet.data.transform import ImageShape
 from protonet.errors import LayerError
@@ -20,6 +20,7 @@ class Source(Protocol):
     """Gives batch after batch; ``position`` is all that tells the next one."""
 
     position: int
+    times: InputTimes
 
     def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
         """Write the next batch."""
