@@ -79,7 +79,9 @@ stream, its third the place in the batch."""
 
 def default_threads() -> int:
     """As many threads as this process may use cores, within reason."""
-    return min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+    granted = getattr(os, "sched_getaffinity", None)  # of Linux
+    cores = len(granted(0)) if granted is not None else os.cpu_count() or 1
+    return min(cores, _MOST_THREADS)
 
 
 class Ahead:
