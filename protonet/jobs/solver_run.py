@@ -45,7 +45,7 @@ def write_solver_run(
         (train if net is files.train else with_absolute_paths(net, files.folder), state)
         for net, state in files.tests
     )
-    settled = SolverFiles(_settled_solver(files, path), train, files.train_state, tests, run.path)
+    settled = SolverFiles(_settled_solver(files, path), train, tests, run.path)
     source = Source.read(path)
     write_atomic(run.original, files.train.source.text.encode())
     write_atomic(run.original_solver, source.text.encode())
