@@ -18,7 +18,7 @@ from protonet.jobs.inference import Predictor
 from protonet.jobs.settings import SolverSettings
 from protonet.jobs.training import Outcome, resume, start_solver
 from protonet.proto.text import Source, read_net, read_solver
-from protonet.train import events
+from protonet.train import events, snapshot
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -220,6 +220,24 @@ def test_a_net_without_images_trains_but_cannot_be_asked(here: Path, tmp_path: P
     assert outcome.notes == ("no Data layer of images, so no deploy.prototxt was made",)
     with pytest.raises(UsageError, match=r"no deploy\.prototxt to ask"):
         Predictor(outcome.run)
+
+
+def test_a_run_too_large_for_protobuf_keeps_hdf5(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("h5py")
+    monkeypatch.setattr(snapshot, "SIZE_LIMIT", 100)
+    path = solver(here, 'net: "net.prototxt" snapshot_prefix: "big"', net=net("train", 4))
+    outcome = start_solver(path, SolverSettings(out=tmp_path / "run", keep=1))
+    assert any("larger than 2 GiB" in note for note in outcome.notes)
+    assert outcome.run.iterations() == [6]
+    assert sorted(each.name for each in here.glob("big*")) == [
+        "big_iter_6.caffemodel.h5",
+        "big_iter_6.resume.json",
+        "big_iter_6.solverstate.h5",
+    ]
+    (answer,) = Predictor(outcome.run).predict([GOLDEN / "regression" / "test.png"])
+    assert answer.outputs["output"].shape == (2,)
 
 
 def test_a_net_of_which_no_deploy_net_can_be_made(here: Path, tmp_path: Path) -> None:
