@@ -57,6 +57,7 @@ def write_solver_run(
         status="init",
         name=run.path.name,
         prefix=settled.solver.snapshot_prefix,
+        prefix_given=str(snapshot_prefix(files.solver, path)),
         hdf5=files.solver.snapshot_format == SolverParameter.HDF5,
         device=settings.device,
         seed=seed,

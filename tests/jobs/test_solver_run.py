@@ -14,6 +14,7 @@ from protonet.data.database import Database
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, FormatError, UsageError
 from protonet.formats.caffemodel import read_weights
+from protonet.formats.solverstate import read_state
 from protonet.jobs.inference import Predictor
 from protonet.jobs.settings import SolverSettings
 from protonet.jobs.training import Outcome, resume, start_solver
@@ -53,6 +54,11 @@ def test_caffes_own_files_give_caffes_numbers(
         assert a is not None
         assert b is not None
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * float(np.abs(b).max()))
+    # Paths are told and stored as Caffe does it: relative where the solver's prefix is.
+    found = (outcome.run.path / "train.log").read_text()
+    lines = r"Snapshotting .*"
+    assert re.findall(lines, found) == re.findall(lines, log)
+    assert read_state("reg_iter_150.solverstate").learned_net == "reg_iter_150.caffemodel"
     (answer,) = Predictor(outcome.run).predict([golden / "test.png"])
     np.testing.assert_allclose(answer.outputs["output"], [0.5065912, 0.504923], rtol=1e-3)
 
@@ -151,7 +157,7 @@ def test_where_snapshots_go(here: Path, prefix: str, expected: str, tmp_path: Pa
     prefix = prefix.replace("data/..", ".")
     path = solver(here / "nets", f'net: "net.prototxt" {prefix}', net=net("train", 4))
     outcome = start_solver(path, SolverSettings(out=tmp_path / "run"))
-    assert outcome.run.snapshots().model(6) == here / f"{expected}_iter_6.caffemodel"
+    assert outcome.run.snapshots().model(6).resolve() == here / f"{expected}_iter_6.caffemodel"
     assert outcome.run.snapshots().complete() == [2, 4, 6]
 
 
