@@ -46,6 +46,7 @@ class Job:
 
     Raises:
         NetworkError, DataError: for what cannot be trained.
+        UsageError: where snapshots cannot be written.
         DeviceError: when the nets do not fit, before anything is allocated.
     """
 
@@ -53,6 +54,9 @@ class Job:
         self, run: RunDirectory, files: SolverFiles, device: Device, around: Surroundings
     ) -> None:
         self.run = run
+        snapshots = run.snapshots()
+        if files.solver.snapshot or files.solver.snapshot_after_train:
+            snapshots.check_folder()
         self._plans: list[Plan] = []
         try:
             self._plan(files, around)
@@ -68,7 +72,6 @@ class Job:
             raise
         self._metrics, self._log = Metrics(run.metrics), CaffeLog(run.log)
         listeners: list[Listener] = [self._metrics, self._log, LossPlot(run.picture)]
-        snapshots = run.snapshots()
         self.trainer = Trainer(
             files.solver,
             self.nets[0],

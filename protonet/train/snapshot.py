@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from protonet.errors import FormatError
+from protonet.errors import FormatError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.caffemodel import Weights, write_hdf5, write_model
 from protonet.formats.hdf5 import h5py_module
@@ -41,6 +42,24 @@ class Snapshots:
         if found.hdf5:
             h5py_module()
         return found
+
+    def check_folder(self) -> None:
+        """Try whether files can be made where the snapshots go, or where their folder will be.
+
+        Raises:
+            UsageError: when they cannot: better now than when there is a training to lose.
+        """
+        folder = self.prefix.absolute().parent
+        while not folder.exists():
+            folder = folder.parent
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise UsageError(
+                f"{self.prefix}: snapshots cannot be written there (snapshot_prefix): {folder}: "
+                f"{error.strerror}"
+            ) from error
 
     @property
     def _suffix(self) -> str:

@@ -228,6 +228,19 @@ def test_a_net_without_images_trains_but_cannot_be_asked(here: Path, tmp_path: P
         Predictor(outcome.run)
 
 
+def test_snapshots_that_cannot_be_written_are_told_of_before_the_training(
+    here: Path, tmp_path: Path
+) -> None:
+    (here / "file").touch()
+    path = solver(here, 'net: "net.prototxt" snapshot_prefix: "file/s"', net=net("train", 4))
+    with pytest.raises(UsageError, match=r"file/s: snapshots cannot be written there"):
+        start_solver(path, SolverSettings(out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    never = "snapshot: 0 snapshot_after_train: false"
+    path.write_text(path.read_text().replace("snapshot: 2", never))
+    start_solver(path, SolverSettings(out=tmp_path / "run"))
+
+
 def test_a_run_too_large_for_protobuf_keeps_hdf5(
     here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
