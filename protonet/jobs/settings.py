@@ -82,19 +82,25 @@ class SharedSettings:
 class SolverSettings(SharedSettings):
     """What is added to one of Caffe's solver files.
 
-    ``seed`` None means the file's own; ``lr_policy`` replaces the file's. ``snapshot``
-    is a .solverstate to go on from.
+    ``seed`` None means the file's own; ``lr_policy`` and ``level`` replace the file's, ``stages``
+    of the training net come to them. ``snapshot`` is a .solverstate to go on from.
     """
 
     seed: int | None = None
     snapshot: Path | None = None
     lr_policy: str | None = None
+    level: int | None = None
+    stages: tuple[str, ...] = ()
 
     def put(self, solver: SolverParameter) -> None:
         """Write into the solver what these settings say of it."""
         solver.weights.extend([self.weights] if self.weights else [])
         if self.lr_policy is not None:
             solver.lr_policy = self.lr_policy
+        if self.level is not None:
+            solver.train_state.level = self.level
+        if self.stages:
+            solver.train_state.stage.extend(self.stages)
         self.put_rates(solver)
 
 
