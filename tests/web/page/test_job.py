@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.web.browser import OPTIONS, Walker
+from tests.web.browser import OPTIONS, Walker, wait_for
 from tests.web.conftest import NET, Served
 
 
@@ -18,6 +18,23 @@ def test_figures_and_curves_move(walker: Walker, server: Served) -> None:
     page.wait_for_function(f"document.querySelector('.fact .value').innerText != '{before}'")
     walker.sees("Test a single image")  # it can be asked while it learns
     walker.sees("sgd_solver")
+    log = "document.querySelector('.log')"
+    page.wait_for_function(f"{log}.scrollHeight > 2 * {log}.clientHeight")
+    end = "e => e.getBoundingClientRect().bottom"
+    last = f"(r => {{r.selectNodeContents({log}); return r}})(document.createRange())"
+    assert page.evaluate(f"{last}.getBoundingClientRect().bottom") <= page.locator(".log").evaluate(
+        end
+    )
+    known = server.call(f"/api/jobs/{job}")["progress"]["snapshots"][-1]
+    wait_for(
+        lambda: server.call(f"/api/jobs/{job}")["progress"]["snapshots"][-1] > known, "a snapshot"
+    )
+    page.get_by_label("Snapshot").click()
+    page.wait_for_function(
+        "Math.max(0, ...[...document.querySelectorAll('.q-item')]"
+        f".map(e => Number(e.innerText.split(' ')[1]) || 0)) > {known}"
+    )
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="Stop").click()
     server.wait(job, "abort")
     page.locator(".status", has_text="abort").wait_for()
@@ -39,3 +56,5 @@ def test_one_that_failed_says_why(walker: Walker, server: Served) -> None:
     walker.goto(f"/jobs/{job}")
     walker.sees("the loss is not a finite number")
     walker.page.get_by_role("button", name="Resume").wait_for()
+    # It has no snapshot.
+    assert walker.page.get_by_role("button", name="Download").count() == 0
