@@ -21,9 +21,9 @@ def add(site: Site) -> None:
     """Add the page."""
 
     @ui.page("/jobs/{job_id}")
-    async def show_page(job_id: str) -> None:
+    def show_page(job_id: str) -> None:
         with frame("Training", "Jobs"), telling():
-            await _Live(site, site.get(job_id, TRAINING)).build()
+            _Live(site, site.get(job_id, TRAINING)).build()
 
 
 class _Live:
@@ -37,7 +37,7 @@ class _Live:
         self.snapshot: ui.select | None = None
         self.timer: ui.timer | None = None
 
-    async def build(self) -> None:
+    def build(self) -> None:
         """Build the page."""
         self.top = ui.column().classes("w-full gap-4")
         with self.top:
@@ -59,8 +59,8 @@ class _Live:
         self.tests = ui.column().classes("w-full")
         with panel("Log"):
             self.log = ui.label("").classes("log")
-        await self._look()
-        self.timer = ui.timer(TICK, self._look, active=self.job.status not in ENDED)
+        # The page is shown before anything is read, which for a long training takes a while.
+        self.timer = ui.timer(TICK, self._look)
 
     async def _look(self) -> None:
         """Bring all that has changed up to date."""

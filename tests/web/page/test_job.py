@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+import urllib.request
+
 from tests.web.browser import OPTIONS, Walker, wait_for
 from tests.web.conftest import NET, Served
 
@@ -41,10 +45,32 @@ def test_figures_and_curves_move(walker: Walker, server: Served) -> None:
     server.call(f"/api/jobs/{job}", method="DELETE")
 
 
+def test_a_hundred_thousand_points(walker: Walker, server: Served) -> None:
+    """The page comes before they are read, and its chart has few of them."""
+    form = {"name": "endless", "network": NET, "dataset": server.dataset, "epochs": 1}
+    job = server.call("/api/models", form)[0]["id"]
+    server.wait(job)
+    metrics = server.folder / "jobs" / job / "run" / "metrics.jsonl"
+    lines = map(json.loads, metrics.read_text().splitlines())
+    line = next(each for each in lines if each["event"] == "iterated")
+    with metrics.open("w") as stream:
+        for number in range(100_000):
+            stream.write(json.dumps({**line, "iteration": number, "loss": number % 7}) + "\n")
+    with urllib.request.urlopen(f"{server.address}/jobs/{job}", timeout=60) as page:
+        assert "99,999" not in page.read().decode()
+    walker.goto(f"/jobs/{job}")
+    walker.sees(re.compile("^99,999 / "))
+    walker.page.wait_for_function(f"{OPTIONS}[0].series.length > 0")
+    data = walker.page.evaluate(f"{OPTIONS}[0].series[0].data")
+    assert 700 < len(data) <= 800
+    assert {value for _, value in data[1:-1]} == {0, 6}  # the least and the greatest
+    server.call(f"/api/jobs/{job}", method="DELETE")
+
+
 def test_a_chart_can_be_logarithmic(walker: Walker, server: Served) -> None:
     page = walker.page
     walker.goto(f"/jobs/{server.training}")
-    page.wait_for_function(f"{OPTIONS}[0].series[0].data.length > 3")
+    page.wait_for_function(f"{OPTIONS}[0].series[0]?.data.length > 3")
     page.get_by_text("Log scale").click()
     page.wait_for_function(f"{OPTIONS}[0].yAxis[0].type == 'log'")
 
