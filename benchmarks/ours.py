@@ -21,7 +21,7 @@ class Training:
 
     def __init__(self, case: Case, weights: Path | None, *, dropout: bool = True) -> None:
         plan = case.training(dropout=dropout)
-        self.net = _filled(Net(plan, Device("cpu")), case, plan)
+        self.net = _filled(Net(plan, Device("cpu"), share_memory=True, fuse=True), case, plan)
         if weights is not None:
             _load(self.net, np.load(weights))
         solver = SolverParameter(
@@ -48,7 +48,7 @@ class Inference:
 
     def __init__(self, case: Case, batch: int, weights: Path | None) -> None:
         plan = case.inference(batch)
-        self.net = _filled(Net(plan, Device("cpu"), share_memory=True), case, plan)
+        self.net = _filled(Net(plan, Device("cpu"), share_memory=True, fuse=True), case, plan)
         if weights is not None:
             _load(self.net, np.load(weights))
 

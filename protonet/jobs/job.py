@@ -96,7 +96,7 @@ class Job:
         """The train net and the test nets, which borrow its memory: they never run at once."""
         plan = self._plans[0]
         looked_at = solver.debug_info or plan.definition.net.debug_info
-        train = Net(plan, device, seed=seed, share_memory=not looked_at)
+        train = Net(plan, device, seed=seed, share_memory=not looked_at, fuse=not looked_at)
         tests = [
             Net(
                 each,
@@ -104,6 +104,7 @@ class Job:
                 seed=seed,
                 gradients=False,
                 share_memory=True,
+                fuse=True,
                 memory_of=train,
                 params_of=train,
             )
