@@ -16,6 +16,10 @@ from protonet.train.trainer import Trainer
 from settings import DECAY, MOMENTUM, RATE, TILE
 
 
+def import_all() -> None:
+    """Nothing is left to import."""
+
+
 class Training:
     """The loop of ``protonet train`` between two displays; it reads each iteration's loss."""
 
