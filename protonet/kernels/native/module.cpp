@@ -9,6 +9,10 @@ namespace nb = nanobind;
 void add_convolution(nb::module_& m);
 void add_normalization(nb::module_& m);
 void add_scaling(nb::module_& m);
+void add_updates(nb::module_& m);
+void add_losses(nb::module_& m);
+void add_combine(nb::module_& m);
+void add_activations(nb::module_& m);
 
 NB_MODULE(MODULE, m) {
   m.attr("lanes") = static_cast<int>(kLanes);
@@ -17,4 +21,8 @@ NB_MODULE(MODULE, m) {
   add_convolution(m);
   add_normalization(m);
   add_scaling(m);
+  add_updates(m);
+  add_losses(m);
+  add_combine(m);
+  add_activations(m);
 }
