@@ -11,7 +11,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import FormatError, LayerError, UsageError
 from protonet.formats.blobs import to_array
 from protonet.formats.kind import read_message
-from protonet.kernels.elementwise import sigmoid, softplus
+from protonet.kernels.losses import SigmoidCrossEntropy
 from protonet.kernels.softmax import softmax
 from protonet.layers.base import Layer, Reads, shape_text
 from protonet.layers.labels import Labels, check_labels
@@ -343,25 +343,15 @@ class SigmoidCrossEntropyLoss(Layer):
     def build(self, shapes: Sequence[Shape]) -> None:
         spec = self.spec.loss_param
         self._flat = (math.prod(shapes[0]),)
-        self._ignore = spec.ignore_label if spec.HasField("ignore_label") else None
-        self._valid = None if self._ignore is None else self.scratch(self._flat)
-        self._terms, self._work = self.scratch(self._flat), self.scratch(self._flat)
-        self._factor = self.scratch(())
+        ignored = spec.ignore_label if spec.HasField("ignore_label") else None
+        self._kernel = SigmoidCrossEntropy.make(self.device, self.dtype, self._flat[0], ignored)
+        self._counted, self._factor = self.scratch(()), self.scratch(())
         self._normalizer = Normalizer(self, self._flat[0], shapes[0][0], LossParameter.BATCH_SIZE)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, terms, work, valid = self.xp, self._terms, self._work, self._valid
-        x, t = (bottom.reshape(self._flat) for bottom in bottoms)
-        softplus(xp, x, terms, work)
-        xp.multiply(x, t, out=work)
-        xp.subtract(terms, work, out=terms)
-        if valid is not None:
-            xp.trunc(t, out=valid)
-            xp.not_equal(valid, self._ignore, out=valid)
-            xp.multiply(terms, valid, out=terms)
-            self._normalizer.count(valid)
-        terms.sum(out=tops[0])
-        xp.divide(tops[0], self._normalizer.value, out=tops[0])
+        self._kernel.forward(bottoms[0], bottoms[1], tops[0], self._counted)
+        self._normalizer.count(self._counted)
+        self.xp.divide(tops[0], self._normalizer.value, out=tops[0])
 
     def backward(
         self,
@@ -370,13 +360,6 @@ class SigmoidCrossEntropyLoss(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        if dbottoms[0] is None:
-            return
-        xp, dx = self.xp, dbottoms[0].reshape(self._flat)
-        x, t = (bottom.reshape(self._flat) for bottom in bottoms)
-        sigmoid(xp, x, dx)
-        xp.subtract(dx, t, out=dx)
-        if self._valid is not None:
-            xp.multiply(dx, self._valid, out=dx)
-        xp.divide(dtops[0], self._normalizer.value, out=self._factor)
-        xp.multiply(dx, self._factor, out=dx)
+        if dbottoms[0] is not None:
+            self.xp.divide(dtops[0], self._normalizer.value, out=self._factor)
+            self._kernel.backward(bottoms[0], bottoms[1], self._factor, dbottoms[0])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.losses import SquaredDistance
 from protonet.layers.base import Layer, shape_text
 from protonet.layers.registry import register
 
@@ -47,6 +48,7 @@ class PairLoss(Layer):
         self._flat = (math.prod(shapes[0]),)
         self._difference = self.scratch(self._flat)
         self._factor = self.scratch(())
+        self._distance = SquaredDistance.make(self.device, self.dtype, self._flat[0])
 
     def subtract(self, bottoms: Sequence[Array]) -> None:
         """Write a - b to the difference."""
@@ -57,11 +59,9 @@ class PairLoss(Layer):
         self, slope: Array, dtops: Sequence[Array], dbottoms: Sequence[Array | None]
     ) -> None:
         """Write w slope / N to the gradient of a, and its negative to that of b."""
-        xp = self.xp
         for dx, sign in zip(dbottoms[:2], (1.0, -1.0), strict=True):
             if dx is not None:
-                xp.multiply(dtops[0], sign / self._items, out=self._factor)
-                xp.multiply(slope, self._factor, out=dx.reshape(self._flat))
+                self._distance.spread(slope, dtops[0], sign / self._items, dx)
 
 
 @register("EuclideanLoss")
@@ -86,10 +86,7 @@ class EuclideanLoss(PairLoss):
     """
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, difference = self.xp, self._difference
-        self.subtract(bottoms)
-        xp.dot(difference, difference, out=tops[0])
-        xp.multiply(tops[0], 0.5 / self._items, out=tops[0])
+        self._distance.forward(bottoms[0], bottoms[1], self._difference, tops[0], 0.5 / self._items)
 
     def backward(
         self,

@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from protonet.blob import Array, ParamStore
+from protonet.blob import Group, ParamStore
 from protonet.device import Device
 from protonet.errors import FormatError, nearest
+from protonet.kernels.updates import Clipping, Update
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.registry import Registry
 from protonet.solvers.mistakes import Finding, SolverError
@@ -22,6 +23,9 @@ RULES: Registry[type[Rule]] = Registry("solver type", "type")
 
 Check = Callable[[SolverParameter], Iterable[Finding]]
 """Tells what is wrong with the settings of a solver."""
+
+Moves = type[Update]
+"""The kind of update that a rule makes for each of its stretches."""
 
 register_rule = RULES.register
 """Class decorator: make a rule known as a solver ``type``; a second one is refused."""
@@ -78,25 +82,17 @@ def _unknown_to_us(solver: SolverParameter) -> Iterable[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Neighbouring parameters with equal multipliers as vectors of one length, parts of a store.
+    """Neighbouring parameters with equal multipliers, and the update that moves them."""
 
-    ``w`` are the parameters, ``g`` their gradients, ``history`` what the rule remembers of them,
-    ``scratch`` is free to use. ``decay`` is the solver's weight decay times ``decay_mult``.
-    """
-
-    w: Array
-    g: Array
-    history: tuple[Array, ...]
-    scratch: Array
+    update: Update
     lr_mult: float
-    decay: float
 
 
 class Rule:
     """A solver's update: clip, divide by ``iter_size``, regularise, move.
 
     Works on a few long vectors, one set for each group of the store. A step allocates nothing
-    and waits for no GPU. A rule is a subclass with ``move``.
+    and waits for no GPU. A rule is a subclass that names its ``update`` and that one's constants.
 
     Args:
         solver: its settings, already checked.
@@ -105,6 +101,10 @@ class Rule:
     """
 
     type: ClassVar[str]
+    update: ClassVar[Moves]
+    """What moves a vector of parameters."""
+    constants: ClassVar[tuple[str, ...]] = ()
+    """The fields of the solver that the update takes."""
     slots: ClassVar[int] = 1
     """How many numbers of history each parameter has."""
     checks: ClassVar[tuple[Check, ...]] = ()
@@ -115,16 +115,12 @@ class Rule:
         self.device = device
         self.xp: Any = device.xp
         self._slots = [self.xp.zeros_like(store.data) for _ in range(self.slots)]
-        self._scratch = self.xp.zeros_like(store.data)
-        self._norm = self.xp.zeros((), store.data.dtype)
-        self._clip_at = solver.clip_gradients if solver.clip_gradients >= 0 else None
+        self._clipping = None
+        if solver.clip_gradients >= 0:
+            limit = solver.clip_gradients
+            self._clipping = Clipping.make(device, store.data.dtype, store.diff, limit)
         self._share = 1 / solver.iter_size
-        self._l1 = solver.regularization_type == "L1"
-        self._stretches = [
-            self._stretch(slice(group.start, group.stop), group.lr_mult, decay)
-            for group in store.groups
-            for decay in [solver.weight_decay * group.decay_mult]
-        ]
+        self._stretches = [self._stretch(solver, group) for group in store.groups]
         self._moving = self._find_moving()
 
     def step(self, rate: float, iteration: int) -> None:
@@ -134,29 +130,11 @@ class Rule:
             rate: the learning rate before ``lr_mult``.
             iteration: counted from 0.
         """
-        xp = self.xp
-        if self._clip_at is not None:
-            self._clip(self._clip_at)
-        if self._share != 1:
-            xp.multiply(self.store.diff, self._share, self.store.diff)
+        share = self._share
+        if self._clipping is not None:
+            share *= self._clipping.factor()
         for stretch in self._moving:
-            local_rate = rate * stretch.lr_mult
-            if stretch.decay:
-                if self._l1:
-                    xp.sign(stretch.w, stretch.scratch)
-                    xp.multiply(stretch.scratch, stretch.decay, stretch.scratch)
-                else:
-                    xp.multiply(stretch.w, stretch.decay, stretch.scratch)
-                self.regularize(stretch, local_rate)
-            self.move(stretch, local_rate, iteration)
-
-    def regularize(self, stretch: Stretch, rate: float) -> None:
-        """Take account of the gradient of the penalty, which ``stretch.scratch`` holds."""
-        self.xp.add(stretch.g, stretch.scratch, stretch.g)
-
-    def move(self, stretch: Stretch, rate: float, iteration: int) -> None:
-        """Update ``stretch.w`` and its history; ``stretch.g`` may be overwritten."""
-        raise NotImplementedError
+            stretch.update.step(rate * stretch.lr_mult, iteration, share)
 
     def rests(self, stretch: Stretch) -> bool:
         """Whether no step can change these parameters or their history."""
@@ -197,30 +175,19 @@ class Rule:
             self.device.put(np.asarray(found, part.dtype), part)
         self._moving = self._find_moving()
 
-    def _stretch(self, part: slice, lr_mult: float, decay: float) -> Stretch:
-        return Stretch(
+    def _stretch(self, solver: SolverParameter, group: Group) -> Stretch:
+        part = slice(group.start, group.stop)
+        update = self.update.make(
+            self.device,
+            self.store.data.dtype,
             self.store.data[part],
             self.store.diff[part],
             tuple(slot[part] for slot in self._slots),
-            self._scratch[part],
-            lr_mult,
-            decay,
+            solver.weight_decay * group.decay_mult,
+            solver.regularization_type == "L1",
+            **{name: getattr(solver, name) for name in self.constants},
         )
+        return Stretch(update, group.lr_mult)
 
     def _find_moving(self) -> list[Stretch]:
         return [stretch for stretch in self._stretches if not self.rests(stretch)]
-
-    def _clip(self, limit: float) -> None:
-        """Scale all gradients so that their L2 norm is at most ``limit``.
-
-        The factor limit / max(norm, limit) is computed where the gradients are: 1 when they are
-        short enough.
-        """
-        xp, norm, diff = self.xp, self._norm, self.store.diff
-        xp.multiply(diff, diff, self._scratch)
-        xp.sum(self._scratch, out=norm)
-        xp.sqrt(norm, norm)
-        # The smallest normal number stands in for a limit of 0, which must not become 0 / 0.
-        xp.maximum(norm, max(limit, float(np.finfo(norm.dtype).tiny)), out=norm)
-        xp.divide(limit, norm, norm)
-        xp.multiply(diff, norm, diff)

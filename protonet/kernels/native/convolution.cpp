@@ -154,11 +154,17 @@ class Convolution {
     gather_ = std::make_unique<Gather>(gather);
     for (Index y = 0; y < s.stride.y; ++y)
       for (Index x = 0; x < s.stride.x; ++x) add_remainder({y, x});
-    add_winograd();
+    add_winograd<winograd::F43>();
+    add_winograd<winograd::F25>();
   }
 
   void forward(Floats x, Floats w, const Epilogue& epilogue, MutableFloats y) const {
-    if (fast_forward_) return fast_forward_->run(x.data(), w.data(), y.data(), epilogue);
+    if (fast_forward_) {
+      for (Index g = 0; g < s_.groups; ++g)
+        fast_forward_->run(x.data() + x_group(g), w.data() + w_group(g), y.data() + y_group(g),
+                           epilogue.from(g * s_.outputs / s_.groups));
+      return;
+    }
     const Index rows = s_.outputs / s_.groups, depth = forward_->depth();
     const Panels panels(rows);
     float* packed = thread_scratch(2, panels.size(depth));
@@ -175,7 +181,12 @@ class Convolution {
   }
 
   void backward(Floats dy, Floats w, MutableFloats dx) const {
-    if (fast_backward_) return fast_backward_->run(dy.data(), w.data(), dx.data(), {});
+    if (fast_backward_) {
+      for (Index g = 0; g < s_.groups; ++g)
+        fast_backward_->run(dy.data() + y_group(g), w.data() + w_group(g), dx.data() + x_group(g),
+                            {});
+      return;
+    }
     const Index outputs = s_.outputs / s_.groups, channels = s_.channels / s_.groups;
     const Index taps = s_.kernel.y * s_.kernel.x;
     const Panels panels(channels);
@@ -207,7 +218,11 @@ class Convolution {
 
   // dw += the sum over images and places of dy times what the taps read.
   void learn(Floats dy, Floats x, MutableFloats dw) const {
-    if (fast_forward_) return fast_forward_->learn(x.data(), dy.data(), dw.data());
+    if (fast_forward_) {
+      for (Index g = 0; g < s_.groups; ++g)
+        fast_forward_->learn(x.data() + x_group(g), dy.data() + y_group(g), dw.data() + w_group(g));
+      return;
+    }
     const Index rows = s_.outputs / s_.groups, channels = s_.channels / s_.groups;
     const Index depth = channels * gather_->taps(), size = rows * depth;
     const std::vector<Block> blocks = gather_->blocks(s_.images, 2 * kBlock);
@@ -272,21 +287,32 @@ class Convolution {
     remainders_.push_back(std::move(found));
   }
 
-  // 3 x 3 windows that move by 1, where Winograd's way is the shorter one.
+  // Where the values of a group begin.
+  Index x_group(Index g) const { return g * image_size() / s_.groups; }
+  Index y_group(Index g) const { return g * s_.outputs * places() / s_.groups; }
+  Index w_group(Index g) const {
+    return g * s_.outputs * (s_.channels / s_.groups) * s_.kernel.y * s_.kernel.x / s_.groups;
+  }
+
+  // Square windows that move by 1, where Winograd's way is the shorter one.
+  template <class F>
   void add_winograd() {
-    if (s_.groups != 1 || s_.kernel.y != 3 || s_.kernel.x != 3 || s_.stride.y != 1 ||
-        s_.stride.x != 1 || s_.dilation.y != 1 || s_.dilation.x != 1 || s_.pad.y > 2 ||
-        s_.pad.x > 2)
+    constexpr Index kernel = F::kKernel;
+    if (s_.kernel.y != kernel || s_.kernel.x != kernel || s_.stride.y != 1 || s_.stride.x != 1 ||
+        s_.dilation.y != 1 || s_.dilation.x != 1 || s_.pad.y >= kernel || s_.pad.x >= kernel)
       return;
-    const Planes x{s_.channels, s_.height, s_.width, image_size()};
-    const Planes y{s_.outputs, s_.out.y, s_.out.x, s_.outputs * places()};
-    if (Winograd::pays(s_.images, x, y))
-      fast_forward_ = std::make_unique<Winograd>(s_.images, x, y, s_.pad,
-                                                 Winograd::Weights{9 * s_.channels, 9, false});
-    if (Winograd::pays(s_.images, y, x))
-      fast_backward_ = std::make_unique<Winograd>(s_.images, y, x,
-                                                  Tap{2 - s_.pad.y, 2 - s_.pad.x},
-                                                  Winograd::Weights{9, 9 * s_.channels, true});
+    const Index channels = s_.channels / s_.groups;
+    const Planes x{channels, s_.height, s_.width, image_size()};
+    const Planes y{s_.outputs / s_.groups, s_.out.y, s_.out.x, s_.outputs * places()};
+    const Index size = kernel * kernel;
+    if (Winograd<F>::pays(s_.images, x, y))
+      fast_forward_ = std::make_unique<Winograd<F>>(
+          s_.images, x, y, s_.pad,
+          typename Winograd<F>::Weights{size * channels, size, false});
+    if (Winograd<F>::pays(s_.images, y, x))
+      fast_backward_ = std::make_unique<Winograd<F>>(
+          s_.images, y, x, Tap{kernel - 1 - s_.pad.y, kernel - 1 - s_.pad.x},
+          typename Winograd<F>::Weights{size, size * channels, true});
   }
 
   // No window meets these places.
@@ -352,7 +378,7 @@ class Convolution {
   std::unique_ptr<Gather> gather_;
   std::unique_ptr<Correlation> forward_;
   std::vector<Remainder> remainders_;
-  std::unique_ptr<Winograd> fast_forward_, fast_backward_;
+  std::unique_ptr<FastConvolution> fast_forward_, fast_backward_;
 };
 
 Tap tap(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }

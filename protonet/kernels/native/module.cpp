@@ -11,6 +11,10 @@ void add_convolution(nb::module_& m);
 void add_product(nb::module_& m);
 void add_normalization(nb::module_& m);
 void add_scaling(nb::module_& m);
+void add_updates(nb::module_& m);
+void add_losses(nb::module_& m);
+void add_combine(nb::module_& m);
+void add_activations(nb::module_& m);
 
 NB_MODULE(MODULE, m) {
   m.attr("lanes") = static_cast<int>(kLanes);
@@ -21,4 +25,8 @@ NB_MODULE(MODULE, m) {
   add_product(m);
   add_normalization(m);
   add_scaling(m);
+  add_updates(m);
+  add_losses(m);
+  add_combine(m);
+  add_activations(m);
 }

@@ -188,6 +188,33 @@ void reduce(const Planes& planes, Make&& make, Found&& found) {
   }
 }
 
+// The sums of kSums terms over n elements: terms(i, part, sums) adds those of a vector.
+template <int kSums, class F>
+void sum_up(Index n, double* totals, F&& terms) {
+  const Index shares = (n + kShare - 1) / kShare;
+  double* parts = reinterpret_cast<double*>(
+      thread_scratch(6, static_cast<std::size_t>(2 * kSums * shares)));
+  const auto share = [&](Index k) {
+    Sums<kSums> sums;
+    constexpr Index step = Sums<kSums>::kWhile * kLanes;
+    const Index end = std::min(n, (k + 1) * kShare);
+    for (Index i = k * kShare; i < end; i += step) {
+      Vec some[kSums] = {};
+      sweep(std::min(step, end - i), [&](Index j, auto part) { terms(i + j, part, some); });
+      sums.take(some);
+    }
+    for (int s = 0; s < kSums; ++s) parts[k * kSums + s] = sums.total(s);
+  };
+  if (shares > 2)
+    parallel(shares, share);
+  else
+    for (Index k = 0; k < shares; ++k) share(k);
+  for (int s = 0; s < kSums; ++s) {
+    totals[s] = 0;
+    for (Index k = 0; k < shares; ++k) totals[s] += parts[k * kSums + s];
+  }
+}
+
 // A single channel is one long run.
 inline Planes planes_of(Index items, Index channels, Index places) {
   if (channels == 1) return {1, 1, items * places};

@@ -4,26 +4,27 @@ namespace {
 
 using namespace winograd;
 
-// Vector v of 9 for each of a square of kernels: `rows` rows of 9 values, each a kernel, become
-// 9 vectors with a kernel in each lane.
-inline void load_kernels(const float* w, Index stride, Index rows, bool turned, Vec (&to)[9]) {
-  for (Index part = 0; part < 9; part += kLanes) {
-    const Index here = std::min<Index>(kLanes, 9 - part);
+// `rows` rows of N values, each a kernel, become N vectors with a kernel in each lane.
+template <Index N>
+inline void load_kernels(const float* w, Index stride, Index rows, bool turned, Vec (&to)[N]) {
+  for (Index part = 0; part < N; part += kLanes) {
+    const Index here = std::min<Index>(kLanes, N - part);
     Vec square[kLanes];
     for (Index r = 0; r < kLanes; ++r)
       square[r] = r < rows ? load_some(w + r * stride + part, here) : Vec{};
     transpose(square);
-    for (Index i = 0; i < here; ++i) to[turned ? 8 - part - i : part + i] = square[i];
+    for (Index i = 0; i < here; ++i) to[turned ? N - 1 - part - i : part + i] = square[i];
   }
 }
 
 // The way back, added to what is there.
-inline void add_kernels(const Vec (&from)[9], Index stride, Index rows, bool turned, float* w) {
-  for (Index part = 0; part < 9; part += kLanes) {
-    const Index here = std::min<Index>(kLanes, 9 - part);
+template <Index N>
+inline void add_kernels(const Vec (&from)[N], Index stride, Index rows, bool turned, float* w) {
+  for (Index part = 0; part < N; part += kLanes) {
+    const Index here = std::min<Index>(kLanes, N - part);
     Vec square[kLanes];
     for (Index i = 0; i < kLanes; ++i)
-      square[i] = i < here ? from[turned ? 8 - part - i : part + i] : Vec{};
+      square[i] = i < here ? from[turned ? N - 1 - part - i : part + i] : Vec{};
     transpose(square);
     for (Index r = 0; r < rows; ++r) {
       float* to = w + r * stride + part;
@@ -125,17 +126,18 @@ Vec* vectors(float* p) { return reinterpret_cast<Vec*>(p); }
 
 }  // namespace
 
-void Winograd::transform_weights(const float* w, float* to) const {
+template <class F>
+void Winograd<F>::transform_weights(const float* w, float* to) const {
   const Index halves = kColumns / kLanes, place = strips_ * x_.count * kColumns;
   parallel(strips_ * groups_, [&](Index task) {
     const Index strip = task / groups_, group = task % groups_;
     for (Index c = group * kLanes; c < std::min(x_.count, (group + 1) * kLanes); ++c)
       for (Index half = 0; half < halves; ++half) {
         const Index m = strip * kColumns + half * kLanes;
-        Vec kernels[9], spread[kPlaces];
+        Vec kernels[kTaps], spread[kPlaces];
         load_kernels(w + m * weights_.row + c * weights_.column, weights_.row,
                      std::clamp<Index>(y_.count - m, 0, kLanes), weights_.turned, kernels);
-        transform<spread_kernel, 3, kIn>(kernels, 3, spread);
+        transform<F::spread_kernel, kKernel, kIn>(kernels, kKernel, spread);
         float* out = to + (strip * x_.count + c) * kColumns + half * kLanes;
         for (Index k = 0; k < kPlaces; ++k) *vectors(out + k * place) = spread[k];
       }
@@ -143,8 +145,10 @@ void Winograd::transform_weights(const float* w, float* to) const {
 }
 
 // V[k][tile][lane] of one channel group; place k begins groups * tiles * lanes behind k - 1.
-void Winograd::transform_values(const float* x, const Block& block, Index group, float* to) const {
-  const Index columns = tile_columns_ * kOut + 2, rows = block.rows * kOut + 2;
+template <class F>
+void Winograd<F>::transform_values(const float* x, const Block& block, Index group, float* to) const {
+  constexpr Index around = kKernel - 1;
+  const Index columns = tile_columns_ * kOut + around, rows = block.rows * kOut + around;
   const Index place = groups_ * tiles(block) * kLanes;
   Vec* pixels = vectors(thread_scratch(0, rows * columns * kLanes));
   for (Index n = 0; n < block.images; ++n) {
@@ -166,7 +170,8 @@ void Winograd::transform_values(const float* x, const Block& block, Index group,
   }
 }
 
-void Winograd::finish(const float* results, const Block& block, Index group, float* y,
+template <class F>
+void Winograd<F>::finish(const float* results, const Block& block, Index group, float* y,
                       const Epilogue& epilogue) const {
   const Index columns = tile_columns_ * kOut, width = strips_ * kColumns;
   const Index place = tiles(block) * width, first = group * kLanes;
@@ -183,7 +188,7 @@ void Winograd::finish(const float* results, const Block& block, Index group, flo
         Vec values[kPlaces], out[kOut * kOut];
         for (Index k = 0; k < kPlaces; ++k)
           values[k] = *reinterpret_cast<const Vec*>(from + k * place);
-        transform<gather_results, kIn, kOut>(values, kIn, out);
+        transform<F::gather_results, kIn, kOut>(values, kIn, out);
         for (Index i = 0; i < kOut * kOut; ++i) {
           const Vec total = out[i] * factor + bias;
           pixels[i / kOut * columns + c * kOut + i % kOut] = total < least ? least : total;
@@ -204,7 +209,8 @@ void Winograd::finish(const float* results, const Block& block, Index group, flo
     }
 }
 
-void Winograd::run(const float* x, const float* w, float* y, const Epilogue& epilogue) const {
+template <class F>
+void Winograd<F>::run(const float* x, const float* w, float* y, const Epilogue& epilogue) const {
   float* weights = thread_scratch(2, kPlaces * strips_ * x_.count * kColumns);
   transform_weights(w, weights);
   parallel(static_cast<Index>(blocks_.size()), [&](Index b) {
@@ -227,7 +233,8 @@ void Winograd::run(const float* x, const float* w, float* y, const Epilogue& epi
 }
 
 // D[k][strip][tile][column] of one group of kLanes channels of dy.
-void Winograd::transform_gradient(const float* dy, const Block& block, Index group,
+template <class F>
+void Winograd<F>::transform_gradient(const float* dy, const Block& block, Index group,
                                   float* to) const {
   const Index columns = tile_columns_ * kOut, count = tiles(block);
   const Index place = strips_ * count * kColumns, halves = kColumns / kLanes;
@@ -246,13 +253,14 @@ void Winograd::transform_gradient(const float* dy, const Block& block, Index gro
       }
       for (Index c = 0; c < tile_columns_; ++c, to += kColumns) {
         Vec spread[kPlaces];
-        transform<spread_results, kOut, kIn>(pixels + c * kOut, columns, spread);
+        transform<F::spread_results, kOut, kIn>(pixels + c * kOut, columns, spread);
         for (Index k = 0; k < kPlaces; ++k) *vectors(to + k * place) = spread[k];
       }
     }
 }
 
-void Winograd::learn(const float* x, const float* dy, float* dw) const {
+template <class F>
+void Winograd<F>::learn(const float* x, const float* dy, float* dw) const {
   Index most = 0;
   for (const Block& block : learn_blocks_) most = std::max(most, tiles(block));
   const Index channels = groups_ * kLanes, width = strips_ * kColumns;
@@ -283,7 +291,8 @@ void Winograd::learn(const float* x, const float* dy, float* dw) const {
 }
 
 // Sums[k][strip][channel][column] back to kernels, added to dw.
-void Winograd::learn_weights(const float* sums, float* dw) const {
+template <class F>
+void Winograd<F>::learn_weights(const float* sums, float* dw) const {
   const Index halves = kColumns / kLanes, channels = groups_ * kLanes;
   const Index place = strips_ * channels * kColumns;
   parallel(strips_ * groups_, [&](Index task) {
@@ -292,13 +301,16 @@ void Winograd::learn_weights(const float* sums, float* dw) const {
       for (Index half = 0; half < halves; ++half) {
         const Index m = strip * kColumns + half * kLanes;
         if (m >= y_.count) continue;
-        Vec spread[kPlaces], kernels[9];
+        Vec spread[kPlaces], kernels[kTaps];
         for (Index k = 0; k < kPlaces; ++k)
           spread[k] = *reinterpret_cast<const Vec*>(
               sums + k * place + (strip * channels + c) * kColumns + half * kLanes);
-        transform<gather_kernel, kIn, 3>(spread, kIn, kernels);
+        transform<F::gather_kernel, kIn, kKernel>(spread, kIn, kernels);
         add_kernels(kernels, weights_.row, std::min(kLanes, y_.count - m), weights_.turned,
                     dw + m * weights_.row + c * weights_.column);
       }
   });
 }
+
+template class Winograd<F43>;
+template class Winograd<F25>;

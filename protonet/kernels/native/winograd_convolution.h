@@ -1,4 +1,4 @@
-// Convolution with kernels of 3 x 3 and stride 1 by Winograd's transforms.
+// Convolution with kernels of 3 x 3 or 5 x 5 and stride 1 by Winograd's transforms.
 #pragma once
 
 #include <algorithm>
@@ -27,15 +27,25 @@ struct Planes {
   Index count, height, width, stride;
 };
 
-// y[n][m] = sum over c of w[m][c] correlated with x[n][c], which has `pad` zeros around it.
+// y[n][m] = sum over c of w[m][c] correlated with x[n][c], which has zeros around it.
+class FastConvolution {
+ public:
+  virtual ~FastConvolution() = default;
+  virtual void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const = 0;
+  // dw += its gradient for the gradient dy of y.
+  virtual void learn(const float* x, const float* dy, float* dw) const = 0;
+};
+
+// By the transforms F (of winograd.h), with `pad` zeros around x.
 //
-// A block of tiles (4 x 4 results each) is worked on by one thread: channels become lanes, and
+// A block of tiles (kOut x kOut results each) is worked on by one thread: channels become lanes, and
 // place k of all transformed tiles is a matrix that the transformed weights of place k multiply:
 //   values  V[k][channel group][tile][lane]     weights U[k][strip][channel][column]
 //   results R[k][tile][strip, column]
-class Winograd {
+template <class F>
+class Winograd final : public FastConvolution {
  public:
-  // How kernel (m, c) is found: at w[m * row + c * column], 9 values, turned by 180 degrees or not.
+  // How kernel (m, c) is found: at w[m * row + c * column], turned by 180 degrees or not.
   struct Weights {
     Index row, column;
     bool turned;
@@ -43,8 +53,8 @@ class Winograd {
 
   Winograd(Index images, Planes x, Planes y, Tap pad, Weights weights)
       : images_(images), x_(x), y_(y), pad_(pad), weights_(weights),
-        tile_rows_((y.height + winograd::kOut - 1) / winograd::kOut),
-        tile_columns_((y.width + winograd::kOut - 1) / winograd::kOut),
+        tile_rows_((y.height + F::kOut - 1) / F::kOut),
+        tile_columns_((y.width + F::kOut - 1) / F::kOut),
         groups_((x.count + kLanes - 1) / kLanes), strips_((y.count + kColumns - 1) / kColumns),
         grid_(tile_rows_, tile_columns_, tile_rows_, tile_columns_, {1, 1}, {{0, 0}}),
         blocks_(grid_.blocks(images, kTiles)), learn_blocks_(grid_.blocks(images, learn_tiles())) {}
@@ -52,21 +62,23 @@ class Winograd {
   // Whether this is faster than the plain sums: an estimate in cycles of a vector unit.
   static bool pays(Index images, Planes x, Planes y) {
     if (x.count < 16 || y.count < 16) return false;
-    const double tiles = static_cast<double>(images) * ((y.height + 3) / 4) * ((y.width + 3) / 4);
+    constexpr Index out = F::kOut, taps = F::kKernel * F::kKernel;
+    const double tiles = static_cast<double>(images) * ((y.height + out - 1) / out) *
+                         ((y.width + out - 1) / out);
     const double places = static_cast<double>(images) * y.height * y.width;
     const double pairs = static_cast<double>(x.count) * y.count;
-    const double plain = 9 * places * pairs / 24;
-    const double ours = 36 * tiles * pairs / 26 + 15 * tiles * (x.count + y.count) + 12 * pairs;
+    const double plain = taps * places * pairs / 24;
+    const double ours =
+        36 * tiles * pairs / 26 + 15 * tiles * (x.count + y.count) + 1.5 * taps * pairs;
     return ours < plain;
   }
 
-  void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const;
-
-  // dw += the gradient for the gradient dy of y, whose images are y_stride apart.
-  void learn(const float* x, const float* dy, float* dw) const;
+  void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const override;
+  void learn(const float* x, const float* dy, float* dw) const override;
 
  private:
   static constexpr Index kTiles = 56;  // of a block
+  static constexpr Index kOut = F::kOut, kKernel = F::kKernel, kTaps = kKernel * kKernel;
   static constexpr Index kHalf = kLanes / 2 < kRows ? kLanes / 2 : kRows;
 
   Index tiles(const Block& block) const { return block.images * block.rows * tile_columns_; }
@@ -91,3 +103,6 @@ class Winograd {
   Gather grid_;
   std::vector<Block> blocks_, learn_blocks_;
 };
+
+extern template class Winograd<winograd::F43>;
+extern template class Winograd<winograd::F25>;

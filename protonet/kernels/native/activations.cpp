@@ -1,0 +1,124 @@
+// Functions of single elements, and their gradients.
+#include "arrays.h"
+#include "sweep.h"
+#include "vecmath.h"
+
+namespace nb = nanobind;
+
+namespace {
+
+// y = f(x) for every element; y may be x.
+template <class F>
+void map(const Floats& x, const MutableFloats& y, F f) {
+  const Index n = static_cast<Index>(x.size());
+  Unlocked free(n);
+  const float* from = x.data();
+  float* to = y.data();
+  spread(n, [=](Index i, auto part) { part.store(to + i, f(part.load(from + i))); });
+}
+
+// dx = f(dy, v), with v the value of x or y that tells the slope.
+template <class F>
+void map(const Floats& dy, const Floats& v, const MutableFloats& dx, F f) {
+  const Index n = static_cast<Index>(dy.size());
+  Unlocked free(n);
+  const float *d = dy.data(), *value = v.data();
+  float* to = dx.data();
+  spread(n, [=](Index i, auto part) {
+    part.store(to + i, f(part.load(d + i), part.load(value + i)));
+  });
+}
+
+void rectify(Floats x, MutableFloats y, float slope) {
+  if (slope == 0) return map(x, y, [](Vec v) { return max(Vec{}, v); });
+  map(x, y, [=](Vec v) { return v > Vec{} ? v : v * slope; });
+}
+
+void rectify_back(Floats dy, Floats sided, MutableFloats dx, float slope) {
+  map(dy, sided, dx, [=](Vec d, Vec v) { return d * (v > Vec{} ? splat(1) : splat(slope)); });
+}
+
+void clip(Floats x, MutableFloats y, float low, float high) {
+  map(x, y, [=](Vec v) { return min(splat(high), max(splat(low), v)); });
+}
+
+// `open`: the slope at the bounds is 0, not 1.
+void clip_back(Floats dy, Floats x, MutableFloats dx, float low, float high, bool open) {
+  map(dy, x, dx, [=](Vec d, Vec v) {
+    const Mask inside = open ? (v > splat(low)) & (v < splat(high))
+                             : (v >= splat(low)) & (v <= splat(high));
+    return d * (inside ? splat(1) : Vec{});
+  });
+}
+
+void linear(Floats x, MutableFloats y, float scale, float shift) {
+  map(x, y, [=](Vec v) { return v * scale + shift; });
+}
+
+void square(Floats x, MutableFloats y, float scale, float shift) {
+  map(x, y, [=](Vec v) {
+    const Vec base = v * scale + shift;
+    return base * base;
+  });
+}
+
+void square_back(Floats dy, Floats x, MutableFloats dx, float scale, float shift) {
+  map(dy, x, dx, [=](Vec d, Vec v) { return d * ((v * scale + shift) * (2 * scale)); });
+}
+
+void elu(Floats x, MutableFloats y, float alpha) {
+  map(x, y, [=](Vec v) { return v > Vec{} ? v : alpha * exp_less_one(v); });
+}
+
+// The sign of `sided` is that of x.
+void elu_back(Floats dy, Floats y, Floats sided, MutableFloats dx, float alpha) {
+  const Index n = static_cast<Index>(dy.size());
+  Unlocked free(n);
+  const float *d = dy.data(), *top = y.data(), *side = sided.data();
+  float* to = dx.data();
+  spread(n, [=](Index i, auto part) {
+    const Vec slope = part.load(side + i) > Vec{} ? splat(1) : part.load(top + i) + alpha;
+    part.store(to + i, part.load(d + i) * slope);
+  });
+}
+
+void swish(Floats x, MutableFloats y, float beta) {
+  map(x, y, [=](Vec v) { return v * sigmoid(v * beta); });
+}
+
+void swish_back(Floats dy, Floats x, MutableFloats dx, float beta) {
+  map(dy, x, dx, [=](Vec d, Vec v) {
+    const Vec gate = sigmoid(v * beta);
+    return d * (gate + v * beta * gate * (1.0f - gate));
+  });
+}
+
+}  // namespace
+
+void add_activations(nb::module_& m) {
+  m.def("rectify", &rectify);
+  m.def("rectify_back", &rectify_back);
+  m.def("clip", &clip);
+  m.def("clip_back", &clip_back);
+  m.def("linear", &linear);
+  m.def("square", &square);
+  m.def("square_back", &square_back);
+  m.def("elu", &elu);
+  m.def("elu_back", &elu_back);
+  m.def("swish", &swish);
+  m.def("swish_back", &swish_back);
+  m.def("exp", [](Floats x, MutableFloats y) { map(x, y, [](Vec v) { return exp(v); }); });
+  m.def("tanh", [](Floats x, MutableFloats y) { map(x, y, [](Vec v) { return tanh(v); }); });
+  m.def("tanh_back", [](Floats dy, Floats y, MutableFloats dx) {
+    map(dy, y, dx, [](Vec d, Vec v) { return d * (1.0f - v * v); });
+  });
+  m.def("sigmoid", [](Floats x, MutableFloats y) { map(x, y, [](Vec v) { return sigmoid(v); }); });
+  m.def("sigmoid_back", [](Floats dy, Floats y, MutableFloats dx) {
+    map(dy, y, dx, [](Vec d, Vec v) { return d * ((1.0f - v) * v); });
+  });
+  m.def("softplus",
+        [](Floats x, MutableFloats y) { map(x, y, [](Vec v) { return softplus(v); }); });
+  m.def("softplus_back", [](Floats dy, Floats y, MutableFloats dx) {
+    map(dy, y, dx, [](Vec d, Vec v) { return d * -exp_less_one(-v); });
+  });
+}

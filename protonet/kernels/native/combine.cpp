@@ -1,0 +1,113 @@
+// Several arrays made one, and parts of arrays copied.
+#include <nanobind/stl/vector.h>
+
+#include <cstring>
+
+#include "arrays.h"
+#include "sweep.h"
+
+namespace nb = nanobind;
+
+namespace {
+
+typedef std::uint8_t Bytes __attribute__((vector_size(kLanes)));
+using Places = nb::ndarray<std::uint8_t, nb::c_contig, nb::device::cpu>;
+
+Index count(const MutableFloats& array) { return static_cast<Index>(array.size()); }
+
+void add(Floats a, Floats b, MutableFloats sum) {
+  Unlocked free(count(sum));
+  const float *left = a.data(), *right = b.data();
+  float* to = sum.data();
+  spread(count(sum), [=](Index i, auto part) {
+    part.store(to + i, part.load(left + i) + part.load(right + i));
+  });
+}
+
+// y = the sum of c x over all arrays.
+void weighted_sum(const std::vector<Floats>& xs, const std::vector<float>& cs, MutableFloats y) {
+  Unlocked free(count(y));
+  float* to = y.data();
+  spread(count(y), [&](Index i, auto part) {
+    Vec total = part.load(xs[0].data() + i) * cs[0];
+    for (std::size_t k = 1; k < xs.size(); ++k) total += part.load(xs[k].data() + i) * cs[k];
+    part.store(to + i, total);
+  });
+}
+
+// y = the product of all arrays.
+void product(const std::vector<Floats>& xs, MutableFloats y) {
+  Unlocked free(count(y));
+  float* to = y.data();
+  spread(count(y), [&](Index i, auto part) {
+    Vec total = part.load(xs[0].data() + i);
+    for (std::size_t k = 1; k < xs.size(); ++k) total *= part.load(xs[k].data() + i);
+    part.store(to + i, total);
+  });
+}
+
+// The greatest, and whose it is: the second wins over an equal first, else the earlier.
+void greatest(const std::vector<Floats>& xs, MutableFloats y, Places winner) {
+  Unlocked free(count(y));
+  float* to = y.data();
+  std::uint8_t* places = winner.data();
+  const Index n = count(y);
+  spread(n, [&](Index i, auto part) {
+    const Vec first = part.load(xs[0].data() + i), second = part.load(xs[1].data() + i);
+    Vec best = (first > second) | (first != first) ? first : second;
+    Mask place = first <= second ? Mask{} + 1 : Mask{};
+    for (std::size_t k = 2; k < xs.size(); ++k) {
+      const Vec v = part.load(xs[k].data() + i);
+      place = v > best ? Mask{} + static_cast<std::int32_t>(k) : place;
+      best = (best > v) | (best != best) ? best : v;
+    }
+    part.store(to + i, best);
+    const Bytes narrow = __builtin_convertvector(place, Bytes);
+    std::memcpy(places + i, &narrow, static_cast<std::size_t>(std::min(kLanes, n - i)));
+  });
+}
+
+void greatest_back(Floats dy, Places winner, int place, MutableFloats dx) {
+  const Index n = count(dx);
+  Unlocked free(n);
+  const float* d = dy.data();
+  const std::uint8_t* places = winner.data();
+  float* to = dx.data();
+  spread(n, [=](Index i, auto part) {
+    Bytes narrow{};
+    std::memcpy(&narrow, places + i, static_cast<std::size_t>(std::min(kLanes, n - i)));
+    const Mask wins = __builtin_convertvector(narrow, Mask) == place;
+    part.store(to + i, part.load(d + i) * (wins ? splat(1) : Vec{}));
+  });
+}
+
+// Rows of `length` elements, from every `x_step` of x to every `y_step` of y.
+void copy_rows(Floats x, Index x_first, Index x_step, MutableFloats y, Index y_first,
+               Index y_step, Index rows, Index length) {
+  Unlocked free(rows * length);
+  const float* from = x.data() + x_first;
+  float* to = y.data() + y_first;
+  const Index cuts = std::max<Index>(1, length / kShare);
+  const Index height = std::max<Index>(1, kShare / std::max<Index>(1, length));
+  const auto some = [=](Index share) {
+    const Index cut = share % cuts, first = share / cuts * height;
+    const Index begin = length * cut / cuts, end = length * (cut + 1) / cuts;
+    for (Index row = first; row < std::min(rows, first + height); ++row)
+      std::memcpy(to + row * y_step + begin, from + row * x_step + begin,
+                  static_cast<std::size_t>(end - begin) * sizeof(float));
+  };
+  const Index shares = (rows + height - 1) / height * cuts;
+  if (rows * length > 2 * kShare) return parallel(shares, some);
+  for (Index share = 0; share < shares; ++share) some(share);
+}
+
+}  // namespace
+
+void add_combine(nb::module_& m) {
+  m.def("add", &add);
+  m.def("weighted_sum", &weighted_sum);
+  m.def("product", &product);
+  m.def("greatest", &greatest);
+  m.def("greatest_back", &greatest_back);
+  m.def("copy_rows", &copy_rows);
+}

@@ -1,0 +1,319 @@
+"""The steps of solvers, each over one long vector of weights w, their gradients g and history."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels import native
+from protonet.kernels.kernel import Kernel
+
+
+class Update(Kernel):
+    """w moves by its gradient and that of the penalty; g is used up.
+
+    Args:
+        w: the weights; like g and history a vector that stays where it is.
+        g: their gradients.
+        history: what the rule remembers, as many vectors as it has slots.
+        decay: of the weights.
+        l1: whether the penalty is the sum of sizes, not of squares.
+        constants: the numbers of the rule: ``momentum`` and others.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any,
+        w: Array,
+        g: Array,
+        history: Sequence[Array],
+        decay: float,
+        l1: bool,
+        **constants: float,
+    ) -> None:
+        super().__init__(device, dtype)
+        self.w, self.g, self.history, self.decay, self.l1 = w, g, tuple(history), decay, l1
+        self.constants = constants
+        self._scratch: Array | None = None
+
+    def step(self, rate: float, iteration: int, share: float) -> None:
+        """Move ``w`` and the history by ``share`` times the gradients.
+
+        Args:
+            rate: the learning rate of these weights.
+            iteration: counted from 0.
+            share: what the gradients are multiplied by before all else.
+        """
+        xp = self.xp
+        if share != 1:
+            xp.multiply(self.g, share, self.g)
+        if self.decay:
+            self.penalty(self.scratch_of_w())
+            self.regularize(rate)
+        self.move(rate, iteration)
+
+    def regularize(self, rate: float) -> None:
+        """Take account of the gradient of the penalty, which the scratch holds."""
+        self.xp.add(self.g, self.scratch_of_w(), self.g)
+
+    def move(self, rate: float, iteration: int) -> None:
+        """Update ``w`` and the history; ``g`` may be overwritten."""
+        raise NotImplementedError
+
+    def penalty(self, out: Array) -> None:
+        """Write decay w, or decay sign(w)."""
+        source = self.xp.sign(self.w, out) if self.l1 else self.w
+        self.xp.multiply(source, self.decay, out)
+
+    def scratch_of_w(self) -> Array:
+        """Scratch of w's size."""
+        if self._scratch is None:
+            self._scratch = self.scratch(self.w.shape)
+        return self._scratch
+
+    def average(self, mean: Array, keep: float, value: Array) -> None:
+        """``mean = keep mean + (1 - keep) value``; overwrites ``value``."""
+        xp = self.xp
+        xp.multiply(value, 1 - keep, value)
+        xp.multiply(mean, keep, mean)
+        xp.add(mean, value, mean)
+
+    def descend(self, direction: Array, squares: Array, rate: float) -> None:
+        """``w -= rate direction / (sqrt(squares) + delta)``; overwrites ``g`` and the scratch."""
+        xp, g, scratch = self.xp, self.g, self.scratch_of_w()
+        xp.sqrt(squares, scratch)
+        xp.add(scratch, self.constants["delta"], scratch)
+        xp.divide(direction, scratch, g)
+        xp.multiply(g, rate, g)
+        xp.subtract(self.w, g, self.w)
+
+
+class SGDUpdate(Update):
+    """``h = momentum h + rate g; w -= h``."""
+
+    def move(self, rate: float, iteration: int) -> None:
+        xp, w, g, (h,) = self.xp, self.w, self.g, self.history
+        xp.multiply(g, rate, g)
+        xp.multiply(h, self.constants["momentum"], h)
+        xp.add(h, g, h)
+        xp.subtract(w, h, w)
+
+
+class NesterovUpdate(Update):
+    """``h' = momentum h + rate g; w -= (1 + momentum) h' - momentum h``."""
+
+    def move(self, rate: float, iteration: int) -> None:
+        xp, w, g, (h,), coasted = self.xp, self.w, self.g, self.history, self.scratch_of_w()
+        momentum = self.constants["momentum"]
+        xp.multiply(h, momentum, coasted)
+        xp.multiply(g, rate, g)
+        xp.add(coasted, g, h)
+        xp.multiply(h, 1 + momentum, g)
+        xp.subtract(g, coasted, g)
+        xp.subtract(w, g, w)
+
+
+class AdaGradUpdate(Update):
+    """``h += g^2; w -= rate g / (sqrt(h) + delta)``."""
+
+    def move(self, rate: float, iteration: int) -> None:
+        g, (h,), scratch = self.g, self.history, self.scratch_of_w()
+        self.xp.multiply(g, g, scratch)
+        self.xp.add(h, scratch, h)
+        self.descend(g, h, rate)
+
+
+class RMSPropUpdate(Update):
+    """``h = d h + (1 - d) g^2; w -= rate g / (sqrt(h) + delta)``, with d = ``rms_decay``."""
+
+    def move(self, rate: float, iteration: int) -> None:
+        g, (h,), scratch = self.g, self.history, self.scratch_of_w()
+        self.xp.multiply(g, g, scratch)
+        self.average(h, self.constants["rms_decay"], scratch)
+        self.descend(g, h, rate)
+
+
+class AdaDeltaUpdate(Update):
+    """``h = m h + (1 - m) g^2; u = g sqrt((s + delta) / (h + delta)); s = m s + (1 - m) u^2;
+    w -= rate u``, with m = ``momentum``.
+    """
+
+    def move(self, rate: float, iteration: int) -> None:
+        xp, w, u, (h, s), scratch = self.xp, self.w, self.g, self.history, self.scratch_of_w()
+        xp.multiply(u, u, scratch)
+        self.average(h, self.constants["momentum"], scratch)
+        for squares, scale in ((h, xp.divide), (s, xp.multiply)):
+            xp.add(squares, self.constants["delta"], scratch)
+            xp.sqrt(scratch, scratch)
+            scale(u, scratch, u)
+        xp.multiply(u, u, scratch)
+        self.average(s, self.constants["momentum"], scratch)
+        xp.multiply(u, rate, u)
+        xp.subtract(w, u, w)
+
+
+class AdamUpdate(Update):
+    """``m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
+    w -= rate sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + delta)``, with b1 = ``momentum``,
+    b2 = ``momentum2`` and t from 1.
+    """
+
+    def move(self, rate: float, iteration: int) -> None:
+        g, (m, v), scratch = self.g, self.history, self.scratch_of_w()
+        self.xp.multiply(g, g, scratch)
+        self.average(v, self.constants["momentum2"], scratch)
+        self.average(m, self.constants["momentum"], g)
+        self.descend(m, v, rate * self.correction(iteration))
+
+    def correction(self, iteration: int) -> float:
+        """What makes up for averages that began at 0."""
+        of_mean, of_squares = self.found(iteration)
+        return math.sqrt(of_squares) / of_mean
+
+    def found(self, iteration: int) -> tuple[float, float]:
+        """The share of the averages that gradients have made: 1 - b1^t and 1 - b2^t."""
+        b1, b2, t = self.constants["momentum"], self.constants["momentum2"], iteration + 1
+        return 1 - b1**t, 1 - b2**t
+
+
+class AdamWUpdate(AdamUpdate):
+    """``w -= rate decay w``, then ``w -= rate / (1 - b1^t) m / (sqrt(v / (1 - b2^t)) + delta)``
+    with the m and v of Adam.
+    """
+
+    def regularize(self, rate: float) -> None:
+        scratch = self.scratch_of_w()
+        self.xp.multiply(scratch, rate, scratch)
+        self.xp.subtract(self.w, scratch, self.w)
+
+    def move(self, rate: float, iteration: int) -> None:
+        xp, w, g, (m, v), scratch = self.xp, self.w, self.g, self.history, self.scratch_of_w()
+        xp.multiply(g, g, scratch)
+        self.average(v, self.constants["momentum2"], scratch)
+        self.average(m, self.constants["momentum"], g)
+        of_mean, of_squares = self.found(iteration)
+        xp.divide(v, of_squares, scratch)
+        xp.sqrt(scratch, scratch)
+        xp.add(scratch, self.constants["delta"], scratch)
+        xp.divide(m, scratch, g)
+        xp.multiply(g, rate / of_mean, g)
+        xp.subtract(w, g, w)
+
+
+class Clipping(Kernel):
+    """Gradients g whose L2 norm is above ``limit`` are made that short."""
+
+    def __init__(self, device: Device, dtype: Any, g: Array, limit: float) -> None:
+        super().__init__(device, dtype)
+        self.g, self.limit = g, limit
+        self._norm: Array = self.scratch(())
+        self._squares: Array | None = None
+
+    def factor(self) -> float:
+        """What the gradients must be multiplied by still."""
+        xp, norm, g = self.xp, self._norm, self.g
+        if self._squares is None:
+            self._squares = self.scratch(g.shape)
+        xp.multiply(g, g, self._squares)
+        xp.sum(self._squares, out=norm)
+        xp.sqrt(norm, norm)
+        # limit / max(norm, limit) is computed where the gradients are. The smallest normal number
+        # stands in for a limit of 0, which must not become 0 / 0.
+        xp.maximum(norm, max(self.limit, float(np.finfo(norm.dtype).tiny)), out=norm)
+        xp.divide(self.limit, norm, norm)
+        xp.multiply(g, norm, g)
+        return 1.0
+
+
+class _Compiled(Update):
+    """A step in one pass, which leaves ``g`` as it is. It is made with the arrays."""
+
+    name: ClassVar[str]
+    order: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any,
+        w: Array,
+        g: Array,
+        history: Sequence[Array],
+        decay: float,
+        l1: bool,
+        **constants: float,
+    ) -> None:
+        super().__init__(device, dtype, w, g, history, decay, l1, **constants)
+        held = native.load().Update(w, g, list(history), decay, l1)
+        self._step = getattr(held, self.name)
+        self._numbers = tuple(constants[name] for name in self.order)
+
+    def step(self, rate: float, iteration: int, share: float) -> None:
+        self._step(rate, share, *self._numbers)
+
+
+class NativeSGD(SGDUpdate, _Compiled, processor="native"):
+    """One pass."""
+
+    name, order = "sgd", ("momentum",)
+
+
+class NativeNesterov(NesterovUpdate, _Compiled, processor="native"):
+    """One pass."""
+
+    name, order = "nesterov", ("momentum",)
+
+
+class NativeAdaGrad(AdaGradUpdate, _Compiled, processor="native"):
+    """One pass."""
+
+    name, order = "adagrad", ("delta",)
+
+
+class NativeRMSProp(RMSPropUpdate, _Compiled, processor="native"):
+    """One pass."""
+
+    name, order = "rmsprop", ("delta", "rms_decay")
+
+
+class NativeAdaDelta(AdaDeltaUpdate, _Compiled, processor="native"):
+    """One pass."""
+
+    name, order = "adadelta", ("delta", "momentum")
+
+
+class NativeAdam(AdamUpdate, _Compiled, processor="native"):
+    """One pass."""
+
+    name, order = "adam", ("delta", "momentum", "momentum2")
+
+    def step(self, rate: float, iteration: int, share: float) -> None:
+        self._step(rate * self.correction(iteration), share, *self._numbers)
+
+
+class NativeAdamW(AdamWUpdate, _Compiled, processor="native"):
+    """One pass."""
+
+    name, order = "adamw", ("delta", "momentum", "momentum2")
+
+    def step(self, rate: float, iteration: int, share: float) -> None:
+        of_mean, of_squares = self.found(iteration)
+        self._step(rate / of_mean, share, *self._numbers, rate, of_squares)
+
+
+class NativeClipping(Clipping, processor="native"):
+    """One pass that reads; the update multiplies."""
+
+    def __init__(self, device: Device, dtype: Any, g: Array, limit: float) -> None:
+        super().__init__(device, dtype, g, limit)
+        self._square_sum = native.load().square_sum
+
+    def factor(self) -> float:
+        norm = math.sqrt(self._square_sum(self.g))
+        # written so that a norm that is not a number makes no number
+        return 1.0 if norm <= self.limit else self.limit / norm

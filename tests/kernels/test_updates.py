@@ -1,0 +1,116 @@
+"""The steps of solvers: the compiled versions beside their definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protonet.kernels.updates import (
+    AdaDeltaUpdate,
+    AdaGradUpdate,
+    AdamUpdate,
+    AdamWUpdate,
+    Clipping,
+    NesterovUpdate,
+    RMSPropUpdate,
+    SGDUpdate,
+    Update,
+)
+from tests.kernels.instructions import CPU, MODULES, UNTUNED, both, check_threads, use
+
+RULES: list[tuple[type[Update], int, dict[str, float]]] = [
+    (SGDUpdate, 1, {"momentum": 0.9}),
+    (NesterovUpdate, 1, {"momentum": 0.9}),
+    (AdaGradUpdate, 1, {"delta": 1e-4}),
+    (RMSPropUpdate, 1, {"delta": 1e-4, "rms_decay": 0.98}),
+    (AdaDeltaUpdate, 2, {"delta": 1e-4, "momentum": 0.95}),
+    (AdamUpdate, 2, {"delta": 1e-4, "momentum": 0.9, "momentum2": 0.999}),
+    (AdamWUpdate, 2, {"delta": 1e-4, "momentum": 0.9, "momentum2": 0.999}),
+]
+
+
+def walk(
+    kind: type[Update],
+    slots: int,
+    constants: dict[str, float],
+    dtype: Any,
+    *,
+    size: int,
+    decay: float,
+    l1: bool = False,
+) -> list[np.ndarray]:
+    """Weights and history after some steps."""
+    generator = np.random.default_rng(3)
+    w = generator.normal(size=size).astype(dtype)
+    w[::5] = 0
+    history, g = [np.zeros(size, dtype) for _ in range(slots)], np.empty(size, dtype)
+    device = CPU if dtype == np.float32 else UNTUNED
+    update = kind.make(device, dtype, w, g, history, decay, l1, **constants)
+    assert update.processor == ("native" if dtype == np.float32 else "")
+    for iteration in range(4):
+        g[...] = generator.normal(size=size)
+        update.step(0.1, iteration, 1 if iteration % 2 else 0.25)
+    return [w, *history]
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize(("decay", "l1"), [(0.0, False), (0.1, False), (0.1, True)])
+@pytest.mark.parametrize(("kind", "slots", "constants"), RULES, ids=lambda value: str(value))
+def test_every_instruction_set_meets_the_definition(
+    kind: type[Update],
+    slots: int,
+    constants: dict[str, float],
+    decay: float,
+    l1: bool,
+    module: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use(module, monkeypatch)
+    found, expected = (
+        walk(kind, slots, constants, dtype, size=1037, decay=decay, l1=l1)
+        for dtype in (np.float32, np.float64)
+    )
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize(("kind", "slots", "constants"), RULES, ids=lambda value: str(value))
+def test_the_number_of_threads_changes_no_bit(
+    kind: type[Update], slots: int, constants: dict[str, float]
+) -> None:
+    check_threads(lambda: walk(kind, slots, constants, np.float32, size=70_001, decay=0.1))
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("limit", [0.0, 1.0, 1e3])
+@pytest.mark.parametrize("size", [1, 37, 100_003])
+def test_clipping(module: str, limit: float, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(module, monkeypatch)
+    g = np.random.default_rng(3).normal(size=size)
+    tuned, definition = g.astype(np.float32), g.copy()
+    tuned *= Clipping.make(CPU, np.float32, tuned, limit).factor()
+    definition *= Clipping.make(UNTUNED, np.float64, definition, limit).factor()
+    np.testing.assert_allclose(tuned, definition, rtol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_norm_that_is_no_number_shows(bad: float) -> None:
+    g = np.array([1, bad, 2], np.float32)
+    with np.errstate(invalid="ignore"):
+        g *= Clipping.make(CPU, np.float32, g, 1.0).factor()
+    assert np.isnan(g[1])
+
+
+def test_the_norm_of_a_long_gradient_has_the_same_bits() -> None:
+    g = np.random.default_rng(3).normal(size=300_007).astype(np.float32)
+    clipping, _ = both(Clipping, g, 1.0)
+    check_threads(lambda: [np.array(clipping.factor())])
+
+
+def test_weights_that_are_not_finite_stay_so() -> None:
+    w, g, h = np.array([np.nan, np.inf, 1], np.float32), *np.zeros((2, 3), np.float32)
+    SGDUpdate.make(CPU, np.float32, w, g, [h], 0.1, True, momentum=0.9).step(0.1, 0, 1)
+    assert np.isnan(w[0])
+    assert np.isinf(w[1])
