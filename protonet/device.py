@@ -257,6 +257,15 @@ class Clock:
         if self._device_iteration is not None:
             self._device_iteration.fill(value)
 
+    def count(self) -> None:
+        """One more, after ``advance`` was queued; waits for nothing."""
+        self._iteration += 1
+
+    def advance(self) -> None:
+        """Queue one more in the GPU's memory: what recorded work does for itself."""
+        if self._device_iteration is not None:
+            self._device_iteration += 1
+
     @property
     def on_device(self) -> Any:
         """The iteration as one uint64 in the GPU's memory, for kernels; None on a CPU."""
