@@ -11,6 +11,7 @@ import click
 
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note
 
 if TYPE_CHECKING:
@@ -49,8 +50,16 @@ _PATH = click.Path(path_type=Path)
     help="Print one JSON object a line for each image: image, snapshot, outputs.",
 )
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda:N.")
+@takes_memory_limit
 @takes_imports
-def command(run: Path, images: Sequence[Path], snapshot: str, as_json: bool, device: str) -> None:
+def command(
+    run: Path,
+    images: Sequence[Path],
+    snapshot: str,
+    as_json: bool,
+    device: str,
+    memory_limit: int | None,
+) -> None:
     """Ask the net that the run directory RUN holds about each IMAGE.
 
     RUN may be a .zip of one, as the page gives it.
@@ -66,7 +75,7 @@ def command(run: Path, images: Sequence[Path], snapshot: str, as_json: bool, dev
 
     with (
         unpacked(run) as folder,
-        Predictor(RunDirectory.open(folder), snapshot, Device(device)) as predictor,
+        Predictor(RunDirectory.open(folder), snapshot, Device(device), memory_limit) as predictor,
     ):
         for prediction in predictor.predict(images):
             if prediction.note:

@@ -26,14 +26,20 @@ class Predictor(ImagePredictor):
         snapshot: an iteration, ``"last"``, or ``"best"``: the lowest validation loss, or the
             highest validation accuracy where there is one.
         device: where it runs; by default the CPU.
+        memory_limit: bytes that it may take; None for what there is.
 
     Raises:
+        DeviceError: when one image needs more than the limit.
         UsageError: when the run has no such snapshot, or no deploy net.
         FormatError: when the snapshot is damaged, or lacks weights of the deploy net.
     """
 
     def __init__(
-        self, run: RunDirectory, snapshot: int | str = "last", device: Device | None = None
+        self,
+        run: RunDirectory,
+        snapshot: int | str = "last",
+        device: Device | None = None,
+        memory_limit: int | None = None,
     ) -> None:
         info = run.read()
         if not run.deploy.exists() or "transform" not in info:
@@ -50,6 +56,7 @@ class Predictor(ImagePredictor):
             run.snapshots().best_model(self.iteration),
             Transformer(transform, TEST, self.shape, mean),
             device,
+            memory_limit=memory_limit,
         )
 
 

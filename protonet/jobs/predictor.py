@@ -15,10 +15,11 @@ from protonet.data.datum import decode_image
 from protonet.data.resize import resize
 from protonet.data.transform import Draw, Transformer, ten_crops
 from protonet.device import Device
-from protonet.errors import DataError, FormatError, NetworkError, UsageError
+from protonet.errors import DataError, DeviceError, FormatError, NetworkError, UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
+from protonet.jobs.memory import check_inference
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 from protonet.proto.text import NetDefinition, Source, read_net
@@ -102,8 +103,10 @@ class ImagePredictor:
         transformer: what is done to images of its ``shape``.
         device: where it runs; by default the CPU.
         channels: which channel of blue, green, red each input channel is; by default as they are.
+        memory_limit: bytes that it may take; images then go in smaller batches, where need be.
 
     Raises:
+        DeviceError: when one image needs more than the limit, before anything is read.
         NetworkError, UsageError: for a net that cannot be asked.
         FormatError: when the weights are damaged or lack some of the net's.
     """
@@ -115,7 +118,11 @@ class ImagePredictor:
         transformer: Transformer,
         device: Device | None = None,
         channels: Sequence[int] | None = None,
+        memory_limit: int | None = None,
     ) -> None:
+        self._most = _BATCH if _works_in_batches(source) else 1
+        if memory_limit is not None:
+            self._most = _most_that_fit(source, memory_limit, self._most)
         self.source = source
         self.transformer = transformer
         self.device = device if device is not None else Device()
@@ -123,7 +130,6 @@ class ImagePredictor:
         self._path = weights
         self._weights = read_weights(weights)
         self._nets: dict[int, Net] = {}
-        self._most = _BATCH if _works_in_batches(source) else 1
         self._crops: tuple[Draw | None, ...] = (None,)
 
     def __enter__(self) -> Self:
@@ -303,6 +309,23 @@ def _plan(source: Source, count: int) -> Plan:
     definition, given = deploy_net(source)
     given.input_param.shape[0].dim[0] = count
     return plan_net(definition, phase=TEST, stages=list(_STAGES))
+
+
+def _most_that_fit(source: Source, limit: int, most: int) -> int:
+    """Images in a pass that the limit allows, ``most`` at most.
+
+    Raises:
+        DeviceError: when that is none.
+    """
+    while most > 1:
+        try:
+            check_inference(_plan(source, most), limit, share=True, copies=1)
+        except DeviceError:
+            most //= 2
+        else:
+            return most
+    check_inference(_plan(source, 1), limit, share=True, copies=1)
+    return 1
 
 
 def _works_in_batches(source: Source) -> bool:
