@@ -51,6 +51,11 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda:N.")
 @takes_memory_limit
+@click.option(
+    "--allow-python-layers",
+    is_flag=True,
+    help="Take Python layers, which run code that the network names, in a .zip too.",
+)
 @takes_imports
 def command(
     run: Path,
@@ -59,6 +64,7 @@ def command(
     as_json: bool,
     device: str,
     memory_limit: int | None,
+    allow_python_layers: bool,
 ) -> None:
     """Ask the net that the run directory RUN holds about each IMAGE.
 
@@ -75,7 +81,14 @@ def command(
 
     with (
         unpacked(run) as folder,
-        Predictor(RunDirectory.open(folder), snapshot, Device(device), memory_limit) as predictor,
+        Predictor(
+            RunDirectory.open(folder),
+            snapshot,
+            Device(device),
+            memory_limit=memory_limit,
+            # What came packed may be a stranger's.
+            python_layers=allow_python_layers or (None if folder == run else False),
+        ) as predictor,
     ):
         for prediction in predictor.predict(images):
             if prediction.note:

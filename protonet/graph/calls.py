@@ -13,6 +13,8 @@ from protonet.graph.memory import Layout
 from protonet.graph.plan import Plan, Step
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
+StepCall = tuple[int, Call]
+"""A call, and the index of the step that it computes (of several, the first)."""
 
 
 def forward_call(step: Step, arrays: Arrays) -> Call:
@@ -25,20 +27,20 @@ def forward_call(step: Step, arrays: Arrays) -> Call:
 
 def forward_calls(
     plan: Plan, layout: Layout, arrays: Arrays, follow: Callable[[int], None]
-) -> list[list[Call]]:
+) -> list[list[StepCall]]:
     """The forward pass in segments; each but the last ends where a dynamic step is measured.
 
     ``follow(index)`` gives a dynamic step, and what comes after it, the shapes of this pass: it
     may replace the segments that come after.
     """
-    segments: list[list[Call]] = [[]]
+    segments: list[list[StepCall]] = [[]]
     for index, step in enumerate(plan.steps):
         if index in layout.views or step.type == "Input":
             continue
         if step.layer.dynamic:
-            segments[-1].append((follow, (index,)))
+            segments[-1].append((index, (follow, (index,))))
             segments.append([])
-        segments[-1].append(forward_call(step, arrays))
+        segments[-1].append((index, forward_call(step, arrays)))
     return segments
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from protonet.device import Clock, Device, RandomStream
 from protonet.errors import FormatError, LayerError
 from protonet.formats.blobs import from_array
 from protonet.graph.arrays import Arrays
-from protonet.graph.calls import Call, backward_calls, forward_call, forward_calls
+from protonet.graph.calls import Call, StepCall, backward_calls, forward_call, forward_calls
 from protonet.graph.lives import can_repeat
 from protonet.graph.memory import lay_out
 from protonet.graph.names import AUTOMATIC, Value
@@ -111,6 +111,26 @@ class Net:
             raise ValueError("this net was built without gradients")
         for call, arguments in self._backward:
             call(*arguments)
+
+    def walk_forward(self) -> Iterator[StepCall]:
+        """The very calls of ``forward`` with their steps, for a caller that makes each as it comes.
+
+        A dynamic step may replace those after it; the pass counts when the last one was made.
+        """
+        segment = 0
+        while segment < len(self._forward_steps):
+            yield from self._forward_steps[segment]
+            segment += 1
+        self.clock.iteration += 1
+
+    def walk_backward(self) -> Iterator[StepCall]:
+        """The very calls of ``backward`` with their steps, for a caller that makes each.
+
+        The step past the last one sets the gradients of the losses.
+        """
+        for index, calls in self._backward_steps:
+            for call in calls:
+                yield index, call
 
     def forward_step(self, index: int) -> None:
         """Compute the tops of one step from its bottoms as they are."""
@@ -370,6 +390,7 @@ class Net:
         self._losses = [
             (value.loss_weight, arrays.data[value]) for value in plan.values if value.loss_weight
         ]
-        self._forward: list[list[Call]] = forward_calls(plan, layout, arrays, self._follow)
+        self._forward_steps = forward_calls(plan, layout, arrays, self._follow)
+        self._forward = [[call for _, call in segment] for segment in self._forward_steps]
         self._backward_steps = backward_calls(plan, layout, arrays) if self.gradients else []
-        self._backward = [call for _, calls in self._backward_steps for call in calls]
+        self._backward: list[Call] = [call for _, calls in self._backward_steps for call in calls]

@@ -27,6 +27,7 @@ class Predictor(ImagePredictor):
             highest validation accuracy where there is one.
         device: where it runs; by default the CPU.
         memory_limit: bytes that it may take; None for what there is.
+        python_layers: whether the net may have layers that run code; by default as in training.
 
     Raises:
         DeviceError: when one image needs more than the limit.
@@ -39,6 +40,8 @@ class Predictor(ImagePredictor):
         run: RunDirectory,
         snapshot: int | str = "last",
         device: Device | None = None,
+        *,
+        python_layers: bool | None = None,
         memory_limit: int | None = None,
     ) -> None:
         info = run.read()
@@ -57,6 +60,9 @@ class Predictor(ImagePredictor):
             Transformer(transform, TEST, self.shape, mean),
             device,
             memory_limit=memory_limit,
+            python_layers=(
+                info.get("python_layers", True) if python_layers is None else python_layers
+            ),
         )
 
 

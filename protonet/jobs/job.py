@@ -46,6 +46,7 @@ class Job:
 
     Raises:
         NetworkError, DataError: for what cannot be trained.
+        UsageError: where snapshots cannot be written.
         DeviceError: when the nets need more memory than the run may take, before anything is
             allocated.
     """
@@ -54,6 +55,9 @@ class Job:
         self, run: RunDirectory, files: SolverFiles, device: Device, around: Surroundings
     ) -> None:
         self.run = run
+        snapshots = run.snapshots()
+        if files.solver.snapshot or files.solver.snapshot_after_train:
+            snapshots.check_folder()
         self._plans: list[Plan] = []
         try:
             self._plan(files, around)
@@ -68,18 +72,26 @@ class Job:
             raise
         self._metrics, self._log = Metrics(run.metrics), CaffeLog(run.log)
         listeners: list[Listener] = [self._metrics, self._log, LossPlot(run.picture)]
-        keep = run.read().get("keep")
-        if keep is not None:
-            listeners.append(KeepNewest(run.snapshots(), keep, run.iterations, run.best))
         self.trainer = Trainer(
             files.solver,
             self.nets[0],
             list(zip(self.nets[1:], files.solver.test_iter, strict=True)),
-            run.snapshots(),
+            snapshots,
             listeners,
             _iterations_per_epoch(self._plans[0], files.solver),
             run.read().get("average"),
         )
+        self.notes: list[str] = []
+        if self.trainer.snapshots != snapshots:
+            run.update(hdf5=True)
+            self.notes.append(
+                "the snapshots are HDF5 (.h5): weights or state are larger than 2 GiB, which "
+                "Caffe's binary files cannot hold"
+            )
+        keep = run.read().get("keep")
+        if keep is not None:
+            keeper = KeepNewest(run.snapshots(), keep, run.iterations, run.best)
+            self.trainer.listeners = (*self.trainer.listeners, keeper)
         patience = run.read().get("early_stop")
         if patience is not None:
             stopper = EarlyStop(patience, self.trainer.finish, self._figures_before)
@@ -147,7 +159,7 @@ class Job:
         Raises:
             FormatError: for files that are damaged or of another net.
         """
-        notes = []
+        notes = list(self.notes)
         allowed = bool(self.run.read().get("allow_mismatch"))
         for name in (part for listed in solver.weights for part in listed.split(",")):
             try:

@@ -20,6 +20,7 @@ from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
 from protonet.jobs.memory import check_inference
+from protonet.layers.base import Surroundings
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 from protonet.proto.text import NetDefinition, Source, read_net
@@ -104,6 +105,7 @@ class ImagePredictor:
         device: where it runs; by default the CPU.
         channels: which channel of blue, green, red each input channel is; by default as they are.
         memory_limit: bytes that it may take; images then go in smaller batches, where need be.
+        python_layers: whether the net may have layers that run code.
 
     Raises:
         DeviceError: when one image needs more than the limit, before anything is read.
@@ -118,12 +120,15 @@ class ImagePredictor:
         transformer: Transformer,
         device: Device | None = None,
         channels: Sequence[int] | None = None,
+        *,
+        python_layers: bool = True,
         memory_limit: int | None = None,
     ) -> None:
-        self._most = _BATCH if _works_in_batches(source) else 1
-        if memory_limit is not None:
-            self._most = _most_that_fit(source, memory_limit, self._most)
         self.source = source
+        self._python_layers = python_layers
+        self._most = _BATCH if self._works_in_batches() else 1
+        if memory_limit is not None:
+            self._most = self._most_that_fit(memory_limit)
         self.transformer = transformer
         self.device = device if device is not None else Device()
         self._order = list(channels) if channels is not None else None
@@ -216,7 +221,7 @@ class ImagePredictor:
             DataError: for a file that is absent, no image, or damaged.
         """
         loaded = self._load(image)
-        net = Net(_plan(self.source, 1), self.device, gradients=False)
+        net = Net(self._plan(1), self.device, gradients=False)
         try:
             net.load(self._weights, str(self._path))
             (given,) = net.plan.inputs
@@ -291,8 +296,7 @@ class ImagePredictor:
     def _net(self, count: int) -> Net:
         """The net for a batch of this size."""
         if count not in self._nets:
-            plan = _plan(self.source, count)
-            net = Net(plan, self.device, gradients=False, share_memory=True)
+            net = Net(self._plan(count), self.device, gradients=False, share_memory=True)
             report = net.load(self._weights, str(self._path))
             if report.absent:
                 net.close()
@@ -303,42 +307,42 @@ class ImagePredictor:
             self._nets[count] = net
         return self._nets[count]
 
+    def _plan(self, count: int) -> Plan:
+        """The net for a batch of ``count`` images."""
+        definition, given = deploy_net(self.source)
+        given.input_param.shape[0].dim[0] = count
+        folder = Path(self.source.name).parent
+        around = Surroundings(folder, python_layers=self._python_layers)
+        return plan_net(definition, phase=TEST, stages=list(_STAGES), around=around)
 
-def _plan(source: Source, count: int) -> Plan:
-    """The net for a batch of ``count`` images."""
-    definition, given = deploy_net(source)
-    given.input_param.shape[0].dim[0] = count
-    return plan_net(definition, phase=TEST, stages=list(_STAGES))
+    def _most_that_fit(self, limit: int) -> int:
+        """Images in a pass that the limit allows.
 
+        Raises:
+            DeviceError: when that is none.
+        """
+        most = self._most
+        while most > 1:
+            try:
+                check_inference(self._plan(most), limit, share=True, copies=1)
+            except DeviceError:
+                most //= 2
+            else:
+                return most
+        check_inference(self._plan(1), limit, share=True, copies=1)
+        return 1
 
-def _most_that_fit(source: Source, limit: int, most: int) -> int:
-    """Images in a pass that the limit allows, ``most`` at most.
-
-    Raises:
-        DeviceError: when that is none.
-    """
-    while most > 1:
+    def _works_in_batches(self) -> bool:
+        """Whether every output grows with the batch; a Reshape to fixed axes forbids it."""
+        one = self._plan(1)
         try:
-            check_inference(_plan(source, most), limit, share=True, copies=1)
-        except DeviceError:
-            most //= 2
-        else:
-            return most
-    check_inference(_plan(source, 1), limit, share=True, copies=1)
-    return 1
-
-
-def _works_in_batches(source: Source) -> bool:
-    """Whether every output grows with the batch; a Reshape to fixed axes forbids it."""
-    one = _plan(source, 1)
-    try:
-        two = _plan(source, 2)
-    except NetworkError:
-        return False
-    return all(
-        a.shape is not None and a.shape[:1] == (1,) and b.shape == (2, *a.shape[1:])
-        for a, b in zip(one.outputs, two.outputs, strict=True)
-    )
+            two = self._plan(2)
+        except NetworkError:
+            return False
+        return all(
+            a.shape is not None and a.shape[:1] == (1,) and b.shape == (2, *a.shape[1:])
+            for a, b in zip(one.outputs, two.outputs, strict=True)
+        )
 
 
 def _of_image(values: np.ndarray, place: int, count: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from protonet.blob import Array, Param, Shape
+from protonet.data.ahead import default_threads
 from protonet.device import Device, RandomStream
 from protonet.errors import LayerError
 from protonet.proto.caffe_pb2 import TRAIN, FillerParameter, LayerParameter
@@ -54,7 +55,7 @@ class Surroundings:
     folder: Path = field(default_factory=Path)
     seed: int = 0
     shuffle: bool = False
-    threads: int = 2
+    threads: int = field(default_factory=default_threads)
     python_layers: bool = True
 
     def find(self, name: str) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from protonet.blob import Array, Shape
+from protonet.kernels.normalization import BatchNormScale
 from protonet.layers.base import Layer, Reads, Weight
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
@@ -59,7 +60,8 @@ class BatchNorm(Layer):
             param.scale_bias or param.HasField("scale_filler") or param.HasField("bias_filler")
         )
         if self.scales:
-            self.backward_reads = frozenset()
+            # an s of 0 leaves nothing of x in the top
+            self.backward_reads = frozenset({Reads.BOTTOMS})
         self.uses_global = not self.training
         if param.HasField("use_global_stats"):
             self.uses_global = param.use_global_stats
@@ -92,41 +94,30 @@ class BatchNorm(Layer):
     def build(self, shapes: Sequence[Shape]) -> None:
         shape, channels = shapes[0], self._channels(shapes[0])
         items = shape[0] if shape else 1
-        self._seen = (items, channels, math.prod(shape) // max(1, items * channels))
-        self._values = items * self._seen[2]
-        self._mean, self._var, self._part = (self.scratch((channels,)) for _ in range(3))
-        self._deviation = self.scratch((channels, 1))
+        places = math.prod(shape) // max(1, items * channels)
+        self._values = items * places
+        self._kernel = BatchNormScale.make(
+            self.device, self.dtype, items, channels, places, self.eps
+        )
+        self._mean, self._var, self._inverse = (self.scratch((channels,)) for _ in range(3))
+        self._part, self._shift = self.scratch((channels,)), self.scratch((channels,))
         self._weight = self.scratch((1,))
-        self._product = self.scratch(self._seen)
-        self._grown = self.scratch((channels,))
-        self._normed = self.scratch(self._seen) if self.scales else None
-        self._slope = self.scratch(self._seen) if self.scales else None
+
+    @property
+    def _scale_bias(self) -> tuple[Array | None, Array | None]:
+        """Scale and bias, where there are any."""
+        return (self.params[3].data, self.params[4].data) if self.scales else (None, None)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, mean, var = self.xp, self._mean, self._var
-        x, top = bottoms[0].reshape(self._seen), tops[0].reshape(self._seen)
-        y = top if self._normed is None else self._normed
+        kernel, (scale, bias) = self._kernel, self._scale_bias
         if self.uses_global:
             self._recall()
-        else:
-            self._average(x, mean)
-        xp.subtract(x, mean[:, None], out=y)
-        if not self.uses_global:
-            xp.multiply(y, y, out=self._product)
-            self._average(self._product, var)
-            self._remember()
-        deviation = self._deviation.reshape(-1)
-        xp.add(var, self.eps, out=deviation)
-        xp.sqrt(deviation, out=deviation)
-        xp.divide(y, self._deviation, out=y)
-        if self.scales:
-            xp.multiply(y, self.params[3].data[:, None], out=top)
-            xp.add(top, self.params[4].data[:, None], out=top)
-
-    def _average(self, values: Array, out: Array) -> None:
-        """Write each channel's mean of (items, channels, places)."""
-        self.xp.sum(values, axis=(0, 2), out=out)
-        self.xp.multiply(out, 1.0 / self._values, out=out)
+            kernel.invert(self._var, self._inverse)
+            kernel.fold(self._mean, self._inverse, scale, bias, self._part, self._shift)
+            kernel.forward_inference(bottoms[0], self._part, self._shift, tops[0])
+            return
+        kernel.forward_train(bottoms[0], scale, bias, tops[0], self._mean, self._var, self._inverse)
+        self._remember()
 
     def _recall(self) -> None:
         """Mean and variance from the running sums."""
@@ -169,30 +160,19 @@ class BatchNorm(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, dy = self.xp, dtops[0].reshape(self._seen)
-        y = tops[0].reshape(self._seen) if self._normed is None else self._normed
-        if self._slope is not None:
-            self._learn(dy, y)
-            dy = xp.multiply(dy, self.params[3].data[:, None], out=self._slope)
-        if dbottoms[0] is None:
-            return
-        dx, product = dbottoms[0].reshape(self._seen), self._product
-        if self.uses_global:
-            xp.divide(dy, self._deviation, out=dx)
-            return
-        xp.multiply(dy, y, out=product)
-        self._average(product, self._part)
-        self._average(dy, self._mean)
-        xp.multiply(y, self._part[:, None], out=product)
-        xp.subtract(dy, self._mean[:, None], out=dx)
-        xp.subtract(dx, product, out=dx)
-        xp.divide(dx, self._deviation, out=dx)
-
-    def _learn(self, dz: Array, y: Array) -> None:
-        """Add the gradients of s and b."""
-        xp = self.xp
-        xp.multiply(dz, y, out=self._product)
-        for param, values in ((self.params[3], self._product), (self.params[4], dz)):
-            if param.wanted:
-                xp.sum(values, axis=(0, 2), out=self._grown)
-                xp.add(param.diff, self._grown, out=param.diff)
+        scale, bias = self._scale_bias
+        dscale = dbias = None
+        if self.scales:
+            dscale, dbias = (p.diff if p.wanted else None for p in self.params[3:])
+        self._kernel.backward(
+            dtops[0],
+            bottoms[0] if self.scales else tops[0],
+            scale,
+            bias,
+            self._mean if self.scales else None,
+            self._inverse,
+            dbottoms[0],
+            dscale,
+            dbias,
+            fixed=self.uses_global,
+        )

@@ -9,6 +9,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.product import Product
 from protonet.layers.base import Layer, Reads, Weight
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
@@ -67,20 +68,16 @@ class InnerProduct(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         axis = self.axis_of(shapes[0])
-        rows = math.prod(shapes[0][:axis])
-        self._x_shape = (rows, math.prod(shapes[0][axis:]))
-        self._y_shape = (rows, self.outputs)
-        self._products = [
-            self.scratch(param.shape) if param.diff is not None and param.wanted else None
-            for param in self.params
-        ]
+        rows, inputs = math.prod(shapes[0][:axis]), math.prod(shapes[0][axis:])
+        self._product = Product.make(
+            self.device, self.dtype, rows, inputs, self.outputs, self.transpose
+        )
+        self._rows = (rows, self.outputs)
+        self._db = self.scratch((self.outputs,)) if self.bias_term else None
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, weight = self.xp, self.params[0].data
-        x, y = bottoms[0].reshape(self._x_shape), tops[0].reshape(self._y_shape)
-        xp.matmul(x, weight if self.transpose else weight.T, out=y)
-        if self.bias_term:
-            xp.add(y, self.params[1].data, out=y)
+        bias = self.params[1].data if self.bias_term else None
+        self._product.forward(bottoms[0], self.params[0].data, bias, tops[0])
 
     def backward(
         self,
@@ -89,22 +86,15 @@ class InnerProduct(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, weight = self.xp, self.params[0]
-        x, dy = bottoms[0].reshape(self._x_shape), dtops[0].reshape(self._y_shape)
-        product = self._products[0]
-        if product is not None:
-            left, right = (x, dy) if self.transpose else (dy, x)
-            xp.matmul(left.T, right, out=product)
-            xp.add(weight.diff, product, out=weight.diff)
-        if self.bias_term:
-            product = self._products[1]
-            if product is not None:
-                bias = self.params[1]
-                dy.sum(axis=0, out=product)
-                xp.add(bias.diff, product, out=bias.diff)
+        weight, dy = self.params[0], dtops[0]
+        if weight.wanted:
+            self._product.learn(dy, bottoms[0], weight.diff)
+        if self.bias_term and self.params[1].wanted:
+            bias = self.params[1]
+            dy.reshape(self._rows).sum(axis=0, out=self._db)
+            self.xp.add(bias.diff, self._db, out=bias.diff)
         if dbottoms[0] is not None:
-            dx = dbottoms[0].reshape(self._x_shape)
-            xp.matmul(dy, weight.data.T if self.transpose else weight.data, out=dx)
+            self._product.backward(dy, weight.data, dbottoms[0])
 
     def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.inner_product_param.axis, ("inner_product_param", "axis"))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.scaling import Scaling
 from protonet.layers.base import Layer, Reads, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
@@ -22,6 +23,7 @@ class Spread(Layer):
     recomputable = True
     bottoms = (1, 2)
     field = ""
+    _kernel: Scaling
 
     @property
     def param(self) -> ScaleParameter | BiasParameter:
@@ -64,19 +66,16 @@ class Spread(Layer):
     def build(self, shapes: Sequence[Shape]) -> None:
         axis, small = self.laid(shapes)
         count, outer = math.prod(small), math.prod(shapes[0][:axis])
-        self._seen = (outer, count, math.prod(shapes[0]) // max(1, outer * count))
-        self._grown = self.scratch((count,))
+        inner = math.prod(shapes[0]) // max(1, outer * count)
+        self._kernel = Scaling.make(self.device, self.dtype, outer, count, inner)
 
-    def add_up(self, values: Array, out: Array) -> None:
-        """Write the sums of (outer, count, inner) over outer and inner to the smaller ``out``."""
-        self.xp.sum(values, axis=(0, 2), out=out.reshape(-1))
-
-    def learn(self, place: int, values: Array) -> None:
-        """Add the sums of ``values`` to the gradient of a parameter."""
-        param = self.params[place]
-        if param.wanted:
-            self.add_up(values, self._grown)
-            self.xp.add(param.diff, self._grown.reshape(param.shape), out=param.diff)
+    def grown(self, place: int, dbottom: Array | None) -> Array | None:
+        """What gradients of the smaller array are added to: a parameter's, or a given bottom's."""
+        if not self.given:
+            return self.params[place].diff if self.params[place].wanted else None
+        if dbottom is not None:
+            dbottom.fill(0.0)
+        return dbottom
 
 
 @register("Bias")
@@ -110,8 +109,7 @@ class Bias(Spread):
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         b = bottoms[1] if self.given else self.params[0].data
-        x, y = bottoms[0].reshape(self._seen), tops[0].reshape(self._seen)
-        self.xp.add(x, b.reshape(-1, 1), out=y)
+        self._kernel.forward(bottoms[0], None, b, tops[0])
 
     def backward(
         self,
@@ -120,14 +118,9 @@ class Bias(Spread):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        dy = dtops[0].reshape(self._seen)
-        if not self.given:
-            self.learn(0, dy)
-        elif dbottoms[1] is not None:
-            self.add_up(dy, dbottoms[1])
-        dx = dbottoms[0]
-        if dx is not None and dx is not dtops[0]:
-            dx[...] = dtops[0]
+        dx = dbottoms[0] if dbottoms[0] is not dtops[0] else None
+        db = self.grown(0, dbottoms[-1])
+        self._kernel.backward(dtops[0], None, None, dx, None, db)
 
 
 @register("Scale")
@@ -170,16 +163,10 @@ class Scale(Spread):
             weights.append(filled_weight(small, param.bias_filler, path))
         return weights
 
-    def build(self, shapes: Sequence[Shape]) -> None:
-        super().build(shapes)
-        self._product = self.scratch(self._seen)
-
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         s = bottoms[1] if self.given else self.params[0].data
-        x, y = bottoms[0].reshape(self._seen), tops[0].reshape(self._seen)
-        self.xp.multiply(x, s.reshape(-1, 1), out=y)
-        if self.spec.scale_param.bias_term:
-            self.xp.add(y, self.params[-1].data.reshape(-1, 1), out=y)
+        b = self.params[-1].data if self.spec.scale_param.bias_term else None
+        self._kernel.forward(bottoms[0], s, b, tops[0])
 
     def backward(
         self,
@@ -188,14 +175,8 @@ class Scale(Spread):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, dy, x = self.xp, dtops[0].reshape(self._seen), bottoms[0].reshape(self._seen)
         s = bottoms[1] if self.given else self.params[0].data
-        if self.spec.scale_param.bias_term:
-            self.learn(len(self.params) - 1, dy)
-        xp.multiply(x, dy, out=self._product)
-        if not self.given:
-            self.learn(0, self._product)
-        elif dbottoms[1] is not None:
-            self.add_up(self._product, dbottoms[1])
-        if dbottoms[0] is not None:
-            xp.multiply(dy, s.reshape(-1, 1), out=dbottoms[0].reshape(self._seen))
+        bias = self.params[-1] if self.spec.scale_param.bias_term else None
+        db = bias.diff if bias is not None and bias.wanted else None
+        ds = self.grown(0, dbottoms[-1])
+        self._kernel.backward(dtops[0], bottoms[0], s, dbottoms[0], ds, db)

@@ -1,0 +1,182 @@
+// Batch normalization, with the scale, bias and rectification that tend to follow it.
+#include <cmath>
+#include <limits>
+
+#include "arrays.h"
+#include "planes.h"
+
+namespace nb = nanobind;
+
+namespace {
+
+using Given = std::optional<Floats>;
+using Taken = std::optional<MutableFloats>;
+
+const float* at(const Given& array) { return array ? array->data() : nullptr; }
+float* at(const Taken& array) { return array ? array->data() : nullptr; }
+
+// What a value was before the rectification: both passes must find the same sign.
+inline Vec scaled(Vec normed, Vec scale, Vec bias) { return normed * scale + bias; }
+
+// A channel's values from which its mean is guessed, so that sums of squares keep their digits.
+constexpr Index kGuess = 64;
+
+class Normalization {
+ public:
+  Normalization(Index items, Index channels, Index places, float eps)
+      : planes_(planes_of(items, channels, places)), eps_(eps) {}
+
+  // y = scale (x - mean) / sqrt(var + eps) + bias with the statistics of x, which are kept.
+  void train(Floats x_array, Given scale, Given bias, MutableFloats y_array, MutableFloats means,
+             MutableFloats variances, MutableFloats inverses, bool rectify) const {
+    Unlocked free(planes_.size());
+    const float *x = x_array.data(), *s = at(scale), *b = at(bias);
+    float *y = y_array.data(), *mean = means.data(), *inverse = inverses.data();
+    const auto write = [=](auto numbers) {
+      const Vec centre = numbers.of(mean, 0), size = numbers.of(inverse, 1);
+      const Vec factor = numbers.of(s, 1), shift = numbers.of(b, 0);
+      const Vec least = splat(rectify ? 0 : -std::numeric_limits<float>::infinity());
+      return [=](Index offset, auto part) {
+        const Vec normed = (part.load(x + offset) - centre) * size;
+        part.store(y + offset, max(least, scaled(normed, factor, shift)));
+      };
+    };
+    guess(x, mean);
+    const double count = static_cast<double>(planes_.values());
+    reduce<2>(
+        planes_,
+        [=](auto numbers) {
+          const Vec centre = numbers.of(mean, 0);
+          return [=](Index offset, auto part, Vec(&sums)[2]) {
+            const Vec d = part.keep(part.load(x + offset) - centre);
+            sums[0] += d;
+            sums[1] += d * d;
+          };
+        },
+        [&](Index channel, const double* sums) {
+          const double shift = sums[0] / count;
+          const double variance = sums[1] / count - shift * shift;  // below 0 by rounding
+          variances.data()[channel] = static_cast<float>(variance < 0 ? 0 : variance);
+          mean[channel] = static_cast<float>(mean[channel] + shift);
+          inverse[channel] = 1 / std::sqrt(variances.data()[channel] + eps_);
+          if (at_once()) each_of_channel(planes_, channel, 0, planes_.values(), write);
+        });
+    if (!at_once()) each_vector(planes_, write);
+  }
+
+  // dx, and what is added to the gradients of scale and bias. Without a mean, x is what was
+  // normalized already. With `fixed`, mean and variance are no function of x.
+  void backward(Floats dy, Floats x, Given scale, Given bias, Given mean, Floats inverses,
+                Taken dx, Taken dscale, Taken dbias, bool rectify, bool fixed) const {
+    Unlocked free(planes_.size());
+    const Index channels = planes_.channels;
+    float* numbers = thread_scratch(7, static_cast<std::size_t>(3 * channels));
+    const Backward all{dy.data(), x.data(),   at(scale),          at(bias),
+                       at(mean),  mean ? inverses.data() : nullptr, at(dx), at(dscale),
+                       at(dbias), numbers,    numbers + channels, numbers + 2 * channels};
+    for (Index c = 0; c < channels; ++c) {
+      all.factor[c] = inverses.data()[c] * (all.scale == nullptr ? 1 : all.scale[c]);
+      all.level[c] = all.slope[c] = 0;
+    }
+    rectify ? back<true>(all, fixed) : back<false>(all, fixed);
+  }
+
+ private:
+  struct Backward {
+    const float *dy, *x, *scale, *bias, *mean, *inverse;
+    float *dx, *dscale, *dbias;
+    float *factor, *level, *slope;  // dx = factor dz - level - slope normed
+
+    // terms(offset, part, dz, normed) for the vectors that numbers belong to.
+    template <bool kRectify, class F>
+    auto values(auto numbers, F&& terms) const {
+      const Vec centre = numbers.of(mean, 0), size = numbers.of(inverse, 1);
+      const Vec factor = numbers.of(scale, 1), shift = numbers.of(bias, 0);
+      return [=, x = x, dy = dy](Index offset, auto part, auto&... more) {
+        const Vec normed = (part.load(x + offset) - centre) * size;
+        Vec d = part.load(dy + offset);
+        if constexpr (kRectify) d *= scaled(normed, factor, shift) > Vec{} ? splat(1) : Vec{};
+        terms(offset, part, d, normed, more...);
+      };
+    }
+  };
+
+  template <bool kRectify>
+  void back(const Backward& all, bool fixed) const {
+    const auto write = [&all](auto numbers) {
+      const Vec factor = numbers.of(all.factor, 1), level = numbers.of(all.level, 0);
+      const Vec slope = numbers.of(all.slope, 0);
+      return all.values<kRectify>(
+          numbers, [=, dx = all.dx](Index offset, auto part, Vec d, Vec normed) {
+            part.store(dx + offset, d * factor - level - normed * slope);
+          });
+    };
+    const double count = static_cast<double>(planes_.values());
+    const bool sums_wanted = !fixed || all.dscale != nullptr || all.dbias != nullptr;
+    if (sums_wanted)
+      reduce<2>(
+          planes_,
+          [&all](auto numbers) {
+            return all.values<kRectify>(
+                numbers, [](Index, auto part, Vec d, Vec normed, Vec(&sums)[2]) {
+                  sums[0] += part.keep(d);
+                  sums[1] += part.keep(d * normed);
+                });
+          },
+          [&](Index channel, const double* sums) {
+            if (all.dbias != nullptr) all.dbias[channel] += static_cast<float>(sums[0]);
+            if (all.dscale != nullptr) all.dscale[channel] += static_cast<float>(sums[1]);
+            if (!fixed) {
+              all.level[channel] = static_cast<float>(all.factor[channel] * sums[0] / count);
+              all.slope[channel] = static_cast<float>(all.factor[channel] * sums[1] / count);
+            }
+            if (at_once() && all.dx != nullptr)
+              each_of_channel(planes_, channel, 0, planes_.values(), write);
+          });
+    if (all.dx != nullptr && !(sums_wanted && at_once())) each_vector(planes_, write);
+  }
+
+  // Whether a thread that has a channel's sums goes on with its values.
+  bool at_once() const { return !planes_.across() && planes_.pieces() == 1; }
+
+  // The means of the first values of each channel.
+  void guess(const float* x, float* mean) const {
+    const Index count = std::min(kGuess, planes_.values()), channels = planes_.channels;
+    const auto range = [&](Index first, Index last) {
+      if (planes_.across()) {
+        std::fill(mean + first, mean + last, 0.0f);
+        for (Index item = 0; item < count; ++item)
+          for (Index c = first; c < last; ++c) mean[c] += x[item * channels + c];
+      } else {
+        for (Index c = first; c < last; ++c) {
+          Vec total{};
+          planes_.runs(c, 0, count, [&](Index offset, Index run) {
+            sweep(run, [&](Index i, auto part) { total += part.load(x + offset + i); });
+          });
+          mean[c] = sum(total);
+        }
+      }
+      // Infinities find their way into the sums by themselves.
+      for (Index c = first; c < last; ++c)
+        mean[c] = std::isfinite(mean[c]) ? mean[c] / static_cast<float>(count) : 0;
+    };
+    planes_.each_range(range);
+  }
+
+  Planes planes_;
+  float eps_;
+};
+
+}  // namespace
+
+void add_normalization(nb::module_& m) {
+  nb::class_<Normalization>(m, "Normalization")
+      .def(nb::init<Index, Index, Index, float>())
+      .def("train", &Normalization::train, nb::arg("x"), nb::arg("scale").none(),
+           nb::arg("bias").none(), nb::arg("y"), nb::arg("mean"), nb::arg("variance"),
+           nb::arg("inverse"), nb::arg("rectify"))
+      .def("backward", &Normalization::backward, nb::arg("dy"), nb::arg("x"),
+           nb::arg("scale").none(), nb::arg("bias").none(), nb::arg("mean").none(),
+           nb::arg("inverse"), nb::arg("dx").none(), nb::arg("dscale").none(),
+           nb::arg("dbias").none(), nb::arg("rectify"), nb::arg("fixed"));
+}

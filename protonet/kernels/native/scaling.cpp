@@ -1,0 +1,141 @@
+// Products and sums with one number for each channel, and the gradients of those numbers.
+#include <limits>
+
+#include "arrays.h"
+#include "planes.h"
+
+namespace nb = nanobind;
+
+namespace {
+
+using Given = std::optional<Floats>;
+using Taken = std::optional<MutableFloats>;
+
+const float* at(const Given& array) { return array ? array->data() : nullptr; }
+float* at(const Taken& array) { return array ? array->data() : nullptr; }
+
+class Scaling {
+ public:
+  Scaling(Index items, Index channels, Index places)
+      : planes_(planes_of(items, channels, places)) {}
+
+  // y = s x + b; without one of them it is 1 or 0.
+  void forward(Floats x_array, Given scale, Given bias, MutableFloats y_array,
+               bool rectify) const {
+    Unlocked free(planes_.size());
+    const float *x = x_array.data(), *s = at(scale), *b = at(bias);
+    float* y = y_array.data();
+    const Vec least = splat(rectify ? 0 : -std::numeric_limits<float>::infinity());
+    each_vector(planes_, [=](auto numbers) {
+      const Vec factor = numbers.of(s, 1), shift = numbers.of(b, 0);
+      return [=](Index offset, auto part) {
+        part.store(y + offset, max(least, part.load(x + offset) * factor + shift));
+      };
+    });
+  }
+
+  // dx = s dy; ds += the sum of x dy, db += the sum of dy. What is missing is not wanted.
+  void backward(Floats dy_array, Given x_array, Given scale, Taken dx_array, Taken dscale,
+                Taken dbias) const {
+    Unlocked free(planes_.size());
+    const float *dy = dy_array.data(), *x = at(x_array), *s = at(scale);
+    float *dx = at(dx_array), *ds = at(dscale), *db = at(dbias);
+    const auto write = [=](auto numbers) {
+      const Vec factor = numbers.of(s, 1);
+      return [=](Index offset, auto part) {
+        if (dx != nullptr) part.store(dx + offset, part.load(dy + offset) * factor);
+      };
+    };
+    if (ds != nullptr)
+      reduce<2>(
+          planes_,
+          [=](auto numbers) {
+            return [=, to = write(numbers)](Index offset, auto part, Vec(&sums)[2]) {
+              const Vec d = part.load(dy + offset);
+              sums[0] += d * part.load(x + offset);
+              sums[1] += d;
+              to(offset, part);
+            };
+          },
+          [=](Index channel, const double* sums) {
+            ds[channel] += static_cast<float>(sums[0]);
+            if (db != nullptr) db[channel] += static_cast<float>(sums[1]);
+          });
+    else if (db != nullptr)
+      reduce<1>(
+          planes_,
+          [=](auto numbers) {
+            return [=, to = write(numbers)](Index offset, auto part, Vec(&sums)[1]) {
+              sums[0] += part.load(dy + offset);
+              to(offset, part);
+            };
+          },
+          [=](Index channel, const double* sums) {
+            db[channel] += static_cast<float>(sums[0]);
+          });
+    else if (dx != nullptr)
+      each_vector(planes_, write);
+  }
+
+  // y = max(x, 0) + a min(x, 0).
+  void lean(Floats x_array, Floats slope, MutableFloats y_array) const {
+    Unlocked free(planes_.size());
+    const float *x = x_array.data(), *a = slope.data();
+    float* y = y_array.data();
+    each_vector(planes_, [=](auto numbers) {
+      const Vec factor = numbers.of(a, 0);
+      return [=](Index offset, auto part) {
+        const Vec v = part.load(x + offset);
+        part.store(y + offset, v > Vec{} ? v : v * factor);
+      };
+    });
+  }
+
+  // dx = dy where x > 0, a dy elsewhere; da += the sum of dy x where x <= 0.
+  void lean_back(Floats dy_array, Floats x_array, Floats slope, Taken dx_array,
+                 Taken dslope) const {
+    Unlocked free(planes_.size());
+    const float *x = x_array.data(), *dy = dy_array.data(), *a = slope.data();
+    float *dx = at(dx_array), *da = at(dslope);
+    const auto write = [=](auto numbers) {
+      const Vec factor = numbers.of(a, 0);
+      return [=](Index offset, auto part) {
+        const Vec d = part.load(dy + offset);
+        if (dx != nullptr)
+          part.store(dx + offset, part.load(x + offset) > Vec{} ? d : d * factor);
+      };
+    };
+    if (da == nullptr) {
+      each_vector(planes_, write);
+      return;
+    }
+    reduce<1>(
+        planes_,
+        [=](auto numbers) {
+          return [=, to = write(numbers)](Index offset, auto part, Vec(&sums)[1]) {
+            const Vec v = part.load(x + offset);
+            sums[0] += part.load(dy + offset) * (v > Vec{} ? Vec{} : v);
+            to(offset, part);
+          };
+        },
+        [=](Index channel, const double* sums) { da[channel] += static_cast<float>(sums[0]); });
+  }
+
+ private:
+  Planes planes_;
+};
+
+}  // namespace
+
+void add_scaling(nb::module_& m) {
+  nb::class_<Scaling>(m, "Scaling")
+      .def(nb::init<Index, Index, Index>())
+      .def("forward", &Scaling::forward, nb::arg("x"), nb::arg("scale").none(),
+           nb::arg("bias").none(), nb::arg("y"), nb::arg("rectify"))
+      .def("backward", &Scaling::backward, nb::arg("dy"), nb::arg("x").none(),
+           nb::arg("scale").none(), nb::arg("dx").none(), nb::arg("dscale").none(),
+           nb::arg("dbias").none())
+      .def("lean", &Scaling::lean)
+      .def("lean_back", &Scaling::lean_back, nb::arg("dy"), nb::arg("x"), nb::arg("slope"),
+           nb::arg("dx").none(), nb::arg("dslope").none());
+}

@@ -1,0 +1,93 @@
+// Passes over long arrays: whole vectors, what is left at the end, and threads where it pays.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <algorithm>
+#include <optional>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include "pool.h"
+#include "vec.h"
+
+// A vector that lies in an array as a whole.
+struct Whole {
+  Vec load(const float* p) const { return ::load(p); }
+  void store(float* p, Vec v) const { ::store(p, v); }
+  Vec keep(Vec v) const { return v; }
+};
+
+// The first lanes of a vector; nothing behind them is touched, and `keep` makes them 0.
+class Tail {
+ public:
+#if defined(__AVX512F__)
+  explicit Tail(Index n) : lanes_(static_cast<__mmask16>((1u << n) - 1)) {}
+  Vec load(const float* p) const { return (Vec)_mm512_maskz_loadu_ps(lanes_, p); }
+  void store(float* p, Vec v) const { _mm512_mask_storeu_ps(p, lanes_, (__m512)v); }
+  Vec keep(Vec v) const { return (Vec)_mm512_maskz_mov_ps(lanes_, (__m512)v); }
+
+ private:
+  __mmask16 lanes_;
+#elif defined(__AVX2__)
+  explicit Tail(Index n)
+      : lanes_(_mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                                  _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))) {}
+  Vec load(const float* p) const { return (Vec)_mm256_maskload_ps(p, lanes_); }
+  void store(float* p, Vec v) const { _mm256_maskstore_ps(p, lanes_, (__m256)v); }
+  Vec keep(Vec v) const { return (Vec)_mm256_and_ps((__m256)v, _mm256_castsi256_ps(lanes_)); }
+
+ private:
+  __m256i lanes_;
+#else
+  explicit Tail(Index n) : lanes_(n) {}
+  Vec load(const float* p) const { return load_some(p, lanes_); }
+  void store(float* p, Vec v) const { store_some(p, v, lanes_); }
+  Vec keep(Vec v) const { return load_some(reinterpret_cast<const float*>(&v), lanes_); }
+
+ private:
+  Index lanes_;
+#endif
+};
+
+// body(i, part) for every vector of n elements, in order; `part` loads and stores it.
+template <class F>
+inline void sweep(Index n, F&& body) {
+  Index i = 0;
+  for (; i + kLanes <= n; i += kLanes) body(i, Whole{});
+  if (i < n) body(i, Tail(n - i));
+}
+
+// Fixed shares of a long loop: what a thread takes at a time.
+constexpr Index kShare = 1 << 14;
+
+// body(begin, end) for all of n elements, in shares, on all threads where there are several.
+template <class F>
+inline void share_out(Index n, F&& body) {
+  if (n <= 2 * kShare) {
+    body(Index{0}, n);
+    return;
+  }
+  parallel((n + kShare - 1) / kShare,
+           [&](Index share) { body(share * kShare, std::min(n, (share + 1) * kShare)); });
+}
+
+// body(i, part) for every vector of n elements, on all threads.
+template <class F>
+inline void spread(Index n, F&& body) {
+  share_out(n, [&](Index begin, Index end) {
+    sweep(end - begin, [&](Index i, auto part) { body(begin + i, part); });
+  });
+}
+
+// Lets other Python threads run meanwhile, where the work takes longer than letting them.
+class Unlocked {
+ public:
+  explicit Unlocked(Index elements) {
+    if (elements > kShare) free_.emplace();
+  }
+
+ private:
+  std::optional<nanobind::gil_scoped_release> free_;
+};

@@ -1,0 +1,227 @@
+"""Batch normalization, with the scale, bias and rectification that tend to follow it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels import native
+from protonet.kernels.kernel import Kernel
+
+
+class BatchNormScale(Kernel):
+    """z = scale (x - mean) / sqrt(variance + eps) + bias for each channel; y = z or max(z, 0).
+
+    Arrays of values are items x channels x places, in any shape; those of statistics, scale and
+    bias are vectors of channels. A scale that is None is 1, a bias that is None is 0.
+
+    Args:
+        items: images in a batch.
+        channels: of an image.
+        places: of a channel of an image.
+        eps: added to the variance.
+    """
+
+    def __init__(
+        self, device: Device, dtype: Any, items: int, channels: int, places: int, eps: float
+    ) -> None:
+        super().__init__(device, dtype)
+        self.eps = eps
+        self._seen = (items, channels, places)
+        self._share = 1.0 / max(1, items * places)
+        self._large: list[Array] = []
+        self._small = self.scratch((2, channels))
+
+    def forward_train(
+        self,
+        x: Array,
+        scale: Array | None,
+        bias: Array | None,
+        y: Array,
+        mean: Array,
+        variance: Array,
+        inverse: Array,
+        *,
+        rectify: bool = False,
+    ) -> None:
+        """Write y, which may be ``x``, and the statistics of x.
+
+        ``variance`` is the mean of squares without ``eps``; ``inverse`` 1 / sqrt(variance + eps).
+        """
+        xp, x, y = self.xp, x.reshape(self._seen), y.reshape(self._seen)
+        (square,) = self._values(1)
+        self._average(x, mean)
+        xp.subtract(x, mean[:, None], out=y)
+        xp.multiply(y, y, out=square)
+        self._average(square, variance)
+        self.invert(variance, inverse)
+        xp.multiply(y, inverse[:, None], out=y)
+        self._scale(y, scale, bias, y)
+        if rectify:
+            xp.maximum(y, 0.0, out=y)
+
+    def forward_inference(
+        self, x: Array, factor: Array, shift: Array, y: Array, *, rectify: bool = False
+    ) -> None:
+        """Write factor x + shift, or what of it is above 0, to ``y``, which may be ``x``.
+
+        ``fold`` makes factor and shift.
+        """
+        y = y.reshape(self._seen)
+        self._scale(x.reshape(self._seen), factor, shift, y)
+        if rectify:
+            self.xp.maximum(y, 0.0, out=y)
+
+    def backward(
+        self,
+        dy: Array,
+        x: Array,
+        scale: Array | None,
+        bias: Array | None,
+        mean: Array | None,
+        inverse: Array,
+        dx: Array | None,
+        dscale: Array | None,
+        dbias: Array | None,
+        *,
+        rectify: bool = False,
+        fixed: bool = False,
+    ) -> None:
+        """Write ``dx``, which may be ``dy``, and add to ``dscale`` and ``dbias``, where wanted.
+
+        ``x``, ``mean`` and ``inverse`` are those of ``forward_train``; without a mean, ``x`` is
+        what was normalized already: y, where nothing followed. With ``fixed``, the statistics
+        were given and are no function of x.
+        """
+        xp, dy = self.xp, dy.reshape(self._seen)
+        hat, work = self._values(2)
+        if mean is None:
+            hat = x.reshape(self._seen)
+        else:
+            xp.subtract(x.reshape(self._seen), mean[:, None], out=hat)
+            xp.multiply(hat, inverse[:, None], out=hat)
+        if rectify:
+            dz = self._values(3)[2]
+            self._scale(hat, scale, bias, work)
+            xp.multiply(dy, xp.greater(work, 0.0, out=work), out=dz)
+        else:
+            dz = dy
+        slope, level = self._small
+        xp.multiply(dz, hat, out=work)
+        for values, total, param in ((work, slope, dscale), (dz, level, dbias)):
+            xp.sum(values, axis=(0, 2), out=total)
+            if param is not None:
+                xp.add(param, total, out=param)
+        if dx is None:
+            return
+        dx = dx.reshape(self._seen)
+        if fixed:
+            xp.multiply(dz, inverse[:, None], out=dx)
+        else:
+            xp.multiply(self._small, self._share, out=self._small)
+            xp.multiply(hat, slope[:, None], out=work)
+            xp.subtract(dz, level[:, None], out=dx)
+            xp.subtract(dx, work, out=dx)
+            xp.multiply(dx, inverse[:, None], out=dx)
+        self._scale(dx, scale, None, dx)
+
+    def invert(self, variance: Array, inverse: Array) -> None:
+        """Write 1 / sqrt(variance + eps)."""
+        xp = self.xp
+        xp.add(variance, self.eps, out=inverse)
+        xp.sqrt(inverse, out=inverse)
+        xp.divide(1.0, inverse, out=inverse)
+
+    def fold(
+        self,
+        mean: Array,
+        inverse: Array,
+        scale: Array | None,
+        bias: Array | None,
+        factor: Array,
+        shift: Array,
+    ) -> None:
+        """Write ``factor`` and ``shift`` of ``forward_inference`` for these statistics."""
+        xp = self.xp
+        if scale is None:
+            xp.copyto(factor, inverse)
+        else:
+            xp.multiply(inverse, scale, out=factor)
+        xp.multiply(mean, factor, out=shift)
+        xp.negative(shift, out=shift)
+        if bias is not None:
+            xp.add(shift, bias, out=shift)
+
+    def _scale(self, x: Array, scale: Array | None, bias: Array | None, y: Array) -> None:
+        """Write scale x + bias to ``y``, which may be ``x``."""
+        xp = self.xp
+        if scale is not None:
+            x = xp.multiply(x, scale[:, None], out=y)
+        if bias is not None:
+            x = xp.add(x, bias[:, None], out=y)
+        if x is not y:
+            xp.copyto(y, x)
+
+    def _average(self, values: Array, out: Array) -> None:
+        """Write each channel's mean."""
+        self.xp.sum(values, axis=(0, 2), out=out)
+        self.xp.multiply(out, self._share, out=out)
+
+    def _values(self, count: int) -> list[Array]:
+        """So many arrays of x's size, which stay."""
+        while len(self._large) < count:
+            self._large.append(self.scratch(self._seen))
+        return self._large[:count]
+
+
+class NativeBatchNormScale(BatchNormScale, processor="native"):
+    """Each channel in two passes, the second from the cache; no memory of x's size."""
+
+    def __init__(
+        self, device: Device, dtype: Any, items: int, channels: int, places: int, eps: float
+    ) -> None:
+        super().__init__(device, dtype, items, channels, places, eps)
+        module = native.load()
+        self._native = module.Normalization(items, channels, places, eps)
+        self._affine = module.Scaling(items, channels, places)
+
+    @classmethod
+    def takes(cls, items: int, channels: int, places: int, *args: Any) -> bool:
+        return items * channels * places > 0
+
+    def forward_train(
+        self,
+        x: Array,
+        scale: Array | None,
+        bias: Array | None,
+        y: Array,
+        mean: Array,
+        variance: Array,
+        inverse: Array,
+        *,
+        rectify: bool = False,
+    ) -> None:
+        self._native.train(x, scale, bias, y, mean, variance, inverse, rectify)
+
+    def forward_inference(
+        self, x: Array, factor: Array, shift: Array, y: Array, *, rectify: bool = False
+    ) -> None:
+        self._affine.forward(x, factor, shift, y, rectify)
+
+    def backward(
+        self,
+        dy: Array,
+        x: Array,
+        scale: Array | None,
+        bias: Array | None,
+        mean: Array | None,
+        inverse: Array,
+        dx: Array | None,
+        dscale: Array | None,
+        dbias: Array | None,
+        *,
+        rectify: bool = False,
+        fixed: bool = False,
+    ) -> None:
+        self._native.backward(dy, x, scale, bias, mean, inverse, dx, dscale, dbias, rectify, fixed)
