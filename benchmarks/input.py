@@ -94,13 +94,18 @@ def batches(source: BatchSource, count: int) -> Callable[[], int]:
     return run
 
 
-def measure(runs: dict[str, Callable[[], int]], rounds: int) -> dict[str, list[float]]:
-    """Records per second of each, round after round."""
-    rates: dict[str, list[float]] = {name: [] for name in runs}
+Rates = dict[str, list[tuple[float, float]]]
+"""Records per second, and microseconds of processor time for each, round after round."""
+
+
+def measure(runs: dict[str, Callable[[], int]], rounds: int) -> Rates:
+    """Run all of them in every round."""
+    rates: Rates = {name: [] for name in runs}
     for name in [*runs] * (rounds + 1):
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         count = runs[name]()
-        rates[name].append(count / (time.perf_counter() - began))
+        took, work = time.perf_counter() - began, time.process_time() - worked
+        rates[name].append((count / took, 1e6 * work / count))
     return {name: found[1:] for name, found in rates.items()}  # the first one warms up
 
 
@@ -121,8 +126,9 @@ def compare(folder: Path, kind: str, count: int, rounds: int, cores: int) -> Non
         source.close()
     base = next((found for name, found in rates.items() if name.endswith(f", {cores} threads")))
     for name, found in rates.items():
-        ratio = statistics.median(a / b for a, b in zip(found, base, strict=True))
-        print(f"{kind:5} {name:28} {statistics.median(found):8.0f} records/s {ratio:6.2f}")
+        rate, work = (statistics.median(column) for column in zip(*found, strict=True))
+        ratio = statistics.median(a / b for (a, _), (b, _) in zip(found, base, strict=True))
+        print(f"{kind:5} {name:26} {rate:7.0f} records/s {work:6.0f} us {ratio:6.2f}")
 
 
 def main() -> None:
@@ -135,8 +141,9 @@ def main() -> None:
     jpeg = "with" if find_spec("simplejpeg") else "without"
     print(
         f"protonet {protonet.__version__}, NumPy {np.__version__}, Pillow {__version__}, {jpeg} "
-        f"simplejpeg, {cores} cores, {platform.processor() or platform.machine()}; the last "
-        "column is beside Pillow on all cores, of raw records beside protonet there"
+        f"simplejpeg, {cores} cores, {platform.processor() or platform.machine()}; processor time "
+        "of a record; the last column is the rate beside Pillow on all cores, or of raw records "
+        "beside protonet there"
     )
     for kind in KINDS:
         with tempfile.TemporaryDirectory() as folder:

@@ -26,22 +26,29 @@ from sides import Side, alternate
 from startup import first_iteration
 
 _HERE = Path(__file__).parent
+_QUICK = ["seed", "digits", "lenet", "cifar10", "alexnet", "mobilenet"]
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--only", type=lambda text: text.split(","), default=list(CASES), metavar="NAME,...",
+        "--only",
+        type=lambda text: text.split(","),
+        metavar="NAME,...",
         help=f"networks to measure, of {', '.join(CASES)}",
-    )  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="short rounds; times only")
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help=f"times only, in short rounds, of {', '.join(_QUICK)}"
+    )
     parser.add_argument("--rounds", type=int, help="7, or 3 with --quick")
     parser.add_argument("--seconds", type=float, help="of a turn: 2, or 0.1 with --quick")
     parser.add_argument("--skip-inference", action="store_true", help="training only")
     parser.add_argument("--no-torch", action="store_true", help="protonet alone")
     parser.add_argument("--markdown", action="store_true", help="write RESULTS.md too")
     found = parser.parse_args(arguments)
+    if found.only is None:
+        found.only = _QUICK if found.quick else list(CASES)
     unknown = [name for name in found.only if name not in CASES]
     if unknown:
         parser.error(f"unknown network '{unknown[0]}'; there are {', '.join(CASES)}")
@@ -77,17 +84,19 @@ def measure(asked: argparse.Namespace, peers: Sequence[str]) -> Results:
         sides = {name: stack.enter_context(Side(name)) for name in peers}
         results.gemm = gemm_rates(sides, asked.rounds)
         for name in asked.only:
-            _tell(name)
+            _tell(f"{name} ...")
             weights = Path(folder) / f"{name}.npz"
             sides["ours"].ask("write_weights", case=name, path=str(weights))
-            results.timings += times(CASES[name], sides, weights, asked)
+            for timing in times(CASES[name], sides, weights, asked):
+                results.timings.append(timing)
+                _tell(f"  {timing}")
             weights.unlink()
     if not asked.quick:
         for name in asked.only:
-            _tell(f"{name}, memory")
+            _tell(f"{name}, memory ...")
             results.memory += memory(CASES[name], peers, asked)
         if "seed" in asked.only:
-            _tell("the bare NumPy loop, and the start")
+            _tell("the bare NumPy loop, and the start ...")
             results.bare_ratios = bare_ratios(asked.rounds)
             results.start = first_iteration(asked.rounds, clean_environment())
     return results
@@ -148,7 +157,7 @@ def _jobs(case: Case, asked: argparse.Namespace) -> Iterator[tuple[str, int, dic
 
 
 def _tell(what: str) -> None:
-    print(f"measuring {what} ...", file=sys.stderr, flush=True)
+    print(what, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

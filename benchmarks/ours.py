@@ -16,12 +16,16 @@ from protonet.train.trainer import Trainer
 from settings import DECAY, MOMENTUM, RATE, TILE
 
 
+def import_all() -> None:
+    """Nothing is left to import."""
+
+
 class Training:
     """The loop of ``protonet train`` between two displays; it reads each iteration's loss."""
 
     def __init__(self, case: Case, weights: Path | None, *, dropout: bool = True) -> None:
         plan = case.training(dropout=dropout)
-        self.net = _filled(Net(plan, Device("cpu")), case, plan)
+        self.net = _filled(Net(plan, Device("cpu"), share_memory=True, fuse=True), case, plan)
         if weights is not None:
             _load(self.net, np.load(weights))
         solver = SolverParameter(
@@ -48,7 +52,7 @@ class Inference:
 
     def __init__(self, case: Case, batch: int, weights: Path | None) -> None:
         plan = case.inference(batch)
-        self.net = _filled(Net(plan, Device("cpu"), share_memory=True), case, plan)
+        self.net = _filled(Net(plan, Device("cpu"), share_memory=True, fuse=True), case, plan)
         if weights is not None:
             _load(self.net, np.load(weights))
 

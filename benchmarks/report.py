@@ -25,6 +25,10 @@ class Timing:
     operations: int
     seconds: dict[str, list[float]]
 
+    def __str__(self) -> str:
+        times = (_number(self.milliseconds(side)) for side in self.seconds)
+        return f"{self.kind} {self.batch}: {' and '.join(times)} ms"
+
     def milliseconds(self, side: str) -> float | None:
         """The median; None of a side that is not there."""
         rounds = self.seconds.get(side)
@@ -122,7 +126,8 @@ class Results:
         head += ["PyTorch MiB", "whole process"]
         note = (
             "Each in a fresh process. MiB: the peak (VmHWM) less what the process held right "
-            "after its imports (VmRSS); whole process: the peak itself."
+            "after its imports (VmRSS; of PyTorch after a step of a tiny network, which imports "
+            "more); whole process: the peak itself."
         )
         return f"## Peak memory\n\n{_table(head, rows)}\n\n{note}"
 

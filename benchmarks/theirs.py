@@ -13,6 +13,14 @@ from settings import DECAY, MOMENTUM, RATE, TILE
 from torch_net import TorchNet
 
 
+def import_all() -> None:
+    """Take one step with a tiny network: PyTorch imports much only when it is first used."""
+    module = torch.nn.Conv2d(1, 1, 3)
+    optimizer = torch.optim.SGD(module.parameters(), lr=RATE, momentum=MOMENTUM)
+    module(torch.zeros(1, 1, 4, 4)).sum().backward()
+    optimizer.step()
+
+
 class Training:
     """Forward, backward and ``torch.optim.SGD`` with its defaults; reads each iteration's loss."""
 

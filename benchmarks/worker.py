@@ -26,6 +26,7 @@ class Worker:
 
     def __init__(self, side: str) -> None:
         self.side = importlib.import_module(side)
+        self.side.import_all()
         self.imported = resident("VmRSS")
         self.job: Any = None
 

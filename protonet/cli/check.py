@@ -137,9 +137,10 @@ def command(
     except NetworkError as error:
         raise explained(error, definition) from None
     try:
-        _print_summary(plan, summarize(plan, recompute=recompute), phase, stages)
+        summary = summarize(plan, recompute=recompute)
+        _print_summary(plan, summary, phase, stages)
         if verbose:
-            _print_memory(plan, recompute)
+            _print_memory(plan, summary, recompute)
         if memory_limit is not None:
             _check_limit(plan, recompute, memory_limit)
     finally:
@@ -185,13 +186,11 @@ def _print_summary(plan: Plan, summary: Summary, phase: str, stages: Sequence[st
     )
 
 
-def _print_memory(plan: Plan, recompute: bool) -> None:
+def _print_memory(plan: Plan, summary: Summary, recompute: bool) -> None:
     """What the memory is for, and what recomputation makes of it."""
     from protonet.device import byte_count
-    from protonet.graph.memory import lay_out
-    from protonet.graph.summary import summarize
+    from protonet.graph.estimate import estimate
 
-    summary = summarize(plan, recompute=recompute)
     train, ask = summary.training, summary.inference
     rows = [
         ("blobs and gradients", train.blobs, ask.blobs),
@@ -206,15 +205,16 @@ def _print_memory(plan: Plan, recompute: bool) -> None:
         ("memory", "training", "inference"),
         [(what, byte_count(one), byte_count(two)) for what, one, two in rows],
     )
-    layout = lay_out(plan, gradients=True, share=True, recompute=True)
-    again = sorted({index for each in layout.again.values() for index in each})
-    if not again:
+    less = train if recompute else estimate(plan, gradients=True, recompute=True)
+    if not less.again:
         click.echo("--recompute would change nothing")
         return
-    saved = byte_count(4 * layout.saved)
-    does = f"saves {saved}" if recompute else f"would save {saved}"
-    names = ", ".join(plan.steps[index].name for index in again)
-    click.echo(f"--recompute {does} and runs {len(again)} layer(s) twice: {names}")
+    does = "saves" if recompute else "would save"
+    names = ", ".join(less.again)
+    click.echo(
+        f"--recompute {does} {byte_count(less.saved)} and runs {len(less.again)} layer(s) twice: "
+        f"{names}"
+    )
 
 
 def _check_limit(plan: Plan, recompute: bool, limit: int) -> None:

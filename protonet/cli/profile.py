@@ -129,7 +129,7 @@ def command(
 
     Data come as for training: from the network's own layers, or from --data and --labels; the
     network's transform_param says what mean is taken off. Input layers and --input get random
-    numbers. Weights are not changed.
+    numbers. No weights are kept.
     """
     from protonet.jobs.profile_files import draw_profile, picture_kind, write_trace
     from protonet.jobs.profiled import Wanted

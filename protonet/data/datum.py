@@ -25,21 +25,25 @@ _OPENING = threading.Lock()
 """``warnings.catch_warnings`` changes filters of the whole process: one thread at a time."""
 
 
-def decode(datum: Datum, where: str, *, color: bool | None = None) -> np.ndarray:
+def decode(
+    datum: Datum, where: str, *, color: bool | None = None, data: bytes | None = None
+) -> np.ndarray:
     """The values of a record: (channels, height, width), uint8 or, from float_data, float32.
 
     Encoded colour images come as BGR, as OpenCV gives them to Caffe. ``color`` forces encoded
-    images to three channels (True) or one (False). The array may be read-only.
+    images to three channels (True) or one (False). ``data`` stands for those of the record where
+    it was parsed without them. The array may be read-only.
 
     Raises:
         DataError: naming ``where`` (database and key) and what does not fit.
     """
-    if not datum.data and not datum.float_data:
+    data = datum.data if data is None else data
+    if not data and not datum.float_data:
         raise DataError(f"{where}: the record is empty: it has neither data nor float_data")
     if datum.encoded:
-        return decode_image(datum.data, where, color=color)
-    if datum.data:
-        values: np.ndarray = np.frombuffer(datum.data, np.uint8)
+        return decode_image(data, where, color=color)
+    if data:
+        values: np.ndarray = np.frombuffer(data, np.uint8)
     else:
         values = np.array(datum.float_data, np.float32)
     shape = (datum.channels, datum.height, datum.width)

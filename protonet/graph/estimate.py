@@ -14,6 +14,8 @@ import numpy as np
 from protonet.blob import Array, Param, Shape
 from protonet.device import Device, RandomStream
 from protonet.errors import LayerError
+from protonet.graph.fusion import fuse as fuse_layers
+from protonet.graph.fusion import unfuse
 from protonet.graph.memory import lay_out
 from protonet.graph.plan import Plan, Step
 
@@ -26,7 +28,8 @@ class Estimate:
 
     ``blobs`` are values and their gradients, ``scratch`` what layers ask for beside them,
     ``parameters`` and ``gradients`` the weights and what is learned of them, ``data`` images and
-    batches that data layers keep in the host's memory. ``saved`` is what recomputation spares.
+    batches that data layers keep in the host's memory. ``saved`` is what recomputation spares, and
+    ``again`` names the layers that it runs twice.
     """
 
     blobs: int
@@ -35,6 +38,7 @@ class Estimate:
     gradients: int
     data: int
     saved: int = 0
+    again: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -43,9 +47,25 @@ class Estimate:
 
 
 def estimate(
-    plan: Plan, *, gradients: bool, share: bool = True, recompute: bool = False
+    plan: Plan,
+    *,
+    gradients: bool,
+    share: bool = True,
+    recompute: bool = False,
+    fuse: bool = True,
 ) -> Estimate:
-    """What a net of this plan would take, as ``Net`` builds it with these options."""
+    """What a net of this plan would take, as ``Net`` builds it with these options. The plan is not
+    fused afterwards.
+    """
+    if fuse:
+        fuse_layers(plan, gradients=gradients, visible=not share)
+    try:
+        return _estimate(plan, gradients, share, recompute)
+    finally:
+        unfuse(plan)
+
+
+def _estimate(plan: Plan, gradients: bool, share: bool, recompute: bool) -> Estimate:
     layout = lay_out(plan, gradients=gradients, share=share, recompute=recompute)
     owned = [param for step in plan.steps for param in step.params if param.owner is None]
     parameters = _FLOAT * sum(param.weight.count for param in owned)
@@ -56,6 +76,9 @@ def estimate(
         parameters if gradients else 0,
         sum(step.layer.kept_bytes() for step in plan.steps),
         _FLOAT * layout.saved,
+        tuple(
+            plan.steps[i].name for i in sorted({i for each in layout.again.values() for i in each})
+        ),
     )
 
 

@@ -86,10 +86,9 @@ def _backward_reads(plan: Plan, value: Value) -> list[int]:
     readers = [
         index
         for index, _ in value.consumers
-        if plan.steps[index].runs_backward
-        and Reads.BOTTOMS in plan.steps[index].layer.backward_reads
+        if plan.steps[index].runs_backward and Reads.BOTTOMS in plan.steps[index].layer.fused_reads
     ]
-    if producer.runs_backward and Reads.TOPS in producer.layer.backward_reads:
+    if producer.runs_backward and Reads.TOPS in producer.layer.fused_reads:
         readers.append(value.producer)
     return [backward_moment(plan, index) for index in readers]
 

@@ -127,7 +127,7 @@ def _place_data(
     holders: list[list[Value]] = []
     views: set[int] = set()
     for index, step in enumerate(plan.steps):
-        if step.layer.shares_storage:
+        if step.layer.is_view:
             views.add(index)
         for place, top in enumerate(step.tops):
             bottom = step.bottoms[min(place, len(step.bottoms) - 1)] if step.bottoms else None
@@ -169,11 +169,11 @@ def _may_overwrite(plan: Plan, held: Iterable[Value], index: int, gradients: boo
             return False
         if not gradients:
             continue
-        if producer.runs_backward and Reads.TOPS in producer.layer.backward_reads:
+        if producer.runs_backward and Reads.TOPS in producer.layer.fused_reads:
             return False
         for step, _ in value.consumers:
             reader = plan.steps[step]
-            if reader.runs_backward and Reads.BOTTOMS in reader.layer.backward_reads:
+            if reader.runs_backward and Reads.BOTTOMS in reader.layer.fused_reads:
                 return False
     return True
 

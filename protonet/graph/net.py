@@ -13,6 +13,8 @@ from protonet.errors import FormatError, LayerError
 from protonet.formats.blobs import from_array
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, StepCall, backward_calls, forward_call, forward_calls
+from protonet.graph.fusion import fuse as fuse_layers
+from protonet.graph.fusion import unfuse
 from protonet.graph.lives import can_repeat
 from protonet.graph.memory import lay_out
 from protonet.graph.names import AUTOMATIC, Value
@@ -42,6 +44,8 @@ class Net:
             pass, and make it again for the backward pass.
         memory_of: a net whose shared memory this one uses too, where it is large enough; each
             is at work only when nobody needs the other's blobs, as a test net and a train net.
+        fuse: let layers compute those that follow them (``graph.fusion``); where memory is not
+            shared, only those that work in place, so that every blob can still be read.
         params_of: a net whose parameters this one uses for layers of the same name and shapes,
             as a test net uses the train net's.
 
@@ -59,6 +63,7 @@ class Net:
         gradients: bool | None = None,
         share_memory: bool = False,
         recompute: bool = False,
+        fuse: bool = False,
         memory_of: Net | None = None,
         params_of: Net | None = None,
     ) -> None:
@@ -76,6 +81,10 @@ class Net:
         self._recompute = recompute
         self._lender = memory_of
         self._arrays: Arrays
+        if fuse:
+            fuse_layers(plan, gradients=gradients, visible=not share_memory)
+        else:
+            unfuse(plan)
         for step in plan.steps:
             random = RandomStream(device, seed, step.name, self.clock)
             step.layer.attach(device, self.dtype, random)

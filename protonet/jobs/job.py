@@ -113,6 +113,7 @@ class Job:
             seed=seed,
             share_memory=memory.share,
             recompute=memory.recompute,
+            fuse=memory.share,
         )
         tests = [
             Net(
@@ -121,6 +122,7 @@ class Job:
                 seed=seed,
                 gradients=False,
                 share_memory=True,
+                fuse=True,
                 memory_of=train,
                 params_of=train,
             )

@@ -69,7 +69,7 @@ def open_net(
     processor = Device(device)
     plan = plan_net(read_net(Source.read(model)), phase=phase, level=level, stages=stages)
     try:
-        check_inference(plan, memory_limit, share=False)
+        check_inference(plan, memory_limit, share=False, fuse=False)
         net = Net(plan, processor, gradients=gradients)
         for name in (part.strip() for part in weights.split(",") if part.strip()):
             net.load(read_weights(name), name)

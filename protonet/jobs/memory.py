@@ -58,7 +58,8 @@ def check_training(
     """
 
     def needs(recompute: bool = memory.recompute) -> _Needs:
-        train = estimate(plans[0], gradients=True, share=memory.share, recompute=recompute)
+        share = memory.share
+        train = estimate(plans[0], gradients=True, share=share, recompute=recompute, fuse=share)
         tests = [estimate(plan, gradients=False) for plan in plans[1:]]
         return _training_needs(train, tests, solver, averages)
 
@@ -77,7 +78,9 @@ def check_training(
     return ""
 
 
-def check_inference(plan: Plan, limit: int | None, *, share: bool, copies: int = 0) -> None:
+def check_inference(
+    plan: Plan, limit: int | None, *, share: bool, fuse: bool = True, copies: int = 0
+) -> None:
     """Raise DeviceError where a net without gradients needs more than ``limit`` bytes.
 
     ``copies`` of the parameters are held beside it, as a file of weights that was read is.
@@ -86,7 +89,7 @@ def check_inference(plan: Plan, limit: int | None, *, share: bool, copies: int =
         return
 
     def needs() -> _Needs:
-        net = estimate(plan, gradients=False, share=share)
+        net = estimate(plan, gradients=False, share=share, fuse=fuse)
         parameters = net.parameters * (1 + copies)
         return _Needs(
             {"blobs": net.blobs, "scratch": net.scratch, "parameters": parameters, "data": net.data}

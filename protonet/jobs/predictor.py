@@ -296,7 +296,7 @@ class ImagePredictor:
     def _net(self, count: int) -> Net:
         """The net for a batch of this size."""
         if count not in self._nets:
-            net = Net(self._plan(count), self.device, gradients=False, share_memory=True)
+            net = Net(self._plan(count), self.device, gradients=False, share_memory=True, fuse=True)
             report = net.load(self._weights, str(self._path))
             if report.absent:
                 net.close()

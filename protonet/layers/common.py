@@ -9,6 +9,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.bias import BiasGradient
 from protonet.kernels.product import Product
 from protonet.layers.base import Layer, Reads, Weight
 from protonet.layers.fillers import filled_weight
@@ -72,12 +73,13 @@ class InnerProduct(Layer):
         self._product = Product.make(
             self.device, self.dtype, rows, inputs, self.outputs, self.transpose
         )
-        self._rows = (rows, self.outputs)
-        self._db = self.scratch((self.outputs,)) if self.bias_term else None
+        self._bias = BiasGradient.make(self.device, self.dtype, rows, self.outputs, 1)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         bias = self.params[1].data if self.bias_term else None
-        self._product.forward(bottoms[0], self.params[0].data, bias, tops[0])
+        self._product.forward(
+            bottoms[0], self.params[0].data, bias, tops[0], rectify=self.absorbed_rectifier
+        )
 
     def backward(
         self,
@@ -87,14 +89,19 @@ class InnerProduct(Layer):
         dbottoms: Sequence[Array | None],
     ) -> None:
         weight, dy = self.params[0], dtops[0]
+        bias = self.params[1].diff if self.bias_term and self.params[1].wanted else None
+        self._bias.learn(dy, tops[0] if self.absorbed_rectifier else None, bias)
         if weight.wanted:
             self._product.learn(dy, bottoms[0], weight.diff)
-        if self.bias_term and self.params[1].wanted:
-            bias = self.params[1]
-            dy.reshape(self._rows).sum(axis=0, out=self._db)
-            self.xp.add(bias.diff, self._db, out=bias.diff)
         if dbottoms[0] is not None:
             self._product.backward(dy, weight.data, dbottoms[0])
+
+    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
+        return follower.rectifies and not self.absorbed
+
+    @property
+    def fused_reads(self) -> frozenset[Reads]:
+        return super().fused_reads | ({Reads.TOPS} if self.absorbed else frozenset())
 
     def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.inner_product_param.axis, ("inner_product_param", "axis"))

@@ -40,6 +40,7 @@ class ReLU(Activation):
 
     def setup(self) -> None:
         self.negative_slope = self.spec.relu_param.negative_slope
+        self.rectifies = self.negative_slope == 0
         # The sign of y tells the sign of x unless a negative slope makes both sides positive.
         reads = Reads.TOPS if self.negative_slope >= 0 else Reads.BOTTOMS
         self.backward_reads = frozenset({reads})

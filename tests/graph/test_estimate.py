@@ -32,9 +32,9 @@ def test_a_meter_counts_and_gives_nothing() -> None:
 @pytest.mark.parametrize(("share", "recompute"), [(False, False), (True, False), (True, True)])
 def test_a_net_takes_what_was_estimated(share: bool, recompute: bool) -> None:
     plan = cifar()
-    found = estimate(plan, gradients=True, share=share, recompute=recompute)
+    found = estimate(plan, gradients=True, share=share, recompute=recompute, fuse=share)
     tracemalloc.start()
-    net = Net(plan, Device(), share_memory=share, recompute=recompute)
+    net = Net(plan, Device(), share_memory=share, recompute=recompute, fuse=share)
     taken = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert net.store.data.nbytes + net.store.diff.nbytes >= found.parameters + found.gradients

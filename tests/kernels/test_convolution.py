@@ -67,7 +67,7 @@ def test_every_instruction_set_meets_the_definition(
         y, rectified = np.full((2, *d.shape), np.nan, dtype)
         dx, dw = np.full(a.shape, np.nan, dtype), np.ones(b.shape, dtype)
         kernel.forward(a, b, None, y)
-        kernel.forward(a, b, c, rectified, rectify=True)
+        kernel.forward(a, b, c, rectified, factor=c * c, rectify=True)
         kernel.backward(d, b, dx)
         kernel.learn(d, a, dw)
         return [y, rectified, dx, dw]

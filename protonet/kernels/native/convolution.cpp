@@ -108,13 +108,14 @@ class Correlation {
 
   void finish(const float* sums, Index row, const std::vector<Segment>& segments, float* y,
               const Epilogue& epilogue) const {
+    const Vec factor = splat(epilogue.factor != nullptr ? epilogue.factor[row] : 1.0f);
     const Vec bias = splat(epilogue.bias != nullptr ? epilogue.bias[row] : 0.0f);
     const Vec least = splat(epilogue.rectify ? 0.0f : -std::numeric_limits<float>::infinity());
     for (const Segment& segment : segments) {
       float* to = y + segment.at + row * out_plane_;
       for (Index i = 0; i < segment.length; i += kLanes) {
         const Index here = std::min(kLanes, segment.length - i);
-        const Vec total = load(sums + segment.column + i) + bias;
+        const Vec total = load(sums + segment.column + i) * factor + bias;
         // Written so that NaN stays.
         const Vec value = total < least ? least : total;
         if (out_step_.x != 1) {
@@ -156,8 +157,8 @@ class Convolution {
     add_winograd();
   }
 
-  void forward(Floats x, Floats w, const float* bias, MutableFloats y, bool rectify) const {
-    if (fast_forward_) return fast_forward_->run(x.data(), w.data(), y.data(), {bias, rectify});
+  void forward(Floats x, Floats w, const Epilogue& epilogue, MutableFloats y) const {
+    if (fast_forward_) return fast_forward_->run(x.data(), w.data(), y.data(), epilogue);
     const Index rows = s_.outputs / s_.groups, depth = forward_->depth();
     const Panels panels(rows);
     float* packed = thread_scratch(2, panels.size(depth));
@@ -169,7 +170,7 @@ class Convolution {
       });
       forward_->run(packed, rows, x.data() + g * image_size() / s_.groups, image_size(),
                     y.data() + g * rows * places(), s_.outputs * places(),
-                    {bias == nullptr ? nullptr : bias + g * rows, rectify});
+                    epilogue.from(g * rows));
     }
   }
 
@@ -369,12 +370,16 @@ void add_convolution(nb::module_& m) {
                                      tap(out)});
            })
       .def("forward",
-           [](const Convolution& self, Floats x, Floats w, std::optional<Floats> bias,
-              MutableFloats y, bool rectify) {
+           [](const Convolution& self, Floats x, Floats w, std::optional<Floats> factor,
+              std::optional<Floats> bias, MutableFloats y, bool rectify) {
              nb::gil_scoped_release free;
-             self.forward(x, w, bias ? bias->data() : nullptr, y, rectify);
+             self.forward(x, w,
+                          {factor ? factor->data() : nullptr, bias ? bias->data() : nullptr,
+                           rectify},
+                          y);
            },
-           nb::arg("x"), nb::arg("w"), nb::arg("bias").none(), nb::arg("y"), nb::arg("rectify"))
+           nb::arg("x"), nb::arg("w"), nb::arg("factor").none(), nb::arg("bias").none(),
+           nb::arg("y"), nb::arg("rectify"))
       .def("backward", &Convolution::backward, nb::call_guard<nb::gil_scoped_release>())
       .def("learn", &Convolution::learn, nb::call_guard<nb::gil_scoped_release>());
 }

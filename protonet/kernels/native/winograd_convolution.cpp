@@ -171,6 +171,8 @@ void Winograd::finish(const float* results, const Block& block, Index group, flo
   const Index columns = tile_columns_ * kOut, width = strips_ * kColumns;
   const Index place = tiles(block) * width, first = group * kLanes;
   const Index channels = std::min(kLanes, y_.count - first);
+  const Vec factor =
+      epilogue.factor == nullptr ? splat(1.0f) : load_some(epilogue.factor + first, channels);
   const Vec bias = epilogue.bias == nullptr ? Vec{} : load_some(epilogue.bias + first, channels);
   const Vec least = splat(epilogue.rectify ? 0.0f : -__builtin_inff());
   Vec* pixels = vectors(thread_scratch(0, (kOut * columns + kLanes) * kLanes));
@@ -183,7 +185,7 @@ void Winograd::finish(const float* results, const Block& block, Index group, flo
           values[k] = *reinterpret_cast<const Vec*>(from + k * place);
         transform<gather_results, kIn, kOut>(values, kIn, out);
         for (Index i = 0; i < kOut * kOut; ++i) {
-          const Vec total = out[i] + bias;
+          const Vec total = out[i] * factor + bias;
           pixels[i / kOut * columns + c * kOut + i % kOut] = total < least ? least : total;
         }
       }
