@@ -87,6 +87,11 @@ class Device:
         """An array of zeros."""
         return self.xp.zeros(shape, dtype)
 
+    def borrows(self, count: int, learning: int = 0) -> None:
+        """Note that a kernel will use ``count`` bytes that all kernels share, and ``learning`` more
+        in backward passes: nothing to do, but for a device that only measures.
+        """
+
     def pinned(self, shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
         """A host array that is copied to this device fast."""
         if self.is_cpu:

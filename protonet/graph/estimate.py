@@ -71,7 +71,7 @@ def _estimate(plan: Plan, gradients: bool, share: bool, recompute: bool) -> Esti
     parameters = _FLOAT * sum(param.weight.count for param in owned)
     return Estimate(
         _FLOAT * layout.elements,
-        sum(_scratch(step, gradients) for step in plan.steps),
+        _scratch(plan, gradients),
         parameters,
         parameters if gradients else 0,
         sum(step.layer.kept_bytes() for step in plan.steps),
@@ -90,6 +90,13 @@ class Meter(Device):
     def __init__(self) -> None:
         super().__init__()
         self.counted = 0
+        self.borrowed = 0
+        self.learning = 0
+
+    def borrows(self, count: int, learning: int = 0) -> None:
+        """Keep the most that any kernel said."""
+        self.borrowed = max(self.borrowed, count)
+        self.learning = max(self.learning, learning)
 
     def empty(self, shape: Shape, dtype: Any = np.float32) -> Array:
         """An array in name only."""
@@ -108,13 +115,20 @@ def hollow(shape: Shape, dtype: Any = np.float32) -> Array:
     return np.lib.stride_tricks.as_strided(np.zeros(1, dtype), shape, (0,) * len(shape))
 
 
-def _scratch(step: Step, gradients: bool) -> int:
-    """The bytes that a layer asks for when it is built. Layers that bring data are not: they would
-    begin to read; nor those of a user's own code.
+def _scratch(plan: Plan, gradients: bool) -> int:
+    """The bytes that layers ask for when they are built."""
+    meter = Meter()
+    for step in plan.steps:
+        _build(step, meter, gradients)
+    return meter.counted + meter.borrowed + (meter.learning if gradients else 0)
+
+
+def _build(step: Step, meter: Meter, gradients: bool) -> None:
+    """Build a copy of a layer where nothing takes memory. Layers that bring data are not built:
+    they would begin to read; nor those of a user's own code.
     """
     if not step.bottoms or step.layer.dynamic:
-        return 0
-    meter = Meter()
+        return
     layer = copy.copy(step.layer)
     layer.attach(meter, np.float32, RandomStream(meter, 0, step.name))
     layer.params = [
@@ -127,7 +141,6 @@ def _scratch(step: Step, gradients: bool) -> int:
         for param in step.params
     ]
     layer.build(step.shapes)
-    return meter.counted
 
 
 def fitting_batch(plan: Plan, limit: int, needs: Callable[[], int]) -> int | None:

@@ -11,6 +11,7 @@ from protonet.device import Device
 from protonet.graph.estimate import Meter, estimate, fitting_batch, hollow
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
+from protonet.kernels import native
 from tests.graph.nets import plan_of
 from tests.test_examples import plan_of as example
 
@@ -19,11 +20,20 @@ def cifar(batch: int = 10) -> Plan:
     return example("cifar10", "train", {"data": (batch, 3, 32, 32), "label": (batch,)})
 
 
+def borrowed(plan: Plan) -> int:
+    """Bytes of the packed weights of the largest convolution, and of their gradient's sums."""
+    most = max(step.params[0].weight.count for step in plan.steps if step.type == "Convolution")
+    return 2 * 4 * most if native.load() is not None else 0
+
+
 def test_a_meter_counts_and_gives_nothing() -> None:
     meter = Meter()
     array = meter.empty((1000, 1000, 1000), np.float64)
     assert meter.counted == 8 * 10**9
     assert array.reshape(1000, -1).shape == (1000, 10**6)
+    meter.borrows(10, 4)
+    meter.borrows(7, 5)
+    assert (meter.borrowed, meter.learning) == (10, 5)
     meter.put(np.ones((1000, 1000, 1000), bool), array)
     assert meter.zeros(()).shape == ()
     hollow((2, 3))[...] = 1.0
@@ -38,7 +48,8 @@ def test_a_net_takes_what_was_estimated(share: bool, recompute: bool) -> None:
     taken = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert net.store.data.nbytes + net.store.diff.nbytes >= found.parameters + found.gradients
-    assert 0.97 < found.total / taken < 1.03
+    # what compiled kernels share is made when they run
+    assert 0.97 < (found.total - borrowed(plan)) / taken < 1.03
 
 
 def test_an_estimate_takes_nothing_and_leaves_the_plan_as_it_is() -> None:
