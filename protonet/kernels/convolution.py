@@ -125,6 +125,10 @@ class NativeConvolve(Convolve, processor="native"):
         group: int,
     ) -> None:
         super().__init__(device, dtype, windows, items, channels, outputs, group)
+        weights = 4 * math.prod(self._weight)
+        if windows.kernel == (3, 3) and windows.stride == windows.dilation == (1, 1):
+            weights *= 4  # transformed: 36 numbers for 9
+        device.borrows(weights, weights)
 
         def pair(extents: tuple[int, ...], missing: int) -> tuple[int, int]:
             return (missing, extents[0]) if len(extents) == 1 else (extents[0], extents[1])

@@ -214,6 +214,10 @@ class Layer:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a ``state`` again."""
 
+    def kept_bytes(self) -> int:
+        """Bytes of data that the layer keeps in the host's memory; asked before ``build``."""
+        return 0
+
     def close(self) -> None:
         """Release files and threads."""
 
