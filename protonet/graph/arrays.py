@@ -11,6 +11,7 @@ from protonet.blob import Array, Shape
 from protonet.device import Device
 from protonet.graph.memory import Layout
 from protonet.graph.names import Value
+from protonet.kernels.combine import Combine
 
 
 class Arrays:
@@ -18,7 +19,7 @@ class Arrays:
 
     def __init__(self, layout: Layout, device: Device, dtype: Any) -> None:
         self._layout, self._device, self._dtype = layout, device, dtype
-        self.add = device.xp.add
+        self.add = Combine.make(device, dtype, (), 2).add
         if layout.offsets is None:
             self._stores = [self._zeros(size) for size in layout.sizes]
         else:

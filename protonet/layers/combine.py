@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.combine import Combine
 from protonet.layers.base import Layer, Reads, shape_text
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import EltwiseParameter
@@ -67,33 +66,18 @@ class Eltwise(Layer):
         return [shapes[0]]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._term = self._winner = self._mask = None
+        count = len(self.spec.bottom)
+        self._kernel = Combine.make(self.device, self.dtype, shapes[0], count)
         if self.operation == EltwiseParameter.MAX:
-            self._winner = self.scratch(shapes[0], np.int32)
-            self._mask = self.scratch(shapes[0], np.bool_)
-        elif any(coeff != 1 for coeff in self.coeffs[1:]):
-            self._term = self.scratch(shapes[0])
+            self._winner = self.scratch(shapes[0], self._kernel.winners)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, y = self.xp, tops[0]
         if self.operation == EltwiseParameter.SUM:
-            xp.multiply(bottoms[0], self.coeffs[0], out=y)
-            for x, coeff in zip(bottoms[1:], self.coeffs[1:], strict=True):
-                if coeff != 1:
-                    xp.multiply(x, coeff, out=self._term)
-                    x = self._term
-                xp.add(y, x, out=y)
+            self._kernel.weighted_sum(bottoms, self.coeffs, tops[0])
         elif self.operation == EltwiseParameter.PROD:
-            xp.multiply(bottoms[0], bottoms[1], out=y)
-            for x in bottoms[2:]:
-                xp.multiply(y, x, out=y)
+            self._kernel.product(bottoms, tops[0])
         else:
-            xp.less_equal(bottoms[0], bottoms[1], out=self._winner)
-            xp.maximum(bottoms[0], bottoms[1], out=y)
-            for place, x in enumerate(bottoms[2:], 2):
-                xp.greater(x, y, out=self._mask)
-                xp.copyto(self._winner, place, where=self._mask)
-                xp.maximum(y, x, out=y)
+            self._kernel.greatest(bottoms, tops[0], self._winner)
 
     def backward(
         self,
@@ -107,15 +91,12 @@ class Eltwise(Layer):
             if dx is None:
                 continue
             if self.operation == EltwiseParameter.SUM:
-                xp.multiply(dy, self.coeffs[place], out=dx)
+                self._kernel.weighted_sum([dy], self.coeffs[place : place + 1], dx)
             elif self.operation == EltwiseParameter.MAX:
-                xp.equal(self._winner, place, out=self._mask)
-                xp.multiply(dy, self._mask, out=dx)
+                self._kernel.greatest_back(dy, self._winner, place, dx)
             elif self.stable:
-                xp.copyto(dx, dy)
-                for other, x in enumerate(bottoms):
-                    if other != place:
-                        xp.multiply(dx, x, out=dx)
+                others = [x for other, x in enumerate(bottoms) if other != place]
+                self._kernel.product([dy, *others], dx)
             else:
                 xp.divide(tops[0], bottoms[place], out=dx)
                 xp.multiply(dx, dy, out=dx)

@@ -9,6 +9,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.scaling import Scaling
 from protonet.layers.base import Layer, Reads, Weight
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
@@ -70,17 +71,15 @@ class InnerProduct(Layer):
         rows = math.prod(shapes[0][:axis])
         self._x_shape = (rows, math.prod(shapes[0][axis:]))
         self._y_shape = (rows, self.outputs)
-        self._products = [
-            self.scratch(param.shape) if param.diff is not None and param.wanted else None
-            for param in self.params
-        ]
+        self._product: Array | None = None
+        self._biases = Scaling.make(self.device, self.dtype, rows, self.outputs, 1)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, weight = self.xp, self.params[0].data
         x, y = bottoms[0].reshape(self._x_shape), tops[0].reshape(self._y_shape)
         xp.matmul(x, weight if self.transpose else weight.T, out=y)
         if self.bias_term:
-            xp.add(y, self.params[1].data, out=y)
+            self._biases.forward(y, None, self.params[1].data, y)
 
     def backward(
         self,
@@ -91,17 +90,14 @@ class InnerProduct(Layer):
     ) -> None:
         xp, weight = self.xp, self.params[0]
         x, dy = bottoms[0].reshape(self._x_shape), dtops[0].reshape(self._y_shape)
-        product = self._products[0]
-        if product is not None:
+        if weight.wanted:
+            if self._product is None:
+                self._product = self.scratch(weight.shape)
             left, right = (x, dy) if self.transpose else (dy, x)
-            xp.matmul(left.T, right, out=product)
-            xp.add(weight.diff, product, out=weight.diff)
-        if self.bias_term:
-            product = self._products[1]
-            if product is not None:
-                bias = self.params[1]
-                dy.sum(axis=0, out=product)
-                xp.add(bias.diff, product, out=bias.diff)
+            xp.matmul(left.T, right, out=self._product)
+            xp.add(weight.diff, self._product, out=weight.diff)
+        if self.bias_term and self.params[1].wanted:
+            self._biases.backward(dy, None, None, None, None, self.params[1].diff)
         if dbottoms[0] is not None:
             dx = dbottoms[0].reshape(self._x_shape)
             xp.matmul(dy, weight.data.T if self.transpose else weight.data, out=dx)

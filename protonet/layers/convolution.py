@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.convolution import Convolve
+from protonet.kernels.scaling import Scaling
 from protonet.kernels.windows import Windows
 from protonet.layers.base import Weight, shape_text
 from protonet.layers.fillers import filled_weight
@@ -56,8 +57,11 @@ class Convolving(Sliding):
     ) -> None:
         """The kernel from ``inner`` channels, whose windows are looked at, to ``outer`` ones."""
         self._convolve = Convolve.make(self.device, self.dtype, windows, items, inner, outer, group)
-        self._items = items
-        self._db = self.scratch((self.outputs,))
+
+    def build_biases(self, shape: Shape, axis: int) -> None:
+        """What adds the bias to tops of this shape, and learns it."""
+        items, places = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+        self._biases = Scaling.make(self.device, self.dtype, items, self.outputs, places)
 
     @property
     def bias(self) -> Array | None:
@@ -65,11 +69,9 @@ class Convolving(Sliding):
         return self.params[1].data if len(self.params) > 1 else None
 
     def learn_bias(self, dy: Array) -> None:
-        """Add the sums of (items, outputs, places) over items and places to the bias' gradient."""
+        """Add the sums of each output's values to the bias' gradient."""
         if len(self.params) > 1 and self.params[1].wanted:
-            diff = self.params[1].diff
-            self.xp.sum(dy, axis=(0, 2), out=self._db)
-            self.xp.add(diff, self._db, out=diff)
+            self._biases.backward(dy, None, None, None, None, self.params[1].diff)
 
 
 @register("Convolution")
@@ -116,6 +118,7 @@ class Convolution(Convolving):
         self.build_kernel(
             windows, math.prod(shapes[0][:axis]), channels, self.outputs, self.groups(channels)
         )
+        self.build_biases(self.infer(shapes)[0], axis)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         for x, y in zip(bottoms, tops, strict=True):
@@ -132,7 +135,7 @@ class Convolution(Convolving):
         for dy, x, dx in zip(dtops, bottoms, dbottoms, strict=True):
             if weight.wanted:
                 self._convolve.learn(dy, x, weight.diff)
-            self.learn_bias(dy.reshape(self._items, self.outputs, -1))
+            self.learn_bias(dy)
             if dx is not None:
                 self._convolve.backward(dy, weight.data, dx)
 
@@ -243,14 +246,14 @@ class Deconvolution(Convolving):
         self.build_kernel(
             windows, math.prod(shapes[0][:axis]), self.outputs, channels, self.groups(channels)
         )
+        self.build_biases(self.infer(shapes)[0], axis)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         bias = self.bias
         for x, y in zip(bottoms, tops, strict=True):
             self._convolve.backward(x, self.params[0].data, y)
             if bias is not None:
-                flat = y.reshape(self._items, self.outputs, -1)
-                self.xp.add(flat, bias[:, None], out=flat)
+                self._biases.forward(y, None, bias, y)
 
     def backward(
         self,
@@ -263,6 +266,6 @@ class Deconvolution(Convolving):
         for dy, x, dx in zip(dtops, bottoms, dbottoms, strict=True):
             if weight.wanted:
                 self._convolve.learn(x, dy, weight.diff)
-            self.learn_bias(dy.reshape(self._items, self.outputs, -1))
+            self.learn_bias(dy)
             if dx is not None:
                 self._convolve.forward(dy, weight.data, None, dx)
