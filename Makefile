@@ -1,6 +1,7 @@
 # make demo   makes .venv, installs, and runs the four steps of the README
 # make test   everything that .ci/run checks
-# make lint, make format, make bench, make proto
+# make lint, make format, make proto
+# make bench  measures; make bench BENCH=--quick takes about a minute
 
 PYTHON ?= python3
 VENV := .venv
@@ -44,8 +45,7 @@ format: $(VENV)/stamp-dev
 	$(BIN)/ruff format
 
 bench: $(VENV)/stamp
-	$(BIN)/python benchmarks/seed_network.py
-	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/networks.py $(BENCH)
 
 proto: $(VENV)/stamp-dev
 	$(BIN)/protoc -Iproto --python_out=protonet/proto --pyi_out=protonet/proto proto/caffe.proto

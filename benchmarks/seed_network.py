@@ -16,6 +16,7 @@ if os.environ.get("OPENBLAS_CORETYPE") or any(os.environ.get(k) != v for k, v in
     os.execve(sys.executable, [sys.executable, *sys.argv], _environment | _WANTED)
 
 import argparse
+import json
 import platform
 import statistics
 import tempfile
@@ -113,9 +114,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--iterations", type=int, default=20_000)
+    parser.add_argument("--json", action="store_true", help="print the list of ratios alone")
     options = parser.parse_args()
-    print(f"{platform.platform()}, {platform.processor() or platform.machine()}, one core")
-    print(
+    say = (lambda _: None) if options.json else print
+    say(f"{platform.platform()}, {platform.processor() or platform.machine()}, one core")
+    say(
         f"Python {platform.python_version()}, NumPy {np.__version__}, "
         f"protonet {protonet.__version__}"
     )
@@ -127,9 +130,11 @@ def main() -> None:
         for _ in range(options.rounds):
             a, b = rate(ours, options.iterations), rate(bare, options.iterations)
             ratios.append(a / b)
-            print(f"protonet {a:8.0f} it/s   bare NumPy {b:8.0f} it/s   ratio {a / b:.2f}")
-        print(f"median ratio {statistics.median(ratios):.2f}")
+            say(f"protonet {a:8.0f} it/s   bare NumPy {b:8.0f} it/s   ratio {a / b:.2f}")
+        say(f"median ratio {statistics.median(ratios):.2f}")
         net.close()
+    if options.json:
+        print(json.dumps(ratios))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -101,6 +102,39 @@ class Device:
         else:
             out.set(np.ascontiguousarray(host, dtype=out.dtype).reshape(out.shape))
 
+    def send(self, host: np.ndarray, out: Any) -> None:
+        """Queue a copy of a ``pinned`` array of ``out``'s shape and type into ``out``.
+
+        ``host`` may be written to again once a ``mark`` that was set later has been passed.
+        """
+        if self.is_cpu:
+            np.copyto(out, host)
+        else:
+            out.set(host, stream=self.xp.cuda.get_current_stream())
+
+    def mark(self) -> Any:
+        """A mark behind all that is queued; its ``synchronize()`` waits until it is passed."""
+        if self.is_cpu:
+            return _Passed()
+        event = self.xp.cuda.Event(block=True, disable_timing=True)
+        event.record()
+        return event
+
+    def stamp(self) -> Any:
+        """The moment that all that was queued before is done: for ``seconds``."""
+        if self.is_cpu:
+            return time.perf_counter()
+        event = self.xp.cuda.Event()
+        event.record()
+        return event
+
+    def seconds(self, first: Any, second: Any) -> float:
+        """The time between two stamps; waits for the second."""
+        if self.is_cpu:
+            return float(second - first)
+        second.synchronize()
+        return float(self.xp.cuda.get_elapsed_time(first, second)) / 1000
+
     def get(self, array: Any) -> np.ndarray:
         """The array as NumPy; on the CPU the array itself."""
         host: np.ndarray = array if self.is_cpu else array.get()
@@ -135,6 +169,13 @@ class Device:
                 f"device '{self.name}' is out of memory: {what} "
                 f"({free >> 20} MiB of {total >> 20} MiB are free); try a smaller batch"
             ) from error
+
+
+class _Passed:
+    """The mark of a CPU, which queues nothing."""
+
+    def synchronize(self) -> None:
+        """Nothing to wait for."""
 
 
 def gpu_properties(numbers: Sequence[int] | None = None) -> dict[int, dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -128,3 +129,46 @@ def test_a_gpu_that_is_not_there() -> None:
 )
 def test_byte_counts_are_for_people(count: int, text: str) -> None:
     assert byte_count(count) == text
+
+
+def test_on_a_cpu_nothing_is_queued() -> None:
+    device = Device("cpu")
+    before = device.stamp()
+    target = device.zeros((2, 3))
+    device.send(device.pinned((2, 3)) * 0 + 7, target)
+    device.mark().synchronize()
+    assert (target == 7).all()
+    assert 0 <= device.seconds(before, device.stamp()) < 5
+
+
+class Event:
+    """Stands in for one of CuPy's."""
+
+    def __init__(self, log: list[str], **_: object) -> None:
+        self.log = log
+
+    def record(self) -> None:
+        self.log.append("record")
+
+    def synchronize(self) -> None:
+        self.log.append("synchronize")
+
+
+def test_a_gpu_is_asked_for_its_own_time() -> None:
+    """Without a GPU: what is called, and in which order."""
+    log: list[str] = []
+    cuda = SimpleNamespace(
+        Event=lambda **settings: Event(log, **settings),
+        get_current_stream=lambda: "stream",
+        get_elapsed_time=lambda first, second: 1500.0,
+    )
+    device = Device("cpu")
+    device.is_cpu, device.xp = False, SimpleNamespace(cuda=cuda)
+    first, second = device.stamp(), device.stamp()
+    assert device.seconds(first, second) == 1.5
+    device.mark().synchronize()
+    assert log == ["record", "record", "synchronize", "record", "synchronize"]
+    sent: list[object] = []
+    out = SimpleNamespace(set=lambda host, stream: sent.append((host, stream)))
+    device.send(np.zeros(2), out)
+    assert sent[0][1] == "stream"  # type: ignore[index]

@@ -25,6 +25,7 @@ _COMMANDS = {
     "classify": "classify",
     "test": "test_net",
     "time": "time_net",
+    "profile": "profile",
     "serve": "serve",
     "layers": "layers",
     "draw": "draw",

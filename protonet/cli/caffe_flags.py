@@ -67,7 +67,7 @@ def chosen_device(gpu: str | None, device: str | None) -> str:
             there is one.
         DeviceError: for ``all`` where there is none.
     """
-    if gpu is None:
+    if not gpu:  # as -gpu="" says it to Caffe
         return "cpu" if device is None else device
     if device is not None:
         raise click.UsageError("-gpu and --device both name a processor; use one of them")

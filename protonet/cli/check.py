@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +105,7 @@ def command(
     """
     from protonet.graph.plan import plan_net
     from protonet.graph.summary import summarize
+    from protonet.jobs.shaped import with_databases, with_inputs
     from protonet.proto.text import Source, read_net
 
     if data is None and labels is not None:
@@ -115,74 +116,20 @@ def command(
     definition = read_net(Source.read(network))
     if data is not None:
         stages = stages or (("val",) if phase == "test" else ("train",))
-        definition = _with_databases(definition, data, labels, batch_size, stages)
+        definition = with_databases(definition, data, labels, batch_size, stages)
     elif inputs:
-        definition = _with_inputs(definition, dict(inputs))
+        definition = with_inputs(definition, dict(inputs))
     try:
         plan = plan_net(definition, phase=number, level=level, stages=stages)
     except NetworkError as error:
-        raise _explained(error, definition) from None
+        raise explained(error, definition) from None
     try:
         _print_summary(plan, summarize(plan), phase, stages)
     finally:
         plan.close()
 
 
-def _with_databases(
-    pasted: NetDefinition,
-    data: Path,
-    labels: Path | None,
-    batch_size: int | None,
-    stages: Sequence[str],
-) -> NetDefinition:
-    """The network as training on these databases would make it, or as deploying would."""
-    from protonet.jobs.network import Databases, lacks_outputs, make_deploy, make_train_val
-    from protonet.jobs.prepare import count_classes
-
-    databases = Databases(str(data), None if labels is None else str(labels))
-    classes = count_classes(data) if lacks_outputs(pasted.net) and labels is None else None
-    made = make_train_val(pasted, databases, databases, batch_size=batch_size, classes=classes)
-    return make_deploy(made, _image_shape(made)).definition if "deploy" in stages else made
-
-
-def _image_shape(made: NetDefinition) -> tuple[int, int, int]:
-    """Channels, height and width of the images, from the data layers alone."""
-    from protonet.graph.plan import plan_net
-    from protonet.proto.text import NetDefinition
-
-    net = type(made.net)(layer=[layer for layer in made.net.layer if layer.type == "Data"])
-    origins = ((),) * len(net.layer)
-    plan = plan_net(NetDefinition(net, made.source, origins), phase=_TRAIN, stages=("train",))
-    try:
-        _, channels, height, width = plan.steps[0].tops[0].shape or ()
-    finally:
-        plan.close()
-    return channels, height, width
-
-
-def _with_inputs(pasted: NetDefinition, shapes: Mapping[str, Shape]) -> NetDefinition:
-    """The network with an Input layer for each shape, in place of layers that made these blobs."""
-    from protonet.proto.text import NetDefinition
-
-    read = {bottom for layer in pasted.net.layer for bottom in layer.bottom}
-    for name in shapes:
-        if name not in read:
-            raise UsageError(f"--input {name}: no layer reads this blob{nearest(name, read)}")
-    net = type(pasted.net)()
-    net.CopyFrom(pasted.net)
-    del net.layer[:]
-    for name, shape in shapes.items():
-        made = net.layer.add(name=name, type="Input", top=[name])
-        made.input_param.shape.add().dim.extend(shape)
-    origins: list[tuple[str | int, ...]] = [()] * len(shapes)
-    for layer, origin in zip(pasted.net.layer, pasted.origins, strict=True):
-        if layer.bottom or not shapes.keys() >= set(layer.top):
-            net.layer.add().CopyFrom(layer)
-            origins.append(origin)
-    return NetDefinition(net, pasted.source, tuple(origins))
-
-
-def _explained(error: NetworkError, definition: NetDefinition) -> Exception:
+def explained(error: NetworkError, definition: NetDefinition) -> Exception:
     """The error; where blobs that no layer makes are all or part of it, with what would help."""
     made = {top for layer in definition.net.layer for top in layer.top}
     reads = [bottom for layer in definition.net.layer for bottom in layer.bottom]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from protonet.cli.examples import Exemplified
+from protonet.cli.gflags import GflagsCommand
 
 
 @click.command(
     "device-query",
-    cls=Exemplified,
+    cls=GflagsCommand,
     short_help="Show the processors that nets can run on.",
     examples=["protonet device-query", "protonet device-query -gpu 0"],
 )

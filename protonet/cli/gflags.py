@@ -13,17 +13,15 @@ _WORDS = {
     **dict.fromkeys(("true", "t", "1", "yes", "y"), True),
     **dict.fromkeys(("false", "f", "0", "no", "n"), False),
 }
-_LOGGING = frozenset(
-    {"alsologtostderr", "colorlogtostderr", "log_dir", "logtostderr", "minloglevel"}
-    | {"stderrthreshold", "v", "vmodule"}
-)
+_LOG_SWITCHES = frozenset({"alsologtostderr", "colorlogtostderr", "log_prefix", "logtostderr"})
+_LOG_VALUES = frozenset({"log_dir", "minloglevel", "stderrthreshold", "v", "vmodule"})
 """Flags of Google's glog, which every tool of Caffe takes: they decide nothing here."""
 _FLAG = re.compile(r"--?(?P<name>[A-Za-z][\w-]*)(?:=(?P<value>.*))?", re.DOTALL)
 
 
 class GflagsCommand(Exemplified):
     """A command whose switches may be given as gflags are: ``-shuffle``, ``--shuffle=true``,
-    ``--noshuffle``. Flags of glog are passed over.
+    ``--noshuffle``. Flags of glog are passed over, their values as well.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -44,7 +42,11 @@ class GflagsCommand(Exemplified):
                 break
             match = _FLAG.fullmatch(word)
             name, value = (match["name"], match["value"]) if match else ("", None)
-            if name in _LOGGING and value is not None:
+            if name in _LOG_VALUES:
+                if value is None:
+                    next(rest, None)
+                continue
+            if name.removeprefix("no") in _LOG_SWITCHES:
                 continue
             if name in switches and value is not None:
                 yield from self._switch(switches[name], word, value)

@@ -49,8 +49,20 @@ _PATH = click.Path(path_type=Path)
     help="Print one JSON object a line for each image: image, snapshot, outputs.",
 )
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda:N.")
+@click.option(
+    "--allow-python-layers",
+    is_flag=True,
+    help="Take Python layers, which run code that the network names, in a .zip too.",
+)
 @takes_imports
-def command(run: Path, images: Sequence[Path], snapshot: str, as_json: bool, device: str) -> None:
+def command(
+    run: Path,
+    images: Sequence[Path],
+    snapshot: str,
+    as_json: bool,
+    device: str,
+    allow_python_layers: bool,
+) -> None:
     """Ask the net that the run directory RUN holds about each IMAGE.
 
     RUN may be a .zip of one, as the page gives it.
@@ -66,7 +78,13 @@ def command(run: Path, images: Sequence[Path], snapshot: str, as_json: bool, dev
 
     with (
         unpacked(run) as folder,
-        Predictor(RunDirectory.open(folder), snapshot, Device(device)) as predictor,
+        Predictor(
+            RunDirectory.open(folder),
+            snapshot,
+            Device(device),
+            # What came packed may be a stranger's.
+            python_layers=allow_python_layers or (None if folder == run else False),
+        ) as predictor,
     ):
         for prediction in predictor.predict(images):
             if prediction.note:

@@ -49,9 +49,13 @@ def shows_bars(where: Console) -> bool:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], folds: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    folds: Sequence[str] = (),
+    numbers: Sequence[str] = (),
 ) -> None:
-    """Print rows under the titles ``columns``; columns of numbers are set to the right.
+    """Print rows under the titles ``columns``; columns of whole numbers, and those named in
+    ``numbers``, are set to the right.
 
     Where the terminal is narrow, the columns named in ``folds`` give way.
     """
@@ -67,10 +71,10 @@ def print_table(
     )
     cells = [[_plain(cell) for cell in row] for row in rows]
     for index, title in enumerate(columns):
-        numbers = all(row[index].replace(",", "").isdecimal() for row in cells)
+        whole = all(row[index].replace(",", "").isdecimal() for row in cells)
         table.add_column(
             title,
-            justify="right" if numbers else "left",
+            justify="right" if whole or title in numbers else "left",
             overflow="fold",
             no_wrap=title not in folds,
         )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from protonet.cli.caffe_flags import chosen_device, chosen_model, chosen_stages, takes_model
-from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.gflags import GflagsCommand
 from protonet.cli.terminal import print_table
 from protonet.errors import UsageError
 
@@ -23,7 +23,7 @@ _SHOWN = 8
 
 @click.command(
     "test",
-    cls=Exemplified,
+    cls=GflagsCommand,
     short_help="Average a net's outputs over its test data.",
     examples=[
         "protonet test train_val.prototxt --weights net_iter_1000.caffemodel --iterations 100",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from protonet.cli.caffe_flags import chosen_device, chosen_model, chosen_stages, takes_model
-from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.gflags import GflagsCommand
 from protonet.cli.terminal import print_table
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "time",
-    cls=Exemplified,
+    cls=GflagsCommand,
     short_help="Measure the layers of a net.",
     examples=[
         "protonet time deploy.prototxt --iterations 20",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from protonet.cli.caffe_flags import chosen_device
-from protonet.cli.examples import Exemplified
+from protonet.cli.caffe_flags import chosen_device, chosen_stages
 from protonet.cli.extensions import takes_imports
+from protonet.cli.gflags import GflagsCommand
 from protonet.cli.interrupts import EFFECTS, INTERRUPTED, Interrupts
 from protonet.cli.terminal import console, shows_bars
 from protonet.cli.training_job import SOLVERS, choose_job
@@ -28,7 +28,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.command(
     "train",
-    cls=Exemplified,
+    cls=GflagsCommand,
     short_help="Train a network, or resume a run.",
     examples=[
         "protonet train net.prototxt --data train_images --labels train_labels",
@@ -127,6 +127,19 @@ _PATH = click.Path(path_type=Path)
     type=_PATH,
     metavar="FILE",
     help="With a solver file: the .solverstate to go on from.",
+)
+@click.option(
+    "--level",
+    "-level",
+    type=int,
+    metavar="N",
+    help="With a solver file: the level of the training net.",
+)
+@click.option(
+    "--stage",
+    "-stage",
+    metavar="NAME[,NAME...]",
+    help="With a solver file: stages of the training net, beside the file's own.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), metavar="N", help="Seed of all random numbers. Default: 0."
@@ -229,6 +242,8 @@ def command(
         raise UsageError("--quiet and --log-format contradict each other")
     if "gpu" in given:
         given["device"] = chosen_device(given.pop("gpu"), given.get("device"))
+    if "stage" in given:
+        given["stages"] = chosen_stages(given.pop("stage"))
     effects = (given.pop("sigint_effect"), given.pop("sighup_effect"))
     if log_format == "auto" and not verbose and ctx.find_root().info_name == "caffe":
         log_format = "caffe"

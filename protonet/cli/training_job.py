@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Job = Callable[..., Outcome]
 
 SOLVERS = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW")
-_OPTION_NAMES = {"steps": "step"}
+_OPTION_NAMES = {"steps": "step", "stages": "stage"}
 _DATABASES = ("data", "labels", "val_data", "val_labels")
 """Options that --resume takes for databases that were moved."""
 
@@ -89,6 +89,12 @@ def _training(network: str, given: dict[str, Any]) -> Job:
             "--snapshot goes on with a solver file: --solver SOLVER.prototxt; a run directory goes "
             "on with --resume, and a network begins with --weights"
         )
+    for name in ("level", "stages"):
+        if name in given:
+            raise UsageError(
+                f"--{_OPTION_NAMES.get(name, name)} goes with a solver file; a NETWORK is trained "
+                "in stage train and validated in stage val"
+            )
     if "solver" in given:
         given["solver"] = _solver_type(given["solver"])
     if "steps" in given:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from protonet.data.datum import decode
 from protonet.data.leveldb_store import LEVELDB_HELP, LevelStore, can_read_leveldb, is_leveldb
 from protonet.data.lmdb_store import DATA_FILE, LmdbStore
+from protonet.data.wire import parse_datum
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError
 from protonet.formats.kind import describe
@@ -31,6 +32,7 @@ _DESCRIBED = 2**29
 """Bytes of the largest file that is read to say what it is."""
 _SHOWN = 5
 """Keys that a message lists."""
+T = TypeVar("T")
 
 
 class _Store(Protocol):
@@ -43,6 +45,8 @@ class _Store(Protocol):
     def first(self) -> bytes | None: ...
 
     def get(self, key: bytes) -> bytes | None: ...
+
+    def use(self, key: bytes, function: Callable[[memoryview], T]) -> T | None: ...
 
     def close(self) -> None: ...
 
@@ -105,13 +109,7 @@ class Database:
         Raises:
             DataError: when it is absent or damaged.
         """
-        value = self._reading().get(key)
-        if value is None:
-            raise DataError(f"{self.where(key)}: there is no such key")
-        try:
-            datum: Datum = Datum.FromString(value)
-        except DecodeError:
-            raise DataError(f"{self.where(key)}: the record is damaged: it is no Datum") from None
+        datum: Datum = self._parsed(key, lambda value: Datum.FromString(bytes(value)))
         return datum
 
     def image(self, key: bytes, *, color: bool | None = None) -> tuple[np.ndarray, int]:
@@ -120,8 +118,8 @@ class Database:
         Raises:
             DataError: when it is absent or damaged.
         """
-        datum = self.get(key)
-        return decode(datum, self.where(key), color=color), datum.label
+        datum, data = self._parsed(key, parse_datum)
+        return decode(datum, self.where(key), color=color, data=data), datum.label
 
     def first(self) -> tuple[bytes, Datum]:
         """The first key and its record."""
@@ -132,6 +130,15 @@ class Database:
     def where(self, key: bytes) -> str:
         """How messages name a record: ``path: key 'k'``."""
         return f"{self.path}: key {_shown(key)}"
+
+    def _parsed(self, key: bytes, parse: Callable[[memoryview], T]) -> T:
+        try:
+            found = self._reading().use(key, parse)
+        except DecodeError:
+            raise DataError(f"{self.where(key)}: the record is damaged: it is no Datum") from None
+        if found is None:
+            raise DataError(f"{self.where(key)}: there is no such key")
+        return found
 
     def _reading(self) -> _Store:
         if self._closed:

@@ -6,9 +6,9 @@ import contextlib
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from protonet.errors import DataError
 
@@ -16,6 +16,7 @@ LEVELDB_HELP = (
     "pip install 'protonet[leveldb]', or make it again with Caffe's convert_imageset --backend=lmdb"
 )
 
+T = TypeVar("T")
 _NOT_LINKED = frozenset({"LOCK", "LOG", "LOG.old"})
 
 
@@ -91,6 +92,11 @@ class LevelStore:
         with self._refusals():
             value: bytes | None = self._handle.get(key, verify_checksums=True)
             return value
+
+    def use(self, key: bytes, function: Callable[[memoryview], T]) -> T | None:
+        """What ``function`` makes of a value; None where there is no such key."""
+        value = self.get(key)
+        return None if value is None else function(memoryview(value))
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[Any]:

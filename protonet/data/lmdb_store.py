@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lmdb
 
@@ -15,6 +15,7 @@ from protonet.data.pages import check_pages
 from protonet.errors import DataError
 
 DATA_FILE = "data.mdb"
+T = TypeVar("T")
 
 
 @dataclass
@@ -79,9 +80,19 @@ class LmdbStore:
             value: bytes | None = transaction.get(key)
             return value
 
+    def use(self, key: bytes, function: Callable[[memoryview], T]) -> T | None:
+        """What ``function`` makes of a value where it lies; it must not keep the memory.
+
+        None where there is no such key.
+        """
+        with self._reading(buffers=True) as transaction:
+            value = transaction.get(key)
+            return None if value is None else function(value)
+
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[Any]:
-        with _refusals(self.path), self._environment.handle.begin() as transaction:
+    def _reading(self, *, buffers: bool = False) -> Iterator[Any]:
+        handle = self._environment.handle
+        with _refusals(self.path), handle.begin(buffers=buffers) as transaction:
             yield transaction
 
 

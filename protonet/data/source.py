@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 
 import numpy as np
 
-from protonet.data.ahead import Ahead, Batch
+from protonet.data.ahead import Ahead, Batch, Empty
 from protonet.data.records import Images, Records
 from protonet.data.transform import Transformer
 
@@ -41,6 +42,7 @@ class BatchSource:
         skip: records that are passed over once, before the first.
         threads: how many decode.
         cache_limit: bytes of images to keep; None for all that there are.
+        empty: makes the arrays of the batches.
 
     Raises:
         DataError: naming the record that cannot be used and where it lies.
@@ -58,6 +60,7 @@ class BatchSource:
         skip: int = 0,
         threads: int = 2,
         cache_limit: int | None = CACHE_LIMIT,
+        empty: Empty = np.empty,
     ) -> None:
         self.batch_size = batch_size
         self.length = len(images)
@@ -66,7 +69,9 @@ class BatchSource:
         self._seed = seed % 2**64
         self._skip = skip
         self._permuted: dict[int, np.ndarray] = {}
-        self._ahead = Ahead(self._make, batch_size, transformer.output_shape, threads)
+        self._empty = empty
+        self._ahead = Ahead(self._make, batch_size, transformer.output_shape, threads, empty)
+        self.times = self._ahead.times
         self._whole: Batch | None = None
         size = self.length * math.prod(transformer.output_shape) * 4
         keeps_whole = not transformer.is_random and (cache_limit is None or size <= cache_limit)
@@ -102,6 +107,29 @@ class BatchSource:
             self._copy(self._whole, data, labels)
             self.position += self.batch_size
 
+    def take(self) -> Batch:
+        """The next batch, not to be written to, and the caller's until ``give_back``.
+
+        Raises:
+            DataError: naming the record that cannot be used and where it lies.
+        """
+        if self._whole is None:
+            return self._ahead.take()
+        start = (self.position + self._skip) % self.length
+        stop = start + self.batch_size
+        if not self._shuffle and stop <= self.length:
+            batch = self._whole.part(start, stop)
+        else:
+            batch = self._ahead.buffers()
+            self._copy(self._whole, *batch)
+        self.position += self.batch_size
+        return batch
+
+    def give_back(self, batch: Batch) -> None:
+        """Let the arrays of a batch that was taken be filled again."""
+        if self._whole is None or not np.may_share_memory(batch.data, self._whole.data):
+            self._ahead.give_back(batch)
+
     def close(self) -> None:
         """Stop the threads and let go of the database; a second call does nothing."""
         self._ahead.close()
@@ -124,11 +152,11 @@ class BatchSource:
 
     def _transform_all(self) -> Batch:
         """Every record, transformed, in the order of the keys."""
-        whole = Batch.empty(self.length, self._transformer.output_shape)
+        whole = Batch.empty(self.length, self._transformer.output_shape, self._empty)
         try:
             futures = []
             for start in range(0, self.length, _CHUNK):
-                part = Batch(*(array[start : start + _CHUNK] for array in whole))
+                part = whole.part(start, start + _CHUNK)
                 rows = np.arange(start, start + len(part.labels))
                 futures.append(self._ahead.pool.submit(self._fill, part, start, rows))
             for future in futures:
@@ -140,16 +168,21 @@ class BatchSource:
 
     # Ahead of time.
 
-    def _make(self, batch: Batch, first: int) -> Batch:
-        return self._fill(batch, first, self._rows(first))
+    def _make(self, part: Batch, first: int, start: int) -> None:
+        rows = self._rows(first - start)[start : start + len(part.labels)]
+        self._fill(part, first, rows)
 
-    def _fill(self, batch: Batch, first: int, rows: np.ndarray) -> Batch:
+    def _fill(self, batch: Batch, first: int, rows: np.ndarray) -> None:
         """Write records ``rows``, transformed; ``first`` is the first one's index in the stream."""
+        clock = time.perf_counter
+        began, reading = clock(), 0.0
         draws = self._transformer.draws(first, len(rows))
         for place, (row, draw) in enumerate(zip(rows.tolist(), draws, strict=True)):
+            before = clock()
             image, batch.labels[place] = self._records.read(row)
+            reading += clock() - before
             self._transformer.apply(image, batch.data[place], draw)
-        return batch
+        self.times.note(began, reading, clock() - began - reading, len(rows))
 
     # The order.
 

@@ -124,6 +124,8 @@ class Transformer:
         self.scale = float(param.scale)
         fits_crop = crop is not None and mean is not None and mean.shape == self.output_shape
         self.mean = _mean_array(param, self.output_shape if fits_crop else shape, mean)
+        if self.mean is not None:
+            self._mirrored = np.ascontiguousarray(self.mean[..., ::-1])
         self._mirror = bool(param.mirror)
         self._random_crop = bool(side) and phase == TRAIN
         self.least = side if any_size else 0
@@ -175,17 +177,21 @@ class Transformer:
             )
         _, height, width = self.output_shape
         rows, columns = slice(top, top + height), slice(left, left + width)
-        target = out[..., ::-1] if mirror else out
         window = images[..., rows, columns]
-        if self.mean is None:
-            np.copyto(target, window, casting="same_kind")
-        else:
+        if mirror:
+            window = window[..., ::-1]
+        if window.dtype == np.uint8 and window.strides[-1] != 1:
+            # Sorted as bytes first: only neighbours become floats several at a time.
+            window = np.array(window, order="C")
+        np.copyto(out, window, casting="same_kind")
+        if self.mean is not None:
             mean = self.mean
             if mean.shape[1:] == self.shape[1:]:
+                if mirror:
+                    columns = slice(self.shape[2] - left - width, self.shape[2] - left)
+                    mean = self._mirrored
                 mean = mean[:, rows, columns]
-            elif mirror:  # of the crop, as it comes out; or one value a channel
-                mean = mean[..., ::-1]
-            np.subtract(window, mean, out=target, dtype=np.float32, casting="same_kind")
+            out -= mean
         if self.scale != 1:
             out *= self.scale
 

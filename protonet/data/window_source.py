@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from protonet.data.ahead import Ahead, Batch
+from protonet.data.ahead import Ahead, Batch, Empty
 from protonet.data.cutter import Cutter
 from protonet.data.datum import decode_image
 from protonet.data.windows import WindowList
@@ -36,6 +36,7 @@ class WindowSource:
         cache: keep the files of the images in memory once they were read.
         seed, name: decide the random numbers; ``name`` is the layer's.
         threads: how many cut.
+        empty: makes the arrays of the batches.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class WindowSource:
         seed: int = 0,
         name: str = "",
         threads: int = 2,
+        empty: Empty = np.empty,
     ) -> None:
         self._windows = windows
         self._batch_size = batch_size
@@ -64,7 +66,9 @@ class WindowSource:
         self._cache: dict[int, bytes] | None = {} if cache else None
         self._key = np.array([seed % 2**64, zlib.crc32(name.encode())], np.uint64)
         self._lock = threading.Lock()
-        self._ahead = Ahead(self._fill, batch_size, (3, cutter.size, cutter.size), threads)
+        self._ahead = Ahead(self._fill, batch_size, (3, cutter.size, cutter.size), threads, empty)
+        self.take, self.give_back = self._ahead.take, self._ahead.give_back
+        self.times = self._ahead.times
 
     @property
     def position(self) -> int:
@@ -87,19 +91,18 @@ class WindowSource:
         """Stop the threads; a second call does nothing."""
         self._ahead.close()
 
-    def _fill(self, batch: Batch, first: int) -> Batch:
-        """Draw and write the items from ``first`` of the stream on."""
+    def _fill(self, part: Batch, first: int, start: int) -> None:
+        """Draw and write the items from ``first`` of the stream on, from ``start`` of a batch."""
         # One block of Philox (four words) belongs to each item.
         counter = np.array([first, 0, 0, _STREAM], np.uint64)
-        words = np.random.Philox(key=self._key, counter=counter).random_raw(4 * self._batch_size)
+        words = np.random.Philox(key=self._key, counter=counter).random_raw(4 * len(part.labels))
         for place, (word, side, *_) in enumerate(words.reshape(-1, 4).tolist()):
-            is_object = place >= self._batch_size - self._objects
+            is_object = start + place >= self._batch_size - self._objects
             kind = self._windows.foreground if is_object else self._windows.background
             window = kind[word % len(kind)].tolist()
             mirror = self._mirror and bool(side >> 63)
-            batch.labels[place] = window[1]
-            self._cut(window, mirror, batch.data[place])
-        return batch
+            part.labels[place] = window[1]
+            self._cut(window, mirror, part.data[place])
 
     def _cut(self, window: list[int], mirror: bool, out: np.ndarray) -> None:
         image, _, x1, y1, x2, y2, line = window

@@ -58,7 +58,10 @@ def from_array(array: np.ndarray) -> BlobProto:
     double = array.dtype == np.float64
     payload = np.ascontiguousarray(array, "<f8" if double else "<f4").tobytes()
     if len(payload) > PAYLOAD_LIMIT:
-        raise FormatError(f"a blob of {array.size} values is too large for Caffe's files (2 GiB)")
+        raise FormatError(
+            f"a blob of {array.size} values is larger than 2 GiB, which protobuf cannot hold; "
+            "store it as HDF5 (.h5)"
+        )
     # Parsing packed bytes is several times as fast as appending values.
     blob: BlobProto = BlobProto.FromString(
         (_DOUBLE_KEY if double else _DATA_KEY) + _varint(len(payload)) + payload

@@ -46,7 +46,7 @@ def write_model(path: str | Path, net: NetParameter) -> None:
     """
     path = Path(path)
     if path.suffix == ".h5":
-        write_hdf5(path, net)
+        write_hdf5(path, _owned(net))
         return
     # Layer by layer: the size of a message over the limit cannot be asked for.
     if sum(layer.ByteSize() + 8 for layer in net.layer) > SIZE_LIMIT:
@@ -93,7 +93,10 @@ def write_weights(path: str | Path, weights: Weights) -> None:
     if path.suffix in SUFFIXES:
         write_arrays(path, weights)
         return
-    if path.suffix not in (".caffemodel", ".h5"):
+    if path.suffix == ".h5":
+        write_hdf5(path, weights)
+        return
+    if path.suffix != ".caffemodel":
         kinds = ", ".join([".caffemodel", ".h5", *SUFFIXES])
         raise UsageError(f"{path}: expected a name that ends in {kinds}")
     net = NetParameter()
@@ -144,22 +147,34 @@ def _blobs(
     ]
 
 
-def write_hdf5(path: Path, net: NetParameter) -> None:
-    """Write weights as Caffe lays them out: a shared parameter where it first appears only.
+def write_hdf5(path: Path, weights: Weights) -> None:
+    """Write weights as Caffe lays them out: a group for each layer, a dataset for each parameter
+    that is not None. float64 is kept, all else becomes float32.
 
     Raises:
         UsageError: when the folder cannot be written to, or h5py is missing.
         FormatError: when the disk is full.
     """
-    owned: set[str] = set()
     with hdf5.writing(path) as file:
         data = file.create_group("data")
-        for layer in net.layer:
-            group = data.require_group(layer.name)
-            for index, blob in enumerate(layer.blobs):
-                shared = layer.param[index].name if index < len(layer.param) else ""
-                if shared not in owned:
-                    what = f"layer '{layer.name}' parameter {index}"
-                    group.create_dataset(str(index), data=to_array(blob, what))
-                if shared:
-                    owned.add(shared)
+        for name, params in weights.items():
+            group = data.require_group(name)
+            for index, array in enumerate(params):
+                if array is not None:
+                    kind = np.float64 if array.dtype == np.float64 else np.float32
+                    group.create_dataset(str(index), data=array, dtype=kind)
+
+
+def _owned(net: NetParameter) -> Weights:
+    """The parameters of each layer of a net; None for a shared one but where it first appears."""
+    owned: set[str] = set()
+    weights: dict[str, list[np.ndarray | None]] = {}
+    for layer in net.layer:
+        params = weights.setdefault(layer.name, [])
+        for index, blob in enumerate(layer.blobs):
+            shared = layer.param[index].name if index < len(layer.param) else ""
+            what = f"layer '{layer.name}' parameter {index}"
+            params.append(None if shared in owned else to_array(blob, what))
+            if shared:
+                owned.add(shared)
+    return weights

@@ -9,27 +9,29 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.device import Device
-from protonet.graph.memory import Layout
+from protonet.graph.memory import Edge, Layout
 from protonet.graph.names import Value
 from protonet.kernels.combine import Combine
 
 
 class Arrays:
-    """``data`` and ``diff`` of every value that has them, as views of the layout's storages."""
+    """``data`` and ``diff`` of every value that has them, as views of the layout's storages.
 
-    def __init__(self, layout: Layout, device: Device, dtype: Any) -> None:
+    ``arena`` is memory that the layout may use, where it is large enough.
+    """
+
+    def __init__(
+        self, layout: Layout, device: Device, dtype: Any, arena: Array | None = None
+    ) -> None:
         self._layout, self._device, self._dtype = layout, device, dtype
         self.add = Combine.make(device, dtype, (), 2).add
-        if layout.offsets is None:
-            self._stores = [self._zeros(size) for size in layout.sizes]
-        else:
+        if arena is None or arena.size < layout.arena:
             arena = self._zeros(layout.arena)
-            self._stores = [
-                arena[start : start + size]
-                for start, size in zip(layout.offsets, layout.sizes, strict=True)
-            ]
-        self._diff_stores = [self._zeros(size) for size in layout.diff_sizes]
-        self._scratch = self._zeros(0)
+        self.arena = arena
+        self._stores = [
+            self._zeros(size) if start is None else arena[start : start + size]
+            for start, size in zip(layout.offsets, layout.sizes, strict=True)
+        ]
         self.data: dict[Value, Array] = {}
         self.diff: dict[Value, Array] = {}
         self.fit(layout.storage)
@@ -41,25 +43,20 @@ class Arrays:
         """
         layout = self._layout
         for value in values:
-            self._fit(value, self.data, self._stores, layout.storage)
-            self._fit(value, self.diff, self._diff_stores, layout.diff_storage)
+            self._fit(value, self.data, layout.storage)
+            self._fit(value, self.diff, layout.diff_storage)
 
-    def scratch(self, count: int) -> Array:
-        """A flat array of ``count`` elements that lives until a larger one is asked for."""
-        if self._scratch.size < count:
-            self._scratch = self._zeros(count)
-        return self._scratch[:count]
+    def part(self, edge: Edge, value: Value) -> Array:
+        """Where a step writes its share of the gradient of a bottom, to be added to others."""
+        at = self._layout.parts[edge]
+        if value.count > self._stores[at].size:
+            self._stores[at] = self._zeros(value.count)
+        return view(self._stores[at], value.shape)
 
-    def _fit(
-        self,
-        value: Value,
-        arrays: dict[Value, Array],
-        stores: list[Array],
-        storage: dict[Value, int],
-    ) -> None:
+    def _fit(self, value: Value, arrays: dict[Value, Array], storage: dict[Value, int]) -> None:
         if value not in storage:
             return
-        at = storage[value]
+        at, stores = storage[value], self._stores
         if value.count > stores[at].size:
             stores[at] = self._zeros(value.count)
             for other, place in storage.items():

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from protonet.blob import Array
-from protonet.graph.arrays import Arrays, view
-from protonet.graph.memory import Layout, gradient_edges
+from protonet.graph.arrays import Arrays
+from protonet.graph.lives import gradient_edges
+from protonet.graph.memory import Layout
 from protonet.graph.plan import Plan, Step
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
+StepCall = tuple[int, Call]
+"""A call, and the index of the step that it computes (of several, the first)."""
 
 
 def forward_call(step: Step, arrays: Arrays) -> Call:
@@ -24,20 +27,20 @@ def forward_call(step: Step, arrays: Arrays) -> Call:
 
 def forward_calls(
     plan: Plan, layout: Layout, arrays: Arrays, follow: Callable[[int], None]
-) -> list[list[Call]]:
+) -> list[list[StepCall]]:
     """The forward pass in segments; each but the last ends where a dynamic step is measured.
 
     ``follow(index)`` gives a dynamic step, and what comes after it, the shapes of this pass: it
     may replace the segments that come after.
     """
-    segments: list[list[Call]] = [[]]
+    segments: list[list[StepCall]] = [[]]
     for index, step in enumerate(plan.steps):
         if index in layout.views or step.type == "Input":
             continue
         if step.layer.dynamic:
-            segments[-1].append((follow, (index,)))
+            segments[-1].append((index, (follow, (index,))))
             segments.append([])
-        segments[-1].append(forward_call(step, arrays))
+        segments[-1].append((index, forward_call(step, arrays)))
     return segments
 
 
@@ -48,31 +51,27 @@ def backward_calls(plan: Plan, layout: Layout, arrays: Arrays) -> list[tuple[int
     entry of step ``len(plan.steps)`` sets the gradients of losses.
     """
     steps = [(len(plan.steps), _loss_gradients(plan, layout, arrays))]
-    scratch = arrays.scratch(_most_added(plan))
     for index in range(len(plan.steps) - 1, -1, -1):
-        step = plan.steps[index]
-        if step.runs_backward and index not in layout.diff_views:
-            steps.append((index, _backward_step(plan, index, step, arrays, scratch)))
+        if not plan.steps[index].runs_backward or index in layout.diff_views:
+            continue
+        again = [forward_call(plan.steps[i], arrays) for i in layout.again.get(index, ())]
+        steps.append((index, again + _backward_step(plan, layout, index, arrays)))
     return steps
 
 
-def _backward_step(
-    plan: Plan, index: int, step: Step, arrays: Arrays, scratch: Array
-) -> list[Call]:
+def _backward_step(plan: Plan, layout: Layout, index: int, arrays: Arrays) -> list[Call]:
     """The backward pass of one step, and the additions after it."""
+    step = plan.steps[index]
     targets: list[Array | None] = []
     additions: list[Call] = []
-    used = 0
     for place, value in enumerate(step.bottoms):
         if not step.wanted[place]:
             targets.append(None)
-        elif _writes(plan, index, step, place):
+        elif (index, place) not in layout.parts:
             targets.append(arrays.diff[value])
         else:
-            part = view(scratch[used : used + value.count], value.shape)
-            used += value.count
+            part, total = arrays.part((index, place), value), arrays.diff[value]
             targets.append(part)
-            total = arrays.diff[value]
             additions.append((arrays.add, (total, part, total)))
     arguments = (
         [arrays.diff[v] for v in step.tops],
@@ -81,12 +80,6 @@ def _backward_step(
         targets,
     )
     return [(step.layer.backward, arguments), *additions]
-
-
-def _writes(plan: Plan, index: int, step: Step, place: int) -> bool:
-    """Whether this gradient is the first of its value, written in place; others are added."""
-    value = step.bottoms[place]
-    return not value.loss_weight and gradient_edges(plan, value)[0] == (index, place)
 
 
 def _loss_gradients(plan: Plan, layout: Layout, arrays: Arrays) -> list[Call]:
@@ -99,23 +92,9 @@ def _loss_gradients(plan: Plan, layout: Layout, arrays: Arrays) -> list[Call]:
         if not value.loss_weight:
             continue
         call: Call = (arrays.diff[value].fill, (value.loss_weight,))
-        call[0](*call[1])
-        if holders[layout.diff_storage[value]] > 1 or gradient_edges(plan, value):
+        at = layout.diff_storage[value]
+        if holders[at] > 1 or gradient_edges(plan, value):
             calls.append(call)
+        if layout.offsets[at] is None:
+            call[0](*call[1])
     return calls
-
-
-def _most_added(plan: Plan) -> int:
-    """The elements of the gradients that any one step adds to others."""
-    return max(
-        (
-            sum(
-                value.count
-                for place, value in enumerate(step.bottoms)
-                if step.wanted[place] and not _writes(plan, index, step, place)
-            )
-            for index, step in enumerate(plan.steps)
-            if step.runs_backward
-        ),
-        default=0,
-    )

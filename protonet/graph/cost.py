@@ -29,6 +29,28 @@ def arithmetic(step: Step) -> int:
     return 2 * places * sum(weight.count for weight in weights)
 
 
+def backward_arithmetic(step: Step) -> int:
+    """Additions and multiplications of a backward pass: those of the forward pass once more for
+    each kind of gradient, of bottoms and of parameters, where there are weights.
+    """
+    if not step.runs_backward:
+        return 0
+    if not any(len(param.weight.shape) > 1 for param in step.params):
+        return arithmetic(step)
+    return arithmetic(step) * (any(step.wanted) + any(param.lr_mult != 0 for param in step.params))
+
+
+def backward_traffic(step: Step) -> int:
+    """Bytes of a backward pass: gradients of the tops, the bottoms, the parameters, and what is
+    written, each touched once, in float32.
+    """
+    if not step.runs_backward:
+        return 0
+    written = sum(v.count for v, wanted in zip(step.bottoms, step.wanted, strict=True) if wanted)
+    params = sum(param.weight.count * (1 + (param.lr_mult != 0)) for param in step.params)
+    return _FLOAT * (sum(_values(step)) + written + params)
+
+
 def traffic(step: Step) -> int:
     """Bytes of the bottoms, tops and parameters, each touched once, in float32."""
     return _FLOAT * (sum(_values(step)) + sum(param.weight.count for param in step.params))

@@ -1,69 +1,122 @@
-"""Which values share memory: in place, as views, and, in inference, one after the other."""
+"""Which values share memory: in place, as views, and one after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from protonet.graph.lives import (
+    backward_moment,
+    data_lives,
+    diff_lives,
+    gradient_edges,
+)
 from protonet.graph.names import Value
+from protonet.graph.packing import Spans, pack
 from protonet.graph.plan import Plan, Step
 from protonet.layers.base import Reads
 
-_ALIGN = 16
-"""Elements to which storages in an arena are aligned: 64 bytes of float32."""
+Edge = tuple[int, int]
+"""A step and one of its bottoms."""
 
 
 @dataclass(frozen=True)
 class Layout:
     """Where the arrays of a plan's values lie.
 
-    ``storage[v]`` is the number of the storage that holds value v's data, ``offsets[s]`` where
-    storage s begins in the arena of ``arena`` elements (None when storages are separate), and
-    ``sizes[s]`` its elements. ``diff_storage`` and ``diff_sizes`` are the same for gradients.
-    Steps in ``views`` need no forward call: their tops are their bottoms. Steps in
-    ``diff_views`` need no backward call.
+    ``storage[v]`` is the number of the storage that holds value v's data, ``diff_storage[v]`` of
+    its gradient, ``parts[step, place]`` of the gradient that a step sends to a bottom, where it
+    is added to what others sent. ``sizes[s]`` are the elements of storage s, and ``offsets[s]`` is
+    where it begins in the arena of ``arena`` elements; None where its memory is its own.
+
+    Steps in ``views`` need no forward call: their tops are their bottoms. Steps in ``diff_views``
+    need no backward call. Before the backward call of step r the steps ``again[r]`` run forward.
+    ``saved`` is how many elements the arena would have more without that. ``lives[s]`` is when
+    storage s is needed, None for always.
     """
 
     storage: dict[Value, int]
-    sizes: tuple[int, ...]
-    offsets: tuple[int, ...] | None
-    arena: int
     diff_storage: dict[Value, int]
-    diff_sizes: tuple[int, ...]
+    parts: dict[Edge, int]
+    sizes: tuple[int, ...]
+    offsets: tuple[int | None, ...]
+    arena: int
     views: frozenset[int]
     diff_views: frozenset[int]
+    again: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    saved: int = 0
+    lives: tuple[Spans | None, ...] = ()
 
     @property
     def elements(self) -> int:
         """The elements of all data and gradient arrays together."""
-        return (self.arena if self.offsets is not None else sum(self.sizes)) + sum(self.diff_sizes)
+        own = (s for s, at in zip(self.sizes, self.offsets, strict=True) if at is None)
+        return self.arena + sum(own)
 
 
-def lay_out(plan: Plan, *, gradients: bool, share: bool = False) -> Layout:
+def lay_out(plan: Plan, *, gradients: bool, share: bool = False, recompute: bool = False) -> Layout:
     """Decide the memory of every value.
 
-    ``gradients`` keeps what backward passes read and adds gradient arrays; ``share`` (only
-    without gradients) lets values whose lives do not overlap use the same memory.
+    ``gradients`` keeps what backward passes read and adds gradient arrays; ``share`` lets values
+    and gradients whose lives do not overlap use the same memory; ``recompute`` (with both) frees
+    what cheap layers make after the forward pass and makes it again for the backward pass.
     """
-    if gradients and share:
-        raise ValueError("values of a net with gradients cannot share memory over time")
-    storage, holders, views = _place_data(plan, gradients)
-    sizes = tuple(max(value.count for value in held) for held in holders)
-    offsets, arena = _pack(plan, holders, sizes) if share else (None, 0)
-    diff_storage: dict[Value, int] = {}
-    diff_sizes: list[int] = []
+    data, holders, views = _place_data(plan, gradients)
+    sizes = [max(value.count for value in held) for held in holders]
+    diffs: dict[Value, int] = {}
     diff_views: set[int] = set()
+    diff_holders: list[list[Value]] = []
+    parts: dict[Edge, int] = {}
     if gradients:
-        _place_diffs(plan, views, diff_storage, diff_sizes, diff_views)
-    return Layout(
-        storage,
-        sizes,
-        offsets,
-        arena,
-        diff_storage,
-        tuple(diff_sizes),
+        diff_holders = _place_diffs(plan, views, diffs, diff_views)
+        diffs = {value: place + len(sizes) for value, place in diffs.items()}
+        sizes += [max(value.count for value in held) for held in diff_holders]
+        _place_parts(plan, parts, sizes, share)
+    layout = Layout(
+        data,
+        diffs,
+        parts,
+        tuple(sizes),
+        (None,) * len(sizes),
+        0,
         frozenset(views),
         frozenset(diff_views),
+    )
+    if not share:
+        return layout
+    spans = diff_lives(plan, diff_holders)
+    spans += [((backward_moment(plan, step),) * 2,) for step, _ in parts]
+    lives = data_lives(plan, holders, data, views, gradients=gradients, recompute=False)
+    shared = _in_arena(layout, lives.spans + spans)
+    if not recompute:
+        return shared
+    lives = data_lives(plan, holders, data, views, gradients=gradients, recompute=True)
+    return _in_arena(layout, lives.spans + spans, lives.again, shared.arena)
+
+
+def _in_arena(
+    layout: Layout,
+    spans: Sequence[Spans | None],
+    again: Mapping[int, tuple[int, ...]] | None = None,
+    before: int | None = None,
+) -> Layout:
+    """The layout with those storages in an arena that are not needed always."""
+    moving = [place for place, each in enumerate(spans) if each is not None]
+    found, arena = pack(
+        [layout.sizes[place] for place in moving],
+        [each for each in spans if each is not None],
+    )
+    offsets: list[int | None] = [None] * len(spans)
+    for place, at in zip(moving, found, strict=True):
+        offsets[place] = at
+    saved = 0 if before is None else before - arena
+    return replace(
+        layout,
+        offsets=tuple(offsets),
+        arena=arena,
+        again=dict(again or {}),
+        saved=saved,
+        lives=tuple(spans),
     )
 
 
@@ -74,7 +127,7 @@ def _place_data(
     holders: list[list[Value]] = []
     views: set[int] = set()
     for index, step in enumerate(plan.steps):
-        if step.layer.shares_storage:
+        if step.layer.is_view:
             views.add(index)
         for place, top in enumerate(step.tops):
             bottom = step.bottoms[min(place, len(step.bottoms) - 1)] if step.bottoms else None
@@ -116,87 +169,68 @@ def _may_overwrite(plan: Plan, held: Iterable[Value], index: int, gradients: boo
             return False
         if not gradients:
             continue
-        if producer.runs_backward and Reads.TOPS in producer.layer.backward_reads:
+        if producer.runs_backward and Reads.TOPS in producer.layer.fused_reads:
             return False
         for step, _ in value.consumers:
             reader = plan.steps[step]
-            if reader.runs_backward and Reads.BOTTOMS in reader.layer.backward_reads:
+            if reader.runs_backward and Reads.BOTTOMS in reader.layer.fused_reads:
                 return False
     return True
 
 
-def _pack(
-    plan: Plan, holders: list[list[Value]], sizes: tuple[int, ...]
-) -> tuple[tuple[int, ...], int]:
-    """Offsets in one arena: the largest storage first, each at the lowest place that is free.
-
-    Inputs and outputs live from the first step to the last.
-    """
-    end = len(plan.steps)
-    fixed = {*plan.inputs, *plan.outputs}
-    lives = []
-    for held in holders:
-        whole = any(value in fixed for value in held)
-        first = min(value.producer for value in held)
-        last = max([first, *(step for value in held for step, _ in value.consumers)])
-        lives.append((-1, end) if whole else (first, last))
-    offsets = [0] * len(holders)
-    placed: list[int] = []
-    for this in sorted(range(len(holders)), key=lambda s: -sizes[s]):
-        taken = sorted(
-            (offsets[other], offsets[other] + sizes[other])
-            for other in placed
-            if lives[other][0] <= lives[this][1] and lives[this][0] <= lives[other][1]
-        )
-        start = 0
-        for begin, stop in taken:
-            if begin - start >= sizes[this]:
-                break
-            start = max(start, -(-stop // _ALIGN) * _ALIGN)
-        offsets[this] = start
-        placed.append(this)
-    arena = max((offsets[s] + sizes[s] for s in placed), default=0)
-    return tuple(offsets), arena
-
-
 def _place_diffs(
-    plan: Plan,
-    views: set[int],
-    diff_storage: dict[Value, int],
-    diff_sizes: list[int],
-    diff_views: set[int],
-) -> None:
-    """Give every value that has a gradient its array; in place and in views it is the top's."""
+    plan: Plan, views: set[int], storage: dict[Value, int], diff_views: set[int]
+) -> list[list[Value]]:
+    """Give every value that has a gradient its array; in place and in views it is the top's.
+    Returns the values of each storage.
+    """
+    holders: list[list[Value]] = []
+
+    def join(value: Value, top: Value) -> None:
+        storage[value] = storage[top]
+        holders[storage[top]].append(value)
+
     for index in range(len(plan.steps) - 1, -1, -1):
         step = plan.steps[index]
         for top in step.tops:
-            if (top.has_diff or step.runs_backward) and top not in diff_storage:
-                diff_storage[top] = len(diff_sizes)
-                diff_sizes.append(top.count)
+            if (top.has_diff or step.runs_backward) and top not in storage:
+                storage[top] = len(holders)
+                holders.append([top])
         if not step.runs_backward:
             continue
         for place, bottom in enumerate(step.bottoms):
-            if not step.wanted[place] or not _first_to_write(plan, bottom, index, place):
+            if not step.wanted[place] or not writes_first(plan, index, place):
                 continue
             if len(step.tops) == 1 and index in views and len(gradient_edges(plan, bottom)) == 1:
-                diff_storage[bottom] = diff_storage[step.tops[0]]
+                join(bottom, step.tops[0])
                 diff_views.add(index)
             elif _in_place(step, place) and step.tops[place].loss_weight == 0:
-                diff_storage[bottom] = diff_storage[step.tops[place]]
+                join(bottom, step.tops[place])
+    return holders
 
 
-def gradient_edges(plan: Plan, value: Value) -> list[tuple[int, int]]:
-    """The (step, bottom index) pairs that send a gradient to ``value``, last step first."""
-    return sorted(
-        (
-            (step, place)
-            for step, place in value.consumers
-            if plan.steps[step].runs_backward and plan.steps[step].wanted[place]
-        ),
-        reverse=True,
-    )
+def _place_parts(plan: Plan, parts: dict[Edge, int], sizes: list[int], share: bool) -> None:
+    """Give gradients that are added to others their arrays: each its own where memory is shared
+    over time, else one for the first of every step, one for the second, and so on.
+    """
+    common: list[int] = []
+    for index, step in enumerate(plan.steps):
+        places = [
+            place
+            for place in range(len(step.bottoms))
+            if step.runs_backward and step.wanted[place] and not writes_first(plan, index, place)
+        ]
+        for number, place in enumerate(places):
+            count = step.bottoms[place].count
+            if share or number == len(common):
+                common.append(len(sizes))
+                sizes.append(0)
+            at = common[-1 if share else number]
+            sizes[at] = max(sizes[at], count)
+            parts[index, place] = at
 
 
-def _first_to_write(plan: Plan, value: Value, index: int, place: int) -> bool:
-    """Whether this edge is the one that writes the value's gradient, and others only add."""
+def writes_first(plan: Plan, index: int, place: int) -> bool:
+    """Whether a step is the one that writes the gradient of a bottom, and others only add."""
+    value = plan.steps[index].bottoms[place]
     return value.loss_weight == 0 and gradient_edges(plan, value)[0] == (index, place)

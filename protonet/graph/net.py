@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,10 @@ from protonet.device import Clock, Device, RandomStream
 from protonet.errors import FormatError, LayerError
 from protonet.formats.blobs import from_array
 from protonet.graph.arrays import Arrays
-from protonet.graph.calls import Call, backward_calls, forward_call, forward_calls
+from protonet.graph.calls import Call, StepCall, backward_calls, forward_call, forward_calls
+from protonet.graph.fusion import fuse as fuse_layers
+from protonet.graph.fusion import unfuse
+from protonet.graph.lives import can_repeat
 from protonet.graph.memory import lay_out
 from protonet.graph.names import AUTOMATIC, Value
 from protonet.graph.parameters import LoadReport, load_params, make_params
@@ -35,8 +38,14 @@ class Net:
         seed: decides the fillers and every random layer.
         gradients: whether ``backward`` can run; by default in phase TRAIN, and where the text
             has ``force_backward``.
-        share_memory: let blobs whose lives do not overlap share memory; only inputs and outputs
-            can be read then. Needs ``gradients=False``.
+        share_memory: let blobs and gradients whose lives do not overlap share memory; only
+            inputs and outputs can be read then.
+        recompute: with shared memory and gradients, free what cheap layers make after the forward
+            pass, and make it again for the backward pass.
+        memory_of: a net whose shared memory this one uses too, where it is large enough; each
+            is at work only when nobody needs the other's blobs, as a test net and a train net.
+        fuse: let layers compute those that follow them (``graph.fusion``); where memory is not
+            shared, only those that work in place, so that every blob can still be read.
         params_of: a net whose parameters this one uses for layers of the same name and shapes,
             as a test net uses the train net's.
 
@@ -53,6 +62,9 @@ class Net:
         dtype: Any = np.float32,
         gradients: bool | None = None,
         share_memory: bool = False,
+        recompute: bool = False,
+        fuse: bool = False,
+        memory_of: Net | None = None,
         params_of: Net | None = None,
     ) -> None:
         self.plan = plan
@@ -60,14 +72,19 @@ class Net:
         self.seed = seed
         self.dtype = np.dtype(dtype)
         if gradients is None:
-            gradients = not share_memory and (
-                plan.phase == TRAIN or plan.definition.net.force_backward
-            )
+            gradients = plan.phase == TRAIN or plan.definition.net.force_backward
         self.gradients = gradients
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
         self.params: dict[str, list[Param]] = {}
         self._share_memory = share_memory
+        self._recompute = recompute
+        self._lender = memory_of
+        self._arrays: Arrays
+        if fuse:
+            fuse_layers(plan, gradients=gradients, visible=not share_memory)
+        else:
+            unfuse(plan)
         for step in plan.steps:
             random = RandomStream(device, seed, step.name, self.clock)
             step.layer.attach(device, self.dtype, random)
@@ -103,6 +120,26 @@ class Net:
             raise ValueError("this net was built without gradients")
         for call, arguments in self._backward:
             call(*arguments)
+
+    def walk_forward(self) -> Iterator[StepCall]:
+        """The very calls of ``forward`` with their steps, for a caller that makes each as it comes.
+
+        A dynamic step may replace those after it; the pass counts when the last one was made.
+        """
+        segment = 0
+        while segment < len(self._forward_steps):
+            yield from self._forward_steps[segment]
+            segment += 1
+        self.clock.iteration += 1
+
+    def walk_backward(self) -> Iterator[StepCall]:
+        """The very calls of ``backward`` with their steps, for a caller that makes each.
+
+        The step past the last one sets the gradients of the losses.
+        """
+        for index, calls in self._backward_steps:
+            for call in calls:
+                yield index, call
 
     def forward_step(self, index: int) -> None:
         """Compute the tops of one step from its bottoms as they are."""
@@ -158,10 +195,22 @@ class Net:
         return self._arrays.diff.get(value)
 
     def tops_in_order(self) -> Iterable[tuple[Step, str, Array]]:
-        """Every top as (step, name, data) in the order of computation, to look for bad values."""
-        for step in self.plan.steps:
-            for value in step.tops:
-                yield step, value.name, self._arrays.data[value]
+        """Every top of the last ``forward`` as (step, name, data) in the order of computation, to
+        look for bad values.
+
+        In training with shared memory the pass is made again for that, one step after the other:
+        from the same data, with the same random numbers. What follows is no longer the same.
+        """
+        again = self._share_memory and self.gradients
+        self.clock.iteration -= again
+        try:
+            for index, step in enumerate(self.plan.steps):
+                if again and step.tops and can_repeat(step):
+                    self.forward_step(index)
+                for value in step.tops:
+                    yield step, value.name, self._arrays.data[value]
+        finally:
+            self.clock.iteration += again
 
     # Weights and state.
 
@@ -323,10 +372,16 @@ class Net:
         A second time, layers without bottoms stay as they are: their shapes are their own.
         """
         plan, device = self.plan, self.device
-        self._layout = lay_out(plan, gradients=self.gradients, share=self._share_memory)
+        self._layout = lay_out(
+            plan,
+            gradients=self.gradients,
+            share=self._share_memory,
+            recompute=self._recompute,
+        )
         size = self._layout.elements * self.dtype.itemsize
         with device.out_of_memory(f"net '{plan.name}' needs {size >> 20} MiB for its blobs"):
-            self._arrays = Arrays(self._layout, device, self.dtype)
+            lent = self._lender._arrays.arena if self._lender is not None else None
+            self._arrays = Arrays(self._layout, device, self.dtype, lent)
             for step in plan.steps:
                 if step.bottoms or not again:
                     step.layer.build(step.shapes)
@@ -337,13 +392,14 @@ class Net:
         plan, layout, arrays = self.plan, self._layout, self._arrays
         readable = {*plan.inputs, *plan.outputs}
         for name, value in plan.last.items():
-            if name == AUTOMATIC or not (layout.offsets is None or value in readable):
+            if name == AUTOMATIC or (self._share_memory and value not in readable):
                 continue
             blob = self.blobs.setdefault(name, Blob(name, arrays.data[value]))
             blob.data, blob.diff = arrays.data[value], arrays.diff.get(value)
         self._losses = [
             (value.loss_weight, arrays.data[value]) for value in plan.values if value.loss_weight
         ]
-        self._forward: list[list[Call]] = forward_calls(plan, layout, arrays, self._follow)
+        self._forward_steps = forward_calls(plan, layout, arrays, self._follow)
+        self._forward = [[call for _, call in segment] for segment in self._forward_steps]
         self._backward_steps = backward_calls(plan, layout, arrays) if self.gradients else []
-        self._backward = [call for _, calls in self._backward_steps for call in calls]
+        self._backward: list[Call] = [call for _, calls in self._backward_steps for call in calls]

@@ -121,6 +121,17 @@ def load_params(
     )
 
 
+def stored_params(steps: Sequence[Step], device: Device) -> dict[str, list[np.ndarray | None]]:
+    """The parameters of each layer, copied to the host; None for one that another layer owns."""
+    return {
+        step.name: [
+            np.array(device.get(param.data)) if planned.owner is None else None
+            for planned, param in zip(step.params, step.layer.params, strict=True)
+        ]
+        for step in steps
+    }
+
+
 def _mismatches(
     name: str, params: Sequence[Param], found: Sequence[np.ndarray | None]
 ) -> Iterator[str]:

@@ -26,6 +26,7 @@ class Predictor(ImagePredictor):
         snapshot: an iteration, ``"last"``, or ``"best"``: the lowest validation loss, or the
             highest validation accuracy where there is one.
         device: where it runs; by default the CPU.
+        python_layers: whether the net may have layers that run code; by default as in training.
 
     Raises:
         UsageError: when the run has no such snapshot, or no deploy net.
@@ -33,7 +34,12 @@ class Predictor(ImagePredictor):
     """
 
     def __init__(
-        self, run: RunDirectory, snapshot: int | str = "last", device: Device | None = None
+        self,
+        run: RunDirectory,
+        snapshot: int | str = "last",
+        device: Device | None = None,
+        *,
+        python_layers: bool | None = None,
     ) -> None:
         info = run.read()
         if not run.deploy.exists() or "transform" not in info:
@@ -50,6 +56,9 @@ class Predictor(ImagePredictor):
             run.snapshots().best_model(self.iteration),
             Transformer(transform, TEST, self.shape, mean),
             device,
+            python_layers=(
+                info.get("python_layers", True) if python_layers is None else python_layers
+            ),
         )
 
 

@@ -46,6 +46,7 @@ class Job:
 
     Raises:
         NetworkError, DataError: for what cannot be trained.
+        UsageError: where snapshots cannot be written.
         DeviceError: when the nets do not fit, before anything is allocated.
     """
 
@@ -53,37 +54,63 @@ class Job:
         self, run: RunDirectory, files: SolverFiles, device: Device, around: Surroundings
     ) -> None:
         self.run = run
+        snapshots = run.snapshots()
+        if files.solver.snapshot or files.solver.snapshot_after_train:
+            snapshots.check_folder()
         self._plans: list[Plan] = []
         try:
             self._plan(files, around)
             _check_memory(self._plans, device)
-            self.nets = [Net(self._plans[0], device, seed=around.seed)]
-            for plan in self._plans[1:]:
-                lender = self.nets[0]
-                self.nets.append(
-                    Net(plan, device, seed=around.seed, share_memory=True, params_of=lender)
-                )
+            self.nets = self._build(files.solver, device, around.seed)
         except BaseException:
             self._close_plans()
             raise
         self._metrics, self._log = Metrics(run.metrics), CaffeLog(run.log)
         listeners: list[Listener] = [self._metrics, self._log, LossPlot(run.picture)]
-        keep = run.read().get("keep")
-        if keep is not None:
-            listeners.append(KeepNewest(run.snapshots(), keep, run.iterations, run.best))
         self.trainer = Trainer(
             files.solver,
             self.nets[0],
             list(zip(self.nets[1:], files.solver.test_iter, strict=True)),
-            run.snapshots(),
+            snapshots,
             listeners,
             _iterations_per_epoch(self._plans[0], files.solver),
             run.read().get("average"),
         )
+        self.notes: list[str] = []
+        if self.trainer.snapshots != snapshots:
+            run.update(hdf5=True)
+            self.notes.append(
+                "the snapshots are HDF5 (.h5): weights or state are larger than 2 GiB, which "
+                "Caffe's binary files cannot hold"
+            )
+        keep = run.read().get("keep")
+        if keep is not None:
+            keeper = KeepNewest(run.snapshots(), keep, run.iterations, run.best)
+            self.trainer.listeners = (*self.trainer.listeners, keeper)
         patience = run.read().get("early_stop")
         if patience is not None:
             stopper = EarlyStop(patience, self.trainer.finish, self._figures_before)
             self.trainer.listeners = (*self.trainer.listeners, stopper)
+
+    def _build(self, solver: SolverParameter, device: Device, seed: int) -> list[Net]:
+        """The train net and the test nets, which borrow its memory: they never run at once."""
+        plan = self._plans[0]
+        looked_at = solver.debug_info or plan.definition.net.debug_info
+        train = Net(plan, device, seed=seed, share_memory=not looked_at, fuse=not looked_at)
+        tests = [
+            Net(
+                each,
+                device,
+                seed=seed,
+                gradients=False,
+                share_memory=True,
+                fuse=True,
+                memory_of=train,
+                params_of=train,
+            )
+            for each in self._plans[1:]
+        ]
+        return [train, *tests]
 
     def _figures_before(self, iteration: int) -> list[float | None]:
         """The figures of the tests before an iteration."""
@@ -116,7 +143,7 @@ class Job:
         Raises:
             FormatError: for files that are damaged or of another net.
         """
-        notes = []
+        notes = list(self.notes)
         allowed = bool(self.run.read().get("allow_mismatch"))
         for name in (part for listed in solver.weights for part in listed.split(",")):
             try:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +19,7 @@ from protonet.formats.caffemodel import read_weights
 from protonet.graph.cost import arithmetic, traffic
 from protonet.graph.net import Net
 from protonet.graph.plan import plan_net
+from protonet.graph.timing import Span, seconds_by_step, time_iteration
 from protonet.proto.text import Source, read_net
 from protonet.train.events import Output
 
@@ -85,24 +84,14 @@ def time_net(net: Net, iterations: int) -> Timing:
     if iterations < 1:
         raise UsageError(f"expected 1 iteration or more, got {iterations}")
     steps = net.plan.steps
-    forward, backward = np.zeros(len(steps)), np.zeros(len(steps))
-    wait = net.device.synchronize
-    net.forward()
-    if net.gradients:
-        net.backward()
-    wait()
+    time_iteration(net)
+    forward, backward = np.zeros(len(steps) + 1), np.zeros(len(steps) + 1)
     whole = np.zeros(2)
     for _ in range(iterations):
-        began = time.perf_counter()
-        for index in range(len(steps)):
-            forward[index] += _seconds(net.forward_step, index, wait)
-        middle = time.perf_counter()
-        if net.gradients:
-            net.backward_step(len(steps))
-            for index in range(len(steps) - 1, -1, -1):
-                backward[index] += _seconds(net.backward_step, index, wait)
-        whole += (middle - began, time.perf_counter() - middle)
-        net.clock.iteration += 1
+        spans = time_iteration(net)
+        forward += seconds_by_step(spans, "forward", len(steps))
+        backward += seconds_by_step(spans, "backward", len(steps))
+        whole += [_extent(spans, kind) for kind in ("forward", "backward")]
     layers = tuple(
         LayerTime(
             step.name,
@@ -118,11 +107,10 @@ def time_net(net: Net, iterations: int) -> Timing:
     return Timing(layers, ahead, back, iterations)
 
 
-def _seconds(function: Callable[[int], Any], index: int, wait: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    function(index)
-    wait()
-    return time.perf_counter() - began
+def _extent(spans: Sequence[Span], kind: str) -> float:
+    """From the begin of the first span of a kind to the end of the last."""
+    found = [span for span in spans if span.kind == kind]
+    return found[-1].began + found[-1].seconds - found[0].began if found else 0.0
 
 
 def average_outputs(

@@ -19,6 +19,7 @@ from protonet.errors import DataError, FormatError, NetworkError, UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
+from protonet.layers.base import Surroundings
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 from protonet.proto.text import NetDefinition, Source, read_net
@@ -102,6 +103,7 @@ class ImagePredictor:
         transformer: what is done to images of its ``shape``.
         device: where it runs; by default the CPU.
         channels: which channel of blue, green, red each input channel is; by default as they are.
+        python_layers: whether the net may have layers that run code.
 
     Raises:
         NetworkError, UsageError: for a net that cannot be asked.
@@ -115,15 +117,18 @@ class ImagePredictor:
         transformer: Transformer,
         device: Device | None = None,
         channels: Sequence[int] | None = None,
+        *,
+        python_layers: bool = True,
     ) -> None:
         self.source = source
+        self._python_layers = python_layers
         self.transformer = transformer
         self.device = device if device is not None else Device()
         self._order = list(channels) if channels is not None else None
         self._path = weights
         self._weights = read_weights(weights)
         self._nets: dict[int, Net] = {}
-        self._most = _BATCH if _works_in_batches(source) else 1
+        self._most = _BATCH if self._works_in_batches() else 1
         self._crops: tuple[Draw | None, ...] = (None,)
 
     def __enter__(self) -> Self:
@@ -210,7 +215,7 @@ class ImagePredictor:
             DataError: for a file that is absent, no image, or damaged.
         """
         loaded = self._load(image)
-        net = Net(_plan(self.source, 1), self.device, gradients=False)
+        net = Net(self._plan(1), self.device, gradients=False)
         try:
             net.load(self._weights, str(self._path))
             (given,) = net.plan.inputs
@@ -285,7 +290,7 @@ class ImagePredictor:
     def _net(self, count: int) -> Net:
         """The net for a batch of this size."""
         if count not in self._nets:
-            net = Net(_plan(self.source, count), self.device, share_memory=True)
+            net = Net(self._plan(count), self.device, gradients=False, share_memory=True, fuse=True)
             report = net.load(self._weights, str(self._path))
             if report.absent:
                 net.close()
@@ -296,25 +301,25 @@ class ImagePredictor:
             self._nets[count] = net
         return self._nets[count]
 
+    def _plan(self, count: int) -> Plan:
+        """The net for a batch of ``count`` images."""
+        definition, given = deploy_net(self.source)
+        given.input_param.shape[0].dim[0] = count
+        folder = Path(self.source.name).parent
+        around = Surroundings(folder, python_layers=self._python_layers)
+        return plan_net(definition, phase=TEST, stages=list(_STAGES), around=around)
 
-def _plan(source: Source, count: int) -> Plan:
-    """The net for a batch of ``count`` images."""
-    definition, given = deploy_net(source)
-    given.input_param.shape[0].dim[0] = count
-    return plan_net(definition, phase=TEST, stages=list(_STAGES))
-
-
-def _works_in_batches(source: Source) -> bool:
-    """Whether every output grows with the batch; a Reshape to fixed axes forbids it."""
-    one = _plan(source, 1)
-    try:
-        two = _plan(source, 2)
-    except NetworkError:
-        return False
-    return all(
-        a.shape is not None and a.shape[:1] == (1,) and b.shape == (2, *a.shape[1:])
-        for a, b in zip(one.outputs, two.outputs, strict=True)
-    )
+    def _works_in_batches(self) -> bool:
+        """Whether every output grows with the batch; a Reshape to fixed axes forbids it."""
+        one = self._plan(1)
+        try:
+            two = self._plan(2)
+        except NetworkError:
+            return False
+        return all(
+            a.shape is not None and a.shape[:1] == (1,) and b.shape == (2, *a.shape[1:])
+            for a, b in zip(one.outputs, two.outputs, strict=True)
+        )
 
 
 def _of_image(values: np.ndarray, place: int, count: int) -> np.ndarray:

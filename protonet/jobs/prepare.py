@@ -76,7 +76,7 @@ def write_run(
     try:
         images = _images(plan, pasted)
         deploy = make_deploy(train_val, images.transformer.output_shape)
-        plan_net(deploy.definition, phase=TEST, stages=["deploy"]).close()
+        plan_net(deploy.definition, phase=TEST, stages=["deploy"], around=around).close()
         transform = keep_transform(run, images)
         train_size = (images.length, images.batch_size)
     finally:

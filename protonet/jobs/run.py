@@ -130,9 +130,17 @@ class RunDirectory:
         write_atomic(self.info, (json.dumps(info, indent=2) + "\n").encode())
 
     def snapshots(self) -> Snapshots:
-        """Where the run's snapshots are."""
+        """Where the run's snapshots are.
+
+        From where the solver's own prefix means that place, the path is told and stored as Caffe
+        does it: as the solver has it.
+        """
         info = self.read()
-        return Snapshots(self.path / info["prefix"], info.get("hdf5", False))
+        prefix = self.path / info["prefix"]
+        given = Path(info.get("prefix_given", prefix))
+        if given.resolve() == prefix:
+            prefix = given
+        return Snapshots(prefix, info.get("hdf5", False))
 
     def iterations(self) -> list[int]:
         """The iterations of the run's whole snapshots, ascending.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from protonet.data.ahead import default_threads
 from protonet.errors import UsageError
 from protonet.proto.caffe_pb2 import SolverParameter
 
@@ -63,13 +64,13 @@ class SharedSettings:
 
     def put_rates(self, solver: SolverParameter) -> None:
         """Write warm-up and floor of the learning rate into a solver."""
-        for field, value in (
+        for name, value in (
             ("rampup_interval", self.warmup),
             ("rampup_lr", self.warmup_lr),
             ("min_lr", self.min_lr),
         ):
             if value:
-                setattr(solver, field, value)
+                setattr(solver, name, value)
 
     def of_run(self) -> dict[str, Any]:
         """What run.json keeps of them, by the names that a job reads."""
@@ -81,19 +82,25 @@ class SharedSettings:
 class SolverSettings(SharedSettings):
     """What is added to one of Caffe's solver files.
 
-    ``seed`` None means the file's own; ``lr_policy`` replaces the file's. ``snapshot``
-    is a .solverstate to go on from.
+    ``seed`` None means the file's own; ``lr_policy`` and ``level`` replace the file's, ``stages``
+    of the training net come to them. ``snapshot`` is a .solverstate to go on from.
     """
 
     seed: int | None = None
     snapshot: Path | None = None
     lr_policy: str | None = None
+    level: int | None = None
+    stages: tuple[str, ...] = ()
 
     def put(self, solver: SolverParameter) -> None:
         """Write into the solver what these settings say of it."""
         solver.weights.extend([self.weights] if self.weights else [])
         if self.lr_policy is not None:
             solver.lr_policy = self.lr_policy
+        if self.level is not None:
+            solver.train_state.level = self.level
+        if self.stages:
+            solver.train_state.stage.extend(self.stages)
         self.put_rates(solver)
 
 
@@ -128,7 +135,7 @@ class RunSettings(SharedSettings):
     val_every: float = 1.0
     seed: int = 0
     shuffle: bool = False
-    threads: int = 2
+    threads: int = field(default_factory=default_threads)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -26,7 +26,6 @@ class SolverFiles:
 
     solver: SolverParameter
     train: NetDefinition
-    train_state: State
     tests: tuple[tuple[NetDefinition, State], ...]
     folder: Path
 
@@ -49,7 +48,6 @@ class SolverFiles:
         return SolverFiles(
             solver,
             train,
-            _state(train, solver.train_state if solver.HasField("train_state") else None),
             tuple(
                 (net, _state(net, solver.test_state[i] if i < len(solver.test_state) else None))
                 for i, net in enumerate(tests)
@@ -61,9 +59,12 @@ class SolverFiles:
     def of(solver: SolverParameter, train_val: NetDefinition, folder: Path) -> SolverFiles:
         """A solver with one net for training and testing, as a run directory has it."""
         tests = [(train_val, _state(train_val, state)) for state in solver.test_state]
-        return SolverFiles(
-            solver, train_val, _state(train_val, solver.train_state), tuple(tests), folder
-        )
+        return SolverFiles(solver, train_val, tuple(tests), folder)
+
+    @property
+    def train_state(self) -> State:
+        """Level and stages of the train net."""
+        return _state(self.train, self.solver.train_state)
 
 
 def _state(net: NetDefinition, given: NetState | None) -> State:

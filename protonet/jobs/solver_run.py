@@ -45,18 +45,20 @@ def write_solver_run(
         (train if net is files.train else with_absolute_paths(net, files.folder), state)
         for net, state in files.tests
     )
-    settled = SolverFiles(_settled_solver(files, path), train, files.train_state, tests, run.path)
+    settled = SolverFiles(_settled_solver(files, path), train, tests, run.path)
     source = Source.read(path)
     write_atomic(run.original, files.train.source.text.encode())
     write_atomic(run.original_solver, source.text.encode())
     _write_nets(run, settled)
-    transform, notes = _write_deploy(run, settled)
+    around = Surroundings(run.path, python_layers=settings.python_layers)
+    transform, notes = _write_deploy(run, settled, around)
     nets = [train.net, *(net.net for net, _ in tests)]
     run.update(
         kind="solver",
         status="init",
         name=run.path.name,
         prefix=settled.solver.snapshot_prefix,
+        prefix_given=str(snapshot_prefix(files.solver, path)),
         hdf5=files.solver.snapshot_format == SolverParameter.HDF5,
         device=settings.device,
         seed=seed,
@@ -105,20 +107,22 @@ def _write_nets(run: RunDirectory, files: SolverFiles) -> None:
     write_atomic(run.solver, (heading(beyond) + write_text(solver)).encode())
 
 
-def _write_deploy(run: RunDirectory, files: SolverFiles) -> tuple[dict[str, Any], list[str]]:
+def _write_deploy(
+    run: RunDirectory, files: SolverFiles, around: Surroundings
+) -> tuple[dict[str, Any], list[str]]:
     """Derive deploy.prototxt where that can be done; return what inference needs, and notes."""
     definition, phase, state = files.train, TRAIN, files.train_state
     if files.tests:
         definition, state = files.tests[-1]
         phase = TEST
-    plan = plan_net(definition, phase=phase, around=Surroundings(files.folder), **state)
+    plan = plan_net(definition, phase=phase, around=around, **state)
     try:
         images = image_layers(plan)
         if not images:
             return {}, ["no Data layer of images, so no deploy.prototxt was made"]
         try:
             deploy = make_deploy(_without_state(definition), images[0].transformer.output_shape)
-            plan_net(deploy.definition, phase=TEST, stages=["deploy"]).close()
+            plan_net(deploy.definition, phase=TEST, stages=["deploy"], around=around).close()
         except ProtonetError as error:
             return {}, [f"no deploy.prototxt was made: {error}"]
         write_atomic(run.deploy, write_text(deploy.definition.net).encode())

@@ -43,21 +43,33 @@ class Convolve(Kernel):
         self._columns_shape = (channels, *windows.kernel, *windows.outputs)
         self._matrix = (group, channels // group * kernel, places)
         self._result = (group, outputs // group, places)
+        self._flat = (items, outputs, places)
         self._weight = (group, outputs // group, channels // group * kernel)
         self._columns: Array | None = None
         self._dcolumns: Array | None = None
         self._dw: Array | None = None
 
     def forward(
-        self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        y: Array,
+        *,
+        factor: Array | None = None,
+        rectify: bool = False,
     ) -> None:
-        """Write the convolution of ``x`` to ``y``; with ``rectify`` what is below 0 becomes 0."""
+        """Write ``factor`` (1) times the convolution of ``x``, plus ``bias`` (0), to ``y``: both a
+        number for each output. With ``rectify`` what is below 0 becomes 0.
+        """
         xp, weight = self.xp, w.reshape(self._weight)
         results = y.reshape(self.items, *self._result)
         for image, result in zip(x.reshape(self.items, -1), results, strict=True):
             xp.matmul(weight, self._columns_of(image), out=result)
+        flat = y.reshape(self._flat)
+        if factor is not None:
+            xp.multiply(flat, factor[:, None], out=flat)
         if bias is not None:
-            flat = y.reshape(self.items, bias.size, -1)
             xp.add(flat, bias[:, None], out=flat)
         if rectify:
             xp.maximum(y, 0.0, out=y)
@@ -131,9 +143,16 @@ class NativeConvolve(Convolve, processor="native"):
         )
 
     def forward(
-        self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        y: Array,
+        *,
+        factor: Array | None = None,
+        rectify: bool = False,
     ) -> None:
-        self._native.forward(x, w, bias, y, rectify)
+        self._native.forward(x, w, factor, bias, y, rectify)
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
         self._native.backward(dy, w, dx)

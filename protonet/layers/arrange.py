@@ -37,6 +37,7 @@ class Slice(Layer):
         not at all.
     """
 
+    recomputable = True
     tops = (1, None)
     backward_reads = frozenset()
 

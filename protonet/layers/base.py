@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from protonet.blob import Array, Param, Shape
+from protonet.data.ahead import default_threads
 from protonet.device import Device, RandomStream
 from protonet.errors import LayerError
 from protonet.proto.caffe_pb2 import TRAIN, FillerParameter, LayerParameter
@@ -54,7 +55,7 @@ class Surroundings:
     folder: Path = field(default_factory=Path)
     seed: int = 0
     shuffle: bool = False
-    threads: int = 2
+    threads: int = field(default_factory=default_threads)
     python_layers: bool = True
 
     def find(self, name: str) -> Path:
@@ -85,6 +86,12 @@ class Layer:
     - ``dynamic``: the shapes of the tops depend on the values of the bottoms: before each
       ``forward``, ``measure`` says what they are, and the plan gives the tops those shapes.
       ``infer`` then gives the shapes to begin with. Must be false with ``shares_storage``.
+    - ``recomputable``: ``forward`` is cheap, draws nothing at random and changes nothing but its
+      tops (and scratch, to the same values): it may run a second time before a backward pass.
+    - ``rectifies``: y = max(x, 0) and nothing else; ``is_affine``: y is a number times x plus a
+      number, both of the channel (axis 1), which ``affine`` gives. Layers before may absorb these.
+    - ``absorbed``: layers behind this one that its passes compute as well, in order; see
+      ``absorbs``. A plan that is not fused has none.
     - ``is_loss``: the first top weighs 1 in the objective unless ``loss_weight`` says otherwise,
       and a missing top is made up.
     """
@@ -98,7 +105,10 @@ class Layer:
     in_place: bool = False
     shares_storage: bool = False
     dynamic: ClassVar[bool] = False
+    recomputable: bool = False
     is_loss: ClassVar[bool] = False
+    rectifies: bool = False
+    is_affine: bool = False
 
     def __init__(
         self, spec: LayerParameter, phase: int = TRAIN, around: Surroundings | None = None
@@ -108,6 +118,8 @@ class Layer:
         self.phase = phase
         self.around = around or Surroundings()
         self.params: list[Param] = []
+        self.absorbed: list[Layer] = []
+        self.absorbed_by: Layer | None = None
         self.device: Device
         self.random: RandomStream
         self.dtype: Any = np.float32
@@ -116,6 +128,16 @@ class Layer:
     def training(self) -> bool:
         """Whether the net that holds this layer is in phase TRAIN."""
         return self.phase == TRAIN
+
+    @property
+    def carries_state(self) -> bool:
+        """Whether a pass depends on the one before, so that it cannot be repeated."""
+        return type(self).state is not Layer.state
+
+    @property
+    def is_view(self) -> bool:
+        """Whether its top is its bottom, and its passes need not be called."""
+        return self.shares_storage or self.absorbed_by is not None
 
     @property
     def xp(self) -> Any:
@@ -155,6 +177,28 @@ class Layer:
     ) -> None:
         """Write each wanted bottom gradient (None = not wanted); add to each ``param.diff``."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
+        """Whether this layer's passes can compute ``follower``, which reads its only top (or that
+        of the last layer in ``absorbed``), as well: without another pass over the values.
+
+        What is read for the backward pass must then be said by ``fused_reads``.
+        """
+        return False
+
+    def affine(self) -> tuple[Array, Array | None]:
+        """Factor and shift of each channel, as vectors, where ``is_affine``; None for 0."""
+        raise NotImplementedError(f"{type(self).__name__} has no affine")
+
+    @property
+    def absorbed_rectifier(self) -> bool:
+        """Whether the last absorbed layer is one that ``rectifies``."""
+        return bool(self.absorbed) and self.absorbed[-1].rectifies
+
+    @property
+    def fused_reads(self) -> frozenset[Reads]:
+        """``backward_reads`` and what absorbed layers need; nothing of a layer that is absorbed."""
+        return self.backward_reads if self.absorbed_by is None else frozenset()
 
     def adopt(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
         """Arrays of a file of weights as this layer keeps its parameters; None for "as it is".

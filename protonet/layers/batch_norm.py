@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protonet.blob import Array, Shape
+from protonet.blob import Array, Param, Shape
 from protonet.kernels.normalization import BatchNormScale
 from protonet.layers.base import Layer, Reads, Weight
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
+from protonet.layers.scaling import Scale
 from protonet.proto.caffe_pb2 import FillerParameter
 
 _PARAM = "batch_norm_param"
@@ -100,23 +101,57 @@ class BatchNorm(Layer):
             self.device, self.dtype, items, channels, places, self.eps
         )
         self._mean, self._var, self._inverse = (self.scratch((channels,)) for _ in range(3))
-        self._part, self._shift = self.scratch((channels,)), self.scratch((channels,))
+        self._part, self._factor, self._shift = (self.scratch((channels,)) for _ in range(3))
         self._weight = self.scratch((1,))
 
     @property
-    def _scale_bias(self) -> tuple[Array | None, Array | None]:
-        """Scale and bias, where there are any."""
-        return (self.params[3].data, self.params[4].data) if self.scales else (None, None)
+    def is_affine(self) -> bool:  # type: ignore[override]
+        """Whether the statistics are given."""
+        return self.uses_global
+
+    def affine(self) -> tuple[Array, Array | None]:
+        self._recall()
+        scale, bias = (param.data if param is not None else None for param in self._scale_bias)
+        self._kernel.invert(self._var, self._inverse)
+        self._kernel.fold(self._mean, self._inverse, scale, bias, self._factor, self._shift)
+        return self._factor, self._shift
+
+    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
+        if self.absorbed_rectifier:
+            return False
+        if follower.rectifies:
+            return True
+        return isinstance(follower, Scale) and follower.is_affine and not self._has_scale
+
+    @property
+    def fused_reads(self) -> frozenset[Reads]:
+        if self.absorbed_by is None and self.absorbed:
+            return frozenset({Reads.BOTTOMS})
+        return super().fused_reads
+
+    @property
+    def _has_scale(self) -> bool:
+        return self.scales or bool(self.absorbed)
+
+    @property
+    def _scale_bias(self) -> tuple[Param | None, Param | None]:
+        """Scale and bias, its own or those of a Scale layer that it absorbed."""
+        found = self.params[3:] if self.scales else []
+        if self.absorbed and isinstance(self.absorbed[0], Scale):
+            found = self.absorbed[0].params
+        return (*found, None, None)[0], (*found, None, None)[1]
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        kernel, (scale, bias) = self._kernel, self._scale_bias
+        kernel, rectify = self._kernel, self.absorbed_rectifier
         if self.uses_global:
-            self._recall()
-            kernel.invert(self._var, self._inverse)
-            kernel.fold(self._mean, self._inverse, scale, bias, self._part, self._shift)
-            kernel.forward_inference(bottoms[0], self._part, self._shift, tops[0])
+            factor, shift = self.affine()
+            kernel.forward_inference(bottoms[0], factor, shift, tops[0], rectify=rectify)
             return
-        kernel.forward_train(bottoms[0], scale, bias, tops[0], self._mean, self._var, self._inverse)
+        scale, bias = (param.data if param is not None else None for param in self._scale_bias)
+        kernel.forward_train(
+            bottoms[0], scale, bias, tops[0], self._mean, self._var, self._inverse,
+            rectify=rectify,
+        )  # fmt: skip
         self._remember()
 
     def _recall(self) -> None:
@@ -160,19 +195,27 @@ class BatchNorm(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        scale, bias = self._scale_bias
-        dscale = dbias = None
-        if self.scales:
-            dscale, dbias = (p.diff if p.wanted else None for p in self.params[3:])
+        params = self._scale_bias
+        scale, bias = (param.data if param is not None else None for param in params)
+        dscale, dbias = (
+            param.diff if param is not None and param.wanted else None for param in params
+        )
+        from_bottom = self._reads_bottom
         self._kernel.backward(
             dtops[0],
-            bottoms[0] if self.scales else tops[0],
+            bottoms[0] if from_bottom else tops[0],
             scale,
             bias,
-            self._mean if self.scales else None,
+            self._mean if from_bottom else None,
             self._inverse,
             dbottoms[0],
             dscale,
             dbias,
+            rectify=self.absorbed_rectifier,
             fixed=self.uses_global,
         )
+
+    @property
+    def _reads_bottom(self) -> bool:
+        """Whether x is there in a backward pass, not only what became of it."""
+        return self.scales or bool(self.absorbed)

@@ -9,6 +9,7 @@ import numpy as np
 from google.protobuf.message import Message
 
 from protonet.blob import Array, Shape
+from protonet.data.ahead import Batch, InputTimes
 from protonet.data.source import CACHE_LIMIT
 from protonet.data.transform import ImageShape
 from protonet.errors import LayerError
@@ -19,9 +20,16 @@ class Source(Protocol):
     """Gives batch after batch; ``position`` is all that tells the next one."""
 
     position: int
+    times: InputTimes
 
     def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
         """Write the next batch."""
+
+    def take(self) -> Batch:
+        """The next batch, not to be written to, and the caller's until ``give_back``."""
+
+    def give_back(self, batch: Batch) -> None:
+        """Let the arrays of a batch that was taken be filled again."""
 
     def close(self) -> None:
         """Let go of files and threads."""
@@ -41,6 +49,7 @@ class BatchLayer(Layer):
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.source: Source | None = None
+        self._sent: tuple[Batch, Any] | None = None
 
     def make_source(self) -> Source:
         """Where the batches come from."""
@@ -52,18 +61,20 @@ class BatchLayer(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self.source = self.make_source()
-        self._staging: list[np.ndarray] = []
-        if not self.device.is_cpu:
-            self._staging = [self.device.pinned(shape) for shape in self.infer(())]
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         assert self.source is not None, "build comes before forward"
-        if not self._staging:
+        if self.device.is_cpu:
             self.source.next(*tops)
             return
-        self.source.next(*self._staging)
-        for host, top in zip(self._staging, tops, strict=True):
-            self.device.put(host, top)
+        # From pinned memory, without waiting: the batch is given back when the next one is sent.
+        batch = self.source.take()
+        for host, top in zip(batch, tops, strict=False):
+            self.device.send(host, top)
+        sent, self._sent = self._sent, (batch, self.device.mark())
+        if sent is not None:
+            sent[1].synchronize()
+            self.source.give_back(sent[0])
 
     def state(self) -> dict[str, Any]:
         return {"position": self.source.position} if self.source is not None else {}
@@ -73,6 +84,9 @@ class BatchLayer(Layer):
             self.source.position = int(state["position"])
 
     def close(self) -> None:
+        if self._sent is not None:
+            self._sent[1].synchronize()
+            self._sent = None
         if self.source is not None:
             self.source.close()
 

@@ -37,6 +37,7 @@ class Eltwise(Layer):
         MAX of a value that is not a number is not a number; in Caffe the other bottom may win.
     """
 
+    recomputable = True
     bottoms = (2, None)
 
     def setup(self) -> None:

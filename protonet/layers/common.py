@@ -9,7 +9,8 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.scaling import Scaling
+from protonet.kernels.bias import BiasGradient
+from protonet.kernels.product import Product
 from protonet.layers.base import Layer, Reads, Weight
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
@@ -68,18 +69,17 @@ class InnerProduct(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         axis = self.axis_of(shapes[0])
-        rows = math.prod(shapes[0][:axis])
-        self._x_shape = (rows, math.prod(shapes[0][axis:]))
-        self._y_shape = (rows, self.outputs)
-        self._product: Array | None = None
-        self._biases = Scaling.make(self.device, self.dtype, rows, self.outputs, 1)
+        rows, inputs = math.prod(shapes[0][:axis]), math.prod(shapes[0][axis:])
+        self._product = Product.make(
+            self.device, self.dtype, rows, inputs, self.outputs, self.transpose
+        )
+        self._bias = BiasGradient.make(self.device, self.dtype, rows, self.outputs, 1)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, weight = self.xp, self.params[0].data
-        x, y = bottoms[0].reshape(self._x_shape), tops[0].reshape(self._y_shape)
-        xp.matmul(x, weight if self.transpose else weight.T, out=y)
-        if self.bias_term:
-            self._biases.forward(y, None, self.params[1].data, y)
+        bias = self.params[1].data if self.bias_term else None
+        self._product.forward(
+            bottoms[0], self.params[0].data, bias, tops[0], rectify=self.absorbed_rectifier
+        )
 
     def backward(
         self,
@@ -88,19 +88,20 @@ class InnerProduct(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, weight = self.xp, self.params[0]
-        x, dy = bottoms[0].reshape(self._x_shape), dtops[0].reshape(self._y_shape)
+        weight, dy = self.params[0], dtops[0]
+        bias = self.params[1].diff if self.bias_term and self.params[1].wanted else None
+        self._bias.learn(dy, tops[0] if self.absorbed_rectifier else None, bias)
         if weight.wanted:
-            if self._product is None:
-                self._product = self.scratch(weight.shape)
-            left, right = (x, dy) if self.transpose else (dy, x)
-            xp.matmul(left.T, right, out=self._product)
-            xp.add(weight.diff, self._product, out=weight.diff)
-        if self.bias_term and self.params[1].wanted:
-            self._biases.backward(dy, None, None, None, None, self.params[1].diff)
+            self._product.learn(dy, bottoms[0], weight.diff)
         if dbottoms[0] is not None:
-            dx = dbottoms[0].reshape(self._x_shape)
-            xp.matmul(dy, weight.data.T if self.transpose else weight.data, out=dx)
+            self._product.backward(dy, weight.data, dbottoms[0])
+
+    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
+        return follower.rectifies and not self.absorbed
+
+    @property
+    def fused_reads(self) -> frozenset[Reads]:
+        return super().fused_reads | ({Reads.TOPS} if self.absorbed else frozenset())
 
     def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.inner_product_param.axis, ("inner_product_param", "axis"))

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.bias import BiasGradient
 from protonet.kernels.convolution import Convolve
-from protonet.kernels.scaling import Scaling
 from protonet.kernels.windows import Windows
-from protonet.layers.base import Weight, shape_text
+from protonet.layers.base import Layer, Reads, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.layers.sliding import Sliding
@@ -58,20 +58,20 @@ class Convolving(Sliding):
         """The kernel from ``inner`` channels, whose windows are looked at, to ``outer`` ones."""
         self._convolve = Convolve.make(self.device, self.dtype, windows, items, inner, outer, group)
 
-    def build_biases(self, shape: Shape, axis: int) -> None:
-        """What adds the bias to tops of this shape, and learns it."""
-        items, places = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
-        self._biases = Scaling.make(self.device, self.dtype, items, self.outputs, places)
+    def build_bias(self, items: int, places: Shape) -> None:
+        """What adds the bias and takes its gradient, for tops of these places."""
+        self._flat = (items, self.outputs, math.prod(places))
+        self._bias = BiasGradient.make(self.device, self.dtype, *self._flat)
 
     @property
     def bias(self) -> Array | None:
         """The bias, where there is one."""
         return self.params[1].data if len(self.params) > 1 else None
 
-    def learn_bias(self, dy: Array) -> None:
-        """Add the sums of each output's values to the bias' gradient."""
-        if len(self.params) > 1 and self.params[1].wanted:
-            self._biases.backward(dy, None, None, None, None, self.params[1].diff)
+    @property
+    def bias_gradient(self) -> Array | None:
+        """Where the gradient of the bias is added, where it is wanted."""
+        return self.params[1].diff if len(self.params) > 1 and self.params[1].wanted else None
 
 
 @register("Convolution")
@@ -115,14 +115,44 @@ class Convolution(Convolving):
         axis = self.channel_axis(shapes)
         channels = shapes[0][axis]
         windows = self.windows(shapes[0][axis + 1 :])
-        self.build_kernel(
-            windows, math.prod(shapes[0][:axis]), channels, self.outputs, self.groups(channels)
-        )
-        self.build_biases(self.infer(shapes)[0], axis)
+        items = math.prod(shapes[0][:axis])
+        self.build_kernel(windows, items, channels, self.outputs, self.groups(channels))
+        self.build_bias(items, windows.outputs)
+        self._factor, self._shift = self.scratch((self.outputs,)), self.scratch((self.outputs,))
+
+    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
+        if self.absorbed_rectifier or len(self.spec.bottom) != 1:
+            return False
+        given = self.spec.convolution_param.axis == 1
+        return follower.rectifies or (follower.is_affine and given and not gradients)
+
+    @property
+    def fused_reads(self) -> frozenset[Reads]:
+        return super().fused_reads | ({Reads.TOPS} if self.absorbed else frozenset())
+
+    def _affine(self) -> tuple[Array | None, Array | None]:
+        """What the products are multiplied with and what is added, absorbed layers included."""
+        xp, total = self.xp, self._shift
+        factor, shift = None, self.bias
+        for layer in self.absorbed:
+            if not layer.is_affine:
+                continue
+            times, plus = layer.affine()
+            factor = times if factor is None else xp.multiply(factor, times, out=self._factor)
+            if shift is None:
+                shift = plus
+                continue
+            shift = xp.multiply(shift, times, out=total)
+            if plus is not None:
+                xp.add(shift, plus, out=shift)
+        return factor, shift
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        factor, shift = self._affine()
         for x, y in zip(bottoms, tops, strict=True):
-            self._convolve.forward(x, self.params[0].data, self.bias, y)
+            self._convolve.forward(
+                x, self.params[0].data, shift, y, factor=factor, rectify=self.absorbed_rectifier
+            )
 
     def backward(
         self,
@@ -132,10 +162,10 @@ class Convolution(Convolving):
         dbottoms: Sequence[Array | None],
     ) -> None:
         weight = self.params[0]
-        for dy, x, dx in zip(dtops, bottoms, dbottoms, strict=True):
+        for dy, x, y, dx in zip(dtops, bottoms, tops, dbottoms, strict=True):
+            self._bias.learn(dy, y if self.absorbed_rectifier else None, self.bias_gradient)
             if weight.wanted:
                 self._convolve.learn(dy, x, weight.diff)
-            self.learn_bias(dy)
             if dx is not None:
                 self._convolve.backward(dy, weight.data, dx)
 
@@ -243,17 +273,17 @@ class Deconvolution(Convolving):
         axis = self.channel_axis(shapes)
         channels, spatial = shapes[0][axis], shapes[0][axis + 1 :]
         windows = Windows(self._grown(spatial), *self.geometry(len(spatial)), spatial)
-        self.build_kernel(
-            windows, math.prod(shapes[0][:axis]), self.outputs, channels, self.groups(channels)
-        )
-        self.build_biases(self.infer(shapes)[0], axis)
+        items = math.prod(shapes[0][:axis])
+        self.build_kernel(windows, items, self.outputs, channels, self.groups(channels))
+        self.build_bias(items, windows.inputs)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         bias = self.bias
         for x, y in zip(bottoms, tops, strict=True):
             self._convolve.backward(x, self.params[0].data, y)
             if bias is not None:
-                self._biases.forward(y, None, bias, y)
+                flat = y.reshape(self._flat)
+                self.xp.add(flat, bias[:, None], out=flat)
 
     def backward(
         self,
@@ -264,8 +294,8 @@ class Deconvolution(Convolving):
     ) -> None:
         weight = self.params[0]
         for dy, x, dx in zip(dtops, bottoms, dbottoms, strict=True):
+            self._bias.learn(dy, None, self.bias_gradient)
             if weight.wanted:
                 self._convolve.learn(x, dy, weight.diff)
-            self.learn_bias(dy)
             if dx is not None:
                 self._convolve.forward(dy, weight.data, None, dx)

@@ -116,4 +116,5 @@ class ImageData(BatchLayer):
             skip=self.skipped(param.rand_skip),
             threads=param.threads if param.HasField("threads") else around.threads,
             cache_limit=cache_limit((param.cache or param.precache) if asked else None),
+            empty=self.device.pinned,
         )

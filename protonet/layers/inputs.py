@@ -225,6 +225,7 @@ class Data(BatchLayer):
             skip=self.skipped(param.rand_skip),
             threads=param.threads if param.threads else around.threads,
             cache_limit=cache_limit(param.cache if param.HasField("cache") else None),
+            empty=self.device.pinned,
         )
 
     def close(self) -> None:

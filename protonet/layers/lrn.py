@@ -36,6 +36,8 @@ class LRN(Layer):
         no. As in Caffe, WITHIN_CHANNEL ignores k, and its mean counts the padding.
     """
 
+    recomputable = True
+
     def setup(self) -> None:
         param = self.spec.lrn_param
         if param.local_size % 2 == 0:

@@ -49,6 +49,7 @@ class Pooling(Layer):
         param = self.spec.pooling_param
         self.method = param.pool
         stochastic = self.method == PoolingParameter.STOCHASTIC
+        self.recomputable = not stochastic
         if stochastic and not self.training:
             self.no_gradient = frozenset({0})
         for name in ("kernel", "stride", "pad"):

@@ -36,8 +36,11 @@ class ReLU(Activation):
         not at all.
     """
 
+    recomputable = True
+
     def setup(self) -> None:
         self.negative_slope = self.spec.relu_param.negative_slope
+        self.rectifies = self.negative_slope == 0
         # The sign of y tells the sign of x unless a negative slope makes both sides positive.
         reads = Reads.TOPS if self.negative_slope >= 0 else Reads.BOTTOMS
         self.backward_reads = frozenset({reads})
@@ -124,6 +127,7 @@ class PReLU(Activation):
 class Window(Activation):
     """y = x kept between two bounds; dx = dy where x is between them, 0 elsewhere."""
 
+    recomputable = True
     backward_reads = frozenset({Reads.BOTTOMS})
     low = 0.0
     high = 0.0

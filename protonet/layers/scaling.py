@@ -20,6 +20,7 @@ class Spread(Layer):
     The bottom is seen as outer x count x inner, count the elements of the smaller array.
     """
 
+    recomputable = True
     bottoms = (1, 2)
     field = ""
     _kernel: Scaling
@@ -161,6 +162,16 @@ class Scale(Spread):
             path = ("scale_param", "bias_filler")
             weights.append(filled_weight(small, param.bias_filler, path))
         return weights
+
+    @property
+    def is_affine(self) -> bool:  # type: ignore[override]
+        """Whether it is learned, a number for each channel."""
+        param = self.spec.scale_param
+        return not self.given and param.axis == 1 and param.num_axes == 1
+
+    def affine(self) -> tuple[Array, Array | None]:
+        bias = self.params[1].data if self.spec.scale_param.bias_term else None
+        return self.params[0].data, bias
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         s = bottoms[1] if self.given else self.params[0].data

@@ -77,6 +77,7 @@ class Concat(Layer):
         not at all.
     """
 
+    recomputable = True
     bottoms = (1, None)
     backward_reads = frozenset()
 

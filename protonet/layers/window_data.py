@@ -154,4 +154,5 @@ class WindowData(BatchLayer):
             seed=around.seed,
             name=self.name,
             threads=around.threads,
+            empty=self.device.pinned,
         )

@@ -103,6 +103,17 @@ def _decode(data: bytes, name: str) -> str:
     raise UsageError(f"{name}: is {looks}, but a prototxt text is expected")
 
 
+_OTHER: dict[type[Message], type[Message]] = {
+    NetParameter: SolverParameter,
+    SolverParameter: NetParameter,
+}
+_MIXED_UP: dict[type[Message], str] = {
+    NetParameter: "is a solver; expected a net, such as the one that it names",
+    SolverParameter: 'is a net; expected a solver, which names its net: net: "train_val.prototxt"',
+}
+"""What to say of a text that is the other one of the two that people mix up."""
+
+
 @dataclass(frozen=True)
 class NetDefinition:
     """A net as text gave it.
@@ -135,9 +146,22 @@ def parse(source: Source, kind: type[M]) -> M:
         message: M = text_format.Parse(source.text, kind())
         return message
     except (text_format.ParseError, RecursionError, ValueError) as error:
+        if _is_of(source, _OTHER.get(kind)):
+            raise NetworkError([Mistake(_MIXED_UP[kind], source.name)]) from None
         findings = diagnose(source.text, kind.DESCRIPTOR)
         mistakes = [source.mistake_at(*finding) for finding in findings]
         raise NetworkError(mistakes or [_as_protobuf_says(source, error)]) from None
+
+
+def _is_of(source: Source, kind: type[Message] | None) -> bool:
+    """Whether the text is a right message of another kind."""
+    if kind is None:
+        return False
+    try:
+        text_format.Parse(source.text, kind())
+    except (text_format.ParseError, RecursionError, ValueError):
+        return False
+    return True
 
 
 def _as_protobuf_says(source: Source, error: Exception) -> Mistake:

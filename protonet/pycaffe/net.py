@@ -13,6 +13,7 @@ import numpy as np
 from protonet.errors import UsageError
 from protonet.formats.caffemodel import read_weights, write_model
 from protonet.graph import net as graph
+from protonet.graph.parameters import stored_params
 from protonet.graph.plan import plan_net
 from protonet.layers import Layer
 from protonet.layers.python_api import BlobVec
@@ -237,7 +238,10 @@ class Net:
         self.copy_from(weights)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the net with its weights as a .caffemodel."""
+        """Write the net with its weights as a .caffemodel; HDF5 where the name ends in .h5."""
+        if Path(fspath(path)).suffix == ".h5":
+            self.save_hdf5(path)
+            return
         self._flush()
         write_model(fspath(path), self._net.message())
 
@@ -246,7 +250,7 @@ class Net:
         from protonet.formats.caffemodel import write_hdf5
 
         self._flush()
-        write_hdf5(Path(fspath(path)), self._net.message())
+        write_hdf5(Path(fspath(path)), stored_params(self._net.plan.steps, self._net.device))
 
     def share_with(self, other: Net) -> None:
         """Use the parameters of another net for layers of the same name.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from protonet.errors import FormatError
+from protonet.errors import FormatError, UsageError
 from protonet.formats.atomic import write_atomic
-from protonet.formats.caffemodel import write_model
+from protonet.formats.caffemodel import Weights, write_hdf5, write_model
+from protonet.formats.hdf5 import h5py_module
+from protonet.formats.kind import SIZE_LIMIT
 from protonet.formats.solverstate import SolverHistory, write_state
 from protonet.proto.caffe_pb2 import NetParameter
 
@@ -28,6 +31,35 @@ class Snapshots:
 
     prefix: Path
     hdf5: bool = False
+
+    def holding(self, size: int) -> Snapshots:
+        """These, or such as HDF5 where files of so many bytes are more than protobuf can hold.
+
+        Raises:
+            UsageError: where they are HDF5, and h5py is missing.
+        """
+        found = replace(self, hdf5=self.hdf5 or size > SIZE_LIMIT)
+        if found.hdf5:
+            h5py_module()
+        return found
+
+    def check_folder(self) -> None:
+        """Try whether files can be made where the snapshots go, or where their folder will be.
+
+        Raises:
+            UsageError: when they cannot: better now than when there is a training to lose.
+        """
+        folder = self.prefix.absolute().parent
+        while not folder.exists():
+            folder = folder.parent
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise UsageError(
+                f"{self.prefix}: snapshots cannot be written there (snapshot_prefix): {folder}: "
+                f"{error.strerror}"
+            ) from error
 
     @property
     def _suffix(self) -> str:
@@ -66,21 +98,23 @@ class Snapshots:
 
     def save(
         self,
-        net: NetParameter,
+        net: NetParameter | Weights,
         history: SolverHistory,
         resume: dict[str, Any],
-        averaged: NetParameter | None = None,
+        averaged: NetParameter | Weights | None = None,
     ) -> tuple[Path, Path]:
         """Write the files of one snapshot; return the paths of weights and state.
+
+        HDF5 takes the net as weights too, which may be more than a message holds.
 
         Raises:
             FormatError: when the disk is full or the folder cannot be written.
         """
         model, state = self.model(history.iteration), self.state(history.iteration)
         self.prefix.parent.mkdir(parents=True, exist_ok=True)
-        write_model(model, net)
+        _write(model, net)
         if averaged is not None:
-            write_model(self.average(history.iteration), averaged)
+            _write(self.average(history.iteration), averaged)
         write_atomic(resume_path(state), json.dumps(resume).encode())
         write_state(state, history)
         return model, state
@@ -95,6 +129,13 @@ class Snapshots:
         """Remove the files of a snapshot."""
         for path in self.files(iteration):
             path.unlink(missing_ok=True)
+
+
+def _write(path: Path, net: NetParameter | Weights) -> None:
+    if isinstance(net, NetParameter):
+        write_model(path, net)
+    else:
+        write_hdf5(path, net)
 
 
 def resume_path(state: Path) -> Path:

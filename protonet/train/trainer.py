@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from protonet.errors import FormatError, TrainingError
-from protonet.formats.caffemodel import read_weights
+from protonet.formats.caffemodel import Weights, read_weights
 from protonet.formats.solverstate import SolverHistory, read_state
 from protonet.graph.inspection import describe_passes, describe_update
 from protonet.graph.net import Net
-from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.graph.parameters import stored_params
+from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
 from protonet.solvers.rules import make_rule
 from protonet.solvers.schedules import make_schedule
 from protonet.train.averaging import WeightAverage
@@ -61,7 +62,8 @@ class Trainer:
         solver: Caffe's settings; only what concerns the loop, the rule and the schedule is read.
         net: the train net.
         tests: test nets, each with its ``test_iter``.
-        snapshots: where they go; None for a training that leaves no files.
+        snapshots: where they go, as HDF5 where they are more than 2 GiB; None for a training that
+            leaves no files.
         listeners: told of every event, in order.
         per_epoch: iterations in an epoch, where the data has a length.
         average: the decay of the averaged weights, which tests then measure and snapshots keep
@@ -86,6 +88,8 @@ class Trainer:
         self.per_epoch = per_epoch
         self.schedule = make_schedule(solver)
         self.rule = make_rule(solver, net.store, net.device)
+        if snapshots is not None:
+            self.snapshots = snapshots.holding(self._largest_file())
         self.average = WeightAverage(net, average) if average is not None else None
         self.callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
         """Called before the passes of each iteration, and before its update."""
@@ -252,9 +256,9 @@ class Trainer:
         averaged = None
         if self.average is not None:
             with self.average.in_place():
-                averaged = self.net.message()
+                averaged = self._stored(self.snapshots.hdf5)
         model, state = self.snapshots.save(
-            self.net.message(), history, self._resume_state(), averaged
+            self._stored(self.snapshots.hdf5), history, self._resume_state(), averaged
         )
         self._emit(Snapshotted(self.iteration, model, state))
 
@@ -283,6 +287,21 @@ class Trainer:
             self.smoothed.restore(resume["losses"])
             for (net, _), saved in zip(self.tests, resume["tests"], strict=False):
                 net.restore(saved)
+
+    def _stored(self, hdf5: bool) -> NetParameter | Weights:
+        """The net as its file takes it; HDF5 holds more than a message can."""
+        net = self.net
+        return stored_params(net.plan.steps, net.device) if hdf5 else net.message()
+
+    def _largest_file(self) -> int:
+        """Bytes of the larger one of .caffemodel and .solverstate, or a little more."""
+        net, around = self.net, 64  # of each blob's shape
+        params = [param for step in net.plan.steps for param in step.layer.params]
+        model = sum(param.data.nbytes + around for param in params)
+        history = sum(param.data.nbytes + around for param in net.store.params)
+        text = net.plan.definition.net.ByteSize()
+        largest: int = max(model + text, self.rule.slots * history)
+        return largest
 
     def _averaged(self) -> AbstractContextManager[None]:
         """While this lasts, the nets hold the averaged weights, where there are any."""

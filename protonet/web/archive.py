@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,9 +63,17 @@ def _zipped(files: list[Path], name: str) -> Iterator[bytes]:
         for path in files:
             info = zipfile.ZipInfo.from_file(path, f"{name}/{path.name}", strict_timestamps=False)
             info.compress_type = zipfile.ZIP_DEFLATED
-            with path.open("rb") as source, made.open(info, "w") as target:
+            with _opened(path) as source, made.open(info, "w") as target:
                 yield from _copied(source, target, pipe)
     yield pipe.take()
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """A file as it goes into the archive: its mean is the one beside it, wherever it is opened."""
+    if path.name != "train_val.prototxt":
+        return path.open("rb")
+    here = f"{path.parent.resolve()}/".encode()
+    return io.BytesIO(path.read_bytes().replace(b'mean_file: "' + here, b'mean_file: "'))
 
 
 def _copied(source: IO[bytes], target: IO[bytes], pipe: _Pipe) -> Iterator[bytes]:

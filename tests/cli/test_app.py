@@ -48,6 +48,7 @@ def test_the_commands_come_in_the_order_in_which_one_meets_them() -> None:
         "protonet classify",
         "protonet test",
         "protonet time",
+        "protonet profile",
         "protonet serve",
         "protonet layers",
         "protonet draw",

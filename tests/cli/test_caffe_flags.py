@@ -21,6 +21,7 @@ def test_a_model_is_named_once() -> None:
 
 def test_a_device_is_named_once() -> None:
     assert chosen_device(None, None) == "cpu"
+    assert chosen_device("", None) == "cpu"
     assert chosen_device("1", None) == chosen_device(None, "cuda:1") == "cuda:1"
     with pytest.raises(click.UsageError, match="both name a processor"):
         chosen_device("0", "cpu")

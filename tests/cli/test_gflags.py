@@ -31,6 +31,8 @@ def command(gray: bool, mirror: bool | None, size: int | None, rest: tuple[str, 
         ("--mirror=no", "False False None"),
         ("--nomirror", "False False None"),
         ("--logtostderr=1 -v=2 -minloglevel=3 a b", "False None None a b"),
+        ("--alsologtostderr -log_dir /tmp --nologtostderr -v 1 a", "False None None a"),
+        ("-log_dir", "False None None"),
         ("-- --gray=true a", "False None None --gray=true a"),
     ],
 )

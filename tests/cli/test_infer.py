@@ -109,7 +109,7 @@ def test_known_classes_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
     class Asked:
         iteration, class_names = 3, names
 
-        def __init__(self, run: object, snapshot: str, device: object) -> None:
+        def __init__(self, run: object, snapshot: str, device: object, **_: object) -> None:
             pass
 
         def __enter__(self) -> Asked:

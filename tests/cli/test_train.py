@@ -329,6 +329,35 @@ def test_caffes_flags_go_on_from_its_snapshot(protonet: Any, solver_case: Path) 
     assert min(iterations) >= 5
 
 
+def test_level_and_stages_of_the_training_net(protonet: Any, workplace: Path) -> None:
+    """As in Caffe they come to the solver's own; a resumed run has them still."""
+    made = 'layer { name: "d" type: "DummyData" top: "x" dummy_data_param { shape { dim: 2 } } }\n'
+    summed = 'layer {{ name: "{0}" type: "Reduction" bottom: "x" top: "{0}" loss_weight: 1 {1} }}\n'
+    rules = {
+        "fast": 'include { stage: "fast" }',
+        "own": 'include { stage: "own" stage: "fast" }',
+        "slow": 'exclude { stage: "fast" }',
+        "deep": "include { min_level: 2 }",
+    }
+    layers = "".join(summed.format(name, rule) for name, rule in rules.items())
+    (workplace / "staged.prototxt").write_text(made + layers)
+    (workplace / "solver.prototxt").write_text(
+        'net: "staged.prototxt" train_state { level: 3 stage: "own" } base_lr: 1 max_iter: 2 '
+        'lr_policy: "fixed" display: 1 snapshot: 1 snapshot_prefix: "s"'
+    )
+
+    def losses(*given: str) -> set[str]:
+        found = protonet(*given)
+        assert found.returncode == 0, found.stderr
+        return set(re.findall(r"output #\d: (\w+)", found.stdout))
+
+    train = ("train", "-solver=solver.prototxt", "--alsologtostderr", "--out")
+    assert losses(*train, "own") == {"slow", "deep"}
+    assert losses(*train, "run", "-stage=fast", "-level=1") == {"fast", "own"}
+    (workplace / "s_iter_2.solverstate").unlink()
+    assert losses("train", "--resume", "run") == {"fast", "own"}
+
+
 def test_weights_to_begin_with(protonet: Any, solver_case: Path) -> None:
     given = ("-solver", "solver.prototxt", "-weights", "snap_iter_5.caffemodel", "--out", "run")
     found = protonet("train", *given)
@@ -346,6 +375,7 @@ def test_weights_to_begin_with(protonet: Any, solver_case: Path) -> None:
             "give one of them",
         ),
         (("net.prototxt", "--data", "d", "-snapshot", "a"), 2, "goes on with a solver file"),
+        (("net.prototxt", "--data", "d", "-stage", "a"), 2, "--stage goes with a solver file"),
         (("-solver", "solver.prototxt", "-gpu", "0", "--device", "cpu"), 2, "use one of them"),
         (
             ("-solver", "solver.prototxt", "-snapshot", "snap_iter_5.caffemodel"),

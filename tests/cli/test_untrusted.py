@@ -67,3 +67,66 @@ def test_pickles_are_refused(protonet: Any, trapped: Path, call: tuple[str, ...]
     assert found.returncode not in (0, 1), found.stderr
     assert "Traceback" not in found.stderr
     assert not (trapped / "sprung").exists()
+
+
+PYTHON = """
+from pathlib import Path
+Path("ran").touch()
+import protonet.pycaffe as caffe
+class Same(caffe.Layer):
+    def setup(self, bottom, top): pass
+    def reshape(self, bottom, top): top[0].reshape(*bottom[0].shape)
+    def forward(self, bottom, top): top[0].data[...] = bottom[0].data
+    def backward(self, top, down, bottom): bottom[0].diff[...] = top[0].diff
+"""
+OTHER = """
+layer {{ name: "mine" type: "Python" bottom: "ip2" top: "mine" {0}
+  python_param {{ module: "mine" layer: "Same" }} }}
+layer {{ name: "seen" type: "Silence" bottom: "mine" {0} }}
+"""
+
+
+@pytest.fixture
+def strange(tmp_path: Path) -> Path:
+    """The digits, and a module that leaves a trace when it is imported."""
+    shutil.copytree(DIGITS, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "mine.py").write_text(PYTHON)
+    solver = (tmp_path / "solver.prototxt").read_text().replace("max_iter: 200", "max_iter: 1")
+    (tmp_path / "solver.prototxt").write_text(solver)
+    return tmp_path
+
+
+RULES = ["", "include { phase: TEST }", 'include { stage: "deploy" }']
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_layers_that_run_code_are_refused_in_every_net_of_a_run(
+    protonet: Any, strange: Path, rule: str
+) -> None:
+    text = (strange / "train_val.prototxt").read_text()
+    (strange / "train_val.prototxt").write_text(text + OTHER.format(rule))
+    deploy = "deploy" in rule
+    found = protonet("train", "-solver", "solver.prototxt", "--untrusted", "--out", "run")
+    assert (found.returncode == 0) is deploy, found.stderr
+    assert "Python layers run code" in (found.stdout if deploy else found.stderr)
+    data = ("--data", "train_db", "--val-data", "test_db", "--mean", "none", "--epochs", "0.01")
+    found = protonet("train", "train_val.prototxt", *data, "--untrusted", "--out", "other")
+    assert found.returncode == 3
+    assert "Python layers run code" in found.stderr
+    assert not (strange / "ran").exists()
+    assert not (strange / "other").exists()
+
+
+def test_a_packed_run_is_a_strangers(protonet: Any, strange: Path) -> None:
+    made = protonet("train", "-solver", "solver.prototxt", "--quiet", "--out", "run")
+    assert made.returncode == 0, made.stderr
+    with (strange / "run" / "deploy.prototxt").open("a") as text:
+        text.write(OTHER.format(""))
+    (strange / "x.png").write_bytes((DIGITS.parent / "regression" / "test.png").read_bytes())
+    shutil.make_archive(str(strange / "packed"), "zip", strange, "run")
+    refused = protonet("infer", "packed.zip", "x.png")
+    assert (refused.returncode, "--allow-python-layers" in refused.stderr) == (3, True)
+    assert not (strange / "ran").exists()
+    taken = protonet("infer", "packed.zip", "x.png", "--allow-python-layers")
+    assert taken.returncode == 0, taken.stderr
+    assert (strange / "ran").exists()

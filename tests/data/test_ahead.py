@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 
-from protonet.data.ahead import Ahead, Batch
+from protonet.data.ahead import Ahead, Batch, default_threads
 
 SHAPE = (2, 3, 4)
 
 
-def fill(batch: Batch, first: int) -> Batch:
+def fill(part: Batch, first: int, start: int) -> None:
     # Later batches are ready first.
     time.sleep(0.002 if first % 10 == 0 else 0)
-    batch.labels[:] = np.arange(first, first + len(batch.labels))
-    batch.data[:] = batch.labels[:, None, None, None]
-    return batch
+    assert start == 0
+    part.labels[:] = np.arange(first, first + len(part.labels))
+    part.data[:] = part.labels[:, None, None, None]
 
 
 def labels_of(ahead: Ahead, count: int) -> list[list[int]]:
@@ -48,10 +49,10 @@ def test_batches_come_in_order(threads: int) -> None:
 def test_after_an_error_the_same_batch_is_due() -> None:
     fails = True
 
-    def failing(batch: Batch, first: int) -> Batch:
+    def failing(part: Batch, first: int, start: int) -> None:
         if first == 5 and fails:
             raise ValueError("damaged")
-        return fill(batch, first)
+        fill(part, first, start)
 
     ahead = Ahead(failing, 5, SHAPE, 2)
     assert labels_of(ahead, 1) == [[0, 1, 2, 3, 4]]
@@ -62,3 +63,46 @@ def test_after_an_error_the_same_batch_is_due() -> None:
     fails = False
     assert labels_of(ahead, 1) == [[5, 6, 7, 8, 9]]
     ahead.close()
+
+
+@pytest.mark.parametrize("threads", [1, 3, 8])
+def test_threads_share_a_large_batch(threads: int) -> None:
+    parts: list[tuple[int, int, int]] = []
+
+    def note(part: Batch, first: int, start: int) -> None:
+        parts.append((first, start, len(part.labels)))
+        part.labels[:] = np.arange(first, first + len(part.labels))
+        part.data[:] = start
+
+    ahead = Ahead(note, 5, (3, 256, 256), threads)
+    ahead.position = 20
+    first = ahead.take()
+    assert first.labels.tolist() == [20, 21, 22, 23, 24]
+    second = ahead.take()
+    assert second.labels.tolist() == [25, 26, 27, 28, 29]
+    assert first.labels.tolist() == [20, 21, 22, 23, 24]  # not given back: not filled again
+    ahead.give_back(first)
+    ahead.close()
+    of_first = sorted(part for part in parts if part[0] < 25)
+    assert len(of_first) == min(threads, 5)
+    assert sum(count for _, _, count in of_first) == 5
+    assert all(place - 20 == start for place, start, _ in of_first)
+
+
+def test_what_is_given_back_is_filled_again() -> None:
+    made = []
+
+    def empty(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
+        made.append(shape)
+        return np.empty(shape, dtype)
+
+    ahead = Ahead(fill, 5, SHAPE, 2, empty)
+    for _ in range(20):
+        ahead.give_back(ahead.take())
+    ahead.close()
+    assert set(made) == {(5, *SHAPE), (5,)}
+    assert len(made) <= 8
+
+
+def test_as_many_threads_as_cores() -> None:
+    assert 1 <= default_threads() <= 16

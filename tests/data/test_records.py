@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from protonet.data.database import Database
 from protonet.data.datum import decode, make_datum
 from protonet.data.records import Records
 from protonet.errors import DataError
+from protonet.proto.caffe_pb2 import Datum
 
 Make = Callable[..., Path]
 SHAPE = (2, 3, 5)
@@ -25,9 +27,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Which records were decoded."""
     seen: list[str] = []
 
-    def watch(datum: object, where: str, *, color: bool | None) -> np.ndarray:
+    def watch(datum: Datum, where: str, **settings: Any) -> np.ndarray:
         seen.append(where[-3:-1])
-        return decode(datum, where, color=color)  # type: ignore[arg-type]
+        return decode(datum, where, **settings)
 
     monkeypatch.setattr(module, "decode", watch)
     return seen

@@ -270,3 +270,34 @@ def test_a_long_set_is_decoded_in_parts(make_database: Make) -> None:
     np.testing.assert_array_equal(labels, np.arange(750) % 600)
     values = np.concatenate([data for data, _ in found])[:, 1, 2, 3]
     np.testing.assert_array_equal(values, labels % 251)
+
+
+@pytest.mark.parametrize("limit", [None, 0])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_batches_that_are_taken_are_those_that_are_copied(
+    make_database: Make, limit: int | None, shuffle: bool
+) -> None:
+    path = make_database()
+    expected = labels_of(make_source(path, cache_limit=None, shuffle=shuffle), 9)
+    source = make_source(path, cache_limit=limit, shuffle=shuffle)
+    found = []
+    for _ in range(9):
+        batch = source.take()
+        found.append(batch.labels.astype(int).tolist())
+        source.give_back(batch)
+    source.close()
+    assert found == [[10 + label for label in labels] for labels in expected]
+    assert source.position == 27
+
+
+def test_what_threads_did_is_told_when_it_is_asked_for(make_database: Make) -> None:
+    source = make_source(make_database(), cache_limit=0)
+    batches(source, 2)
+    assert source.times.works is None
+    source.times.works = []
+    batches(source, 5)
+    source.close()
+    works = source.times.works
+    assert sum(work.images for work in works) >= 9
+    assert all(work.reading > 0 and work.transforming > 0 for work in works)
+    assert source.times.waited > 0

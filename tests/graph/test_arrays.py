@@ -50,8 +50,24 @@ def test_values_of_one_storage_move_together() -> None:
     assert all(arrays.data[value].shape == (9, 3) for value in values)
 
 
-def test_scratch_is_one_array() -> None:
-    arrays = Arrays(lay_out(plan_of(FAN_OUT), gradients=True), Device(), np.float32)
-    large = arrays.scratch(9)
-    assert np.shares_memory(large, arrays.scratch(4))
-    assert arrays.scratch(4).shape == (4,)
+def test_gradients_that_are_added_use_one_array_after_the_other() -> None:
+    plan = plan_of(FAN_OUT)
+    h = plan.last["h"]
+    for share in (False, True):
+        layout = lay_out(plan, gradients=True, share=share)
+        arrays = Arrays(layout, Device(), np.float32)
+        assert sorted(layout.parts) == [(3, 0), (4, 0)]
+        first, second = (arrays.part(edge, h) for edge in layout.parts)
+        assert first.shape == second.shape == (3, 2)
+        h.shape = (30, 2)
+        assert arrays.part((3, 0), h).shape == (30, 2)
+        h.shape = (3, 2)
+
+
+def test_an_arena_can_be_lent() -> None:
+    plan = plan_of(FAN_OUT)
+    layout = lay_out(plan, gradients=False, share=True)
+    lent = np.zeros(layout.arena + 1, np.float32)
+    assert np.shares_memory(Arrays(layout, Device(), np.float32, lent).arena, lent)
+    small = np.zeros(layout.arena - 1, np.float32)
+    assert not np.shares_memory(Arrays(layout, Device(), np.float32, small).arena, small)

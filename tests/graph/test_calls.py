@@ -24,7 +24,7 @@ def names(calls: object) -> list[str]:
     """The layers (or other functions) that are called."""
     return [
         getattr(call, "__self__", call).name if hasattr(call, "__self__") else call.__name__
-        for call, _ in calls  # type: ignore[attr-defined]
+        for _, (call, _) in calls  # type: ignore[attr-defined]
     ]
 
 
@@ -39,7 +39,9 @@ def test_a_segment_ends_where_a_dynamic_step_is_measured() -> None:
     first, second = forward_calls(plan, layout, Arrays(layout, Device(), np.float32), follow)
     assert names(first) == ["a", "follow"]
     assert names(second) == ["f", "b"]
-    first[-1][0](*first[-1][1])
+    index, (call, arguments) = first[-1]
+    call(*arguments)
+    assert index == 2
     assert measured == [2]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from protonet.graph.cost import arithmetic, traffic
+from protonet.graph.cost import arithmetic, backward_arithmetic, backward_traffic, traffic
 from tests.graph.nets import plan_of
 
 IN = 'layer { name: "in" type: "Input" top: "x" input_param { shape { %s } } }'
@@ -62,3 +62,28 @@ def test_traffic_touches_everything_once() -> None:
     layer = 'type: "InnerProduct" inner_product_param { num_output: 6 }'
     text = f'{IN % "dim: 7 dim: 15"} layer {{ name: "l" bottom: "x" top: "y" {layer} }}'
     assert traffic(plan_of(text).steps[1]) == 4 * (7 * 15 + 7 * 6 + 6 * 15 + 6)
+
+
+def test_backward_is_one_pass_more_for_each_kind_of_gradient() -> None:
+    plan = plan_of(
+        IN % "dim: 7 dim: 4"
+        + """
+        layer { name: "a" type: "InnerProduct" bottom: "x" top: "a"
+          inner_product_param { num_output: 5 } }
+        layer { name: "r" type: "ReLU" bottom: "a" top: "r" }
+        layer { name: "b" type: "InnerProduct" bottom: "r" top: "b"
+          inner_product_param { num_output: 3 } }
+        layer { name: "c" type: "InnerProduct" bottom: "b" top: "c" param { lr_mult: 0 }
+          param { lr_mult: 0 } inner_product_param { num_output: 2 } }
+        layer { name: "s" type: "Reduction" bottom: "c" top: "s" loss_weight: 1 }
+        """
+    )
+    steps = {step.name: step for step in plan.steps}
+    assert backward_arithmetic(steps["in"]) == backward_traffic(steps["in"]) == 0
+    assert backward_arithmetic(steps["a"]) == arithmetic(steps["a"]) == 2 * 7 * 4 * 5
+    assert backward_arithmetic(steps["b"]) == 2 * arithmetic(steps["b"])
+    assert backward_arithmetic(steps["c"]) == arithmetic(steps["c"])
+    assert backward_arithmetic(steps["r"]) == 35
+    assert backward_traffic(steps["a"]) == 4 * (7 * 5 + 7 * 4 + 2 * (4 * 5 + 5))
+    assert backward_traffic(steps["b"]) == 4 * (7 * 3 + 2 * 7 * 5 + 2 * (5 * 3 + 3))
+    assert backward_traffic(steps["c"]) == 4 * (7 * 2 + 2 * 7 * 3 + (3 * 2 + 2))

@@ -231,3 +231,15 @@ def test_a_pass_can_be_made_step_by_step() -> None:
         net.backward_step(index)
     assert net.loss() == loss
     np.testing.assert_array_equal(net.store.diff, gradient)
+
+
+def test_a_pass_can_be_walked_through() -> None:
+    net, other = net_of(FAN_OUT, seed=2), net_of(FAN_OUT, seed=2)
+    net.forward()
+    net.backward()
+    for walk in (other.walk_forward(), other.walk_backward()):
+        for _, (call, arguments) in walk:
+            call(*arguments)
+    assert other.loss() == net.loss()
+    assert other.clock.iteration == 1
+    np.testing.assert_array_equal(other.store.diff, net.store.diff)

@@ -53,7 +53,12 @@ layer {{ name: "loss" type: "EuclideanLoss" bottom: "output" bottom: "label" top
 
 @contextmanager
 def trainer_of(
-    data: Path, out: Path, rule: str, iter_size: int, heard: list[events.Event]
+    data: Path,
+    out: Path,
+    rule: str,
+    iter_size: int,
+    heard: list[events.Event],
+    processor: str = "cpu",
 ) -> Iterator[Trainer]:
     """A training with everything that has a memory of its own, and two test nets."""
     solver = SolverParameter(
@@ -76,7 +81,7 @@ def trainer_of(
     )
     definition = read_net(Source("net.prototxt", NET.format(data=data)))
     around = Surroundings(shuffle=True, seed=5)
-    device = Device("cpu")
+    device = Device(processor)
 
     def net(phase: int, stages: tuple[str, ...] = (), lender: Net | None = None) -> Net:
         plan = plan_net(definition, phase=phase, stages=stages, around=around)
@@ -102,18 +107,21 @@ def told(heard: list[events.Event], after: int) -> list[object]:
     ]
 
 
+@pytest.mark.parametrize("processor", ["cpu", pytest.param("cuda:0", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize("iter_size", [1, 3])
 @pytest.mark.parametrize("rule", RULES.names())
-def test_the_same_bits(gradients: Path, tmp_path: Path, rule: str, iter_size: int) -> None:
+def test_the_same_bits(
+    gradients: Path, tmp_path: Path, rule: str, iter_size: int, processor: str
+) -> None:
     first: list[events.Event] = []
-    with trainer_of(gradients, tmp_path / "whole", rule, iter_size, first) as whole:
+    with trainer_of(gradients, tmp_path / "whole", rule, iter_size, first, processor) as whole:
         whole.run()
-        expected = whole.net.store.data.copy()
+        expected = np.array(whole.net.device.get(whole.net.store.data))
     second: list[events.Event] = []
-    with trainer_of(gradients, tmp_path / "again", rule, iter_size, second) as again:
+    with trainer_of(gradients, tmp_path / "again", rule, iter_size, second, processor) as again:
         again.restore(tmp_path / "whole" / "s_iter_4.solverstate")
         again.run()
-        np.testing.assert_array_equal(again.net.store.data, expected)
+        np.testing.assert_array_equal(again.net.device.get(again.net.store.data), expected)
     for name in ("s_iter_9.caffemodel", "s_iter_9.average.caffemodel", "s_iter_9.resume.json"):
         before, after = (tmp_path / folder / name for folder in ("whole", "again"))
         assert before.read_bytes() == after.read_bytes(), name

@@ -14,11 +14,12 @@ from protonet.data.database import Database
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, FormatError, UsageError
 from protonet.formats.caffemodel import read_weights
+from protonet.formats.solverstate import read_state
 from protonet.jobs.inference import Predictor
 from protonet.jobs.settings import SolverSettings
 from protonet.jobs.training import Outcome, resume, start_solver
 from protonet.proto.text import Source, read_net, read_solver
-from protonet.train import events
+from protonet.train import events, snapshot
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -53,6 +54,11 @@ def test_caffes_own_files_give_caffes_numbers(
         assert a is not None
         assert b is not None
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * float(np.abs(b).max()))
+    # Paths are told and stored as Caffe does it: relative where the solver's prefix is.
+    found = (outcome.run.path / "train.log").read_text()
+    lines = r"Snapshotting .*"
+    assert re.findall(lines, found) == re.findall(lines, log)
+    assert read_state("reg_iter_150.solverstate").learned_net == "reg_iter_150.caffemodel"
     (answer,) = Predictor(outcome.run).predict([golden / "test.png"])
     np.testing.assert_allclose(answer.outputs["output"], [0.5065912, 0.504923], rtol=1e-3)
 
@@ -151,7 +157,7 @@ def test_where_snapshots_go(here: Path, prefix: str, expected: str, tmp_path: Pa
     prefix = prefix.replace("data/..", ".")
     path = solver(here / "nets", f'net: "net.prototxt" {prefix}', net=net("train", 4))
     outcome = start_solver(path, SolverSettings(out=tmp_path / "run"))
-    assert outcome.run.snapshots().model(6) == here / f"{expected}_iter_6.caffemodel"
+    assert outcome.run.snapshots().model(6).resolve() == here / f"{expected}_iter_6.caffemodel"
     assert outcome.run.snapshots().complete() == [2, 4, 6]
 
 
@@ -220,6 +226,37 @@ def test_a_net_without_images_trains_but_cannot_be_asked(here: Path, tmp_path: P
     assert outcome.notes == ("no Data layer of images, so no deploy.prototxt was made",)
     with pytest.raises(UsageError, match=r"no deploy\.prototxt to ask"):
         Predictor(outcome.run)
+
+
+def test_snapshots_that_cannot_be_written_are_told_of_before_the_training(
+    here: Path, tmp_path: Path
+) -> None:
+    (here / "file").touch()
+    path = solver(here, 'net: "net.prototxt" snapshot_prefix: "file/s"', net=net("train", 4))
+    with pytest.raises(UsageError, match=r"file/s: snapshots cannot be written there"):
+        start_solver(path, SolverSettings(out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    never = "snapshot: 0 snapshot_after_train: false"
+    path.write_text(path.read_text().replace("snapshot: 2", never))
+    start_solver(path, SolverSettings(out=tmp_path / "run"))
+
+
+def test_a_run_too_large_for_protobuf_keeps_hdf5(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("h5py")
+    monkeypatch.setattr(snapshot, "SIZE_LIMIT", 100)
+    path = solver(here, 'net: "net.prototxt" snapshot_prefix: "big"', net=net("train", 4))
+    outcome = start_solver(path, SolverSettings(out=tmp_path / "run", keep=1))
+    assert any("larger than 2 GiB" in note for note in outcome.notes)
+    assert outcome.run.iterations() == [6]
+    assert sorted(each.name for each in here.glob("big*")) == [
+        "big_iter_6.caffemodel.h5",
+        "big_iter_6.resume.json",
+        "big_iter_6.solverstate.h5",
+    ]
+    (answer,) = Predictor(outcome.run).predict([GOLDEN / "regression" / "test.png"])
+    assert answer.outputs["output"].shape == (2,)
 
 
 def test_a_net_of_which_no_deploy_net_can_be_made(here: Path, tmp_path: Path) -> None:

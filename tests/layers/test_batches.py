@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
+from protonet.data.ahead import Ahead, Batch
 from protonet.data.source import CACHE_LIMIT
+from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.layers.base import Surroundings
 from protonet.layers.batches import BatchLayer, cache_limit, refuse_old_places
@@ -44,3 +49,56 @@ def test_old_places_are_refused() -> None:
     with pytest.raises(LayerError, match="mirror belongs into transform_param") as caught:
         refuse_old_places(param, "image_data_param", ("scale", "mirror"))
     assert caught.value.path == ("image_data_param", "mirror")
+
+
+class Queueing(Device):
+    """A processor that copies when it is waited for, as a GPU may."""
+
+    def __init__(self) -> None:
+        super().__init__("cpu")
+        self.is_cpu = False
+        self.queue: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def pinned(self, shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
+        return np.empty(shape, dtype)
+
+    def send(self, host: np.ndarray, out: Any) -> None:
+        self.queue.append((host, out))
+
+    def mark(self) -> Any:
+        return self
+
+    def synchronize(self) -> None:
+        for host, out in self.queue:
+            out[...] = host
+        self.queue.clear()
+
+
+class Counting(BatchLayer):
+    """Images and labels that count."""
+
+    def make_source(self) -> Any:
+        def fill(part: Batch, first: int, start: int) -> None:
+            part.labels[:] = np.arange(first, first + len(part.labels))
+            part.data[:] = part.labels[:, None, None, None]
+
+        return Ahead(fill, self.batch_size, self.image_shape, 2, self.device.pinned)
+
+
+def test_a_batch_is_given_back_when_its_copy_is_done() -> None:
+    layer = Counting(LayerParameter(top=["a", "b"]), TRAIN)
+    layer.batch_size, layer.image_shape = 2, (1, 2, 3)
+    device = Queueing()
+    layer.device = device
+    layer.build([])
+    tops = [np.zeros(shape, np.float32) for shape in layer.infer([])]
+    for number in range(12):
+        copies = [top.copy() for top in tops]
+        layer.forward([], copies)
+        # The last copy is still queued while threads fill other batches.
+        device.synchronize()
+        assert copies[1].tolist() == [2 * number, 2 * number + 1]
+        assert (copies[0] == copies[1][:, None, None, None]).all()
+    layer.forward([], tops)
+    layer.close()
+    assert tops[1].tolist() == [24, 25]

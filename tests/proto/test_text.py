@@ -125,6 +125,23 @@ def test_a_text_beyond_the_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         read_net(Source("net", "#" * 21))
 
 
+def test_a_net_given_for_a_solver_and_the_reverse_is_one_mistake() -> None:
+    net = 'name: "n" layer { name: "d" type: "Input" top: "d" }'
+    with pytest.raises(NetworkError) as caught:
+        read_solver(Source("train_val.prototxt", net))
+    assert str(caught.value) == (
+        "train_val.prototxt: is a net; expected a solver, which names its net: "
+        'net: "train_val.prototxt"'
+    )
+    with pytest.raises(NetworkError) as caught:
+        read_net(Source("solver.prototxt", 'net: "n.prototxt" base_lr: 0.1'))
+    assert str(caught.value) == (
+        "solver.prototxt: is a solver; expected a net, such as the one that it names"
+    )
+    with pytest.raises(NetworkError, match="no field 'layer' in SolverParameter"):
+        read_solver(Source("s", f"{net} base_lr: 0.1"))
+
+
 def test_a_solver_is_read_and_written() -> None:
     solver = read_solver(Source("s", "base_lr: 0.1 solver_type: ADAM"))
     assert solver.type == "Adam"

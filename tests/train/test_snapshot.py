@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from protonet.errors import FormatError
+from protonet.errors import FormatError, UsageError
+from protonet.formats.kind import SIZE_LIMIT
 from protonet.formats.solverstate import SolverHistory, read_state
 from protonet.proto.caffe_pb2 import NetParameter
 from protonet.train.snapshot import Snapshots, read_resume, resume_path
@@ -35,6 +37,21 @@ def test_hdf5_files_end_in_h5(tmp_path: Path) -> None:
     model, state = save(Snapshots(tmp_path / "s", hdf5=True), 7)
     assert (model.name, state.name) == ("s_iter_7.caffemodel.h5", "s_iter_7.solverstate.h5")
     assert read_resume(state) == RESUME
+
+
+def test_more_than_protobuf_holds_goes_to_hdf5(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path / "s")
+    assert snapshots.holding(SIZE_LIMIT) == snapshots
+    assert snapshots.holding(SIZE_LIMIT + 1) == Snapshots(tmp_path / "s", hdf5=True)
+
+
+@pytest.mark.parametrize(("hdf5", "size"), [(True, 1), (False, SIZE_LIMIT + 1)])
+def test_a_missing_h5py_is_told_of_before_the_training(
+    hdf5: bool, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(UsageError, match="HDF5 files need h5py"):
+        Snapshots(tmp_path / "s", hdf5).holding(size)
 
 
 def test_only_whole_snapshots_count(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ import pytest
 
 from protonet.device import Device
 from protonet.errors import FormatError, TrainingError
+from protonet.formats import blobs
 from protonet.graph.net import Net
 from protonet.graph.plan import plan_net
 from protonet.proto.caffe_pb2 import TEST, SolverParameter
 from protonet.proto.text import Source, read_net, read_solver
-from protonet.train import events
+from protonet.train import events, snapshot
 from protonet.train.snapshot import Snapshots
 from protonet.train.trainer import Trainer
 from tests.graph.nets import plan_of
@@ -206,6 +207,37 @@ def test_a_snapshot_that_moved_finds_its_weights_beside_it(tmp_path: Path) -> No
     again = trainer_of(tmp_path / "new", max_iter=7)
     again.restore(tmp_path / "there" / "s_iter_6.solverstate")
     assert again.iteration == 6
+
+
+@pytest.mark.parametrize(("rule", "over"), [("SGD", "weights"), ("Adam", "state")])
+def test_a_snapshot_larger_than_protobuf_holds_is_hdf5(
+    rule: str, over: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Known before the first iteration, and exact: at the limit the files are Caffe's binary."""
+    pytest.importorskip("h5py")
+    whole = trainer_of(tmp_path / "whole", type=rule)
+    whole.run()
+    assert (tmp_path / "whole" / "s_iter_6.caffemodel").exists()
+    size = whole._largest_file()
+    model, state = (tmp_path / "whole" / f"s_iter_6.{end}" for end in ("caffemodel", "solverstate"))
+    assert (model if over == "weights" else state).stat().st_size <= size
+    monkeypatch.setattr(snapshot, "SIZE_LIMIT", size)
+    assert trainer_of(tmp_path, type=rule).snapshots == Snapshots(tmp_path / "s")
+    monkeypatch.setattr(snapshot, "SIZE_LIMIT", size - 1)
+    # No blob and no message could hold it.
+    monkeypatch.setattr(blobs, "PAYLOAD_LIMIT", 0)
+    first = trainer_of(tmp_path, type=rule, snapshot=3)
+    first.run()
+    assert sorted(path.name for path in tmp_path.glob("s_iter_6.*")) == [
+        "s_iter_6.caffemodel.h5",
+        "s_iter_6.resume.json",
+        "s_iter_6.solverstate.h5",
+    ]
+    again = trainer_of(tmp_path, type=rule)
+    again.restore(tmp_path / "s_iter_3.solverstate.h5")
+    again.run()
+    for trainer in (first, again):
+        np.testing.assert_array_equal(trainer.net.store.data, whole.net.store.data)
 
 
 @pytest.mark.parametrize("where", ["solver", "net"])

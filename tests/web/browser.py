@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from protonet.web.process import is_alive, send_signal
+
 ROOT = Path(__file__).parents[2]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -61,14 +63,35 @@ def served(
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/api/jobs"), "the server")
         yield address, process
     finally:
-        process.send_signal(signal.SIGINT)  # as Ctrl-C does
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        killed = process.poll() is not None
+        end(process)
         assert process.stdout is not None
         process.stdout.close()
+        if not killed:  # else the test wants to see how its jobs go on
+            end_jobs(folder)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a server as Ctrl-C does, with time to write down what of the code it ran."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def end_jobs(folder: Path) -> None:
+    """Stop what a server has left running: nobody would, and a file that a process still writes
+    cannot be read.
+    """
+    for job in (folder / "jobs").glob("*"):
+        send_signal(job, signal.SIGINT)
+    for job in (folder / "jobs").glob("*"):
+        try:
+            wait_for(lambda job=job: not is_alive(job), "its end")
+        except AssertionError:
+            send_signal(job, signal.SIGKILL)
 
 
 def answers(address: str) -> bool:
@@ -99,7 +122,7 @@ class Walker:
 
     def __init__(self, browser: Any, address: str, pictures: Path, **options: Any) -> None:
         self.page = browser.new_page(viewport={"width": 1280, "height": 860}, **options)
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(30_000)
         self.address = address.rstrip("/")
         self.pictures = pictures
         self.complaints: list[str] = []
@@ -125,5 +148,5 @@ class Walker:
         self.page.wait_for_timeout(400)
         self.page.screenshot(path=self.pictures / f"page-{name}.png", full_page=True)
 
-    def sees(self, text: str | re.Pattern[str], seconds: float = 15) -> None:
+    def sees(self, text: str | re.Pattern[str], seconds: float = 30) -> None:
         self.page.get_by_text(text).first.wait_for(timeout=1000 * seconds)

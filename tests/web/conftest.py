@@ -15,7 +15,7 @@ import pytest
 from protonet.data.create import create_gradients
 from protonet.web.site import Site
 from protonet.web.workspace import Workspace
-from tests.web.browser import FLAGS, ROOT, Walker, browser_path, served, wait_for
+from tests.web.browser import FLAGS, ROOT, Walker, browser_path, end_jobs, served, wait_for
 
 NET = (ROOT / "examples" / "prototxt" / "gradients" / "net.prototxt").read_text()
 
@@ -101,4 +101,5 @@ def site(workspace: Workspace) -> Iterator[Site]:
     """A site whose queue nobody looks after: tests take its turns."""
     site = Site(workspace)
     yield site
+    end_jobs(workspace.folder)
     site.store.close()

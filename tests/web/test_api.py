@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from protonet.web.server import create_app
 from protonet.web.site import Site
 from protonet.web.workspace import Workspace
-from tests.web.browser import wait_for
+from tests.web.browser import end_jobs, wait_for
 from tests.web.conftest import NET
 from tests.web.test_making import png
 
@@ -28,6 +28,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     with TestClient(create_app(site)) as client:
         client.site = site  # type: ignore[attr-defined]
         yield client
+    end_jobs(site.workspace.folder)
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +253,27 @@ def test_wrong_input_is_told_plainly(
     told = answer.json()["error"]
     assert told
     assert "Traceback" not in told
+
+
+def test_no_route_takes_what_it_does_not_know(api: TestClient) -> None:
+    """Each route of the schema, also those to come: an absent job, a wrong body, a wrong query."""
+    asked = 0
+    for path, methods in api.get("/api/openapi.json").json()["paths"].items():
+        for method, told in methods.items():
+            wrong: list[dict[str, Any]] = [{}] if "{job_id}" in path else []
+            if "requestBody" in told:
+                wrong += [{"json": {"surprise": 1}}, {"content": b"{"}, {"content": b"\xff"}]
+            wrong += [
+                {"params": {each["name"]: "?"}}
+                for each in told.get("parameters", [])
+                if each["in"] == "query" and each["schema"].get("type") != "boolean"
+            ]
+            for more in wrong:
+                answer = api.request(method, path.replace("{job_id}", "absent"), **more)
+                assert 400 <= answer.status_code < 500, (method, path, more, answer.text)
+                assert answer.json()["error"], (method, path, more)
+                asked += 1
+    assert asked > 40
 
 
 def test_kinds_are_not_mixed_up(api: TestClient, training: str, dataset: str) -> None:

@@ -32,6 +32,9 @@ def test_what_is_in_it(gradients: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["infer", str(tmp_path / "slopes.zip"), str(gradients / "test.png")]) == 0
     assert "output" in capsys.readouterr().out
     folder = tmp_path / "unpacked" / "slopes"
+    texts = (folder / "train_val.prototxt").read_text()
+    assert 'mean_file: "mean.binaryproto"' in texts  # the one beside it, on any machine
+    assert str(run.path) not in texts
     assert main(["infer", str(folder), str(gradients / "test.png")]) == 0
     assert "output" in capsys.readouterr().out
     weights = str(folder / "snapshot_iter_12.caffemodel")

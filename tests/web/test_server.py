@@ -11,7 +11,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +200,21 @@ def test_a_hundred_hostile_requests(server: Served) -> None:
     assert raw(server, huge) == 413
     assert {job["id"] for job in server.call("/api/jobs")} == before
     assert server.call(f"/api/jobs/{server.training}")["status"] == "done"
+
+
+def test_events_come_as_they_happen(server: Served) -> None:
+    with urllib.request.urlopen(f"{server.address}/api/jobs/events", timeout=30) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = (line.decode() for line in stream)
+        told = next(line for line in lines if server.training in line)
+        assert json.loads(told.removeprefix("data: "))["status"] == "done"
+        path = f"/api/jobs/{server.dataset}"
+        name = server.call(path)["name"]
+        server.call(path, {"name": "renamed"}, "PATCH")
+        try:
+            assert any('"name": "renamed"' in line for line in islice(lines, 200))
+        finally:
+            server.call(path, {"name": name}, "PATCH")
 
 
 def test_other_machines_need_the_token(tmp_path: Path) -> None:

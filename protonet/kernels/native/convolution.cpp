@@ -1,25 +1,22 @@
 // Convolution in two spatial axes as products of matrices that are never written out whole.
 #include <nanobind/nanobind.h>
 
+#include <limits>
 #include <memory>
 #include <vector>
 
 #include "arrays.h"
 #include "gather.h"
 #include "pool.h"
+#include "winograd_convolution.h"
 
 namespace nb = nanobind;
 
 namespace {
 
 constexpr Index kBlock = 256;  // places that one task works on
-constexpr Index kDepth = 384;  // of a packed block of B, so that it stays in the L2 cache
+constexpr Index kDepth = 512;  // of a packed block of B, so that it stays in the L2 cache
 constexpr Index kPieces = 8;   // into which a weight's gradient is summed, whoever sums them
-
-struct Epilogue {
-  const float* bias = nullptr;
-  bool rectify = false;
-};
 
 // y[row][place] = sum over channels and taps of a[row][channel, tap] * source, for one group.
 class Correlation {
@@ -56,32 +53,36 @@ class Correlation {
   void run_block(const float* a, const Panels& panels, Index first, Index last, const Block& block,
                  const float* x, Index x_stride, float* y, Index y_stride,
                  const Epilogue& epilogue) const {
-    const Index depth = this->depth(), count = gather_.count(block);
-    const Index strips = (count + kColumns - 1) / kColumns;
+    const Index depth = this->depth(), height = last - first;
+    const Strips strips(gather_.count(block));
     float* copied = thread_scratch(0, gather_.copy_size(block, channels_));
-    float* packed = thread_scratch(1, strips * std::min(depth, kDepth) * kColumns);
+    float* packed = thread_scratch(1, strips.strips * std::min(depth, kDepth) * kColumns);
+    float* tiles = thread_scratch(4, strips.strips * height * kRows * kColumns);
     gather_.copy(x, x_stride, channels_, block, copied);
     const std::vector<Index> offsets = gather_.offsets(channels_, block);
-    std::vector<std::vector<Segment>> reads(strips), writes(strips);
-    for (Index s = 0; s < strips; ++s) {
-      const Index from = s * kColumns, columns = std::min(kColumns, count - from);
-      gather_.segments(block, channels_, from, columns, reads[s]);
-      write_segments(block, from, columns, y_stride, writes[s]);
+    std::vector<std::vector<Segment>> writes(strips.strips);
+    std::vector<std::vector<Move>> reads(strips.strips);
+    std::vector<Segment> segments;
+    for (Index s = 0; s < strips.strips; ++s) {
+      gather_.segments(block, channels_, s * kColumns, strips.columns(s), segments);
+      moves_of(segments, reads[s]);
+      write_segments(block, s * kColumns, strips.columns(s), y_stride, writes[s]);
     }
-    alignas(64) float tile[kRows][kColumns];
     for (Index k = 0; k < depth; k += kDepth) {
       const Index here = std::min(kDepth, depth - k);
-      for (Index s = 0; s < strips; ++s)
-        for (Index i = 0; i < here; ++i)
-          copy_segments(copied + offsets[k + i], reads[s], packed + (s * here + i) * kColumns);
-      for (Index p = first; p < last; ++p) {
-        const Index rows = panels.height(p);
-        const float* panel = a + Panels::offset(p, depth) + k * rows;
-        for (Index s = 0; s < strips; ++s) {
-          multiply_panels(rows, here, panel, packed + s * here * kColumns, tile);
+      for (Index s = 0; s < strips.strips; ++s)
+        copy_rows(copied, offsets.data() + k, here, reads[s], packed + s * here * kColumns,
+                  strips.width(s));
+      for (Index p = 0; p < height; ++p) {
+        const Index rows = panels.height(first + p);
+        const float* panel = a + Panels::offset(first + p, depth) + k * rows;
+        for (Index s = 0; s < strips.strips; ++s) {
+          const Index width = strips.width(s);
+          float* tile = tiles + (p * strips.strips + s) * kRows * kColumns;
+          multiply_panels(rows, width, here, panel, packed + s * here * kColumns, tile, k > 0);
+          if (k + here < depth) continue;
           for (Index r = 0; r < rows; ++r)
-            finish(tile[r], panels.first(p) + r, writes[s], y, k == 0, k + here == depth,
-                   epilogue);
+            finish(tile + r * width, panels.first(first + p) + r, writes[s], y, epilogue);
         }
       }
     }
@@ -106,29 +107,24 @@ class Correlation {
   }
 
   void finish(const float* sums, Index row, const std::vector<Segment>& segments, float* y,
-              bool first, bool last, const Epilogue& epilogue) const {
-    const float bias = last && epilogue.bias != nullptr ? epilogue.bias[row] : 0.0f;
-    const bool rectify = last && epilogue.rectify;
+              const Epilogue& epilogue) const {
+    const Vec factor = splat(epilogue.factor != nullptr ? epilogue.factor[row] : 1.0f);
+    const Vec bias = splat(epilogue.bias != nullptr ? epilogue.bias[row] : 0.0f);
+    const Vec least = splat(epilogue.rectify ? 0.0f : -std::numeric_limits<float>::infinity());
     for (const Segment& segment : segments) {
       float* to = y + segment.at + row * out_plane_;
-      const float* from = sums + segment.column;
-      if (out_step_.x != 1) {
-        for (Index i = 0; i < segment.length; ++i) {
-          float& value = to[i * out_step_.x];
-          const float total = from[i] + bias + (first ? 0.0f : value);
-          value = rectify && !(total > 0) ? 0.0f : total;
+      for (Index i = 0; i < segment.length; i += kLanes) {
+        const Index here = std::min(kLanes, segment.length - i);
+        const Vec total = load(sums + segment.column + i) * factor + bias;
+        // Written so that NaN stays.
+        const Vec value = total < least ? least : total;
+        if (out_step_.x != 1) {
+          for (Index j = 0; j < here; ++j) to[(i + j) * out_step_.x] = value[j];
+        } else if (here == kLanes) {
+          store(to + i, value);
+        } else {
+          store_some(to + i, value, here);
         }
-        continue;
-      }
-      Index i = 0;
-      for (; i + kLanes <= segment.length; i += kLanes) {
-        Vec total = load(from + i) + bias;
-        if (!first) total += load(to + i);
-        store(to + i, rectify ? max(total, Vec{}) : total);
-      }
-      for (; i < segment.length; ++i) {
-        const float total = from[i] + bias + (first ? 0.0f : to[i]);
-        to[i] = rectify && !(total > 0) ? 0.0f : total;
       }
     }
   }
@@ -158,9 +154,11 @@ class Convolution {
     gather_ = std::make_unique<Gather>(gather);
     for (Index y = 0; y < s.stride.y; ++y)
       for (Index x = 0; x < s.stride.x; ++x) add_remainder({y, x});
+    add_winograd();
   }
 
-  void forward(Floats x, Floats w, const float* bias, MutableFloats y, bool rectify) const {
+  void forward(Floats x, Floats w, const Epilogue& epilogue, MutableFloats y) const {
+    if (fast_forward_) return fast_forward_->run(x.data(), w.data(), y.data(), epilogue);
     const Index rows = s_.outputs / s_.groups, depth = forward_->depth();
     const Panels panels(rows);
     float* packed = thread_scratch(2, panels.size(depth));
@@ -172,11 +170,12 @@ class Convolution {
       });
       forward_->run(packed, rows, x.data() + g * image_size() / s_.groups, image_size(),
                     y.data() + g * rows * places(), s_.outputs * places(),
-                    {bias == nullptr ? nullptr : bias + g * rows, rectify});
+                    epilogue.from(g * rows));
     }
   }
 
   void backward(Floats dy, Floats w, MutableFloats dx) const {
+    if (fast_backward_) return fast_backward_->run(dy.data(), w.data(), dx.data(), {});
     const Index outputs = s_.outputs / s_.groups, channels = s_.channels / s_.groups;
     const Index taps = s_.kernel.y * s_.kernel.x;
     const Panels panels(channels);
@@ -208,6 +207,7 @@ class Convolution {
 
   // dw += the sum over images and places of dy times what the taps read.
   void learn(Floats dy, Floats x, MutableFloats dw) const {
+    if (fast_forward_) return fast_forward_->learn(x.data(), dy.data(), dw.data());
     const Index rows = s_.outputs / s_.groups, channels = s_.channels / s_.groups;
     const Index depth = channels * gather_->taps(), size = rows * depth;
     const std::vector<Block> blocks = gather_->blocks(s_.images, 2 * kBlock);
@@ -272,6 +272,23 @@ class Convolution {
     remainders_.push_back(std::move(found));
   }
 
+  // 3 x 3 windows that move by 1, where Winograd's way is the shorter one.
+  void add_winograd() {
+    if (s_.groups != 1 || s_.kernel.y != 3 || s_.kernel.x != 3 || s_.stride.y != 1 ||
+        s_.stride.x != 1 || s_.dilation.y != 1 || s_.dilation.x != 1 || s_.pad.y > 2 ||
+        s_.pad.x > 2)
+      return;
+    const Planes x{s_.channels, s_.height, s_.width, image_size()};
+    const Planes y{s_.outputs, s_.out.y, s_.out.x, s_.outputs * places()};
+    if (Winograd::pays(s_.images, x, y))
+      fast_forward_ = std::make_unique<Winograd>(s_.images, x, y, s_.pad,
+                                                 Winograd::Weights{9 * s_.channels, 9, false});
+    if (Winograd::pays(s_.images, y, x))
+      fast_backward_ = std::make_unique<Winograd>(s_.images, y, x,
+                                                  Tap{2 - s_.pad.y, 2 - s_.pad.x},
+                                                  Winograd::Weights{9, 9 * s_.channels, true});
+  }
+
   // No window meets these places.
   void clear(const Remainder& remainder, float* dx) const {
     parallel(s_.images * s_.channels, [&](Index plane) {
@@ -295,19 +312,27 @@ class Convolution {
     const std::vector<Index> offsets = gather_->offsets(channels, block);
     std::vector<Segment> segments;
     gather_->segments(block, channels, 0, count, segments);
-    alignas(64) float tile[kRows][kColumns];
+    std::vector<Move> moves;
+    moves_of(segments, moves);
+    alignas(64) float tile[kRows * kColumns];
     for (Index k = 0; k < taps; k += kColumns) {
       const Index here = std::min(kColumns, taps - k);
-      for (Index i = 0; i < here; ++i)
-        copy_segments(copied + offsets[k + i], segments, lines + i * padded);
+      copy_rows(copied, offsets.data() + k, here, moves, lines, padded);
       pack_transposed(lines, padded, here, count, strip);
       for (Index p = 0; p < panels.count; ++p) {
-        multiply_panels(panels.height(p), count, packed + Panels::offset(p, count), strip, tile);
-        for (Index r = 0; r < panels.height(p); ++r) {
-          float* to = dw + (panels.first(p) + r) * dw_stride + k;
-          for (Index i = 0; i < here; ++i) to[i] = first ? tile[r][i] : to[i] + tile[r][i];
-        }
+        multiply_panels(panels.height(p), kColumns, count, packed + Panels::offset(p, count),
+                        strip, tile, false);
+        for (Index r = 0; r < panels.height(p); ++r)
+          add_row(tile + r * kColumns, here, dw + (panels.first(p) + r) * dw_stride + k, first);
       }
+    }
+  }
+
+  static void add_row(const float* from, Index count, float* to, bool first) {
+    for (Index i = 0; i < count; i += kLanes) {
+      const Index here = std::min(kLanes, count - i);
+      const Vec value = load(from + i);
+      store_some(to + i, first ? value : value + load_some(to + i, here), here);
     }
   }
 
@@ -327,6 +352,7 @@ class Convolution {
   std::unique_ptr<Gather> gather_;
   std::unique_ptr<Correlation> forward_;
   std::vector<Remainder> remainders_;
+  std::unique_ptr<Winograd> fast_forward_, fast_backward_;
 };
 
 Tap tap(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }
@@ -344,12 +370,16 @@ void add_convolution(nb::module_& m) {
                                      tap(out)});
            })
       .def("forward",
-           [](const Convolution& self, Floats x, Floats w, std::optional<Floats> bias,
-              MutableFloats y, bool rectify) {
+           [](const Convolution& self, Floats x, Floats w, std::optional<Floats> factor,
+              std::optional<Floats> bias, MutableFloats y, bool rectify) {
              nb::gil_scoped_release free;
-             self.forward(x, w, bias ? bias->data() : nullptr, y, rectify);
+             self.forward(x, w,
+                          {factor ? factor->data() : nullptr, bias ? bias->data() : nullptr,
+                           rectify},
+                          y);
            },
-           nb::arg("x"), nb::arg("w"), nb::arg("bias").none(), nb::arg("y"), nb::arg("rectify"))
+           nb::arg("x"), nb::arg("w"), nb::arg("factor").none(), nb::arg("bias").none(),
+           nb::arg("y"), nb::arg("rectify"))
       .def("backward", &Convolution::backward, nb::call_guard<nb::gil_scoped_release>())
       .def("learn", &Convolution::learn, nb::call_guard<nb::gil_scoped_release>());
 }

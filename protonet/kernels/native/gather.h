@@ -157,10 +157,42 @@ class Gather {
   std::vector<Tap> taps_;
 };
 
-// Copy the values of segments to `to`, whole vectors at a time: what is written too far is
-// overwritten by the next segment, or lies behind the panel.
-inline void copy_segments(const float* from, const std::vector<Segment>& segments, float* to) {
+// A vector that is copied from and to these places.
+struct Move {
+  Index from, to;
+};
+
+// Segments as moves of whole vectors: what one writes too far is overwritten by the next, or lies
+// behind the panel.
+inline void moves_of(const std::vector<Segment>& segments, std::vector<Move>& moves) {
+  moves.clear();
   for (const Segment& segment : segments)
     for (Index i = 0; i < segment.length; i += kLanes)
-      store(to + segment.column + i, load(from + segment.at + i));
+      moves.push_back({segment.at + i, segment.column + i});
+}
+
+template <Index N>
+void copy_moves(const float* from, const Index* offsets, Index depth, const Move* moves, float* to,
+                Index stride) {
+  Move kept[N];
+  for (Index n = 0; n < N; ++n) kept[n] = moves[n];
+  for (Index k = 0; k < depth; ++k, to += stride) {
+    const float* row = from + offsets[k];
+#pragma GCC unroll 8
+    for (Index n = 0; n < N; ++n) store(to + kept[n].to, load(row + kept[n].from));
+  }
+}
+
+// Row k of a panel, `stride` wide, is what the moves take from offsets[k] on.
+inline void copy_rows(const float* from, const Index* offsets, Index depth,
+                      const std::vector<Move>& moves, float* to, Index stride) {
+  switch (moves.size()) {
+#define CASE(N) \
+  case N: return copy_moves<N>(from, offsets, depth, moves.data(), to, stride);
+    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+#undef CASE
+  }
+  for (Index k = 0; k < depth; ++k)
+    for (const Move& move : moves)
+      store(to + k * stride + move.to, load(from + offsets[k] + move.from));
 }

@@ -17,38 +17,37 @@ constexpr Index kRows = 4, kVectors = 2;
 #endif
 constexpr Index kColumns = kVectors * kLanes;
 
-using TileRow = float[kColumns];
-
-template <Index R>
-void multiply_tile(Index depth, const float* a, const float* b, TileRow* tile) {
-  Vec sums[R][kVectors];
+// sums[r][...] = (or, to go on with them, +=) a panel of A times a panel of B of V vectors.
+template <Index R, Index V>
+void multiply_tile(Index depth, const float* a, const float* b, float* tile, bool go_on) {
+  Vec sums[R][V];
+  Vec* to = reinterpret_cast<Vec*>(tile);
   for (Index r = 0; r < R; ++r)
-    for (Index v = 0; v < kVectors; ++v) sums[r][v] = Vec{};
-  for (Index k = 0; k < depth; ++k, a += R, b += kColumns) {
-    Vec columns[kVectors];
+    for (Index v = 0; v < V; ++v) sums[r][v] = go_on ? to[r * V + v] : Vec{};
+  for (Index k = 0; k < depth; ++k, a += R, b += V * kLanes) {
+    Vec columns[V];
 #pragma GCC unroll 4
-    for (Index v = 0; v < kVectors; ++v)
-      columns[v] = *reinterpret_cast<const Vec*>(b + v * kLanes);
+    for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
 #pragma GCC unroll 16
     for (Index r = 0; r < R; ++r) {
       const Vec factor = splat(a[r]);
 #pragma GCC unroll 4
-      for (Index v = 0; v < kVectors; ++v) sums[r][v] += factor * columns[v];
+      for (Index v = 0; v < V; ++v) sums[r][v] += factor * columns[v];
     }
   }
 #pragma GCC unroll 16
   for (Index r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (Index v = 0; v < kVectors; ++v)
-      *reinterpret_cast<Vec*>(&tile[r][v * kLanes]) = sums[r][v];
+    for (Index v = 0; v < V; ++v) to[r * V + v] = sums[r][v];
 }
 
-// tile = a panel of A (rows of it) times a panel of B.
-inline void multiply_panels(Index rows, Index depth, const float* a, const float* b,
-                            TileRow* tile) {
-  switch (rows) {
-#define CASE(R) \
-  case R: return multiply_tile<R>(depth, a, b, tile);
+// The same for `rows` rows and `columns` columns, kColumns or half of them.
+inline void multiply_panels(Index rows, Index columns, Index depth, const float* a, const float* b,
+                            float* tile, bool go_on) {
+  switch (columns == kColumns ? rows : -rows) {
+#define CASE(R)                                                                    \
+  case R: return multiply_tile<R, kVectors>(depth, a, b, tile, go_on);             \
+  case -R: return multiply_tile<R, kVectors / 2>(depth, a, b, tile, go_on);
     CASE(1) CASE(2) CASE(3) CASE(4)
 #if defined(__AVX2__)
     CASE(5) CASE(6)
@@ -59,6 +58,16 @@ inline void multiply_panels(Index rows, Index depth, const float* a, const float
 #undef CASE
   }
 }
+
+// `count` columns divided into strips of kColumns; the last one is half as wide where that does.
+struct Strips {
+  Index count, strips;
+  explicit Strips(Index count) : count(count), strips((count + kColumns - 1) / kColumns) {}
+  Index columns(Index strip) const { return std::min(kColumns, count - strip * kColumns); }
+  Index width(Index strip) const {
+    return columns(strip) > kColumns / 2 ? kColumns : kColumns / 2;
+  }
+};
 
 // Rows divided into panels of nearly equal height, so that no tile is mostly empty.
 struct Panels {

@@ -6,7 +6,9 @@
 
 namespace nb = nanobind;
 
+void add_bias(nb::module_& m);
 void add_convolution(nb::module_& m);
+void add_product(nb::module_& m);
 void add_normalization(nb::module_& m);
 void add_scaling(nb::module_& m);
 void add_updates(nb::module_& m);
@@ -18,7 +20,9 @@ NB_MODULE(MODULE, m) {
   m.attr("lanes") = static_cast<int>(kLanes);
   m.def("threads", &threads, "How many threads work on a kernel.");
   m.def("set_threads", &set_threads, nb::arg("count"));
+  add_bias(m);
   add_convolution(m);
+  add_product(m);
   add_normalization(m);
   add_scaling(m);
   add_updates(m);

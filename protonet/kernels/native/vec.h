@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 using Index = std::ptrdiff_t;
 
 #if defined(__AVX512F__)
@@ -22,16 +26,25 @@ typedef std::int32_t LooseMask __attribute__((vector_size(4 * kLanes), aligned(4
 
 inline Vec load(const float* p) { return *reinterpret_cast<const LooseVec*>(p); }
 inline void store(float* p, Vec v) { *reinterpret_cast<LooseVec*>(p) = v; }
-inline Vec splat(float x) { return Vec{} + x; }
+// x - 0 is x for every x, -0 included, so that the compiler leaves a broadcast.
+inline Vec splat(float x) { return x - Vec{}; }
 
-// The first n lanes (n < kLanes); the others are 0.
+// The first n lanes (n <= kLanes); the others are 0, and nothing else is touched.
 inline Vec load_some(const float* p, Index n) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+#else
   Vec v{};
-  std::memcpy(&v, p, 4 * static_cast<std::size_t>(n));
+  for (Index i = 0; i < n; ++i) v[i] = p[i];
   return v;
+#endif
 }
 inline void store_some(float* p, Vec v, Index n) {
-  std::memcpy(p, &v, 4 * static_cast<std::size_t>(n));
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
+#else
+  for (Index i = 0; i < n; ++i) p[i] = v[i];
+#endif
 }
 
 // Where either is NaN these give b, as a comparison that fails does.

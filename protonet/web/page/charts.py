@@ -51,7 +51,7 @@ def curves(
     return {
         **_BASE,
         "legend": {"top": 0, "type": "scroll", "textStyle": {"color": _TEXT}},
-        "grid": {"left": 8, "right": 16, "top": 36, "bottom": 56 if zoom else 24,
+        "grid": {"left": 8, "right": 16, "top": 52, "bottom": 56 if zoom else 24,
                  "containLabel": True},
         "xAxis": _below(x, min="dataMin", max="dataMax", splitLine={"show": False}),
         "yAxis": axes,
@@ -61,14 +61,20 @@ def curves(
     }  # fmt: skip
 
 
-def histogram(counts: Sequence[int], edges: Sequence[float], *, name: str = "") -> dict[str, Any]:
-    """Bars of counts between edges (one more than there are counts)."""
-    centres = [(a + b) / 2 for a, b in pairwise(edges)]
+def histogram(
+    counts: Sequence[int], edges: Sequence[float], *, name: str = "", bars: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Bars of counts between edges (one more than there are counts).
+
+    ``bars`` are their names; those without one have the middle of their edges.
+    """
+    centres = [f"{(a + b) / 2:.3g}" for a, b in pairwise(edges)]
+    named = [*bars[: len(centres)], *centres[len(bars) :]]
     return {
         **_BASE,
         "grid": {"left": 4, "right": 8, "top": 24, "bottom": 4, "containLabel": True},
         "title": {"text": name, "left": "center", "top": 0, "textStyle": _SMALL},
-        "xAxis": _axis("", kind="category", data=[f"{c:.3g}" for c in centres]),
+        "xAxis": _axis("", kind="category", data=named),
         "yAxis": _axis("", splitNumber=2),
         "tooltip": {"trigger": "axis", "confine": True},
         "series": [{"type": "bar", "data": list(counts), "barCategoryGap": "5%",
@@ -95,6 +101,11 @@ def scatter(points: Sequence[tuple[float, float]], *, x: str, y: str) -> dict[st
     }  # fmt: skip
 
 
+_SHORT = {
+    ":formatter": "v => v && (Math.abs(v) >= 1e6 || Math.abs(v) < 1e-3)"
+    " ? v.toExponential(3).replace(/\\.?0+e/, 'e') : +v.toPrecision(6)"
+}
+"""Numbers that leave the curve its room, as JavaScript."""
 _TEXT, _LINES = "#7f8a97", "#8c98a633"  # they can be read on white and on black
 
 _ZOOM = [
@@ -113,7 +124,7 @@ def _axis(name: str, *, kind: str = "value", **more: Any) -> dict[str, Any]:
     return {
         "type": kind,
         "name": name,
-        "axisLabel": {"color": _TEXT},
+        "axisLabel": {"color": _TEXT, "hideOverlap": True} | (_SHORT if kind != "category" else {}),
         "nameTextStyle": {"color": _TEXT},
         "axisLine": {"lineStyle": {"color": _TEXT}},
         "splitLine": {"lineStyle": {"color": _LINES}},

@@ -62,8 +62,9 @@ def _field(label: str, value: Any = None, told: str = "", **options: Any) -> Any
     return field
 
 
-def _whole(field: Any) -> int | None:
-    return None if field.value in (None, "") else int(field.value)
+def _whole(field: Any) -> Any:
+    """What stands in a field, for a form's whole number; 50.0 is one, and 2.5 is told of."""
+    return None if field.value in (None, "") else field.value
 
 
 def _gradients(site: Site) -> None:
@@ -128,6 +129,7 @@ def _vectors(site: Site) -> None:
 
     async def take_image(event: events.UploadEventArguments) -> None:
         images.append((event.file.name, BytesIO(await event.file.read())))
+        here.text = f"{len(images)} image{'' if len(images) == 1 else 's'} here"
 
     most = site.workspace.limits.upload
     with ui.element("div").classes("fields"):
@@ -137,7 +139,9 @@ def _vectors(site: Site) -> None:
         ui.upload(label="CSV", on_upload=take_table, auto_upload=True, max_files=1,
                   max_file_size=most).props("flat bordered accept=.csv,.txt")  # fmt: skip
         ui.upload(label="Images", on_upload=take_image, auto_upload=True, multiple=True,
-                  max_total_size=most).props("flat bordered accept=image/*")  # fmt: skip
+                  max_total_size=most,
+                  ).props("flat bordered no-thumbnails accept=image/*")  # fmt: skip
+        here = ui.label("").classes("quiet").props('role="status"')
 
     async def make() -> None:
         with telling():
@@ -224,7 +228,10 @@ async def _show(site: Site, job: Job) -> None:
                 _show_mean(databases)
             with ui.element("div").classes("charts"):
                 for each in part.histograms[:12]:
-                    option = charts.histogram(each.counts, each.edges, name=each.name)
+                    option = charts.histogram(
+                        each.counts, each.edges, name=each.name,
+                        bars=report.classes if part.label is None else (),
+                    )  # fmt: skip
                     ui.echart(option).classes("chart low")
 
 

@@ -41,9 +41,11 @@ class PrototxtEditor:
         self._on_checked = on_checked
         self._typed = 0
         self.editor = ui.codemirror(
-            text, language="ProtoBuf", line_wrapping=False, on_change=self._changed
-        ).classes("prototxt w-full")
-        self.editor.props('aria-label="Network definition"')
+            text, language="ProtoBuf", theme="githubLight", line_wrapping=False,
+            on_change=self._changed,
+        ).classes("prototxt w-full")  # fmt: skip
+        self.editor.props('role="group" aria-label="Network definition"')
+        ui.label("Tab indents; Esc, then Tab, leaves the editor.").classes("quiet leaving")
         self._verdict = ui.row().classes("w-full items-start gap-1 mistakes")
         with self._verdict.props('role="status" aria-live="polite"'):
             pass

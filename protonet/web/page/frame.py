@@ -33,12 +33,18 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
 .prototxt { border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
 .prototxt .cm-editor { min-height: 16rem; max-height: 65vh; font-size: 13px; }
 .body--dark .prototxt .cm-editor { filter: invert(.92) hue-rotate(180deg); }
+.body--dark .q-tab-panels, .body--dark .q-table__card, .body--dark .q-uploader {
+  background: transparent; }
+.body--dark .q-btn.text-primary { --q-primary: #6cb2ee; }
+.body--dark .q-btn.text-negative { --q-negative: var(--bad); }
+.leaving { font-size: .8rem; visibility: hidden; }
+.prototxt:focus-within + .leaving { visibility: visible; }
 .mistake-line { background: var(--bad-soft); }
 .mistake-word { text-decoration: underline wavy var(--bad); text-underline-offset: 3px; }
 .mistakes { min-height: 2.2rem; }
 .mistake { border-left: 3px solid var(--bad); padding-left: .5rem; }
 .mistake .nicegui-column > :first-child { font-family: ui-monospace, monospace; font-size: .85rem; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem;
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: .75rem;
   width: 100%; }
 .fact .value { font-size: 1.25rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .fact .name { color: var(--quiet); font-size: .8rem; }
@@ -60,6 +66,7 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
 .jobs { width: 100%; }
 .job { display: grid; grid-template-columns: auto minmax(8rem, 1fr) 5rem 6rem 9rem; gap: .75rem;
   align-items: center; padding: .45rem 0; border-bottom: 1px solid var(--line); }
+.job .status { justify-self: start; }
 .job:not(:has(.q-checkbox)) { grid-template-columns: minmax(8rem, 1fr) 5rem 6rem 9rem; }
 .job .name { color: inherit; font-weight: 600; overflow-wrap: anywhere; }
 .told, .message { white-space: pre-wrap; }
@@ -67,11 +74,13 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
 .chart.low { height: 9rem; } .chart.middle { height: 13rem; }
 .drawing { width: 100%; overflow: auto; background: #fff; border-radius: 8px; }
 .log { font-family: ui-monospace, monospace; font-size: 12px; white-space: pre; overflow: auto;
-  max-height: 18rem; width: 100%; background: var(--ground); padding: .6rem; border-radius: 8px; }
+  max-height: 18rem; width: 100%; background: var(--ground); padding: .6rem; border-radius: 8px;
+  display: flex; flex-direction: column-reverse; } /* a scroll box so turned begins at its end */
 a:focus-visible, button:focus-visible { outline: 2px solid #1f6fb4; outline-offset: 2px; }
 @media (max-width: 600px) {
   .top nav a { padding: .3rem .35rem; font-size: .85rem; }
-  .job, .job:not(:has(.q-checkbox)) { grid-template-columns: auto 1fr auto; }
+  .job { grid-template-columns: auto 1fr auto; }
+  .job:not(:has(.q-checkbox)) { grid-template-columns: 1fr auto; }
   .job .quiet { display: none; }
   .nicegui-content { padding: .5rem; } .panel { padding: .7rem; }
 }

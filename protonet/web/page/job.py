@@ -11,7 +11,7 @@ from protonet.web.page import charts
 from protonet.web.page.frame import frame, panel
 from protonet.web.page.job_bar import job_bar
 from protonet.web.page.parts import TICK, ask, duration, number, telling
-from protonet.web.page.testing import test_panel
+from protonet.web.page.testing import offer, test_panel
 from protonet.web.progress import Curves, Progress, curves_of, log_of, progress_of, run_of
 from protonet.web.site import Site
 from protonet.web.store import ENDED, TRAINING, Job
@@ -21,9 +21,9 @@ def add(site: Site) -> None:
     """Add the page."""
 
     @ui.page("/jobs/{job_id}")
-    async def show_page(job_id: str) -> None:
+    def show_page(job_id: str) -> None:
         with frame("Training", "Jobs"), telling():
-            await _Live(site, site.get(job_id, TRAINING)).build()
+            _Live(site, site.get(job_id, TRAINING)).build()
 
 
 class _Live:
@@ -34,9 +34,10 @@ class _Live:
         self.job = job
         self.figures: dict[str, ui.label] = {}
         self.signature: object = None
+        self.snapshot: ui.select | None = None
         self.timer: ui.timer | None = None
 
-    async def build(self) -> None:
+    def build(self) -> None:
         """Build the page."""
         self.top = ui.column().classes("w-full gap-4")
         with self.top:
@@ -56,11 +57,10 @@ class _Live:
             self.outputs = ui.echart(charts.curves({})).classes("chart")
             self.outputs.set_visibility(False)
         self.tests = ui.column().classes("w-full")
-        self.asked = False
         with panel("Log"):
             self.log = ui.label("").classes("log")
-        await self._look()
-        self.timer = ui.timer(TICK, self._look, active=self.job.status not in ENDED)
+        # The page is shown before anything is read, which for a long training takes a while.
+        self.timer = ui.timer(TICK, self._look)
 
     async def _look(self) -> None:
         """Bring all that has changed up to date."""
@@ -78,10 +78,12 @@ class _Live:
         if signature != self.signature:
             self.signature = signature
             await self._redraw()
-        if progress.snapshots and not self.asked:
-            self.asked = True
+            if self.snapshot is not None:
+                offer(self.snapshot, progress.snapshots)
+        if progress.snapshots and self.snapshot is None:
             with self.tests:
-                test_panel(self.site, self.job, run_of(self.site.workspace, job))
+                run = run_of(self.site.workspace, job)
+                self.snapshot = test_panel(self.site, job, run)
         if job.status in ENDED and self.timer is not None:
             self.timer.deactivate()
 

@@ -10,9 +10,9 @@ from nicegui import ui
 
 from protonet.web.page.frame import heading
 from protonet.web.page.parts import action, confirmed, duration, status_badge, telling, when
-from protonet.web.progress import elapsed
+from protonet.web.progress import elapsed, run_of
 from protonet.web.site import Site
-from protonet.web.store import ABORT, DATASET, DONE, ERROR, RUN, TRAINING, WAIT, Job
+from protonet.web.store import ABORT, DATASET, ENDED, ERROR, RUN, TRAINING, WAIT, Job
 
 
 def job_bar(site: Site, job: Job, changed: Callable[[], Any]) -> None:
@@ -50,7 +50,7 @@ def _buttons(site: Site, job: Job, changed: Callable[[], Any]) -> None:
     action("Rename", "edit", lambda: _rename(site, job))
     if job.kind == TRAINING:
         action("Clone", "content_copy", lambda: ui.navigate.to(f"/models/new?clone={job.id}"))
-        if job.status in (DONE, ABORT):
+        if job.status in ENDED and run_of(site.workspace, job).iterations():
             action("Download", "download", lambda: ui.download(f"/api/jobs/{job.id}/archive"))
     action("Delete", "delete", lambda: _delete(site, job), "flat color=negative")
 

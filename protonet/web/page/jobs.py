@@ -7,7 +7,7 @@ from nicegui import ui
 from protonet.web.page.frame import frame, heading, panel
 from protonet.web.page.parts import TICK, jobs_table
 from protonet.web.site import Site
-from protonet.web.store import TRAINING, Job
+from protonet.web.store import DATASET, TRAINING, Job
 
 
 def add(site: Site) -> None:
@@ -15,27 +15,27 @@ def add(site: Site) -> None:
 
     @ui.page("/jobs")
     def list_page() -> None:
-        chosen: dict[str, Job] = {}
+        chosen: set[str] = set()
         with frame("Jobs", "Jobs"):
             heading("Jobs", "Trainings wait for their device, data sets for each other.")
 
             def choose(job: Job, wanted: bool) -> None:
-                chosen.pop(job.id, None)
-                if wanted:
-                    chosen[job.id] = job
+                (chosen.add if wanted else chosen.discard)(job.id)
                 compare.set_enabled(len(chosen) > 1)
 
-            compare = ui.button(
-                "Compare", on_click=lambda: ui.navigate.to(f"/compare?jobs={','.join(chosen)}")
-            )
+            def open_comparison() -> None:
+                jobs = [job.id for job in site.store.all(TRAINING) if job.id in chosen]
+                ui.navigate.to(f"/compare?jobs={','.join(jobs)}")
+
+            compare = ui.button("Compare", on_click=open_comparison)
             compare.set_enabled(False)
-            with panel("Trainings"):
-                jobs_table(site.store.all(TRAINING), choose=choose)
 
             @ui.refreshable
             def everything() -> None:
-                with panel("Everything"):
-                    jobs_table(site.store.all())
+                with panel("Trainings"):
+                    jobs_table(site.store.all(TRAINING), choose=choose, chosen=chosen)
+                with panel("Data sets"):
+                    jobs_table(site.store.all(DATASET))
 
             everything()
             seen = [_standing(site)]

@@ -67,7 +67,7 @@ class _NewModel:
                     sorted(standard),
                     label="Start from",
                     on_change=lambda event: self._take(standard[event.value]),
-                ).props("outlined dense options-dense").classes("field")  # fmt: skip
+                ).props("outlined dense options-dense").style("width: 15rem")  # fmt: skip
                 ui.button("Visualize", icon="account_tree", on_click=self._visualize).props(
                     "outline no-caps"
                 )

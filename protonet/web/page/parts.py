@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -55,8 +55,16 @@ def status_badge(job: Job) -> None:
     ui.badge(job.status, color=COLORS[job.status]).props('aria-label="status"').classes("status")
 
 
-def jobs_table(jobs: Sequence[Job], *, choose: Callable[[Job, bool], None] | None = None) -> None:
-    """Jobs under each other: name, kind, status, when; with boxes to choose by, where asked."""
+def jobs_table(
+    jobs: Sequence[Job],
+    *,
+    choose: Callable[[Job, bool], None] | None = None,
+    chosen: Collection[str] = (),
+) -> None:
+    """Jobs under each other: name, kind, status, when; with boxes to choose by, where asked.
+
+    ``chosen`` are the ids of those whose boxes are ticked to begin with.
+    """
     if not jobs:
         ui.label("Nothing here yet.").classes("quiet")
         return
@@ -64,7 +72,9 @@ def jobs_table(jobs: Sequence[Job], *, choose: Callable[[Job, bool], None] | Non
         for job in jobs:
             with ui.element("div").classes("job").props('role="row"'):
                 if choose is not None:
-                    box = ui.checkbox(on_change=lambda e, job=job: choose(job, e.value))
+                    box = ui.checkbox(
+                        value=job.id in chosen, on_change=lambda e, job=job: choose(job, e.value)
+                    )
                     box.props(f'dense aria-label="Compare {_quoted(job.name)}"')
                 ui.link(job.name, page_of(job)).classes("name")
                 status_badge(job)

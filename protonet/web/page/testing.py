@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,22 @@ from protonet.web.shown import data_url
 from protonet.web.site import Site
 from protonet.web.store import Job
 
+_SNAPSHOTS = {"last": "Newest snapshot", "best": "Best snapshot"}
 
-def test_panel(site: Site, job: Job, run: RunDirectory) -> None:
-    """The forms and, below them, what the net says."""
+
+def test_panel(site: Site, job: Job, run: RunDirectory) -> ui.select:
+    """The forms and, below them, what the net says; the choice of the snapshot."""
     answer: ui.column
     answers: ui.column
     upload: ui.upload
     with panel("Test a single image"):
         with ui.element("div").classes("fields"):
-            snapshot = ui.select(
-                {"last": "Newest snapshot", "best": "Best snapshot",
-                 **{str(n): f"Iteration {n}" for n in reversed(run.iterations()[-50:])}},
-                value="last", label="Snapshot",
-            ).props("outlined dense").classes("field")  # fmt: skip
+            snapshot = (
+                ui.select(_SNAPSHOTS, value="last", label="Snapshot")
+                .props("outlined dense")
+                .classes("field")
+            )
+            offer(snapshot, run.iterations())
             path = (
                 ui.input("Image on the server", value=_test_image(site, job))
                 .props("outlined dense")
@@ -70,6 +74,15 @@ def test_panel(site: Site, job: Job, run: RunDirectory) -> None:
 
         ui.button("Test many", on_click=many)
         answers = ui.column().classes("w-full")
+    return snapshot
+
+
+def offer(snapshot: ui.select, iterations: Sequence[int]) -> None:
+    """Let the newest 50 snapshots be chosen, and the one that is."""
+    found = [str(n) for n in reversed(iterations[-50:])]
+    if snapshot.value not in (*_SNAPSHOTS, *found):
+        found.append(snapshot.value)
+    snapshot.set_options({**_SNAPSHOTS, **{n: f"Iteration {n}" for n in found}})
 
 
 def _test_image(site: Site, job: Job) -> str:

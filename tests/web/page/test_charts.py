@@ -32,6 +32,8 @@ def test_zoom_can_be_left_out() -> None:
 def test_bars_and_points() -> None:
     option = charts.histogram([3, 1], [0.0, 1.0, 2.0], name="x")
     assert option["xAxis"]["data"] == ["0.5", "1.5"]
+    option = charts.histogram([3, 1], [-0.5, 0.5, 1.5], bars=["cat"])
+    assert option["xAxis"]["data"] == ["cat", "1"]
     option = charts.scatter([(1.0, 2.0), (3.0, 0.0)], x="true", y="said")
     assert option["series"][1]["data"] == [[0.0, 0.0], [3.0, 3.0]]
     assert charts.scatter([], x="", y="")["series"][0]["data"] == []

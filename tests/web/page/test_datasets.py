@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.web.browser import Walker
+from tests.web.browser import OPTIONS, Walker
 from tests.web.conftest import Served
 from tests.web.test_making import png
 
@@ -34,7 +34,8 @@ def test_an_upload_of_a_table_and_its_images(walker: Walker, tmp_path: Path) -> 
     )
     table.set_input_files(tmp_path / "labels.csv")
     images.set_input_files([tmp_path / f"{number}.png" for number in range(5)])
-    page.wait_for_timeout(1000)
+    walker.sees("5 images here")
+    page.locator(".q-uploader", has_text="CSV").get_by_text("100.00%").first.wait_for()
     page.get_by_role("button", name="Create data set").last.click()
     walker.sees("Images and labels are paired by key.")
     walker.sees("3 x 6 x 8")
@@ -71,6 +72,14 @@ def test_class_folders(walker: Walker, server: Served) -> None:
     page.get_by_role("button", name="Create data set").last.click()
     walker.sees("2 classes: cat, dog")
     walker.sees("3 x 12 x 16")
+    page.wait_for_function(f"{OPTIONS}[0].xAxis[0].data.join() == 'cat,dog'")
+
+
+def test_half_an_image_is_none(walker: Walker) -> None:
+    walker.goto("/datasets/new")
+    walker.page.get_by_label("Images", exact=True).fill("2.5")
+    walker.page.get_by_role("button", name="Create data set").first.click()
+    walker.sees("count: Input should be a valid integer")
 
 
 def test_one_that_is_not_there(walker: Walker) -> None:

@@ -38,3 +38,20 @@ def test_mistakes_come_and_go_as_one_types(walker: Walker, server: Served) -> No
     paste(page, NET)
     walker.sees("No mistakes.")
     page.locator(".mistake-line").wait_for(state="detached")
+
+
+def test_by_keyboard(walker: Walker) -> None:
+    """Tab indents, and the page says how to leave."""
+    page = walker.page
+    walker.goto("/models/new")
+    group = page.get_by_role("group", name="Network definition")
+    group.locator(".cm-content").click()
+    within = "document.activeElement.closest('.prototxt') !== null"
+    told = page.get_by_text("Esc, then Tab, leaves the editor.")
+    assert told.is_visible()
+    page.keyboard.press("Tab")
+    assert page.evaluate(within)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    assert not page.evaluate(within)
+    assert told.is_hidden()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.web.browser import Walker, wait_for
 from tests.web.conftest import Served
 
@@ -23,6 +25,29 @@ def test_places_and_light(walker: Walker, server: Served) -> None:
     page.get_by_role("button", name="Light or dark").click()
     # The choice is kept with the workspace, not where the server was started.
     wait_for(lambda: any((server.folder / "choices").glob("*.json")), "the choice")
+
+
+def test_buttons_can_be_read_in_the_dark(walker: Walker, server: Served) -> None:
+    page = walker.page
+    page.emulate_media(color_scheme="dark")
+    walker.goto(f"/jobs/{server.training}")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    for name in ("Rename", "Delete"):
+        button = page.get_by_role("button", name=name).first
+        color = button.evaluate("e => getComputedStyle(e).color")
+        assert contrast(color, ground) >= 4.5, name
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours (WCAG 2.1)."""
+    low, high = sorted(luminance(color) for color in (one, other))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(color: str) -> float:
+    parts = [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def test_the_documentation_of_the_api_opens(walker: Walker) -> None:

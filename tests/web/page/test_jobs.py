@@ -12,11 +12,14 @@ def test_jobs_come_by_themselves_and_can_be_compared(walker: Walker, server: Ser
     first = server.call("/api/models", form)[0]["id"]
     server.wait(first)
     walker.goto("/jobs")
-    assert page.get_by_role("button", name="Compare").is_disabled()
-    server.wait(server.call("/api/models", {**form, "name": "newcomer"})[0]["id"])
-    walker.sees("newcomer")
-    boxes = page.get_by_role("checkbox")
-    boxes.nth(0).click()
-    boxes.nth(1).click()
-    page.get_by_role("button", name="Compare").click()
-    page.wait_for_url("**/compare?jobs=*")
+    compare = page.get_by_role("button", name="Compare")
+    assert compare.is_disabled()
+    page.get_by_label("Compare to compare").first.click()
+    other = server.call("/api/models", {**form, "name": "newcomer"})[0]["id"]
+    page.get_by_label("Compare newcomer").first.click()
+    server.wait(other)
+    page.locator(".job", has_text="newcomer").get_by_text("done").wait_for()
+    assert page.locator('.job [aria-checked="true"]').count() == 2  # they stay chosen
+    assert page.get_by_role("link", name="newcomer").count() == 1
+    compare.click()
+    page.wait_for_url(f"**/compare?jobs={other},{first}")

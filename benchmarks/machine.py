@@ -1,0 +1,65 @@
+"""The machine, and the environment that every process of a benchmark gets."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+THREADS = 2
+"""Threads and cores of either side, whatever the machine has."""
+
+_CHOICES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NVPL_")
+_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_SETS = ("sse4_2", "avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve")
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without choices of kernels, with ``THREADS`` threads for every pool."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(_CHOICES)}
+    return kept | dict.fromkeys(_POOLS, str(THREADS))
+
+
+def keep_to_cores() -> None:
+    """Let this process and those that it starts run on ``THREADS`` cores only."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
+
+
+def describe() -> list[str]:
+    """Processor, its vector instructions, system and versions, a line each."""
+    found: dict[str, str] = {}
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        found.setdefault(name.strip(), value.strip())
+    flags = found.get("flags", found.get("Features", "")).split()
+    return [
+        f"{found.get('model name', platform.machine())}, {os.cpu_count()} cores, of which "
+        f"{len(os.sched_getaffinity(0))} are used; {' '.join(s for s in _SETS if s in flags)}",
+        platform.platform(),
+        f"Python {platform.python_version()}, "
+        + ", ".join(f"{name} {version(name)}" for name in ("protonet", "numpy", "torch")),
+    ]
+
+
+def version(package: str) -> str:
+    """The installed version of a package."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)" if package != "protonet" else _own_version()
+
+
+def _own_version() -> str:
+    """Of a checkout that runs without being installed."""
+    import protonet
+
+    return protonet.__version__
+
+
+def resident(field: str) -> float:
+    """Memory of this process in MiB: ``VmRSS``, what it holds, or ``VmHWM``, the most it held."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) / 1024
+    raise KeyError(field)

@@ -1,0 +1,241 @@
+"""What was measured, as tables and as bars that are met or not."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from cases import Case
+
+TRAINING = "training"
+INFERENCE = "inference"
+
+
+@dataclass
+class Timing:
+    """Seconds per iteration of a network, for each round of each side.
+
+    ``operations`` are those of one iteration; a pass backward has twice those of one forward.
+    """
+
+    case: Case
+    kind: str
+    batch: int
+    operations: int
+    seconds: dict[str, list[float]]
+
+    def __str__(self) -> str:
+        times = (_number(self.milliseconds(side)) for side in self.seconds)
+        return f"{self.kind} {self.batch}: {' and '.join(times)} ms"
+
+    def milliseconds(self, side: str) -> float | None:
+        """The median; None of a side that is not there."""
+        rounds = self.seconds.get(side)
+        return 1000 * statistics.median(rounds) if rounds else None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as fast as PyTorch: the median over the rounds' ratios."""
+        if "theirs" not in self.seconds:
+            return None
+        pairs = zip(self.seconds["ours"], self.seconds["theirs"], strict=True)
+        return statistics.median(theirs / ours for ours, theirs in pairs)
+
+    def rate(self, side: str) -> float | None:
+        """GFLOP/s."""
+        took = self.milliseconds(side)
+        return None if took is None else self.operations / took / 1e6
+
+
+@dataclass
+class Memory:
+    """MiB of each side's process for a network: after imports, and at the peak."""
+
+    case: Case
+    kind: str
+    batch: int
+    sides: dict[str, tuple[float, float]]
+
+    def above_imports(self, side: str) -> float | None:
+        """What the network itself needs; None of a side that is not there."""
+        if side not in self.sides:
+            return None
+        imports, peak = self.sides[side]
+        return peak - imports
+
+
+@dataclass
+class Results:
+    """All that a run of the benchmark has found; empty or None where it was skipped."""
+
+    timings: list[Timing] = field(default_factory=list)
+    memory: list[Memory] = field(default_factory=list)
+    gemm: dict[str, float] = field(default_factory=dict)
+    bare_ratios: list[float] = field(default_factory=list)
+    start: list[float] = field(default_factory=list)
+
+    def tables(self) -> Iterable[str]:
+        """Every table of what is there, with its heading."""
+        if self.gemm:
+            yield self._gemm()
+        for kind in (TRAINING, INFERENCE):
+            if any(timing.kind == kind for timing in self.timings):
+                yield self._times(kind)
+        if self.memory:
+            yield self._memory()
+        if self.bare_ratios or self.start:
+            yield self._seed()
+        bars = list(self.bars())
+        if bars:
+            yield _bars(bars)
+
+    def _gemm(self) -> str:
+        rates = ", ".join(f"{_NAMES[side]} {rate:.0f}" for side, rate in self.gemm.items())
+        return f"Product of two 2048 x 2048 float32 matrices, best, GFLOP/s: {rates}."
+
+    def _times(self, kind: str) -> str:
+        most = max(self.gemm.values(), default=0.0)
+        rows = []
+        for timing in self.timings:
+            if timing.kind != kind:
+                continue
+            row = [timing.case.title, str(timing.batch)]
+            row += [_number(timing.milliseconds(side)) for side in ("ours", "theirs")]
+            row.append(_number(timing.ratio, " x"))
+            for side in ("ours", "theirs"):
+                rate = timing.rate(side)
+                row.append(_number(rate))
+                row.append("" if rate is None or not most else f"{100 * rate / most:.0f} %")
+            rows.append(row)
+        head = ["network", "batch", "protonet ms", "PyTorch ms", "ratio"]
+        head += ["protonet GFLOP/s", "share", "PyTorch GFLOP/s", "share"]
+        what = "one iteration" if kind == TRAINING else "one pass"
+        note = "ratio: how many times as fast as PyTorch; share: of the best rate above."
+        return f"## {kind.capitalize()}, {what}\n\n{_table(head, rows)}\n\n{note}"
+
+    def _memory(self) -> str:
+        rows = []
+        for found in self.memory:
+            row = [found.case.title, found.kind, str(found.batch)]
+            for side in ("ours", "theirs"):
+                row.append(_number(found.above_imports(side)))
+                row.append(_number(found.sides[side][1] if side in found.sides else None))
+            rows.append(row)
+        head = ["network", "kind", "batch", "protonet MiB", "whole process"]
+        head += ["PyTorch MiB", "whole process"]
+        note = (
+            "Each in a fresh process. MiB: the peak (VmHWM) less what the process held right "
+            "after its imports (VmRSS; of PyTorch after a step of a tiny network, which imports "
+            "more); whole process: the peak itself."
+        )
+        return f"## Peak memory\n\n{_table(head, rows)}\n\n{note}"
+
+    def _seed(self) -> str:
+        rows = []
+        if self.bare_ratios:
+            ratio = statistics.median(self.bare_ratios)
+            rows.append(["iterations per second beside the bare NumPy loop", f"{ratio:.2f} x"])
+        if self.start:
+            took = statistics.median(self.start)
+            rows.append(["start of `protonet train` to its first iteration", f"{took:.2f} s"])
+        return f"## The seed network\n\n{_table(['what', 'median'], rows)}"
+
+    def bars(self) -> Iterable[Bar]:
+        """The bars that this run has figures for."""
+        for timing in self.timings:
+            bars = _TRAINING if timing.kind == TRAINING else _INFERENCE
+            wanted = bars.get(timing.case.name)
+            if wanted is not None and timing.ratio is not None:
+                name = f"{timing.case.title} {timing.batch}, {timing.kind}"
+                yield Bar.at_least(name, wanted, timing.ratio, " x PyTorch")
+        if self.bare_ratios:
+            ratio = statistics.median(self.bare_ratios)
+            yield Bar.at_least("the seed network 10, training", 0.5, ratio, " x bare NumPy")
+        for found in self.memory:
+            ours, theirs = (found.above_imports(side) for side in ("ours", "theirs"))
+            if ours is not None and theirs is not None:
+                name = f"{found.case.title} {found.batch}, memory of {found.kind}"
+                yield Bar.at_most(name, theirs, ours, " MiB")
+        if self.start:
+            took = statistics.median(self.start)
+            yield Bar.at_most("start of `protonet train` to its first iteration", 0.8, took, " s")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What was wanted, what was found, and whether that is enough."""
+
+    name: str
+    wanted: str
+    found: str
+    met: bool
+
+    @staticmethod
+    def at_least(name: str, wanted: float, found: float, unit: str) -> Bar:
+        """A bar that greater figures meet."""
+        return Bar(name, f"at least {wanted:g}{unit}", f"{found:.2f}{unit}", found >= wanted)
+
+    @staticmethod
+    def at_most(name: str, wanted: float, found: float, unit: str) -> Bar:
+        """A bar that smaller figures meet."""
+        return Bar(
+            name, f"at most {_number(wanted)}{unit}", f"{_number(found)}{unit}", found <= wanted
+        )
+
+
+_NAMES = {"ours": "NumPy", "theirs": "PyTorch"}
+
+_TRAINING = {
+    "seed": 2.0,
+    "digits": 1.8,
+    "lenet": 1.8,
+    "cifar10": 1.4,
+    "alexnet": 1.4,
+    "googlenet": 1.2,
+    "resnet50": 1.1,
+    "mobilenet": 1.2,
+}
+_INFERENCE = {
+    "lenet": 1.0,
+    "cifar10": 1.0,
+    "alexnet": 1.0,
+    "googlenet": 1.0,
+    "resnet50": 1.0,
+    "mobilenet": 1.2,
+}
+"""At least so many times as fast as PyTorch, at either batch."""
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    """Three digits; nothing for a figure that is not there."""
+    if value is None:
+        return ""
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return f"{value:.{digits}f}{unit}"
+
+
+def _bars(bars: Sequence[Bar]) -> str:
+    rows = [[bar.name, bar.wanted, bar.found, "met" if bar.met else "not met"] for bar in bars]
+    return f"## Bars\n\n{_table(['bar', 'wanted', 'measured', 'so'], rows)}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns are also aligned for the eye; numbers stand right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    right = [
+        all(not row[place] or row[place][0].isdigit() for row in rows) for place in range(len(head))
+    ]
+
+    def line(cells: Sequence[str]) -> str:
+        placed = (
+            cell.rjust(width) if stands else cell.ljust(width)
+            for cell, width, stands in zip(cells, widths, right, strict=True)
+        )
+        return f"| {' | '.join(placed)} |"
+
+    marks = [
+        "-" * (width - 1) + ":" if stands else "-" * width
+        for width, stands in zip(widths, right, strict=True)
+    ]
+    return "\n".join([line(head), line(marks), *map(line, rows)])

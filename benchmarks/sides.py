@@ -1,0 +1,80 @@
+"""The processes of the sides, and rounds that alternate between them."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from machine import clean_environment
+
+_WORKER = Path(__file__).with_name("worker.py")
+_REST = 0.05
+"""Seconds before a side's turn: threads of the other that still spin go to sleep meanwhile."""
+
+
+class Side:
+    """A process of one side: ``ours`` or ``theirs``."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._process = subprocess.Popen(
+            [sys.executable, str(_WORKER), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+        )
+
+    def ask(self, request: str, **arguments: Any) -> Any:
+        """Let the process do something and wait for its answer."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([request, arguments]) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the process of '{self.name}' ended at {request} {arguments}")
+        return json.loads(answer)
+
+    def iterations_in(self, seconds: float) -> int:
+        """How many iterations of its job take so long; at least one. Warms up."""
+        self.ask("run", iterations=1)
+        count, took = 1, self.ask("run", iterations=1)
+        while took < seconds / 4:
+            count *= 4
+            took = self.ask("run", iterations=count)
+        return max(1, math.ceil(seconds * count / took))
+
+    def __enter__(self) -> Side:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def alternate(sides: Mapping[str, Side], rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Seconds per iteration of each side's job, a number for each round.
+
+    Every round has a turn of each side, of about ``seconds``; who begins alternates.
+    """
+    counts = {name: side.iterations_in(seconds) for name, side in sides.items()}
+    found: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds):
+        for name in list(sides)[:: 1 if number % 2 == 0 else -1]:
+            time.sleep(_REST)
+            took = sides[name].ask("run", iterations=counts[name])
+            found[name].append(took / counts[name])
+    return found

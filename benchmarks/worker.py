@@ -1,0 +1,82 @@
+"""A process of one side: told over standard input what to run, answers seconds.
+
+``python worker.py ours|theirs``. Each line is a request as JSON, ``[name, arguments]``; each
+answer is a line of JSON. Two sides never share a process: two pools of threads would be in each
+other's way.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cases import CASES
+from machine import resident
+
+
+class Worker:
+    """What a process is asked for. One job is held at a time."""
+
+    def __init__(self, side: str) -> None:
+        self.side = importlib.import_module(side)
+        self.side.import_all()
+        self.imported = resident("VmRSS")
+        self.job: Any = None
+
+    def training(self, case: str, weights: str | None, dropout: bool = True) -> None:
+        """Take up the training of a network."""
+        self.job = None
+        self.job = self.side.Training(CASES[case], _path(weights), dropout=dropout)
+
+    def inference(self, case: str, weights: str | None, batch: int) -> None:
+        """Take up a network's answers at a batch."""
+        self.job = None
+        self.job = self.side.Inference(CASES[case], batch, _path(weights))
+
+    def gemm(self) -> None:
+        """Take up the product of matrices."""
+        self.job = None
+        self.job = self.side.Gemm()
+
+    def run(self, iterations: int) -> float:
+        """Run the job; returns the seconds."""
+        began = time.perf_counter()
+        self.job.run(iterations)
+        return time.perf_counter() - began
+
+    def results(self, path: str) -> None:
+        """Write what the job has computed."""
+        np.savez(path, **self.job.results())
+
+    def write_weights(self, case: str, path: str) -> None:
+        """Write the parameters that both sides begin with; only of our side."""
+        self.side.write_weights(CASES[case], Path(path))
+
+    def memory(self) -> tuple[float, float]:
+        """MiB after the imports, and at the peak."""
+        return self.imported, resident("VmHWM")
+
+
+def _path(name: str | None) -> Path | None:
+    return None if name is None else Path(name)
+
+
+def main() -> None:
+    """Answer until standard input ends. What libraries print goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    worker = Worker(sys.argv[1])
+    for line in sys.stdin:
+        name, arguments = json.loads(line)
+        answers.write(json.dumps(getattr(worker, name)(**arguments)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

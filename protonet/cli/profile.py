@@ -1,0 +1,270 @@
+"""``protonet profile``: where the time of a person's own network goes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from protonet.cli.caffe_flags import chosen_device, chosen_stages
+from protonet.cli.check import explained, input_shape
+from protonet.cli.examples import Exemplified
+from protonet.cli.extensions import takes_imports
+from protonet.cli.terminal import note, print_table
+from protonet.cli.training_job import SOLVERS, match_solver
+from protonet.errors import NetworkError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from protonet.graph.net import Net
+    from protonet.jobs.profiled import Wanted
+    from protonet.jobs.profiling import LayerProfile, Profile
+    from protonet.solvers.rules import Rule
+
+_PATH = click.Path(path_type=Path)
+_TRAIN, _TEST = 0, 1
+_STARVED = 0.05
+"""The share of an iteration from which on waiting for images is told."""
+
+
+@click.command(
+    "profile",
+    cls=Exemplified,
+    short_help="Show where the time of a network goes.",
+    examples=[
+        "protonet profile net.prototxt --data train_images --labels train_labels",
+        "protonet profile train_val.prototxt --sort time --out profile.svg",
+        "protonet profile deploy.prototxt --phase test --batch-size 1",
+        "protonet profile --solver solver.prototxt --trace trace.json",
+        "cat net.prototxt | protonet profile - --input data=16x3x227x227 --input label=16",
+    ],
+)
+@click.argument("network", metavar="[NETWORK]", required=False)
+@click.option("--data", type=_PATH, help="LMDB of images: the source of the network's data.")
+@click.option("--labels", type=_PATH, help="LMDB of label vectors, paired with the images by key.")
+@click.option(
+    "--input",
+    "inputs",
+    type=input_shape,
+    multiple=True,
+    metavar="NAME=SHAPE",
+    help="Shape of a blob that no layer makes, such as data=16x1x50x50. May be repeated.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Images in a batch. Default: what the network says, or else 16.",
+)
+@click.option(
+    "--solver",
+    metavar="TYPE|FILE",
+    help=f"Update rule: {', '.join(SOLVERS)}; or Caffe's solver.prototxt, whose net is profiled "
+    "where there is no NETWORK. Default: SGD.",
+)
+@click.option(
+    "--weights",
+    metavar="FILE[,FILE...]",
+    default="",
+    help="Weights to load, where their values matter.",
+)
+@click.option(
+    "--phase",
+    type=click.Choice(["train", "test"]),
+    default="train",
+    show_default=True,
+    help="train: forward, backward and update; test: forward alone.",
+)
+@click.option("--stage", metavar="NAME[,NAME...]", default="", help="Stages of the net.")
+@click.option("--level", type=int, default=0, show_default=True, help="Level of the net.")
+@click.option(
+    "--iterations",
+    type=click.IntRange(1),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="How many are measured, after some that do not count.",
+)
+@click.option("--gpu", metavar="N", help="The GPU to use, as --device cuda:N does.")
+@click.option("--device", metavar="NAME", help="cpu or cuda:N. Default: cpu.")
+@click.option(
+    "--sort",
+    type=click.Choice(["plan", "time"]),
+    default="plan",
+    show_default=True,
+    help="Order of the layers: as they are computed, or the longest first.",
+)
+@click.option("--out", type=_PATH, metavar="FILE", help="Picture to make: .svg, .png or .pdf.")
+@click.option(
+    "--trace", type=_PATH, metavar="FILE", help="Trace to write, for Perfetto or chrome://tracing."
+)
+@takes_imports
+def command(
+    network: str | None,
+    data: Path | None,
+    labels: Path | None,
+    inputs: Sequence[tuple[str, tuple[int, ...]]],
+    batch_size: int | None,
+    solver: str | None,
+    weights: str,
+    phase: str,
+    stage: str,
+    level: int,
+    iterations: int,
+    gpu: str | None,
+    device: str | None,
+    sort: str,
+    out: Path | None,
+    trace: Path | None,
+) -> None:
+    """Profile the network in the prototxt file NETWORK; '-' reads it from standard input.
+
+    Prints for each layer its time in an iteration, forward, backward and in the solver's update
+    (a share by its number of parameters), or as data (waiting for batches and copying them); its
+    share of the whole; how fast its arithmetic goes, and its traffic, each value touched once.
+    Below stand the sums, beside what this machine does at best, which is measured first.
+
+    Data come as for training: from the network's own layers, or from --data and --labels; the
+    network's transform_param says what mean is taken off. Input layers and --input get random
+    numbers. No weights are kept.
+    """
+    from protonet.jobs.profile_files import draw_profile, picture_kind, write_trace
+    from protonet.jobs.profiled import Wanted
+    from protonet.jobs.profiling import profile_net
+
+    if out is not None:
+        picture_kind(out)
+    wanted = Wanted(
+        data=data,
+        labels=labels,
+        inputs=dict(inputs),
+        batch_size=batch_size,
+        phase=_TEST if phase == "test" else _TRAIN,
+        level=level,
+        stages=chosen_stages(stage),
+        weights=weights,
+        device=chosen_device(gpu, device),
+    )
+    net, rule, passes = _opened(network, solver, wanted)
+    try:
+        profile = profile_net(net, rule, iterations=iterations, passes=passes)
+    finally:
+        net.close()
+    layers = list(profile.layers)
+    if sort == "time":
+        layers.sort(key=lambda layer: -layer.seconds)
+    _print_layers(profile, layers)
+    _print_sums(profile)
+    if out is not None:
+        draw_profile(profile, layers, out)
+        click.echo(f"picture: {out}")
+    if trace is not None:
+        write_trace(profile, trace)
+        click.echo(f"trace: {trace}")
+
+
+def _opened(
+    network: str | None, solver: str | None, wanted: Wanted
+) -> tuple[Net, Rule | None, int]:
+    """The net, its rule, and how many passes make an iteration."""
+    from protonet.jobs.profiled import (
+        default_solver,
+        net_of_solver,
+        open_profiled,
+        read_solver_only,
+        settle,
+    )
+    from protonet.proto.text import Source, read_net
+
+    kind = match_solver(solver) if solver is not None else "SGD"
+    settings = default_solver(kind) if kind is not None else None
+    if kind is None and solver is not None and not Path(solver).exists():
+        raise UsageError(
+            f"--solver {solver}: no such file, and no update rule{nearest(solver, SOLVERS)}\n"
+            f"    known are {', '.join(SOLVERS)}"
+        )
+    if network is not None:
+        if network == "-" and sys.stdin.isatty():
+            note("paste the network, then press Ctrl-D on an empty line")
+        if settings is None:
+            settings = read_solver_only(Path(str(solver)))
+        definition = read_net(Source.read(network))
+    elif settings is not None:
+        raise UsageError(
+            "nothing to profile: give NETWORK (a prototxt file, or '-'), or --solver "
+            "SOLVER.prototxt, which names its net"
+        )
+    else:
+        path = Path(str(solver))
+        definition, settings, level, stages = net_of_solver(path, wanted.phase)
+        wanted = replace(wanted, level=wanted.level or level, stages=(*stages, *wanted.stages))
+    definition, stages = settle(definition, wanted)
+    try:
+        net, rule = open_profiled(definition, replace(wanted, stages=stages), settings)
+    except NetworkError as error:
+        raise explained(error, definition) from None
+    return net, rule, settings.iter_size if net.gradients else 1
+
+
+def _print_layers(profile: Profile, layers: Sequence[LayerProfile]) -> None:
+    kinds = [kind for kind in ("data", "forward", "backward", "update") if profile.sum(kind)]
+    numbers = (*(f"{kind} ms" for kind in kinds), "share", "GFLOP/s", "GB/s")
+    print_table(
+        ("layer", "type", *numbers),
+        [
+            (
+                layer.name,
+                layer.type,
+                *(_milliseconds(getattr(layer, kind)) for kind in kinds),
+                f"{100 * layer.seconds / profile.seconds:.1f} %",
+                _rate(layer.arithmetic, layer.passes),
+                _rate(layer.traffic, layer.passes),
+            )
+            for layer in layers
+        ],
+        folds=("layer",),
+        numbers=numbers,
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.3f}" if seconds else ""
+
+
+def _rate(count: int, seconds: float) -> str:
+    return f"{count / seconds / 1e9:.1f}" if count and seconds else ""
+
+
+def _print_sums(profile: Profile) -> None:
+    whole, machine = profile.seconds, profile.machine
+    click.echo(
+        f"\n{1000 * whole:.3f} ms an iteration of {profile.images} images: "
+        f"{1 / whole:,.1f} iterations/s, {profile.images / whole:,.0f} images/s"
+    )
+    sums = [(kind, profile.sum(kind)) for kind in ("data", "forward", "backward", "update")]
+    told = [*(each for each in sums if each[1]), ("between the layers", profile.between)]
+    click.echo(", ".join(f"{kind} {1000 * t:.3f} ms ({100 * t / whole:.1f} %)" for kind, t in told))
+    flops = sum(layer.arithmetic for layer in profile.layers) / whole
+    moved = sum(layer.traffic for layer in profile.layers) / whole
+    click.echo(
+        f"arithmetic {flops / 1e9:.1f} GFLOP/s: {100 * flops / machine.arithmetic:.0f} % of the "
+        f"{machine.arithmetic / 1e9:.0f} of a matrix product on {profile.device}"
+    )
+    click.echo(
+        f"traffic {moved / 1e9:.1f} GB/s: {100 * moved / machine.bandwidth:.0f} % of the "
+        f"{machine.bandwidth / 1e9:.0f} of a copy there"
+    )
+    for source in profile.inputs:
+        threads = len({work.thread for work in source.works})
+        beside = (
+            f"beside the net, {threads} thread(s) took {1000 * source.reading:.3f} ms to read and "
+            f"decode, {1000 * source.transforming:.3f} ms to transform"
+            if threads
+            else "nothing to decode: it is all in memory"
+        )
+        click.echo(f"{source.name}: waited {1000 * source.waited:.3f} ms; {beside}")
+        if source.waited > _STARVED * whole:
+            click.echo(f"note: the net waits for {source.name}; images come too slowly")

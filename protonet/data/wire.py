@@ -1,0 +1,70 @@
+"""The large field of a Datum record, found without copying it more than once."""
+
+from __future__ import annotations
+
+from protonet.proto.caffe_pb2 import Datum
+
+_LEAST = 2**14
+"""Bytes of a record from which on it is worth the search."""
+_DATA = Datum.DESCRIPTOR.fields_by_name["data"].number << 3 | 2
+_FLOATS = {Datum.DESCRIPTOR.fields_by_name["float_data"].number << 3 | kind for kind in (2, 5)}
+_FIXED = {1: 8, 5: 4}
+
+
+def parse_datum(record: bytes | memoryview) -> tuple[Datum, bytes]:
+    """The message of a record, whose ``data`` may be empty, and its data.
+
+    The protobuf library copies the data when it parses and again when it is asked for them.
+
+    Raises:
+        DecodeError: for what is no Datum.
+    """
+    found = _find_data(record) if len(record) >= _LEAST else None
+    if found is None:
+        whole = Datum.FromString(bytes(record))
+        return whole, whole.data
+    start, begin, end = found
+    datum = Datum.FromString(bytes(record[:start]) + bytes(record[end:]))
+    return datum, bytes(record[begin:end])
+
+
+def _find_data(record: bytes | memoryview) -> tuple[int, int, int] | None:
+    """Where the field begins, its value, and its end; None where it is not found at once.
+
+    Only the last one counts where there are several, and floats are many fields: those are left
+    to the library, and so is whatever is damaged.
+    """
+    at, found = 0, None
+    try:
+        while at < len(record):
+            start = at
+            tag, at = _number(record, at)
+            kind = tag & 7
+            if kind == 0:
+                _, at = _number(record, at)
+            elif kind == 2:
+                size, at = _number(record, at)
+                if tag == _DATA:
+                    if found is not None:
+                        return None
+                    found = (start, at, at + size)
+                at += size
+            else:
+                at += _FIXED[kind]
+            if tag in _FLOATS:
+                return None
+    except (IndexError, KeyError):
+        return None
+    return found if at == len(record) else None
+
+
+def _number(record: bytes | memoryview, at: int) -> tuple[int, int]:
+    """A number of variable length, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = record[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7

@@ -1,0 +1,206 @@
+// Products of whole matrices: what inner products and recurrent layers need.
+#include <nanobind/nanobind.h>
+
+#include <limits>
+
+#include "arrays.h"
+#include "gemm.h"
+#include "pool.h"
+
+namespace nb = nanobind;
+
+namespace {
+
+constexpr Index kDepth = 256;  // of a packed block of B
+constexpr Index kGroup = 8;    // strips that are packed together: B is read in pieces of 1 KiB
+
+struct Matrix {
+  const float* data;
+  Index stride;
+  bool turned;  // whether an element (i, j) is at data[j * stride + i]
+};
+
+struct Result {
+  float* data;
+  Index rows, columns;
+  bool add;
+  const float* bias;
+  bool rectify;
+
+  void put(Index row, Index column, Vec value, Index count) const {
+    float* to = data + row * columns + column;
+    if (add) value += load_some(to, count);
+    if (bias != nullptr) value += load_some(bias + column, count);
+    if (rectify) value = value < Vec{} ? Vec{} : value;
+    store_some(to, value, count);
+  }
+};
+
+// R rows, from operands as they lie: A by columns, B by rows.
+template <Index R>
+void multiply_few(const Matrix& a, const Matrix& b, Index depth, Index row, const Result& c) {
+  const Index a_row = a.turned ? 1 : a.stride, a_depth = a.turned ? a.stride : 1;
+  for (Index j = 0; j < c.columns; j += kLanes) {
+    const Index here = std::min(kLanes, c.columns - j);
+    Vec sums[R] = {};
+    for (Index k = 0; k < depth; ++k) {
+      const float* from = b.data + k * b.stride + j;
+      const Vec column = here == kLanes ? load(from) : load_some(from, here);
+      for (Index r = 0; r < R; ++r)
+        sums[r] += splat(a.data[(row + r) * a_row + k * a_depth]) * column;
+    }
+    for (Index r = 0; r < R; ++r) c.put(row + r, j, sums[r], here);
+  }
+}
+
+// R rows times C columns, where k runs along both rows of A and columns of B.
+template <Index R, Index C>
+void multiply_dots(const Matrix& a, const Matrix& b, Index depth, Index row, Index column,
+                   float (&dots)[R][C]) {
+  Vec sums[R][C] = {};
+  const float* rows = a.data + row * a.stride;
+  const float* columns = b.data + column * b.stride;
+  Index k = 0;
+  auto step = [&](auto take) {
+    Vec x[R];
+    for (Index r = 0; r < R; ++r) x[r] = take(rows + r * a.stride + k);
+    for (Index j = 0; j < C; ++j) {
+      const Vec y = take(columns + j * b.stride + k);
+      for (Index r = 0; r < R; ++r) sums[r][j] += x[r] * y;
+    }
+  };
+  for (; k + kLanes <= depth; k += kLanes) step([](const float* p) { return load(p); });
+  if (k < depth) step([&](const float* p) { return load_some(p, depth - k); });
+  for (Index r = 0; r < R; ++r)
+    for (Index j = 0; j < C; ++j) dots[r][j] = sum(sums[r][j]);
+}
+
+// Four rows or one, four columns or one, until all is done.
+void multiply_by_dots(const Matrix& a, const Matrix& b, Index depth, Index first, Index last,
+                      const Result& c) {
+  auto tile = [&]<Index R, Index C>(Index i, Index j) {
+    float dots[R][C];
+    multiply_dots<R, C>(a, b, depth, i, j, dots);
+    for (Index r = 0; r < R; ++r) {
+      Vec value{};
+      for (Index k = 0; k < C; ++k) value[k] = dots[r][k];
+      c.put(i + r, j, value, C);
+    }
+  };
+  for (Index i = 0; i < c.rows;) {
+    const bool four = i + 4 <= c.rows;
+    for (Index j = first; j < last;) {
+      const bool wide = j + 4 <= last;
+      if (four && wide) tile.template operator()<4, 4>(i, j);
+      else if (four) tile.template operator()<4, 1>(i, j);
+      else if (wide) tile.template operator()<1, 4>(i, j);
+      else tile.template operator()<1, 1>(i, j);
+      j += wide ? 4 : 1;
+    }
+    i += four ? 4 : 1;
+  }
+}
+
+void pack_strip(const Matrix& b, Index k, Index depth, Index column, Index columns, float* to) {
+  if (b.turned) {
+    pack_transposed(b.data + column * b.stride + k, b.stride, columns, depth, to);
+  } else {
+    pack_straight(b.data + k * b.stride + column, b.stride, columns, depth, to);
+  }
+}
+
+void multiply_group(const float* packed_a, const Matrix& b, Index depth, const Panels& panels,
+                    Index first, Index last, const Result& c) {
+  const Index strips = last - first;
+  float* packed = thread_scratch(1, strips * kColumns * std::min(depth, kDepth));
+  float* tiles = thread_scratch(4, panels.count * strips * kRows * kColumns);
+  for (Index k = 0; k < depth; k += kDepth) {
+    const Index here = std::min(kDepth, depth - k);
+    for (Index s = 0; s < strips; ++s) {
+      const Index column = (first + s) * kColumns;
+      pack_strip(b, k, here, column, std::min(kColumns, c.columns - column),
+                 packed + s * here * kColumns);
+    }
+    for (Index p = 0; p < panels.count; ++p)
+      for (Index s = 0; s < strips; ++s) {
+        const Index rows = panels.height(p);
+        float* tile = tiles + (p * strips + s) * kRows * kColumns;
+        multiply_panels(rows, kColumns, here,
+                        packed_a + Panels::offset(p, depth) + k * rows,
+                        packed + s * here * kColumns, tile, k > 0);
+        if (k + here < depth) continue;
+        for (Index r = 0; r < rows; ++r)
+          for (Index v = 0; v < kVectors; ++v) {
+            const Index column = (first + s) * kColumns + v * kLanes;
+            const Index count = std::min(kLanes, c.columns - column);
+            if (count > 0)
+              c.put(panels.first(p) + r, column, load(tile + r * kColumns + v * kLanes), count);
+          }
+      }
+  }
+}
+
+void multiply_packed(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
+  const Panels panels(c.rows);
+  float* packed = thread_scratch(2, panels.size(depth));
+  parallel(panels.count, [&](Index p) {
+    float* to = packed + Panels::offset(p, depth);
+    const Index first = panels.first(p), rows = panels.height(p);
+    if (a.turned) {
+      pack_columns(a.data + first, a.stride, rows, depth, to);
+    } else {
+      pack_rows(a.data + first * a.stride, a.stride, rows, depth, to);
+    }
+  });
+  const Index strips = (c.columns + kColumns - 1) / kColumns;
+  const Index group = std::clamp<Index>(strips / (4 * threads()), 1, kGroup);
+  parallel((strips + group - 1) / group, [&](Index g) {
+    multiply_group(packed, b, depth, panels, g * group, std::min(strips, (g + 1) * group), c);
+  });
+}
+
+// c = (or +=) a b, plus a bias for each column. What no way above is good at goes through packing.
+void multiply(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
+  if (!a.turned && b.turned && (c.rows < 8 || c.columns < 8)) {
+    const Index work = c.rows * c.columns * depth;
+    const Index pieces = work < (1 << 18) ? 1 : std::min<Index>(c.columns / 4 + 1, 64);
+    parallel(pieces, [&](Index p) {
+      multiply_by_dots(a, b, depth, c.columns / 4 * p / pieces * 4,
+                       p + 1 == pieces ? c.columns : c.columns / 4 * (p + 1) / pieces * 4, c);
+    });
+    return;
+  }
+  if (!b.turned && c.rows <= 4) {
+    switch (c.rows) {
+      case 1: return multiply_few<1>(a, b, depth, 0, c);
+      case 2: return multiply_few<2>(a, b, depth, 0, c);
+      case 3: return multiply_few<3>(a, b, depth, 0, c);
+      case 4: return multiply_few<4>(a, b, depth, 0, c);
+    }
+  }
+  multiply_packed(a, b, depth, c);
+}
+
+}  // namespace
+
+void add_product(nb::module_& m) {
+  m.def(
+      "multiply",
+      [](Floats a, bool a_turned, Floats b, bool b_turned, MutableFloats c, bool add,
+         std::optional<Floats> bias, bool rectify) {
+        const Matrix left{a.data(), static_cast<Index>(a.shape(1)), a_turned};
+        const Matrix right{b.data(), static_cast<Index>(b.shape(1)), b_turned};
+        const Index depth = static_cast<Index>(a.shape(a_turned ? 0 : 1));
+        const Result result{c.data(), static_cast<Index>(c.shape(0)),
+                            static_cast<Index>(c.shape(1)), add,
+                            bias ? bias->data() : nullptr, rectify};
+        if (depth * result.rows * result.columns < (1 << 16))
+          return multiply(left, right, depth, result);
+        nb::gil_scoped_release free;
+        multiply(left, right, depth, result);
+      },
+      nb::arg("a"), nb::arg("a_turned"), nb::arg("b"), nb::arg("b_turned"), nb::arg("c"),
+      nb::arg("add"), nb::arg("bias").none(), nb::arg("rectify"),
+      "c = (or, with add, +=) a b plus a bias for each column; a turned matrix is given as its\n"
+      "transpose.");
+}

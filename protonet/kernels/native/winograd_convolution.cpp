@@ -1,0 +1,304 @@
+#include "winograd_convolution.h"
+
+namespace {
+
+using namespace winograd;
+
+// Vector v of 9 for each of a square of kernels: `rows` rows of 9 values, each a kernel, become
+// 9 vectors with a kernel in each lane.
+inline void load_kernels(const float* w, Index stride, Index rows, bool turned, Vec (&to)[9]) {
+  for (Index part = 0; part < 9; part += kLanes) {
+    const Index here = std::min<Index>(kLanes, 9 - part);
+    Vec square[kLanes];
+    for (Index r = 0; r < kLanes; ++r)
+      square[r] = r < rows ? load_some(w + r * stride + part, here) : Vec{};
+    transpose(square);
+    for (Index i = 0; i < here; ++i) to[turned ? 8 - part - i : part + i] = square[i];
+  }
+}
+
+// The way back, added to what is there.
+inline void add_kernels(const Vec (&from)[9], Index stride, Index rows, bool turned, float* w) {
+  for (Index part = 0; part < 9; part += kLanes) {
+    const Index here = std::min<Index>(kLanes, 9 - part);
+    Vec square[kLanes];
+    for (Index i = 0; i < kLanes; ++i)
+      square[i] = i < here ? from[turned ? 8 - part - i : part + i] : Vec{};
+    transpose(square);
+    for (Index r = 0; r < rows; ++r) {
+      float* to = w + r * stride + part;
+      store_some(to, load_some(to, here) + square[r], here);
+    }
+  }
+}
+
+// Columns [0, columns) of a row of up to kLanes planes, a vector of channels for each; columns of
+// the row from `first` on, outside is 0.
+inline void load_pixels(const float* row, Index plane, Index channels, Index width, Index first,
+                        Index columns, Vec* to) {
+  const Index before = std::clamp<Index>(-first, 0, columns);
+  const Index after = std::clamp<Index>(width - first, before, columns);
+  for (Index i = 0; i < before; ++i) to[i] = Vec{};
+  for (Index i = before; i < after; i += kLanes) {
+    const Index here = std::min(kLanes, after - i);
+    Vec square[kLanes];
+    for (Index c = 0; c < kLanes; ++c) {
+      const float* from = row + c * plane + first + i;
+      square[c] = c >= channels ? Vec{} : here == kLanes ? load(from) : load_some(from, here);
+    }
+    transpose(square);
+    for (Index j = 0; j < here; ++j) to[i + j] = square[j];
+  }
+  for (Index i = after; i < columns; ++i) to[i] = Vec{};
+}
+
+// A tile of R rows (tiles of the image) and kColumns columns: values of a channel group lie lanes
+// beside each other, `next` floats before those of the next group.
+template <Index R>
+void multiply_values(Index groups, Index next, Index last, const float* a, const float* b,
+                     float* to, Index to_stride) {
+  Vec sums[R][kVectors];
+  for (Index r = 0; r < R; ++r)
+    for (Index v = 0; v < kVectors; ++v) sums[r][v] = Vec{};
+  for (Index g = 0; g < groups; ++g, a += next) {
+    const Index depth = g + 1 < groups ? kLanes : last;
+    for (Index k = 0; k < depth; ++k, b += kColumns) {
+      Vec columns[kVectors];
+#pragma GCC unroll 4
+      for (Index v = 0; v < kVectors; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
+#pragma GCC unroll 16
+      for (Index r = 0; r < R; ++r) {
+        const Vec factor = splat(a[r * kLanes + k]);
+#pragma GCC unroll 4
+        for (Index v = 0; v < kVectors; ++v) sums[r][v] += factor * columns[v];
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (Index r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (Index v = 0; v < kVectors; ++v)
+      reinterpret_cast<Vec*>(to + r * to_stride)[v] = sums[r][v];
+}
+
+void multiply_rows(Index rows, Index groups, Index next, Index last, const float* a,
+                   const float* b, float* to, Index to_stride) {
+  switch (rows) {
+#define CASE(R) \
+  case R: return multiply_values<R>(groups, next, last, a, b, to, to_stride);
+    CASE(1) CASE(2) CASE(3) CASE(4)
+#if defined(__AVX2__)
+    CASE(5) CASE(6)
+#endif
+#if defined(__AVX512F__)
+    CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
+#endif
+#undef CASE
+  }
+}
+
+// sums[r][...] (+)= over tiles t: a[t][r] b[t][...], for R neighbouring lanes of a.
+template <Index R>
+void multiply_lanes(Index tiles, const float* a, const float* b, float* to, bool go_on) {
+  Vec* out = reinterpret_cast<Vec*>(to);
+  Vec sums[R][kVectors];
+  for (Index r = 0; r < R; ++r)
+    for (Index v = 0; v < kVectors; ++v) sums[r][v] = go_on ? out[r * kVectors + v] : Vec{};
+  for (Index t = 0; t < tiles; ++t, a += kLanes, b += kColumns) {
+    Vec columns[kVectors];
+#pragma GCC unroll 4
+    for (Index v = 0; v < kVectors; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
+#pragma GCC unroll 16
+    for (Index r = 0; r < R; ++r) {
+      const Vec factor = splat(a[r]);
+#pragma GCC unroll 4
+      for (Index v = 0; v < kVectors; ++v) sums[r][v] += factor * columns[v];
+    }
+  }
+#pragma GCC unroll 16
+  for (Index r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (Index v = 0; v < kVectors; ++v) out[r * kVectors + v] = sums[r][v];
+}
+
+Vec* vectors(float* p) { return reinterpret_cast<Vec*>(p); }
+
+}  // namespace
+
+void Winograd::transform_weights(const float* w, float* to) const {
+  const Index halves = kColumns / kLanes, place = strips_ * x_.count * kColumns;
+  parallel(strips_ * groups_, [&](Index task) {
+    const Index strip = task / groups_, group = task % groups_;
+    for (Index c = group * kLanes; c < std::min(x_.count, (group + 1) * kLanes); ++c)
+      for (Index half = 0; half < halves; ++half) {
+        const Index m = strip * kColumns + half * kLanes;
+        Vec kernels[9], spread[kPlaces];
+        load_kernels(w + m * weights_.row + c * weights_.column, weights_.row,
+                     std::clamp<Index>(y_.count - m, 0, kLanes), weights_.turned, kernels);
+        transform<spread_kernel, 3, kIn>(kernels, 3, spread);
+        float* out = to + (strip * x_.count + c) * kColumns + half * kLanes;
+        for (Index k = 0; k < kPlaces; ++k) *vectors(out + k * place) = spread[k];
+      }
+  });
+}
+
+// V[k][tile][lane] of one channel group; place k begins groups * tiles * lanes behind k - 1.
+void Winograd::transform_values(const float* x, const Block& block, Index group, float* to) const {
+  const Index columns = tile_columns_ * kOut + 2, rows = block.rows * kOut + 2;
+  const Index place = groups_ * tiles(block) * kLanes;
+  Vec* pixels = vectors(thread_scratch(0, rows * columns * kLanes));
+  for (Index n = 0; n < block.images; ++n) {
+    const float* image = x + (block.image + n) * x_.stride +
+                         group * kLanes * x_.height * x_.width;
+    for (Index r = 0; r < rows; ++r) {
+      const Index at = block.row * kOut + r - pad_.y;
+      const bool inside = at >= 0 && at < x_.height;
+      load_pixels(image + (inside ? at * x_.width : 0), x_.height * x_.width,
+                  x_.count - group * kLanes, inside ? x_.width : 0, -pad_.x, columns,
+                  pixels + r * columns);
+    }
+    for (Index r = 0; r < block.rows; ++r)
+      for (Index c = 0; c < tile_columns_; ++c, to += kLanes) {
+        Vec spread[kPlaces];
+        transform<spread_values, kIn, kIn>(pixels + r * kOut * columns + c * kOut, columns, spread);
+        for (Index k = 0; k < kPlaces; ++k) *vectors(to + k * place) = spread[k];
+      }
+  }
+}
+
+void Winograd::finish(const float* results, const Block& block, Index group, float* y,
+                      const Epilogue& epilogue) const {
+  const Index columns = tile_columns_ * kOut, width = strips_ * kColumns;
+  const Index place = tiles(block) * width, first = group * kLanes;
+  const Index channels = std::min(kLanes, y_.count - first);
+  const Vec factor =
+      epilogue.factor == nullptr ? splat(1.0f) : load_some(epilogue.factor + first, channels);
+  const Vec bias = epilogue.bias == nullptr ? Vec{} : load_some(epilogue.bias + first, channels);
+  const Vec least = splat(epilogue.rectify ? 0.0f : -__builtin_inff());
+  Vec* pixels = vectors(thread_scratch(0, (kOut * columns + kLanes) * kLanes));
+  const float* from = results + first;
+  for (Index n = 0; n < block.images; ++n)
+    for (Index r = 0; r < block.rows; ++r) {
+      for (Index c = 0; c < tile_columns_; ++c, from += width) {
+        Vec values[kPlaces], out[kOut * kOut];
+        for (Index k = 0; k < kPlaces; ++k)
+          values[k] = *reinterpret_cast<const Vec*>(from + k * place);
+        transform<gather_results, kIn, kOut>(values, kIn, out);
+        for (Index i = 0; i < kOut * kOut; ++i) {
+          const Vec total = out[i] * factor + bias;
+          pixels[i / kOut * columns + c * kOut + i % kOut] = total < least ? least : total;
+        }
+      }
+      const Index top = (block.row + r) * kOut;
+      for (Index i = 0; i < std::min(kOut, y_.height - top); ++i)
+        for (Index c = 0; c < y_.width; c += kLanes) {
+          Vec square[kLanes];
+          for (Index j = 0; j < kLanes; ++j) square[j] = pixels[i * columns + c + j];
+          transpose(square);
+          float* to = y + (block.image + n) * y_.stride +
+                      (first * y_.height + top + i) * y_.width + c;
+          const Index here = std::min(kLanes, y_.width - c);
+          for (Index j = 0; j < channels; ++j, to += y_.height * y_.width)
+            here == kLanes ? store(to, square[j]) : store_some(to, square[j], here);
+        }
+    }
+}
+
+void Winograd::run(const float* x, const float* w, float* y, const Epilogue& epilogue) const {
+  float* weights = thread_scratch(2, kPlaces * strips_ * x_.count * kColumns);
+  transform_weights(w, weights);
+  parallel(static_cast<Index>(blocks_.size()), [&](Index b) {
+    const Block& block = blocks_[b];
+    const Index count = tiles(block), width = strips_ * kColumns;
+    const Index next = count * kLanes, last = x_.count - (groups_ - 1) * kLanes;
+    float* values = thread_scratch(1, kPlaces * groups_ * next);
+    float* results = thread_scratch(4, kPlaces * count * width);
+    for (Index g = 0; g < groups_; ++g) transform_values(x, block, g, values + g * next);
+    const Panels panels(count);
+    for (Index k = 0; k < kPlaces; ++k)
+      for (Index s = 0; s < strips_; ++s)
+        for (Index p = 0; p < panels.count; ++p)
+          multiply_rows(panels.height(p), groups_, next, last,
+                        values + k * groups_ * next + panels.first(p) * kLanes,
+                        weights + (k * strips_ + s) * x_.count * kColumns,
+                        results + (k * count + panels.first(p)) * width + s * kColumns, width);
+    for (Index g = 0; g * kLanes < y_.count; ++g) finish(results, block, g, y, epilogue);
+  });
+}
+
+// D[k][strip][tile][column] of one group of kLanes channels of dy.
+void Winograd::transform_gradient(const float* dy, const Block& block, Index group,
+                                  float* to) const {
+  const Index columns = tile_columns_ * kOut, count = tiles(block);
+  const Index place = strips_ * count * kColumns, halves = kColumns / kLanes;
+  to += group / halves * count * kColumns + group % halves * kLanes;
+  Vec* pixels = vectors(thread_scratch(0, kOut * columns * kLanes));
+  for (Index n = 0; n < block.images; ++n)
+    for (Index r = 0; r < block.rows; ++r) {
+      const float* image = dy + (block.image + n) * y_.stride +
+                           group * kLanes * y_.height * y_.width;
+      for (Index i = 0; i < kOut; ++i) {
+        const Index at = (block.row + r) * kOut + i;
+        const bool inside = at < y_.height;
+        load_pixels(image + (inside ? at * y_.width : 0), y_.height * y_.width,
+                    y_.count - group * kLanes, inside ? y_.width : 0, 0, columns,
+                    pixels + i * columns);
+      }
+      for (Index c = 0; c < tile_columns_; ++c, to += kColumns) {
+        Vec spread[kPlaces];
+        transform<spread_results, kOut, kIn>(pixels + c * kOut, columns, spread);
+        for (Index k = 0; k < kPlaces; ++k) *vectors(to + k * place) = spread[k];
+      }
+    }
+}
+
+void Winograd::learn(const float* x, const float* dy, float* dw) const {
+  Index most = 0;
+  for (const Block& block : learn_blocks_) most = std::max(most, tiles(block));
+  const Index channels = groups_ * kLanes, width = strips_ * kColumns;
+  float* values = thread_scratch(1, kPlaces * most * channels);
+  float* gradients = thread_scratch(5, kPlaces * most * width);
+  float* sums = thread_scratch(3, kPlaces * channels * width);
+  const Index y_groups = width / kLanes;
+  for (std::size_t b = 0; b < learn_blocks_.size(); ++b) {
+    const Block& block = learn_blocks_[b];
+    const Index count = tiles(block);
+    parallel(groups_ + y_groups, [&](Index task) {
+      if (task < groups_) {
+        transform_values(x, block, task, values + task * count * kLanes);
+      } else {
+        transform_gradient(dy, block, task - groups_, gradients);
+      }
+    });
+    parallel(kPlaces * strips_, [&](Index task) {
+      const Index k = task / strips_;
+      const float* columns = gradients + task * count * kColumns;
+      for (Index c = 0; c < channels; c += kHalf)
+        multiply_lanes<kHalf>(count,
+                              values + (k * groups_ + c / kLanes) * count * kLanes + c % kLanes,
+                              columns, sums + (task * channels + c) * kColumns, b > 0);
+    });
+  }
+  learn_weights(sums, dw);
+}
+
+// Sums[k][strip][channel][column] back to kernels, added to dw.
+void Winograd::learn_weights(const float* sums, float* dw) const {
+  const Index halves = kColumns / kLanes, channels = groups_ * kLanes;
+  const Index place = strips_ * channels * kColumns;
+  parallel(strips_ * groups_, [&](Index task) {
+    const Index strip = task / groups_, group = task % groups_;
+    for (Index c = group * kLanes; c < std::min(x_.count, (group + 1) * kLanes); ++c)
+      for (Index half = 0; half < halves; ++half) {
+        const Index m = strip * kColumns + half * kLanes;
+        if (m >= y_.count) continue;
+        Vec spread[kPlaces], kernels[9];
+        for (Index k = 0; k < kPlaces; ++k)
+          spread[k] = *reinterpret_cast<const Vec*>(
+              sums + k * place + (strip * channels + c) * kColumns + half * kLanes);
+        transform<gather_kernel, kIn, 3>(spread, kIn, kernels);
+        add_kernels(kernels, weights_.row, std::min(kLanes, y_.count - m), weights_.turned,
+                    dw + m * weights_.row + c * weights_.column);
+      }
+  });
+}

@@ -1,0 +1,93 @@
+// Convolution with kernels of 3 x 3 and stride 1 by Winograd's transforms.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "gather.h"
+#include "pool.h"
+#include "winograd.h"
+
+// What becomes of sums before they are stored: times and plus a number for each row, and nothing
+// below 0. The number of a row that has none is 1 or 0.
+struct Epilogue {
+  const float* factor = nullptr;
+  const float* bias = nullptr;
+  bool rectify = false;
+
+  // The same for rows that begin at this one.
+  Epilogue from(Index row) const {
+    return {factor == nullptr ? nullptr : factor + row, bias == nullptr ? nullptr : bias + row,
+            rectify};
+  }
+};
+
+// A plane of planes: `count` channels of height x width, images `stride` apart.
+struct Planes {
+  Index count, height, width, stride;
+};
+
+// y[n][m] = sum over c of w[m][c] correlated with x[n][c], which has `pad` zeros around it.
+//
+// A block of tiles (4 x 4 results each) is worked on by one thread: channels become lanes, and
+// place k of all transformed tiles is a matrix that the transformed weights of place k multiply:
+//   values  V[k][channel group][tile][lane]     weights U[k][strip][channel][column]
+//   results R[k][tile][strip, column]
+class Winograd {
+ public:
+  // How kernel (m, c) is found: at w[m * row + c * column], 9 values, turned by 180 degrees or not.
+  struct Weights {
+    Index row, column;
+    bool turned;
+  };
+
+  Winograd(Index images, Planes x, Planes y, Tap pad, Weights weights)
+      : images_(images), x_(x), y_(y), pad_(pad), weights_(weights),
+        tile_rows_((y.height + winograd::kOut - 1) / winograd::kOut),
+        tile_columns_((y.width + winograd::kOut - 1) / winograd::kOut),
+        groups_((x.count + kLanes - 1) / kLanes), strips_((y.count + kColumns - 1) / kColumns),
+        grid_(tile_rows_, tile_columns_, tile_rows_, tile_columns_, {1, 1}, {{0, 0}}),
+        blocks_(grid_.blocks(images, kTiles)), learn_blocks_(grid_.blocks(images, learn_tiles())) {}
+
+  // Whether this is faster than the plain sums: an estimate in cycles of a vector unit.
+  static bool pays(Index images, Planes x, Planes y) {
+    if (x.count < 16 || y.count < 16) return false;
+    const double tiles = static_cast<double>(images) * ((y.height + 3) / 4) * ((y.width + 3) / 4);
+    const double places = static_cast<double>(images) * y.height * y.width;
+    const double pairs = static_cast<double>(x.count) * y.count;
+    const double plain = 9 * places * pairs / 24;
+    const double ours = 36 * tiles * pairs / 26 + 15 * tiles * (x.count + y.count) + 12 * pairs;
+    return ours < plain;
+  }
+
+  void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const;
+
+  // dw += the gradient for the gradient dy of y, whose images are y_stride apart.
+  void learn(const float* x, const float* dy, float* dw) const;
+
+ private:
+  static constexpr Index kTiles = 56;  // of a block
+  static constexpr Index kHalf = kLanes / 2 < kRows ? kLanes / 2 : kRows;
+
+  Index tiles(const Block& block) const { return block.images * block.rows * tile_columns_; }
+  // So many that transformed values of all channels stay within a few megabytes.
+  Index learn_tiles() const {
+    return std::clamp<Index>((1 << 20) / (winograd::kPlaces * std::max(x_.count, y_.count)), 32,
+                             512);
+  }
+
+  void transform_weights(const float* w, float* to) const;
+  void transform_values(const float* x, const Block& block, Index group, float* to) const;
+  void transform_gradient(const float* dy, const Block& block, Index group, float* to) const;
+  void finish(const float* results, const Block& block, Index group, float* y,
+              const Epilogue& epilogue) const;
+  void learn_weights(const float* sums, float* dw) const;
+
+  Index images_;
+  Planes x_, y_;
+  Tap pad_;
+  Weights weights_;
+  Index tile_rows_, tile_columns_, groups_, strips_;
+  Gather grid_;
+  std::vector<Block> blocks_, learn_blocks_;
+};

@@ -1,0 +1,81 @@
+"""The three products of a layer with a matrix of weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels import native
+from protonet.kernels.kernel import Kernel
+
+
+class Product(Kernel):
+    """Y = X W^T + b, dX = dY W, dW += dY^T X, for matrices of ``rows`` rows.
+
+    Args:
+        rows: of X (rows x inputs) and Y (rows x outputs).
+        inputs: columns of X.
+        outputs: columns of Y.
+        turned: whether W is kept as its transpose, inputs x outputs.
+    """
+
+    def __init__(
+        self, device: Device, dtype: Any, rows: int, inputs: int, outputs: int, turned: bool
+    ) -> None:
+        super().__init__(device, dtype)
+        self.turned = turned
+        self._x, self._y = (rows, inputs), (rows, outputs)
+        self._w = (inputs, outputs) if turned else (outputs, inputs)
+        self._dw: Array | None = None
+
+    def forward(
+        self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
+    ) -> None:
+        """Write the product to ``y``; with ``rectify`` what is below 0 becomes 0."""
+        xp, out = self.xp, y.reshape(self._y)
+        xp.matmul(x.reshape(self._x), w if self.turned else w.T, out=out)
+        if bias is not None:
+            xp.add(out, bias, out=out)
+        if rectify:
+            xp.maximum(out, 0.0, out=out)
+
+    def backward(self, dy: Array, w: Array, dx: Array) -> None:
+        """Write the gradient of x to ``dx``."""
+        self.xp.matmul(dy.reshape(self._y), w.T if self.turned else w, out=dx.reshape(self._x))
+
+    def learn(self, dy: Array, x: Array, dw: Array) -> None:
+        """Add the gradient of the weights to ``dw``."""
+        if self._dw is None:
+            self._dw = self.scratch(self._w)
+        dy, x = dy.reshape(self._y), x.reshape(self._x)
+        left, right = (x, dy) if self.turned else (dy, x)
+        self.xp.matmul(left.T, right, out=self._dw)
+        self.xp.add(dw, self._dw, out=dw)
+
+
+class NativeProduct(Product, processor="native"):
+    """Without a copy of the weights' gradient."""
+
+    def __init__(
+        self, device: Device, dtype: Any, rows: int, inputs: int, outputs: int, turned: bool
+    ) -> None:
+        super().__init__(device, dtype, rows, inputs, outputs, turned)
+        self._multiply = native.load().multiply
+
+    def forward(
+        self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
+    ) -> None:
+        self._multiply(
+            x.reshape(self._x), False, w, not self.turned, y.reshape(self._y), False, bias, rectify
+        )
+
+    def backward(self, dy: Array, w: Array, dx: Array) -> None:
+        self._multiply(
+            dy.reshape(self._y), False, w, self.turned, dx.reshape(self._x), False, None, False
+        )
+
+    def learn(self, dy: Array, x: Array, dw: Array) -> None:
+        dy, x = dy.reshape(self._y), x.reshape(self._x)
+        left, right = (x, dy) if self.turned else (dy, x)
+        self._multiply(left, True, right, False, dw, True, None, False)

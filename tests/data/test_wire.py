@@ -1,0 +1,61 @@
+"""Records taken apart, beside what the protobuf library makes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from google.protobuf.message import DecodeError
+
+from protonet.data.datum import decode, make_datum
+from protonet.data.wire import parse_datum
+from protonet.proto.caffe_pb2 import Datum
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (3, 80, 90), np.uint8)
+
+
+def records() -> list[bytes]:
+    floats = make_datum(np.linspace(0, 1, 20_000, dtype=np.float32).reshape(2, 100, 100))
+    large, small = make_datum(IMAGE, label=-3), make_datum(IMAGE[:, :5, :5], label=7)
+    return [
+        large.SerializeToString(),
+        small.SerializeToString(),
+        make_datum(IMAGE, label=2, encoded=True).SerializeToString(),
+        floats.SerializeToString(),
+        (large.SerializeToString() + small.SerializeToString()),  # of each field the last
+        large.SerializeToString() + b"\x9a\x06\x03abc" + b"\xa1\x06" + bytes(8),  # unknown fields
+        Datum(label=5).SerializeToString(),
+    ]
+
+
+@pytest.mark.parametrize("place", range(7))
+@pytest.mark.parametrize("kind", [bytes, memoryview])
+def test_it_is_what_the_library_reads(place: int, kind: type) -> None:
+    record = records()[place]
+    expected = Datum.FromString(record)
+    datum, data = parse_datum(kind(record))
+    assert data == expected.data
+    for field in ("channels", "height", "width", "label", "encoded", "float_data"):
+        assert getattr(datum, field) == getattr(expected, field)
+    if data or datum.float_data:
+        np.testing.assert_array_equal(decode(datum, "x", data=data), decode(expected, "x"))
+
+
+def test_damage_is_seen_as_the_library_sees_it() -> None:
+    whole = records()[0]
+    generator = np.random.default_rng(4)
+    refused = 0
+    for _ in range(300):
+        record = bytearray(whole)
+        record[generator.integers(0, 12)] = generator.integers(256)
+        cut = bytes(record[: len(record) - int(generator.integers(0, 3))])
+        try:
+            expected: bytes | None = Datum.FromString(cut).data
+        except DecodeError:
+            expected = None
+        try:
+            found: bytes | None = parse_datum(cut)[1]
+        except DecodeError:
+            found = None
+        assert found == expected
+        refused += expected is None
+    assert 20 < refused < 300

@@ -1,0 +1,149 @@
+"""Layers that compute those behind them: the same numbers in fewer passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protonet.device import Device
+from protonet.graph.fusion import fusions
+from protonet.graph.net import Net
+from protonet.graph.plan import Plan, plan_net
+from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
+from protonet.proto.text import Source, read_net
+from protonet.train.trainer import Trainer
+
+HEAD = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 3 dim: 5 dim: 9 dim: 11 } } }
+layer { name: "t" type: "Input" top: "t" input_param { shape { dim: 3 dim: 4 } } }
+"""
+RECTIFIED = """
+layer { name: "c" type: "Convolution" bottom: "x" top: "c"
+  convolution_param { num_output: 6 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
+layer { name: "r" type: "ReLU" bottom: "c" top: "c" }
+layer { name: "p" type: "Pooling" bottom: "c" top: "p" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "i" type: "InnerProduct" bottom: "p" top: "i"
+  inner_product_param { num_output: 7 weight_filler { type: "xavier" } } }
+layer { name: "s" type: "ReLU" bottom: "i" top: "s" }
+layer { name: "o" type: "InnerProduct" bottom: "s" top: "o"
+  inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "o" bottom: "t" top: "loss" }
+"""
+NORMALIZED = """
+layer { name: "c" type: "Convolution" bottom: "x" top: "c"
+  convolution_param { num_output: 6 kernel_size: 3 weight_filler { type: "msra" } } }
+layer { name: "b" type: "BatchNorm" bottom: "c" top: "c" }
+layer { name: "k" type: "Scale" bottom: "c" top: "c" scale_param { bias_term: true
+  filler { type: "uniform" min: 0.5 max: 2 } bias_filler { type: "gaussian" std: 1 } } }
+layer { name: "r" type: "ReLU" bottom: "c" top: "c" }
+layer { name: "d" type: "DepthwiseConvolution" bottom: "c" top: "d"
+  convolution_param { num_output: 6 kernel_size: 3 bias_term: false
+    weight_filler { type: "msra" } } }
+layer { name: "b2" type: "BatchNorm" bottom: "d" top: "d" }
+layer { name: "k2" type: "Scale" bottom: "d" top: "e" scale_param { bias_term: false } }
+layer { name: "o" type: "InnerProduct" bottom: "e" top: "o"
+  inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "o" bottom: "t" top: "loss" }
+"""
+
+
+def planned(text: str, phase: int = TRAIN) -> Plan:
+    return plan_net(read_net(Source("net", HEAD + text)), phase=phase)
+
+
+def trained(text: str, **options: Any) -> tuple[Net, list[float]]:
+    """A net after five iterations on fixed inputs, and its losses."""
+    net = Net(planned(text), Device("cpu"), seed=3, **options)
+    generator = np.random.default_rng(1)
+    net.blobs["x"].data[...] = generator.normal(size=(3, 5, 9, 11))
+    net.blobs["t"].data[...] = generator.normal(size=(3, 4))
+    solver = SolverParameter(base_lr=0.01, lr_policy="fixed", momentum=0.9, max_iter=5)
+    trainer, losses = Trainer(solver, net), []
+    for _ in range(5):
+        trainer.advance(1)
+        losses.append(net.loss())
+    return net, losses
+
+
+@pytest.mark.parametrize("text", [RECTIFIED, NORMALIZED], ids=["rectified", "normalized"])
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_fused_training_is_the_same(text: str, shared: bool) -> None:
+    plain, losses = trained(text)
+    fused, again = trained(text, fuse=True, share_memory=shared)
+    assert fusions(fused.plan)
+    np.testing.assert_allclose(again, losses, rtol=1e-5)
+    np.testing.assert_allclose(fused.store.data, plain.store.data, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("text", [RECTIFIED, NORMALIZED], ids=["rectified", "normalized"])
+def test_a_fused_inference_is_the_same(text: str) -> None:
+    source, _ = trained(text)
+    weights = {name: [p.data for p in params] for name, params in source.params.items()}
+    found = []
+    for options in ({}, {"fuse": True}, {"fuse": True, "share_memory": True}):
+        net = Net(planned(text, TEST), Device("cpu"), gradients=False, **options)
+        net.load(weights, "the trained net")
+        for name in ("x", "t"):
+            net.blobs[name].data[...] = source.blobs[name].data
+        net.forward()
+        found.append(net.loss())
+    np.testing.assert_allclose(found[1:], found[0], rtol=1e-5)
+
+
+def test_what_is_fused() -> None:
+    net = Net(planned(RECTIFIED), Device("cpu"), fuse=True, share_memory=True)
+    assert fusions(net.plan) == [("c", ["r"]), ("i", ["s"])]
+    net = Net(planned(NORMALIZED), Device("cpu"), fuse=True, share_memory=True)
+    assert fusions(net.plan) == [("b", ["k", "r"]), ("b2", ["k2"])]
+    net = Net(planned(NORMALIZED, TEST), Device("cpu"), fuse=True, share_memory=True)
+    assert fusions(net.plan) == [("c", ["b", "k", "r"]), ("d", ["b2", "k2"])]
+
+
+def test_every_blob_can_be_read_where_memory_is_not_shared() -> None:
+    net = Net(planned(RECTIFIED), Device("cpu"), fuse=True)
+    assert fusions(net.plan) == [("c", ["r"])]
+    net.blobs["x"].data[...] = np.random.default_rng(2).normal(size=(3, 5, 9, 11))
+    net.forward()
+    assert net.blobs["i"].data.min() < 0 <= net.blobs["s"].data.min()
+
+
+def test_a_plan_forgets_what_an_earlier_net_fused() -> None:
+    plan = planned(RECTIFIED)
+    Net(plan, Device("cpu"), fuse=True)
+    assert fusions(plan)
+    Net(plan, Device("cpu"))
+    assert not fusions(plan)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ('name: "r" type: "ReLU"', 'name: "r" type: "ReLU" relu_param { negative_slope: 0.1 }'),
+        ('name: "p" type: "Pooling" bottom: "c"', 'name: "p" type: "Pooling" bottom: "q"'),
+        ('name: "c" type: "Convolution"', 'name: "c" type: "Convolution" loss_weight: 1'),
+    ],
+    ids=["slope", "another reader", "a loss"],
+)
+def test_what_is_not_fused(change: tuple[str, str]) -> None:
+    text = RECTIFIED.replace('bottom: "c" top: "c"', 'bottom: "c" top: "q"').replace(*change)
+    net = Net(planned(text), Device("cpu"), fuse=True, share_memory=True)
+    absorbed = dict(fusions(net.plan))
+    if 'bottom: "q"' in change[1]:
+        assert absorbed["c"] == ["r"]
+    else:
+        assert "c" not in absorbed
+
+
+def test_a_layer_behind_frozen_ones_learns_by_itself() -> None:
+    """Scale has a gradient of its own to find; BatchNorm below runs no backward pass."""
+    text = NORMALIZED.replace(
+        'name: "c" type: "Convolution" bottom: "x" top: "c"',
+        'name: "c" type: "Convolution" bottom: "x" top: "c" param { lr_mult: 0 } '
+        "param { lr_mult: 0 }",
+    )
+    plain, _ = trained(text)
+    fused, _ = trained(text, fuse=True, share_memory=True)
+    assert "b" not in dict(fusions(fused.plan))
+    np.testing.assert_allclose(fused.store.data, plain.store.data, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,42 @@
+"""Arrays in one stretch of memory: apart where they meet, and no larger than need be."""
+
+from __future__ import annotations
+
+import random
+
+from protonet.graph.packing import ALIGN, Spans, pack
+
+
+def meet(one: Spans, two: Spans) -> bool:
+    return any(a <= d and c <= b for a, b in one for c, d in two)
+
+
+def test_arrays_that_meet_are_apart() -> None:
+    rng = random.Random(5)
+    for _ in range(200):
+        count = rng.randrange(1, 25)
+        sizes = [rng.choice([0, 1, 15, 16, 17, 300, rng.randrange(5000)]) for _ in range(count)]
+        lives: list[Spans] = []
+        for _ in range(count):
+            times = sorted(rng.sample(range(60), 4))
+            spans: Spans = ((times[0], times[1]), (times[2], times[3]))
+            lives.append(spans[: rng.randrange(1, 3)])
+        offsets, end = pack(sizes, lives)
+        for a in range(count):
+            assert offsets[a] % ALIGN == 0
+            assert offsets[a] + sizes[a] <= end
+            for b in range(a):
+                if meet(lives[a], lives[b]):
+                    assert (
+                        offsets[a] + sizes[a] <= offsets[b] or offsets[b] + sizes[b] <= offsets[a]
+                    )
+
+
+def test_a_gap_between_two_spans_is_used() -> None:
+    offsets, end = pack([64, 32, 32], [((0, 1), (8, 9)), ((3, 5),), ((4, 6),)])
+    assert offsets[0] == 0
+    assert end == 64
+
+
+def test_nothing_takes_nothing() -> None:
+    assert pack([], []) == ([], 0)

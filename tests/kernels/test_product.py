@@ -1,0 +1,75 @@
+"""The compiled products beside their definition."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from protonet.device import Device
+from protonet.kernels import native
+from protonet.kernels.product import NativeProduct, Product
+from tests.kernels.test_convolution import MODULES, runs_here
+
+SHAPES = [
+    (10, 2500, 2), (1, 700, 90), (3, 65, 131), (17, 300, 45), (64, 800, 500), (29, 5, 3),
+    (50, 64, 33), (9, 1, 1), (200, 7, 40), (1, 3, 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_every_instruction_set_meets_the_definition(
+    shape: tuple[int, int, int], turned: bool, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not runs_here(module):
+        pytest.skip(f"this processor has no {module}")
+    compiled = import_module(f"protonet.kernels.native.{module}")
+    monkeypatch.setattr(native, "load", lambda: compiled)
+    rows, inputs, outputs = shape
+    tuned = Product.make(Device("cpu"), np.float32, *shape, turned)
+    definition = Product.make(Device("cpu", tuned=False), np.float64, *shape, turned)
+    assert isinstance(tuned, NativeProduct)
+    generator = np.random.default_rng(5)
+    x, dy = generator.normal(size=(rows, inputs)), generator.normal(size=(rows, outputs))
+    w = generator.normal(size=(inputs, outputs) if turned else (outputs, inputs))
+    bias = generator.normal(size=outputs)
+
+    def passes(kernel: Product, dtype: type) -> list[np.ndarray]:
+        a, b, c, d = (each.astype(dtype) for each in (x, w, bias, dy))
+        y, rectified = np.full((2, rows, outputs), np.nan, dtype)
+        dx, dw = np.full(a.shape, np.nan, dtype), np.ones(b.shape, dtype)
+        kernel.forward(a, b, None, y)
+        kernel.forward(a, b, c, rectified, rectify=True)
+        kernel.backward(d, b, dx)
+        kernel.learn(d, a, dw)
+        return [y, rectified, dx, dw]
+
+    for found, expected in zip(
+        passes(tuned, np.float32), passes(definition, np.float64), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    module = native.load()
+    before = module.threads()
+    generator = np.random.default_rng(6)
+    x = generator.normal(size=(40, 900)).astype(np.float32)
+    w = generator.normal(size=(300, 900)).astype(np.float32)
+    dy = generator.normal(size=(40, 300)).astype(np.float32)
+    kernel = Product.make(Device("cpu"), np.float32, 40, 900, 300, False)
+    found = []
+    for threads in (1, 2, 3, 5):
+        module.set_threads(threads)
+        y, dx, dw = np.empty_like(dy), np.empty_like(x), np.zeros_like(w)
+        kernel.forward(x, w, None, y)
+        kernel.backward(dy, w, dx)
+        kernel.learn(dy, x, dw)
+        found.append((y, dx, dw))
+    module.set_threads(before)
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            np.testing.assert_array_equal(one, other)

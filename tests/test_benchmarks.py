@@ -1,0 +1,89 @@
+"""The benchmarks run: protonet's side of small networks, once, and the plans of all of them."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def module(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A module of the benchmarks, which stand beside each other as scripts do."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module(name)
+
+
+def test_small_networks_are_measured_without_pytorch() -> None:
+    command = [sys.executable, str(BENCHMARKS / "networks.py"), "--only", "seed,digits,lenet"]
+    short = ["--quick", "--no-torch", "--rounds", "1", "--seconds", "0"]
+    done = subprocess.run([*command, *short], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "PyTorch is skipped: --no-torch" in done.stdout
+    rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| ")]
+    timed = [
+        (row[1].strip(), int(row[2]), float(row[3])) for row in rows if row[2].strip().isdigit()
+    ]
+    assert [row[:2] for row in timed] == [
+        *[("the seed network", 10), ("golden/digits", 50), ("LeNet", 64)],
+        *[("the seed network", 1), ("the seed network", 10)],
+        *[("golden/digits", 1), ("golden/digits", 50), ("LeNet", 1), ("LeNet", 64)],
+    ]
+    assert all(milliseconds > 0 for _, _, milliseconds in timed)
+
+
+def test_every_network_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = module("cases", monkeypatch)
+    for case in cases.CASES.values():
+        training, answering = case.training(), case.inference(case.batch)
+        assert [value.name for value in training.inputs] == ["data", "label"]
+        assert [value.name for value in answering.inputs] == ["data"]
+        assert len(answering.outputs) == 1
+        assert cases.operations(training) >= cases.operations(answering) > 0
+        assert not any(step.type == "Dropout" for step in case.training(dropout=False).steps)
+    resnet = cases.operations(cases.CASES["resnet50"].inference(1))
+    assert resnet == pytest.approx(2 * 3.86e9, rel=0.02)
+
+
+def test_bars_are_met_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    report, cases = module("report", monkeypatch), module("cases", monkeypatch)
+    lenet = cases.CASES["lenet"]
+    timing = report.Timing(
+        lenet, report.TRAINING, 64, 10**9, {"ours": [0.1, 0.2, 0.1], "theirs": [0.2, 0.3, 0.1]}
+    )
+    sides = {"ours": (100.0, 250.0), "theirs": (200.0, 340.0)}
+    results = report.Results(
+        [timing],
+        [report.Memory(lenet, report.TRAINING, 64, sides)],
+        {"ours": 100.0, "theirs": 90.0},
+        [0.4, 0.6, 0.5],
+        [0.9],
+    )
+    assert timing.ratio == pytest.approx(1.5)
+    assert timing.milliseconds("ours") == pytest.approx(100)
+    assert [(bar.wanted, bar.found, bar.met) for bar in results.bars()] == [
+        ("at least 1.8 x PyTorch", "1.50 x PyTorch", False),
+        ("at least 0.5 x bare NumPy", "0.50 x bare NumPy", True),
+        ("at most 140 MiB", "150 MiB", False),
+        ("at most 0.800 s", "0.900 s", False),
+    ]
+    text = "\n".join(results.tables())
+    assert "| LeNet 64, training " in text
+    assert "not met" in text
+    assert "10 %" in text
+
+
+def test_every_network_is_translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    net, cases = module("torch_net", monkeypatch), module("cases", monkeypatch)
+    for case in cases.CASES.values():
+        plan = case.inference(1)
+        inputs = [torch.from_numpy(case.inputs(plan)["data"])]
+        with torch.inference_mode():
+            output = net.TorchNet(plan).module.eval().forward(*inputs)
+        assert tuple(output.shape) == plan.outputs[0].shape
