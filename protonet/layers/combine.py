@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine
+from protonet.kernels.scaling import Scaling
 from protonet.layers.base import Layer, Reads, shape_text
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import EltwiseParameter
@@ -140,14 +141,15 @@ class Axpy(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         x = shapes[1]
-        self._matrix = (x[0] * x[1], math.prod(x[2:]))
-        self._product: Array | None = None
+        # each channel of an item has a factor of its own, as the channels of one item would
+        factors = (1, x[0] * x[1], math.prod(x[2:]))
+        self._scaling = Scaling.make(self.device, self.dtype, *factors)
+        self._sum = Combine.make(self.device, self.dtype, x, 2)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, out = self.xp, tops[0].reshape(self._matrix)
-        a, x = bottoms[0].reshape(-1, 1), bottoms[1].reshape(self._matrix)
-        xp.multiply(a, x, out=out)
-        xp.add(out, bottoms[2].reshape(self._matrix), out=out)
+        a, x, y = bottoms
+        self._scaling.forward(x, a, None, tops[0])
+        self._sum.add(tops[0], y, tops[0])
 
     def backward(
         self,
@@ -156,17 +158,12 @@ class Axpy(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, (da, dx, dy) = self.xp, dbottoms
-        dout = dtops[0].reshape(self._matrix)
+        (dout,), (a, x, _), (da, dx, dy) = dtops, bottoms, dbottoms
         if da is not None:
-            if self._product is None:
-                self._product = self.scratch(self._matrix)
-            xp.multiply(dout, bottoms[1].reshape(self._matrix), out=self._product)
-            self._product.sum(axis=1, out=da.reshape(-1))
-        if dx is not None:
-            xp.multiply(bottoms[0].reshape(-1, 1), dout, out=dx.reshape(self._matrix))
+            da.fill(0.0)
+        self._scaling.backward(dout, x, a, dx, da, None)
         if dy is not None:
-            xp.copyto(dy, dtops[0])
+            self.xp.copyto(dy, dout)
 
 
 def _check_equal(layer: Layer, shapes: Sequence[Shape], first: int) -> None:

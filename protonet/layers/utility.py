@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.combine import Parts
+from protonet.kernels.combine import Combine, Parts
 from protonet.layers.base import Layer, shape_text
 from protonet.layers.registry import register
 
@@ -39,6 +39,11 @@ class Split(Layer):
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0]] * len(self.spec.top)
 
+    def build(self, shapes: Sequence[Shape]) -> None:
+        count = len(self.spec.top)
+        self._kernel = Combine.make(self.device, self.dtype, shapes[0], count)
+        self._ones = (1.0,) * count
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         for top in tops:
             self.xp.copyto(top, bottoms[0])
@@ -50,12 +55,8 @@ class Split(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, dx = self.xp, dbottoms[0]
-        if dx is None:
-            return
-        xp.copyto(dx, dtops[0])
-        for dtop in dtops[1:]:
-            xp.add(dx, dtop, out=dx)
+        if dbottoms[0] is not None:
+            self._kernel.weighted_sum(dtops, self._ones, dbottoms[0])
 
 
 @register("Concat")
