@@ -78,7 +78,7 @@ FUNCTIONS: list[tuple[str, Callable[[np.ndarray], np.ndarray], tuple[float, ...]
 
 
 @pytest.mark.parametrize("module", MODULES)
-@pytest.mark.parametrize(("name", "function", "more"), FUNCTIONS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("name", "function", "more"), FUNCTIONS, ids=[f[0] for f in FUNCTIONS])
 def test_functions_are_good_to_some_units_over_the_whole_range(
     name: str,
     function: Callable[[np.ndarray], np.ndarray],
