@@ -7,10 +7,12 @@
 namespace nb = nanobind;
 
 void add_convolution(nb::module_& m);
+void add_depthwise(nb::module_& m);
 
 NB_MODULE(MODULE, m) {
   m.attr("lanes") = static_cast<int>(kLanes);
   m.def("threads", &threads, "How many threads work on a kernel.");
   m.def("set_threads", &set_threads, nb::arg("count"));
   add_convolution(m);
+  add_depthwise(m);
 }
