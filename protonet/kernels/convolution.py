@@ -133,7 +133,9 @@ class NativeConvolve(Convolve, processor="native"):
         def pair(extents: tuple[int, ...], missing: int) -> tuple[int, int]:
             return (missing, extents[0]) if len(extents) == 1 else (extents[0], extents[1])
 
-        self._native = native.load().Convolution(
+        # Where every channel is a group of its own, there is nothing to multiply matrices for.
+        name = "Depthwise" if group == channels > 1 else "Convolution"
+        self._native = getattr(native.load(), name)(
             items,
             channels,
             pair(windows.inputs, 1),
