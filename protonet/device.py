@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -47,19 +48,24 @@ class Device:
 
     ``xp`` is the array module; layers are written on it and never import either. Without
     ``tuned``, kernels run as they are defined on ``xp``: slow, and what tuned ones are held to.
+    ``tf32`` lets products on a GPU round their factors to 10 bits: faster, on Ampere and later.
 
     Raises:
         DeviceError: for a name of another form, or a GPU that is not there.
     """
 
-    def __init__(self, name: str = "cpu", *, tuned: bool = True) -> None:
+    def __init__(self, name: str = "cpu", *, tuned: bool = True, tf32: bool = False) -> None:
         self.name = name
-        self.tuned = tuned
+        self.tuned, self.tf32 = tuned, tf32
         kind, _, index = name.partition(":")
         self.is_cpu = kind == "cpu" and not index
         self.xp: Any = np
+        self.kept: dict[Any, Any] = {}
+        """What kernels keep for this device: compiled sources, handles of libraries."""
         self._uniform_kernel: Any = None
         if self.is_cpu:
+            if tf32:
+                raise DeviceError("TF32 is a format of NVIDIA's GPUs; device 'cpu' has float32")
             return
         if kind != "cuda" or not (index or "0").isdigit():
             raise DeviceError(f"unknown device '{name}'; expected 'cpu' or 'cuda:N'")
@@ -140,6 +146,36 @@ class Device:
             return float(second - first)
         second.synchronize()
         return float(self.xp.cuda.get_elapsed_time(first, second)) / 1000
+
+    def cublas(self) -> Any:
+        """CuPy's binding of cuBLAS, whose functions take handles and pointers."""
+        return self.xp.cuda.cublas
+
+    def set_cublas_workspace(self, handle: int, workspace: Any) -> None:
+        """Let a handle of cuBLAS work in an array of bytes; CuPy's binding lacks this function."""
+        from cuda import pathfinder
+
+        found = pathfinder.load_nvidia_dynamic_lib("cublas")
+        function = ctypes.CDLL(found.abs_path).cublasSetWorkspace_v2
+        function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+        status = function(handle, workspace.data.ptr, workspace.nbytes)
+        if status:
+            raise DeviceError(f"device '{self.name}': cuBLAS takes no workspace (status {status})")
+
+    def cudnn(self) -> Any:
+        """NVIDIA's cuDNN frontend, or None where it or cuDNN is not installed."""
+        try:
+            import cudnn
+
+            # what the module needs of cuDNN itself is looked up when it is first used
+            cudnn.backend_version()
+        except (ImportError, RuntimeError, OSError):
+            return None
+        return cudnn
+
+    def stream_pointer(self) -> int:
+        """The stream that work is given to now, as the libraries take it."""
+        return int(self.xp.cuda.get_current_stream().ptr)
 
     def get(self, array: Any) -> np.ndarray:
         """The array as NumPy; on the CPU the array itself."""

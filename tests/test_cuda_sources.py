@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from protonet.device import PHILOX_SOURCE
+from protonet.kernels import cuda
 
-ARCHITECTURES = ["sm_75", "sm_90"]
+ARCHITECTURES = ["sm_80", "sm_90"]
+SOURCES = {"philox": PHILOX_SOURCE, **{name: cuda.source(name) for name in cuda.sources()}}
 
 
 def nvrtc() -> ctypes.CDLL:
@@ -42,10 +44,10 @@ def compile_cuda(source: str, architecture: str) -> str:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("source", [PHILOX_SOURCE], ids=["philox"])
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
 def test_sources_compile(source: str, architecture: str) -> None:
     assert compile_cuda(source, architecture) == ""
 
 
 def test_the_compiler_does_complain() -> None:
-    assert "undefined" in compile_cuda('extern "C" __global__ void f() { x = 1; }', "sm_75")
+    assert "undefined" in compile_cuda('extern "C" __global__ void f() { x = 1; }', "sm_80")

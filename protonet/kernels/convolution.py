@@ -24,6 +24,8 @@ class Convolve(Kernel):
         channels: of an image.
         outputs: channels of the result.
         group: into how many groups channels and outputs are divided.
+        engine: ``"CAFFE"`` for our own kernels, ``"CUDNN"`` for those of cuDNN where a GPU has
+            it, empty for what is best.
     """
 
     def __init__(
@@ -35,9 +37,10 @@ class Convolve(Kernel):
         channels: int,
         outputs: int,
         group: int,
+        engine: str = "",
     ) -> None:
         super().__init__(device, dtype)
-        self.windows, self.items = windows, items
+        self.windows, self.items, self.engine = windows, items, engine
         kernel, places = math.prod(windows.kernel), math.prod(windows.outputs)
         self._image = (channels, *windows.inputs)
         self._columns_shape = (channels, *windows.kernel, *windows.outputs)
@@ -123,8 +126,9 @@ class NativeConvolve(Convolve, processor="native"):
         channels: int,
         outputs: int,
         group: int,
+        engine: str = "",
     ) -> None:
-        super().__init__(device, dtype, windows, items, channels, outputs, group)
+        super().__init__(device, dtype, windows, items, channels, outputs, group, engine)
         weights = 4 * math.prod(self._weight)
         if windows.kernel == (3, 3) and windows.stride == windows.dilation == (1, 1):
             weights *= 4  # transformed: 36 numbers for 9

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from protonet.device import Device
-from protonet.kernels import native
+from protonet.kernels import cuda, native
 
 
 class Kernel:
@@ -15,7 +15,8 @@ class Kernel:
 
     A direct subclass is the definition, written on ``xp``, which the tests trust and which works
     on every device and dtype. Its subclasses with a ``processor`` are tuned versions of it:
-    ``"native"`` for float32 on the CPU (``kernels/native``), ``"cuda"`` for float32 on a GPU.
+    ``"native"`` for float32 on the CPU (``kernels/native``), ``"cuda"`` for float32 on a GPU
+    (``kernels/cuda``, in the module of the same name as the definition's).
     ``make`` chooses; a tuned version may decline what it is not made for.
 
     Args:
@@ -41,7 +42,10 @@ class Kernel:
     @classmethod
     def make(cls, device: Device, dtype: Any, *args: Any, **more: Any) -> Self:
         """The best version for a device and dtype; the other arguments are the definition's."""
-        tuned = cls._tuned.get(processor_of(device))
+        processor = processor_of(device)
+        if processor == "cuda":
+            cuda.load(cls.__module__.rpartition(".")[2])
+        tuned = cls._tuned.get(processor)
         if tuned is not None and np.dtype(dtype) == np.float32 and tuned.takes(*args, **more):
             return tuned(device, dtype, *args, **more)  # type: ignore[return-value]
         return cls(device, dtype, *args, **more)

@@ -14,6 +14,7 @@ from protonet.layers.base import Layer, Reads, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.layers.sliding import Sliding
+from protonet.proto.caffe_pb2 import ConvolutionParameter
 
 _PARAM = "convolution_param"
 
@@ -56,7 +57,11 @@ class Convolving(Sliding):
         self, windows: Windows, items: int, inner: int, outer: int, group: int
     ) -> None:
         """The kernel from ``inner`` channels, whose windows are looked at, to ``outer`` ones."""
-        self._convolve = Convolve.make(self.device, self.dtype, windows, items, inner, outer, group)
+        param = self.spec.convolution_param
+        engine = ConvolutionParameter.Engine.Name(param.engine) if param.engine else ""
+        self._convolve = Convolve.make(
+            self.device, self.dtype, windows, items, inner, outer, group, engine
+        )
 
     def build_bias(self, items: int, places: Shape) -> None:
         """What adds the bias and takes its gradient, for tops of these places."""
@@ -90,8 +95,9 @@ class Convolution(Convolving):
         1 (bias_term): b, num_output.
     Spec:
         convolution_param: num_output, kernel_size (or kernel_h, kernel_w), stride (1), pad (0),
-        dilation (1), group (1), bias_term (true), fillers, axis (1). engine and force_nd_im2col
-        are accepted and make no difference.
+        dilation (1), group (1), bias_term (true), fillers, axis (1). engine says whose kernels a
+        GPU runs: CAFFE ours, CUDNN those of cuDNN where it is installed, DEFAULT what is best.
+        force_nd_im2col is accepted and makes no difference.
     Raises:
         LayerError: without num_output or kernel, for a mixture of forms, a group that does not
         divide, or a kernel that does not fit.

@@ -1,0 +1,32 @@
+"""The gradient of a bias, on a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.bias import BiasGradient
+from protonet.kernels.cuda.launch import compiled, pieces
+
+
+class CudaBiasGradient(BiasGradient, processor="cuda"):
+    """One pass, and one over its sums."""
+
+    @classmethod
+    def takes(cls, items: int, channels: int, places: int) -> bool:
+        return items * channels * places > 0
+
+    def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
+        super().__init__(device, dtype, items, channels, places)
+        self._source = compiled(device, "bias")
+        self._pieces = pieces(items * places, channels)
+        self._parts = self.scratch((channels, self._pieces))
+
+    def learn(self, dy: Array, y: Array | None, db: Array | None) -> None:
+        if y is None and db is None:
+            return
+        channels, launch = self._seen[1], self._source
+        launch.blocks((channels, self._pieces), "sum_parts", dy, y, self._parts, *self._seen)
+        if db is not None:
+            launch.over(channels, "add_sums", self._parts, db, channels, self._pieces)

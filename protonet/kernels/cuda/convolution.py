@@ -1,0 +1,144 @@
+"""Convolution on a GPU: through cuDNN, or with kernels of our own and cuBLAS."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from protonet.blob import Array, Shape
+from protonet.device import Device
+from protonet.kernels.convolution import Convolve
+from protonet.kernels.cuda.dnn import (
+    BACKWARD,
+    FORWARD,
+    LEARN,
+    Dnn,
+    NotSupportedError,
+    Plan,
+    dnn,
+)
+from protonet.kernels.cuda.launch import compiled
+from protonet.kernels.cuda.ways import After, Way, as_two_axes, finish, own_way
+from protonet.kernels.windows import Windows
+
+_MOST_ROWS = 65_535
+"""Of the columns: what a grid of blocks has room for."""
+
+
+class CudaConvolve(Convolve, processor="cuda"):
+    """In one or two axes, the way that ``engine`` and the shapes ask for.
+
+    cuDNN is taken where it is installed and was not ruled out; but channels that are groups of
+    their own are convolved by our kernel unless cuDNN was asked for.
+    """
+
+    @classmethod
+    def takes(
+        cls,
+        windows: Windows,
+        items: int,
+        channels: int,
+        outputs: int,
+        group: int,
+        engine: str = "",
+    ) -> bool:
+        rows = channels * math.prod(windows.kernel)
+        return len(windows.inputs) in (1, 2) and 0 < rows <= _MOST_ROWS and items * outputs > 0
+
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any,
+        windows: Windows,
+        items: int,
+        channels: int,
+        outputs: int,
+        group: int,
+        engine: str = "",
+    ) -> None:
+        super().__init__(device, dtype, windows, items, channels, outputs, group, engine)
+        self._own: Way | None = None
+        self._extents = channels, outputs, group
+        library = None
+        if engine == "CUDNN" or (engine != "CAFFE" and not group == channels > 1):
+            library = dnn(device)
+        self._vendor = _Vendor(self, library, channels, outputs, group) if library else None
+
+    def forward(
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        y: Array,
+        *,
+        factor: Array | None = None,
+        rectify: bool = False,
+    ) -> None:
+        after = After(factor, bias, rectify)
+        if self._vendor is None or not self._vendor.forward(x, w, y, after):
+            self._way.forward(x, w, y, after)
+
+    def backward(self, dy: Array, w: Array, dx: Array) -> None:
+        if self._vendor is None or not self._vendor.backward(dy, w, dx):
+            self._way.backward(dy, w, dx)
+
+    def learn(self, dy: Array, x: Array, dw: Array) -> None:
+        if self._vendor is None or not self._vendor.learn(dy, x, dw):
+            self._way.learn(dy, x, dw)
+
+    @property
+    def _way(self) -> Way:
+        """Our own kernels for these shapes; their memory is taken when it is first needed."""
+        if self._own is None:
+            self._own = own_way(self, *self._extents)
+        return self._own
+
+
+class _Vendor:
+    """cuDNN's products. Each says whether there is one; where there is not, ours are asked."""
+
+    def __init__(self, of: Convolve, library: Dnn, channels: int, outputs: int, group: int) -> None:
+        self._of, self._library, windows = of, library, of.windows
+        flat = len(windows.inputs) == 1
+        self._windows = as_two_axes(windows) if flat else windows
+        w = self._windows
+        self._x = (of.items, channels, *w.inputs)
+        self._y = (of.items, outputs, *w.outputs)
+        self._w = (outputs, channels // group, *w.kernel)
+        self._source = compiled(of.device, "convolution")
+        self._dw: Array | None = None
+        self._plans: dict[str, Plan | None] = {}
+
+    def _plan(self, operation: str, first: Shape, second: Shape, result: Shape) -> Plan | None:
+        """The plan of an operation; None where cuDNN has none."""
+        if operation not in self._plans:
+            try:
+                plan = self._library.plan(operation, first, second, result, self._windows)
+            except NotSupportedError:
+                plan = None
+            self._plans[operation] = plan
+        return self._plans[operation]
+
+    def forward(self, x: Array, w: Array, y: Array, after: After) -> bool:
+        plan = self._plan(FORWARD, self._x, self._w, self._y)
+        if plan is None:
+            return False
+        plan(x, w, y)
+        finish(self._source, y, after, (*self._y[:2], math.prod(self._y[2:])))
+        return True
+
+    def backward(self, dy: Array, w: Array, dx: Array) -> bool:
+        plan = self._plan(BACKWARD, self._y, self._w, self._x)
+        if plan is not None:
+            plan(dy, w, dx)
+        return plan is not None
+
+    def learn(self, dy: Array, x: Array, dw: Array) -> bool:
+        plan = self._plan(LEARN, self._x, self._y, self._w)
+        if plan is None:
+            return False
+        if self._dw is None:
+            self._dw = self._of.scratch(dw.shape)
+        plan(x, dy, self._dw)
+        self._of.xp.add(dw, self._dw, out=dw)
+        return True

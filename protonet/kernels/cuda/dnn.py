@@ -1,0 +1,134 @@
+"""Convolutions through cuDNN's graph API: a plan for each operation and shape, built once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.device import Device
+from protonet.kernels.windows import Windows
+
+FORWARD, BACKWARD, LEARN = "conv_fprop", "conv_dgrad", "conv_wgrad"
+
+_OPERANDS = {
+    FORWARD: ("image", "weight"),
+    BACKWARD: ("loss", "filter"),
+    LEARN: ("image", "loss"),
+}
+
+
+class NotSupportedError(Exception):
+    """No engine of cuDNN computes this as it is asked for."""
+
+
+class Dnn:
+    """cuDNN on a device: a handle, the plans that were built, and a workspace for all of them."""
+
+    def __init__(self, device: Device, module: Any) -> None:
+        self.device, self.module = device, module
+        self.handle = module.create_handle()
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+        # A captured graph goes on to use the workspace of its time: none is given back.
+        self._workspaces = [device.empty((0,), np.uint8)]
+
+    def plan(
+        self, operation: str, first: Shape, second: Shape, result: Shape, windows: Windows
+    ) -> Plan:
+        """The plan of an operation on arrays of these shapes.
+
+        Raises:
+            NotSupportedError: where cuDNN has none.
+        """
+        key = (operation, first, second, result, windows)
+        if key not in self._plans:
+            self._plans[key] = Plan(self, operation, (first, second, result), windows)
+            if self._plans[key].workspace > self._workspaces[-1].size:
+                space = self.device.empty((self._plans[key].workspace,), np.uint8)
+                self._workspaces.append(space)
+        return self._plans[key]
+
+    def execute(self, graph: Any, arrays: dict[Any, int]) -> None:
+        """Give a built graph to the current stream."""
+        self.module.set_stream(handle=self.handle, stream=self.device.stream_pointer())
+        graph.execute(arrays, self._workspaces[-1].data.ptr, handle=self.handle)
+
+
+class Plan:
+    """One operation of cuDNN: strict float32 unless the device allows TF32, and reproducible."""
+
+    def __init__(
+        self, library: Dnn, operation: str, shapes: tuple[Shape, Shape, Shape], windows: Windows
+    ) -> None:
+        self._library, module = library, library.module
+        real = module.data_type.FLOAT
+        self._graph = module.pygraph(
+            handle=library.handle,
+            io_data_type=real,
+            intermediate_data_type=real,
+            compute_data_type=real,
+        )
+        names = _OPERANDS[operation]
+        self._operands = [
+            self._graph.tensor(name=name, dim=list(shape), stride=strides(shape), data_type=real)
+            for name, shape in zip(names, shapes[:2], strict=True)
+        ]
+        self._result = getattr(self._graph, operation)(
+            **dict(zip(names, self._operands, strict=True)),
+            padding=list(windows.pad),
+            stride=list(windows.stride),
+            dilation=list(windows.dilation),
+            compute_data_type=real,
+        )
+        self._result.set_output(True).set_data_type(real)
+        self._result.set_dim(list(shapes[2])).set_stride(strides(shapes[2]))
+        self._build(self._unwanted())
+        self.workspace = int(self._graph.get_workspace_size())
+
+    def _unwanted(self) -> list[Any]:
+        """What an engine must not do."""
+        note = self._library.module.numerical_note
+        unwanted = [note.NONDETERMINISTIC]
+        if not self._library.device.tf32:
+            unwanted += [note.TENSOR_CORE, note.DOWN_CONVERT_INPUTS]
+        return unwanted
+
+    def _build(self, unwanted: list[Any]) -> None:
+        graph, module = self._graph, self._library.module
+        try:
+            graph.validate()
+            graph.build_operation_graph()
+            graph.create_execution_plans([module.heur_mode.A, module.heur_mode.FALLBACK])
+            graph.deselect_numeric_notes(unwanted)
+            graph.check_support()
+            graph.build_plans(module.build_plan_policy.HEURISTICS_CHOICE)
+        except module.cudnnGraphNotSupportedError as error:
+            raise NotSupportedError(str(error)) from error
+
+    def __call__(self, first: Array, second: Array, result: Array) -> None:
+        """Write the result; queued, not waited for."""
+        tensors = (*self._operands, self._result)
+        given = (first, second, result)
+        pointers = {
+            tensor: int(array.data.ptr) for tensor, array in zip(tensors, given, strict=True)
+        }
+        self._library.execute(self._graph, pointers)
+
+
+def strides(shape: Shape) -> list[int]:
+    """Those of an array that lies row after row."""
+    found, step = [], 1
+    for extent in reversed(shape):
+        found.append(step)
+        step *= extent
+    return found[::-1]
+
+
+def dnn(device: Device) -> Dnn | None:
+    """CuDNN on a device, where it is installed."""
+    if Dnn not in device.kept:
+        module = device.cudnn()
+        device.kept[Dnn] = Dnn(device, module) if module is not None else None
+    held: Dnn | None = device.kept[Dnn]
+    return held

@@ -1,0 +1,109 @@
+"""Products of matrices through cuBLAS, with a handle and a workspace of our own.
+
+CuPy's ``matmul`` cannot be captured in a CUDA graph: its handle takes memory as it likes. cuBLAS
+reads a matrix column after column; one of ours, row after row, is its own transpose there: instead
+of C = A B it is asked for C^T = B^T A^T.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from protonet.blob import Array
+from protonet.device import Device
+
+WORKSPACE = 32 << 20
+"""Bytes: what NVIDIA recommends for Hopper."""
+
+
+class Gemm:
+    """float32 products on a device; in TF32 where the device allows it."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._blas = device.cublas()
+        self._handle = self._blas.create()
+        self._workspace = device.empty((WORKSPACE,), np.uint8)
+        self._stream: int | None = None
+        self._compute = (
+            self._blas.CUBLAS_COMPUTE_32F_FAST_TF32
+            if device.tf32
+            else self._blas.CUBLAS_COMPUTE_32F
+        )
+        # The scalars lie in host memory that stays; cuBLAS reads them when it is called.
+        self._numbers = np.array([0.0, 1.0], np.float32)
+
+    def multiply(
+        self,
+        a: Array,
+        b: Array,
+        c: Array,
+        rows: int,
+        columns: int,
+        inner: int,
+        *,
+        a_turned: bool = False,
+        b_turned: bool = False,
+        add: bool = False,
+        batch: int = 1,
+        strides: tuple[int, int, int] = (0, 0, 0),
+    ) -> None:
+        """Write A B to C (rows x columns), or add it with ``add``; queued, not waited for.
+
+        Args:
+            a: rows x inner.
+            b: inner x columns.
+            c: the result.
+            rows: of A and C.
+            columns: of B and C.
+            inner: columns of A, rows of B.
+            a_turned: A lies there as inner x rows.
+            b_turned: B lies there as columns x inner.
+            add: to what C holds.
+            batch: so many products, whose matrices are ``strides`` elements apart.
+            strides: of A, B and C.
+        """
+        self._use_current_stream()
+        beta = self._numbers.ctypes.data
+        blas, real = self._blas, 0  # CUDA_R_32F
+        blas.gemmStridedBatchedEx(
+            self._handle,
+            blas.CUBLAS_OP_T if b_turned else blas.CUBLAS_OP_N,
+            blas.CUBLAS_OP_T if a_turned else blas.CUBLAS_OP_N,
+            columns,
+            rows,
+            inner,
+            beta + 4,
+            b.data.ptr,
+            real,
+            inner if b_turned else columns,
+            strides[1],
+            a.data.ptr,
+            real,
+            rows if a_turned else inner,
+            strides[0],
+            beta + 4 if add else beta,
+            c.data.ptr,
+            real,
+            columns,
+            strides[2],
+            batch,
+            self._compute,
+            blas.CUBLAS_GEMM_DEFAULT,
+        )
+
+    def _use_current_stream(self) -> None:
+        """Work on the stream of now. To set a stream takes the workspace away again."""
+        stream = self._device.stream_pointer()
+        if stream != self._stream:
+            self._blas.setStream(self._handle, stream)
+            self._device.set_cublas_workspace(self._handle, self._workspace)
+            self._stream = stream
+
+
+def gemm(device: Device) -> Gemm:
+    """The products of a device, which keeps them."""
+    held: Gemm | None = device.kept.get(Gemm)
+    if held is None:
+        held = device.kept[Gemm] = Gemm(device)
+    return held

@@ -1,0 +1,61 @@
+"""Compiled CUDA sources, and how their functions are launched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from protonet.device import Device
+from protonet.kernels.cuda import source
+
+BLOCK = 256
+"""Threads of a block; ``common.cuh`` says the same."""
+
+_MOST_BLOCKS = 4096
+"""A few for each multiprocessor of a large GPU; their threads take several elements each."""
+
+
+class Source:
+    """The functions of one source, compiled when the first one is launched.
+
+    A function takes arrays (None is a null pointer), whole numbers as ``int`` and others as
+    ``float``. It is given to the current stream, and nothing is waited for.
+    """
+
+    def __init__(self, device: Device, name: str) -> None:
+        self._module = device.xp.RawModule(code=source(name), options=("--std=c++14",))
+        self._functions: dict[str, Any] = {}
+
+    def over(self, count: int, function: str, *arguments: Any, rows: int = 1) -> None:
+        """Launch for ``count`` elements in each of ``rows`` rows of blocks."""
+        blocks = min(_MOST_BLOCKS, -(-count // BLOCK))
+        self.blocks((max(1, blocks), rows), function, *arguments)
+
+    def blocks(self, grid: tuple[int, ...], function: str, *arguments: Any) -> None:
+        """Launch a grid of blocks."""
+        if function not in self._functions:
+            self._functions[function] = self._module.get_function(function)
+        self._functions[function](grid, (BLOCK,), tuple(map(_passed, arguments)))
+
+
+def compiled(device: Device, name: str) -> Source:
+    """The source of this name for a device, which keeps it."""
+    held: Source | None = device.kept.get((Source, name))
+    if held is None:
+        held = device.kept[Source, name] = Source(device, name)
+    return held
+
+
+def pieces(count: int, rows: int) -> int:
+    """Into how many parts each of ``rows`` sums of ``count`` values is divided among blocks."""
+    return max(1, min(count // (4 * BLOCK), -(-512 // rows), 64))
+
+
+def _passed(argument: Any) -> Any:
+    """An argument as the type that CUDA's side declares."""
+    if argument is None:
+        return np.uintp(0)
+    if isinstance(argument, bool | int):
+        return np.int32(argument)
+    return np.float32(argument) if isinstance(argument, float) else argument

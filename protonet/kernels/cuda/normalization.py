@@ -1,0 +1,88 @@
+"""BatchNorm with what follows it, on a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.cuda.launch import compiled, pieces
+from protonet.kernels.normalization import BatchNormScale
+
+
+class CudaBatchNormScale(BatchNormScale, processor="cuda"):
+    """Statistics in two passes over parts of channels; no memory of x's size."""
+
+    @classmethod
+    def takes(cls, items: int, channels: int, places: int, *args: Any) -> bool:
+        return items * channels * places > 0
+
+    def __init__(
+        self, device: Device, dtype: Any, items: int, channels: int, places: int, eps: float
+    ) -> None:
+        super().__init__(device, dtype, items, channels, places, eps)
+        self._source = compiled(device, "normalization")
+        self._affine = compiled(device, "scaling")
+        self._count = items * channels * places
+        self._pieces = pieces(items * places, channels)
+        self._parts = self.scratch((channels, self._pieces, 2))
+
+    def forward_train(
+        self,
+        x: Array,
+        scale: Array | None,
+        bias: Array | None,
+        y: Array,
+        mean: Array,
+        variance: Array,
+        inverse: Array,
+        *,
+        rectify: bool = False,
+    ) -> None:
+        channels, launch = self._seen[1], self._source
+        launch.blocks((channels, self._pieces), "moments", x, self._parts, *self._seen)
+        launch.over(
+            channels,
+            "statistics",
+            *(self._parts, mean, variance, inverse, *self._seen, self._pieces, float(self.eps)),
+        )
+        launch.over(
+            self._count,
+            "normalize",
+            *(x, scale, bias, y, mean, inverse, *self._seen, rectify),
+        )
+
+    def forward_inference(
+        self, x: Array, factor: Array, shift: Array, y: Array, *, rectify: bool = False
+    ) -> None:
+        self._affine.over(self._count, "forward", x, factor, shift, y, *self._seen, rectify)
+
+    def backward(
+        self,
+        dy: Array,
+        x: Array,
+        scale: Array | None,
+        bias: Array | None,
+        mean: Array | None,
+        inverse: Array,
+        dx: Array | None,
+        dscale: Array | None,
+        dbias: Array | None,
+        *,
+        rectify: bool = False,
+        fixed: bool = False,
+    ) -> None:
+        channels, launch = self._seen[1], self._source
+        given = (dy, x, scale, bias, mean, inverse)
+        launch.blocks(
+            (channels, self._pieces), "gradient_parts", *given, self._parts, *self._seen, rectify
+        )
+        launch.over(
+            channels,
+            "gradient_sums",
+            *(self._parts, self._small, dscale, dbias, channels, self._pieces),
+        )
+        if dx is not None:
+            launch.over(
+                self._count, "gradient", *given, self._small, dx, *self._seen, rectify, fixed
+            )

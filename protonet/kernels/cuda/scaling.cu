@@ -1,0 +1,51 @@
+// One number for each channel of items x channels x places.
+
+extern "C" __global__ void forward(
+    const float* x, const float* s, const float* b, float* y, int items, int channels, int places,
+    int rectify)
+{
+    EACH(i, (wide)items * channels * places) {
+        int channel = (int)(i / places % channels);
+        float value = x[i];
+        if (s) value *= s[channel];
+        if (b) value += b[channel];
+        y[i] = rectify ? rectified(value) : value;
+    }
+}
+
+// parts: (channel, part) x (sum of x dy, sum of dy). Without x, only the second is meant.
+extern "C" __global__ void sum_parts(
+    const float* dy, const float* x, float* parts, int items, int channels, int places)
+{
+    __shared__ float shared[BLOCK];
+    int channel = blockIdx.x, part = blockIdx.y, pieces = gridDim.y;
+    wide count = (wide)items * places;
+    wide first = count * part / pieces, last = count * (part + 1) / pieces;
+    float products = 0.0f, plain = 0.0f;
+    for (wide i = first + threadIdx.x; i < last; i += BLOCK) {
+        wide at = (i / places * channels + channel) * places + i % places;
+        if (x) products += x[at] * dy[at];
+        plain += dy[at];
+    }
+    products = block_sum(products, shared);
+    plain = block_sum(plain, shared);
+    if (threadIdx.x == 0) {
+        wide at = ((wide)channel * pieces + part) * 2;
+        parts[at] = products;
+        parts[at + 1] = plain;
+    }
+}
+
+extern "C" __global__ void add_sums(
+    const float* parts, float* ds, float* db, int channels, int pieces)
+{
+    EACH(channel, channels) {
+        float products = 0.0f, plain = 0.0f;
+        for (int part = 0; part < pieces; ++part) {
+            products += parts[(channel * pieces + part) * 2];
+            plain += parts[(channel * pieces + part) * 2 + 1];
+        }
+        if (ds) ds[channel] += products;
+        if (db) db[channel] += plain;
+    }
+}

@@ -1,0 +1,49 @@
+"""One number for each channel, on a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.cuda.launch import compiled, pieces
+from protonet.kernels.scaling import Scaling
+
+
+class CudaScaling(Scaling, processor="cuda"):
+    """One pass over the values in each direction, and one for the sums."""
+
+    @classmethod
+    def takes(cls, items: int, channels: int, places: int) -> bool:
+        return items * channels * places > 0
+
+    def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
+        super().__init__(device, dtype, items, channels, places)
+        self._source = compiled(device, "scaling")
+        self._count = items * channels * places
+        self._pieces = pieces(items * places, channels)
+        self._parts = self.scratch((channels, self._pieces, 2))
+
+    def forward(
+        self, x: Array, s: Array | None, b: Array | None, y: Array, *, rectify: bool = False
+    ) -> None:
+        self._source.over(self._count, "forward", x, s, b, y, *self._seen, rectify)
+
+    def backward(
+        self,
+        dy: Array,
+        x: Array | None,
+        s: Array | None,
+        dx: Array | None,
+        ds: Array | None,
+        db: Array | None,
+    ) -> None:
+        channels, launch = self._seen[1], self._source
+        if ds is not None or db is not None:
+            looked_at = x if ds is not None else None
+            launch.blocks(
+                (channels, self._pieces), "sum_parts", dy, looked_at, self._parts, *self._seen
+            )
+            launch.over(channels, "add_sums", self._parts, ds, db, channels, self._pieces)
+        if dx is not None:
+            launch.over(self._count, "forward", dy, s, None, dx, *self._seen, False)

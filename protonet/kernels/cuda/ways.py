@@ -1,0 +1,222 @@
+"""How a convolution is computed on a GPU with kernels of our own and cuBLAS."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from protonet.blob import Array
+from protonet.kernels.convolution import Convolve
+from protonet.kernels.cuda.gemm import gemm
+from protonet.kernels.cuda.launch import Source, compiled
+from protonet.kernels.windows import Windows
+
+COLUMNS = 256 << 20
+"""Bytes of unrolled windows; where a batch has more, it is taken in parts."""
+
+
+def own_way(of: Convolve, channels: int, outputs: int, group: int) -> Way:
+    """The way for these channels, outputs and groups."""
+    if group == channels > 1:
+        return _Depthwise(of, channels, outputs)
+    kind = _Pointwise if of.windows.is_identity else _Unrolled
+    return kind(of, channels, outputs, group)
+
+
+class After(NamedTuple):
+    """What is done with products: times ``factor``, plus ``bias``, and nothing below 0."""
+
+    factor: Array | None
+    bias: Array | None
+    rectify: bool
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the products stay as they are."""
+        return self.factor is None and self.bias is None and not self.rectify
+
+
+def finish(source: Source, y: Array, after: After, seen: tuple[int, ...]) -> None:
+    """Do with products of items x outputs x places what is to be done, where they lie."""
+    if not after.is_nothing:
+        source.over(math.prod(seen), "finish", y, *after[:2], *seen, after.rectify)
+
+
+class Way:
+    """How the three products are computed."""
+
+    def forward(self, x: Array, w: Array, y: Array, after: After) -> None:
+        raise NotImplementedError
+
+    def backward(self, dy: Array, w: Array, dx: Array) -> None:
+        raise NotImplementedError
+
+    def learn(self, dy: Array, x: Array, dw: Array) -> None:
+        raise NotImplementedError
+
+
+class _Depthwise(Way):
+    """Every channel is a group of its own: there is nothing to multiply matrices for."""
+
+    def __init__(self, of: Convolve, channels: int, outputs: int) -> None:
+        self._source = compiled(of.device, "depthwise")
+        self._seen = (of.items, outputs // channels)
+        self._geometry = geometry(of.windows, channels)
+        self._inputs = of.items * channels * math.prod(of.windows.inputs)
+        self._outputs = of.items * outputs * math.prod(of.windows.outputs)
+        self._weights = outputs * math.prod(of.windows.kernel)
+
+    def forward(self, x: Array, w: Array, y: Array, after: After) -> None:
+        self._source.over(
+            self._outputs,
+            "forward",
+            *(x, w, after.factor, after.bias, y, *self._seen, after.rectify, *self._geometry),
+        )
+
+    def backward(self, dy: Array, w: Array, dx: Array) -> None:
+        self._source.over(self._inputs, "backward", dy, w, dx, *self._seen, *self._geometry)
+
+    def learn(self, dy: Array, x: Array, dw: Array) -> None:
+        self._source.blocks((self._weights,), "learn", dy, x, dw, *self._seen, *self._geometry)
+
+
+class _Matrices(Way):
+    """What the ways through products have in common."""
+
+    def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
+        self._source, self._gemm = compiled(of.device, "convolution"), gemm(of.device)
+        self._of, self._items, self._group = of, of.items, group
+        self._channels, self._outputs = channels, outputs
+        self._places = math.prod(of.windows.outputs)
+        self._rows = channels * math.prod(of.windows.kernel)
+        # of one group
+        self._m, self._k = outputs // group, self._rows // group
+
+    def turn(self, y: Array, turned: Array, items: int, channels: int) -> None:
+        """(items, channels, places) to (channels, items, places)."""
+        count = items * channels * self._places
+        self._source.over(count, "gather", y, turned, items, channels, self._places)
+
+    def grouped(self, a: Array, b: Array, c: Array, m: int, n: int, k: int, **how: bool) -> None:
+        """One product for each group, whose matrices follow each other."""
+        self._gemm.multiply(
+            a, b, c, m, n, k, batch=self._group, strides=(m * k, k * n, m * n), **how
+        )
+
+
+class _Pointwise(_Matrices):
+    """Windows of one place, which are the images themselves: one product for each image."""
+
+    def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
+        super().__init__(of, channels, outputs, group)
+        self._x_turned: Array | None = None
+        self._y_turned: Array | None = None
+
+    def forward(self, x: Array, w: Array, y: Array, after: After) -> None:
+        self._each(w, x, y, self._m, self._k, turned=False)
+        finish(self._source, y, after, (self._items, self._outputs, self._places))
+
+    def backward(self, dy: Array, w: Array, dx: Array) -> None:
+        self._each(w, dy, dx, self._k, self._m, turned=True)
+
+    def _each(self, w: Array, x: Array, y: Array, m: int, k: int, *, turned: bool) -> None:
+        """For each group one batch of products, of one matrix of weights with all images."""
+        w, x, y = w.reshape(-1), x.reshape(-1), y.reshape(-1)
+        places, group = self._places, self._group
+        for at in range(group):
+            self._gemm.multiply(
+                w[at * m * k :],
+                x[at * k * places :],
+                y[at * m * places :],
+                m,
+                places,
+                k,
+                a_turned=turned,
+                batch=self._items,
+                strides=(0, group * k * places, group * m * places),
+            )
+
+    def learn(self, dy: Array, x: Array, dw: Array) -> None:
+        items, places = self._items, self._places
+        if self._x_turned is None or self._y_turned is None:
+            self._x_turned = self._of.scratch((self._channels, items, places))
+            self._y_turned = self._of.scratch((self._outputs, items, places))
+        self.turn(x, self._x_turned, items, self._channels)
+        self.turn(dy, self._y_turned, items, self._outputs)
+        n = items * places
+        self.grouped(
+            self._y_turned, self._x_turned, dw, self._m, self._k, n, b_turned=True, add=True
+        )
+
+
+class _Unrolled(_Matrices):
+    """Windows as columns of one matrix for a whole batch, or as much of it as there is room for."""
+
+    def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
+        super().__init__(of, channels, outputs, group)
+        image = self._rows * self._places * of.dtype.itemsize
+        self._part = max(1, min(self._items, COLUMNS // image))
+        self._geometry = geometry(of.windows, channels)
+        self._columns = of.scratch((self._rows, self._part, self._places))
+        self._turned = of.scratch((outputs, self._part, self._places))
+
+    def forward(self, x: Array, w: Array, y: Array, after: After) -> None:
+        for some, xs, ys in self._parts(x, y):
+            self._unroll(xs, some)
+            self.grouped(w, self._columns, self._turned, self._m, some * self._places, self._k)
+            seen = (some, self._outputs, self._places)
+            self._source.over(
+                math.prod(seen), "scatter", self._turned, *after[:2], ys, *seen, after.rectify
+            )
+
+    def backward(self, dy: Array, w: Array, dx: Array) -> None:
+        for some, dxs, dys in self._parts(dx, dy):
+            self.turn(dys, self._turned, some, self._outputs)
+            n = some * self._places
+            self.grouped(w, self._turned, self._columns, self._k, n, self._m, a_turned=True)
+            count = math.prod(dxs.shape)
+            self._source.over(count, "roll", self._columns, dxs, some, *self._geometry)
+
+    def learn(self, dy: Array, x: Array, dw: Array) -> None:
+        for some, xs, dys in self._parts(x, dy):
+            self._unroll(xs, some)
+            self.turn(dys, self._turned, some, self._outputs)
+            n = some * self._places
+            self.grouped(
+                self._turned, self._columns, dw, self._m, self._k, n, b_turned=True, add=True
+            )
+
+    def _unroll(self, x: Array, items: int) -> None:
+        count = items * self._places
+        self._source.over(
+            count, "unroll", x, self._columns, items, *self._geometry, rows=self._rows
+        )
+
+    def _parts(self, x: Array, y: Array) -> list[tuple[int, Array, Array]]:
+        """So many images at once, with their parts of both arrays."""
+        x, y = x.reshape(self._items, -1), y.reshape(self._items, -1)
+        starts = range(0, self._items, self._part)
+        return [
+            (len(x[at : at + self._part]), x[at : at + self._part], y[at : at + self._part])
+            for at in starts
+        ]
+
+
+def geometry(windows: Windows, channels: int) -> tuple[int, ...]:
+    """Windows in one or two axes as the sources take them."""
+    two = windows if len(windows.inputs) == 2 else as_two_axes(windows)
+    return (
+        channels, *two.inputs, *two.kernel, *two.stride, *two.pad, *two.dilation, *two.outputs
+    )  # fmt: skip
+
+
+def as_two_axes(windows: Windows) -> Windows:
+    """Windows over one axis as windows over the second of two."""
+    return Windows(
+        (1, *windows.inputs),
+        (1, *windows.kernel),
+        (1, *windows.stride),
+        (0, *windows.pad),
+        (1, *windows.dilation),
+        (1, *windows.outputs),
+    )

@@ -1,0 +1,195 @@
+"""A stand-in for a GPU: CUDA sources run by a C++ compiler, arrays by NumPy, products by NumPy."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protonet.device import Device
+
+needs_compiler = pytest.mark.skipif(
+    shutil.which("g++") is None, reason="g++ runs the CUDA sources here, and is not there"
+)
+
+_HEADER = Path(__file__).with_name("emulator.h")
+_SIGNATURE = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
+
+
+class EmulatedArray(np.ndarray):
+    """An array whose ``data`` has a ``ptr``, as CuPy's have."""
+
+    @property
+    def data(self) -> Any:  # type: ignore[override]
+        return Pointer(self.ctypes.data)
+
+
+class Pointer:
+    """Where an array lies."""
+
+    def __init__(self, ptr: int) -> None:
+        self.ptr = ptr
+
+
+class EmulatedModule:
+    """What CuPy's RawModule is here; holds every launch to the kernel's declaration."""
+
+    def __init__(self, code: str, options: tuple[str, ...] = ()) -> None:
+        self._signatures = {
+            name: [argument.rsplit(maxsplit=1)[0].strip() for argument in arguments.split(",")]
+            for name, arguments in _SIGNATURE.findall(code)
+        }
+        self._library = _library(code, tuple(self._signatures))
+
+    def get_function(self, name: str) -> Any:
+        function, types = getattr(self._library, f"launch_{name}"), self._signatures[name]
+
+        def run(grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
+            assert len(arguments) == len(types), f"{name} takes {types}"
+            held = [_held(given, kind, name) for given, kind in zip(arguments, types, strict=True)]
+            pointers = (ctypes.c_void_p * len(held))(*(ctypes.addressof(each) for each in held))
+            extents = (ctypes.c_uint * 3)(*(*grid, 1, 1)[:3])
+            assert function(pointers, extents, ctypes.c_uint(block[0])) == 0, "threads diverge"
+
+        return run
+
+
+def _held(given: Any, kind: str, name: str) -> Any:
+    """An argument in memory as its declaration asks for it."""
+    if kind.endswith("*"):
+        if isinstance(given, np.uintp):
+            return ctypes.c_void_p(None)
+        wanted = {"float": "float32", "int": "int32", "unsigned long long": "uint64"}
+        element = kind.replace("const", "").rstrip("* ").strip()
+        assert isinstance(given, np.ndarray), f"{name}: {kind} got {type(given)}"
+        assert given.dtype == wanted[element], f"{name}: {kind} got {given.dtype}"
+        assert given.flags.c_contiguous
+        return ctypes.c_void_p(given.ctypes.data)
+    expected = {
+        "int": (np.int32, ctypes.c_int),
+        "float": (np.float32, ctypes.c_float),
+        "unsigned long long": (np.uint64, ctypes.c_ulonglong),
+    }[kind]
+    assert type(given) is expected[0], f"{name}: {kind} got {type(given)}"
+    return expected[1](given.item())
+
+
+@cache
+def _library(code: str, names: tuple[str, ...]) -> ctypes.CDLL:
+    folder = Path(tempfile.gettempdir()) / "protonet-emulated-cuda"
+    folder.mkdir(exist_ok=True)
+    signatures = dict(_SIGNATURE.findall(code))
+    wrappers = []
+    for name in names:
+        types = [each.rsplit(maxsplit=1)[0].strip() for each in signatures[name].split(",")]
+        values = ", ".join(f"*({kind}*)a[{at}]" for at, kind in enumerate(types))
+        wrappers.append(
+            f"static void call_{name}(void** a) {{ {name}({values}); }}\n"
+            f'extern "C" int launch_{name}(void** a, unsigned* grid, unsigned threads) '
+            f"{{ return launch(call_{name}, a, grid, threads); }}"
+        )
+    plain = code.replace('extern "C" __global__', "__global__")
+    text = "\n".join([_HEADER.read_text(), plain, *wrappers])
+    stem = hashlib.sha256(text.encode()).hexdigest()[:20]
+    library = folder / f"{stem}.so"
+    if not library.exists():
+        unit, made = folder / f"{stem}.cpp", folder / f"{stem}.{id(text)}.so"
+        unit.write_text(text)
+        command = ["g++", "-O1", "-std=c++17", "-w", "-shared", "-fPIC", str(unit), "-o", str(made)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        made.replace(library)
+    return ctypes.CDLL(str(library))
+
+
+class EmulatedBlas:
+    """cuBLAS' strided products, column after column, as its documentation describes them."""
+
+    CUBLAS_OP_N, CUBLAS_OP_T, CUBLAS_GEMM_DEFAULT = 0, 1, -1
+    CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32 = 68, 77
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def create(self) -> int:
+        return 7
+
+    def setStream(self, handle: int, stream: int) -> None:  # noqa: N802
+        self.calls.append(("setStream", handle, stream))
+
+    def gemmStridedBatchedEx(  # noqa: N802
+        self, handle: int, transa: int, transb: int, m: int, n: int, k: int, alpha: int,
+        a: int, a_type: int, lda: int, stride_a: int, b: int, b_type: int, ldb: int, stride_b: int,
+        beta: int, c: int, c_type: int, ldc: int, stride_c: int, batch: int, compute: int,
+        algorithm: int,
+    ) -> None:  # fmt: skip
+        self.calls.append(("gemm", compute))
+        scale, keep = (ctypes.c_float.from_address(each).value for each in (alpha, beta))
+        for at in range(batch):
+            left = _columns(a + 4 * at * stride_a, *((k, m) if transa else (m, k)), lda)
+            right = _columns(b + 4 * at * stride_b, *((n, k) if transb else (k, n)), ldb)
+            out = _columns(c + 4 * at * stride_c, m, n, ldc)
+            product = scale * (left.T if transa else left) @ (right.T if transb else right)
+            out[...] = product + keep * out if keep else product
+
+
+def _columns(address: int, rows: int, columns: int, leading: int) -> np.ndarray:
+    """A matrix that lies column after column, ``leading`` elements apart."""
+    count = leading * (columns - 1) + rows
+    flat = np.ctypeslib.as_array((ctypes.c_float * count).from_address(address))
+    return np.lib.stride_tricks.as_strided(flat, (rows, columns), (4, 4 * leading))
+
+
+class EmulatedArrays:
+    """NumPy with what else is asked of CuPy."""
+
+    RawModule = EmulatedModule
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+
+class EmulatedDevice(Device):
+    """Takes the CUDA versions of kernels, on the CPU."""
+
+    def __init__(self, *, tf32: bool = False, cudnn: Any = None) -> None:
+        super().__init__("cpu")
+        self.name, self.is_cpu, self.xp, self.tf32 = "emulated", False, EmulatedArrays(), tf32
+        self.blas, self.workspaces, self.stream = EmulatedBlas(), 0, 0
+        self._cudnn = cudnn
+
+    def empty(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+        array = np.empty(shape, dtype)
+        if array.dtype.kind == "f":
+            array.fill(np.nan)
+        return array.view(EmulatedArray)
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+        return np.zeros(shape, dtype).view(EmulatedArray)
+
+    def put(self, host: np.ndarray, out: Any) -> None:
+        np.copyto(out, host.reshape(out.shape))
+
+    def get(self, array: Any) -> np.ndarray:
+        return np.array(array)
+
+    def cudnn(self) -> Any:
+        return self._cudnn
+
+    def cublas(self) -> Any:
+        return self.blas
+
+    def stream_pointer(self) -> int:
+        return self.stream
+
+    def set_cublas_workspace(self, handle: int, workspace: Any) -> None:
+        self.workspaces += 1

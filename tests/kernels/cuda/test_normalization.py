@@ -1,0 +1,77 @@
+"""BatchNorm of a GPU beside the definition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protonet.device import Device
+from protonet.kernels.cuda.normalization import CudaBatchNormScale
+from protonet.kernels.normalization import BatchNormScale
+from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
+from tests.kernels.cuda.passes import Hand, assert_same
+
+SHAPES = [(2, 3, 5), (9, 37, 1), (1, 1, 7), (5, 2, 803)]
+EACH = pytest.mark.parametrize("shape", SHAPES, ids=str)
+HOW = pytest.mark.parametrize(("scales", "rectify"), [(True, True), (True, False), (False, False)])
+
+
+def passes(
+    device: Device, dtype: Any, shape: tuple[int, int, int], scales: bool, rectify: bool
+) -> list[np.ndarray]:
+    hand, channels = Hand(device, dtype), shape[1]
+    kernel = BatchNormScale.make(device, dtype, *shape, 1e-3)
+    x, dy, again = hand.drawn(*shape), hand.drawn(*shape), hand.drawn(*shape)
+    scale, bias = (hand.drawn(channels), hand.drawn(channels)) if scales else (None, None)
+    y, dx, fixed, inferred = (hand.blank(*shape) for _ in range(4))
+    mean, variance, inverse, factor, shift = (hand.blank(channels) for _ in range(5))
+    dscale, dbias = hand.ones(channels), hand.ones(channels)
+    kernel.forward_train(x, scale, bias, y, mean, variance, inverse, rectify=rectify)
+    kernel.backward(dy, x, scale, bias, mean, inverse, dx, dscale, dbias, rectify=rectify)
+    kernel.backward(
+        dy, x, scale, bias, mean, inverse, fixed, None, None, rectify=rectify, fixed=True
+    )
+    kernel.backward(again, x, scale, None, None, inverse, again, None, None)
+    kernel.fold(mean, inverse, scale, bias, factor, shift)
+    kernel.forward_inference(x, factor, shift, inferred, rectify=rectify)
+    return hand.back(y, mean, variance, inverse, dx, dscale, dbias, fixed, again, inferred)
+
+
+@needs_compiler
+@EACH
+@HOW
+def test_meets_the_definition(
+    shape: tuple[int, int, int], scales: bool, rectify: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("protonet.kernels.cuda.normalization.pieces", lambda count, rows: 3)
+    if shape[0] * shape[2] < 3:
+        pytest.skip("fewer values than parts")
+    device = EmulatedDevice()
+    assert isinstance(BatchNormScale.make(device, np.float32, *shape, 1e-3), CudaBatchNormScale)
+    expected = passes(Device("cpu", tuned=False), np.float64, shape, scales, rectify)
+    assert_same(passes(device, np.float32, shape, scales, rectify), expected, 1e-5)
+
+
+@pytest.mark.gpu
+@EACH
+@HOW
+def test_a_gpu_meets_the_definition(
+    shape: tuple[int, int, int], scales: bool, rectify: bool
+) -> None:
+    expected = passes(Device("cpu", tuned=False), np.float64, shape, scales, rectify)
+    assert_same(passes(Device("cuda:0"), np.float32, shape, scales, rectify), expected, 1e-5)
+
+
+@needs_compiler
+def test_statistics_keep_their_digits_far_from_zero() -> None:
+    """Where squares would cancel: a mean of 10,000 deviations."""
+    x = (1e4 + np.random.default_rng(4).normal(size=(8, 5, 1000))).astype(np.float32)
+    device = EmulatedDevice()
+    hand = Hand(device)
+    kernel = BatchNormScale.make(device, np.float32, *x.shape, 0.0)
+    mean, variance, inverse, y = *(hand.blank(5) for _ in range(3)), hand.blank(*x.shape)
+    kernel.forward_train(hand.given(x), None, None, y, mean, variance, inverse)
+    np.testing.assert_allclose(mean, x.mean((0, 2), dtype=np.float64), rtol=2e-7)
+    np.testing.assert_allclose(variance, x.var((0, 2), dtype=np.float64), rtol=1e-5)

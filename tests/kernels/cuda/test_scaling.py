@@ -1,0 +1,44 @@
+"""Numbers for channels on a GPU beside the definition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protonet.device import Device
+from protonet.kernels.scaling import Scaling
+from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
+from tests.kernels.cuda.passes import Hand, assert_same
+
+SHAPES = [(2, 3, 5), (9, 37, 1), (3, 2, 2003)]
+EACH = pytest.mark.parametrize("shape", SHAPES, ids=str)
+
+
+def passes(device: Device, dtype: Any, shape: tuple[int, int, int]) -> list[np.ndarray]:
+    hand, channels = Hand(device, dtype), shape[1]
+    kernel = Scaling.make(device, dtype, *shape)
+    x, dy, s, b = hand.drawn(*shape), hand.drawn(*shape), hand.drawn(channels), hand.drawn(channels)
+    tops = [hand.blank(*shape) for _ in range(4)]
+    kernel.forward(x, s, b, tops[0])
+    kernel.forward(x, None, b, tops[1], rectify=True)
+    ds, db, alone = hand.ones(channels), hand.ones(channels), hand.ones(channels)
+    kernel.backward(dy, x, s, tops[2], ds, db)
+    kernel.backward(dy, None, None, tops[3], None, alone)
+    kernel.backward(dy, x, s, dy, None, None)
+    return hand.back(*tops, ds, db, alone, dy)
+
+
+@needs_compiler
+@EACH
+def test_meets_the_definition(shape: tuple[int, int, int]) -> None:
+    expected = passes(Device("cpu", tuned=False), np.float64, shape)
+    assert_same(passes(EmulatedDevice(), np.float32, shape), expected)
+
+
+@pytest.mark.gpu
+@EACH
+def test_a_gpu_meets_the_definition(shape: tuple[int, int, int]) -> None:
+    expected = passes(Device("cpu", tuned=False), np.float64, shape)
+    assert_same(passes(Device("cuda:0"), np.float32, shape), expected)
