@@ -122,6 +122,7 @@ class Layer:
         self.absorbed_by: Layer | None = None
         self.device: Device
         self.random: RandomStream
+        self.gradients = True
         self.dtype: Any = np.float32
 
     @property
@@ -223,9 +224,15 @@ class Layer:
 
     # What the base offers.
 
-    def attach(self, device: Device, dtype: Any, random: RandomStream) -> None:
-        """Give the layer its processor; the net calls it before ``build``."""
+    def attach(
+        self, device: Device, dtype: Any, random: RandomStream, *, gradients: bool = True
+    ) -> None:
+        """Give the layer its processor; the net calls it before ``build``.
+
+        Without ``gradients``, ``backward`` is never called, and need not be prepared for.
+        """
         self.device, self.dtype, self.random = device, dtype, random
+        self.gradients = gradients
 
     def scratch(self, shape: Shape, dtype: Any = None) -> Array:
         """An uninitialised array of the layer's own."""

@@ -80,16 +80,15 @@ inline float fold(Vec v) {
 #endif
 }
 
-// Lane i is lane places[i] of v, or 0 where that is below 0.
-inline Vec pick(Vec v, Mask places) {
+// Lane i is lane places[i] of v, or of `other` where that is below 0.
+inline Vec pick(Vec v, Mask places, Vec other = Vec{}) {
 #if defined(__AVX512F__)
   const __m512i from = reinterpret_cast<__m512i>(places);
-  return reinterpret_cast<Vec>(
-      _mm512_maskz_permutexvar_ps(_mm512_cmpge_epi32_mask(from, _mm512_setzero_si512()), from,
-                                  reinterpret_cast<__m512>(v)));
+  const __mmask16 inside = _mm512_cmpge_epi32_mask(from, _mm512_setzero_si512());
+  return reinterpret_cast<Vec>(_mm512_mask_permutexvar_ps(
+      reinterpret_cast<__m512>(other), inside, from, reinterpret_cast<__m512>(v)));
 #else
-  const Mask zero{};
-  return places >= zero ? __builtin_shuffle(v, places) : Vec{};
+  return places >= Mask{} ? __builtin_shuffle(v, places) : other;
 #endif
 }
 
