@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,11 @@ class Device:
     def zeros(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
         """An array of zeros."""
         return self.xp.zeros(shape, dtype)
+
+    def borrows(self, count: int, learning: int = 0) -> None:
+        """Note that a kernel will use ``count`` bytes that all kernels share, and ``learning`` more
+        in backward passes: nothing to do, but for a device that only measures.
+        """
 
     def pinned(self, shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
         """A host array that is copied to this device fast."""
@@ -186,10 +192,7 @@ class Device:
         if not self.is_cpu:
             free, total = self.xp.cuda.runtime.memGetInfo()
             return int(free), int(total)
-        import os
-
-        page = os.sysconf("SC_PAGE_SIZE")
-        return os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
+        return _host_memory()
 
     @contextmanager
     def out_of_memory(self, what: str) -> Iterator[None]:
@@ -205,6 +208,20 @@ class Device:
                 f"device '{self.name}' is out of memory: {what} "
                 f"({free >> 20} MiB of {total >> 20} MiB are free); try a smaller batch"
             ) from error
+
+
+def _host_memory() -> tuple[int, int]:
+    """Available and total memory of this machine: caches that would give way count as available."""
+    import os
+
+    page = os.sysconf("SC_PAGE_SIZE")
+    free, total = os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        found = dict(line.split(":", 1) for line in lines)
+        return int(found["MemAvailable"].split()[0]) * 1024, total
+    except (OSError, KeyError, ValueError):
+        return free, total
 
 
 class _Passed:
@@ -327,3 +344,21 @@ def byte_count(count: int) -> str:
             break
         size /= 1024
     return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+
+
+_UNITS = {"": 1024, "i": 1024, "b": 1000, "ib": 1024}
+
+
+def parse_byte_count(text: str) -> int:
+    """The bytes of a size such as ``8GiB``, ``500MB``, ``2G`` (as GiB) or ``1048576``.
+
+    Raises:
+        ValueError: for anything else, or nothing.
+    """
+    import re
+
+    found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*(?:([kmgt])(i?b?)|b|bytes)?", text.strip().lower())
+    if found is None or not float(found[1]):
+        raise ValueError(f"expected a size such as 8GiB or 500MB, got '{text}'")
+    power = "kmgt".index(found[2]) + 1 if found[2] else 0
+    return int(float(found[1]) * _UNITS[found[3] or ""] ** power)

@@ -10,6 +10,7 @@ import click
 
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note, print_table
 from protonet.errors import NetworkError, UsageError, nearest
 
@@ -84,6 +85,15 @@ def input_shape(text: str) -> tuple[str, Shape]:
     show_default=True,
     help="Level for min_level rules.",
 )
+@takes_memory_limit
+@click.option(
+    "--recompute",
+    is_flag=True,
+    help="Say what training with --recompute takes.",
+)
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Say what the memory is for, and what is recomputed."
+)
 @takes_imports
 def command(
     network: str,
@@ -94,6 +104,9 @@ def command(
     phase: str,
     stages: Sequence[str],
     level: int,
+    memory_limit: int | None,
+    recompute: bool,
+    verbose: bool,
 ) -> None:
     """Check the network in the prototxt file NETWORK; '-' reads it from standard input.
 
@@ -124,7 +137,12 @@ def command(
     except NetworkError as error:
         raise explained(error, definition) from None
     try:
-        _print_summary(plan, summarize(plan), phase, stages)
+        summary = summarize(plan, recompute=recompute)
+        _print_summary(plan, summary, phase, stages)
+        if verbose:
+            _print_memory(plan, summary, recompute)
+        if memory_limit is not None:
+            _check_limit(plan, recompute, memory_limit)
     finally:
         plan.close()
 
@@ -166,6 +184,47 @@ def _print_summary(plan: Plan, summary: Summary, phase: str, stages: Sequence[st
         f"{byte_count(summary.training_bytes)} for training, "
         f"{byte_count(summary.inference_bytes)} for inference"
     )
+
+
+def _print_memory(plan: Plan, summary: Summary, recompute: bool) -> None:
+    """What the memory is for, and what recomputation makes of it."""
+    from protonet.device import byte_count
+    from protonet.graph.estimate import estimate
+
+    train, ask = summary.training, summary.inference
+    rows = [
+        ("blobs and gradients", train.blobs, ask.blobs),
+        ("scratch of layers", train.scratch, ask.scratch),
+        ("parameters", train.parameters, ask.parameters),
+        ("their gradients", train.gradients, 0),
+        ("solver with momentum", 2 * train.parameters, 0),
+        ("data", train.data, ask.data),
+    ]
+    click.echo()
+    print_table(
+        ("memory", "training", "inference"),
+        [(what, byte_count(one), byte_count(two)) for what, one, two in rows],
+    )
+    less = train if recompute else estimate(plan, gradients=True, recompute=True)
+    if not less.again:
+        click.echo("--recompute would change nothing")
+        return
+    does = "saves" if recompute else "would save"
+    names = ", ".join(less.again)
+    click.echo(
+        f"--recompute {does} {byte_count(less.saved)} and runs {len(less.again)} layer(s) twice: "
+        f"{names}"
+    )
+
+
+def _check_limit(plan: Plan, recompute: bool, limit: int) -> None:
+    """Refuse a network whose training takes more than the limit."""
+    from protonet.device import Device
+    from protonet.jobs.memory import TrainingMemory, check_training
+    from protonet.proto.caffe_pb2 import SolverParameter
+
+    memory = TrainingMemory(limit, recompute)
+    check_training([plan], SolverParameter(momentum=0.9), Device(), memory)
 
 
 def _blobs(blobs: Sequence[tuple[str, Shape]]) -> str:

@@ -11,6 +11,7 @@ import click
 
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ _PATH = click.Path(path_type=Path)
     help="Print one JSON object a line for each image: image, snapshot, outputs.",
 )
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda:N.")
+@takes_memory_limit
 @click.option(
     "--allow-python-layers",
     is_flag=True,
@@ -61,6 +63,7 @@ def command(
     snapshot: str,
     as_json: bool,
     device: str,
+    memory_limit: int | None,
     allow_python_layers: bool,
 ) -> None:
     """Ask the net that the run directory RUN holds about each IMAGE.
@@ -82,6 +85,7 @@ def command(
             RunDirectory.open(folder),
             snapshot,
             Device(device),
+            memory_limit=memory_limit,
             # What came packed may be a stranger's.
             python_layers=allow_python_layers or (None if folder == run else False),
         ) as predictor,

@@ -10,6 +10,7 @@ import click
 from protonet.cli.caffe_flags import chosen_device, chosen_model, chosen_stages, takes_model
 from protonet.cli.extensions import takes_imports
 from protonet.cli.gflags import GflagsCommand
+from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import print_table
 from protonet.errors import UsageError
 
@@ -45,6 +46,7 @@ _SHOWN = 8
     metavar="N",
     help="For vectors: name so many items that are farthest off.",
 )
+@takes_memory_limit
 @takes_imports
 def command(
     network: Path | None,
@@ -57,6 +59,7 @@ def command(
     device: str | None,
     picture: Path | None,
     worst: int,
+    memory_limit: int | None,
 ) -> None:
     """Run the network in the prototxt file NETWORK in phase TEST and average its outputs.
 
@@ -75,6 +78,7 @@ def command(
         stages=chosen_stages(stage),
         weights=weights,
         device=chosen_device(gpu, device),
+        memory_limit=memory_limit,
     )
 
     collector = VectorCollector(net)

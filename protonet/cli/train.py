@@ -13,6 +13,7 @@ from protonet.cli.caffe_flags import chosen_device, chosen_stages
 from protonet.cli.extensions import takes_imports
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.interrupts import EFFECTS, INTERRUPTED, Interrupts
+from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import console, shows_bars
 from protonet.cli.training_job import SOLVERS, choose_job
 from protonet.errors import UsageError
@@ -193,6 +194,13 @@ _PATH = click.Path(path_type=Path)
     default="snapshot",
     show_default=True,
     help="What a hang-up does, such as closing the terminal.",
+)
+@takes_memory_limit
+@click.option(
+    "--recompute",
+    is_flag=True,
+    help="Take less memory: what cheap layers make is freed after the forward pass and made again "
+    "for the backward pass. The results are the same.",
 )
 @click.option(
     "--untrusted",

@@ -22,6 +22,22 @@ _STREAM = 2
 """Word 3 of the counter: keeps these numbers apart from others of the same seed."""
 
 
+_BATCHES_AHEAD = 4
+"""Buffers of batches with the usual two threads."""
+
+
+def kept_bytes(length: int, batch_size: int, transformer: Transformer, limit: int | None) -> int:
+    """The bytes of images that a source of so many records keeps: all of them, transformed or
+    decoded, where they fit ``limit``, and batches that are made ahead.
+    """
+    whole = length * math.prod(transformer.output_shape) * 4
+    if not transformer.is_random and (limit is None or whole <= limit):
+        return whole
+    decoded = 0 if transformer.least else length * math.prod(transformer.shape)
+    kept = decoded if limit is None or decoded <= limit else 0
+    return kept + _BATCHES_AHEAD * batch_size * math.prod(transformer.output_shape) * 4
+
+
 class BatchSource:
     """Gives batch after batch of a database or a list in Caffe's order: by key, wrapping in
     mid-batch.

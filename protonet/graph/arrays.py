@@ -11,6 +11,7 @@ from protonet.blob import Array, Shape
 from protonet.device import Device
 from protonet.graph.memory import Edge, Layout
 from protonet.graph.names import Value
+from protonet.kernels.combine import Combine
 
 
 class Arrays:
@@ -23,7 +24,7 @@ class Arrays:
         self, layout: Layout, device: Device, dtype: Any, arena: Array | None = None
     ) -> None:
         self._layout, self._device, self._dtype = layout, device, dtype
-        self.add = device.xp.add
+        self.add = Combine.make(device, dtype, (), 2).add
         if arena is None or arena.size < layout.arena:
             arena = self._zeros(layout.arena)
         self.arena = arena

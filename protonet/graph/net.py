@@ -88,7 +88,7 @@ class Net:
             unfuse(plan)
         for step in plan.steps:
             random = RandomStream(device, seed, step.name, self.clock)
-            step.layer.attach(device, self.dtype, random)
+            step.layer.attach(device, self.dtype, random, gradients=gradients)
         with device.out_of_memory(f"net '{plan.name}' needs more memory for its parameters"):
             self.store = make_params(
                 plan,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from protonet.blob import Param, ParamStore
+from protonet.blob import Array, Param, ParamStore
 from protonet.device import Device
 from protonet.errors import FormatError
 from protonet.formats.blobs import shapes_fit
@@ -53,8 +53,10 @@ def make_params(
             if place < len(theirs) and theirs[place].shape == planned.weight.shape:
                 others[index, place] = theirs[place]
             else:
-                owned[index, place] = _filled(step, place, device, dtype, seed)
+                owned[index, place] = _empty(step, place, device, dtype)
     store = ParamStore(list(owned.values()), device, dtype, gradients=gradients)
+    for (index, place), param in owned.items():
+        _fill(plan.steps[index], place, device, param.data, seed)
     params = {**owned, **others}
     for index, step in enumerate(plan.steps):
         step.layer.params = [
@@ -66,18 +68,26 @@ def make_params(
     return store
 
 
-def _filled(step: Step, place: int, device: Device, dtype: Any, seed: int) -> Param:
-    """A parameter of its own with the values of its filler: a function of seed and name."""
+def _empty(step: Step, place: int, device: Device, dtype: Any) -> Param:
+    """A parameter before the store gives it memory: all of its values are one."""
     planned = step.params[place]
-    host = planned.weight.values
-    if host is None:
-        key = np.random.SeedSequence([seed % 2**64, zlib.crc32(step.name.encode()), place])
-        generator = np.random.Generator(np.random.Philox(key))
-        host = fill(planned.weight.filler, planned.weight.shape, generator, dtype)
-    data = device.empty(planned.weight.shape, dtype)
-    device.put(host, data)
+    data = device.xp.broadcast_to(device.zeros((1,), dtype), planned.weight.shape)
     name = planned.name if planned.name else f"{step.name}/{place}"
     return Param(name, data, None, planned.lr_mult, planned.decay_mult)
+
+
+def _fill(step: Step, place: int, device: Device, data: Array, seed: int) -> None:
+    """Write the values of a parameter's filler: a function of seed and name."""
+    weight = step.params[place].weight
+    if weight.values is not None:
+        device.put(weight.values, data)
+        return
+    key = np.random.SeedSequence([seed % 2**64, zlib.crc32(step.name.encode()), place])
+    generator = np.random.Generator(np.random.Philox(key))
+    if device.is_cpu:
+        fill(weight.filler, weight.shape, generator, data.dtype, out=data)
+    else:
+        device.put(fill(weight.filler, weight.shape, generator, data.dtype), data)
 
 
 def load_params(

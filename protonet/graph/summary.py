@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protonet.blob import Shape
-from protonet.graph.memory import lay_out
+from protonet.graph.estimate import Estimate, estimate
 from protonet.graph.plan import Plan
-
-_FLOAT = 4
 
 
 @dataclass(frozen=True)
@@ -24,20 +22,29 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """The layers of a plan and, in bytes of float32, the memory it takes.
+    """The layers of a plan, and the memory that it takes in float32.
 
-    ``training_bytes`` counts blobs, their gradients, parameters, their gradients and one history
-    of a solver with momentum; ``inference_bytes`` counts shared blobs and parameters. Scratch
-    arrays of layers come on top.
+    ``training_bytes`` adds to the estimate what a solver with momentum keeps: its history and
+    scratch, each as large as the parameters.
     """
 
     rows: tuple[Row, ...]
     parameters: int
-    training_bytes: int
-    inference_bytes: int
+    training: Estimate
+    inference: Estimate
+
+    @property
+    def training_bytes(self) -> int:
+        """All that training takes."""
+        return self.training.total + 2 * self.training.parameters
+
+    @property
+    def inference_bytes(self) -> int:
+        """All that inference takes."""
+        return self.inference.total
 
 
-def summarize(plan: Plan) -> Summary:
+def summarize(plan: Plan, *, recompute: bool = False) -> Summary:
     """Describe a plan without allocating anything."""
     rows = tuple(
         Row(
@@ -49,10 +56,9 @@ def summarize(plan: Plan) -> Summary:
         )
         for step in plan.steps
     )
-    parameters = sum(row.parameters for row in rows)
     return Summary(
         rows,
-        parameters,
-        _FLOAT * (lay_out(plan, gradients=True).elements + 3 * parameters),
-        _FLOAT * (lay_out(plan, gradients=False, share=True).elements + parameters),
+        sum(row.parameters for row in rows),
+        estimate(plan, gradients=True, recompute=recompute),
+        estimate(plan, gradients=False),
     )

@@ -26,9 +26,11 @@ class Predictor(ImagePredictor):
         snapshot: an iteration, ``"last"``, or ``"best"``: the lowest validation loss, or the
             highest validation accuracy where there is one.
         device: where it runs; by default the CPU.
+        memory_limit: bytes that it may take; None for what there is.
         python_layers: whether the net may have layers that run code; by default as in training.
 
     Raises:
+        DeviceError: when one image needs more than the limit.
         UsageError: when the run has no such snapshot, or no deploy net.
         FormatError: when the snapshot is damaged, or lacks weights of the deploy net.
     """
@@ -40,6 +42,7 @@ class Predictor(ImagePredictor):
         device: Device | None = None,
         *,
         python_layers: bool | None = None,
+        memory_limit: int | None = None,
     ) -> None:
         info = run.read()
         if not run.deploy.exists() or "transform" not in info:
@@ -56,6 +59,7 @@ class Predictor(ImagePredictor):
             run.snapshots().best_model(self.iteration),
             Transformer(transform, TEST, self.shape, mean),
             device,
+            memory_limit=memory_limit,
             python_layers=(
                 info.get("python_layers", True) if python_layers is None else python_layers
             ),

@@ -8,18 +8,18 @@ from types import TracebackType
 
 from protonet.data.database import check_pairs
 from protonet.device import Device
-from protonet.errors import DeviceError, FormatError
+from protonet.errors import FormatError
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
-from protonet.graph.summary import summarize
+from protonet.jobs.memory import TrainingMemory, check_training
 from protonet.jobs.prepare import image_layers
 from protonet.jobs.run import RunDirectory
 from protonet.jobs.solver_files import SolverFiles
 from protonet.layers.base import Surroundings
 from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
-from protonet.train.events import Listener
+from protonet.train.events import Listener, Warned
 from protonet.train.listeners import (
     CaffeLog,
     EarlyStop,
@@ -47,7 +47,8 @@ class Job:
     Raises:
         NetworkError, DataError: for what cannot be trained.
         UsageError: where snapshots cannot be written.
-        DeviceError: when the nets do not fit, before anything is allocated.
+        DeviceError: when the nets need more memory than the run may take, before anything is
+            allocated.
     """
 
     def __init__(
@@ -60,8 +61,12 @@ class Job:
         self._plans: list[Plan] = []
         try:
             self._plan(files, around)
-            _check_memory(self._plans, device)
-            self.nets = self._build(files.solver, device, around.seed)
+            memory = self._memory(files.solver)
+            averages = run.read().get("average") is not None
+            self._warning = check_training(
+                self._plans, files.solver, device, memory, averages=averages
+            )
+            self.nets = self._build(memory, device, around.seed)
         except BaseException:
             self._close_plans()
             raise
@@ -92,11 +97,24 @@ class Job:
             stopper = EarlyStop(patience, self.trainer.finish, self._figures_before)
             self.trainer.listeners = (*self.trainer.listeners, stopper)
 
-    def _build(self, solver: SolverParameter, device: Device, seed: int) -> list[Net]:
+    def _memory(self, solver: SolverParameter) -> TrainingMemory:
+        """What the run says of memory; ``debug_info`` looks at every blob after a pass."""
+        info = self.run.read()
+        looked_at = solver.debug_info or self._plans[0].definition.net.debug_info
+        return TrainingMemory(
+            info.get("memory_limit"), bool(info.get("recompute")), share=not looked_at
+        )
+
+    def _build(self, memory: TrainingMemory, device: Device, seed: int) -> list[Net]:
         """The train net and the test nets, which borrow its memory: they never run at once."""
-        plan = self._plans[0]
-        looked_at = solver.debug_info or plan.definition.net.debug_info
-        train = Net(plan, device, seed=seed, share_memory=not looked_at, fuse=not looked_at)
+        train = Net(
+            self._plans[0],
+            device,
+            seed=seed,
+            share_memory=memory.share,
+            recompute=memory.recompute,
+            fuse=memory.share,
+        )
         tests = [
             Net(
                 each,
@@ -168,6 +186,9 @@ class Job:
         trainer.listeners = (*trainer.listeners, *listeners)
         if watch is not None:
             watch(trainer)
+        if self._warning:
+            for listener in trainer.listeners:
+                listener(Warned(trainer.iteration, self._warning))
         try:
             result = trainer.run()
         except BaseException as error:
@@ -208,18 +229,6 @@ def _check_plan_pairs(plan: Plan) -> None:
             continue
         if first.database is not None and other.database is not None:
             check_pairs(first.database, other.database)
-
-
-def _check_memory(plans: Sequence[Plan], device: Device) -> None:
-    """Refuse what cannot fit. A CPU's free memory says little: its caches give way."""
-    needed = summarize(plans[0]).training_bytes
-    needed += sum(summarize(plan).inference_bytes for plan in plans[1:])
-    free, total = device.memory()
-    if needed > (total if device.is_cpu else free):
-        raise DeviceError(
-            f"training needs about {needed >> 20} MiB, but device '{device.name}' has "
-            f"{total >> 20} MiB ({free >> 20} MiB free); try a smaller batch size"
-        )
 
 
 def _iterations_per_epoch(plan: Plan, solver: SolverParameter) -> int | None:

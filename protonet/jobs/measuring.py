@@ -20,6 +20,7 @@ from protonet.graph.cost import arithmetic, traffic
 from protonet.graph.net import Net
 from protonet.graph.plan import plan_net
 from protonet.graph.timing import Span, seconds_by_step, time_iteration
+from protonet.jobs.memory import check_inference
 from protonet.proto.text import Source, read_net
 from protonet.train.events import Output
 
@@ -55,17 +56,20 @@ def open_net(
     weights: str = "",
     device: str = "cpu",
     gradients: bool | None = None,
+    memory_limit: int | None = None,
 ) -> Net:
     """The net of a prototxt with weights (a comma list of files) on a device. Close it.
 
     Raises:
         NetworkError, DataError: for a net that cannot be built.
         UsageError, FormatError: for files that cannot be read, or weights of another net.
-        DeviceError: for a processor that is not there.
+        DeviceError: for a processor that is not there, or a net without gradients that needs more
+            than the limit.
     """
     processor = Device(device)
     plan = plan_net(read_net(Source.read(model)), phase=phase, level=level, stages=stages)
     try:
+        check_inference(plan, memory_limit, share=False, fuse=False)
         net = Net(plan, processor, gradients=gradients)
         for name in (part.strip() for part in weights.split(",") if part.strip()):
             net.load(read_weights(name), name)

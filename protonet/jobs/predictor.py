@@ -15,10 +15,11 @@ from protonet.data.datum import decode_image
 from protonet.data.resize import resize
 from protonet.data.transform import Draw, Transformer, ten_crops
 from protonet.device import Device
-from protonet.errors import DataError, FormatError, NetworkError, UsageError
+from protonet.errors import DataError, DeviceError, FormatError, NetworkError, UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
+from protonet.jobs.memory import check_inference
 from protonet.layers.base import Surroundings
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
@@ -103,9 +104,11 @@ class ImagePredictor:
         transformer: what is done to images of its ``shape``.
         device: where it runs; by default the CPU.
         channels: which channel of blue, green, red each input channel is; by default as they are.
+        memory_limit: bytes that it may take; images then go in smaller batches, where need be.
         python_layers: whether the net may have layers that run code.
 
     Raises:
+        DeviceError: when one image needs more than the limit, before anything is read.
         NetworkError, UsageError: for a net that cannot be asked.
         FormatError: when the weights are damaged or lack some of the net's.
     """
@@ -119,16 +122,19 @@ class ImagePredictor:
         channels: Sequence[int] | None = None,
         *,
         python_layers: bool = True,
+        memory_limit: int | None = None,
     ) -> None:
         self.source = source
         self._python_layers = python_layers
+        self._most = _BATCH if self._works_in_batches() else 1
+        if memory_limit is not None:
+            self._most = self._most_that_fit(memory_limit)
         self.transformer = transformer
         self.device = device if device is not None else Device()
         self._order = list(channels) if channels is not None else None
         self._path = weights
         self._weights = read_weights(weights)
         self._nets: dict[int, Net] = {}
-        self._most = _BATCH if self._works_in_batches() else 1
         self._crops: tuple[Draw | None, ...] = (None,)
 
     def __enter__(self) -> Self:
@@ -308,6 +314,23 @@ class ImagePredictor:
         folder = Path(self.source.name).parent
         around = Surroundings(folder, python_layers=self._python_layers)
         return plan_net(definition, phase=TEST, stages=list(_STAGES), around=around)
+
+    def _most_that_fit(self, limit: int) -> int:
+        """Images in a pass that the limit allows.
+
+        Raises:
+            DeviceError: when that is none.
+        """
+        most = self._most
+        while most > 1:
+            try:
+                check_inference(self._plan(most), limit, share=True, copies=1)
+            except DeviceError:
+                most //= 2
+            else:
+                return most
+        check_inference(self._plan(1), limit, share=True, copies=1)
+        return 1
 
     def _works_in_batches(self) -> bool:
         """Whether every output grows with the batch; a Reshape to fixed axes forbids it."""

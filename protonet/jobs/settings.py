@@ -29,7 +29,8 @@ class SharedSettings:
     the rate rises from ``warmup_lr``; ``min_lr`` is its floor. ``average`` is the decay of averaged
     weights, None for none. ``weights`` is a comma list of files to begin with; ``allow_mismatch``
     leaves layers that they do not fit as they are. Without ``python_layers`` a network that has
-    any is refused.
+    any is refused. ``memory_limit`` is how many bytes the training may take, None for what there
+    is; ``recompute`` takes less memory and some more time.
 
     Raises:
         UsageError: for values that cannot be.
@@ -46,9 +47,11 @@ class SharedSettings:
     weights: str = ""
     allow_mismatch: bool = False
     python_layers: bool = True
+    memory_limit: int | None = None
+    recompute: bool = False
 
     def __post_init__(self) -> None:
-        self.at_least(1, "keep", "early_stop")
+        self.at_least(1, "keep", "early_stop", "memory_limit")
         self.at_least(0, "warmup", "warmup_lr", "min_lr")
         if self.average is not None and not 0 < self.average < 1:
             raise UsageError(f"average must be between 0 and 1, got {self.average:g}")
@@ -75,7 +78,8 @@ class SharedSettings:
     def of_run(self) -> dict[str, Any]:
         """What run.json keeps of them, by the names that a job reads."""
         names = ("keep", "early_stop", "average", "allow_mismatch", "python_layers")
-        return {name: getattr(self, name) for name in names}
+        memory = ("memory_limit", "recompute")
+        return {name: getattr(self, name) for name in (*names, *memory)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -107,6 +107,8 @@ def resume(
     *,
     device: str | None = None,
     moved: Mapping[str, Path] | None = None,
+    memory_limit: int | None = None,
+    recompute: bool | None = None,
     listeners: Sequence[Listener] = (),
     watch: Watch | None = None,
 ) -> Outcome:
@@ -118,6 +120,8 @@ def resume(
         path: the run directory.
         device: where to train; by default where the run was.
         moved: databases that are elsewhere now, by the name of the setting, such as ``val_data``.
+        memory_limit: bytes that it may take; by default what the run says.
+        recompute: whether to take less memory and more time; by default what the run says.
         listeners: told of every event, beside those of the run itself.
         watch: called with the trainer, which signals may stop.
 
@@ -136,6 +140,8 @@ def resume(
         snapshots = run.snapshots()
         _remove_torn(run, snapshots)
         processor = Device(device if device is not None else found.device)
+        given = {"memory_limit": memory_limit, "recompute": recompute}
+        run.update(**{name: value for name, value in given.items() if value is not None})
         job = stack.enter_context(Job(run, found.files, processor, found.around))
         if newest:
             job.trainer.restore(snapshots.state(newest))

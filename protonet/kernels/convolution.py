@@ -129,11 +129,17 @@ class NativeConvolve(Convolve, processor="native"):
         engine: str = "",
     ) -> None:
         super().__init__(device, dtype, windows, items, channels, outputs, group, engine)
+        weights = 4 * math.prod(self._weight)
+        if windows.kernel == (3, 3) and windows.stride == windows.dilation == (1, 1):
+            weights *= 4  # transformed: 36 numbers for 9
+        device.borrows(weights, weights)
 
         def pair(extents: tuple[int, ...], missing: int) -> tuple[int, int]:
             return (missing, extents[0]) if len(extents) == 1 else (extents[0], extents[1])
 
-        self._native = native.load().Convolution(
+        # Where every channel is a group of its own, there is nothing to multiply matrices for.
+        name = "Depthwise" if group == channels > 1 else "Convolution"
+        self._native = getattr(native.load(), name)(
             items,
             channels,
             pair(windows.inputs, 1),

@@ -99,3 +99,68 @@ class NativeScaling(Scaling, processor="native"):
         db: Array | None,
     ) -> None:
         self._native.backward(dy, x, s, dx, ds, db)
+
+
+class Leaning(Kernel):
+    """y = max(x, 0) + a min(x, 0): dx = dy where x > 0 and a dy elsewhere, da = the sum of dy x
+    where x <= 0, over all but the channels.
+
+    Arrays of values are items x channels x places, in any shape; a has ``channels`` elements.
+    """
+
+    def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
+        super().__init__(device, dtype)
+        self._seen = (items, channels, places)
+        self._work: Array | None = None
+        self._total: Array | None = None
+
+    def forward(self, x: Array, a: Array, y: Array) -> None:
+        """Write y, which may be ``x``."""
+        xp, work, a = self.xp, self._scratch(), a.reshape(-1, 1)
+        x, y = x.reshape(self._seen), y.reshape(self._seen)
+        xp.minimum(x, 0.0, out=work)
+        xp.multiply(work, a, out=work)
+        xp.maximum(x, 0.0, out=y)
+        xp.add(y, work, out=y)
+
+    def backward(self, dy: Array, x: Array, a: Array, dx: Array | None, da: Array | None) -> None:
+        """Write ``dx``, which may be ``dy``, and add to ``da``; None is not wanted."""
+        xp, work, a = self.xp, self._scratch(), a.reshape(-1, 1)
+        x, dy = x.reshape(self._seen), dy.reshape(self._seen)
+        if da is not None:
+            if self._total is None:
+                self._total = self.scratch((self._seen[1],))
+            xp.minimum(x, 0.0, out=work)
+            xp.multiply(work, dy, out=work)
+            xp.sum(work, axis=(0, 2), out=self._total)
+            xp.add(da, self._total.reshape(da.shape), out=da)
+        if dx is None:
+            return
+        # The slope is (x > 0) (1 - a) + a.
+        xp.greater(x, 0.0, out=work)
+        xp.multiply(work, 1.0 - a, out=work)
+        xp.add(work, a, out=work)
+        xp.multiply(dy, work, out=dx.reshape(self._seen))
+
+    def _scratch(self) -> Array:
+        if self._work is None:
+            self._work = self.scratch(self._seen)
+        return self._work
+
+
+class NativeLeaning(Leaning, processor="native"):
+    """One pass in each direction."""
+
+    def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
+        super().__init__(device, dtype, items, channels, places)
+        self._native = native.load().Scaling(items, channels, places)
+
+    @classmethod
+    def takes(cls, items: int, channels: int, places: int) -> bool:
+        return items * channels * places > 0
+
+    def forward(self, x: Array, a: Array, y: Array) -> None:
+        self._native.lean(x, a, y)
+
+    def backward(self, dy: Array, x: Array, a: Array, dx: Array | None, da: Array | None) -> None:
+        self._native.lean_back(dy, x, a, dx, da)

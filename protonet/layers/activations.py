@@ -6,13 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from protonet.blob import Array, Shape
-from protonet.kernels.elementwise import (
-    sigmoid,
-    sigmoid_gradient,
-    softplus,
-    softplus_gradient,
-    tanh_gradient,
-)
+from protonet.kernels import activations
 from protonet.layers.base import Layer, Reads
 from protonet.layers.registry import register
 
@@ -56,8 +50,11 @@ class Sigmoid(Activation):
         not at all.
     """
 
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._kernel = activations.Sigmoid.make(self.device, self.dtype, shapes[0])
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        sigmoid(self.xp, bottoms[0], tops[0])
+        self._kernel.forward(bottoms[0], tops[0])
 
     def backward(
         self,
@@ -67,7 +64,7 @@ class Sigmoid(Activation):
         dbottoms: Sequence[Array | None],
     ) -> None:
         if dbottoms[0] is not None:
-            sigmoid_gradient(self.xp, tops[0], dtops[0], dbottoms[0], self.slope(dtops[0]))
+            self._kernel.backward(dtops[0], tops[0], dbottoms[0])
 
 
 @register("TanH")
@@ -90,8 +87,11 @@ class TanH(Activation):
         not at all.
     """
 
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._kernel = activations.TanH.make(self.device, self.dtype, shapes[0])
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self.xp.tanh(bottoms[0], out=tops[0])
+        self._kernel.forward(bottoms[0], tops[0])
 
     def backward(
         self,
@@ -101,7 +101,7 @@ class TanH(Activation):
         dbottoms: Sequence[Array | None],
     ) -> None:
         if dbottoms[0] is not None:
-            tanh_gradient(self.xp, tops[0], dtops[0], dbottoms[0], self.slope(dtops[0]))
+            self._kernel.backward(dtops[0], tops[0], dbottoms[0])
 
 
 @register("BNLL")
@@ -125,11 +125,10 @@ class BNLL(Activation):
     """
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        super().build(shapes)
-        self._positive = self.scratch(shapes[0])
+        self._kernel = activations.Softplus.make(self.device, self.dtype, shapes[0])
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        softplus(self.xp, bottoms[0], tops[0], self._positive)
+        self._kernel.forward(bottoms[0], tops[0])
 
     def backward(
         self,
@@ -139,7 +138,7 @@ class BNLL(Activation):
         dbottoms: Sequence[Array | None],
     ) -> None:
         if dbottoms[0] is not None:
-            softplus_gradient(self.xp, tops[0], dtops[0], dbottoms[0], self.slope(dtops[0]))
+            self._kernel.backward(dtops[0], tops[0], dbottoms[0])
 
 
 @register("Swish")
@@ -162,18 +161,16 @@ class Swish(Activation):
         not at all.
     """
 
+    backward_reads = frozenset({Reads.BOTTOMS})
+
     def setup(self) -> None:
         self.beta = self.spec.swish_param.beta
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        super().build(shapes)
-        self._gate = self.scratch(shapes[0])
+        self._kernel = activations.Swish.make(self.device, self.dtype, shapes[0], self.beta)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, gate = self.xp, self._gate
-        xp.multiply(bottoms[0], self.beta, out=gate)
-        sigmoid(xp, gate, gate)
-        xp.multiply(bottoms[0], gate, out=tops[0])
+        self._kernel.forward(bottoms[0], tops[0])
 
     def backward(
         self,
@@ -182,15 +179,8 @@ class Swish(Activation):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        if dbottoms[0] is None:
-            return
-        xp, slope = self.xp, self.slope(dtops[0])
-        # beta y + s (1 - beta y) = s + beta y (1 - s)
-        xp.subtract(1.0, self._gate, out=slope)
-        xp.multiply(slope, tops[0], out=slope)
-        xp.multiply(slope, self.beta, out=slope)
-        xp.add(slope, self._gate, out=slope)
-        xp.multiply(dtops[0], slope, out=dbottoms[0])
+        if dbottoms[0] is not None:
+            self._kernel.backward(dtops[0], bottoms[0], dbottoms[0])
 
 
 @register("ELU")
@@ -220,16 +210,10 @@ class ELU(Activation):
             self.backward_reads = frozenset({Reads.BOTTOMS, Reads.TOPS})
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        super().build(shapes)
-        self._negative = self.scratch(shapes[0])
+        self._kernel = activations.ELU.make(self.device, self.dtype, shapes[0], self.alpha)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, negative, y = self.xp, self._negative, tops[0]
-        xp.minimum(bottoms[0], 0.0, out=negative)
-        xp.expm1(negative, out=negative)
-        xp.multiply(negative, self.alpha, out=negative)
-        xp.maximum(bottoms[0], 0.0, out=y)
-        xp.add(y, negative, out=y)
+        self._kernel.forward(bottoms[0], tops[0])
 
     def backward(
         self,
@@ -238,13 +222,6 @@ class ELU(Activation):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        if dbottoms[0] is None:
-            return
-        xp, slope, positive = self.xp, self.slope(dtops[0]), self._negative
-        xp.greater(bottoms[0] if self.alpha < 0 else tops[0], 0.0, out=positive)
-        # 1 where positive, y + alpha elsewhere: (y + alpha - 1) (1 - positive) + 1
-        xp.add(tops[0], self.alpha - 1.0, out=slope)
-        xp.subtract(1.0, positive, out=positive)
-        xp.multiply(slope, positive, out=slope)
-        xp.add(slope, 1.0, out=slope)
-        xp.multiply(dtops[0], slope, out=dbottoms[0])
+        if dbottoms[0] is not None:
+            sided = bottoms[0] if self.alpha < 0 else tops[0]
+            self._kernel.backward(dtops[0], tops[0], sided, dbottoms[0])

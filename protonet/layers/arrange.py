@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.combine import Parts
 from protonet.layers.base import Layer, shape_text
 from protonet.layers.registry import register
 
@@ -73,13 +74,17 @@ class Slice(Layer):
     def build(self, shapes: Sequence[Shape]) -> None:
         axis = self.axis_of(shapes[0])
         edges = self._edges(shapes[0][axis])
-        self._parts = [
-            (slice(None),) * axis + (slice(start, stop),) for start, stop in pairwise(edges)
-        ]
+        inner = math.prod(shapes[0][axis + 1 :])
+        self._parts = Parts.make(
+            self.device,
+            self.dtype,
+            math.prod(shapes[0][:axis]),
+            [(stop - start) * inner for start, stop in pairwise(edges)],
+        )
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        for top, part in zip(tops, self._parts, strict=True):
-            self.xp.copyto(top, bottoms[0][part])
+        for place, top in enumerate(tops):
+            self._parts.take(bottoms[0], place, top)
 
     def backward(
         self,
@@ -88,10 +93,9 @@ class Slice(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        if dbottoms[0] is None:
-            return
-        for dtop, part in zip(dtops, self._parts, strict=True):
-            self.xp.copyto(dbottoms[0][part], dtop)
+        if dbottoms[0] is not None:
+            for place, dtop in enumerate(dtops):
+                self._parts.put(dtop, place, dbottoms[0])
 
     def axis_of(self, shape: Shape) -> int:
         spec = self.spec.slice_param

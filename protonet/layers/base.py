@@ -126,6 +126,7 @@ class Layer:
         self.absorbed_by: Layer | None = None
         self.device: Device
         self.random: RandomStream
+        self.gradients = True
         self.dtype: Any = np.float32
 
     @property
@@ -218,14 +219,24 @@ class Layer:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a ``state`` again."""
 
+    def kept_bytes(self) -> int:
+        """Bytes of data that the layer keeps in the host's memory; asked before ``build``."""
+        return 0
+
     def close(self) -> None:
         """Release files and threads."""
 
     # What the base offers.
 
-    def attach(self, device: Device, dtype: Any, random: RandomStream) -> None:
-        """Give the layer its processor; the net calls it before ``build``."""
+    def attach(
+        self, device: Device, dtype: Any, random: RandomStream, *, gradients: bool = True
+    ) -> None:
+        """Give the layer its processor; the net calls it before ``build``.
+
+        Without ``gradients``, ``backward`` is never called, and need not be prepared for.
+        """
         self.device, self.dtype, self.random = device, dtype, random
+        self.gradients = gradients
 
     def scratch(self, shape: Shape, dtype: Any = None) -> Array:
         """An uninitialised array of the layer's own."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.combine import Combine
+from protonet.kernels.scaling import Scaling
 from protonet.layers.base import Layer, Reads, shape_text
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import EltwiseParameter
@@ -68,33 +68,18 @@ class Eltwise(Layer):
         return [shapes[0]]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._term = self._winner = self._mask = None
+        count = len(self.spec.bottom)
+        self._kernel = Combine.make(self.device, self.dtype, shapes[0], count)
         if self.operation == EltwiseParameter.MAX:
-            self._winner = self.scratch(shapes[0], np.int32)
-            self._mask = self.scratch(shapes[0], np.bool_)
-        elif any(coeff != 1 for coeff in self.coeffs[1:]):
-            self._term = self.scratch(shapes[0])
+            self._winner = self.scratch(shapes[0], self._kernel.winners)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, y = self.xp, tops[0]
         if self.operation == EltwiseParameter.SUM:
-            xp.multiply(bottoms[0], self.coeffs[0], out=y)
-            for x, coeff in zip(bottoms[1:], self.coeffs[1:], strict=True):
-                if coeff != 1:
-                    xp.multiply(x, coeff, out=self._term)
-                    x = self._term
-                xp.add(y, x, out=y)
+            self._kernel.weighted_sum(bottoms, self.coeffs, tops[0])
         elif self.operation == EltwiseParameter.PROD:
-            xp.multiply(bottoms[0], bottoms[1], out=y)
-            for x in bottoms[2:]:
-                xp.multiply(y, x, out=y)
+            self._kernel.product(bottoms, tops[0])
         else:
-            xp.less_equal(bottoms[0], bottoms[1], out=self._winner)
-            xp.maximum(bottoms[0], bottoms[1], out=y)
-            for place, x in enumerate(bottoms[2:], 2):
-                xp.greater(x, y, out=self._mask)
-                xp.copyto(self._winner, place, where=self._mask)
-                xp.maximum(y, x, out=y)
+            self._kernel.greatest(bottoms, tops[0], self._winner)
 
     def backward(
         self,
@@ -108,15 +93,12 @@ class Eltwise(Layer):
             if dx is None:
                 continue
             if self.operation == EltwiseParameter.SUM:
-                xp.multiply(dy, self.coeffs[place], out=dx)
+                self._kernel.weighted_sum([dy], self.coeffs[place : place + 1], dx)
             elif self.operation == EltwiseParameter.MAX:
-                xp.equal(self._winner, place, out=self._mask)
-                xp.multiply(dy, self._mask, out=dx)
+                self._kernel.greatest_back(dy, self._winner, place, dx)
             elif self.stable:
-                xp.copyto(dx, dy)
-                for other, x in enumerate(bottoms):
-                    if other != place:
-                        xp.multiply(dx, x, out=dx)
+                others = [x for other, x in enumerate(bottoms) if other != place]
+                self._kernel.product([dy, *others], dx)
             else:
                 xp.divide(tops[0], bottoms[place], out=dx)
                 xp.multiply(dx, dy, out=dx)
@@ -159,14 +141,15 @@ class Axpy(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         x = shapes[1]
-        self._matrix = (x[0] * x[1], math.prod(x[2:]))
-        self._product: Array | None = None
+        # each channel of an item has a factor of its own, as the channels of one item would
+        factors = (1, x[0] * x[1], math.prod(x[2:]))
+        self._scaling = Scaling.make(self.device, self.dtype, *factors)
+        self._sum = Combine.make(self.device, self.dtype, x, 2)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, out = self.xp, tops[0].reshape(self._matrix)
-        a, x = bottoms[0].reshape(-1, 1), bottoms[1].reshape(self._matrix)
-        xp.multiply(a, x, out=out)
-        xp.add(out, bottoms[2].reshape(self._matrix), out=out)
+        a, x, y = bottoms
+        self._scaling.forward(x, a, None, tops[0])
+        self._sum.add(tops[0], y, tops[0])
 
     def backward(
         self,
@@ -175,17 +158,12 @@ class Axpy(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, (da, dx, dy) = self.xp, dbottoms
-        dout = dtops[0].reshape(self._matrix)
+        (dout,), (a, x, _), (da, dx, dy) = dtops, bottoms, dbottoms
         if da is not None:
-            if self._product is None:
-                self._product = self.scratch(self._matrix)
-            xp.multiply(dout, bottoms[1].reshape(self._matrix), out=self._product)
-            self._product.sum(axis=1, out=da.reshape(-1))
-        if dx is not None:
-            xp.multiply(bottoms[0].reshape(-1, 1), dout, out=dx.reshape(self._matrix))
+            da.fill(0.0)
+        self._scaling.backward(dout, x, a, dx, da, None)
         if dy is not None:
-            xp.copyto(dy, dtops[0])
+            self.xp.copyto(dy, dout)
 
 
 def _check_equal(layer: Layer, shapes: Sequence[Shape], first: int) -> None:

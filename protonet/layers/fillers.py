@@ -17,21 +17,31 @@ from protonet.errors import LayerError, nearest
 from protonet.layers.base import Weight, shape_text
 from protonet.proto.caffe_pb2 import FillerParameter
 
-Filler = Callable[[FillerParameter, Shape, np.random.Generator, Any], np.ndarray]
+Filler = Callable[[FillerParameter, np.ndarray, np.random.Generator], None]
+"""Writes the values of an array, contiguous and on the host."""
 
 
 def fill(
-    filler: FillerParameter | None, shape: Shape, generator: np.random.Generator, dtype: Any
+    filler: FillerParameter | None,
+    shape: Shape,
+    generator: np.random.Generator,
+    dtype: Any,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """The first values of a parameter, on the host; zeros where ``filler`` is None.
+
+    They are written to ``out`` where that is given: contiguous, of this shape and dtype.
 
     Raises:
         LayerError: for a filler that ``check_filler`` refuses.
     """
+    values = np.empty(shape, dtype) if out is None else out
     if filler is None:
-        return np.zeros(shape, dtype)
-    check_filler(filler, shape)
-    return _FILLERS[filler.type](filler, shape, generator, np.dtype(dtype))
+        values.fill(0)
+    else:
+        check_filler(filler, shape)
+        _FILLERS[filler.type](filler, values, generator)
+    return values
 
 
 def check_filler(filler: FillerParameter, shape: Shape, path: Sequence[str | int] = ()) -> None:
@@ -64,73 +74,59 @@ def filled_weight(shape: Shape, filler: FillerParameter, path: Sequence[str | in
     return Weight(shape, filler)
 
 
-def constant(
-    filler: FillerParameter, shape: Shape, _generator: np.random.Generator, dtype: Any
-) -> np.ndarray:
+def constant(filler: FillerParameter, values: np.ndarray, _generator: np.random.Generator) -> None:
     """``value`` everywhere."""
-    return np.full(shape, filler.value, dtype)
+    values.fill(filler.value)
 
 
-def uniform(
-    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
-) -> np.ndarray:
+def uniform(filler: FillerParameter, values: np.ndarray, generator: np.random.Generator) -> None:
     """U[min, max)."""
-    return _uniform(shape, filler.min, filler.max, generator, dtype)
+    _uniform(values, filler.min, filler.max, generator)
 
 
-def gaussian(
-    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
-) -> np.ndarray:
+def gaussian(filler: FillerParameter, values: np.ndarray, generator: np.random.Generator) -> None:
     """N(mean, std^2); with ``sparse`` s >= 0 each value is kept with probability s / n, else 0.
 
     n is the first extent: about s inputs of each column of outputs are then connected.
     """
-    values = _normal(shape, filler.std, generator, dtype)
+    _normal(values, filler.std, generator)
     values += filler.mean
     if filler.sparse >= 0:
-        outputs = shape[0] if shape else 1
-        values *= generator.random(shape) < filler.sparse / max(outputs, 1)
-    return values
+        outputs = len(values) if values.shape else 1
+        values *= generator.random(values.shape) < filler.sparse / max(outputs, 1)
 
 
 def positive_unitball(
-    _filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
-) -> np.ndarray:
+    _filler: FillerParameter, values: np.ndarray, generator: np.random.Generator
+) -> None:
     """U[0, 1), then scaled so that the values of each index of the first axis add up to 1."""
-    values = _uniform(shape, 0.0, 1.0, generator, dtype)
-    rows = values.reshape(shape[0] if shape else 1, -1)
+    _uniform(values, 0.0, 1.0, generator)
+    rows = values.reshape(len(values) if values.shape else 1, -1)
     rows /= rows.sum(axis=1, keepdims=True)
-    return values
 
 
-def xavier(
-    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
-) -> np.ndarray:
+def xavier(filler: FillerParameter, values: np.ndarray, generator: np.random.Generator) -> None:
     """U[-a, a) with a = sqrt(3 / fan) (Glorot and Bengio, AISTATS 2010)."""
-    bound = math.sqrt(3.0 / _fan(filler, shape))
-    return _uniform(shape, -bound, bound, generator, dtype)
+    bound = math.sqrt(3.0 / _fan(filler, values.shape))
+    _uniform(values, -bound, bound, generator)
 
 
-def msra(
-    filler: FillerParameter, shape: Shape, generator: np.random.Generator, dtype: Any
-) -> np.ndarray:
+def msra(filler: FillerParameter, values: np.ndarray, generator: np.random.Generator) -> None:
     """N(0, 2 / fan) (He et al., ICCV 2015)."""
-    return _normal(shape, math.sqrt(2.0 / _fan(filler, shape)), generator, dtype)
+    _normal(values, math.sqrt(2.0 / _fan(filler, values.shape)), generator)
 
 
-def bilinear(
-    _filler: FillerParameter, shape: Shape, _generator: np.random.Generator, dtype: Any
-) -> np.ndarray:
+def bilinear(_filler: FillerParameter, values: np.ndarray, _generator: np.random.Generator) -> None:
     """The kernel of bilinear upsampling, for a Deconvolution whose stride is half the kernel.
 
     With f = ceil(w / 2) and c = (w - 1) / (2 f), the value at (y, x) is
     (1 - |x / f - c|) (1 - |y / f - c|).
     """
-    width = shape[3]
+    width = values.shape[3]
     f = math.ceil(width / 2)
     c = (width - 1) / (2 * f)
     ramp = 1 - np.abs(np.arange(width) / f - c)
-    return np.broadcast_to(np.outer(ramp, ramp), shape).astype(dtype)
+    values[...] = np.outer(ramp, ramp)
 
 
 _FILLERS: dict[str, Filler] = {
@@ -139,21 +135,15 @@ _FILLERS: dict[str, Filler] = {
 }
 
 
-def _uniform(
-    shape: Shape, low: float, high: float, generator: np.random.Generator, dtype: Any
-) -> np.ndarray:
-    values = generator.random(shape, dtype=dtype)
+def _uniform(values: np.ndarray, low: float, high: float, generator: np.random.Generator) -> None:
+    generator.random(out=values, dtype=values.dtype)
     values *= high - low
     values += low
-    return values
 
 
-def _normal(
-    shape: Shape, deviation: float, generator: np.random.Generator, dtype: Any
-) -> np.ndarray:
-    values = generator.standard_normal(shape, dtype=dtype)
+def _normal(values: np.ndarray, deviation: float, generator: np.random.Generator) -> None:
+    generator.standard_normal(out=values, dtype=values.dtype)
     values *= deviation
-    return values
 
 
 def _fan(filler: FillerParameter, shape: Shape) -> float:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from protonet.blob import Array, Shape
 from protonet.data.database import LEVELDB_HELP, Database, can_read_leveldb, is_leveldb
 from protonet.data.datum import decode
-from protonet.data.source import BatchSource
+from protonet.data.source import BatchSource, kept_bytes
 from protonet.data.transform import Transformer, load_mean
 from protonet.errors import LayerError
 from protonet.layers.base import Layer, shape_text
@@ -210,6 +210,12 @@ class Data(BatchLayer):
             seed=self.around.seed,
             name=self.name,
         )
+
+    def kept_bytes(self) -> int:
+        limit = cache_limit(
+            self.spec.data_param.cache if self.spec.data_param.HasField("cache") else None
+        )
+        return kept_bytes(self.length, self.batch_size, self.transformer, limit)
 
     def make_source(self) -> BatchSource:
         assert self.database is not None, "setup comes before build"

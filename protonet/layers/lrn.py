@@ -80,7 +80,7 @@ class LRN(Layer):
         param.kernel_size, param.pad = self.size, self.size // 2
         layer = Pooling(spec, self.phase, self.around)
         layer.setup()
-        layer.attach(self.device, self.dtype, self.random)
+        layer.attach(self.device, self.dtype, self.random, gradients=self.gradients)
         layer.build(shapes)
         return layer
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.pooling import AveragePool, MaxPool, RandomPool
 from protonet.kernels.windows import Windows
 from protonet.layers.base import Layer, shape_text
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import PoolingParameter
 
 _PARAM = "pooling_param"
-_LOWEST = -float(np.finfo(np.float32).max)
 
 
 @register("Pooling")
@@ -125,106 +125,37 @@ class Pooling(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         shape = shapes[0]
-        self._windows = windows = self.windows_over(shape[2:])
+        windows = self.windows_over(shape[2:])
+        geometry = (windows, shape[0], shape[1])
         top = (*shape[:2], *windows.outputs)
-        (rows, columns), width = windows.outputs, shape[3]
-        starts = [
-            np.arange(out) * s - p
-            for out, s, p in zip(windows.outputs, windows.stride, windows.pad, strict=True)
-        ]
-        self._values = self.scratch(top)
-        self._hits, self._free = self.scratch(top, bool), self.scratch(top, bool)
         if self.method == PoolingParameter.AVE:
-            ends = [
-                np.minimum(start + k, i + p)
-                for start, k, i, p in zip(
-                    starts, windows.kernel, shape[2:], windows.pad, strict=True
-                )
-            ]
-            sizes = np.outer(ends[0] - starts[0], ends[1] - starts[1])
-            self._shares = self.scratch((rows, columns))
-            # 0 / 0, as Caffe, where a window begins outside: with stride > kernel.
-            with np.errstate(divide="ignore"):
-                self.device.put(1.0 / sizes, self._shares)
+            self._average = AveragePool.make(self.device, self.dtype, *geometry)
             return
-        self._places = self.scratch(top, np.int32)
-        self._place = self.scratch((rows, columns), np.int32)
-        self._corner = self.scratch((rows, columns), np.int32)
-        self.device.put((starts[0][:, None] * width + starts[1]).astype(np.int32), self._corner)
-        self._numbers = self.scratch(top, np.float32)
-        self._sums = self.scratch(top)
+        # Without gradients nobody asks where the maxima were.
+        keeps = self.gradients or len(self.spec.top) > 1
+        self._places: Array | None = None
+        if self.method == PoolingParameter.MAX:
+            self._pick: MaxPool | RandomPool = MaxPool.make(self.device, self.dtype, *geometry)
+        else:
+            self._pick = RandomPool.make(self.device, self.dtype, *geometry)
+            self._numbers, self._sums = self.scratch(top, np.float32), self.scratch(top)
+            keeps = self.training
+        if keeps:
+            self._places = self.scratch(top, np.int32)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         x, y = bottoms[0], tops[0]
         if self.method == PoolingParameter.AVE:
-            self._sum(x, y)
-            self.xp.multiply(y, self._shares, out=y)
-        elif self.method == PoolingParameter.MAX:
-            self._maximum(x, y)
+            self._average.forward(x, y)
+        elif isinstance(self._pick, MaxPool):
+            self._pick.forward(x, y, self._places)
             if len(tops) > 1:
                 tops[1][...] = self._places
-        elif self.training:
-            self._draw(x, y)
+        elif self._places is not None:
+            self.random.uniform(self._numbers)
+            self._pick.draw(x, y, self._places, self._numbers, self._sums)
         else:
-            self._weigh(x, y)
-
-    def _each(self) -> list[tuple[int, tuple[slice, ...], tuple[slice, ...]]]:
-        """For each place of the kernel: its offset in a plane, and the slices of y and x."""
-        width, whole = self._windows.inputs[1], (slice(None), slice(None))
-        return [
-            (k[0] * width + k[1], (*whole, *outs), (*whole, *ins))
-            for k, outs, ins in self._windows.places
-        ]
-
-    def _sum(self, x: Array, y: Array) -> None:
-        y.fill(0)
-        for _, outs, ins in self._each():
-            part = y[outs]
-            self.xp.add(part, x[ins], out=part)
-
-    def _maximum(self, x: Array, y: Array) -> None:
-        y.fill(_LOWEST)
-        self._places.fill(-1)
-        for offset, outs, ins in self._each():
-            hits = self._hits[outs]
-            self.xp.greater(x[ins], y[outs], out=hits)
-            self._take(offset, outs, x[ins], y, hits)
-
-    def _take(self, offset: int, outs: tuple[slice, ...], x: Array, y: Array, hits: Array) -> None:
-        """Where there is a hit, take the value and remember its place."""
-        place = self._place[outs[2:]]
-        self.xp.add(self._corner[outs[2:]], offset, out=place)
-        self.xp.copyto(y[outs], x, where=hits)
-        self.xp.copyto(self._places[outs], place, where=hits)
-
-    def _draw(self, x: Array, y: Array) -> None:
-        """The value at which the running sum first reaches a random share of the sum."""
-        xp, sums, share = self.xp, self._sums, self._values
-        self._sum(x, sums)
-        self.random.uniform(self._numbers)
-        xp.multiply(sums, self._numbers, out=share)
-        sums.fill(0)
-        self._places.fill(-1)
-        y.fill(0)
-        for offset, outs, ins in self._each():
-            part, hits = sums[outs], self._hits[outs]
-            xp.add(part, x[ins], out=part)
-            xp.greater_equal(part, share[outs], out=hits)
-            xp.less(self._places[outs], 0, out=self._free[outs])
-            xp.logical_and(hits, self._free[outs], out=hits)
-            self._take(offset, outs, x[ins], y, hits)
-
-    def _weigh(self, x: Array, y: Array) -> None:
-        """Sum x^2 / sum x; 0 where the sum is 0."""
-        xp, sums = self.xp, self._sums
-        self._sum(x, sums)
-        y.fill(0)
-        for _, outs, ins in self._each():
-            part, square = y[outs], self._values[outs]
-            xp.multiply(x[ins], x[ins], out=square)
-            xp.add(part, square, out=part)
-        xp.maximum(sums, float(np.finfo(np.float32).tiny), out=sums)
-        xp.divide(y, sums, out=y)
+            self._pick.weigh(x, y, self._sums)
 
     def backward(
         self,
@@ -233,18 +164,10 @@ class Pooling(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, dy, dx = self.xp, dtops[0], dbottoms[0]
+        dy, dx = dtops[0], dbottoms[0]
         if dx is None:
             return
-        dx.fill(0)
         if self.method == PoolingParameter.AVE:
-            xp.multiply(dy, self._shares, out=self._values)
-        for offset, outs, ins in self._each():
-            part, value = dx[ins], self._values[outs]
-            if self.method != PoolingParameter.AVE:
-                place, hits = self._place[outs[2:]], self._hits[outs]
-                xp.add(self._corner[outs[2:]], offset, out=place)
-                xp.equal(self._places[outs], place, out=hits)
-                value.fill(0)
-                xp.copyto(value, dy[outs], where=hits)
-            xp.add(part, value, out=part)
+            self._average.backward(dy, dx)
+        else:
+            self._pick.backward(dy, self._places, dx)

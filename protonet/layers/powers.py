@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from protonet.blob import Array
+from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels import activations
 from protonet.layers.activations import Activation
 from protonet.layers.base import Reads
 from protonet.layers.registry import register
@@ -42,6 +43,12 @@ class Power(Activation):
         needs_bottom = self.constant is None and self.power != 1
         self.backward_reads = frozenset({Reads.BOTTOMS} if needs_bottom else ())
 
+    def build(self, shapes: Sequence[Shape]) -> None:
+        if self.constant is None:
+            self._kernel = activations.Power.make(
+                self.device, self.dtype, shapes[0], self.power, self.scale, self.shift
+            )
+
     def _constant(self) -> float:
         """The value of every element where x does not matter."""
         if self.power == 0:
@@ -57,15 +64,10 @@ class Power(Activation):
             ) from None
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, y = self.xp, tops[0]
         if self.constant is not None:
-            y.fill(self.constant)
-            return
-        self._base(bottoms[0], y)
-        if self.power == 2:
-            xp.multiply(y, y, out=y)
-        elif self.power != 1:
-            xp.power(y, self.power, out=y)
+            tops[0].fill(self.constant)
+        else:
+            self._kernel.forward(bottoms[0], tops[0])
 
     def backward(
         self,
@@ -74,27 +76,12 @@ class Power(Activation):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, dy, dx = self.xp, dtops[0], dbottoms[0]
-        if dx is None:
+        if dbottoms[0] is None:
             return
         if self.constant is not None:
-            dx.fill(0.0)
-            return
-        if self.power == 1:
-            xp.multiply(dy, self.scale, out=dx)
-            return
-        slope = self.slope(dy)
-        self._base(bottoms[0], slope)
-        if self.power != 2:
-            xp.power(slope, self.power - 1, out=slope)
-        xp.multiply(slope, self.power * self.scale, out=slope)
-        xp.multiply(dy, slope, out=dx)
-
-    def _base(self, x: Array, out: Array) -> None:
-        """Write shift + scale x to ``out``."""
-        self.xp.multiply(x, self.scale, out=out)
-        if self.shift != 0:
-            self.xp.add(out, self.shift, out=out)
+            dbottoms[0].fill(0.0)
+        else:
+            self._kernel.backward(dtops[0], bottoms[0], dbottoms[0])
 
 
 def _log_of_base(base: float, field: str) -> float:

@@ -81,7 +81,7 @@ class SPP(Layer):
         self._places: list[slice] = []
         start = 0
         for layer in self._pools:
-            layer.attach(self.device, self.dtype, self.random)
+            layer.attach(self.device, self.dtype, self.random, gradients=self.gradients)
             layer.build(shapes)
             (shape,) = layer.infer(shapes)
             self._parts.append(self.scratch(shape))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels import activations
+from protonet.kernels.scaling import Leaning
 from protonet.layers.activations import Activation
 from protonet.layers.base import Reads, Weight, shape_text
 from protonet.layers.fillers import filled_weight
@@ -46,18 +46,12 @@ class ReLU(Activation):
         self.backward_reads = frozenset({reads})
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        super().build(shapes)
-        self._negative = self.scratch(shapes[0]) if self.negative_slope != 0 else None
+        self._kernel = activations.Rectifier.make(
+            self.device, self.dtype, shapes[0], self.negative_slope
+        )
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, x, y, negative = self.xp, bottoms[0], tops[0], self._negative
-        if negative is None:
-            xp.maximum(x, 0.0, out=y)
-            return
-        xp.minimum(x, 0.0, out=negative)
-        xp.multiply(negative, self.negative_slope, out=negative)
-        xp.maximum(x, 0.0, out=y)
-        xp.add(y, negative, out=y)
+        self._kernel.forward(bottoms[0], tops[0])
 
     def backward(
         self,
@@ -66,20 +60,9 @@ class ReLU(Activation):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, dy, dx = self.xp, dtops[0], dbottoms[0]
-        if dx is None:
-            return
-        sided = tops[0] if self.negative_slope >= 0 else bottoms[0]
-        if self.negative_slope == 0:
-            positive = self.slope(dy, np.bool_)
-            xp.greater(sided, 0.0, out=positive)
-            xp.multiply(dy, positive, out=dx)
-            return
-        slope = self.slope(dy)
-        xp.greater(sided, 0.0, out=slope)
-        xp.multiply(slope, 1.0 - self.negative_slope, out=slope)
-        xp.add(slope, self.negative_slope, out=slope)
-        xp.multiply(dy, slope, out=dx)
+        if dbottoms[0] is not None:
+            sided = tops[0] if self.negative_slope >= 0 else bottoms[0]
+            self._kernel.backward(dtops[0], sided, dbottoms[0])
 
 
 @register("PReLU")
@@ -120,19 +103,14 @@ class PReLU(Activation):
         return [filled_weight(shape, filler, ("prelu_param", "filler"))]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        super().build(shapes)
         shape = shapes[0]
-        self._seen = (shape[0], shape[1], math.prod(shape[2:]))
-        self._negative = self.scratch(self._seen)
-        self._sum = self.scratch(self.params[0].shape)
+        seen = (shape[0], shape[1], math.prod(shape[2:]))
+        if self.spec.prelu_param.channel_shared:
+            seen = (1, 1, math.prod(shape))
+        self._kernel = Leaning.make(self.device, self.dtype, *seen)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, negative = self.xp, self._negative
-        x, y = bottoms[0].reshape(self._seen), tops[0].reshape(self._seen)
-        xp.minimum(x, 0.0, out=negative)
-        xp.multiply(negative, self.params[0].data.reshape(-1, 1), out=negative)
-        xp.maximum(x, 0.0, out=y)
-        xp.add(y, negative, out=y)
+        self._kernel.forward(bottoms[0], self.params[0].data, tops[0])
 
     def backward(
         self,
@@ -141,21 +119,9 @@ class PReLU(Activation):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, work, a = self.xp, self._negative, self.params[0]
-        x, dy = bottoms[0].reshape(self._seen), dtops[0].reshape(self._seen)
-        if a.wanted:
-            xp.minimum(x, 0.0, out=work)
-            xp.multiply(work, dy, out=work)
-            work.sum(axis=None if a.data.ndim == 0 else (0, 2), out=self._sum)
-            xp.add(a.diff, self._sum, out=a.diff)
-        if dbottoms[0] is None:
-            return
-        # The slope is (x > 0) (1 - a) + a.
-        slope = a.data.reshape(-1, 1)
-        xp.greater(x, 0.0, out=work)
-        xp.multiply(work, 1.0 - slope, out=work)
-        xp.add(work, slope, out=work)
-        xp.multiply(dy, work, out=dbottoms[0].reshape(self._seen))
+        a = self.params[0]
+        da = a.diff if a.wanted else None
+        self._kernel.backward(dtops[0], bottoms[0], a.data, dbottoms[0], da)
 
 
 class Window(Activation):
@@ -165,14 +131,16 @@ class Window(Activation):
     backward_reads = frozenset({Reads.BOTTOMS})
     low = 0.0
     high = 0.0
+    is_open = False
+    """Whether the slope at the bounds is 0."""
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self.xp.maximum(bottoms[0], self.low, out=tops[0])
-        self.xp.minimum(tops[0], self.high, out=tops[0])
+        self._kernel.forward(bottoms[0], tops[0])
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        super().build(shapes)
-        self._below: Array | None = None
+        self._kernel = activations.Bounds.make(
+            self.device, self.dtype, shapes[0], self.low, self.high, self.is_open
+        )
 
     def backward(
         self,
@@ -181,19 +149,10 @@ class Window(Activation):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        if dbottoms[0] is None:
-            return
-        xp, x, inside = self.xp, bottoms[0], self.slope(dtops[0], np.bool_)
-        if self._below is None:
-            self._below = self.scratch(x.shape, np.bool_)
-        self.mark_inside(x, inside, self._below)
-        xp.multiply(dtops[0], inside, out=dbottoms[0])
-
-    def mark_inside(self, x: Array, inside: Array, scratch: Array) -> None:
-        """Write where the slope is 1 to ``inside``."""
-        self.xp.greater_equal(x, self.low, out=inside)
-        self.xp.less_equal(x, self.high, out=scratch)
-        self.xp.logical_and(inside, scratch, out=inside)
+        if dbottoms[0] is not None:
+            # Where the bounds' slope is 0, the top is a bound just where the bottom is not inside.
+            x = tops[0] if self.is_open else bottoms[0]
+            self._kernel.backward(dtops[0], x, dbottoms[0])
 
 
 @register("Clip")
@@ -251,21 +210,7 @@ class ReLU6(Window):
     backward_reads = frozenset({Reads.TOPS})
     low = 0.0
     high = 6.0
-
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        # The top is a bound exactly where the bottom is not inside.
-        super().backward(dtops, tops, tops, dbottoms)
-
-    def mark_inside(self, x: Array, inside: Array, scratch: Array) -> None:
-        self.xp.greater(x, self.low, out=inside)
-        self.xp.less(x, self.high, out=scratch)
-        self.xp.logical_and(inside, scratch, out=inside)
+    is_open = True
 
 
 @register("Threshold")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.combine import Combine, Parts
 from protonet.layers.base import Layer, shape_text
 from protonet.layers.registry import register
 
@@ -37,6 +39,11 @@ class Split(Layer):
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0]] * len(self.spec.top)
 
+    def build(self, shapes: Sequence[Shape]) -> None:
+        count = len(self.spec.top)
+        self._kernel = Combine.make(self.device, self.dtype, shapes[0], count)
+        self._ones = (1.0,) * count
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         for top in tops:
             self.xp.copyto(top, bottoms[0])
@@ -48,12 +55,8 @@ class Split(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, dx = self.xp, dbottoms[0]
-        if dx is None:
-            return
-        xp.copyto(dx, dtops[0])
-        for dtop in dtops[1:]:
-            xp.add(dx, dtop, out=dx)
+        if dbottoms[0] is not None:
+            self._kernel.weighted_sum(dtops, self._ones, dbottoms[0])
 
 
 @register("Concat")
@@ -107,16 +110,16 @@ class Concat(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         axis = self.axis_of(shapes[0])
-        self._along = axis
-        self._parts: list[tuple[slice, ...]] = []
-        start = 0
-        for shape in shapes:
-            stop = start + shape[axis]
-            self._parts.append((slice(None),) * axis + (slice(start, stop),))
-            start = stop
+        self._parts = Parts.make(
+            self.device,
+            self.dtype,
+            math.prod(shapes[0][:axis]),
+            [math.prod(shape[axis:]) for shape in shapes],
+        )
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self.xp.concatenate(bottoms, axis=self._along, out=tops[0])
+        for place, bottom in enumerate(bottoms):
+            self._parts.put(bottom, place, tops[0])
 
     def backward(
         self,
@@ -125,9 +128,9 @@ class Concat(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        for dx, part in zip(dbottoms, self._parts, strict=True):
+        for place, dx in enumerate(dbottoms):
             if dx is not None:
-                self.xp.copyto(dx, dtops[0][part])
+                self._parts.take(dtops[0], place, dx)
 
     def axis_of(self, shape: Shape) -> int:
         spec = self.spec.concat_param

@@ -88,6 +88,14 @@ class Snapshotted:
 
 
 @dataclass(frozen=True)
+class Warned:
+    """Something that a person should know of, such as memory that may not suffice."""
+
+    iteration: int
+    message: str
+
+
+@dataclass(frozen=True)
 class Concluded:
     """The last iteration is done; ``loss`` is one more forward pass (Caffe's closing line)."""
 
@@ -112,6 +120,15 @@ class Failed:
 
 
 Event = (
-    Started | Ticked | Iterated | Inspected | Tested | Snapshotted | Concluded | Stopped | Failed
+    Started
+    | Ticked
+    | Iterated
+    | Inspected
+    | Tested
+    | Snapshotted
+    | Warned
+    | Concluded
+    | Stopped
+    | Failed
 )
 Listener = Callable[[Event], None]

@@ -173,6 +173,12 @@ def check(plan: object, again: object, third: object) -> None:
     assert np.isfinite(less.store.data).all()
     assert found == expected
     assert recomputed == expected
+    plain = Net(plan, device, seed=2, share_memory=True, fuse=True)  # type: ignore[arg-type]
+    both = Net(again, device, seed=2, share_memory=True, recompute=True, fuse=True)  # type: ignore[arg-type]
+    with np.errstate(all="ignore"):
+        fused = list(train(plain))
+        found = list(train(both, poisoned=not any(s.layer.dynamic for s in both.plan.steps)))
+    assert found == fused
 
 
 @pytest.mark.parametrize("text", [FAN_OUT, LSTM, SIAMESE, FILTERED])

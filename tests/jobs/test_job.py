@@ -11,24 +11,21 @@ from protonet.errors import DeviceError
 from protonet.jobs.job import Job
 from protonet.jobs.prepare import surroundings_of, write_run
 from protonet.jobs.run import RunDirectory
+from protonet.train.events import Warned
 from tests.jobs.nets import RANDOM, SEED, net_of, settings_of
 
 
-@pytest.mark.parametrize(("free", "total"), [(10, 20), (10, 2**40)])
-def test_what_cannot_fit_is_refused_before_it_is_allocated(
-    gradients: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, total: int
+def test_what_exceeds_the_limit_is_refused_before_it_is_allocated(
+    gradients: Path, tmp_path: Path
 ) -> None:
     run = RunDirectory.create(tmp_path / "run", "x")
-    settings = settings_of(gradients, tmp_path)
+    settings = settings_of(gradients, tmp_path, memory_limit=1000)
     files, _ = write_run(run, net_of(SEED), settings)
-    device = Device()
-    device.is_cpu = total == 20  # a GPU has no more than what is free
-    monkeypatch.setattr(device, "memory", lambda: (free, total))
-    with pytest.raises(DeviceError, match=r"training needs about .* try a smaller batch size"):
-        Job(run, files, device, surroundings_of(run, settings))
+    with pytest.raises(DeviceError, match=r"training needs about .* memory limit of 1000 bytes"):
+        Job(run, files, Device(), surroundings_of(run, settings))
 
 
-def test_a_cpu_may_use_what_its_caches_hold(
+def test_what_may_not_fit_is_told_before_it_begins(
     gradients: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = RunDirectory.create(tmp_path / "run", "x")
@@ -37,7 +34,12 @@ def test_a_cpu_may_use_what_its_caches_hold(
     device = Device()
     monkeypatch.setattr(device, "memory", lambda: (10, 2**40))
     with Job(run, files, device, surroundings_of(run, settings)) as job:
-        assert job.train((), None).iteration == 4
+        told: list[object] = []
+        assert job.train((told.append,), None).iteration == 4
+    first = told[0]
+    assert isinstance(first, Warned)
+    assert "of device 'cpu' about 10 bytes are free" in first.message
+    assert first.message in run.log.read_text()
 
 
 def test_the_test_net_uses_the_parameters_of_the_train_net(gradients: Path, tmp_path: Path) -> None:

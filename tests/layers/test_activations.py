@@ -34,7 +34,7 @@ def slopes(text: str, *values: float) -> list[float]:
         ('type: "ReLU" relu_param { negative_slope: -0.1 }', {Reads.BOTTOMS}),
         ('type: "Sigmoid"', {Reads.TOPS}),
         ('type: "BNLL"', {Reads.TOPS}),
-        ('type: "Swish"', {Reads.TOPS}),
+        ('type: "Swish"', {Reads.BOTTOMS}),
         ('type: "ELU"', {Reads.TOPS}),
         ('type: "ELU" elu_param { alpha: -1 }', {Reads.BOTTOMS, Reads.TOPS}),
         ('type: "ReLU6"', {Reads.TOPS}),

@@ -13,6 +13,15 @@ namespace {
 typedef std::uint8_t Bytes __attribute__((vector_size(kLanes)));
 using Places = nb::ndarray<std::uint8_t, nb::c_contig, nb::device::cpu>;
 
+// Where several arrays lie.
+struct Pointers {
+  explicit Pointers(const std::vector<Floats>& arrays) : count(arrays.size()) {
+    for (std::size_t k = 0; k < count; ++k) at[k] = arrays[k].data();
+  }
+  std::size_t count;
+  const float* at[256];
+};
+
 Index count(const MutableFloats& array) { return static_cast<Index>(array.size()); }
 
 void add(Floats a, Floats b, MutableFloats sum) {
@@ -25,39 +34,48 @@ void add(Floats a, Floats b, MutableFloats sum) {
 }
 
 // y = the sum of c x over all arrays.
-void weighted_sum(const std::vector<Floats>& xs, const std::vector<float>& cs, MutableFloats y) {
+void weighted_sum(const std::vector<Floats>& arrays, const std::vector<float>& cs, MutableFloats y) {
+  const Pointers xs(arrays);
   Unlocked free(count(y));
   float* to = y.data();
+  if (xs.count == 2) {
+    spread(count(y), [=, a = xs.at[0], b = xs.at[1], c = cs[0], d = cs[1]](Index i, auto part) {
+      part.store(to + i, part.load(a + i) * c + part.load(b + i) * d);
+    });
+    return;
+  }
   spread(count(y), [&](Index i, auto part) {
-    Vec total = part.load(xs[0].data() + i) * cs[0];
-    for (std::size_t k = 1; k < xs.size(); ++k) total += part.load(xs[k].data() + i) * cs[k];
+    Vec total = part.load(xs.at[0] + i) * cs[0];
+    for (std::size_t k = 1; k < xs.count; ++k) total += part.load(xs.at[k] + i) * cs[k];
     part.store(to + i, total);
   });
 }
 
 // y = the product of all arrays.
-void product(const std::vector<Floats>& xs, MutableFloats y) {
+void product(const std::vector<Floats>& arrays, MutableFloats y) {
+  const Pointers xs(arrays);
   Unlocked free(count(y));
   float* to = y.data();
   spread(count(y), [&](Index i, auto part) {
-    Vec total = part.load(xs[0].data() + i);
-    for (std::size_t k = 1; k < xs.size(); ++k) total *= part.load(xs[k].data() + i);
+    Vec total = part.load(xs.at[0] + i);
+    for (std::size_t k = 1; k < xs.count; ++k) total *= part.load(xs.at[k] + i);
     part.store(to + i, total);
   });
 }
 
 // The greatest, and whose it is: the second wins over an equal first, else the earlier.
-void greatest(const std::vector<Floats>& xs, MutableFloats y, Places winner) {
+void greatest(const std::vector<Floats>& arrays, MutableFloats y, Places winner) {
+  const Pointers xs(arrays);
   Unlocked free(count(y));
   float* to = y.data();
   std::uint8_t* places = winner.data();
   const Index n = count(y);
   spread(n, [&](Index i, auto part) {
-    const Vec first = part.load(xs[0].data() + i), second = part.load(xs[1].data() + i);
+    const Vec first = part.load(xs.at[0] + i), second = part.load(xs.at[1] + i);
     Vec best = (first > second) | (first != first) ? first : second;
     Mask place = first <= second ? Mask{} + 1 : Mask{};
-    for (std::size_t k = 2; k < xs.size(); ++k) {
-      const Vec v = part.load(xs[k].data() + i);
+    for (std::size_t k = 2; k < xs.count; ++k) {
+      const Vec v = part.load(xs.at[k] + i);
       place = v > best ? Mask{} + static_cast<std::int32_t>(k) : place;
       best = (best > v) | (best != best) ? best : v;
     }

@@ -302,8 +302,8 @@ class Convolution {
         s_.dilation.y != 1 || s_.dilation.x != 1 || s_.pad.y >= kernel || s_.pad.x >= kernel)
       return;
     const Index channels = s_.channels / s_.groups;
-    const Planes x{channels, s_.height, s_.width, image_size()};
-    const Planes y{s_.outputs / s_.groups, s_.out.y, s_.out.x, s_.outputs * places()};
+    const PlaneSet x{channels, s_.height, s_.width, image_size()};
+    const PlaneSet y{s_.outputs / s_.groups, s_.out.y, s_.out.x, s_.outputs * places()};
     const Index size = kernel * kernel;
     if (Winograd<F>::pays(s_.images, x, y))
       fast_forward_ = std::make_unique<Winograd<F>>(

@@ -15,6 +15,8 @@ void add_updates(nb::module_& m);
 void add_losses(nb::module_& m);
 void add_combine(nb::module_& m);
 void add_activations(nb::module_& m);
+void add_depthwise(nb::module_& m);
+void add_pooling(nb::module_& m);
 
 NB_MODULE(MODULE, m) {
   m.attr("lanes") = static_cast<int>(kLanes);
@@ -29,4 +31,6 @@ NB_MODULE(MODULE, m) {
   add_losses(m);
   add_combine(m);
   add_activations(m);
+  add_depthwise(m);
+  add_pooling(m);
 }

@@ -23,11 +23,12 @@ struct Planes {
   // body(offset, count) for the runs in memory of a channel's values [begin, end).
   template <class F>
   void runs(Index channel, Index begin, Index end, F&& body) const {
-    while (begin < end) {
-      const Index item = begin / places, place = begin % places;
-      const Index count = std::min(end - begin, places - place);
+    if (begin >= end) return;
+    Index item = begin / places, place = begin % places;
+    for (Index left = end - begin; left > 0; ++item, place = 0) {
+      const Index count = std::min(left, places - place);
       body((item * channels + channel) * places + place, count);
-      begin += count;
+      left -= count;
     }
   }
 

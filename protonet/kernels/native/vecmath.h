@@ -1,6 +1,10 @@
 // Exponentials of vectors, to within two units in the last place.
 #pragma once
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #include "vec.h"
 
 // NaN stays what it is in all of these; so does infinity where the function has a value there.
@@ -8,10 +12,9 @@
 inline Mask bits(Vec v) { return (Mask)v; }
 inline Vec from_bits(Mask m) { return (Vec)m; }
 inline Vec magnitude(Vec v) { return from_bits(bits(v) & 0x7fffffff); }
-inline Vec power_of_two(Mask n) { return from_bits((n + 127) << 23); }
 
 // x = n log(2) + r with |r| <= log(2) / 2; `p` becomes exp(r) - 1.
-inline Mask split_exponent(Vec x, Vec& p) {
+inline Vec split_exponent(Vec x, Vec& p) {
   const Vec rounding = splat(12582912.0f);  // 1.5 * 2^23: what is added to it becomes whole
   const Vec whole = x * 1.44269504088896341f + rounding;
   const Vec n = whole - rounding;
@@ -23,16 +26,30 @@ inline Mask split_exponent(Vec x, Vec& p) {
   q = q * r + 1.0f / 6;
   q = q * r + 0.5f;
   p = r + r * r * q;
-  return bits(whole) - bits(rounding);
+  return n;
+}
+
+// 2^n for whole n of normal numbers.
+inline Vec power_of_two(Vec n) {
+  const Vec rounding = splat(12582912.0f);
+  return from_bits((bits(n + rounding) - bits(rounding) + 127) << 23);
+}
+
+// 2^n v, also where 2^n alone would be too small or too large.
+inline Vec scale_by(Vec v, Vec n) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_scalef_ps((__m512)v, (__m512)n);
+#else
+  const Vec half = n * 0.5f + splat(12582912.0f) - splat(12582912.0f);
+  return v * power_of_two(half) * power_of_two(n - half);
+#endif
 }
 
 inline Vec exp(Vec x) {
   // beyond these are 0 and infinity
   Vec p;
-  const Mask n = split_exponent(max(splat(-104), min(splat(89), x)), p);
-  // in two steps, since a power of two alone may be too small or too large
-  const Mask half = n >> 1;
-  return (1.0f + p) * power_of_two(half) * power_of_two(n - half);
+  const Vec n = split_exponent(max(splat(-104), min(splat(89), x)), p);
+  return scale_by(1.0f + p, n);
 }
 
 // exp(x) - 1 for x <= 0.

@@ -22,8 +22,8 @@ struct Epilogue {
   }
 };
 
-// A plane of planes: `count` channels of height x width, images `stride` apart.
-struct Planes {
+// `count` planes of height x width, images `stride` apart.
+struct PlaneSet {
   Index count, height, width, stride;
 };
 
@@ -51,7 +51,7 @@ class Winograd final : public FastConvolution {
     bool turned;
   };
 
-  Winograd(Index images, Planes x, Planes y, Tap pad, Weights weights)
+  Winograd(Index images, PlaneSet x, PlaneSet y, Tap pad, Weights weights)
       : images_(images), x_(x), y_(y), pad_(pad), weights_(weights),
         tile_rows_((y.height + F::kOut - 1) / F::kOut),
         tile_columns_((y.width + F::kOut - 1) / F::kOut),
@@ -60,7 +60,7 @@ class Winograd final : public FastConvolution {
         blocks_(grid_.blocks(images, kTiles)), learn_blocks_(grid_.blocks(images, learn_tiles())) {}
 
   // Whether this is faster than the plain sums: an estimate in cycles of a vector unit.
-  static bool pays(Index images, Planes x, Planes y) {
+  static bool pays(Index images, PlaneSet x, PlaneSet y) {
     if (x.count < 16 || y.count < 16) return false;
     constexpr Index out = F::kOut, taps = F::kKernel * F::kKernel;
     const double tiles = static_cast<double>(images) * ((y.height + out - 1) / out) *
@@ -96,7 +96,7 @@ class Winograd final : public FastConvolution {
   void learn_weights(const float* sums, float* dw) const;
 
   Index images_;
-  Planes x_, y_;
+  PlaneSet x_, y_;
   Tap pad_;
   Weights weights_;
   Index tile_rows_, tile_columns_, groups_, strips_;

@@ -23,6 +23,7 @@ from protonet.train.events import (
     Started,
     Stopped,
     Tested,
+    Warned,
 )
 
 _SOLVING = "solver.cpp:289"
@@ -69,7 +70,7 @@ class CaffeLog:
         if self._stream is None:
             assert self._path is not None
             self._stream = self._path.open("a", encoding="utf-8")
-        severity = "E" if isinstance(event, Failed) else "I"
+        severity = "E" if isinstance(event, Failed) else "W" if isinstance(event, Warned) else "I"
         stamp = f"{severity}{self._now():%m%d %H:%M:%S.%f} {self._pid} "
         self._stream.write("".join(f"{stamp}{place}] {text}\n" for place, text in lines))
         self._stream.flush()
@@ -96,6 +97,8 @@ def _lines(event: Event) -> list[tuple[str, str]]:
             return [(_SOLVING, f"Solving {event.net}"), *policy]
         case Iterated():
             return _displayed(event)
+        case Warned():
+            return [(_FAILED, event.message)]
         case Inspected():
             return [(_INSPECTED, line) for line in event.lines]
         case Tested():

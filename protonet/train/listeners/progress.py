@@ -18,6 +18,7 @@ from protonet.train.events import (
     Stopped,
     Tested,
     Ticked,
+    Warned,
 )
 from protonet.train.listeners.metrics import test_loss
 
@@ -82,6 +83,8 @@ class ProgressBar:
                 self._draw_if_due()
             case Snapshotted():
                 self._iteration = event.iteration
+            case Warned():
+                self.console.print(f"warning: {event.message}", markup=False, highlight=False)
             case Concluded():
                 self._iteration, self._loss = event.iteration, event.loss
             case Stopped() | Failed():

@@ -1,0 +1,32 @@
+"""Options that take an amount of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def byte_size(text: str) -> int:
+    """The bytes of a text such as ``8GiB`` or ``500MB``."""
+    from protonet.device import parse_byte_count
+
+    try:
+        return parse_byte_count(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def takes_memory_limit(command: C) -> C:
+    """Give a command the option ``--memory-limit``."""
+    option = click.option(
+        "--memory-limit",
+        type=byte_size,
+        metavar="SIZE",
+        help="Memory that may be taken, such as 8GiB or 500MB: what needs more is refused before "
+        "it begins, and told what would fit.",
+    )
+    return option(command)

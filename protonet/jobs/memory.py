@@ -1,0 +1,140 @@
+"""Whether a run fits into memory: said before anything is allocated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from protonet.device import Device, byte_count
+from protonet.errors import DeviceError
+from protonet.graph.estimate import Estimate, estimate, fitting_batch
+from protonet.graph.plan import Plan
+from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.solvers.rules import RULES
+
+
+@dataclass(frozen=True)
+class TrainingMemory:
+    """How much memory a training may take, and how it goes about it.
+
+    ``limit`` in bytes, None for what the device has; ``recompute`` frees what cheap layers make
+    and makes it again; without ``share`` every blob has memory of its own.
+    """
+
+    limit: int | None = None
+    recompute: bool = False
+    share: bool = True
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """Bytes, and what they are for."""
+
+    parts: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.parts.values())
+
+    def __str__(self) -> str:
+        parts = sorted(self.parts.items(), key=lambda part: -part[1])
+        return ", ".join(f"{byte_count(count)} for {what}" for what, count in parts if count)
+
+
+def check_training(
+    plans: Sequence[Plan],
+    solver: SolverParameter,
+    device: Device,
+    memory: TrainingMemory,
+    *,
+    averages: bool = False,
+) -> str:
+    """What to tell before a training begins: that it may not fit; empty where it does.
+
+    The first plan is trained, the others are tested in its memory.
+
+    Raises:
+        DeviceError: where it needs more than the limit.
+    """
+
+    def needs(recompute: bool = memory.recompute) -> _Needs:
+        share = memory.share
+        train = estimate(plans[0], gradients=True, share=share, recompute=recompute, fuse=share)
+        tests = [estimate(plan, gradients=False) for plan in plans[1:]]
+        return _training_needs(train, tests, solver, averages)
+
+    found = needs()
+    if memory.limit is None and found.total <= device.memory()[0]:
+        return ""
+    limit, of = _room(device, memory.limit)
+    advice = _advice(fitting_batch(plans[0], limit, lambda: needs().total))
+    if memory.share and not memory.recompute and needs(recompute=True).total <= limit:
+        advice += "; --recompute would do, too"
+    message = f"training needs about {byte_count(found.total)}, {of}: {found}"
+    if memory.limit is None:
+        return f"{message}; {advice}"
+    if found.total > limit:
+        raise DeviceError(f"{message}; {advice}")
+    return ""
+
+
+def check_inference(
+    plan: Plan, limit: int | None, *, share: bool, fuse: bool = True, copies: int = 0
+) -> None:
+    """Raise DeviceError where a net without gradients needs more than ``limit`` bytes.
+
+    ``copies`` of the parameters are held beside it, as a file of weights that was read is.
+    """
+    if limit is None:
+        return
+
+    def needs() -> _Needs:
+        net = estimate(plan, gradients=False, share=share, fuse=fuse)
+        parameters = net.parameters * (1 + copies)
+        return _Needs(
+            {"blobs": net.blobs, "scratch": net.scratch, "parameters": parameters, "data": net.data}
+        )
+
+    found = needs()
+    if found.total <= limit:
+        return
+    advice = _advice(fitting_batch(plan, limit, lambda: needs().total))
+    raise DeviceError(
+        f"the net needs about {byte_count(found.total)}, more than the memory limit of "
+        f"{byte_count(limit)}: {found}; {advice}"
+    )
+
+
+def _training_needs(
+    train: Estimate, tests: Sequence[Estimate], solver: SolverParameter, averages: bool
+) -> _Needs:
+    slots = RULES[solver.type].slots if solver.type in RULES else 1
+    beyond = max([0, *(test.blobs - train.blobs for test in tests)])
+    return _Needs(
+        {
+            "blobs and their gradients": train.blobs,
+            "scratch of the layers": train.scratch,
+            "parameters and their gradients": train.parameters + train.gradients,
+            # the rule's own scratch is as large as one slot
+            "the solver": train.parameters * (slots + 1 + 2 * averages),
+            "data": train.data + sum(test.data for test in tests),
+            "tests": beyond + sum(test.scratch for test in tests),
+        }
+    )
+
+
+def _room(device: Device, limit: int | None) -> tuple[int, str]:
+    """The bytes that there are, and how a message calls them."""
+    if limit is not None:
+        return limit, f"more than the memory limit of {byte_count(limit)}"
+    free, total = device.memory()
+    where = f"of the {byte_count(total)} of device '{device.name}'"
+    return free, f"but {where} about {byte_count(free)} are free"
+
+
+def _advice(batch: int | None) -> str:
+    if batch is None:
+        return "a smaller batch size needs less"
+    if batch == 0:
+        return "not even a batch of 1 would fit"
+    return f"a batch size of {batch} would fit"

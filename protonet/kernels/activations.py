@@ -1,0 +1,328 @@
+"""Activations: functions of single elements, and their gradients, for arrays of one shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels import elementwise, native
+from protonet.kernels.kernel import Kernel
+
+
+class Activation(Kernel):
+    """y = f(x), where y may be ``x`` and dx may be ``dy``; definitions make scratch when needed."""
+
+    def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...]) -> None:
+        super().__init__(device, dtype)
+        self._shape = shape
+        self._made: dict[str, Array] = {}
+
+    def work(self, name: str = "work", dtype: Any = None) -> Array:
+        """Scratch of x's shape that goes by a name."""
+        if name not in self._made:
+            self._made[name] = self.scratch(self._shape, dtype)
+        return self._made[name]
+
+
+class Rectifier(Activation):
+    """y = max(x, 0) + slope min(x, 0)."""
+
+    def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], slope: float) -> None:
+        super().__init__(device, dtype, shape)
+        self.slope = slope
+
+    def forward(self, x: Array, y: Array) -> None:
+        """Write y."""
+        xp = self.xp
+        if self.slope == 0:
+            xp.maximum(x, 0.0, out=y)
+            return
+        negative = self.work()
+        xp.minimum(x, 0.0, out=negative)
+        xp.multiply(negative, self.slope, out=negative)
+        xp.maximum(x, 0.0, out=y)
+        xp.add(y, negative, out=y)
+
+    def backward(self, dy: Array, sided: Array, dx: Array) -> None:
+        """Write dx; ``sided`` is x, or y where that has its sign."""
+        xp = self.xp
+        if self.slope == 0:
+            positive = self.work("positive", np.bool_)
+            xp.greater(sided, 0.0, out=positive)
+            xp.multiply(dy, positive, out=dx)
+            return
+        slope = self.work()
+        xp.greater(sided, 0.0, out=slope)
+        xp.multiply(slope, 1.0 - self.slope, out=slope)
+        xp.add(slope, self.slope, out=slope)
+        xp.multiply(dy, slope, out=dx)
+
+
+class NativeRectifier(Rectifier, processor="native"):
+    """One pass."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        native.load().rectify(x, y, self.slope)
+
+    def backward(self, dy: Array, sided: Array, dx: Array) -> None:
+        native.load().rectify_back(dy, sided, dx, self.slope)
+
+
+class Bounds(Activation):
+    """y = x kept from ``low`` to ``high``; the slope is 1 between them, and at them unless open."""
+
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any,
+        shape: tuple[int, ...],
+        low: float,
+        high: float,
+        is_open: bool,
+    ) -> None:
+        super().__init__(device, dtype, shape)
+        self.low, self.high, self.is_open = low, high, is_open
+
+    def forward(self, x: Array, y: Array) -> None:
+        """Write y."""
+        self.xp.maximum(x, self.low, out=y)
+        self.xp.minimum(y, self.high, out=y)
+
+    def backward(self, dy: Array, x: Array, dx: Array) -> None:
+        """Write dx; where open, y tells as much as ``x``."""
+        xp = self.xp
+        inside, below = self.work("inside", np.bool_), self.work("below", np.bool_)
+        (xp.greater if self.is_open else xp.greater_equal)(x, self.low, out=inside)
+        (xp.less if self.is_open else xp.less_equal)(x, self.high, out=below)
+        xp.logical_and(inside, below, out=inside)
+        xp.multiply(dy, inside, out=dx)
+
+
+class NativeBounds(Bounds, processor="native"):
+    """One pass."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        native.load().clip(x, y, self.low, self.high)
+
+    def backward(self, dy: Array, x: Array, dx: Array) -> None:
+        native.load().clip_back(dy, x, dx, self.low, self.high, self.is_open)
+
+
+class ELU(Activation):
+    """y = x where x > 0, alpha (exp(x) - 1) elsewhere."""
+
+    def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], alpha: float) -> None:
+        super().__init__(device, dtype, shape)
+        self.alpha = alpha
+
+    def forward(self, x: Array, y: Array) -> None:
+        """Write y."""
+        xp, negative = self.xp, self.work()
+        xp.minimum(x, 0.0, out=negative)
+        xp.expm1(negative, out=negative)
+        xp.multiply(negative, self.alpha, out=negative)
+        xp.maximum(x, 0.0, out=y)
+        xp.add(y, negative, out=y)
+
+    def backward(self, dy: Array, y: Array, sided: Array, dx: Array) -> None:
+        """Write dx; ``sided`` is x, or y where that has its sign."""
+        xp, slope, positive = self.xp, self.work(), self.work("positive")
+        xp.greater(sided, 0.0, out=positive)
+        # 1 where positive, y + alpha elsewhere: (y + alpha - 1) (1 - positive) + 1
+        xp.add(y, self.alpha - 1.0, out=slope)
+        xp.subtract(1.0, positive, out=positive)
+        xp.multiply(slope, positive, out=slope)
+        xp.add(slope, 1.0, out=slope)
+        xp.multiply(dy, slope, out=dx)
+
+
+class NativeELU(ELU, processor="native"):
+    """One pass."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        native.load().elu(x, y, self.alpha)
+
+    def backward(self, dy: Array, y: Array, sided: Array, dx: Array) -> None:
+        native.load().elu_back(dy, y, sided, dx, self.alpha)
+
+
+class Swish(Activation):
+    """y = x s(x), with s(x) = 1 / (1 + exp(-beta x))."""
+
+    def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], beta: float) -> None:
+        super().__init__(device, dtype, shape)
+        self.beta = beta
+
+    def forward(self, x: Array, y: Array) -> None:
+        """Write y."""
+        gate = self._open(x)
+        self.xp.multiply(x, gate, out=y)
+
+    def backward(self, dy: Array, x: Array, dx: Array) -> None:
+        """Write dx = dy (s + beta x s (1 - s))."""
+        xp, gate, slope = self.xp, self._open(x), self.work("slope")
+        xp.subtract(1.0, gate, out=slope)
+        xp.multiply(slope, x, out=slope)
+        xp.multiply(slope, self.beta, out=slope)
+        xp.add(slope, 1.0, out=slope)
+        xp.multiply(slope, gate, out=slope)
+        xp.multiply(dy, slope, out=dx)
+
+    def _open(self, x: Array) -> Array:
+        gate = self.work()
+        self.xp.multiply(x, self.beta, out=gate)
+        elementwise.sigmoid(self.xp, gate, gate)
+        return gate
+
+
+class NativeSwish(Swish, processor="native"):
+    """One pass."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        native.load().swish(x, y, self.beta)
+
+    def backward(self, dy: Array, x: Array, dx: Array) -> None:
+        native.load().swish_back(dy, x, dx, self.beta)
+
+
+class Sigmoid(Activation):
+    """y = 1 / (1 + exp(-x))."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        """Write y."""
+        elementwise.sigmoid(self.xp, x, y)
+
+    def backward(self, dy: Array, y: Array, dx: Array) -> None:
+        """Write dx = dy y (1 - y)."""
+        elementwise.sigmoid_gradient(self.xp, y, dy, dx, self.work())
+
+
+class NativeSigmoid(Sigmoid, processor="native"):
+    """One pass."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        native.load().sigmoid(x, y)
+
+    def backward(self, dy: Array, y: Array, dx: Array) -> None:
+        native.load().sigmoid_back(dy, y, dx)
+
+
+class TanH(Activation):
+    """y = tanh(x)."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        """Write y."""
+        self.xp.tanh(x, out=y)
+
+    def backward(self, dy: Array, y: Array, dx: Array) -> None:
+        """Write dx = dy (1 - y^2)."""
+        elementwise.tanh_gradient(self.xp, y, dy, dx, self.work())
+
+
+class NativeTanH(TanH, processor="native"):
+    """One pass."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        native.load().tanh(x, y)
+
+    def backward(self, dy: Array, y: Array, dx: Array) -> None:
+        native.load().tanh_back(dy, y, dx)
+
+
+class Softplus(Activation):
+    """y = log(1 + exp(x))."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        """Write y."""
+        elementwise.softplus(self.xp, x, y, self.work())
+
+    def backward(self, dy: Array, y: Array, dx: Array) -> None:
+        """Write dx = dy (1 - exp(-y))."""
+        elementwise.softplus_gradient(self.xp, y, dy, dx, self.work())
+
+
+class NativeSoftplus(Softplus, processor="native"):
+    """One pass."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        native.load().softplus(x, y)
+
+    def backward(self, dy: Array, y: Array, dx: Array) -> None:
+        native.load().softplus_back(dy, y, dx)
+
+
+class Power(Activation):
+    """y = (scale x + shift) ^ power, with a power other than 0."""
+
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any,
+        shape: tuple[int, ...],
+        power: float,
+        scale: float,
+        shift: float,
+    ) -> None:
+        super().__init__(device, dtype, shape)
+        self.power, self.scale, self.shift = power, scale, shift
+
+    def forward(self, x: Array, y: Array) -> None:
+        """Write y."""
+        xp = self.xp
+        self._base(x, y)
+        if self.power == 2:
+            xp.multiply(y, y, out=y)
+        elif self.power != 1:
+            xp.power(y, self.power, out=y)
+
+    def backward(self, dy: Array, x: Array, dx: Array) -> None:
+        """Write dx; with a power of 1 ``x`` is not looked at."""
+        xp = self.xp
+        if self.power == 1:
+            xp.multiply(dy, self.scale, out=dx)
+            return
+        slope = self.work()
+        self._base(x, slope)
+        if self.power != 2:
+            xp.power(slope, self.power - 1, out=slope)
+        xp.multiply(slope, self.power * self.scale, out=slope)
+        xp.multiply(dy, slope, out=dx)
+
+    def _base(self, x: Array, out: Array) -> None:
+        self.xp.multiply(x, self.scale, out=out)
+        if self.shift != 0:
+            self.xp.add(out, self.shift, out=out)
+
+
+class NativePower(Power, processor="native"):
+    """Powers of 1 and 2, in one pass."""
+
+    @classmethod
+    def takes(cls, shape: tuple[int, ...], power: float, *args: Any) -> bool:
+        return power in (1, 2)
+
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any,
+        shape: tuple[int, ...],
+        power: float,
+        scale: float,
+        shift: float,
+    ) -> None:
+        super().__init__(device, dtype, shape, power, scale, shift)
+        module = native.load()
+        self._linear, self._square_back = module.linear, module.square_back
+        self._forward = module.linear if power == 1 else module.square
+
+    def forward(self, x: Array, y: Array) -> None:
+        self._forward(x, y, self.scale, self.shift)
+
+    def backward(self, dy: Array, x: Array, dx: Array) -> None:
+        if self.power == 1:
+            self._linear(dy, dx, self.scale, 0.0)
+        else:
+            self._square_back(dy, x, dx, self.scale, self.shift)

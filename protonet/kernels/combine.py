@@ -1,0 +1,142 @@
+"""Several arrays of one shape made one; parts of arrays copied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels import native
+from protonet.kernels.kernel import Kernel
+
+
+class Combine(Kernel):
+    """Sums, products and maxima over ``count`` arrays of one shape."""
+
+    winners: Any = np.int32
+    """What the places of maxima are kept as."""
+
+    def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], count: int) -> None:
+        super().__init__(device, dtype)
+        self._shape = shape
+        self._made: dict[str, Array] = {}
+
+    def add(self, a: Array, b: Array, out: Array) -> None:
+        """Write a + b to ``out``, which may be one of them."""
+        self.xp.add(a, b, out=out)
+
+    def weighted_sum(self, xs: Sequence[Array], cs: Sequence[float], y: Array) -> None:
+        """Write the sum of c x."""
+        xp = self.xp
+        xp.multiply(xs[0], cs[0], out=y)
+        for x, c in zip(xs[1:], cs[1:], strict=True):
+            xp.add(y, x if c == 1 else xp.multiply(x, c, out=self._work("term")), out=y)
+
+    def product(self, xs: Sequence[Array], y: Array) -> None:
+        """Write the product."""
+        xp = self.xp
+        xp.multiply(xs[0], xs[1], out=y)
+        for x in xs[2:]:
+            xp.multiply(y, x, out=y)
+
+    def greatest(self, xs: Sequence[Array], y: Array, winner: Array) -> None:
+        """Write the greatest to ``y`` and whose it is to ``winner``: of equal values the second
+        array's wins over the first's, and else the earlier over the later.
+        """
+        xp, mask = self.xp, self._work("mask", np.bool_)
+        xp.less_equal(xs[0], xs[1], out=winner)
+        xp.maximum(xs[0], xs[1], out=y)
+        for place, x in enumerate(xs[2:], 2):
+            xp.greater(x, y, out=mask)
+            xp.copyto(winner, place, where=mask)
+            xp.maximum(y, x, out=y)
+
+    def greatest_back(self, dy: Array, winner: Array, place: int, dx: Array) -> None:
+        """Write the gradient of the array at ``place``."""
+        mask = self._work("mask", np.bool_)
+        self.xp.equal(winner, place, out=mask)
+        self.xp.multiply(dy, mask, out=dx)
+
+    def _work(self, name: str, dtype: Any = None) -> Array:
+        if name not in self._made:
+            self._made[name] = self.scratch(self._shape, dtype)
+        return self._made[name]
+
+
+class NativeCombine(Combine, processor="native"):
+    """One pass each."""
+
+    winners = np.uint8
+
+    @classmethod
+    def takes(cls, shape: tuple[int, ...], count: int) -> bool:
+        return count < 256
+
+    def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], count: int) -> None:
+        super().__init__(device, dtype, shape, count)
+        self._module = native.load()
+
+    def add(self, a: Array, b: Array, out: Array) -> None:
+        self._module.add(a, b, out)
+
+    def weighted_sum(self, xs: Sequence[Array], cs: Sequence[float], y: Array) -> None:
+        self._module.weighted_sum(xs, cs, y)
+
+    def product(self, xs: Sequence[Array], y: Array) -> None:
+        self._module.product(xs, y)
+
+    def greatest(self, xs: Sequence[Array], y: Array, winner: Array) -> None:
+        self._module.greatest(xs, y, winner)
+
+    def greatest_back(self, dy: Array, winner: Array, place: int, dx: Array) -> None:
+        self._module.greatest_back(dy, winner, place, dx)
+
+
+class Parts(Kernel):
+    """The parts of one large array along an axis: rows of ``lengths`` elements side by side.
+
+    Args:
+        rows: how often the parts follow each other: the product of the axes before.
+        lengths: of each part's rows: its extent times the product of the axes after.
+    """
+
+    def __init__(self, device: Device, dtype: Any, rows: int, lengths: Sequence[int]) -> None:
+        super().__init__(device, dtype)
+        self.rows, self.lengths, self.whole = rows, tuple(lengths), sum(lengths)
+        self.starts = [sum(self.lengths[:place]) for place in range(len(self.lengths))]
+
+    def take(self, large: Array, place: int, part: Array) -> None:
+        """Copy a part out of ``large``."""
+        self.xp.copyto(part.reshape(self.rows, -1), self._view(large, place))
+
+    def put(self, part: Array, place: int, large: Array) -> None:
+        """Copy a part into ``large``."""
+        self.xp.copyto(self._view(large, place), part.reshape(self.rows, -1))
+
+    def _view(self, large: Array, place: int) -> Array:
+        start = self.starts[place]
+        rows = large.reshape(self.rows, self.whole)
+        return rows[:, start : start + self.lengths[place]]
+
+
+class NativeParts(Parts, processor="native"):
+    """Rows as they lie in memory."""
+
+    @classmethod
+    def takes(cls, rows: int, lengths: Sequence[int]) -> bool:
+        return rows * min(lengths) > 0
+
+    def __init__(self, device: Device, dtype: Any, rows: int, lengths: Sequence[int]) -> None:
+        super().__init__(device, dtype, rows, lengths)
+        self._copy = native.load().copy_rows
+
+    def take(self, large: Array, place: int, part: Array) -> None:
+        length = self.lengths[place]
+        self._copy(large, self.starts[place], self.whole, part, 0, length, self.rows, length)
+
+    def put(self, part: Array, place: int, large: Array) -> None:
+        length = self.lengths[place]
+        self._copy(part, 0, length, large, self.starts[place], self.whole, self.rows, length)

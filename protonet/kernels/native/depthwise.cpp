@@ -1,0 +1,131 @@
+// Convolution in which every channel has windows and weights of its own.
+#include <nanobind/nanobind.h>
+
+#include "arrays.h"
+#include "pass.h"
+
+namespace nb = nanobind;
+
+namespace {
+
+class Depthwise {
+ public:
+  Depthwise(Index images, Index channels, Index outputs, const Geometry& g)
+      : images_(images), channels_(channels), each_(outputs / channels), g_(g),
+        forward_(forward_sweep(g), forward_narrow(g)),
+        backward_(backward_sweep(g), backward_narrow(g)) {
+    learn_steps_ = forward_.is_narrow
+                       ? learning_of<FromRow>(forward_.narrow.grids[0], g.stride.y)
+                       : learning_of<FromCopy>(forward_.sweep.grids[0], g.stride.y);
+  }
+
+  void forward(const float* x, const float* w, const float* bias, float* y, bool rectify) const {
+    over_planes([&](Index plane) {
+      for (Index m = 0; m < each_; ++m) {
+        const Index output = plane % channels_ * each_ + m;
+        forward_.run(x + plane * g_.size(), w + output * g_.taps(),
+                     bias == nullptr ? 0.0f : bias[output], rectify, false,
+                     y + (plane * each_ + m) * g_.places());
+      }
+    }, forward_);
+  }
+
+  void backward(const float* dy, const float* w, float* dx) const {
+    over_planes([&](Index plane) {
+      for (Index m = 0; m < each_; ++m)
+        backward_.run(dy + (plane * each_ + m) * g_.places(),
+                      w + (plane % channels_ * each_ + m) * g_.taps(), 0.0f, false, m > 0,
+                      dx + plane * g_.size());
+    }, backward_);
+  }
+
+  // A channel's images one after the other: who works on which changes no sum.
+  void learn(const float* dy, const float* x, float* dw) const {
+    const Index outputs = channels_ * each_, taps = g_.taps();
+    parallel_planes(outputs, images_ * g_.places() * taps, [&](Index first, Index last) {
+      Vec* totals = reinterpret_cast<Vec*>(thread_scratch(7, taps * kLanes));
+      forward_.begin();
+      for (Index output = first; output < last; ++output)
+        learn_output(dy, x, output, totals, dw + output * taps);
+    });
+  }
+
+ private:
+  template <class F>
+  void over_planes(F&& body, const Pass& pass) const {
+    parallel_planes(images_ * channels_, each_ * g_.places() * g_.taps(),
+                    [&](Index first, Index last) {
+      pass.begin();
+      for (Index plane = first; plane < last; ++plane) body(plane);
+    });
+  }
+
+  void learn_output(const float* dy, const float* x, Index output, Vec* totals, float* dw) const {
+    const Index taps = g_.taps(), often = std::max<Index>(1, 4096 / g_.places());
+    for (Index k = 0; k < taps; ++k) totals[k] = Vec{};
+    for (Index n = 0; n < images_; ++n) {
+      learn_plane(dy + (n * channels_ * each_ + output) * g_.places(),
+                  x + (n * channels_ + output / each_) * g_.size(), totals);
+      // Long sums lose digits: they are taken up in pieces.
+      if ((n + 1) % often != 0 && n + 1 < images_) continue;
+      for (Index k = 0; k < taps; ++k) {
+        dw[k] += fold(totals[k]);
+        totals[k] = Vec{};
+      }
+    }
+  }
+
+  void learn_plane(const float* dy, const float* x, Vec* totals) const {
+    float* at = const_cast<float*>(dy);  // which is only read
+    const Narrow& n = forward_.narrow;
+    if (forward_.is_narrow)
+      return learn_steps_.run({x, g_.width, n.row_step, &n.grids[0], nullptr, 0, false, false, at,
+                               g_.out.x, g_.out.y, 0, g_.height},
+                              totals);
+    const Sweep& s = forward_.sweep;
+    float* copy = thread_scratch(6, s.source_size());
+    s.bands([&](Index t, Index rows) {
+      s.source.copy(x, t * s.row_step, s.source_rows(rows), copy);
+      learn_steps_.run({copy, s.source.line(), s.row_step, &s.grids[0], nullptr, 0, false, false,
+                        at + t * g_.out.x, g_.out.x, rows},
+                       totals);
+    });
+  }
+
+  Index images_, channels_, each_;
+  Geometry g_;
+  Pass forward_, backward_;
+  Steps<Vec*> learn_steps_;
+};
+
+Along along(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }
+
+}  // namespace
+
+void add_depthwise(nb::module_& m) {
+  using Pair = std::pair<Index, Index>;
+  nb::class_<Depthwise>(m, "Depthwise")
+      .def("__init__",
+           [](Depthwise* self, Index images, Index channels, Pair inputs, Index outputs, Index,
+              Pair kernel, Pair stride, Pair pad, Pair dilation, Pair out) {
+             new (self) Depthwise(images, channels, outputs,
+                                  {inputs.first, inputs.second, along(kernel), along(stride),
+                                   along(pad), along(dilation), along(out)});
+           })
+      .def("forward",
+           [](const Depthwise& self, Floats x, Floats w, std::optional<Floats> bias,
+              MutableFloats y, bool rectify) {
+             nb::gil_scoped_release free;
+             self.forward(x.data(), w.data(), bias ? bias->data() : nullptr, y.data(), rectify);
+           },
+           nb::arg("x"), nb::arg("w"), nb::arg("bias").none(), nb::arg("y"), nb::arg("rectify"))
+      .def("backward",
+           [](const Depthwise& self, Floats dy, Floats w, MutableFloats dx) {
+             nb::gil_scoped_release free;
+             self.backward(dy.data(), w.data(), dx.data());
+           })
+      .def("learn", [](const Depthwise& self, Floats dy, Floats x, MutableFloats dw) {
+        nb::gil_scoped_release free;
+        self.learn(dy.data(), x.data(), dw.data());
+      });
+}

@@ -1,0 +1,235 @@
+"""Pooling over the two spatial axes of N x C x H x W: what becomes of each window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels import native
+from protonet.kernels.kernel import Kernel
+from protonet.kernels.windows import Windows
+
+LOWEST = -float(np.finfo(np.float32).max)
+"""Where a maximum begins: a window with nothing greater has it, and no place."""
+
+
+class Pool(Kernel):
+    """What poolings share.
+
+    Args:
+        windows: the windows over one plane; the last of a row may reach over the end.
+        items: images of a batch.
+        channels: of an image.
+    """
+
+    def __init__(
+        self, device: Device, dtype: Any, windows: Windows, items: int, channels: int
+    ) -> None:
+        super().__init__(device, dtype)
+        self.windows = windows
+        self._top = (items, channels, *windows.outputs)
+
+    def starts(self) -> list[np.ndarray]:
+        """Where windows begin along each axis."""
+        w = self.windows
+        return [
+            np.arange(out) * s - p for out, s, p in zip(w.outputs, w.stride, w.pad, strict=True)
+        ]
+
+    def corner(self) -> Array:
+        """The place at which each window begins, as numbers of a plane's places."""
+        rows, columns = self.starts()
+        corner = self.scratch(self.windows.outputs, np.int32)
+        host = rows[:, None] * self.windows.inputs[1] + columns
+        self.device.put(host.astype(np.int32), corner)
+        return corner
+
+    def each(self) -> list[tuple[int, tuple[slice, ...], tuple[slice, ...]]]:
+        """For each place of the kernel: its offset in a plane, and the slices of y and x."""
+        width, whole = self.windows.inputs[1], (slice(None), slice(None))
+        return [
+            (k[0] * width + k[1], (*whole, *outs), (*whole, *ins))
+            for k, outs, ins in self.windows.places
+        ]
+
+    def add_up(self, x: Array, y: Array) -> None:
+        """Write the sums of the windows of ``x`` to ``y``."""
+        y.fill(0)
+        for _, outs, ins in self.each():
+            part = y[outs]
+            self.xp.add(part, x[ins], out=part)
+
+
+class PickPool(Pool):
+    """Base of poolings that pick one value of each window, and remember its place."""
+
+    def __init__(
+        self, device: Device, dtype: Any, windows: Windows, items: int, channels: int
+    ) -> None:
+        super().__init__(device, dtype, windows, items, channels)
+        self._hits: Array | None = None
+
+    def prepare(self) -> Array:
+        """Make what the definition needs; returns room for which values are picked."""
+        if self._hits is None:
+            self._hits = self.scratch(self._top, bool)
+            self._values = self.scratch(self._top)
+            self._corner = self.corner()
+            self._place = self.scratch(self.windows.outputs, np.int32)
+        return self._hits
+
+    def place(self, offset: int, outs: tuple[slice, ...]) -> Array:
+        """The places that are ``offset`` from where windows begin."""
+        place = self._place[outs[2:]]
+        self.xp.add(self._corner[outs[2:]], offset, out=place)
+        return place
+
+    def backward(self, dy: Array, places: Array, dx: Array) -> None:
+        """Write to ``dx`` the gradients of the windows that picked each place."""
+        xp, all_hits = self.xp, self.prepare()
+        dx.fill(0)
+        for offset, outs, ins in self.each():
+            part, value, hits = dx[ins], self._values[outs], all_hits[outs]
+            xp.equal(places[outs], self.place(offset, outs), out=hits)
+            value.fill(0)
+            xp.copyto(value, dy[outs], where=hits)
+            xp.add(part, value, out=part)
+
+
+class MaxPool(PickPool):
+    """The greatest value of each window; of equal ones the first."""
+
+    def forward(self, x: Array, y: Array, places: Array | None) -> None:
+        """Write the maxima to ``y``, and where they were in their planes (-1: nowhere, as of
+        windows of NaN) to ``places``, int32 in the shape of ``y``.
+        """
+        xp, all_hits = self.xp, self.prepare()
+        y.fill(LOWEST)
+        if places is not None:
+            places.fill(-1)
+        for offset, outs, ins in self.each():
+            hits = all_hits[outs]
+            xp.greater(x[ins], y[outs], out=hits)
+            xp.copyto(y[outs], x[ins], where=hits)
+            if places is not None:
+                xp.copyto(places[outs], self.place(offset, outs), where=hits)
+
+
+class NativeMaxPool(MaxPool, processor="native"):
+    """Vectors of windows beside each other."""
+
+    def __init__(
+        self, device: Device, dtype: Any, windows: Windows, items: int, channels: int
+    ) -> None:
+        super().__init__(device, dtype, windows, items, channels)
+        self._native = native.load().MaxPool(items * channels, *native_windows(windows))
+
+    def forward(self, x: Array, y: Array, places: Array | None) -> None:
+        self._native.forward(x, y, places)
+
+    def backward(self, dy: Array, places: Array, dx: Array) -> None:
+        self._native.backward(dy, places, dx)
+
+
+class AveragePool(Pool):
+    """The mean of each window, in which padding counts as 0 up to the padded border."""
+
+    def __init__(
+        self, device: Device, dtype: Any, windows: Windows, items: int, channels: int
+    ) -> None:
+        super().__init__(device, dtype, windows, items, channels)
+        self._shares: Array | None = None
+        self._values: Array | None = None
+
+    def shares(self) -> Array:
+        """1 / size of each window."""
+        if self._shares is None:
+            w = self.windows
+            sizes = [
+                np.minimum(start + k, i + p) - start
+                for start, k, i, p in zip(self.starts(), w.kernel, w.inputs, w.pad, strict=True)
+            ]
+            self._shares = self.scratch(w.outputs)
+            # 0 / 0, as Caffe, where a window begins outside: with stride > kernel.
+            with np.errstate(divide="ignore"):
+                self.device.put(1.0 / np.outer(*sizes), self._shares)
+        return self._shares
+
+    def forward(self, x: Array, y: Array) -> None:
+        """Write the means to ``y``."""
+        self.add_up(x, y)
+        self.xp.multiply(y, self.shares(), out=y)
+
+    def backward(self, dy: Array, dx: Array) -> None:
+        """Write to ``dx`` the shares of the windows that look at each place."""
+        if self._values is None:
+            self._values = self.scratch(self._top)
+        self.xp.multiply(dy, self.shares(), out=self._values)
+        dx.fill(0)
+        for _, outs, ins in self.each():
+            part = dx[ins]
+            self.xp.add(part, self._values[outs], out=part)
+
+
+class NativeAveragePool(AveragePool, processor="native"):
+    """Sums as of a depthwise convolution."""
+
+    def __init__(
+        self, device: Device, dtype: Any, windows: Windows, items: int, channels: int
+    ) -> None:
+        super().__init__(device, dtype, windows, items, channels)
+        self._native = native.load().AveragePool(items * channels, *native_windows(windows))
+
+    def forward(self, x: Array, y: Array) -> None:
+        self._native.forward(x, y)
+
+    def backward(self, dy: Array, dx: Array) -> None:
+        self._native.backward(dy, dx)
+
+
+class RandomPool(PickPool):
+    """A value of each window that is drawn in proportion to the values, or their mean so."""
+
+    def draw(self, x: Array, y: Array, places: Array, numbers: Array, sums: Array) -> None:
+        """Write the value at which the running sum first reaches a random share of the sum.
+
+        ``numbers`` are of [0, 1), ``sums`` is scratch; both in the shape of ``y``.
+        """
+        xp, all_hits = self.xp, self.prepare()
+        self.add_up(x, sums)
+        share = self._values
+        xp.multiply(sums, numbers, out=share)
+        sums.fill(0)
+        places.fill(-1)
+        y.fill(0)
+        if not hasattr(self, "_free"):
+            self._free = self.scratch(self._top, bool)
+        for offset, outs, ins in self.each():
+            part, hits = sums[outs], all_hits[outs]
+            xp.add(part, x[ins], out=part)
+            xp.greater_equal(part, share[outs], out=hits)
+            xp.less(places[outs], 0, out=self._free[outs])
+            xp.logical_and(hits, self._free[outs], out=hits)
+            xp.copyto(y[outs], x[ins], where=hits)
+            xp.copyto(places[outs], self.place(offset, outs), where=hits)
+
+    def weigh(self, x: Array, y: Array, sums: Array) -> None:
+        """Write sum x^2 / sum x; 0 where the sum is 0. ``sums`` is scratch in the shape of y."""
+        xp = self.xp
+        self.prepare()
+        self.add_up(x, sums)
+        y.fill(0)
+        for _, outs, ins in self.each():
+            part, square = y[outs], self._values[outs]
+            xp.multiply(x[ins], x[ins], out=square)
+            xp.add(part, square, out=part)
+        xp.maximum(sums, float(np.finfo(np.float32).tiny), out=sums)
+        xp.divide(y, sums, out=y)
+
+
+def native_windows(w: Windows) -> tuple[tuple[int, ...], ...]:
+    """A geometry as the compiled kernels take it."""
+    return w.inputs, w.kernel, w.stride, w.pad, w.outputs

@@ -1,0 +1,104 @@
+"""The memory of a plan, found without taking any: it is what a net then takes."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from protonet.device import Device
+from protonet.graph.estimate import Meter, estimate, fitting_batch, hollow
+from protonet.graph.net import Net
+from protonet.graph.plan import Plan
+from protonet.kernels import native
+from tests.graph.nets import plan_of
+from tests.test_examples import plan_of as example
+
+
+def cifar(batch: int = 10) -> Plan:
+    return example("cifar10", "train", {"data": (batch, 3, 32, 32), "label": (batch,)})
+
+
+def borrowed(plan: Plan) -> int:
+    """Bytes of the packed weights of the largest convolution, and of their gradient's sums."""
+    most = max(step.params[0].weight.count for step in plan.steps if step.type == "Convolution")
+    return 2 * 4 * most if native.load() is not None else 0
+
+
+def test_a_meter_counts_and_gives_nothing() -> None:
+    meter = Meter()
+    array = meter.empty((1000, 1000, 1000), np.float64)
+    assert meter.counted == 8 * 10**9
+    assert array.reshape(1000, -1).shape == (1000, 10**6)
+    meter.borrows(10, 4)
+    meter.borrows(7, 5)
+    assert (meter.borrowed, meter.learning) == (10, 5)
+    meter.put(np.ones((1000, 1000, 1000), bool), array)
+    assert meter.zeros(()).shape == ()
+    hollow((2, 3))[...] = 1.0
+
+
+@pytest.mark.parametrize(("share", "recompute"), [(False, False), (True, False), (True, True)])
+def test_a_net_takes_what_was_estimated(share: bool, recompute: bool) -> None:
+    plan = cifar()
+    found = estimate(plan, gradients=True, share=share, recompute=recompute, fuse=share)
+    tracemalloc.start()
+    net = Net(plan, Device(), share_memory=share, recompute=recompute, fuse=share)
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert net.store.data.nbytes + net.store.diff.nbytes >= found.parameters + found.gradients
+    # what compiled kernels share is made when they run
+    assert 0.97 < (found.total - borrowed(plan)) / taken < 1.03
+
+
+def test_an_estimate_takes_nothing_and_leaves_the_plan_as_it_is() -> None:
+    plan = cifar(batch=1000)
+    before = [vars(step.layer).copy() for step in plan.steps]
+    estimate(plan, gradients=True)
+    tracemalloc.start()
+    found = estimate(plan, gradients=True)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < found.total / 100
+    assert [vars(step.layer) for step in plan.steps] == before
+
+
+def test_sharing_and_recomputation_need_less() -> None:
+    plan = example("squeezenet", "train", {"data": (2, 3, 67, 67), "label": (2,)})
+    apart = estimate(plan, gradients=True, share=False)
+    shared = estimate(plan, gradients=True)
+    less = estimate(plan, gradients=True, recompute=True)
+    assert less.blobs < shared.blobs < apart.blobs
+    assert less.saved == shared.blobs - less.blobs
+
+
+def test_the_largest_batch_that_fits() -> None:
+    plan = cifar(batch=64)
+    shapes = [value.shape for value in plan.values]
+    limit = estimate(cifar(batch=37), gradients=True).total
+
+    def needs() -> int:
+        return estimate(plan, gradients=True).total
+
+    assert fitting_batch(plan, limit, needs) == 37
+    assert fitting_batch(plan, limit - 1, needs) == 36
+    assert fitting_batch(plan, 1000, needs) == 0
+    assert [value.shape for value in plan.values] == shapes
+
+
+def test_where_no_batch_can_be_told() -> None:
+    """Two inputs of different batches; a shape that the text fixes."""
+    two = plan_of(
+        'layer { name: "in" type: "Input" top: "a" top: "b" input_param { '
+        "shape { dim: 4 dim: 3 } shape { dim: 5 dim: 3 } } }"
+        'layer { name: "join" type: "Concat" bottom: "a" bottom: "b" top: "c" '
+        "concat_param { axis: 0 } }"
+    )
+    assert fitting_batch(two, 10, lambda: 11) is None
+    fixed = plan_of(
+        'layer { name: "in" type: "Input" top: "a" input_param { shape { dim: 4 dim: 3 } } }'
+        'layer { name: "flat" type: "Reshape" bottom: "a" top: "b" '
+        "reshape_param { shape { dim: 2 dim: 6 } } }"
+    )
+    assert fitting_batch(fixed, 10, lambda: 11) is None
