@@ -8,6 +8,7 @@ namespace nb = nanobind;
 
 void add_convolution(nb::module_& m);
 void add_depthwise(nb::module_& m);
+void add_lrn(nb::module_& m);
 void add_pooling(nb::module_& m);
 
 NB_MODULE(MODULE, m) {
@@ -16,5 +17,6 @@ NB_MODULE(MODULE, m) {
   m.def("set_threads", &set_threads, nb::arg("count"));
   add_convolution(m);
   add_depthwise(m);
+  add_lrn(m);
   add_pooling(m);
 }
