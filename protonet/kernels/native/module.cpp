@@ -10,6 +10,7 @@ void add_convolution(nb::module_& m);
 void add_depthwise(nb::module_& m);
 void add_lrn(nb::module_& m);
 void add_pooling(nb::module_& m);
+void add_softmax(nb::module_& m);
 
 NB_MODULE(MODULE, m) {
   m.attr("lanes") = static_cast<int>(kLanes);
@@ -19,4 +20,5 @@ NB_MODULE(MODULE, m) {
   add_depthwise(m);
   add_lrn(m);
   add_pooling(m);
+  add_softmax(m);
 }
