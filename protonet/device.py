@@ -51,7 +51,7 @@ class Device:
     ``tf32`` lets products on a GPU round their factors to 10 bits: faster, on Ampere and later.
 
     Raises:
-        DeviceError: for a name of another form, or a GPU that is not there.
+        DeviceError: for a name of another form, a GPU that is not there, or TF32 on a CPU.
     """
 
     def __init__(self, name: str = "cpu", *, tuned: bool = True, tf32: bool = False) -> None:
@@ -65,7 +65,10 @@ class Device:
         self._uniform_kernel: Any = None
         if self.is_cpu:
             if tf32:
-                raise DeviceError("TF32 is a format of NVIDIA's GPUs; device 'cpu' has float32")
+                raise DeviceError(
+                    "TF32 is a format of NVIDIA's GPUs, and device 'cpu' has none: leave tf32 out, "
+                    "or train on cuda:0"
+                )
             return
         if kind != "cuda" or not (index or "0").isdigit():
             raise DeviceError(f"unknown device '{name}'; expected 'cpu' or 'cuda:N'")
@@ -273,6 +276,15 @@ class Clock:
         self._iteration = value
         if self._device_iteration is not None:
             self._device_iteration.fill(value)
+
+    def count(self) -> None:
+        """One more, after ``advance`` was queued; waits for nothing."""
+        self._iteration += 1
+
+    def advance(self) -> None:
+        """Queue one more in the GPU's memory: what recorded work does for itself."""
+        if self._device_iteration is not None:
+            self._device_iteration += 1
 
     @property
     def on_device(self) -> Any:

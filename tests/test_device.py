@@ -24,6 +24,11 @@ def test_a_missing_cupy_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None
         Device("cuda:0")
 
 
+def test_tf32_needs_a_gpu() -> None:
+    with pytest.raises(DeviceError, match="leave tf32 out, or train on cuda:0"):
+        Device("cpu", tf32=True)
+
+
 def test_put_and_get_on_the_cpu() -> None:
     device = Device("cpu")
     array = device.empty((2, 3))
@@ -108,6 +113,15 @@ def test_the_gpu_draws_the_same_numbers() -> None:
     np.testing.assert_array_equal(
         device.get(out), draw(RandomStream(Device("cpu"), 99, "drop"), 6, 1003)
     )
+
+
+@pytest.mark.gpu
+def test_the_count_of_passes_moves_on_in_the_gpus_memory() -> None:
+    clock = Clock(Device("cuda:0"))
+    clock.iteration = 41
+    clock.advance()
+    clock.count()
+    assert clock.iteration == int(clock.on_device.get()[0]) == 42
 
 
 @pytest.mark.gpu

@@ -203,6 +203,12 @@ _PATH = click.Path(path_type=Path)
     "for the backward pass. The results are the same.",
 )
 @click.option(
+    "--tf32",
+    is_flag=True,
+    help="On a GPU: round the factors of convolutions and inner products to 10 bits, which is "
+    "faster on Ampere and later. Default: float32.",
+)
+@click.option(
     "--untrusted",
     is_flag=True,
     help="The network is not your own: refuse Python layers, which run code that it names.",

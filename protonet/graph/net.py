@@ -10,7 +10,7 @@ import numpy as np
 
 from protonet.blob import Array, Blob, Param, Shape
 from protonet.device import Clock, Device, RandomStream
-from protonet.errors import FormatError, LayerError
+from protonet.errors import LayerError
 from protonet.formats.blobs import from_array
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, StepCall, backward_calls, forward_call, forward_calls
@@ -19,7 +19,7 @@ from protonet.graph.fusion import unfuse
 from protonet.graph.lives import can_repeat
 from protonet.graph.memory import lay_out
 from protonet.graph.names import AUTOMATIC, Value
-from protonet.graph.parameters import LoadReport, load_params, make_params
+from protonet.graph.parameters import LoadReport, load_params, make_params, share_params
 from protonet.graph.plan import Plan, Step
 from protonet.layers.base import shape_text
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
@@ -78,6 +78,7 @@ class Net:
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
         self.params: dict[str, list[Param]] = {}
+        self.version = 0  # another number whenever arrays are others than they were
         self._share_memory = share_memory
         options = {"gradients": gradients, "share": share_memory, "recompute": recompute}
         self._lay_out = partial(lay_out, plan, **options)
@@ -122,6 +123,11 @@ class Net:
             raise ValueError("this net was built without gradients")
         for call, arguments in self._backward:
             call(*arguments)
+
+    @property
+    def forward_steps(self) -> list[StepCall]:
+        """The calls of ``forward`` with their steps, up to the first dynamic one."""
+        return self._forward_steps[0]
 
     def walk_forward(self) -> Iterator[StepCall]:
         """The very calls of ``forward`` with their steps, for a caller that makes each as it comes.
@@ -240,19 +246,8 @@ class Net:
             FormatError: where the count or shapes of such parameters differ; nothing is shared
                 then.
         """
-        steps = [step for step in self.plan.steps if step.name in other.params]
-        for step in steps:
-            ours = [param.shape for param in step.layer.params]
-            theirs = [param.shape for param in other.params[step.name]]
-            if ours != theirs:
-                found, expected = (", ".join(map(shape_text, each)) for each in (theirs, ours))
-                raise FormatError(
-                    f"layer '{step.name}' cannot share parameters: expected {expected}, got {found}"
-                )
-        for step in steps:
-            for param, lent in zip(step.layer.params, other.params[step.name], strict=True):
-                param.data = lent.data
-            step.layer.build(step.shapes)
+        share_params(self.plan.steps, other.params)
+        self.version += 1
 
     def message(self) -> NetParameter:
         """The net with its parameters as Caffe's message, for a .caffemodel."""
@@ -385,6 +380,7 @@ class Net:
     def _prepare(self) -> None:
         """Make the calls of both passes, and let ``blobs`` show the arrays of now."""
         plan, layout, arrays = self.plan, self._layout, self._arrays
+        self.version += 1
         readable = {*plan.inputs, *plan.outputs}
         for name, value in plan.last.items():
             if name == AUTOMATIC or (self._share_memory and value not in readable):

@@ -142,6 +142,27 @@ def stored_params(steps: Sequence[Step], device: Device) -> dict[str, list[np.nd
     }
 
 
+def share_params(steps: Sequence[Step], lent: Mapping[str, Sequence[Param]]) -> None:
+    """Let steps use the data of parameters of another net, by the names of layers.
+
+    Raises:
+        FormatError: where the count or shapes of such parameters differ; nothing is shared then.
+    """
+    sharing = [step for step in steps if step.name in lent]
+    for step in sharing:
+        ours = [param.shape for param in step.layer.params]
+        theirs = [param.shape for param in lent[step.name]]
+        if ours != theirs:
+            found, expected = (", ".join(map(shape_text, each)) for each in (theirs, ours))
+            raise FormatError(
+                f"layer '{step.name}' cannot share parameters: expected {expected}, got {found}"
+            )
+    for step in sharing:
+        for param, other in zip(step.layer.params, lent[step.name], strict=True):
+            param.data = other.data
+        step.layer.build(step.shapes)
+
+
 def _mismatches(
     name: str, params: Sequence[Param], found: Sequence[np.ndarray | None]
 ) -> Iterator[str]:

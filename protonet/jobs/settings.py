@@ -30,7 +30,8 @@ class SharedSettings:
     weights, None for none. ``weights`` is a comma list of files to begin with; ``allow_mismatch``
     leaves layers that they do not fit as they are. Without ``python_layers`` a network that has
     any is refused. ``memory_limit`` is how many bytes the training may take, None for what there
-    is; ``recompute`` takes less memory and some more time.
+    is; ``recompute`` takes less memory and some more time. With ``tf32`` a GPU may round the
+    factors of products to 10 bits.
 
     Raises:
         UsageError: for values that cannot be.
@@ -47,6 +48,7 @@ class SharedSettings:
     weights: str = ""
     allow_mismatch: bool = False
     python_layers: bool = True
+    tf32: bool = False
     memory_limit: int | None = None
     recompute: bool = False
 
@@ -77,7 +79,7 @@ class SharedSettings:
 
     def of_run(self) -> dict[str, Any]:
         """What run.json keeps of them, by the names that a job reads."""
-        names = ("keep", "early_stop", "average", "allow_mismatch", "python_layers")
+        names = ("keep", "early_stop", "average", "allow_mismatch", "python_layers", "tf32")
         memory = ("memory_limit", "recompute")
         return {name: getattr(self, name) for name in (*names, *memory)}
 

@@ -55,7 +55,7 @@ def start(
         TrainingError: when the loss is no longer finite; the directory stays.
     """
     check_databases(settings)
-    device = Device(settings.device)
+    device = Device(settings.device, tf32=settings.tf32)
     with ExitStack() as stack:
         with _new_run(settings.out, run_name(pasted), stack) as run:
             files, notes = write_run(run, pasted, settings)
@@ -85,7 +85,7 @@ def start_solver(
     check_solver(files.solver)
     if settings.early_stop is not None and not files.tests:
         raise UsageError(f"early stop needs a test net, and {path} names none")
-    processor = Device(settings.device)
+    processor = Device(settings.device, tf32=settings.tf32)
     seed = settings.seed if settings.seed is not None else max(0, files.solver.random_seed)
     with ExitStack() as stack:
         with _new_run(settings.out, run_name(files.train), stack) as run:
@@ -109,6 +109,7 @@ def resume(
     moved: Mapping[str, Path] | None = None,
     memory_limit: int | None = None,
     recompute: bool | None = None,
+    tf32: bool | None = None,
     listeners: Sequence[Listener] = (),
     watch: Watch | None = None,
 ) -> Outcome:
@@ -122,6 +123,7 @@ def resume(
         moved: databases that are elsewhere now, by the name of the setting, such as ``val_data``.
         memory_limit: bytes that it may take; by default what the run says.
         recompute: whether to take less memory and more time; by default what the run says.
+        tf32: whether products may be made in TF32; by default what the run says, on a GPU.
         listeners: told of every event, beside those of the run itself.
         watch: called with the trainer, which signals may stop.
 
@@ -139,8 +141,11 @@ def resume(
             raise UsageError(f"{path}: this run is finished ({newest} iterations)")
         snapshots = run.snapshots()
         _remove_torn(run, snapshots)
-        processor = Device(device if device is not None else found.device)
-        given = {"memory_limit": memory_limit, "recompute": recompute}
+        where = device if device is not None else found.device
+        if tf32 is None:
+            tf32 = where != "cpu" and run.read().get("tf32", False)
+        processor = Device(where, tf32=tf32)
+        given = {"memory_limit": memory_limit, "recompute": recompute, "tf32": tf32}
         run.update(**{name: value for name, value in given.items() if value is not None})
         job = stack.enter_context(Job(run, found.files, processor, found.around))
         if newest:

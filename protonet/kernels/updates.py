@@ -26,6 +26,9 @@ class Update(Kernel):
         constants: the numbers of the rule: ``momentum`` and others.
     """
 
+    replays: ClassVar[bool] = False
+    """Whether a step may be divided into ``prepare`` and ``launch``."""
+
     def __init__(
         self,
         device: Device,
@@ -57,6 +60,14 @@ class Update(Kernel):
             self.penalty(self.scratch_of_w())
             self.regularize(rate)
         self.move(rate, iteration)
+
+    def prepare(self, rate: float, iteration: int) -> None:
+        """Write to the GPU's memory what of a step changes from one to the next."""
+        raise NotImplementedError
+
+    def launch(self, share: float) -> None:
+        """The rest of the step: the same work each time."""
+        raise NotImplementedError
 
     def regularize(self, rate: float) -> None:
         """Take account of the gradient of the penalty, which the scratch holds."""

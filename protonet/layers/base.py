@@ -88,6 +88,9 @@ class Layer:
       ``infer`` then gives the shapes to begin with. Must be false with ``shares_storage``.
     - ``recomputable``: ``forward`` is cheap, draws nothing at random and changes nothing but its
       tops (and scratch, to the same values): it may run a second time before a backward pass.
+    - ``replays``: the passes queue the same work for every batch, whatever its values and however
+      often they ran: a GPU may then record it and do it again without calling them. Of layers
+      without bottoms nothing is recorded.
     - ``rectifies``: y = max(x, 0) and nothing else; ``is_affine``: y is a number times x plus a
       number, both of the channel (axis 1), which ``affine`` gives. Layers before may absorb these.
     - ``absorbed``: layers behind this one that its passes compute as well, in order; see
@@ -106,6 +109,7 @@ class Layer:
     shares_storage: bool = False
     dynamic: ClassVar[bool] = False
     recomputable: bool = False
+    replays: ClassVar[bool] = True
     is_loss: ClassVar[bool] = False
     rectifies: bool = False
     is_affine: bool = False

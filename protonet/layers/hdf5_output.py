@@ -44,6 +44,7 @@ class HDF5Output(Layer):
 
     bottoms = (2, 2)
     tops = (0, 0)
+    replays = False
     no_gradient = frozenset({0, 1})
     backward_reads = frozenset()
 

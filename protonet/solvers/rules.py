@@ -122,6 +122,26 @@ class Rule:
         self._share = 1 / solver.iter_size
         self._stretches = [self._stretch(solver, group) for group in store.groups]
         self._moving = self._find_moving()
+        self.version = 0
+        """Another number when other parameters move than before."""
+
+    @property
+    def replays(self) -> bool:
+        """Whether ``step`` may be divided into ``prepare`` and ``launch``."""
+        return all(stretch.update.replays for stretch in self._stretches)
+
+    def prepare(self, rate: float, iteration: int) -> None:
+        """Write the numbers of this step where ``launch`` finds them."""
+        for stretch in self._moving:
+            stretch.update.prepare(rate * stretch.lr_mult, iteration)
+
+    def launch(self) -> None:
+        """Do the step that was prepared: the same work each time, which a GPU may record."""
+        share = self._share
+        if self._clipping is not None:
+            share *= self._clipping.factor()
+        for stretch in self._moving:
+            stretch.update.launch(share)
 
     def step(self, rate: float, iteration: int) -> None:
         """Move every parameter by the store's gradients, which are used up.
@@ -174,6 +194,7 @@ class Rule:
         for part, found in zip(parts, history, strict=True):
             self.device.put(np.asarray(found, part.dtype), part)
         self._moving = self._find_moving()
+        self.version += 1
 
     def _stretch(self, solver: SolverParameter, group: Group) -> Stretch:
         part = slice(group.start, group.stop)

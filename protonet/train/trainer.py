@@ -39,6 +39,7 @@ from protonet.train.events import (
 )
 from protonet.train.smoothing import SmoothedLoss
 from protonet.train.snapshot import Snapshots, read_resume
+from protonet.train.stepping import make_stepping
 
 _TICK_SECONDS = 0.1
 
@@ -90,6 +91,7 @@ class Trainer:
         self.rule = make_rule(solver, net.store, net.device)
         if snapshots is not None:
             self.snapshots = snapshots.holding(self._largest_file())
+        self.stepping = make_stepping(net, self.rule)
         self.average = WeightAverage(net, average) if average is not None else None
         self.callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
         """Called before the passes of each iteration, and before its update."""
@@ -153,52 +155,62 @@ class Trainer:
             self._advance(self.iteration + iterations)
 
     def _advance(self, end: int) -> None:
-        solver, net, rule, schedule = self.solver, self.net, self.rule, self.schedule
-        store_diff, average = net.store.diff, self.average
-        forward, backward = net.forward, net.backward
-        debug = solver.debug_info or net.plan.definition.net.debug_info
-        every_loss = net.device.is_cpu or self.smoothed.window > 1
+        solver, stepping, average = self.solver, self.stepping, self.average
+        debug = solver.debug_info or self.net.plan.definition.net.debug_info
+        every_loss = self.net.device.is_cpu or self.smoothed.window > 1
+        at_once = stepping.whole and solver.iter_size == 1 and not debug
         while self.iteration < end and not (self._stopping or self._finished):
             now = self.iteration
             due = solver.test_interval and now % solver.test_interval == 0
             if due and (now > 0 or solver.test_initialization) and not self.test():
                 return
-            store_diff.fill(0)
             display = bool(solver.display) and now % solver.display == 0
             clock = time.perf_counter()
             tick = clock - self._ticked > _TICK_SECONDS
-            read = every_loss or display or tick
-            loss = 0.0
-            for on_start, _ in self.callbacks:
-                on_start()
-            for _ in range(solver.iter_size):
-                forward()
-                backward()
-                if read:
-                    loss += net.loss()
-            if read:
-                self._take_loss(loss / solver.iter_size)
-            rate = schedule.rate(now)
-            if display:
-                self._display(rate)
-            elif tick:
-                self._ticked = clock
-                self._emit(Ticked(now, self.smoothed.value))
-            for _, on_gradients_ready in self.callbacks:
-                on_gradients_ready()
-            if debug:
-                self._emit(Inspected(now, tuple(describe_passes(net))))
-                before = [param.data.copy() for param in net.store.params]
-                rule.step(rate, now)
-                self._emit(Inspected(now, tuple(describe_update(net, before))))
+            rate = self.schedule.rate(now)
+            if at_once and not (every_loss or display or tick or self.callbacks):
+                stepping.iterate(rate, now)
             else:
-                rule.step(rate, now)
+                self._passes(every_loss or display or tick)
+                if display:
+                    self._display(rate)
+                elif tick:
+                    self._ticked = clock
+                    self._emit(Ticked(now, self.smoothed.value))
+                self._update(rate, debug)
             if average is not None:
                 average.update(now)
             self.iteration = now + 1
             if self._asked or (solver.snapshot and self.iteration % solver.snapshot == 0):
                 self._asked = False
                 self.snapshot()
+
+    def _passes(self, read: bool) -> None:
+        """The passes of an iteration, and with ``read`` their loss, which is waited for."""
+        net, stepping, batches = self.net, self.stepping, self.solver.iter_size
+        stepping.clear()
+        for on_start, _ in self.callbacks:
+            on_start()
+        loss = 0.0
+        for _ in range(batches):
+            stepping.passes()
+            if read:
+                loss += net.loss()
+        if read:
+            self._take_loss(loss / batches)
+
+    def _update(self, rate: float, debug: bool) -> None:
+        """Move the parameters; with ``debug``, tell how."""
+        now, net = self.iteration, self.net
+        for _, on_gradients_ready in self.callbacks:
+            on_gradients_ready()
+        if not debug:
+            self.stepping.update(rate, now)
+            return
+        self._emit(Inspected(now, tuple(describe_passes(net))))
+        before = [param.data.copy() for param in net.store.params]
+        self.stepping.update(rate, now)
+        self._emit(Inspected(now, tuple(describe_update(net, before))))
 
     def test(self) -> bool:
         """One pass over every test net: the mean of each output over ``test_iter`` batches.

@@ -547,3 +547,10 @@ def test_python_layers_of_strangers_are_refused(protonet: Any, workplace: Path) 
     assert (workplace / "ran").exists()
     alone = protonet(*train, "--allow-python-layers")
     assert alone.returncode == 2
+
+
+def test_tf32_on_a_cpu_is_refused(protonet: Any, workplace: Path) -> None:
+    refused = protonet("train", "net.prototxt", *TRAIN, "--tf32", "--out", "run")
+    assert refused.returncode != 0
+    assert "leave tf32 out, or train on cuda:0" in refused.stderr
+    assert not (workplace / "run").exists()

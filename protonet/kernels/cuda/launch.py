@@ -12,6 +12,9 @@ from protonet.kernels.cuda import source
 BLOCK = 256
 """Threads of a block; ``common.cuh`` says the same."""
 
+MOST = 2**31 - 1
+"""What a count that is passed as a whole number may be."""
+
 _MOST_BLOCKS = 4096
 """A few for each multiprocessor of a large GPU; their threads take several elements each."""
 

@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
+from tests.kernels.cuda.emulated_queue import EmulatedCuda, Queue
 
 needs_compiler = pytest.mark.skipif(
     shutil.which("g++") is None, reason="g++ runs the CUDA sources here, and is not there"
@@ -25,12 +28,47 @@ _HEADER = Path(__file__).with_name("emulator.h")
 _SIGNATURE = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
 
 
+QUEUE = Queue()
+
+
 class EmulatedArray(np.ndarray):
-    """An array whose ``data`` has a ``ptr``, as CuPy's have."""
+    """An array whose ``data`` has a ``ptr``, as CuPy's have, and whose work goes to the queue."""
 
     @property
     def data(self) -> Any:  # type: ignore[override]
         return Pointer(self.ctypes.data)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **how: Any) -> Any:
+        given = [_plain(each) for each in inputs]
+        out = how.pop("out", None)
+        if out is None:
+            QUEUE.refuse(f"{ufunc.__name__} without out")
+            made = getattr(ufunc, method)(*given, **how)
+            return made.view(EmulatedArray) if isinstance(made, np.ndarray) else made
+        if ufunc is np.matmul:
+            QUEUE.refuse("matmul")
+        plain = tuple(_plain(each) for each in out)
+        QUEUE.do(lambda: getattr(ufunc, method)(*given, out=plain, **how))
+        return out[0]
+
+    def fill(self, value: Any) -> None:
+        QUEUE.do(lambda: _plain(self).fill(_plain(value)))
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        QUEUE.do(lambda: _plain(self).__setitem__(place, _plain(value)))
+
+    def item(self, *place: Any) -> Any:
+        QUEUE.refuse("item")
+        return super().item(*place)
+
+    def __bool__(self) -> bool:
+        QUEUE.refuse("bool")
+        return bool(_plain(self))
+
+
+def _plain(given: Any) -> Any:
+    """NumPy's own view of an array."""
+    return given.view(np.ndarray) if isinstance(given, EmulatedArray) else given
 
 
 class Pointer:
@@ -58,7 +96,12 @@ class EmulatedModule:
             held = [_held(given, kind, name) for given, kind in zip(arguments, types, strict=True)]
             pointers = (ctypes.c_void_p * len(held))(*(ctypes.addressof(each) for each in held))
             extents = (ctypes.c_uint * 3)(*(*grid, 1, 1)[:3])
-            assert function(pointers, extents, ctypes.c_uint(block[0])) == 0, "threads diverge"
+
+            def work() -> None:
+                assert held is not None
+                assert function(pointers, extents, ctypes.c_uint(block[0])) == 0, "threads diverge"
+
+            QUEUE.do(work)
 
         return run
 
@@ -133,6 +176,16 @@ class EmulatedBlas:
         algorithm: int,
     ) -> None:  # fmt: skip
         self.calls.append(("gemm", compute))
+        QUEUE.do(lambda: self._multiply(
+            transa, transb, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc,
+            stride_c, batch,
+        ))  # fmt: skip
+
+    def _multiply(
+        self, transa: int, transb: int, m: int, n: int, k: int, alpha: int, a: int, lda: int,
+        stride_a: int, b: int, ldb: int, stride_b: int, beta: int, c: int, ldc: int,
+        stride_c: int, batch: int,
+    ) -> None:  # fmt: skip
         scale, keep = (ctypes.c_float.from_address(each).value for each in (alpha, beta))
         for at in range(batch):
             left = _columns(a + 4 * at * stride_a, *((k, m) if transa else (m, k)), lda)
@@ -154,8 +207,29 @@ class EmulatedArrays:
 
     RawModule = EmulatedModule
 
+    def __init__(self) -> None:
+        self.cuda = EmulatedCuda(QUEUE)
+
+    def RawKernel(self, code: str, name: str) -> Any:  # noqa: N802
+        return EmulatedModule(code).get_function(name)
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
+        found = getattr(np, name)
+        if not callable(found) or isinstance(found, np.ufunc | type):
+            return found
+
+        def run(*inputs: Any, **how: Any) -> Any:
+            if name == "copyto" or "out" in how:
+                if name == "dot":
+                    QUEUE.refuse(name)
+                given = [_plain(each) for each in inputs]
+                plain = {key: _plain(value) for key, value in how.items()}
+                QUEUE.do(lambda: found(*given, **plain))
+                return how.get("out")
+            made = found(*inputs, **how)
+            return made.view(EmulatedArray) if isinstance(made, np.ndarray) else made
+
+        return run
 
 
 class EmulatedDevice(Device):
@@ -169,6 +243,7 @@ class EmulatedDevice(Device):
 
     def empty(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
         array = np.empty(shape, dtype)
+        # what is read before it was written shows
         if array.dtype.kind == "f":
             array.fill(np.nan)
         return array.view(EmulatedArray)
@@ -176,10 +251,30 @@ class EmulatedDevice(Device):
     def zeros(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
         return np.zeros(shape, dtype).view(EmulatedArray)
 
+    def pinned(self, shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
+        return np.empty(shape, dtype)
+
+    def send(self, host: np.ndarray, out: Any) -> None:
+        QUEUE.refuse("a copy from the host")
+        _plain(out)[...] = host
+
+    def synchronize(self) -> None:
+        QUEUE.refuse("synchronize")
+
+    def memory(self) -> tuple[int, int]:
+        return Device("cpu").memory()
+
+    @contextmanager
+    def out_of_memory(self, what: str) -> Iterator[None]:
+        yield
+
     def put(self, host: np.ndarray, out: Any) -> None:
+        QUEUE.refuse("a copy from the host")
+        out = _plain(out)
         np.copyto(out, host.reshape(out.shape))
 
     def get(self, array: Any) -> np.ndarray:
+        QUEUE.refuse("a copy to the host")
         return np.array(array)
 
     def cudnn(self) -> Any:

@@ -74,4 +74,4 @@ def test_statistics_keep_their_digits_far_from_zero() -> None:
     mean, variance, inverse, y = *(hand.blank(5) for _ in range(3)), hand.blank(*x.shape)
     kernel.forward_train(hand.given(x), None, None, y, mean, variance, inverse)
     np.testing.assert_allclose(mean, x.mean((0, 2), dtype=np.float64), rtol=2e-7)
-    np.testing.assert_allclose(variance, x.var((0, 2), dtype=np.float64), rtol=1e-5)
+    np.testing.assert_allclose(variance, x.var((0, 2), dtype=np.float64), rtol=3e-5)

@@ -1,0 +1,31 @@
+"""The passes of a net without what the host does for them: what a GPU may record and repeat."""
+
+from __future__ import annotations
+
+from protonet.graph.net import Net
+
+
+def repeats(net: Net) -> bool:
+    """Whether ``compute`` queues the same work each time."""
+    return (
+        not net.device.is_cpu
+        and net.gradients
+        and not any(step.layer.dynamic for step in net.plan.steps)
+        and all(step.layer.replays for step in net.plan.steps if step.bottoms)
+    )
+
+
+def feed(net: Net) -> None:
+    """The part of ``forward`` that brings data from the host: layers without bottoms."""
+    for index, (call, arguments) in net.forward_steps:
+        if not net.plan.steps[index].bottoms:
+            call(*arguments)
+
+
+def compute(net: Net) -> None:
+    """The rest of ``forward``, and ``backward``; the pass is counted in the GPU's memory alone."""
+    for index, (call, arguments) in net.forward_steps:
+        if net.plan.steps[index].bottoms:
+            call(*arguments)
+    net.clock.advance()
+    net.backward()

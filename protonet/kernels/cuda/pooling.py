@@ -1,0 +1,48 @@
+"""Pooling on a GPU: one thread for each window, and in the other direction for each place."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.cuda.launch import compiled
+from protonet.kernels.pooling import LOWEST, AveragePool, MaxPool, Pool
+from protonet.kernels.windows import Windows
+
+
+class _Planes(Pool):
+    """What both poolings are made with."""
+
+    @classmethod
+    def takes(cls, windows: Windows, items: int, channels: int) -> bool:
+        return items * channels > 0 and all(d == 1 for d in windows.dilation)
+
+    def __init__(
+        self, device: Device, dtype: Any, windows: Windows, items: int, channels: int
+    ) -> None:
+        super().__init__(device, dtype, windows, items, channels)
+        self._source, w, planes = compiled(device, "pooling"), windows, items * channels
+        self._geometry = (planes, *w.inputs, *w.kernel, *w.stride, *w.pad, *w.outputs)
+        self._ins, self._outs = planes * math.prod(w.inputs), planes * math.prod(w.outputs)
+
+
+class CudaMaxPool(MaxPool, _Planes, processor="cuda"):
+    """Without scratch."""
+
+    def forward(self, x: Array, y: Array, places: Array | None) -> None:
+        self._source.over(self._outs, "max_forward", x, y, places, LOWEST, *self._geometry)
+
+    def backward(self, dy: Array, places: Array, dx: Array) -> None:
+        self._source.over(self._ins, "max_backward", dy, places, dx, *self._geometry)
+
+
+class CudaAveragePool(AveragePool, _Planes, processor="cuda"):
+    """Without scratch."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        self._source.over(self._outs, "mean_forward", x, y, *self._geometry)
+
+    def backward(self, dy: Array, dx: Array) -> None:
+        self._source.over(self._ins, "mean_backward", dy, dx, *self._geometry)

@@ -1,0 +1,122 @@
+"""The steps of solvers, on a GPU: one pass, whose changing numbers lie in the GPU's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.cuda.launch import compiled
+from protonet.kernels.updates import (
+    AdaDeltaUpdate,
+    AdaGradUpdate,
+    AdamUpdate,
+    AdamWUpdate,
+    NesterovUpdate,
+    RMSPropUpdate,
+    SGDUpdate,
+    Update,
+)
+
+
+class _OnePass(Update):
+    """A step that leaves ``g`` as it is."""
+
+    replays = True
+    name: ClassVar[str]
+    order: ClassVar[tuple[str, ...]]
+    shares: ClassVar[tuple[str, ...]] = ()
+    """The constants whose difference from 1 is taken too."""
+
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any,
+        w: Array,
+        g: Array,
+        history: Sequence[Array],
+        decay: float,
+        l1: bool,
+        **constants: float,
+    ) -> None:
+        super().__init__(device, dtype, w, g, history, decay, l1, **constants)
+        self._source = compiled(device, "updates")
+        self._numbers = self.scratch((3,))
+        # 1 - 0.999 has lost its last digits where 0.999 was a float
+        self._constants = [float(constants[name]) for name in self.order] + [
+            1 - float(constants[name]) for name in self.shares
+        ]
+
+    def step(self, rate: float, iteration: int, share: float) -> None:
+        self.prepare(rate, iteration)
+        self.launch(share)
+
+    def numbers(self, rate: float, iteration: int) -> tuple[float, float, float]:
+        """What the source calls ``numbers``."""
+        return float(rate), 0.0, 0.0
+
+    def prepare(self, rate: float, iteration: int) -> None:
+        # Arguments of a kernel are copied when it is launched: no host memory is read later.
+        numbers = self.numbers(rate, iteration)
+        self._source.blocks((1,), "set_numbers", self._numbers, *numbers)
+
+    def launch(self, share: float) -> None:
+        count = self.w.size
+        arrays = (self.w, self.g, *self.history, self._numbers)
+        fixed = (float(share), float(self.decay), self.l1, *self._constants)
+        if count:
+            self._source.over(count, self.name, *arrays, count, *fixed)
+
+
+class CudaSGD(SGDUpdate, _OnePass, processor="cuda"):
+    """One pass."""
+
+    name, order = "sgd", ("momentum",)
+
+
+class CudaNesterov(NesterovUpdate, _OnePass, processor="cuda"):
+    """One pass."""
+
+    name, order = "nesterov", ("momentum",)
+
+
+class CudaAdaGrad(AdaGradUpdate, _OnePass, processor="cuda"):
+    """One pass."""
+
+    name, order = "adagrad", ("delta",)
+
+
+class CudaRMSProp(RMSPropUpdate, _OnePass, processor="cuda"):
+    """One pass."""
+
+    name, order = "rmsprop", ("delta", "rms_decay")
+    shares = ("rms_decay",)
+
+
+class CudaAdaDelta(AdaDeltaUpdate, _OnePass, processor="cuda"):
+    """One pass."""
+
+    name, order = "adadelta", ("delta", "momentum")
+    shares = ("momentum",)
+
+
+class CudaAdam(AdamUpdate, _OnePass, processor="cuda"):
+    """One pass."""
+
+    name, order = "adam", ("delta", "momentum", "momentum2")
+    shares = ("momentum", "momentum2")
+
+    def numbers(self, rate: float, iteration: int) -> tuple[float, float, float]:
+        return float(rate) * self.correction(iteration), 0.0, 0.0
+
+
+class CudaAdamW(AdamWUpdate, _OnePass, processor="cuda"):
+    """One pass."""
+
+    name, order = "adamw", ("delta", "momentum", "momentum2")
+    shares = ("momentum", "momentum2")
+
+    def numbers(self, rate: float, iteration: int) -> tuple[float, float, float]:
+        of_mean, of_squares = self.found(iteration)
+        return float(rate) / of_mean, float(rate), of_squares

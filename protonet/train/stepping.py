@@ -1,0 +1,93 @@
+"""How the parts of an iteration are run: call by call, or on a GPU recorded and launched again."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from protonet.graph.net import Net
+from protonet.graph.repeating import compute, feed, repeats
+from protonet.recording import Repeated
+from protonet.solvers.rules import Rule
+
+
+class Stepping:
+    """The passes and the update, call by call."""
+
+    whole = False
+    """Whether ``iterate`` is there, which does all of an iteration at once."""
+
+    def __init__(self, net: Net, rule: Rule) -> None:
+        self.net, self.rule = net, rule
+
+    def clear(self) -> None:
+        """Make the gradients of parameters 0."""
+        self.net.store.diff.fill(0)
+
+    def passes(self) -> None:
+        """Forward and backward, with the next batch."""
+        self.net.forward()
+        self.net.backward()
+
+    def update(self, rate: float, iteration: int) -> None:
+        """Move the parameters."""
+        self.rule.step(rate, iteration)
+
+    def iterate(self, rate: float, iteration: int) -> None:
+        """Clear, one batch, update."""
+        raise NotImplementedError
+
+
+class Recorded(Stepping):
+    """On a GPU: what does not depend on the host is recorded once (``protonet.recording``).
+
+    What changes from one iteration to the next lies in the memory of the GPU: the batch, which
+    the data layers copy there before; the learning rate, which ``Rule.prepare`` writes; the count
+    of passes, which the recorded work itself moves on. An iteration whose loss nobody reads is
+    one recording, others are two, with the reading between them.
+    """
+
+    whole = True
+
+    def __init__(self, net: Net, rule: Rule) -> None:
+        super().__init__(net, rule)
+
+        def key() -> tuple[int, int]:
+            return net.version, rule.version
+
+        self._passes = Repeated(net.device, partial(compute, net), key)
+        self._update = Repeated(net.device, rule.launch, key)
+        self._whole = Repeated(net.device, self._all, key)
+
+    @property
+    def refusals(self) -> set[str]:
+        """Why parts are not recorded."""
+        parts = (self._passes, self._update, self._whole)
+        return {part.refusal for part in parts if part.refusal}
+
+    def passes(self) -> None:
+        """Forward and backward, with the next batch."""
+        feed(self.net)
+        self._passes()
+        self.net.clock.count()
+
+    def update(self, rate: float, iteration: int) -> None:
+        """Move the parameters."""
+        self.rule.prepare(rate, iteration)
+        self._update()
+
+    def iterate(self, rate: float, iteration: int) -> None:
+        """Clear, one batch, update."""
+        feed(self.net)
+        self.rule.prepare(rate, iteration)
+        self._whole()
+        self.net.clock.count()
+
+    def _all(self) -> None:
+        self.clear()
+        compute(self.net)
+        self.rule.launch()
+
+
+def make_stepping(net: Net, rule: Rule) -> Stepping:
+    """The best way for a net and a rule."""
+    return Recorded(net, rule) if repeats(net) and rule.replays else Stepping(net, rule)

@@ -1,0 +1,93 @@
+"""Recorded work: warm-up, recording, replay, and what cannot be recorded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protonet.device import Device
+from protonet.recording import WARM_UP, Repeated
+from tests.kernels.cuda.emulation import QUEUE, EmulatedDevice
+
+
+@pytest.fixture
+def device() -> EmulatedDevice:
+    QUEUE.captures = QUEUE.launches = 0
+    return EmulatedDevice()
+
+
+def test_work_is_recorded_after_a_warm_up(device: EmulatedDevice) -> None:
+    total, calls = device.zeros((3,)), []
+
+    def work() -> None:
+        calls.append(1)
+        device.xp.add(total, 1.0, out=total)
+
+    repeated = Repeated(device, work)
+    for _ in range(WARM_UP + 4):
+        repeated()
+    np.testing.assert_array_equal(device.get(total), np.full(3, WARM_UP + 4))
+    assert len(calls) == WARM_UP + 1
+    assert (QUEUE.captures, QUEUE.launches) == (1, 4)
+
+
+def test_arrays_that_moved_are_recorded_anew(device: EmulatedDevice) -> None:
+    places = [device.zeros((1,)), device.zeros((1,))]
+    version = 0
+
+    def work() -> None:
+        device.xp.add(places[version], 1.0, out=places[version])
+
+    repeated = Repeated(device, work, lambda: version)
+    for version in (0, 1):  # noqa: B007
+        for _ in range(WARM_UP + 2):
+            repeated()
+    assert [float(place[0]) for place in places] == [WARM_UP + 2] * 2
+    assert QUEUE.captures == 2
+
+
+def test_work_that_waits_goes_on_as_it_is(device: EmulatedDevice) -> None:
+    total = device.zeros((1,))
+
+    def work() -> None:
+        total.item()
+        device.xp.add(total, 1.0, out=total)
+
+    repeated = Repeated(device, work)
+    for _ in range(WARM_UP + 3):
+        repeated()
+    assert "item" in repeated.refusal
+    assert total.item() == WARM_UP + 3
+    assert (QUEUE.captures, QUEUE.launches) == (1, 0)
+
+
+def test_other_errors_end_the_capture_and_pass(device: EmulatedDevice) -> None:
+    done = 0
+
+    def work() -> None:
+        nonlocal done
+        done += 1
+        if done > WARM_UP:
+            raise KeyError("mine")
+
+    repeated = Repeated(device, work)
+    for _ in range(WARM_UP):
+        repeated()
+    with pytest.raises(KeyError, match="mine"):
+        repeated()
+    assert QUEUE.kept is None
+
+
+@pytest.mark.gpu
+def test_a_gpu_repeats() -> None:
+    device = Device("cuda:0")
+    total = device.zeros((1000,))
+
+    def work() -> None:
+        device.xp.add(total, 1.0, out=total)
+
+    repeated = Repeated(device, work)
+    for _ in range(WARM_UP + 4):
+        repeated()
+    assert repeated.refusal == ""
+    np.testing.assert_array_equal(device.get(total), np.full(1000, WARM_UP + 4))
