@@ -91,7 +91,8 @@ def lay_out(plan: Plan, *, gradients: bool, share: bool = False, recompute: bool
     if not recompute:
         return shared
     lives = data_lives(plan, holders, data, views, gradients=gradients, recompute=True)
-    return _in_arena(layout, lives.spans + spans, lives.again, shared.arena)
+    less = _in_arena(layout, lives.spans + spans, lives.again, shared.arena)
+    return less if less.saved > 0 else shared
 
 
 def _in_arena(

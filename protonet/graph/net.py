@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,8 +80,9 @@ class Net:
         self.params: dict[str, list[Param]] = {}
         self.version = 0  # another number whenever arrays are others than they were
         self._share_memory = share_memory
-        self._recompute = recompute
-        self._lender = memory_of
+        options = {"gradients": gradients, "share": share_memory, "recompute": recompute}
+        self._lay_out = partial(lay_out, plan, **options)
+        self._lent = memory_of._arrays.arena if memory_of is not None else None
         self._arrays: Arrays
         if fuse:
             fuse_layers(plan, gradients=gradients, visible=not share_memory)
@@ -132,10 +134,9 @@ class Net:
 
         A dynamic step may replace those after it; the pass counts when the last one was made.
         """
-        segment = 0
-        while segment < len(self._forward_steps):
+        yield from self._forward_steps[0]
+        for segment in range(1, len(self._forward_steps)):
             yield from self._forward_steps[segment]
-            segment += 1
         self.clock.iteration += 1
 
     def walk_backward(self) -> Iterator[StepCall]:
@@ -366,16 +367,10 @@ class Net:
         A second time, layers without bottoms stay as they are: their shapes are their own.
         """
         plan, device = self.plan, self.device
-        self._layout = lay_out(
-            plan,
-            gradients=self.gradients,
-            share=self._share_memory,
-            recompute=self._recompute,
-        )
+        self._layout = self._lay_out()
         size = self._layout.elements * self.dtype.itemsize
         with device.out_of_memory(f"net '{plan.name}' needs {size >> 20} MiB for its blobs"):
-            lent = self._lender._arrays.arena if self._lender is not None else None
-            self._arrays = Arrays(self._layout, device, self.dtype, lent)
+            self._arrays = Arrays(self._layout, device, self.dtype, self._lent)
             for step in plan.steps:
                 if step.bottoms or not again:
                     step.layer.build(step.shapes)

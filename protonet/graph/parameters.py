@@ -71,7 +71,7 @@ def make_params(
 def _empty(step: Step, place: int, device: Device, dtype: Any) -> Param:
     """A parameter before the store gives it memory: all of its values are one."""
     planned = step.params[place]
-    data = device.xp.broadcast_to(device.zeros((1,), dtype), planned.weight.shape)
+    data = device.xp.broadcast_to(device.zeros((), dtype), planned.weight.shape)
     name = planned.name if planned.name else f"{step.name}/{place}"
     return Param(name, data, None, planned.lr_mult, planned.decay_mult)
 

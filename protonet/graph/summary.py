@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protonet.blob import Shape
 from protonet.graph.estimate import Estimate, estimate
@@ -60,5 +60,6 @@ def summarize(plan: Plan, *, recompute: bool = False) -> Summary:
         rows,
         sum(row.parameters for row in rows),
         estimate(plan, gradients=True, recompute=recompute),
-        estimate(plan, gradients=False),
+        # what is asked brings its own data
+        replace(estimate(plan, gradients=False), data=0),
     )

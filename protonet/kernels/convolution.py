@@ -130,16 +130,18 @@ class NativeConvolve(Convolve, processor="native"):
     ) -> None:
         super().__init__(device, dtype, windows, items, channels, outputs, group, engine)
         weights = 4 * math.prod(self._weight)
-        if windows.kernel == (3, 3) and windows.stride == windows.dilation == (1, 1):
-            weights *= 4  # transformed: 36 numbers for 9
+        if windows.kernel in ((3, 3), (5, 5)) and windows.stride == windows.dilation == (1, 1):
+            weights = weights * 36 // math.prod(windows.kernel)  # transformed
         device.borrows(weights, weights)
+        self._scaled: Array | None = None
 
         def pair(extents: tuple[int, ...], missing: int) -> tuple[int, int]:
             return (missing, extents[0]) if len(extents) == 1 else (extents[0], extents[1])
 
         # Where every channel is a group of its own, there is nothing to multiply matrices for.
-        name = "Depthwise" if group == channels > 1 else "Convolution"
-        self._native = getattr(native.load(), name)(
+        self._depthwise = group == channels > 1
+        module = native.load()
+        self._native = (module.Depthwise if self._depthwise else module.Convolution)(
             items,
             channels,
             pair(windows.inputs, 1),
@@ -162,7 +164,14 @@ class NativeConvolve(Convolve, processor="native"):
         factor: Array | None = None,
         rectify: bool = False,
     ) -> None:
-        self._native.forward(x, w, factor, bias, y, rectify)
+        if not self._depthwise:
+            self._native.forward(x, w, factor, bias, y, rectify)
+            return
+        if factor is not None:
+            if self._scaled is None:
+                self._scaled = self.scratch(w.shape)
+            w = self.xp.multiply(w, factor.reshape(-1, *(1,) * (w.ndim - 1)), out=self._scaled)
+        self._native.forward(x, w, bias, y, rectify)
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
         self._native.backward(dy, w, dx)

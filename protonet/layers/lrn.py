@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.lrn import NormalizeAcross, NormalizeWithin
 from protonet.layers.base import Layer, shape_text
-from protonet.layers.pooling import Pooling
 from protonet.layers.registry import register
-from protonet.proto.caffe_pb2 import LayerParameter, LRNParameter, PoolingParameter
+from protonet.proto.caffe_pb2 import LRNParameter
 
 _PARAM = "lrn_param"
 
@@ -57,53 +57,20 @@ class LRN(Layer):
         return [shapes[0]]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        shape = shapes[0]
-        self._scale, self._factor, self._values, self._sums = (
-            self.scratch(shape) for _ in range(4)
+        family = NormalizeWithin if self._within else NormalizeAcross
+        self._normalize: NormalizeWithin | NormalizeAcross = family.make(
+            self.device,
+            self.dtype,
+            shapes[0],
+            self.size,
+            self.alpha,
+            self.beta,
+            self.k,
+            keeps=self.gradients,
         )
-        if self._within:
-            self._mean = self.pooling(shapes)
-            return
-        half, channels = self.size // 2, shape[1]
-        # channel c meets channel c + offset, for every offset of the window
-        self._meetings = [
-            (slice(max(0, -o), channels - max(0, o)), slice(max(0, o), channels - max(0, -o)))
-            for o in range(-half, half + 1)
-            if abs(o) < channels
-        ]
-
-    def pooling(self, shapes: Sequence[Shape]) -> Pooling:
-        """The mean over the places around each place."""
-        spec = LayerParameter(name=f"{self.name}/mean", type="Pooling", top=["mean"])
-        param = spec.pooling_param
-        param.pool = PoolingParameter.AVE
-        param.kernel_size, param.pad = self.size, self.size // 2
-        layer = Pooling(spec, self.phase, self.around)
-        layer.setup()
-        layer.attach(self.device, self.dtype, self.random, gradients=self.gradients)
-        layer.build(shapes)
-        return layer
-
-    def _sum(self, values: Array, sums: Array) -> None:
-        """Write for each channel the sum of ``values`` over the channels around."""
-        sums.fill(0)
-        for here, there in self._meetings:
-            part = sums[:, here]
-            self.xp.add(part, values[:, there], out=part)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, x, y, scale = self.xp, bottoms[0], tops[0], self._scale
-        xp.multiply(x, x, out=self._values)
-        if self._within:
-            self._mean.forward([self._values], [scale])
-            xp.multiply(scale, self.alpha, out=scale)
-            xp.add(scale, 1.0, out=scale)
-        else:
-            self._sum(self._values, scale)
-            xp.multiply(scale, self.alpha / self.size, out=scale)
-            xp.add(scale, self.k, out=scale)
-        xp.power(scale, -self.beta, out=self._factor)
-        xp.multiply(x, self._factor, out=y)
+        self._normalize.forward(bottoms[0], tops[0])
 
     def backward(
         self,
@@ -112,19 +79,5 @@ class LRN(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, dy, x, dx = self.xp, dtops[0], bottoms[0], dbottoms[0]
-        if dx is None:
-            return
-        values, sums = self._values, self._sums
-        xp.multiply(dy, tops[0], out=values)
-        xp.divide(values, self._scale, out=values)
-        if self._within:
-            self._mean.backward([values], [values], [values], [sums])
-            weight = 2 * self.alpha * self.beta
-        else:
-            self._sum(values, sums)
-            weight = 2 * self.alpha * self.beta / self.size
-        xp.multiply(sums, x, out=sums)
-        xp.multiply(sums, weight, out=sums)
-        xp.multiply(dy, self._factor, out=dx)
-        xp.subtract(dx, sums, out=dx)
+        if dbottoms[0] is not None:
+            self._normalize.backward(dtops[0], bottoms[0], tops[0], dbottoms[0])

@@ -5,18 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.softmax import softmax, softmax_gradient
+from protonet.kernels.softmax import Softmax as Kernel
 from protonet.layers.base import Layer, Reads
 from protonet.layers.labels import Labels, check_labels
 from protonet.layers.normalizer import Normalizer
 from protonet.layers.registry import register
-
-_SMALLEST = float(np.finfo(np.float32).tiny)
-"""The least probability whose logarithm is taken: a loss of at most 87.33 an item."""
 
 
 @register("Softmax")
@@ -48,12 +43,10 @@ class Softmax(Layer):
         return [shapes[0]]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._along = axis = self.axis_of(shapes[0])
-        self._reduced = self.scratch((*shapes[0][:axis], 1, *shapes[0][axis + 1 :]))
-        self._product: Array | None = None
+        self._softmax = Kernel.make(self.device, self.dtype, shapes[0], self.axis_of(shapes[0]))
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        softmax(self.xp, bottoms[0], self._along, tops[0], self._reduced)
+        self._softmax.forward(bottoms[0], tops[0])
 
     def backward(
         self,
@@ -62,12 +55,8 @@ class Softmax(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        dx = dbottoms[0]
-        if dx is None:
-            return
-        if self._product is None:
-            self._product = self.scratch(dx.shape)
-        softmax_gradient(self.xp, tops[0], dtops[0], self._along, dx, self._product, self._reduced)
+        if dbottoms[0] is not None:
+            self._softmax.backward(tops[0], dtops[0], dbottoms[0])
 
     def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.softmax_param.axis, ("softmax_param", "axis"))
@@ -132,31 +121,20 @@ class SoftmaxWithLoss(Layer):
         shape = shapes[0]
         self._class_axis = self.axis_of(shape)
         self._labels = Labels(self, shape, self._class_axis, self.ignore)
+        self._softmax = Kernel.make(self.device, self.dtype, shape, self._class_axis)
         self._p = self.scratch(shape)
-        self._one_hot = self.scratch(shape)
         self._per_item = self.scratch(self._labels.shape)
         self._factor = self.scratch(())
-        self._log_p = self.scratch(shape) if self.smoothing else None
         batch = math.prod(shape[: self._class_axis])
         self._normalizer = Normalizer(self, math.prod(self._labels.shape), batch)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, labels, axis, per_item = self.xp, self._labels, self._class_axis, self._per_item
+        xp, labels, per_item = self.xp, self._labels, self._per_item
         labels.read(bottoms[1])
-        softmax(xp, bottoms[0], axis, self._p, per_item)
-        self._targets(self._one_hot)
-        if self._log_p is None:
-            xp.multiply(self._p, self._one_hot, out=self._one_hot)
-            self._one_hot.sum(axis=axis, out=per_item, keepdims=True)
-            xp.maximum(per_item, _SMALLEST, out=per_item)
-            xp.log(per_item, out=per_item)
-        else:
-            xp.maximum(self._p, _SMALLEST, out=self._log_p)
-            xp.log(self._log_p, out=self._log_p)
-            xp.multiply(self._log_p, self._one_hot, out=self._log_p)
-            self._log_p.sum(axis=axis, out=per_item, keepdims=True)
+        self._softmax.loss(
+            bottoms[0], labels.indices, labels.valid, self.smoothing, self._p, per_item
+        )
         if labels.valid is not None:
-            xp.multiply(per_item, labels.valid, out=per_item)
             self._normalizer.count(labels.valid)
         per_item.sum(out=tops[0])
         xp.divide(tops[0], self._normalizer.value, out=tops[0])
@@ -174,19 +152,10 @@ class SoftmaxWithLoss(Layer):
         xp, dx = self.xp, dbottoms[0]
         if dx is None:
             return
-        self._targets(dx)
-        xp.subtract(self._p, dx, out=dx)
-        if self._labels.valid is not None:
-            xp.multiply(dx, self._labels.valid, out=dx)
         xp.divide(dtops[0], self._normalizer.value, out=self._factor)
-        xp.multiply(dx, self._factor, out=dx)
-
-    def _targets(self, out: Array) -> None:
-        """Write q to ``out``."""
-        self._labels.one_hot(out)
-        if self.smoothing:
-            self.xp.multiply(out, 1.0 - self.smoothing, out=out)
-            self.xp.add(out, self.smoothing / self._labels.count, out=out)
+        self._softmax.loss_gradient(
+            self._p, self._labels.indices, self._labels.valid, self.smoothing, self._factor, dx
+        )
 
     def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.softmax_param.axis, ("softmax_param", "axis"))

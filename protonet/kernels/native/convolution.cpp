@@ -21,21 +21,22 @@ constexpr Index kPieces = 8;   // into which a weight's gradient is summed, whoe
 // y[row][place] = sum over channels and taps of a[row][channel, tap] * source, for one group.
 class Correlation {
  public:
-  // Places of the result: r * out_step.y + out_first.y, c * out_step.x + out_first.x in planes of
-  // out_height x out_width.
+  // The result is at r * out_step.y + out_first.y, c * out_step.x + out_first.x of planes of
+  // out_height x out_width, the images of which are out_stride apart.
   Correlation(Gather gather, Index images, Index channels, Index out_height, Index out_width,
-              Tap out_first, Tap out_step)
+              Index out_stride, Tap out_first, Tap out_step)
       : gather_(std::move(gather)), channels_(channels), out_plane_(out_height * out_width),
-        out_width_(out_width), out_first_(out_first), out_step_(out_step),
-        blocks_(gather_.blocks(images, kBlock)) {
+        out_width_(out_width), out_stride_(out_stride), out_first_(out_first),
+        out_step_(out_step), blocks_(gather_.blocks(images, kBlock)) {
     dense_ = out_step.x == 1 && out_first.x == 0 && gather_.columns() == out_width &&
              out_step.y == 1 && out_first.y == 0;
+    for (const Block& block : blocks_) kinds_.push_back(kind_of(block));
   }
 
   Index depth() const { return channels_ * gather_.taps(); }
 
-  // `a` is packed in panels; strides are distances of images.
-  void run(const float* a, Index rows, const float* x, Index x_stride, float* y, Index y_stride,
+  // `a` is packed in panels; x_stride is the distance of two images.
+  void run(const float* a, Index rows, const float* x, Index x_stride, float* y,
            const Epilogue& epilogue) const {
     const Panels panels(rows);
     const Index blocks = static_cast<Index>(blocks_.size());
@@ -45,34 +46,52 @@ class Correlation {
     parallel(blocks * parts, [&](Index task) {
       const Index part = task % parts;
       run_block(a, panels, panels.count * part / parts, panels.count * (part + 1) / parts,
-                blocks_[task / parts], x, x_stride, y, y_stride, epilogue);
+                task / parts, x, x_stride, y, epilogue);
     });
   }
 
  private:
-  void run_block(const float* a, const Panels& panels, Index first, Index last, const Block& block,
-                 const float* x, Index x_stride, float* y, Index y_stride,
-                 const Epilogue& epilogue) const {
+  // What blocks of the same extents have in common: where the taps of their places are, and where
+  // in y their results go, from the first place of the block on.
+  struct Kind {
+    Index images, rows;
+    std::vector<Index> offsets;
+    std::vector<std::vector<Move>> reads;
+    std::vector<std::vector<Segment>> writes;
+  };
+
+  std::size_t kind_of(const Block& block) {
+    for (std::size_t k = 0; k < known_.size(); ++k)
+      if (known_[k].images == block.images && known_[k].rows == block.rows) return k;
+    Kind kind{block.images, block.rows, {}, {}, {}};
+    gather_.offsets(channels_, block, kind.offsets);
+    const Strips strips(gather_.count(block));
+    std::vector<Segment> segments;
+    for (Index s = 0; s < strips.strips; ++s) {
+      gather_.segments(block, channels_, s * kColumns, strips.columns(s), segments);
+      moves_of(segments, kind.reads.emplace_back());
+      write_segments(block, s * kColumns, strips.columns(s), kind.writes.emplace_back());
+    }
+    known_.push_back(std::move(kind));
+    return known_.size() - 1;
+  }
+
+  void run_block(const float* a, const Panels& panels, Index first, Index last, Index number,
+                 const float* x, Index x_stride, float* y, const Epilogue& epilogue) const {
+    const Block& block = blocks_[number];
+    const Kind& kind = known_[kinds_[number]];
     const Index depth = this->depth(), height = last - first;
     const Strips strips(gather_.count(block));
     float* copied = thread_scratch(0, gather_.copy_size(block, channels_));
     float* packed = thread_scratch(1, strips.strips * std::min(depth, kDepth) * kColumns);
     float* tiles = thread_scratch(4, strips.strips * height * kRows * kColumns);
     gather_.copy(x, x_stride, channels_, block, copied);
-    const std::vector<Index> offsets = gather_.offsets(channels_, block);
-    std::vector<std::vector<Segment>> writes(strips.strips);
-    std::vector<std::vector<Move>> reads(strips.strips);
-    std::vector<Segment> segments;
-    for (Index s = 0; s < strips.strips; ++s) {
-      gather_.segments(block, channels_, s * kColumns, strips.columns(s), segments);
-      moves_of(segments, reads[s]);
-      write_segments(block, s * kColumns, strips.columns(s), y_stride, writes[s]);
-    }
+    y += block.image * out_stride_ + block.row * out_step_.y * out_width_;
     for (Index k = 0; k < depth; k += kDepth) {
       const Index here = std::min(kDepth, depth - k);
       for (Index s = 0; s < strips.strips; ++s)
-        copy_rows(copied, offsets.data() + k, here, reads[s], packed + s * here * kColumns,
-                  strips.width(s));
+        copy_rows(copied, kind.offsets.data() + k, here, kind.reads[s],
+                  packed + s * here * kColumns, strips.width(s));
       for (Index p = 0; p < height; ++p) {
         const Index rows = panels.height(first + p);
         const float* panel = a + Panels::offset(first + p, depth) + k * rows;
@@ -82,26 +101,24 @@ class Correlation {
           multiply_panels(rows, width, here, panel, packed + s * here * kColumns, tile, k > 0);
           if (k + here < depth) continue;
           for (Index r = 0; r < rows; ++r)
-            finish(tile + r * width, panels.first(first + p) + r, writes[s], y, epilogue);
+            finish(tile + r * width, panels.first(first + p) + r, kind.writes[s], y, epilogue);
         }
       }
     }
   }
 
-  // Where a strip of places goes in y.
-  void write_segments(const Block& block, Index first, Index count, Index y_stride,
+  // Where a strip of places goes, from the place of y where the block begins.
+  void write_segments(const Block& block, Index first, Index count,
                       std::vector<Segment>& found) const {
-    found.clear();
     const Index image = block.rows * gather_.columns();
     for (Index column = 0; column < count;) {
       const Index place = first + column, n = place / image, inside = place % image;
-      const Index r = block.row + inside / gather_.columns(), c = inside % gather_.columns();
+      const Index r = inside / gather_.columns(), c = inside % gather_.columns();
       const Index end = dense_ ? image - inside : gather_.columns() - c;
       const Index length = std::min(count - column, end);
       found.push_back({column, length,
-                       (block.image + n) * y_stride +
-                           (r * out_step_.y + out_first_.y) * out_width_ + c * out_step_.x +
-                           out_first_.x});
+                       n * out_stride_ + (r * out_step_.y + out_first_.y) * out_width_ +
+                           c * out_step_.x + out_first_.x});
       column += length;
     }
   }
@@ -130,10 +147,12 @@ class Correlation {
   }
 
   Gather gather_;
-  Index channels_, out_plane_, out_width_;
+  Index channels_, out_plane_, out_width_, out_stride_;
   Tap out_first_, out_step_;
-  std::vector<Block> blocks_;
   bool dense_;
+  std::vector<Block> blocks_;
+  std::vector<std::size_t> kinds_;  // of each block
+  std::vector<Kind> known_;
 };
 
 struct Shape {
@@ -150,8 +169,9 @@ class Convolution {
         taps.push_back({i * s.dilation.y - s.pad.y, j * s.dilation.x - s.pad.x});
     const Gather gather(s.height, s.width, s.out.y, s.out.x, s.stride, taps);
     forward_ = std::make_unique<Correlation>(gather, s.images, s.channels / s.groups, s.out.y,
-                                             s.out.x, Tap{0, 0}, Tap{1, 1});
+                                             s.out.x, s.outputs * places(), Tap{0, 0}, Tap{1, 1});
     gather_ = std::make_unique<Gather>(gather);
+    learn_blocks_ = gather.blocks(s.images, 2 * kBlock);
     for (Index y = 0; y < s.stride.y; ++y)
       for (Index x = 0; x < s.stride.x; ++x) add_remainder({y, x});
     add_winograd<winograd::F43>();
@@ -175,7 +195,7 @@ class Convolution {
                   packed + Panels::offset(p, depth));
       });
       forward_->run(packed, rows, x.data() + g * image_size() / s_.groups, image_size(),
-                    y.data() + g * rows * places(), s_.outputs * places(),
+                    y.data() + g * rows * places(),
                     epilogue.from(g * rows));
     }
   }
@@ -211,7 +231,7 @@ class Convolution {
         });
         each.correlation->run(packed, channels, dy.data() + g * outputs * places(),
                               s_.outputs * places(),
-                              dx.data() + g * channels * s_.height * s_.width, image_size(), {});
+                              dx.data() + g * channels * s_.height * s_.width, {});
       }
     }
   }
@@ -225,8 +245,7 @@ class Convolution {
     }
     const Index rows = s_.outputs / s_.groups, channels = s_.channels / s_.groups;
     const Index depth = channels * gather_->taps(), size = rows * depth;
-    const std::vector<Block> blocks = gather_->blocks(s_.images, 2 * kBlock);
-    const Index count = static_cast<Index>(blocks.size());
+    const Index count = static_cast<Index>(learn_blocks_.size());
     const Index pieces = std::min(count, std::clamp<Index>((1 << 20) / size, 1, kPieces));
     const Index ranges = std::clamp<Index>(channels * gather_->taps() / 512, 1,
                                            std::min(channels, 2 * kPieces / pieces));
@@ -238,7 +257,7 @@ class Convolution {
         const Index first = channels * range / ranges, last = channels * (range + 1) / ranges;
         float* to = sums == nullptr ? total : sums + piece * size;
         for (Index b = count * piece / pieces; b < count * (piece + 1) / pieces; ++b)
-          learn_block(blocks[b], dy.data() + g * rows * places(),
+          learn_block(learn_blocks_[b], dy.data() + g * rows * places(),
                       x.data() + (g * channels + first) * s_.height * s_.width, last - first, rows,
                       to + first * gather_->taps(), depth,
                       sums != nullptr && b == count * piece / pieces);
@@ -283,7 +302,7 @@ class Convolution {
     if (!taps.empty())
       found.correlation = std::make_unique<Correlation>(
           Gather(s_.out.y, s_.out.x, rows, columns, {1, 1}, taps), s_.images,
-          s_.outputs / s_.groups, s_.height, s_.width, first, s_.stride);
+          s_.outputs / s_.groups, s_.height, s_.width, image_size(), first, s_.stride);
     remainders_.push_back(std::move(found));
   }
 
@@ -335,10 +354,11 @@ class Convolution {
     float* packed = thread_scratch(5, panels.size(count));
     gather_->copy(x, image_size(), channels, block, copied);
     pack_gradient(block, dy, panels, packed);
-    const std::vector<Index> offsets = gather_->offsets(channels, block);
-    std::vector<Segment> segments;
+    thread_local std::vector<Index> offsets;
+    thread_local std::vector<Segment> segments;
+    thread_local std::vector<Move> moves;
+    gather_->offsets(channels, block, offsets);
     gather_->segments(block, channels, 0, count, segments);
-    std::vector<Move> moves;
     moves_of(segments, moves);
     alignas(64) float tile[kRows * kColumns];
     for (Index k = 0; k < taps; k += kColumns) {
@@ -376,6 +396,7 @@ class Convolution {
 
   Shape s_;
   std::unique_ptr<Gather> gather_;
+  std::vector<Block> learn_blocks_;
   std::unique_ptr<Correlation> forward_;
   std::vector<Remainder> remainders_;
   std::unique_ptr<FastConvolution> fast_forward_, fast_backward_;

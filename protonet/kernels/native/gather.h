@@ -96,15 +96,14 @@ class Gather {
   }
 
   // Where each tap of `channels` channels is in a copied block, channel by channel.
-  std::vector<Index> offsets(Index channels, const Block& block) const {
-    std::vector<Index> found;
+  void offsets(Index channels, const Block& block, std::vector<Index>& found) const {
+    found.clear();
     for (Index c = 0; c < channels; ++c)
       for (const Tap& tap : taps_) {
         const Index y = tap.y - low_.y, x = tap.x - low_.x;
         found.push_back(c * channel_size(block) + y * lanes_ * lane_ + x % step_.x * lane_ +
                         x / step_.x);
       }
-    return found;
   }
 
   // The places [first, first + count) of a block as segments within rows, and where they read.

@@ -16,7 +16,9 @@ void add_losses(nb::module_& m);
 void add_combine(nb::module_& m);
 void add_activations(nb::module_& m);
 void add_depthwise(nb::module_& m);
+void add_lrn(nb::module_& m);
 void add_pooling(nb::module_& m);
+void add_softmax(nb::module_& m);
 
 NB_MODULE(MODULE, m) {
   m.attr("lanes") = static_cast<int>(kLanes);
@@ -32,5 +34,7 @@ NB_MODULE(MODULE, m) {
   add_combine(m);
   add_activations(m);
   add_depthwise(m);
+  add_lrn(m);
   add_pooling(m);
+  add_softmax(m);
 }

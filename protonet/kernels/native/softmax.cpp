@@ -1,0 +1,200 @@
+// Softmax of x as outer x classes x inner, its gradient, and the loss that is made from it.
+#include <nanobind/nanobind.h>
+
+#include <cmath>
+#include <limits>
+
+#include "arrays.h"
+#include "edges.h"
+#include "pool.h"
+
+namespace nb = nanobind;
+
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// exp(x) for x <= 0, within 2 units of the last place: 2^n times a polynomial of what is left.
+inline Vec exp_below_zero(Vec x) {
+  const Vec clipped = max(splat(-105.0f), x);  // NaN stays
+  // Adding 1.5 * 2^23 rounds to a whole number.
+  const Vec n = (clipped * 1.44269504f + 12582912.0f) - 12582912.0f;
+  const Vec r = (clipped - n * 0.693359375f) + n * 2.12194440e-4f;
+  Vec p = splat(1.0f / 5040);
+  p = p * r + 1.0f / 720;
+  p = p * r + 1.0f / 120;
+  p = p * r + 1.0f / 24;
+  p = p * r + 1.0f / 6;
+  p = p * r + 0.5f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  // In two halves, so that the smallest results come out too.
+  const Mask whole = __builtin_convertvector(n, Mask), half = whole >> 1;
+  const Vec low = reinterpret_cast<Vec>((half + 127) << 23);
+  const Vec high = reinterpret_cast<Vec>((whole - half + 127) << 23);
+  return p * low * high;
+}
+
+struct Extents {
+  Index outer, classes, inner;
+
+  // body(item, step): where an item begins, for one item or, with classes `step` apart, a vector
+  // of at most `count` items.
+  template <class F>
+  void each(F&& body) const {
+    const Index groups = inner == 1 ? outer : outer * ((inner + kLanes - 1) / kLanes);
+    const Index cost = classes * (inner == 1 ? 1 : kLanes);
+    const Index many = std::max<Index>(1, 16384 / cost);
+    const Index vectors = (inner + kLanes - 1) / kLanes;
+    parallel((groups + many - 1) / many, [&](Index task) {
+      for (Index g = task * many; g < std::min(groups, (task + 1) * many); ++g) {
+        const Index o = g / vectors, i = g % vectors * kLanes;
+        body(o * classes * inner + i, o * inner + i, std::min(kLanes, inner - i));
+      }
+    });
+  }
+};
+
+void softmax_row(const float* x, Index n, float* y) {
+  Vec top = splat(-kInfinity);
+  for (Index i = 0; i < n; i += kLanes)
+    top = max(load_first(x + i, n - i, splat(-kInfinity)), top);
+  float greatest = top[0];
+  for (Index i = 1; i < kLanes; ++i) greatest = std::max(greatest, top[i]);
+  Vec sums{};
+  for (Index i = 0; i < n; i += kLanes) {
+    // Lanes behind the end get exp(-inf) = 0, unless the greatest is -inf.
+    Vec e = exp_below_zero(load_first(x + i, n - i, splat(-kInfinity)) - greatest);
+    if (n - i < kLanes) e = among_first(n - i) ? e : Vec{};
+    store_first(y + i, e, n - i);
+    sums += e;
+  }
+  const float total = fold(sums);
+  for (Index i = 0; i < n; i += kLanes)
+    store_first(y + i, load_first(y + i, n - i) / total, n - i);
+}
+
+void softmax_lanes(const float* x, Index n, Index step, Index count, float* y) {
+  Vec top = splat(-kInfinity), sums{};
+  for (Index i = 0; i < n; ++i) top = max(load_first(x + i * step, count), top);
+  for (Index i = 0; i < n; ++i) {
+    const Vec e = exp_below_zero(load_first(x + i * step, count) - top);
+    store_first(y + i * step, e, count);
+    sums += e;
+  }
+  for (Index i = 0; i < n; ++i)
+    store_first(y + i * step, load_first(y + i * step, count) / sums, count);
+}
+
+class Softmax {
+ public:
+  Softmax(Index outer, Index classes, Index inner) : n_{outer, classes, inner} {}
+
+  void forward(const float* x, float* y) const {
+    n_.each([&](Index at, Index, Index count) {
+      n_.inner == 1 ? softmax_row(x + at, n_.classes, y + at)
+                    : softmax_lanes(x + at, n_.classes, n_.inner, count, y + at);
+    });
+  }
+
+  void backward(const float* y, const float* dy, float* dx) const {
+    n_.each([&](Index at, Index, Index count) {
+      const bool rows = n_.inner == 1;
+      const Index steps = rows ? (n_.classes + kLanes - 1) / kLanes : n_.classes;
+      const Index step = rows ? kLanes : n_.inner;
+      const auto left = [&](Index i) { return rows ? n_.classes - i * kLanes : count; };
+      Vec sums{};
+      for (Index i = 0; i < steps; ++i)
+        sums += load_first(y + at + i * step, left(i)) * load_first(dy + at + i * step, left(i));
+      if (rows) sums = splat(fold(sums));
+      for (Index i = 0; i < steps; ++i) {
+        const Vec d = load_first(dy + at + i * step, left(i)) - sums;
+        store_first(dx + at + i * step, d * load_first(y + at + i * step, left(i)), left(i));
+      }
+    });
+  }
+
+  // p = softmax(x), and for each item sum q log(max(p, least)), times whether it counts.
+  void loss(const float* x, const float* labels, const float* valid, float smoothing, float least,
+            float* p, float* logs) const {
+    forward(x, p);
+    n_.each([&](Index at, Index item, Index count) {
+      for (Index k = 0; k < count; ++k) {
+        const float* own = p + at + k;
+        float value = (1 - smoothing) *
+                      log_of(own[static_cast<Index>(labels[item + k]) * n_.inner], least);
+        if (smoothing > 0) {
+          float total = 0;
+          for (Index c = 0; c < n_.classes; ++c) total += log_of(own[c * n_.inner], least);
+          value += smoothing / static_cast<float>(n_.classes) * total;
+        }
+        logs[item + k] = valid == nullptr ? value : value * valid[item + k];
+      }
+    });
+  }
+
+  // (p - q) times a factor, and times whether the item counts.
+  void loss_gradient(const float* p, const float* labels, const float* valid, float smoothing,
+                     float factor, float* dx) const {
+    const float share = smoothing / static_cast<float>(n_.classes), own = 1 - smoothing;
+    n_.each([&](Index at, Index item, Index count) {
+      if (n_.inner == 1) {
+        const float weight = valid == nullptr ? factor : factor * valid[item];
+        for (Index c = 0; c < n_.classes; c += kLanes)
+          store_first(dx + at + c, (load_first(p + at + c, n_.classes - c) - share) * weight,
+                      n_.classes - c);
+        const Index label = static_cast<Index>(labels[item]);
+        dx[at + label] = (p[at + label] - own - share) * weight;
+        return;
+      }
+      const Vec label = load_first(labels + item, count);
+      const Vec weight =
+          valid == nullptr ? splat(factor) : factor * load_first(valid + item, count);
+      for (Index c = 0; c < n_.classes; ++c) {
+        const Vec q = label == splat(static_cast<float>(c)) ? splat(own + share) : splat(share);
+        const Index here = at + c * n_.inner;
+        store_first(dx + here, (load_first(p + here, count) - q) * weight, count);
+      }
+    });
+  }
+
+ private:
+  static float log_of(float p, float least) { return std::log(p < least ? least : p); }
+
+  Extents n_;
+};
+
+}  // namespace
+
+void add_softmax(nb::module_& m) {
+  nb::class_<Softmax>(m, "Softmax")
+      .def(nb::init<Index, Index, Index>())
+      .def("forward",
+           [](const Softmax& self, Floats x, MutableFloats y) {
+             nb::gil_scoped_release free;
+             self.forward(x.data(), y.data());
+           })
+      .def("backward",
+           [](const Softmax& self, Floats y, Floats dy, MutableFloats dx) {
+             nb::gil_scoped_release free;
+             self.backward(y.data(), dy.data(), dx.data());
+           })
+      .def("loss",
+           [](const Softmax& self, Floats x, Floats labels, std::optional<Floats> valid,
+              float smoothing, float least, MutableFloats p, MutableFloats logs) {
+             nb::gil_scoped_release free;
+             self.loss(x.data(), labels.data(), valid ? valid->data() : nullptr, smoothing, least,
+                       p.data(), logs.data());
+           },
+           nb::arg("x"), nb::arg("labels"), nb::arg("valid").none(), nb::arg("smoothing"),
+           nb::arg("least"), nb::arg("p"), nb::arg("logs"))
+      .def("loss_gradient",
+           [](const Softmax& self, Floats p, Floats labels, std::optional<Floats> valid,
+              float smoothing, Floats factor, MutableFloats dx) {
+             nb::gil_scoped_release free;
+             self.loss_gradient(p.data(), labels.data(), valid ? valid->data() : nullptr,
+                                smoothing, *factor.data(), dx.data());
+           },
+           nb::arg("p"), nb::arg("labels"), nb::arg("valid").none(), nb::arg("smoothing"),
+           nb::arg("factor"), nb::arg("dx"));
+}
