@@ -6,6 +6,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NATIVE := $(wildcard protonet/kernels/native/*.cpp protonet/kernels/native/*.h) \
+  protonet/kernels/native/CMakeLists.txt
 GRADIENTS := examples/prototxt/gradients/net.prototxt
 
 .PHONY: demo test lint format bench proto clean
@@ -19,11 +21,11 @@ $(VENV)/pip:
 	@touch $@
 
 # Compiles the kernels as well, which takes a minute or two.
-$(VENV)/stamp: pyproject.toml $(VENV)/pip
+$(VENV)/stamp: pyproject.toml $(NATIVE) $(VENV)/pip
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/stamp-dev: pyproject.toml $(VENV)/pip
+$(VENV)/stamp-dev: pyproject.toml $(NATIVE) $(VENV)/pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev,hdf5]'
 	@touch $(VENV)/stamp $@
 
