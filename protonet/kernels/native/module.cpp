@@ -8,6 +8,7 @@ namespace nb = nanobind;
 
 void add_convolution(nb::module_& m);
 void add_depthwise(nb::module_& m);
+void add_dropout(nb::module_& m);
 void add_lrn(nb::module_& m);
 void add_pooling(nb::module_& m);
 void add_softmax(nb::module_& m);
@@ -18,6 +19,7 @@ NB_MODULE(MODULE, m) {
   m.def("set_threads", &set_threads, nb::arg("count"));
   add_convolution(m);
   add_depthwise(m);
+  add_dropout(m);
   add_lrn(m);
   add_pooling(m);
   add_softmax(m);
