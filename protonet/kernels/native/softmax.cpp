@@ -173,6 +173,26 @@ class Softmax {
     });
   }
 
+  // Whether at least `least` classes of an item score below its label.
+  void right(const float* x, const float* labels, Index least, float* found) const {
+    n_.each([&](Index at, Index item, Index count) {
+      for (Index k = 0; k < count; ++k) {
+        const float* scores = x + at + k;
+        const float own = scores[static_cast<Index>(labels[item + k]) * n_.inner];
+        Index below = 0;
+        if (n_.inner == 1) {
+          Mask counts{};  // comparisons give -1
+          for (Index c = 0; c < n_.classes; c += kLanes)
+            counts += load_first(scores + c, n_.classes - c, splat(kInfinity)) < splat(own);
+          for (Index lane = 0; lane < kLanes; ++lane) below -= counts[lane];
+        } else {
+          for (Index c = 0; c < n_.classes; ++c) below += scores[c * n_.inner] < own;
+        }
+        found[item + k] = below >= least ? 1.0f : 0.0f;
+      }
+    });
+  }
+
  private:
   static float log_of(float p, float least) { return std::log(p < least ? least : p); }
 
@@ -193,6 +213,11 @@ void add_softmax(nb::module_& m) {
            [](const Softmax& self, Floats y, Floats dy, MutableFloats dx) {
              nb::gil_scoped_release free;
              self.backward(y.data(), dy.data(), dx.data());
+           })
+      .def("right",
+           [](const Softmax& self, Floats x, Floats labels, Index least, MutableFloats found) {
+             nb::gil_scoped_release free;
+             self.right(x.data(), labels.data(), least, found.data());
            })
       .def("loss",
            [](const Softmax& self, Floats x, Floats labels, std::optional<Floats> valid,
