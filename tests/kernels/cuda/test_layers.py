@@ -10,7 +10,8 @@ from tests.layers.test_conformance import CASES, Case
 
 TOUCHED = {
     "BatchNorm", "Bias", "Convolution", "Deconvolution", "DepthwiseConvolution", "Dropout",
-    "EuclideanLoss", "InnerProduct", "LRN", "Pooling", "ReLU", "Scale", "Softmax", "SoftmaxWithLoss",
+    "EuclideanLoss", "InnerProduct", "LRN", "Pooling", "ReLU", "Scale", "Softmax",
+    "SoftmaxWithLoss",
 }  # fmt: skip
 """Types with CUDA versions of their kernels."""
 
