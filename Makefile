@@ -6,22 +6,28 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NATIVE := $(wildcard protonet/kernels/native/*.cpp protonet/kernels/native/*.h) \
+  protonet/kernels/native/CMakeLists.txt
 GRADIENTS := examples/prototxt/gradients/net.prototxt
 
 .PHONY: demo test lint format bench proto clean
 
-$(VENV)/stamp: pyproject.toml
+$(VENV)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "protonet needs Python 3.11 or newer: make PYTHON=python3.x $(MAKECMDGOALS)"; exit 1; }
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV) || \
 	  { echo "no venv: on Debian, apt-get install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+# Compiles the kernels as well, which takes a minute or two.
+$(VENV)/stamp: pyproject.toml $(NATIVE) $(VENV)/pip
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/stamp-dev: $(VENV)/stamp
+$(VENV)/stamp-dev: pyproject.toml $(NATIVE) $(VENV)/pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev,hdf5]'
-	@touch $@
+	@touch $(VENV)/stamp $@
 
 demo: $(VENV)/stamp
 	rm -rf demo

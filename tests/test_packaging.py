@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 def test_the_wheel_has_code_grammar_pages_schema_and_examples(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet",
+         "--config-settings=cmake.define.INSTRUCTION_SETS=baseline",
+         f"--config-settings=build-dir={tmp_path / 'build'}",
          "--wheel-dir", str(tmp_path), str(ROOT)],
         check=True,
     )  # fmt: skip
@@ -29,12 +31,15 @@ def test_the_wheel_has_code_grammar_pages_schema_and_examples(tmp_path: Path) ->
         "protonet/pages/caffe.proto",
         "protonet/pages/examples/gradients/net.prototxt",
     } <= names
+    assert any(name.startswith("protonet/kernels/native/baseline.") for name in names)
+    assert not any(name.endswith((".cpp", ".h")) for name in names)
     assert not any(name.startswith("tests/") for name in names)
     done = subprocess.run(
         [
             sys.executable,
             "-c",
-            "from protonet.resources import layer_page; print(layer_page('Power'))",
+            "from protonet.resources import layer_page; print(layer_page('Power')); "
+            "from protonet.kernels.native import baseline; assert baseline.lanes == 4",
         ],
         env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
         cwd=tmp_path,

@@ -27,9 +27,11 @@ def command(gpu: str) -> None:
 
     from protonet.device import Device, byte_count, gpu_properties
     from protonet.errors import DeviceError
+    from protonet.kernels import native
 
     free, total = Device().memory()
     click.echo(f"cpu: {os.cpu_count()} cores, {byte_count(total)} ({byte_count(free)} free)")
+    click.echo(f"  kernels: {native.described()}")
     numbers = None if gpu == "all" else [int(each) for each in gpu.split(",") if each.isdecimal()]
     if numbers is not None and len(numbers) != len(gpu.split(",")):
         raise click.UsageError(f"-gpu {gpu}: expected numbers with commas between, or all")

@@ -126,7 +126,7 @@ class Net:
 
     @property
     def forward_steps(self) -> list[StepCall]:
-        """The calls of ``forward`` with their steps, up to the first dynamic one."""
+        """The calls of ``forward`` with their steps, to the first dynamic one."""
         return self._forward_steps[0]
 
     def walk_forward(self) -> Iterator[StepCall]:
@@ -243,8 +243,7 @@ class Net:
         """Use the parameters of another net, not their gradients, for layers of the same name.
 
         Raises:
-            FormatError: where the count or shapes of such parameters differ; nothing is shared
-                then.
+            FormatError: where such parameters differ in count or shape; nothing is shared then.
         """
         share_params(self.plan.steps, other.params)
         self.version += 1
@@ -379,8 +378,8 @@ class Net:
 
     def _prepare(self) -> None:
         """Make the calls of both passes, and let ``blobs`` show the arrays of now."""
-        plan, layout, arrays = self.plan, self._layout, self._arrays
         self.version += 1
+        plan, layout, arrays = self.plan, self._layout, self._arrays
         readable = {*plan.inputs, *plan.outputs}
         for name, value in plan.last.items():
             if name == AUTOMATIC or (self._share_memory and value not in readable):

@@ -6,10 +6,16 @@ from protonet.graph.net import Net
 
 
 def repeats(net: Net) -> bool:
-    """Whether ``compute`` queues the same work each time."""
+    """Whether ``compute`` queues the same work each time.
+
+    Layers without bottoms must come first: what they bring may lie in memory that a layer before
+    them uses too.
+    """
+    computed = [bool(step.bottoms) for step in net.plan.steps if step.type != "Input"]
     return (
         not net.device.is_cpu
         and net.gradients
+        and computed == sorted(computed)
         and not any(step.layer.dynamic for step in net.plan.steps)
         and all(step.layer.replays for step in net.plan.steps if step.bottoms)
     )

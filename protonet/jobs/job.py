@@ -16,6 +16,7 @@ from protonet.jobs.memory import TrainingMemory, check_training
 from protonet.jobs.prepare import image_layers
 from protonet.jobs.run import RunDirectory
 from protonet.jobs.solver_files import SolverFiles
+from protonet.kernels import native
 from protonet.layers.base import Surroundings
 from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
@@ -165,6 +166,8 @@ class Job:
             FormatError: for files that are damaged or of another net.
         """
         notes = list(self.notes)
+        if self.trainer.net.device.is_cpu and native.load() is None:
+            notes.append(f"kernels: {native.described()}")
         allowed = bool(self.run.read().get("allow_mismatch"))
         for name in (part for listed in solver.weights for part in listed.split(",")):
             try:

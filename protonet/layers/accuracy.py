@@ -9,6 +9,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.right import Right
 from protonet.layers.base import Layer
 from protonet.layers.labels import Labels, check_labels
 from protonet.layers.registry import register
@@ -72,24 +73,19 @@ class Accuracy(Layer):
         self._class_axis = axis = self.axis_of(shape)
         self._others = tuple(i for i in range(len(shape)) if i != axis)
         self._labels = Labels(self, shape, axis, self.ignore)
-        self._one_hot = self.scratch(shape, np.bool_)
-        self._scores = self.scratch(shape)
+        self._kernel = Right.make(self.device, self.dtype, shape, axis, self.top_k)
         self._right = self.scratch(self._labels.shape)
-        self._per_class = self.scratch((shape[axis],))
+        if len(self.spec.top) > 1:
+            self._one_hot = self.scratch(shape, np.bool_)
+            self._scores = self.scratch(shape)
+            self._per_class = self.scratch((shape[axis],))
         self._count = self.scratch(())
         self._count.fill(max(1, math.prod(self._labels.shape)))
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, labels, right, scores = self.xp, self._labels, self._right, self._scores
-        axis = self._class_axis
+        xp, labels, right = self.xp, self._labels, self._right
         labels.read(bottoms[1])
-        labels.one_hot(self._one_hot)
-        scores.fill(0.0)
-        xp.copyto(scores, bottoms[0], where=self._one_hot)
-        scores.sum(axis=axis, out=right, keepdims=True)
-        xp.less(bottoms[0], right, out=scores)
-        scores.sum(axis=axis, out=right, keepdims=True)
-        xp.greater_equal(right, labels.count - self.top_k, out=right)
+        self._kernel.forward(bottoms[0], labels.indices, right)
         if labels.valid is not None:
             xp.multiply(right, labels.valid, out=right)
             labels.valid.sum(out=self._count)
@@ -102,6 +98,7 @@ class Accuracy(Layer):
     def _write_per_class(self, top: Array) -> None:
         """Write right / all for each class."""
         xp, scores, count = self.xp, self._scores, self._per_class
+        self._labels.one_hot(self._one_hot)
         xp.multiply(self._one_hot, self._right, out=scores)
         scores.sum(axis=self._others, out=top)
         if self._labels.valid is None:

@@ -14,6 +14,7 @@ from protonet.data.source import CACHE_LIMIT
 from protonet.data.transform import ImageShape
 from protonet.errors import LayerError
 from protonet.layers.base import Layer
+from protonet.staging import Staging
 
 
 class Source(Protocol):
@@ -49,6 +50,7 @@ class BatchLayer(Layer):
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.source: Source | None = None
+        self._staging: Staging | None = None
         self._sent: tuple[Batch, Any] | None = None
 
     def make_source(self) -> Source:
@@ -67,26 +69,44 @@ class BatchLayer(Layer):
         if self.device.is_cpu:
             self.source.next(*tops)
             return
-        # From pinned memory, without waiting: the batch is given back when the next one is sent.
+        # The next batch is copied while the GPU works on this one.
+        if self._staging is None:
+            self._staging = Staging(self.device, tops)
+        if self._sent is None:
+            self._send()
+        self._staging.take(tops)
+        self._give_back()
+        self._send()
+
+    def _send(self) -> None:
+        """Let the next batch be copied to the GPU."""
+        assert self.source is not None
+        assert self._staging is not None
+        self._position = self.source.position
         batch = self.source.take()
-        for host, top in zip(batch, tops, strict=False):
-            self.device.send(host, top)
-        sent, self._sent = self._sent, (batch, self.device.mark())
-        if sent is not None:
-            sent[1].synchronize()
-            self.source.give_back(sent[0])
+        self._sent = (batch, self._staging.send(batch))
+
+    def _give_back(self) -> None:
+        """Let the batch that was copied be filled again; waits for the copy, not for the work."""
+        if self._sent is not None and self.source is not None:
+            batch, mark = self._sent
+            mark.synchronize()
+            self.source.give_back(batch)
+        self._sent = None
 
     def state(self) -> dict[str, Any]:
-        return {"position": self.source.position} if self.source is not None else {}
+        if self.source is None:
+            return {}
+        # A batch that was sent is not used yet.
+        return {"position": self.source.position if self._sent is None else self._position}
 
     def restore(self, state: dict[str, Any]) -> None:
         if self.source is not None:
+            self._give_back()
             self.source.position = int(state["position"])
 
     def close(self) -> None:
-        if self._sent is not None:
-            self._sent[1].synchronize()
-            self._sent = None
+        self._give_back()
         if self.source is not None:
             self.source.close()
 

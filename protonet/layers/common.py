@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
+from protonet.kernels.dropout import Drop
 from protonet.kernels.product import Product
 from protonet.layers.base import Layer, Reads, Weight
 from protonet.layers.fillers import filled_weight
@@ -146,18 +145,13 @@ class Dropout(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         if self.training:
-            self._mask = self.scratch(shapes[0], np.float32)
+            self._drop = Drop.make(self.device, self.dtype, shapes[0], self.ratio)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp = self.xp
-        if not self.training:
-            xp.copyto(tops[0], bottoms[0])
-            return
-        mask = self._mask
-        self.random.uniform(mask)
-        xp.greater_equal(mask, self.ratio, out=mask)
-        xp.multiply(mask, 1.0 / (1.0 - self.ratio), out=mask)
-        xp.multiply(bottoms[0], mask, out=tops[0])
+        if self.training:
+            self._drop.forward(bottoms[0], tops[0], self.random)
+        else:
+            self.xp.copyto(tops[0], bottoms[0])
 
     def backward(
         self,
@@ -169,6 +163,6 @@ class Dropout(Layer):
         if dbottoms[0] is None:
             return
         if self.training:
-            self.xp.multiply(dtops[0], self._mask, out=dbottoms[0])
+            self._drop.backward(dtops[0], dbottoms[0])
         else:
             self.xp.copyto(dbottoms[0], dtops[0])

@@ -6,12 +6,14 @@ from typing import Any
 
 from protonet.device import gpu_properties
 from protonet.errors import DeviceError
+from protonet.kernels import native
 
 
 def test_the_processors_that_there_are(protonet: Any) -> None:
     found = protonet("device-query")
     assert (found.returncode, found.stderr) == (0, "")
     assert found.stdout.startswith("cpu: ")
+    assert f"\n  kernels: {native.described()}\n" in found.stdout
     try:
         gpus = gpu_properties()
     except DeviceError:

@@ -41,6 +41,12 @@ def test_without_a_compiler_definitions_run(monkeypatch: pytest.MonkeyPatch) -> 
     assert type(definition.make(Device("cpu"), np.float32, 4)) is definition
 
 
+def test_people_are_told_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert native.described().startswith("compiled for ")
+    monkeypatch.setattr(native, "load", lambda: None)
+    assert "not compiled: nets are slow" in native.described()
+
+
 def test_one_version_for_a_processor() -> None:
     definition, _ = family()
     with pytest.raises(TypeError, match="there is a version for native already"):

@@ -14,6 +14,7 @@ from protonet.errors import LayerError
 from protonet.layers.base import Surroundings
 from protonet.layers.batches import BatchLayer, cache_limit, refuse_old_places
 from protonet.proto.caffe_pb2 import TRAIN, ImageDataParameter, LayerParameter
+from tests.test_staging import LazyGpu
 
 
 def test_before_it_is_built_there_is_no_state() -> None:
@@ -51,29 +52,6 @@ def test_old_places_are_refused() -> None:
     assert caught.value.path == ("image_data_param", "mirror")
 
 
-class Queueing(Device):
-    """A processor that copies when it is waited for, as a GPU may."""
-
-    def __init__(self) -> None:
-        super().__init__("cpu")
-        self.is_cpu = False
-        self.queue: list[tuple[np.ndarray, np.ndarray]] = []
-
-    def pinned(self, shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
-        return np.empty(shape, dtype)
-
-    def send(self, host: np.ndarray, out: Any) -> None:
-        self.queue.append((host, out))
-
-    def mark(self) -> Any:
-        return self
-
-    def synchronize(self) -> None:
-        for host, out in self.queue:
-            out[...] = host
-        self.queue.clear()
-
-
 class Counting(BatchLayer):
     """Images and labels that count."""
 
@@ -88,17 +66,31 @@ class Counting(BatchLayer):
 def test_a_batch_is_given_back_when_its_copy_is_done() -> None:
     layer = Counting(LayerParameter(top=["a", "b"]), TRAIN)
     layer.batch_size, layer.image_shape = 2, (1, 2, 3)
-    device = Queueing()
+    device = LazyGpu()
     layer.device = device
     layer.build([])
-    tops = [np.zeros(shape, np.float32) for shape in layer.infer([])]
+    tops = [device.empty(shape) for shape in layer.infer([])]
     for number in range(12):
-        copies = [top.copy() for top in tops]
-        layer.forward([], copies)
-        # The last copy is still queued while threads fill other batches.
-        device.synchronize()
-        assert copies[1].tolist() == [2 * number, 2 * number + 1]
-        assert (copies[0] == copies[1][:, None, None, None]).all()
+        assert layer.state() == {"position": 2 * number}
+        layer.forward([], tops)
+        # The copy of the next batch is still queued while threads fill others.
+        assert tops[1].tolist() == [2 * number, 2 * number + 1]
+        assert (tops[0] == tops[1][:, None, None, None]).all()
+    layer.restore({"position": 6})
     layer.forward([], tops)
+    assert tops[1].tolist() == [6, 7]
+    assert layer.state() == {"position": 8}
     layer.close()
-    assert tops[1].tolist() == [24, 25]
+
+
+@pytest.mark.gpu
+def test_a_gpu_takes_batches_in_order() -> None:
+    layer = Counting(LayerParameter(top=["a", "b"]), TRAIN)
+    layer.batch_size, layer.image_shape = 2, (1, 2, 3)
+    layer.device = Device("cuda:0")
+    layer.build([])
+    tops = [layer.device.empty(shape) for shape in layer.infer([])]
+    for number in range(12):
+        layer.forward([], tops)
+        assert layer.device.get(tops[1]).tolist() == [2 * number, 2 * number + 1]
+    layer.close()

@@ -9,7 +9,6 @@ import pytest
 
 from protonet.device import Device
 from protonet.graph.net import Net
-from protonet.graph.repeating import repeats
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.train.stepping import Recorded, Stepping
 from protonet.train.trainer import Trainer
@@ -78,18 +77,6 @@ def test_the_emulated_training_is_that_of_the_cpu() -> None:
     assert type(trainer.stepping) is Stepping
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
-
-
-def test_what_a_gpu_cannot_repeat_is_not_recorded() -> None:
-    text = NET
-    net = Net(plan_of(text), EmulatedDevice())
-    assert repeats(net)
-    net.plan.steps[1].layer.dynamic = True  # type: ignore[misc]
-    assert not repeats(net)
-    net.plan.steps[1].layer.dynamic = False  # type: ignore[misc]
-    net.plan.steps[1].layer.replays = False  # type: ignore[misc]
-    assert not repeats(net)
-    assert not repeats(Net(plan_of(text), Device("cpu")))
 
 
 @pytest.mark.gpu

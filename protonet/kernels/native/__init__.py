@@ -17,3 +17,12 @@ def load() -> Any:
     except ImportError:
         return None
     return import_module(f"protonet.kernels.native.{select.best()}")
+
+
+def described() -> str:
+    """What runs on this processor, for people."""
+    module = load()
+    if module is None:
+        return "not compiled: nets are slow; install again where there is a C++ compiler"
+    name: str = module.__name__.rpartition(".")[2]
+    return f"compiled for {name}, on {module.threads()} thread(s)"

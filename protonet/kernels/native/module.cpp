@@ -16,6 +16,7 @@ void add_losses(nb::module_& m);
 void add_combine(nb::module_& m);
 void add_activations(nb::module_& m);
 void add_depthwise(nb::module_& m);
+void add_dropout(nb::module_& m);
 void add_lrn(nb::module_& m);
 void add_pooling(nb::module_& m);
 void add_softmax(nb::module_& m);
@@ -34,6 +35,7 @@ NB_MODULE(MODULE, m) {
   add_combine(m);
   add_activations(m);
   add_depthwise(m);
+  add_dropout(m);
   add_lrn(m);
   add_pooling(m);
   add_softmax(m);

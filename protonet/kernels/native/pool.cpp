@@ -3,10 +3,12 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
-#include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -108,10 +110,18 @@ class Pool {
 Pool* pool = nullptr;
 int wanted = 0;
 
+// The processors that this process may use, by affinity and by the quota of its container.
 int cores() {
+  int count = static_cast<int>(std::thread::hardware_concurrency());
+#if defined(__linux__)
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-  return static_cast<int>(std::thread::hardware_concurrency());
+  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  double quota = 0, period = 0;
+  if (file >> quota >> period && period > 0)
+    count = std::min(count, static_cast<int>(std::ceil(quota / period)));
+#endif
+  return std::max(1, count);
 }
 
 // A child of fork has none of the threads: it makes its own when it needs them.
@@ -129,7 +139,7 @@ Pool& the_pool() {
 }  // namespace
 
 int threads() {
-  if (wanted == 0) wanted = std::max(1, cores());
+  if (wanted == 0) wanted = cores();
   return wanted;
 }
 

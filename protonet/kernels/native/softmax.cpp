@@ -55,23 +55,37 @@ struct Extents {
   }
 };
 
-void softmax_row(const float* x, Index n, float* y) {
-  Vec top = splat(-kInfinity);
-  for (Index i = 0; i < n; i += kLanes)
-    top = max(load_first(x + i, n - i, splat(-kInfinity)), top);
+float greatest_of(const float* x, Index n) {
+  Vec tops[4] = {splat(-kInfinity), splat(-kInfinity), splat(-kInfinity), splat(-kInfinity)};
+  Index i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes)
+    for (Index k = 0; k < 4; ++k) tops[k] = max(load(x + i + k * kLanes), tops[k]);
+  for (; i < n; i += kLanes)
+    tops[0] = max(load_first(x + i, n - i, splat(-kInfinity)), tops[0]);
+  const Vec top = max(max(tops[0], tops[1]), max(tops[2], tops[3]));
   float greatest = top[0];
-  for (Index i = 1; i < kLanes; ++i) greatest = std::max(greatest, top[i]);
-  Vec sums{};
-  for (Index i = 0; i < n; i += kLanes) {
-    // Lanes behind the end get exp(-inf) = 0, unless the greatest is -inf.
-    Vec e = exp_below_zero(load_first(x + i, n - i, splat(-kInfinity)) - greatest);
-    if (n - i < kLanes) e = among_first(n - i) ? e : Vec{};
+  for (Index lane = 1; lane < kLanes; ++lane) greatest = std::max(greatest, top[lane]);
+  return greatest;
+}
+
+void softmax_row(const float* x, Index n, float* y) {
+  const float greatest = greatest_of(x, n);
+  Vec sums[2] = {};
+  Index i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes)
+    for (Index k = 0; k < 2; ++k) {
+      const Vec e = exp_below_zero(load(x + i + k * kLanes) - greatest);
+      store(y + i + k * kLanes, e);
+      sums[k] += e;
+    }
+  for (; i < n; i += kLanes) {
+    // Lanes behind the end would get exp(-inf) = 0, but not where the greatest is -inf.
+    const Vec e = exp_below_zero(load_first(x + i, n - i, splat(-kInfinity)) - greatest);
     store_first(y + i, e, n - i);
-    sums += e;
+    sums[0] += among_first(n - i) ? e : Vec{};
   }
-  const float total = fold(sums);
-  for (Index i = 0; i < n; i += kLanes)
-    store_first(y + i, load_first(y + i, n - i) / total, n - i);
+  const float share = 1 / fold(sums[0] + sums[1]);
+  for (i = 0; i < n; i += kLanes) store_first(y + i, load_first(y + i, n - i) * share, n - i);
 }
 
 void softmax_lanes(const float* x, Index n, Index step, Index count, float* y) {
@@ -82,8 +96,9 @@ void softmax_lanes(const float* x, Index n, Index step, Index count, float* y) {
     store_first(y + i * step, e, count);
     sums += e;
   }
+  const Vec share = 1.0f / sums;
   for (Index i = 0; i < n; ++i)
-    store_first(y + i * step, load_first(y + i * step, count) / sums, count);
+    store_first(y + i * step, load_first(y + i * step, count) * share, count);
 }
 
 class Softmax {
@@ -158,6 +173,26 @@ class Softmax {
     });
   }
 
+  // Whether at least `least` classes of an item score below its label.
+  void right(const float* x, const float* labels, Index least, float* found) const {
+    n_.each([&](Index at, Index item, Index count) {
+      for (Index k = 0; k < count; ++k) {
+        const float* scores = x + at + k;
+        const float own = scores[static_cast<Index>(labels[item + k]) * n_.inner];
+        Index below = 0;
+        if (n_.inner == 1) {
+          Mask counts{};  // comparisons give -1
+          for (Index c = 0; c < n_.classes; c += kLanes)
+            counts += load_first(scores + c, n_.classes - c, splat(kInfinity)) < splat(own);
+          for (Index lane = 0; lane < kLanes; ++lane) below -= counts[lane];
+        } else {
+          for (Index c = 0; c < n_.classes; ++c) below += scores[c * n_.inner] < own;
+        }
+        found[item + k] = below >= least ? 1.0f : 0.0f;
+      }
+    });
+  }
+
  private:
   static float log_of(float p, float least) { return std::log(p < least ? least : p); }
 
@@ -178,6 +213,11 @@ void add_softmax(nb::module_& m) {
            [](const Softmax& self, Floats y, Floats dy, MutableFloats dx) {
              nb::gil_scoped_release free;
              self.backward(y.data(), dy.data(), dx.data());
+           })
+      .def("right",
+           [](const Softmax& self, Floats x, Floats labels, Index least, MutableFloats found) {
+             nb::gil_scoped_release free;
+             self.right(x.data(), labels.data(), least, found.data());
            })
       .def("loss",
            [](const Softmax& self, Floats x, Floats labels, std::optional<Floats> valid,

@@ -281,7 +281,7 @@ void Winograd<F>::learn(const float* x, const float* dy, float* dw) const {
     parallel(kPlaces * strips_, [&](Index task) {
       const Index k = task / strips_;
       const float* columns = gradients + task * count * kColumns;
-      for (Index c = 0; c < channels; c += kHalf)
+      for (Index c = 0; c < x_.count; c += kHalf)
         multiply_lanes<kHalf>(count,
                               values + (k * groups_ + c / kLanes) * count * kLanes + c % kLanes,
                               columns, sums + (task * channels + c) * kColumns, b > 0);

@@ -1,0 +1,39 @@
+"""Local response normalization on a GPU; within a channel it runs as it is defined."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.cuda.launch import compiled
+from protonet.kernels.lrn import NormalizeAcross
+
+
+class CudaNormalizeAcross(NormalizeAcross, processor="cuda"):
+    """One pass each; only s is kept."""
+
+    @classmethod
+    def takes(cls, shape: tuple[int, ...], *args: Any, **more: Any) -> bool:
+        return math.prod(shape) > 0
+
+    def __init__(self, device: Device, dtype: Any, *args: Any, **more: Any) -> None:
+        super().__init__(device, dtype, *args, **more)
+        items, channels, *plane = self.shape
+        self._source, self._count = compiled(device, "lrn"), math.prod(self.shape)
+        self._seen = (items, channels, math.prod(plane), self.size // 2)
+
+    def forward(self, x: Array, y: Array) -> None:
+        scale = self.kept() if self.keeps else None
+        numbers = (self.alpha / self.size, self.beta, self.k)
+        self._source.over(
+            self._count, "across", x, y, scale, *self._seen, *(float(each) for each in numbers)
+        )
+
+    def backward(self, dy: Array, x: Array, y: Array, dx: Array) -> None:
+        weight = float(2 * self.alpha * self.beta / self.size)
+        arrays = (dy, x, y, self.kept(), dx)
+        self._source.over(
+            self._count, "across_back", *arrays, *self._seen, weight, float(self.beta)
+        )

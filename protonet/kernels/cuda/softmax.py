@@ -1,0 +1,55 @@
+"""Softmax and its loss on a GPU."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.cuda.launch import MOST, compiled
+from protonet.kernels.softmax import SMALLEST, Softmax
+
+
+class CudaSoftmax(Softmax, processor="cuda"):
+    """A thread for each item, or a block where there are many classes and few items."""
+
+    @classmethod
+    def takes(cls, shape: tuple[int, ...], axis: int) -> bool:
+        return 0 < math.prod(shape) <= MOST
+
+    def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], axis: int) -> None:
+        super().__init__(device, dtype, shape, axis)
+        before, after = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+        self._source = compiled(device, "softmax")
+        self._seen, self._items = (before, shape[axis], after), before * after
+        self._wide = shape[axis] > 32 and after < 32
+
+    def forward(self, x: Array, y: Array) -> None:
+        if self._wide:
+            self._source.blocks((self._items,), "forward_wide", x, y, *self._seen)
+        else:
+            self._source.over(self._items, "forward_many", x, y, *self._seen)
+
+    def backward(self, y: Array, dy: Array, dx: Array) -> None:
+        self._source.over(self._items, "backward", y, dy, dx, *self._seen)
+
+    def loss(
+        self, x: Array, labels: Array, valid: Array | None, smoothing: float, p: Array, logs: Array
+    ) -> None:
+        self.forward(x, p)
+        numbers = (float(smoothing), float(SMALLEST))
+        self._source.over(self._items, "logarithms", p, labels, valid, logs, *self._seen, *numbers)
+
+    def loss_gradient(
+        self,
+        p: Array,
+        labels: Array,
+        valid: Array | None,
+        smoothing: float,
+        factor: Array,
+        dx: Array,
+    ) -> None:
+        arrays = (p, labels, valid, factor, dx)
+        count = math.prod(self._seen)
+        self._source.over(count, "loss_gradient", *arrays, *self._seen, float(smoothing))

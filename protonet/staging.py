@@ -1,0 +1,49 @@
+"""Batches on their way to a GPU: copied while it works on the batch before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from protonet.device import Device
+
+
+class Staging:
+    """Arrays of a GPU for one batch, filled on a stream of their own.
+
+    In turns, ``send`` queues the copy of the next batch from pinned memory, and ``take`` lets the
+    current stream copy it to where it is used. Neither waits: the streams wait for each other.
+
+    Args:
+        device: a GPU.
+        tops: where batches are used.
+    """
+
+    def __init__(self, device: Device, tops: Sequence[Any]) -> None:
+        cuda = device.xp.cuda
+        self._device = device
+        self._arrays = [device.empty(top.shape, top.dtype) for top in tops]
+        self._stream = cuda.Stream(non_blocking=True)
+        self._free = cuda.Event(disable_timing=True)
+        self._free.record()
+
+    def send(self, batch: Sequence[np.ndarray | None]) -> Any:
+        """Queue the copy of a batch; returns a mark whose ``synchronize()`` waits for its end.
+
+        Until then, the batch must not be written to.
+        """
+        self._stream.wait_event(self._free)
+        for host, array in zip(batch, self._arrays, strict=False):
+            array.set(host, stream=self._stream)
+        self._sent = self._device.xp.cuda.Event(block=True, disable_timing=True)
+        self._sent.record(self._stream)
+        return self._sent
+
+    def take(self, tops: Sequence[Any]) -> None:
+        """Queue the copy of the batch that was sent last into ``tops``."""
+        self._device.xp.cuda.get_current_stream().wait_event(self._sent)
+        for array, top in zip(self._arrays, tops, strict=True):
+            self._device.xp.copyto(top, array)
+        self._free.record()

@@ -1,0 +1,45 @@
+"""Which way a convolution takes; ``test_convolution.py`` holds every way to the definition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protonet.kernels.convolution import Convolve
+from protonet.kernels.cuda.ways import After, geometry, own_way
+from protonet.kernels.windows import Windows, window_outputs
+from tests.kernels.cuda.emulation import EmulatedDevice
+from tests.kernels.cuda.test_convolution import CASES
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("plain", "Unrolled"),
+        ("grouped", "Unrolled"),
+        ("pointwise", "Pointwise"),
+        ("pointwise in groups", "Pointwise"),
+        ("depthwise", "Depthwise"),
+        ("two for each channel", "Depthwise"),
+    ],
+)
+def test_shapes_decide(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    items, channels, outputs, group, inputs, *shape = CASES[name]
+    windows = Windows(inputs, *shape, window_outputs(inputs, *shape))
+    monkeypatch.setattr("protonet.kernels.cuda.ways.compiled", lambda *given: None)
+    kernel: Any = Convolve.make(
+        EmulatedDevice(), np.float32, windows, items, channels, outputs, group
+    )
+    assert way in type(own_way(kernel, channels, outputs, group)).__name__
+
+
+def test_one_axis_is_the_second_of_two() -> None:
+    windows = Windows((9,), (3,), (2,), (1,), (1,), (5,))
+    assert geometry(windows, 4) == (4, 1, 9, 1, 3, 1, 2, 0, 1, 1, 1, 1, 5)
+
+
+def test_nothing_may_be_left_to_do() -> None:
+    assert After(None, None, False).is_nothing
+    assert not After(None, None, True).is_nothing

@@ -1,0 +1,41 @@
+"""The compiled count of right answers beside its definition."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from protonet.device import Device
+from protonet.kernels import native
+from protonet.kernels.right import Right
+
+MODULES = ["baseline", "avx2", "avx512"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("top_k", [1, 2])
+@pytest.mark.parametrize("shape", [(7, 2), (9, 10), (5, 33), (40, 1000), (2, 5, 3, 7)])
+def test_every_instruction_set_meets_the_definition(
+    shape: tuple[int, ...], top_k: int, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = import_module("protonet.kernels.native.select").best()
+    if MODULES.index(module) > MODULES.index(best):
+        pytest.skip(f"this processor has no {module}")
+    compiled = import_module(f"protonet.kernels.native.{module}")
+    monkeypatch.setattr(native, "load", lambda: compiled)
+    generator = np.random.default_rng(6)
+    # Few values, so that there are ties; and what is no number.
+    x = generator.choice([0.0, 1.0, 2.0, np.inf, -np.inf, np.nan], size=shape)
+    x[0] = generator.normal(size=shape[1:])
+    labels = generator.integers(0, shape[1], size=(shape[0], 1, *shape[2:]))
+    labels[0] = x[:1].argmax(axis=1, keepdims=True)
+    found = []
+    for family, dtype in ((Right.make, np.float32), (Right, np.float64)):
+        kernel = family(Device("cpu"), dtype, shape, 1, top_k)  # type: ignore[operator]
+        right = np.full(labels.shape, np.nan, dtype)
+        kernel.forward(x.astype(dtype), labels.astype(dtype), right)
+        found.append(right)
+    assert found[1].any()
+    np.testing.assert_array_equal(found[0], found[1])
