@@ -111,7 +111,12 @@ def _held(given: Any, kind: str, name: str) -> Any:
     if kind.endswith("*"):
         if isinstance(given, np.uintp):
             return ctypes.c_void_p(None)
-        wanted = {"float": "float32", "int": "int32", "unsigned long long": "uint64"}
+        wanted = {
+            "float": "float32",
+            "int": "int32",
+            "unsigned long long": "uint64",
+            "unsigned char": "uint8",
+        }
         element = kind.replace("const", "").rstrip("* ").strip()
         assert isinstance(given, np.ndarray), f"{name}: {kind} got {type(given)}"
         assert given.dtype == wanted[element], f"{name}: {kind} got {given.dtype}"

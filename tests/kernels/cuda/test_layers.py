@@ -9,8 +9,9 @@ from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.layers.test_conformance import CASES, Case
 
 TOUCHED = {
-    "BatchNorm", "Bias", "Convolution", "Deconvolution", "DepthwiseConvolution", "EuclideanLoss",
-    "InnerProduct", "LRN", "Pooling", "ReLU", "Scale", "Softmax", "SoftmaxWithLoss",
+    "BatchNorm", "Bias", "Convolution", "Deconvolution", "DepthwiseConvolution", "Dropout",
+    "EuclideanLoss", "InnerProduct", "LRN", "Pooling", "ReLU", "Scale", "Softmax",
+    "SoftmaxWithLoss",
 }  # fmt: skip
 """Types with CUDA versions of their kernels."""
 

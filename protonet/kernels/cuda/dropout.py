@@ -1,0 +1,39 @@
+"""Dropout on a GPU."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from protonet.blob import Array
+from protonet.device import Device, RandomStream
+from protonet.kernels.cuda.launch import MOST, compiled
+from protonet.kernels.dropout import Drop
+
+
+class CudaDrop(Drop, processor="cuda"):
+    """The same numbers, drawn where they are used; a byte is kept for each value."""
+
+    @classmethod
+    def takes(cls, shape: tuple[int, ...], ratio: float) -> bool:
+        return 0 < math.prod(shape) <= MOST
+
+    def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], ratio: float) -> None:
+        super().__init__(device, dtype, shape, ratio)
+        self._source, self._count = compiled(device, "dropout"), math.prod(shape)
+        self._kept = self.scratch((self._count,), np.uint8)
+
+    def forward(self, x: Array, y: Array, random: RandomStream) -> None:
+        keys = (np.uint64(key) for key in random.key)
+        numbers = (self._count, float(self.ratio), float(self.scale))
+        threads = -(-self._count // 8)
+        self._source.over(
+            threads, "forward", x, y, self._kept, *numbers, *keys, random.clock.on_device
+        )
+
+    def backward(self, dy: Array, dx: Array) -> None:
+        self._source.over(
+            self._count, "backward", dy, self._kept, dx, self._count, float(self.scale)
+        )
