@@ -10,6 +10,7 @@ import click
 
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.fusing import takes_no_fuse
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note, print_table
 from protonet.errors import NetworkError, UsageError, nearest
@@ -91,8 +92,12 @@ def input_shape(text: str) -> tuple[str, Shape]:
     is_flag=True,
     help="Say what training with --recompute takes.",
 )
+@takes_no_fuse
 @click.option(
-    "--verbose", "-v", is_flag=True, help="Say what the memory is for, and what is recomputed."
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Say what the memory is for, what is fused, and what is recomputed.",
 )
 @takes_imports
 def command(
@@ -106,6 +111,7 @@ def command(
     level: int,
     memory_limit: int | None,
     recompute: bool,
+    no_fuse: bool,
     verbose: bool,
 ) -> None:
     """Check the network in the prototxt file NETWORK; '-' reads it from standard input.
@@ -116,9 +122,12 @@ def command(
 
     A network without data layers gets its shapes from --data and --labels, or from --input.
     """
+    from protonet.device import Device
     from protonet.graph.plan import plan_net
     from protonet.graph.summary import summarize
+    from protonet.jobs.memory import TrainingMemory, check_training
     from protonet.jobs.shaped import with_databases, with_inputs
+    from protonet.proto.caffe_pb2 import SolverParameter
     from protonet.proto.text import Source, read_net
 
     if data is None and labels is not None:
@@ -137,12 +146,14 @@ def command(
     except NetworkError as error:
         raise explained(error, definition) from None
     try:
-        summary = summarize(plan, recompute=recompute)
+        summary = summarize(plan, recompute=recompute, fuse=not no_fuse)
         _print_summary(plan, summary, phase, stages)
         if verbose:
-            _print_memory(plan, summary, recompute)
+            _print_memory(plan, summary, recompute, not no_fuse)
+            _print_fused(summary)
         if memory_limit is not None:
-            _check_limit(plan, recompute, memory_limit)
+            memory = TrainingMemory(memory_limit, recompute, fuse=not no_fuse)
+            check_training([plan], SolverParameter(momentum=0.9), Device(), memory)
     finally:
         plan.close()
 
@@ -186,7 +197,7 @@ def _print_summary(plan: Plan, summary: Summary, phase: str, stages: Sequence[st
     )
 
 
-def _print_memory(plan: Plan, summary: Summary, recompute: bool) -> None:
+def _print_memory(plan: Plan, summary: Summary, recompute: bool, fuse: bool) -> None:
     """What the memory is for, and what recomputation makes of it."""
     from protonet.device import byte_count
     from protonet.graph.estimate import estimate
@@ -205,7 +216,7 @@ def _print_memory(plan: Plan, summary: Summary, recompute: bool) -> None:
         ("memory", "training", "inference"),
         [(what, byte_count(one), byte_count(two)) for what, one, two in rows],
     )
-    less = train if recompute else estimate(plan, gradients=True, recompute=True)
+    less = train if recompute else estimate(plan, gradients=True, recompute=True, fuse=fuse)
     if not less.again:
         click.echo("--recompute would change nothing")
         return
@@ -217,14 +228,13 @@ def _print_memory(plan: Plan, summary: Summary, recompute: bool) -> None:
     )
 
 
-def _check_limit(plan: Plan, recompute: bool, limit: int) -> None:
-    """Refuse a network whose training takes more than the limit."""
-    from protonet.device import Device
-    from protonet.jobs.memory import TrainingMemory, check_training
-    from protonet.proto.caffe_pb2 import SolverParameter
-
-    memory = TrainingMemory(limit, recompute)
-    check_training([plan], SolverParameter(momentum=0.9), Device(), memory)
+def _print_fused(summary: Summary) -> None:
+    """Which layers are computed by those before them."""
+    for what, fused in (
+        ("training", summary.training.fused),
+        ("inference", summary.inference.fused),
+    ):
+        click.echo(f"fused in {what}: {'; '.join(map(' + '.join, fused)) or 'nothing'}")
 
 
 def _blobs(blobs: Sequence[tuple[str, Shape]]) -> str:

@@ -11,6 +11,7 @@ import click
 
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.fusing import takes_no_fuse
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note
 
@@ -51,6 +52,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda:N.")
 @takes_memory_limit
+@takes_no_fuse
 @click.option(
     "--allow-python-layers",
     is_flag=True,
@@ -64,6 +66,7 @@ def command(
     as_json: bool,
     device: str,
     memory_limit: int | None,
+    no_fuse: bool,
     allow_python_layers: bool,
 ) -> None:
     """Ask the net that the run directory RUN holds about each IMAGE.
@@ -86,6 +89,7 @@ def command(
             snapshot,
             Device(device),
             memory_limit=memory_limit,
+            fuse=False if no_fuse else None,
             # What came packed may be a stranger's.
             python_layers=allow_python_layers or (None if folder == run else False),
         ) as predictor,

@@ -14,6 +14,7 @@ from protonet.cli.caffe_flags import chosen_device, chosen_stages
 from protonet.cli.check import explained, input_shape
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.fusing import takes_no_fuse
 from protonet.cli.terminal import note, print_table
 from protonet.cli.training_job import SOLVERS, match_solver
 from protonet.errors import NetworkError, UsageError, nearest
@@ -101,6 +102,7 @@ _STARVED = 0.05
 @click.option(
     "--trace", type=_PATH, metavar="FILE", help="Trace to write, for Perfetto or chrome://tracing."
 )
+@takes_no_fuse
 @takes_imports
 def command(
     network: str | None,
@@ -119,6 +121,7 @@ def command(
     sort: str,
     out: Path | None,
     trace: Path | None,
+    no_fuse: bool,
 ) -> None:
     """Profile the network in the prototxt file NETWORK; '-' reads it from standard input.
 
@@ -147,6 +150,7 @@ def command(
         stages=chosen_stages(stage),
         weights=weights,
         device=chosen_device(gpu, device),
+        fuse=not no_fuse,
     )
     net, rule, passes = _opened(network, solver, wanted)
     try:
@@ -217,7 +221,7 @@ def _print_layers(profile: Profile, layers: Sequence[LayerProfile]) -> None:
         [
             (
                 layer.name,
-                layer.type,
+                f"{layer.type}, in {layer.part_of}" if layer.part_of else layer.type,
                 *(_milliseconds(getattr(layer, kind)) for kind in kinds),
                 f"{100 * layer.seconds / profile.seconds:.1f} %",
                 _rate(layer.arithmetic, layer.passes),

@@ -9,6 +9,7 @@ import click
 
 from protonet.cli.caffe_flags import chosen_device, chosen_model, chosen_stages, takes_model
 from protonet.cli.extensions import takes_imports
+from protonet.cli.fusing import takes_no_fuse
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import print_table
@@ -47,6 +48,7 @@ _SHOWN = 8
     help="For vectors: name so many items that are farthest off.",
 )
 @takes_memory_limit
+@takes_no_fuse
 @takes_imports
 def command(
     network: Path | None,
@@ -60,6 +62,7 @@ def command(
     picture: Path | None,
     worst: int,
     memory_limit: int | None,
+    no_fuse: bool,
 ) -> None:
     """Run the network in the prototxt file NETWORK in phase TEST and average its outputs.
 
@@ -68,7 +71,7 @@ def command(
     follow: mean absolute error, root mean squared error, and R^2.
     """
     from protonet.jobs.measuring import average_outputs, open_net
-    from protonet.jobs.regression import VectorCollector
+    from protonet.jobs.regression import VectorCollector, vector_losses
     from protonet.proto.caffe_pb2 import TEST
 
     net = open_net(
@@ -79,8 +82,9 @@ def command(
         weights=weights,
         device=chosen_device(gpu, device),
         memory_limit=memory_limit,
+        looked_at=lambda plan: bool(vector_losses(plan)),
+        fuse=not no_fuse,
     )
-
     collector = VectorCollector(net)
 
     def show(index: int, outputs: list[Output]) -> None:

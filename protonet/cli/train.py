@@ -11,6 +11,7 @@ import click
 
 from protonet.cli.caffe_flags import chosen_device, chosen_stages
 from protonet.cli.extensions import takes_imports
+from protonet.cli.fusing import takes_no_fuse
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.interrupts import EFFECTS, INTERRUPTED, Interrupts
 from protonet.cli.sizes import takes_memory_limit
@@ -202,6 +203,7 @@ _PATH = click.Path(path_type=Path)
     help="Take less memory: what cheap layers make is freed after the forward pass and made again "
     "for the backward pass. The results are the same.",
 )
+@takes_no_fuse
 @click.option(
     "--tf32",
     is_flag=True,
@@ -261,6 +263,8 @@ def command(
     effects = (given.pop("sigint_effect"), given.pop("sighup_effect"))
     if log_format == "auto" and not verbose and ctx.find_root().info_name == "caffe":
         log_format = "caffe"
+    if given.pop("no_fuse", False):
+        given["fuse"] = False
     job = choose_job(network, resume, given)
     with ExitStack() as stack:
         interrupts = stack.enter_context(Interrupts(*effects))

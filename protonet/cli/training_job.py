@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Job = Callable[..., Outcome]
 
 SOLVERS = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW")
-_OPTION_NAMES = {"steps": "step", "stages": "stage"}
+_OPTION_NAMES = {"steps": "step", "stages": "stage", "fuse": "no_fuse"}
 _DATABASES = ("data", "labels", "val_data", "val_labels")
 """Options that --resume takes for databases that were moved."""
 
@@ -54,7 +54,7 @@ def choose_job(network: str | None, resume: Path | None, options: dict[str, Any]
 
 def _resuming(run: Path, given: dict[str, Any]) -> Job:
     moved = {name: given.pop(name) for name in _DATABASES if name in given}
-    known = ("device", "memory_limit", "recompute", "tf32")
+    known = ("device", "memory_limit", "recompute", "fuse", "tf32")
     _refuse_others(given, known, "--resume", "a run keeps its settings")
     from protonet.jobs.training import resume
 

@@ -15,7 +15,7 @@ from protonet.blob import Array, Param, Shape
 from protonet.device import Device, RandomStream
 from protonet.errors import LayerError
 from protonet.graph.fusion import fuse as fuse_layers
-from protonet.graph.fusion import unfuse
+from protonet.graph.fusion import fusions, unfuse
 from protonet.graph.memory import lay_out
 from protonet.graph.plan import Plan, Step
 
@@ -29,7 +29,8 @@ class Estimate:
     ``blobs`` are values and their gradients, ``scratch`` what layers ask for beside them,
     ``parameters`` and ``gradients`` the weights and what is learned of them, ``data`` images and
     batches that data layers keep in the host's memory. ``saved`` is what recomputation spares, and
-    ``again`` names the layers that it runs twice.
+    ``again`` names the layers that it runs twice. ``fused`` names layers that compute others, with
+    those, in order.
     """
 
     blobs: int
@@ -39,6 +40,7 @@ class Estimate:
     data: int
     saved: int = 0
     again: tuple[str, ...] = ()
+    fused: tuple[tuple[str, ...], ...] = ()
 
     @property
     def total(self) -> int:
@@ -79,6 +81,7 @@ def _estimate(plan: Plan, gradients: bool, share: bool, recompute: bool) -> Esti
         tuple(
             plan.steps[i].name for i in sorted({i for each in layout.again.values() for i in each})
         ),
+        tuple((name, *absorbed) for name, absorbed in fusions(plan)),
     )
 
 

@@ -105,11 +105,12 @@ def _shorten(
     there until a backward pass needs it; returns what runs again, and before which step.
     """
     again: dict[int, tuple[int, ...]] = {}
+    absorbed = {i for i, step in enumerate(plan.steps) if step.layer.absorbed_by is not None}
     for place, held in enumerate(holders):
         span, times = spans[place], reads[place]
         if span is None or not times or span[0][1] > max(times):
             continue
-        makers = sorted({value.producer for value in held})
+        makers = sorted({value.producer for value in held} - absorbed)
         if not all(plan.steps[i].layer.recomputable and i not in views for i in makers):
             continue
         sources = {v for i in makers for v in plan.steps[i].bottoms if storage[v] != place}

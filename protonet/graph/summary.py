@@ -44,7 +44,7 @@ class Summary:
         return self.inference.total
 
 
-def summarize(plan: Plan, *, recompute: bool = False) -> Summary:
+def summarize(plan: Plan, *, recompute: bool = False, fuse: bool = True) -> Summary:
     """Describe a plan without allocating anything."""
     rows = tuple(
         Row(
@@ -59,7 +59,7 @@ def summarize(plan: Plan, *, recompute: bool = False) -> Summary:
     return Summary(
         rows,
         sum(row.parameters for row in rows),
-        estimate(plan, gradients=True, recompute=recompute),
+        estimate(plan, gradients=True, recompute=recompute, fuse=fuse),
         # what is asked brings its own data
-        replace(estimate(plan, gradients=False), data=0),
+        replace(estimate(plan, gradients=False, fuse=fuse), data=0),
     )

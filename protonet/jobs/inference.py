@@ -28,6 +28,7 @@ class Predictor(ImagePredictor):
         device: where it runs; by default the CPU.
         memory_limit: bytes that it may take; None for what there is.
         python_layers: whether the net may have layers that run code; by default as in training.
+        fuse: whether layers compute those behind them; by default as in training.
 
     Raises:
         DeviceError: when one image needs more than the limit.
@@ -43,6 +44,7 @@ class Predictor(ImagePredictor):
         *,
         python_layers: bool | None = None,
         memory_limit: int | None = None,
+        fuse: bool | None = None,
     ) -> None:
         info = run.read()
         if not run.deploy.exists() or "transform" not in info:
@@ -60,6 +62,7 @@ class Predictor(ImagePredictor):
             Transformer(transform, TEST, self.shape, mean),
             device,
             memory_limit=memory_limit,
+            fuse=info.get("fuse", True) if fuse is None else fuse,
             python_layers=(
                 info.get("python_layers", True) if python_layers is None else python_layers
             ),

@@ -103,7 +103,10 @@ class Job:
         info = self.run.read()
         looked_at = solver.debug_info or self._plans[0].definition.net.debug_info
         return TrainingMemory(
-            info.get("memory_limit"), bool(info.get("recompute")), share=not looked_at
+            info.get("memory_limit"),
+            bool(info.get("recompute")),
+            share=not looked_at,
+            fuse=info.get("fuse", True),
         )
 
     def _build(self, memory: TrainingMemory, device: Device, seed: int) -> list[Net]:
@@ -114,7 +117,7 @@ class Job:
             seed=seed,
             share_memory=memory.share,
             recompute=memory.recompute,
-            fuse=memory.share,
+            fuse=memory.fuse and memory.share,
         )
         tests = [
             Net(
@@ -123,7 +126,7 @@ class Job:
                 seed=seed,
                 gradients=False,
                 share_memory=True,
-                fuse=True,
+                fuse=memory.fuse,
                 memory_of=train,
                 params_of=train,
             )

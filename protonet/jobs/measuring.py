@@ -18,7 +18,7 @@ from protonet.errors import UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.cost import arithmetic, traffic
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.plan import Plan, plan_net
 from protonet.graph.timing import Span, seconds_by_step, time_iteration
 from protonet.jobs.memory import check_inference
 from protonet.proto.text import Source, read_net
@@ -57,8 +57,14 @@ def open_net(
     device: str = "cpu",
     gradients: bool | None = None,
     memory_limit: int | None = None,
+    looked_at: Callable[[Plan], bool] | None = None,
+    fuse: bool = False,
 ) -> Net:
     """The net of a prototxt with weights (a comma list of files) on a device. Close it.
+
+    ``looked_at`` says whether somebody reads blobs other than inputs and outputs; where nobody
+    does, they share memory; None for yes. ``fuse`` lets layers compute those behind them, where
+    nobody looks between.
 
     Raises:
         NetworkError, DataError: for a net that cannot be built.
@@ -69,8 +75,9 @@ def open_net(
     processor = Device(device)
     plan = plan_net(read_net(Source.read(model)), phase=phase, level=level, stages=stages)
     try:
-        check_inference(plan, memory_limit, share=False, fuse=False)
-        net = Net(plan, processor, gradients=gradients)
+        share = looked_at is not None and not looked_at(plan)
+        check_inference(plan, memory_limit, share=share, fuse=fuse)
+        net = Net(plan, processor, gradients=gradients, share_memory=share, fuse=fuse)
         for name in (part.strip() for part in weights.split(",") if part.strip()):
             net.load(read_weights(name), name)
     except BaseException:

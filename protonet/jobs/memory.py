@@ -18,12 +18,14 @@ class TrainingMemory:
     """How much memory a training may take, and how it goes about it.
 
     ``limit`` in bytes, None for what the device has; ``recompute`` frees what cheap layers make
-    and makes it again; without ``share`` every blob has memory of its own.
+    and makes it again; without ``share`` every blob has memory of its own; with ``fuse`` layers
+    compute those behind them, where memory is shared.
     """
 
     limit: int | None = None
     recompute: bool = False
     share: bool = True
+    fuse: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,9 @@ def check_training(
 
     def needs(recompute: bool = memory.recompute) -> _Needs:
         share = memory.share
-        train = estimate(plans[0], gradients=True, share=share, recompute=recompute, fuse=share)
-        tests = [estimate(plan, gradients=False) for plan in plans[1:]]
+        fuse = memory.fuse and share
+        train = estimate(plans[0], gradients=True, share=share, recompute=recompute, fuse=fuse)
+        tests = [estimate(plan, gradients=False, fuse=memory.fuse) for plan in plans[1:]]
         return _training_needs(train, tests, solver, averages)
 
     found = needs()

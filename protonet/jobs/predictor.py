@@ -106,6 +106,7 @@ class ImagePredictor:
         channels: which channel of blue, green, red each input channel is; by default as they are.
         memory_limit: bytes that it may take; images then go in smaller batches, where need be.
         python_layers: whether the net may have layers that run code.
+        fuse: whether layers compute those behind them.
 
     Raises:
         DeviceError: when one image needs more than the limit, before anything is read.
@@ -123,8 +124,10 @@ class ImagePredictor:
         *,
         python_layers: bool = True,
         memory_limit: int | None = None,
+        fuse: bool = True,
     ) -> None:
         self.source = source
+        self._fuse = fuse
         self._python_layers = python_layers
         self._most = _BATCH if self._works_in_batches() else 1
         if memory_limit is not None:
@@ -296,7 +299,13 @@ class ImagePredictor:
     def _net(self, count: int) -> Net:
         """The net for a batch of this size."""
         if count not in self._nets:
-            net = Net(self._plan(count), self.device, gradients=False, share_memory=True, fuse=True)
+            net = Net(
+                self._plan(count),
+                self.device,
+                gradients=False,
+                share_memory=True,
+                fuse=self._fuse,
+            )
             report = net.load(self._weights, str(self._path))
             if report.absent:
                 net.close()
@@ -324,13 +333,16 @@ class ImagePredictor:
         most = self._most
         while most > 1:
             try:
-                check_inference(self._plan(most), limit, share=True, copies=1)
+                self._check(most, limit)
             except DeviceError:
                 most //= 2
             else:
                 return most
-        check_inference(self._plan(1), limit, share=True, copies=1)
+        self._check(1, limit)
         return 1
+
+    def _check(self, count: int, limit: int) -> None:
+        check_inference(self._plan(count), limit, share=True, fuse=self._fuse, copies=1)
 
     def _works_in_batches(self) -> bool:
         """Whether every output grows with the batch; a Reshape to fixed axes forbids it."""

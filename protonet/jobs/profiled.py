@@ -34,7 +34,8 @@ _WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
 class Wanted:
     """What is to be profiled, as a user says it.
 
-    ``data`` and ``labels`` are databases; ``inputs`` shapes of blobs that no layer makes.
+    ``data`` and ``labels`` are databases; ``inputs`` shapes of blobs that no layer makes. Without
+    ``fuse`` every layer is computed alone.
     """
 
     data: Path | None = None
@@ -46,6 +47,7 @@ class Wanted:
     stages: Sequence[str] = ()
     weights: str = ""
     device: str = "cpu"
+    fuse: bool = True
 
 
 def settle(definition: NetDefinition, wanted: Wanted) -> tuple[NetDefinition, Sequence[str]]:
@@ -75,7 +77,8 @@ def settle(definition: NetDefinition, wanted: Wanted) -> tuple[NetDefinition, Se
 def open_profiled(
     definition: NetDefinition, wanted: Wanted, solver: SolverParameter | None = None
 ) -> tuple[Net, Rule | None]:
-    """The net, its inputs filled with random numbers, and the rule that moves its parameters.
+    """The net as it is trained or asked, its inputs filled with random numbers, and the rule that
+    moves its parameters.
 
     Without a ``solver`` the rule is SGD with momentum; in phase TEST there is none. Close the net.
 
@@ -88,7 +91,13 @@ def open_profiled(
         definition, phase=wanted.phase, level=wanted.level, stages=wanted.stages, around=around
     )
     try:
-        net = Net(plan, processor, gradients=wanted.phase == TRAIN)
+        net = Net(
+            plan,
+            processor,
+            gradients=wanted.phase == TRAIN,
+            share_memory=True,
+            fuse=wanted.fuse,
+        )
         for name in (part.strip() for part in wanted.weights.split(",") if part.strip()):
             net.load(read_weights(name), name)
         fill_inputs(net)

@@ -27,7 +27,8 @@ class LayerProfile:
     """Mean seconds of one layer in an iteration, and what it computes and touches in them.
 
     ``data`` is the forward pass of a layer that brings data: waiting and copying. ``update`` is
-    its share of the solver's step, by parameters.
+    its share of the solver's step, by parameters. ``part_of`` is the layer before it that computes
+    it, empty where it does so itself.
     """
 
     name: str
@@ -38,6 +39,7 @@ class LayerProfile:
     update: float
     arithmetic: int
     traffic: int
+    part_of: str = ""
 
     @property
     def seconds(self) -> float:
@@ -198,6 +200,7 @@ def _layers(
                 share * counts[index],
                 0 if brings else passes * (arithmetic(step) + back * backward_arithmetic(step)),
                 0 if brings else passes * (traffic(step) + back * backward_traffic(step)),
+                step.layer.absorbed_by.name if step.layer.absorbed_by is not None else "",
             )
         )
     return tuple(found)

@@ -12,6 +12,7 @@ from protonet.errors import UsageError
 from protonet.formats.pictures import write_picture
 from protonet.graph.names import Value
 from protonet.graph.net import Net
+from protonet.graph.plan import Plan, Step
 from protonet.layers.losses import PairLoss
 
 FORMATS = ("png", "svg", "pdf")
@@ -96,6 +97,13 @@ class VectorReport:
         write_picture(figure, path, kind)
 
 
+def vector_losses(plan: Plan) -> list[Step]:
+    """The steps that are losses over pairs of predictions and targets."""
+    return [
+        step for step in plan.steps if isinstance(step.layer, PairLoss) and len(step.bottoms) == 2
+    ]
+
+
 class VectorCollector:
     """Keeps the predictions and targets of a net's losses over pairs, pass after pass.
 
@@ -105,9 +113,7 @@ class VectorCollector:
     def __init__(self, net: Net) -> None:
         self._net = net
         self._pairs: list[tuple[str, Value, Value]] = [
-            (step.name, step.bottoms[0], step.bottoms[1])
-            for step in net.plan.steps
-            if isinstance(step.layer, PairLoss) and len(step.bottoms) == 2
+            (step.name, step.bottoms[0], step.bottoms[1]) for step in vector_losses(net.plan)
         ]
         self._kept: list[tuple[list[np.ndarray], list[np.ndarray]]] = [
             ([], []) for _ in self._pairs

@@ -30,8 +30,8 @@ class SharedSettings:
     weights, None for none. ``weights`` is a comma list of files to begin with; ``allow_mismatch``
     leaves layers that they do not fit as they are. Without ``python_layers`` a network that has
     any is refused. ``memory_limit`` is how many bytes the training may take, None for what there
-    is; ``recompute`` takes less memory and some more time. With ``tf32`` a GPU may round the
-    factors of products to 10 bits.
+    is; ``recompute`` takes less memory and some more time. Without ``fuse`` every layer is
+    computed alone. With ``tf32`` a GPU may round the factors of products to 10 bits.
 
     Raises:
         UsageError: for values that cannot be.
@@ -51,6 +51,7 @@ class SharedSettings:
     tf32: bool = False
     memory_limit: int | None = None
     recompute: bool = False
+    fuse: bool = True
 
     def __post_init__(self) -> None:
         self.at_least(1, "keep", "early_stop", "memory_limit")
@@ -80,7 +81,7 @@ class SharedSettings:
     def of_run(self) -> dict[str, Any]:
         """What run.json keeps of them, by the names that a job reads."""
         names = ("keep", "early_stop", "average", "allow_mismatch", "python_layers", "tf32")
-        memory = ("memory_limit", "recompute")
+        memory = ("memory_limit", "recompute", "fuse")
         return {name: getattr(self, name) for name in (*names, *memory)}
 
 

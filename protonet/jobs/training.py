@@ -109,6 +109,7 @@ def resume(
     moved: Mapping[str, Path] | None = None,
     memory_limit: int | None = None,
     recompute: bool | None = None,
+    fuse: bool | None = None,
     tf32: bool | None = None,
     listeners: Sequence[Listener] = (),
     watch: Watch | None = None,
@@ -123,6 +124,7 @@ def resume(
         moved: databases that are elsewhere now, by the name of the setting, such as ``val_data``.
         memory_limit: bytes that it may take; by default what the run says.
         recompute: whether to take less memory and more time; by default what the run says.
+        fuse: whether layers compute those behind them; by default what the run says.
         tf32: whether products may be made in TF32; by default what the run says, on a GPU.
         listeners: told of every event, beside those of the run itself.
         watch: called with the trainer, which signals may stop.
@@ -145,7 +147,7 @@ def resume(
         if tf32 is None:
             tf32 = where != "cpu" and run.read().get("tf32", False)
         processor = Device(where, tf32=tf32)
-        given = {"memory_limit": memory_limit, "recompute": recompute, "tf32": tf32}
+        given = {"memory_limit": memory_limit, "recompute": recompute, "fuse": fuse, "tf32": tf32}
         run.update(**{name: value for name, value in given.items() if value is not None})
         job = stack.enter_context(Job(run, found.files, processor, found.around))
         if newest:

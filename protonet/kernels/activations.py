@@ -254,75 +254,25 @@ class NativeSoftplus(Softplus, processor="native"):
         native.load().softplus_back(dy, y, dx)
 
 
-class Power(Activation):
-    """y = (scale x + shift) ^ power, with a power other than 0."""
-
-    def __init__(
-        self,
-        device: Device,
-        dtype: Any,
-        shape: tuple[int, ...],
-        power: float,
-        scale: float,
-        shift: float,
-    ) -> None:
-        super().__init__(device, dtype, shape)
-        self.power, self.scale, self.shift = power, scale, shift
+class Absolute(Activation):
+    """y = |x|."""
 
     def forward(self, x: Array, y: Array) -> None:
         """Write y."""
-        xp = self.xp
-        self._base(x, y)
-        if self.power == 2:
-            xp.multiply(y, y, out=y)
-        elif self.power != 1:
-            xp.power(y, self.power, out=y)
+        self.xp.absolute(x, out=y)
 
     def backward(self, dy: Array, x: Array, dx: Array) -> None:
-        """Write dx; with a power of 1 ``x`` is not looked at."""
-        xp = self.xp
-        if self.power == 1:
-            xp.multiply(dy, self.scale, out=dx)
-            return
+        """Write dx = dy sign(x), with 0 for the sign of 0."""
         slope = self.work()
-        self._base(x, slope)
-        if self.power != 2:
-            xp.power(slope, self.power - 1, out=slope)
-        xp.multiply(slope, self.power * self.scale, out=slope)
-        xp.multiply(dy, slope, out=dx)
-
-    def _base(self, x: Array, out: Array) -> None:
-        self.xp.multiply(x, self.scale, out=out)
-        if self.shift != 0:
-            self.xp.add(out, self.shift, out=out)
+        self.xp.sign(x, out=slope)
+        self.xp.multiply(dy, slope, out=dx)
 
 
-class NativePower(Power, processor="native"):
-    """Powers of 1 and 2, in one pass."""
-
-    @classmethod
-    def takes(cls, shape: tuple[int, ...], power: float, *args: Any) -> bool:
-        return power in (1, 2)
-
-    def __init__(
-        self,
-        device: Device,
-        dtype: Any,
-        shape: tuple[int, ...],
-        power: float,
-        scale: float,
-        shift: float,
-    ) -> None:
-        super().__init__(device, dtype, shape, power, scale, shift)
-        module = native.load()
-        self._linear, self._square_back = module.linear, module.square_back
-        self._forward = module.linear if power == 1 else module.square
+class NativeAbsolute(Absolute, processor="native"):
+    """One pass."""
 
     def forward(self, x: Array, y: Array) -> None:
-        self._forward(x, y, self.scale, self.shift)
+        native.load().absolute(x, y)
 
     def backward(self, dy: Array, x: Array, dx: Array) -> None:
-        if self.power == 1:
-            self._linear(dy, dx, self.scale, 0.0)
-        else:
-            self._square_back(dy, x, dx, self.scale, self.shift)
+        native.load().absolute_back(dy, x, dx)

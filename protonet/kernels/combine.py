@@ -28,21 +28,46 @@ class Combine(Kernel):
         """Write a + b to ``out``, which may be one of them."""
         self.xp.add(a, b, out=out)
 
-    def weighted_sum(self, xs: Sequence[Array], cs: Sequence[float], y: Array) -> None:
-        """Write the sum of c x."""
+    def weighted_sum(
+        self, xs: Sequence[Array], cs: Sequence[float], y: Array, *, rectify: bool = False
+    ) -> None:
+        """Write the sum of c x; here and below, with ``rectify`` what is below 0 becomes 0."""
         xp = self.xp
         xp.multiply(xs[0], cs[0], out=y)
         for x, c in zip(xs[1:], cs[1:], strict=True):
             xp.add(y, x if c == 1 else xp.multiply(x, c, out=self._work("term")), out=y)
+        if rectify:
+            xp.maximum(y, 0.0, out=y)
 
-    def product(self, xs: Sequence[Array], y: Array) -> None:
+    def scatter(
+        self, dy: Array, y: Array | None, cs: Sequence[float], dxs: Sequence[Array]
+    ) -> None:
+        """Write c dy to every dx, no more than ``count``; with ``y``, dy counts as 0 where y is not
+        above 0, and may be overwritten.
+        """
+        if y is not None:
+            self.mask(dy, y)
+        for c, dx in zip(cs, dxs, strict=True):
+            self.xp.multiply(dy, c, out=dx)
+
+    def mask(self, dy: Array, y: Array) -> None:
+        """Make ``dy`` 0 where y is not above 0."""
+        positive = self._work("mask", np.bool_)
+        self.xp.greater(y, 0.0, out=positive)
+        self.xp.multiply(dy, positive, out=dy)
+
+    def product(self, xs: Sequence[Array], y: Array, *, rectify: bool = False) -> None:
         """Write the product."""
         xp = self.xp
         xp.multiply(xs[0], xs[1], out=y)
         for x in xs[2:]:
             xp.multiply(y, x, out=y)
+        if rectify:
+            xp.maximum(y, 0.0, out=y)
 
-    def greatest(self, xs: Sequence[Array], y: Array, winner: Array) -> None:
+    def greatest(
+        self, xs: Sequence[Array], y: Array, winner: Array, *, rectify: bool = False
+    ) -> None:
         """Write the greatest to ``y`` and whose it is to ``winner``: of equal values the second
         array's wins over the first's, and else the earlier over the later.
         """
@@ -53,6 +78,8 @@ class Combine(Kernel):
             xp.greater(x, y, out=mask)
             xp.copyto(winner, place, where=mask)
             xp.maximum(y, x, out=y)
+        if rectify:
+            xp.maximum(y, 0.0, out=y)
 
     def greatest_back(self, dy: Array, winner: Array, place: int, dx: Array) -> None:
         """Write the gradient of the array at ``place``."""
@@ -82,14 +109,26 @@ class NativeCombine(Combine, processor="native"):
     def add(self, a: Array, b: Array, out: Array) -> None:
         self._module.add(a, b, out)
 
-    def weighted_sum(self, xs: Sequence[Array], cs: Sequence[float], y: Array) -> None:
-        self._module.weighted_sum(xs, cs, y)
+    def weighted_sum(
+        self, xs: Sequence[Array], cs: Sequence[float], y: Array, *, rectify: bool = False
+    ) -> None:
+        self._module.weighted_sum(xs, cs, y, rectify)
 
-    def product(self, xs: Sequence[Array], y: Array) -> None:
-        self._module.product(xs, y)
+    def scatter(
+        self, dy: Array, y: Array | None, cs: Sequence[float], dxs: Sequence[Array]
+    ) -> None:
+        self._module.scatter(dy, y, cs, dxs)
 
-    def greatest(self, xs: Sequence[Array], y: Array, winner: Array) -> None:
-        self._module.greatest(xs, y, winner)
+    def mask(self, dy: Array, y: Array) -> None:
+        self._module.rectify_back(dy, y, dy, 0.0)
+
+    def product(self, xs: Sequence[Array], y: Array, *, rectify: bool = False) -> None:
+        self._module.product(xs, y, rectify)
+
+    def greatest(
+        self, xs: Sequence[Array], y: Array, winner: Array, *, rectify: bool = False
+    ) -> None:
+        self._module.greatest(xs, y, winner, rectify)
 
     def greatest_back(self, dy: Array, winner: Array, place: int, dx: Array) -> None:
         self._module.greatest_back(dy, winner, place, dx)

@@ -28,6 +28,7 @@ class Product(Kernel):
         self._x, self._y = (rows, inputs), (rows, outputs)
         self._w = (inputs, outputs) if turned else (outputs, inputs)
         self._dw: Array | None = None
+        self._more: Array | None = None
 
     def forward(
         self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
@@ -39,6 +40,14 @@ class Product(Kernel):
             xp.add(out, bias, out=out)
         if rectify:
             xp.maximum(out, 0.0, out=out)
+
+    def accumulate(self, x: Array, w: Array, y: Array) -> None:
+        """Add the product to ``y``."""
+        if self._more is None:
+            self._more = self.scratch(self._y)
+        xp, out = self.xp, y.reshape(self._y)
+        xp.matmul(x.reshape(self._x), w if self.turned else w.T, out=self._more)
+        xp.add(out, self._more, out=out)
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
         """Write the gradient of x to ``dx``."""
@@ -55,7 +64,7 @@ class Product(Kernel):
 
 
 class NativeProduct(Product, processor="native"):
-    """Without a copy of the weights' gradient."""
+    """Without copies of what is added."""
 
     def __init__(
         self, device: Device, dtype: Any, rows: int, inputs: int, outputs: int, turned: bool
@@ -68,6 +77,11 @@ class NativeProduct(Product, processor="native"):
     ) -> None:
         self._multiply(
             x.reshape(self._x), False, w, not self.turned, y.reshape(self._y), False, bias, rectify
+        )
+
+    def accumulate(self, x: Array, w: Array, y: Array) -> None:
+        self._multiply(
+            x.reshape(self._x), False, w, not self.turned, y.reshape(self._y), True, None, False
         )
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
@@ -21,6 +23,7 @@ class Scaling(Kernel):
         super().__init__(device, dtype)
         self._seen = (items, channels, places)
         self._product: Array | None = None
+        self._positive: Array | None = None
         self._total: Array | None = None
 
     def forward(
@@ -45,12 +48,20 @@ class Scaling(Kernel):
         dx: Array | None,
         ds: Array | None,
         db: Array | None,
+        *,
+        y: Array | None = None,
     ) -> None:
         """Write ``dx``, which may be ``dy``, and add to ``ds`` and ``db``; None is not wanted.
 
-        ``x`` is looked at for ``ds`` alone.
+        ``x`` is looked at for ``ds`` alone. With ``y``, which was rectified, dy counts as 0 where y
+        is not above 0, and may be overwritten.
         """
         xp, dy = self.xp, dy.reshape(self._seen)
+        if y is not None:
+            if self._positive is None:
+                self._positive = self.scratch(self._seen, np.bool_)
+            xp.greater(y.reshape(self._seen), 0.0, out=self._positive)
+            xp.multiply(dy, self._positive, out=dy)
         if db is not None:
             self._add_up(dy, db)
         if ds is not None:
@@ -97,8 +108,10 @@ class NativeScaling(Scaling, processor="native"):
         dx: Array | None,
         ds: Array | None,
         db: Array | None,
+        *,
+        y: Array | None = None,
     ) -> None:
-        self._native.backward(dy, x, s, dx, ds, db)
+        self._native.backward(dy, x, s, dx, ds, db, y)
 
 
 class Leaning(Kernel):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from protonet.blob import Array, Shape
 from protonet.kernels import activations
@@ -19,15 +18,6 @@ class Activation(Layer):
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0]]
-
-    def build(self, shapes: Sequence[Shape]) -> None:
-        self._slope: Array | None = None
-
-    def slope(self, like: Array, dtype: Any = None) -> Array:
-        """Scratch of a backward pass: made at the first one, since inference needs none."""
-        if self._slope is None:
-            self._slope = self.scratch(like.shape, dtype)
-        return self._slope
 
 
 @register("Sigmoid")

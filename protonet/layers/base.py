@@ -24,6 +24,10 @@ class Reads(Enum):
     TOPS = "tops"
 
 
+Affine = Array | float
+"""A number for each channel, or one for all."""
+
+
 @dataclass(frozen=True)
 class Weight:
     """A parameter that a layer declares: its shape and how it is filled.
@@ -92,7 +96,8 @@ class Layer:
       often they ran: a GPU may then record it and do it again without calling them. Of layers
       without bottoms nothing is recorded.
     - ``rectifies``: y = max(x, 0) and nothing else; ``is_affine``: y is a number times x plus a
-      number, both of the channel (axis 1), which ``affine`` gives. Layers before may absorb these.
+      number, both of the channel (axis 1) or the same for all, which ``affine`` gives. Layers
+      before may absorb these.
     - ``absorbed``: layers behind this one that its passes compute as well, in order; see
       ``absorbs``. A plan that is not fused has none.
     - ``is_loss``: the first top weighs 1 in the objective unless ``loss_weight`` says otherwise,
@@ -191,8 +196,10 @@ class Layer:
         """
         return False
 
-    def affine(self) -> tuple[Array, Array | None]:
-        """Factor and shift of each channel, as vectors, where ``is_affine``; None for 0."""
+    def affine(self) -> tuple[Affine | None, Affine | None]:
+        """Factor and shift where ``is_affine``: a vector for the channels, or one number for all;
+        None for 1 and 0.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no affine")
 
     @property

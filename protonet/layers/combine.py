@@ -73,13 +73,21 @@ class Eltwise(Layer):
         if self.operation == EltwiseParameter.MAX:
             self._winner = self.scratch(shapes[0], self._kernel.winners)
 
+    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
+        return follower.rectifies and not self.absorbed
+
+    @property
+    def fused_reads(self) -> frozenset[Reads]:
+        return super().fused_reads | ({Reads.TOPS} if self.absorbed else frozenset())
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        rectify = self.absorbed_rectifier
         if self.operation == EltwiseParameter.SUM:
-            self._kernel.weighted_sum(bottoms, self.coeffs, tops[0])
+            self._kernel.weighted_sum(bottoms, self.coeffs, tops[0], rectify=rectify)
         elif self.operation == EltwiseParameter.PROD:
-            self._kernel.product(bottoms, tops[0])
+            self._kernel.product(bottoms, tops[0], rectify=rectify)
         else:
-            self._kernel.greatest(bottoms, tops[0], self._winner)
+            self._kernel.greatest(bottoms, tops[0], self._winner, rectify=rectify)
 
     def backward(
         self,
@@ -89,12 +97,16 @@ class Eltwise(Layer):
         dbottoms: Sequence[Array | None],
     ) -> None:
         xp, dy = self.xp, dtops[0]
-        for place, dx in enumerate(dbottoms):
-            if dx is None:
-                continue
-            if self.operation == EltwiseParameter.SUM:
-                self._kernel.weighted_sum([dy], self.coeffs[place : place + 1], dx)
-            elif self.operation == EltwiseParameter.MAX:
+        y = tops[0] if self.absorbed_rectifier else None
+        wanted = [(place, dx) for place, dx in enumerate(dbottoms) if dx is not None]
+        if self.operation == EltwiseParameter.SUM:
+            coeffs = [self.coeffs[place] for place, _ in wanted]
+            self._kernel.scatter(dy, y, coeffs, [dx for _, dx in wanted])
+            return
+        if y is not None:
+            self._kernel.mask(dy, y)
+        for place, dx in wanted:
+            if self.operation == EltwiseParameter.MAX:
                 self._kernel.greatest_back(dy, self._winner, place, dx)
             elif self.stable:
                 others = [x for other, x in enumerate(bottoms) if other != place]

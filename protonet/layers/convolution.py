@@ -10,6 +10,7 @@ from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
 from protonet.kernels.convolution import Convolve
 from protonet.kernels.windows import Windows
+from protonet.layers.affine import AffineChain
 from protonet.layers.base import Layer, Reads, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
@@ -124,7 +125,7 @@ class Convolution(Convolving):
         items = math.prod(shapes[0][:axis])
         self.build_kernel(windows, items, channels, self.outputs, self.groups(channels))
         self.build_bias(items, windows.outputs)
-        self._factor, self._shift = self.scratch((self.outputs,)), self.scratch((self.outputs,))
+        self._chain = AffineChain(self.device, self.dtype, self.outputs, self.absorbed)
 
     def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
         if self.absorbed_rectifier or len(self.spec.bottom) != 1:
@@ -136,25 +137,8 @@ class Convolution(Convolving):
     def fused_reads(self) -> frozenset[Reads]:
         return super().fused_reads | ({Reads.TOPS} if self.absorbed else frozenset())
 
-    def _affine(self) -> tuple[Array | None, Array | None]:
-        """What the products are multiplied with and what is added, absorbed layers included."""
-        xp, total = self.xp, self._shift
-        factor, shift = None, self.bias
-        for layer in self.absorbed:
-            if not layer.is_affine:
-                continue
-            times, plus = layer.affine()
-            factor = times if factor is None else xp.multiply(factor, times, out=self._factor)
-            if shift is None:
-                shift = plus
-                continue
-            shift = xp.multiply(shift, times, out=total)
-            if plus is not None:
-                xp.add(shift, plus, out=shift)
-        return factor, shift
-
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        factor, shift = self._affine()
+        factor, shift = self._chain.behind(None, self.bias)
         for x, y in zip(bottoms, tops, strict=True):
             self._convolve.forward(
                 x, self.params[0].data, shift, y, factor=factor, rectify=self.absorbed_rectifier

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels import activations
+from protonet.kernels import powers
 from protonet.layers.activations import Activation
-from protonet.layers.base import Reads
+from protonet.layers.base import Layer, Reads
 from protonet.layers.registry import register
 
 
@@ -43,11 +43,43 @@ class Power(Activation):
         needs_bottom = self.constant is None and self.power != 1
         self.backward_reads = frozenset({Reads.BOTTOMS} if needs_bottom else ())
 
+    @property
+    def is_affine(self) -> bool:  # type: ignore[override]
+        """Whether it only scales and shifts."""
+        return self.constant is None and self.power == 1
+
+    def affine(self) -> tuple[float, float | None]:
+        return self.scale, self.shift or None
+
+    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
+        if self.constant is not None or self.absorbed_rectifier or self._exponent != 1:
+            return False
+        return follower.rectifies or (isinstance(follower, Power) and follower.constant is None)
+
+    @property
+    def _exponent(self) -> float:
+        """The power of the whole chain: only its last layer may have one other than 1."""
+        last = [self, *(layer for layer in self.absorbed if isinstance(layer, Power))][-1]
+        return last.power
+
+    @property
+    def fused_reads(self) -> frozenset[Reads]:
+        if self.absorbed_by is not None or not self.absorbed:
+            return super().fused_reads
+        if self.absorbed_rectifier:
+            return frozenset({Reads.TOPS})
+        return frozenset({Reads.BOTTOMS} if self._exponent != 1 else ())
+
     def build(self, shapes: Sequence[Shape]) -> None:
-        if self.constant is None:
-            self._kernel = activations.Power.make(
-                self.device, self.dtype, shapes[0], self.power, self.scale, self.shift
-            )
+        if self.constant is not None:
+            return
+        scale, shift = self.scale, self.shift
+        for layer in self.absorbed:
+            if isinstance(layer, Power):
+                scale, shift = layer.scale * scale, layer.scale * shift + layer.shift
+        self._kernel = powers.Power.make(
+            self.device, self.dtype, shapes[0], self._exponent, scale, shift
+        )
 
     def _constant(self) -> float:
         """The value of every element where x does not matter."""
@@ -67,7 +99,7 @@ class Power(Activation):
         if self.constant is not None:
             tops[0].fill(self.constant)
         else:
-            self._kernel.forward(bottoms[0], tops[0])
+            self._kernel.forward(bottoms[0], tops[0], rectify=self.absorbed_rectifier)
 
     def backward(
         self,
@@ -81,7 +113,8 @@ class Power(Activation):
         if self.constant is not None:
             dbottoms[0].fill(0.0)
         else:
-            self._kernel.backward(dtops[0], bottoms[0], dbottoms[0])
+            y = tops[0] if self.absorbed_rectifier else None
+            self._kernel.backward(dtops[0], bottoms[0], dbottoms[0], y=y)
 
 
 def _log_of_base(base: float, field: str) -> float:
@@ -118,12 +151,13 @@ class Exp(Activation):
         log_base = _log_of_base(spec.base, "exp_param")
         self._inner, self._outer = log_base * spec.scale, math.exp(log_base * spec.shift)
 
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._kernel = powers.Exponential.make(
+            self.device, self.dtype, shapes[0], self._inner, self._outer
+        )
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, y = self.xp, tops[0]
-        xp.multiply(bottoms[0], self._inner, out=y)
-        xp.exp(y, out=y)
-        if self._outer != 1:
-            xp.multiply(y, self._outer, out=y)
+        self._kernel.forward(bottoms[0], tops[0])
 
     def backward(
         self,
@@ -133,8 +167,7 @@ class Exp(Activation):
         dbottoms: Sequence[Array | None],
     ) -> None:
         if dbottoms[0] is not None:
-            self.xp.multiply(dtops[0], tops[0], out=dbottoms[0])
-            self.xp.multiply(dbottoms[0], self._inner, out=dbottoms[0])
+            self._kernel.backward(dtops[0], tops[0], dbottoms[0])
 
 
 @register("Log")
@@ -167,12 +200,13 @@ class Log(Activation):
             raise LayerError("there is no logarithm to the base 1", ("log_param", "base"))
         self._factor = 1.0 / log_base
 
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._kernel = powers.Logarithm.make(
+            self.device, self.dtype, shapes[0], self.scale, self.shift, self._factor
+        )
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, y = self.xp, tops[0]
-        self._argument(bottoms[0], y)
-        xp.log(y, out=y)
-        if self._factor != 1:
-            xp.multiply(y, self._factor, out=y)
+        self._kernel.forward(bottoms[0], tops[0])
 
     def backward(
         self,
@@ -181,15 +215,5 @@ class Log(Activation):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        if dbottoms[0] is None:
-            return
-        xp, slope = self.xp, self.slope(dtops[0])
-        self._argument(bottoms[0], slope)
-        xp.divide(self.scale * self._factor, slope, out=slope)
-        xp.multiply(dtops[0], slope, out=dbottoms[0])
-
-    def _argument(self, x: Array, out: Array) -> None:
-        """Write shift + scale x to ``out``."""
-        self.xp.multiply(x, self.scale, out=out)
-        if self.shift != 0:
-            self.xp.add(out, self.shift, out=out)
+        if dbottoms[0] is not None:
+            self._kernel.backward(dtops[0], bottoms[0], dbottoms[0])

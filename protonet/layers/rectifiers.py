@@ -268,8 +268,11 @@ class AbsVal(Activation):
 
     backward_reads = frozenset({Reads.BOTTOMS})
 
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._kernel = activations.Absolute.make(self.device, self.dtype, shapes[0])
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self.xp.absolute(bottoms[0], out=tops[0])
+        self._kernel.forward(bottoms[0], tops[0])
 
     def backward(
         self,
@@ -279,6 +282,4 @@ class AbsVal(Activation):
         dbottoms: Sequence[Array | None],
     ) -> None:
         if dbottoms[0] is not None:
-            slope = self.slope(dtops[0])
-            self.xp.sign(bottoms[0], out=slope)
-            self.xp.multiply(dtops[0], slope, out=dbottoms[0])
+            self._kernel.backward(dtops[0], bottoms[0], dbottoms[0])

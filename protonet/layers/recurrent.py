@@ -11,7 +11,9 @@ import numpy as np
 
 from protonet.blob import Array, Param, Shape
 from protonet.errors import LayerError
+from protonet.kernels.bias import BiasGradient
 from protonet.kernels.lstm import lstm_step, lstm_step_gradient
+from protonet.kernels.product import Product
 from protonet.layers.base import Layer, Reads, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
@@ -102,31 +104,34 @@ class Recurrent(Layer):
         ]
         self._carried = [self.scratch((self._streams, self.outputs)) for _ in range(self.hidden)]
         self._part = self.scratch((self._streams, self.outputs))
-        self._recurred = self.scratch((self._streams, rows))
         self._still = self.scratch((self._streams, rows))
-        self._grown = [self.scratch(param.shape) for param in self.params]
+        count = self._steps * self._streams
+        self._of_input = self.product(count, math.prod(shapes[0][2:]), rows)
+        if self._static:
+            self._of_static = self.product(self._streams, math.prod(shapes[2][1:]), rows)
+        self._of_step = self.product(self._streams, self.outputs, rows)
+        self._of_hidden = self.product(count, self.outputs, rows)
+        self._bias_gradient = BiasGradient.make(self.device, self.dtype, count, rows, 1)
+
+    def product(self, rows: int, inputs: int, outputs: int) -> Product:
+        """Products with a weight of outputs x inputs."""
+        return Product.make(self.device, self.dtype, rows, inputs, outputs, False)
 
     def begin(self, bottoms: Sequence[Array]) -> None:
         """The sums of the gates as far as the input decides them, and the states at the start."""
-        xp = self.xp
-        x = bottoms[0].reshape(self._steps * self._streams, -1)
-        acts = self._acts.reshape(len(x), -1)
-        xp.matmul(x, self.params[0].data.T, out=acts)
-        xp.add(acts, self.params[1].data, out=acts)
+        weight, bias = self.params[0].data, self.params[1].data
+        self._of_input.forward(bottoms[0], weight, bias, self._acts)
         if self._static:
-            static = bottoms[2].reshape(self._streams, -1)
-            xp.matmul(static, self.params[2].data.T, out=self._still)
-            xp.add(self._acts, self._still, out=self._acts)
+            self._of_static.forward(bottoms[2], self.params[2].data, None, self._still)
+            self.xp.add(self._acts, self._still, out=self._acts)
         given = bottoms[2 + self._static :]
         for place, states in enumerate(self._states):
             states[0] = given[place][0] if self._exposed else states[self._steps]
 
     def recur(self, step: int, cont: Array, weight: Array) -> None:
         """Add what the hidden values of the step before contribute, where they go on."""
-        xp, before = self.xp, self._before[step]
-        xp.multiply(self._states[0][step], cont, out=before)
-        xp.matmul(before, weight.T, out=self._recurred)
-        xp.add(self._acts[step], self._recurred, out=self._acts[step])
+        self.xp.multiply(self._states[0][step], cont, out=self._before[step])
+        self._of_step.accumulate(self._before[step], weight, self._acts[step])
 
     def end(self, tops: Sequence[Array]) -> None:
         """Give the last states to the tops that want them."""
@@ -137,36 +142,21 @@ class Recurrent(Layer):
         self, bottoms: Sequence[Array], dbottoms: Sequence[Array | None], weight: Param
     ) -> None:
         """From the gradients of all sums: those of the input, its parameters, and ``weight``."""
-        xp, rows = self.xp, self._steps * self._streams
-        x, dacts = bottoms[0].reshape(rows, -1), self._dacts.reshape(rows, -1)
-        self.grow(0, dacts, x)
-        self.grow_bias(1, dacts)
-        self.grow(self.params.index(weight), dacts, self._before.reshape(rows, -1))
+        params, dacts = self.params, self._dacts
+        grow(params[0], self._of_input, dacts, bottoms[0])
+        if params[1].wanted:
+            self._bias_gradient.learn(dacts, None, params[1].diff)
+        grow(weight, self._of_hidden, dacts, self._before)
         if dbottoms[0] is not None:
-            xp.matmul(dacts, self.params[0].data, out=dbottoms[0].reshape(rows, -1))
+            self._of_input.backward(dacts, params[0].data, dbottoms[0])
         if self._static:
-            xp.sum(self._dacts, axis=0, out=self._still)
-            self.grow(2, self._still, bottoms[2].reshape(self._streams, -1))
+            self.xp.sum(dacts, axis=0, out=self._still)
+            grow(params[2], self._of_static, self._still, bottoms[2])
             if dbottoms[2] is not None:
-                dstatic = dbottoms[2].reshape(self._streams, -1)
-                xp.matmul(self._still, self.params[2].data, out=dstatic)
+                self._of_static.backward(self._still, params[2].data, dbottoms[2])
         for dx, carried in zip(dbottoms[2 + self._static :], self._carried, strict=False):
             if dx is not None:
                 dx[0] = carried
-
-    def grow(self, place: int, dy: Array, x: Array) -> None:
-        """Add dy^T x to the gradient of a weight."""
-        param, grown = self.params[place], self._grown[place]
-        if param.wanted:
-            self.xp.matmul(dy.T, x, out=grown)
-            self.xp.add(param.diff, grown, out=param.diff)
-
-    def grow_bias(self, place: int, dy: Array) -> None:
-        """Add the sum of dy's rows to the gradient of a bias."""
-        param, grown = self.params[place], self._grown[place]
-        if param.wanted:
-            self.xp.sum(dy, axis=0, out=grown)
-            self.xp.add(param.diff, grown, out=param.diff)
 
     def state(self) -> dict[str, Any]:
         if self._exposed:
@@ -178,6 +168,12 @@ class Recurrent(Layer):
         for states, text in zip(self._states, state["hidden"], strict=True):
             host = np.frombuffer(base64.b64decode(text), states.dtype)
             self.device.put(host, states[self._steps])
+
+
+def grow(param: Param, product: Product, dy: Array, x: Array) -> None:
+    """Add dy^T x to the gradient of a weight, where it is wanted."""
+    if param.wanted:
+        product.learn(dy, x, param.diff)
 
 
 @register("LSTM")
@@ -239,7 +235,7 @@ class LSTM(Recurrent):
             xp.add(dh, dtops[0][t], out=dh)
             c, acts, tanh = self._states[1][t], self._acts[t], self._tanh[t]
             lstm_step_gradient(xp, c, acts, tanh, dc, dh, self._dacts[t], dc, self._part)
-            xp.matmul(self._dacts[t], weight.data, out=dh)
+            self._of_step.backward(self._dacts[t], weight.data, dh)
             xp.multiply(dh, cont[t], out=dh)
         self.learn(bottoms, dbottoms, weight)
 
@@ -282,6 +278,7 @@ class RNN(Recurrent):
         super().build(shapes)
         steps = (self._steps, self._streams, self.outputs)
         self._dy, self._dh = self.scratch(steps), self.scratch(steps)
+        self._of_output = self.product(math.prod(steps[:2]), self.outputs, self.outputs)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, h, y = self.xp, self._states[0], tops[0]
@@ -290,8 +287,7 @@ class RNN(Recurrent):
         for t in range(self._steps):
             self.recur(t, cont[t], self.params[-3].data)
             xp.tanh(self._acts[t], out=h[t + 1])
-        xp.matmul(h[1:], self.params[-2].data.T, out=y)
-        xp.add(y, self.params[-1].data, out=y)
+        self._of_output.forward(h[1:], self.params[-2].data, self.params[-1].data, y)
         xp.tanh(y, out=y)
         self.end(tops)
 
@@ -303,21 +299,21 @@ class RNN(Recurrent):
         dbottoms: Sequence[Array | None],
     ) -> None:
         xp, h, (dh,), weight = self.xp, self._states[0], self._carried, self.params[-3]
-        rows = self._steps * self._streams
         cont = bottoms[1].reshape(self._steps, self._streams, 1)
         xp.multiply(tops[0], tops[0], out=self._dy)
         xp.subtract(1.0, self._dy, out=self._dy)
         xp.multiply(dtops[0], self._dy, out=self._dy)
-        self.grow(len(self.params) - 2, self._dy.reshape(rows, -1), h[1:].reshape(rows, -1))
-        self.grow_bias(len(self.params) - 1, self._dy.reshape(rows, -1))
-        xp.matmul(self._dy, self.params[-2].data, out=self._dh)
+        grow(self.params[-2], self._of_output, self._dy, h[1:])
+        if self.params[-1].wanted:
+            self._bias_gradient.learn(self._dy, None, self.params[-1].diff)
+        self._of_output.backward(self._dy, self.params[-2].data, self._dh)
         dh[...] = dtops[1][0] if self._exposed else 0.0
         for t in range(self._steps - 1, -1, -1):
             xp.add(dh, self._dh[t], out=dh)
             xp.multiply(h[t + 1], h[t + 1], out=self._part)
             xp.subtract(1.0, self._part, out=self._part)
             xp.multiply(dh, self._part, out=self._dacts[t])
-            xp.matmul(self._dacts[t], weight.data, out=dh)
+            self._of_step.backward(self._dacts[t], weight.data, dh)
             xp.multiply(dh, cont[t], out=dh)
         self.learn(bottoms, dbottoms, weight)
 

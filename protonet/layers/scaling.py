@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.scaling import Scaling
+from protonet.layers.affine import AffineChain
 from protonet.layers.base import Layer, Reads, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
@@ -68,6 +69,32 @@ class Spread(Layer):
         count, outer = math.prod(small), math.prod(shapes[0][:axis])
         inner = math.prod(shapes[0]) // max(1, outer * count)
         self._kernel = Scaling.make(self.device, self.dtype, outer, count, inner)
+        self._chain = AffineChain(self.device, self.dtype, count, self.absorbed)
+
+    @property
+    def is_affine(self) -> bool:  # type: ignore[override]
+        """Whether the smaller array is learned, a number for each channel."""
+        return not self.given and self.param.axis == 1 and self.param.num_axes == 1
+
+    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
+        if self.absorbed_rectifier:
+            return False
+        if follower.rectifies:
+            return True
+        learns = gradients and not self.learns_of(follower)
+        return self.is_affine and follower.is_affine and not learns
+
+    def learns_of(self, follower: Layer) -> bool:
+        """Whether the backward pass finds the gradients of an affine follower, too."""
+        return False
+
+    @property
+    def fused_reads(self) -> frozenset[Reads]:
+        return super().fused_reads | ({Reads.TOPS} if self.absorbed_rectifier else frozenset())
+
+    def rectified(self, tops: Sequence[Array]) -> Array | None:
+        """The top, where a rectification behind it says which gradients count."""
+        return tops[0] if self.absorbed_rectifier else None
 
     def grown(self, place: int, dbottom: Array | None) -> Array | None:
         """What gradients of the smaller array are added to: a parameter's, or a given bottom's."""
@@ -107,9 +134,13 @@ class Bias(Spread):
         small = self.laid(shapes)[1]
         return [filled_weight(small, self.spec.bias_param.filler, ("bias_param", "filler"))]
 
+    def affine(self) -> tuple[None, Array]:
+        return None, self.params[0].data
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         b = bottoms[1] if self.given else self.params[0].data
-        self._kernel.forward(bottoms[0], None, b, tops[0])
+        s, b = self._chain.behind(None, b)
+        self._kernel.forward(bottoms[0], s, b, tops[0], rectify=self.absorbed_rectifier)
 
     def backward(
         self,
@@ -118,9 +149,10 @@ class Bias(Spread):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        dx = dbottoms[0] if dbottoms[0] is not dtops[0] else None
+        y = self.rectified(tops)
+        dx = dbottoms[0] if dbottoms[0] is not dtops[0] or y is not None else None
         db = self.grown(0, dbottoms[-1])
-        self._kernel.backward(dtops[0], None, None, dx, None, db)
+        self._kernel.backward(dtops[0], None, None, dx, None, db, y=y)
 
 
 @register("Scale")
@@ -163,20 +195,20 @@ class Scale(Spread):
             weights.append(filled_weight(small, param.bias_filler, path))
         return weights
 
-    @property
-    def is_affine(self) -> bool:  # type: ignore[override]
-        """Whether it is learned, a number for each channel."""
-        param = self.spec.scale_param
-        return not self.given and param.axis == 1 and param.num_axes == 1
-
     def affine(self) -> tuple[Array, Array | None]:
         bias = self.params[1].data if self.spec.scale_param.bias_term else None
         return self.params[0].data, bias
 
+    def learns_of(self, follower: Layer) -> bool:
+        """A Bias takes the place of its own."""
+        has_bias = self.spec.scale_param.bias_term or bool(self.absorbed)
+        return isinstance(follower, Bias) and not has_bias
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         s = bottoms[1] if self.given else self.params[0].data
         b = self.params[-1].data if self.spec.scale_param.bias_term else None
-        self._kernel.forward(bottoms[0], s, b, tops[0])
+        s, b = self._chain.behind(s, b)
+        self._kernel.forward(bottoms[0], s, b, tops[0], rectify=self.absorbed_rectifier)
 
     def backward(
         self,
@@ -187,6 +219,9 @@ class Scale(Spread):
     ) -> None:
         s = bottoms[1] if self.given else self.params[0].data
         bias = self.params[-1] if self.spec.scale_param.bias_term else None
+        if self.absorbed and isinstance(self.absorbed[0], Bias):
+            bias = self.absorbed[0].params[0]
         db = bias.diff if bias is not None and bias.wanted else None
         ds = self.grown(0, dbottoms[-1])
-        self._kernel.backward(dtops[0], bottoms[0], s, dbottoms[0], ds, db)
+        y = self.rectified(tops)
+        self._kernel.backward(dtops[0], bottoms[0], s, dbottoms[0], ds, db, y=y)

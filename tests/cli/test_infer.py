@@ -56,6 +56,8 @@ def test_it_prints_a_vector_for_each_image(protonet: Any, trained: Path) -> None
     assert second.startswith(f"{small}: output = [")
     assert numbers(second) == pytest.approx([0.0, 0.0], abs=0.1)
     assert found.stderr == f"{small}: resized from 3x2 to 6x4\n"
+    alone = protonet("infer", trained / "run", test, "--no-fuse").stdout
+    assert numbers(alone.strip()) == pytest.approx(numbers(first), rel=1e-5)
 
 
 def test_json_is_an_object_a_line(protonet: Any, trained: Path) -> None:

@@ -41,6 +41,7 @@ def test_a_net_with_its_data(protonet: Any, digits: Path) -> None:
     assert " ".join(titles) == expected
     assert [row[0] for row in table][:4] == ["digits", "conv1", "pool1", "relu1"]
     assert found.stdout.count("%") >= len(table) + 4
+    assert "ReLU, in conv2" in found.stdout
     assert re.search(r"^\S+ ms an iteration of 50 images: \S+ iterations/s", found.stdout, re.M)
     assert re.search(r"^arithmetic .* % of the \S+ of a matrix product on cpu$", found.stdout, re.M)
     assert "nothing to decode: it is all in memory" in found.stdout
@@ -49,7 +50,10 @@ def test_a_net_with_its_data(protonet: Any, digits: Path) -> None:
 
 
 def test_the_longest_first(protonet: Any, digits: Path) -> None:
-    found = protonet("profile", "train_val.prototxt", "--iterations", 2, "--sort", "time")
+    found = protonet(
+        "profile", "train_val.prototxt", "--iterations", 2, "--sort", "time", "--no-fuse"
+    )
+    assert ", in" not in found.stdout
     shares = [float(share) for share in re.findall(r"(\S+) %", found.stdout.split("\n\n")[0])]
     assert shares == sorted(shares, reverse=True)
     assert len(shares) == 12

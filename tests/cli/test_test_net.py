@@ -30,6 +30,8 @@ def test_the_words_of_caffe(protonet: Any) -> None:
     assert lines[8] == f"loss = {value} (* 1 = {value} loss)"
     ours = protonet("test", "train_val.prototxt", "--weights", given[1], "--iterations", 3)
     assert ours.stdout == found.stdout
+    alone = protonet("test", "train_val.prototxt", *given, "--no-fuse")
+    assert alone.stdout == found.stdout
 
 
 def test_what_cannot_be(protonet: Any) -> None:

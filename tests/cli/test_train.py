@@ -79,9 +79,12 @@ def test_every_option_reaches_the_run(protonet: Any, workplace: Path) -> None:
         "--epochs", 4, "--batch-size", 6, "--lr", 0.02, "--lr-policy", "multistep", "--gamma", 0.3,
         "--step", "25,75", "--momentum", 0.8, "--weight-decay", 0, "--solver", "nesterov",
         "--seed", 5, "--shuffle", "--device", "cpu", "--out", "run", "--quiet",
+        "--no-fuse",
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
-    settings = json.loads((workplace / "run" / "run.json").read_text())["settings"]
+    info = json.loads((workplace / "run" / "run.json").read_text())
+    settings = info["settings"]
+    assert (info["fuse"], settings["fuse"]) == (False, False)
     assert settings["seed"] == 5
     assert settings["shuffle"] is True
     assert settings["weight_decay"] == 0

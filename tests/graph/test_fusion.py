@@ -47,6 +47,57 @@ layer { name: "o" type: "InnerProduct" bottom: "e" top: "o"
   inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
 layer { name: "loss" type: "EuclideanLoss" bottom: "o" bottom: "t" top: "loss" }
 """
+SUMMED = """
+layer { name: "a" type: "Convolution" bottom: "x" top: "a"
+  convolution_param { num_output: 5 kernel_size: 3 pad: 1
+    weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "e" type: "Eltwise" bottom: "a" bottom: "x" top: "e" eltwise_param { COEFFS } }
+layer { name: "r" type: "ReLU" bottom: "e" top: "e" }
+layer { name: "b" type: "Convolution" bottom: "e" top: "b"
+  convolution_param { num_output: 5 kernel_size: 3 pad: 1
+    weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "f" type: "Eltwise" bottom: "b" bottom: "e" bottom: "b" top: "f"
+  eltwise_param { OPERATION } }
+layer { name: "q" type: "ReLU" bottom: "f" top: "g" }
+layer { name: "o" type: "InnerProduct" bottom: "g" top: "o"
+  inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 0.01 } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "o" bottom: "t" top: "loss" }
+"""
+SUMS = SUMMED.replace("COEFFS", "coeff: 1 coeff: -0.5").replace("OPERATION", "operation: SUM")
+PRODUCTS = SUMMED.replace("COEFFS", "").replace("OPERATION", "operation: PROD")
+QUOTIENTS = PRODUCTS.replace("PROD", "PROD stable_prod_grad: false").replace(
+    'bottom: "b" bottom: "e" bottom: "b"', 'bottom: "b" bottom: "a" bottom: "b"'
+)
+MAXIMA = SUMMED.replace("COEFFS", "").replace("OPERATION", "operation: MAX")
+CHAINS = """
+layer { name: "c" type: "Convolution" bottom: "x" top: "c"
+  convolution_param { num_output: 6 kernel_size: 3 weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "p" type: "Power" bottom: "c" top: "c" power_param { scale: 0.5 shift: 0.25 } }
+layer { name: "p2" type: "Power" bottom: "c" top: "p2" power_param { scale: -2 shift: 1 } }
+layer { name: "pr" type: "ReLU" bottom: "p2" top: "p2" }
+layer { name: "s" type: "Scale" bottom: "p2" top: "s" scale_param {
+  filler { type: "uniform" min: 0.5 max: 2 } } }
+layer { name: "sb" type: "Bias" bottom: "s" top: "s" bias_param {
+  filler { type: "gaussian" std: 1 } } }
+layer { name: "sr" type: "ReLU" bottom: "s" top: "s" }
+layer { name: "b" type: "Bias" bottom: "s" top: "b" bias_param {
+  filler { type: "gaussian" std: 1 } } }
+layer { name: "br" type: "ReLU" bottom: "b" top: "b" }
+layer { name: "k" type: "Scale" bottom: "b" top: "k" scale_param { bias_term: true } }
+layer { name: "k2" type: "Scale" bottom: "k" top: "k2" scale_param {
+  filler { type: "uniform" min: 0.5 max: 2 } } }
+layer { name: "u" type: "Power" bottom: "k2" top: "u" power_param { scale: 0.5 shift: 1 } }
+layer { name: "u2" type: "Power" bottom: "u" top: "u2" power_param { power: 2 scale: 0.5 } }
+layer { name: "u3" type: "Power" bottom: "u2" top: "u3" power_param { scale: 0.125 } }
+layer { name: "o" type: "InnerProduct" bottom: "u3" top: "o"
+  inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 0.001 } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "o" bottom: "t" top: "loss" }
+"""
+TEXTS = pytest.mark.parametrize(
+    "text",
+    [RECTIFIED, NORMALIZED, SUMS, PRODUCTS, QUOTIENTS, MAXIMA, CHAINS],
+    ids=["rectified", "normalized", "sums", "products", "quotients", "maxima", "chains"],
+)
 
 
 def planned(text: str, phase: int = TRAIN) -> Plan:
@@ -67,7 +118,7 @@ def trained(text: str, **options: Any) -> tuple[Net, list[float]]:
     return net, losses
 
 
-@pytest.mark.parametrize("text", [RECTIFIED, NORMALIZED], ids=["rectified", "normalized"])
+@TEXTS
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_fused_training_is_the_same(text: str, shared: bool) -> None:
     plain, losses = trained(text)
@@ -77,7 +128,7 @@ def test_a_fused_training_is_the_same(text: str, shared: bool) -> None:
     np.testing.assert_allclose(fused.store.data, plain.store.data, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("text", [RECTIFIED, NORMALIZED], ids=["rectified", "normalized"])
+@TEXTS
 def test_a_fused_inference_is_the_same(text: str) -> None:
     source, _ = trained(text)
     weights = {name: [p.data for p in params] for name, params in source.params.items()}
@@ -99,6 +150,23 @@ def test_what_is_fused() -> None:
     assert fusions(net.plan) == [("b", ["k", "r"]), ("b2", ["k2"])]
     net = Net(planned(NORMALIZED, TEST), Device("cpu"), fuse=True, share_memory=True)
     assert fusions(net.plan) == [("c", ["b", "k", "r"]), ("d", ["b2", "k2"])]
+    for text in (SUMS, PRODUCTS, MAXIMA):
+        net = Net(planned(text), Device("cpu"), fuse=True, share_memory=True)
+        assert fusions(net.plan) == [("e", ["r"]), ("f", ["q"])]
+
+
+def test_chains_of_affine_layers() -> None:
+    net = Net(planned(CHAINS), Device("cpu"), fuse=True, share_memory=True)
+    powers = [("p", ["p2", "pr"]), ("u", ["u2"])]
+    learned = [("s", ["sb", "sr"]), ("b", ["br"])]
+    assert sorted(fusions(net.plan)) == sorted([*powers, *learned])
+    net = Net(planned(CHAINS, TEST), Device("cpu"), fuse=True, share_memory=True)
+    assert fusions(net.plan) == [
+        ("c", ["p", "p2", "pr"]),
+        ("s", ["sb", "sr"]),
+        ("b", ["br"]),
+        ("k", ["k2", "u"]),
+    ]
 
 
 def test_every_blob_can_be_read_where_memory_is_not_shared() -> None:

@@ -40,19 +40,38 @@ def close(found: Any, expected: np.ndarray, what: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * scale, err_msg=what)
 
 
+@pytest.mark.parametrize("fuse", [False, True], ids=["alone", "fused"])
 @pytest.mark.parametrize("case", cases())
-def test_nets_compute_what_caffe_computed(case: str) -> None:
+def test_nets_compute_what_caffe_computed(case: str, fuse: bool) -> None:
+    check(case, fuse=fuse)
+
+
+@pytest.mark.parametrize("fuse", [False, True], ids=["alone", "fused"])
+@pytest.mark.parametrize("case", cases())
+def test_nets_that_share_memory_compute_the_same(case: str, fuse: bool) -> None:
+    """Outputs and the gradients of parameters; others are gone when the passes are over."""
+    check(case, fuse=fuse, share_memory=True)
+
+
+def check(case: str, *, fuse: bool, share_memory: bool = False) -> None:
+    """Every pass of a case, compared with what Caffe computed."""
     data = np.load(GOLDEN / case / "data.npz")
     definition = read_net(Source.read(GOLDEN / case / "net.prototxt"))
     phase = TRAIN if str(data["phase"]) == "TRAIN" else TEST
-    net = Net(plan_net(definition, phase=phase), Device("cpu"), gradients=True)
+    net = Net(
+        plan_net(definition, phase=phase),
+        Device("cpu"),
+        gradients=True,
+        fuse=fuse,
+        share_memory=share_memory,
+    )
     params = net.params.get("l", [])
     for i, param in enumerate(params):
         param.data[...] = data[f"param/{i}"]
     for step in range(int(data["steps"])):
         suffix = f"@{step}" if int(data["steps"]) > 1 else ""
         net.store.diff.fill(0)
-        run(net, data, suffix, gradients=case not in FORWARD_ONLY)
+        run(net, data, suffix, gradients=case not in FORWARD_ONLY, bottoms=not share_memory)
         if case in FORWARD_ONLY:
             continue
         for i, param in enumerate(params):
@@ -60,8 +79,10 @@ def test_nets_compute_what_caffe_computed(case: str) -> None:
                 close(param.diff, data[f"param_diff/{i}{suffix}"], f"param_diff/{i}")
 
 
-def run(net: Net, data: Any, suffix: str, *, gradients: bool) -> None:
-    """One pass forward and, for ``gradients``, backward, compared with the case."""
+def run(net: Net, data: Any, suffix: str, *, gradients: bool, bottoms: bool) -> None:
+    """One pass forward and, for ``gradients``, backward, compared with the case; those of the
+    bottoms too, where they are there afterwards.
+    """
 
     def each(kind: str) -> list[tuple[str, np.ndarray]]:
         return [
@@ -75,15 +96,16 @@ def run(net: Net, data: Any, suffix: str, *, gradients: bool) -> None:
         blob.data[...] = array
     net.forward()
     for name, array in each("top/"):
-        close(net.blobs[name].data, array, f"top/{name}")
+        if name in net.blobs:
+            close(net.blobs[name].data, array, f"top/{name}")
     if not gradients:
         return
     for name, array in each("top_diff/"):
-        diff = net.blobs[name].diff
+        diff = net.blobs[name].diff if name in net.blobs else None
         if diff is not None:  # no gradient reaches a net without a loss and force_backward
             diff[...] = array
     net.backward()
-    for name, array in each("bottom_diff/"):
+    for name, array in each("bottom_diff/") if bottoms else ():
         diff = net.blobs[name].diff
         diff = np.zeros_like(array) if diff is None else diff
         close(diff, array, f"bottom_diff/{name}")

@@ -15,6 +15,7 @@ import pytest
 
 from protonet.formats.caffemodel import read_weights
 from protonet.formats.solverstate import read_state
+from protonet.graph.fusion import fusions
 from protonet.jobs.settings import SolverSettings
 from protonet.jobs.training import start_solver
 from protonet.proto.caffe_pb2 import NetParameter
@@ -23,13 +24,23 @@ from protonet.train import events
 GOLDEN = Path(__file__).parents[1] / "golden" / "digits"
 
 
-def test_digits_train_to_the_log_of_caffe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fuse", [True, False], ids=["fused", "alone"])
+def test_digits_train_to_the_log_of_caffe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fuse: bool
+) -> None:
     shutil.copytree(GOLDEN, tmp_path / "digits")
     monkeypatch.chdir(tmp_path / "digits")
     solver = Path("solver.prototxt")
     solver.write_text(solver.read_text() + 'weights: "init.caffemodel"\n')
     heard: list[events.Event] = []
-    start_solver(solver, SolverSettings(out=tmp_path / "run"), listeners=[heard.append])
+    fused: list[tuple[str, list[str]]] = []
+    start_solver(
+        solver,
+        SolverSettings(out=tmp_path / "run", fuse=fuse),
+        listeners=[heard.append],
+        watch=lambda trainer: fused.extend(fusions(trainer.net.plan)),
+    )
+    assert bool(fused) == fuse
 
     lines = (GOLDEN / "caffe.log").read_text().splitlines(keepends=True)
     log = "".join(line for line in lines if "data_layer.cpp" not in line)

@@ -26,8 +26,7 @@ CASES: list[tuple[type[Activation], tuple[Any, ...], str]] = [
     (activations.Sigmoid, (), "y"),
     (activations.TanH, (), "y"),
     (activations.Softplus, (), "y"),
-    (activations.Power, (1.0, 0.5, 0.25), "x"),
-    (activations.Power, (2.0, 0.5, 0.25), "x"),
+    (activations.Absolute, (), "x"),
 ]
 
 
@@ -124,11 +123,6 @@ def test_what_is_not_finite(module: str, monkeypatch: pytest.MonkeyPatch) -> Non
     dx, ones = np.empty_like(x), np.ones_like(x)
     native.load().rectify_back(x, -ones, dx, 0.0)
     np.testing.assert_array_equal(dx, [np.nan, np.nan, np.nan, 0])
-
-
-def test_other_powers_run_as_defined() -> None:
-    kernel = activations.Power.make(CPU, np.float32, (3,), 0.5, 1.0, 0.0)
-    assert type(kernel) is activations.Power
 
 
 def leanings(kernel: Leaning, dtype: Any, shape: tuple[int, int, int]) -> list[np.ndarray]:

@@ -17,18 +17,25 @@ def combinations(kernel: Combine, dtype: Any, size: int, count: int) -> list[np.
     dy = generator.normal(size=size).astype(dtype)
     xs[0][::9] = np.nan
     xs[-1][::11] = np.inf
-    out = list(np.full((5, size), np.nan, dtype))
+    out = list(np.full((7, size), np.nan, dtype))
     winner = np.empty(size, kernel.winners)
     with np.errstate(invalid="ignore"):
         kernel.weighted_sum(xs, [1.0, -0.5, 2.0, 1.0][:count], out[0])
         kernel.product(xs, out[1])
         kernel.add(xs[0], xs[1], out[2])
+        kernel.weighted_sum(xs, [-1.0, 0.5, 2.0, 1.0][:count], out[4], rectify=True)
+        kernel.product(xs, out[5], rectify=True)
+        kernel.greatest(xs, out[6], winner, rectify=True)
         kernel.greatest(xs, out[3], winner)
     gradients = [np.empty(size, dtype) for _ in xs]
     for place, dx in enumerate(gradients):
         kernel.greatest_back(dy, winner, place, dx)
     kernel.add(dy, gradients[0], dy)
-    return [*out[:4], winner.astype(np.int32), *gradients, dy]
+    sent = [np.empty(size, dtype) for _ in range(4)]
+    kernel.scatter(dy.copy(), out[4], [1.0, -0.5], sent[:2])
+    kernel.scatter(dy, None, [1.0, 2.0], sent[2:])
+    kernel.mask(dy, out[4])
+    return [*out, winner.astype(np.int32), *gradients, *sent, dy]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -14,7 +14,7 @@ from tests.kernels.test_convolution import MODULES, runs_here
 
 SHAPES = [
     (10, 2500, 2), (1, 700, 90), (3, 65, 131), (17, 300, 45), (64, 800, 500), (29, 5, 3),
-    (50, 64, 33), (9, 1, 1), (200, 7, 40), (1, 3, 2),
+    (50, 64, 33), (9, 1, 1), (200, 7, 40), (1, 3, 2), (1, 700, 400), (2, 300, 333), (4, 90, 301),
 ]  # fmt: skip
 
 
@@ -45,7 +45,9 @@ def test_every_instruction_set_meets_the_definition(
         kernel.forward(a, b, c, rectified, rectify=True)
         kernel.backward(d, b, dx)
         kernel.learn(d, a, dw)
-        return [y, rectified, dx, dw]
+        more = d.copy()
+        kernel.accumulate(a, b, more)
+        return [y, rectified, dx, dw, more]
 
     for found, expected in zip(
         passes(tuned, np.float32), passes(definition, np.float64), strict=True
@@ -53,14 +55,15 @@ def test_every_instruction_set_meets_the_definition(
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
 
 
-def test_the_number_of_threads_changes_no_bit() -> None:
+@pytest.mark.parametrize("rows", [1, 4, 40, 90])
+def test_the_number_of_threads_changes_no_bit(rows: int) -> None:
     module = native.load()
     before = module.threads()
     generator = np.random.default_rng(6)
-    x = generator.normal(size=(40, 900)).astype(np.float32)
+    x = generator.normal(size=(rows, 900)).astype(np.float32)
     w = generator.normal(size=(300, 900)).astype(np.float32)
-    dy = generator.normal(size=(40, 300)).astype(np.float32)
-    kernel = Product.make(Device("cpu"), np.float32, 40, 900, 300, False)
+    dy = generator.normal(size=(rows, 300)).astype(np.float32)
+    kernel = Product.make(Device("cpu"), np.float32, rows, 900, 300, False)
     found = []
     for threads in (1, 2, 3, 5):
         module.set_threads(threads)

@@ -23,10 +23,15 @@ def passes(kernel: Scaling, dtype: Any, shape: tuple[int, int, int]) -> list[np.
     kernel.forward(x, s, None, product)
     kernel.forward(x, None, b, rectified, rectify=True)
     kernel.backward(dy, x, s, dx, ds, db)
+    masked, mds, mdb, mdb2 = np.full(shape, np.nan, dtype), *np.ones((3, shape[1]), dtype)
+    kernel.backward(dy.copy(), x, s, masked, mds, mdb, y=rectified)
+    kernel.backward(dy.copy(), None, s, None, None, mdb2, y=rectified)
+    sent = dy.copy()
+    kernel.backward(sent, None, s, sent, None, None, y=rectified)
     kernel.backward(dy, None, None, None, None, alone)
     kernel.backward(dy, None, s, dy, None, None)
     kernel.backward(dy, x, None, None, ds, None)
-    return [y, product, rectified, dx, ds, db, alone, dy]
+    return [y, product, rectified, dx, ds, db, alone, dy, masked, mds, mdb, mdb2, sent]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -55,7 +55,7 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
     def forward_inference(
         self, x: Array, factor: Array, shift: Array, y: Array, *, rectify: bool = False
     ) -> None:
-        self._affine.over(self._count, "forward", x, factor, shift, y, *self._seen, rectify)
+        self._affine.over(self._count, "forward", x, factor, shift, y, None, *self._seen, rectify)
 
     def backward(
         self,

@@ -34,6 +34,10 @@ class CudaProduct(Product, processor="cuda"):
         if bias is not None or rectify:
             self._source.over(rows * outputs, "finish", y, None, bias, rows, outputs, 1, rectify)
 
+    def accumulate(self, x: Array, w: Array, y: Array) -> None:
+        rows, inputs, outputs = self._extents
+        self._gemm.multiply(x, w, y, rows, outputs, inputs, b_turned=not self.turned, add=True)
+
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
         rows, inputs, outputs = self._extents
         self._gemm.multiply(dy, w, dx, rows, inputs, outputs, b_turned=self.turned)

@@ -1,12 +1,13 @@
 // One number for each channel of items x channels x places.
 
+// With a top, x counts as 0 where that is not above 0.
 extern "C" __global__ void forward(
-    const float* x, const float* s, const float* b, float* y, int items, int channels, int places,
-    int rectify)
+    const float* x, const float* s, const float* b, float* y, const float* top, int items,
+    int channels, int places, int rectify)
 {
     EACH(i, (wide)items * channels * places) {
         int channel = (int)(i / places % channels);
-        float value = x[i];
+        float value = top && !(top[i] > 0.0f) ? 0.0f : x[i];
         if (s) value *= s[channel];
         if (b) value += b[channel];
         y[i] = rectify ? rectified(value) : value;
@@ -14,8 +15,10 @@ extern "C" __global__ void forward(
 }
 
 // parts: (channel, part) x (sum of x dy, sum of dy). Without x, only the second is meant.
+// With a top, dy counts as 0 where that is not above 0.
 extern "C" __global__ void sum_parts(
-    const float* dy, const float* x, float* parts, int items, int channels, int places)
+    const float* dy, const float* x, const float* top, float* parts, int items, int channels,
+    int places)
 {
     __shared__ float shared[BLOCK];
     int channel = blockIdx.x, part = blockIdx.y, pieces = gridDim.y;
@@ -24,6 +27,7 @@ extern "C" __global__ void sum_parts(
     float products = 0.0f, plain = 0.0f;
     for (wide i = first + threadIdx.x; i < last; i += BLOCK) {
         wide at = (i / places * channels + channel) * places + i % places;
+        if (top && !(top[at] > 0.0f)) continue;
         if (x) products += x[at] * dy[at];
         plain += dy[at];
     }

@@ -27,7 +27,7 @@ class CudaScaling(Scaling, processor="cuda"):
     def forward(
         self, x: Array, s: Array | None, b: Array | None, y: Array, *, rectify: bool = False
     ) -> None:
-        self._source.over(self._count, "forward", x, s, b, y, *self._seen, rectify)
+        self._source.over(self._count, "forward", x, s, b, y, None, *self._seen, rectify)
 
     def backward(
         self,
@@ -37,13 +37,15 @@ class CudaScaling(Scaling, processor="cuda"):
         dx: Array | None,
         ds: Array | None,
         db: Array | None,
+        *,
+        y: Array | None = None,
     ) -> None:
         channels, launch = self._seen[1], self._source
         if ds is not None or db is not None:
             looked_at = x if ds is not None else None
             launch.blocks(
-                (channels, self._pieces), "sum_parts", dy, looked_at, self._parts, *self._seen
+                (channels, self._pieces), "sum_parts", dy, looked_at, y, self._parts, *self._seen
             )
             launch.over(channels, "add_sums", self._parts, ds, db, channels, self._pieces)
         if dx is not None:
-            launch.over(self._count, "forward", dy, s, None, dx, *self._seen, False)
+            launch.over(self._count, "forward", dy, s, None, dx, y, *self._seen, False)

@@ -1,4 +1,6 @@
 // Functions of single elements, and their gradients.
+#include <limits>
+
 #include "arrays.h"
 #include "sweep.h"
 #include "vecmath.h"
@@ -51,8 +53,14 @@ void clip_back(Floats dy, Floats x, MutableFloats dx, float low, float high, boo
   });
 }
 
-void linear(Floats x, MutableFloats y, float scale, float shift) {
-  map(x, y, [=](Vec v) { return v * scale + shift; });
+void linear(Floats x, MutableFloats y, float scale, float shift, bool rectify) {
+  const Vec low = splat(rectify ? 0 : -std::numeric_limits<float>::infinity());
+  map(x, y, [=](Vec v) { return max(low, v * scale + shift); });
+}
+
+// Of a rectified y.
+void linear_back(Floats dy, Floats y, MutableFloats dx, float scale) {
+  map(dy, y, dx, [=](Vec d, Vec v) { return d * (v > Vec{} ? splat(scale) : Vec{}); });
 }
 
 void square(Floats x, MutableFloats y, float scale, float shift) {
@@ -101,6 +109,7 @@ void add_activations(nb::module_& m) {
   m.def("clip", &clip);
   m.def("clip_back", &clip_back);
   m.def("linear", &linear);
+  m.def("linear_back", &linear_back);
   m.def("square", &square);
   m.def("square_back", &square_back);
   m.def("elu", &elu);
@@ -108,6 +117,25 @@ void add_activations(nb::module_& m) {
   m.def("swish", &swish);
   m.def("swish_back", &swish_back);
   m.def("exp", [](Floats x, MutableFloats y) { map(x, y, [](Vec v) { return exp(v); }); });
+  m.def("exponential", [](Floats x, MutableFloats y, float inner, float outer) {
+    map(x, y, [=](Vec v) { return exp(v * inner) * outer; });
+  });
+  m.def("exponential_back", [](Floats dy, Floats y, MutableFloats dx, float inner) {
+    map(dy, y, dx, [=](Vec d, Vec v) { return d * v * inner; });
+  });
+  m.def("reciprocal_back",
+        [](Floats dy, Floats x, MutableFloats dx, float scale, float shift, float factor) {
+          map(dy, x, dx, [=](Vec d, Vec v) { return d * (factor / (v * scale + shift)); });
+        });
+  m.def("absolute", [](Floats x, MutableFloats y) {
+    map(x, y, [](Vec v) { return magnitude(v); });
+  });
+  m.def("absolute_back", [](Floats dy, Floats x, MutableFloats dx) {
+    map(dy, x, dx, [](Vec d, Vec v) {
+      const Vec slope = v > Vec{} ? splat(1) : Vec{};
+      return d * (v < Vec{} ? splat(-1) : v == v ? slope : v);
+    });
+  });
   m.def("tanh", [](Floats x, MutableFloats y) { map(x, y, [](Vec v) { return tanh(v); }); });
   m.def("tanh_back", [](Floats dy, Floats y, MutableFloats dx) {
     map(dy, y, dx, [](Vec d, Vec v) { return d * (1.0f - v * v); });

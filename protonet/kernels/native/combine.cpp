@@ -2,6 +2,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
+#include <limits>
 
 #include "arrays.h"
 #include "sweep.h"
@@ -11,6 +12,7 @@ namespace nb = nanobind;
 namespace {
 
 typedef std::uint8_t Bytes __attribute__((vector_size(kLanes)));
+using Given = std::optional<Floats>;
 using Places = nb::ndarray<std::uint8_t, nb::c_contig, nb::device::cpu>;
 
 // Where several arrays lie.
@@ -33,39 +35,65 @@ void add(Floats a, Floats b, MutableFloats sum) {
   });
 }
 
+// What a value is at least: 0 where a rectification follows.
+Vec least(bool rectify) {
+  return splat(rectify ? 0 : -std::numeric_limits<float>::infinity());
+}
+
 // y = the sum of c x over all arrays.
-void weighted_sum(const std::vector<Floats>& arrays, const std::vector<float>& cs, MutableFloats y) {
+void weighted_sum(const std::vector<Floats>& arrays, const std::vector<float>& cs, MutableFloats y,
+                  bool rectify) {
   const Pointers xs(arrays);
+  const Vec low = least(rectify);
   Unlocked free(count(y));
   float* to = y.data();
   if (xs.count == 2) {
     spread(count(y), [=, a = xs.at[0], b = xs.at[1], c = cs[0], d = cs[1]](Index i, auto part) {
-      part.store(to + i, part.load(a + i) * c + part.load(b + i) * d);
+      part.store(to + i, max(low, part.load(a + i) * c + part.load(b + i) * d));
     });
     return;
   }
   spread(count(y), [&](Index i, auto part) {
     Vec total = part.load(xs.at[0] + i) * cs[0];
     for (std::size_t k = 1; k < xs.count; ++k) total += part.load(xs.at[k] + i) * cs[k];
-    part.store(to + i, total);
+    part.store(to + i, max(low, total));
+  });
+}
+
+// dx = c dy for each of the arrays, in one pass over dy; with a top, dy counts as 0 where the top
+// is not above 0.
+void scatter(Floats dy, Given top, const std::vector<float>& cs,
+             const std::vector<MutableFloats>& arrays) {
+  const std::size_t wanted = arrays.size();
+  float* dxs[256];
+  for (std::size_t k = 0; k < wanted; ++k) dxs[k] = arrays[k].data();
+  const Index n = static_cast<Index>(dy.size());
+  Unlocked free(n);
+  const float *from = dy.data(), *y = top ? top->data() : nullptr;
+  spread(n, [&](Index i, auto part) {
+    Vec d = part.load(from + i);
+    if (y != nullptr) d *= part.load(y + i) > Vec{} ? splat(1) : Vec{};
+    for (std::size_t k = 0; k < wanted; ++k) part.store(dxs[k] + i, d * cs[k]);
   });
 }
 
 // y = the product of all arrays.
-void product(const std::vector<Floats>& arrays, MutableFloats y) {
+void product(const std::vector<Floats>& arrays, MutableFloats y, bool rectify) {
   const Pointers xs(arrays);
+  const Vec low = least(rectify);
   Unlocked free(count(y));
   float* to = y.data();
   spread(count(y), [&](Index i, auto part) {
     Vec total = part.load(xs.at[0] + i);
     for (std::size_t k = 1; k < xs.count; ++k) total *= part.load(xs.at[k] + i);
-    part.store(to + i, total);
+    part.store(to + i, max(low, total));
   });
 }
 
 // The greatest, and whose it is: the second wins over an equal first, else the earlier.
-void greatest(const std::vector<Floats>& arrays, MutableFloats y, Places winner) {
+void greatest(const std::vector<Floats>& arrays, MutableFloats y, Places winner, bool rectify) {
   const Pointers xs(arrays);
+  const Vec low = least(rectify);
   Unlocked free(count(y));
   float* to = y.data();
   std::uint8_t* places = winner.data();
@@ -79,7 +107,7 @@ void greatest(const std::vector<Floats>& arrays, MutableFloats y, Places winner)
       place = v > best ? Mask{} + static_cast<std::int32_t>(k) : place;
       best = (best > v) | (best != best) ? best : v;
     }
-    part.store(to + i, best);
+    part.store(to + i, max(low, best));
     const Bytes narrow = __builtin_convertvector(place, Bytes);
     std::memcpy(places + i, &narrow, static_cast<std::size_t>(std::min(kLanes, n - i)));
   });
@@ -124,6 +152,7 @@ void copy_rows(Floats x, Index x_first, Index x_step, MutableFloats y, Index y_f
 void add_combine(nb::module_& m) {
   m.def("add", &add);
   m.def("weighted_sum", &weighted_sum);
+  m.def("scatter", &scatter, nb::arg("dy"), nb::arg("y").none(), nb::arg("cs"), nb::arg("dxs"));
   m.def("product", &product);
   m.def("greatest", &greatest);
   m.def("greatest_back", &greatest_back);

@@ -14,6 +14,17 @@ namespace {
 constexpr Index kDepth = 256;  // of a packed block of B
 constexpr Index kGroup = 8;    // strips that are packed together: B is read in pieces of 1 KiB
 
+// body(i) for i below `count`, on all threads where the work, in multiplications, is worth it.
+template <class F>
+void divide(Index work, Index least, Index count, F&& body) {
+  if (work >= least) return parallel(count, body);
+  for (Index i = 0; i < count; ++i) body(i);
+}
+
+// From how many multiplications on threads pay: what lies in the cache, and what must be fetched.
+constexpr Index kNear = 1 << 20;
+constexpr Index kFar = 1 << 18;
+
 struct Matrix {
   const float* data;
   Index stride;
@@ -36,21 +47,43 @@ struct Result {
   }
 };
 
-// R rows, from operands as they lie: A by columns, B by rows.
-template <Index R>
-void multiply_few(const Matrix& a, const Matrix& b, Index depth, Index row, const Result& c) {
+// R rows and V vectors of columns, the last of `here` lanes, from operands as they lie: A by
+// columns, B by rows.
+template <Index R, Index V>
+void multiply_some(const Matrix& a, const Matrix& b, Index depth, Index j, Index here,
+                   const Result& c) {
   const Index a_row = a.turned ? 1 : a.stride, a_depth = a.turned ? a.stride : 1;
-  for (Index j = 0; j < c.columns; j += kLanes) {
-    const Index here = std::min(kLanes, c.columns - j);
-    Vec sums[R] = {};
-    for (Index k = 0; k < depth; ++k) {
-      const float* from = b.data + k * b.stride + j;
-      const Vec column = here == kLanes ? load(from) : load_some(from, here);
-      for (Index r = 0; r < R; ++r)
-        sums[r] += splat(a.data[(row + r) * a_row + k * a_depth]) * column;
+  Vec sums[R][V] = {};
+  for (Index k = 0; k < depth; ++k) {
+    const float* from = b.data + k * b.stride + j;
+    Vec columns[V];
+    for (Index v = 0; v + 1 < V; ++v) columns[v] = load(from + v * kLanes);
+    const float* last = from + (V - 1) * kLanes;
+    columns[V - 1] = here == kLanes ? load(last) : load_some(last, here);
+    for (Index r = 0; r < R; ++r) {
+      const Vec factor = splat(a.data[r * a_row + k * a_depth]);
+      for (Index v = 0; v < V; ++v) sums[r][v] += factor * columns[v];
     }
-    for (Index r = 0; r < R; ++r) c.put(row + r, j, sums[r], here);
   }
+  for (Index r = 0; r < R; ++r)
+    for (Index v = 0; v < V; ++v)
+      c.put(r, j + v * kLanes, sums[r][v], v + 1 < V ? kLanes : here);
+}
+
+// All of R rows: several vectors of columns at a time, as registers allow, so that sums do not wait
+// for each other.
+template <Index R>
+void multiply_few(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
+  constexpr Index wide = R == 1 ? kLanes : R == 2 ? 4 : 2, width = wide * kLanes;
+  const auto some = [&](Index group) {
+    const Index end = std::min(c.columns, (group + 1) * width);
+    Index j = group * width;
+    if (end - j == width) return multiply_some<R, wide>(a, b, depth, j, kLanes, c);
+    for (; j < end; j += kLanes)
+      multiply_some<R, 1>(a, b, depth, j, std::min(kLanes, end - j), c);
+  };
+  const Index groups = (c.columns + width - 1) / width;
+  divide(R * c.columns * depth, kFar, groups, some);
 }
 
 // R rows times C columns, where k runs along both rows of A and columns of B.
@@ -143,7 +176,8 @@ void multiply_group(const float* packed_a, const Matrix& b, Index depth, const P
 void multiply_packed(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
   const Panels panels(c.rows);
   float* packed = thread_scratch(2, panels.size(depth));
-  parallel(panels.count, [&](Index p) {
+  const Index work = c.rows * c.columns * depth;
+  divide(work, kNear, panels.count, [&](Index p) {
     float* to = packed + Panels::offset(p, depth);
     const Index first = panels.first(p), rows = panels.height(p);
     if (a.turned) {
@@ -154,7 +188,7 @@ void multiply_packed(const Matrix& a, const Matrix& b, Index depth, const Result
   });
   const Index strips = (c.columns + kColumns - 1) / kColumns;
   const Index group = std::clamp<Index>(strips / (4 * threads()), 1, kGroup);
-  parallel((strips + group - 1) / group, [&](Index g) {
+  divide(work, kNear, (strips + group - 1) / group, [&](Index g) {
     multiply_group(packed, b, depth, panels, g * group, std::min(strips, (g + 1) * group), c);
   });
 }
@@ -163,7 +197,7 @@ void multiply_packed(const Matrix& a, const Matrix& b, Index depth, const Result
 void multiply(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
   if (!a.turned && b.turned && (c.rows < 8 || c.columns < 8)) {
     const Index work = c.rows * c.columns * depth;
-    const Index pieces = work < (1 << 18) ? 1 : std::min<Index>(c.columns / 4 + 1, 64);
+    const Index pieces = work < kFar ? 1 : std::min<Index>(c.columns / 4 + 1, 64);
     parallel(pieces, [&](Index p) {
       multiply_by_dots(a, b, depth, c.columns / 4 * p / pieces * 4,
                        p + 1 == pieces ? c.columns : c.columns / 4 * (p + 1) / pieces * 4, c);
@@ -172,10 +206,10 @@ void multiply(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
   }
   if (!b.turned && c.rows <= 4) {
     switch (c.rows) {
-      case 1: return multiply_few<1>(a, b, depth, 0, c);
-      case 2: return multiply_few<2>(a, b, depth, 0, c);
-      case 3: return multiply_few<3>(a, b, depth, 0, c);
-      case 4: return multiply_few<4>(a, b, depth, 0, c);
+      case 1: return multiply_few<1>(a, b, depth, c);
+      case 2: return multiply_few<2>(a, b, depth, c);
+      case 3: return multiply_few<3>(a, b, depth, c);
+      case 4: return multiply_few<4>(a, b, depth, c);
     }
   }
   multiply_packed(a, b, depth, c);

@@ -34,16 +34,22 @@ class Scaling {
     });
   }
 
-  // dx = s dy; ds += the sum of x dy, db += the sum of dy. What is missing is not wanted.
+  // dx = s dy; ds += the sum of x dy, db += the sum of dy. What is missing is not wanted. With a
+  // top, dy counts as 0 where the top is not above 0.
   void backward(Floats dy_array, Given x_array, Given scale, Taken dx_array, Taken dscale,
-                Taken dbias) const {
+                Taken dbias, Given top) const {
     Unlocked free(planes_.size());
-    const float *dy = dy_array.data(), *x = at(x_array), *s = at(scale);
+    const float *dy = dy_array.data(), *x = at(x_array), *s = at(scale),
+                *y = at(top);
     float *dx = at(dx_array), *ds = at(dscale), *db = at(dbias);
+    const auto gradient = [=](Index offset, auto part) {
+      const Vec d = part.load(dy + offset);
+      return y == nullptr ? d : d * (part.load(y + offset) > Vec{} ? splat(1) : Vec{});
+    };
     const auto write = [=](auto numbers) {
       const Vec factor = numbers.of(s, 1);
       return [=](Index offset, auto part) {
-        if (dx != nullptr) part.store(dx + offset, part.load(dy + offset) * factor);
+        if (dx != nullptr) part.store(dx + offset, gradient(offset, part) * factor);
       };
     };
     if (ds != nullptr)
@@ -51,7 +57,7 @@ class Scaling {
           planes_,
           [=](auto numbers) {
             return [=, to = write(numbers)](Index offset, auto part, Vec(&sums)[2]) {
-              const Vec d = part.load(dy + offset);
+              const Vec d = gradient(offset, part);
               sums[0] += d * part.load(x + offset);
               sums[1] += d;
               to(offset, part);
@@ -66,7 +72,7 @@ class Scaling {
           planes_,
           [=](auto numbers) {
             return [=, to = write(numbers)](Index offset, auto part, Vec(&sums)[1]) {
-              sums[0] += part.load(dy + offset);
+              sums[0] += gradient(offset, part);
               to(offset, part);
             };
           },
@@ -134,7 +140,7 @@ void add_scaling(nb::module_& m) {
            nb::arg("bias").none(), nb::arg("y"), nb::arg("rectify"))
       .def("backward", &Scaling::backward, nb::arg("dy"), nb::arg("x").none(),
            nb::arg("scale").none(), nb::arg("dx").none(), nb::arg("dscale").none(),
-           nb::arg("dbias").none())
+           nb::arg("dbias").none(), nb::arg("y").none())
       .def("lean", &Scaling::lean)
       .def("lean_back", &Scaling::lean_back, nb::arg("dy"), nb::arg("x"), nb::arg("slope"),
            nb::arg("dx").none(), nb::arg("dslope").none());

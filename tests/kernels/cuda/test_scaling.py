@@ -27,7 +27,12 @@ def passes(device: Device, dtype: Any, shape: tuple[int, int, int]) -> list[np.n
     kernel.backward(dy, x, s, tops[2], ds, db)
     kernel.backward(dy, None, None, tops[3], None, alone)
     kernel.backward(dy, x, s, dy, None, None)
-    return hand.back(*tops, ds, db, alone, dy)
+    rectified = [hand.blank(*shape), hand.ones(channels), hand.ones(channels)]
+    kernel.backward(hand.drawn(*shape), x, s, *rectified, y=tops[1])
+    one, other = hand.blank(*shape), hand.ones(channels)
+    kernel.backward(hand.drawn(*shape), None, s, one, None, None, y=tops[1])
+    kernel.backward(hand.drawn(*shape), None, None, None, None, other, y=tops[1])
+    return hand.back(*tops, ds, db, alone, dy, *rectified, one, other)
 
 
 @needs_compiler

@@ -1,0 +1,53 @@
+"""Chains of layers that scale and shift: one factor and one shift for each channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.layers.base import Affine, Layer
+
+
+class AffineChain:
+    """What affine layers do to channels one after the other, as if they were one.
+
+    Args:
+        device: where the arrays live.
+        dtype: of all arrays.
+        channels: of axis 1.
+        layers: those of the chain; others among them are passed over.
+    """
+
+    def __init__(self, device: Device, dtype: Any, channels: int, layers: Sequence[Layer]) -> None:
+        self._xp: Any = device.xp
+        self._layers = [layer for layer in layers if layer.is_affine]
+        if self._layers:
+            self._factor, self._shift = (device.empty((channels,), dtype) for _ in range(2))
+
+    def behind(
+        self, factor: Array | None, shift: Array | None
+    ) -> tuple[Array | None, Array | None]:
+        """Factor and shift of the whole, for these (None for 1 and 0) before the chain. Those that
+        are given stay as they are.
+        """
+        for layer in self._layers:
+            times, plus = layer.affine()
+            if times is not None:
+                if shift is not None:
+                    shift = self._xp.multiply(shift, times, out=self._shift)
+                factor = self._combined(self._xp.multiply, factor, times, self._factor)
+            if plus is not None:
+                shift = self._combined(self._xp.add, shift, plus, self._shift)
+        return factor, shift
+
+    def _combined(self, do: Any, before: Array | None, with_: Affine, out: Array) -> Array:
+        """What ``do`` makes of both in ``out``; where nothing was before, what is there now."""
+        if before is not None:
+            found: Array = do(before, with_, out=out)
+            return found
+        if isinstance(with_, float):
+            out.fill(with_)
+            return out
+        return with_
