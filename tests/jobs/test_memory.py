@@ -81,4 +81,4 @@ def test_inference_is_refused_too() -> None:
     check_inference(plan(stage="deploy"), None, share=True)
     check_inference(plan(stage="deploy"), 2**40, share=True)
     with pytest.raises(DeviceError, match=r"the net needs about .* a batch size of \d+ would fit"):
-        check_inference(plan(stage="deploy"), 30 * 2**20, share=True, copies=1)
+        check_inference(plan(stage="deploy"), 22 * 2**20, share=True, copies=1)

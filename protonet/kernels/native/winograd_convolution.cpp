@@ -128,7 +128,7 @@ Vec* vectors(float* p) { return reinterpret_cast<Vec*>(p); }
 
 template <class F>
 void Winograd<F>::transform_weights(const float* w, float* to) const {
-  const Index halves = kColumns / kLanes, place = strips_ * x_.count * kColumns;
+  const Index halves = kColumns / kLanes, place = weights_step();
   parallel(strips_ * groups_, [&](Index task) {
     const Index strip = task / groups_, group = task % groups_;
     for (Index c = group * kLanes; c < std::min(x_.count, (group + 1) * kLanes); ++c)
@@ -149,7 +149,7 @@ template <class F>
 void Winograd<F>::transform_values(const float* x, const Block& block, Index group, float* to) const {
   constexpr Index around = kKernel - 1;
   const Index columns = tile_columns_ * kOut + around, rows = block.rows * kOut + around;
-  const Index place = groups_ * tiles(block) * kLanes;
+  const Index place = values_step(tiles(block));
   Vec* pixels = vectors(thread_scratch(0, rows * columns * kLanes));
   for (Index n = 0; n < block.images; ++n) {
     const float* image = x + (block.image + n) * x_.stride +
@@ -174,7 +174,7 @@ template <class F>
 void Winograd<F>::finish(const float* results, const Block& block, Index group, float* y,
                       const Epilogue& epilogue) const {
   const Index columns = tile_columns_ * kOut, width = strips_ * kColumns;
-  const Index place = tiles(block) * width, first = group * kLanes;
+  const Index place = results_step(tiles(block)), first = group * kLanes;
   const Index channels = std::min(kLanes, y_.count - first);
   const Vec factor =
       epilogue.factor == nullptr ? splat(1.0f) : load_some(epilogue.factor + first, channels);
@@ -211,23 +211,24 @@ void Winograd<F>::finish(const float* results, const Block& block, Index group, 
 
 template <class F>
 void Winograd<F>::run(const float* x, const float* w, float* y, const Epilogue& epilogue) const {
-  float* weights = thread_scratch(2, kPlaces * strips_ * x_.count * kColumns);
+  float* weights = thread_scratch(2, kPlaces * weights_step());
   transform_weights(w, weights);
   parallel(static_cast<Index>(blocks_.size()), [&](Index b) {
     const Block& block = blocks_[b];
     const Index count = tiles(block), width = strips_ * kColumns;
     const Index next = count * kLanes, last = x_.count - (groups_ - 1) * kLanes;
-    float* values = thread_scratch(1, kPlaces * groups_ * next);
-    float* results = thread_scratch(4, kPlaces * count * width);
+    float* values = thread_scratch(1, kPlaces * values_step(count));
+    float* results = thread_scratch(4, kPlaces * results_step(count));
     for (Index g = 0; g < groups_; ++g) transform_values(x, block, g, values + g * next);
     const Panels panels(count);
     for (Index k = 0; k < kPlaces; ++k)
       for (Index s = 0; s < strips_; ++s)
         for (Index p = 0; p < panels.count; ++p)
           multiply_rows(panels.height(p), groups_, next, last,
-                        values + k * groups_ * next + panels.first(p) * kLanes,
-                        weights + (k * strips_ + s) * x_.count * kColumns,
-                        results + (k * count + panels.first(p)) * width + s * kColumns, width);
+                        values + k * values_step(count) + panels.first(p) * kLanes,
+                        weights + k * weights_step() + s * x_.count * kColumns,
+                        results + k * results_step(count) + panels.first(p) * width + s * kColumns,
+                        width);
     for (Index g = 0; g * kLanes < y_.count; ++g) finish(results, block, g, y, epilogue);
   });
 }
@@ -237,7 +238,7 @@ template <class F>
 void Winograd<F>::transform_gradient(const float* dy, const Block& block, Index group,
                                   float* to) const {
   const Index columns = tile_columns_ * kOut, count = tiles(block);
-  const Index place = strips_ * count * kColumns, halves = kColumns / kLanes;
+  const Index place = results_step(count), halves = kColumns / kLanes;
   to += group / halves * count * kColumns + group % halves * kLanes;
   Vec* pixels = vectors(thread_scratch(0, kOut * columns * kLanes));
   for (Index n = 0; n < block.images; ++n)
@@ -259,19 +260,61 @@ void Winograd<F>::transform_gradient(const float* dy, const Block& block, Index 
     }
 }
 
+// Sums of products of values and gradients of a block, at place k and strip `strip`.
+template <class F>
+void Winograd<F>::multiply_block(const float* values, const float* gradients, Index count, Index k,
+                                 Index strip, float* sums, bool go_on) const {
+  const Index channels = groups_ * kLanes, task = k * strips_ + strip;
+  for (Index c = 0; c < x_.count; c += kHalf)
+    multiply_lanes<kHalf>(count,
+                          values + k * values_step(count) + c / kLanes * count * kLanes +
+                              c % kLanes,
+                          gradients + k * results_step(count) + strip * count * kColumns,
+                          sums + (task * channels + c) * kColumns, go_on);
+}
+
 template <class F>
 void Winograd<F>::learn(const float* x, const float* dy, float* dw) const {
-  Index most = 0;
-  for (const Block& block : learn_blocks_) most = std::max(most, tiles(block));
-  const Index channels = groups_ * kLanes, width = strips_ * kColumns;
-  float* values = thread_scratch(1, kPlaces * most * channels);
-  float* gradients = thread_scratch(5, kPlaces * most * width);
-  float* sums = thread_scratch(3, kPlaces * channels * width);
-  const Index y_groups = width / kLanes;
+  float* sums = thread_scratch(3, pieces_ * sums_size());
+  if (pieces_ > 1) {
+    learn_pieces(x, dy, sums);
+  } else {
+    learn_together(x, dy, sums);
+  }
+  learn_weights(sums, dw);
+}
+
+// Each piece of the blocks has sums of its own, so that a thread finds all in its own cache.
+template <class F>
+void Winograd<F>::learn_pieces(const float* x, const float* dy, float* sums) const {
+  const Index blocks = static_cast<Index>(learn_blocks_.size());
+  parallel(pieces_, [&](Index piece) {
+    const Index first = blocks * piece / pieces_, last = blocks * (piece + 1) / pieces_;
+    for (Index b = first; b < last; ++b) {
+      const Block& block = learn_blocks_[b];
+      const Index count = tiles(block);
+      float* values = thread_scratch(1, kPlaces * values_step(most_));
+      float* gradients = thread_scratch(5, kPlaces * results_step(most_));
+      for (Index g = 0; g < groups_; ++g)
+        transform_values(x, block, g, values + g * count * kLanes);
+      for (Index g = 0; g < y_groups(); ++g) transform_gradient(dy, block, g, gradients);
+      for (Index k = 0; k < kPlaces; ++k)
+        for (Index strip = 0; strip < strips_; ++strip)
+          multiply_block(values, gradients, count, k, strip, sums + piece * sums_size(),
+                         b > first);
+    }
+  });
+}
+
+// Where sums are too large for that, threads share a block: by channels, then by places.
+template <class F>
+void Winograd<F>::learn_together(const float* x, const float* dy, float* sums) const {
+  float* values = thread_scratch(1, kPlaces * values_step(most_));
+  float* gradients = thread_scratch(5, kPlaces * results_step(most_));
   for (std::size_t b = 0; b < learn_blocks_.size(); ++b) {
     const Block& block = learn_blocks_[b];
     const Index count = tiles(block);
-    parallel(groups_ + y_groups, [&](Index task) {
+    parallel(groups_ + y_groups(), [&](Index task) {
       if (task < groups_) {
         transform_values(x, block, task, values + task * count * kLanes);
       } else {
@@ -279,15 +322,9 @@ void Winograd<F>::learn(const float* x, const float* dy, float* dw) const {
       }
     });
     parallel(kPlaces * strips_, [&](Index task) {
-      const Index k = task / strips_;
-      const float* columns = gradients + task * count * kColumns;
-      for (Index c = 0; c < x_.count; c += kHalf)
-        multiply_lanes<kHalf>(count,
-                              values + (k * groups_ + c / kLanes) * count * kLanes + c % kLanes,
-                              columns, sums + (task * channels + c) * kColumns, b > 0);
+      multiply_block(values, gradients, count, task / strips_, task % strips_, sums, b > 0);
     });
   }
-  learn_weights(sums, dw);
 }
 
 // Sums[k][strip][channel][column] back to kernels, added to dw.
@@ -302,9 +339,12 @@ void Winograd<F>::learn_weights(const float* sums, float* dw) const {
         const Index m = strip * kColumns + half * kLanes;
         if (m >= y_.count) continue;
         Vec spread[kPlaces], kernels[kTaps];
-        for (Index k = 0; k < kPlaces; ++k)
-          spread[k] = *reinterpret_cast<const Vec*>(
-              sums + k * place + (strip * channels + c) * kColumns + half * kLanes);
+        for (Index k = 0; k < kPlaces; ++k) {
+          const float* from = sums + k * place + (strip * channels + c) * kColumns + half * kLanes;
+          spread[k] = load(from);
+          for (Index piece = 1; piece < pieces_; ++piece)
+            spread[k] += load(from + piece * sums_size());
+        }
         transform<F::gather_kernel, kIn, kKernel>(spread, kIn, kernels);
         add_kernels(kernels, weights_.row, std::min(kLanes, y_.count - m), weights_.turned,
                     dw + m * weights_.row + c * weights_.column);

@@ -57,7 +57,10 @@ class Winograd final : public FastConvolution {
         tile_columns_((y.width + F::kOut - 1) / F::kOut),
         groups_((x.count + kLanes - 1) / kLanes), strips_((y.count + kColumns - 1) / kColumns),
         grid_(tile_rows_, tile_columns_, tile_rows_, tile_columns_, {1, 1}, {{0, 0}}),
-        blocks_(grid_.blocks(images, kTiles)), learn_blocks_(grid_.blocks(images, learn_tiles())) {}
+        blocks_(grid_.blocks(images, kTiles)), learn_blocks_(grid_.blocks(images, learn_tiles())) {
+    for (const Block& block : learn_blocks_) most_ = std::max(most_, tiles(block));
+    pieces_ = small_sums() ? std::min<Index>(kPieces, learn_blocks_.size()) : 1;
+  }
 
   // Whether this is faster than the plain sums: an estimate in cycles of a vector unit.
   static bool pays(Index images, PlaneSet x, PlaneSet y) {
@@ -78,14 +81,26 @@ class Winograd final : public FastConvolution {
 
  private:
   static constexpr Index kTiles = 56;  // of a block
+  static constexpr Index kPieces = 8;
   static constexpr Index kOut = F::kOut, kKernel = F::kKernel, kTaps = kKernel * kKernel;
   static constexpr Index kHalf = kLanes / 2 < kRows ? kLanes / 2 : kRows;
 
   Index tiles(const Block& block) const { return block.images * block.rows * tile_columns_; }
-  // So many that transformed values of all channels stay within a few megabytes.
+  // From place k of transformed values, results or gradients (of so many tiles) or weights to place k + 1: not
+  // a multiple of what the cache maps to one set, since all places of a tile are touched in turn.
+  Index values_step(Index count) const { return groups_ * count * kLanes + kLanes; }
+  Index results_step(Index count) const { return count * strips_ * kColumns + kLanes; }
+  Index weights_step() const { return strips_ * x_.count * kColumns + kLanes; }
+  Index y_groups() const { return strips_ * kColumns / kLanes; }
+  Index sums_size() const { return winograd::kPlaces * groups_ * kLanes * strips_ * kColumns; }
+  // Whether the sums of a gradient leave room in the L2 cache.
+  bool small_sums() const { return sums_size() <= 1 << 18; }
+  // Of a block of the gradient: so many that what is transformed fits beside small sums, and that
+  // large sums are read and written seldom.
   Index learn_tiles() const {
-    return std::clamp<Index>((1 << 20) / (winograd::kPlaces * std::max(x_.count, y_.count)), 32,
-                             512);
+    const Index channels = x_.count + y_.count;
+    return small_sums() ? std::clamp<Index>((1 << 18) / (winograd::kPlaces * channels), 32, 512)
+                        : std::clamp<Index>((1 << 21) / (winograd::kPlaces * channels), 32, 512);
   }
 
   void transform_weights(const float* w, float* to) const;
@@ -93,6 +108,10 @@ class Winograd final : public FastConvolution {
   void transform_gradient(const float* dy, const Block& block, Index group, float* to) const;
   void finish(const float* results, const Block& block, Index group, float* y,
               const Epilogue& epilogue) const;
+  void multiply_block(const float* values, const float* gradients, Index count, Index k,
+                      Index strip, float* sums, bool go_on) const;
+  void learn_pieces(const float* x, const float* dy, float* sums) const;
+  void learn_together(const float* x, const float* dy, float* sums) const;
   void learn_weights(const float* sums, float* dw) const;
 
   Index images_;
@@ -102,6 +121,8 @@ class Winograd final : public FastConvolution {
   Index tile_rows_, tile_columns_, groups_, strips_;
   Gather grid_;
   std::vector<Block> blocks_, learn_blocks_;
+  Index most_ = 0;    // tiles of any of learn_blocks_
+  Index pieces_ = 1;  // of learn_blocks_, with sums of their own
 };
 
 extern template class Winograd<winograd::F43>;
