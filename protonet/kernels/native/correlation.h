@@ -1,0 +1,149 @@
+// One correlation of a convolution: the windows of images times rows of weights.
+#pragma once
+
+#include <limits>
+#include <vector>
+
+#include "epilogue.h"
+#include "gather.h"
+#include "pool.h"
+
+// y[row][place] = sum over channels and taps of a[row][channel, tap] * source, for one group.
+class Correlation {
+ public:
+  // The result is at r * out_step.y + out_first.y, c * out_step.x + out_first.x of planes of
+  // out_height x out_width, the images of which are out_stride apart.
+  Correlation(Gather gather, Index images, Index channels, Index out_height, Index out_width,
+              Index out_stride, Tap out_first, Tap out_step)
+      : gather_(std::move(gather)), channels_(channels), out_plane_(out_height * out_width),
+        out_width_(out_width), out_stride_(out_stride), out_first_(out_first),
+        out_step_(out_step), blocks_(gather_.blocks(images, kBlock)) {
+    dense_ = out_step.x == 1 && out_first.x == 0 && gather_.columns() == out_width &&
+             out_step.y == 1 && out_first.y == 0;
+    for (const Block& block : blocks_) kinds_.push_back(kind_of(block));
+  }
+
+  Index depth() const { return channels_ * gather_.taps(); }
+
+  // `a` is packed in panels; x_stride is the distance of two images.
+  void run(const float* a, Index rows, const float* x, Index x_stride, float* y,
+           const Epilogue& epilogue) const {
+    const Panels panels(rows);
+    const Index blocks = static_cast<Index>(blocks_.size());
+    // Few blocks (one small image) are shared by their rows too.
+    const Index parts =
+        std::min(panels.count, std::max<Index>(1, (2 * threads() + blocks - 1) / blocks));
+    parallel(blocks * parts, [&](Index task) {
+      const Index part = task % parts;
+      run_block(a, panels, panels.count * part / parts, panels.count * (part + 1) / parts,
+                task / parts, x, x_stride, y, epilogue);
+    });
+  }
+
+ private:
+  static constexpr Index kBlock = 256;  // places that one task works on
+  static constexpr Index kDepth = 512;  // of a packed block of B, so that it stays in the L2 cache
+
+  // What blocks of the same extents have in common: where the taps of their places are, and where
+  // in y their results go, from the first place of the block on.
+  struct Kind {
+    Index images, rows;
+    std::vector<Index> offsets;
+    std::vector<std::vector<Move>> reads;
+    std::vector<std::vector<Segment>> writes;
+  };
+
+  std::size_t kind_of(const Block& block) {
+    for (std::size_t k = 0; k < known_.size(); ++k)
+      if (known_[k].images == block.images && known_[k].rows == block.rows) return k;
+    Kind kind{block.images, block.rows, {}, {}, {}};
+    gather_.offsets(channels_, block, kind.offsets);
+    const Strips strips(gather_.count(block));
+    std::vector<Segment> segments;
+    for (Index s = 0; s < strips.strips; ++s) {
+      gather_.segments(block, channels_, s * kColumns, strips.columns(s), segments);
+      moves_of(segments, kind.reads.emplace_back());
+      write_segments(block, s * kColumns, strips.columns(s), kind.writes.emplace_back());
+    }
+    known_.push_back(std::move(kind));
+    return known_.size() - 1;
+  }
+
+  void run_block(const float* a, const Panels& panels, Index first, Index last, Index number,
+                 const float* x, Index x_stride, float* y, const Epilogue& epilogue) const {
+    const Block& block = blocks_[number];
+    const Kind& kind = known_[kinds_[number]];
+    const Index depth = this->depth(), height = last - first;
+    const Strips strips(gather_.count(block));
+    float* copied = thread_scratch(0, gather_.copy_size(block, channels_));
+    float* packed = thread_scratch(1, strips.strips * std::min(depth, kDepth) * kColumns);
+    float* tiles = thread_scratch(4, strips.strips * height * kRows * kColumns);
+    gather_.copy(x, x_stride, channels_, block, copied);
+    y += block.image * out_stride_ + block.row * out_step_.y * out_width_;
+    for (Index k = 0; k < depth; k += kDepth) {
+      const Index here = std::min(kDepth, depth - k);
+      for (Index s = 0; s < strips.strips; ++s)
+        copy_rows(copied, kind.offsets.data() + k, here, kind.reads[s],
+                  packed + s * here * kColumns, strips.width(s));
+      for (Index p = 0; p < height; ++p) {
+        const Index rows = panels.height(first + p);
+        const float* panel = a + Panels::offset(first + p, depth) + k * rows;
+        for (Index s = 0; s < strips.strips; ++s) {
+          const Index width = strips.width(s);
+          float* tile = tiles + (p * strips.strips + s) * kRows * kColumns;
+          multiply_panels(rows, width, here, panel, packed + s * here * kColumns, tile, k > 0);
+          if (k + here < depth) continue;
+          for (Index r = 0; r < rows; ++r)
+            finish(tile + r * width, panels.first(first + p) + r, kind.writes[s], y, epilogue);
+        }
+      }
+    }
+  }
+
+  // Where a strip of places goes, from the place of y where the block begins.
+  void write_segments(const Block& block, Index first, Index count,
+                      std::vector<Segment>& found) const {
+    const Index image = block.rows * gather_.columns();
+    for (Index column = 0; column < count;) {
+      const Index place = first + column, n = place / image, inside = place % image;
+      const Index r = inside / gather_.columns(), c = inside % gather_.columns();
+      const Index end = dense_ ? image - inside : gather_.columns() - c;
+      const Index length = std::min(count - column, end);
+      found.push_back({column, length,
+                       n * out_stride_ + (r * out_step_.y + out_first_.y) * out_width_ +
+                           c * out_step_.x + out_first_.x});
+      column += length;
+    }
+  }
+
+  void finish(const float* sums, Index row, const std::vector<Segment>& segments, float* y,
+              const Epilogue& epilogue) const {
+    const Vec factor = splat(epilogue.factor != nullptr ? epilogue.factor[row] : 1.0f);
+    const Vec bias = splat(epilogue.bias != nullptr ? epilogue.bias[row] : 0.0f);
+    const Vec least = splat(epilogue.rectify ? 0.0f : -std::numeric_limits<float>::infinity());
+    for (const Segment& segment : segments) {
+      float* to = y + segment.at + row * out_plane_;
+      for (Index i = 0; i < segment.length; i += kLanes) {
+        const Index here = std::min(kLanes, segment.length - i);
+        const Vec total = load(sums + segment.column + i) * factor + bias;
+        // Written so that NaN stays.
+        const Vec value = total < least ? least : total;
+        if (out_step_.x != 1) {
+          for (Index j = 0; j < here; ++j) to[(i + j) * out_step_.x] = value[j];
+        } else if (here == kLanes) {
+          store(to + i, value);
+        } else {
+          store_some(to + i, value, here);
+        }
+      }
+    }
+  }
+
+  Gather gather_;
+  Index channels_, out_plane_, out_width_, out_stride_;
+  Tap out_first_, out_step_;
+  bool dense_;
+  std::vector<Block> blocks_;
+  std::vector<std::size_t> kinds_;  // of each block
+  std::vector<Kind> known_;
+};
