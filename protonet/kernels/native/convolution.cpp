@@ -48,16 +48,17 @@ class Convolution {
     }
     const Index rows = s_.outputs / s_.groups, depth = forward_->depth();
     const Panels panels(rows);
-    float* packed = thread_scratch(2, panels.size(depth));
+    const bool plain = forward_->takes_rows();
+    float* packed = plain ? nullptr : thread_scratch(2, panels.size(depth));
     for (Index g = 0; g < s_.groups; ++g) {
-      const float* part = w.data() + g * rows * depth;
-      parallel(panels.count, [&](Index p) {
-        pack_rows(part + panels.first(p) * depth, depth, panels.height(p), depth,
-                  packed + Panels::offset(p, depth));
-      });
-      forward_->run(packed, rows, x.data() + g * image_size() / s_.groups, image_size(),
-                    y.data() + g * rows * places(),
-                    epilogue.from(g * rows));
+      const float* part = w.data() + w_group(g);
+      if (!plain)
+        parallel(panels.count, [&](Index p) {
+          pack_rows(part + panels.first(p) * depth, depth, panels.height(p), depth,
+                    packed + Panels::offset(p, depth));
+        });
+      forward_->run(plain ? part : packed, plain, rows, x.data() + x_group(g), image_size(),
+                    y.data() + y_group(g), epilogue.from(g * rows));
     }
   }
 
@@ -90,7 +91,7 @@ class Convolution {
               for (Index r = 0; r < rows; ++r) to[r] = from[r * taps];
             }
         });
-        each.correlation->run(packed, channels, dy.data() + g * outputs * places(),
+        each.correlation->run(packed, false, channels, dy.data() + g * outputs * places(),
                               s_.outputs * places(),
                               dx.data() + g * channels * s_.height * s_.width, {});
       }

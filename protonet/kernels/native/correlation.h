@@ -25,17 +25,26 @@ class Correlation {
 
   Index depth() const { return channels_ * gather_.taps(); }
 
-  // `a` is packed in panels; x_stride is the distance of two images.
-  void run(const float* a, Index rows, const float* x, Index x_stride, float* y,
+  // Whether so few blocks share the rows of A that they are better packed where they are needed.
+  bool takes_rows() const { return blocks_.size() <= 2; }
+
+  // `a` is packed in panels or, with `plain`, has its rows one behind the other; x_stride is the
+  // distance of two images.
+  void run(const float* a, bool plain, Index rows, const float* x, Index x_stride, float* y,
            const Epilogue& epilogue) const {
     const Panels panels(rows);
     const Index blocks = static_cast<Index>(blocks_.size());
-    // Few blocks (one small image) are shared by their rows too.
-    const Index parts =
-        std::min(panels.count, std::max<Index>(1, (2 * threads() + blocks - 1) / blocks));
+    // Few blocks (one small image) are shared by their rows too, so that no thread is idle for
+    // long; each part packs the block anew.
+    const Index most = std::min<Index>(panels.count, 2 * threads());
+    const auto idles = [&](Index tasks) {  // a tenth of the time or more
+      return 10 * tasks < 9 * threads() * ((tasks - 1) / threads() + 1);
+    };
+    Index parts = 1;
+    while (parts < most && idles(blocks * parts)) ++parts;
     parallel(blocks * parts, [&](Index task) {
       const Index part = task % parts;
-      run_block(a, panels, panels.count * part / parts, panels.count * (part + 1) / parts,
+      run_block(a, plain, panels, panels.count * part / parts, panels.count * (part + 1) / parts,
                 task / parts, x, x_stride, y, epilogue);
     });
   }
@@ -69,7 +78,7 @@ class Correlation {
     return known_.size() - 1;
   }
 
-  void run_block(const float* a, const Panels& panels, Index first, Index last, Index number,
+  void run_block(const float* a, bool plain, const Panels& panels, Index first, Index last, Index number,
                  const float* x, Index x_stride, float* y, const Epilogue& epilogue) const {
     const Block& block = blocks_[number];
     const Kind& kind = known_[kinds_[number]];
@@ -78,6 +87,7 @@ class Correlation {
     float* copied = thread_scratch(0, gather_.copy_size(block, channels_));
     float* packed = thread_scratch(1, strips.strips * std::min(depth, kDepth) * kColumns);
     float* tiles = thread_scratch(4, strips.strips * height * kRows * kColumns);
+    float* own = plain ? thread_scratch(2, kRows * kDepth + kLanes) : nullptr;
     gather_.copy(x, x_stride, channels_, block, copied);
     y += block.image * out_stride_ + block.row * out_step_.y * out_width_;
     for (Index k = 0; k < depth; k += kDepth) {
@@ -87,7 +97,8 @@ class Correlation {
                   packed + s * here * kColumns, strips.width(s));
       for (Index p = 0; p < height; ++p) {
         const Index rows = panels.height(first + p);
-        const float* panel = a + Panels::offset(first + p, depth) + k * rows;
+        const float* panel = plain ? own : a + Panels::offset(first + p, depth) + k * rows;
+        if (plain) pack_rows(a + panels.first(first + p) * depth + k, depth, rows, here, own);
         for (Index s = 0; s < strips.strips; ++s) {
           const Index width = strips.width(s);
           float* tile = tiles + (p * strips.strips + s) * kRows * kColumns;

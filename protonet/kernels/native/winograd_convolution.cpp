@@ -209,28 +209,47 @@ void Winograd<F>::finish(const float* results, const Block& block, Index group, 
     }
 }
 
+// A block, its steps one after the other; `each` shares out a step or does it alone.
+template <class F>
+template <class Each>
+void Winograd<F>::run_block(const float* x, const float* weights, float* y, const Block& block,
+                            const Epilogue& epilogue, Each&& each) const {
+  const Index count = tiles(block), width = strips_ * kColumns;
+  const Index next = count * kLanes, last = x_.count - (groups_ - 1) * kLanes;
+  float* values = thread_scratch(1, kPlaces * values_step(count));
+  float* results = thread_scratch(4, kPlaces * results_step(count));
+  each(groups_, [&](Index g) { transform_values(x, block, g, values + g * next); });
+  const Panels panels(count);
+  each(kPlaces, [&](Index k) {
+    for (Index s = 0; s < strips_; ++s)
+      for (Index p = 0; p < panels.count; ++p)
+        multiply_rows(panels.height(p), groups_, next, last,
+                      values + k * values_step(count) + panels.first(p) * kLanes,
+                      weights + k * weights_step() + s * x_.count * kColumns,
+                      results + k * results_step(count) + panels.first(p) * width + s * kColumns,
+                      width);
+  });
+  each((y_.count + kLanes - 1) / kLanes,
+       [&](Index g) { finish(results, block, g, y, epilogue); });
+}
+
 template <class F>
 void Winograd<F>::run(const float* x, const float* w, float* y, const Epilogue& epilogue) const {
   float* weights = thread_scratch(2, kPlaces * weights_step());
   transform_weights(w, weights);
-  parallel(static_cast<Index>(blocks_.size()), [&](Index b) {
-    const Block& block = blocks_[b];
-    const Index count = tiles(block), width = strips_ * kColumns;
-    const Index next = count * kLanes, last = x_.count - (groups_ - 1) * kLanes;
-    float* values = thread_scratch(1, kPlaces * values_step(count));
-    float* results = thread_scratch(4, kPlaces * results_step(count));
-    for (Index g = 0; g < groups_; ++g) transform_values(x, block, g, values + g * next);
-    const Panels panels(count);
-    for (Index k = 0; k < kPlaces; ++k)
-      for (Index s = 0; s < strips_; ++s)
-        for (Index p = 0; p < panels.count; ++p)
-          multiply_rows(panels.height(p), groups_, next, last,
-                        values + k * values_step(count) + panels.first(p) * kLanes,
-                        weights + k * weights_step() + s * x_.count * kColumns,
-                        results + k * results_step(count) + panels.first(p) * width + s * kColumns,
-                        width);
-    for (Index g = 0; g * kLanes < y_.count; ++g) finish(results, block, g, y, epilogue);
-  });
+  const Index blocks = static_cast<Index>(blocks_.size());
+  if (blocks >= 2 * threads()) {
+    parallel(blocks, [&](Index b) {
+      run_block(x, weights, y, blocks_[b], epilogue, [](Index count, auto&& body) {
+        for (Index i = 0; i < count; ++i) body(i);
+      });
+    });
+    return;
+  }
+  // Few blocks, as of one small image: all threads work on each.
+  for (const Block& block : blocks_)
+    run_block(x, weights, y, block, epilogue,
+              [](Index count, auto&& body) { parallel(count, body); });
 }
 
 // D[k][strip][tile][column] of one group of kLanes channels of dy.

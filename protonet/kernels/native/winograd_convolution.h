@@ -58,8 +58,10 @@ class Winograd final : public FastConvolution {
     const double places = static_cast<double>(images) * y.height * y.width;
     const double pairs = static_cast<double>(x.count) * y.count;
     const double plain = taps * places * pairs / 24;
-    const double ours =
-        36 * tiles * pairs / 26 + 15 * tiles * (x.count + y.count) + 1.5 * taps * pairs;
+    // Transformed weights that the L2 cache cannot hold travel to memory and back.
+    const double travel = pairs * 36 * sizeof(float) > 1 << 20 ? 40 : 0;
+    const double ours = 36 * tiles * pairs / 26 + 15 * tiles * (x.count + y.count) +
+                        (1.5 * taps + travel) * pairs;
     return ours < plain;
   }
 
@@ -90,6 +92,9 @@ class Winograd final : public FastConvolution {
                         : std::clamp<Index>((1 << 21) / (winograd::kPlaces * channels), 32, 512);
   }
 
+  template <class Each>
+  void run_block(const float* x, const float* weights, float* y, const Block& block,
+                 const Epilogue& epilogue, Each&& each) const;
   void transform_weights(const float* w, float* to) const;
   void transform_values(const float* x, const Block& block, Index group, float* to) const;
   void transform_gradient(const float* dy, const Block& block, Index group, float* to) const;
