@@ -59,7 +59,7 @@ class Winograd final : public FastConvolution {
     const double pairs = static_cast<double>(x.count) * y.count;
     const double plain = taps * places * pairs / 24;
     // Transformed weights that the L2 cache cannot hold travel to memory and back.
-    const double travel = pairs * 36 * sizeof(float) > 1 << 20 ? 40 : 0;
+    const double travel = pairs * 36 * sizeof(float) > 1 << 20 ? 90 : 0;
     const double ours = 36 * tiles * pairs / 26 + 15 * tiles * (x.count + y.count) +
                         (1.5 * taps + travel) * pairs;
     return ours < plain;
