@@ -5,44 +5,15 @@
 
 #include "vec.h"
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
-
-// Whether a lane is among the first n.
-inline Mask among_first(Index n) {
-  Mask lanes;
-  for (Index i = 0; i < kLanes; ++i) lanes[i] = static_cast<std::int32_t>(i);
-  return lanes < Mask{} + static_cast<std::int32_t>(std::min(n, kLanes));
-}
-
 // The first n lanes (n may be above kLanes, then all) of memory, and `other` in those behind.
 inline Vec load_first(const float* p, Index n, Vec other = Vec{}) {
   if (n >= kLanes) return load(p);
-#if defined(__AVX512F__)
-  const __mmask16 lanes = static_cast<__mmask16>((1u << n) - 1);
-  return reinterpret_cast<Vec>(_mm512_mask_loadu_ps(reinterpret_cast<__m512>(other), lanes, p));
-#elif defined(__AVX2__)
-  const Mask lanes = among_first(n);
-  const Vec found =
-      reinterpret_cast<Vec>(_mm256_maskload_ps(p, reinterpret_cast<__m256i>(lanes)));
-  return lanes ? found : other;
-#else
-  for (Index i = 0; i < n; ++i) other[i] = p[i];
-  return other;
-#endif
+  return among_first(n) ? load_some(p, n) : other;
 }
 
 inline void store_first(float* p, Vec v, Index n) {
   if (n >= kLanes) return store(p, v);
-#if defined(__AVX512F__)
-  const __mmask16 lanes = static_cast<__mmask16>((1u << n) - 1);
-  _mm512_mask_storeu_ps(p, lanes, reinterpret_cast<__m512>(v));
-#elif defined(__AVX2__)
-  _mm256_maskstore_ps(p, reinterpret_cast<__m256i>(among_first(n)), reinterpret_cast<__m256>(v));
-#else
-  for (Index i = 0; i < n; ++i) p[i] = v[i];
-#endif
+  store_some(p, v, n);
 }
 
 // Of a and b as one row: what is at even, and what is at odd places.

@@ -17,7 +17,6 @@
 
 namespace {
 
-thread_local int t_worker = 0;
 thread_local bool t_inside = false;
 
 void relax() {
@@ -44,7 +43,7 @@ struct Loop {
 class Pool {
  public:
   explicit Pool(int count) : helpers_(count - 1) {
-    for (int i = 0; i < helpers_; ++i) std::thread([this, i] { serve(i + 1); }).detach();
+    for (int i = 0; i < helpers_; ++i) std::thread([this] { serve(); }).detach();
   }
 
   int size() const { return helpers_ + 1; }
@@ -73,8 +72,7 @@ class Pool {
   }
 
  private:
-  void serve(int number) {
-    t_worker = number;
+  void serve() {
     t_inside = true;
     for (long seen = 0;; ++seen) {
       wait_after(seen);
@@ -150,8 +148,6 @@ void set_threads(int count) {
   }
   wanted = count;
 }
-
-int worker() { return t_worker; }
 
 void detail::run(std::ptrdiff_t count, Body body, void* context) {
   if (count <= 1 || t_inside || threads() == 1) {

@@ -8,9 +8,6 @@
 int threads();
 void set_threads(int count);
 
-// The number, from 0, of the thread that asks, while it works on a loop.
-int worker();
-
 namespace detail {
 using Body = void (*)(void* context, std::ptrdiff_t i);
 void run(std::ptrdiff_t count, Body body, void* context);

@@ -29,10 +29,20 @@ inline void store(float* p, Vec v) { *reinterpret_cast<LooseVec*>(p) = v; }
 // x - 0 is x for every x, -0 included, so that the compiler leaves a broadcast.
 inline Vec splat(float x) { return x - Vec{}; }
 
+// Whether a lane is among the first n.
+inline Mask among_first(Index n) {
+  Mask lanes;
+  for (Index i = 0; i < kLanes; ++i) lanes[i] = static_cast<std::int32_t>(i);
+  return lanes < Mask{} + static_cast<std::int32_t>(n);
+}
+
 // The first n lanes (n <= kLanes); the others are 0, and nothing else is touched.
 inline Vec load_some(const float* p, Index n) {
 #if defined(__AVX512F__)
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+#elif defined(__AVX2__)
+  return reinterpret_cast<Vec>(
+      _mm256_maskload_ps(p, reinterpret_cast<__m256i>(among_first(n))));
 #else
   Vec v{};
   for (Index i = 0; i < n; ++i) v[i] = p[i];
@@ -42,6 +52,8 @@ inline Vec load_some(const float* p, Index n) {
 inline void store_some(float* p, Vec v, Index n) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
+#elif defined(__AVX2__)
+  _mm256_maskstore_ps(p, reinterpret_cast<__m256i>(among_first(n)), reinterpret_cast<__m256>(v));
 #else
   for (Index i = 0; i < n; ++i) p[i] = v[i];
 #endif
