@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from protonet.graph.summary import Summary
     from protonet.proto.text import NetDefinition
 
+C = TypeVar("C", bound=Callable[..., Any])
 Shape = tuple[int, ...]
 _PATH = click.Path(path_type=Path)
 _TRAIN, _TEST = 0, 1
@@ -32,6 +33,35 @@ def input_shape(text: str) -> tuple[str, Shape]:
     if not name or not all(axis.isdecimal() and int(axis) > 0 for axis in axes):
         raise click.BadParameter(f"expected NAME=SHAPE such as data=16x1x50x50, got '{text}'")
     return name, tuple(int(axis) for axis in axes)
+
+
+_SHAPES = (
+    click.option("--data", type=_PATH, help="LMDB of images: the source of the network's data."),
+    click.option(
+        "--labels", type=_PATH, help="LMDB of label vectors, paired with the images by key."
+    ),
+    click.option(
+        "--input",
+        "inputs",
+        type=input_shape,
+        multiple=True,
+        metavar="NAME=SHAPE",
+        help="Shape of a blob that no layer makes, such as data=16x1x50x50. May be repeated.",
+    ),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Images in a batch. Default: what the network says, or else 16.",
+    ),
+)
+
+
+def takes_shapes(command: C) -> C:
+    """Give a command the options that tell the shapes of what no layer makes."""
+    for option in reversed(_SHAPES):
+        command = option(command)
+    return command
 
 
 @click.command(
@@ -47,22 +77,7 @@ def input_shape(text: str) -> tuple[str, Shape]:
     ],
 )
 @click.argument("network", metavar="NETWORK")
-@click.option("--data", type=_PATH, help="LMDB of images: the source of the network's data.")
-@click.option("--labels", type=_PATH, help="LMDB of label vectors, paired with the images by key.")
-@click.option(
-    "--input",
-    "inputs",
-    type=input_shape,
-    multiple=True,
-    metavar="NAME=SHAPE",
-    help="Shape of a blob that no layer makes, such as data=16x1x50x50. May be repeated.",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Images in a batch. Default: what the network says, or else 16.",
-)
+@takes_shapes
 @click.option(
     "--phase",
     type=click.Choice(["train", "test"]),

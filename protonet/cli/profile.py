@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from protonet.cli.caffe_flags import chosen_device, chosen_stages
-from protonet.cli.check import explained, input_shape
+from protonet.cli.check import explained, takes_shapes
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
 from protonet.cli.fusing import takes_no_fuse
@@ -44,22 +44,7 @@ _STARVED = 0.05
     ],
 )
 @click.argument("network", metavar="[NETWORK]", required=False)
-@click.option("--data", type=_PATH, help="LMDB of images: the source of the network's data.")
-@click.option("--labels", type=_PATH, help="LMDB of label vectors, paired with the images by key.")
-@click.option(
-    "--input",
-    "inputs",
-    type=input_shape,
-    multiple=True,
-    metavar="NAME=SHAPE",
-    help="Shape of a blob that no layer makes, such as data=16x1x50x50. May be repeated.",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Images in a batch. Default: what the network says, or else 16.",
-)
+@takes_shapes
 @click.option(
     "--solver",
     metavar="TYPE|FILE",
