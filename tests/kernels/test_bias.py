@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels import native
 from protonet.kernels.bias import BiasGradient, NativeBiasGradient
-from tests.kernels.test_convolution import MODULES, runs_here
+from tests.kernels.instructions import MODULES, use
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -19,10 +16,7 @@ from tests.kernels.test_convolution import MODULES, runs_here
 def test_every_instruction_set_meets_the_definition(
     shape: tuple[int, int, int], rectified: bool, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not runs_here(module):
-        pytest.skip(f"this processor has no {module}")
-    compiled = import_module(f"protonet.kernels.native.{module}")
-    monkeypatch.setattr(native, "load", lambda: compiled)
+    use(module, monkeypatch)
     generator = np.random.default_rng(7)
     y = np.maximum(generator.normal(size=shape), 0).astype(np.float32)
     y[0, 0, 0] = np.nan

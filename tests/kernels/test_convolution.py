@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.convolution import Convolve, NativeConvolve
 from protonet.kernels.windows import Windows, window_outputs
+from tests.kernels.instructions import MODULES, use
 
 CASES = [
     # items, channels, outputs, group, inputs, kernel, stride, pad, dilation
@@ -36,12 +36,6 @@ WINOGRAD = [
     (2, 20, 50, 1, (12, 13), (5, 5), (1, 1), (0, 0), (1, 1)),
     (3, 64, 72, 2, (9, 10), (5, 5), (1, 1), (2, 2), (1, 1)),
 ]
-MODULES = ["baseline", "avx2", "avx512"]
-
-
-def runs_here(name: str) -> bool:
-    best = import_module("protonet.kernels.native.select").best()
-    return MODULES.index(name) <= MODULES.index(best)
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -49,10 +43,7 @@ def runs_here(name: str) -> bool:
 def test_every_instruction_set_meets_the_definition(
     case: Any, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not runs_here(module):
-        pytest.skip(f"this processor has no {module}")
-    compiled = import_module(f"protonet.kernels.native.{module}")
-    monkeypatch.setattr(native, "load", lambda: compiled)
+    use(module, monkeypatch)
     items, channels, outputs, group, inputs, kernel, stride, pad, dilation = case
     places = window_outputs(inputs, kernel, stride, pad, dilation)
     windows = Windows(inputs, kernel, stride, pad, dilation, places)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.convolution import Convolve
 from protonet.kernels.windows import Windows, window_outputs
+from tests.kernels.instructions import MODULES, use
 
-MODULES = ["baseline", "avx2", "avx512"]
 CASES = [
     # items, channels, outputs, inputs, kernel, stride, pad, dilation
     (2, 3, 3, (7, 9), (3, 3), (1, 1), (1, 1), (1, 1)),
@@ -32,11 +31,6 @@ CASES = [
     (2, 3, 3, (3, 2), (3, 2), (1, 1), (2, 5), (1, 1)),
     (2, 3, 6, (40,), (5,), (2,), (3,), (1,)),
 ]
-
-
-def runs_here(name: str) -> bool:
-    best = import_module("protonet.kernels.native.select").best()
-    return MODULES.index(name) <= MODULES.index(best)
 
 
 def arrays(case: Any) -> tuple[tuple[Any, ...], list[np.ndarray]]:
@@ -73,10 +67,8 @@ def passes(kernel: Convolve, given: list[np.ndarray], dtype: type) -> list[np.nd
 def test_every_instruction_set_meets_the_definition(
     case: Any, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not runs_here(module):
-        pytest.skip(f"this processor has no {module}")
-    compiled = import_module(f"protonet.kernels.native.{module}")
-    monkeypatch.setattr(native, "load", lambda: compiled)
+    use(module, monkeypatch)
+    compiled = native.load()
     arguments, given = arrays(case)
     tuned = Convolve.make(Device("cpu"), np.float32, *arguments)
     assert isinstance(tuned._native, compiled.Depthwise)  # type: ignore[attr-defined]
@@ -89,10 +81,7 @@ def test_every_instruction_set_meets_the_definition(
 
 @pytest.mark.parametrize("module", MODULES)
 def test_what_no_window_reads_counts_nowhere(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not runs_here(module):
-        pytest.skip(f"this processor has no {module}")
-    compiled = import_module(f"protonet.kernels.native.{module}")
-    monkeypatch.setattr(native, "load", lambda: compiled)
+    use(module, monkeypatch)
     arguments, (x, w, bias, dy) = arrays((2, 3, 3, (8, 8), (3, 3), (2, 2), (0, 0), (1, 1)))
     x[:, :, -1], x[:, :, :, -1] = np.inf, np.nan
     tuned = Convolve.make(Device("cpu"), np.float32, *arguments)

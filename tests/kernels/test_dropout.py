@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import numpy as np
 import pytest
 
 from protonet.device import Clock, Device, RandomStream
 from protonet.kernels import native
 from protonet.kernels.dropout import Drop
+from tests.kernels.instructions import MODULES, use
 
-MODULES = ["baseline", "avx2", "avx512"]
 CPU = Device("cpu")
 
 
@@ -30,11 +28,7 @@ def passes(kernel: Drop, x: np.ndarray, dy: np.ndarray, iteration: int) -> list[
 def test_the_same_bits(
     shape: tuple[int, ...], ratio: float, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    best = import_module("protonet.kernels.native.select").best()
-    if MODULES.index(module) > MODULES.index(best):
-        pytest.skip(f"this processor has no {module}")
-    compiled = import_module(f"protonet.kernels.native.{module}")
-    monkeypatch.setattr(native, "load", lambda: compiled)
+    use(module, monkeypatch)
     tuned = Drop.make(CPU, np.float32, shape, ratio)
     assert tuned.processor == "native"
     x, dy = np.random.default_rng(1).normal(size=(2, *shape)).astype(np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,8 @@ import pytest
 from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.lrn import NormalizeAcross, NormalizeWithin
+from tests.kernels.instructions import MODULES, use
 
-MODULES = ["baseline", "avx2", "avx512"]
 CASES = [
     # shape, size, alpha, beta, k
     ((2, 7, 5, 6), 5, 0.5, 0.75, 1.0),
@@ -36,11 +35,7 @@ def passes(kernel: Any, x: np.ndarray, dy: np.ndarray) -> list[np.ndarray]:
 def test_every_instruction_set_meets_the_definition(
     case: Any, family: Any, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    best = import_module("protonet.kernels.native.select").best()
-    if MODULES.index(module) > MODULES.index(best):
-        pytest.skip(f"this processor has no {module}")
-    compiled = import_module(f"protonet.kernels.native.{module}")
-    monkeypatch.setattr(native, "load", lambda: compiled)
+    use(module, monkeypatch)
     tuned = family.make(Device("cpu"), np.float32, *case)
     assert tuned.processor == "native"
     definition = family(Device("cpu", tuned=False), np.float64, *case)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.pooling import AveragePool, MaxPool
 from protonet.kernels.windows import Windows
+from tests.kernels.instructions import MODULES, use
 
-MODULES = ["baseline", "avx2", "avx512"]
 CASES = [
     # inputs, kernel, stride, pad, outputs
     ((8, 6), (2, 2), (2, 2), (0, 0), (4, 3)),
@@ -36,12 +35,8 @@ CASES = [
 @pytest.fixture(params=MODULES)
 def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Each compiled module that runs here, in place of the best."""
-    best = import_module("protonet.kernels.native.select").best()
-    if MODULES.index(request.param) > MODULES.index(best):
-        pytest.skip(f"this processor has no {request.param}")
-    module = import_module(f"protonet.kernels.native.{request.param}")
-    monkeypatch.setattr(native, "load", lambda: module)
-    return module
+    use(request.param, monkeypatch)
+    return native.load()
 
 
 def pair(family: Any, case: Any, items: int = 2, channels: int = 3) -> tuple[Any, Any]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import numpy as np
 import pytest
 
 from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.product import NativeProduct, Product
-from tests.kernels.test_convolution import MODULES, runs_here
+from tests.kernels.instructions import MODULES, use
 
 SHAPES = [
     (10, 2500, 2), (1, 700, 90), (3, 65, 131), (17, 300, 45), (64, 800, 500), (29, 5, 3),
@@ -24,10 +22,7 @@ SHAPES = [
 def test_every_instruction_set_meets_the_definition(
     shape: tuple[int, int, int], turned: bool, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not runs_here(module):
-        pytest.skip(f"this processor has no {module}")
-    compiled = import_module(f"protonet.kernels.native.{module}")
-    monkeypatch.setattr(native, "load", lambda: compiled)
+    use(module, monkeypatch)
     rows, inputs, outputs = shape
     tuned = Product.make(Device("cpu"), np.float32, *shape, turned)
     definition = Product.make(Device("cpu", tuned=False), np.float64, *shape, turned)

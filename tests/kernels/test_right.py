@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels import native
 from protonet.kernels.right import Right
-
-MODULES = ["baseline", "avx2", "avx512"]
+from tests.kernels.instructions import MODULES, use
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -20,11 +16,7 @@ MODULES = ["baseline", "avx2", "avx512"]
 def test_every_instruction_set_meets_the_definition(
     shape: tuple[int, ...], top_k: int, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    best = import_module("protonet.kernels.native.select").best()
-    if MODULES.index(module) > MODULES.index(best):
-        pytest.skip(f"this processor has no {module}")
-    compiled = import_module(f"protonet.kernels.native.{module}")
-    monkeypatch.setattr(native, "load", lambda: compiled)
+    use(module, monkeypatch)
     generator = np.random.default_rng(6)
     # Few values, so that there are ties; and what is no number.
     x = generator.choice([0.0, 1.0, 2.0, np.inf, -np.inf, np.nan], size=shape)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import numpy as np
 import pytest
 
 from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.softmax import Softmax, softmax, softmax_gradient
+from tests.kernels.instructions import MODULES, use
 
 X = np.random.default_rng(3).standard_normal((2, 3, 5))
 
@@ -40,9 +39,6 @@ def test_infinitely_unlikely_classes_get_zero() -> None:
     assert x.tolist() == [[0.0, 0.5, 0.5]]
 
 
-MODULES = ["baseline", "avx2", "avx512"]
-
-
 def results(kernel: Softmax, x: np.ndarray, dy: np.ndarray, smoothing: float) -> list[np.ndarray]:
     """y, dx, and of the loss: p, the items' logarithms, dx."""
     labels = np.random.default_rng(5).integers(0, x.shape[1], size=(x.shape[0], 1, *x.shape[2:]))
@@ -65,11 +61,7 @@ def results(kernel: Softmax, x: np.ndarray, dy: np.ndarray, smoothing: float) ->
 def test_the_compiled_kernels_meet_the_definition(
     shape: tuple[int, ...], smoothing: float, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    best = import_module("protonet.kernels.native.select").best()
-    if MODULES.index(module) > MODULES.index(best):
-        pytest.skip(f"this processor has no {module}")
-    compiled = import_module(f"protonet.kernels.native.{module}")
-    monkeypatch.setattr(native, "load", lambda: compiled)
+    use(module, monkeypatch)
     tuned = Softmax.make(Device("cpu"), np.float32, shape, 1)
     assert tuned.processor == "native"
     definition = Softmax(Device("cpu"), np.float64, shape, 1)
