@@ -17,7 +17,7 @@ GENERATED = {"caffe_pb2"}
 
 FLOORS = [
     {"errors", "registry", "resources"},
-    {"device", "proto", "recording", "staging"},
+    {"device", "precision", "proto", "recording", "staging"},
     {"kernels", "data", "blob", "formats"},
     {"layers", "solvers"},
     {"graph"},

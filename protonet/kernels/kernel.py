@@ -15,16 +15,21 @@ class Kernel:
 
     A direct subclass is the definition, written on ``xp``, which the tests trust and which works
     on every device and dtype. Its subclasses with a ``processor`` are tuned versions of it:
-    ``"native"`` for float32 on the CPU (``kernels/native``), ``"cuda"`` for float32 on a GPU
-    (``kernels/cuda``, in the module of the same name as the definition's).
+    ``"native"`` for float32 on the CPU (``kernels/native``), ``"cuda"`` for the ``types`` that it
+    names on a GPU (``kernels/cuda``, in the module of the same name as the definition's).
     ``make`` chooses; a tuned version may decline what it is not made for.
+
+    Of 16 bits (``precision``) are values and their gradients alone: parameters, their gradients
+    and statistics are float32 then, and so is what is computed.
 
     Args:
         device: where the arrays live.
-        dtype: of all arrays.
+        dtype: of all arrays, or of the values where that is of 16 bits.
     """
 
     processor: ClassVar[str] = ""
+    types: ClassVar[frozenset[str]] = frozenset({"float32"})
+    """Of a tuned version: the types that it is made for."""
     _tuned: ClassVar[dict[str, type[Kernel]]]
 
     def __init_subclass__(cls, processor: str = "", **more: Any) -> None:
@@ -42,13 +47,25 @@ class Kernel:
     @classmethod
     def make(cls, device: Device, dtype: Any, *args: Any, **more: Any) -> Self:
         """The best version for a device and dtype; the other arguments are the definition's."""
+        tuned = cls._tuned_for(device, dtype, args, more)
+        return (tuned or cls)(device, dtype, *args, **more)
+
+    @classmethod
+    def is_tuned(cls, device: Device, dtype: Any, *args: Any, **more: Any) -> bool:
+        """Whether ``make`` would give a tuned version: the only ones that take 16 bits."""
+        return cls._tuned_for(device, dtype, args, more) is not None
+
+    @classmethod
+    def _tuned_for(
+        cls, device: Device, dtype: Any, args: tuple[Any, ...], more: dict[str, Any]
+    ) -> type[Self] | None:
         processor = processor_of(device)
         if processor == "cuda":
             cuda.load(cls.__module__.rpartition(".")[2])
         tuned = cls._tuned.get(processor)
-        if tuned is not None and np.dtype(dtype) == np.float32 and tuned.takes(*args, **more):
-            return tuned(device, dtype, *args, **more)  # type: ignore[return-value]
-        return cls(device, dtype, *args, **more)
+        if tuned is None or np.dtype(dtype).name not in tuned.types:
+            return None
+        return tuned if tuned.takes(*args, **more) else None  # type: ignore[return-value]
 
     @classmethod
     def takes(cls, *args: Any, **more: Any) -> bool:

@@ -24,6 +24,17 @@ class Reads(Enum):
     TOPS = "tops"
 
 
+class Narrows(Enum):
+    """When the tops of a layer are kept in 16 bits, in a net that is asked for that."""
+
+    NEVER = "never"
+    """Counts, indices, losses, boxes: what a rounding would spoil."""
+    WITH_BOTTOMS = "with bottoms"
+    """Where all bottoms are: labels and images stay as they are."""
+    ALWAYS = "always"
+    """Products with weights."""
+
+
 Affine = Array | float
 """A number for each channel, or one for all."""
 
@@ -95,6 +106,7 @@ class Layer:
     - ``replays``: the passes queue the same work for every batch, whatever its values and however
       often they ran: a GPU may then record it and do it again without calling them. Of layers
       without bottoms nothing is recorded.
+    - ``narrows``: when its tops may be kept in 16 bits; see ``takes_narrow``.
     - ``rectifies``: y = max(x, 0) and nothing else; ``is_affine``: y is a number times x plus a
       number, both of the channel (axis 1) or the same for all, which ``affine`` gives. Layers
       before may absorb these.
@@ -116,6 +128,7 @@ class Layer:
     recomputable: bool = False
     replays: ClassVar[bool] = True
     is_loss: ClassVar[bool] = False
+    narrows: ClassVar[Narrows] = Narrows.NEVER
     rectifies: bool = False
     is_affine: bool = False
 
@@ -187,6 +200,12 @@ class Layer:
     ) -> None:
         """Write each wanted bottom gradient (None = not wanted); add to each ``param.diff``."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        """Whether the passes take bottoms, tops and their gradients of ``dtype``, a type of 16
+        bits, beside parameters in float32. A layer that does not is given copies in float32.
+        """
+        return False
 
     def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
         """Whether this layer's passes can compute ``follower``, which reads its only top (or that

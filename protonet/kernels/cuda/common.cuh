@@ -1,8 +1,46 @@
-// What the sources of this folder share. Plain float, no headers: NVRTC compiles it as it is, and
-// the tests run it on a CPU.
+// What the sources of this folder share. No headers: NVRTC compiles it as it is, and the tests run
+// it on a CPU.
 #define BLOCK 256
 
 typedef long long wide;
+
+// A value of a blob, or of its gradient, as it lies in memory: float, or one of 16 bits that is
+// widened to float where it is read, and rounded to the nearest where it is written.
+#if defined(BFLOAT16)
+struct stored {
+    unsigned short bits;
+    __device__ operator float() const { return __uint_as_float((unsigned)bits << 16); }
+    __device__ stored& operator=(float value)
+    {
+        unsigned whole = __float_as_uint(value);
+        bool is_number = value == value;
+        bits = is_number ? (whole + 0x7fffu + (whole >> 16 & 1)) >> 16 : whole >> 16 | 0x40u;
+        return *this;
+    }
+};
+#elif defined(FLOAT16)
+#ifdef __CUDA_ARCH__
+__device__ float __widen_half(unsigned short bits)
+{
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+    return value;
+}
+__device__ unsigned short __round_to_half(float value)
+{
+    unsigned short bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+    return bits;
+}
+#endif
+struct stored {
+    unsigned short bits;
+    __device__ operator float() const { return __widen_half(bits); }
+    __device__ stored& operator=(float value) { bits = __round_to_half(value); return *this; }
+};
+#else
+typedef float stored;
+#endif
 
 // The first element of a thread, and the step to its next one.
 #define EACH(i, count) \

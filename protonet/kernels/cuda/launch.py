@@ -8,6 +8,7 @@ import numpy as np
 
 from protonet.device import Device
 from protonet.kernels.cuda import source
+from protonet.precision import is_narrow
 
 BLOCK = 256
 """Threads of a block; ``common.cuh`` says the same."""
@@ -26,8 +27,11 @@ class Source:
     ``float``. It is given to the current stream, and nothing is waited for.
     """
 
-    def __init__(self, device: Device, name: str) -> None:
-        self._module = device.xp.RawModule(code=source(name), options=("--std=c++14",))
+    def __init__(self, device: Device, name: str, dtype: Any) -> None:
+        options = ["--std=c++14"]
+        if is_narrow(dtype):
+            options.append(f"-D{np.dtype(dtype).name.upper()}")
+        self._module = device.xp.RawModule(code=source(name), options=tuple(options))
         self._functions: dict[str, Any] = {}
 
     def over(self, count: int, function: str, *arguments: Any, rows: int = 1) -> None:
@@ -42,11 +46,12 @@ class Source:
         self._functions[function](grid, (BLOCK,), tuple(map(_passed, arguments)))
 
 
-def compiled(device: Device, name: str) -> Source:
-    """The source of this name for a device, which keeps it."""
-    held: Source | None = device.kept.get((Source, name))
+def compiled(device: Device, name: str, dtype: Any = np.float32) -> Source:
+    """The source of this name, for values of this type, for a device, which keeps it."""
+    key = Source, name, np.dtype(dtype)
+    held: Source | None = device.kept.get(key)
     if held is None:
-        held = device.kept[Source, name] = Source(device, name)
+        held = device.kept[key] = Source(device, name, dtype)
     return held
 
 
