@@ -13,7 +13,7 @@ from protonet.device import Clock, Device, RandomStream
 from protonet.errors import LayerError
 from protonet.formats.blobs import from_array
 from protonet.graph.arrays import Arrays
-from protonet.graph.calls import Call, StepCall, backward_calls, forward_call, forward_calls
+from protonet.graph.calls import Call, Calls, StepCalls
 from protonet.graph.fusion import fuse as fuse_layers
 from protonet.graph.fusion import unfuse
 from protonet.graph.lives import can_repeat
@@ -21,7 +21,10 @@ from protonet.graph.memory import lay_out
 from protonet.graph.names import AUTOMATIC, Value
 from protonet.graph.parameters import LoadReport, load_params, make_params, share_params
 from protonet.graph.plan import Plan, Step
-from protonet.layers.base import shape_text
+from protonet.graph.shapes import infer_tops
+from protonet.graph.types import choose_types
+from protonet.precision import FLOAT16, FLOAT32
+from protonet.precision import FLOAT16, FLOAT32
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 
 __all__ = ["LoadReport", "Net"]
@@ -47,6 +50,9 @@ class Net:
             is at work only when nobody needs the other's blobs, as a test net and a train net.
         fuse: let layers compute those that follow them (``graph.fusion``); where memory is not
             shared, only those that work in place, so that every blob can still be read.
+        precision: the type of values and their gradients where that does no harm
+            (``graph.types``); parameters are float32. In float16 gradients are multiplied by
+            ``loss_scale`` from the losses on.
         params_of: a net whose parameters this one uses for layers of the same name and shapes,
             as a test net uses the train net's.
 
@@ -65,6 +71,7 @@ class Net:
         share_memory: bool = False,
         recompute: bool = False,
         fuse: bool = False,
+        precision: Any = FLOAT32,
         memory_of: Net | None = None,
         params_of: Net | None = None,
     ) -> None:
@@ -80,8 +87,13 @@ class Net:
         self.params: dict[str, list[Param]] = {}
         self.version = 0  # another number whenever arrays are others than they were
         self._share_memory = share_memory
+        self.loss_scale: Array | None = None
+        if gradients and np.dtype(precision) == FLOAT16:
+            self.loss_scale = device.zeros(())
+            self.loss_scale.fill(1.0)
         options = {"gradients": gradients, "share": share_memory, "recompute": recompute}
         self._lay_out = partial(lay_out, plan, **options)
+        self._precision = np.dtype(precision)
         self._lent = memory_of._arrays.arena if memory_of is not None else None
         self._arrays: Arrays
         if fuse:
@@ -125,21 +137,22 @@ class Net:
             call(*arguments)
 
     @property
-    def forward_steps(self) -> list[StepCall]:
+    def forward_steps(self) -> list[StepCalls]:
         """The calls of ``forward`` with their steps, to the first dynamic one."""
         return self._forward_steps[0]
 
-    def walk_forward(self) -> Iterator[StepCall]:
+    def walk_forward(self) -> Iterator[tuple[int, Call]]:
         """The very calls of ``forward`` with their steps, for a caller that makes each as it comes.
 
         A dynamic step may replace those after it; the pass counts when the last one was made.
         """
-        yield from self._forward_steps[0]
-        for segment in range(1, len(self._forward_steps)):
-            yield from self._forward_steps[segment]
+        for segment in range(len(self._forward_steps)):
+            for index, calls in self._forward_steps[segment]:
+                for call in calls:
+                    yield index, call
         self.clock.iteration += 1
 
-    def walk_backward(self) -> Iterator[StepCall]:
+    def walk_backward(self) -> Iterator[tuple[int, Call]]:
         """The very calls of ``backward`` with their steps, for a caller that makes each.
 
         The step past the last one sets the gradients of the losses.
@@ -154,8 +167,8 @@ class Net:
         if step.layer.dynamic:
             self._follow(index)
         if index not in self._layout.views and step.type != "Input":
-            call, arguments = forward_call(step, self._arrays)
-            call(*arguments)
+            for call, arguments in self._calls.forward_step(index):
+                call(*arguments)
 
     def begin_at(self, index: int) -> None:
         """Let the steps from ``index`` on read the last values of the names of their bottoms.
@@ -189,7 +202,11 @@ class Net:
     def outputs(self) -> list[tuple[str, np.ndarray, float]]:
         """Name, values (a copy on the host) and loss weight of every output, alphabetically."""
         return [
-            (value.name, np.array(self.device.get(self._arrays.data[value])), value.loss_weight)
+            (
+                value.name,
+                np.array(self.device.get(self._arrays.data[value]), self.dtype),
+                value.loss_weight,
+            )
             for value in self.plan.outputs
         ]
 
@@ -306,7 +323,7 @@ class Net:
                 tops = (
                     [wanted[value] for value in step.tops]
                     if step.type == "Input"
-                    else self._infer(step)
+                    else infer_tops(step)
                 )
                 for value, shape in zip(step.tops, tops, strict=True):
                     value.shape = tuple(shape)
@@ -327,27 +344,9 @@ class Net:
             return
         for later in self.plan.steps[index + 1 :]:
             if changed.intersection(later.bottoms):
-                changed |= self._set_shapes(later.tops, self._infer(later))
+                changed |= self._set_shapes(later.tops, infer_tops(later))
                 later.layer.build(later.shapes)
         self._prepare()
-
-    def _infer(self, step: Step) -> list[Shape]:
-        """The shapes of a step's tops for its bottoms of now, which must suit its parameters."""
-        try:
-            tops = step.layer.infer(step.shapes)
-            for weight, param in zip(
-                step.layer.declare(step.shapes), step.layer.params, strict=True
-            ):
-                if weight.shape != param.shape:
-                    raise LayerError(
-                        f"bottoms of shape {', '.join(map(shape_text, step.shapes))} need a "
-                        f"parameter of shape {shape_text(weight.shape)}, but '{param.name}' is "
-                        f"{shape_text(param.shape)}"
-                    )
-        except LayerError as error:
-            where = f'layer "{step.name}" ({step.type}): '
-            raise LayerError(where + str(error), error.path, error.hint) from None
-        return [tuple(shape) for shape in tops]
 
     def _set_shapes(self, values: Sequence[Value], shapes: Sequence[Shape]) -> set[Value]:
         """Set shapes and fit the arrays; returns the values whose shape is another now."""
@@ -367,10 +366,13 @@ class Net:
         A second time, layers without bottoms stay as they are: their shapes are their own.
         """
         plan, device = self.plan, self.device
-        self._layout = self._lay_out()
-        size = self._layout.elements * self.dtype.itemsize
+        types = choose_types(plan, device, self.dtype, self._precision)
+        for index, step in enumerate(plan.steps):
+            step.layer.dtype = types.in_step(index)
+        self._layout = self._lay_out(types)
+        size = self._layout.bytes
         with device.out_of_memory(f"net '{plan.name}' needs {size >> 20} MiB for its blobs"):
-            self._arrays = Arrays(self._layout, device, self.dtype, self._lent)
+            self._arrays = Arrays(self._layout, device, self._lent)
             for step in plan.steps:
                 if step.bottoms or not again:
                     step.layer.build(step.shapes)
@@ -389,7 +391,10 @@ class Net:
         self._losses = [
             (value.loss_weight, arrays.data[value]) for value in plan.values if value.loss_weight
         ]
-        self._forward_steps = forward_calls(plan, layout, arrays, self._follow)
-        self._forward = [[call for _, call in segment] for segment in self._forward_steps]
-        self._backward_steps = backward_calls(plan, layout, arrays) if self.gradients else []
+        self._calls = Calls(plan, layout, arrays, self.device, self.loss_scale)
+        self._forward_steps = self._calls.forward(self._follow)
+        self._forward = [
+            [call for _, calls in segment for call in calls] for segment in self._forward_steps
+        ]
+        self._backward_steps = self._calls.backward() if self.gradients else []
         self._backward: list[Call] = [call for _, calls in self._backward_steps for call in calls]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from protonet.graph.calls import run
 from protonet.graph.net import Net
 
 
@@ -23,15 +24,15 @@ def repeats(net: Net) -> bool:
 
 def feed(net: Net) -> None:
     """The part of ``forward`` that brings data from the host: layers without bottoms."""
-    for index, (call, arguments) in net.forward_steps:
+    for index, calls in net.forward_steps:
         if not net.plan.steps[index].bottoms:
-            call(*arguments)
+            run(calls)
 
 
 def compute(net: Net) -> None:
     """The rest of ``forward``, and ``backward``; the pass is counted in the GPU's memory alone."""
-    for index, (call, arguments) in net.forward_steps:
+    for index, calls in net.forward_steps:
         if net.plan.steps[index].bottoms:
-            call(*arguments)
+            run(calls)
     net.clock.advance()
     net.backward()
