@@ -13,7 +13,7 @@ from protonet.graph.copies import Copy, Role
 from protonet.graph.lives import gradient_edges
 from protonet.graph.memory import Layout
 from protonet.graph.names import Value
-from protonet.graph.plan import Plan, Step
+from protonet.graph.plan import Plan
 from protonet.kernels.combine import Combine
 from protonet.kernels.convert import Convert
 from protonet.layers.base import Reads

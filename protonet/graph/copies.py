@@ -83,9 +83,9 @@ def _copied(
 
 def copy_lives(
     plan: Plan, copies: Iterable[Copy], again: Mapping[int, tuple[int, ...]]
-) -> list[Spans]:
+) -> list[Spans | None]:
     """When copies are needed: while their step runs, and where it runs once more."""
-    lives = []
+    lives: list[Spans | None] = []
     for copy in copies:
         moments = [backward_moment(plan, copy.step) if copy.backward else copy.step]
         if not copy.backward:

@@ -72,9 +72,10 @@ def lay_out(
 ) -> Layout:
     """Decide the memory of every value.
 
-    ``types`` are those of the values. ``gradients`` keeps what backward passes read and adds gradient arrays; ``share`` lets values
-    and gradients whose lives do not overlap use the same memory; ``recompute`` (with both) frees
-    what cheap layers make after the forward pass and makes it again for the backward pass.
+    ``types`` are those of the values. ``gradients`` keeps what backward passes read and adds
+    gradient arrays; ``share`` lets values and gradients whose lives do not overlap use the same
+    memory; ``recompute`` (with both) frees what cheap layers make after the forward pass and makes
+    it again for the backward pass.
     """
     data, holders, views = _place_data(plan, types, gradients)
     sizes = [max(map(types.bytes_of, held)) for held in holders]
@@ -87,9 +88,7 @@ def lay_out(
         diffs = {value: place + len(sizes) for value, place in diffs.items()}
         sizes += [max(map(types.bytes_of, held)) for held in diff_holders]
         _place_parts(plan, types, parts, sizes, share)
-    copies = place_copies(
-        plan, types, views, diff_views, sizes, gradients=gradients, share=share
-    )
+    copies = place_copies(plan, types, views, diff_views, sizes, gradients=gradients, share=share)
     layout = Layout(
         data,
         diffs,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from protonet.device import Clock, Device, RandomStream
 from protonet.errors import LayerError
 from protonet.formats.blobs import from_array
 from protonet.graph.arrays import Arrays
-from protonet.graph.calls import Call, Calls, StepCalls
+from protonet.graph.calls import Call, Calls, StepCalls, run
 from protonet.graph.fusion import fuse as fuse_layers
 from protonet.graph.fusion import unfuse
 from protonet.graph.lives import can_repeat
@@ -23,7 +22,6 @@ from protonet.graph.parameters import LoadReport, load_params, make_params, shar
 from protonet.graph.plan import Plan, Step
 from protonet.graph.shapes import infer_tops
 from protonet.graph.types import choose_types
-from protonet.precision import FLOAT16, FLOAT32
 from protonet.precision import FLOAT16, FLOAT32
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 
@@ -86,13 +84,11 @@ class Net:
         self.blobs: dict[str, Blob] = {}
         self.params: dict[str, list[Param]] = {}
         self.version = 0  # another number whenever arrays are others than they were
-        self._share_memory = share_memory
+        self._share_memory, self._recompute = share_memory, recompute
         self.loss_scale: Array | None = None
         if gradients and np.dtype(precision) == FLOAT16:
             self.loss_scale = device.zeros(())
             self.loss_scale.fill(1.0)
-        options = {"gradients": gradients, "share": share_memory, "recompute": recompute}
-        self._lay_out = partial(lay_out, plan, **options)
         self._precision = np.dtype(precision)
         self._lent = memory_of._arrays.arena if memory_of is not None else None
         self._arrays: Arrays
@@ -121,9 +117,7 @@ class Net:
 
     def forward(self) -> None:
         """Compute every top from the data layers' next batch and the present input blobs."""
-        for call, arguments in self._forward[0]:
-            call(*arguments)
-        for segment in range(1, len(self._forward)):
+        for segment in range(len(self._forward)):
             # Read anew: the end of a segment may replace those after it.
             for call, arguments in self._forward[segment]:
                 call(*arguments)
@@ -167,8 +161,7 @@ class Net:
         if step.layer.dynamic:
             self._follow(index)
         if index not in self._layout.views and step.type != "Input":
-            for call, arguments in self._calls.forward_step(index):
-                call(*arguments)
+            run(self._calls.forward_step(index))
 
     def begin_at(self, index: int) -> None:
         """Let the steps from ``index`` on read the last values of the names of their bottoms.
@@ -189,8 +182,7 @@ class Net:
         """
         for at, calls in self._backward_steps:
             if at == index:
-                for call, arguments in calls:
-                    call(*arguments)
+                run(calls)
 
     def loss(self) -> float:
         """The weighted objective of the last ``forward``; waits for the device."""
@@ -369,7 +361,13 @@ class Net:
         types = choose_types(plan, device, self.dtype, self._precision)
         for index, step in enumerate(plan.steps):
             step.layer.dtype = types.in_step(index)
-        self._layout = self._lay_out(types)
+        self._layout = lay_out(
+            plan,
+            types,
+            gradients=self.gradients,
+            share=self._share_memory,
+            recompute=self._recompute,
+        )
         size = self._layout.bytes
         with device.out_of_memory(f"net '{plan.name}' needs {size >> 20} MiB for its blobs"):
             self._arrays = Arrays(self._layout, device, self._lent)

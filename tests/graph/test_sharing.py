@@ -124,7 +124,7 @@ def free(net: Net, moment: int) -> None:
     for at, size, spans in zip(layout.offsets, layout.sizes, layout.lives, strict=True):
         if spans is not None and any(first <= moment <= last for first, last in spans):
             dead[at : at + size] = False
-    arena[dead] = np.nan
+    arena[dead] = 0xFF  # four of these are no number, nor are two
 
 
 def passes(net: Net, *, poisoned: bool) -> None:
