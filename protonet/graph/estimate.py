@@ -19,7 +19,6 @@ from protonet.graph.fusion import fusions, unfuse
 from protonet.graph.memory import Layout, lay_out
 from protonet.graph.plan import Plan, Step
 from protonet.graph.types import choose_types
-from protonet.precision import FLOAT32
 
 _FLOAT = 4
 
@@ -57,7 +56,7 @@ def estimate(
     share: bool = True,
     recompute: bool = False,
     fuse: bool = True,
-    precision: Any = FLOAT32,
+    precision: Any = np.float32,
 ) -> Estimate:
     """What a net of this plan would take, as ``Net`` builds it with these options. The plan is not
     fused afterwards.
@@ -65,7 +64,7 @@ def estimate(
     if fuse:
         fuse_layers(plan, gradients=gradients, visible=not share)
     try:
-        types = choose_types(plan, Meter(), FLOAT32, precision)
+        types = choose_types(plan, Meter(), np.float32, precision)
         layout = lay_out(plan, types, gradients=gradients, share=share, recompute=recompute)
         return _estimate(plan, layout, gradients)
     finally:

@@ -15,11 +15,8 @@ from protonet.graph.lives import (
 from protonet.graph.names import Value
 from protonet.graph.packing import Spans, pack
 from protonet.graph.plan import Plan, Step
-from protonet.graph.types import Types, all_of
+from protonet.graph.types import FLOATS, Types
 from protonet.layers.base import Reads
-from protonet.precision import FLOAT32
-
-FLOATS = all_of(FLOAT32)
 
 Edge = tuple[int, int]
 """A step and one of its bottoms."""

@@ -21,8 +21,7 @@ from protonet.graph.names import AUTOMATIC, Value
 from protonet.graph.parameters import LoadReport, load_params, make_params, share_params
 from protonet.graph.plan import Plan, Step
 from protonet.graph.shapes import infer_tops
-from protonet.graph.types import choose_types
-from protonet.precision import FLOAT16, FLOAT32
+from protonet.graph.types import Types, choose_types
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 
 __all__ = ["LoadReport", "Net"]
@@ -69,7 +68,7 @@ class Net:
         share_memory: bool = False,
         recompute: bool = False,
         fuse: bool = False,
-        precision: Any = FLOAT32,
+        precision: Any = np.float32,
         memory_of: Net | None = None,
         params_of: Net | None = None,
     ) -> None:
@@ -86,7 +85,7 @@ class Net:
         self.version = 0  # another number whenever arrays are others than they were
         self._share_memory, self._recompute = share_memory, recompute
         self.loss_scale: Array | None = None
-        if gradients and np.dtype(precision) == FLOAT16:
+        if gradients and np.dtype(precision) == np.float16:
             self.loss_scale = device.zeros(())
             self.loss_scale.fill(1.0)
         self._precision = np.dtype(precision)
@@ -201,6 +200,11 @@ class Net:
             )
             for value in self.plan.outputs
         ]
+
+    @property
+    def types(self) -> Types:
+        """The types of the values."""
+        return self._layout.types
 
     def data_of(self, value: Value) -> Array:
         """The array of a value of the plan; later values may lie in the same memory."""

@@ -50,6 +50,10 @@ class Types:
         return value.count * self.of(value).itemsize
 
 
+FLOATS = Types(np.dtype(np.float32), {}, {})
+"""Every value in float32."""
+
+
 def all_of(dtype: Any) -> Types:
     """Every value of one type."""
     return Types(np.dtype(dtype), {}, {})

@@ -7,6 +7,7 @@ from functools import partial
 from protonet.graph.net import Net
 from protonet.graph.repeating import compute, feed, repeats
 from protonet.recording import Repeated
+from protonet.solvers.loss_scale import LossScale
 from protonet.solvers.rules import Rule
 
 
@@ -16,8 +17,8 @@ class Stepping:
     whole = False
     """Whether ``iterate`` is there, which does all of an iteration at once."""
 
-    def __init__(self, net: Net, rule: Rule) -> None:
-        self.net, self.rule = net, rule
+    def __init__(self, net: Net, rule: Rule, scale: LossScale | None = None) -> None:
+        self.net, self.rule, self.scale = net, rule, scale
 
     def clear(self) -> None:
         """Make the gradients of parameters 0."""
@@ -30,6 +31,8 @@ class Stepping:
 
     def update(self, rate: float, iteration: int) -> None:
         """Move the parameters."""
+        if self.scale is not None:
+            self.scale.settle()
         self.rule.step(rate, iteration)
 
     def iterate(self, rate: float, iteration: int) -> None:
@@ -48,14 +51,14 @@ class Recorded(Stepping):
 
     whole = True
 
-    def __init__(self, net: Net, rule: Rule) -> None:
-        super().__init__(net, rule)
+    def __init__(self, net: Net, rule: Rule, scale: LossScale | None = None) -> None:
+        super().__init__(net, rule, scale)
 
         def key() -> tuple[int, int]:
             return net.version, rule.version
 
         self._passes = Repeated(net.device, partial(compute, net), key)
-        self._update = Repeated(net.device, rule.launch, key)
+        self._update = Repeated(net.device, self._move, key)
         self._whole = Repeated(net.device, self._all, key)
 
     @property
@@ -85,9 +88,15 @@ class Recorded(Stepping):
     def _all(self) -> None:
         self.clear()
         compute(self.net)
+        self._move()
+
+    def _move(self) -> None:
+        if self.scale is not None:
+            self.scale.settle()
         self.rule.launch()
 
 
-def make_stepping(net: Net, rule: Rule) -> Stepping:
+def make_stepping(net: Net, rule: Rule, scale: LossScale | None = None) -> Stepping:
     """The best way for a net and a rule."""
-    return Recorded(net, rule) if repeats(net) and rule.replays else Stepping(net, rule)
+    recorded = repeats(net) and rule.replays
+    return (Recorded if recorded else Stepping)(net, rule, scale)

@@ -19,6 +19,7 @@ from protonet.graph.inspection import describe_passes, describe_update
 from protonet.graph.net import Net
 from protonet.graph.parameters import stored_params
 from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
+from protonet.solvers.loss_scale import LossScale
 from protonet.solvers.rules import make_rule
 from protonet.solvers.schedules import make_schedule
 from protonet.train.averaging import WeightAverage
@@ -88,10 +89,12 @@ class Trainer:
         self.listeners = tuple(listeners)
         self.per_epoch = per_epoch
         self.schedule = make_schedule(solver)
-        self.rule = make_rule(solver, net.store, net.device)
+        self.scale = self._make_scale()
+        halt = self.scale.halt if self.scale is not None else None
+        self.rule = make_rule(solver, net.store, net.device, halt)
         if snapshots is not None:
             self.snapshots = snapshots.holding(self._largest_file())
-        self.stepping = make_stepping(net, self.rule)
+        self.stepping = make_stepping(net, self.rule, self.scale)
         self.average = WeightAverage(net, average) if average is not None else None
         self.callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
         """Called before the passes of each iteration, and before its update."""
@@ -297,8 +300,17 @@ class Trainer:
         if resume is not None:
             self.net.restore(resume["net"])
             self.smoothed.restore(resume["losses"])
+            if self.scale is not None and "loss_scale" in resume:
+                self.scale.restore(resume["loss_scale"])
             for (net, _), saved in zip(self.tests, resume["tests"], strict=False):
                 net.restore(saved)
+
+    def _make_scale(self) -> LossScale | None:
+        """What watches over the gradients of a net that scales its losses."""
+        net = self.net
+        if net.loss_scale is None:
+            return None
+        return LossScale(net.loss_scale, net.store, net.device)
 
     def _stored(self, hdf5: bool) -> NetParameter | Weights:
         """The net as its file takes it; HDF5 holds more than a message can."""
@@ -330,15 +342,18 @@ class Trainer:
             self.average.begin()
 
     def _resume_state(self) -> dict[str, Any]:
-        return {
+        state = {
             "net": self.net.state(),
             "tests": [net.state() for net, _ in self.tests],
             "losses": self.smoothed.state(),
         }
+        return state if self.scale is None else {**state, "loss_scale": self.scale.state()}
 
     def _take_loss(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise TrainingError(explain_divergence(self.net, self.iteration))
+        if self.scale is not None:
+            self.scale.check()
         self.smoothed.add(loss)
 
     def _display(self, rate: float) -> None:
