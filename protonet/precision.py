@@ -29,3 +29,8 @@ def is_narrow(dtype: Any) -> bool:
     import numpy as np
 
     return bool(np.dtype(dtype).itemsize == 2)
+
+
+def real_of(dtype: Any) -> np.dtype[Any]:
+    """The type in which values of a type are computed with, and parameters and statistics kept."""
+    return FLOAT32 if is_narrow(dtype) else np.dtype(dtype)

@@ -8,11 +8,13 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.activations import Rectifier
-from protonet.kernels.cuda.launch import MOST, compiled
+from protonet.kernels.cuda.launch import MOST, TYPES, compiled
 
 
 class CudaRectifier(Rectifier, processor="cuda"):
     """One pass, without scratch."""
+
+    types = TYPES
 
     @classmethod
     def takes(cls, shape: tuple[int, ...], slope: float) -> bool:
@@ -20,7 +22,7 @@ class CudaRectifier(Rectifier, processor="cuda"):
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], slope: float) -> None:
         super().__init__(device, dtype, shape, slope)
-        self._source, self._count = compiled(device, "activations"), math.prod(shape)
+        self._source, self._count = compiled(device, "activations", dtype), math.prod(shape)
 
     def forward(self, x: Array, y: Array) -> None:
         self._source.over(self._count, "rectify", x, y, self._count, float(self.slope))

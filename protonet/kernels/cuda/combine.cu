@@ -1,7 +1,7 @@
 // Two arrays of one shape made one.
 
 extern "C" __global__ void weighted_sum(
-    const float* a, const float* b, float c, float d, float* y, int count, int rectify)
+    const stored* a, const stored* b, float c, float d, stored* y, int count, int rectify)
 {
     EACH(i, count) {
         float value = c * a[i] + d * b[i];
@@ -11,7 +11,7 @@ extern "C" __global__ void weighted_sum(
 
 // With y, dy counts as 0 where y is not above 0.
 extern "C" __global__ void scatter(
-    const float* dy, const float* y, float c, float d, float* da, float* db, int count)
+    const stored* dy, const stored* y, float c, float d, stored* da, stored* db, int count)
 {
     EACH(i, count) {
         float value = y && !(y[i] > 0.0f) ? 0.0f : dy[i];

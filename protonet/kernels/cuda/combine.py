@@ -9,11 +9,13 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.combine import Combine
-from protonet.kernels.cuda.launch import MOST, compiled
+from protonet.kernels.cuda.launch import MOST, TYPES, compiled
 
 
 class CudaCombine(Combine, processor="cuda"):
     """One pass in each direction."""
+
+    types = TYPES
 
     @classmethod
     def takes(cls, shape: tuple[int, ...], count: int) -> bool:
@@ -21,7 +23,10 @@ class CudaCombine(Combine, processor="cuda"):
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], count: int) -> None:
         super().__init__(device, dtype, shape, count)
-        self._source, self._count = compiled(device, "combine"), math.prod(shape)
+        self._source, self._count = compiled(device, "combine", dtype), math.prod(shape)
+
+    def add(self, a: Array, b: Array, out: Array) -> None:
+        self.weighted_sum([a, b], [1.0, 1.0], out)
 
     def weighted_sum(
         self, xs: Sequence[Array], cs: Sequence[float], y: Array, *, rectify: bool = False

@@ -8,6 +8,7 @@ from typing import Any
 from protonet.blob import Array, Shape
 from protonet.device import Device
 from protonet.kernels.convolution import Convolve
+from protonet.kernels.cuda.convert import Rounded
 from protonet.kernels.cuda.dnn import (
     BACKWARD,
     FORWARD,
@@ -17,7 +18,7 @@ from protonet.kernels.cuda.dnn import (
     Plan,
     dnn,
 )
-from protonet.kernels.cuda.launch import compiled
+from protonet.kernels.cuda.launch import MOST, TYPES, compiled
 from protonet.kernels.cuda.ways import After, Way, as_two_axes, finish, own_way
 from protonet.kernels.windows import Windows
 
@@ -32,6 +33,8 @@ class CudaConvolve(Convolve, processor="cuda"):
     their own are convolved by our kernel unless cuDNN was asked for.
     """
 
+    types = TYPES
+
     @classmethod
     def takes(
         cls,
@@ -43,7 +46,8 @@ class CudaConvolve(Convolve, processor="cuda"):
         engine: str = "",
     ) -> bool:
         rows = channels * math.prod(windows.kernel)
-        return len(windows.inputs) in (1, 2) and 0 < rows <= _MOST_ROWS and items * outputs > 0
+        fits = 0 < rows <= _MOST_ROWS and outputs * rows // group <= MOST
+        return len(windows.inputs) in (1, 2) and fits and items * outputs > 0
 
     def __init__(
         self,
@@ -105,7 +109,8 @@ class _Vendor:
         self._x = (of.items, channels, *w.inputs)
         self._y = (of.items, outputs, *w.outputs)
         self._w = (outputs, channels // group, *w.kernel)
-        self._source = compiled(of.device, "convolution")
+        self._source = compiled(of.device, "convolution", of.dtype)
+        self._rounded = Rounded(of, math.prod(self._w))
         self._dw: Array | None = None
         self._plans: dict[str, Plan | None] = {}
 
@@ -113,7 +118,9 @@ class _Vendor:
         """The plan of an operation; None where cuDNN has none."""
         if operation not in self._plans:
             try:
-                plan = self._library.plan(operation, first, second, result, self._windows)
+                plan = self._library.plan(
+                    operation, first, second, result, self._windows, self._of.dtype
+                )
             except NotSupportedError:
                 plan = None
             self._plans[operation] = plan
@@ -123,14 +130,14 @@ class _Vendor:
         plan = self._plan(FORWARD, self._x, self._w, self._y)
         if plan is None:
             return False
-        plan(x, w, y)
+        plan(x, self._rounded(w), y)
         finish(self._source, y, after, (*self._y[:2], math.prod(self._y[2:])))
         return True
 
     def backward(self, dy: Array, w: Array, dx: Array) -> bool:
         plan = self._plan(BACKWARD, self._y, self._w, self._x)
         if plan is not None:
-            plan(dy, w, dx)
+            plan(dy, self._rounded(w), dx)
         return plan is not None
 
     def learn(self, dy: Array, x: Array, dw: Array) -> bool:
@@ -140,5 +147,5 @@ class _Vendor:
         if self._dw is None:
             self._dw = self._of.scratch(dw.shape)
         plan(x, dy, self._dw)
-        self._of.xp.add(dw, self._dw, out=dw)
+        self._source.over(dw.size, "add", self._dw, dw, dw.size)
         return True

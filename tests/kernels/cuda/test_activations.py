@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from protonet.device import Device
 from protonet.kernels.activations import Rectifier
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
-from tests.kernels.cuda.passes import Hand, assert_same
+from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
 SLOPES = pytest.mark.parametrize("slope", [0.0, 0.1, -0.5])
 
 
-def passes(device: Device, dtype: Any, slope: float) -> list[np.ndarray]:
-    hand, shape = Hand(device, dtype), (3, 5, 71)
-    kernel = Rectifier.make(device, dtype, shape, slope)
+def passes(hand: Hand, slope: float) -> list[np.ndarray]:
+    shape = (3, 5, 71)
+    kernel = hand.make(Rectifier, shape, slope)
     x, dy, y, dx = hand.drawn(*shape), hand.drawn(*shape), hand.blank(*shape), hand.blank(*shape)
     kernel.forward(x, y)
     kernel.backward(dy, x, dx)
@@ -27,14 +25,14 @@ def passes(device: Device, dtype: Any, slope: float) -> list[np.ndarray]:
 
 
 @needs_compiler
+@TYPES
 @SLOPES
-def test_meets_the_definition(slope: float) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, slope)
-    assert_same(passes(EmulatedDevice(), np.float32, slope), expected)
+def test_meets_the_definition(dtype: str, slope: float) -> None:
+    assert_meets(passes, EmulatedDevice(), dtype, slope)
 
 
 @pytest.mark.gpu
+@TYPES
 @SLOPES
-def test_a_gpu_meets_the_definition(slope: float) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, slope)
-    assert_same(passes(Device("cuda:0"), np.float32, slope), expected)
+def test_a_gpu_meets_the_definition(dtype: str, slope: float) -> None:
+    assert_meets(passes, Device("cuda:0"), dtype, slope)
