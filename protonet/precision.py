@@ -33,4 +33,7 @@ def is_narrow(dtype: Any) -> bool:
 
 def real_of(dtype: Any) -> np.dtype[Any]:
     """The type in which values of a type are computed with, and parameters and statistics kept."""
-    return FLOAT32 if is_narrow(dtype) else np.dtype(dtype)
+    import numpy as np
+
+    real: np.dtype[Any] = np.dtype(np.float32 if is_narrow(dtype) else dtype)
+    return real
