@@ -9,7 +9,6 @@ import numpy as np
 
 from protonet.blob import Array, Blob, Param, Shape
 from protonet.device import Clock, Device, RandomStream
-from protonet.errors import LayerError
 from protonet.formats.blobs import from_array
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, Calls, StepCalls, run
@@ -20,7 +19,7 @@ from protonet.graph.memory import lay_out
 from protonet.graph.names import AUTOMATIC, Value
 from protonet.graph.parameters import LoadReport, load_params, make_params, share_params
 from protonet.graph.plan import Plan, Step
-from protonet.graph.shapes import infer_tops
+from protonet.graph.shapes import infer_all, infer_tops
 from protonet.graph.types import Types, choose_types
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 
@@ -82,6 +81,7 @@ class Net:
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
         self.params: dict[str, list[Param]] = {}
+        self.losses: list[tuple[float, Array]] = []  # what each weighs in the objective
         self.version = 0  # another number whenever arrays are others than they were
         self._share_memory, self._recompute = share_memory, recompute
         self.loss_scale: Array | None = None
@@ -187,7 +187,7 @@ class Net:
         """The weighted objective of the last ``forward``; waits for the device."""
         return sum(
             weight * float(array.item() if array.size == 1 else array.sum())
-            for weight, array in self._losses
+            for weight, array in self.losses
         )
 
     def outputs(self) -> list[tuple[str, np.ndarray, float]]:
@@ -308,25 +308,12 @@ class Net:
         wanted = {value: value.shape or () for value in self.plan.inputs}
         by_name = {value.name: value for value in wanted}
         wanted.update({by_name[name]: tuple(shape) for name, shape in inputs.items()})
-        before = [(value, value.shape) for value in self.plan.values]
         kept = {
             value: np.array(self.device.get(self._arrays.data[value]))
             for value, shape in wanted.items()
             if shape == (value.shape or ())
         }
-        try:
-            for step in self.plan.steps:
-                tops = (
-                    [wanted[value] for value in step.tops]
-                    if step.type == "Input"
-                    else infer_tops(step)
-                )
-                for value, shape in zip(step.tops, tops, strict=True):
-                    value.shape = tuple(shape)
-        except LayerError:
-            for value, old in before:
-                value.shape = old
-            raise
+        infer_all(self.plan, wanted)
         self._allocate(again=True)
         for value, host in kept.items():
             self.device.put(host, self._arrays.data[value])
@@ -390,7 +377,7 @@ class Net:
                 continue
             blob = self.blobs.setdefault(name, Blob(name, arrays.data[value]))
             blob.data, blob.diff = arrays.data[value], arrays.diff.get(value)
-        self._losses = [
+        self.losses = [
             (value.loss_weight, arrays.data[value]) for value in plan.values if value.loss_weight
         ]
         self._calls = Calls(plan, layout, arrays, self.device, self.loss_scale)

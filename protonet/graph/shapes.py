@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from protonet.blob import Shape
 from protonet.errors import LayerError
-from protonet.graph.plan import Step
+from protonet.graph.names import Value
+from protonet.graph.plan import Plan, Step
 from protonet.layers.base import shape_text
 
 
@@ -27,3 +30,22 @@ def infer_tops(step: Step) -> list[Shape]:
         where = f'layer "{step.name}" ({step.type}): '
         raise LayerError(where + str(error), error.path, error.hint) from None
     return [tuple(shape) for shape in tops]
+
+
+def infer_all(plan: Plan, inputs: Mapping[Value, Shape]) -> None:
+    """Give the inputs these shapes, and all that follows from them its own.
+
+    Raises:
+        LayerError: naming the layer that cannot take its new bottoms; the shapes are as before.
+    """
+    before = [(value, value.shape) for value in plan.values]
+    try:
+        for step in plan.steps:
+            given = step.type == "Input"
+            tops = [inputs[value] for value in step.tops] if given else infer_tops(step)
+            for value, shape in zip(step.tops, tops, strict=True):
+                value.shape = tuple(shape)
+    except LayerError:
+        for value, old in before:
+            value.shape = old
+        raise

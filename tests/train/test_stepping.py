@@ -42,7 +42,7 @@ def trained(device: Device, recorded: bool, **settings: Any) -> tuple[list[np.nd
     trainer = Trainer(SolverParameter(**{**base, **settings}), net)
     trainer._ticked = float("inf")  # no reading between displays, however slow the machine is
     if not recorded:
-        trainer.stepping = Stepping(net, trainer.rule)
+        trainer.stepping = Stepping(net, trainer.rule, trainer.stepping.losses)
     trainer.advance(10)
     return [np.array(device.get(param.data)) for param in net.store.params], trainer
 
