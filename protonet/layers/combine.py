@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine
 from protonet.kernels.scaling import Scaling
-from protonet.layers.base import Layer, Reads, shape_text
+from protonet.layers.base import Layer, Narrows, Reads, shape_text
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import EltwiseParameter
 
@@ -38,6 +40,7 @@ class Eltwise(Layer):
         MAX of a value that is not a number is not a number; in Caffe the other bottom may win.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     recomputable = True
     bottoms = (2, None)
 
@@ -66,6 +69,11 @@ class Eltwise(Layer):
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         _check_equal(self, shapes, 0)
         return [shapes[0]]
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        # products and maxima are computed as they are defined
+        is_sum = self.operation == EltwiseParameter.SUM
+        return is_sum and Combine.is_tuned(device, dtype, shapes[0], len(self.spec.bottom))
 
     def build(self, shapes: Sequence[Shape]) -> None:
         count = len(self.spec.bottom)
@@ -136,6 +144,7 @@ class Axpy(Layer):
         BVLC Caffe has no such layer; this is the one of the SENet and NVIDIA forks.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     bottoms = (3, 3)
     backward_reads = frozenset({Reads.BOTTOMS})
 

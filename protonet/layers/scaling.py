@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.scaling import Scaling
 from protonet.layers.affine import AffineChain
-from protonet.layers.base import Layer, Reads, Weight, shape_text
+from protonet.layers.base import Layer, Narrows, Reads, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import BiasParameter, FillerParameter, ScaleParameter
@@ -21,6 +23,7 @@ class Spread(Layer):
     The bottom is seen as outer x count x inner, count the elements of the smaller array.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     recomputable = True
     bottoms = (1, 2)
     field = ""
@@ -64,12 +67,19 @@ class Spread(Layer):
         self.laid(shapes)
         return [shapes[0]]
 
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return not self.given and Scaling.is_tuned(device, dtype, *self._seen(shapes))
+
     def build(self, shapes: Sequence[Shape]) -> None:
+        seen = self._seen(shapes)
+        self._kernel = Scaling.make(self.device, self.dtype, *seen)
+        self._chain = AffineChain(self.device, self.real, seen[1], self.absorbed)
+
+    def _seen(self, shapes: Sequence[Shape]) -> tuple[int, int, int]:
+        """The bottom as outer x count x inner."""
         axis, small = self.laid(shapes)
         count, outer = math.prod(small), math.prod(shapes[0][:axis])
-        inner = math.prod(shapes[0]) // max(1, outer * count)
-        self._kernel = Scaling.make(self.device, self.dtype, outer, count, inner)
-        self._chain = AffineChain(self.device, self.dtype, count, self.absorbed)
+        return outer, count, math.prod(shapes[0]) // max(1, outer * count)
 
     @property
     def is_affine(self) -> bool:  # type: ignore[override]
