@@ -113,6 +113,8 @@ def _held(given: Any, kind: str, name: str) -> Any:
             return ctypes.c_void_p(None)
         wanted = {
             "float": "float32",
+            "stored": "float32",
+            "wide": "int64",
             "int": "int32",
             "unsigned long long": "uint64",
             "unsigned char": "uint8",
