@@ -12,6 +12,7 @@ from protonet.errors import FormatError, LayerError, UsageError
 from protonet.formats.blobs import to_array
 from protonet.formats.kind import read_message
 from protonet.kernels.losses import SigmoidCrossEntropy
+from protonet.kernels.product import BatchProduct
 from protonet.kernels.softmax import softmax
 from protonet.layers.base import Layer, Reads, shape_text
 from protonet.layers.labels import Labels, check_labels
@@ -246,6 +247,9 @@ class InfogainLoss(Layer):
         self._per_item = self.scratch(self._labels.shape)
         self._factor = self.scratch(())
         self._matrix = self.scratch((classes, classes))
+        self._lookup = BatchProduct.make(
+            self.device, self.dtype, outer, classes, classes, self._seen[2]
+        )
         if self._read is not None:
             self.device.put(self._read.reshape(self._matrix.shape).astype(self.dtype), self._matrix)
         self._normalizer = Normalizer(self, math.prod(self._labels.shape), outer)
@@ -257,8 +261,7 @@ class InfogainLoss(Layer):
         if self._read is None:
             xp.copyto(self._matrix, bottoms[2].reshape(self._matrix.shape))
         # H[label] for each item: the transposed matrix times the column of the label.
-        seen = self._seen
-        xp.matmul(self._matrix.T, self._one_hot.reshape(seen), out=worth.reshape(seen))
+        self._lookup.forward(self._matrix, self._one_hot.reshape(self._seen), worth, a_turned=True)
         if labels.valid is not None:
             xp.multiply(worth, labels.valid, out=worth)
             self._normalizer.count(labels.valid)

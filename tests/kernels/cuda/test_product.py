@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels.product import Product
+from protonet.kernels.product import BatchProduct, Product
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import Hand, assert_same
 
@@ -49,3 +49,31 @@ def test_meets_the_definition(shape: tuple[int, int, int], turned: bool) -> None
 def test_a_gpu_meets_the_definition(shape: tuple[int, int, int], turned: bool) -> None:
     expected = passes(Device("cpu", tuned=False), np.float64, shape, turned)
     assert_same(passes(Device("cuda:0"), np.float32, shape, turned), expected)
+
+
+def batches(device: Device, dtype: Any) -> list[np.ndarray]:
+    hand, (batch, rows, inner, columns) = Hand(device, dtype), (4, 3, 7, 5)
+    kernel = BatchProduct.make(device, dtype, batch, rows, inner, columns)
+    c, left, right, both = (hand.blank(batch, rows, columns) for _ in range(4))
+    kernel.forward(hand.drawn(batch, rows, inner), hand.drawn(batch, inner, columns), c)
+    kernel.forward(hand.drawn(rows, inner), hand.drawn(batch, inner, columns), left)
+    kernel.forward(
+        hand.drawn(batch, rows, inner), hand.drawn(columns, inner), right, b_turned=True
+    )
+    kernel.forward(
+        hand.drawn(inner, rows), hand.drawn(batch, columns, inner), both,
+        a_turned=True, b_turned=True,
+    )  # fmt: skip
+    return hand.back(c, left, right, both)
+
+
+@needs_compiler
+def test_batches_meet_the_definition() -> None:
+    expected = batches(Device("cpu", tuned=False), np.float64)
+    assert_same(batches(EmulatedDevice(), np.float32), expected)
+
+
+@pytest.mark.gpu
+def test_batches_of_a_gpu_meet_the_definition() -> None:
+    expected = batches(Device("cpu", tuned=False), np.float64)
+    assert_same(batches(Device("cuda:0"), np.float32), expected)
