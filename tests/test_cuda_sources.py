@@ -12,6 +12,7 @@ from protonet.device import PHILOX_SOURCE
 from protonet.kernels import cuda
 
 ARCHITECTURES = ["sm_80", "sm_90"]
+TYPES = {"float32": (), "float16": ("-DFLOAT16",), "bfloat16": ("-DBFLOAT16",)}
 SOURCES = {"philox": PHILOX_SOURCE, **{name: cuda.source(name) for name in cuda.sources()}}
 
 
@@ -25,7 +26,7 @@ def nvrtc() -> ctypes.CDLL:
     return ctypes.CDLL(str(path))
 
 
-def compile_cuda(source: str, architecture: str) -> str:
+def compile_cuda(source: str, architecture: str, *more: str) -> str:
     """Compile; return the log, empty when there is nothing to complain about."""
     library = nvrtc()
     program = ctypes.c_void_p()
@@ -33,8 +34,9 @@ def compile_cuda(source: str, architecture: str) -> str:
         ctypes.byref(program), source.encode(), b"kernel.cu", 0, None, None
     )
     assert failed == 0
-    options = (ctypes.c_char_p * 1)(f"--gpu-architecture={architecture}".encode())
-    result = library.nvrtcCompileProgram(program, 1, options)
+    given = [each.encode() for each in (f"--gpu-architecture={architecture}", *more)]
+    options = (ctypes.c_char_p * len(given))(*given)
+    result = library.nvrtcCompileProgram(program, len(given), options)
     size = ctypes.c_size_t()
     library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
     log = ctypes.create_string_buffer(size.value)
@@ -44,9 +46,10 @@ def compile_cuda(source: str, architecture: str) -> str:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("options", TYPES.values(), ids=TYPES.keys())
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
-def test_sources_compile(source: str, architecture: str) -> None:
-    assert compile_cuda(source, architecture) == ""
+def test_sources_compile(source: str, architecture: str, options: tuple[str, ...]) -> None:
+    assert compile_cuda(source, architecture, *options) == ""
 
 
 def test_the_compiler_does_complain() -> None:

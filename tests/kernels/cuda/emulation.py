@@ -86,14 +86,20 @@ class EmulatedModule:
             name: [argument.rsplit(maxsplit=1)[0].strip() for argument in arguments.split(",")]
             for name, arguments in _SIGNATURE.findall(code)
         }
-        self._library = _library(code, tuple(self._signatures))
+        defined = tuple(each for each in options if each.startswith("-D"))
+        self._stored = defined[0].removeprefix("-D").lower() if defined else "float32"
+        self._library = _library(code, tuple(self._signatures), defined)
 
     def get_function(self, name: str) -> Any:
         function, types = getattr(self._library, f"launch_{name}"), self._signatures[name]
+        stored = self._stored
 
         def run(grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
             assert len(arguments) == len(types), f"{name} takes {types}"
-            held = [_held(given, kind, name) for given, kind in zip(arguments, types, strict=True)]
+            held = [
+                _held(given, kind, name, stored)
+                for given, kind in zip(arguments, types, strict=True)
+            ]
             pointers = (ctypes.c_void_p * len(held))(*(ctypes.addressof(each) for each in held))
             extents = (ctypes.c_uint * 3)(*(*grid, 1, 1)[:3])
 
@@ -106,12 +112,13 @@ class EmulatedModule:
         return run
 
 
-def _held(given: Any, kind: str, name: str) -> Any:
-    """An argument in memory as its declaration asks for it."""
+def _held(given: Any, kind: str, name: str, stored: str) -> Any:
+    """An argument in memory as its declaration asks for it; ``stored`` is the type of values."""
     if kind.endswith("*"):
         if isinstance(given, np.uintp):
             return ctypes.c_void_p(None)
         wanted = {
+            "stored": stored,
             "float": "float32",
             "stored": "float32",
             "wide": "int64",
@@ -121,7 +128,7 @@ def _held(given: Any, kind: str, name: str) -> Any:
         }
         element = kind.replace("const", "").rstrip("* ").strip()
         assert isinstance(given, np.ndarray), f"{name}: {kind} got {type(given)}"
-        assert given.dtype == wanted[element], f"{name}: {kind} got {given.dtype}"
+        assert given.dtype.name == wanted[element], f"{name}: {kind} got {given.dtype}"
         assert given.flags.c_contiguous
         return ctypes.c_void_p(given.ctypes.data)
     expected = {
@@ -134,7 +141,7 @@ def _held(given: Any, kind: str, name: str) -> Any:
 
 
 @cache
-def _library(code: str, names: tuple[str, ...]) -> ctypes.CDLL:
+def _library(code: str, names: tuple[str, ...], defined: tuple[str, ...]) -> ctypes.CDLL:
     folder = Path(tempfile.gettempdir()) / "protonet-emulated-cuda"
     folder.mkdir(exist_ok=True)
     signatures = dict(_SIGNATURE.findall(code))
@@ -148,7 +155,8 @@ def _library(code: str, names: tuple[str, ...]) -> ctypes.CDLL:
             f"{{ return launch(call_{name}, a, grid, threads); }}"
         )
     plain = code.replace('extern "C" __global__', "__global__")
-    text = "\n".join([_HEADER.read_text(), plain, *wrappers])
+    macros = [f"#define {each.removeprefix('-D')}" for each in defined]
+    text = "\n".join([*macros, _HEADER.read_text(), plain, *wrappers])
     stem = hashlib.sha256(text.encode()).hexdigest()[:20]
     library = folder / f"{stem}.so"
     if not library.exists():
@@ -251,7 +259,7 @@ class EmulatedDevice(Device):
     def empty(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
         array = np.empty(shape, dtype)
         # what is read before it was written shows
-        if array.dtype.kind == "f":
+        if array.dtype.kind not in "biu":
             array.fill(np.nan)
         return array.view(EmulatedArray)
 

@@ -12,7 +12,7 @@ struct Triple { unsigned x, y, z; };
 static Triple blockIdx, threadIdx, gridDim, blockDim;
 
 #define __global__ static
-#define __device__ static inline
+#define __device__ inline
 #define __forceinline__
 #define __restrict__
 #define __shared__ static
@@ -32,6 +32,40 @@ static void __syncthreads() { swapcontext(&fibers[at_thread], &scheduler); }
 static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b)
 {
     return (unsigned long long)(((unsigned __int128)a * b) >> 64);
+}
+
+static inline unsigned __float_as_uint(float value)
+{
+    unsigned bits;
+    std::memcpy(&bits, &value, 4);
+    return bits;
+}
+
+static inline float __uint_as_float(unsigned bits)
+{
+    float value;
+    std::memcpy(&value, &bits, 4);
+    return value;
+}
+
+static inline float __widen_half(unsigned short bits)
+{
+    unsigned sign = (bits & 0x8000u) << 16, exponent = bits >> 10 & 31, digits = bits & 0x3ff;
+    if (exponent == 0) return std::copysign(digits / 16777216.0f, __uint_as_float(sign));
+    exponent = exponent == 31 ? 255 : exponent + 112;
+    return __uint_as_float(sign | exponent << 23 | digits << 13);
+}
+
+static inline unsigned short __round_to_half(float value)
+{
+    unsigned bits = __float_as_uint(value), sign = bits >> 16 & 0x8000u;
+    bits &= 0x7fffffffu;
+    if (bits > 0x7f800000u) return 0x7fff;
+    if (bits >= 0x47800000u) return sign | 0x7c00u;
+    // In the sum with 0.5 the last digit is the last of a half below 2^-14.
+    if (bits < 0x38800000u)
+        return sign | (__float_as_uint(__uint_as_float(bits) + 0.5f) - 0x3f000000u);
+    return sign | (bits + 0xfffu + (bits >> 13 & 1) - 0x38000000u) >> 13;
 }
 
 static void fiber()

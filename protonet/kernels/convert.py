@@ -1,0 +1,32 @@
+"""Values of 16 bits from those of float32, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.kernel import Kernel
+
+
+class Convert(Kernel):
+    """Copies between float32 and the kernel's dtype: arrays of ``count`` elements, of any shape.
+
+    What is beyond the largest value of the narrower type becomes infinite, which is not warned of:
+    whoever scales a loss looks for it.
+    """
+
+    def __init__(self, device: Device, dtype: Any, count: int) -> None:
+        super().__init__(device, dtype)
+        self.count = count
+
+    def narrow(self, x: Array, y: Array) -> None:
+        """Write ``x``, float32, to ``y``, rounded to the nearest; of two as near to the even."""
+        with np.errstate(over="ignore"):
+            self.xp.copyto(y.reshape(-1), x.reshape(-1), casting="same_kind")
+
+    def widen(self, x: Array, y: Array) -> None:
+        """Write ``x`` to ``y``, float32: exactly."""
+        self.xp.copyto(y.reshape(-1), x.reshape(-1), casting="same_kind")
