@@ -7,7 +7,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.product import NativeProduct, Product
+from protonet.kernels.product import BatchProduct, NativeProduct, Product
 from tests.kernels.instructions import MODULES, use
 
 SHAPES = [
