@@ -13,6 +13,9 @@ from protonet.precision import is_narrow
 BLOCK = 256
 """Threads of a block; ``common.cuh`` says the same."""
 
+TYPES = frozenset({"float32", "float16", "bfloat16"})
+"""Those of values, for sources that say ``stored``."""
+
 MOST = 2**31 - 1
 """What a count that is passed as a whole number may be."""
 

@@ -1,4 +1,4 @@
-"""Rectification on a GPU beside the definition."""
+"""Activations on a GPU beside the definitions."""
 
 from __future__ import annotations
 
@@ -8,33 +8,61 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels.activations import Rectifier
+from protonet.kernels.activations import (
+    ELU,
+    Absolute,
+    Activation,
+    Bounds,
+    Rectifier,
+    Sigmoid,
+    Softplus,
+    Swish,
+    TanH,
+)
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import Hand, assert_same
 
-SLOPES = pytest.mark.parametrize("slope", [0.0, 0.1, -0.5])
+# what is made, of which numbers, and which of x and y its gradient reads
+CASES: list[tuple[type[Activation], tuple[Any, ...], str]] = [
+    (Rectifier, (0.0,), "x"),
+    (Rectifier, (0.1,), "x"),
+    (Rectifier, (-0.5,), "x"),
+    (Bounds, (-0.5, 0.75, False), "x"),
+    (Bounds, (-0.5, 0.75, True), "x"),
+    (ELU, (1.5,), "yx"),
+    (ELU, (-0.5,), "yx"),
+    (Swish, (1.0,), "x"),
+    (Swish, (-2.0,), "x"),
+    (Sigmoid, (), "y"),
+    (TanH, (), "y"),
+    (Softplus, (), "y"),
+    (Absolute, (), "x"),
+]
+EACH = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0].__name__}{case[1]}")
 
 
-def passes(device: Device, dtype: Any, slope: float) -> list[np.ndarray]:
+def passes(device: Device, dtype: Any, case: Any) -> list[np.ndarray]:
+    family, numbers, reads = case
     hand, shape = Hand(device, dtype), (3, 5, 71)
-    kernel = Rectifier.make(device, dtype, shape, slope)
+    kernel = family.make(device, dtype, shape, *numbers)
     x, dy, y, dx = hand.drawn(*shape), hand.drawn(*shape), hand.blank(*shape), hand.blank(*shape)
     kernel.forward(x, y)
-    kernel.backward(dy, x, dx)
+    given = [{"x": x, "y": y}[each] for each in reads]
+    kernel.backward(dy, *given, dx)
+    kernel.backward(dy, *given, dy)
     kernel.forward(x, x)
-    kernel.backward(dy, x, dy)
-    return hand.back(y, dx, x, dy)
+    return hand.back(y, dx, dy, x)
 
 
 @needs_compiler
-@SLOPES
-def test_meets_the_definition(slope: float) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, slope)
-    assert_same(passes(EmulatedDevice(), np.float32, slope), expected)
+@EACH
+def test_meets_the_definition(case: Any) -> None:
+    expected = passes(Device("cpu", tuned=False), np.float64, case)
+    assert_same(passes(EmulatedDevice(), np.float32, case), expected)
 
 
 @pytest.mark.gpu
-@SLOPES
-def test_a_gpu_meets_the_definition(slope: float) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, slope)
-    assert_same(passes(Device("cuda:0"), np.float32, slope), expected)
+@EACH
+def test_a_gpu_meets_the_definition(case: Any) -> None:
+    expected = passes(Device("cpu", tuned=False), np.float64, case)
+    assert_same(passes(Device("cuda:0"), np.float32, case), expected)
