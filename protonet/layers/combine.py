@@ -96,7 +96,7 @@ class Eltwise(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, dy = self.xp, dtops[0]
+        dy = dtops[0]
         y = tops[0] if self.absorbed_rectifier else None
         wanted = [(place, dx) for place, dx in enumerate(dbottoms) if dx is not None]
         if self.operation == EltwiseParameter.SUM:
@@ -112,8 +112,7 @@ class Eltwise(Layer):
                 others = [x for other, x in enumerate(bottoms) if other != place]
                 self._kernel.product([dy, *others], dx)
             else:
-                xp.divide(tops[0], bottoms[place], out=dx)
-                xp.multiply(dx, dy, out=dx)
+                self._kernel.quotient(dy, tops[0], bottoms[place], dx)
 
 
 @register("Axpy")
