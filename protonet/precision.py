@@ -27,3 +27,8 @@ def type_of(name: str) -> np.dtype[Any]:
 def is_narrow(dtype: Any) -> bool:
     """Whether values of a type are kept in 16 bits, and computed with in float32."""
     return bool(np.dtype(dtype).itemsize == 2)
+
+
+def real_of(dtype: Any) -> np.dtype[Any]:
+    """The type in which values of a type are computed with, and parameters and statistics kept."""
+    return FLOAT32 if is_narrow(dtype) else np.dtype(dtype)

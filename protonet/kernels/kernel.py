@@ -8,6 +8,7 @@ import numpy as np
 
 from protonet.device import Device
 from protonet.kernels import cuda, native
+from protonet.precision import real_of
 
 
 class Kernel:
@@ -43,6 +44,11 @@ class Kernel:
     def __init__(self, device: Device, dtype: Any = np.float32) -> None:
         self.device, self.dtype = device, np.dtype(dtype)
         self.xp: Any = device.xp
+
+    @property
+    def real(self) -> np.dtype[Any]:
+        """The type of parameters, statistics and sums: the values', or float32 beside 16 bits."""
+        return real_of(self.dtype)
 
     @classmethod
     def make(cls, device: Device, dtype: Any, *args: Any, **more: Any) -> Self:

@@ -43,7 +43,7 @@ class Normalize(Kernel):
     def kept(self) -> Array:
         """s, from the forward pass for the backward one."""
         if self._scale is None:
-            self._scale = self.scratch(self.shape)
+            self._scale = self.scratch(self.shape, self.real)
         return self._scale
 
     def values(self) -> Array:

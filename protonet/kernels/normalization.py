@@ -31,7 +31,7 @@ class BatchNormScale(Kernel):
         self._seen = (items, channels, places)
         self._share = 1.0 / max(1, items * places)
         self._large: list[Array] = []
-        self._small = self.scratch((2, channels))
+        self._small = self.scratch((2, channels), self.real)
 
     def forward_train(
         self,

@@ -14,6 +14,7 @@ from protonet.blob import Array, Param, Shape
 from protonet.data.ahead import default_threads
 from protonet.device import Device, RandomStream
 from protonet.errors import LayerError
+from protonet.precision import real_of
 from protonet.proto.caffe_pb2 import TRAIN, FillerParameter, LayerParameter
 
 
@@ -106,7 +107,8 @@ class Layer:
     - ``replays``: the passes queue the same work for every batch, whatever its values and however
       often they ran: a GPU may then record it and do it again without calling them. Of layers
       without bottoms nothing is recorded.
-    - ``narrows``: when its tops may be kept in 16 bits; see ``takes_narrow``.
+    - ``narrows``: when its tops may be kept in 16 bits; see ``takes_narrow``. May be set in
+      ``setup``.
     - ``rectifies``: y = max(x, 0) and nothing else; ``is_affine``: y is a number times x plus a
       number, both of the channel (axis 1) or the same for all, which ``affine`` gives. Layers
       before may absorb these.
@@ -128,7 +130,7 @@ class Layer:
     recomputable: bool = False
     replays: ClassVar[bool] = True
     is_loss: ClassVar[bool] = False
-    narrows: ClassVar[Narrows] = Narrows.NEVER
+    narrows: Narrows = Narrows.NEVER
     rectifies: bool = False
     is_affine: bool = False
 
@@ -161,6 +163,11 @@ class Layer:
     def is_view(self) -> bool:
         """Whether its top is its bottom, and its passes need not be called."""
         return self.shares_storage or self.absorbed_by is not None
+
+    @property
+    def real(self) -> np.dtype[Any]:
+        """The type of parameters, statistics and sums: the values', or float32 beside 16 bits."""
+        return real_of(self.dtype)
 
     @property
     def xp(self) -> Any:

@@ -217,9 +217,7 @@ class LSTM(Recurrent):
         cont = bottoms[1].reshape(self._steps, self._streams, 1)
         for t in range(self._steps):
             self.recur(t, cont[t], self.params[-1].data)
-            self._step.forward(
-                cont[t], c[t], self._acts[t], c[t + 1], self._tanh[t], h[t + 1]
-            )
+            self._step.forward(cont[t], c[t], self._acts[t], c[t + 1], self._tanh[t], h[t + 1])
         tops[0][...] = h[1:]
         self.end(tops)
 

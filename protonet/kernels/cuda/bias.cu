@@ -2,7 +2,7 @@
 
 // parts: (channel, part), sums of dy; with y, dy is made 0 first where y is not above 0.
 extern "C" __global__ void sum_parts(
-    float* dy, const float* y, float* parts, int items, int channels, int places)
+    stored* dy, const stored* y, float* parts, int items, int channels, int places)
 {
     __shared__ float shared[BLOCK];
     int channel = blockIdx.x, part = blockIdx.y, pieces = gridDim.y;

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.bias import BiasGradient
-from protonet.kernels.cuda.launch import compiled, pieces
+from protonet.kernels.cuda.launch import TYPES, compiled, pieces
 
 
 class CudaBiasGradient(BiasGradient, processor="cuda"):
     """One pass, and one over its sums."""
+
+    types = TYPES
 
     @classmethod
     def takes(cls, items: int, channels: int, places: int) -> bool:
@@ -19,9 +23,9 @@ class CudaBiasGradient(BiasGradient, processor="cuda"):
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)
-        self._source = compiled(device, "bias")
+        self._source = compiled(device, "bias", dtype)
         self._pieces = pieces(items * places, channels)
-        self._parts = self.scratch((channels, self._pieces))
+        self._parts = self.scratch((channels, self._pieces), np.float32)
 
     def learn(self, dy: Array, y: Array | None, db: Array | None) -> None:
         if y is None and db is None:

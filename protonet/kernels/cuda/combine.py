@@ -75,9 +75,7 @@ class CudaCombine(Combine, processor="cuda"):
         for at in range(0, len(xs), _AT_ONCE):
             last, so_far = rectify and at + _AT_ONCE >= len(xs), y if at else None
             some = _four(xs[at : at + _AT_ONCE])
-            self._source.over(
-                y.size, "greatest", *some, so_far, y, winner, at, y.size, last
-            )
+            self._source.over(y.size, "greatest", *some, so_far, y, winner, at, y.size, last)
 
     def greatest_back(self, dy: Array, winner: Array, place: int, dx: Array) -> None:
         self._source.over(dy.size, "greatest_back", dy, winner, place, dx, dy.size)

@@ -1,4 +1,4 @@
-"""Values of 16 bits from those of float32, and back, on a GPU."""
+"""Values of 16 bits from those of float32, and back, on a GPU; weights beside such values."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.convert import Convert
-from protonet.kernels.cuda.launch import MOST, compiled
+from protonet.kernels.cuda.launch import MOST, TYPES, compiled
+from protonet.kernels.kernel import Kernel
+from protonet.precision import is_narrow
 
 
 class CudaConvert(Convert, processor="cuda"):
     """One pass."""
 
-    types = frozenset({"float32", "float16", "bfloat16"})
+    types = TYPES
 
     @classmethod
     def takes(cls, count: int) -> bool:
@@ -28,3 +30,29 @@ class CudaConvert(Convert, processor="cuda"):
 
     def widen(self, x: Array, y: Array) -> None:
         self._source.over(self.count, "widen", x, y, self.count)
+
+
+class Rounded:
+    """Float32 weights in the type of the values that a kernel multiplies them with.
+
+    They are rounded anew each time: they may have changed since.
+
+    Args:
+        of: the kernel; beside float32 values, weights stay as they are.
+        count: of the weights.
+    """
+
+    def __init__(self, of: Kernel, count: int) -> None:
+        self._of, self._count = of, count
+        self._made: tuple[Convert, Array] | None = None
+
+    def __call__(self, w: Array) -> Array:
+        """The weights, in an array that the next call writes to."""
+        if not is_narrow(self._of.dtype):
+            return w
+        if self._made is None:
+            kernel = Convert.make(self._of.device, self._of.dtype, self._count)
+            self._made = kernel, self._of.scratch((self._count,))
+        kernel, rounded = self._made
+        kernel.narrow(w, rounded)
+        return rounded

@@ -3,7 +3,7 @@
 
 // grid.y is the row of the columns.
 extern "C" __global__ void unroll(
-    const float* x, float* columns, int items, int channels, int height, int width, int kernel_h,
+    const stored* x, stored* columns, int items, int channels, int height, int width, int kernel_h,
     int kernel_w, int stride_h, int stride_w, int pad_h, int pad_w, int dilation_h, int dilation_w,
     int out_h, int out_w)
 {
@@ -22,7 +22,7 @@ extern "C" __global__ void unroll(
 }
 
 extern "C" __global__ void roll(
-    const float* columns, float* x, int items, int channels, int height, int width, int kernel_h,
+    const stored* columns, stored* x, int items, int channels, int height, int width, int kernel_h,
     int kernel_w, int stride_h, int stride_w, int pad_h, int pad_w, int dilation_h, int dilation_w,
     int out_h, int out_w)
 {
@@ -51,7 +51,7 @@ extern "C" __global__ void roll(
 
 // (items, outputs, places) to (outputs, items, places).
 extern "C" __global__ void gather(
-    const float* y, float* turned, int items, int outputs, int places)
+    const stored* y, stored* turned, int items, int outputs, int places)
 {
     EACH(i, (wide)items * outputs * places) {
         int place = (int)(i % places), item = (int)(i / places % items);
@@ -62,7 +62,7 @@ extern "C" __global__ void gather(
 
 // (outputs, items, places) to (items, outputs, places), with what follows a product.
 extern "C" __global__ void scatter(
-    const float* turned, const float* factor, const float* bias, float* y, int items, int outputs,
+    const stored* turned, const float* factor, const float* bias, stored* y, int items, int outputs,
     int places, int rectify)
 {
     EACH(i, (wide)items * outputs * places) {
@@ -76,7 +76,7 @@ extern "C" __global__ void scatter(
 }
 
 extern "C" __global__ void finish(
-    float* y, const float* factor, const float* bias, int items, int outputs, int places,
+    stored* y, const float* factor, const float* bias, int items, int outputs, int places,
     int rectify)
 {
     EACH(i, (wide)items * outputs * places) {
@@ -86,4 +86,10 @@ extern "C" __global__ void finish(
         if (bias) value += bias[output];
         y[i] = rectify ? rectified(value) : value;
     }
+}
+
+// Gradients of weights that came in the type of values.
+extern "C" __global__ void add(const stored* more, float* dw, int count)
+{
+    EACH(i, count) dw[i] += more[i];
 }

@@ -8,6 +8,7 @@ from typing import Any
 from protonet.blob import Array, Shape
 from protonet.device import Device
 from protonet.kernels.convolution import Convolve
+from protonet.kernels.cuda.convert import Rounded
 from protonet.kernels.cuda.dnn import (
     BACKWARD,
     FORWARD,
@@ -17,9 +18,10 @@ from protonet.kernels.cuda.dnn import (
     Plan,
     dnn,
 )
-from protonet.kernels.cuda.launch import compiled
+from protonet.kernels.cuda.launch import MOST, TYPES, compiled
 from protonet.kernels.cuda.ways import After, Way, as_two_axes, finish, own_way
 from protonet.kernels.windows import Windows
+
 
 class CudaConvolve(Convolve, processor="cuda"):
     """The way that ``engine`` and the shapes ask for.
@@ -27,6 +29,8 @@ class CudaConvolve(Convolve, processor="cuda"):
     cuDNN is taken for one or two axes where it is installed and was not ruled out; but channels
     that are groups of their own are convolved by our kernel unless cuDNN was asked for.
     """
+
+    types = TYPES
 
     @classmethod
     def takes(
@@ -38,7 +42,8 @@ class CudaConvolve(Convolve, processor="cuda"):
         group: int,
         engine: str = "",
     ) -> bool:
-        return items * channels * outputs > 0
+        weights = outputs * (channels // group) * math.prod(windows.kernel)
+        return items * channels * outputs > 0 and 0 < weights <= MOST
 
     def __init__(
         self,
@@ -101,7 +106,8 @@ class _Vendor:
         self._x = (of.items, channels, *w.inputs)
         self._y = (of.items, outputs, *w.outputs)
         self._w = (outputs, channels // group, *w.kernel)
-        self._source = compiled(of.device, "convolution")
+        self._source = compiled(of.device, "convolution", of.dtype)
+        self._rounded = Rounded(of, math.prod(self._w))
         self._dw: Array | None = None
         self._plans: dict[str, Plan | None] = {}
 
@@ -109,7 +115,9 @@ class _Vendor:
         """The plan of an operation; None where cuDNN has none."""
         if operation not in self._plans:
             try:
-                plan = self._library.plan(operation, first, second, result, self._windows)
+                plan = self._library.plan(
+                    operation, first, second, result, self._windows, self._of.dtype
+                )
             except NotSupportedError:
                 plan = None
             self._plans[operation] = plan
@@ -119,14 +127,14 @@ class _Vendor:
         plan = self._plan(FORWARD, self._x, self._w, self._y)
         if plan is None:
             return False
-        plan(x, w, y)
+        plan(x, self._rounded(w), y)
         finish(self._source, y, after, (*self._y[:2], math.prod(self._y[2:])))
         return True
 
     def backward(self, dy: Array, w: Array, dx: Array) -> bool:
         plan = self._plan(BACKWARD, self._y, self._w, self._x)
         if plan is not None:
-            plan(dy, w, dx)
+            plan(dy, self._rounded(w), dx)
         return plan is not None
 
     def learn(self, dy: Array, x: Array, dw: Array) -> bool:
@@ -136,5 +144,5 @@ class _Vendor:
         if self._dw is None:
             self._dw = self._of.scratch(dw.shape)
         plan(x, dy, self._dw)
-        self._of.xp.add(dw, self._dw, out=dw)
+        self._source.over(dw.size, "add", self._dw, dw, dw.size)
         return True

@@ -1,7 +1,7 @@
 // Convolutions in which every channel is a group of its own, with `multiple` outputs each.
 
 extern "C" __global__ void forward(
-    const float* x, const float* w, const float* factor, const float* bias, float* y, int items,
+    const stored* x, const float* w, const float* factor, const float* bias, stored* y, int items,
     int multiple, int rectify, int channels, int height, int width, int kernel_h, int kernel_w,
     int stride_h, int stride_w, int pad_h, int pad_w, int dilation_h, int dilation_w, int out_h,
     int out_w)
@@ -11,7 +11,7 @@ extern "C" __global__ void forward(
         int ox = (int)(i % out_w), oy = (int)(i / out_w % out_h);
         int output = (int)(i / ((wide)out_w * out_h) % outputs);
         wide item = i / ((wide)out_w * out_h * outputs);
-        const float* plane = x + (item * channels + output / multiple) * height * width;
+        const stored* plane = x + (item * channels + output / multiple) * height * width;
         const float* kernel = w + (wide)output * extent;
         float total = 0.0f;
         for (int ky = 0; ky < kernel_h; ++ky) {
@@ -30,7 +30,7 @@ extern "C" __global__ void forward(
 }
 
 extern "C" __global__ void backward(
-    const float* dy, const float* w, float* dx, int items, int multiple, int channels, int height,
+    const stored* dy, const float* w, stored* dx, int items, int multiple, int channels, int height,
     int width, int kernel_h, int kernel_w, int stride_h, int stride_w, int pad_h, int pad_w,
     int dilation_h, int dilation_w, int out_h, int out_w)
 {
@@ -60,7 +60,7 @@ extern "C" __global__ void backward(
 
 // One block for each weight.
 extern "C" __global__ void learn(
-    const float* dy, const float* x, float* dw, int items, int multiple, int channels, int height,
+    const stored* dy, const stored* x, float* dw, int items, int multiple, int channels, int height,
     int width, int kernel_h, int kernel_w, int stride_h, int stride_w, int pad_h, int pad_w,
     int dilation_h, int dilation_w, int out_h, int out_w)
 {

@@ -9,6 +9,7 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.device import Device
 from protonet.kernels.windows import Windows
+from protonet.precision import is_narrow
 
 FORWARD, BACKWARD, LEARN = "conv_fprop", "conv_dgrad", "conv_wgrad"
 
@@ -17,6 +18,10 @@ _OPERANDS = {
     BACKWARD: ("loss", "filter"),
     LEARN: ("image", "loss"),
 }
+
+
+_TYPES = {"float32": "FLOAT", "float16": "HALF", "bfloat16": "BFLOAT16"}
+"""What cuDNN calls types of elements."""
 
 
 class NotSupportedError(Exception):
@@ -34,16 +39,23 @@ class Dnn:
         self._workspaces = [device.empty((0,), np.uint8)]
 
     def plan(
-        self, operation: str, first: Shape, second: Shape, result: Shape, windows: Windows
+        self,
+        operation: str,
+        first: Shape,
+        second: Shape,
+        result: Shape,
+        windows: Windows,
+        dtype: Any = np.float32,
     ) -> Plan:
-        """The plan of an operation on arrays of these shapes.
+        """The plan of an operation on arrays of these shapes, all of one type.
 
         Raises:
             NotSupportedError: where cuDNN has none.
         """
-        key = (operation, first, second, result, windows)
+        dtype = np.dtype(dtype)
+        key = (operation, first, second, result, windows, dtype)
         if key not in self._plans:
-            self._plans[key] = Plan(self, operation, (first, second, result), windows)
+            self._plans[key] = Plan(self, operation, (first, second, result), windows, dtype)
             if self._plans[key].workspace > self._workspaces[-1].size:
                 space = self.device.empty((self._plans[key].workspace,), np.uint8)
                 self._workspaces.append(space)
@@ -56,22 +68,30 @@ class Dnn:
 
 
 class Plan:
-    """One operation of cuDNN: strict float32 unless the device allows TF32, and reproducible."""
+    """One operation of cuDNN, summed in float32, and reproducible.
+
+    Factors are strictly float32 unless the device allows TF32, or of 16 bits.
+    """
 
     def __init__(
-        self, library: Dnn, operation: str, shapes: tuple[Shape, Shape, Shape], windows: Windows
+        self,
+        library: Dnn,
+        operation: str,
+        shapes: tuple[Shape, Shape, Shape],
+        windows: Windows,
+        dtype: np.dtype[Any],
     ) -> None:
         self._library, module = library, library.module
-        real = module.data_type.FLOAT
+        real, kind = module.data_type.FLOAT, getattr(module.data_type, _TYPES[dtype.name])
         self._graph = module.pygraph(
             handle=library.handle,
-            io_data_type=real,
+            io_data_type=kind,
             intermediate_data_type=real,
             compute_data_type=real,
         )
         names = _OPERANDS[operation]
         self._operands = [
-            self._graph.tensor(name=name, dim=list(shape), stride=strides(shape), data_type=real)
+            self._graph.tensor(name=name, dim=list(shape), stride=strides(shape), data_type=kind)
             for name, shape in zip(names, shapes[:2], strict=True)
         ]
         self._result = getattr(self._graph, operation)(
@@ -81,16 +101,18 @@ class Plan:
             dilation=list(windows.dilation),
             compute_data_type=real,
         )
-        self._result.set_output(True).set_data_type(real)
+        self._result.set_output(True).set_data_type(kind)
         self._result.set_dim(list(shapes[2])).set_stride(strides(shapes[2]))
-        self._build(self._unwanted())
+        self._build(self._unwanted(dtype))
         self.workspace = int(self._graph.get_workspace_size())
 
-    def _unwanted(self) -> list[Any]:
+    def _unwanted(self, dtype: np.dtype[Any]) -> list[Any]:
         """What an engine must not do."""
         note = self._library.module.numerical_note
         unwanted = [note.NONDETERMINISTIC]
-        if not self._library.device.tf32:
+        if is_narrow(dtype):
+            unwanted += [note.REDUCED_PRECISION_REDUCTION]
+        elif not self._library.device.tf32:
             unwanted += [note.TENSOR_CORE, note.DOWN_CONVERT_INPUTS]
         return unwanted
 

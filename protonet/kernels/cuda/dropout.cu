@@ -3,7 +3,7 @@
 #define M1 0xCA5A826395121157ULL
 
 extern "C" __global__ void forward(
-    const float* x, float* y, unsigned char* kept, int count, float ratio, float scale,
+    const stored* x, stored* y, unsigned char* kept, int count, float ratio, float scale,
     unsigned long long key0, unsigned long long key1, const unsigned long long* iteration)
 {
     EACH(block, ((wide)count + 7) / 8) {
@@ -26,7 +26,7 @@ extern "C" __global__ void forward(
 }
 
 extern "C" __global__ void backward(
-    const float* dy, const unsigned char* kept, float* dx, int count, float scale)
+    const stored* dy, const unsigned char* kept, stored* dx, int count, float scale)
 {
     EACH(i, count) dx[i] = dy[i] * (kept[i] ? scale : 0.0f);
 }

@@ -9,12 +9,14 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.device import Device, RandomStream
-from protonet.kernels.cuda.launch import MOST, compiled
+from protonet.kernels.cuda.launch import MOST, TYPES, compiled
 from protonet.kernels.dropout import Drop
 
 
 class CudaDrop(Drop, processor="cuda"):
     """The same numbers, drawn where they are used; a byte is kept for each value."""
+
+    types = TYPES
 
     @classmethod
     def takes(cls, shape: tuple[int, ...], ratio: float) -> bool:
@@ -22,7 +24,7 @@ class CudaDrop(Drop, processor="cuda"):
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], ratio: float) -> None:
         super().__init__(device, dtype, shape, ratio)
-        self._source, self._count = compiled(device, "dropout"), math.prod(shape)
+        self._source, self._count = compiled(device, "dropout", dtype), math.prod(shape)
         self._kept = self.scratch((self._count,), np.uint8)
 
     def forward(self, x: Array, y: Array, random: RandomStream) -> None:

@@ -11,18 +11,31 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.device import Device
+from protonet.precision import is_narrow
+
+KINDS = {"float32": 0, "float16": 2, "bfloat16": 14}
+"""What CUDA calls types of elements: CUDA_R_32F, CUDA_R_16F, CUDA_R_16BF."""
+
+STRICT_SUMS = 16
+"""CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION: partial sums stay in float32, whatever the
+result is rounded to."""
 
 WORKSPACE = 32 << 20
 """Bytes: what NVIDIA recommends for Hopper."""
 
 
 class Gemm:
-    """float32 products on a device; in TF32 where the device allows it."""
+    """Products on a device, summed in float32.
+
+    Factors are float32, or rounded to TF32 where the device allows it, or both of one type of 16
+    bits; the result is float32 or of the factors' type.
+    """
 
     def __init__(self, device: Device) -> None:
         self._device = device
         self._blas = device.cublas()
         self._handle = self._blas.create()
+        self._blas.setMathMode(self._handle, STRICT_SUMS)
         self._workspace = device.empty((WORKSPACE,), np.uint8)
         self._stream: int | None = None
         self._compute = (
@@ -65,7 +78,8 @@ class Gemm:
         """
         self._use_current_stream()
         beta = self._numbers.ctypes.data
-        blas, real = self._blas, 0  # CUDA_R_32F
+        blas, kind, result = self._blas, KINDS[a.dtype.name], KINDS[c.dtype.name]
+        assert a.dtype == b.dtype, f"{a.dtype} times {b.dtype}"
         blas.gemmStridedBatchedEx(
             self._handle,
             blas.CUBLAS_OP_T if b_turned else blas.CUBLAS_OP_N,
@@ -75,20 +89,20 @@ class Gemm:
             inner,
             beta + 4,
             b.data.ptr,
-            real,
+            kind,
             inner if b_turned else columns,
             strides[1],
             a.data.ptr,
-            real,
+            kind,
             rows if a_turned else inner,
             strides[0],
             beta + 4 if add else beta,
             c.data.ptr,
-            real,
+            result,
             columns,
             strides[2],
             batch,
-            self._compute,
+            blas.CUBLAS_COMPUTE_32F if is_narrow(a.dtype) else self._compute,
             blas.CUBLAS_GEMM_DEFAULT,
         )
 

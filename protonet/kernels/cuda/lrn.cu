@@ -1,7 +1,7 @@
 // Local response normalization over the `half` channels on both sides; scale is s.
 
 extern "C" __global__ void across(
-    const float* x, float* y, float* scale, int items, int channels, int places, int half,
+    const stored* x, stored* y, float* scale, int items, int channels, int places, int half,
     float weight, float beta, float k)
 {
     EACH(i, (wide)items * channels * places) {
@@ -19,7 +19,7 @@ extern "C" __global__ void across(
 
 // weight is 2 alpha beta / size.
 extern "C" __global__ void across_back(
-    const float* dy, const float* x, const float* y, const float* scale, float* dx, int items,
+    const stored* dy, const stored* x, const stored* y, const float* scale, stored* dx, int items,
     int channels, int places, int half, float weight, float beta)
 {
     EACH(i, (wide)items * channels * places) {

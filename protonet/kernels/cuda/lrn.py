@@ -7,12 +7,14 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import compiled
+from protonet.kernels.cuda.launch import TYPES, compiled
 from protonet.kernels.lrn import NormalizeAcross
 
 
 class CudaNormalizeAcross(NormalizeAcross, processor="cuda"):
     """One pass each; only s is kept."""
+
+    types = TYPES
 
     @classmethod
     def takes(cls, shape: tuple[int, ...], *args: Any, **more: Any) -> bool:
@@ -21,7 +23,7 @@ class CudaNormalizeAcross(NormalizeAcross, processor="cuda"):
     def __init__(self, device: Device, dtype: Any, *args: Any, **more: Any) -> None:
         super().__init__(device, dtype, *args, **more)
         items, channels, *plane = self.shape
-        self._source, self._count = compiled(device, "lrn"), math.prod(self.shape)
+        self._source, self._count = compiled(device, "lrn", dtype), math.prod(self.shape)
         self._seen = (items, channels, math.prod(plane), self.size // 2)
 
     def forward(self, x: Array, y: Array) -> None:

@@ -3,7 +3,7 @@
 
 // parts: (channel, part) x (mean, sum of squared deviations), of the values of that part.
 extern "C" __global__ void moments(
-    const float* x, float* parts, int items, int channels, int places)
+    const stored* x, float* parts, int items, int channels, int places)
 {
     __shared__ float shared[BLOCK];
     int channel = blockIdx.x, part = blockIdx.y, pieces = gridDim.y;
@@ -53,7 +53,7 @@ extern "C" __global__ void statistics(
 }
 
 extern "C" __global__ void normalize(
-    const float* x, const float* scale, const float* bias, float* y, const float* mean,
+    const stored* x, const float* scale, const float* bias, stored* y, const float* mean,
     const float* inverse, int items, int channels, int places, int rectify)
 {
     EACH(i, (wide)items * channels * places) {
@@ -66,7 +66,7 @@ extern "C" __global__ void normalize(
 }
 
 // Without a mean, x is what was normalized already.
-__device__ float normalized(const float* x, const float* mean, const float* inverse, wide i, int c)
+__device__ float normalized(const stored* x, const float* mean, const float* inverse, wide i, int c)
 {
     return mean ? (x[i] - mean[c]) * inverse[c] : x[i];
 }
@@ -84,7 +84,7 @@ __device__ float passed(
 
 // parts: (channel, part) x (sum of dz hat, sum of dz).
 extern "C" __global__ void gradient_parts(
-    const float* dy, const float* x, const float* scale, const float* bias, const float* mean,
+    const stored* dy, const stored* x, const float* scale, const float* bias, const float* mean,
     const float* inverse, float* parts, int items, int channels, int places, int rectify)
 {
     __shared__ float shared[BLOCK];
@@ -125,8 +125,8 @@ extern "C" __global__ void gradient_sums(
 }
 
 extern "C" __global__ void gradient(
-    const float* dy, const float* x, const float* scale, const float* bias, const float* mean,
-    const float* inverse, const float* sums, float* dx, int items, int channels, int places,
+    const stored* dy, const stored* x, const float* scale, const float* bias, const float* mean,
+    const float* inverse, const float* sums, stored* dx, int items, int channels, int places,
     int rectify, int fixed)
 {
     float share = 1.0f / ((float)items * (float)places);

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import compiled, pieces
+from protonet.kernels.cuda.launch import TYPES, compiled, pieces
 from protonet.kernels.normalization import BatchNormScale
 
 
 class CudaBatchNormScale(BatchNormScale, processor="cuda"):
     """Statistics in two passes over parts of channels; no memory of x's size."""
+
+    types = TYPES
 
     @classmethod
     def takes(cls, items: int, channels: int, places: int, *args: Any) -> bool:
@@ -21,11 +25,11 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
         self, device: Device, dtype: Any, items: int, channels: int, places: int, eps: float
     ) -> None:
         super().__init__(device, dtype, items, channels, places, eps)
-        self._source = compiled(device, "normalization")
-        self._affine = compiled(device, "scaling")
+        self._source = compiled(device, "normalization", dtype)
+        self._affine = compiled(device, "scaling", dtype)
         self._count = items * channels * places
         self._pieces = pieces(items * places, channels)
-        self._parts = self.scratch((channels, self._pieces, 2))
+        self._parts = self.scratch((channels, self._pieces, 2), np.float32)
 
     def forward_train(
         self,

@@ -1,12 +1,12 @@
 // Pooling over planes of height x width; planes are items x channels.
 
 extern "C" __global__ void max_forward(
-    const float* x, float* y, int* places, float lowest, int planes, int height, int width,
+    const stored* x, stored* y, int* places, float lowest, int planes, int height, int width,
     int kernel_h, int kernel_w, int stride_h, int stride_w, int pad_h, int pad_w, int out_h,
     int out_w)
 {
     EACH(i, (wide)planes * out_h * out_w) {
-        const float* plane = x + i / ((wide)out_h * out_w) * height * width;
+        const stored* plane = x + i / ((wide)out_h * out_w) * height * width;
         int top = (int)(i / out_w % out_h) * stride_h - pad_h;
         int left = (int)(i % out_w) * stride_w - pad_w;
         float greatest = lowest;
@@ -30,8 +30,9 @@ __device__ int first_window(int at, int pad, int kernel, int stride)
 }
 
 extern "C" __global__ void max_backward(
-    const float* dy, const int* places, float* dx, int planes, int height, int width, int kernel_h,
-    int kernel_w, int stride_h, int stride_w, int pad_h, int pad_w, int out_h, int out_w)
+    const stored* dy, const int* places, stored* dx, int planes, int height, int width,
+    int kernel_h, int kernel_w, int stride_h, int stride_w, int pad_h, int pad_w, int out_h,
+    int out_w)
 {
     EACH(i, (wide)planes * height * width) {
         int ix = (int)(i % width), iy = (int)(i / width % height);
@@ -54,11 +55,11 @@ __device__ int extent(int start, int kernel, int size, int pad)
 }
 
 extern "C" __global__ void mean_forward(
-    const float* x, float* y, int planes, int height, int width, int kernel_h, int kernel_w,
+    const stored* x, stored* y, int planes, int height, int width, int kernel_h, int kernel_w,
     int stride_h, int stride_w, int pad_h, int pad_w, int out_h, int out_w)
 {
     EACH(i, (wide)planes * out_h * out_w) {
-        const float* plane = x + i / ((wide)out_h * out_w) * height * width;
+        const stored* plane = x + i / ((wide)out_h * out_w) * height * width;
         int top = (int)(i / out_w % out_h) * stride_h - pad_h;
         int left = (int)(i % out_w) * stride_w - pad_w;
         float total = 0.0f;
@@ -71,7 +72,7 @@ extern "C" __global__ void mean_forward(
 }
 
 extern "C" __global__ void mean_backward(
-    const float* dy, float* dx, int planes, int height, int width, int kernel_h, int kernel_w,
+    const stored* dy, stored* dx, int planes, int height, int width, int kernel_h, int kernel_w,
     int stride_h, int stride_w, int pad_h, int pad_w, int out_h, int out_w)
 {
     EACH(i, (wide)planes * height * width) {

@@ -7,13 +7,15 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import compiled
+from protonet.kernels.cuda.launch import TYPES, compiled
 from protonet.kernels.pooling import LOWEST, AveragePool, MaxPool, Pool
 from protonet.kernels.windows import Windows
 
 
 class _Planes(Pool):
     """What both poolings are made with."""
+
+    types = TYPES
 
     @classmethod
     def takes(cls, windows: Windows, items: int, channels: int) -> bool:
@@ -23,7 +25,7 @@ class _Planes(Pool):
         self, device: Device, dtype: Any, windows: Windows, items: int, channels: int
     ) -> None:
         super().__init__(device, dtype, windows, items, channels)
-        self._source, w, planes = compiled(device, "pooling"), windows, items * channels
+        self._source, w, planes = compiled(device, "pooling", dtype), windows, items * channels
         self._geometry = (planes, *w.inputs, *w.kernel, *w.stride, *w.pad, *w.outputs)
         self._ins, self._outs = planes * math.prod(w.inputs), planes * math.prod(w.outputs)
 

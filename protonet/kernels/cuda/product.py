@@ -6,40 +6,47 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
+from protonet.kernels.cuda.convert import Rounded
 from protonet.kernels.cuda.gemm import gemm
-from protonet.kernels.cuda.launch import compiled
+from protonet.kernels.cuda.launch import MOST, TYPES, compiled
 from protonet.kernels.product import BatchProduct, Product
 
 
 class CudaProduct(Product, processor="cuda"):
     """cuBLAS, and one pass for what follows the product."""
 
+    types = TYPES
+
     @classmethod
     def takes(cls, rows: int, inputs: int, outputs: int, turned: bool) -> bool:
-        return rows * inputs * outputs > 0
+        return rows * inputs * outputs > 0 and inputs * outputs <= MOST
 
     def __init__(
         self, device: Device, dtype: Any, rows: int, inputs: int, outputs: int, turned: bool
     ) -> None:
         super().__init__(device, dtype, rows, inputs, outputs, turned)
         self._gemm = gemm(device)
-        self._source = compiled(device, "convolution")
+        self._source = compiled(device, "convolution", dtype)
+        self._rounded = Rounded(self, inputs * outputs)
         self._extents = rows, inputs, outputs
 
     def forward(
         self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
     ) -> None:
         rows, inputs, outputs = self._extents
+        w = self._rounded(w)
         self._gemm.multiply(x, w, y, rows, outputs, inputs, b_turned=not self.turned)
         if bias is not None or rectify:
             self._source.over(rows * outputs, "finish", y, None, bias, rows, outputs, 1, rectify)
 
     def accumulate(self, x: Array, w: Array, y: Array) -> None:
         rows, inputs, outputs = self._extents
+        w = self._rounded(w)
         self._gemm.multiply(x, w, y, rows, outputs, inputs, b_turned=not self.turned, add=True)
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
         rows, inputs, outputs = self._extents
+        w = self._rounded(w)
         self._gemm.multiply(dy, w, dx, rows, inputs, outputs, b_turned=self.turned)
 
     def learn(self, dy: Array, x: Array, dw: Array) -> None:
@@ -52,6 +59,8 @@ class CudaProduct(Product, processor="cuda"):
 
 class CudaBatchProduct(BatchProduct, processor="cuda"):
     """One call of cuBLAS."""
+
+    types = TYPES
 
     @classmethod
     def takes(cls, batch: int, rows: int, inner: int, columns: int) -> bool:

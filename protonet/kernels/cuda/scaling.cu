@@ -2,7 +2,7 @@
 
 // With a top, x counts as 0 where that is not above 0.
 extern "C" __global__ void forward(
-    const float* x, const float* s, const float* b, float* y, const float* top, int items,
+    const stored* x, const float* s, const float* b, stored* y, const stored* top, int items,
     int channels, int places, int rectify)
 {
     EACH(i, (wide)items * channels * places) {
@@ -17,7 +17,7 @@ extern "C" __global__ void forward(
 // parts: (channel, part) x (sum of x dy, sum of dy). Without x, only the second is meant.
 // With a top, dy counts as 0 where that is not above 0.
 extern "C" __global__ void sum_parts(
-    const float* dy, const float* x, const float* top, float* parts, int items, int channels,
+    const stored* dy, const stored* x, const stored* top, float* parts, int items, int channels,
     int places)
 {
     __shared__ float shared[BLOCK];

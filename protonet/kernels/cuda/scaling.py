@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import compiled, pieces
+from protonet.kernels.cuda.launch import TYPES, compiled, pieces
 from protonet.kernels.scaling import Scaling
 
 
 class CudaScaling(Scaling, processor="cuda"):
     """One pass over the values in each direction, and one for the sums."""
+
+    types = TYPES
 
     @classmethod
     def takes(cls, items: int, channels: int, places: int) -> bool:
@@ -19,10 +23,10 @@ class CudaScaling(Scaling, processor="cuda"):
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)
-        self._source = compiled(device, "scaling")
+        self._source = compiled(device, "scaling", dtype)
         self._count = items * channels * places
         self._pieces = pieces(items * places, channels)
-        self._parts = self.scratch((channels, self._pieces, 2))
+        self._parts = self.scratch((channels, self._pieces, 2), np.float32)
 
     def forward(
         self, x: Array, s: Array | None, b: Array | None, y: Array, *, rectify: bool = False

@@ -9,6 +9,7 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.kernels.convolution import Convolve
+from protonet.kernels.cuda.convert import Rounded
 from protonet.kernels.cuda.gemm import gemm
 from protonet.kernels.cuda.launch import Source, compiled
 from protonet.kernels.windows import Windows
@@ -68,7 +69,7 @@ class _Depthwise(Way):
     """Every channel is a group of its own: there is nothing to multiply matrices for."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int) -> None:
-        self._source = compiled(of.device, "depthwise")
+        self._source = compiled(of.device, "depthwise", of.dtype)
         self._seen = (of.items, outputs // channels)
         self._geometry = geometry(of.windows, channels)
         self._inputs = of.items * channels * math.prod(of.windows.inputs)
@@ -93,13 +94,14 @@ class _Matrices(Way):
     """What the ways through products have in common."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
-        self._source, self._gemm = compiled(of.device, "convolution"), gemm(of.device)
+        self._source, self._gemm = compiled(of.device, "convolution", of.dtype), gemm(of.device)
         self._of, self._items, self._group = of, of.items, group
         self._channels, self._outputs = channels, outputs
         self._places = math.prod(of.windows.outputs)
         self._rows = channels * math.prod(of.windows.kernel)
         # of one group
         self._m, self._k = outputs // group, self._rows // group
+        self._rounded = Rounded(of, outputs * self._k)
 
     def turn(self, y: Array, turned: Array, items: int, channels: int) -> None:
         """(items, channels, places) to (channels, items, places)."""
@@ -122,11 +124,11 @@ class _Pointwise(_Matrices):
         self._y_turned: Array | None = None
 
     def forward(self, x: Array, w: Array, y: Array, after: After) -> None:
-        self._each(w, x, y, self._m, self._k, turned=False)
+        self._each(self._rounded(w), x, y, self._m, self._k, turned=False)
         finish(self._source, y, after, (self._items, self._outputs, self._places))
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
-        self._each(w, dy, dx, self._k, self._m, turned=True)
+        self._each(self._rounded(w), dy, dx, self._k, self._m, turned=True)
 
     def _each(self, w: Array, x: Array, y: Array, m: int, k: int, *, turned: bool) -> None:
         """For each group one batch of products, of one matrix of weights with all images."""
@@ -169,6 +171,7 @@ class _Unrolled(_Matrices):
         self._turned = of.scratch((outputs, self._part, self._places))
 
     def forward(self, x: Array, w: Array, y: Array, after: After) -> None:
+        w = self._rounded(w)
         for some, xs, ys in self._parts(x, y):
             self._unroll(xs, some)
             self.grouped(w, self._columns, self._turned, self._m, some * self._places, self._k)
@@ -178,6 +181,7 @@ class _Unrolled(_Matrices):
             )
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
+        w = self._rounded(w)
         for some, dxs, dys in self._parts(dx, dy):
             self.turn(dys, self._turned, some, self._outputs)
             n = some * self._places
@@ -219,7 +223,7 @@ class _UnrolledAxes(_Unrolled):
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
         super().__init__(of, channels, outputs, group)
-        self._windows, w = compiled(of.device, "windows"), of.windows
+        self._windows, w = compiled(of.device, "windows", of.dtype), of.windows
         numbers = np.array((w.inputs, w.kernel, w.stride, w.pad, w.dilation, w.outputs), np.int32)
         self._axes = of.scratch(numbers.T.shape, np.int32)
         of.device.put(numbers.T, self._axes)

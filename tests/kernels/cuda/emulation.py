@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
+from protonet.precision import type_of
 from tests.kernels.cuda.emulated_queue import EmulatedCuda, Queue
 
 needs_compiler = pytest.mark.skipif(
@@ -169,7 +170,9 @@ def _library(code: str, names: tuple[str, ...], defined: tuple[str, ...]) -> cty
 
 
 class EmulatedBlas:
-    """cuBLAS' strided products, column after column, as its documentation describes them."""
+    """cuBLAS' strided products, column after column, as its documentation describes them: factors
+    of one type, sums in float32, a result of float32 or of the factors' type.
+    """
 
     CUBLAS_OP_N, CUBLAS_OP_T, CUBLAS_GEMM_DEFAULT = 0, 1, -1
     CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32 = 68, 77
@@ -179,6 +182,9 @@ class EmulatedBlas:
 
     def create(self) -> int:
         return 7
+
+    def setMathMode(self, handle: int, mode: int) -> None:  # noqa: N802
+        self.calls.append(("setMathMode", mode))
 
     def setStream(self, handle: int, stream: int) -> None:  # noqa: N802
         self.calls.append(("setStream", handle, stream))
@@ -190,30 +196,46 @@ class EmulatedBlas:
         algorithm: int,
     ) -> None:  # fmt: skip
         self.calls.append(("gemm", compute))
+        assert a_type == b_type
+        assert c_type in (0, a_type)
+        factors, result = _ELEMENTS[a_type], _ELEMENTS[c_type]
         QUEUE.do(lambda: self._multiply(
             transa, transb, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc,
-            stride_c, batch,
+            stride_c, batch, factors, result,
         ))  # fmt: skip
 
     def _multiply(
         self, transa: int, transb: int, m: int, n: int, k: int, alpha: int, a: int, lda: int,
         stride_a: int, b: int, ldb: int, stride_b: int, beta: int, c: int, ldc: int,
-        stride_c: int, batch: int,
+        stride_c: int, batch: int, factors: np.dtype[Any], result: np.dtype[Any],
     ) -> None:  # fmt: skip
         scale, keep = (ctypes.c_float.from_address(each).value for each in (alpha, beta))
         for at in range(batch):
-            left = _columns(a + 4 * at * stride_a, *((k, m) if transa else (m, k)), lda)
-            right = _columns(b + 4 * at * stride_b, *((n, k) if transb else (k, n)), ldb)
-            out = _columns(c + 4 * at * stride_c, m, n, ldc)
+            left = _columns(a, at * stride_a, *((k, m) if transa else (m, k)), lda, factors)
+            right = _columns(b, at * stride_b, *((n, k) if transb else (k, n)), ldb, factors)
+            out = _columns(c, at * stride_c, m, n, ldc, result)
+            left, right = left.astype(np.float32), right.astype(np.float32)
             product = scale * (left.T if transa else left) @ (right.T if transb else right)
-            out[...] = product + keep * out if keep else product
+            out[...] = product + keep * out.astype(np.float32) if keep else product
 
 
-def _columns(address: int, rows: int, columns: int, leading: int) -> np.ndarray:
+_ELEMENTS = {0: np.dtype(np.float32), 2: np.dtype(np.float16), 14: type_of("bfloat16")}
+"""CUDA's names of types."""
+
+
+def array_at(address: int, count: int, dtype: np.dtype[Any]) -> np.ndarray:
+    """So many elements that lie at an address."""
+    memory = (ctypes.c_ubyte * (count * dtype.itemsize)).from_address(address)
+    return np.frombuffer(memory, dtype)
+
+
+def _columns(
+    address: int, offset: int, rows: int, columns: int, leading: int, dtype: np.dtype[Any]
+) -> np.ndarray:
     """A matrix that lies column after column, ``leading`` elements apart."""
-    count = leading * (columns - 1) + rows
-    flat = np.ctypeslib.as_array((ctypes.c_float * count).from_address(address))
-    return np.lib.stride_tricks.as_strided(flat, (rows, columns), (4, 4 * leading))
+    size, count = dtype.itemsize, leading * (columns - 1) + rows
+    flat = array_at(address + offset * size, count, dtype)
+    return np.lib.stride_tricks.as_strided(flat, (rows, columns), (size, size * leading))
 
 
 class EmulatedArrays:

@@ -20,7 +20,7 @@ from protonet.kernels.activations import (
     TanH,
 )
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
-from tests.kernels.cuda.passes import Hand, assert_same
+from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
 # what is made, of which numbers, and which of x and y its gradient reads
 CASES: list[tuple[type[Activation], tuple[Any, ...], str]] = [
@@ -41,10 +41,9 @@ CASES: list[tuple[type[Activation], tuple[Any, ...], str]] = [
 EACH = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0].__name__}{case[1]}")
 
 
-def passes(device: Device, dtype: Any, case: Any) -> list[np.ndarray]:
-    family, numbers, reads = case
-    hand, shape = Hand(device, dtype), (3, 5, 71)
-    kernel = family.make(device, dtype, shape, *numbers)
+def passes(hand: Hand, case: Any) -> list[np.ndarray]:
+    (family, numbers, reads), shape = case, (3, 5, 71)
+    kernel = hand.make(family, shape, *numbers)
     x, dy, y, dx = hand.drawn(*shape), hand.drawn(*shape), hand.blank(*shape), hand.blank(*shape)
     kernel.forward(x, y)
     given = [{"x": x, "y": y}[each] for each in reads]
@@ -55,14 +54,14 @@ def passes(device: Device, dtype: Any, case: Any) -> list[np.ndarray]:
 
 
 @needs_compiler
+@TYPES
 @EACH
-def test_meets_the_definition(case: Any) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, case)
-    assert_same(passes(EmulatedDevice(), np.float32, case), expected)
+def test_meets_the_definition(dtype: str, case: Any) -> None:
+    assert_meets(passes, EmulatedDevice(), dtype, case)
 
 
 @pytest.mark.gpu
+@TYPES
 @EACH
-def test_a_gpu_meets_the_definition(case: Any) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, case)
-    assert_same(passes(Device("cuda:0"), np.float32, case), expected)
+def test_a_gpu_meets_the_definition(dtype: str, case: Any) -> None:
+    assert_meets(passes, Device("cuda:0"), dtype, case)

@@ -12,7 +12,7 @@ from protonet.kernels.convolution import Convolve
 from protonet.kernels.cuda import ways
 from protonet.kernels.windows import Windows, window_outputs
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
-from tests.kernels.cuda.passes import Hand, assert_same
+from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
 # items, channels, outputs, group, then inputs, kernel, stride, pad, dilation
 CASES = {
@@ -33,19 +33,22 @@ MORE_AXES = {
     "four axes": (2, 2, 3, 1, (3, 4, 2, 5), (2, 3, 1, 2), (1, 1, 1, 2), (1, 0, 0, 1), (1,) * 4),
 }
 """What cuDNN is not asked for."""
+
+RTOL = {"float32": 4e-6, "float16": 3 * 2.0**-11, "bfloat16": 3 * 2.0**-8}
+"""Of gradients of weights by cuDNN, which come in the type of values."""
+
 EACH = pytest.mark.parametrize(
     "case", [*CASES.values(), *MORE_AXES.values()], ids=[*CASES, *MORE_AXES]
 )
 
 
-def passes(device: Device, dtype: Any, case: Any, engine: str = "CAFFE") -> list[np.ndarray]:
+def passes(hand: Hand, case: Any, engine: str = "CAFFE") -> list[np.ndarray]:
     items, channels, outputs, group, inputs, *shape = case
     windows = Windows(inputs, *shape, window_outputs(inputs, *shape))
-    kernel = Convolve.make(device, dtype, windows, items, channels, outputs, group, engine)
-    hand = Hand(device, dtype)
+    kernel = hand.make(Convolve, windows, items, channels, outputs, group, engine)
     x, dy = hand.drawn(items, channels, *inputs), hand.drawn(items, outputs, *windows.outputs)
-    w = hand.drawn(outputs, channels // group, *windows.kernel)
-    bias, factor = hand.drawn(outputs), hand.drawn(outputs)
+    w = hand.weights(outputs, channels // group, *windows.kernel)
+    bias, factor = hand.weights(outputs), hand.weights(outputs)
     y, rectified, scaled = (hand.blank(*dy.shape) for _ in range(3))
     dx, dw = hand.blank(*x.shape), hand.ones(*w.shape)
     kernel.forward(x, w, None, y)
@@ -57,26 +60,31 @@ def passes(device: Device, dtype: Any, case: Any, engine: str = "CAFFE") -> list
 
 
 @needs_compiler
+@TYPES
 @EACH
 @pytest.mark.parametrize("room", [1, 256 << 20], ids=["image by image", "whole batch"])
 def test_our_ways_meet_the_definition(
-    case: Any, room: int, monkeypatch: pytest.MonkeyPatch
+    dtype: str, case: Any, room: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ways, "COLUMNS", room)
-    found = passes(EmulatedDevice(), np.float32, case)
-    assert_same(found, passes(Device("cpu", tuned=False), np.float64, case))
+    assert_meets(passes, EmulatedDevice(), dtype, case)
 
 
 @pytest.mark.gpu
+@TYPES
 @EACH
-@pytest.mark.parametrize("engine", ["CAFFE", "CUDNN"])
-def test_a_gpu_meets_the_definition(case: Any, engine: str) -> None:
-    found = passes(Device("cuda:0"), np.float32, case, engine)
-    assert_same(found, passes(Device("cpu", tuned=False), np.float64, case, engine))
+def test_our_ways_on_a_gpu_meet_the_definition(dtype: str, case: Any) -> None:
+    assert_meets(passes, Device("cuda:0"), dtype, case)
+
+
+@pytest.mark.gpu
+@TYPES
+@EACH
+def test_cudnn_meets_the_definition(dtype: str, case: Any) -> None:
+    assert_meets(passes, Device("cuda:0"), dtype, case, "CUDNN", rtol=RTOL[dtype])
 
 
 @needs_compiler
 def test_more_rows_than_a_grid_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ways, "_MOST_ROWS", 10)
-    found = passes(EmulatedDevice(), np.float32, CASES["plain"])
-    assert_same(found, passes(Device("cpu", tuned=False), np.float64, CASES["plain"]))
+    assert_meets(passes, EmulatedDevice(), "float32", CASES["plain"])

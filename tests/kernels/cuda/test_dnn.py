@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,11 +13,18 @@ from protonet.kernels.convolution import Convolve
 from protonet.kernels.cuda.dnn import dnn, strides
 from protonet.kernels.cuda.ways import as_two_axes
 from protonet.kernels.windows import Windows
-from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
-from tests.kernels.cuda.passes import assert_same
-from tests.kernels.cuda.test_convolution import CASES, passes
+from protonet.precision import type_of
+from tests.kernels.cuda.emulation import EmulatedDevice, array_at, needs_compiler
+from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
+from tests.kernels.cuda.test_convolution import CASES, RTOL, passes
 
-NOTES = ("NONDETERMINISTIC", "TENSOR_CORE", "DOWN_CONVERT_INPUTS")
+NOTES = ("NONDETERMINISTIC", "TENSOR_CORE", "DOWN_CONVERT_INPUTS", "REDUCED_PRECISION_REDUCTION")
+UNWANTED = {
+    "float32": NOTES[:3],
+    "float16": (NOTES[0], NOTES[3]),
+    "bfloat16": (NOTES[0], NOTES[3]),
+}
+KINDS = {"float32": "FLOAT", "float16": "HALF", "bfloat16": "BFLOAT16"}
 
 
 class NoEngineError(Exception):
@@ -28,15 +34,15 @@ class NoEngineError(Exception):
 class Tensor:
     """What a graph knows of an array."""
 
-    def __init__(self, dim: list[int], stride: list[int]) -> None:
-        self.dim, self.stride = dim, stride
+    def __init__(self, dim: list[int], stride: list[int], kind: str = "") -> None:
+        self.dim, self.stride, self.kind = dim, stride, kind
 
     def set_output(self, value: bool) -> Tensor:
         assert value
         return self
 
     def set_data_type(self, kind: str) -> Tensor:
-        assert kind == "FLOAT"
+        self.kind = kind
         return self
 
     def set_dim(self, dim: list[int]) -> Tensor:
@@ -55,9 +61,11 @@ class Graph:
         self._module = module
         self._stages: list[str] = []
         assert how["handle"] is module.handle
+        assert how["intermediate_data_type"] == how["compute_data_type"] == "FLOAT"
+        self._kind_of_values = how["io_data_type"]
 
     def tensor(self, *, name: str, dim: list[int], stride: list[int], data_type: str) -> Tensor:
-        return Tensor(dim, stride)
+        return Tensor(dim, stride, data_type)
 
     def conv_fprop(self, *, image: Tensor, weight: Tensor, **how: Any) -> Tensor:
         return self._note("forward", image, weight, how)
@@ -76,6 +84,8 @@ class Graph:
     def validate(self) -> None:
         for each in (self._first, self._second, self._result):
             assert each.stride == strides(tuple(each.dim))
+            assert each.kind == self._kind_of_values
+        assert self._how["compute_data_type"] == "FLOAT"
         self._stages.append("validate")
 
     def build_operation_graph(self) -> None:
@@ -102,9 +112,12 @@ class Graph:
         assert handle is self._module.handle
         assert workspace
         self._module.executed.append(self._kind)
-        first, second, result = (
-            _at(arrays[each], each.dim) for each in (self._first, self._second, self._result)
-        )
+        (name,) = (name for name, kind in KINDS.items() if kind == self._kind_of_values)
+        places = [
+            array_at(arrays[each], int(np.prod(each.dim)), type_of(name)).reshape(each.dim)
+            for each in (self._first, self._second, self._result)
+        ]
+        first, second, result = (each.astype(np.float32) for each in places)
         x, y, w = {
             "forward": (first, result, second),
             "backward": (result, first, second),
@@ -126,18 +139,13 @@ class Graph:
         else:
             w.fill(0)
             kernel.learn(y, x, w)
-
-
-def _at(address: int, dim: list[int]) -> np.ndarray:
-    count = int(np.prod(dim))
-    flat = np.ctypeslib.as_array((ctypes.c_float * count).from_address(address))
-    return flat.reshape(dim)
+        places[2][...] = result
 
 
 class Module:
     """The package ``cudnn``."""
 
-    data_type = SimpleNamespace(FLOAT="FLOAT")
+    data_type = SimpleNamespace(**{kind: kind for kind in KINDS.values()})
     heur_mode = SimpleNamespace(A="A", FALLBACK="FALLBACK")
     build_plan_policy = SimpleNamespace(HEURISTICS_CHOICE="HEURISTICS_CHOICE")
     numerical_note = SimpleNamespace(**{name: name for name in NOTES})
@@ -160,22 +168,21 @@ class Module:
 
 
 @needs_compiler
+@TYPES
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_graphs_describe_the_three_products(case: Any) -> None:
+def test_graphs_describe_the_three_products(dtype: str, case: Any) -> None:
     module = Module()
-    found = passes(EmulatedDevice(cudnn=module), np.float32, case, "CUDNN")
-    assert_same(found, passes(Device("cpu", tuned=False), np.float64, case))
+    assert_meets(passes, EmulatedDevice(cudnn=module), dtype, case, "CUDNN", rtol=RTOL[dtype])
     assert module.executed == ["forward"] * 3 + ["backward", "learn"]
     assert module.built == 3
-    assert module.deselected == [NOTES] * 3
+    assert module.deselected == [UNWANTED[dtype]] * 3
 
 
 @needs_compiler
 def test_what_cudnn_lacks_is_computed_by_our_kernels() -> None:
     module = Module("backward", "learn")
     case = CASES["plain"]
-    found = passes(EmulatedDevice(cudnn=module), np.float32, case, "CUDNN")
-    assert_same(found, passes(Device("cpu", tuned=False), np.float64, case))
+    assert_meets(passes, EmulatedDevice(cudnn=module), "float32", case, "CUDNN")
     assert module.executed == ["forward"] * 3
 
 
@@ -191,14 +198,14 @@ def test_what_cudnn_lacks_is_computed_by_our_kernels() -> None:
 )
 def test_the_engine_decides(name: str, engine: str, used: bool) -> None:
     module = Module()
-    passes(EmulatedDevice(cudnn=module), np.float32, CASES[name], engine)
+    passes(Hand(EmulatedDevice(cudnn=module)), CASES[name], engine)
     assert bool(module.executed) == used
 
 
 @needs_compiler
 def test_tf32_leaves_tensor_cores_in() -> None:
     module = Module()
-    passes(EmulatedDevice(tf32=True, cudnn=module), np.float32, CASES["plain"], "")
+    passes(Hand(EmulatedDevice(tf32=True, cudnn=module)), CASES["plain"], "")
     assert set(module.deselected) == {("NONDETERMINISTIC",)}
 
 
@@ -211,6 +218,8 @@ def test_plans_of_one_shape_are_built_once() -> None:
     one = library.plan("conv_fprop", *shapes, windows)
     assert library.plan("conv_fprop", *shapes, windows) is one
     assert module.built == 1
+    assert library.plan("conv_fprop", *shapes, windows, np.float16) is not one
+    assert module.built == 2
 
 
 def test_without_cudnn_there_is_none() -> None:

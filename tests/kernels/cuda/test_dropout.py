@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from protonet.device import Device, RandomStream
 from protonet.kernels.dropout import Drop
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
-from tests.kernels.cuda.passes import Hand, assert_same
+from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
 SHAPES = pytest.mark.parametrize("shape", [(3,), (2, 4), (3, 5, 71)])
 
 
-def passes(device: Device, dtype: Any, shape: tuple[int, ...]) -> list[np.ndarray]:
-    hand = Hand(device, dtype)
-    stream = RandomStream(device, 9, "drop")
-    kernel = Drop.make(device, dtype, shape, 0.4)
+def passes(hand: Hand, shape: tuple[int, ...]) -> list[np.ndarray]:
+    stream = RandomStream(hand.device, 9, "drop")
+    kernel = hand.make(Drop, shape, 0.4)
     found = []
     for iteration in (0, 5):
         stream.clock.iteration = iteration
@@ -30,14 +27,14 @@ def passes(device: Device, dtype: Any, shape: tuple[int, ...]) -> list[np.ndarra
 
 
 @needs_compiler
+@TYPES
 @SHAPES
-def test_meets_the_definition(shape: tuple[int, ...]) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, shape)
-    assert_same(passes(EmulatedDevice(), np.float32, shape), expected)
+def test_meets_the_definition(dtype: str, shape: tuple[int, ...]) -> None:
+    assert_meets(passes, EmulatedDevice(), dtype, shape)
 
 
 @pytest.mark.gpu
+@TYPES
 @SHAPES
-def test_a_gpu_meets_the_definition(shape: tuple[int, ...]) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, shape)
-    assert_same(passes(Device("cuda:0"), np.float32, shape), expected)
+def test_a_gpu_meets_the_definition(dtype: str, shape: tuple[int, ...]) -> None:
+    assert_meets(passes, Device("cuda:0"), dtype, shape)

@@ -52,9 +52,7 @@ def test_layers_can_be_recorded(case: Case) -> None:
     def passes() -> None:
         harness.layer.forward(harness.bottoms, harness.tops)
         if trained:
-            harness.layer.backward(
-                harness.dtops, harness.bottoms, harness.tops, harness.dbottoms
-            )
+            harness.layer.backward(harness.dtops, harness.bottoms, harness.tops, harness.dbottoms)
 
     harness.forward()
     if trained:

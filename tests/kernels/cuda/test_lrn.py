@@ -10,7 +10,7 @@ import pytest
 from protonet.device import Device
 from protonet.kernels.lrn import NormalizeAcross
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
-from tests.kernels.cuda.passes import Hand, assert_same
+from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
 CASES = [
     ((2, 7, 3, 5), 5, 0.1, 0.75, 1.0),
@@ -20,26 +20,26 @@ CASES = [
 EACH = pytest.mark.parametrize("case", CASES, ids=str)
 
 
-def passes(device: Device, dtype: Any, case: Any) -> list[np.ndarray]:
-    hand, (shape, *numbers) = Hand(device, dtype), case
+def passes(hand: Hand, case: Any) -> list[np.ndarray]:
+    shape, *numbers = case
     x, dy = hand.drawn(*shape), hand.drawn(*shape)
     y, alone, dx = (hand.blank(*shape) for _ in range(3))
-    kernel = NormalizeAcross.make(device, dtype, shape, *numbers)
+    kernel = hand.make(NormalizeAcross, shape, *numbers)
     kernel.forward(x, y)
     kernel.backward(dy, x, y, dx)
-    NormalizeAcross.make(device, dtype, shape, *numbers, keeps=False).forward(x, alone)
+    hand.make(NormalizeAcross, shape, *numbers, keeps=False).forward(x, alone)
     return hand.back(y, dx, alone)
 
 
 @needs_compiler
+@TYPES
 @EACH
-def test_meets_the_definition(case: Any) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, case)
-    assert_same(passes(EmulatedDevice(), np.float32, case), expected)
+def test_meets_the_definition(dtype: str, case: Any) -> None:
+    assert_meets(passes, EmulatedDevice(), dtype, case)
 
 
 @pytest.mark.gpu
+@TYPES
 @EACH
-def test_a_gpu_meets_the_definition(case: Any) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, case)
-    assert_same(passes(Device("cuda:0"), np.float32, case), expected, 1e-5)
+def test_a_gpu_meets_the_definition(dtype: str, case: Any) -> None:
+    assert_meets(passes, Device("cuda:0"), dtype, case, rtol=1e-5)

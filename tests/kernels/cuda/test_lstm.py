@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from protonet.device import Device
 from protonet.kernels.lstm import LSTMStep
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
-from tests.kernels.cuda.passes import Hand, assert_same
+from tests.kernels.cuda.passes import Hand, assert_meets
 
 
-def passes(device: Device, dtype: Any) -> list[np.ndarray]:
-    hand, (streams, outputs) = Hand(device, dtype), (7, 53)
-    kernel = LSTMStep.make(device, dtype, streams, outputs)
+def passes(hand: Hand) -> list[np.ndarray]:
+    streams, outputs = 7, 53
+    kernel = hand.make(LSTMStep, streams, outputs)
     cont = hand.given(np.arange(streams).reshape(streams, 1) % 3 != 0)
     c_before, dc, dh = (hand.drawn(streams, outputs) for _ in range(3))
     acts, dacts = hand.drawn(streams, 4 * outputs), hand.blank(streams, 4 * outputs)
@@ -27,11 +25,9 @@ def passes(device: Device, dtype: Any) -> list[np.ndarray]:
 
 @needs_compiler
 def test_meets_the_definition() -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64)
-    assert_same(passes(EmulatedDevice(), np.float32), expected)
+    assert_meets(passes, EmulatedDevice(), "float32")
 
 
 @pytest.mark.gpu
 def test_a_gpu_meets_the_definition() -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64)
-    assert_same(passes(Device("cuda:0"), np.float32), expected)
+    assert_meets(passes, Device("cuda:0"), "float32")

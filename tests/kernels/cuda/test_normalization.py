@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels.cuda.normalization import CudaBatchNormScale
 from protonet.kernels.normalization import BatchNormScale
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
-from tests.kernels.cuda.passes import Hand, assert_same
+from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
 SHAPES = [(2, 3, 5), (9, 37, 1), (1, 1, 7), (5, 2, 803)]
 EACH = pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -19,14 +16,14 @@ HOW = pytest.mark.parametrize(("scales", "rectify"), [(True, True), (True, False
 
 
 def passes(
-    device: Device, dtype: Any, shape: tuple[int, int, int], scales: bool, rectify: bool
+    hand: Hand, shape: tuple[int, int, int], scales: bool, rectify: bool
 ) -> list[np.ndarray]:
-    hand, channels = Hand(device, dtype), shape[1]
-    kernel = BatchNormScale.make(device, dtype, *shape, 1e-3)
+    channels = shape[1]
+    kernel = hand.make(BatchNormScale, *shape, 1e-3)
     x, dy, again = hand.drawn(*shape), hand.drawn(*shape), hand.drawn(*shape)
-    scale, bias = (hand.drawn(channels), hand.drawn(channels)) if scales else (None, None)
+    scale, bias = (hand.weights(channels), hand.weights(channels)) if scales else (None, None)
     y, dx, fixed, inferred = (hand.blank(*shape) for _ in range(4))
-    mean, variance, inverse, factor, shift = (hand.blank(channels) for _ in range(5))
+    mean, variance, inverse, factor, shift = (hand.unknown(channels) for _ in range(5))
     dscale, dbias = hand.ones(channels), hand.ones(channels)
     kernel.forward_train(x, scale, bias, y, mean, variance, inverse, rectify=rectify)
     kernel.backward(dy, x, scale, bias, mean, inverse, dx, dscale, dbias, rectify=rectify)
@@ -40,28 +37,30 @@ def passes(
 
 
 @needs_compiler
+@TYPES
 @EACH
 @HOW
 def test_meets_the_definition(
-    shape: tuple[int, int, int], scales: bool, rectify: bool, monkeypatch: pytest.MonkeyPatch
+    dtype: str,
+    shape: tuple[int, int, int],
+    scales: bool,
+    rectify: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("protonet.kernels.cuda.normalization.pieces", lambda count, rows: 3)
     if shape[0] * shape[2] < 3:
         pytest.skip("fewer values than parts")
-    device = EmulatedDevice()
-    assert isinstance(BatchNormScale.make(device, np.float32, *shape, 1e-3), CudaBatchNormScale)
-    expected = passes(Device("cpu", tuned=False), np.float64, shape, scales, rectify)
-    assert_same(passes(device, np.float32, shape, scales, rectify), expected, 1e-5)
+    assert_meets(passes, EmulatedDevice(), dtype, shape, scales, rectify, rtol=1e-5)
 
 
 @pytest.mark.gpu
+@TYPES
 @EACH
 @HOW
 def test_a_gpu_meets_the_definition(
-    shape: tuple[int, int, int], scales: bool, rectify: bool
+    dtype: str, shape: tuple[int, int, int], scales: bool, rectify: bool
 ) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, shape, scales, rectify)
-    assert_same(passes(Device("cuda:0"), np.float32, shape, scales, rectify), expected, 1e-5)
+    assert_meets(passes, Device("cuda:0"), dtype, shape, scales, rectify, rtol=1e-5)
 
 
 @needs_compiler

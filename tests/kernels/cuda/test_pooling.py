@@ -11,7 +11,7 @@ from protonet.device import Device
 from protonet.kernels.pooling import AveragePool, MaxPool
 from protonet.kernels.windows import Windows
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
-from tests.kernels.cuda.passes import Hand, assert_same
+from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
 # inputs, kernel, stride, pad, outputs: the last windows of some reach over the end
 CASES = {
@@ -25,14 +25,14 @@ CASES = {
 EACH = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
 
-def passes(device: Device, dtype: Any, case: Any) -> list[np.ndarray]:
-    hand, (inputs, kernel, stride, pad, outputs) = Hand(device, dtype), case
+def passes(hand: Hand, case: Any) -> list[np.ndarray]:
+    inputs, kernel, stride, pad, outputs = case
     windows = Windows(inputs, kernel, stride, pad, (1, 1), outputs)
-    greatest = MaxPool.make(device, dtype, windows, 2, 3)
-    mean = AveragePool.make(device, dtype, windows, 2, 3)
+    greatest = hand.make(MaxPool, windows, 2, 3)
+    mean = hand.make(AveragePool, windows, 2, 3)
     x, dy = hand.drawn(2, 3, *inputs), hand.drawn(2, 3, *outputs)
     tops = [hand.blank(*dy.shape) for _ in range(3)]
-    places = device.zeros(dy.shape, np.int32)
+    places = hand.device.zeros(dy.shape, np.int32)
     dx, dmean = hand.blank(*x.shape), hand.blank(*x.shape)
     greatest.forward(x, tops[0], places)
     greatest.forward(x, tops[1], None)
@@ -43,14 +43,14 @@ def passes(device: Device, dtype: Any, case: Any) -> list[np.ndarray]:
 
 
 @needs_compiler
+@TYPES
 @EACH
-def test_meets_the_definition(case: Any) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, case)
-    assert_same(passes(EmulatedDevice(), np.float32, case), expected)
+def test_meets_the_definition(dtype: str, case: Any) -> None:
+    assert_meets(passes, EmulatedDevice(), dtype, case)
 
 
 @pytest.mark.gpu
+@TYPES
 @EACH
-def test_a_gpu_meets_the_definition(case: Any) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, case)
-    assert_same(passes(Device("cuda:0"), np.float32, case), expected)
+def test_a_gpu_meets_the_definition(dtype: str, case: Any) -> None:
+    assert_meets(passes, Device("cuda:0"), dtype, case)

@@ -11,7 +11,7 @@ from protonet.device import Device
 from protonet.kernels.activations import Activation
 from protonet.kernels.powers import Exponential, Logarithm, Power
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
-from tests.kernels.cuda.passes import Hand, assert_same
+from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
 # what is made, of which numbers, and which of x and y its gradient reads
 CASES: list[tuple[type[Activation], tuple[float, ...], str]] = [
@@ -25,10 +25,9 @@ CASES: list[tuple[type[Activation], tuple[float, ...], str]] = [
 EACH = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0].__name__}{case[1]}")
 
 
-def passes(device: Device, dtype: Any, case: Any) -> list[np.ndarray]:
-    family, numbers, reads = case
-    hand, shape = Hand(device, dtype), (3, 5, 71)
-    kernel = family.make(device, dtype, shape, *numbers)
+def passes(hand: Hand, case: Any) -> list[np.ndarray]:
+    (family, numbers, reads), shape = case, (3, 5, 71)
+    kernel = hand.make(family, shape, *numbers)
     x, dy, y, dx = hand.drawn(*shape), hand.drawn(*shape), hand.blank(*shape), hand.blank(*shape)
     kernel.forward(x, y)
     kernel.backward(dy, {"x": x, "y": y}[reads], dx)
@@ -37,9 +36,9 @@ def passes(device: Device, dtype: Any, case: Any) -> list[np.ndarray]:
     return hand.back(y, dx, dy, x)
 
 
-def rectified(device: Device, dtype: Any) -> list[np.ndarray]:
-    hand, shape = Hand(device, dtype), (3, 5, 71)
-    kernel = Power.make(device, dtype, shape, 1.0, -2.0, 0.5)
+def rectified(hand: Hand) -> list[np.ndarray]:
+    shape = (3, 5, 71)
+    kernel = hand.make(Power, shape, 1.0, -2.0, 0.5)
     x, y, dx = hand.drawn(*shape), hand.blank(*shape), hand.blank(*shape)
     kernel.forward(x, y, rectify=True)
     kernel.backward(hand.drawn(*shape), x, dx, y=y)
@@ -47,26 +46,26 @@ def rectified(device: Device, dtype: Any) -> list[np.ndarray]:
 
 
 @needs_compiler
+@TYPES
 @EACH
-def test_meets_the_definition(case: Any) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, case)
-    assert_same(passes(EmulatedDevice(), np.float32, case), expected)
+def test_meets_the_definition(dtype: str, case: Any) -> None:
+    assert_meets(passes, EmulatedDevice(), dtype, case)
 
 
 @needs_compiler
-def test_rectified_lines_meet_the_definition() -> None:
-    expected = rectified(Device("cpu", tuned=False), np.float64)
-    assert_same(rectified(EmulatedDevice(), np.float32), expected)
+@TYPES
+def test_rectified_lines_meet_the_definition(dtype: str) -> None:
+    assert_meets(rectified, EmulatedDevice(), dtype)
 
 
 @pytest.mark.gpu
+@TYPES
 @EACH
-def test_a_gpu_meets_the_definition(case: Any) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, case)
-    assert_same(passes(Device("cuda:0"), np.float32, case), expected)
+def test_a_gpu_meets_the_definition(dtype: str, case: Any) -> None:
+    assert_meets(passes, Device("cuda:0"), dtype, case)
 
 
 @pytest.mark.gpu
-def test_rectified_lines_of_a_gpu_meet_the_definition() -> None:
-    expected = rectified(Device("cpu", tuned=False), np.float64)
-    assert_same(rectified(Device("cuda:0"), np.float32), expected)
+@TYPES
+def test_rectified_lines_of_a_gpu_meet_the_definition(dtype: str) -> None:
+    assert_meets(rectified, Device("cuda:0"), dtype)

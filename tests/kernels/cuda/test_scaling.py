@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from protonet.device import Device
 from protonet.kernels.scaling import Scaling
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
-from tests.kernels.cuda.passes import Hand, assert_same
+from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
 SHAPES = [(2, 3, 5), (9, 37, 1), (3, 2, 2003)]
 EACH = pytest.mark.parametrize("shape", SHAPES, ids=str)
 
 
-def passes(device: Device, dtype: Any, shape: tuple[int, int, int]) -> list[np.ndarray]:
-    hand, channels = Hand(device, dtype), shape[1]
-    kernel = Scaling.make(device, dtype, *shape)
-    x, dy, s, b = hand.drawn(*shape), hand.drawn(*shape), hand.drawn(channels), hand.drawn(channels)
+def passes(hand: Hand, shape: tuple[int, int, int]) -> list[np.ndarray]:
+    channels = shape[1]
+    kernel = hand.make(Scaling, *shape)
+    x, dy = hand.drawn(*shape), hand.drawn(*shape)
+    s, b = hand.weights(channels), hand.weights(channels)
     tops = [hand.blank(*shape) for _ in range(4)]
     kernel.forward(x, s, b, tops[0])
     kernel.forward(x, None, b, tops[1], rectify=True)
@@ -36,14 +35,14 @@ def passes(device: Device, dtype: Any, shape: tuple[int, int, int]) -> list[np.n
 
 
 @needs_compiler
+@TYPES
 @EACH
-def test_meets_the_definition(shape: tuple[int, int, int]) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, shape)
-    assert_same(passes(EmulatedDevice(), np.float32, shape), expected)
+def test_meets_the_definition(dtype: str, shape: tuple[int, int, int]) -> None:
+    assert_meets(passes, EmulatedDevice(), dtype, shape)
 
 
 @pytest.mark.gpu
+@TYPES
 @EACH
-def test_a_gpu_meets_the_definition(shape: tuple[int, int, int]) -> None:
-    expected = passes(Device("cpu", tuned=False), np.float64, shape)
-    assert_same(passes(Device("cuda:0"), np.float32, shape), expected)
+def test_a_gpu_meets_the_definition(dtype: str, shape: tuple[int, int, int]) -> None:
+    assert_meets(passes, Device("cuda:0"), dtype, shape)
