@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.kernels import activations
-from protonet.layers.base import Layer, Reads
+from protonet.layers.base import Layer, Narrows, Reads
 from protonet.layers.registry import register
 
 
@@ -39,6 +41,11 @@ class Sigmoid(Activation):
     Differs:
         not at all.
     """
+
+    narrows = Narrows.WITH_BOTTOMS
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return activations.Sigmoid.is_tuned(device, dtype, shapes[0])
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Sigmoid.make(self.device, self.dtype, shapes[0])
@@ -77,6 +84,11 @@ class TanH(Activation):
         not at all.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return activations.TanH.is_tuned(device, dtype, shapes[0])
+
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.TanH.make(self.device, self.dtype, shapes[0])
 
@@ -113,6 +125,11 @@ class BNLL(Activation):
     Differs:
         not at all.
     """
+
+    narrows = Narrows.WITH_BOTTOMS
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return activations.Softplus.is_tuned(device, dtype, shapes[0])
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Softplus.make(self.device, self.dtype, shapes[0])
@@ -151,10 +168,14 @@ class Swish(Activation):
         not at all.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     backward_reads = frozenset({Reads.BOTTOMS})
 
     def setup(self) -> None:
         self.beta = self.spec.swish_param.beta
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return activations.Swish.is_tuned(device, dtype, shapes[0], self.beta)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Swish.make(self.device, self.dtype, shapes[0], self.beta)
@@ -193,11 +214,16 @@ class ELU(Activation):
         not at all.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
+
     def setup(self) -> None:
         self.alpha = self.spec.elu_param.alpha
         # The sign of y tells the sign of x unless a negative alpha makes both sides positive.
         if self.alpha < 0:
             self.backward_reads = frozenset({Reads.BOTTOMS, Reads.TOPS})
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return activations.ELU.is_tuned(device, dtype, shapes[0], self.alpha)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.ELU.make(self.device, self.dtype, shapes[0], self.alpha)

@@ -15,7 +15,7 @@ class AffineChain:
 
     Args:
         device: where the arrays live.
-        dtype: of all arrays.
+        dtype: of factors and shifts.
         channels: of axis 1.
         layers: those of the chain; others among them are passed over.
     """

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.combine import Parts
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Narrows, shape_text
 from protonet.layers.registry import register
 
 
@@ -37,6 +39,7 @@ class Slice(Layer):
         not at all.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     recomputable = True
     tops = (1, None)
     backward_reads = frozenset()
@@ -70,6 +73,9 @@ class Slice(Layer):
         return [
             (*shape[:axis], stop - start, *shape[axis + 1 :]) for start, stop in pairwise(edges)
         ]
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return not device.is_cpu  # values are copied
 
     def build(self, shapes: Sequence[Shape]) -> None:
         axis = self.axis_of(shapes[0])
@@ -142,6 +148,7 @@ class Tile(Layer):
         not at all.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     backward_reads = frozenset()
 
     def setup(self) -> None:
@@ -204,6 +211,7 @@ class Crop(Layer):
         Caffe takes a reference with more axes than x.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     bottoms = (2, 2)
     backward_reads = frozenset()
 
@@ -226,6 +234,9 @@ class Crop(Layer):
                     ("bottom", 0),
                 )
         return [(*x[:axis], *reference[axis:])]
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return not device.is_cpu  # values are copied
 
     def build(self, shapes: Sequence[Shape]) -> None:
         x, reference = shapes

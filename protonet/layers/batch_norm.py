@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from protonet.blob import Array, Param, Shape
+from protonet.device import Device
 from protonet.kernels.normalization import BatchNormScale
-from protonet.layers.base import Layer, Reads, Weight
+from protonet.layers.base import Layer, Narrows, Reads, Weight
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.layers.scaling import Scale
@@ -52,6 +54,7 @@ class BatchNorm(Layer):
         CPU. Three parameters of a file load into five: s and b stay as they are.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     in_place = True
     backward_reads = frozenset({Reads.TOPS})
 
@@ -92,17 +95,24 @@ class BatchNorm(Layer):
     def _channels(self, shape: Shape) -> int:
         return shape[1] if len(shape) > 1 else 1
 
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return BatchNormScale.is_tuned(device, dtype, *self._seen(shapes[0]), self.eps)
+
     def build(self, shapes: Sequence[Shape]) -> None:
-        shape, channels = shapes[0], self._channels(shapes[0])
-        items = shape[0] if shape else 1
-        places = math.prod(shape) // max(1, items * channels)
+        items, channels, places = self._seen(shapes[0])
         self._values = items * places
         self._kernel = BatchNormScale.make(
             self.device, self.dtype, items, channels, places, self.eps
         )
-        self._mean, self._var, self._inverse = (self.scratch((channels,)) for _ in range(3))
-        self._part, self._factor, self._shift = (self.scratch((channels,)) for _ in range(3))
-        self._weight = self.scratch((1,))
+        self._mean, self._var, self._inverse, self._part, self._factor, self._shift = (
+            self.scratch((channels,), self.real) for _ in range(6)
+        )
+        self._weight = self.scratch((1,), self.real)
+
+    def _seen(self, shape: Shape) -> tuple[int, int, int]:
+        """Items, channels and places of each."""
+        items, channels = shape[0] if shape else 1, self._channels(shape)
+        return items, channels, math.prod(shape) // max(1, items * channels)
 
     @property
     def is_affine(self) -> bool:  # type: ignore[override]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine
+from protonet.kernels.convert import Convert
 from protonet.kernels.scaling import Scaling
-from protonet.layers.base import Layer, Reads, shape_text
+from protonet.layers.base import Layer, Narrows, Reads, shape_text
+from protonet.layers.factors import Factors
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import EltwiseParameter
 
@@ -38,6 +42,7 @@ class Eltwise(Layer):
         MAX of a value that is not a number is not a number; in Caffe the other bottom may win.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     recomputable = True
     bottoms = (2, None)
 
@@ -66,6 +71,9 @@ class Eltwise(Layer):
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         _check_equal(self, shapes, 0)
         return [shapes[0]]
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return Combine.is_tuned(device, dtype, shapes[0], len(self.spec.bottom))
 
     def build(self, shapes: Sequence[Shape]) -> None:
         count = len(self.spec.bottom)
@@ -135,6 +143,7 @@ class Axpy(Layer):
         BVLC Caffe has no such layer; this is the one of the SENet and NVIDIA forks.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     bottoms = (3, 3)
     backward_reads = frozenset({Reads.BOTTOMS})
 
@@ -150,16 +159,24 @@ class Axpy(Layer):
             )
         return [x]
 
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        a, x, _ = shapes
+        multiplies = Scaling.is_tuned(device, dtype, *self._seen(x))
+        adds = Combine.is_tuned(device, dtype, x, 2)
+        return multiplies and adds and Convert.is_tuned(device, dtype, math.prod(a))
+
     def build(self, shapes: Sequence[Shape]) -> None:
-        x = shapes[1]
-        # each channel of an item has a factor of its own, as the channels of one item would
-        factors = (1, x[0] * x[1], math.prod(x[2:]))
-        self._scaling = Scaling.make(self.device, self.dtype, *factors)
-        self._sum = Combine.make(self.device, self.dtype, x, 2)
+        self._scaling = Scaling.make(self.device, self.dtype, *self._seen(shapes[1]))
+        self._sum = Combine.make(self.device, self.dtype, shapes[1], 2)
+        self._factors = Factors(self, shapes[0])
+
+    def _seen(self, x: Shape) -> tuple[int, int, int]:
+        """Each channel of an item has a factor of its own, as the channels of one item would."""
+        return 1, x[0] * x[1], math.prod(x[2:])
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         a, x, y = bottoms
-        self._scaling.forward(x, a, None, tops[0])
+        self._scaling.forward(x, self._factors.read(a), None, tops[0])
         self._sum.add(tops[0], y, tops[0])
 
     def backward(
@@ -170,9 +187,9 @@ class Axpy(Layer):
         dbottoms: Sequence[Array | None],
     ) -> None:
         (dout,), (a, x, _), (da, dx, dy) = dtops, bottoms, dbottoms
-        if da is not None:
-            da.fill(0.0)
-        self._scaling.backward(dout, x, a, dx, da, None)
+        sums = self._factors.sums(da)
+        self._scaling.backward(dout, x, self._factors.read(a), dx, sums, None)
+        self._factors.write(da)
         if dy is not None:
             self.xp.copyto(dy, dout)
 

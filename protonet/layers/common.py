@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
 from protonet.kernels.dropout import Drop
 from protonet.kernels.product import Product
-from protonet.layers.base import Layer, Reads, Weight
+from protonet.layers.base import Layer, Narrows, Reads, Weight
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 
@@ -37,6 +39,7 @@ class InnerProduct(Layer):
         not at all.
     """
 
+    narrows = Narrows.ALWAYS
     backward_reads = frozenset({Reads.BOTTOMS})
 
     def setup(self) -> None:
@@ -66,13 +69,22 @@ class InnerProduct(Layer):
             weights.append(filled_weight((self.outputs,), spec.bias_filler, (field, "bias_filler")))
         return weights
 
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        rows, inputs = self._extents(shapes[0])
+        multiplies = Product.is_tuned(device, dtype, rows, inputs, self.outputs, self.transpose)
+        return multiplies and BiasGradient.is_tuned(device, dtype, rows, self.outputs, 1)
+
     def build(self, shapes: Sequence[Shape]) -> None:
-        axis = self.axis_of(shapes[0])
-        rows, inputs = math.prod(shapes[0][:axis]), math.prod(shapes[0][axis:])
+        rows, inputs = self._extents(shapes[0])
         self._product = Product.make(
             self.device, self.dtype, rows, inputs, self.outputs, self.transpose
         )
         self._bias = BiasGradient.make(self.device, self.dtype, rows, self.outputs, 1)
+
+    def _extents(self, shape: Shape) -> tuple[int, int]:
+        """Rows and columns of the bottom."""
+        axis = self.axis_of(shape)
+        return math.prod(shape[:axis]), math.prod(shape[axis:])
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         bias = self.params[1].data if self.bias_term else None
@@ -128,6 +140,7 @@ class Dropout(Layer):
         is allowed.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     backward_reads = frozenset()
     in_place = True
 
@@ -142,6 +155,11 @@ class Dropout(Layer):
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0]]
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        if not self.training:
+            return not device.is_cpu  # values are copied
+        return Drop.is_tuned(device, dtype, shapes[0], self.ratio)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         if self.training:

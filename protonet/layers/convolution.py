@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
 from protonet.kernels.convolution import Convolve
+from protonet.kernels.scaling import Scaling
 from protonet.kernels.windows import Windows
 from protonet.layers.affine import AffineChain
-from protonet.layers.base import Layer, Reads, Weight, shape_text
+from protonet.layers.base import Layer, Narrows, Reads, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.layers.sliding import Sliding
@@ -26,6 +29,8 @@ class Convolving(Sliding):
     A deconvolution is a convolution from its top to its bottom, whose forward pass is run as the
     backward pass and the other way round.
     """
+
+    narrows = Narrows.ALWAYS
 
     def setup(self) -> None:
         super().setup()
@@ -54,20 +59,30 @@ class Convolving(Sliding):
             weights.append(filled_weight((self.outputs,), param.bias_filler, path))
         return weights
 
-    def build_kernel(
-        self, windows: Windows, items: int, inner: int, outer: int, group: int
-    ) -> None:
-        """The kernel from ``inner`` channels, whose windows are looked at, to ``outer`` ones."""
-        param = self.spec.convolution_param
-        engine = ConvolutionParameter.Engine.Name(param.engine) if param.engine else ""
-        self._convolve = Convolve.make(
-            self.device, self.dtype, windows, items, inner, outer, group, engine
-        )
+    def kernel_for(self, shapes: Sequence[Shape]) -> tuple[Windows, int, int, int, int]:
+        """Windows, items, the channels that they look at, those of the results, and groups."""
+        raise NotImplementedError
 
-    def build_bias(self, items: int, places: Shape) -> None:
-        """What adds the bias and takes its gradient, for tops of these places."""
-        self._flat = (items, self.outputs, math.prod(places))
-        self._bias = BiasGradient.make(self.device, self.dtype, *self._flat)
+    def flat(self, shapes: Sequence[Shape]) -> tuple[int, int, int]:
+        """Items, channels and places of a top."""
+        axis, (top, *_) = self.channel_axis(shapes), self.infer(shapes)
+        return math.prod(top[:axis]), self.outputs, math.prod(top[axis + 1 :])
+
+    @property
+    def engine(self) -> str:
+        """Whose kernels a GPU runs; empty for what is best."""
+        engine = self.spec.convolution_param.engine
+        return ConvolutionParameter.Engine.Name(engine) if engine else ""
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        convolves = Convolve.is_tuned(device, dtype, *self.kernel_for(shapes), self.engine)
+        return convolves and BiasGradient.is_tuned(device, dtype, *self.flat(shapes))
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._convolve = Convolve.make(
+            self.device, self.dtype, *self.kernel_for(shapes), self.engine
+        )
+        self._bias = BiasGradient.make(self.device, self.dtype, *self.flat(shapes))
 
     @property
     def bias(self) -> Array | None:
@@ -118,14 +133,15 @@ class Convolution(Convolving):
         kernel = self.geometry(len(shapes[0]) - axis - 1)[0]
         return self.declare_shaped((self.outputs, channels // self.groups(channels), *kernel))
 
-    def build(self, shapes: Sequence[Shape]) -> None:
+    def kernel_for(self, shapes: Sequence[Shape]) -> tuple[Windows, int, int, int, int]:
         axis = self.channel_axis(shapes)
-        channels = shapes[0][axis]
+        items, channels = math.prod(shapes[0][:axis]), shapes[0][axis]
         windows = self.windows(shapes[0][axis + 1 :])
-        items = math.prod(shapes[0][:axis])
-        self.build_kernel(windows, items, channels, self.outputs, self.groups(channels))
-        self.build_bias(items, windows.outputs)
-        self._chain = AffineChain(self.device, self.dtype, self.outputs, self.absorbed)
+        return windows, items, channels, self.outputs, self.groups(channels)
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        super().build(shapes)
+        self._chain = AffineChain(self.device, self.real, self.outputs, self.absorbed)
 
     def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
         if self.absorbed_rectifier or len(self.spec.bottom) != 1:
@@ -259,21 +275,30 @@ class Deconvolution(Convolving):
         kernel = self.geometry(len(shapes[0]) - axis - 1)[0]
         return self.declare_shaped((channels, self.outputs // self.groups(channels), *kernel))
 
-    def build(self, shapes: Sequence[Shape]) -> None:
+    def kernel_for(self, shapes: Sequence[Shape]) -> tuple[Windows, int, int, int, int]:
         axis = self.channel_axis(shapes)
-        channels, spatial = shapes[0][axis], shapes[0][axis + 1 :]
+        items, channels, spatial = (
+            math.prod(shapes[0][:axis]),
+            shapes[0][axis],
+            shapes[0][axis + 1 :],
+        )
         windows = Windows(self._grown(spatial), *self.geometry(len(spatial)), spatial)
-        items = math.prod(shapes[0][:axis])
-        self.build_kernel(windows, items, self.outputs, channels, self.groups(channels))
-        self.build_bias(items, windows.inputs)
+        return windows, items, self.outputs, channels, self.groups(channels)
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        adds = Scaling.is_tuned(device, dtype, *self.flat(shapes))
+        return adds and super().takes_narrow(device, dtype, shapes)
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        super().build(shapes)
+        self._shift = Scaling.make(self.device, self.dtype, *self.flat(shapes))
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         bias = self.bias
         for x, y in zip(bottoms, tops, strict=True):
             self._convolve.backward(x, self.params[0].data, y)
             if bias is not None:
-                flat = y.reshape(self._flat)
-                self.xp.add(flat, bias[:, None], out=flat)
+                self._shift.forward(y, None, bias, y)
 
     def backward(
         self,

@@ -93,7 +93,8 @@ class EuclideanLoss(PairLoss):
         self._kernel = SquaredDistance.make(self.device, self.dtype, self._flat[0])
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._kernel.forward(*bottoms, self._slope, tops[0], 0.5 / self._items)
+        a, b = bottoms
+        self._kernel.forward(a, b, self._slope, tops[0], 0.5 / self._items)
 
 
 @register("L1Loss")
@@ -121,7 +122,8 @@ class L1Loss(PairLoss):
         self._kernel = AbsoluteDistance.make(self.device, self.dtype, self._flat[0])
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._kernel.forward(*bottoms, self._slope, tops[0], 1.0 / self._items)
+        a, b = bottoms
+        self._kernel.forward(a, b, self._slope, tops[0], 1.0 / self._items)
 
 
 @register("SmoothL1Loss")
@@ -231,4 +233,5 @@ class ContrastiveLoss(PairLoss):
         )
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._kernel.forward(*bottoms, self._slope, tops[0], 0.5 / self._items)
+        a, b, alike = bottoms
+        self._kernel.forward(a, b, alike, self._slope, tops[0], 0.5 / self._items)

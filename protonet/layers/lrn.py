@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.lrn import NormalizeAcross, NormalizeWithin
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Narrows, shape_text
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import LRNParameter
 
@@ -36,6 +38,7 @@ class LRN(Layer):
         no. As in Caffe, WITHIN_CHANNEL ignores k, and its mean counts the padding.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     recomputable = True
 
     def setup(self) -> None:
@@ -56,18 +59,22 @@ class LRN(Layer):
             )
         return [shapes[0]]
 
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return self._family.is_tuned(device, dtype, *self._made_for(shapes[0]))
+
     def build(self, shapes: Sequence[Shape]) -> None:
-        family = NormalizeWithin if self._within else NormalizeAcross
-        self._normalize: NormalizeWithin | NormalizeAcross = family.make(
-            self.device,
-            self.dtype,
-            shapes[0],
-            self.size,
-            self.alpha,
-            self.beta,
-            self.k,
-            keeps=self.gradients,
+        self._normalize = self._family.make(
+            self.device, self.dtype, *self._made_for(shapes[0]), keeps=self.gradients
         )
+
+    @property
+    def _family(self) -> type[NormalizeWithin] | type[NormalizeAcross]:
+        """The kernel of the region."""
+        return NormalizeWithin if self._within else NormalizeAcross
+
+    def _made_for(self, shape: Shape) -> tuple[Any, ...]:
+        """What the kernel is made with."""
+        return shape, self.size, self.alpha, self.beta, self.k
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         self._normalize.forward(bottoms[0], tops[0])

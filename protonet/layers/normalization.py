@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, Reads, Weight, shape_text
+from protonet.layers.base import Layer, Narrows, Reads, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import FillerParameter
@@ -35,6 +35,7 @@ class MVN(Layer):
         Caffe takes at most 4 axes. The gradient is Caffe's, which holds eps for 0.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     in_place = True
     backward_reads = frozenset({Reads.TOPS})
 
@@ -128,6 +129,7 @@ class Normalize(Layer):
         Caffe 1.0 has no such layer; forks for single-shot detectors do, for 4 axes.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     backward_reads = frozenset({Reads.BOTTOMS})
 
     def setup(self) -> None:

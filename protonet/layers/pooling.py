@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool, MaxPool, RandomPool
 from protonet.kernels.windows import Windows
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Narrows, shape_text
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import PoolingParameter
 
@@ -42,6 +44,7 @@ class Pooling(Layer):
         STOCHASTIC works on the CPU too, and gives no gradient in TEST.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     tops = (1, 2)
     backward_reads = frozenset()
 
@@ -83,6 +86,8 @@ class Pooling(Layer):
             raise LayerError("stride must be above 0", (_PARAM, "stride"))
         if len(self.spec.top) > 1 and self.method != PoolingParameter.MAX:
             raise LayerError("only MAX pooling has a second top, the mask", ("top", 1))
+        if len(self.spec.top) > 1:
+            self.narrows = Narrows.NEVER  # 16 bits do not count the places of a plane
 
     def _pair(self, name: str, listed: str) -> tuple[int, int]:
         """A setting for height and width, in whichever form it is given."""
@@ -122,6 +127,12 @@ class Pooling(Layer):
                 out -= 1
             outputs.append(out)
         return Windows(spatial, kernel, self.stride, self.pad, (1, 1), tuple(outputs))
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        if len(self.spec.top) > 1 or self.method == PoolingParameter.STOCHASTIC:
+            return False
+        kernel = MaxPool if self.method == PoolingParameter.MAX else AveragePool
+        return kernel.is_tuned(device, dtype, self.windows_over(shapes[0][2:]), *shapes[0][:2])
 
     def build(self, shapes: Sequence[Shape]) -> None:
         shape = shapes[0]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels import powers
 from protonet.layers.activations import Activation
-from protonet.layers.base import Layer, Reads
+from protonet.layers.base import Layer, Narrows, Reads
 from protonet.layers.registry import register
 
 
@@ -33,6 +35,8 @@ class Power(Activation):
         With shift 0, Caffe computes the gradient from y / x, which is NaN at x = 0; here it is
         what the formula says.
     """
+
+    narrows = Narrows.WITH_BOTTOMS
 
     def setup(self) -> None:
         spec = self.spec.power_param
@@ -70,16 +74,22 @@ class Power(Activation):
             return frozenset({Reads.TOPS})
         return frozenset({Reads.BOTTOMS} if self._exponent != 1 else ())
 
-    def build(self, shapes: Sequence[Shape]) -> None:
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
         if self.constant is not None:
-            return
+            return not device.is_cpu
+        return powers.Power.is_tuned(device, dtype, *self._made_for(shapes[0]))
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        if self.constant is None:
+            self._kernel = powers.Power.make(self.device, self.dtype, *self._made_for(shapes[0]))
+
+    def _made_for(self, shape: Shape) -> tuple[Shape, float, float, float]:
+        """What the kernel of the whole chain is made with: shape, power, scale and shift."""
         scale, shift = self.scale, self.shift
         for layer in self.absorbed:
             if isinstance(layer, Power):
                 scale, shift = layer.scale * scale, layer.scale * shift + layer.shift
-        self._kernel = powers.Power.make(
-            self.device, self.dtype, shapes[0], self._exponent, scale, shift
-        )
+        return shape, self._exponent, scale, shift
 
     def _constant(self) -> float:
         """The value of every element where x does not matter."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, shape_text
+from protonet.kernels.combine import Combine
+from protonet.layers.base import Layer, Narrows, shape_text
 from protonet.layers.pooling import Pooling
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import LayerParameter
@@ -34,6 +37,7 @@ class SPP(Layer):
         no.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     backward_reads = frozenset()
 
     def setup(self) -> None:
@@ -75,6 +79,11 @@ class SPP(Layer):
         levels = [layer.infer(shapes)[0] for layer in self.levels(shapes[0])]
         return [(shapes[0][0], sum(math.prod(level[1:]) for level in levels))]
 
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        levels = self.levels(shapes[0])
+        pooled = all(layer.takes_narrow(device, dtype, shapes) for layer in levels)
+        return pooled and Combine.is_tuned(device, dtype, shapes[0], 2)
+
     def build(self, shapes: Sequence[Shape]) -> None:
         self._pools = self.levels(shapes[0])
         self._parts: list[Array] = []
@@ -89,6 +98,7 @@ class SPP(Layer):
             self._places.append(slice(start, stop))
             start = stop
         self._gradient = self.scratch(shapes[0])
+        self._sum = Combine.make(self.device, self.dtype, shapes[0], 2)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         for layer, part, place in zip(self._pools, self._parts, self._places, strict=True):
@@ -109,4 +119,4 @@ class SPP(Layer):
         for layer, part, place in zip(self._pools, self._parts, self._places, strict=True):
             part.reshape(len(part), -1)[...] = dtops[0][:, place]
             layer.backward([part], bottoms, [part], [self._gradient])
-            self.xp.add(dx, self._gradient, out=dx)
+            self._sum.add(dx, self._gradient, dx)

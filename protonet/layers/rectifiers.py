@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels import activations
 from protonet.kernels.scaling import Leaning
 from protonet.layers.activations import Activation
-from protonet.layers.base import Reads, Weight, shape_text
+from protonet.layers.base import Narrows, Reads, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import FillerParameter
@@ -36,6 +38,7 @@ class ReLU(Activation):
         not at all.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     recomputable = True
 
     def setup(self) -> None:
@@ -44,6 +47,9 @@ class ReLU(Activation):
         # The sign of y tells the sign of x unless a negative slope makes both sides positive.
         reads = Reads.TOPS if self.negative_slope >= 0 else Reads.BOTTOMS
         self.backward_reads = frozenset({reads})
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return activations.Rectifier.is_tuned(device, dtype, shapes[0], self.negative_slope)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Rectifier.make(
@@ -85,6 +91,7 @@ class PReLU(Activation):
         not at all.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     backward_reads = frozenset({Reads.BOTTOMS})
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
@@ -102,12 +109,17 @@ class PReLU(Activation):
         shape = () if spec.channel_shared else (shapes[0][1],)
         return [filled_weight(shape, filler, ("prelu_param", "filler"))]
 
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return Leaning.is_tuned(device, dtype, *self._seen(shapes[0]))
+
     def build(self, shapes: Sequence[Shape]) -> None:
-        shape = shapes[0]
-        seen = (shape[0], shape[1], math.prod(shape[2:]))
+        self._kernel = Leaning.make(self.device, self.dtype, *self._seen(shapes[0]))
+
+    def _seen(self, shape: Shape) -> tuple[int, int, int]:
+        """Items, channels and places: of those that have a number of their own."""
         if self.spec.prelu_param.channel_shared:
-            seen = (1, 1, math.prod(shape))
-        self._kernel = Leaning.make(self.device, self.dtype, *seen)
+            return 1, 1, math.prod(shape)
+        return shape[0], shape[1], math.prod(shape[2:])
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         self._kernel.forward(bottoms[0], self.params[0].data, tops[0])
@@ -127,6 +139,7 @@ class PReLU(Activation):
 class Window(Activation):
     """y = x kept between two bounds; dx = dy where x is between them, 0 elsewhere."""
 
+    narrows = Narrows.WITH_BOTTOMS
     recomputable = True
     backward_reads = frozenset({Reads.BOTTOMS})
     low = 0.0
@@ -136,6 +149,10 @@ class Window(Activation):
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         self._kernel.forward(bottoms[0], tops[0])
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        bounds = self.low, self.high, self.is_open
+        return activations.Bounds.is_tuned(device, dtype, shapes[0], *bounds)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Bounds.make(
@@ -266,7 +283,11 @@ class AbsVal(Activation):
         not at all.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     backward_reads = frozenset({Reads.BOTTOMS})
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return activations.Absolute.is_tuned(device, dtype, shapes[0])
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Absolute.make(self.device, self.dtype, shapes[0])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.errors import LayerError
+from protonet.kernels.convert import Convert
 from protonet.kernels.scaling import Scaling
 from protonet.layers.affine import AffineChain
-from protonet.layers.base import Layer, Reads, Weight, shape_text
+from protonet.layers.base import Layer, Narrows, Reads, Weight, shape_text
+from protonet.layers.factors import Factors
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import BiasParameter, FillerParameter, ScaleParameter
@@ -21,6 +25,7 @@ class Spread(Layer):
     The bottom is seen as outer x count x inner, count the elements of the smaller array.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     recomputable = True
     bottoms = (1, 2)
     field = ""
@@ -64,12 +69,24 @@ class Spread(Layer):
         self.laid(shapes)
         return [shapes[0]]
 
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        scales = Scaling.is_tuned(device, dtype, *self._seen(shapes))
+        if scales and self.given:
+            return Convert.is_tuned(device, dtype, math.prod(shapes[1]))
+        return scales
+
     def build(self, shapes: Sequence[Shape]) -> None:
+        seen = self._seen(shapes)
+        self._kernel = Scaling.make(self.device, self.dtype, *seen)
+        if self.given:
+            self._factors = Factors(self, shapes[1])
+        self._chain = AffineChain(self.device, self.real, seen[1], self.absorbed)
+
+    def _seen(self, shapes: Sequence[Shape]) -> tuple[int, int, int]:
+        """The bottom as outer x count x inner."""
         axis, small = self.laid(shapes)
         count, outer = math.prod(small), math.prod(shapes[0][:axis])
-        inner = math.prod(shapes[0]) // max(1, outer * count)
-        self._kernel = Scaling.make(self.device, self.dtype, outer, count, inner)
-        self._chain = AffineChain(self.device, self.dtype, count, self.absorbed)
+        return outer, count, math.prod(shapes[0]) // max(1, outer * count)
 
     @property
     def is_affine(self) -> bool:  # type: ignore[override]
@@ -98,11 +115,9 @@ class Spread(Layer):
 
     def grown(self, place: int, dbottom: Array | None) -> Array | None:
         """What gradients of the smaller array are added to: a parameter's, or a given bottom's."""
-        if not self.given:
-            return self.params[place].diff if self.params[place].wanted else None
-        if dbottom is not None:
-            dbottom.fill(0.0)
-        return dbottom
+        if self.given:
+            return self._factors.sums(dbottom)
+        return self.params[place].diff if self.params[place].wanted else None
 
 
 @register("Bias")
@@ -138,7 +153,7 @@ class Bias(Spread):
         return None, self.params[0].data
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        b = bottoms[1] if self.given else self.params[0].data
+        b = self._factors.read(bottoms[1]) if self.given else self.params[0].data
         s, b = self._chain.behind(None, b)
         self._kernel.forward(bottoms[0], s, b, tops[0], rectify=self.absorbed_rectifier)
 
@@ -153,6 +168,8 @@ class Bias(Spread):
         dx = dbottoms[0] if dbottoms[0] is not dtops[0] or y is not None else None
         db = self.grown(0, dbottoms[-1])
         self._kernel.backward(dtops[0], None, None, dx, None, db, y=y)
+        if self.given:
+            self._factors.write(dbottoms[-1])
 
 
 @register("Scale")
@@ -205,7 +222,7 @@ class Scale(Spread):
         return isinstance(follower, Bias) and not has_bias
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        s = bottoms[1] if self.given else self.params[0].data
+        s = self._factors.read(bottoms[1]) if self.given else self.params[0].data
         b = self.params[-1].data if self.spec.scale_param.bias_term else None
         s, b = self._chain.behind(s, b)
         self._kernel.forward(bottoms[0], s, b, tops[0], rectify=self.absorbed_rectifier)
@@ -217,7 +234,7 @@ class Scale(Spread):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        s = bottoms[1] if self.given else self.params[0].data
+        s = self._factors.read(bottoms[1]) if self.given else self.params[0].data
         bias = self.params[-1] if self.spec.scale_param.bias_term else None
         if self.absorbed and isinstance(self.absorbed[0], Bias):
             bias = self.absorbed[0].params[0]
@@ -225,3 +242,5 @@ class Scale(Spread):
         ds = self.grown(0, dbottoms[-1])
         y = self.rectified(tops)
         self._kernel.backward(dtops[0], bottoms[0], s, dbottoms[0], ds, db, y=y)
+        if self.given:
+            self._factors.write(dbottoms[-1])

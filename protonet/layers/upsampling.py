@@ -11,7 +11,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.product import BatchProduct
 from protonet.kernels.rows import take_rows
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Narrows, shape_text
 from protonet.layers.registry import register
 
 
@@ -43,6 +43,7 @@ class Upsample(Layer):
         last (on a GPU, any of them), and each of them gets the gradient, as in SegNet.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     bottoms = (1, 2)
     no_gradient = frozenset({1})
     backward_reads = frozenset()
@@ -179,6 +180,7 @@ class Interp(Layer):
         finite spreads over its row and column.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     backward_reads = frozenset()
 
     def setup(self) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine, Parts
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Narrows, shape_text
 from protonet.layers.registry import register
 
 
@@ -32,12 +34,18 @@ class Split(Layer):
         not at all.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     tops = (1, None)
     backward_reads = frozenset()
     shares_storage = True
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0]] * len(self.spec.top)
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        count = len(self.spec.top)
+        alone = count == 1 and not device.is_cpu  # values are copied
+        return alone or Combine.is_tuned(device, dtype, shapes[0], count)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         count = len(self.spec.top)
@@ -78,6 +86,7 @@ class Concat(Layer):
         not at all.
     """
 
+    narrows = Narrows.WITH_BOTTOMS
     recomputable = True
     bottoms = (1, None)
     backward_reads = frozenset()
@@ -107,6 +116,9 @@ class Concat(Layer):
                 )
         extent = sum(shape[axis] for shape in shapes)
         return [(*first[:axis], extent, *first[axis + 1 :])]
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return not device.is_cpu  # values are copied
 
     def build(self, shapes: Sequence[Shape]) -> None:
         axis = self.axis_of(shapes[0])
@@ -164,6 +176,9 @@ class Silence(Layer):
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return []
+
+    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
+        return not device.is_cpu  # no value is looked at
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         pass

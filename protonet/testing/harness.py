@@ -13,6 +13,7 @@ from protonet.device import Clock, Device, RandomStream
 from protonet.layers import Layer, layer_class
 from protonet.layers.base import Weight
 from protonet.layers.fillers import fill
+from protonet.precision import real_of
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter, ParamSpec
 
 
@@ -40,6 +41,7 @@ class LayerHarness:
     Args:
         layer: a ``LayerParameter``, or a text for ``parse_layer``.
         bottoms: the values of the bottoms, copied to the device before each ``forward``.
+        dtype: of the arrays; beside one of 16 bits, parameters are float32.
         in_place: let the first top be the first bottom, and their gradients one array too.
 
     ``forward`` and ``backward`` return arrays of the host; ``tops``, ``dtops``, ``dbottoms``
@@ -61,7 +63,7 @@ class LayerHarness:
         in_place: bool = False,
     ) -> None:
         self.device = Device() if device is None else device
-        self.dtype = np.dtype(dtype)
+        self.dtype, self.real = np.dtype(dtype), real_of(dtype)
         self.inputs = [np.array(bottom, self.dtype) for bottom in bottoms]
         self.clock = Clock(self.device)
         spec = parse_layer(layer, len(bottoms)) if isinstance(layer, str) else layer
@@ -85,12 +87,12 @@ class LayerHarness:
             spec = given[place] if place < len(given) else ParamSpec()
             host = weight.values
             if host is None:
-                host = fill(weight.filler, weight.shape, generator, self.dtype)
+                host = fill(weight.filler, weight.shape, generator, self.real)
             params.append(
                 Param(
                     f"{self.layer.name}/{place}",
                     self._put(host),
-                    self.device.zeros(weight.shape, self.dtype),
+                    self.device.zeros(weight.shape, self.real),
                     spec.lr_mult if weight.lr_mult is None else weight.lr_mult,
                 )
             )
@@ -113,8 +115,8 @@ class LayerHarness:
                 self.dbottoms[0] = self.dtops[0]
 
     def _put(self, host: np.ndarray) -> Array:
-        array = self.device.empty(host.shape, self.dtype)
-        self.device.put(np.asarray(host, self.dtype), array)
+        array = self.device.empty(host.shape, self.real)
+        self.device.put(np.asarray(host, self.real), array)
         return array
 
     def forward(self) -> list[np.ndarray]:
@@ -154,7 +156,7 @@ class LayerHarness:
     def set_params(self, values: Sequence[np.ndarray]) -> None:
         """Replace the values of all parameters."""
         for param, value in zip(self.layer.params, values, strict=True):
-            self.device.put(np.asarray(value, self.dtype), param.data)
+            self.device.put(np.asarray(value, self.real), param.data)
 
     def objective_weights(self, generator: np.random.Generator) -> list[np.ndarray]:
         """Gradients for the tops: a weight that is not 1 for a loss, else random."""

@@ -10,6 +10,7 @@ import pytest
 from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.kernel import Kernel
+from protonet.precision import type_of
 
 
 def family() -> tuple[type[Kernel], type[Kernel]]:
@@ -33,6 +34,25 @@ def test_the_tuned_version_runs_where_it_can() -> None:
     assert type(definition.make(cpu, np.float32, 3)) is definition
     assert type(definition.make(cpu, np.float64, 4)) is definition
     assert type(definition.make(Device("cpu", tuned=False), np.float32, 4)) is definition
+
+
+def test_types_of_16_bits_are_asked_for_by_name() -> None:
+    definition, tuned = family()
+    cpu = Device("cpu")
+    assert definition.is_tuned(cpu, np.float32, 4)
+    assert not definition.is_tuned(cpu, np.float16, 4)
+    tuned.types = frozenset({"float16"})
+    assert definition.is_tuned(cpu, np.float16, 4)
+    assert not definition.is_tuned(cpu, np.float16, 3)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "real"),
+    [("float32", "float32"), ("float64", "float64"), ("bfloat16", "float32")],
+)
+def test_what_is_computed_is_never_of_16_bits(dtype: str, real: str) -> None:
+    definition, _ = family()
+    assert definition.make(Device("cpu"), type_of(dtype), 3).real.name == real
 
 
 def test_without_a_compiler_definitions_run(monkeypatch: pytest.MonkeyPatch) -> None:

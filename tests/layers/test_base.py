@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from protonet.device import Device, RandomStream
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, Surroundings, Weight, shape_text
+from protonet.layers import layer_class, layer_types
+from protonet.layers.base import Layer, Narrows, Surroundings, Weight, shape_text
+from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 
 
@@ -89,3 +92,33 @@ def test_counts_and_texts_of_shapes() -> None:
     assert Weight((2, 3, 5)).count == 30
     assert Weight(()).count == 1
     assert (shape_text((10, 1, 50)), shape_text(())) == ("10x1x50", "scalar")
+
+
+def test_products_with_weights_are_kept_in_16_bits() -> None:
+    always = {each for each in layer_types() if layer_class(each).narrows is Narrows.ALWAYS}
+    assert always == {
+        "Convolution", "ConvolutionDepthwise", "Deconvolution", "DepthwiseConvolution",
+        "InnerProduct",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Accuracy", "ArgMax", "BatchReindex", "Data", "DetectionOutput", "Embed", "Exp"),
+        *("Filter", "Input", "LSTM", "Log", "PriorBox", "Python", "RNN", "Reduction", "Softmax"),
+        *(each for each in layer_types() if layer_class(each).is_loss),
+    ],
+)
+def test_what_a_rounding_would_spoil_is_not(name: str) -> None:
+    assert layer_class(name).narrows is Narrows.NEVER
+
+
+@pytest.mark.parametrize(
+    ("dtype", "real"),
+    [("float32", "float32"), ("float64", "float64"), ("bfloat16", "float32")],
+)
+def test_what_is_computed_is_never_of_16_bits(dtype: str, real: str) -> None:
+    layer, device = Layer(LayerParameter()), Device("cpu")
+    layer.attach(device, type_of(dtype), RandomStream(device, 0, "l"))
+    assert layer.real.name == real

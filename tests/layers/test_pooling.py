@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from protonet.errors import LayerError
+from protonet.layers.base import Narrows
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.testing import LayerHarness
+from tests.kernels.cuda.emulation import EmulatedDevice
 
 X = (2, 3, 5, 7)
 
@@ -86,3 +88,10 @@ def test_stochastic_pooling_weighs_in_test() -> None:
     zero = harness("pool: STOCHASTIC kernel_size: 2", np.zeros((1, 1, 2, 2)), TEST)
     zero.forward()
     assert zero.tops[0].item() == 0
+
+
+def test_places_are_not_kept_in_16_bits() -> None:
+    assert harness("kernel_size: 2").layer.narrows is Narrows.WITH_BOTTOMS
+    layer = harness("mask kernel_size: 2").layer
+    assert layer.narrows is Narrows.NEVER
+    assert not layer.takes_narrow(EmulatedDevice(), np.float16, [X])

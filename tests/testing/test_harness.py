@@ -66,3 +66,11 @@ def test_parameters_are_filled_and_can_be_set() -> None:
     harness.set_params([np.ones((2, 3)), np.zeros(2)])
     assert harness.forward()[0].tolist() == [[3.0, 3.0], [12.0, 12.0]]
     assert [diff.shape for diff in harness.param_diffs] == [(2, 3), (2,)]
+
+
+def test_parameters_beside_16_bits_are_float32() -> None:
+    text = 'type: "Scale" scale_param { filler { value: 3 } }'
+    harness = LayerHarness(text, [X], dtype=np.float16)
+    (param,) = harness.layer.params
+    assert harness.tops[0].dtype == harness.dbottoms[0].dtype == np.float16
+    assert param.data.dtype == param.diff.dtype == np.float32

@@ -1,0 +1,46 @@
+"""Factors and shifts that are a bottom: computed by another layer, few beside the values."""
+
+from __future__ import annotations
+
+import math
+
+from protonet.blob import Array, Shape
+from protonet.kernels.convert import Convert
+from protonet.layers.base import Layer
+from protonet.precision import is_narrow
+
+
+class Factors:
+    """A bottom as kernels take parameters: in float32 where values are of 16 bits, and so its
+    gradient.
+
+    Args:
+        layer: attached already.
+        shape: of the bottom.
+    """
+
+    def __init__(self, layer: Layer, shape: Shape) -> None:
+        self._convert: Convert | None = None
+        if is_narrow(layer.dtype):
+            self._convert = Convert.make(layer.device, layer.dtype, math.prod(shape))
+            self._wide, self._sums = (layer.scratch(shape, layer.real) for _ in range(2))
+
+    def read(self, bottom: Array) -> Array:
+        """The bottom's values."""
+        if self._convert is None:
+            return bottom
+        self._convert.widen(bottom, self._wide)
+        return self._wide
+
+    def sums(self, dbottom: Array | None) -> Array | None:
+        """Zeros, to which the gradient is added; ``write`` when that is done."""
+        if dbottom is None:
+            return None
+        found = dbottom if self._convert is None else self._sums
+        found.fill(0.0)
+        return found
+
+    def write(self, dbottom: Array | None) -> None:
+        """Put the sums where the gradient is wanted."""
+        if self._convert is not None and dbottom is not None:
+            self._convert.narrow(self._sums, dbottom)
