@@ -65,6 +65,11 @@ class Combine(Kernel):
         if rectify:
             xp.maximum(y, 0.0, out=y)
 
+    def quotient(self, dy: Array, y: Array, x: Array, dx: Array) -> None:
+        """Write dy y / x: the gradient of a product y for the factor x."""
+        self.xp.divide(y, x, out=dx)
+        self.xp.multiply(dx, dy, out=dx)
+
     def greatest(
         self, xs: Sequence[Array], y: Array, winner: Array, *, rectify: bool = False
     ) -> None:

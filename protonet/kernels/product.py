@@ -1,4 +1,4 @@
-"""The three products of a layer with a matrix of weights."""
+"""Products of matrices: the three of a layer with weights, and those of a batch of matrices."""
 
 from __future__ import annotations
 
@@ -93,3 +93,27 @@ class NativeProduct(Product, processor="native"):
         dy, x = dy.reshape(self._y), x.reshape(self._x)
         left, right = (x, dy) if self.turned else (dy, x)
         self._multiply(left, True, right, False, dw, True, None, False)
+
+
+class BatchProduct(Kernel):
+    """C = A B for each of ``batch`` matrices; where A or B is one matrix, it is that of all.
+
+    Args:
+        batch: how many matrices C is.
+        rows: of A and C.
+        inner: columns of A, rows of B.
+        columns: of B and C.
+    """
+
+    def __init__(
+        self, device: Device, dtype: Any, batch: int, rows: int, inner: int, columns: int
+    ) -> None:
+        super().__init__(device, dtype)
+        self.batch, self.rows, self.inner, self.columns = batch, rows, inner, columns
+
+    def forward(
+        self, a: Array, b: Array, c: Array, *, a_turned: bool = False, b_turned: bool = False
+    ) -> None:
+        """Write the product; ``a_turned``, ``b_turned``: there lies the transpose."""
+        a, b = (a.swapaxes(-1, -2) if a_turned else a), (b.swapaxes(-1, -2) if b_turned else b)
+        self.xp.matmul(a, b, out=c.reshape(self.batch, self.rows, self.columns))

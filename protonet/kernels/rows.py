@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.kernel import Kernel
 
 
 def take_rows(xp: Any, x: Array, rows: Array, y: Array) -> None:
@@ -18,14 +20,16 @@ def take_rows(xp: Any, x: Array, rows: Array, y: Array) -> None:
         xp.take(x, rows, axis=0, out=y)
 
 
-def add_rows(xp: Any, dx: Array, rows: Array, dy: Array) -> None:
-    """Add ``dy[i]`` to ``dx[rows[i]]`` for every i; a row may come several times.
+class AddRows(Kernel):
+    """Dx[rows[i]] += dy[i] for ``count`` rows of ``length`` elements; a row may be named often."""
 
-    On a GPU the sums of such a row are made in no fixed order.
-    """
-    if xp is np:
-        for place in range(rows.size):
+    def __init__(self, device: Device, dtype: Any, count: int, length: int) -> None:
+        super().__init__(device, dtype)
+        self._shape = (count, length)
+
+    def add(self, dx: Array, rows: Array, dy: Array) -> None:
+        """Add; in the order of i."""
+        dx, dy = dx.reshape(-1, self._shape[1]), dy.reshape(self._shape)
+        for place in range(self._shape[0]):
             row = dx[rows[place], ...]
-            np.add(row, dy[place], out=row)
-    else:
-        xp.add.at(dx, rows, dy)
+            self.xp.add(row, dy[place], out=row)

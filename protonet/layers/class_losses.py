@@ -11,7 +11,8 @@ from protonet.blob import Array, Shape
 from protonet.errors import FormatError, LayerError, UsageError
 from protonet.formats.blobs import to_array
 from protonet.formats.kind import read_message
-from protonet.kernels.losses import SigmoidCrossEntropy
+from protonet.kernels.losses import Hinge, SigmoidCrossEntropy, Spread
+from protonet.kernels.product import BatchProduct
 from protonet.kernels.softmax import softmax
 from protonet.layers.base import Layer, Reads, shape_text
 from protonet.layers.labels import Labels, check_labels
@@ -46,9 +47,6 @@ class ItemLoss(Layer):
         self._rows = self.rows(shapes[0])
         self._items = max(1, self._rows[0])
         self._labels = Labels(self, self._rows, 1, None)
-        self._one_hot = self.scratch(self._rows)
-        self._per_item = self.scratch((self._rows[0], 1))
-        self._factor = self.scratch(())
 
 
 @register("HingeLoss")
@@ -75,24 +73,16 @@ class HingeLoss(ItemLoss):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
-        self._margin = self.scratch(self._rows)
-        self._squares = self.spec.hinge_loss_param.norm == HingeLossParameter.L2
+        squares = self.spec.hinge_loss_param.norm == HingeLossParameter.L2
+        self._slope = self.scratch(self._rows)
+        self._kernel = Hinge.make(self.device, self.dtype, *self._rows, squares)
+        self._spread = Spread.make(self.device, self.dtype, math.prod(self._rows))
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, t, margin = self.xp, self._one_hot, self._margin
         self._labels.read(bottoms[1])
-        self._labels.one_hot(t)
-        xp.multiply(t, 2.0, out=t)
-        xp.subtract(t, 1.0, out=t)
-        xp.multiply(bottoms[0].reshape(self._rows), t, out=margin)
-        xp.subtract(1.0, margin, out=margin)
-        xp.maximum(margin, 0.0, out=margin)
-        flat = margin.reshape(-1)
-        if self._squares:
-            xp.dot(flat, flat, out=tops[0])
-        else:
-            flat.sum(out=tops[0])
-        xp.multiply(tops[0], 1.0 / self._items, out=tops[0])
+        self._kernel.forward(
+            bottoms[0], self._labels.indices, self._slope, tops[0], 1.0 / self._items
+        )
 
     def backward(
         self,
@@ -101,16 +91,8 @@ class HingeLoss(ItemLoss):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        if dbottoms[0] is None:
-            return
-        xp, dx = self.xp, dbottoms[0].reshape(self._rows)
-        if self._squares:
-            xp.multiply(self._margin, 2.0, out=dx)
-        else:
-            xp.sign(self._margin, out=dx)
-        xp.multiply(dx, self._one_hot, out=dx)
-        xp.multiply(dtops[0], -1.0 / self._items, out=self._factor)
-        xp.multiply(dx, self._factor, out=dx)
+        if dbottoms[0] is not None:
+            self._spread.spread(self._slope, dtops[0], 1.0 / self._items, dbottoms[0])
 
 
 @register("MultinomialLogisticLoss")
@@ -137,7 +119,9 @@ class MultinomialLogisticLoss(ItemLoss):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
-        self._p = self.scratch(self._per_item.shape)
+        self._one_hot = self.scratch(self._rows)
+        self._per_item, self._p = (self.scratch((self._rows[0], 1)) for _ in range(2))
+        self._factor = self.scratch(())
         self._picked = self.scratch(self._rows)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
@@ -246,6 +230,9 @@ class InfogainLoss(Layer):
         self._per_item = self.scratch(self._labels.shape)
         self._factor = self.scratch(())
         self._matrix = self.scratch((classes, classes))
+        self._lookup = BatchProduct.make(
+            self.device, self.dtype, outer, classes, classes, self._seen[2]
+        )
         if self._read is not None:
             self.device.put(self._read.reshape(self._matrix.shape).astype(self.dtype), self._matrix)
         self._normalizer = Normalizer(self, math.prod(self._labels.shape), outer)
@@ -257,8 +244,7 @@ class InfogainLoss(Layer):
         if self._read is None:
             xp.copyto(self._matrix, bottoms[2].reshape(self._matrix.shape))
         # H[label] for each item: the transposed matrix times the column of the label.
-        seen = self._seen
-        xp.matmul(self._matrix.T, self._one_hot.reshape(seen), out=worth.reshape(seen))
+        self._lookup.forward(self._matrix, self._one_hot.reshape(self._seen), worth, a_turned=True)
         if labels.valid is not None:
             xp.multiply(worth, labels.valid, out=worth)
             self._normalizer.count(labels.valid)

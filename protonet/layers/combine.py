@@ -73,9 +73,7 @@ class Eltwise(Layer):
         return [shapes[0]]
 
     def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        # products and maxima are computed as they are defined
-        is_sum = self.operation == EltwiseParameter.SUM
-        return is_sum and Combine.is_tuned(device, dtype, shapes[0], len(self.spec.bottom))
+        return Combine.is_tuned(device, dtype, shapes[0], len(self.spec.bottom))
 
     def build(self, shapes: Sequence[Shape]) -> None:
         count = len(self.spec.bottom)
@@ -106,7 +104,7 @@ class Eltwise(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, dy = self.xp, dtops[0]
+        dy = dtops[0]
         y = tops[0] if self.absorbed_rectifier else None
         wanted = [(place, dx) for place, dx in enumerate(dbottoms) if dx is not None]
         if self.operation == EltwiseParameter.SUM:
@@ -122,8 +120,7 @@ class Eltwise(Layer):
                 others = [x for other, x in enumerate(bottoms) if other != place]
                 self._kernel.product([dy, *others], dx)
             else:
-                xp.divide(tops[0], bottoms[place], out=dx)
-                xp.multiply(dx, dy, out=dx)
+                self._kernel.quotient(dy, tops[0], bottoms[place], dx)
 
 
 @register("Axpy")

@@ -9,7 +9,8 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.rows import add_rows, take_rows
+from protonet.kernels.bias import BiasGradient
+from protonet.kernels.rows import AddRows, take_rows
 from protonet.layers.base import Layer, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
@@ -63,8 +64,7 @@ class Embed(Layer):
         LayerError: without num_output or input_dim, for a filler that cannot be, and, while
         running on the CPU, an index out of range.
     Differs:
-        An index out of range is an error, not a stray read. On a GPU the sums of dW are made
-        in no fixed order.
+        An index out of range is an error, not a stray read.
     """
 
     no_gradient = frozenset({0})
@@ -96,7 +96,8 @@ class Embed(Layer):
     def build(self, shapes: Sequence[Shape]) -> None:
         self._rows = _Rows(self, 0, shapes[0], self.inputs)
         self._y_shape = (math.prod(shapes[0]), self.outputs)
-        self._sum = self.scratch((self.outputs,)) if self.bias_term else None
+        self._add = AddRows.make(self.device, self.dtype, *self._y_shape)
+        self._bias = BiasGradient.make(self.device, self.dtype, *self._y_shape, 1)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         y = tops[0].reshape(self._y_shape)
@@ -112,14 +113,13 @@ class Embed(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, weight, dy = self.xp, self.params[0], dtops[0].reshape(self._y_shape)
+        weight, dy = self.params[0], dtops[0].reshape(self._y_shape)
         if weight.diff is not None and weight.wanted:
-            add_rows(xp, weight.diff, self._rows.indices, dy)
+            self._add.add(weight.diff, self._rows.indices, dy)
         if self.bias_term:
             bias = self.params[1]
-            if bias.diff is not None and bias.wanted:
-                dy.sum(axis=0, out=self._sum)
-                xp.add(bias.diff, self._sum, out=bias.diff)
+            if bias.wanted:
+                self._bias.learn(dy, None, bias.diff)
 
 
 @register("BatchReindex")
@@ -140,7 +140,7 @@ class BatchReindex(Layer):
         LayerError: when x is a scalar, when index has not one axis, and, while running on the
         CPU, for an index out of range.
     Differs:
-        On a GPU the sums of dx are made in no fixed order.
+        not at all.
     """
 
     bottoms = (2, 2)
@@ -160,6 +160,8 @@ class BatchReindex(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._rows = _Rows(self, 1, shapes[1], shapes[0][0])
+        length = math.prod(shapes[0][1:])
+        self._add = AddRows.make(self.device, self.dtype, shapes[1][0], length)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         self._rows.read(bottoms[1])
@@ -174,7 +176,7 @@ class BatchReindex(Layer):
     ) -> None:
         if dbottoms[0] is not None:
             dbottoms[0].fill(0.0)
-            add_rows(self.xp, dbottoms[0], self._rows.indices, dtops[0])
+            self._add.add(dbottoms[0], self._rows.indices, dtops[0])
 
 
 @register("Parameter")

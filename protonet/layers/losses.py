@@ -7,7 +7,13 @@ from collections.abc import Sequence
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.losses import SquaredDistance
+from protonet.kernels.losses import (
+    AbsoluteDistance,
+    Contrast,
+    SmoothDistance,
+    Spread,
+    SquaredDistance,
+)
 from protonet.layers.base import Layer, shape_text
 from protonet.layers.registry import register
 
@@ -46,22 +52,19 @@ class PairLoss(Layer):
     def build(self, shapes: Sequence[Shape]) -> None:
         self._items = max(1, shapes[0][0])
         self._flat = (math.prod(shapes[0]),)
-        self._difference = self.scratch(self._flat)
-        self._factor = self.scratch(())
-        self._distance = SquaredDistance.make(self.device, self.dtype, self._flat[0])
+        self._slope = self.scratch(self._flat)
+        self._spread = Spread.make(self.device, self.dtype, self._flat[0])
 
-    def subtract(self, bottoms: Sequence[Array]) -> None:
-        """Write a - b to the difference."""
-        a, b = (bottom.reshape(self._flat) for bottom in bottoms[:2])
-        self.xp.subtract(a, b, out=self._difference)
-
-    def spread(
-        self, slope: Array, dtops: Sequence[Array], dbottoms: Sequence[Array | None]
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
     ) -> None:
-        """Write w slope / N to the gradient of a, and its negative to that of b."""
         for dx, sign in zip(dbottoms[:2], (1.0, -1.0), strict=True):
             if dx is not None:
-                self._distance.spread(slope, dtops[0], sign / self._items, dx)
+                self._spread.spread(self._slope, dtops[0], sign / self._items, dx)
 
 
 @register("EuclideanLoss")
@@ -85,17 +88,13 @@ class EuclideanLoss(PairLoss):
         not at all.
     """
 
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._distance.forward(bottoms[0], bottoms[1], self._difference, tops[0], 0.5 / self._items)
+    def build(self, shapes: Sequence[Shape]) -> None:
+        super().build(shapes)
+        self._kernel = SquaredDistance.make(self.device, self.dtype, self._flat[0])
 
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        self.spread(self._difference, dtops, dbottoms)
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        a, b = bottoms
+        self._kernel.forward(a, b, self._slope, tops[0], 0.5 / self._items)
 
 
 @register("L1Loss")
@@ -120,23 +119,11 @@ class L1Loss(PairLoss):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
-        self._work = self.scratch(self._flat)
+        self._kernel = AbsoluteDistance.make(self.device, self.dtype, self._flat[0])
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self.subtract(bottoms)
-        self.xp.absolute(self._difference, out=self._work)
-        self._work.sum(out=tops[0])
-        self.xp.multiply(tops[0], 1.0 / self._items, out=tops[0])
-
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        self.xp.sign(self._difference, out=self._work)
-        self.spread(self._work, dtops, dbottoms)
+        a, b = bottoms
+        self._kernel.forward(a, b, self._slope, tops[0], 1.0 / self._items)
 
 
 @register("SmoothL1Loss")
@@ -187,35 +174,11 @@ class SmoothL1Loss(PairLoss):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
-        self._slope, self._work = self.scratch(self._flat), self.scratch(self._flat)
+        self._kernel = SmoothDistance.make(self.device, self.dtype, self._flat[0], self.sharpness)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, d, slope, work = self.xp, self._difference, self._slope, self._work
-        weights = [bottom.reshape(self._flat) for bottom in bottoms[2:]]
-        self.subtract(bottoms)
-        if weights:
-            xp.multiply(d, weights[0], out=d)
-        xp.multiply(d, self.sharpness, out=slope)
-        xp.maximum(slope, -1.0, out=slope)
-        xp.minimum(slope, 1.0, out=slope)
-        # f(d) = c (d - c / (2 s)) with c = f'(d).
-        xp.multiply(slope, -0.5 / self.sharpness, out=work)
-        xp.add(work, d, out=work)
-        if len(weights) > 1:
-            xp.multiply(slope, weights[1], out=slope)
-        xp.dot(slope, work, out=tops[0])
-        xp.multiply(tops[0], 1.0 / self._items, out=tops[0])
-        if weights:
-            xp.multiply(slope, weights[0], out=slope)
-
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        self.spread(self._slope, dtops, dbottoms)
+        a, b, u, v = (*bottoms, None, None)[:4]
+        self._kernel.forward(a, b, u, v, self._slope, tops[0], 1.0 / self._items)
 
 
 @register("ContrastiveLoss")
@@ -264,51 +227,11 @@ class ContrastiveLoss(PairLoss):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
-        items = shapes[0][0]
-        self._rows = (items, math.prod(shapes[0][1:]))
-        self._slope = self.scratch(self._flat)
-        self._alike, self._far, self._gap, self._length, self._term = (
-            self.scratch((items, 1)) for _ in range(5)
+        items, length = shapes[0][0], math.prod(shapes[0][1:])
+        self._kernel = Contrast.make(
+            self.device, self.dtype, items, length, self.margin, self.legacy
         )
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, alike, far, gap, length = self.xp, self._alike, self._far, self._gap, self._length
-        self.subtract(bottoms)
-        xp.multiply(self._difference, self._difference, out=self._slope)
-        self._slope.reshape(self._rows).sum(axis=1, out=length, keepdims=True)
-        xp.trunc(bottoms[2].reshape(alike.shape), out=alike)
-        xp.not_equal(alike, 0.0, out=alike)
-        xp.subtract(1.0, alike, out=far)
-        xp.multiply(length, alike, out=self._term)
-        self._term.sum(out=tops[0])
-        if not self.legacy:
-            xp.sqrt(length, out=length)
-        xp.subtract(self.margin, length, out=gap)
-        xp.maximum(gap, 0.0, out=gap)
-        xp.multiply(gap, far, out=gap)
-        if self.legacy:
-            xp.copyto(self._term, gap)
-        else:
-            xp.multiply(gap, gap, out=self._term)
-        self._term.sum(out=self._factor)
-        xp.add(tops[0], self._factor, out=tops[0])
-        xp.multiply(tops[0], 0.5 / self._items, out=tops[0])
-
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        # gap is 0 for pairs that are alike and beyond the margin.
-        xp, term = self.xp, self._term
-        if self.legacy:
-            xp.sign(self._gap, out=term)
-        else:
-            xp.add(self._length, 1e-4, out=term)
-            xp.divide(self._gap, term, out=term)
-        xp.subtract(self._alike, term, out=term)
-        rows = self._difference.reshape(self._rows)
-        xp.multiply(rows, term, out=self._slope.reshape(self._rows))
-        self.spread(self._slope, dtops, dbottoms)
+        a, b, alike = bottoms
+        self._kernel.forward(a, b, alike, self._slope, tops[0], 0.5 / self._items)

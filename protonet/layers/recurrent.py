@@ -11,8 +11,9 @@ import numpy as np
 
 from protonet.blob import Array, Param, Shape
 from protonet.errors import LayerError
+from protonet.kernels.activations import TanH
 from protonet.kernels.bias import BiasGradient
-from protonet.kernels.lstm import lstm_step, lstm_step_gradient
+from protonet.kernels.lstm import LSTMStep
 from protonet.kernels.product import Product
 from protonet.layers.base import Layer, Reads, Weight, shape_text
 from protonet.layers.fillers import filled_weight
@@ -103,7 +104,6 @@ class Recurrent(Layer):
             for _ in range(self.hidden)
         ]
         self._carried = [self.scratch((self._streams, self.outputs)) for _ in range(self.hidden)]
-        self._part = self.scratch((self._streams, self.outputs))
         self._still = self.scratch((self._streams, rows))
         count = self._steps * self._streams
         self._of_input = self.product(count, math.prod(shapes[0][2:]), rows)
@@ -208,6 +208,7 @@ class LSTM(Recurrent):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
+        self._step = LSTMStep.make(self.device, self.dtype, self._streams, self.outputs)
         self._tanh = self.scratch((self._steps, self._streams, self.outputs))
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
@@ -216,7 +217,7 @@ class LSTM(Recurrent):
         cont = bottoms[1].reshape(self._steps, self._streams, 1)
         for t in range(self._steps):
             self.recur(t, cont[t], self.params[-1].data)
-            lstm_step(self.xp, cont[t], c[t], self._acts[t], c[t + 1], self._tanh[t], h[t + 1])
+            self._step.forward(cont[t], c[t], self._acts[t], c[t + 1], self._tanh[t], h[t + 1])
         tops[0][...] = h[1:]
         self.end(tops)
 
@@ -234,7 +235,7 @@ class LSTM(Recurrent):
         for t in range(self._steps - 1, -1, -1):
             xp.add(dh, dtops[0][t], out=dh)
             c, acts, tanh = self._states[1][t], self._acts[t], self._tanh[t]
-            lstm_step_gradient(xp, c, acts, tanh, dc, dh, self._dacts[t], dc, self._part)
+            self._step.backward(c, acts, tanh, dc, dh, self._dacts[t], dc)
             self._of_step.backward(self._dacts[t], weight.data, dh)
             xp.multiply(dh, cont[t], out=dh)
         self.learn(bottoms, dbottoms, weight)
@@ -278,17 +279,19 @@ class RNN(Recurrent):
         super().build(shapes)
         steps = (self._steps, self._streams, self.outputs)
         self._dy, self._dh = self.scratch(steps), self.scratch(steps)
+        self._bend = TanH.make(self.device, self.dtype, steps[1:])
+        self._bend_output = TanH.make(self.device, self.dtype, steps)
         self._of_output = self.product(math.prod(steps[:2]), self.outputs, self.outputs)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, h, y = self.xp, self._states[0], tops[0]
+        h, y = self._states[0], tops[0]
         self.begin(bottoms)
         cont = bottoms[1].reshape(self._steps, self._streams, 1)
         for t in range(self._steps):
             self.recur(t, cont[t], self.params[-3].data)
-            xp.tanh(self._acts[t], out=h[t + 1])
+            self._bend.forward(self._acts[t], h[t + 1])
         self._of_output.forward(h[1:], self.params[-2].data, self.params[-1].data, y)
-        xp.tanh(y, out=y)
+        self._bend_output.forward(y, y)
         self.end(tops)
 
     def backward(
@@ -300,9 +303,7 @@ class RNN(Recurrent):
     ) -> None:
         xp, h, (dh,), weight = self.xp, self._states[0], self._carried, self.params[-3]
         cont = bottoms[1].reshape(self._steps, self._streams, 1)
-        xp.multiply(tops[0], tops[0], out=self._dy)
-        xp.subtract(1.0, self._dy, out=self._dy)
-        xp.multiply(dtops[0], self._dy, out=self._dy)
+        self._bend_output.backward(dtops[0], tops[0], self._dy)
         grow(self.params[-2], self._of_output, self._dy, h[1:])
         if self.params[-1].wanted:
             self._bias_gradient.learn(self._dy, None, self.params[-1].diff)
@@ -310,9 +311,7 @@ class RNN(Recurrent):
         dh[...] = dtops[1][0] if self._exposed else 0.0
         for t in range(self._steps - 1, -1, -1):
             xp.add(dh, self._dh[t], out=dh)
-            xp.multiply(h[t + 1], h[t + 1], out=self._part)
-            xp.subtract(1.0, self._part, out=self._part)
-            xp.multiply(dh, self._part, out=self._dacts[t])
+            self._bend.backward(dh, h[t + 1], self._dacts[t])
             self._of_step.backward(self._dacts[t], weight.data, dh)
             xp.multiply(dh, cont[t], out=dh)
         self.learn(bottoms, dbottoms, weight)
@@ -360,12 +359,13 @@ class LSTMUnit(Layer):
         _, streams, outputs = shapes[0]
         self._acts = self.scratch((streams, 4 * outputs))
         self._dacts = self.scratch((streams, 4 * outputs))
-        self._tanh, self._dc, self._part = (self.scratch((streams, outputs)) for _ in range(3))
+        self._tanh, self._dc = (self.scratch((streams, outputs)) for _ in range(2))
+        self._step = LSTMStep.make(self.device, self.dtype, streams, outputs)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         (c_before,), (x,), cont = bottoms[0], bottoms[1], bottoms[2].reshape(-1, 1)
         self._acts[...] = x
-        lstm_step(self.xp, cont, c_before, self._acts, tops[0][0], self._tanh, tops[1][0])
+        self._step.forward(cont, c_before, self._acts, tops[0][0], self._tanh, tops[1][0])
 
     def backward(
         self,
@@ -375,17 +375,8 @@ class LSTMUnit(Layer):
         dbottoms: Sequence[Array | None],
     ) -> None:
         self._dc[...] = dtops[0][0]
-        lstm_step_gradient(
-            self.xp,
-            bottoms[0][0],
-            self._acts,
-            self._tanh,
-            self._dc,
-            dtops[1][0],
-            self._dacts,
-            self._dc,
-            self._part,
-        )
+        dc, dh = self._dc, dtops[1][0]
+        self._step.backward(bottoms[0][0], self._acts, self._tanh, dc, dh, self._dacts, dc)
         for dx, gradient in zip(dbottoms, (self._dc, self._dacts), strict=False):
             if dx is not None:
                 dx[0] = gradient

@@ -9,6 +9,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.product import BatchProduct
 from protonet.kernels.rows import take_rows
 from protonet.layers.base import Layer, Narrows, shape_text
 from protonet.layers.registry import register
@@ -234,6 +235,13 @@ class Interp(Layer):
             mix = self.scratch((out, extent))
             self.device.put(self.mixture(extent, out), mix)
             self._mix.append(mix)
+        (_, height, width), (_, high, wide) = self._x_shape, self._y_shape
+
+        def product(rows: int, inner: int, columns: int) -> BatchProduct:
+            return BatchProduct.make(self.device, self.dtype, planes, rows, inner, columns)
+
+        self._widen, self._heighten = product(height, width, wide), product(high, height, wide)
+        self._lower, self._narrow = product(height, high, wide), product(height, wide, width)
 
     def mixture(self, extent: int, out: int) -> np.ndarray:
         """The matrix that resizes one axis: out x extent."""
@@ -249,10 +257,10 @@ class Interp(Layer):
         return matrix
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, wide, (rows, columns) = self.xp, self._wide, self._mix
-        x, y = bottoms[0].reshape(self._x_shape), tops[0].reshape(self._y_shape)
-        xp.matmul(x, columns.T, out=wide)
-        xp.matmul(rows, wide, out=y)
+        wide, (rows, columns) = self._wide, self._mix
+        x = bottoms[0].reshape(self._x_shape)
+        self._widen.forward(x, columns, wide, b_turned=True)
+        self._heighten.forward(rows, wide, tops[0])
 
     def backward(
         self,
@@ -261,11 +269,10 @@ class Interp(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, wide, (rows, columns) = self.xp, self._wide, self._mix
+        wide, (rows, columns) = self._wide, self._mix
         if dbottoms[0] is not None:
-            dx, dy = dbottoms[0].reshape(self._x_shape), dtops[0].reshape(self._y_shape)
-            xp.matmul(rows.T, dy, out=wide)
-            xp.matmul(wide, columns, out=dx)
+            self._lower.forward(rows, dtops[0].reshape(self._y_shape), wide, a_turned=True)
+            self._narrow.forward(wide, columns, dbottoms[0])
 
 
 def _check_planes(layer: Layer, shape: Shape) -> None:

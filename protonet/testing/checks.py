@@ -90,7 +90,7 @@ def check_devices(
         params = harness.layer.params
         harness.set_params([generator.standard_normal(param.shape) for param in params])
         arrays = list(harness.forward())
-        if any(dbottom is not None for dbottom in harness.dbottoms):
+        if harness.param_diffs or any(each is not None for each in harness.dbottoms):
             gradients = harness.backward(harness.objective_weights(generator))
             arrays += [array for array in gradients if array is not None]
         arrays += [np.array(each.get(diff)) for diff in harness.param_diffs]

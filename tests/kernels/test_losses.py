@@ -7,17 +7,30 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.kernels.losses import SigmoidCrossEntropy, SquaredDistance
+from protonet.kernels.losses import (
+    AbsoluteDistance,
+    Contrast,
+    Hinge,
+    SigmoidCrossEntropy,
+    SmoothDistance,
+    Spread,
+    SquaredDistance,
+)
 from tests.kernels.instructions import CPU, MODULES, both, check_threads, use
 
 
 def distances(kernel: SquaredDistance, dtype: Any, size: int) -> list[np.ndarray]:
     a, b = np.random.default_rng(3).normal(size=(2, size)).astype(dtype)
-    difference, dx = np.full((2, size), np.nan, dtype)
-    loss = np.array(np.nan, dtype)
+    difference, loss = np.full(size, np.nan, dtype), np.array(np.nan, dtype)
     kernel.forward(a, b, difference, loss, 0.25)
-    kernel.spread(difference, np.array(3, dtype), -0.5, dx)
-    return [loss, difference, dx]
+    return [loss, difference]
+
+
+def spreads(kernel: Spread, dtype: Any, size: int) -> list[np.ndarray]:
+    slope = np.random.default_rng(3).normal(size=size).astype(dtype)
+    dx = np.full(size, np.nan, dtype)
+    kernel.spread(slope, np.array(3, dtype), -0.5, dx)
+    return [dx]
 
 
 def entropies(kernel: SigmoidCrossEntropy, dtype: Any, size: int) -> list[np.ndarray]:
@@ -42,6 +55,7 @@ def test_every_instruction_set_meets_the_definition(
     use(module, monkeypatch)
     cases: list[tuple[Any, Any, tuple[Any, ...]]] = [
         (distances, SquaredDistance, (size,)),
+        (spreads, Spread, (size,)),
         (entropies, SigmoidCrossEntropy, (size, None)),
         (entropies, SigmoidCrossEntropy, (size, 0)),
         (entropies, SigmoidCrossEntropy, (size, -1)),
@@ -54,6 +68,29 @@ def test_every_instruction_set_meets_the_definition(
             np.testing.assert_allclose(
                 found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max()
             )
+
+
+def check_slope(kernel: Any, x: np.ndarray, *others: Any) -> None:
+    """The slope of a loss is its difference, for a small step of x."""
+    slope, ahead, behind = np.empty(x.size), np.empty(()), np.empty(())
+    step = 1e-6 * np.random.default_rng(4).normal(size=x.shape)
+    kernel.forward(x + step, *others, slope, ahead, 1.0)
+    kernel.forward(x - step, *others, slope, behind, 1.0)
+    kernel.forward(x, *others, slope, np.empty(()), 1.0)
+    times = 2 if isinstance(kernel, Contrast) else 1
+    np.testing.assert_allclose(ahead - behind, 2 * times * (slope * step.ravel()).sum(), rtol=1e-3)
+
+
+def test_slopes_are_those_of_the_losses() -> None:
+    generator = np.random.default_rng(5)
+    a, b, u, v = generator.normal(size=(4, 7, 5))
+    check_slope(AbsoluteDistance.make(CPU, np.float64, 35), a, b)
+    check_slope(SmoothDistance.make(CPU, np.float64, 35, 2.0), a, b, u, v)
+    check_slope(SmoothDistance.make(CPU, np.float64, 35, 0.5), a, b, None, None)
+    alike, labels = np.arange(7.0) % 2, np.arange(7.0) % 5
+    for flag in (False, True):
+        check_slope(Contrast.make(CPU, np.float64, 7, 5, 6.0, flag), a, b, alike)
+        check_slope(Hinge.make(CPU, np.float64, 7, 5, flag), a, labels)
 
 
 def test_scores_far_out() -> None:

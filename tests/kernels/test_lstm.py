@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from protonet.kernels.lstm import lstm_step, lstm_step_gradient
+from protonet.device import Device
+from protonet.kernels.lstm import LSTMStep
 
 N, D = 3, 5
 
@@ -24,14 +25,15 @@ def test_a_step_and_its_gradient() -> None:
     x, c_before = generator.standard_normal((N, 4 * D)), generator.standard_normal((N, D))
     cont = np.array([[1.0], [0.0], [1.0]])
     acts, (c, tanh_c, h) = x.copy(), np.empty((3, N, D))
-    lstm_step(np, cont, c_before, acts, c, tanh_c, h)
+    step = LSTMStep.make(Device(), np.float64, N, D)
+    step.forward(cont, c_before, acts, c, tanh_c, h)
     expected = formula(x, cont, c_before)
     np.testing.assert_allclose(c, expected[0])
     np.testing.assert_allclose(h, expected[1])
 
     wc, wh = generator.standard_normal((2, N, D))
-    dc, dacts, part = wc.copy(), np.empty_like(x), np.empty((N, D))
-    lstm_step_gradient(np, c_before, acts, tanh_c, dc, wh, dacts, dc, part)
+    dc, dacts = wc.copy(), np.empty_like(x)
+    step.backward(c_before, acts, tanh_c, dc, wh, dacts, dc)
     for array, gradient in ((x, dacts), (c_before, dc)):
         direction = generator.standard_normal(array.shape)
         sides = []

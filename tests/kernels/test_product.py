@@ -7,7 +7,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.product import NativeProduct, Product
+from protonet.kernels.product import BatchProduct, NativeProduct, Product
 from tests.kernels.instructions import MODULES, use
 
 SHAPES = [
@@ -71,3 +71,14 @@ def test_the_number_of_threads_changes_no_bit(rows: int) -> None:
     for others in found[1:]:
         for one, other in zip(found[0], others, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_batches_of_matrices_share_one(turned: bool) -> None:
+    generator = np.random.default_rng(7)
+    one, many = generator.normal(size=(3, 7)), generator.normal(size=(4, 7, 5))
+    c = np.empty((4, 3, 5))
+    kernel = BatchProduct.make(Device("cpu"), np.float64, 4, 3, 7, 5)
+    left, right = (one.T, many.swapaxes(1, 2)) if turned else (one, many)
+    kernel.forward(left, right, c, a_turned=turned, b_turned=turned)
+    np.testing.assert_allclose(c, np.einsum("ij,bjk->bik", one, many))

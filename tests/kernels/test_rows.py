@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from protonet.kernels.rows import add_rows, take_rows
+from protonet.device import Device
+from protonet.kernels.rows import AddRows, take_rows
 
 ROWS = np.array([2, 0, 2, 1, 2])
 
@@ -17,5 +18,5 @@ def test_rows_are_taken_and_added_to(shape: tuple[int, ...]) -> None:
     take_rows(np, x, ROWS, y)
     np.testing.assert_array_equal(y, x[ROWS])
     dx = np.ones(shape)
-    add_rows(np, dx, ROWS, y)
+    AddRows.make(Device(), np.float64, 5, int(np.prod(shape[1:]))).add(dx, ROWS, y)
     np.testing.assert_allclose(dx, 1 + x * np.array([1, 1, 3]).reshape(3, *(1,) * (x.ndim - 1)))

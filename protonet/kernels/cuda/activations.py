@@ -1,4 +1,4 @@
-"""Rectification on a GPU; other activations run as they are defined."""
+"""Activations on a GPU: one pass in each direction."""
 
 from __future__ import annotations
 
@@ -6,28 +6,125 @@ import math
 from typing import Any
 
 from protonet.blob import Array
-from protonet.device import Device
-from protonet.kernels.activations import Rectifier
+from protonet.kernels.activations import (
+    ELU,
+    Absolute,
+    Activation,
+    Bounds,
+    Rectifier,
+    Sigmoid,
+    Softplus,
+    Swish,
+    TanH,
+)
 from protonet.kernels.cuda.launch import MOST, TYPES, compiled
 
 
-class CudaRectifier(Rectifier, processor="cuda"):
-    """One pass, without scratch."""
+class Elements(Activation):
+    """What functions of single elements share: follows the definition among a version's bases.
+
+    ``source`` names the CUDA source, ``numbers`` the attributes that its functions are given.
+    """
 
     types = TYPES
+    source = "activations"
+    numbers: tuple[str, ...] = ()
 
     @classmethod
-    def takes(cls, shape: tuple[int, ...], slope: float) -> bool:
+    def takes(cls, shape: tuple[int, ...], *args: Any) -> bool:
         return 0 < math.prod(shape) <= MOST
 
-    def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], slope: float) -> None:
-        super().__init__(device, dtype, shape, slope)
-        self._source, self._count = compiled(device, "activations", dtype), math.prod(shape)
+    def launch(self, function: str, *arrays: Array | None, flags: tuple[bool, ...] = ()) -> None:
+        """Run a function over arrays; it is given the count of elements, the numbers and flags."""
+        count = math.prod(self._shape)
+        numbers = [float(getattr(self, name)) for name in self.numbers]
+        source = compiled(self.device, self.source, self.dtype)
+        source.over(count, function, *arrays, count, *numbers, *flags)
+
+
+class CudaRectifier(Rectifier, Elements, processor="cuda"):
+    """One pass."""
+
+    numbers = ("slope",)
 
     def forward(self, x: Array, y: Array) -> None:
-        self._source.over(self._count, "rectify", x, y, self._count, float(self.slope))
+        self.launch("rectify", x, y)
 
     def backward(self, dy: Array, sided: Array, dx: Array) -> None:
-        self._source.over(
-            self._count, "rectify_back", dy, sided, dx, self._count, float(self.slope)
-        )
+        self.launch("rectify_back", dy, sided, dx)
+
+
+class CudaBounds(Bounds, Elements, processor="cuda"):
+    """One pass."""
+
+    numbers = ("low", "high")
+
+    def forward(self, x: Array, y: Array) -> None:
+        self.launch("clip", x, y)
+
+    def backward(self, dy: Array, x: Array, dx: Array) -> None:
+        self.launch("clip_back", dy, x, dx, flags=(self.is_open,))
+
+
+class CudaELU(ELU, Elements, processor="cuda"):
+    """One pass."""
+
+    numbers = ("alpha",)
+
+    def forward(self, x: Array, y: Array) -> None:
+        self.launch("elu", x, y)
+
+    def backward(self, dy: Array, y: Array, sided: Array, dx: Array) -> None:
+        self.launch("elu_back", dy, y, sided, dx)
+
+
+class CudaSwish(Swish, Elements, processor="cuda"):
+    """One pass."""
+
+    numbers = ("beta",)
+
+    def forward(self, x: Array, y: Array) -> None:
+        self.launch("swish", x, y)
+
+    def backward(self, dy: Array, x: Array, dx: Array) -> None:
+        self.launch("swish_back", dy, x, dx)
+
+
+class CudaSigmoid(Sigmoid, Elements, processor="cuda"):
+    """One pass."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        self.launch("sigmoid_forward", x, y)
+
+    def backward(self, dy: Array, y: Array, dx: Array) -> None:
+        self.launch("sigmoid_back", dy, y, dx)
+
+
+class CudaTanH(TanH, Elements, processor="cuda"):
+    """One pass."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        self.launch("tanh_forward", x, y)
+
+    def backward(self, dy: Array, y: Array, dx: Array) -> None:
+        self.launch("tanh_back", dy, y, dx)
+
+
+class CudaSoftplus(Softplus, Elements, processor="cuda"):
+    """One pass."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        self.launch("softplus", x, y)
+
+    def backward(self, dy: Array, y: Array, dx: Array) -> None:
+        self.launch("softplus_back", dy, y, dx)
+
+
+class CudaAbsolute(Absolute, Elements, processor="cuda"):
+    """One pass."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        self.launch("absolute", x, y)
+
+    def backward(self, dy: Array, x: Array, dx: Array) -> None:
+        self.launch("absolute_back", dy, x, dx)

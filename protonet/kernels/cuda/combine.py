@@ -1,4 +1,4 @@
-"""Sums of two arrays on a GPU; products and maxima run as they are defined."""
+"""Sums, products and maxima of several arrays on a GPU."""
 
 from __future__ import annotations
 
@@ -6,24 +6,30 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.combine import Combine
 from protonet.kernels.cuda.launch import MOST, TYPES, compiled
 
+_AT_ONCE = 4
+"""Arrays that one launch reads or writes."""
+
 
 class CudaCombine(Combine, processor="cuda"):
-    """One pass in each direction."""
+    """One pass over up to four arrays; what more there are is taken up in further ones."""
 
     types = TYPES
+    winners = np.uint8
 
     @classmethod
     def takes(cls, shape: tuple[int, ...], count: int) -> bool:
-        return count == 2 and 0 < math.prod(shape) <= MOST
+        return count < 256 and 0 < math.prod(shape) <= MOST
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], count: int) -> None:
         super().__init__(device, dtype, shape, count)
-        self._source, self._count = compiled(device, "combine", dtype), math.prod(shape)
+        self._source = compiled(device, "combine", dtype)
 
     def add(self, a: Array, b: Array, out: Array) -> None:
         self.weighted_sum([a, b], [1.0, 1.0], out)
@@ -31,11 +37,50 @@ class CudaCombine(Combine, processor="cuda"):
     def weighted_sum(
         self, xs: Sequence[Array], cs: Sequence[float], y: Array, *, rectify: bool = False
     ) -> None:
-        (a, b), (c, d) = xs, map(float, cs)
-        self._source.over(self._count, "weighted_sum", a, b, c, d, y, self._count, rectify)
+        terms, factors = list(xs), list(map(float, cs))
+        while terms:
+            some, of_some = _four(terms[:_AT_ONCE]), _four(factors[:_AT_ONCE], 0.0)
+            terms, factors = terms[_AT_ONCE:], factors[_AT_ONCE:]
+            last = rectify and not terms
+            self._source.over(y.size, "weighted_sum", *some, *of_some, y, y.size, last)
+            if terms:
+                terms, factors = [y, *terms], [1.0, *factors]
 
     def scatter(
         self, dy: Array, y: Array | None, cs: Sequence[float], dxs: Sequence[Array]
     ) -> None:
-        (c, d), (da, db) = (*map(float, cs), 0.0)[:2], (*dxs, None)[:2]
-        self._source.over(self._count, "scatter", dy, y, c, d, da, db, self._count)
+        for at in range(0, len(dxs), _AT_ONCE):
+            factors = _four([float(c) for c in cs[at : at + _AT_ONCE]], 0.0)
+            some = _four(dxs[at : at + _AT_ONCE])
+            self._source.over(dy.size, "scatter", dy, y, *factors, *some, dy.size)
+
+    def mask(self, dy: Array, y: Array) -> None:
+        self.scatter(dy, y, [1.0], [dy])
+
+    def product(self, xs: Sequence[Array], y: Array, *, rectify: bool = False) -> None:
+        factors = list(xs)
+        while factors:
+            some, factors = _four(factors[:_AT_ONCE]), factors[_AT_ONCE:]
+            last = rectify and not factors
+            self._source.over(y.size, "product", *some, y, y.size, last)
+            if factors:
+                factors = [y, *factors]
+
+    def quotient(self, dy: Array, y: Array, x: Array, dx: Array) -> None:
+        self._source.over(dy.size, "quotient", dy, y, x, dx, dy.size)
+
+    def greatest(
+        self, xs: Sequence[Array], y: Array, winner: Array, *, rectify: bool = False
+    ) -> None:
+        for at in range(0, len(xs), _AT_ONCE):
+            last, so_far = rectify and at + _AT_ONCE >= len(xs), y if at else None
+            some = _four(xs[at : at + _AT_ONCE])
+            self._source.over(y.size, "greatest", *some, so_far, y, winner, at, y.size, last)
+
+    def greatest_back(self, dy: Array, winner: Array, place: int, dx: Array) -> None:
+        self._source.over(dy.size, "greatest_back", dy, winner, place, dx, dy.size)
+
+
+def _four(given: Sequence[Any], missing: Any = None) -> list[Any]:
+    """What one launch takes."""
+    return [*given, *[missing] * (_AT_ONCE - len(given))]

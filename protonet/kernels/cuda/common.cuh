@@ -77,3 +77,12 @@ __device__ float block_max(float value, float* shared)
 
 // What is below 0 becomes 0; what is no number stays none.
 __device__ float rectified(float value) { return value < 0.0f ? 0.0f : value; }
+
+// 1 / (1 + exp(-x)), without anything that overflows.
+__device__ float sigmoid(float x) { return 0.5f * tanhf(0.5f * x) + 0.5f; }
+
+// log(1 + exp(x)), likewise.
+__device__ float soft_positive(float x) { return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x))); }
+
+// -1, 0 or 1; what is no number stays none.
+__device__ float sign(float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x; }

@@ -22,15 +22,12 @@ from protonet.kernels.cuda.launch import MOST, TYPES, compiled
 from protonet.kernels.cuda.ways import After, Way, as_two_axes, finish, own_way
 from protonet.kernels.windows import Windows
 
-_MOST_ROWS = 65_535
-"""Of the columns: what a grid of blocks has room for."""
-
 
 class CudaConvolve(Convolve, processor="cuda"):
-    """In one or two axes, the way that ``engine`` and the shapes ask for.
+    """The way that ``engine`` and the shapes ask for.
 
-    cuDNN is taken where it is installed and was not ruled out; but channels that are groups of
-    their own are convolved by our kernel unless cuDNN was asked for.
+    cuDNN is taken for one or two axes where it is installed and was not ruled out; but channels
+    that are groups of their own are convolved by our kernel unless cuDNN was asked for.
     """
 
     types = TYPES
@@ -45,9 +42,8 @@ class CudaConvolve(Convolve, processor="cuda"):
         group: int,
         engine: str = "",
     ) -> bool:
-        rows = channels * math.prod(windows.kernel)
-        fits = 0 < rows <= _MOST_ROWS and outputs * rows // group <= MOST
-        return len(windows.inputs) in (1, 2) and fits and items * outputs > 0
+        weights = outputs * (channels // group) * math.prod(windows.kernel)
+        return items * channels * outputs > 0 and 0 < weights <= MOST
 
     def __init__(
         self,
@@ -64,7 +60,8 @@ class CudaConvolve(Convolve, processor="cuda"):
         self._own: Way | None = None
         self._extents = channels, outputs, group
         library = None
-        if engine == "CUDNN" or (engine != "CAFFE" and not group == channels > 1):
+        asked = engine == "CUDNN" or (engine != "CAFFE" and not group == channels > 1)
+        if asked and len(windows.inputs) <= 2:
             library = dnn(device)
         self._vendor = _Vendor(self, library, channels, outputs, group) if library else None
 

@@ -1,4 +1,4 @@
-"""Losses over single elements, on a GPU."""
+"""Losses over single elements and pairs, on a GPU."""
 
 from __future__ import annotations
 
@@ -7,23 +7,162 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.cuda.launch import BLOCK, MOST, compiled
-from protonet.kernels.losses import SquaredDistance
+from protonet.kernels.kernel import Kernel
+from protonet.kernels.losses import (
+    AbsoluteDistance,
+    Contrast,
+    Hinge,
+    SigmoidCrossEntropy,
+    SmoothDistance,
+    Spread,
+    SquaredDistance,
+)
 
 
-class CudaSquaredDistance(SquaredDistance, processor="cuda"):
-    """Sums of blocks, which are added in a fixed order; CuPy's dot could not be recorded."""
+class _Sums:
+    """Sums of blocks, which are added in a fixed order; CuPy's ``dot`` could not be recorded.
+
+    Args:
+        of: the kernel.
+        blocks: how many give a part of each sum.
+        sums: how many there are, one or two.
+    """
+
+    def __init__(self, of: Kernel, blocks: int, sums: int = 1) -> None:
+        self._source = compiled(of.device, "losses")
+        self._blocks, self._sums = blocks, sums
+        self.parts = of.scratch((sums, blocks))
+
+    def launch(self, function: str, *arguments: Any) -> None:
+        """Run a function that writes the parts."""
+        self._source.blocks((self._blocks,), function, *arguments)
+
+    def add_up(self, loss: Array, factor: float, other: Array | None = None) -> None:
+        """Write ``factor`` times the first sum to ``loss``, and the second one to ``other``."""
+        given = (self.parts, loss, other, self._blocks, float(factor))
+        self._source.blocks((self._sums,), "total", *given)
+
+
+def _blocks(count: int) -> int:
+    """How many blocks share out ``count`` elements."""
+    return min(256, -(-count // BLOCK))
+
+
+class _Elements(Kernel):
+    """What kernels over ``count`` elements take."""
 
     @classmethod
-    def takes(cls, count: int) -> bool:
+    def takes(cls, count: int, *args: Any) -> bool:
         return 0 < count <= MOST
+
+
+class CudaSpread(Spread, _Elements, processor="cuda"):
+    """One pass."""
+
+    def spread(self, slope: Array, weight: Array, factor: float, dx: Array) -> None:
+        source, count = compiled(self.device, "losses"), self._flat[0]
+        source.over(count, "spread", slope, weight, float(factor), dx, count)
+
+
+class CudaSquaredDistance(SquaredDistance, _Elements, processor="cuda"):
+    """One pass, and one over its sums."""
 
     def __init__(self, device: Device, dtype: Any, count: int) -> None:
         super().__init__(device, dtype, count)
-        self._source, self._count = compiled(device, "losses"), count
-        self._blocks = min(256, -(-count // BLOCK))
-        self._parts = self.scratch((self._blocks,))
+        self._sums = _Sums(self, _blocks(count))
 
     def forward(self, a: Array, b: Array, difference: Array, loss: Array, factor: float) -> None:
-        launch, parts = self._source, self._parts
-        launch.blocks((self._blocks,), "squares", a, b, difference, parts, self._count)
-        launch.blocks((1,), "total", parts, loss, self._blocks, float(factor))
+        self._sums.launch("squares", a, b, difference, self._sums.parts, self._flat[0])
+        self._sums.add_up(loss, factor)
+
+
+class CudaAbsoluteDistance(AbsoluteDistance, _Elements, processor="cuda"):
+    """One pass, and one over its sums."""
+
+    def __init__(self, device: Device, dtype: Any, count: int) -> None:
+        super().__init__(device, dtype, count)
+        self._sums = _Sums(self, _blocks(count))
+
+    def forward(self, a: Array, b: Array, slope: Array, loss: Array, factor: float) -> None:
+        self._sums.launch("distances", a, b, slope, self._sums.parts, self._flat[0])
+        self._sums.add_up(loss, factor)
+
+
+class CudaSmoothDistance(SmoothDistance, _Elements, processor="cuda"):
+    """One pass, and one over its sums."""
+
+    def __init__(self, device: Device, dtype: Any, count: int, sharpness: float) -> None:
+        super().__init__(device, dtype, count, sharpness)
+        self._sums = _Sums(self, _blocks(count))
+
+    def forward(
+        self,
+        a: Array,
+        b: Array,
+        u: Array | None,
+        v: Array | None,
+        slope: Array,
+        loss: Array,
+        factor: float,
+    ) -> None:
+        arrays, numbers = (a, b, u, v, slope, self._sums.parts), (self._flat[0], self.sharpness)
+        self._sums.launch("smooth_distances", *arrays, *numbers)
+        self._sums.add_up(loss, factor)
+
+
+class CudaContrast(Contrast, processor="cuda"):
+    """A block for each pair, and a pass over their sums."""
+
+    @classmethod
+    def takes(cls, items: int, length: int, margin: float, legacy: bool) -> bool:
+        return 0 < items * length <= MOST
+
+    def __init__(
+        self, device: Device, dtype: Any, items: int, length: int, margin: float, legacy: bool
+    ) -> None:
+        super().__init__(device, dtype, items, length, margin, legacy)
+        self._sums = _Sums(self, items)
+
+    def forward(
+        self, a: Array, b: Array, y: Array, slope: Array, loss: Array, factor: float
+    ) -> None:
+        arrays, numbers = (a, b, y, slope, self._sums.parts), (self._rows[1], float(self.margin))
+        self._sums.launch("contrast", *arrays, *numbers, self.legacy)
+        self._sums.add_up(loss, factor)
+
+
+class CudaHinge(Hinge, processor="cuda"):
+    """One pass, and one over its sums."""
+
+    @classmethod
+    def takes(cls, items: int, classes: int, squares: bool) -> bool:
+        return 0 < items * classes <= MOST
+
+    def __init__(self, device: Device, dtype: Any, items: int, classes: int, squares: bool) -> None:
+        super().__init__(device, dtype, items, classes, squares)
+        self._sums = _Sums(self, _blocks(items * classes))
+
+    def forward(self, x: Array, labels: Array, slope: Array, loss: Array, factor: float) -> None:
+        arrays = (x, labels, slope, self._sums.parts)
+        self._sums.launch("hinge", *arrays, *self._rows, self.squares)
+        self._sums.add_up(loss, factor)
+
+
+class CudaSigmoidCrossEntropy(SigmoidCrossEntropy, _Elements, processor="cuda"):
+    """One pass each, and one over the sums."""
+
+    def __init__(self, device: Device, dtype: Any, count: int, ignored: int | None) -> None:
+        super().__init__(device, dtype, count, ignored)
+        self._sums = _Sums(self, _blocks(count), 2)
+        # nothing is equal to NaN
+        self._never = float("nan") if ignored is None else float(ignored)
+
+    def forward(self, x: Array, t: Array, loss: Array, counted: Array) -> None:
+        numbers = (self._flat[0], self._never)
+        self._sums.launch("cross_entropies", x, t, self._sums.parts, *numbers)
+        self._sums.add_up(loss, 1.0, counted)
+
+    def backward(self, x: Array, t: Array, weight: Array, dx: Array) -> None:
+        source, count = compiled(self.device, "losses"), self._flat[0]
+        arrays = (x, t, weight, dx)
+        source.over(count, "cross_entropies_back", *arrays, count, self._never)

@@ -1,4 +1,4 @@
-"""Local response normalization on a GPU; within a channel it runs as it is defined."""
+"""Local response normalization on a GPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.cuda.launch import TYPES, compiled
-from protonet.kernels.lrn import NormalizeAcross
+from protonet.kernels.lrn import NormalizeAcross, NormalizeWithin
 
 
 class CudaNormalizeAcross(NormalizeAcross, processor="cuda"):
@@ -39,3 +39,29 @@ class CudaNormalizeAcross(NormalizeAcross, processor="cuda"):
         self._source.over(
             self._count, "across_back", *arrays, *self._seen, weight, float(self.beta)
         )
+
+
+class CudaNormalizeWithin(NormalizeWithin, processor="cuda"):
+    """One pass each; only s is kept."""
+
+    types = TYPES
+
+    @classmethod
+    def takes(cls, shape: tuple[int, ...], *args: Any, **more: Any) -> bool:
+        return math.prod(shape) > 0
+
+    def __init__(self, device: Device, dtype: Any, *args: Any, **more: Any) -> None:
+        super().__init__(device, dtype, *args, **more)
+        items, channels, *plane = self.shape
+        self._source, self._count = compiled(device, "lrn", dtype), math.prod(self.shape)
+        self._seen = (items * channels, *plane, self.size // 2)
+
+    def forward(self, x: Array, y: Array) -> None:
+        scale = self.kept() if self.keeps else None
+        numbers = (self.alpha / self.size**2, float(self.beta))
+        self._source.over(self._count, "within", x, y, scale, *self._seen, *numbers)
+
+    def backward(self, dy: Array, x: Array, y: Array, dx: Array) -> None:
+        numbers = (2 * self.alpha * self.beta / self.size**2, float(self.beta))
+        arrays = (dy, x, y, self.kept(), dx)
+        self._source.over(self._count, "within_back", *arrays, *self._seen, *numbers)

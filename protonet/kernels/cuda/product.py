@@ -1,4 +1,4 @@
-"""The products of a layer with a matrix of weights, on a GPU."""
+"""Products of matrices on a GPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from protonet.device import Device
 from protonet.kernels.cuda.convert import Rounded
 from protonet.kernels.cuda.gemm import gemm
 from protonet.kernels.cuda.launch import MOST, TYPES, compiled
-from protonet.kernels.product import Product
+from protonet.kernels.product import BatchProduct, Product
 
 
 class CudaProduct(Product, processor="cuda"):
@@ -55,3 +55,33 @@ class CudaProduct(Product, processor="cuda"):
             self._gemm.multiply(x, dy, dw, inputs, outputs, rows, a_turned=True, add=True)
         else:
             self._gemm.multiply(dy, x, dw, outputs, inputs, rows, a_turned=True, add=True)
+
+
+class CudaBatchProduct(BatchProduct, processor="cuda"):
+    """One call of cuBLAS."""
+
+    types = TYPES
+
+    @classmethod
+    def takes(cls, batch: int, rows: int, inner: int, columns: int) -> bool:
+        return batch * rows * inner * columns > 0
+
+    def __init__(
+        self, device: Device, dtype: Any, batch: int, rows: int, inner: int, columns: int
+    ) -> None:
+        super().__init__(device, dtype, batch, rows, inner, columns)
+        self._gemm = gemm(device)
+
+    def forward(
+        self, a: Array, b: Array, c: Array, *, a_turned: bool = False, b_turned: bool = False
+    ) -> None:
+        # a matrix that all share is met again after no elements
+        self._gemm.multiply(
+            a, b, c, self.rows, self.columns, self.inner, a_turned=a_turned, b_turned=b_turned,
+            batch=self.batch,
+            strides=(
+                0 if a.ndim == 2 else self.rows * self.inner,
+                0 if b.ndim == 2 else self.inner * self.columns,
+                self.rows * self.columns,
+            ),
+        )  # fmt: skip

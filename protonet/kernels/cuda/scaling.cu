@@ -53,3 +53,38 @@ extern "C" __global__ void add_sums(
         if (db) db[channel] += plain;
     }
 }
+
+// y = max(x, 0) + a min(x, 0)
+extern "C" __global__ void lean(
+    const stored* x, const float* a, stored* y, int items, int channels, int places)
+{
+    EACH(i, (wide)items * channels * places) {
+        float value = x[i];
+        y[i] = value < 0.0f ? value * a[i / places % channels] : value;
+    }
+}
+
+// parts as those of sum_parts, with sums of x dy where x is not above 0; dx and parts may be null.
+extern "C" __global__ void lean_back(
+    const stored* dy, const stored* x, const float* a, stored* dx, float* parts, int items,
+    int channels, int places)
+{
+    __shared__ float shared[BLOCK];
+    int channel = blockIdx.x, part = blockIdx.y, pieces = gridDim.y;
+    wide count = (wide)items * places;
+    wide first = count * part / pieces, last = count * (part + 1) / pieces;
+    float total = 0.0f, slope = a[channel];
+    for (wide i = first + threadIdx.x; i < last; i += BLOCK) {
+        wide at = (i / places * channels + channel) * places + i % places;
+        float gradient = dy[at], value = x[at];
+        if (!(value > 0.0f)) total += gradient * value;
+        if (dx) dx[at] = value > 0.0f ? gradient : gradient * slope;
+    }
+    if (!parts) return;
+    total = block_sum(total, shared);
+    if (threadIdx.x == 0) {
+        wide at = ((wide)channel * pieces + part) * 2;
+        parts[at] = total;
+        parts[at + 1] = 0.0f;
+    }
+}

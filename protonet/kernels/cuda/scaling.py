@@ -9,7 +9,7 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.cuda.launch import TYPES, compiled, pieces
-from protonet.kernels.scaling import Scaling
+from protonet.kernels.scaling import Leaning, Scaling
 
 
 class CudaScaling(Scaling, processor="cuda"):
@@ -53,3 +53,29 @@ class CudaScaling(Scaling, processor="cuda"):
             launch.over(channels, "add_sums", self._parts, ds, db, channels, self._pieces)
         if dx is not None:
             launch.over(self._count, "forward", dy, s, None, dx, y, *self._seen, False)
+
+
+class CudaLeaning(Leaning, processor="cuda"):
+    """One pass in each direction, and one for the sums."""
+
+    types = TYPES
+
+    @classmethod
+    def takes(cls, items: int, channels: int, places: int) -> bool:
+        return items * channels * places > 0
+
+    def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
+        super().__init__(device, dtype, items, channels, places)
+        self._source = compiled(device, "scaling", dtype)
+        self._pieces = pieces(items * places, channels)
+        self._parts = self.scratch((channels, self._pieces, 2), np.float32)
+
+    def forward(self, x: Array, a: Array, y: Array) -> None:
+        self._source.over(x.size, "lean", x, a, y, *self._seen)
+
+    def backward(self, dy: Array, x: Array, a: Array, dx: Array | None, da: Array | None) -> None:
+        channels, launch = self._seen[1], self._source
+        parts = self._parts if da is not None else None
+        launch.blocks((channels, self._pieces), "lean_back", dy, x, a, dx, parts, *self._seen)
+        if da is not None:
+            launch.over(channels, "add_sums", parts, da, None, channels, self._pieces)

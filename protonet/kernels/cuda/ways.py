@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from protonet.blob import Array
 from protonet.kernels.convolution import Convolve
 from protonet.kernels.cuda.convert import Rounded
@@ -16,12 +18,19 @@ COLUMNS = 256 << 20
 """Bytes of unrolled windows; where a batch has more, it is taken in parts."""
 
 
+_MOST_ROWS = 65_535
+"""Of the columns: what a grid of blocks has room for."""
+
+
 def own_way(of: Convolve, channels: int, outputs: int, group: int) -> Way:
     """The way for these channels, outputs and groups."""
-    if group == channels > 1:
+    few_axes = len(of.windows.inputs) <= 2
+    if group == channels > 1 and few_axes:
         return _Depthwise(of, channels, outputs)
-    kind = _Pointwise if of.windows.is_identity else _Unrolled
-    return kind(of, channels, outputs, group)
+    if of.windows.is_identity:
+        return _Pointwise(of, channels, outputs, group)
+    fits = few_axes and channels * math.prod(of.windows.kernel) <= _MOST_ROWS
+    return (_Unrolled if fits else _UnrolledAxes)(of, channels, outputs, group)
 
 
 class After(NamedTuple):
@@ -158,7 +167,6 @@ class _Unrolled(_Matrices):
         super().__init__(of, channels, outputs, group)
         image = self._rows * self._places * of.dtype.itemsize
         self._part = max(1, min(self._items, COLUMNS // image))
-        self._geometry = geometry(of.windows, channels)
         self._columns = of.scratch((self._rows, self._part, self._places))
         self._turned = of.scratch((outputs, self._part, self._places))
 
@@ -178,8 +186,7 @@ class _Unrolled(_Matrices):
             self.turn(dys, self._turned, some, self._outputs)
             n = some * self._places
             self.grouped(w, self._turned, self._columns, self._k, n, self._m, a_turned=True)
-            count = math.prod(dxs.shape)
-            self._source.over(count, "roll", self._columns, dxs, some, *self._geometry)
+            self._roll(dxs, some)
 
     def learn(self, dy: Array, x: Array, dw: Array) -> None:
         for some, xs, dys in self._parts(x, dy):
@@ -191,10 +198,15 @@ class _Unrolled(_Matrices):
             )
 
     def _unroll(self, x: Array, items: int) -> None:
+        """Write the columns of so many images."""
+        shape = geometry(self._of.windows, self._channels)
         count = items * self._places
-        self._source.over(
-            count, "unroll", x, self._columns, items, *self._geometry, rows=self._rows
-        )
+        self._source.over(count, "unroll", x, self._columns, items, *shape, rows=self._rows)
+
+    def _roll(self, x: Array, items: int) -> None:
+        """Add the columns up in so many images."""
+        shape = geometry(self._of.windows, self._channels)
+        self._source.over(math.prod(x.shape), "roll", self._columns, x, items, *shape)
 
     def _parts(self, x: Array, y: Array) -> list[tuple[int, Array, Array]]:
         """So many images at once, with their parts of both arrays."""
@@ -204,6 +216,30 @@ class _Unrolled(_Matrices):
             (len(x[at : at + self._part]), x[at : at + self._part], y[at : at + self._part])
             for at in starts
         ]
+
+
+class _UnrolledAxes(_Unrolled):
+    """The same for any number of axes, with their geometry in the GPU's memory."""
+
+    def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
+        super().__init__(of, channels, outputs, group)
+        self._windows, w = compiled(of.device, "windows", of.dtype), of.windows
+        numbers = np.array((w.inputs, w.kernel, w.stride, w.pad, w.dilation, w.outputs), np.int32)
+        self._axes = of.scratch(numbers.T.shape, np.int32)
+        of.device.put(numbers.T, self._axes)
+        self._kernel = math.prod(w.kernel)
+
+    def _unroll(self, x: Array, items: int) -> None:
+        seen = (len(self._axes), items, self._channels, self._kernel, self._places)
+        count = self._rows * items * self._places
+        self._windows.over(count, "unroll", x, self._columns, self._axes, *seen)
+
+    def _roll(self, x: Array, items: int) -> None:
+        seen = (len(self._axes), items, self._channels, self._kernel, self._places)
+        size = math.prod(self._of.windows.inputs)
+        self._windows.over(
+            items * self._channels * size, "roll", self._columns, x, self._axes, *seen, size
+        )
 
 
 def geometry(windows: Windows, channels: int) -> tuple[int, ...]:

@@ -121,6 +121,7 @@ def _held(given: Any, kind: str, name: str, stored: str) -> Any:
         wanted = {
             "stored": stored,
             "float": "float32",
+            "wide": "int64",
             "int": "int32",
             "unsigned long long": "uint64",
             "unsigned char": "uint8",

@@ -10,7 +10,6 @@ import pytest
 from protonet.device import Device
 from protonet.kernels.convolution import Convolve
 from protonet.kernels.cuda import ways
-from protonet.kernels.cuda.convolution import CudaConvolve
 from protonet.kernels.windows import Windows, window_outputs
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
@@ -27,10 +26,20 @@ CASES = {
     "one axis": (3, 4, 5, 1, (11,), (3,), (2,), (1,), (1,)),
     "large": (4, 7, 8, 1, (23, 21), (5, 5), (1, 1), (2, 2), (1, 1)),
 }
+MORE_AXES = {
+    "three axes": (3, 4, 6, 2, (4, 6, 5), (3, 2, 1), (1, 2, 1), (1, 0, 0), (1, 2, 1)),
+    "three axes, depthwise": (2, 3, 6, 3, (4, 3, 5), (2, 3, 2), (2, 1, 1), (0, 1, 1), (1, 1, 2)),
+    "three axes, pointwise": (2, 3, 4, 1, (3, 4, 5), (1, 1, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1)),
+    "four axes": (2, 2, 3, 1, (3, 4, 2, 5), (2, 3, 1, 2), (1, 1, 1, 2), (1, 0, 0, 1), (1,) * 4),
+}
+"""What cuDNN is not asked for."""
+
 RTOL = {"float32": 4e-6, "float16": 3 * 2.0**-11, "bfloat16": 3 * 2.0**-8}
 """Of gradients of weights by cuDNN, which come in the type of values."""
 
-EACH = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+EACH = pytest.mark.parametrize(
+    "case", [*CASES.values(), *MORE_AXES.values()], ids=[*CASES, *MORE_AXES]
+)
 
 
 def passes(hand: Hand, case: Any, engine: str = "CAFFE") -> list[np.ndarray]:
@@ -75,7 +84,7 @@ def test_cudnn_meets_the_definition(dtype: str, case: Any) -> None:
     assert_meets(passes, Device("cuda:0"), dtype, case, "CUDNN", rtol=RTOL[dtype])
 
 
-def test_three_axes_are_left_to_the_definition() -> None:
-    windows = Windows((3, 4, 5), (1, 1, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1), (3, 4, 5))
-    kernel = Convolve.make(EmulatedDevice(), np.float32, windows, 1, 2, 3, 1)
-    assert not isinstance(kernel, CudaConvolve)
+@needs_compiler
+def test_more_rows_than_a_grid_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ways, "_MOST_ROWS", 10)
+    assert_meets(passes, EmulatedDevice(), "float32", CASES["plain"])

@@ -19,19 +19,23 @@ from tests.kernels.cuda.passes import assert_same
 from tests.layers.test_conformance import CASES, Case
 
 TOUCHED = {
-    "BatchNorm", "Bias", "Convolution", "Deconvolution", "DepthwiseConvolution", "Dropout",
-    "EuclideanLoss", "InnerProduct", "LRN", "Pooling", "ReLU", "Scale", "Softmax",
-    "SoftmaxWithLoss",
+    "AbsVal", "Accuracy", "Axpy", "BNLL", "BatchNorm", "BatchReindex", "Bias", "Clip", "Concat",
+    "ContrastiveLoss", "Convolution", "ConvolutionDepthwise", "Deconvolution",
+    "DepthwiseConvolution", "Dropout", "ELU", "Eltwise", "Embed", "EuclideanLoss", "Exp",
+    "HingeLoss", "InfogainLoss", "InnerProduct", "Interp", "L1Loss", "LRN", "LSTM", "LSTMUnit",
+    "Log", "PReLU", "Pooling", "Power", "RNN", "ReLU", "ReLU6", "Scale", "Sigmoid",
+    "SigmoidCrossEntropyLoss", "SmoothL1Loss", "Softmax", "SoftmaxWithLoss", "Swish", "TanH",
 }  # fmt: skip
 """Types with CUDA versions of their kernels."""
 
 NARROW = PRECISIONS[1:]
 
 TAKE_NARROW = {
-    "Axpy", "BatchNorm", "Bias", "Concat", "Convolution", "ConvolutionDepthwise", "Crop",
-    "Deconvolution", "DepthwiseConvolution", "Dropout", "Eltwise", "Flatten", "InnerProduct", "LRN",
-    "Permute", "Pooling", "Power", "ReLU", "Reshape", "SPP", "Scale", "ShuffleChannel", "Silence",
-    "Slice", "Split",
+    "AbsVal", "Axpy", "BNLL", "BatchNorm", "Bias", "Clip", "Concat", "Convolution",
+    "ConvolutionDepthwise", "Crop", "Deconvolution", "DepthwiseConvolution", "Dropout", "ELU",
+    "Eltwise", "Flatten", "InnerProduct", "LRN", "PReLU", "Permute", "Pooling", "Power", "ReLU",
+    "ReLU6", "Reshape", "SPP", "Scale", "ShuffleChannel", "Sigmoid", "Silence", "Slice", "Split",
+    "Swish", "TanH",
 }  # fmt: skip
 """Types whose passes take values of 16 bits, in at least one case."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels.lrn import NormalizeAcross
+from protonet.kernels.lrn import Normalize, NormalizeAcross, NormalizeWithin
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
@@ -18,28 +18,31 @@ CASES = [
     ((1, 9, 17, 2), 3, 1e-4, 0.75, 1.0),
 ]
 EACH = pytest.mark.parametrize("case", CASES, ids=str)
+REGIONS = pytest.mark.parametrize("region", [NormalizeAcross, NormalizeWithin])
 
 
-def passes(hand: Hand, case: Any) -> list[np.ndarray]:
+def passes(hand: Hand, region: type[Normalize], case: Any) -> list[np.ndarray]:
     shape, *numbers = case
     x, dy = hand.drawn(*shape), hand.drawn(*shape)
     y, alone, dx = (hand.blank(*shape) for _ in range(3))
-    kernel = hand.make(NormalizeAcross, shape, *numbers)
+    kernel = hand.make(region, shape, *numbers)
     kernel.forward(x, y)
     kernel.backward(dy, x, y, dx)
-    hand.make(NormalizeAcross, shape, *numbers, keeps=False).forward(x, alone)
+    hand.make(region, shape, *numbers, keeps=False).forward(x, alone)
     return hand.back(y, dx, alone)
 
 
 @needs_compiler
 @TYPES
+@REGIONS
 @EACH
-def test_meets_the_definition(dtype: str, case: Any) -> None:
-    assert_meets(passes, EmulatedDevice(), dtype, case)
+def test_meets_the_definition(dtype: str, region: type[Normalize], case: Any) -> None:
+    assert_meets(passes, EmulatedDevice(), dtype, region, case)
 
 
 @pytest.mark.gpu
 @TYPES
+@REGIONS
 @EACH
-def test_a_gpu_meets_the_definition(dtype: str, case: Any) -> None:
-    assert_meets(passes, Device("cuda:0"), dtype, case, rtol=1e-5)
+def test_a_gpu_meets_the_definition(dtype: str, region: type[Normalize], case: Any) -> None:
+    assert_meets(passes, Device("cuda:0"), dtype, region, case, rtol=1e-5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels.product import Product
+from protonet.kernels.product import BatchProduct, Product
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
@@ -45,3 +45,29 @@ def test_meets_the_definition(dtype: str, shape: tuple[int, int, int], turned: b
 @TURNED
 def test_a_gpu_meets_the_definition(dtype: str, shape: tuple[int, int, int], turned: bool) -> None:
     assert_meets(passes, Device("cuda:0"), dtype, shape, turned)
+
+
+def batches(hand: Hand) -> list[np.ndarray]:
+    batch, rows, inner, columns = 4, 3, 7, 5
+    kernel = hand.make(BatchProduct, batch, rows, inner, columns)
+    c, left, right, both = (hand.blank(batch, rows, columns) for _ in range(4))
+    kernel.forward(hand.drawn(batch, rows, inner), hand.drawn(batch, inner, columns), c)
+    kernel.forward(hand.drawn(rows, inner), hand.drawn(batch, inner, columns), left)
+    kernel.forward(hand.drawn(batch, rows, inner), hand.drawn(columns, inner), right, b_turned=True)
+    kernel.forward(
+        hand.drawn(inner, rows), hand.drawn(batch, columns, inner), both,
+        a_turned=True, b_turned=True,
+    )  # fmt: skip
+    return hand.back(c, left, right, both)
+
+
+@needs_compiler
+@TYPES
+def test_batches_meet_the_definition(dtype: str) -> None:
+    assert_meets(batches, EmulatedDevice(), dtype)
+
+
+@pytest.mark.gpu
+@TYPES
+def test_batches_of_a_gpu_meet_the_definition(dtype: str) -> None:
+    assert_meets(batches, Device("cuda:0"), dtype)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels.scaling import Scaling
+from protonet.kernels.scaling import Leaning, Scaling
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
@@ -34,6 +34,23 @@ def passes(hand: Hand, shape: tuple[int, int, int]) -> list[np.ndarray]:
     return hand.back(*tops, ds, db, alone, dy, *rectified, one, other)
 
 
+def leaning(hand: Hand, shape: tuple[int, int, int]) -> list[np.ndarray]:
+    kernel, a = hand.make(Leaning, *shape), hand.weights(shape[1])
+    x, dy = hand.drawn(*shape), hand.drawn(*shape)
+    y, dx, da, alone = (
+        hand.blank(*shape),
+        hand.blank(*shape),
+        hand.ones(shape[1]),
+        hand.ones(shape[1]),
+    )
+    kernel.forward(x, a, y)
+    kernel.backward(dy, x, a, dx, da)
+    kernel.backward(dy, x, a, None, alone)
+    kernel.backward(dy, x, a, dy, None)
+    kernel.forward(x, a, x)
+    return hand.back(y, dx, da, alone, dy, x)
+
+
 @needs_compiler
 @TYPES
 @EACH
@@ -46,3 +63,17 @@ def test_meets_the_definition(dtype: str, shape: tuple[int, int, int]) -> None:
 @EACH
 def test_a_gpu_meets_the_definition(dtype: str, shape: tuple[int, int, int]) -> None:
     assert_meets(passes, Device("cuda:0"), dtype, shape)
+
+
+@needs_compiler
+@TYPES
+@EACH
+def test_leaning_meets_the_definition(dtype: str, shape: tuple[int, int, int]) -> None:
+    assert_meets(leaning, EmulatedDevice(), dtype, shape)
+
+
+@pytest.mark.gpu
+@TYPES
+@EACH
+def test_leaning_on_a_gpu_meets_the_definition(dtype: str, shape: tuple[int, int, int]) -> None:
+    assert_meets(leaning, Device("cuda:0"), dtype, shape)

@@ -11,7 +11,7 @@ from protonet.kernels.convolution import Convolve
 from protonet.kernels.cuda.ways import After, geometry, own_way
 from protonet.kernels.windows import Windows, window_outputs
 from tests.kernels.cuda.emulation import EmulatedDevice
-from tests.kernels.cuda.test_convolution import CASES
+from tests.kernels.cuda.test_convolution import CASES, MORE_AXES
 
 
 @pytest.mark.parametrize(
@@ -23,10 +23,13 @@ from tests.kernels.cuda.test_convolution import CASES
         ("pointwise in groups", "Pointwise"),
         ("depthwise", "Depthwise"),
         ("two for each channel", "Depthwise"),
+        ("three axes", "UnrolledAxes"),
+        ("three axes, depthwise", "UnrolledAxes"),
+        ("three axes, pointwise", "Pointwise"),
     ],
 )
 def test_shapes_decide(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    items, channels, outputs, group, inputs, *shape = CASES[name]
+    items, channels, outputs, group, inputs, *shape = {**CASES, **MORE_AXES}[name]
     windows = Windows(inputs, *shape, window_outputs(inputs, *shape))
     monkeypatch.setattr("protonet.kernels.cuda.ways.compiled", lambda *given: None)
     kernel: Any = Convolve.make(

@@ -1,0 +1,34 @@
+"""Which items' labels are among the highest scores, on a GPU."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.cuda.launch import MOST, compiled
+from protonet.kernels.right import Right
+
+
+class CudaRight(Right, processor="cuda"):
+    """A thread for each item, or a block where there are many classes and few items."""
+
+    @classmethod
+    def takes(cls, shape: tuple[int, ...], axis: int, top_k: int) -> bool:
+        return 0 < math.prod(shape) <= MOST
+
+    def __init__(
+        self, device: Device, dtype: Any, shape: tuple[int, ...], axis: int, top_k: int
+    ) -> None:
+        super().__init__(device, dtype, shape, axis, top_k)
+        before, after = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+        self._source = compiled(device, "right")
+        self._seen, self._items = (before, shape[axis], after, self.least), before * after
+        self._wide = shape[axis] > 32 and after < 32
+
+    def forward(self, x: Array, labels: Array, right: Array) -> None:
+        if self._wide:
+            self._source.blocks((self._items,), "right_wide", x, labels, right, *self._seen)
+        else:
+            self._source.over(self._items, "right_many", x, labels, right, *self._seen)

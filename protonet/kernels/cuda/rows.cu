@@ -1,0 +1,18 @@
+// Rows of an array, added to by index.
+
+// The first of those that name one row of dx adds all of them, in order: nothing is added at once
+// by two threads.
+extern "C" __global__ void add_rows(
+    const float* dy, const wide* rows, float* dx, int count, int length)
+{
+    EACH(i, (wide)count * length) {
+        wide first = i / length, row = rows[first];
+        bool is_first = true;
+        for (wide j = 0; j < first && is_first; ++j) is_first = rows[j] != row;
+        if (!is_first) continue;
+        float total = dx[row * length + i % length];
+        for (wide j = first; j < count; ++j)
+            if (rows[j] == row) total += dy[j * length + i % length];
+        dx[row * length + i % length] = total;
+    }
+}

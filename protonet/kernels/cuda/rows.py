@@ -1,0 +1,26 @@
+"""Rows of an array, added to by index, on a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.cuda.launch import MOST, compiled
+from protonet.kernels.rows import AddRows
+
+
+class CudaAddRows(AddRows, processor="cuda"):
+    """In the definition's order. Every thread looks through the indices: for thousands of rows."""
+
+    @classmethod
+    def takes(cls, count: int, length: int) -> bool:
+        return 0 < count * length <= MOST
+
+    def __init__(self, device: Device, dtype: Any, count: int, length: int) -> None:
+        super().__init__(device, dtype, count, length)
+        self._source = compiled(device, "rows", dtype)
+
+    def add(self, dx: Array, rows: Array, dy: Array) -> None:
+        count, length = self._shape
+        self._source.over(count * length, "add_rows", dy, rows, dx, count, length)

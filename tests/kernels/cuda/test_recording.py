@@ -1,0 +1,52 @@
+"""Layers whose passes are recorded beside passes that are called: the cases of the conformance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protonet.layers import layer_class
+from protonet.recording import record
+from protonet.testing import LayerHarness
+from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
+from tests.layers.test_conformance import CASES, Case
+
+WAITS = {"MultiBoxLoss"}
+"""Types that wait for the GPU, or take something from the host, at every pass."""
+
+RECORDED = [
+    case
+    for case in CASES
+    for cls in [layer_class(case.type)]
+    if cls.replays and not cls.dynamic and cls.type not in WAITS
+]
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", RECORDED, ids=lambda case: case.text)
+def test_layers_can_be_recorded(case: Case) -> None:
+    harness = LayerHarness(case.text, case.bottoms(), phase=case.phase, device=EmulatedDevice())
+    trained = harness.param_diffs or any(each is not None for each in harness.dbottoms)
+    weights = harness.objective_weights(np.random.default_rng(0))
+
+    def passes() -> None:
+        harness.layer.forward(harness.bottoms, harness.tops)
+        if trained:
+            harness.layer.backward(harness.dtops, harness.bottoms, harness.tops, harness.dbottoms)
+
+    harness.forward()
+    if trained:
+        harness.backward(weights)
+    recording = record(harness.device, passes)
+    written = [*harness.tops, *(dx for dx in harness.dbottoms if dx is not None)]
+    state = [*harness.param_diffs, *(param.data for param in harness.layer.params)]
+    before = [np.array(each) for each in state]
+    passes()
+    expected = [np.array(each) for each in (*written, *state)]
+    for array in written:
+        array.fill(np.nan)
+    for array, values in zip(state, before, strict=True):
+        array[...] = values
+    recording.launch()
+    for found, wanted in zip((*written, *state), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
