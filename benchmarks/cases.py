@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from protonet.graph.cost import arithmetic
 from protonet.graph.plan import Plan, plan_net
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import NetDefinition, Source, read_net
+from settings import Setting
 
 _ROOT = Path(__file__).parents[1]
 _JUDGES = frozenset({"Accuracy", "EuclideanLoss", "SoftmaxWithLoss"})
@@ -24,7 +26,8 @@ class Case:
 
     ``image`` is the shape of one input and ``spread`` the deviation of its values, in the units
     that the network's first layer expects. ``targets`` is the shape of one label, whose values
-    are below ``classes``, or any number where that is 0.
+    are below ``classes``, or any number where that is 0. ``gpu_batch`` is that of a GPU, where it
+    is another.
     """
 
     name: str
@@ -35,6 +38,13 @@ class Case:
     classes: int = 1000
     targets: Shape = ()
     spread: float = 1.0
+    gpu_batch: int | None = None
+
+    def on(self, setting: Setting) -> Case:
+        """The network at the batch of a device."""
+        if not setting.on_gpu or self.gpu_batch is None:
+            return self
+        return replace(self, batch=self.gpu_batch)
 
     def definition(self, batch: int, *, deploy: bool, dropout: bool = True) -> NetDefinition:
         """The text with Input layers in place of data layers.
@@ -94,7 +104,7 @@ def operations(plan: Plan) -> int:
     return sum(arithmetic(step) for step in plan.steps)
 
 
-def _example(name: str, title: str, batch: int, image: Shape, **more: float) -> Case:
+def _example(name: str, title: str, batch: int, image: Shape, **more: Any) -> Case:
     return Case(name, title, f"examples/prototxt/{name}/net.prototxt", batch, image, **more)
 
 
@@ -109,11 +119,11 @@ _CASES = (
     ),
     _example("lenet", "LeNet", 64, (1, 28, 28), classes=10, spread=64),
     _example("cifar10", "CIFAR-10 quick", 100, (3, 32, 32), classes=10, spread=64),
-    _example("alexnet", "AlexNet", 16, (3, 227, 227)),
-    _example("googlenet", "GoogLeNet", 16, (3, 224, 224)),
-    _example("resnet50", "ResNet-50", 8, (3, 224, 224)),
-    _example("squeezenet", "SqueezeNet 1.1", 16, (3, 227, 227)),
-    _example("mobilenet", "MobileNet", 8, (3, 224, 224)),
+    _example("alexnet", "AlexNet", 16, (3, 227, 227), gpu_batch=128),
+    _example("googlenet", "GoogLeNet", 16, (3, 224, 224), gpu_batch=64),
+    _example("resnet50", "ResNet-50", 8, (3, 224, 224), gpu_batch=64),
+    _example("squeezenet", "SqueezeNet 1.1", 16, (3, 227, 227), gpu_batch=64),
+    _example("mobilenet", "MobileNet", 8, (3, 224, 224), gpu_batch=64),
 )  # fmt: skip
 
 CASES = {case.name: case for case in _CASES}

@@ -7,11 +7,20 @@ import os
 import platform
 from pathlib import Path
 
+from settings import Setting
+
 THREADS = 2
 """Threads and cores of either side, whatever the machine has."""
 
 _CHOICES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NVPL_")
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_GPU_PACKAGES = (
+    "cupy-cuda12x",
+    "cupy-cuda13x",
+    "nvidia-cudnn-frontend",
+    "nvidia-cudnn-cu12",
+    "nvidia-cudnn-cu13",
+)
 _SETS = ("sse4_2", "avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve")
 
 
@@ -26,8 +35,8 @@ def keep_to_cores() -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
 
 
-def describe() -> list[str]:
-    """Processor, its vector instructions, system and versions, a line each."""
+def describe(setting: Setting) -> list[str]:
+    """Processor, its vector instructions, system and versions, a line each; and the GPU."""
     found: dict[str, str] = {}
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         name, _, value = line.partition(":")
@@ -39,6 +48,21 @@ def describe() -> list[str]:
         platform.platform(),
         f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in ("protonet", "numpy", "torch")),
+        *(_gpu(setting) if setting.on_gpu else ()),
+        f"computed in {setting.precision}",
+    ]
+
+
+def _gpu(setting: Setting) -> list[str]:
+    """The GPU, and the libraries that drive it."""
+    from protonet.device import gpu_properties
+
+    number = int(setting.device.partition(":")[2] or 0)
+    properties = gpu_properties([number])[number]
+    found = [name for name in _GPU_PACKAGES if version(name) != "(not installed)"]
+    return [
+        f"{properties['name']}, {properties['memory']}; "
+        + ", ".join(f"{name} {version(name)}" for name in found)
     ]
 
 

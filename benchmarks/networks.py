@@ -1,7 +1,9 @@
 """Every network beside PyTorch: time of training and inference, memory, and the bars.
 
 Both sides have two threads, processes of their own, the same weights and inputs; what they
-compute is compared before it is timed. Rounds alternate between them.
+compute is compared before it is timed. Rounds alternate between them. On a GPU, batches are those
+of a GPU, PyTorch chooses its convolutions by measurement (cudnn.benchmark), and computes in 16 bits
+by autocast.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from cases import CASES, Case, operations
 from check import check_inference, check_training
 from machine import clean_environment, describe, keep_to_cores
 from report import INFERENCE, TRAINING, Memory, Results, Timing
-from settings import TILE
+from settings import PRECISIONS, Setting
 from sides import Side, alternate
 from startup import first_iteration
 
@@ -45,7 +47,13 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="of a turn: 2, or 0.1 with --quick")
     parser.add_argument("--skip-inference", action="store_true", help="training only")
     parser.add_argument("--no-torch", action="store_true", help="protonet alone")
-    parser.add_argument("--markdown", action="store_true", help="write RESULTS.md too")
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="cpu or cuda:N")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
+    parser.add_argument(
+        "--markdown",
+        action="store_true",
+        help="write RESULTS.md too, or on a GPU RESULTS-GPU-PRECISION.md",
+    )
     found = parser.parse_args(arguments)
     if found.only is None:
         found.only = _QUICK if found.quick else list(CASES)
@@ -56,6 +64,9 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         found.rounds = 3 if found.quick else 7
     if found.seconds is None:
         found.seconds = 0.1 if found.quick else 2.0
+    found.setting = Setting(found.device, found.precision)
+    if found.precision == "tf32" and not found.setting.on_gpu:
+        parser.error("tf32 is of GPUs: give --device cuda:0")
     return found
 
 
@@ -70,44 +81,48 @@ def main() -> None:
         peers.append("theirs")
     results = measure(asked, peers)
     today = datetime.datetime.now(datetime.UTC).date()
-    head = "\n".join(f"- {line}" for line in [*describe(), f"{today}, {asked.rounds} rounds"])
+    head = "\n".join(
+        f"- {line}" for line in [*describe(asked.setting), f"{today}, {asked.rounds} rounds"]
+    )
     text = "\n\n".join(["# Results", head, *results.tables()]) + "\n"
     print(text, end="")
     if asked.markdown:
-        (_HERE / "RESULTS.md").write_text(text)
+        gpu = f"-GPU-{asked.precision}" if asked.setting.on_gpu else ""
+        (_HERE / f"RESULTS{gpu}.md").write_text(text)
 
 
 def measure(asked: argparse.Namespace, peers: Sequence[str]) -> Results:
     """Everything that is asked for, one after the other: nothing runs beside what is timed."""
-    results = Results()
+    setting: Setting = asked.setting
+    results = Results(setting=setting)
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-        sides = {name: stack.enter_context(Side(name)) for name in peers}
-        results.gemm = gemm_rates(sides, asked.rounds)
+        sides = {name: stack.enter_context(Side(name, setting)) for name in peers}
+        results.gemm = gemm_rates(sides, asked.rounds, setting)
         for name in asked.only:
             _tell(f"{name} ...")
             weights = Path(folder) / f"{name}.npz"
             sides["ours"].ask("write_weights", case=name, path=str(weights))
-            for timing in times(CASES[name], sides, weights, asked):
+            for timing in times(CASES[name].on(setting), sides, weights, asked):
                 results.timings.append(timing)
                 _tell(f"  {timing}")
             weights.unlink()
     if not asked.quick:
         for name in asked.only:
             _tell(f"{name}, memory ...")
-            results.memory += memory(CASES[name], peers, asked)
-        if "seed" in asked.only:
+            results.memory += memory(CASES[name].on(setting), peers, asked)
+        if "seed" in asked.only and setting == Setting():
             _tell("the bare NumPy loop, and the start ...")
             results.bare_ratios = bare_ratios(asked.rounds)
             results.start = first_iteration(asked.rounds, clean_environment())
     return results
 
 
-def gemm_rates(sides: Mapping[str, Side], rounds: int) -> dict[str, float]:
+def gemm_rates(sides: Mapping[str, Side], rounds: int, setting: Setting) -> dict[str, float]:
     """GFLOP/s of the best of several products on each side."""
     for side in sides.values():
         side.ask("gemm")
     took = alternate(sides, max(5, rounds), 0.1)
-    return {name: 2 * TILE**3 / min(seconds) / 1e9 for name, seconds in took.items()}
+    return {name: 2 * setting.tile**3 / min(seconds) / 1e9 for name, seconds in took.items()}
 
 
 def times(
@@ -132,7 +147,7 @@ def memory(case: Case, peers: Sequence[str], asked: argparse.Namespace) -> Itera
             continue
         found = {}
         for name in peers:
-            with Side(name) as side:
+            with Side(name, asked.setting) as side:
                 side.ask(kind, case=case.name, weights=None, **arguments)
                 side.ask("run", iterations=3)
                 imports, peak = side.ask("memory")

@@ -11,21 +11,37 @@ from cases import Case
 from protonet.device import Device
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
+from protonet.graph.repeating import Asking
+from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.train.trainer import Trainer
-from settings import DECAY, MOMENTUM, RATE, TILE
+from settings import DECAY, MOMENTUM, RATE, Setting
 
 
-def import_all() -> None:
+def import_all(setting: Setting) -> None:
     """Nothing is left to import."""
 
 
-class Training:
-    """The loop of ``protonet train`` between two displays; it reads each iteration's loss."""
+def device_of(setting: Setting) -> Device:
+    """Where it is computed."""
+    return Device(setting.device, tf32=setting.precision == "tf32")
 
-    def __init__(self, case: Case, weights: Path | None, *, dropout: bool = True) -> None:
+
+def gpu_memory(setting: Setting) -> float:
+    """MiB of the GPU that were taken so far."""
+    return float(device_of(setting).xp.get_default_memory_pool().total_bytes()) / 2**20
+
+
+class Training:
+    """The loop of ``protonet train`` between two displays: on a CPU it reads each iteration's loss,
+    on a GPU ten times a second.
+    """
+
+    def __init__(
+        self, case: Case, weights: Path | None, setting: Setting, *, dropout: bool = True
+    ) -> None:
         plan = case.training(dropout=dropout)
-        self.net = _filled(Net(plan, Device("cpu"), share_memory=True, fuse=True), case, plan)
+        self.net = _filled(_net(plan, setting), case, plan)
         if weights is not None:
             _load(self.net, np.load(weights))
         solver = SolverParameter(
@@ -35,7 +51,12 @@ class Training:
             weight_decay=DECAY,
             max_iter=2**31 - 1,
         )
-        self.run = Trainer(solver, self.net).advance
+        self._trainer = Trainer(solver, self.net)
+
+    def run(self, iterations: int) -> None:
+        """Train so many iterations."""
+        self._trainer.advance(iterations)
+        self.net.device.synchronize()
 
     def results(self) -> dict[str, np.ndarray]:
         """The loss of the last iteration, and every parameter that is learned."""
@@ -50,16 +71,18 @@ class Training:
 class Inference:
     """Passes forward of the deploy net, in which blobs share memory."""
 
-    def __init__(self, case: Case, batch: int, weights: Path | None) -> None:
+    def __init__(self, case: Case, batch: int, weights: Path | None, setting: Setting) -> None:
         plan = case.inference(batch)
-        self.net = _filled(Net(plan, Device("cpu"), share_memory=True, fuse=True), case, plan)
+        self.net = _filled(_net(plan, setting), case, plan)
+        self._asking = Asking(self.net)
         if weights is not None:
             _load(self.net, np.load(weights))
 
     def run(self, iterations: int) -> None:
         """Make so many passes."""
         for _ in range(iterations):
-            self.net.forward()
+            self._asking.forward()
+        self.net.device.synchronize()
 
     def results(self) -> dict[str, np.ndarray]:
         """The output."""
@@ -68,16 +91,26 @@ class Inference:
 
 
 class Gemm:
-    """NumPy's product of two square matrices."""
+    """The product of two square matrices: NumPy's, or on a GPU the one that layers use."""
 
-    def __init__(self) -> None:
-        self.a, self.b = (np.full((TILE, TILE), value, np.float32) for value in (0.5, 2))
-        self.c = np.empty_like(self.a)
+    def __init__(self, setting: Setting) -> None:
+        self._device, self._rows = device_of(setting), setting.tile
+        dtype = type_of(_kept_in(setting))
+        self.a, self.b, self.c = (
+            self._device.zeros((self._rows, self._rows), dtype) for _ in range(3)
+        )
 
     def run(self, iterations: int) -> None:
         """Multiply so many times."""
+        if self._device.is_cpu:
+            for _ in range(iterations):
+                np.matmul(self.a, self.b, out=self.c)
+            return
+        from protonet.kernels.cuda.gemm import gemm
+
         for _ in range(iterations):
-            np.matmul(self.a, self.b, out=self.c)
+            gemm(self._device).multiply(self.a, self.b, self.c, *[self._rows] * 3)
+        self._device.synchronize()
 
 
 def write_weights(case: Case, path: Path) -> None:
@@ -85,7 +118,7 @@ def write_weights(case: Case, path: Path) -> None:
 
     Those that begin as zeros become small numbers, and one pass gives BatchNorm its statistics.
     """
-    net = Training(case, None).net
+    net = Training(case, None, Setting()).net
     generator = np.random.default_rng(1)
     for params in net.params.values():
         for param in params:
@@ -95,10 +128,21 @@ def write_weights(case: Case, path: Path) -> None:
     np.savez(path, **named_params(net))
 
 
+def _net(plan: Plan, setting: Setting) -> Net:
+    """A net as ``protonet train`` and ``infer`` build it."""
+    precision = type_of(_kept_in(setting))
+    return Net(plan, device_of(setting), share_memory=True, fuse=True, precision=precision)
+
+
+def _kept_in(setting: Setting) -> str:
+    """What values are kept in."""
+    return "float32" if setting.precision == "tf32" else setting.precision
+
+
 def named_params(net: Net) -> dict[str, np.ndarray]:
-    """The parameters under the names ``layer/index``."""
+    """Copies of the parameters under the names ``layer/index``."""
     return {
-        f"{layer}/{index}": param.data
+        f"{layer}/{index}": np.array(net.device.get(param.data))
         for layer, params in net.params.items()
         for index, param in enumerate(params)
     }
@@ -106,10 +150,11 @@ def named_params(net: Net) -> dict[str, np.ndarray]:
 
 def _filled(net: Net, case: Case, plan: Plan) -> Net:
     for name, values in case.inputs(plan).items():
-        net.blobs[name].data[...] = values
+        net.device.put(np.asarray(values, np.float32), net.blobs[name].data)
     return net
 
 
 def _load(net: Net, weights: Mapping[str, np.ndarray]) -> None:
-    for name, array in named_params(net).items():
-        array[...] = weights[name]
+    for layer, params in net.params.items():
+        for index, param in enumerate(params):
+            net.device.put(weights[f"{layer}/{index}"], param.data)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from cases import Case
+from settings import Setting
 
 TRAINING = "training"
 INFERENCE = "inference"
@@ -74,6 +75,7 @@ class Results:
     gemm: dict[str, float] = field(default_factory=dict)
     bare_ratios: list[float] = field(default_factory=list)
     start: list[float] = field(default_factory=list)
+    setting: Setting = field(default_factory=Setting)
 
     def tables(self) -> Iterable[str]:
         """Every table of what is there, with its heading."""
@@ -91,8 +93,10 @@ class Results:
             yield _bars(bars)
 
     def _gemm(self) -> str:
-        rates = ", ".join(f"{_NAMES[side]} {rate:.0f}" for side, rate in self.gemm.items())
-        return f"Product of two 2048 x 2048 float32 matrices, best, GFLOP/s: {rates}."
+        names = {"ours": "cuBLAS" if self.setting.on_gpu else "NumPy", "theirs": "PyTorch"}
+        rates = ", ".join(f"{names[side]} {rate:.0f}" for side, rate in self.gemm.items())
+        rows, precision = self.setting.tile, self.setting.precision
+        return f"Product of two {rows} x {rows} {precision} matrices, best, GFLOP/s: {rates}."
 
     def _times(self, kind: str) -> str:
         most = max(self.gemm.values(), default=0.0)
@@ -124,6 +128,11 @@ class Results:
             rows.append(row)
         head = ["network", "kind", "batch", "protonet MiB", "whole process"]
         head += ["PyTorch MiB", "whole process"]
+        if self.setting.on_gpu:
+            head = ["network", "kind", "batch", "protonet MiB", "PyTorch MiB"]
+            rows = [[*row[:3], row[3], row[5]] for row in rows]
+            note = "Each in a fresh process: the most that its pool took of the GPU's memory."
+            return f"## Peak memory\n\n{_table(head, rows)}\n\n{note}"
         note = (
             "Each in a fresh process. MiB: the peak (VmHWM) less what the process held right "
             "after its imports (VmRSS; of PyTorch after a step of a tiny network, which imports "
@@ -145,6 +154,10 @@ class Results:
         """The bars that this run has figures for."""
         for timing in self.timings:
             bars = _TRAINING if timing.kind == TRAINING else _INFERENCE
+            if self.setting.on_gpu:
+                bars = _ON_GPU if timing.kind == TRAINING else {}
+            elif not self.setting.is_exact:
+                bars = {}
             wanted = bars.get(timing.case.name)
             if wanted is not None and timing.ratio is not None:
                 name = f"{timing.case.title} {timing.batch}, {timing.kind}"
@@ -184,8 +197,6 @@ class Bar:
         )
 
 
-_NAMES = {"ours": "NumPy", "theirs": "PyTorch"}
-
 _TRAINING = {
     "seed": 2.0,
     "digits": 1.8,
@@ -205,6 +216,9 @@ _INFERENCE = {
     "mobilenet": 1.2,
 }
 """At least so many times as fast as PyTorch, at either batch."""
+
+_ON_GPU = {"lenet": 3.0, "resnet50": 1.0}
+"""The same of training on a GPU, whatever the precision."""
 
 
 def _number(value: float | None, unit: str = "") -> str:

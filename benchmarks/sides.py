@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from machine import clean_environment
+from settings import Setting
 
 _WORKER = Path(__file__).with_name("worker.py")
 _REST = 0.05
@@ -22,10 +23,10 @@ _REST = 0.05
 class Side:
     """A process of one side: ``ours`` or ``theirs``."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, setting: Setting) -> None:
+        self.name, self.setting = name, setting
         self._process = subprocess.Popen(
-            [sys.executable, str(_WORKER), name],
+            [sys.executable, str(_WORKER), name, json.dumps(setting.words())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -2,54 +2,95 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from cases import Case
 from protonet.graph.plan import Plan
-from settings import DECAY, MOMENTUM, RATE, TILE
+from settings import DECAY, MOMENTUM, RATE, Setting
 from torch_net import TorchNet
 
 
-def import_all() -> None:
-    """Take one step with a tiny network: PyTorch imports much only when it is first used."""
-    module = torch.nn.Conv2d(1, 1, 3)
+def import_all(setting: Setting) -> None:
+    """Take one step with a tiny network: PyTorch imports much only when it is first used. Sets
+    what of PyTorch is the same for all networks.
+    """
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = setting.precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = setting.precision == "tf32"
+    module = torch.nn.Conv2d(1, 1, 3).to(setting.device)
     optimizer = torch.optim.SGD(module.parameters(), lr=RATE, momentum=MOMENTUM)
-    module(torch.zeros(1, 1, 4, 4)).sum().backward()
+    module(torch.zeros(1, 1, 4, 4, device=setting.device)).sum().backward()
     optimizer.step()
 
 
-class Training:
-    """Forward, backward and ``torch.optim.SGD`` with its defaults; reads each iteration's loss."""
+def gpu_memory(setting: Setting) -> float:
+    """MiB of the GPU that were taken so far."""
+    return torch.cuda.max_memory_reserved(setting.device) / 2**20
 
-    def __init__(self, case: Case, weights: Path | None, *, dropout: bool = True) -> None:
+
+def _rounding(setting: Setting) -> AbstractContextManager[Any]:
+    """PyTorch's way to compute in 16 bits."""
+    if setting.precision not in ("float16", "bfloat16"):
+        return nullcontext()
+    return torch.autocast("cuda" if setting.on_gpu else "cpu", getattr(torch, setting.precision))
+
+
+def _wait(setting: Setting) -> None:
+    if setting.on_gpu:
+        torch.cuda.synchronize(setting.device)
+
+
+class Training:
+    """Forward, backward and ``torch.optim.SGD`` with its defaults; on a CPU it reads each
+    iteration's loss, on a GPU the last one.
+    """
+
+    def __init__(
+        self, case: Case, weights: Path | None, setting: Setting, *, dropout: bool = True
+    ) -> None:
+        self.setting = setting
         plan = case.training(dropout=dropout)
         self.net = TorchNet(plan)
         if weights is not None:
             self.net.load(np.load(weights))
-        self.inputs = _tensors(case, plan)
+        self.net.module.to(setting.device)
+        self.inputs = _tensors(case, plan, setting)
         self.net.module.train()
         self.optimizer = torch.optim.SGD(
             self.net.module.parameters(), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY
         )
+        scaled = setting.precision == "float16"
+        kind = "cuda" if setting.on_gpu else "cpu"
+        self.scaler = torch.amp.GradScaler(kind, enabled=True) if scaled else None
         self.loss = 0.0
 
     def run(self, iterations: int) -> None:
         """Train so many iterations."""
-        forward, inputs, optimizer = self.net.module.forward, self.inputs, self.optimizer
-        for _ in range(iterations):
+        optimizer, scaler = self.optimizer, self.scaler
+        for number in range(iterations):
             optimizer.zero_grad()
-            loss = forward(*inputs)
-            loss.backward()
-            optimizer.step()
-            self.loss = loss.item()
+            with _rounding(self.setting):
+                loss = self.net.module.forward(*self.inputs)
+            if scaler is None:
+                loss.backward()
+                optimizer.step()
+            else:
+                scaler.scale(loss).backward()
+                scaler.step(optimizer)
+                scaler.update()
+            if not self.setting.on_gpu or number == iterations - 1:
+                self.loss = loss.item()
+        _wait(self.setting)
 
     def results(self) -> dict[str, np.ndarray]:
         """The loss of the last iteration, and every parameter that is learned."""
         params = {
-            f"{layer}/{index}": tensor.detach().numpy()
+            f"{layer}/{index}": tensor.detach().cpu().numpy()
             for layer, tensors in self.net.params.items()
             for index, tensor in enumerate(tensors)
         }
@@ -59,41 +100,48 @@ class Training:
 class Inference:
     """Passes forward under ``torch.inference_mode``."""
 
-    def __init__(self, case: Case, batch: int, weights: Path | None) -> None:
+    def __init__(self, case: Case, batch: int, weights: Path | None, setting: Setting) -> None:
+        self.setting = setting
         plan = case.inference(batch)
         self.net = TorchNet(plan)
         if weights is not None:
             self.net.load(np.load(weights))
-        self.net.module.eval()
-        self.inputs = _tensors(case, plan)
+        self.net.module.to(setting.device).eval()
+        self.inputs = _tensors(case, plan, setting)
         self.output = torch.empty(0)
 
     def run(self, iterations: int) -> None:
         """Make so many passes."""
         forward, inputs = self.net.module.forward, self.inputs
-        with torch.inference_mode():
+        with torch.inference_mode(), _rounding(self.setting):
             for _ in range(iterations):
                 self.output = forward(*inputs)
+        _wait(self.setting)
 
     def results(self) -> dict[str, np.ndarray]:
         """The output."""
-        return {"output": self.output.numpy()}
+        return {"output": self.output.float().cpu().numpy()}
 
 
 class Gemm:
     """PyTorch's product of two square matrices."""
 
-    def __init__(self) -> None:
-        self.a, self.b = (torch.full((TILE, TILE), value) for value in (0.5, 2.0))
-        self.c = torch.empty_like(self.a)
+    def __init__(self, setting: Setting) -> None:
+        self.setting, rows = setting, setting.tile
+        exact = setting.precision in ("float32", "tf32")
+        dtype = torch.float32 if exact else getattr(torch, setting.precision)
+        self.a, self.b, self.c = (
+            torch.zeros((rows, rows), dtype=dtype, device=setting.device) for _ in range(3)
+        )
 
     def run(self, iterations: int) -> None:
         """Multiply so many times."""
         for _ in range(iterations):
             torch.mm(self.a, self.b, out=self.c)
+        _wait(self.setting)
 
 
-def _tensors(case: Case, plan: Plan) -> list[torch.Tensor]:
+def _tensors(case: Case, plan: Plan, setting: Setting) -> list[torch.Tensor]:
     """The inputs in the plan's order."""
     arrays = case.inputs(plan)
-    return [torch.from_numpy(arrays[value.name]) for value in plan.inputs]
+    return [torch.from_numpy(arrays[value.name]).to(setting.device) for value in plan.inputs]

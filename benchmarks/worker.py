@@ -1,8 +1,8 @@
 """A process of one side: told over standard input what to run, answers seconds.
 
-``python worker.py ours|theirs``. Each line is a request as JSON, ``[name, arguments]``; each
-answer is a line of JSON. Two sides never share a process: two pools of threads would be in each
-other's way.
+``python worker.py ours|theirs SETTING``, the setting as JSON. Each line is a request as JSON,
+``[name, arguments]``; each answer is a line of JSON. Two sides never share a process: two pools of
+threads would be in each other's way.
 """
 
 from __future__ import annotations
@@ -19,31 +19,35 @@ import numpy as np
 
 from cases import CASES
 from machine import resident
+from settings import Setting
 
 
 class Worker:
     """What a process is asked for. One job is held at a time."""
 
-    def __init__(self, side: str) -> None:
+    def __init__(self, side: str, setting: Setting) -> None:
+        self.setting = setting
         self.side = importlib.import_module(side)
-        self.side.import_all()
+        self.side.import_all(setting)
         self.imported = resident("VmRSS")
         self.job: Any = None
 
     def training(self, case: str, weights: str | None, dropout: bool = True) -> None:
         """Take up the training of a network."""
         self.job = None
-        self.job = self.side.Training(CASES[case], _path(weights), dropout=dropout)
+        self.job = self.side.Training(
+            CASES[case].on(self.setting), _path(weights), self.setting, dropout=dropout
+        )
 
     def inference(self, case: str, weights: str | None, batch: int) -> None:
         """Take up a network's answers at a batch."""
         self.job = None
-        self.job = self.side.Inference(CASES[case], batch, _path(weights))
+        self.job = self.side.Inference(CASES[case], batch, _path(weights), self.setting)
 
     def gemm(self) -> None:
         """Take up the product of matrices."""
         self.job = None
-        self.job = self.side.Gemm()
+        self.job = self.side.Gemm(self.setting)
 
     def run(self, iterations: int) -> float:
         """Run the job; returns the seconds."""
@@ -60,7 +64,9 @@ class Worker:
         self.side.write_weights(CASES[case], Path(path))
 
     def memory(self) -> tuple[float, float]:
-        """MiB after the imports, and at the peak."""
+        """MiB after the imports, and at the peak; of a GPU what was taken there."""
+        if self.setting.on_gpu:
+            return 0.0, self.side.gpu_memory(self.setting)
         return self.imported, resident("VmHWM")
 
 
@@ -72,7 +78,7 @@ def main() -> None:
     """Answer until standard input ends. What libraries print goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    worker = Worker(sys.argv[1])
+    worker = Worker(sys.argv[1], Setting(**json.loads(sys.argv[2])))
     for line in sys.stdin:
         name, arguments = json.loads(line)
         answers.write(json.dumps(getattr(worker, name)(**arguments)) + "\n")

@@ -78,6 +78,25 @@ def test_bars_are_met_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "10 %" in text
 
 
+def test_on_a_gpu_there_are_other_batches_and_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    report, cases = module("report", monkeypatch), module("cases", monkeypatch)
+    gpu = module("settings", monkeypatch).Setting("cuda:0", "bfloat16")
+    resnet = cases.CASES["resnet50"].on(gpu)
+    assert (resnet.batch, cases.CASES["resnet50"].batch) == (64, 8)
+    timing = report.Timing(resnet, report.TRAINING, 64, 10**9, {"ours": [0.1], "theirs": [0.11]})
+    results = report.Results([timing], gemm={"ours": 500.0, "theirs": 400.0}, setting=gpu)
+    assert [(bar.wanted, bar.met) for bar in results.bars()] == [("at least 1 x PyTorch", True)]
+    assert "Product of two 8192 x 8192 bfloat16 matrices" in "\n".join(results.tables())
+
+
+def test_values_of_16_bits_are_measured() -> None:
+    command = [sys.executable, str(BENCHMARKS / "networks.py"), "--only", "lenet"]
+    short = ["--quick", "--no-torch", "--rounds", "1", "--seconds", "0", "--precision", "bfloat16"]
+    done = subprocess.run([*command, *short], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "computed in bfloat16" in done.stdout
+
+
 def test_every_network_is_translated(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     net, cases = module("torch_net", monkeypatch), module("cases", monkeypatch)

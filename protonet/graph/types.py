@@ -76,7 +76,9 @@ def choose_types(plan: Plan, device: Device, wide: Any, precision: Any) -> Types
                 values[top] = precision
         if step.layer.absorbed_by is not None:
             steps[index] = steps.get(_absorber(plan, step), wide)
-        elif _touches(step, values) and step.layer.takes_narrow(device, precision, step.shapes):
+        elif _makes_narrow(step, values) and step.layer.takes_narrow(
+            device, precision, step.shapes
+        ):
             steps[index] = precision
     return Types(wide, values, steps)
 
@@ -103,9 +105,9 @@ def _kept_wide(plan: Plan) -> set[Value]:
     return kept
 
 
-def _touches(step: Step, values: dict[Value, Type]) -> bool:
-    """Whether any bottom or top of a step is of 16 bits."""
-    return any(value in values for value in (*step.bottoms, *step.tops))
+def _makes_narrow(step: Step, values: dict[Value, Type]) -> bool:
+    """Whether all tops are of 16 bits. Where one is not, nothing that it is made of is rounded."""
+    return bool(step.tops) and all(top in values for top in step.tops)
 
 
 def _absorber(plan: Plan, step: Step) -> int:

@@ -90,6 +90,7 @@ def test_a_gpu_computes_products_and_what_was_fused_in_16_bits(fused: bool) -> N
     of = {step.name: types.in_step(index) for index, step in enumerate(plan.steps)}
     assert of["ip"] == of["act"] == np.float16
     assert of["loss"] == of["cut"] == np.float32
+    assert of["mix"] == np.float32  # one of its bottoms is, and so is its top
 
 
 def test_half_as_many_bytes() -> None:
