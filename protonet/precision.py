@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 PRECISIONS = ("float32", "float16", "bfloat16")
 """What ``--precision`` takes."""
 
-FLOAT32 = np.dtype(np.float32)
-FLOAT16 = np.dtype(np.float16)
-
 
 def type_of(name: str) -> np.dtype[Any]:
     """The type that a name of ``PRECISIONS`` means. NumPy has no bfloat16 of its own."""
+    import numpy as np
+
     if name == "bfloat16":
         import ml_dtypes
 
@@ -26,9 +26,14 @@ def type_of(name: str) -> np.dtype[Any]:
 
 def is_narrow(dtype: Any) -> bool:
     """Whether values of a type are kept in 16 bits, and computed with in float32."""
+    import numpy as np
+
     return bool(np.dtype(dtype).itemsize == 2)
 
 
 def real_of(dtype: Any) -> np.dtype[Any]:
     """The type in which values of a type are computed with, and parameters and statistics kept."""
-    return FLOAT32 if is_narrow(dtype) else np.dtype(dtype)
+    import numpy as np
+
+    real: np.dtype[Any] = np.dtype(np.float32 if is_narrow(dtype) else dtype)
+    return real

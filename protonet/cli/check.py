@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from protonet.cli.computing import takes_no_fuse, takes_precision
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
-from protonet.cli.fusing import takes_no_fuse
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note, print_table
 from protonet.errors import NetworkError, UsageError, nearest
@@ -108,6 +108,7 @@ def takes_shapes(command: C) -> C:
     help="Say what training with --recompute takes.",
 )
 @takes_no_fuse
+@takes_precision
 @click.option(
     "--verbose",
     "-v",
@@ -127,6 +128,7 @@ def command(
     memory_limit: int | None,
     recompute: bool,
     no_fuse: bool,
+    precision: str | None,
     verbose: bool,
 ) -> None:
     """Check the network in the prototxt file NETWORK; '-' reads it from standard input.
@@ -142,6 +144,7 @@ def command(
     from protonet.graph.summary import summarize
     from protonet.jobs.memory import TrainingMemory, check_training
     from protonet.jobs.shaped import with_databases, with_inputs
+    from protonet.precision import type_of
     from protonet.proto.caffe_pb2 import SolverParameter
     from protonet.proto.text import Source, read_net
 
@@ -161,13 +164,17 @@ def command(
     except NetworkError as error:
         raise explained(error, definition) from None
     try:
-        summary = summarize(plan, recompute=recompute, fuse=not no_fuse)
+        how: dict[str, Any] = {
+            "fuse": not no_fuse,
+            "precision": type_of(precision or "float32"),
+        }
+        summary = summarize(plan, recompute=recompute, **how)
         _print_summary(plan, summary, phase, stages)
         if verbose:
-            _print_memory(plan, summary, recompute, not no_fuse)
+            _print_memory(plan, summary, recompute, how)
             _print_fused(summary)
         if memory_limit is not None:
-            memory = TrainingMemory(memory_limit, recompute, fuse=not no_fuse)
+            memory = TrainingMemory(memory_limit, recompute, **how)
             check_training([plan], SolverParameter(momentum=0.9), Device(), memory)
     finally:
         plan.close()
@@ -212,7 +219,7 @@ def _print_summary(plan: Plan, summary: Summary, phase: str, stages: Sequence[st
     )
 
 
-def _print_memory(plan: Plan, summary: Summary, recompute: bool, fuse: bool) -> None:
+def _print_memory(plan: Plan, summary: Summary, recompute: bool, how: dict[str, Any]) -> None:
     """What the memory is for, and what recomputation makes of it."""
     from protonet.device import byte_count
     from protonet.graph.estimate import estimate
@@ -231,7 +238,7 @@ def _print_memory(plan: Plan, summary: Summary, recompute: bool, fuse: bool) -> 
         ("memory", "training", "inference"),
         [(what, byte_count(one), byte_count(two)) for what, one, two in rows],
     )
-    less = train if recompute else estimate(plan, gradients=True, recompute=True, fuse=fuse)
+    less = train if recompute else estimate(plan, gradients=True, recompute=True, **how)
     if not less.again:
         click.echo("--recompute would change nothing")
         return

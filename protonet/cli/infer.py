@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from protonet.cli.computing import takes_no_fuse
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
-from protonet.cli.fusing import takes_no_fuse
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note
 

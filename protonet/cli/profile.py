@@ -12,9 +12,9 @@ import click
 
 from protonet.cli.caffe_flags import chosen_device, chosen_stages
 from protonet.cli.check import explained, takes_shapes
+from protonet.cli.computing import takes_no_fuse, takes_precision, takes_tf32
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
-from protonet.cli.fusing import takes_no_fuse
 from protonet.cli.terminal import note, print_table
 from protonet.cli.training_job import SOLVERS, match_solver
 from protonet.errors import NetworkError, UsageError, nearest
@@ -88,6 +88,8 @@ _STARVED = 0.05
     "--trace", type=_PATH, metavar="FILE", help="Trace to write, for Perfetto or chrome://tracing."
 )
 @takes_no_fuse
+@takes_precision
+@takes_tf32
 @takes_imports
 def command(
     network: str | None,
@@ -107,6 +109,8 @@ def command(
     out: Path | None,
     trace: Path | None,
     no_fuse: bool,
+    precision: str | None,
+    tf32: bool,
 ) -> None:
     """Profile the network in the prototxt file NETWORK; '-' reads it from standard input.
 
@@ -136,6 +140,8 @@ def command(
         weights=weights,
         device=chosen_device(gpu, device),
         fuse=not no_fuse,
+        precision=precision or "float32",
+        tf32=tf32,
     )
     net, rule, passes = _opened(network, solver, wanted)
     try:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from protonet.cli.caffe_flags import chosen_device, chosen_model, chosen_stages, takes_model
+from protonet.cli.computing import takes_no_fuse
 from protonet.cli.extensions import takes_imports
-from protonet.cli.fusing import takes_no_fuse
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import print_table

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from protonet.cli.caffe_flags import chosen_device, chosen_stages
+from protonet.cli.computing import takes_no_fuse, takes_precision, takes_tf32
 from protonet.cli.extensions import takes_imports
-from protonet.cli.fusing import takes_no_fuse
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.interrupts import EFFECTS, INTERRUPTED, Interrupts
 from protonet.cli.sizes import takes_memory_limit
@@ -204,12 +204,8 @@ _PATH = click.Path(path_type=Path)
     "for the backward pass. The results are the same.",
 )
 @takes_no_fuse
-@click.option(
-    "--tf32",
-    is_flag=True,
-    help="On a GPU: round the factors of convolutions and inner products to 10 bits, which is "
-    "faster on Ampere and later. Default: float32.",
-)
+@takes_precision
+@takes_tf32
 @click.option(
     "--untrusted",
     is_flag=True,

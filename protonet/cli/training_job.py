@@ -54,7 +54,7 @@ def choose_job(network: str | None, resume: Path | None, options: dict[str, Any]
 
 def _resuming(run: Path, given: dict[str, Any]) -> Job:
     moved = {name: given.pop(name) for name in _DATABASES if name in given}
-    known = ("device", "memory_limit", "recompute", "fuse", "tf32")
+    known = ("device", "memory_limit", "recompute", "fuse", "tf32", "precision")
     _refuse_others(given, known, "--resume", "a run keeps its settings")
     from protonet.jobs.training import resume
 

@@ -9,22 +9,19 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.device import Device
+from protonet.graph.copies import Copy
 from protonet.graph.memory import Edge, Layout
 from protonet.graph.names import Value
-from protonet.kernels.combine import Combine
 
 
 class Arrays:
     """``data`` and ``diff`` of every value that has them, as views of the layout's storages.
 
-    ``arena`` is memory that the layout may use, where it is large enough.
+    ``arena`` is bytes that the layout may use, where they are enough.
     """
 
-    def __init__(
-        self, layout: Layout, device: Device, dtype: Any, arena: Array | None = None
-    ) -> None:
-        self._layout, self._device, self._dtype = layout, device, dtype
-        self.add = Combine.make(device, dtype, (), 2).add
+    def __init__(self, layout: Layout, device: Device, arena: Array | None = None) -> None:
+        self._layout, self._device = layout, device
         if arena is None or arena.size < layout.arena:
             arena = self._zeros(layout.arena)
         self.arena = arena
@@ -48,27 +45,37 @@ class Arrays:
 
     def part(self, edge: Edge, value: Value) -> Array:
         """Where a step writes its share of the gradient of a bottom, to be added to others."""
-        at = self._layout.parts[edge]
-        if value.count > self._stores[at].size:
-            self._stores[at] = self._zeros(value.count)
-        return view(self._stores[at], value.shape)
+        return self._beginning(self._layout.parts[edge], value, self._layout.types.of(value))
+
+    def copy(self, copy: Copy, value: Value) -> Array:
+        """Where a step finds a value, or leaves it, in the type that it computes in."""
+        layout = self._layout
+        return self._beginning(layout.copies[copy], value, layout.types.in_step(copy.step))
+
+    def _beginning(self, at: int, value: Value, dtype: Any) -> Array:
+        """The beginning of a storage that is used anew by each step, grown where it must be."""
+        size = value.count * dtype.itemsize
+        if size > self._stores[at].size:
+            self._stores[at] = self._zeros(size)
+        return view(self._stores[at], value.shape, dtype)
 
     def _fit(self, value: Value, arrays: dict[Value, Array], storage: dict[Value, int]) -> None:
         if value not in storage:
             return
-        at, stores = storage[value], self._stores
-        if value.count > stores[at].size:
-            stores[at] = self._zeros(value.count)
+        at, stores, types = storage[value], self._stores, self._layout.types
+        size = types.bytes_of(value)
+        if size > stores[at].size:
+            stores[at] = self._zeros(size)
             for other, place in storage.items():
-                if place == at and other in arrays and other.count <= value.count:
-                    arrays[other] = view(stores[at], other.shape)
-        arrays[value] = view(stores[at], value.shape)
+                if place == at and other in arrays and types.bytes_of(other) <= size:
+                    arrays[other] = view(stores[at], other.shape, types.of(other))
+        arrays[value] = view(stores[at], value.shape, types.of(value))
 
-    def _zeros(self, count: int) -> Array:
-        return self._device.zeros((count,), self._dtype)
+    def _zeros(self, size: int) -> Array:
+        return self._device.zeros((size,), np.uint8)
 
 
-def view(flat: Array, shape: Shape | None) -> Array:
-    """The beginning of a flat array in the given shape."""
+def view(stored: Array, shape: Shape | None, dtype: Any) -> Array:
+    """The beginning of a vector of bytes as an array of this shape and type."""
     count = int(np.prod(shape or (), dtype=np.int64))
-    return flat[:count].reshape(shape or ())
+    return stored[: count * np.dtype(dtype).itemsize].view(dtype).reshape(shape or ())

@@ -3,98 +3,187 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from protonet.blob import Array
+from protonet.device import Device
 from protonet.graph.arrays import Arrays
+from protonet.graph.copies import Copy, Role
 from protonet.graph.lives import gradient_edges
 from protonet.graph.memory import Layout
-from protonet.graph.plan import Plan, Step
+from protonet.graph.names import Value
+from protonet.graph.plan import Plan
+from protonet.kernels.combine import Combine
+from protonet.kernels.convert import Convert
+from protonet.layers.base import Reads
+from protonet.precision import is_narrow
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
-StepCall = tuple[int, Call]
-"""A call, and the index of the step that it computes (of several, the first)."""
+StepCalls = tuple[int, list[Call]]
+"""The calls that compute a step, and its index: the layer's, between those that copy what it is
+given from one type to another."""
 
 
-def forward_call(step: Step, arrays: Arrays) -> Call:
-    """The forward pass of one step."""
-    return (
-        step.layer.forward,
-        ([arrays.data[v] for v in step.bottoms], [arrays.data[v] for v in step.tops]),
-    )
+def run(calls: Iterable[Call]) -> None:
+    """Make one call after the other."""
+    for call, arguments in calls:
+        call(*arguments)
 
 
-def forward_calls(
-    plan: Plan, layout: Layout, arrays: Arrays, follow: Callable[[int], None]
-) -> list[list[StepCall]]:
-    """The forward pass in segments; each but the last ends where a dynamic step is measured.
+class Calls:
+    """Makes the calls of the passes over the arrays of a plan's values.
 
-    ``follow(index)`` gives a dynamic step, and what comes after it, the shapes of this pass: it
-    may replace the segments that come after.
+    ``loss_scale``, one number on the device, is what gradients are multiplied by from the losses
+    on; None for 1.
     """
-    segments: list[list[StepCall]] = [[]]
-    for index, step in enumerate(plan.steps):
-        if index in layout.views or step.type == "Input":
-            continue
-        if step.layer.dynamic:
-            segments[-1].append((index, (follow, (index,))))
-            segments.append([])
-        segments[-1].append((index, forward_call(step, arrays)))
-    return segments
+
+    def __init__(
+        self,
+        plan: Plan,
+        layout: Layout,
+        arrays: Arrays,
+        device: Device,
+        loss_scale: Array | None = None,
+    ) -> None:
+        self.plan, self.layout, self.arrays, self.device = plan, layout, arrays, device
+        self.loss_scale = loss_scale
+
+    def forward(self, follow: Callable[[int], None]) -> list[list[StepCalls]]:
+        """The forward pass in segments; each but the last ends where a dynamic step is measured.
+
+        ``follow(index)`` gives a dynamic step, and what comes after it, the shapes of this pass:
+        it may replace the segments that come after.
+        """
+        segments: list[list[StepCalls]] = [[]]
+        for index, step in enumerate(self.plan.steps):
+            if index in self.layout.views or step.type == "Input":
+                continue
+            if step.layer.dynamic:
+                segments[-1].append((index, [(follow, (index,))]))
+                segments.append([])
+            segments[-1].append((index, self.forward_step(index)))
+        return segments
+
+    def forward_step(self, index: int) -> list[Call]:
+        """The forward pass of one step."""
+        step, pass_ = self.plan.steps[index], _Pass(self, index, backward=False)
+        bottoms = pass_.given(step.bottoms, Role.BOTTOM)
+        tops = pass_.left(step.tops, self._data(step.tops), Role.TOP)
+        return pass_.around(step.layer.forward, bottoms, tops)
+
+    def backward(self) -> list[StepCalls]:
+        """The backward pass, last step first.
+
+        Where a value has several consumers, the first writes its gradient and others are added.
+        The entry of step ``len(plan.steps)`` sets the gradients of losses.
+        """
+        steps = [(len(self.plan.steps), self._loss_gradients())]
+        for index in range(len(self.plan.steps) - 1, -1, -1):
+            if not self.plan.steps[index].runs_backward or index in self.layout.diff_views:
+                continue
+            calls = [c for i in self.layout.again.get(index, ()) for c in self.forward_step(i)]
+            steps.append((index, calls + self._backward_step(index)))
+        return steps
+
+    def _backward_step(self, index: int) -> list[Call]:
+        """The backward pass of one step, and the additions after it."""
+        step, arrays = self.plan.steps[index], self.arrays
+        targets: list[Array | None] = []
+        additions: list[Call] = []
+        for place, value in enumerate(step.bottoms):
+            if not step.wanted[place]:
+                targets.append(None)
+            elif (index, place) not in self.layout.parts:
+                targets.append(arrays.diff[value])
+            else:
+                part, total = arrays.part((index, place), value), arrays.diff[value]
+                targets.append(part)
+                additions.append((self._adding(value), (total, part, total)))
+        reads, pass_ = step.layer.fused_reads, _Pass(self, index, backward=True)
+        calls = pass_.around(
+            step.layer.backward,
+            pass_.given(step.tops, Role.DTOP),
+            pass_.given(step.bottoms, Role.BOTTOM, read=Reads.BOTTOMS in reads),
+            pass_.given(step.tops, Role.TOP, read=Reads.TOPS in reads),
+            pass_.left(step.bottoms, targets, Role.DBOTTOM),
+        )
+        return calls + additions
+
+    def _adding(self, value: Value) -> Callable[..., None]:
+        return Combine.make(self.device, self.layout.types.of(value), value.shape or (), 2).add
+
+    def _data(self, values: Sequence[Value]) -> list[Array | None]:
+        return [self.arrays.data[value] for value in values]
+
+    def _loss_gradients(self) -> list[Call]:
+        """Set the gradient of each loss to its weight: now where nothing else writes there,
+        otherwise at the start of every backward pass, by the calls returned.
+        """
+        calls: list[Call] = []
+        layout, arrays = self.layout, self.arrays
+        holders = Counter(layout.diff_storage.values())
+        for value in self.plan.values:
+            if not value.loss_weight:
+                continue
+            call: Call = (arrays.diff[value].fill, (value.loss_weight,))
+            if self.loss_scale is not None:
+                scaled = (self.loss_scale, value.loss_weight, arrays.diff[value])
+                call = (self.device.xp.multiply, scaled)
+            at = layout.diff_storage[value]
+            again = holders[at] > 1 or bool(gradient_edges(self.plan, value))
+            if again or self.loss_scale is not None:
+                calls.append(call)
+            if layout.offsets[at] is None:
+                call[0](*call[1])
+        return calls
 
 
-def backward_calls(plan: Plan, layout: Layout, arrays: Arrays) -> list[tuple[int, list[Call]]]:
-    """The backward pass as (step, its calls), last step first.
+class _Pass:
+    """What a step is given in one of its passes, in the type that it computes in."""
 
-    Where a value has several consumers, the first writes its gradient and others are added. The
-    entry of step ``len(plan.steps)`` sets the gradients of losses.
-    """
-    steps = [(len(plan.steps), _loss_gradients(plan, layout, arrays))]
-    for index in range(len(plan.steps) - 1, -1, -1):
-        if not plan.steps[index].runs_backward or index in layout.diff_views:
-            continue
-        again = [forward_call(plan.steps[i], arrays) for i in layout.again.get(index, ())]
-        steps.append((index, again + _backward_step(plan, layout, index, arrays)))
-    return steps
+    def __init__(self, calls: Calls, index: int, *, backward: bool) -> None:
+        self._calls, self._index, self._backward = calls, index, backward
+        self._before: list[Call] = []
+        self._after: list[Call] = []
 
+    def around(self, call: Callable[..., None], *arguments: Any) -> list[Call]:
+        """The call of the layer, between the copies that were asked for."""
+        return [*self._before, (call, arguments), *self._after]
 
-def _backward_step(plan: Plan, layout: Layout, index: int, arrays: Arrays) -> list[Call]:
-    """The backward pass of one step, and the additions after it."""
-    step = plan.steps[index]
-    targets: list[Array | None] = []
-    additions: list[Call] = []
-    for place, value in enumerate(step.bottoms):
-        if not step.wanted[place]:
-            targets.append(None)
-        elif (index, place) not in layout.parts:
-            targets.append(arrays.diff[value])
-        else:
-            part, total = arrays.part((index, place), value), arrays.diff[value]
-            targets.append(part)
-            additions.append((arrays.add, (total, part, total)))
-    arguments = (
-        [arrays.diff[v] for v in step.tops],
-        [arrays.data[v] for v in step.bottoms],
-        [arrays.data[v] for v in step.tops],
-        targets,
-    )
-    return [(step.layer.backward, arguments), *additions]
+    def given(self, values: Sequence[Value], role: Role, *, read: bool = True) -> list[Array]:
+        """Arrays that the layer reads, or is only handed where it does not ``read`` them."""
+        arrays = self._calls.arrays
+        held = arrays.diff if role is Role.DTOP else arrays.data
+        found = []
+        for place, value in enumerate(values):
+            array = held[value]
+            if read and self._calls.layout.types.copied(self._index, value):
+                copy = self._copy(role, place, value)
+                self._before.append(self._conversion(array, copy))
+                array = copy
+            found.append(array)
+        return found
 
+    def left(
+        self, values: Sequence[Value], targets: Sequence[Array | None], role: Role
+    ) -> list[Array | None]:
+        """Arrays that the layer writes; None for those that are not wanted."""
+        found = []
+        for place, (value, target) in enumerate(zip(values, targets, strict=True)):
+            array = target
+            if target is not None and self._calls.layout.types.copied(self._index, value):
+                array = self._copy(role, place, value)
+                self._after.append(self._conversion(array, target))
+            found.append(array)
+        return found
 
-def _loss_gradients(plan: Plan, layout: Layout, arrays: Arrays) -> list[Call]:
-    """Set the gradient of each loss to its weight: now where nothing else writes there, otherwise
-    at the start of every backward pass, by the calls returned.
-    """
-    calls: list[Call] = []
-    holders = Counter(layout.diff_storage.values())
-    for value in plan.values:
-        if not value.loss_weight:
-            continue
-        call: Call = (arrays.diff[value].fill, (value.loss_weight,))
-        at = layout.diff_storage[value]
-        if holders[at] > 1 or gradient_edges(plan, value):
-            calls.append(call)
-        if layout.offsets[at] is None:
-            call[0](*call[1])
-    return calls
+    def _copy(self, role: Role, place: int, value: Value) -> Array:
+        return self._calls.arrays.copy(Copy(self._index, self._backward, role, place), value)
+
+    def _conversion(self, source: Array, target: Array) -> Call:
+        """Copy to another type."""
+        narrows = is_narrow(target.dtype)
+        narrow = target.dtype if narrows else source.dtype
+        kernel = Convert.make(self._calls.device, narrow, source.size)
+        return (kernel.narrow if narrows else kernel.widen, (source, target))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from protonet.graph.names import Value
 from protonet.graph.plan import Step
+from protonet.graph.types import FLOATS, Types
 
 _FLOAT = 4
 _CONVOLUTIONS = frozenset({"Convolution", "ConvolutionDepthwise", "DepthwiseConvolution"})
@@ -40,20 +41,21 @@ def backward_arithmetic(step: Step) -> int:
     return arithmetic(step) * (any(step.wanted) + any(param.lr_mult != 0 for param in step.params))
 
 
-def backward_traffic(step: Step) -> int:
+def backward_traffic(step: Step, types: Types = FLOATS) -> int:
     """Bytes of a backward pass: gradients of the tops, the bottoms, the parameters, and what is
-    written, each touched once, in float32.
+    written, each touched once; parameters in float32.
     """
     if not step.runs_backward:
         return 0
-    written = sum(v.count for v, wanted in zip(step.bottoms, step.wanted, strict=True) if wanted)
+    written = [v for v, wanted in zip(step.bottoms, step.wanted, strict=True) if wanted]
     params = sum(param.weight.count * (1 + (param.lr_mult != 0)) for param in step.params)
-    return _FLOAT * (sum(_values(step)) + written + params)
+    return sum(map(types.bytes_of, (*step.bottoms, *step.tops, *written))) + _FLOAT * params
 
 
-def traffic(step: Step) -> int:
-    """Bytes of the bottoms, tops and parameters, each touched once, in float32."""
-    return _FLOAT * (sum(_values(step)) + sum(param.weight.count for param in step.params))
+def traffic(step: Step, types: Types = FLOATS) -> int:
+    """Bytes of the bottoms, tops and parameters, each touched once; parameters in float32."""
+    params = sum(param.weight.count for param in step.params)
+    return sum(map(types.bytes_of, (*step.bottoms, *step.tops))) + _FLOAT * params
 
 
 def _values(step: Step) -> tuple[int, int]:

@@ -16,15 +16,16 @@ from protonet.device import Device, RandomStream
 from protonet.errors import LayerError
 from protonet.graph.fusion import fuse as fuse_layers
 from protonet.graph.fusion import fusions, unfuse
-from protonet.graph.memory import lay_out
+from protonet.graph.memory import Layout, lay_out
 from protonet.graph.plan import Plan, Step
+from protonet.graph.types import choose_types
 
 _FLOAT = 4
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes of a net in float32.
+    """Bytes of a net.
 
     ``blobs`` are values and their gradients, ``scratch`` what layers ask for beside them,
     ``parameters`` and ``gradients`` the weights and what is learned of them, ``data`` images and
@@ -55,6 +56,7 @@ def estimate(
     share: bool = True,
     recompute: bool = False,
     fuse: bool = True,
+    precision: Any = np.float32,
 ) -> Estimate:
     """What a net of this plan would take, as ``Net`` builds it with these options. The plan is not
     fused afterwards.
@@ -62,22 +64,23 @@ def estimate(
     if fuse:
         fuse_layers(plan, gradients=gradients, visible=not share)
     try:
-        return _estimate(plan, gradients, share, recompute)
+        types = choose_types(plan, Meter(), np.float32, precision)
+        layout = lay_out(plan, types, gradients=gradients, share=share, recompute=recompute)
+        return _estimate(plan, layout, gradients)
     finally:
         unfuse(plan)
 
 
-def _estimate(plan: Plan, gradients: bool, share: bool, recompute: bool) -> Estimate:
-    layout = lay_out(plan, gradients=gradients, share=share, recompute=recompute)
+def _estimate(plan: Plan, layout: Layout, gradients: bool) -> Estimate:
     owned = [param for step in plan.steps for param in step.params if param.owner is None]
     parameters = _FLOAT * sum(param.weight.count for param in owned)
     return Estimate(
-        _FLOAT * layout.elements,
+        layout.bytes,
         _scratch(plan, gradients),
         parameters,
         parameters if gradients else 0,
         sum(step.layer.kept_bytes() for step in plan.steps),
-        _FLOAT * layout.saved,
+        layout.saved,
         tuple(
             plan.steps[i].name for i in sorted({i for each in layout.again.values() for i in each})
         ),

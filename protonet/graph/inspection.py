@@ -33,19 +33,21 @@ def _forward(net: Net) -> list[str]:
 
 def _backward(net: Net) -> list[str]:
     lines = []
+    share = 1.0 if net.loss_scale is None else 1 / float(net.loss_scale.item())
     for step in reversed(net.plan.steps):
         if not step.runs_backward:
             continue
         start = f"    [Backward] Layer {step.name}"
         for value, wanted in zip(step.bottoms, step.wanted, strict=True):
             if wanted:
-                size = _mean(net, net.diff_of(value))
+                size = _mean(net, net.diff_of(value), share)
                 lines.append(f"{start}, bottom blob {value.name} diff: {size}")
         for place, param in enumerate(step.layer.params):
             if param.wanted:
-                lines.append(f"{start}, param blob {place} diff: {_mean(net, param.diff)}")
+                lines.append(f"{start}, param blob {place} diff: {_mean(net, param.diff, share)}")
     stores = (net.store.data, net.store.diff)
     flat = [np.asarray(net.device.get(each), np.float64) for each in stores]
+    flat[1] = flat[1] * share
     sums = ", ".join(f"{np.abs(each).sum():g}" for each in flat)
     lengths = ", ".join(f"{np.sqrt((each**2).sum()):g}" for each in flat)
     return [
@@ -67,7 +69,7 @@ def describe_update(net: Net, before: Sequence[Array]) -> list[str]:
     return lines
 
 
-def _mean(net: Net, array: Array) -> str:
-    """The mean size of values, as a C++ stream prints it."""
+def _mean(net: Net, array: Array, share: float = 1.0) -> str:
+    """The mean size of values times ``share``, as a C++ stream prints it."""
     host = np.asarray(net.device.get(array))
-    return f"{np.abs(host).mean(dtype=np.float64) if host.size else 0.0:g}"
+    return f"{share * np.abs(host).mean(dtype=np.float64) if host.size else 0.0:g}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from protonet.graph.copies import Copy, copy_lives, place_copies
 from protonet.graph.lives import (
     backward_moment,
     data_lives,
@@ -14,6 +15,7 @@ from protonet.graph.lives import (
 from protonet.graph.names import Value
 from protonet.graph.packing import Spans, pack
 from protonet.graph.plan import Plan, Step
+from protonet.graph.types import FLOATS, Types
 from protonet.layers.base import Reads
 
 Edge = tuple[int, int]
@@ -26,18 +28,21 @@ class Layout:
 
     ``storage[v]`` is the number of the storage that holds value v's data, ``diff_storage[v]`` of
     its gradient, ``parts[step, place]`` of the gradient that a step sends to a bottom, where it
-    is added to what others sent. ``sizes[s]`` are the elements of storage s, and ``offsets[s]`` is
-    where it begins in the arena of ``arena`` elements; None where its memory is its own.
+    is added to what others sent, ``copies[c]`` of what a step is given in another type.
+    ``sizes[s]`` are the bytes of storage s, and ``offsets[s]`` is where it begins in the arena of
+    ``arena`` bytes; None where its memory is its own.
 
     Steps in ``views`` need no forward call: their tops are their bottoms. Steps in ``diff_views``
     need no backward call. Before the backward call of step r the steps ``again[r]`` run forward.
-    ``saved`` is how many elements the arena would have more without that. ``lives[s]`` is when
+    ``saved`` is how many bytes the arena would have more without that. ``lives[s]`` is when
     storage s is needed, None for always.
     """
 
     storage: dict[Value, int]
     diff_storage: dict[Value, int]
     parts: dict[Edge, int]
+    copies: dict[Copy, int]
+    types: Types
     sizes: tuple[int, ...]
     offsets: tuple[int | None, ...]
     arena: int
@@ -48,34 +53,45 @@ class Layout:
     lives: tuple[Spans | None, ...] = ()
 
     @property
-    def elements(self) -> int:
-        """The elements of all data and gradient arrays together."""
+    def bytes(self) -> int:
+        """What all data and gradient arrays take together."""
         own = (s for s, at in zip(self.sizes, self.offsets, strict=True) if at is None)
         return self.arena + sum(own)
 
 
-def lay_out(plan: Plan, *, gradients: bool, share: bool = False, recompute: bool = False) -> Layout:
+def lay_out(
+    plan: Plan,
+    types: Types = FLOATS,
+    *,
+    gradients: bool,
+    share: bool = False,
+    recompute: bool = False,
+) -> Layout:
     """Decide the memory of every value.
 
-    ``gradients`` keeps what backward passes read and adds gradient arrays; ``share`` lets values
-    and gradients whose lives do not overlap use the same memory; ``recompute`` (with both) frees
-    what cheap layers make after the forward pass and makes it again for the backward pass.
+    ``types`` are those of the values. ``gradients`` keeps what backward passes read and adds
+    gradient arrays; ``share`` lets values and gradients whose lives do not overlap use the same
+    memory; ``recompute`` (with both) frees what cheap layers make after the forward pass and makes
+    it again for the backward pass.
     """
-    data, holders, views = _place_data(plan, gradients)
-    sizes = [max(value.count for value in held) for held in holders]
+    data, holders, views = _place_data(plan, types, gradients)
+    sizes = [max(map(types.bytes_of, held)) for held in holders]
     diffs: dict[Value, int] = {}
     diff_views: set[int] = set()
     diff_holders: list[list[Value]] = []
     parts: dict[Edge, int] = {}
     if gradients:
-        diff_holders = _place_diffs(plan, views, diffs, diff_views)
+        diff_holders = _place_diffs(plan, types, views, diffs, diff_views)
         diffs = {value: place + len(sizes) for value, place in diffs.items()}
-        sizes += [max(value.count for value in held) for held in diff_holders]
-        _place_parts(plan, parts, sizes, share)
+        sizes += [max(map(types.bytes_of, held)) for held in diff_holders]
+        _place_parts(plan, types, parts, sizes, share)
+    copies = place_copies(plan, types, views, diff_views, sizes, gradients=gradients, share=share)
     layout = Layout(
         data,
         diffs,
         parts,
+        copies,
+        types,
         tuple(sizes),
         (None,) * len(sizes),
         0,
@@ -87,10 +103,11 @@ def lay_out(plan: Plan, *, gradients: bool, share: bool = False, recompute: bool
     spans = diff_lives(plan, diff_holders)
     spans += [((backward_moment(plan, step),) * 2,) for step, _ in parts]
     lives = data_lives(plan, holders, data, views, gradients=gradients, recompute=False)
-    shared = _in_arena(layout, lives.spans + spans)
+    shared = _in_arena(layout, lives.spans + spans + copy_lives(plan, copies, {}))
     if not recompute:
         return shared
     lives = data_lives(plan, holders, data, views, gradients=gradients, recompute=True)
+    spans += copy_lives(plan, copies, lives.again)
     less = _in_arena(layout, lives.spans + spans, lives.again, shared.arena)
     return less if less.saved > 0 else shared
 
@@ -122,7 +139,7 @@ def _in_arena(
 
 
 def _place_data(
-    plan: Plan, gradients: bool
+    plan: Plan, types: Types, gradients: bool
 ) -> tuple[dict[Value, int], list[list[Value]], set[int]]:
     storage: dict[Value, int] = {}
     holders: list[list[Value]] = []
@@ -135,7 +152,7 @@ def _place_data(
             if bottom is not None and (
                 index in views
                 or (
-                    _in_place(step, place)
+                    _in_place(step, place, types)
                     and _may_overwrite(plan, holders[storage[bottom]], index, gradients)
                 )
             ):
@@ -147,13 +164,12 @@ def _place_data(
     return storage, holders, views
 
 
-def _in_place(step: Step, place: int) -> bool:
+def _in_place(step: Step, place: int, types: Types) -> bool:
     """Whether the text asks for top ``place`` to be its bottom, and the layer can do it."""
-    return (
-        step.layer.in_place
-        and place < min(len(step.bottoms), len(step.tops))
-        and step.bottoms[place].name == step.tops[place].name
-    )
+    if not step.layer.in_place or place >= min(len(step.bottoms), len(step.tops)):
+        return False
+    bottom, top = step.bottoms[place], step.tops[place]
+    return bottom.name == top.name and types.of(bottom) == types.of(top)
 
 
 def _may_overwrite(plan: Plan, held: Iterable[Value], index: int, gradients: bool) -> bool:
@@ -180,7 +196,7 @@ def _may_overwrite(plan: Plan, held: Iterable[Value], index: int, gradients: boo
 
 
 def _place_diffs(
-    plan: Plan, views: set[int], storage: dict[Value, int], diff_views: set[int]
+    plan: Plan, types: Types, views: set[int], storage: dict[Value, int], diff_views: set[int]
 ) -> list[list[Value]]:
     """Give every value that has a gradient its array; in place and in views it is the top's.
     Returns the values of each storage.
@@ -205,12 +221,14 @@ def _place_diffs(
             if len(step.tops) == 1 and index in views and len(gradient_edges(plan, bottom)) == 1:
                 join(bottom, step.tops[0])
                 diff_views.add(index)
-            elif _in_place(step, place) and step.tops[place].loss_weight == 0:
+            elif _in_place(step, place, types) and step.tops[place].loss_weight == 0:
                 join(bottom, step.tops[place])
     return holders
 
 
-def _place_parts(plan: Plan, parts: dict[Edge, int], sizes: list[int], share: bool) -> None:
+def _place_parts(
+    plan: Plan, types: Types, parts: dict[Edge, int], sizes: list[int], share: bool
+) -> None:
     """Give gradients that are added to others their arrays: each its own where memory is shared
     over time, else one for the first of every step, one for the second, and so on.
     """
@@ -222,12 +240,11 @@ def _place_parts(plan: Plan, parts: dict[Edge, int], sizes: list[int], share: bo
             if step.runs_backward and step.wanted[place] and not writes_first(plan, index, place)
         ]
         for number, place in enumerate(places):
-            count = step.bottoms[place].count
             if share or number == len(common):
                 common.append(len(sizes))
                 sizes.append(0)
             at = common[-1 if share else number]
-            sizes[at] = max(sizes[at], count)
+            sizes[at] = max(sizes[at], types.bytes_of(step.bottoms[place]))
             parts[index, place] = at
 
 

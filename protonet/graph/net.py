@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from protonet.blob import Array, Blob, Param, Shape
 from protonet.device import Clock, Device, RandomStream
-from protonet.errors import LayerError
 from protonet.formats.blobs import from_array
 from protonet.graph.arrays import Arrays
-from protonet.graph.calls import Call, StepCall, backward_calls, forward_call, forward_calls
+from protonet.graph.calls import Call, Calls, StepCalls, run
 from protonet.graph.fusion import fuse as fuse_layers
 from protonet.graph.fusion import unfuse
 from protonet.graph.lives import can_repeat
@@ -21,7 +19,8 @@ from protonet.graph.memory import lay_out
 from protonet.graph.names import AUTOMATIC, Value
 from protonet.graph.parameters import LoadReport, load_params, make_params, share_params
 from protonet.graph.plan import Plan, Step
-from protonet.layers.base import shape_text
+from protonet.graph.shapes import infer_all, infer_tops
+from protonet.graph.types import Types, choose_types
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 
 __all__ = ["LoadReport", "Net"]
@@ -47,6 +46,9 @@ class Net:
             is at work only when nobody needs the other's blobs, as a test net and a train net.
         fuse: let layers compute those that follow them (``graph.fusion``); where memory is not
             shared, only those that work in place, so that every blob can still be read.
+        precision: the type of values and their gradients where that does no harm
+            (``graph.types``); parameters are float32. In float16 gradients are multiplied by
+            ``loss_scale`` from the losses on.
         params_of: a net whose parameters this one uses for layers of the same name and shapes,
             as a test net uses the train net's.
 
@@ -65,6 +67,7 @@ class Net:
         share_memory: bool = False,
         recompute: bool = False,
         fuse: bool = False,
+        precision: Any = np.float32,
         memory_of: Net | None = None,
         params_of: Net | None = None,
     ) -> None:
@@ -78,10 +81,14 @@ class Net:
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
         self.params: dict[str, list[Param]] = {}
+        self.losses: list[tuple[float, Array]] = []  # what each weighs in the objective
         self.version = 0  # another number whenever arrays are others than they were
-        self._share_memory = share_memory
-        options = {"gradients": gradients, "share": share_memory, "recompute": recompute}
-        self._lay_out = partial(lay_out, plan, **options)
+        self._share_memory, self._recompute = share_memory, recompute
+        self.loss_scale: Array | None = None
+        if gradients and np.dtype(precision) == np.float16:
+            self.loss_scale = device.zeros(())
+            self.loss_scale.fill(1.0)
+        self._precision = np.dtype(precision)
         self._lent = memory_of._arrays.arena if memory_of is not None else None
         self._arrays: Arrays
         if fuse:
@@ -109,9 +116,7 @@ class Net:
 
     def forward(self) -> None:
         """Compute every top from the data layers' next batch and the present input blobs."""
-        for call, arguments in self._forward[0]:
-            call(*arguments)
-        for segment in range(1, len(self._forward)):
+        for segment in range(len(self._forward)):
             # Read anew: the end of a segment may replace those after it.
             for call, arguments in self._forward[segment]:
                 call(*arguments)
@@ -125,21 +130,22 @@ class Net:
             call(*arguments)
 
     @property
-    def forward_steps(self) -> list[StepCall]:
+    def forward_steps(self) -> list[StepCalls]:
         """The calls of ``forward`` with their steps, to the first dynamic one."""
         return self._forward_steps[0]
 
-    def walk_forward(self) -> Iterator[StepCall]:
+    def walk_forward(self) -> Iterator[tuple[int, Call]]:
         """The very calls of ``forward`` with their steps, for a caller that makes each as it comes.
 
         A dynamic step may replace those after it; the pass counts when the last one was made.
         """
-        yield from self._forward_steps[0]
-        for segment in range(1, len(self._forward_steps)):
-            yield from self._forward_steps[segment]
+        for segment in range(len(self._forward_steps)):
+            for index, calls in self._forward_steps[segment]:
+                for call in calls:
+                    yield index, call
         self.clock.iteration += 1
 
-    def walk_backward(self) -> Iterator[StepCall]:
+    def walk_backward(self) -> Iterator[tuple[int, Call]]:
         """The very calls of ``backward`` with their steps, for a caller that makes each.
 
         The step past the last one sets the gradients of the losses.
@@ -154,8 +160,7 @@ class Net:
         if step.layer.dynamic:
             self._follow(index)
         if index not in self._layout.views and step.type != "Input":
-            call, arguments = forward_call(step, self._arrays)
-            call(*arguments)
+            run(self._calls.forward_step(index))
 
     def begin_at(self, index: int) -> None:
         """Let the steps from ``index`` on read the last values of the names of their bottoms.
@@ -176,22 +181,30 @@ class Net:
         """
         for at, calls in self._backward_steps:
             if at == index:
-                for call, arguments in calls:
-                    call(*arguments)
+                run(calls)
 
     def loss(self) -> float:
         """The weighted objective of the last ``forward``; waits for the device."""
         return sum(
             weight * float(array.item() if array.size == 1 else array.sum())
-            for weight, array in self._losses
+            for weight, array in self.losses
         )
 
     def outputs(self) -> list[tuple[str, np.ndarray, float]]:
         """Name, values (a copy on the host) and loss weight of every output, alphabetically."""
         return [
-            (value.name, np.array(self.device.get(self._arrays.data[value])), value.loss_weight)
+            (
+                value.name,
+                np.array(self.device.get(self._arrays.data[value]), self.dtype),
+                value.loss_weight,
+            )
             for value in self.plan.outputs
         ]
+
+    @property
+    def types(self) -> Types:
+        """The types of the values."""
+        return self._layout.types
 
     def data_of(self, value: Value) -> Array:
         """The array of a value of the plan; later values may lie in the same memory."""
@@ -295,25 +308,12 @@ class Net:
         wanted = {value: value.shape or () for value in self.plan.inputs}
         by_name = {value.name: value for value in wanted}
         wanted.update({by_name[name]: tuple(shape) for name, shape in inputs.items()})
-        before = [(value, value.shape) for value in self.plan.values]
         kept = {
             value: np.array(self.device.get(self._arrays.data[value]))
             for value, shape in wanted.items()
             if shape == (value.shape or ())
         }
-        try:
-            for step in self.plan.steps:
-                tops = (
-                    [wanted[value] for value in step.tops]
-                    if step.type == "Input"
-                    else self._infer(step)
-                )
-                for value, shape in zip(step.tops, tops, strict=True):
-                    value.shape = tuple(shape)
-        except LayerError:
-            for value, old in before:
-                value.shape = old
-            raise
+        infer_all(self.plan, wanted)
         self._allocate(again=True)
         for value, host in kept.items():
             self.device.put(host, self._arrays.data[value])
@@ -327,27 +327,9 @@ class Net:
             return
         for later in self.plan.steps[index + 1 :]:
             if changed.intersection(later.bottoms):
-                changed |= self._set_shapes(later.tops, self._infer(later))
+                changed |= self._set_shapes(later.tops, infer_tops(later))
                 later.layer.build(later.shapes)
         self._prepare()
-
-    def _infer(self, step: Step) -> list[Shape]:
-        """The shapes of a step's tops for its bottoms of now, which must suit its parameters."""
-        try:
-            tops = step.layer.infer(step.shapes)
-            for weight, param in zip(
-                step.layer.declare(step.shapes), step.layer.params, strict=True
-            ):
-                if weight.shape != param.shape:
-                    raise LayerError(
-                        f"bottoms of shape {', '.join(map(shape_text, step.shapes))} need a "
-                        f"parameter of shape {shape_text(weight.shape)}, but '{param.name}' is "
-                        f"{shape_text(param.shape)}"
-                    )
-        except LayerError as error:
-            where = f'layer "{step.name}" ({step.type}): '
-            raise LayerError(where + str(error), error.path, error.hint) from None
-        return [tuple(shape) for shape in tops]
 
     def _set_shapes(self, values: Sequence[Value], shapes: Sequence[Shape]) -> set[Value]:
         """Set shapes and fit the arrays; returns the values whose shape is another now."""
@@ -367,10 +349,19 @@ class Net:
         A second time, layers without bottoms stay as they are: their shapes are their own.
         """
         plan, device = self.plan, self.device
-        self._layout = self._lay_out()
-        size = self._layout.elements * self.dtype.itemsize
+        types = choose_types(plan, device, self.dtype, self._precision)
+        for index, step in enumerate(plan.steps):
+            step.layer.dtype = types.in_step(index)
+        self._layout = lay_out(
+            plan,
+            types,
+            gradients=self.gradients,
+            share=self._share_memory,
+            recompute=self._recompute,
+        )
+        size = self._layout.bytes
         with device.out_of_memory(f"net '{plan.name}' needs {size >> 20} MiB for its blobs"):
-            self._arrays = Arrays(self._layout, device, self.dtype, self._lent)
+            self._arrays = Arrays(self._layout, device, self._lent)
             for step in plan.steps:
                 if step.bottoms or not again:
                     step.layer.build(step.shapes)
@@ -386,10 +377,13 @@ class Net:
                 continue
             blob = self.blobs.setdefault(name, Blob(name, arrays.data[value]))
             blob.data, blob.diff = arrays.data[value], arrays.diff.get(value)
-        self._losses = [
+        self.losses = [
             (value.loss_weight, arrays.data[value]) for value in plan.values if value.loss_weight
         ]
-        self._forward_steps = forward_calls(plan, layout, arrays, self._follow)
-        self._forward = [[call for _, call in segment] for segment in self._forward_steps]
-        self._backward_steps = backward_calls(plan, layout, arrays) if self.gradients else []
+        self._calls = Calls(plan, layout, arrays, self.device, self.loss_scale)
+        self._forward_steps = self._calls.forward(self._follow)
+        self._forward = [
+            [call for _, calls in segment for call in calls] for segment in self._forward_steps
+        ]
+        self._backward_steps = self._calls.backward() if self.gradients else []
         self._backward: list[Call] = [call for _, calls in self._backward_steps for call in calls]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-ALIGN = 16
-"""Elements to which arrays are aligned: 64 bytes of float32."""
+ALIGN = 64
+"""Bytes to which arrays are aligned."""
 
 Spans = tuple[tuple[int, int], ...]
 """When an array is needed: (first, last) moments, both included."""
@@ -71,7 +71,7 @@ def _meetings(lives: Sequence[Spans]) -> np.ndarray:
 
 
 def _most_at_once(sizes: np.ndarray, lives: Sequence[Spans]) -> int:
-    """What no placement can be better than: the elements that are needed at the worst moment."""
+    """What no placement can be better than: the bytes that are needed at the worst moment."""
     changes: dict[int, int] = {}
     for size, spans in zip(sizes.tolist(), lives, strict=True):
         for first, last in spans:

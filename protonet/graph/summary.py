@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from protonet.blob import Shape
 from protonet.graph.estimate import Estimate, estimate
@@ -44,7 +47,9 @@ class Summary:
         return self.inference.total
 
 
-def summarize(plan: Plan, *, recompute: bool = False, fuse: bool = True) -> Summary:
+def summarize(
+    plan: Plan, *, recompute: bool = False, fuse: bool = True, precision: Any = np.float32
+) -> Summary:
     """Describe a plan without allocating anything."""
     rows = tuple(
         Row(
@@ -59,7 +64,7 @@ def summarize(plan: Plan, *, recompute: bool = False, fuse: bool = True) -> Summ
     return Summary(
         rows,
         sum(row.parameters for row in rows),
-        estimate(plan, gradients=True, recompute=recompute, fuse=fuse),
+        estimate(plan, gradients=True, recompute=recompute, fuse=fuse, precision=precision),
         # what is asked brings its own data
-        replace(estimate(plan, gradients=False, fuse=fuse), data=0),
+        replace(estimate(plan, gradients=False, fuse=fuse, precision=precision), data=0),
     )

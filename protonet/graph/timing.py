@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from protonet.graph.calls import StepCall
+from protonet.graph.calls import Call
 from protonet.graph.net import Net
 
 KINDS = ("forward", "backward", "update")
@@ -38,7 +38,7 @@ def time_iteration(net: Net, update: Callable[[], object] | None = None) -> list
     origin, start = time.perf_counter(), device.stamp()
     stamps: list[tuple[str, int, Any, Any]] = []
 
-    def run(kind: str, calls: Iterable[StepCall]) -> None:
+    def run(kind: str, calls: Iterable[tuple[int, Call]]) -> None:
         for step, (call, arguments) in calls:
             before = device.stamp()
             call(*arguments)

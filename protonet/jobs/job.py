@@ -19,6 +19,7 @@ from protonet.jobs.solver_files import SolverFiles
 from protonet.kernels import native
 from protonet.layers.base import Surroundings
 from protonet.layers.inputs import Data
+from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.train.events import Listener, Warned
 from protonet.train.listeners import (
@@ -107,6 +108,7 @@ class Job:
             bool(info.get("recompute")),
             share=not looked_at,
             fuse=info.get("fuse", True),
+            precision=type_of(info.get("precision", "float32")),
         )
 
     def _build(self, memory: TrainingMemory, device: Device, seed: int) -> list[Net]:
@@ -118,6 +120,7 @@ class Job:
             share_memory=memory.share,
             recompute=memory.recompute,
             fuse=memory.fuse and memory.share,
+            precision=memory.precision,
         )
         tests = [
             Net(
@@ -127,6 +130,7 @@ class Job:
                 gradients=False,
                 share_memory=True,
                 fuse=memory.fuse,
+                precision=memory.precision,
                 memory_of=train,
                 params_of=train,
             )
@@ -168,6 +172,12 @@ class Job:
         notes = list(self.notes)
         if self.trainer.net.device.is_cpu and native.load() is None:
             notes.append(f"kernels: {native.described()}")
+        precision = self.run.read().get("precision", "float32")
+        if self.trainer.net.device.is_cpu and precision != "float32":
+            notes.append(
+                f"precision: blobs are kept in {precision}; on a CPU layers compute on float32 "
+                "copies of them, which saves memory and not time"
+            )
         allowed = bool(self.run.read().get("allow_mismatch"))
         for name in (part for listed in solver.weights for part in listed.split(",")):
             try:

@@ -19,6 +19,7 @@ from protonet.formats.caffemodel import read_weights
 from protonet.graph.cost import arithmetic, traffic
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
+from protonet.graph.repeating import Asking
 from protonet.graph.timing import Span, seconds_by_step, time_iteration
 from protonet.jobs.memory import check_inference
 from protonet.proto.text import Source, read_net
@@ -137,8 +138,9 @@ def average_outputs(
     if iterations < 1:
         raise UsageError(f"expected 1 iteration or more, got {iterations}")
     loss, sums, outputs = 0.0, np.zeros(0), []
+    asking = Asking(net)
     for index in range(iterations):
-        net.forward()
+        asking.forward()
         loss += net.loss()
         outputs = [
             Output(name, float(element), weight)
@@ -180,8 +182,9 @@ def extract_features(
             name: stack.enter_context(DatabaseWriter(path, backend=backend))
             for name, path in databases.items()
         }
+        asking = Asking(net)
         for batch in range(batches):
-            net.forward()
+            asking.forward()
             items = 0
             for name, writer in writers.items():
                 values = np.asarray(net.device.get(net.blobs[name].data), np.float32)

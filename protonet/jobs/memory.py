@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from protonet.device import Device, byte_count
 from protonet.errors import DeviceError
@@ -19,13 +22,14 @@ class TrainingMemory:
 
     ``limit`` in bytes, None for what the device has; ``recompute`` frees what cheap layers make
     and makes it again; without ``share`` every blob has memory of its own; with ``fuse`` layers
-    compute those behind them, where memory is shared.
+    compute those behind them, where memory is shared; ``precision`` is the type of blobs.
     """
 
     limit: int | None = None
     recompute: bool = False
     share: bool = True
     fuse: bool = True
+    precision: Any = np.float32
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,19 @@ def check_training(
     """
 
     def needs(recompute: bool = memory.recompute) -> _Needs:
-        share = memory.share
-        fuse = memory.fuse and share
-        train = estimate(plans[0], gradients=True, share=share, recompute=recompute, fuse=fuse)
-        tests = [estimate(plan, gradients=False, fuse=memory.fuse) for plan in plans[1:]]
+        share, precision = memory.share, memory.precision
+        train = estimate(
+            plans[0],
+            gradients=True,
+            share=share,
+            recompute=recompute,
+            fuse=memory.fuse and share,
+            precision=precision,
+        )
+        tests = [
+            estimate(plan, gradients=False, fuse=memory.fuse, precision=precision)
+            for plan in plans[1:]
+        ]
         return _training_needs(train, tests, solver, averages)
 
     found = needs()

@@ -19,6 +19,7 @@ from protonet.errors import DataError, DeviceError, FormatError, NetworkError, U
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
+from protonet.graph.repeating import Asking
 from protonet.jobs.memory import check_inference
 from protonet.layers.base import Surroundings
 from protonet.proto import rules
@@ -137,7 +138,7 @@ class ImagePredictor:
         self._order = list(channels) if channels is not None else None
         self._path = weights
         self._weights = read_weights(weights)
-        self._nets: dict[int, Net] = {}
+        self._built: dict[int, Asking] = {}
         self._crops: tuple[Draw | None, ...] = (None,)
 
     def __enter__(self) -> Self:
@@ -153,14 +154,14 @@ class ImagePredictor:
 
     def close(self) -> None:
         """Release the nets."""
-        for net in self._nets.values():
-            net.close()
-        self._nets.clear()
+        for asking in self._built.values():
+            asking.net.close()
+        self._built.clear()
 
     @property
     def outputs(self) -> dict[str, Shape]:
         """The outputs of the net and their shapes for one image, the batch included."""
-        return {name: tuple(values.shape) for name, values, _ in self._net(1).outputs()}
+        return {name: tuple(values.shape) for name, values, _ in self._asking(1).net.outputs()}
 
     def oversample(self) -> None:
         """From now on ask about ten crops of every image and average the answers.
@@ -268,14 +269,15 @@ class ImagePredictor:
 
     def _pass(self, rows: Sequence[tuple[np.ndarray, Draw | None]]) -> list[dict[str, np.ndarray]]:
         """One pass over crops of images; the outputs of each."""
-        net = self._net(len(rows))
+        asking = self._asking(len(rows))
+        net = asking.net
         (given,) = net.plan.inputs
         blob = net.blobs[given.name]
         batch = np.empty(blob.shape, np.float32)
         for place, (pixels, crop) in enumerate(rows):
             self.transformer.apply(pixels, batch[place], crop)
         self.device.put(batch, blob.data)
-        net.forward()
+        asking.forward()
         outputs = {name: values for name, values, _ in net.outputs()}
         return [
             {name: _of_image(values, place, len(rows)) for name, values in outputs.items()}
@@ -296,9 +298,9 @@ class ImagePredictor:
         note = f"resized from {pixels.shape[2]}x{pixels.shape[1]} to {width}x{height}"
         return _Loaded(path, resize(pixels, height, width), note)
 
-    def _net(self, count: int) -> Net:
+    def _asking(self, count: int) -> Asking:
         """The net for a batch of this size."""
-        if count not in self._nets:
+        if count not in self._built:
             net = Net(
                 self._plan(count),
                 self.device,
@@ -313,8 +315,8 @@ class ImagePredictor:
                     f"{self._path}: has no weights for {', '.join(report.absent)} "
                     f"of {self.source.name}"
                 )
-            self._nets[count] = net
-        return self._nets[count]
+            self._built[count] = Asking(net)
+        return self._built[count]
 
     def _plan(self, count: int) -> Plan:
         """The net for a batch of ``count`` images."""

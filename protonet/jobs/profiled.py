@@ -18,6 +18,7 @@ from protonet.graph.plan import Plan, Step, plan_net
 from protonet.jobs.shaped import with_batch_size, with_databases, with_inputs
 from protonet.jobs.solver_files import SolverFiles
 from protonet.layers.base import Surroundings
+from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.text import NetDefinition, Source, read_solver
 from protonet.solvers.check import check_solver
@@ -35,7 +36,7 @@ class Wanted:
     """What is to be profiled, as a user says it.
 
     ``data`` and ``labels`` are databases; ``inputs`` shapes of blobs that no layer makes. Without
-    ``fuse`` every layer is computed alone.
+    ``fuse`` every layer is computed alone. ``precision`` and ``tf32`` are as of training.
     """
 
     data: Path | None = None
@@ -48,6 +49,8 @@ class Wanted:
     weights: str = ""
     device: str = "cpu"
     fuse: bool = True
+    precision: str = "float32"
+    tf32: bool = False
 
 
 def settle(definition: NetDefinition, wanted: Wanted) -> tuple[NetDefinition, Sequence[str]]:
@@ -85,7 +88,7 @@ def open_profiled(
     Raises:
         NetworkError, DataError, UsageError, FormatError, DeviceError: for what cannot be built.
     """
-    processor = Device(wanted.device)
+    processor = Device(wanted.device, tf32=wanted.tf32)
     around = Surroundings(folder=Path(definition.source.name).parent)
     plan = plan_net(
         definition, phase=wanted.phase, level=wanted.level, stages=wanted.stages, around=around
@@ -97,6 +100,7 @@ def open_profiled(
             gradients=wanted.phase == TRAIN,
             share_memory=True,
             fuse=wanted.fuse,
+            precision=type_of(wanted.precision),
         )
         for name in (part.strip() for part in wanted.weights.split(",") if part.strip()):
             net.load(read_weights(name), name)

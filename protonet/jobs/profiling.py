@@ -190,6 +190,7 @@ def _layers(
     for index, step in enumerate(steps):
         brings = not step.bottoms
         ahead = float(forward[index])
+        moved = traffic(step, net.types) + back * backward_traffic(step, net.types)
         found.append(
             LayerProfile(
                 step.name,
@@ -199,7 +200,7 @@ def _layers(
                 float(backward[index]),
                 share * counts[index],
                 0 if brings else passes * (arithmetic(step) + back * backward_arithmetic(step)),
-                0 if brings else passes * (traffic(step) + back * backward_traffic(step)),
+                0 if brings else passes * moved,
                 step.layer.absorbed_by.name if step.layer.absorbed_by is not None else "",
             )
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from protonet.data.ahead import default_threads
 from protonet.errors import UsageError
+from protonet.precision import PRECISIONS
 from protonet.proto.caffe_pb2 import SolverParameter
 
 DEFAULT_BATCH = 16
@@ -32,6 +33,7 @@ class SharedSettings:
     any is refused. ``memory_limit`` is how many bytes the training may take, None for what there
     is; ``recompute`` takes less memory and some more time. Without ``fuse`` every layer is
     computed alone. With ``tf32`` a GPU may round the factors of products to 10 bits.
+    ``precision`` is the type of blobs and gradients, one of ``PRECISIONS``.
 
     Raises:
         UsageError: for values that cannot be.
@@ -49,11 +51,16 @@ class SharedSettings:
     allow_mismatch: bool = False
     python_layers: bool = True
     tf32: bool = False
+    precision: str = "float32"
     memory_limit: int | None = None
     recompute: bool = False
     fuse: bool = True
 
     def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise UsageError(
+                f"precision must be one of {', '.join(PRECISIONS)}, got '{self.precision}'"
+            )
         self.at_least(1, "keep", "early_stop", "memory_limit")
         self.at_least(0, "warmup", "warmup_lr", "min_lr")
         if self.average is not None and not 0 < self.average < 1:
@@ -81,7 +88,7 @@ class SharedSettings:
     def of_run(self) -> dict[str, Any]:
         """What run.json keeps of them, by the names that a job reads."""
         names = ("keep", "early_stop", "average", "allow_mismatch", "python_layers", "tf32")
-        memory = ("memory_limit", "recompute", "fuse")
+        memory = ("memory_limit", "recompute", "fuse", "precision")
         return {name: getattr(self, name) for name in (*names, *memory)}
 
 

@@ -111,6 +111,7 @@ def resume(
     recompute: bool | None = None,
     fuse: bool | None = None,
     tf32: bool | None = None,
+    precision: str | None = None,
     listeners: Sequence[Listener] = (),
     watch: Watch | None = None,
 ) -> Outcome:
@@ -126,6 +127,7 @@ def resume(
         recompute: whether to take less memory and more time; by default what the run says.
         fuse: whether layers compute those behind them; by default what the run says.
         tf32: whether products may be made in TF32; by default what the run says, on a GPU.
+        precision: the type of blobs and gradients; by default what the run says.
         listeners: told of every event, beside those of the run itself.
         watch: called with the trainer, which signals may stop.
 
@@ -147,7 +149,13 @@ def resume(
         if tf32 is None:
             tf32 = where != "cpu" and run.read().get("tf32", False)
         processor = Device(where, tf32=tf32)
-        given = {"memory_limit": memory_limit, "recompute": recompute, "fuse": fuse, "tf32": tf32}
+        given = {
+            "memory_limit": memory_limit,
+            "recompute": recompute,
+            "fuse": fuse,
+            "tf32": tf32,
+            "precision": precision,
+        }
         run.update(**{name: value for name, value in given.items() if value is not None})
         job = stack.enter_context(Job(run, found.files, processor, found.around))
         if newest:

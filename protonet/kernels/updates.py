@@ -27,7 +27,9 @@ class Update(Kernel):
     """
 
     replays: ClassVar[bool] = False
-    """Whether a step may be divided into ``prepare`` and ``launch``."""
+    """Whether a step may be divided into ``prepare`` and ``launch``; ``launch`` then leaves
+    everything as it is where ``halt``, one number on the device, is not 0.
+    """
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class Update(Kernel):
         super().__init__(device, dtype)
         self.w, self.g, self.history, self.decay, self.l1 = w, g, tuple(history), decay, l1
         self.constants = constants
+        self.halt: Array | None = None
         self._scratch: Array | None = None
 
     def step(self, rate: float, iteration: int, share: float) -> None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from protonet.blob import Group, ParamStore
+from protonet.blob import Array, Group, ParamStore
 from protonet.device import Device
 from protonet.errors import FormatError, nearest
 from protonet.kernels.updates import Clipping, Update
@@ -36,8 +36,11 @@ def rule_names() -> list[str]:
     return RULES.names()
 
 
-def make_rule(solver: SolverParameter, store: ParamStore, device: Device) -> Rule:
-    """The rule that the solver's ``type`` names, over the parameters of ``store``.
+def make_rule(
+    solver: SolverParameter, store: ParamStore, device: Device, halt: Array | None = None
+) -> Rule:
+    """The rule that the solver's ``type`` names, over the parameters of ``store``; ``halt`` as in
+    ``Rule``.
 
     Raises:
         SolverError: for an unknown type, or settings that cannot be; all of them at once.
@@ -45,7 +48,7 @@ def make_rule(solver: SolverParameter, store: ParamStore, device: Device) -> Rul
     findings = list(rule_findings(solver))
     if findings:
         raise SolverError(findings)
-    return RULES[solver.type](solver, store, device)
+    return RULES[solver.type](solver, store, device, halt)
 
 
 def rule_findings(solver: SolverParameter) -> Iterable[Finding]:
@@ -98,6 +101,7 @@ class Rule:
         solver: its settings, already checked.
         store: the parameters to move; it must have gradients.
         device: where the store's arrays are.
+        halt: one number on the device; a step where it is not 0 leaves everything as it is.
     """
 
     type: ClassVar[str]
@@ -110,8 +114,15 @@ class Rule:
     checks: ClassVar[tuple[Check, ...]] = ()
     """What to ask of the fields that this rule reads beyond those of every rule."""
 
-    def __init__(self, solver: SolverParameter, store: ParamStore, device: Device) -> None:
+    def __init__(
+        self,
+        solver: SolverParameter,
+        store: ParamStore,
+        device: Device,
+        halt: Array | None = None,
+    ) -> None:
         self.store = store
+        self._halt = halt
         self.device = device
         self.xp: Any = device.xp
         self._slots = [self.xp.zeros_like(store.data) for _ in range(self.slots)]
@@ -150,6 +161,8 @@ class Rule:
             rate: the learning rate before ``lr_mult``.
             iteration: counted from 0.
         """
+        if self._halt is not None and not self.replays and self._halt.item():
+            return
         share = self._share
         if self._clipping is not None:
             share *= self._clipping.factor()
@@ -208,6 +221,7 @@ class Rule:
             solver.regularization_type == "L1",
             **{name: getattr(solver, name) for name in self.constants},
         )
+        update.halt = self._halt
         return Stretch(update, group.lr_mult)
 
     def _find_moving(self) -> list[Stretch]:

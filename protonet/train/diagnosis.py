@@ -17,14 +17,16 @@ def explain_divergence(net: Net, iteration: int) -> str:
         "a smaller learning rate (base_lr, --lr), smaller inputs (transform_param scale, a mean), "
         "or clip_gradients usually help"
     )
+    if net.loss_scale is not None:
+        advice += "; float16 holds nothing beyond 65504, bfloat16 does (--precision)"
     with np.errstate(all="ignore"):
         for step, name, data in net.tops_in_order():
             layer = f'layer "{step.name}" ({step.type})'
-            bad = [i for i, param in enumerate(step.layer.params) if not _finite(param.data)]
+            bad = [i for i, param in enumerate(step.layer.params) if not _finite(net, param.data)]
             if bad:
                 place = f"parameter {bad[0]} of {layer}, which an earlier update made not finite"
                 break
-            if not _finite(data):
+            if not _finite(net, data):
                 place = f'blob "{name}" of {layer}'
                 if not step.bottoms:
                     advice = "the data itself holds values that are not finite: mend the database"
@@ -32,6 +34,7 @@ def explain_divergence(net: Net, iteration: int) -> str:
     return f"iteration {iteration}: the loss is not a finite number; it began in {place}; {advice}"
 
 
-def _finite(array: Array) -> bool:
+def _finite(net: Net, array: Array) -> bool:
     """Whether every value is finite, found without an array of flags."""
-    return math.isfinite(float(array.sum(dtype="float64")))
+    host = np.asarray(net.device.get(array))
+    return math.isfinite(float(host.sum(dtype=np.float64)))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from protonet.graph.net import Net
 from protonet.graph.repeating import compute, feed, repeats
 from protonet.recording import Repeated
+from protonet.solvers.loss_scale import LossScale
 from protonet.solvers.rules import Rule
+from protonet.train.losses import Losses
 
 
 class Stepping:
@@ -15,26 +15,38 @@ class Stepping:
 
     whole = False
     """Whether ``iterate`` is there, which does all of an iteration at once."""
+    refusals: frozenset[str] = frozenset()
+    """Why parts that should be recorded are not."""
 
-    def __init__(self, net: Net, rule: Rule) -> None:
-        self.net, self.rule = net, rule
+    def __init__(
+        self, net: Net, rule: Rule, losses: Losses, scale: LossScale | None = None
+    ) -> None:
+        self.net, self.rule, self.losses, self.scale = net, rule, losses, scale
 
-    def clear(self) -> None:
-        """Make the gradients of parameters 0."""
-        self.net.store.diff.fill(0)
+    def begin(self) -> None:
+        """Begin an iteration: make the gradients of parameters 0."""
+        self.losses.count()
+        self._clear()
 
     def passes(self) -> None:
         """Forward and backward, with the next batch."""
         self.net.forward()
         self.net.backward()
+        self.losses.take()
 
     def update(self, rate: float, iteration: int) -> None:
         """Move the parameters."""
+        if self.scale is not None:
+            self.scale.settle()
         self.rule.step(rate, iteration)
 
     def iterate(self, rate: float, iteration: int) -> None:
-        """Clear, one batch, update."""
+        """Begin, one batch, update."""
         raise NotImplementedError
+
+    def _clear(self) -> None:
+        self.net.store.diff.fill(0)
+        self.losses.begin()
 
 
 class Recorded(Stepping):
@@ -42,27 +54,30 @@ class Recorded(Stepping):
 
     What changes from one iteration to the next lies in the memory of the GPU: the batch, which
     the data layers copy there before; the learning rate, which ``Rule.prepare`` writes; the count
-    of passes, which the recorded work itself moves on. An iteration whose loss nobody reads is
-    one recording, others are two, with the reading between them.
+    of passes, which the recorded work itself moves on. What the losses were stays there until it
+    is asked for. An iteration between whose passes and update nobody looks is one recording,
+    others are two.
     """
 
     whole = True
 
-    def __init__(self, net: Net, rule: Rule) -> None:
-        super().__init__(net, rule)
+    def __init__(
+        self, net: Net, rule: Rule, losses: Losses, scale: LossScale | None = None
+    ) -> None:
+        super().__init__(net, rule, losses, scale)
 
         def key() -> tuple[int, int]:
             return net.version, rule.version
 
-        self._passes = Repeated(net.device, partial(compute, net), key)
-        self._update = Repeated(net.device, rule.launch, key)
+        self._passes = Repeated(net.device, self._compute, key)
+        self._update = Repeated(net.device, self._move, key)
         self._whole = Repeated(net.device, self._all, key)
 
     @property
-    def refusals(self) -> set[str]:
-        """Why parts are not recorded."""
+    def refusals(self) -> frozenset[str]:  # type: ignore[override]
+        """Why parts that should be recorded are not."""
         parts = (self._passes, self._update, self._whole)
-        return {part.refusal for part in parts if part.refusal}
+        return frozenset(part.refusal for part in parts if part.refusal)
 
     def passes(self) -> None:
         """Forward and backward, with the next batch."""
@@ -76,18 +91,29 @@ class Recorded(Stepping):
         self._update()
 
     def iterate(self, rate: float, iteration: int) -> None:
-        """Clear, one batch, update."""
+        """Begin, one batch, update."""
+        self.losses.count()
         feed(self.net)
         self.rule.prepare(rate, iteration)
         self._whole()
         self.net.clock.count()
 
     def _all(self) -> None:
-        self.clear()
+        self._clear()
+        self._compute()
+        self._move()
+
+    def _compute(self) -> None:
         compute(self.net)
+        self.losses.take()
+
+    def _move(self) -> None:
+        if self.scale is not None:
+            self.scale.settle()
         self.rule.launch()
 
 
-def make_stepping(net: Net, rule: Rule) -> Stepping:
+def make_stepping(net: Net, rule: Rule, losses: Losses, scale: LossScale | None = None) -> Stepping:
     """The best way for a net and a rule."""
-    return Recorded(net, rule) if repeats(net) and rule.replays else Stepping(net, rule)
+    recorded = repeats(net) and rule.replays
+    return (Recorded if recorded else Stepping)(net, rule, losses, scale)

@@ -19,6 +19,7 @@ from protonet.graph.inspection import describe_passes, describe_update
 from protonet.graph.net import Net
 from protonet.graph.parameters import stored_params
 from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
+from protonet.solvers.loss_scale import LossScale
 from protonet.solvers.rules import make_rule
 from protonet.solvers.schedules import make_schedule
 from protonet.train.averaging import WeightAverage
@@ -34,12 +35,14 @@ from protonet.train.events import (
     Snapshotted,
     Started,
     Stopped,
-    Tested,
     Ticked,
+    Warned,
 )
+from protonet.train.losses import losses_of
 from protonet.train.smoothing import SmoothedLoss
 from protonet.train.snapshot import Snapshots, read_resume
-from protonet.train.stepping import make_stepping
+from protonet.train.stepping import Stepping, make_stepping
+from protonet.train.testing import TestPasses
 
 _TICK_SECONDS = 0.1
 
@@ -84,22 +87,29 @@ class Trainer:
         self.solver = solver
         self.net = net
         self.tests = tuple(tests)
+        self._test_passes = [
+            TestPasses(index, *test, losses=solver.test_compute_loss)
+            for index, test in enumerate(self.tests)
+        ]
         self.snapshots = snapshots
         self.listeners = tuple(listeners)
         self.per_epoch = per_epoch
         self.schedule = make_schedule(solver)
-        self.rule = make_rule(solver, net.store, net.device)
+        self.smoothed = SmoothedLoss(max(1, solver.average_loss))
+        self.scale = self._make_scale()
+        halt = self.scale.halt if self.scale is not None else None
+        self.rule = make_rule(solver, net.store, net.device, halt)
         if snapshots is not None:
             self.snapshots = snapshots.holding(self._largest_file())
-        self.stepping = make_stepping(net, self.rule)
+        self.stepping = self._make_stepping()
         self.average = WeightAverage(net, average) if average is not None else None
         self.callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
         """Called before the passes of each iteration, and before its update."""
         self.iteration = 0
-        self.smoothed = SmoothedLoss(max(1, solver.average_loss))
         self._stopping = False
         self._finished = False
         self._asked = False
+        self._refused: frozenset[str] = frozenset()
         self._displayed = (0, 0.0)
         self._ticked = 0.0
 
@@ -157,7 +167,7 @@ class Trainer:
     def _advance(self, end: int) -> None:
         solver, stepping, average = self.solver, self.stepping, self.average
         debug = solver.debug_info or self.net.plan.definition.net.debug_info
-        every_loss = self.net.device.is_cpu or self.smoothed.window > 1
+        every_loss = self.net.device.is_cpu
         at_once = stepping.whole and solver.iter_size == 1 and not debug
         while self.iteration < end and not (self._stopping or self._finished):
             now = self.iteration
@@ -186,18 +196,15 @@ class Trainer:
                 self.snapshot()
 
     def _passes(self, read: bool) -> None:
-        """The passes of an iteration, and with ``read`` their loss, which is waited for."""
-        net, stepping, batches = self.net, self.stepping, self.solver.iter_size
-        stepping.clear()
+        """The passes of an iteration; with ``read`` the losses until now are waited for."""
+        stepping = self.stepping
+        stepping.begin()
         for on_start, _ in self.callbacks:
             on_start()
-        loss = 0.0
-        for _ in range(batches):
+        for _ in range(self.solver.iter_size):
             stepping.passes()
-            if read:
-                loss += net.loss()
         if read:
-            self._take_loss(loss / batches)
+            self._take_losses()
 
     def _update(self, rate: float, debug: bool) -> None:
         """Move the parameters; with ``debug``, tell how."""
@@ -220,38 +227,14 @@ class Trainer:
         """
         before = [net.state() for net, _ in self.tests]
         with self._averaged():
-            for index in range(len(self.tests)):
-                tested = self._test(index)
+            for passes in self._test_passes:
+                tested = passes.run(self.iteration, lambda: self._stopping)
                 if tested is None:
                     for (net, _), state in zip(self.tests, before, strict=True):
                         net.restore(state)
                     return False
                 self._emit(tested)
         return True
-
-    def _test(self, index: int) -> Tested | None:
-        """The test of one net; None when ``stop`` was called."""
-        net, iterations = self.tests[index]
-        sums: list[np.ndarray] = []
-        names: list[tuple[str, float]] = []
-        loss = 0.0
-        for _ in range(iterations):
-            if self._stopping:
-                return None
-            net.forward()
-            outputs = net.outputs()
-            names = [(name, weight) for name, _, weight in outputs]
-            values = [array.astype(np.float64).ravel() for _, array, _ in outputs]
-            sums = [a + b for a, b in zip(sums, values, strict=True)] if sums else values
-            if self.solver.test_compute_loss:
-                loss += net.loss()
-        means = tuple(
-            Output(name, float(element) / iterations, weight)
-            for (name, weight), total in zip(names, sums, strict=True)
-            for element in total
-        )
-        asked = self.solver.test_compute_loss
-        return Tested(self.iteration, index, means, loss / iterations if asked else None)
 
     def snapshot(self) -> None:
         """Write the files of this iteration, unless its weights are not finite."""
@@ -297,8 +280,21 @@ class Trainer:
         if resume is not None:
             self.net.restore(resume["net"])
             self.smoothed.restore(resume["losses"])
+            if self.scale is not None and "loss_scale" in resume:
+                self.scale.restore(resume["loss_scale"])
             for (net, _), saved in zip(self.tests, resume["tests"], strict=False):
                 net.restore(saved)
+
+    def _make_scale(self) -> LossScale | None:
+        """What watches over the gradients of a net that scales its losses."""
+        net = self.net
+        if net.loss_scale is None:
+            return None
+        return LossScale(net.loss_scale, net.store, net.device)
+
+    def _make_stepping(self) -> Stepping:
+        losses = losses_of(self.net, self.solver.iter_size, self.smoothed.window)
+        return make_stepping(self.net, self.rule, losses, self.scale)
 
     def _stored(self, hdf5: bool) -> NetParameter | Weights:
         """The net as its file takes it; HDF5 holds more than a message can."""
@@ -330,11 +326,29 @@ class Trainer:
             self.average.begin()
 
     def _resume_state(self) -> dict[str, Any]:
-        return {
+        self._take_losses()
+        state = {
             "net": self.net.state(),
             "tests": [net.state() for net, _ in self.tests],
             "losses": self.smoothed.state(),
         }
+        return state if self.scale is None else {**state, "loss_scale": self.scale.state()}
+
+    def _take_losses(self) -> None:
+        for loss in self.stepping.losses.collect():
+            self._take_loss(loss)
+        if self.scale is not None:
+            self.scale.check()
+        self._tell_refusals()
+
+    def _tell_refusals(self) -> None:
+        """Say once why a GPU is given every call anew."""
+        tests = (passes.asking.refusal for passes in self._test_passes)
+        refused = self.stepping.refusals.union(tests) - {""}
+        for reason in sorted(refused - self._refused):
+            told = "is not recorded as a CUDA graph, and goes on call by call"
+            self._emit(Warned(self.iteration, f"a part of the iteration {told}: {reason}"))
+        self._refused = refused
 
     def _take_loss(self, loss: float) -> None:
         if not math.isfinite(loss):

@@ -11,16 +11,18 @@ from tests.graph.nets import FAN_OUT, plan_of
 
 
 def test_a_view_is_the_beginning() -> None:
-    flat = np.arange(12.0)
-    assert view(flat, (2, 3)).tolist() == [[0, 1, 2], [3, 4, 5]]
-    assert view(flat, ()).shape == ()
-    assert view(flat, (0, 3)).shape == (0, 3)
-    assert np.shares_memory(view(flat, (4,)), flat)
+    numbers = np.arange(12.0)
+    stored = numbers.view(np.uint8)
+    assert view(stored, (2, 3), np.float64).tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert view(stored, (), np.float64).shape == ()
+    assert view(stored, (0, 3), np.float64).shape == (0, 3)
+    assert view(stored, (24,), np.float32).dtype == np.float32
+    assert np.shares_memory(view(stored, (4,), np.float64), numbers)
 
 
 def test_a_smaller_shape_stays_in_its_storage_and_a_larger_one_gets_another() -> None:
     plan = plan_of(FAN_OUT)
-    arrays = Arrays(lay_out(plan, gradients=True), Device(), np.float32)
+    arrays = Arrays(lay_out(plan, gradients=True), Device())
     value = plan.last["left"]
     before, gradient = arrays.data[value], arrays.diff[value]
     value.shape = (2, 2)
@@ -40,7 +42,7 @@ def test_values_of_one_storage_move_together() -> None:
         'layer { name: "act" type: "Power" bottom: "x" top: "h" } '
         'layer { name: "split" type: "Split" bottom: "h" top: "a" top: "b" }'
     )
-    arrays = Arrays(lay_out(plan, gradients=False), Device(), np.float32)
+    arrays = Arrays(lay_out(plan, gradients=False), Device())
     values = [plan.last[name] for name in ("h", "a", "b")]
     for value in values:
         value.shape = (9, 3)
@@ -55,7 +57,7 @@ def test_gradients_that_are_added_use_one_array_after_the_other() -> None:
     h = plan.last["h"]
     for share in (False, True):
         layout = lay_out(plan, gradients=True, share=share)
-        arrays = Arrays(layout, Device(), np.float32)
+        arrays = Arrays(layout, Device())
         assert sorted(layout.parts) == [(3, 0), (4, 0)]
         first, second = (arrays.part(edge, h) for edge in layout.parts)
         assert first.shape == second.shape == (3, 2)
@@ -67,7 +69,7 @@ def test_gradients_that_are_added_use_one_array_after_the_other() -> None:
 def test_an_arena_can_be_lent() -> None:
     plan = plan_of(FAN_OUT)
     layout = lay_out(plan, gradients=False, share=True)
-    lent = np.zeros(layout.arena + 1, np.float32)
-    assert np.shares_memory(Arrays(layout, Device(), np.float32, lent).arena, lent)
-    small = np.zeros(layout.arena - 1, np.float32)
-    assert not np.shares_memory(Arrays(layout, Device(), np.float32, small).arena, small)
+    lent = np.zeros(layout.arena + 1, np.uint8)
+    assert np.shares_memory(Arrays(layout, Device(), lent).arena, lent)
+    small = np.zeros(layout.arena - 1, np.uint8)
+    assert not np.shares_memory(Arrays(layout, Device(), small).arena, small)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterable
 
 from protonet.device import Device
 from protonet.graph.arrays import Arrays
-from protonet.graph.calls import backward_calls, forward_calls
+from protonet.graph.calls import Call, Calls
 from protonet.graph.memory import lay_out
+from protonet.graph.plan import Plan
 from tests.graph.nets import FAN_OUT, plan_of
 
 FILTERS = """
@@ -20,44 +21,44 @@ layer { name: "b" type: "Power" bottom: "flat" top: "b" }
 """
 
 
-def names(calls: object) -> list[str]:
+def names(steps: Iterable[tuple[int, list[Call]]]) -> list[str]:
     """The layers (or other functions) that are called."""
     return [
         getattr(call, "__self__", call).name if hasattr(call, "__self__") else call.__name__
-        for _, (call, _) in calls  # type: ignore[attr-defined]
+        for _, calls in steps
+        for call, _ in calls
     ]
 
 
+def calls_of(plan: Plan, *, gradients: bool) -> Calls:
+    """The calls of a plan on the CPU."""
+    layout, device = lay_out(plan, gradients=gradients), Device()
+    return Calls(plan, layout, Arrays(layout, device), device)
+
+
 def test_a_segment_ends_where_a_dynamic_step_is_measured() -> None:
-    plan = plan_of(FILTERS)
-    layout = lay_out(plan, gradients=False)
     measured: list[int] = []
 
     def follow(index: int) -> None:
         measured.append(index)
 
-    first, second = forward_calls(plan, layout, Arrays(layout, Device(), np.float32), follow)
+    first, second = calls_of(plan_of(FILTERS), gradients=False).forward(follow)
     assert names(first) == ["a", "follow"]
     assert names(second) == ["f", "b"]
-    index, (call, arguments) = first[-1]
+    index, [(call, arguments)] = first[-1]
     call(*arguments)
     assert index == 2
     assert measured == [2]
 
 
 def test_without_dynamic_steps_there_is_one_segment() -> None:
-    plan = plan_of(FAN_OUT)
-    layout = lay_out(plan, gradients=True)
-    (only,) = forward_calls(plan, layout, Arrays(layout, Device(), np.float32), print)
+    (only,) = calls_of(plan_of(FAN_OUT), gradients=True).forward(print)
     assert names(only) == ["base", "act", "left", "right", "join", "loss"]
 
 
 def test_backward_writes_first_and_adds_later() -> None:
     """h has three consumers: the last one writes its gradient, two are added."""
-    plan = plan_of(FAN_OUT)
-    layout = lay_out(plan, gradients=True)
-    arrays = Arrays(layout, Device(), np.float32)
-    steps = dict(backward_calls(plan, layout, arrays))
+    steps = dict(calls_of(plan_of(FAN_OUT), gradients=True).backward())
     assert list(steps) == [7, 6, 5, 4, 3, 2, 1]
     assert {at: len(calls) for at, calls in steps.items()} == {
         7: 0,
@@ -68,4 +69,4 @@ def test_backward_writes_first_and_adds_later() -> None:
         2: 1,
         1: 1,
     }
-    assert steps[4][1][0] == arrays.add
+    assert steps[4][1][0].__name__ == "add"

@@ -76,7 +76,7 @@ def test_lives_that_do_not_overlap_share_an_arena() -> None:
         text += f'layer {{ name: "p{i}" type: "Power" bottom: "v{i}" top: "v{i + 1}" }}'
     plan = plan_of(text, TEST)
     layout = lay_out(plan, gradients=False, share=True)
-    assert layout.elements <= 4 * 80 < sum(layout.sizes)
+    assert layout.bytes <= 4 * 320 < sum(layout.sizes)
     lives = {layout.storage[v]: v for v in plan.values}
     for a, one in lives.items():
         for b, two in lives.items():

@@ -33,9 +33,9 @@ def test_arrays_that_meet_are_apart() -> None:
 
 
 def test_a_gap_between_two_spans_is_used() -> None:
-    offsets, end = pack([64, 32, 32], [((0, 1), (8, 9)), ((3, 5),), ((4, 6),)])
+    offsets, end = pack([128, 64, 64], [((0, 1), (8, 9)), ((3, 5),), ((4, 6),)])
     assert offsets[0] == 0
-    assert end == 64
+    assert end == 128
 
 
 def test_nothing_takes_nothing() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 from protonet.device import Device
 from protonet.graph.net import Net
+from protonet.graph.plan import Plan
+from protonet.precision import type_of
 from tests.graph.nets import FAN_OUT, plan_of
 from tests.test_examples import plan_of as example
 
@@ -124,7 +127,7 @@ def free(net: Net, moment: int) -> None:
     for at, size, spans in zip(layout.offsets, layout.sizes, layout.lives, strict=True):
         if spans is not None and any(first <= moment <= last for first, last in spans):
             dead[at : at + size] = False
-    arena[dead] = np.nan
+    arena[dead] = 0xFF  # four of these are no number, nor are two
 
 
 def passes(net: Net, *, poisoned: bool) -> None:
@@ -162,19 +165,20 @@ def train(net: Net, *, poisoned: bool = False) -> Iterator[bytes]:
         yield net.store.data.tobytes()
 
 
-def check(plan: object, again: object, third: object) -> None:
+def check(plan: Plan, again: Plan, third: Plan, precision: str = "float32") -> None:
     device = Device()
+    options: dict[str, Any] = {"seed": 2, "precision": type_of(precision)}
     with np.errstate(all="ignore"):
-        expected = list(train(Net(plan, device, seed=2)))  # type: ignore[arg-type]
-        shared = Net(again, device, seed=2, share_memory=True)  # type: ignore[arg-type]
+        expected = list(train(Net(plan, device, **options)))
+        shared = Net(again, device, **options, share_memory=True)
         found = list(train(shared, poisoned=not any(s.layer.dynamic for s in shared.plan.steps)))
-        less = Net(third, device, seed=2, share_memory=True, recompute=True)  # type: ignore[arg-type]
+        less = Net(third, device, **options, share_memory=True, recompute=True)
         recomputed = list(train(less, poisoned=not any(s.layer.dynamic for s in less.plan.steps)))
     assert np.isfinite(less.store.data).all()
     assert found == expected
     assert recomputed == expected
-    plain = Net(plan, device, seed=2, share_memory=True, fuse=True)  # type: ignore[arg-type]
-    both = Net(again, device, seed=2, share_memory=True, recompute=True, fuse=True)  # type: ignore[arg-type]
+    plain = Net(plan, device, **options, share_memory=True, fuse=True)
+    both = Net(again, device, **options, share_memory=True, recompute=True, fuse=True)
     with np.errstate(all="ignore"):
         fused = list(train(plain))
         found = list(train(both, poisoned=not any(s.layer.dynamic for s in both.plan.steps)))
@@ -203,6 +207,18 @@ def test_examples(name: str, inputs: dict[str, tuple[int, ...]]) -> None:
 def test_nets_at_random(seed: int) -> None:
     text = random_net(seed)
     check(plan_of(text), plan_of(text), plan_of(text))
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+@pytest.mark.parametrize("seed", range(40, 52))
+def test_nets_at_random_whose_values_are_of_16_bits(seed: int, precision: str) -> None:
+    text = random_net(seed)
+    check(plan_of(text), plan_of(text), plan_of(text), precision)
+
+
+@pytest.mark.parametrize("text", [FAN_OUT, LSTM, SIAMESE, FILTERED])
+def test_nets_of_special_layers_whose_values_are_of_16_bits(text: str) -> None:
+    check(plan_of(text), plan_of(text), plan_of(text), "bfloat16")
 
 
 def test_a_test_net_in_the_memory_of_its_train_net_leaves_the_training_as_it_is() -> None:

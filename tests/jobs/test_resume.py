@@ -23,6 +23,7 @@ from protonet.graph.plan import plan_net
 from protonet.jobs.settings import SolverSettings
 from protonet.jobs.training import start_solver
 from protonet.layers.base import Surroundings
+from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.text import Source, read_net
 from protonet.solvers.rules import RULES
@@ -59,6 +60,7 @@ def trainer_of(
     iter_size: int,
     heard: list[events.Event],
     processor: str = "cpu",
+    precision: str = "float32",
 ) -> Iterator[Trainer]:
     """A training with everything that has a memory of its own, and two test nets."""
     solver = SolverParameter(
@@ -85,7 +87,8 @@ def trainer_of(
 
     def net(phase: int, stages: tuple[str, ...] = (), lender: Net | None = None) -> Net:
         plan = plan_net(definition, phase=phase, stages=stages, around=around)
-        return Net(plan, device, seed=5, params_of=lender)
+        kept_in = type_of(precision)
+        return Net(plan, device, seed=5, precision=kept_in, params_of=lender)
 
     with (
         closing(net(TRAIN)) as train,
@@ -108,17 +111,24 @@ def told(heard: list[events.Event], after: int) -> list[object]:
 
 
 @pytest.mark.parametrize("processor", ["cpu", pytest.param("cuda:0", marks=pytest.mark.gpu)])
-@pytest.mark.parametrize("iter_size", [1, 3])
-@pytest.mark.parametrize("rule", RULES.names())
+@pytest.mark.parametrize(
+    ("rule", "iter_size", "precision"),
+    [
+        *((rule, iter_size, "float32") for rule in RULES.names() for iter_size in (1, 3)),
+        ("SGD", 3, "float16"),
+        ("Adam", 1, "bfloat16"),
+    ],
+)
 def test_the_same_bits(
-    gradients: Path, tmp_path: Path, rule: str, iter_size: int, processor: str
+    gradients: Path, tmp_path: Path, rule: str, iter_size: int, precision: str, processor: str
 ) -> None:
     first: list[events.Event] = []
-    with trainer_of(gradients, tmp_path / "whole", rule, iter_size, first, processor) as whole:
+    how = (rule, iter_size)
+    with trainer_of(gradients, tmp_path / "whole", *how, first, processor, precision) as whole:
         whole.run()
         expected = np.array(whole.net.device.get(whole.net.store.data))
     second: list[events.Event] = []
-    with trainer_of(gradients, tmp_path / "again", rule, iter_size, second, processor) as again:
+    with trainer_of(gradients, tmp_path / "again", *how, second, processor, precision) as again:
         again.restore(tmp_path / "whole" / "s_iter_4.solverstate")
         again.run()
         np.testing.assert_array_equal(again.net.device.get(again.net.store.data), expected)

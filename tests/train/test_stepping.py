@@ -9,7 +9,9 @@ import pytest
 
 from protonet.device import Device
 from protonet.graph.net import Net
+from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.train.events import Event, Warned
 from protonet.train.stepping import Recorded, Stepping
 from protonet.train.trainer import Trainer
 from tests.graph.nets import plan_of
@@ -38,11 +40,12 @@ def trained(device: Device, recorded: bool, **settings: Any) -> tuple[list[np.nd
         "base_lr": 0.1, "lr_policy": "exp", "gamma": 0.9, "momentum": 0.9, "weight_decay": 0.01,
         "max_iter": 10, "display": 6, "type": "SGD",
     }  # fmt: skip
-    net = Net(plan_of(NET), device, seed=3, fuse=True)
+    precision = type_of(settings.pop("precision", "float32"))
+    net = Net(plan_of(NET), device, seed=3, fuse=True, precision=precision)
     trainer = Trainer(SolverParameter(**{**base, **settings}), net)
     trainer._ticked = float("inf")  # no reading between displays, however slow the machine is
     if not recorded:
-        trainer.stepping = Stepping(net, trainer.rule)
+        trainer.stepping = Stepping(net, trainer.rule, trainer.stepping.losses, trainer.scale)
     trainer.advance(10)
     return [np.array(device.get(param.data)) for param in net.store.params], trainer
 
@@ -53,16 +56,23 @@ def trained(device: Device, recorded: bool, **settings: Any) -> tuple[list[np.nd
     [
         {},
         {"iter_size": 2},
+        {"average_loss": 4},
         {"type": "Adam", "momentum2": 0.99, "clip_gradients": 0.5, "lr_policy": "fixed"},
+        {"precision": "float16"},
+        {"precision": "bfloat16", "iter_size": 2},
     ],
     ids=str,
 )
 def test_recorded_iterations_are_those_of_the_calls(settings: dict[str, Any]) -> None:
-    expected, _ = trained(EmulatedDevice(), False, **settings)
+    expected, called = trained(EmulatedDevice(), False, **settings)
     QUEUE.captures = QUEUE.launches = 0
     found, trainer = trained(EmulatedDevice(), True, **settings)
+    for each in (trainer, called):
+        each._take_losses()
+    assert len(trainer.smoothed.losses) == settings.get("average_loss", 1)
+    assert trainer.smoothed.value == pytest.approx(called.smoothed.value, rel=1e-12)
     assert isinstance(trainer.stepping, Recorded)
-    assert trainer.stepping.refusals == set()
+    assert trainer.stepping.refusals == frozenset()
     assert QUEUE.launches >= 6
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -79,12 +89,69 @@ def test_the_emulated_training_is_that_of_the_cpu() -> None:
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+def learned(net: Net) -> np.ndarray:
+    """The weight of the convolution, which only updates move."""
+    return np.array(net.params["conv"][0].data)
+
+
+@needs_compiler
+def test_recorded_iterations_leave_out_what_overflows() -> None:
+    """A scale that makes gradients infinite in float16 is halved until they are not."""
+    _, trainer = trained(EmulatedDevice(), True, precision="float16", max_iter=0)
+    assert trainer.scale is not None
+    trainer.scale.restore([2.0**40, 0.0])
+    before = learned(trainer.net)
+    trainer.advance(5)
+    np.testing.assert_array_equal(learned(trainer.net), before)
+    assert trainer.scale.state() == [2.0**35, 0.0]
+    trainer.scale.restore([1024.0, 0.0])
+    trainer.advance(2)
+    assert (learned(trainer.net) != before).all()
+    assert trainer.scale.state() == [1024.0, 2.0]
+
+
+@needs_compiler
+def test_why_a_part_is_not_recorded_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = EmulatedDevice()
+    net = Net(plan_of(NET), device, seed=3)
+    told: list[Event] = []
+    trainer = Trainer(
+        SolverParameter(type="SGD", base_lr=0.1, lr_policy="fixed"), net, listeners=[told.append]
+    )
+    kind = type(net.plan.steps[1].layer)
+    forward = kind.forward
+
+    def waits(layer: Any, bottoms: Any, tops: Any) -> None:
+        device.synchronize()
+        forward(layer, bottoms, tops)
+
+    monkeypatch.setattr(kind, "forward", waits)
+    net._prepare()
+    trainer._ticked = float("inf")
+    trainer.advance(4)
+    for _ in range(2):
+        trainer._take_losses()
+    (warned,) = [event for event in told if isinstance(event, Warned)]
+    assert "synchronize during stream capture" in warned.message
+
+
 @pytest.mark.gpu
-@pytest.mark.parametrize("settings", [{}, {"iter_size": 2}, {"type": "Adam", "momentum2": 0.99}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"iter_size": 2},
+        {"type": "Adam", "momentum2": 0.99},
+        {"average_loss": 4},
+        {"precision": "float16"},
+        {"precision": "bfloat16"},
+    ],
+    ids=str,
+)
 def test_a_gpu_trains_the_same_recorded(settings: dict[str, Any]) -> None:
     expected, _ = trained(Device("cuda:0"), False, **settings)
     found, trainer = trained(Device("cuda:0"), True, **settings)
     assert isinstance(trainer.stepping, Recorded)
-    assert trainer.stepping.refusals == set()
+    assert trainer.stepping.refusals == frozenset()
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -10,6 +10,9 @@ extern "C" __global__ void set_numbers(float* numbers, float first, float second
     }
 }
 
+// Where a step is left out. Its number may be missing.
+#define UNLESS(halt) if (halt && *halt != 0.0f) return
+
 __device__ float penalty(float w, float decay, int l1)
 {
     if (decay == 0.0f) return 0.0f;
@@ -17,9 +20,10 @@ __device__ float penalty(float w, float decay, int l1)
 }
 
 extern "C" __global__ void sgd(
-    float* w, const float* g, float* h, const float* numbers, int count, float share, float decay,
+    float* w, const float* g, float* h, const float* numbers, const float* halt, int count, float share, float decay,
     int l1, float momentum)
 {
+    UNLESS(halt);
     EACH(i, count) {
         float step = momentum * h[i] + numbers[0] * (g[i] * share + penalty(w[i], decay, l1));
         h[i] = step;
@@ -28,9 +32,10 @@ extern "C" __global__ void sgd(
 }
 
 extern "C" __global__ void nesterov(
-    float* w, const float* g, float* h, const float* numbers, int count, float share, float decay,
+    float* w, const float* g, float* h, const float* numbers, const float* halt, int count, float share, float decay,
     int l1, float momentum)
 {
+    UNLESS(halt);
     EACH(i, count) {
         float coasted = momentum * h[i];
         float step = coasted + numbers[0] * (g[i] * share + penalty(w[i], decay, l1));
@@ -40,9 +45,10 @@ extern "C" __global__ void nesterov(
 }
 
 extern "C" __global__ void adagrad(
-    float* w, const float* g, float* h, const float* numbers, int count, float share, float decay,
+    float* w, const float* g, float* h, const float* numbers, const float* halt, int count, float share, float decay,
     int l1, float delta)
 {
+    UNLESS(halt);
     EACH(i, count) {
         float slope = g[i] * share + penalty(w[i], decay, l1);
         h[i] += slope * slope;
@@ -51,9 +57,10 @@ extern "C" __global__ void adagrad(
 }
 
 extern "C" __global__ void rmsprop(
-    float* w, const float* g, float* h, const float* numbers, int count, float share, float decay,
+    float* w, const float* g, float* h, const float* numbers, const float* halt, int count, float share, float decay,
     int l1, float delta, float keep, float take)
 {
+    UNLESS(halt);
     EACH(i, count) {
         float slope = g[i] * share + penalty(w[i], decay, l1);
         h[i] = keep * h[i] + take * (slope * slope);
@@ -62,9 +69,10 @@ extern "C" __global__ void rmsprop(
 }
 
 extern "C" __global__ void adadelta(
-    float* w, const float* g, float* h, float* s, const float* numbers, int count, float share,
+    float* w, const float* g, float* h, float* s, const float* numbers, const float* halt, int count, float share,
     float decay, int l1, float delta, float keep, float take)
 {
+    UNLESS(halt);
     EACH(i, count) {
         float slope = g[i] * share + penalty(w[i], decay, l1);
         h[i] = keep * h[i] + take * (slope * slope);
@@ -76,10 +84,11 @@ extern "C" __global__ void adadelta(
 
 // numbers[0] is the rate with what makes up for averages that began at 0.
 extern "C" __global__ void adam(
-    float* w, const float* g, float* m, float* v, const float* numbers, int count, float share,
+    float* w, const float* g, float* m, float* v, const float* numbers, const float* halt, int count, float share,
     float decay, int l1, float delta, float keep, float keep_squares, float take,
     float take_squares)
 {
+    UNLESS(halt);
     EACH(i, count) {
         float slope = g[i] * share + penalty(w[i], decay, l1);
         v[i] = keep_squares * v[i] + take_squares * (slope * slope);
@@ -90,10 +99,11 @@ extern "C" __global__ void adam(
 
 // numbers: the rate over 1 - b1^t, the rate, 1 - b2^t.
 extern "C" __global__ void adamw(
-    float* w, const float* g, float* m, float* v, const float* numbers, int count, float share,
+    float* w, const float* g, float* m, float* v, const float* numbers, const float* halt, int count, float share,
     float decay, int l1, float delta, float keep, float keep_squares, float take,
     float take_squares)
 {
+    UNLESS(halt);
     EACH(i, count) {
         float slope = g[i] * share;
         float kept = w[i] - numbers[1] * penalty(w[i], decay, l1);

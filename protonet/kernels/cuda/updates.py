@@ -63,7 +63,7 @@ class _OnePass(Update):
 
     def launch(self, share: float) -> None:
         count = self.w.size
-        arrays = (self.w, self.g, *self.history, self._numbers)
+        arrays = (self.w, self.g, *self.history, self._numbers, self.halt)
         fixed = (float(share), float(self.decay), self.l1, *self._constants)
         if count:
             self._source.over(count, self.name, *arrays, count, *fixed)

@@ -1,0 +1,28 @@
+// Gradients divided by the scale of their loss. counts: steps since the scale changed, whether this
+// step is left out, how many were in a row, whether a gradient was found that is not finite.
+
+extern "C" __global__ void divide(float* g, const float* scale, float* counts, int count)
+{
+    float share = 1.0f / *scale;
+    EACH(i, count) {
+        float value = g[i] * share;
+        g[i] = value;
+        // every thread that writes writes the same
+        if (!(fabsf(value) <= 3.4028234e38f)) counts[3] = 1.0f;
+    }
+}
+
+extern "C" __global__ void settle(float* scale, float* counts, float patience, float largest)
+{
+    if (blockIdx.x || threadIdx.x) return;
+    bool finite = counts[3] == 0.0f;
+    counts[0] = finite ? counts[0] + 1.0f : 0.0f;
+    counts[1] = finite ? 0.0f : 1.0f;
+    counts[2] = finite ? 0.0f : counts[2] + 1.0f;
+    counts[3] = 0.0f;
+    if (!finite) *scale *= 0.5f;
+    else if (counts[0] >= patience) {
+        *scale = fminf(*scale * 2.0f, largest);
+        counts[0] = 0.0f;
+    }
+}

@@ -1,0 +1,26 @@
+"""The scale of a loss on a GPU, which moves it without being waited for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.cuda.launch import MOST, compiled
+from protonet.kernels.loss_scale import LARGEST, PATIENCE, Unscale
+
+
+class CudaUnscale(Unscale, processor="cuda"):
+    """One pass, and one thread that judges."""
+
+    @classmethod
+    def takes(cls, count: int) -> bool:
+        return 0 < count <= MOST
+
+    def __init__(self, device: Device, dtype: Any, count: int) -> None:
+        super().__init__(device, dtype, count)
+        self._source = compiled(device, "loss_scale")
+
+    def settle(self, g: Array, scale: Array, counts: Array) -> None:
+        self._source.over(self.count, "divide", g, scale, counts, self.count)
+        self._source.blocks((1,), "settle", scale, counts, float(PATIENCE), float(LARGEST))

@@ -1,0 +1,29 @@
+"""The losses of the last iterations, kept where they are made until somebody asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.kernel import Kernel
+
+
+class LossHistory(Kernel):
+    """A ring of ``window`` sums; ``at``, one int32, is the place of the newest."""
+
+    def __init__(self, device: Device, dtype: Any, window: int) -> None:
+        super().__init__(device, dtype)
+        self.window = window
+
+    def begin(self, ring: Array, at: Array) -> None:
+        """Go on to the next place, and write 0 there."""
+        place = (int(at.item()) + 1) % self.window
+        at.fill(place)
+        ring[place : place + 1].fill(0.0)
+
+    def add(self, values: Array, share: float, ring: Array, at: Array) -> None:
+        """Add ``share`` times the sum of ``values`` to the newest."""
+        place = int(at.item())
+        newest = ring[place : place + 1]
+        self.xp.add(newest, share * float(values.sum()), out=newest)

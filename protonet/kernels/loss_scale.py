@@ -1,0 +1,57 @@
+"""Gradients of a loss that was multiplied, so that 16 bits hold them: divided again, and judged.
+
+Numbers are those of PyTorch's GradScaler; the method is that of Micikevicius et al., "Mixed
+Precision Training", ICLR 2018.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.kernel import Kernel
+
+FIRST = 65536.0
+"""The scale to begin with."""
+
+PATIENCE = 2000
+"""So many steps without an infinite gradient double the scale; one with such halves it."""
+
+LARGEST = 2.0**60
+"""What the scale never exceeds: it must stay a float, and so must its quotients."""
+
+GOOD, HALT, BAD, FOUND = range(4)
+"""Places in ``counts``: steps since the scale changed; whether this step is left out; how many were
+left out in a row; used by the GPU."""
+
+
+class Unscale(Kernel):
+    """Divides gradients by the scale, and moves the scale by what they are."""
+
+    def __init__(self, device: Device, dtype: Any, count: int) -> None:
+        super().__init__(device, dtype)
+        self.count = count
+
+    def settle(self, g: Array, scale: Array, counts: Array) -> None:
+        """Divide ``g`` by ``scale``; say in ``counts`` whether any is not finite; set the scale of
+        the next step.
+
+        Args:
+            g: the gradients, a vector.
+            scale: one number, of no axes.
+            counts: four numbers, see ``GOOD`` and the others.
+        """
+        now, held = float(scale.item()), self.device.get(counts)
+        self.xp.multiply(g, 1 / now, out=g)
+        finite = bool(np.isfinite(self.device.get(g)).all())
+        good = float(held[GOOD]) + 1 if finite else 0.0
+        if not finite:
+            now /= 2
+        elif good >= PATIENCE:
+            now, good = min(2 * now, LARGEST), 0.0
+        scale.fill(now)
+        bad = 0.0 if finite else float(held[BAD]) + 1
+        self.device.put(np.array([good, not finite, bad, 0], np.float32), counts)

@@ -1,0 +1,99 @@
+"""Which values are kept in 16 bits, and who is given them as they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protonet.device import Device
+from protonet.graph.fusion import fuse
+from protonet.graph.plan import Plan
+from protonet.graph.types import Types, all_of, choose_types
+from tests.graph.nets import SEED, plan_of
+from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
+
+CUT = """
+layer { name: "in" type: "Input" top: "x" top: "both" input_param {
+  shape { dim: 3 dim: 4 } shape { dim: 3 dim: 5 } } }
+layer { name: "cut" type: "Slice" bottom: "both" top: "t" top: "more"
+  slice_param { axis: 1 slice_point: 2 } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 } }
+layer { name: "act" type: "ReLU" bottom: "y" top: "y" }
+layer { name: "mix" type: "Concat" bottom: "y" bottom: "more" top: "mix" }
+layer { name: "flat" type: "Flatten" bottom: "y" top: "flat" }
+layer { name: "loss" type: "EuclideanLoss" bottom: "flat" bottom: "t" top: "loss" }
+"""
+FILTERED = """
+layer { name: "in" type: "Input" top: "x" top: "on" input_param {
+  shape { dim: 4 dim: 3 } shape { dim: 4 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 } }
+layer { name: "flat" type: "Flatten" bottom: "y" top: "z" }
+layer { name: "keep" type: "Filter" bottom: "z" bottom: "on" top: "kz" }
+layer { name: "more" type: "InnerProduct" bottom: "kz" top: "v"
+  inner_product_param { num_output: 2 } }
+"""
+
+
+def types_of(plan: Plan, device: Device | None = None, precision: type = np.float16) -> Types:
+    return choose_types(plan, device or Device(), np.float32, precision)
+
+
+def narrow(plan: Plan, types: Types) -> set[str]:
+    return {value.name for value in plan.values if types.of(value) == np.float16}
+
+
+def test_rounding_begins_with_weights_and_spares_losses() -> None:
+    plan = plan_of(SEED)
+    assert narrow(plan, types_of(plan)) == {"output"}
+
+
+def test_what_has_a_bottom_of_float32_has_such_tops() -> None:
+    """Labels that are cut, and what is made of both kinds."""
+    plan = plan_of(CUT)
+    assert narrow(plan, types_of(plan)) == {"y", "flat"}
+
+
+def test_what_decides_shapes_is_not_rounded_nor_what_is_the_same_memory() -> None:
+    plan = plan_of(FILTERED)
+    assert narrow(plan, types_of(plan)) == {"v"}
+
+
+def test_a_top_that_is_a_loss_is_not_rounded() -> None:
+    text = CUT.replace('top: "y" inner', 'top: "y" loss_weight: 1 inner')
+    plan = plan_of(text)
+    first = next(value for value in plan.values if value.name == "y")
+    assert types_of(plan).of(first) == np.float32
+
+
+def test_in_float32_and_float64_all_values_are_of_one_type() -> None:
+    plan = plan_of(SEED)
+    assert types_of(plan, precision=np.float32) == all_of(np.float32)
+    assert {all_of(np.float64).of(value) for value in plan.values} == {np.dtype(np.float64)}
+
+
+def test_a_cpu_computes_in_float32() -> None:
+    plan = plan_of(CUT)
+    types = types_of(plan)
+    assert types.steps == {}
+    ip = [step.name for step in plan.steps].index("ip")
+    assert types.copied(ip, plan.last["flat"])
+    assert not types.copied(ip, plan.last["x"])
+
+
+@needs_compiler
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_gpu_computes_products_and_what_was_fused_in_16_bits(fused: bool) -> None:
+    plan = plan_of(CUT)
+    if fused:
+        fuse(plan, gradients=True, visible=False)
+    types = types_of(plan, EmulatedDevice())
+    of = {step.name: types.in_step(index) for index, step in enumerate(plan.steps)}
+    assert of["ip"] == of["act"] == np.float16
+    assert of["loss"] == of["cut"] == np.float32
+
+
+def test_half_as_many_bytes() -> None:
+    plan = plan_of(SEED)
+    types = types_of(plan)
+    sizes = {value.name: types.bytes_of(value) for value in plan.values}
+    assert sizes == {"data": 240, "label": 24, "scale": 240, "output": 12, "loss": 4}
