@@ -225,3 +225,59 @@ class NativeBatchNormScale(BatchNormScale, processor="native"):
         fixed: bool = False,
     ) -> None:
         self._native.backward(dy, x, scale, bias, mean, inverse, dx, dscale, dbias, rectify, fixed)
+
+
+class RunningStatistics(Kernel):
+    """Means and variances of the batches so far, as vectors of channels with one ``weight``.
+
+    Sums, which ``weight`` divides, as Caffe keeps them: each is ``fraction`` of what it was plus
+    the batch's. Or averages: each moves towards the batch's by 1 - ``fraction``; a weight of 0 says
+    that there are none yet, and it becomes 1.
+
+    Args:
+        channels: of the vectors.
+        fraction: of what was that stays.
+        averages: whether averages are kept.
+        unbiased: what the variance of a batch is multiplied by.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any,
+        channels: int,
+        fraction: float,
+        averages: bool,
+        unbiased: float,
+    ) -> None:
+        super().__init__(device, dtype)
+        self.fraction, self.averages, self.unbiased = fraction, averages, unbiased
+        self._channels = channels
+        self._part: Array | None = None
+
+    def add(
+        self, mean: Array, variance: Array, means: Array, variances: Array, weight: Array
+    ) -> None:
+        """Take a batch into ``means``, ``variances`` and ``weight``."""
+        xp = self.xp
+        if self._part is None:
+            self._part, self._keep = self.scratch((self._channels,)), self.scratch((1,))
+        part, keep = self._part, self._keep
+        if self.averages:
+            xp.multiply(weight, self.fraction, out=keep)
+            for running, batch, factor in (
+                (means, mean, 1.0),
+                (variances, variance, self.unbiased),
+            ):
+                xp.multiply(batch, factor, out=part)
+                xp.subtract(running, part, out=running)
+                xp.multiply(running, keep, out=running)
+                xp.add(running, part, out=running)
+            weight.fill(1.0)
+            return
+        for running in (means, variances, weight):
+            xp.multiply(running, self.fraction, out=running)
+        xp.add(weight, 1.0, out=weight)
+        xp.add(means, mean, out=means)
+        xp.multiply(variance, self.unbiased, out=part)
+        xp.add(variances, part, out=variances)

@@ -10,7 +10,7 @@ import numpy as np
 
 from protonet.blob import Array, Param, Shape
 from protonet.device import Device
-from protonet.kernels.normalization import BatchNormScale
+from protonet.kernels.normalization import BatchNormScale, RunningStatistics
 from protonet.layers.base import Layer, Narrows, Reads, Weight
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
@@ -100,12 +100,16 @@ class BatchNorm(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         items, channels, places = self._seen(shapes[0])
-        self._values = items * places
+        values = items * places
+        unbiased = values / (values - 1) if values > 1 else 1.0
+        self._running = RunningStatistics.make(
+            self.device, self.real, channels, self.fraction, self.scales, unbiased
+        )
         self._kernel = BatchNormScale.make(
             self.device, self.dtype, items, channels, places, self.eps
         )
-        self._mean, self._var, self._inverse, self._part, self._factor, self._shift = (
-            self.scratch((channels,), self.real) for _ in range(6)
+        self._mean, self._var, self._inverse, self._factor, self._shift = (
+            self.scratch((channels,), self.real) for _ in range(5)
         )
         self._weight = self.scratch((1,), self.real)
 
@@ -162,7 +166,8 @@ class BatchNorm(Layer):
             bottoms[0], scale, bias, tops[0], self._mean, self._var, self._inverse,
             rectify=rectify,
         )  # fmt: skip
-        self._remember()
+        means, variances, weight = (param.data for param in self.params[:3])
+        self._running.add(self._mean, self._var, means, variances, weight)
 
     def _recall(self) -> None:
         """Mean and variance from the running sums."""
@@ -172,31 +177,6 @@ class BatchNorm(Layer):
         xp.divide(xp.sign(weight.data), self._weight, out=self._weight)
         xp.multiply(means.data, self._weight, out=self._mean)
         xp.multiply(variances.data, self._weight, out=self._var)
-
-    def _remember(self) -> None:
-        """Take this batch into the running sums."""
-        xp, (means, variances, weight) = self.xp, self.params[:3]
-        unbiased = self._values / (self._values - 1) if self._values > 1 else 1.0
-        if self.scales:
-            self._remember_averages(unbiased)
-            return
-        for param in (means, variances, weight):
-            xp.multiply(param.data, self.fraction, out=param.data)
-        xp.add(weight.data, 1.0, out=weight.data)
-        xp.add(means.data, self._mean, out=means.data)
-        xp.multiply(self._var, unbiased, out=self._part)
-        xp.add(variances.data, self._part, out=variances.data)
-
-    def _remember_averages(self, unbiased: float) -> None:
-        """Move the running averages towards this batch; a weight of 0 says that there are none."""
-        xp, (means, variances, weight) = self.xp, self.params[:3]
-        xp.multiply(weight.data, self.fraction, out=self._weight)
-        for param, batch, factor in ((means, self._mean, 1.0), (variances, self._var, unbiased)):
-            xp.multiply(batch, factor, out=self._part)
-            xp.subtract(param.data, self._part, out=param.data)
-            xp.multiply(param.data, self._weight, out=param.data)
-            xp.add(param.data, self._part, out=param.data)
-        weight.data.fill(1.0)
 
     def backward(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.kernels.normalization import BatchNormScale
+from protonet.kernels.normalization import BatchNormScale, RunningStatistics
 from tests.kernels.instructions import CPU, MODULES, both, check_threads, use
 
 SHAPES = [(2, 3, 5), (3, 5, 49), (4, 70, 33), (9, 37, 1), (300, 3, 1), (1, 1, 7), (5, 2, 20_003)]
@@ -100,3 +100,19 @@ def test_a_channel_of_one_value() -> None:
 def test_the_number_of_threads_changes_no_bit(shape: tuple[int, int, int]) -> None:
     kernel = BatchNormScale.make(CPU, np.float32, *shape, EPS)
     check_threads(lambda: passes(kernel, np.float32, shape, True, True))
+
+
+@pytest.mark.parametrize("averages", [False, True])
+def test_running_statistics_are_weighed_by_age(averages: bool) -> None:
+    generator = np.random.default_rng(4)
+    means, variances, weight = np.zeros(3), np.zeros(3), np.zeros(1)
+    kernel = RunningStatistics.make(CPU, np.float64, 3, 0.75, averages, 1.5)
+    batches = generator.normal(size=(4, 2, 3))
+    for mean, variance in batches:
+        kernel.add(mean.copy(), variance.copy(), means, variances, weight)
+    shares = np.array(
+        [0.75**3, 0.75**2 / 4, 0.75 / 4, 1 / 4] if averages else 0.75 ** np.r_[3:-1:-1]
+    )
+    np.testing.assert_allclose(means, shares @ batches[:, 0])
+    np.testing.assert_allclose(variances, 1.5 * shares @ batches[:, 1])
+    np.testing.assert_allclose(weight, 1 if averages else shares.sum())

@@ -140,3 +140,20 @@ extern "C" __global__ void gradient(
         dx[i] = scale ? value * scale[channel] : value;
     }
 }
+
+// One block: all read the weight before it is written.
+extern "C" __global__ void remember(
+    const float* mean, const float* variance, float* means, float* variances, float* weight,
+    int channels, float fraction, int averages, float unbiased)
+{
+    float kept = averages ? weight[0] * fraction : fraction;
+    __syncthreads();
+    for (int channel = threadIdx.x; channel < channels; channel += BLOCK) {
+        float middle = mean[channel], square = variance[channel] * unbiased;
+        float last = means[channel], last_square = variances[channel];
+        means[channel] = averages ? (last - middle) * kept + middle : last * kept + middle;
+        variances[channel] =
+            averages ? (last_square - square) * kept + square : last_square * kept + square;
+    }
+    if (threadIdx.x == 0) weight[0] = averages ? 1.0f : weight[0] * kept + 1.0f;
+}

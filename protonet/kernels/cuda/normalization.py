@@ -1,4 +1,4 @@
-"""BatchNorm with what follows it, on a GPU."""
+"""BatchNorm with what follows it, and its running statistics, on a GPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.cuda.launch import TYPES, compiled, pieces
-from protonet.kernels.normalization import BatchNormScale
+from protonet.kernels.normalization import BatchNormScale, RunningStatistics
 
 
 class CudaBatchNormScale(BatchNormScale, processor="cuda"):
@@ -90,3 +90,18 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
             launch.over(
                 self._count, "gradient", *given, self._small, dx, *self._seen, rectify, fixed
             )
+
+
+class CudaRunningStatistics(RunningStatistics, processor="cuda"):
+    """One launch, of one block."""
+
+    @classmethod
+    def takes(cls, channels: int, fraction: float, averages: bool, unbiased: float) -> bool:
+        return channels > 0
+
+    def add(
+        self, mean: Array, variance: Array, means: Array, variances: Array, weight: Array
+    ) -> None:
+        arrays = (mean, variance, means, variances, weight)
+        numbers = (self._channels, float(self.fraction), self.averages, float(self.unbiased))
+        compiled(self.device, "normalization").blocks((1,), "remember", *arrays, *numbers)

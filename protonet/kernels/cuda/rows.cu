@@ -1,13 +1,13 @@
 // Rows of an array, added to by index.
 
 // The first of those that name one row of dx adds all of them, in order: nothing is added at once
-// by two threads.
+// by two threads. What is none of the rows of dx is passed over.
 extern "C" __global__ void add_rows(
-    const float* dy, const wide* rows, float* dx, int count, int length)
+    const float* dy, const wide* rows, float* dx, int count, int length, int limit)
 {
     EACH(i, (wide)count * length) {
         wide first = i / length, row = rows[first];
-        bool is_first = true;
+        bool is_first = row >= 0 && row < limit;
         for (wide j = 0; j < first && is_first; ++j) is_first = rows[j] != row;
         if (!is_first) continue;
         float total = dx[row * length + i % length];

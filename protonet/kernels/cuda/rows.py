@@ -23,4 +23,5 @@ class CudaAddRows(AddRows, processor="cuda"):
 
     def add(self, dx: Array, rows: Array, dy: Array) -> None:
         count, length = self._shape
-        self._source.over(count * length, "add_rows", dy, rows, dx, count, length)
+        limit = dx.size // length
+        self._source.over(count * length, "add_rows", dy, rows, dx, count, length, limit)

@@ -16,14 +16,14 @@ from protonet.testing import LayerHarness
 from protonet.testing.checks import check_devices
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import assert_same
-from tests.layers.test_conformance import CASES, Case
+from tests.layers.test_conformance import CASES, METRICS, Case
 
 TOUCHED = {
     "AbsVal", "Accuracy", "Axpy", "BNLL", "BatchNorm", "BatchReindex", "Bias", "Clip", "Concat",
     "ContrastiveLoss", "Convolution", "ConvolutionDepthwise", "Deconvolution",
     "DepthwiseConvolution", "Dropout", "ELU", "Eltwise", "Embed", "EuclideanLoss", "Exp",
-    "HingeLoss", "InfogainLoss", "InnerProduct", "Interp", "L1Loss", "LRN", "LSTM", "LSTMUnit",
-    "Log", "PReLU", "Pooling", "Power", "RNN", "ReLU", "ReLU6", "Scale", "Sigmoid",
+    "HingeLoss", "InfogainLoss", "InnerProduct", "Interp", "L1Loss", "LRN",
+    "Log", "PReLU", "Pooling", "Power", "ReLU", "ReLU6", "Scale", "Sigmoid",
     "SigmoidCrossEntropyLoss", "SmoothL1Loss", "Softmax", "SoftmaxWithLoss", "Swish", "TanH",
 }  # fmt: skip
 """Types with CUDA versions of their kernels."""
@@ -43,7 +43,11 @@ TAKE_NARROW = {
 @needs_compiler
 @pytest.mark.parametrize(
     "case",
-    [case for case in CASES if any(f'type: "{each}"' in case.text for each in TOUCHED)],
+    [
+        case
+        for case in [*CASES, *METRICS]
+        if any(f'type: "{each}"' in case.text for each in TOUCHED)
+    ],
     ids=lambda case: case.text,
 )
 def test_layers_compute_what_they_do_on_the_cpu(case: Case) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels.normalization import BatchNormScale
+from protonet.kernels.normalization import BatchNormScale, RunningStatistics
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
@@ -74,3 +74,28 @@ def test_statistics_keep_their_digits_far_from_zero() -> None:
     kernel.forward_train(hand.given(x), None, None, y, mean, variance, inverse)
     np.testing.assert_allclose(mean, x.mean((0, 2), dtype=np.float64), rtol=2e-7)
     np.testing.assert_allclose(variance, x.var((0, 2), dtype=np.float64), rtol=3e-5)
+
+
+def batches(hand: Hand, averages: bool) -> list[np.ndarray]:
+    kernel = hand.make(RunningStatistics, 300, 0.75, averages, 1.125)
+    means, variances, weight = hand.unknown(300), hand.unknown(300), hand.unknown(1)
+    for array in (means, variances, weight):
+        array.fill(0.0)
+    for _ in range(3):
+        kernel.add(hand.weights(300), hand.weights(300), means, variances, weight)
+    return hand.back(means, variances, weight)
+
+
+KINDS = pytest.mark.parametrize("averages", [False, True])
+
+
+@needs_compiler
+@KINDS
+def test_running_statistics_meet_the_definition(averages: bool) -> None:
+    assert_meets(batches, EmulatedDevice(), "float32", averages)
+
+
+@pytest.mark.gpu
+@KINDS
+def test_running_statistics_of_a_gpu_meet_the_definition(averages: bool) -> None:
+    assert_meets(batches, Device("cuda:0"), "float32", averages)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from protonet.layers import layer_class
 from protonet.recording import record
 from protonet.testing import LayerHarness
+from protonet.testing.checks import check_devices
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
-from tests.layers.test_conformance import CASES, Case
+from tests.layers.test_conformance import CASES, METRICS, Case
+from tests.layers.test_recurrent import text, values
 
 WAITS = {"MultiBoxLoss"}
 """Types that wait for the GPU, or take something from the host, at every pass."""
 
+RECURRENT = [
+    Case(text(kind, static, exposed), make=partial(values, kind, static, exposed))
+    for kind in ("LSTM", "RNN")
+    for static in (False, True)
+    for exposed in (False, True)
+]
+
 RECORDED = [
     case
-    for case in CASES
+    for case in [*CASES, *METRICS, *RECURRENT]
     for cls in [layer_class(case.type)]
     if cls.replays and not cls.dynamic and cls.type not in WAITS
 ]
@@ -45,8 +56,14 @@ def test_layers_can_be_recorded(case: Case) -> None:
     expected = [np.array(each) for each in (*written, *state)]
     for array in written:
         array.fill(np.nan)
-    for array, values in zip(state, before, strict=True):
-        array[...] = values
+    for array, host in zip(state, before, strict=True):
+        array[...] = host
     recording.launch()
     for found, wanted in zip((*written, *state), expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", RECURRENT, ids=lambda case: case.text)
+def test_recurrent_layers_compute_what_they_do_on_the_cpu(case: Case) -> None:
+    check_devices(case.text, case.bottoms(), EmulatedDevice(), phase=case.phase)

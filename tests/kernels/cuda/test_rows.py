@@ -29,3 +29,11 @@ def test_meets_the_definition() -> None:
 @pytest.mark.gpu
 def test_a_gpu_meets_the_definition() -> None:
     assert_meets(passes, Device("cuda:0"), "float32")
+
+
+@needs_compiler
+def test_rows_that_are_not_there_are_passed_over() -> None:
+    hand = Hand(EmulatedDevice())
+    whole, rows = hand.ones(5, 2), hand.given([-1, 3, 1], np.int64)
+    hand.make(AddRows, 3, 2).add(whole[1:4], rows, hand.ones(3, 2))
+    np.testing.assert_array_equal(whole[:, 0], [1, 1, 2, 1, 1])
