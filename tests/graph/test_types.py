@@ -7,8 +7,10 @@ import pytest
 
 from protonet.device import Device
 from protonet.graph.fusion import fuse
+from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.graph.types import Types, all_of, choose_types
+from protonet.precision import type_of
 from tests.graph.nets import SEED, plan_of
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 
@@ -98,3 +100,72 @@ def test_half_as_many_bytes() -> None:
     types = types_of(plan)
     sizes = {value.name: types.bytes_of(value) for value in plan.values}
     assert sizes == {"data": 240, "label": 24, "scale": 240, "output": 12, "loss": 4}
+
+
+RESIDUAL = """
+layer { name: "in" type: "Input" top: "x" top: "t" input_param {
+  shape { dim: 6 dim: 3 dim: 9 dim: 7 } shape { dim: 6 } } }
+layer { name: "c1" type: "Convolution" bottom: "x" top: "c1" convolution_param {
+  num_output: 4 kernel_size: 3 pad: 1 bias_term: false weight_filler { type: "msra" } } }
+layer { name: "n1" type: "BatchNorm" bottom: "c1" top: "n1" }
+layer { name: "s1" type: "Scale" bottom: "n1" top: "n1" scale_param { bias_term: true } }
+layer { name: "r1" type: "ReLU" bottom: "n1" top: "n1" }
+layer { name: "c2" type: "Convolution" bottom: "n1" top: "c2" convolution_param {
+  num_output: 4 kernel_size: 3 pad: 1 group: 2 weight_filler { type: "msra" } } }
+layer { name: "sum" type: "Eltwise" bottom: "c2" bottom: "n1" top: "sum" }
+layer { name: "r2" type: "ReLU" bottom: "sum" top: "sum" }
+layer { name: "c3" type: "Convolution" bottom: "sum" top: "c3" convolution_param {
+  num_output: 3 kernel_size: 1 stride: 2 weight_filler { type: "msra" } } }
+layer { name: "lrn" type: "LRN" bottom: "c3" top: "lrn" }
+layer { name: "p1" type: "Pooling" bottom: "sum" top: "p1" pooling_param {
+  kernel_size: 2 stride: 2 } }
+layer { name: "both" type: "Concat" bottom: "lrn" bottom: "p1" top: "both" }
+layer { name: "drop" type: "Dropout" bottom: "both" top: "both" }
+layer { name: "ave" type: "Pooling" bottom: "both" top: "ave" pooling_param {
+  pool: AVE global_pooling: true } }
+layer { name: "ip" type: "InnerProduct" bottom: "ave" top: "ip" inner_product_param {
+  num_output: 5 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "t" top: "loss" }
+"""
+
+
+def learned(device: Device, precision: str, **options: bool) -> tuple[float, np.ndarray, Net]:
+    """The loss and the gradients of one pass."""
+    net = Net(plan_of(RESIDUAL), device, seed=4, precision=type_of(precision), **options)
+    generator = np.random.default_rng(3)
+    for name, values in (
+        ("x", generator.normal(size=(6, 3, 9, 7))),
+        ("t", generator.integers(0, 5, 6)),
+    ):
+        device.put(values.astype(np.float32), net.blobs[name].data)
+    scale = 1.0 if net.loss_scale is None else 512.0
+    if net.loss_scale is not None:
+        net.loss_scale.fill(scale)
+    net.forward()
+    net.backward()
+    return net.loss(), np.array(device.get(net.store.diff)) / scale, net
+
+
+@needs_compiler
+@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize(("precision", "apart"), [("float16", 0.01), ("bfloat16", 0.08)])
+@pytest.mark.parametrize("device", [Device, EmulatedDevice])
+def test_a_net_learns_what_it_does_in_float32(
+    device: type[Device], precision: str, apart: float, share: bool
+) -> None:
+    loss, gradients, _ = learned(Device(), "float32")
+    found, others, net = learned(device(), precision, share_memory=share, fuse=share)
+    steps = {net.plan.steps[index].name for index in net.types.steps}
+    computed = {"c1", "n1", "c2", "sum", "c3", "lrn", "p1", "both", "drop", "ave", "ip"}
+    assert steps & computed == (set() if device is Device else computed)
+    assert found == pytest.approx(loss, rel=apart)
+    assert np.linalg.norm(others - gradients) <= apart * np.linalg.norm(gradients)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("precision", "apart"), [("float16", 0.01), ("bfloat16", 0.08)])
+def test_a_net_learns_on_a_gpu_what_it_does_in_float32(precision: str, apart: float) -> None:
+    loss, gradients, _ = learned(Device(), "float32")
+    found, others, _ = learned(Device("cuda:0"), precision, share_memory=True, fuse=True)
+    assert found == pytest.approx(loss, rel=apart)
+    assert np.linalg.norm(others - gradients) <= apart * np.linalg.norm(gradients)
