@@ -112,6 +112,7 @@ class TrainingForm(PolicyForm):
     seed: Seed = 0
     shuffle: bool = False
     device: Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,2})$")] = "cpu"
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
     weights_of: Annotated[str, Field(max_length=64)] | None = None
     weights_at: Annotated[str, Field(pattern=r"^(best|last|\d{1,12})$")] = "last"
     allow_mismatch: bool = False

@@ -191,7 +191,7 @@ def _options(form: TrainingForm, size: int | None) -> list[object]:
     given: list[object] = [
         "--epochs", form.epochs, "--lr-policy", form.lr_policy, "--momentum", form.momentum,
         "--solver", form.solver, "--seed", form.seed, "--device", form.device,
-        "--warmup", form.warmup, "--min-lr", form.min_lr,
+        "--precision", form.precision, "--warmup", form.warmup, "--min-lr", form.min_lr,
     ]  # fmt: skip
     for option, value in (
         ("--batch-size", size),

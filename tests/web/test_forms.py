@@ -33,6 +33,7 @@ def test_several_rates_and_sizes_are_a_sweep() -> None:
     [
         {"lr": 0}, {"lr": float("nan")}, {"lr": float("inf")}, {"epochs": -1}, {"momentum": 1},
         {"solver": "Magic"}, {"lr_policy": "never"}, {"device": "cuda:0; rm"}, {"seed": -1},
+        {"precision": "float8"},
         {"batch_sizes": [0]}, {"lrs": [0.1] * 21}, {"steps": [101]}, {"name": ""},
         {"weights_at": "../x"}, {"surprise": 1}, {"network": "a\0b"}, {"notes": "x" * 20_001},
     ],

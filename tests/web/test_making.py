@@ -177,13 +177,14 @@ def test_trainings(site: Site, gradients: Path) -> None:
     form = forms.TrainingForm(
         name="t", network=NET, dataset=data.id, epochs=1, lrs=[0.01, 0.02], batch_sizes=[8],
         lr_policy="multistep", steps=[50, 80], early_stop=None, weight_decay=0.001, gamma=0.5,
-        power=1.0, shuffle=True, average=0.9, allow_mismatch=True,
+        power=1.0, shuffle=True, precision="bfloat16", average=0.9, allow_mismatch=True,
     )  # fmt: skip
     jobs = making.train(site, form)
     assert [job.name for job in jobs] == ["t lr 0.01", "t lr 0.02"]
     command = " ".join(jobs[1].command)
     for part in ("--lr 0.02", "--batch-size 8", "--step 50,80", "--untrusted", "--average 0.9",
-                 "--weight-decay 0.001", "--shuffle", "--mean", "--allow-mismatch"):  # fmt: skip
+                 "--weight-decay 0.001", "--shuffle", "--mean", "--allow-mismatch",
+                 "--precision bfloat16"):  # fmt: skip
         assert part in command, part
     finish(site, jobs[1])
     assert [(site.store.get(job.id).status, site.store.get(job.id).error) for job in jobs] == [

@@ -9,6 +9,7 @@ from nicegui import ui
 from protonet import resources
 from protonet.device import byte_count
 from protonet.errors import ProtonetError
+from protonet.precision import PRECISIONS
 from protonet.web import forms, making
 from protonet.web.networks import Looked, draw, look_at
 from protonet.web.page import charts
@@ -115,6 +116,7 @@ class _NewModel:
             self.average = self._text("Average weights (such as 0.999)", "average", "", _plain)
             self.seed = self._number("Seed", "seed", 0)
             self.device = self._text("Device", "device", "cpu")
+            self.precision = self._choice("Precision", "precision", list(PRECISIONS), "float32")
             self.mean = self._choice(
                 "Mean", "mean", {"image": "Take off the mean image", "none": "None"}, "image"
             )
@@ -245,6 +247,7 @@ class _NewModel:
                 "average": _optional(self.average.value, float),
                 "seed": int(self.seed.value or 0),
                 "device": self.device.value,
+                "precision": self.precision.value,
                 "mean": self.mean.value,
                 "shuffle": self.shuffle.value,
                 "weights_of": self.weights.value,
