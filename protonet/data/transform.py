@@ -12,8 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from protonet.device import Device
 from protonet.errors import DataError, FormatError, LayerError
 from protonet.formats.blobs import to_array
+from protonet.kernels.transform import Transform
 from protonet.proto.caffe_pb2 import TRAIN, BlobProto, TransformationParameter
 
 ImageShape = tuple[int, int, int]
@@ -124,8 +126,7 @@ class Transformer:
         self.scale = float(param.scale)
         fits_crop = crop is not None and mean is not None and mean.shape == self.output_shape
         self.mean = _mean_array(param, self.output_shape if fits_crop else shape, mean)
-        if self.mean is not None:
-            self._mirrored = np.ascontiguousarray(self.mean[..., ::-1])
+        self._kernel = Transform.make(Device(), np.float32)
         self._mirror = bool(param.mirror)
         self._random_crop = bool(side) and phase == TRAIN
         self.least = side if any_size else 0
@@ -175,25 +176,7 @@ class Transformer:
             raise DataError(
                 f"expected images of {_text(self.shape)}, got {_text(images.shape[-3:])}"
             )
-        _, height, width = self.output_shape
-        rows, columns = slice(top, top + height), slice(left, left + width)
-        window = images[..., rows, columns]
-        if mirror:
-            window = window[..., ::-1]
-        if window.dtype == np.uint8 and window.strides[-1] != 1:
-            # Sorted as bytes first: only neighbours become floats several at a time.
-            window = np.array(window, order="C")
-        np.copyto(out, window, casting="same_kind")
-        if self.mean is not None:
-            mean = self.mean
-            if mean.shape[1:] == self.shape[1:]:
-                if mirror:
-                    columns = slice(self.shape[2] - left - width, self.shape[2] - left)
-                    mean = self._mirrored
-                mean = mean[:, rows, columns]
-            out -= mean
-        if self.scale != 1:
-            out *= self.scale
+        self._kernel.apply(images, self.mean, out, top, left, mirror, self.scale)
 
     def _corner(self, images: np.ndarray, draw: Draw | None) -> Draw:
         """The draw for images of this size."""

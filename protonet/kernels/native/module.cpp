@@ -20,6 +20,7 @@ void add_dropout(nb::module_& m);
 void add_lrn(nb::module_& m);
 void add_pooling(nb::module_& m);
 void add_softmax(nb::module_& m);
+void add_transform(nb::module_& m);
 
 NB_MODULE(MODULE, m) {
   m.attr("lanes") = static_cast<int>(kLanes);
@@ -39,4 +40,5 @@ NB_MODULE(MODULE, m) {
   add_lrn(m);
   add_pooling(m);
   add_softmax(m);
+  add_transform(m);
 }
