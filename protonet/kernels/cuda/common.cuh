@@ -42,10 +42,10 @@ struct stored {
 typedef float stored;
 #endif
 
-// The first element of a thread, and the step to its next one.
+// The first element of a thread, and the step to its next one. Counts are below 2^31.
 #define EACH(i, count) \
-    for (wide i = blockIdx.x * (wide)blockDim.x + threadIdx.x; i < (count); \
-         i += (wide)gridDim.x * blockDim.x)
+    for (unsigned i = blockIdx.x * BLOCK + threadIdx.x; i < (unsigned)(count); \
+         i += gridDim.x * BLOCK)
 
 // The sum over a block of BLOCK threads, in a fixed order, known to all of them.
 __device__ float block_sum(float value, float* shared)

@@ -5,7 +5,7 @@
 extern "C" __global__ void add_rows(
     const float* dy, const wide* rows, float* dx, int count, int length)
 {
-    EACH(i, (wide)count * length) {
+    EACH(i, count * length) {
         wide first = i / length, row = rows[first];
         bool is_first = true;
         for (wide j = 0; j < first && is_first; ++j) is_first = rows[j] != row;
