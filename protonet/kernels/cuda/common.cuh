@@ -12,9 +12,13 @@ struct stored {
     __device__ operator float() const { return __uint_as_float((unsigned)bits << 16); }
     __device__ stored& operator=(float value)
     {
+#if __CUDA_ARCH__ >= 800
+        asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+#else
         unsigned whole = __float_as_uint(value);
         bool is_number = value == value;
         bits = is_number ? (whole + 0x7fffu + (whole >> 16 & 1)) >> 16 : whole >> 16 | 0x40u;
+#endif
         return *this;
     }
 };

@@ -19,7 +19,7 @@ extern "C" __global__ void unroll(
         column = inside ? x[(plane * height + iy) * width + ix] : 0.0f;
     };
     auto spot = [=](unsigned i) { return Spot(i, out_h, out_w); };
-    walk(count, spot, take, columns + (wide)row * count);
+    walk(count, spot, Same(), take, columns + (wide)row * count);
 }
 
 extern "C" __global__ void roll(
@@ -55,7 +55,7 @@ extern "C" __global__ void gather(
     auto take = [=](Spot at, float& value) {
         value = y[((unsigned)at.y * outputs + at.plane) * places.count + at.x];
     };
-    walk((unsigned)items.count * outputs * places.count, from, take, turned);
+    walk((unsigned)items.count * outputs * places.count, from, Same(), take, turned);
 }
 
 // (outputs, items, places) to (items, outputs, places), with what follows a product.
@@ -65,25 +65,24 @@ extern "C" __global__ void scatter(
 {
     auto from = [=](unsigned i) { return Spot(i, outputs, places); };
     auto take = [=](Spot at, float& y) {
+        Line of = line_of(factor, bias, at.y);
         float value = turned[((unsigned)at.y * items + at.plane) * places.count + at.x];
-        if (factor) value *= factor[at.y];
-        if (bias) value += bias[at.y];
+        value = value * of.factor + of.shift;
         y = rectify ? rectified(value) : value;
     };
-    walk((unsigned)items * outputs.count * places.count, from, take, y);
+    walk((unsigned)items * outputs.count * places.count, from, Same(), take, y);
 }
 
 extern "C" __global__ void finish(
     stored* y, const float* factor, const float* bias, int items, Extent outputs, Extent places,
     int rectify)
 {
-    auto one = [=](int output, float& y) {
-        float value = y;
-        if (factor) value *= factor[output];
-        if (bias) value += bias[output];
+    auto of = [=](int output) { return line_of(factor, bias, output); };
+    auto one = [=](Line of, float& y) {
+        float value = y * of.factor + of.shift;
         y = rectify ? rectified(value) : value;
     };
-    each_in_channels(items, outputs, places, one, y);
+    each_in_channels(items, outputs, places, of, one, y);
 }
 
 // Gradients of weights that came in the type of values.

@@ -52,34 +52,28 @@ extern "C" __global__ void statistics(
     }
 }
 
+// What is done with the values of a channel: hat = (x - mean) spread, z = hat scale + bias.
+struct Norm {
+    float mean, spread, scale, bias;
+    // Without a mean, x is what was normalized already.
+    __device__ Norm(
+        const float* means, const float* inverses, const float* scales, const float* biases,
+        int channel)
+        : mean(means ? means[channel] : 0.0f), spread(means ? inverses[channel] : 1.0f),
+          scale(scales ? scales[channel] : 1.0f), bias(biases ? biases[channel] : 0.0f)
+    {
+    }
+    __device__ float hat(float x) const { return (x - mean) * spread; }
+    __device__ float z(float x) const { return hat(x) * scale + bias; }
+};
+
 extern "C" __global__ void normalize(
     const stored* x, const float* scale, const float* bias, stored* y, const float* mean,
     const float* inverse, int items, Extent channels, Extent places, int rectify)
 {
-    auto one = [=](int channel, float x, float& y) {
-        float value = (x - mean[channel]) * inverse[channel];
-        if (scale) value *= scale[channel];
-        if (bias) value += bias[channel];
-        y = rectify ? rectified(value) : value;
-    };
-    each_in_channels(items, channels, places, one, x, y);
-}
-
-// Without a mean, x is what was normalized already.
-__device__ float normalized(float x, const float* mean, const float* inverse, int channel)
-{
-    return mean ? (x - mean[channel]) * inverse[channel] : x;
-}
-
-// The gradient of what was rectified.
-__device__ float passed(
-    float dy, float hat, const float* scale, const float* bias, int channel, int rectify)
-{
-    if (!rectify) return dy;
-    float z = hat;
-    if (scale) z *= scale[channel];
-    if (bias) z += bias[channel];
-    return z > 0.0f ? dy : 0.0f;
+    auto of = [=](int channel) { return Norm(mean, inverse, scale, bias, channel); };
+    auto one = [=](Norm of, float x, float& y) { y = rectify ? rectified(of.z(x)) : of.z(x); };
+    each_in_channels(items, channels, places, of, one, x, y);
 }
 
 // parts: (channel, part) x (sum of dz hat, sum of dz).
@@ -89,19 +83,18 @@ extern "C" __global__ void gradient_parts(
 {
     __shared__ float shared[BLOCK];
     Share share((unsigned)items * places.count, blockIdx.y, gridDim.y);
-    int channel = blockIdx.x;
+    Norm of(mean, inverse, scale, bias, blockIdx.x);
     float slope = 0.0f, level = 0.0f;
     auto add = [&](float dy, float x) {
-        float hat = normalized(x, mean, inverse, channel);
-        float dz = passed(dy, hat, scale, bias, channel, rectify);
-        slope += dz * hat;
+        float dz = rectify && !(of.z(x) > 0.0f) ? 0.0f : dy;
+        slope += dz * of.hat(x);
         level += dz;
     };
     each_of_share(share, channels, places, add, dy, x);
     slope = block_sum(slope, shared);
     level = block_sum(level, shared);
     if (threadIdx.x == 0) {
-        unsigned at = (channel * gridDim.y + blockIdx.y) * 2;
+        unsigned at = (blockIdx.x * gridDim.y + blockIdx.y) * 2;
         parts[at] = slope;
         parts[at + 1] = level;
     }
@@ -130,13 +123,16 @@ extern "C" __global__ void gradient(
     int rectify, int fixed)
 {
     float share = 1.0f / ((float)items * (float)places.count);
-    auto one = [=](int channel, float dy, float x, float& dx) {
-        float hat = normalized(x, mean, inverse, channel);
-        float value = passed(dy, hat, scale, bias, channel, rectify);
-        if (!fixed)
-            value -= sums[channels.count + channel] * share + hat * (sums[channel] * share);
-        value *= inverse[channel];
-        dx = scale ? value * scale[channel] : value;
+    struct Slopes { Norm of; float slope, level, factor; };
+    auto of = [=](int channel) {
+        Norm norm(mean, inverse, scale, bias, channel);
+        float slope = fixed ? 0.0f : sums[channel] * share;
+        float level = fixed ? 0.0f : sums[channels.count + channel] * share;
+        return Slopes{norm, slope, level, inverse[channel] * norm.scale};
     };
-    each_in_channels(items, channels, places, one, dy, x, dx);
+    auto one = [=](Slopes to, float dy, float x, float& dx) {
+        float dz = rectify && !(to.of.z(x) > 0.0f) ? 0.0f : dy;
+        dx = (dz - (to.level + to.of.hat(x) * to.slope)) * to.factor;
+    };
+    each_in_channels(items, channels, places, of, one, dy, x, dx);
 }

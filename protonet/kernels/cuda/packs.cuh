@@ -1,6 +1,6 @@
 // How elements are found by their index, and how many are read and written at once. Both decide how
-// much of the memory's speed is left: a division of 64 bits costs some hundred instructions, and a
-// thread that moves 4 bytes at a time waits for each of them.
+// much of the memory's speed is left: a division of 64 bits takes dozens of instructions even where
+// numbers are small, and a thread that moves 4 bytes at a time waits for each of them.
 
 // A count that indices are divided by, with a number that replaces the division by a product, a sum
 // and a shift (Granlund and Montgomery, 1994). launch.py works it out; indices are below 2^31.
@@ -103,28 +103,30 @@ template <class T, int N> struct Held {
     }
 };
 
-template <int N, class Where, class F, class... H>
-__device__ void apply(Where where, F f, H... held)
+template <int N, class Where, class Look, class F, class... H>
+__device__ void apply(Where where, Look look, F f, H... held)
 {
-    if (where.stays(N))
-        // one place for all: what f reads for a channel is read once
-        for (int k = 0; k < N; ++k) f(where, held.of[k]...);
-    else
-        for (int k = 0; k < N; ++k, where.next()) f(where, held.of[k]...);
+    if (where.stays(N)) {
+        auto seen = look(where);
+        for (int k = 0; k < N; ++k) f(seen, held.of[k]...);
+    } else {
+        for (int k = 0; k < N; ++k, where.next()) f(look(where), held.of[k]...);
+    }
     (held.store(), ...);
 }
 
-// f(where, elements...) for each of count; from(index) says where that is. Arrays that begin
-// anywhere, and what is left behind the last whole pack, are taken one by one.
-template <class From, class F, class... T>
-__device__ void walk(unsigned count, From from, F f, T*... arrays)
+// f(look(where), elements...) for each of count; from(index) says where that is, and elements that
+// are in one place look once. Arrays that begin anywhere, and what is left behind the last whole
+// pack, are taken one by one.
+template <class From, class Look, class F, class... T>
+__device__ void walk(unsigned count, From from, Look look, F f, T*... arrays)
 {
     unsigned thread = blockIdx.x * BLOCK + threadIdx.x, threads = gridDim.x * BLOCK;
     unsigned packs = (is_aligned(arrays) && ...) ? count / PACK : 0;
     for (unsigned i = thread; i < packs; i += threads)
-        apply<PACK>(from(i * PACK), f, Held<T, PACK>(arrays, i * PACK)...);
+        apply<PACK>(from(i * PACK), look, f, Held<T, PACK>(arrays, i * PACK)...);
     for (unsigned i = packs * PACK + thread; i < count; i += threads)
-        apply<1>(from(i), f, Held<T, 1>(arrays, i)...);
+        apply<1>(from(i), look, f, Held<T, 1>(arrays, i)...);
 }
 
 // A function that is not told where its elements are.
@@ -133,19 +135,32 @@ template <class F> struct Anywhere {
     template <class... E> __device__ void operator()(Nowhere, E&... elements) { f(elements...); }
 };
 
+struct Same {
+    template <class T> __device__ T operator()(T given) { return given; }
+};
+
 // f(elements...) for each of count: a value for what is read, a reference for what is written.
 template <class F, class... T> __device__ void each(unsigned count, F f, T*... arrays)
 {
     auto from = [=](unsigned) { return Nowhere(); };
-    walk(count, from, Anywhere<F>{f}, arrays...);
+    walk(count, from, Same(), Anywhere<F>{f}, arrays...);
 }
 
-// f(channel, elements...) for those of items x channels x places.
-template <class F, class... T>
-__device__ void each_in_channels(int items, Extent channels, Extent places, F f, T*... arrays)
+// f(of(channel), elements...) for those of items x channels x places.
+template <class Of, class F, class... T>
+__device__ void each_in_channels(
+    int items, Extent channels, Extent places, Of of, F f, T*... arrays)
 {
     auto from = [=](unsigned i) { return Channel(i, channels, places); };
-    walk((unsigned)items * channels.count * places.count, from, f, arrays...);
+    walk((unsigned)items * channels.count * places.count, from, of, f, arrays...);
+}
+
+// What a channel is multiplied with, and what is added to it; arrays may be null.
+struct Line { float factor, shift; };
+
+__device__ Line line_of(const float* factor, const float* shift, int channel)
+{
+    return {factor ? factor[channel] : 1.0f, shift ? shift[channel] : 0.0f};
 }
 
 // The share of one block of the elements of a channel: blocks are channels x parts.
@@ -172,14 +187,15 @@ template <class F, class... T>
 __device__ void each_of_share(Share share, int channels, Extent places, F f, T*... arrays)
 {
     Anywhere<F> g = {f};
+    Same same;
     if (places.count % PACK == 0 && (is_aligned(arrays) && ...))
         for (unsigned i = share.first + threadIdx.x * PACK; i < share.last; i += BLOCK * PACK) {
             unsigned at = in_channel(i, channels, places);
-            apply<PACK>(Nowhere(), g, Held<T, PACK>(arrays, at)...);
+            apply<PACK>(Nowhere(), same, g, Held<T, PACK>(arrays, at)...);
         }
     else
         for (unsigned i = share.first + threadIdx.x; i < share.last; i += BLOCK) {
             unsigned at = in_channel(i, channels, places);
-            apply<1>(Nowhere(), g, Held<T, 1>(arrays, at)...);
+            apply<1>(Nowhere(), same, g, Held<T, 1>(arrays, at)...);
         }
 }

@@ -6,13 +6,13 @@ extern "C" __global__ void forward(
     Extent channels, Extent places, int rectify)
 {
     bool masks = top;
-    auto one = [=](int channel, float x, float top, float& y) {
+    auto of = [=](int channel) { return line_of(s, b, channel); };
+    auto one = [=](Line of, float x, float top, float& y) {
         float value = masks && !(top > 0.0f) ? 0.0f : x;
-        if (s) value *= s[channel];
-        if (b) value += b[channel];
+        value = value * of.factor + of.shift;
         y = rectify ? rectified(value) : value;
     };
-    each_in_channels(items, channels, places, one, x, top, y);
+    each_in_channels(items, channels, places, of, one, x, top, y);
 }
 
 // parts: (channel, part) x (sum of x dy, sum of dy). Without x, only the second is meant.
@@ -59,8 +59,9 @@ extern "C" __global__ void add_sums(
 extern "C" __global__ void lean(
     const stored* x, const float* a, stored* y, int items, Extent channels, Extent places)
 {
-    auto one = [=](int channel, float x, float& y) { y = x < 0.0f ? x * a[channel] : x; };
-    each_in_channels(items, channels, places, one, x, y);
+    auto of = [=](int channel) { return a[channel]; };
+    auto one = [=](float a, float x, float& y) { y = x < 0.0f ? x * a : x; };
+    each_in_channels(items, channels, places, of, one, x, y);
 }
 
 // parts as those of sum_parts, with sums of x dy where x is not above 0; dx and parts may be null.
