@@ -34,7 +34,7 @@ def compile_cuda(source: str, architecture: str, *more: str) -> str:
         ctypes.byref(program), source.encode(), b"kernel.cu", 0, None, None
     )
     assert failed == 0
-    given = [each.encode() for each in (f"--gpu-architecture={architecture}", *more)]
+    given = [each.encode() for each in ("--std=c++17", f"--gpu-architecture={architecture}", *more)]
     options = (ctypes.c_char_p * len(given))(*given)
     result = library.nvrtcCompileProgram(program, len(given), options)
     size = ctypes.c_size_t()

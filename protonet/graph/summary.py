@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """The layers of a plan, and the memory that it takes in float32.
+    """The layers of a plan, and the memory that it takes.
 
     ``training_bytes`` adds to the estimate what a solver with momentum keeps: its history and
     scratch, each as large as the parameters.

@@ -31,4 +31,5 @@ def sources() -> list[str]:
 @cache
 def source(name: str) -> str:
     """The text that is compiled for a chapter."""
-    return "\n".join((_FOLDER / file).read_text() for file in ("common.cuh", f"{name}.cu"))
+    files = ("common.cuh", "packs.cuh", f"{name}.cu")
+    return "\n".join((_FOLDER / file).read_text() for file in files)

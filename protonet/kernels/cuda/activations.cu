@@ -2,102 +2,101 @@
 
 extern "C" __global__ void rectify(const stored* x, stored* y, int count, float slope)
 {
-    EACH(i, count) y[i] = x[i] < 0.0f ? x[i] * slope : (float)x[i];
+    each(count, [=](float x, float& y) { y = x < 0.0f ? x * slope : x; }, x, y);
 }
 
 extern "C" __global__ void rectify_back(
     const stored* dy, const stored* sided, stored* dx, int count, float slope)
 {
-    EACH(i, count) dx[i] = sided[i] > 0.0f ? (float)dy[i] : dy[i] * slope;
+    auto back = [=](float dy, float sided, float& dx) { dx = sided > 0.0f ? dy : dy * slope; };
+    each(count, back, dy, sided, dx);
 }
 
 // What is no number stays none.
 extern "C" __global__ void clip(const stored* x, stored* y, int count, float low, float high)
 {
-    EACH(i, count) {
-        float value = x[i];
-        y[i] = value < low ? low : value > high ? high : value;
-    }
+    each(count, [=](float x, float& y) { y = x < low ? low : x > high ? high : x; }, x, y);
 }
 
 extern "C" __global__ void clip_back(
     const stored* dy, const stored* x, stored* dx, int count, float low, float high, int is_open)
 {
-    EACH(i, count) {
-        float value = x[i];
-        bool inside = is_open ? value > low && value < high : value >= low && value <= high;
-        dx[i] = inside ? (float)dy[i] : 0.0f;
-    }
+    auto back = [=](float dy, float x, float& dx) {
+        bool inside = is_open ? x > low && x < high : x >= low && x <= high;
+        dx = inside ? dy : 0.0f;
+    };
+    each(count, back, dy, x, dx);
 }
 
 extern "C" __global__ void elu(const stored* x, stored* y, int count, float alpha)
 {
-    EACH(i, count) {
-        float value = x[i];
-        y[i] = value > 0.0f ? value : alpha * expm1f(value);
-    }
+    each(count, [=](float x, float& y) { y = x > 0.0f ? x : alpha * expm1f(x); }, x, y);
 }
 
 extern "C" __global__ void elu_back(
     const stored* dy, const stored* y, const stored* sided, stored* dx, int count, float alpha)
 {
-    EACH(i, count) dx[i] = sided[i] > 0.0f ? (float)dy[i] : dy[i] * (y[i] + alpha);
+    auto back = [=](float dy, float y, float sided, float& dx) {
+        dx = sided > 0.0f ? dy : dy * (y + alpha);
+    };
+    each(count, back, dy, y, sided, dx);
 }
 
 extern "C" __global__ void swish(const stored* x, stored* y, int count, float beta)
 {
-    EACH(i, count) y[i] = x[i] * sigmoid(beta * x[i]);
+    each(count, [=](float x, float& y) { y = x * sigmoid(beta * x); }, x, y);
 }
 
 extern "C" __global__ void swish_back(
     const stored* dy, const stored* x, stored* dx, int count, float beta)
 {
-    EACH(i, count) {
-        float gate = sigmoid(beta * x[i]);
-        dx[i] = dy[i] * gate * (1.0f + beta * x[i] * (1.0f - gate));
-    }
+    auto back = [=](float dy, float x, float& dx) {
+        float gate = sigmoid(beta * x);
+        dx = dy * gate * (1.0f + beta * x * (1.0f - gate));
+    };
+    each(count, back, dy, x, dx);
 }
 
 extern "C" __global__ void sigmoid_forward(const stored* x, stored* y, int count)
 {
-    EACH(i, count) y[i] = sigmoid(x[i]);
+    each(count, [](float x, float& y) { y = sigmoid(x); }, x, y);
 }
 
 extern "C" __global__ void sigmoid_back(
     const stored* dy, const stored* y, stored* dx, int count)
 {
-    EACH(i, count) dx[i] = dy[i] * y[i] * (1.0f - y[i]);
+    each(count, [](float dy, float y, float& dx) { dx = dy * y * (1.0f - y); }, dy, y, dx);
 }
 
 extern "C" __global__ void tanh_forward(const stored* x, stored* y, int count)
 {
-    EACH(i, count) y[i] = tanhf(x[i]);
+    each(count, [](float x, float& y) { y = tanhf(x); }, x, y);
 }
 
 extern "C" __global__ void tanh_back(const stored* dy, const stored* y, stored* dx, int count)
 {
-    EACH(i, count) dx[i] = dy[i] * (1.0f - y[i] * y[i]);
+    each(count, [](float dy, float y, float& dx) { dx = dy * (1.0f - y * y); }, dy, y, dx);
 }
 
 // log(1 + exp(x))
 extern "C" __global__ void softplus(const stored* x, stored* y, int count)
 {
-    EACH(i, count) y[i] = soft_positive(x[i]);
+    each(count, [](float x, float& y) { y = soft_positive(x); }, x, y);
 }
 
 extern "C" __global__ void softplus_back(
     const stored* dy, const stored* y, stored* dx, int count)
 {
-    EACH(i, count) dx[i] = -dy[i] * expm1f(-y[i]);
+    each(count, [](float dy, float y, float& dx) { dx = -dy * expm1f(-y); }, dy, y, dx);
 }
 
 extern "C" __global__ void absolute(const stored* x, stored* y, int count)
 {
-    EACH(i, count) y[i] = fabsf(x[i]);
+    each(count, [](float x, float& y) { y = fabsf(x); }, x, y);
 }
 
 extern "C" __global__ void absolute_back(
     const stored* dy, const stored* x, stored* dx, int count)
 {
-    EACH(i, count) dx[i] = dy[i] * sign(x[i]);
+    each(count, [](float dy, float x, float& dx) { dx = dy * sign(x); }, dy, x, dx);
 }

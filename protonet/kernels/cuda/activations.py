@@ -39,7 +39,7 @@ class Elements(Activation):
         count = math.prod(self._shape)
         numbers = [float(getattr(self, name)) for name in self.numbers]
         source = compiled(self.device, self.source, self.dtype)
-        source.over(count, function, *arrays, count, *numbers, *flags)
+        source.packs(count, function, *arrays, count, *numbers, *flags)
 
 
 class CudaRectifier(Rectifier, Elements, processor="cuda"):

@@ -2,26 +2,27 @@
 
 // parts: (channel, part), sums of dy; with y, dy is made 0 first where y is not above 0.
 extern "C" __global__ void sum_parts(
-    stored* dy, const stored* y, float* parts, int items, int channels, int places)
+    stored* dy, const stored* y, float* parts, int items, Extent channels, Extent places)
 {
     __shared__ float shared[BLOCK];
-    int channel = blockIdx.x, part = blockIdx.y, pieces = gridDim.y;
-    wide count = (wide)items * places;
-    wide first = count * part / pieces, last = count * (part + 1) / pieces;
+    Share share((unsigned)items * places.count, blockIdx.y, gridDim.y);
     float total = 0.0f;
-    for (wide i = first + threadIdx.x; i < last; i += BLOCK) {
-        wide at = (i / places * channels + channel) * places + i % places;
-        if (y && !(y[at] > 0.0f)) dy[at] = 0.0f;
-        else total += dy[at];
-    }
+    auto add = [&](float dy) { total += dy; };
+    auto mask_and_add = [&](float& dy, float y) {
+        if (!(y > 0.0f)) dy = 0.0f;
+        total += dy;
+    };
+    if (y) each_of_share(share, channels, places, mask_and_add, dy, y);
+    else each_of_share(share, channels, places, add, (const stored*)dy);
     total = block_sum(total, shared);
-    if (threadIdx.x == 0) parts[(wide)channel * pieces + part] = total;
+    if (threadIdx.x == 0) parts[blockIdx.x * gridDim.y + blockIdx.y] = total;
 }
 
 extern "C" __global__ void add_sums(const float* parts, float* db, int channels, int pieces)
 {
     EACH(channel, channels) {
         float total = 0.0f;
+        #pragma unroll 8
         for (int part = 0; part < pieces; ++part) total += parts[channel * pieces + part];
         db[channel] += total;
     }

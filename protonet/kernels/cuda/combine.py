@@ -42,7 +42,7 @@ class CudaCombine(Combine, processor="cuda"):
             some, of_some = _four(terms[:_AT_ONCE]), _four(factors[:_AT_ONCE], 0.0)
             terms, factors = terms[_AT_ONCE:], factors[_AT_ONCE:]
             last = rectify and not terms
-            self._source.over(y.size, "weighted_sum", *some, *of_some, y, y.size, last)
+            self._source.packs(y.size, "weighted_sum", *some, *of_some, y, y.size, last)
             if terms:
                 terms, factors = [y, *terms], [1.0, *factors]
 
@@ -52,7 +52,7 @@ class CudaCombine(Combine, processor="cuda"):
         for at in range(0, len(dxs), _AT_ONCE):
             factors = _four([float(c) for c in cs[at : at + _AT_ONCE]], 0.0)
             some = _four(dxs[at : at + _AT_ONCE])
-            self._source.over(dy.size, "scatter", dy, y, *factors, *some, dy.size)
+            self._source.packs(dy.size, "scatter", dy, y, *factors, *some, dy.size)
 
     def mask(self, dy: Array, y: Array) -> None:
         self.scatter(dy, y, [1.0], [dy])
@@ -62,12 +62,12 @@ class CudaCombine(Combine, processor="cuda"):
         while factors:
             some, factors = _four(factors[:_AT_ONCE]), factors[_AT_ONCE:]
             last = rectify and not factors
-            self._source.over(y.size, "product", *some, y, y.size, last)
+            self._source.packs(y.size, "product", *some, y, y.size, last)
             if factors:
                 factors = [y, *factors]
 
     def quotient(self, dy: Array, y: Array, x: Array, dx: Array) -> None:
-        self._source.over(dy.size, "quotient", dy, y, x, dx, dy.size)
+        self._source.packs(dy.size, "quotient", dy, y, x, dx, dy.size)
 
     def greatest(
         self, xs: Sequence[Array], y: Array, winner: Array, *, rectify: bool = False
@@ -75,10 +75,10 @@ class CudaCombine(Combine, processor="cuda"):
         for at in range(0, len(xs), _AT_ONCE):
             last, so_far = rectify and at + _AT_ONCE >= len(xs), y if at else None
             some = _four(xs[at : at + _AT_ONCE])
-            self._source.over(y.size, "greatest", *some, so_far, y, winner, at, y.size, last)
+            self._source.packs(y.size, "greatest", *some, so_far, y, winner, at, y.size, last)
 
     def greatest_back(self, dy: Array, winner: Array, place: int, dx: Array) -> None:
-        self._source.over(dy.size, "greatest_back", dy, winner, place, dx, dy.size)
+        self._source.packs(dy.size, "greatest_back", dy, winner, place, dx, dy.size)
 
 
 def _four(given: Sequence[Any], missing: Any = None) -> list[Any]:

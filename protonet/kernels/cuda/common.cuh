@@ -12,9 +12,13 @@ struct stored {
     __device__ operator float() const { return __uint_as_float((unsigned)bits << 16); }
     __device__ stored& operator=(float value)
     {
+#if __CUDA_ARCH__ >= 800
+        asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+#else
         unsigned whole = __float_as_uint(value);
         bool is_number = value == value;
         bits = is_number ? (whole + 0x7fffu + (whole >> 16 & 1)) >> 16 : whole >> 16 | 0x40u;
+#endif
         return *this;
     }
 };
@@ -42,10 +46,10 @@ struct stored {
 typedef float stored;
 #endif
 
-// The first element of a thread, and the step to its next one.
+// The first element of a thread, and the step to its next one. Counts are below 2^31.
 #define EACH(i, count) \
-    for (wide i = blockIdx.x * (wide)blockDim.x + threadIdx.x; i < (count); \
-         i += (wide)gridDim.x * blockDim.x)
+    for (unsigned i = blockIdx.x * BLOCK + threadIdx.x; i < (unsigned)(count); \
+         i += gridDim.x * BLOCK)
 
 // The sum over a block of BLOCK threads, in a fixed order, known to all of them.
 __device__ float block_sum(float value, float* shared)

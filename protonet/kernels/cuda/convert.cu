@@ -1,9 +1,9 @@
 extern "C" __global__ void narrow(const float* x, stored* y, int count)
 {
-    EACH(i, count) y[i] = x[i];
+    each(count, [](float x, float& y) { y = x; }, x, y);
 }
 
 extern "C" __global__ void widen(const stored* x, float* y, int count)
 {
-    EACH(i, count) y[i] = x[i];
+    each(count, [](float x, float& y) { y = x; }, x, y);
 }

@@ -26,10 +26,10 @@ class CudaConvert(Convert, processor="cuda"):
         self._source = compiled(device, "convert", dtype)
 
     def narrow(self, x: Array, y: Array) -> None:
-        self._source.over(self.count, "narrow", x, y, self.count)
+        self._source.packs(self.count, "narrow", x, y, self.count)
 
     def widen(self, x: Array, y: Array) -> None:
-        self._source.over(self.count, "widen", x, y, self.count)
+        self._source.packs(self.count, "widen", x, y, self.count)
 
 
 class Rounded:

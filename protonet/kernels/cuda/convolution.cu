@@ -5,44 +5,42 @@
 extern "C" __global__ void unroll(
     const stored* x, stored* columns, int items, int channels, int height, int width, int kernel_h,
     int kernel_w, int stride_h, int stride_w, int pad_h, int pad_w, int dilation_h, int dilation_w,
-    int out_h, int out_w)
+    Extent out_h, Extent out_w)
 {
     int row = blockIdx.y;
     int kx = row % kernel_w, ky = row / kernel_w % kernel_h, channel = row / (kernel_w * kernel_h);
-    int places = out_h * out_w;
-    wide count = (wide)items * places;
-    EACH(i, count) {
-        int item = (int)(i / places), place = (int)(i % places);
-        int iy = place / out_w * stride_h - pad_h + ky * dilation_h;
-        int ix = place % out_w * stride_w - pad_w + kx * dilation_w;
+    int from_x = kx * dilation_w - pad_w, from_y = ky * dilation_h - pad_h;
+    unsigned count = (unsigned)items * out_h.count * out_w.count;
+    // the plane of a spot is the item
+    auto take = [=](Spot at, float& column) {
+        int iy = at.y * stride_h + from_y, ix = at.x * stride_w + from_x;
         bool inside = iy >= 0 && iy < height && ix >= 0 && ix < width;
-        wide at = (((wide)item * channels + channel) * height + iy) * width + ix;
-        columns[row * count + i] = inside ? x[at] : 0.0f;
-    }
+        unsigned plane = at.plane * channels + channel;
+        column = inside ? x[(plane * height + iy) * width + ix] : 0.0f;
+    };
+    auto spot = [=](unsigned i) { return Spot(i, out_h, out_w); };
+    walk(count, spot, Same(), take, columns + (wide)row * count);
 }
 
 extern "C" __global__ void roll(
-    const stored* columns, stored* x, int items, int channels, int height, int width, int kernel_h,
-    int kernel_w, int stride_h, int stride_w, int pad_h, int pad_w, int dilation_h, int dilation_w,
-    int out_h, int out_w)
+    const stored* columns, stored* x, int items, Extent channels, Extent height, Extent width,
+    int kernel_h, int kernel_w, Extent stride_h, Extent stride_w, int pad_h, int pad_w,
+    int dilation_h, int dilation_w, int out_h, int out_w)
 {
-    int places = out_h * out_w;
-    wide wide_row = (wide)items * places;
-    wide count = (wide)items * channels * height * width;
-    EACH(i, count) {
-        int ix = (int)(i % width), iy = (int)(i / width % height);
-        int channel = (int)(i / ((wide)width * height) % channels);
-        int item = (int)(i / ((wide)width * height * channels));
+    unsigned places = out_h * out_w, count = (unsigned)items * places;
+    EACH(i, items * channels.count * height.count * width.count) {
+        Spot at(i, height, width);
+        unsigned item = (unsigned)at.plane / channels, channel = at.plane - item * channels.count;
         float total = 0.0f;
         for (int ky = 0; ky < kernel_h; ++ky) {
-            int sy = iy + pad_h - ky * dilation_h;
-            if (sy < 0 || sy % stride_h || sy / stride_h >= out_h) continue;
+            // a negative one is too large as well
+            unsigned sy = at.y + pad_h - ky * dilation_h, oy = sy / stride_h;
+            if (sy >> 31 || oy >= out_h || oy * stride_h.count != sy) continue;
+            wide row = (wide)(channel * kernel_h + ky) * kernel_w;
             for (int kx = 0; kx < kernel_w; ++kx) {
-                int sx = ix + pad_w - kx * dilation_w;
-                if (sx < 0 || sx % stride_w || sx / stride_w >= out_w) continue;
-                wide row = ((wide)channel * kernel_h + ky) * kernel_w + kx;
-                total += columns[
-                    row * wide_row + (wide)item * places + sy / stride_h * out_w + sx / stride_w];
+                unsigned sx = at.x + pad_w - kx * dilation_w, ox = sx / stride_w;
+                if (sx >> 31 || ox >= out_w || ox * stride_w.count != sx) continue;
+                total += columns[(row + kx) * count + item * places + oy * out_w + ox];
             }
         }
         x[i] = total;
@@ -51,45 +49,44 @@ extern "C" __global__ void roll(
 
 // (items, outputs, places) to (outputs, items, places).
 extern "C" __global__ void gather(
-    const stored* y, stored* turned, int items, int outputs, int places)
+    const stored* y, stored* turned, Extent items, int outputs, Extent places)
 {
-    EACH(i, (wide)items * outputs * places) {
-        int place = (int)(i % places), item = (int)(i / places % items);
-        wide output = i / ((wide)places * items);
-        turned[i] = y[((wide)item * outputs + output) * places + place];
-    }
+    auto from = [=](unsigned i) { return Spot(i, items, places); };
+    auto take = [=](Spot at, float& value) {
+        value = y[((unsigned)at.y * outputs + at.plane) * places.count + at.x];
+    };
+    walk((unsigned)items.count * outputs * places.count, from, Same(), take, turned);
 }
 
 // (outputs, items, places) to (items, outputs, places), with what follows a product.
 extern "C" __global__ void scatter(
-    const stored* turned, const float* factor, const float* bias, stored* y, int items, int outputs,
-    int places, int rectify)
+    const stored* turned, const float* factor, const float* bias, stored* y, int items,
+    Extent outputs, Extent places, int rectify)
 {
-    EACH(i, (wide)items * outputs * places) {
-        int place = (int)(i % places), output = (int)(i / places % outputs);
-        wide item = i / ((wide)places * outputs);
-        float value = turned[((wide)output * items + item) * places + place];
-        if (factor) value *= factor[output];
-        if (bias) value += bias[output];
-        y[i] = rectify ? rectified(value) : value;
-    }
+    auto from = [=](unsigned i) { return Spot(i, outputs, places); };
+    auto take = [=](Spot at, float& y) {
+        Line of = line_of(factor, bias, at.y);
+        float value = turned[((unsigned)at.y * items + at.plane) * places.count + at.x];
+        value = value * of.factor + of.shift;
+        y = rectify ? rectified(value) : value;
+    };
+    walk((unsigned)items * outputs.count * places.count, from, Same(), take, y);
 }
 
 extern "C" __global__ void finish(
-    stored* y, const float* factor, const float* bias, int items, int outputs, int places,
+    stored* y, const float* factor, const float* bias, int items, Extent outputs, Extent places,
     int rectify)
 {
-    EACH(i, (wide)items * outputs * places) {
-        int output = (int)(i / places % outputs);
-        float value = y[i];
-        if (factor) value *= factor[output];
-        if (bias) value += bias[output];
-        y[i] = rectify ? rectified(value) : value;
-    }
+    auto of = [=](int output) { return line_of(factor, bias, output); };
+    auto one = [=](Line of, float& y) {
+        float value = y * of.factor + of.shift;
+        y = rectify ? rectified(value) : value;
+    };
+    each_in_channels(items, outputs, places, of, one, y);
 }
 
 // Gradients of weights that came in the type of values.
 extern "C" __global__ void add(const stored* more, float* dw, int count)
 {
-    EACH(i, count) dw[i] += more[i];
+    each(count, [](float more, float& dw) { dw += more; }, more, dw);
 }

@@ -42,8 +42,12 @@ class CudaConvolve(Convolve, processor="cuda"):
         group: int,
         engine: str = "",
     ) -> bool:
-        weights = outputs * (channels // group) * math.prod(windows.kernel)
-        return items * channels * outputs > 0 and 0 < weights <= MOST
+        counts = (
+            outputs * (channels // group) * math.prod(windows.kernel),
+            items * channels * math.prod(windows.inputs),
+            items * outputs * math.prod(windows.outputs),
+        )
+        return all(0 < count <= MOST for count in counts)
 
     def __init__(
         self,
@@ -144,5 +148,5 @@ class _Vendor:
         if self._dw is None:
             self._dw = self._of.scratch(dw.shape)
         plan(x, dy, self._dw)
-        self._source.over(dw.size, "add", self._dw, dw, dw.size)
+        self._source.packs(dw.size, "add", self._dw, dw, dw.size)
         return True

@@ -36,6 +36,6 @@ class CudaDrop(Drop, processor="cuda"):
         )
 
     def backward(self, dy: Array, dx: Array) -> None:
-        self._source.over(
+        self._source.packs(
             self._count, "backward", dy, self._kept, dx, self._count, float(self.scale)
         )

@@ -19,21 +19,45 @@ TYPES = frozenset({"float32", "float16", "bfloat16"})
 MOST = 2**31 - 1
 """What a count that is passed as a whole number may be."""
 
-_MOST_BLOCKS = 4096
-"""A few for each multiprocessor of a large GPU; their threads take several elements each."""
+_AT_ONCE = 132 * 8
+"""Blocks that are at work at the same time on a large GPU: 2048 threads on each multiprocessor.
+What is launched depends on it and on shapes alone, so that sums are the same on every GPU."""
+
+_MOST_BLOCKS = 4 * _AT_ONCE
+"""Where there is more to do, threads take several elements each."""
+
+_MOST_PIECES = 128
+"""Of a sum: one thread adds them up."""
+
+_PACK_BYTES = 16
+
+
+class Extent(int):
+    """A count that a function divides indices by, declared as ``Extent``: ``packs.cuh`` says how.
+
+    It must be above 0.
+    """
+
+    @property
+    def passed(self) -> np.uint64:
+        """The count, and the number that replaces a division by it, as they lie in memory."""
+        shift = (self - 1).bit_length()
+        multiplier = ((1 << 32) * ((1 << shift) - self)) // self + 1
+        return np.uint64(multiplier << 32 | self)
 
 
 class Source:
     """The functions of one source, compiled when the first one is launched.
 
-    A function takes arrays (None is a null pointer), whole numbers as ``int`` and others as
-    ``float``. It is given to the current stream, and nothing is waited for.
+    A function takes arrays (None is a null pointer), whole numbers as ``int`` or ``Extent`` and
+    others as ``float``. It is given to the current stream, and nothing is waited for.
     """
 
     def __init__(self, device: Device, name: str, dtype: Any) -> None:
-        options = ["--std=c++14"]
+        options = ["--std=c++17"]
         if is_narrow(dtype):
             options.append(f"-D{np.dtype(dtype).name.upper()}")
+        self._pack = _PACK_BYTES // np.dtype(dtype).itemsize
         self._module = device.xp.RawModule(code=source(name), options=tuple(options))
         self._functions: dict[str, Any] = {}
 
@@ -41,6 +65,10 @@ class Source:
         """Launch for ``count`` elements in each of ``rows`` rows of blocks."""
         blocks = min(_MOST_BLOCKS, -(-count // BLOCK))
         self.blocks((max(1, blocks), rows), function, *arguments)
+
+    def packs(self, count: int, function: str, *arguments: Any, rows: int = 1) -> None:
+        """The same for functions whose threads take ``PACK`` elements at once."""
+        self.over(-(-count // self._pack), function, *arguments, rows=rows)
 
     def blocks(self, grid: tuple[int, ...], function: str, *arguments: Any) -> None:
         """Launch a grid of blocks."""
@@ -60,13 +88,15 @@ def compiled(device: Device, name: str, dtype: Any = np.float32) -> Source:
 
 def pieces(count: int, rows: int) -> int:
     """Into how many parts each of ``rows`` sums of ``count`` values is divided among blocks."""
-    return max(1, min(count // (4 * BLOCK), -(-512 // rows), 64))
+    return max(1, min(count // (8 * BLOCK), -(-2 * _AT_ONCE // rows), _MOST_PIECES))
 
 
 def _passed(argument: Any) -> Any:
     """An argument as the type that CUDA's side declares."""
     if argument is None:
         return np.uintp(0)
+    if isinstance(argument, Extent):
+        return argument.passed
     if isinstance(argument, bool | int):
         return np.int32(argument)
     return np.float32(argument) if isinstance(argument, float) else argument

@@ -4,12 +4,12 @@
 extern "C" __global__ void divide(float* g, const float* scale, float* counts, int count)
 {
     float share = 1.0f / *scale;
-    EACH(i, count) {
-        float value = g[i] * share;
-        g[i] = value;
+    auto one = [=](float& g) {
+        g *= share;
         // every thread that writes writes the same
-        if (!(fabsf(value) <= 3.4028234e38f)) counts[3] = 1.0f;
-    }
+        if (!(fabsf(g) <= 3.4028234e38f)) counts[3] = 1.0f;
+    };
+    each(count, one, g);
 }
 
 extern "C" __global__ void settle(float* scale, float* counts, float patience, float largest)

@@ -22,5 +22,5 @@ class CudaUnscale(Unscale, processor="cuda"):
         self._source = compiled(device, "loss_scale")
 
     def settle(self, g: Array, scale: Array, counts: Array) -> None:
-        self._source.over(self.count, "divide", g, scale, counts, self.count)
+        self._source.packs(self.count, "divide", g, scale, counts, self.count)
         self._source.blocks((1,), "settle", scale, counts, float(PATIENCE), float(LARGEST))

@@ -18,7 +18,8 @@ extern "C" __global__ void total(
 extern "C" __global__ void spread(
     const float* slope, const float* weight, float factor, float* dx, int count)
 {
-    EACH(i, count) dx[i] = slope[i] * (weight[0] * factor);
+    float share = weight[0] * factor;
+    each(count, [=](float slope, float& dx) { dx = slope * share; }, slope, dx);
 }
 
 extern "C" __global__ void squares(
@@ -98,8 +99,8 @@ extern "C" __global__ void hinge(
 {
     __shared__ float shared[BLOCK];
     float total = 0.0f;
-    EACH(i, (wide)items * classes) {
-        float t = labels[i / classes] == (float)(i % classes) ? 1.0f : -1.0f;
+    EACH(i, items * classes) {
+        float t = labels[i / classes] == (float)(int)(i % classes) ? 1.0f : -1.0f;
         float off = rectified(1.0f - t * x[i]);
         slope[i] = -t * (squared ? 2.0f * off : sign(off));
         total += squared ? off * off : off;

@@ -61,7 +61,7 @@ class CudaSpread(Spread, _Elements, processor="cuda"):
 
     def spread(self, slope: Array, weight: Array, factor: float, dx: Array) -> None:
         source, count = compiled(self.device, "losses"), self._flat[0]
-        source.over(count, "spread", slope, weight, float(factor), dx, count)
+        source.packs(count, "spread", slope, weight, float(factor), dx, count)
 
 
 class CudaSquaredDistance(SquaredDistance, _Elements, processor="cuda"):

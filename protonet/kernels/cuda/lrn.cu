@@ -1,14 +1,14 @@
 // Local response normalization over the `half` channels on both sides; scale is s.
 
 extern "C" __global__ void across(
-    const stored* x, stored* y, float* scale, int items, int channels, int places, int half,
+    const stored* x, stored* y, float* scale, int items, Extent channels, Extent places, int half,
     float weight, float beta, float k)
 {
-    EACH(i, (wide)items * channels * places) {
-        int channel = (int)(i / places % channels);
+    EACH(i, items * channels.count * places.count) {
+        int channel = Channel(i, channels, places);
         float squares = 0.0f;
-        for (int c = max(channel - half, 0); c <= min(channel + half, channels - 1); ++c) {
-            float value = x[i + (wide)(c - channel) * places];
+        for (int c = max(channel - half, 0); c <= min(channel + half, channels.count - 1); ++c) {
+            float value = x[i + (wide)(c - channel) * places.count];
             squares += value * value;
         }
         float s = squares * weight + k;
@@ -20,13 +20,13 @@ extern "C" __global__ void across(
 // weight is 2 alpha beta / size.
 extern "C" __global__ void across_back(
     const stored* dy, const stored* x, const stored* y, const float* scale, stored* dx, int items,
-    int channels, int places, int half, float weight, float beta)
+    Extent channels, Extent places, int half, float weight, float beta)
 {
-    EACH(i, (wide)items * channels * places) {
-        int channel = (int)(i / places % channels);
+    EACH(i, items * channels.count * places.count) {
+        int channel = Channel(i, channels, places);
         float around = 0.0f;
-        for (int c = max(channel - half, 0); c <= min(channel + half, channels - 1); ++c) {
-            wide at = i + (wide)(c - channel) * places;
+        for (int c = max(channel - half, 0); c <= min(channel + half, channels.count - 1); ++c) {
+            wide at = i + (wide)(c - channel) * places.count;
             around += dy[at] * y[at] / scale[at];
         }
         dx[i] = dy[i] * powf(scale[i], -beta) - around * x[i] * weight;
@@ -36,16 +36,16 @@ extern "C" __global__ void across_back(
 // The same over the places around, `half` on each side, of planes of height x width.
 
 extern "C" __global__ void within(
-    const stored* x, stored* y, float* scale, int planes, int height, int width, int half,
+    const stored* x, stored* y, float* scale, int planes, Extent height, Extent width, int half,
     float weight, float beta)
 {
-    EACH(i, (wide)planes * height * width) {
-        wide plane = i / ((wide)height * width) * height * width;
-        int at_y = (int)(i / width % height), at_x = (int)(i % width);
+    EACH(i, planes * height.count * width.count) {
+        Spot at(i, height, width);
+        unsigned plane = i - at.y * at.width - at.x;
         float squares = 0.0f;
-        for (int iy = max(at_y - half, 0); iy <= min(at_y + half, height - 1); ++iy)
-            for (int ix = max(at_x - half, 0); ix <= min(at_x + half, width - 1); ++ix) {
-                float value = x[plane + iy * width + ix];
+        for (int iy = max(at.y - half, 0); iy <= min(at.y + half, at.height - 1); ++iy)
+            for (int ix = max(at.x - half, 0); ix <= min(at.x + half, at.width - 1); ++ix) {
+                float value = x[plane + iy * at.width + ix];
                 squares += value * value;
             }
         float s = squares * weight + 1.0f;
@@ -56,16 +56,16 @@ extern "C" __global__ void within(
 
 extern "C" __global__ void within_back(
     const stored* dy, const stored* x, const stored* y, const float* scale, stored* dx, int planes,
-    int height, int width, int half, float weight, float beta)
+    Extent height, Extent width, int half, float weight, float beta)
 {
-    EACH(i, (wide)planes * height * width) {
-        wide plane = i / ((wide)height * width) * height * width;
-        int at_y = (int)(i / width % height), at_x = (int)(i % width);
+    EACH(i, planes * height.count * width.count) {
+        Spot at(i, height, width);
+        unsigned plane = i - at.y * at.width - at.x;
         float around = 0.0f;
-        for (int iy = max(at_y - half, 0); iy <= min(at_y + half, height - 1); ++iy)
-            for (int ix = max(at_x - half, 0); ix <= min(at_x + half, width - 1); ++ix) {
-                wide at = plane + iy * width + ix;
-                around += dy[at] * y[at] / scale[at];
+        for (int iy = max(at.y - half, 0); iy <= min(at.y + half, at.height - 1); ++iy)
+            for (int ix = max(at.x - half, 0); ix <= min(at.x + half, at.width - 1); ++ix) {
+                unsigned near = plane + iy * at.width + ix;
+                around += dy[near] * y[near] / scale[near];
             }
         dx[i] = dy[i] * powf(scale[i], -beta) - around * x[i] * weight;
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import TYPES, compiled
+from protonet.kernels.cuda.launch import MOST, TYPES, Extent, compiled
 from protonet.kernels.lrn import NormalizeAcross, NormalizeWithin
 
 
@@ -18,13 +18,13 @@ class CudaNormalizeAcross(NormalizeAcross, processor="cuda"):
 
     @classmethod
     def takes(cls, shape: tuple[int, ...], *args: Any, **more: Any) -> bool:
-        return math.prod(shape) > 0
+        return 0 < math.prod(shape) <= MOST
 
     def __init__(self, device: Device, dtype: Any, *args: Any, **more: Any) -> None:
         super().__init__(device, dtype, *args, **more)
         items, channels, *plane = self.shape
         self._source, self._count = compiled(device, "lrn", dtype), math.prod(self.shape)
-        self._seen = (items, channels, math.prod(plane), self.size // 2)
+        self._seen = (items, Extent(channels), Extent(math.prod(plane)), self.size // 2)
 
     def forward(self, x: Array, y: Array) -> None:
         scale = self.kept() if self.keeps else None
@@ -48,13 +48,13 @@ class CudaNormalizeWithin(NormalizeWithin, processor="cuda"):
 
     @classmethod
     def takes(cls, shape: tuple[int, ...], *args: Any, **more: Any) -> bool:
-        return math.prod(shape) > 0
+        return 0 < math.prod(shape) <= MOST
 
     def __init__(self, device: Device, dtype: Any, *args: Any, **more: Any) -> None:
         super().__init__(device, dtype, *args, **more)
         items, channels, *plane = self.shape
         self._source, self._count = compiled(device, "lrn", dtype), math.prod(self.shape)
-        self._seen = (items * channels, *plane, self.size // 2)
+        self._seen = (items * channels, *map(Extent, plane), self.size // 2)
 
     def forward(self, x: Array, y: Array) -> None:
         scale = self.kept() if self.keeps else None

@@ -4,8 +4,8 @@ extern "C" __global__ void forward(
     const float* cont, const float* c_before, float* acts, float* c, float* tanh_c, float* h,
     int streams, int outputs)
 {
-    EACH(at, (wide)streams * outputs) {
-        wide stream = at / outputs;
+    EACH(at, streams * outputs) {
+        unsigned stream = at / outputs;
         float* gates = acts + stream * 4 * outputs + at % outputs;
         float i = sigmoid(gates[0]), f = sigmoid(gates[outputs]) * cont[stream];
         float o = sigmoid(gates[2 * outputs]), g = tanhf(gates[3 * outputs]);
@@ -24,8 +24,8 @@ extern "C" __global__ void backward(
     const float* c_before, const float* acts, const float* tanh_c, const float* dc,
     const float* dh, float* dacts, float* dc_before, int streams, int outputs)
 {
-    EACH(at, (wide)streams * outputs) {
-        wide first = at / outputs * 4 * outputs + at % outputs;
+    EACH(at, streams * outputs) {
+        unsigned first = at / outputs * 4 * outputs + at % outputs;
         const float* gates = acts + first;
         float* dgates = dacts + first;
         float i = gates[0], f = gates[outputs], o = gates[2 * outputs], g = gates[3 * outputs];

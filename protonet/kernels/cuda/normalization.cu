@@ -3,48 +3,48 @@
 
 // parts: (channel, part) x (mean, sum of squared deviations), of the values of that part.
 extern "C" __global__ void moments(
-    const stored* x, float* parts, int items, int channels, int places)
+    const stored* x, float* parts, int items, Extent channels, Extent places)
 {
     __shared__ float shared[BLOCK];
-    int channel = blockIdx.x, part = blockIdx.y, pieces = gridDim.y;
-    wide count = (wide)items * places;
-    wide first = count * part / pieces, last = count * (part + 1) / pieces;
-    float total = 0.0f;
-    for (wide i = first + threadIdx.x; i < last; i += BLOCK)
-        total += x[(i / places * channels + channel) * places + i % places];
-    float mean = block_sum(total, shared) / (float)(last - first);
-    // What rounding left of the mean is taken off the squares again.
+    Share share((unsigned)items * places.count, blockIdx.y, gridDim.y);
+    // Deviations from a value near the mean, that of the first few: squares of such do not cancel.
+    // How far off it was is taken off them again.
+    unsigned few = min(share.size(), (unsigned)BLOCK), i = share.first + threadIdx.x;
+    float first = threadIdx.x < few ? (float)x[in_channel(i, channels, places)] : 0.0f;
+    float middle = block_sum(first, shared) / (float)few;
     float squares = 0.0f, rest = 0.0f;
-    for (wide i = first + threadIdx.x; i < last; i += BLOCK) {
-        float off = x[(i / places * channels + channel) * places + i % places] - mean;
+    auto add = [&](float x) {
+        float off = x - middle;
         squares += off * off;
         rest += off;
-    }
+    };
+    each_of_share(share, channels, places, add, x);
     squares = block_sum(squares, shared);
     rest = block_sum(rest, shared);
     if (threadIdx.x == 0) {
-        wide at = ((wide)channel * pieces + part) * 2;
-        parts[at] = mean + rest / (float)(last - first);
-        parts[at + 1] = squares - rest * rest / (float)(last - first);
+        unsigned at = (blockIdx.x * gridDim.y + blockIdx.y) * 2;
+        parts[at] = middle + rest / (float)share.size();
+        parts[at + 1] = squares - rest * rest / (float)share.size();
     }
 }
 
 // Means and variances of two sets make those of their union (Chan, Golub and LeVeque, 1979).
 extern "C" __global__ void statistics(
-    const float* parts, float* mean, float* variance, float* inverse, int items, int channels,
-    int places, int pieces, float eps)
+    const float* parts, float* mean, float* variance, float* inverse, int items,
+    Extent channels, Extent places, int pieces, float eps)
 {
-    wide count = (wide)items * places;
-    EACH(channel, channels) {
+    unsigned count = (unsigned)items * places.count;
+    EACH(channel, channels.count) {
         float middle = 0.0f, squares = 0.0f;
-        wide seen = 0;
+        #pragma unroll 8
         for (int part = 0; part < pieces; ++part) {
-            wide more = count * (part + 1) / pieces - count * part / pieces;
-            float off = parts[(channel * pieces + part) * 2] - middle;
-            float share = (float)more / (float)(seen + more);
-            middle += off * share;
-            squares += parts[(channel * pieces + part) * 2 + 1] + off * off * share * (float)seen;
-            seen += more;
+            Share share(count, part, pieces);
+            float of_part = parts[(channel * pieces + part) * 2];
+            float squares_of_part = parts[(channel * pieces + part) * 2 + 1];
+            if (share.size() == 0) continue;
+            float off = of_part - middle, weight = (float)share.size() / (float)share.last;
+            middle += off * weight;
+            squares += squares_of_part + off * off * weight * (float)share.first;
         }
         mean[channel] = middle;
         variance[channel] = squares / (float)count;
@@ -52,57 +52,49 @@ extern "C" __global__ void statistics(
     }
 }
 
+// What is done with the values of a channel: hat = (x - mean) spread, z = hat scale + bias.
+struct Norm {
+    float mean, spread, scale, bias;
+    // Without a mean, x is what was normalized already.
+    __device__ Norm(
+        const float* means, const float* inverses, const float* scales, const float* biases,
+        int channel)
+        : mean(means ? means[channel] : 0.0f), spread(means ? inverses[channel] : 1.0f),
+          scale(scales ? scales[channel] : 1.0f), bias(biases ? biases[channel] : 0.0f)
+    {
+    }
+    __device__ float hat(float x) const { return (x - mean) * spread; }
+    __device__ float z(float x) const { return hat(x) * scale + bias; }
+};
+
 extern "C" __global__ void normalize(
     const stored* x, const float* scale, const float* bias, stored* y, const float* mean,
-    const float* inverse, int items, int channels, int places, int rectify)
+    const float* inverse, int items, Extent channels, Extent places, int rectify)
 {
-    EACH(i, (wide)items * channels * places) {
-        int channel = (int)(i / places % channels);
-        float value = (x[i] - mean[channel]) * inverse[channel];
-        if (scale) value *= scale[channel];
-        if (bias) value += bias[channel];
-        y[i] = rectify ? rectified(value) : value;
-    }
-}
-
-// Without a mean, x is what was normalized already.
-__device__ float normalized(const stored* x, const float* mean, const float* inverse, wide i, int c)
-{
-    return mean ? (x[i] - mean[c]) * inverse[c] : x[i];
-}
-
-// The gradient of what was rectified.
-__device__ float passed(
-    float dy, float hat, const float* scale, const float* bias, int channel, int rectify)
-{
-    if (!rectify) return dy;
-    float z = hat;
-    if (scale) z *= scale[channel];
-    if (bias) z += bias[channel];
-    return z > 0.0f ? dy : 0.0f;
+    auto of = [=](int channel) { return Norm(mean, inverse, scale, bias, channel); };
+    auto one = [=](Norm of, float x, float& y) { y = rectify ? rectified(of.z(x)) : of.z(x); };
+    each_in_channels(items, channels, places, of, one, x, y);
 }
 
 // parts: (channel, part) x (sum of dz hat, sum of dz).
 extern "C" __global__ void gradient_parts(
     const stored* dy, const stored* x, const float* scale, const float* bias, const float* mean,
-    const float* inverse, float* parts, int items, int channels, int places, int rectify)
+    const float* inverse, float* parts, int items, Extent channels, Extent places, int rectify)
 {
     __shared__ float shared[BLOCK];
-    int channel = blockIdx.x, part = blockIdx.y, pieces = gridDim.y;
-    wide count = (wide)items * places;
-    wide first = count * part / pieces, last = count * (part + 1) / pieces;
+    Share share((unsigned)items * places.count, blockIdx.y, gridDim.y);
+    Norm of(mean, inverse, scale, bias, blockIdx.x);
     float slope = 0.0f, level = 0.0f;
-    for (wide i = first + threadIdx.x; i < last; i += BLOCK) {
-        wide at = (i / places * channels + channel) * places + i % places;
-        float hat = normalized(x, mean, inverse, at, channel);
-        float dz = passed(dy[at], hat, scale, bias, channel, rectify);
-        slope += dz * hat;
+    auto add = [&](float dy, float x) {
+        float dz = rectify && !(of.z(x) > 0.0f) ? 0.0f : dy;
+        slope += dz * of.hat(x);
         level += dz;
-    }
+    };
+    each_of_share(share, channels, places, add, dy, x);
     slope = block_sum(slope, shared);
     level = block_sum(level, shared);
     if (threadIdx.x == 0) {
-        wide at = ((wide)channel * pieces + part) * 2;
+        unsigned at = (blockIdx.x * gridDim.y + blockIdx.y) * 2;
         parts[at] = slope;
         parts[at + 1] = level;
     }
@@ -113,6 +105,7 @@ extern "C" __global__ void gradient_sums(
 {
     EACH(channel, channels) {
         float slope = 0.0f, level = 0.0f;
+        #pragma unroll 8
         for (int part = 0; part < pieces; ++part) {
             slope += parts[(channel * pieces + part) * 2];
             level += parts[(channel * pieces + part) * 2 + 1];
@@ -126,19 +119,22 @@ extern "C" __global__ void gradient_sums(
 
 extern "C" __global__ void gradient(
     const stored* dy, const stored* x, const float* scale, const float* bias, const float* mean,
-    const float* inverse, const float* sums, stored* dx, int items, int channels, int places,
+    const float* inverse, const float* sums, stored* dx, int items, Extent channels, Extent places,
     int rectify, int fixed)
 {
-    float share = 1.0f / ((float)items * (float)places);
-    EACH(i, (wide)items * channels * places) {
-        int channel = (int)(i / places % channels);
-        float hat = normalized(x, mean, inverse, i, channel);
-        float value = passed(dy[i], hat, scale, bias, channel, rectify);
-        if (!fixed)
-            value -= sums[channels + channel] * share + hat * (sums[channel] * share);
-        value *= inverse[channel];
-        dx[i] = scale ? value * scale[channel] : value;
-    }
+    float share = 1.0f / ((float)items * (float)places.count);
+    struct Slopes { Norm of; float slope, level, factor; };
+    auto of = [=](int channel) {
+        Norm norm(mean, inverse, scale, bias, channel);
+        float slope = fixed ? 0.0f : sums[channel] * share;
+        float level = fixed ? 0.0f : sums[channels.count + channel] * share;
+        return Slopes{norm, slope, level, inverse[channel] * norm.scale};
+    };
+    auto one = [=](Slopes to, float dy, float x, float& dx) {
+        float dz = rectify && !(to.of.z(x) > 0.0f) ? 0.0f : dy;
+        dx = (dz - (to.level + to.of.hat(x) * to.slope)) * to.factor;
+    };
+    each_in_channels(items, channels, places, of, one, dy, x, dx);
 }
 
 // One block: all read the weight before it is written.

@@ -8,7 +8,7 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import TYPES, compiled, pieces
+from protonet.kernels.cuda.launch import MOST, TYPES, Extent, compiled, pieces
 from protonet.kernels.normalization import BatchNormScale, RunningStatistics
 
 
@@ -19,12 +19,13 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
 
     @classmethod
     def takes(cls, items: int, channels: int, places: int, *args: Any) -> bool:
-        return items * channels * places > 0
+        return 0 < items * channels * places <= MOST
 
     def __init__(
         self, device: Device, dtype: Any, items: int, channels: int, places: int, eps: float
     ) -> None:
         super().__init__(device, dtype, items, channels, places, eps)
+        self._seen = (items, Extent(channels), Extent(places))
         self._source = compiled(device, "normalization", dtype)
         self._affine = compiled(device, "scaling", dtype)
         self._count = items * channels * places
@@ -43,14 +44,14 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
         *,
         rectify: bool = False,
     ) -> None:
-        channels, launch = self._seen[1], self._source
+        channels, launch = len(self._parts), self._source
         launch.blocks((channels, self._pieces), "moments", x, self._parts, *self._seen)
         launch.over(
             channels,
             "statistics",
             *(self._parts, mean, variance, inverse, *self._seen, self._pieces, float(self.eps)),
         )
-        launch.over(
+        launch.packs(
             self._count,
             "normalize",
             *(x, scale, bias, y, mean, inverse, *self._seen, rectify),
@@ -59,7 +60,7 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
     def forward_inference(
         self, x: Array, factor: Array, shift: Array, y: Array, *, rectify: bool = False
     ) -> None:
-        self._affine.over(self._count, "forward", x, factor, shift, y, None, *self._seen, rectify)
+        self._affine.packs(self._count, "forward", x, factor, shift, y, None, *self._seen, rectify)
 
     def backward(
         self,
@@ -76,7 +77,7 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
         rectify: bool = False,
         fixed: bool = False,
     ) -> None:
-        channels, launch = self._seen[1], self._source
+        channels, launch = len(self._parts), self._source
         given = (dy, x, scale, bias, mean, inverse)
         launch.blocks(
             (channels, self._pieces), "gradient_parts", *given, self._parts, *self._seen, rectify
@@ -87,7 +88,7 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
             *(self._parts, self._small, dscale, dbias, channels, self._pieces),
         )
         if dx is not None:
-            launch.over(
+            launch.packs(
                 self._count, "gradient", *given, self._small, dx, *self._seen, rectify, fixed
             )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import TYPES, compiled
+from protonet.kernels.cuda.launch import MOST, TYPES, Extent, compiled
 from protonet.kernels.pooling import LOWEST, AveragePool, MaxPool, Pool
 from protonet.kernels.windows import Windows
 
@@ -19,14 +19,17 @@ class _Planes(Pool):
 
     @classmethod
     def takes(cls, windows: Windows, items: int, channels: int) -> bool:
-        return items * channels > 0 and all(d == 1 for d in windows.dilation)
+        largest = items * channels * max(math.prod(windows.inputs), math.prod(windows.outputs))
+        return 0 < largest <= MOST and all(d == 1 for d in windows.dilation)
 
     def __init__(
         self, device: Device, dtype: Any, windows: Windows, items: int, channels: int
     ) -> None:
         super().__init__(device, dtype, windows, items, channels)
         self._source, w, planes = compiled(device, "pooling", dtype), windows, items * channels
-        self._geometry = (planes, *w.inputs, *w.kernel, *w.stride, *w.pad, *w.outputs)
+        ins, outs, strides = (tuple(map(Extent, each)) for each in (w.inputs, w.outputs, w.stride))
+        self._windows = (planes, *w.inputs, *w.kernel, *w.stride, *w.pad, *outs)
+        self._pixels = (planes, *ins, *w.kernel, *strides, *w.pad, *w.outputs)
         self._ins, self._outs = planes * math.prod(w.inputs), planes * math.prod(w.outputs)
 
 
@@ -34,17 +37,17 @@ class CudaMaxPool(MaxPool, _Planes, processor="cuda"):
     """Without scratch."""
 
     def forward(self, x: Array, y: Array, places: Array | None) -> None:
-        self._source.over(self._outs, "max_forward", x, y, places, LOWEST, *self._geometry)
+        self._source.over(self._outs, "max_forward", x, y, places, LOWEST, *self._windows)
 
     def backward(self, dy: Array, places: Array, dx: Array) -> None:
-        self._source.over(self._ins, "max_backward", dy, places, dx, *self._geometry)
+        self._source.over(self._ins, "max_backward", dy, places, dx, *self._pixels)
 
 
 class CudaAveragePool(AveragePool, _Planes, processor="cuda"):
     """Without scratch."""
 
     def forward(self, x: Array, y: Array) -> None:
-        self._source.over(self._outs, "mean_forward", x, y, *self._geometry)
+        self._source.over(self._outs, "mean_forward", x, y, *self._windows)
 
     def backward(self, dy: Array, dx: Array) -> None:
-        self._source.over(self._ins, "mean_backward", dy, dx, *self._geometry)
+        self._source.over(self._ins, "mean_backward", dy, dx, *self._pixels)

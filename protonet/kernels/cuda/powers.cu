@@ -4,11 +4,12 @@
 extern "C" __global__ void power(
     const stored* x, stored* y, int count, float power, float scale, float shift, int rectify)
 {
-    EACH(i, count) {
-        float base = scale * x[i] + shift;
+    auto one = [=](float x, float& y) {
+        float base = scale * x + shift;
         float value = power == 1.0f ? base : power == 2.0f ? base * base : powf(base, power);
-        y[i] = rectify ? rectified(value) : value;
-    }
+        y = rectify ? rectified(value) : value;
+    };
+    each(count, one, x, y);
 }
 
 // x is not looked at with `power` 1; with y, dy counts as 0 where y is not above 0.
@@ -16,38 +17,43 @@ extern "C" __global__ void power_back(
     const stored* dy, const stored* x, const stored* y, stored* dx, int count, float power,
     float scale, float shift)
 {
-    EACH(i, count) {
+    bool masks = y;
+    auto back = [=](float dy, float x, float y, float& dx) {
         float slope = power * scale;
         if (power != 1.0f) {
-            float base = scale * x[i] + shift;
+            float base = scale * x + shift;
             slope *= power == 2.0f ? base : powf(base, power - 1.0f);
         }
-        dx[i] = y && !(y[i] > 0.0f) ? 0.0f : dy[i] * slope;
-    }
+        dx = masks && !(y > 0.0f) ? 0.0f : dy * slope;
+    };
+    each(count, back, dy, power == 1.0f ? nullptr : x, y, dx);
 }
 
 extern "C" __global__ void exponential(
     const stored* x, stored* y, int count, float inner, float outer)
 {
-    EACH(i, count) y[i] = outer * expf(inner * x[i]);
+    each(count, [=](float x, float& y) { y = outer * expf(inner * x); }, x, y);
 }
 
 // outer is in y already.
 extern "C" __global__ void exponential_back(
     const stored* dy, const stored* y, stored* dx, int count, float inner, float outer)
 {
-    EACH(i, count) dx[i] = inner * dy[i] * y[i];
+    each(count, [=](float dy, float y, float& dx) { dx = inner * dy * y; }, dy, y, dx);
 }
 
 extern "C" __global__ void logarithm(
     const stored* x, stored* y, int count, float scale, float shift, float factor)
 {
-    EACH(i, count) y[i] = factor * logf(scale * x[i] + shift);
+    each(count, [=](float x, float& y) { y = factor * logf(scale * x + shift); }, x, y);
 }
 
 extern "C" __global__ void logarithm_back(
     const stored* dy, const stored* x, stored* dx, int count, float scale, float shift,
     float factor)
 {
-    EACH(i, count) dx[i] = dy[i] * (scale * factor / (scale * x[i] + shift));
+    auto back = [=](float dy, float x, float& dx) {
+        dx = dy * (scale * factor / (scale * x + shift));
+    };
+    each(count, back, dy, x, dx);
 }

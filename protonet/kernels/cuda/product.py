@@ -9,6 +9,7 @@ from protonet.device import Device
 from protonet.kernels.cuda.convert import Rounded
 from protonet.kernels.cuda.gemm import gemm
 from protonet.kernels.cuda.launch import MOST, TYPES, compiled
+from protonet.kernels.cuda.ways import After, finish
 from protonet.kernels.product import BatchProduct, Product
 
 
@@ -19,7 +20,7 @@ class CudaProduct(Product, processor="cuda"):
 
     @classmethod
     def takes(cls, rows: int, inputs: int, outputs: int, turned: bool) -> bool:
-        return rows * inputs * outputs > 0 and inputs * outputs <= MOST
+        return rows * inputs * outputs > 0 and max(rows, inputs) * outputs <= MOST
 
     def __init__(
         self, device: Device, dtype: Any, rows: int, inputs: int, outputs: int, turned: bool
@@ -36,8 +37,7 @@ class CudaProduct(Product, processor="cuda"):
         rows, inputs, outputs = self._extents
         w = self._rounded(w)
         self._gemm.multiply(x, w, y, rows, outputs, inputs, b_turned=not self.turned)
-        if bias is not None or rectify:
-            self._source.over(rows * outputs, "finish", y, None, bias, rows, outputs, 1, rectify)
+        finish(self._source, y, After(None, bias, rectify), (rows, outputs, 1))
 
     def accumulate(self, x: Array, w: Array, y: Array) -> None:
         rows, inputs, outputs = self._extents

@@ -23,7 +23,7 @@ extern "C" __global__ void right_wide(
 extern "C" __global__ void right_many(
     const float* x, const float* labels, float* right, int before, int classes, int after, int least)
 {
-    EACH(item, (wide)before * after) {
+    EACH(item, before * after) {
         wide start = item / after * classes * after + item % after;
         float score = score_of(x, start, labels[item], classes, after);
         int below = 0;

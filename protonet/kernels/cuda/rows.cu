@@ -5,7 +5,7 @@
 extern "C" __global__ void add_rows(
     const float* dy, const wide* rows, float* dx, int count, int length, int limit)
 {
-    EACH(i, (wide)count * length) {
+    EACH(i, count * length) {
         wide first = i / length, row = rows[first];
         bool is_first = row >= 0 && row < limit;
         for (wide j = 0; j < first && is_first; ++j) is_first = rows[j] != row;

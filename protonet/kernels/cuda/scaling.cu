@@ -3,38 +3,38 @@
 // With a top, x counts as 0 where that is not above 0.
 extern "C" __global__ void forward(
     const stored* x, const float* s, const float* b, stored* y, const stored* top, int items,
-    int channels, int places, int rectify)
+    Extent channels, Extent places, int rectify)
 {
-    EACH(i, (wide)items * channels * places) {
-        int channel = (int)(i / places % channels);
-        float value = top && !(top[i] > 0.0f) ? 0.0f : x[i];
-        if (s) value *= s[channel];
-        if (b) value += b[channel];
-        y[i] = rectify ? rectified(value) : value;
-    }
+    bool masks = top;
+    auto of = [=](int channel) { return line_of(s, b, channel); };
+    auto one = [=](Line of, float x, float top, float& y) {
+        float value = masks && !(top > 0.0f) ? 0.0f : x;
+        value = value * of.factor + of.shift;
+        y = rectify ? rectified(value) : value;
+    };
+    each_in_channels(items, channels, places, of, one, x, top, y);
 }
 
 // parts: (channel, part) x (sum of x dy, sum of dy). Without x, only the second is meant.
 // With a top, dy counts as 0 where that is not above 0.
 extern "C" __global__ void sum_parts(
-    const stored* dy, const stored* x, const stored* top, float* parts, int items, int channels,
-    int places)
+    const stored* dy, const stored* x, const stored* top, float* parts, int items, Extent channels,
+    Extent places)
 {
     __shared__ float shared[BLOCK];
-    int channel = blockIdx.x, part = blockIdx.y, pieces = gridDim.y;
-    wide count = (wide)items * places;
-    wide first = count * part / pieces, last = count * (part + 1) / pieces;
+    Share share((unsigned)items * places.count, blockIdx.y, gridDim.y);
+    bool masks = top;
     float products = 0.0f, plain = 0.0f;
-    for (wide i = first + threadIdx.x; i < last; i += BLOCK) {
-        wide at = (i / places * channels + channel) * places + i % places;
-        if (top && !(top[at] > 0.0f)) continue;
-        if (x) products += x[at] * dy[at];
-        plain += dy[at];
-    }
+    auto add = [&](float dy, float x, float top) {
+        if (masks && !(top > 0.0f)) return;
+        products += x * dy;
+        plain += dy;
+    };
+    each_of_share(share, channels, places, add, dy, x, top);
     products = block_sum(products, shared);
     plain = block_sum(plain, shared);
     if (threadIdx.x == 0) {
-        wide at = ((wide)channel * pieces + part) * 2;
+        unsigned at = (blockIdx.x * gridDim.y + blockIdx.y) * 2;
         parts[at] = products;
         parts[at + 1] = plain;
     }
@@ -45,6 +45,7 @@ extern "C" __global__ void add_sums(
 {
     EACH(channel, channels) {
         float products = 0.0f, plain = 0.0f;
+        #pragma unroll 8
         for (int part = 0; part < pieces; ++part) {
             products += parts[(channel * pieces + part) * 2];
             plain += parts[(channel * pieces + part) * 2 + 1];
@@ -56,34 +57,30 @@ extern "C" __global__ void add_sums(
 
 // y = max(x, 0) + a min(x, 0)
 extern "C" __global__ void lean(
-    const stored* x, const float* a, stored* y, int items, int channels, int places)
+    const stored* x, const float* a, stored* y, int items, Extent channels, Extent places)
 {
-    EACH(i, (wide)items * channels * places) {
-        float value = x[i];
-        y[i] = value < 0.0f ? value * a[i / places % channels] : value;
-    }
+    auto of = [=](int channel) { return a[channel]; };
+    auto one = [=](float a, float x, float& y) { y = x < 0.0f ? x * a : x; };
+    each_in_channels(items, channels, places, of, one, x, y);
 }
 
 // parts as those of sum_parts, with sums of x dy where x is not above 0; dx and parts may be null.
 extern "C" __global__ void lean_back(
     const stored* dy, const stored* x, const float* a, stored* dx, float* parts, int items,
-    int channels, int places)
+    Extent channels, Extent places)
 {
     __shared__ float shared[BLOCK];
-    int channel = blockIdx.x, part = blockIdx.y, pieces = gridDim.y;
-    wide count = (wide)items * places;
-    wide first = count * part / pieces, last = count * (part + 1) / pieces;
-    float total = 0.0f, slope = a[channel];
-    for (wide i = first + threadIdx.x; i < last; i += BLOCK) {
-        wide at = (i / places * channels + channel) * places + i % places;
-        float gradient = dy[at], value = x[at];
-        if (!(value > 0.0f)) total += gradient * value;
-        if (dx) dx[at] = value > 0.0f ? gradient : gradient * slope;
-    }
+    Share share((unsigned)items * places.count, blockIdx.y, gridDim.y);
+    float total = 0.0f, slope = a[blockIdx.x];
+    auto one = [&](float dy, float x, float& dx) {
+        if (!(x > 0.0f)) total += dy * x;
+        dx = x > 0.0f ? dy : dy * slope;
+    };
+    each_of_share(share, channels, places, one, dy, x, dx);
     if (!parts) return;
     total = block_sum(total, shared);
     if (threadIdx.x == 0) {
-        wide at = ((wide)channel * pieces + part) * 2;
+        unsigned at = (blockIdx.x * gridDim.y + blockIdx.y) * 2;
         parts[at] = total;
         parts[at + 1] = 0.0f;
     }

@@ -23,7 +23,7 @@ extern "C" __global__ void forward_wide(
 extern "C" __global__ void forward_many(
     const float* x, float* y, int before, int classes, int after)
 {
-    EACH(item, (wide)before * after) {
+    EACH(item, before * after) {
         wide start = item / after * classes * after + item % after;
         float greatest = x[start], total = 0.0f;
         for (int c = 1; c < classes; ++c) greatest = fmaxf(greatest, x[start + (wide)c * after]);
@@ -36,7 +36,7 @@ extern "C" __global__ void forward_many(
 extern "C" __global__ void backward(
     const float* y, const float* dy, float* dx, int before, int classes, int after)
 {
-    EACH(item, (wide)before * after) {
+    EACH(item, before * after) {
         wide start = item / after * classes * after + item % after;
         float total = 0.0f;
         for (int c = 0; c < classes; ++c) {
@@ -57,7 +57,7 @@ extern "C" __global__ void logarithms(
     const float* p, const float* labels, const float* valid, float* logs, int before, int classes,
     int after, float smoothing, float smallest)
 {
-    EACH(item, (wide)before * after) {
+    EACH(item, before * after) {
         wide start = item / after * classes * after + item % after;
         int label = (int)labels[item];
         bool known = label >= 0 && label < classes && (float)label == labels[item];
@@ -76,9 +76,9 @@ extern "C" __global__ void loss_gradient(
     const float* p, const float* labels, const float* valid, const float* factor, float* dx,
     int before, int classes, int after, float smoothing)
 {
-    EACH(i, (wide)before * classes * after) {
+    EACH(i, before * classes * after) {
         int c = (int)(i / after % classes);
-        wide item = i / ((wide)classes * after) * after + i % after;
+        unsigned item = i / (classes * after) * after + i % after;
         float q = labels[item] == (float)c ? 1.0f : 0.0f;
         if (smoothing > 0.0f) q = q * (1.0f - smoothing) + smoothing / classes;
         float value = p[i] - q;

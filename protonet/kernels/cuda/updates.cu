@@ -20,95 +20,107 @@ __device__ float penalty(float w, float decay, int l1)
 }
 
 extern "C" __global__ void sgd(
-    float* w, const float* g, float* h, const float* numbers, const float* halt, int count, float share, float decay,
-    int l1, float momentum)
+    float* w, const float* g, float* h, const float* numbers, const float* halt, int count,
+    float share, float decay, int l1, float momentum)
 {
     UNLESS(halt);
-    EACH(i, count) {
-        float step = momentum * h[i] + numbers[0] * (g[i] * share + penalty(w[i], decay, l1));
-        h[i] = step;
-        w[i] -= step;
-    }
+    float rate = numbers[0];
+    auto step = [=](float& w, float g, float& h) {
+        h = momentum * h + rate * (g * share + penalty(w, decay, l1));
+        w -= h;
+    };
+    each(count, step, w, g, h);
 }
 
 extern "C" __global__ void nesterov(
-    float* w, const float* g, float* h, const float* numbers, const float* halt, int count, float share, float decay,
-    int l1, float momentum)
+    float* w, const float* g, float* h, const float* numbers, const float* halt, int count,
+    float share, float decay, int l1, float momentum)
 {
     UNLESS(halt);
-    EACH(i, count) {
-        float coasted = momentum * h[i];
-        float step = coasted + numbers[0] * (g[i] * share + penalty(w[i], decay, l1));
-        h[i] = step;
-        w[i] -= (1.0f + momentum) * step - coasted;
-    }
+    float rate = numbers[0];
+    auto step = [=](float& w, float g, float& h) {
+        float coasted = momentum * h;
+        h = coasted + rate * (g * share + penalty(w, decay, l1));
+        w -= (1.0f + momentum) * h - coasted;
+    };
+    each(count, step, w, g, h);
 }
 
 extern "C" __global__ void adagrad(
-    float* w, const float* g, float* h, const float* numbers, const float* halt, int count, float share, float decay,
-    int l1, float delta)
+    float* w, const float* g, float* h, const float* numbers, const float* halt, int count,
+    float share, float decay, int l1, float delta)
 {
     UNLESS(halt);
-    EACH(i, count) {
-        float slope = g[i] * share + penalty(w[i], decay, l1);
-        h[i] += slope * slope;
-        w[i] -= numbers[0] * (slope / (sqrtf(h[i]) + delta));
-    }
+    float rate = numbers[0];
+    auto step = [=](float& w, float g, float& h) {
+        float slope = g * share + penalty(w, decay, l1);
+        h += slope * slope;
+        w -= rate * (slope / (sqrtf(h) + delta));
+    };
+    each(count, step, w, g, h);
 }
 
 extern "C" __global__ void rmsprop(
-    float* w, const float* g, float* h, const float* numbers, const float* halt, int count, float share, float decay,
-    int l1, float delta, float keep, float take)
+    float* w, const float* g, float* h, const float* numbers, const float* halt, int count,
+    float share, float decay, int l1, float delta, float keep, float take)
 {
     UNLESS(halt);
-    EACH(i, count) {
-        float slope = g[i] * share + penalty(w[i], decay, l1);
-        h[i] = keep * h[i] + take * (slope * slope);
-        w[i] -= numbers[0] * (slope / (sqrtf(h[i]) + delta));
-    }
+    float rate = numbers[0];
+    auto step = [=](float& w, float g, float& h) {
+        float slope = g * share + penalty(w, decay, l1);
+        h = keep * h + take * (slope * slope);
+        w -= rate * (slope / (sqrtf(h) + delta));
+    };
+    each(count, step, w, g, h);
 }
 
 extern "C" __global__ void adadelta(
-    float* w, const float* g, float* h, float* s, const float* numbers, const float* halt, int count, float share,
-    float decay, int l1, float delta, float keep, float take)
+    float* w, const float* g, float* h, float* s, const float* numbers, const float* halt,
+    int count, float share, float decay, int l1, float delta, float keep, float take)
 {
     UNLESS(halt);
-    EACH(i, count) {
-        float slope = g[i] * share + penalty(w[i], decay, l1);
-        h[i] = keep * h[i] + take * (slope * slope);
-        float u = slope / sqrtf(h[i] + delta) * sqrtf(s[i] + delta);
-        s[i] = keep * s[i] + take * (u * u);
-        w[i] -= numbers[0] * u;
-    }
+    float rate = numbers[0];
+    auto step = [=](float& w, float g, float& h, float& s) {
+        float slope = g * share + penalty(w, decay, l1);
+        h = keep * h + take * (slope * slope);
+        float u = slope / sqrtf(h + delta) * sqrtf(s + delta);
+        s = keep * s + take * (u * u);
+        w -= rate * u;
+    };
+    each(count, step, w, g, h, s);
 }
 
 // numbers[0] is the rate with what makes up for averages that began at 0.
 extern "C" __global__ void adam(
-    float* w, const float* g, float* m, float* v, const float* numbers, const float* halt, int count, float share,
-    float decay, int l1, float delta, float keep, float keep_squares, float take,
-    float take_squares)
+    float* w, const float* g, float* m, float* v, const float* numbers, const float* halt,
+    int count, float share, float decay, int l1, float delta, float keep, float keep_squares,
+    float take, float take_squares)
 {
     UNLESS(halt);
-    EACH(i, count) {
-        float slope = g[i] * share + penalty(w[i], decay, l1);
-        v[i] = keep_squares * v[i] + take_squares * (slope * slope);
-        m[i] = keep * m[i] + take * slope;
-        w[i] -= numbers[0] * (m[i] / (sqrtf(v[i]) + delta));
-    }
+    float rate = numbers[0];
+    auto step = [=](float& w, float g, float& m, float& v) {
+        float slope = g * share + penalty(w, decay, l1);
+        v = keep_squares * v + take_squares * (slope * slope);
+        m = keep * m + take * slope;
+        w -= rate * (m / (sqrtf(v) + delta));
+    };
+    each(count, step, w, g, m, v);
 }
 
 // numbers: the rate over 1 - b1^t, the rate, 1 - b2^t.
 extern "C" __global__ void adamw(
-    float* w, const float* g, float* m, float* v, const float* numbers, const float* halt, int count, float share,
-    float decay, int l1, float delta, float keep, float keep_squares, float take,
-    float take_squares)
+    float* w, const float* g, float* m, float* v, const float* numbers, const float* halt,
+    int count, float share, float decay, int l1, float delta, float keep, float keep_squares,
+    float take, float take_squares)
 {
     UNLESS(halt);
-    EACH(i, count) {
-        float slope = g[i] * share;
-        float kept = w[i] - numbers[1] * penalty(w[i], decay, l1);
-        v[i] = keep_squares * v[i] + take_squares * (slope * slope);
-        m[i] = keep * m[i] + take * slope;
-        w[i] = kept - numbers[0] * (m[i] / (sqrtf(v[i] / numbers[2]) + delta));
-    }
+    float rate = numbers[0], rate_of_decay = numbers[1], of_squares = numbers[2];
+    auto step = [=](float& w, float g, float& m, float& v) {
+        float slope = g * share;
+        float kept = w - rate_of_decay * penalty(w, decay, l1);
+        v = keep_squares * v + take_squares * (slope * slope);
+        m = keep * m + take * slope;
+        w = kept - rate * (m / (sqrtf(v / of_squares) + delta));
+    };
+    each(count, step, w, g, m, v);
 }

@@ -66,7 +66,7 @@ class _OnePass(Update):
         arrays = (self.w, self.g, *self.history, self._numbers, self.halt)
         fixed = (float(share), float(self.decay), self.l1, *self._constants)
         if count:
-            self._source.over(count, self.name, *arrays, count, *fixed)
+            self._source.packs(count, self.name, *arrays, count, *fixed)
 
 
 class CudaSGD(SGDUpdate, _OnePass, processor="cuda"):

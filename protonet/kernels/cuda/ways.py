@@ -11,7 +11,7 @@ from protonet.blob import Array
 from protonet.kernels.convolution import Convolve
 from protonet.kernels.cuda.convert import Rounded
 from protonet.kernels.cuda.gemm import gemm
-from protonet.kernels.cuda.launch import Source, compiled
+from protonet.kernels.cuda.launch import Extent, Source, compiled, pieces
 from protonet.kernels.windows import Windows
 
 COLUMNS = 256 << 20
@@ -20,6 +20,11 @@ COLUMNS = 256 << 20
 
 _MOST_ROWS = 65_535
 """Of the columns: what a grid of blocks has room for."""
+
+_STRIP = 4
+"""Outputs of a row that a thread takes; ``depthwise.cu`` says the same, and of these kernels."""
+
+_KNOWN_KERNEL = (3, 3)
 
 
 def own_way(of: Convolve, channels: int, outputs: int, group: int) -> Way:
@@ -49,7 +54,9 @@ class After(NamedTuple):
 def finish(source: Source, y: Array, after: After, seen: tuple[int, ...]) -> None:
     """Do with products of items x outputs x places what is to be done, where they lie."""
     if not after.is_nothing:
-        source.over(math.prod(seen), "finish", y, *after[:2], *seen, after.rectify)
+        items, outputs, places = seen
+        shape = (items, Extent(outputs), Extent(places))
+        source.packs(math.prod(seen), "finish", y, *after[:2], *shape, after.rectify)
 
 
 class Way:
@@ -70,24 +77,31 @@ class _Depthwise(Way):
 
     def __init__(self, of: Convolve, channels: int, outputs: int) -> None:
         self._source = compiled(of.device, "depthwise", of.dtype)
-        self._seen = (of.items, outputs // channels)
-        self._geometry = geometry(of.windows, channels)
-        self._inputs = of.items * channels * math.prod(of.windows.inputs)
-        self._outputs = of.items * outputs * math.prod(of.windows.outputs)
+        self._seen, w = (of.items, outputs // channels), Shapes.of(of.windows, channels)
+        self._forward = w.dividing("out_h")
+        self._backward = w.dividing("channels", "height", "width", "stride_h", "stride_w")
+        self._learn = w.dividing("out_h", "out_w")
+        self._strips = Extent(-(-w.out_w // _STRIP)), Extent(outputs)
+        self._inputs = of.items * channels * w.height * w.width
+        self._threads = of.items * outputs * w.out_h * self._strips[0]
+        # of one row of blocks, and how many parts of its sums there are
+        known = (w.kernel_h, w.kernel_w) == _KNOWN_KERNEL
         self._weights = outputs * math.prod(of.windows.kernel)
+        self._rows = self._weights // (math.prod(_KNOWN_KERNEL) if known else 1)
+        self._pieces = pieces(of.items * w.out_h * w.out_w, self._rows)
+        self._parts = of.scratch((self._weights, self._pieces), np.float32)
 
     def forward(self, x: Array, w: Array, y: Array, after: After) -> None:
-        self._source.over(
-            self._outputs,
-            "forward",
-            *(x, w, after.factor, after.bias, y, *self._seen, after.rectify, *self._geometry),
-        )
+        given = (x, w, after.factor, after.bias, y, *self._seen, after.rectify, *self._strips)
+        self._source.over(self._threads, "forward", *given, *self._forward)
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
-        self._source.over(self._inputs, "backward", dy, w, dx, *self._seen, *self._geometry)
+        self._source.over(self._inputs, "backward", dy, w, dx, *self._seen, *self._backward)
 
     def learn(self, dy: Array, x: Array, dw: Array) -> None:
-        self._source.blocks((self._weights,), "learn", dy, x, dw, *self._seen, *self._geometry)
+        grid, given = (self._rows, self._pieces), (dy, x, self._parts)
+        self._source.blocks(grid, "learn", *given, *self._seen, *self._learn)
+        self._source.over(self._weights, "add_sums", self._parts, dw, self._weights, self._pieces)
 
 
 class _Matrices(Way):
@@ -106,7 +120,8 @@ class _Matrices(Way):
     def turn(self, y: Array, turned: Array, items: int, channels: int) -> None:
         """(items, channels, places) to (channels, items, places)."""
         count = items * channels * self._places
-        self._source.over(count, "gather", y, turned, items, channels, self._places)
+        shape = (Extent(items), channels, Extent(self._places))
+        self._source.packs(count, "gather", y, turned, *shape)
 
     def grouped(self, a: Array, b: Array, c: Array, m: int, n: int, k: int, **how: bool) -> None:
         """One product for each group, whose matrices follow each other."""
@@ -165,6 +180,8 @@ class _Unrolled(_Matrices):
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
         super().__init__(of, channels, outputs, group)
+        if len(of.windows.inputs) <= 2:
+            self._shapes = Shapes.of(of.windows, channels)
         image = self._rows * self._places * of.dtype.itemsize
         self._part = max(1, min(self._items, COLUMNS // image))
         self._columns = of.scratch((self._rows, self._part, self._places))
@@ -175,8 +192,8 @@ class _Unrolled(_Matrices):
         for some, xs, ys in self._parts(x, y):
             self._unroll(xs, some)
             self.grouped(w, self._columns, self._turned, self._m, some * self._places, self._k)
-            seen = (some, self._outputs, self._places)
-            self._source.over(
+            seen = (some, Extent(self._outputs), Extent(self._places))
+            self._source.packs(
                 math.prod(seen), "scatter", self._turned, *after[:2], ys, *seen, after.rectify
             )
 
@@ -199,13 +216,13 @@ class _Unrolled(_Matrices):
 
     def _unroll(self, x: Array, items: int) -> None:
         """Write the columns of so many images."""
-        shape = geometry(self._of.windows, self._channels)
+        shape = self._shapes.dividing("out_h", "out_w")
         count = items * self._places
-        self._source.over(count, "unroll", x, self._columns, items, *shape, rows=self._rows)
+        self._source.packs(count, "unroll", x, self._columns, items, *shape, rows=self._rows)
 
     def _roll(self, x: Array, items: int) -> None:
         """Add the columns up in so many images."""
-        shape = geometry(self._of.windows, self._channels)
+        shape = self._shapes.dividing("channels", "height", "width", "stride_h", "stride_w")
         self._source.over(math.prod(x.shape), "roll", self._columns, x, items, *shape)
 
     def _parts(self, x: Array, y: Array) -> list[tuple[int, Array, Array]]:
@@ -242,12 +259,34 @@ class _UnrolledAxes(_Unrolled):
         )
 
 
-def geometry(windows: Windows, channels: int) -> tuple[int, ...]:
+class Shapes(NamedTuple):
     """Windows in one or two axes as the sources take them."""
-    two = windows if len(windows.inputs) == 2 else as_two_axes(windows)
-    return (
-        channels, *two.inputs, *two.kernel, *two.stride, *two.pad, *two.dilation, *two.outputs
-    )  # fmt: skip
+
+    channels: int
+    height: int
+    width: int
+    kernel_h: int
+    kernel_w: int
+    stride_h: int
+    stride_w: int
+    pad_h: int
+    pad_w: int
+    dilation_h: int
+    dilation_w: int
+    out_h: int
+    out_w: int
+
+    @classmethod
+    def of(cls, windows: Windows, channels: int) -> Shapes:
+        """Those of windows over so many channels."""
+        w = windows if len(windows.inputs) == 2 else as_two_axes(windows)
+        return cls(
+            channels, *w.inputs, *w.kernel, *w.stride, *w.pad, *w.dilation, *w.outputs
+        )  # fmt: skip
+
+    def dividing(self, *names: str) -> Shapes:
+        """The same, where a function divides by those of these names."""
+        return self._replace(**{name: Extent(getattr(self, name)) for name in names})
 
 
 def as_two_axes(windows: Windows) -> Windows:

@@ -3,13 +3,17 @@
 // of the kernel, the stride, the padding, the dilation, and the extent of the output.
 #define NUMBERS 6
 
+// Columns may be more than 2^31.
+#define EACH_OF_MANY(i, count) \
+    for (wide i = blockIdx.x * (wide)BLOCK + threadIdx.x; i < (count); i += (wide)gridDim.x * BLOCK)
+
 // kernel and places are the products of the axes' extents.
 extern "C" __global__ void unroll(
     const stored* x, stored* columns, const int* geometry, int axes, int items, int channels,
     int kernel, int places)
 {
     wide count = (wide)items * places;
-    EACH(i, count * channels * kernel) {
+    EACH_OF_MANY(i, count * channels * kernel) {
         wide row = i / count, item = i % count / places, offset = 0, step = 1;
         int place = (int)(i % places);
         bool inside = true;
@@ -32,7 +36,7 @@ extern "C" __global__ void roll(
     const stored* columns, stored* x, const int* geometry, int axes, int items, int channels,
     int kernel, int places, int size)
 {
-    EACH(i, (wide)items * channels * size) {
+    EACH_OF_MANY(i, (wide)items * channels * size) {
         wide channel = i / size % channels, item = i / size / channels;
         float total = 0.0f;
         for (int k = 0; k < kernel; ++k) {

@@ -135,6 +135,7 @@ def _held(given: Any, kind: str, name: str, stored: str) -> Any:
         "int": (np.int32, ctypes.c_int),
         "float": (np.float32, ctypes.c_float),
         "unsigned long long": (np.uint64, ctypes.c_ulonglong),
+        "Extent": (np.uint64, ctypes.c_ulonglong),
     }[kind]
     assert type(given) is expected[0], f"{name}: {kind} got {type(given)}"
     return expected[1](given.item())

@@ -34,6 +34,13 @@ static inline unsigned long long __umul64hi(unsigned long long a, unsigned long 
     return (unsigned long long)(((unsigned __int128)a * b) >> 64);
 }
 
+static inline unsigned __umulhi(unsigned a, unsigned b)
+{
+    return (unsigned)(((unsigned long long)a * b) >> 32);
+}
+
+static inline int __clz(int value) { return value ? __builtin_clz(value) : 32; }
+
 static inline unsigned __float_as_uint(float value)
 {
     unsigned bits;

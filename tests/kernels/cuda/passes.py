@@ -25,11 +25,19 @@ class Hand:
         device: where the arrays live.
         dtype: of values; parameters and sums are float32 beside 16 bits.
         rounded: the type to which drawn values are rounded, whatever they are kept in.
+        shift: how many elements into their memory arrays begin. Where they do not begin at a
+            multiple of 16 bytes, kernels read elements one by one.
     """
 
-    def __init__(self, device: Device, dtype: Any = np.float32, rounded: Any = np.float32) -> None:
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any = np.float32,
+        rounded: Any = np.float32,
+        shift: int = 0,
+    ) -> None:
         self.device, self.dtype, self.real = device, np.dtype(dtype), real_of(dtype)
-        self._rounded = np.dtype(rounded)
+        self._rounded, self._shift = np.dtype(rounded), shift
         self._generator = np.random.default_rng(7)
 
     def make(self, kernel: Any, *args: Any, **more: Any) -> Any:
@@ -50,7 +58,8 @@ class Hand:
     def given(self, values: Any, dtype: Any = None) -> Any:
         """These values."""
         host = np.asarray(values).astype(self.dtype if dtype is None else dtype)
-        out = self.device.empty(host.shape, host.dtype)
+        memory = self.device.empty((self._shift + host.size,), host.dtype)
+        out = memory[self._shift :].reshape(host.shape)
         self.device.put(host, out)
         return out
 
@@ -77,13 +86,15 @@ def assert_meets(
     dtype: str,
     *case: Any,
     rtol: float = 4e-6,
+    shifts: tuple[int, ...] = (0, 1),
 ) -> None:
     """Hold what passes give on a device, with values of a type, to the definition's in float64,
-    which is given the same numbers.
+    which is given the same numbers; with arrays that begin at multiples of 16 bytes, and behind.
     """
     rounded = type_of(dtype)
     expected = passes(Hand(Device("cpu", tuned=False), np.float64, rounded), *case)
-    assert_same(passes(Hand(device, rounded, rounded), *case), expected, rtol)
+    for shift in shifts:
+        assert_same(passes(Hand(device, rounded, rounded, shift), *case), expected, rtol)
 
 
 def assert_same(

@@ -81,7 +81,9 @@ def test_our_ways_on_a_gpu_meet_the_definition(dtype: str, case: Any) -> None:
 @TYPES
 @EACH
 def test_cudnn_meets_the_definition(dtype: str, case: Any) -> None:
-    assert_meets(passes, Device("cuda:0"), dtype, case, "CUDNN", rtol=RTOL[dtype])
+    # it is told that arrays begin at multiples of 16 bytes, as whole ones do
+    rtol = RTOL[dtype]
+    assert_meets(passes, Device("cuda:0"), dtype, case, "CUDNN", rtol=rtol, shifts=(0,))
 
 
 @needs_compiler

@@ -10,7 +10,8 @@ from protonet.kernels.normalization import BatchNormScale, RunningStatistics
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
-SHAPES = [(2, 3, 5), (9, 37, 1), (1, 1, 7), (5, 2, 803)]
+# planes of odd size, of a whole number of packs, and smaller than one
+SHAPES = [(2, 3, 5), (9, 37, 1), (1, 1, 7), (5, 2, 803), (3, 2, 624)]
 EACH = pytest.mark.parametrize("shape", SHAPES, ids=str)
 HOW = pytest.mark.parametrize(("scales", "rectify"), [(True, True), (True, False), (False, False)])
 

@@ -10,7 +10,7 @@ from protonet.kernels.scaling import Leaning, Scaling
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
-SHAPES = [(2, 3, 5), (9, 37, 1), (3, 2, 2003)]
+SHAPES = [(2, 3, 5), (9, 37, 1), (3, 2, 2003), (5, 2, 1048)]
 EACH = pytest.mark.parametrize("shape", SHAPES, ids=str)
 
 

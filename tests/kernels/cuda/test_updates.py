@@ -25,9 +25,10 @@ def walk(
     constants: dict[str, float],
     decay: float,
     l1: bool,
+    shift: int = 0,
 ) -> list[np.ndarray]:
     """Weights and history after some steps."""
-    hand, size = Hand(device, dtype), 203
+    hand, size = Hand(device, dtype, shift=shift), 203
     w, g = hand.drawn(size), hand.blank(size)
     history = [hand.given(np.zeros(size)) for _ in range(slots)]
     update = kind.make(device, dtype, w, g, history, decay, l1, **constants)
@@ -51,7 +52,8 @@ def test_meets_the_definition(
 ) -> None:
     how = (kind, slots, constants, decay, l1)
     expected = walk(Device("cpu", tuned=False), np.float64, *how)
-    assert_same(walk(EmulatedDevice(), np.float32, *how), expected, 1e-5)
+    for shift in (0, 1):
+        assert_same(walk(EmulatedDevice(), np.float32, *how, shift), expected, 1e-5)
 
 
 @pytest.mark.gpu
@@ -62,4 +64,5 @@ def test_a_gpu_meets_the_definition(
 ) -> None:
     how = (kind, slots, constants, decay, l1)
     expected = walk(Device("cpu", tuned=False), np.float64, *how)
-    assert_same(walk(Device("cuda:0"), np.float32, *how), expected, 1e-5)
+    for shift in (0, 1):
+        assert_same(walk(Device("cuda:0"), np.float32, *how, shift), expected, 1e-5)

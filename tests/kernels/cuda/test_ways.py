@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from protonet.kernels.convolution import Convolve
-from protonet.kernels.cuda.ways import After, geometry, own_way
+from protonet.kernels.cuda.launch import Extent
+from protonet.kernels.cuda.ways import After, Shapes, own_way
 from protonet.kernels.windows import Windows, window_outputs
 from tests.kernels.cuda.emulation import EmulatedDevice
 from tests.kernels.cuda.test_convolution import CASES, MORE_AXES
@@ -40,7 +41,14 @@ def test_shapes_decide(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_one_axis_is_the_second_of_two() -> None:
     windows = Windows((9,), (3,), (2,), (1,), (1,), (5,))
-    assert geometry(windows, 4) == (4, 1, 9, 1, 3, 1, 2, 0, 1, 1, 1, 1, 5)
+    shapes = Shapes.of(windows, 4)
+    assert shapes == (4, 1, 9, 1, 3, 1, 2, 0, 1, 1, 1, 1, 5)
+    divided = shapes.dividing("width", "out_w")
+    assert divided == shapes
+    assert {name for name in divided._fields if isinstance(getattr(divided, name), Extent)} == {
+        "width",
+        "out_w",
+    }
 
 
 def test_nothing_may_be_left_to_do() -> None:
