@@ -51,7 +51,7 @@ class Training:
             weight_decay=DECAY,
             max_iter=2**31 - 1,
         )
-        self._trainer = Trainer(solver, self.net)
+        self._trainer = Trainer(solver, self.net, alone=True)
 
     def run(self, iterations: int) -> None:
         """Train so many iterations."""

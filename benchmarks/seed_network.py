@@ -60,7 +60,7 @@ def protonet_loop(folder: Path) -> tuple[Callable[[int], None], Net]:
         weight_decay=DECAY,
         max_iter=2**31 - 1,
     )
-    return Trainer(solver, net).advance, net
+    return Trainer(solver, net, alone=True).advance, net
 
 
 def bare_loop(net: Net) -> Callable[[int], None]:

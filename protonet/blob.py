@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,10 +36,11 @@ class Param(Blob):
     """A learnable blob.
 
     ``lr_mult`` and ``decay_mult`` scale the solver's learning rate and weight decay for it.
+    Where it is ``rewritten``, each backward pass writes its gradient, and need not add to it.
     Layers that share a parameter hold the same ``Param``, or a ``view`` of it in another shape.
     """
 
-    __slots__ = ("decay_mult", "lr_mult", "owner")
+    __slots__ = ("decay_mult", "lr_mult", "owner", "rewritten")
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Param(Blob):
         self.lr_mult = lr_mult
         self.decay_mult = decay_mult
         self.owner = owner
+        self.rewritten = False
 
     @property
     def wanted(self) -> bool:
@@ -119,6 +121,19 @@ class ParamStore:
         if gradients:
             for param, diff in zip(self.params, self.split(self.diff), strict=True):
                 param.diff = diff
+
+    def rest_of_diff(self, params: Collection[Param]) -> list[Array]:
+        """``diff`` without the parts of ``params``: what lies between them, as views."""
+        found, end = [], 0
+        left_out = sorted(
+            (self._places[index] for index, param in enumerate(self.params) if param in params),
+            key=lambda place: place.start,
+        )
+        for place in (*left_out, slice(self.diff.size, self.diff.size)):
+            if place.start > end:
+                found.append(self.diff[end : place.start])
+            end = place.stop
+        return found
 
     def split(self, flat: Array) -> list[Array]:
         """The part of each parameter in ``flat`` (an array like ``data``), in its own shape."""

@@ -50,6 +50,17 @@ def test_split_views_any_array_of_the_same_layout() -> None:
     assert history.sum() == 9 * 21
 
 
+def test_the_rest_of_the_gradients_is_what_lies_between() -> None:
+    store = ParamStore(params(), Device("cpu"), np.float32)
+    store.diff.fill(1)
+    for part in store.rest_of_diff([store.params[2], store.params[1]]):
+        part.fill(0)
+    assert [bool(param.diff.any()) for param in store.params] == [False, True, True, False]
+    assert store.diff.sum() == 21 + 5
+    (whole,) = store.rest_of_diff([])
+    assert whole.size == store.diff.size
+
+
 def test_without_gradients_there_is_no_memory_for_them() -> None:
     store = ParamStore(params(), Device("cpu"), np.float32, gradients=False)
     assert store.diff.size == 0

@@ -176,3 +176,20 @@ def _mismatches(
                 f"layer '{name}' parameter {place}: expected {shape_text(param.shape)}, got "
                 f"{shape_text(array.shape)}"
             )
+
+
+def rewrite_gradients(steps: Sequence[Step], store: ParamStore) -> list[Array]:
+    """Let backward passes write gradients instead of adding to them, where a layer can and no
+    other has the parameter; returns what of the store's gradients must be 0 before each pass.
+    """
+    borrowed = {planned.owner for step in steps for planned in step.params}
+    rewritten = [
+        step.layer.params[place]
+        for index, step in enumerate(steps)
+        for place in step.layer.rewrites
+        if step.runs_backward and (index, place) not in borrowed
+    ]
+    chosen = [param for param in rewritten if param.wanted and param in store.params]
+    for param in chosen:
+        param.rewritten = True
+    return store.rest_of_diff(chosen)

@@ -82,6 +82,7 @@ class Job:
             listeners,
             _iterations_per_epoch(self._plans[0], files.solver),
             run.read().get("average"),
+            alone=True,
         )
         self.notes: list[str] = []
         if self.trainer.snapshots != snapshots:

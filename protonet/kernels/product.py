@@ -53,12 +53,15 @@ class Product(Kernel):
         """Write the gradient of x to ``dx``."""
         self.xp.matmul(dy.reshape(self._y), w.T if self.turned else w, out=dx.reshape(self._x))
 
-    def learn(self, dy: Array, x: Array, dw: Array) -> None:
-        """Add the gradient of the weights to ``dw``."""
-        if self._dw is None:
-            self._dw = self.scratch(self._w)
+    def learn(self, dy: Array, x: Array, dw: Array, *, add: bool = True) -> None:
+        """Add the gradient of the weights to ``dw``, or write it there."""
         dy, x = dy.reshape(self._y), x.reshape(self._x)
         left, right = (x, dy) if self.turned else (dy, x)
+        if not add:
+            self.xp.matmul(left.T, right, out=dw)
+            return
+        if self._dw is None:
+            self._dw = self.scratch(self._w)
         self.xp.matmul(left.T, right, out=self._dw)
         self.xp.add(dw, self._dw, out=dw)
 
@@ -89,10 +92,13 @@ class NativeProduct(Product, processor="native"):
             dy.reshape(self._y), False, w, self.turned, dx.reshape(self._x), False, None, False
         )
 
-    def learn(self, dy: Array, x: Array, dw: Array) -> None:
+    def learn(self, dy: Array, x: Array, dw: Array, *, add: bool = True) -> None:
         dy, x = dy.reshape(self._y), x.reshape(self._x)
         left, right = (x, dy) if self.turned else (dy, x)
-        self._multiply(left, True, right, False, dw, True, None, False)
+        if x.size:
+            self._multiply(left, True, right, False, dw, add, None, False)
+        elif not add:
+            dw.fill(0.0)
 
 
 class BatchProduct(Kernel):

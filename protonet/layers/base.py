@@ -107,6 +107,8 @@ class Layer:
     - ``replays``: the passes queue the same work for every batch, whatever its values and however
       often they ran: a GPU may then record it and do it again without calling them. Of layers
       without bottoms nothing is recorded.
+    - ``rewrites``: the places of parameters whose gradient ``backward`` writes, instead of adding
+      to it, where they are ``rewritten``.
     - ``narrows``: when its tops may be kept in 16 bits; see ``takes_narrow``. May be set in
       ``setup``.
     - ``rectifies``: y = max(x, 0) and nothing else; ``is_affine``: y is a number times x plus a
@@ -130,6 +132,7 @@ class Layer:
     recomputable: bool = False
     replays: ClassVar[bool] = True
     is_loss: ClassVar[bool] = False
+    rewrites: ClassVar[frozenset[int]] = frozenset()
     narrows: Narrows = Narrows.NEVER
     rectifies: bool = False
     is_affine: bool = False

@@ -40,6 +40,7 @@ class InnerProduct(Layer):
     """
 
     narrows = Narrows.ALWAYS
+    rewrites = frozenset({0})
     backward_reads = frozenset({Reads.BOTTOMS})
 
     def setup(self) -> None:
@@ -103,7 +104,7 @@ class InnerProduct(Layer):
         bias = self.params[1].diff if self.bias_term and self.params[1].wanted else None
         self._bias.learn(dy, tops[0] if self.absorbed_rectifier else None, bias)
         if weight.wanted:
-            self._product.learn(dy, bottoms[0], weight.diff)
+            self._product.learn(dy, bottoms[0], weight.diff, add=not weight.rewritten)
         if dbottoms[0] is not None:
             self._product.backward(dy, weight.data, dbottoms[0])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from protonet.graph.net import Net
+from protonet.graph.parameters import rewrite_gradients
 from protonet.graph.repeating import compute, feed, repeats
 from protonet.recording import Repeated
 from protonet.solvers.loss_scale import LossScale
@@ -22,9 +23,16 @@ class Stepping:
         self, net: Net, rule: Rule, losses: Losses, scale: LossScale | None = None
     ) -> None:
         self.net, self.rule, self.losses, self.scale = net, rule, losses, scale
+        self._added = [net.store.diff]
+
+    def rewrite(self) -> None:
+        """Let backward passes write the gradients that they can, instead of adding to zeros: for
+        iterations of one pass, where nobody else adds to gradients.
+        """
+        self._added = rewrite_gradients(self.net.plan.steps, self.net.store)
 
     def begin(self) -> None:
-        """Begin an iteration: make the gradients of parameters 0."""
+        """Begin an iteration: make the gradients that are added to 0."""
         self.losses.count()
         self._clear()
 
@@ -45,7 +53,8 @@ class Stepping:
         raise NotImplementedError
 
     def _clear(self) -> None:
-        self.net.store.diff.fill(0)
+        for part in self._added:
+            part.fill(0)
         self.losses.begin()
 
 

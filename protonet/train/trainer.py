@@ -72,6 +72,8 @@ class Trainer:
         per_epoch: iterations in an epoch, where the data has a length.
         average: the decay of the averaged weights, which tests then measure and snapshots keep
             beside the trained ones; None for none.
+        alone: nobody but this trainer runs the train net: its backward passes may write gradients
+            instead of adding to them.
     """
 
     def __init__(
@@ -83,6 +85,8 @@ class Trainer:
         listeners: Sequence[Listener] = (),
         per_epoch: float | None = None,
         average: float | None = None,
+        *,
+        alone: bool = False,
     ) -> None:
         self.solver = solver
         self.net = net
@@ -101,7 +105,7 @@ class Trainer:
         self.rule = make_rule(solver, net.store, net.device, halt)
         if snapshots is not None:
             self.snapshots = snapshots.holding(self._largest_file())
-        self.stepping = self._make_stepping()
+        self.stepping = self._make_stepping(alone)
         self.average = WeightAverage(net, average) if average is not None else None
         self.callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
         """Called before the passes of each iteration, and before its update."""
@@ -292,9 +296,12 @@ class Trainer:
             return None
         return LossScale(net.loss_scale, net.store, net.device)
 
-    def _make_stepping(self) -> Stepping:
+    def _make_stepping(self, alone: bool) -> Stepping:
         losses = losses_of(self.net, self.solver.iter_size, self.smoothed.window)
-        return make_stepping(self.net, self.rule, losses, self.scale)
+        stepping = make_stepping(self.net, self.rule, losses, self.scale)
+        if alone and self.solver.iter_size == 1:
+            stepping.rewrite()
+        return stepping
 
     def _stored(self, hdf5: bool) -> NetParameter | Weights:
         """The net as its file takes it; HDF5 holds more than a message can."""

@@ -42,12 +42,25 @@ def test_every_instruction_set_meets_the_definition(
         kernel.learn(d, a, dw)
         more = d.copy()
         kernel.accumulate(a, b, more)
-        return [y, rectified, dx, dw, more]
+        anew = np.full(b.shape, np.nan, dtype)
+        kernel.learn(d, a, anew, add=False)
+        return [y, rectified, dx, dw, more, anew]
 
     for found, expected in zip(
         passes(tuned, np.float32), passes(definition, np.float64), strict=True
     ):
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("tuned", [False, True])
+def test_no_rows_have_no_gradient(tuned: bool) -> None:
+    kernel = Product.make(Device("cpu", tuned=tuned), np.float32, 0, 3, 2, False)
+    dw = np.ones((2, 3), np.float32)
+    dy, x = np.empty((0, 2), np.float32), np.empty((0, 3), np.float32)
+    kernel.learn(dy, x, dw)
+    assert (dw == 1).all()
+    kernel.learn(dy, x, dw, add=False)
+    assert not dw.any()
 
 
 @pytest.mark.parametrize("rows", [1, 4, 40, 90])

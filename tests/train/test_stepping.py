@@ -81,6 +81,22 @@ def test_recorded_iterations_are_those_of_the_calls(settings: dict[str, Any]) ->
 
 
 @needs_compiler
+@pytest.mark.parametrize("device", [Device, EmulatedDevice])
+@pytest.mark.parametrize("iter_size", [1, 2])
+def test_gradients_that_are_written_train_the_same(device: type[Device], iter_size: int) -> None:
+    found = []
+    for alone in (False, True):
+        solver = SolverParameter(
+            type="SGD", base_lr=0.1, lr_policy="fixed", momentum=0.9, iter_size=iter_size
+        )
+        net = Net(plan_of(NET), device(), seed=3, fuse=True)
+        Trainer(solver, net, alone=alone).advance(6)
+        assert net.params["ip"][0].rewritten is (alone and iter_size == 1)
+        found.append(np.array(net.store.data))
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+@needs_compiler
 def test_the_emulated_training_is_that_of_the_cpu() -> None:
     found, _ = trained(EmulatedDevice(), True)
     expected, trainer = trained(Device("cpu"), True)

@@ -49,12 +49,12 @@ class CudaProduct(Product, processor="cuda"):
         w = self._rounded(w)
         self._gemm.multiply(dy, w, dx, rows, inputs, outputs, b_turned=self.turned)
 
-    def learn(self, dy: Array, x: Array, dw: Array) -> None:
+    def learn(self, dy: Array, x: Array, dw: Array, *, add: bool = True) -> None:
         rows, inputs, outputs = self._extents
         if self.turned:
-            self._gemm.multiply(x, dy, dw, inputs, outputs, rows, a_turned=True, add=True)
+            self._gemm.multiply(x, dy, dw, inputs, outputs, rows, a_turned=True, add=add)
         else:
-            self._gemm.multiply(dy, x, dw, outputs, inputs, rows, a_turned=True, add=True)
+            self._gemm.multiply(dy, x, dw, outputs, inputs, rows, a_turned=True, add=add)
 
 
 class CudaBatchProduct(BatchProduct, processor="cuda"):

@@ -28,7 +28,9 @@ def passes(hand: Hand, shape: tuple[int, int, int], turned: bool) -> list[np.nda
     kernel.learn(dy, x, dw)
     more = hand.given(np.ones((rows, outputs)))
     kernel.accumulate(x, w, more)
-    return hand.back(y, rectified, dx, dw, more)
+    anew = hand.ones(*w.shape)
+    kernel.learn(dy, x, anew, add=False)
+    return hand.back(y, rectified, dx, dw, more, anew)
 
 
 @needs_compiler
