@@ -62,7 +62,9 @@ class Gather {
           found.push_back({n, 1, first, last - first});
         }
     } else {
-      const Index groups = (images * places() + wanted - 1) / wanted;
+      Index groups = (images * places() + wanted - 1) / wanted;
+      // Several are as many for one thread as for another.
+      if (groups > 8) groups = (groups + 4) / 8 * 8;
       for (Index g = 0; g < groups; ++g) {
         const Index first = images * g / groups, last = images * (g + 1) / groups;
         if (last > first) found.push_back({first, last - first, 0, rows_});
