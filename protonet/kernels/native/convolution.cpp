@@ -15,7 +15,7 @@ namespace nb = nanobind;
 
 namespace {
 
-constexpr Index kLearned = 512;  // places of a block of the weights' gradient
+constexpr Index kLearned = 512;  // places of a block of the weights' gradient, or of few channels
 constexpr Index kPieces = 8;     // into which a weight's gradient is summed, whoever sums them
 
 struct Shape {
@@ -42,7 +42,7 @@ class Convolution {
     add_winograd<winograd::F25>();
     add_scatter();
     if (Shallow::pays(s.channels / s.groups, s.outputs / s.groups, s.kernel))
-      shallow_ = std::make_unique<Shallow>(gather, s.images, s.channels / s.groups,
+      shallow_ = std::make_unique<Shallow>(gather, learn_blocks_, s.channels / s.groups,
                                            s.outputs / s.groups, s.kernel, s.stride, s.dilation);
   }
 

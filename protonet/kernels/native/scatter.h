@@ -12,9 +12,9 @@
 //
 // Looked at from a place of dx, most windows near the border are outside of dy: of planes that are
 // not much larger than the kernel that is a good part of all. So the products of all taps with
-// places of dy are made, and added where they belong. Taps of one column (j) have an array of rows
-// as short as those of dy, in which they are whole vectors apart from where a row begins:
-//   lines[c][j][y][x] = sum over outputs m and rows i of the kernel of w[m][c][i][j] dy[m][y - i][x]
+// places of dy are made, and added where they belong. Taps of one column (j) of the kernel have
+// rows as short as those of dy, so that the results of a tap are added as one stretch of memory:
+//   lines[c][j][y][x] = sum over m and rows i of the kernel of w[m][c][i][j] dy[m][y - i][x]
 // and dx[c][y][x] = sum over j of lines[c][j][y][x - j].
 class Scatter {
  public:
@@ -84,7 +84,8 @@ class Scatter {
     std::fill(lines, lines + images * image, 0.0f);
     for (Index n = 0; n < images; ++n)
       for (Index s = 0; s < strips_.strips; ++s)
-        pack_values(dy + n * dy_stride + s * kColumns, s, values + (n * strips_.strips + s) * strip);
+        pack_values(dy + n * dy_stride + s * kColumns, s,
+                    values + (n * strips_.strips + s) * strip);
     alignas(64) float tile[kRows * kColumns];
     for (Index p = 0; p < panels.count; ++p) {
       const Index rows = panels.height(p);

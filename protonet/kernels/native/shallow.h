@@ -6,6 +6,7 @@
 // and vectors are of places.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -16,10 +17,14 @@
 
 class Shallow {
  public:
-  Shallow(const Gather& gather, Index images, Index channels, Index outputs, Tap kernel,
-          Tap stride, Tap dilation)
+  // Its passes go over such blocks of the grids of `gather`.
+  Shallow(const Gather& gather, std::vector<Block> blocks, Index channels, Index outputs,
+          Tap kernel, Tap stride, Tap dilation)
       : gather_(gather), channels_(channels), outputs_(outputs), kernel_(kernel), stride_(stride),
-        dilation_(dilation), blocks_(gather.blocks(images, kPlaces)) {}
+        dilation_(dilation), blocks_(std::move(blocks)) {
+    for (const Block& block : blocks_)
+      if (find_kind(block) == kinds_.end()) kinds_.push_back(make_kind(block));
+  }
 
   // Whether copies pay, for sums of a learned weight too.
   static bool pays(Index channels, Index outputs, Tap kernel) {
@@ -27,7 +32,7 @@ class Shallow {
     return channels <= 4 && taps > 1 && outputs >= 8 && channels * taps * outputs <= 10240;
   }
 
-  // y = w x with its epilogue, for one group; the distances of two images are those of whole arrays.
+  // y = w x with its epilogue, for one group; distances of images are those of whole arrays.
   void run(const float* w, const float* x, Index x_stride, float* y, Index y_stride,
            const Epilogue& epilogue) const {
     const Panels panels(outputs_);
@@ -35,19 +40,19 @@ class Shallow {
     for (Index p = 0; p < panels.count; ++p)
       pack_rows(w + panels.first(p) * depth(), depth(), panels.height(p), depth(),
                 packed + Panels::offset(p, depth()));
-    // One small image is shared by its outputs.
+    // So few blocks that a thread would be idle are shared by their outputs; each copies anew.
     const Index blocks = static_cast<Index>(blocks_.size());
-    const Index parts = blocks < 4 ? std::min<Index>(2, panels.count) : 1;
+    const Index parts = blocks < threads() ? std::min<Index>(threads(), panels.count) : 1;
     parallel(blocks * parts, [&](Index task) {
       const Index part = task % parts;
       each_image(blocks_[task / parts], [&](const Block& block) {
-        std::vector<Index>& offsets = copied_offsets();
-        const float* lines = copy(block, x, x_stride, offsets);
+        const Kind& kind = *find_kind(block);
+        const float* lines = copy(block, kind, x, x_stride);
         float* to = y + block.image * y_stride + block.row * gather_.columns();
         const Index count = gather_.count(block);
         for (Index p = panels.count * part / parts; p < panels.count * (part + 1) / parts; ++p)
           with_count<kRows>(panels.height(p), [&]<Index R>() {
-            run_panel<R>(packed + Panels::offset(p, depth()), lines, offsets.data(), count,
+            run_panel<R>(packed + Panels::offset(p, depth()), lines, kind.offsets.data(), count,
                          to + panels.first(p) * gather_.places(),
                          epilogue.from(panels.first(p)));
           });
@@ -63,16 +68,14 @@ class Shallow {
     std::fill(sums, sums + size, Vec{});
     for (; first != last; ++first)
       each_image(*first, [&](const Block& block) {
-        std::vector<Index>& offsets = copied_offsets();
-        const float* lines = copy(block, x, x_stride, offsets);
-        learn_image(lines, offsets.data(), gather_.count(block),
+        const Kind& kind = *find_kind(block);
+        learn_image(copy(block, kind, x, x_stride), kind.offsets.data(), gather_.count(block),
                     dy + block.image * dy_stride + block.row * gather_.columns(), sums);
       });
     for (Index i = 0; i < size; ++i) dw[i] = (add ? dw[i] : 0.0f) + fold(sums[i]);
   }
 
  private:
-  static constexpr Index kPlaces = 512;  // of a block
   // Outputs and taps whose sums a learned weight keeps in registers.
 #if defined(__AVX512F__)
   static constexpr Index kLearnOutputs = 5, kLearnTaps = 5;
@@ -82,9 +85,33 @@ class Shallow {
 
   Index depth() const { return channels_ * gather_.taps(); }
 
-  static std::vector<Index>& copied_offsets() {
-    thread_local std::vector<Index> offsets;
-    return offsets;
+  // What blocks of as many rows have in common: where the columns that taps read begin in a copied
+  // image, and where in the lines each tap reads.
+  struct Kind {
+    Index rows;
+    std::vector<Index> columns, offsets;
+  };
+
+  std::vector<Kind>::const_iterator find_kind(const Block& block) const {
+    return std::find_if(kinds_.begin(), kinds_.end(),
+                        [&](const Kind& kind) { return kind.rows == block.rows; });
+  }
+
+  Kind make_kind(const Block& block) const {
+    Kind kind{block.rows, {}, {}};
+    std::vector<Index> reads;
+    gather_.offsets(channels_, {0, 1, 0, block.rows}, reads);
+    const Index rows = gather_.source_rows(block), width = gather_.columns();
+    for (Index c = 0; c < channels_; ++c)
+      for (Index i = 0; i < kernel_.y; ++i)
+        for (Index j = 0; j < kernel_.x; ++j) {
+          if (i == 0) kind.columns.push_back(reads[c * gather_.taps() + j]);
+          const Index down = i * dilation_.y, first = down % stride_.y;
+          // Rows of smaller remainders come before.
+          const Index before = first * (rows / stride_.y) + std::min(first, rows % stride_.y);
+          kind.offsets.push_back(((c * kernel_.x + j) * rows + before + down / stride_.y) * width);
+        }
+    return kind;
   }
 
   template <class F>
@@ -101,29 +128,17 @@ class Shallow {
   }
 
   // What the taps read of a block in one image: lines[channel][column of the kernel][row][place],
-  // rows of one remainder by the stride beside each other. Tap t reads from offsets[t] on.
-  const float* copy(const Block& block, const float* x, Index x_stride,
-                    std::vector<Index>& offsets) const {
-    const Index width = gather_.columns(), rows = gather_.source_rows(block);
-    const Index size = rows * width;
+  // rows of one remainder by the stride beside each other.
+  const float* copy(const Block& block, const Kind& kind, const float* x, Index x_stride) const {
+    const Index rows = gather_.source_rows(block);
     float* image = thread_scratch(0, gather_.copy_size(block, channels_));
-    float* lines = thread_scratch(1, channels_ * kernel_.x * size);
+    float* lines = thread_scratch(1, channels_ * kernel_.x * rows * gather_.columns());
     gather_.copy(x, x_stride, channels_, block, image);
-    gather_.offsets(channels_, block, offsets);
     float* to = lines;
-    for (Index c = 0; c < channels_; ++c)
-      for (Index j = 0; j < kernel_.x; ++j)
-        for (Index first = 0; first < std::min(stride_.y, rows); ++first)
-          for (Index r = first; r < rows; r += stride_.y, to += width)
-            copy_line(image + offsets[c * gather_.taps() + j] + r * gather_.row_size(), to);
-    for (Index t = 0; t < depth(); ++t) {
-      const Index c = t / gather_.taps(), tap = t % gather_.taps();
-      const Index down = tap / kernel_.x * dilation_.y, first = down % stride_.y;
-      // Rows of smaller remainders come before.
-      const Index before = first * (rows / stride_.y) + std::min(first, rows % stride_.y);
-      offsets[t] = (c * kernel_.x + tap % kernel_.x) * size +
-                   (before + down / stride_.y) * width;
-    }
+    for (const Index column : kind.columns)
+      for (Index first = 0; first < std::min(stride_.y, rows); ++first)
+        for (Index r = first; r < rows; r += stride_.y, to += gather_.columns())
+          copy_line(image + column + r * gather_.row_size(), to);
     return lines;
   }
 
@@ -207,7 +222,8 @@ class Shallow {
       }
     };
     Index p = 0;
-    for (; p + kLanes <= count; p += kLanes) step([p](const float* from) { return load(from + p); });
+    for (; p + kLanes <= count; p += kLanes)
+      step([p](const float* from) { return load(from + p); });
     if (p < count)
       step([p, left = count - p](const float* from) { return load_some(from + p, left); });
     for (Index r = 0; r < R; ++r)
@@ -218,4 +234,5 @@ class Shallow {
   Index channels_, outputs_;
   Tap kernel_, stride_, dilation_;
   std::vector<Block> blocks_;
+  std::vector<Kind> kinds_;
 };
