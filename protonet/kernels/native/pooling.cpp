@@ -22,8 +22,8 @@ inline Mask lanes_of(const Grid& grid, Index j) {
 }
 inline Mask count_by(Index step) {
   Mask lanes;
-  for (Index i = 0; i < kLanes; ++i) lanes[i] = static_cast<std::int32_t>(i * step);
-  return lanes;
+  for (Index i = 0; i < kLanes; ++i) lanes[i] = static_cast<std::int32_t>(i);
+  return lanes * static_cast<std::int32_t>(step);
 }
 
 // A value is taken when it is greater than those before it, so the first of equals wins, and
