@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from protonet.graph.net import Net
 from protonet.graph.repeating import compute, feed, repeats
+from protonet.kernels.updates import Clear
 from protonet.recording import Repeated
 from protonet.solvers.loss_scale import LossScale
 from protonet.solvers.rules import Rule
@@ -22,6 +23,7 @@ class Stepping:
         self, net: Net, rule: Rule, losses: Losses, scale: LossScale | None = None
     ) -> None:
         self.net, self.rule, self.losses, self.scale = net, rule, losses, scale
+        self._zeros = Clear.make(net.device, net.store.diff.dtype)
 
     def begin(self) -> None:
         """Begin an iteration: make the gradients of parameters 0."""
@@ -45,7 +47,7 @@ class Stepping:
         raise NotImplementedError
 
     def _clear(self) -> None:
-        self.net.store.diff.fill(0)
+        self._zeros.clear(self.net.store.diff)
         self.losses.begin()
 
 
