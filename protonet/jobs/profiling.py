@@ -15,6 +15,7 @@ from protonet.graph.net import Net
 from protonet.graph.plan import Step
 from protonet.graph.timing import Span, seconds_by_step, time_iteration
 from protonet.jobs.machine import Machine, measure_machine
+from protonet.kernels.updates import Clear
 from protonet.solvers.rules import Rule
 
 _RATE = 1e-6
@@ -135,9 +136,11 @@ def _update(net: Net, rule: Rule | None) -> Callable[[], None] | None:
     if rule is None:
         return None
 
+    zeros = Clear.make(net.device, net.store.diff.dtype)
+
     def update() -> None:
         rule.step(_RATE, 0)
-        net.store.diff.fill(0)
+        zeros.clear(net.store.diff)
 
     return update
 

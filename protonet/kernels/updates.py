@@ -14,6 +14,25 @@ from protonet.kernels import native
 from protonet.kernels.kernel import Kernel
 
 
+class Clear(Kernel):
+    """Makes gradients 0 before an iteration adds to them."""
+
+    def clear(self, g: Array) -> None:
+        """Write zeros."""
+        g.fill(0)
+
+
+class NativeClear(Clear, processor="native"):
+    """On all threads: gradients of large nets are most of what an iteration writes."""
+
+    def __init__(self, device: Device, dtype: Any) -> None:
+        super().__init__(device, dtype)
+        self._clear = native.load().clear
+
+    def clear(self, g: Array) -> None:
+        self._clear(g)
+
+
 class Update(Kernel):
     """w moves by its gradient and that of the penalty; g is used up.
 

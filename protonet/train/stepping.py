@@ -5,6 +5,7 @@ from __future__ import annotations
 from protonet.graph.net import Net
 from protonet.graph.parameters import rewrite_gradients
 from protonet.graph.repeating import compute, feed, repeats
+from protonet.kernels.updates import Clear
 from protonet.recording import Repeated
 from protonet.solvers.loss_scale import LossScale
 from protonet.solvers.rules import Rule
@@ -23,6 +24,7 @@ class Stepping:
         self, net: Net, rule: Rule, losses: Losses, scale: LossScale | None = None
     ) -> None:
         self.net, self.rule, self.losses, self.scale = net, rule, losses, scale
+        self._zeros = Clear.make(net.device, net.store.diff.dtype)
         self._added = [net.store.diff]
 
     def rewrite(self) -> None:
@@ -54,7 +56,7 @@ class Stepping:
 
     def _clear(self) -> None:
         for part in self._added:
-            part.fill(0)
+            self._zeros.clear(part)
         self.losses.begin()
 
 

@@ -25,6 +25,16 @@ CASES = [
     (2, 5, 7, 1, (6, 6), (2, 2), (4, 4), (0, 0), (1, 1)),
     (4, 600, 30, 1, (5, 5), (1, 1), (1, 1), (1, 1), (1, 1)),
     (2, 3, 4, 1, (40,), (5,), (2,), (3,), (1,)),
+    # few channels
+    (3, 1, 20, 1, (28, 28), (5, 5), (1, 1), (0, 0), (1, 1)),
+    (1, 3, 33, 1, (45, 70), (3, 3), (2, 2), (1, 1), (1, 1)),
+    (2, 4, 17, 1, (19, 21), (3, 4), (3, 1), (2, 1), (2, 2)),
+    (2, 6, 32, 2, (40, 41), (7, 7), (2, 2), (3, 3), (1, 1)),
+    # windows that stay inside the image
+    (5, 6, 9, 1, (12, 12), (5, 5), (1, 1), (0, 0), (1, 1)),
+    (2, 6, 10, 2, (11, 29), (5, 4), (1, 1), (0, 0), (2, 3)),
+    (1, 4, 40, 1, (7, 8), (6, 6), (1, 1), (0, 0), (1, 1)),
+    (3, 2, 7, 1, (40,), (5,), (1,), (0,), (2,)),
 ]
 WINOGRAD = [
     (17, 20, 64, 1, (7, 7), (3, 3), (1, 1), (1, 1), (1, 1)),
@@ -76,16 +86,22 @@ def test_every_instruction_set_meets_the_definition(
         np.testing.assert_allclose(found, expected, rtol=0, atol=bound)
 
 
-@pytest.mark.parametrize("pad", [0, 1])
-def test_the_number_of_threads_changes_no_bit(pad: int) -> None:
-    """Of plain sums (stride 2) and of Winograd's (stride 1)."""
+@pytest.mark.parametrize(
+    ("channels", "size", "stride", "pad"),
+    [(40, 3, 2, 0), (40, 3, 1, 1), (40, 5, 1, 0), (3, 3, 2, 1)],
+    ids=["plain", "winograd", "scattered", "shallow"],
+)
+def test_the_number_of_threads_changes_no_bit(
+    channels: int, size: int, stride: int, pad: int
+) -> None:
     module = native.load()
-    stride, places = ((1, 1), (13, 13)) if pad else ((2, 2), (6, 6))
-    windows = Windows((13, 13), (3, 3), stride, (pad, pad), (1, 1), places)
-    kernel = Convolve.make(Device("cpu"), np.float32, windows, 5, 40, 50, 1)
+    kernel_, stride_, pad_ = (size, size), (stride, stride), (pad, pad)
+    places = window_outputs((13, 13), kernel_, stride_, pad_, (1, 1))
+    windows = Windows((13, 13), kernel_, stride_, pad_, (1, 1), places)
+    kernel = Convolve.make(Device("cpu"), np.float32, windows, 5, channels, 50, 1)
     generator = np.random.default_rng(4)
-    x = generator.normal(size=(5, 40, 13, 13)).astype(np.float32)
-    w = generator.normal(size=(50, 40, 3, 3)).astype(np.float32)
+    x = generator.normal(size=(5, channels, 13, 13)).astype(np.float32)
+    w = generator.normal(size=(50, channels, size, size)).astype(np.float32)
     dy = generator.normal(size=(5, 50, *places)).astype(np.float32)
     before = module.threads()
     found = []

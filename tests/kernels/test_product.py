@@ -13,6 +13,7 @@ from tests.kernels.instructions import MODULES, use
 SHAPES = [
     (10, 2500, 2), (1, 700, 90), (3, 65, 131), (17, 300, 45), (64, 800, 500), (29, 5, 3),
     (50, 64, 33), (9, 1, 1), (200, 7, 40), (1, 3, 2), (1, 700, 400), (2, 300, 333), (4, 90, 301),
+    (20, 37, 470),
 ]  # fmt: skip
 
 
@@ -69,9 +70,9 @@ def test_the_number_of_threads_changes_no_bit(rows: int) -> None:
     before = module.threads()
     generator = np.random.default_rng(6)
     x = generator.normal(size=(rows, 900)).astype(np.float32)
-    w = generator.normal(size=(300, 900)).astype(np.float32)
-    dy = generator.normal(size=(rows, 300)).astype(np.float32)
-    kernel = Product.make(Device("cpu"), np.float32, rows, 900, 300, False)
+    w = generator.normal(size=(460, 900)).astype(np.float32)
+    dy = generator.normal(size=(rows, 460)).astype(np.float32)
+    kernel = Product.make(Device("cpu"), np.float32, rows, 900, 460, False)
     found = []
     for threads in (1, 2, 3, 5):
         module.set_threads(threads)

@@ -12,7 +12,9 @@ from protonet.kernels.updates import (
     AdaGradUpdate,
     AdamUpdate,
     AdamWUpdate,
+    Clear,
     Clipping,
+    NativeClear,
     NesterovUpdate,
     RMSPropUpdate,
     SGDUpdate,
@@ -93,6 +95,20 @@ def test_clipping(module: str, limit: float, size: int, monkeypatch: pytest.Monk
     tuned *= Clipping.make(CPU, np.float32, tuned, limit).factor()
     definition *= Clipping.make(UNTUNED, np.float64, definition, limit).factor()
     np.testing.assert_allclose(tuned, definition, rtol=1e-6)
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("size", [0, 1, 37, 100_003])
+def test_gradients_become_0_and_nothing_else(
+    size: int, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(module, monkeypatch)
+    array = np.full(size + 2, np.nan, np.float32)
+    clear = Clear.make(CPU, np.float32)
+    assert isinstance(clear, NativeClear)
+    clear.clear(array[1:-1])
+    assert not array[1:-1].any()
+    assert np.isnan(array[[0, -1]]).all()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

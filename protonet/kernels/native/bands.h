@@ -57,11 +57,7 @@ class Padded {
   }
 
  private:
-  Vec outside() const {
-    Vec v;
-    for (Index i = 0; i < kLanes; ++i) v[i] = outside_;
-    return v;
-  }
+  Vec outside() const { return splat(outside_); }
 
   void copy_row(const float* row, float* to) const {
     Index x = 0;

@@ -7,13 +7,15 @@
 #include "arrays.h"
 #include "correlation.h"
 #include "pool.h"
+#include "scatter.h"
+#include "shallow.h"
 #include "winograd_convolution.h"
 
 namespace nb = nanobind;
 
 namespace {
 
-constexpr Index kLearned = 512;  // places of a block of the weights' gradient
+constexpr Index kLearned = 512;  // places of a block of the weights' gradient, or of few channels
 constexpr Index kPieces = 8;     // into which a weight's gradient is summed, whoever sums them
 
 struct Shape {
@@ -35,8 +37,13 @@ class Convolution {
     learn_blocks_ = gather.blocks(s.images, kLearned);
     for (Index y = 0; y < s.stride.y; ++y)
       for (Index x = 0; x < s.stride.x; ++x) add_remainder({y, x});
+    backward_cycles_ = plain_cycles(s.height * s.width);
     add_winograd<winograd::F43>();
     add_winograd<winograd::F25>();
+    add_scatter();
+    if (Shallow::pays(s.channels / s.groups, s.outputs / s.groups, s.kernel))
+      shallow_ = std::make_unique<Shallow>(gather, learn_blocks_, s.channels / s.groups,
+                                           s.outputs / s.groups, s.kernel, s.stride, s.dilation);
   }
 
   void forward(Floats x, Floats w, const Epilogue& epilogue, MutableFloats y) const {
@@ -47,6 +54,12 @@ class Convolution {
       return;
     }
     const Index rows = s_.outputs / s_.groups, depth = forward_->depth();
+    if (shallow_) {
+      for (Index g = 0; g < s_.groups; ++g)
+        shallow_->run(w.data() + w_group(g), x.data() + x_group(g), image_size(),
+                      y.data() + y_group(g), s_.outputs * places(), epilogue.from(g * rows));
+      return;
+    }
     const Panels panels(rows);
     const bool plain = forward_->takes_rows();
     float* packed = plain ? nullptr : thread_scratch(2, panels.size(depth));
@@ -63,6 +76,12 @@ class Convolution {
   }
 
   void backward(Floats dy, Floats w, MutableFloats dx) const {
+    if (scatter_) {
+      for (Index g = 0; g < s_.groups; ++g)
+        scatter_->run(dy.data() + y_group(g), s_.outputs * places(), w.data() + w_group(g),
+                      dx.data() + x_group(g), image_size());
+      return;
+    }
     if (fast_backward_) {
       for (Index g = 0; g < s_.groups; ++g)
         fast_backward_->run(dy.data() + y_group(g), w.data() + w_group(g), dx.data() + x_group(g),
@@ -109,8 +128,9 @@ class Convolution {
     const Index depth = channels * gather_->taps(), size = rows * depth;
     const Index count = static_cast<Index>(learn_blocks_.size());
     const Index pieces = std::min(count, std::clamp<Index>((1 << 20) / size, 1, kPieces));
-    const Index ranges = std::clamp<Index>(channels * gather_->taps() / 512, 1,
-                                           std::min(channels, 2 * kPieces / pieces));
+    const Index ranges = shallow_ ? 1
+                                  : std::clamp<Index>(channels * gather_->taps() / 512, 1,
+                                                      std::min(channels, 2 * kPieces / pieces));
     float* sums = pieces > 1 ? thread_scratch(3, pieces * size) : nullptr;
     for (Index g = 0; g < s_.groups; ++g) {
       float* total = dw.data() + g * size;
@@ -118,6 +138,13 @@ class Convolution {
         const Index piece = task / ranges, range = task % ranges;
         const Index first = channels * range / ranges, last = channels * (range + 1) / ranges;
         float* to = sums == nullptr ? total : sums + piece * size;
+        if (shallow_) {
+          const Block* blocks = learn_blocks_.data();
+          shallow_->learn(blocks + count * piece / pieces, blocks + count * (piece + 1) / pieces,
+                          dy.data() + y_group(g), s_.outputs * places(), x.data() + x_group(g),
+                          image_size(), to, sums == nullptr);
+          return;
+        }
         for (Index b = count * piece / pieces; b < count * (piece + 1) / pieces; ++b)
           learn_block(learn_blocks_[b], dy.data() + g * rows * places(),
                       x.data() + (g * channels + first) * s_.height * s_.width, last - first, rows,
@@ -175,25 +202,46 @@ class Convolution {
     return g * s_.outputs * (s_.channels / s_.groups) * s_.kernel.y * s_.kernel.x / s_.groups;
   }
 
+  PlaneSet x_planes() const {
+    return {s_.channels / s_.groups, s_.height, s_.width, image_size()};
+  }
+  PlaneSet y_planes() const {
+    return {s_.outputs / s_.groups, s_.out.y, s_.out.x, s_.outputs * places()};
+  }
+  // What plain sums take for so many places of an image, where the window moves by 1.
+  double plain_cycles(Index of_image) const {
+    return Correlation::cycles(static_cast<double>(s_.images) * of_image, s_.outputs / s_.groups,
+                               s_.channels / s_.groups * gather_->taps());
+  }
+
   // Square windows that move by 1, where Winograd's way is the shorter one.
   template <class F>
   void add_winograd() {
-    constexpr Index kernel = F::kKernel;
+    constexpr Index kernel = F::kKernel, size = kernel * kernel;
     if (s_.kernel.y != kernel || s_.kernel.x != kernel || s_.stride.y != 1 || s_.stride.x != 1 ||
         s_.dilation.y != 1 || s_.dilation.x != 1 || s_.pad.y >= kernel || s_.pad.x >= kernel)
       return;
-    const Index channels = s_.channels / s_.groups;
-    const PlaneSet x{channels, s_.height, s_.width, image_size()};
-    const PlaneSet y{s_.outputs / s_.groups, s_.out.y, s_.out.x, s_.outputs * places()};
-    const Index size = kernel * kernel;
-    if (Winograd<F>::pays(s_.images, x, y))
-      fast_forward_ = std::make_unique<Winograd<F>>(
-          s_.images, x, y, s_.pad,
-          typename Winograd<F>::Weights{size * channels, size, false});
-    if (Winograd<F>::pays(s_.images, y, x))
-      fast_backward_ = std::make_unique<Winograd<F>>(
+    using Way = Winograd<F>;
+    const PlaneSet x = x_planes(), y = y_planes();
+    if (Way::cycles(s_.images, x, y) < plain_cycles(places()))
+      fast_forward_ = std::make_unique<Way>(s_.images, x, y, s_.pad,
+                                            typename Way::Weights{size * x.count, size, false});
+    const double backward = Way::cycles(s_.images, y, x);
+    if (backward < backward_cycles_) {
+      backward_cycles_ = backward;
+      fast_backward_ = std::make_unique<Way>(
           s_.images, y, x, Tap{kernel - 1 - s_.pad.y, kernel - 1 - s_.pad.x},
-          typename Winograd<F>::Weights{size, size * channels, true});
+          typename Way::Weights{size, size * x.count, true});
+    }
+  }
+
+  // Windows that move by 1 and stay inside the image.
+  void add_scatter() {
+    if (s_.stride.y != 1 || s_.stride.x != 1 || s_.pad.y != 0 || s_.pad.x != 0) return;
+    const Index channels = s_.channels / s_.groups, outputs = s_.outputs / s_.groups;
+    if (Scatter::cycles(s_.images, channels, outputs, s_.out, s_.kernel) < backward_cycles_)
+      scatter_ = std::make_unique<Scatter>(s_.images, channels, s_.height, s_.width, outputs,
+                                           s_.out, s_.kernel, s_.dilation);
   }
 
   // No window meets these places.
@@ -262,6 +310,9 @@ class Convolution {
   std::unique_ptr<Correlation> forward_;
   std::vector<Remainder> remainders_;
   std::unique_ptr<FastConvolution> fast_forward_, fast_backward_;
+  std::unique_ptr<Scatter> scatter_;
+  std::unique_ptr<Shallow> shallow_;
+  double backward_cycles_;  // an estimate
 };
 
 Tap tap(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }

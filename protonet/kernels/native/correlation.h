@@ -25,6 +25,11 @@ class Correlation {
 
   Index depth() const { return channels_ * gather_.taps(); }
 
+  // An estimate in cycles of a vector unit, for so many rows of A.
+  static double cycles(double places, double rows, double depth) {
+    return places * rows * depth / 24;
+  }
+
   // Whether so few blocks share the rows of A that they are better packed where they are needed.
   bool takes_rows() const { return blocks_.size() <= 2; }
 

@@ -5,8 +5,11 @@
 
 #include "vec.h"
 
-// The first n lanes (n may be above kLanes, then all) of memory, and `other` in those behind.
-inline Vec load_first(const float* p, Index n, Vec other = Vec{}) {
+// The first n lanes (n may be above kLanes, then all) of memory, and 0 or `other` in those behind.
+inline Vec load_first(const float* p, Index n) {
+  return n >= kLanes ? load(p) : load_some(p, n);
+}
+inline Vec load_first(const float* p, Index n, Vec other) {
   if (n >= kLanes) return load(p);
   return among_first(n) ? load_some(p, n) : other;
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "edges.h"
 #include "gemm.h"
 
 // A range of whole images, or of rows of the grid of one image.
@@ -61,7 +62,9 @@ class Gather {
           found.push_back({n, 1, first, last - first});
         }
     } else {
-      const Index groups = (images * places() + wanted - 1) / wanted;
+      Index groups = (images * places() + wanted - 1) / wanted;
+      // Several are as many for one thread as for another.
+      if (groups > 8) groups = (groups + 4) / 8 * 8;
       for (Index g = 0; g < groups; ++g) {
         const Index first = images * g / groups, last = images * (g + 1) / groups;
         if (last > first) found.push_back({first, last - first, 0, rows_});
@@ -72,8 +75,10 @@ class Gather {
 
   Index count(const Block& block) const { return block.images * block.rows * columns_; }
 
-  // The size of a channel of one image in a copied block.
-  Index channel_size(const Block& block) const { return source_rows(block) * lanes_ * lane_; }
+  // Of a copied block: its rows, the size of one, and that of a channel of one image.
+  Index source_rows(const Block& block) const { return (block.rows - 1) * step_.y + reach_ + 1; }
+  Index row_size() const { return lanes_ * lane_; }
+  Index channel_size(const Block& block) const { return source_rows(block) * row_size(); }
   Index copy_size(const Block& block, Index channels) const {
     return block.images * channels * channel_size(block);
   }
@@ -123,8 +128,6 @@ class Gather {
   }
 
  private:
-  Index source_rows(const Block& block) const { return (block.rows - 1) * step_.y + reach_ + 1; }
-
   void copy_row(const float* image, Index r, float* to) const {
     if (r < 0 || r >= height_) {
       std::memset(to, 0, 4 * static_cast<std::size_t>(lanes_ * lane_));
@@ -143,7 +146,11 @@ class Gather {
         std::memcpy(to + before, row + start + before,
                     4 * static_cast<std::size_t>(after - before));
       } else {
-        for (Index i = before; i < after; ++i) to[i] = row[start + i * step];
+        Index i = before;
+        // Every second of two vectors, as long as both are inside the row.
+        for (; step == 2 && i + kLanes < after; i += kLanes)
+          store(to + i, evens(load(row + start + 2 * i), load(row + start + 2 * i + kLanes)));
+        for (; i < after; ++i) to[i] = row[start + i * step];
       }
       std::memset(to + after, 0, 4 * static_cast<std::size_t>(lane_ - after));
     }

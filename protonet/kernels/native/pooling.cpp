@@ -22,8 +22,8 @@ inline Mask lanes_of(const Grid& grid, Index j) {
 }
 inline Mask count_by(Index step) {
   Mask lanes;
-  for (Index i = 0; i < kLanes; ++i) lanes[i] = static_cast<std::int32_t>(i * step);
-  return lanes;
+  for (Index i = 0; i < kLanes; ++i) lanes[i] = static_cast<std::int32_t>(i);
+  return lanes * static_cast<std::int32_t>(step);
 }
 
 // A value is taken when it is greater than those before it, so the first of equals wins, and
@@ -33,14 +33,15 @@ class MaxPool {
   MaxPool(Index planes, const Geometry& g)
       : planes_(planes), g_(g), forward_(forward_sweep(g, kLowest)),
         forward_narrow_(forward_narrow(g)) {
-    spreads_ = g.kernel.y == 2 && g.kernel.x == 2 && g.stride.y == 2 && g.stride.x == 2 &&
-               g.pad.y == 0 && g.pad.x == 0;
+    pairs_ = g.kernel.y == 2 && g.kernel.x == 2 && g.stride.y == 2 && g.stride.x == 2 &&
+             g.pad.y == 0 && g.pad.x == 0;
+    inside_ = 2 * g.out.y <= g.height && 2 * g.out.x <= g.width;
   }
 
   void forward(const float* x, float* y, std::int32_t* places) const {
     parallel_planes(planes_, g_.places() * g_.taps() * 2, [&](Index first, Index last) {
       float* copy = nullptr;
-      if (!forward_narrow_.fits) {
+      if (!forward_narrow_.fits && !(pairs_ && inside_)) {
         copy = thread_scratch(6, forward_.source_size());
         forward_.source.clear(copy, forward_.source_rows(forward_.band));
       }
@@ -61,7 +62,7 @@ class MaxPool {
         const float* from = dy + p * g_.places();
         const std::int32_t* at = places + p * g_.places();
         float* to = dx + p * g_.size();
-        spreads_ ? spread(from, at, to) : scatter(from, at, to);
+        pairs_ ? spread(from, at, to) : scatter(from, at, to);
       }
     });
   }
@@ -69,6 +70,11 @@ class MaxPool {
  private:
   template <bool KEEP>
   void plane(const float* x, float* copy, float* y, std::int32_t* places) const {
+    if (pairs_ && inside_) {
+      for (Index t = 0; t < g_.out.y; ++t)
+        row_of_pairs<KEEP>(x, t, y + t * g_.out.x, KEEP ? places + t * g_.out.x : nullptr);
+      return;
+    }
     if (forward_narrow_.fits) {
       for (Index t = 0; t < g_.out.y; ++t)
         row_narrow<KEEP>(x, t, y + t * g_.out.x, KEEP ? places + t * g_.out.x : nullptr);
@@ -118,6 +124,25 @@ class MaxPool {
     keep<KEEP>(best, where, y, places, g_.out.x);
   }
 
+  // Nothing is outside, and both columns of a window lie beside each other: no copy is needed.
+  template <bool KEEP>
+  void row_of_pairs(const float* x, Index t, float* y, std::int32_t* places) const {
+    const Mask columns = count_by(2);
+    for (Index u = 0; u < g_.out.x; u += kLanes) {
+      const Index left = g_.out.x - u;
+      Vec best = splat(kLowest);
+      Mask where = all(-1);
+      for (Index i = 0; i < 2; ++i) {
+        const Index place = (2 * t + i) * g_.width + 2 * u;
+        const Vec a = load_first(x + place, 2 * left);
+        const Vec b = load_first(x + place + kLanes, std::max<Index>(0, 2 * left - kLanes));
+        take<KEEP>(evens(a, b), columns, place, best, where);
+        take<KEEP>(odds(a, b), columns, place + 1, best, where);
+      }
+      keep<KEEP>(best, where, y + u, KEEP ? places + u : nullptr, left);
+    }
+  }
+
   template <bool KEEP>
   static void take(Vec x, Mask columns, Index place, Vec& best, Mask& where) {
     const Mask hits = x > best;
@@ -163,7 +188,8 @@ class MaxPool {
   Geometry g_;
   Sweep forward_;
   Narrow forward_narrow_;
-  bool spreads_;
+  bool pairs_;   // windows of 2 x 2 beside each other
+  bool inside_;  // the plane, all of them
 };
 
 // Means: sums with weights of 1, times a share for each window.

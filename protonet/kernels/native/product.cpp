@@ -11,8 +11,9 @@ namespace nb = nanobind;
 
 namespace {
 
-constexpr Index kDepth = 256;  // of a packed block of B
-constexpr Index kGroup = 8;    // strips that are packed together: B is read in pieces of 1 KiB
+constexpr Index kDepth = 256;      // of a packed block of B
+constexpr Index kGroup = 8;        // strips that are packed together: B is read in pieces of 1 KiB
+constexpr Index kSmall = 1 << 18;  // of B, when all of it is packed for every thread
 
 // body(i) for i below `count`, on all threads where the work, in multiplications, is worth it.
 template <class F>
@@ -44,6 +45,13 @@ struct Result {
     if (bias != nullptr) value += load_some(bias + column, count);
     if (rectify) value = value < Vec{} ? Vec{} : value;
     store_some(to, value, count);
+  }
+
+  void put_tile(Index row, Index count, Index column, const float* tile) const {
+    for (Index r = 0; r < count; ++r, tile += kColumns)
+      for (Index v = 0; v < kVectors && column + v * kLanes < columns; ++v)
+        put(row + r, column + v * kLanes, load(tile + v * kLanes),
+            std::min(kLanes, columns - column - v * kLanes));
   }
 };
 
@@ -162,15 +170,40 @@ void multiply_group(const float* packed_a, const Matrix& b, Index depth, const P
                         packed_a + Panels::offset(p, depth) + k * rows,
                         packed + s * here * kColumns, tile, k > 0);
         if (k + here < depth) continue;
-        for (Index r = 0; r < rows; ++r)
-          for (Index v = 0; v < kVectors; ++v) {
-            const Index column = (first + s) * kColumns + v * kLanes;
-            const Index count = std::min(kLanes, c.columns - column);
-            if (count > 0)
-              c.put(panels.first(p) + r, column, load(tile + r * kColumns + v * kLanes), count);
-          }
+        c.put_tile(panels.first(p), rows, (first + s) * kColumns, tile);
       }
   }
+}
+
+void pack_panel(const Matrix& a, Index first, Index rows, Index depth, float* to) {
+  if (a.turned) {
+    pack_columns(a.data + first, a.stride, rows, depth, to);
+  } else {
+    pack_rows(a.data + first * a.stride, a.stride, rows, depth, to);
+  }
+}
+
+// A large result of small factors, as a gradient of weights: what takes longest is to fetch and
+// write the result, so that threads share it by rows, which lie beside each other.
+void multiply_outer(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
+  const Index strips = (c.columns + kColumns - 1) / kColumns, size = depth * kColumns;
+  const Index work = c.rows * c.columns * depth;
+  float* packed = thread_scratch(3, strips * size);
+  divide(work, kNear, strips, [&](Index s) {
+    pack_strip(b, 0, depth, s * kColumns, std::min(kColumns, c.columns - s * kColumns),
+               packed + s * size);
+  });
+  const Panels panels(c.rows);
+  divide(work, kNear, panels.count, [&](Index p) {
+    const Index first = panels.first(p), rows = panels.height(p);
+    float* panel = thread_scratch(2, kRows * depth + kLanes);
+    pack_panel(a, first, rows, depth, panel);
+    alignas(64) float tile[kRows * kColumns];
+    for (Index s = 0; s < strips; ++s) {
+      multiply_panels(rows, kColumns, depth, panel, packed + s * size, tile, false);
+      c.put_tile(first, rows, s * kColumns, tile);
+    }
+  });
 }
 
 void multiply_packed(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
@@ -179,17 +212,14 @@ void multiply_packed(const Matrix& a, const Matrix& b, Index depth, const Result
   const Index work = c.rows * c.columns * depth;
   divide(work, kNear, panels.count, [&](Index p) {
     float* to = packed + Panels::offset(p, depth);
-    const Index first = panels.first(p), rows = panels.height(p);
-    if (a.turned) {
-      pack_columns(a.data + first, a.stride, rows, depth, to);
-    } else {
-      pack_rows(a.data + first * a.stride, a.stride, rows, depth, to);
-    }
+    pack_panel(a, panels.first(p), panels.height(p), depth, to);
   });
   const Index strips = (c.columns + kColumns - 1) / kColumns;
-  const Index group = std::clamp<Index>(strips / (4 * threads()), 1, kGroup);
-  divide(work, kNear, (strips + group - 1) / group, [&](Index g) {
-    multiply_group(packed, b, depth, panels, g * group, std::min(strips, (g + 1) * group), c);
+  // As many groups for one thread as for another.
+  const Index each = std::max<Index>(4, (strips + kGroup * threads() - 1) / (kGroup * threads()));
+  const Index groups = std::min(strips, each * threads());
+  divide(work, kNear, groups, [&](Index g) {
+    multiply_group(packed, b, depth, panels, strips * g / groups, strips * (g + 1) / groups, c);
   });
 }
 
@@ -212,6 +242,8 @@ void multiply(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
       case 4: return multiply_few<4>(a, b, depth, c);
     }
   }
+  if (depth <= kDepth && depth * c.columns <= kSmall && c.rows >= 32 * kRows)
+    return multiply_outer(a, b, depth, c);
   multiply_packed(a, b, depth, c);
 }
 

@@ -134,6 +134,12 @@ class Update {
   bool l1_;
 };
 
+void clear(MutableFloats array) {
+  const Index n = static_cast<Index>(array.size());
+  Unlocked free(n);
+  share_out(n, [g = array.data()](Index begin, Index end) { std::fill(g + begin, g + end, 0.0f); });
+}
+
 double square_sum(Floats array) {
   const Index n = static_cast<Index>(array.size());
   Unlocked free(n);
@@ -157,5 +163,6 @@ void add_updates(nb::module_& m) {
       .def("adadelta", &Update::adadelta)
       .def("adam", &Update::adam)
       .def("adamw", &Update::adamw);
+  m.def("clear", &clear);
   m.def("square_sum", &square_sum);
 }

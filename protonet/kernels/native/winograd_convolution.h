@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "epilogue.h"
@@ -49,20 +50,17 @@ class Winograd final : public FastConvolution {
     pieces_ = small_sums() ? std::min<Index>(kPieces, learn_blocks_.size()) : 1;
   }
 
-  // Whether this is faster than the plain sums: an estimate in cycles of a vector unit.
-  static bool pays(Index images, PlaneSet x, PlaneSet y) {
-    if (x.count < 16 || y.count < 16) return false;
+  // An estimate in cycles of a vector unit.
+  static double cycles(Index images, PlaneSet x, PlaneSet y) {
+    if (x.count < 16 || y.count < 16) return std::numeric_limits<double>::infinity();
     constexpr Index out = F::kOut, taps = F::kKernel * F::kKernel;
     const double tiles = static_cast<double>(images) * ((y.height + out - 1) / out) *
                          ((y.width + out - 1) / out);
-    const double places = static_cast<double>(images) * y.height * y.width;
     const double pairs = static_cast<double>(x.count) * y.count;
-    const double plain = taps * places * pairs / 24;
     // Transformed weights that the L2 cache cannot hold travel to memory and back.
     const double travel = pairs * 36 * sizeof(float) > 1 << 20 ? 90 : 0;
-    const double ours = 36 * tiles * pairs / 26 + 15 * tiles * (x.count + y.count) +
-                        (1.5 * taps + travel) * pairs;
-    return ours < plain;
+    return 36 * tiles * pairs / 26 + 15 * tiles * (x.count + y.count) +
+           (1.5 * taps + travel) * pairs;
   }
 
   void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const override;

@@ -1,0 +1,238 @@
+// Convolution of few channels, as of the first layer of a net: nothing is packed.
+//
+// There panels of a matrix would be multiplied by few rows, or have few columns, and packing them
+// would take longer than that. Instead the columns that each tap reads are copied once, in rows as
+// long as those of the result: then what one tap reads for all places is one stretch of memory,
+// and vectors are of places.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "edges.h"
+#include "epilogue.h"
+#include "gather.h"
+#include "pool.h"
+
+class Shallow {
+ public:
+  // Its passes go over such blocks of the grids of `gather`.
+  Shallow(const Gather& gather, std::vector<Block> blocks, Index channels, Index outputs,
+          Tap kernel, Tap stride, Tap dilation)
+      : gather_(gather), channels_(channels), outputs_(outputs), kernel_(kernel), stride_(stride),
+        dilation_(dilation), blocks_(std::move(blocks)) {
+    for (const Block& block : blocks_)
+      if (find_kind(block) == kinds_.end()) kinds_.push_back(make_kind(block));
+  }
+
+  // Whether copies pay, for sums of a learned weight too.
+  static bool pays(Index channels, Index outputs, Tap kernel) {
+    const Index taps = kernel.y * kernel.x;
+    return channels <= 4 && taps > 1 && outputs >= 8 && channels * taps * outputs <= 10240;
+  }
+
+  // y = w x with its epilogue, for one group; distances of images are those of whole arrays.
+  void run(const float* w, const float* x, Index x_stride, float* y, Index y_stride,
+           const Epilogue& epilogue) const {
+    const Panels panels(outputs_);
+    float* packed = thread_scratch(2, panels.size(depth()));
+    for (Index p = 0; p < panels.count; ++p)
+      pack_rows(w + panels.first(p) * depth(), depth(), panels.height(p), depth(),
+                packed + Panels::offset(p, depth()));
+    // So few blocks that a thread would be idle are shared by their outputs; each copies anew.
+    const Index blocks = static_cast<Index>(blocks_.size());
+    const Index parts = blocks < threads() ? std::min<Index>(threads(), panels.count) : 1;
+    parallel(blocks * parts, [&](Index task) {
+      const Index part = task % parts;
+      each_image(blocks_[task / parts], [&](const Block& block) {
+        const Kind& kind = *find_kind(block);
+        const float* lines = copy(block, kind, x, x_stride);
+        float* to = y + block.image * y_stride + block.row * gather_.columns();
+        const Index count = gather_.count(block);
+        for (Index p = panels.count * part / parts; p < panels.count * (part + 1) / parts; ++p)
+          with_count<kRows>(panels.height(p), [&]<Index R>() {
+            run_panel<R>(packed + Panels::offset(p, depth()), lines, kind.offsets.data(), count,
+                         to + panels.first(p) * gather_.places(),
+                         epilogue.from(panels.first(p)));
+          });
+      });
+    });
+  }
+
+  // The gradient of the weights over some blocks, written to dw or added to it.
+  void learn(const Block* first, const Block* last, const float* dy, Index dy_stride,
+             const float* x, Index x_stride, float* dw, bool add) const {
+    const Index size = outputs_ * depth();
+    Vec* sums = reinterpret_cast<Vec*>(thread_scratch(5, size * kLanes));
+    std::fill(sums, sums + size, Vec{});
+    for (; first != last; ++first)
+      each_image(*first, [&](const Block& block) {
+        const Kind& kind = *find_kind(block);
+        learn_image(copy(block, kind, x, x_stride), kind.offsets.data(), gather_.count(block),
+                    dy + block.image * dy_stride + block.row * gather_.columns(), sums);
+      });
+    for (Index i = 0; i < size; ++i) dw[i] = (add ? dw[i] : 0.0f) + fold(sums[i]);
+  }
+
+ private:
+  // Outputs and taps whose sums a learned weight keeps in registers.
+#if defined(__AVX512F__)
+  static constexpr Index kLearnOutputs = 5, kLearnTaps = 5;
+#else
+  static constexpr Index kLearnOutputs = 4, kLearnTaps = 3;
+#endif
+
+  Index depth() const { return channels_ * gather_.taps(); }
+
+  // What blocks of as many rows have in common: where the columns that taps read begin in a copied
+  // image, and where in the lines each tap reads.
+  struct Kind {
+    Index rows;
+    std::vector<Index> columns, offsets;
+  };
+
+  std::vector<Kind>::const_iterator find_kind(const Block& block) const {
+    return std::find_if(kinds_.begin(), kinds_.end(),
+                        [&](const Kind& kind) { return kind.rows == block.rows; });
+  }
+
+  Kind make_kind(const Block& block) const {
+    Kind kind{block.rows, {}, {}};
+    std::vector<Index> reads;
+    gather_.offsets(channels_, {0, 1, 0, block.rows}, reads);
+    const Index rows = gather_.source_rows(block), width = gather_.columns();
+    for (Index c = 0; c < channels_; ++c)
+      for (Index i = 0; i < kernel_.y; ++i)
+        for (Index j = 0; j < kernel_.x; ++j) {
+          if (i == 0) kind.columns.push_back(reads[c * gather_.taps() + j]);
+          const Index down = i * dilation_.y, first = down % stride_.y;
+          // Rows of smaller remainders come before.
+          const Index before = first * (rows / stride_.y) + std::min(first, rows % stride_.y);
+          kind.offsets.push_back(((c * kernel_.x + j) * rows + before + down / stride_.y) * width);
+        }
+    return kind;
+  }
+
+  template <class F>
+  static void each_image(Block block, F&& body) {
+    for (Index n = 0; n < block.images; ++n) body(Block{block.image + n, 1, block.row, block.rows});
+  }
+
+  // body of as many as `count`, which is at most N, known when it is compiled.
+  template <Index N, class F>
+  static void with_count(Index count, F&& body) {
+    if constexpr (N > 1)
+      if (count < N) return with_count<N - 1>(count, body);
+    body.template operator()<N>();
+  }
+
+  // What the taps read of a block in one image: lines[channel][column of the kernel][row][place],
+  // rows of one remainder by the stride beside each other.
+  const float* copy(const Block& block, const Kind& kind, const float* x, Index x_stride) const {
+    const Index rows = gather_.source_rows(block);
+    float* image = thread_scratch(0, gather_.copy_size(block, channels_));
+    float* lines = thread_scratch(1, channels_ * kernel_.x * rows * gather_.columns());
+    gather_.copy(x, x_stride, channels_, block, image);
+    float* to = lines;
+    for (const Index column : kind.columns)
+      for (Index first = 0; first < std::min(stride_.y, rows); ++first)
+        for (Index r = first; r < rows; r += stride_.y, to += gather_.columns())
+          copy_line(image + column + r * gather_.row_size(), to);
+    return lines;
+  }
+
+  // What is written beyond the row is overwritten by the next, or lies behind the lines.
+  void copy_line(const float* from, float* to) const {
+    for (Index i = 0; i < gather_.columns(); i += kLanes) store(to + i, load(from + i));
+  }
+
+  template <Index R>
+  void run_panel(const float* a, const float* lines, const Index* offsets, Index count, float* y,
+                 const Epilogue& epilogue) const {
+    const Vec least = splat(epilogue.rectify ? 0.0f : -std::numeric_limits<float>::infinity());
+    for (Index p = 0; p < count; p += kColumns) {
+      Vec sums[R][kVectors];
+      for (Index r = 0; r < R; ++r)
+        for (Index v = 0; v < kVectors; ++v) sums[r][v] = Vec{};
+      for (Index k = 0; k < depth(); ++k) {
+        const float* from = lines + offsets[k] + p;
+        Vec values[kVectors];
+#pragma GCC unroll 4
+        for (Index v = 0; v < kVectors; ++v) values[v] = load(from + v * kLanes);
+#pragma GCC unroll 16
+        for (Index r = 0; r < R; ++r) {
+          const Vec factor = splat(a[k * R + r]);
+#pragma GCC unroll 4
+          for (Index v = 0; v < kVectors; ++v) sums[r][v] += factor * values[v];
+        }
+      }
+#pragma GCC unroll 16
+      for (Index r = 0; r < R; ++r) {
+        const Vec factor = splat(epilogue.factor != nullptr ? epilogue.factor[r] : 1.0f);
+        const Vec bias = splat(epilogue.bias != nullptr ? epilogue.bias[r] : 0.0f);
+        float* to = y + r * gather_.places() + p;
+#pragma GCC unroll 4
+        for (Index v = 0; v < kVectors; ++v) {
+          const Vec total = sums[r][v] * factor + bias;
+          // Written so that NaN stays.
+          const Vec value = total < least ? least : total;
+          store_first(to + v * kLanes, value, std::max<Index>(0, count - p - v * kLanes));
+        }
+      }
+    }
+  }
+
+  // sums[output][tap] += products of places, lane by lane.
+  void learn_image(const float* lines, const Index* offsets, Index count, const float* dy,
+                   Vec* sums) const {
+    const Index rows = (outputs_ + kLearnOutputs - 1) / kLearnOutputs;
+    const Index columns = (depth() + kLearnTaps - 1) / kLearnTaps;
+    for (Index i = 0; i < rows; ++i) {
+      const Index m = outputs_ * i / rows;
+      with_count<kLearnOutputs>(outputs_ * (i + 1) / rows - m, [&]<Index R>() {
+        for (Index j = 0; j < columns; ++j) {
+          const Index t = depth() * j / columns;
+          with_count<kLearnTaps>(depth() * (j + 1) / columns - t, [&]<Index C>() {
+            learn_tile<R, C>(lines, offsets + t, count, dy + m * gather_.places(),
+                             sums + m * depth() + t);
+          });
+        }
+      });
+    }
+  }
+
+  template <Index R, Index C>
+  void learn_tile(const float* lines, const Index* offsets, Index count, const float* dy,
+                  Vec* to) const {
+    const float* taps[C];
+    for (Index c = 0; c < C; ++c) taps[c] = lines + offsets[c];
+    Vec sums[R][C];
+    for (Index r = 0; r < R; ++r)
+      for (Index c = 0; c < C; ++c) sums[r][c] = Vec{};
+    const auto step = [&](auto take) {
+      Vec values[C];
+#pragma GCC unroll 8
+      for (Index c = 0; c < C; ++c) values[c] = take(taps[c]);
+#pragma GCC unroll 8
+      for (Index r = 0; r < R; ++r) {
+        const Vec factor = take(dy + r * gather_.places());
+#pragma GCC unroll 8
+        for (Index c = 0; c < C; ++c) sums[r][c] += factor * values[c];
+      }
+    };
+    Index p = 0;
+    for (; p + kLanes <= count; p += kLanes)
+      step([p](const float* from) { return load(from + p); });
+    if (p < count)
+      step([p, left = count - p](const float* from) { return load_some(from + p, left); });
+    for (Index r = 0; r < R; ++r)
+      for (Index c = 0; c < C; ++c) to[r * depth() + c] += sums[r][c];
+  }
+
+  Gather gather_;
+  Index channels_, outputs_;
+  Tap kernel_, stride_, dilation_;
+  std::vector<Block> blocks_;
+  std::vector<Kind> kinds_;
+};
