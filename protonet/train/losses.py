@@ -23,7 +23,7 @@ class Losses:
 
     def count(self) -> None:
         """An iteration begins, for the host."""
-        self._found = [*self._found[-self.window :], 0.0]
+        self._found.append(0.0)
 
     def begin(self) -> None:
         """An iteration begins, for the device."""
@@ -36,8 +36,8 @@ class Losses:
         """The losses of whole iterations since this was last called, the newest last; no more than
         ``window``. Waits for the device.
         """
-        found, self._found = self._found[-self.window :], []
-        return found
+        found, self._found = self._found, []
+        return found[-self.window :]
 
 
 class DeviceLosses(Losses):

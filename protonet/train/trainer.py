@@ -186,6 +186,8 @@ class Trainer:
                 stepping.iterate(rate, now)
             else:
                 self._passes(every_loss or display or tick)
+                if display or tick:
+                    self._tell_refusals()
                 if display:
                     self._display(rate)
                 elif tick:
@@ -346,7 +348,6 @@ class Trainer:
             self._take_loss(loss)
         if self.scale is not None:
             self.scale.check()
-        self._tell_refusals()
 
     def _tell_refusals(self) -> None:
         """Say once why a GPU is given every call anew."""

@@ -146,7 +146,7 @@ def test_why_a_part_is_not_recorded_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     trainer._ticked = float("inf")
     trainer.advance(4)
     for _ in range(2):
-        trainer._take_losses()
+        trainer._tell_refusals()
     (warned,) = [event for event in told if isinstance(event, Warned)]
     assert "synchronize during stream capture" in warned.message
 
