@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from protonet.device import Device
 from protonet.errors import DeviceError
+from protonet.jobs import training
 from protonet.jobs.job import Job
 from protonet.jobs.prepare import surroundings_of, write_run
 from protonet.jobs.run import RunDirectory
+from protonet.jobs.settings import SolverSettings
 from protonet.train.events import Warned
+from protonet.train.listeners import read_metrics
 from tests.jobs.nets import RANDOM, SEED, net_of, settings_of
+from tests.kernels.cuda.emulation import QUEUE, EmulatedDevice, needs_compiler
+
+DIGITS = Path(__file__).parents[1] / "golden" / "digits"
 
 
 def test_what_exceeds_the_limit_is_refused_before_it_is_allocated(
@@ -51,3 +59,31 @@ def test_the_test_net_uses_the_parameters_of_the_train_net(gradients: Path, tmp_
         assert test.params["ip1"][0] is train.params["ip1"][0]
         assert job.trainer.per_epoch == 3  # 30 images in batches of 4, three to an update
         assert [iterations for _, iterations in job.trainer.tests] == [2]
+
+
+@needs_compiler
+@pytest.mark.parametrize(("precision", "apart"), [("float32", 1e-4), ("float16", 0.02)])
+def test_a_whole_training_is_that_of_the_cpu_on_the_stand_in_for_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, apart: float
+) -> None:
+    """Batches are sent ahead, iterations and tests are recorded, and nothing waits in between."""
+    shutil.copytree(DIGITS, tmp_path, dirs_exist_ok=True)
+    text = (tmp_path / "solver.prototxt").read_text()
+    for field, value in (("max_iter", 12), ("test_interval", 4)):
+        text = re.sub(f"{field}: .*", f"{field}: {value}", text)
+    (tmp_path / "solver.prototxt").write_text(text + "average_loss: 3\n")
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for device in (Device(), EmulatedDevice()):
+        QUEUE.captures = QUEUE.launches = 0
+        monkeypatch.setattr(training, "Device", lambda name, tf32, device=device: device)
+        settings = SolverSettings(out=Path(device.name), precision=precision)
+        training.start_solver(Path("solver.prototxt"), settings)
+        lines = read_metrics(tmp_path / device.name / "metrics.jsonl")
+        assert not [line for line in lines if line["event"] == "warned"]
+        tested = [line for line in lines if line["event"] == "tested"]
+        assert [line["iteration"] for line in tested] == [0, 4, 8, 12]
+        found.append([line["outputs"]["loss"] for line in tested])
+    assert QUEUE.captures >= 2
+    assert QUEUE.launches >= 12
+    assert found[1] == pytest.approx(found[0], rel=apart)

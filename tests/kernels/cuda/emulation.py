@@ -58,6 +58,10 @@ class EmulatedArray(np.ndarray):
     def __setitem__(self, place: Any, value: Any) -> None:
         QUEUE.do(lambda: _plain(self).__setitem__(place, _plain(value)))
 
+    def set(self, host: np.ndarray, stream: Any = None) -> None:
+        QUEUE.refuse("a copy from the host")
+        _plain(self)[...] = host
+
     def item(self, *place: Any) -> Any:
         QUEUE.refuse("item")
         return super().item(*place)
