@@ -22,7 +22,16 @@ OUTPUT = "output.log"
 LOCK = "lock"
 
 
-def launch(folder: Path, command: Sequence[str], memory: int) -> subprocess.Popen[bytes]:
+class Detached(subprocess.Popen[bytes]):
+    """A process that lives on when nobody holds this any more, which is no mistake."""
+
+    def __del__(self) -> None:
+        """See whether it has ended, without the warning that is usual where it has not."""
+        if getattr(self, "pid", None) is not None:
+            self.poll()
+
+
+def launch(folder: Path, command: Sequence[str], memory: int) -> Detached:
     """Start a command in a session of its own, with ``folder`` for its place and its files.
 
     Args:
@@ -35,7 +44,7 @@ def launch(folder: Path, command: Sequence[str], memory: int) -> subprocess.Pope
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with (folder / OUTPUT).open("ab") as output:
-            return subprocess.Popen(
+            return Detached(
                 [sys.executable, "-m", "protonet.cli.job", str(folder), str(memory), *command],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import threading
 import time
 
-from protonet.web.process import is_alive, last_complaint, launch, read_exit, send_signal
+from protonet.web.process import (
+    Detached,
+    is_alive,
+    last_complaint,
+    launch,
+    read_exit,
+    send_signal,
+)
 from protonet.web.store import (
     ABORT,
     DATASET,
@@ -40,7 +46,7 @@ class Queue:
     def __init__(self, workspace: Workspace, store: Store) -> None:
         self.workspace = workspace
         self.store = store
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: dict[str, Detached] = {}
         self._unheard: set[str] = set()
         self._lock = threading.Lock()
         self._ending = threading.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
     told = last_complaint(tmp_path)
     assert "unknown layer type 'Nothing'" in told
     assert not told.startswith("error")
+
+
+def test_a_process_lives_on_when_nobody_holds_it(tmp_path: Path) -> None:
+    """That Python warns of such processes would be an error here."""
+    process = launch(tmp_path, ["create-db", "gradients", "data", "-c", "900000"], 0)
+    wait_for(lambda: pid_of(tmp_path) is not None, "the process")
+    del process
+    gc.collect()
+    assert is_alive(tmp_path)
+    send_signal(tmp_path, signal.SIGKILL)
+    wait_for(lambda: not is_alive(tmp_path), "its end")
 
 
 def test_a_process_that_is_killed(tmp_path: Path) -> None:
