@@ -8,7 +8,7 @@ from enum import Enum
 
 from protonet.graph.lives import backward_moment
 from protonet.graph.names import Value
-from protonet.graph.packing import Spans
+from protonet.graph.packing import Momentary, Spans
 from protonet.graph.plan import Plan, Step
 from protonet.graph.types import Types
 from protonet.layers.base import Reads
@@ -43,23 +43,17 @@ def place_copies(
     gradients: bool,
     share: bool,
 ) -> dict[Copy, int]:
-    """Append to ``sizes`` what copies take, and say where each lies: each in its own array where
-    memory is shared over time, else the first of every pass in one, the second in one, and so on.
-    """
+    """Append to ``sizes`` what copies take, and say in which storage each lies."""
     copies: dict[Copy, int] = {}
-    common: list[int] = []
+    storages = Momentary(sizes, share)
     for index, step in enumerate(plan.steps):
         forward = index not in views and step.type != "Input"
         backward = gradients and step.runs_backward and index not in diff_views
         for way in [False] * forward + [True] * backward:
-            needed = list(_copied(step, index, types, backward=way))
+            needed = _copied(step, index, types, backward=way)
             for number, (copy, value) in enumerate(needed):
-                if share or number == len(common):
-                    common.append(len(sizes))
-                    sizes.append(0)
-                at = common[-1 if share else number]
-                sizes[at] = max(sizes[at], value.count * types.in_step(index).itemsize)
-                copies[copy] = at
+                size = value.count * types.in_step(index).itemsize
+                copies[copy] = storages.place(number, size)
     return copies
 
 

@@ -13,7 +13,7 @@ from protonet.graph.lives import (
     gradient_edges,
 )
 from protonet.graph.names import Value
-from protonet.graph.packing import Spans, pack
+from protonet.graph.packing import Momentary, Spans, pack
 from protonet.graph.plan import Plan, Step
 from protonet.graph.types import FLOATS, Types
 from protonet.layers.base import Reads
@@ -229,10 +229,8 @@ def _place_diffs(
 def _place_parts(
     plan: Plan, types: Types, parts: dict[Edge, int], sizes: list[int], share: bool
 ) -> None:
-    """Give gradients that are added to others their arrays: each its own where memory is shared
-    over time, else one for the first of every step, one for the second, and so on.
-    """
-    common: list[int] = []
+    """Give gradients that are added to others their arrays."""
+    storages = Momentary(sizes, share)
     for index, step in enumerate(plan.steps):
         places = [
             place
@@ -240,12 +238,7 @@ def _place_parts(
             if step.runs_backward and step.wanted[place] and not writes_first(plan, index, place)
         ]
         for number, place in enumerate(places):
-            if share or number == len(common):
-                common.append(len(sizes))
-                sizes.append(0)
-            at = common[-1 if share else number]
-            sizes[at] = max(sizes[at], types.bytes_of(step.bottoms[place]))
-            parts[index, place] = at
+            parts[index, place] = storages.place(number, types.bytes_of(step.bottoms[place]))
 
 
 def writes_first(plan: Plan, index: int, place: int) -> bool:

@@ -13,6 +13,29 @@ Spans = tuple[tuple[int, int], ...]
 """When an array is needed: (first, last) moments, both included."""
 
 
+class Momentary:
+    """Storages of arrays that are each needed for one step: each its own where memory is shared
+    over time, else the first of every step is one storage, the second one, and so on.
+
+    Args:
+        sizes: of all storages, to which theirs are appended.
+        share: whether memory is shared over time.
+    """
+
+    def __init__(self, sizes: list[int], share: bool) -> None:
+        self._sizes, self._share = sizes, share
+        self._common: list[int] = []
+
+    def place(self, number: int, size: int) -> int:
+        """The storage of the ``number``-th array of a step, which takes ``size`` bytes."""
+        if self._share or number == len(self._common):
+            self._common.append(len(self._sizes))
+            self._sizes.append(0)
+        at = self._common[-1 if self._share else number]
+        self._sizes[at] = max(self._sizes[at], size)
+        return at
+
+
 def pack(sizes: Sequence[int], lives: Sequence[Spans]) -> tuple[list[int], int]:
     """Where each array begins, and the end of the last: no two of one moment overlap.
 

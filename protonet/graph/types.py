@@ -8,7 +8,6 @@ as its pass; that is every layer on a CPU.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 from protonet.device import Device
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
-from protonet.layers.base import Narrows
+from protonet.layers.base import Layer, Narrows
 from protonet.precision import is_narrow
 
 Type = np.dtype[Any]
@@ -50,13 +49,13 @@ class Types:
         return value.count * self.of(value).itemsize
 
 
-FLOATS = Types(np.dtype(np.float32), {}, {})
-"""Every value in float32."""
-
-
 def all_of(dtype: Any) -> Types:
     """Every value of one type."""
     return Types(np.dtype(dtype), {}, {})
+
+
+FLOATS = all_of(np.float32)
+"""Every value in float32."""
 
 
 def choose_types(plan: Plan, device: Device, wide: Any, precision: Any) -> Types:
@@ -70,16 +69,19 @@ def choose_types(plan: Plan, device: Device, wide: Any, precision: Any) -> Types
     kept = _kept_wide(plan)
     values: dict[Value, Type] = {}
     steps: dict[int, Type] = {}
+    narrow: set[Layer] = set()
     for index, step in enumerate(plan.steps):
         for place, top in enumerate(step.tops):
             if top not in kept and _narrows(step, place, values):
                 values[top] = precision
         if step.layer.absorbed_by is not None:
-            steps[index] = steps.get(_absorber(plan, step), wide)
-        elif _makes_narrow(step, values) and step.layer.takes_narrow(
-            device, precision, step.shapes
-        ):
+            computed = step.layer.absorbed_by in narrow
+        else:
+            makes = _makes_narrow(step, values)
+            computed = makes and step.layer.takes_narrow(device, precision, step.shapes)
+        if computed:
             steps[index] = precision
+            narrow.add(step.layer)
     return Types(wide, values, steps)
 
 
@@ -108,9 +110,3 @@ def _kept_wide(plan: Plan) -> set[Value]:
 def _makes_narrow(step: Step, values: dict[Value, Type]) -> bool:
     """Whether all tops are of 16 bits. Where one is not, nothing that it is made of is rounded."""
     return bool(step.tops) and all(top in values for top in step.tops)
-
-
-def _absorber(plan: Plan, step: Step) -> int:
-    """The step whose passes compute this one."""
-    layers: Sequence[object] = [each.layer for each in plan.steps]
-    return layers.index(step.layer.absorbed_by)

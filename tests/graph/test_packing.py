@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from protonet.graph.packing import ALIGN, Spans, pack
+from protonet.graph.packing import ALIGN, Momentary, Spans, pack
 
 
 def meet(one: Spans, two: Spans) -> bool:
@@ -40,3 +40,15 @@ def test_a_gap_between_two_spans_is_used() -> None:
 
 def test_nothing_takes_nothing() -> None:
     assert pack([], []) == ([], 0)
+
+
+def test_what_a_step_needs_alone_is_one_storage_for_all_or_shared_over_time() -> None:
+    asked = [(0, 10), (1, 30), (0, 20), (1, 5), (2, 1)]
+    sizes = [7]
+    storages = Momentary(sizes, share=False)
+    assert [storages.place(*each) for each in asked] == [1, 2, 1, 2, 3]
+    assert sizes == [7, 20, 30, 1]
+    sizes = [7]
+    storages = Momentary(sizes, share=True)
+    assert [storages.place(*each) for each in asked] == [1, 2, 3, 4, 5]
+    assert sizes == [7, 10, 30, 20, 5, 1]
