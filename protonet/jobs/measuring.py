@@ -24,6 +24,7 @@ from protonet.graph.timing import Span, seconds_by_step, time_iteration
 from protonet.jobs.memory import check_inference
 from protonet.proto.text import Source, read_net
 from protonet.train.events import Output
+from protonet.train.testing import mean_outputs
 
 
 @dataclass(frozen=True)
@@ -137,25 +138,9 @@ def average_outputs(
     """
     if iterations < 1:
         raise UsageError(f"expected 1 iteration or more, got {iterations}")
-    loss, sums, outputs = 0.0, np.zeros(0), []
-    asking = Asking(net)
-    for index in range(iterations):
-        asking.forward()
-        loss += net.loss()
-        outputs = [
-            Output(name, float(element), weight)
-            for name, values, weight in net.outputs()
-            for element in values.ravel()
-        ]
-        values = np.array([output.value for output in outputs])
-        sums = values if index == 0 else sums + values
-        if watch is not None:
-            watch(index, outputs)
-    means = [
-        Output(output.name, float(total) / iterations, output.loss_weight)
-        for output, total in zip(outputs, sums, strict=True)
-    ]
-    return loss / iterations, means
+    found = mean_outputs(Asking(net), iterations, watch=watch)
+    assert found is not None, "nobody stops it"
+    return found
 
 
 def extract_features(

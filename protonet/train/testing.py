@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -29,22 +29,48 @@ class TestPasses:
 
     def run(self, iteration: int, stopping: Callable[[], bool]) -> Tested | None:
         """The test, as of this iteration of the training; None when it is to stop meanwhile."""
-        sums: list[np.ndarray] = []
-        names: list[tuple[str, float]] = []
-        loss = 0.0
-        for _ in range(self.iterations):
-            if stopping():
-                return None
-            self.asking.forward()
-            outputs = self.net.outputs()
-            names = [(name, weight) for name, _, weight in outputs]
-            values = [array.astype(np.float64).ravel() for _, array, _ in outputs]
-            sums = [a + b for a, b in zip(sums, values, strict=True)] if sums else values
-            if self.losses:
-                loss += self.net.loss()
-        means = tuple(
-            Output(name, float(element) / self.iterations, weight)
-            for (name, weight), total in zip(names, sums, strict=True)
-            for element in total
-        )
-        return Tested(iteration, self.index, means, loss / self.iterations if self.losses else None)
+        found = mean_outputs(self.asking, self.iterations, losses=self.losses, stopping=stopping)
+        if found is None:
+            return None
+        loss, means = found
+        return Tested(iteration, self.index, tuple(means), loss if self.losses else None)
+
+
+def listed(outputs: Iterable[tuple[str, np.ndarray, float]]) -> list[Output]:
+    """Each element of outputs, as ``Net.outputs`` gives them."""
+    return [
+        Output(name, float(element), weight)
+        for name, values, weight in outputs
+        for element in values.ravel()
+    ]
+
+
+def mean_outputs(
+    asking: Asking,
+    iterations: int,
+    *,
+    losses: bool = True,
+    watch: Callable[[int, list[Output]], None] | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> tuple[float, list[Output]] | None:
+    """The means of the objective, where ``losses`` are asked for, and of every output, over so many
+    passes; None when it is to stop meanwhile. ``watch`` is told the outputs of each pass.
+    """
+    loss, outputs = 0.0, []
+    sums: list[np.ndarray] = []
+    for index in range(iterations):
+        if stopping():
+            return None
+        asking.forward()
+        if losses:
+            loss += asking.net.loss()
+        outputs = asking.net.outputs()
+        values = [array.astype(np.float64) for _, array, _ in outputs]
+        sums = [a + b for a, b in zip(sums, values, strict=True)] if sums else values
+        if watch is not None:
+            watch(index, listed(outputs))
+    means = [
+        (name, total / iterations, weight)
+        for (name, _, weight), total in zip(outputs, sums, strict=True)
+    ]
+    return loss / iterations if losses else 0.0, listed(means)

@@ -31,7 +31,6 @@ from protonet.train.events import (
     Inspected,
     Iterated,
     Listener,
-    Output,
     Snapshotted,
     Started,
     Stopped,
@@ -42,7 +41,7 @@ from protonet.train.losses import losses_of
 from protonet.train.smoothing import SmoothedLoss
 from protonet.train.snapshot import Snapshots, read_resume
 from protonet.train.stepping import Stepping, make_stepping
-from protonet.train.testing import TestPasses
+from protonet.train.testing import TestPasses, listed
 
 _TICK_SECONDS = 0.1
 
@@ -364,11 +363,7 @@ class Trainer:
         self.smoothed.add(loss)
 
     def _display(self, rate: float) -> None:
-        outputs = tuple(
-            Output(name, float(element), weight)
-            for name, values, weight in self.net.outputs()
-            for element in values.ravel()
-        )
+        outputs = tuple(listed(self.net.outputs()))
         then, clock = self._displayed
         now = time.perf_counter()
         self._displayed = (self.iteration, now)
