@@ -8,6 +8,7 @@ import numpy as np
 
 from protonet.device import Device
 from protonet.kernels.cuda import source
+from protonet.kernels.kernel import Kernel
 from protonet.precision import is_narrow
 
 BLOCK = 256
@@ -84,6 +85,33 @@ def compiled(device: Device, name: str, dtype: Any = np.float32) -> Source:
     if held is None:
         held = device.kept[key] = Source(device, name, dtype)
     return held
+
+
+class ChannelSums:
+    """Sums over the values of each channel of items x channels x places: blocks take a part of a
+    channel each, and what they find is added in a fixed order.
+
+    Args:
+        of: the kernel that sums.
+        name: of its source, which has ``add_sums`` and functions that write the parts.
+        extents: items, channels and places.
+        sums: how many there are of each channel.
+    """
+
+    def __init__(self, of: Kernel, name: str, extents: tuple[int, int, int], sums: int) -> None:
+        items, channels, places = extents
+        self.source = compiled(of.device, name, of.dtype)
+        self.seen = (items, Extent(channels), Extent(places))
+        self._grid = (channels, pieces(items * places, channels))
+        self.parts = of.scratch((*self._grid, sums), np.float32)
+
+    def launch(self, function: str, *arguments: Any) -> None:
+        """Run a function that writes the parts, or what of them it is given."""
+        self.source.blocks(self._grid, function, *arguments, *self.seen)
+
+    def add_up(self, *sums: Any) -> None:
+        """Add what the parts come to to arrays of the channels, those that are not None."""
+        self.source.over(self._grid[0], "add_sums", self.parts, *sums, *self._grid)
 
 
 def pieces(count: int, rows: int) -> int:

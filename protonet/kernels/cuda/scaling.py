@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import MOST, TYPES, Extent, compiled, pieces
+from protonet.kernels.cuda.launch import MOST, TYPES, ChannelSums
 from protonet.kernels.scaling import Leaning, Scaling
 
 
@@ -23,16 +21,13 @@ class CudaScaling(Scaling, processor="cuda"):
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)
-        self._seen = (items, Extent(channels), Extent(places))
-        self._source = compiled(device, "scaling", dtype)
+        self._sums = ChannelSums(self, "scaling", (items, channels, places), 2)
         self._count = items * channels * places
-        self._pieces = pieces(items * places, channels)
-        self._parts = self.scratch((channels, self._pieces, 2), np.float32)
 
     def forward(
         self, x: Array, s: Array | None, b: Array | None, y: Array, *, rectify: bool = False
     ) -> None:
-        self._source.packs(self._count, "forward", x, s, b, y, None, *self._seen, rectify)
+        self._run(x, s, b, y, None, rectify)
 
     def backward(
         self,
@@ -45,15 +40,18 @@ class CudaScaling(Scaling, processor="cuda"):
         *,
         y: Array | None = None,
     ) -> None:
-        channels, launch = len(self._parts), self._source
+        sums = self._sums
         if ds is not None or db is not None:
-            looked_at = x if ds is not None else None
-            launch.blocks(
-                (channels, self._pieces), "sum_parts", dy, looked_at, y, self._parts, *self._seen
-            )
-            launch.over(channels, "add_sums", self._parts, ds, db, channels, self._pieces)
+            sums.launch("sum_parts", dy, x if ds is not None else None, y, sums.parts)
+            sums.add_up(ds, db)
         if dx is not None:
-            launch.packs(self._count, "forward", dy, s, None, dx, y, *self._seen, False)
+            self._run(dy, s, None, dx, y, False)
+
+    def _run(
+        self, x: Array, s: Array | None, b: Array | None, y: Array, top: Array | None, rectify: bool
+    ) -> None:
+        given, seen = (x, s, b, y, top), self._sums.seen
+        self._sums.source.packs(self._count, "forward", *given, *seen, rectify)
 
 
 class CudaLeaning(Leaning, processor="cuda"):
@@ -67,17 +65,12 @@ class CudaLeaning(Leaning, processor="cuda"):
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)
-        self._seen = (items, Extent(channels), Extent(places))
-        self._source = compiled(device, "scaling", dtype)
-        self._pieces = pieces(items * places, channels)
-        self._parts = self.scratch((channels, self._pieces, 2), np.float32)
+        self._sums = ChannelSums(self, "scaling", (items, channels, places), 2)
 
     def forward(self, x: Array, a: Array, y: Array) -> None:
-        self._source.packs(x.size, "lean", x, a, y, *self._seen)
+        self._sums.source.packs(x.size, "lean", x, a, y, *self._sums.seen)
 
     def backward(self, dy: Array, x: Array, a: Array, dx: Array | None, da: Array | None) -> None:
-        channels, launch = len(self._parts), self._source
-        parts = self._parts if da is not None else None
-        launch.blocks((channels, self._pieces), "lean_back", dy, x, a, dx, parts, *self._seen)
+        self._sums.launch("lean_back", dy, x, a, dx, self._sums.parts if da is not None else None)
         if da is not None:
-            launch.over(channels, "add_sums", parts, da, None, channels, self._pieces)
+            self._sums.add_up(da, None)
