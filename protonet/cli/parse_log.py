@@ -35,11 +35,13 @@ def command(log: Path, folder: Path, delimiter: str, verbose: bool) -> None:
     del verbose
     if len(delimiter) != 1 or delimiter in '\r\n"':
         raise click.UsageError(f"--delimiter {delimiter!r}: expected one character, such as ';'")
-    found = read_log(log)
+    read = read_log(log)
+    if warning := read.warning():
+        click.echo(f"{log}: {warning}", err=True)
     folder.mkdir(parents=True, exist_ok=True)
     name = log.resolve().name
-    tables = {"train": found.train}
-    for net, entries in found.tests.items():
+    tables = {"train": read.train}
+    for net, entries in read.tests.items():
         tables[f"test{net if net else ''}"] = entries
     for ending, entries in tables.items():
         path = folder / f"{name}.{ending}"

@@ -49,8 +49,11 @@ def _draw(logs: Sequence[Path], out: Path, output: str, by_time: bool) -> None:
     from protonet.train.comparison import draw_comparison
     from protonet.train.logs import read_log
 
-    found = {str(path): read_log(path) for path in logs}
-    draw_comparison(found, out, output=output, by_time=by_time)
+    read = {str(path): read_log(path) for path in logs}
+    for name, log in read.items():
+        if warning := log.warning():
+            click.echo(f"{name}: {warning}", err=True)
+    draw_comparison(read, out, output=output, by_time=by_time)
     click.echo(out)
 
 

@@ -14,14 +14,25 @@ from typing import Any
 from protonet.errors import FormatError, UsageError
 from protonet.train.listeners.metrics import read_metrics
 
-_LINE = re.compile(r"^[IWEF](\d{4} \d\d:\d\d:\d\d\.\d+)\s+\d+ \S+:\d+\] (.*)$", re.MULTILINE)
-_NUMBER = r"([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf))"
-_ITERATION = re.compile(rf"Iteration (\d+)(?: \(.*\))?, loss = {_NUMBER}")
-_TESTING = re.compile(r"Iteration (\d+), Testing net \(#(\d+)\)")
-_RATE = re.compile(rf"Iteration (\d+), lr = {_NUMBER}")
-_OUTPUT = re.compile(
-    rf"\s+(Train|Test) net output #\d+: (\S+) = {_NUMBER}(?: \(\* {_NUMBER} = \S+ loss\))?"
+# What writes to a log before glog's own stamp (a container, a queue) is passed over. Newer glog
+# puts the year before month and day.
+_LINE = re.compile(
+    r"^(?:.*?\W)??[IWEF](\d{4}|\d{8}) (\d\d:\d\d:\d\d\.\d+)\s+\d+ \S+:\d+\] (.*)$",
+    re.MULTILINE,
 )
+# NVIDIA's Caffe from 0.17 on names the GPU: [0.0] or [0] of a training, (0.0) or (0) of a test.
+_GPU = re.compile(r"\s*[\[(]\d+(?:\.\d+)?[\])] ")
+_NUMBER = r"([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf))"
+# Its rate (since 0.13) and the epochs done of all (since 0.16) stand behind the iteration.
+_ITERATION = re.compile(rf"Iteration (\d+)(?: \([^)]*\))?,(?: \S+/\S+ep,)? loss = {_NUMBER}")
+_TESTING = re.compile(r"Iteration (\d+), Testing net \(#(\d+)\)")
+_RATE = re.compile(rf"Iteration (\d+)(?: \([^)]*\))?, lr = {_NUMBER}")
+_OUTPUT = re.compile(
+    r"(Train|Test) net output(?: mAP)? #\d+: "
+    rf"(\S+) = {_NUMBER}(?: \(\* {_NUMBER} = \S+ loss\))?"
+)
+_TELLS = re.compile(r"Iteration \d+.*(?:loss|lr) = |(?:Train|Test) net output")
+"""What a line looks like that should be understood."""
 
 
 @dataclass
@@ -43,10 +54,23 @@ class Entry:
 
 @dataclass
 class TrainingLog:
-    """What a log tells of the training, and of each test net by its number."""
+    """What a log tells of the training, and of each test net by its number.
+
+    ``lost`` are lines that tell of an iteration in a form that is not known here.
+    """
 
     train: list[Entry] = field(default_factory=list)
     tests: dict[int, list[Entry]] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+
+    def warning(self) -> str | None:
+        """What to tell of the lines that are lost; None where all was understood."""
+        if not self.lost:
+            return None
+        return (
+            f"{len(self.lost)} line(s) tell of an iteration in a form that is not known and are "
+            f"left out; the first: {self.lost[0].strip()[:200]}"
+        )
 
 
 def read_log(path: Path) -> TrainingLog:
@@ -113,16 +137,22 @@ def _float(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _of_caffe(lines: Iterable[tuple[str, str]]) -> TrainingLog:
-    """Lines as (time, text); what they tell of is the last iteration named."""
+def _of_caffe(lines: Iterable[tuple[str, str, str]]) -> TrainingLog:
+    """Lines as (day, time, text); what they tell of is the last iteration named."""
     log = TrainingLog()
     current: dict[str, Entry | None] = {"Train": None, "Test": None}
     begin: datetime | None = None
-    for stamp, text in lines:
-        now = _time(stamp)
+    for day, hour, whole in lines:
+        text = _GPU.sub("", whole, count=1).lstrip()
+        try:
+            now = _time(day, hour)
+        except ValueError:  # a day that no calendar has
+            log.lost.append(whole)
+            continue
         begin = now if begin is None or text.startswith("Solving ") else begin
-        # A log tells no year: what seems to go back has passed the end of one.
-        seconds = (now - begin + timedelta(days=366 if now < begin else 0)).total_seconds()
+        # A day without a year: what seems to go back has passed the end of one.
+        passed = len(day) == 4 and now < begin
+        seconds = (now - begin + timedelta(days=366 if passed else 0)).total_seconds()
         if match := _TESTING.match(text):
             entry = current["Test"] = Entry(int(match[1]), seconds)
             log.tests.setdefault(int(match[2]), []).append(entry)
@@ -136,18 +166,27 @@ def _of_caffe(lines: Iterable[tuple[str, str]]) -> TrainingLog:
         elif match := _OUTPUT.match(text):
             shown = current[match[1]]
             if shown is not None:
-                _take(shown, match[2], float(match[3]))
-                if match[1] == "Test" and match[4] is not None:
-                    sum_before = 0.0 if shown.loss is None else shown.loss
-                    shown.loss = sum_before + float(match[3]) * float(match[4])
+                _add_output(shown, match)
+        elif _TELLS.match(text):
+            log.lost.append(whole)
     # Caffe closes with the loss of one more pass, without a rate.
     if log.train and log.train[-1].rate is None and not log.train[-1].outputs:
         log.train.pop()
     return log
 
 
-def _time(stamp: str) -> datetime:
-    return datetime.strptime(f"2000{stamp}", "%Y%m%d %H:%M:%S.%f")
+def _time(day: str, hour: str) -> datetime:
+    dated = day if len(day) == 8 else f"2000{day}"
+    return datetime.strptime(f"{dated} {hour}", "%Y%m%d %H:%M:%S.%f")
+
+
+def _add_output(entry: Entry, match: re.Match[str]) -> None:
+    """Add an output to its iteration; those of a test are weighted into its loss."""
+    kind, name, value, weight = match.groups()
+    _take(entry, name, float(value))
+    if kind == "Test" and weight is not None:
+        before = 0.0 if entry.loss is None else entry.loss
+        entry.loss = before + float(value) * float(weight)
 
 
 def _take(entry: Entry, name: str, value: float) -> None:

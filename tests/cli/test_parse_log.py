@@ -36,6 +36,20 @@ def test_what_is_no_log(protonet: Any, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x.log"]
 
 
+def test_lines_that_are_not_understood_are_told(protonet: Any, tmp_path: Path) -> None:
+    stamp = "I1123 11:55:20.000000 77 solver.cpp:1] "
+    (tmp_path / "x.log").write_text(
+        f"{stamp}Iteration 5, Testing net (#0)\n{stamp}    Test net output #0: a = 1\n"
+        f"{stamp}    Iteration 5 -- loss = 1\n"
+    )
+    done = protonet("parse-log", "x.log")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "x.log: 1 line(s) tell of an iteration in a form that is not known and are left out; "
+        "the first: Iteration 5 -- loss = 1\n"
+    )
+
+
 def test_the_flags_of_parse_log(protonet: Any, tmp_path: Path) -> None:
     shutil.copy(CAFFE, tmp_path)
     found = protonet("parse_log.py", "--verbose", "--delimiter", ";", "caffe.log", ".")
