@@ -34,4 +34,5 @@ def command(source: Path, out: Path) -> None:
     weights = read_weights(source)
     write_weights(out, weights)
     count = sum(array.size for params in weights.values() for array in params if array is not None)
-    click.echo(f"{out}: {len(weights)} layers, {count:,} values")
+    layers = sum(1 for params in weights.values() if len(params))
+    click.echo(f"{out}: {layers} layers, {count:,} values")

@@ -9,7 +9,7 @@ import click
 from protonet.cli.caffe_flags import chosen_device
 from protonet.cli.extensions import takes_imports
 from protonet.cli.gflags import GflagsCommand
-from protonet.cli.terminal import progress
+from protonet.cli.terminal import note, progress
 
 _PATH = click.Path(path_type=Path)
 
@@ -60,7 +60,7 @@ def command(
         raise click.UsageError(f"{len(names)} blob(s), but {len(paths)} database(s)")
     number = number.removeprefix("DEVICE_ID=")
     device = chosen_device(number if processor == "GPU" else None, None)
-    net = open_net(network, phase=TEST, weights=weights, device=device)
+    net = open_net(network, phase=TEST, weights=weights, device=device, tell=note)
     try:
         for name in names:
             if name not in net.blobs:

@@ -12,7 +12,7 @@ from protonet.cli.computing import takes_no_fuse
 from protonet.cli.extensions import takes_imports
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.sizes import takes_memory_limit
-from protonet.cli.terminal import print_table
+from protonet.cli.terminal import note, print_table
 from protonet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def command(
         memory_limit=memory_limit,
         looked_at=lambda plan: bool(vector_losses(plan)),
         fuse=not no_fuse,
+        tell=note,
     )
     collector = VectorCollector(net)
 

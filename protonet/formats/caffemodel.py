@@ -20,7 +20,9 @@ from protonet.proto.upgrade import upgrade_message
 _WANTED = "a .caffemodel (weights)"
 
 Weights = Mapping[str, Sequence[np.ndarray | None]]
-"""The parameters of each layer by its name; None for one that another layer's entry holds."""
+"""The parameters of each layer by its name; None for one that another layer's entry holds. None
+at all for a layer that its file lists without any.
+"""
 
 
 def read_model(path: str | Path) -> NetParameter:
@@ -58,10 +60,11 @@ def write_model(path: str | Path, net: NetParameter) -> None:
 
 
 def read_weights(path: str | Path) -> Weights:
-    """The weights of every layer that has any, from a .caffemodel, a .caffemodel.h5, an .npz or a
-    .safetensors file.
+    """The weights of every layer, from a .caffemodel, a .caffemodel.h5, an .npz or a .safetensors
+    file.
 
-    Of Caffe's two the content decides which it is, not the name.
+    Of Caffe's two the content decides which it is, not the name. A .caffemodel also lists layers
+    without weights.
 
     Raises:
         UsageError: when the file cannot be read, or h5py is needed and missing.
@@ -78,18 +81,19 @@ def read_weights(path: str | Path) -> Weights:
             for index, blob in enumerate(layer.blobs)
         ]
         for layer in read_model(path).layer
-        if layer.blobs
     }
 
 
 def write_weights(path: str | Path, weights: Weights) -> None:
-    """Write weights alone, without a net: the end of the name tells the kind of file.
+    """Write weights alone, without a net or layers that have none: the end of the name tells the
+    kind of file.
 
     Raises:
         UsageError: for another ending, or a library that is missing.
         FormatError: when the disk is full, or the weights are too large for protobuf.
     """
     path = Path(path)
+    weights = {name: params for name, params in weights.items() if len(params)}
     if path.suffix in SUFFIXES:
         write_arrays(path, weights)
         return

@@ -43,10 +43,24 @@ def read_message(path: Path, kind: type[M], wanted: str) -> M:
     try:
         message: M = kind.FromString(data)
     except DecodeError:
-        raise FormatError(f"{path}: is {describe(data)}; expected {wanted}") from None
+        raise _of_another_kind(path, describe(data), wanted) from None
     if not _holds(message, data):
-        raise FormatError(f"{path}: is {describe(data)}; expected {wanted}")
+        raise _of_another_kind(path, describe(data), wanted)
     return message
+
+
+def _of_another_kind(path: Path, looks: str, wanted: str) -> FormatError:
+    """What the file is and what it should be; for the two kinds that a snapshot is made of, also
+    where each of them goes.
+    """
+    hint = ""
+    if looks.startswith("a .caffemodel") and wanted.startswith("a .solverstate"):
+        hint = "; the weights alone begin a new training: --weights"
+    elif looks.startswith("a .solverstate") and wanted.startswith("a .caffemodel"):
+        hint = (
+            "; a state goes on with a training: --snapshot; its weights are in a file of their own"
+        )
+    return FormatError(f"{path}: is {looks}; expected {wanted}{hint}")
 
 
 def describe(data: bytes) -> str:

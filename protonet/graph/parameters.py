@@ -110,9 +110,9 @@ def load_params(
     problems: list[str] = []
     for step in steps:
         found = weights.get(step.name)
-        if not found or step.name not in params:
+        if found is None or step.name not in params:
             continue
-        found = step.layer.adopt(found)
+        found = step.layer.adopt(found) if found else found
         wrong = list(_mismatches(step.name, params[step.name], found))
         problems += wrong
         if not wrong:
@@ -167,6 +167,9 @@ def _mismatches(
     name: str, params: Sequence[Param], found: Sequence[np.ndarray | None]
 ) -> Iterator[str]:
     """What of a layer's weights does not fit its parameters."""
+    if not found:
+        yield f"layer '{name}' has {len(params)} parameter(s), and the file lists it without any"
+        return
     if len(found) != len(params):
         yield f"layer '{name}' has {len(params)} parameter(s), not {len(found)}"
         return

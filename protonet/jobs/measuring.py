@@ -15,13 +15,13 @@ from protonet.data.datum import make_datum
 from protonet.data.writer import DatabaseWriter
 from protonet.device import Device
 from protonet.errors import UsageError
-from protonet.formats.caffemodel import read_weights
 from protonet.graph.cost import arithmetic, traffic
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
 from protonet.graph.repeating import Asking
 from protonet.graph.timing import Span, seconds_by_step, time_iteration
 from protonet.jobs.memory import check_inference
+from protonet.jobs.weights import Tell, listed, load_weights
 from protonet.proto.text import Source, read_net
 from protonet.train.events import Output
 from protonet.train.testing import mean_outputs
@@ -61,12 +61,13 @@ def open_net(
     memory_limit: int | None = None,
     looked_at: Callable[[Plan], bool] | None = None,
     fuse: bool = False,
+    tell: Tell | None = None,
 ) -> Net:
     """The net of a prototxt with weights (a comma list of files) on a device. Close it.
 
     ``looked_at`` says whether somebody reads blobs other than inputs and outputs; where nobody
     does, they share memory; None for yes. ``fuse`` lets layers compute those behind them, where
-    nobody looks between.
+    nobody looks between. ``tell`` hears of weights that fit no layer, and of layers without any.
 
     Raises:
         NetworkError, DataError: for a net that cannot be built.
@@ -80,8 +81,7 @@ def open_net(
         share = looked_at is not None and not looked_at(plan)
         check_inference(plan, memory_limit, share=share, fuse=fuse)
         net = Net(plan, processor, gradients=gradients, share_memory=share, fuse=fuse)
-        for name in (part.strip() for part in weights.split(",") if part.strip()):
-            net.load(read_weights(name), name)
+        load_weights(net, listed(weights), tell)
     except BaseException:
         plan.close()
         raise

@@ -89,19 +89,16 @@ def _file(name: str, folders: Sequence[Path], path: Path) -> NetDefinition:
 
 
 def _train_net(solver: SolverParameter, folders: Sequence[Path], path: Path) -> NetDefinition:
-    found: list[NetDefinition] = []
-    for name in ("net", "train_net"):
-        if solver.HasField(name):
-            found.append(_file(getattr(solver, name), folders, path))
-    for name in ("net_param", "train_net_param"):
-        if solver.HasField(name):
-            found.append(_inline(getattr(solver, name), path))
-    if len(found) != 1:
+    fields = ("net", "net_param", "train_net", "train_net_param")
+    named = [name for name in fields if solver.HasField(name)]
+    if len(named) != 1:
         raise NetworkError(
-            f"{path}: expected one of net, net_param, train_net, train_net_param, "
-            f"got {len(found)} of them"
+            f"{path}: expected one of {', '.join(fields)}, got "
+            f"{' and '.join(named) if named else 'none of them'}"
         )
-    return found[0]
+    if named[0].endswith("_param"):
+        return _inline(getattr(solver, named[0]), path)
+    return _file(getattr(solver, named[0]), folders, path)
 
 
 def _test_nets(
@@ -121,7 +118,8 @@ def _check_tests(solver: SolverParameter, tests: list[NetDefinition], path: Path
     if len(tests) != len(solver.test_iter):
         raise NetworkError(
             f"{path}: {len(tests)} test net(s), but {len(solver.test_iter)} test_iter; "
-            "each test net needs one"
+            "each test net needs one, and only with net (not train_net) is the net of the "
+            "training tested too"
         )
     if solver.test_state and len(solver.test_state) != len(tests):
         raise NetworkError(
@@ -129,6 +127,8 @@ def _check_tests(solver: SolverParameter, tests: list[NetDefinition], path: Path
             "give one for each, or none"
         )
     if tests and not solver.test_interval:
-        raise NetworkError(f"{path}: test nets need a test_interval above 0")
+        raise NetworkError(
+            f"{path}: test nets need a test_interval above 0; without test_iter there is no test"
+        )
     if solver.max_iter < 1:
         raise NetworkError(f"{path}: max_iter must be at least 1")

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from protonet.errors import UsageError
-from protonet.formats.caffemodel import read_weights, write_model
+from protonet.formats.caffemodel import write_model
 from protonet.graph import net as graph
 from protonet.graph.parameters import stored_params
 from protonet.graph.plan import plan_net
+from protonet.jobs.weights import load_weights
 from protonet.layers import Layer
 from protonet.layers.python_api import BlobVec
 from protonet.proto.caffe_pb2 import TEST, TRAIN
@@ -228,10 +229,16 @@ class Net:
             self._net.device.put(wish, self._net.blobs[name].data)
 
     def copy_from(self, weights: str | PathLike[str]) -> None:
-        """Load weights (.caffemodel or .h5) by layer name; layers that the file lacks stay."""
+        """Load weights (.caffemodel or .h5) by layer name; layers that the file lacks stay.
+
+        Weights that fit no layer, and layers without weights, are told on standard error.
+
+        Raises:
+            FormatError: for weights of another net.
+        """
         path = Path(fspath(weights))
         self._flush()
-        self._net.load(read_weights(path), str(path))
+        load_weights(self._net, [path], mode.log)
 
     def load_hdf5(self, weights: str | PathLike[str]) -> None:
         """Load a .caffemodel.h5."""

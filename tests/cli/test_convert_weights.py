@@ -23,8 +23,10 @@ def test_there_and_back(protonet: Any, tmp_path: Path, kind: str) -> None:
     assert protonet("convert-weights", f"other.{kind}", "back.caffemodel").returncode == 0
     before = read_weights(tmp_path / "init.caffemodel")
     after = read_weights(tmp_path / "back.caffemodel")
-    assert set(before) == set(after)
+    assert {name for name, params in before.items() if len(params)} == set(after)
     for name, params in before.items():
+        if not len(params):
+            continue
         for one, other in zip(params, after[name], strict=True):
             np.testing.assert_array_equal(one, other)
     given = ("test", str(DIGITS / "train_val.prototxt"), "--iterations", 1)

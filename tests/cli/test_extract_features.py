@@ -12,6 +12,7 @@ import pytest
 import protonet.pycaffe as caffe
 from protonet.data.database import Database
 from protonet.data.datum import decode
+from protonet.formats.caffemodel import read_model, write_model
 
 DIGITS = Path(__file__).parents[1] / "golden" / "digits"
 NET = ("digits_iter_200.caffemodel", "train_val.prototxt")
@@ -62,3 +63,16 @@ def test_a_leveldb(protonet: Any, tmp_path: Path) -> None:
         assert (found.returncode, found.stdout) == (0, f"{kind}: 99 items of 'ip1' ({kind})\n")
     with Database(tmp_path / "leveldb") as left, Database(tmp_path / "lmdb") as right:
         assert list(left) == list(right)
+
+
+def test_weights_that_fit_no_layer_are_told(protonet: Any, tmp_path: Path) -> None:
+    model = read_model(tmp_path / "digits_iter_200.caffemodel")
+    (layer,) = [layer for layer in model.layer if layer.name == "ip2"]
+    layer.name = "other"
+    write_model(tmp_path / "old.caffemodel", model)
+    found = protonet("extract-features", "old.caffemodel", NET[1], "ip2", "db", 1)
+    assert found.returncode == 0
+    assert found.stderr == (
+        "Ignoring source layer other\n"
+        "old.caffemodel: no weights for ip2, which stay(s) as the fillers made it\n"
+    )

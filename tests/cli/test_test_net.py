@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from protonet.formats.caffemodel import read_model, write_model
+
 DIGITS = Path(__file__).parents[1] / "golden" / "digits"
 
 
@@ -58,3 +60,16 @@ def test_vectors(protonet: Any, tmp_path: Path) -> None:
     assert found.stdout.count(" off: [") == 1
     assert found.stdout.splitlines()[-1] == "errors.png"
     assert (tmp_path / "errors.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_weights_that_fit_no_layer_are_told(protonet: Any, tmp_path: Path) -> None:
+    model = read_model(tmp_path / "digits_iter_200.caffemodel")
+    (layer,) = [layer for layer in model.layer if layer.name == "ip2"]
+    layer.name = "other"
+    write_model(tmp_path / "old.caffemodel", model)
+    found = protonet("test", "train_val.prototxt", "-weights", "old.caffemodel", "-iterations", 1)
+    assert found.returncode == 0
+    assert found.stderr == (
+        "Ignoring source layer other\n"
+        "old.caffemodel: no weights for ip2, which stay(s) as the fillers made it\n"
+    )

@@ -383,9 +383,14 @@ def test_weights_to_begin_with(protonet: Any, solver_case: Path) -> None:
         (
             ("-solver", "solver.prototxt", "-snapshot", "snap_iter_5.caffemodel"),
             5,
-            "is a .caffemodel (weights); expected a .solverstate",
+            "is a .caffemodel (weights); expected a .solverstate (the state of a solver); the "
+            "weights alone begin a new training: --weights",
         ),
-        (("-solver", "solver.prototxt", "-weights", "snap_iter_5.solverstate"), 5, "solverstate"),
+        (
+            ("-solver", "solver.prototxt", "-weights", "snap_iter_5.solverstate"),
+            5,
+            ": --snapshot; its",
+        ),
     ],
 )
 def test_caffes_flags_that_cannot_be(

@@ -87,13 +87,14 @@ def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
 
 
 def test_files_of_another_kind(tmp_path: Path) -> None:
-    expected = r"; expected a \.solverstate \(the state of a solver\)$"
-    with pytest.raises(FormatError, match=rf"is a \.caffemodel \(weights\){expected}"):
+    expected = r"; expected a \.solverstate \(the state of a solver\)"
+    hint = "; the weights alone begin a new training: --weights$"
+    with pytest.raises(FormatError, match=rf"is a \.caffemodel \(weights\){expected}{hint}"):
         read_state(GOLDEN / "sgd" / "snap_iter_5.caffemodel")
-    with pytest.raises(FormatError, match=rf"is a text, perhaps a prototxt{expected}"):
+    with pytest.raises(FormatError, match=rf"is a text, perhaps a prototxt{expected}$"):
         read_state(GOLDEN / "sgd" / "solver.prototxt")
     (tmp_path / "x").write_bytes(BINARY[0].read_bytes()[:100])
-    with pytest.raises(FormatError, match=rf"is damaged, cut short.*{expected}"):
+    with pytest.raises(FormatError, match=rf"is damaged, cut short.*{expected}$"):
         read_state(tmp_path / "x")
     with pytest.raises(UsageError, match="absent: cannot be read"):
         read_state(tmp_path / "absent")

@@ -25,6 +25,18 @@ def test_layers_without_weights_in_the_file_are_reported() -> None:
     assert net_of(SEED).load({}, "empty").absent == ("hidden",)
 
 
+def test_a_layer_that_the_file_lists_without_weights_is_refused() -> None:
+    """Caffe aborts there: its file of the same net always has them."""
+    net = net_of(SEED)
+    kept = net.store.data.copy()
+    message = r"layer 'hidden' has 2 parameter\(s\), and the file lists it without any"
+    with pytest.raises(FormatError, match=message):
+        net.load({"hidden": []}, "empty.caffemodel")
+    report = net.load({"hidden": [], "data": []}, "empty.caffemodel", allow_mismatch=True)
+    assert (report.loaded, report.absent, report.unused) == ((), ("hidden",), ())
+    np.testing.assert_array_equal(net.store.data, kept)
+
+
 def test_a_test_net_uses_the_parameters_of_the_train_net() -> None:
     train = net_of(SEED)
     test = net_of(SEED, TEST, params_of=train)

@@ -63,11 +63,19 @@ def test_the_working_directory_comes_first(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("solver", "error", "message"),
     [
-        ("", NetworkError, "expected one of net, net_param, train_net"),
-        ('net: "net" train_net: "net"', NetworkError, "got 2 of them"),
+        ("", NetworkError, "expected one of net, net_param, train_net, .* got none of them"),
+        ('net: "net" train_net: "net"', NetworkError, "got net and train_net$"),
         ('net: "absent"', UsageError, "there is no net 'absent', neither in"),
-        ('train_net: "net" test_iter: 1', NetworkError, r"0 test net\(s\), but 1 test_iter"),
-        ('net: "net" test_iter: 1', NetworkError, "need a test_interval above 0"),
+        (
+            'train_net: "net" test_iter: 1',
+            NetworkError,
+            r"0 test net\(s\), but 1 test_iter; .* only with net",
+        ),
+        (
+            'net: "net" test_iter: 1',
+            NetworkError,
+            "need a test_interval above 0; without test_iter",
+        ),
         (
             'net: "net" test_iter: 1 test_interval: 1 test_state { } test_state { }',
             NetworkError,
