@@ -11,6 +11,7 @@ from protonet.errors import DataError, LayerError, Mistake, NetworkError
 from protonet.graph.names import Value, Wiring, wire
 from protonet.layers import Layer, layer_class
 from protonet.layers.base import Surroundings, Weight, shape_text
+from protonet.layers.limits import check_limits
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter, ParamSpec
 from protonet.proto.text import NetDefinition
@@ -225,6 +226,7 @@ class _Planner:
         try:
             tops = layer.infer(shapes)
             weights = layer.declare(shapes)
+            check_limits(tops, weights)
             self._weigh(layer, wiring.tops[index])
         except LayerError as error:
             self.complain(index, error.path, self._describe(error, bottoms), error.hint)

@@ -9,6 +9,7 @@ from protonet.errors import LayerError
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
 from protonet.layers.base import shape_text
+from protonet.layers.limits import check_limits
 
 
 def infer_tops(step: Step) -> list[Shape]:
@@ -18,8 +19,9 @@ def infer_tops(step: Step) -> list[Shape]:
         LayerError: naming the layer, where they do not.
     """
     try:
-        tops = step.layer.infer(step.shapes)
-        for weight, param in zip(step.layer.declare(step.shapes), step.layer.params, strict=True):
+        tops, weights = step.layer.infer(step.shapes), step.layer.declare(step.shapes)
+        check_limits(tops, weights)
+        for weight, param in zip(weights, step.layer.params, strict=True):
             if weight.shape != param.shape:
                 raise LayerError(
                     f"bottoms of shape {', '.join(map(shape_text, step.shapes))} need a "
@@ -27,8 +29,7 @@ def infer_tops(step: Step) -> list[Shape]:
                     f"{shape_text(param.shape)}"
                 )
     except LayerError as error:
-        where = f'layer "{step.name}" ({step.type}): '
-        raise LayerError(where + str(error), error.path, error.hint) from None
+        raise _of_layer(step, error) from None
     return [tuple(shape) for shape in tops]
 
 
@@ -42,10 +43,23 @@ def infer_all(plan: Plan, inputs: Mapping[Value, Shape]) -> None:
     try:
         for step in plan.steps:
             given = step.type == "Input"
-            tops = [inputs[value] for value in step.tops] if given else infer_tops(step)
+            tops = _given_tops(step, inputs) if given else infer_tops(step)
             for value, shape in zip(step.tops, tops, strict=True):
                 value.shape = tuple(shape)
     except LayerError:
         for value, old in before:
             value.shape = old
         raise
+
+
+def _given_tops(step: Step, inputs: Mapping[Value, Shape]) -> list[Shape]:
+    tops = [inputs[value] for value in step.tops]
+    try:
+        check_limits(tops, ())
+    except LayerError as error:
+        raise _of_layer(step, error) from None
+    return tops
+
+
+def _of_layer(step: Step, error: LayerError) -> LayerError:
+    return LayerError(f'layer "{step.name}" ({step.type}): {error}', error.path, error.hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 from protonet.blob import Array
@@ -115,7 +116,7 @@ class NativeConvolve(Convolve, processor="native"):
 
     @classmethod
     def takes(cls, windows: Windows, *args: Any) -> bool:
-        return len(windows.inputs) <= 2
+        return len(windows.inputs) <= 2 and windows.is_modest
 
     def __init__(
         self,
@@ -134,24 +135,30 @@ class NativeConvolve(Convolve, processor="native"):
             weights = weights * 36 // math.prod(windows.kernel)  # transformed
         device.borrows(weights, weights)
         self._scaled: Array | None = None
+        # Where every channel is a group of its own, there is nothing to multiply matrices for.
+        self._depthwise = group == channels > 1
+        self._counts = (channels, outputs, group)
+
+    @cached_property
+    def _native(self) -> Any:
+        """Made when it is needed: an estimate of memory has no use for its tables."""
+        module, w = native.load(), self.windows.effective
+        channels, outputs, group = self._counts
 
         def pair(extents: tuple[int, ...], missing: int) -> tuple[int, int]:
             return (missing, extents[0]) if len(extents) == 1 else (extents[0], extents[1])
 
-        # Where every channel is a group of its own, there is nothing to multiply matrices for.
-        self._depthwise = group == channels > 1
-        module = native.load()
-        self._native = (module.Depthwise if self._depthwise else module.Convolution)(
-            items,
+        return (module.Depthwise if self._depthwise else module.Convolution)(
+            self.items,
             channels,
-            pair(windows.inputs, 1),
+            pair(w.inputs, 1),
             outputs,
             group,
-            pair(windows.kernel, 1),
-            pair(windows.stride, 1),
-            pair(windows.pad, 0),
-            pair(windows.dilation, 1),
-            pair(windows.outputs, 1),
+            pair(w.kernel, 1),
+            pair(w.stride, 1),
+            pair(w.pad, 0),
+            pair(w.dilation, 1),
+            pair(w.outputs, 1),
         )
 
     def forward(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -121,11 +122,14 @@ class MaxPool(PickPool):
 class NativeMaxPool(MaxPool, processor="native"):
     """Vectors of windows beside each other."""
 
-    def __init__(
-        self, device: Device, dtype: Any, windows: Windows, items: int, channels: int
-    ) -> None:
-        super().__init__(device, dtype, windows, items, channels)
-        self._native = native.load().MaxPool(items * channels, *native_windows(windows))
+    @classmethod
+    def takes(cls, windows: Windows, *args: Any) -> bool:
+        return windows.is_modest
+
+    @cached_property
+    def _native(self) -> Any:
+        planes = self._top[0] * self._top[1]
+        return native.load().MaxPool(planes, *native_windows(self.windows.effective))
 
     def forward(self, x: Array, y: Array, places: Array | None) -> None:
         self._native.forward(x, y, places)
@@ -177,11 +181,14 @@ class AveragePool(Pool):
 class NativeAveragePool(AveragePool, processor="native"):
     """Sums as of a depthwise convolution."""
 
-    def __init__(
-        self, device: Device, dtype: Any, windows: Windows, items: int, channels: int
-    ) -> None:
-        super().__init__(device, dtype, windows, items, channels)
-        self._native = native.load().AveragePool(items * channels, *native_windows(windows))
+    @classmethod
+    def takes(cls, windows: Windows, *args: Any) -> bool:
+        return windows.is_modest
+
+    @cached_property
+    def _native(self) -> Any:
+        planes = self._top[0] * self._top[1]
+        return native.load().AveragePool(planes, *native_windows(self.windows.effective))
 
     def forward(self, x: Array, y: Array) -> None:
         self._native.forward(x, y)

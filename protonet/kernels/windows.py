@@ -7,8 +7,9 @@ array is handled by as many slice operations as the kernel has places, in any nu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -34,16 +35,31 @@ class Windows:
         """For each place of the kernel, in row-major order: its index, and the slices of outputs
         and inputs that meet there. Places that meet the padding only are left out.
         """
-        axes = [
-            [self._meet(axis, k) for k in range(extent)] for axis, extent in enumerate(self.kernel)
-        ]
+        axes = [self._met(axis) for axis in range(len(self.kernel))]
         found = []
-        for index in product(*(range(extent) for extent in self.kernel)):
-            pairs = [axes[axis][k] for axis, k in enumerate(index)]
-            if all(pair is not None for pair in pairs):
-                outs, ins = zip(*(pair for pair in pairs if pair is not None), strict=True)
-                found.append((index, tuple(outs), tuple(ins)))
+        for chosen in product(*axes):
+            index, outs, ins = zip(*chosen, strict=True)
+            found.append((index, outs, ins))
         return found
+
+    def _met(self, axis: int) -> list[tuple[int, slice, slice]]:
+        """The places of the kernel along one axis that meet the input: looked for where they can
+        be, since a kernel may be far larger than what it slides over.
+        """
+        step, extent, outputs = self.dilation[axis], self.inputs[axis], self.outputs[axis]
+        first, last = self._reach(axis, outputs - 1)[0], self._reach(axis, 0)[1]
+        seen: Iterable[int] = range(first, last + 1)
+        if last - first > outputs * (extent // step + 1):  # with wide gaps between
+            reaches = (self._reach(axis, o) for o in range(outputs))
+            seen = sorted({k for low, high in reaches for k in range(low, high + 1)})
+        meetings = ((k, self._meet(axis, k)) for k in seen)
+        return [(k, *slices) for k, slices in meetings if slices is not None]
+
+    def _reach(self, axis: int, output: int) -> tuple[int, int]:
+        """The first and the last place of the kernel with which an output looks at the input."""
+        step, begin = self.dilation[axis], output * self.stride[axis] - self.pad[axis]
+        last = (self.inputs[axis] - 1 - begin) // step
+        return max(0, -(begin // step)), min(self.kernel[axis] - 1, last)
 
     def _meet(self, axis: int, k: int) -> tuple[slice, slice] | None:
         """The outputs along one axis whose k-th place is inside the input, and those inputs."""
@@ -55,6 +71,30 @@ class Windows:
             return None
         start = first * stride + shift
         return slice(first, last + 1), slice(start, last * stride + shift + 1, stride)
+
+    @cached_property
+    def effective(self) -> Windows:
+        """The same windows, with 1 for what has no effect: the stride of a single window, and the
+        dilation of a single place.
+        """
+        stride = (s if o > 1 else 1 for s, o in zip(self.stride, self.outputs, strict=True))
+        dilation = (d if k > 1 else 1 for d, k in zip(self.dilation, self.kernel, strict=True))
+        return replace(self, stride=tuple(stride), dilation=tuple(dilation))
+
+    @cached_property
+    def is_modest(self) -> bool:
+        """Whether what compiled kernels keep of them (padded planes, a number for each place of
+        the kernel, a list for each remainder by the stride) is in proportion to what they look at.
+        """
+        w, plane = self.effective, math.prod(self.inputs)
+        padded = [i + 2 * p for i, p in zip(w.inputs, w.pad, strict=True)]
+        moves = (*zip(w.stride, padded, strict=True), *zip(w.dilation, padded, strict=True))
+        return (
+            math.prod(padded) <= 64 * plane + (1 << 22)
+            and math.prod(w.kernel) <= plane + (1 << 16)
+            and all(move <= extent for move, extent in moves)
+            and math.prod(map(min, w.stride, w.inputs)) <= 1 << 14
+        )
 
     @property
     def is_identity(self) -> bool:

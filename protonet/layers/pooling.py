@@ -13,6 +13,7 @@ from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool, MaxPool, RandomPool
 from protonet.kernels.windows import Windows
 from protonet.layers.base import Layer, Narrows, shape_text
+from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import PoolingParameter
 
@@ -80,6 +81,12 @@ class Pooling(Layer):
                 f"pad {shape_text(self.pad)} must be below the kernel, {shape_text(self.kernel)}",
                 (_PARAM, "pad"),
             )
+        for name, pair in (
+            ("kernel_size", self.kernel),
+            ("stride", self.stride),
+            ("pad", self.pad),
+        ):
+            check_numbers(pair, (_PARAM, name))
         if stochastic and any(self.pad):
             raise LayerError("STOCHASTIC pooling takes no pad", (_PARAM, "pad"))
         if not all(self.stride):

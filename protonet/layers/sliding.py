@@ -9,6 +9,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.windows import Windows, spread, window_outputs
 from protonet.layers.base import Layer, Reads, shape_text
+from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
 
 _PARAM = "convolution_param"
@@ -69,6 +70,7 @@ class Sliding(Layer):
                 raise LayerError(f"expected 1 or {axes} {field}, got {len(given)}", (_PARAM, field))
             if name != "pad" and 0 in given:
                 raise LayerError(f"{field} must be above 0", (_PARAM, field))
+            check_numbers(given, (_PARAM, field))
             found.append(spread(given, axes, default))
         kernel, stride, pad, dilation = found
         return kernel, stride, pad, dilation

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from itertools import product
 
 import numpy as np
 import pytest
 
+from protonet.kernels.convolution import NativeConvolve
+from protonet.kernels.pooling import NativeMaxPool
 from protonet.kernels.windows import Windows, spread, window_outputs
 
 GEOMETRIES = [
@@ -15,6 +18,7 @@ GEOMETRIES = [
     ((4, 5, 6), (2, 3, 1), (1, 2, 3), (1, 0, 2), (2, 1, 1)),
     ((6,), (4,), (2,), (3,), (1,)),
     ((2, 2), (2, 2), (1, 1), (3, 0), (1, 1)),
+    ((5, 7), (9, 12), (7, 3), (4, 11), (1, 2)),
 ]
 
 
@@ -69,3 +73,32 @@ def test_spread() -> None:
     assert spread([], 3, 7) == (7, 7, 7)
     assert spread([2], 3, 7) == (2, 2, 2)
     assert spread([2, 3, 4], 3, 7) == (2, 3, 4)
+
+
+def test_places_are_looked_for_where_they_can_be() -> None:
+    most = 2**31 - 1
+    windows = windows_of(((8, 8), (most, 1), (most, 1), (most - 1, 0), (1, 1)))
+    start = time.perf_counter()
+    assert [index for index, _, _ in windows.places] == [*((k, 0) for k in range(7)), (most - 1, 0)]
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("geometry", "modest"),
+    [
+        (((8, 8), (3, 3), (1, 1), (1, 1), (1, 1)), True),
+        (((8, 8), (3, 3), (400000000, 1), (0, 0), (1, 1)), True),  # a single window
+        (((8, 8), (3, 3), (1, 1), (24, 24), (24, 24)), True),
+        (((500, 500), (500, 500), (1, 1), (0, 0), (1, 1)), True),
+        (((8, 8), (3, 3), (1, 1), (100000, 100000), (100000, 100000)), False),
+        (((8, 8), (10000, 10000), (1, 1), (5000, 5000), (1, 1)), False),
+        (((2000, 2000), (1, 1), (1000, 1000), (0, 0), (1, 1)), False),
+    ],
+)
+def test_compiled_kernels_decline_what_would_take_tables_larger_than_images(
+    geometry: tuple[tuple[int, ...], ...], modest: bool
+) -> None:
+    assert windows_of(geometry).is_modest is modest
+    arguments = (windows_of(geometry), 1, 1, 1, 1)
+    assert NativeConvolve.takes(*arguments) is modest
+    assert NativeMaxPool.takes(*arguments[:3]) is modest

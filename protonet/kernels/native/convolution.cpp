@@ -1,7 +1,9 @@
 // Convolution in two spatial axes as products of matrices that are never written out whole.
 #include <nanobind/nanobind.h>
 
+#include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "arrays.h"
@@ -35,8 +37,7 @@ class Convolution {
                                              s.out.x, s.outputs * places(), Tap{0, 0}, Tap{1, 1});
     gather_ = std::make_unique<Gather>(gather);
     learn_blocks_ = gather.blocks(s.images, kLearned);
-    for (Index y = 0; y < s.stride.y; ++y)
-      for (Index x = 0; x < s.stride.x; ++x) add_remainder({y, x});
+    add_remainders();
     backward_cycles_ = plain_cycles(s.height * s.width);
     add_winograd<winograd::F43>();
     add_winograd<winograd::F25>();
@@ -91,11 +92,8 @@ class Convolution {
     const Index outputs = s_.outputs / s_.groups, channels = s_.channels / s_.groups;
     const Index taps = s_.kernel.y * s_.kernel.x;
     const Panels panels(channels);
+    if (leaves_places_) clear(dx.data());
     for (const Remainder& each : remainders_) {
-      if (each.taps.empty()) {
-        clear(each, dx.data());
-        continue;
-      }
       const Index here = static_cast<Index>(each.taps.size()), depth = outputs * here;
       float* packed = thread_scratch(2, panels.size(depth));
       for (Index g = 0; g < s_.groups; ++g) {
@@ -166,7 +164,6 @@ class Convolution {
   // The places of x whose coordinates have one remainder by the stride, and the taps that meet
   // them there.
   struct Remainder {
-    Tap first;
     std::vector<Index> taps;
     std::unique_ptr<Correlation> correlation;
   };
@@ -174,24 +171,35 @@ class Convolution {
   Index places() const { return s_.out.y * s_.out.x; }
   Index image_size() const { return s_.channels * s_.height * s_.width; }
 
-  void add_remainder(Tap first) {
-    const Index rows = (s_.height - first.y + s_.stride.y - 1) / s_.stride.y;
-    const Index columns = (s_.width - first.x + s_.stride.x - 1) / s_.stride.x;
-    if (rows <= 0 || columns <= 0) return;
-    Remainder found{first, {}, nullptr};
-    std::vector<Tap> taps;
+  // The remainders that taps meet: no more than there are taps, however wide the stride is.
+  void add_remainders() {
+    std::map<std::pair<Index, Index>, std::vector<Tap>> met;
     for (Index i = 0; i < s_.kernel.y; ++i)
       for (Index j = 0; j < s_.kernel.x; ++j) {
-        const Index y = first.y + s_.pad.y - i * s_.dilation.y;
-        const Index x = first.x + s_.pad.x - j * s_.dilation.x;
-        if (y % s_.stride.y != 0 || x % s_.stride.x != 0) continue;
-        found.taps.push_back(i * s_.kernel.x + j);
-        taps.push_back({y / s_.stride.y, x / s_.stride.x});
+        const Index y = remainder(i * s_.dilation.y - s_.pad.y, s_.stride.y);
+        const Index x = remainder(j * s_.dilation.x - s_.pad.x, s_.stride.x);
+        if (y < s_.height && x < s_.width) met[{y, x}].push_back({i, j});
       }
-    if (!taps.empty())
-      found.correlation = std::make_unique<Correlation>(
-          Gather(s_.out.y, s_.out.x, rows, columns, {1, 1}, taps), s_.images,
-          s_.outputs / s_.groups, s_.height, s_.width, image_size(), first, s_.stride);
+    for (const auto& [first, taps] : met) add_remainder({first.first, first.second}, taps);
+    leaves_places_ = static_cast<Index>(met.size()) <
+                     std::min(s_.stride.y, s_.height) * std::min(s_.stride.x, s_.width);
+  }
+
+  static Index remainder(Index value, Index by) { return (value % by + by) % by; }
+
+  void add_remainder(Tap first, const std::vector<Tap>& met) {
+    const Index rows = (s_.height - first.y - 1) / s_.stride.y + 1;
+    const Index columns = (s_.width - first.x - 1) / s_.stride.x + 1;
+    Remainder found{{}, nullptr};
+    std::vector<Tap> taps;
+    for (const Tap& tap : met) {
+      found.taps.push_back(tap.y * s_.kernel.x + tap.x);
+      taps.push_back({(first.y + s_.pad.y - tap.y * s_.dilation.y) / s_.stride.y,
+                      (first.x + s_.pad.x - tap.x * s_.dilation.x) / s_.stride.x});
+    }
+    found.correlation = std::make_unique<Correlation>(
+        Gather(s_.out.y, s_.out.x, rows, columns, {1, 1}, taps), s_.images,
+        s_.outputs / s_.groups, s_.height, s_.width, image_size(), first, s_.stride);
     remainders_.push_back(std::move(found));
   }
 
@@ -244,13 +252,11 @@ class Convolution {
                                            s_.out, s_.kernel, s_.dilation);
   }
 
-  // No window meets these places.
-  void clear(const Remainder& remainder, float* dx) const {
-    parallel(s_.images * s_.channels, [&](Index plane) {
-      float* to = dx + plane * s_.height * s_.width;
-      for (Index y = remainder.first.y; y < s_.height; y += s_.stride.y)
-        for (Index x = remainder.first.x; x < s_.width; x += s_.stride.x) to[y * s_.width + x] = 0;
-    });
+  // For the places that no window meets.
+  void clear(float* dx) const {
+    const Index plane = s_.height * s_.width;
+    parallel(s_.images * s_.channels,
+             [&](Index i) { std::fill_n(dx + i * plane, plane, 0.0f); });
   }
 
   void learn_block(const Block& block, const float* dy, const float* x, Index channels, Index rows,
@@ -309,6 +315,7 @@ class Convolution {
   std::vector<Block> learn_blocks_;
   std::unique_ptr<Correlation> forward_;
   std::vector<Remainder> remainders_;
+  bool leaves_places_ = false;  // whether no window meets some places of x
   std::unique_ptr<FastConvolution> fast_forward_, fast_backward_;
   std::unique_ptr<Scatter> scatter_;
   std::unique_ptr<Shallow> shallow_;
@@ -328,7 +335,8 @@ void add_convolution(nb::module_& m) {
              new (self) Convolution({images, channels, inputs.first, inputs.second, outputs,
                                      groups, tap(kernel), tap(stride), tap(pad), tap(dilation),
                                      tap(out)});
-           })
+           },
+           nb::call_guard<nb::gil_scoped_release>())
       .def("forward",
            [](const Convolution& self, Floats x, Floats w, std::optional<Floats> factor,
               std::optional<Floats> bias, MutableFloats y, bool rectify) {

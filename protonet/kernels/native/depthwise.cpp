@@ -111,7 +111,8 @@ void add_depthwise(nb::module_& m) {
              new (self) Depthwise(images, channels, outputs,
                                   {inputs.first, inputs.second, along(kernel), along(stride),
                                    along(pad), along(dilation), along(out)});
-           })
+           },
+           nb::call_guard<nb::gil_scoped_release>())
       .def("forward",
            [](const Depthwise& self, Floats x, Floats w, std::optional<Floats> bias,
               MutableFloats y, bool rectify) {

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <condition_variable>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <memory>
 #include <mutex>
@@ -30,10 +31,17 @@ struct Loop {
   void* context;
   std::ptrdiff_t count;
   std::atomic<std::ptrdiff_t> next{0};
+  std::atomic<bool> failed{false};
+  std::exception_ptr failure = nullptr;  // the first: whoever waits for the loop throws it
 
   void work() {
-    for (std::ptrdiff_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
-      body(context, i);
+    try {
+      for (std::ptrdiff_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
+        body(context, i);
+      }
+    } catch (...) {
+      if (!failed.exchange(true)) failure = std::current_exception();
+      next.store(count, std::memory_order_relaxed);
     }
   }
 };
@@ -156,6 +164,7 @@ void detail::run(std::ptrdiff_t count, Body body, void* context) {
   }
   Loop loop{body, context, count};
   the_pool().run(loop);
+  if (loop.failed.load()) std::rethrow_exception(loop.failure);
 }
 
 float* thread_scratch(int slot, std::size_t count) {

@@ -280,7 +280,8 @@ void add_pooling(nb::module_& m) {
   nb::class_<MaxPool>(m, "MaxPool")
       .def("__init__",
            [](MaxPool* self, Index planes, Pair inputs, Pair kernel, Pair stride, Pair pad,
-              Pair out) { new (self) MaxPool(planes, geometry(inputs, kernel, stride, pad, out)); })
+              Pair out) { new (self) MaxPool(planes, geometry(inputs, kernel, stride, pad, out)); },
+           nb::call_guard<nb::gil_scoped_release>())
       .def("forward",
            [](const MaxPool& self, Floats x, MutableFloats y, std::optional<MutablePlaces> places) {
              nb::gil_scoped_release free;
@@ -296,7 +297,8 @@ void add_pooling(nb::module_& m) {
            [](AveragePool* self, Index planes, Pair inputs, Pair kernel, Pair stride, Pair pad,
               Pair out) {
              new (self) AveragePool(planes, geometry(inputs, kernel, stride, pad, out));
-           })
+           },
+           nb::call_guard<nb::gil_scoped_release>())
       .def("forward",
            [](const AveragePool& self, Floats x, MutableFloats y) {
              nb::gil_scoped_release free;

@@ -1,0 +1,99 @@
+"""How large a blob may be: said with the layer, its line and the shape, before it is made."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from protonet.device import Device
+from protonet.errors import LayerError, NetworkError
+from protonet.graph.estimate import estimate
+from protonet.graph.net import Net
+from protonet.graph.plan import plan_net
+from protonet.layers.base import Weight
+from protonet.layers.limits import MOST_NUMBERS, check_limits
+from protonet.proto.caffe_pb2 import TEST
+from protonet.proto.text import Source, read_net
+
+
+def text_of(dims: str, layer: str = "") -> str:
+    return (
+        f'layer {{ name: "in" type: "Input" top: "x" input_param {{ shape {{ {dims} }} }} }}\n'
+        + layer
+    )
+
+
+CONVOLUTION = (
+    'layer {{ name: "c" type: "Convolution" bottom: "x" top: "y"\n'
+    "  convolution_param {{ num_output: 1 kernel_size: 3 {} }} }}\n"
+)
+PRODUCT = (
+    'layer {{ name: "p" type: "InnerProduct" bottom: "x" top: "y"\n'
+    "  inner_product_param {{ num_output: {} }} }}\n"
+)
+IMAGE = "dim: 1 dim: 1 dim: 8 dim: 8"
+
+
+def test_the_limits_themselves() -> None:
+    check_limits([(1,) * 32, (MOST_NUMBERS,), (2**16, 2**15 - 1), ()], [Weight((2**30,))])
+    for shape in ((1,) * 33, (2**31,), (2**16, 2**15), (2**31, 0)):
+        with pytest.raises(LayerError) as caught:
+            check_limits([(1,), shape], [])
+        assert caught.value.path == ("top", 1)
+        with pytest.raises(LayerError, match="parameter 0"):
+            check_limits([], [Weight(shape)])
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        (text_of("dim: 2147483648 dim: 2147483648"), 1, "2147483648x2147483648 would have 4,6"),
+        (text_of("dim: 4000000000 dim: 4000000000"), 1, "at most 2^31 - 1"),
+        (text_of("dim: 1 " * 70), 1, "70 axes; a blob has at most 32"),
+        (text_of("dim: 16 dim: 10", PRODUCT.format(2**31 - 1)), 2, "16x2147483647"),
+        (text_of("dim: 1 dim: 10", PRODUCT.format(2**31 - 1)), 2, "parameter 0 of shape 214"),
+        (text_of(IMAGE, CONVOLUTION.format("pad: 4294967295")), 3, "got 4,294,967,295"),
+        (text_of(IMAGE, CONVOLUTION.format("pad: 2147483647")), 2, "1x1x4294967300x4294967300"),
+        (
+            text_of(IMAGE, CONVOLUTION.format("pad: 4294967295 stride: 4294967295")),
+            3,
+            "expected a stride of at most",
+        ),
+    ],
+)
+def test_what_cannot_be_is_told_at_its_line(text: str, line: int, told: str) -> None:
+    with pytest.raises(NetworkError) as caught:
+        plan_net(read_net(Source("net.prototxt", text)), phase=TEST)
+    (mistake,) = caught.value.mistakes
+    assert told in mistake.message
+    assert mistake.line == line
+    assert mistake.message.startswith('layer "')
+
+
+def test_an_input_cannot_be_reshaped_beyond_the_limits() -> None:
+    text = text_of("dim: 2 dim: 3", PRODUCT.format(2))
+    net = Net(plan_net(read_net(Source("net.prototxt", text)), phase=TEST), Device())
+    with pytest.raises(LayerError, match=r'layer "in" \(Input\): top 0 of shape 2147483648x3'):
+        net.reshape({"x": (2**31, 3)})
+    assert net.blobs["x"].shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "stride: 400000000",
+        "pad: 2147483645 stride: 2147483647",
+        "pad: 100000 dilation: 100000",
+        "kernel_size: 40000 pad: 20000",
+        "pad: 30000 stride: 2",
+    ],
+)
+def test_an_estimate_takes_neither_time_nor_memory(fields: str) -> None:
+    layer = CONVOLUTION.format(fields)
+    if "kernel_size" in fields:
+        layer = layer.replace("kernel_size: 3 ", "")
+    plan = plan_net(read_net(Source("net.prototxt", text_of(IMAGE, layer))), phase=TEST)
+    start = time.perf_counter()
+    estimate(plan, gradients=True)
+    assert time.perf_counter() - start < 1
