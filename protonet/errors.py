@@ -10,6 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+_LONGEST = 160
+"""Letters of a line that a message shows."""
+
+_MOST = 100
+"""Mistakes that one error shows: a text of rubbish has as many as letters."""
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -30,11 +36,24 @@ class Mistake:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
         parts = [f"{place}: {self.message}" if place else self.message]
         if self.excerpt and self.column:
-            lead = "".join("\t" if c == "\t" else " " for c in self.excerpt[: self.column - 1])
-            parts += [f"    {self.excerpt}", f"    {lead}^"]
+            excerpt, column = self.window
+            lead = "".join("\t" if c == "\t" else " " for c in excerpt[: column - 1])
+            parts += [f"    {excerpt}", f"    {lead}^"]
         if self.hint:
             parts.append(f"    {self.hint}")
         return "\n".join(parts)
+
+    @property
+    def window(self) -> tuple[str, int]:
+        """The part of a long line around the column, and the column in it."""
+        if len(self.excerpt) <= _LONGEST:
+            return self.excerpt, self.column
+        start = max(0, min(self.column - 1 - _LONGEST // 2, len(self.excerpt) - _LONGEST))
+        end = start + _LONGEST
+        before = "..." if start else ""
+        after = "..." if end < len(self.excerpt) else ""
+        part = f"{before}{self.excerpt[start:end]}{after}"
+        return part, self.column - start + len(before)
 
 
 class ProtonetError(Exception):
@@ -50,12 +69,17 @@ class UsageError(ProtonetError):
 
 
 class NetworkError(ProtonetError):
-    """Mistakes in a network or solver definition; carries every one that was found."""
+    """Mistakes in a network or solver definition: the first hundred, and how many there are."""
 
     exit_code = 3
 
     def __init__(self, mistakes: Iterable[Mistake] | str) -> None:
-        self.mistakes = (Mistake(mistakes),) if isinstance(mistakes, str) else tuple(mistakes)
+        found = (Mistake(mistakes),) if isinstance(mistakes, str) else tuple(mistakes)
+        self.count = len(found)
+        if self.count > _MOST:
+            rest = Mistake(f"and {self.count - _MOST:,} more mistakes", found[0].file)
+            found = (*found[:_MOST], rest)
+        self.mistakes = found
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 

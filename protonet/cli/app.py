@@ -164,7 +164,7 @@ def _show_mistakes(error: NetworkError) -> None:
     for mistake in error.mistakes:
         complain(str(mistake))
     if len(error.mistakes) > 1:
-        click.echo(f"{len(error.mistakes)} mistakes", err=True)
+        click.echo(f"{error.count} mistakes", err=True)
 
 
 def _system_error(error: OSError) -> int:

@@ -65,7 +65,8 @@ def command(
     phase = None if phase == "all" else phase
     if phase is not None or stages or level:
         number = TEST if phase == "test" else TRAIN
-        definition = rules.filter_layers(definition, rules.state(number, level, stages))
+        state = rules.state_of(definition.net, number, level, stages)
+        definition = rules.keep_layers(definition, state)
     if out is None:
         out = Path("net.svg" if network == "-" else f"{Path(network).stem}.svg")
     if out.suffix == ".mmd":

@@ -111,8 +111,8 @@ def plan_net(
     """
     if around is None:
         around = Surroundings(folder=Path(definition.source.name).parent)
-    state = rules.state(phase, level, stages)
-    return _Planner(rules.filter_layers(definition, state), phase, around).plan()
+    state = rules.state_of(definition.net, phase, level, stages)
+    return _Planner(rules.keep_layers(definition, state), phase, around).plan()
 
 
 def find_mistakes(

@@ -74,8 +74,9 @@ def deploy_net(source: Source) -> tuple[NetDefinition, LayerParameter]:
         NetworkError: for mistakes in the text.
         UsageError: for a net with no input, or several, or one of other than four axes.
     """
-    state = rules.state(TEST, 0, _STAGES)
-    definition = rules.filter_layers(read_net(source), state)
+    pasted = read_net(source)
+    state = rules.state_of(pasted.net, TEST, 0, _STAGES)
+    definition = rules.keep_layers(pasted, state)
     inputs = [layer for layer in definition.net.layer if layer.type == "Input"]
     names = [top for layer in inputs for top in layer.top]
     if len(names) != 1:

@@ -130,5 +130,7 @@ def _check_tests(solver: SolverParameter, tests: list[NetDefinition], path: Path
         raise NetworkError(
             f"{path}: test nets need a test_interval above 0; without test_iter there is no test"
         )
-    if solver.max_iter < 1:
-        raise NetworkError(f"{path}: max_iter must be at least 1")
+    if solver.max_iter < 1 and not (tests and solver.HasField("max_iter") and not solver.max_iter):
+        raise NetworkError(
+            f"{path}: max_iter must be at least 1 (or 0, for a solver that only tests)"
+        )

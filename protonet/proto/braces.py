@@ -37,16 +37,17 @@ class Balance:
     text: str
 
 
-def depth(text: str) -> int:
-    """The deepest nesting of braces."""
-    deepest = now = 0
+def too_deep(text: str, limit: int) -> int | None:
+    """The offset of the first brace inside ``limit`` others; None where there is none."""
+    now = 0
     for match in _TOKEN.finditer(text):
         if match[0] in _OPENS:
             now += 1
-            deepest = max(deepest, now)
+            if now > limit:
+                return match.start()
         elif match[0] in _CLOSES:
             now -= 1
-    return deepest
+    return None
 
 
 def balance(text: str) -> Balance:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from protonet.errors import nearest
 from protonet.proto.braces import Balance, balance
+from protonet.proto.lexical import as_python_reads
 from protonet.proto.tree import Entry, Place, Scalar, is_dummy, parse_tree
 
 Finding = tuple[Place, str, str]
@@ -21,25 +24,35 @@ _INTEGERS = {
 }
 _FLOATS = {FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE}
 _FLOAT_NAMES = {"inf", "infinity", "nan", "-inf", "-infinity", "-nan"}
-_BOOLS = {"true", "false", "True", "False", "t", "f", "0", "1"}
+_BOOLS = re.compile("[Tt]rue|[Ff]alse|t|f|0([xX]0)?0*[01]|[01]")
+_MOST = 100
+"""Mistakes of one kind that are looked for."""
 
 
 def diagnose(text: str, descriptor: Descriptor) -> list[Finding]:
-    """All mistakes of ``text`` read as a message of ``descriptor``, in the order of the text."""
+    """All mistakes of ``text`` read as a message of ``descriptor``, in the order of the text.
+
+    Of each kind (braces, syntax, fields), the first hundred.
+    """
     balanced = balance(text)
     findings = _brace_findings(text, balanced)
     syntax = parse_tree(balanced.text)
     findings += syntax.faults
-    findings += _check_message(syntax.entries, descriptor)
+    findings += islice(_check_message(syntax.entries, descriptor), _MOST)
+    known = {place for place, _, _ in findings}
+    for offset, message, hint in as_python_reads(text).refused[:_MOST]:
+        place = place_of(text, offset)
+        if place not in known:
+            findings.append((place, message, hint))
     return sorted(findings)
 
 
 def _brace_findings(text: str, balanced: Balance) -> list[Finding]:
     found: list[Finding] = []
-    for brace in balanced.unclosed:
+    for brace in balanced.unclosed[:_MOST]:
         of = f" of '{brace.field}'" if brace.field else ""
         found.append((place_of(text, brace.offset), f"the '{brace.text}'{of} is never closed", ""))
-    for brace in balanced.stray:
+    for brace in balanced.stray[:_MOST]:
         found.append((place_of(text, brace.offset), f"this '{brace.text}' closes nothing", ""))
     return found
 
@@ -148,7 +161,7 @@ def _check_scalar(value: Scalar, field: FieldDescriptor) -> str:
             f"{near or '; expected one of ' + ', '.join(names)}"
         )
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
-        return "" if value.text in _BOOLS else refusal
+        return "" if _BOOLS.fullmatch(value.text) else refusal
     if field.cpp_type in _FLOATS:
         fits = value.kind == "NUMBER" or value.text.lower() in _FLOAT_NAMES
         return "" if fits else refusal

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from protonet.errors import NetworkError
-from protonet.proto.caffe_pb2 import NetState, NetStateRule
+from protonet.errors import Mistake, NetworkError
+from protonet.proto.caffe_pb2 import TRAIN, NetParameter, NetState, NetStateRule
 from protonet.proto.text import NetDefinition
 
 
@@ -57,6 +57,37 @@ def filter_layers(definition: NetDefinition, state: NetState) -> NetDefinition:
     net.layer.extend(definition.net.layer[index] for index in kept)
     net.state.CopyFrom(state)
     return NetDefinition(net, definition.source, tuple(definition.origins[index] for index in kept))
+
+
+def state_of(net: NetParameter, phase: int, level: int, stages: Sequence[str]) -> NetState:
+    """The state that a net is built in: the stages of its text and those given, and the level
+    given. Caffe's ``Net(file, phase, level, stages)`` does the same.
+    """
+    return state(phase, level, list(dict.fromkeys([*net.state.stage, *stages])))
+
+
+def keep_layers(definition: NetDefinition, state: NetState) -> NetDefinition:
+    """``filter_layers`` for a net that is to be built or shown.
+
+    Raises:
+        NetworkError: also where the state keeps no layer.
+    """
+    kept = filter_layers(definition, state)
+    if not kept.net.layer:
+        phase = "TRAIN" if state.phase == TRAIN else "TEST"
+        stages = "".join(f", stage {stage}" for stage in state.stage)
+        level = f", level {state.level}" if state.level else ""
+        count = len(definition.net.layer)
+        raise NetworkError(
+            [
+                Mistake(
+                    f"no layer is left in phase {phase}{stages}{level}",
+                    definition.source.name,
+                    hint=f"include and exclude rules leave out each of the {count} layer(s)",
+                )
+            ]
+        )
+    return kept
 
 
 def _stays(

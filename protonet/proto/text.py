@@ -16,7 +16,9 @@ from google.protobuf.message import Message
 from protonet.errors import Mistake, NetworkError, UsageError
 from protonet.proto import braces
 from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
-from protonet.proto.diagnose import diagnose
+from protonet.proto.diagnose import diagnose, place_of
+from protonet.proto.lexical import Reading, as_python_reads, text_of
+from protonet.proto.path_fields import path_findings
 from protonet.proto.tree import Entry, Place, find, parse_tree
 
 SIZE_LIMIT = 64 * 2**20
@@ -83,20 +85,23 @@ class Source:
         return Mistake(message, self.name, line, column, excerpt.rstrip("\r"), hint)
 
 
+_MAGIC = (b"\x89HDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b", b"PK\x03\x04")
+
+
 def _decode(data: bytes, name: str) -> str:
     """The bytes as text, refusing what is no prototxt with a word on what it looks like."""
     if len(data) > SIZE_LIMIT:
         raise UsageError(f"{name}: is longer than {SIZE_LIMIT >> 20} MiB; no prototxt is")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" not in text:
-        return text
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UsageError(f"{name}: is a text in UTF-16; Caffe reads it as UTF-8: save it so")
+    if b"\0" not in data and not data.startswith(_MAGIC):
+        return text_of(data)
     looks = "a binary file"
     if data.startswith(b"\x89HDF"):
         looks = "an HDF5 file"
-    elif data.startswith((b"\x89PNG", b"\xff\xd8")):
+    elif data.startswith((b"\x1f\x8b", b"PK\x03\x04")):
+        looks = "an archive"
+    elif data.startswith(_MAGIC):
         looks = "an image"
     elif name.endswith((".caffemodel", ".binaryproto", ".solverstate")):
         looks = "a binary file of Caffe"
@@ -137,28 +142,34 @@ def parse(source: Source, kind: type[M]) -> M:
     """
     if len(source.text) > SIZE_LIMIT:
         raise NetworkError([Mistake(f"longer than {SIZE_LIMIT >> 20} MiB", source.name)])
-    nesting = braces.depth(source.text)
-    if nesting > DEPTH_LIMIT:
-        raise NetworkError(
-            [Mistake(f"{nesting} braces deep; at most {DEPTH_LIMIT} are read", source.name)]
-        )
+    nested = braces.too_deep(source.text, DEPTH_LIMIT)
+    if nested is not None:
+        message = f"this brace is inside {DEPTH_LIMIT} others; texts nest no deeper"
+        raise NetworkError([source.mistake_at(place_of(source.text, nested), message)])
+    reading = as_python_reads(source.text)
     try:
-        message: M = text_format.Parse(source.text, kind())
-        return message
+        if reading.refused:
+            raise ValueError(reading.refused[0][1])
+        parsed: M = text_format.Parse(reading.text, kind())
     except (text_format.ParseError, RecursionError, ValueError) as error:
-        if _is_of(source, _OTHER.get(kind)):
+        if _is_of(reading, _OTHER.get(kind)):
             raise NetworkError([Mistake(_MIXED_UP[kind], source.name)]) from None
         findings = diagnose(source.text, kind.DESCRIPTOR)
         mistakes = [source.mistake_at(*finding) for finding in findings]
         raise NetworkError(mistakes or [_as_protobuf_says(source, error)]) from None
+    if "\\" in source.text:
+        mistakes = [source.mistake(*finding) for finding in path_findings(parsed)]
+        if mistakes:
+            raise NetworkError(mistakes)
+    return parsed
 
 
-def _is_of(source: Source, kind: type[Message] | None) -> bool:
+def _is_of(reading: Reading, kind: type[Message] | None) -> bool:
     """Whether the text is a right message of another kind."""
-    if kind is None:
+    if kind is None or reading.refused:
         return False
     try:
-        text_format.Parse(source.text, kind())
+        text_format.Parse(reading.text, kind())
     except (text_format.ParseError, RecursionError, ValueError):
         return False
     return True
@@ -190,6 +201,8 @@ def read_net(source: Source) -> NetDefinition:
 def _check(net: NetParameter, source: Source) -> None:
     """Structural mistakes that any dialect can have."""
     mistakes = []
+    if not (net.layer or net.layers or net.input):
+        raise NetworkError([Mistake(_without_layers(net, source.text), source.name)])
     if net.layer and net.layers:
         mistakes.append(
             source.mistake(
@@ -199,14 +212,24 @@ def _check(net: NetParameter, source: Source) -> None:
             )
         )
     for i, layer in enumerate(net.layer):
-        for name in ("name", "type"):
-            if not getattr(layer, name):
-                other = layer.type if name == "name" else layer.name
-                mistakes.append(
-                    source.mistake(("layer", i), f"this layer ('{other}') has no {name}")
-                )
+        if not layer.type:
+            mistakes.append(
+                source.mistake(("layer", i), f"this layer ('{layer.name}') has no type")
+            )
     if mistakes:
         raise NetworkError(mistakes)
+
+
+def _without_layers(net: NetParameter, text: str) -> str:
+    """What to say of a text that describes no layer."""
+    if not text:
+        return "is empty; expected a net, with a layer { ... } or more"
+    if not text.strip():
+        return "holds nothing but blanks; expected a net, with a layer { ... } or more"
+    fields = [field.name for field, _ in net.ListFields()]
+    if not fields:
+        return "holds nothing but comments; expected a net, with a layer { ... } or more"
+    return f"has no layer, only {', '.join(fields)}; expected a layer {{ ... }} or more"
 
 
 def read_solver(source: Source) -> SolverParameter:

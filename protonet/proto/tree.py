@@ -71,7 +71,7 @@ def _parser() -> Lark:
 UNCLOSED_STRING = re.compile(r"""["'][^\n]*?(?=[ \t}>]*(?:\n|$))""")
 """A string without its closing quote: to the end of the line, but for braces that end it."""
 
-_WORD = re.compile(r"[0-9.][A-Za-z0-9_.+-]*")
+_WORD = re.compile(r"[+0-9.][A-Za-z0-9_.+-]*")
 _VALUES = {"STRING", "NUMBER", "NAME"}
 _MOST_FAULTS = 100
 

@@ -15,6 +15,7 @@ from protonet.proto.caffe_pb2 import (
     SolverParameter,
     V1LayerParameter,
 )
+from protonet.proto.naming import name_layers
 from protonet.proto.text import NetDefinition, Source, Where
 from protonet.proto.upgrade_v0 import fold_padding, v0_to_v1
 
@@ -84,7 +85,7 @@ def upgrade(definition: NetDefinition) -> NetDefinition:
     Raises:
         NetworkError: for what the old dialects allow to write, but nothing today can mean.
     """
-    for step in (_upgrade_old_layers, _upgrade_inputs, _upgrade_batch_norm):
+    for step in (_upgrade_old_layers, _upgrade_inputs, _upgrade_batch_norm, name_layers):
         definition = step(definition)
     return definition
 
@@ -186,6 +187,8 @@ def _upgrade_inputs(definition: NetDefinition) -> NetDefinition:
     if not net.input:
         return definition
     count = len(net.input)
+    if not net.input_shape and not net.input_dim and _inputs_are_made(net):
+        return _without_inputs(definition)
     if net.input_shape and len(net.input_shape) != count:
         raise NetworkError(
             [
@@ -209,13 +212,24 @@ def _upgrade_inputs(definition: NetDefinition) -> NetDefinition:
     for i in range(count):
         dims = net.input_shape[i].dim if net.input_shape else net.input_dim[4 * i : 4 * i + 4]
         layer.input_param.shape.add(dim=dims)
-    upgraded = NetParameter()
-    upgraded.CopyFrom(net)
-    for name in ("input", "input_shape", "input_dim", "layer"):
-        upgraded.ClearField(name)
+    upgraded = _without_inputs(definition).net
+    del upgraded.layer[:]
     upgraded.layer.append(layer)
     upgraded.layer.extend(net.layer)
     return NetDefinition(upgraded, source, (("input", 0), *definition.origins))
+
+
+def _inputs_are_made(net: NetParameter) -> bool:
+    """Whether layers make every ``input``: Caffe then passes over the field, which has no shape."""
+    return {top for layer in net.layer for top in layer.top}.issuperset(net.input)
+
+
+def _without_inputs(definition: NetDefinition) -> NetDefinition:
+    upgraded = NetParameter()
+    upgraded.CopyFrom(definition.net)
+    for name in ("input", "input_shape", "input_dim"):
+        upgraded.ClearField(name)
+    return NetDefinition(upgraded, definition.source, definition.origins)
 
 
 def _upgrade_batch_norm(definition: NetDefinition) -> NetDefinition:

@@ -49,4 +49,4 @@ def _of_phase(net: NetParameter, phase: int | None) -> NetParameter:
         return net
     origins = tuple((("layer", index),) for index in range(len(net.layer)))
     definition = NetDefinition(net, Source("net", ""), origins)  # type: ignore[arg-type]
-    return rules.filter_layers(definition, rules.state(phase, 0, ())).net
+    return rules.filter_layers(definition, rules.state_of(net, phase, 0, ())).net

@@ -88,5 +88,5 @@ def mistake_view(mistake: Mistake) -> dict[str, Any]:
         "column": mistake.column,
         "message": mistake.message,
         "hint": mistake.hint,
-        "text": mistake.excerpt,
+        "text": mistake.window[0],
     }

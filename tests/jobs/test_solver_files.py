@@ -38,7 +38,8 @@ def test_one_net_serves_training_and_every_test(tmp_path: Path) -> None:
 def test_nets_of_their_own(tmp_path: Path) -> None:
     files = read(
         tmp_path,
-        'train_net: "train" test_net: "test" test_net_param { name: "inline" } '
+        'train_net: "train" test_net: "test" test_net_param { name: "inline" '
+        'input: "x" input_shape { dim: 1 } } '
         "test_iter: 1 test_iter: 1 test_interval: 1",
         train=NET,
         test=NET.replace('"n"', '"t"'),
@@ -53,7 +54,7 @@ def test_a_net_inside_the_solver(tmp_path: Path) -> None:
 def test_the_working_directory_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = tmp_path / "here"
     here.mkdir()
-    (here / "net").write_text('name: "here"')
+    (here / "net").write_text(NET.replace('"n"', '"here"'))
     monkeypatch.chdir(here)
     assert read(tmp_path, 'net: "net"', net=NET).train.net.name == "here"
     beside = SolverFiles.read(tmp_path / "solver.prototxt", beside=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from protonet.proto.braces import balance, depth
+from protonet.proto.braces import balance, too_deep
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,11 @@ from protonet.proto.braces import balance, depth
     [("", 0), ("a { b < c { } > }", 3), ("a: '{{{' # {{{\n", 0), ('a: "\\"{" { }', 1)],
 )
 def test_depth_counts_only_real_braces(text: str, deepest: int) -> None:
-    assert depth(text) == deepest
+    assert too_deep(text, deepest) is None
+    if deepest:
+        at = too_deep(text, deepest - 1)
+        assert at is not None
+        assert text[at] in "{<"
 
 
 def test_a_balanced_text_stays_as_it_is() -> None:

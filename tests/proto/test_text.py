@@ -56,13 +56,69 @@ def test_hostile_texts_end_soon_in_a_mistake(text: str) -> None:
     assert time.perf_counter() - began < 10
 
 
-def test_layers_without_name_or_type_are_mistakes() -> None:
+def test_layers_without_type_are_mistakes() -> None:
     with pytest.raises(NetworkError) as caught:
         read_net(Source("net", 'layer { type: "A" }\nlayer { name: "b" }'))
     assert [(m.line, m.message) for m in caught.value.mistakes] == [
-        (1, "this layer ('A') has no name"),
         (2, "this layer ('b') has no type"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "net: is empty; expected a net"),
+        (" \n\t\n", "net: holds nothing but blanks"),
+        ("# layer { }\n", "net: holds nothing but comments"),
+        ('name: "n" force_backward: true', "net: has no layer, only name, force_backward"),
+    ],
+)
+def test_a_text_without_a_layer_is_a_mistake(text: str, message: str) -> None:
+    with pytest.raises(NetworkError, match=message):
+        read_net(Source("net", text))
+
+
+@pytest.mark.parametrize(
+    ("comment", "name"),
+    [
+        (b"\xd6\xd0\xce\xc4 GBK", b"\xd6\xd0\xce\xc4"),
+        (b"\xe9\xe8 Latin-1", b"\xe9"),
+        ("Zürich UTF-8".encode(), "Zürich".encode()),
+    ],
+)
+def test_comments_and_strings_in_any_encoding_are_read(
+    tmp_path: Path, comment: bytes, name: bytes
+) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_bytes(b"# " + comment + b'\nname: "' + name + b'"\ninput: "a" input_dim: [1,2,3,4]')
+    net = read_net(Source.read(path)).net
+    expected = {b"\xd6\xd0\xce\xc4": "ÖÐÎÄ", b"\xe9": "é"}.get(name, "Zürich")
+    assert (net.name, list(net.layer[0].input_param.shape[0].dim)) == (expected, [1, 2, 3, 4])
+
+
+def test_utf_16_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_bytes('name: "x"'.encode("utf-16"))
+    with pytest.raises(UsageError, match="is a text in UTF-16; Caffe reads it as UTF-8"):
+        Source.read(path)
+
+
+def test_long_lines_of_rubbish_are_shown_in_part() -> None:
+    with pytest.raises(NetworkError) as caught:
+        read_net(Source("net", "}" * 10_000))
+    assert len(str(caught.value)) < 40_000
+    assert caught.value.mistakes[-1].message.endswith(" more mistakes") or (
+        len(caught.value.mistakes) == 100
+    )
+    with pytest.raises(NetworkError) as caught:
+        read_net(Source("net", "x" * 300 + " @ " + "y" * 300))
+    assert all(len(line) < 500 for line in str(caught.value).splitlines()[1:])
+
+
+def test_a_brace_too_deep_is_shown_where_it_stands() -> None:
+    with pytest.raises(NetworkError) as caught:
+        read_net(Source("net", "\n" + "layer {" * 101))
+    assert str(caught.value).startswith("net:2:707: this brace is inside 100 others")
 
 
 def test_two_dialects_in_one_text_are_a_mistake() -> None:

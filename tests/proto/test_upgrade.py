@@ -84,6 +84,15 @@ def test_input_shapes() -> None:
     assert [list(shape.dim) for shape in layer.input_param.shape] == [[2], [3, 4]]
 
 
+def test_an_input_without_dims_is_passed_over_where_a_layer_makes_it() -> None:
+    layer = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 5 } } }'
+    net = upgraded(f'input: "x" {layer}')
+    assert [(each.name, list(each.input_param.shape[0].dim)) for each in net.layer] == [
+        ("in", [2, 5])
+    ]
+    assert list(net.input) == []
+
+
 def test_batch_norm_statistics_are_not_for_the_solver() -> None:
     net = upgraded('layer { name: "b" type: "BatchNorm" param { lr_mult: 1 } param { } }')
     assert [(p.lr_mult, p.decay_mult) for p in net.layer[0].param] == [(0, 0), (0, 0)]

@@ -130,9 +130,9 @@ def test_far_ends_are_numbers_not_failures() -> None:
         ),
         (
             "poly",
-            {"power": 1, "max_iter": 0},
+            {"power": 1, "max_iter": -1},
             ("max_iter",),
-            "lr_policy 'poly' needs max_iter above 0, got 0",
+            "lr_policy 'poly' needs max_iter above 0, got -1",
         ),
         ("cosine", {}, (), "lr_policy 'cosine' needs max_iter"),
         (
@@ -180,3 +180,8 @@ def test_all_mistakes_at_once() -> None:
 def test_a_policy_is_registered_once() -> None:
     with pytest.raises(ValueError, match="lr_policy 'step' is registered twice"):
         register_policy("step")(Schedule)
+
+
+@pytest.mark.parametrize("policy", ["poly", "cosine"])
+def test_a_solver_that_only_tests_needs_no_end(policy: str) -> None:
+    assert schedule_of(policy, power=2, max_iter=0).rate(0) == 0.5
