@@ -50,8 +50,10 @@ class BatchNorm(Layer):
         LayerError: for a filler that cannot be.
     Differs:
         no. A weight of 0 gives mean and variance 0, as in Caffe. scale_bias is of NVIDIA's fork,
-        which takes the first two batches whole and adds eps to the variance that it keeps on the
-        CPU. Three parameters of a file load into five: s and b stay as they are.
+        which takes the first two batches whole, keeps var + eps without the m / (m - 1) on the
+        CPU, ignores use_global_stats and the lr_mult and decay_mult of s and b, and takes an eps
+        of at least 1e-5. Three parameters of a file load into five: s and b stay as they are. So
+        do five in the order of its 0.15, which a fifth of a single value tells.
     """
 
     narrows = Narrows.WITH_BOTTOMS
@@ -85,12 +87,20 @@ class BatchNorm(Layer):
         return weights
 
     def adopt(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
-        """Three parameters for five: the sums become averages, s and b stay."""
-        if not self.scales or len(weights) != 3 or any(array is None for array in weights):
+        """Three parameters for five: the sums become averages, s and b stay. Five of NVIDIA's 0.15,
+        which a spare of one value ends: s, b, mean, variance.
+        """
+        arrays = [np.asarray(array) for array in weights if array is not None]
+        if not self.scales or len(arrays) != len(weights):
             return weights
-        means, variances, weight = (np.asarray(array) for array in weights)
-        divisor = float(weight.sum()) or 1.0
-        return [means / divisor, variances / divisor, np.sign(weight), None, None]
+        if len(arrays) == 3:
+            means, variances, weight = arrays
+            divisor = float(weight.sum()) or 1.0
+            return [means / divisor, variances / divisor, np.sign(weight), None, None]
+        if len(arrays) == 5 and arrays[4].size == 1 < arrays[2].size:
+            scale, bias, mean, variance, _ = arrays
+            return [mean, variance, np.ones(1), scale, bias]
+        return weights
 
     def _channels(self, shape: Shape) -> int:
         return shape[1] if len(shape) > 1 else 1

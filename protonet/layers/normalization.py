@@ -126,7 +126,8 @@ class Normalize(Layer):
     Raises:
         LayerError: for a bottom of fewer than 2 axes.
     Differs:
-        Caffe 1.0 has no such layer; forks for single-shot detectors do, for 4 axes.
+        Caffe 1.0 has no such layer; forks for single-shot detectors do, for 4 axes. Without
+        channel_shared theirs leave the scales out of the sum of dx.
     """
 
     narrows = Narrows.WITH_BOTTOMS

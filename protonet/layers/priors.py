@@ -47,7 +47,8 @@ class PriorBox(Layer):
     Differs:
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. As there,
         fractions of min_size and max_size are cut off, and the second bottom may be left out.
-        Sizes below 1 are refused, and so are aspect ratios of 0 or less.
+        Sizes below 1 are refused, and so are aspect ratios of 0 or less. Centres and extents are
+        float32 whatever the net computes in: the corners are the fork's to the last bit.
     """
 
     bottoms = (1, 2)
@@ -152,11 +153,12 @@ class PriorBox(Layer):
         height, width = shapes[0][2:]
         image = self.image or shapes[1][2:]
         step = self.step or (image[0] / height, image[1] / width)
-        offset = self.spec.prior_box_param.offset
+        # The fork's order of roundings, so that boxes which tie there tie here: centres and extents
+        # are float32; halves, sums and quotients are double.
         centres = np.empty((height, width, 1, 2))
-        centres[..., 0] = ((np.arange(width) + offset) * step[1])[:, None]
-        centres[..., 1] = ((np.arange(height) + offset) * step[0])[:, None, None]
-        half = np.array(self._extents()) / 2
+        centres[..., 0] = self._centres(width, step[1])[:, None]
+        centres[..., 1] = self._centres(height, step[0])[:, None, None]
+        half = np.array(self._extents(), np.float32).astype(np.float64) / 2
         boxes = np.concatenate([centres - half, centres + half], axis=-1)
         boxes /= np.tile((image[1], image[0]), 2)
         if self.spec.prior_box_param.clip:
@@ -166,16 +168,22 @@ class PriorBox(Layer):
         self._boxes = self.scratch((1, 2, boxes.size))
         self.device.put(both, self._boxes)
 
+    def _centres(self, cells: int, step: float) -> Array:
+        """The centre of each cell along one axis, in pixels."""
+        offset = np.float32(self.spec.prior_box_param.offset)
+        centres: Array = (np.arange(cells, dtype=np.float32) + offset) * np.float32(step)
+        return centres
+
     def _extents(self) -> list[tuple[float, float]]:
         """The width and height of each box around a centre."""
         found: list[tuple[float, float]] = []
         for place, size in enumerate(self.min_sizes):
-            side = float(size)
-            found.append((side, side))
+            found.append((size, size))
             if self.max_sizes:
                 side = (size * self.max_sizes[place]) ** 0.5
                 found.append((side, side))
-            found += [(side * ratio**0.5, side / ratio**0.5) for ratio in self.ratios]
+            roots = np.sqrt(np.array(self.ratios, np.float32))
+            found += zip(size * roots, size / roots, strict=True)
         return found
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:

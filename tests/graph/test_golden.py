@@ -43,20 +43,22 @@ def close(found: Any, expected: np.ndarray, what: str) -> None:
 @pytest.mark.parametrize("fuse", [False, True], ids=["alone", "fused"])
 @pytest.mark.parametrize("case", cases())
 def test_nets_compute_what_caffe_computed(case: str, fuse: bool) -> None:
-    check(case, fuse=fuse)
+    check(GOLDEN / case, fuse=fuse, gradients=case not in FORWARD_ONLY)
 
 
 @pytest.mark.parametrize("fuse", [False, True], ids=["alone", "fused"])
 @pytest.mark.parametrize("case", cases())
 def test_nets_that_share_memory_compute_the_same(case: str, fuse: bool) -> None:
     """Outputs and the gradients of parameters; others are gone when the passes are over."""
-    check(case, fuse=fuse, share_memory=True)
+    check(GOLDEN / case, fuse=fuse, gradients=case not in FORWARD_ONLY, share_memory=True)
 
 
-def check(case: str, *, fuse: bool, share_memory: bool = False) -> None:
-    """Every pass of a case, compared with what Caffe computed."""
-    data = np.load(GOLDEN / case / "data.npz")
-    definition = read_net(Source.read(GOLDEN / case / "net.prototxt"))
+def check(
+    folder: Path, *, fuse: bool = False, gradients: bool = True, share_memory: bool = False
+) -> None:
+    """Every pass of a case, compared with what Caffe computed; ``gradients`` too."""
+    data = np.load(folder / "data.npz")
+    definition = read_net(Source.read(folder / "net.prototxt"))
     phase = TRAIN if str(data["phase"]) == "TRAIN" else TEST
     net = Net(
         plan_net(definition, phase=phase),
@@ -71,8 +73,8 @@ def check(case: str, *, fuse: bool, share_memory: bool = False) -> None:
     for step in range(int(data["steps"])):
         suffix = f"@{step}" if int(data["steps"]) > 1 else ""
         net.store.diff.fill(0)
-        run(net, data, suffix, gradients=case not in FORWARD_ONLY, bottoms=not share_memory)
-        if case in FORWARD_ONLY:
+        run(net, data, suffix, gradients=gradients, bottoms=not share_memory)
+        if not gradients:
             continue
         for i, param in enumerate(params):
             if f"param_diff/{i}{suffix}" in data:

@@ -110,6 +110,18 @@ def test_three_parameters_load_into_five() -> None:
         three.load({"norm": [*weights, np.ones(3), np.ones(3)]}, "weights")
 
 
+def test_five_parameters_in_the_order_of_an_older_fork() -> None:
+    """Scale, bias, mean, variance, and a spare whose single value tells them."""
+    layer = LayerHarness(FIVE, [np.ones(X)]).layer
+    old = [np.full(3, value) for value in (1.0, 2, 3, 4)]
+    found = layer.adopt([*old, np.zeros(1)])
+    assert [float(array[0]) for array in found if array is not None] == [3, 4, 1, 1, 2]
+    new = [np.ones(3), np.ones(3), np.ones(1), np.ones(3), np.ones(3)]
+    assert layer.adopt(new) is new
+    one = [np.full(1, value) for value in (1.0, 2, 3, 4, 5)]
+    assert LayerHarness(FIVE, [np.ones((4, 1, 5, 2))]).layer.adopt(one) is one
+
+
 def test_a_scale_that_does_not_learn_gets_no_gradient() -> None:
     run = LayerHarness(
         f"{FIVE} param {{}} param {{}} param {{}} param {{ lr_mult: 0 }}", [np.ones(X)]

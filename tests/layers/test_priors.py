@@ -46,8 +46,8 @@ def test_order_of_the_boxes() -> None:
     assert extents("min_size: 18 max_size: 32 aspect_ratio: 4") == [
         [18, 18],
         [24, 24],
-        [48, 12],
-        [12, 48],
+        [36, 9],
+        [9, 36],
     ]
     assert extents("min_size: 18 min_size: 2 max_size: 32 max_size: 8") == [
         [18, 18],

@@ -21,7 +21,9 @@ from protonet.train.snapshot import Snapshots
 from protonet.train.trainer import Trainer
 from tests.graph.nets import plan_of
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "solvers"
+TESTS = Path(__file__).parents[1]
+GOLDEN = TESTS / "golden" / "solvers"
+FORKS = TESTS / "golden_forks" / "solvers"
 
 NET = """
 name: "small"
@@ -94,10 +96,11 @@ def test_test_initialization_and_snapshot_after_train_can_be_off(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "case", sorted(path.name for path in GOLDEN.iterdir() if (path / "data.npz").exists())
+    "folder",
+    sorted(path.parent for root in (GOLDEN, FORKS) for path in root.glob("*/data.npz")),
+    ids=lambda folder: folder.name,
 )
-def test_trajectories_are_caffes(case: str, tmp_path: Path) -> None:
-    folder = GOLDEN / case
+def test_trajectories_are_caffes(folder: Path, tmp_path: Path) -> None:
     solver = read_solver(Source.read(folder / "solver.prototxt"))
     data = np.load(folder / "data.npz")
     net = Net(plan_net(read_net(Source.read(folder / "net.prototxt")), phase=0), Device("cpu"))
@@ -105,7 +108,7 @@ def test_trajectories_are_caffes(case: str, tmp_path: Path) -> None:
         layer: [data[f"param0/{layer}/{i}"] for i in range(len(params))]
         for layer, params in net.params.items()
     }
-    net.load(weights, case)
+    net.load(weights, folder.name)
     trainer = Trainer(solver, net, snapshots=Snapshots(tmp_path / "snap"))
     train_with(trainer, data, 0, 5)
     trainer.snapshot()
