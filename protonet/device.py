@@ -197,6 +197,11 @@ class Device:
             return int(free), int(total)
         return _host_memory()
 
+    def most_memory(self) -> int:
+        """The bytes that arrays can have here at most, were nothing else in memory."""
+        _, total = self.memory()
+        return total + _swap() if self.is_cpu else total
+
     @contextmanager
     def out_of_memory(self, what: str) -> Iterator[None]:
         """Turn a failed allocation inside the block into a ``DeviceError`` that names ``what``."""
@@ -219,12 +224,36 @@ def _host_memory() -> tuple[int, int]:
 
     page = os.sysconf("SC_PAGE_SIZE")
     free, total = os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
+    free = _meminfo("MemAvailable", free)
+    for limit, used in _CONTAINER:
+        try:
+            most = int(Path(limit).read_text(encoding="ascii"))
+            taken = int(Path(used).read_text(encoding="ascii"))
+        except (OSError, ValueError):  # none, or "max"
+            continue
+        free, total = min(free, max(0, most - taken)), min(total, most)
+    return free, total
+
+
+_CONTAINER = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""Where Linux says what a container may take, and what it has taken."""
+
+
+def _meminfo(name: str, otherwise: int) -> int:
+    """The bytes of a line of /proc/meminfo."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         found = dict(line.split(":", 1) for line in lines)
-        return int(found["MemAvailable"].split()[0]) * 1024, total
+        return int(found[name].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
-        return free, total
+        return otherwise
+
+
+def _swap() -> int:
+    return _meminfo("SwapTotal", 0)
 
 
 class _Passed:

@@ -13,7 +13,7 @@ from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note, print_table
-from protonet.errors import NetworkError, UsageError, nearest
+from protonet.errors import DeviceError, NetworkError, UsageError, nearest
 
 if TYPE_CHECKING:
     from protonet.graph.plan import Plan
@@ -141,6 +141,7 @@ def command(
     """
     from protonet.device import Device
     from protonet.graph.plan import plan_net
+    from protonet.graph.room import check_room
     from protonet.graph.summary import summarize
     from protonet.jobs.memory import TrainingMemory, check_training
     from protonet.jobs.shaped import with_databases, with_inputs
@@ -168,8 +169,12 @@ def command(
             "fuse": not no_fuse,
             "precision": type_of(precision or "float32"),
         }
+        if memory_limit is None:
+            check_room(plan, Device(), gradients=False, share=True, precision=how["precision"])
         summary = summarize(plan, recompute=recompute, **how)
         _print_summary(plan, summary, phase, stages)
+        if memory_limit is None:
+            _compare_with_machine(plan, summary)
         if verbose:
             _print_memory(plan, summary, recompute, how)
             _print_fused(summary)
@@ -217,6 +222,22 @@ def _print_summary(plan: Plan, summary: Summary, phase: str, stages: Sequence[st
         f"{byte_count(summary.training_bytes)} for training, "
         f"{byte_count(summary.inference_bytes)} for inference"
     )
+
+
+def _compare_with_machine(plan: Plan, summary: Summary) -> None:
+    """Refuse what no net of this machine can be; tell where there is too little to train it."""
+    from protonet.device import Device, byte_count
+    from protonet.graph.room import largest_layer
+
+    most = Device().most_memory()
+    if not plan.steps or summary.training_bytes <= most:
+        return
+    advice = f"{largest_layer(plan)}; --memory-limit SIZE is for another machine"
+    if summary.inference_bytes > most:
+        raise DeviceError(
+            f"the net needs more than the {byte_count(most)} of this machine; {advice}"
+        )
+    note(f"this machine has {byte_count(most)}, too little to train the network; {advice}")
 
 
 def _print_memory(plan: Plan, summary: Summary, recompute: bool, how: dict[str, Any]) -> None:

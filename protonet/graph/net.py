@@ -19,6 +19,7 @@ from protonet.graph.memory import lay_out
 from protonet.graph.names import AUTOMATIC, Value
 from protonet.graph.parameters import LoadReport, load_params, make_params, share_params
 from protonet.graph.plan import Plan, Step
+from protonet.graph.room import check_room
 from protonet.graph.shapes import infer_all, infer_tops
 from protonet.graph.types import Types, choose_types
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
@@ -78,6 +79,7 @@ class Net:
         if gradients is None:
             gradients = plan.phase == TRAIN or plan.definition.net.force_backward
         self.gradients = gradients
+        check_room(plan, device, gradients=gradients, share=share_memory, precision=precision)
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
         self.params: dict[str, list[Param]] = {}

@@ -12,6 +12,7 @@ from protonet.device import Device, byte_count
 from protonet.errors import DeviceError
 from protonet.graph.estimate import Estimate, estimate, fitting_batch
 from protonet.graph.plan import Plan
+from protonet.graph.room import check_room, largest_layer
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.solvers.rules import RULES
 
@@ -60,11 +61,14 @@ def check_training(
     The first plan is trained, the others are tested in its memory.
 
     Raises:
-        DeviceError: where it needs more than the limit.
+        DeviceError: where it needs more than the limit, or than the device has at all.
     """
+    share, precision = memory.share, memory.precision
+    if memory.limit is None:
+        for number, plan in enumerate(plans):
+            check_room(plan, device, gradients=number == 0, share=share, precision=precision)
 
     def needs(recompute: bool = memory.recompute) -> _Needs:
-        share, precision = memory.share, memory.precision
         train = estimate(
             plans[0],
             gradients=True,
@@ -86,8 +90,11 @@ def check_training(
     advice = _advice(fitting_batch(plans[0], limit, lambda: needs().total))
     if memory.share and not memory.recompute and needs(recompute=True).total <= limit:
         advice += "; --recompute would do, too"
-    message = f"training needs about {byte_count(found.total)}, {of}: {found}"
-    if memory.limit is None:
+    message = (
+        f"training needs about {byte_count(found.total)}, {of}: {found}; "
+        f"{largest_layer(plans[0], precision)}"
+    )
+    if memory.limit is None and found.total <= device.most_memory():
         return f"{message}; {advice}"
     if found.total > limit:
         raise DeviceError(f"{message}; {advice}")
@@ -117,7 +124,7 @@ def check_inference(
     advice = _advice(fitting_batch(plan, limit, lambda: needs().total))
     raise DeviceError(
         f"the net needs about {byte_count(found.total)}, more than the memory limit of "
-        f"{byte_count(limit)}: {found}; {advice}"
+        f"{byte_count(limit)}: {found}; {largest_layer(plan)}; {advice}"
     )
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from google.protobuf.message import Message
 
 from protonet.blob import Shape
-from protonet.device import byte_count
+from protonet.device import Device, byte_count
 from protonet.errors import Mistake, NetworkError, ProtonetError, UsageError
 from protonet.graph.drawing import picture_of
-from protonet.graph.plan import find_mistakes, plan_net
+from protonet.graph.plan import Plan, find_mistakes, plan_net
+from protonet.graph.room import check_room, largest_layer
 from protonet.graph.summary import Row, Summary, summarize
 from protonet.jobs.network import (
     DEPLOY_STATE,
@@ -147,6 +148,8 @@ def _planned(
     made = make_train_val(definition, train, val, batch_size=batch_size, classes=classes)
     plan = plan_net(made, phase=TRAIN, stages=["train"], around=around)
     try:
+        limit = min(workspace.limits.memory, Device().most_memory())
+        check_room(plan, Device(), gradients=True, share=True, limit=limit)
         summary = summarize(plan)
         layers = image_layers(plan)
         if not layers:
@@ -154,7 +157,7 @@ def _planned(
         shape = layers[0].transformer.output_shape
     finally:
         plan.close()
-    _check_memory(summary, workspace)
+    _check_memory(plan, summary, limit)
     if val is not None:
         plan_net(made, phase=TEST, stages=["val"], around=around).close()
     deploy = make_deploy(made, shape)
@@ -170,12 +173,12 @@ def _planned(
     )
 
 
-def _check_memory(summary: Summary, workspace: Workspace) -> None:
-    limit = workspace.limits.memory
+def _check_memory(plan: Plan, summary: Summary, limit: int) -> None:
     if summary.training_bytes > limit:
         raise UsageError(
             f"training needs about {byte_count(summary.training_bytes)}, more than the "
-            f"{byte_count(limit)} that this server gives; a smaller batch size needs less"
+            f"{byte_count(limit)} that this server gives ({largest_layer(plan)}); a smaller batch "
+            "size needs less"
         )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from protonet.cli.check import input_shape
 from protonet.data.create import create_gradients
+from tests.graph.test_room import huge_text
 
 SEED = """\
 layer { name: "scale" type: "Power" bottom: "data" top: "scale" power_param { scale: 0.004 } }
@@ -194,3 +195,20 @@ def test_a_shape_of_another_form_is_refused(text: str) -> None:
 def test_a_shape_is_a_name_and_axes() -> None:
     assert input_shape("data=2x3x5") == ("data", (2, 3, 5))
     assert input_shape("label=7") == ("label", (7,))
+
+
+def test_what_this_machine_cannot_hold_is_told(protonet: Any, tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(huge_text())
+    found = protonet("check", path)
+    assert found.returncode == 6
+    assert "the net needs more than the " in found.stderr
+    assert 'layer "ip0" (InnerProduct) alone 9.5 GiB; --memory-limit SIZE is for' in found.stderr
+    assert cells(found.stdout)[2] == [
+        "ip0", "InnerProduct", "x 16x2", "y0 16x134217727", "402,653,181",
+    ]  # fmt: skip
+    found = protonet("check", path, "--memory-limit", "8000GiB")
+    assert (found.returncode, found.stderr) == (0, "")
+    found = protonet("time", path)
+    assert found.returncode == 6
+    assert f'{path}:2:1: layer "ip0" (InnerProduct) needs 8.0 GiB for its tops' in found.stderr

@@ -82,3 +82,16 @@ def test_inference_is_refused_too() -> None:
     check_inference(plan(stage="deploy"), 2**40, share=True)
     with pytest.raises(DeviceError, match=r"the net needs about .* a batch size of \d+ would fit"):
         check_inference(plan(stage="deploy"), 22 * 2**20, share=True, copies=1)
+
+
+def test_a_training_that_no_memory_of_the_machine_holds_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Device, "most_memory", lambda _: 2**20)
+    with pytest.raises(DeviceError, match="that device 'cpu' has") as caught:
+        check_training([plan(32)], SOLVER, Device(), TrainingMemory())
+    assert "squeezenet" in str(caught.value)
+    monkeypatch.setattr(Device, "most_memory", lambda _: 70 * 2**20)
+    monkeypatch.setattr(Device, "memory", lambda _: (2**20, 70 * 2**20))
+    with pytest.raises(DeviceError, match=r'layer "conv1" \(Convolution\) alone'):
+        check_training([plan(32)], SOLVER, Device(), TrainingMemory())
