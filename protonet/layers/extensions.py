@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
 
@@ -30,6 +33,22 @@ def import_module(name: str, folder: Path | None = None) -> ModuleType:
     finally:
         for place in found:
             sys.path.remove(place)
+
+
+RAISES_AS_IS: ContextVar[bool] = ContextVar("RAISES_AS_IS", default=False)
+"""Whether layers that are set up now let through what a user's code raises, for code that knows
+its own errors; else they name it as a mistake of the net.
+"""
+
+
+@contextmanager
+def raising_as_is() -> Iterator[None]:
+    """Layers that are set up inside the block let through what a user's code raises, always."""
+    token = RAISES_AS_IS.set(True)
+    try:
+        yield
+    finally:
+        RAISES_AS_IS.reset(token)
 
 
 def told(error: Exception) -> str:

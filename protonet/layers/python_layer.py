@@ -10,7 +10,7 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError, UsageError
 from protonet.layers.base import Layer, Weight
-from protonet.layers.extensions import import_module, told
+from protonet.layers.extensions import RAISES_AS_IS, import_module, told
 from protonet.layers.python_api import Blob
 from protonet.layers.registry import register
 
@@ -30,10 +30,12 @@ class Python(Layer):
         accepted and makes no difference.
     Raises:
         LayerError: when the module or the class is not found, Python layers are not allowed
-        here, or the user's code raises: named with the exception and its place.
+        here, or the user's code raises: named with the exception and its place. In nets of
+        ``protonet.pycaffe`` what the code raises arrives as it is, as in Caffe.
     Differs:
-        ``reshape`` is also called when the net is planned, with bottoms of zeros. On a GPU the
-        arrays are copied to the host and back.
+        The class's ``setup`` is called in the first ``infer``, its ``reshape`` in each, with
+        bottoms of zeros: ``infer`` is as pure as that code. On a GPU the arrays are copied to the
+        host and back.
     """
 
     bottoms = (0, None)
@@ -67,6 +69,7 @@ class Python(Layer):
         self._bottoms = [Blob() for _ in self.spec.bottom]
         self._tops = [Blob() for _ in self.spec.top]
         self._ready = False
+        self._raises_as_is = RAISES_AS_IS.get()
         self._user = self._call("__init__", lambda: kind(self.spec))
         self._user.param_str, self._user.phase = spec.param_str, self.phase
 
@@ -135,11 +138,14 @@ class Python(Layer):
         return [blob.shape for blob in self._tops]
 
     def _call(self, method: str, function: Any) -> Any:
-        """Run the user's code; what it raises names the class and the place."""
+        """Run the user's code; what it raises is told of with class and place."""
         try:
             return function()
         except Exception as error:
             name = self.spec.python_param.layer
+            if self._raises_as_is:
+                error.add_note(f'in {name}.{method}, of layer "{self.name}" (Python)')
+                raise
             raise LayerError(f"{name}.{method} raised {told(error)}") from error
 
     def _host(self, array: Any) -> Any:

@@ -16,6 +16,15 @@ from protonet.pycaffe.mode import (
 )
 from protonet.pycaffe.net import Net
 from protonet.pycaffe.net_spec import NetSpec, layers, params, to_proto
+from protonet.pycaffe.parallel import (
+    NCCL,
+    has_nccl,
+    set_multiprocess,
+    set_solver_count,
+    set_solver_rank,
+    solver_count,
+    solver_rank,
+)
 from protonet.pycaffe.solver import (
     AdaDeltaSolver,
     AdaGradSolver,
@@ -25,8 +34,13 @@ from protonet.pycaffe.solver import (
     SGDSolver,
     get_solver,
 )
+from protonet.pycaffe.timer import Timer
+
+__version__ = "1.0.0"
+"""The version of Caffe whose module this one stands for."""
 
 __all__ = [
+    "NCCL",
     "TEST",
     "TRAIN",
     "AdaDeltaSolver",
@@ -41,9 +55,12 @@ __all__ = [
     "NetSpec",
     "RMSPropSolver",
     "SGDSolver",
+    "Timer",
+    "__version__",
     "coord_map",
     "draw",
     "get_solver",
+    "has_nccl",
     "init_log",
     "io",
     "layer_type_list",
@@ -54,6 +71,11 @@ __all__ = [
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",
+    "set_multiprocess",
     "set_random_seed",
+    "set_solver_count",
+    "set_solver_rank",
+    "solver_count",
+    "solver_rank",
     "to_proto",
 ]

@@ -34,7 +34,11 @@ class AxisMismatchException(Exception):  # noqa: N818  (its name in Caffe)
 
 
 def conv_params(fn: Any) -> tuple[int, Axes, Axes, Axes]:
-    """The axis of the channels, kernel extent, stride and pad of a convolution or pooling."""
+    """The axis of the channels, kernel extent, stride and pad of a convolution or pooling.
+
+    Raises:
+        AssertionError: for extents given by height and width, as in Caffe.
+    """
     field = {"Pooling": "pooling_param"}.get(fn.type_name, "convolution_param")
     settings: Mapping[str, Any] = fn.params.get(field, fn.params)
     axis = settings.get("axis", 1)
@@ -42,7 +46,10 @@ def conv_params(fn: Any) -> tuple[int, Axes, Axes, Axes]:
     dilation = np.array(settings.get("dilation", 1), ndmin=1)
     refused = {"pad_h", "pad_w", "kernel_h", "kernel_w", "stride_h", "stride_w"} & set(settings)
     if refused:
-        raise UndefinedMapException(f"{fn.type_name} with {sorted(refused)} is not mapped")
+        raise AssertionError(
+            f"{fn.type_name} with {', '.join(sorted(refused))} is not mapped: give kernel_size, "
+            "stride and pad"
+        )
     return (
         axis,
         (kernel - 1) * dilation + 1,
@@ -100,7 +107,7 @@ def coord_map_from_to(top_from: Top, top_to: Top) -> Map:
     """How places of ``top_from`` lie in ``top_to``, by way of what both are made of.
 
     Raises:
-        UndefinedMapException: where nothing connects them by layers that have a map.
+        RuntimeError: where nothing connects them by layers that have a map, as in Caffe.
     """
 
     def bottoms(fn: Any) -> list[Top]:
@@ -129,23 +136,25 @@ def coord_map_from_to(top_from: Top, top_to: Top) -> Map:
                 pending.add(bottom)
         except UndefinedMapException:
             continue
-    raise UndefinedMapException("no path of mapped layers connects the two blobs")
+    raise RuntimeError("no path of mapped layers connects the two blobs")
 
 
 def crop(top_from: Top, top_to: Top) -> Top:
     """A Crop of ``top_from`` that lies on ``top_to``.
 
     Raises:
-        ValueError: where the two differ in scale, or the offset is negative or no whole number.
+        AssertionError: where the two differ in scale, or the offset is negative or no whole
+            number. Scripts for Caffe wait for this class.
+        RuntimeError: where nothing connects them by layers that have a map.
     """
     axis, factor, offset = coord_map_from_to(top_from, top_to)
     factors, offsets = np.atleast_1d(factor), np.atleast_1d(offset)
     if (factors != 1).any():
-        raise ValueError(f"scale mismatch on crop (a = {factor})")
+        raise AssertionError(f"scale mismatch on crop (a = {factor})")
     if (offsets > 0).any():
-        raise ValueError(f"cannot crop negative offset (b = {offset})")
+        raise AssertionError(f"cannot crop negative offset (b = {offset})")
     if (np.round(offsets) != offsets).any():
-        raise ValueError(f"cannot crop noninteger offset (b = {offset})")
+        raise AssertionError(f"cannot crop noninteger offset (b = {offset})")
     made: Top = layers.Crop(
         top_from,
         top_to,

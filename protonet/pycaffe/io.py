@@ -13,7 +13,7 @@ from protonet.blob import Shape
 from protonet.data import datum as records
 from protonet.data.resize import resize
 from protonet.data.transform import ten_crops
-from protonet.errors import DataError
+from protonet.errors import DataError, FormatError
 from protonet.formats.blobs import blob_shape, from_array, to_array
 from protonet.proto.caffe_pb2 import BlobProto, BlobProtoVector, Datum
 
@@ -79,13 +79,21 @@ def datum_to_array(datum: Datum) -> np.ndarray:
 
 
 def blobproto_to_array(blob: BlobProto, return_diff: bool = False) -> np.ndarray:
-    """The values of a message, or its gradient, in the message's shape."""
+    """The values of a message, or its gradient, in the message's shape.
+
+    Raises:
+        ValueError: when the shape is of another number of values. A message that states no shape
+            is a scalar, as in Caffe.
+    """
     if return_diff:
         values = blob.double_diff if blob.double_diff else blob.diff
         return np.array(values, np.float64 if blob.double_diff else np.float32).reshape(
             blob_shape(blob)
         )
-    return to_array(blob)
+    try:
+        return to_array(blob)
+    except FormatError as error:
+        raise ValueError(str(error)) from error
 
 
 def array_to_blobproto(arr: np.ndarray, diff: np.ndarray | None = None) -> BlobProto:

@@ -17,6 +17,7 @@ from protonet.graph.parameters import stored_params
 from protonet.graph.plan import plan_net
 from protonet.jobs.weights import load_weights
 from protonet.layers import Layer
+from protonet.layers.extensions import raising_as_is
 from protonet.layers.python_api import BlobVec
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import Source, read_net
@@ -63,7 +64,8 @@ class Net:
         if phase not in (TRAIN, TEST) or given:
             raise TypeError("expected Net(network, phase) or Net(network, weights, phase)")
         definition = read_net(Source.read(fspath(network_file)))
-        plan = plan_net(definition, phase=phase, level=level, stages=stages or ())
+        with raising_as_is():
+            plan = plan_net(definition, phase=phase, level=level, stages=stages or ())
         device = mode.device()
         on_gpu = not device.is_cpu and phase == TEST
         gradients = None if on_gpu else True

@@ -14,10 +14,12 @@ from protonet.graph.plan import Plan, plan_net
 from protonet.jobs.solver_files import SolverFiles
 from protonet.jobs.solver_run import snapshot_prefix
 from protonet.layers.base import Surroundings
+from protonet.layers.extensions import raising_as_is
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.text import Source, read_solver
 from protonet.pycaffe import mode
 from protonet.pycaffe.net import Net
+from protonet.pycaffe.parallel import NCCL
 from protonet.train.listeners import CaffeLog
 from protonet.train.snapshot import Snapshots
 from protonet.train.trainer import Trainer
@@ -48,7 +50,8 @@ class Solver:
         device = mode.device()
 
         def planned(definition: Any, phase: int, state: Any) -> Plan:
-            return plan_net(definition, phase=phase, around=around, **state)
+            with raising_as_is():
+                return plan_net(definition, phase=phase, around=around, **state)
 
         train = graph.Net(planned(files.train, TRAIN, files.train_state), device, seed=seed)
         tests = [
@@ -123,9 +126,18 @@ class Solver:
         net.share_with(self.net)
 
     def add_callback(
-        self, on_start: Callable[[], Any], on_gradients_ready: Callable[[], Any]
+        self,
+        on_start: Callable[[], Any] | NCCL,
+        on_gradients_ready: Callable[[], Any] | None = None,
     ) -> None:
-        """Call one function before the passes of each iteration, another before its update."""
+        """Call one function before the passes of each iteration, another before its update.
+
+        An ``NCCL`` alone is taken too: with one process it has nothing to do.
+        """
+        if isinstance(on_start, NCCL):
+            return
+        if on_gradients_ready is None:
+            raise TypeError("expected add_callback(on_start, on_gradients_ready)")
         self._trainer.callbacks.append((on_start, on_gradients_ready))
 
 

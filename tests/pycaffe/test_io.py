@@ -9,6 +9,7 @@ import pytest
 
 import protonet.pycaffe as caffe
 from protonet.errors import DataError
+from protonet.proto.caffe_pb2 import BlobProto
 from protonet.pycaffe import io
 
 
@@ -100,3 +101,31 @@ def test_what_the_transformer_refuses() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_a_message_without_a_shape_is_a_scalar() -> None:
+    """As Caffe's blobproto_to_array: one value is a scalar, more are refused by ValueError."""
+    blob = BlobProto(data=[123.0])
+    assert io.blobproto_to_array(blob) == 123
+    assert io.blobproto_to_array(blob).shape == ()
+    blob.data.extend([1.0] * 99)
+    with pytest.raises(ValueError, match="100 value"):
+        io.blobproto_to_array(blob)
+    blob.diff.extend([1.0] * 100)
+    with pytest.raises(ValueError, match="reshape"):
+        io.blobproto_to_array(blob, return_diff=True)
+
+
+def test_messages_in_the_old_form_and_the_new() -> None:
+    values = np.arange(12.0)
+    old = BlobProto(num=1, channels=1, height=3, width=4, data=values)
+    new = BlobProto(data=values)
+    new.shape.dim.extend([3, 4])
+    np.testing.assert_array_equal(io.blobproto_to_array(old), values.reshape(1, 1, 3, 4))
+    np.testing.assert_array_equal(io.blobproto_to_array(new), values.reshape(3, 4))
+
+
+def test_a_label_that_was_not_given_is_not_stored() -> None:
+    array = np.ones((2, 3, 4))
+    assert io.array_to_datum(array, label=0).HasField("label")
+    assert not io.array_to_datum(array).HasField("label")

@@ -48,6 +48,8 @@ def test_the_log(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_names_of_caffe_are_there() -> None:
     assert (caffe.TRAIN, caffe.TEST) == (0, 1)
-    assert "Convolution" in caffe.layer_type_list()
+    standard = {"Data", "Convolution", "InnerProduct", "Python"}
+    assert standard <= set(caffe.layer_type_list())
+    assert caffe.__version__ == "1.0.0"
     assert caffe.proto.caffe_pb2.NetParameter
     assert all(hasattr(caffe, name) for name in caffe.__all__)
