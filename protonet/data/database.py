@@ -16,7 +16,7 @@ from protonet.data.wire import parse_datum
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError
 from protonet.formats.kind import describe
-from protonet.proto.caffe_pb2 import Datum
+from protonet.proto.caffe_pb2 import AnnotatedDatum, Datum
 
 __all__ = [
     "DATA_FILE",
@@ -111,6 +111,22 @@ class Database:
         """
         datum: Datum = self._parsed(key, lambda value: Datum.FromString(bytes(value)))
         return datum
+
+    def annotated(self, key: bytes) -> AnnotatedDatum:
+        """The record of a key in a database of images with boxes.
+
+        Raises:
+            DataError: when it is absent or damaged, or a record without boxes.
+        """
+        record: AnnotatedDatum = self._parsed(
+            key, lambda value: AnnotatedDatum.FromString(bytes(value))
+        )
+        if not record.HasField("datum"):
+            raise DataError(
+                f"{self.where(key)}: is no AnnotatedDatum, a record with boxes; a Data layer "
+                "reads databases of plain images"
+            )
+        return record
 
     def image(self, key: bytes, *, color: bool | None = None) -> tuple[np.ndarray, int]:
         """The values of the record of a key, decoded, and its label.

@@ -47,8 +47,8 @@ class Records:
     Args:
         images: belong to this object, which closes them.
         shape: what every image must have.
-        least: images may differ in height and width, but must have at least this many pixels of
-            each; they are then not kept. 0 where all must have ``shape``.
+        least: images may differ in height and width, but must have at least these; they are then
+            not kept. None where all must have ``shape``.
         color: force encoded images to colour (True) or gray (False).
         limit: bytes of decoded images to keep; None for all that there are.
 
@@ -61,7 +61,7 @@ class Records:
         images: Images,
         shape: ImageShape,
         *,
-        least: int = 0,
+        least: tuple[int, int] | None = None,
         color: bool | None = None,
         limit: int | None = 0,
     ) -> None:
@@ -81,6 +81,10 @@ class Records:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def where(self, row: int) -> str:
+        """How messages name a record."""
+        return self.images.where(self._keys[row])
 
     def read(self, row: int) -> tuple[np.ndarray, int]:
         """The image, (channels, height, width), and the label of a record.
@@ -108,9 +112,15 @@ class Records:
         key = self._keys[row]
         image, label = self.images.image(key, color=self._color)
         if self._least:
-            fits = image.shape[0] == self.shape[0] and min(image.shape[1:]) >= self._least
-            least = _text((self.shape[0], self._least, self._least))
-            expected = f"the crop needs at least {least}"
+            high, wide = self._least
+            fits = image.shape[0] == self.shape[0]
+            fits = fits and image.shape[1] >= high and image.shape[2] >= wide
+            least = _text((self.shape[0], high, wide))
+            expected = (
+                f"the crop needs at least {least}"
+                if max(self._least) > 1
+                else f"the first one has {self.shape[0]} channel(s)"
+            )
         else:
             fits = image.shape == self.shape
             expected = f"the first one is {_text(self.shape)}"

@@ -80,6 +80,12 @@ def _bytes(
     return pixels
 
 
+def to_bytes(values: np.ndarray) -> np.ndarray:
+    """Numbers as bytes: rounded, halves to the even one as a processor does, held to 0 to 255."""
+    pixels: np.ndarray = np.rint(values).clip(0, 255).astype(np.uint8)
+    return pixels
+
+
 def _whole(weights: np.ndarray) -> np.ndarray:
     """Weights as OpenCV's whole numbers; halves go to the even one, as a processor rounds."""
     whole: np.ndarray = np.rint(weights * np.float32(_ONE)).astype(np.int32)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 
 import numpy as np
 
 from protonet.data.ahead import Ahead, Batch, Empty
+from protonet.data.order import Order
 from protonet.data.records import Images, Records
 from protonet.data.transform import Transformer
+from protonet.errors import DataError
 
 CACHE_LIMIT = 512 * 2**20
 """Bytes of images that one source keeps in memory, unless told otherwise."""
@@ -18,9 +19,6 @@ CACHE_LIMIT = 512 * 2**20
 _CHUNK = 256
 """Records that a thread decodes in one go when the whole set is decoded: also the longest wait
 after an interrupt."""
-_STREAM = 2
-"""Word 3 of the counter: keeps these numbers apart from others of the same seed."""
-
 
 _BATCHES_AHEAD = 4
 """Buffers of batches with the usual two threads."""
@@ -82,9 +80,8 @@ class BatchSource:
         self.length = len(images)
         self._transformer = transformer
         self._shuffle = shuffle
-        self._seed = seed % 2**64
+        self._order = Order(len(images), shuffle=shuffle, seed=seed)
         self._skip = skip
-        self._permuted: dict[int, np.ndarray] = {}
         self._empty = empty
         self._ahead = Ahead(self._make, batch_size, transformer.output_shape, threads, empty)
         self.times = self._ahead.times
@@ -197,36 +194,12 @@ class BatchSource:
             before = clock()
             image, batch.labels[place] = self._records.read(row)
             reading += clock() - before
-            self._transformer.apply(image, batch.data[place], draw)
+            try:
+                self._transformer.apply(image, batch.data[place], draw)
+            except DataError as error:
+                raise DataError(f"{self._records.where(row)}: {error}") from error
         self.times.note(began, reading, clock() - began - reading, len(rows))
-
-    # The order.
 
     def _rows(self, position: int) -> np.ndarray:
         """The records of the batch that begins at ``position`` of the stream."""
-        return np.concatenate(list(self._spans(position + self._skip)))
-
-    def _spans(self, start: int) -> Iterator[np.ndarray]:
-        """The batch's records, epoch by epoch."""
-        left = self.batch_size
-        while left:
-            epoch, row = divmod(start, self.length)
-            span = min(left, self.length - row)
-            if self._shuffle:
-                yield self._permutation(epoch)[row : row + span]
-            else:
-                yield np.arange(row, row + span)
-            start += span
-            left -= span
-
-    def _permutation(self, epoch: int) -> np.ndarray:
-        """The order of an epoch: the ranks of random words, which no NumPy version changes."""
-        order = self._permuted.get(epoch)
-        if order is None:
-            key = np.array([self._seed, self.length], np.uint64)
-            bits = np.random.Philox(key=key, counter=np.array([0, 0, epoch, _STREAM], np.uint64))
-            order = np.argsort(bits.random_raw(self.length), kind="stable")
-            # Replaced, not changed: other threads look at it. Two epochs meet in one batch.
-            last = {each: old for each, old in self._permuted.items() if each == epoch - 1}
-            self._permuted = last | {epoch: order}
-        return order
+        return self._order.rows(position + self._skip, self.batch_size)

@@ -14,6 +14,7 @@ from protonet.proto.caffe_pb2 import TRAIN, LayerParameter
 from protonet.proto.text import NetDefinition
 
 _BATCHES = {
+    "AnnotatedData": "data_param",
     "Data": "data_param",
     "ImageData": "image_data_param",
     "WindowData": "window_data_param",

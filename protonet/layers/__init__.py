@@ -7,6 +7,7 @@ from protonet.errors import LayerError
 from protonet.layers import (  # noqa: F401  (imported so that they register their types)
     accuracy,
     activations,
+    annotated_data,
     arrange,
     batch_norm,
     class_losses,

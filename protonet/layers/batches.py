@@ -14,6 +14,7 @@ from protonet.data.source import CACHE_LIMIT
 from protonet.data.transform import ImageShape
 from protonet.errors import LayerError
 from protonet.layers.base import Layer
+from protonet.proto.caffe_pb2 import LayerParameter
 from protonet.staging import Staging
 
 
@@ -112,9 +113,59 @@ class BatchLayer(Layer):
 
     def skipped(self, rand_skip: int) -> int:
         """How many images are passed over before the first: a number below ``rand_skip``."""
-        if not rand_skip:
-            return 0
-        return int(np.random.default_rng(self.around.seed % 2**64).integers(rand_skip))
+        return skipped(rand_skip, self.around.seed)
+
+
+def skipped(rand_skip: int, seed: int) -> int:
+    """A number below ``rand_skip`` that the seed decides; 0 where it is 0."""
+    return int(np.random.default_rng(seed % 2**64).integers(rand_skip)) if rand_skip else 0
+
+
+PLAIN = frozenset({"scale", "mirror", "crop_size", "mean_file", "mean_value"})
+"""Fields of Caffe's transform_param that are done to images of any kind."""
+FORKS = frozenset(
+    {
+        "crop_h",
+        "crop_w",
+        "resize_param",
+        "noise_param",
+        "distort_param",
+        "expand_param",
+        "img_rand_resize_lower",
+        "img_rand_resize_upper",
+        "rand_resize_ratio_lower",
+        "rand_resize_ratio_upper",
+        "vertical_stretch_lower",
+        "vertical_stretch_upper",
+        "horizontal_stretch_lower",
+        "horizontal_stretch_upper",
+        "interpolation_algo_down",
+        "interpolation_algo_up",
+        "allow_upscale",
+        "random_seed",
+    }
+)
+"""What the Transformer does of the forks' fields."""
+_SPEED = "use_gpu_transform"
+"""Says where the work is done, not what it is."""
+
+
+def refuse_transform(spec: LayerParameter, done: frozenset[str]) -> None:
+    """Raise LayerError for a field of transform_param that the layer would pass over.
+
+    What is set to its default asks for nothing.
+    """
+    param = spec.transform_param
+    for field, value in param.ListFields():
+        if field.name in done or field.name == _SPEED:
+            continue
+        if field.message_type is None and value == field.default_value:
+            continue
+        raise LayerError(
+            f"{field.name} is not done by {spec.type} layers here; those that are: "
+            f"{', '.join(sorted(done))}",
+            ("transform_param", field.name),
+        )
 
 
 def cache_limit(cache: bool | None) -> int | None:

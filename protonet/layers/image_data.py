@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from protonet.data.augment import Augment
 from protonet.data.image_list import ImageList
 from protonet.data.source import BatchSource
-from protonet.data.transform import Transformer, load_mean
+from protonet.data.transform import Transformer, crop_of, load_mean
 from protonet.errors import LayerError
 from protonet.layers.base import shape_text
-from protonet.layers.batches import BatchLayer, cache_limit, refuse_old_places
+from protonet.layers.batches import (
+    FORKS,
+    PLAIN,
+    BatchLayer,
+    cache_limit,
+    refuse_old_places,
+    refuse_transform,
+)
 from protonet.layers.registry import register
 
 _PARAM = "image_data_param"
@@ -29,7 +37,8 @@ class ImageData(BatchLayer):
         image_data_param: source (lines of path and label), batch_size (1), root_folder,
         new_height and new_width, is_color (true), shuffle, rand_skip; threads, cache and precache
         of NVIDIA's fork.
-        transform_param: scale, mirror, crop_size, mean_file, mean_value.
+        transform_param: scale, mirror, crop_size, mean_file, mean_value, and the forks' fields
+        that Data knows.
     Raises:
         LayerError: without source, for one of new_height and new_width, for a short_side or a
         share of a data set, or for settings that do not fit the images.
@@ -64,7 +73,8 @@ class ImageData(BatchLayer):
         image, _ = self.images.image(0, color=param.is_color)
         channels, height, width = image.shape
         mean = load_mean(self.around.find(transform.mean_file)) if transform.mean_file else None
-        any_size = bool(transform.crop_size) and size is None and mean is None
+        cropped = crop_of(transform) is not None and not Augment.wanted(transform)
+        any_size = cropped and size is None and mean is None
         try:
             self.transformer = Transformer(
                 transform,
@@ -85,6 +95,7 @@ class ImageData(BatchLayer):
     def _refuse(self) -> None:
         """What the schema knows, but this layer does not do."""
         param, transform = self.spec.image_data_param, self.spec.transform_param
+        refuse_transform(self.spec, PLAIN | FORKS | {"force_color", "force_gray"})
         refuse_old_places(param, _PARAM, ("scale", "mean_file", "crop_size", "mirror"))
         if param.short_side:
             raise LayerError(

@@ -12,7 +12,7 @@ from protonet.data.source import BatchSource, kept_bytes
 from protonet.data.transform import Transformer, load_mean
 from protonet.errors import LayerError
 from protonet.layers.base import Layer, shape_text
-from protonet.layers.batches import BatchLayer, cache_limit
+from protonet.layers.batches import FORKS, PLAIN, BatchLayer, cache_limit, refuse_transform
 from protonet.layers.fillers import check_filler, fill
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import DummyDataParameter, FillerParameter
@@ -144,13 +144,16 @@ class Data(BatchLayer):
     Bottom:
         none.
     Top:
-        0: N x C x H x W, the images after transform_param; H and W are crop_size where it is set.
+        0: N x C x H x W, the images after transform_param; H and W are crop_size (or crop_h and
+        crop_w) where it is set, else those of resize_param.
         1 (optional): N, Datum.label as numbers.
     Params:
         none.
     Spec:
         data_param: source, batch_size, rand_skip; shuffle, cache and threads of NVIDIA's fork.
-        transform_param: scale, mirror, crop_size, mean_file, mean_value, force_color, force_gray.
+        transform_param: scale, mirror, crop_size, mean_file, mean_value, force_color, force_gray;
+        crop_h, crop_w, resize_param, noise_param, distort_param, expand_param of the SSD fork; the
+        random sizes of NVIDIA's.
     Raises:
         LayerError: without source or batch_size, for a LevelDB without plyvel, or for settings
         that do not fit the records.
@@ -158,8 +161,8 @@ class Data(BatchLayer):
     Differs:
         The kind of the database is seen from its files, whatever backend says; a LevelDB is
         read without changing it, and needs the extra leveldb. Every record must have the first
-        one's shape. Random crops and mirrors are a function of the seed and the record's number
-        in the stream, so runs repeat.
+        one's shape, unless transform_param resizes. What is random is a function of the seed and
+        the record's number in the stream, so runs repeat.
     """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -172,6 +175,7 @@ class Data(BatchLayer):
             raise LayerError("data_param needs a source, the folder of a database", ("data_param",))
         if not param.batch_size:
             raise LayerError("data_param needs a batch_size of 1 or more", ("data_param",))
+        refuse_transform(self.spec, PLAIN | FORKS | {"force_color", "force_gray"})
         if transform.force_color and transform.force_gray:
             raise LayerError(
                 "force_color and force_gray are both set", ("transform_param", "force_gray")

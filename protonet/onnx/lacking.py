@@ -8,7 +8,16 @@ _MEASURE = "measures a training; export the deploy net, which ends before it"
 
 LACKING: dict[str, str] = {
     **dict.fromkeys(
-        ("Data", "DummyData", "HDF5Data", "ImageData", "MemoryData", "WindowData"), _DATA
+        (
+            "AnnotatedData",
+            "Data",
+            "DummyData",
+            "HDF5Data",
+            "ImageData",
+            "MemoryData",
+            "WindowData",
+        ),
+        _DATA,
     ),
     **dict.fromkeys(
         (

@@ -60,7 +60,8 @@ def oversample(images: Iterable[np.ndarray], crop_dims: Iterable[int]) -> np.nda
                 f"expected images of {height}x{width} or more, got {image.shape[0]}x"
                 f"{image.shape[1]}"
             )
-        for top, left, mirror in ten_crops(image.shape[:2], (height, width)):
+        for draw in ten_crops(image.shape[:2], (height, width)):
+            top, left, mirror, _ = draw
             cut = image[top : top + height, left : left + width]
             crops.append(cut[:, ::-1] if mirror else cut)
     return np.asarray(crops, np.float32)

@@ -1,0 +1,245 @@
+"""Batches of images with boxes: records of AnnotatedDatum, as SSD is trained with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from protonet.data.ahead import Ahead, Batch, Empty
+from protonet.data.boxes import (
+    Objects,
+    cut,
+    extrapolated,
+    mirrored,
+    resized,
+)
+from protonet.data.chance import Chance
+from protonet.data.database import Database
+from protonet.data.datum import decode
+from protonet.data.order import Order
+from protonet.data.sampling import sample
+from protonet.data.transform import Draw, Transformer
+from protonet.errors import DataError
+from protonet.proto.caffe_pb2 import AnnotatedDatum, BatchSampler, TransformationParameter
+
+ROW = 8
+"""Numbers of a box in a batch: item, class, instance, xmin, ymin, xmax, ymax, difficult."""
+
+
+class Annotated(NamedTuple):
+    """A decoded record: image (channels, height, width), label and objects."""
+
+    image: np.ndarray
+    label: int
+    objects: Objects
+    has_boxes: bool
+
+
+def read_annotated(
+    database: Database, key: bytes, *, color: bool | None = None, boxes: bool = False
+) -> Annotated:
+    """A record; ``boxes`` takes the boxes of one that does not say its type.
+
+    Raises:
+        DataError: when it is absent, damaged or of another kind.
+    """
+    record = database.annotated(key)
+    image = decode(record.datum, database.where(key), color=color)
+    typed = record.HasField("type") or boxes
+    return Annotated(image, record.datum.label, _objects(record), typed)
+
+
+def _objects(record: AnnotatedDatum) -> Objects:
+    """All boxes, group after group."""
+    rows = [
+        (box.xmin, box.ymin, box.xmax, box.ymax, group.group_label, one.instance_id, box.difficult)
+        for group in record.annotation_group
+        for one in group.annotation
+        for box in (one.bbox,)
+    ]
+    table = np.array(rows, np.float32).reshape(-1, 7)
+    return Objects(table[:, :4], table[:, 4:])
+
+
+class AnnotatedTransform:
+    """What happens to an image and to its boxes: distort, expand, a window by chance, resize,
+    noise, crop, mirror, mean and scale (SSD fork, annotated_data_layer.cpp).
+
+    Args:
+        transformer: does the image.
+        samplers: where windows come from; without any the whole image is taken.
+    """
+
+    def __init__(
+        self,
+        transformer: Transformer,
+        param: TransformationParameter,
+        samplers: Sequence[BatchSampler] = (),
+    ) -> None:
+        self.transformer = transformer
+        self._samplers = samplers
+        self._emit = param.emit_constraint if param.HasField("emit_constraint") else None
+        self._resize = param.resize_param if param.HasField("resize_param") else None
+
+    def draws(self, first: int, count: int) -> list[Draw]:
+        """What chance decides for records ``first`` to ``first + count - 1`` of the stream."""
+        draws = self.transformer.draws(first, count)
+        # Windows are drawn where nothing else is random, too.
+        return [draw._replace(place=first + place) for place, draw in enumerate(draws)]
+
+    def apply(self, record: Annotated, out: np.ndarray, draw: Draw) -> Objects:
+        """Write the image to ``out``; the objects that it still shows."""
+        transformer, chance = self.transformer, self.transformer.chance(draw)
+        image, objects = record.image, record.objects
+        if transformer.augment is not None:
+            image, window = transformer.augment.before(image, chance)
+            objects = cut(objects, window, self._emit)
+        if self._samplers:
+            image, objects = self._windowed(image, objects, chance)
+        size = (image.shape[1], image.shape[2])
+        if transformer.augment is not None:
+            image = transformer.augment.after(image, chance)
+        if self._resize is not None:
+            objects = resized(objects, self._resize, size)
+        cropped = transformer.finish(image, out, draw)
+        window = _window(cropped, image, out)
+        objects = cut(objects, window, self._emit)
+        objects = mirrored(objects) if cropped.mirror else objects
+        if self._resize is not None:
+            objects = extrapolated(objects, self._resize, size, window)
+        return objects
+
+    def _windowed(
+        self, image: np.ndarray, objects: Objects, chance: Chance
+    ) -> tuple[np.ndarray, Objects]:
+        """One of the windows that the samplers find; the image itself where they find none."""
+        windows = sample(self._samplers, objects.boxes, chance)
+        if not len(windows):
+            return image, objects
+        window = windows[chance.below(len(windows))].clip(0, 1)
+        height, width = image.shape[1:]
+        left, right = (window[::2] * np.float32(width)).tolist()
+        top, bottom = (window[1::2] * np.float32(height)).tolist()
+        # The size is cut off, not the far corner.
+        wide, high = max(1, int(right - left)), max(1, int(bottom - top))
+        part = image[:, int(top) : int(top) + high, int(left) : int(left) + wide]
+        return part, cut(objects, window, self._emit)
+
+
+def _window(draw: Draw, image: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """What was cut out of ``image``, in shares of it."""
+    height, width = image.shape[-2:]
+    down, across = out.shape[-2:]
+    corners = [draw.left / width, draw.top / height]
+    return np.array(
+        [*corners, (draw.left + across) / width, (draw.top + down) / height], np.float32
+    )
+
+
+class AnnotatedSource:
+    """Gives batch after batch of a database of images with boxes, made ahead of time.
+
+    The order is the database's; with ``shuffle`` it is that of a BatchSource with the same seed.
+    What chance does is a function of the seed and the record's place in the stream.
+
+    Args:
+        database: belongs to the source, which closes it.
+        transform: of images and boxes.
+        batch_size: records in a batch.
+        color: force encoded images to colour (True) or gray (False).
+        boxes: what ``read_annotated`` takes.
+        typed: every record must say that it has boxes.
+        shuffle, seed: the order.
+        skip: records that are passed over once, before the first.
+        threads: how many decode.
+        empty: makes the arrays of the batches.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        transform: AnnotatedTransform,
+        batch_size: int,
+        *,
+        color: bool | None = None,
+        boxes: bool = False,
+        typed: bool = True,
+        shuffle: bool = False,
+        seed: int = 0,
+        skip: int = 0,
+        threads: int = 2,
+        empty: Empty = np.empty,
+    ) -> None:
+        self.batch_size = batch_size
+        self._database = database
+        self._transform = transform
+        self._color, self._boxes, self._typed = color, boxes, typed
+        self._keys = database.keys()
+        self._order = Order(len(self._keys), shuffle=shuffle, seed=seed)
+        self._skip = skip
+        self._objects: dict[int, Objects] = {}
+        shape = transform.transformer.output_shape
+        self._ahead = Ahead(self._make, batch_size, shape, threads, empty)
+        self.times = self._ahead.times
+
+    @property
+    def position(self) -> int:
+        """Records delivered so far; setting it goes on from there."""
+        return self._ahead.position
+
+    @position.setter
+    def position(self, value: int) -> None:
+        self._ahead.position = value
+        self._objects.clear()
+
+    def take(self) -> tuple[Batch, np.ndarray]:
+        """The next batch, until ``give_back``, and the boxes of all its images: (n, ROW).
+
+        Raises:
+            DataError: naming the record that cannot be used and where it lies.
+        """
+        first = self.position
+        batch = self._ahead.take()
+        rows = []
+        for item in range(self.batch_size):
+            objects = self._objects.pop(first + item)
+            items = np.full((len(objects.boxes), 1), item, np.float32)
+            marks = objects.marks
+            rows.append(np.concatenate([items, marks[:, :2], objects.boxes, marks[:, 2:]], axis=1))
+        return batch, np.concatenate(rows)
+
+    def give_back(self, batch: Batch) -> None:
+        """Let the arrays of a batch be filled again."""
+        self._ahead.give_back(batch)
+
+    def close(self) -> None:
+        """Stop the threads and let go of the database; a second call does nothing."""
+        self._ahead.close()
+        self._database.close()
+
+    def _make(self, part: Batch, first: int, _start: int) -> None:
+        """Fill a part of a batch; ``first`` is its first record's place in the stream."""
+        clock = time.perf_counter
+        began, reading, count = clock(), 0.0, len(part.labels)
+        draws = self._transform.draws(first, count)
+        rows = self._order.rows(first + self._skip, count)
+        for place, (row, draw) in enumerate(zip(rows.tolist(), draws, strict=True)):
+            before = clock()
+            key = self._keys[row]
+            record = read_annotated(self._database, key, color=self._color, boxes=self._boxes)
+            reading += clock() - before
+            if self._typed and not record.has_boxes:
+                raise DataError(
+                    f"{self._database.where(key)}: the record says no type, but the first one "
+                    "does; set anno_type: BBOX in annotated_data_param if its boxes count"
+                )
+            part.labels[place] = record.label
+            try:
+                objects = self._transform.apply(record, part.data[place], draw)
+            except DataError as error:
+                raise DataError(f"{self._database.where(key)}: {error}") from error
+            self._objects[first + place] = objects
+        self.times.note(began, reading, clock() - began - reading, count)
