@@ -169,6 +169,28 @@ def test_records_are_skipped_once(make_database: Make, limit: int | None) -> Non
     source.close()
 
 
+@pytest.mark.parametrize("limit", [None, 0])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_records_are_skipped_once_where_batches_are_taken_too(
+    make_database: Make, limit: int | None, shuffle: bool
+) -> None:
+    """A GPU reads by ``take``, a CPU by ``next``: both see the same records."""
+    path = make_database()
+    settings = {"skip": 4, "cache_limit": limit, "shuffle": shuffle, "seed": 3}
+    ahead = make_source(path, **settings)
+    expected = batches(ahead, 4)
+    ahead.close()
+    source = make_source(path, **settings)
+    for data, labels in expected:
+        batch = source.take()
+        np.testing.assert_array_equal(batch.data, data)
+        np.testing.assert_array_equal(batch.labels, labels)
+        source.give_back(batch)
+    source.close()
+    if not shuffle:
+        assert [(labels - 10).tolist() for _, labels in expected[:2]] == [[4, 5, 6], [0, 1, 2]]
+
+
 def test_labels_are_optional(make_database: Make) -> None:
     for limit in (None, 0):
         source = make_source(make_database(name=f"db{limit}"), cache_limit=limit)

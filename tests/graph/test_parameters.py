@@ -51,6 +51,20 @@ def test_the_seed_decides_the_parameters_and_the_name_of_the_layer_too() -> None
     assert (one.store.data != other.store.data).any()
 
 
+def test_parameters_of_one_layer_are_random_by_themselves() -> None:
+    """Weights and bias of one size and filler: one stream would make them one the other."""
+    filler = 'filler { type: "gaussian" }'
+    net = net_of(
+        'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 1 } } }'
+        'layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { '
+        f"num_output: 30 weight_{filler} bias_{filler} }} }}"
+    )
+    weights, bias = (param.data.ravel() for param in net.params["ip"])
+    assert weights.shape == bias.shape
+    assert len({*weights.tolist(), *bias.tolist()}) == 60
+    assert abs(np.corrcoef(weights, bias)[0, 1]) < 0.6
+
+
 SHARED = """
 layer { name: "in" type: "Input" top: "x" top: "t"
   input_param { shape { dim: 2 dim: 3 } shape { dim: 2 dim: 3 } } }
