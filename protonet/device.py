@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,12 @@ class Device:
         else:
             out.set(np.ascontiguousarray(host, dtype=out.dtype).reshape(out.shape))
 
+    def put_made(self, make: Callable[[], np.ndarray], out: Any) -> None:
+        """Copy the array that ``make`` gives into ``out``; a device that only measures does not
+        ask for it.
+        """
+        self.put(make(), out)
+
     def send(self, host: np.ndarray, out: Any) -> None:
         """Queue a copy of a ``pinned`` array of ``out``'s shape and type into ``out``.
 
@@ -200,7 +206,7 @@ class Device:
     def most_memory(self) -> int:
         """The bytes that arrays can have here at most, were nothing else in memory."""
         _, total = self.memory()
-        return total + _swap() if self.is_cpu else total
+        return total + _meminfo("SwapTotal", 0) if self.is_cpu else total
 
     @contextmanager
     def out_of_memory(self, what: str) -> Iterator[None]:
@@ -250,10 +256,6 @@ def _meminfo(name: str, otherwise: int) -> int:
         return int(found[name].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return otherwise
-
-
-def _swap() -> int:
-    return _meminfo("SwapTotal", 0)
 
 
 class _Passed:

@@ -35,8 +35,7 @@ def load_mean(path: str | Path) -> np.ndarray:
     path = Path(path)
     try:
         if path.suffix == ".npy":
-            with path.open("rb") as file:
-                mean: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+            mean = _read_npy(path)
         else:
             mean = to_array(BlobProto.FromString(path.read_bytes()), "the mean image")
     except OSError as error:
@@ -55,6 +54,17 @@ def load_mean(path: str | Path) -> np.ndarray:
     if mean.dtype.kind not in "fiu":
         raise DataError(f"{path}: expected numbers in a mean image, got {mean.dtype}")
     return np.ascontiguousarray(mean, np.float32)
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    """Mapped first: the size that a damaged header tells is not taken."""
+    try:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.array(mapped)
+    except OSError:
+        raise
+    except Exception as error:  # NumPy's reader lets through whatever damaged headers provoke
+        raise FormatError(f"damaged: {error}") from error
 
 
 class Draw(NamedTuple):

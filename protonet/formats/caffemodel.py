@@ -35,7 +35,7 @@ def read_model(path: str | Path) -> NetParameter:
     net = read_message(Path(path), NetParameter, _WANTED)
     try:
         return upgrade_message(net)
-    except NetworkError as error:
+    except (NetworkError, UnicodeDecodeError) as error:
         raise FormatError(f"{path}: holds a net that cannot be: {error}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from codecs import getincrementaldecoder
 from pathlib import Path
 from typing import TypeVar
@@ -120,6 +121,14 @@ def _read(path: Path, limit: int) -> bytes:
     """The first ``limit`` bytes of a file."""
     try:
         with Path(path).open("rb") as file:
-            return file.read(limit)
+            # Never asked for more than there is: room for all that is asked for is taken first.
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(min(limit, size + 1))
+            while size < len(data) < limit:  # a pipe, or a file that grows
+                more = file.read(min(limit - len(data), 1 << 20))
+                if not more:
+                    break
+                data += more
+            return data
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error

@@ -42,13 +42,24 @@ def read_state(path: str | Path) -> SolverHistory:
         FormatError: when it is no state; says what it looks like instead.
     """
     path = Path(path)
-    if is_hdf5(path):
-        return _read_hdf5(path)
+    found = _read_hdf5(path) if is_hdf5(path) else _read_binary(path)
+    if found.iteration < 0 or found.current_step < 0:
+        raise FormatError(
+            f"{path}: is damaged: it tells of iteration {found.iteration}, "
+            f"step {found.current_step}"
+        )
+    return found
+
+
+def _read_binary(path: Path) -> SolverHistory:
     state = read_message(path, SolverState, _WANTED)
     history = [
         to_array(blob, f"{path}: history {index}") for index, blob in enumerate(state.history)
     ]
-    return SolverHistory(state.iter, state.learned_net, history, state.current_step)
+    learned: str | bytes = state.learned_net
+    if isinstance(learned, bytes):  # no UTF-8: protobuf hands it out as it is
+        learned = learned.decode("utf-8", "replace")
+    return SolverHistory(state.iter, learned, history, state.current_step)
 
 
 def write_state(path: str | Path, state: SolverHistory) -> None:
@@ -87,7 +98,7 @@ def _read_hdf5(path: Path) -> SolverHistory:
         nodes = hdf5.children(root["history"])
         return SolverHistory(
             int(hdf5.numbers(root["iter"], f"{path}: iter").item()),
-            learned.decode() if isinstance(learned, bytes) else str(learned),
+            learned.decode("utf-8", "replace") if isinstance(learned, bytes) else str(learned),
             [
                 hdf5.numbers(nodes[str(index)], f"{path}: history {index}")
                 for index in range(len(nodes))

@@ -115,6 +115,9 @@ class Meter(Device):
     def put(self, host: np.ndarray, out: Array) -> None:
         """Nothing: there is no room for values."""
 
+    def put_made(self, make: Callable[[], np.ndarray], out: Array) -> None:
+        """Nothing, and nothing is made."""
+
 
 def hollow(shape: Shape, dtype: Any = np.float32) -> Array:
     """An array whose elements are all one number in memory."""

@@ -116,7 +116,7 @@ class DetectionOutput(Layer):
             )
         self.classes = check_classes(param.num_classes, _PARAM)
         self.shared = param.share_location
-        self.labels = [c for c in range(self.classes) if c != param.background_label_id]
+        self.background = param.background_label_id
         self.code = PriorBoxParameter.CodeType.Name(param.code_type)
         self.keep = param.keep_top_k
         self.least = _LOWEST
@@ -179,7 +179,9 @@ class DetectionOutput(Layer):
         """The rows of one image; ``boxes`` (1 or C, P, 4), ``scores`` (P, C)."""
         nms, keep = self.spec.detection_output_param.nms_param, self.keep
         found = [np.empty((0, _COLUMNS), scores.dtype)]
-        for label in self.labels:
+        for label in range(self.classes):
+            if label == self.background:
+                continue
             column = scores[:, label]
             places = np.flatnonzero(column > self.least)
             candidates = boxes[0 if self.shared else label][places]

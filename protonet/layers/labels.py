@@ -41,9 +41,11 @@ class Labels:
         self.shape = (*scores[:axis], 1, *scores[axis + 1 :])
         self.indices: Array = layer.scratch(self.shape)
         self.valid: Array | None = None if ignore is None else layer.scratch(self.shape)
-        classes = np.arange(self.count).reshape(-1, *(1,) * (len(scores) - axis - 1))
-        self._classes: Array = layer.scratch(classes.shape)
-        layer.device.put(classes.astype(layer.dtype), self._classes)
+        along = (self.count, *(1,) * (len(scores) - axis - 1))
+        self._classes: Array = layer.scratch(along)
+        layer.device.put_made(
+            lambda: np.arange(self.count).reshape(along).astype(layer.dtype), self._classes
+        )
 
     def read(self, labels: Array) -> None:
         """Take up the labels of this pass.

@@ -9,6 +9,7 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.layers.base import Layer, shape_text
+from protonet.layers.limits import MOST_NUMBERS
 from protonet.layers.registry import register
 
 _PARAM = "prior_box_param"
@@ -88,13 +89,13 @@ class PriorBox(Layer):
                 (_PARAM, "max_size"),
             )
         for place, size in enumerate(param.min_size):
-            if not size >= 1:
+            if not 1 <= size <= MOST_NUMBERS:
                 raise LayerError(
                     f"expected a min_size of 1 or more, in pixels of the image, got {size:g}",
                     (_PARAM, "min_size", place),
                 )
         for place, (low, high) in enumerate(zip(param.min_size, param.max_size, strict=False)):
-            if not high > low:
+            if not low < high <= MOST_NUMBERS:
                 raise LayerError(
                     f"expected a max_size above its min_size, {low:g}, got {high:g}",
                     (_PARAM, "max_size", place),
@@ -150,6 +151,10 @@ class PriorBox(Layer):
         return [(1, 2, shapes[0][2] * shapes[0][3] * boxes * 4)]
 
     def build(self, shapes: Sequence[Shape]) -> None:
+        self._boxes = self.scratch(self.infer(shapes)[0])
+        self.device.put_made(lambda: self._made(shapes), self._boxes)
+
+    def _made(self, shapes: Sequence[Shape]) -> Array:
         height, width = shapes[0][2:]
         image = self.image or shapes[1][2:]
         step = self.step or (image[0] / height, image[1] / width)
@@ -165,8 +170,7 @@ class PriorBox(Layer):
             np.clip(boxes, 0, 1, out=boxes)
         both = np.empty((2, *boxes.shape))
         both[0], both[1] = boxes, self.variances
-        self._boxes = self.scratch((1, 2, boxes.size))
-        self.device.put(both, self._boxes)
+        return both
 
     def _centres(self, cells: int, step: float) -> Array:
         """The centre of each cell along one axis, in pixels."""

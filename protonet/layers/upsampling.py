@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -113,7 +114,7 @@ class Upsample(Layer):
         if len(shapes) == 2:
             self._indices = self.scratch(self._planes, np.int64)
             self._starts = self.scratch((items * channels, 1), np.int64)
-            self.device.put(np.arange(items * channels) * self._plane, self._starts)
+            self.device.put_made(lambda: np.arange(items * channels) * self._plane, self._starts)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, x, y = self.xp, bottoms[0], tops[0]
@@ -233,7 +234,7 @@ class Interp(Layer):
         self._mix = []
         for extent, out in zip(shapes[0][2:], y_shape[2:], strict=True):
             mix = self.scratch((out, extent))
-            self.device.put(self.mixture(extent, out), mix)
+            self.device.put_made(partial(self.mixture, extent, out), mix)
             self._mix.append(mix)
         (_, height, width), (_, high, wide) = self._x_shape, self._y_shape
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -155,11 +157,81 @@ def read_resume(state: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        resume = json.loads(path.read_text())
-    except ValueError as error:
-        raise FormatError(
-            f"{path}: damaged resume file ({error}); delete it to resume from the weights alone"
-        ) from error
+        resume = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read: {error.strerror}") from error
     if not isinstance(resume, dict) or not {"net", "tests", "losses"} <= resume.keys():
         raise FormatError(f"{path}: not a resume file of protonet")
+    wrong = next(_wrong(resume), None)
+    if wrong is not None:
+        raise _damaged(path, f"{wrong} cannot be")
     return resume
+
+
+@contextmanager
+def of_resume(state: Path) -> Iterator[None]:
+    """Say of what a layer cannot take up that the resume file of a state is damaged."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise _damaged(resume_path(state), f"{type(error).__name__}: {error}") from error
+
+
+def weights_of(state: Path, learned_net: str) -> Path:
+    """The file of weights that a state names: beside it, or where it was written.
+
+    Raises:
+        FormatError: when it is not there.
+    """
+    name = Path(learned_net).name
+    for path in (state.parent / name, Path(learned_net)):
+        try:
+            if name and path.is_file():
+                return path
+        except (OSError, ValueError):  # no name of a file
+            break
+    raise FormatError(f"{state}: its weights '{learned_net[:200]}' are not there")
+
+
+def _damaged(path: Path, reason: str) -> FormatError:
+    return FormatError(
+        f"{path}: damaged resume file ({reason}); delete it to resume from the weights alone"
+    )
+
+
+def _wrong(resume: Mapping[str, Any]) -> Iterator[str]:
+    """What is not as a trainer writes it."""
+    tests = resume["tests"]
+    nets = {"net": resume["net"]}
+    if isinstance(tests, list):
+        nets.update({f"tests[{place}]": net for place, net in enumerate(tests)})
+    else:
+        yield "tests"
+    for name, net in nets.items():
+        if not isinstance(net, dict) or not _is_count(net.get("passes")):
+            yield f"{name}.passes"
+        elif not isinstance(net.get("layers"), dict):
+            yield f"{name}.layers"
+        else:
+            for layer, kept in net["layers"].items():
+                if not isinstance(kept, dict) or not _is_count(kept.get("position", 0)):
+                    yield f"{name}.layers.{layer}"
+    losses = resume["losses"]
+    window = losses.get("window") if isinstance(losses, dict) else None
+    if not isinstance(window, list) or not all(map(_is_number, window)):
+        yield "losses"
+    elif not _is_count(losses.get("next")) or losses["next"] > max(0, len(window) - 1):
+        yield "losses.next"
+    scale = resume.get("loss_scale", [1.0, 0.0])
+    if not isinstance(scale, list) or len(scale) != 2 or not all(map(_is_number, scale)):
+        yield "loss_scale"
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from protonet.errors import FormatError, TrainingError
+from protonet.errors import TrainingError
 from protonet.formats.caffemodel import Weights, read_weights
 from protonet.formats.solverstate import SolverHistory, read_state
 from protonet.graph.inspection import describe_passes, describe_update
@@ -39,7 +39,7 @@ from protonet.train.events import (
 )
 from protonet.train.losses import losses_of
 from protonet.train.smoothing import SmoothedLoss
-from protonet.train.snapshot import Snapshots, read_resume
+from protonet.train.snapshot import Snapshots, of_resume, read_resume, weights_of
 from protonet.train.stepping import Stepping, make_stepping
 from protonet.train.testing import TestPasses, listed
 
@@ -270,25 +270,25 @@ class Trainer:
             FormatError: when a file is damaged or of another net.
         """
         found = read_state(state)
-        model = Path(found.learned_net)
-        beside = state.with_name(model.name)
-        if beside.exists():
-            model = beside
-        if not found.learned_net or not model.exists():
-            raise FormatError(f"{state}: its weights '{found.learned_net}' are not there")
+        resume = read_resume(state)
+        model = weights_of(state, found.learned_net)
         self.net.load(read_weights(model), str(model))
         self.rule.restore(found.history, str(state))
         self.iteration = found.iteration
         if self.average is not None:
             self._restore_average(model)
-        resume = read_resume(state)
         if resume is not None:
-            self.net.restore(resume["net"])
-            self.smoothed.restore(resume["losses"])
-            if self.scale is not None and "loss_scale" in resume:
-                self.scale.restore(resume["loss_scale"])
-            for (net, _), saved in zip(self.tests, resume["tests"], strict=False):
-                net.restore(saved)
+            with of_resume(state):
+                self._take_up(resume)
+
+    def _take_up(self, resume: Mapping[str, Any]) -> None:
+        """What is beside weights and history: positions, losses, random numbers."""
+        self.net.restore(resume["net"])
+        self.smoothed.restore(resume["losses"])
+        if self.scale is not None and "loss_scale" in resume:
+            self.scale.restore(resume["loss_scale"])
+        for (net, _), saved in zip(self.tests, resume["tests"], strict=False):
+            net.restore(saved)
 
     def _make_scale(self) -> LossScale | None:
         """What watches over the gradients of a net that scales its losses."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,21 @@ def test_images_of_any_size_have_the_channels_and_hold_the_crop(shape: tuple[int
     message = "expected images of 2 channel.s. and at least 3x3, got " + "x".join(map(str, shape))
     with pytest.raises(DataError, match=message):
         made.apply(np.zeros(shape, np.uint8), np.empty(made.output_shape, np.float32))
+
+
+def test_a_header_that_tells_of_more_than_there_is(tmp_path: Path) -> None:
+    path = tmp_path / "mean.npy"
+    np.save(path, np.ones((3, 4, 5), np.float32))
+    whole = path.read_bytes()
+    for changed in (
+        whole.replace(b"(3, 4, 5)", b"(3000000000, 4, 5)"),
+        whole.replace(b"(3, 4, 5), }", b"(3, 4, 5), "),
+        whole.replace(b"{", b"(", 1),
+        whole[:100],
+    ):
+        path.write_bytes(changed)
+        tracemalloc.start()
+        with pytest.raises(DataError, match=r"mean\.npy: is no mean image"):
+            load_mean(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+        tracemalloc.stop()

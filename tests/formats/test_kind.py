@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from protonet.errors import FormatError, UsageError
 from protonet.formats import kind
 from protonet.formats.kind import describe, is_hdf5, read_message
-from protonet.proto.caffe_pb2 import BlobProto, Datum, NetParameter, SolverState
+from protonet.proto.caffe_pb2 import BlobProto, Datum, LayerParameter, NetParameter, SolverState
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "solvers"
 MODEL = GOLDEN / "sgd" / "snap_iter_5.caffemodel"
@@ -91,3 +92,13 @@ def test_a_file_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kind, "SIZE_LIMIT", size - 1)
     with pytest.raises(FormatError, match=r"snap_iter_5\.caffemodel: is larger than 2 GiB"):
         read_message(MODEL, NetParameter, "weights")
+
+
+def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.caffemodel"
+    path.write_bytes(NetParameter(name="n", layer=[LayerParameter(name="l")]).SerializeToString())
+    tracemalloc.start()
+    assert read_message(path, NetParameter, "weights").name == "n"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20

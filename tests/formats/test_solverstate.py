@@ -141,3 +141,18 @@ def test_more_than_protobuf_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(solverstate, "SIZE_LIMIT", 60 + 63)
     with pytest.raises(FormatError, match=r"larger than 2 GiB.*x\.solverstate\.h5\)"):
         write_state(tmp_path / "x.solverstate", state)
+
+
+@pytest.mark.parametrize("ending", ["", ".h5"])
+def test_a_state_from_before_the_beginning(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"x.solverstate{ending}"
+    write_state(path, SolverHistory(-1, "x.caffemodel", [np.ones(2, np.float32)]))
+    with pytest.raises(FormatError, match="is damaged: it tells of iteration -1, step 0"):
+        read_state(path)
+
+
+def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "x.solverstate"
+    write_state(path, SolverHistory(1, "caf\u00e9.caffemodel", [np.ones(2, np.float32)]))
+    path.write_bytes(path.read_bytes().replace("\u00e9".encode(), b"\xe9."))
+    assert read_state(path).learned_net == "caf\ufffd..caffemodel"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from protonet.errors import FormatError, UsageError
 from protonet.formats.kind import SIZE_LIMIT
 from protonet.formats.solverstate import SolverHistory, read_state
 from protonet.proto.caffe_pb2 import NetParameter
-from protonet.train.snapshot import Snapshots, read_resume, resume_path
+from protonet.train.snapshot import Snapshots, of_resume, read_resume, resume_path, weights_of
 
-RESUME = {"net": {"passes": 4}, "tests": [], "losses": {"window": [0.1], "next": 0}}
+RESUME = {"net": {"passes": 4, "layers": {}}, "tests": [], "losses": {"window": [0.1], "next": 0}}
 
 
 def save(snapshots: Snapshots, iteration: int) -> tuple[Path, Path]:
@@ -71,9 +72,43 @@ def test_a_state_of_caffe_has_no_resume_file(tmp_path: Path) -> None:
     assert read_resume(tmp_path / "s_iter_1.solverstate") is None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"net": 1}'])
+GOOD = json.dumps(RESUME)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"net": 1}',
+        "[" * 100_000,
+        GOOD.replace('"passes": 4', '"passes": -4'),
+        GOOD.replace('"passes": 4', '"passes": 1e30'),
+        GOOD.replace('"layers": {}', '"layers": {"data": {"position": "3"}}'),
+        GOOD.replace('"layers": {}', '"layers": [1]'),
+        GOOD.replace('"tests": []', '"tests": [7]'),
+        GOOD.replace('"tests": []', '"tests": 7'),
+        GOOD.replace("[0.1]", '["0.1"]'),
+        GOOD.replace('"next": 0', '"next": 1'),
+        GOOD.replace("}}", '}, "loss_scale": [1024]}'),
+    ],
+)
 def test_a_damaged_resume_file_is_refused(tmp_path: Path, text: str) -> None:
     state = tmp_path / "s_iter_1.solverstate"
     resume_path(state).write_text(text)
-    with pytest.raises(FormatError, match=r"s_iter_1\.resume\.json"):
+    with pytest.raises(FormatError, match=r"s_iter_1\.resume\.json: (damaged|not a) resume file"):
         read_resume(state)
+
+
+def test_what_a_layer_cannot_take_up_is_told_of_the_resume_file(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FormatError, match=r"a\.resume\.json: damaged resume file \(KeyError: 'x'\)"),
+        of_resume(tmp_path / "a.solverstate"),
+    ):
+        raise KeyError("x")
+
+
+@pytest.mark.parametrize("name", ["", "gone.caffemodel", "..", "/", "a\0b", "a" * 5000])
+def test_a_state_that_names_no_weights(tmp_path: Path, name: str) -> None:
+    with pytest.raises(FormatError, match="are not there"):
+        weights_of(tmp_path / "s.solverstate", name)
