@@ -15,6 +15,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     common,
     convolution,
     detection,
+    detectnet,
     hdf5_data,
     hdf5_output,
     image_data,

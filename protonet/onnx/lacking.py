@@ -11,6 +11,7 @@ LACKING: dict[str, str] = {
         (
             "AnnotatedData",
             "Data",
+            "DetectNetTransformation",
             "DummyData",
             "HDF5Data",
             "ImageData",

@@ -293,7 +293,25 @@ CASES = [
     Case('type: "Silence"', ((2, 3), (4,))),
 ]
 
+
+def detectnet_bottoms() -> list[np.ndarray]:
+    """Two images 16x24, the first with two boxes of classes 1 and 4."""
+    tables = np.zeros((2, 1, 4, 16))
+    tables[:, 0, 0, 1] = 16
+    tables[0, 0, 0, 0] = 2
+    tables[0, 0, 1, :6] = [2, 3, 9, 8, 0, 1]
+    tables[0, 0, 2, :6] = [12, 4, 10, 11, 0, 4]
+    return [np.random.default_rng(7).uniform(0, 255, (2, 3, 16, 24)), tables]
+
+
 METRICS = [
+    Case(
+        'type: "DetectNetTransformation" top: "maps" detectnet_groundtruth_param '
+        "{ image_size_x: 24 image_size_y: 16 object_class { src: 1 dst: 0 } "
+        "object_class { src: 4 dst: 1 } }",
+        ((2, 3, 16, 24), (2, 1, 4, 16)),
+        make=detectnet_bottoms,
+    ),
     Case('type: "Accuracy" top: "all" top: "each"', ((6, 5), (6,)), classes=5),
     Case(
         'type: "Accuracy" top: "all" top: "each" accuracy_param { top_k: 2 ignore_label: 1 }',
@@ -319,7 +337,7 @@ def test_the_contract_holds(case: Case) -> None:
     check_layer(case.text, case.bottoms(), phase=case.phase)
 
 
-ON_THE_HOST = {"DetectionOutput", "MultiBoxLoss", "Python"}
+ON_THE_HOST = {"DetectNetTransformation", "DetectionOutput", "MultiBoxLoss", "Python"}
 """Layers of boxes, where NumPy works in arrays as long as what is found; and code of users."""
 
 
@@ -364,7 +382,8 @@ WRITES = {"HDF5Output"}
 def test_no_layer_is_left_out() -> None:
     with_bottoms = {name for name in layer_types() if layer_class(name).bottoms != (0, 0)}
     assert {case.type for case in [*CASES, *METRICS]} == with_bottoms - RECURRENT - WRITES
-    golden = {path.name for root in (GOLDEN, FORKS) for path in root.iterdir()}
+    roots = (GOLDEN, FORKS, FORKS / "missing")
+    golden = {path.name for root in roots for path in root.iterdir()}
     assert with_bottoms - NO_GOLDEN - WRITES <= golden
 
 
