@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
-from protonet.proto.text import NetDefinition
+from protonet.proto.source import NetDefinition
 
 
 def name_layers(definition: NetDefinition) -> NetDefinition:

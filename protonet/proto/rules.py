@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from protonet.errors import Mistake, NetworkError
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter, NetState, NetStateRule
-from protonet.proto.text import NetDefinition
+from protonet.proto.source import NetDefinition
 
 
 def state(phase: int, level: int = 0, stages: Sequence[str] = ()) -> NetState:

@@ -16,7 +16,7 @@ from protonet.proto.caffe_pb2 import (
     V1LayerParameter,
 )
 from protonet.proto.naming import name_layers
-from protonet.proto.text import NetDefinition, Source, Where
+from protonet.proto.source import NetDefinition, Source, Where
 from protonet.proto.upgrade_v0 import fold_padding, v0_to_v1
 
 _V1_TYPES = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import sys
 import time
 from pathlib import Path
 
@@ -96,13 +94,6 @@ def test_comments_and_strings_in_any_encoding_are_read(
     assert (net.name, list(net.layer[0].input_param.shape[0].dim)) == (expected, [1, 2, 3, 4])
 
 
-def test_utf_16_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "net.prototxt"
-    path.write_bytes('name: "x"'.encode("utf-16"))
-    with pytest.raises(UsageError, match="is a text in UTF-16; Caffe reads it as UTF-8"):
-        Source.read(path)
-
-
 def test_long_lines_of_rubbish_are_shown_in_part() -> None:
     with pytest.raises(NetworkError) as caught:
         read_net(Source("net", "}" * 10_000))
@@ -131,49 +122,9 @@ def test_what_only_protobuf_refuses_is_told_in_its_words() -> None:
         parse(Source("net", 'name: "\\xZZ"'), NetParameter)
 
 
-def test_position_and_mistake() -> None:
-    source = Source("net", 'name: "x"\r\nlayer { name: "l" }\r\n')
-    assert source.position(("layer", 0, "name")) == (2, 15)
-    mistake = source.mistake(("layer", 0), "wrong", "better")
-    assert (mistake.line, mistake.column, mistake.excerpt) == (2, 1, 'layer { name: "l" }')
-    assert source.mistake(("absent",), "wrong").line == 0
-
-
-def test_a_file_is_read_with_or_without_byte_order_mark(tmp_path: Path) -> None:
-    path = tmp_path / "net.prototxt"
-    path.write_bytes(b"\xef\xbb\xbfname: 'x'")
-    assert Source.read(path) == Source(str(path), "name: 'x'")
-
-
-def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"name: 'x'")))
-    assert Source.read("-") == Source("<stdin>", "name: 'x'")
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "message"),
-    [
-        ("a.h5", b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
-        ("a.png", b"\x89PNG\r\n", "is an image"),
-        ("a.caffemodel", b"\x0a\x03\x00\xff", "is a binary file of Caffe"),
-        ("a.bin", b"\x00\x00", "is a binary file, but a prototxt"),
-    ],
-)
-def test_files_that_are_no_texts(tmp_path: Path, name: str, data: bytes, message: str) -> None:
-    (tmp_path / name).write_bytes(data)
-    with pytest.raises(UsageError, match=message):
-        Source.read(tmp_path / name)
-
-
-def test_files_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read: No such file"):
-        Source.read(tmp_path / "absent")
-    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
-        Source.read(tmp_path)
-
-
 def test_a_text_beyond_the_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("protonet.proto.text.SIZE_LIMIT", 20)
+    for module in ("source", "text"):
+        monkeypatch.setattr(f"protonet.proto.{module}.SIZE_LIMIT", 20)
     (tmp_path / "net").write_text("#" * 21)
     with pytest.raises(UsageError, match="is longer than"):
         Source.read(tmp_path / "net")

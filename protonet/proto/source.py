@@ -1,0 +1,109 @@
+"""Texts and what is read from them, as values that keep the places of what they say."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from protonet.errors import Mistake, UsageError
+from protonet.proto import braces
+from protonet.proto.caffe_pb2 import NetParameter
+from protonet.proto.lexical import text_of
+from protonet.proto.tree import Entry, Place, find, parse_tree
+
+SIZE_LIMIT = 64 * 2**20
+"""Characters of the longest text that is read."""
+
+Where = tuple[str | int, ...]
+"""A path inside a message, such as ``("layer", 3, "bottom", 1)``."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text and the name it is shown under in messages."""
+
+    name: str
+    text: str = field(repr=False)
+
+    @staticmethod
+    def read(path: str | Path) -> Source:
+        """Read a file, or standard input for ``-``.
+
+        Raises:
+            UsageError: for a file that is absent, unreadable or no text.
+        """
+        if str(path) == "-":
+            return Source("<stdin>", _decode(sys.stdin.buffer.read(SIZE_LIMIT + 1), "<stdin>"))
+        try:
+            with Path(path).open("rb") as file:
+                data = file.read(SIZE_LIMIT + 1)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+        return Source(str(path), _decode(data, str(path)))
+
+    @cached_property
+    def _entries(self) -> Sequence[Entry]:
+        return parse_tree(braces.balance(self.text).text).entries
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.split("\n")
+
+    def position(self, path: Sequence[str | int]) -> Place | None:
+        """Line and column of the longest part of ``path`` that is in the text.
+
+        ``("layer", 3, "bottom", 1)`` is the second bottom of the fourth layer. None where the
+        text has nothing of the path.
+        """
+        return find(self._entries, path)
+
+    def mistake(self, path: Sequence[str | int], message: str, hint: str = "") -> Mistake:
+        """A mistake at the place that ``path`` names."""
+        return self.mistake_at(self.position(path), message, hint)
+
+    def mistake_at(self, place: Place | None, message: str, hint: str = "") -> Mistake:
+        """A mistake at a line and column."""
+        if place is None:
+            return Mistake(message, self.name, hint=hint)
+        line, column = place
+        excerpt = self._lines[line - 1] if line <= len(self._lines) else ""
+        return Mistake(message, self.name, line, column, excerpt.rstrip("\r"), hint)
+
+
+_MAGIC = (b"\x89HDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b", b"PK\x03\x04")
+
+
+def _decode(data: bytes, name: str) -> str:
+    """The bytes as text, refusing what is no prototxt with a word on what it looks like."""
+    if len(data) > SIZE_LIMIT:
+        raise UsageError(f"{name}: is longer than {SIZE_LIMIT >> 20} MiB; no prototxt is")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UsageError(f"{name}: is a text in UTF-16; Caffe reads it as UTF-8: save it so")
+    if b"\0" not in data and not data.startswith(_MAGIC):
+        return text_of(data)
+    looks = "a binary file"
+    if data.startswith(b"\x89HDF"):
+        looks = "an HDF5 file"
+    elif data.startswith((b"\x1f\x8b", b"PK\x03\x04")):
+        looks = "an archive"
+    elif data.startswith(_MAGIC):
+        looks = "an image"
+    elif name.endswith((".caffemodel", ".binaryproto", ".solverstate")):
+        looks = "a binary file of Caffe"
+    raise UsageError(f"{name}: is {looks}, but a prototxt text is expected")
+
+
+@dataclass(frozen=True)
+class NetDefinition:
+    """A net as text gave it.
+
+    ``origins`` has for each of ``net.layer`` the path where it stands in ``source``, so that a
+    mistake found late still points at its line.
+    """
+
+    net: NetParameter
+    source: Source
+    origins: tuple[Where, ...]
