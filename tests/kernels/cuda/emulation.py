@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import re
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +16,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.precision import type_of
+from tests.kernels.cuda.compiling import compiled, libraries
 from tests.kernels.cuda.emulated_queue import EmulatedCuda, Queue
 
 needs_compiler = pytest.mark.skipif(
@@ -147,8 +145,6 @@ def _held(given: Any, kind: str, name: str, stored: str) -> Any:
 
 @cache
 def _library(code: str, names: tuple[str, ...], defined: tuple[str, ...]) -> ctypes.CDLL:
-    folder = Path(tempfile.gettempdir()) / "protonet-emulated-cuda"
-    folder.mkdir(exist_ok=True)
     signatures = dict(_SIGNATURE.findall(code))
     wrappers = []
     for name in names:
@@ -162,16 +158,7 @@ def _library(code: str, names: tuple[str, ...], defined: tuple[str, ...]) -> cty
     plain = code.replace('extern "C" __global__', "__global__")
     macros = [f"#define {each.removeprefix('-D')}" for each in defined]
     text = "\n".join([*macros, _HEADER.read_text(), plain, *wrappers])
-    stem = hashlib.sha256(text.encode()).hexdigest()[:20]
-    library = folder / f"{stem}.so"
-    if not library.exists():
-        unit, made = folder / f"{stem}.cpp", folder / f"{stem}.{id(text)}.so"
-        unit.write_text(text)
-        command = ["g++", "-O1", "-std=c++17", "-w", "-shared", "-fPIC", str(unit), "-o", str(made)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        made.replace(library)
-    return ctypes.CDLL(str(library))
+    return compiled(text, libraries())
 
 
 class EmulatedBlas:
