@@ -16,6 +16,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     convolution,
     detection,
     detectnet,
+    evaluation,
     hdf5_data,
     hdf5_output,
     image_data,
