@@ -132,13 +132,14 @@ class Dropout(Layer):
     Params:
         none.
     Spec:
-        dropout_param: dropout_ratio (0.5).
+        dropout_param: dropout_ratio (0.5); of SegNet's fork: sample_weights_test (false: m is
+        drawn in TEST too).
     Raises:
-        LayerError: for a ratio outside 0 <= ratio < 1.
+        LayerError: for a ratio outside 0 to 1.
     Differs:
         m is a function of the seed, the layer's name and the iteration, so that a resumed run
         draws what an uninterrupted one would; Caffe's own numbers cannot be met. A ratio of 0
-        is allowed.
+        is allowed; one of 1 drops everything in TRAIN, where Caffe computes 0 x infinity.
     """
 
     narrows = Narrows.WITH_BOTTOMS
@@ -147,30 +148,33 @@ class Dropout(Layer):
 
     def setup(self) -> None:
         self.ratio = self.spec.dropout_param.dropout_ratio
-        if not 0 <= self.ratio < 1:
+        if not 0 <= self.ratio <= 1:
             raise LayerError(
-                f"expected 0 <= dropout_ratio < 1, got {self.ratio:g}",
+                f"expected 0 <= dropout_ratio <= 1, got {self.ratio:g}",
                 ("dropout_param", "dropout_ratio"),
             )
-        self.shares_storage = not self.training
+        self.draws = self.training or self.spec.dropout_param.sample_weights_test
+        self.shares_storage = not self.draws
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0]]
 
     def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        if not self.training:
-            return not device.is_cpu  # values are copied
+        if not self.draws or self.ratio == 1:
+            return not device.is_cpu  # values are copied, or zeros
         return Drop.is_tuned(device, dtype, shapes[0], self.ratio)
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        if self.training:
+        if self.draws and self.ratio < 1:
             self._drop = Drop.make(self.device, self.dtype, shapes[0], self.ratio)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        if self.training:
-            self._drop.forward(bottoms[0], tops[0], self.random)
-        else:
+        if not self.draws:
             self.xp.copyto(tops[0], bottoms[0])
+        elif self.ratio == 1:
+            tops[0].fill(0)
+        else:
+            self._drop.forward(bottoms[0], tops[0], self.random)
 
     def backward(
         self,
@@ -181,7 +185,9 @@ class Dropout(Layer):
     ) -> None:
         if dbottoms[0] is None:
             return
-        if self.training:
-            self._drop.backward(dtops[0], dbottoms[0])
-        else:
+        if not self.draws:
             self.xp.copyto(dbottoms[0], dtops[0])
+        elif self.ratio == 1:
+            dbottoms[0].fill(0)
+        else:
+            self._drop.backward(dtops[0], dbottoms[0])

@@ -31,13 +31,18 @@ class Convolving(Sliding):
     """
 
     narrows = Narrows.ALWAYS
+    needs_outputs = True
 
     def setup(self) -> None:
         super().setup()
         param = self.spec.convolution_param
-        if not param.num_output:
+        if self.needs_outputs and not param.num_output:
             raise LayerError(f"{_PARAM} needs num_output above 0", (_PARAM, "num_output"))
         self.outputs = param.num_output
+
+    def outputs_of(self, channels: int) -> int:
+        """The channels of the top for these of the bottom."""
+        return self.outputs
 
     def groups(self, channels: int) -> int:
         """In how many groups the channels are divided."""
@@ -50,13 +55,13 @@ class Convolving(Sliding):
             )
         return int(group)
 
-    def declare_shaped(self, shape: Shape) -> list[Weight]:
+    def declare_shaped(self, shape: Shape, outputs: int) -> list[Weight]:
         """A weight of this shape, and a bias where there is one."""
         param = self.spec.convolution_param
         weights = [filled_weight(shape, param.weight_filler, (_PARAM, "weight_filler"))]
         if param.bias_term:
             path = (_PARAM, "bias_filler")
-            weights.append(filled_weight((self.outputs,), param.bias_filler, path))
+            weights.append(filled_weight((outputs,), param.bias_filler, path))
         return weights
 
     def kernel_for(self, shapes: Sequence[Shape]) -> tuple[Windows, int, int, int, int]:
@@ -66,7 +71,7 @@ class Convolving(Sliding):
     def flat(self, shapes: Sequence[Shape]) -> tuple[int, int, int]:
         """Items, channels and places of a top."""
         axis, (top, *_) = self.channel_axis(shapes), self.infer(shapes)
-        return math.prod(top[:axis]), self.outputs, math.prod(top[axis + 1 :])
+        return math.prod(top[:axis]), top[axis], math.prod(top[axis + 1 :])
 
     @property
     def engine(self) -> str:
@@ -123,25 +128,29 @@ class Convolution(Convolving):
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         axis = self.channel_axis(shapes)
-        self.groups(shapes[0][axis])
+        channels = shapes[0][axis]
+        self.groups(channels)
         outputs = self.windows(shapes[0][axis + 1 :]).outputs
-        return [(*shapes[0][:axis], self.outputs, *outputs)] * len(shapes)
+        return [(*shapes[0][:axis], self.outputs_of(channels), *outputs)] * len(shapes)
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
         axis = self.channel_axis(shapes)
         channels = shapes[0][axis]
         kernel = self.geometry(len(shapes[0]) - axis - 1)[0]
-        return self.declare_shaped((self.outputs, channels // self.groups(channels), *kernel))
+        outputs = self.outputs_of(channels)
+        shape = (outputs, channels // self.groups(channels), *kernel)
+        return self.declare_shaped(shape, outputs)
 
     def kernel_for(self, shapes: Sequence[Shape]) -> tuple[Windows, int, int, int, int]:
         axis = self.channel_axis(shapes)
         items, channels = math.prod(shapes[0][:axis]), shapes[0][axis]
         windows = self.windows(shapes[0][axis + 1 :])
-        return windows, items, channels, self.outputs, self.groups(channels)
+        return windows, items, channels, self.outputs_of(channels), self.groups(channels)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
-        self._chain = AffineChain(self.device, self.real, self.outputs, self.absorbed)
+        outputs = self.flat(shapes)[1]
+        self._chain = AffineChain(self.device, self.real, outputs, self.absorbed)
 
     def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
         if self.absorbed_rectifier or len(self.spec.bottom) != 1:
@@ -176,21 +185,8 @@ class Convolution(Convolving):
                 self._convolve.backward(dy, weight.data, dx)
 
 
-class _Depthwise(Convolution):
-    """A convolution in which every channel is a group of its own."""
-
-    def groups(self, channels: int) -> int:
-        """As many as there are channels."""
-        if self.outputs % channels:
-            raise LayerError(
-                f"num_output {self.outputs} must be a multiple of the {channels} channels",
-                (_PARAM, "num_output"),
-            )
-        return channels
-
-
 @register("DepthwiseConvolution")
-class DepthwiseConvolution(_Depthwise):
+class DepthwiseConvolution(Convolution):
     """Convolution with group = channels: each channel has windows and weights of its own.
 
     Bottom:
@@ -208,25 +204,44 @@ class DepthwiseConvolution(_Depthwise):
         Caffe has no such layer; MobileNet's forks of it do.
     """
 
+    def groups(self, channels: int) -> int:
+        """As many as there are channels."""
+        if self.outputs % channels:
+            raise LayerError(
+                f"num_output {self.outputs} must be a multiple of the {channels} channels",
+                (_PARAM, "num_output"),
+            )
+        return channels
+
 
 @register("ConvolutionDepthwise")
-class ConvolutionDepthwise(_Depthwise):
-    """Convolution with group = channels, under the name of another fork.
+class ConvolutionDepthwise(Convolution):
+    """Convolution with group = channels and as many outputs, of another fork.
 
     Bottom:
         one or more of one shape: x, ... x C x spatial axes.
     Top:
-        one for each bottom, as of Convolution.
+        one for each bottom, as of Convolution; always with C channels.
     Params:
-        0: W, num_output x 1 x kernel.
-        1 (bias_term): b, num_output.
+        0: W, C x 1 x kernel.
+        1 (bias_term): b, C.
     Spec:
-        convolution_param, as of Convolution; group is not looked at.
+        convolution_param, as of Convolution; group and num_output are not looked at.
     Raises:
-        LayerError: as DepthwiseConvolution.
+        LayerError: without a kernel, for a mixture of forms, or a kernel that does not fit.
     Differs:
-        Caffe has no such layer; forks of it do.
+        Caffe has no such layer; forks of it do (conv_dw_layer.cpp), for 4 axes and one bottom.
     """
+
+    needs_outputs = False
+
+    def outputs_of(self, channels: int) -> int:
+        """One for each channel, whatever num_output says: the fork never reads it."""
+        return channels
+
+    def groups(self, channels: int) -> int:
+        """As many as there are channels."""
+        return channels
 
 
 @register("Deconvolution")
@@ -273,7 +288,8 @@ class Deconvolution(Convolving):
         axis = self.channel_axis(shapes)
         channels = shapes[0][axis]
         kernel = self.geometry(len(shapes[0]) - axis - 1)[0]
-        return self.declare_shaped((channels, self.outputs // self.groups(channels), *kernel))
+        shape = (channels, self.outputs // self.groups(channels), *kernel)
+        return self.declare_shaped(shape, self.outputs)
 
     def kernel_for(self, shapes: Sequence[Shape]) -> tuple[Windows, int, int, int, int]:
         axis = self.channel_axis(shapes)

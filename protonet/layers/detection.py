@@ -96,11 +96,11 @@ class DetectionOutput(Layer):
         nms_param: nms_threshold (0.3), top_k (all), eta (1); keep_top_k (-1: all).
     Raises:
         LayerError: without num_classes, for a negative nms_threshold, an eta that is not in 0 to
-        1, visualize, save_output_param with all that Caffe needs to write files, bottoms that do
-        not fit, or a loss_weight.
+        1, visualize, bottoms that do not fit, or a loss_weight.
     Differs:
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. Of equal
-        scores the first prior and class come first. It writes no files and shows no pictures.
+        scores the first prior and class come first. It shows no pictures, and writes and deletes
+        no files: save_output_param is not read.
     """
 
     bottoms = (3, 4)
@@ -133,21 +133,9 @@ class DetectionOutput(Layer):
             raise LayerError(
                 f"expected eta above 0 and up to 1, got {nms.eta:g}", (_PARAM, "nms_param", "eta")
             )
-        self._refuse_files()
-
-    def _refuse_files(self) -> None:
-        """Raise LayerError where Caffe would show or write what was found."""
-        param = self.spec.detection_output_param
-        save = param.save_output_param
         if param.visualize:
             raise LayerError(
                 "visualize is not supported", (_PARAM, "visualize"), "remove it, or set it to false"
-            )
-        if save.output_directory and save.label_map_file and save.name_size_file:
-            raise LayerError(
-                "save_output_param is not supported: no files are written",
-                (_PARAM, "save_output_param"),
-                "remove it; the top has the boxes, in fractions of the image",
             )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:

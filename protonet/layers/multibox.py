@@ -29,7 +29,8 @@ class MultiBoxLoss(Layer):
     PER_PREDICTION also any that it overlaps by overlap_threshold. l is d^2 / 2 where |d| < 1 and
     else |d| - 1/2 (SMOOTH_L1), or d^2 / 2 (L2), over four offsets. c is -log softmax(x)[label]
     (SOFTMAX), or sum log(1 + exp(x)) - x[label] (LOGISTIC); the label of a negative is the
-    background. Z: VALID, the matches; FULL, N P; BATCH_SIZE, N; NONE, 1; never below 1.
+    background. Z: VALID, the matches; FULL, N P; BATCH_SIZE, N; NONE, 1; PRE_FIXED,
+    pre_fixed_normalizer; never below 1.
     Gradients: of L for loc and conf, with matches and negatives held; 0 for all other priors.
     The work is done on the host, wherever the net runs.
 
@@ -185,13 +186,14 @@ class MultiBoxLoss(Layer):
                 self.device.put(slopes, dx)
                 self.xp.multiply(dx, self._factor, out=dx)
 
-    def _count(self, matches: int) -> int:
+    def _count(self, matches: int) -> float:
         images, priors = self._conf_shape[:2]
-        counts: dict[int, int] = {
+        counts: dict[int, float] = {
             LossParameter.VALID: matches,
             LossParameter.FULL: images * priors,
             LossParameter.BATCH_SIZE: images,
             LossParameter.NONE: 1,
+            LossParameter.PRE_FIXED: self.spec.loss_param.pre_fixed_normalizer,
         }
         return counts[self.normalization]
 

@@ -10,9 +10,9 @@ from protonet.proto.caffe_pb2 import LossParameter
 class Normalizer:
     """The divisor Z that ``loss_param`` asks for; at least 1.
 
-    VALID: the items that count; FULL: all ``items``; BATCH_SIZE: ``batch``; NONE: 1. The older
-    ``normalize`` means VALID or BATCH_SIZE. ``default`` holds where neither is given; None for
-    the schema's.
+    VALID: the items that count; FULL: all ``items``; BATCH_SIZE: ``batch``; NONE: 1; PRE_FIXED:
+    ``pre_fixed_normalizer``. The older ``normalize`` means VALID or BATCH_SIZE. ``default`` holds
+    where neither is given; None for the schema's.
 
     ``value`` is a scalar array on the device.
     """
@@ -25,11 +25,12 @@ class Normalizer:
                 mode = LossParameter.VALID if spec.normalize else LossParameter.BATCH_SIZE
             elif default is not None:
                 mode = default
-        fixed: dict[int, int] = {
+        fixed: dict[int, float] = {
             LossParameter.FULL: items,
             LossParameter.VALID: items,
             LossParameter.BATCH_SIZE: batch,
             LossParameter.NONE: 1,
+            LossParameter.PRE_FIXED: spec.pre_fixed_normalizer,
         }
         self._counts = mode == LossParameter.VALID
         self._xp = layer.xp

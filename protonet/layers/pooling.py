@@ -30,7 +30,8 @@ class Pooling(Layer):
         0: x, N x C x H x W.
     Top:
         0: y, N x C x out x out with out = ceil((i + 2 pad - kernel) / stride) + 1, less 1 where
-        the last window would begin in the padding; floor with round_mode: FLOOR.
+        the last window would begin in the padding; floor with round_mode: FLOOR. So a kernel that
+        is larger than the plane, but by less than a stride, gives one window, cut off.
         1 (optional, MAX): the place of each maximum in its plane, counted from 0.
     Params:
         none.
@@ -39,8 +40,8 @@ class Pooling(Layer):
         global_pooling, round_mode (CEIL); ceil_mode: false is round_mode: FLOOR. engine is
         accepted and makes no difference.
     Raises:
-        LayerError: without a kernel, for a mixture of forms, a pad that reaches the kernel, or
-        global_pooling with kernel, pad or stride.
+        LayerError: without a kernel, for a mixture of forms, a pad that reaches the kernel, a
+        kernel that leaves no window, or global_pooling with kernel, pad or stride.
     Differs:
         STOCHASTIC works on the CPU too, and gives no gradient in TEST.
     """
@@ -116,24 +117,26 @@ class Pooling(Layer):
     def windows_over(self, spatial: Shape) -> Windows:
         """The windows over a plane."""
         param = self.spec.pooling_param
-        kernel = spatial if param.global_pooling else self.kernel
+        whole = spatial if param.global_pooling else self.kernel
         down = param.round_mode == PoolingParameter.FLOOR
         if param.HasField("ceil_mode"):
             down = not param.ceil_mode
-        outputs = []
-        for i, k, s, p in zip(spatial, kernel, self.stride, self.pad, strict=True):
+        outputs, kernel = [], []
+        for i, k, s, p in zip(spatial, whole, self.stride, self.pad, strict=True):
             room = i + 2 * p - k
-            if room < 0:
+            out = (room // s if down else -(-room // s)) + 1
+            if out < 1:
                 raise LayerError(
-                    f"a kernel of {shape_text(kernel)} (pad {shape_text(self.pad)}) does not fit "
-                    f"a plane of {shape_text(spatial)}",
+                    f"a kernel of {shape_text(whole)} (stride {shape_text(self.stride)}, pad "
+                    f"{shape_text(self.pad)}) does not fit a plane of {shape_text(spatial)}",
                     ("bottom", 0),
                 )
-            out = (room // s if down else -(-room // s)) + 1
             if p and (out - 1) * s >= i + p:
                 out -= 1
             outputs.append(out)
-        return Windows(spatial, kernel, self.stride, self.pad, (1, 1), tuple(outputs))
+            # one window that is larger than the plane ends with it
+            kernel.append(min(k, i + 2 * p))
+        return Windows(spatial, tuple(kernel), self.stride, self.pad, (1, 1), tuple(outputs))
 
     def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
         if len(self.spec.top) > 1 or self.method == PoolingParameter.STOCHASTIC:

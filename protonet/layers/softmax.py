@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.rows import take_rows
 from protonet.kernels.softmax import Softmax as Kernel
 from protonet.layers.base import Layer, Reads
 from protonet.layers.labels import Labels, check_labels
@@ -68,8 +71,11 @@ class SoftmaxWithLoss(Layer):
 
     q is 1 for the label's class and 0 for others; with label_smoothing e, of C classes,
     (1 - e) q + e / C (Szegedy et al., CVPR 2016).
+    With weight_by_label_freqs the sum and the gradient of an item are multiplied by the
+    class_weighting of its label (SegNet); Z is not.
     Z is, by ``normalization``: VALID, the items that count; FULL, all items; BATCH_SIZE, the
-    product of the axes before the class axis; NONE, 1. It is never below 1.
+    product of the axes before the class axis; NONE, 1; PRE_FIXED, pre_fixed_normalizer. It is
+    never below 1.
     Gradient: dx = w (p - q) / Z, and 0 for items to ignore.
 
     Bottom:
@@ -81,14 +87,18 @@ class SoftmaxWithLoss(Layer):
         none.
     Spec:
         softmax_param: axis (1). loss_param: ignore_label (none), normalization (VALID),
-        normalize (old: true is VALID, false is BATCH_SIZE), label_smoothing (0). loss_weight (1).
+        normalize (old: true is VALID, false is BATCH_SIZE), label_smoothing (0),
+        pre_fixed_normalizer (1), weight_by_label_freqs (false), class_weighting (one for each
+        class). loss_weight (1).
     Raises:
         LayerError: for an axis that x has not, another number of labels than items, a
-        loss_weight for p, a label_smoothing outside 0 <= e < 1, and, while running on the CPU, a
+        loss_weight for p, a label_smoothing outside 0 <= e < 1, weight_by_label_freqs without a
+        class_weighting for each class, class_weighting without it, and, while running on the CPU, a
         label that is no class.
     Differs:
         A second top needs no loss_weight; Caffe aborts without one. A label out of range is an
-        error, not a stray read. label_smoothing is of NVIDIA's fork.
+        error, not a stray read. label_smoothing is of NVIDIA's fork, which has it in the backward
+        pass on its GPU alone, as e / (C - 1) for each class but the label's.
     """
 
     bottoms = (2, 2)
@@ -106,6 +116,12 @@ class SoftmaxWithLoss(Layer):
                 f"expected 0 <= label_smoothing < 1, got {self.smoothing:g}",
                 ("loss_param", "label_smoothing"),
             )
+        if spec.class_weighting and not spec.weight_by_label_freqs:
+            raise LayerError(
+                "class_weighting without weight_by_label_freqs weighs nothing",
+                ("loss_param", "class_weighting"),
+                "set weight_by_label_freqs: true, or remove class_weighting",
+            )
         if any(self.spec.loss_weight[1:]):
             raise LayerError(
                 "the probabilities of the second top cannot be part of the objective",
@@ -114,7 +130,15 @@ class SoftmaxWithLoss(Layer):
             )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        check_labels(self, shapes, self.axis_of(shapes[0]))
+        axis = self.axis_of(shapes[0])
+        check_labels(self, shapes, axis)
+        spec = self.spec.loss_param
+        if spec.weight_by_label_freqs and len(spec.class_weighting) != shapes[0][axis]:
+            raise LayerError(
+                f"expected a class_weighting for each of {shapes[0][axis]} classes, got "
+                f"{len(spec.class_weighting)}",
+                ("loss_param", "weight_by_label_freqs"),
+            )
         return [(), shapes[0]][: max(1, len(self.spec.top))]
 
     def build(self, shapes: Sequence[Shape]) -> None:
@@ -123,16 +147,35 @@ class SoftmaxWithLoss(Layer):
         self._labels = Labels(self, shape, self._class_axis, self.ignore)
         self._softmax = Kernel.make(self.device, self.dtype, shape, self._class_axis)
         self._p = self.scratch(shape)
-        self._per_item = self.scratch(self._labels.shape)
+        per_item = self._labels.shape
+        self._per_item = self.scratch(per_item)
         self._factor = self.scratch(())
         batch = math.prod(shape[: self._class_axis])
-        self._normalizer = Normalizer(self, math.prod(self._labels.shape), batch)
+        self._normalizer = Normalizer(self, math.prod(per_item), batch)
+        self._weights: Array | None = None
+        if self.spec.loss_param.weight_by_label_freqs:
+            table = np.array(self.spec.loss_param.class_weighting)
+            self._table, self._weights = self.scratch(table.shape), self.scratch(per_item)
+            self._rows = self.scratch(per_item, np.int64)
+            self.device.put(table, self._table)
+
+    def _shares(self) -> Array | None:
+        """What each item's part is multiplied by; None for 1."""
+        labels, weights = self._labels, self._weights
+        if weights is None:
+            return labels.valid
+        self.xp.copyto(self._rows, labels.indices, casting="unsafe")
+        take_rows(self.xp, self._table, self._rows, weights)
+        if labels.valid is not None:
+            self.xp.multiply(weights, labels.valid, out=weights)
+        return weights
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, labels, per_item = self.xp, self._labels, self._per_item
         labels.read(bottoms[1])
+        self._counts = self._shares()
         self._softmax.loss(
-            bottoms[0], labels.indices, labels.valid, self.smoothing, self._p, per_item
+            bottoms[0], labels.indices, self._counts, self.smoothing, self._p, per_item
         )
         if labels.valid is not None:
             self._normalizer.count(labels.valid)
@@ -154,7 +197,7 @@ class SoftmaxWithLoss(Layer):
             return
         xp.divide(dtops[0], self._normalizer.value, out=self._factor)
         self._softmax.loss_gradient(
-            self._p, self._labels.indices, self._labels.valid, self.smoothing, self._factor, dx
+            self._p, self._labels.indices, self._counts, self.smoothing, self._factor, dx
         )
 
     def axis_of(self, shape: Shape) -> int:

@@ -36,8 +36,9 @@ LACKING: dict[str, str] = {
         _LOSS,
     ),
     "Accuracy": _MEASURE,
+    "DetectionEvaluate": _MEASURE,
     "DetectionOutput": "keeps a number of boxes that ONNX's NonMaxSuppression cannot give; export "
-    "the net up to its offsets, scores and priors",
+    "a copy of the text without this layer, whose outputs are offsets, scores and priors",
     "HDF5Output": "writes a file",
     "LSTM": "begins sequences anew where its second bottom is 0, which ONNX's LSTM cannot; a net "
     "unrolled with LSTMUnit can be exported",

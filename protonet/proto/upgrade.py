@@ -59,6 +59,13 @@ _V1_TYPES = {
     "TANH": "TanH",
     "THRESHOLD": "Threshold",
     "WINDOW_DATA": "WindowData",
+    "BN": "BN",
+    "CONVOLUTION3D": "Convolution3D",
+    "CROP": "Crop",
+    "DECONVOLUTION3D": "Deconvolution3D",
+    "POOLING3D": "Pooling3D",
+    "UNPOOLING": "Unpooling",
+    "UPSAMPLE": "Upsample",
 }
 _SOLVER_TYPES = {
     "SGD": "SGD",

@@ -93,6 +93,7 @@ _TRANSFORM = {
     "cropsize": "crop_size",
     "mirror": "mirror",
 }
+_SOURCES = frozenset({"data", "images", "hdf5_data"})
 _SAME = ("name", "blobs", "blobs_lr", "weight_decay")
 
 
@@ -125,6 +126,8 @@ def v0_to_v1(outer: V1LayerParameter) -> V1LayerParameter:
 def _move(old: V0LayerParameter, new: V1LayerParameter, name: str, value: Any) -> None:
     target, types = _FIELDS.get(name, ("", frozenset()))
     if old.type not in types:
+        if name.startswith("det_") and old.type in _SOURCES:
+            return  # settings of window_data beside another source of data: Caffe drops them too
         raise ValueError(f"layer \"{old.name}\" ({old.type}): has no field '{name}'")
     _put(getattr(new, _MESSAGES[old.type]), target, value)
 

@@ -123,6 +123,23 @@ def test_dropout_with_ratio_0_keeps_everything() -> None:
     assert dropout(0).forward()[0].tolist() == [1.0] * 40_000
 
 
+def test_dropout_with_ratio_1_drops_everything_in_train() -> None:
+    """Where Caffe's 0 / 0 is NaN; in TEST everything stays, as always."""
+    harness = dropout(1)
+    assert not harness.forward()[0].any()
+    (gradient,) = harness.backward([np.ones(40_000)])
+    assert gradient is not None
+    assert not gradient.any()
+    assert dropout(1, TEST).forward()[0].tolist() == [1.0] * 40_000
+
+
+def test_dropout_may_draw_in_test_too() -> None:
+    text = 'type: "Dropout" dropout_param { dropout_ratio: 0.25 sample_weights_test: true }'
+    harness = LayerHarness(text, [np.ones(40_000)], phase=TEST)
+    assert not harness.layer.shares_storage
+    np.testing.assert_array_equal(harness.forward()[0], dropout(0.25).forward()[0])
+
+
 def test_dropout_shares_memory_in_test_only() -> None:
     assert dropout(0.5, TEST).layer.shares_storage
     assert not dropout(0.5, TRAIN).layer.shares_storage
@@ -136,9 +153,9 @@ def test_dropout_without_a_wanted_gradient_writes_none() -> None:
     assert harness.backward([np.ones(40_000)]) == [None]
 
 
-@pytest.mark.parametrize("ratio", [-0.1, 1, 1.5])
+@pytest.mark.parametrize("ratio", [-0.1, 1.5])
 def test_dropout_refuses_a_ratio_that_is_no_probability(ratio: float) -> None:
     with pytest.raises(LayerError) as caught:
         dropout(ratio)
-    assert str(caught.value) == f"expected 0 <= dropout_ratio < 1, got {ratio:g}"
+    assert str(caught.value) == f"expected 0 <= dropout_ratio <= 1, got {ratio:g}"
     assert caught.value.path == ("dropout_param", "dropout_ratio")

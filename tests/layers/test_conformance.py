@@ -202,6 +202,12 @@ CASES = [
         (SHAPE, (2, 5, 7)),
         classes=3,
     ),
+    Case(
+        'type: "SoftmaxWithLoss" loss_param { weight_by_label_freqs: true class_weighting: 2 '
+        "class_weighting: 0.5 class_weighting: 3 ignore_label: 1 }",
+        (SHAPE, (2, 5, 7)),
+        classes=3,
+    ),
     Case('type: "L1Loss"', ((6, 2), (6, 1, 1, 2))),
     Case('type: "SmoothL1Loss"', (SHAPE, SHAPE)),
     Case('type: "SmoothL1Loss" smooth_l1_loss_param { sigma: 3 }', (SHAPE, SHAPE, SHAPE)),

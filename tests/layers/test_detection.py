@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -200,13 +202,6 @@ SHAPES = ((2, 16), (2, 12), (1, 2, 16))
             (D, "visualize"),
         ),
         (
-            f'{D} {{ num_classes: 3 save_output_param {{ output_directory: "a" '
-            'label_map_file: "b" name_size_file: "c" } }',
-            SHAPES,
-            "save_output_param is not supported: no files are written",
-            (D, "save_output_param"),
-        ),
-        (
             f"{D} {{ num_classes: 3 }} loss_weight: 1",
             SHAPES,
             "boxes have no gradient and cannot be part of the objective",
@@ -262,6 +257,12 @@ def test_mistakes(
     assert (str(caught.value), caught.value.path) == (message, path)
 
 
-def test_a_directory_alone_makes_no_files() -> None:
-    harness = detector('save_output_param { output_directory: "results" }')
-    assert len(rows(harness))
+def test_nothing_is_written_and_nothing_deleted(tmp_path: Path) -> None:
+    """The forks empty the directory."""
+    (tmp_path / "kept.txt").write_text("mine")
+    harness = detector(
+        f'save_output_param {{ output_directory: "{tmp_path}" output_format: "VOC" '
+        'label_map_file: "b" name_size_file: "c" num_test_image: 9 }'
+    )
+    assert rows(harness).tolist() == rows(detector()).tolist()
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]

@@ -48,6 +48,7 @@ def test_shapes(text: str, expected: tuple[int, int]) -> None:
         ("kernel_size: 2 pad: 2", "pad 2x2 must be below the kernel, 2x2"),
         ("kernel_size: 2 stride: 0", "stride must be above 0"),
         ("kernel_size: 9", "a kernel of 9x9 .* does not fit a plane of 5x7"),
+        ("kernel_size: 6 stride: 2 round_mode: FLOOR", "a kernel of 6x6 .* does not fit"),
         ("global_pooling: true kernel_size: 2", "global_pooling takes its kernel"),
         ("global_pooling: true stride: 2", "global_pooling needs pad 0 and stride 1"),
         ("pool: STOCHASTIC kernel_size: 3 pad: 1", "STOCHASTIC pooling takes no pad"),
@@ -57,6 +58,29 @@ def test_shapes(text: str, expected: tuple[int, int]) -> None:
 def test_what_is_refused(text: str, message: str) -> None:
     with pytest.raises(LayerError, match=message):
         harness(text)
+
+
+@pytest.mark.parametrize("pool", ["MAX", "AVE", "STOCHASTIC"])
+def test_a_window_larger_than_the_plane_is_cut_off(pool: str) -> None:
+    """By less than a stride: Caffe's ceil((1 - 2) / 2) + 1 is one window."""
+    x = np.array([[[[3.0, 1.0, 2.0]]]])
+    run = harness(f"pool: {pool} kernel_size: 2 stride: 2", x, TEST)
+    expected = {"MAX": [3, 2], "AVE": [2, 2], "STOCHASTIC": [2.5, 2]}[pool]
+    run.forward()
+    np.testing.assert_allclose(run.tops[0].reshape(-1), expected)
+    if pool != "STOCHASTIC":
+        (dx,) = run.backward([np.array([[[[5.0, 7.0]]]])])
+        expected = {"MAX": [5, 0, 7], "AVE": [2.5, 2.5, 7]}[pool]
+        assert dx is not None
+        np.testing.assert_allclose(dx.reshape(-1), expected)
+
+
+def test_padding_counts_in_a_window_larger_than_the_plane() -> None:
+    """Of 1 x 1 with a border of 1: of 4 x 4 places there are 3 x 3."""
+    run = harness("pool: AVE kernel_size: 4 stride: 2 pad: 1", np.full((1, 1, 1, 1), 9.0))
+    run.forward()
+    assert run.tops[0].shape == (1, 1, 1, 1)
+    assert run.tops[0].item() == 1
 
 
 def test_three_axes_are_refused() -> None:

@@ -110,6 +110,18 @@ def test_without_a_wanted_gradient_none_is_written() -> None:
             ("loss_weight", 1),
         ),
         (
+            "loss_param { class_weighting: 1 class_weighting: 2 }",
+            (2, 3),
+            "class_weighting without weight_by_label_freqs weighs nothing",
+            ("loss_param", "class_weighting"),
+        ),
+        (
+            "loss_param { weight_by_label_freqs: true class_weighting: 1 }",
+            (2, 3),
+            "expected a class_weighting for each of 4 classes, got 1",
+            ("loss_param", "weight_by_label_freqs"),
+        ),
+        (
             "loss_param { label_smoothing: 1 }",
             (2, 3),
             "expected 0 <= label_smoothing < 1, got 1",
@@ -123,6 +135,22 @@ def test_mistakes(
     with pytest.raises(LayerError) as caught:
         loss(fields, EVEN, np.zeros(labels))
     assert (str(caught.value), caught.value.path) == (message, path)
+
+
+def test_classes_may_be_weighted() -> None:
+    """As in SegNet: the parts of the loss and the gradient, not what they are divided by."""
+    x = np.log([[0.5, 0.25, 0.25], [0.125, 0.5, 0.375], [0.25, 0.25, 0.5]])
+    text = (
+        'type: "SoftmaxWithLoss" loss_param { ignore_label: 1 weight_by_label_freqs: true '
+        "class_weighting: 2 class_weighting: 9 class_weighting: 0.5 }"
+    )
+    harness = LayerHarness(text, [x, [0, 2, 1]], dtype=np.float64)
+    expected = -(2 * np.log(0.5) + 0.5 * np.log(0.375)) / 2
+    np.testing.assert_allclose(harness.forward()[0], expected, rtol=1e-6)
+    dx = harness.backward([1.0])[0]
+    np.testing.assert_allclose(
+        dx, [[-0.5, 0.25, 0.25], [0.03125, 0.125, -0.15625], [0, 0, 0]], rtol=1e-6
+    )
 
 
 def test_label_smoothing_gives_every_class_a_share() -> None:

@@ -50,6 +50,16 @@ def test_v1_layers() -> None:
     assert list(ip.blobs[0].data) == [1]
 
 
+def test_types_of_forks_in_v1() -> None:
+    """HED's CROP, DeconvNet's BN and UNPOOLING, C3D's."""
+    kinds = ["BN", "CONVOLUTION3D", "CROP", "DECONVOLUTION3D", "POOLING3D", "UNPOOLING", "UPSAMPLE"]
+    layers = [f'layers {{ name: "{kind}" type: {kind} bottom: "x" top: "y" }}' for kind in kinds]
+    net = read_net(Source("net", "\n".join(layers))).net
+    assert [layer.type for layer in net.layer] == [
+        "BN", "Convolution3D", "Crop", "Deconvolution3D", "Pooling3D", "Unpooling", "Upsample"
+    ]  # fmt: skip
+
+
 def test_positions_follow_the_layers() -> None:
     definition = read_net(Source("net", V1))
     assert definition.origins == (("input", 0), ("layers", 0), ("layers", 1))

@@ -25,6 +25,16 @@ layers { layer { name: "s" type: "softmax_loss" } bottom: "n" bottom: "l" }
 """
 
 
+def test_settings_of_windows_beside_other_data_are_dropped() -> None:
+    net = upgraded(
+        'layers { layer { name: "d" type: "data" source: "db" batchsize: 8 det_context_pad: 16 '
+        'det_crop_mode: "warp" det_fg_threshold: 0.5 } top: "d" top: "l" }'
+    )
+    assert net.layer[0].type == "Data"
+    assert not net.layer[0].HasField("window_data_param")
+    assert (net.layer[0].data_param.source, net.layer[0].data_param.batch_size) == ("db", 8)
+
+
 def test_v0_layers() -> None:
     net = upgraded(V0)
     assert [layer.type for layer in net.layer] == [
