@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from protonet.errors import FormatError, ProtonetError, UsageError
 
@@ -68,6 +69,21 @@ def write_atomic(path: str | Path, data: Bytes | Iterable[Bytes]) -> None:
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         for piece in pieces:
             file.write(piece)
+
+
+@contextmanager
+def appending(path: Path, stream: IO[str]) -> Iterator[None]:
+    """Write to an open file inside the block; where the disk fails, the stream is closed.
+
+    Raises:
+        FormatError: naming the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        with suppress(OSError):  # what is left in its buffer cannot be written either
+            stream.close()
+        raise FormatError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def remove_partial(folder: str | Path) -> int:

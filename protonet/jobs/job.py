@@ -93,7 +93,7 @@ class Job:
             )
         keep = run.read().get("keep")
         if keep is not None:
-            keeper = KeepNewest(run.snapshots(), keep, run.iterations, run.best)
+            keeper = KeepNewest(run.snapshots(), keep, lambda: (run.iterations(), run.figures()))
             self.trainer.listeners = (*self.trainer.listeners, keeper)
         patience = run.read().get("early_stop")
         if patience is not None:

@@ -160,13 +160,19 @@ class RunDirectory:
         """Of these snapshots the one with the best validation figure; the last one where nothing
         was validated.
         """
-        figures = [
-            (value, line["iteration"])
-            for line in read_metrics(self.metrics)
-            if line["event"] == "tested" and line["net"] == 0 and line["iteration"] in complete
-            if (value := figure(line["outputs"], line["loss"])) is not None
-        ]
-        return min(figures)[1] if figures else complete[-1]
+        figures = self.figures()
+        tested = [(figures[iteration], iteration) for iteration in complete if iteration in figures]
+        return min(tested)[1] if tested else complete[-1]
+
+    def figures(self) -> dict[int, float]:
+        """The validation figure of each tested iteration; less is better."""
+        found: dict[int, float] = {}
+        for line in read_metrics(self.metrics):
+            if line["event"] == "tested" and line["net"] == 0:
+                value, iteration = figure(line["outputs"], line["loss"]), line["iteration"]
+                if value is not None:
+                    found[iteration] = min(value, found.get(iteration, value))
+        return found
 
     def class_names(self) -> list[str] | None:
         """The lines of labels.txt; None for a run without one."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
+from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 
 
@@ -58,6 +60,15 @@ class WeightAverage:
         """
         with self.in_place():
             self.net.load(weights, source)
+
+    def restore_beside(self, model: Path) -> None:
+        """Take up the averages beside a file of weights; begin anew where there are none."""
+        stem, dot, ending = model.name.partition(".caffemodel")
+        path = model.with_name(f"{stem}.average{dot}{ending}")
+        if path.exists():
+            self.restore(read_weights(path), str(path))
+        else:
+            self.begin()
 
     def _swap(self) -> None:
         self._scratch[...] = self._weights

@@ -17,6 +17,7 @@ from protonet.formats.caffemodel import Weights, write_hdf5, write_model
 from protonet.formats.hdf5 import h5py_module
 from protonet.formats.kind import SIZE_LIMIT
 from protonet.formats.solverstate import SolverHistory, write_state
+from protonet.graph.net import Net
 from protonet.proto.caffe_pb2 import NetParameter
 
 
@@ -138,6 +139,19 @@ def _write(path: Path, net: NetParameter | Weights) -> None:
         write_model(path, net)
     else:
         write_hdf5(path, net)
+
+
+def largest_file(net: Net, slots: int) -> int:
+    """Bytes of the larger one of .caffemodel and .solverstate, or a little more; ``slots`` are
+    those of the rule.
+    """
+    around = 64  # of each blob's shape
+    params = [param for step in net.plan.steps for param in step.layer.params]
+    model = sum(param.data.nbytes + around for param in params)
+    history = sum(param.data.nbytes + around for param in net.store.params)
+    text = net.plan.definition.net.ByteSize()
+    largest: int = max(model + text, slots * history)
+    return largest
 
 
 def resume_path(state: Path) -> Path:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from protonet.errors import TrainingError
+from protonet.errors import FormatError, ProtonetError, TrainingError
 from protonet.formats.caffemodel import Weights, read_weights
 from protonet.formats.solverstate import SolverHistory, read_state
 from protonet.graph.inspection import describe_passes, describe_update
@@ -39,7 +39,7 @@ from protonet.train.events import (
 )
 from protonet.train.losses import losses_of
 from protonet.train.smoothing import SmoothedLoss
-from protonet.train.snapshot import Snapshots, of_resume, read_resume, weights_of
+from protonet.train.snapshot import Snapshots, largest_file, of_resume, read_resume, weights_of
 from protonet.train.stepping import Stepping, make_stepping
 from protonet.train.testing import TestPasses, listed
 
@@ -103,7 +103,7 @@ class Trainer:
         halt = self.scale.halt if self.scale is not None else None
         self.rule = make_rule(solver, net.store, net.device, halt)
         if snapshots is not None:
-            self.snapshots = snapshots.holding(self._largest_file())
+            self.snapshots = snapshots.holding(largest_file(net, self.rule.slots))
         self.stepping = self._make_stepping(alone)
         self.average = WeightAverage(net, average) if average is not None else None
         self.callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
@@ -112,6 +112,8 @@ class Trainer:
         self._stopping = False
         self._finished = False
         self._asked = False
+        self._began = 0
+        self._unwritten: FormatError | None = None
         self._refused: frozenset[str] = frozenset()
         self._displayed = (0, 0.0)
         self._ticked = 0.0
@@ -159,20 +161,30 @@ class Trainer:
             self._emit(Failed(self.iteration, str(error)))
             raise
         self._emit(Stopped(self.iteration, self._stopping))
+        if self._unwritten is not None:
+            raise self._unwritten
         return Result(self.iteration, self.smoothed.value, self._stopping)
 
     def advance(self, iterations: int) -> None:
-        """Run so many iterations, or fewer when ``stop`` is called."""
+        """Run so many iterations, or fewer when ``stop`` is called.
+
+        Raises:
+            FormatError: naming a file of a listener that could not be written; a snapshot is
+                taken first.
+        """
+        self._began = self.iteration
         # what overflows is found by looking at the loss, and told with its layer's name
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             self._advance(self.iteration + iterations)
+        if self._unwritten is not None:
+            self._give_up(self._unwritten)
 
     def _advance(self, end: int) -> None:
         solver, stepping, average = self.solver, self.stepping, self.average
         debug = solver.debug_info or self.net.plan.definition.net.debug_info
         every_loss = self.net.device.is_cpu
         at_once = stepping.whole and solver.iter_size == 1 and not debug
-        while self.iteration < end and not (self._stopping or self._finished):
+        while self.iteration < end and not (self._stopping or self._finished or self._unwritten):
             now = self.iteration
             due = solver.test_interval and now % solver.test_interval == 0
             if due and (now > 0 or solver.test_initialization) and not self.test():
@@ -276,19 +288,15 @@ class Trainer:
         self.rule.restore(found.history, str(state))
         self.iteration = found.iteration
         if self.average is not None:
-            self._restore_average(model)
+            self.average.restore_beside(model)
         if resume is not None:
             with of_resume(state):
-                self._take_up(resume)
-
-    def _take_up(self, resume: Mapping[str, Any]) -> None:
-        """What is beside weights and history: positions, losses, random numbers."""
-        self.net.restore(resume["net"])
-        self.smoothed.restore(resume["losses"])
-        if self.scale is not None and "loss_scale" in resume:
-            self.scale.restore(resume["loss_scale"])
-        for (net, _), saved in zip(self.tests, resume["tests"], strict=False):
-            net.restore(saved)
+                self.net.restore(resume["net"])
+                self.smoothed.restore(resume["losses"])
+                if self.scale is not None and "loss_scale" in resume:
+                    self.scale.restore(resume["loss_scale"])
+                for (net, _), saved in zip(self.tests, resume["tests"], strict=False):
+                    net.restore(saved)
 
     def _make_scale(self) -> LossScale | None:
         """What watches over the gradients of a net that scales its losses."""
@@ -309,29 +317,9 @@ class Trainer:
         net = self.net
         return stored_params(net.plan.steps, net.device) if hdf5 else net.message()
 
-    def _largest_file(self) -> int:
-        """Bytes of the larger one of .caffemodel and .solverstate, or a little more."""
-        net, around = self.net, 64  # of each blob's shape
-        params = [param for step in net.plan.steps for param in step.layer.params]
-        model = sum(param.data.nbytes + around for param in params)
-        history = sum(param.data.nbytes + around for param in net.store.params)
-        text = net.plan.definition.net.ByteSize()
-        largest: int = max(model + text, self.rule.slots * history)
-        return largest
-
     def _averaged(self) -> AbstractContextManager[None]:
         """While this lasts, the nets hold the averaged weights, where there are any."""
         return self.average.in_place() if self.average is not None else nullcontext()
-
-    def _restore_average(self, model: Path) -> None:
-        """Take up the averages beside a file of weights; begin anew where there are none."""
-        assert self.average is not None
-        stem, dot, ending = model.name.partition(".caffemodel")
-        path = model.with_name(f"{stem}.average{dot}{ending}")
-        if path.exists():
-            self.average.restore(read_weights(path), str(path))
-        else:
-            self.average.begin()
 
     def _resume_state(self) -> dict[str, Any]:
         self._take_losses()
@@ -390,5 +378,16 @@ class Trainer:
             self.test()
 
     def _emit(self, event: Event) -> None:
+        """Tell all listeners; where one cannot write its file, the iteration is ended first."""
         for listener in self.listeners:
-            listener(event)
+            try:
+                listener(event)
+            except FormatError as error:
+                self._unwritten = self._unwritten or error
+
+    def _give_up(self, error: FormatError) -> None:
+        """End with a snapshot, where that can still be written: it may lie on another disk."""
+        if self.snapshots is not None and self.iteration > self._began:
+            with suppress(ProtonetError):
+                self.snapshot()
+        raise error

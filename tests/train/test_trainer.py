@@ -17,6 +17,7 @@ from protonet.graph.plan import plan_net
 from protonet.proto.caffe_pb2 import TEST, SolverParameter
 from protonet.proto.text import Source, read_net, read_solver
 from protonet.train import events, snapshot
+from protonet.train.listeners import CaffeLog
 from protonet.train.snapshot import Snapshots
 from protonet.train.trainer import Trainer
 from tests.graph.nets import plan_of
@@ -221,7 +222,7 @@ def test_a_snapshot_larger_than_protobuf_holds_is_hdf5(
     whole = trainer_of(tmp_path / "whole", type=rule)
     whole.run()
     assert (tmp_path / "whole" / "s_iter_6.caffemodel").exists()
-    size = whole._largest_file()
+    size = snapshot.largest_file(whole.net, whole.rule.slots)
     model, state = (tmp_path / "whole" / f"s_iter_6.{end}" for end in ("caffemodel", "solverstate"))
     assert (model if over == "weights" else state).stat().st_size <= size
     monkeypatch.setattr(snapshot, "SIZE_LIMIT", size)
@@ -315,3 +316,30 @@ def test_a_stop_ends_a_test_which_the_resumed_training_makes_whole(tmp_path: Pat
     again.run()
     tests = [[e for e in each if isinstance(e, events.Tested)] for each in (plain, heard)]
     assert tests[0] == tests[1]
+
+
+def test_a_log_that_cannot_be_written_ends_a_training_with_a_snapshot(tmp_path: Path) -> None:
+    """The iteration is made whole first: going on from there ends with the same bits."""
+    whole = trainer_of(tmp_path / "whole", max_iter=8)
+    whole.run()
+
+    def listen(event: events.Event) -> None:
+        if isinstance(event, events.Iterated) and event.iteration == 4:
+            raise FormatError("train.log: cannot be written: No space left on device")
+
+    trainer = trainer_of(tmp_path / "cut", max_iter=8, display=2)
+    trainer.listeners = (listen,)
+    with pytest.raises(FormatError, match=r"train\.log: cannot be written"):
+        trainer.run()
+    again = trainer_of(tmp_path / "cut", max_iter=8, display=2)
+    again.restore(tmp_path / "cut" / "s_iter_5.solverstate")
+    again.run()
+    np.testing.assert_array_equal(again.net.store.data, whole.net.store.data)
+
+
+def test_a_log_that_cannot_be_begun_leaves_no_snapshot(tmp_path: Path) -> None:
+    trainer = trainer_of(tmp_path)
+    trainer.listeners = (CaffeLog(Path("/dev/full")),)
+    with pytest.raises(FormatError, match="/dev/full: cannot be written: No space left on device"):
+        trainer.run()
+    assert not list(tmp_path.iterdir())

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from protonet.formats.atomic import appending
 from protonet.train.events import (
     Concluded,
     Event,
@@ -67,13 +69,15 @@ class CaffeLog:
         lines = _lines(event)
         if not lines:
             return
-        if self._stream is None:
+        if self._stream is None or self._stream.closed:
             assert self._path is not None
             self._stream = self._path.open("a", encoding="utf-8")
         severity = "E" if isinstance(event, Failed) else "W" if isinstance(event, Warned) else "I"
         stamp = f"{severity}{self._now():%m%d %H:%M:%S.%f} {self._pid} "
-        self._stream.write("".join(f"{stamp}{place}] {text}\n" for place, text in lines))
-        self._stream.flush()
+        told = "".join(f"{stamp}{place}] {text}\n" for place, text in lines)
+        with nullcontext() if self._path is None else appending(self._path, self._stream):
+            self._stream.write(told)
+            self._stream.flush()
         if isinstance(event, Stopped | Failed):
             self.close()
 

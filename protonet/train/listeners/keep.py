@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from protonet.train.events import Event, Snapshotted
+from protonet.train.events import Event, Snapshotted, Started, Tested
+from protonet.train.listeners.metrics import by_name, figure, test_loss
 
 if TYPE_CHECKING:
     from protonet.train.snapshot import Snapshots
@@ -17,29 +18,52 @@ class KeepNewest:
     Args:
         snapshots: where they are.
         count: how many stay, 1 or more.
-        iterations: the iterations of the snapshots that may be removed: those of one's own run.
-        best: given these iterations, the one whose snapshot stays whatever its age.
+        past: of one's own run before this training: the iterations of its snapshots, which may be
+            removed, and the figures of its tests by iteration, of which less is better.
     """
 
     def __init__(
         self,
         snapshots: Snapshots,
         count: int,
-        iterations: Callable[[], Sequence[int]],
-        best: Callable[[Sequence[int]], int],
+        past: Callable[[], tuple[Sequence[int], Mapping[int, float]]],
     ) -> None:
         self.snapshots, self.count = snapshots, count
-        self._iterations, self._best = iterations, best
+        self._past = past
+        self._own: set[int] = set()
+        self._figures: dict[int, float] = {}
 
     def __call__(self, event: Event) -> None:
         """Remove what is too many, once a snapshot is on disk."""
-        if not isinstance(event, Snapshotted):
-            return
-        complete = sorted(self._iterations())
-        old = complete[: -self.count]
-        if not old:
-            return
-        kept = self._best(complete)
+        match event:
+            case Started():
+                own, figures = self._past()
+                self._own, self._figures = set(own), dict(figures)
+            case Tested(net=0):
+                self._take(event.iteration, figure(by_name(event.outputs), test_loss(event)))
+            case Snapshotted():
+                self._own.add(event.iteration)
+                self._remove()
+            case _:
+                pass
+
+    def _take(self, iteration: int, value: float | None) -> None:
+        """The lower figure counts, where an iteration was tested twice."""
+        if value is not None:
+            self._figures[iteration] = min(value, self._figures.get(iteration, value))
+
+    def _remove(self) -> None:
+        old = sorted(self._own)[: -self.count]
+        tested = [(value, each) for each, value in self._figures.items() if each in self._own]
+        kept = min(tested)[1] if tested else None
         for iteration in old:
             if iteration != kept:
                 self.snapshots.remove(iteration)
+                self._own.discard(iteration)
+        # Of what is gone no figure counts again, however long the training is.
+        newest = max(self._own)
+        self._figures = {
+            each: value
+            for each, value in self._figures.items()
+            if each in self._own or each >= newest
+        }

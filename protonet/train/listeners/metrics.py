@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
 from protonet.errors import FormatError
+from protonet.formats.atomic import appending
 from protonet.train.events import (
     Event,
     Failed,
@@ -90,14 +92,16 @@ class Metrics:
             self._stream = None
 
     def _write(self, kind: str, iteration: int, **values: Any) -> None:
-        if self._stream is None:
+        if self._stream is None or self._stream.closed:
             assert self._path is not None
             _drop_torn_line(self._path)
             self._stream = self._path.open("a", encoding="utf-8")
         epoch = None if self._per_epoch is None else iteration / self._per_epoch
         line = {"event": kind, "iteration": iteration, "epoch": epoch, **values}
-        self._stream.write(json.dumps(line, allow_nan=False) + "\n")
-        self._stream.flush()
+        text = json.dumps(line, allow_nan=False) + "\n"
+        with nullcontext() if self._path is None else appending(self._path, self._stream):
+            self._stream.write(text)
+            self._stream.flush()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -140,3 +140,13 @@ def test_the_objective_is_the_weighted_sum(
     outputs: tuple[events.Output, ...], value: float | None
 ) -> None:
     assert objective(outputs) == value
+
+
+def test_a_full_disk_is_told_with_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protonet.train.listeners.metrics._drop_torn_line", lambda _: None)
+    listener = Metrics(Path("/dev/full"))
+    event = events.Tested(3, 0, (events.Output("loss", 1.0, 1.0),))
+    for _ in range(2):  # it is tried again, as space may have been made
+        with pytest.raises(FormatError, match="/dev/full: cannot be written: No space left"):
+            listener(event)
+    listener.close()
