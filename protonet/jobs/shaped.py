@@ -16,7 +16,9 @@ from protonet.proto.text import NetDefinition
 _BATCHES = {
     "AnnotatedData": "data_param",
     "Data": "data_param",
+    "DenseImageData": "dense_image_data_param",
     "ImageData": "image_data_param",
+    "ImageLabelmapData": "image_data_param",
     "WindowData": "window_data_param",
     "HDF5Data": "hdf5_data_param",
     "MemoryData": "memory_data_param",

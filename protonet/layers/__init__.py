@@ -27,6 +27,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     memory_data,
     multibox,
     normalization,
+    pair_data,
     pooling,
     powers,
     priors,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,11 +30,11 @@ class MemoryData(Layer):
     Spec:
         memory_data_param: batch_size, channels, height, width; all are required.
     Raises:
-        LayerError: without one of the four, with a transform_param, for arrays that do not fit,
-        or when the net runs before it was given any.
+        LayerError: without one of the four, for arrays that do not fit, or when the net runs
+        before it was given any.
     Differs:
-        A transform_param is refused; Caffe warns that it does nothing. The place in the arrays is
-        part of a snapshot, the arrays are not.
+        A transform_param does nothing, of which set_arrays warns, as Caffe's does. The place in
+        the arrays is part of a snapshot, the arrays are not.
     """
 
     bottoms = (0, 0)
@@ -44,10 +45,6 @@ class MemoryData(Layer):
         for field in ("batch_size", "channels", "height", "width"):
             if not getattr(param, field):
                 raise LayerError(f"{_PARAM} needs a {field} of 1 or more", (_PARAM,))
-        if self.spec.HasField("transform_param"):
-            raise LayerError(
-                "arrays are not transformed: give them as they should be", ("transform_param",)
-            )
         self.batch_size = int(param.batch_size)
         self.item_shape = (int(param.channels), int(param.height), int(param.width))
         self.position = 0
@@ -62,6 +59,12 @@ class MemoryData(Layer):
         Raises:
             LayerError: for other shapes or types.
         """
+        if self.spec.HasField("transform_param"):
+            warnings.warn(
+                f'layer "{self.name}" ({self.type}): its transform_param does nothing, as in '
+                "Caffe: arrays are taken as they are",
+                stacklevel=2,
+            )
         items = self._numbers(data, "data")
         if items.ndim != 4 or items.shape[1:] != self.item_shape:
             raise self._refusal(

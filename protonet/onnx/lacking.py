@@ -11,10 +11,12 @@ LACKING: dict[str, str] = {
         (
             "AnnotatedData",
             "Data",
+            "DenseImageData",
             "DetectNetTransformation",
             "DummyData",
             "HDF5Data",
             "ImageData",
+            "ImageLabelmapData",
             "MemoryData",
             "WindowData",
         ),

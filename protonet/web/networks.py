@@ -38,7 +38,7 @@ _FILES = frozenset(
 )  # fmt: skip
 """Fields of layers that name files."""
 
-_LISTS = ("HDF5Data", "ImageData", "WindowData")
+_LISTS = ("DenseImageData", "HDF5Data", "ImageData", "ImageLabelmapData", "WindowData")
 """Layers whose source names other files."""
 
 _WRITERS = ("HDF5Output",)

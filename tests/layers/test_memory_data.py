@@ -125,10 +125,12 @@ def test_every_extent_is_required(field: str, value: int | None) -> None:
         make(text)
 
 
-def test_a_transformation_is_refused() -> None:
-    text = TEXT.rstrip("}") + "transform_param { scale: 2 } }"
-    with pytest.raises(NetworkError, match="arrays are not transformed"):
-        make(text)
+def test_a_transformation_does_nothing_and_that_is_told() -> None:
+    """As in Caffe, whose MemoryData warns when arrays are given."""
+    net, layer = make(TEXT.rstrip("}") + "transform_param { scale: 2 } }")
+    with pytest.warns(UserWarning, match='layer "in" .MemoryData.: its transform_param does noth'):
+        layer.set_arrays(DATA, LABELS)
+    np.testing.assert_array_equal(step(net)[0], DATA[:2])
 
 
 def test_two_tops_are_required() -> None:

@@ -1,0 +1,245 @@
+"""Images with label images, in files that a text names: what segmentation is trained with."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from protonet.data.ahead import InputTimes
+from protonet.data.datum import decode_image
+from protonet.data.interpolation import Interpolation, resample
+from protonet.data.order import Order
+from protonet.data.transform import Transformer
+from protonet.errors import DataError
+from protonet.proto.caffe_pb2 import TransformationParameter
+
+_BATCHES = 2
+"""Batches that are at work or ready beside the one that is asked for."""
+
+
+class Pair(NamedTuple):
+    """An image (channels, height, width) and its labels (1, height, width)."""
+
+    image: np.ndarray
+    labels: np.ndarray
+
+
+class PairList:
+    """The pairs that a list names, in its order: two paths a line, with white space between.
+
+    Args:
+        source: the list.
+        root: what stands before every path, as it is.
+        folder: where relative paths are looked up after the working directory.
+        size: (height, width) that images are resized to, bilinear; None for their own.
+        labels: how label images are resized.
+        color: images in colour (True) or gray; label images are gray.
+
+    Raises:
+        DataError: for a list that cannot be read, is empty, or has a line of another form.
+    """
+
+    def __init__(
+        self,
+        source: Path,
+        *,
+        root: str = "",
+        folder: Path | None = None,
+        size: tuple[int, int] | None = None,
+        labels: Interpolation = Interpolation.NEAREST,
+        color: bool = True,
+    ) -> None:
+        self.path = source
+        self._root, self._folder = root, folder
+        self._size, self._labels, self._color = size, labels, color
+        self._lines = _read(source)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def read(self, row: int) -> Pair:
+        """A pair, resized.
+
+        Raises:
+            DataError: naming the list's line and the file, or both sizes where they differ.
+        """
+        image = self._image(row, 1, self._color)
+        labels = self._image(row, 2, False)
+        if image.shape[1:] != labels.shape[1:]:
+            sizes = [f"{each.shape[1]}x{each.shape[2]}" for each in (image, labels)]
+            raise DataError(
+                f"{self.where(row, 2)}: is {sizes[1]}, but its image is {sizes[0]}; a label "
+                "image has a pixel for each of the image's"
+            )
+        if self._size is not None:
+            image = resample(image, *self._size, Interpolation.LINEAR)
+            labels = resample(labels, *self._size, self._labels)
+        return Pair(image, labels)
+
+    def where(self, row: int, which: int) -> str:
+        """How messages name the image (1) or the label image (2): ``list:line: path``."""
+        return f"{self.path}:{self._lines[row][0]}: {self._root}{self._lines[row][which]}"
+
+    def _image(self, row: int, which: int, color: bool) -> np.ndarray:
+        path = Path(self._root + str(self._lines[row][which]))
+        if self._folder is not None and not path.exists() and (self._folder / path).exists():
+            path = self._folder / path
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"{self.where(row, which)}: cannot be read: {error.strerror}"
+            ) from error
+        return decode_image(data, self.where(row, which), color=color)
+
+
+def _read(source: Path) -> list[tuple[int, str, str]]:
+    """Line number and the two paths of each line."""
+    try:
+        text = source.read_text("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{source}: is no list of images: it is no text ({error})") from None
+    lines = []
+    for number, line in enumerate(text.split("\n"), 1):
+        words = line.split()
+        if words and len(words) != 2:
+            raise DataError(
+                f"{source}:{number}: expected the paths of an image and of its label image, got "
+                f"'{line.strip()}'"
+            )
+        if words:
+            lines.append((number, words[0], words[1]))
+    if not lines:
+        raise DataError(f"{source}: names no image")
+    return lines
+
+
+class PairTransform:
+    """Crops and mirrors an image and its labels alike; the mean and the scale are the image's."""
+
+    def __init__(
+        self,
+        param: TransformationParameter,
+        phase: int,
+        mean: np.ndarray | None = None,
+        *,
+        seed: int = 0,
+        name: str = "",
+    ) -> None:
+        self._param, self._phase, self._mean = param, phase, mean
+        self._seed, self._name = seed, name
+
+    def of(self, shape: tuple[int, ...]) -> Transformer:
+        """What images of this shape go through."""
+        channels, height, width = shape
+        return Transformer(
+            self._param,
+            self._phase,
+            (channels, height, width),
+            self._mean,
+            seed=self._seed,
+            name=self._name,
+        )
+
+    def apply(self, pair: Pair, place: int) -> Pair:
+        """Both as float32; ``place`` is the pair's in the stream."""
+        transformer = self.of(pair.image.shape)
+        out = np.empty(transformer.output_shape, np.float32)
+        draw = transformer.finish(pair.image, out, transformer.draws(place, 1)[0])
+        rows = slice(draw.top, draw.top + out.shape[1])
+        labels = pair.labels[:, rows, draw.left : draw.left + out.shape[2]]
+        labels = labels[:, :, ::-1] if draw.mirror else labels
+        return Pair(out, np.ascontiguousarray(labels, np.float32))
+
+
+class PairSource:
+    """Gives batch after batch of pairs, read and transformed ahead of time.
+
+    Args:
+        pairs: where they come from.
+        transform: what happens to them.
+        encode: makes labels of the values of a label image.
+        batch_size: pairs in a batch.
+        shuffle, seed: the order.
+        skip: pairs that are passed over once, before the first.
+        threads: how many read.
+    """
+
+    def __init__(
+        self,
+        pairs: PairList,
+        transform: PairTransform,
+        encode: Callable[[np.ndarray], np.ndarray],
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        skip: int = 0,
+        threads: int = 2,
+    ) -> None:
+        self.batch_size = batch_size
+        self.times = InputTimes()
+        self._pairs, self._transform, self._encode = pairs, transform, encode
+        self._order = Order(len(pairs), shuffle=shuffle, seed=seed)
+        self._skip = skip
+        self._pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="protonet-data")
+        self._position = self._submitted = 0
+        self._flights: deque[Future[Pair]] = deque()
+
+    @property
+    def position(self) -> int:
+        """Pairs delivered so far; setting it goes on from there."""
+        return self._position
+
+    @position.setter
+    def position(self, value: int) -> None:
+        for future in self._flights:
+            future.cancel()
+        self._flights.clear()
+        self._position = self._submitted = value
+
+    def take(self) -> list[Pair]:
+        """The next batch.
+
+        Raises:
+            DataError: naming the pair that cannot be used.
+        """
+        while len(self._flights) < (1 + _BATCHES) * self.batch_size:
+            self._flights.append(self._pool.submit(self._make, self._submitted))
+            self._submitted += 1
+        began = time.perf_counter()
+        try:
+            batch = [self._flights.popleft().result() for _ in range(self.batch_size)]
+        except BaseException:
+            # What was taken out is not delivered, so begin again there.
+            self.position = self._position
+            raise
+        self.times.waited += time.perf_counter() - began
+        self._position += self.batch_size
+        return batch
+
+    def close(self) -> None:
+        """Stop the threads; a second call does nothing."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._flights.clear()
+
+    def _make(self, place: int) -> Pair:
+        clock = time.perf_counter
+        began = clock()
+        (row,) = self._order.rows(place + self._skip, 1).tolist()
+        pair = self._pairs.read(row)
+        reading = clock() - began
+        try:
+            made = self._transform.apply(pair._replace(labels=self._encode(pair.labels)), place)
+        except DataError as error:
+            raise DataError(f"{self._pairs.where(row, 1)}: {error}") from error
+        self.times.note(began, reading, clock() - began - reading, 1)
+        return made

@@ -1,0 +1,219 @@
+"""DenseImageData and ImageLabelmapData: batches of images with label images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.data.interpolation import Interpolation
+from protonet.data.pair_list import Pair, PairList, PairSource, PairTransform
+from protonet.data.transform import crop_of, load_mean
+from protonet.errors import DataError, LayerError
+from protonet.layers.base import Layer, shape_text
+from protonet.layers.batches import PLAIN, refuse_old_places, refuse_transform, skipped
+from protonet.layers.registry import register
+from protonet.proto.caffe_pb2 import DenseImageDataParameter, ImageDataParameter
+
+_DONE = PLAIN | {"crop_h", "crop_w", "random_seed"}
+
+
+class PairData(Layer):
+    """Images and labels (N x 1 x H x W) from a list of pairs of files.
+
+    With a batch of one and nothing that gives images one size, every pass has the shape of its
+    image; so a pass may have another shape than the one before.
+    """
+
+    bottoms = (0, 0)
+    tops = (2, 2)
+    dynamic = True
+    message: ClassVar[str]
+    labels: ClassVar[Interpolation]
+    """How label images are resized."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.source: PairSource | None = None
+        self._taken: list[Pair] = []
+
+    @property
+    def param(self) -> DenseImageDataParameter | ImageDataParameter:
+        """The layer's own message."""
+        param: DenseImageDataParameter | ImageDataParameter = getattr(self.spec, self.message)
+        return param
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        """What the values of a label image mean."""
+        return labels
+
+    def setup(self) -> None:
+        param, name, transform = self.param, self.message, self.spec.transform_param
+        if not param.source:
+            raise LayerError(f"{name} needs a source, a text of pairs of image files", (name,))
+        if not param.batch_size:
+            raise LayerError(f"{name} needs a batch_size of 1 or more", (name,))
+        if bool(param.new_height) != bool(param.new_width):
+            raise LayerError(
+                f"new_height and new_width go together, got {param.new_height} and "
+                f"{param.new_width}",
+                (name, "new_height" if param.new_height else "new_width"),
+            )
+        refuse_transform(self.spec, _DONE)
+        self.batch_size = int(param.batch_size)
+        size = (int(param.new_height), int(param.new_width)) if param.new_height else None
+        self.listed = PairList(
+            self.around.find(param.source),
+            root=param.root_folder,
+            folder=self.around.folder,
+            size=size,
+            labels=self.labels,
+            color=param.is_color,
+        )
+        self._varies = self.batch_size == 1 and size is None and crop_of(transform) is None
+        mean = load_mean(self.around.find(transform.mean_file)) if transform.mean_file else None
+        self.transform = PairTransform(
+            transform, self.phase, mean, seed=self.around.seed, name=self.name
+        )
+        first = self.listed.read(0).image
+        try:
+            self._shape: Shape = self.transform.of(first.shape).output_shape
+        except LayerError as error:
+            raise LayerError(
+                f"{error} (the first, {self.listed.where(0, 1)}, is {shape_text(first.shape)})",
+                error.path,
+            ) from None
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        return [(self.batch_size, *self._shape), (self.batch_size, 1, *self._shape[1:])]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        param, around = self.param, self.around
+        shuffle = around.shuffle and self.training
+        self.source = PairSource(
+            self.listed,
+            self.transform,
+            self.encode,
+            self.batch_size,
+            shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
+            seed=around.seed,
+            skip=skipped(param.rand_skip, around.seed),
+            threads=around.threads,
+        )
+
+    def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
+        """Takes the next batch: its first image says the shape."""
+        assert self.source is not None, "build comes before measure"
+        start = self.source.position
+        batch = self.source.take()
+        for pair in batch:
+            if not self._varies and pair.image.shape != self._shape:
+                self.source.position = start
+                raise DataError(
+                    f'layer "{self.name}" ({self.type}): {self.listed.path}: an image is '
+                    f"{shape_text(pair.image.shape)}, but the first one is "
+                    f"{shape_text(self._shape)}; set new_height and new_width, a crop_size, or "
+                    "batch_size: 1"
+                )
+        self._taken, self._shape = batch, batch[0].image.shape
+        return self.infer([])
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        for top, arrays in zip(tops, zip(*self._taken, strict=True), strict=True):
+            self.device.put(np.stack(arrays), top)
+
+    def state(self) -> dict[str, Any]:
+        return {} if self.source is None else {"position": self.source.position}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if self.source is not None:
+            self.source.position = int(state["position"])
+
+    def close(self) -> None:
+        if self.source is not None:
+            self.source.close()
+
+
+@register("DenseImageData")
+class DenseImageData(PairData):
+    """Batches of images with label images, whose gray values are the classes (SegNet).
+
+    Bottom:
+        none.
+    Top:
+        0: N x C x H x W, the images after transform_param; H and W are those of the crop, else
+        new_height and new_width, else those of the files.
+        1: N x 1 x H x W, the gray values of the label images, cropped and mirrored alike.
+    Params:
+        none.
+    Spec:
+        dense_image_data_param: source (lines of two paths), batch_size, root_folder, new_height
+        and new_width, is_color (true), shuffle, rand_skip.
+        transform_param: scale, mirror, crop_size, crop_h, crop_w, mean_file, mean_value.
+    Raises:
+        LayerError: without source or batch_size, for one of new_height and new_width, or for
+        settings that do not fit the images.
+        DataError: for a list, image or mean that cannot be used; names list, line and file.
+    Differs:
+        BVLC Caffe has no such layer; this is SegNet's, which stops at a crop or a mirror. Label
+        images are resized to the nearest pixel, as there.
+    """
+
+    message = "dense_image_data_param"
+    labels = Interpolation.NEAREST
+
+    def setup(self) -> None:
+        for field in ("mean_file", "mirror"):
+            refuse_old_places(self.spec.dense_image_data_param, self.message, (field,))
+        for field in ("crop_width", "crop_height"):
+            if getattr(self.spec.dense_image_data_param, field):
+                raise LayerError(
+                    f"{field} belongs into transform_param, as crop_w or crop_h",
+                    (self.message, field),
+                )
+        super().setup()
+
+
+@register("ImageLabelmapData")
+class ImageLabelmapData(PairData):
+    """Batches of images with maps of edges: 1 where a label image is bright, else 0 (HED).
+
+    Bottom:
+        none.
+    Top:
+        0: N x C x H x W, the images after transform_param; H and W are those of the crop, else
+        new_height and new_width, else those of the files.
+        1: N x 1 x H x W: 1 where the label image's gray value is 128 or more, cropped and
+        mirrored alike.
+    Params:
+        none.
+    Spec:
+        image_data_param: source (lines of two paths), batch_size (1), root_folder, new_height
+        and new_width, is_color (true), shuffle, rand_skip.
+        transform_param: scale, mirror, crop_size, crop_h, crop_w, mean_file, mean_value.
+    Raises:
+        LayerError: without source, for one of new_height and new_width, or for settings that do
+        not fit the images.
+        DataError: for a list, image or mean that cannot be used; names list, line and file.
+    Differs:
+        BVLC Caffe has no such layer; this is HED's.
+    """
+
+    message = "image_data_param"
+    labels = Interpolation.LINEAR
+
+    def setup(self) -> None:
+        param = self.spec.image_data_param
+        refuse_old_places(param, self.message, ("scale", "mean_file", "crop_size", "mirror"))
+        for field in ("short_side", "cache", "precache"):
+            if getattr(param, field):
+                raise LayerError(
+                    f"{field} is not done by {self.type} layers", (self.message, field)
+                )
+        super().setup()
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        """V / 255, rounded."""
+        return (labels >= 128).astype(np.uint8)
