@@ -13,6 +13,7 @@ from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note, print_table
+from protonet.cli.trust import takes_untrusted
 from protonet.errors import DeviceError, NetworkError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def takes_shapes(command: C) -> C:
     is_flag=True,
     help="Say what the memory is for, what is fused, and what is recomputed.",
 )
+@takes_untrusted
 @takes_imports
 def command(
     network: str,
@@ -130,6 +132,7 @@ def command(
     no_fuse: bool,
     precision: str | None,
     verbose: bool,
+    untrusted: bool,
 ) -> None:
     """Check the network in the prototxt file NETWORK; '-' reads it from standard input.
 
@@ -145,6 +148,7 @@ def command(
     from protonet.graph.summary import summarize
     from protonet.jobs.memory import TrainingMemory, check_training
     from protonet.jobs.shaped import with_databases, with_inputs
+    from protonet.layers.base import Surroundings
     from protonet.precision import type_of
     from protonet.proto.caffe_pb2 import SolverParameter
     from protonet.proto.text import Source, read_net
@@ -161,7 +165,8 @@ def command(
     elif inputs:
         definition = with_inputs(definition, dict(inputs))
     try:
-        plan = plan_net(definition, phase=number, level=level, stages=stages)
+        around = Surroundings(Path(definition.source.name).parent, python_layers=not untrusted)
+        plan = plan_net(definition, phase=number, level=level, stages=stages, around=around)
     except NetworkError as error:
         raise explained(error, definition) from None
     try:

@@ -11,6 +11,7 @@ import click
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
 from protonet.cli.terminal import note
+from protonet.cli.trust import takes_untrusted
 from protonet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--level", type=int, metavar="N", default=0, show_default=True, help="Level to export."
 )
+@takes_untrusted
 @takes_imports
 def command(
     network: Path,
@@ -68,6 +70,7 @@ def command(
     shape: str | None,
     stages: Sequence[str],
     level: int,
+    untrusted: bool,
 ) -> None:
     """Write the net in the prototxt file NETWORK, or that of the run directory RUN, to OUT.
 
@@ -92,7 +95,9 @@ def command(
         from protonet.jobs.network import make_deploy
 
         definition = make_deploy(definition, _extents(shape)).definition
-    exported = export_net(definition, weights, level=level, stages=stages, batch=batch)
+    exported = export_net(
+        definition, weights, level=level, stages=stages, batch=batch, python_layers=not untrusted
+    )
     if weights is None:
         note("no --weights: the model holds what the fillers give")
     elif exported.absent:

@@ -10,6 +10,7 @@ from protonet.cli.caffe_flags import chosen_device
 from protonet.cli.extensions import takes_imports
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.terminal import note, progress
+from protonet.cli.trust import takes_untrusted
 
 _PATH = click.Path(path_type=Path)
 
@@ -33,6 +34,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.argument("processor", metavar="[CPU|GPU]", type=click.Choice(["CPU", "GPU"]), default="CPU")
 @click.argument("number", metavar="[N]", default="0")
+@takes_untrusted
 @takes_imports
 def command(
     weights: str,
@@ -43,6 +45,7 @@ def command(
     kind: str,
     processor: str,
     number: str,
+    untrusted: bool,
 ) -> None:
     """Run the network in the prototxt file NETWORK with WEIGHTS over BATCHES batches of its data
     in phase TEST; store each item of every BLOB in the database DB of the same place.
@@ -60,7 +63,9 @@ def command(
         raise click.UsageError(f"{len(names)} blob(s), but {len(paths)} database(s)")
     number = number.removeprefix("DEVICE_ID=")
     device = chosen_device(number if processor == "GPU" else None, None)
-    net = open_net(network, phase=TEST, weights=weights, device=device, tell=note)
+    net = open_net(
+        network, phase=TEST, weights=weights, device=device, tell=note, python_layers=not untrusted
+    )
     try:
         for name in names:
             if name not in net.blobs:

@@ -17,6 +17,7 @@ from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
 from protonet.cli.terminal import note, print_table
 from protonet.cli.training_job import SOLVERS, match_solver
+from protonet.cli.trust import takes_untrusted
 from protonet.errors import NetworkError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ _STARVED = 0.05
 @takes_no_fuse
 @takes_precision
 @takes_tf32
+@takes_untrusted
 @takes_imports
 def command(
     network: str | None,
@@ -111,6 +113,7 @@ def command(
     no_fuse: bool,
     precision: str | None,
     tf32: bool,
+    untrusted: bool,
 ) -> None:
     """Profile the network in the prototxt file NETWORK; '-' reads it from standard input.
 
@@ -142,6 +145,7 @@ def command(
         fuse=not no_fuse,
         precision=precision or "float32",
         tf32=tf32,
+        python_layers=not untrusted,
     )
     net, rule, passes = _opened(network, solver, wanted)
     try:

@@ -13,6 +13,7 @@ from protonet.cli.extensions import takes_imports
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note, print_table
+from protonet.cli.trust import takes_untrusted
 from protonet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ _SHOWN = 8
 )
 @takes_memory_limit
 @takes_no_fuse
+@takes_untrusted
 @takes_imports
 def command(
     network: Path | None,
@@ -63,6 +65,7 @@ def command(
     worst: int,
     memory_limit: int | None,
     no_fuse: bool,
+    untrusted: bool,
 ) -> None:
     """Run the network in the prototxt file NETWORK in phase TEST and average its outputs.
 
@@ -85,6 +88,7 @@ def command(
         looked_at=lambda plan: bool(vector_losses(plan)),
         fuse=not no_fuse,
         tell=note,
+        python_layers=not untrusted,
     )
     collector = VectorCollector(net)
 

@@ -11,6 +11,7 @@ from protonet.cli.caffe_flags import chosen_device, chosen_model, chosen_stages,
 from protonet.cli.extensions import takes_imports
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.terminal import print_table
+from protonet.cli.trust import takes_untrusted
 
 if TYPE_CHECKING:
     from protonet.jobs.measuring import Timing
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Phase of the net.",
 )
+@takes_untrusted
 @takes_imports
 def command(
     network: Path | None,
@@ -45,6 +47,7 @@ def command(
     gpu: str | None,
     device: str | None,
     phase: str,
+    untrusted: bool,
 ) -> None:
     """Time every layer of the network in the prototxt file NETWORK, forward and backward.
 
@@ -63,6 +66,7 @@ def command(
         weights=weights,
         device=chosen_device(gpu, device),
         gradients=True,
+        python_layers=not untrusted,
     )
     try:
         timing = time_net(net, iterations)

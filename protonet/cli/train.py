@@ -17,6 +17,7 @@ from protonet.cli.interrupts import EFFECTS, INTERRUPTED, Interrupts
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import console, shows_bars
 from protonet.cli.training_job import SOLVERS, choose_job
+from protonet.cli.trust import takes_untrusted
 from protonet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -206,13 +207,9 @@ _PATH = click.Path(path_type=Path)
 @takes_no_fuse
 @takes_precision
 @takes_tf32
+@takes_untrusted
 @click.option(
-    "--untrusted",
-    is_flag=True,
-    help="The network is not your own: refuse Python layers, which run code that it names.",
-)
-@click.option(
-    "--allow-python-layers", is_flag=True, help="With --untrusted: take Python layers all the same."
+    "--allow-python-layers", is_flag=True, help="With --untrusted: take such layers all the same."
 )
 @takes_imports
 @click.option(

@@ -22,6 +22,7 @@ from protonet.graph.repeating import Asking
 from protonet.graph.timing import Span, seconds_by_step, time_iteration
 from protonet.jobs.memory import check_inference
 from protonet.jobs.weights import Tell, listed, load_weights
+from protonet.layers.base import Surroundings
 from protonet.proto.text import Source, read_net
 from protonet.train.events import Output
 from protonet.train.testing import mean_outputs
@@ -62,12 +63,14 @@ def open_net(
     looked_at: Callable[[Plan], bool] | None = None,
     fuse: bool = False,
     tell: Tell | None = None,
+    python_layers: bool = True,
 ) -> Net:
     """The net of a prototxt with weights (a comma list of files) on a device. Close it.
 
     ``looked_at`` says whether somebody reads blobs other than inputs and outputs; where nobody
     does, they share memory; None for yes. ``fuse`` lets layers compute those behind them, where
     nobody looks between. ``tell`` hears of weights that fit no layer, and of layers without any.
+    Without ``python_layers`` a network whose layers run code or write files is refused.
 
     Raises:
         NetworkError, DataError: for a net that cannot be built.
@@ -76,7 +79,9 @@ def open_net(
             than the limit.
     """
     processor = Device(device)
-    plan = plan_net(read_net(Source.read(model)), phase=phase, level=level, stages=stages)
+    around = Surroundings(folder=Path(model).parent, python_layers=python_layers)
+    definition = read_net(Source.read(model))
+    plan = plan_net(definition, phase=phase, level=level, stages=stages, around=around)
     try:
         share = looked_at is not None and not looked_at(plan)
         check_inference(plan, memory_limit, share=share, fuse=fuse)

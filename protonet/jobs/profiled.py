@@ -51,6 +51,7 @@ class Wanted:
     fuse: bool = True
     precision: str = "float32"
     tf32: bool = False
+    python_layers: bool = True
 
 
 def settle(definition: NetDefinition, wanted: Wanted) -> tuple[NetDefinition, Sequence[str]]:
@@ -89,7 +90,8 @@ def open_profiled(
         NetworkError, DataError, UsageError, FormatError, DeviceError: for what cannot be built.
     """
     processor = Device(wanted.device, tf32=wanted.tf32)
-    around = Surroundings(folder=Path(definition.source.name).parent)
+    folder = Path(definition.source.name).parent
+    around = Surroundings(folder, python_layers=wanted.python_layers)
     plan = plan_net(
         definition, phase=wanted.phase, level=wanted.level, stages=wanted.stages, around=around
     )

@@ -66,7 +66,7 @@ class Surroundings:
 
     ``folder`` is where relative file names of the prototxt are looked up after the working
     directory. ``shuffle`` and ``seed`` are the run's; ``threads`` is how many decode ahead;
-    ``python_layers`` allows layers that run code which the text names.
+    ``python_layers`` allows layers that run code which the text names, or write files.
     """
 
     folder: Path = field(default_factory=Path)

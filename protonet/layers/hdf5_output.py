@@ -33,8 +33,8 @@ class HDF5Output(Layer):
     Spec:
         hdf5_output_param: file_name.
     Raises:
-        LayerError: without file_name, for a folder that is absent, or for bottoms with different
-        numbers of items.
+        LayerError: where the network is not trusted, without file_name, for a folder that is
+        absent, or for bottoms with different numbers of items.
         FormatError: when the disk is full.
         UsageError: without the extra hdf5.
     Differs:
@@ -50,6 +50,12 @@ class HDF5Output(Layer):
 
     def setup(self) -> None:
         name = self.spec.hdf5_output_param.file_name
+        if not self.around.python_layers:
+            raise LayerError(
+                "HDF5Output writes a file that the network names, which is not allowed here",
+                ("type",),
+                "where the network can be trusted, it is without --untrusted",
+            )
         if not name:
             raise LayerError(f"{_PARAM} needs a file_name", (_PARAM,))
         self.path = Path(name)

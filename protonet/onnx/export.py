@@ -20,6 +20,7 @@ from protonet.formats.caffemodel import read_weights
 from protonet.graph.names import Value
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, Step, plan_net
+from protonet.layers.base import Surroundings
 from protonet.onnx import arrangements, values, windows  # noqa: F401 - they register converters
 from protonet.onnx.conversion import CONVERTERS, OPSET, Conversion, Graph, OnnxError
 from protonet.onnx.lacking import LACKING
@@ -56,6 +57,7 @@ def export_net(
     level: int = 0,
     stages: Sequence[str] = ("deploy",),
     batch: int | None = None,
+    python_layers: bool = True,
 ) -> Exported:
     """Convert the net that ``definition`` describes in the given state.
 
@@ -70,12 +72,14 @@ def export_net(
         level: the level of the state.
         stages: the stages of the state.
         batch: the first extent of every input; by default any, or what the text says.
+        python_layers: whether the net may have layers that run code or write files.
 
     Raises:
         NetworkError: pointing at each layer that ONNX cannot express; ``lacking`` has the list.
         UsageError, FormatError: for weights that cannot be read or are of another net.
     """
-    state = {"phase": phase, "level": level, "stages": stages}
+    around = Surroundings(Path(definition.source.name).parent, python_layers=python_layers)
+    state = {"phase": phase, "level": level, "stages": stages, "around": around}
 
     def planned(size: int | None) -> Plan:
         return plan_net(_with_batch(definition, size), **state)  # type: ignore[arg-type]
