@@ -290,12 +290,18 @@ def test_the_whole_loss_of_a_test_is_told_where_it_is_asked_for(tmp_path: Path) 
     assert [event.loss for event in heard if isinstance(event, events.Tested)] == [None, None]
 
 
-def test_a_stop_ends_a_test_which_the_resumed_training_makes_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [3, 4, 0])
+def test_a_stop_ends_a_test_which_the_resumed_training_makes_whole(
+    tmp_path: Path, every: int
+) -> None:
+    """Where snapshots come with tests, that of this iteration is older than the test; else it is
+    made after it, and must hold the test nets as they were before.
+    """
     plain: list[events.Event] = []
-    trainer_of(tmp_path / "a", plain, test_interval=3, snapshot=3).run()
+    trainer_of(tmp_path / "a", plain, test_interval=3, snapshot=every).run()
 
     heard: list[events.Event] = []
-    trainer = trainer_of(tmp_path / "b", heard, test_interval=3, snapshot=3)
+    trainer = trainer_of(tmp_path / "b", heard, test_interval=3, snapshot=every)
     test_net = trainer.tests[0][0]
     forward, passes = test_net.forward, []
 
@@ -311,7 +317,7 @@ def test_a_stop_ends_a_test_which_the_resumed_training_makes_whole(tmp_path: Pat
     assert passes == [0, 0, 3]
     assert [e.iteration for e in heard if isinstance(e, events.Tested)] == [0]
 
-    again = trainer_of(tmp_path / "b", heard, test_interval=3, snapshot=3)
+    again = trainer_of(tmp_path / "b", heard, test_interval=3, snapshot=every)
     again.restore(tmp_path / "b" / "s_iter_3.solverstate")
     again.run()
     tests = [[e for e in each if isinstance(e, events.Tested)] for each in (plain, heard)]
