@@ -8,11 +8,11 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from protonet.formats.caffemodel import read_weights
 from protonet.graph import net as graph
 from protonet.graph.plan import Plan, plan_net
 from protonet.jobs.solver_files import SolverFiles
 from protonet.jobs.solver_run import snapshot_prefix
+from protonet.jobs.weights import listed, load_weights
 from protonet.layers.base import Surroundings
 from protonet.layers.extensions import raising_as_is
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
@@ -58,8 +58,8 @@ class Solver:
             graph.Net(planned(net, TEST, state), device, seed=seed, params_of=train)
             for net, state in files.tests
         ]
-        for name in (part for listed in self.param.weights for part in listed.split(",")):
-            train.load(read_weights(around.find(name.strip())), name)
+        named = [name for each in self.param.weights for name in listed(each)]
+        load_weights(train, [around.find(name) for name in named], mode.log)
         hdf5 = self.param.snapshot_format == SolverParameter.HDF5
         self._trainer = Trainer(
             self.param,

@@ -17,6 +17,18 @@ def test_two_logs_in_one_picture(protonet: Any, tmp_path: Path) -> None:
     assert "regression/caffe.log, training" in text
 
 
+def test_lines_that_are_not_understood_are_told(protonet: Any, tmp_path: Path) -> None:
+    text = (GOLDEN / "digits" / "caffe.log").read_text()
+    stamp = "I1123 11:55:20.000000 77 solver.cpp:1] "
+    (tmp_path / "x.log").write_text(f"{text}{stamp}Iteration 200 -- loss = 1\n")
+    found = protonet("plot", "x.log", "--out", "x.svg")
+    assert (found.returncode, found.stdout) == (0, "x.svg\n")
+    assert found.stderr == (
+        "x.log: 1 line(s) tell of an iteration in a form that is not known and are left out; "
+        "the first: Iteration 200 -- loss = 1\n"
+    )
+
+
 def test_an_output_that_is_not_there(protonet: Any) -> None:
     found = protonet("plot", GOLDEN / "digits" / "caffe.log", "--output", "acuracy")
     assert found.returncode == 2
