@@ -10,6 +10,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     annotated_data,
     arrange,
     batch_norm,
+    bn,
     class_losses,
     combine,
     common,

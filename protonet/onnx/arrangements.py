@@ -6,11 +6,17 @@ import math
 
 from onnx import TensorProto
 
-from protonet.onnx.conversion import Conversion, converts
+from protonet.onnx.conversion import Conversion, OnnxError, converts
 
 
 @converts("Dropout", "Split")
 def same(c: Conversion) -> list[str]:
+    if c.spec.dropout_param.sample_weights_test:
+        raise OnnxError(
+            "draws at random, which a model cannot repeat",
+            ("dropout_param", "sample_weights_test"),
+            "without it, values pass as they are",
+        )
     return c.bottoms[:1] * len(c.top_shapes)
 
 

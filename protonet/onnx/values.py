@@ -242,6 +242,22 @@ def batch_norm(c: Conversion) -> str:
     return c.seen(y, matrix, shape)
 
 
+@converts("BN")
+def scaled_batch_norm(c: Conversion) -> str:
+    layer = c.layer
+    if not layer.is_affine:
+        raise OnnxError(
+            "normalizes with the values of the batch at hand", ("bn_param",),
+            "bn_mode: INFERENCE takes weights that hold those of the training",
+        )  # fmt: skip
+    scale, bias, *averages = (c.values(place).reshape(-1) for place in range(len(layer.params)))
+    mean, var = averages or (np.zeros_like(scale), np.ones_like(scale))
+    return c.op(
+        "BatchNormalization", c.bottoms[0], *(c.constant(a) for a in (scale, bias, mean, var)),
+        epsilon=0.0 if layer.direct else layer.eps,
+    )  # fmt: skip
+
+
 @converts("MVN")
 def mean_variance(c: Conversion) -> str:
     layer, shape = c.layer, c.shapes[0]

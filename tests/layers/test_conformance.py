@@ -26,6 +26,7 @@ FORWARD_ONLY = {"BatchReindex/default", "Embed/bias", "Filter/two"}
 # Types of forks, which none of the Caffes that wrote the golden cases has; and code of users.
 NO_GOLDEN = {
     "Axpy",
+    "BN",
     "ConvolutionDepthwise",
     "DepthwiseConvolution",
     "Interp",
@@ -181,6 +182,9 @@ CASES = [
     Case('type: "Scale" scale_param { axis: 0 }', (SHAPE, SHAPE)),
     Case('type: "BatchNorm"'),
     Case('type: "BatchNorm" batch_norm_param { scale_bias: true }'),
+    Case('type: "BN" bn_param { slope_filler { value: 2 } bias_filler { value: 3 } }'),
+    Case('type: "BN" bn_param { scale_filler { value: 2 } }'),
+    Case('type: "BN" bn_param { scale_filler { value: 2 } bn_mode: INFERENCE }'),
     Case('type: "EuclideanLoss"', ((6, 2), (6, 1, 1, 2))),
     Case('type: "SoftmaxWithLoss"', ((6, 5), (6,)), classes=5),
     Case('type: "SoftmaxWithLoss" softmax_param { axis: 2 }', (SHAPE, (2, 3, 1, 7)), classes=5),

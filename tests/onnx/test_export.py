@@ -164,12 +164,27 @@ layer { name: "a"
     assert "measures a training" in accuracy.message
 
 
-def test_a_setting_that_onnx_lacks_is_pointed_at() -> None:
-    text = 'type: "BatchNorm" batch_norm_param { use_global_stats: false }'
-    with pytest.raises(NetworkError, match="the batch at hand") as caught:
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (
+            'type: "BatchNorm" batch_norm_param { use_global_stats: false }',
+            "the batch at hand",
+            "use_global_stats: true",
+        ),
+        ('type: "BN" bn_param { bn_mode: LEARN }', "the batch at hand", "bn_mode: INFERENCE"),
+        (
+            'type: "Dropout" dropout_param { sample_weights_test: true }',
+            "draws at random",
+            "without it",
+        ),
+    ],
+)
+def test_a_setting_that_onnx_lacks_is_pointed_at(text: str, message: str, hint: str) -> None:
+    with pytest.raises(NetworkError, match=message) as caught:
         export_net(layer(text, (4, 2, 3)))
     (mistake,) = caught.value.mistakes
-    assert "use_global_stats: true" in mistake.hint
+    assert hint in mistake.hint
 
 
 def test_layers_of_ones_own_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
