@@ -43,6 +43,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     selection,
     sliding,
     softmax,
+    unpooling,
     upsampling,
     utility,
     window_data,

@@ -16,8 +16,61 @@ from protonet.layers.base import Layer, Narrows, shape_text
 from protonet.layers.registry import register
 
 
+class Placing(Layer):
+    """What puts values at places of larger planes that a mask, the second bottom, names."""
+
+    bottoms = (1, 2)
+    no_gradient = frozenset({1})
+    backward_reads = frozenset()
+    sized_by = ""
+    """The fields that say how large the top is."""
+
+    def check_mask(self, shapes: Sequence[Shape]) -> None:
+        """Raise LayerError unless x has planes, and a mask its shape."""
+        shape = shapes[0]
+        _check_planes(self, shape)
+        if len(shapes) == 2 and shapes[1] != shape:
+            names = self.spec.bottom
+            raise LayerError(
+                f"expected a mask of the shape of '{names[0]}', {shape_text(shape)}, got "
+                f"'{names[1]}' {shape_text(shapes[1])}",
+                ("bottom", 1),
+            )
+
+    def build_places(self, shape: Shape, size: Shape) -> None:
+        """Make room for the places of each value of ``shape`` in planes of ``size``."""
+        planes = shape[0] * shape[1]
+        self._size, self._plane = size, math.prod(size)
+        self._planes = (planes, math.prod(shape[2:]))
+        self._indices = self.scratch(self._planes, np.int64)
+        self._starts = self.scratch((planes, 1), np.int64)
+        self.device.put_made(lambda: np.arange(planes) * self._plane, self._starts)
+
+    def put(self, x: Array, mask: Array, y: Array) -> None:
+        """Write 0 to ``y``, but each value of ``x`` at its place."""
+        xp, indices = self.xp, self._indices
+        if self.device.is_cpu:
+            low, high = mask.min(), mask.max()
+            if not (low > -1 and high < self._plane):
+                raise LayerError(
+                    f'layer "{self.name}" ({self.type}): place '
+                    f"{low if not low > -1 else high:g} in '{self.spec.bottom[1]}' is none of 0 "
+                    f"to {self._plane - 1}, those of a plane of {shape_text(self._size)}",
+                    ("bottom", 1),
+                    f"the top must be as large as what was pooled: see {self.sized_by}",
+                )
+        xp.copyto(indices, mask.reshape(self._planes), casting="unsafe")
+        xp.add(indices, self._starts, out=indices)
+        y.fill(0)
+        y.reshape(-1)[indices.reshape(-1)] = x.reshape(-1)
+
+    def fetch(self, dy: Array, dx: Array) -> None:
+        """Write to ``dx`` what ``dy`` has at the places of the last ``put``."""
+        take_rows(self.xp, dy.reshape(-1), self._indices.reshape(-1), dx.reshape(-1))
+
+
 @register("Upsample")
-class Upsample(Layer):
+class Upsample(Placing):
     """With a mask, unpooling: y is 0 but for y[mask[i]] = x[i] in each plane; dx[i] = dy[mask[i]].
     Without one, each value is repeated: y[i, j] = x[i / scale_h, j / scale_w], rounded down;
     dx = the sum of dy over the repeats.
@@ -45,9 +98,7 @@ class Upsample(Layer):
     """
 
     narrows = Narrows.WITH_BOTTOMS
-    bottoms = (1, 2)
-    no_gradient = frozenset({1})
-    backward_reads = frozenset()
+    sized_by = "upsample_h and upsample_w"
 
     def setup(self) -> None:
         param, path = self.spec.upsample_param, "upsample_param"
@@ -92,14 +143,7 @@ class Upsample(Layer):
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         shape = shapes[0]
-        _check_planes(self, shape)
-        if len(shapes) == 2 and shapes[1] != shape:
-            names = self.spec.bottom
-            raise LayerError(
-                f"expected a mask of the shape of '{names[0]}', {shape_text(shape)}, got "
-                f"'{names[1]}' {shape_text(shapes[1])}",
-                ("bottom", 1),
-            )
+        self.check_mask(shapes)
         size = self.size or tuple(
             extent * scale - pad
             for extent, scale, pad in zip(shape[2:], self.scale, self.pad_out, strict=True)
@@ -108,35 +152,17 @@ class Upsample(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         (items, channels, height, width), (y_shape,) = shapes[0], self.infer(shapes)
-        self._plane = math.prod(y_shape[2:])
-        self._planes = (items * channels, height * width)
         self._repeated = (items * channels, height, self.scale[0], width, self.scale[1])
         if len(shapes) == 2:
-            self._indices = self.scratch(self._planes, np.int64)
-            self._starts = self.scratch((items * channels, 1), np.int64)
-            self.device.put_made(lambda: np.arange(items * channels) * self._plane, self._starts)
+            self.build_places(shapes[0], y_shape[2:])
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, x, y = self.xp, bottoms[0], tops[0]
+        x, y = bottoms[0], tops[0]
         if len(bottoms) == 1:
             once = x.reshape(*self._repeated[:2], 1, self._repeated[3], 1)
-            xp.copyto(y.reshape(self._repeated), once)
-            return
-        mask, indices = bottoms[1], self._indices
-        if self.device.is_cpu:
-            low, high = mask.min(), mask.max()
-            if not (low > -1 and high < self._plane):
-                raise LayerError(
-                    f'layer "{self.name}" ({self.type}): place '
-                    f"{low if not low > -1 else high:g} in '{self.spec.bottom[1]}' is none of 0 "
-                    f"to {self._plane - 1}, those of a plane of {shape_text(y.shape[2:])}",
-                    ("bottom", 1),
-                    "the top must be as large as what was pooled: see upsample_h and upsample_w",
-                )
-        xp.copyto(indices, mask.reshape(self._planes), casting="unsafe")
-        xp.add(indices, self._starts, out=indices)
-        y.fill(0)
-        y.reshape(-1)[indices.reshape(-1)] = x.reshape(-1)
+            self.xp.copyto(y.reshape(self._repeated), once)
+        else:
+            self.put(x, bottoms[1], y)
 
     def backward(
         self,
@@ -152,7 +178,7 @@ class Upsample(Layer):
             dy = dtops[0].reshape(self._repeated)
             dy.sum(axis=(2, 4), out=dx.reshape(self._repeated[0], *self._repeated[1:4:2]))
         else:
-            take_rows(self.xp, dtops[0].reshape(-1), self._indices.reshape(-1), dx.reshape(-1))
+            self.fetch(dtops[0], dx)
 
 
 @register("Interp")

@@ -252,10 +252,11 @@ def scaled_batch_norm(c: Conversion) -> str:
         )  # fmt: skip
     scale, bias, *averages = (c.values(place).reshape(-1) for place in range(len(layer.params)))
     mean, var = averages or (np.zeros_like(scale), np.ones_like(scale))
-    return c.op(
+    y: str = c.op(
         "BatchNormalization", c.bottoms[0], *(c.constant(a) for a in (scale, bias, mean, var)),
         epsilon=0.0 if layer.direct else layer.eps,
     )  # fmt: skip
+    return y
 
 
 @converts("MVN")

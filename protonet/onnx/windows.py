@@ -171,7 +171,24 @@ def upsample(c: Conversion) -> str:
         x = c.reshape(c.bottoms[0], (planes, height, 1, width, 1))
         y = c.op("Expand", x, c.integers([1, 1, down, 1, across]))
         return c.reshape(y, top)
-    rows = (planes, height * width)
+    return _placed(c)
+
+
+@converts("Unpooling")
+def unpool(c: Conversion) -> str:
+    if len(c.bottoms) == 1:
+        raise OnnxError(
+            "has no mask, and is not converted without one",
+            ("unpooling_param",),
+            "name the second top of the Pooling that it undoes as its second bottom",
+        )
+    return _placed(c)
+
+
+def _placed(c: Conversion) -> str:
+    """Each value at the place that the second bottom names, and zeros beside."""
+    shape, top = c.shapes[0], c.top_shapes[0]
+    rows = (math.prod(shape[:2]), math.prod(shape[2:]))
     x = c.reshape(c.bottoms[0], rows)
     places = c.cast(c.reshape(c.bottoms[1], rows), TensorProto.INT64)
     size = c.op("Concat", c.op("Shape", x, end=1), c.integers([math.prod(top[2:])]), axis=0)

@@ -33,6 +33,7 @@ NO_GOLDEN = {
     "Python",
     "ReLU6",
     "ShuffleChannel",
+    "Unpooling",
     "Upsample",
 }
 
@@ -292,6 +293,12 @@ CASES = [
     Case('type: "ShuffleChannel" shuffle_channel_param { group: 3 }', ((2, 6, 5, 7),)),
     Case('type: "Upsample" upsample_param { scale_h: 3 scale_w: 2 }'),
     Case('type: "Upsample"', make=places),
+    Case('type: "Unpooling" unpooling_param { kernel_size: 2 unpool_size: 13 stride: 2 }'),
+    Case(
+        'type: "Unpooling" unpooling_param { kernel_size: 2 unpool_h: 4 unpool_w: 6 }', make=places
+    ),
+    Case('type: "Unpooling" unpooling_param { unpool: AVE kernel_size: 3 unpool_size: 8 }'),
+    Case('type: "Unpooling" unpooling_param { unpool: TILE kernel_size: 3 unpool_size: 8 }'),
     Case('type: "Interp" interp_param { zoom_factor: 3 }'),
     Case('type: "Interp" interp_param { height: 4 width: 9 pad_beg: -1 pad_end: -1 }'),
     Case('type: "MultiBoxLoss" multibox_loss_param { num_classes: 3 }', make=objects),

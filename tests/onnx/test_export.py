@@ -174,6 +174,11 @@ layer { name: "a"
         ),
         ('type: "BN" bn_param { bn_mode: LEARN }', "the batch at hand", "bn_mode: INFERENCE"),
         (
+            'type: "Unpooling" unpooling_param { kernel_size: 1 unpool_size: 3 }',
+            "has no mask",
+            "second top of the Pooling",
+        ),
+        (
             'type: "Dropout" dropout_param { sample_weights_test: true }',
             "draws at random",
             "without it",
@@ -182,7 +187,7 @@ layer { name: "a"
 )
 def test_a_setting_that_onnx_lacks_is_pointed_at(text: str, message: str, hint: str) -> None:
     with pytest.raises(NetworkError, match=message) as caught:
-        export_net(layer(text, (4, 2, 3)))
+        export_net(layer(text, (4, 2, 3, 3)))
     (mistake,) = caught.value.mistakes
     assert hint in mistake.hint
 

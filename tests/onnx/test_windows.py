@@ -73,16 +73,22 @@ def test_pooling(pool: str, frame: str, extent: int) -> None:
     hold(net, given)
 
 
-def test_pooling_and_back() -> None:
-    """The mask counts in the plane, as Upsample wants it."""
-    net = definition("""
-        layer { name: "in" type: "Input" top: "x"
-          input_param { shape { dim: 2 dim: 3 dim: 6 dim: 8 } } }
-        layer { name: "pool" type: "Pooling" bottom: "x" top: "y" top: "mask"
-          pooling_param { kernel_size: 2 stride: 2 } }
-        layer { name: "double" type: "Power" bottom: "y" top: "z" power_param { scale: 2 } }
-        layer { name: "up" type: "Upsample" bottom: "z" bottom: "mask" top: "up"
-          upsample_param { scale: 2 } }
+@pytest.mark.parametrize(
+    "unpool",
+    [
+        'type: "Upsample" upsample_param { scale: 2 }',
+        'type: "Unpooling" unpooling_param { kernel_size: 2 stride: 2 unpool_h: 6 unpool_w: 8 }',
+    ],
+)
+def test_pooling_and_back(unpool: str) -> None:
+    """The mask counts in the plane, as Upsample and Unpooling want it."""
+    net = definition(f"""
+        layer {{ name: "in" type: "Input" top: "x"
+          input_param {{ shape {{ dim: 2 dim: 3 dim: 6 dim: 8 }} }} }}
+        layer {{ name: "pool" type: "Pooling" bottom: "x" top: "y" top: "mask"
+          pooling_param {{ kernel_size: 2 stride: 2 }} }}
+        layer {{ name: "double" type: "Power" bottom: "y" top: "z" power_param {{ scale: 2 }} }}
+        layer {{ name: "up" bottom: "z" bottom: "mask" top: "up" {unpool} }}
     """)
     given = values(net)
     exported = hold(net, given)
