@@ -25,6 +25,8 @@ C = TypeVar("C", bound=Callable[..., Any])
 Shape = tuple[int, ...]
 _PATH = click.Path(path_type=Path)
 _TRAIN, _TEST = 0, 1
+_LOOKED_UP = 20
+"""How many unknown names are looked up among the known ones."""
 
 
 def input_shape(text: str) -> tuple[str, Shape]:
@@ -194,10 +196,12 @@ def explained(error: NetworkError, definition: NetDefinition) -> Exception:
     """The error; where blobs that no layer makes are all or part of it, with what would help."""
     made = {top for layer in definition.net.layer for top in layer.top}
     reads = [bottom for layer in definition.net.layer for bottom in layer.bottom]
-    missing = [bottom for bottom in reads if bottom not in made and not nearest(bottom, made)]
+    unknown = list(dict.fromkeys(bottom for bottom in reads if bottom not in made))
+    absent = [bottom for bottom in unknown[:_LOOKED_UP] if not nearest(bottom, made)]
+    missing = [bottom for bottom in reads if bottom in absent]
     if not missing:
         return error
-    names = " and ".join(f"'{name}'" for name in dict.fromkeys(missing))
+    names = " and ".join(f"'{name}'" for name in absent)
     advice = (
         f"{definition.source.name}: no layer makes {names}, so the shapes are not known; give\n"
         "    databases: --data DB [--labels DB]\n"

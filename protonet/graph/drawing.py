@@ -128,8 +128,11 @@ def place(count: int, edges: list[tuple[int, int]]) -> dict[int, tuple[int, floa
     for index in range(count):
         column[index] = max((column[each] + 1 for each in sources[index]), default=0)
     placed: dict[int, tuple[int, float]] = {}
-    for depth in range(max(column.values(), default=-1) + 1):
-        members = [index for index in range(count) if column[index] == depth]
+    columns = defaultdict(list)
+    for index, depth in column.items():
+        columns[depth].append(index)
+    for depth in sorted(columns):
+        members = columns[depth]
         wish = {
             index: sum(placed[each][1] for each in sources[index]) / len(sources[index])
             if sources[index]

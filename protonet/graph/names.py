@@ -7,8 +7,11 @@ ask *when* a name is meant.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
 
 from protonet.blob import Shape
 from protonet.errors import nearest
@@ -16,6 +19,9 @@ from protonet.proto.caffe_pb2 import LayerParameter
 
 AUTOMATIC = "(automatic)"
 """Caffe's name for the top that a loss layer gets when its text gives none."""
+
+_GUESSES = 20
+"""How many unknown bottoms of a net are told the nearest name: looking takes its time."""
 
 
 @dataclass(eq=False)
@@ -71,6 +77,7 @@ def wire(
     A bottom that nothing wrote before is None in the result and complained about, as is a top
     that two layers write (other than in place).
     """
+    unknown = _Unknown(layers)
     last: dict[str, Value] = {}
     values: list[Value] = []
     all_bottoms: list[tuple[Value | None, ...]] = []
@@ -80,7 +87,7 @@ def wire(
         for place, name in enumerate(spec.bottom):
             value = last.get(name)
             if value is None:
-                complain(step, ("bottom", place), *_unknown_bottom(name, step, layers, last))
+                complain(step, ("bottom", place), *unknown.told(name, step, last))
             else:
                 value.consumers.append((step, place))
             bottoms.append(value)
@@ -107,13 +114,33 @@ def wire(
     return Wiring(tuple(all_bottoms), tuple(all_tops), tuple(values), last)
 
 
-def _unknown_bottom(
-    name: str, step: int, layers: Sequence[LayerParameter], known: dict[str, Value]
-) -> tuple[str, str]:
-    """Message and hint for a bottom that no earlier layer makes."""
-    message = f"unknown bottom blob '{name}'{nearest(name, known)}"
-    for later in layers[step:]:
-        if name in later.top:
-            return message, f"layer '{later.name}' makes '{name}', but only further down"
-    have = ", ".join(f"'{each}'" for each in list(known)[-8:])
-    return message, f"blobs known here: {have}" if have else "no layer above makes any blob"
+class _Unknown:
+    """What is said of bottoms that no earlier layer makes: as little work for the thousandth as
+    for the first.
+    """
+
+    def __init__(self, layers: Sequence[LayerParameter]) -> None:
+        self._layers = layers
+        self._guessed = 0
+
+    @cached_property
+    def _makers(self) -> dict[str, list[int]]:
+        """The layers that make each name, in order."""
+        makers: dict[str, list[int]] = {}
+        for index, layer in enumerate(self._layers):
+            for name in layer.top:
+                makers.setdefault(name, []).append(index)
+        return makers
+
+    def told(self, name: str, step: int, known: dict[str, Value]) -> tuple[str, str]:
+        """Message and hint for a bottom of layer ``step``."""
+        guess = nearest(name, known) if self._guessed < _GUESSES else ""
+        self._guessed += 1
+        message = f"unknown bottom blob '{name}'{guess}"
+        makers = self._makers.get(name, [])
+        later = bisect_left(makers, step)
+        if later < len(makers):
+            maker = self._layers[makers[later]].name
+            return message, f"layer '{maker}' makes '{name}', but only further down"
+        have = ", ".join(f"'{each}'" for each in list(islice(reversed(known), 8))[::-1])
+        return message, f"blobs known here: {have}" if have else "no layer above makes any blob"

@@ -1,5 +1,7 @@
 """Names become values."""
 
+import time
+
 from google.protobuf import text_format
 
 from protonet.graph.names import AUTOMATIC, Wiring, wire
@@ -69,3 +71,28 @@ def test_a_missing_top_of_a_loss_is_made_up_and_is_no_output() -> None:
     wiring, _ = wired('layer { name: "l" type: "EuclideanLoss" }', automatic=1)
     assert [value.name for value in wiring.tops[0]] == [AUTOMATIC]
     assert wiring.outputs() == ()
+
+
+def test_the_thousandth_unknown_name_takes_no_longer_than_the_first() -> None:
+    """Nearest names are looked up for the first few; makers further down are told of all."""
+    net = NetParameter()
+    net.layer.add(name="data", type="Input", top=["blob0"])
+    for i in range(3000):
+        net.layer.add(name=f"layer{i}", type="Power", bottom=[f"blab{i}"], top=[f"blob{i + 1}"])
+        net.layer.add(name=f"early{i}", type="Power", bottom=[f"late{i}"], top=[f"x{i}"])
+    for i in range(3000):
+        net.layer.add(name=f"maker{i}", type="Power", bottom=["blob0"], top=[f"late{i}"])
+    found: list[tuple[str, ...]] = []
+    start = time.process_time()
+    wire(net.layer, [0] * len(net.layer), lambda _i, _p, *said: found.append(said))
+    assert time.process_time() - start < 2
+    assert found[0] == (
+        "unknown bottom blob 'blab0'; did you mean 'blob0'?",
+        "blobs known here: 'blob0'",
+    )
+    assert found[5999] == (
+        "unknown bottom blob 'late2999'",
+        "layer 'maker2999' makes 'late2999', but only further down",
+    )
+    assert found[-2][0] == "unknown bottom blob 'blab2999'"
+    assert found[-2][1].startswith("blobs known here: 'blob2996', 'x2995', ")
