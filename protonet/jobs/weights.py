@@ -30,9 +30,7 @@ def load_weights(net: Net, files: Sequence[str | Path], tell: Tell | None) -> No
             told.append(f"Ignoring source layer {name}")
     if absent:
         sources = ", ".join(map(str, files))
-        told.append(
-            f"{sources}: no weights for {', '.join(absent)}, which stay(s) as the fillers made it"
-        )
+        told.append(f"{sources}: no weights for {', '.join(absent)}; what the fillers made stays")
     if tell is not None:
         for line in told:
             tell(line)

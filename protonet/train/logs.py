@@ -14,10 +14,10 @@ from typing import Any
 from protonet.errors import FormatError, UsageError
 from protonet.train.listeners.metrics import read_metrics
 
-# What writes to a log before glog's own stamp (a container, a queue) is passed over. Newer glog
-# puts the year before month and day.
+# What stands before glog's own stamp (a container's name, a terminal's ^C) is passed over. Newer
+# glog puts the year before month and day.
 _LINE = re.compile(
-    r"^(?:.*?\W)??[IWEF](\d{4}|\d{8}) (\d\d:\d\d:\d\d\.\d+)\s+\d+ \S+:\d+\] (.*)$",
+    r"^.*?[IWEF](\d{4}|\d{8}) (\d\d:\d\d:\d\d\.\d+)\s+\d+ \S+:\d+\] (.*)$",
     re.MULTILINE,
 )
 # NVIDIA's Caffe from 0.17 on names the GPU: [0.0] or [0] of a training, (0.0) or (0) of a test.

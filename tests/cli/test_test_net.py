@@ -71,5 +71,5 @@ def test_weights_that_fit_no_layer_are_told(protonet: Any, tmp_path: Path) -> No
     assert found.returncode == 0
     assert found.stderr == (
         "Ignoring source layer other\n"
-        "old.caffemodel: no weights for ip2, which stay(s) as the fillers made it\n"
+        "old.caffemodel: no weights for ip2; what the fillers made stays\n"
     )

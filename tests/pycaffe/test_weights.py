@@ -24,8 +24,7 @@ def test_weights_that_fit_no_layer_are_told(
     assert capsys.readouterr().err == ""
     other.copy_from(path)
     assert capsys.readouterr().err == (
-        "Ignoring source layer fc\n"
-        f"{path}: no weights for fc8, which stay(s) as the fillers made it\n"
+        f"Ignoring source layer fc\n{path}: no weights for fc8; what the fillers made stays\n"
     )
 
 
@@ -58,6 +57,5 @@ def test_weights_that_a_solver_file_names_are_told_of_too(
     solver = caffe.SGDSolver("solver.prototxt")
     assert (solver.net.params["conv"][0].data == 5).all()
     assert capsys.readouterr().err == (
-        "Ignoring source layer fc\n"
-        "w.caffemodel: no weights for fc8, which stay(s) as the fillers made it\n"
+        "Ignoring source layer fc\nw.caffemodel: no weights for fc8; what the fillers made stays\n"
     )

@@ -113,7 +113,13 @@ I1123 11:55:41.000000  77 solver.cpp:459] Iteration 200, loss = 0.9
 @pytest.mark.parametrize("gpu", ["0.0", "1.12", "3"])
 @pytest.mark.parametrize(
     ("before", "day"),
-    [("", "1123"), ("", "20261123"), ("trainer-1  | ", "1123"), ("2026-11-23T11:55Z\t", "1123")],
+    [
+        ("", "1123"),
+        ("", "20261123"),
+        ("trainer-1  | ", "1123"),
+        ("2026-11-23T11:55Z\t", "1123"),
+        ("^C", "1123"),
+    ],
 )
 def test_logs_of_nvidias_caffe(tmp_path: Path, gpu: str, before: str, day: str) -> None:
     """Lines as src/caffe/solver.cpp and sgd_solver.cpp of its branch caffe-0.17 print them; with
