@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from google.protobuf import text_format
 
 from protonet.data.transform import ImageShape, Transformer, load_mean
 from protonet.device import Device
-from protonet.errors import UsageError
+from protonet.errors import FormatError, UsageError
 from protonet.jobs.predictor import ImagePredictor, Prediction
 from protonet.jobs.run import RunDirectory
 from protonet.proto.caffe_pb2 import TEST, TransformationParameter
@@ -51,9 +53,7 @@ class Predictor(ImagePredictor):
             raise UsageError(f"{run.path}: this run has no deploy.prototxt to ask")
         self.run = run
         self.iteration = choose_snapshot(run, snapshot)
-        channels, height, width = info["image_shape"]
-        self.shape: ImageShape = (channels, height, width)
-        transform = text_format.Parse(info["transform"], TransformationParameter())
+        self.shape, transform = _prepared(run, info)
         mean = load_mean(run.path / transform.mean_file) if transform.mean_file else None
         self.class_names = run.class_names()
         super().__init__(
@@ -86,3 +86,15 @@ def choose_snapshot(run: RunDirectory, which: int | str) -> int:
         return int(which)
     known = ", ".join(map(str, complete))
     raise UsageError(f"{run.path}: no snapshot '{which}'; there are {known}, last and best")
+
+
+def _prepared(
+    run: RunDirectory, info: dict[str, Any]
+) -> tuple[ImageShape, TransformationParameter]:
+    """The shape of an image, and how it was prepared in training."""
+    try:
+        channels, height, width = (int(extent) for extent in info["image_shape"])
+        transform = text_format.Parse(info["transform"], TransformationParameter())
+    except (ValueError, TypeError, text_format.ParseError) as error:
+        raise FormatError(f"{run.info}: damaged: image_shape or transform: {error}") from error
+    return (channels, height, width), transform

@@ -18,13 +18,45 @@ from typing import Any
 
 import protonet
 from protonet.errors import FormatError, UsageError
-from protonet.formats.atomic import write_atomic
+from protonet.formats.atomic import remove_partial, write_atomic
 from protonet.proto.text import Source
 from protonet.train.listeners import figure, read_metrics
 from protonet.train.snapshot import Snapshots
 
 _HASHED = 64 * 2**20
 """Bytes of a database that are hashed: of a larger one the beginning and the end."""
+
+
+_KINDS = {
+    "kind": str,
+    "status": str,
+    "prefix": str,
+    "prefix_given": str,
+    "device": str,
+    "precision": str,
+    "began_with": str,
+    "seed": int,
+    "memory_limit": int,
+    "keep": int,
+    "early_stop": int,
+    "settings": dict,
+    "beyond": dict,
+    "databases": list,
+    "image_shape": list,
+    "transform": str,
+}
+"""What values of run.json are, where they are there and not null."""
+
+
+class _Info(dict[str, Any]):
+    """What run.json holds; a value that is asked for and absent is the file's fault."""
+
+    def __init__(self, values: dict[str, Any], path: Path) -> None:
+        super().__init__(values)
+        self._path = path
+
+    def __missing__(self, name: str) -> Any:
+        raise FormatError(f"{self._path}: damaged: it lacks {name}")
 
 
 class RunDirectory:
@@ -43,6 +75,7 @@ class RunDirectory:
         self.log = path / "train.log"
         self.picture = path / "loss.png"
         self.info = path / "run.json"
+        self._beginning = path / ".beginning"
         self._made: list[Path] = []
 
     @staticmethod
@@ -55,9 +88,10 @@ class RunDirectory:
         try:
             if out is None:
                 return _unique(Path("runs"), name)
+            run = RunDirectory(out)
+            run._clear_torn()
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
                 raise UsageError(f"{out}: exists already; choose another --out, or --resume it")
-            run = RunDirectory(out)
             run._make()
         except OSError as error:
             raise UsageError(f"{error.filename}: cannot be made: {error.strerror}") from error
@@ -74,8 +108,12 @@ class RunDirectory:
         if not path.exists():
             raise UsageError(f"{path}: there is no such run directory")
         if not run.info.exists():
+            torn = run._beginning.exists()
             raise UsageError(
-                f"{path}: is no run directory: it has no run.json "
+                f"{path}: was ended before it began, so there is nothing to resume; "
+                "give the command that made it once more"
+                if torn
+                else f"{path}: is no run directory: it has no run.json "
                 "(it is written when a run is about to begin)"
             )
         return run
@@ -117,17 +155,24 @@ class RunDirectory:
         """
         try:
             info = json.loads(self.info.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FormatError(f"{self.info}: damaged: {error}") from error
         if not isinstance(info, dict) or "kind" not in info:
             raise FormatError(f"{self.info}: is not a run.json of protonet")
-        return info
+        for name, kind in _KINDS.items():
+            if info.get(name) is not None and not isinstance(info[name], kind):
+                raise FormatError(
+                    f"{self.info}: damaged: expected {name} as {kind.__name__}, "
+                    f"got {json.dumps(info[name])[:60]}"
+                )
+        return _Info(info, self.info)
 
     def update(self, **values: Any) -> None:
         """Set values of run.json."""
         info = self.read() if self.info.exists() else {"created": time.time(), **versions()}
         info.update(values, changed=time.time())
         write_atomic(self.info, (json.dumps(info, indent=2) + "\n").encode())
+        self._beginning.unlink(missing_ok=True)
 
     def snapshots(self) -> Snapshots:
         """Where the run's snapshots are.
@@ -187,6 +232,17 @@ class RunDirectory:
             folder = folder.parent
         self.path.mkdir(parents=True, exist_ok=True)
         self._made = missing
+        self._beginning.touch()
+
+    def _clear_torn(self) -> None:
+        """Remove what a process, killed since, had written in a folder before it began to train."""
+        if not self._beginning.exists() or self.info.exists():
+            return
+        with self.held():
+            remove_partial(self.path)
+            for file in vars(self).values():
+                if isinstance(file, Path) and file.is_file():
+                    file.unlink()
 
 
 def _unique(folder: Path, name: str) -> RunDirectory:
@@ -203,6 +259,7 @@ def _unique(folder: Path, name: str) -> RunDirectory:
             number += 1
             continue
         run._made = [run.path, folder] if outside else [run.path]
+        run._beginning.touch()
         return run
 
 

@@ -211,11 +211,11 @@ class RunSettings(SharedSettings):
             odd = ", ".join(sorted(values.keys() - known))
             raise UsageError(f"the run has settings that this protonet does not know: {odd}")
         read = dict(values)
-        for name in _PATHS:
-            if read.get(name) is not None:
-                read[name] = Path(read[name])
-        read["steps"] = tuple(read.get("steps", ()))
         try:
+            for name in _PATHS:
+                if read.get(name) is not None:
+                    read[name] = Path(read[name])
+            read["steps"] = tuple(read.get("steps", ()))
             return RunSettings(**read)
         except TypeError as error:
             raise UsageError(f"the run's settings cannot be read: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,3 +151,23 @@ def test_runs_that_cannot_be_asked(tmp_path: Path, gradients: Path) -> None:
         choose_snapshot(run, "last")
     with pytest.raises(UsageError, match=r"no deploy\.prototxt"):
         Predictor(run)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"image_shape": [1, 2]},
+        {"image_shape": ["a", 1, 2]},
+        {"image_shape": None},
+        {"transform": "scale: ?"},
+        {"transform": None},
+    ],
+)
+def test_a_changed_run_json_is_told(run: RunDirectory, values: dict[str, Any]) -> None:
+    text = run.info.read_text()
+    try:
+        run.update(**values)
+        with pytest.raises(FormatError, match=r"run\.json: damaged: image_shape or transform"):
+            Predictor(run)
+    finally:
+        run.info.write_text(text)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from protonet.errors import FormatError
 from protonet.jobs.packed import unpacked
+from tests.fuzz.mutate import mutant
 
 
 def pack(path: Path, files: dict[str, bytes]) -> Path:
@@ -62,3 +66,34 @@ def test_what_is_no_zip(tmp_path: Path) -> None:
     (tmp_path / "y.zip").write_bytes(broken)
     with pytest.raises(FormatError), unpacked(tmp_path / "y.zip"):
         pass
+
+
+def test_what_is_made_to_fill_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = pack(tmp_path / "x.zip", {"a/run.json": b"{}", "a/b": bytes(70 * 2**20)})
+    with (
+        pytest.raises(FormatError, match=r"x\.zip: unpacks to 70\.0 MiB; of .* no more than 64"),
+        unpacked(path),
+    ):
+        pass
+    path = pack(tmp_path / "y.zip", {"a/run.json": b"{}", "a/b": bytes(2**20)})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    with (
+        pytest.raises(FormatError, match=r"y\.zip: unpacks to 1\.0 MiB, but .* for 1\.0 MiB in"),
+        unpacked(path),
+    ):
+        pass
+    path = pack(tmp_path / "z.zip", {f"a/{i}": b"" for i in range(10_001)})
+    with (
+        pytest.raises(FormatError, match=r"holds 10,001 files; a run has no more than 10,000"),
+        unpacked(path),
+    ):
+        pass
+
+
+def test_changed_archives_are_refused_or_read(tmp_path: Path) -> None:
+    sound = pack(tmp_path / "x.zip", {"a/run.json": b"{}", "a/b": bytes(range(200))}).read_bytes()
+    path = tmp_path / "changed.zip"
+    for number in range(600):
+        path.write_bytes(mutant([sound], number, text=False))
+        with suppress(FormatError), unpacked(path):
+            pass

@@ -34,8 +34,40 @@ def test_an_empty_directory_may_be_used_and_a_full_one_not(tmp_path: Path) -> No
         RunDirectory.create(tmp_path / "x" / "y", "net")
 
 
+def test_a_folder_of_a_process_that_was_killed_early_is_taken_again(tmp_path: Path) -> None:
+    """Until run.json is there, nothing can be resumed; only what a run writes is removed."""
+    run = RunDirectory.create(tmp_path / "run", "net")
+    run.original.write_text("net")
+    (run.path / ".solver.prototxt.0123abcd.part").touch()
+    with pytest.raises(UsageError, match=r"was ended before it began.* once more"):
+        RunDirectory.open(run.path)
+    with run.held(), pytest.raises(UsageError, match="another process"):
+        RunDirectory.create(run.path, "net")
+    again = RunDirectory.create(run.path, "net")
+    assert [path.name for path in again.path.iterdir()] == [".beginning"]
+    (run.path / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match="exists already"):
+        RunDirectory.create(run.path, "net")
+    assert (run.path / "mine.txt").read_text() == "mine"
+    (run.path / "mine.txt").unlink()
+    again = RunDirectory.create(run.path, "net")
+    again.update(kind="network")
+    assert [path.name for path in again.path.iterdir()] == ["run.json"]
+    with pytest.raises(UsageError, match="exists already"):
+        RunDirectory.create(run.path, "net")
+
+
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "damaged"), ("[]", "is not a run.json"), ("{}", "is not a run")]
+    ("text", "message"),
+    [
+        ("{", "damaged"),
+        ("[]", "is not a run.json"),
+        ("{}", "is not a run"),
+        ("[" * 100_000, "damaged"),
+        ('{"kind": "network", "prefix": 3}', "damaged: expected prefix as str, got 3"),
+        ('{"kind": ["network"]}', "damaged: expected kind as str, got"),
+        ('{"kind": "network", "settings": "x"}', 'damaged: expected settings as dict, got "x"'),
+    ],
 )
 def test_a_damaged_run_json(tmp_path: Path, text: str, message: str) -> None:
     run = RunDirectory(tmp_path)
@@ -121,3 +153,11 @@ def test_names_of_classes(tmp_path: Path) -> None:
         read_class_names(path)
     path.unlink()
     assert RunDirectory(tmp_path).class_names() is None
+
+
+def test_a_value_that_run_json_lacks_is_told(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.update(kind="network")
+    with pytest.raises(FormatError, match=r"run\.json: damaged: it lacks prefix"):
+        run.snapshots()
+    assert run.read().get("seed") is None
