@@ -95,6 +95,6 @@ def _prepared(
     try:
         channels, height, width = (int(extent) for extent in info["image_shape"])
         transform = text_format.Parse(info["transform"], TransformationParameter())
-    except (ValueError, TypeError, text_format.ParseError) as error:
+    except (ValueError, TypeError, AttributeError, text_format.ParseError) as error:
         raise FormatError(f"{run.info}: damaged: image_shape or transform: {error}") from error
     return (channels, height, width), transform
