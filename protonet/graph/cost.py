@@ -7,7 +7,12 @@ from protonet.graph.plan import Step
 from protonet.graph.types import FLOATS, Types
 
 _FLOAT = 4
-_CONVOLUTIONS = frozenset({"Convolution", "ConvolutionDepthwise", "DepthwiseConvolution"})
+_CONVOLUTIONS = frozenset(
+    {
+        *("Convolution", "Convolution3D", "ConvolutionDepthwise", "DepthwiseConvolution"),
+        "NdConvolution",
+    }
+)
 
 
 def arithmetic(step: Step) -> int:
@@ -19,7 +24,7 @@ def arithmetic(step: Step) -> int:
     weights = [param.weight for param in step.params if len(param.weight.shape) > 1]
     if not weights or step.type == "Embed":
         return max(_values(step))
-    if step.type == "Deconvolution":
+    if step.type in ("Deconvolution", "Deconvolution3D"):
         axis = step.layer.spec.convolution_param.axis
         places = sum(value.count // _extent(value, axis) for value in step.bottoms)
     elif step.type in ("LSTM", "RNN"):

@@ -35,7 +35,7 @@ class Convolving(Sliding):
 
     def setup(self) -> None:
         super().setup()
-        param = self.spec.convolution_param
+        param = self.settings
         if self.needs_outputs and not param.num_output:
             raise LayerError(f"{_PARAM} needs num_output above 0", (_PARAM, "num_output"))
         self.outputs = param.num_output
@@ -46,7 +46,7 @@ class Convolving(Sliding):
 
     def groups(self, channels: int) -> int:
         """In how many groups the channels are divided."""
-        group = self.spec.convolution_param.group
+        group = self.settings.group
         if group < 1 or channels % group or self.outputs % group:
             raise LayerError(
                 f"group {group} must divide the {channels} channels of the bottom and the "
@@ -57,7 +57,7 @@ class Convolving(Sliding):
 
     def declare_shaped(self, shape: Shape, outputs: int) -> list[Weight]:
         """A weight of this shape, and a bias where there is one."""
-        param = self.spec.convolution_param
+        param = self.settings
         weights = [filled_weight(shape, param.weight_filler, (_PARAM, "weight_filler"))]
         if param.bias_term:
             path = (_PARAM, "bias_filler")
@@ -76,7 +76,7 @@ class Convolving(Sliding):
     @property
     def engine(self) -> str:
         """Whose kernels a GPU runs; empty for what is best."""
-        engine = self.spec.convolution_param.engine
+        engine = self.settings.engine
         return ConvolutionParameter.Engine.Name(engine) if engine else ""
 
     def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
@@ -155,7 +155,7 @@ class Convolution(Convolving):
     def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
         if self.absorbed_rectifier or len(self.spec.bottom) != 1:
             return False
-        given = self.spec.convolution_param.axis == 1
+        given = self.settings.axis == 1
         return follower.rectifies or (follower.is_affine and given and not gradients)
 
     @property

@@ -20,6 +20,32 @@ from protonet.proto.caffe_pb2 import PoolingParameter
 _PARAM = "pooling_param"
 
 
+def pool_windows(
+    spatial: Shape, whole: Shape, stride: Shape, pad: Shape, *, down: bool = False
+) -> Windows:
+    """Windows of the extents ``whole``; as many as Caffe makes, or without a cut one (``down``).
+
+    Raises:
+        LayerError: where there is none.
+    """
+    outputs, kernel = [], []
+    for i, k, s, p in zip(spatial, whole, stride, pad, strict=True):
+        room = i + 2 * p - k
+        out = (room // s if down else -(-room // s)) + 1
+        if out < 1:
+            raise LayerError(
+                f"a kernel of {shape_text(whole)} (stride {shape_text(stride)}, pad "
+                f"{shape_text(pad)}) does not fit a plane of {shape_text(spatial)}",
+                ("bottom", 0),
+            )
+        if p and (out - 1) * s >= i + p:
+            out -= 1
+        outputs.append(out)
+        # one window that is larger than the plane ends with it
+        kernel.append(min(k, i + 2 * p))
+    return Windows(spatial, tuple(kernel), stride, pad, (1,) * len(spatial), tuple(outputs))
+
+
 @register("Pooling")
 class Pooling(Layer):
     """MAX: y = max of the window, dx = dy where the maximum was (the first wins);
@@ -121,22 +147,7 @@ class Pooling(Layer):
         down = param.round_mode == PoolingParameter.FLOOR
         if param.HasField("ceil_mode"):
             down = not param.ceil_mode
-        outputs, kernel = [], []
-        for i, k, s, p in zip(spatial, whole, self.stride, self.pad, strict=True):
-            room = i + 2 * p - k
-            out = (room // s if down else -(-room // s)) + 1
-            if out < 1:
-                raise LayerError(
-                    f"a kernel of {shape_text(whole)} (stride {shape_text(self.stride)}, pad "
-                    f"{shape_text(self.pad)}) does not fit a plane of {shape_text(spatial)}",
-                    ("bottom", 0),
-                )
-            if p and (out - 1) * s >= i + p:
-                out -= 1
-            outputs.append(out)
-            # one window that is larger than the plane ends with it
-            kernel.append(min(k, i + 2 * p))
-        return Windows(spatial, tuple(kernel), self.stride, self.pad, (1, 1), tuple(outputs))
+        return pool_windows(spatial, whole, self.stride, self.pad, down=down)
 
     def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
         if len(self.spec.top) > 1 or self.method == PoolingParameter.STOCHASTIC:

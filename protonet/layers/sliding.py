@@ -11,6 +11,7 @@ from protonet.kernels.windows import Windows, spread, window_outputs
 from protonet.layers.base import Layer, Reads, shape_text
 from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
+from protonet.proto.caffe_pb2 import ConvolutionParameter
 
 _PARAM = "convolution_param"
 
@@ -23,8 +24,13 @@ class Sliding(Layer):
     pairs = True
     backward_reads = frozenset({Reads.BOTTOMS})
 
+    @property
+    def settings(self) -> ConvolutionParameter:
+        """What the text says of the windows and their weights."""
+        return self.spec.convolution_param
+
     def setup(self) -> None:
-        param = self.spec.convolution_param
+        param = self.settings
         for name in ("kernel", "stride", "pad"):
             listed = "kernel_size" if name == "kernel" else name
             single = [part for part in ("h", "w") if param.HasField(f"{name}_{part}")]
@@ -44,7 +50,7 @@ class Sliding(Layer):
         if any(shape != shapes[0] for shape in shapes):
             found = ", ".join(shape_text(shape) for shape in shapes)
             raise LayerError(f"expected bottoms of one shape, got {found}", ("bottom", 1))
-        axis = self.axis(shapes[0], self.spec.convolution_param.axis, (_PARAM, "axis"))
+        axis = self.axis(shapes[0], self.settings.axis, (_PARAM, "axis"))
         if axis == len(shapes[0]) - 1:
             raise LayerError(
                 f"a bottom of shape {shape_text(shapes[0])} has no axis behind channel axis {axis}",
@@ -54,7 +60,7 @@ class Sliding(Layer):
 
     def geometry(self, axes: int) -> tuple[Shape, Shape, Shape, Shape]:
         """Kernel, stride, pad and dilation, a number for each sliding axis."""
-        param = self.spec.convolution_param
+        param = self.settings
         found = []
         for name, listed, default in (
             ("kernel", param.kernel_size, 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from protonet.onnx.conversion import Conversion, OnnxError, converts, part_of
 from protonet.proto.caffe_pb2 import PoolingParameter
 
 
-@converts("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution")
+@converts(
+    "Convolution", "Convolution3D", "ConvolutionDepthwise", "DepthwiseConvolution", "NdConvolution"
+)
 def convolution(c: Conversion) -> list[str]:
     return _convolve(c, "Conv")
 
 
-@converts("Deconvolution")
+@converts("Deconvolution", "Deconvolution3D")
 def deconvolution(c: Conversion) -> list[str]:
     return _convolve(c, "ConvTranspose")
 
@@ -29,7 +32,7 @@ def _convolve(c: Conversion, kind: str) -> list[str]:
     axis = layer.channel_axis(c.shapes)
     kernel, stride, pad, dilation = layer.geometry(len(shape) - axis - 1)
     items = math.prod(shape[:axis])
-    params = [c.param(place) for place in range(2 if c.spec.convolution_param.bias_term else 1)]
+    params = [c.param(place) for place in range(2 if layer.settings.bias_term else 1)]
     tops = []
     for bottom in c.bottoms:
         y = c.op(
@@ -71,7 +74,7 @@ def columns(c: Conversion) -> list[str]:
     return tops
 
 
-@converts("Pooling")
+@converts("NdPooling", "Pooling", "Pooling3D")
 def pooling(c: Conversion) -> list[str]:
     windows: Windows = c.layer.windows_over(c.shapes[0][2:])
     for out, stride, extent, pad in zip(
@@ -127,7 +130,7 @@ def _average_pool(c: Conversion, windows: Windows) -> str:
             strict=True,
         )
     ]  # fmt: skip
-    share = math.prod(windows.kernel) / np.outer(*sizes)
+    share = math.prod(windows.kernel) / reduce(np.multiply.outer, sizes)
     if (share == 1).all():
         return str(y)
     # Caffe divides by the part of the window that lies on the padded plane.

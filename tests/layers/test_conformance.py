@@ -18,6 +18,7 @@ from protonet.testing import check_devices, check_golden, check_layer, check_ste
 GOLDEN = Path(__file__).parents[1] / "golden"
 FORKS = GOLDEN.with_name("golden_forks")
 SHAPE = (2, 3, 5, 7)
+VOLUME = (2, 3, 4, 5, 6)
 
 # Caffe ran no backward pass in these: no loss is reached, and force_backward would end it, since
 # indices get no gradient. Their gradients are zeros that nothing wrote.
@@ -27,9 +28,14 @@ FORWARD_ONLY = {"BatchReindex/default", "Embed/bias", "Filter/two"}
 NO_GOLDEN = {
     "Axpy",
     "BN",
+    "Convolution3D",
     "ConvolutionDepthwise",
+    "Deconvolution3D",
     "DepthwiseConvolution",
     "Interp",
+    "NdConvolution",
+    "NdPooling",
+    "Pooling3D",
     "Python",
     "ReLU6",
     "ShuffleChannel",
@@ -171,6 +177,31 @@ CASES = [
     Case('type: "Pooling" pooling_param { pool: AVE kernel_h: 3 kernel_w: 2 stride: 2 pad: 1 }'),
     Case('type: "Pooling" pooling_param { pool: AVE global_pooling: true }'),
     Case('type: "Pooling" pooling_param { pool: STOCHASTIC kernel_size: 2 }', positive=True),
+    Case(
+        'type: "Convolution3D" convolution_param { num_output: 2 kernel_size: 3 kernel_depth: 2 '
+        "stride: 2 pad: 1 }",
+        (VOLUME,),
+    ),
+    Case(
+        'type: "NdConvolution" convolution_param { num_output: 2 kernel_shape { dim: 2 dim: 3 '
+        "dim: 1 } pad_shape { dim: 1 dim: 0 dim: 0 } }",
+        (VOLUME,),
+    ),
+    Case(
+        'type: "Deconvolution3D" convolution_param { num_output: 2 kernel_size: 2 kernel_depth: 3 '
+        "stride: 2 temporal_stride: 1 temporal_pad: 1 }",
+        (VOLUME,),
+    ),
+    Case(
+        'type: "Pooling3D" pooling_param { kernel_size: 3 kernel_depth: 2 stride: 2 pad: 1 }',
+        (VOLUME,),
+    ),
+    Case('type: "Pooling3D" pooling_param { pool: AVE global_pooling: true }', (VOLUME,)),
+    Case(
+        'type: "NdPooling" pooling_param { pool: AVE kernel_shape { dim: 2 dim: 3 dim: 2 } '
+        "stride_shape { dim: 2 dim: 2 dim: 3 } pad_shape { dim: 1 dim: 0 dim: 1 } }",
+        (VOLUME,),
+    ),
     Case('type: "SPP" spp_param { pyramid_height: 3 }', ((2, 3, 9, 11),)),
     Case('type: "SPP" spp_param { pyramid_height: 2 pool: AVE }', ((2, 3, 9, 11),)),
     Case('type: "LRN" lrn_param { local_size: 3 alpha: 0.7 beta: 0.6 k: 2 }'),

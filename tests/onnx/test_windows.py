@@ -24,6 +24,13 @@ CASES = [
     ('type: "Im2col" convolution_param { kernel_size: 3 stride: 2 pad: 1 }', [(2, 3, 6, 7)]),
     ('type: "Interp" interp_param { height: 7 width: 9 }', [(2, 3, 4, 5)]),
     ('type: "Interp" interp_param { zoom_factor: 2 pad_beg: -1 pad_end: -1 }', [(2, 3, 6, 7)]),
+    ('type: "Convolution3D" convolution_param { num_output: 2 kernel_size: 3 kernel_depth: 2 '
+     'weight_filler { type: "gaussian" } }', [(2, 3, 4, 5, 6)]),
+    ('type: "Pooling3D" pooling_param { kernel_size: 3 kernel_depth: 1 stride: 2 }',
+     [(2, 3, 4, 6, 6)]),
+    ('type: "NdPooling" pooling_param { pool: AVE kernel_shape { dim: 2 dim: 3 dim: 2 } '
+     'stride_shape { dim: 1 dim: 2 dim: 3 } pad_shape { dim: 1 dim: 0 dim: 1 } }',
+     [(2, 3, 4, 6, 6)]),
     ('type: "SPP" spp_param { pyramid_height: 3 pool: AVE }', [(2, 3, 9, 7)]),
     ('type: "Upsample" upsample_param { scale_h: 2 scale_w: 3 }', [(2, 3, 4, 5)]),
     ('type: "PriorBox" prior_box_param { min_size: 4 max_size: 9 aspect_ratio: 2 flip: true }',
