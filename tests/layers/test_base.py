@@ -97,8 +97,8 @@ def test_counts_and_texts_of_shapes() -> None:
 def test_products_with_weights_are_kept_in_16_bits() -> None:
     always = {each for each in layer_types() if layer_class(each).narrows is Narrows.ALWAYS}
     assert always == {
-        "Convolution", "ConvolutionDepthwise", "Deconvolution", "DepthwiseConvolution",
-        "InnerProduct",
+        "Convolution", "Convolution3D", "ConvolutionDepthwise", "Deconvolution", "Deconvolution3D",
+        "DepthwiseConvolution", "InnerProduct", "NdConvolution",
     }  # fmt: skip
 
 
