@@ -54,6 +54,11 @@ _PATH = click.Path(path_type=Path)
     help="LMDB of the training label vectors, paired with the images by key. Without it the "
     "labels are the class numbers that the images' records carry.",
 )
+@click.option(
+    "--by-position",
+    is_flag=True,
+    help="Pair images and labels by their places where their keys differ, as Caffe does.",
+)
 @click.option("--val-data", type=_PATH, help="LMDB of the validation images.")
 @click.option("--val-labels", type=_PATH, help="LMDB of the validation label vectors.")
 @click.option(

@@ -14,6 +14,7 @@ from protonet.blob import Shape
 from protonet.data.create import Progress, write_mean
 from protonet.data.datum import ENCODINGS, decode, decode_image, encode_image, make_datum
 from protonet.data.image_list import ImageList
+from protonet.data.orientation import orientation_of
 from protonet.data.partial import Partial, Settings, digest, partial_output
 from protonet.data.resize import fit
 from protonet.data.writer import DatabaseWriter
@@ -45,10 +46,12 @@ class ImageForm:
         Raises:
             DataError: for what is no image, or an ending that cannot be stored.
         """
-        image = decode_image(data, where)
-        as_it_is = self.size is None
+        image = decode_image(data, where, follows_exif=True)
+        # What is stored is decoded without a look at EXIF, so a turned file is stored upright.
+        as_it_is = self.size is None and orientation_of(data) == 1
         if self.color is not None and image.shape[0] != (3 if self.color else 1):
-            image, as_it_is = decode_image(data, where, color=self.color), False
+            image = decode_image(data, where, color=self.color, follows_exif=True)
+            as_it_is = False
         if self.size is not None:
             image = fit(image, *self.size, self.fit)
         if self.encoded is None:

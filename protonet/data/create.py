@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from protonet.data.database import Database
 from protonet.data.datum import decode, encode_image, make_datum
+from protonet.data.partial import Settings, partial_output
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, FormatError, UsageError
 from protonet.formats.atomic import write_atomic
@@ -61,7 +60,10 @@ def create_gradients(
     generator = np.random.default_rng(seed)
     sizes = {"train": count, "val": val_count}
     done = 0
-    with removed_on_failure(folder):
+    settings = Settings({"width": width, "height": height, "count": count})
+    # Under its own name only once it is whole: a kill leaves nothing that would train.
+    with partial_output(folder, settings, restart=True) as work:
+        folder = work.folder
         for part, size in sizes.items():
             with (
                 DatabaseWriter(folder / f"{part}_images") as images,
@@ -78,22 +80,6 @@ def create_gradients(
                         progress(done, count + val_count)
             write_mean(folder, part)
         _write(folder / "test.png", encode_image(gradient_image(width, height, 0.5, 0.5)))
-
-
-@contextmanager
-def removed_on_failure(folder: Path) -> Iterator[None]:
-    """Make the folder; when the block fails or is interrupted, remove it again."""
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        raise UsageError(f"{folder}: exists already; remove it or choose another name") from None
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be made: {error.strerror}") from error
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def compute_mean(path: str | Path) -> np.ndarray:

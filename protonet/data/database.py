@@ -206,23 +206,60 @@ def _shown(key: bytes) -> str:
     return repr(key.decode(errors="backslashreplace"))
 
 
-def check_pairs(images: Database, labels: Database) -> None:
-    """Both databases must hold the same keys: records are paired by key.
+def check_pairs(images: Database, labels: Database, *, by_position: bool = False) -> str | None:
+    """Both databases should hold the same keys: records are read side by side, in their order.
+
+    With ``by_position`` equally many records will do, as in Caffe, unless both kinds of keys are
+    numbers and the order would put different ones side by side. Returns what is to be told then.
 
     Raises:
         DataError: naming the counts and the first keys that lack a partner.
     """
     left, right = images.keys(), labels.keys()
     if left == right:
-        return
-    problems = []
+        return None
+    counts = f"{images.path} has {len(left)} keys, {labels.path} has {len(right)}"
+    if len(left) != len(right):
+        problems = "; ".join(_lacking(images, labels))
+        raise DataError(f"images and labels do not pair up: {counts}; {problems}")
+    crossed = next(
+        (
+            (one, other)
+            for one, other in zip(left, right, strict=True)
+            if None not in (numbers := (_number(one), _number(other))) and len(set(numbers)) > 1
+        ),
+        None,
+    )
+    if crossed is not None:
+        raise DataError(
+            f"images and labels do not pair up: {counts}; in the order of the databases "
+            f"{_shown(crossed[0])} would stand beside {_shown(crossed[1])}, since keys are sorted "
+            "as text: write numbers with leading zeros"
+        )
+    first = f"{_shown(left[0])} with {_shown(right[0])}, and so on"
+    if not by_position:
+        raise DataError(
+            f"images and labels do not pair up: {counts}; {'; '.join(_lacking(images, labels))}\n"
+            f"    by their places, as Caffe pairs them, it would be {first}: --by-position"
+        )
+    return (
+        f"{images.path} and {labels.path} have different keys: paired by their places, as in "
+        f"Caffe: {first}"
+    )
+
+
+def _number(key: bytes) -> int | None:
+    """The number that a key begins with."""
+    digits = key[: len(key) - len(key.lstrip(b"0123456789"))]
+    return int(digits) if digits else None
+
+
+def _lacking(images: Database, labels: Database) -> Iterator[str]:
+    """Which keys of one are not in the other, in words."""
+    left, right = images.keys(), labels.keys()
     for given, expected, database in ((left, right, images), (right, left, labels)):
         missing = sorted(set(expected) - set(given))
         if missing:
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
             listed = ", ".join(map(_shown, missing[:_SHOWN]))
-            problems.append(f"{database.path} lacks {listed}{more}")
-    raise DataError(
-        f"images and labels do not pair up: {images.path} has {len(left)} keys, {labels.path} has "
-        f"{len(right)}; {'; '.join(problems)}"
-    )
+            yield f"{database.path} lacks {listed}{more}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from protonet.data.jpeg import decode_jpeg
+from protonet.data.orientation import orientation_of, upright
 from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import Datum
 
@@ -58,15 +59,20 @@ def decode(
     return values.reshape(shape)
 
 
-def decode_image(data: bytes, where: str, *, color: bool | None = None) -> np.ndarray:
+def decode_image(
+    data: bytes, where: str, *, color: bool | None = None, follows_exif: bool = False
+) -> np.ndarray:
     """An encoded image (PNG, JPEG ...) as uint8 (1 or 3, height, width), colour as BGR.
 
-    ``color=None`` keeps gray images gray. The array may be read-only, and a view of pixels in
-    another order.
+    ``color=None`` keeps gray images gray. ``follows_exif`` turns a photograph upright, which is
+    for files: records are decoded as they are stored. The array may be read-only, and a view of
+    pixels in another order.
 
     Raises:
         DataError: for what is no image, is cut short, or would fill the memory.
     """
+    if follows_exif:
+        return upright(decode_image(data, where, color=color), orientation_of(data))
     from PIL import Image, UnidentifiedImageError
 
     most = math.inf if Image.MAX_IMAGE_PIXELS is None else Image.MAX_IMAGE_PIXELS

@@ -58,7 +58,7 @@ class ImageList:
         Raises:
             DataError: naming the list's line and the file that cannot be read or decoded.
         """
-        image = decode_image(self.data(key), self.where(key), color=color)
+        image = decode_image(self.data(key), self.where(key), color=color, follows_exif=True)
         return (image if self._size is None else resize(image, *self._size)), self.label(key)
 
     def data(self, key: int) -> bytes:

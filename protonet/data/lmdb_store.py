@@ -15,6 +15,9 @@ from protonet.data.pages import check_pages
 from protonet.errors import DataError
 
 DATA_FILE = "data.mdb"
+LIBRARY: dict[str, Any] = {"lib_version": 0} if hasattr(lmdb.Environment, "lib_version") else {}
+"""What new databases are made with. py-lmdb 3 carries two libraries with a format each; Caffe reads
+that of LMDB 0.9, whatever LMDB_DEFAULT_LIB_VERSION says."""
 T = TypeVar("T")
 
 

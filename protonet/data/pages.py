@@ -21,6 +21,8 @@ import numpy as np
 from protonet.errors import DataError
 
 _MAGIC = 0xBEEFC0DE
+_NEW_HEADER = 24
+"""Bytes of a page before its content in LMDB 1.0, whose files have another format."""
 _HEADER = 16
 _META = struct.Struct("<16xI20xI48xHH24xQQ8xQ")
 """The part of a meta page that matters: the fields of ``_Meta``."""
@@ -36,6 +38,10 @@ _DEPTH_LIMIT = 32
 
 class _DamageError(Exception):
     """What is wrong with a page."""
+
+
+class _OtherFormatError(Exception):
+    """The file is of LMDB 1.0."""
 
 
 class _Meta(NamedTuple):
@@ -61,6 +67,12 @@ def check_pages(file: Path, name: str) -> None:
             raise _DamageError(f"it has only {size} bytes")
         pages = np.memmap(file, np.uint8, "r").view(np.ndarray)
         _walk(pages, _newest(pages))
+    except _OtherFormatError:
+        raise DataError(
+            f"{name}: data.mdb is in the format of LMDB 1.0, which Caffe cannot read, nor this "
+            "project: make it again with LMDB 0.9 (py-lmdb writes that unless "
+            "LMDB_DEFAULT_LIB_VERSION says otherwise), or copy it with mdb_dump and mdb_load"
+        ) from None
     except _DamageError as damage:
         raise DataError(f"{name}: data.mdb is damaged, cut short, or no LMDB: {damage}") from None
     except OSError as error:
@@ -70,6 +82,8 @@ def check_pages(file: Path, name: str) -> None:
 def _newest(content: np.ndarray) -> _Meta:
     """The meta page of the last transaction: there are two, written by turns."""
     first = _Meta(*_META.unpack_from(content.data))
+    if _is_new(content):
+        raise _OtherFormatError
     if first.magic != _MAGIC:
         raise _DamageError("it does not begin as an LMDB does")
     if first.page_size not in (512 << i for i in range(8)):
@@ -83,6 +97,12 @@ def _newest(content: np.ndarray) -> _Meta:
     if newest.flags:
         raise _DamageError("its keys are ordered or repeated in a way that Caffe's are not")
     return newest
+
+
+def _is_new(content: np.ndarray) -> bool:
+    """Whether it begins as a file of LMDB 1.0 does."""
+    magic, version = struct.unpack_from("<II", content.data, _NEW_HEADER)
+    return bool(magic == _MAGIC and version > 1)
 
 
 def _walk(pages: np.ndarray, tree: _Meta) -> None:

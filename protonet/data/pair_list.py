@@ -96,7 +96,7 @@ class PairList:
             raise DataError(
                 f"{self.where(row, which)}: cannot be read: {error.strerror}"
             ) from error
-        return decode_image(data, self.where(row, which), color=color)
+        return decode_image(data, self.where(row, which), color=color, follows_exif=True)
 
 
 def _read(source: Path) -> list[tuple[int, str, str]]:

@@ -107,7 +107,7 @@ class WindowSource:
     def _cut(self, window: list[int], mirror: bool, out: np.ndarray) -> None:
         image, _, x1, y1, x2, y2, line = window
         where = f"{self._windows.path}:{line}: {self._root}{self._windows.images[image]}"
-        pixels = decode_image(self._bytes(image, where), where, color=True)
+        pixels = decode_image(self._bytes(image, where), where, color=True, follows_exif=True)
         try:
             self._cutter.apply(pixels, (x1, y1, x2, y2), mirror, self._mean, self._scale, out)
         except ValueError as error:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import lmdb
 
 from protonet.data.leveldb_store import LevelSink
+from protonet.data.lmdb_store import LIBRARY
 from protonet.errors import DataError, UsageError
 from protonet.proto.caffe_pb2 import Datum
 
@@ -170,7 +171,7 @@ class _LmdbSink:
     refused: tuple[type[Exception], ...] = (lmdb.Error,)
 
     def __init__(self, path: Path) -> None:
-        self._environment: Any = lmdb.open(str(path), map_size=_FIRST_MAP, lock=False)
+        self._environment: Any = lmdb.open(str(path), map_size=_FIRST_MAP, lock=False, **LIBRARY)
 
     def __len__(self) -> int:
         return int(self._environment.stat()["entries"])

@@ -6,19 +6,18 @@ import math
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from protonet.data.database import check_pairs
 from protonet.device import Device
 from protonet.errors import FormatError
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
 from protonet.jobs.memory import TrainingMemory, check_training
+from protonet.jobs.pairing import plan_pairs
 from protonet.jobs.prepare import image_layers
 from protonet.jobs.run import RunDirectory
 from protonet.jobs.solver_files import SolverFiles
 from protonet.kernels import native
 from protonet.layers.base import Surroundings
-from protonet.layers.inputs import Data
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.train.events import Listener, Warned
@@ -84,7 +83,7 @@ class Job:
             run.read().get("average"),
             alone=True,
         )
-        self.notes: list[str] = []
+        self.notes = self._pairs if run.read().get("kind") != "network" else []
         if self.trainer.snapshots != snapshots:
             run.update(hdf5=True)
             self.notes.append(
@@ -225,27 +224,13 @@ class Job:
         plans.append(plan_net(files.train, phase=TRAIN, around=around, **files.train_state))
         for definition, state in files.tests:
             plans.append(plan_net(definition, phase=TEST, around=around, **state))
-        for plan in plans:
-            _check_plan_pairs(plan)
+        told = [note for plan in plans for note in plan_pairs(plan)]
+        # The tests may read the same databases.
+        self._pairs = list(dict.fromkeys(told))
 
     def _close_plans(self) -> None:
         for plan in self._plans:
             plan.close()
-
-
-def _check_plan_pairs(plan: Plan) -> None:
-    """Data layers that are read side by side (equal batch sizes) must hold the same keys.
-
-    Raises:
-        DataError: naming the keys that lack a partner.
-    """
-    layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
-    for other in layers[1:]:
-        first = layers[0]
-        if other.batch_size != first.batch_size or len(first.spec.top) > 1:
-            continue
-        if first.database is not None and other.database is not None:
-            check_pairs(first.database, other.database)
 
 
 def _iterations_per_epoch(plan: Plan, solver: SolverParameter) -> int | None:

@@ -21,6 +21,7 @@ from protonet.graph.plan import Plan, plan_net
 from protonet.graph.repeating import Asking
 from protonet.graph.timing import Span, seconds_by_step, time_iteration
 from protonet.jobs.memory import check_inference
+from protonet.jobs.pairing import plan_pairs
 from protonet.jobs.weights import Tell, listed, load_weights
 from protonet.layers.base import Surroundings
 from protonet.proto.text import Source, read_net
@@ -83,6 +84,9 @@ def open_net(
     definition = read_net(Source.read(model))
     plan = plan_net(definition, phase=phase, level=level, stages=stages, around=around)
     try:
+        for line in plan_pairs(plan):
+            if tell is not None:
+                tell(line)
         share = looked_at is not None and not looked_at(plan)
         check_inference(plan, memory_limit, share=share, fuse=fuse)
         net = Net(plan, processor, gradients=gradients, share_memory=share, fuse=fuse)

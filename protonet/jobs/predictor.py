@@ -291,7 +291,7 @@ class ImagePredictor:
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
         channels, height, width = self.transformer.shape
-        pixels = decode_image(data, str(path), color=channels == 3)
+        pixels = decode_image(data, str(path), color=channels == 3, follows_exif=True)
         if self._order is not None:
             pixels = pixels[self._order]
         if pixels.shape[1:] == (height, width):

@@ -25,6 +25,7 @@ from protonet.jobs.network import (
     only_validates,
     val_batch_size,
 )
+from protonet.jobs.pairing import refuse_swapped
 from protonet.jobs.paths import with_absolute_paths
 from protonet.jobs.run import RunDirectory, fingerprint, fingerprint_text, read_class_names
 from protonet.jobs.settings import RunSettings
@@ -50,8 +51,13 @@ def run_name(pasted: NetDefinition) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip("-") or "net"
 
 
-def check_databases(settings: RunSettings) -> None:
-    """Open every database, and check that images and labels pair up."""
+def check_databases(settings: RunSettings) -> list[str]:
+    """Open every database, and check that images and labels pair up; returns what to tell.
+
+    Raises:
+        DataError: for a database that cannot be used, or labels of other images.
+    """
+    notes = []
     for images, labels in (
         (settings.data, settings.labels),
         (settings.val_data, settings.val_labels),
@@ -61,9 +67,11 @@ def check_databases(settings: RunSettings) -> None:
         with Database(images) as left:
             if labels is not None:
                 with Database(labels) as right:
-                    check_pairs(left, right)
+                    refuse_swapped(left, right)
+                    notes.append(check_pairs(left, right, by_position=settings.by_position))
             else:
                 left.first()
+    return [note for note in notes if note]
 
 
 def write_run(

@@ -126,7 +126,8 @@ class RunSettings(SharedSettings):
     ``batch_size`` None means the network's own, else 16; so many batches as ``accumulation`` says
     make one update. ``weight_decay`` None means lr / 100. ``steps`` are percentages of the
     training. ``gamma`` and ``power`` None mean the policy's usual ones. ``snapshot_every`` and
-    ``val_every`` are epochs; 0 means only at the end, or never.
+    ``val_every`` are epochs; 0 means only at the end, or never. ``by_position`` pairs images and
+    labels whose keys differ by their places.
     """
 
     data: Path
@@ -149,6 +150,7 @@ class RunSettings(SharedSettings):
     val_every: float = 1.0
     seed: int = 0
     shuffle: bool = False
+    by_position: bool = False
     threads: int = field(default_factory=default_threads)
 
     def __post_init__(self) -> None:

@@ -54,11 +54,12 @@ def start(
         NetworkError, DataError, UsageError, DeviceError: before the training.
         TrainingError: when the loss is no longer finite; the directory stays.
     """
-    check_databases(settings)
+    told = check_databases(settings)
     device = Device(settings.device, tf32=settings.tf32)
     with ExitStack() as stack:
         with _new_run(settings.out, run_name(pasted), stack) as run:
             files, notes = write_run(run, pasted, settings)
+            notes = told + notes
             job = stack.enter_context(Job(run, files, device, surroundings_of(run, settings)))
             notes += job.load(files.solver)
             run.update(status="run")

@@ -80,7 +80,7 @@ def test_ctrl_c_removes_what_was_begun(tmp_path: Path) -> None:
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        while not (tmp_path / "data" / "train_labels").exists():
+        while not (tmp_path / "data.partial" / "train_labels").exists():
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)

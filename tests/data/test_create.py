@@ -202,3 +202,23 @@ def test_a_mean_is_summed_exactly(make_database: Make) -> None:
     path = make_database({str(i): make_datum(value) for i, value in enumerate(values)})
     expected = values.astype(np.float64).mean(0).astype(np.float32)
     np.testing.assert_array_equal(compute_mean(path), expected)
+
+
+def test_a_kill_leaves_nothing_under_the_final_name(tmp_path: Path) -> None:
+    """Half a set would train. The next call clears what the killed one left."""
+    code = """
+import os, sys
+from protonet.data.create import create_gradients
+def kill(done, total):
+    if done == 30:
+        os.kill(os.getpid(), 9)
+create_gradients(sys.argv[1], 8, 8, 40, 4, seed=1, progress=kill)
+"""
+    folder = tmp_path / "set"
+    killed = subprocess.run([sys.executable, "-c", code, str(folder)], check=False)
+    assert killed.returncode == -9
+    assert not folder.exists()
+    create_gradients(folder, 8, 8, 10, 4, seed=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set"]
+    with Database(folder / "train_images") as images:
+        assert len(images) == 10

@@ -243,3 +243,38 @@ def test_a_file_that_is_replaced_while_open(make_database: Make, tmp_path: Path)
     with Database(path) as database:
         assert database.keys() == [b"x"]
     shutil.rmtree(other)
+
+
+def pair_of(make_database: Make, left: list[str], right: list[str]) -> tuple[Path, Path]:
+    return (
+        make_database({key: one(0) for key in left}, "left"),
+        make_database({key: one(0) for key in right}, "right"),
+    )
+
+
+@pytest.mark.parametrize(
+    "right", [["00000000", "00000001", "00000002"], ["0", "1", "2"], ["a", "b", "c"]]
+)
+def test_pairs_by_position(make_database: Make, right: list[str]) -> None:
+    """Images of convert_imageset, and vectors whose keys a few lines of Python made."""
+    keys = ["00000000_x.png", "00000001_a.png", "00000002_k.png"]
+    left, other = pair_of(make_database, keys, right)
+    with Database(left) as images, Database(other) as labels:
+        with pytest.raises(DataError, match=r"lacks .*\n .*it would be .*: --by-position"):
+            check_pairs(images, labels)
+        told = check_pairs(images, labels, by_position=True)
+    assert told == (
+        f"{left} and {other} have different keys: paired by their places, as in Caffe: "
+        f"'00000000_x.png' with '{right[0]}', and so on"
+    )
+
+
+def test_numbers_whose_order_is_that_of_text_do_not_pair(make_database: Make) -> None:
+    images = [f"{place:08}_x.png" for place in range(11)]
+    left, right = pair_of(make_database, images, [str(place) for place in range(11)])
+    with Database(left) as one_, Database(right) as other:
+        for by_position in (False, True):
+            with pytest.raises(
+                DataError, match=r"'00000002_x\.png' would stand beside '10', since"
+            ):
+                check_pairs(one_, other, by_position=by_position)

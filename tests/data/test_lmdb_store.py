@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,4 +35,38 @@ def test_an_empty_one_has_no_first_key(make_database: Make) -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read: No such file"):
+        LmdbStore(tmp_path)
+
+
+@pytest.mark.parametrize("variable", ["0", "1"])
+def test_databases_are_in_the_format_that_caffe_reads(tmp_path: Path, variable: str) -> None:
+    """py-lmdb's variable chooses between two libraries, whose files differ."""
+    code = """
+import sys
+from protonet.data.writer import DatabaseWriter
+from protonet.data.database import Database
+from protonet.proto.caffe_pb2 import Datum
+with DatabaseWriter(sys.argv[1]) as writer:
+    writer.put(b"a", Datum(label=7))
+with Database(sys.argv[1]) as database:
+    assert database.get(b"a").label == 7
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "db")],
+        env=os.environ | {"LMDB_DEFAULT_LIB_VERSION": variable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    # Magic number and version of the format.
+    assert (tmp_path / "db" / "data.mdb").read_bytes()[16:24].hex() == "dec0efbe01000000"
+
+
+def test_a_file_of_the_new_format_is_named(tmp_path: Path) -> None:
+    """The first bytes of what LMDB 1.0 writes: a longer header, and version 3."""
+    page = bytearray(3 * 4096)
+    page[24:32] = bytes.fromhex("dec0efbe03000000")
+    (tmp_path / "data.mdb").write_bytes(page)
+    with pytest.raises(DataError, match=r"is in the format of LMDB 1.0, which Caffe cannot read"):
         LmdbStore(tmp_path)

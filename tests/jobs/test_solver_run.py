@@ -284,6 +284,26 @@ def test_pairs_are_checked_by_key(here: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_keys_of_another_form_pair_by_place_as_in_caffe(here: Path, tmp_path: Path) -> None:
+    with (
+        Database(here / "data" / "train_labels") as labels,
+        DatabaseWriter(tmp_path / "l") as other,
+    ):
+        for place, (_, datum) in enumerate(labels):
+            other.put(f"row {place:05}".encode(), datum)
+    texts = [net("train", 4), net("train", 4).replace("data/train_labels", str(tmp_path / "l"))]
+    losses = []
+    for place, text in enumerate(texts):
+        outcome = start_solver(
+            solver(here, 'net: "net.prototxt"', net=text),
+            SolverSettings(out=tmp_path / f"run{place}", seed=1),
+        )
+        losses.append(outcome.result.loss)
+        told = [note for note in outcome.notes if "paired by their places" in note]
+        assert len(told) == place
+    assert losses[0] == losses[1]
+
+
 def test_the_texts_of_the_run_are_complete(here: Path, tmp_path: Path) -> None:
     path = solver(here, 'net: "net.prototxt"', net=net("train", 4))
     run = start_solver(path, SolverSettings(out=tmp_path / "run")).run

@@ -1,0 +1,43 @@
+"""Do images and label vectors belong together? What a training asks before it begins."""
+
+from __future__ import annotations
+
+from protonet.data.database import Database, check_pairs
+from protonet.errors import DataError
+from protonet.graph.plan import Plan
+from protonet.layers.inputs import Data
+from protonet.proto.caffe_pb2 import Datum
+
+
+def refuse_swapped(images: Database, labels: Database) -> None:
+    """Raise DataError where vectors of numbers are given as images, and images as labels."""
+    if _is_vector(images.first()[1]) and not _is_vector(labels.first()[1]):
+        raise DataError(
+            f"{images.path} holds vectors of numbers, {labels.path} holds images: they look "
+            "swapped; --data names the images and --labels the vectors"
+        )
+
+
+def _is_vector(datum: Datum) -> bool:
+    """Numbers along one axis, as label databases hold them."""
+    extents = sorted((datum.channels, datum.height, datum.width))
+    return not datum.encoded and bool(datum.float_data) and extents[:2] == [1, 1]
+
+
+def plan_pairs(plan: Plan) -> list[str]:
+    """Data layers that are read side by side (equal batch sizes) must hold as many records.
+
+    Returns what is to be told of those whose keys differ: as in Caffe, their places pair them.
+
+    Raises:
+        DataError: naming the keys that lack a partner.
+    """
+    notes = []
+    layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
+    for other in layers[1:]:
+        first = layers[0]
+        if other.batch_size != first.batch_size or len(first.spec.top) > 1:
+            continue
+        if first.database is not None and other.database is not None:
+            notes.append(check_pairs(first.database, other.database, by_position=True))
+    return [note for note in notes if note]
