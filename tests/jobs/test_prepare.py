@@ -26,7 +26,8 @@ from tests.jobs.nets import SEED, net_of, settings_of
     ],
 )
 def test_names_of_runs(file: str, net: str, expected: str) -> None:
-    assert run_name(net_of(f'name: "{net}"', file)) == expected
+    text = f'name: "{net}" layer {{ name: "s" type: "Silence" bottom: "x" }}'
+    assert run_name(net_of(text, file)) == expected
 
 
 def test_the_texts_can_be_read_again(gradients: Path, tmp_path: Path) -> None:
