@@ -131,7 +131,7 @@ def write_weights(case: Case, path: Path) -> None:
 def _net(plan: Plan, setting: Setting) -> Net:
     """A net as ``protonet train`` and ``infer`` build it."""
     precision = type_of(_kept_in(setting))
-    return Net(plan, device_of(setting), share_memory=True, fuse=True, precision=precision)
+    return Net(plan, device_of(setting), packed=True, fuse=True, precision=precision)
 
 
 def _kept_in(setting: Setting) -> str:

@@ -65,7 +65,7 @@ def protonet_loop(folder: Path) -> tuple[Callable[[int], None], Net]:
 
 def bare_loop(net: Net) -> Callable[[int], None]:
     """The same arithmetic by hand: no layers, no graph, every array allocated once."""
-    source = net.plan.steps[0].layer, net.plan.steps[1].layer
+    source = net.layers[0], net.layers[1]
     images = np.empty((100, 2500), np.float32)
     labels = np.empty((100, 2), np.float32)
     for row in range(0, 100, BATCH):

@@ -59,6 +59,7 @@ class Device:
         self.tuned, self.tf32 = tuned, tf32
         kind, _, index = name.partition(":")
         self.is_cpu = kind == "cpu" and not index
+        self.stands_for = self  # the device that kernels are chosen for
         self.xp: Any = np
         self.kept: dict[Any, Any] = {}
         """What kernels keep for this device: compiled sources, handles of libraries."""
@@ -97,9 +98,10 @@ class Device:
         return self.xp.zeros(shape, dtype)
 
     def borrows(self, count: int, learning: int = 0) -> None:
-        """Note that a kernel will use ``count`` bytes that all kernels share, and ``learning`` more
-        in backward passes: nothing to do, but for a device that only measures.
-        """
+        """Note bytes that kernels share, ``learning`` in backward passes; for one that counts."""
+
+    def chosen(self, dtype: Any, tuned: bool) -> None:
+        """Note whether a kernel is made for values of ``dtype``; for a device that only asks."""
 
     def pinned(self, shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
         """A host array that is copied to this device fast."""

@@ -227,9 +227,9 @@ def test_fcn_scores_every_pixel(size: tuple[int, int]) -> None:
 
 def test_fcn_interpolates_between_the_right_places() -> None:
     """Scores that are their own place in the image still are after each step, but at the border."""
-    plan = plan_of("fcn", "deploy", {"data": (1, 3, 160, 128)})
-    Net(plan, Device("cpu"))
-    steps = {step.name: step for step in plan.steps}
+    net = Net(plan_of("fcn", "deploy", {"data": (1, 3, 160, 128)}), Device("cpu"))
+    steps = {step.name: step for step in net.plan.steps}
+    layers = {layer.name: layer for layer in net.layers}
     for up, crop, coarse, fine in (
         ("upscore_pool4", "crop_pool4", 32, 16),
         ("upscore_pool3", "crop_pool3", 16, 8),
@@ -240,8 +240,8 @@ def test_fcn_interpolates_between_the_right_places() -> None:
             for value in (steps[up].bottoms[0], steps[up].tops[0], steps[crop].tops[0])
         )
         x[...] = (np.arange(x.shape[2])[:, None] + 0.5) * coarse
-        steps[up].layer.forward([x], [y])
-        steps[crop].layer.forward([y, z], [z])
+        layers[up].forward([x], [y])
+        layers[crop].forward([y, z], [z])
         places = np.broadcast_to((np.arange(z.shape[2])[:, None] + 0.5) * fine, z.shape)
         inside = (..., *[slice(coarse // fine, -(coarse // fine))] * 2)
         np.testing.assert_allclose(z[inside], places[inside], rtol=1e-5)

@@ -177,7 +177,7 @@ def command(
             "precision": type_of(precision or "float32"),
         }
         if memory_limit is None:
-            check_room(plan, Device(), gradients=False, share=True, precision=how["precision"])
+            check_room(plan, Device(), gradients=False, packed=True, precision=how["precision"])
         summary = summarize(plan, recompute=recompute, **how)
         _print_summary(plan, summary, phase, stages)
         if memory_limit is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from protonet.graph.names import Value
 
 
 class Arrays:
-    """``data`` and ``diff`` of every value that has them, as views of the layout's storages.
+    """``data`` and ``diff`` of every value that has them, as views of the layout's storages;
+    ``kept`` are copies of data that was overwritten, ``apart`` of gradients that will be.
 
     ``arena`` is bytes that the layout may use, where they are enough.
     """
@@ -31,6 +32,8 @@ class Arrays:
         ]
         self.data: dict[Value, Array] = {}
         self.diff: dict[Value, Array] = {}
+        self.kept: dict[Value, Array] = {}
+        self.apart: dict[Value, Array] = {}
         self.fit(layout.storage)
 
     def fit(self, values: Iterable[Value]) -> None:
@@ -42,6 +45,9 @@ class Arrays:
         for value in values:
             self._fit(value, self.data, layout.storage)
             self._fit(value, self.diff, layout.diff_storage)
+            self._fit(value, self.kept, layout.kept)
+            for storages in layout.apart.values():
+                self._fit(value, self.apart, storages)
 
     def part(self, edge: Edge, value: Value) -> Array:
         """Where a step writes its share of the gradient of a bottom, to be added to others."""
@@ -59,7 +65,7 @@ class Arrays:
             self._stores[at] = self._zeros(size)
         return view(self._stores[at], value.shape, dtype)
 
-    def _fit(self, value: Value, arrays: dict[Value, Array], storage: dict[Value, int]) -> None:
+    def _fit(self, value: Value, arrays: dict[Value, Array], storage: Mapping[Value, int]) -> None:
         if value not in storage:
             return
         at, stores, types = storage[value], self._stores, self._layout.types

@@ -16,13 +16,17 @@ from protonet.graph.names import Value
 from protonet.graph.plan import Plan
 from protonet.kernels.combine import Combine
 from protonet.kernels.convert import Convert
-from protonet.layers.base import Reads
+from protonet.layers import Layer
+from protonet.layers.base import Reads, Surprising
 from protonet.precision import is_narrow
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 StepCalls = tuple[int, list[Call]]
 """The calls that compute a step, and its index: the layer's, between those that copy what it is
 given from one type to another."""
+
+
+Following = Callable[[int], None]
 
 
 def run(calls: Iterable[Call]) -> None:
@@ -41,36 +45,50 @@ class Calls:
     def __init__(
         self,
         plan: Plan,
+        layers: Sequence[Layer],
         layout: Layout,
         arrays: Arrays,
         device: Device,
         loss_scale: Array | None = None,
     ) -> None:
-        self.plan, self.layout, self.arrays, self.device = plan, layout, arrays, device
+        self.plan, self.layers = plan, layers
+        self.layout, self.arrays, self.device = layout, arrays, device
         self.loss_scale = loss_scale
 
-    def forward(self, follow: Callable[[int], None]) -> list[list[StepCalls]]:
-        """The forward pass in segments; each but the last ends where a dynamic step is measured.
+    def forward(self, follow: Following, follow_up: Following) -> list[list[StepCalls]]:
+        """The forward pass in segments; each but the last ends where shapes may change.
 
-        ``follow(index)`` gives a dynamic step, and what comes after it, the shapes of this pass:
-        it may replace the segments that come after.
+        ``follow(index)`` gives a dynamic step, and what comes after it, the shapes of this pass;
+        ``follow_up(index)``, behind a step whose tops may surprise, those that it made. Both may
+        replace the segments that come after.
         """
         segments: list[list[StepCalls]] = [[]]
+
+        def end(index: int, following: Following) -> None:
+            segments[-1].append((index, [(following, (index,))]))
+            segments.append([])
+
         for index, step in enumerate(self.plan.steps):
             if index in self.layout.views or step.type == "Input":
                 continue
-            if step.layer.dynamic:
-                segments[-1].append((index, [(follow, (index,))]))
-                segments.append([])
+            if step.dynamic:
+                end(index, follow)
             segments[-1].append((index, self.forward_step(index)))
+            if isinstance(self.layers[index], Surprising):
+                end(index, follow_up)
         return segments
 
     def forward_step(self, index: int) -> list[Call]:
-        """The forward pass of one step."""
+        """The forward pass of one step, after what it writes over was copied."""
         step, pass_ = self.plan.steps[index], _Pass(self, index, backward=False)
+        copyto, arrays = self.device.xp.copyto, self.arrays
+        saving: list[Call] = [
+            (copyto, (arrays.kept[value], arrays.data[value]))
+            for value in self.layout.saves.get(index, ())
+        ]
         bottoms = pass_.given(step.bottoms, Role.BOTTOM)
         tops = pass_.left(step.tops, self._data(step.tops), Role.TOP)
-        return pass_.around(step.layer.forward, bottoms, tops)
+        return saving + pass_.around(self.layers[index].forward, bottoms, tops)
 
     def backward(self) -> list[StepCalls]:
         """The backward pass, last step first.
@@ -100,9 +118,14 @@ class Calls:
                 part, total = arrays.part((index, place), value), arrays.diff[value]
                 targets.append(part)
                 additions.append((self._adding(value), (total, part, total)))
-        reads, pass_ = step.layer.fused_reads, _Pass(self, index, backward=True)
-        calls = pass_.around(
-            step.layer.backward,
+        reads, pass_ = step.reads, _Pass(self, index, backward=True)
+        copyto = self.device.xp.copyto
+        apart: list[Call] = [
+            (copyto, (arrays.apart[value], arrays.diff[value]))
+            for value in self.layout.apart.get(index, ())
+        ]
+        calls = apart + pass_.around(
+            self.layers[index].backward,
             pass_.given(step.tops, Role.DTOP),
             pass_.given(step.bottoms, Role.BOTTOM, read=Reads.BOTTOMS in reads),
             pass_.given(step.tops, Role.TOP, read=Reads.TOPS in reads),
@@ -153,11 +176,9 @@ class _Pass:
 
     def given(self, values: Sequence[Value], role: Role, *, read: bool = True) -> list[Array]:
         """Arrays that the layer reads, or is only handed where it does not ``read`` them."""
-        arrays = self._calls.arrays
-        held = arrays.diff if role is Role.DTOP else arrays.data
         found = []
         for place, value in enumerate(values):
-            array = held[value]
+            array = self._held(value, role)
             if read and self._calls.layout.types.copied(self._index, value):
                 copy = self._copy(role, place, value)
                 self._before.append(self._conversion(array, copy))
@@ -177,6 +198,15 @@ class _Pass:
                 self._after.append(self._conversion(array, target))
             found.append(array)
         return found
+
+    def _held(self, value: Value, role: Role) -> Array:
+        """Where a value, or its gradient, is when the pass begins."""
+        arrays, apart = self._calls.arrays, self._calls.layout.apart.get(self._index)
+        if role is Role.DTOP:
+            return arrays.apart[value] if apart and value in apart else arrays.diff[value]
+        if value in arrays.kept and (self._backward or apart is not None):
+            return arrays.kept[value]
+        return arrays.data[value]
 
     def _copy(self, role: Role, place: int, value: Value) -> Array:
         return self._calls.arrays.copy(Copy(self._index, self._backward, role, place), value)

@@ -61,7 +61,7 @@ def _copied(
     step: Step, index: int, types: Types, *, backward: bool
 ) -> Iterator[tuple[Copy, Value]]:
     """What a step is given in another type in one of its passes."""
-    reads = step.layer.fused_reads
+    reads = step.reads
     for values, role, gradient, needed in (
         (step.bottoms, Role.BOTTOM, Role.DBOTTOM, Reads.BOTTOMS in reads),
         (step.tops, Role.TOP, Role.DTOP, Reads.TOPS in reads),

@@ -109,9 +109,9 @@ def connections(net: NetParameter) -> dict[tuple[int, int], list[str]]:
 
     wiring = wire(net.layer, [0] * len(net.layer), ignore)
     found: dict[tuple[int, int], list[str]] = defaultdict(list)
-    for value in wiring.values:
-        for step, _ in value.consumers:
-            found[value.producer, step].append(value.name)
+    for writing, consumers in zip(wiring.writings, wiring.consumers, strict=True):
+        for step, _ in consumers:
+            found[writing.producer, step].append(writing.name)
     return dict(found)
 
 

@@ -4,65 +4,130 @@ convolution, BatchNorm with Scale and ReLU.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from typing import NamedTuple
+
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
+from protonet.layers.base import Kind, Reads
+
+_ANY = "".join(
+    kind.value
+    for kind in (
+        Kind.FIXED_NORMALIZATION,
+        Kind.FIXED_SCALED_NORMALIZATION,
+        Kind.SCALE,
+        Kind.SCALE_AND_SHIFT,
+        Kind.SHIFT,
+        Kind.LINEAR,
+    )
+)
+"""The affine kinds."""
 
 
-def fuse(plan: Plan, *, gradients: bool, visible: bool) -> None:
-    """Let layers absorb those that follow them, where they can and nobody else looks between.
-
-    Args:
-        plan: its layers are told what they absorbed; what an earlier net had them absorb is
-            forgotten.
-        gradients: whether backward passes will run.
-        visible: every blob must have its own values when somebody reads it by its name, so that
-            only layers that work in place are absorbed.
+class _Chains(NamedTuple):
+    """Regular expressions over the letters of kinds: which layers, one behind the other, the
+    passes of a layer can compute as well.
     """
-    unfuse(plan)
-    outputs = set(plan.outputs)
-    for step in plan.steps:
-        if step.layer.absorbed_by is not None:
+
+    training: str
+    inference: str
+
+
+_ABSORBS = {
+    Kind.CONVOLUTION: _Chains("R?", f"[{_ANY}]*R?"),
+    Kind.RECTIFIABLE: _Chains("R?", "R?"),
+    Kind.NORMALIZATION: _Chains("[ST]?R?", "[ST]?R?"),
+    Kind.FIXED_NORMALIZATION: _Chains("[ST]?R?", "[ST]?R?"),
+    Kind.SCALED_NORMALIZATION: _Chains("R?", "R?"),
+    Kind.FIXED_SCALED_NORMALIZATION: _Chains("R?", "R?"),
+    # the passes of Scale learn the shift behind it, too
+    Kind.SCALE: _Chains("B?R?", f"[{_ANY}]*R?"),
+    Kind.SCALE_AND_SHIFT: _Chains("R?", f"[{_ANY}]*R?"),
+    Kind.SHIFT: _Chains("R?", f"[{_ANY}]*R?"),
+    Kind.LINEAR: _Chains("L*[PR]?", "L*[PR]?"),
+}
+
+_NORMALIZATIONS = frozenset(
+    {
+        Kind.NORMALIZATION,
+        Kind.FIXED_NORMALIZATION,
+        Kind.SCALED_NORMALIZATION,
+        Kind.FIXED_SCALED_NORMALIZATION,
+    }
+)
+
+
+def fuse(plan: Plan, *, gradients: bool) -> Plan:
+    """The plan in which layers absorb those that follow them, where they can and nobody else looks
+    between. ``gradients`` says whether backward passes will run.
+    """
+    steps = list(plan.steps)
+    for index, step in enumerate(plan.steps):
+        if steps[index].absorbed_by is not None or step.layer.traits.kind not in _ABSORBS:
             continue
-        last = step
-        while (follower := _only_reader(plan, last, outputs)) is not None:
-            if visible and follower.tops[0].name != last.tops[0].name:
+        chain: list[int] = []
+        while (at := _next(plan, (index, *chain)[-1])) is not None:
+            if gradients and not _same_gradients(step, plan.steps[at]):
                 break
-            if gradients and not _same_gradients(step, follower):
+            if not _can_absorb(step, [plan.steps[i] for i in (*chain, at)], gradients):
                 break
-            if not step.layer.absorbs(follower.layer, gradients=gradients):
-                break
-            step.layer.absorbed.append(follower.layer)
-            follower.layer.absorbed_by = step.layer
-            last = follower
-
-
-def unfuse(plan: Plan) -> None:
-    """Let every layer compute itself alone."""
-    for step in plan.steps:
-        step.layer.absorbed.clear()
-        step.layer.absorbed_by = None
+            chain.append(at)
+        if not chain:
+            continue
+        behind = [plan.steps[at] for at in chain]
+        steps[index] = replace(step, absorbed=tuple(chain), reads=_reads(step, behind))
+        for at in chain:
+            steps[at] = replace(plan.steps[at], absorbed_by=index, reads=frozenset())
+    return replace(plan, steps=tuple(steps))
 
 
 def fusions(plan: Plan) -> list[tuple[str, list[str]]]:
     """The names of layers that absorbed others, with the names of those."""
     return [
-        (step.name, [layer.name for layer in step.layer.absorbed])
+        (step.name, [plan.steps[at].name for at in step.absorbed])
         for step in plan.steps
-        if step.layer.absorbed
+        if step.absorbed
     ]
 
 
-def _only_reader(plan: Plan, step: Step, outputs: set[Value]) -> Step | None:
-    """The one step that reads the one top of ``step``, if it reads and makes nothing else."""
-    if len(step.tops) != 1 or step.layer.dynamic:
+def _can_absorb(step: Step, chain: list[Step], gradients: bool) -> bool:
+    """Whether the table has such a chain behind such a layer."""
+    kinds = [each.layer.traits.kind for each in chain]
+    if step.layer.traits.kind is None or None in kinds:
+        return False
+    chains = _ABSORBS[step.layer.traits.kind]
+    letters = "".join(kind.value for kind in kinds if kind is not None)
+    return bool(re.fullmatch(chains.training if gradients else chains.inference, letters))
+
+
+def _reads(step: Step, chain: list[Step]) -> frozenset[Reads]:
+    """What the backward pass of a layer looks at that absorbed others: the last top, where that
+    was rectified; of a normalization the bottom, since its own top is nowhere.
+    """
+    last = chain[-1].layer.traits
+    if step.layer.traits.kind in _NORMALIZATIONS:
+        return frozenset({Reads.BOTTOMS})
+    if last.kind is Kind.POWER:
+        return last.backward_reads
+    rectified = {Reads.TOPS} if last.kind is Kind.RECTIFIER else set[Reads]()
+    return step.layer.traits.backward_reads | rectified
+
+
+def _next(plan: Plan, index: int) -> int | None:
+    """The one step that reads the one top of a step, if it reads and makes nothing else."""
+    step, outputs = plan.steps[index], set[Value](plan.outputs)
+    if len(step.tops) != 1 or step.dynamic:
         return None
     value = step.tops[0]
     if len(value.consumers) != 1 or value in outputs or value.loss_weight:
         return None
-    reader = plan.steps[value.consumers[0][0]]
-    if len(reader.bottoms) != 1 or len(reader.tops) != 1 or reader.layer.dynamic:
+    at = value.consumers[0][0]
+    reader = plan.steps[at]
+    if len(reader.bottoms) != 1 or len(reader.tops) != 1 or reader.dynamic:
         return None
-    return reader if reader.bottoms[0].shape == reader.tops[0].shape else None
+    return at if reader.bottoms[0].shape == reader.tops[0].shape else None
 
 
 def _same_gradients(step: Step, follower: Step) -> bool:

@@ -1,48 +1,57 @@
-"""How large the values of a net are, blob by blob: what ``debug_info`` prints.
+"""What the values of a net are, blob by blob: what ``debug_info`` prints, and where bad ones are
+looked for.
 
 Every figure is a mean of sizes, sum(|x|) / count, as in Caffe's net.cpp.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from protonet.blob import Array
+from protonet.graph.names import Value
 from protonet.graph.net import Net
+from protonet.graph.plan import Step
 
 
 def describe_passes(net: Net) -> list[str]:
-    """A line for each top and parameter of the forward pass, and each gradient of the backward
-    pass, in the order of computation; then norms of all parameters.
+    """Run a forward pass, and a backward pass where the net has gradients. A line for each top and
+    parameter of the one and each gradient of the other, as they are once their layer has run; then
+    norms of all parameters.
     """
     return _forward(net) + (_backward(net) if net.gradients else [])
 
 
 def _forward(net: Net) -> list[str]:
     lines = []
-    for step in net.plan.steps:
-        start = f"    [Forward] Layer {step.name}"
-        for value in step.tops:
+    for index, layer in enumerate(net.layers):
+        net.forward_step(index)
+        start = f"    [Forward] Layer {layer.name}"
+        for value in net.plan.steps[index].tops:
             lines.append(f"{start}, top blob {value.name} data: {_mean(net, net.data_of(value))}")
-        for place, param in enumerate(step.layer.params):
+        for place, param in enumerate(layer.params):
             lines.append(f"{start}, param blob {place} data: {_mean(net, param.data)}")
+    net.clock.iteration += 1
     return lines
 
 
 def _backward(net: Net) -> list[str]:
     lines = []
     share = 1.0 if net.loss_scale is None else 1 / float(net.loss_scale.item())
-    for step in reversed(net.plan.steps):
+    net.backward_step(len(net.layers))
+    for index in range(len(net.layers) - 1, -1, -1):
+        step, layer = net.plan.steps[index], net.layers[index]
         if not step.runs_backward:
             continue
+        net.backward_step(index)
         start = f"    [Backward] Layer {step.name}"
         for value, wanted in zip(step.bottoms, step.wanted, strict=True):
             if wanted:
                 size = _mean(net, net.diff_of(value), share)
                 lines.append(f"{start}, bottom blob {value.name} diff: {size}")
-        for place, param in enumerate(step.layer.params):
+        for place, param in enumerate(layer.params):
             if param.wanted:
                 lines.append(f"{start}, param blob {place} diff: {_mean(net, param.diff, share)}")
     stores = (net.store.data, net.store.diff)
@@ -54,6 +63,34 @@ def _backward(net: Net) -> list[str]:
         *lines,
         f"    [Backward] All net params (data, diff): L1 norm = ({sums}); L2 norm = ({lengths})",
     ]
+
+
+def tops_in_order(net: Net) -> Iterator[tuple[int, Value, Array]]:
+    """Every top of the last forward pass as (step, value, data) in the order of computation.
+
+    With gradients the pass is made again for that, one step after the other, from where it can be
+    repeated: from the same data, with the same random numbers. What follows is no longer the same.
+    """
+    again = net.gradients and net.clock.iteration > 0
+    net.clock.iteration -= again
+    try:
+        for index, step in enumerate(net.plan.steps):
+            if again and step.tops and _can_repeat(net, step):
+                net.forward_step(index)
+            for value in step.tops:
+                yield index, value, net.data_of(value)
+    finally:
+        net.clock.iteration += again
+
+
+def _can_repeat(net: Net, step: Step) -> bool:
+    """Whether a step can run again: it is a function of its bottoms, and these are there, not
+    overwritten by a layer in place.
+    """
+    return step.can_repeat and not any(
+        value in net.layout.kept and not net.plan.steps[value.producer].can_repeat
+        for value in step.bottoms
+    )
 
 
 def describe_update(net: Net, before: Sequence[Array]) -> list[str]:

@@ -60,7 +60,7 @@ def data_lives(
         last = end_of(plan) if after.intersection(held) else max(moments)
         spans.append(((min(moments), last),))
     again: dict[int, tuple[int, ...]] = {}
-    if gradients and recompute and not any(step.layer.dynamic for step in plan.steps):
+    if gradients and recompute and not any(step.dynamic for step in plan.steps):
         again = _shorten(plan, holders, storage, views, spans, reads)
     return DataLives(spans, again)
 
@@ -70,14 +70,9 @@ def _stays(step: Step, gradients: bool) -> bool:
     may write only once; and, in training, what cannot be computed again from the tops of other
     steps, so that a pass can be repeated to see where it went wrong.
     """
-    if step.type == "Input" or (step.layer.dynamic and not step.bottoms):
+    if step.layer.traits.keeps_tops or (step.dynamic and not step.bottoms):
         return True
-    return gradients and not can_repeat(step)
-
-
-def can_repeat(step: Step) -> bool:
-    """Whether a step that runs forward a second time makes the same tops."""
-    return bool(step.bottoms) and not (step.layer.dynamic or step.layer.carries_state)
+    return gradients and not step.can_repeat
 
 
 def _backward_reads(plan: Plan, value: Value) -> list[int]:
@@ -86,9 +81,9 @@ def _backward_reads(plan: Plan, value: Value) -> list[int]:
     readers = [
         index
         for index, _ in value.consumers
-        if plan.steps[index].runs_backward and Reads.BOTTOMS in plan.steps[index].layer.fused_reads
+        if plan.steps[index].runs_backward and Reads.BOTTOMS in plan.steps[index].reads
     ]
-    if producer.runs_backward and Reads.TOPS in producer.layer.fused_reads:
+    if producer.runs_backward and Reads.TOPS in producer.reads:
         readers.append(value.producer)
     return [backward_moment(plan, index) for index in readers]
 
@@ -105,13 +100,13 @@ def _shorten(
     there until a backward pass needs it; returns what runs again, and before which step.
     """
     again: dict[int, tuple[int, ...]] = {}
-    absorbed = {i for i, step in enumerate(plan.steps) if step.layer.absorbed_by is not None}
+    absorbed = {i for i, step in enumerate(plan.steps) if step.absorbed_by is not None}
     for place, held in enumerate(holders):
         span, times = spans[place], reads[place]
         if span is None or not times or span[0][1] > max(times):
             continue
         makers = sorted({value.producer for value in held} - absorbed)
-        if not all(plan.steps[i].layer.recomputable and i not in views for i in makers):
+        if not all(plan.steps[i].layer.traits.recomputable and i not in views for i in makers):
             continue
         sources = {v for i in makers for v in plan.steps[i].bottoms if storage[v] != place}
         if not all(

@@ -1,4 +1,10 @@
-"""Which values share memory: in place, as views, and one after the other."""
+"""Which values share memory: in place, as views, and one after the other.
+
+There are two layouts. In the named one a name is one array from its first writing on, and a layer
+in place writes over it; where a backward pass needs what was there, it is copied before
+(``graph.overwriting``). In the packed one everything that is not needed at the same time may share
+memory, and a layer works in place only where nobody needs what was there.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +19,7 @@ from protonet.graph.lives import (
     gradient_edges,
 )
 from protonet.graph.names import Value
+from protonet.graph.overwriting import Overwriting, Saving, same_name
 from protonet.graph.packing import Momentary, Spans, pack
 from protonet.graph.plan import Plan, Step
 from protonet.graph.types import FLOATS, Types
@@ -36,6 +43,11 @@ class Layout:
     need no backward call. Before the backward call of step r the steps ``again[r]`` run forward.
     ``saved`` is how many bytes the arena would have more without that. ``lives[s]`` is when
     storage s is needed, None for always.
+
+    Before step i runs forward, its first-to-be-overwritten bottoms ``saves[i]`` are copied to the
+    storages ``kept[v]``, where backward passes find them; the steps in ``apart`` cannot work in
+    place, and find them there in their forward pass too. ``apart[i]`` are storages to which the
+    gradients of such tops are copied before the backward pass.
     """
 
     storage: dict[Value, int]
@@ -51,6 +63,9 @@ class Layout:
     again: dict[int, tuple[int, ...]] = field(default_factory=dict)
     saved: int = 0
     lives: tuple[Spans | None, ...] = ()
+    saves: Mapping[int, tuple[Value, ...]] = field(default_factory=dict)
+    kept: Mapping[Value, int] = field(default_factory=dict)
+    apart: Mapping[int, Mapping[Value, int]] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -64,28 +79,30 @@ def lay_out(
     types: Types = FLOATS,
     *,
     gradients: bool,
-    share: bool = False,
+    packed: bool = False,
     recompute: bool = False,
 ) -> Layout:
     """Decide the memory of every value.
 
     ``types`` are those of the values. ``gradients`` keeps what backward passes read and adds
-    gradient arrays; ``share`` lets values and gradients whose lives do not overlap use the same
+    gradient arrays. ``packed`` lets values and gradients whose lives do not overlap use the same
     memory; ``recompute`` (with both) frees what cheap layers make after the forward pass and makes
     it again for the backward pass.
     """
-    data, holders, views = _place_data(plan, types, gradients)
+    writing = Overwriting(plan, types) if not packed else None
+    data, holders, views = _place_data(plan, types, gradients, writing)
     sizes = [max(map(types.bytes_of, held)) for held in holders]
     diffs: dict[Value, int] = {}
     diff_views: set[int] = set()
     diff_holders: list[list[Value]] = []
     parts: dict[Edge, int] = {}
     if gradients:
-        diff_holders = _place_diffs(plan, types, views, diffs, diff_views)
+        diff_holders = _place_diffs(plan, types, views, diffs, diff_views, writing)
         diffs = {value: place + len(sizes) for value, place in diffs.items()}
         sizes += [max(map(types.bytes_of, held)) for held in diff_holders]
-        _place_parts(plan, types, parts, sizes, share)
-    copies = place_copies(plan, types, views, diff_views, sizes, gradients=gradients, share=share)
+        _place_parts(plan, types, parts, sizes, packed)
+    copies = place_copies(plan, types, views, diff_views, sizes, gradients=gradients, share=packed)
+    saving = Saving() if writing is None else writing.save(sizes, gradients=gradients)
     layout = Layout(
         data,
         diffs,
@@ -97,8 +114,11 @@ def lay_out(
         0,
         frozenset(views),
         frozenset(diff_views),
+        saves=saving.saves,
+        kept=saving.kept,
+        apart=saving.apart,
     )
-    if not share:
+    if not packed:
         return layout
     spans = diff_lives(plan, diff_holders)
     spans += [((backward_moment(plan, step),) * 2,) for step, _ in parts]
@@ -139,20 +159,27 @@ def _in_arena(
 
 
 def _place_data(
-    plan: Plan, types: Types, gradients: bool
+    plan: Plan, types: Types, gradients: bool, writing: Overwriting | None
 ) -> tuple[dict[Value, int], list[list[Value]], set[int]]:
+    """The storage of each value, the values of each storage, and the steps that are views."""
     storage: dict[Value, int] = {}
     holders: list[list[Value]] = []
     views: set[int] = set()
     for index, step in enumerate(plan.steps):
-        if step.layer.is_view:
+        if writing is None:
+            viewed = step.is_view
+        else:
+            viewed = step.layer.traits.shows_params or (step.is_view and writing.can_view(index))
+        if viewed:
             views.add(index)
         for place, top in enumerate(step.tops):
             bottom = step.bottoms[min(place, len(step.bottoms) - 1)] if step.bottoms else None
             if bottom is not None and (
                 index in views
                 or (
-                    _in_place(step, place, types)
+                    writing.in_place(step, place)
+                    if writing is not None
+                    else _in_place(step, place, types)
                     and _may_overwrite(plan, holders[storage[bottom]], index, gradients)
                 )
             ):
@@ -166,10 +193,7 @@ def _place_data(
 
 def _in_place(step: Step, place: int, types: Types) -> bool:
     """Whether the text asks for top ``place`` to be its bottom, and the layer can do it."""
-    if not step.layer.in_place or place >= min(len(step.bottoms), len(step.tops)):
-        return False
-    bottom, top = step.bottoms[place], step.tops[place]
-    return bottom.name == top.name and types.of(bottom) == types.of(top)
+    return step.layer.traits.in_place and same_name(step, place, types)
 
 
 def _may_overwrite(plan: Plan, held: Iterable[Value], index: int, gradients: bool) -> bool:
@@ -186,17 +210,22 @@ def _may_overwrite(plan: Plan, held: Iterable[Value], index: int, gradients: boo
             return False
         if not gradients:
             continue
-        if producer.runs_backward and Reads.TOPS in producer.layer.fused_reads:
+        if producer.runs_backward and Reads.TOPS in producer.reads:
             return False
         for step, _ in value.consumers:
             reader = plan.steps[step]
-            if reader.runs_backward and Reads.BOTTOMS in reader.layer.fused_reads:
+            if reader.runs_backward and Reads.BOTTOMS in reader.reads:
                 return False
     return True
 
 
 def _place_diffs(
-    plan: Plan, types: Types, views: set[int], storage: dict[Value, int], diff_views: set[int]
+    plan: Plan,
+    types: Types,
+    views: set[int],
+    storage: dict[Value, int],
+    diff_views: set[int],
+    writing: Overwriting | None,
 ) -> list[list[Value]]:
     """Give every value that has a gradient its array; in place and in views it is the top's.
     Returns the values of each storage.
@@ -215,13 +244,19 @@ def _place_diffs(
                 holders.append([top])
         if not step.runs_backward:
             continue
+        if writing is not None and step.layer.traits.shows_params:
+            diff_views.add(index)
         for place, bottom in enumerate(step.bottoms):
             if not step.wanted[place] or not writes_first(plan, index, place):
                 continue
             if len(step.tops) == 1 and index in views and len(gradient_edges(plan, bottom)) == 1:
                 join(bottom, step.tops[0])
                 diff_views.add(index)
-            elif _in_place(step, place, types) and step.tops[place].loss_weight == 0:
+            elif (
+                writing.in_place(step, place)
+                if writing is not None
+                else _in_place(step, place, types) and step.tops[place].loss_weight == 0
+            ):
                 join(bottom, step.tops[place])
     return holders
 

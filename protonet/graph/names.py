@@ -2,7 +2,8 @@
 
 A Caffe net names blobs, and a layer may write over its bottom by giving its top the same name.
 Here every writing of a name becomes a ``Value`` of its own, so the rest of the plan never has to
-ask *when* a name is meant.
+ask *when* a name is meant. Whether the values of one name lie in one array is asked when memory
+is laid out (``graph.memory``).
 """
 
 from __future__ import annotations
@@ -24,45 +25,60 @@ _GUESSES = 20
 """How many unknown bottoms of a net are told the nearest name: looking takes its time."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True)
 class Value:
     """One writing of a blob's name.
 
-    ``producer`` and ``place`` are the step and the index among its tops; ``consumers`` are
-    (step, index among its bottoms). ``shape`` is None until the plan has inferred it.
-    ``has_diff`` says that a gradient reaches it from a loss.
+    ``number`` tells the values of a plan apart, whatever shapes they have: two plans of one net
+    have equal values. ``producer`` and ``place`` are the step and the index among its tops;
+    ``consumers`` are (step, index among its bottoms). ``has_diff`` says that a gradient reaches
+    it from a loss.
     """
 
-    name: str
-    producer: int
-    place: int
-    shape: Shape | None = None
-    loss_weight: float = 0.0
-    consumers: list[tuple[int, int]] = field(default_factory=list)
-    has_diff: bool = False
+    number: int
+    name: str = field(compare=False)
+    producer: int = field(compare=False)
+    place: int = field(compare=False)
+    shape: Shape = field(compare=False)
+    loss_weight: float = field(default=0.0, compare=False)
+    consumers: tuple[tuple[int, int], ...] = field(default=(), compare=False)
+    has_diff: bool = field(default=False, compare=False)
 
     @property
     def count(self) -> int:
         """The number of elements."""
         total = 1
-        for extent in self.shape or ():
+        for extent in self.shape:
             total *= extent
         return total
 
 
 @dataclass(frozen=True)
+class Writing:
+    """Where a value comes from: its name, the layer that writes it, and its place there."""
+
+    name: str
+    producer: int
+    place: int
+
+
+@dataclass(frozen=True)
 class Wiring:
-    """Each layer's bottoms and tops as values, all values, and the last value of each name."""
+    """Each layer's bottoms and tops as numbers of ``writings``; None for a bottom that nothing
+    wrote. ``consumers[number]`` are the (layer, place) pairs that read a value; ``last`` has the
+    last writing of each name.
+    """
 
-    bottoms: tuple[tuple[Value | None, ...], ...]
-    tops: tuple[tuple[Value, ...], ...]
-    values: tuple[Value, ...]
-    last: dict[str, Value]
+    bottoms: tuple[tuple[int | None, ...], ...]
+    tops: tuple[tuple[int, ...], ...]
+    writings: tuple[Writing, ...]
+    consumers: tuple[tuple[tuple[int, int], ...], ...]
+    last: dict[str, int]
 
-    def outputs(self) -> tuple[Value, ...]:
+    def outputs(self) -> tuple[int, ...]:
         """The values that nobody reads, in the alphabetical order that Caffe prints them in."""
-        loose = [v for v in self.last.values() if not v.consumers and v.name != AUTOMATIC]
-        return tuple(sorted(loose, key=lambda value: value.name))
+        loose = (n for n in self.last.values() if not self.consumers[n])
+        return tuple(sorted(loose, key=lambda number: self.writings[number].name))
 
 
 Complain = Callable[[int, tuple[str | int, ...], str, str], None]
@@ -78,40 +94,39 @@ def wire(
     that two layers write (other than in place).
     """
     unknown = _Unknown(layers)
-    last: dict[str, Value] = {}
-    values: list[Value] = []
-    all_bottoms: list[tuple[Value | None, ...]] = []
-    all_tops: list[tuple[Value, ...]] = []
+    last: dict[str, int] = {}
+    writings: list[Writing] = []
+    consumers: list[list[tuple[int, int]]] = []
+    all_bottoms: list[tuple[int | None, ...]] = []
+    all_tops: list[tuple[int, ...]] = []
     for step, spec in enumerate(layers):
-        bottoms: list[Value | None] = []
         for place, name in enumerate(spec.bottom):
-            value = last.get(name)
-            if value is None:
-                complain(step, ("bottom", place), *unknown.told(name, step, last))
+            if name in last:
+                consumers[last[name]].append((step, place))
             else:
-                value.consumers.append((step, place))
-            bottoms.append(value)
+                complain(step, ("bottom", place), *unknown.told(name, step, last))
+        all_bottoms.append(tuple(last.get(name) for name in spec.bottom))
         names = list(spec.top) + [AUTOMATIC] * max(0, automatic_tops[step] - len(spec.top))
-        tops = [Value(name, step, place) for place, name in enumerate(names)]
-        for place, value in enumerate(tops):
-            in_place = place < len(spec.bottom) and spec.bottom[place] == value.name
-            earlier = last.get(value.name)
-            if value.name == AUTOMATIC:
+        all_tops.append(tuple(range(len(writings), len(writings) + len(names))))
+        for place, name in enumerate(names):
+            writings.append(Writing(name, step, place))
+            consumers.append([])
+            if name == AUTOMATIC:
                 continue
-            if earlier is not None and not in_place:
+            in_place = place < len(spec.bottom) and spec.bottom[place] == name
+            if name in last and not in_place:
                 complain(
                     step,
                     ("top", place),
-                    f"top blob '{value.name}' is already made by layer "
-                    f"'{layers[earlier.producer].name}'",
+                    f"top blob '{name}' is already made by layer "
+                    f"'{layers[writings[last[name]].producer].name}'",
                     "give it another name; only a layer that works in place "
                     "(top equal to the bottom beside it) may reuse one",
                 )
-            last[value.name] = value
-        values += tops
-        all_bottoms.append(tuple(bottoms))
-        all_tops.append(tuple(tops))
-    return Wiring(tuple(all_bottoms), tuple(all_tops), tuple(values), last)
+            last[name] = len(writings) - 1
+    return Wiring(
+        tuple(all_bottoms), tuple(all_tops), tuple(writings), tuple(map(tuple, consumers)), last
+    )
 
 
 class _Unknown:
@@ -132,7 +147,7 @@ class _Unknown:
                 makers.setdefault(name, []).append(index)
         return makers
 
-    def told(self, name: str, step: int, known: dict[str, Value]) -> tuple[str, str]:
+    def told(self, name: str, step: int, known: dict[str, int]) -> tuple[str, str]:
         """Message and hint for a bottom of layer ``step``."""
         guess = nearest(name, known) if self._guessed < _GUESSES else ""
         self._guessed += 1

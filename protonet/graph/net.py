@@ -8,20 +8,21 @@ from typing import Any
 import numpy as np
 
 from protonet.blob import Array, Blob, Param, Shape
-from protonet.device import Clock, Device, RandomStream
+from protonet.device import Clock, Device
 from protonet.formats.blobs import from_array
+from protonet.graph import parameters
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, Calls, StepCalls, run
 from protonet.graph.fusion import fuse as fuse_layers
-from protonet.graph.fusion import unfuse
-from protonet.graph.lives import can_repeat
 from protonet.graph.memory import lay_out
-from protonet.graph.names import AUTOMATIC, Value
-from protonet.graph.parameters import LoadReport, load_params, make_params, share_params
-from protonet.graph.plan import Plan, Step
+from protonet.graph.names import Value
+from protonet.graph.operations import prepared_layers
+from protonet.graph.parameters import LoadReport
+from protonet.graph.plan import Plan
 from protonet.graph.room import check_room
-from protonet.graph.shapes import infer_all, infer_tops
+from protonet.graph.shapes import following, reshaped
 from protonet.graph.types import Types, choose_types
+from protonet.layers.base import Stateful, Surprising
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 
 __all__ = ["LoadReport", "Net"]
@@ -31,7 +32,15 @@ class Net:
     """A plan with memory on a device.
 
     ``forward`` and ``backward`` run prepared calls over fixed arrays: they allocate nothing.
-    ``blobs`` maps each name to its last value; ``params`` each layer's name to its parameters.
+    ``layers`` are those of the plan's steps, with parameters and scratch of this net; ``params``
+    maps each layer's name to its parameters, ``inputs`` each input's name to what a caller fills.
+
+    ``blobs`` maps names to what can be read. There are two layouts of memory (``graph.memory``):
+
+    - named, for nets that somebody looks into: a name is one array, which layers in place write
+      over, as in Caffe. Every blob can be read and written between any two layers.
+    - ``packed``, for trainings and where time counts: blobs whose lives do not overlap share
+      memory, layers are fused, and only outputs can be read.
 
     Args:
         plan: what to build. Its data layers belong to this net from now on.
@@ -39,14 +48,12 @@ class Net:
         seed: decides the fillers and every random layer.
         gradients: whether ``backward`` can run; by default in phase TRAIN, and where the text
             has ``force_backward``.
-        share_memory: let blobs and gradients whose lives do not overlap share memory; only
-            inputs and outputs can be read then.
-        recompute: with shared memory and gradients, free what cheap layers make after the forward
+        packed: which layout.
+        recompute: of a packed net with gradients: free what cheap layers make after the forward
             pass, and make it again for the backward pass.
-        memory_of: a net whose shared memory this one uses too, where it is large enough; each
+        fuse: of a packed net: let layers compute those that follow them (``graph.fusion``).
+        memory_of: a packed net whose memory this one uses too, where it is large enough; each
             is at work only when nobody needs the other's blobs, as a test net and a train net.
-        fuse: let layers compute those that follow them (``graph.fusion``); where memory is not
-            shared, only those that work in place, so that every blob can still be read.
         precision: the type of values and their gradients where that does no harm
             (``graph.types``); parameters are float32. In float16 gradients are multiplied by
             ``loss_scale`` from the losses on.
@@ -65,27 +72,31 @@ class Net:
         seed: int = 0,
         dtype: Any = np.float32,
         gradients: bool | None = None,
-        share_memory: bool = False,
+        packed: bool = False,
         recompute: bool = False,
-        fuse: bool = False,
+        fuse: bool = True,
         precision: Any = np.float32,
         memory_of: Net | None = None,
         params_of: Net | None = None,
     ) -> None:
+        if gradients is None:
+            gradients = plan.phase == TRAIN or plan.definition.net.force_backward
+        if packed and fuse:
+            plan = fuse_layers(plan, gradients=gradients)
         self.plan = plan
         self.device = device
         self.seed = seed
         self.dtype = np.dtype(dtype)
-        if gradients is None:
-            gradients = plan.phase == TRAIN or plan.definition.net.force_backward
         self.gradients = gradients
-        check_room(plan, device, gradients=gradients, share=share_memory, precision=precision)
+        check_room(plan, device, gradients=gradients, packed=packed, precision=precision)
+        self.packed = packed
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
+        self.inputs: dict[str, Blob] = {}
         self.params: dict[str, list[Param]] = {}
         self.losses: list[tuple[float, Array]] = []  # what each weighs in the objective
         self.version = 0  # another number whenever arrays are others than they were
-        self._share_memory, self._recompute = share_memory, recompute
+        self._recompute = recompute
         self.loss_scale: Array | None = None
         if gradients and np.dtype(precision) == np.float16:
             self.loss_scale = device.zeros(())
@@ -93,25 +104,22 @@ class Net:
         self._precision = np.dtype(precision)
         self._lent = memory_of._arrays.arena if memory_of is not None else None
         self._arrays: Arrays
-        if fuse:
-            fuse_layers(plan, gradients=gradients, visible=not share_memory)
-        else:
-            unfuse(plan)
-        for step in plan.steps:
-            random = RandomStream(device, seed, step.name, self.clock)
-            step.layer.attach(device, self.dtype, random, gradients=gradients)
+        self.layers = prepared_layers(
+            plan, device, self.dtype, seed, self.clock, gradients=gradients
+        )
         with device.out_of_memory(f"net '{plan.name}' needs more memory for its parameters"):
-            self.store = make_params(
+            self.store = parameters.make_params(
                 plan,
+                self.layers,
                 device,
                 self.dtype,
                 seed=seed,
                 gradients=gradients,
                 lent=params_of.params if params_of is not None else {},
             )
-        for step in plan.steps:
-            if step.params:
-                self.params.setdefault(step.name, step.layer.params)
+        for layer in self.layers:
+            if layer.params:
+                self.params.setdefault(layer.name, layer.params)
         self._allocate()
 
     # Running.
@@ -159,31 +167,19 @@ class Net:
     def forward_step(self, index: int) -> None:
         """Compute the tops of one step from its bottoms as they are."""
         step = self.plan.steps[index]
-        if step.layer.dynamic:
+        if step.dynamic:
             self._follow(index)
-        if index not in self._layout.views and step.type != "Input":
+        if index not in self.layout.views and step.type != "Input":
             run(self._calls.forward_step(index))
-
-    def begin_at(self, index: int) -> None:
-        """Let the steps from ``index`` on read the last values of the names of their bottoms.
-
-        That is what they find where a name is one memory, and values were written to it.
-        """
-        for step in self.plan.steps[index:]:
-            for value in step.bottoms:
-                last = self.plan.last[value.name]
-                if value.producer < index and last is not value and last.shape == value.shape:
-                    data = self._arrays.data
-                    self.device.xp.copyto(data[value], data[last])
+        if isinstance(self.layers[index], Surprising):
+            self._follow_up(index)
 
     def backward_step(self, index: int) -> None:
         """Compute the gradients of one step's bottoms and parameters from those of its tops.
 
         The step past the last one sets the gradients of the losses.
         """
-        for at, calls in self._backward_steps:
-            if at == index:
-                run(calls)
+        run(self._backward_by_step.get(index, ()))
 
     def loss(self) -> float:
         """The weighted objective of the last ``forward``; waits for the device."""
@@ -206,7 +202,7 @@ class Net:
     @property
     def types(self) -> Types:
         """The types of the values."""
-        return self._layout.types
+        return self.layout.types
 
     def data_of(self, value: Value) -> Array:
         """The array of a value of the plan; later values may lie in the same memory."""
@@ -215,24 +211,6 @@ class Net:
     def diff_of(self, value: Value) -> Array | None:
         """The gradient of a value of the plan, where it has one."""
         return self._arrays.diff.get(value)
-
-    def tops_in_order(self) -> Iterable[tuple[Step, str, Array]]:
-        """Every top of the last ``forward`` as (step, name, data) in the order of computation, to
-        look for bad values.
-
-        In training with shared memory the pass is made again for that, one step after the other:
-        from the same data, with the same random numbers. What follows is no longer the same.
-        """
-        again = self._share_memory and self.gradients
-        self.clock.iteration -= again
-        try:
-            for index, step in enumerate(self.plan.steps):
-                if again and step.tops and can_repeat(step):
-                    self.forward_step(index)
-                for value in step.tops:
-                    yield step, value.name, self._arrays.data[value]
-        finally:
-            self.clock.iteration += again
 
     # Weights and state.
 
@@ -250,8 +228,8 @@ class Net:
         Raises:
             FormatError: listing every such layer otherwise; nothing is loaded then.
         """
-        return load_params(
-            self.plan.steps, weights, source, self.device, allow_mismatch=allow_mismatch
+        return parameters.load_params(
+            self.layers, weights, source, self.device, allow_mismatch=allow_mismatch
         )
 
     def share_with(self, other: Net) -> None:
@@ -260,26 +238,32 @@ class Net:
         Raises:
             FormatError: where such parameters differ in count or shape; nothing is shared then.
         """
-        share_params(self.plan.steps, other.params)
-        self.version += 1
+        parameters.share_params(self.plan, self.layers, other.params)
+        self._show_params()
+        self._prepare()
 
     def message(self) -> NetParameter:
         """The net with its parameters as Caffe's message, for a .caffemodel."""
         net = NetParameter()
         net.CopyFrom(self.plan.definition.net)
-        for step, layer in zip(self.plan.steps, net.layer, strict=True):
-            del layer.blobs[:]
-            if not layer.HasField("phase"):
-                layer.phase = self.plan.phase
-            if step.layer.is_loss and not layer.loss_weight:
-                layer.loss_weight.append(1)  # as Caffe writes what a loss weighs by default
-            for param in step.layer.params:
-                layer.blobs.append(from_array(self.device.get(param.data)))
+        for layer, spec in zip(self.layers, net.layer, strict=True):
+            del spec.blobs[:]
+            if not spec.HasField("phase"):
+                spec.phase = self.plan.phase
+            if layer.is_loss and not spec.loss_weight:
+                spec.loss_weight.append(1)  # as Caffe writes what a loss weighs by default
+            for param in layer.params:
+                spec.blobs.append(from_array(self.device.get(param.data)))
         return net
+
+    def stored_params(self) -> dict[str, list[np.ndarray | None]]:
+        """The parameters of each layer, on the host; None for one that another layer owns."""
+        return parameters.stored_params(self.plan, self.layers, self.device)
 
     def state(self) -> dict[str, Any]:
         """What an exact resume needs beside parameters: JSON values only."""
-        layers = {step.name: step.layer.state() for step in self.plan.steps}
+        keepers = (layer for layer in self.layers if isinstance(layer, Stateful))
+        layers = {layer.name: layer.state() for layer in keepers}
         return {
             "passes": self.clock.iteration,
             "layers": {name: state for name, state in layers.items() if state},
@@ -288,13 +272,15 @@ class Net:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up a ``state`` again."""
         self.clock.iteration = state["passes"]
-        for step in self.plan.steps:
-            if step.name in state["layers"]:
-                step.layer.restore(state["layers"][step.name])
+        for layer in self.layers:
+            if isinstance(layer, Stateful) and layer.name in state["layers"]:
+                layer.restore(state["layers"][layer.name])
 
     def close(self) -> None:
         """Release files and threads of the data layers."""
-        self.plan.close()
+        for layer in self.layers:
+            if isinstance(layer, Stateful):
+                layer.close()
 
     # Shapes.
 
@@ -307,41 +293,47 @@ class Net:
             KeyError: for a name that is no input.
             LayerError: naming the layer that cannot take its new bottoms; the net is as before.
         """
-        wanted = {value: value.shape or () for value in self.plan.inputs}
+        wanted = {value: value.shape for value in self.plan.inputs}
         by_name = {value.name: value for value in wanted}
         wanted.update({by_name[name]: tuple(shape) for name, shape in inputs.items()})
+        plan = reshaped(self.plan, self.layers, wanted)
         kept = {
             value: np.array(self.device.get(self._arrays.data[value]))
-            for value, shape in wanted.items()
-            if shape == (value.shape or ())
+            for step in self.plan.steps
+            for value in step.tops
+            if step.layer.traits.keeps_tops and wanted.get(value, value.shape) == value.shape
         }
-        infer_all(self.plan, wanted)
+        self.plan = plan
         self._allocate(again=True)
         for value, host in kept.items():
             self.device.put(host, self._arrays.data[value])
 
     def _follow(self, index: int) -> None:
         """Give a dynamic step the shapes that its bottoms ask for, and those after it theirs."""
-        step = self.plan.steps[index]
-        shapes = step.layer.measure([self._arrays.data[v] for v in step.bottoms])
-        changed = self._set_shapes(step.tops, shapes)
-        if not changed:
-            return
-        for later in self.plan.steps[index + 1 :]:
-            if changed.intersection(later.bottoms):
-                changed |= self._set_shapes(later.tops, infer_tops(later))
-                later.layer.build(later.shapes)
-        self._prepare()
+        bottoms = [self._arrays.data[value] for value in self.plan.steps[index].bottoms]
+        self._refit(index, self.layers[index].measure(bottoms))
 
-    def _set_shapes(self, values: Sequence[Value], shapes: Sequence[Shape]) -> set[Value]:
-        """Set shapes and fit the arrays; returns the values whose shape is another now."""
-        changed = set()
-        for value, shape in zip(values, shapes, strict=True):
-            if value.shape != tuple(shape):
-                value.shape = tuple(shape)
-                changed.add(value)
-        self._arrays.fit(changed)
-        return changed
+    def _refit(self, index: int, found: Sequence[Shape]) -> None:
+        """Give the tops of a step these shapes, and what comes after it what follows."""
+        shapes = following(self.plan, self.layers, index, found)
+        if shapes:
+            self.plan = self.plan.with_shapes(shapes)
+            self._arrays.fit([self.plan.values[value.number] for value in shapes])
+            self._prepare()
+
+    def _follow_up(self, index: int) -> None:
+        """Take over tops that a step made in other shapes than were expected of it."""
+        step, layer = self.plan.steps[index], self.layers[index]
+        assert isinstance(layer, Surprising)
+        made = layer.surprises()
+        if not made:
+            return
+        found = [value.shape for value in step.tops]
+        for place, host in made.items():
+            found[place] = host.shape
+        self._refit(index, found)
+        for place, host in made.items():
+            self.device.put(host, self._arrays.data[step.tops[place]])
 
     # Building.
 
@@ -352,40 +344,55 @@ class Net:
         """
         plan, device = self.plan, self.device
         types = choose_types(plan, device, self.dtype, self._precision)
-        for index, step in enumerate(plan.steps):
-            step.layer.dtype = types.in_step(index)
-        self._layout = lay_out(
-            plan,
-            types,
-            gradients=self.gradients,
-            share=self._share_memory,
-            recompute=self._recompute,
+        for index, layer in enumerate(self.layers):
+            layer.dtype = types.in_step(index)
+        self.layout = lay_out(
+            plan, types, gradients=self.gradients, packed=self.packed, recompute=self._recompute
         )
-        size = self._layout.bytes
+        size = self.layout.bytes
         with device.out_of_memory(f"net '{plan.name}' needs {size >> 20} MiB for its blobs"):
-            self._arrays = Arrays(self._layout, device, self._lent)
-            for step in plan.steps:
+            self._arrays = Arrays(self.layout, device, self._lent)
+            self._show_params()
+            for step, layer in zip(plan.steps, self.layers, strict=True):
                 if step.bottoms or not again:
-                    step.layer.build(step.shapes)
+                    layer.build(step.shapes)
+                if step.layer.traits.keeps_tops and not again:
+                    layer.forward([], [self._arrays.data[value] for value in step.tops])
         self._prepare()
+
+    def _show_params(self) -> None:
+        """Let tops that show parameters be those."""
+        if self.packed:
+            return
+        for step, layer in zip(self.plan.steps, self.layers, strict=True):
+            if layer.traits.shows_params:
+                for value, param in zip(step.tops, layer.params, strict=True):
+                    self._arrays.data[value] = param.data
+                    if param.diff is not None:
+                        self._arrays.diff[value] = param.diff
 
     def _prepare(self) -> None:
         """Make the calls of both passes, and let ``blobs`` show the arrays of now."""
         self.version += 1
-        plan, layout, arrays = self.plan, self._layout, self._arrays
-        readable = {*plan.inputs, *plan.outputs}
-        for name, value in plan.last.items():
-            if name == AUTOMATIC or (self._share_memory and value not in readable):
-                continue
-            blob = self.blobs.setdefault(name, Blob(name, arrays.data[value]))
-            blob.data, blob.diff = arrays.data[value], arrays.diff.get(value)
+        plan, layout, arrays = self.plan, self.layout, self._arrays
+        shown = plan.last.values() if not self.packed else (*plan.inputs, *plan.outputs)
+        _show(self.blobs, [plan.values[v.number] for v in shown], arrays)
+        _show(self.inputs, plan.inputs, arrays)
         self.losses = [
             (value.loss_weight, arrays.data[value]) for value in plan.values if value.loss_weight
         ]
-        self._calls = Calls(plan, layout, arrays, self.device, self.loss_scale)
-        self._forward_steps = self._calls.forward(self._follow)
+        self._calls = Calls(plan, self.layers, layout, arrays, self.device, self.loss_scale)
+        self._forward_steps = self._calls.forward(self._follow, self._follow_up)
         self._forward = [
             [call for _, calls in segment for call in calls] for segment in self._forward_steps
         ]
         self._backward_steps = self._calls.backward() if self.gradients else []
+        self._backward_by_step = dict(self._backward_steps)
         self._backward: list[Call] = [call for _, calls in self._backward_steps for call in calls]
+
+
+def _show(blobs: dict[str, Blob], values: Iterable[Value], arrays: Arrays) -> None:
+    """Let blobs of the values' names have their arrays; blobs that are there stay the same."""
+    for value in values:
+        blob = blobs.setdefault(value.name, Blob(value.name, arrays.data[value]))
+        blob.data, blob.diff = arrays.data[value], arrays.diff.get(value)

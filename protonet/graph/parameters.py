@@ -14,7 +14,7 @@ from protonet.device import Device
 from protonet.errors import FormatError
 from protonet.formats.blobs import shapes_fit
 from protonet.graph.plan import Plan, Step
-from protonet.layers.base import shape_text
+from protonet.layers.base import Layer, shape_text
 from protonet.layers.fillers import fill
 
 
@@ -32,6 +32,7 @@ class LoadReport:
 
 def make_params(
     plan: Plan,
+    layers: Sequence[Layer],
     device: Device,
     dtype: Any,
     *,
@@ -39,7 +40,8 @@ def make_params(
     gradients: bool,
     lent: Mapping[str, Sequence[Param]],
 ) -> ParamStore:
-    """Give every layer of the plan its ``params``; the store holds those that are the net's own.
+    """Give the ``layers`` of a net of this plan their ``params``; the store holds those that are
+    the net's own.
 
     ``lent`` are parameters of another net by layer, used where the shapes are the same.
     """
@@ -58,8 +60,8 @@ def make_params(
     for (index, place), param in owned.items():
         _fill(plan.steps[index], place, device, param.data, seed)
     params = {**owned, **others}
-    for index, step in enumerate(plan.steps):
-        step.layer.params = [
+    for index, (step, layer) in enumerate(zip(plan.steps, layers, strict=True)):
+        layer.params = [
             params[index, place]
             if planned.owner is None
             else params[planned.owner].view(planned.weight.shape)
@@ -91,7 +93,7 @@ def _fill(step: Step, place: int, device: Device, data: Array, seed: int) -> Non
 
 
 def load_params(
-    steps: Sequence[Step],
+    layers: Sequence[Layer],
     weights: Mapping[str, Sequence[np.ndarray | None]],
     source: str,
     device: Device,
@@ -105,18 +107,18 @@ def load_params(
     Raises:
         FormatError: listing every such layer otherwise; nothing is loaded then.
     """
-    params = {step.name: step.layer.params for step in steps if step.layer.params}
+    params = {layer.name: layer.params for layer in layers if layer.params}
     taken: dict[str, Sequence[np.ndarray | None]] = {}
     problems: list[str] = []
-    for step in steps:
-        found = weights.get(step.name)
-        if found is None or step.name not in params:
+    for layer in layers:
+        found = weights.get(layer.name)
+        if found is None or layer.name not in params:
             continue
-        found = step.layer.adopt(found) if found else found
-        wrong = list(_mismatches(step.name, params[step.name], found))
+        found = layer.adopt(found) if found else found
+        wrong = list(_mismatches(layer.name, params[layer.name], found))
         problems += wrong
         if not wrong:
-            taken[step.name] = found
+            taken[layer.name] = found
     if problems and not allow_mismatch:
         raise FormatError(f"{source}: the weights are of another net:\n  " + "\n  ".join(problems))
     for name, arrays in taken.items():
@@ -131,36 +133,40 @@ def load_params(
     )
 
 
-def stored_params(steps: Sequence[Step], device: Device) -> dict[str, list[np.ndarray | None]]:
+def stored_params(
+    plan: Plan, layers: Sequence[Layer], device: Device
+) -> dict[str, list[np.ndarray | None]]:
     """The parameters of each layer, copied to the host; None for one that another layer owns."""
     return {
         step.name: [
             np.array(device.get(param.data)) if planned.owner is None else None
-            for planned, param in zip(step.params, step.layer.params, strict=True)
+            for planned, param in zip(step.params, layer.params, strict=True)
         ]
-        for step in steps
+        for step, layer in zip(plan.steps, layers, strict=True)
     }
 
 
-def share_params(steps: Sequence[Step], lent: Mapping[str, Sequence[Param]]) -> None:
-    """Let steps use the data of parameters of another net, by the names of layers.
+def share_params(plan: Plan, layers: Sequence[Layer], lent: Mapping[str, Sequence[Param]]) -> None:
+    """Let layers use the data of parameters of another net, by the names of layers.
 
     Raises:
         FormatError: where the count or shapes of such parameters differ; nothing is shared then.
     """
-    sharing = [step for step in steps if step.name in lent]
-    for step in sharing:
-        ours = [param.shape for param in step.layer.params]
-        theirs = [param.shape for param in lent[step.name]]
+    sharing = [
+        (step, layer) for step, layer in zip(plan.steps, layers, strict=True) if layer.name in lent
+    ]
+    for _, layer in sharing:
+        ours = [param.shape for param in layer.params]
+        theirs = [param.shape for param in lent[layer.name]]
         if ours != theirs:
             found, expected = (", ".join(map(shape_text, each)) for each in (theirs, ours))
             raise FormatError(
-                f"layer '{step.name}' cannot share parameters: expected {expected}, got {found}"
+                f"layer '{layer.name}' cannot share parameters: expected {expected}, got {found}"
             )
-    for step in sharing:
-        for param, other in zip(step.layer.params, lent[step.name], strict=True):
+    for step, layer in sharing:
+        for param, other in zip(layer.params, lent[layer.name], strict=True):
             param.data = other.data
-        step.layer.build(step.shapes)
+        layer.build(step.shapes)
 
 
 def _mismatches(
@@ -181,15 +187,15 @@ def _mismatches(
             )
 
 
-def rewrite_gradients(steps: Sequence[Step], store: ParamStore) -> list[Array]:
+def rewrite_gradients(plan: Plan, layers: Sequence[Layer], store: ParamStore) -> list[Array]:
     """Let backward passes write gradients instead of adding to them, where a layer can and no
     other has the parameter; returns what of the store's gradients must be 0 before each pass.
     """
-    borrowed = {planned.owner for step in steps for planned in step.params}
+    borrowed = {planned.owner for step in plan.steps for planned in step.params}
     rewritten = [
-        step.layer.params[place]
-        for index, step in enumerate(steps)
-        for place in step.layer.rewrites
+        layer.params[place]
+        for index, (step, layer) in enumerate(zip(plan.steps, layers, strict=True))
+        for place in layer.traits.rewrites
         if step.runs_backward and (index, place) not in borrowed
     ]
     chosen = [param for param in rewritten if param.wanted and param in store.params]

@@ -19,8 +19,8 @@ def repeats(net: Net) -> bool:
     return (
         not net.device.is_cpu
         and computed == sorted(computed)
-        and not any(step.layer.dynamic for step in net.plan.steps)
-        and all(step.layer.replays for step in net.plan.steps if step.bottoms)
+        and not any(step.dynamic for step in net.plan.steps)
+        and all(step.layer.traits.replays for step in net.plan.steps if step.bottoms)
     )
 
 

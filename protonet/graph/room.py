@@ -31,7 +31,7 @@ def check_room(
     device: Device,
     *,
     gradients: bool,
-    share: bool,
+    packed: bool,
     precision: Any = np.float32,
     limit: int | None = None,
 ) -> None:
@@ -45,7 +45,7 @@ def check_room(
     needs = _needs(plan, np.dtype(precision).itemsize, gradients)
     parameters = sum(need.parameters for need in needs)
     blobs = [need.blobs for need in needs]
-    least = parameters + (max(blobs, default=0) if share else sum(blobs))
+    least = parameters + (max(blobs, default=0) if packed else sum(blobs))
     if least <= most:
         return
     largest = max(needs, key=lambda need: need.total)
@@ -73,7 +73,7 @@ def _needs(plan: Plan, size: int, gradients: bool) -> list[_Least]:
     found = []
     for index, step in enumerate(plan.steps):
         blobs = sum(
-            size * math.prod(value.shape or ())
+            size * math.prod(value.shape)
             for place, value in enumerate(step.tops)
             if not _over_bottom(step, place)
         )
@@ -84,4 +84,4 @@ def _needs(plan: Plan, size: int, gradients: bool) -> list[_Least]:
 
 def _over_bottom(step: Step, place: int) -> bool:
     """Whether a top may lie in the memory of a bottom, by name or as a view."""
-    return step.layer.is_view or step.tops[place].name in {value.name for value in step.bottoms}
+    return step.is_view or step.tops[place].name in {value.name for value in step.bottoms}

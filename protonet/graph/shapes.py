@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from protonet.blob import Shape
+from protonet.blob import Param, Shape
 from protonet.errors import LayerError
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
+from protonet.layers import Layer
 from protonet.layers.base import shape_text
 from protonet.layers.limits import check_limits
 
 
-def infer_tops(step: Step) -> list[Shape]:
-    """The shapes of a step's tops for its bottoms of now, which must suit its parameters.
+def infer_tops(
+    step: Step, layer: Layer, shapes: Sequence[Shape], params: Sequence[Param] | None = None
+) -> list[Shape]:
+    """The shapes of a step's tops for bottoms of these shapes, which must suit its parameters.
 
     Raises:
         LayerError: naming the layer, where they do not.
     """
     try:
-        tops, weights = step.layer.infer(step.shapes), step.layer.declare(step.shapes)
+        tops, weights = layer.infer(shapes), layer.declare(shapes)
         check_limits(tops, weights)
-        for weight, param in zip(weights, step.layer.params, strict=True):
+        for weight, param in zip(weights, params or (), strict=params is not None):
             if weight.shape != param.shape:
                 raise LayerError(
-                    f"bottoms of shape {', '.join(map(shape_text, step.shapes))} need a "
+                    f"bottoms of shape {', '.join(map(shape_text, shapes))} need a "
                     f"parameter of shape {shape_text(weight.shape)}, but '{param.name}' is "
                     f"{shape_text(param.shape)}"
                 )
@@ -33,27 +36,65 @@ def infer_tops(step: Step) -> list[Shape]:
     return [tuple(shape) for shape in tops]
 
 
-def infer_all(plan: Plan, inputs: Mapping[Value, Shape]) -> None:
-    """Give the inputs these shapes, and all that follows from them its own.
+def reshaped(plan: Plan, layers: Sequence[Layer], inputs: Mapping[Value, Shape]) -> Plan:
+    """The plan where inputs have these shapes, and all that follows from them its own.
+
+    ``layers`` are those of a net, whose parameters stay.
 
     Raises:
-        LayerError: naming the layer that cannot take its new bottoms; the shapes are as before.
+        LayerError: naming the layer that cannot take its new bottoms.
     """
-    before = [(value, value.shape) for value in plan.values]
-    try:
-        for step in plan.steps:
-            given = step.type == "Input"
-            tops = _given_tops(step, inputs) if given else infer_tops(step)
-            for value, shape in zip(step.tops, tops, strict=True):
-                value.shape = tuple(shape)
-    except LayerError:
-        for value, old in before:
-            value.shape = old
-        raise
+    shapes: dict[Value, Shape] = {}
+    for step, layer in zip(plan.steps, layers, strict=True):
+        if step.type == "Input":
+            tops = _given_tops(step, inputs)
+        else:
+            tops = infer_tops(step, layer, [shapes[v] for v in step.bottoms], layer.params)
+        shapes.update(zip(step.tops, tops, strict=True))
+    return plan.with_shapes(shapes)
+
+
+def following(
+    plan: Plan, layers: Sequence[Layer], index: int, found: Sequence[Shape]
+) -> dict[Value, Shape]:
+    """The values that have another shape once the tops of step ``index`` are of the shapes
+    ``found``. ``layers``, those of a net, are built for them.
+    """
+    shapes: dict[Value, Shape] = {}
+
+    def note(step: Step, tops: Sequence[Shape]) -> None:
+        for value, shape in zip(step.tops, tops, strict=True):
+            if value.shape != tuple(shape):
+                shapes[value] = tuple(shape)
+
+    note(plan.steps[index], found)
+    for later in range(index + 1, len(layers) if shapes else 0):
+        step, layer = plan.steps[later], layers[later]
+        if shapes.keys() & set(step.bottoms):
+            given = [shapes.get(value, value.shape) for value in step.bottoms]
+            note(step, infer_tops(step, layer, given, layer.params))
+            layer.build(given)
+    return shapes
+
+
+def at_batch(plan: Plan, batch: int) -> Plan:
+    """The plan where what brings data brings batches of another size.
+
+    Raises:
+        LayerError: where that cannot be.
+    """
+    shapes: dict[Value, Shape] = {}
+    for step in plan.steps:
+        if step.bottoms:
+            tops = infer_tops(step, step.layer, [shapes[value] for value in step.bottoms])
+        else:
+            tops = [(batch, *value.shape[1:]) if value.shape else () for value in step.tops]
+        shapes.update(zip(step.tops, tops, strict=True))
+    return plan.with_shapes(shapes)
 
 
 def _given_tops(step: Step, inputs: Mapping[Value, Shape]) -> list[Shape]:
-    tops = [inputs[value] for value in step.tops]
+    tops = [tuple(inputs[value]) for value in step.tops]
     try:
         check_limits(tops, ())
     except LayerError as error:

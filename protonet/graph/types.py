@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from protonet.device import Device
+from protonet.graph.metering import takes_narrow
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
-from protonet.layers.base import Layer, Narrows
+from protonet.layers.base import Narrows
 from protonet.precision import is_narrow
 
 Type = np.dtype[Any]
@@ -69,39 +70,39 @@ def choose_types(plan: Plan, device: Device, wide: Any, precision: Any) -> Types
     kept = _kept_wide(plan)
     values: dict[Value, Type] = {}
     steps: dict[int, Type] = {}
-    narrow: set[Layer] = set()
     for index, step in enumerate(plan.steps):
         for place, top in enumerate(step.tops):
             if top not in kept and _narrows(step, place, values):
                 values[top] = precision
-        if step.layer.absorbed_by is not None:
-            computed = step.layer.absorbed_by in narrow
+        if step.absorbed_by is not None:
+            computed = step.absorbed_by in steps
         else:
             makes = _makes_narrow(step, values)
-            computed = makes and step.layer.takes_narrow(device, precision, step.shapes)
+            computed = makes and takes_narrow(
+                step.layer, step.shapes, device, precision, plan.absorbed_by(step)
+            )
         if computed:
             steps[index] = precision
-            narrow.add(step.layer)
     return Types(wide, values, steps)
 
 
 def _narrows(step: Step, place: int, values: dict[Value, Type]) -> bool:
     """Whether a top is kept in 16 bits."""
-    if step.layer.is_view:
+    if step.is_view:
         # the same memory
         return step.bottoms[min(place, len(step.bottoms) - 1)] in values
-    if step.layer.narrows is Narrows.ALWAYS:
+    if step.layer.traits.narrows is Narrows.ALWAYS:
         return True
     every = bool(step.bottoms) and all(bottom in values for bottom in step.bottoms)
-    return step.layer.narrows is Narrows.WITH_BOTTOMS and every
+    return step.layer.traits.narrows is Narrows.WITH_BOTTOMS and every
 
 
 def _kept_wide(plan: Plan) -> set[Value]:
     """What stays in float32 whoever makes it: losses, and what decides shapes by its values."""
     kept = {value for value in plan.values if value.loss_weight}
     for step in reversed(plan.steps):
-        decides = step.layer.dynamic
-        shares = step.layer.is_view and kept.intersection(step.tops)
+        decides = step.dynamic
+        shares = step.is_view and kept.intersection(step.tops)
         if decides or shares:
             kept.update(step.bottoms)
     return kept

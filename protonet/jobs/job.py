@@ -106,7 +106,7 @@ class Job:
         return TrainingMemory(
             info.get("memory_limit"),
             bool(info.get("recompute")),
-            share=not looked_at,
+            packed=not looked_at,
             fuse=info.get("fuse", True),
             precision=type_of(info.get("precision", "float32")),
         )
@@ -117,9 +117,9 @@ class Job:
             self._plans[0],
             device,
             seed=seed,
-            share_memory=memory.share,
+            packed=memory.packed,
             recompute=memory.recompute,
-            fuse=memory.fuse and memory.share,
+            fuse=memory.fuse,
             precision=memory.precision,
         )
         tests = [
@@ -128,7 +128,7 @@ class Job:
                 device,
                 seed=seed,
                 gradients=False,
-                share_memory=True,
+                packed=True,
                 fuse=memory.fuse,
                 precision=memory.precision,
                 memory_of=train,

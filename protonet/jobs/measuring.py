@@ -87,12 +87,16 @@ def open_net(
         for line in plan_pairs(plan):
             if tell is not None:
                 tell(line)
-        share = looked_at is not None and not looked_at(plan)
-        check_inference(plan, memory_limit, share=share, fuse=fuse)
-        net = Net(plan, processor, gradients=gradients, share_memory=share, fuse=fuse)
-        load_weights(net, listed(weights), tell)
+        packed = looked_at is not None and not looked_at(plan)
+        check_inference(plan, memory_limit, packed=packed, fuse=fuse)
+        net = Net(plan, processor, gradients=gradients, packed=packed, fuse=fuse)
     except BaseException:
         plan.close()
+        raise
+    try:
+        load_weights(net, listed(weights), tell)
+    except BaseException:
+        net.close()
         raise
     return net
 

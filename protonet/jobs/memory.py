@@ -22,13 +22,13 @@ class TrainingMemory:
     """How much memory a training may take, and how it goes about it.
 
     ``limit`` in bytes, None for what the device has; ``recompute`` frees what cheap layers make
-    and makes it again; without ``share`` every blob has memory of its own; with ``fuse`` layers
-    compute those behind them, where memory is shared; ``precision`` is the type of blobs.
+    and makes it again; without ``packed`` every blob has memory of its own; with ``fuse`` layers
+    compute those behind them, in a packed net; ``precision`` is the type of blobs.
     """
 
     limit: int | None = None
     recompute: bool = False
-    share: bool = True
+    packed: bool = True
     fuse: bool = True
     precision: Any = np.float32
 
@@ -63,32 +63,32 @@ def check_training(
     Raises:
         DeviceError: where it needs more than the limit, or than the device has at all.
     """
-    share, precision = memory.share, memory.precision
+    packed, precision = memory.packed, memory.precision
     if memory.limit is None:
         for number, plan in enumerate(plans):
-            check_room(plan, device, gradients=number == 0, share=share, precision=precision)
+            check_room(plan, device, gradients=number == 0, packed=packed, precision=precision)
 
-    def needs(recompute: bool = memory.recompute) -> _Needs:
+    def needs(plan: Plan, recompute: bool = memory.recompute) -> _Needs:
         train = estimate(
-            plans[0],
+            plan,
             gradients=True,
-            share=share,
+            packed=packed,
             recompute=recompute,
-            fuse=memory.fuse and share,
+            fuse=memory.fuse,
             precision=precision,
         )
         tests = [
-            estimate(plan, gradients=False, fuse=memory.fuse, precision=precision)
-            for plan in plans[1:]
+            estimate(test, gradients=False, fuse=memory.fuse, precision=precision)
+            for test in plans[1:]
         ]
         return _training_needs(train, tests, solver, averages)
 
-    found = needs()
+    found = needs(plans[0])
     if memory.limit is None and found.total <= device.memory()[0]:
         return ""
     limit, of = _room(device, memory.limit)
-    advice = _advice(fitting_batch(plans[0], limit, lambda: needs().total))
-    if memory.share and not memory.recompute and needs(recompute=True).total <= limit:
+    advice = _advice(fitting_batch(plans[0], limit, lambda plan: needs(plan).total))
+    if memory.packed and not memory.recompute and needs(plans[0], recompute=True).total <= limit:
         advice += "; --recompute would do, too"
     message = (
         f"training needs about {byte_count(found.total)}, {of}: {found}; "
@@ -102,7 +102,7 @@ def check_training(
 
 
 def check_inference(
-    plan: Plan, limit: int | None, *, share: bool, fuse: bool = True, copies: int = 0
+    plan: Plan, limit: int | None, *, packed: bool, fuse: bool = True, copies: int = 0
 ) -> None:
     """Raise DeviceError where a net without gradients needs more than ``limit`` bytes.
 
@@ -111,17 +111,17 @@ def check_inference(
     if limit is None:
         return
 
-    def needs() -> _Needs:
-        net = estimate(plan, gradients=False, share=share, fuse=fuse)
+    def needs(plan: Plan) -> _Needs:
+        net = estimate(plan, gradients=False, packed=packed, fuse=fuse)
         parameters = net.parameters * (1 + copies)
         return _Needs(
             {"blobs": net.blobs, "scratch": net.scratch, "parameters": parameters, "data": net.data}
         )
 
-    found = needs()
+    found = needs(plan)
     if found.total <= limit:
         return
-    advice = _advice(fitting_batch(plan, limit, lambda: needs().total))
+    advice = _advice(fitting_batch(plan, limit, lambda plan: needs(plan).total))
     raise DeviceError(
         f"the net needs about {byte_count(found.total)}, more than the memory limit of "
         f"{byte_count(limit)}: {found}; {largest_layer(plan)}; {advice}"

@@ -230,9 +230,10 @@ class ImagePredictor:
         try:
             net.load(self._weights, str(self._path))
             (given,) = net.plan.inputs
-            seen = np.empty(net.blobs[given.name].shape, np.float32)
+            blob = net.inputs[given.name]
+            seen = np.empty(blob.shape, np.float32)
             self.transformer.apply(loaded.pixels, seen[0], self._crops[0])
-            self.device.put(seen, net.blobs[given.name].data)
+            self.device.put(seen, blob.data)
             blobs = []
             for index, step in enumerate(net.plan.steps):
                 net.forward_step(index)
@@ -246,9 +247,9 @@ class ImagePredictor:
                     for value in step.tops
                 ]
             weights = [
-                (f"{step.name}/{place}", np.array(self.device.get(param.data)))
-                for step in net.plan.steps
-                for place, param in enumerate(step.layer.params)
+                (f"{layer.name}/{place}", np.array(self.device.get(param.data)))
+                for layer in net.layers
+                for place, param in enumerate(layer.params)
             ]
             outputs = {name: _of_image(values, 0, 1) for name, values, _ in net.outputs()}
         finally:
@@ -273,7 +274,7 @@ class ImagePredictor:
         asking = self._asking(len(rows))
         net = asking.net
         (given,) = net.plan.inputs
-        blob = net.blobs[given.name]
+        blob = net.inputs[given.name]
         batch = np.empty(blob.shape, np.float32)
         for place, (pixels, crop) in enumerate(rows):
             self.transformer.apply(pixels, batch[place], crop)
@@ -306,7 +307,7 @@ class ImagePredictor:
                 self._plan(count),
                 self.device,
                 gradients=False,
-                share_memory=True,
+                packed=True,
                 fuse=self._fuse,
             )
             report = net.load(self._weights, str(self._path))
@@ -345,7 +346,7 @@ class ImagePredictor:
         return 1
 
     def _check(self, count: int, limit: int) -> None:
-        check_inference(self._plan(count), limit, share=True, fuse=self._fuse, copies=1)
+        check_inference(self._plan(count), limit, packed=True, fuse=self._fuse, copies=1)
 
     def _works_in_batches(self) -> bool:
         """Whether every output grows with the batch; a Reshape to fixed axes forbids it."""

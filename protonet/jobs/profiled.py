@@ -100,7 +100,7 @@ def open_profiled(
             plan,
             processor,
             gradients=wanted.phase == TRAIN,
-            share_memory=True,
+            packed=True,
             fuse=wanted.fuse,
             precision=type_of(wanted.precision),
         )

@@ -157,8 +157,8 @@ def _warm_up(net: Net, update: Callable[[], None] | None) -> None:
 def _sources(net: Net) -> list[tuple[Step, InputTimes]]:
     """The layers that read ahead, with what their sources tell of themselves."""
     found = [
-        (step, getattr(getattr(step.layer, "source", None), "times", None))
-        for step in net.plan.steps
+        (step, getattr(getattr(layer, "source", None), "times", None))
+        for step, layer in zip(net.plan.steps, net.layers, strict=True)
     ]
     return [(step, times) for step, times in found if isinstance(times, InputTimes)]
 
@@ -204,7 +204,7 @@ def _layers(
                 share * counts[index],
                 0 if brings else passes * (arithmetic(step) + back * backward_arithmetic(step)),
                 0 if brings else passes * moved,
-                step.layer.absorbed_by.name if step.layer.absorbed_by is not None else "",
+                steps[step.absorbed_by].name if step.absorbed_by is not None else "",
             )
         )
     return tuple(found)

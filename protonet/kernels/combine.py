@@ -147,6 +147,8 @@ class Parts(Kernel):
         lengths: of each part's rows: its extent times the product of the axes after.
     """
 
+    moves = True
+
     def __init__(self, device: Device, dtype: Any, rows: int, lengths: Sequence[int]) -> None:
         super().__init__(device, dtype)
         self.rows, self.lengths, self.whole = rows, tuple(lengths), sum(lengths)

@@ -29,6 +29,8 @@ class Kernel:
     """
 
     processor: ClassVar[str] = ""
+    moves: ClassVar[bool] = False
+    """Of a definition: it only moves values, of whatever type."""
     types: ClassVar[frozenset[str]] = frozenset({"float32"})
     """Of a tuned version: the types that it is made for."""
     _tuned: ClassVar[dict[str, type[Kernel]]]
@@ -53,8 +55,11 @@ class Kernel:
     @classmethod
     def make(cls, device: Device, dtype: Any, *args: Any, **more: Any) -> Self:
         """The best version for a device and dtype; the other arguments are the definition's."""
-        tuned = cls._tuned_for(device, dtype, args, more)
-        return (tuned or cls)(device, dtype, *args, **more)
+        asked = device.stands_for
+        tuned = cls._tuned_for(asked, dtype, args, more)
+        device.chosen(dtype, tuned is not None or cls.moves)
+        made = tuned if tuned is not None and asked is device else cls
+        return made(device, dtype, *args, **more)
 
     @classmethod
     def is_tuned(cls, device: Device, dtype: Any, *args: Any, **more: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.right import Right
-from protonet.layers.base import Layer
+from protonet.layers.base import Layer, Traits
 from protonet.layers.labels import Labels, check_labels
 from protonet.layers.registry import register
 
@@ -44,7 +44,7 @@ class Accuracy(Layer):
     bottoms = (2, 2)
     tops = (1, 2)
     no_gradient = frozenset({0, 1})
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset())
 
     def setup(self) -> None:
         spec = self.spec.accuracy_param

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.kernels import activations
-from protonet.layers.base import Layer, Narrows, Reads
+from protonet.layers.base import Layer, Narrows, Reads, Traits
 from protonet.layers.registry import register
 
 
 class Activation(Layer):
     """Base of the layers whose top has the shape of their bottom and may take its place."""
 
-    backward_reads = frozenset({Reads.TOPS})
-    in_place = True
+    traits = Traits(backward_reads=frozenset({Reads.TOPS}), in_place=True)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0]]
@@ -42,10 +40,7 @@ class Sigmoid(Activation):
         not at all.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return activations.Sigmoid.is_tuned(device, dtype, shapes[0])
+    traits = replace(Activation.traits, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Sigmoid.make(self.device, self.dtype, shapes[0])
@@ -84,10 +79,7 @@ class TanH(Activation):
         not at all.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return activations.TanH.is_tuned(device, dtype, shapes[0])
+    traits = replace(Activation.traits, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.TanH.make(self.device, self.dtype, shapes[0])
@@ -126,10 +118,7 @@ class BNLL(Activation):
         not at all.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return activations.Softplus.is_tuned(device, dtype, shapes[0])
+    traits = replace(Activation.traits, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Softplus.make(self.device, self.dtype, shapes[0])
@@ -168,14 +157,15 @@ class Swish(Activation):
         not at all.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    backward_reads = frozenset({Reads.BOTTOMS})
+    traits = replace(
+        Activation.traits,
+        backward_reads=frozenset({Reads.BOTTOMS}),
+        narrows=Narrows.WITH_BOTTOMS,
+        in_kernels=True,
+    )
 
     def setup(self) -> None:
         self.beta = self.spec.swish_param.beta
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return activations.Swish.is_tuned(device, dtype, shapes[0], self.beta)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Swish.make(self.device, self.dtype, shapes[0], self.beta)
@@ -214,16 +204,15 @@ class ELU(Activation):
         not at all.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
+    traits = replace(Activation.traits, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
 
     def setup(self) -> None:
         self.alpha = self.spec.elu_param.alpha
         # The sign of y tells the sign of x unless a negative alpha makes both sides positive.
         if self.alpha < 0:
-            self.backward_reads = frozenset({Reads.BOTTOMS, Reads.TOPS})
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return activations.ELU.is_tuned(device, dtype, shapes[0], self.alpha)
+            self.traits = replace(
+                self.traits, backward_reads=frozenset({Reads.BOTTOMS, Reads.TOPS})
+            )
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.ELU.make(self.device, self.dtype, shapes[0], self.alpha)

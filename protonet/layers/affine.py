@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.layers.base import Affine, Layer
+from protonet.layers.base import Layer
+
+Affine = Array | float
+"""A number for each channel, or one for all."""
+
+
+@runtime_checkable
+class ChannelAffine(Protocol):
+    """A layer whose y is a number times x plus a number, of the channel or the same for all."""
+
+    def affine(self) -> tuple[Affine | None, Affine | None]:
+        """Factor and shift: a vector for the channels, or one number for all; None for 1 and 0."""
 
 
 class AffineChain:
@@ -22,7 +33,7 @@ class AffineChain:
 
     def __init__(self, device: Device, dtype: Any, channels: int, layers: Sequence[Layer]) -> None:
         self._xp: Any = device.xp
-        self._layers = [layer for layer in layers if layer.is_affine]
+        self._layers = [layer for layer in layers if isinstance(layer, ChannelAffine)]
         if self._layers:
             self._factor, self._shift = (device.empty((channels,), dtype) for _ in range(2))
 

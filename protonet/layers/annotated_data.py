@@ -19,7 +19,7 @@ from protonet.data.database import Database
 from protonet.data.sampling import check_samplers
 from protonet.data.transform import Transformer, load_mean
 from protonet.errors import LayerError
-from protonet.layers.base import Layer
+from protonet.layers.base import Stateful, Traits
 from protonet.layers.batches import FORKS, PLAIN, refuse_transform, skipped
 from protonet.layers.registry import register
 
@@ -27,7 +27,7 @@ _DONE = PLAIN | FORKS | {"force_color", "force_gray", "emit_constraint"}
 
 
 @register("AnnotatedData")
-class AnnotatedData(Layer):
+class AnnotatedData(Stateful):
     """Batches of an LMDB or a LevelDB of AnnotatedDatum records: images with boxes.
 
     Bottom:
@@ -54,7 +54,7 @@ class AnnotatedData(Layer):
 
     bottoms = (0, 0)
     tops = (1, 2)
-    dynamic = True
+    traits = Traits(dynamic=True)
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.combine import Parts
-from protonet.layers.base import Layer, Narrows, shape_text
+from protonet.layers.base import Layer, Narrows, Traits, shape_text
 from protonet.layers.registry import register
 
 
@@ -39,10 +38,10 @@ class Slice(Layer):
         not at all.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    recomputable = True
+    traits = Traits(
+        backward_reads=frozenset(), recomputable=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True
+    )
     tops = (1, None)
-    backward_reads = frozenset()
 
     def setup(self) -> None:
         spec, parts = self.spec.slice_param, len(self.spec.top)
@@ -65,7 +64,7 @@ class Slice(Layer):
                     "points rise, and the first part begins at 0 by itself",
                 )
         self._field = "slice_dim" if spec.HasField("slice_dim") else "axis"
-        self.shares_storage = parts == 1
+        self.traits = replace(self.traits, view=parts == 1)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         shape, axis = shapes[0], self.axis_of(shapes[0])
@@ -73,9 +72,6 @@ class Slice(Layer):
         return [
             (*shape[:axis], stop - start, *shape[axis + 1 :]) for start, stop in pairwise(edges)
         ]
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return not device.is_cpu  # values are copied
 
     def build(self, shapes: Sequence[Shape]) -> None:
         axis = self.axis_of(shapes[0])
@@ -148,8 +144,7 @@ class Tile(Layer):
         not at all.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS)
 
     def setup(self) -> None:
         spec = self.spec.tile_param
@@ -211,9 +206,8 @@ class Crop(Layer):
         Caffe takes a reference with more axes than x.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
+    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
     bottoms = (2, 2)
-    backward_reads = frozenset()
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         x, reference = shapes
@@ -234,9 +228,6 @@ class Crop(Layer):
                     ("bottom", 0),
                 )
         return [(*x[:axis], *reference[axis:])]
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return not device.is_cpu  # values are copied
 
     def build(self, shapes: Sequence[Shape]) -> None:
         x, reference = shapes

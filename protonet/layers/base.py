@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -37,8 +38,88 @@ class Narrows(Enum):
     """Products with weights."""
 
 
-Affine = Array | float
-"""A number for each channel, or one for all."""
+class Kind(Enum):
+    """What a layer is to the layers around it, which may be fused with it: ``graph.fusion`` has
+    the table of what each kind absorbs. The values are the letters that the table is written in.
+
+    Affine are kinds whose y is a number times x plus a number, of the channel (axis 1) or the same
+    for all; such layers have the method ``affine`` (``layers.affine``).
+    """
+
+    CONVOLUTION = "C"
+    """Of one bottom, with channels at axis 1."""
+    RECTIFIABLE = "X"
+    """Can rectify what it makes, and no more."""
+    NORMALIZATION = "N"
+    """With the batch's statistics."""
+    FIXED_NORMALIZATION = "F"
+    """With given statistics; affine."""
+    SCALED_NORMALIZATION = "M"
+    """With the batch's statistics, and factors of its own."""
+    FIXED_SCALED_NORMALIZATION = "G"
+    """With given statistics, and factors of its own; affine."""
+    SCALE = "S"
+    """A factor for each channel; affine."""
+    SCALE_AND_SHIFT = "T"
+    """Both for each channel; affine."""
+    SHIFT = "B"
+    """A shift for each channel; affine."""
+    LINEAR = "L"
+    """The same factor and shift for all; affine."""
+    POWER = "P"
+    """A power of what is linear."""
+    RECTIFIER = "R"
+    """y = max(x, 0) and nothing else."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a plan may do with a layer, as data: declared by the layer, read by ``graph``.
+
+    A class declares it whole; ``setup`` may replace it where the text decides.
+
+    - ``backward_reads``: which arrays ``backward`` looks at. What it does not look at may be
+      overwritten by then.
+    - ``in_place``: each element of a top depends only on the same element of its bottom (or the
+      layer reads all of the bottom before it writes), so both may be one array, and so may their
+      gradients.
+    - ``view``: the first top is the first bottom in another shape; where both share memory,
+      ``forward`` and ``backward`` are not called.
+    - ``dynamic``: the shapes of the tops depend on the values of the bottoms: before each
+      ``forward``, ``measure`` says what they are, and the plan gives the tops those shapes.
+      ``infer`` then gives the shapes to begin with. Must be false with ``view``.
+    - ``keeps_tops``: what a caller writes into the tops stays, where ``forward`` does not write
+      it anew. ``forward`` is then also run once when the tops are made.
+    - ``shows_params``: the tops are its parameters, data and gradient, where memory is not packed:
+      its passes are not called then.
+    - ``pairs``: as many tops as bottoms, each top made from the bottom beside it.
+    - ``recomputable``: ``forward`` is cheap, draws nothing at random and changes nothing but its
+      tops (and scratch, to the same values): it may run a second time before a backward pass.
+    - ``replays``: the passes queue the same work for every batch, whatever its values and however
+      often they ran: a GPU may then record it and do it again without calling them. Of layers
+      without bottoms nothing is recorded.
+    - ``rewrites``: the places of parameters whose gradient ``backward`` writes, instead of adding
+      to it, where they are ``rewritten``.
+    - ``narrows``: when the tops may be kept in 16 bits.
+    - ``in_kernels``: the passes do all arithmetic with values in kernels (``Kernel.make``) that
+      ``build`` makes, or only move values; so that they take 16 bits where those kernels do. A
+      layer that does not is given copies in float32.
+    - ``kind``: what it is to layers around it that may be fused with it.
+    """
+
+    backward_reads: frozenset[Reads] = frozenset({Reads.BOTTOMS, Reads.TOPS})
+    in_place: bool = False
+    view: bool = False
+    dynamic: bool = False
+    keeps_tops: bool = False
+    shows_params: bool = False
+    pairs: bool = False
+    recomputable: bool = False
+    replays: bool = True
+    rewrites: frozenset[int] = frozenset()
+    narrows: Narrows = Narrows.NEVER
+    in_kernels: bool = False
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True)
@@ -82,61 +163,42 @@ class Surroundings:
         return beside if not direct.exists() and beside.exists() else direct
 
 
+@dataclass(frozen=True)
+class Fused:
+    """The layers behind one that its passes compute as well, in order; none by themselves.
+
+    ``rectify`` says that the last of them is a rectifier.
+    """
+
+    layers: tuple[Layer, ...] = ()
+
+    @property
+    def rectify(self) -> bool:
+        return bool(self.layers) and self.layers[-1].traits.kind is Kind.RECTIFIER
+
+
 class Layer:
     """One step of a net.
 
     ``setup`` reads ``self.spec``; ``infer`` and ``declare`` are pure; ``build`` makes scratch;
     ``forward`` and ``backward`` write into the arrays they are given and allocate nothing.
 
-    Class attributes tell the plan what it may do:
+    A plan holds layers as descriptions, after ``setup``; each net runs copies of its own, with
+    ``params``, a ``device``, types and what is fused.
 
     - ``bottoms`` and ``tops``: the least and the greatest number (None = no limit).
-    - ``pairs``: as many tops as bottoms, each top made from the bottom beside it.
     - ``no_gradient``: the bottoms that never get a gradient (labels).
-    - ``backward_reads``: which arrays ``backward`` looks at. From it the plan grants in-place
-      memory: a top may overwrite its bottom when ``in_place`` is true and neither this layer nor
-      the bottom's producer needs the old values.
-    - ``in_place``: each element of a top depends only on the same element of its bottom (or the
-      layer reads all of the bottom before it writes), so both may be one array.
-    - ``shares_storage``: the first top is the first bottom in another shape; where the plan lets
-      them share memory, ``forward`` and ``backward`` are not called. May be set in ``setup``.
-    - ``dynamic``: the shapes of the tops depend on the values of the bottoms: before each
-      ``forward``, ``measure`` says what they are, and the plan gives the tops those shapes.
-      ``infer`` then gives the shapes to begin with. Must be false with ``shares_storage``.
-    - ``recomputable``: ``forward`` is cheap, draws nothing at random and changes nothing but its
-      tops (and scratch, to the same values): it may run a second time before a backward pass.
-    - ``replays``: the passes queue the same work for every batch, whatever its values and however
-      often they ran: a GPU may then record it and do it again without calling them. Of layers
-      without bottoms nothing is recorded.
-    - ``rewrites``: the places of parameters whose gradient ``backward`` writes, instead of adding
-      to it, where they are ``rewritten``.
-    - ``narrows``: when its tops may be kept in 16 bits; see ``takes_narrow``. May be set in
-      ``setup``.
-    - ``rectifies``: y = max(x, 0) and nothing else; ``is_affine``: y is a number times x plus a
-      number, both of the channel (axis 1) or the same for all, which ``affine`` gives. Layers
-      before may absorb these.
-    - ``absorbed``: layers behind this one that its passes compute as well, in order; see
-      ``absorbs``. A plan that is not fused has none.
     - ``is_loss``: the first top weighs 1 in the objective unless ``loss_weight`` says otherwise,
       and a missing top is made up.
+    - ``traits``: what a plan may do with it.
     """
 
     type: ClassVar[str] = ""
     bottoms: ClassVar[tuple[int, int | None]] = (1, 1)
     tops: ClassVar[tuple[int, int | None]] = (1, 1)
-    pairs: ClassVar[bool] = False
-    no_gradient: frozenset[int] = frozenset()
-    backward_reads: frozenset[Reads] = frozenset({Reads.BOTTOMS, Reads.TOPS})
-    in_place: bool = False
-    shares_storage: bool = False
-    dynamic: ClassVar[bool] = False
-    recomputable: bool = False
-    replays: ClassVar[bool] = True
     is_loss: ClassVar[bool] = False
-    rewrites: ClassVar[frozenset[int]] = frozenset()
-    narrows: Narrows = Narrows.NEVER
-    rectifies: bool = False
-    is_affine: bool = False
+    no_gradient: frozenset[int] = frozenset()
+    traits: Traits = Traits()
 
     def __init__(
         self, spec: LayerParameter, phase: int = TRAIN, around: Surroundings | None = None
@@ -146,8 +208,7 @@ class Layer:
         self.phase = phase
         self.around = around or Surroundings()
         self.params: list[Param] = []
-        self.absorbed: list[Layer] = []
-        self.absorbed_by: Layer | None = None
+        self.fused = Fused()
         self.device: Device
         self.random: RandomStream
         self.gradients = True
@@ -157,16 +218,6 @@ class Layer:
     def training(self) -> bool:
         """Whether the net that holds this layer is in phase TRAIN."""
         return self.phase == TRAIN
-
-    @property
-    def carries_state(self) -> bool:
-        """Whether a pass depends on the one before, so that it cannot be repeated."""
-        return type(self).state is not Layer.state
-
-    @property
-    def is_view(self) -> bool:
-        """Whether its top is its bottom, and its passes need not be called."""
-        return self.shares_storage or self.absorbed_by is not None
 
     @property
     def real(self) -> np.dtype[Any]:
@@ -212,42 +263,33 @@ class Layer:
         """Write each wanted bottom gradient (None = not wanted); add to each ``param.diff``."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        """Whether the passes take bottoms, tops and their gradients of ``dtype``, a type of 16
-        bits, beside parameters in float32. A layer that does not is given copies in float32.
-        """
-        return False
-
-    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
-        """Whether this layer's passes can compute ``follower``, which reads its only top (or that
-        of the last layer in ``absorbed``), as well: without another pass over the values.
-
-        What is read for the backward pass must then be said by ``fused_reads``.
-        """
-        return False
-
-    def affine(self) -> tuple[Affine | None, Affine | None]:
-        """Factor and shift where ``is_affine``: a vector for the channels, or one number for all;
-        None for 1 and 0.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no affine")
-
-    @property
-    def absorbed_rectifier(self) -> bool:
-        """Whether the last absorbed layer is one that ``rectifies``."""
-        return bool(self.absorbed) and self.absorbed[-1].rectifies
-
-    @property
-    def fused_reads(self) -> frozenset[Reads]:
-        """``backward_reads`` and what absorbed layers need; nothing of a layer that is absorbed."""
-        return self.backward_reads if self.absorbed_by is None else frozenset()
-
     def adopt(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
         """Arrays of a file of weights as this layer keeps its parameters; None for "as it is".
 
         For layers whose parameters are stored in more than one form.
         """
         return weights
+
+    # What the base offers.
+
+    def scratch(self, shape: Shape, dtype: Any = None) -> Array:
+        """An uninitialised array of the layer's own."""
+        return self.device.empty(shape, self.dtype if dtype is None else dtype)
+
+    def axis(self, shape: Shape, axis: int, path: Sequence[str | int] = ()) -> int:
+        """``axis`` counted from the front (negative counts from the end), checked against shape."""
+        if not -len(shape) <= axis < len(shape):
+            raise LayerError(
+                f"axis {axis} is out of range for a bottom of shape {shape_text(shape)}", path
+            )
+        return axis % len(shape)
+
+
+class Stateful(Layer):
+    """A layer that brings data, or remembers from pass to pass: its passes cannot be repeated.
+
+    Layers with files, threads or a place in a stream are such.
+    """
 
     def state(self) -> dict[str, Any]:
         """What an exact resume must restore beside parameters: JSON values only."""
@@ -263,48 +305,53 @@ class Layer:
     def close(self) -> None:
         """Release files and threads."""
 
-    # What the base offers.
 
-    def attach(
-        self, device: Device, dtype: Any, random: RandomStream, *, gradients: bool = True
-    ) -> None:
-        """Give the layer its processor; the net calls it before ``build``.
+@runtime_checkable
+class Surprising(Protocol):
+    """A layer whose ``forward`` may find out what shapes its tops have: a user's own code."""
 
-        Without ``gradients``, ``backward`` is never called, and need not be prepared for.
-        """
-        self.device, self.dtype, self.random = device, dtype, random
-        self.gradients = gradients
+    def surprises(self) -> dict[int, np.ndarray]:
+        """The tops, by place, that the last ``forward`` made in other shapes than it was given."""
 
-    def scratch(self, shape: Shape, dtype: Any = None) -> Array:
-        """An uninitialised array of the layer's own."""
-        return self.device.empty(shape, self.dtype if dtype is None else dtype)
 
-    def check_arity(self) -> None:
-        """Raise LayerError when the spec has too few or too many bottoms or tops."""
-        for kind, names, (least, most) in (
-            ("bottom", self.spec.bottom, self.bottoms),
-            ("top", self.spec.top, self.tops),
-        ):
-            found = len(names)
-            if found < least or (most is not None and found > most):
-                bounds = f"{least}" if most == least else f"{least} to {most}"
-                if most is None:
-                    bounds = f"at least {least}"
-                path = (kind, most) if most is not None and found > most else ()
-                raise LayerError(f"expected {bounds} {kind} blob(s), got {found}", path)
-        if self.pairs and len(self.spec.bottom) != len(self.spec.top):
-            raise LayerError(
-                f"expected one top for each bottom, got {len(self.spec.bottom)} bottom(s) "
-                f"and {len(self.spec.top)} top(s)"
-            )
+def check_arity(layer: Layer) -> None:
+    """Raise LayerError when the spec has too few or too many bottoms or tops."""
+    spec = layer.spec
+    for kind, names, (least, most) in (
+        ("bottom", spec.bottom, layer.bottoms),
+        ("top", spec.top, layer.tops),
+    ):
+        found = len(names)
+        if found < least or (most is not None and found > most):
+            bounds = f"{least}" if most == least else f"{least} to {most}"
+            if most is None:
+                bounds = f"at least {least}"
+            path = (kind, most) if most is not None and found > most else ()
+            raise LayerError(f"expected {bounds} {kind} blob(s), got {found}", path)
+    if layer.traits.pairs and len(spec.bottom) != len(spec.top):
+        raise LayerError(
+            f"expected one top for each bottom, got {len(spec.bottom)} bottom(s) "
+            f"and {len(spec.top)} top(s)"
+        )
 
-    def axis(self, shape: Shape, axis: int, path: Sequence[str | int] = ()) -> int:
-        """``axis`` counted from the front (negative counts from the end), checked against shape."""
-        if not -len(shape) <= axis < len(shape):
-            raise LayerError(
-                f"axis {axis} is out of range for a bottom of shape {shape_text(shape)}", path
-            )
-        return axis % len(shape)
+
+def prepared(
+    layer: Layer,
+    device: Device,
+    dtype: Any,
+    random: RandomStream,
+    *,
+    gradients: bool = True,
+    fused: Sequence[Layer] = (),
+) -> Layer:
+    """A copy of a layer that runs on a processor; ``build`` comes next, once it has ``params``.
+
+    Without ``gradients``, ``backward`` is never called, and need not be prepared for.
+    """
+    made = copy.copy(layer)
+    made.device, made.dtype, made.random = device, dtype, random
+    made.gradients, made.params, made.fused = gradients, [], Fused(tuple(fused))
+    return made
 
 
 def shape_text(shape: Shape) -> str:

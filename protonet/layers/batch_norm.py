@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from protonet.blob import Array, Param, Shape
-from protonet.device import Device
 from protonet.kernels.normalization import BatchNormScale, RunningStatistics
-from protonet.layers.base import Layer, Narrows, Reads, Weight
+from protonet.layers.base import Kind, Layer, Narrows, Reads, Traits, Weight
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.layers.scaling import Scale
 from protonet.proto.caffe_pb2 import FillerParameter
 
 _PARAM = "batch_norm_param"
+
+_KINDS = {
+    (False, False): Kind.NORMALIZATION,
+    (False, True): Kind.FIXED_NORMALIZATION,
+    (True, False): Kind.SCALED_NORMALIZATION,
+    (True, True): Kind.FIXED_SCALED_NORMALIZATION,
+}
+"""By whether it scales and whether its statistics are given."""
 
 
 @register("BatchNorm")
@@ -56,21 +63,25 @@ class BatchNorm(Layer):
         do five in the order of its 0.15, which a fifth of a single value tells.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    in_place = True
-    backward_reads = frozenset({Reads.TOPS})
+    traits = Traits(
+        backward_reads=frozenset({Reads.TOPS}),
+        in_place=True,
+        narrows=Narrows.WITH_BOTTOMS,
+        in_kernels=True,
+    )
 
     def setup(self) -> None:
         param = self.spec.batch_norm_param
         self.scales = (
             param.scale_bias or param.HasField("scale_filler") or param.HasField("bias_filler")
         )
-        if self.scales:
-            # an s of 0 leaves nothing of x in the top
-            self.backward_reads = frozenset({Reads.BOTTOMS})
         self.uses_global = not self.training
         if param.HasField("use_global_stats"):
             self.uses_global = param.use_global_stats
+        self.traits = replace(self.traits, kind=_KINDS[self.scales, self.uses_global])
+        if self.scales:
+            # an s of 0 leaves nothing of x in the top
+            self.traits = replace(self.traits, backward_reads=frozenset({Reads.BOTTOMS}))
         self.fraction, self.eps = float(param.moving_average_fraction), float(param.eps)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
@@ -105,9 +116,6 @@ class BatchNorm(Layer):
     def _channels(self, shape: Shape) -> int:
         return shape[1] if len(shape) > 1 else 1
 
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return BatchNormScale.is_tuned(device, dtype, *self._seen(shapes[0]), self.eps)
-
     def build(self, shapes: Sequence[Shape]) -> None:
         items, channels, places = self._seen(shapes[0])
         values = items * places
@@ -128,11 +136,6 @@ class BatchNorm(Layer):
         items, channels = shape[0] if shape else 1, self._channels(shape)
         return items, channels, math.prod(shape) // max(1, items * channels)
 
-    @property
-    def is_affine(self) -> bool:  # type: ignore[override]
-        """Whether the statistics are given."""
-        return self.uses_global
-
     def affine(self) -> tuple[Array, Array | None]:
         self._recall()
         scale, bias = (param.data if param is not None else None for param in self._scale_bias)
@@ -140,33 +143,16 @@ class BatchNorm(Layer):
         self._kernel.fold(self._mean, self._inverse, scale, bias, self._factor, self._shift)
         return self._factor, self._shift
 
-    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
-        if self.absorbed_rectifier:
-            return False
-        if follower.rectifies:
-            return True
-        return isinstance(follower, Scale) and follower.is_affine and not self._has_scale
-
-    @property
-    def fused_reads(self) -> frozenset[Reads]:
-        if self.absorbed_by is None and self.absorbed:
-            return frozenset({Reads.BOTTOMS})
-        return super().fused_reads
-
-    @property
-    def _has_scale(self) -> bool:
-        return self.scales or bool(self.absorbed)
-
     @property
     def _scale_bias(self) -> tuple[Param | None, Param | None]:
         """Scale and bias, its own or those of a Scale layer that it absorbed."""
         found = self.params[3:] if self.scales else []
-        if self.absorbed and isinstance(self.absorbed[0], Scale):
-            found = self.absorbed[0].params
+        if self.fused.layers and isinstance(self.fused.layers[0], Scale):
+            found = self.fused.layers[0].params
         return (*found, None, None)[0], (*found, None, None)[1]
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        kernel, rectify = self._kernel, self.absorbed_rectifier
+        kernel, rectify = self._kernel, self.fused.rectify
         if self.uses_global:
             factor, shift = self.affine()
             kernel.forward_inference(bottoms[0], factor, shift, tops[0], rectify=rectify)
@@ -211,11 +197,11 @@ class BatchNorm(Layer):
             dbottoms[0],
             dscale,
             dbias,
-            rectify=self.absorbed_rectifier,
+            rectify=self.fused.rectify,
             fixed=self.uses_global,
         )
 
     @property
     def _reads_bottom(self) -> bool:
         """Whether x is there in a backward pass, not only what became of it."""
-        return self.scales or bool(self.absorbed)
+        return self.scales or bool(self.fused.layers)

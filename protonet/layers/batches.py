@@ -13,7 +13,7 @@ from protonet.data.ahead import Batch, InputTimes
 from protonet.data.source import CACHE_LIMIT
 from protonet.data.transform import ImageShape
 from protonet.errors import LayerError
-from protonet.layers.base import Layer
+from protonet.layers.base import Stateful
 from protonet.proto.caffe_pb2 import LayerParameter
 from protonet.staging import Staging
 
@@ -37,7 +37,7 @@ class Source(Protocol):
         """Let go of files and threads."""
 
 
-class BatchLayer(Layer):
+class BatchLayer(Stateful):
     """Images (N x C x H x W) and, in a second top, their labels (N), from a ``Source``.
 
     ``setup`` sets ``batch_size`` and ``image_shape``; ``make_source`` is called by ``build``.

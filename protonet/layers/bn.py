@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.normalization import BatchNormScale, RunningStatistics
-from protonet.layers.base import Layer, Narrows, Reads, Weight, shape_text
+from protonet.layers.base import Layer, Narrows, Reads, Traits, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import BNParameter, FillerParameter
@@ -58,10 +57,13 @@ class BN(Layer):
         times m / (m - 1), on the CPU as here var itself.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
+    traits = Traits(
+        backward_reads=frozenset({Reads.BOTTOMS}),
+        in_place=True,
+        narrows=Narrows.WITH_BOTTOMS,
+        in_kernels=True,
+    )
     tops = (1, 3)
-    in_place = True
-    backward_reads = frozenset({Reads.BOTTOMS})
 
     def setup(self) -> None:
         param = self.spec.bn_param
@@ -87,7 +89,7 @@ class BN(Layer):
         if not self.eps > 0:
             raise LayerError(f"expected eps above 0, got {self.eps:g}", (_PARAM, "eps"))
         if len(self.spec.top) > 1:
-            self.narrows = Narrows.NEVER
+            self.traits = replace(self.traits, narrows=Narrows.NEVER)
             if self.keeps or self.direct:
                 raise LayerError(
                     "only LEARN gives the batch's mean and variance as further tops", ("top", 1)
@@ -115,9 +117,6 @@ class BN(Layer):
             Weight(shape, None, 0.0, 0.0),
             Weight(shape, variance, 0.0, 0.0),
         ]
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return BatchNormScale.is_tuned(device, dtype, *_seen(shapes[0]), self.eps)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         items, channels, places = _seen(shapes[0])

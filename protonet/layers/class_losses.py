@@ -14,7 +14,7 @@ from protonet.formats.kind import read_message
 from protonet.kernels.losses import Hinge, SigmoidCrossEntropy, Spread
 from protonet.kernels.product import BatchProduct
 from protonet.kernels.softmax import softmax
-from protonet.layers.base import Layer, Reads, shape_text
+from protonet.layers.base import Layer, Reads, Traits, shape_text
 from protonet.layers.labels import Labels, check_labels
 from protonet.layers.normalizer import Normalizer
 from protonet.layers.registry import register
@@ -30,7 +30,7 @@ class ItemLoss(Layer):
     bottoms = (2, 2)
     tops = (0, 1)
     no_gradient = frozenset({1})
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset())
     is_loss = True
 
     def rows(self, shape: Shape) -> Shape:
@@ -180,7 +180,7 @@ class InfogainLoss(Layer):
     bottoms = (2, 3)
     tops = (0, 2)
     no_gradient = frozenset({1, 2})
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset())
     is_loss = True
 
     def setup(self) -> None:
@@ -312,7 +312,7 @@ class SigmoidCrossEntropyLoss(Layer):
     bottoms = (2, 2)
     tops = (0, 1)
     no_gradient = frozenset({1})
-    backward_reads = frozenset({Reads.BOTTOMS})
+    traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}))
     is_loss = True
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine
-from protonet.kernels.convert import Convert
 from protonet.kernels.scaling import Scaling
-from protonet.layers.base import Layer, Narrows, Reads, shape_text
+from protonet.layers.base import Kind, Layer, Narrows, Reads, Traits, shape_text
 from protonet.layers.factors import Factors
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import EltwiseParameter
@@ -42,8 +40,12 @@ class Eltwise(Layer):
         MAX of a value that is not a number is not a number; in Caffe the other bottom may win.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    recomputable = True
+    traits = Traits(
+        recomputable=True,
+        narrows=Narrows.WITH_BOTTOMS,
+        in_kernels=True,
+        kind=Kind.RECTIFIABLE,
+    )
     bottoms = (2, None)
 
     def setup(self) -> None:
@@ -63,17 +65,14 @@ class Eltwise(Layer):
                 ("eltwise_param", "coeff"),
             )
         self.coeffs = tuple(spec.coeff) or (1.0,) * count
-        self.backward_reads = frozenset()
+        self.traits = replace(self.traits, backward_reads=frozenset())
         if self.operation == EltwiseParameter.PROD:
             reads = {Reads.BOTTOMS} if self.stable else {Reads.BOTTOMS, Reads.TOPS}
-            self.backward_reads = frozenset(reads)
+            self.traits = replace(self.traits, backward_reads=frozenset(reads))
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         _check_equal(self, shapes, 0)
         return [shapes[0]]
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return Combine.is_tuned(device, dtype, shapes[0], len(self.spec.bottom))
 
     def build(self, shapes: Sequence[Shape]) -> None:
         count = len(self.spec.bottom)
@@ -81,15 +80,8 @@ class Eltwise(Layer):
         if self.operation == EltwiseParameter.MAX:
             self._winner = self.scratch(shapes[0], self._kernel.winners)
 
-    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
-        return follower.rectifies and not self.absorbed
-
-    @property
-    def fused_reads(self) -> frozenset[Reads]:
-        return super().fused_reads | ({Reads.TOPS} if self.absorbed else frozenset())
-
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        rectify = self.absorbed_rectifier
+        rectify = self.fused.rectify
         if self.operation == EltwiseParameter.SUM:
             self._kernel.weighted_sum(bottoms, self.coeffs, tops[0], rectify=rectify)
         elif self.operation == EltwiseParameter.PROD:
@@ -105,7 +97,7 @@ class Eltwise(Layer):
         dbottoms: Sequence[Array | None],
     ) -> None:
         dy = dtops[0]
-        y = tops[0] if self.absorbed_rectifier else None
+        y = tops[0] if self.fused.rectify else None
         wanted = [(place, dx) for place, dx in enumerate(dbottoms) if dx is not None]
         if self.operation == EltwiseParameter.SUM:
             coeffs = [self.coeffs[place] for place, _ in wanted]
@@ -143,9 +135,10 @@ class Axpy(Layer):
         BVLC Caffe has no such layer; this is the one of the SENet and NVIDIA forks.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
+    traits = Traits(
+        backward_reads=frozenset({Reads.BOTTOMS}), narrows=Narrows.WITH_BOTTOMS, in_kernels=True
+    )
     bottoms = (3, 3)
-    backward_reads = frozenset({Reads.BOTTOMS})
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         a, x, _ = shapes
@@ -158,12 +151,6 @@ class Axpy(Layer):
                 ("bottom", 0),
             )
         return [x]
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        a, x, _ = shapes
-        multiplies = Scaling.is_tuned(device, dtype, *self._seen(x))
-        adds = Combine.is_tuned(device, dtype, x, 2)
-        return multiplies and adds and Convert.is_tuned(device, dtype, math.prod(a))
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._scaling = Scaling.make(self.device, self.dtype, *self._seen(shapes[1]))

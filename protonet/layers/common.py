@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
 from protonet.kernels.dropout import Drop
 from protonet.kernels.product import Product
-from protonet.layers.base import Layer, Narrows, Reads, Weight
+from protonet.layers.base import Kind, Layer, Narrows, Reads, Traits, Weight
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 
@@ -39,9 +38,13 @@ class InnerProduct(Layer):
         not at all.
     """
 
-    narrows = Narrows.ALWAYS
-    rewrites = frozenset({0})
-    backward_reads = frozenset({Reads.BOTTOMS})
+    traits = Traits(
+        backward_reads=frozenset({Reads.BOTTOMS}),
+        rewrites=frozenset({0}),
+        narrows=Narrows.ALWAYS,
+        in_kernels=True,
+        kind=Kind.RECTIFIABLE,
+    )
 
     def setup(self) -> None:
         spec = self.spec.inner_product_param
@@ -70,11 +73,6 @@ class InnerProduct(Layer):
             weights.append(filled_weight((self.outputs,), spec.bias_filler, (field, "bias_filler")))
         return weights
 
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        rows, inputs = self._extents(shapes[0])
-        multiplies = Product.is_tuned(device, dtype, rows, inputs, self.outputs, self.transpose)
-        return multiplies and BiasGradient.is_tuned(device, dtype, rows, self.outputs, 1)
-
     def build(self, shapes: Sequence[Shape]) -> None:
         rows, inputs = self._extents(shapes[0])
         self._product = Product.make(
@@ -90,7 +88,7 @@ class InnerProduct(Layer):
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         bias = self.params[1].data if self.bias_term else None
         self._product.forward(
-            bottoms[0], self.params[0].data, bias, tops[0], rectify=self.absorbed_rectifier
+            bottoms[0], self.params[0].data, bias, tops[0], rectify=self.fused.rectify
         )
 
     def backward(
@@ -102,18 +100,11 @@ class InnerProduct(Layer):
     ) -> None:
         weight, dy = self.params[0], dtops[0]
         bias = self.params[1].diff if self.bias_term and self.params[1].wanted else None
-        self._bias.learn(dy, tops[0] if self.absorbed_rectifier else None, bias)
+        self._bias.learn(dy, tops[0] if self.fused.rectify else None, bias)
         if weight.wanted:
             self._product.learn(dy, bottoms[0], weight.diff, add=not weight.rewritten)
         if dbottoms[0] is not None:
             self._product.backward(dy, weight.data, dbottoms[0])
-
-    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
-        return follower.rectifies and not self.absorbed
-
-    @property
-    def fused_reads(self) -> frozenset[Reads]:
-        return super().fused_reads | ({Reads.TOPS} if self.absorbed else frozenset())
 
     def axis_of(self, shape: Shape) -> int:
         return self.axis(shape, self.spec.inner_product_param.axis, ("inner_product_param", "axis"))
@@ -142,9 +133,9 @@ class Dropout(Layer):
         is allowed; one of 1 drops everything in TRAIN, where Caffe computes 0 x infinity.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    backward_reads = frozenset()
-    in_place = True
+    traits = Traits(
+        backward_reads=frozenset(), in_place=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True
+    )
 
     def setup(self) -> None:
         self.ratio = self.spec.dropout_param.dropout_ratio
@@ -154,15 +145,10 @@ class Dropout(Layer):
                 ("dropout_param", "dropout_ratio"),
             )
         self.draws = self.training or self.spec.dropout_param.sample_weights_test
-        self.shares_storage = not self.draws
+        self.traits = replace(self.traits, view=not self.draws)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0]]
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        if not self.draws or self.ratio == 1:
-            return not device.is_cpu  # values are copied, or zeros
-        return Drop.is_tuned(device, dtype, shapes[0], self.ratio)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         if self.draws and self.ratio < 1:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
 from protonet.kernels.convolution import Convolve
 from protonet.kernels.scaling import Scaling
 from protonet.kernels.windows import Windows
 from protonet.layers.affine import AffineChain
-from protonet.layers.base import Layer, Narrows, Reads, Weight, shape_text
+from protonet.layers.base import Kind, Narrows, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.layers.sliding import Sliding
@@ -30,8 +29,8 @@ class Convolving(Sliding):
     backward pass and the other way round.
     """
 
-    narrows = Narrows.ALWAYS
     needs_outputs = True
+    traits = replace(Sliding.traits, narrows=Narrows.ALWAYS, in_kernels=True)
 
     def setup(self) -> None:
         super().setup()
@@ -79,10 +78,6 @@ class Convolving(Sliding):
         engine = self.settings.engine
         return ConvolutionParameter.Engine.Name(engine) if engine else ""
 
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        convolves = Convolve.is_tuned(device, dtype, *self.kernel_for(shapes), self.engine)
-        return convolves and BiasGradient.is_tuned(device, dtype, *self.flat(shapes))
-
     def build(self, shapes: Sequence[Shape]) -> None:
         self._convolve = Convolve.make(
             self.device, self.dtype, *self.kernel_for(shapes), self.engine
@@ -126,6 +121,13 @@ class Convolution(Convolving):
         no.
     """
 
+    def setup(self) -> None:
+        super().setup()
+        if len(self.spec.bottom) == 1:
+            behind_items = self.settings.axis == 1
+            kind = Kind.CONVOLUTION if behind_items else Kind.RECTIFIABLE
+            self.traits = replace(self.traits, kind=kind)
+
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         axis = self.channel_axis(shapes)
         channels = shapes[0][axis]
@@ -150,23 +152,13 @@ class Convolution(Convolving):
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
         outputs = self.flat(shapes)[1]
-        self._chain = AffineChain(self.device, self.real, outputs, self.absorbed)
-
-    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
-        if self.absorbed_rectifier or len(self.spec.bottom) != 1:
-            return False
-        given = self.settings.axis == 1
-        return follower.rectifies or (follower.is_affine and given and not gradients)
-
-    @property
-    def fused_reads(self) -> frozenset[Reads]:
-        return super().fused_reads | ({Reads.TOPS} if self.absorbed else frozenset())
+        self._chain = AffineChain(self.device, self.real, outputs, self.fused.layers)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         factor, shift = self._chain.behind(None, self.bias)
         for x, y in zip(bottoms, tops, strict=True):
             self._convolve.forward(
-                x, self.params[0].data, shift, y, factor=factor, rectify=self.absorbed_rectifier
+                x, self.params[0].data, shift, y, factor=factor, rectify=self.fused.rectify
             )
 
     def backward(
@@ -178,7 +170,7 @@ class Convolution(Convolving):
     ) -> None:
         weight = self.params[0]
         for dy, x, y, dx in zip(dtops, bottoms, tops, dbottoms, strict=True):
-            self._bias.learn(dy, y if self.absorbed_rectifier else None, self.bias_gradient)
+            self._bias.learn(dy, y if self.fused.rectify else None, self.bias_gradient)
             if weight.wanted:
                 self._convolve.learn(dy, x, weight.diff)
             if dx is not None:
@@ -300,10 +292,6 @@ class Deconvolution(Convolving):
         )
         windows = Windows(self._grown(spatial), *self.geometry(len(spatial)), spatial)
         return windows, items, self.outputs, channels, self.groups(channels)
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        adds = Scaling.is_tuned(device, dtype, *self.flat(shapes))
-        return adds and super().takes_narrow(device, dtype, shapes)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)

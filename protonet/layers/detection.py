@@ -10,7 +10,7 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.boxes import decode, suppress
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import PriorBoxParameter
 
@@ -105,8 +105,7 @@ class DetectionOutput(Layer):
 
     bottoms = (3, 4)
     no_gradient = frozenset({0, 1, 2, 3})
-    backward_reads = frozenset()
-    dynamic = True
+    traits = Traits(backward_reads=frozenset(), dynamic=True)
 
     def setup(self) -> None:
         param = self.spec.detection_output_param

@@ -11,7 +11,7 @@ from protonet.data.detectnet import LABEL, Choice, Grid, change_boxes, change_im
 from protonet.data.interpolation import Interpolation, resample
 from protonet.data.transform import load_mean
 from protonet.errors import DataError, LayerError
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.batches import refuse_transform
 from protonet.layers.registry import register
 
@@ -54,8 +54,7 @@ class DetectNetTransformation(Layer):
     bottoms = (2, 2)
     tops = (2, 2)
     no_gradient = frozenset({0, 1})
-    backward_reads = frozenset()
-    replays = False
+    traits = Traits(backward_reads=frozenset(), replays=False)
 
     def setup(self) -> None:
         truth = self.spec.detectnet_groundtruth_param

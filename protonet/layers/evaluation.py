@@ -9,7 +9,7 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.boxes import overlaps
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.detection import check_classes
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import ResizeParameter
@@ -57,8 +57,7 @@ class DetectionEvaluate(Layer):
 
     bottoms = (2, 2)
     no_gradient = frozenset({0, 1})
-    backward_reads = frozenset()
-    dynamic = True
+    traits = Traits(backward_reads=frozenset(), dynamic=True)
 
     def setup(self) -> None:
         param = self.spec.detection_evaluate_param

@@ -10,14 +10,14 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.data.hdf5 import RowSource, listed_files
 from protonet.errors import LayerError
-from protonet.layers.base import Layer
+from protonet.layers.base import Stateful
 from protonet.layers.registry import register
 
 _PARAM = "hdf5_data_param"
 
 
 @register("HDF5Data")
-class HDF5Data(Layer):
+class HDF5Data(Stateful):
     """Batches of rows of HDF5 files: each top is the dataset of its name.
 
     Bottom:

@@ -12,7 +12,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.formats.hdf5 import h5py_module
 from protonet.formats.hdf5_rows import RowWriter
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Stateful, Traits, shape_text
 from protonet.layers.registry import register
 
 _PARAM = "hdf5_output_param"
@@ -20,7 +20,7 @@ _NAMES = ("data", "label")
 
 
 @register("HDF5Output")
-class HDF5Output(Layer):
+class HDF5Output(Stateful):
     """Appends each pass's items to an HDF5 file, which is there once the net is closed.
 
     Bottom:
@@ -44,9 +44,8 @@ class HDF5Output(Layer):
 
     bottoms = (2, 2)
     tops = (0, 0)
-    replays = False
+    traits = Traits(backward_reads=frozenset(), replays=False)
     no_gradient = frozenset({0, 1})
-    backward_reads = frozenset()
 
     def setup(self) -> None:
         name = self.spec.hdf5_output_param.file_name

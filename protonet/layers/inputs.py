@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from protonet.blob import Array, Shape
@@ -11,7 +12,7 @@ from protonet.data.datum import decode
 from protonet.data.source import BatchSource, kept_bytes
 from protonet.data.transform import Transformer, load_mean
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.batches import FORKS, PLAIN, BatchLayer, cache_limit, refuse_transform
 from protonet.layers.fillers import check_filler, fill
 from protonet.layers.registry import register
@@ -54,6 +55,7 @@ class Input(Layer):
         A shape is required; Caffe lets the caller give it later.
     """
 
+    traits = Traits(keeps_tops=True)
     bottoms = (0, 0)
     tops = (1, None)
 
@@ -77,7 +79,8 @@ class DummyData(Layer):
     Bottom:
         none.
     Top:
-        any number, each of the shape that the text gives.
+        any number, each of the shape that the text gives. Constants are written once, when the
+        net is built: what a caller writes there stays.
     Params:
         none.
     Spec:
@@ -104,18 +107,23 @@ class DummyData(Layer):
         for place, (filler, shape) in enumerate(zip(self.fillers, self.shapes, strict=True)):
             index = place if len(param.data_filler) > 1 else 0
             check_filler(filler, shape, (*path, index) if param.data_filler else ())
+        constant = any(filler.type == "constant" for filler in self.fillers)
+        self.traits = replace(self.traits, keeps_tops=constant)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return list(self.shapes)
 
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._filled = False
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         generator = self.random.host()
         for top, shape, filler in zip(tops, self.shapes, self.fillers, strict=True):
-            if filler.type == "constant":
-                # Each time: in inference the memory of a top is reused once its readers are done.
-                top.fill(filler.value)
-            else:
+            if filler.type != "constant":
                 self.device.put(fill(filler, shape, generator, self.dtype), top)
+            elif not self._filled:
+                top.fill(filler.value)
+        self._filled = True
 
 
 def _dummy_shapes(param: DummyDataParameter) -> tuple[list[Shape], tuple[str, str]]:

@@ -11,7 +11,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
 from protonet.kernels.rows import AddRows, take_rows
-from protonet.layers.base import Layer, Weight, shape_text
+from protonet.layers.base import Layer, Traits, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 
@@ -68,7 +68,7 @@ class Embed(Layer):
     """
 
     no_gradient = frozenset({0})
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset())
 
     def setup(self) -> None:
         spec = self.spec.embed_param
@@ -145,7 +145,7 @@ class BatchReindex(Layer):
 
     bottoms = (2, 2)
     no_gradient = frozenset({1})
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset())
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         x, index = shapes
@@ -194,11 +194,12 @@ class Parameter(Layer):
     Raises:
         LayerError: without a shape, or for an extent below 1.
     Differs:
-        A shape is required, and its extents are 1 or more. y is a copy of W, not W itself.
+        A shape is required, and its extents are 1 or more. In trainings y is a copy of W; in a net
+        that is looked into it is W itself, gradient included, as in Caffe.
     """
 
     bottoms = (0, 0)
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset(), shows_params=True)
 
     def setup(self) -> None:
         spec = self.spec.parameter_param

@@ -14,7 +14,7 @@ from protonet.kernels.losses import (
     Spread,
     SquaredDistance,
 )
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.registry import register
 
 
@@ -23,7 +23,7 @@ class PairLoss(Layer):
 
     bottoms = (2, 2)
     tops = (0, 1)
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset())
     is_loss = True
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:

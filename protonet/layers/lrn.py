@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.lrn import NormalizeAcross, NormalizeWithin
-from protonet.layers.base import Layer, Narrows, shape_text
+from protonet.layers.base import Layer, Narrows, Traits, shape_text
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import LRNParameter
 
@@ -38,8 +37,7 @@ class LRN(Layer):
         no. As in Caffe, WITHIN_CHANNEL ignores k, and its mean counts the padding.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    recomputable = True
+    traits = Traits(recomputable=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
 
     def setup(self) -> None:
         param = self.spec.lrn_param
@@ -58,9 +56,6 @@ class LRN(Layer):
                 ("bottom", 0),
             )
         return [shapes[0]]
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return self._family.is_tuned(device, dtype, *self._made_for(shapes[0]))
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._normalize = self._family.make(

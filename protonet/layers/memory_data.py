@@ -10,14 +10,14 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Stateful, shape_text
 from protonet.layers.registry import register
 
 _PARAM = "memory_data_param"
 
 
 @register("MemoryData")
-class MemoryData(Layer):
+class MemoryData(Stateful):
     """Batches of arrays that the caller gives with ``set_arrays``, again and again in order.
 
     Bottom:

@@ -10,7 +10,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.boxes import decode, encode, outside
 from protonet.kernels.softmax import softmax
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.detection import check_classes, check_predictions
 from protonet.layers.matching import Matcher, Pairs, Truths
 from protonet.layers.registry import register
@@ -70,7 +70,7 @@ class MultiBoxLoss(Layer):
     bottoms = (4, 4)
     tops = (0, 1)
     no_gradient = frozenset({2, 3})
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset())
     is_loss = True
 
     def setup(self) -> None:

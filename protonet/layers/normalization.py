@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, Narrows, Reads, Weight, shape_text
+from protonet.layers.base import Layer, Narrows, Reads, Traits, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import FillerParameter
@@ -35,9 +36,9 @@ class MVN(Layer):
         Caffe takes at most 4 axes. The gradient is Caffe's, which holds eps for 0.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    in_place = True
-    backward_reads = frozenset({Reads.TOPS})
+    traits = Traits(
+        backward_reads=frozenset({Reads.TOPS}), in_place=True, narrows=Narrows.WITH_BOTTOMS
+    )
 
     def setup(self) -> None:
         spec = self.spec.mvn_param
@@ -47,7 +48,7 @@ class MVN(Layer):
             spec.eps,
         )
         if not self.scales:
-            self.backward_reads = frozenset()
+            self.traits = replace(self.traits, backward_reads=frozenset())
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         if len(shapes[0]) < 2:
@@ -130,8 +131,7 @@ class Normalize(Layer):
         channel_shared theirs leave the scales out of the sum of dx.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    backward_reads = frozenset({Reads.BOTTOMS})
+    traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}), narrows=Narrows.WITH_BOTTOMS)
 
     def setup(self) -> None:
         spec = self.spec.norm_param

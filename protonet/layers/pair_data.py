@@ -12,7 +12,7 @@ from protonet.data.interpolation import Interpolation
 from protonet.data.pair_list import Pair, PairList, PairSource, PairTransform
 from protonet.data.transform import crop_of, load_mean
 from protonet.errors import DataError, LayerError
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.batches import PLAIN, refuse_old_places, refuse_transform, skipped
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import DenseImageDataParameter, ImageDataParameter
@@ -29,7 +29,7 @@ class PairData(Layer):
 
     bottoms = (0, 0)
     tops = (2, 2)
-    dynamic = True
+    traits = Traits(dynamic=True)
     message: ClassVar[str]
     labels: ClassVar[Interpolation]
     """How label images are resized."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool, MaxPool, RandomPool
 from protonet.kernels.windows import Windows
-from protonet.layers.base import Layer, Narrows, shape_text
+from protonet.layers.base import Layer, Narrows, Traits, shape_text
 from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import PoolingParameter
@@ -72,15 +71,14 @@ class Pooling(Layer):
         STOCHASTIC works on the CPU too, and gives no gradient in TEST.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
+    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
     tops = (1, 2)
-    backward_reads = frozenset()
 
     def setup(self) -> None:
         param = self.spec.pooling_param
         self.method = param.pool
         stochastic = self.method == PoolingParameter.STOCHASTIC
-        self.recomputable = not stochastic
+        self.traits = replace(self.traits, recomputable=not stochastic, in_kernels=not stochastic)
         if stochastic and not self.training:
             self.no_gradient = frozenset({0})
         for name in ("kernel", "stride", "pad"):
@@ -121,7 +119,7 @@ class Pooling(Layer):
         if len(self.spec.top) > 1 and self.method != PoolingParameter.MAX:
             raise LayerError("only MAX pooling has a second top, the mask", ("top", 1))
         if len(self.spec.top) > 1:
-            self.narrows = Narrows.NEVER  # 16 bits do not count the places of a plane
+            self.traits = replace(self.traits, narrows=Narrows.NEVER, in_kernels=False)
 
     def _pair(self, name: str, listed: str) -> tuple[int, int]:
         """A setting for height and width, in whichever form it is given."""
@@ -148,12 +146,6 @@ class Pooling(Layer):
         if param.HasField("ceil_mode"):
             down = not param.ceil_mode
         return pool_windows(spatial, whole, self.stride, self.pad, down=down)
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        if len(self.spec.top) > 1 or self.method == PoolingParameter.STOCHASTIC:
-            return False
-        kernel = MaxPool if self.method == PoolingParameter.MAX else AveragePool
-        return kernel.is_tuned(device, dtype, self.windows_over(shapes[0][2:]), *shapes[0][:2])
 
     def build(self, shapes: Sequence[Shape]) -> None:
         shape = shapes[0]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels import powers
 from protonet.layers.activations import Activation
-from protonet.layers.base import Layer, Narrows, Reads
+from protonet.layers.base import Kind, Narrows, Reads
 from protonet.layers.registry import register
 
 
@@ -36,7 +35,7 @@ class Power(Activation):
         what the formula says.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
+    traits = replace(Activation.traits, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
 
     def setup(self) -> None:
         spec = self.spec.power_param
@@ -44,40 +43,21 @@ class Power(Activation):
         self.constant: float | None = None
         if self.power * self.scale == 0:
             self.constant = self._constant()
-        needs_bottom = self.constant is None and self.power != 1
-        self.backward_reads = frozenset({Reads.BOTTOMS} if needs_bottom else ())
-
-    @property
-    def is_affine(self) -> bool:  # type: ignore[override]
-        """Whether it only scales and shifts."""
-        return self.constant is None and self.power == 1
+        kind, reads = None, frozenset[Reads]()
+        if self.constant is None and self.power == 1:
+            kind = Kind.LINEAR
+        elif self.constant is None:
+            kind, reads = Kind.POWER, frozenset({Reads.BOTTOMS})
+        self.traits = replace(self.traits, backward_reads=reads, kind=kind)
 
     def affine(self) -> tuple[float, float | None]:
         return self.scale, self.shift or None
 
-    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
-        if self.constant is not None or self.absorbed_rectifier or self._exponent != 1:
-            return False
-        return follower.rectifies or (isinstance(follower, Power) and follower.constant is None)
-
     @property
     def _exponent(self) -> float:
         """The power of the whole chain: only its last layer may have one other than 1."""
-        last = [self, *(layer for layer in self.absorbed if isinstance(layer, Power))][-1]
+        last = [self, *(layer for layer in self.fused.layers if isinstance(layer, Power))][-1]
         return last.power
-
-    @property
-    def fused_reads(self) -> frozenset[Reads]:
-        if self.absorbed_by is not None or not self.absorbed:
-            return super().fused_reads
-        if self.absorbed_rectifier:
-            return frozenset({Reads.TOPS})
-        return frozenset({Reads.BOTTOMS} if self._exponent != 1 else ())
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        if self.constant is not None:
-            return not device.is_cpu
-        return powers.Power.is_tuned(device, dtype, *self._made_for(shapes[0]))
 
     def build(self, shapes: Sequence[Shape]) -> None:
         if self.constant is None:
@@ -86,7 +66,7 @@ class Power(Activation):
     def _made_for(self, shape: Shape) -> tuple[Shape, float, float, float]:
         """What the kernel of the whole chain is made with: shape, power, scale and shift."""
         scale, shift = self.scale, self.shift
-        for layer in self.absorbed:
+        for layer in self.fused.layers:
             if isinstance(layer, Power):
                 scale, shift = layer.scale * scale, layer.scale * shift + layer.shift
         return shape, self._exponent, scale, shift
@@ -109,7 +89,7 @@ class Power(Activation):
         if self.constant is not None:
             tops[0].fill(self.constant)
         else:
-            self._kernel.forward(bottoms[0], tops[0], rectify=self.absorbed_rectifier)
+            self._kernel.forward(bottoms[0], tops[0], rectify=self.fused.rectify)
 
     def backward(
         self,
@@ -123,7 +103,7 @@ class Power(Activation):
         if self.constant is not None:
             dbottoms[0].fill(0.0)
         else:
-            y = tops[0] if self.absorbed_rectifier else None
+            y = tops[0] if self.fused.rectify else None
             self._kernel.backward(dtops[0], bottoms[0], dbottoms[0], y=y)
 
 
@@ -200,7 +180,7 @@ class Log(Activation):
         not at all.
     """
 
-    backward_reads = frozenset({Reads.BOTTOMS})
+    traits = replace(Activation.traits, backward_reads=frozenset({Reads.BOTTOMS}))
 
     def setup(self) -> None:
         spec = self.spec.log_param

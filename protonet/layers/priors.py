@@ -8,7 +8,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.limits import MOST_NUMBERS
 from protonet.layers.registry import register
 
@@ -54,7 +54,7 @@ class PriorBox(Layer):
 
     bottoms = (1, 2)
     no_gradient = frozenset({0, 1})
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset())
 
     def setup(self) -> None:
         param = self.spec.prior_box_param

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine
-from protonet.layers.base import Layer, Narrows, shape_text
+from protonet.layers.base import Layer, Narrows, Traits, prepared, shape_text
 from protonet.layers.pooling import Pooling
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import LayerParameter
@@ -37,8 +35,7 @@ class SPP(Layer):
         no.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
 
     def setup(self) -> None:
         if not self.spec.spp_param.pyramid_height:
@@ -79,18 +76,15 @@ class SPP(Layer):
         levels = [layer.infer(shapes)[0] for layer in self.levels(shapes[0])]
         return [(shapes[0][0], sum(math.prod(level[1:]) for level in levels))]
 
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        levels = self.levels(shapes[0])
-        pooled = all(layer.takes_narrow(device, dtype, shapes) for layer in levels)
-        return pooled and Combine.is_tuned(device, dtype, shapes[0], 2)
-
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._pools = self.levels(shapes[0])
+        self._pools = [
+            prepared(layer, self.device, self.dtype, self.random, gradients=self.gradients)
+            for layer in self.levels(shapes[0])
+        ]
         self._parts: list[Array] = []
         self._places: list[slice] = []
         start = 0
         for layer in self._pools:
-            layer.attach(self.device, self.dtype, self.random, gradients=self.gradients)
             layer.build(shapes)
             (shape,) = layer.infer(shapes)
             self._parts.append(self.scratch(shape))

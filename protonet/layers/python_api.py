@@ -115,6 +115,8 @@ class Layer:
     makes parameters. Bottoms and tops are lists of ``Blob``.
     """
 
+    type = "Python"
+
     def __init__(self, param: Any = None) -> None:
         self.layer_param = param
         self.param_str = ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError, UsageError
-from protonet.layers.base import Layer, Weight
+from protonet.layers.base import Layer, Traits, Weight
 from protonet.layers.extensions import RAISES_AS_IS, import_module, told
 from protonet.layers.python_api import Blob
 from protonet.layers.registry import register
@@ -36,11 +37,14 @@ class Python(Layer):
         The class's ``setup`` is called in the first ``infer``, its ``reshape`` in each, with
         bottoms of zeros: ``infer`` is as pure as that code. On a GPU the arrays are copied to the
         host and back.
+
+    A top of the name of the bottom beside it is that bottom: one ``Blob``, which keeps what
+    ``forward`` does not write, in both passes.
     """
 
     bottoms = (0, None)
     tops = (0, None)
-    dynamic = True
+    traits = Traits(dynamic=True)
 
     def setup(self) -> None:
         spec = self.spec.python_param
@@ -67,7 +71,20 @@ class Python(Layer):
                 ("python_param", "layer"),
             )
         self._bottoms = [Blob() for _ in self.spec.bottom]
-        self._tops = [Blob() for _ in self.spec.top]
+        self._in_place = frozenset(
+            place
+            for place, (top, bottom) in enumerate(
+                zip(self.spec.top, self.spec.bottom, strict=False)
+            )
+            if top == bottom
+        )
+        self._tops = [
+            self._bottoms[place] if place in self._in_place else Blob()
+            for place in range(len(self.spec.top))
+        ]
+        if self._in_place:
+            self.traits = replace(self.traits, in_place=True)
+        self._surprises: dict[int, np.ndarray] = {}
         self._ready = False
         self._raises_as_is = RAISES_AS_IS.get()
         self._user = self._call("__init__", lambda: kind(self.spec))
@@ -97,14 +114,28 @@ class Python(Layer):
         return self._reshape()
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        for blob, array in zip(self._tops, tops, strict=True):
+        for blob, array in zip(self._bottoms, bottoms, strict=True):
+            blob.bind(self._host(array), None)
+        for place, (blob, array) in enumerate(zip(self._tops, tops, strict=True)):
+            if place in self._in_place and array is not bottoms[place]:
+                self.xp.copyto(array, bottoms[place])
             blob.bind(self._host(array), None)
         self._fetch_params()
         self._call("forward", lambda: self._user.forward(self._bottoms, self._tops))
-        for blob, array in zip(self._tops, tops, strict=True):
-            self._return(blob.data, array)
+        self._surprises = {
+            place: blob.data
+            for place, (blob, array) in enumerate(zip(self._tops, tops, strict=True))
+            if blob.shape != array.shape
+        }
+        for place, (blob, array) in enumerate(zip(self._tops, tops, strict=True)):
+            if place not in self._surprises:
+                self._return(blob.data, array)
         for blob, param in zip(self._user.blobs, self.params, strict=True):
             self._return(blob.data, param.data)
+
+    def surprises(self) -> dict[int, np.ndarray]:
+        """Tops that the user's ``forward`` reshaped."""
+        return self._surprises
 
     def backward(
         self,
@@ -114,11 +145,17 @@ class Python(Layer):
         dbottoms: Sequence[Array | None],
     ) -> None:
         wanted = [dx is not None for dx in dbottoms]
-        for blob, data, diff in zip(self._tops, tops, dtops, strict=True):
-            blob.bind(self._host(data), self._host(diff))
         for place, (blob, data) in enumerate(zip(self._bottoms, bottoms, strict=True)):
             diff = dbottoms[place]
             blob.bind(self._host(data), self._unwanted[place] if diff is None else self._host(diff))
+        for place, (blob, data, diff) in enumerate(zip(self._tops, tops, dtops, strict=True)):
+            if place not in self._in_place:
+                blob.bind(self._host(data), self._host(diff))
+                continue
+            # the gradient of the bottom begins as that of the top
+            blob.bind(self._host(data), blob.diff)
+            if dbottoms[place] is not diff:
+                blob.diff[...] = self._host(diff)
         self._fetch_params()
         self._call("backward", lambda: self._user.backward(self._tops, wanted, self._bottoms))
         for blob, dx in zip(self._bottoms, dbottoms, strict=True):

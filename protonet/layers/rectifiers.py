@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels import activations
 from protonet.kernels.scaling import Leaning
 from protonet.layers.activations import Activation
-from protonet.layers.base import Narrows, Reads, Weight, shape_text
+from protonet.layers.base import Kind, Narrows, Reads, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import FillerParameter
@@ -38,18 +37,16 @@ class ReLU(Activation):
         not at all.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    recomputable = True
+    traits = replace(
+        Activation.traits, recomputable=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True
+    )
 
     def setup(self) -> None:
         self.negative_slope = self.spec.relu_param.negative_slope
-        self.rectifies = self.negative_slope == 0
         # The sign of y tells the sign of x unless a negative slope makes both sides positive.
         reads = Reads.TOPS if self.negative_slope >= 0 else Reads.BOTTOMS
-        self.backward_reads = frozenset({reads})
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return activations.Rectifier.is_tuned(device, dtype, shapes[0], self.negative_slope)
+        kind = Kind.RECTIFIER if self.negative_slope == 0 else None
+        self.traits = replace(self.traits, backward_reads=frozenset({reads}), kind=kind)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Rectifier.make(
@@ -91,8 +88,12 @@ class PReLU(Activation):
         not at all.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    backward_reads = frozenset({Reads.BOTTOMS})
+    traits = replace(
+        Activation.traits,
+        backward_reads=frozenset({Reads.BOTTOMS}),
+        narrows=Narrows.WITH_BOTTOMS,
+        in_kernels=True,
+    )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         if len(shapes[0]) < 2:
@@ -108,9 +109,6 @@ class PReLU(Activation):
         filler = spec.filler if spec.HasField("filler") else FillerParameter(value=0.25)
         shape = () if spec.channel_shared else (shapes[0][1],)
         return [filled_weight(shape, filler, ("prelu_param", "filler"))]
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return Leaning.is_tuned(device, dtype, *self._seen(shapes[0]))
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = Leaning.make(self.device, self.dtype, *self._seen(shapes[0]))
@@ -139,9 +137,13 @@ class PReLU(Activation):
 class Window(Activation):
     """y = x kept between two bounds; dx = dy where x is between them, 0 elsewhere."""
 
-    narrows = Narrows.WITH_BOTTOMS
-    recomputable = True
-    backward_reads = frozenset({Reads.BOTTOMS})
+    traits = replace(
+        Activation.traits,
+        backward_reads=frozenset({Reads.BOTTOMS}),
+        recomputable=True,
+        narrows=Narrows.WITH_BOTTOMS,
+        in_kernels=True,
+    )
     low = 0.0
     high = 0.0
     is_open = False
@@ -149,10 +151,6 @@ class Window(Activation):
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         self._kernel.forward(bottoms[0], tops[0])
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        bounds = self.low, self.high, self.is_open
-        return activations.Bounds.is_tuned(device, dtype, shapes[0], *bounds)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Bounds.make(
@@ -224,7 +222,7 @@ class ReLU6(Window):
         Caffe 1.0 has no such layer; forks of it do.
     """
 
-    backward_reads = frozenset({Reads.TOPS})
+    traits = replace(Window.traits, backward_reads=frozenset({Reads.TOPS}))
     low = 0.0
     high = 6.0
     is_open = True
@@ -249,7 +247,7 @@ class Threshold(Activation):
     """
 
     no_gradient = frozenset({0})
-    backward_reads = frozenset()
+    traits = replace(Activation.traits, backward_reads=frozenset())
 
     def setup(self) -> None:
         self.threshold = self.spec.threshold_param.threshold
@@ -283,11 +281,12 @@ class AbsVal(Activation):
         not at all.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    backward_reads = frozenset({Reads.BOTTOMS})
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return activations.Absolute.is_tuned(device, dtype, shapes[0])
+    traits = replace(
+        Activation.traits,
+        backward_reads=frozenset({Reads.BOTTOMS}),
+        narrows=Narrows.WITH_BOTTOMS,
+        in_kernels=True,
+    )
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Absolute.make(self.device, self.dtype, shapes[0])

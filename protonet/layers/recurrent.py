@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,14 +16,14 @@ from protonet.kernels.activations import TanH
 from protonet.kernels.bias import BiasGradient
 from protonet.kernels.lstm import LSTMStep
 from protonet.kernels.product import Product
-from protonet.layers.base import Layer, Reads, Weight, shape_text
+from protonet.layers.base import Layer, Reads, Stateful, Traits, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 
 _PARAM = "recurrent_param"
 
 
-class Recurrent(Layer):
+class Recurrent(Stateful):
     """What LSTM and RNN share: sequences of T steps of N streams, static input, hidden state.
 
     ``hidden`` is how many state arrays go from step to step, ``gates`` how many sums a step makes
@@ -33,7 +34,7 @@ class Recurrent(Layer):
     bottoms = (2, 5)
     tops = (1, 3)
     no_gradient = frozenset({1})
-    backward_reads = frozenset({Reads.BOTTOMS})
+    traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}))
     hidden: ClassVar[int]
     gates: ClassVar[int]
 
@@ -269,7 +270,7 @@ class RNN(Recurrent):
 
     hidden = 1
     gates = 1
-    backward_reads = frozenset({Reads.BOTTOMS, Reads.TOPS})
+    traits = replace(Recurrent.traits, backward_reads=frozenset({Reads.BOTTOMS, Reads.TOPS}))
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
         output = [self._weight((self.outputs, self.outputs)), self._bias(self.outputs)]
@@ -342,7 +343,7 @@ class LSTMUnit(Layer):
     bottoms = (3, 3)
     tops = (2, 2)
     no_gradient = frozenset({2})
-    backward_reads = frozenset({Reads.BOTTOMS})
+    traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}))
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         c, x, cont = shapes

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, Reads
+from protonet.layers.base import Layer, Reads, Traits
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import ReductionParameter
 
@@ -40,7 +41,9 @@ class Reduction(Layer):
         spec = self.spec.reduction_param
         self.operation, self.coeff = spec.operation, spec.coeff
         self._curved = self.operation in (ReductionParameter.ASUM, ReductionParameter.SUMSQ)
-        self.backward_reads = frozenset({Reads.BOTTOMS} if self._curved else ())
+        self.traits = replace(
+            self.traits, backward_reads=frozenset({Reads.BOTTOMS} if self._curved else ())
+        )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0][: self.axis_of(shapes[0])]]
@@ -115,7 +118,7 @@ class ArgMax(Layer):
     """
 
     no_gradient = frozenset({0})
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset())
 
     def setup(self) -> None:
         spec = self.spec.argmax_param

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, Narrows, shape_text
+from protonet.layers.base import Layer, Narrows, Traits, shape_text
 from protonet.layers.registry import register
 
 
@@ -33,8 +31,7 @@ class Permute(Layer):
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
 
     def setup(self) -> None:
         order = list(self.spec.permute_param.order)
@@ -49,9 +46,6 @@ class Permute(Layer):
         for place, axis in enumerate(self.spec.permute_param.order):
             self.axis(shape, axis, ("permute_param", "order", place))
         return [tuple(shape[axis] for axis in self.order_of(shape))]
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return not device.is_cpu  # values are copied
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._forth = self.order_of(shapes[0])
@@ -96,8 +90,7 @@ class ShuffleChannel(Layer):
         BVLC Caffe has no such layer; this is the one of ShuffleNet.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         shape, group = shapes[0], self.spec.shuffle_channel_param.group
@@ -112,9 +105,6 @@ class ShuffleChannel(Layer):
                 ("shuffle_channel_param", "group"),
             )
         return [shape]
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return not device.is_cpu  # values are copied
 
     def build(self, shapes: Sequence[Shape]) -> None:
         items, channels = shapes[0][:2]

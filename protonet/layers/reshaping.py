@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, Narrows, shape_text
+from protonet.layers.base import Layer, Narrows, Traits, shape_text
 from protonet.layers.registry import register
 
 
 class _Reshaping(Layer):
     """Base of the layers whose top is their bottom in another shape."""
 
-    narrows = Narrows.WITH_BOTTOMS
-    backward_reads = frozenset()
-    shares_storage = True
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return not device.is_cpu  # values are copied
+    traits = Traits(
+        backward_reads=frozenset(), view=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True
+    )
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         self.xp.copyto(tops[0], bottoms[0].reshape(tops[0].shape))

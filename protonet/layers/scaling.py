@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
-from protonet.kernels.convert import Convert
 from protonet.kernels.scaling import Scaling
 from protonet.layers.affine import AffineChain
-from protonet.layers.base import Layer, Narrows, Reads, Weight, shape_text
+from protonet.layers.base import Kind, Layer, Narrows, Reads, Traits, Weight, shape_text
 from protonet.layers.factors import Factors
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
@@ -25,8 +23,7 @@ class Spread(Layer):
     The bottom is seen as outer x count x inner, count the elements of the smaller array.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    recomputable = True
+    traits = Traits(recomputable=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
     bottoms = (1, 2)
     field = ""
     _kernel: Scaling
@@ -69,18 +66,12 @@ class Spread(Layer):
         self.laid(shapes)
         return [shapes[0]]
 
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        scales = Scaling.is_tuned(device, dtype, *self._seen(shapes))
-        if scales and self.given:
-            return Convert.is_tuned(device, dtype, math.prod(shapes[1]))
-        return scales
-
     def build(self, shapes: Sequence[Shape]) -> None:
         seen = self._seen(shapes)
         self._kernel = Scaling.make(self.device, self.dtype, *seen)
         if self.given:
             self._factors = Factors(self, shapes[1])
-        self._chain = AffineChain(self.device, self.real, seen[1], self.absorbed)
+        self._chain = AffineChain(self.device, self.real, seen[1], self.fused.layers)
 
     def _seen(self, shapes: Sequence[Shape]) -> tuple[int, int, int]:
         """The bottom as outer x count x inner."""
@@ -89,29 +80,13 @@ class Spread(Layer):
         return outer, count, math.prod(shapes[0]) // max(1, outer * count)
 
     @property
-    def is_affine(self) -> bool:  # type: ignore[override]
+    def of_channels(self) -> bool:
         """Whether the smaller array is learned, a number for each channel."""
         return not self.given and self.param.axis == 1 and self.param.num_axes == 1
 
-    def absorbs(self, follower: Layer, *, gradients: bool) -> bool:
-        if self.absorbed_rectifier:
-            return False
-        if follower.rectifies:
-            return True
-        learns = gradients and not self.learns_of(follower)
-        return self.is_affine and follower.is_affine and not learns
-
-    def learns_of(self, follower: Layer) -> bool:
-        """Whether the backward pass finds the gradients of an affine follower, too."""
-        return False
-
-    @property
-    def fused_reads(self) -> frozenset[Reads]:
-        return super().fused_reads | ({Reads.TOPS} if self.absorbed_rectifier else frozenset())
-
     def rectified(self, tops: Sequence[Array]) -> Array | None:
         """The top, where a rectification behind it says which gradients count."""
-        return tops[0] if self.absorbed_rectifier else None
+        return tops[0] if self.fused.rectify else None
 
     def grown(self, place: int, dbottom: Array | None) -> Array | None:
         """What gradients of the smaller array are added to: a parameter's, or a given bottom's."""
@@ -140,8 +115,11 @@ class Bias(Spread):
     """
 
     field = "bias_param"
-    in_place = True
-    backward_reads = frozenset()
+    traits = replace(Spread.traits, backward_reads=frozenset(), in_place=True)
+
+    def setup(self) -> None:
+        kind = Kind.SHIFT if self.of_channels else Kind.RECTIFIABLE
+        self.traits = replace(self.traits, kind=kind)
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
         if self.given:
@@ -155,7 +133,7 @@ class Bias(Spread):
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         b = self._factors.read(bottoms[1]) if self.given else self.params[0].data
         s, b = self._chain.behind(None, b)
-        self._kernel.forward(bottoms[0], s, b, tops[0], rectify=self.absorbed_rectifier)
+        self._kernel.forward(bottoms[0], s, b, tops[0], rectify=self.fused.rectify)
 
     def backward(
         self,
@@ -195,11 +173,14 @@ class Scale(Spread):
     """
 
     field = "scale_param"
-    backward_reads = frozenset({Reads.BOTTOMS})
+    traits = replace(Spread.traits, backward_reads=frozenset({Reads.BOTTOMS}))
 
     def setup(self) -> None:
+        kind = Kind.RECTIFIABLE
+        if self.of_channels:
+            kind = Kind.SCALE_AND_SHIFT if self.spec.scale_param.bias_term else Kind.SCALE
         # in training the gradient of s needs x as it was
-        self.in_place = not self.training
+        self.traits = replace(self.traits, in_place=not self.training, kind=kind)
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
         param, small = self.spec.scale_param, self.laid(shapes)[1]
@@ -216,16 +197,11 @@ class Scale(Spread):
         bias = self.params[1].data if self.spec.scale_param.bias_term else None
         return self.params[0].data, bias
 
-    def learns_of(self, follower: Layer) -> bool:
-        """A Bias takes the place of its own."""
-        has_bias = self.spec.scale_param.bias_term or bool(self.absorbed)
-        return isinstance(follower, Bias) and not has_bias
-
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         s = self._factors.read(bottoms[1]) if self.given else self.params[0].data
         b = self.params[-1].data if self.spec.scale_param.bias_term else None
         s, b = self._chain.behind(s, b)
-        self._kernel.forward(bottoms[0], s, b, tops[0], rectify=self.absorbed_rectifier)
+        self._kernel.forward(bottoms[0], s, b, tops[0], rectify=self.fused.rectify)
 
     def backward(
         self,
@@ -236,8 +212,8 @@ class Scale(Spread):
     ) -> None:
         s = self._factors.read(bottoms[1]) if self.given else self.params[0].data
         bias = self.params[-1] if self.spec.scale_param.bias_term else None
-        if self.absorbed and isinstance(self.absorbed[0], Bias):
-            bias = self.absorbed[0].params[0]
+        if self.fused.layers and isinstance(self.fused.layers[0], Bias):
+            bias = self.fused.layers[0].params[0]
         db = bias.diff if bias is not None and bias.wanted else None
         ds = self.grown(0, dbottoms[-1])
         y = self.rectified(tops)

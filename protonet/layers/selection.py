@@ -9,7 +9,7 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.rows import take_rows
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.registry import register
 
 
@@ -38,8 +38,7 @@ class Filter(Layer):
 
     bottoms = (2, None)
     tops = (1, None)
-    backward_reads = frozenset()
-    dynamic = True
+    traits = Traits(backward_reads=frozenset(), dynamic=True)
 
     def setup(self) -> None:
         self.no_gradient = frozenset({len(self.spec.bottom) - 1})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.windows import Windows, spread, window_outputs
-from protonet.layers.base import Layer, Reads, shape_text
+from protonet.layers.base import Layer, Reads, Traits, shape_text
 from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import ConvolutionParameter
@@ -21,8 +22,7 @@ class Sliding(Layer):
 
     bottoms = (1, None)
     tops = (1, None)
-    pairs = True
-    backward_reads = frozenset({Reads.BOTTOMS})
+    traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}), pairs=True)
 
     @property
     def settings(self) -> ConvolutionParameter:
@@ -112,7 +112,7 @@ class Im2col(Sliding):
         no.
     """
 
-    backward_reads = frozenset()
+    traits = replace(Sliding.traits, backward_reads=frozenset())
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         axis = self.channel_axis(shapes)

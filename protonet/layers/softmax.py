@@ -11,7 +11,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.rows import take_rows
 from protonet.kernels.softmax import Softmax as Kernel
-from protonet.layers.base import Layer, Reads
+from protonet.layers.base import Layer, Reads, Traits
 from protonet.layers.labels import Labels, check_labels
 from protonet.layers.normalizer import Normalizer
 from protonet.layers.registry import register
@@ -38,8 +38,7 @@ class Softmax(Layer):
         not at all.
     """
 
-    backward_reads = frozenset({Reads.TOPS})
-    in_place = True
+    traits = Traits(backward_reads=frozenset({Reads.TOPS}), in_place=True)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         self.axis_of(shapes[0])
@@ -104,7 +103,7 @@ class SoftmaxWithLoss(Layer):
     bottoms = (2, 2)
     tops = (0, 2)
     no_gradient = frozenset({1})
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset())
     is_loss = True
 
     def setup(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.product import BatchProduct
 from protonet.kernels.rows import take_rows
-from protonet.layers.base import Layer, Narrows, shape_text
+from protonet.layers.base import Layer, Narrows, Traits, shape_text
 from protonet.layers.registry import register
 
 
@@ -21,7 +22,7 @@ class Placing(Layer):
 
     bottoms = (1, 2)
     no_gradient = frozenset({1})
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset())
     sized_by = ""
     """The fields that say how large the top is."""
 
@@ -97,7 +98,7 @@ class Upsample(Placing):
         last (on a GPU, any of them), and each of them gets the gradient, as in SegNet.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
+    traits = replace(Placing.traits, narrows=Narrows.WITH_BOTTOMS)
     sized_by = "upsample_h and upsample_w"
 
     def setup(self) -> None:
@@ -207,8 +208,7 @@ class Interp(Layer):
         finite spreads over its row and column.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS)
 
     def setup(self) -> None:
         param, path = self.spec.interp_param, "interp_param"

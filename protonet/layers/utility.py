@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from protonet.blob import Array, Shape
-from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine, Parts
-from protonet.layers.base import Layer, Narrows, shape_text
+from protonet.layers.base import Layer, Narrows, Traits, shape_text
 from protonet.layers.registry import register
 
 
@@ -34,18 +32,13 @@ class Split(Layer):
         not at all.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
+    traits = Traits(
+        backward_reads=frozenset(), view=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True
+    )
     tops = (1, None)
-    backward_reads = frozenset()
-    shares_storage = True
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0]] * len(self.spec.top)
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        count = len(self.spec.top)
-        alone = count == 1 and not device.is_cpu  # values are copied
-        return alone or Combine.is_tuned(device, dtype, shapes[0], count)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         count = len(self.spec.top)
@@ -86,10 +79,10 @@ class Concat(Layer):
         not at all.
     """
 
-    narrows = Narrows.WITH_BOTTOMS
-    recomputable = True
+    traits = Traits(
+        backward_reads=frozenset(), recomputable=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True
+    )
     bottoms = (1, None)
-    backward_reads = frozenset()
 
     def setup(self) -> None:
         spec = self.spec.concat_param
@@ -116,9 +109,6 @@ class Concat(Layer):
                 )
         extent = sum(shape[axis] for shape in shapes)
         return [(*first[:axis], extent, *first[axis + 1 :])]
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return not device.is_cpu  # values are copied
 
     def build(self, shapes: Sequence[Shape]) -> None:
         axis = self.axis_of(shapes[0])
@@ -172,13 +162,10 @@ class Silence(Layer):
 
     bottoms = (1, None)
     tops = (0, 0)
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset(), in_kernels=True)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return []
-
-    def takes_narrow(self, device: Device, dtype: Any, shapes: Sequence[Shape]) -> bool:
-        return not device.is_cpu  # no value is looked at
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         pass

@@ -11,7 +11,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool, MaxPool
 from protonet.kernels.windows import Windows
-from protonet.layers.base import Layer, Narrows, shape_text
+from protonet.layers.base import Layer, Narrows, Traits, shape_text
 from protonet.layers.convolution import Convolution, Deconvolution
 from protonet.layers.limits import check_numbers
 from protonet.layers.pooling import pool_windows
@@ -188,9 +188,7 @@ class Deconvolution3D(_Volumetric, Deconvolution):
 class _Pooling3D(Layer):
     """Pooling of volumes: of each plane, and then of what is left of frames."""
 
-    narrows = Narrows.WITH_BOTTOMS
-    recomputable = True
-    backward_reads = frozenset()
+    traits = Traits(backward_reads=frozenset(), recomputable=True, narrows=Narrows.WITH_BOTTOMS)
 
     def setup(self) -> None:
         param, field = given_param(self, "pooling_param", "pooling3d_param")

@@ -78,17 +78,15 @@ class Conversion:
     Another batch must need the same nodes: what depends on the batch is written as -1.
     """
 
-    def __init__(
-        self, graph: Graph, step: Step, bottoms: Sequence[str], params: Sequence[np.ndarray]
-    ) -> None:
+    def __init__(self, graph: Graph, step: Step, layer: Layer, bottoms: Sequence[str]) -> None:
         self.graph = graph
-        self.layer: Any = step.layer
-        self.spec = step.layer.spec
+        self.layer: Any = layer
+        self.spec = layer.spec
         self.name = step.name
         self.bottoms = list(bottoms)
         self.shapes = step.shapes
         self.top_shapes: list[Shape] = [value.shape or () for value in step.tops]
-        self._params = params
+        self._params = [np.asarray(param.data) for param in layer.params]
 
     def op(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
         """Add a node; returns the name of its output, or a list of several."""

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
@@ -20,6 +19,7 @@ from protonet.formats.caffemodel import read_weights
 from protonet.graph.names import Value
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, Step, plan_net
+from protonet.layers import Layer
 from protonet.layers.base import Surroundings
 from protonet.onnx import arrangements, values, windows  # noqa: F401 - they register converters
 from protonet.onnx.conversion import CONVERTERS, OPSET, Conversion, Graph, OnnxError
@@ -138,11 +138,11 @@ def _convert(plan: Plan, weights: Path | None) -> tuple[Graph, tuple[str, ...]]:
         _refuse_lacking(plan)
         if not _outputs(plan):
             raise UsageError(f"{plan.definition.source.name}: no layer computes anything here")
-        net = Net(plan, Device(), gradients=False, share_memory=True)
+        net = Net(plan, Device(), gradients=False, packed=True, fuse=False)
         absent: tuple[str, ...] = ()
         if weights is not None:
             absent = tuple(net.load(read_weights(weights), str(weights)).absent)
-        return _Walk(plan).run(), absent
+        return _Walk(plan, net.layers).run(), absent
     finally:
         plan.close()
 
@@ -175,8 +175,8 @@ def _mistake(
 class _Walk:
     """Converts the steps of a plan one after the other and names what they make."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, layers: Sequence[Layer]) -> None:
+        self.plan, self.layers = plan, layers
         self.graph = Graph()
         self.outputs = _outputs(plan)
         self.fixed = {*plan.inputs, *self.outputs}
@@ -193,7 +193,7 @@ class _Walk:
             if step.type == "Input":
                 continue
             try:
-                self._step(step)
+                self._step(step, self.layers[index])
             except OnnxError as error:
                 mistakes.append(
                     _mistake(self.plan, index, step, str(error), *error.path, hint=error.hint)
@@ -206,11 +206,10 @@ class _Walk:
             self._name_output(value)
         return self.graph
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: Step, layer: Layer) -> None:
         first = len(self.graph.nodes)
-        params = [np.asarray(param.data) for param in step.layer.params]
         bottoms = [self.names[value] for value in step.bottoms]
-        found = CONVERTERS[step.type](Conversion(self.graph, step, bottoms, params))
+        found = CONVERTERS[step.type](Conversion(self.graph, step, layer, bottoms))
         tops = [found] if isinstance(found, str) else list(found)
         made = {name for node in self.graph.nodes[first:] for name in node.output}
         for value, name in zip(step.tops, tops, strict=True):
@@ -224,7 +223,7 @@ class _Walk:
         """Give what a node makes the name of its blob; one that is overwritten gets another."""
         if value in self.fixed:
             wanted = value.name
-        elif self.plan.last[value.name] is value:
+        elif self.plan.last[value.name] == value:
             wanted = self.graph.unique(value.name)
         else:
             wanted = self.graph.unique(f"{value.name}/before")
@@ -252,7 +251,7 @@ def _same(one: Graph, other: Graph) -> bool:
 
 def _model(plan: Plan, graph: Graph, other: Plan | None) -> ModelProto:
     """The graph as a model; axes whose extents differ in ``other`` are the caller's."""
-    moving = any(step.layer.dynamic for step in plan.steps)
+    moving = any(step.dynamic for step in plan.steps)
     again = other if other is not None else plan
     inputs, outputs = (
         [_info(*pair, moving=may_move) for pair in zip(ones, twos, strict=True)]

@@ -13,17 +13,18 @@ from protonet.layers.python_api import Blob
 class NetBlob(Blob):
     """A blob or parameter of a net.
 
-    On the CPU ``data`` and ``diff`` are the arrays of the net. On a GPU they are copies, which
-    the next pass takes back. ``reshape`` of an input is a wish that ``Net.reshape`` or the next
-    pass fulfils; until then ``data`` is an array of the new shape.
+    On the CPU ``data`` and ``diff`` are the arrays of the net. On a GPU they are copies, of which
+    the next pass takes back those that were written to. ``reshape`` of an input is a wish that
+    ``Net.reshape`` or the next pass fulfils; until then ``data`` is an array of the new shape. The
+    next pass gives a blob that a layer makes the shape that the layer gives it.
     """
 
-    def __init__(self, blob: graph.Blob, device: Device, *, is_input: bool = False) -> None:
+    def __init__(self, blob: graph.Blob, device: Device) -> None:
         super().__init__()
         self._blob = blob
         self._device = device
-        self._is_input = is_input
         self._copies: dict[str, np.ndarray] = {}
+        self._handed_out: dict[str, np.ndarray] = {}
         self.wish: np.ndarray | None = None
 
     @property
@@ -54,31 +55,39 @@ class NetBlob(Blob):
         """A net's blob has the shape of its array."""
 
     def reshape(self, *shape: int) -> None:
-        """Wish for another shape of an input.
+        """Wish for another shape.
 
         Raises:
-            ValueError: for a blob that a layer makes: its shape follows from the inputs.
+            ValueError: for a parameter: its shape follows from its layer.
         """
         wanted = tuple(int(extent) for extent in shape)
         if wanted == self.shape:
             return
-        if not self._is_input:
-            raise ValueError(f"blob '{self._blob.name}' is no input: its shape follows from those")
+        if isinstance(self._blob, graph.Param):
+            raise ValueError(
+                f"parameter '{self._blob.name}' has the shape that its layer gives it, "
+                f"{self.shape}, not {wanted}"
+            )
         same = wanted == tuple(self._blob.data.shape)
         self.wish = None if same else np.zeros(wanted, self._blob.data.dtype)
 
     def flush(self) -> None:
-        """Take back the copies that were handed out, and forget them."""
-        for kind, host in self._copies.items():
-            array = getattr(self._blob, kind)
-            if array is not None and array.shape == host.shape:
+        """Take back the copies that were handed out and written to, and forget all.
+
+        A view of another blob that was only looked at must not undo what was written there.
+        """
+        for kind, before in self._handed_out.items():
+            host, array = self._copies[kind], getattr(self._blob, kind)
+            same_shape = array is not None and array.shape == host.shape
+            if same_shape and not np.array_equal(host, before, equal_nan=True):
                 self._device.put(host, array)
-        self._copies = {}
+        self._copies, self._handed_out = {}, {}
 
     def _shown(self, kind: str, array: Array) -> np.ndarray:
         if self._device.is_cpu:
             shown: np.ndarray = array
             return shown
         if kind not in self._copies or self._copies[kind].shape != array.shape:
-            self._copies[kind] = np.array(self._device.get(array))
+            self._handed_out[kind] = np.array(self._device.get(array))
+            self._copies[kind] = self._handed_out[kind].copy()
         return self._copies[kind]

@@ -13,12 +13,12 @@ import numpy as np
 from protonet.errors import UsageError
 from protonet.formats.caffemodel import write_model
 from protonet.graph import net as graph
-from protonet.graph.parameters import stored_params
 from protonet.graph.plan import plan_net
 from protonet.jobs.weights import load_weights
 from protonet.layers import Layer
 from protonet.layers.extensions import raising_as_is
 from protonet.layers.python_api import BlobVec
+from protonet.layers.python_layer import Python
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import Source, read_net
 from protonet.pycaffe import mode
@@ -28,7 +28,9 @@ Hook = Callable[[int], Any]
 
 
 class NetLayer:
-    """A layer of a net: its type and parameters."""
+    """A layer of a net: its type and parameters. Of ``type: "Python"``, ``Net.layers`` has the
+    user's own object instead.
+    """
 
     def __init__(self, layer: Layer, blobs: BlobVec) -> None:
         self.layer = layer
@@ -65,7 +67,7 @@ class Net:
             raise TypeError("expected Net(network, phase) or Net(network, weights, phase)")
         definition = read_net(Source.read(fspath(network_file)))
         with raising_as_is():
-            plan = plan_net(definition, phase=phase, level=level, stages=stages or ())
+            plan = plan_net(definition, phase=phase, level=level, stages=stages or (), splits=True)
         device = mode.device()
         on_gpu = not device.is_cpu and phase == TEST
         gradients = None if on_gpu else True
@@ -86,16 +88,18 @@ class Net:
         self.inputs = [value.name for value in net.plan.inputs]
         self.outputs = [value.name for value in net.plan.outputs]
         self.blobs: OrderedDict[str, NetBlob] = OrderedDict(
-            (name, NetBlob(blob, net.device, is_input=name in self.inputs))
-            for name, blob in net.blobs.items()
+            (name, NetBlob(blob, net.device)) for name, blob in net.blobs.items()
         )
         own = [
-            BlobVec([NetBlob(param, net.device) for param in step.layer.params]) for step in steps
+            BlobVec([NetBlob(param, net.device) for param in layer.params]) for layer in net.layers
         ]
         self.params: OrderedDict[str, BlobVec] = OrderedDict(
             (step.name, blobs) for step, blobs in zip(steps, own, strict=True) if len(blobs)
         )
-        self.layers = [NetLayer(step.layer, blobs) for step, blobs in zip(steps, own, strict=True)]
+        self.layers = [
+            layer.user if isinstance(layer, Python) else NetLayer(layer, blobs)
+            for layer, blobs in zip(net.layers, own, strict=True)
+        ]
         self._layer_names = [step.name for step in steps]
         self._blob_names = list(self.blobs)
         self.layer_dict = OrderedDict(zip(self._layer_names, self.layers, strict=True))
@@ -197,6 +201,21 @@ class Net:
                 bottoms.setdefault(name, []).extend(np.atleast_1d(values.copy()))
         return self._trimmed(tops, given), self._trimmed(bottoms, given)
 
+    def _forward(self, start: int, end: int) -> float:
+        """Run the layers of these numbers, both included; what of the objective they found."""
+        self._run_forward(start, end)
+        plan = self._net.plan
+        return sum(
+            value.loss_weight * float(np.sum(self._net.device.get(self._net.data_of(value))))
+            for step in plan.steps[start : end + 1]
+            for value in step.tops
+            if value.loss_weight
+        )
+
+    def _backward(self, start: int, end: int) -> None:
+        """Run the layers of these numbers backward, from ``start`` down to ``end``."""
+        self._run_backward(start, end, losses=start == len(self.layers) - 1)
+
     def before_forward(self, hook: Hook) -> None:
         """Call ``hook`` with the number of each layer before its forward pass."""
         self._hooks.setdefault("before_forward", []).append(hook)
@@ -221,7 +240,11 @@ class Net:
         Raises:
             LayerError: naming the layer that cannot take its new bottoms.
         """
-        wishes = {name: blob.wish for name, blob in self.blobs.items() if blob.wish is not None}
+        wishes = {}
+        for name, blob in self.blobs.items():
+            if blob.wish is not None and name in self.inputs:
+                wishes[name] = blob.wish
+            blob.wish = None if name not in self.inputs else blob.wish
         if not wishes:
             return
         self._flush()
@@ -259,7 +282,7 @@ class Net:
         from protonet.formats.caffemodel import write_hdf5
 
         self._flush()
-        write_hdf5(Path(fspath(path)), stored_params(self._net.plan.steps, self._net.device))
+        write_hdf5(Path(fspath(path)), self._net.stored_params())
 
     def share_with(self, other: Net) -> None:
         """Use the parameters of another net for layers of the same name.
@@ -280,7 +303,7 @@ class Net:
         Raises:
             UsageError: when the first layer is no MemoryData.
         """
-        layer: Any = self.layers[0].layer
+        layer: Any = self._net.layers[0]
         if layer.type != "MemoryData":
             raise UsageError(
                 f"set_input_arrays needs a MemoryData layer first, got '{layer.name}' "
@@ -310,7 +333,6 @@ class Net:
         if (first, last) == (0, steps - 1) and not self._hooks:
             net.forward()
             return
-        net.begin_at(first)
         for index in range(first, last + 1):
             self._call("before_forward", index)
             net.forward_step(index)

@@ -51,7 +51,7 @@ class Solver:
 
         def planned(definition: Any, phase: int, state: Any) -> Plan:
             with raising_as_is():
-                return plan_net(definition, phase=phase, around=around, **state)
+                return plan_net(definition, phase=phase, around=around, splits=True, **state)
 
         train = graph.Net(planned(files.train, TRAIN, files.train_state), device, seed=seed)
         tests = [
@@ -68,6 +68,7 @@ class Solver:
             Snapshots(snapshot_prefix(self.param, path), hdf5),
             [CaffeLog(sys.stderr)],
         )
+        self._read = self.param.SerializeToString()
         self.net = Net.of(train)
         self.test_nets = [Net.of(net) for net in tests]
 
@@ -79,16 +80,19 @@ class Solver:
     @property
     def lr(self) -> float:
         """The learning rate of the next iteration."""
+        self._settle()
         return self._trainer.schedule.rate(self.iter)
 
     def step(self, n: int) -> None:
         """Run ``n`` iterations, with the tests, lines and snapshots that are due in them.
 
+        What was changed in ``param`` since counts from now on.
+
         Raises:
             TrainingError: when the loss is no longer a finite number.
+            SolverError: when ``param`` was given a value that cannot be.
         """
-        for net in (self.net, *self.test_nets):
-            net.settle()
+        self._settle()
         self._trainer.advance(int(n))
 
     def solve(self, resume_file: str | PathLike[str] | None = None) -> None:
@@ -100,8 +104,7 @@ class Solver:
         """
         if resume_file is not None:
             self.restore(resume_file)
-        for net in (self.net, *self.test_nets):
-            net.settle()
+        self._settle()
         self._trainer.run()
 
     def restore(self, state_file: str | PathLike[str]) -> None:
@@ -118,8 +121,16 @@ class Solver:
 
     def apply_update(self) -> None:
         """Move the parameters by their present gradients; the iteration is not counted."""
-        self.net.settle()
+        self._settle()
         self._trainer.rule.step(self.lr, self.iter)
+
+    def _settle(self) -> None:
+        """Take over what scripts changed: blobs, and settings in ``param``."""
+        for net in (self.net, *self.test_nets):
+            net.settle()
+        if self.param.SerializeToString() != self._read:
+            self._trainer.reread()
+            self._read = self.param.SerializeToString()
 
     def share_weights(self, net: Net) -> None:
         """Let another net use the parameters of the train net."""

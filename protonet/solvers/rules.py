@@ -126,15 +126,20 @@ class Rule:
         self.device = device
         self.xp: Any = device.xp
         self._slots = [self.xp.zeros_like(store.data) for _ in range(self.slots)]
-        self._clipping = None
-        if solver.clip_gradients >= 0:
-            limit = solver.clip_gradients
-            self._clipping = Clipping.make(device, store.data.dtype, store.diff, limit)
-        self._share = 1 / solver.iter_size
-        self._stretches = [self._stretch(solver, group) for group in store.groups]
-        self._moving = self._find_moving()
         self.version = 0
         """Another number when other parameters move than before."""
+        self.reread(solver)
+
+    def reread(self, solver: SolverParameter) -> None:
+        """Take other settings; the history stays."""
+        self._clipping = None
+        if solver.clip_gradients >= 0:
+            limit, store = solver.clip_gradients, self.store
+            self._clipping = Clipping.make(self.device, store.data.dtype, store.diff, limit)
+        self._share = 1 / solver.iter_size
+        self._stretches = [self._stretch(solver, group) for group in self.store.groups]
+        self._moving = self._find_moving()
+        self.version += 1
 
     @property
     def replays(self) -> bool:

@@ -84,7 +84,7 @@ def clear_of(kinks: Sequence[float], shape: Shape, generator: np.random.Generato
 
 def _poison(harness: LayerHarness) -> None:
     """Make NaN of what the backward pass does not read."""
-    reads = harness.layer.backward_reads
+    reads = harness.layer.traits.backward_reads
     kept = [a for a in harness.bottoms if Reads.BOTTOMS in reads]
     kept += [a for a in harness.tops if Reads.TOPS in reads]
     for array in (*harness.bottoms, *harness.tops):

@@ -11,7 +11,7 @@ from google.protobuf import text_format
 from protonet.blob import Array, Param, Shape
 from protonet.device import Clock, Device, RandomStream
 from protonet.layers import Layer, layer_class
-from protonet.layers.base import Weight
+from protonet.layers.base import Weight, check_arity, prepared
 from protonet.layers.fillers import fill
 from protonet.precision import real_of
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter, ParamSpec
@@ -31,7 +31,7 @@ def parse_layer(text: str, bottoms: int) -> LayerParameter:
     if not spec.top:
         cls = layer_class(spec.type)
         least = max(cls.tops[0], int(cls.is_loss))
-        spec.top.extend(f"y{place}" for place in range(bottoms if cls.pairs else least))
+        spec.top.extend(f"y{place}" for place in range(bottoms if cls.traits.pairs else least))
     return spec
 
 
@@ -67,14 +67,14 @@ class LayerHarness:
         self.inputs = [np.array(bottom, self.dtype) for bottom in bottoms]
         self.clock = Clock(self.device)
         spec = parse_layer(layer, len(bottoms)) if isinstance(layer, str) else layer
-        self.layer: Layer = layer_class(spec.type)(spec, phase)
-        self.layer.check_arity()
-        self.layer.setup()
+        described = layer_class(spec.type)(spec, phase)
+        check_arity(described)
+        described.setup()
         shapes = [bottom.shape for bottom in self.inputs]
-        top_shapes = self.layer.infer(shapes)
-        weights = self.layer.declare(shapes)
+        top_shapes = described.infer(shapes)
+        weights = described.declare(shapes)
         random = RandomStream(self.device, seed, spec.name, self.clock)
-        self.layer.attach(self.device, self.dtype, random)
+        self.layer: Layer = prepared(described, self.device, self.dtype, random)
         self.layer.params = self._make_params(weights, seed)
         self.layer.build(shapes)
         self._make_arrays(shapes, top_shapes, in_place)
@@ -123,7 +123,7 @@ class LayerHarness:
         """Run forward on ``inputs``; copies of the tops."""
         for array, host in zip(self.bottoms, self.inputs, strict=True):
             self.device.put(host, array)
-        if self.layer.dynamic:
+        if self.layer.traits.dynamic:
             self._fit(self.layer.measure(self.bottoms))
         self.layer.forward(self.bottoms, self.tops)
         return [np.array(self.device.get(top)) for top in self.tops]

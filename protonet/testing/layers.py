@@ -65,8 +65,8 @@ def _may_be_in_place(harness: LayerHarness) -> bool:
     """Whether the first top can be the first bottom, with gradients."""
     layer = harness.layer
     return (
-        layer.in_place
-        and Reads.BOTTOMS not in layer.backward_reads
-        and not layer.shares_storage
+        layer.traits.in_place
+        and Reads.BOTTOMS not in layer.traits.backward_reads
+        and not layer.traits.view
         and harness.tops[0].shape == harness.bottoms[0].shape
     )

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from protonet.blob import Array
+from protonet.graph.inspection import tops_in_order
 from protonet.graph.net import Net
 
 
@@ -20,14 +21,15 @@ def explain_divergence(net: Net, iteration: int) -> str:
     if net.loss_scale is not None:
         advice += "; float16 holds nothing beyond 65504, bfloat16 does (--precision)"
     with np.errstate(all="ignore"):
-        for step, name, data in net.tops_in_order():
+        for index, value, data in tops_in_order(net):
+            step, params = net.plan.steps[index], net.layers[index].params
             layer = f'layer "{step.name}" ({step.type})'
-            bad = [i for i, param in enumerate(step.layer.params) if not _finite(net, param.data)]
+            bad = [i for i, param in enumerate(params) if not _finite(net, param.data)]
             if bad:
                 place = f"parameter {bad[0]} of {layer}, which an earlier update made not finite"
                 break
             if not _finite(net, data):
-                place = f'blob "{name}" of {layer}'
+                place = f'blob "{value.name}" of {layer}'
                 if not step.bottoms:
                     advice = "the data itself holds values that are not finite: mend the database"
                 break

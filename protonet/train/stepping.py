@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from protonet.graph.inspection import describe_passes
 from protonet.graph.net import Net
 from protonet.graph.parameters import rewrite_gradients
 from protonet.graph.repeating import compute, feed, repeats
@@ -31,7 +32,7 @@ class Stepping:
         """Let backward passes write the gradients that they can, instead of adding to zeros: for
         iterations of one pass, where nobody else adds to gradients.
         """
-        self._added = rewrite_gradients(self.net.plan.steps, self.net.store)
+        self._added = rewrite_gradients(self.net.plan, self.net.layers, self.net.store)
 
     def begin(self) -> None:
         """Begin an iteration: make the gradients that are added to 0."""
@@ -43,6 +44,12 @@ class Stepping:
         self.net.forward()
         self.net.backward()
         self.losses.take()
+
+    def inspected(self) -> list[str]:
+        """What ``passes`` does, layer by layer, with lines that tell of every blob."""
+        lines = describe_passes(self.net)
+        self.losses.take()
+        return lines
 
     def update(self, rate: float, iteration: int) -> None:
         """Move the parameters."""

@@ -15,9 +15,8 @@ import numpy as np
 from protonet.errors import FormatError, ProtonetError, TrainingError
 from protonet.formats.caffemodel import Weights, read_weights
 from protonet.formats.solverstate import SolverHistory, read_state
-from protonet.graph.inspection import describe_passes, describe_update
+from protonet.graph.inspection import describe_update
 from protonet.graph.net import Net
-from protonet.graph.parameters import stored_params
 from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
 from protonet.solvers.loss_scale import LossScale
 from protonet.solvers.rules import make_rule
@@ -133,6 +132,11 @@ class Trainer:
         """Let this iteration be the last: the training ends as if it had no more to do."""
         self._finished = True
 
+    def reread(self) -> None:
+        """Let what was changed in ``solver`` count from now on; SolverError where it cannot be."""
+        self.schedule = make_schedule(self.solver)
+        self.rule.reread(self.solver)
+
     def run(self) -> Result:
         """Train until ``max_iter`` or until ``stop``.
 
@@ -196,7 +200,7 @@ class Trainer:
             if at_once and not (every_loss or display or tick or self.callbacks):
                 stepping.iterate(rate, now)
             else:
-                self._passes(every_loss or display or tick)
+                self._passes(every_loss or display or tick, debug)
                 if display or tick:
                     self._tell_refusals()
                 if display:
@@ -212,14 +216,17 @@ class Trainer:
                 self._asked = False
                 self.snapshot()
 
-    def _passes(self, read: bool) -> None:
-        """The passes of an iteration; with ``read`` the losses until now are waited for."""
+    def _passes(self, read: bool, debug: bool) -> None:
+        """The passes of an iteration; ``read`` waits for the losses, ``debug`` tells of blobs."""
         stepping = self.stepping
         stepping.begin()
         for on_start, _ in self.callbacks:
             on_start()
         for _ in range(self.solver.iter_size):
-            stepping.passes()
+            if debug:
+                self._emit(Inspected(self.iteration, tuple(stepping.inspected())))
+            else:
+                stepping.passes()
         if read:
             self._take_losses()
 
@@ -231,7 +238,6 @@ class Trainer:
         if not debug:
             self.stepping.update(rate, now)
             return
-        self._emit(Inspected(now, tuple(describe_passes(net))))
         before = [param.data.copy() for param in net.store.params]
         self.stepping.update(rate, now)
         self._emit(Inspected(now, tuple(describe_update(net, before))))
@@ -315,7 +321,7 @@ class Trainer:
     def _stored(self, hdf5: bool) -> NetParameter | Weights:
         """The net as its file takes it; HDF5 holds more than a message can."""
         net = self.net
-        return stored_params(net.plan.steps, net.device) if hdf5 else net.message()
+        return net.stored_params() if hdf5 else net.message()
 
     def _averaged(self) -> AbstractContextManager[None]:
         """While this lasts, the nets hold the averaged weights, where there are any."""

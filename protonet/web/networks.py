@@ -149,7 +149,7 @@ def _planned(
     plan = plan_net(made, phase=TRAIN, stages=["train"], around=around)
     try:
         limit = min(workspace.limits.memory, Device().most_memory())
-        check_room(plan, Device(), gradients=True, share=True, limit=limit)
+        check_room(plan, Device(), gradients=True, packed=True, limit=limit)
         summary = summarize(plan)
         layers = image_layers(plan)
         if not layers:

@@ -33,7 +33,8 @@ def names(steps: Iterable[tuple[int, list[Call]]]) -> list[str]:
 def calls_of(plan: Plan, *, gradients: bool) -> Calls:
     """The calls of a plan on the CPU."""
     layout, device = lay_out(plan, gradients=gradients), Device()
-    return Calls(plan, layout, Arrays(layout, device), device)
+    layers = [step.layer for step in plan.steps]
+    return Calls(plan, layers, layout, Arrays(layout, device), device)
 
 
 def test_a_segment_ends_where_a_dynamic_step_is_measured() -> None:
@@ -42,7 +43,7 @@ def test_a_segment_ends_where_a_dynamic_step_is_measured() -> None:
     def follow(index: int) -> None:
         measured.append(index)
 
-    first, second = calls_of(plan_of(FILTERS), gradients=False).forward(follow)
+    first, second = calls_of(plan_of(FILTERS), gradients=False).forward(follow, follow)
     assert names(first) == ["a", "follow"]
     assert names(second) == ["f", "b"]
     index, [(call, arguments)] = first[-1]
@@ -52,7 +53,7 @@ def test_a_segment_ends_where_a_dynamic_step_is_measured() -> None:
 
 
 def test_without_dynamic_steps_there_is_one_segment() -> None:
-    (only,) = calls_of(plan_of(FAN_OUT), gradients=True).forward(print)
+    (only,) = calls_of(plan_of(FAN_OUT), gradients=True).forward(print, print)
     assert names(only) == ["base", "act", "left", "right", "join", "loss"]
 
 

@@ -72,4 +72,4 @@ def test_without_gradients_there_are_copies_of_the_forward_pass_alone() -> None:
     found, _ = copies_of(plan, gradients=False, share=True)
     assert not any(copy.backward for copy in found)
     types = choose_types(plan, Device(), np.float32, np.float16)
-    assert set(lay_out(plan, types, gradients=False, share=True).copies) == set(found)
+    assert set(lay_out(plan, types, gradients=False, packed=True).copies) == set(found)

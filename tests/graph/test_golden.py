@@ -40,21 +40,20 @@ def close(found: Any, expected: np.ndarray, what: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * scale, err_msg=what)
 
 
-@pytest.mark.parametrize("fuse", [False, True], ids=["alone", "fused"])
 @pytest.mark.parametrize("case", cases())
-def test_nets_compute_what_caffe_computed(case: str, fuse: bool) -> None:
-    check(GOLDEN / case, fuse=fuse, gradients=case not in FORWARD_ONLY)
+def test_nets_compute_what_caffe_computed(case: str) -> None:
+    check(GOLDEN / case, gradients=case not in FORWARD_ONLY)
 
 
 @pytest.mark.parametrize("fuse", [False, True], ids=["alone", "fused"])
 @pytest.mark.parametrize("case", cases())
-def test_nets_that_share_memory_compute_the_same(case: str, fuse: bool) -> None:
+def test_packed_nets_compute_the_same(case: str, fuse: bool) -> None:
     """Outputs and the gradients of parameters; others are gone when the passes are over."""
-    check(GOLDEN / case, fuse=fuse, gradients=case not in FORWARD_ONLY, share_memory=True)
+    check(GOLDEN / case, packed=True, fuse=fuse, gradients=case not in FORWARD_ONLY)
 
 
 def check(
-    folder: Path, *, fuse: bool = False, gradients: bool = True, share_memory: bool = False
+    folder: Path, *, packed: bool = False, fuse: bool = False, gradients: bool = True
 ) -> None:
     """Every pass of a case, compared with what Caffe computed; ``gradients`` too."""
     data = np.load(folder / "data.npz")
@@ -65,7 +64,7 @@ def check(
         Device("cpu"),
         gradients=True,
         fuse=fuse,
-        share_memory=share_memory,
+        packed=packed,
     )
     params = net.params.get("l", [])
     for i, param in enumerate(params):
@@ -73,7 +72,7 @@ def check(
     for step in range(int(data["steps"])):
         suffix = f"@{step}" if int(data["steps"]) > 1 else ""
         net.store.diff.fill(0)
-        run(net, data, suffix, gradients=gradients, bottoms=not share_memory)
+        run(net, data, suffix, gradients=gradients, bottoms=not packed)
         if not gradients:
             continue
         for i, param in enumerate(params):

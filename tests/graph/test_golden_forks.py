@@ -42,8 +42,8 @@ def test_nets_compute_what_the_forks_computed(case: str, fuse: bool) -> None:
 
 
 @pytest.mark.parametrize("case", cases())
-def test_nets_that_share_memory_compute_the_same(case: str) -> None:
-    check(FORKS / case, fuse=True, share_memory=True)
+def test_packed_nets_compute_the_same(case: str) -> None:
+    check(FORKS / case, packed=True, fuse=True)
 
 
 def net_of(folder: Path, phase: int = TEST, name: str = "net.prototxt", **options: Any) -> Net:

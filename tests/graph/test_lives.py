@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from protonet.graph.lives import can_repeat
 from protonet.graph.memory import Layout, lay_out
 from protonet.graph.packing import Spans
 from protonet.graph.plan import Plan
@@ -17,7 +16,7 @@ def spans(plan: Plan, layout: Layout, name: str) -> Spans | None:
 def test_data_lives_to_its_last_reader_of_either_pass() -> None:
     """Steps: in, base, act (in place), left, right, join, loss; step i runs backward at 14 - i."""
     plan = plan_of(FAN_OUT)
-    layout = lay_out(plan, gradients=True, share=True)
+    layout = lay_out(plan, gradients=True, packed=True)
     assert spans(plan, layout, "x") is None  # a caller writes it
     assert spans(plan, layout, "h") == ((1, 12),)  # TanH reads its top
     assert spans(plan, layout, "left") == ((3, 5),)  # Concat's gradient looks at nothing
@@ -27,14 +26,14 @@ def test_data_lives_to_its_last_reader_of_either_pass() -> None:
 
 def test_without_gradients_data_lives_to_its_last_reader() -> None:
     plan = plan_of(FAN_OUT, TEST)
-    layout = lay_out(plan, gradients=False, share=True)
+    layout = lay_out(plan, gradients=False, packed=True)
     assert spans(plan, layout, "h") == ((1, 5),)
     assert spans(plan, layout, "join") == ((5, 6),)
 
 
 def test_gradients_live_from_the_first_writer_to_the_producer() -> None:
     plan = plan_of(FAN_OUT)
-    layout = lay_out(plan, gradients=True, share=True)
+    layout = lay_out(plan, gradients=True, packed=True)
     found = {name: layout.lives[layout.diff_storage[plan.last[name]]] for name in ("join", "left")}
     assert found == {"join": ((8, 9),), "left": ((9, 11),)}
     assert layout.lives[layout.diff_storage[plan.last["h"]]] == ((9, 13),)
@@ -56,7 +55,7 @@ def test_a_top_that_gets_no_gradient_keeps_its_zeros() -> None:
         .replace('top: "label"', 'top: "short"')
     )
     plan = plan_of(text)
-    layout = lay_out(plan, gradients=True, share=True)
+    layout = lay_out(plan, gradients=True, packed=True)
     assert layout.lives[layout.diff_storage[plan.last["unread"]]] is None
 
 
@@ -69,4 +68,4 @@ def test_what_depends_on_the_pass_before_cannot_be_repeated() -> None:
         'layer { name: "ip" type: "InnerProduct" bottom: "h" top: "y" '
         "inner_product_param { num_output: 2 } }"
     )
-    assert [can_repeat(step) for step in plan.steps] == [False, False, True]
+    assert [step.can_repeat for step in plan.steps] == [False, False, True]

@@ -36,10 +36,19 @@ def test_an_in_place_layer_that_needs_only_its_top_overwrites() -> None:
 
 
 def test_a_layer_that_reads_its_top_in_backward_keeps_it() -> None:
-    first, relu, power = storages(
-        chain("ReLU", "Power", "power_param { power: 2 }"), gradients=True
-    )["h"]
+    plan = chain("ReLU", "Power", "power_param { power: 2 }")
+    first, relu, power = storages(plan, gradients=True, packed=True)["h"]
     assert first == relu != power
+
+
+def test_a_name_is_one_array_and_what_backward_reads_is_copied() -> None:
+    plan = chain("ReLU", "Power", "power_param { power: 2 }")
+    assert len(set(storages(plan, gradients=True)["h"])) == 1
+    layout = lay_out(plan, gradients=True)
+    rectified = plan.steps[2].tops[0]
+    assert layout.saves == {3: (rectified,)}, "ReLU reads its top, Power its bottom"
+    assert set(layout.kept) == {rectified}
+    assert not lay_out(plan, gradients=False).saves
 
 
 def test_without_gradients_every_in_place_layer_overwrites() -> None:
@@ -53,7 +62,8 @@ def test_an_input_is_never_overwritten() -> None:
         'layer { name: "r" type: "ReLU" bottom: "x" top: "x" }',
         TEST,
     )
-    assert len(set(storages(plan, gradients=False)["x"])) == 2
+    assert len(set(storages(plan, gradients=False, packed=True)["x"])) == 2
+    assert len(set(storages(plan, gradients=False)["x"])) == 1
 
 
 def test_a_value_that_another_layer_reads_later_is_kept() -> None:
@@ -65,9 +75,11 @@ def test_a_value_that_another_layer_reads_later_is_kept() -> None:
         'layer { name: "q" type: "Power" bottom: "view" top: "q" }',
         TEST,
     )
-    found = storages(plan, gradients=False)
+    found = storages(plan, gradients=False, packed=True)
     assert found["view"] == found["x"][:1]
     assert found["x"][0] != found["x"][1]
+    named = storages(plan, gradients=False)
+    assert named["x"][0] == named["x"][1] != named["view"][0]
 
 
 def test_lives_that_do_not_overlap_share_an_arena() -> None:
@@ -75,7 +87,7 @@ def test_lives_that_do_not_overlap_share_an_arena() -> None:
     for i in range(10):
         text += f'layer {{ name: "p{i}" type: "Power" bottom: "v{i}" top: "v{i + 1}" }}'
     plan = plan_of(text, TEST)
-    layout = lay_out(plan, gradients=False, share=True)
+    layout = lay_out(plan, gradients=False, packed=True)
     assert layout.bytes <= 4 * 320 < sum(layout.sizes)
     lives = {layout.storage[v]: v for v in plan.values}
     for a, one in lives.items():

@@ -24,17 +24,15 @@ def wired(text: str, automatic: int = 0) -> tuple[Wiring, list[tuple[object, ...
 
 def test_in_place_makes_a_second_value_of_the_same_name() -> None:
     wiring, complaints = wired(IN_PLACE)
-    first, second = wiring.values[0], wiring.values[1]
-    assert (first.name, second.name) == ("x", "x")
-    assert first.consumers == [(1, 0)]
-    assert second.consumers == [(2, 0), (3, 0)]
-    assert wiring.bottoms[2] == (second,)
+    assert [each.name for each in wiring.writings[:2]] == ["x", "x"]
+    assert wiring.consumers[:2] == (((1, 0),), ((2, 0), (3, 0)))
+    assert wiring.bottoms[2] == (1,)
     assert not complaints
 
 
 def test_outputs_are_the_unread_values_in_alphabetical_order() -> None:
     wiring, _ = wired(IN_PLACE)
-    assert [value.name for value in wiring.outputs()] == ["b", "z"]
+    assert [wiring.writings[number].name for number in wiring.outputs()] == ["b", "z"]
 
 
 def test_an_unknown_bottom_names_the_nearest_and_the_known_blobs() -> None:
@@ -69,7 +67,7 @@ def test_a_blob_made_twice_is_refused() -> None:
 
 def test_a_missing_top_of_a_loss_is_made_up_and_is_no_output() -> None:
     wiring, _ = wired('layer { name: "l" type: "EuclideanLoss" }', automatic=1)
-    assert [value.name for value in wiring.tops[0]] == [AUTOMATIC]
+    assert [wiring.writings[number].name for number in wiring.tops[0]] == [AUTOMATIC]
     assert wiring.outputs() == ()
 
 

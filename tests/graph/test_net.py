@@ -10,6 +10,7 @@ import pytest
 from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.graph.net import Net
+from protonet.layers.base import Stateful
 from protonet.proto.caffe_pb2 import TEST
 from tests.graph.nets import FAN_OUT, SEED, net_of, numeric_gradient, plan_of
 
@@ -60,7 +61,7 @@ def test_backward_adds_to_parameter_gradients() -> None:
 def test_shared_memory_gives_the_same_outputs() -> None:
     deploy = FAN_OUT.replace('layer { name: "loss"', 'layer { exclude { phase: TEST } name: "loss"')
     plain = net_of(deploy, TEST, seed=5)
-    shared = net_of(deploy, TEST, seed=5, share_memory=True)
+    shared = net_of(deploy, TEST, seed=5, packed=True, fuse=False)
     for net in (plain, shared):
         net.forward()
         net.forward()
@@ -137,15 +138,17 @@ def test_force_backward_gives_gradients_in_phase_test() -> None:
     np.testing.assert_allclose(net.blobs["data"].diff, expected, rtol=1e-5, atol=1e-9)
 
 
-def test_tops_in_order_are_every_top() -> None:
-    names = [name for _, name, _ in net_of(SEED).tops_in_order()]
-    assert names == ["data", "label", "scale", "output", "loss"]
-
-
 def test_close_reaches_the_layers() -> None:
+    text = """
+    layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 1 dim: 3 } } }
+    layer { name: "c" type: "Input" top: "c" input_param { shape { dim: 2 dim: 1 } } }
+    layer { name: "l" type: "RNN" bottom: "x" bottom: "c" top: "y"
+      recurrent_param { num_output: 2 } }
+    """
     closed = []
-    net = net_of(SEED)
-    net.plan.steps[0].layer.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    net = net_of(text)
+    assert isinstance(net.layers[2], Stateful)
+    net.layers[2].close = lambda: closed.append(True)  # type: ignore[method-assign]
     net.close()
     assert closed == [True]
 
@@ -205,7 +208,7 @@ def test_a_shape_that_does_not_fit_leaves_the_net_as_it_was() -> None:
 
 def test_a_net_that_shares_memory_can_be_reshaped() -> None:
     text = FAN_OUT.replace('bottom: "join" bottom: "t" top: "loss"', 'bottom: "join" bottom: "t"')
-    small = Net(plan_of(text, TEST), Device(), share_memory=True)
+    small = Net(plan_of(text, TEST), Device(), packed=True, fuse=False)
     whole = Net(plan_of(text, TEST), Device())
     x = np.random.default_rng(0).normal(size=(7, 4))
     for net in (small, whole):

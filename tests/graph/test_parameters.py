@@ -85,7 +85,7 @@ def test_gradients_are_written_where_one_layer_makes_them() -> None:
     net.forward()
     net.backward()
     expected = net.store.diff.copy()
-    added = rewrite_gradients(net.plan.steps, net.store)
+    added = rewrite_gradients(net.plan, net.layers, net.store)
     assert [p.rewritten for each in "abcd" for p in net.params[each]] == [
         False, False, True, False, False, False,
     ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,9 +33,9 @@ def test_feed_and_compute_are_forward_and_backward() -> None:
 def test_what_a_gpu_cannot_repeat_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     net = Net(plan_of(NET), EmulatedDevice())
     assert repeats(net)
-    kind = type(net.plan.steps[1].layer)
+    layer = net.plan.steps[1].layer
     for name, value in (("dynamic", True), ("replays", False)):
-        monkeypatch.setattr(kind, name, value)
+        monkeypatch.setattr(layer, "traits", replace(layer.traits, **{name: value}))
         assert not repeats(net)
         monkeypatch.undo()
     assert not repeats(Net(plan_of(NET), Device("cpu")))

@@ -29,12 +29,12 @@ layer { name: "loss" type: "Reduction" bottom: "z" top: "loss" loss_weight: 1 }
 ALL, LARGEST, PARAMETERS = 4 * (6 + 200 + 10 + 1), 4 * 200, 4 * 905
 
 
-def needs(*, gradients: bool, share: bool, phase: int = TEST) -> int:
+def needs(*, gradients: bool, packed: bool, phase: int = TEST) -> int:
     """The least limit that is enough."""
     plan = plan_of(TEXT, phase)
     for limit in range(0, 20000, 4):
         try:
-            check_room(plan, Device(), gradients=gradients, share=share, limit=limit)
+            check_room(plan, Device(), gradients=gradients, packed=packed, limit=limit)
         except DeviceError:
             continue
         return limit
@@ -42,15 +42,15 @@ def needs(*, gradients: bool, share: bool, phase: int = TEST) -> int:
 
 
 def test_the_least_that_a_net_needs() -> None:
-    assert needs(gradients=False, share=False) == ALL + PARAMETERS
-    assert needs(gradients=False, share=True) == LARGEST + PARAMETERS
-    assert needs(gradients=True, share=True, phase=TRAIN) == LARGEST + 2 * PARAMETERS
+    assert needs(gradients=False, packed=False) == ALL + PARAMETERS
+    assert needs(gradients=False, packed=True) == LARGEST + PARAMETERS
+    assert needs(gradients=True, packed=True, phase=TRAIN) == LARGEST + 2 * PARAMETERS
 
 
 def test_the_largest_layer_is_named_with_its_line() -> None:
     plan = plan_of(TEXT, TEST)
     with pytest.raises(DeviceError) as caught:
-        check_room(plan, Device(), gradients=False, share=True, limit=10)
+        check_room(plan, Device(), gradients=False, packed=True, limit=10)
     message = str(caught.value)
     assert message.startswith('net.prototxt:3:1: layer "wide" (InnerProduct) needs 800 bytes for ')
     assert "1.6 KiB for its parameters, the net at least 4.3 KiB: more than the 10 bytes" in message

@@ -144,7 +144,7 @@ def random_net(seed: int) -> str:
 
 def free(net: Net, moment: int) -> None:
     """Fill all memory that nothing needs at this moment with what is not a number."""
-    layout, arena = net._layout, net._arrays.arena
+    layout, arena = net.layout, net._arrays.arena
     dead = np.ones(arena.size, bool)
     for at, size, spans in zip(layout.offsets, layout.sizes, layout.lives, strict=True):
         if spans is not None and any(first <= moment <= last for first, last in spans):
@@ -192,18 +192,22 @@ def check(plan: Plan, again: Plan, third: Plan, precision: str = "float32") -> N
     options: dict[str, Any] = {"seed": 2, "precision": type_of(precision)}
     with np.errstate(all="ignore"):
         expected = list(train(Net(plan, device, **options)))
-        shared = Net(again, device, **options, share_memory=True)
-        found = list(train(shared, poisoned=not any(s.layer.dynamic for s in shared.plan.steps)))
-        less = Net(third, device, **options, share_memory=True, recompute=True)
-        recomputed = list(train(less, poisoned=not any(s.layer.dynamic for s in less.plan.steps)))
+        shared = Net(again, device, **options, packed=True, fuse=False)
+        found = list(
+            train(shared, poisoned=not any(s.layer.traits.dynamic for s in shared.plan.steps))
+        )
+        less = Net(third, device, **options, packed=True, fuse=False, recompute=True)
+        recomputed = list(
+            train(less, poisoned=not any(s.layer.traits.dynamic for s in less.plan.steps))
+        )
     assert np.isfinite(less.store.data).all()
     assert found == expected
     assert recomputed == expected
-    plain = Net(plan, device, **options, share_memory=True, fuse=True)
-    both = Net(again, device, **options, share_memory=True, recompute=True, fuse=True)
+    plain = Net(plan, device, **options, packed=True)
+    both = Net(again, device, **options, packed=True, recompute=True)
     with np.errstate(all="ignore"):
         fused = list(train(plain))
-        found = list(train(both, poisoned=not any(s.layer.dynamic for s in both.plan.steps)))
+        found = list(train(both, poisoned=not any(s.layer.traits.dynamic for s in both.plan.steps)))
     assert found == fused
 
 
@@ -245,13 +249,14 @@ def test_nets_of_special_layers_whose_values_are_of_16_bits(text: str) -> None:
 
 def test_a_test_net_in_the_memory_of_its_train_net_leaves_the_training_as_it_is() -> None:
     alone = Net(plan_of(FAN_OUT), Device(), seed=1)
-    lender = Net(plan_of(FAN_OUT), Device(), seed=1, share_memory=True)
+    lender = Net(plan_of(FAN_OUT), Device(), seed=1, packed=True, fuse=False)
     tenant = Net(
         plan_of(FAN_OUT, 1),
         Device(),
         seed=1,
         gradients=False,
-        share_memory=True,
+        packed=True,
+        fuse=False,
         memory_of=lender,
         params_of=lender,
     )

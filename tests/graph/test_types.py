@@ -87,7 +87,7 @@ def test_a_cpu_computes_in_float32() -> None:
 def test_a_gpu_computes_products_and_what_was_fused_in_16_bits(fused: bool) -> None:
     plan = plan_of(CUT)
     if fused:
-        fuse(plan, gradients=True, visible=False)
+        plan = fuse(plan, gradients=True)
     types = types_of(plan, EmulatedDevice())
     of = {step.name: types.in_step(index) for index, step in enumerate(plan.steps)}
     assert of["ip"] == of["act"] == np.float16
@@ -154,7 +154,7 @@ def test_a_net_learns_what_it_does_in_float32(
     device: type[Device], precision: str, apart: float, share: bool
 ) -> None:
     loss, gradients, _ = learned(Device(), "float32")
-    found, others, net = learned(device(), precision, share_memory=share, fuse=share)
+    found, others, net = learned(device(), precision, packed=share, fuse=share)
     steps = {net.plan.steps[index].name for index in net.types.steps}
     computed = {"c1", "n1", "c2", "sum", "c3", "lrn", "p1", "both", "drop", "ave", "ip"}
     assert steps & computed == (set() if device is Device else computed)
@@ -166,6 +166,6 @@ def test_a_net_learns_what_it_does_in_float32(
 @pytest.mark.parametrize(("precision", "apart"), [("float16", 0.01), ("bfloat16", 0.08)])
 def test_a_net_learns_on_a_gpu_what_it_does_in_float32(precision: str, apart: float) -> None:
     loss, gradients, _ = learned(Device(), "float32")
-    found, others, _ = learned(Device("cuda:0"), precision, share_memory=True, fuse=True)
+    found, others, _ = learned(Device("cuda:0"), precision, packed=True)
     assert found == pytest.approx(loss, rel=apart)
     assert np.linalg.norm(others - gradients) <= apart * np.linalg.norm(gradients)

@@ -65,7 +65,7 @@ def test_nothing_fits_into_nothing() -> None:
     with pytest.raises(DeviceError, match="not even a batch of 1 would fit"):
         check_training([plan()], SOLVER, Device(), TrainingMemory(1000))
     with pytest.raises(DeviceError, match="not even a batch of 1 would fit"):
-        check_inference(plan(stage="deploy"), 1000, share=True)
+        check_inference(plan(stage="deploy"), 1000, packed=True)
 
 
 def test_without_a_limit_one_is_warned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,10 +78,10 @@ def test_without_a_limit_one_is_warned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_inference_is_refused_too() -> None:
-    check_inference(plan(stage="deploy"), None, share=True)
-    check_inference(plan(stage="deploy"), 2**40, share=True)
+    check_inference(plan(stage="deploy"), None, packed=True)
+    check_inference(plan(stage="deploy"), 2**40, packed=True)
     with pytest.raises(DeviceError, match=r"the net needs about .* a batch size of \d+ would fit"):
-        check_inference(plan(stage="deploy"), 22 * 2**20, share=True, copies=1)
+        check_inference(plan(stage="deploy"), 22 * 2**20, packed=True, copies=1)
 
 
 def test_a_training_that_no_memory_of_the_machine_holds_is_refused(

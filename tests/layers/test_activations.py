@@ -46,8 +46,8 @@ def slopes(text: str, *values: float) -> list[float]:
 )
 def test_what_the_backward_pass_reads(text: str, reads: set[Reads]) -> None:
     layer = LayerHarness(text, [np.ones(3)]).layer
-    assert layer.backward_reads == reads
-    assert layer.in_place
+    assert layer.traits.backward_reads == reads
+    assert layer.traits.in_place
 
 
 @pytest.mark.parametrize(("kind", "low"), [("Sigmoid", 0.0), ("TanH", -1.0)])

@@ -7,8 +7,8 @@ import pytest
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.layers.affine import AffineChain
-from protonet.layers.base import Affine, Layer
+from protonet.layers.affine import Affine, AffineChain
+from protonet.layers.base import Layer
 from protonet.proto.caffe_pb2 import LayerParameter
 
 RED, BLUE, OLD = (np.array(values, np.float32) for values in ([2, -3], [0.5, 4], [7, 11]))
@@ -16,8 +16,6 @@ RED, BLUE, OLD = (np.array(values, np.float32) for values in ([2, -3], [0.5, 4],
 
 class Stretch(Layer):
     """A layer that scales and shifts as it is told."""
-
-    is_affine = True
 
     def __init__(self, times: Affine | None, plus: Affine | None) -> None:
         super().__init__(LayerParameter(name="s"))

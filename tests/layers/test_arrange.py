@@ -29,8 +29,8 @@ def test_slice_cuts_at_the_points() -> None:
 
 def test_slice_with_one_top_shares_memory() -> None:
     harness = LayerHarness('type: "Slice" top: "a"', [[[1.0, 2.0]]])
-    assert harness.layer.shares_storage
-    assert not LayerHarness('type: "Slice" top: "a" top: "b"', [[[1.0, 2.0]]]).layer.shares_storage
+    assert harness.layer.traits.view
+    assert not LayerHarness('type: "Slice" top: "a" top: "b"', [[[1.0, 2.0]]]).layer.traits.view
 
 
 def test_slice_without_a_wanted_gradient_writes_none() -> None:

@@ -9,7 +9,16 @@ import pytest
 from protonet.device import Device, RandomStream
 from protonet.errors import LayerError
 from protonet.layers import layer_class, layer_types
-from protonet.layers.base import Layer, Narrows, Surroundings, Weight, shape_text
+from protonet.layers.base import (
+    Layer,
+    Narrows,
+    Surroundings,
+    Traits,
+    Weight,
+    check_arity,
+    prepared,
+    shape_text,
+)
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 
@@ -22,7 +31,7 @@ class Two(Layer):
 class Paired(Layer):
     bottoms = (1, None)
     tops = (1, None)
-    pairs = True
+    traits = Traits(pairs=True)
 
 
 def spec(bottoms: int, tops: int) -> LayerParameter:
@@ -42,14 +51,14 @@ def test_arity(
     cls: type[Layer], bottoms: int, tops: int, message: str, path: tuple[str | int, ...]
 ) -> None:
     with pytest.raises(LayerError) as caught:
-        cls(spec(bottoms, tops)).check_arity()
+        check_arity(cls(spec(bottoms, tops)))
     assert str(caught.value) == message
     assert caught.value.path == path
 
 
 def test_a_right_number_passes() -> None:
-    Two(spec(2, 5)).check_arity()
-    Paired(spec(3, 3)).check_arity()
+    check_arity(Two(spec(2, 5)))
+    check_arity(Paired(spec(3, 3)))
 
 
 def test_axis_counts_from_either_end() -> None:
@@ -63,7 +72,6 @@ def test_a_layer_without_parts_says_so() -> None:
     layer = Layer(LayerParameter(), TEST)
     assert not layer.training
     assert layer.declare([]) == []
-    assert layer.state() == {}
     for call in (
         lambda: layer.infer([]),
         lambda: layer.forward([], []),
@@ -95,7 +103,7 @@ def test_counts_and_texts_of_shapes() -> None:
 
 
 def test_products_with_weights_are_kept_in_16_bits() -> None:
-    always = {each for each in layer_types() if layer_class(each).narrows is Narrows.ALWAYS}
+    always = {each for each in layer_types() if layer_class(each).traits.narrows is Narrows.ALWAYS}
     assert always == {
         "Convolution", "Convolution3D", "ConvolutionDepthwise", "Deconvolution", "Deconvolution3D",
         "DepthwiseConvolution", "InnerProduct", "NdConvolution",
@@ -111,7 +119,7 @@ def test_products_with_weights_are_kept_in_16_bits() -> None:
     ],
 )
 def test_what_a_rounding_would_spoil_is_not(name: str) -> None:
-    assert layer_class(name).narrows is Narrows.NEVER
+    assert layer_class(name).traits.narrows is Narrows.NEVER
 
 
 @pytest.mark.parametrize(
@@ -119,6 +127,6 @@ def test_what_a_rounding_would_spoil_is_not(name: str) -> None:
     [("float32", "float32"), ("float64", "float64"), ("bfloat16", "float32")],
 )
 def test_what_is_computed_is_never_of_16_bits(dtype: str, real: str) -> None:
-    layer, device = Layer(LayerParameter()), Device("cpu")
-    layer.attach(device, type_of(dtype), RandomStream(device, 0, "l"))
+    device = Device("cpu")
+    layer = prepared(Layer(LayerParameter()), device, type_of(dtype), RandomStream(device, 0, "l"))
     assert layer.real.name == real

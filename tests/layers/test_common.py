@@ -141,8 +141,8 @@ def test_dropout_may_draw_in_test_too() -> None:
 
 
 def test_dropout_shares_memory_in_test_only() -> None:
-    assert dropout(0.5, TEST).layer.shares_storage
-    assert not dropout(0.5, TRAIN).layer.shares_storage
+    assert dropout(0.5, TEST).layer.traits.view
+    assert not dropout(0.5, TRAIN).layer.traits.view
     assert dropout(0.5, TEST).forward()[0].tolist() == [1.0] * 40_000
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device, RandomStream
-from protonet.layers.base import Layer
+from protonet.layers.base import Layer, prepared
 from protonet.layers.factors import Factors
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import LayerParameter
@@ -17,8 +17,10 @@ VALUES = [[0.5, -2.0, 3.0], [1.25, 0.0, -7.0]]
 
 
 def factors(dtype: Any) -> Factors:
-    layer, device = Layer(LayerParameter(name="f")), Device("cpu")
-    layer.attach(device, np.dtype(dtype), RandomStream(device, 0, "f"))
+    device = Device("cpu")
+    layer = prepared(
+        Layer(LayerParameter(name="f")), device, np.dtype(dtype), RandomStream(device, 0, "f")
+    )
     return Factors(layer, (2, 3))
 
 

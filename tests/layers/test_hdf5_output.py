@@ -138,7 +138,7 @@ def test_a_folder_that_goes_away(folder: Path) -> None:
 
 def test_a_batch_of_another_shape(folder: Path) -> None:
     net = make()
-    layer = net.plan.steps[-1].layer
+    layer = net.layers[-1]
     feed(net, 0)
     with pytest.raises(FormatError, match=r"rows of 'data' have shape \(2, 4, 1\), those before"):
         layer.forward([np.ones((3, 2, 4), np.float32), np.ones(3, np.float32)], [])

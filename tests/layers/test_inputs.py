@@ -20,7 +20,7 @@ from protonet.errors import DataError, LayerError
 from protonet.graph.net import Net
 from protonet.graph.plan import plan_net
 from protonet.layers import layer_class
-from protonet.layers.base import Layer, Shape, Surroundings
+from protonet.layers.base import Layer, Shape, Surroundings, prepared
 from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import TEST, TRAIN, LayerParameter
 from protonet.proto.text import Source, read_net
@@ -54,15 +54,13 @@ class Run:
         self.device = device or Device()
         self.clock = Clock(self.device)
         stream = RandomStream(self.device, 0, "in", self.clock)
-        layer.attach(self.device, np.float32, stream)
+        layer = prepared(layer, self.device, np.float32, stream)
         shapes = layer.infer([])
         layer.build([])
         self.layer = layer
         self.tops = [self.device.empty(shape) for shape in shapes]
 
     def forward(self) -> list[np.ndarray]:
-        for top in self.tops:
-            top.fill(np.nan)
         self.layer.forward([], self.tops)
         self.clock.iteration += 1
         return [self.device.get(top).copy() for top in self.tops]
@@ -181,7 +179,7 @@ def test_constants_survive_shared_memory() -> None:
     layer { name: "d" type: "Power" bottom: "b" top: "d" power_param { shift: 1 } }
     """
     plan = plan_net(read_net(Source("net.prototxt", text)), phase=TEST)
-    net = Net(plan, Device(), share_memory=True)
+    net = Net(plan, Device(), packed=True, fuse=False)
     for _ in range(3):
         net.forward()
         np.testing.assert_array_equal(net.blobs["d"].data, np.full((2, 3), 82))

@@ -24,7 +24,7 @@ LABELS = np.arange(6, dtype=np.float32)
 
 def make(text: str = TEXT, device: str = "cpu") -> tuple[Net, MemoryData]:
     net = Net(plan_net(read_net(Source("net", text)), phase=TEST), Device(device))
-    layer = net.plan.steps[0].layer
+    layer = net.layers[0]
     assert isinstance(layer, MemoryData)
     return net, layer
 
@@ -143,7 +143,7 @@ def test_the_example_of_the_page_runs_once_it_has_arrays() -> None:
     ((reason, example),) = re.findall(r"```prototxt no-run: ([^\n]*)\n(.*?)```", page, re.DOTALL)
     assert "arrays of a program" in reason
     net = Net(plan_net(read_net(Source("MemoryData.md", example)), phase=TRAIN), Device())
-    net.plan.steps[0].layer.set_arrays(np.ones((20, 3, 4, 5)), np.arange(20) % 2)
+    net.layers[0].set_arrays(np.ones((20, 3, 4, 5)), np.arange(20) % 2)
     net.forward()
     net.backward()
     assert net.loss() > 0

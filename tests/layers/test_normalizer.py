@@ -7,6 +7,7 @@ import pytest
 
 from protonet.device import Clock, Device, RandomStream
 from protonet.layers import layer_class
+from protonet.layers.base import prepared
 from protonet.layers.normalizer import Normalizer
 from protonet.proto.caffe_pb2 import LossParameter
 from protonet.testing import parse_layer
@@ -14,9 +15,9 @@ from protonet.testing import parse_layer
 
 def divisor(fields: str, valid: list[float] | None, default: int | None = None) -> float:
     spec = parse_layer(f'type: "SoftmaxWithLoss" loss_param {{ {fields} }}', 2)
-    layer = layer_class(spec.type)(spec)
     device = Device()
-    layer.attach(device, np.float32, RandomStream(device, 0, "l", Clock(device)))
+    random = RandomStream(device, 0, "l", Clock(device))
+    layer = prepared(layer_class(spec.type)(spec), device, np.float32, random)
     normalizer = Normalizer(layer, 12, 4, default)
     if valid is not None:
         normalizer.count(np.array(valid, np.float32))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.errors import LayerError
+from protonet.graph.metering import takes_narrow
 from protonet.layers.base import Narrows
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.testing import LayerHarness
@@ -115,7 +116,7 @@ def test_stochastic_pooling_weighs_in_test() -> None:
 
 
 def test_places_are_not_kept_in_16_bits() -> None:
-    assert harness("kernel_size: 2").layer.narrows is Narrows.WITH_BOTTOMS
+    assert harness("kernel_size: 2").layer.traits.narrows is Narrows.WITH_BOTTOMS
     layer = harness("mask kernel_size: 2").layer
-    assert layer.narrows is Narrows.NEVER
-    assert not layer.takes_narrow(EmulatedDevice(), np.float16, [X])
+    assert layer.traits.narrows is Narrows.NEVER
+    assert not takes_narrow(layer, [X], EmulatedDevice(), np.float16)

@@ -11,7 +11,7 @@ from protonet.testing import LayerHarness
 
 def test_split_copies_and_adds_up() -> None:
     harness = LayerHarness('type: "Split" top: "a" top: "b" top: "c"', [[1.0, 2.0]])
-    assert harness.layer.shares_storage
+    assert harness.layer.traits.view
     assert [top.tolist() for top in harness.forward()] == [[1.0, 2.0]] * 3
     (gradient,) = harness.backward([[1.0, 0.0], [0.0, 1.0], [10.0, 20.0]])
     assert gradient is not None

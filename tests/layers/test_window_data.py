@@ -150,7 +150,7 @@ def test_a_net_of_the_old_dialect(tmp_path: Path, picture: np.ndarray) -> None:
     text = """layers {{ name: "in" type: WINDOW_DATA top: "data" top: "label"
       window_data_param {{ {} crop_size: 6 mirror: false scale: 0.5 }} }}"""
     net = make(tmp_path, text=text)
-    layer = net.plan.steps[0].layer
+    layer = net.layers[0]
     assert isinstance(layer, WindowData)
     np.testing.assert_array_equal(step(net)[0][0], resize(picture, 6, 6) / 2)
     net.close()

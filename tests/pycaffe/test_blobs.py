@@ -28,7 +28,7 @@ class Elsewhere(Device):
 
 def blobs(device: Device) -> tuple[graph.Blob, NetBlob]:
     inner = graph.Blob("x", np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float32))
-    return inner, NetBlob(inner, device, is_input=True)
+    return inner, NetBlob(inner, device)
 
 
 def test_on_the_cpu_the_arrays_are_the_net_s() -> None:
@@ -65,5 +65,22 @@ def test_a_wish_for_another_shape() -> None:
     shown.reshape(2, 3)
     assert shown.wish is None
     assert shown.data is inner.data
-    with pytest.raises(ValueError, match="'x' is no input"):
-        NetBlob(inner, Device()).reshape(4, 3)
+    with pytest.raises(ValueError, match=r"parameter 'w' has the shape .*, \(2, 3\), not \(4, 3\)"):
+        NetBlob(graph.Param("w", inner.data), Device()).reshape(4, 3)
+
+
+def test_a_copy_that_was_only_looked_at_undoes_nothing() -> None:
+    """A view of a blob is handed out, then the blob is written to: the view's copy is old."""
+    device = Elsewhere()
+    inner = graph.Blob("x", np.zeros((2, 3), np.float32))
+    view = graph.Blob("flat", inner.data.reshape(6))
+    shown, flat = NetBlob(inner, device), NetBlob(view, device)
+    assert not flat.data.any()
+    shown.data[...] = 5
+    shown.flush()
+    flat.flush()
+    assert (inner.data == 5).all()
+    flat.data[0] = np.nan
+    flat.flush()
+    flat.flush()
+    assert np.isnan(inner.data[0, 0])

@@ -185,8 +185,15 @@ def test_another_batch_and_image_size(net_of: Make) -> None:
     net.blobs["data"].reshape(1, 5, 4, 4)
     with pytest.raises(LayerError, match='layer "conv"'):
         net.reshape()
-    with pytest.raises(ValueError, match="'prob' is no input"):
-        net.blobs["prob"].reshape(1, 7)
+
+
+def test_a_blob_that_a_layer_makes_takes_a_shape_until_the_next_pass(net_of: Make) -> None:
+    net = net_of()
+    shape = net.blobs["prob"].shape
+    net.blobs["prob"].reshape(1, 9)
+    assert net.blobs["prob"].data.shape == (1, 9)
+    net.forward()
+    assert net.blobs["prob"].data.shape == shape
 
 
 @pytest.mark.parametrize("name", ["w.caffemodel", "w.caffemodel.h5"])

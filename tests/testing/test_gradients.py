@@ -10,7 +10,7 @@ import pytest
 
 from protonet.blob import Shape
 from protonet.layers import Layer
-from protonet.layers.base import Reads, Weight
+from protonet.layers.base import Reads, Traits, Weight
 from protonet.layers.registry import LAYERS
 from protonet.proto.caffe_pb2 import FillerParameter
 from protonet.testing import check_gradients
@@ -20,7 +20,7 @@ class Cube(Layer):
     """y = w x^3 with a scalar parameter w; ``fault`` says what it does wrong."""
 
     fault = ""
-    backward_reads = frozenset({Reads.BOTTOMS})
+    traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}))
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0]]

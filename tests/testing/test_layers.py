@@ -10,6 +10,7 @@ import pytest
 
 from protonet.blob import Shape
 from protonet.layers import Layer
+from protonet.layers.base import Traits
 from protonet.layers.registry import LAYERS
 from protonet.testing import check_layer
 
@@ -18,8 +19,7 @@ class Double(Layer):
     """y = 2 x; ``fault`` says what it does wrong."""
 
     fault = ""
-    backward_reads = frozenset()
-    in_place = True
+    traits = Traits(backward_reads=frozenset(), in_place=True)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0]]

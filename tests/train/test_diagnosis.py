@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
+from protonet.graph.inspection import tops_in_order
 from protonet.graph.net import Net
 from protonet.train.diagnosis import explain_divergence
 from tests.graph.nets import SEED, plan_of
@@ -53,7 +54,7 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" }
 @pytest.mark.parametrize("share", [False, True])
 def test_the_first_bad_blob_is_named_whether_or_not_memory_is_shared(share: bool) -> None:
     """A root of negative numbers is none; its memory is something else's by the end."""
-    net = Net(plan_of(DEEP), Device(), share_memory=share)
+    net = Net(plan_of(DEEP), Device(), packed=share)
     with np.errstate(all="ignore"):
         net.forward()
         net.backward()
@@ -63,14 +64,15 @@ def test_the_first_bad_blob_is_named_whether_or_not_memory_is_shared(share: bool
 
 
 def test_a_repeated_pass_sees_the_same_values() -> None:
-    plain, shared = (Net(plan_of(DEEP), Device(), share_memory=each) for each in (False, True))
+    plain, shared = (Net(plan_of(DEEP), Device(), packed=each) for each in (False, True))
     with np.errstate(all="ignore"):
         for net in (plain, shared):
             for _ in range(2):
                 net.forward()
                 net.backward()
         expected, found = (
-            {name: data.copy() for _, name, data in net.tops_in_order()} for net in (plain, shared)
+            {value.name: data.copy() for _, value, data in tops_in_order(net)}
+            for net in (plain, shared)
         )
     assert expected.keys() == found.keys()
     for name, data in expected.items():

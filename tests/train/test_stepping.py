@@ -134,7 +134,7 @@ def test_why_a_part_is_not_recorded_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     trainer = Trainer(
         SolverParameter(type="SGD", base_lr=0.1, lr_policy="fixed"), net, listeners=[told.append]
     )
-    kind = type(net.plan.steps[1].layer)
+    kind = type(net.layers[1])
     forward = kind.forward
 
     def waits(layer: Any, bottoms: Any, tops: Any) -> None:

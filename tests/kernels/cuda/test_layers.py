@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
+from protonet.graph import metering
+from protonet.layers.base import Fused
 from protonet.precision import PRECISIONS, type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.testing import LayerHarness
@@ -58,7 +60,8 @@ def takes_narrow(case: Case, device: Device, dtype: str) -> bool:
     """Whether the layer of a case takes values of 16 bits."""
     bottoms = case.bottoms()
     layer = LayerHarness(case.text, bottoms, phase=case.phase).layer
-    return layer.takes_narrow(device, type_of(dtype), [np.shape(bottom) for bottom in bottoms])
+    shapes = [np.shape(bottom) for bottom in bottoms]
+    return metering.takes_narrow(layer, shapes, device, type_of(dtype))
 
 
 TAKING = [case for case in CASES if takes_narrow(case, EmulatedDevice(), "bfloat16")]
@@ -99,10 +102,7 @@ def run(
         harnesses.append(made)
     first, *rest = harnesses
     if fuse:
-        for each in rest:
-            assert first.layer.absorbs(each.layer, gradients=phase == TRAIN)
-            first.layer.absorbed.append(each.layer)
-            each.layer.absorbed_by = first.layer
+        first.layer.fused = Fused(tuple(each.layer for each in rest))
         first.layer.build([bottom.shape for bottom in first.bottoms])
         harnesses = [first]
     tops = first.forward()
