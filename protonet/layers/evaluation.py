@@ -9,7 +9,7 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.boxes import overlaps
-from protonet.layers.base import Layer, Traits, shape_text
+from protonet.layers.base import Stateful, Traits, shape_text
 from protonet.layers.detection import check_classes
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import ResizeParameter
@@ -19,7 +19,7 @@ _COLUMNS = 5
 
 
 @register("DetectionEvaluate")
-class DetectionEvaluate(Layer):
+class DetectionEvaluate(Stateful):
     """Which boxes that a detector found are objects: true or false positives.
 
     For each image and label, boxes are gone through by falling score. One is a true positive when

@@ -12,7 +12,7 @@ from protonet.data.interpolation import Interpolation
 from protonet.data.pair_list import Pair, PairList, PairSource, PairTransform
 from protonet.data.transform import crop_of, load_mean
 from protonet.errors import DataError, LayerError
-from protonet.layers.base import Layer, Traits, shape_text
+from protonet.layers.base import Stateful, Traits, shape_text
 from protonet.layers.batches import PLAIN, refuse_old_places, refuse_transform, skipped
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import DenseImageDataParameter, ImageDataParameter
@@ -20,7 +20,7 @@ from protonet.proto.caffe_pb2 import DenseImageDataParameter, ImageDataParameter
 _DONE = PLAIN | {"crop_h", "crop_w", "random_seed"}
 
 
-class PairData(Layer):
+class PairData(Stateful):
     """Images and labels (N x 1 x H x W) from a list of pairs of files.
 
     With a batch of one and nothing that gives images one size, every pass has the shape of its

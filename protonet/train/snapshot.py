@@ -146,7 +146,7 @@ def largest_file(net: Net, slots: int) -> int:
     those of the rule.
     """
     around = 64  # of each blob's shape
-    params = [param for step in net.plan.steps for param in step.layer.params]
+    params = [param for layer in net.layers for param in layer.params]
     model = sum(param.data.nbytes + around for param in params)
     history = sum(param.data.nbytes + around for param in net.store.params)
     text = net.plan.definition.net.ByteSize()

@@ -52,7 +52,7 @@ def read_text(data: bytes, folder: Path) -> None:
         try:
             if estimate(plan, gradients=phase == TRAIN).total < _RUN:
                 with np.errstate(all="ignore"):
-                    Net(plan, Device(), share_memory=True).forward()
+                    Net(plan, Device(), packed=True).forward()
         finally:
             plan.close()
 

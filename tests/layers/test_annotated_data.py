@@ -181,12 +181,12 @@ def test_runs_repeat_and_go_on_where_they_were(database: Path) -> None:
     first = make(database, SAMPLERS, TRAIN, seed=3, threads=2)
     passes = [step(first) for _ in range(6)]
     again = make(database, SAMPLERS, TRAIN, seed=3, threads=1)
-    again.plan.steps[0].layer.restore({"position": 4})
+    again.layers[0].restore({"position": 4})
     for data, rows in passes[2:]:
         found = step(again)
         np.testing.assert_array_equal(found[0], data)
         np.testing.assert_array_equal(found[1], rows)
-    assert first.plan.steps[0].layer.state() == {"position": 12}
+    assert first.layers[0].state() == {"position": 12}
     other = make(database, SAMPLERS, TRAIN, seed=4)
     assert any((step(other)[0] != data).any() for data, _ in passes)
 

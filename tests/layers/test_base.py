@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from protonet.layers import layer_class, layer_types
 from protonet.layers.base import (
     Layer,
     Narrows,
+    Stateful,
     Surroundings,
     Traits,
     Weight,
@@ -100,6 +102,14 @@ def test_counts_and_texts_of_shapes() -> None:
     assert Weight((2, 3, 5)).count == 30
     assert Weight(()).count == 1
     assert (shape_text((10, 1, 50)), shape_text(())) == ("10x1x50", "scalar")
+
+
+@pytest.mark.parametrize("name", layer_types())
+def test_a_layer_says_what_it_is_in_one_place(name: str) -> None:
+    """What a plan may do is in ``traits``, and who has a state to keep is ``Stateful``."""
+    cls = layer_class(name)
+    assert not {each.name for each in fields(Traits)} & set(dir(cls))
+    assert issubclass(cls, Stateful) or not {"state", "restore", "close"} & set(dir(cls))
 
 
 def test_products_with_weights_are_kept_in_16_bits() -> None:

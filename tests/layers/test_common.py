@@ -136,7 +136,7 @@ def test_dropout_with_ratio_1_drops_everything_in_train() -> None:
 def test_dropout_may_draw_in_test_too() -> None:
     text = 'type: "Dropout" dropout_param { dropout_ratio: 0.25 sample_weights_test: true }'
     harness = LayerHarness(text, [np.ones(40_000)], phase=TEST)
-    assert not harness.layer.shares_storage
+    assert not harness.layer.traits.view
     np.testing.assert_array_equal(harness.forward()[0], dropout(0.25).forward()[0])
 
 

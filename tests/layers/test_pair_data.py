@@ -98,7 +98,7 @@ def test_new_sizes(folder: Path, type_: str) -> None:
 
 def test_state_goes_on(folder: Path) -> None:
     net = make(folder, DENSE, 'source: "three.txt" batch_size: 1', phase=TRAIN)
-    layer = net.plan.steps[0].layer
+    layer = net.layers[0]
     step(net)
     assert layer.state() == {"position": 1}
     layer.restore({"position": 2})
