@@ -133,8 +133,8 @@ def test_gradients_of_every_form() -> None:
 
 
 def test_statistics_are_not_kept_in_16_bits() -> None:
-    assert harness("").layer.narrows is Narrows.WITH_BOTTOMS
-    assert harness("bn_mode: LEARN", tops='top: "y" top: "m"').layer.narrows is Narrows.NEVER
+    assert harness("").layer.traits.narrows is Narrows.WITH_BOTTOMS
+    assert harness("bn_mode: LEARN", tops='top: "y" top: "m"').layer.traits.narrows is Narrows.NEVER
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ TOUCHED = {
 NARROW = PRECISIONS[1:]
 
 TAKE_NARROW = {
-    "AbsVal", "Axpy", "BNLL", "BatchNorm", "Bias", "Clip", "Concat", "Convolution",
+    "AbsVal", "Axpy", "BN", "BNLL", "BatchNorm", "Bias", "Clip", "Concat", "Convolution",
     "ConvolutionDepthwise", "Crop", "Deconvolution", "DepthwiseConvolution", "Dropout", "ELU",
     "Eltwise", "Flatten", "InnerProduct", "LRN", "PReLU", "Permute", "Pooling", "Power", "ReLU",
     "ReLU6", "Reshape", "SPP", "Scale", "ShuffleChannel", "Sigmoid", "Silence", "Slice", "Split",
