@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from protonet.errors import UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.pictures import picture_bytes
+from protonet.graph import svg
 from protonet.graph.names import wire
+from protonet.graph.svg import Arrow, Box
 from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
 
 FORMATS = ("svg", "png", "jpg", "pdf")
@@ -62,29 +64,55 @@ def picture_of(
     """
     if direction not in ("LR", "TB", "RL", "BT"):
         raise UsageError(f"expected a direction LR, TB, RL or BT, got '{direction}'")
+    edges = connections(net)
+    found = place(len(net.layer), list(edges))
+    places = {index: _placed(column, row, direction) for index, (column, row) in found.items()}
+    boxes = [
+        Box(
+            places[index],
+            (_short(layer.name), layer.type + _detail(layer, rates)),
+            _COLORS[_kind(layer)],
+            layer.name in faint,
+        )
+        for index, layer in enumerate(net.layer)
+    ]
+    arrows = [
+        _arrow(places[start], places[end], ", ".join(blobs), direction)
+        for (start, end), blobs in edges.items()
+    ]
+    across, down = zip(*places.values(), strict=True) if places else ((0.0,), (0.0,))
+    down += tuple(arrow.text_at[1] for arrow in arrows)  # bent ones go below the boxes
+    size = (max(across) - min(across) + 4, max(down) - min(down) + 2)
+    extent = (min(across) - 2, max(down) + 1, *size)
+    # So large that no viewer can show it helps nobody: deep nets get smaller boxes.
+    scale = min(1.0, 150 / max(size))
+    if kind == "svg":
+        return svg.picture(boxes, arrows, extent=extent, size=(_WIDTH, _HEIGHT), scale=scale)
+    return _painted(boxes, arrows, extent, scale, kind)
+
+
+def _painted(
+    boxes: Sequence[Box],
+    arrows: Sequence[Arrow],
+    extent: tuple[float, float, float, float],
+    scale: float,
+    kind: str,
+) -> bytes:
+    """The same by matplotlib, which knows the other kinds of pictures."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    edges = connections(net)
-    places = {
-        index: _placed(column, row, direction)
-        for index, (column, row) in place(len(net.layer), list(edges)).items()
-    }
-    across = [x for x, _ in places.values()] or [0.0]
-    down = [y for _, y in places.values()] or [0.0]
-    size = (max(across) - min(across) + 4, max(down) - min(down) + 2)
-    # So large that no viewer can show it helps nobody: deep nets get smaller boxes.
-    scale = min(1.0, 150 / max(size))
-    figure = Figure(figsize=(size[0] * scale, size[1] * scale))
+    left, top, width, height = extent
+    figure = Figure(figsize=(width * scale, height * scale))
     FigureCanvasAgg(figure)
     axes: Any = figure.add_axes((0, 0, 1, 1))
-    axes.set_xlim(min(across) - 2, max(across) + 2)
-    axes.set_ylim(min(down) - 1, max(down) + 1)
+    axes.set_xlim(left, left + width)
+    axes.set_ylim(top - height, top)
     axes.axis("off")
-    for (start, end), blobs in edges.items():
-        _draw_edge(axes, places[start], places[end], ", ".join(blobs), direction, scale)
-    for index, layer in enumerate(net.layer):
-        _draw_box(axes, places[index], layer, scale, rates=rates, faint=layer.name in faint)
+    for arrow in arrows:
+        _draw_arrow(axes, arrow, scale)
+    for box in boxes:
+        _draw_box(axes, box, scale)
     return picture_bytes(figure, kind, dpi=100)
 
 
@@ -155,44 +183,31 @@ def _placed(column: int, row: float, direction: str) -> tuple[float, float]:
     return row * (_WIDTH + 0.4), (y if direction == "TB" else -y)
 
 
-def _draw_box(
-    axes: Any,
-    at: tuple[float, float],
-    layer: LayerParameter,
-    scale: float,
-    *,
-    rates: bool,
-    faint: bool,
-) -> None:
+def _draw_box(axes: Any, box: Box, scale: float) -> None:
     from matplotlib.patches import FancyBboxPatch
 
-    x, y = at
+    x, y = box.at
     axes.add_patch(
         FancyBboxPatch(
             (x - _WIDTH / 2, y - _HEIGHT / 2),
             _WIDTH,
             _HEIGHT,
             boxstyle="round,pad=0.02,rounding_size=0.1",
-            facecolor=_COLORS[_kind(layer)],
+            facecolor=box.color,
             edgecolor="#444",
             linewidth=0.8 * scale,
-            linestyle="--" if faint else "-",
-            alpha=0.55 if faint else 1.0,
+            linestyle="--" if box.faint else "-",
+            alpha=0.55 if box.faint else 1.0,
             zorder=2,
         )
     )
-    text = f"{_short(layer.name)}\n{layer.type}{_detail(layer, rates)}"
-    axes.text(x, y, text, ha="center", va="center", fontsize=8 * scale, zorder=3)
+    axes.text(x, y, "\n".join(box.lines), ha="center", va="center", fontsize=8 * scale, zorder=3)
 
 
-def _draw_edge(
-    axes: Any,
-    start: tuple[float, float],
-    end: tuple[float, float],
-    blobs: str,
-    direction: str,
-    scale: float,
-) -> None:
+def _arrow(
+    start: tuple[float, float], end: tuple[float, float], blobs: str, direction: str
+) -> Arrow:
+    """From the edge of one box to that of another."""
     forward = 1 if direction in ("LR", "BT") else -1
     if direction in ("LR", "RL"):
         tail = (start[0] + forward * _WIDTH / 2, start[1])
@@ -203,21 +218,26 @@ def _draw_edge(
     # What skips a column goes around the boxes that it passes.
     reach = abs(end[0] - start[0]) / _ALONG if direction in ("LR", "RL") else 0.0
     bend = 0.25 if reach > 1.5 and abs(end[1] - start[1]) < 0.1 else 0.0
+    below = bend * abs(head[0] - tail[0]) / 2
+    middle = ((tail[0] + head[0]) / 2, (tail[1] + head[1]) / 2 - below)
+    return Arrow(tail, head, bend, _short(blobs), middle)
+
+
+def _draw_arrow(axes: Any, arrow: Arrow, scale: float) -> None:
     axes.annotate(
         "",
-        xy=head,
-        xytext=tail,
+        xy=arrow.head,
+        xytext=arrow.tail,
         arrowprops={
             "arrowstyle": "-|>",
             "color": "#666",
             "linewidth": 0.8 * scale,
-            "connectionstyle": f"arc3,rad={bend}",
+            "connectionstyle": f"arc3,rad={arrow.bend}",
         },
         zorder=1,
     )
-    below = bend * abs(head[0] - tail[0]) / 2
-    middle = ((tail[0] + head[0]) / 2, (tail[1] + head[1]) / 2 - below)
-    axes.text(*middle, _short(blobs), fontsize=6 * scale, color="#555", ha="center", va="bottom")
+    style = {"fontsize": 6 * scale, "color": "#555", "ha": "center", "va": "bottom"}
+    axes.text(*arrow.text_at, arrow.text, **style)
 
 
 def _kind(layer: LayerParameter) -> str:
