@@ -118,6 +118,10 @@ def test_five_parameters_in_the_order_of_an_older_fork() -> None:
     assert [float(array[0]) for array in found if array is not None] == [3, 4, 1, 1, 2]
     new = [np.ones(3), np.ones(3), np.ones(1), np.ones(3), np.ones(3)]
     assert layer.adopt(new) is new
+    kept = layer.adopt([np.ones(3), np.ones(3), np.zeros(1), np.ones(3), np.ones(3)])
+    assert kept[2] == 1, "a spare in the place of the weight"
+    untrained = [np.zeros(3), np.zeros(3), np.zeros(1), np.ones(3), np.ones(3)]
+    assert layer.adopt(untrained) is untrained
     one = [np.full(1, value) for value in (1.0, 2, 3, 4, 5)]
     assert LayerHarness(FIVE, [np.ones((4, 1, 5, 2))]).layer.adopt(one) is one
 
