@@ -46,6 +46,7 @@ from protonet.layers import (  # noqa: F401  (imported so that they register the
     unpooling,
     upsampling,
     utility,
+    video_data,
     volumes,
     window_data,
 )

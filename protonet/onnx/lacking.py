@@ -18,6 +18,7 @@ LACKING: dict[str, str] = {
             "ImageData",
             "ImageLabelmapData",
             "MemoryData",
+            "VideoData",
             "WindowData",
         ),
         _DATA,

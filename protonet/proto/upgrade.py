@@ -66,6 +66,7 @@ _V1_TYPES = {
     "POOLING3D": "Pooling3D",
     "UNPOOLING": "Unpooling",
     "UPSAMPLE": "Upsample",
+    "VIDEO_DATA": "VideoData",
 }
 _SOLVER_TYPES = {
     "SGD": "SGD",
@@ -76,6 +77,7 @@ _SOLVER_TYPES = {
     "ADAM": "Adam",
 }
 _TRANSFORMED = {"DATA": "data_param", "IMAGE_DATA": "image_data_param",
+                "VIDEO_DATA": "image_data_param",
                 "WINDOW_DATA": "window_data_param"}  # fmt: skip
 _TRANSFORM_FIELDS = ("scale", "mean_file", "crop_size", "mirror")
 _V1_PARAM_FIELDS = {

@@ -38,7 +38,9 @@ _FILES = frozenset(
 )  # fmt: skip
 """Fields of layers that name files."""
 
-_LISTS = ("DenseImageData", "HDF5Data", "ImageData", "ImageLabelmapData", "WindowData")
+_LISTS = (
+    *("DenseImageData", "HDF5Data", "ImageData", "ImageLabelmapData", "VideoData", "WindowData"),
+)
 """Layers whose source names other files."""
 
 _WRITERS = ("HDF5Output",)

@@ -53,10 +53,12 @@ def test_v1_layers() -> None:
 def test_types_of_forks_in_v1() -> None:
     """HED's CROP, DeconvNet's BN and UNPOOLING, C3D's."""
     kinds = ["BN", "CONVOLUTION3D", "CROP", "DECONVOLUTION3D", "POOLING3D", "UNPOOLING", "UPSAMPLE"]
+    kinds.append("VIDEO_DATA")
     layers = [f'layers {{ name: "{kind}" type: {kind} bottom: "x" top: "y" }}' for kind in kinds]
     net = read_net(Source("net", "\n".join(layers))).net
     assert [layer.type for layer in net.layer] == [
-        "BN", "Convolution3D", "Crop", "Deconvolution3D", "Pooling3D", "Unpooling", "Upsample"
+        "BN", "Convolution3D", "Crop", "Deconvolution3D", "Pooling3D", "Unpooling", "Upsample",
+        "VideoData",
     ]  # fmt: skip
 
 

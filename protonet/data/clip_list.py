@@ -1,0 +1,128 @@
+"""Clips of video as files of their frames, named by a text: what VideoData layers read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from protonet.data.datum import decode_image
+from protonet.data.resize import resize
+from protonet.errors import DataError
+
+
+class ClipList:
+    """The clips that a list names, in its order; they stand in for a database's records.
+
+    Every line is ``folder first label``; lines without text are passed over. Frame i of a clip is
+    ``folder/%06d.jpg`` with the number first + i step.
+
+    Args:
+        source: the list.
+        root: what stands before every folder, as it is.
+        folder: where relative paths are looked up after the working directory.
+        size: (height, width) that frames are resized to; None for their own.
+        length: frames of a clip.
+        step: from one frame to the next.
+
+    Raises:
+        DataError: for a list that cannot be read, is empty, or has a line of another form.
+    """
+
+    advice = "resize the frames, or set new_height and new_width, or crop_size"
+
+    def __init__(
+        self,
+        source: Path,
+        *,
+        root: str = "",
+        folder: Path | None = None,
+        size: tuple[int, int] | None = None,
+        length: int = 1,
+        step: int = 1,
+    ) -> None:
+        self.path = source
+        self._folder, self._size = folder, size
+        self._length, self._step = length, step
+        self._lines = [
+            (number, Path(root + name), first, label)
+            for number, name, first, label in _read(source)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def keys(self) -> range:
+        """The places in the list, from 0."""
+        return range(len(self))
+
+    def image(self, key: int, *, color: bool | None = None) -> tuple[np.ndarray, int]:
+        """A clip, uint8 (channels x frames, height, width), a channel's frames beside each other,
+        and its label.
+
+        Raises:
+            DataError: naming the list's line and the frame that cannot be read, or that has
+                another size than the first.
+        """
+        frames: list[np.ndarray] = []
+        _, _, first, label = self._lines[key]
+        for number in range(first, first + self._length * self._step, self._step):
+            frame = self._frame(key, number, color)
+            if frames and frame.shape != frames[0].shape:
+                raise DataError(
+                    f"{self.where(key)}: frame {number} is {frame.shape[1]}x{frame.shape[2]}, but "
+                    f"the first is {frames[0].shape[1]}x{frames[0].shape[2]}; {self.advice}"
+                )
+            frames.append(frame)
+        clip = np.stack(frames, axis=1)
+        return clip.reshape(-1, *clip.shape[2:]), label
+
+    def where(self, key: int) -> str:
+        """How messages name a clip: ``list:line: folder``."""
+        number, folder, _, _ = self._lines[key]
+        return f"{self.path}:{number}: {folder}"
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _frame(self, key: int, number: int, color: bool | None) -> np.ndarray:
+        path = self._lines[key][1] / f"{number:06d}.jpg"
+        if self._folder is not None and not path.exists() and (self._folder / path).exists():
+            path = self._folder / path
+        where = f"{self.where(key)}/{path.name}"
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{where}: cannot be read: {error.strerror}") from error
+        image = decode_image(data, where, color=color)
+        return image if self._size is None else resize(image, *self._size)
+
+
+def _read(source: Path) -> list[tuple[int, str, int, int]]:
+    """Line number, folder, first frame and label of each line."""
+    try:
+        text = source.read_text("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{source}: is no list of clips: it is no text ({error})") from None
+    lines = []
+    for number, line in enumerate(text.split("\n"), 1):
+        words = line.rsplit(None, 2)
+        if not words:
+            continue
+        if len(words) != 3 or not all(word.removeprefix("-").isdecimal() for word in words[1:]):
+            raise DataError(
+                f"{source}:{number}: expected a folder, the number of the first frame and a "
+                f"label, got '{line.strip()[:80]}'"
+            )
+        first, label = int(words[1]), int(words[2])
+        if first < 0 or not -(2**31) <= label < 2**31:
+            raise DataError(
+                f"{source}:{number}: expected a first frame of 0 or more and a label of 32 bits, "
+                f"got {first} and {label}"
+            )
+        lines.append((number, words[0].strip(), first, label))
+    if not lines:
+        raise DataError(f"{source}: names no clip")
+    return lines

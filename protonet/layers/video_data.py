@@ -1,0 +1,154 @@
+"""VideoData: batches of clips whose frames are files that a text lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.data.clip_list import ClipList
+from protonet.data.source import BatchSource, kept_bytes
+from protonet.data.transform import Transformer, load_mean
+from protonet.errors import LayerError
+from protonet.layers.base import shape_text
+from protonet.layers.batches import PLAIN, BatchLayer, cache_limit, refuse_transform
+from protonet.layers.registry import register
+from protonet.proto.caffe_pb2 import (
+    ImageDataParameter,
+    TransformationParameter,
+    VideoDataParameter,
+)
+
+_NOT_DONE = (
+    *("video_file", "use_temporal_jitter", "use_sampling_rate_jitter", "use_multiple_label"),
+)
+
+
+@register("VideoData")
+class VideoData(BatchLayer):
+    """Batches of clips, with a whole number as the label of each (C3D).
+
+    Bottom:
+        none.
+    Top:
+        0: N x C x L x H x W, L frames after transform_param, which does the same to all frames of
+        a clip; H and W are crop_size where it is set, else new_height and new_width, else those
+        of the files.
+        1 (optional): N, the labels as numbers.
+    Params:
+        none.
+    Spec:
+        video_data_param (or image_data_param, as C3D 1.0 has it): source (lines of folder, first
+        frame and label), batch_size (1), root_folder, new_length (L, 1), sampling_rate (1: every
+        frame), new_height and new_width, is_color (true), shuffle, rand_skip; use_image must be
+        true. show_data makes no difference.
+        transform_param: scale, mirror, crop_size, mean_file (of one frame), mean_value.
+    Raises:
+        LayerError: without source or use_image, for one of new_height and new_width, jitter,
+        several labels, or settings that do not fit the frames.
+        DataError: for a list, frame or mean that cannot be used; names list, line and file.
+    Differs:
+        BVLC Caffe has no such layer; C3D's forks have. Videos are not decoded, only frames in
+        files; a clip that lacks a frame is an error, where they pass over it in TRAIN. A
+        mean_file has one frame, not L.
+    """
+
+    def setup(self) -> None:
+        param, name = self._param()
+        if not param.source:
+            raise LayerError(f"{name} needs a source, a text file of clips", (name,))
+        for field in _NOT_DONE:
+            if getattr(param, field, False):
+                raise LayerError(f"{field} is not done by VideoData layers here", (name, field))
+        if not param.use_image:
+            raise LayerError(
+                "videos are not decoded here",
+                (name,),
+                "write the frames of each to a folder, as 000001.jpg and so on, and set "
+                "use_image: true",
+            )
+        for field in ("batch_size", "new_length", "sampling_rate"):
+            if not getattr(param, field):
+                raise LayerError(f"{name} needs a {field} of 1 or more", (name, field))
+        if bool(param.new_height) != bool(param.new_width):
+            raise LayerError(
+                f"new_height and new_width go together, got {param.new_height} and "
+                f"{param.new_width}",
+                (name, "new_height" if param.new_height else "new_width"),
+            )
+        refuse_transform(self.spec, PLAIN)
+        self.batch_size, self.length = int(param.batch_size), int(param.new_length)
+        self.clips = ClipList(
+            self.around.find(param.source),
+            root=param.root_folder,
+            folder=self.around.folder,
+            size=(int(param.new_height), int(param.new_width)) if param.new_height else None,
+            length=self.length,
+            step=int(param.sampling_rate),
+        )
+        self.transformer = self._transformer(self.clips.image(0, color=param.is_color)[0])
+        self.image_shape = self.transformer.output_shape
+
+    def _param(self) -> tuple[VideoDataParameter | ImageDataParameter, str]:
+        """The layer's settings, and where they stand."""
+        given = [
+            name
+            for name in ("video_data_param", "image_data_param")
+            if self.spec.HasField(name)
+        ]  # fmt: skip
+        if len(given) > 1:
+            raise LayerError(f"{given[0]} and {given[1]} are both given", (given[1],))
+        name = (*given, "video_data_param")[0]
+        param: VideoDataParameter | ImageDataParameter = getattr(self.spec, name)
+        return param, name
+
+    def _transformer(self, first: np.ndarray) -> Transformer:
+        """What is done to clips like the first: their frames are taken for channels."""
+        asked = TransformationParameter()
+        asked.CopyFrom(self.spec.transform_param)
+        values = list(asked.mean_value)
+        if len(values) > 1:
+            del asked.mean_value[:]
+            asked.mean_value.extend(value for value in values for _ in range(self.length))
+        mean = None
+        if asked.mean_file:
+            mean = load_mean(self.around.find(asked.mean_file)).repeat(self.length, axis=0)
+        try:
+            return Transformer(
+                asked, self.phase, first.shape, mean, seed=self.around.seed, name=self.name
+            )
+        except LayerError as error:
+            raise LayerError(
+                f"{error} (the first, {self.clips.where(0)}, is {shape_text(first.shape)}: "
+                f"channels x {self.length} frames, rows, columns)",
+                error.path,
+            ) from None
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        planes, *extents = self.image_shape
+        clips: Shape = (self.batch_size, planes // self.length, self.length, *extents)
+        return [clips, (self.batch_size,)][: len(self.spec.top)]
+
+    def make_source(self) -> BatchSource:
+        param, around = self._param()[0], self.around
+        shuffle = around.shuffle and self.training
+        return BatchSource(
+            self.clips,
+            self.batch_size,
+            self.transformer,
+            color=param.is_color,
+            shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
+            seed=around.seed,
+            skip=self.skipped(param.rand_skip),
+            threads=around.threads,
+            cache_limit=cache_limit(None),
+            empty=self.device.pinned,
+        )
+
+    def kept_bytes(self) -> int:
+        return kept_bytes(len(self.clips), self.batch_size, self.transformer, cache_limit(None))
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        flat = tops[0].reshape(self.batch_size, *self.image_shape)
+        super().forward(bottoms, [flat, *tops[1:]])
