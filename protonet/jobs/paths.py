@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from protonet.layers.base import Surroundings
-from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
+from protonet.proto.caffe_pb2 import NetParameter
+from protonet.proto.paths import named
 from protonet.proto.text import NetDefinition
-
-_FIELDS = (
-    ("data_param", "source"),
-    ("hdf5_data_param", "source"),
-    ("image_data_param", "source"),
-    ("infogain_loss_param", "source"),
-    ("transform_param", "mean_file"),
-    ("window_data_param", "source"),
-)
-"""Every field of a layer that names a file to read."""
 
 
 def with_absolute_paths(definition: NetDefinition, folder: Path) -> NetDefinition:
@@ -30,17 +20,8 @@ def with_absolute_paths(definition: NetDefinition, folder: Path) -> NetDefinitio
     net.CopyFrom(definition.net)
     around = Surroundings(folder)
     for layer in net.layer:
-        for message, field in _named(layer):
+        for message, field in named(layer):
             found = around.find(getattr(message, field))
             if found.exists():
                 setattr(message, field, str(found.resolve()))
     return NetDefinition(net, definition.source, definition.origins)
-
-
-def _named(layer: LayerParameter) -> Iterator[tuple[object, str]]:
-    """The parameters of a layer that name a file, each with the field that does."""
-    for param, field in _FIELDS:
-        if layer.HasField(param):
-            message = getattr(layer, param)
-            if getattr(message, field):
-                yield message, field

@@ -182,10 +182,11 @@ class RunDirectory:
         """
         info = self.read()
         prefix = self.path / info["prefix"]
+        bare = prefix.parent == self.path  # so that the folder can be taken elsewhere
         given = Path(info.get("prefix_given", prefix))
         if given.resolve() == prefix:
             prefix = given
-        return Snapshots(prefix, info.get("hdf5", False))
+        return Snapshots(prefix, info.get("hdf5", False), bare)
 
     def iterations(self) -> list[int]:
         """The iterations of the run's whole snapshots, ascending.

@@ -19,6 +19,7 @@ from protonet.formats.kind import SIZE_LIMIT
 from protonet.formats.solverstate import SolverHistory, write_state
 from protonet.graph.net import Net
 from protonet.proto.caffe_pb2 import NetParameter
+from protonet.proto.paths import without_folders
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class Snapshots:
     ``hdf5``); ``<prefix>_iter_N.resume.json`` holds data positions and random state, and
     ``<prefix>_iter_N.average.caffemodel`` the averaged weights where there are any. The
     solverstate is written last: a snapshot without it does not count, so a kill at any moment
-    leaves the snapshot before.
+    leaves the snapshot before. With ``bare``, states name their weights without the folder, where
+    they are looked for first.
     """
 
     prefix: Path
     hdf5: bool = False
+    bare: bool = False
 
     def holding(self, size: int) -> Snapshots:
         """These, or such as HDF5 where files of so many bytes are more than protobuf can hold.
@@ -71,6 +74,11 @@ class Snapshots:
     def model(self, iteration: int) -> Path:
         """The file of weights of an iteration."""
         return self._path(iteration, f".caffemodel{self._suffix}")
+
+    def learned_net(self, iteration: int) -> str:
+        """How the state of an iteration names its weights."""
+        model = self.model(iteration)
+        return model.name if self.bare else str(model)
 
     def average(self, iteration: int) -> Path:
         """The file of averaged weights of an iteration; a training without averages has none."""
@@ -136,7 +144,7 @@ class Snapshots:
 
 def _write(path: Path, net: NetParameter | Weights) -> None:
     if isinstance(net, NetParameter):
-        write_model(path, net)
+        write_model(path, without_folders(net))
     else:
         write_hdf5(path, net)
 

@@ -267,7 +267,7 @@ class Trainer:
             raise TrainingError(explain_divergence(self.net, self.iteration))
         history = SolverHistory(
             self.iteration,
-            str(self.snapshots.model(self.iteration)),
+            self.snapshots.learned_net(self.iteration),
             self.rule.history(),
             self.schedule.current_step(self.iteration),
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
 from typing import IO
 
 from protonet.errors import UsageError
@@ -54,26 +54,50 @@ def archive(run: RunDirectory, name: str, *, all_snapshots: bool = False) -> Ite
     files = [run.path / each for each in _TEXTS if (run.path / each).exists()]
     for iteration in sorted(wanted):
         files += run.snapshots().files(iteration)
-    return _zipped(files, name)
+    return _zipped(files, name, _names(run))
 
 
-def _zipped(files: list[Path], name: str) -> Iterator[bytes]:
+def _zipped(files: list[Path], name: str, names: Mapping[str, str]) -> Iterator[bytes]:
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as made:
         for path in files:
             info = zipfile.ZipInfo.from_file(path, f"{name}/{path.name}", strict_timestamps=False)
             info.compress_type = zipfile.ZIP_DEFLATED
-            with _opened(path) as source, made.open(info, "w") as target:
+            with _opened(path, names) as source, made.open(info, "w") as target:
                 yield from _copied(source, target, pipe)
     yield pipe.take()
 
 
-def _opened(path: Path) -> IO[bytes]:
-    """A file as it goes into the archive: its mean is the one beside it, wherever it is opened."""
-    if path.name != "train_val.prototxt":
+def _opened(path: Path, names: Mapping[str, str]) -> IO[bytes]:
+    """A file as it goes into the archive: texts without the folders of this machine."""
+    if path.name not in _TEXTS or path.suffix not in (".prototxt", ".json", ".log"):
         return path.open("rb")
-    here = f"{path.parent.resolve()}/".encode()
-    return io.BytesIO(path.read_bytes().replace(b'mean_file: "' + here, b'mean_file: "'))
+    text = path.read_bytes()
+    for long, short in names.items():
+        text = text.replace(long.encode(), short.encode())
+    return io.BytesIO(text)
+
+
+def _names(run: RunDirectory) -> dict[str, str]:
+    """The absolute paths that a run's texts hold, and what stands for each: the least of its last
+    names that tells it from the others. Longer paths come first, as others begin them.
+    """
+    info = run.read()
+    found = {
+        entry.get("path", "") for entry in (*info.get("databases", ()), *info.get("texts", ()))
+    }
+    found |= {value for value in info.get("settings", {}).values() if isinstance(value, str)}
+    found |= {info.get(name, "") for name in ("prefix_given", "began_with")}
+    paths = sorted({PurePath(each) for each in found if PurePath(each).is_absolute()})
+    inside = run.path.resolve()
+    names = {f"{inside}/": "", str(inside): "."}
+    for path in paths:
+        for count in range(1, len(path.parts)):
+            short = PurePath(*path.parts[-count:])
+            if not any(other != path and other.parts[-count:] == short.parts for other in paths):
+                break
+        names.setdefault(str(path), str(short))
+    return dict(sorted(names.items(), key=lambda each: -len(each[0])))
 
 
 def _copied(source: IO[bytes], target: IO[bytes], pipe: _Pipe) -> Iterator[bytes]:

@@ -1,0 +1,49 @@
+"""Names of files inside a net's message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from google.protobuf.message import Message
+
+from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
+
+READ = (
+    ("data_param", "source"),
+    ("hdf5_data_param", "source"),
+    ("image_data_param", "source"),
+    ("infogain_loss_param", "source"),
+    ("transform_param", "mean_file"),
+    ("window_data_param", "source"),
+)
+"""Every field of a layer that names a file to read."""
+
+_OTHERS = (
+    ("hdf5_output_param", "file_name"),
+    ("image_data_param", "root_folder"),
+    ("window_data_param", "root_folder"),
+)
+
+
+def named(
+    layer: LayerParameter, fields: tuple[tuple[str, str], ...] = READ
+) -> Iterator[tuple[Message, str]]:
+    """The parameters of a layer that name a file, each with the field that does."""
+    for param, field in fields:
+        if layer.HasField(param):
+            message = getattr(layer, param)
+            if getattr(message, field):
+                yield message, field
+
+
+def without_folders(net: NetParameter) -> NetParameter:
+    """The net, changed: of an absolute path the last name is left, so that who is given a file of
+    weights does not learn where its data lay.
+    """
+    for layer in net.layer:
+        for message, field in named(layer, READ + _OTHERS):
+            path = PurePath(getattr(message, field))
+            if path.is_absolute():
+                setattr(message, field, path.name)
+    return net
