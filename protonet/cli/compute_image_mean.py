@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from protonet.cli.gflags import GflagsCommand
+from protonet.cli.terminal import progress
 
 _PATH = click.Path(path_type=Path)
 
@@ -43,7 +44,8 @@ def command(database: Path, out: Path | None, backend: str | None) -> None:
     del backend
     if out is not None and out.suffix.lower() in (".bmp", ".jpeg", ".jpg", ".png"):
         raise UsageError(f"{out}: is no picture: give a name that ends in .binaryproto or .npy")
-    mean = compute_mean(database)
+    with progress("images") as watch:
+        mean = compute_mean(database, watch)
     if out is not None and out.suffix == ".npy":
         buffer = io.BytesIO()
         np.save(buffer, mean, allow_pickle=False)

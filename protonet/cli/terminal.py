@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -92,12 +93,16 @@ def _plain(text: str) -> str:
     return escape(text)
 
 
+_LINE_SECONDS = 5.0
+"""How often work that takes long is told of where there is no bar."""
+
+
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar of ``what`` done so far and of all, on a terminal; None elsewhere."""
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar of ``what`` done so far and of all, on a terminal; elsewhere a line now and then."""
     where = console()
     if not shows_bars(where):
-        yield None
+        yield _lines(what)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -105,6 +110,20 @@ def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
     with Progress(*columns, console=where, transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _lines(what: str) -> Callable[[int, int], None]:
+    """Tells on standard error of work that takes longer than some seconds."""
+    told = time.monotonic()
+
+    def watch(done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= _LINE_SECONDS:
+            told = now
+            note(f"{done} of {total} {what}")
+
+    return watch
 
 
 @contextmanager
@@ -126,7 +145,6 @@ def resumable_progress(what: str, output: Path) -> Iterator[Callable[[int, int],
                         f"going on with {partial_path(output)}: {last} of {total} {what} are there"
                     )
             last = done
-            if bar is not None:
-                bar(done, total)
+            bar(done, total)
 
         yield watch

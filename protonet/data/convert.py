@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,17 +86,37 @@ class VectorTable:
     rows: tuple[tuple[int, str, tuple[float, ...]], ...]
 
 
+_MOST_ROWS, _MOST_COLUMNS, _MOST_CELLS = 2**21, 2**14, 2**24
+"""What a table may have: all of it is held in memory."""
+
+
+def _bounded_rows(path: Path, file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not empty, with their line; refuses what would fill the memory."""
+    rows = cells = 0
+    for number, row in enumerate(csv.reader(file), 1):
+        if not any(row):
+            continue
+        rows, cells = rows + 1, cells + len(row)
+        if len(row) > _MOST_COLUMNS or rows > _MOST_ROWS or cells > _MOST_CELLS:
+            raise DataError(
+                f"{path}:{number}: the table is too large: at most {_MOST_COLUMNS} columns, "
+                f"{_MOST_ROWS} rows and {_MOST_CELLS} cells are read; divide it"
+            )
+        yield number, row
+
+
 def read_table(path: Path) -> VectorTable:
     """Read a CSV whose first column names an image, and whose others are the label's numbers.
 
     A first line whose numbers are none is a header.
 
     Raises:
-        DataError: naming line and column of what is missing or is no number.
+        DataError: naming line and column of what is missing or is no number, or where the table
+            grows too large.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [(number, row) for number, row in enumerate(csv.reader(file), 1) if any(row)]
+            lines = list(_bounded_rows(path, file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as CSV: {error}") from error
     columns: tuple[str, ...] = ()

@@ -82,7 +82,7 @@ def create_gradients(
         _write(folder / "test.png", encode_image(gradient_image(width, height, 0.5, 0.5)))
 
 
-def compute_mean(path: str | Path) -> np.ndarray:
+def compute_mean(path: str | Path, progress: Progress | None = None) -> np.ndarray:
     """The mean image of a database as float32 (channels, height, width), summed in float64.
 
     Raises:
@@ -92,7 +92,7 @@ def compute_mean(path: str | Path) -> np.ndarray:
     with Database(path) as database:
         key, datum = database.first()
         total = np.zeros(decode(datum, database.where(key)).shape, np.float64)
-        for key, datum in database:
+        for done, (key, datum) in enumerate(database, 1):
             where = database.where(key)
             image = decode(datum, where)
             if image.shape != total.shape:
@@ -102,6 +102,8 @@ def compute_mean(path: str | Path) -> np.ndarray:
                     "a mean image needs records of one shape"
                 )
             total += image
+            if progress is not None:
+                progress(done, len(database))
         return (total / len(database)).astype(np.float32)
 
 

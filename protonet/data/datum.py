@@ -82,7 +82,14 @@ def decode_image(
             return array
     try:
         with _opened(data, most) as image:
+            if image.mode == "F":
+                raise DataError(
+                    f"{where}: the image holds floating point numbers, of which none is known to "
+                    "be white: store it as bytes, or as an array (make_datum, HDF5Data)"
+                )
             return image_array(image, color=color)
+    except DataError:
+        raise
     except UnidentifiedImageError:
         raise DataError(f"{where}: the data is no image that can be decoded") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:

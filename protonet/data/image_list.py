@@ -95,7 +95,7 @@ class ImageList:
 def _read(source: Path) -> list[tuple[int, str, int]]:
     """Line number, path and label of each line."""
     try:
-        text = source.read_text()
+        text = source.read_text("utf-8-sig")
     except OSError as error:
         raise DataError(f"{source}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ class _Environment:
     """An open LMDB environment and how many stores use it."""
 
     handle: Any
+    file: int
+    size: int
     users: int = 0
 
 
@@ -51,7 +54,9 @@ class LmdbStore:
             if self._identity not in _OPEN:
                 check_pages(file, str(path))
                 handle = lmdb.open(str(path), readonly=True, lock=False)
-                _OPEN[self._identity] = _Environment(handle)
+                _OPEN[self._identity] = _Environment(
+                    handle, os.open(file, os.O_RDONLY), status.st_size
+                )
             self._environment = _OPEN[self._identity]
             self._environment.users += 1
 
@@ -64,6 +69,7 @@ class LmdbStore:
             self._environment.users -= 1
             if not self._environment.users:
                 self._environment.handle.close()
+                os.close(self._environment.file)
                 del _OPEN[self._identity]
 
     def keys(self) -> list[bytes]:
@@ -95,6 +101,9 @@ class LmdbStore:
     @contextlib.contextmanager
     def _reading(self, *, buffers: bool = False) -> Iterator[Any]:
         handle = self._environment.handle
+        # What is mapped beyond the end of a file ends the process when it is touched.
+        if os.fstat(self._environment.file).st_size < self._environment.size:
+            raise DataError(f"{self.path}: the database was cut short while it was being read")
         with _refusals(self.path), handle.begin(buffers=buffers) as transaction:
             yield transaction
 

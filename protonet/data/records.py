@@ -125,9 +125,17 @@ class Records:
             fits = image.shape == self.shape
             expected = f"the first one is {_text(self.shape)}"
         if not fits:
+            advice = self.images.advice
+            counts = {image.shape[0], self.shape[0]}
+            if self._color is None and counts == {1, 3} and image.dtype == np.uint8:
+                advice = (
+                    "some are gray and some in colour: force_color: true or force_gray: true in "
+                    "transform_param makes encoded ones alike, else bring them to one kind when "
+                    "the database is made"
+                )
             raise DataError(
                 f"{self.images.where(key)}: the image is {_text(image.shape)}, but {expected}; "
-                f"{self.images.advice}"
+                f"{advice}"
             )
         return image, label
 

@@ -308,7 +308,7 @@ def _mean_array(
     if mean is not None and mean.shape != shape:
         raise DataError(
             f"{param.mean_file or 'mean image'}: is {_text(mean.shape)}, but the images are "
-            f"{_text(shape)}; make it from the same database"
+            f"{_text(shape)}: mean and images must have one size"
         )
     return mean
 

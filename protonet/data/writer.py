@@ -24,6 +24,8 @@ Pairs = Sequence[tuple[bytes, bytes]]
 
 _FIRST_MAP = 2**24
 """Bytes that a new database may grow to before its map is doubled."""
+_FULL = 2**20
+"""Bytes below which a disk is full."""
 _BATCH_RECORDS, _BATCH_BYTES, _BATCH_SECONDS = 1000, 2**26, 2.0
 """What one transaction writes at most, and how long a record waits for it."""
 
@@ -162,7 +164,16 @@ class DatabaseWriter:
         except FileExistsError:
             raise
         except refused as error:
-            raise DataError(f"{self.path}: cannot be written: {error}") from error
+            raise DataError(f"{self.path}: cannot be written: {self._reason(error)}") from error
+
+    def _reason(self, error: Exception) -> str:
+        """What went wrong: LMDB calls a full disk an input/output error."""
+        if isinstance(error, lmdb.Error):
+            with contextlib.suppress(OSError):
+                free = shutil.disk_usage(self.path).free
+                if free < max(_FULL, self._pending_bytes):
+                    return f"the disk is full: {free // 2**20} MiB are left ({error})"
+        return str(error)
 
 
 class _LmdbSink:

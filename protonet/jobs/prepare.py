@@ -8,8 +8,9 @@ from typing import Any
 
 from protonet.data.create import compute_mean
 from protonet.data.database import DATA_FILE, Database, check_pairs
+from protonet.data.datum import decode
 from protonet.data.transform import load_mean
-from protonet.errors import NetworkError, UsageError
+from protonet.errors import DataError, NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array
 from protonet.graph.plan import Plan, plan_net
@@ -72,6 +73,27 @@ def check_databases(settings: RunSettings) -> list[str]:
             else:
                 left.first()
     return [note for note in notes if note]
+
+
+def _refuse_mean(settings: RunSettings) -> None:
+    """A mean that was given must have the size of the images: told by its own name, not by that
+    of the copy in the run.
+    """
+    if settings.mean in (None, "none"):
+        return
+    mean = load_mean(Path(str(settings.mean)))
+    for path in (settings.data, settings.val_data):
+        if path is None:
+            continue
+        with Database(path) as database:
+            key, datum = database.first()
+            shape = decode(datum, database.where(key)).shape
+        if mean.shape != shape:
+            found, expected = ("x".join(map(str, each)) for each in (shape, mean.shape))
+            raise DataError(
+                f"{settings.mean}: the mean is {expected}, but the images of {path} are {found}; "
+                "they must have one size"
+            )
 
 
 def write_run(
@@ -220,6 +242,8 @@ def _keep_mean(run: RunDirectory, net: NetParameter, settings: RunSettings) -> s
         write_atomic(run.mean, from_array(mean[None]).SerializeToString())
     else:
         _copy_mean(Path(settings.mean), run.mean)
+        if not any(layer.transform_param.HasField("resize_param") for layer in net.layer):
+            _refuse_mean(settings)
     return str(run.mean.resolve())
 
 

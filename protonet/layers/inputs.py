@@ -11,7 +11,7 @@ from protonet.data.database import LEVELDB_HELP, Database, can_read_leveldb, is_
 from protonet.data.datum import decode
 from protonet.data.source import BatchSource, kept_bytes
 from protonet.data.transform import Transformer, load_mean
-from protonet.errors import LayerError
+from protonet.errors import DataError, LayerError
 from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.batches import FORKS, PLAIN, BatchLayer, cache_limit, refuse_transform
 from protonet.layers.fillers import check_filler, fill
@@ -214,14 +214,17 @@ class Data(BatchLayer):
         mean = None
         if transform.mean_file:
             mean = load_mean(self.around.find(transform.mean_file))
-        return Transformer(
-            transform,
-            self.phase,
-            (channels, height, width),
-            mean,
-            seed=self.around.seed,
-            name=self.name,
-        )
+        try:
+            return Transformer(
+                transform,
+                self.phase,
+                (channels, height, width),
+                mean,
+                seed=self.around.seed,
+                name=self.name,
+            )
+        except DataError as error:
+            raise DataError(f"{database.path}: {error}") from error
 
     def kept_bytes(self) -> int:
         limit = cache_limit(

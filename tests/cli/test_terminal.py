@@ -33,6 +33,17 @@ def test_colours_are_off_where_the_environment_says_so(monkeypatch: pytest.Monke
     assert not terminal.wants_color()
 
 
+def test_without_a_bar_long_work_is_told_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, 1.0, 4.0, 6.0, 7.0, 12.0])
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(clock))
+    with terminal.progress("images") as watch:
+        for done in range(1, 6):
+            watch(done * 10, 99)
+    assert capsys.readouterr() == ("", "30 of 99 images\n50 of 99 images\n")
+
+
 @pytest.mark.parametrize(
     ("is_terminal", "term", "bars"),
     [(True, "xterm", True), (True, "dumb", False), (False, "xterm", False)],

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from protonet.data import convert as module
 from protonet.data.convert import (
     OWN,
     ImageForm,
@@ -343,3 +344,16 @@ def test_images_are_stored_as_files(folder: Path) -> None:
     with pytest.raises(DataError, match=r"odd\.gif: cannot be stored as 'gif'; say as what: png"):
         convert_images(ImageList(folder / "files.txt", root=f"{folder}/"), folder / "x",
                        ImageForm(encoded=OWN))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [("a.png," + ",".join(["1"] * 2**14) + "\n", 1), ("a.png,1\n" * 9, 5)],
+)
+def test_a_table_that_would_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, line: int
+) -> None:
+    monkeypatch.setattr(module, "_MOST_ROWS", 4)
+    (tmp_path / "t.csv").write_text(content)
+    with pytest.raises(DataError, match=rf"t\.csv:{line}: the table is too large: at most 16384"):
+        read_table(tmp_path / "t.csv")

@@ -7,6 +7,7 @@ import struct
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -173,3 +174,10 @@ def test_a_plane_is_encoded() -> None:
 def test_what_no_png_holds(array: np.ndarray) -> None:
     with pytest.raises(DataError, match=r"needs uint8 values with 1 or 3 channels, got .*x3x5"):
         make_datum(array, encoded=True)
+
+
+def test_floating_point_images_are_refused(tmp_path: Path) -> None:
+    """Values from 0 to 1 would become black."""
+    Image.fromarray(np.full((2, 3), 0.5, np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(DataError, match=r"a.tif: the image holds floating point numbers, of which"):
+        decode_image((tmp_path / "a.tif").read_bytes(), "a.tif")

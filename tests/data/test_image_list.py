@@ -180,3 +180,8 @@ def test_an_image_that_is_smaller_than_the_crop_is_named(tmp_path: Path) -> None
         DataError, match=r"list.txt:2: b.png: the image is 3x2x6, but the crop needs at least 3x3x3"
     ):
         BatchSource(images, 2, made)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfa.png 3\n")
+    assert ImageList(tmp_path / "list.txt").name(0) == "a.png"

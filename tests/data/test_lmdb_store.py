@@ -70,3 +70,14 @@ def test_a_file_of_the_new_format_is_named(tmp_path: Path) -> None:
     (tmp_path / "data.mdb").write_bytes(page)
     with pytest.raises(DataError, match=r"is in the format of LMDB 1.0, which Caffe cannot read"):
         LmdbStore(tmp_path)
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_told(make_database: Make) -> None:
+    """What lies beyond the end of a mapped file would end the process (SIGBUS)."""
+    path = make_database()
+    store = LmdbStore(path)
+    assert store.get(b"03") is not None
+    os.truncate(path / "data.mdb", 4096)
+    with pytest.raises(DataError, match="the database was cut short while it was being read"):
+        store.get(b"03")
+    store.close()

@@ -93,3 +93,13 @@ def test_colour_is_forced(make_database: Make) -> None:
     records = Records(Database(make_database({"a": datum})), (3, 3, 5), color=True)
     np.testing.assert_array_equal(records.read(0)[0], np.full((3, 3, 5), 9))
     records.close()
+
+
+def test_gray_among_colour_names_the_field_that_helps(make_database: Make) -> None:
+    images = [np.zeros((channels, 4, 5), np.uint8) for channels in (3, 1)]
+    path = make_database({f"{i}": make_datum(im, encoded=True) for i, im in enumerate(images)})
+    records = Records(Database(path), (3, 4, 5))
+    with pytest.raises(DataError, match=r"key '1': .*force_color: true or force_gray: true in tr"):
+        records.read(1)
+    forced = Records(Database(path), (3, 4, 5), color=True)
+    assert forced.read(1)[0].shape == (3, 4, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,15 @@ def test_lmdb_that_does_not_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(DataError, match="db: cannot be written"):
         DatabaseWriter(tmp_path / "db")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_named_where_lmdb_speaks_of_input_and_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=4096))
+    with (
+        pytest.raises(DataError, match=r"the disk is full: 0 MiB are left \(.*\)"),
+        DatabaseWriter(tmp_path / "db") as writer,
+    ):
+        writer.put(b"", make_datum(np.zeros((1, 1, 1), np.uint8)))  # LMDB takes no empty key

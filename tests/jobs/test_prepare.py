@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from protonet.data.transform import load_mean
+from protonet.errors import DataError
 from protonet.jobs.prepare import check_databases, run_name, write_run
 from protonet.jobs.reopen import reopen
 from protonet.jobs.run import RunDirectory
+from protonet.jobs.training import start
 from protonet.proto.text import Source, read_net
 from tests.jobs.nets import SEED, net_of, settings_of
 
@@ -89,3 +91,15 @@ def test_run_json_knows_the_inputs(gradients: Path, tmp_path: Path) -> None:
     ]
     (text,) = info["texts"]
     assert (text["path"], text["bytes"]) == ("net.prototxt", len(SEED))
+
+
+def test_a_mean_of_another_size_is_told_by_its_own_name(gradients: Path, tmp_path: Path) -> None:
+    """Not by that of the copy in a run that is removed again."""
+    np.save(tmp_path / "mean.npy", np.zeros((1, 3, 3), np.float32))
+    settings = settings_of(gradients, tmp_path / "run", mean=str(tmp_path / "mean.npy"))
+    with pytest.raises(DataError) as caught:
+        start(net_of(SEED), settings)
+    assert str(caught.value).startswith(
+        f"{tmp_path}/mean.npy: the mean is 1x3x3, but the images of {settings.data} are 1x"
+    )
+    assert not (tmp_path / "run").exists()
