@@ -39,6 +39,7 @@ class PairList:
         folder: where relative paths are looked up after the working directory.
         size: (height, width) that images are resized to, bilinear; None for their own.
         labels: how label images are resized.
+        shrink: how many times smaller than ``size`` label images become.
         color: images in colour (True) or gray; label images are gray.
 
     Raises:
@@ -53,9 +54,11 @@ class PairList:
         folder: Path | None = None,
         size: tuple[int, int] | None = None,
         labels: Interpolation = Interpolation.NEAREST,
+        shrink: int = 1,
         color: bool = True,
     ) -> None:
         self.path = source
+        self._shrink = shrink
         self._root, self._folder = root, folder
         self._size, self._labels, self._color = size, labels, color
         self._lines = _read(source)
@@ -78,8 +81,10 @@ class PairList:
                 "image has a pixel for each of the image's"
             )
         if self._size is not None:
-            image = resample(image, *self._size, Interpolation.LINEAR)
-            labels = resample(labels, *self._size, self._labels)
+            height, width = self._size
+            image = resample(image, height, width, Interpolation.LINEAR)
+            small = (height // self._shrink, width // self._shrink)
+            labels = resample(labels, *small, self._labels)
         return Pair(image, labels)
 
     def where(self, row: int, which: int) -> str:

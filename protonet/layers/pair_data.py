@@ -31,6 +31,8 @@ class PairData(Stateful):
     tops = (2, 2)
     traits = Traits(dynamic=True)
     message: ClassVar[str]
+    shrink: int = 1
+    """How many times smaller label images are than images."""
     labels: ClassVar[Interpolation]
     """How label images are resized."""
 
@@ -70,6 +72,7 @@ class PairData(Stateful):
             folder=self.around.folder,
             size=size,
             labels=self.labels,
+            shrink=self.shrink,
             color=param.is_color,
         )
         self._varies = self.batch_size == 1 and size is None and crop_of(transform) is None
@@ -87,7 +90,8 @@ class PairData(Stateful):
             ) from None
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        return [(self.batch_size, *self._shape), (self.batch_size, 1, *self._shape[1:])]
+        labels = (extent // self.shrink for extent in self._shape[1:])
+        return [(self.batch_size, *self._shape), (self.batch_size, 1, *labels)]
 
     def build(self, shapes: Sequence[Shape]) -> None:
         param, around = self.param, self.around
@@ -145,16 +149,17 @@ class DenseImageData(PairData):
     Top:
         0: N x C x H x W, the images after transform_param; H and W are those of the crop, else
         new_height and new_width, else those of the files.
-        1: N x 1 x H x W, the gray values of the label images, cropped and mirrored alike.
+        1: N x 1 x H x W, the gray values of the label images, cropped and mirrored alike; each
+        extent divided by label_divide_factor, rounded down.
     Params:
         none.
     Spec:
         dense_image_data_param: source (lines of two paths), batch_size, root_folder, new_height
-        and new_width, is_color (true), shuffle, rand_skip.
+        and new_width, is_color (true), shuffle, rand_skip; of ENet's fork, label_divide_factor (1).
         transform_param: scale, mirror, crop_size, crop_h, crop_w, mean_file, mean_value.
     Raises:
-        LayerError: without source or batch_size, for one of new_height and new_width, or for
-        settings that do not fit the images.
+        LayerError: without source or batch_size, for one of new_height and new_width, a
+        label_divide_factor without them or with a crop, or for settings that do not fit the images.
         DataError: for a list, image or mean that cannot be used; names list, line and file.
     Differs:
         BVLC Caffe has no such layer; this is SegNet's, which stops at a crop or a mirror. Label
@@ -173,7 +178,26 @@ class DenseImageData(PairData):
                     f"{field} belongs into transform_param, as crop_w or crop_h",
                     (self.message, field),
                 )
+        self._read_factor()
         super().setup()
+
+    def _read_factor(self) -> None:
+        param, field = self.spec.dense_image_data_param, "label_divide_factor"
+        self.shrink = int(param.label_divide_factor)
+        if not self.shrink:
+            raise LayerError(f"expected a {field} of 1 or more, got 0", (self.message, field))
+        if self.shrink == 1:
+            return
+        if min(param.new_height, param.new_width) < self.shrink:
+            raise LayerError(
+                f"{field} needs new_height and new_width of {self.shrink} or more",
+                (self.message, field),
+            )
+        if crop_of(self.spec.transform_param) is not None:
+            raise LayerError(
+                f"{field} and a crop cannot go together: the crop is of the image's pixels",
+                (self.message, field),
+            )
 
 
 @register("ImageLabelmapData")

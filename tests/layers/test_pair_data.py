@@ -60,6 +60,42 @@ def test_a_batch(folder: Path, type_: str) -> None:
         np.testing.assert_array_equal(label, values if type_ == DENSE else values > 127)
 
 
+def test_labels_may_be_smaller_than_images(folder: Path) -> None:
+    """As for the encoder of ENet: half of 8 x 12 is what the files have."""
+    fields = 'source: "two.txt" batch_size: 2 new_height: 8 new_width: 12 label_divide_factor: 2'
+    net = make(folder, DENSE, fields)
+    data, label = step(net)
+    assert data.shape == (2, 3, 8, 12)
+    np.testing.assert_array_equal(label, np.stack(LABELS[:2])[:, None])
+    odd = make(folder, DENSE, fields.replace("12", "13").replace("r: 2", "r: 3"))
+    assert step(odd)[1].shape == (2, 1, 2, 4)
+    mirrored = make(folder, DENSE, fields, "mirror: true")
+    sides = set()
+    for _ in range(9):
+        for each, values in zip(step(mirrored)[1][:, 0], LABELS, strict=False):
+            straight = (each == values).all()
+            assert straight or (each == values[:, ::-1]).all()
+            sides.add(bool(straight))
+    assert sides == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("fields", "transform", "message"),
+    [
+        ("label_divide_factor: 0", "", "expected a label_divide_factor of 1 or more, got 0"),
+        ("label_divide_factor: 2", "", "needs new_height and new_width of 2 or more"),
+        (
+            "label_divide_factor: 2 new_height: 8 new_width: 8",
+            "crop_size: 4",
+            "label_divide_factor and a crop cannot go together",
+        ),
+    ],
+)
+def test_factors_that_cannot_be(folder: Path, fields: str, transform: str, message: str) -> None:
+    with pytest.raises(NetworkError, match=message):
+        make(folder, DENSE, f'source: "two.txt" batch_size: 2 {fields}', transform)
+
+
 def test_a_batch_of_one_has_the_shape_of_its_image_and_the_net_follows(folder: Path) -> None:
     more = """layer { name: "sum" type: "Reduction" bottom: "label" top: "sum"
       reduction_param { axis: 1 } }"""
