@@ -14,6 +14,7 @@ from protonet.errors import FormatError, TrainingError
 from protonet.formats import blobs
 from protonet.graph.net import Net
 from protonet.graph.plan import plan_net
+from protonet.layers.normalization import Normalize
 from protonet.proto.caffe_pb2 import TEST, SolverParameter
 from protonet.proto.text import Source, read_net, read_solver
 from protonet.train import events, snapshot
@@ -349,3 +350,37 @@ def test_a_log_that_cannot_be_begun_leaves_no_snapshot(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="/dev/full: cannot be written: No space left on device"):
         trainer.run()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_forks_training_is_met_with_its_gradient_of_normalize(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fork leaves the scales out of the sum over channels. Ours does not, as the layer's page
+    tells; with that alone undone, the whole recording is met.
+    """
+
+    def theirs(
+        layer: Normalize,
+        dtops: Sequence[Any],
+        bottoms: Sequence[Any],
+        tops: Sequence[Any],
+        dbottoms: Sequence[Any],
+    ) -> None:
+        ours(layer, dtops, bottoms, tops, [None])
+        x, dy, scale = bottoms[0], dtops[0], layer.params[0].data.reshape(-1, 1, 1)
+        norm = np.sqrt((x * x).sum(axis=1, keepdims=True) + layer.eps)
+        mixed = x * (x * dy).sum(axis=1, keepdims=True) / norm**2
+        dbottoms[0][...] = scale * (dy - mixed) / norm
+
+    folder = FORKS.parent / "quirks" / "solvers" / "detector_normalize_channels"
+    solver = read_solver(Source.read(folder / "solver.prototxt"))
+    data = np.load(folder / "data.npz")
+    ours = Normalize.backward
+    monkeypatch.setattr(Normalize, "backward", theirs)
+    net = Net(plan_net(read_net(Source.read(folder / "net.prototxt")), phase=0), Device("cpu"))
+    weights = {
+        layer: [data[f"param0/{layer}/{i}"] for i in range(len(params))]
+        for layer, params in net.params.items()
+    }
+    net.load(weights, folder.name)
+    train_with(Trainer(solver, net, snapshots=Snapshots(tmp_path / "snap")), data, 0, 8)
