@@ -194,7 +194,8 @@ def command(
 
 def explained(error: NetworkError, definition: NetDefinition) -> Exception:
     """The error; where blobs that no layer makes are all or part of it, with what would help."""
-    made = {top for layer in definition.net.layer for top in layer.top}
+    # a layer in place makes nothing anew
+    made = {t for layer in definition.net.layer for t in layer.top if t not in layer.bottom}
     reads = [bottom for layer in definition.net.layer for bottom in layer.bottom]
     unknown = list(dict.fromkeys(bottom for bottom in reads if bottom not in made))
     absent = [bottom for bottom in unknown[:_LOOKED_UP] if not nearest(bottom, made)]

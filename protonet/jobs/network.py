@@ -190,7 +190,8 @@ def _missing_layers(
     ``model`` is the images' layer of the other phase: batch size and crop are as there.
     """
     given = {top for each in own for top in each.layer.top}
-    given |= {top for layer in _body(net, state) for top in layer.top}
+    # a layer in place makes nothing anew
+    given |= {t for layer in _body(net, state) for t in layer.top if t not in layer.bottom}
     made: list[_Made] = []
     images = next((each.layer for each in own if each.images), None)
     if images is None and "data" not in given:

@@ -147,6 +147,17 @@ def _convert(plan: Plan, weights: Path | None) -> tuple[Graph, tuple[str, ...]]:
         plan.close()
 
 
+def _outer_names(plan: Plan) -> dict[Value, str]:
+    """The names of inputs and outputs: their blobs', with ``/out`` behind the name of an output
+    that a layer in place left in an input's blob, since names of ONNX are written once.
+    """
+    names = {value: value.name for value in plan.inputs}
+    taken = set(names.values())
+    for value in _outputs(plan):
+        names[value] = f"{value.name}/out" if value.name in taken else value.name
+    return names
+
+
 def _outputs(plan: Plan) -> list[Value]:
     """The outputs that layers compute; an input that nobody reads is none."""
     return [value for value in plan.outputs if value not in plan.inputs]
@@ -179,13 +190,13 @@ class _Walk:
         self.plan, self.layers = plan, layers
         self.graph = Graph()
         self.outputs = _outputs(plan)
-        self.fixed = {*plan.inputs, *self.outputs}
+        self.fixed = _outer_names(plan)
         self.names: dict[Value, str] = {}
 
     def run(self) -> Graph:
         """The graph, whose last nodes make the outputs under their blobs' names."""
-        for value in self.fixed:
-            self.graph.unique(value.name)
+        for name in self.fixed.values():
+            self.graph.unique(name)
         for value in self.plan.inputs:
             self.names[value] = value.name
         mistakes = []
@@ -222,7 +233,7 @@ class _Walk:
     def _rename(self, name: str, value: Value) -> str:
         """Give what a node makes the name of its blob; one that is overwritten gets another."""
         if value in self.fixed:
-            wanted = value.name
+            wanted = self.fixed[value]
         elif self.plan.last[value.name] == value:
             wanted = self.graph.unique(value.name)
         else:
@@ -235,9 +246,10 @@ class _Walk:
 
     def _name_output(self, value: Value) -> None:
         """Copy an output that is another blob's memory under its own name."""
-        if self.names[value] != value.name:
+        name = self.fixed[value]
+        if self.names[value] != name:
             self.graph.nodes.append(
-                helper.make_node("Identity", [self.names[value]], [value.name], name=value.name)
+                helper.make_node("Identity", [self.names[value]], [name], name=name)
             )
 
 
@@ -252,9 +264,9 @@ def _same(one: Graph, other: Graph) -> bool:
 def _model(plan: Plan, graph: Graph, other: Plan | None) -> ModelProto:
     """The graph as a model; axes whose extents differ in ``other`` are the caller's."""
     moving = any(step.dynamic for step in plan.steps)
-    again = other if other is not None else plan
+    again, names = other if other is not None else plan, _outer_names(plan)
     inputs, outputs = (
-        [_info(*pair, moving=may_move) for pair in zip(ones, twos, strict=True)]
+        [_info(names[one], one, two, moving=may_move) for one, two in zip(ones, twos, strict=True)]
         for ones, twos, may_move in (
             (plan.inputs, again.inputs, False),
             (_outputs(plan), _outputs(again), moving),
@@ -279,7 +291,7 @@ def _model(plan: Plan, graph: Graph, other: Plan | None) -> ModelProto:
     return model
 
 
-def _info(one: Value, two: Value, *, moving: bool) -> ValueInfoProto:
+def _info(name: str, one: Value, two: Value, *, moving: bool) -> ValueInfoProto:
     """Name, type and axes of an input or output: numbers, ``N``, or None where values decide."""
     dims: list[int | str | None] = []
     for extent, again in zip(one.shape or (), two.shape or (), strict=True):
@@ -287,4 +299,4 @@ def _info(one: Value, two: Value, *, moving: bool) -> ValueInfoProto:
             dims.append(None)
         else:
             dims.append(extent if extent == again else BATCH)
-    return helper.make_tensor_value_info(one.name, TensorProto.FLOAT, dims)
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)

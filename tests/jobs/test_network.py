@@ -48,6 +48,11 @@ def test_a_network_without_data_layers_gets_them() -> None:
     assert made.origins[-3:] == (("layer", 0), ("layer", 1), ("layer", 2))
 
 
+def test_a_first_layer_in_place_still_needs_its_data() -> None:
+    text = SEED.replace('top: "scale"', 'top: "data"').replace('bottom: "scale"', 'bottom: "data"')
+    assert [row[0] for row in data_layers(text)] == ["data", "label", "data", "label"]
+
+
 def test_labels_of_the_records_are_a_second_top() -> None:
     made = make_train_val(net_of(SEED), Databases("/t/images"), None)
     (layer,) = (layer for layer in made.net.layer if layer.type == "Data")

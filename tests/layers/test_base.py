@@ -104,6 +104,13 @@ def test_counts_and_texts_of_shapes() -> None:
     assert (shape_text((10, 1, 50)), shape_text(())) == ("10x1x50", "scalar")
 
 
+def test_the_contract_is_short() -> None:
+    """What an author must know: attributes of the class and of a layer, methods, properties."""
+    names = {name for name in {*dir(Layer), *vars(Layer(LayerParameter()))} if name[0] != "_"}
+    names |= set(Layer.__annotations__)
+    assert len(names) <= 30, sorted(names)
+
+
 @pytest.mark.parametrize("name", layer_types())
 def test_a_layer_says_what_it_is_in_one_place(name: str) -> None:
     """What a plan may do is in ``traits``, and who has a state to keep is ``Stateful``."""

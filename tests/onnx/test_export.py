@@ -231,3 +231,15 @@ def test_more_than_a_message_holds_goes_to_a_second_file(
         session = onnxruntime.InferenceSession(tmp_path / name)
         (found,) = session.run(["y0"], given)
         np.testing.assert_array_equal(found, expected)
+
+
+def test_a_layer_in_place_on_an_input() -> None:
+    text = """
+    layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } }
+    layer { name: "p" type: "Power" bottom: "data" top: "data" power_param { scale: 2 shift: 1 } }
+    """
+    inner = definition(text + 'layer { name: "sum" type: "Reduction" bottom: "data" top: "sum" }')
+    hold(inner, values(inner))
+    given = values(definition(text))
+    found = ask(export_net(definition(text), None), given)
+    np.testing.assert_allclose(found["data/out"], 2 * given["data"] + 1, rtol=1e-6)
