@@ -17,6 +17,8 @@ from protonet.proto.caffe_pb2 import PriorBoxParameter
 _PARAM = "detection_output_param"
 _LOWEST = -float(np.finfo(np.float32).max)
 _COLUMNS = 7
+_MOST_CLASSES = 1_000_000
+"""They are gone through one by one."""
 
 
 def check_predictions(
@@ -65,6 +67,10 @@ def check_classes(count: int, field: str) -> int:
             "num_classes is missing: expected a count of 1 or more",
             (field,),
             "the background is a class too",
+        )
+    if count > _MOST_CLASSES:
+        raise LayerError(
+            f"expected num_classes of at most {_MOST_CLASSES:,}, got {count:,}", (field,)
         )
     return count
 

@@ -98,7 +98,7 @@ class DetectNetTransformation(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._mean = self._mean_of(shapes[0])
-        self._tops = [np.empty(shape, np.float32) for shape in self.infer(shapes)]
+        self._tops = [self.device.pinned(shape) for shape in self.infer(shapes)]
 
     def _mean_of(self, shape: Shape) -> np.ndarray | None:
         """(3, H, W) or (3, 1, 1); None where there is none."""

@@ -137,9 +137,10 @@ class DetectionEvaluate(Stateful):
     def _check(self, place: int, labels: Array, extra: int | None = None) -> None:
         wrong = ~np.isin(labels, [*self.labels, *([] if extra is None else [extra])])
         if wrong.any():
+            known = f"{self.labels[0]} to {self.labels[-1]}" if self.labels else "no classes"
             raise LayerError(
                 f'layer "{self.name}" ({self.type}): label {labels[wrong][0]:g} in '
-                f"'{self.spec.bottom[place]}' is none of {self.labels[0]} to {self.labels[-1]}",
+                f"'{self.spec.bottom[place]}' is none of {known}",
                 ("bottom", place),
             )
 

@@ -27,10 +27,12 @@ def check_limits(tops: Iterable[Shape], weights: Iterable[Weight]) -> None:
 
 
 def check_numbers(given: Iterable[int], path: Sequence[str | int]) -> None:
-    """Raise LayerError where a kernel, stride, pad or the like does not fit 32 bits, as Caffe has
-    them.
+    """Raise LayerError where a kernel, stride, pad or the like is negative, or does not fit 32
+    bits, as Caffe has them.
     """
     for number in given:
+        if number < 0:
+            raise LayerError(f"expected a {path[-1]} of 0 or more, got {number:,}", path)
         if number > MOST_NUMBERS:
             raise LayerError(
                 f"expected a {path[-1]} of at most 2^31 - 1 ({MOST_NUMBERS:,}), got {number:,}",

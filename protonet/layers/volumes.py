@@ -44,7 +44,9 @@ def extents(param: Any, field: str, name: str, temporal: str, default: int) -> l
     """
     short = name.removesuffix("_size")
     if _has(param, f"{short}_shape"):
-        return [int(extent) for extent in getattr(param, f"{short}_shape").dim]
+        shape = [int(extent) for extent in getattr(param, f"{short}_shape").dim]
+        check_numbers(shape, (field, f"{short}_shape"))
+        return shape
     sides = [f"{short}_{part}" for part in "hw" if _has(param, f"{short}_{part}")]
     plane = [int(getattr(param, side)) for side in sides] or _listed(param, name)
     if not isinstance(param, Convolution3DParameter | Pooling3DParameter) and not any(
@@ -63,6 +65,8 @@ def extents(param: Any, field: str, name: str, temporal: str, default: int) -> l
             (field, name),
         )
     depth = int(getattr(param, temporal)) if _has(param, temporal) else default
+    check_numbers([depth], (field, temporal))
+    check_numbers(plane, (field, name))
     return [depth, *((plane or [default]) * 2)[:2]]
 
 

@@ -12,7 +12,7 @@ from protonet.graph.estimate import estimate
 from protonet.graph.net import Net
 from protonet.graph.plan import plan_net
 from protonet.layers.base import Weight
-from protonet.layers.limits import MOST_NUMBERS, check_limits
+from protonet.layers.limits import MOST_NUMBERS, check_limits, check_numbers
 from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.text import Source, read_net
 
@@ -97,3 +97,42 @@ def test_an_estimate_takes_neither_time_nor_memory(fields: str) -> None:
     start = time.perf_counter()
     estimate(plan, gradients=True)
     assert time.perf_counter() - start < 1
+
+
+def test_a_field_is_a_number_of_32_bits_and_not_negative() -> None:
+    check_numbers([0, MOST_NUMBERS], ("convolution_param", "pad"))
+    with pytest.raises(LayerError, match="expected a pad of 0 or more, got -1") as caught:
+        check_numbers([1, -1], ("convolution_param", "pad"))
+    assert caught.value.path == ("convolution_param", "pad")
+
+
+@pytest.mark.parametrize("number", ["-1", "9223372036854775807"])
+@pytest.mark.parametrize("field", ["kernel_shape", "stride_shape", "pad_shape"])
+def test_shapes_of_the_forks_for_video_are_held_to_it(field: str, number: str) -> None:
+    shapes = {"kernel_shape": "dim: 1 dim: 1", "stride_shape": "dim: 1 dim: 1"}
+    shapes[field] = f"dim: 1 dim: {number}"
+    given = " ".join(f"{name} {{ {dims} }}" for name, dims in shapes.items())
+    layer = (
+        'layer { name: "c" type: "NdConvolution" bottom: "x" top: "y"\n'
+        f"  convolution_param {{ num_output: 1 {given} }} }}"
+    )
+    with pytest.raises(NetworkError, match=rf"expected a {field} of") as caught:
+        plan_net(read_net(Source("net.prototxt", text_of(IMAGE, layer))), phase=TEST)
+    assert caught.value.mistakes[0].line == 3
+
+
+@pytest.mark.parametrize("layer", ["DetectionOutput", "DetectionEvaluate", "MultiBoxLoss"])
+def test_classes_that_are_gone_through_one_by_one(layer: str) -> None:
+    field = {
+        "DetectionOutput": "detection_output_param",
+        "DetectionEvaluate": "detection_evaluate_param",
+        "MultiBoxLoss": "multibox_loss_param",
+    }[layer]
+    count = {"DetectionEvaluate": 2, "DetectionOutput": 3, "MultiBoxLoss": 4}[layer]
+    bottoms = 'bottom: "x" ' * count
+    text = (
+        f'layer {{ name: "d" type: "{layer}" {bottoms} top: "y"\n'
+        f"  {field} {{ num_classes: 4294967295 }} }}"
+    )
+    with pytest.raises(NetworkError, match="num_classes of at most 1,000,000, got 4,294,967,295"):
+        plan_net(read_net(Source("net.prototxt", text_of("dim: 1", text))), phase=TEST)
