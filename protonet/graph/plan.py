@@ -176,12 +176,12 @@ def find_mistakes(
 ) -> list[Mistake]:
     """What is wrong with the layers of a text by themselves, where no data tells shapes yet.
 
-    Types, fields, counts and names of blobs are looked at; data layers are not, and ``given`` are
-    blobs that these will make.
+    Types, fields, counts and names of blobs are looked at, and shapes where the text itself gives
+    them; data layers are not, and ``given`` are blobs that these will make.
     """
     planner = _Planner(definition, TRAIN, around)
     planner.layers = [
-        planner.set_up(index) if layer.bottom else None
+        planner.set_up(index) if layer.bottom or layer.type in _SHAPED else None
         for index, layer in enumerate(definition.net.layer)
     ]
     automatic = [1 if layer is not None and layer.is_loss else 0 for layer in planner.layers]
@@ -192,10 +192,14 @@ def find_mistakes(
             return
         planner.complain(index, path, message, hint)
 
-    wire(definition.net.layer, automatic, complain)
+    planner.infer_all(wire(definition.net.layer, automatic, complain))
     for layer in planner.layers:
         _close(layer)
     return planner.mistakes
+
+
+_SHAPED = ("Input", "DummyData")
+"""Layers whose shapes are in the text."""
 
 
 class _Planner:
@@ -216,9 +220,7 @@ class _Planner:
         self.layers = [self.set_up(index) for index in range(len(self.net.layer))]
         automatic = [1 if layer is not None and layer.is_loss else 0 for layer in self.layers]
         wiring = wire(self.net.layer, automatic, self.complain)
-        self.shapes = [None] * len(wiring.writings)
-        self.loss_weights = [0.0] * len(wiring.writings)
-        declared = [self._infer(index, wiring) for index in range(len(self.layers))]
+        declared = self.infer_all(wiring)
         params = plan_params(self.net.layer, declared, self.complain)
         self._finish_or_raise()
         layers = [layer for layer in self.layers if layer is not None]
@@ -296,6 +298,12 @@ class _Planner:
             self.data_error = self.data_error or error
             return None
         return layer
+
+    def infer_all(self, wiring: Wiring) -> list[list[Weight] | None]:
+        """Shape all tops, as far as that can be; the parameters of each layer."""
+        self.shapes = [None] * len(wiring.writings)
+        self.loss_weights = [0.0] * len(wiring.writings)
+        return [self._infer(index, wiring) for index in range(len(self.layers))]
 
     def _infer(self, index: int, wiring: Wiring) -> list[Weight] | None:
         """Shape the tops of this layer and ask for its parameters; None where that cannot be."""

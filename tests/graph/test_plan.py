@@ -155,3 +155,20 @@ def test_mistakes_without_data() -> None:
     told = "\n".join(mistake.message for mistake in mistakes)
     for part in ("Powr", "kernel_size", "'labell'"):
         assert part in told
+
+
+def test_shapes_that_a_text_gives_are_looked_at_without_data() -> None:
+    text = """\
+layer { name: "given" type: "Input" top: "x" input_param { shape { dim: 1 dim: 1 dim: 8 dim: 8 } } }
+layer { name: "wide" type: "Convolution" bottom: "x" top: "y"
+  convolution_param { num_output: 1 kernel_size: 3 pad: 4294967295 } }
+layer { name: "far" type: "Input" top: "z" input_param { shape { dim: 2147483648 } } }
+layer { name: "unknown" type: "Convolution" bottom: "data" top: "d"
+  convolution_param { num_output: 1 kernel_size: 3 pad: 4294967295 } }
+"""
+    definition = read_net(Source("net.prototxt", text))
+    mistakes = find_mistakes(definition, ("data",), Surroundings())
+    assert [(m.line, m.message.partition("): ")[2][:30]) for m in mistakes] == [
+        (3, "expected a pad of at most 2^31"),
+        (4, "top 0 of shape 2147483648 woul"),
+    ]
