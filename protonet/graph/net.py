@@ -297,6 +297,8 @@ class Net:
         by_name = {value.name: value for value in wanted}
         wanted.update({by_name[name]: tuple(shape) for name, shape in inputs.items()})
         plan = reshaped(self.plan, self.layers, wanted)
+        how = {"gradients": self.gradients, "packed": self.packed}
+        check_room(plan, self.device, **how, precision=self._precision)
         kept = {
             value: np.array(self.device.get(self._arrays.data[value]))
             for step in self.plan.steps

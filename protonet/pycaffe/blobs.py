@@ -7,6 +7,7 @@ import numpy as np
 from protonet import blob as graph
 from protonet.blob import Array, Shape
 from protonet.device import Device
+from protonet.layers.limits import check_limits
 from protonet.layers.python_api import Blob
 
 
@@ -59,8 +60,10 @@ class NetBlob(Blob):
 
         Raises:
             ValueError: for a parameter: its shape follows from its layer.
+            LayerError: for more than a blob can have.
         """
         wanted = tuple(int(extent) for extent in shape)
+        check_limits([wanted], ())
         if wanted == self.shape:
             return
         if isinstance(self._blob, graph.Param):

@@ -86,3 +86,13 @@ def test_a_net_beyond_the_machine_is_refused_before_it_takes_memory(tmp_path: Pa
     assert time.perf_counter() - start < 1
     assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
     tracemalloc.stop()
+
+
+def test_a_net_is_not_reshaped_beyond_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Device, "most_memory", lambda _: 1_000_000)
+    net = Net(plan_of(TEXT, TEST), Device())
+    net.reshape({"x": (2000, 3)})
+    with pytest.raises(DeviceError, match=r'layer "wide" \(InnerProduct\) needs'):
+        net.reshape({"x": (3000, 3)})
+    assert net.blobs["x"].shape == (2000, 3)
+    net.forward()

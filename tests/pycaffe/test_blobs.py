@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from protonet import blob as graph
+from protonet import pycaffe as caffe
 from protonet.device import Device
+from protonet.errors import LayerError
 from protonet.pycaffe.blobs import NetBlob
 
 
@@ -84,3 +87,16 @@ def test_a_copy_that_was_only_looked_at_undoes_nothing() -> None:
     flat.flush()
     flat.flush()
     assert np.isnan(inner.data[0, 0])
+
+
+def test_a_blob_has_no_more_than_a_blob_can_have(tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }'
+    )
+    net = caffe.Net(str(path), caffe.TEST)
+    with pytest.raises(LayerError, match="2147483648x3 would have"):
+        net.blobs["x"].reshape(2**31, 3)
+    with pytest.raises(LayerError, match="33 axes"):
+        net.blobs["x"].reshape(*(1,) * 33)
+    assert net.blobs["x"].data.shape == (2, 3)
