@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ENCODINGS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "bmp": "BMP", "webp": "WEBP"}
 """What images can be stored as, and Pillow's names of it."""
 
+_GRAY = ("1", "L", "LA")
+"""Pillow's modes of one channel, beside those of more bits."""
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _OPENING = threading.Lock()
 """``warnings.catch_warnings`` changes filters of the whole process: one thread at a time."""
@@ -98,6 +100,23 @@ def decode_image(
         raise DataError(f"{where}: the image is damaged or cut short ({error})") from error
 
 
+def encoded_shape(data: bytes, where: str) -> tuple[int, int, int]:
+    """What ``decode_image`` would give the shape of, from the file's first bytes alone.
+
+    Raises:
+        DataError: for what is no image, or is too large.
+    """
+    from PIL import Image
+
+    most = math.inf if Image.MAX_IMAGE_PIXELS is None else Image.MAX_IMAGE_PIXELS
+    try:
+        with _opened(data, most) as image:
+            gray = image.mode in _GRAY or image.mode.startswith("I")
+            return (1 if gray else 3, image.height, image.width)
+    except Exception as error:  # whatever damaged bytes provoke
+        raise DataError(f"{where}: the data is no image that can be decoded ({error})") from error
+
+
 def _opened(data: bytes, most: float) -> Image.Image:
     """The image, its pixels not yet decoded.
 
@@ -134,7 +153,7 @@ def image_array(image: Image.Image, *, color: bool | None = None) -> np.ndarray:
     if image.mode == "P" and "transparency" in image.info:
         # Pillow warns about such palettes, unless they are converted by way of RGBA.
         image = image.convert("RGBA")
-    gray = image.mode in ("1", "L", "LA") if color is None else not color
+    gray = image.mode in _GRAY if color is None else not color
     if gray:
         return np.asarray(image.convert("L"))[None]
     if image.mode != "RGB":

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from protonet.data.database import Database, check_pairs
-from protonet.data.datum import decode, encode_image
+from protonet.data.database import DATA_FILE, Database, check_pairs
+from protonet.data.datum import decode, encode_image, encoded_shape
 from protonet.data.transform import load_mean
 from protonet.errors import DataError, ProtonetError, UsageError
 from protonet.jobs.run import read_class_names
@@ -20,6 +20,8 @@ from protonet.jobs.run import read_class_names
 _LOOKED_AT = 5000
 """Records whose labels and shapes are read: the first of a database."""
 _BINS = 24
+_REPORTS = 32
+"""Reports that are kept."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,38 @@ def inspect(databases: Databases) -> Report:
     return Report(tuple(parts), tuple(mistakes), tuple(classes), databases.mean is not None)
 
 
+class Reports:
+    """Keeps what ``inspect`` found, for as long as the files of a data set stay the same."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Databases, tuple[tuple[float, ...], Report]] = {}
+
+    def of(self, databases: Databases) -> Report:
+        """The report, from memory where nothing has changed. May be called by several threads."""
+        stamp = _stamp(databases)
+        known = self._kept.get(databases)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        report = inspect(databases)
+        newest = list(self._kept.items())[1 - _REPORTS :]
+        # Replaced, not changed: other threads look at it.
+        self._kept = {**dict(newest), databases: (stamp, report)}
+        return report
+
+
+def _stamp(databases: Databases) -> tuple[float, ...]:
+    """When the files were written, as far as they are there."""
+    paths = [each for name in ("train", "val") for each in databases.part(name)]
+    times = []
+    for path in (*paths, databases.mean, databases.classes):
+        for file in () if path is None else (path, path / DATA_FILE):
+            try:
+                times.append(file.stat().st_mtime)
+            except OSError:
+                times.append(-1.0)
+    return tuple(times)
+
+
 def samples(
     databases: Databases, part: str = "train", offset: int = 0, count: int = 24
 ) -> list[Sample]:
@@ -257,7 +291,7 @@ def _shapes(images: Database, shape: tuple[int, ...]) -> Iterator[Any]:
     for key, datum in images:
         found = (datum.channels, datum.height, datum.width)
         if datum.encoded:
-            found = decode(datum, images.where(key)).shape
+            found = encoded_shape(datum.data, images.where(key))
         if found != shape:
             raise DataError(
                 f"{images.where(key)}: the image is {_by(found)}, the first one {_by(shape)}; "

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from protonet.data.datum import decode, decode_image, encode_image, make_datum
+from protonet.data.datum import decode, decode_image, encode_image, encoded_shape, make_datum
 from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import Datum
 
@@ -181,3 +181,14 @@ def test_floating_point_images_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.full((2, 3), 0.5, np.float32)).save(tmp_path / "a.tif")
     with pytest.raises(DataError, match=r"a.tif: the image holds floating point numbers, of which"):
         decode_image((tmp_path / "a.tif").read_bytes(), "a.tif")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16", "P", "RGB", "RGBA", "CMYK"])
+def test_the_head_of_an_image_tells_its_shape(mode: str) -> None:
+    file = io.BytesIO()
+    kind = "TIFF" if mode == "CMYK" else "PNG"
+    Image.new(mode, (5, 3)).save(file, kind)
+    data = file.getvalue()
+    assert encoded_shape(data, "x") == decode_image(data, "x").shape
+    with pytest.raises(DataError, match=r"x: the data is no image"):
+        encoded_shape(b"nothing", "x")

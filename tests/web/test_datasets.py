@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from protonet.data.datum import decode_image, make_datum
+from protonet.data.create import create_gradients
+from protonet.data.datum import decode, decode_image, make_datum
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import UsageError
+from protonet.web import datasets as module
 from protonet.web.datasets import (
     Databases,
+    Report,
+    Reports,
     histogram,
     inspect,
     mean_picture,
@@ -98,3 +104,43 @@ def test_pictures_of_other_values() -> None:
 def test_a_histogram_of_some_that_are_not_finite() -> None:
     found = histogram("x", np.array([0.0, 1.0, np.nan, np.inf]), bins=2)
     assert (found.counts, found.edges) == ((1, 1), (0.0, 0.5, 1.0))
+
+
+def test_a_report_is_kept_until_a_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_gradients(tmp_path / "set", 8, 6, 5, 2, seed=1)
+    databases = Databases.of_folder(tmp_path / "set")
+    looked = []
+
+    def counted(given: Databases) -> Report:
+        looked.append(given)
+        return inspect(given)
+
+    monkeypatch.setattr(module, "inspect", counted)
+    reports = Reports()
+    first = reports.of(databases)
+    assert first.parts[0].count == 5
+    assert reports.of(databases) is first
+    assert len(looked) == 1
+    os.utime(tmp_path / "set" / "val_images" / "data.mdb", (1, 1))
+    assert reports.of(databases) is not first
+    assert len(looked) == 2
+    (tmp_path / "set" / "train_mean.binaryproto").unlink()
+    assert reports.of(databases).mistakes
+
+
+def test_shapes_are_read_from_the_heads_of_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_gradients(tmp_path / "set", 8, 6, 9, 2, seed=1)
+    decoded = []
+
+    def counted(*given: Any, **more: Any) -> Any:
+        decoded.append(given)
+        return decode(*given, **more)
+
+    monkeypatch.setattr(module, "decode", counted)
+    report = inspect(Databases(tmp_path / "set" / "train_images"))
+    assert report.parts[0].looked_at == 9
+    assert len(decoded) == 1

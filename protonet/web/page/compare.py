@@ -6,10 +6,11 @@ from nicegui import ui
 
 from protonet.web.page import charts
 from protonet.web.page.frame import frame, heading, panel
+from protonet.web.page.later import filled_later
 from protonet.web.page.parts import ask, telling
 from protonet.web.progress import Curves, curves_of
 from protonet.web.site import Site
-from protonet.web.store import TRAINING
+from protonet.web.store import TRAINING, Job
 
 _KINDS = {"loss": "Training loss", "validation_loss": "Validation loss", "rate": "Learning rate"}
 
@@ -18,32 +19,34 @@ def add(site: Site) -> None:
     """Add the page."""
 
     @ui.page("/compare")
-    async def compare_page(jobs: str = "") -> None:
+    def compare_page(jobs: str = "") -> None:
         with frame("Compare", "Jobs"):
             heading("Compare")
             with telling():
                 found = [site.get(each, TRAINING) for each in jobs.split(",")[:20] if each]
-                curves = {
-                    f"{job.name} ({job.id[-6:]})": await ask(curves_of, site.workspace, job)
-                    for job in found
-                }
-                with panel():
-                    with ui.row().classes("items-center"):
-                        outputs = sorted(
-                            {name for each in curves.values() for name in each.outputs}
-                        )
-                        kinds = {**_KINDS, **{name: name for name in outputs}}
-                        kind = ui.select(kinds, value="loss", label="What").props("outlined dense")
-                        log = ui.checkbox("Log scale", value=True)
-                    chart = ui.echart(_chart(curves, "loss", log=True)).classes("chart")
+                filled_later("Reading the trainings ...", lambda: _fill(site, found))
 
-                    def draw() -> None:
-                        chart.options.clear()
-                        chart.options.update(_chart(curves, kind.value, log=log.value))
-                        chart.update()
 
-                    kind.on_value_change(draw)
-                    log.on_value_change(draw)
+async def _fill(site: Site, jobs: list[Job]) -> None:
+    """The chart, and what it shows: metrics of long trainings take a while to read."""
+    curves = {
+        f"{job.name} ({job.id[-6:]})": await ask(curves_of, site.workspace, job) for job in jobs
+    }
+    with panel():
+        with ui.row().classes("items-center"):
+            outputs = sorted({name for each in curves.values() for name in each.outputs})
+            kinds = {**_KINDS, **{name: name for name in outputs}}
+            kind = ui.select(kinds, value="loss", label="What").props("outlined dense")
+            log = ui.checkbox("Log scale", value=True)
+        chart = ui.echart(_chart(curves, "loss", log=True)).classes("chart")
+
+    def draw() -> None:
+        chart.options.clear()
+        chart.options.update(_chart(curves, kind.value, log=log.value))
+        chart.update()
+
+    kind.on_value_change(draw)
+    log.on_value_change(draw)
 
 
 def _chart(curves: dict[str, Curves], kind: str, *, log: bool) -> dict[str, object]:

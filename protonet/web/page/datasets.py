@@ -9,10 +9,11 @@ from nicegui import events, ui
 
 from protonet.errors import UsageError
 from protonet.web import forms, making
-from protonet.web.datasets import Databases, Report, Sample, inspect, mean_picture, samples
+from protonet.web.datasets import Databases, Report, Reports, Sample, mean_picture, samples
 from protonet.web.page import charts
 from protonet.web.page.frame import facts, frame, heading, panel
 from protonet.web.page.job_bar import job_bar
+from protonet.web.page.later import filled_later
 from protonet.web.page.parts import TICK, ask, jobs_table, telling
 from protonet.web.progress import log_of
 from protonet.web.shown import data_url
@@ -24,6 +25,7 @@ _SHOWN = 24
 
 def add(site: Site) -> None:
     """Add the pages."""
+    reports = Reports()
 
     @ui.page("/datasets")
     def list_page() -> None:
@@ -49,9 +51,9 @@ def add(site: Site) -> None:
                             form(site)
 
     @ui.page("/datasets/{job_id}")
-    async def show_page(job_id: str) -> None:
+    def show_page(job_id: str) -> None:
         with frame("Data set", "Data sets"), telling():
-            await _show(site, site.get(job_id, DATASET))
+            _show(site, site.get(job_id, DATASET), reports)
 
 
 def _field(label: str, value: Any = None, told: str = "", **options: Any) -> Any:
@@ -200,7 +202,7 @@ def _go(job: Job) -> None:
     ui.navigate.to(f"/datasets/{job.id}")
 
 
-async def _show(site: Site, job: Job) -> None:
+def _show(site: Site, job: Job, reports: Reports) -> None:
     job_bar(site, job, ui.navigate.reload)
     if job.status != DONE:
         with panel("Log"):
@@ -215,8 +217,12 @@ async def _show(site: Site, job: Job) -> None:
 
             ui.timer(TICK, look)
         return
-    databases = site.databases(job)
-    report = await ask(inspect, databases)
+    filled_later("Looking through the images ...", lambda: _fill(job, site.databases(job), reports))
+
+
+async def _fill(job: Job, databases: Databases, reports: Reports) -> None:
+    """What is in the data set: looking through it may take longer than a page may."""
+    report = await ask(reports.of, databases)
     _show_report(report)
     with panel("Train on it"):
         ui.button("New model", on_click=lambda: ui.navigate.to(f"/models/new?dataset={job.id}"))
