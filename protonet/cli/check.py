@@ -242,12 +242,16 @@ def _compare_with_machine(plan: Plan, summary: Summary) -> None:
     most = Device().most_memory()
     if not plan.steps or summary.training_bytes <= most:
         return
-    advice = f"{largest_layer(plan)}; --memory-limit SIZE is for another machine"
+    kinds = ("blobs", "scratch", "parameters")
+    needs = ", ".join(
+        f"{byte_count(getattr(summary.inference, kind))} for {kind}" for kind in kinds
+    )
+    advice = f"{needs}; {largest_layer(plan)}; --memory-limit SIZE is for another machine"
     if summary.inference_bytes > most:
         raise DeviceError(
-            f"the net needs more than the {byte_count(most)} of this machine; {advice}"
+            f"the net needs more than the {byte_count(most)} of this machine: {advice}"
         )
-    note(f"this machine has {byte_count(most)}, too little to train the network; {advice}")
+    note(f"this machine has {byte_count(most)}, too little to train the network: {advice}")
 
 
 def _print_memory(plan: Plan, summary: Summary, recompute: bool, how: dict[str, Any]) -> None:

@@ -50,6 +50,8 @@ class Convolve(Kernel):
         self._flat = (items, outputs, places)
         self._weight = (group, outputs // group, channels // group * kernel)
         self._columns: Array | None = None
+        if type(self) is Convolve and not windows.is_identity:
+            self._columns = device.zeros(self._columns_shape, dtype)  # so that it is counted
         self._dcolumns: Array | None = None
         self._dw: Array | None = None
 

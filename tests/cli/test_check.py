@@ -203,6 +203,7 @@ def test_what_this_machine_cannot_hold_is_told(protonet: Any, tmp_path: Path) ->
     found = protonet("check", path)
     assert found.returncode == 6
     assert "the net needs more than the " in found.stderr
+    assert " for blobs, " in found.stderr
     assert 'layer "ip0" (InnerProduct) alone 9.5 GiB; --memory-limit SIZE is for' in found.stderr
     assert cells(found.stdout)[2] == [
         "ip0", "InnerProduct", "x 16x2", "y0 16x134217727", "402,653,181",

@@ -136,3 +136,9 @@ def test_classes_that_are_gone_through_one_by_one(layer: str) -> None:
     )
     with pytest.raises(NetworkError, match="num_classes of at most 1,000,000, got 4,294,967,295"):
         plan_net(read_net(Source("net.prototxt", text_of("dim: 1", text))), phase=TEST)
+
+
+def test_the_columns_of_a_kernel_that_no_compiled_one_takes_are_counted() -> None:
+    layer = CONVOLUTION.replace("kernel_size: 3 ", "").format("kernel_size: 10000 pad: 5000")
+    plan = plan_net(read_net(Source("net.prototxt", text_of(IMAGE, layer))), phase=TEST)
+    assert estimate(plan, gradients=False).scratch >= 4 * 10_000**2 * 9**2
