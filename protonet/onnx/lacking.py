@@ -34,17 +34,21 @@ LACKING: dict[str, str] = {
             "MultinomialLogisticLoss",
             "SigmoidCrossEntropyLoss",
             "SmoothL1Loss",
+            "SmoothL1LossOHEM",
             "SoftmaxWithLoss",
+            "SoftmaxWithLossOHEM",
         ),
         _LOSS,
     ),
     "Accuracy": _MEASURE,
+    "BoxAnnotatorOHEM": _LOSS,
     "DetectionEvaluate": _MEASURE,
     "DetectionOutput": "keeps a number of boxes that ONNX's NonMaxSuppression cannot give; export "
     "a copy of the text without this layer, whose outputs are offsets, scores and priors",
     "HDF5Output": "writes a file",
     "LSTM": "begins sequences anew where its second bottom is 0, which ONNX's LSTM cannot; a net "
     "unrolled with LSTMUnit can be exported",
+    "PSROIPooling": "has no operator in ONNX; export the net up to it",
     "Python": "runs code of its own",
     "RNN": "begins sequences anew where its second bottom is 0, which ONNX's RNN cannot",
 }

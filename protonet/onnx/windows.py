@@ -206,3 +206,17 @@ def prior_boxes(c: Conversion) -> str:
     c.layer.build(c.shapes)
     c.layer.forward([], [boxes])
     return str(c.op("Identity", c.constant(boxes)))
+
+
+@converts("ROIPooling")
+def roi_pooling(c: Conversion) -> str:
+    param, regions = c.spec.roi_pooling_param, c.shapes[1]
+    return str(
+        c.op(
+            "MaxRoiPool",
+            c.bottoms[0],
+            c.seen(c.bottoms[1], regions, (regions[0], 5)),
+            pooled_shape=[param.pooled_h, param.pooled_w],
+            spatial_scale=param.spatial_scale,
+        )
+    )

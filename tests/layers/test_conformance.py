@@ -28,6 +28,7 @@ FORWARD_ONLY = {"BatchReindex/default", "Embed/bias", "Filter/two"}
 NO_GOLDEN = {
     "Axpy",
     "BN",
+    "BoxAnnotatorOHEM",
     "Convolution3D",
     "ConvolutionDepthwise",
     "Deconvolution3D",
@@ -35,10 +36,14 @@ NO_GOLDEN = {
     "Interp",
     "NdConvolution",
     "NdPooling",
+    "PSROIPooling",
     "Pooling3D",
     "Python",
+    "ROIPooling",
     "ReLU6",
     "ShuffleChannel",
+    "SmoothL1LossOHEM",
+    "SoftmaxWithLossOHEM",
     "Unpooling",
     "Upsample",
 }
@@ -102,6 +107,14 @@ def objects() -> list[np.ndarray]:
         np.reshape(boxes, (1, 2, 20)),
         np.reshape(rows, (1, 1, 2, 8)).astype(float),
     ]
+
+
+def regions(channels: int) -> list[np.ndarray]:
+    """A map whose values are all apart, and four regions, one of them beyond its border."""
+    generator = np.random.default_rng(7)
+    x = generator.permutation(2 * channels * 35).reshape(2, channels, 5, 7) / 20.0
+    corners = [[0, 1, 0, 12, 9], [1, 3, 2, 7, 8], [1, 6, 6, 6, 6], [0, 4, 4, 30, 40]]
+    return [x, np.array(corners, float)]
 
 
 CASES = [
@@ -333,6 +346,17 @@ CASES = [
     Case('type: "Interp" interp_param { zoom_factor: 3 }'),
     Case('type: "Interp" interp_param { height: 4 width: 9 pad_beg: -1 pad_end: -1 }'),
     Case('type: "MultiBoxLoss" multibox_loss_param { num_classes: 3 }', make=objects),
+    Case(
+        'type: "ROIPooling" roi_pooling_param { pooled_h: 3 pooled_w: 2 spatial_scale: 0.5 }',
+        make=lambda: regions(3),
+    ),
+    Case(
+        'type: "PSROIPooling" psroi_pooling_param '
+        "{ output_dim: 3 group_size: 2 spatial_scale: 0.5 }",
+        make=lambda: regions(12),
+    ),
+    Case('type: "SmoothL1LossOHEM"', ((6, 8, 3, 2), (6, 8, 3, 2))),
+    Case('type: "SoftmaxWithLossOHEM"', ((6, 5), (6, 1)), classes=5),
     Case('type: "Axpy"', ((2, 3), SHAPE, SHAPE)),
     Case('type: "Axpy"', ((2, 3, 1, 1), SHAPE, SHAPE)),
     Case('type: "Concat"', ((2, 3, 4), (2, 6, 4), (2, 1, 4))),
@@ -375,6 +399,10 @@ METRICS = [
         'type: "DetectionOutput" detection_output_param { num_classes: 3 keep_top_k: 4 }',
         ((2, 20), (2, 15), (1, 2, 20)),
     ),
+    Case(
+        'type: "BoxAnnotatorOHEM" box_annotator_ohem_param { roi_per_img: 2 }',
+        ((6, 5), (6, 1), (6, 1), (6, 8)),
+    ),
     Case('type: "PriorBox" prior_box_param { min_size: 3 max_size: 5 }', (SHAPE, (2, 3, 9, 11))),
     Case(
         'type: "DetectionEvaluate" detection_evaluate_param { num_classes: 3 }',
@@ -390,11 +418,14 @@ def test_the_contract_holds(case: Case) -> None:
 
 
 ON_THE_HOST = {
+    "BoxAnnotatorOHEM",
     "DetectNetTransformation",
     "DetectionEvaluate",
     "DetectionOutput",
     "MultiBoxLoss",
+    "PSROIPooling",
     "Python",
+    "ROIPooling",
 }
 """Layers of boxes, where NumPy works in arrays as long as what is found; and code of users."""
 

@@ -101,3 +101,18 @@ def test_pooling_and_back(unpool: str) -> None:
     exported = hold(net, given)
     assert exported.any_batch
     assert ask(exported, {"x": given["x"][:1]})["up"].shape == (1, 3, 6, 8)
+
+
+@pytest.mark.parametrize("shape", ["dim: 5 dim: 5", "dim: 5 dim: 5 dim: 1 dim: 1"])
+def test_pooling_of_regions(shape: str) -> None:
+    """Inside, beyond the border, outside, and of one cell."""
+    net = definition(f"""
+        layer {{ name: "in" type: "Input" top: "x" top: "rois"
+          input_param {{ shape {{ dim: 2 dim: 3 dim: 6 dim: 8 }} shape {{ {shape} }} }} }}
+        layer {{ name: "y" type: "ROIPooling" bottom: "x" bottom: "rois" top: "y"
+          roi_pooling_param {{ pooled_h: 3 pooled_w: 2 spatial_scale: 0.25 }} }}
+    """)
+    x = np.random.default_rng(7).standard_normal((2, 3, 6, 8)).astype(np.float32)
+    rows = [[1, 0, 0, 31, 23], [0, 5, 3, 17, 20], [1, 20, 9, 60, 80], [0, 9, 9, 9, 9]]
+    rois = np.array([*rows, [0, 90, 90, 99, 99]], np.float32)
+    hold(net, {"x": x, "rois": rois.reshape(5, 5, *(1, 1)[: shape.count("dim") - 2])})
