@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from functools import cache
+from importlib import import_module, resources
+from typing import TypeVar
 
 from protonet.errors import LayerError, UsageError, nearest
 from protonet.layers.base import Layer
@@ -13,8 +17,34 @@ LAYERS: Registry[type[Layer]] = Registry("layer type", "type")
 ENTRY_POINTS = "protonet.layers"
 """The group of entry points by which packages make their layers known."""
 
-register = LAYERS.register
-"""Class decorator: make a Layer class known under a type; a second one is refused."""
+L = TypeVar("L", bound=Layer)
+
+
+def register(name: str) -> Callable[[type[L]], type[L]]:
+    """Class decorator: make a Layer class known under a type; a second one is refused."""
+
+    def enter(cls: type[L]) -> type[L]:
+        if chapters().get(name, cls.__module__) != cls.__module__:
+            import_module(chapters()[name])  # so that it is the first one
+        LAYERS.register(name)(cls)
+        return cls
+
+    return enter
+
+
+@cache
+def chapters() -> dict[str, str]:
+    """The module of this package that registers each type, as its source says.
+
+    A net needs few of them, and all of them take a tenth of a second to import.
+    """
+    found: dict[str, str] = {}
+    for source in resources.files(__package__).iterdir():
+        stem, _, ending = source.name.rpartition(".")
+        if ending == "py":
+            types = re.findall(rb'^@register\("(\w+)"\)', source.read_bytes(), re.MULTILINE)
+            found.update((name.decode(), f"{__package__}.{stem}") for name in types)
+    return found
 
 
 def layer_class(name: str) -> type[Layer]:
@@ -23,13 +53,15 @@ def layer_class(name: str) -> type[Layer]:
     Raises:
         LayerError: for an unknown type; names the nearest known one.
     """
+    if name not in LAYERS and name in chapters():
+        import_module(chapters()[name])
     if name not in LAYERS:
         load_entry_points()
     try:
         return LAYERS[name]
     except KeyError:
         raise LayerError(
-            f"unknown layer type '{name}'{nearest(name, LAYERS)}",
+            f"unknown layer type '{name}'{nearest(name, layer_types())}",
             ("type",),
             "protonet layers lists the types that are known; --import MODULE adds your own",
         ) from None
@@ -38,7 +70,7 @@ def layer_class(name: str) -> type[Layer]:
 def layer_types() -> list[str]:
     """The names of all registered types, sorted."""
     load_entry_points()
-    return LAYERS.names()
+    return sorted({*LAYERS, *chapters()})
 
 
 @cache
