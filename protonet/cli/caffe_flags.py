@@ -12,6 +12,10 @@ C = TypeVar("C", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
 
 
+CAFFE_BATCHES = 50
+"""Caffe's default of ``-iterations``."""
+
+
 def takes_model(command: C) -> C:
     """``-model``, ``-weights``, ``-iterations``, ``-level``, ``-stage``, ``-gpu``, ``--device``."""
     options = [
@@ -28,7 +32,7 @@ def takes_model(command: C) -> C:
             "--iterations",
             "-iterations",
             type=click.IntRange(1),
-            default=50,
+            default=CAFFE_BATCHES,
             show_default=True,
             help="How many batches.",
         ),

@@ -17,6 +17,7 @@ from protonet.cli.trust import takes_untrusted
 from protonet.errors import UsageError
 
 if TYPE_CHECKING:
+    from protonet.graph.net import Net
     from protonet.jobs.regression import VectorReport
     from protonet.train.events import Output
 
@@ -69,38 +70,63 @@ def command(
 ) -> None:
     """Run the network in the prototxt file NETWORK in phase TEST and average its outputs.
 
+    Each record of its database is seen once, unless --iterations says how many batches. With
+    Caffe's -model it is Caffe's 50 batches, which begin anew behind the last record.
+
     Prints the outputs of every batch and then their means, in the words of `caffe test`. For
     losses over vectors (EuclideanLoss, L1Loss, SmoothL1Loss) the errors of every component
     follow: mean absolute error, root mean squared error, and R^2.
     """
-    from protonet.jobs.measuring import average_outputs, open_net
+    from protonet.jobs.measuring import WholeSet, average_outputs, open_net
     from protonet.jobs.regression import VectorCollector, vector_losses
     from protonet.proto.caffe_pb2 import TEST
 
-    net = open_net(
-        chosen_model(network, model),
-        phase=TEST,
-        level=level,
-        stages=chosen_stages(stage),
-        weights=weights,
-        device=chosen_device(gpu, device),
-        memory_limit=memory_limit,
-        looked_at=lambda plan: bool(vector_losses(plan)),
-        fuse=not no_fuse,
-        tell=note,
-        python_layers=not untrusted,
-    )
-    collector = VectorCollector(net)
+    def opened(batch_size: int | None = None) -> Net:
+        return open_net(
+            chosen_model(network, model),
+            phase=TEST,
+            level=level,
+            stages=chosen_stages(stage),
+            weights=weights,
+            device=chosen_device(gpu, device),
+            memory_limit=memory_limit,
+            looked_at=lambda plan: bool(vector_losses(plan)),
+            fuse=not no_fuse,
+            tell=note if batch_size is None else None,
+            python_layers=not untrusted,
+            batch_size=batch_size,
+        )
 
     def show(index: int, outputs: list[Output]) -> None:
         collector.take()
         for output in outputs:
             click.echo(f"Batch {index}, {output.name} = {output.value:g}")
 
+    net = opened()
+    collector = VectorCollector(net)
     try:
+        whole = WholeSet.of(net.plan) if model is None and _is_default("iterations") else None
+        if whole is not None and whole.batches:
+            iterations = whole.batches
+        if whole is not None and not whole.batches:
+            net.close()
+            net = opened(whole.rest)
+            collector.turn_to(net)
+            whole, iterations = WholeSet(whole.length, whole.length), 1
         loss, means = average_outputs(net, iterations, show)
     finally:
         net.close()
+    if whole is not None and whole.rest:
+        last = opened(whole.rest)
+        try:
+            whole.go_to_rest(last)
+            collector.turn_to(last)
+            found = average_outputs(last, 1, lambda _, outputs: show(iterations, outputs))
+        finally:
+            last.close()
+        loss, means = whole.mean((loss, means), found)
+    if whole is not None:
+        note(f"each of {whole.length} records once")
     click.echo(f"Loss: {loss:g}")
     for output in means:
         weighted = ""
@@ -116,6 +142,12 @@ def command(
             raise UsageError("--picture needs a loss over vectors, such as EuclideanLoss")
         reports[0].draw(picture)
         click.echo(picture)
+
+
+def _is_default(name: str) -> bool:
+    """Whether nobody gave this option."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.DEFAULT
 
 
 def _print_vectors(report: VectorReport, worst: int) -> None:

@@ -119,6 +119,13 @@ class VectorCollector:
             ([], []) for _ in self._pairs
         ]
 
+    def turn_to(self, net: Net) -> None:
+        """Take from now on what this net has: one of the same text, with other batches."""
+        self._net = net
+        self._pairs = [
+            (step.name, step.bottoms[0], step.bottoms[1]) for step in vector_losses(net.plan)
+        ]
+
     def take(self) -> None:
         """Keep what the last forward pass has."""
         for (_, *values), kept in zip(self._pairs, self._kept, strict=True):

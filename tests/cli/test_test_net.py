@@ -73,3 +73,21 @@ def test_weights_that_fit_no_layer_are_told(protonet: Any, tmp_path: Path) -> No
         "Ignoring source layer other\n"
         "old.caffemodel: no weights for ip2; what the fillers made stays\n"
     )
+
+
+@pytest.mark.parametrize("batch", [10, 8, 3, 64])
+def test_each_record_counts_once(protonet: Any, tmp_path: Path, batch: int) -> None:
+    """Whatever the batch: 20 records are 20 items, and their mean is theirs."""
+    shutil.copytree(DIGITS.with_name("regression"), tmp_path, dirs_exist_ok=True)
+    text = (tmp_path / "train_val.prototxt").read_text()
+    (tmp_path / "net.prototxt").write_text(text.replace("batch_size: 10", f"batch_size: {batch}"))
+    (weights,) = sorted(path.name for path in tmp_path.glob("*_iter_150.caffemodel"))
+    given = ("-weights", weights, "-stage", "val")
+    found = protonet("test", "net.prototxt", *given)
+    assert (found.returncode, found.stderr) == (0, "each of 20 records once\n")
+    assert "loss: 20 items" in found.stdout
+    (loss,) = [line for line in found.stdout.splitlines() if line.startswith("Loss: ")]
+    assert float(loss.split()[1]) == pytest.approx(9.80457e-06, rel=1e-4)
+    caffe_s = protonet("test", "-model", "net.prototxt", *given, "-iterations", 3)
+    assert (caffe_s.returncode, caffe_s.stderr) == (0, "")
+    assert f"loss: {3 * batch} items" in caffe_s.stdout
