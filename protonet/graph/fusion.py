@@ -5,6 +5,7 @@ convolution, BatchNorm with Scale and ReLU.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -59,16 +60,22 @@ _NORMALIZATIONS = frozenset(
 )
 
 
+_LONGEST = 64
+"""How many layers one absorbs at most: each further one looks at all before it."""
+
+
 def fuse(plan: Plan, *, gradients: bool) -> Plan:
     """The plan in which layers absorb those that follow them, where they can and nobody else looks
     between. ``gradients`` says whether backward passes will run.
     """
-    steps = list(plan.steps)
+    steps, outputs = list(plan.steps), frozenset(plan.outputs)
     for index, step in enumerate(plan.steps):
         if steps[index].absorbed_by is not None or step.layer.traits.kind not in _ABSORBS:
             continue
         chain: list[int] = []
-        while (at := _next(plan, (index, *chain)[-1])) is not None:
+        while (
+            len(chain) < _LONGEST and (at := _next(plan, (index, *chain)[-1], outputs)) is not None
+        ):
             if gradients and not _same_gradients(step, plan.steps[at]):
                 break
             if not _can_absorb(step, [plan.steps[i] for i in (*chain, at)], gradients):
@@ -115,9 +122,9 @@ def _reads(step: Step, chain: list[Step]) -> frozenset[Reads]:
     return step.layer.traits.backward_reads | rectified
 
 
-def _next(plan: Plan, index: int) -> int | None:
+def _next(plan: Plan, index: int, outputs: Collection[Value]) -> int | None:
     """The one step that reads the one top of a step, if it reads and makes nothing else."""
-    step, outputs = plan.steps[index], set[Value](plan.outputs)
+    step = plan.steps[index]
     if len(step.tops) != 1 or step.dynamic:
         return None
     value = step.tops[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.graph.estimate import estimate
-from protonet.graph.fusion import fusions
+from protonet.graph.fusion import fuse, fusions
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
@@ -228,3 +229,24 @@ def test_a_layer_behind_frozen_ones_learns_by_itself() -> None:
     fused, _ = trained(text, packed=True)
     assert "b" not in dict(fusions(fused.plan))
     np.testing.assert_allclose(fused.store.data, plain.store.data, rtol=1e-4, atol=1e-6)
+
+
+def test_long_chains_are_absorbed_in_pieces() -> None:
+    """Thousands of layers that could be one: the work grows with the layers, not their square."""
+    text = [
+        'layer { name: "in" type: "Input" top: "x0" input_param { shape { dim: 2 dim: 3 } } }\n'
+        'layer { name: "ip" type: "InnerProduct" bottom: "x0" top: "y0"\n'
+        "  inner_product_param { num_output: 4 } }"
+    ]
+    text += [
+        f'layer {{ name: "p{i}" type: "Power" bottom: "y{i}" top: "y{i + 1}"\n'
+        "  power_param { scale: 0.5 shift: 1 } }"
+        for i in range(4000)
+    ]
+    plan = plan_net(read_net(Source("net.prototxt", "\n".join(text))), phase=TEST)
+    start = time.process_time()
+    fused = fuse(plan, gradients=False)
+    assert time.process_time() - start < 2
+    longest = max(len(step.absorbed) for step in fused.steps)
+    assert 1 < longest <= 64
+    assert sum(len(step.absorbed) for step in fused.steps) > 3900
