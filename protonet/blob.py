@@ -122,6 +122,15 @@ class ParamStore:
             for param, diff in zip(self.params, self.split(self.diff), strict=True):
                 param.diff = diff
 
+    def singles(self) -> list[Group]:
+        """Each parameter by itself, as a group of one."""
+        return [
+            Group(place.start, place.stop, param.lr_mult, param.decay_mult)
+            for place, param in zip(
+                (self._places[index] for index in range(len(self.params))), self.params, strict=True
+            )
+        ]
+
     def rest_of_diff(self, params: Collection[Param]) -> list[Array]:
         """``diff`` without the parts of ``params``: what lies between them, as views."""
         found, end = [], 0

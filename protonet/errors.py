@@ -110,6 +110,14 @@ class FormatError(ProtonetError):
     exit_code = 5
 
 
+class OtherNetError(FormatError):
+    """Weights whose layers have other shapes than the net's."""
+
+
+class NoJobError(UsageError):
+    """A job that is not there."""
+
+
 class DeviceError(ProtonetError):
     """A processor that is not there or has not enough memory."""
 

@@ -27,6 +27,7 @@ def takes_imports(command: C) -> C:
         multiple=True,
         metavar="MODULE",
         expose_value=False,
+        is_eager=True,
         callback=_import,
         help="Python module with layers of your own: a name, or a .py file. May be repeated.",
     )

@@ -16,7 +16,7 @@ from protonet.cli.computing import takes_no_fuse, takes_precision, takes_tf32
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
 from protonet.cli.terminal import note, print_table
-from protonet.cli.training_job import SOLVERS, match_solver
+from protonet.cli.training_job import SOLVERS, known_solvers, match_solver
 from protonet.cli.trust import takes_untrusted
 from protonet.errors import NetworkError, UsageError, nearest
 
@@ -181,9 +181,10 @@ def _opened(
     kind = match_solver(solver) if solver is not None else "SGD"
     settings = default_solver(kind) if kind is not None else None
     if kind is None and solver is not None and not Path(solver).exists():
+        known = known_solvers()
         raise UsageError(
-            f"--solver {solver}: no such file, and no update rule{nearest(solver, SOLVERS)}\n"
-            f"    known are {', '.join(SOLVERS)}"
+            f"--solver {solver}: no such file, and no update rule{nearest(solver, known)}\n"
+            f"    known are {', '.join(known)}"
         )
     if network is not None:
         if network == "-" and sys.stdin.isatty():

@@ -25,6 +25,25 @@ if TYPE_CHECKING:
     from protonet.train.events import Listener
 
 POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine")
+"""What the help text names; modules of ``--import`` may add others."""
+
+
+class Policy(click.Choice[str]):
+    """An ``lr_policy``: one of ours, or of a module that ``--import`` names."""
+
+    def __init__(self) -> None:
+        super().__init__(POLICIES)
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The policy, looked up in the registry where it is none of ours."""
+        if value not in POLICIES:
+            from protonet.solvers.schedules import policy_names
+
+            if value in policy_names():
+                return value
+        return super().convert(value, param, ctx)
+
+
 FORMATS = ("auto", "caffe", "json")
 _PATH = click.Path(path_type=Path)
 
@@ -79,7 +98,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--lr", type=float, metavar="X", help="Base learning rate. Default: 0.01.")
 @click.option(
     "--lr-policy",
-    type=click.Choice(POLICIES),
+    type=Policy(),
     help="How the learning rate falls. Default: step. A solver file's own is replaced.",
 )
 @click.option(

@@ -124,17 +124,24 @@ def _solver_type(text: str) -> str:
     if text.endswith(".prototxt") or Path(text).exists():
         raise UsageError(
             f"--solver {text} is a file, which names its net itself: leave NETWORK out, or give "
-            f"an update rule ({', '.join(SOLVERS)})"
+            f"an update rule ({', '.join(known_solvers())})"
         )
     raise UsageError(
-        f"--solver: no update rule '{text}'{nearest(text, SOLVERS)}\n"
-        f"    known are {', '.join(SOLVERS)}"
+        f"--solver: no update rule '{text}'{nearest(text, known_solvers())}\n"
+        f"    known are {', '.join(known_solvers())}"
     )
 
 
 def match_solver(text: str) -> str | None:
     """The update rule that ``text`` names in any case of letters; None for none."""
-    return next((name for name in SOLVERS if name.lower() == text.lower()), None)
+    return next((name for name in known_solvers() if name.lower() == text.lower()), None)
+
+
+def known_solvers() -> list[str]:
+    """The update rules, those of ``--import`` too: ours in the order of the help text first."""
+    from protonet.solvers.rules import rule_names
+
+    return [*SOLVERS, *(name for name in rule_names() if name not in SOLVERS)]
 
 
 def percentages(text: str) -> tuple[float, ...]:

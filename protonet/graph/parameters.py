@@ -11,7 +11,7 @@ import numpy as np
 
 from protonet.blob import Array, Param, ParamStore
 from protonet.device import Device
-from protonet.errors import FormatError
+from protonet.errors import FormatError, OtherNetError
 from protonet.formats.blobs import shapes_fit
 from protonet.graph.plan import Plan, Step
 from protonet.layers.base import Layer, shape_text
@@ -120,7 +120,9 @@ def load_params(
         if not wrong:
             taken[layer.name] = found
     if problems and not allow_mismatch:
-        raise FormatError(f"{source}: the weights are of another net:\n  " + "\n  ".join(problems))
+        raise OtherNetError(
+            f"{source}: the weights are of another net:\n  " + "\n  ".join(problems)
+        )
     for name, arrays in taken.items():
         for param, array in zip(params[name], arrays, strict=True):
             if array is not None:

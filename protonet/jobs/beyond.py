@@ -7,10 +7,13 @@ from typing import Any
 
 from protonet.proto.caffe_pb2 import SolverParameter
 
-_FIELDS = ("rampup_interval", "rampup_lr", "min_lr")
+_FIELDS = (
+    *("rampup_interval", "rampup_lr", "min_lr", "warmup_iter", "warmup_start_lr"),
+    *("stagelr", "stageiter", "larc", "larc_policy", "larc_eta"),
+)
 """Fields that stock Caffe does not know."""
 
-_NEAREST = {"type": {"AdamW": "Adam"}, "lr_policy": {"cosine": "poly"}}
+_NEAREST = {"type": {"AdamW": "Adam"}, "lr_policy": {"cosine": "poly", "multifixed": "fixed"}}
 """Values that stock Caffe does not know, and what comes nearest to them in it."""
 
 
@@ -19,24 +22,31 @@ def split(solver: SolverParameter) -> tuple[SolverParameter, dict[str, Any]]:
     plain = SolverParameter()
     plain.CopyFrom(solver)
     left: dict[str, Any] = {}
+    given = {field.name: value for field, value in solver.ListFields()}
     for name in _FIELDS:
-        if solver.HasField(name):
-            left[name] = getattr(solver, name)
+        if name in given:
+            value = given[name]
+            left[name] = value if isinstance(value, int | float | str) else list(value)
             plain.ClearField(name)
     for name, nearest in _NEAREST.items():
         value = getattr(solver, name)
         if value in nearest:
             left[name] = value
             setattr(plain, name, nearest[value])
-    if "lr_policy" in left and not plain.HasField("power"):
+    if left.get("lr_policy") == "cosine" and not plain.HasField("power"):
         plain.power = 1.0
+    if left.get("lr_policy") == "multifixed" and not plain.HasField("base_lr"):
+        plain.base_lr = solver.stagelr[0]
     return plain, left
 
 
 def merge(solver: SolverParameter, left: Mapping[str, Any]) -> None:
     """Put back into a plain solver what ``split`` left out."""
     for name, value in left.items():
-        setattr(solver, name, value)
+        if isinstance(value, list):
+            getattr(solver, name)[:] = value
+        else:
+            setattr(solver, name, value)
 
 
 def heading(left: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from protonet.device import Device
-from protonet.errors import FormatError
+from protonet.errors import OtherNetError
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
@@ -182,10 +182,9 @@ class Job:
         for name in (part for listed in solver.weights for part in listed.split(",")):
             try:
                 report = self.nets[0].load(read_weights(name), name, allow_mismatch=allowed)
-            except FormatError as error:
+            except OtherNetError as error:
                 hint = "  --allow-mismatch leaves layers that do not fit as they begin"
-                fits = "of another net" not in str(error)
-                raise FormatError(str(error) if fits else f"{error}\n{hint}") from None
+                raise OtherNetError(f"{error}\n{hint}") from None
             loaded = ", ".join(report.loaded) if report.loaded else "none"
             absent = f"; not in it: {', '.join(report.absent)}" if report.absent else ""
             notes.append(f"layers that took their weights from {name}: {loaded}{absent}")

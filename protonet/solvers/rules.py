@@ -17,6 +17,7 @@ from protonet.errors import FormatError, nearest
 from protonet.kernels.updates import Clipping, Update
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.registry import Registry
+from protonet.solvers.larc import Larc, larc_findings
 from protonet.solvers.mistakes import Finding, SolverError
 
 RULES: Registry[type[Rule]] = Registry("solver type", "type")
@@ -74,8 +75,7 @@ def rule_findings(solver: SolverParameter) -> Iterable[Finding]:
 
 def _unknown_to_us(solver: SolverParameter) -> Iterable[Finding]:
     """Settings of NVIDIA's fork that would change the training, and that protonet has not."""
-    if solver.larc:
-        yield Finding(("larc",), "larc (layer-wise rates of NVIDIA's fork) is not supported")
+    yield from larc_findings(solver)
     for name in ("momentum_policy", "weight_decay_policy"):
         if getattr(solver, name) != "fixed":
             yield Finding(
@@ -137,14 +137,16 @@ class Rule:
             limit, store = solver.clip_gradients, self.store
             self._clipping = Clipping.make(self.device, store.data.dtype, store.diff, limit)
         self._share = 1 / solver.iter_size
-        self._stretches = [self._stretch(solver, group) for group in self.store.groups]
+        self._larc = Larc.of(solver)
+        groups = self.store.groups if self._larc is None else self.store.singles()
+        self._stretches = [self._stretch(solver, group) for group in groups]
         self._moving = self._find_moving()
         self.version += 1
 
     @property
     def replays(self) -> bool:
         """Whether ``step`` may be divided into ``prepare`` and ``launch``."""
-        return all(stretch.update.replays for stretch in self._stretches)
+        return self._larc is None and all(each.update.replays for each in self._stretches)
 
     def prepare(self, rate: float, iteration: int) -> None:
         """Write the numbers of this step where ``launch`` finds them."""
@@ -172,7 +174,14 @@ class Rule:
         if self._clipping is not None:
             share *= self._clipping.factor()
         for stretch in self._moving:
-            stretch.update.step(rate * stretch.lr_mult, iteration, share)
+            stretch.update.step(self._rate_of(stretch, rate, share), iteration, share)
+
+    def _rate_of(self, stretch: Stretch, rate: float, share: Any) -> float:
+        """The rate of neighbouring parameters, or, with larc, of one parameter."""
+        if self._larc is None:
+            return rate * stretch.lr_mult
+        update = stretch.update
+        return self._larc.rate(rate, stretch.lr_mult, update.w, update.g, share)
 
     def rests(self, stretch: Stretch) -> bool:
         """Whether no step can change these parameters or their history."""

@@ -1,7 +1,8 @@
 """Learning-rate policies: the rate as a pure function of the iteration.
 
 Formulas and names are those of Caffe's ``SGDSolver::GetLearningRate``; the warm-up
-(``rampup_interval``, ``rampup_lr``) and ``min_lr`` are those of NVIDIA's fork 0.17.
+(``rampup_interval``, ``rampup_lr``) and ``min_lr`` are those of NVIDIA's fork 0.17; the straight
+warm-up (``warmup_iter``, ``warmup_start_lr``) and ``multifixed`` those of Intel's (sgd_solver.cpp).
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def make_schedule(solver: SolverParameter) -> Schedule:
 
 def schedule_findings(solver: SolverParameter) -> Iterable[Finding]:
     """Everything that is wrong with the fields that decide the learning rate."""
-    if not solver.HasField("base_lr"):
+    needs_base = solver.lr_policy not in POLICIES or POLICIES[solver.lr_policy].needs_base
+    if needs_base and not solver.HasField("base_lr"):
         yield Finding(("base_lr",), "base_lr is missing")
     known = f"the policies are {', '.join(policy_names())}"
     if not solver.HasField("lr_policy"):
@@ -74,6 +76,8 @@ def _check(solver: SolverParameter, name: str) -> Finding | None:
                     f"stepvalue must ascend, got {steps[index]} after {steps[index - 1]}",
                 )
         return None
+    if name in ("stagelr", "stageiter"):
+        return _check_stages(solver, name)
     if not solver.HasField(name):
         return Finding((), f"{policy} needs {name}")
     value = getattr(solver, name)
@@ -86,9 +90,23 @@ def _check(solver: SolverParameter, name: str) -> Finding | None:
     return None
 
 
+def _check_stages(solver: SolverParameter, name: str) -> Finding | None:
+    """What is wrong with the stages of ``multifixed``; told once, at ``stagelr``."""
+    rates, ends = len(solver.stagelr), len(solver.stageiter)
+    if name == "stageiter" or (rates == ends and rates):
+        return None
+    return Finding(
+        ("stagelr", 0) if rates else (),
+        f"lr_policy 'multifixed' needs a stageiter for each stagelr, got {rates} stagelr and "
+        f"{ends} stageiter",
+    )
+
+
 def _check_ends(solver: SolverParameter) -> Iterable[Finding]:
     """What is wrong with the warm-up and the floor."""
-    for name in ("rampup_interval", "rampup_lr", "min_lr"):
+    if solver.rampup_interval and solver.warmup_iter:
+        yield Finding(("warmup_iter",), "rampup_interval and warmup_iter are both given")
+    for name in ("rampup_interval", "rampup_lr", "min_lr", "warmup_iter", "warmup_start_lr"):
         value = getattr(solver, name)
         if not 0 <= value < math.inf:
             yield Finding((name,), f"{name} must be at least 0 and finite, got {value:g}")
@@ -103,8 +121,8 @@ def _check_ends(solver: SolverParameter) -> Iterable[Finding]:
 class Schedule:
     """The learning rate of each iteration, counted from 0: ``base_lr * factor(iteration)``.
 
-    Before iteration ``warmup`` it rises from ``warmup_lr`` to ``base_lr`` with the square of the
-    iteration instead. It never falls below ``min_lr``.
+    Before iteration ``warmup`` it rises from ``warmup_lr`` to ``base_lr`` with the iteration to the
+    power of ``warmup_power`` instead. It never falls below ``min_lr``.
 
     A policy is a subclass whose attributes are the fields of SolverParameter that it reads, all
     of which must be given.
@@ -114,27 +132,31 @@ class Schedule:
     fields: ClassVar[tuple[str, ...]] = ()
     ends_at_floor: ClassVar[bool] = False
     """Whether a factor of 0 means ``min_lr`` rather than 0."""
+    needs_base: ClassVar[bool] = True
     base_lr: float
     warmup: int = field(default=0, kw_only=True)
     warmup_lr: float = field(default=0.0, kw_only=True)
+    warmup_power: int = field(default=2, kw_only=True)
     min_lr: float = field(default=0.0, kw_only=True)
 
     @classmethod
     def read(cls, solver: SolverParameter) -> Schedule:
         """Take the fields, already checked, from the solver."""
         values = [getattr(solver, name) for name in cls.fields]
+        straight = bool(solver.warmup_iter)
         return cls(
             solver.base_lr,
             *(v if isinstance(v, int | float) else tuple(v) for v in values),
-            warmup=solver.rampup_interval,
-            warmup_lr=solver.rampup_lr,
+            warmup=solver.warmup_iter if straight else solver.rampup_interval,
+            warmup_lr=solver.warmup_start_lr if straight else solver.rampup_lr,
+            warmup_power=1 if straight else 2,
             min_lr=solver.min_lr,
         )
 
     def rate(self, iteration: int) -> float:
         """The learning rate; infinite where the policy leaves the range of floats."""
         if iteration < self.warmup:
-            risen = (iteration / self.warmup) ** 2
+            risen = (iteration / self.warmup) ** self.warmup_power
             return max(self.min_lr, self.warmup_lr + (self.base_lr - self.warmup_lr) * risen)
         floor = self.min_lr if self.ends_at_floor else 0.0
         try:
@@ -231,6 +253,26 @@ class MultiStep(Schedule):
 
     def current_step(self, iteration: int) -> int:
         return bisect_right(self._starts, iteration - 1) if iteration else 0
+
+
+@register_policy("multifixed")
+@dataclass(frozen=True)
+class MultiFixed(Schedule):
+    """The k-th ``stagelr`` up to and with iteration ``stageiter`` k; the last one beyond."""
+
+    fields = ("stagelr", "stageiter")
+    needs_base = False
+    stagelr: tuple[float, ...]
+    stageiter: tuple[int, ...]
+
+    def rate(self, iteration: int) -> float:
+        if iteration < self.warmup:
+            return super().rate(iteration)
+        stage = next((k for k, end in enumerate(self.stageiter) if iteration <= end), -1)
+        return max(self.min_lr, self.stagelr[stage])
+
+    def factor(self, iteration: int) -> float:
+        return 1.0  # only asked for where the rate rises to base_lr
 
 
 @register_policy("poly")

@@ -21,6 +21,7 @@ from protonet.errors import (
     DeviceError,
     FormatError,
     NetworkError,
+    NoJobError,
     ProtonetError,
     TrainingError,
     UsageError,
@@ -160,7 +161,7 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(ProtonetError)
     def of_a_user(_: Request, error: ProtonetError) -> Response:
         status = next((s for kind, s in _STATUS.items() if isinstance(error, kind)), 400)
-        if isinstance(error, UsageError) and str(error).startswith("there is no job"):
+        if isinstance(error, NoJobError):
             status = 404
         mistakes = [mistake_view(each) for each in getattr(error, "mistakes", ())]
         return error_response(status, str(error), mistakes)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from protonet.errors import FormatError, UsageError
+from protonet.errors import FormatError, NoJobError, UsageError
 
 DATASET, TRAINING = "dataset", "training"
 WAIT, RUN, DONE, ABORT, ERROR = "wait", "run", "done", "abort", "error"
@@ -111,7 +111,7 @@ class Store:
         """
         found = self._select("WHERE id = ?", job_id)
         if not found:
-            raise UsageError(f"there is no job '{job_id[:80]}'")
+            raise NoJobError(f"there is no job '{job_id[:80]}'")
         return found[0]
 
     def all(self, kind: str | None = None, status: Sequence[str] = ()) -> list[Job]:

@@ -12,6 +12,7 @@ from protonet.cli.training_job import SOLVERS, choose_job, match_solver, percent
 from protonet.errors import UsageError
 from protonet.jobs.settings import SolverSettings
 from protonet.jobs.training import resume, start_solver
+from protonet.solvers.rules import RULES, rule_names
 
 
 def test_a_solver_file_and_a_run_to_resume(tmp_path: Path) -> None:
@@ -54,3 +55,12 @@ def test_percentages_are_a_list_of_numbers() -> None:
     assert percentages("50,82.5") == (50.0, 82.5)
     with pytest.raises(UsageError, match="got '50;75'"):
         percentages("50;75")
+
+
+def test_the_help_names_the_update_rules_that_are_registered() -> None:
+    assert sorted(SOLVERS) == rule_names()
+
+
+def test_a_rule_of_ones_own_is_known_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RULES, "Mine", RULES["SGD"])
+    assert match_solver("mine") == "Mine"

@@ -33,3 +33,15 @@ def test_a_solver_of_caffe_stays_as_it_is() -> None:
     plain, left = split(solver)
     assert (plain, left) == (solver, {})
     assert heading(left) == ""
+
+
+def test_stages_and_layer_wise_rates_are_kept_too() -> None:
+    solver = SolverParameter(
+        lr_policy="multifixed", stagelr=[0.5, 0.25], stageiter=[3, 9], larc=True, larc_eta=0.5
+    )
+    plain, left = split(solver)
+    assert write_text(plain) == 'base_lr: 0.5\nlr_policy: "fixed"\n'
+    assert left["stagelr"] == [0.5, 0.25]
+    again = SolverParameter()
+    merge(again, left)
+    assert again == solver

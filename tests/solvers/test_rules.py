@@ -227,7 +227,7 @@ def test_a_gpu_computes_the_same(kind: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"larc": True}, "larc (layer-wise rates of NVIDIA's fork) is not supported"),
+        ({"larc": True, "type": "Adam"}, "larc works with type SGD and Nesterov, not with Adam"),
         ({"momentum_policy": "poly"}, "momentum_policy 'poly' is not supported; only fixed is"),
         (
             {"weight_decay_policy": "poly"},

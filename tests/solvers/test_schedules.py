@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from protonet.proto.caffe_pb2 import SolverParameter
@@ -16,8 +17,8 @@ def schedule_of(lr_policy: str, **settings: Any) -> Schedule:
     return make_schedule(SolverParameter(base_lr=0.5, lr_policy=lr_policy, **settings))
 
 
-def test_every_policy_of_caffe_is_known_and_cosine() -> None:
-    names = ["cosine", "exp", "fixed", "inv", "multistep", "poly", "sigmoid", "step"]
+def test_every_policy_of_caffe_and_its_forks_is_known() -> None:
+    names = ["cosine", "exp", "fixed", "inv", "multifixed", "multistep", "poly", "sigmoid", "step"]
     assert policy_names() == names
 
 
@@ -185,3 +186,30 @@ def test_a_policy_is_registered_once() -> None:
 @pytest.mark.parametrize("policy", ["poly", "cosine"])
 def test_a_solver_that_only_tests_needs_no_end(policy: str) -> None:
     assert schedule_of(policy, power=2, max_iter=0).rate(0) == 0.5
+
+
+def test_stages_end_with_their_iteration() -> None:
+    # Intel's fork, sgd_solver.cpp: the first stage whose stageiter is not passed, else the last.
+    solver = SolverParameter(
+        lr_policy="multifixed", stagelr=[0.5, 0.25, 0.125], stageiter=[2, 3, 7]
+    )
+    schedule = make_schedule(solver)
+    rates = [schedule.rate(i) for i in range(9)]
+    assert rates == [0.5, 0.5, 0.5, 0.25, 0.125, 0.125, 0.125, 0.125, 0.125]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"), [({}, "0 stagelr and 0"), ({"stagelr": [0.5, 1]}, "2 stagelr and 0")]
+)
+def test_stages_need_their_ends(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(SolverError, match=f"a stageiter for each stagelr, got {told} stageiter"):
+        make_schedule(SolverParameter(lr_policy="multifixed", **settings))
+
+
+def test_the_warm_up_of_intels_fork_is_straight() -> None:
+    schedule = schedule_of("fixed", warmup_iter=4, warmup_start_lr=0.1)
+    np.testing.assert_allclose(
+        [schedule.rate(i) for i in range(6)], [0.1, 0.2, 0.3, 0.4, 0.5, 0.5], rtol=1e-6
+    )
+    with pytest.raises(SolverError, match="rampup_interval and warmup_iter are both given"):
+        schedule_of("fixed", warmup_iter=4, rampup_interval=3)
