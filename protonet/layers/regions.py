@@ -158,8 +158,8 @@ class ROIPooling(RegionPooling):
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
         top = self.infer(shapes)[0]
-        self._y = np.empty(top, self.dtype)
-        self._at = np.empty(top, np.int64)
+        self._y = self.device.pinned(top, self.dtype)
+        self._at = self.device.pinned(top, np.int64)
 
     def parts(self, corners: Array) -> tuple[Array, Array]:
         start, end = rounded(corners[:, :2] * self.scale), rounded(corners[:, 2:] * self.scale)
@@ -261,8 +261,8 @@ class PSROIPooling(RegionPooling):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
-        self._y = np.empty(self.infer(shapes)[0], self.dtype)
-        self._dx = np.empty(shapes[0], self.dtype)
+        self._y = self.device.pinned(self.infer(shapes)[0], self.dtype)
+        self._dx = self.device.pinned(shapes[0], self.dtype)
 
     def parts(self, corners: Array) -> tuple[Array, Array]:
         start = rounded(corners[:, :2]) * self.scale

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import pytest
 
@@ -142,3 +143,17 @@ def test_the_columns_of_a_kernel_that_no_compiled_one_takes_are_counted() -> Non
     layer = CONVOLUTION.replace("kernel_size: 3 ", "").format("kernel_size: 10000 pad: 5000")
     plan = plan_net(read_net(Source("net.prototxt", text_of(IMAGE, layer))), phase=TEST)
     assert estimate(plan, gradients=False).scratch >= 4 * 10_000**2 * 9**2
+
+
+def test_arrays_of_layers_that_work_on_the_host_are_counted_and_not_made() -> None:
+    text = (
+        'layer { name: "in" type: "Input" top: "x" top: "regions"\n'
+        "  input_param { shape { dim: 2 dim: 8 dim: 500 dim: 50000 } shape { dim: 3 dim: 5 } } }\n"
+        'layer { name: "r" type: "PSROIPooling" bottom: "x" bottom: "regions" top: "y"\n'
+        "  psroi_pooling_param { spatial_scale: 0.0625 output_dim: 2 group_size: 2 } }"
+    )
+    plan = plan_net(read_net(Source("net.prototxt", text)), phase=TEST)
+    tracemalloc.start()
+    assert estimate(plan, gradients=False).scratch >= 4 * 2 * 8 * 500 * 50000
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
