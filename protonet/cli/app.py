@@ -14,7 +14,7 @@ import click
 import protonet
 from protonet.cli.examples import ExemplifiedGroup
 from protonet.cli.interrupts import INTERRUPTED
-from protonet.cli.terminal import complain, wants_color
+from protonet.cli.terminal import complain, note, wants_color
 from protonet.errors import DeviceError, NetworkError, ProtonetError, nearest
 
 _COMMANDS = {
@@ -163,6 +163,8 @@ def _with_notes(message: str, error: BaseException) -> str:
 def _show_mistakes(error: NetworkError) -> None:
     for mistake in error.mistakes:
         complain(str(mistake))
+    for added in getattr(error, "__notes__", ()):
+        note(added)
     if len(error.mistakes) > 1:
         click.echo(f"{error.count} mistakes", err=True)
 

@@ -102,7 +102,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar of ``what`` done so far and of all, on a terminal; elsewhere a line now and then."""
     where = console()
     if not shows_bars(where):
-        yield _lines(what)
+        yield lines_of(what)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -112,7 +112,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _lines(what: str) -> Callable[[int, int], None]:
+def lines_of(what: str) -> Callable[[int, int], None]:
     """Tells on standard error of work that takes longer than some seconds."""
     told = time.monotonic()
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protonet.cli.terminal import note
+from protonet.cli.terminal import lines_of, note
 from protonet.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ def _training(network: str, given: dict[str, Any]) -> Job:
     settings = RunSettings(**given)
     if network == "-" and sys.stdin.isatty():
         note("paste the network, then press Ctrl-D on an empty line")
-    return partial(start, read_net(Source.read(network)), settings)
+    told = lines_of("images of the mean")
+    return partial(start, read_net(Source.read(network)), settings, progress=told)
 
 
 def _refuse_others(given: dict[str, Any], known: Sequence[str], option: str, why: str) -> None:

@@ -12,7 +12,7 @@ from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
 from protonet.jobs.memory import TrainingMemory, check_training
-from protonet.jobs.pairing import plan_pairs
+from protonet.jobs.pairing import large_batches, plan_pairs
 from protonet.jobs.prepare import image_layers
 from protonet.jobs.run import RunDirectory
 from protonet.jobs.solver_files import SolverFiles
@@ -83,7 +83,9 @@ class Job:
             run.read().get("average"),
             alone=True,
         )
-        self.notes = self._pairs if run.read().get("kind") != "network" else []
+        self.notes = list(self._large)
+        if run.read().get("kind") != "network":  # of its databases it was told before
+            self.notes += self._pairs
         if self.trainer.snapshots != snapshots:
             run.update(hdf5=True)
             self.notes.append(
@@ -226,6 +228,7 @@ class Job:
         told = [note for plan in plans for note in plan_pairs(plan)]
         # The tests may read the same databases.
         self._pairs = list(dict.fromkeys(told))
+        self._large = large_batches(plans[0])[:1]
 
     def _close_plans(self) -> None:
         for plan in self._plans:

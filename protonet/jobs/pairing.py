@@ -24,6 +24,18 @@ def _is_vector(datum: Datum) -> bool:
     return not datum.encoded and bool(datum.float_data) and extents[:2] == [1, 1]
 
 
+def large_batches(plan: Plan) -> list[str]:
+    """What to tell of batches that hold every record of their database, and some twice."""
+    return [
+        f'layer "{step.name}": a batch of {step.layer.batch_size} has some of the '
+        f"{step.layer.length} records of {step.layer.database.path} more than once"
+        for step in plan.steps
+        if isinstance(step.layer, Data)
+        and step.layer.database is not None
+        and step.layer.batch_size > step.layer.length
+    ]
+
+
 def plan_pairs(plan: Plan) -> list[str]:
     """Data layers that are read side by side (equal batch sizes) must hold as many records.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from protonet.data.create import compute_mean
+from protonet.data.create import Progress, compute_mean
 from protonet.data.database import DATA_FILE, Database, check_pairs
 from protonet.data.datum import decode
 from protonet.data.transform import load_mean
@@ -97,10 +97,13 @@ def _refuse_mean(settings: RunSettings) -> None:
 
 
 def write_run(
-    run: RunDirectory, pasted: NetDefinition, settings: RunSettings
+    run: RunDirectory,
+    pasted: NetDefinition,
+    settings: RunSettings,
+    progress: Progress | None = None,
 ) -> tuple[SolverFiles, list[str]]:
     """Write the texts of the run, run.json last; return its nets and what to tell the user."""
-    train_val, notes = _train_val(run, pasted, settings)
+    train_val, notes = _train_val(run, pasted, settings, progress)
     around = surroundings_of(run, settings)
     plan = plan_net(train_val, phase=TRAIN, stages=["train"], around=around)
     try:
@@ -188,7 +191,10 @@ def pruned_note(pruned: Sequence[str]) -> list[str]:
 
 
 def _train_val(
-    run: RunDirectory, pasted: NetDefinition, settings: RunSettings
+    run: RunDirectory,
+    pasted: NetDefinition,
+    settings: RunSettings,
+    progress: Progress | None,
 ) -> tuple[NetDefinition, list[str]]:
     """The net of training and validation, and what to tell of how it was made."""
     settled = with_absolute_paths(pasted, Path(pasted.source.name).parent)
@@ -207,7 +213,7 @@ def _train_val(
         _databases(settings.data, settings.labels),
         val,
         batch_size=settings.batch_size,
-        mean_file=_keep_mean(run, pasted.net, settings),
+        mean_file=_keep_mean(run, pasted.net, settings, progress),
         replace_mean=settings.mean is not None,
         classes=classes,
     )
@@ -233,12 +239,14 @@ def _keep_class_names(run: RunDirectory, settings: RunSettings) -> int:
     return 0
 
 
-def _keep_mean(run: RunDirectory, net: NetParameter, settings: RunSettings) -> str | None:
+def _keep_mean(
+    run: RunDirectory, net: NetParameter, settings: RunSettings, progress: Progress | None
+) -> str | None:
     """The mean of the run as a file of its own; None for a run without one."""
     if settings.mean == "none" or (settings.mean is None and brings_mean(net)):
         return None
     if settings.mean is None:
-        mean = compute_mean(settings.data)
+        mean = compute_mean(settings.data, progress)
         write_atomic(run.mean, from_array(mean[None]).SerializeToString())
     else:
         _copy_mean(Path(settings.mean), run.mean)

@@ -8,8 +8,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from protonet.data.create import Progress
 from protonet.device import Device
-from protonet.errors import UsageError
+from protonet.errors import NetworkError, UsageError
 from protonet.formats.atomic import remove_partial, write_atomic
 from protonet.jobs.job import Job, Watch
 from protonet.jobs.prepare import check_databases, run_name, surroundings_of, write_run
@@ -27,6 +28,8 @@ from protonet.train.snapshot import Snapshots
 from protonet.train.trainer import Result
 
 _FILES_OWN = SolverSettings()
+_OF_VECTORS = {"EuclideanLoss", "L1Loss", "SmoothL1Loss", "SigmoidCrossEntropyLoss"}
+"""Losses whose targets are vectors."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,11 @@ def start(
     *,
     listeners: Sequence[Listener] = (),
     watch: Watch | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Train a pasted network in a new run directory.
+
+    ``progress`` is told of the images whose mean is taken first.
 
     Everything is checked before training begins: mistakes in the network or the databases leave
     no directory behind.
@@ -58,12 +64,28 @@ def start(
     device = Device(settings.device, tf32=settings.tf32)
     with ExitStack() as stack:
         with _new_run(settings.out, run_name(pasted), stack) as run:
-            files, notes = write_run(run, pasted, settings)
+            with _hinting(pasted, settings):
+                files, notes = write_run(run, pasted, settings, progress)
             notes = told + notes
             job = stack.enter_context(Job(run, files, device, surroundings_of(run, settings)))
             notes += job.load(files.solver)
             run.update(status="run")
         return Outcome(run, job.train(listeners, watch), tuple(notes))
+
+
+@contextmanager
+def _hinting(pasted: NetDefinition, settings: RunSettings) -> Iterator[None]:
+    """Say what a net that learns vectors may lack where its text does not fit the data."""
+    try:
+        yield
+    except NetworkError as error:
+        types = {layer.type for layer in pasted.net.layer}
+        if settings.labels is None and types & _OF_VECTORS:
+            error.add_note(
+                "without --labels the label is one class number of each image; a database of "
+                "label vectors is given by --labels"
+            )
+        raise
 
 
 def start_solver(

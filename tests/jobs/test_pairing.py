@@ -10,7 +10,7 @@ from protonet.data.database import Database
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError
 from protonet.graph.plan import plan_net
-from protonet.jobs.pairing import plan_pairs, refuse_swapped
+from protonet.jobs.pairing import large_batches, plan_pairs, refuse_swapped
 from protonet.jobs.prepare import check_databases
 from protonet.jobs.settings import RunSettings
 from protonet.proto.caffe_pb2 import TRAIN
@@ -49,6 +49,21 @@ def test_a_training_asks_for_the_option(gradients: Path, renamed: Path) -> None:
     settings = RunSettings(data=gradients / "train_images", labels=renamed, by_position=True)
     assert len(check_databases(settings)) == 1
     assert RunSettings.from_json(settings.to_json()).by_position
+
+
+def test_a_batch_larger_than_the_set_is_told(gradients: Path) -> None:
+    text = NET.format(gradients / "train_images", gradients / "train_labels")
+    plans = [
+        plan_net(read_net(Source("net", text.replace("batch_size: 4", size))), phase=TRAIN)
+        for size in ("batch_size: 30", "batch_size: 31")
+    ]
+    assert large_batches(plans[0]) == []
+    assert large_batches(plans[1])[0] == (
+        f'layer "a": a batch of 31 has some of the 30 records of {gradients}/train_images more '
+        "than once"
+    )
+    for plan in plans:
+        plan.close()
 
 
 def test_swapped_databases_are_told(gradients: Path) -> None:

@@ -149,6 +149,7 @@ def test_classes_fill_an_open_num_output(tmp_path: Path) -> None:
     assert outcome.notes == (
         'left out of deploy.prototxt, since they need labels: "loss", "accuracy"',
         "num_output was left out: set to the 3 classes of the data",
+        f'layer "data": a batch of 16 has some of the 12 records of {data} more than once',
     )
     (weight, _) = read_weights(tmp_path / "run" / "snapshot_iter_3.caffemodel")["ip"]
     assert weight is not None
@@ -366,3 +367,23 @@ def test_a_run_that_went_on_from_a_snapshot_resumes_there(
     outcome = resume(tmp_path / "run")
     iterations = [line["iteration"] for line in read_metrics(outcome.run.metrics)]
     assert iterations[0] == 5
+
+
+def test_labels_that_were_forgotten_are_named(gradients: Path, tmp_path: Path) -> None:
+    settings = settings_of(gradients, tmp_path / "run", labels=None, val_data=None, val_labels=None)
+    with pytest.raises(NetworkError) as caught:
+        start(net_of(SEED), settings)
+    assert caught.value.__notes__ == [
+        "without --labels the label is one class number of each image; a database of label vectors "
+        "is given by --labels"
+    ]
+
+
+def test_the_mean_is_told_of(gradients: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    start(
+        net_of(SEED),
+        settings_of(gradients, tmp_path / "run", mean=None),
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert told == [(done, 30) for done in range(1, 31)]
