@@ -126,3 +126,85 @@ class ShuffleChannel(Layer):
         if dbottoms[0] is not None:
             dx, dy = dbottoms[0].reshape(self._grouped), dtops[0].reshape(self._shuffled)
             self.xp.copyto(dx, dy.transpose(0, 2, 1, 3))
+
+
+@register("Reorg")
+class Reorg(Layer):
+    """Blocks of s x s places become channels; with ``reverse``, channels become blocks.
+
+    As darknet has it, the values of x count as C / s^2 planes of H s x W s, whatever its planes
+    are: value (j s + a, i s + b) of plane c goes to place (j, i) of channel (a s + b) C / s^2 + c
+    of C planes of H x W, which are then read as y. With reverse the same, the other way round.
+    Gradient: dx = dy in the old order.
+
+    Bottom:
+        x: N x C x H x W.
+    Top:
+        y: N x (C s^2) x H/s x W/s; with reverse, N x C/s^2 x (H s) x (W s).
+    Params:
+        none.
+    Spec:
+        reorg_param: stride (s, required), reverse (false).
+    Raises:
+        LayerError: without a stride, for a bottom without 4 axes, or a C, H or W that s or its
+        square does not divide where it must.
+    Differs:
+        BVLC Caffe has no such layer; this is the one of the forks for YOLOv2, with the gradient
+        that some of them lack.
+    """
+
+    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+
+    def setup(self) -> None:
+        self.stride, self.reverse = self.spec.reorg_param.stride, self.spec.reorg_param.reverse
+        if self.stride < 1:
+            raise LayerError("expected a stride of 1 or more, got 0", ("reorg_param", "stride"))
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        shape, s = shapes[0], self.stride
+        if len(shape) != 4:
+            raise LayerError(
+                f"expected 4 axes, N x C x H x W, got '{self.spec.bottom[0]}' {shape_text(shape)}",
+                ("bottom", 0),
+            )
+        items, channels, height, width = shape
+        if channels % s**2:
+            raise LayerError(
+                f"expected a stride whose square divides the {channels} channels, got {s}",
+                ("reorg_param", "stride"),
+            )
+        if self.reverse:
+            return [(items, channels // s**2, height * s, width * s)]
+        if height % s or width % s:
+            raise LayerError(
+                f"expected a stride that divides the plane, {height}x{width}, got {s}",
+                ("reorg_param", "stride"),
+            )
+        return [(items, channels * s**2, height // s, width // s)]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        (items, channels, height, width), s = shapes[0], self.stride
+        planes = channels // s**2
+        self._blocks = (items, planes, height, s, width, s)
+        self._stacked = (items, s, s, planes, height, width)
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        self._move(bottoms[0], tops[0], stacking=not self.reverse)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if dbottoms[0] is not None:
+            self._move(dtops[0], dbottoms[0], stacking=self.reverse)
+
+    def _move(self, x: Array, y: Array, *, stacking: bool) -> None:
+        if stacking:
+            moved = x.reshape(self._blocks).transpose(0, 3, 5, 1, 2, 4)
+            self.xp.copyto(y.reshape(self._stacked), moved)
+        else:
+            moved = x.reshape(self._stacked).transpose(0, 3, 4, 1, 5, 2)
+            self.xp.copyto(y.reshape(self._blocks), moved)

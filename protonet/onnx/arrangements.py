@@ -75,6 +75,19 @@ def shuffle_channels(c: Conversion) -> str:
     return c.reshape(c.op("Transpose", x, perm=[0, 2, 1, 3]), shape)
 
 
+@converts("Reorg")
+def blocks_to_channels(c: Conversion) -> str:
+    (items, channels, height, width), s = c.shapes[0], c.spec.reorg_param.stride
+    planes = channels // s**2
+    if c.spec.reorg_param.reverse:
+        x = c.reshape(c.bottoms[0], (items, s, s, planes, height, width))
+        moved = c.op("Transpose", x, perm=[0, 3, 4, 1, 5, 2])
+        return c.reshape(moved, (items, planes, height * s, width * s))
+    x = c.reshape(c.bottoms[0], (items, planes, height, s, width, s))
+    moved = c.op("Transpose", x, perm=[0, 3, 5, 1, 2, 4])
+    return c.reshape(moved, (items, channels * s**2, height // s, width // s))
+
+
 @converts("BatchReindex")
 def pick_items(c: Conversion) -> str:
     x, index = c.bottoms

@@ -33,6 +33,68 @@ def test_channels_are_read_column_by_column() -> None:
     assert harness.backward([y]) == [None]
 
 
+def stacked(x: np.ndarray, s: int) -> np.ndarray:
+    """The loop of darknet's reorg_cpu over flat arrays, in the direction of YOLOv2's layer."""
+    items, channels, height, width = x.shape
+    flat, y = x.reshape(items, -1), np.empty((items, x[0].size))
+    planes = channels // s**2
+    for k in range(channels):
+        for j in range(height):
+            for i in range(width):
+                offset = k // planes
+                row, column = j * s + offset // s, i * s + offset % s
+                source = column + width * s * (row + height * s * (k % planes))
+                y[:, i + width * (j + height * k)] = flat[:, source]
+    return y.reshape(items, channels * s**2, height // s, width // s)
+
+
+@pytest.mark.parametrize(("shape", "s"), [((2, 8, 4, 6), 2), ((1, 9, 3, 6), 3), ((2, 3, 4, 5), 1)])
+def test_blocks_become_channels_in_darknet_s_order(shape: tuple[int, ...], s: int) -> None:
+    x = np.random.default_rng(0).standard_normal(shape)
+    harness = LayerHarness(f'type: "Reorg" reorg_param {{ stride: {s} }}', [x], dtype=float)
+    (y,) = harness.forward()
+    np.testing.assert_array_equal(y, stacked(x, s))
+    np.testing.assert_array_equal(harness.backward([y])[0], x)
+    harness.dbottoms = [None]
+    assert harness.backward([y]) == [None]
+
+
+def test_channels_become_blocks() -> None:
+    """Four channels of one value: a block of 2 x 2."""
+    x = np.arange(16.0).reshape(1, 4, 2, 2)
+    harness = LayerHarness('type: "Reorg" reorg_param { stride: 2 reverse: true }', [x])
+    (y,) = harness.forward()
+    assert y[0, 0].tolist() == [[0, 4, 1, 5], [8, 12, 9, 13], [2, 6, 3, 7], [10, 14, 11, 15]]
+    np.testing.assert_array_equal(harness.backward([y])[0], x)
+
+
+@pytest.mark.parametrize(
+    ("fields", "shape", "message", "path"),
+    [
+        ("", (1, 4, 2, 2), "expected a stride of 1 or more, got 0", ("reorg_param", "stride")),
+        ("stride: 2", (4, 2, 2), "expected 4 axes, N x C x H x W, got 'x0' 4x2x2", ("bottom", 0)),
+        (
+            "stride: 2 reverse: true",
+            (1, 6, 2, 2),
+            "expected a stride whose square divides the 6 channels, got 2",
+            ("reorg_param", "stride"),
+        ),
+        (
+            "stride: 2",
+            (1, 4, 2, 3),
+            "expected a stride that divides the plane, 2x3, got 2",
+            ("reorg_param", "stride"),
+        ),
+    ],
+)
+def test_what_cannot_be_reorganised(
+    fields: str, shape: tuple[int, ...], message: str, path: tuple[str | int, ...]
+) -> None:
+    with pytest.raises(LayerError) as caught:
+        LayerHarness(f'type: "Reorg" reorg_param {{ {fields} }}', [np.ones(shape)])
+    assert (str(caught.value), caught.value.path) == (message, path)
+
+
 @pytest.mark.parametrize(
     ("text", "message", "path"),
     [
