@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -115,12 +116,20 @@ def _read(source: Path) -> list[tuple[int, str, int]]:
     return lines
 
 
+def _is_real(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
 def _label(text: str, where: str) -> int:
     try:
         label = int(text)
     except ValueError:
         raise DataError(
             f"{where}: expected a whole number as the label behind the last space, got '{text}'"
+            + ("; numbers that are not whole are for convert-vectors" if _is_real(text) else "")
         ) from None
     if not -(2**31) <= label < 2**31:
         raise DataError(f"{where}: the label {text} is out of range: it must fit 32 bits")

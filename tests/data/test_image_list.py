@@ -185,3 +185,12 @@ def test_an_image_that_is_smaller_than_the_crop_is_named(tmp_path: Path) -> None
 def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfa.png 3\n")
     assert ImageList(tmp_path / "list.txt").name(0) == "a.png"
+
+
+def test_a_label_that_is_not_whole_points_to_convert_vectors(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a.png 2.5\n")
+    with pytest.raises(DataError, match=r"got '2\.5'; numbers that are not whole are for convert-"):
+        ImageList(tmp_path / "list.txt")
+    (tmp_path / "list.txt").write_text("a.png cat\n")
+    with pytest.raises(DataError, match=r"got 'cat'$"):
+        ImageList(tmp_path / "list.txt")
