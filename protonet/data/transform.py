@@ -199,7 +199,7 @@ class Transformer:
 
         Where they may be of any size, ``shape`` is that of the images. ``out`` is float32 of
         ``output_shape`` or (n, *output_shape). Without a ``draw`` the crop is centred and nothing
-        is mirrored, as for inference.
+        is mirrored, distorted or expanded, as for inference.
 
         Raises:
             DataError: for images of another shape.
@@ -210,7 +210,9 @@ class Transformer:
                     self.apply(image, into, draw)
                 return
             self._check_shape(images)
-            images = self.augment.apply(images, self.chance(draw))
+            # What only makes training harder is no part of asking about one image.
+            steps = self.augment.after if draw is None else self.augment.apply
+            images = steps(images, self.chance(draw))
         self.finish(images, out, draw)
 
     def finish(self, images: np.ndarray, out: np.ndarray, draw: Draw | None = None) -> Draw:

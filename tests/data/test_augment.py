@@ -158,3 +158,15 @@ def test_distortion_needs_bytes() -> None:
     made = make("distort_param { brightness_prob: 1 brightness_delta: 3 }")
     with pytest.raises(DataError, match="distort_param needs colour images of bytes, got float32"):
         apply(made, IMAGE.astype(np.float32))
+
+
+def test_asking_about_one_image_distorts_and_expands_nothing() -> None:
+    made = make(
+        WARP
+        + "expand_param { max_expand_ratio: 3 } "
+        + "distort_param { brightness_prob: 1 brightness_delta: 90 }"
+    )
+    out = np.empty(made.output_shape, np.float32)
+    made.apply(IMAGE, out)
+    np.testing.assert_array_equal(out, resample(IMAGE, 6, 10, Interpolation.NEAREST))
+    assert (apply(made, place=1) != out).any()
