@@ -99,13 +99,14 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--lr-policy",
     type=Policy(),
-    help="How the learning rate falls. Default: step. A solver file's own is replaced.",
+    help="How the learning rate falls. Default: multistep. A solver file's own is replaced.",
 )
 @click.option(
     "--gamma",
     type=float,
     metavar="X",
-    help="Factor of the policies step, multistep, exp, inv, sigmoid.",
+    help="Factor of the policies step, multistep, exp, inv, sigmoid; of the last three for each "
+    "percent of the training.",
 )
 @click.option("--power", type=float, metavar="X", help="Power of the policies inv and poly.")
 @click.option(
@@ -113,7 +114,7 @@ _PATH = click.Path(path_type=Path)
     "steps",
     metavar="PERCENT[,PERCENT...]",
     help="Where the policies step, multistep and sigmoid change the rate, in percent of the "
-    "training. Default: 33.",
+    "training. Default: 50,85 of multistep, 33 of step, 50 of sigmoid.",
 )
 @click.option(
     "--warmup",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from protonet.jobs.settings import RunSettings, weight_files
 from protonet.proto.caffe_pb2 import SolverParameter
@@ -22,6 +23,15 @@ _USUAL: dict[str, dict[str, float | tuple[float, ...]]] = {
 }
 """What DIGITS' form gives each policy at first."""
 
+_SCALED: dict[str, Callable[[float, float], float]] = {
+    "exp": lambda gamma, share: gamma ** (1 / share),
+    "inv": lambda gamma, share: gamma / share,
+    "sigmoid": lambda gamma, share: -gamma / share,
+}
+"""What becomes of gamma where a percent of the training has ``share`` iterations, so that the rate
+falls as far in a long training as in a short one (DIGITS, tools/train_caffe: its solver.prototxt).
+"""
+
 _WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
 
 
@@ -33,8 +43,9 @@ def make_solver(
     """The solver for (records, batch size) of training and validation.
 
     Iterations an epoch are ceil(records / (batch * accumulation)); a snapshot and a test pass
-    come every epoch or as the settings say; steps are percentages of the training; there are
-    eight displays an epoch, or one every 5,000 images, whichever comes more often.
+    come every epoch or as the settings say; steps are percentages of the training, and gamma of
+    exp, inv and sigmoid is that of one percent of it; there are eight displays an epoch, or one
+    every 5,000 images, whichever comes more often.
     """
     records, batch = train
     images = batch * settings.accumulation
@@ -81,11 +92,14 @@ def _set_policy(solver: SolverParameter, settings: RunSettings) -> None:
             setattr(solver, name, given)
         elif name in usual:
             setattr(solver, name, usual[name])
+    share = solver.max_iter / 100
+    if settings.lr_policy in _SCALED:
+        solver.gamma = _SCALED[settings.lr_policy](solver.gamma, share)
     if "steps" not in usual:
         return
     percents = settings.steps or usual["steps"]
     assert isinstance(percents, tuple)
-    steps = [max(1, int(solver.max_iter * percent / 100)) for percent in percents]
+    steps = [max(1, math.ceil(share * percent)) for percent in percents]
     if settings.lr_policy == "multistep":
         solver.stepvalue.extend(sorted(steps))
     else:

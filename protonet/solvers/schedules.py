@@ -85,7 +85,8 @@ def _check(solver: SolverParameter, name: str) -> Finding | None:
         return None  # a solver that only tests asks for no rate
     if name in ("stepsize", "max_iter") and value <= 0:
         return Finding((name,), f"{policy} needs {name} above 0, got {value}")
-    if name == "gamma" and not value >= 0:
+    # a sigmoid falls where gamma is below 0: so DIGITS writes it
+    if name == "gamma" and not value >= 0 and solver.lr_policy != "sigmoid":
         return Finding((name,), f"{policy} needs gamma of at least 0, got {value:g}")
     return None
 
@@ -293,7 +294,9 @@ class Polynomial(Schedule):
 @register_policy("sigmoid")
 @dataclass(frozen=True)
 class Sigmoid(Schedule):
-    """``1 / (1 + exp(-gamma * (iteration - stepsize)))``: with ``gamma`` above 0 it rises."""
+    """``1 / (1 + exp(-gamma * (iteration - stepsize)))``: with ``gamma`` above 0 it rises,
+    below 0 it falls.
+    """
 
     fields = ("gamma", "stepsize")
     gamma: float

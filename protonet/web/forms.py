@@ -82,13 +82,13 @@ class VectorsForm(Form):
 
 
 class PolicyForm(Form):
-    """How the learning rate falls. ``steps`` are percentages of the training."""
+    """How the learning rate falls. ``steps`` are percentages of the training, none the usual."""
 
     lr: Rate = 0.01
-    lr_policy: Policy = "step"
+    lr_policy: Policy = "multistep"
     gamma: Annotated[float, Field(ge=0, le=1e3)] | None = None
     power: Annotated[float, Field(ge=0, le=1e3)] | None = None
-    steps: list[Annotated[float, Field(gt=0, le=100)]] = Field(default=[33.0], max_length=100)
+    steps: list[Annotated[float, Field(gt=0, le=100)]] = Field(default=[], max_length=100)
     warmup: Annotated[int, Field(ge=0, le=10**9)] = 0
     min_lr: Annotated[float, Field(ge=0, lt=1e6)] = 0.0
 

@@ -496,7 +496,7 @@ def test_formats_of_the_log(protonet: Any, workplace: Path) -> None:
     found = protonet(*train, "--out", "a", "--log-format", "caffe")
     assert found.returncode == 0
     assert found.stderr.splitlines()[0].endswith("solver.cpp:289] Solving seed")
-    assert found.stderr.splitlines()[1].endswith("solver.cpp:290] Learning Rate Policy: step")
+    assert found.stderr.splitlines()[1].endswith("solver.cpp:290] Learning Rate Policy: multistep")
     assert "solver.cpp" not in found.stdout
     assert found.stdout.endswith("results: a\n")
 

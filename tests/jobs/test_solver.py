@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ def test_defaults() -> None:
     assert solver.snapshot == solver.test_interval == 63
     assert list(solver.test_iter) == [2]
     assert solver.display == 7
-    assert (solver.lr_policy, solver.stepsize) == ("step", int(30 * 63 * 0.33))
-    assert solver.gamma == pytest.approx(0.1)
+    assert (solver.lr_policy, list(solver.stepvalue)) == ("multistep", [945, 1607])
+    assert solver.gamma == pytest.approx(0.5)
     assert solver.momentum == pytest.approx(0.9)
     assert solver.weight_decay == pytest.approx(0.0001)
     assert list(solver.train_state.stage) == ["train"]
@@ -44,9 +45,12 @@ def test_without_validation_there_are_no_tests() -> None:
 @pytest.mark.parametrize(
     ("policy", "field", "value"),
     [
-        ("multistep", "stepvalue", [945, 1606]),
+        ("multistep", "stepvalue", [945, 1607]),
         ("sigmoid", "stepsize", 945),
-        ("exp", "gamma", 0.95),
+        ("step", "stepsize", 624),
+        ("exp", "gamma", 0.95 ** (1 / 18.9)),
+        ("inv", "gamma", 0.1 / 18.9),
+        ("sigmoid", "gamma", -0.1 / 18.9),
         ("inv", "power", 0.5),
         ("poly", "power", 3.0),
         ("fixed", "base_lr", 0.01),
@@ -59,9 +63,26 @@ def test_every_policy_is_complete(policy: str, field: str, value: Any) -> None:
     assert make_schedule(solver).rate(0) > 0
 
 
+@pytest.mark.parametrize(
+    ("policy", "last"),
+    [
+        ("step", 0.001), ("multistep", 0.25), ("exp", 0.95**100), ("inv", 11**-0.5),
+        ("sigmoid", 1 / (1 + math.exp(0.1 * 50))),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("epochs", [2.0, 60.0])
+def test_a_long_training_ends_at_the_rate_of_a_short_one(
+    policy: str, last: float, epochs: float
+) -> None:
+    """DIGITS' form promises a curve over the training, however many iterations that has."""
+    solver = solver_of(lr_policy=policy, epochs=epochs)
+    rate = make_schedule(solver).rate(solver.max_iter) / 0.01
+    assert rate == pytest.approx(last, rel=0.02)
+
+
 def test_given_values_win() -> None:
     solver = solver_of(lr_policy="multistep", steps=(75.0, 25.0), gamma=0.25, weight_decay=0.0)
-    assert list(solver.stepvalue) == [472, 1417]
+    assert list(solver.stepvalue) == [473, 1418]
     assert solver.gamma == 0.25
     assert solver.weight_decay == 0
     assert solver.HasField("weight_decay")

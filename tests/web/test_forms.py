@@ -17,7 +17,7 @@ def form(**values: Any) -> TrainingForm:
 def test_defaults_are_those_of_digits() -> None:
     given = form()
     assert (given.epochs, given.lr, given.lr_policy, given.steps, given.solver) == (
-        30, 0.01, "step", [33.0], "SGD",
+        30, 0.01, "multistep", [], "SGD",
     )  # fmt: skip
     assert sweep(given) == [("m", 0.01, None)]
 

@@ -107,8 +107,8 @@ class _NewModel:
             self.decay = self._text(
                 "Weight decay (default: rate / 100)", "weight_decay", "", _plain
             )
-            self.policy = self._choice("Learning-rate policy", "lr_policy", _POLICIES, "step")
-            self.steps = self._text("Steps (percent)", "steps", "33", _listed)
+            self.policy = self._choice("Learning-rate policy", "lr_policy", _POLICIES, "multistep")
+            self.steps = self._text("Steps (percent; default: the policy's)", "steps", "", _listed)
             self.gamma = self._text("Gamma", "gamma", "", _plain)
             self.power = self._text("Power", "power", "", _plain)
             self.warmup = self._number("Warm-up (iterations)", "warmup", 0)
