@@ -6,6 +6,10 @@ _DATA = "reads data by itself; ONNX models are given theirs: export the net with
 _LOSS = "is for training; export the deploy net, which ends before it"
 _MEASURE = "measures a training; export the deploy net, which ends before it"
 
+_BOXES = (
+    "keeps a number of boxes that ONNX cannot give as it is; export a copy of the text without it"
+)
+
 LACKING: dict[str, str] = {
     **dict.fromkeys(
         (
@@ -46,6 +50,7 @@ LACKING: dict[str, str] = {
     "DetectionOutput": "keeps a number of boxes that ONNX's NonMaxSuppression cannot give; export "
     "a copy of the text without this layer, whose outputs are offsets, scores and priors",
     "HDF5Output": "writes a file",
+    **dict.fromkeys(("YoloDetectionOutput", "Yolov3DetectionOutput"), _BOXES),
     "LSTM": "begins sequences anew where its second bottom is 0, which ONNX's LSTM cannot; a net "
     "unrolled with LSTMUnit can be exported",
     "PSROIPooling": "has no operator in ONNX; export the net up to it",

@@ -47,6 +47,8 @@ NO_GOLDEN = {
     "SoftmaxWithLossOHEM",
     "Unpooling",
     "Upsample",
+    "YoloDetectionOutput",
+    "Yolov3DetectionOutput",
 }
 
 
@@ -399,6 +401,16 @@ METRICS = [
     Case('type: "ArgMax" argmax_param { out_max_val: true top_k: 3 }'),
     Case('type: "ArgMax" argmax_param { axis: -2 top_k: 2 }'),
     Case(
+        'type: "YoloDetectionOutput" yolo_detection_output_param '
+        "{ num_classes: 3 num_box: 2 biases: [1, 2, 3, 1] }",
+        ((2, 16, 3, 5),),
+    ),
+    Case(
+        'type: "Yolov3DetectionOutput" yolov3_detection_output_param { num_classes: 2 num_box: 1 '
+        "biases: [1, 2, 3, 1] mask: [1, 0] anchors_scale: [2, 1] }",
+        ((2, 7, 3, 5), (2, 7, 6, 10)),
+    ),
+    Case(
         'type: "DetectionOutput" detection_output_param { num_classes: 3 keep_top_k: 4 }',
         ((2, 20), (2, 15), (1, 2, 20)),
     ),
@@ -429,6 +441,8 @@ ON_THE_HOST = {
     "PSROIPooling",
     "Python",
     "ROIPooling",
+    "YoloDetectionOutput",
+    "Yolov3DetectionOutput",
 }
 """Layers of boxes, where NumPy works in arrays as long as what is found; and code of users."""
 
