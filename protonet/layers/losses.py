@@ -126,6 +126,28 @@ class L1Loss(PairLoss):
         self._kernel.forward(a, b, self._slope, tops[0], 1.0 / self._items)
 
 
+@register("AbsLoss")
+class AbsLoss(L1Loss):
+    """L = sum |a - b| / N, with N the items of the first axis: L1Loss under another name.
+
+    Gradients: da = w sign(a - b) / N, db = -da, with w the loss weight.
+
+    Bottom:
+        a: N x ..., predictions; b: N x ..., targets, as many values per item.
+    Top:
+        L: scalar.
+    Params:
+        none.
+    Spec:
+        no fields of its own; loss_weight (1).
+    Raises:
+        LayerError: when the items or the values of an item differ in number.
+    Differs:
+        Caffe 1.0 has no such layer; forks for depth do (abs_loss_layer.cpp). Where a equals b
+        the gradient is 0; in some of them it is -w / N.
+    """
+
+
 @register("SmoothL1Loss")
 class SmoothL1Loss(PairLoss):
     """L = sum v f(u (a - b)) / N, where f(d) is s d^2 / 2 for |d| < 1 / s, |d| - 1 / (2 s) beyond.

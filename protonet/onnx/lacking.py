@@ -29,6 +29,7 @@ LACKING: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
+            "AbsLoss",
             "ContrastiveLoss",
             "EuclideanLoss",
             "HingeLoss",
@@ -36,6 +37,7 @@ LACKING: dict[str, str] = {
             "L1Loss",
             "MultiBoxLoss",
             "MultinomialLogisticLoss",
+            "SigmoidCrossEntropyBalanceLoss",
             "SigmoidCrossEntropyLoss",
             "SmoothL1Loss",
             "SmoothL1LossOHEM",
@@ -46,6 +48,7 @@ LACKING: dict[str, str] = {
     ),
     "Accuracy": _MEASURE,
     "BoxAnnotatorOHEM": _LOSS,
+    "ContinuationIndicator": "marks sequences for recurrent layers that ONNX has not",
     "DetectionEvaluate": _MEASURE,
     "DetectionOutput": "keeps a number of boxes that ONNX's NonMaxSuppression cannot give; export "
     "a copy of the text without this layer, whose outputs are offsets, scores and priors",

@@ -26,6 +26,9 @@ FORWARD_ONLY = {"BatchReindex/default", "Embed/bias", "Filter/two"}
 
 # Types of forks, which none of the Caffes that wrote the golden cases has; and code of users.
 NO_GOLDEN = {
+    "AbsLoss",
+    "ContinuationIndicator",
+    "SigmoidCrossEntropyBalanceLoss",
     "Axpy",
     "BN",
     "BoxAnnotatorOHEM",
@@ -261,6 +264,9 @@ CASES = [
         classes=3,
     ),
     Case('type: "L1Loss"', ((6, 2), (6, 1, 1, 2))),
+    Case('type: "AbsLoss"', ((6, 2), (6, 1, 1, 2))),
+    Case('type: "SigmoidCrossEntropyBalanceLoss"', (SHAPE, SHAPE), classes=3),
+    Case('type: "ContinuationIndicator" continuation_indicator_param { time_step: 4 }', ((3, 2),)),
     Case('type: "SmoothL1Loss"', (SHAPE, SHAPE)),
     Case('type: "SmoothL1Loss" smooth_l1_loss_param { sigma: 3 }', (SHAPE, SHAPE, SHAPE)),
     Case('type: "SmoothL1Loss"', (SHAPE,) * 4),

@@ -66,8 +66,9 @@ def pair(text: str, a: object, b: object, *more: object) -> tuple[float, list[li
     return float(loss), [dx.tolist() for dx in harness.backward([1.0])[:2] if dx is not None]
 
 
-def test_l1_counts_sizes() -> None:
-    loss, (a, b) = pair('type: "L1Loss"', [[3.0, 1.0], [0.0, 2.0]], [[1.0, 1.0], [0.5, 6.0]])
+@pytest.mark.parametrize("kind", ["L1Loss", "AbsLoss"])
+def test_l1_counts_sizes(kind: str) -> None:
+    loss, (a, b) = pair(f'type: "{kind}"', [[3.0, 1.0], [0.0, 2.0]], [[1.0, 1.0], [0.5, 6.0]])
     assert loss == 3.25
     assert a == [[0.5, 0.0], [-0.5, -0.5]]
     assert b == [[-0.5, 0.0], [0.5, 0.5]]

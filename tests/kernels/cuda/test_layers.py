@@ -21,8 +21,8 @@ from tests.kernels.cuda.passes import assert_same
 from tests.layers.test_conformance import CASES, METRICS, Case
 
 TOUCHED = {
-    "AbsVal", "Accuracy", "Axpy", "BNLL", "BatchNorm", "BatchReindex", "Bias", "Clip", "Concat",
-    "ContrastiveLoss", "Convolution", "ConvolutionDepthwise", "Deconvolution",
+    "AbsLoss", "AbsVal", "Accuracy", "Axpy", "BNLL", "BatchNorm", "BatchReindex", "Bias", "Clip",
+    "Concat", "ContrastiveLoss", "Convolution", "ConvolutionDepthwise", "Deconvolution",
     "DepthwiseConvolution", "Dropout", "ELU", "Eltwise", "Embed", "EuclideanLoss", "Exp",
     "HingeLoss", "InfogainLoss", "InnerProduct", "Interp", "L1Loss", "LRN",
     "Log", "PReLU", "Pooling", "Power", "ReLU", "ReLU6", "Scale", "Sigmoid",
