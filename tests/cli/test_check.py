@@ -213,3 +213,12 @@ def test_what_this_machine_cannot_hold_is_told(protonet: Any, tmp_path: Path) ->
     found = protonet("time", path)
     assert found.returncode == 6
     assert f'{path}:2:1: layer "ip0" (InnerProduct) needs 8.0 GiB for its tops' in found.stderr
+
+
+def test_fields_that_nothing_reads_are_told_once(protonet: Any) -> None:
+    text = """layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 1 dim: 2 } } }
+layer { name: "a" type: "ReLU" bottom: "d" top: "a" forward_type: FLOAT16 }
+layer { name: "b" type: "ReLU" bottom: "a" top: "b" forward_type: FLOAT16 }"""
+    found = protonet("check", "-", text=text)
+    assert found.returncode == 0
+    assert found.stderr.count("layer.forward_type has no effect here") == 1
