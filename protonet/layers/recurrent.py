@@ -202,6 +202,8 @@ class LSTM(Recurrent):
     Differs:
         debug_info has no effect. The state goes from one pass to the next, as in Caffe, and is
         part of a snapshot.
+        With expose_hidden the states at both ends have their true gradients; Caffe shares their
+        values only (recurrent_layer.cpp), so there no gradient passes through them.
     """
 
     hidden = 2
@@ -266,6 +268,8 @@ class RNN(Recurrent):
     Differs:
         debug_info has no effect. The state goes from one pass to the next, as in Caffe, and is
         part of a snapshot.
+        With expose_hidden the states at both ends have their true gradients; Caffe shares their
+        values only (recurrent_layer.cpp), so there no gradient passes through them.
     """
 
     hidden = 1
