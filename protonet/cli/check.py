@@ -149,6 +149,7 @@ def command(
     from protonet.graph.room import check_room
     from protonet.graph.summary import summarize
     from protonet.jobs.memory import TrainingMemory, check_training
+    from protonet.jobs.objective import check_objective
     from protonet.jobs.shaped import with_databases, with_inputs
     from protonet.layers.base import Surroundings
     from protonet.precision import type_of
@@ -175,6 +176,8 @@ def command(
     except NetworkError as error:
         raise explained(error, definition) from None
     try:
+        if number == _TRAIN and not plan.inputs:
+            check_objective(plan, definition)
         how: dict[str, Any] = {
             "fuse": not no_fuse,
             "precision": type_of(precision or "float32"),

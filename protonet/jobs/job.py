@@ -12,6 +12,7 @@ from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
 from protonet.jobs.memory import TrainingMemory, check_training
+from protonet.jobs.objective import has_objective
 from protonet.jobs.pairing import large_batches, plan_pairs
 from protonet.jobs.prepare import image_layers
 from protonet.jobs.run import RunDirectory
@@ -84,6 +85,11 @@ class Job:
             alone=True,
         )
         self.notes = list(self._large)
+        if not has_objective(self._plans[0]):
+            self.notes.append(
+                "WARNING: no layer of the net in training is a loss, so nothing will be learned: "
+                "the loss is 0 and no weight moves"
+            )
         if run.read().get("kind") != "network":  # of its databases it was told before
             self.notes += self._pairs
         if self.trainer.snapshots != snapshots:

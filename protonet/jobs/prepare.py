@@ -26,6 +26,7 @@ from protonet.jobs.network import (
     only_validates,
     val_batch_size,
 )
+from protonet.jobs.objective import check_objective
 from protonet.jobs.pairing import refuse_swapped
 from protonet.jobs.paths import with_absolute_paths
 from protonet.jobs.run import RunDirectory, fingerprint, fingerprint_text, read_class_names
@@ -107,6 +108,7 @@ def write_run(
     around = surroundings_of(run, settings)
     plan = plan_net(train_val, phase=TRAIN, stages=["train"], around=around)
     try:
+        check_objective(plan, pasted)
         images = _images(plan, pasted)
         deploy = make_deploy(train_val, images.transformer.output_shape)
         plan_net(deploy.definition, phase=TEST, stages=["deploy"], around=around).close()

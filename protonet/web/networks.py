@@ -23,6 +23,7 @@ from protonet.jobs.network import (
     make_train_val,
 )
 from protonet.jobs.network import Databases as Pair
+from protonet.jobs.objective import check_objective
 from protonet.jobs.prepare import count_classes, image_layers
 from protonet.layers.base import Surroundings
 from protonet.proto import rules
@@ -150,6 +151,7 @@ def _planned(
     made = make_train_val(definition, train, val, batch_size=batch_size, classes=classes)
     plan = plan_net(made, phase=TRAIN, stages=["train"], around=around)
     try:
+        check_objective(plan, definition)
         limit = min(workspace.limits.memory, Device().most_memory())
         check_room(plan, Device(), gradients=True, packed=True, limit=limit)
         summary = summarize(plan)

@@ -25,7 +25,10 @@ from protonet.jobs.settings import RunSettings
         ({"accumulation": 0}, "accumulation must be at least 1"),
         ({"seed": -1}, "seed must be at least 0"),
         ({"steps": (0.0,)}, "steps are percentages"),
-        ({"steps": (20.0, 40.0)}, "'step' takes one step, got 2; multistep takes several"),
+        (
+            {"steps": (20.0, 40.0), "lr_policy": "step"},
+            "'step' takes one step, got 2; multistep takes several",
+        ),
         ({"steps": (20.0,), "lr_policy": "exp"}, "'exp' takes no steps"),
         ({"val_labels": Path("v")}, "--val-labels needs --val-data"),
         ({"val_data": Path("v"), "labels": Path("l")}, "both --labels and --val-labels"),
