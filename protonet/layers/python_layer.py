@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from protonet.blob import Array, Shape
-from protonet.errors import LayerError, UsageError
+from protonet.errors import DataError, LayerError, UsageError
 from protonet.layers.base import Layer, Traits, Weight
 from protonet.layers.extensions import RAISES_AS_IS, import_module, told
+from protonet.layers.known_python import KnownLayer, known_class
 from protonet.layers.python_api import Blob
 from protonet.layers.registry import register
 
@@ -34,9 +35,10 @@ class Python(Layer):
         here, or the user's code raises: named with the exception and its place. In nets of
         ``protonet.pycaffe`` what the code raises arrives as it is, as in Caffe.
     Differs:
-        The class's ``setup`` is called in the first ``infer``, its ``reshape`` in each, with
-        bottoms of zeros: ``infer`` is as pure as that code. On a GPU the arrays are copied to the
-        host and back.
+        Modules of public networks that the user has not got are found here
+        (``known_python``). The class's ``setup`` is called in the first ``infer``, its
+        ``reshape`` in each, with bottoms of zeros: ``infer`` is as pure as that code. On a GPU
+        the arrays are copied to the host and back.
 
     A top of the name of the bottom beside it is that bottom: one ``Blob``, which keeps what
     ``forward`` does not write, in both passes.
@@ -48,28 +50,13 @@ class Python(Layer):
 
     def setup(self) -> None:
         spec = self.spec.python_param
-        if not self.around.python_layers:
-            raise LayerError(
-                "Python layers run code, which is not allowed here",
-                ("type",),
-                "where the network can be trusted: --allow-python-layers",
-            )
         if not spec.module or not spec.layer:
             raise LayerError(
                 "module and layer are required",
                 (),
                 'such as python_param { module: "my_layers" layer: "MyLayer" }',
             )
-        try:
-            module = import_module(spec.module, self.around.folder)
-        except UsageError as error:
-            raise LayerError(str(error), ("python_param", "module")) from error
-        kind = getattr(module, spec.layer, None)
-        if kind is None:
-            raise LayerError(
-                f"module '{spec.module}' ({module.__file__}) has no class '{spec.layer}'",
-                ("python_param", "layer"),
-            )
+        kind = self._find()
         self._bottoms = [Blob() for _ in self.spec.bottom]
         self._in_place = frozenset(
             place
@@ -87,8 +74,37 @@ class Python(Layer):
         self._surprises: dict[int, np.ndarray] = {}
         self._ready = False
         self._raises_as_is = RAISES_AS_IS.get()
+        self._is_ours = isinstance(kind, type) and issubclass(kind, KnownLayer)
         self._user = self._call("__init__", lambda: kind(self.spec))
         self._user.param_str, self._user.phase = spec.param_str, self.phase
+        if self._is_ours:
+            self._user.find, self._user.seed = self.around.find, self.around.seed
+
+    def _find(self) -> Any:
+        """The class: the user's, or ours where the user has no such module."""
+        spec = self.spec.python_param
+        ours = known_class(spec.module, spec.layer)
+        if not self.around.python_layers and ours is not None:
+            return ours
+        if not self.around.python_layers:
+            raise LayerError(
+                "Python layers run code, which is not allowed here",
+                ("type",),
+                "where the network can be trusted: --allow-python-layers",
+            )
+        try:
+            module = import_module(spec.module, self.around.folder)
+        except UsageError as error:
+            if ours is not None and _is_missing(spec.module, error.__cause__):
+                return ours
+            raise LayerError(str(error), ("python_param", "module")) from error
+        kind = getattr(module, spec.layer, None)
+        if kind is None:
+            raise LayerError(
+                f"module '{spec.module}' ({module.__file__}) has no class '{spec.layer}'",
+                ("python_param", "layer"),
+            )
+        return kind
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         for blob, shape in zip(self._bottoms, shapes, strict=True):
@@ -121,6 +137,9 @@ class Python(Layer):
                 self.xp.copyto(array, bottoms[place])
             blob.bind(self._host(array), None)
         self._fetch_params()
+        if self._is_ours:
+            self._user.random = self.random.host()
+            self._user.iteration = self.random.clock.iteration
         self._call("forward", lambda: self._user.forward(self._bottoms, self._tops))
         self._surprises = {
             place: blob.data
@@ -180,6 +199,8 @@ class Python(Layer):
             return function()
         except Exception as error:
             name = self.spec.python_param.layer
+            if isinstance(error, LayerError | DataError) and self._is_ours:
+                raise
             if self._raises_as_is:
                 error.add_note(f'in {name}.{method}, of layer "{self.name}" (Python)')
                 raise
@@ -201,3 +222,10 @@ class Python(Layer):
         if not self.device.is_cpu:
             for blob, param in zip(self._user.blobs, self.params, strict=True):
                 blob.bind(self._host(param.data), self._host(param.diff))
+
+
+def _is_missing(module: str, error: BaseException | None) -> bool:
+    """Whether there is no such module; not where one is there and cannot be imported."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return False
+    return module == error.name or module.startswith(f"{error.name}.")

@@ -41,6 +41,7 @@ NO_GOLDEN = {
     "NdPooling",
     "PSROIPooling",
     "Pooling3D",
+    "Proposal",
     "Python",
     "ROIPooling",
     "ReLU6",
@@ -121,6 +122,13 @@ def regions(channels: int) -> list[np.ndarray]:
     x = generator.permutation(2 * channels * 35).reshape(2, channels, 5, 7) / 20.0
     corners = [[0, 1, 0, 12, 9], [1, 3, 2, 7, 8], [1, 6, 6, 6, 6], [0, 4, 4, 30, 40]]
     return [x, np.array(corners, float)]
+
+
+def scored() -> list[np.ndarray]:
+    """Scores and offsets of four anchors for two images, 20 x 28."""
+    generator = np.random.default_rng(7)
+    scores, offsets = generator.uniform(0, 1, (2, 8, 5, 7)), generator.normal(0, 0.3, (2, 16, 5, 7))
+    return [scores, offsets, np.array([[20, 28, 1.0], [20, 28, 0.5]])]
 
 
 CASES = [
@@ -424,6 +432,11 @@ METRICS = [
         'type: "BoxAnnotatorOHEM" box_annotator_ohem_param { roi_per_img: 2 }',
         ((6, 5), (6, 1), (6, 1), (6, 8)),
     ),
+    Case(
+        'type: "Proposal" top: "rois" top: "scores" proposal_param { feat_stride: 4 base_size: 4 '
+        "min_size: 2 ratio: 1 ratio: 2 scale: 1 scale: 2 post_nms_topn: 9 }",
+        make=scored,
+    ),
     Case('type: "PriorBox" prior_box_param { min_size: 3 max_size: 5 }', (SHAPE, (2, 3, 9, 11))),
     Case(
         'type: "DetectionEvaluate" detection_evaluate_param { num_classes: 3 }',
@@ -445,6 +458,7 @@ ON_THE_HOST = {
     "DetectionOutput",
     "MultiBoxLoss",
     "PSROIPooling",
+    "Proposal",
     "Python",
     "ROIPooling",
     "YoloDetectionOutput",

@@ -1,0 +1,166 @@
+"""The Python layer that gives Faster R-CNN its images and boxes.
+
+Source: rbgirshick/py-faster-rcnn, lib/roi_data_layer and lib/utils/blob.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from protonet.blob import Array
+from protonet.data.datum import decode_image
+from protonet.data.resize import resize
+from protonet.errors import DataError, LayerError
+from protonet.layers.known_python import KnownLayer
+from protonet.layers.python_api import Blob
+
+_HINT = (
+    "give net.layers[0].set_roidb(roidb), or name a file in param_str: 'source': 'boxes.json', "
+    'with [{"image": "a.jpg", "boxes": [[x1, y1, x2, y2], ...], "classes": [1, ...]}, ...]'
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image and its boxes (G, 5), of corners in pixels and class.
+
+    ``mirrored``: the image is shown mirrored; ``follow``: and the boxes are still those of the
+    image as it is.
+    """
+
+    image: Path
+    truths: Array
+    mirrored: bool = False
+    follow: bool = False
+
+
+class RoIDataLayer(KnownLayer):
+    """Images, one in each batch, scaled so that their shorter side is ``scales`` pixels long.
+
+    Where the longer side would be longer than max_size, that is what it gets. Each image comes
+    once in an epoch, in an order of the run's seed; with use_flipped also mirrored. Those without
+    boxes are left out.
+
+    Tops: data 1 x 3 x H x W (BGR, less ``means``), im_info 1 x 3 (height, width, scale),
+    gt_boxes G x 5 (corners in pixels of data, class).
+    """
+
+    bottoms = (0, 0)
+    tops = (3, 3)
+    required = frozenset({"num_classes"})
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "source": None,
+        "scales": (600,),
+        "max_size": 1000,
+        "means": (102.9801, 115.9465, 122.7717),
+        "use_flipped": True,
+    }
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        super().setup(bottom, top)
+        self.number("num_classes", 2)
+        self.number("max_size", 1)
+        if min(self.numbers("scales")) < 1:
+            raise self.wrong("scales", "numbers of 1 or more")
+        self.means = np.array(self.numbers("means", 3), np.float32)
+        self._examples: list[Example] = []
+        source = self.settings["source"]
+        if source is not None:
+            if not isinstance(source, str):
+                raise self.wrong("source", "the name of a file")
+            path = Path(self.find(source))
+            self._take(_read_source(path), str(path), path.parent)
+
+    def set_roidb(self, roidb: Sequence[Mapping[str, Any]]) -> None:
+        """Take up images and boxes as py-faster-rcnn has them: image, boxes, gt_classes, flipped.
+
+        Boxes of one that is flipped are those of the mirrored image.
+
+        Raises:
+            DataError: for an entry that is none.
+        """
+        self._take(roidb, "roidb", Path())
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if not top[0].shape:
+            side = int(max(self.numbers("scales")))
+            top[0].reshape(1, 3, side, int(max(side, self.settings["max_size"])))
+            top[1].reshape(1, 3)
+            top[2].reshape(1, 5)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if not self._examples:
+            raise LayerError(self.told("has no images"), ("python_param",), _HINT)
+        epoch, place = divmod(self.iteration, len(self._examples))
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self._examples))
+        example = self._examples[order[place]]
+        try:
+            pixels = decode_image(example.image.read_bytes(), str(example.image), color=True)
+        except OSError as error:
+            raise DataError(f"{example.image}: {error.strerror}") from error
+        if example.mirrored:
+            pixels = pixels[:, :, ::-1]
+        shift = pixels.astype(np.float32) - self.means[:, None, None]
+        shorter, longer = sorted(pixels.shape[1:])
+        scales = self.numbers("scales")
+        scale = scales[self.random.integers(len(scales))] / shorter
+        if round(scale * longer) > self.settings["max_size"]:
+            scale = self.settings["max_size"] / longer
+        height, width = (max(1, round(extent * scale)) for extent in pixels.shape[1:])
+        truths = example.truths.copy()
+        if example.follow:
+            truths[:, [0, 2]] = pixels.shape[2] - 1 - truths[:, [2, 0]]
+        truths[:, :4] *= scale
+        self.write(top[0], resize(shift, height, width)[None])
+        self.write(top[1], np.array([[height, width, scale]]))
+        self.write(top[2], truths)
+
+    def _take(self, entries: Any, where: str, folder: Path) -> None:
+        if not isinstance(entries, Sequence):
+            raise DataError(f"{where}: expected a list of images with boxes")
+        examples: list[Example] = []
+        for number, entry in enumerate(entries):
+            example = self._example(entry, f"{where}: entry {number}", folder)
+            if len(example.truths):
+                examples.append(example)
+        if not examples:
+            raise DataError(f"{where}: no image has a box")
+        if self.settings["use_flipped"] and not any(each.mirrored for each in examples):
+            examples += [replace(each, mirrored=True, follow=True) for each in examples]
+        self._examples = examples
+
+    def _example(self, entry: Any, where: str, folder: Path) -> Example:
+        try:
+            classes = entry["classes" if "classes" in entry else "gt_classes"]
+            boxes = np.array(entry["boxes"], float).reshape(-1, 4)
+            labels = np.array(classes, float).reshape(len(boxes), 1)
+            path = folder / str(entry["image"])
+            mirrored = bool(entry.get("flipped", False))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(
+                f"{where}: expected image, boxes of four corners, and classes, one for each box "
+                f"({type(error).__name__}: {error})"
+            ) from error
+        own = labels[:, 0] > 0
+        boxes, labels = boxes[own], labels[own]
+        most = self.settings["num_classes"]
+        if (labels >= most).any():
+            raise DataError(f"{where}: class {labels.max():g} is none of 1 to {most - 1}")
+        if not np.isfinite(boxes).all() or (boxes[:, 2:] < boxes[:, :2]).any():
+            raise DataError(f"{where}: expected boxes x1, y1, x2, y2 with x1 <= x2 and y1 <= y2")
+        return Example(path, np.concatenate([boxes, labels], axis=1), mirrored)
+
+
+def _read_source(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: this is no JSON ({error})") from error
