@@ -23,6 +23,24 @@ def sigmoid(x: Array) -> Array:
     return y
 
 
+def read_anchors(layer: Layer, field: str, least: int) -> Array:
+    """The widths and heights of the ``biases`` in a field, (A, 2), at least so many.
+
+    Raises:
+        LayerError: for fewer, no pairs, or what is not above 0.
+    """
+    given = list(getattr(layer.spec, field).biases)
+    if len(given) % 2 or len(given) < 2 * least:
+        raise LayerError(
+            f"expected biases in pairs of width and height for {least} boxes, got {len(given)} "
+            "numbers",
+            (field, "biases") if given else (field,),
+        )
+    if not all(value > 0 for value in given):
+        raise LayerError(f"expected biases above 0, got {min(given):g}", (field, "biases"))
+    return np.reshape(given, (-1, 2))
+
+
 class YoloOutput(Layer):
     """Base of the layers that find boxes in maps N x (B (5 + C)) x H x W, one bottom a map.
 
@@ -55,16 +73,7 @@ class YoloOutput(Layer):
 
     def anchors(self, least: int) -> Array:
         """The widths and heights of ``biases``, (A, 2), at least so many."""
-        given = list(getattr(self.spec, self.field).biases)
-        if len(given) % 2 or len(given) < 2 * least:
-            raise LayerError(
-                f"expected biases in pairs of width and height for {least} boxes, got {len(given)} "
-                "numbers",
-                (self.field, "biases") if given else (self.field,),
-            )
-        if not all(value > 0 for value in given):
-            raise LayerError(f"expected biases above 0, got {min(given):g}", (self.field, "biases"))
-        return np.reshape(given, (-1, 2))
+        return read_anchors(self, self.field, least)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         channels = self.count * (_NUMBERS + self.classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from protonet.device import Device
 from protonet.graph.net import Net
@@ -240,3 +241,76 @@ def test_rfcn_finds_with_proposal_as_a_layer() -> None:
     assert net.blobs["cls_prob"].shape == (20, 3, 1, 1)
     assert net.blobs["bbox_pred"].shape == (20, 8, 1, 1)
     assert (np.diff(net.blobs["scores"].data[:, 0]) <= 0).all()
+
+
+def yolo(stride: int, end: str) -> str:
+    """The end of a net in the manner of YOLOv2: a finer map, put beside the coarse one."""
+    return f"""
+    name: "yolo"
+    layer {{ name: "data" type: "Input" top: "data" top: "label"
+      input_param {{ shape {{ dim: 2 dim: 3 dim: 64 dim: 64 }}
+        shape {{ dim: 2 dim: 30 dim: 5 }} }} }}
+    layer {{ name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+      convolution_param {{ num_output: 4 kernel_size: 8 stride: 8 bias_term: false
+        weight_filler {{ type: "xavier" }} }} }}
+    layer {{ name: "bn1" type: "BatchNorm" bottom: "conv1" top: "bn1" }}
+    layer {{ name: "scale1" type: "Scale" bottom: "bn1" top: "scale1"
+      scale_param {{ bias_term: true }} }}
+    layer {{ name: "relu1" type: "ReLU" bottom: "scale1" top: "scale1"
+      relu_param {{ negative_slope: 0.1 }} }}
+    layer {{ name: "pool2" type: "Pooling" bottom: "scale1" top: "pool2"
+      pooling_param {{ pool: MAX kernel_size: 2 stride: 2 }} }}
+    {convolution("conv2", "pool2", "conv2", 8)}
+    layer {{ name: "reorg" type: "Reorg" bottom: "scale1" top: "reorg"
+      reorg_param {{ stride: {stride} }} }}
+    layer {{ name: "concat" type: "Concat" bottom: "reorg" bottom: "conv2" top: "concat" }}
+    {convolution("conv_reg", "concat", "conv_reg", 16, 1)}
+    {end}
+    """
+
+
+def boxes_into(net: Net) -> None:
+    """Two boxes on the first image, and one on the second."""
+    net.blobs["label"].data[0, :2] = [[0, 0.3, 0.4, 0.3, 0.5], [2, 0.8, 0.7, 0.2, 0.2]]
+    net.blobs["label"].data[1, 0] = [1, 0.55, 0.5, 0.8, 0.7]
+
+
+REGION_LOSS = """
+layer { name: "RegionLoss" type: "RegionLoss" bottom: "conv_reg" bottom: "label" top: "det_loss"
+  loss_weight: 1 region_loss_param { side: 4 num_class: 3 coords: 4 num: 2 softmax: 1 jitter: 0.2
+    rescore: 0 object_scale: 5.0 noobject_scale: 1.0 class_scale: 1.0 coord_scale: 1.0 absolute: 1
+    thresh: 0.6 random: 0 biases: 1.1 biases: 1.2 biases: 3.1 biases: 2.9 } }
+"""
+
+YOLOV3 = """
+layer { name: "Yolov3Loss1" type: "Yolov3" bottom: "conv_reg" bottom: "label" top: "det_loss"
+  loss_weight: 1 yolov3_param { side: 4 num_class: 3 num: 2 object_scale: 5.0 noobject_scale: 1.0
+    class_scale: 1.0 coord_scale: 1.0 thresh: 0.6 anchors_scale: 16 use_logic_gradient: false
+    biases: 18 biases: 19 biases: 50 biases: 46 biases: 9 biases: 9 mask: 0 mask: 1 } }
+"""
+
+YOLO_OUTPUT = """
+layer { name: "silence" type: "Silence" bottom: "label" }
+layer { name: "detection_out" type: "YoloDetectionOutput" bottom: "conv_reg" top: "detection_out"
+  include { phase: TEST } yolo_detection_output_param { confidence_threshold: 0.01
+    nms_threshold: 0.45 num_classes: 3 num_box: 2 coords: 4
+    biases: 1.1 biases: 1.2 biases: 3.1 biases: 2.9 } }
+"""
+
+
+@pytest.mark.parametrize("loss", [REGION_LOSS, YOLOV3])
+def test_yolo_learns(loss: str) -> None:
+    net = net_of(yolo(2, loss))
+    boxes_into(net)
+    losses = learn(net, 40, 0.02)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_yolo_finds() -> None:
+    net = net_of(yolo(2, YOLO_OUTPUT), TEST)
+    net.forward()
+    found = net.blobs["detection_out"].data[0, 0]
+    assert found.shape[1] == 7
+    assert {*found[:, 0]} == {0, 1}
+    assert {*found[:, 1]} <= {1, 2, 3}
+    assert (found[:, 2] >= 0.01).all()

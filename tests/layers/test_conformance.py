@@ -27,11 +27,10 @@ FORWARD_ONLY = {"BatchReindex/default", "Embed/bias", "Filter/two"}
 # Types of forks, which none of the Caffes that wrote the golden cases has; and code of users.
 NO_GOLDEN = {
     "AbsLoss",
-    "ContinuationIndicator",
-    "SigmoidCrossEntropyBalanceLoss",
     "Axpy",
     "BN",
     "BoxAnnotatorOHEM",
+    "ContinuationIndicator",
     "Convolution3D",
     "ConvolutionDepthwise",
     "Deconvolution3D",
@@ -45,13 +44,16 @@ NO_GOLDEN = {
     "Python",
     "ROIPooling",
     "ReLU6",
+    "RegionLoss",
     "Reorg",
     "ShuffleChannel",
+    "SigmoidCrossEntropyBalanceLoss",
     "SmoothL1LossOHEM",
     "SoftmaxWithLossOHEM",
     "Unpooling",
     "Upsample",
     "YoloDetectionOutput",
+    "Yolov3",
     "Yolov3DetectionOutput",
 }
 
@@ -122,6 +124,14 @@ def regions(channels: int) -> list[np.ndarray]:
     x = generator.permutation(2 * channels * 35).reshape(2, channels, 5, 7) / 20.0
     corners = [[0, 1, 0, 12, 9], [1, 3, 2, 7, 8], [1, 6, 6, 6, 6], [0, 4, 4, 30, 40]]
     return [x, np.array(corners, float)]
+
+
+def described() -> list[np.ndarray]:
+    """A map of two boxes and three classes for two images, and what is on them."""
+    generator = np.random.default_rng(7)
+    rows = np.zeros((2, 3, 5))
+    rows[0, :2] = [[1, 0.3, 0.4, 0.3, 0.2], [2, 0.8, 0.1, 0.2, 0.5]]
+    return [generator.normal(0, 0.5, (2, 16, 4, 5)), rows]
 
 
 def scored() -> list[np.ndarray]:
@@ -376,6 +386,15 @@ CASES = [
     ),
     Case('type: "SmoothL1LossOHEM"', ((6, 8, 3, 2), (6, 8, 3, 2))),
     Case('type: "SoftmaxWithLossOHEM"', ((6, 5), (6, 1)), classes=5),
+    Case(
+        'type: "RegionLoss" region_loss_param { num_class: 3 num: 2 biases: [1, 2, 3, 2] '
+        "rescore: 0 }",
+        make=described,
+    ),
+    Case(
+        'type: "Yolov3" yolov3_param { num_class: 3 num: 2 biases: [40, 50, 30, 60] mask: [1, 0] }',
+        make=described,
+    ),
     Case('type: "Axpy"', ((2, 3), SHAPE, SHAPE)),
     Case('type: "Axpy"', ((2, 3, 1, 1), SHAPE, SHAPE)),
     Case('type: "Concat"', ((2, 3, 4), (2, 6, 4), (2, 1, 4))),
@@ -461,7 +480,9 @@ ON_THE_HOST = {
     "Proposal",
     "Python",
     "ROIPooling",
+    "RegionLoss",
     "YoloDetectionOutput",
+    "Yolov3",
     "Yolov3DetectionOutput",
 }
 """Layers of boxes, where NumPy works in arrays as long as what is found; and code of users."""
