@@ -57,7 +57,7 @@ class SigmoidCrossEntropyBalanceLoss(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._flat = (shapes[0][0], math.prod(shapes[0][1:]))
-        self._weights, self._part = self.scratch(self._flat), self.scratch(self._flat)
+        self._weights, self._part, self._term = (self.scratch(self._flat) for _ in range(3))
         self._edges, self._rest, self._all = (self.scratch((shapes[0][0], 1)) for _ in range(3))
 
     def _weigh(self, t: Array) -> None:
@@ -77,21 +77,19 @@ class SigmoidCrossEntropyBalanceLoss(Layer):
         xp.add(weights, part, out=weights)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        xp, part = self.xp, self._part
+        xp, part, term = self.xp, self._part, self._term
         x, t = (bottom.reshape(self._flat) for bottom in bottoms)
         self._weigh(t)
         xp.absolute(x, out=part)
         xp.negative(part, out=part)
         xp.exp(part, out=part)
         xp.log1p(part, out=part)
+        xp.maximum(x, 0, out=term)
+        xp.add(part, term, out=part)
+        xp.multiply(x, t, out=term)
+        xp.subtract(part, term, out=part)
         xp.multiply(part, self._weights, out=part)
         xp.sum(part, out=tops[0])
-        xp.maximum(x, 0, out=part)
-        xp.multiply(part, self._weights, out=part)
-        tops[0][...] += xp.sum(part)
-        xp.multiply(x, t, out=part)
-        xp.multiply(part, self._weights, out=part)
-        tops[0][...] -= xp.sum(part)
 
     def backward(
         self,

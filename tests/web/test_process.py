@@ -63,7 +63,7 @@ def test_a_process_that_is_killed(tmp_path: Path) -> None:
 def test_no_more_memory_than_allowed(tmp_path: Path) -> None:
     (tmp_path / "net.prototxt").write_text(
         'layer { name: "d" type: "DummyData" top: "x" '
-        "dummy_data_param { shape { dim: 3000 dim: 1000 dim: 1000 } } }"
+        "dummy_data_param { shape { dim: 2000 dim: 1000 dim: 1000 } } }"
     )
     process = launch(tmp_path, ["time", "-model", "net.prototxt", "-iterations", "1"], 4 << 30)
     assert process.wait(60) not in (0, 1)

@@ -29,7 +29,7 @@ RECORDED = [
     case
     for case in [*CASES, *METRICS, *RECURRENT]
     for cls in [layer_class(case.type)]
-    if cls.replays and not cls.dynamic and cls.type not in WAITS
+    if cls.traits.replays and not cls.traits.dynamic and cls.type not in WAITS
 ]
 
 
