@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar
@@ -18,6 +19,9 @@ from protonet.errors import LayerError, nearest
 from protonet.layers.python_api import Blob, Layer
 
 _PARAM = ("python_param", "param_str")
+
+_TAG = re.compile(r"!!python/(?:tuple|list)\b")
+"""What PyYAML writes before a tuple, and public texts with it."""
 
 KNOWN: dict[tuple[str, str], str] = {
     ("roi_data_layer.layer", "RoIDataLayer"): "rcnn_data",
@@ -146,7 +150,7 @@ def parse_settings(text: str) -> dict[str, Any]:
     Raises:
         LayerError: for anything else.
     """
-    inner = text.strip()
+    inner = _TAG.sub("", text).strip()
     try:
         if inner.startswith("{"):
             try:

@@ -19,6 +19,7 @@ from protonet.data.resize import resize
 from protonet.errors import DataError, LayerError
 from protonet.layers.known_python import KnownLayer
 from protonet.layers.python_api import Blob
+from protonet.layers.rcnn import ProposalTargetLayer
 
 _HINT = (
     "give net.layers[0].set_roidb(roidb), or name a file in param_str: 'source': 'boxes.json', "
@@ -28,7 +29,8 @@ _HINT = (
 
 @dataclass(frozen=True)
 class Example:
-    """An image and its boxes (G, 5), of corners in pixels and class.
+    """An image and its boxes (G, 5), of corners in pixels and class; 0 for regions that no one
+    named: proposals.
 
     ``mirrored``: the image is shown mirrored; ``follow``: and the boxes are still those of the
     image as it is.
@@ -48,11 +50,12 @@ class RoIDataLayer(KnownLayer):
     boxes are left out.
 
     Tops: data 1 x 3 x H x W (BGR, less ``means``), im_info 1 x 3 (height, width, scale),
-    gt_boxes G x 5 (corners in pixels of data, class).
+    gt_boxes G x 5 (corners in pixels of data, class). Or the six of Fast R-CNN: data, and what
+    ProposalTargetLayer makes of boxes of class 0, which are proposals, and the others.
     """
 
     bottoms = (0, 0)
-    tops = (3, 3)
+    tops = (3, 6)
     required = frozenset({"num_classes"})
     defaults: ClassVar[Mapping[str, Any]] = {
         "source": None,
@@ -64,7 +67,13 @@ class RoIDataLayer(KnownLayer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().setup(bottom, top)
-        self.number("num_classes", 2)
+        if len(top) not in (3, 6):
+            raise LayerError(f"{self.name} expects 3 or 6 top blob(s), got {len(top)}")
+        classes = self.number("num_classes", 2)
+        self._targets = ProposalTargetLayer(self.layer_param)
+        self._targets.param_str = f"'num_classes': {classes}"
+        if len(top) == 6:
+            self._targets.setup([Blob(1, 5), Blob(1, 5)], top[1:])
         self.number("max_size", 1)
         if min(self.numbers("scales")) < 1:
             raise self.wrong("scales", "numbers of 1 or more")
@@ -91,6 +100,9 @@ class RoIDataLayer(KnownLayer):
         if not top[0].shape:
             side = int(max(self.numbers("scales")))
             top[0].reshape(1, 3, side, int(max(side, self.settings["max_size"])))
+            if len(top) == 6:
+                self._targets.reshape([Blob(1, 5), Blob(1, 5)], top[1:])
+                return
             top[1].reshape(1, 3)
             top[2].reshape(1, 5)
 
@@ -118,8 +130,16 @@ class RoIDataLayer(KnownLayer):
             truths[:, [0, 2]] = pixels.shape[2] - 1 - truths[:, [2, 0]]
         truths[:, :4] *= scale
         self.write(top[0], resize(shift, height, width)[None])
-        self.write(top[1], np.array([[height, width, scale]]))
-        self.write(top[2], truths)
+        named = truths[:, 4] > 0
+        if len(top) == 3:
+            self.write(top[1], np.array([[height, width, scale]]))
+            self.write(top[2], truths[named])
+            return
+        given = Blob(), Blob()
+        given[0].bind(np.insert(truths[~named, :4], 0, 0, axis=1), None)
+        given[1].bind(truths[named], None)
+        self._targets.random = self.random
+        self._targets.forward(given, top[1:])
 
     def _take(self, entries: Any, where: str, folder: Path) -> None:
         if not isinstance(entries, Sequence):
@@ -127,7 +147,7 @@ class RoIDataLayer(KnownLayer):
         examples: list[Example] = []
         for number, entry in enumerate(entries):
             example = self._example(entry, f"{where}: entry {number}", folder)
-            if len(example.truths):
+            if (example.truths[:, 4] > 0).any():
                 examples.append(example)
         if not examples:
             raise DataError(f"{where}: no image has a box")
@@ -147,11 +167,10 @@ class RoIDataLayer(KnownLayer):
                 f"{where}: expected image, boxes of four corners, and classes, one for each box "
                 f"({type(error).__name__}: {error})"
             ) from error
-        own = labels[:, 0] > 0
-        boxes, labels = boxes[own], labels[own]
         most = self.settings["num_classes"]
-        if (labels >= most).any():
-            raise DataError(f"{where}: class {labels.max():g} is none of 1 to {most - 1}")
+        wrong = ~((labels >= 0) & (labels < most))
+        if wrong.any():
+            raise DataError(f"{where}: class {labels[wrong][0]:g} is none of 0 to {most - 1}")
         if not np.isfinite(boxes).all() or (boxes[:, 2:] < boxes[:, :2]).any():
             raise DataError(f"{where}: expected boxes x1, y1, x2, y2 with x1 <= x2 and y1 <= y2")
         return Example(path, np.concatenate([boxes, labels], axis=1), mirrored)

@@ -21,6 +21,10 @@ from tests.graph.nets import plan_of
         ("", {}),
         ("'feat_stride': 16", {"feat_stride": 16}),
         ("'feat_stride': 16 \n'scales': [4, 8]", {"feat_stride": 16, "scales": [4, 8]}),
+        (
+            "'feat_stride': 16 \n'scales': !!python/tuple [8, 16]",
+            {"feat_stride": 16, "scales": [8, 16]},
+        ),
         ("'a': 1,\n 'b': (1, 2),\n", {"a": 1, "b": (1, 2)}),
         ("{'feat_stride': 16}", {"feat_stride": 16}),
         ('{"feat_stride": 16, "flag": true}', {"feat_stride": 16, "flag": True}),

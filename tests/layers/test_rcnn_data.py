@@ -158,7 +158,7 @@ def test_without_images_it_says_what_would_work(tmp_path: Path) -> None:
         ([3], "entry 0: expected image, boxes of four corners, and classes"),
         (
             [{"image": "a.png", "boxes": [[1, 2, 3, 4]], "classes": [3]}],
-            "entry 0: class 3 is none of 1 to 2",
+            "entry 0: class 3 is none of 0 to 2",
         ),
         (
             [{"image": "a.png", "boxes": [[1, 2, 3]], "classes": [1]}],
@@ -201,5 +201,23 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path, settings: str, mess
 
 def test_regions_of_others_are_not_its_business() -> None:
     tops = " ".join(f'top: "{name}"' for name in ("data", "rois", "labels", "targets"))
-    with pytest.raises(NetworkError, match=r"RoIDataLayer expects 3 top blob\(s\), got 4"):
+    with pytest.raises(NetworkError, match=r"RoIDataLayer expects 3 or 6 top blob\(s\), got 4"):
         plan_of(text(tops=tops))
+
+
+def test_fast_rcnn_gets_regions_and_what_to_learn_of_them(tmp_path: Path) -> None:
+    """Boxes of class 0 are proposals."""
+    boxes = [*BOXES, [2, 1, 5, 5], [12, 5, 19, 9]]
+    write(tmp_path, [{"image": "a.png", "boxes": boxes, "classes": [1, 2, 0, 0]}])
+    names = ("data", "rois", "labels", "bbox_targets", "inside", "outside")
+    settings = "'source': 'boxes.json'\n'scales': [20]\n'max_size': 50\n'use_flipped': False"
+    fast = text(settings, " ".join(f'top: "{name}"' for name in names))
+    net = Net(plan_of(fast, around=Surroundings(folder=tmp_path)), Device())
+    net.forward()
+    rois = net.blobs["rois"].data[:, :, 0, 0]
+    labels = net.blobs["labels"].data.reshape(-1)
+    found = {tuple(row): label for row, label in zip(rois[:, 1:].tolist(), labels, strict=True)}
+    expected = {(4, 2, 10, 8): 1, (0, 0, 38, 18): 2, (4, 2, 10, 10): 1, (24, 10, 38, 18): 0}
+    assert found == expected
+    assert net.blobs["bbox_targets"].shape == (4, 12, 1, 1)
+    assert net.blobs["inside"].data.sum() == 3 * 4
