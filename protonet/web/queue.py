@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
+from collections.abc import Callable
 
+from protonet.errors import ProtonetError
 from protonet.web.process import (
     Detached,
     is_alive,
@@ -28,7 +31,10 @@ from protonet.web.store import (
 )
 from protonet.web.workspace import GIB, Workspace
 
+_LOG = logging.getLogger(__name__)
 _PAUSE = 0.1
+_REST = 1.0
+"""Seconds after a turn that failed as a whole."""
 _GRACE = 30.0
 """Seconds from the wish to stop to the end by force."""
 _INTERRUPTED = 130
@@ -67,16 +73,10 @@ class Queue:
         """See what has ended, stop what should stop, start what may start."""
         with self._lock:
             for job in self.store.all(status=[RUN]):
-                if not self._alive(job):
-                    self._settle(job)
-                elif job.aborted is not None:
-                    late = time.time() - job.aborted > _GRACE
-                    if late or job.id in self._unheard:
-                        self._signal(job, signal.SIGKILL if late else signal.SIGINT)
+                self._try(job, self._attend)
             busy = {_slot(job) for job in self.store.all(status=[RUN])}
             for job in sorted(self.store.all(status=[WAIT]), key=lambda each: each.place):
-                if _slot(job) not in busy and self._ready(job):
-                    self._begin(job)
+                if _slot(job) not in busy and self._try(job, self._begin_if_ready):
                     busy.add(_slot(job))
 
     def abort(self, job: Job) -> Job:
@@ -94,7 +94,46 @@ class Queue:
 
     def _look_after(self) -> None:
         while not self._ending.wait(_PAUSE):
-            self.turn()
+            try:
+                self.turn()
+            except Exception:  # a turn that fails, on a full disk say, must not be the last one
+                _LOG.exception("the queue could not look after its jobs; it tries again")
+                self._ending.wait(_REST)
+
+    def _try(self, job: Job, act: Callable[[Job], bool]) -> bool:
+        """What ``act`` answers; a job that it fails for ends with that error, and only that job."""
+        try:
+            return act(job)
+        except (OSError, ValueError, LookupError, ProtonetError) as error:
+            if self._alive_somehow(job):
+                return True  # it runs: its end will be recorded at another turn
+            why = f"the server could not look after it: {error}"
+            self.store.update(job.id, status=ERROR, error=why, ended=time.time())
+            return False
+
+    def _alive_somehow(self, job: Job) -> bool:
+        """Whether the job's process lives, where that can be found out."""
+        try:
+            return self._alive(job)
+        except (OSError, ValueError, ProtonetError):
+            return False
+
+    def _attend(self, job: Job) -> bool:
+        """Record how a job has ended, or remind it of the wish to stop; whether it lives."""
+        if not self._alive(job):
+            self._settle(job)
+            return False
+        if job.aborted is not None:
+            late = time.time() - job.aborted > _GRACE
+            if late or job.id in self._unheard:
+                self._signal(job, signal.SIGKILL if late else signal.SIGINT)
+        return True
+
+    def _begin_if_ready(self, job: Job) -> bool:
+        if not self._ready(job):
+            return False
+        self._begin(job)
+        return True
 
     def _ready(self, job: Job) -> bool:
         """Whether all that the job needs is there; it fails where that will never be."""

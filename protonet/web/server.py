@@ -89,12 +89,17 @@ def serve(
         limits: bounds of requests and trainings.
         announce: told the address to open.
     """
+    workspace = Workspace.open(folder, allowed, limits)
+    with workspace.held():
+        _check_free(host, port)
+        _serve(workspace, host, port, announce)
+
+
+def _serve(workspace: Workspace, host: str, port: int, announce: Any) -> None:
     import uvicorn
 
     from protonet.web.page import add_pages
 
-    workspace = Workspace.open(folder, allowed, limits)
-    _check_free(host, port)
     token = None if is_local(host) else _token(workspace)
     site = Site(workspace)
     app = create_app(site)

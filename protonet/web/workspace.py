@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from protonet.errors import UsageError
 
 GIB = 2**30
+_OWN = ("protonet.sqlite", "protonet.sqlite-wal", "protonet.sqlite-shm",
+        "protonet.sqlite-journal", "secret", "token", "serve.lock")  # fmt: skip
+"""Files of the server itself, which no user's name may mean."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,26 @@ class Workspace:
         """The SQLite file."""
         return self.folder / "protonet.sqlite"
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other servers out of the workspace; the system lets go when this process ends.
+
+        Raises:
+            UsageError: when another server has it.
+        """
+        handle = os.open(self.folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UsageError(
+                    f"{self.folder}: another protonet serve works in this folder; end that one, "
+                    "or give this one a folder of its own: protonet serve DIR"
+                ) from error
+            yield
+        finally:
+            os.close(handle)
+
     def job(self, job_id: str) -> Path:
         """The folder of a job, there or not.
 
@@ -78,11 +104,22 @@ class Workspace:
         """
         if not name or "\0" in name:
             raise UsageError("expected the name of a file or folder")
-        path = (self.folder / Path(name).expanduser()).resolve()
+        try:
+            path = (self.folder / Path(name).expanduser()).resolve()
+            path.exists()
+        except (OSError, RuntimeError, UnicodeError) as error:
+            raise UsageError(f"{name[:80]}: cannot be the name of a file") from error
         if not any(path.is_relative_to(root) for root in (self.folder, *self.allowed)):
             known = ", ".join(str(root) for root in (self.folder, *self.allowed))
             raise UsageError(
                 f"{name}: lies outside the folders that this server may read ({known}); "
                 "protonet serve --allow DIR adds one"
             )
+        if any(_is_same(path, self.folder / own) for own in _OWN):
+            raise UsageError(f"{name}: is the server's own and no data")
         return path
+
+
+def _is_same(path: Path, own: Path) -> bool:
+    """Whether both are one file, by its name or by a hard link."""
+    return path == own or (path.exists() and own.exists() and path.samefile(own))

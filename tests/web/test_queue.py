@@ -114,3 +114,30 @@ def test_it_looks_by_itself(site: Site) -> None:
     job = job_of(site, QUICK)
     assert site.wait(job.id, 60).status == DONE
     site.queue.close()
+
+
+def test_what_fails_for_one_job_ends_that_job_alone(site: Site) -> None:
+    good = job_of(site, QUICK)
+    bad = job_of(site, QUICK)
+    folder = site.workspace.job(bad.id)
+    for each in folder.iterdir():
+        each.unlink()
+    folder.rmdir()
+    assert "could not look after it" in turn_until(site, bad, ERROR).error
+    turn_until(site, good, DONE)
+
+
+def test_the_queue_outlives_a_turn_that_fails(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    turn, failed = site.queue.turn, []
+
+    def fail_once() -> None:
+        if not failed:
+            failed.append(True)
+            raise RuntimeError("disk I/O error")
+        turn()
+
+    monkeypatch.setattr(site.queue, "turn", fail_once)
+    job = job_of(site, QUICK)
+    site.queue.start()
+    wait_for(lambda: site.store.get(job.id).status == DONE, "the job's end")
+    site.queue.close()

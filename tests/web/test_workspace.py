@@ -55,3 +55,33 @@ def test_what_cannot_be_a_workspace(tmp_path: Path) -> None:
         Workspace.open(tmp_path / "file")
     with pytest.raises(UsageError, match="no such folder to allow"):
         Workspace.open(tmp_path / "work", [tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize(
+    "name", ["secret", "token", "jobs/../token", "protonet.sqlite", "link", "hard"]
+)
+def test_the_servers_own_files_are_no_data(tmp_path: Path, name: str) -> None:
+    workspace = Workspace.open(tmp_path / "work")
+    for own in ("secret", "token", "protonet.sqlite"):
+        (workspace.folder / own).write_text("x")
+    (workspace.folder / "link").symlink_to("secret")
+    (workspace.folder / "hard").hardlink_to(workspace.folder / "token")
+    with pytest.raises(UsageError, match="the server's own"):
+        workspace.inside(name)
+
+
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be the name"):
+        Workspace.open(tmp_path / "work").inside("x" * 300)
+
+
+def test_one_server_at_a_time(tmp_path: Path) -> None:
+    workspace = Workspace.open(tmp_path / "work")
+    with (
+        workspace.held(),
+        pytest.raises(UsageError, match="another protonet serve"),
+        workspace.held(),
+    ):
+        pass
+    with workspace.held():  # it is free again
+        pass
