@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -38,6 +38,8 @@ _HEADERS = {
         "frame-ancestors 'none'"
     ),
 }
+_LONGEST = 255
+"""Bytes of a piece of an address, as of a file's name."""
 _STORED_BODY = 16 << 20
 """Bytes of a request that is no upload."""
 
@@ -93,6 +95,10 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         """Status and reason, where the request may not pass."""
+        if any(
+            len(piece.encode("utf-8", "replace")) > _LONGEST for piece in scope["path"].split("/")
+        ):
+            return 404, f"no name has more than {_LONGEST} letters"
         host = _host(headers.get("host", ""))
         if host not in self.rules.hosts:
             return 403, f"this server does not answer as '{host[:80]}'"
@@ -104,7 +110,7 @@ class Guard:
         if self.rules.token is not None and not self._has_token(scope, headers):
             return 401, "this server needs its token: open the address that it printed"
         length = headers.get("content-length", "0")
-        if not length.isdigit():
+        if not (length.isascii() and length.isdigit() and len(length) < 20):
             return 400, "content-length is no number"
         if int(length) > self._most(headers):
             return 413, f"more than the {self._most(headers) >> 20} MiB that this server takes"
@@ -122,11 +128,13 @@ class Guard:
         if COOKIE in cookies:
             given.append(cookies[COOKIE].value)
         token = (self.rules.token or "").encode()
-        return any(hmac.compare_digest(each.encode(), token) for each in given if each)
+        return any(
+            hmac.compare_digest(each.encode("utf-8", "replace"), token) for each in given if each
+        )
 
     def _brings_token(self, scope: Scope) -> bool:
         """Whether a person followed the address with the token, which then goes to a cookie."""
-        return bool(self.rules.token is not None and scope["method"] == "GET"
+        return bool(self.rules.token is not None and scope["method"] in ("GET", "HEAD")
                     and _query_token(scope) and not scope["path"].startswith("/api/"))  # fmt: skip
 
     def _most(self, headers: dict[str, str]) -> int:
@@ -201,7 +209,8 @@ async def _keep_token(scope: Scope, send: Send, token: str) -> None:
     """Send the browser to the same page without the token in its address, with it in a cookie."""
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
     query.pop("token", None)
-    path = "/" + scope["path"].lstrip("/")
+    # Quoted, after one slash: browsers take //name, and a backslash, for another site's address.
+    path = "/" + quote(scope["path"].lstrip("/\\"), safe="/~", errors="replace")
     target = path + (f"?{urlencode(query, doseq=True)}" if query else "")
     cookie = f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000"
     headers = [(b"location", target.encode("ascii", "ignore")), (b"set-cookie", cookie.encode())]

@@ -121,3 +121,36 @@ def test_a_token_in_the_address_goes_to_a_cookie(locked: TestClient) -> None:
 )  # fmt: skip
 def test_what_only_this_machine_reaches(host: str, local: bool) -> None:
     assert is_local(host) is local
+
+
+@pytest.mark.parametrize(
+    "path", ["/%0d%0aset-cookie:a", "/a%00b", "//evil.example", "/%5cevil.example", "/%5c/e"]
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_the_token_leads_to_this_server_alone(locked: TestClient, path: str, method: str) -> None:
+    answer = locked.request(method, f"http://localhost{path}?token=sesame&x=%0d%0ay")
+    assert answer.status_code == 303
+    target = answer.headers["location"]
+    assert target.isascii()
+    assert target.isprintable()
+    assert target.startswith("/")
+    assert target[1] not in "/\\"
+    assert "sesame" not in target
+
+
+@pytest.mark.parametrize("token", ["%0d%0a", "%ed%a0%80", "%ff", "%00", "a;b", "%c3%a9"])
+def test_a_token_of_any_letters_is_refused(locked: TestClient, token: str) -> None:
+    assert locked.get(f"/?token={token}").status_code == 401
+
+
+def test_a_name_that_no_file_can_have(free: TestClient) -> None:
+    answer = free.get("/api/" + "x" * 256)
+    assert answer.status_code == 404
+    assert "255" in answer.json()["error"]
+    assert free.get("/" + "%c3%a9" * 128).status_code == 404
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "-1", "1" * 5000])
+def test_a_length_that_is_none(free: TestClient, length: str) -> None:
+    headers = {b"content-length": length.encode("latin-1")}
+    assert free.post("/api/x", headers=headers).status_code == 400
