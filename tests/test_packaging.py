@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -48,3 +50,34 @@ def test_the_wheel_has_code_grammar_pages_schema_and_examples(tmp_path: Path) ->
         check=True,
     )
     assert done.stdout.startswith("# Power")
+
+
+def extras_named(text: str) -> set[str]:
+    """What ``.[one,two]`` and ``protonet[one]`` ask pip for, and what is called an extra."""
+    lists = re.findall(r"(?<![\w/])(?:\.|protonet)\[([a-z0-9,]+)\]", text)
+    lists += [
+        ",".join(re.findall(r"`([a-z0-9]+)`", found))
+        for found in re.findall(r"\bextras? ((?:`[a-z0-9]+`(?:, | and )?)+)", text)
+    ]
+    return {name for found in lists for name in found.split(",")}
+
+
+def test_extras_are_found_in_every_way_that_they_are_named() -> None:
+    text = "`pip install '.[one,two]'`, 'protonet[three]', (extras `four`, `five`), y[six]"
+    assert extras_named(text) == {"one", "two", "three", "four", "five"}
+
+
+def test_every_extra_that_is_named_is_there() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    known = set(extras["optional-dependencies"])
+    documents = [
+        *ROOT.glob("*.md"),
+        ROOT / "Makefile",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "layers").glob("*.md"),
+        *(ROOT / "protonet").rglob("*.py"),
+    ]
+    named = {each: extras_named(each.read_text()) for each in documents}
+    assert {"cudnn", "cudnn13"} <= named[ROOT / "CONTRIBUTING.md"] <= known
+    wrong = {str(each): names - known for each, names in named.items() if names - known}
+    assert wrong == {}
