@@ -113,7 +113,7 @@ def make_vectors(site: Site, form: VectorsForm, table: BinaryIO, images: Iterabl
             if count > site.workspace.limits.files:
                 raise UsageError(f"more than {site.workspace.limits.files:,} files")
             path = folder / safe_name(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent, name)
             _store(stream, path)
             check_image(path, site.workspace.limits.pixels, name)
         if not count:
@@ -249,6 +249,18 @@ def _dataset(site: Site, form: GradientsForm | FoldersForm, command: list[object
     maker = "gradients" if isinstance(form, GradientsForm) else "folders"
     job = site.add(DATASET, form.name, settings={"form": form.model_dump(), "maker": maker})
     return site.begin(job, command)
+
+
+def _make_folder(path: Path, name: str) -> None:
+    """Make the folder of an uploaded file, where no uploaded file stands in its way."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(
+            f"'{name[:80]}' cannot be stored: another upload is a file where it needs a folder"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"'{name[:80]}' cannot be stored: {error.strerror}") from error
 
 
 def _store(stream: BinaryIO, path: Path) -> None:

@@ -29,6 +29,7 @@ from protonet.errors import (
 from protonet.formats.atomic import write_atomic
 from protonet.web.api import error_response, make_api, told_simply
 from protonet.web.guard import Guard, Rules, is_local
+from protonet.web.openapi import as_3_0
 from protonet.web.shown import mistake_view
 from protonet.web.site import Site
 from protonet.web.workspace import Workspace
@@ -44,6 +45,16 @@ _STATUS: dict[type[ProtonetError], int] = {
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
+class _Described(FastAPI):
+    """An API that is described in the version that the explorer of the page's files reads."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description, made at the first call."""
+        if self.openapi_schema is None:
+            self.openapi_schema = as_3_0(super().openapi())
+        return self.openapi_schema
+
+
 def create_app(site: Site) -> FastAPI:
     """The API with its documentation, without guard and page: what tests and others build on."""
 
@@ -53,7 +64,7 @@ def create_app(site: Site) -> FastAPI:
         yield
         site.close()
 
-    app = FastAPI(
+    app = _Described(
         title="protonet",
         version=protonet.__version__,
         summary="Data sets, networks, trainings and tests, as the page has them.",
@@ -62,8 +73,6 @@ def create_app(site: Site) -> FastAPI:
         openapi_url="/api/openapi.json",
         lifespan=life,
     )
-    # The explorer that comes with the page's files reads this version.
-    app.openapi_version = "3.0.2"
     app.include_router(make_api(site))
     _add_errors(app)
     _add_documentation(app)

@@ -118,6 +118,15 @@ def test_hostile_uploads(site: Site, name: str, data: bytes, told: str) -> None:
     assert list((site.workspace.folder / "jobs").iterdir()) == []
 
 
+@pytest.mark.parametrize("names", [("a", "a/b.png"), ("a/b.png", "a"), ("a", "a/b/c.png")])
+def test_a_file_where_another_needs_a_folder(site: Site, names: tuple[str, ...]) -> None:
+    images = [(name, io.BytesIO(png())) for name in names]
+    with pytest.raises(UsageError, match=r"needs a folder|uploaded twice"):
+        making.make_vectors(site, forms.VectorsForm(name="v"), io.BytesIO(b"a,1\n"), images)
+    assert site.store.all() == []
+    assert list((site.workspace.folder / "jobs").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("table", "told"),
     [

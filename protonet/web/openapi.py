@@ -1,0 +1,54 @@
+"""The text of the API as OpenAPI 3.0 has it, which the explorer among the page's files reads.
+
+The framework writes 3.1, whose schemas are JSON Schema of 2020: a null type, exclusive bounds that
+are numbers, tuples, and files by their media type. 3.0 has other words for each.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+VERSION = "3.0.2"
+
+
+def as_3_0(text: Any) -> Any:
+    """The same text in the words of OpenAPI 3.0; what it is given is left as it is."""
+    if isinstance(text, list):
+        return [as_3_0(each) for each in text]
+    if not isinstance(text, dict):
+        return text
+    made = {key: as_3_0(value) for key, value in text.items()}
+    if "openapi" in made:
+        made["openapi"] = VERSION
+    _nullable(made)
+    _bounds(made)
+    if isinstance(made.get("prefixItems"), list):
+        kinds = made.pop("prefixItems")
+        made["items"] = kinds[0] if all(kind == kinds[0] for kind in kinds) else {"anyOf": kinds}
+    if isinstance(made.get("contentMediaType"), str):
+        del made["contentMediaType"]
+        made["format"] = "binary"
+    return made
+
+
+def _nullable(schema: dict[str, Any]) -> None:
+    """``anyOf`` with a null type becomes ``nullable``."""
+    kinds = schema.get("anyOf")
+    if not isinstance(kinds, list) or {"type": "null"} not in kinds:
+        return
+    left = [kind for kind in kinds if kind != {"type": "null"}]
+    del schema["anyOf"]
+    schema["nullable"] = True
+    if len(left) == 1 and "$ref" not in left[0]:
+        for key, value in left[0].items():
+            schema.setdefault(key, value)
+    else:
+        schema["anyOf"] = left
+
+
+def _bounds(schema: dict[str, Any]) -> None:
+    """An exclusive bound becomes a bound and a flag."""
+    for exclusive, plain in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        bound = schema.get(exclusive)
+        if isinstance(bound, int | float) and not isinstance(bound, bool):
+            schema[plain], schema[exclusive] = bound, True
