@@ -30,7 +30,9 @@ LACKING: dict[str, str] = {
     **dict.fromkeys(
         (
             "AbsLoss",
+            "CTCLoss",
             "ContrastiveLoss",
+            "CtcLoss",
             "EuclideanLoss",
             "HingeLoss",
             "InfogainLoss",
@@ -52,6 +54,7 @@ LACKING: dict[str, str] = {
     "BoxAnnotatorOHEM": _LOSS,
     "ContinuationIndicator": "marks sequences for recurrent layers that ONNX has not",
     "DetectionEvaluate": _MEASURE,
+    "LabelsequenceAccuracy": _MEASURE,
     "DetectionOutput": "keeps a number of boxes that ONNX's NonMaxSuppression cannot give; export "
     "a copy of the text without this layer, whose outputs are offsets, scores and priors",
     "HDF5Output": "writes a file",

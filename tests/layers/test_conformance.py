@@ -32,11 +32,14 @@ NO_GOLDEN = {
     "BoxAnnotatorOHEM",
     "ContinuationIndicator",
     "Convolution3D",
+    "CTCLoss",
     "ConvolutionDepthwise",
+    "CtcLoss",
     "Deconvolution3D",
     "DepthwiseConvolution",
     "Interp",
     "NdConvolution",
+    "LabelsequenceAccuracy",
     "NdPooling",
     "PSROIPooling",
     "Pooling3D",
@@ -116,6 +119,14 @@ def objects() -> list[np.ndarray]:
         np.reshape(boxes, (1, 2, 20)),
         np.reshape(rows, (1, 1, 2, 8)).astype(float),
     ]
+
+
+def sequences() -> list[np.ndarray]:
+    """Scores of 5 steps for three sequences, the second of 4 steps, with their labels."""
+    going = np.ones((5, 3))
+    going[0], going[4, 1] = 0, 0
+    labels = np.array([[0, 1, 2], [0, 2, -1], [-1, 1, -1], [-1, -1, -1], [-1, -1, -1]], float)
+    return [np.random.default_rng(7).standard_normal((5, 3, 4)), going, labels]
 
 
 def regions(channels: int) -> list[np.ndarray]:
@@ -395,6 +406,12 @@ CASES = [
         'type: "Yolov3" yolov3_param { num_class: 3 num: 2 biases: [40, 50, 30, 60] mask: [1, 0] }',
         make=described,
     ),
+    Case(
+        'type: "CtcLoss" ctc_loss_param { alphabet_size: 4 time_step: 6 blank_label: 1 }',
+        ((6, 3, 4), (3, 2)),
+        classes=4,
+    ),
+    Case('type: "CTCLoss"', make=sequences),
     Case('type: "Axpy"', ((2, 3), SHAPE, SHAPE)),
     Case('type: "Axpy"', ((2, 3, 1, 1), SHAPE, SHAPE)),
     Case('type: "Concat"', ((2, 3, 4), (2, 6, 4), (2, 1, 4))),
@@ -428,6 +445,7 @@ METRICS = [
         (SHAPE, (2, 1, 5, 7)),
         classes=3,
     ),
+    Case('type: "LabelsequenceAccuracy"', ((3, 6, 4), (3, 2)), classes=4),
     Case('type: "Threshold"'),
     Case('type: "ContrastiveLoss"', ((6, 4), (6, 4, 1, 1), (6,)), classes=2),
     Case('type: "ArgMax"'),
@@ -472,9 +490,12 @@ def test_the_contract_holds(case: Case) -> None:
 
 ON_THE_HOST = {
     "BoxAnnotatorOHEM",
+    "CTCLoss",
+    "CtcLoss",
     "DetectNetTransformation",
     "DetectionEvaluate",
     "DetectionOutput",
+    "LabelsequenceAccuracy",
     "MultiBoxLoss",
     "PSROIPooling",
     "Proposal",
