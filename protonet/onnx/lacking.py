@@ -31,6 +31,7 @@ LACKING: dict[str, str] = {
         (
             "AbsLoss",
             "CTCLoss",
+            "CenterLoss",
             "ContrastiveLoss",
             "CtcLoss",
             "EuclideanLoss",
