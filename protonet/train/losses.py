@@ -23,6 +23,8 @@ class Losses:
 
     def count(self) -> None:
         """An iteration begins, for the host."""
+        if len(self._found) >= 2 * self.window:  # nobody asks: what is too old goes
+            del self._found[: -self.window]
         self._found.append(0.0)
 
     def begin(self) -> None:

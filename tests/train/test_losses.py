@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from typing import cast
+
 import pytest
 
 from protonet.device import Device
@@ -58,3 +61,27 @@ def test_a_gpu_keeps_them() -> None:
 @pytest.mark.gpu
 def test_a_real_gpu_keeps_them() -> None:
     check_losses(losses_of(Net(plan_of(NET), Device("cuda:0")), 2, 3))
+
+
+class FixedLoss:
+    """Stands in for a net: its loss counts the passes."""
+
+    def __init__(self) -> None:
+        self.passes = 0
+
+    def loss(self) -> float:
+        self.passes += 1
+        return float(self.passes)
+
+
+def test_losses_that_nobody_asks_for_are_not_kept() -> None:
+    losses = Losses(cast(Net, FixedLoss()), 1, 3)
+    tracemalloc.start()
+    for _ in range(50_000):
+        losses.count()
+        losses.take()
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 10_000
+    assert losses.collect() == [49_998.0, 49_999.0, 50_000.0]
+    assert losses.collect() == []
