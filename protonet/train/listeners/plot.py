@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import time
@@ -99,6 +100,9 @@ class LossPlot:
         """Write the picture now; nothing where there is no point yet."""
         if self._training.x or self._validation.x:
             write_atomic(self.path, self._render())
+            # A figure is a circle of references that holds megabytes of pixels: left alone, dozens
+            # of them pile up before the collector comes by.
+            gc.collect()
 
     def _begin(self, event: Started) -> None:
         self._title, self._per_epoch = event.net, event.per_epoch

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import io
 import subprocess
 import sys
@@ -193,3 +194,18 @@ def test_the_picture_is_a_png() -> None:
     plot(displayed(0, 0.5))
     with Image.open(io.BytesIO(plot._render())) as image:
         assert image.format == "PNG"
+
+
+def test_a_picture_that_was_drawn_leaves_nothing(tmp_path: Path) -> None:
+    """A training draws for days: figures that pile up are memory that grows with iterations."""
+    from matplotlib.figure import Figure
+
+    plot = LossPlot(tmp_path / "loss.png")
+    plot(events.Iterated(1, 2.0, 0.1, (), 1, 0.1))
+    gc.disable()
+    try:
+        for _ in range(3):
+            plot.draw()
+        assert not [each for each in gc.get_objects() if isinstance(each, Figure)]
+    finally:
+        gc.enable()
