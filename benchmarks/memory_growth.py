@@ -1,5 +1,5 @@
-"""Whether a training's memory grows with its iterations: the seed network in a run directory, with all
-that listeners write there.
+"""Whether a training's memory grows with its iterations: the seed network in a run directory, with
+all that listeners write there.
 
     python benchmarks/memory_growth.py [ITERATIONS,...]
 
