@@ -154,7 +154,7 @@ def command(
     from protonet.layers.base import Surroundings
     from protonet.precision import type_of
     from protonet.proto.caffe_pb2 import SolverParameter
-    from protonet.proto.ignored import ignored_fields
+    from protonet.proto.ignored import ignored_notes
     from protonet.proto.text import Source, read_net
 
     if data is None and labels is not None:
@@ -163,8 +163,8 @@ def command(
         raise UsageError("--data and --input both give shapes; use one of them")
     number = _TEST if phase == "test" else _TRAIN
     definition = read_net(Source.read(network))
-    for name in ignored_fields(definition.net):
-        note(f"{name} has no effect here")
+    for each in ignored_notes(definition.net):
+        note(each)
     if data is not None:
         stages = stages or (("val",) if phase == "test" else ("train",))
         definition = with_databases(definition, data, labels, batch_size, stages)

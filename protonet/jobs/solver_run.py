@@ -24,7 +24,7 @@ from protonet.jobs.settings import SolverSettings
 from protonet.jobs.solver_files import SolverFiles
 from protonet.layers.base import Surroundings
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
-from protonet.proto.ignored import ignored_fields
+from protonet.proto.ignored import ignored_notes
 from protonet.proto.text import NetDefinition, Source, write_text
 
 _NETS = ("net", "net_param", "train_net", "train_net_param", "test_net", "test_net_param")
@@ -53,8 +53,7 @@ def write_solver_run(
     _write_nets(run, settled)
     around = Surroundings(run.path, python_layers=settings.python_layers)
     transform, notes = _write_deploy(run, settled, around)
-    nowhere_read = [*ignored_fields(files.solver), *ignored_fields(files.train.net)]
-    notes = [*(f"{name} has no effect here" for name in nowhere_read), *notes]
+    notes = [*ignored_notes(files.solver, files.train.net), *notes]
     nets = [train.net, *(net.net for net, _ in tests)]
     run.update(
         kind="solver",

@@ -20,6 +20,7 @@ from protonet.jobs.settings import RunSettings, SolverSettings
 from protonet.jobs.solver_files import SolverFiles
 from protonet.jobs.solver_run import write_solver_run
 from protonet.layers.base import Surroundings
+from protonet.proto.ignored import ignored_notes
 from protonet.proto.text import NetDefinition
 from protonet.solvers.check import check_solver
 from protonet.train.events import Listener
@@ -66,7 +67,7 @@ def start(
         with _new_run(settings.out, run_name(pasted), stack) as run:
             with _hinting(pasted, settings):
                 files, notes = write_run(run, pasted, settings, progress)
-            notes = told + notes
+            notes = [*ignored_notes(pasted.net), *told, *notes]
             job = stack.enter_context(Job(run, files, device, surroundings_of(run, settings)))
             notes += job.load(files.solver)
             run.update(status="run")

@@ -18,9 +18,11 @@ IGNORED: dict[str, frozenset[str]] = {
     "LayerParameter": frozenset(
         [
             *("forward_type", "backward_type", "forward_math", "backward_math"),
-            "cudnn_math_override",
+            *("cudnn_math_override", "multinode", "mn_activation_param"),
+            *("mn_grad_compress_param", "quantization_param"),
         ]
     ),
+    "DropoutParameter": frozenset(["scale_train"]),
     "SolverParameter": frozenset(
         [
             *("eval_type", "ap_version", "show_per_class_result", "plateau_winsize"),
@@ -32,7 +34,10 @@ IGNORED: dict[str, frozenset[str]] = {
 
 
 def ignored_fields(message: Message) -> list[str]:
-    """The fields given that nothing reads, each once, such as ``layer.forward_type``."""
+    """The fields given that nothing reads, each once, such as ``layer.forward_type``.
+
+    An engine of Intel's fork is told with its value: ``layer.relu_param.engine: MKL2017``.
+    """
     return list(dict.fromkeys(_found(message, "")))
 
 
@@ -41,6 +46,18 @@ def _found(message: Message, at: str) -> Iterator[str]:
     for field, value in message.ListFields():
         if field.name in ignored:
             yield f"{at}{field.name}"
-        elif field.name in ("layer", "net_param", "train_net_param", "test_net_param"):
+        elif field.name == "engine":
+            name = (
+                value if field.enum_type is None else field.enum_type.values_by_number[value].name
+            )
+            if name.startswith("MKL"):
+                yield f"{at}engine: {name}"
+        elif field.message_type is not None and field.name != "blobs":
             for each in value if field.is_repeated else [value]:
                 yield from _found(each, f"{at}{field.name}.")
+
+
+def ignored_notes(*messages: Message) -> list[str]:
+    """What to tell the user of the fields given that nothing reads."""
+    names = [name for message in messages for name in ignored_fields(message)]
+    return [f"{name} has no effect here" for name in dict.fromkeys(names)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from google.protobuf.message import Message
@@ -28,6 +28,7 @@ from protonet.jobs.prepare import count_classes, image_layers
 from protonet.layers.base import Surroundings
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, TRAIN
+from protonet.proto.ignored import ignored_fields
 from protonet.proto.text import NetDefinition, Source, Where, read_net
 from protonet.web.datasets import Databases
 from protonet.web.workspace import Workspace
@@ -52,6 +53,7 @@ class Looked:
     """What a network is: its mistakes, or its layers and what they take.
 
     ``deployed`` names the layers that answer questions; the others only train or measure.
+    ``ignored`` are the fields given that have no effect here.
     """
 
     mistakes: tuple[Mistake, ...] = ()
@@ -61,6 +63,7 @@ class Looked:
     parameters: int = 0
     training_bytes: int = 0
     inference_bytes: int = 0
+    ignored: tuple[str, ...] = ()
 
 
 def look_at(
@@ -78,8 +81,10 @@ def look_at(
         definition = read_bounded(text, workspace)
         if databases is None:
             mistakes = _lone_mistakes(definition, workspace)
-            return Looked(mistakes, definition.net.name, tuple(_names(definition)))
-        return _planned(definition, databases, workspace, batch_size)
+            looked = Looked(mistakes, definition.net.name, tuple(_names(definition)))
+        else:
+            looked = _planned(definition, databases, workspace, batch_size)
+        return replace(looked, ignored=tuple(ignored_fields(definition.net)))
     except NetworkError as error:
         return Looked(tuple(error.mistakes))
     except ProtonetError as error:

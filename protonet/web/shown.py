@@ -60,7 +60,10 @@ def job_view(site: Site, job: Job) -> dict[str, Any]:
 
 
 def looked_view(looked: Looked) -> dict[str, Any]:
-    """What a network is; ``only_trains`` are layers that the deployed net has not."""
+    """What a network is; ``only_trains`` are layers that the deployed net has not.
+
+    ``ignored`` are the fields given that have no effect here.
+    """
     return {
         "mistakes": [mistake_view(each) for each in looked.mistakes],
         "name": looked.name,
@@ -78,6 +81,7 @@ def looked_view(looked: Looked) -> dict[str, Any]:
         "parameters": looked.parameters,
         "training_bytes": looked.training_bytes,
         "inference_bytes": looked.inference_bytes,
+        "ignored": list(looked.ignored),
     }
 
 

@@ -55,6 +55,11 @@ def test_a_run_directory_has_everything(gradients: Path, tmp_path: Path) -> None
     assert tested == [0, 2, 4]
 
 
+def test_fields_that_nothing_reads_are_told_once(gradients: Path, tmp_path: Path) -> None:
+    outcome = start(net_of("reduce_buckets: 3\n" + SEED), settings_of(gradients, tmp_path / "run"))
+    assert outcome.notes == ("reduce_buckets has no effect here",)
+
+
 def test_the_mean_is_that_of_the_training_images(gradients: Path, tmp_path: Path) -> None:
     start(net_of(SEED), settings_of(gradients, tmp_path / "run"))
     made = tmp_path / "run" / "mean.binaryproto"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import protonet
 from protonet.proto import caffe_pb2
 from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
-from protonet.proto.ignored import IGNORED, ignored_fields
+from protonet.proto.ignored import IGNORED, ignored_fields, ignored_notes
 from protonet.proto.text import Source, parse
+from protonet.testing import LayerHarness
 
 FIELDS = [(message, name) for message, names in IGNORED.items() for name in sorted(names)]
 
@@ -37,3 +39,41 @@ def test_each_is_told_once() -> None:
         "net_param.layer.forward_type",
         "net_param.reduce_buckets",
     ]
+
+
+def test_fields_of_intel_and_segnet() -> None:
+    relu = 'layer { type: "ReLU" engine: "MKLDNN" relu_param { engine: MKL2017 } }'
+    text = f"""engine: "MKL2017" {relu} {relu}
+layer {{ type: "Convolution" convolution_param {{ engine: MKLDNN }}
+  quantization_param {{ precision: DYNAMIC_FIXED_POINT bw_params: 8 scale_in: 2.5 }} }}
+layer {{ type: "Pooling" pooling_param {{ engine: CAFFE }} multinode {{ num_nodes: 2 }} }}
+layer {{ type: "Dropout" dropout_param {{ scale_train: false }} }}"""
+    net = parse(Source("net", text), NetParameter)
+    assert sorted(ignored_notes(net, net)) == [
+        f"{name} has no effect here"
+        for name in (
+            "engine: MKL2017",
+            "layer.convolution_param.engine: MKLDNN",
+            "layer.dropout_param.scale_train",
+            "layer.engine: MKLDNN",
+            "layer.multinode",
+            "layer.quantization_param",
+            "layer.relu_param.engine: MKL2017",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind", ["BatchNorm", "Convolution", "Dropout", "LRN", "Pooling", "ReLU", "Softmax"]
+)
+def test_the_engines_of_intel_make_no_difference(kind: str) -> None:
+    field = {"BatchNorm": "batch_norm_param"}.get(kind, f"{kind.lower()}_param")
+    more = {"Convolution": "num_output: 2 kernel_size: 2 weight_filler { type: 'xavier' }",
+            "Pooling": "kernel_size: 2"}.get(kind, "")  # fmt: skip
+    x = np.arange(24.0).reshape(1, 2, 3, 4)
+    tops = [
+        LayerHarness(f'type: "{kind}" {field} {{ {more} {engine} }}', [x]).forward()[0]
+        for engine in ("", "engine: MKL2017", "engine: MKLDNN")
+    ]
+    for top in tops[1:]:
+        np.testing.assert_array_equal(top, tops[0])

@@ -9,6 +9,7 @@ import pytest
 from protonet.errors import NetworkError
 from protonet.web.datasets import Databases
 from protonet.web.networks import draw, look_at, read_bounded
+from protonet.web.shown import looked_view
 from protonet.web.workspace import Limits, Workspace
 from tests.web.conftest import NET
 
@@ -32,6 +33,14 @@ def test_what_a_network_is(workspace: Workspace, gradients: Path) -> None:
     assert looked.parameters == 2 * 120 + 2
     assert {row.name for row in looked.rows} - looked.deployed == {"label", "loss"}
     assert 0 < looked.inference_bytes < looked.training_bytes
+
+
+def test_fields_without_effect(workspace: Workspace, gradients: Path) -> None:
+    text = "reduce_buckets: 3\n" + NET
+    for databases in (None, Databases.of_folder(gradients)):
+        looked = look_at(text, workspace, databases)
+        assert (looked.mistakes, looked.ignored) == ((), ("reduce_buckets",))
+        assert looked_view(looked)["ignored"] == ["reduce_buckets"]
 
 
 def test_mistakes_with_data(workspace: Workspace, gradients: Path) -> None:

@@ -162,7 +162,10 @@ class _NewModel:
                 f", {looked.parameters:,} parameters, about {byte_count(looked.training_bytes)} "
                 "to train"
             )
-        return Checked(looked.mistakes, f"{told}. No mistakes.")
+        told += ". No mistakes."
+        if looked.ignored:
+            told += f" Without effect here: {', '.join(looked.ignored)}."
+        return Checked(looked.mistakes, told)
 
     def _show_layers(self, checked: Checked) -> None:
         self.layers.clear()
