@@ -27,6 +27,19 @@ def check_labels(layer: Layer, shapes: Sequence[Shape], axis: int) -> None:
         )
 
 
+def refuse_label(layer: Layer, label: float, count: int) -> LayerError:
+    """That ``label`` in bottom 1 is none of ``count`` classes."""
+    hint = "labels count from 0"
+    if label >= count:
+        hint += f"; a label {label:g} needs at least {label + 1:g} scores in every item"
+    return LayerError(
+        f"layer \"{layer.name}\" ({layer.type}): label {label:g} in '{layer.spec.bottom[1]}' "
+        f"is none of the {count} classes 0 to {count - 1}",
+        ("bottom", 1),
+        hint,
+    )
+
+
 class Labels:
     """Labels in the shape of the scores with extent 1 at the class axis.
 
@@ -62,7 +75,7 @@ class Labels:
         if self.layer.device.is_cpu and self.indices.size:
             low, high = self.indices.min(), self.indices.max()
             if not (low >= 0 and high < self.count):
-                raise self._out_of_range(low if not low >= 0 else high)
+                raise refuse_label(self.layer, low if not low >= 0 else high, self.count)
 
     def one_hot(self, out: Array) -> None:
         """Write whether each score is the label's (1.0 or 0.0, or bool) to ``out``.
@@ -70,15 +83,3 @@ class Labels:
         An item to ignore counts as class 0 here.
         """
         self.layer.xp.equal(self.indices, self._classes, out=out)
-
-    def _out_of_range(self, label: float) -> LayerError:
-        layer = self.layer
-        hint = "labels count from 0"
-        if label >= self.count:
-            hint += f"; a label {label:g} needs at least {label + 1:g} scores in every item"
-        return LayerError(
-            f"layer \"{layer.name}\" ({layer.type}): label {label:g} in '{layer.spec.bottom[1]}' "
-            f"is none of the {self.count} classes 0 to {self.count - 1}",
-            ("bottom", 1),
-            hint,
-        )

@@ -51,7 +51,7 @@ LACKING: dict[str, str] = {
         ),
         _LOSS,
     ),
-    "Accuracy": _MEASURE,
+    **dict.fromkeys(("Accuracy", "SegAccuracy"), _MEASURE),
     "BoxAnnotatorOHEM": _LOSS,
     "ContinuationIndicator": "marks sequences for recurrent layers that ONNX has not",
     "DetectionEvaluate": _MEASURE,

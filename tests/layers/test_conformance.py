@@ -452,6 +452,12 @@ METRICS = [
         classes=4,
     ),
     Case('type: "LabelsequenceAccuracy"', ((3, 6, 4), (3, 2)), classes=4),
+    Case(
+        'type: "SegAccuracy" top: "all" top: "one" '
+        "seg_accuracy_param { ignore_label: 0 output_label: 2 }",
+        (SHAPE, (2, 1, 5, 7)),
+        classes=3,
+    ),
     Case('type: "Threshold"'),
     Case('type: "ContrastiveLoss"', ((6, 4), (6, 4, 1, 1), (6,)), classes=2),
     Case('type: "ArgMax"'),
