@@ -18,6 +18,7 @@ from protonet.cli.terminal import note
 if TYPE_CHECKING:
     import numpy as np
 
+    from protonet.errors import DataError
     from protonet.jobs.inference import Prediction
 
 _BEST_CLASSES = 5
@@ -75,9 +76,11 @@ def command(
 
     Images are brought to the size and colour of the training data and treated exactly as the
     training images were. What is printed is the values of each output of the net; where RUN has
-    a labels.txt, the five likeliest classes.
+    a labels.txt, the five likeliest classes. An image that cannot be read is told of and passed
+    over; the exit code is then 4.
     """
     from protonet.device import Device
+    from protonet.errors import DataError
     from protonet.jobs.inference import Predictor
     from protonet.jobs.packed import unpacked
     from protonet.jobs.run import RunDirectory
@@ -94,13 +97,21 @@ def command(
             python_layers=allow_python_layers or (None if folder == run else False),
         ) as predictor,
     ):
-        for prediction in predictor.predict(images):
+        unread: list[Path] = []
+
+        def failed(path: Path, error: DataError) -> None:
+            note(str(error))
+            unread.append(path)
+
+        for prediction in predictor.stream(images, failed):
             if prediction.note:
                 note(f"{prediction.image}: {prediction.note}")
             if as_json:
                 click.echo(json.dumps(_as_json(prediction, predictor.iteration)))
             else:
                 _print(prediction, predictor.class_names)
+    if unread:
+        raise DataError(f"{len(unread)} of {len(images)} images could not be read")
 
 
 def _as_json(prediction: Prediction, iteration: int) -> dict[str, Any]:

@@ -77,8 +77,8 @@ def test_json_is_an_object_a_line(protonet: Any, trained: Path) -> None:
     [
         (("absent", "data/test.png"), 2, "error: absent: there is no such run directory"),
         (("data", "data/test.png"), 2, "error: data: is no run directory"),
-        (("run", "absent.png"), 4, "error: absent.png: cannot be read"),
-        (("run", "run/run.json"), 4, "error: run/run.json: "),
+        (("run", "absent.png"), 4, "absent.png: cannot be read"),
+        (("run", "run/run.json"), 4, "run/run.json: "),
         (("run", "data/test.png", "--snapshot", "7"), 2, "no snapshot '7'; there are 5, 10,"),
         (("run", "data/test.png", "--device", "tpu"), 6, "error: unknown device 'tpu'"),
         (("run",), 2, "Missing argument 'IMAGE...'"),
@@ -101,6 +101,20 @@ def test_what_cannot_be_asked_is_refused(
     assert "Traceback" not in found.stderr
 
 
+def test_an_image_that_cannot_be_read_does_not_end_the_others(
+    protonet: Any, trained: Path, tmp_path: Path
+) -> None:
+    test, broken = trained / "data" / "test.png", tmp_path / "broken.png"
+    broken.write_bytes(test.read_bytes()[:60])
+    alone = protonet("infer", trained / "run", test).stdout
+    found = protonet("infer", trained / "run", broken, test, tmp_path / "absent.png", test)
+    assert (found.returncode, found.stdout) == (4, alone * 2)
+    first, second, last = found.stderr.splitlines()
+    assert first.startswith(f"{broken}: ")
+    assert second == f"{tmp_path / 'absent.png'}: cannot be read: No such file or directory"
+    assert last == "error: 2 of 4 images could not be read"
+
+
 def test_known_classes_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"class {letter}" for letter in "abcdefg"]
     shares = np.array([0.05, 0.3, 0.01, 0.2, 0.4, 0.03, 0.01], np.float32)
@@ -120,7 +134,7 @@ def test_known_classes_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
         def __exit__(self, *_: object) -> None:
             pass
 
-        def predict(self, images: object) -> list[SimpleNamespace]:
+        def stream(self, images: object, failed: object) -> list[SimpleNamespace]:
             return [answer]
 
     monkeypatch.setattr("protonet.jobs.inference.Predictor", Asked)
