@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from protonet.blob import Param
 from protonet.cli.app import app
+from protonet.data.create import create_gradients
 from protonet.data.datum import encode_image, make_datum
 from protonet.data.writer import DatabaseWriter
 from protonet.device import Device
@@ -354,3 +355,18 @@ def test_autoencoder_learns_to_give_images_back(tmp_path: Path) -> None:
     (answer,) = Predictor(outcome.run).predict([tmp_path / "x.png"])
     assert answer.outputs["pixels"].shape == (784,)
     assert 0 <= answer.outputs["pixels"].min() <= answer.outputs["pixels"].max() <= 1
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_seed_example_learns_the_slopes_with_defaults(seed: int, tmp_path: Path) -> None:
+    """What its page promises: 15 epochs of the default settings, whatever the seed."""
+    data = tmp_path / "data"
+    create_gradients(data, 50, 50, 100, 20, seed=seed)
+    settings = RunSettings(
+        data / "train_images", data / "train_labels", val_data=data / "val_images",
+        val_labels=data / "val_labels", epochs=15, seed=seed, out=tmp_path / "run",
+    )  # fmt: skip
+    outcome = start(read_net(Source.read(EXAMPLES / "gradients" / "net.prototxt")), settings)
+    with Predictor(outcome.run) as predictor:
+        (answer,) = predictor.predict([data / "test.png"])
+    np.testing.assert_allclose(answer.outputs["output"].ravel(), [0.5, 0.5], rtol=0, atol=0.015)
