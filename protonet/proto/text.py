@@ -34,6 +34,16 @@ _MIXED_UP: dict[type[Message], str] = {
     SolverParameter: 'is a net; expected a solver, which names its net: net: "train_val.prototxt"',
 }
 """What to say of a text that is the other one of the two that people mix up."""
+_LUA = re.compile(
+    r"^[ \t]*(?:local\s+(?:function\b|\w+\s*(?:,|=|$))|require\s*[('\"]|return\s+function\b|"
+    r"function\s+[\w.:]+\s*\()",
+    re.MULTILINE,
+)
+_IS_LUA = (
+    "this is Lua, a network of Torch; expected a net in prototxt",
+    'such as layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" ... }',
+)
+"""What to say of a text that no field of prototxt can begin as it does."""
 
 
 def parse(source: Source, kind: type[M]) -> M:
@@ -58,6 +68,9 @@ def parse(source: Source, kind: type[M]) -> M:
     except (text_format.ParseError, RecursionError, ValueError) as error:
         if _is_of(reading, _OTHER.get(kind)):
             raise NetworkError([Mistake(_MIXED_UP[kind], source.name)]) from None
+        lua = _LUA.search(source.text)
+        if lua is not None:
+            raise NetworkError([source.mistake_at(place_of(source.text, lua.start()), *_IS_LUA)])
         findings = diagnose(source.text, kind.DESCRIPTOR)
         mistakes = [source.mistake_at(*finding) for finding in findings]
         raise NetworkError(mistakes or [_as_protobuf_says(source, error)]) from None

@@ -153,3 +153,24 @@ def test_a_solver_is_read_and_written() -> None:
     solver = read_solver(Source("s", "base_lr: 0.1 solver_type: ADAM"))
     assert solver.type == "Adam"
     assert "base_lr: 0.1\n" in write_text(solver)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('require "nn"\nlocal net = nn.Sequential()\n', "1:1"),
+        ("-- LeNet\nlocal net = nn.Sequential()\n", "2:1"),
+        ("return function(params)\n  return { model = net }\nend\n", "1:1"),
+        ("if pcall(x) then y = 1 end\nfunction build.net(n)\nend\n", "2:1"),
+    ],
+)
+def test_lua_is_told_once_by_its_name(text: str, place: str) -> None:
+    with pytest.raises(NetworkError) as caught:
+        read_net(Source("net", text))
+    (mistake,) = caught.value.mistakes
+    assert str(mistake).startswith(f"net:{place}: this is Lua, a network of Torch; expected a net")
+
+
+def test_prototxt_with_words_of_lua_is_told_as_prototxt() -> None:
+    with pytest.raises(NetworkError, match="no field 'nme'"):
+        read_net(Source("net", 'layer { name: "local x = 1" nme: "y" }  # return function'))
