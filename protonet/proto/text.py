@@ -70,7 +70,8 @@ def parse(source: Source, kind: type[M]) -> M:
             raise NetworkError([Mistake(_MIXED_UP[kind], source.name)]) from None
         lua = _LUA.search(source.text)
         if lua is not None:
-            raise NetworkError([source.mistake_at(place_of(source.text, lua.start()), *_IS_LUA)])
+            mistake = source.mistake_at(place_of(source.text, lua.start()), *_IS_LUA)
+            raise NetworkError([mistake]) from None
         findings = diagnose(source.text, kind.DESCRIPTOR)
         mistakes = [source.mistake_at(*finding) for finding in findings]
         raise NetworkError(mistakes or [_as_protobuf_says(source, error)]) from None
