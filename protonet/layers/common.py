@@ -49,11 +49,10 @@ class InnerProduct(Layer):
     def setup(self) -> None:
         spec = self.spec.inner_product_param
         if spec.num_output == 0:
+            written = spec.HasField("num_output")
             raise LayerError(
-                "num_output is missing: expected a count of 1 or more",
-                ("inner_product_param", "num_output")
-                if spec.HasField("num_output")
-                else ("inner_product_param",),
+                f"num_output is {'0' if written else 'missing'}: expected a count of 1 or more",
+                ("inner_product_param", "num_output") if written else ("inner_product_param",),
                 "such as inner_product_param { num_output: 10 }",
             )
         self.outputs = spec.num_output

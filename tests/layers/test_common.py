@@ -70,7 +70,7 @@ def test_the_gradients_of_parameters_need_none_of_the_bottom() -> None:
         ("", "num_output is missing: expected a count of 1 or more", ("inner_product_param",)),
         (
             "num_output: 0",
-            "num_output is missing: expected a count of 1 or more",
+            "num_output is 0: expected a count of 1 or more",
             ("inner_product_param", "num_output"),
         ),
         (
