@@ -175,6 +175,27 @@ def test_the_loss_of_a_region_is_its_parts() -> None:
     assert loss == pytest.approx(expected / 2, rel=1e-5)
 
 
+def test_rescored_boxes_should_say_how_well_they_fit() -> None:
+    """Only objects weigh: the value is that of the overlaps, of the last truth for each box."""
+    fields = "object_scale: 5 noobject_scale: 0 class_scale: 0 coord_scale: 0"
+    (loss,) = region(fields, phase=TEST, dtype=np.float64).forward()
+    numbers = predictions().reshape(2, 2, 8, HEIGHT, WIDTH)
+    parts: dict[tuple[int, ...], float] = {}
+    for n in range(2):
+        for truth in [row for row in LABELS[n].tolist() if row[3]][: 3 - 2 * n]:
+            i, j = int(truth[2] * HEIGHT), int(truth[1] * WIDTH)
+            fits = [
+                overlap([0, 0, a / WIDTH, b / HEIGHT], [0, 0, *truth[3:]])
+                for a, b in REGION_ANCHORS
+            ]
+            b = int(np.argmax(fits))
+            here = numbers[n, b, :, i, j]
+            fit = overlap(box_of(here, i, j, REGION_ANCHORS[b], 1), truth[1:])
+            parts[n, b, i, j] = 5 * (s(here[4]) - fit) ** 2 / 2
+    assert len(parts) == 3
+    assert loss == pytest.approx(sum(parts.values()) / 2, rel=1e-9)
+
+
 def test_the_gradient_of_region_descends_its_loss() -> None:
     check_gradients(region("rescore: 0").layer.spec, [predictions(), LABELS])
 
