@@ -41,7 +41,7 @@ def test_each_is_told_once() -> None:
     ]
 
 
-def test_fields_of_intel_and_segnet() -> None:
+def test_fields_of_intel_and_of_faster_rcnn() -> None:
     relu = 'layer { type: "ReLU" engine: "MKLDNN" relu_param { engine: MKL2017 } }'
     text = f"""engine: "MKL2017" {relu} {relu}
 layer {{ type: "Convolution" convolution_param {{ engine: MKLDNN }}
