@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from protonet.errors import DataError
-    from protonet.jobs.inference import Prediction
+    from protonet.jobs.predictor import ImagePredictor, Prediction
 
 _BEST_CLASSES = 5
 _MOST_VALUES = 20
@@ -51,6 +52,18 @@ _PATH = click.Path(path_type=Path)
     is_flag=True,
     help="Print one JSON object a line for each image: image, snapshot, outputs.",
 )
+@click.option(
+    "--weights",
+    type=_PATH,
+    metavar="FILE",
+    help="Where RUN is a deploy.prototxt: its weights.",
+)
+@click.option(
+    "--mean",
+    metavar="FILE|V[,V...]",
+    default="",
+    help="With --weights: what is taken off. Default: nothing.",
+)
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda:N.")
 @takes_memory_limit
 @takes_no_fuse
@@ -65,6 +78,8 @@ def command(
     images: Sequence[Path],
     snapshot: str,
     as_json: bool,
+    weights: Path | None,
+    mean: str,
     device: str,
     memory_limit: int | None,
     no_fuse: bool,
@@ -72,7 +87,7 @@ def command(
 ) -> None:
     """Ask the net that the run directory RUN holds about each IMAGE.
 
-    RUN may be a .zip of one, as the page gives it.
+    RUN may be a .zip of one, as the page gives it, or a deploy.prototxt with --weights.
 
     Images are brought to the size and colour of the training data and treated exactly as the
     training images were. What is printed is the values of each output of the net; where RUN has
@@ -80,23 +95,37 @@ def command(
     over; the exit code is then 4.
     """
     from protonet.device import Device
-    from protonet.errors import DataError
+    from protonet.errors import DataError, UsageError
+    from protonet.jobs.classification import Preprocessing, open_classifier
     from protonet.jobs.inference import Predictor
     from protonet.jobs.packed import unpacked
     from protonet.jobs.run import RunDirectory
 
-    with (
-        unpacked(run) as folder,
-        Predictor(
-            RunDirectory.open(folder),
-            snapshot,
-            Device(device),
-            memory_limit=memory_limit,
-            fuse=False if no_fuse else None,
-            # What came packed may be a stranger's.
-            python_layers=allow_python_layers or (None if folder == run else False),
-        ) as predictor,
-    ):
+    if weights is None and mean:
+        raise UsageError(f"{run}: a run knows its mean; --mean goes with --weights")
+    if weights is not None and snapshot != "last":
+        raise UsageError("--snapshot chooses from a run's weights, but --weights are given")
+    predictor: ImagePredictor
+    with ExitStack() as stack:
+        if weights is not None:
+            how = Preprocessing(mean=mean)
+            predictor = open_classifier(
+                run, weights, how, Device(device), memory_limit=memory_limit, fuse=not no_fuse
+            )
+            iteration, classes = None, None
+        else:
+            folder = stack.enter_context(unpacked(run))
+            predictor = asked = Predictor(
+                RunDirectory.open(folder),
+                snapshot,
+                Device(device),
+                memory_limit=memory_limit,
+                fuse=False if no_fuse else None,
+                # What came packed may be a stranger's.
+                python_layers=allow_python_layers or (None if folder == run else False),
+            )
+            iteration, classes = asked.iteration, asked.class_names
+        stack.enter_context(predictor)
         unread: list[Path] = []
 
         def failed(path: Path, error: DataError) -> None:
@@ -107,14 +136,14 @@ def command(
             if prediction.note:
                 note(f"{prediction.image}: {prediction.note}")
             if as_json:
-                click.echo(json.dumps(_as_json(prediction, predictor.iteration)))
+                click.echo(json.dumps(_as_json(prediction, iteration)))
             else:
-                _print(prediction, predictor.class_names)
+                _print(prediction, classes)
     if unread:
         raise DataError(f"{len(unread)} of {len(images)} images could not be read")
 
 
-def _as_json(prediction: Prediction, iteration: int) -> dict[str, Any]:
+def _as_json(prediction: Prediction, iteration: int | None) -> dict[str, Any]:
     outputs = {name: json_values(values) for name, values in prediction.outputs.items()}
     return {"image": str(prediction.image), "snapshot": iteration, "outputs": outputs}
 

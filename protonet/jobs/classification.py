@@ -102,9 +102,17 @@ class Preprocessing:
 
 
 def open_classifier(
-    deploy: Path, weights: Path, how: Preprocessing, device: Device | None = None
+    deploy: Path,
+    weights: Path,
+    how: Preprocessing,
+    device: Device | None = None,
+    *,
+    memory_limit: int | None = None,
+    fuse: bool = True,
 ) -> ImagePredictor:
     """A net of Caffe's files that is asked about images. Close it.
+
+    ``memory_limit`` and ``fuse`` are as ``ImagePredictor`` has them.
 
     Raises:
         NetworkError, UsageError, DataError, FormatError: for files that cannot be read or do not
@@ -114,7 +122,15 @@ def open_classifier(
     _, layer = deploy_net(source)
     _, channels, height, width = layer.input_param.shape[0].dim
     transformer = how.transformer((channels, height, width))
-    return ImagePredictor(source, weights, transformer, device, how.order(channels))
+    return ImagePredictor(
+        source,
+        weights,
+        transformer,
+        device,
+        how.order(channels),
+        memory_limit=memory_limit,
+        fuse=fuse,
+    )
 
 
 def scores_output(predictor: ImagePredictor, name: str, classes: Sequence[str] | None) -> str:

@@ -101,6 +101,17 @@ def test_what_cannot_be_asked_is_refused(
     assert "Traceback" not in found.stderr
 
 
+def test_a_deploy_text_is_asked_with_its_weights_and_mean(protonet: Any, trained: Path) -> None:
+    run, test = trained / "run", trained / "data" / "test.png"
+    (weights,) = run.glob("*_iter_200.caffemodel")
+    (mean,) = run.glob("*.binaryproto")
+    found = protonet("infer", run / "deploy.prototxt", test, "--weights", weights, "--mean", mean)
+    assert (found.returncode, found.stdout) == (0, protonet("infer", run, test).stdout)
+    refused = protonet("infer", run, test, "--mean", mean)
+    assert refused.returncode == 2
+    assert "--mean goes with --weights" in refused.stderr
+
+
 def test_an_image_that_cannot_be_read_does_not_end_the_others(
     protonet: Any, trained: Path, tmp_path: Path
 ) -> None:
