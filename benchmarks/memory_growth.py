@@ -17,6 +17,7 @@ from protonet.jobs import training
 from protonet.jobs.settings import RunSettings
 from protonet.proto.text import Source, read_net
 from protonet.train.events import Event, Iterated
+from protonet.train.listeners import LossPlot
 
 NETWORK = Path(__file__).parents[1] / "examples" / "prototxt" / "gradients" / "net.prototxt"
 _BATCH, _IMAGES = 10, 100
@@ -55,6 +56,12 @@ def main() -> None:
             epochs=(marks[-1] + 20) * _BATCH / _IMAGES, batch_size=_BATCH,
             snapshot_every=100, val_every=100, out=Path(folder) / "run",
         )  # fmt: skip
+        # what drawing takes once, of imports and fonts, is taken before the first count
+        plot = LossPlot(Path(folder) / "loss.png")
+        for at in range(1000):
+            plot(Iterated(at, 1.0 + at % 7, 0.1, (), 1, 1.0))
+        for _ in range(2):
+            plot.draw()
         training.start(read_net(Source.read(NETWORK)), settings, listeners=[Watch(marks)])
 
 

@@ -12,14 +12,17 @@ from protonet.device import Device
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.graph.repeating import Asking
+from protonet.layers import layer_class, layer_types
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.train.trainer import Trainer
 from settings import DECAY, MOMENTUM, RATE, Setting
 
 
-def import_all(setting: Setting) -> None:
-    """Nothing is left to import."""
+def import_all(_: Setting) -> None:
+    """The layers, of which a net imports its own when it is planned."""
+    for name in layer_types():
+        layer_class(name)
 
 
 def device_of(setting: Setting) -> Device:
