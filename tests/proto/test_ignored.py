@@ -45,7 +45,8 @@ def test_fields_of_intel_and_of_faster_rcnn() -> None:
     relu = 'layer { type: "ReLU" engine: "MKLDNN" relu_param { engine: MKL2017 } }'
     text = f"""engine: "MKL2017" {relu} {relu}
 layer {{ type: "Convolution" convolution_param {{ engine: MKLDNN }}
-  quantization_param {{ precision: DYNAMIC_FIXED_POINT bw_params: 8 scale_in: 2.5 }} }}
+  quantization_param {{ precision: DYNAMIC_FIXED_POINT bw_params: 8 scale_in: 2.5
+    is_negative_input: true }} }}
 layer {{ type: "Pooling" pooling_param {{ engine: CAFFE }} multinode {{ num_nodes: 2 }} }}
 layer {{ type: "Dropout" dropout_param {{ scale_train: false }} }}"""
     net = parse(Source("net", text), NetParameter)
