@@ -17,7 +17,6 @@ from protonet.jobs import training
 from protonet.jobs.settings import RunSettings
 from protonet.proto.text import Source, read_net
 from protonet.train.events import Event, Iterated
-from protonet.train.listeners import LossPlot
 
 NETWORK = Path(__file__).parents[1] / "examples" / "prototxt" / "gradients" / "net.prototxt"
 _BATCH, _IMAGES = 10, 100
@@ -50,19 +49,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         create_gradients(data, 50, 50, _IMAGES, 20, seed=1)
-        settings = RunSettings(
-            data / "train_images", data / "train_labels",
-            data / "val_images", data / "val_labels",
-            epochs=(marks[-1] + 20) * _BATCH / _IMAGES, batch_size=_BATCH,
-            snapshot_every=100, val_every=100, out=Path(folder) / "run",
-        )  # fmt: skip
-        # what drawing takes once, of imports and fonts, is taken before the first count
-        plot = LossPlot(Path(folder) / "loss.png")
-        for at in range(1000):
-            plot(Iterated(at, 1.0 + at % 7, 0.1, (), 1, 1.0))
-        for _ in range(2):
-            plot.draw()
-        training.start(read_net(Source.read(NETWORK)), settings, listeners=[Watch(marks)])
+        # what imports and drawing take once is taken before the first count
+        for name, iterations, seen in (("warm", 2000, []), ("run", marks[-1] + 20, marks)):
+            settings = RunSettings(
+                data / "train_images", data / "train_labels",
+                data / "val_images", data / "val_labels",
+                epochs=iterations * _BATCH / _IMAGES, batch_size=_BATCH,
+                snapshot_every=100, val_every=100, out=Path(folder) / name,
+            )  # fmt: skip
+            network = read_net(Source.read(NETWORK))
+            training.start(network, settings, listeners=[Watch(seen)])
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ def command(
     from protonet.graph.room import check_room
     from protonet.graph.summary import summarize
     from protonet.jobs.memory import TrainingMemory, check_training
-    from protonet.jobs.objective import check_objective
+    from protonet.jobs.objective import check_objective, has_objective
     from protonet.jobs.shaped import with_databases, with_inputs
     from protonet.layers.base import Surroundings
     from protonet.precision import type_of
@@ -176,8 +176,10 @@ def command(
     except NetworkError as error:
         raise explained(error, definition) from None
     try:
-        if number == _TRAIN and not plan.inputs:
+        if number == _TRAIN and data is not None:
             check_objective(plan, definition)
+        elif number == _TRAIN and not plan.inputs and not has_objective(plan):
+            note("WARNING: no layer is a loss: the network can answer, but learns nothing")
         how: dict[str, Any] = {
             "fuse": not no_fuse,
             "precision": type_of(precision or "float32"),

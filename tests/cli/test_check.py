@@ -222,3 +222,21 @@ layer { name: "b" type: "ReLU" bottom: "a" top: "b" forward_type: FLOAT16 }"""
     found = protonet("check", "-", text=text)
     assert found.returncode == 0
     assert found.stderr.count("layer.forward_type has no effect here") == 1
+
+
+def test_a_net_without_a_loss_is_refused_with_data_and_warned_of_without(
+    protonet: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "d" type: "DummyData" top: "data" dummy_data_param { shape { dim: 2 } } }'
+    )
+    found = protonet("check", tmp_path / "net.prototxt")
+    assert found.returncode == 0
+    assert "no layer is a loss" in found.stderr
+    protonet("create-db", "gradients", tmp_path / "db", "-x", 4, "-y", 4, "-c", 4)
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "p" type: "Power" bottom: "data" top: "y" }'
+    )
+    found = protonet("check", tmp_path / "net.prototxt", "--data", tmp_path / "db" / "train_images")
+    assert found.returncode == 3
+    assert "nothing can be learned" in found.stderr
