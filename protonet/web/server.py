@@ -108,6 +108,7 @@ def _serve(workspace: Workspace, host: str, port: int, announce: Any) -> None:
     import uvicorn
 
     from protonet.web.page import add_pages
+    from protonet.web.patience import Patient
 
     token = None if is_local(host) else _token(workspace)
     site = Site(workspace)
@@ -118,7 +119,7 @@ def _serve(workspace: Workspace, host: str, port: int, announce: Any) -> None:
     shown = f"[{host}]" if ":" in host else host
     announce(f"http://{shown}:{port}/" + (f"?token={token}" if token else ""))
     uvicorn.run(
-        guarded, host=host, port=port, log_level="warning", server_header=False,
+        guarded, host=host, port=port, http=Patient, log_level="warning", server_header=False,
         timeout_graceful_shutdown=2, ws_max_size=limits_of(workspace),
     )  # fmt: skip
 
