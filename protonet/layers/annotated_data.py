@@ -72,6 +72,12 @@ class AnnotatedData(Stateful):
                 "force_color and force_gray are both set", ("transform_param", "force_gray")
             )
         refuse_transform(self.spec, _DONE)
+        if self.spec.annotated_data_param.yolo_data_type:
+            raise LayerError(
+                "yolo_data_type, the labels and crops of the YOLO forks, is not done here",
+                ("annotated_data_param", "yolo_data_type"),
+                "batch_sampler and resize_param give the crops of the SSD fork",
+            )
         check_samplers(self.spec.annotated_data_param.batch_sampler)
         self.batch_size = int(param.batch_size)
         self._color = True if transform.force_color else False if transform.force_gray else None

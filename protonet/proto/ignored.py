@@ -12,7 +12,7 @@ IGNORED: dict[str, frozenset[str]] = {
             *("default_forward_type", "default_backward_type", "default_forward_math"),
             *("default_backward_math", "global_grad_scale", "global_grad_scale_adaptive"),
             *("default_conv_algos_override", "reduce_buckets", "default_cudnn_math_override"),
-            "eltwise_mem_sharing",
+            *("eltwise_mem_sharing", "bn_stats_batch_size"),
         ]
     ),
     "LayerParameter": frozenset(

@@ -208,6 +208,7 @@ def test_shuffled(database: Path) -> None:
             "expected 0 < min_scale <= max_scale <= 1, got 1 and 2",
         ),
         ("transform_param { force_color: true force_gray: true }", "are both set"),
+        ("annotated_data_param { yolo_data_type: 1 }", "yolo_data_type, the labels and crops"),
     ],
 )
 def test_settings_that_cannot_be(database: Path, text: str, message: str) -> None:
