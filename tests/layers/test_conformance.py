@@ -59,6 +59,7 @@ NO_GOLDEN = {
     "YoloDetectionOutput",
     "Yolov3",
     "Yolov3DetectionOutput",
+    "SegAccuracy",
 }
 
 
