@@ -37,6 +37,7 @@ class Recurrent(Stateful):
     traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}))
     hidden: ClassVar[int]
     gates: ClassVar[int]
+    bias_place: ClassVar[int] = 1
 
     def setup(self) -> None:
         param = self.spec.recurrent_param
@@ -120,7 +121,7 @@ class Recurrent(Stateful):
 
     def begin(self, bottoms: Sequence[Array]) -> None:
         """The sums of the gates as far as the input decides them, and the states at the start."""
-        weight, bias = self.params[0].data, self.params[1].data
+        weight, bias = self.params[0].data, self.params[self.bias_place].data
         self._of_input.forward(bottoms[0], weight, bias, self._acts)
         if self._static:
             self._of_static.forward(bottoms[2], self.params[2].data, None, self._still)
@@ -145,8 +146,9 @@ class Recurrent(Stateful):
         """From the gradients of all sums: those of the input, its parameters, and ``weight``."""
         params, dacts = self.params, self._dacts
         grow(params[0], self._of_input, dacts, bottoms[0])
-        if params[1].wanted:
-            self._bias_gradient.learn(dacts, None, params[1].diff)
+        bias = params[self.bias_place]
+        if bias.wanted:
+            self._bias_gradient.learn(dacts, None, bias.diff)
         grow(weight, self._of_hidden, dacts, self._before)
         if dbottoms[0] is not None:
             self._of_input.backward(dacts, params[0].data, dbottoms[0])
@@ -208,20 +210,26 @@ class LSTM(Recurrent):
 
     hidden = 2
     gates = 4
+    weight_place: ClassVar[int] = -1
+    bound: float = 0.0
+    """The largest gradient of a gate's sum; 0 for any."""
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
         self._step = LSTMStep.make(self.device, self.dtype, self._streams, self.outputs)
         self._tanh = self.scratch((self._steps, self._streams, self.outputs))
 
+    def marks(self, bottoms: Sequence[Array]) -> Array:
+        return bottoms[1].reshape(self._steps, self._streams, 1)
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         self.begin(bottoms)
         h, c = self._states
-        cont = bottoms[1].reshape(self._steps, self._streams, 1)
+        cont = self.marks(bottoms)
         for t in range(self._steps):
-            self.recur(t, cont[t], self.params[-1].data)
+            self.recur(t, cont[t], self.params[self.weight_place].data)
             self._step.forward(cont[t], c[t], self._acts[t], c[t + 1], self._tanh[t], h[t + 1])
-        tops[0][...] = h[1:]
+        tops[0].reshape(h[1:].shape)[...] = h[1:]
         self.end(tops)
 
     def backward(
@@ -231,14 +239,17 @@ class LSTM(Recurrent):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, (dh, dc), weight = self.xp, self._carried, self.params[-1]
-        cont = bottoms[1].reshape(self._steps, self._streams, 1)
+        xp, (dh, dc), weight = self.xp, self._carried, self.params[self.weight_place]
+        cont = self.marks(bottoms)
         for carried, given in zip((dh, dc), dtops[1:] or (0.0, 0.0), strict=True):
             carried[...] = given[0] if self._exposed else given
+        dy = dtops[0].reshape(self._tanh.shape)
         for t in range(self._steps - 1, -1, -1):
-            xp.add(dh, dtops[0][t], out=dh)
+            xp.add(dh, dy[t], out=dh)
             c, acts, tanh = self._states[1][t], self._acts[t], self._tanh[t]
             self._step.backward(c, acts, tanh, dc, dh, self._dacts[t], dc)
+            if self.bound:
+                xp.clip(self._dacts[t], -self.bound, self.bound, out=self._dacts[t])
             self._of_step.backward(self._dacts[t], weight.data, dh)
             xp.multiply(dh, cont[t], out=dh)
         self.learn(bottoms, dbottoms, weight)

@@ -60,6 +60,8 @@ LACKING: dict[str, str] = {
     "a copy of the text without this layer, whose outputs are offsets, scores and priors",
     "HDF5Output": "writes a file",
     **dict.fromkeys(("YoloDetectionOutput", "Yolov3DetectionOutput"), _BOXES),
+    "Lstm": "may begin sequences anew where its second bottom is 0, which ONNX's LSTM cannot; a "
+    "net unrolled with LSTMUnit can be exported",
     "LSTM": "begins sequences anew where its second bottom is 0, which ONNX's LSTM cannot; a net "
     "unrolled with LSTMUnit can be exported",
     "PSROIPooling": "has no operator in ONNX; export the net up to it",

@@ -554,7 +554,7 @@ def test_layers_compute_what_caffe_computed(folder: Path) -> None:
     check_golden(folder, gradients="/".join(folder.parts[-2:]) not in FORWARD_ONLY)
 
 
-RECURRENT = {"LSTM", "LSTMUnit", "RNN"}
+RECURRENT = {"LSTM", "LSTMUnit", "Lstm", "RNN"}
 """Layers that need marks of 0 and 1 in the middle: test_recurrent.py holds them to the same."""
 
 WRITES = {"HDF5Output"}
