@@ -41,6 +41,7 @@ NO_GOLDEN = {
     "Interp",
     "NdConvolution",
     "LabelsequenceAccuracy",
+    "Lstm",
     "NdPooling",
     "PSROIPooling",
     "Pooling3D",
