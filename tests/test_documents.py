@@ -7,7 +7,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -28,24 +27,6 @@ def blocks(text: str, language: str) -> list[str]:
 def commands(text: str) -> list[list[str]]:
     lines = [line for block in blocks(text, "sh") for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line.startswith("protonet ")]
-
-
-def test_every_extra_that_the_documents_name_can_be_installed() -> None:
-    """``.[a,b]``, ``protonet[a]`` and "extras `a`, `b`", wherever a person may read them."""
-    known = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
-        "optional-dependencies"])  # fmt: skip
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("layers/*.md"),
-             *ROOT.glob("protonet/**/*.py")]  # fmt: skip
-    named: dict[str, str] = {}
-    for page in pages:
-        text = page.read_text()
-        lists = re.findall(r"(?:['\"` ]\.|\bprotonet)\[([a-z0-9,]+)\]", text)
-        told = re.findall(r"\bextras? ((?:`[a-z0-9]+`(?:, | and )?)+)", text)
-        for name in (each for group in lists + told for each in re.findall(r"[a-z0-9]+", group)):
-            named.setdefault(name, page.name)
-    named.pop("and", None)
-    assert {"cudnn", "cudnn13", "web"} <= named.keys()
-    assert named.keys() <= known, {name: named[name] for name in named.keys() - known}
 
 
 def protonet(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

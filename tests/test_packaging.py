@@ -54,7 +54,7 @@ def test_the_wheel_has_code_grammar_pages_schema_and_examples(tmp_path: Path) ->
 
 def extras_named(text: str) -> set[str]:
     """What ``.[one,two]`` and ``protonet[one]`` ask pip for, and what is called an extra."""
-    lists = re.findall(r"(?<![\w/])(?:\.|protonet)\[([a-z0-9,]+)\]", text)
+    lists = re.findall(r"(?:(?<![\w/])\.|\bprotonet)\[([a-z0-9,]+)\]", text)
     lists += [
         ",".join(re.findall(r"`([a-z0-9]+)`", found))
         for found in re.findall(r"\bextras? ((?:`[a-z0-9]+`(?:, | and )?)+)", text)
@@ -79,5 +79,6 @@ def test_every_extra_that_is_named_is_there() -> None:
     ]
     named = {each: extras_named(each.read_text()) for each in documents}
     assert {"cudnn", "cudnn13"} <= named[ROOT / "CONTRIBUTING.md"] <= known
+    assert "web" in set().union(*named.values())
     wrong = {str(each): names - known for each, names in named.items() if names - known}
     assert wrong == {}

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from protonet.data.datum import decode_image
+from protonet.data.lists import numbered_lines, read_named
 from protonet.data.resize import resize
 from protonet.errors import DataError
 
@@ -87,34 +88,20 @@ class ClipList:
 
     def _frame(self, key: int, number: int, color: bool | None) -> np.ndarray:
         path = self._lines[key][1] / f"{number:06d}.jpg"
-        if self._folder is not None and not path.exists() and (self._folder / path).exists():
-            path = self._folder / path
         where = f"{self.where(key)}/{path.name}"
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{where}: cannot be read: {error.strerror}") from error
-        image = decode_image(data, where, color=color)
+        image = decode_image(read_named(path, self._folder, where), where, color=color)
         return image if self._size is None else resize(image, *self._size)
 
 
 def _read(source: Path) -> list[tuple[int, str, int, int]]:
     """Line number, folder, first frame and label of each line."""
-    try:
-        text = source.read_text("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{source}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{source}: is no list of clips: it is no text ({error})") from None
     lines = []
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in numbered_lines(source, "clip"):
         words = line.rsplit(None, 2)
-        if not words:
-            continue
         if len(words) != 3 or not all(word.removeprefix("-").isdecimal() for word in words[1:]):
             raise DataError(
                 f"{source}:{number}: expected a folder, the number of the first frame and a "
-                f"label, got '{line.strip()[:80]}'"
+                f"label, got '{line[:80]}'"
             )
         first, label = int(words[1]), int(words[2])
         if first < 0 or not -(2**31) <= label < 2**31:
@@ -123,6 +110,4 @@ def _read(source: Path) -> list[tuple[int, str, int, int]]:
                 f"got {first} and {label}"
             )
         lines.append((number, words[0].strip(), first, label))
-    if not lines:
-        raise DataError(f"{source}: names no clip")
     return lines

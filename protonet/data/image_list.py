@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from protonet.data.datum import decode_image
+from protonet.data.lists import numbered_lines, read_named
 from protonet.data.resize import resize
 from protonet.errors import DataError
 
@@ -68,13 +69,7 @@ class ImageList:
         Raises:
             DataError: when it cannot be read.
         """
-        path = Path(self._lines[key][1])
-        if self._folder is not None and not path.exists() and (self._folder / path).exists():
-            path = self._folder / path
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{self.where(key)}: cannot be read: {error.strerror}") from error
+        return read_named(Path(self._lines[key][1]), self._folder, self.where(key))
 
     def label(self, key: int) -> int:
         """The class of an image."""
@@ -95,24 +90,14 @@ class ImageList:
 
 def _read(source: Path) -> list[tuple[int, str, int]]:
     """Line number, path and label of each line."""
-    try:
-        text = source.read_text("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{source}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{source}: is no list of images: it is no text ({error})") from None
     lines = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        name, _, label = line.strip().rpartition(" ")
+    for number, line in numbered_lines(source, "image"):
+        name, _, label = line.rpartition(" ")
         if not name.strip():
             raise DataError(
-                f"{source}:{number}: expected a path, a space and a label, got '{line.strip()}'"
+                f"{source}:{number}: expected a path, a space and a label, got '{line}'"
             )
         lines.append((number, name.strip(), _label(label, f"{source}:{number}")))
-    if not lines:
-        raise DataError(f"{source}: names no image")
     return lines
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from protonet.data.ahead import InputTimes
 from protonet.data.datum import decode_image
 from protonet.data.interpolation import Interpolation, resample
+from protonet.data.lists import numbered_lines, read_named
 from protonet.data.order import Order
 from protonet.data.transform import Transformer
 from protonet.errors import DataError
@@ -93,37 +94,22 @@ class PairList:
 
     def _image(self, row: int, which: int, color: bool) -> np.ndarray:
         path = Path(self._root + str(self._lines[row][which]))
-        if self._folder is not None and not path.exists() and (self._folder / path).exists():
-            path = self._folder / path
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise DataError(
-                f"{self.where(row, which)}: cannot be read: {error.strerror}"
-            ) from error
-        return decode_image(data, self.where(row, which), color=color, follows_exif=True)
+        where = self.where(row, which)
+        data = read_named(path, self._folder, where)
+        return decode_image(data, where, color=color, follows_exif=True)
 
 
 def _read(source: Path) -> list[tuple[int, str, str]]:
     """Line number and the two paths of each line."""
-    try:
-        text = source.read_text("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{source}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{source}: is no list of images: it is no text ({error})") from None
     lines = []
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in numbered_lines(source, "image"):
         words = line.split()
-        if words and len(words) != 2:
+        if len(words) != 2:
             raise DataError(
                 f"{source}:{number}: expected the paths of an image and of its label image, got "
-                f"'{line.strip()}'"
+                f"'{line}'"
             )
-        if words:
-            lines.append((number, words[0], words[1]))
-    if not lines:
-        raise DataError(f"{source}: names no image")
+        lines.append((number, words[0], words[1]))
     return lines
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from protonet.data.ahead import Ahead, Batch, Empty
 from protonet.data.cutter import Cutter
 from protonet.data.datum import decode_image
+from protonet.data.lists import read_named
 from protonet.data.windows import WindowList
 from protonet.errors import DataError
 
@@ -118,12 +119,7 @@ class WindowSource:
         if self._cache is not None and image in self._cache:
             return self._cache[image]
         path = Path(self._root + self._windows.images[image])
-        if self._folder is not None and not path.exists() and (self._folder / path).exists():
-            path = self._folder / path
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{where}: cannot be read: {error.strerror}") from error
+        data = read_named(path, self._folder, where)
         if self._cache is not None:
             with self._lock:
                 self._cache[image] = data

@@ -69,7 +69,7 @@ def estimate(
             step.shapes,
             types.in_step(index),
             gradients=gradients,
-            fused=plan.absorbed_by(step),
+            fused=plan.absorbed_layers(step),
         )
     owned = [param for step in plan.steps for param in step.params if param.owner is None]
     parameters = _FLOAT * sum(param.weight.count for param in owned)

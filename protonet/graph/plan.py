@@ -109,7 +109,7 @@ class Plan:
         """The tops of Input layers: what a caller must fill."""
         return tuple(v for step in self.steps if step.type == "Input" for v in step.tops)
 
-    def absorbed_by(self, step: Step) -> list[Layer]:
+    def absorbed_layers(self, step: Step) -> list[Layer]:
         """The layers that a step's passes compute as well."""
         return [self.steps[at].layer for at in step.absorbed]
 

@@ -79,7 +79,7 @@ def choose_types(plan: Plan, device: Device, wide: Any, precision: Any) -> Types
         else:
             makes = _makes_narrow(step, values)
             computed = makes and takes_narrow(
-                step.layer, step.shapes, device, precision, plan.absorbed_by(step)
+                step.layer, step.shapes, device, precision, plan.absorbed_layers(step)
             )
         if computed:
             steps[index] = precision

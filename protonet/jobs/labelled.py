@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from protonet.data.lists import numbered_lines
 from protonet.errors import DataError, UsageError
 from protonet.formats.pictures import write_picture
 
@@ -113,18 +114,8 @@ def class_of(name: str, classes: Sequence[str] | None) -> int | None:
 def _read_list(
     path: Path, classes: Sequence[str] | None, count: int, root: Path | None
 ) -> Iterator[Item]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is no list of images: it is no text ({error})") from None
-    lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1)]
-    lines = [(number, line) for number, line in lines if line]
-    if not lines:
-        raise DataError(f"{path}: names no image")
     base = path.parent if root is None else root
-    for number, line in lines:
+    for number, line in numbered_lines(path, "image"):
         name, _, label = line.rpartition(" ")
         truth = int(label) if label.isdecimal() else class_of(label, classes)
         if truth is None or not name:

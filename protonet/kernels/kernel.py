@@ -62,11 +62,6 @@ class Kernel:
         return made(device, dtype, *args, **more)
 
     @classmethod
-    def is_tuned(cls, device: Device, dtype: Any, *args: Any, **more: Any) -> bool:
-        """Whether ``make`` would give a tuned version: the only ones that take 16 bits."""
-        return cls._tuned_for(device, dtype, args, more) is not None
-
-    @classmethod
     def _tuned_for(
         cls, device: Device, dtype: Any, args: tuple[Any, ...], more: dict[str, Any]
     ) -> type[Self] | None:

@@ -39,11 +39,11 @@ def test_the_tuned_version_runs_where_it_can() -> None:
 def test_types_of_16_bits_are_asked_for_by_name() -> None:
     definition, tuned = family()
     cpu = Device("cpu")
-    assert definition.is_tuned(cpu, np.float32, 4)
-    assert not definition.is_tuned(cpu, np.float16, 4)
+    assert type(definition.make(cpu, np.float32, 4)) is tuned
+    assert type(definition.make(cpu, np.float16, 4)) is definition
     tuned.types = frozenset({"float16"})
-    assert definition.is_tuned(cpu, np.float16, 4)
-    assert not definition.is_tuned(cpu, np.float16, 3)
+    assert type(definition.make(cpu, np.float16, 4)) is tuned
+    assert type(definition.make(cpu, np.float16, 3)) is definition
 
 
 @pytest.mark.parametrize(
