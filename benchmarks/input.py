@@ -22,11 +22,11 @@ import numpy as np
 from PIL import Image, __version__
 
 import protonet
-from protonet.data.ahead import default_threads
 from protonet.data.database import Database, DatabaseWriter
 from protonet.data.datum import make_datum
 from protonet.data.source import BatchSource
 from protonet.data.transform import Transformer
+from protonet.host import default_threads
 from protonet.proto.caffe_pb2 import TRAIN, TransformationParameter
 
 SIDE, CROP, BATCH, QUALITY = 256, 227, 32, 90

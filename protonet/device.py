@@ -7,12 +7,12 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from protonet.errors import DeviceError
+from protonet.host import host_memory, swap_space
 
 PHILOX_SOURCE = r"""
 // Philox4x64-10 (Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011), with the
@@ -203,12 +203,12 @@ class Device:
         if not self.is_cpu:
             free, total = self.xp.cuda.runtime.memGetInfo()
             return int(free), int(total)
-        return _host_memory()
+        return host_memory()
 
     def most_memory(self) -> int:
         """The bytes that arrays can have here at most, were nothing else in memory."""
         _, total = self.memory()
-        return total + _meminfo("SwapTotal", 0) if self.is_cpu else total
+        return total + swap_space() if self.is_cpu else total
 
     @contextmanager
     def out_of_memory(self, what: str) -> Iterator[None]:
@@ -224,40 +224,6 @@ class Device:
                 f"device '{self.name}' is out of memory: {what} "
                 f"({free >> 20} MiB of {total >> 20} MiB are free); try a smaller batch"
             ) from error
-
-
-def _host_memory() -> tuple[int, int]:
-    """Available and total memory of this machine: caches that would give way count as available."""
-    import os
-
-    page = os.sysconf("SC_PAGE_SIZE")
-    free, total = os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
-    free = _meminfo("MemAvailable", free)
-    for limit, used in _CONTAINER:
-        try:
-            most = int(Path(limit).read_text(encoding="ascii"))
-            taken = int(Path(used).read_text(encoding="ascii"))
-        except (OSError, ValueError):  # none, or "max"
-            continue
-        free, total = min(free, max(0, most - taken)), min(total, most)
-    return free, total
-
-
-_CONTAINER = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-)
-"""Where Linux says what a container may take, and what it has taken."""
-
-
-def _meminfo(name: str, otherwise: int) -> int:
-    """The bytes of a line of /proc/meminfo."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found = dict(line.split(":", 1) for line in lines)
-        return int(found[name].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return otherwise
 
 
 class _Passed:
@@ -370,31 +336,3 @@ class RandomStream:
             "uinteger": 0,
         }
         return self._generator
-
-
-def byte_count(count: int) -> str:
-    """``1.5 MiB``: a count of bytes for people."""
-    size = float(count)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < 1024 or unit == "GiB":
-            break
-        size /= 1024
-    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
-
-
-_UNITS = {"": 1024, "i": 1024, "b": 1000, "ib": 1024}
-
-
-def parse_byte_count(text: str) -> int:
-    """The bytes of a size such as ``8GiB``, ``500MB``, ``2G`` (as GiB) or ``1048576``.
-
-    Raises:
-        ValueError: for anything else, or nothing.
-    """
-    import re
-
-    found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*(?:([kmgt])(i?b?)|b|bytes)?", text.strip().lower())
-    if found is None or not float(found[1]):
-        raise ValueError(f"expected a size such as 8GiB or 500MB, got '{text}'")
-    power = "kmgt".index(found[2]) + 1 if found[2] else 0
-    return int(float(found[1]) * _UNITS[found[3] or ""] ** power)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from protonet.device import Clock, Device, RandomStream, byte_count
+from protonet.device import Clock, Device, RandomStream
 from protonet.errors import DeviceError
 
 
@@ -128,21 +128,6 @@ def test_the_count_of_passes_moves_on_in_the_gpus_memory() -> None:
 def test_a_gpu_that_is_not_there() -> None:
     with pytest.raises(DeviceError, match="is not there"):
         Device("cuda:99")
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 bytes"),
-        (1023, "1023 bytes"),
-        (1024, "1.0 KiB"),
-        (60_160, "58.8 KiB"),
-        (3 * 2**20, "3.0 MiB"),
-        (5 * 2**40, "5120.0 GiB"),
-    ],
-)
-def test_byte_counts_are_for_people(count: int, text: str) -> None:
-    assert byte_count(count) == text
 
 
 def test_on_a_cpu_nothing_is_queued() -> None:

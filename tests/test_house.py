@@ -16,7 +16,7 @@ PACKAGE = ROOT / "protonet"
 GENERATED = {"caffe_pb2"}
 
 FLOORS = [
-    {"errors", "registry", "resources"},
+    {"errors", "host", "registry", "resources", "sizes"},
     {"device", "precision", "proto", "recording", "staging"},
     {"kernels", "data", "blob", "formats"},
     {"layers", "solvers"},

@@ -233,7 +233,7 @@ def _print_summary(plan: Plan, summary: Summary, phase: str, stages: Sequence[st
         ],
         folds=("bottoms", "tops"),
     )
-    from protonet.device import byte_count
+    from protonet.sizes import byte_count
 
     click.echo(
         f"\n{len(summary.rows)} layers, {summary.parameters:,} parameters; memory: "
@@ -244,8 +244,9 @@ def _print_summary(plan: Plan, summary: Summary, phase: str, stages: Sequence[st
 
 def _compare_with_machine(plan: Plan, summary: Summary) -> None:
     """Refuse what no net of this machine can be; tell where there is too little to train it."""
-    from protonet.device import Device, byte_count
+    from protonet.device import Device
     from protonet.graph.room import largest_layer
+    from protonet.sizes import byte_count
 
     most = Device().most_memory()
     if not plan.steps or summary.training_bytes <= most:
@@ -264,8 +265,8 @@ def _compare_with_machine(plan: Plan, summary: Summary) -> None:
 
 def _print_memory(plan: Plan, summary: Summary, recompute: bool, how: dict[str, Any]) -> None:
     """What the memory is for, and what recomputation makes of it."""
-    from protonet.device import byte_count
     from protonet.graph.estimate import estimate
+    from protonet.sizes import byte_count
 
     train, ask = summary.training, summary.inference
     rows = [

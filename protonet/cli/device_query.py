@@ -25,9 +25,10 @@ def command(gpu: str) -> None:
     """Show the processor, and the GPUs that CuPy sees, with their names and memory."""
     import os
 
-    from protonet.device import Device, byte_count, gpu_properties
+    from protonet.device import Device, gpu_properties
     from protonet.errors import DeviceError
     from protonet.kernels import native
+    from protonet.sizes import byte_count
 
     free, total = Device().memory()
     click.echo(f"cpu: {os.cpu_count()} cores, {byte_count(total)} ({byte_count(free)} free)")

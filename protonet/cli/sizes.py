@@ -12,7 +12,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 def byte_size(text: str) -> int:
     """The bytes of a text such as ``8GiB`` or ``500MB``."""
-    from protonet.device import parse_byte_count
+    from protonet.sizes import parse_byte_count
 
     try:
         return parse_byte_count(text)

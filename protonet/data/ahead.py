@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 import time
 from collections import deque
@@ -19,7 +18,6 @@ _BATCHES = 3
 """Batches that are at work or ready: two ahead of the one that is asked for."""
 _PART = 2**18
 """Bytes of a batch below which it is not divided among threads: handing over costs more."""
-_MOST_THREADS = 16
 
 
 class Empty(Protocol):
@@ -75,13 +73,6 @@ class InputTimes:
 Fill = Callable[[Batch, int, int], object]
 """Writes a part of a batch: its second argument is the place of the part's first image in the
 stream, its third the place in the batch."""
-
-
-def default_threads() -> int:
-    """As many threads as this process may use cores, within reason."""
-    granted = getattr(os, "sched_getaffinity", None)  # of Linux
-    cores = len(granted(0)) if granted is not None else os.cpu_count() or 1
-    return min(cores, _MOST_THREADS)
 
 
 class Ahead:

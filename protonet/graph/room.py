@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from protonet.device import Device, byte_count
+from protonet.device import Device
 from protonet.errors import DeviceError
 from protonet.graph.plan import Plan, Step
+from protonet.sizes import byte_count
 
 
 @dataclass(frozen=True)

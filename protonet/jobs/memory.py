@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from protonet.device import Device, byte_count
+from protonet.device import Device
 from protonet.errors import DeviceError
 from protonet.graph.estimate import Estimate, estimate, fitting_batch
 from protonet.graph.plan import Plan
 from protonet.graph.room import check_room, largest_layer
 from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.sizes import byte_count
 from protonet.solvers.rules import RULES
 
 

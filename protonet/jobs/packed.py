@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from protonet.device import byte_count
 from protonet.errors import FormatError
+from protonet.sizes import byte_count
 
 _LARGEST, _SMALL = 64 * 2**30, 64 * 2**20
 """Bytes that an archive may unpack to, and those that any may."""

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from protonet.data.ahead import default_threads
 from protonet.errors import UsageError
+from protonet.host import default_threads
 from protonet.precision import PRECISIONS
 from protonet.proto.caffe_pb2 import SolverParameter
 

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from protonet.blob import Array, Param, Shape
-from protonet.data.ahead import default_threads
 from protonet.device import Device, RandomStream
 from protonet.errors import LayerError
+from protonet.host import default_threads
 from protonet.precision import real_of
 from protonet.proto.caffe_pb2 import TRAIN, FillerParameter, LayerParameter
 

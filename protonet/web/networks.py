@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from protonet.blob import Shape
-from protonet.device import Device, byte_count
+from protonet.device import Device
 from protonet.errors import Mistake, NetworkError, ProtonetError, UsageError
 from protonet.graph.drawing import picture_of
 from protonet.graph.plan import Plan, find_mistakes, plan_net
@@ -30,6 +30,7 @@ from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.ignored import ignored_fields
 from protonet.proto.text import NetDefinition, Source, Where, read_net
+from protonet.sizes import byte_count
 from protonet.web.datasets import Databases
 from protonet.web.workspace import Workspace
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.data.ahead import Ahead, Batch, default_threads
+from protonet.data.ahead import Ahead, Batch
 
 SHAPE = (2, 3, 4)
 
@@ -102,7 +102,3 @@ def test_what_is_given_back_is_filled_again() -> None:
     ahead.close()
     assert set(made) == {(5, *SHAPE), (5,)}
     assert len(made) <= 8
-
-
-def test_as_many_threads_as_cores() -> None:
-    assert 1 <= default_threads() <= 16

@@ -6,7 +6,7 @@ from typing import Any
 
 from nicegui import ui
 
-from protonet.device import byte_count
+from protonet.sizes import byte_count
 from protonet.web.page import charts
 from protonet.web.page.frame import frame, panel
 from protonet.web.page.job_bar import job_bar

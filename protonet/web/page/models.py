@@ -7,9 +7,9 @@ from typing import Any
 from nicegui import ui
 
 from protonet import resources
-from protonet.device import byte_count
 from protonet.errors import ProtonetError
 from protonet.precision import PRECISIONS
+from protonet.sizes import byte_count
 from protonet.web import forms, making
 from protonet.web.networks import Looked, draw, look_at
 from protonet.web.page import charts
