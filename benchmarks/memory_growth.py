@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 from protonet.data.create import create_gradients
-from protonet.jobs import training
-from protonet.jobs.settings import RunSettings
+from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.training import start as training
 from protonet.proto.text import Source, read_net
 from protonet.train.events import Event, Iterated
 

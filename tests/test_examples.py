@@ -24,10 +24,10 @@ from protonet.errors import DataError
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, plan_net
-from protonet.jobs.inference import Predictor
-from protonet.jobs.run import RunDirectory
-from protonet.jobs.settings import RunSettings, SolverSettings
-from protonet.jobs.training import start, start_solver
+from protonet.jobs.inference.trained_run import Predictor
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.settings import RunSettings, SolverSettings
+from protonet.jobs.training.start import start, start_solver
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import NetDefinition, Source, read_net
 from protonet.train.listeners import read_metrics

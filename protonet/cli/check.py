@@ -148,9 +148,9 @@ def command(
     from protonet.graph.plan import plan_net
     from protonet.graph.room import check_room
     from protonet.graph.summary import summarize
-    from protonet.jobs.memory import TrainingMemory, check_training
-    from protonet.jobs.objective import check_objective, has_objective
-    from protonet.jobs.shaped import with_databases, with_inputs
+    from protonet.jobs.checks.memory import TrainingMemory, check_training
+    from protonet.jobs.checks.objective import check_objective, has_objective
+    from protonet.jobs.definitions.inputs import with_databases, with_inputs
     from protonet.layers.base import Surroundings
     from protonet.precision import type_of
     from protonet.proto.caffe_pb2 import SolverParameter

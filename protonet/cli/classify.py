@@ -18,8 +18,8 @@ from protonet.errors import DataError, UsageError
 if TYPE_CHECKING:
     import numpy as np
 
-    from protonet.jobs.classification import Preprocessing
-    from protonet.jobs.predictor import ImagePredictor
+    from protonet.jobs.inference.classification import Preprocessing
+    from protonet.jobs.inference.predictor import ImagePredictor
 
 _PATH = click.Path(path_type=Path)
 _WEIGHTS = (".caffemodel", ".h5", ".npz", ".safetensors")
@@ -193,7 +193,7 @@ def command(ctx: click.Context, /, gpu: bool, device: str | None, **given: Any) 
 
 def _asked(given: dict[str, Any]) -> _Asked:
     """The form that the arguments have."""
-    from protonet.jobs.classification import Preprocessing
+    from protonet.jobs.inference.classification import Preprocessing
 
     net, images, weights = given["net"], given["images"], given["weights"]
     names = ("mean", "mean_pixel", "images_dim", "input_scale", "raw_scale", "channel_swap")
@@ -249,9 +249,9 @@ def _as_classify_py(asked: _Asked, given: dict[str, Any]) -> _Asked:
 
 def _open(asked: _Asked, given: dict[str, Any], device: Any) -> ImagePredictor:
     """The net, ready to be asked."""
-    from protonet.jobs.classification import Preprocessing, open_classifier
-    from protonet.jobs.inference import Predictor
-    from protonet.jobs.run import RunDirectory
+    from protonet.jobs.inference.classification import Preprocessing, open_classifier
+    from protonet.jobs.inference.trained_run import Predictor
+    from protonet.jobs.run.directory import RunDirectory
 
     if asked.weights is None:
         if asked.how != Preprocessing():
@@ -274,8 +274,8 @@ def _classify(predictor: ImagePredictor, asked: _Asked, given: dict[str, Any]) -
     """Ask about all images and print; returns how many could not be read."""
     import numpy as np
 
-    from protonet.jobs.classification import best, scores_output, what_scores_are_not
-    from protonet.jobs.labelled import Report, find_items
+    from protonet.jobs.evaluation.labelled import Report, find_items
+    from protonet.jobs.inference.classification import best, scores_output, what_scores_are_not
 
     classes = _class_names(asked, predictor)
     output = scores_output(predictor, given["output"], classes)
@@ -316,7 +316,7 @@ def _classify(predictor: ImagePredictor, asked: _Asked, given: dict[str, Any]) -
 
 def _class_names(asked: _Asked, predictor: ImagePredictor) -> list[str] | None:
     """The names that the user gave, or those of the run."""
-    from protonet.jobs.run import read_class_names
+    from protonet.jobs.run.directory import read_class_names
 
     if asked.labels is None:
         known: Sequence[str] | None = getattr(predictor, "class_names", None)

@@ -92,7 +92,7 @@ def command(
         source = Source.read(network)
     definition = read_net(source)
     if shape is not None:
-        from protonet.jobs.network import make_deploy
+        from protonet.jobs.definitions.network import make_deploy
 
         definition = make_deploy(definition, _extents(shape)).definition
     exported = export_net(
@@ -121,8 +121,8 @@ def _extents(text: str) -> tuple[int, int, int]:
 
 def _of_run(folder: Path, snapshot: str) -> tuple[Source, Path]:
     """The deploy net of a run, and the weights of one of its snapshots."""
-    from protonet.jobs.inference import choose_snapshot
-    from protonet.jobs.run import RunDirectory
+    from protonet.jobs.inference.trained_run import choose_snapshot
+    from protonet.jobs.run.directory import RunDirectory
     from protonet.proto.text import Source
 
     run = RunDirectory.open(folder)

@@ -54,7 +54,7 @@ def command(
     values are floats.
     """
     from protonet.errors import UsageError, nearest
-    from protonet.jobs.measuring import extract_features, open_net
+    from protonet.jobs.evaluation.measuring import extract_features, open_net
     from protonet.proto.caffe_pb2 import TEST
 
     names = [each.strip() for each in blobs.split(",")]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from protonet.errors import DataError
-    from protonet.jobs.predictor import ImagePredictor, Prediction
+    from protonet.jobs.inference.predictor import ImagePredictor, Prediction
 
 _BEST_CLASSES = 5
 _MOST_VALUES = 20
@@ -96,10 +96,10 @@ def command(
     """
     from protonet.device import Device
     from protonet.errors import DataError, UsageError
-    from protonet.jobs.classification import Preprocessing, open_classifier
-    from protonet.jobs.inference import Predictor
-    from protonet.jobs.packed import unpacked
-    from protonet.jobs.run import RunDirectory
+    from protonet.jobs.inference.classification import Preprocessing, open_classifier
+    from protonet.jobs.inference.trained_run import Predictor
+    from protonet.jobs.run.archive import unpacked
+    from protonet.jobs.run.directory import RunDirectory
 
     if weights is None and mean:
         raise UsageError(f"{run}: a run knows its mean; --mean goes with --weights")

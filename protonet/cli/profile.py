@@ -22,8 +22,8 @@ from protonet.errors import NetworkError, UsageError, nearest
 
 if TYPE_CHECKING:
     from protonet.graph.net import Net
-    from protonet.jobs.profiled import Wanted
-    from protonet.jobs.profiling import LayerProfile, Profile
+    from protonet.jobs.profiling.profile import LayerProfile, Profile
+    from protonet.jobs.profiling.subject import Wanted
     from protonet.solvers.rules import Rule
 
 _PATH = click.Path(path_type=Path)
@@ -126,9 +126,9 @@ def command(
     network's transform_param says what mean is taken off. Input layers and --input get random
     numbers. No weights are kept.
     """
-    from protonet.jobs.profile_files import draw_profile, picture_kind, write_trace
-    from protonet.jobs.profiled import Wanted
-    from protonet.jobs.profiling import profile_net
+    from protonet.jobs.profiling.files import draw_profile, picture_kind, write_trace
+    from protonet.jobs.profiling.profile import profile_net
+    from protonet.jobs.profiling.subject import Wanted
 
     if out is not None:
         picture_kind(out)
@@ -169,7 +169,7 @@ def _opened(
     network: str | None, solver: str | None, wanted: Wanted
 ) -> tuple[Net, Rule | None, int]:
     """The net, its rule, and how many passes make an iteration."""
-    from protonet.jobs.profiled import (
+    from protonet.jobs.profiling.subject import (
         default_solver,
         net_of_solver,
         open_profiled,

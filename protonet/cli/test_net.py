@@ -18,7 +18,7 @@ from protonet.errors import UsageError
 
 if TYPE_CHECKING:
     from protonet.graph.net import Net
-    from protonet.jobs.regression import VectorReport
+    from protonet.jobs.evaluation.regression import VectorReport
     from protonet.train.events import Output
 
 _SHOWN = 8
@@ -77,8 +77,8 @@ def command(
     losses over vectors (EuclideanLoss, L1Loss, SmoothL1Loss) the errors of every component
     follow: mean absolute error, root mean squared error, and R^2.
     """
-    from protonet.jobs.measuring import WholeSet, average_outputs, open_net
-    from protonet.jobs.regression import VectorCollector, vector_losses
+    from protonet.jobs.evaluation.measuring import WholeSet, average_outputs, open_net
+    from protonet.jobs.evaluation.regression import VectorCollector, vector_losses
     from protonet.proto.caffe_pb2 import TEST
 
     def opened(batch_size: int | None = None) -> Net:

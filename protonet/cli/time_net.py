@@ -14,7 +14,7 @@ from protonet.cli.terminal import print_table
 from protonet.cli.trust import takes_untrusted
 
 if TYPE_CHECKING:
-    from protonet.jobs.measuring import Timing
+    from protonet.jobs.evaluation.measuring import Timing
 
 
 @click.command(
@@ -55,7 +55,7 @@ def command(
     and how fast that goes, and the bytes of its blobs and parameters. Arithmetic and bytes are
     those of the forward pass.
     """
-    from protonet.jobs.measuring import open_net, time_net
+    from protonet.jobs.evaluation.measuring import open_net, time_net
     from protonet.proto.caffe_pb2 import TEST, TRAIN
 
     net = open_net(

@@ -21,7 +21,7 @@ from protonet.cli.trust import takes_untrusted
 from protonet.errors import UsageError
 
 if TYPE_CHECKING:
-    from protonet.jobs.training import Outcome
+    from protonet.jobs.training.start import Outcome
     from protonet.train.events import Listener
 
 POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine")

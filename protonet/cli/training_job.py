@@ -13,7 +13,7 @@ from protonet.cli.terminal import lines_of, note
 from protonet.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from protonet.jobs.training import Outcome
+    from protonet.jobs.training.start import Outcome
 
     Job = Callable[..., Outcome]
 
@@ -56,7 +56,7 @@ def _resuming(run: Path, given: dict[str, Any]) -> Job:
     moved = {name: given.pop(name) for name in _DATABASES if name in given}
     known = ("device", "memory_limit", "recompute", "fuse", "tf32", "precision")
     _refuse_others(given, known, "--resume", "a run keeps its settings")
-    from protonet.jobs.training import resume
+    from protonet.jobs.training.start import resume
 
     return partial(resume, run, moved=moved, **given)
 
@@ -73,8 +73,8 @@ def _following(given: dict[str, Any]) -> Job:
         raise UsageError(
             "--weights begin a training, --snapshot goes on with one; give one of them"
         )
-    from protonet.jobs.settings import SolverSettings
-    from protonet.jobs.training import start_solver
+    from protonet.jobs.run.settings import SolverSettings
+    from protonet.jobs.training.start import start_solver
 
     known = [field.name for field in fields(SolverSettings)]
     _refuse_others(given, known, f"--solver {path}", "the file has its own")
@@ -100,8 +100,8 @@ def _training(network: str, given: dict[str, Any]) -> Job:
         given["solver"] = _solver_type(given["solver"])
     if "steps" in given:
         given["steps"] = percentages(given["steps"])
-    from protonet.jobs.settings import RunSettings
-    from protonet.jobs.training import start
+    from protonet.jobs.run.settings import RunSettings
+    from protonet.jobs.training.start import start
     from protonet.proto.text import Source, read_net
 
     settings = RunSettings(**given)

@@ -1,1 +1,3 @@
-"""A run from beginning to end: settings, files, training, inference."""
+"""What a person does with networks, a room for each: definitions, checks, run, training, inference,
+evaluation, profiling.
+"""

@@ -10,9 +10,9 @@ from typing import Any
 
 from protonet.graph import net as graph
 from protonet.graph.plan import Plan, plan_net
-from protonet.jobs.solver_files import SolverFiles
-from protonet.jobs.solver_run import snapshot_prefix
-from protonet.jobs.weights import listed, load_weights
+from protonet.jobs.definitions.solver_files import SolverFiles
+from protonet.jobs.inference.weights import listed, load_weights
+from protonet.jobs.training.new_solver_run import snapshot_prefix
 from protonet.layers.base import Surroundings
 from protonet.layers.extensions import raising_as_is
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter

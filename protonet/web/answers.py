@@ -12,11 +12,11 @@ import numpy as np
 
 from protonet.data.database import Database
 from protonet.errors import DataError, UsageError
-from protonet.jobs.classification import best
-from protonet.jobs.inference import Predictor
-from protonet.jobs.labelled import LISTS, Items, Report, find_items
-from protonet.jobs.regression import Component, VectorReport
-from protonet.jobs.run import RunDirectory
+from protonet.jobs.evaluation.labelled import LISTS, Items, Report, find_items
+from protonet.jobs.evaluation.regression import Component, VectorReport
+from protonet.jobs.inference.classification import best
+from protonet.jobs.inference.trained_run import Predictor
+from protonet.jobs.run.directory import RunDirectory
 from protonet.web.datasets import Histogram, histogram, picture, vector_of
 
 _BEST = 5

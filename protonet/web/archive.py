@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from protonet.errors import UsageError
-from protonet.jobs.run import RunDirectory
+from protonet.jobs.run.directory import RunDirectory
 
 _TEXTS = (
     "original.prototxt", "train_val.prototxt", "solver.prototxt", "deploy.prototxt",

@@ -15,7 +15,7 @@ from protonet.data.database import DATA_FILE, Database, check_pairs
 from protonet.data.datum import decode, encode_image, encoded_shape
 from protonet.data.transform import load_mean
 from protonet.errors import DataError, ProtonetError, UsageError
-from protonet.jobs.run import read_class_names
+from protonet.jobs.run.directory import read_class_names
 
 _LOOKED_AT = 5000
 """Records whose labels and shapes are read: the first of a database."""

@@ -12,7 +12,7 @@ from protonet.data.convert import read_table
 from protonet.data.datum import decode_image
 from protonet.errors import DataError, NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
-from protonet.jobs.inference import choose_snapshot
+from protonet.jobs.inference.trained_run import choose_snapshot
 from protonet.web.datasets import inspect
 from protonet.web.forms import (
     DatabasesForm,

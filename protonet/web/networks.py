@@ -15,16 +15,17 @@ from protonet.graph.drawing import picture_of
 from protonet.graph.plan import Plan, find_mistakes, plan_net
 from protonet.graph.room import check_room, largest_layer
 from protonet.graph.summary import Row, Summary, summarize
-from protonet.jobs.network import (
+from protonet.jobs.checks.objective import check_objective
+from protonet.jobs.definitions.inputs import count_classes
+from protonet.jobs.definitions.network import (
     DEPLOY_STATE,
     TRAIN_STATE,
     lacks_outputs,
     make_deploy,
     make_train_val,
 )
-from protonet.jobs.network import Databases as Pair
-from protonet.jobs.objective import check_objective
-from protonet.jobs.prepare import count_classes, image_layers
+from protonet.jobs.definitions.network import Databases as Pair
+from protonet.jobs.training.new_run import image_layers
 from protonet.layers.base import Surroundings
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, TRAIN

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protonet.jobs.settings import RunSettings
-from protonet.jobs.solver import make_solver
+from protonet.jobs.definitions.solver import make_solver
+from protonet.jobs.run.settings import RunSettings
 from protonet.solvers.schedules import make_schedule
 from protonet.web.forms import PolicyForm
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from protonet.jobs.run import RunDirectory
+from protonet.jobs.run.directory import RunDirectory
 from protonet.web.metrics import METRICS
 from protonet.web.process import OUTPUT, pid_of
 from protonet.web.store import RUN, Job

@@ -16,8 +16,8 @@ from protonet.data.create import create_gradients
 from protonet.data.database import Database
 from protonet.data.datum import decode, encode_image
 from protonet.formats.blobs import from_array
-from protonet.jobs.settings import RunSettings
-from protonet.jobs.training import start
+from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.training.start import start
 from protonet.proto.text import Source, read_net
 
 ROOT = Path(__file__).parents[2]

@@ -13,8 +13,8 @@ from PIL import Image
 from protonet.cli.app import app
 from protonet.cli.infer import best_classes, json_values, vector
 from protonet.data.create import create_gradients
-from protonet.jobs.settings import RunSettings
-from protonet.jobs.training import start
+from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.training.start import start
 from protonet.proto.text import Source, read_net
 
 NET = """\
@@ -148,8 +148,8 @@ def test_known_classes_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
         def stream(self, images: object, failed: object) -> list[SimpleNamespace]:
             return [answer]
 
-    monkeypatch.setattr("protonet.jobs.inference.Predictor", Asked)
-    monkeypatch.setattr("protonet.jobs.run.RunDirectory.open", lambda path: None)
+    monkeypatch.setattr("protonet.jobs.inference.trained_run.Predictor", Asked)
+    monkeypatch.setattr("protonet.jobs.run.directory.RunDirectory.open", lambda path: None)
     shown = CliRunner().invoke(app, ["infer", "run", "a.png"], catch_exceptions=False)
     assert shown.output.splitlines() == [
         "a.png: prob",

@@ -10,8 +10,8 @@ import pytest
 
 from protonet.cli.training_job import SOLVERS, choose_job, match_solver, percentages
 from protonet.errors import UsageError
-from protonet.jobs.settings import SolverSettings
-from protonet.jobs.training import resume, start_solver
+from protonet.jobs.run.settings import SolverSettings
+from protonet.jobs.training.start import resume, start_solver
 from protonet.solvers.rules import RULES, rule_names
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.graph.net import Net
-from protonet.jobs.measuring import open_net
+from protonet.jobs.evaluation.measuring import open_net
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 
 HEAD = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from protonet.jobs.settings import RunSettings
+from protonet.jobs.run.settings import RunSettings
 from protonet.proto.text import NetDefinition, Source, read_net
 
 SEED = """

@@ -16,8 +16,8 @@ import pytest
 from protonet.formats.caffemodel import read_weights
 from protonet.formats.solverstate import read_state
 from protonet.graph.fusion import fusions
-from protonet.jobs.settings import SolverSettings
-from protonet.jobs.training import start_solver
+from protonet.jobs.run.settings import SolverSettings
+from protonet.jobs.training.start import start_solver
 from protonet.proto.caffe_pb2 import NetParameter
 from protonet.train import events
 

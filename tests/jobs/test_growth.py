@@ -7,8 +7,8 @@ import tracemalloc
 from pathlib import Path
 
 from protonet.data.create import create_gradients
-from protonet.jobs.settings import RunSettings
-from protonet.jobs.training import start
+from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.training.start import start
 from protonet.proto.text import Source, read_net
 from protonet.train.trainer import Trainer
 

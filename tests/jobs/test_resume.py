@@ -20,8 +20,8 @@ from protonet.device import Device
 from protonet.formats.solverstate import read_state
 from protonet.graph.net import Net
 from protonet.graph.plan import plan_net
-from protonet.jobs.settings import SolverSettings
-from protonet.jobs.training import start_solver
+from protonet.jobs.run.settings import SolverSettings
+from protonet.jobs.training.start import start_solver
 from protonet.layers.base import Surroundings
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
@@ -147,8 +147,8 @@ def test_the_same_bits(
 
 KILLED = """
 import sys, time
-from protonet.jobs.settings import SolverSettings
-from protonet.jobs.training import start_solver
+from protonet.jobs.run.settings import SolverSettings
+from protonet.jobs.training.start import start_solver
 from pathlib import Path
 start_solver(Path("solver.prototxt"), SolverSettings(out=Path(sys.argv[1])),
              listeners=[lambda event: time.sleep(0.02)])

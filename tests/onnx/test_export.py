@@ -10,7 +10,7 @@ import pytest
 
 from protonet.errors import FormatError, NetworkError, UsageError
 from protonet.formats.caffemodel import write_weights
-from protonet.jobs.network import make_deploy
+from protonet.jobs.definitions.network import make_deploy
 from protonet.onnx import export
 from protonet.onnx.conversion import CONVERTERS
 from protonet.onnx.export import export_net, write_model

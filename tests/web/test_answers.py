@@ -10,8 +10,8 @@ import pytest
 from protonet.data.database import Database
 from protonet.data.datum import decode_image, encode_image
 from protonet.errors import DataError, UsageError
-from protonet.jobs.inference import Predictor
-from protonet.jobs.run import RunDirectory
+from protonet.jobs.inference.trained_run import Predictor
+from protonet.jobs.run.directory import RunDirectory
 from protonet.web.answers import ask_database, ask_image, ask_list, statistic, tiles
 from tests.web.trained import black_and_white, shades, slopes
 

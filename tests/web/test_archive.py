@@ -14,8 +14,8 @@ import pytest
 from protonet.cli import main
 from protonet.errors import DataError, UsageError
 from protonet.formats.caffemodel import read_weights
-from protonet.jobs.run import RunDirectory
-from protonet.jobs.training import resume
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.training.start import resume
 from protonet.web.archive import archive
 from tests.web.trained import slopes
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from protonet.jobs.run import RunDirectory
+from protonet.jobs.run.directory import RunDirectory
 from protonet.web.process import OUTPUT
 from protonet.web.progress import curves_of, elapsed, log_of, progress_of, run_of, tail, thin
 from protonet.web.site import Site

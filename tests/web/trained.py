@@ -8,9 +8,9 @@ import numpy as np
 
 from protonet.data.datum import make_datum
 from protonet.data.writer import DatabaseWriter
-from protonet.jobs.run import RunDirectory
-from protonet.jobs.settings import RunSettings
-from protonet.jobs.training import start
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.training.start import start
 from protonet.proto.text import Source, read_net
 from tests.web.conftest import NET
 

@@ -10,7 +10,7 @@ from typing import Any
 from nicegui import events, ui
 
 from protonet.errors import UsageError
-from protonet.jobs.run import RunDirectory
+from protonet.jobs.run.directory import RunDirectory
 from protonet.web import forms, making
 from protonet.web.answers import Answer, Answers, Statistic, ask_image
 from protonet.web.api import ask_many

@@ -1,0 +1,1 @@
+"""What is asked of nets and databases before anything is allocated or trained."""

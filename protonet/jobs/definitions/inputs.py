@@ -1,0 +1,99 @@
+"""Networks whose data come from outside the text: from databases, or from shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from protonet.blob import Shape
+from protonet.data.database import Database
+from protonet.errors import UsageError, nearest
+from protonet.graph.plan import plan_net
+from protonet.jobs.definitions.network import Databases, lacks_outputs, make_deploy, make_train_val
+from protonet.proto.caffe_pb2 import TRAIN, LayerParameter
+from protonet.proto.text import NetDefinition
+
+_BATCHES = {
+    "AnnotatedData": "data_param",
+    "Data": "data_param",
+    "DenseImageData": "dense_image_data_param",
+    "ImageData": "image_data_param",
+    "ImageLabelmapData": "image_data_param",
+    "VideoData": "video_data_param",
+    "WindowData": "window_data_param",
+    "HDF5Data": "hdf5_data_param",
+    "MemoryData": "memory_data_param",
+}
+"""Layers that have a batch_size, and where."""
+
+
+def with_databases(
+    pasted: NetDefinition,
+    data: Path,
+    labels: Path | None,
+    batch_size: int | None,
+    stages: Sequence[str] = (),
+) -> NetDefinition:
+    """The network as training on these databases would make it, or as deploying would."""
+    databases = Databases(str(data), None if labels is None else str(labels))
+    classes = count_classes(data) if lacks_outputs(pasted.net) and labels is None else None
+    made = make_train_val(pasted, databases, databases, batch_size=batch_size, classes=classes)
+    return make_deploy(made, _image_shape(made)).definition if "deploy" in stages else made
+
+
+def with_inputs(pasted: NetDefinition, shapes: Mapping[str, Shape]) -> NetDefinition:
+    """The network with an Input layer for each shape, in place of layers that made these blobs."""
+    read = {bottom for layer in pasted.net.layer for bottom in layer.bottom}
+    for name in shapes:
+        if name not in read:
+            raise UsageError(f"--input {name}: no layer reads this blob{nearest(name, read)}")
+    net = type(pasted.net)()
+    net.CopyFrom(pasted.net)
+    del net.layer[:]
+    for name, shape in shapes.items():
+        made = net.layer.add(name=name, type="Input", top=[name])
+        made.input_param.shape.add().dim.extend(shape)
+    origins: list[tuple[str | int, ...]] = [()] * len(shapes)
+    for layer, origin in zip(pasted.net.layer, pasted.origins, strict=True):
+        if layer.bottom or not shapes.keys() >= set(layer.top):
+            net.layer.add().CopyFrom(layer)
+            origins.append(origin)
+    return NetDefinition(net, pasted.source, tuple(origins))
+
+
+def with_batch_size(definition: NetDefinition, size: int) -> NetDefinition:
+    """The network with this many items in a batch of every layer that brings data."""
+    net = type(definition.net)()
+    net.CopyFrom(definition.net)
+    for layer in net.layer:
+        _set_batch_size(layer, size)
+    return NetDefinition(net, definition.source, definition.origins)
+
+
+def _set_batch_size(layer: LayerParameter, size: int) -> None:
+    if layer.type in _BATCHES:
+        getattr(layer, _BATCHES[layer.type]).batch_size = size
+    shapes = [*layer.input_param.shape, *layer.dummy_data_param.shape]
+    for shape in shapes if layer.type in ("Input", "DummyData") else ():
+        if shape.dim:
+            shape.dim[0] = size
+    if layer.type == "DummyData" and layer.dummy_data_param.num:
+        layer.dummy_data_param.num[:] = [size] * len(layer.dummy_data_param.num)
+
+
+def _image_shape(made: NetDefinition) -> tuple[int, int, int]:
+    """Channels, height and width of the images, from the data layers alone."""
+    net = type(made.net)(layer=[layer for layer in made.net.layer if layer.type == "Data"])
+    origins = ((),) * len(net.layer)
+    plan = plan_net(NetDefinition(net, made.source, origins), phase=TRAIN, stages=("train",))
+    try:
+        _, channels, height, width = plan.steps[0].tops[0].shape or ()
+    finally:
+        plan.close()
+    return channels, height, width
+
+
+def count_classes(images: Path) -> int:
+    """How many classes the labels of a database's records have: the greatest and one."""
+    with Database(images) as database:
+        return 1 + max(int(datum.label) for _, datum in database)

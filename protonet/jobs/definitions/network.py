@@ -1,0 +1,304 @@
+"""From a pasted network to the nets that are trained and deployed: messages only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from protonet.errors import NetworkError
+from protonet.jobs.run.settings import DEFAULT_BATCH
+from protonet.proto import rules
+from protonet.proto.caffe_pb2 import (
+    TEST,
+    TRAIN,
+    DataParameter,
+    LayerParameter,
+    NetParameter,
+    NetState,
+)
+from protonet.proto.text import NetDefinition, Where
+
+TRAIN_STATE = rules.state(TRAIN, stages=["train"])
+VAL_STATE = rules.state(TEST, stages=["val"])
+DEPLOY_STATE = rules.state(TEST, stages=["deploy"])
+_SOURCES = ("Data", "Input")
+
+
+@dataclass(frozen=True)
+class Databases:
+    """The databases of one phase: absolute paths."""
+
+    images: str
+    labels: str | None = None
+
+
+@dataclass
+class _Made:
+    """A data layer of the net to train: ``images`` says of which database."""
+
+    layer: LayerParameter
+    origin: Where
+    images: bool
+
+
+def make_train_val(
+    pasted: NetDefinition,
+    train: Databases,
+    val: Databases | None,
+    *,
+    batch_size: int | None = None,
+    mean_file: str | None = None,
+    replace_mean: bool = False,
+    classes: int | None = None,
+) -> NetDefinition:
+    """The pasted network with data layers for training and validation.
+
+    Data layers that the network brings keep what they say, but for source and backend. Those that
+    it lacks are made: ``data``, and ``label`` where a layer reads it. ``mean_file`` goes to data
+    layers of images that have no mean of their own, or to all with ``replace_mean``. ``classes``
+    fills every num_output that the network leaves open.
+
+    Raises:
+        NetworkError: when the network's own data layers cannot be filled in.
+    """
+    phases = [(TRAIN_STATE, train)] + ([(VAL_STATE, val)] if val is not None else [])
+    made: list[_Made] = []
+    for state, databases in phases:
+        others = [each for each, _ in phases if each is not state]
+        layers = _own_layers(pasted, state, databases, others)
+        model = next((each.layer for each in made if each.images), None)
+        layers += _missing_layers(pasted.net, state, databases, layers, model)
+        _set_batch_sizes([each.layer for each in layers], batch_size)
+        made += layers
+    for each in made:
+        each.layer.data_param.backend = DataParameter.LMDB
+        if each.images:
+            _set_mean(each.layer, mean_file, replace_mean)
+    return _assembled(pasted, made, classes)
+
+
+def lacks_outputs(net: NetParameter) -> bool:
+    """Whether an InnerProduct leaves its num_output to the number of classes."""
+    return any(_is_open(layer) for layer in net.layer)
+
+
+def only_validates(net: NetParameter) -> list[str]:
+    """The names of data layers that the net has for validation alone."""
+    return [
+        layer.name
+        for layer in net.layer
+        if layer.type == "Data" and _matches(layer, VAL_STATE) and not _matches(layer, TRAIN_STATE)
+    ]
+
+
+def brings_mean(net: NetParameter) -> bool:
+    """Whether a data layer that the net has for training takes a mean off by itself."""
+    return any(
+        layer.transform_param.mean_file or layer.transform_param.mean_value
+        for layer in net.layer
+        if layer.type == "Data" and _matches(layer, TRAIN_STATE)
+    )
+
+
+def val_batch_size(net: NetParameter) -> int:
+    """The batch size of the validation images."""
+    layers = [layer for layer in net.layer if layer.type == "Data" and _matches(layer, VAL_STATE)]
+    return int(layers[image_positions(layers)[0]].data_param.batch_size)
+
+
+def image_positions(layers: Sequence[LayerParameter]) -> list[int]:
+    """Which of the Data layers of one net bring images, not label vectors: their indices.
+
+    The top ``data``, or a second top, tells images, and ``label`` alone tells labels. Of layers
+    with other names the first brings images, where no other layer does.
+    """
+    named = [i for i, layer in enumerate(layers) if "data" in layer.top or len(layer.top) > 1]
+    unnamed = [i for i, layer in enumerate(layers) if list(layer.top) != ["label"]]
+    return named or unnamed[:1]
+
+
+def _is_open(layer: LayerParameter) -> bool:
+    return layer.type == "InnerProduct" and not layer.inner_product_param.HasField("num_output")
+
+
+def _matches(layer: LayerParameter, state: NetState) -> bool:
+    """Whether the rules of the layer keep it in ``state``."""
+    if layer.include:
+        return any(rules.matches(rule, state) for rule in layer.include)
+    return not any(rules.matches(rule, state) for rule in layer.exclude)
+
+
+def _own_layers(
+    pasted: NetDefinition, state: NetState, databases: Databases, others: Sequence[NetState]
+) -> list[_Made]:
+    """The network's data layers of a state, filled in.
+
+    One that serves another phase too gets a rule, since each phase has databases of its own.
+    """
+    brought = [
+        (layer, origin)
+        for layer, origin in zip(pasted.net.layer, pasted.origins, strict=True)
+        if layer.type == "Data" and _matches(layer, state)
+    ]
+    images = image_positions([layer for layer, _ in brought])
+    made = []
+    for index, (theirs, origin) in enumerate(brought):
+        layer = LayerParameter()
+        layer.CopyFrom(theirs)
+        _check_labels(pasted, layer, origin, databases, index in images)
+        source = databases.images if index in images else databases.labels
+        assert source is not None, "_check_labels refuses this"
+        layer.data_param.source = source
+        if any(_matches(layer, other) for other in others):
+            del layer.include[:], layer.exclude[:]
+            layer.include.add().phase = state.phase
+        made.append(_Made(layer, origin, index in images))
+    return made
+
+
+def _check_labels(
+    pasted: NetDefinition, layer: LayerParameter, origin: Where, databases: Databases, images: bool
+) -> None:
+    """Where the layer takes labels from must be what the user gave."""
+    if not images and databases.labels is None:
+        path, message, hint = (
+            origin,
+            f'brings labels ("{layer.top[0]}") from a database of their own, but none is given',
+            "give --labels (and --val-labels)",
+        )
+    elif images and len(layer.top) > 1 and databases.labels is not None:
+        path, message, hint = (
+            (*origin, "top", 1),
+            "takes labels from the images' records, but a database of labels is given",
+            "leave --labels out, or give the label a Data layer of its own",
+        )
+    else:
+        return
+    text = f'layer "{layer.name}" (Data): {message}'
+    raise NetworkError([pasted.source.mistake(path, text, hint)])
+
+
+def _missing_layers(
+    net: NetParameter,
+    state: NetState,
+    databases: Databases,
+    own: Sequence[_Made],
+    model: LayerParameter | None,
+) -> list[_Made]:
+    """New data layers for what the network reads and does not bring in this state.
+
+    ``model`` is the images' layer of the other phase: batch size and crop are as there.
+    """
+    given = {top for each in own for top in each.layer.top}
+    # a layer in place makes nothing anew
+    given |= {t for layer in _body(net, state) for t in layer.top if t not in layer.bottom}
+    made: list[_Made] = []
+    images = next((each.layer for each in own if each.images), None)
+    if images is None and "data" not in given:
+        images = LayerParameter(name="data", type="Data", top=["data"])
+        if model is not None:
+            images.transform_param.CopyFrom(model.transform_param)
+            images.transform_param.ClearField("mirror")
+            images.data_param.batch_size = model.data_param.batch_size
+        images.data_param.source = databases.images
+        made.append(_Made(images, (), images=True))
+    if "label" not in given and any("label" in layer.bottom for layer in _body(net, state)):
+        if databases.labels is not None:
+            labels = LayerParameter(name="label", type="Data", top=["label"])
+            labels.data_param.source = databases.labels
+            made.append(_Made(labels, (), images=False))
+        elif made:
+            made[0].layer.top.append("label")
+    for each in made:
+        each.layer.include.add().phase = state.phase
+    return made
+
+
+def _body(net: NetParameter, state: NetState) -> Iterator[LayerParameter]:
+    """The layers of a state that are no sources of data."""
+    return (layer for layer in net.layer if layer.type not in _SOURCES and _matches(layer, state))
+
+
+def _set_batch_sizes(layers: Sequence[LayerParameter], given: int | None) -> None:
+    """The given batch size, else the layer's own, else that of a layer beside it, else DIGITS'."""
+    own = [layer.data_param.batch_size for layer in layers if layer.data_param.batch_size]
+    for layer in layers:
+        if given is not None:
+            layer.data_param.batch_size = given
+        elif not layer.data_param.batch_size:
+            layer.data_param.batch_size = own[0] if own else DEFAULT_BATCH
+
+
+def _set_mean(layer: LayerParameter, mean_file: str | None, replace: bool) -> None:
+    transform = layer.transform_param
+    if replace:
+        transform.ClearField("mean_file")
+        transform.ClearField("mean_value")
+    if mean_file is not None and not transform.mean_file and not transform.mean_value:
+        transform.mean_file = mean_file
+
+
+def _assembled(pasted: NetDefinition, made: Sequence[_Made], classes: int | None) -> NetDefinition:
+    """The data layers, then the layers of the network that are no sources."""
+    net = NetParameter()
+    net.CopyFrom(pasted.net)
+    del net.layer[:]
+    kept = [
+        (layer, origin)
+        for layer, origin in zip(pasted.net.layer, pasted.origins, strict=True)
+        if layer.type not in _SOURCES
+    ]
+    rows = [(each.layer, each.origin) for each in made] + kept
+    net.layer.extend(layer for layer, _ in rows)
+    for layer in net.layer:
+        if classes is not None and _is_open(layer):
+            layer.inner_product_param.num_output = classes
+    return NetDefinition(net, pasted.source, tuple(origin for _, origin in rows))
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """The net that answers questions, and the layers that were left out of it."""
+
+    definition: NetDefinition
+    pruned: tuple[str, ...]
+
+
+def make_deploy(train_val: NetDefinition, shape: tuple[int, int, int]) -> Deploy:
+    """The net at phase TEST, stage "deploy", on one image of ``shape`` (channels, height, width).
+
+    Data layers give way to an Input layer ``data``; what cannot be computed from it alone, such
+    as a loss that reads labels, is left out.
+
+    Raises:
+        NetworkError: when nothing is left.
+    """
+    kept = rules.filter_layers(train_val, DEPLOY_STATE)
+    sources = [layer for layer in train_val.net.layer if layer.type == "Data"]
+    images = sources[image_positions(sources)[0]].top[0] if sources else "data"
+    layer = LayerParameter(name="data", type="Input", top=[images])
+    layer.input_param.shape.add().dim.extend((1, *shape))
+    layers: list[LayerParameter] = [layer]
+    origins: list[Where] = [()]
+    known = {images}
+    pruned = []
+    for each, origin in zip(kept.net.layer, kept.origins, strict=True):
+        if each.type in _SOURCES:
+            continue
+        if not known.issuperset(each.bottom):
+            pruned.append(each.name)
+            continue
+        copy = LayerParameter()
+        copy.CopyFrom(each)
+        del copy.include[:], copy.exclude[:]
+        layers.append(copy)
+        origins.append(origin)
+        known.update(each.top)
+    if len(layers) == 1:
+        raise NetworkError(
+            f"{train_val.source.name}: no layer of the network can be computed from "
+            f"'{images}' alone at stage \"deploy\""
+        )
+    net = NetParameter(name=train_val.net.name)
+    net.layer.extend(layers)
+    return Deploy(NetDefinition(net, train_val.source, tuple(origins)), tuple(pruned))

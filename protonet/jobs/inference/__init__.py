@@ -1,0 +1,1 @@
+"""A trained net is opened and asked about images."""

@@ -1,0 +1,203 @@
+"""Which class images are of: nets from Caffe's files, and what their outputs mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from protonet.data.transform import ImageShape, Transformer, load_mean
+from protonet.device import Device
+from protonet.errors import DataError, UsageError
+from protonet.jobs.inference.predictor import ImagePredictor, deploy_net
+from protonet.proto.caffe_pb2 import TEST, TransformationParameter
+from protonet.proto.text import Source
+
+_BGR_OF_RGB = (2, 1, 0)
+_CLOSE = 1e-3
+"""How far the sum of a distribution may be from 1."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What is done to an image file before a net, in the words of Caffe's classify.py.
+
+    Args:
+        mean: a .binaryproto or .npy of the size of the images or of the crop, or a comma list of
+            one value or one for each channel; "" for none.
+        mean_pixel: take off the mean's mean colour, as Caffe's classification.bin does.
+        images_dim: (height, width) to which images are brought before the net's input is cut out;
+            by default those of a mean image that is larger than the input, else the input's.
+        raw_scale: what the value 1 of an image from 0 to 1 becomes before the mean is taken off.
+        input_scale: a factor after it.
+        channel_swap: which channel of red, green, blue each input channel is.
+    """
+
+    mean: str = ""
+    mean_pixel: bool = False
+    images_dim: tuple[int, int] | None = None
+    raw_scale: float = 255.0
+    input_scale: float = 1.0
+    channel_swap: tuple[int, ...] = _BGR_OF_RGB
+
+    def transformer(self, given: ImageShape) -> Transformer:
+        """For a net whose input is (channels, height, width).
+
+        Raises:
+            UsageError: for a size smaller than the input, or than a mean image.
+            DataError: for a mean that cannot be read or is of another shape.
+        """
+        values = _numbers(self.mean)
+        mean = load_mean(self.mean) if self.mean and values is None else None
+        if mean is not None and self.mean_pixel:
+            values, mean = mean.mean(axis=(1, 2)).tolist(), None
+        if self.raw_scale == 0:
+            raise UsageError("--raw-scale 0 leaves nothing of an image")
+        # (r / 255 x - mean) s is (x - mean 255 / r) r s / 255.
+        raw = self.raw_scale / 255
+        size = self._size(given, mean)
+        param = TransformationParameter(scale=self.input_scale * raw)
+        if values is not None:
+            if len(values) not in (1, given[0]):
+                raise UsageError(
+                    f"{self.mean}: has {len(values)} channels, but the net takes {given[0]}"
+                )
+            param.mean_value.extend(value / raw for value in values)
+        if mean is not None:
+            _check_mean(self.mean, mean, given, size)
+            mean = mean / np.float32(raw)
+        return Transformer(param, TEST, (given[0], *size), mean, crop=given[1:])
+
+    def order(self, channels: int) -> list[int] | None:
+        """``channel_swap`` for images that come as blue, green, red; None for those as they are.
+
+        Raises:
+            UsageError: for a swap of another number of channels.
+        """
+        if channels == 1:
+            return None
+        if sorted(self.channel_swap) != list(range(channels)):
+            swap = ",".join(map(str, self.channel_swap))
+            raise UsageError(
+                f"--channel-swap {swap}: expected each of 0 to {channels - 1} once, as in 2,1,0"
+            )
+        order = [channels - 1 - place for place in self.channel_swap]
+        return None if order == list(range(channels)) else order
+
+    def _size(self, given: ImageShape, mean: np.ndarray | None) -> tuple[int, int]:
+        """The size that images are brought to."""
+        least = given[1:]
+        if self.images_dim is not None:
+            if any(a < b for a, b in zip(self.images_dim, least, strict=True)):
+                raise UsageError(
+                    f"--images-dim {_size(self.images_dim)} is smaller than the net's input, "
+                    f"{_size(least)}"
+                )
+            return self.images_dim
+        if mean is not None and mean.shape[1] >= least[0] and mean.shape[2] >= least[1]:
+            return (mean.shape[1], mean.shape[2])
+        return least
+
+
+def open_classifier(
+    deploy: Path,
+    weights: Path,
+    how: Preprocessing,
+    device: Device | None = None,
+    *,
+    memory_limit: int | None = None,
+    fuse: bool = True,
+) -> ImagePredictor:
+    """A net of Caffe's files that is asked about images. Close it.
+
+    ``memory_limit`` and ``fuse`` are as ``ImagePredictor`` has them.
+
+    Raises:
+        NetworkError, UsageError, DataError, FormatError: for files that cannot be read or do not
+            belong together.
+    """
+    source = Source.read(deploy)
+    _, layer = deploy_net(source)
+    _, channels, height, width = layer.input_param.shape[0].dim
+    transformer = how.transformer((channels, height, width))
+    return ImagePredictor(
+        source,
+        weights,
+        transformer,
+        device,
+        how.order(channels),
+        memory_limit=memory_limit,
+        fuse=fuse,
+    )
+
+
+def scores_output(predictor: ImagePredictor, name: str, classes: Sequence[str] | None) -> str:
+    """The output that has a score for each class.
+
+    ``name`` is as the user said; "" takes the only one, or the only one of as many values as there
+    are ``classes`` (None where they are not known).
+
+    Raises:
+        UsageError: for none or several, or one that does not have as many values as classes.
+    """
+    counts = {
+        each: int(np.prod(shape[1:]))
+        for each, shape in predictor.outputs.items()
+        if len(shape) >= 2 and int(np.prod(shape[2:])) == 1
+    }
+    where = predictor.source.name
+    if not counts:
+        raise UsageError(f"{where}: has no output with one score for each class")
+    fitting = [each for each, count in counts.items() if classes and count == len(classes)]
+    chosen = name or (fitting[0] if len(fitting) == 1 else next(iter(counts)))
+    if chosen not in counts or (not name and len(counts) > 1 and len(fitting) != 1):
+        problem = f"no output '{name}' with scores" if name else "several outputs with scores"
+        listed = ", ".join(f"{each} ({count} values)" for each, count in counts.items())
+        raise UsageError(f"{where}: {problem}; choose one with --output: {listed}")
+    if classes is not None and counts[chosen] != len(classes):
+        raise UsageError(
+            f"there are {len(classes)} labels, but output '{chosen}' of {where} has "
+            f"{counts[chosen]} values"
+        )
+    return chosen
+
+
+def best(scores: np.ndarray, count: int) -> list[int]:
+    """The ``count`` classes with the greatest scores, the greatest first."""
+    return [int(each) for each in np.argsort(-scores.ravel(), kind="stable")[:count]]
+
+
+def what_scores_are_not(scores: np.ndarray) -> str:
+    """Why the scores are no distribution; "" where they are one."""
+    low, high, total = (float(each) for each in (scores.min(), scores.max(), scores.sum()))
+    if not np.isfinite(total):
+        return "some of its values are not finite"
+    if low < -_CLOSE or abs(total - 1) > _CLOSE:
+        return f"its values go from {low:.4g} to {high:.4g} and sum to {total:.4g}"
+    return ""
+
+
+def _numbers(text: str) -> list[float] | None:
+    """A comma list of numbers; None for anything else."""
+    try:
+        return [float(part) for part in text.split(",")] if text else None
+    except ValueError:
+        return None
+
+
+def _check_mean(name: str, mean: np.ndarray, given: ImageShape, size: tuple[int, int]) -> None:
+    if mean.shape[0] != given[0]:
+        raise DataError(f"{name}: has {mean.shape[0]} channels, but the net takes {given[0]}")
+    found = (mean.shape[1], mean.shape[2])
+    if found not in (size, given[1:]):
+        cut = "" if size == given[1:] else f" and cut to {_size(given[1:])}"
+        raise DataError(
+            f"{name}: is {_size(found)}, but images are brought to {_size(size)}{cut}; "
+            "--mean-pixel takes off its mean colour instead"
+        )
+
+
+def _size(size: tuple[int, ...]) -> str:
+    return "x".join(map(str, size))

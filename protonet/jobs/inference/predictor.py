@@ -1,0 +1,375 @@
+"""A net that is asked about image files; where the net comes from is others' to say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from protonet.blob import Shape
+from protonet.data.datum import decode_image
+from protonet.data.resize import resize
+from protonet.data.transform import Draw, Transformer, ten_crops
+from protonet.device import Device
+from protonet.errors import DataError, DeviceError, FormatError, NetworkError, UsageError
+from protonet.formats.caffemodel import read_weights
+from protonet.graph.net import Net
+from protonet.graph.plan import Plan, plan_net
+from protonet.graph.repeating import Asking
+from protonet.jobs.checks.memory import check_inference
+from protonet.layers.base import Surroundings
+from protonet.proto import rules
+from protonet.proto.caffe_pb2 import TEST, LayerParameter
+from protonet.proto.text import NetDefinition, Source, read_net
+
+_BATCH = 16
+_STAGES = ("deploy",)
+
+Failed = Callable[[Path, DataError], None]
+"""Told of each image that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the net says of one image: its outputs by blob name, and what had to be done to the
+    image ("" when nothing).
+    """
+
+    image: Path
+    outputs: dict[str, np.ndarray]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A prediction and all that led to it.
+
+    ``seen`` is the input as the net got it; ``blobs`` are (layer, type, blob, values) in the order
+    of computation, where in-place layers show what they made; ``weights`` are (layer/0, values).
+    """
+
+    prediction: Prediction
+    seen: np.ndarray
+    blobs: tuple[tuple[str, str, str, np.ndarray], ...]
+    weights: tuple[tuple[str, np.ndarray], ...]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """An image as the transformer wants it, uint8, and what was done to it."""
+
+    path: Path
+    pixels: np.ndarray
+    note: str
+
+
+def deploy_net(source: Source) -> tuple[NetDefinition, LayerParameter]:
+    """The net of a text in phase TEST, stage "deploy", and the layer that gives its one input.
+
+    Raises:
+        NetworkError: for mistakes in the text.
+        UsageError: for a net with no input, or several, or one of other than four axes.
+    """
+    pasted = read_net(source)
+    state = rules.state_of(pasted.net, TEST, 0, _STAGES)
+    definition = rules.keep_layers(pasted, state)
+    inputs = [layer for layer in definition.net.layer if layer.type == "Input"]
+    names = [top for layer in inputs for top in layer.top]
+    if len(names) != 1:
+        found = f"has the inputs {', '.join(names)}" if names else "has no input"
+        raise UsageError(
+            f"{source.name}: {found}; to be asked about images a net needs one: a deploy.prototxt "
+            "has it"
+        )
+    shape = list(inputs[0].input_param.shape[0].dim) if inputs[0].input_param.shape else []
+    if len(shape) != 4:
+        raise UsageError(
+            f"{source.name}: input '{names[0]}' has {len(shape)} axes; images need four: batch, "
+            "channels, height, width"
+        )
+    return definition, inputs[0]
+
+
+class ImagePredictor:
+    """A net of one input with its weights, asked about image files.
+
+    Images are decoded, resized to the transformer's shape as databases are made, and go through
+    the ``Transformer`` of training; nothing is random. Close it, or use ``with``.
+
+    Args:
+        source: the net at phase TEST, stage "deploy".
+        weights: the file of weights.
+        transformer: what is done to images of its ``shape``.
+        device: where it runs; by default the CPU.
+        channels: which channel of blue, green, red each input channel is; by default as they are.
+        memory_limit: bytes that it may take; images then go in smaller batches, where need be.
+        python_layers: whether the net may have layers that run code.
+        fuse: whether layers compute those behind them.
+
+    Raises:
+        DeviceError: when one image needs more than the limit, before anything is read.
+        NetworkError, UsageError: for a net that cannot be asked.
+        FormatError: when the weights are damaged or lack some of the net's.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        weights: Path,
+        transformer: Transformer,
+        device: Device | None = None,
+        channels: Sequence[int] | None = None,
+        *,
+        python_layers: bool = True,
+        memory_limit: int | None = None,
+        fuse: bool = True,
+    ) -> None:
+        self.source = source
+        self._fuse = fuse
+        self._python_layers = python_layers
+        self._most = _BATCH if self._works_in_batches() else 1
+        if memory_limit is not None:
+            self._most = self._most_that_fit(memory_limit)
+        self.transformer = transformer
+        self.device = device if device is not None else Device()
+        self._order = list(channels) if channels is not None else None
+        self._path = weights
+        self._weights = read_weights(weights)
+        self._built: dict[int, Asking] = {}
+        self._crops: tuple[Draw | None, ...] = (None,)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the nets."""
+        for asking in self._built.values():
+            asking.net.close()
+        self._built.clear()
+
+    @property
+    def outputs(self) -> dict[str, Shape]:
+        """The outputs of the net and their shapes for one image, the batch included."""
+        return {name: tuple(values.shape) for name, values, _ in self._asking(1).net.outputs()}
+
+    def oversample(self) -> None:
+        """From now on ask about ten crops of every image and average the answers.
+
+        Raises:
+            UsageError: when images are not larger than the net's input.
+        """
+        image, crop = self.transformer.shape[1:], self.transformer.output_shape[1:]
+        if image == crop:
+            raise UsageError(
+                f"ten crops need images larger than the net's input, but both are "
+                f"{crop[0]}x{crop[1]}; --images-dim HEIGHT,WIDTH makes them larger"
+            )
+        self._crops = tuple(ten_crops(image, crop))
+
+    def predict(self, images: Sequence[Path]) -> list[Prediction]:
+        """Ask about image files, several in one pass where the net allows it.
+
+        Raises:
+            DataError: naming the first file that is absent, no image, or damaged.
+        """
+        return list(self.stream(images))
+
+    def stream(self, images: Sequence[Path], failed: Failed | None = None) -> Iterator[Prediction]:
+        """The answers one after the other. With ``failed``, images that cannot be read are told
+        to it and passed over.
+
+        Raises:
+            DataError: as ``predict``, without ``failed``; and for a net whose input has neither 1
+                nor 3 channels.
+        """
+        channels = self.transformer.shape[0]
+        if channels not in (1, 3):
+            raise DataError(
+                f"{self.source.name}: takes data of {channels} channels, but images have 1 or 3"
+            )
+        many = max(1, self._most // len(self._crops))
+        for start in range(0, len(images), many):
+            loaded = []
+            for path in map(Path, images[start : start + many]):
+                try:
+                    loaded.append(self._load(path))
+                except DataError as error:
+                    if failed is None:
+                        raise
+                    failed(path, error)
+            if loaded:
+                yield from self._ask(loaded)
+
+    def ask(self, images: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
+        """The outputs for images that were decoded already, each of the transformer's shape."""
+        return [
+            prediction.outputs
+            for prediction in self._ask([_Loaded(Path(), pixels, "") for pixels in images])
+        ]
+
+    def look(self, image: Path) -> Inside:
+        """Ask about one image file and keep what every layer made of it.
+
+        Raises:
+            DataError: for a file that is absent, no image, or damaged.
+        """
+        loaded = self._load(image)
+        net = Net(self._plan(1), self.device, gradients=False)
+        try:
+            net.load(self._weights, str(self._path))
+            (given,) = net.plan.inputs
+            blob = net.inputs[given.name]
+            seen = np.empty(blob.shape, np.float32)
+            self.transformer.apply(loaded.pixels, seen[0], self._crops[0])
+            self.device.put(seen, blob.data)
+            blobs = []
+            for index, step in enumerate(net.plan.steps):
+                net.forward_step(index)
+                blobs += [
+                    (
+                        step.name,
+                        step.type,
+                        value.name,
+                        np.array(self.device.get(net.data_of(value))),
+                    )
+                    for value in step.tops
+                ]
+            weights = [
+                (f"{layer.name}/{place}", np.array(self.device.get(param.data)))
+                for layer in net.layers
+                for place, param in enumerate(layer.params)
+            ]
+            outputs = {name: _of_image(values, 0, 1) for name, values, _ in net.outputs()}
+        finally:
+            net.close()
+        return Inside(
+            Prediction(image, outputs, loaded.note), seen[0], tuple(blobs), tuple(weights)
+        )
+
+    def _ask(self, images: Sequence[_Loaded]) -> list[Prediction]:
+        rows = [(image.pixels, crop) for image in images for crop in self._crops]
+        answers: list[dict[str, np.ndarray]] = []
+        for start in range(0, len(rows), self._most):
+            answers += self._pass(rows[start : start + self._most])
+        count = len(self._crops)
+        return [
+            Prediction(image.path, _mean(answers[place * count : (place + 1) * count]), image.note)
+            for place, image in enumerate(images)
+        ]
+
+    def _pass(self, rows: Sequence[tuple[np.ndarray, Draw | None]]) -> list[dict[str, np.ndarray]]:
+        """One pass over crops of images; the outputs of each."""
+        asking = self._asking(len(rows))
+        net = asking.net
+        (given,) = net.plan.inputs
+        blob = net.inputs[given.name]
+        batch = np.empty(blob.shape, np.float32)
+        for place, (pixels, crop) in enumerate(rows):
+            self.transformer.apply(pixels, batch[place], crop)
+        self.device.put(batch, blob.data)
+        asking.forward()
+        outputs = {name: values for name, values, _ in net.outputs()}
+        return [
+            {name: _of_image(values, place, len(rows)) for name, values in outputs.items()}
+            for place in range(len(rows))
+        ]
+
+    def _load(self, path: Path) -> _Loaded:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        channels, height, width = self.transformer.shape
+        pixels = decode_image(data, str(path), color=channels == 3, follows_exif=True)
+        if self._order is not None:
+            pixels = pixels[self._order]
+        if pixels.shape[1:] == (height, width):
+            return _Loaded(path, pixels, "")
+        note = f"resized from {pixels.shape[2]}x{pixels.shape[1]} to {width}x{height}"
+        return _Loaded(path, resize(pixels, height, width), note)
+
+    def _asking(self, count: int) -> Asking:
+        """The net for a batch of this size."""
+        if count not in self._built:
+            net = Net(
+                self._plan(count),
+                self.device,
+                gradients=False,
+                packed=True,
+                fuse=self._fuse,
+            )
+            report = net.load(self._weights, str(self._path))
+            if report.absent:
+                net.close()
+                raise FormatError(
+                    f"{self._path}: has no weights for {', '.join(report.absent)} "
+                    f"of {self.source.name}"
+                )
+            self._built[count] = Asking(net)
+        return self._built[count]
+
+    def _plan(self, count: int) -> Plan:
+        """The net for a batch of ``count`` images."""
+        definition, given = deploy_net(self.source)
+        given.input_param.shape[0].dim[0] = count
+        folder = Path(self.source.name).parent
+        around = Surroundings(folder, python_layers=self._python_layers)
+        return plan_net(definition, phase=TEST, stages=list(_STAGES), around=around)
+
+    def _most_that_fit(self, limit: int) -> int:
+        """Images in a pass that the limit allows.
+
+        Raises:
+            DeviceError: when that is none.
+        """
+        most = self._most
+        while most > 1:
+            try:
+                self._check(most, limit)
+            except DeviceError:
+                most //= 2
+            else:
+                return most
+        self._check(1, limit)
+        return 1
+
+    def _check(self, count: int, limit: int) -> None:
+        check_inference(self._plan(count), limit, packed=True, fuse=self._fuse, copies=1)
+
+    def _works_in_batches(self) -> bool:
+        """Whether every output grows with the batch; a Reshape to fixed axes forbids it."""
+        one = self._plan(1)
+        try:
+            two = self._plan(2)
+        except NetworkError:
+            return False
+        return all(
+            a.shape is not None and a.shape[:1] == (1,) and b.shape == (2, *a.shape[1:])
+            for a, b in zip(one.outputs, two.outputs, strict=True)
+        )
+
+
+def _of_image(values: np.ndarray, place: int, count: int) -> np.ndarray:
+    """An output's part of one of ``count`` images; all of it where it has no axis for images."""
+    part: np.ndarray = values[place] if values.shape[:1] == (count,) else values
+    return part
+
+
+def _mean(answers: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The outputs averaged over the crops of one image."""
+    if len(answers) == 1:
+        return answers[0]
+    stacks = {name: np.stack([answer[name] for answer in answers]) for name in answers[0]}
+    return {name: stack.mean(axis=0, dtype=np.float32) for name, stack in stacks.items()}

@@ -1,0 +1,100 @@
+"""Asking a trained net about images: everything comes from the run directory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf import text_format
+
+from protonet.data.transform import ImageShape, Transformer, load_mean
+from protonet.device import Device
+from protonet.errors import FormatError, UsageError
+from protonet.jobs.inference.predictor import ImagePredictor, Prediction
+from protonet.jobs.run.directory import RunDirectory
+from protonet.proto.caffe_pb2 import TEST, TransformationParameter
+from protonet.proto.text import Source
+
+__all__ = ["Prediction", "Predictor", "choose_snapshot"]
+
+
+class Predictor(ImagePredictor):
+    """The deploy net of a run with the weights of one of its snapshots.
+
+    Images go through the same ``Transformer`` as in training; nothing is random. Close it, or use
+    ``with``.
+
+    Args:
+        run: the run directory.
+        snapshot: an iteration, ``"last"``, or ``"best"``: the lowest validation loss, or the
+            highest validation accuracy where there is one.
+        device: where it runs; by default the CPU.
+        memory_limit: bytes that it may take; None for what there is.
+        python_layers: whether the net may have layers that run code; by default as in training.
+        fuse: whether layers compute those behind them; by default as in training.
+
+    Raises:
+        DeviceError: when one image needs more than the limit.
+        UsageError: when the run has no such snapshot, or no deploy net.
+        FormatError: when the snapshot is damaged, or lacks weights of the deploy net.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        snapshot: int | str = "last",
+        device: Device | None = None,
+        *,
+        python_layers: bool | None = None,
+        memory_limit: int | None = None,
+        fuse: bool | None = None,
+    ) -> None:
+        info = run.read()
+        if not run.deploy.exists() or "transform" not in info:
+            raise UsageError(f"{run.path}: this run has no deploy.prototxt to ask")
+        self.run = run
+        self.iteration = choose_snapshot(run, snapshot)
+        self.shape, transform = _prepared(run, info)
+        mean = load_mean(run.path / transform.mean_file) if transform.mean_file else None
+        self.class_names = run.class_names()
+        super().__init__(
+            Source.read(run.deploy),
+            run.snapshots().best_model(self.iteration),
+            Transformer(transform, TEST, self.shape, mean),
+            device,
+            memory_limit=memory_limit,
+            fuse=info.get("fuse", True) if fuse is None else fuse,
+            python_layers=(
+                info.get("python_layers", True) if python_layers is None else python_layers
+            ),
+        )
+
+
+def choose_snapshot(run: RunDirectory, which: int | str) -> int:
+    """The iteration of the snapshot that ``which`` names.
+
+    Raises:
+        UsageError: when there is none; names those that there are.
+    """
+    complete = run.iterations()
+    if not complete:
+        raise UsageError(f"{run.path}: this run has no snapshot yet")
+    if which == "last":
+        return complete[-1]
+    if which == "best":
+        return run.best(complete)
+    if str(which).isdigit() and int(which) in complete:
+        return int(which)
+    known = ", ".join(map(str, complete))
+    raise UsageError(f"{run.path}: no snapshot '{which}'; there are {known}, last and best")
+
+
+def _prepared(
+    run: RunDirectory, info: dict[str, Any]
+) -> tuple[ImageShape, TransformationParameter]:
+    """The shape of an image, and how it was prepared in training."""
+    try:
+        channels, height, width = (int(extent) for extent in info["image_shape"])
+        transform = text_format.Parse(info["transform"], TransformationParameter())
+    except (ValueError, TypeError, AttributeError, text_format.ParseError) as error:
+        raise FormatError(f"{run.info}: damaged: image_shape or transform: {error}") from error
+    return (channels, height, width), transform

@@ -1,0 +1,181 @@
+"""The net and the update rule that are to be profiled: from a text, a solver file, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from protonet.blob import Shape
+from protonet.device import Device
+from protonet.errors import UsageError
+from protonet.formats.caffemodel import read_weights
+from protonet.graph.names import Value
+from protonet.graph.net import Net
+from protonet.graph.plan import Plan, Step, plan_net
+from protonet.jobs.definitions.inputs import with_batch_size, with_databases, with_inputs
+from protonet.jobs.definitions.solver_files import SolverFiles
+from protonet.layers.base import Surroundings
+from protonet.precision import type_of
+from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
+from protonet.proto.text import NetDefinition, Source, read_solver
+from protonet.solvers.check import check_solver
+from protonet.solvers.rules import Rule, make_rule
+
+_LABELLED = frozenset(
+    ("Accuracy", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss", "SoftmaxWithLoss")
+)
+"""Types whose second bottom holds classes of the first one's second axis."""
+_WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is to be profiled, as a user says it.
+
+    ``data`` and ``labels`` are databases; ``inputs`` shapes of blobs that no layer makes. Without
+    ``fuse`` every layer is computed alone. ``precision`` and ``tf32`` are as of training.
+    """
+
+    data: Path | None = None
+    labels: Path | None = None
+    inputs: Mapping[str, Shape] | None = None
+    batch_size: int | None = None
+    phase: int = TRAIN
+    level: int = 0
+    stages: Sequence[str] = ()
+    weights: str = ""
+    device: str = "cpu"
+    fuse: bool = True
+    precision: str = "float32"
+    tf32: bool = False
+    python_layers: bool = True
+
+
+def settle(definition: NetDefinition, wanted: Wanted) -> tuple[NetDefinition, Sequence[str]]:
+    """The network with its data and its batch size, and the stages that it is looked at in.
+
+    Raises:
+        UsageError: where what is wanted contradicts itself.
+    """
+    stages = wanted.stages
+    if wanted.data is None and wanted.labels is not None:
+        raise UsageError("--labels needs --data, the LMDB of the images that they belong to")
+    if wanted.data is not None and wanted.inputs:
+        raise UsageError("--data and --input both give shapes; use one of them")
+    if wanted.data is not None:
+        stages = stages or (("val",) if wanted.phase == TEST else ("train",))
+        return (
+            with_databases(definition, wanted.data, wanted.labels, wanted.batch_size, stages),
+            stages,
+        )
+    if wanted.inputs:
+        definition = with_inputs(definition, wanted.inputs)
+    if wanted.batch_size is not None:
+        definition = with_batch_size(definition, wanted.batch_size)
+    return definition, stages
+
+
+def open_profiled(
+    definition: NetDefinition, wanted: Wanted, solver: SolverParameter | None = None
+) -> tuple[Net, Rule | None]:
+    """The net as it is trained or asked, its inputs filled with random numbers, and the rule that
+    moves its parameters.
+
+    Without a ``solver`` the rule is SGD with momentum; in phase TEST there is none. Close the net.
+
+    Raises:
+        NetworkError, DataError, UsageError, FormatError, DeviceError: for what cannot be built.
+    """
+    processor = Device(wanted.device, tf32=wanted.tf32)
+    folder = Path(definition.source.name).parent
+    around = Surroundings(folder, python_layers=wanted.python_layers)
+    plan = plan_net(
+        definition, phase=wanted.phase, level=wanted.level, stages=wanted.stages, around=around
+    )
+    try:
+        net = Net(
+            plan,
+            processor,
+            gradients=wanted.phase == TRAIN,
+            packed=True,
+            fuse=wanted.fuse,
+            precision=type_of(wanted.precision),
+        )
+        for name in (part.strip() for part in wanted.weights.split(",") if part.strip()):
+            net.load(read_weights(name), name)
+        fill_inputs(net)
+        rule = None
+        if net.gradients and net.store.data.size:
+            rule = make_rule(solver or default_solver("SGD"), net.store, processor)
+    except BaseException:
+        plan.close()
+        raise
+    return net, rule
+
+
+def read_solver_only(path: Path) -> SolverParameter:
+    """The settings of a solver file, without its nets."""
+    source = Source.read(path)
+    solver = read_solver(source)
+    check_solver(solver, source)
+    return solver
+
+
+def net_of_solver(
+    path: Path, phase: int
+) -> tuple[NetDefinition, SolverParameter, int, Sequence[str]]:
+    """The net that a solver file trains, or tests first; the solver; level and stages.
+
+    Raises:
+        UsageError: for a test net that it has not; as ``SolverFiles.read`` otherwise.
+    """
+    files = SolverFiles.read(path)
+    if phase == TEST and not files.tests:
+        raise UsageError(f"{path}: names no test net to look at in phase test")
+    definition, state = files.tests[0] if phase == TEST else (files.train, files.train_state)
+    return definition, files.solver, int(state["level"]), tuple(state["stages"])
+
+
+def default_solver(kind: str) -> SolverParameter:
+    """A solver of this type with the usual settings."""
+    solver = SolverParameter(type=kind, base_lr=0.01, lr_policy="fixed", weight_decay=0.0005)
+    if kind not in _WITHOUT_MOMENTUM:
+        solver.momentum = 0.9
+    return solver
+
+
+def fill_inputs(net: Net, seed: int = 0) -> None:
+    """Random numbers for the blobs that a caller must fill: classes where classes are read."""
+    generator = np.random.default_rng(seed)
+    for value in net.plan.inputs:
+        shape = value.shape or ()
+        most = classes_of(net.plan, value)
+        if most is None:
+            host = generator.standard_normal(shape, np.float32)
+        else:
+            host = generator.integers(0, most, shape).astype(np.float32)
+        net.device.put(host, net.data_of(value))
+
+
+def classes_of(plan: Plan, value: Value) -> int | None:
+    """How many classes the numbers of an input stand for; None where they are any numbers.
+
+    What is read without a gradient and is no class is 0 throughout: of 1 class.
+    """
+    for index, place in value.consumers:
+        step = plan.steps[index]
+        if step.type in _LABELLED and place == 1:
+            return _classes(step)
+        if step.type == "Embed":
+            return int(step.layer.spec.embed_param.input_dim)
+        if place in step.layer.no_gradient:
+            return 1
+    return None
+
+
+def _classes(step: Step) -> int:
+    scores = step.bottoms[0].shape or (1,)
+    return scores[1] if len(scores) > 1 else 1

@@ -1,0 +1,1 @@
+"""A training: begun from a pasted network or a solver file, resumed, and its loop."""

@@ -1,0 +1,141 @@
+"""The files of a run that follows Caffe's solver files: copies that need nothing but the data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from protonet.errors import ProtonetError
+from protonet.formats.atomic import write_atomic
+from protonet.graph.plan import plan_net
+from protonet.jobs.definitions.beyond_caffe import heading, split
+from protonet.jobs.definitions.network import make_deploy
+from protonet.jobs.definitions.paths import with_absolute_paths
+from protonet.jobs.definitions.solver_files import SolverFiles
+from protonet.jobs.run.directory import RunDirectory, fingerprint_text
+from protonet.jobs.run.settings import SolverSettings
+from protonet.jobs.training.new_run import (
+    databases_of,
+    fingerprints,
+    image_layers,
+    keep_transform,
+    pruned_note,
+)
+from protonet.layers.base import Surroundings
+from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
+from protonet.proto.ignored import ignored_notes
+from protonet.proto.text import NetDefinition, Source, write_text
+
+_NETS = ("net", "net_param", "train_net", "train_net_param", "test_net", "test_net_param")
+
+
+def write_solver_run(
+    run: RunDirectory,
+    path: Path,
+    files: SolverFiles,
+    settings: SolverSettings,
+    seed: int,
+) -> tuple[SolverFiles, list[str]]:
+    """Write the texts of the run, run.json last; return its nets and what to tell the user.
+
+    solver.prototxt names copies of the nets, in which every path is absolute.
+    """
+    train = with_absolute_paths(files.train, files.folder)
+    tests = tuple(
+        (train if net is files.train else with_absolute_paths(net, files.folder), state)
+        for net, state in files.tests
+    )
+    settled = SolverFiles(_settled_solver(files, path), train, tests, run.path)
+    source = Source.read(path)
+    write_atomic(run.original, files.train.source.text.encode())
+    write_atomic(run.original_solver, source.text.encode())
+    _write_nets(run, settled)
+    around = Surroundings(run.path, python_layers=settings.python_layers)
+    transform, notes = _write_deploy(run, settled, around)
+    notes = [*ignored_notes(files.solver, files.train.net), *notes]
+    nets = [train.net, *(net.net for net, _ in tests)]
+    run.update(
+        kind="solver",
+        status="init",
+        name=run.path.name,
+        prefix=settled.solver.snapshot_prefix,
+        prefix_given=str(snapshot_prefix(files.solver, path)),
+        hdf5=files.solver.snapshot_format == SolverParameter.HDF5,
+        device=settings.device,
+        seed=seed,
+        beyond=split(settled.solver)[1],
+        texts=[fingerprint_text(source), fingerprint_text(files.train.source)],
+        databases=fingerprints(databases_of(nets)),
+        **settings.of_run(),
+        **transform,
+    )
+    return settled, notes
+
+
+def _settled_solver(files: SolverFiles, path: Path) -> SolverParameter:
+    """The solver with absolute paths, and without a word on its nets."""
+    solver = SolverParameter()
+    solver.CopyFrom(files.solver)
+    for name in _NETS:
+        solver.ClearField(name)
+    solver.snapshot_prefix = str(snapshot_prefix(files.solver, path).resolve())
+    around = Surroundings(files.folder)
+    listed = [name.strip() for names in solver.weights for name in names.split(",")]
+    solver.weights[:] = [str(around.find(name).resolve()) for name in listed]
+    return solver
+
+
+def snapshot_prefix(solver: SolverParameter, path: Path) -> Path:
+    """Where Caffe puts the snapshots: by the solver's name where the prefix is only a folder."""
+    if not solver.snapshot_prefix:
+        return path.with_suffix("")
+    prefix = Path(solver.snapshot_prefix)
+    return prefix / path.stem if prefix.is_dir() else prefix
+
+
+def _write_nets(run: RunDirectory, files: SolverFiles) -> None:
+    """Write each net once, and a solver that names them: ``net`` where one serves for all."""
+    solver, beyond = split(files.solver)
+    write_atomic(run.train_val, write_text(files.train.net).encode())
+    if all(net is files.train for net, _ in files.tests):
+        solver.net = run.train_val.name
+    else:
+        solver.train_net = run.train_val.name
+        for index, (net, _) in enumerate(files.tests):
+            test_net = run.path / f"test_{index}.prototxt"
+            write_atomic(test_net, write_text(net.net).encode())
+            solver.test_net.append(test_net.name)
+    write_atomic(run.solver, (heading(beyond) + write_text(solver)).encode())
+
+
+def _write_deploy(
+    run: RunDirectory, files: SolverFiles, around: Surroundings
+) -> tuple[dict[str, Any], list[str]]:
+    """Derive deploy.prototxt where that can be done; return what inference needs, and notes."""
+    definition, phase, state = files.train, TRAIN, files.train_state
+    if files.tests:
+        definition, state = files.tests[-1]
+        phase = TEST
+    plan = plan_net(definition, phase=phase, around=around, **state)
+    try:
+        images = image_layers(plan)
+        if not images:
+            return {}, ["no Data layer of images, so no deploy.prototxt was made"]
+        try:
+            deploy = make_deploy(_without_state(definition), images[0].transformer.output_shape)
+            plan_net(deploy.definition, phase=TEST, stages=["deploy"], around=around).close()
+        except ProtonetError as error:
+            return {}, [f"no deploy.prototxt was made: {error}"]
+        write_atomic(run.deploy, write_text(deploy.definition.net).encode())
+        return keep_transform(run, images[0]), pruned_note(deploy.pruned)
+    finally:
+        plan.close()
+
+
+def _without_state(definition: NetDefinition) -> NetDefinition:
+    """The definition for another state than its own."""
+    net = type(definition.net)()
+    net.CopyFrom(definition.net)
+    net.ClearField("state")
+    return replace(definition, net=net)

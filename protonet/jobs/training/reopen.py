@@ -1,0 +1,123 @@
+"""An existing run, ready to go on: its texts read again, its databases found again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from protonet.errors import DataError, UsageError
+from protonet.formats.atomic import write_atomic
+from protonet.jobs.definitions.beyond_caffe import merge
+from protonet.jobs.definitions.solver_files import SolverFiles
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.training.new_run import databases_of, fingerprints, surroundings_of
+from protonet.layers.base import Surroundings
+from protonet.proto.caffe_pb2 import NetParameter
+from protonet.proto.text import write_text
+
+DATABASES = ("data", "labels", "val_data", "val_labels")
+"""The settings that name databases."""
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """What a run trains, how, and what is to be told of it."""
+
+    files: SolverFiles
+    device: str
+    around: Surroundings
+    notes: tuple[str, ...] = ()
+
+
+def reopen(run: RunDirectory, moved: Mapping[str, Path] | None = None) -> Reopened:
+    """Read a run's texts. ``moved`` gives databases by setting that are elsewhere now.
+
+    Raises:
+        UsageError: when the run has no such database.
+        DataError: naming a database that is no longer there, and the option that would help.
+    """
+    info = run.read()
+    files = SolverFiles.read(run.solver, beside=True)
+    merge(files.solver, info.get("beyond", {}))
+    nets = list({id(net): net for net in _nets(files)}.values())
+    _find_mean(run, nets)
+    if info["kind"] == "solver":
+        if moved:
+            raise UsageError(
+                f"{run.path}: follows Caffe's files, so it has no --data; "
+                f"correct the sources in {run.train_val}"
+            )
+        around = Surroundings(run.path, info["seed"], python_layers=info.get("python_layers", True))
+        _check_sources(nets, {}, f"correct its source in {run.train_val}")
+        return Reopened(files, info["device"], around, _changes(info, nets))
+    settings = RunSettings.from_json(info["settings"])
+    if moved:
+        settings = _move(run, files.train.net, settings, moved)
+    options = {str(path): _option(name) for name in DATABASES if (path := getattr(settings, name))}
+    _check_sources(nets, options, f"correct its source in {run.train_val}")
+    notes = _changes(info, nets)
+    return Reopened(files, settings.device, surroundings_of(run, settings), notes)
+
+
+def _nets(files: SolverFiles) -> list[NetParameter]:
+    return [files.train.net, *(net.net for net, _ in files.tests)]
+
+
+def _find_mean(run: RunDirectory, nets: Iterable[NetParameter]) -> None:
+    """A mean that is no longer where it was is the run's own copy."""
+    for net in nets:
+        for layer in net.layer:
+            mean = layer.transform_param.mean_file
+            if mean and not Path(mean).exists() and run.mean.exists():
+                layer.transform_param.mean_file = str(run.mean.resolve())
+
+
+def _move(
+    run: RunDirectory, net: NetParameter, settings: RunSettings, moved: Mapping[str, Path]
+) -> RunSettings:
+    """Write the new places of databases into the run's texts."""
+    places: dict[str, str] = {}
+    for name, path in moved.items():
+        old = getattr(settings, name)
+        if old is None:
+            raise UsageError(f"{run.path}: was made without {_option(name)}")
+        places[str(old)] = str(path.resolve())
+    for layer in net.layer:
+        source = layer.data_param.source
+        if source in places:
+            layer.data_param.source = places[source]
+    now = {
+        name: Path(places.get(str(path), path))
+        for name in DATABASES
+        if (path := getattr(settings, name)) is not None
+    }
+    found: RunSettings = replace(settings, **now)  # type: ignore[arg-type]
+    write_atomic(run.train_val, write_text(net).encode())
+    run.update(settings=found.to_json())
+    return found
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _check_sources(nets: Iterable[NetParameter], options: Mapping[str, str], advice: str) -> None:
+    """Every database must be there; one that is not may have an option that says where it is."""
+    for source in databases_of(nets):
+        if not Path(source).exists():
+            option = options.get(source)
+            help_ = advice if option is None else f"say where it is now with {option}"
+            raise DataError(f"{source}: the run's database is no longer there; {help_}")
+
+
+def _changes(info: Mapping[str, Any], nets: Iterable[NetParameter]) -> tuple[str, ...]:
+    """Notes on databases that are not what they were when the run began."""
+    before = {(entry["bytes"], entry["sha256"]) for entry in info.get("databases", ())}
+    return tuple(
+        f"{entry['path']} is not the same as when the run began, so the result may differ"
+        for entry in fingerprints(databases_of(nets))
+        if before and (entry["bytes"], entry["sha256"]) not in before
+    )

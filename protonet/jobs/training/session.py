@@ -1,0 +1,249 @@
+"""A run at work: its nets and its trainer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from protonet.device import Device
+from protonet.errors import OtherNetError
+from protonet.formats.caffemodel import read_weights
+from protonet.graph.net import Net
+from protonet.graph.plan import Plan, plan_net
+from protonet.jobs.checks.memory import TrainingMemory, check_training
+from protonet.jobs.checks.objective import has_objective
+from protonet.jobs.checks.pairing import large_batches, plan_pairs
+from protonet.jobs.definitions.solver_files import SolverFiles
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.training.new_run import image_layers
+from protonet.kernels import native
+from protonet.layers.base import Surroundings
+from protonet.precision import type_of
+from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
+from protonet.train.events import Listener, Warned
+from protonet.train.listeners import (
+    CaffeLog,
+    EarlyStop,
+    KeepNewest,
+    LossPlot,
+    Metrics,
+    figure,
+    read_metrics,
+)
+from protonet.train.trainer import Result, Trainer
+
+Watch = Callable[[Trainer], None]
+"""Given the trainer when the loop begins, for signals to act on."""
+
+
+class Job:
+    """The nets of a run, built, and the trainer that trains them. Close it, or use ``with``.
+
+    Args:
+        run: where metrics, log and picture go; its run.json says where the snapshots go.
+        files: the solver and its nets.
+        device: where the nets live.
+        around: seed, shuffling and threads, and where the nets' files are.
+
+    Raises:
+        NetworkError, DataError: for what cannot be trained.
+        UsageError: where snapshots cannot be written.
+        DeviceError: when the nets need more memory than the run may take, before anything is
+            allocated.
+    """
+
+    def __init__(
+        self, run: RunDirectory, files: SolverFiles, device: Device, around: Surroundings
+    ) -> None:
+        self.run = run
+        snapshots = run.snapshots()
+        if files.solver.snapshot or files.solver.snapshot_after_train:
+            snapshots.check_folder()
+        self._plans: list[Plan] = []
+        try:
+            self._plan(files, around)
+            memory = self._memory(files.solver)
+            averages = run.read().get("average") is not None
+            self._warning = check_training(
+                self._plans, files.solver, device, memory, averages=averages
+            )
+            self.nets = self._build(memory, device, around.seed)
+        except BaseException:
+            self._close_plans()
+            raise
+        self._metrics, self._log = Metrics(run.metrics), CaffeLog(run.log)
+        listeners: list[Listener] = [self._metrics, self._log, LossPlot(run.picture)]
+        self.trainer = Trainer(
+            files.solver,
+            self.nets[0],
+            list(zip(self.nets[1:], files.solver.test_iter, strict=True)),
+            snapshots,
+            listeners,
+            _iterations_per_epoch(self._plans[0], files.solver),
+            run.read().get("average"),
+            alone=True,
+        )
+        self.notes = list(self._large)
+        if not has_objective(self._plans[0]):
+            self.notes.append(
+                "WARNING: no layer of the net in training is a loss, so nothing will be learned: "
+                "the loss is 0 and no weight moves"
+            )
+        if run.read().get("kind") != "network":  # of its databases it was told before
+            self.notes += self._pairs
+        if self.trainer.snapshots != snapshots:
+            run.update(hdf5=True)
+            self.notes.append(
+                "the snapshots are HDF5 (.h5): weights or state are larger than 2 GiB, which "
+                "Caffe's binary files cannot hold"
+            )
+        keep = run.read().get("keep")
+        if keep is not None:
+            keeper = KeepNewest(run.snapshots(), keep, lambda: (run.iterations(), run.figures()))
+            self.trainer.listeners = (*self.trainer.listeners, keeper)
+        patience = run.read().get("early_stop")
+        if patience is not None:
+            stopper = EarlyStop(patience, self.trainer.finish, self._figures_before)
+            self.trainer.listeners = (*self.trainer.listeners, stopper)
+
+    def _memory(self, solver: SolverParameter) -> TrainingMemory:
+        """What the run says of memory; ``debug_info`` looks at every blob after a pass."""
+        info = self.run.read()
+        looked_at = solver.debug_info or self._plans[0].definition.net.debug_info
+        return TrainingMemory(
+            info.get("memory_limit"),
+            bool(info.get("recompute")),
+            packed=not looked_at,
+            fuse=info.get("fuse", True),
+            precision=type_of(info.get("precision", "float32")),
+        )
+
+    def _build(self, memory: TrainingMemory, device: Device, seed: int) -> list[Net]:
+        """The train net and the test nets, which borrow its memory: they never run at once."""
+        train = Net(
+            self._plans[0],
+            device,
+            seed=seed,
+            packed=memory.packed,
+            recompute=memory.recompute,
+            fuse=memory.fuse,
+            precision=memory.precision,
+        )
+        tests = [
+            Net(
+                each,
+                device,
+                seed=seed,
+                gradients=False,
+                packed=True,
+                fuse=memory.fuse,
+                precision=memory.precision,
+                memory_of=train,
+                params_of=train,
+            )
+            for each in self._plans[1:]
+        ]
+        return [train, *tests]
+
+    def _figures_before(self, iteration: int) -> list[float | None]:
+        """The figures of the tests before an iteration."""
+        return [
+            figure(line["outputs"], line["loss"])
+            for line in read_metrics(self.run.metrics)
+            if line["event"] == "tested" and line["net"] == 0 and line["iteration"] < iteration
+        ]
+
+    def __enter__(self) -> Job:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release files and threads."""
+        self._close_plans()
+        self._metrics.close()
+        self._log.close()
+
+    def load(self, solver: SolverParameter) -> list[str]:
+        """Load what the solver's ``weights`` name into the train net; return what to tell.
+
+        Raises:
+            FormatError: for files that are damaged or of another net.
+        """
+        notes = list(self.notes)
+        if self.trainer.net.device.is_cpu and native.load() is None:
+            notes.append(f"kernels: {native.described()}")
+        precision = self.run.read().get("precision", "float32")
+        if self.trainer.net.device.is_cpu and precision != "float32":
+            notes.append(
+                f"precision: blobs are kept in {precision}; on a CPU layers compute on float32 "
+                "copies of them, which saves memory and not time"
+            )
+        allowed = bool(self.run.read().get("allow_mismatch"))
+        for name in (part for listed in solver.weights for part in listed.split(",")):
+            try:
+                report = self.nets[0].load(read_weights(name), name, allow_mismatch=allowed)
+            except OtherNetError as error:
+                hint = "  --allow-mismatch leaves layers that do not fit as they begin"
+                raise OtherNetError(f"{error}\n{hint}") from None
+            loaded = ", ".join(report.loaded) if report.loaded else "none"
+            absent = f"; not in it: {', '.join(report.absent)}" if report.absent else ""
+            notes.append(f"layers that took their weights from {name}: {loaded}{absent}")
+            notes += [f"left out: {problem}" for problem in report.mismatched]
+        return notes
+
+    def train(self, listeners: Sequence[Listener], watch: Watch | None) -> Result:
+        """Run the loop; record in run.json how it ended.
+
+        Raises:
+            TrainingError: when the loss is no longer a finite number.
+        """
+        run, trainer = self.run, self.trainer
+        trainer.listeners = (*trainer.listeners, *listeners)
+        if watch is not None:
+            watch(trainer)
+        if self._warning:
+            for listener in trainer.listeners:
+                listener(Warned(trainer.iteration, self._warning))
+        try:
+            result = trainer.run()
+        except BaseException as error:
+            failed = isinstance(error, Exception)
+            told = str(error) if str(error) else type(error).__name__
+            run.update(status="error" if failed else "abort", error=told)
+            raise
+        run.update(
+            status="abort" if result.interrupted else "done",
+            iteration=result.iteration,
+            loss=result.loss if math.isfinite(result.loss) else None,
+        )
+        return result
+
+    def _plan(self, files: SolverFiles, around: Surroundings) -> None:
+        plans = self._plans
+        plans.append(plan_net(files.train, phase=TRAIN, around=around, **files.train_state))
+        for definition, state in files.tests:
+            plans.append(plan_net(definition, phase=TEST, around=around, **state))
+        told = [note for plan in plans for note in plan_pairs(plan)]
+        # The tests may read the same databases.
+        self._pairs = list(dict.fromkeys(told))
+        self._large = large_batches(plans[0])[:1]
+
+    def _close_plans(self) -> None:
+        for plan in self._plans:
+            plan.close()
+
+
+def _iterations_per_epoch(plan: Plan, solver: SolverParameter) -> int | None:
+    """Iterations until every image was seen, as DIGITS counts them; None without images."""
+    layers = image_layers(plan)
+    if not layers:
+        return None
+    return math.ceil(layers[0].length / (layers[0].batch_size * solver.iter_size))

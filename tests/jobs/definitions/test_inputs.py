@@ -1,0 +1,57 @@
+"""Data for networks that bring none; the command check tests what follows from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from protonet.data.create import create_gradients
+from protonet.errors import UsageError
+from protonet.jobs.definitions.inputs import with_batch_size, with_databases, with_inputs
+from protonet.proto.text import NetDefinition, Source, read_net
+from tests.jobs.nets import SEED
+
+BATCHES = """
+layer { name: "a" type: "Data" top: "a" data_param { batch_size: 4 } }
+layer { name: "b" type: "HDF5Data" top: "b" hdf5_data_param { batch_size: 4 } }
+layer { name: "c" type: "Input" top: "c" top: "d" input_param {
+  shape { dim: 4 dim: 3 } shape { dim: 4 dim: 5 dim: 2 } } }
+layer { name: "e" type: "DummyData" top: "e" dummy_data_param {
+  num: 4 channels: 3 height: 2 width: 1 } }
+layer { name: "f" type: "Reshape" bottom: "c" top: "f" reshape_param { shape { dim: 4 } } }
+"""
+
+
+def definition(text: str) -> NetDefinition:
+    return read_net(Source("net.prototxt", text))
+
+
+def test_every_layer_that_brings_data_gets_the_batch_size() -> None:
+    before = definition(BATCHES)
+    a, b, c, e, f = with_batch_size(before, 7).net.layer
+    assert (a.data_param.batch_size, b.hdf5_data_param.batch_size) == (7, 7)
+    assert [list(shape.dim) for shape in c.input_param.shape] == [[7, 3], [7, 5, 2]]
+    assert list(e.dummy_data_param.num) == [7]
+    assert list(f.reshape_param.shape.dim) == [4]
+    assert before.net.layer[0].data_param.batch_size == 4
+
+
+def test_shapes_take_the_place_of_data() -> None:
+    text = SEED + 'layer { name: "data" type: "Data" top: "data" }'
+    made = with_inputs(definition(text), {"data": (3, 1, 4, 5), "label": (3, 2)})
+    assert [layer.type for layer in made.net.layer] == [
+        "Input", "Input", "Power", "InnerProduct", "EuclideanLoss",
+    ]  # fmt: skip
+    assert len(made.origins) == 5
+    with pytest.raises(UsageError, match="--input dat: no layer reads this blob"):
+        with_inputs(definition(text), {"dat": (3,)})
+
+
+def test_databases_take_the_place_of_data(tmp_path: Path) -> None:
+    create_gradients(tmp_path / "d", width=8, height=6, count=5, val_count=1)
+    images, labels = tmp_path / "d" / "train_images", tmp_path / "d" / "train_labels"
+    made = with_databases(definition(SEED), images, labels, 3)
+    assert {layer.data_param.batch_size for layer in made.net.layer if layer.type == "Data"} == {3}
+    deployed = with_databases(definition(SEED), images, labels, 3, ["deploy"])
+    assert list(deployed.net.layer[0].input_param.shape[0].dim) == [1, 1, 6, 8]

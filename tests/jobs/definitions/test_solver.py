@@ -1,0 +1,112 @@
+"""The solver that DIGITS would write."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protonet.jobs.definitions.solver import make_solver
+from protonet.jobs.run.settings import RunSettings
+from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.solvers.schedules import make_schedule
+
+
+def solver_of(train: tuple[int, int] = (1000, 16), **given: Any) -> SolverParameter:
+    return make_solver(RunSettings(Path("data"), **given), train, (30, 16))
+
+
+def test_defaults() -> None:
+    solver = solver_of()
+    assert solver.max_iter == 30 * 63
+    assert solver.snapshot == solver.test_interval == 63
+    assert list(solver.test_iter) == [2]
+    assert solver.display == 7
+    assert (solver.lr_policy, list(solver.stepvalue)) == ("multistep", [945, 1607])
+    assert solver.gamma == pytest.approx(0.5)
+    assert solver.momentum == pytest.approx(0.9)
+    assert solver.weight_decay == pytest.approx(0.0001)
+    assert list(solver.train_state.stage) == ["train"]
+    assert list(solver.test_state[0].stage) == ["val"]
+
+
+def test_a_large_set_displays_every_5000_images() -> None:
+    assert solver_of((1_000_000, 100)).display == 50
+
+
+def test_without_validation_there_are_no_tests() -> None:
+    solver = make_solver(RunSettings(Path("data")), (10, 4), None)
+    assert not solver.test_iter
+    assert not solver.test_interval
+
+
+@pytest.mark.parametrize(
+    ("policy", "field", "value"),
+    [
+        ("multistep", "stepvalue", [945, 1607]),
+        ("sigmoid", "stepsize", 945),
+        ("step", "stepsize", 624),
+        ("exp", "gamma", 0.95 ** (1 / 18.9)),
+        ("inv", "gamma", 0.1 / 18.9),
+        ("sigmoid", "gamma", -0.1 / 18.9),
+        ("inv", "power", 0.5),
+        ("poly", "power", 3.0),
+        ("fixed", "base_lr", 0.01),
+    ],
+)
+def test_every_policy_is_complete(policy: str, field: str, value: Any) -> None:
+    solver = solver_of(lr_policy=policy)
+    found = getattr(solver, field)
+    assert list(found) == value if isinstance(value, list) else found == pytest.approx(value)
+    assert make_schedule(solver).rate(0) > 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "last"),
+    [
+        ("step", 0.001), ("multistep", 0.25), ("exp", 0.95**100), ("inv", 11**-0.5),
+        ("sigmoid", 1 / (1 + math.exp(0.1 * 50))),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("epochs", [2.0, 60.0])
+def test_a_long_training_ends_at_the_rate_of_a_short_one(
+    policy: str, last: float, epochs: float
+) -> None:
+    """DIGITS' form promises a curve over the training, however many iterations that has."""
+    solver = solver_of(lr_policy=policy, epochs=epochs)
+    rate = make_schedule(solver).rate(solver.max_iter) / 0.01
+    assert rate == pytest.approx(last, rel=0.02)
+
+
+def test_given_values_win() -> None:
+    solver = solver_of(lr_policy="multistep", steps=(75.0, 25.0), gamma=0.25, weight_decay=0.0)
+    assert list(solver.stepvalue) == [473, 1418]
+    assert solver.gamma == 0.25
+    assert solver.weight_decay == 0
+    assert solver.HasField("weight_decay")
+
+
+def test_solvers_that_take_no_momentum_get_none() -> None:
+    assert not solver_of(solver="AdaGrad").HasField("momentum")
+    assert solver_of(solver="Nesterov").momentum == pytest.approx(0.9)
+
+
+def test_accumulated_batches_make_one_iteration() -> None:
+    solver = solver_of(accumulation=4)
+    assert solver.iter_size == 4
+    assert solver.snapshot == solver.test_interval == 16
+    assert solver.max_iter == 30 * 16
+    assert not solver_of().HasField("iter_size")
+
+
+def test_intervals_are_epochs() -> None:
+    solver = solver_of(snapshot_every=2.0, val_every=0.5)
+    assert (solver.snapshot, solver.test_interval) == (126, 32)
+    never = solver_of(snapshot_every=0.0, val_every=0.0)
+    assert (never.snapshot, never.test_interval, list(never.test_iter)) == (0, 0, [])
+
+
+def test_a_policy_takes_the_steps_that_are_given() -> None:
+    assert solver_of(lr_policy="sigmoid", steps=(10.0,)).stepsize == 189

@@ -1,0 +1,105 @@
+"""What a new run writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protonet.data.transform import load_mean
+from protonet.errors import DataError
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.training.new_run import check_databases, run_name, write_run
+from protonet.jobs.training.reopen import reopen
+from protonet.jobs.training.start import start
+from protonet.proto.text import Source, read_net
+from tests.jobs.nets import SEED, net_of, settings_of
+
+
+@pytest.mark.parametrize(
+    ("file", "net", "expected"),
+    [
+        ("nets/lenet.prototxt", "x", "lenet"),
+        ("net.prototxt", "seed", "seed"),
+        ("<stdin>", "my net!", "my-net"),
+        ("<stdin>", "", "stdin"),
+        ("train_val.prototxt", "", "train_val"),
+    ],
+)
+def test_names_of_runs(file: str, net: str, expected: str) -> None:
+    text = f'name: "{net}" layer {{ name: "s" type: "Silence" bottom: "x" }}'
+    assert run_name(net_of(text, file)) == expected
+
+
+def test_the_texts_can_be_read_again(gradients: Path, tmp_path: Path) -> None:
+    settings = settings_of(gradients, tmp_path, epochs=3.0, mean="none")
+    check_databases(settings)
+    run = RunDirectory.create(tmp_path / "run", "x")
+    files, notes = write_run(run, net_of(SEED), settings)
+    assert notes == []
+    again = reopen(run).files
+    assert again.solver == files.solver
+    assert again.train.net == files.train.net
+    assert again.tests[0][1] == {"level": 0, "stages": ["val"]}
+    deploy = read_net(Source.read(run.deploy)).net
+    assert [layer.type for layer in deploy.layer] == ["Input", "Power", "InnerProduct"]
+    assert not run.mean.exists()
+    assert run.read()["image_shape"] == [1, 17, 20]
+
+
+def test_a_mean_that_is_given_is_copied(gradients: Path, tmp_path: Path) -> None:
+    given = gradients / "val_mean.binaryproto"
+    run = RunDirectory.create(tmp_path / "run", "x")
+    write_run(run, net_of(SEED), settings_of(gradients, tmp_path, mean=str(given)))
+    assert run.mean.read_bytes() == given.read_bytes()
+    assert f'mean_file: "{run.mean.name}"' in run.read()["transform"]
+
+
+def test_a_mean_that_numpy_wrote_becomes_caffes(gradients: Path, tmp_path: Path) -> None:
+    mean = load_mean(gradients / "val_mean.binaryproto")
+    np.save(tmp_path / "mean.npy", mean)
+    run = RunDirectory.create(tmp_path / "run", "x")
+    settings = settings_of(gradients, tmp_path, mean=str(tmp_path / "mean.npy"))
+    write_run(run, net_of(SEED), settings)
+    np.testing.assert_array_equal(load_mean(run.mean), mean)
+
+
+def test_a_mean_of_the_network_is_kept(gradients: Path, tmp_path: Path) -> None:
+    text = f"""layer {{ name: "data" type: "Data" top: "data"
+      transform_param {{ mean_file: "{gradients / "val_mean.binaryproto"}" }} }}"""
+    run = RunDirectory.create(tmp_path / "run", "x")
+    write_run(run, net_of(text + SEED), settings_of(gradients, tmp_path))
+    assert run.mean.read_bytes() == (gradients / "val_mean.binaryproto").read_bytes()
+    values = text.replace(text[text.index("mean_file") : text.index(" }")], "mean_value: 7")
+    run = RunDirectory.create(tmp_path / "other", "x")
+    write_run(run, net_of(values + SEED), settings_of(gradients, tmp_path))
+    assert not run.mean.exists()
+    assert "mean_value: 7" in run.read()["transform"]
+
+
+def test_run_json_knows_the_inputs(gradients: Path, tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path / "run", "x")
+    write_run(run, net_of(SEED), settings_of(gradients, tmp_path))
+    info = run.read()
+    assert info["status"] == "init"
+    assert [Path(each["path"]).name for each in info["databases"]] == [
+        "train_images",
+        "train_labels",
+        "val_images",
+        "val_labels",
+    ]
+    (text,) = info["texts"]
+    assert (text["path"], text["bytes"]) == ("net.prototxt", len(SEED))
+
+
+def test_a_mean_of_another_size_is_told_by_its_own_name(gradients: Path, tmp_path: Path) -> None:
+    """Not by that of the copy in a run that is removed again."""
+    np.save(tmp_path / "mean.npy", np.zeros((1, 3, 3), np.float32))
+    settings = settings_of(gradients, tmp_path / "run", mean=str(tmp_path / "mean.npy"))
+    with pytest.raises(DataError) as caught:
+        start(net_of(SEED), settings)
+    assert str(caught.value).startswith(
+        f"{tmp_path}/mean.npy: the mean is 1x3x3, but the images of {settings.data} are 1x"
+    )
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,394 @@
+"""Whole trainings: the run directory, Caffe's own files, kills and resumption."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from protonet.data.database import Database
+from protonet.data.datum import make_datum
+from protonet.data.writer import DatabaseWriter
+from protonet.errors import DataError, DeviceError, NetworkError, TrainingError, UsageError
+from protonet.formats.caffemodel import read_weights
+from protonet.jobs.inference.trained_run import Predictor
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.settings import RunSettings, SolverSettings
+from protonet.jobs.training.start import resume, start, start_solver
+from protonet.train import events
+from protonet.train.listeners import read_metrics
+from tests.jobs.nets import RANDOM, SEED, net_of, settings_of
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+
+def test_a_run_directory_has_everything(gradients: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    outcome = start(net_of(SEED), settings_of(gradients, out))
+    assert (outcome.result.iteration, outcome.notes) == (4, ())
+    names = {path.name for path in out.iterdir()}
+    assert names >= {
+        "original.prototxt", "train_val.prototxt", "solver.prototxt", "deploy.prototxt",
+        "mean.binaryproto", "metrics.jsonl", "train.log", "loss.png", "run.json",
+        "snapshot_iter_2.caffemodel", "snapshot_iter_4.solverstate", "snapshot_iter_4.resume.json",
+    }  # fmt: skip
+    info = RunDirectory.open(out).read()
+    assert (info["status"], info["iteration"]) == ("done", 4)
+    assert info["databases"][0]["sha256"]
+    assert out.joinpath("original.prototxt").read_text() == SEED
+    tested = [
+        line["iteration"]
+        for line in read_metrics(out / "metrics.jsonl")
+        if line["event"] == "tested"
+    ]
+    assert tested == [0, 2, 4]
+
+
+def test_fields_that_nothing_reads_are_told_once(gradients: Path, tmp_path: Path) -> None:
+    outcome = start(net_of("reduce_buckets: 3\n" + SEED), settings_of(gradients, tmp_path / "run"))
+    assert outcome.notes == ("reduce_buckets has no effect here",)
+
+
+def test_the_mean_is_that_of_the_training_images(gradients: Path, tmp_path: Path) -> None:
+    start(net_of(SEED), settings_of(gradients, tmp_path / "run"))
+    made = tmp_path / "run" / "mean.binaryproto"
+    assert made.read_bytes() == (gradients / "train_mean.binaryproto").read_bytes()
+
+
+def test_without_a_name_runs_get_one_of_their_own(
+    gradients: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcomes = [start(net_of(RANDOM), settings_of(gradients, None)) for _ in range(2)]
+    names = [outcome.run.path.name for outcome in outcomes]
+    assert all(re.match(r"random-\d{8}-\d{6}", name) for name in names)
+    assert names[0] != names[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"labels": "absent"}, DataError, "there is no such database"),
+        ({"mean": "absent.binaryproto"}, UsageError, "cannot be read"),
+        ({"solver": "Adm"}, NetworkError, "Adam"),
+        ({"lr_policy": "stp"}, NetworkError, "step"),
+        ({"device": "gpu"}, DeviceError, "expected 'cpu'"),
+    ],
+)
+def test_what_fails_before_training_leaves_no_directory(
+    gradients: Path, tmp_path: Path, change: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    change = {k: tmp_path / v if k == "labels" else v for k, v in change.items()}
+    with pytest.raises(error, match=message):
+        start(net_of(SEED), settings_of(gradients, tmp_path / "run", **change))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_mistake_in_the_network_points_into_the_pasted_text(
+    gradients: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(NetworkError, match=r"net\.prototxt:5:\d+: .*unknown bottom blob 'outputs'"):
+        start(
+            net_of(SEED.replace('bottom: "output"', 'bottom: "outputs"')),
+            settings_of(gradients, tmp_path / "run"),
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_existing_directory_is_refused(gradients: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    with pytest.raises(UsageError, match="exists already"):
+        start(net_of(SEED), settings_of(gradients, tmp_path))
+    assert (tmp_path / "precious").exists()
+
+
+def test_keys_without_a_partner_are_named(gradients: Path, tmp_path: Path) -> None:
+    with Database(gradients / "train_labels") as labels, DatabaseWriter(tmp_path / "l") as fewer:
+        for key, datum in labels:
+            if key not in (b"7", b"12"):
+                fewer.put(key, datum)
+    with pytest.raises(DataError, match=r"lacks '12', '7'"):
+        start(net_of(SEED), settings_of(gradients, tmp_path / "run", labels=tmp_path / "l"))
+
+
+def test_a_diverging_run_stays_and_says_why(gradients: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="not a finite number"):
+        start(net_of(SEED), settings_of(gradients, tmp_path / "run", lr=1e20, epochs=20.0))
+    info = RunDirectory.open(tmp_path / "run").read()
+    assert info["status"] == "error"
+    assert "smaller learning rate" in info["error"]
+
+
+def classification(folder: Path) -> Path:
+    with DatabaseWriter(folder) as writer:
+        for index in range(12):
+            image = np.full((1, 3, 4), 20 * (index % 3), np.uint8)
+            writer.put(str(index).encode(), make_datum(image, label=index % 3))
+    return folder
+
+
+def test_classes_fill_an_open_num_output(tmp_path: Path) -> None:
+    text = """
+    layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+      inner_product_param { weight_filler { type: "xavier" } } }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
+    layer { name: "accuracy" type: "Accuracy" bottom: "ip" bottom: "label" top: "accuracy"
+      include { phase: TEST } }
+    """
+    data = classification(tmp_path / "db")
+    outcome = start(
+        net_of(text),
+        RunSettings(data, val_data=data, epochs=3.0, out=tmp_path / "run", lr=0.001),
+    )
+    assert outcome.notes == (
+        'left out of deploy.prototxt, since they need labels: "loss", "accuracy"',
+        "num_output was left out: set to the 3 classes of the data",
+        f'layer "data": a batch of 16 has some of the 12 records of {data} more than once',
+    )
+    (weight, _) = read_weights(tmp_path / "run" / "snapshot_iter_3.caffemodel")["ip"]
+    assert weight is not None
+    assert weight.shape == (3, 12)
+
+
+def test_names_of_classes_lie_beside_the_database(tmp_path: Path) -> None:
+    text = """
+    layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { } }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss"
+      exclude { stage: "deploy" } }
+    layer { name: "softmax" type: "Softmax" bottom: "ip" top: "softmax"
+      include { stage: "deploy" } }
+    """
+    data = classification(tmp_path / "db")
+    (tmp_path / "labels.txt").write_text("black\ngray\nwhite\nnever\n")
+    outcome = start(
+        net_of(text), RunSettings(data, epochs=1.0, out=tmp_path / "run", lr=0.001, mean="none")
+    )
+    predictor = Predictor(outcome.run)
+    assert predictor.class_names == ["black", "gray", "white", "never"]
+    Image.new("L", (4, 3)).save(tmp_path / "x.png")
+    (answer,) = predictor.predict([tmp_path / "x.png"])
+    assert answer.outputs["softmax"].shape == (4,)
+    assert answer.outputs["softmax"].sum() == pytest.approx(1)
+
+
+SCRIPT = """
+import sys
+import time
+from pathlib import Path
+from protonet.jobs.training.start import resume, start
+from tests.jobs.nets import RANDOM, net_of, settings_of
+data, out, kind = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+if kind == "resume":
+    resume(out)
+else:
+    pause = lambda event: time.sleep(0.02)
+    start(net_of(RANDOM), settings_of(data, out, epochs=6.0, shuffle=True, seed=5, mean="none"),
+          listeners=[pause] if kind == "slow" else [])
+"""
+
+
+def run_script(data: Path, out: Path, kind: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(data), str(out), kind],
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(gradients: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole") / "run"
+    _, errors = run_script(gradients, out, "fast").communicate(timeout=120)
+    assert errors == b""
+    return out
+
+
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [("run.json", 1), ("metrics.jsonl", 1), ("*.caffemodel", 1), ("*.solverstate", 3)],
+)
+def test_a_killed_run_resumes_to_the_same_bits(
+    gradients: Path, uninterrupted: Path, tmp_path: Path, pattern: str, count: int
+) -> None:
+    killed = tmp_path / "killed"
+    process = run_script(gradients, killed, "slow")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and len(list(killed.glob(pattern))) < count:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    resumed = run_script(gradients, killed, "resume")
+    _, errors = resumed.communicate(timeout=120)
+    assert resumed.returncode == 0, errors.decode()
+    for ending in (".caffemodel", ".resume.json"):
+        last = f"snapshot_iter_48{ending}"
+        assert (killed / last).read_bytes() == (uninterrupted / last).read_bytes()
+
+    def lines(run: Path) -> list[tuple[str, int, float | None]]:
+        return [
+            (line["event"], line["iteration"], line.get("loss"))
+            for line in read_metrics(run / "metrics.jsonl")
+        ]
+
+    assert lines(killed) == lines(uninterrupted)
+    assert RunDirectory.open(killed).read()["status"] == "done"
+
+
+def test_a_run_killed_after_its_last_snapshot_is_concluded(gradients: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    start(net_of(SEED), settings_of(gradients, out))
+    whole = (out / "metrics.jsonl").read_text()
+    lines = whole.splitlines(keepends=True)
+    assert json.loads(lines[-1])["event"] == "tested"
+    (out / "metrics.jsonl").write_text("".join(lines[:-1]))
+    RunDirectory.open(out).update(status="run")
+    resume(out)
+    assert (out / "metrics.jsonl").read_text() == whole
+    assert RunDirectory.open(out).read()["status"] == "done"
+
+
+def test_a_stopped_run_resumes_and_a_finished_one_says_so(gradients: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    stops = []
+
+    def stop_at_three(event: events.Event) -> None:
+        if isinstance(event, events.Iterated) and event.iteration == 3:
+            stops[0].stop()
+
+    first = start(
+        net_of(SEED),
+        settings_of(gradients, out, epochs=4.0),
+        listeners=[stop_at_three],
+        watch=stops.append,
+    )
+    assert first.result.interrupted
+    assert RunDirectory.open(out).read()["status"] == "abort"
+    second = resume(out)
+    assert (second.result.iteration, second.notes) == (8, ("resumed at iteration 4",))
+    with pytest.raises(UsageError, match=r"this run is finished \(8 iterations\)"):
+        resume(out)
+
+
+def test_a_run_that_moved_resumes(gradients: Path, tmp_path: Path) -> None:
+    start(net_of(SEED), settings_of(gradients, tmp_path / "run", epochs=4.0))
+    for path in (tmp_path / "run").glob("*_iter_8.*"):
+        path.unlink()
+    shutil.move(tmp_path / "run", tmp_path / "moved")
+    assert resume(tmp_path / "moved").result.iteration == 8
+
+
+def test_a_run_at_work_is_not_resumed(gradients: Path, tmp_path: Path) -> None:
+    refused = []
+
+    def resume_too(event: events.Event) -> None:
+        if isinstance(event, events.Snapshotted):
+            with pytest.raises(UsageError, match="another process is training this run"):
+                resume(tmp_path / "run")
+            refused.append(event.iteration)
+
+    start(net_of(SEED), settings_of(gradients, tmp_path / "run"), listeners=[resume_too])
+    assert refused == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "told"),
+    [(KeyboardInterrupt(), "abort", "KeyboardInterrupt"), (OSError("full"), "error", "full")],
+)
+def test_what_ends_a_run_is_recorded(
+    gradients: Path, tmp_path: Path, raised: BaseException, status: str, told: str
+) -> None:
+    def fail(event: events.Event) -> None:
+        if isinstance(event, events.Snapshotted):
+            raise raised
+
+    with pytest.raises(type(raised)):
+        start(net_of(SEED), settings_of(gradients, tmp_path / "run"), listeners=[fail])
+    info = RunDirectory.open(tmp_path / "run").read()
+    assert (info["status"], info["error"]) == (status, told)
+    assert resume(tmp_path / "run").notes == ("resumed at iteration 2",)
+
+
+def test_a_network_that_makes_its_own_data(gradients: Path, tmp_path: Path) -> None:
+    text = """layer { name: "d" type: "DummyData" top: "data"
+      dummy_data_param { shape { dim: 16 dim: 1 dim: 3 dim: 5 } } }"""
+    with pytest.raises(NetworkError, match="makes 'data' itself"):
+        start(net_of(text + SEED), settings_of(gradients, tmp_path / "run"))
+
+
+def test_validation_layers_without_validation_are_told_of(gradients: Path, tmp_path: Path) -> None:
+    settings = settings_of(
+        gradients, tmp_path / "run", val_data=None, val_labels=None, accumulation=2
+    )
+    outcome = start(net_of(RANDOM), settings)
+    assert outcome.notes == ('no --val-data, so there is no validation; left out: "data", "label"',)
+    assert outcome.result.iteration == 8
+    events_seen = {line["event"] for line in read_metrics(outcome.run.metrics)}
+    assert events_seen == {"iterated", "snapshotted"}
+
+
+def test_what_is_no_run_is_not_resumed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such run"):
+        resume(tmp_path / "absent")
+    with pytest.raises(UsageError, match=r"has no run\.json"):
+        resume(tmp_path)
+
+
+def test_a_run_that_went_on_from_a_snapshot_resumes_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it failed before a snapshot of its own."""
+    case = Path(__file__).parents[2] / "golden" / "solvers" / "sgd_momentum_l2"
+    shutil.copytree(case, tmp_path / "case")
+    text = (case / "solver.prototxt").read_text().replace("display: 0", "display: 1")
+    (tmp_path / "case" / "solver.prototxt").write_text(text)
+    (tmp_path / "theirs").mkdir()
+    for path in (tmp_path / "case").glob("snap_iter_5*"):
+        path.rename(tmp_path / "theirs" / path.name)
+    monkeypatch.chdir(tmp_path / "case")
+
+    def fail(event: events.Event) -> None:
+        if isinstance(event, events.Iterated) and event.iteration == 6:
+            raise RuntimeError("no more")
+
+    state = tmp_path / "theirs" / "snap_iter_5.solverstate"
+    with pytest.raises(RuntimeError, match="no more"):
+        start_solver(
+            Path("solver.prototxt"),
+            SolverSettings(out=tmp_path / "run", snapshot=state),
+            listeners=[fail],
+        )
+    outcome = resume(tmp_path / "run")
+    iterations = [line["iteration"] for line in read_metrics(outcome.run.metrics)]
+    assert iterations[0] == 5
+
+
+def test_labels_that_were_forgotten_are_named(gradients: Path, tmp_path: Path) -> None:
+    settings = settings_of(gradients, tmp_path / "run", labels=None, val_data=None, val_labels=None)
+    with pytest.raises(NetworkError) as caught:
+        start(net_of(SEED), settings)
+    assert caught.value.__notes__ == [
+        "without --labels the label is one class number of each image; a database of label vectors "
+        "is given by --labels"
+    ]
+
+
+def test_the_mean_is_told_of(gradients: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    start(
+        net_of(SEED),
+        settings_of(gradients, tmp_path / "run", mean=None),
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert told == [(done, 30) for done in range(1, 31)]
