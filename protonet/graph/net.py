@@ -9,19 +9,18 @@ import numpy as np
 
 from protonet.blob import Array, Blob, Param, Shape
 from protonet.device import Clock, Device
-from protonet.formats.blobs import from_array
-from protonet.graph import parameters
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, Calls, StepCalls, run
 from protonet.graph.fusion import fuse as fuse_layers
 from protonet.graph.memory import lay_out
 from protonet.graph.names import Value
 from protonet.graph.operations import prepared_layers
-from protonet.graph.parameters import LoadReport
+from protonet.graph.parameters import make_params, share_params
 from protonet.graph.plan import Plan
 from protonet.graph.room import check_room
 from protonet.graph.shapes import following, reshaped
 from protonet.graph.types import Types, choose_types
+from protonet.graph.weights import LoadReport, load_params, message_of, stored_params
 from protonet.layers.base import Stateful, Surprising
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 
@@ -108,7 +107,7 @@ class Net:
             plan, device, self.dtype, seed, self.clock, gradients=gradients
         )
         with device.out_of_memory(f"net '{plan.name}' needs more memory for its parameters"):
-            self.store = parameters.make_params(
+            self.store = make_params(
                 plan,
                 self.layers,
                 device,
@@ -228,9 +227,7 @@ class Net:
         Raises:
             FormatError: listing every such layer otherwise; nothing is loaded then.
         """
-        return parameters.load_params(
-            self.layers, weights, source, self.device, allow_mismatch=allow_mismatch
-        )
+        return load_params(self.layers, weights, source, self.device, allow_mismatch=allow_mismatch)
 
     def share_with(self, other: Net) -> None:
         """Use the parameters of another net, not their gradients, for layers of the same name.
@@ -238,27 +235,17 @@ class Net:
         Raises:
             FormatError: where such parameters differ in count or shape; nothing is shared then.
         """
-        parameters.share_params(self.plan, self.layers, other.params)
+        share_params(self.plan, self.layers, other.params)
         self._show_params()
         self._prepare()
 
     def message(self) -> NetParameter:
         """The net with its parameters as Caffe's message, for a .caffemodel."""
-        net = NetParameter()
-        net.CopyFrom(self.plan.definition.net)
-        for layer, spec in zip(self.layers, net.layer, strict=True):
-            del spec.blobs[:]
-            if not spec.HasField("phase"):
-                spec.phase = self.plan.phase
-            if layer.is_loss and not spec.loss_weight:
-                spec.loss_weight.append(1)  # as Caffe writes what a loss weighs by default
-            for param in layer.params:
-                spec.blobs.append(from_array(self.device.get(param.data)))
-        return net
+        return message_of(self.plan, self.layers, self.device)
 
     def stored_params(self) -> dict[str, list[np.ndarray | None]]:
         """The parameters of each layer, on the host; None for one that another layer owns."""
-        return parameters.stored_params(self.plan, self.layers, self.device)
+        return stored_params(self.plan, self.layers, self.device)
 
     def state(self) -> dict[str, Any]:
         """What an exact resume needs beside parameters: JSON values only."""

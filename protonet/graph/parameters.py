@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from protonet.blob import Array, Param, ParamStore
 from protonet.device import Device
-from protonet.errors import FormatError, OtherNetError
-from protonet.formats.blobs import shapes_fit
+from protonet.errors import FormatError
 from protonet.graph.plan import Plan, Step
 from protonet.layers.base import Layer, shape_text
 from protonet.layers.fillers import fill
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What ``Net.load`` did: layers that took weights, layers that the file has none for, layers
-    of the file that the net lacks, and what did not fit and was left out.
-    """
-
-    loaded: tuple[str, ...]
-    absent: tuple[str, ...]
-    unused: tuple[str, ...]
-    mismatched: tuple[str, ...] = ()
 
 
 def make_params(
@@ -92,62 +78,6 @@ def _fill(step: Step, place: int, device: Device, data: Array, seed: int) -> Non
         device.put(fill(weight.filler, weight.shape, generator, data.dtype), data)
 
 
-def load_params(
-    layers: Sequence[Layer],
-    weights: Mapping[str, Sequence[np.ndarray | None]],
-    source: str,
-    device: Device,
-    *,
-    allow_mismatch: bool = False,
-) -> LoadReport:
-    """Copy weights in by layer name, as Caffe does; None leaves a parameter as it is.
-
-    With ``allow_mismatch`` layers whose count or shapes of parameters differ stay as they are.
-
-    Raises:
-        FormatError: listing every such layer otherwise; nothing is loaded then.
-    """
-    params = {layer.name: layer.params for layer in layers if layer.params}
-    taken: dict[str, Sequence[np.ndarray | None]] = {}
-    problems: list[str] = []
-    for layer in layers:
-        found = weights.get(layer.name)
-        if found is None or layer.name not in params:
-            continue
-        found = layer.adopt(found) if found else found
-        wrong = list(_mismatches(layer.name, params[layer.name], found))
-        problems += wrong
-        if not wrong:
-            taken[layer.name] = found
-    if problems and not allow_mismatch:
-        raise OtherNetError(
-            f"{source}: the weights are of another net:\n  " + "\n  ".join(problems)
-        )
-    for name, arrays in taken.items():
-        for param, array in zip(params[name], arrays, strict=True):
-            if array is not None:
-                device.put(np.asarray(array, param.data.dtype), param.data)
-    return LoadReport(
-        tuple(taken),
-        tuple(name for name in params if not weights.get(name)),
-        tuple(name for name in weights if name not in params and weights[name]),
-        tuple(problems),
-    )
-
-
-def stored_params(
-    plan: Plan, layers: Sequence[Layer], device: Device
-) -> dict[str, list[np.ndarray | None]]:
-    """The parameters of each layer, copied to the host; None for one that another layer owns."""
-    return {
-        step.name: [
-            np.array(device.get(param.data)) if planned.owner is None else None
-            for planned, param in zip(step.params, layer.params, strict=True)
-        ]
-        for step, layer in zip(plan.steps, layers, strict=True)
-    }
-
-
 def share_params(plan: Plan, layers: Sequence[Layer], lent: Mapping[str, Sequence[Param]]) -> None:
     """Let layers use the data of parameters of another net, by the names of layers.
 
@@ -169,24 +99,6 @@ def share_params(plan: Plan, layers: Sequence[Layer], lent: Mapping[str, Sequenc
         for param, other in zip(layer.params, lent[layer.name], strict=True):
             param.data = other.data
         layer.build(step.shapes)
-
-
-def _mismatches(
-    name: str, params: Sequence[Param], found: Sequence[np.ndarray | None]
-) -> Iterator[str]:
-    """What of a layer's weights does not fit its parameters."""
-    if not found:
-        yield f"layer '{name}' has {len(params)} parameter(s), and the file lists it without any"
-        return
-    if len(found) != len(params):
-        yield f"layer '{name}' has {len(params)} parameter(s), not {len(found)}"
-        return
-    for place, (param, array) in enumerate(zip(params, found, strict=True)):
-        if array is not None and not shapes_fit(array.shape, param.shape):
-            yield (
-                f"layer '{name}' parameter {place}: expected {shape_text(param.shape)}, got "
-                f"{shape_text(array.shape)}"
-            )
 
 
 def rewrite_gradients(plan: Plan, layers: Sequence[Layer], store: ParamStore) -> list[Array]:

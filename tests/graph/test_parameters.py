@@ -1,40 +1,12 @@
-"""Parameters of nets: their values at the start, sharing, loading."""
+"""Parameters of nets: their values at the start, sharing."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from protonet.errors import FormatError
 from protonet.graph.parameters import rewrite_gradients
 from protonet.proto.caffe_pb2 import TEST
 from tests.graph.nets import FAN_OUT, SEED, net_of, numeric_gradient
-
-
-def test_weights_of_another_net_are_refused_whole() -> None:
-    net = net_of(SEED)
-    kept = net.store.data.copy()
-    with pytest.raises(FormatError, match=r"layer 'hidden' parameter 0: expected 2x20, got 3x20"):
-        net.load({"hidden": [np.ones((3, 20)), np.ones(2)]}, "other.caffemodel")
-    with pytest.raises(FormatError, match=r"has 2 parameter\(s\), not 1"):
-        net.load({"hidden": [np.ones((2, 20))]}, "other.caffemodel")
-    np.testing.assert_array_equal(net.store.data, kept)
-
-
-def test_layers_without_weights_in_the_file_are_reported() -> None:
-    assert net_of(SEED).load({}, "empty").absent == ("hidden",)
-
-
-def test_a_layer_that_the_file_lists_without_weights_is_refused() -> None:
-    """Caffe aborts there: its file of the same net always has them."""
-    net = net_of(SEED)
-    kept = net.store.data.copy()
-    message = r"layer 'hidden' has 2 parameter\(s\), and the file lists it without any"
-    with pytest.raises(FormatError, match=message):
-        net.load({"hidden": []}, "empty.caffemodel")
-    report = net.load({"hidden": [], "data": []}, "empty.caffemodel", allow_mismatch=True)
-    assert (report.loaded, report.absent, report.unused) == ((), ("hidden",), ())
-    np.testing.assert_array_equal(net.store.data, kept)
 
 
 def test_a_test_net_uses_the_parameters_of_the_train_net() -> None:

@@ -1,0 +1,127 @@
+"""The weights of a net: taken from a file by the names of layers, and given to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from protonet.blob import Param
+from protonet.device import Device
+from protonet.errors import OtherNetError
+from protonet.formats.blobs import from_array, shapes_fit
+from protonet.graph.plan import Plan
+from protonet.layers.base import Layer, shape_text
+from protonet.proto.caffe_pb2 import NetParameter
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What ``Net.load`` did: layers that took weights, layers that the file has none for, layers
+    of the file that the net lacks, and what did not fit and was left out.
+    """
+
+    loaded: tuple[str, ...]
+    absent: tuple[str, ...]
+    unused: tuple[str, ...]
+    mismatched: tuple[str, ...] = ()
+
+
+def load_params(
+    layers: Sequence[Layer],
+    weights: Mapping[str, Sequence[np.ndarray | None]],
+    source: str,
+    device: Device,
+    *,
+    allow_mismatch: bool = False,
+) -> LoadReport:
+    """Copy weights in by layer name, as Caffe does; None leaves a parameter as it is.
+
+    With ``allow_mismatch`` layers whose count or shapes of parameters differ stay as they are.
+
+    Raises:
+        FormatError: listing every such layer otherwise; nothing is loaded then.
+    """
+    params = {layer.name: layer.params for layer in layers if layer.params}
+    taken, problems = _fitting(layers, params, weights)
+    if problems and not allow_mismatch:
+        raise OtherNetError(
+            f"{source}: the weights are of another net:\n  " + "\n  ".join(problems)
+        )
+    for name, arrays in taken.items():
+        for param, array in zip(params[name], arrays, strict=True):
+            if array is not None:
+                device.put(np.asarray(array, param.data.dtype), param.data)
+    return LoadReport(
+        tuple(taken),
+        tuple(name for name in params if not weights.get(name)),
+        tuple(name for name in weights if name not in params and weights[name]),
+        tuple(problems),
+    )
+
+
+def stored_params(
+    plan: Plan, layers: Sequence[Layer], device: Device
+) -> dict[str, list[np.ndarray | None]]:
+    """The parameters of each layer, copied to the host; None for one that another layer owns."""
+    return {
+        step.name: [
+            np.array(device.get(param.data)) if planned.owner is None else None
+            for planned, param in zip(step.params, layer.params, strict=True)
+        ]
+        for step, layer in zip(plan.steps, layers, strict=True)
+    }
+
+
+def _fitting(
+    layers: Sequence[Layer],
+    params: Mapping[str, Sequence[Param]],
+    weights: Mapping[str, Sequence[np.ndarray | None]],
+) -> tuple[dict[str, Sequence[np.ndarray | None]], list[str]]:
+    """The weights by layer that fit, in the form that layers keep; and what does not fit."""
+    taken: dict[str, Sequence[np.ndarray | None]] = {}
+    problems: list[str] = []
+    for layer in layers:
+        found = weights.get(layer.name)
+        if found is None or layer.name not in params:
+            continue
+        found = layer.adopt(found) if found else found
+        wrong = list(_mismatches(layer.name, params[layer.name], found))
+        problems += wrong
+        if not wrong:
+            taken[layer.name] = found
+    return taken, problems
+
+
+def _mismatches(
+    name: str, params: Sequence[Param], found: Sequence[np.ndarray | None]
+) -> Iterator[str]:
+    """What of a layer's weights does not fit its parameters."""
+    if not found:
+        yield f"layer '{name}' has {len(params)} parameter(s), and the file lists it without any"
+        return
+    if len(found) != len(params):
+        yield f"layer '{name}' has {len(params)} parameter(s), not {len(found)}"
+        return
+    for place, (param, array) in enumerate(zip(params, found, strict=True)):
+        if array is not None and not shapes_fit(array.shape, param.shape):
+            yield (
+                f"layer '{name}' parameter {place}: expected {shape_text(param.shape)}, got "
+                f"{shape_text(array.shape)}"
+            )
+
+
+def message_of(plan: Plan, layers: Sequence[Layer], device: Device) -> NetParameter:
+    """The net with its parameters as Caffe's message, for a .caffemodel."""
+    net = NetParameter()
+    net.CopyFrom(plan.definition.net)
+    for layer, spec in zip(layers, net.layer, strict=True):
+        del spec.blobs[:]
+        if not spec.HasField("phase"):
+            spec.phase = plan.phase
+        if layer.is_loss and not spec.loss_weight:
+            spec.loss_weight.append(1)  # as Caffe writes what a loss weighs by default
+        for param in layer.params:
+            spec.blobs.append(from_array(device.get(param.data)))
+    return net
