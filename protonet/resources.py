@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 
@@ -21,11 +22,22 @@ def example_networks() -> dict[str, str]:
 
 def layer_pages() -> list[str]:
     """The layer types that have a page, sorted."""
-    return sorted(path.stem for path in _folder("layers").glob("*.md"))
+    return sorted(_pages())
 
 
 def layer_page(type_name: str) -> str | None:
     """The Markdown page of a layer type; None where there is none."""
-    if type_name not in layer_pages():
-        return None
-    return (_folder("layers") / f"{type_name}.md").read_text()
+    return _pages().get(type_name)
+
+
+def _pages() -> dict[str, str]:
+    """The pages by type.
+
+    Types whose names differ by case alone share a file: one on top of the other, each under its
+    title. Two files would be one where a file system does not tell case.
+    """
+    found = {}
+    for path in _folder("layers").glob("*.md"):
+        for page in re.split(rf"\n(?=# (?i:{path.stem})\n)", path.read_text()):
+            found[page.splitlines()[0].removeprefix("# ")] = page
+    return found

@@ -243,3 +243,13 @@ def test_no_file_can_run_code(path: Path) -> None:
         if name.split(".")[-1] in ("load", "read_array") and name.startswith(("np.", "numpy.")):
             given = {each.arg: ast.unparse(each.value) for each in node.keywords}
             assert given.get("allow_pickle") == "False", f"line {node.lineno}: {name}"
+
+
+def test_no_two_files_are_one_where_case_does_not_count() -> None:
+    """A checkout on macOS or Windows would lose one of them."""
+    paths = [path.relative_to(ROOT) for path in tracked()]
+    found: dict[str, set[str]] = {}
+    for path in (*paths, *(folder for path in paths for folder in path.parents)):
+        found.setdefault(str(path).casefold(), set()).add(str(path))
+    assert len(paths) > 100
+    assert [names for names in found.values() if len(names) > 1] == []

@@ -17,6 +17,14 @@ def test_a_page_begins_with_its_type() -> None:
         assert page.startswith(f"# {name}\n")
 
 
+def test_types_that_differ_by_case_alone_share_a_file() -> None:
+    """One page ends where the other begins."""
+    for one, other in (("CTCLoss", "CtcLoss"), ("LSTM", "Lstm")):
+        pages = layer_page(one), layer_page(other)
+        assert all(page is not None and page.count("## Example") == 1 for page in pages)
+        assert [(page or "").count("\n# ") for page in pages] == [0, 0]
+
+
 def test_there_is_no_page_of_nothing() -> None:
     assert layer_page("Nothing") is None
     assert layer_page("../README") is None

@@ -18,8 +18,8 @@ from protonet.layers import layer_types
 from protonet.layers.base import Surroundings
 from protonet.proto.caffe_pb2 import TRAIN, Datum, NetParameter, SolverState
 from protonet.proto.text import Source, read_net
+from protonet.resources import layer_page
 
-PAGES = Path(__file__).parents[2] / "layers"
 NET = """\
 name: "small"
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } }
@@ -34,7 +34,7 @@ def texts() -> list[bytes]:
     """The nets of the layers' pages, those that need no files."""
     found = [NET]
     for name in layer_types():
-        page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+        page = layer_page(name) or ""
         found += re.findall(r"```(?:prototxt)?\n(.*?)```", page.split("## Example")[-1], re.DOTALL)
     sound = []
     for text in found:

@@ -16,9 +16,16 @@ from protonet.graph.plan import plan_net
 from protonet.layers import layer_class, layer_types
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter
 from protonet.proto.text import Source, read_net
+from protonet.resources import layer_page, layer_pages
 
 PAGES = Path(__file__).parents[2] / "layers"
 WITH_BOTTOMS = [name for name in layer_types() if layer_class(name).bottoms != (0, 0)]
+
+
+def page_of(name: str) -> str:
+    page = layer_page(name)
+    assert page is not None
+    return page
 
 
 @pytest.mark.parametrize("name", layer_types())
@@ -29,7 +36,7 @@ def test_docstrings_have_the_fixed_headings(name: str) -> None:
 
 @pytest.mark.parametrize("name", layer_types())
 def test_pages_have_the_fixed_sections(name: str) -> None:
-    page = (PAGES / f"{name}.md").read_text()
+    page = page_of(name)
     assert page.startswith(f"# {name}\n\n")
     sections = re.findall(r"^## (.*)$", page, re.MULTILINE)
     if name not in WITH_BOTTOMS and "Formula" not in sections:
@@ -45,14 +52,13 @@ def test_pages_have_the_fixed_sections(name: str) -> None:
 
 def test_no_page_is_of_an_unknown_type() -> None:
     assert {path.stem for path in PAGES.glob("*.md")} <= {*layer_types()}
+    assert {*layer_pages()} <= {*layer_types()}
 
 
 @pytest.mark.parametrize("name", WITH_BOTTOMS)
 def test_parameter_tables_hold_the_fields_of_the_schema(name: str) -> None:
     """Each row's field exists, and its default is the schema's where the schema has one."""
-    rows = re.findall(
-        r"^\| `([\w.]+)` \| [^|]+ \| ([^|]*) \|", (PAGES / f"{name}.md").read_text(), re.MULTILINE
-    )
+    rows = re.findall(r"^\| `([\w.]+)` \| [^|]+ \| ([^|]*) \|", page_of(name), re.MULTILINE)
     for path, default in rows:
         message: Descriptor | None = LayerParameter.DESCRIPTOR
         for part in path.split("."):
@@ -75,7 +81,7 @@ def shown(field: object) -> str:
 @pytest.mark.parametrize("name", WITH_BOTTOMS)
 def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once forward and, where there is a loss, backward."""
-    page = (PAGES / f"{name}.md").read_text()
+    page = page_of(name)
     for module, code in re.findall(r"`(\w+\.py)`:\n\n```python\n(.*?)```", page, re.DOTALL):
         (tmp_path / module).write_text(code)
     monkeypatch.chdir(tmp_path)
