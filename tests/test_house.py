@@ -249,7 +249,7 @@ def test_no_two_files_are_one_where_case_does_not_count() -> None:
     """A checkout on macOS or Windows would lose one of them."""
     paths = [path.relative_to(ROOT) for path in tracked()]
     found: dict[str, set[str]] = {}
-    for path in (*paths, *(folder for path in paths for folder in path.parents)):
+    for path in (*paths, *(folder for each in paths for folder in each.parents)):
         found.setdefault(str(path).casefold(), set()).add(str(path))
     assert len(paths) > 100
     assert [names for names in found.values() if len(names) > 1] == []
