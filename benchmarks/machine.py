@@ -55,7 +55,7 @@ def describe(setting: Setting) -> list[str]:
 
 def _gpu(setting: Setting) -> list[str]:
     """The GPU, and the libraries that drive it."""
-    from protonet.device import gpu_properties
+    from protonet.gpus import gpu_properties
 
     number = int(setting.device.partition(":")[2] or 0)
     properties = gpu_properties([number])[number]

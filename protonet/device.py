@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,34 +12,6 @@ import numpy as np
 
 from protonet.errors import DeviceError
 from protonet.host import host_memory, swap_space
-
-PHILOX_SOURCE = r"""
-// Philox4x64-10 (Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011), with the
-// counter order of numpy.random.Philox: block b of a stream uses counter + b + 1.
-#define M0 0xD2E7470EE14C6C93ULL
-#define M1 0xCA5A826395121157ULL
-extern "C" __global__ void uniform(
-    float* out, unsigned long long n, unsigned long long key0, unsigned long long key1,
-    const unsigned long long* iteration)
-{
-    unsigned long long block = blockIdx.x * (unsigned long long)blockDim.x + threadIdx.x;
-    if (block * 8 >= n) return;
-    unsigned long long c0 = block + 1, c1 = 0, c2 = *iteration, c3 = 0, k0 = key0, k1 = key1;
-    for (int round = 0; round < 10; ++round) {
-        unsigned long long h0 = __umul64hi(M0, c0), l0 = M0 * c0;
-        unsigned long long h1 = __umul64hi(M1, c2), l1 = M1 * c2;
-        c0 = h1 ^ c1 ^ k0; c1 = l1; c2 = h0 ^ c3 ^ k1; c3 = l0;
-        k0 += 0x9E3779B97F4A7C15ULL; k1 += 0xBB67AE8584CAA73BULL;
-    }
-    unsigned long long words[4] = {c0, c1, c2, c3};
-    for (int i = 0; i < 8; ++i) {
-        unsigned long long at = block * 8 + i;
-        if (at >= n) return;
-        unsigned int half = (unsigned int)(words[i / 2] >> (32 * (i % 2)));
-        out[at] = (half >> 8) * (1.0f / 16777216.0f);
-    }
-}
-"""
 
 
 class Device:
@@ -63,7 +34,6 @@ class Device:
         self.xp: Any = np
         self.kept: dict[Any, Any] = {}
         """What kernels keep for this device: compiled sources, handles of libraries."""
-        self._uniform_kernel: Any = None
         if self.is_cpu:
             if tf32:
                 raise DeviceError(
@@ -231,108 +201,3 @@ class _Passed:
 
     def synchronize(self) -> None:
         """Nothing to wait for."""
-
-
-def gpu_properties(numbers: Sequence[int] | None = None) -> dict[int, dict[str, str]]:
-    """What ``caffe device_query`` tells of the GPUs of these numbers, or of all.
-
-    Raises:
-        DeviceError: without CuPy or a usable GPU, or for a number that is not there.
-    """
-    runtime = Device("cuda:0").xp.cuda.runtime
-    count = int(runtime.getDeviceCount())
-    found = {}
-    for number in range(count) if numbers is None else numbers:
-        if number >= count:
-            raise DeviceError(f"device 'cuda:{number}' is not there; this machine has {count}")
-        properties = runtime.getDeviceProperties(number)
-        found[number] = {
-            "name": properties["name"].decode(),
-            "compute capability": f"{properties['major']}.{properties['minor']}",
-            "memory": f"{properties['totalGlobalMem'] >> 20} MiB",
-            "multiprocessors": str(properties["multiProcessorCount"]),
-            "threads in a block": str(properties["maxThreadsPerBlock"]),
-            "shared memory of a block": f"{properties['sharedMemPerBlock'] >> 10} KiB",
-            "warp size": str(properties["warpSize"]),
-        }
-    return found
-
-
-class Clock:
-    """The count of forward passes that a net has made: the only state of its random numbers."""
-
-    def __init__(self, device: Device) -> None:
-        self._device_iteration = None if device.is_cpu else device.zeros((1,), np.uint64)
-        self._iteration = 0
-
-    @property
-    def iteration(self) -> int:
-        """Forward passes so far."""
-        return self._iteration
-
-    @iteration.setter
-    def iteration(self, value: int) -> None:
-        self._iteration = value
-        if self._device_iteration is not None:
-            self._device_iteration.fill(value)
-
-    def count(self) -> None:
-        """One more, after ``advance`` was queued; waits for nothing."""
-        self._iteration += 1
-
-    def advance(self) -> None:
-        """Queue one more in the GPU's memory: what recorded work does for itself."""
-        if self._device_iteration is not None:
-            self._device_iteration += 1
-
-    @property
-    def on_device(self) -> Any:
-        """The iteration as one uint64 in the GPU's memory, for kernels; None on a CPU."""
-        return self._device_iteration
-
-
-class RandomStream:
-    """Uniform numbers that are a function of ``(seed, name, iteration)``, equal on every device."""
-
-    def __init__(self, device: Device, seed: int, name: str, clock: Clock | None = None) -> None:
-        self.device = device
-        self.key = (seed & (2**64 - 1), zlib.crc32(name.encode()))
-        self.clock = clock or Clock(device)
-        self._bits = np.random.Philox(key=np.array(self.key, np.uint64))
-        self._generator = np.random.Generator(self._bits)
-
-    def uniform(self, out: Any) -> None:
-        """Fill the float32 array ``out`` (contiguous) with numbers of [0, 1) for this iteration."""
-        if self.device.is_cpu:
-            self.host().random(dtype=np.float32, out=out)
-            return
-        xp = self.device.xp
-        if self.device._uniform_kernel is None:
-            self.device._uniform_kernel = xp.RawKernel(PHILOX_SOURCE, "uniform")
-        blocks = -(-out.size // (8 * 128))
-        self.device._uniform_kernel(
-            (blocks,),
-            (128,),
-            (
-                out,
-                np.uint64(out.size),
-                np.uint64(self.key[0]),
-                np.uint64(self.key[1]),
-                self.clock.on_device,
-            ),
-        )
-
-    def host(self) -> np.random.Generator:
-        """NumPy's generator at the start of this iteration's numbers, for work on the CPU."""
-        self._bits.state = {
-            "bit_generator": "Philox",
-            "state": {
-                "counter": np.array([0, 0, self.clock.iteration, 0], np.uint64),
-                "key": np.array(self.key, np.uint64),
-            },
-            "buffer": np.zeros(4, np.uint64),
-            "buffer_pos": 4,
-            "has_uint32": 0,
-            "uinteger": 0,
-        }
-        return self._generator

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from protonet.device import PHILOX_SOURCE
 from protonet.kernels import cuda
 
 ARCHITECTURES = ["sm_80", "sm_90"]
 TYPES = {"float32": (), "float16": ("-DFLOAT16",), "bfloat16": ("-DBFLOAT16",)}
-SOURCES = {"philox": PHILOX_SOURCE, **{name: cuda.source(name) for name in cuda.sources()}}
+SOURCES = {name: cuda.source(name) for name in cuda.sources()}
 
 
 def nvrtc() -> ctypes.CDLL:

@@ -1,4 +1,4 @@
-"""Processors and random numbers."""
+"""Processors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from protonet.device import Clock, Device, RandomStream
+from protonet.device import Device
 from protonet.errors import DeviceError
 
 
@@ -50,78 +50,6 @@ def test_out_of_memory_says_what_for() -> None:
         Device("cpu").out_of_memory("net 'x' needs it"),
     ):
         raise MemoryError
-
-
-def draw(stream: RandomStream, iteration: int, count: int = 1000) -> np.ndarray:
-    stream.clock.iteration = iteration
-    out = np.empty(count, np.float32)
-    stream.uniform(out)
-    return out
-
-
-def test_numbers_are_a_function_of_seed_name_and_iteration() -> None:
-    device = Device("cpu")
-    stream = RandomStream(device, 7, "drop")
-    first = draw(stream, 3)
-    np.testing.assert_array_equal(draw(stream, 3), first)
-    np.testing.assert_array_equal(draw(RandomStream(device, 7, "drop"), 3), first)
-    for other in (
-        draw(stream, 4),
-        draw(RandomStream(device, 8, "drop"), 3),
-        draw(RandomStream(device, 7, "other"), 3),
-    ):
-        assert (other != first).mean() > 0.99
-    assert 0 <= first.min() < 0.01 < 0.99 < first.max() < 1
-    assert abs(first.mean() - 0.5) < 0.05
-
-
-def test_streams_of_one_net_share_a_clock() -> None:
-    device = Device("cpu")
-    clock = Clock(device)
-    one, two = (RandomStream(device, 1, name, clock) for name in "ab")
-    assert draw(one, 5) is not None
-    assert two.clock.iteration == 5
-    assert clock.on_device is None
-
-
-def philox(count: int, key: tuple[int, int], iteration: int) -> np.ndarray:
-    """Philox4x64-10 in plain Python, as the CUDA source computes it."""
-    mask, out = 2**64 - 1, []
-    for block in range(-(-count // 8)):
-        c, k = [block + 1, 0, iteration, 0], list(key)
-        for _ in range(10):
-            p0, p1 = 0xD2E7470EE14C6C93 * c[0], 0xCA5A826395121157 * c[2]
-            c = [(p1 >> 64) ^ c[1] ^ k[0], p1 & mask, (p0 >> 64) ^ c[3] ^ k[1], p0 & mask]
-            k = [(k[0] + 0x9E3779B97F4A7C15) & mask, (k[1] + 0xBB67AE8584CAA73B) & mask]
-        for word in c:
-            out += [(word & 0xFFFFFFFF) >> 8, (word >> 32) >> 8]
-    return np.array(out[:count], np.float32) / np.float32(2**24)
-
-
-def test_numpy_draws_what_the_gpu_kernel_defines() -> None:
-    stream = RandomStream(Device("cpu"), 99, "drop")
-    np.testing.assert_array_equal(draw(stream, 6, 37), philox(37, stream.key, 6))
-
-
-@pytest.mark.gpu
-def test_the_gpu_draws_the_same_numbers() -> None:
-    device = Device("cuda:0")
-    stream = RandomStream(device, 99, "drop")
-    stream.clock.iteration = 6
-    out = device.empty((1003,))
-    stream.uniform(out)
-    np.testing.assert_array_equal(
-        device.get(out), draw(RandomStream(Device("cpu"), 99, "drop"), 6, 1003)
-    )
-
-
-@pytest.mark.gpu
-def test_the_count_of_passes_moves_on_in_the_gpus_memory() -> None:
-    clock = Clock(Device("cuda:0"))
-    clock.iteration = 41
-    clock.advance()
-    clock.count()
-    assert clock.iteration == int(clock.on_device.get()[0]) == 42
 
 
 @pytest.mark.gpu

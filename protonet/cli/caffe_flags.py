@@ -87,7 +87,7 @@ def chosen_device(gpu: str | None, device: str | None) -> str:
 
 
 def _all_gpus() -> list[str]:
-    from protonet.device import gpu_properties
+    from protonet.gpus import gpu_properties
 
     return [str(number) for number in gpu_properties()]
 

@@ -25,8 +25,9 @@ def command(gpu: str) -> None:
     """Show the processor, and the GPUs that CuPy sees, with their names and memory."""
     import os
 
-    from protonet.device import Device, gpu_properties
+    from protonet.device import Device
     from protonet.errors import DeviceError
+    from protonet.gpus import gpu_properties
     from protonet.kernels import native
     from protonet.sizes import byte_count
 

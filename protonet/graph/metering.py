@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from protonet.blob import Array, Param, Shape
-from protonet.device import Device, RandomStream
+from protonet.device import Device
+from protonet.kernels.random_stream import RandomStream
 from protonet.layers import Layer
 from protonet.layers.base import prepared
 from protonet.precision import is_narrow

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from protonet.blob import Array, Blob, Param, Shape
-from protonet.device import Clock, Device
+from protonet.device import Device
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, Calls, StepCalls, run
 from protonet.graph.fusion import fuse as fuse_layers
@@ -21,6 +21,7 @@ from protonet.graph.room import check_room
 from protonet.graph.shapes import following, reshaped
 from protonet.graph.types import Types, choose_types
 from protonet.graph.weights import LoadReport, load_params, message_of, stored_params
+from protonet.kernels.random_stream import Clock
 from protonet.layers.base import Stateful, Surprising
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 

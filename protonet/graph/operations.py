@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from protonet.device import Clock, Device, RandomStream
+from protonet.device import Device
 from protonet.graph.plan import Plan
+from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import Layer
 from protonet.layers.base import prepared
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from protonet.blob import Array
-from protonet.device import Device, RandomStream
+from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.kernel import Kernel
+from protonet.kernels.random_stream import RandomStream
 
 
 class Drop(Kernel):

@@ -13,9 +13,10 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from protonet.blob import Array, Param, Shape
-from protonet.device import Device, RandomStream
+from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.host import default_threads
+from protonet.kernels.random_stream import RandomStream
 from protonet.precision import real_of
 from protonet.proto.caffe_pb2 import TRAIN, FillerParameter, LayerParameter
 

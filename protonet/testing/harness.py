@@ -9,7 +9,8 @@ import numpy as np
 from google.protobuf import text_format
 
 from protonet.blob import Array, Param, Shape
-from protonet.device import Clock, Device, RandomStream
+from protonet.device import Device
+from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import Layer, layer_class
 from protonet.layers.base import Weight, check_arity, prepared
 from protonet.layers.fillers import fill

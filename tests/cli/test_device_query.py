@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from protonet.device import gpu_properties
 from protonet.errors import DeviceError
+from protonet.gpus import gpu_properties
 from protonet.kernels import native
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from protonet.device import Clock, Device
+from protonet.device import Device
 from protonet.graph.fusion import fuse
 from protonet.graph.operations import prepared_layers
+from protonet.kernels.random_stream import Clock
 from tests.graph.nets import SEED, plan_of
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from protonet.device import Clock, Device, RandomStream
+from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.dropout import Drop
+from protonet.kernels.random_stream import Clock, RandomStream
 from tests.kernels.instructions import MODULES, use
 
 CPU = Device("cpu")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from protonet.device import Device, RandomStream
+from protonet.device import Device
 from protonet.errors import LayerError
+from protonet.kernels.random_stream import RandomStream
 from protonet.layers import layer_class, layer_types
 from protonet.layers.base import (
     Layer,

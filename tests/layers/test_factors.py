@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.device import Device, RandomStream
+from protonet.device import Device
+from protonet.kernels.random_stream import RandomStream
 from protonet.layers.base import Layer, prepared
 from protonet.layers.factors import Factors
 from protonet.precision import type_of

@@ -15,10 +15,11 @@ from protonet.data.database import Database
 from protonet.data.datum import decode, make_datum
 from protonet.data.transform import load_mean
 from protonet.data.writer import DatabaseWriter
-from protonet.device import Clock, Device, RandomStream
+from protonet.device import Device
 from protonet.errors import DataError, LayerError
 from protonet.graph.net import Net
 from protonet.graph.plan import plan_net
+from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import layer_class
 from protonet.layers.base import Layer, Shape, Surroundings, prepared
 from protonet.layers.inputs import Data

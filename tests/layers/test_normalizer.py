@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from protonet.device import Clock, Device, RandomStream
+from protonet.device import Device
+from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import layer_class
 from protonet.layers.base import prepared
 from protonet.layers.normalizer import Normalizer

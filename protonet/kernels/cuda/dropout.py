@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from protonet.blob import Array
-from protonet.device import Device, RandomStream
+from protonet.device import Device
 from protonet.kernels.cuda.launch import MOST, TYPES, compiled
 from protonet.kernels.dropout import Drop
+from protonet.kernels.random_stream import RandomStream
 
 
 class CudaDrop(Drop, processor="cuda"):

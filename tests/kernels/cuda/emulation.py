@@ -238,9 +238,6 @@ class EmulatedArrays:
     def __init__(self) -> None:
         self.cuda = EmulatedCuda(QUEUE)
 
-    def RawKernel(self, code: str, name: str) -> Any:  # noqa: N802
-        return EmulatedModule(code).get_function(name)
-
     def __getattr__(self, name: str) -> Any:
         found = getattr(np, name)
         if not callable(found) or isinstance(found, np.ufunc | type):

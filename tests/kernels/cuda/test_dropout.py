@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from protonet.device import Device, RandomStream
+from protonet.device import Device
 from protonet.kernels.dropout import Drop
+from protonet.kernels.random_stream import RandomStream
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
