@@ -10,7 +10,10 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import Kernel
+from protonet.kernels.kernel import Kernel, When
+
+FEW_BOTTOMS = When("fewer than 256 bottoms", lambda _shape, count: count < 256)
+"""So that a byte says which of them is the greatest."""
 
 
 class Combine(Kernel):
@@ -103,9 +106,7 @@ class NativeCombine(Combine, processor="native"):
 
     winners = np.uint8
 
-    @classmethod
-    def takes(cls, shape: tuple[int, ...], count: int) -> bool:
-        return count < 256
+    when = (FEW_BOTTOMS,)
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], count: int) -> None:
         super().__init__(device, dtype, shape, count)
@@ -171,9 +172,7 @@ class Parts(Kernel):
 class NativeParts(Parts, processor="native"):
     """Rows as they lie in memory."""
 
-    @classmethod
-    def takes(cls, rows: int, lengths: Sequence[int]) -> bool:
-        return rows * min(lengths) > 0
+    when = (When("no empty part", lambda rows, lengths: rows * min(lengths) > 0),)
 
     def __init__(self, device: Device, dtype: Any, rows: int, lengths: Sequence[int]) -> None:
         super().__init__(device, dtype, rows, lengths)

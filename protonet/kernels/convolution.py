@@ -9,8 +9,13 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import Kernel
-from protonet.kernels.windows import Windows
+from protonet.kernels.kernel import OTHERWISE, Choice, Kernel, When
+from protonet.kernels.windows import MODEST, Windows
+
+DEPTHWISE = When(
+    "every channel is a group of its own", lambda channels, group: group == channels > 1
+)
+"""There is nothing to multiply matrices for then."""
 
 
 class Convolve(Kernel):
@@ -116,9 +121,11 @@ class Convolve(Kernel):
 class NativeConvolve(Convolve, processor="native"):
     """In one or two axes, without unrolling into memory."""
 
-    @classmethod
-    def takes(cls, windows: Windows, *args: Any) -> bool:
-        return len(windows.inputs) <= 2 and windows.is_modest
+    when = (
+        When("one or two axes", lambda windows, *_, **__: len(windows.inputs) <= 2),
+        MODEST,
+    )
+    ways = (Choice("a plane at a time", DEPTHWISE), Choice("products of matrices", OTHERWISE))
 
     def __init__(
         self,
@@ -137,8 +144,7 @@ class NativeConvolve(Convolve, processor="native"):
             weights = weights * 36 // math.prod(windows.kernel)  # transformed
         device.borrows(weights, weights)
         self._scaled: Array | None = None
-        # Where every channel is a group of its own, there is nothing to multiply matrices for.
-        self._depthwise = group == channels > 1
+        self._depthwise = DEPTHWISE.holds(channels, group)
         self._counts = (channels, outputs, group)
 
     @cached_property

@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from protonet.device import Device
 from protonet.kernels import cuda, native
 from protonet.precision import real_of
+
+
+@dataclass(frozen=True)
+class When:
+    """A condition, for the program and for people: ``docs/kernels.md`` shows its words.
+
+    Args:
+        words: what is asked, behind "where": "one or two axes".
+        holds: whether it is so. Of a kernel's ``when``, for the arguments of its definition.
+    """
+
+    words: str
+    holds: Callable[..., bool]
+
+
+class Choice(NamedTuple):
+    """One of several ways in which a tuned version computes, and when it is taken: of those that
+    a version has, the first that can be.
+    """
+
+    way: Any
+    """A class whose docstring says how it goes, or words."""
+    when: When
+
+
+OTHERWISE = When("otherwise", lambda *_, **__: True)
+
+
+def first_of(choices: tuple[Choice, ...], *args: Any) -> Any:
+    """The way of the first choice whose condition holds for these arguments."""
+    return next(each.way for each in choices if each.when.holds(*args))
+
+
+SOMETHING = When(
+    "no empty array", lambda items, channels, places, *_: items * channels * places > 0
+)
+"""Of kernels over items x channels x places."""
 
 
 class Kernel:
@@ -18,7 +57,7 @@ class Kernel:
     on every device and dtype. Its subclasses with a ``processor`` are tuned versions of it:
     ``"native"`` for float32 on the CPU (``kernels/native``), ``"cuda"`` for the ``types`` that it
     names on a GPU (``kernels/cuda``, in the module of the same name as the definition's).
-    ``make`` chooses; a tuned version may decline what it is not made for.
+    ``make`` chooses; a tuned version may decline what it is not made for (``when``).
 
     Of 16 bits (``precision``) are values and their gradients alone: parameters, their gradients
     and statistics are float32 then, and so is what is computed.
@@ -33,6 +72,10 @@ class Kernel:
     """Of a definition: it only moves values, of whatever type."""
     types: ClassVar[frozenset[str]] = frozenset({"float32"})
     """Of a tuned version: the types that it is made for."""
+    when: ClassVar[tuple[When, ...]] = ()
+    """Of a tuned version: what must hold for the definition's arguments."""
+    ways: ClassVar[tuple[Choice, ...]] = ()
+    """Of a tuned version: the ways that it chooses from, where it has several."""
     _tuned: ClassVar[dict[str, type[Kernel]]]
 
     def __init_subclass__(cls, processor: str = "", **more: Any) -> None:
@@ -75,8 +118,14 @@ class Kernel:
 
     @classmethod
     def takes(cls, *args: Any, **more: Any) -> bool:
-        """Whether this version is made for such shapes."""
-        return True
+        """Whether this version is made for such arguments of the definition."""
+        return all(each.holds(*args, **more) for each in cls.when)
+
+    @classmethod
+    def versions(cls) -> dict[str, type[Kernel]]:
+        """Of a definition: its tuned versions by processor, those for GPUs among them."""
+        cuda.load(cls.__module__.rpartition(".")[2])
+        return dict(cls._tuned)
 
     def scratch(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
         """An uninitialised array of the kernel's own."""

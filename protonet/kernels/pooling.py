@@ -11,7 +11,7 @@ from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.kernel import Kernel
-from protonet.kernels.windows import Windows
+from protonet.kernels.windows import MODEST, Windows
 
 LOWEST = -float(np.finfo(np.float32).max)
 """Where a maximum begins: a window with nothing greater has it, and no place."""
@@ -122,9 +122,7 @@ class MaxPool(PickPool):
 class NativeMaxPool(MaxPool, processor="native"):
     """Vectors of windows beside each other."""
 
-    @classmethod
-    def takes(cls, windows: Windows, *args: Any) -> bool:
-        return windows.is_modest
+    when = (MODEST,)
 
     @cached_property
     def _native(self) -> Any:
@@ -181,9 +179,7 @@ class AveragePool(Pool):
 class NativeAveragePool(AveragePool, processor="native"):
     """Sums as of a depthwise convolution."""
 
-    @classmethod
-    def takes(cls, windows: Windows, *args: Any) -> bool:
-        return windows.is_modest
+    when = (MODEST,)
 
     @cached_property
     def _native(self) -> Any:

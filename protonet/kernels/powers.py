@@ -10,6 +10,7 @@ from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.activations import Activation
+from protonet.kernels.kernel import When
 
 
 class Power(Activation):
@@ -66,9 +67,7 @@ class Power(Activation):
 class NativePower(Power, processor="native"):
     """Powers of 1 and 2, in one pass."""
 
-    @classmethod
-    def takes(cls, shape: tuple[int, ...], power: float, *args: Any) -> bool:
-        return power in (1, 2)
+    when = (When("the power is 1 or 2", lambda _shape, power, *_, **__: power in (1, 2)),)
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import Kernel
+from protonet.kernels.kernel import SOMETHING, Kernel
 
 
 class Scaling(Kernel):
@@ -87,13 +87,11 @@ class Scaling(Kernel):
 class NativeScaling(Scaling, processor="native"):
     """One pass over the values in each direction."""
 
+    when = (SOMETHING,)
+
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)
         self._native = native.load().Scaling(items, channels, places)
-
-    @classmethod
-    def takes(cls, items: int, channels: int, places: int) -> bool:
-        return items * channels * places > 0
 
     def forward(
         self, x: Array, s: Array | None, b: Array | None, y: Array, *, rectify: bool = False
@@ -164,13 +162,11 @@ class Leaning(Kernel):
 class NativeLeaning(Leaning, processor="native"):
     """One pass in each direction."""
 
+    when = (SOMETHING,)
+
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)
         self._native = native.load().Scaling(items, channels, places)
-
-    @classmethod
-    def takes(cls, items: int, channels: int, places: int) -> bool:
-        return items * channels * places > 0
 
     def forward(self, x: Array, a: Array, y: Array) -> None:
         self._native.lean(x, a, y)

@@ -15,6 +15,7 @@ from itertools import product
 from typing import Any
 
 from protonet.blob import Array, Shape
+from protonet.kernels.kernel import When
 
 Slices = tuple[slice, ...]
 
@@ -115,6 +116,12 @@ class Windows:
         for index, outs, ins in self.places:
             part = x[(slice(None), *ins)]
             xp.add(part, columns[(slice(None), *index, *outs)], out=part)
+
+
+MODEST = When(
+    "padding, stride and kernel in proportion to the image", lambda w, *_, **__: w.is_modest
+)
+"""Of kernels whose first argument is the windows."""
 
 
 def window_outputs(

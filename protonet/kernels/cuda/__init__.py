@@ -12,6 +12,9 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 
+COMMON = ("common.cuh", "packs.cuh")
+"""Before every source."""
+
 
 @cache
 def load(chapter: str) -> bool:
@@ -31,5 +34,4 @@ def sources() -> list[str]:
 @cache
 def source(name: str) -> str:
     """The text that is compiled for a chapter."""
-    files = ("common.cuh", "packs.cuh", f"{name}.cu")
-    return "\n".join((_FOLDER / file).read_text() for file in files)
+    return "\n".join((_FOLDER / file).read_text() for file in (*COMMON, f"{name}.cu"))

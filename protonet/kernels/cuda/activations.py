@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from protonet.blob import Array
 from protonet.kernels.activations import (
@@ -17,7 +16,7 @@ from protonet.kernels.activations import (
     Swish,
     TanH,
 )
-from protonet.kernels.cuda.launch import MOST, TYPES, compiled
+from protonet.kernels.cuda.launch import ELEMENTS, TYPES, compiled
 
 
 class Elements(Activation):
@@ -30,9 +29,7 @@ class Elements(Activation):
     source = "activations"
     numbers: tuple[str, ...] = ()
 
-    @classmethod
-    def takes(cls, shape: tuple[int, ...], *args: Any) -> bool:
-        return 0 < math.prod(shape) <= MOST
+    when = (ELEMENTS,)
 
     def launch(self, function: str, *arrays: Array | None, flags: tuple[bool, ...] = ()) -> None:
         """Run a function over arrays; it is given the count of elements, the numbers and flags."""

@@ -7,7 +7,7 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.bias import BiasGradient
-from protonet.kernels.cuda.launch import MOST, TYPES, ChannelSums
+from protonet.kernels.cuda.launch import PLANES, TYPES, ChannelSums
 
 
 class CudaBiasGradient(BiasGradient, processor="cuda"):
@@ -15,9 +15,7 @@ class CudaBiasGradient(BiasGradient, processor="cuda"):
 
     types = TYPES
 
-    @classmethod
-    def takes(cls, items: int, channels: int, places: int) -> bool:
-        return 0 < items * channels * places <= MOST
+    when = (PLANES,)
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,8 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.combine import Combine
-from protonet.kernels.cuda.launch import MOST, TYPES, compiled
+from protonet.kernels.combine import FEW_BOTTOMS, Combine
+from protonet.kernels.cuda.launch import ELEMENTS, TYPES, compiled
 
 _AT_ONCE = 4
 """Arrays that one launch reads or writes."""
@@ -23,9 +22,7 @@ class CudaCombine(Combine, processor="cuda"):
     types = TYPES
     winners = np.uint8
 
-    @classmethod
-    def takes(cls, shape: tuple[int, ...], count: int) -> bool:
-        return count < 256 and 0 < math.prod(shape) <= MOST
+    when = (FEW_BOTTOMS, ELEMENTS)
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], count: int) -> None:
         super().__init__(device, dtype, shape, count)

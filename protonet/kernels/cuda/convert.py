@@ -7,7 +7,7 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.convert import Convert
-from protonet.kernels.cuda.launch import MOST, TYPES, compiled
+from protonet.kernels.cuda.launch import TYPES, compiled, counted
 from protonet.kernels.kernel import Kernel
 from protonet.precision import is_narrow
 
@@ -17,9 +17,7 @@ class CudaConvert(Convert, processor="cuda"):
 
     types = TYPES
 
-    @classmethod
-    def takes(cls, count: int) -> bool:
-        return count <= MOST
+    when = (counted("elements", lambda count: count, least=0),)
 
     def __init__(self, device: Device, dtype: Any, count: int) -> None:
         super().__init__(device, dtype, count)

@@ -7,7 +7,7 @@ from typing import Any
 
 from protonet.blob import Array, Shape
 from protonet.device import Device
-from protonet.kernels.convolution import Convolve
+from protonet.kernels.convolution import DEPTHWISE, Convolve
 from protonet.kernels.cuda.convert import Rounded
 from protonet.kernels.cuda.dnn import (
     BACKWARD,
@@ -19,35 +19,37 @@ from protonet.kernels.cuda.dnn import (
     dnn,
 )
 from protonet.kernels.cuda.launch import MOST, TYPES, compiled
-from protonet.kernels.cuda.ways import After, Way, as_two_axes, finish, own_way
+from protonet.kernels.cuda.ways import OWN_WAYS, After, Way, as_two_axes, finish
+from protonet.kernels.kernel import Choice, When, first_of
 from protonet.kernels.windows import Windows
 
 
-class CudaConvolve(Convolve, processor="cuda"):
-    """The way that ``engine`` and the shapes ask for.
+def _can_be_counted(
+    windows: Windows, items: int, channels: int, outputs: int, group: int, *_: str
+) -> bool:
+    counts = (
+        outputs * (channels // group) * math.prod(windows.kernel),
+        items * channels * math.prod(windows.inputs),
+        items * outputs * math.prod(windows.outputs),
+    )
+    return all(0 < count <= MOST for count in counts)
 
-    cuDNN is taken for one or two axes where it is installed and was not ruled out; but channels
-    that are groups of their own are convolved by our kernel unless cuDNN was asked for.
-    """
+
+VENDOR = When(
+    "one or two axes, and engine is CUDNN, or it is not CAFFE and no channel is a group of its own",
+    lambda windows, channels, group, engine: (
+        len(windows.inputs) <= 2
+        and (engine == "CUDNN" or (engine != "CAFFE" and not DEPTHWISE.holds(channels, group)))
+    ),
+)
+
+
+class CudaConvolve(Convolve, processor="cuda"):
+    """The way that ``engine`` and the shapes ask for."""
 
     types = TYPES
-
-    @classmethod
-    def takes(
-        cls,
-        windows: Windows,
-        items: int,
-        channels: int,
-        outputs: int,
-        group: int,
-        engine: str = "",
-    ) -> bool:
-        counts = (
-            outputs * (channels // group) * math.prod(windows.kernel),
-            items * channels * math.prod(windows.inputs),
-            items * outputs * math.prod(windows.outputs),
-        )
-        return all(0 < count <= MOST for count in counts)
+    when = (When("1 to 2^31 - 1 elements in weights, bottom and top", _can_be_counted),)
+    ways = (Choice("cuDNN where it is installed and has a plan", VENDOR), *OWN_WAYS)
 
     def __init__(
         self,
@@ -63,10 +65,7 @@ class CudaConvolve(Convolve, processor="cuda"):
         super().__init__(device, dtype, windows, items, channels, outputs, group, engine)
         self._own: Way | None = None
         self._extents = channels, outputs, group
-        library = None
-        asked = engine == "CUDNN" or (engine != "CAFFE" and not group == channels > 1)
-        if asked and len(windows.inputs) <= 2:
-            library = dnn(device)
+        library = dnn(device) if VENDOR.holds(windows, channels, group, engine) else None
         self._vendor = _Vendor(self, library, channels, outputs, group) if library else None
 
     def forward(
@@ -95,7 +94,8 @@ class CudaConvolve(Convolve, processor="cuda"):
     def _way(self) -> Way:
         """Our own kernels for these shapes; their memory is taken when it is first needed."""
         if self._own is None:
-            self._own = own_way(self, *self._extents)
+            channels, _, group = self._extents
+            self._own = first_of(OWN_WAYS, self.windows, channels, group)(self, *self._extents)
         return self._own
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import MOST, TYPES, compiled
+from protonet.kernels.cuda.launch import ELEMENTS, TYPES, compiled
 from protonet.kernels.dropout import Drop
 from protonet.kernels.random_stream import RandomStream
 
@@ -19,9 +19,7 @@ class CudaDrop(Drop, processor="cuda"):
 
     types = TYPES
 
-    @classmethod
-    def takes(cls, shape: tuple[int, ...], ratio: float) -> bool:
-        return 0 < math.prod(shape) <= MOST
+    when = (ELEMENTS,)
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], ratio: float) -> None:
         super().__init__(device, dtype, shape, ratio)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from protonet.device import Device
 from protonet.kernels.cuda import source
-from protonet.kernels.kernel import Kernel
+from protonet.kernels.kernel import Kernel, When
 from protonet.precision import is_narrow
 
 BLOCK = 256
@@ -19,6 +21,38 @@ TYPES = frozenset({"float32", "float16", "bfloat16"})
 
 MOST = 2**31 - 1
 """What a count that is passed as a whole number may be."""
+
+
+def counted(values: str, count: Callable[..., int], least: int = 1) -> When:
+    """That there are ``least`` values or more, and no more than can be passed.
+
+    Args:
+        values: what is counted, in words.
+        count: how many there are, for the arguments of a definition.
+        least: 1, or 0.
+    """
+    return When(
+        f"{least} to 2^31 - 1 {values}", lambda *args, **more: least <= count(*args, **more) <= MOST
+    )
+
+
+ELEMENTS = counted("elements", lambda shape, *_, **__: math.prod(shape))
+"""Of kernels whose first argument is a shape."""
+
+COUNT = counted("elements", lambda count, *_: count)
+"""Of kernels whose first argument is a count."""
+
+ROWS = counted("elements", lambda rows, length, *_: rows * length)
+"""Of kernels whose first arguments are how many rows there are, and how long they are."""
+
+PLANES = counted("elements", lambda items, channels, places, *_: items * channels * places)
+"""Of kernels over items x channels x places."""
+
+WIDE = When(
+    "more than 32 classes, and fewer than 32 places behind them",
+    lambda classes, places: classes > 32 and places < 32,
+)
+"""A block for each item pays."""
 
 _AT_ONCE = 132 * 8
 """Blocks that are at work at the same time on a large GPU: 2048 threads on each multiprocessor.

@@ -6,16 +6,14 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import MOST, compiled
+from protonet.kernels.cuda.launch import COUNT, compiled
 from protonet.kernels.loss_scale import LARGEST, PATIENCE, Unscale
 
 
 class CudaUnscale(Unscale, processor="cuda"):
     """One pass, and one thread that judges."""
 
-    @classmethod
-    def takes(cls, count: int) -> bool:
-        return 0 < count <= MOST
+    when = (COUNT,)
 
     def __init__(self, device: Device, dtype: Any, count: int) -> None:
         super().__init__(device, dtype, count)

@@ -6,7 +6,7 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import BLOCK, MOST, compiled
+from protonet.kernels.cuda.launch import BLOCK, COUNT, ROWS, compiled
 from protonet.kernels.kernel import Kernel
 from protonet.kernels.losses import (
     AbsoluteDistance,
@@ -51,9 +51,7 @@ def _blocks(count: int) -> int:
 class _Elements(Kernel):
     """What kernels over ``count`` elements take."""
 
-    @classmethod
-    def takes(cls, count: int, *args: Any) -> bool:
-        return 0 < count <= MOST
+    when = (COUNT,)
 
 
 class CudaSpread(Spread, _Elements, processor="cuda"):
@@ -113,9 +111,7 @@ class CudaSmoothDistance(SmoothDistance, _Elements, processor="cuda"):
 class CudaContrast(Contrast, processor="cuda"):
     """A block for each pair, and a pass over their sums."""
 
-    @classmethod
-    def takes(cls, items: int, length: int, margin: float, legacy: bool) -> bool:
-        return 0 < items * length <= MOST
+    when = (ROWS,)
 
     def __init__(
         self, device: Device, dtype: Any, items: int, length: int, margin: float, legacy: bool
@@ -134,9 +130,7 @@ class CudaContrast(Contrast, processor="cuda"):
 class CudaHinge(Hinge, processor="cuda"):
     """One pass, and one over its sums."""
 
-    @classmethod
-    def takes(cls, items: int, classes: int, squares: bool) -> bool:
-        return 0 < items * classes <= MOST
+    when = (ROWS,)
 
     def __init__(self, device: Device, dtype: Any, items: int, classes: int, squares: bool) -> None:
         super().__init__(device, dtype, items, classes, squares)

@@ -7,7 +7,7 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import MOST, TYPES, Extent, compiled
+from protonet.kernels.cuda.launch import ELEMENTS, TYPES, Extent, compiled
 from protonet.kernels.lrn import NormalizeAcross, NormalizeWithin
 
 
@@ -16,9 +16,7 @@ class CudaNormalizeAcross(NormalizeAcross, processor="cuda"):
 
     types = TYPES
 
-    @classmethod
-    def takes(cls, shape: tuple[int, ...], *args: Any, **more: Any) -> bool:
-        return 0 < math.prod(shape) <= MOST
+    when = (ELEMENTS,)
 
     def __init__(self, device: Device, dtype: Any, *args: Any, **more: Any) -> None:
         super().__init__(device, dtype, *args, **more)
@@ -46,9 +44,7 @@ class CudaNormalizeWithin(NormalizeWithin, processor="cuda"):
 
     types = TYPES
 
-    @classmethod
-    def takes(cls, shape: tuple[int, ...], *args: Any, **more: Any) -> bool:
-        return 0 < math.prod(shape) <= MOST
+    when = (ELEMENTS,)
 
     def __init__(self, device: Device, dtype: Any, *args: Any, **more: Any) -> None:
         super().__init__(device, dtype, *args, **more)

@@ -6,16 +6,14 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import MOST, compiled
+from protonet.kernels.cuda.launch import compiled, counted
 from protonet.kernels.lstm import LSTMStep
 
 
 class CudaLSTMStep(LSTMStep, processor="cuda"):
     """All gates in one pass, without scratch."""
 
-    @classmethod
-    def takes(cls, streams: int, outputs: int) -> bool:
-        return 0 < 4 * streams * outputs <= MOST
+    when = (counted("gates", lambda streams, outputs: 4 * streams * outputs),)
 
     def __init__(self, device: Device, dtype: Any, streams: int, outputs: int) -> None:
         super().__init__(device, dtype, streams, outputs)

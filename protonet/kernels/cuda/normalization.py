@@ -8,7 +8,8 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import MOST, TYPES, Extent, compiled, pieces
+from protonet.kernels.cuda.launch import PLANES, TYPES, Extent, compiled, pieces
+from protonet.kernels.kernel import When
 from protonet.kernels.normalization import BatchNormScale, RunningStatistics
 
 
@@ -17,9 +18,7 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
 
     types = TYPES
 
-    @classmethod
-    def takes(cls, items: int, channels: int, places: int, *args: Any) -> bool:
-        return 0 < items * channels * places <= MOST
+    when = (PLANES,)
 
     def __init__(
         self, device: Device, dtype: Any, items: int, channels: int, places: int, eps: float
@@ -96,9 +95,7 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
 class CudaRunningStatistics(RunningStatistics, processor="cuda"):
     """One launch, of one block."""
 
-    @classmethod
-    def takes(cls, channels: int, fraction: float, averages: bool, unbiased: float) -> bool:
-        return channels > 0
+    when = (When("1 channel or more", lambda channels, *_: channels > 0),)
 
     def add(
         self, mean: Array, variance: Array, means: Array, variances: Array, weight: Array

@@ -7,7 +7,8 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import MOST, TYPES, Extent, compiled
+from protonet.kernels.cuda.launch import TYPES, Extent, compiled, counted
+from protonet.kernels.kernel import When
 from protonet.kernels.pooling import LOWEST, AveragePool, MaxPool, Pool
 from protonet.kernels.windows import Windows
 
@@ -17,10 +18,15 @@ class _Planes(Pool):
 
     types = TYPES
 
-    @classmethod
-    def takes(cls, windows: Windows, items: int, channels: int) -> bool:
-        largest = items * channels * max(math.prod(windows.inputs), math.prod(windows.outputs))
-        return 0 < largest <= MOST and all(d == 1 for d in windows.dilation)
+    when = (
+        counted(
+            "elements of bottom and top",
+            lambda windows, items, channels: (
+                items * channels * max(math.prod(windows.inputs), math.prod(windows.outputs))
+            ),
+        ),
+        When("dilation 1", lambda windows, *_: all(d == 1 for d in windows.dilation)),
+    )
 
     def __init__(
         self, device: Device, dtype: Any, windows: Windows, items: int, channels: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from protonet.blob import Array
@@ -10,6 +11,7 @@ from protonet.kernels.cuda.convert import Rounded
 from protonet.kernels.cuda.gemm import gemm
 from protonet.kernels.cuda.launch import MOST, TYPES, compiled
 from protonet.kernels.cuda.ways import After, finish
+from protonet.kernels.kernel import When
 from protonet.kernels.product import BatchProduct, Product
 
 
@@ -18,9 +20,13 @@ class CudaProduct(Product, processor="cuda"):
 
     types = TYPES
 
-    @classmethod
-    def takes(cls, rows: int, inputs: int, outputs: int, turned: bool) -> bool:
-        return rows * inputs * outputs > 0 and max(rows, inputs) * outputs <= MOST
+    when = (
+        When("no empty matrix", lambda rows, inputs, outputs, _turned: rows * inputs * outputs > 0),
+        When(
+            "at most 2^31 - 1 elements in Y and in W",
+            lambda rows, inputs, outputs, _turned: max(rows, inputs) * outputs <= MOST,
+        ),
+    )
 
     def __init__(
         self, device: Device, dtype: Any, rows: int, inputs: int, outputs: int, turned: bool
@@ -62,9 +68,7 @@ class CudaBatchProduct(BatchProduct, processor="cuda"):
 
     types = TYPES
 
-    @classmethod
-    def takes(cls, batch: int, rows: int, inner: int, columns: int) -> bool:
-        return batch * rows * inner * columns > 0
+    when = (When("no empty matrix", lambda *extents: math.prod(extents) > 0),)
 
     def __init__(
         self, device: Device, dtype: Any, batch: int, rows: int, inner: int, columns: int

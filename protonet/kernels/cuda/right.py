@@ -7,16 +7,16 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import MOST, compiled
+from protonet.kernels.cuda.launch import ELEMENTS, WIDE, compiled
+from protonet.kernels.kernel import OTHERWISE, Choice
 from protonet.kernels.right import Right
 
 
 class CudaRight(Right, processor="cuda"):
-    """A thread for each item, or a block where there are many classes and few items."""
+    """One launch."""
 
-    @classmethod
-    def takes(cls, shape: tuple[int, ...], axis: int, top_k: int) -> bool:
-        return 0 < math.prod(shape) <= MOST
+    when = (ELEMENTS,)
+    ways = (Choice("a block for each item", WIDE), Choice("a thread for each item", OTHERWISE))
 
     def __init__(
         self, device: Device, dtype: Any, shape: tuple[int, ...], axis: int, top_k: int
@@ -25,7 +25,7 @@ class CudaRight(Right, processor="cuda"):
         before, after = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
         self._source = compiled(device, "right")
         self._seen, self._items = (before, shape[axis], after, self.least), before * after
-        self._wide = shape[axis] > 32 and after < 32
+        self._wide = WIDE.holds(shape[axis], after)
 
     def forward(self, x: Array, labels: Array, right: Array) -> None:
         if self._wide:

@@ -6,16 +6,14 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import MOST, compiled
+from protonet.kernels.cuda.launch import ROWS, compiled
 from protonet.kernels.rows import AddRows
 
 
 class CudaAddRows(AddRows, processor="cuda"):
     """In the definition's order. Every thread looks through the indices: for thousands of rows."""
 
-    @classmethod
-    def takes(cls, count: int, length: int) -> bool:
-        return 0 < count * length <= MOST
+    when = (ROWS,)
 
     def __init__(self, device: Device, dtype: Any, count: int, length: int) -> None:
         super().__init__(device, dtype, count, length)

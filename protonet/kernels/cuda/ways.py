@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from protonet.blob import Array
-from protonet.kernels.convolution import Convolve
+from protonet.kernels.convolution import DEPTHWISE, Convolve
 from protonet.kernels.cuda.convert import Rounded
 from protonet.kernels.cuda.gemm import gemm
 from protonet.kernels.cuda.launch import Extent, Source, compiled, pieces
+from protonet.kernels.kernel import OTHERWISE, Choice, When
 from protonet.kernels.windows import Windows
 
 COLUMNS = 256 << 20
@@ -25,17 +26,6 @@ _STRIP = 4
 """Outputs of a row that a thread takes; ``depthwise.cu`` says the same, and of these kernels."""
 
 _KNOWN_KERNEL = (3, 3)
-
-
-def own_way(of: Convolve, channels: int, outputs: int, group: int) -> Way:
-    """The way for these channels, outputs and groups."""
-    few_axes = len(of.windows.inputs) <= 2
-    if group == channels > 1 and few_axes:
-        return _Depthwise(of, channels, outputs)
-    if of.windows.is_identity:
-        return _Pointwise(of, channels, outputs, group)
-    fits = few_axes and channels * math.prod(of.windows.kernel) <= _MOST_ROWS
-    return (_Unrolled if fits else _UnrolledAxes)(of, channels, outputs, group)
 
 
 class After(NamedTuple):
@@ -73,9 +63,9 @@ class Way:
 
 
 class _Depthwise(Way):
-    """Every channel is a group of its own: there is nothing to multiply matrices for."""
+    """Sums over the taps of each window: there is nothing to multiply matrices for."""
 
-    def __init__(self, of: Convolve, channels: int, outputs: int) -> None:
+    def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
         self._source = compiled(of.device, "depthwise", of.dtype)
         self._seen, w = (of.items, outputs // channels), Shapes.of(of.windows, channels)
         self._forward = w.dividing("out_h")
@@ -131,7 +121,7 @@ class _Matrices(Way):
 
 
 class _Pointwise(_Matrices):
-    """Windows of one place, which are the images themselves: one product for each image."""
+    """One product for each image, which is its own columns."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
         super().__init__(of, channels, outputs, group)
@@ -236,7 +226,7 @@ class _Unrolled(_Matrices):
 
 
 class _UnrolledAxes(_Unrolled):
-    """The same for any number of axes, with their geometry in the GPU's memory."""
+    """The same with the geometry of any number of axes in the GPU's memory."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
         super().__init__(of, channels, outputs, group)
@@ -299,3 +289,26 @@ def as_two_axes(windows: Windows) -> Windows:
         (1, *windows.dilation),
         (1, *windows.outputs),
     )
+
+
+OWN_WAYS = (
+    Choice(
+        _Depthwise,
+        When(
+            "one or two axes, every channel a group of its own",
+            lambda w, channels, group: DEPTHWISE.holds(channels, group) and len(w.inputs) <= 2,
+        ),
+    ),
+    Choice(_Pointwise, When("windows of one place", lambda w, _channels, _group: w.is_identity)),
+    Choice(
+        _Unrolled,
+        When(
+            f"one or two axes, at most {_MOST_ROWS} rows of columns",
+            lambda w, channels, _group: (
+                len(w.inputs) <= 2 and channels * math.prod(w.kernel) <= _MOST_ROWS
+            ),
+        ),
+    ),
+    Choice(_UnrolledAxes, OTHERWISE),
+)
+"""Chosen by windows, channels and group; made with the kernel, channels, outputs and group."""

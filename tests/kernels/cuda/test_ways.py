@@ -9,7 +9,8 @@ import pytest
 
 from protonet.kernels.convolution import Convolve
 from protonet.kernels.cuda.launch import Extent
-from protonet.kernels.cuda.ways import After, Shapes, own_way
+from protonet.kernels.cuda.ways import OWN_WAYS, After, Shapes
+from protonet.kernels.kernel import first_of
 from protonet.kernels.windows import Windows, window_outputs
 from tests.kernels.cuda.emulation import EmulatedDevice
 from tests.kernels.cuda.test_convolution import CASES, MORE_AXES
@@ -36,7 +37,8 @@ def test_shapes_decide(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> 
     kernel: Any = Convolve.make(
         EmulatedDevice(), np.float32, windows, items, channels, outputs, group
     )
-    assert way in type(own_way(kernel, channels, outputs, group)).__name__
+    chosen = first_of(OWN_WAYS, windows, channels, group)
+    assert way in type(chosen(kernel, channels, outputs, group)).__name__
 
 
 def test_one_axis_is_the_second_of_two() -> None:
