@@ -64,6 +64,22 @@ def picture_of(
     """
     if direction not in ("LR", "TB", "RL", "BT"):
         raise UsageError(f"expected a direction LR, TB, RL or BT, got '{direction}'")
+    boxes, arrows = _laid_out(net, direction, rates, faint)
+    across, down = zip(*(box.at for box in boxes), strict=True) if boxes else ((0.0,), (0.0,))
+    down += tuple(arrow.text_at[1] for arrow in arrows)  # bent ones go below the boxes
+    size = (max(across) - min(across) + 4, max(down) - min(down) + 2)
+    extent = (min(across) - 2, max(down) + 1, *size)
+    # So large that no viewer can show it helps nobody: deep nets get smaller boxes.
+    scale = min(1.0, 150 / max(size))
+    if kind == "svg":
+        return svg.picture(boxes, arrows, extent=extent, size=(_WIDTH, _HEIGHT), scale=scale)
+    return _painted(boxes, arrows, extent, scale, kind)
+
+
+def _laid_out(
+    net: NetParameter, direction: str, rates: bool, faint: Collection[str]
+) -> tuple[list[Box], list[Arrow]]:
+    """A box for each layer, in their order, and an arrow for the blobs between two."""
     edges = connections(net)
     found = place(len(net.layer), list(edges))
     places = {index: _placed(column, row, direction) for index, (column, row) in found.items()}
@@ -80,15 +96,7 @@ def picture_of(
         _arrow(places[start], places[end], ", ".join(blobs), direction)
         for (start, end), blobs in edges.items()
     ]
-    across, down = zip(*places.values(), strict=True) if places else ((0.0,), (0.0,))
-    down += tuple(arrow.text_at[1] for arrow in arrows)  # bent ones go below the boxes
-    size = (max(across) - min(across) + 4, max(down) - min(down) + 2)
-    extent = (min(across) - 2, max(down) + 1, *size)
-    # So large that no viewer can show it helps nobody: deep nets get smaller boxes.
-    scale = min(1.0, 150 / max(size))
-    if kind == "svg":
-        return svg.picture(boxes, arrows, extent=extent, size=(_WIDTH, _HEIGHT), scale=scale)
-    return _painted(boxes, arrows, extent, scale, kind)
+    return boxes, arrows
 
 
 def _painted(

@@ -120,8 +120,23 @@ def lay_out(
     )
     if not packed:
         return layout
+    held = (holders, diff_holders)
+    return _in_turns(plan, layout, *held, gradients=gradients, recompute=recompute)
+
+
+def _in_turns(
+    plan: Plan,
+    layout: Layout,
+    holders: Sequence[Sequence[Value]],
+    diff_holders: Sequence[Sequence[Value]],
+    *,
+    gradients: bool,
+    recompute: bool,
+) -> Layout:
+    """The layout where storages that are not needed at the same time may share memory."""
+    data, views, copies = layout.storage, layout.views, layout.copies
     spans = diff_lives(plan, diff_holders)
-    spans += [((backward_moment(plan, step),) * 2,) for step, _ in parts]
+    spans += [((backward_moment(plan, step),) * 2,) for step, _ in layout.parts]
     lives = data_lives(plan, holders, data, views, gradients=gradients, recompute=False)
     shared = _in_arena(layout, lives.spans + spans + copy_lives(plan, copies, {}))
     if not recompute:

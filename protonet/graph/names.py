@@ -115,17 +115,20 @@ def wire(
                 continue
             in_place = place < len(spec.bottom) and spec.bottom[place] == name
             if name in last and not in_place:
-                complain(
-                    step,
-                    ("top", place),
-                    f"top blob '{name}' is already made by layer "
-                    f"'{layers[writings[last[name]].producer].name}'",
-                    "give it another name; only a layer that works in place "
-                    "(top equal to the bottom beside it) may reuse one",
-                )
+                maker = layers[writings[last[name]].producer]
+                complain(step, ("top", place), *_made_before(name, maker))
             last[name] = len(writings) - 1
     return Wiring(
         tuple(all_bottoms), tuple(all_tops), tuple(writings), tuple(map(tuple, consumers)), last
+    )
+
+
+def _made_before(name: str, maker: LayerParameter) -> tuple[str, str]:
+    """Message and hint for a top of a name that an earlier layer made."""
+    return (
+        f"top blob '{name}' is already made by layer '{maker.name}'",
+        "give it another name; only a layer that works in place "
+        "(top equal to the bottom beside it) may reuse one",
     )
 
 

@@ -228,19 +228,7 @@ class _Planner:
         gradients = find_gradients(
             layers, wiring, learns, self.loss_weights, self.net.force_backward
         )
-        values = tuple(
-            Value(
-                number,
-                writing.name,
-                writing.producer,
-                writing.place,
-                self.shapes[number] or (),
-                self.loss_weights[number],
-                wiring.consumers[number],
-                gradients.reached[number],
-            )
-            for number, writing in enumerate(wiring.writings)
-        )
+        values = self._values(wiring, gradients.reached)
         steps = tuple(
             Step(
                 layer,
@@ -260,6 +248,21 @@ class _Planner:
             values,
             {name: values[number] for name, number in wiring.last.items()},
             tuple(values[number] for number in wiring.outputs()),
+        )
+
+    def _values(self, wiring: Wiring, reached: Sequence[bool]) -> tuple[Value, ...]:
+        return tuple(
+            Value(
+                number,
+                writing.name,
+                writing.producer,
+                writing.place,
+                self.shapes[number] or (),
+                self.loss_weights[number],
+                wiring.consumers[number],
+                reached[number],
+            )
+            for number, writing in enumerate(wiring.writings)
         )
 
     def _finish_or_raise(self) -> None:
