@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from protonet.blob import Shape
 from protonet.errors import DataError, LayerError, Mistake, NetworkError
@@ -130,7 +131,7 @@ class Plan:
             self,
             steps=steps,
             values=values,
-            last={name: values[v.number] for name, v in self.last.items()},
+            last=MappingProxyType({name: values[v.number] for name, v in self.last.items()}),
             outputs=tuple(values[v.number] for v in self.outputs),
         )
 
@@ -246,7 +247,7 @@ class _Planner:
             self.phase,
             steps,
             values,
-            {name: values[number] for name, number in wiring.last.items()},
+            MappingProxyType({name: values[n] for name, n in wiring.last.items()}),
             tuple(values[number] for number in wiring.outputs()),
         )
 

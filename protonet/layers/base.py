@@ -286,7 +286,27 @@ class Layer:
         return axis % len(shape)
 
 
-class Stateful(Layer):
+class Owner(Layer):
+    """A layer whose ``setup`` takes what one net alone can use: files, a place in a stream, a
+    user's object.
+    """
+
+    taken = False
+
+    def own(self, shapes: Sequence[Shape]) -> Layer:
+        """The layer for a net: itself for the first that asks, else another of the same spec,
+        set up anew for these bottom shapes.
+        """
+        if not self.taken:
+            self.taken = True
+            return self
+        other = type(self)(self.spec, self.phase, self.around)
+        other.setup()
+        other.infer(shapes)
+        return other
+
+
+class Stateful(Owner):
     """A layer that brings data, or remembers from pass to pass: its passes cannot be repeated.
 
     Layers with files, threads or a place in a stream are such.

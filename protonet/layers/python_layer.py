@@ -10,7 +10,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import DataError, LayerError, UsageError
-from protonet.layers.base import Layer, Traits, Weight
+from protonet.layers.base import Owner, Traits, Weight
 from protonet.layers.extensions import RAISES_AS_IS, import_module, told
 from protonet.layers.known_python import KnownLayer, known_class
 from protonet.layers.python_api import Blob
@@ -18,7 +18,7 @@ from protonet.layers.registry import register
 
 
 @register("Python")
-class Python(Layer):
+class Python(Owner):
     """What a class of the user computes: setup, reshape, forward, backward, as in Caffe.
 
     Bottom:

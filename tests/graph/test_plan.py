@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 
 from protonet.errors import NetworkError
@@ -172,3 +174,18 @@ layer { name: "unknown" type: "Convolution" bottom: "data" top: "d"
         (3, "expected a pad of at most 2^31"),
         (4, "top 0 of shape 2147483648 woul"),
     ]
+
+
+def test_a_plan_is_a_value() -> None:
+    """Nothing of it can be set, in those made from it neither."""
+    plan = plan_of(SEED)
+    bigger = plan.with_shapes({plan.last["data"]: (4, 1, 50, 50)})
+    for each in (plan, bigger):
+        with pytest.raises(FrozenInstanceError):
+            each.phase = 1  # type: ignore[misc]
+        with pytest.raises(FrozenInstanceError):
+            each.steps[0].params = ()  # type: ignore[misc]
+        with pytest.raises(FrozenInstanceError):
+            each.last["data"].shape = (1,)  # type: ignore[misc]
+        with pytest.raises(TypeError):
+            each.last["data"] = each.values[0]  # type: ignore[index]
