@@ -29,6 +29,8 @@ class Pair(NamedTuple):
 
     image: np.ndarray
     labels: np.ndarray
+    size: tuple[int, int]
+    """Rows and columns of the file's image, at most as many as ``image`` has."""
 
 
 class PairList:
@@ -62,7 +64,11 @@ class PairList:
         self._shrink = shrink
         self._root, self._folder = root, folder
         self._size, self._labels, self._color = size, labels, color
-        self._lines = _read(source)
+        self._lines = self.read_lines(source)
+
+    def read_lines(self, source: Path) -> list[tuple[int, str, str]]:
+        """Line number and the two words of each line."""
+        return _read(source)
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -74,19 +80,24 @@ class PairList:
             DataError: naming the list's line and the file, or both sizes where they differ.
         """
         image = self._image(row, 1, self._color)
-        labels = self._image(row, 2, False)
-        if image.shape[1:] != labels.shape[1:]:
-            sizes = [f"{each.shape[1]}x{each.shape[2]}" for each in (image, labels)]
-            raise DataError(
-                f"{self.where(row, 2)}: is {sizes[1]}, but its image is {sizes[0]}; a label "
-                "image has a pixel for each of the image's"
-            )
+        labels = self.labels_of(row, (image.shape[1], image.shape[2]))
         if self._size is not None:
             height, width = self._size
             image = resample(image, height, width, Interpolation.LINEAR)
             small = (height // self._shrink, width // self._shrink)
             labels = resample(labels, *small, self._labels)
-        return Pair(image, labels)
+        return Pair(image, labels, (image.shape[1], image.shape[2]))
+
+    def labels_of(self, row: int, size: tuple[int, int]) -> np.ndarray:
+        """The labels of an image of this size, before both are resized."""
+        labels = self._image(row, 2, False)
+        if labels.shape[1:] != size:
+            sizes = [f"{rows}x{columns}" for rows, columns in (size, labels.shape[1:])]
+            raise DataError(
+                f"{self.where(row, 2)}: is {sizes[1]}, but its image is {sizes[0]}; a label "
+                "image has a pixel for each of the image's"
+            )
+        return labels
 
     def where(self, row: int, which: int) -> str:
         """How messages name the image (1) or the label image (2): ``list:line: path``."""
@@ -148,7 +159,8 @@ class PairTransform:
         rows = slice(draw.top, draw.top + out.shape[1])
         labels = pair.labels[:, rows, draw.left : draw.left + out.shape[2]]
         labels = labels[:, :, ::-1] if draw.mirror else labels
-        return Pair(out, np.ascontiguousarray(labels, np.float32))
+        size = (min(pair.size[0], out.shape[1]), min(pair.size[1], out.shape[2]))
+        return Pair(out, np.ascontiguousarray(labels, np.float32), size)
 
 
 class PairSource:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,8 +16,6 @@ from protonet.layers.base import Stateful, Traits, shape_text
 from protonet.layers.batches import PLAIN, refuse_old_places, refuse_transform, skipped
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import DenseImageDataParameter, ImageDataParameter
-
-_DONE = PLAIN | {"crop_h", "crop_w", "random_seed"}
 
 
 class PairData(Stateful):
@@ -35,6 +33,11 @@ class PairData(Stateful):
     """How many times smaller label images are than images."""
     labels: ClassVar[Interpolation]
     """How label images are resized."""
+    done: ClassVar[frozenset[str]] = PLAIN | {"crop_h", "crop_w", "random_seed"}
+    """The fields of transform_param that are done."""
+
+    pairs: Callable[..., PairList] = PairList
+    """What reads the list."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -63,10 +66,10 @@ class PairData(Stateful):
                 f"{param.new_width}",
                 (name, "new_height" if param.new_height else "new_width"),
             )
-        refuse_transform(self.spec, _DONE)
+        refuse_transform(self.spec, self.done)
         self.batch_size = int(param.batch_size)
         size = (int(param.new_height), int(param.new_width)) if param.new_height else None
-        self.listed = PairList(
+        self.listed = self.pairs(
             self.around.find(param.source),
             root=param.root_folder,
             folder=self.around.folder,
@@ -76,10 +79,7 @@ class PairData(Stateful):
             color=param.is_color,
         )
         self._varies = self.batch_size == 1 and size is None and crop_of(transform) is None
-        mean = load_mean(self.around.find(transform.mean_file)) if transform.mean_file else None
-        self.transform = PairTransform(
-            transform, self.phase, mean, seed=self.around.seed, name=self.name
-        )
+        self.transform = self.make_transform()
         first = self.listed.read(0).image
         try:
             self._shape: Shape = self.transform.of(first.shape).output_shape
@@ -88,6 +88,12 @@ class PairData(Stateful):
                 f"{error} (the first, {self.listed.where(0, 1)}, is {shape_text(first.shape)})",
                 error.path,
             ) from None
+
+    def make_transform(self) -> PairTransform:
+        """What happens to each pair."""
+        param, around = self.spec.transform_param, self.around
+        mean = load_mean(around.find(param.mean_file)) if param.mean_file else None
+        return PairTransform(param, self.phase, mean, seed=around.seed, name=self.name)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         labels = (extent // self.shrink for extent in self._shape[1:])
@@ -125,7 +131,9 @@ class PairData(Stateful):
         return self.infer([])
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        for top, arrays in zip(tops, zip(*self._taken, strict=True), strict=True):
+        for top, arrays in zip(
+            tops, zip(*(pair[:2] for pair in self._taken), strict=True), strict=True
+        ):
             self.device.put(np.stack(arrays), top)
 
     def state(self) -> dict[str, Any]:
@@ -138,6 +146,14 @@ class PairData(Stateful):
     def close(self) -> None:
         if self.source is not None:
             self.source.close()
+
+
+def refuse_others(layer: PairData, fields: Sequence[str]) -> None:
+    """Raise LayerError for a field that asks for what the layer does not do."""
+    for name in fields:
+        field = layer.param.DESCRIPTOR.fields_by_name[name]
+        if getattr(layer.param, name) != field.default_value:
+            raise LayerError(f"{name} is not done by {layer.type} layers", (layer.message, name))
 
 
 @register("DenseImageData")
@@ -231,11 +247,7 @@ class ImageLabelmapData(PairData):
     def setup(self) -> None:
         param = self.spec.image_data_param
         refuse_old_places(param, self.message, ("scale", "mean_file", "crop_size", "mirror"))
-        for field in ("short_side", "cache", "precache"):
-            if getattr(param, field):
-                raise LayerError(
-                    f"{field} is not done by {self.type} layers", (self.message, field)
-                )
+        refuse_others(self, ("short_side", "cache", "precache", "label_type", "ignore_label"))
         super().setup()
 
     def encode(self, labels: np.ndarray) -> np.ndarray:

@@ -118,7 +118,8 @@ class ROIPooling(RegionPooling):
     """The greatest value of each of P x Q parts of each region, channel by channel.
 
     A region's corners are multiplied by spatial_scale and rounded to cells, which belong to it;
-    it has at least one row and one column. Part p of P spans from floor(p h / P) to
+    it has at least one row and one column. pad_ratio widens it before by that share of its size, at
+    each side. Part p of P spans from floor(p h / P) to
     ceil((p + 1) h / P) of its h rows, and columns likewise. Parts outside of the map give 0.
     Gradient: dx of a cell is the sum of dy of the parts whose greatest value it is; of equal
     ones the first, by rows.
@@ -131,9 +132,11 @@ class ROIPooling(RegionPooling):
     Params:
         none.
     Spec:
-        roi_pooling_param: pooled_h (P, required), pooled_w (Q, required), spatial_scale (1).
+        roi_pooling_param: pooled_h (P, required), pooled_w (Q, required), spatial_scale (1),
+        pad_ratio (0).
     Raises:
-        LayerError: without pooled_h or pooled_w, for a spatial_scale that is not above 0, bottoms
+        LayerError: without pooled_h or pooled_w, for a spatial_scale that is not above 0, a
+        pad_ratio below 0, bottoms
         that do not fit, and, while running, an image that is not there or corners that are no
         numbers.
     Differs:
@@ -142,6 +145,12 @@ class ROIPooling(RegionPooling):
 
     def setup(self) -> None:
         param = self.spec.roi_pooling_param
+        self.pad = np.float32(param.pad_ratio)
+        if not 0 <= param.pad_ratio < math.inf:
+            raise LayerError(
+                f"expected a pad_ratio of 0 or more, got {param.pad_ratio:g}",
+                ("roi_pooling_param", "pad_ratio"),
+            )
         for field in ("pooled_h", "pooled_w"):
             if not getattr(param, field):
                 raise LayerError(
@@ -162,7 +171,9 @@ class ROIPooling(RegionPooling):
         self._at = self.device.pinned(top, np.int64)
 
     def parts(self, corners: Array) -> tuple[Array, Array]:
-        start, end = rounded(corners[:, :2] * self.scale), rounded(corners[:, 2:] * self.scale)
+        margin = (corners[:, 2:] - corners[:, :2] + np.float32(1)) * self.pad
+        start = rounded((corners[:, :2] - margin) * self.scale)
+        end = rounded((corners[:, 2:] + margin) * self.scale)
         extent = np.maximum(end - start + 1, 1)
         found = []
         for axis, count, cells in (

@@ -69,6 +69,50 @@ class Permute(Layer):
         return order + [axis for axis in range(len(shape)) if axis not in order]
 
 
+@register("Reverse")
+class Reverse(Layer):
+    """y is x with the order along an axis turned round: y[i] = x[n - 1 - i].
+
+    Gradient: dx = dy turned round.
+
+    Bottom:
+        x: any shape but a scalar.
+    Top:
+        y: the shape of x.
+    Params:
+        none.
+    Spec:
+        reverse_param: axis (0).
+    Raises:
+        LayerError: for an axis that x has not.
+    Differs:
+        BVLC Caffe has no such layer; this is the one of dlunion/CaffeLSTM-OCR and others.
+    """
+
+    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        self.axis(shapes[0], self.spec.reverse_param.axis, ("reverse_param", "axis"))
+        return [shapes[0]]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        axis = self.axis(shapes[0], self.spec.reverse_param.axis, ("reverse_param", "axis"))
+        self._turned = (*[slice(None)] * axis, slice(None, None, -1))
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        self.xp.copyto(tops[0], bottoms[0][self._turned])
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if dbottoms[0] is not None:
+            self.xp.copyto(dbottoms[0], dtops[0][self._turned])
+
+
 @register("ShuffleChannel")
 class ShuffleChannel(Layer):
     """Channel i of group g goes to place g of column i: y[i G + g] = x[g C / G + i].

@@ -36,6 +36,15 @@ def given_param(layer: Layer, field: str, other: str) -> tuple[Any, str]:
     return getattr(layer.spec, name), name
 
 
+def _of_frames(param: Pooling3DParameter, field: str, temporal: str, other: str) -> str:
+    """C3D's name of a field of frames, or P3D's where that is given."""
+    if not _has(param, other):
+        return temporal
+    if _has(param, temporal):
+        raise LayerError(f"{temporal} and {other} are both given; give one of them", (field, other))
+    return other
+
+
 def extents(param: Any, field: str, name: str, temporal: str, default: int) -> list[int]:
     """A setting for frames, rows and columns: three numbers, one for all, or none.
 
@@ -64,6 +73,8 @@ def extents(param: Any, field: str, name: str, temporal: str, default: int) -> l
             f"expected one {name} for rows and columns beside that of frames, got {len(plane)}",
             (field, name),
         )
+    if isinstance(param, Pooling3DParameter):
+        temporal = _of_frames(param, field, temporal, f"{short}_l")
     depth = int(getattr(param, temporal)) if _has(param, temporal) else default
     check_numbers([depth], (field, temporal))
     check_numbers(plane, (field, name))
@@ -210,7 +221,9 @@ class _Pooling3D(Layer):
             extents(param, field, "stride", "temporal_stride", 1), 1, (field, "stride")
         )
         self.pad = self._three(extents(param, field, "pad", "temporal_pad", 0), 0, (field, "pad"))
-        kernels = ("kernel_size", "kernel_h", "kernel_w", "kernel_depth", "kernel_shape")
+        kernels = (
+            *("kernel_size", "kernel_h", "kernel_w", "kernel_depth", "kernel_l", "kernel_shape"),
+        )
         given = any(_has(param, each) for each in kernels)
         if self.whole and (given or self.pad != (0,) * _AXES or self.stride != (1,) * _AXES):
             raise LayerError("global_pooling takes no kernel, pad or stride", (field,))
@@ -324,7 +337,8 @@ class Pooling3D(_Pooling3D):
     Spec:
         pooling_param or pooling3d_param: as of Pooling, without its second top, and kernel_depth,
         temporal_stride (1) for frames; with any of them, kernel_size, stride and pad are of rows
-        and columns. kernel_shape, stride_shape and pad_shape say all at once.
+        and columns. kernel_shape, stride_shape and pad_shape say all at once. pooling3d_param has
+        P3D's names for frames too: kernel_l, stride_l, pad_l.
     Raises:
         LayerError: for STOCHASTIC, without a kernel, for both messages, a form that says nothing
         of frames, a pad that reaches the kernel, a kernel that leaves no window, global_pooling

@@ -67,6 +67,13 @@ def permute(c: Conversion) -> str:
     return str(c.op("Transpose", c.bottoms[0], perm=list(c.layer.order_of(c.shapes[0]))))
 
 
+@converts("Reverse")
+def reverse(c: Conversion) -> str:
+    axis = c.layer.axis(c.shapes[0], c.spec.reverse_param.axis, ())
+    ends = (c.integers([each]) for each in (-1, -(2**63), axis, -1))
+    return str(c.op("Slice", c.bottoms[0], *ends))
+
+
 @converts("ShuffleChannel")
 def shuffle_channels(c: Conversion) -> str:
     shape, group = c.shapes[0], c.spec.shuffle_channel_param.group

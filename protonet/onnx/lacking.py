@@ -21,6 +21,7 @@ LACKING: dict[str, str] = {
             "HDF5Data",
             "ImageData",
             "ImageLabelmapData",
+            "ImageSegData",
             "MemoryData",
             "VideoData",
             "WindowData",

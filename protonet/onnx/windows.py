@@ -211,12 +211,41 @@ def prior_boxes(c: Conversion) -> str:
 @converts("ROIPooling")
 def roi_pooling(c: Conversion) -> str:
     param, regions = c.spec.roi_pooling_param, c.shapes[1]
+    rois = c.seen(c.bottoms[1], regions, (regions[0], 5))
+    if param.pad_ratio:
+        # x1 - (x2 - x1 + 1) pad and x2 + (x2 - x1 + 1) pad, and y likewise
+        moves, ends, pad = np.eye(5), ((1, 3), (2, 4)), param.pad_ratio
+        for first, last in ends:
+            moves[[first, last], [first, last]] += pad
+            moves[[last, first], [first, last]] -= pad
+        margins = np.array([0, -pad, -pad, pad, pad], np.float32)
+        rois = c.op("Gemm", rois, c.constant(moves.astype(np.float32)), c.constant(margins))
     return str(
         c.op(
             "MaxRoiPool",
             c.bottoms[0],
-            c.seen(c.bottoms[1], regions, (regions[0], 5)),
+            rois,
             pooled_shape=[param.pooled_h, param.pooled_w],
             spatial_scale=param.spatial_scale,
+        )
+    )
+
+
+@converts("ROIAlign")
+def roi_align(c: Conversion) -> str:
+    regions, (rows, columns) = c.shapes[1], c.layer.size
+    rois = c.seen(c.bottoms[1], regions, (regions[0], 5))
+    images = c.reshape(c.op("Gather", rois, c.integers([0]), axis=1), (regions[0],))
+    return str(
+        c.op(
+            "RoiAlign",
+            c.bottoms[0],
+            c.op("Gather", rois, c.integers([1, 2, 3, 4]), axis=1),
+            c.cast(images, TensorProto.INT64),
+            coordinate_transformation_mode="output_half_pixel",
+            output_height=rows,
+            output_width=columns,
+            sampling_ratio=c.layer.points,
+            spatial_scale=float(c.layer.scale),
         )
     )

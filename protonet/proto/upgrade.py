@@ -67,6 +67,7 @@ _V1_TYPES = {
     "UNPOOLING": "Unpooling",
     "UPSAMPLE": "Upsample",
     "VIDEO_DATA": "VideoData",
+    "IMAGE_SEG_DATA": "ImageSegData",
 }
 _SOLVER_TYPES = {
     "SGD": "SGD",
@@ -77,7 +78,7 @@ _SOLVER_TYPES = {
     "ADAM": "Adam",
 }
 _TRANSFORMED = {"DATA": "data_param", "IMAGE_DATA": "image_data_param",
-                "VIDEO_DATA": "image_data_param",
+                "VIDEO_DATA": "image_data_param", "IMAGE_SEG_DATA": "image_data_param",
                 "WINDOW_DATA": "window_data_param"}  # fmt: skip
 _TRANSFORM_FIELDS = ("scale", "mean_file", "crop_size", "mirror")
 _V1_PARAM_FIELDS = {

@@ -43,7 +43,8 @@ _FILES = frozenset(
 """Fields of layers that name files."""
 
 _LISTS = (
-    *("DenseImageData", "HDF5Data", "ImageData", "ImageLabelmapData", "VideoData", "WindowData"),
+    *("DenseImageData", "HDF5Data", "ImageData", "ImageLabelmapData", "ImageSegData"),
+    *("VideoData", "WindowData"),
 )
 """Layers whose source names other files."""
 

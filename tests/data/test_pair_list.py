@@ -56,7 +56,7 @@ def test_both_are_cut_and_mirrored_alike(listed: Path) -> None:
     pair = pair._replace(image=pair.labels)  # the same on both sides shows the same cut
     seen = set()
     for place in range(120):
-        image, labels = transform.apply(pair, place)
+        image, labels, _ = transform.apply(pair, place)
         assert labels.dtype == np.float32
         np.testing.assert_array_equal(image, (labels - 10) * 2)
         seen.add(labels.tobytes())

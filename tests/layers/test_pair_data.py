@@ -150,6 +150,7 @@ def test_state_goes_on(folder: Path) -> None:
         (EDGES, 'source: "two.txt" crop_size: 4', "", "crop_size belongs into transform_param"),
         (DENSE, 'source: "two.txt" batch_size: 1 crop_width: 4', "", "as crop_w or crop_h"),
         (EDGES, 'source: "two.txt" short_side: 4', "", "short_side is not done by ImageLabelmap"),
+        (EDGES, 'source: "two.txt" label_type: PIXEL', "", "label_type is not done by ImageLabel"),
         (
             DENSE,
             'source: "two.txt" batch_size: 1',

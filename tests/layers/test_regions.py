@@ -80,6 +80,20 @@ def roi_pooling(x: np.ndarray, rois: np.ndarray, fields: str = "") -> LayerHarne
     return LayerHarness(text, [x, rois])
 
 
+def test_a_margin_widens_regions() -> None:
+    x = np.random.default_rng(7).standard_normal((2, 3, 6, 8))
+    wider = ROIS.copy()
+    margin = (ROIS[:, 3:] - ROIS[:, 1:3] + 1) * 0.25
+    wider[:, 1:3] -= margin
+    wider[:, 3:] += margin
+    (y,) = roi_pooling(x, ROIS, "pad_ratio: 0.25").forward()
+    (expected,) = roi_pooling(x, wider).forward()
+    np.testing.assert_array_equal(y, expected)
+    assert not np.array_equal(y, roi_pooling(x, ROIS).forward()[0])
+    with pytest.raises(LayerError, match="expected a pad_ratio of 0 or more, got -1"):
+        roi_pooling(x, ROIS, "pad_ratio: -1")
+
+
 def psroi_pooling(x: np.ndarray, rois: np.ndarray) -> LayerHarness:
     text = (
         'type: "PSROIPooling" psroi_pooling_param '

@@ -23,6 +23,19 @@ def test_axes_that_are_left_out_follow(fields: str, order: tuple[int, ...]) -> N
     assert harness.backward([y]) == [None]
 
 
+def test_the_order_along_an_axis_is_turned_round() -> None:
+    x = np.arange(24.0).reshape(2, 3, 4)
+    for fields, turned in (("", x[::-1]), ("axis: 1", x[:, ::-1]), ("axis: -1", x[:, :, ::-1])):
+        harness = LayerHarness(f'type: "Reverse" reverse_param {{ {fields} }}', [x])
+        (y,) = harness.forward()
+        np.testing.assert_array_equal(y, turned)
+        np.testing.assert_array_equal(harness.backward([y])[0], x)
+        harness.dbottoms = [None]
+        assert harness.backward([y]) == [None]
+    with pytest.raises(LayerError, match="axis"):
+        LayerHarness('type: "Reverse" reverse_param { axis: 3 }', [x])
+
+
 def test_channels_are_read_column_by_column() -> None:
     text = 'type: "ShuffleChannel" shuffle_channel_param { group: 2 }'
     harness = LayerHarness(text, [np.arange(12.0).reshape(1, 6, 2)])

@@ -230,3 +230,17 @@ def test_mistakes(kind: str, text: str, message: str, path: tuple[str, ...]) -> 
 def test_planes_are_refused() -> None:
     with pytest.raises(LayerError, match="expected a bottom of 5 axes, N x C x L x H x W, got"):
         layer("Pooling3D", POOL, "kernel_size: 2", np.zeros((2, 3, 4, 5)))
+
+
+def test_frames_have_p3ds_names_too() -> None:
+    """kernel_l, stride_l and pad_l are kernel_depth, temporal_stride and a border of frames."""
+    plane = "kernel_size: 3 stride: 2 pad: 1"
+    named = layer("Pooling3D", "pooling3d_param", f"{plane} kernel_l: 2 stride_l: 2 pad_l: 1")
+    (y,) = named.forward()
+    expected = pooled(values(), "MAX", (2, 3, 3), (2, 2, 2), (1, 1, 1))
+    np.testing.assert_allclose(y, expected, rtol=1e-6)
+    c3d = layer("Pooling3D", "pooling3d_param", f"{plane} kernel_depth: 2 temporal_stride: 2")
+    same = layer("Pooling3D", "pooling3d_param", f"{plane} kernel_l: 2 stride_l: 2")
+    np.testing.assert_array_equal(same.forward()[0], c3d.forward()[0])
+    with pytest.raises(LayerError, match="kernel_depth and kernel_l are both given"):
+        layer("Pooling3D", "pooling3d_param", f"{plane} kernel_depth: 2 kernel_l: 2")

@@ -9,6 +9,7 @@ from tests.onnx.beside import hold, layer, values
 
 CASES = [
     ('type: "Permute" permute_param { order: 0 order: 2 order: 3 order: 1 }', [(2, 3, 4, 5)]),
+    ('type: "Reverse" reverse_param { axis: -2 }', [(2, 3, 4, 5)]),
     ('type: "ShuffleChannel" shuffle_channel_param { group: 3 }', [(2, 6, 4, 5)]),
     ('type: "Reorg" reorg_param { stride: 2 }', [(2, 8, 4, 6)]),
     ('type: "Reorg" reorg_param { stride: 3 reverse: true }', [(2, 18, 4, 5)]),

@@ -104,13 +104,23 @@ def test_pooling_and_back(unpool: str) -> None:
 
 
 @pytest.mark.parametrize("shape", ["dim: 5 dim: 5", "dim: 5 dim: 5 dim: 1 dim: 1"])
-def test_pooling_of_regions(shape: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("ROIPooling", ""),
+        ("ROIPooling", "pad_ratio: 0.3"),
+        ("ROIAlign", ""),
+        ("ROIAlign", "sampling_ratio: 2"),
+    ],
+)
+def test_pooling_of_regions(shape: str, kind: str, more: str) -> None:
     """Inside, beyond the border, outside, and of one cell."""
+    field = "roi_align_param" if kind == "ROIAlign" else "roi_pooling_param"
     net = definition(f"""
         layer {{ name: "in" type: "Input" top: "x" top: "rois"
           input_param {{ shape {{ dim: 2 dim: 3 dim: 6 dim: 8 }} shape {{ {shape} }} }} }}
-        layer {{ name: "y" type: "ROIPooling" bottom: "x" bottom: "rois" top: "y"
-          roi_pooling_param {{ pooled_h: 3 pooled_w: 2 spatial_scale: 0.25 }} }}
+        layer {{ name: "y" type: "{kind}" bottom: "x" bottom: "rois" top: "y"
+          {field} {{ pooled_h: 3 pooled_w: 2 spatial_scale: 0.25 {more} }} }}
     """)
     x = np.random.default_rng(7).standard_normal((2, 3, 6, 8)).astype(np.float32)
     rows = [[1, 0, 0, 31, 23], [0, 5, 3, 17, 20], [1, 20, 9, 60, 80], [0, 9, 9, 9, 9]]

@@ -19,6 +19,7 @@ _BATCHES = {
     "DenseImageData": "dense_image_data_param",
     "ImageData": "image_data_param",
     "ImageLabelmapData": "image_data_param",
+    "ImageSegData": "image_data_param",
     "VideoData": "video_data_param",
     "WindowData": "window_data_param",
     "HDF5Data": "hdf5_data_param",
