@@ -11,6 +11,7 @@ import click
 
 from protonet.cli.caffe_flags import chosen_device, chosen_stages
 from protonet.cli.computing import takes_no_fuse, takes_precision, takes_tf32
+from protonet.cli.course import takes_intervals, takes_length, takes_rates
 from protonet.cli.extensions import takes_imports
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.interrupts import EFFECTS, INTERRUPTED, Interrupts
@@ -23,26 +24,6 @@ from protonet.errors import UsageError
 if TYPE_CHECKING:
     from protonet.jobs.training.start import Outcome
     from protonet.train.events import Listener
-
-POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine")
-"""What the help text names; modules of ``--import`` may add others."""
-
-
-class Policy(click.Choice[str]):
-    """An ``lr_policy``: one of ours, or of a module that ``--import`` names."""
-
-    def __init__(self) -> None:
-        super().__init__(POLICIES)
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The policy, looked up in the registry where it is none of ours."""
-        if value not in POLICIES:
-            from protonet.solvers.schedules import policy_names
-
-            if value in policy_names():
-                return value
-        return super().convert(value, param, ctx)
-
 
 FORMATS = ("auto", "caffe", "json")
 _PATH = click.Path(path_type=Path)
@@ -60,7 +41,9 @@ _PATH = click.Path(path_type=Path)
         "protonet train net.prototxt --data train_db --solver AdamW --lr-policy cosine "
         "--warmup 200",
         "cat net.prototxt | protonet train - --data train_db --out run",
+        "protonet train net.prototxt --data train_db --accumulate 4 --snapshot-every 5",
         "protonet train --resume run",
+        "protonet train --resume run --epochs 60",
         "protonet train --solver solver.prototxt",
         "protonet train -solver solver.prototxt -snapshot net_iter_500.solverstate -gpu 0",
     ],
@@ -86,44 +69,15 @@ _PATH = click.Path(path_type=Path)
     help="Mean to take off the images: a .binaryproto file, or 'none'. By default it is computed "
     "from the training images.",
 )
-@click.option(
-    "--epochs", type=float, metavar="X", help="Passes over the training data. Default: 30."
-)
+@takes_length
 @click.option(
     "--batch-size",
     type=click.IntRange(1),
     metavar="N",
     help="Images in a batch. Default: what the network says, or else 16.",
 )
-@click.option("--lr", type=float, metavar="X", help="Base learning rate. Default: 0.01.")
-@click.option(
-    "--lr-policy",
-    type=Policy(),
-    help="How the learning rate falls. Default: multistep. A solver file's own is replaced.",
-)
-@click.option(
-    "--gamma",
-    type=float,
-    metavar="X",
-    help="Factor of the policies step, multistep, exp, inv, sigmoid; of the last three for each "
-    "percent of the training.",
-)
-@click.option("--power", type=float, metavar="X", help="Power of the policies inv and poly.")
-@click.option(
-    "--step",
-    "steps",
-    metavar="PERCENT[,PERCENT...]",
-    help="Where the policies step, multistep and sigmoid change the rate, in percent of the "
-    "training. Default: 50,85 of multistep, 33 of step, 50 of sigmoid.",
-)
-@click.option(
-    "--warmup",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Iterations in which the learning rate rises to --lr at first. Default: 0.",
-)
-@click.option("--warmup-lr", type=float, metavar="X", help="Where the warm-up begins. Default: 0.")
-@click.option("--min-lr", type=float, metavar="X", help="Floor of the learning rate. Default: 0.")
+@takes_intervals
+@takes_rates
 @click.option("--momentum", type=float, metavar="X", help="Momentum of the solver. Default: 0.9.")
 @click.option(
     "--weight-decay",
@@ -268,6 +222,11 @@ def command(
     On a terminal a bar shows the progress; otherwise the lines of Caffe's log are printed.
     Ctrl-C takes a snapshot and stops; --resume goes on from there, or from the newest snapshot
     of a run that was killed.
+
+    --resume with --epochs (or --max-iter, for a run of a solver file) gives a run another
+    length, a finished one too. What was trained stays; from there on the learning rate is what a
+    training of the new length has at that iteration, so it may rise again: after the steps of
+    multistep, or with cosine. Steps of a solver file are iterations, and stay.
     """
     given = {k: v for k, v in options.items() if v is not None and v is not False}
     if quiet and verbose:

@@ -18,7 +18,20 @@ if TYPE_CHECKING:
     Job = Callable[..., Outcome]
 
 SOLVERS = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW")
-_OPTION_NAMES = {"steps": "step", "stages": "stage", "fuse": "no_fuse"}
+_OPTION_NAMES = {
+    "steps": "step",
+    "stages": "stage",
+    "fuse": "no_fuse",
+    "accumulation": "accumulate",
+}
+_IN_SOLVER_FILES = {
+    "epochs": "max_iter",
+    "max_iter": "max_iter",
+    "snapshot_every": "snapshot",
+    "val_every": "test_interval",
+    "accumulation": "iter_size",
+}
+"""What a solver file calls what these options say, in iterations."""
 _DATABASES = ("data", "labels", "val_data", "val_labels")
 """Options that --resume takes for databases that were moved."""
 
@@ -54,7 +67,8 @@ def choose_job(network: str | None, resume: Path | None, options: dict[str, Any]
 
 def _resuming(run: Path, given: dict[str, Any]) -> Job:
     moved = {name: given.pop(name) for name in _DATABASES if name in given}
-    known = ("device", "memory_limit", "recompute", "fuse", "tf32", "precision")
+    computing = ("device", "memory_limit", "recompute", "fuse", "tf32", "precision")
+    known = (*computing, "epochs", "max_iter")
     _refuse_others(given, known, "--resume", "a run keeps its settings")
     from protonet.jobs.training.start import resume
 
@@ -77,7 +91,9 @@ def _following(given: dict[str, Any]) -> Job:
     from protonet.jobs.training.start import start_solver
 
     known = [field.name for field in fields(SolverSettings)]
-    _refuse_others(given, known, f"--solver {path}", "the file has its own")
+    said = [_IN_SOLVER_FILES[name] for name in given if name in _IN_SOLVER_FILES]
+    there = f" ({', '.join(dict.fromkeys(said))})" if said else ""
+    _refuse_others(given, known, f"--solver {path}", f"the file has its own{there}")
     return partial(start_solver, path, SolverSettings(**given))
 
 
@@ -90,6 +106,13 @@ def _training(network: str, given: dict[str, Any]) -> Job:
             "--snapshot goes on with a solver file: --solver SOLVER.prototxt; a run directory goes "
             "on with --resume, and a network begins with --weights"
         )
+    if "max_iter" in given:
+        raise UsageError(
+            "--max-iter goes with --resume RUN, of a run of a solver file; how long a NETWORK is "
+            "trained is said by --epochs"
+        )
+    if "val_every" in given and "val_data" not in given:
+        raise UsageError("--val-every needs something to validate on: --val-data")
     for name in ("level", "stages"):
         if name in given:
             raise UsageError(

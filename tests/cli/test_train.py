@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.cli.train import POLICIES
+from protonet.cli.course import POLICIES
 from protonet.data.create import create_gradients
 from protonet.formats.caffemodel import read_weights, write_weights
 

@@ -53,7 +53,6 @@ def make_solver(
     solver = SolverParameter(
         net="train_val.prototxt",
         type=settings.solver,
-        max_iter=max(1, round(settings.epochs * per_epoch)),
         base_lr=settings.lr,
         lr_policy=settings.lr_policy,
         weight_decay=settings.lr / 100 if settings.weight_decay is None else settings.weight_decay,
@@ -73,9 +72,17 @@ def make_solver(
         solver.test_interval = _iterations(settings.val_every, per_epoch)
         solver.test_state.add().stage.append("val")
     solver.weights.extend(weight_files(settings.weights))
-    _set_policy(solver, settings)
+    set_length(solver, settings, per_epoch)
     settings.put_rates(solver)
     return solver
+
+
+def set_length(solver: SolverParameter, settings: RunSettings, per_epoch: int) -> None:
+    """Write the length of the training, and the schedule that is scaled to it."""
+    solver.max_iter = max(1, round(settings.epochs * per_epoch))
+    for name in ("gamma", "power", "stepsize", "stepvalue"):
+        solver.ClearField(name)
+    _set_policy(solver, settings)
 
 
 def _iterations(epochs: float, per_epoch: int) -> int:

@@ -41,6 +41,8 @@ _KINDS = {
     "early_stop": int,
     "settings": dict,
     "beyond": dict,
+    "prolonged": list,
+    "solver_to_write": str,
     "databases": list,
     "image_shape": list,
     "transform": str,

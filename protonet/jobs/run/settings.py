@@ -160,6 +160,8 @@ class RunSettings(SharedSettings):
         self._check_steps()
         if self.early_stop is not None and self.val_data is None:
             raise UsageError("early stop needs validation: --val-data")
+        if self.early_stop is not None and not self.val_every:
+            raise UsageError("early stop needs validation, but --val-every 0 asks for none")
         if self.val_labels is not None and self.val_data is None:
             raise UsageError("--val-labels needs --val-data")
         if self.val_data is not None and (self.labels is None) != (self.val_labels is None):

@@ -17,6 +17,7 @@ from protonet.jobs.checks.pairing import large_batches, plan_pairs
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.training.new_run import image_layers
+from protonet.jobs.training.prolong import prolonged_at
 from protonet.kernels import native
 from protonet.layers.base import Surroundings
 from protonet.precision import type_of
@@ -104,7 +105,8 @@ class Job:
             self.trainer.listeners = (*self.trainer.listeners, keeper)
         patience = run.read().get("early_stop")
         if patience is not None:
-            stopper = EarlyStop(patience, self.trainer.finish, self._figures_before)
+            finish = self.trainer.finish
+            stopper = EarlyStop(patience, finish, self._figures_before, self._prolonged_at)
             self.trainer.listeners = (*self.trainer.listeners, stopper)
 
     def _memory(self, solver: SolverParameter) -> TrainingMemory:
@@ -146,10 +148,14 @@ class Job:
         ]
         return [train, *tests]
 
-    def _figures_before(self, iteration: int) -> list[float | None]:
-        """The figures of the tests before an iteration."""
+    def _prolonged_at(self) -> int:
+        """The iteration at which the run was given another length last; -1 for never."""
+        return prolonged_at(self.run.read())
+
+    def _figures_before(self, iteration: int) -> list[tuple[int, float | None]]:
+        """The iterations and figures of the tests before an iteration."""
         return [
-            figure(line["outputs"], line["loss"])
+            (line["iteration"], figure(line["outputs"], line["loss"]))
             for line in read_metrics(self.run.metrics)
             if line["event"] == "tested" and line["net"] == 0 and line["iteration"] < iteration
         ]

@@ -17,9 +17,11 @@ from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.jobs.training.new_run import check_databases, run_name, surroundings_of, write_run
 from protonet.jobs.training.new_solver_run import write_solver_run
+from protonet.jobs.training.prolong import Length, finish_writing, give_length
 from protonet.jobs.training.reopen import reopen
 from protonet.jobs.training.session import Job, Watch
 from protonet.layers.base import Surroundings
+from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.proto.ignored import ignored_notes
 from protonet.proto.text import NetDefinition
 from protonet.solvers.check import check_solver
@@ -136,6 +138,8 @@ def resume(
     fuse: bool | None = None,
     tf32: bool | None = None,
     precision: str | None = None,
+    epochs: float | None = None,
+    max_iter: int | None = None,
     listeners: Sequence[Listener] = (),
     watch: Watch | None = None,
 ) -> Outcome:
@@ -152,23 +156,24 @@ def resume(
         fuse: whether layers compute those behind them; by default what the run says.
         tf32: whether products may be made in TF32; by default what the run says, on a GPU.
         precision: the type of blobs and gradients; by default what the run says.
+        epochs: another length for a run of a pasted network; by default that of the run.
+            ``jobs.training.prolong`` says what becomes of the learning rate.
+        max_iter: another length for a run of a solver file.
         listeners: told of every event, beside those of the run itself.
         watch: called with the trainer, which signals may stop.
 
     Raises:
-        UsageError: when the run is finished, is at work in another process, or is no run.
+        UsageError: when the run is finished, is at work in another process, or is no run; when
+            more is trained than another length has.
         DataError: when a database is no longer there.
     """
-    run = RunDirectory.open(path)
+    run, length = RunDirectory.open(path), Length(epochs=epochs, max_iter=max_iter)
     with run.held(), ExitStack() as stack:
+        length.check(run)
+        finish_writing(run)
         found = reopen(run, moved)
-        done = run.iterations()
-        newest = done[-1] if done else 0
-        solver = found.files.solver
-        if newest >= solver.max_iter and run.read()["status"] == "done":
-            raise UsageError(f"{path}: this run is finished ({newest} iterations)")
-        snapshots = run.snapshots()
-        _remove_torn(run, snapshots)
+        newest = _newest(run, found.files.solver, length)
+        _remove_torn(run, run.snapshots())
         where = device if device is not None else found.device
         if tf32 is None:
             tf32 = where != "cpu" and run.read().get("tf32", False)
@@ -182,17 +187,43 @@ def resume(
         }
         run.update(**{name: value for name, value in given.items() if value is not None})
         job = stack.enter_context(Job(run, found.files, processor, found.around))
-        if newest:
-            job.trainer.restore(snapshots.state(newest))
-        else:
-            job.load(solver)
-            if "began_with" in run.read():
-                job.trainer.restore(Path(run.read()["began_with"]))
+        _restore(job, newest)
+        told = f"resumed at iteration {newest}" if newest else "no snapshot yet: from the start"
+        notes = [*found.notes, told]
+        if length:
+            notes.append(give_length(run, found.files.solver, length, job.trainer))
         _rewind_metrics(run, newest, job.trainer.per_epoch)
         run.update(status="run", error=None, resumed_at=newest)
-        where = f"resumed at iteration {newest}" if newest else "no snapshot yet: from the start"
-        notes = (*found.notes, where)
-        return Outcome(run, job.train(listeners, watch), notes)
+        return Outcome(run, job.train(listeners, watch), tuple(notes))
+
+
+def _newest(run: RunDirectory, solver: SolverParameter, length: Length) -> int:
+    """The iteration of the newest snapshot, 0 for none.
+
+    Raises:
+        UsageError: when the run is finished and is to be no longer.
+    """
+    done = run.iterations()
+    newest = done[-1] if done else 0
+    info = run.read()
+    last = min(solver.max_iter, info.get("iteration", solver.max_iter))  # early stop comes before
+    if newest >= last and info["status"] == "done" and not length:
+        option = "--max-iter N" if info["kind"] == "solver" else "--epochs N"
+        raise UsageError(
+            f"{run.path}: this run is finished ({newest} iterations); {option} makes it longer"
+        )
+    return newest
+
+
+def _restore(job: Job, newest: int) -> None:
+    """Bring the trainer to the snapshot of an iteration, or to where the run began."""
+    run = job.run
+    if newest:
+        job.trainer.restore(run.snapshots().state(newest))
+        return
+    job.load(job.trainer.solver)
+    if "began_with" in run.read():
+        job.trainer.restore(Path(run.read()["began_with"]))
 
 
 def _remove_torn(run: RunDirectory, snapshots: Snapshots) -> None:

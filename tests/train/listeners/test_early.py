@@ -8,15 +8,23 @@ from protonet.train import events
 from protonet.train.listeners import EarlyStop
 
 
-def run(patience: int, losses: list[float], past: list[float | None] | None = None) -> int | None:
+def run(
+    patience: int,
+    losses: list[float],
+    past: list[float | None] | None = None,
+    since: int | None = None,
+) -> int | None:
     """After which test the training was ended."""
     ended: list[int] = []
-    stop = EarlyStop(patience, lambda: ended.append(1), lambda _: past if past is not None else ())
+    before = list(enumerate(past if past is not None else ()))
+    anew = () if since is None else (lambda: since,)
+    stop = EarlyStop(patience, lambda: ended.append(1), lambda _: before, *anew)
     stop(events.Started("net", 0, 9))
     for index, loss in enumerate(losses):
-        stop(events.Tested(index, 1, (events.Output("loss", 0.0, 1.0),)))
-        stop(events.Stopped(index, False))
-        stop(events.Tested(index, 0, (events.Output("loss", loss, 1.0),)))
+        at = len(before) + index
+        stop(events.Tested(at, 1, (events.Output("loss", 0.0, 1.0),)))
+        stop(events.Stopped(at, False))
+        stop(events.Tested(at, 0, (events.Output("loss", loss, 1.0),)))
         if ended:
             return index
     return None
@@ -49,3 +57,11 @@ def test_an_accuracy_counts_before_the_loss() -> None:
 def test_a_resumed_training_remembers() -> None:
     assert run(2, [2.5], past=[3, 2, 2.5]) == 0
     assert run(2, [2.5, 2.5], past=[3, 2, None, 1]) == 1
+
+
+def test_patience_begins_anew_where_a_training_was_prolonged() -> None:
+    """The best is remembered; tests that were no better before are forgotten."""
+    past: list[float | None] = [1, 2, 2]
+    assert run(2, [2, 2, 2], past) == 0
+    assert run(2, [2, 2, 2], past, since=3) == 2
+    assert run(2, [2, 0.5, 2, 2], past, since=3) == 3
