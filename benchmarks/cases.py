@@ -11,7 +11,8 @@ import numpy as np
 
 from protonet.blob import Shape
 from protonet.graph.cost import arithmetic
-from protonet.graph.plan import Plan, plan_net
+from protonet.graph.plan import Plan
+from protonet.graph.planning import plan_net
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import NetDefinition, Source, read_net
 from settings import Setting

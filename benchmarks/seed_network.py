@@ -30,7 +30,7 @@ import protonet
 from protonet.data.create import create_gradients
 from protonet.device import Device
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.proto.caffe_pb2 import TRAIN, SolverParameter
 from protonet.proto.text import Source, read_net
 from protonet.train.trainer import Trainer

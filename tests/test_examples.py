@@ -23,7 +23,8 @@ from protonet.device import Device
 from protonet.errors import DataError
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
-from protonet.graph.plan import Plan, plan_net
+from protonet.graph.plan import Plan
+from protonet.graph.planning import plan_net
 from protonet.jobs.inference.trained_run import Predictor
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings, SolverSettings

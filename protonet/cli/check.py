@@ -145,7 +145,7 @@ def command(
     A network without data layers gets its shapes from --data and --labels, or from --input.
     """
     from protonet.device import Device
-    from protonet.graph.plan import plan_net
+    from protonet.graph.planning import plan_net
     from protonet.graph.room import check_room
     from protonet.graph.summary import summarize
     from protonet.jobs.checks.memory import TrainingMemory, check_training

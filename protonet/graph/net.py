@@ -16,7 +16,7 @@ from protonet.graph.memory import lay_out
 from protonet.graph.names import Value
 from protonet.graph.operations import prepared_layers
 from protonet.graph.parameters import make_params, share_params
-from protonet.graph.plan import Plan
+from protonet.graph.plan import Plan, close_layers
 from protonet.graph.room import check_room
 from protonet.graph.shapes import following, reshaped
 from protonet.graph.types import Types, choose_types
@@ -266,9 +266,7 @@ class Net:
 
     def close(self) -> None:
         """Release files and threads of the data layers."""
-        for layer in self.layers:
-            if isinstance(layer, Stateful):
-                layer.close()
+        close_layers(self.layers)
 
     # Shapes.
 

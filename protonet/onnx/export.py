@@ -18,7 +18,8 @@ from protonet.formats.atomic import atomic_path, write_atomic
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.names import Value
 from protonet.graph.net import Net
-from protonet.graph.plan import Plan, Step, plan_net
+from protonet.graph.plan import Plan, Step
+from protonet.graph.planning import plan_net
 from protonet.layers import Layer
 from protonet.layers.base import Surroundings
 from protonet.onnx import arrangements, values, windows  # noqa: F401 - they register converters

@@ -13,7 +13,7 @@ import numpy as np
 from protonet.errors import UsageError
 from protonet.formats.caffemodel import write_model
 from protonet.graph import net as graph
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.jobs.inference.weights import load_weights
 from protonet.layers import Layer
 from protonet.layers.extensions import raising_as_is

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from protonet.graph import net as graph
-from protonet.graph.plan import Plan, plan_net
+from protonet.graph.plan import Plan
+from protonet.graph.planning import plan_net
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.inference.weights import listed, load_weights
 from protonet.jobs.training.new_solver_run import snapshot_prefix

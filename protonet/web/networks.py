@@ -12,7 +12,8 @@ from protonet.blob import Shape
 from protonet.device import Device
 from protonet.errors import Mistake, NetworkError, ProtonetError, UsageError
 from protonet.graph.drawing import picture_of
-from protonet.graph.plan import Plan, find_mistakes, plan_net
+from protonet.graph.plan import Plan
+from protonet.graph.planning import find_mistakes, plan_net
 from protonet.graph.room import check_room, largest_layer
 from protonet.graph.summary import Row, Summary, summarize
 from protonet.jobs.checks.objective import check_objective

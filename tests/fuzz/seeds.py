@@ -13,7 +13,7 @@ from protonet.data.datum import encode_image, make_datum
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import ProtonetError
 from protonet.formats.blobs import from_array
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.layers import layer_types
 from protonet.layers.base import Surroundings
 from protonet.proto.caffe_pb2 import TRAIN, Datum, NetParameter, SolverState

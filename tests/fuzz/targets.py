@@ -16,7 +16,7 @@ from protonet.device import Device
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.estimate import estimate
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.layers.base import Surroundings
 from protonet.proto.caffe_pb2 import TEST, TRAIN, Datum, SolverParameter
 from protonet.proto.text import Source, read_net

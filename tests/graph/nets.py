@@ -6,7 +6,8 @@ import numpy as np
 
 from protonet.device import Device
 from protonet.graph.net import Net
-from protonet.graph.plan import Plan, plan_net
+from protonet.graph.plan import Plan
+from protonet.graph.planning import plan_net
 from protonet.proto.caffe_pb2 import TRAIN
 from protonet.proto.text import Source, read_net
 

@@ -12,7 +12,8 @@ from protonet.device import Device
 from protonet.graph.estimate import estimate
 from protonet.graph.fusion import fuse, fusions
 from protonet.graph.net import Net
-from protonet.graph.plan import Plan, plan_net
+from protonet.graph.plan import Plan
+from protonet.graph.planning import plan_net
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.text import Source, read_net
 from protonet.train.trainer import Trainer

@@ -10,7 +10,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.layers import layer_types
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import Source, read_net

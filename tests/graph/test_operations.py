@@ -14,7 +14,7 @@ from protonet.graph.estimate import estimate
 from protonet.graph.fusion import fuse
 from protonet.graph.net import Net
 from protonet.graph.operations import prepared_layers
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.kernels.random_stream import Clock
 from protonet.proto.caffe_pb2 import TRAIN
 from protonet.proto.text import Source, read_net

@@ -19,7 +19,7 @@ from protonet.cli import main
 from protonet.device import Device
 from protonet.formats.solverstate import read_state
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.jobs.run.settings import SolverSettings
 from protonet.jobs.training.start import start_solver
 from protonet.layers.base import Surroundings

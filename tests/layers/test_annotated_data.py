@@ -14,7 +14,7 @@ from protonet.data.writer import DatabaseWriter
 from protonet.device import Device
 from protonet.errors import DataError, NetworkError
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.layers.base import Surroundings
 from protonet.proto.caffe_pb2 import TEST, TRAIN, AnnotatedDatum
 from protonet.proto.text import Source, read_net

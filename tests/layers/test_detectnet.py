@@ -12,7 +12,7 @@ from protonet.device import Device
 from protonet.errors import DataError, NetworkError
 from protonet.formats.blobs import from_array
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import Source, read_net
 from tests.graph.test_golden import check

@@ -11,7 +11,7 @@ import pytest
 from protonet.device import Device
 from protonet.errors import NetworkError
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.proto.caffe_pb2 import TRAIN
 from protonet.proto.text import Source, read_net
 

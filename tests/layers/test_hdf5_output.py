@@ -12,7 +12,7 @@ import pytest
 from protonet.device import Device
 from protonet.errors import FormatError, NetworkError, UsageError
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import Source, read_net
 

@@ -18,7 +18,7 @@ from protonet.data.writer import DatabaseWriter
 from protonet.device import Device
 from protonet.errors import DataError, LayerError
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import layer_class
 from protonet.layers.base import Layer, Shape, Surroundings, prepared

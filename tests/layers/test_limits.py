@@ -11,7 +11,7 @@ from protonet.device import Device
 from protonet.errors import LayerError, NetworkError
 from protonet.graph.estimate import estimate
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.layers.base import Weight
 from protonet.layers.limits import MOST_NUMBERS, check_limits, check_numbers
 from protonet.proto.caffe_pb2 import TEST

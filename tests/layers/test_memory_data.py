@@ -11,7 +11,7 @@ import pytest
 from protonet.device import Device
 from protonet.errors import LayerError, NetworkError
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.layers.memory_data import MemoryData
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import Source, read_net

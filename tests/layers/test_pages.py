@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor
 
 from protonet.device import Device
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.layers import layer_class, layer_types
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter
 from protonet.proto.text import Source, read_net

@@ -12,7 +12,7 @@ from PIL import Image
 from protonet.device import Device
 from protonet.errors import NetworkError
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.layers.base import Surroundings
 from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.text import Source, read_net

@@ -11,7 +11,7 @@ import onnxruntime
 from protonet.device import Device
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.onnx.export import Exported, export_net
 from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.text import NetDefinition, Source, read_net

@@ -13,7 +13,7 @@ from protonet.device import Device
 from protonet.errors import FormatError, TrainingError
 from protonet.formats import blobs
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.layers.normalization import Normalize
 from protonet.proto.caffe_pb2 import TEST, SolverParameter
 from protonet.proto.text import Source, read_net, read_solver

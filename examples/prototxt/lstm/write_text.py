@@ -10,7 +10,7 @@ import numpy as np
 from protonet.device import Device
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.text import Source, read_net
 

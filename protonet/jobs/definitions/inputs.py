@@ -8,7 +8,7 @@ from pathlib import Path
 from protonet.blob import Shape
 from protonet.data.database import Database
 from protonet.errors import UsageError, nearest
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.jobs.definitions.network import Databases, lacks_outputs, make_deploy, make_train_val
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter
 from protonet.proto.text import NetDefinition

@@ -17,7 +17,8 @@ from protonet.device import Device
 from protonet.errors import UsageError
 from protonet.graph.cost import arithmetic, traffic
 from protonet.graph.net import Net
-from protonet.graph.plan import Plan, plan_net
+from protonet.graph.plan import Plan
+from protonet.graph.planning import plan_net
 from protonet.graph.repeating import Asking
 from protonet.graph.timing import Span, seconds_by_step, time_iteration
 from protonet.jobs.checks.memory import check_inference

@@ -18,7 +18,8 @@ from protonet.device import Device
 from protonet.errors import DataError, DeviceError, FormatError, NetworkError, UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
-from protonet.graph.plan import Plan, plan_net
+from protonet.graph.plan import Plan
+from protonet.graph.planning import plan_net
 from protonet.graph.repeating import Asking
 from protonet.jobs.checks.memory import check_inference
 from protonet.layers.base import Surroundings

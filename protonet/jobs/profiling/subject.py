@@ -14,7 +14,8 @@ from protonet.errors import UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.names import Value
 from protonet.graph.net import Net
-from protonet.graph.plan import Plan, Step, plan_net
+from protonet.graph.plan import Plan, Step
+from protonet.graph.planning import plan_net
 from protonet.jobs.definitions.inputs import with_batch_size, with_databases, with_inputs
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.layers.base import Surroundings

@@ -13,7 +13,8 @@ from protonet.data.transform import load_mean
 from protonet.errors import DataError, NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array
-from protonet.graph.plan import Plan, plan_net
+from protonet.graph.plan import Plan
+from protonet.graph.planning import plan_net
 from protonet.jobs.checks.objective import check_objective
 from protonet.jobs.checks.pairing import refuse_swapped
 from protonet.jobs.definitions.beyond_caffe import heading, split

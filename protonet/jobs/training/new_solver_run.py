@@ -8,7 +8,7 @@ from typing import Any
 
 from protonet.errors import ProtonetError
 from protonet.formats.atomic import write_atomic
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.jobs.definitions.beyond_caffe import heading, split
 from protonet.jobs.definitions.network import make_deploy
 from protonet.jobs.definitions.paths import with_absolute_paths

@@ -10,7 +10,8 @@ from protonet.device import Device
 from protonet.errors import OtherNetError
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
-from protonet.graph.plan import Plan, plan_net
+from protonet.graph.plan import Plan
+from protonet.graph.planning import plan_net
 from protonet.jobs.checks.memory import TrainingMemory, check_training
 from protonet.jobs.checks.objective import has_objective
 from protonet.jobs.checks.pairing import large_batches, plan_pairs

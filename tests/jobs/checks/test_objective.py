@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protonet.errors import NetworkError
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.jobs.checks.objective import check_objective, has_objective
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from tests.jobs.nets import net_of

@@ -9,7 +9,7 @@ import pytest
 from protonet.data.database import Database
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError
-from protonet.graph.plan import plan_net
+from protonet.graph.planning import plan_net
 from protonet.jobs.checks.pairing import large_batches, plan_pairs, refuse_swapped
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.training.new_run import check_databases

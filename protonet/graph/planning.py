@@ -1,0 +1,233 @@
+"""The way from a text to a plan: layers set up and shaped one after the other, and the mistakes
+that are found on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from protonet.blob import Shape
+from protonet.errors import DataError, LayerError, Mistake, NetworkError
+from protonet.graph.gradients import find_gradients
+from protonet.graph.names import Value, Wiring, wire
+from protonet.graph.ownership import plan_params
+from protonet.graph.plan import Plan, Step, close_layers
+from protonet.layers import Layer, layer_class
+from protonet.layers.base import (
+    Surroundings,
+    Weight,
+    check_arity,
+    shape_text,
+)
+from protonet.layers.limits import check_limits
+from protonet.proto import rules
+from protonet.proto.caffe_pb2 import TRAIN, NetParameter
+from protonet.proto.splits import insert_splits
+from protonet.proto.text import NetDefinition
+
+
+def plan_net(
+    definition: NetDefinition,
+    *,
+    phase: int,
+    level: int = 0,
+    stages: Sequence[str] = (),
+    around: Surroundings | None = None,
+    splits: bool = False,
+) -> Plan:
+    """Plan the net that ``definition`` describes in the given state.
+
+    With ``splits`` it has the Split layers that Caffe inserts, under Caffe's names.
+
+    Raises:
+        NetworkError: with every mistake that was found, each at its place in the text.
+        DataError: when the text is right, but a database that it names is not.
+    """
+    if around is None:
+        around = Surroundings(folder=Path(definition.source.name).parent)
+    state = rules.state_of(definition.net, phase, level, stages)
+    definition = rules.keep_layers(definition, state)
+    if splits:
+        definition = insert_splits(definition)
+    return _Planner(definition, phase, around).plan()
+
+
+def find_mistakes(
+    definition: NetDefinition, given: Collection[str], around: Surroundings
+) -> list[Mistake]:
+    """What is wrong with the layers of a text by themselves, where no data tells shapes yet.
+
+    Types, fields, counts and names of blobs are looked at, and shapes where the text itself gives
+    them; data layers are not, and ``given`` are blobs that these will make.
+    """
+    planner = _Planner(definition, TRAIN, around)
+    planner.layers = [
+        planner.set_up(index) if layer.bottom or layer.type in _SHAPED else None
+        for index, layer in enumerate(definition.net.layer)
+    ]
+    automatic = [1 if layer is not None and layer.is_loss else 0 for layer in planner.layers]
+
+    def complain(index: int, path: Sequence[str | int], message: str, hint: str = "") -> None:
+        kind, *places = path
+        if kind == "bottom" and definition.net.layer[index].bottom[int(places[0])] in given:
+            return
+        planner.complain(index, path, message, hint)
+
+    planner.infer_all(wire(definition.net.layer, automatic, complain))
+    close_layers(planner.layers)
+    return planner.mistakes
+
+
+_SHAPED = ("Input", "DummyData")
+"""Layers whose shapes are in the text."""
+
+
+class _Planner:
+    """Collects mistakes while the steps are made one after the other."""
+
+    def __init__(self, definition: NetDefinition, phase: int, around: Surroundings) -> None:
+        self.definition = definition
+        self.net: NetParameter = definition.net
+        self.phase = phase
+        self.around = around
+        self.mistakes: list[Mistake] = []
+        self.data_error: DataError | None = None
+        self.layers: list[Layer | None] = []
+        self.shapes: list[Shape | None] = []
+        self.loss_weights: list[float] = []
+
+    def plan(self) -> Plan:
+        self.layers = [self.set_up(index) for index in range(len(self.net.layer))]
+        automatic = [1 if layer is not None and layer.is_loss else 0 for layer in self.layers]
+        wiring = wire(self.net.layer, automatic, self.complain)
+        declared = self.infer_all(wiring)
+        params = plan_params(self.net.layer, declared, self.complain)
+        self._finish_or_raise()
+        layers = [layer for layer in self.layers if layer is not None]
+        learns = [any(param.lr_mult != 0 for param in row) for row in params]
+        gradients = find_gradients(
+            layers, wiring, learns, self.loss_weights, self.net.force_backward
+        )
+        values = self._values(wiring, gradients.reached)
+        steps = tuple(
+            Step(
+                layer,
+                tuple(values[number] for number in wiring.bottoms[index] if number is not None),
+                tuple(values[number] for number in wiring.tops[index]),
+                params[index],
+                gradients.wanted[index],
+                gradients.runs[index],
+                layer.traits.backward_reads,
+            )
+            for index, layer in enumerate(layers)
+        )
+        return Plan(
+            self.definition,
+            self.phase,
+            steps,
+            values,
+            MappingProxyType({name: values[n] for name, n in wiring.last.items()}),
+            tuple(values[number] for number in wiring.outputs()),
+        )
+
+    def _values(self, wiring: Wiring, reached: Sequence[bool]) -> tuple[Value, ...]:
+        return tuple(
+            Value(
+                number,
+                writing.name,
+                writing.producer,
+                writing.place,
+                self.shapes[number] or (),
+                self.loss_weights[number],
+                wiring.consumers[number],
+                reached[number],
+            )
+            for number, writing in enumerate(wiring.writings)
+        )
+
+    def _finish_or_raise(self) -> None:
+        if not self.mistakes and self.data_error is None:
+            return
+        close_layers(self.layers)
+        if self.mistakes:
+            raise NetworkError(sorted(self.mistakes, key=lambda m: (m.line, m.column)))
+        assert self.data_error is not None
+        raise self.data_error
+
+    def complain(self, index: int, path: Sequence[str | int], message: str, hint: str = "") -> None:
+        """Note a mistake of layer ``index`` at the field that ``path`` names inside it."""
+        spec = self.net.layer[index]
+        place = (*self.definition.origins[index], *path)
+        text = f'layer "{spec.name}" ({spec.type}): {message}'
+        self.mistakes.append(self.definition.source.mistake(place, text, hint))
+
+    def set_up(self, index: int) -> Layer | None:
+        """The layer of this index, set up; None when its type is unknown."""
+        spec = self.net.layer[index]
+        try:
+            layer = layer_class(spec.type)(spec, self.phase, self.around)
+        except LayerError as error:
+            self.complain(index, error.path, str(error), error.hint)
+            return None
+        try:
+            check_arity(layer)
+            layer.setup()
+        except LayerError as error:
+            self.complain(index, error.path, str(error), error.hint)
+            close_layers([layer])
+            return None
+        except DataError as error:
+            self.data_error = self.data_error or error
+            return None
+        return layer
+
+    def infer_all(self, wiring: Wiring) -> list[list[Weight] | None]:
+        """Shape all tops, as far as that can be; the parameters of each layer."""
+        self.shapes = [None] * len(wiring.writings)
+        self.loss_weights = [0.0] * len(wiring.writings)
+        return [self._infer(index, wiring) for index in range(len(self.layers))]
+
+    def _infer(self, index: int, wiring: Wiring) -> list[Weight] | None:
+        """Shape the tops of this layer and ask for its parameters; None where that cannot be."""
+        layer = self.layers[index]
+        bottoms = [number for number in wiring.bottoms[index] if number is not None]
+        shapes = [shape for n in bottoms if (shape := self.shapes[n]) is not None]
+        if layer is None or len(shapes) < len(wiring.bottoms[index]):
+            return None
+        try:
+            tops = layer.infer(shapes)
+            weights = layer.declare(shapes)
+            check_limits(tops, weights)
+            given = _loss_weights(layer, len(wiring.tops[index]))
+        except LayerError as error:
+            self.complain(index, error.path, self._describe(error, bottoms, wiring), error.hint)
+            return None
+        for number, shape in zip(wiring.tops[index], tops, strict=True):
+            self.shapes[number] = tuple(shape)
+        for number, weight in zip(wiring.tops[index], given, strict=False):
+            self.loss_weights[number] = weight
+        return weights
+
+    def _describe(self, error: LayerError, bottoms: Sequence[int], wiring: Wiring) -> str:
+        """The error with the bottoms' shapes and makers, where it is about a bottom."""
+        if error.path[:1] != ("bottom",):
+            return str(error)
+        made = [(wiring.writings[number], self.shapes[number] or ()) for number in bottoms]
+        found = ", ".join(
+            f"'{w.name}' is {shape_text(shape)} from layer '{self.net.layer[w.producer].name}'"
+            for w, shape in made
+        )
+        return f"{error} ({found})"
+
+
+def _loss_weights(layer: Layer, tops: int) -> list[float]:
+    """What the tops weigh in the objective: as the text says, else 1 for the first of a loss."""
+    given = list(layer.spec.loss_weight)
+    if given and len(given) not in (tops, len(layer.spec.top)):
+        raise LayerError(
+            f"expected no loss_weight or one for each of {tops} top(s), got {len(given)}",
+            ("loss_weight",),
+        )
+    return [1.0] if layer.is_loss and not given else given
