@@ -195,3 +195,21 @@ def _print_matrix(report: Report, names: Sequence[str]) -> None:
         rows.append([names[place], *(str(count) if count else "" for count in counts), share])
     click.echo()
     print_table(["true \\ said", *names, "right"], rows)
+
+
+def save_scores(path: Path, rows: Sequence[np.ndarray | None], count: int) -> None:
+    """All scores, images x classes; NaN for images that could not be read."""
+    import io
+
+    import numpy as np
+
+    from protonet.formats.atomic import write_atomic
+
+    missing = np.full(count, np.nan, np.float32)
+    array = np.stack([missing if row is None else row for row in rows]).astype(np.float32)
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    # As np.save names it, and classify.py after it.
+    path = path if path.suffix == ".npy" else path.with_name(f"{path.name}.npy")
+    write_atomic(path, buffer.getvalue())
+    note(f"{path}: scores, {len(rows)} x {count}")

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from protonet.cli.classes import Classified, printer, show_report
+from protonet.cli.classes import Classified, printer, save_scores, show_report
 from protonet.cli.extensions import takes_imports
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.terminal import complain, note, progress
 from protonet.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from protonet.jobs.inference.classification import Preprocessing
     from protonet.jobs.inference.predictor import ImagePredictor
 
@@ -66,6 +65,7 @@ class _Asked:
         "protonet classify deploy.prototxt --weights net.caffemodel --mean mean.binaryproto "
         "--labels labels.txt photos/",
         "protonet classify deploy.prototxt net.caffemodel mean.binaryproto labels.txt cat.jpg",
+        "protonet classify 20160809-112414-0296_epoch_30.0.tar.gz cat.png",
         "protonet classify run val.txt --confusion confusion.png --format csv > answers.csv",
         "protonet classify photos/ scores.npy --model_def deploy.prototxt --pretrained_model "
         "net.caffemodel --center_only",
@@ -151,7 +151,7 @@ class _Asked:
 @click.option(
     "--snapshot",
     metavar="N|best|last",
-    help="Where NET is a run: the weights to use. Default: last.",
+    help="Where NET is a run or a model of DIGITS: the weights to use. Default: last.",
 )
 @click.option(
     "--model-def",
@@ -163,15 +163,20 @@ class _Asked:
 )
 @click.option("--gpu", is_flag=True, help="As --device cuda:0.")
 @click.option("--device", metavar="NAME", help="cpu or cuda:N. Default: cpu.")
+@click.option(
+    "--allow-python-layers",
+    is_flag=True,
+    help="Take Python layers, which run code that the network names, in an archive too.",
+)
 @takes_imports
 @click.pass_context
 def command(ctx: click.Context, /, gpu: bool, device: str | None, **given: Any) -> None:
     """Say which class each IMAGE is of.
 
-    NET is a run directory, or a deploy.prototxt with --weights. IMAGE is an image file, a folder
-    of such, or a text (.txt) that names one a line, with its class behind it where it is known.
-    Where classes are known, from a list or from folders that are named so, it says how many
-    answers were right.
+    NET is a run directory, a model that was downloaded from DIGITS (.tar.gz, .tgz, .tar, .tar.bz2,
+    .zip, or the folder of its files), or a deploy.prototxt with --weights. IMAGE is an image file,
+    a folder of such, or a text (.txt) that names one a line, with its class behind it where known.
+    Where classes are known, from a list or from folders named so, it says how many were right.
 
     The arguments of Caffe's two tools are understood too: deploy.prototxt, weights, mean, labels
     and image of classification.bin, whose mean is one colour; and those of classify.py, which
@@ -194,6 +199,7 @@ def command(ctx: click.Context, /, gpu: bool, device: str | None, **given: Any) 
 def _asked(given: dict[str, Any]) -> _Asked:
     """The form that the arguments have."""
     from protonet.jobs.inference.classification import Preprocessing
+    from protonet.jobs.run.archive import is_packed
 
     net, images, weights = given["net"], given["images"], given["weights"]
     names = ("mean", "mean_pixel", "images_dim", "input_scale", "raw_scale", "channel_swap")
@@ -202,7 +208,7 @@ def _asked(given: dict[str, Any]) -> _Asked:
                    given["out"])  # fmt: skip
     if given["model_def"] is not None:
         return _as_classify_py(asked, given)
-    if weights is not None or net.is_dir():
+    if weights is not None or net.is_dir() or is_packed(net):
         return asked
     if images[0].suffix not in _WEIGHTS:
         raise UsageError(
@@ -247,27 +253,33 @@ def _as_classify_py(asked: _Asked, given: dict[str, Any]) -> _Asked:
     )
 
 
-def _open(asked: _Asked, given: dict[str, Any], device: Any) -> ImagePredictor:
+@contextmanager
+def _open(asked: _Asked, given: dict[str, Any], device: Any) -> Iterator[ImagePredictor]:
     """The net, ready to be asked."""
     from protonet.jobs.inference.classification import Preprocessing, open_classifier
-    from protonet.jobs.inference.trained_run import Predictor
-    from protonet.jobs.run.directory import RunDirectory
+    from protonet.jobs.inference.trained_run import open_trained
 
     if asked.weights is None:
         if asked.how != Preprocessing():
+            kind = "a run" if (asked.net / "run.json").exists() else "a model of DIGITS"
             raise UsageError(
-                f"{asked.net}: a run knows what is done to its images; the options for it are for "
+                f"{asked.net}: {kind} knows what is done to its images; the options for it are for "
                 "a deploy.prototxt"
             )
-        snapshot = given["snapshot"] or "last"
-        predictor: ImagePredictor = Predictor(RunDirectory.open(asked.net), snapshot, device)
+        opening: AbstractContextManager[ImagePredictor] = open_trained(
+            asked.net,
+            given["snapshot"] or "last",
+            device,
+            python_layers=True if given["allow_python_layers"] else None,
+        )
     else:
         if given["snapshot"] is not None:
             raise UsageError("--snapshot chooses from a run's weights, but --weights are given")
-        predictor = open_classifier(asked.net, asked.weights, asked.how, device)
-    if asked.oversample:
-        predictor.oversample()
-    return predictor
+        opening = open_classifier(asked.net, asked.weights, asked.how, device)
+    with opening as predictor:
+        if asked.oversample:
+            predictor.oversample()
+        yield predictor
 
 
 def _classify(predictor: ImagePredictor, asked: _Asked, given: dict[str, Any]) -> int:
@@ -309,7 +321,7 @@ def _classify(predictor: ImagePredictor, asked: _Asked, given: dict[str, Any]) -
     if failures:
         note(f"{len(failures)} of {len(found.items)} images could not be read")
     if asked.out is not None:
-        _save(asked.out, [rows.get(item.path) for item in found.items], count)
+        save_scores(asked.out, [rows.get(item.path) for item in found.items], count)
     show_report(report, found.classes, given["confusion"], out.is_data)
     return len(failures)
 
@@ -319,26 +331,8 @@ def _class_names(asked: _Asked, predictor: ImagePredictor) -> list[str] | None:
     from protonet.jobs.run.directory import read_class_names
 
     if asked.labels is None:
-        known: Sequence[str] | None = getattr(predictor, "class_names", None)
+        known = predictor.class_names
         return None if known is None else list(known)
     if not asked.labels.is_file():
         raise UsageError(f"{asked.labels}: there is no such file of labels")
     return read_class_names(asked.labels)
-
-
-def _save(path: Path, rows: Sequence[np.ndarray | None], count: int) -> None:
-    """All scores, images x classes; NaN for images that could not be read."""
-    import io
-
-    import numpy as np
-
-    from protonet.formats.atomic import write_atomic
-
-    missing = np.full(count, np.nan, np.float32)
-    array = np.stack([missing if row is None else row for row in rows]).astype(np.float32)
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    # As np.save names it, and classify.py after it.
-    path = path if path.suffix == ".npy" else path.with_name(f"{path.name}.npy")
-    write_atomic(path, buffer.getvalue())
-    note(f"{path}: scores, {len(rows)} x {count}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from protonet.errors import DataError
-    from protonet.jobs.inference.predictor import ImagePredictor, Prediction
+    from protonet.jobs.inference.predictor import Prediction
 
 _BEST_CLASSES = 5
 _MOST_VALUES = 20
@@ -35,6 +35,7 @@ _PATH = click.Path(path_type=Path)
         "protonet infer runs/net-20260131-120000 test.png",
         "protonet infer run one.png two.png --snapshot best",
         "protonet infer run *.png --json > answers.jsonl",
+        "protonet infer 20160809-112414-0296_epoch_30.0.tar.gz test.png",
     ],
 )
 @click.argument("run", metavar="RUN", type=_PATH)
@@ -70,7 +71,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--allow-python-layers",
     is_flag=True,
-    help="Take Python layers, which run code that the network names, in a .zip too.",
+    help="Take Python layers, which run code that the network names, in an archive too.",
 )
 @takes_imports
 def command(
@@ -87,7 +88,9 @@ def command(
 ) -> None:
     """Ask the net that the run directory RUN holds about each IMAGE.
 
-    RUN may be a .zip of one, as the page gives it, or a deploy.prototxt with --weights.
+    RUN may be a .zip of one, as the page gives it; a model that was downloaded from DIGITS, as
+    .tar.gz, .tgz, .tar, .tar.bz2, .zip or the folder of its files; or a deploy.prototxt with
+    --weights.
 
     Images are brought to the size and colour of the training data and treated exactly as the
     training images were. What is printed is the values of each output of the net; where RUN has
@@ -97,35 +100,35 @@ def command(
     from protonet.device import Device
     from protonet.errors import DataError, UsageError
     from protonet.jobs.inference.classification import Preprocessing, open_classifier
-    from protonet.jobs.inference.trained_run import Predictor
-    from protonet.jobs.run.archive import unpacked
-    from protonet.jobs.run.directory import RunDirectory
+    from protonet.jobs.inference.trained_run import open_trained
 
     if weights is None and mean:
         raise UsageError(f"{run}: a run knows its mean; --mean goes with --weights")
     if weights is not None and snapshot != "last":
         raise UsageError("--snapshot chooses from a run's weights, but --weights are given")
-    predictor: ImagePredictor
     with ExitStack() as stack:
         if weights is not None:
-            how = Preprocessing(mean=mean)
-            predictor = open_classifier(
-                run, weights, how, Device(device), memory_limit=memory_limit, fuse=not no_fuse
+            predictor = stack.enter_context(
+                open_classifier(
+                    run,
+                    weights,
+                    Preprocessing(mean=mean),
+                    Device(device),
+                    memory_limit=memory_limit,
+                    fuse=not no_fuse,
+                )
             )
-            iteration, classes = None, None
         else:
-            folder = stack.enter_context(unpacked(run))
-            predictor = asked = Predictor(
-                RunDirectory.open(folder),
-                snapshot,
-                Device(device),
-                memory_limit=memory_limit,
-                fuse=False if no_fuse else None,
-                # What came packed may be a stranger's.
-                python_layers=allow_python_layers or (None if folder == run else False),
+            predictor = stack.enter_context(
+                open_trained(
+                    run,
+                    snapshot,
+                    Device(device),
+                    memory_limit=memory_limit,
+                    fuse=False if no_fuse else None,
+                    python_layers=True if allow_python_layers else None,
+                )
             )
-            iteration, classes = asked.iteration, asked.class_names
-        stack.enter_context(predictor)
         unread: list[Path] = []
 
         def failed(path: Path, error: DataError) -> None:
@@ -136,9 +139,9 @@ def command(
             if prediction.note:
                 note(f"{prediction.image}: {prediction.note}")
             if as_json:
-                click.echo(json.dumps(_as_json(prediction, iteration)))
+                click.echo(json.dumps(_as_json(prediction, predictor.iteration)))
             else:
-                _print(prediction, classes)
+                _print(prediction, predictor.class_names)
     if unread:
         raise DataError(f"{len(unread)} of {len(images)} images could not be read")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,99 @@ def test_a_net_that_reads_its_data_itself(protonet: Any, tmp_path: Path) -> None
         "train_val.prototxt: has no input; to be asked about images a net needs one: a deploy"
         in (found.stderr)
     )
+
+
+ENDINGS = {"zip": ".zip", "tar": ".tar", "gztar": ".tar.gz"}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """The digits as DIGITS packs a model: the mean and the factor are in the training's text."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in ("deploy.prototxt", "labels.txt"):
+        shutil.copy(tmp_path / name, folder)
+    shutil.copy(tmp_path / "net.caffemodel", folder / "snapshot_iter_200.caffemodel")
+    shutil.copy(DIGITS / "train_val.prototxt", folder)
+    info = {
+        "deploy file": "deploy.prototxt", "framework": "caffe", "image dimensions": [8, 8, 1],
+        "image resize mode": "squash", "labels file": "labels.txt", "mean file": "",
+        "snapshot file": "snapshot_iter_200.caffemodel", "train_val file": "train_val.prototxt",
+    }  # fmt: skip
+    (folder / "info.json").write_text(json.dumps(info))
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["folder", *ENDINGS])
+def test_a_model_of_digits_answers_as_its_parts(
+    protonet: Any, tmp_path: Path, model: Path, kind: str
+) -> None:
+    path = model if kind == "folder" else Path(shutil.make_archive(str(model), kind, model))
+    assert path.name == "model" + ENDINGS.get(kind, "")
+    singly = protonet("classify", *NET, "val.txt", *LABELS, "--format", "csv")
+    packed = protonet("classify", path.name, "val.txt", "--format", "csv")
+    assert (packed.returncode, packed.stderr) == (0, singly.stderr)
+    assert packed.stdout == singly.stdout
+    assert len(packed.stdout.splitlines()) == 1 + 297 * 5
+    one = str(min(tmp_path.glob("val/one/*")))
+    asked = protonet("infer", path.name, one, "--json")
+    (answer,) = (json.loads(line) for line in asked.stdout.splitlines())
+    assert answer["snapshot"] == 200
+    scores = max(answer["outputs"]["prob"])
+    ranked = [row for row in csv.DictReader(packed.stdout.splitlines()) if row["image"] == one]
+    assert not ranked or float(ranked[0]["score"]) == pytest.approx(scores, abs=1e-5)
+    named = protonet("infer", path.name, one)
+    assert named.stdout.splitlines()[1].endswith("  one")
+
+
+@pytest.mark.parametrize("command", ["classify", "infer"])
+def test_a_model_of_digits_that_lacks_a_part(
+    protonet: Any, tmp_path: Path, model: Path, command: str
+) -> None:
+    (model / "snapshot_iter_200.caffemodel").unlink()
+    shutil.make_archive(str(model), "gztar", model)
+    image = min(tmp_path.glob("val/one/*"))
+    found = protonet(command, "model.tar.gz", image)
+    assert (found.returncode, found.stdout) == (5, "")
+    assert found.stderr == (
+        "error: model.tar.gz: has no .caffemodel; it has deploy.prototxt, info.json, labels.txt, "
+        "train_val.prototxt\n"
+    )
+    shutil.copy(tmp_path / "net.caffemodel", model / "snapshot_iter_200.caffemodel")
+    found = protonet(command, "model", image, "--snapshot", "3")
+    assert found.stderr == "error: model: no snapshot '3'; there are 200 and last\n"
+    text = (model / "deploy.prototxt").read_text()
+    (model / "deploy.prototxt").write_text(text.replace("Softmax", "Softmux"))
+    shutil.make_archive(str(model), "zip", model)
+    found = protonet(command, "model.zip", image)
+    assert found.returncode == 3
+    assert found.stderr.startswith("error: model.zip/deploy.prototxt:")
+    if command == "classify":
+        found = protonet("classify", "model", image, "--mean", "3")
+        assert "model: a model of DIGITS knows what is done to its images" in found.stderr
+
+
+def test_python_layers_of_an_archive(protonet: Any, tmp_path: Path, model: Path) -> None:
+    text = (model / "deploy.prototxt").read_text()
+    layer = 'layer { name: "p" type: "Python" bottom: "prob" top: "twice" python_param { '
+    (model / "deploy.prototxt").write_text(
+        text + layer + 'module: "digits_python_layers" layer: "Twice" } }'
+    )
+    (model / "digits_python_layers.py").write_text(
+        "import protonet.pycaffe as caffe\nclass Twice(caffe.Layer):\n"
+        "    def setup(self, b, t): pass\n"
+        "    def reshape(self, b, t): t[0].reshape(*b[0].shape)\n"
+        "    def forward(self, b, t): t[0].data[...] = 2 * b[0].data\n"
+        "    def backward(self, t, d, b): pass\n"
+    )
+    shutil.make_archive(str(model), "gztar", model)
+    image = min(tmp_path.glob("val/one/*"))
+    for command in ("infer", "classify"):
+        more = ("--output", "twice") if command == "classify" else ()
+        refused = protonet(command, "model.tar.gz", image, *more)
+        assert (refused.returncode, "--allow-python-layers" in refused.stderr) == (3, True)
+        taken = protonet(command, "model.tar.gz", image, *more, "--allow-python-layers")
+        assert taken.returncode == 0, taken.stderr
 
 
 def test_seed_data_has_no_classes(protonet: Any, tmp_path: Path) -> None:

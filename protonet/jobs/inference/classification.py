@@ -11,7 +11,8 @@ import numpy as np
 from protonet.data.transform import ImageShape, Transformer, load_mean
 from protonet.device import Device
 from protonet.errors import DataError, UsageError
-from protonet.jobs.inference.predictor import ImagePredictor, deploy_net
+from protonet.jobs.inference.deployed import deploy_net
+from protonet.jobs.inference.predictor import ImagePredictor
 from protonet.proto.caffe_pb2 import TEST, TransformationParameter
 from protonet.proto.text import Source
 
@@ -33,6 +34,7 @@ class Preprocessing:
         raw_scale: what the value 1 of an image from 0 to 1 becomes before the mean is taken off.
         input_scale: a factor after it.
         channel_swap: which channel of red, green, blue each input channel is.
+        fit: how images of another form are brought to ``images_dim``, one of ``data.resize.FITS``.
     """
 
     mean: str = ""
@@ -41,6 +43,7 @@ class Preprocessing:
     raw_scale: float = 255.0
     input_scale: float = 1.0
     channel_swap: tuple[int, ...] = _BGR_OF_RGB
+    fit: str = "squash"
 
     def transformer(self, given: ImageShape) -> Transformer:
         """For a net whose input is (channels, height, width).
@@ -108,11 +111,12 @@ def open_classifier(
     device: Device | None = None,
     *,
     memory_limit: int | None = None,
+    python_layers: bool = True,
     fuse: bool = True,
 ) -> ImagePredictor:
     """A net of Caffe's files that is asked about images. Close it.
 
-    ``memory_limit`` and ``fuse`` are as ``ImagePredictor`` has them.
+    ``memory_limit``, ``python_layers`` and ``fuse`` are as ``ImagePredictor`` has them.
 
     Raises:
         NetworkError, UsageError, DataError, FormatError: for files that cannot be read or do not
@@ -129,7 +133,9 @@ def open_classifier(
         device,
         how.order(channels),
         memory_limit=memory_limit,
+        python_layers=python_layers,
         fuse=fuse,
+        fit=how.fit,
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from protonet.blob import Shape
 from protonet.data.datum import decode_image
-from protonet.data.resize import resize
+from protonet.data.resize import fit as fit_image
 from protonet.data.transform import Draw, Transformer, ten_crops
 from protonet.device import Device
 from protonet.errors import DataError, DeviceError, FormatError, NetworkError, UsageError
@@ -22,13 +22,12 @@ from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
 from protonet.graph.repeating import Asking
 from protonet.jobs.checks.memory import check_inference
+from protonet.jobs.inference.deployed import STAGES, deploy_net
 from protonet.layers.base import Surroundings
-from protonet.proto import rules
-from protonet.proto.caffe_pb2 import TEST, LayerParameter
-from protonet.proto.text import NetDefinition, Source, read_net
+from protonet.proto.caffe_pb2 import TEST
+from protonet.proto.text import Source
 
 _BATCH = 16
-_STAGES = ("deploy",)
 
 Failed = Callable[[Path, DataError], None]
 """Told of each image that cannot be read."""
@@ -68,37 +67,10 @@ class _Loaded:
     note: str
 
 
-def deploy_net(source: Source) -> tuple[NetDefinition, LayerParameter]:
-    """The net of a text in phase TEST, stage "deploy", and the layer that gives its one input.
-
-    Raises:
-        NetworkError: for mistakes in the text.
-        UsageError: for a net with no input, or several, or one of other than four axes.
-    """
-    pasted = read_net(source)
-    state = rules.state_of(pasted.net, TEST, 0, _STAGES)
-    definition = rules.keep_layers(pasted, state)
-    inputs = [layer for layer in definition.net.layer if layer.type == "Input"]
-    names = [top for layer in inputs for top in layer.top]
-    if len(names) != 1:
-        found = f"has the inputs {', '.join(names)}" if names else "has no input"
-        raise UsageError(
-            f"{source.name}: {found}; to be asked about images a net needs one: a deploy.prototxt "
-            "has it"
-        )
-    shape = list(inputs[0].input_param.shape[0].dim) if inputs[0].input_param.shape else []
-    if len(shape) != 4:
-        raise UsageError(
-            f"{source.name}: input '{names[0]}' has {len(shape)} axes; images need four: batch, "
-            "channels, height, width"
-        )
-    return definition, inputs[0]
-
-
 class ImagePredictor:
     """A net of one input with its weights, asked about image files.
 
-    Images are decoded, resized to the transformer's shape as databases are made, and go through
+    Images are decoded, brought to the transformer's shape as databases are made, and go through
     the ``Transformer`` of training; nothing is random. Close it, or use ``with``.
 
     Args:
@@ -110,12 +82,17 @@ class ImagePredictor:
         memory_limit: bytes that it may take; images then go in smaller batches, where need be.
         python_layers: whether the net may have layers that run code.
         fuse: whether layers compute those behind them.
+        fit: how images of another form are brought to the size, one of ``data.resize.FITS``.
 
     Raises:
         DeviceError: when one image needs more than the limit, before anything is read.
         NetworkError, UsageError: for a net that cannot be asked.
         FormatError: when the weights are damaged or lack some of the net's.
     """
+
+    iteration: int | None = None
+    """Of the weights, where it is known."""
+    class_names: Sequence[str] | None = None
 
     def __init__(
         self,
@@ -128,8 +105,10 @@ class ImagePredictor:
         python_layers: bool = True,
         memory_limit: int | None = None,
         fuse: bool = True,
+        fit: str = "squash",
     ) -> None:
         self.source = source
+        self._fit = fit
         self._fuse = fuse
         self._python_layers = python_layers
         self._most = _BATCH if self._works_in_batches() else 1
@@ -230,8 +209,7 @@ class ImagePredictor:
         net = Net(self._plan(1), self.device, gradients=False)
         try:
             net.load(self._weights, str(self._path))
-            (given,) = net.plan.inputs
-            blob = net.inputs[given.name]
+            blob = net.inputs[net.plan.inputs[0].name]
             seen = np.empty(blob.shape, np.float32)
             self.transformer.apply(loaded.pixels, seen[0], self._crops[0])
             self.device.put(seen, blob.data)
@@ -274,8 +252,7 @@ class ImagePredictor:
         """One pass over crops of images; the outputs of each."""
         asking = self._asking(len(rows))
         net = asking.net
-        (given,) = net.plan.inputs
-        blob = net.inputs[given.name]
+        blob = net.inputs[net.plan.inputs[0].name]
         batch = np.empty(blob.shape, np.float32)
         for place, (pixels, crop) in enumerate(rows):
             self.transformer.apply(pixels, batch[place], crop)
@@ -299,18 +276,12 @@ class ImagePredictor:
         if pixels.shape[1:] == (height, width):
             return _Loaded(path, pixels, "")
         note = f"resized from {pixels.shape[2]}x{pixels.shape[1]} to {width}x{height}"
-        return _Loaded(path, resize(pixels, height, width), note)
+        return _Loaded(path, fit_image(pixels, height, width, self._fit), note)
 
     def _asking(self, count: int) -> Asking:
         """The net for a batch of this size."""
         if count not in self._built:
-            net = Net(
-                self._plan(count),
-                self.device,
-                gradients=False,
-                packed=True,
-                fuse=self._fuse,
-            )
+            net = Net(self._plan(count), self.device, gradients=False, packed=True, fuse=self._fuse)
             report = net.load(self._weights, str(self._path))
             if report.absent:
                 net.close()
@@ -327,7 +298,7 @@ class ImagePredictor:
         given.input_param.shape[0].dim[0] = count
         folder = Path(self.source.name).parent
         around = Surroundings(folder, python_layers=self._python_layers)
-        return plan_net(definition, phase=TEST, stages=list(_STAGES), around=around)
+        return plan_net(definition, phase=TEST, stages=list(STAGES), around=around)
 
     def _most_that_fit(self, limit: int) -> int:
         """Images in a pass that the limit allows.

@@ -1,7 +1,10 @@
-"""Asking a trained net about images: everything comes from the run directory."""
+"""Asking a trained net about images: everything comes from the run, or the model, that is named."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
@@ -9,12 +12,14 @@ from google.protobuf import text_format
 from protonet.data.transform import ImageShape, Transformer, load_mean
 from protonet.device import Device
 from protonet.errors import FormatError, UsageError
+from protonet.jobs.inference.digits_model import open_digits_model
 from protonet.jobs.inference.predictor import ImagePredictor, Prediction
+from protonet.jobs.run.archive import holds_model, unpacked
 from protonet.jobs.run.directory import RunDirectory
 from protonet.proto.caffe_pb2 import TEST, TransformationParameter
 from protonet.proto.text import Source
 
-__all__ = ["Prediction", "Predictor", "choose_snapshot"]
+__all__ = ["Prediction", "Predictor", "choose_snapshot", "open_trained"]
 
 
 class Predictor(ImagePredictor):
@@ -38,6 +43,9 @@ class Predictor(ImagePredictor):
         FormatError: when the snapshot is damaged, or lacks weights of the deploy net.
     """
 
+    iteration: int
+    class_names: list[str] | None
+
     def __init__(
         self,
         run: RunDirectory,
@@ -52,13 +60,12 @@ class Predictor(ImagePredictor):
         if not run.deploy.exists() or "transform" not in info:
             raise UsageError(f"{run.path}: this run has no deploy.prototxt to ask")
         self.run = run
-        self.iteration = choose_snapshot(run, snapshot)
+        iteration = choose_snapshot(run, snapshot)
         self.shape, transform = _prepared(run, info)
         mean = load_mean(run.path / transform.mean_file) if transform.mean_file else None
-        self.class_names = run.class_names()
         super().__init__(
             Source.read(run.deploy),
-            run.snapshots().best_model(self.iteration),
+            run.snapshots().best_model(iteration),
             Transformer(transform, TEST, self.shape, mean),
             device,
             memory_limit=memory_limit,
@@ -67,6 +74,49 @@ class Predictor(ImagePredictor):
                 info.get("python_layers", True) if python_layers is None else python_layers
             ),
         )
+        self.iteration, self.class_names = iteration, run.class_names()
+
+
+@contextmanager
+def open_trained(
+    path: Path,
+    snapshot: str = "last",
+    device: Device | None = None,
+    *,
+    memory_limit: int | None = None,
+    fuse: bool | None = None,
+    python_layers: bool | None = None,
+) -> Iterator[ImagePredictor]:
+    """A run or a DIGITS model, packed or a folder, to be asked about images in a ``with`` block.
+
+    ``python_layers`` None allows them where the net was not packed: that may be a stranger's.
+
+    Raises:
+        ProtonetError: as ``unpacked``, ``Predictor`` and ``open_digits_model``.
+    """
+    with unpacked(path) as folder:
+        if python_layers is None and folder != path:
+            python_layers = False
+        if holds_model(folder):
+            predictor = open_digits_model(
+                folder,
+                snapshot,
+                device,
+                memory_limit=memory_limit,
+                python_layers=python_layers is not False,
+                fuse=fuse is not False,
+            )
+        else:
+            predictor = Predictor(
+                RunDirectory.open(folder),
+                snapshot,
+                device,
+                memory_limit=memory_limit,
+                python_layers=python_layers,
+                fuse=fuse,
+            )
+        with predictor:
+            yield predictor
 
 
 def choose_snapshot(run: RunDirectory, which: int | str) -> int:

@@ -11,7 +11,7 @@ import protonet.pycaffe as caffe
 from protonet.data.datum import encode_image
 from protonet.data.transform import Transformer
 from protonet.errors import DataError, FormatError, UsageError
-from protonet.jobs.inference.predictor import ImagePredictor, deploy_net
+from protonet.jobs.inference.predictor import ImagePredictor
 from protonet.proto.caffe_pb2 import TEST, TransformationParameter
 from protonet.proto.text import Source
 
@@ -97,23 +97,6 @@ def test_channels_can_be_swapped(tmp_path: Path) -> None:
         with ImagePredictor(Source("n", deploy), weights, plain, None, order) as predictor:
             (answer,) = predictor.predict([tmp_path / "i.png"])
         np.testing.assert_array_equal(answer.outputs["p"], image[list(order or (0, 1, 2))])
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "n: has no input; to be asked about images a net needs one: a deploy.prototxt"),
-        (
-            'input: "a" input: "b" input_shape { dim: 2 } input_shape { dim: 3 }',
-            "n: has the inputs a, b; to be asked",
-        ),
-        ('input: "a" input_shape { dim: 2 dim: 5 }', "n: input 'a' has 2 axes; images need four"),
-    ],
-)
-def test_nets_that_cannot_be_asked(text: str, message: str) -> None:
-    net = f'{text} layer {{ name: "s" type: "Silence" include {{ stage: "deploy" }} }}'
-    with pytest.raises(UsageError, match=message):
-        deploy_net(Source("n", net))
 
 
 def test_weights_and_channels_that_do_not_fit(tmp_path: Path, images: list[Path]) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import shutil
+import stat
+import tarfile
+import tempfile
 import zipfile
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from protonet.errors import FormatError
-from protonet.jobs.run.archive import unpacked
+from protonet.errors import DataError, FormatError, Mistake, NetworkError
+from protonet.jobs.run.archive import ENDINGS, unpacked
 from tests.fuzz.mutate import mutant
 
 
@@ -37,14 +42,130 @@ def test_one_run(tmp_path: Path) -> None:
     assert not found.exists()
 
 
-def test_names_that_lead_out_stay_in(tmp_path: Path) -> None:
-    absolute = tmp_path / "evil2"
-    names = {"a/run.json": b"{}", "../../evil": b"x", str(absolute): b"x"}
-    path = pack(tmp_path / "x.zip", names)
+def tar(path: Path, members: dict[str, bytes | tarfile.TarInfo]) -> Path:
+    kind = {".gz": "gz", ".tgz": "gz", ".bz2": "bz2"}.get(path.suffix, "")
+    with tarfile.open(path, f"w:{kind}") as file:
+        for name, data in members.items():
+            info = data if isinstance(data, tarfile.TarInfo) else tarfile.TarInfo(name)
+            info.size = len(data) if isinstance(data, bytes) else 0
+            file.addfile(info, io.BytesIO(data) if isinstance(data, bytes) else None)
+    return path
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where archives are unpacked."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_kind_and_a_model_on_top(tmp_path: Path, temporary: Path, ending: str) -> None:
+    path = tmp_path / f"x{ending.upper()}" if ending == ".zip" else tmp_path / f"x{ending}"
+    files = {"./deploy.prototxt": b"net", "a/b": bytes(range(256)) * 9000, ".c.prototxt": b""}
+    pack(path, files) if ending == ".zip" else tar(path, dict(files))
     with unpacked(path) as found:
-        assert found.is_relative_to(found.parents[1])
-    assert not (tmp_path / "evil").exists()
-    assert not absolute.exists()
+        assert found.parent == temporary
+        assert (found / "deploy.prototxt").read_bytes() == b"net"
+        assert (found / "a" / "b").read_bytes() == bytes(range(256)) * 9000
+    assert not list(temporary.iterdir())
+
+
+def test_a_tar_that_a_browser_made_plain(tmp_path: Path) -> None:
+    tar(tmp_path / "x.tar", {"m/deploy.prototxt": b"net"}).rename(tmp_path / "x.tar.gz")
+    with unpacked(tmp_path / "x.tar.gz") as found:
+        assert (found / "deploy.prototxt").read_bytes() == b"net"
+
+
+def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        (special("l", tarfile.SYMTYPE, "/etc/passwd"), "holds l, which is a link"),
+        (special("l", tarfile.LNKTYPE, "deploy.prototxt"), "holds l, which is a link"),
+        (special("d", tarfile.CHRTYPE), "holds d, which is no plain file"),
+        (special("p", tarfile.FIFOTYPE), "holds p, which is no plain file"),
+        (special("../out", tarfile.REGTYPE), r"holds '\.\./out', which leads out of it"),
+        (special("/out", tarfile.REGTYPE), "holds '/out', which leads out of it"),
+    ],
+)
+def test_members_that_could_do_harm(
+    tmp_path: Path, temporary: Path, member: tarfile.TarInfo, message: str
+) -> None:
+    path = tar(tmp_path / "x.tar.gz", {"deploy.prototxt": b"net", "harm": member})
+    with pytest.raises(FormatError, match=message), unpacked(path):
+        pass
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/evil", "a/../../evil"])
+def test_names_in_a_zip_that_lead_out(tmp_path: Path, temporary: Path, name: str) -> None:
+    path = pack(tmp_path / "x.zip", {"a/run.json": b"{}", name: b"x"})
+    with pytest.raises(FormatError, match="which leads out of it"), unpacked(path):
+        pass
+    assert not list(temporary.iterdir())
+
+
+def test_a_link_in_a_zip(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("l")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
+        file.writestr("run.json", b"{}")
+        file.writestr(link, b"/etc/passwd")
+    with pytest.raises(FormatError, match="holds l, which is a link"), unpacked(tmp_path / "x.zip"):
+        pass
+
+
+def test_a_tar_that_is_made_to_fill_a_disk(tmp_path: Path, temporary: Path) -> None:
+    path = tar(tmp_path / "x.tar.gz", {"deploy.prototxt": b"", "b": bytes(70 * 2**20)})
+    message = r"unpacks to more than is taken: of .* no more than 64\.0 MiB"
+    with pytest.raises(FormatError, match=message), unpacked(path):
+        pass
+    long = special("deploy.prototxt", tarfile.REGTYPE)
+    long.pax_headers = {"comment": "x" * 2**21}
+    path = tmp_path / "y.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as file:
+        file.addfile(long)
+    with pytest.raises(FormatError, match="a header is too long"), unpacked(path):
+        pass
+    assert not list(temporary.iterdir())
+
+
+def test_a_tar_that_is_cut_off(tmp_path: Path, temporary: Path) -> None:
+    random = np.random.default_rng(0).bytes(200_000)
+    whole = tar(tmp_path / "x.tar.gz", {"deploy.prototxt": b"", "w": random}).read_bytes()
+    for cut in (1, 30, len(whole) // 2, len(whole) - 9):
+        path = tmp_path / "cut.tgz"
+        path.write_bytes(whole[:cut])
+        with pytest.raises(FormatError, match=r"cut\.tgz: is damaged"), unpacked(path):
+            pass
+    assert not list(temporary.iterdir())
+
+
+def test_errors_name_the_archive_and_nothing_stays(tmp_path: Path, temporary: Path) -> None:
+    path = tar(tmp_path / "x.tgz", {"m/deploy.prototxt": b"net"})
+    with pytest.raises(DataError, match=f"^{path}/m/deploy.prototxt: no$"), unpacked(path) as found:
+        raise DataError(f"{found / 'deploy.prototxt'}: no")
+    with pytest.raises(NetworkError) as caught, unpacked(path) as found:
+        raise NetworkError([Mistake("no", file=str(found / "deploy.prototxt"), line=3)])
+    assert str(caught.value) == f"{path}/m/deploy.prototxt:3: no"
+    assert caught.value.mistakes[0].file == f"{path}/m/deploy.prototxt"
+    with pytest.raises(KeyboardInterrupt), unpacked(path):
+        raise KeyboardInterrupt
+    assert not list(temporary.iterdir())
+
+
+def test_an_archive_of_something_else(tmp_path: Path) -> None:
+    path = tar(tmp_path / "x.tar", {"labels.txt": b"", "a/b": b""})
+    with pytest.raises(FormatError, match=r"not 1 of them: it has a, labels\.txt"), unpacked(path):
+        pass
 
 
 @pytest.mark.parametrize("files", [{}, {"x": b""}, {"a/run.json": b"", "b/run.json": b""}])
@@ -97,3 +218,15 @@ def test_changed_archives_are_refused_or_read(tmp_path: Path) -> None:
         path.write_bytes(mutant([sound], number, text=False))
         with suppress(FormatError), unpacked(path):
             pass
+
+
+def test_changed_tars_are_refused_or_read(tmp_path: Path, temporary: Path) -> None:
+    sound = tar(tmp_path / "x.tar", {"a/run.json": b"{}", "a/b": bytes(range(200))}).read_bytes()
+    for name in ("changed.tar", "changed.tgz"):
+        path = tmp_path / name
+        for number in range(300):
+            changed = mutant([sound], number, text=False)
+            path.write_bytes(gzip.compress(changed) if name.endswith("gz") else changed)
+            with suppress(FormatError), unpacked(path):
+                pass
+    assert not list(temporary.iterdir())

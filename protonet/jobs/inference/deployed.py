@@ -1,0 +1,37 @@
+"""The part of a net's text that answers once it is trained: phase TEST, stage "deploy"."""
+
+from __future__ import annotations
+
+from protonet.errors import UsageError
+from protonet.proto import rules
+from protonet.proto.caffe_pb2 import TEST, LayerParameter
+from protonet.proto.text import NetDefinition, Source, read_net
+
+STAGES = ("deploy",)
+
+
+def deploy_net(source: Source) -> tuple[NetDefinition, LayerParameter]:
+    """The net of a text in phase TEST, stage "deploy", and the layer that gives its one input.
+
+    Raises:
+        NetworkError: for mistakes in the text.
+        UsageError: for a net with no input, or several, or one of other than four axes.
+    """
+    pasted = read_net(source)
+    state = rules.state_of(pasted.net, TEST, 0, STAGES)
+    definition = rules.keep_layers(pasted, state)
+    inputs = [layer for layer in definition.net.layer if layer.type == "Input"]
+    names = [top for layer in inputs for top in layer.top]
+    if len(names) != 1:
+        found = f"has the inputs {', '.join(names)}" if names else "has no input"
+        raise UsageError(
+            f"{source.name}: {found}; to be asked about images a net needs one: a deploy.prototxt "
+            "has it"
+        )
+    shape = list(inputs[0].input_param.shape[0].dim) if inputs[0].input_param.shape else []
+    if len(shape) != 4:
+        raise UsageError(
+            f"{source.name}: input '{names[0]}' has {len(shape)} axes; images need four: batch, "
+            "channels, height, width"
+        )
+    return definition, inputs[0]

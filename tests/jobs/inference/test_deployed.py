@@ -1,0 +1,39 @@
+"""The part of a text that is asked about images."""
+
+from __future__ import annotations
+
+import pytest
+
+from protonet.errors import UsageError
+from protonet.jobs.inference.deployed import deploy_net
+from protonet.proto.text import Source
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "n: has no input; to be asked about images a net needs one: a deploy.prototxt"),
+        (
+            'input: "a" input: "b" input_shape { dim: 2 } input_shape { dim: 3 }',
+            "n: has the inputs a, b; to be asked",
+        ),
+        ('input: "a" input_shape { dim: 2 dim: 5 }', "n: input 'a' has 2 axes; images need four"),
+    ],
+)
+def test_nets_that_cannot_be_asked(text: str, message: str) -> None:
+    net = f'{text} layer {{ name: "s" type: "Silence" include {{ stage: "deploy" }} }}'
+    with pytest.raises(UsageError, match=message):
+        deploy_net(Source("n", net))
+
+
+def test_the_input_of_a_text_with_stages() -> None:
+    text = """
+    layer { name: "data" type: "Input" top: "data" include { stage: "deploy" }
+      input_param { shape { dim: 2 dim: 3 dim: 5 dim: 7 } } }
+    layer { name: "loss" type: "EuclideanLoss" bottom: "data" bottom: "label" top: "loss"
+      exclude { stage: "deploy" } }
+    layer { name: "out" type: "Power" bottom: "data" top: "out" }
+    """
+    definition, given = deploy_net(Source("n", text))
+    assert [layer.name for layer in definition.net.layer] == ["data", "out"]
+    assert list(given.input_param.shape[0].dim) == [2, 3, 5, 7]
