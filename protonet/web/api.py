@@ -20,7 +20,6 @@ from protonet.errors import UsageError
 from protonet.web import answers, forms, making
 from protonet.web.archive import archive
 from protonet.web.datasets import inspect, mean_picture, samples
-from protonet.web.networks import draw, look_at
 from protonet.web.policy import policy_curve
 from protonet.web.progress import curves_of, log_of, run_of
 from protonet.web.shown import job_view, looked_view, plain
@@ -118,9 +117,9 @@ def _models(site: Site) -> APIRouter:
         return [job_view(site, job) for job in site.store.all(TRAINING)]
 
     @routes.post("", status_code=201)
-    def train(form: forms.TrainingForm) -> list[dict[str, Any]]:
+    async def train(form: forms.TrainingForm) -> list[dict[str, Any]]:
         """Train a network; several learning rates or batch sizes make as many jobs."""
-        return [job_view(site, job) for job in making.train(site, form)]
+        return [job_view(site, job) for job in await making.train(site, form)]
 
     @routes.get("/standard")
     def list_standard() -> dict[str, str]:
@@ -128,18 +127,21 @@ def _models(site: Site) -> APIRouter:
         return resources.example_networks()
 
     @routes.post("/check")
-    def check(form: forms.CheckForm) -> dict[str, Any]:
+    async def check(form: forms.CheckForm) -> dict[str, Any]:
         """Every mistake of a network, or its layers; with a data set, with their shapes."""
         databases = None
         if form.dataset:
             databases = site.databases(site.get(form.dataset, DATASET))
-        looked = look_at(form.network, site.workspace, databases, batch_size=form.batch_size)
+        looked = await site.checks.look_at(
+            form.network, site.workspace, databases, batch_size=form.batch_size
+        )
         return looked_view(looked)
 
     @routes.post("/draw", response_class=Response)
-    def drawing(form: forms.DrawForm) -> Response:
+    async def drawing(form: forms.DrawForm) -> Response:
         """A drawing of a network as SVG; broken lines are of layers that only train."""
-        return Response(draw(form.network, site.workspace), media_type="image/svg+xml")
+        drawn = await site.checks.draw(form.network, site.workspace)
+        return Response(drawn, media_type="image/svg+xml")
 
     @routes.post("/policy")
     def policy(form: forms.PolicyForm) -> list[tuple[float, float]]:
@@ -200,11 +202,11 @@ def _jobs(site: Site) -> APIRouter:
         return job_view(site, site.resume(site.get(job_id)))
 
     @routes.post("/{job_id}/clone", status_code=201)
-    def clone(job_id: str) -> list[dict[str, Any]]:
+    async def clone(job_id: str) -> list[dict[str, Any]]:
         """Train the same network in the same way once more."""
         job = site.get(job_id, TRAINING)
         form = forms.TrainingForm(**{**job.settings["form"], "name": f"{job.name} (clone)"[:200]})
-        return [job_view(site, each) for each in making.train(site, form)]
+        return [job_view(site, each) for each in await making.train(site, form)]
 
     @routes.get("/{job_id}/curves")
     def curves(job_id: str, most: Most = 800) -> dict[str, Any]:

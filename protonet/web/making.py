@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from protonet.data.datum import decode_image
 from protonet.errors import DataError, NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.jobs.inference.trained_run import choose_snapshot
-from protonet.web.datasets import inspect
+from protonet.web.datasets import Databases, inspect
 from protonet.web.forms import (
     DatabasesForm,
     FoldersForm,
@@ -22,7 +23,6 @@ from protonet.web.forms import (
     VectorsForm,
     sweep,
 )
-from protonet.web.networks import look_at
 from protonet.web.progress import run_of
 from protonet.web.site import Site
 from protonet.web.store import DATASET, DONE, TRAINING, Job
@@ -134,56 +134,72 @@ def make_vectors(site: Site, form: VectorsForm, table: BinaryIO, images: Iterabl
     return site.begin(job, command)
 
 
-def train(site: Site, form: TrainingForm) -> list[Job]:
+async def train(site: Site, form: TrainingForm) -> list[Job]:
     """The trainings that a form asks for, one for each learning rate and batch size.
 
     Raises:
         NetworkError: with every mistake of the network.
         UsageError: for a data set or weights that are not there.
     """
-    dataset = site.get(form.dataset, DATASET)
-    if dataset.status != DONE:
-        raise UsageError(f"the data set '{dataset.name}' is not ready: {dataset.status}")
+    dataset, weights = await asyncio.to_thread(_needed, site, form)
     databases = site.databases(dataset)
-    needs, weights = [dataset.id], None
-    if form.weights_of:
-        before = site.get(form.weights_of, TRAINING)
-        run = run_of(site.workspace, before)
-        weights = run.snapshots().best_model(choose_snapshot(run, form.weights_at))
-        needs.append(before.id)
-    jobs = []
     plans = sweep(form)
     if len(plans) > 100:
         raise UsageError(f"{len(plans)} trainings at once; at most 100")
     for _, _, size in plans[: len(form.batch_sizes) or 1]:
-        looked = look_at(form.network, site.workspace, databases, batch_size=size)
+        looked = await site.checks.look_at(form.network, site.workspace, databases, batch_size=size)
         if looked.mistakes:
             raise NetworkError(looked.mistakes)
-    for name, rate, size in plans:
-        told = {**form.model_dump(), "name": name, "lr": rate, "lrs": [],
-                "batch_sizes": [size] if size else []}  # fmt: skip
-        job = site.add(
-            TRAINING, name, needs=tuple(needs), notes=form.notes,
-            settings={"form": told, "device": form.device},
-        )  # fmt: skip
-        folder = site.folder(job)
-        write_atomic(folder / "net.prototxt", form.network.encode())
-        command = ["train", "net.prototxt", "--out", folder / "run", "--untrusted", "--lr", rate]
-        for option, path in (
-            ("--data", databases.train_images),
-            ("--labels", databases.train_labels),
-            ("--val-data", databases.val_images),
-            ("--val-labels", databases.val_labels),
-            ("--weights", weights),
-        ):
-            command += [option, path] if path is not None else []
-        if form.mean == "none":
-            command += ["--mean", "none"]
-        elif databases.mean is not None:
-            command += ["--mean", databases.mean]
-        command += _options(form, size)
-        jobs.append(site.begin(job, command))
-    return jobs
+    needs = (dataset.id, *([form.weights_of] if form.weights_of else []))
+    return await asyncio.to_thread(
+        lambda: [_training(site, form, plan, databases, weights, needs) for plan in plans]
+    )
+
+
+def _needed(site: Site, form: TrainingForm) -> tuple[Job, Path | None]:
+    """The data set, and the file of the weights to begin with."""
+    dataset = site.get(form.dataset, DATASET)
+    if dataset.status != DONE:
+        raise UsageError(f"the data set '{dataset.name}' is not ready: {dataset.status}")
+    if not form.weights_of:
+        return dataset, None
+    run = run_of(site.workspace, site.get(form.weights_of, TRAINING))
+    return dataset, run.snapshots().best_model(choose_snapshot(run, form.weights_at))
+
+
+def _training(
+    site: Site,
+    form: TrainingForm,
+    plan: tuple[str, float, int | None],
+    databases: Databases,
+    weights: Path | None,
+    needs: tuple[str, ...],
+) -> Job:
+    """One of the trainings: its folder and its command."""
+    name, rate, size = plan
+    told = {**form.model_dump(), "name": name, "lr": rate, "lrs": [],
+            "batch_sizes": [size] if size else []}  # fmt: skip
+    job = site.add(
+        TRAINING, name, needs=needs, notes=form.notes,
+        settings={"form": told, "device": form.device},
+    )  # fmt: skip
+    folder = site.folder(job)
+    write_atomic(folder / "net.prototxt", form.network.encode())
+    command = ["train", "net.prototxt", "--out", folder / "run", "--untrusted", "--lr", rate]
+    for option, path in (
+        ("--data", databases.train_images),
+        ("--labels", databases.train_labels),
+        ("--val-data", databases.val_images),
+        ("--val-labels", databases.val_labels),
+        ("--weights", weights),
+    ):
+        command += [option, path] if path is not None else []
+    if form.mean == "none":
+        command += ["--mean", "none"]
+    elif databases.mean is not None:
+        command += ["--mean", databases.mean]
+    command += _options(form, size)
+    return site.begin(job, command)
 
 
 def _options(form: TrainingForm, size: int | None) -> list[object]:

@@ -140,7 +140,8 @@ def _lone_mistakes(definition: NetDefinition, workspace: Workspace) -> tuple[Mis
             rules.filter_layers(definition, state), ("data", "label"), around
         )
     ]
-    return tuple(sorted(set(found), key=lambda each: (each.line, each.column)))
+    mistakes = sorted(set(found), key=lambda each: (each.line, each.column))
+    return NetworkError(mistakes).mistakes if mistakes else ()
 
 
 def _planned(

@@ -28,6 +28,7 @@ from protonet.errors import (
 )
 from protonet.formats.atomic import write_atomic
 from protonet.web.api import error_response, make_api, told_simply
+from protonet.web.checks import BusyError
 from protonet.web.guard import Guard, Rules, is_local
 from protonet.web.openapi import as_3_0
 from protonet.web.shown import mistake_view
@@ -35,6 +36,7 @@ from protonet.web.site import Site
 from protonet.web.workspace import Workspace
 
 _STATUS: dict[type[ProtonetError], int] = {
+    BusyError: 429,
     UsageError: 400,
     NetworkError: 422,
     DataError: 422,
@@ -112,6 +114,7 @@ def _serve(workspace: Workspace, host: str, port: int, announce: Any) -> None:
 
     token = None if is_local(host) else _token(workspace)
     site = Site(workspace)
+    site.checks.warm(workspace)
     app = create_app(site)
     add_pages(app, site, _secret(workspace))
     hosts = frozenset((*_LOCAL, host) if is_local(host) else (*_LOCAL, *_own_names(host)))

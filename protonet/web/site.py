@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from protonet.errors import UsageError
+from protonet.web.checks import Checks
 from protonet.web.datasets import Databases
 from protonet.web.progress import run_of
 from protonet.web.queue import Queue
@@ -23,13 +24,15 @@ class Site:
         self.workspace = workspace
         self.store = Store(workspace.database)
         self.queue = Queue(workspace, self.store)
+        self.checks = Checks()
 
     def start(self) -> None:
         """Take up the jobs of the workspace, those that another server began included."""
         self.queue.start()
 
     def close(self) -> None:
-        """Leave the jobs alone; what runs goes on."""
+        """Leave the jobs alone; what runs goes on. Checks of networks end."""
+        self.checks.close()
         self.queue.close()
         self.store.close()
 

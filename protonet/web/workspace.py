@@ -23,7 +23,8 @@ class Limits:
     """What one request may bring, and one training may take.
 
     ``text`` is in characters, ``upload`` (of one request) and ``memory`` (of one net) in bytes,
-    ``pixels`` are of one image, ``files`` are of one upload.
+    ``pixels`` are of one image, ``files`` are of one upload. ``check_memory`` in bytes and
+    ``check_seconds`` are of one look at a pasted network, beside what its data set takes.
     """
 
     text: int = 1_000_000
@@ -31,6 +32,8 @@ class Limits:
     pixels: int = 50_000_000
     files: int = 20_000
     memory: int = 4 * GIB
+    check_memory: int = GIB
+    check_seconds: float = 5.0
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import signal
@@ -10,13 +11,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from protonet.web.process import is_alive, send_signal
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -36,6 +39,12 @@ OPTIONS = (
     ".map(e => getElement(Number(e.id.slice(1))).chart.getOption())"
 )
 """What the charts of a page show, as JavaScript."""
+
+
+def awaited(call: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine comes to; on a thread, since the browser has a loop on this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, call).result()
 
 
 def free_port() -> int:

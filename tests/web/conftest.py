@@ -102,4 +102,5 @@ def site(workspace: Workspace) -> Iterator[Site]:
     site = Site(workspace)
     yield site
     end_jobs(workspace.folder)
+    site.checks.close()
     site.store.close()

@@ -15,8 +15,12 @@ from protonet.web import forms, making
 from protonet.web.site import Site
 from protonet.web.store import DONE, ENDED, WAIT, Job
 from protonet.web.workspace import Limits, Workspace
-from tests.web.browser import wait_for
+from tests.web.browser import awaited, wait_for
 from tests.web.conftest import NET
+
+
+def run_train(site: Site, form: forms.TrainingForm) -> list[Job]:
+    return awaited(making.train(site, form))
 
 
 def png(seed: int = 0, shape: tuple[int, ...] = (3, 6, 8)) -> bytes:
@@ -188,7 +192,7 @@ def test_trainings(site: Site, gradients: Path) -> None:
         lr_policy="multistep", steps=[50, 80], early_stop=None, weight_decay=0.001, gamma=0.5,
         power=1.0, shuffle=True, precision="bfloat16", average=0.9, allow_mismatch=True,
     )  # fmt: skip
-    jobs = making.train(site, form)
+    jobs = run_train(site, form)
     assert [job.name for job in jobs] == ["t lr 0.01", "t lr 0.02"]
     command = " ".join(jobs[1].command)
     for part in ("--lr 0.02", "--batch-size 8", "--step 50,80", "--untrusted", "--average 0.9",
@@ -202,7 +206,7 @@ def test_trainings(site: Site, gradients: Path) -> None:
     more = form.model_copy(
         update={"lrs": [], "weights_of": jobs[0].id, "weights_at": "best", "mean": "none"}
     )
-    (tuned,) = making.train(site, more)
+    (tuned,) = run_train(site, more)
     assert set(tuned.needs) == {data.id, jobs[0].id}
     assert "--weights" in tuned.command
     assert tuned.command[tuned.command.index("--mean") : tuned.command.index("--mean") + 2] == (
@@ -218,14 +222,14 @@ def test_trainings_that_cannot_be(site: Site, gradients: Path) -> None:
     data = making.name_databases(site, images)
     form = forms.TrainingForm(name="t", network=NET, dataset=data.id)
     with pytest.raises(NetworkError, match="Powr"):
-        making.train(site, form.model_copy(update={"network": NET.replace("Power", "Powr")}))
+        run_train(site, form.model_copy(update={"network": NET.replace("Power", "Powr")}))
     with pytest.raises(UsageError, match="there is no job"):
-        making.train(site, form.model_copy(update={"dataset": "x"}))
+        run_train(site, form.model_copy(update={"dataset": "x"}))
     waiting = making.make_gradients(site, forms.GradientsForm())
     with pytest.raises(UsageError, match="is not ready: wait"):
-        making.train(site, form.model_copy(update={"dataset": waiting.id}))
+        run_train(site, form.model_copy(update={"dataset": waiting.id}))
     many = {"lrs": [0.1] * 20, "batch_sizes": [1, 2, 3, 4, 5, 6]}
     with pytest.raises(UsageError, match="120 trainings at once"):
-        making.train(site, form.model_copy(update=many))
+        run_train(site, form.model_copy(update=many))
     with pytest.raises(UsageError, match="is no training"):
-        making.train(site, form.model_copy(update={"weights_of": data.id}))
+        run_train(site, form.model_copy(update={"weights_of": data.id}))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nicegui import background_tasks, run, ui
+from nicegui import background_tasks, ui
 
 from protonet.errors import Mistake
 
@@ -22,7 +22,7 @@ class Checked:
     verdict: str = ""
 
 
-Check = Callable[[str], Checked]
+Check = Callable[[str], Awaitable[Checked | None]]
 
 
 class PrototxtEditor:
@@ -30,7 +30,7 @@ class PrototxtEditor:
 
     Args:
         text: what it shows first.
-        check: looks at the text; called on a thread whenever the typing pauses.
+        check: looks at the text whenever the typing pauses; None where that is of no use any more.
         on_checked: told of each result, on the page.
     """
 
@@ -111,7 +111,7 @@ class PrototxtEditor:
 
     async def _look(self) -> None:
         typed, text = self._typed, self.text
-        checked = Checked(()) if not text.strip() else await run.io_bound(self._check, text)
+        checked = Checked(()) if not text.strip() else await self._check(text)
         if typed != self._typed or self.editor.is_deleted or checked is None:
             return
         with self.editor.parent_slot or self._verdict:

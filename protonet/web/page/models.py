@@ -7,15 +7,16 @@ from typing import Any
 from nicegui import ui
 
 from protonet import resources
-from protonet.errors import ProtonetError
+from protonet.errors import Mistake, ProtonetError
 from protonet.precision import PRECISIONS
 from protonet.sizes import byte_count
 from protonet.web import forms, making
-from protonet.web.networks import Looked, draw, look_at
+from protonet.web.checks import SupersededError
+from protonet.web.networks import Looked
 from protonet.web.page import charts
 from protonet.web.page.editor import Checked, PrototxtEditor
 from protonet.web.page.frame import frame, heading, panel
-from protonet.web.page.parts import ask, jobs_table, telling
+from protonet.web.page.parts import jobs_table, telling
 from protonet.web.policy import policy_curve
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, DONE, TRAINING
@@ -150,11 +151,19 @@ class _NewModel:
         """Look at the text once more: other data, other shapes."""
         self.editor.check_again()
 
-    def _check(self, text: str) -> Checked:
+    async def _check(self, text: str) -> Checked | None:
+        self._looked = None
         databases = None
-        if self.dataset.value:
-            databases = self.site.databases(self.site.store.get(self.dataset.value))
-        looked = look_at(text, self.site.workspace, databases)
+        try:
+            if self.dataset.value:
+                databases = self.site.databases(self.site.store.get(self.dataset.value))
+            looked = await self.site.checks.look_at(
+                text, self.site.workspace, databases, session=id(self)
+            )
+        except SupersededError:
+            return None
+        except ProtonetError as error:
+            return Checked((Mistake(str(error)),))
         self._looked = looked
         told = f"{len(looked.rows)} layers"
         if looked.parameters:
@@ -194,7 +203,7 @@ class _NewModel:
     async def _visualize(self) -> None:
         self.drawing.clear()
         with telling():
-            svg = await ask(draw, self.editor.text, self.site.workspace)
+            svg = await self.site.checks.draw(self.editor.text, self.site.workspace)
             with self.drawing:
                 ui.label("Broken lines: only for training or measuring.").classes("quiet")
                 with ui.element("div").classes("drawing"):
@@ -224,7 +233,7 @@ class _NewModel:
 
     async def _train(self) -> None:
         with telling():
-            jobs = await ask(making.train, self.site, self._form())
+            jobs = await making.train(self.site, self._form())
             ui.navigate.to(f"/jobs/{jobs[0].id}" if len(jobs) == 1 else "/jobs")
 
     def _form(self) -> forms.TrainingForm:
