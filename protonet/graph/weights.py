@@ -18,8 +18,9 @@ from protonet.proto.caffe_pb2 import NetParameter
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What ``Net.load`` did: layers that took weights, layers that the file has none for, layers
-    of the file that the net lacks, and what did not fit and was left out.
+    """What ``Net.load`` did: layers that took weights, layers that the file has none for (their
+    own, or of a layer that they share with), layers of the file that the net lacks, and what did
+    not fit and was left out.
     """
 
     loaded: tuple[str, ...]
@@ -53,9 +54,14 @@ def load_params(
         for param, array in zip(params[name], arrays, strict=True):
             if array is not None:
                 device.put(np.asarray(array, param.data.dtype), param.data)
+    filled = {id(param.owner or param) for name in taken for param in params[name]}
     return LoadReport(
         tuple(taken),
-        tuple(name for name in params if not weights.get(name)),
+        tuple(
+            name
+            for name in params
+            if not weights.get(name) and not {id(p.owner or p) for p in params[name]} <= filled
+        ),
         tuple(name for name in weights if name not in params and weights[name]),
         tuple(problems),
     )

@@ -23,6 +23,7 @@ from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import Source, read_net
 from protonet.pycaffe import mode
 from protonet.pycaffe.blobs import NetBlob
+from protonet.pycaffe.numbered import Numbered
 
 Hook = Callable[[int], Any]
 
@@ -38,7 +39,7 @@ class NetLayer:
         self.blobs = blobs
 
 
-class Net:
+class Net(Numbered):
     """A net with its blobs and parameters as writable arrays.
 
     ``Net(network, phase)``, ``Net(network, weights, phase)`` or ``Net(network, phase,
@@ -101,17 +102,10 @@ class Net:
             for layer, blobs in zip(net.layers, own, strict=True)
         ]
         self._layer_names = [step.name for step in steps]
-        self._blob_names = list(self.blobs)
         self.layer_dict = OrderedDict(zip(self._layer_names, self.layers, strict=True))
         self.top_names = OrderedDict((s.name, [v.name for v in s.tops]) for s in steps)
         self.bottom_names = OrderedDict((s.name, [v.name for v in s.bottoms]) for s in steps)
         self._hooks: dict[str, list[Hook]] = {}
-
-    @property
-    def blob_loss_weights(self) -> OrderedDict[str, float]:
-        """The weight in the objective of every blob."""
-        last = self._net.plan.last
-        return OrderedDict((name, last[name].loss_weight) for name in self.blobs)
 
     # Passes.
 
@@ -310,6 +304,8 @@ class Net:
                 f"({layer.type})"
             )
         layer.set_arrays(data, labels)
+
+    _set_input_arrays = set_input_arrays
 
     # What the passes share.
 

@@ -24,6 +24,25 @@ def test_layers_without_weights_in_the_file_are_reported() -> None:
     assert net_of(SEED).load({}, "empty").absent == ("hidden",)
 
 
+TWINS = """
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }
+layer { name: "one" type: "InnerProduct" bottom: "x" top: "a"
+  param { name: "w" } param { name: "b" } inner_product_param { num_output: 3 } }
+layer { name: "two" type: "InnerProduct" bottom: "a" top: "b"
+  param { name: "w" } param { name: "b" } inner_product_param { num_output: 3 } }
+layer { name: "own" type: "InnerProduct" bottom: "a" top: "c" param { name: "w" }
+  inner_product_param { num_output: 3 } }
+"""
+
+
+def test_a_layer_whose_parameters_came_with_another_layer_is_not_without_weights() -> None:
+    """As in HDF5 files, which hold what is shared once, and files of one half of such a net."""
+    net = net_of(TWINS)
+    report = net.load({"one": [np.full((3, 3), 2.0), np.ones(3)]}, "half.caffemodel")
+    assert (report.loaded, report.absent) == (("one",), ("own",))
+    assert (net.params["two"][0].data == 2).all()
+
+
 def test_a_layer_that_the_file_lists_without_weights_is_refused() -> None:
     """Caffe aborts there: its file of the same net always has them."""
     net = net_of(SEED)
