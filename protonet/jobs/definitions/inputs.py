@@ -43,7 +43,9 @@ def with_databases(
 
 
 def with_inputs(pasted: NetDefinition, shapes: Mapping[str, Shape]) -> NetDefinition:
-    """The network with an Input layer for each shape, in place of layers that made these blobs."""
+    """The network with an Input layer for each shape, in place of layers that made these blobs
+    and none that is read beside them.
+    """
     read = {bottom for layer in pasted.net.layer for bottom in layer.bottom}
     for name in shapes:
         if name not in read:
@@ -56,7 +58,8 @@ def with_inputs(pasted: NetDefinition, shapes: Mapping[str, Shape]) -> NetDefini
         made.input_param.shape.add().dim.extend(shape)
     origins: list[tuple[str | int, ...]] = [()] * len(shapes)
     for layer, origin in zip(pasted.net.layer, pasted.origins, strict=True):
-        if layer.bottom or not shapes.keys() >= set(layer.top):
+        needed = {top for top in layer.top if top in read and top not in shapes}
+        if layer.bottom or needed or (layer.top and not shapes.keys() & set(layer.top)):
             net.layer.add().CopyFrom(layer)
             origins.append(origin)
     return NetDefinition(net, pasted.source, tuple(origins))

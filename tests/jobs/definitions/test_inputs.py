@@ -48,6 +48,20 @@ def test_shapes_take_the_place_of_data() -> None:
         with_inputs(definition(text), {"dat": (3,)})
 
 
+def test_a_top_that_nobody_reads_needs_no_shape() -> None:
+    """A label beside the images, in a net without its loss."""
+    text = """
+    layer { name: "d" type: "Data" top: "data" top: "label" data_param { source: "gone" } }
+    layer { name: "other" type: "Data" top: "more" data_param { source: "gone" } }
+    layer { name: "r" type: "ReLU" bottom: "data" top: "y" }
+    """
+    made = with_inputs(definition(text), {"data": (3, 5)})
+    assert [layer.name for layer in made.net.layer] == ["data", "other", "r"]
+    read = text.replace('bottom: "data"', 'bottom: "data" bottom: "label"')
+    made = with_inputs(definition(read), {"data": (3, 5)})
+    assert [layer.name for layer in made.net.layer] == ["data", "d", "other", "r"]
+
+
 def test_databases_take_the_place_of_data(tmp_path: Path) -> None:
     create_gradients(tmp_path / "d", width=8, height=6, count=5, val_count=1)
     images, labels = tmp_path / "d" / "train_images", tmp_path / "d" / "train_labels"
