@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ from protonet.errors import UsageError
 if TYPE_CHECKING:
     from protonet.graph.net import Net
     from protonet.jobs.evaluation.regression import VectorReport
+    from protonet.jobs.evaluation.trained_run import Evaluated
     from protonet.train.events import Output
 
+_PATH = click.Path(path_type=Path)
 _SHOWN = 8
 """Components of an item that are printed."""
 
@@ -30,14 +33,25 @@ _SHOWN = 8
     cls=GflagsCommand,
     short_help="Average a net's outputs over its test data.",
     examples=[
+        "protonet test runs/net-20260131-120000",
+        "protonet test run --snapshot best --data test_images --labels test_labels",
         "protonet test train_val.prototxt --weights net_iter_1000.caffemodel --iterations 100",
         "protonet test -model train_val.prototxt -weights net.caffemodel -iterations 10 -gpu 0",
     ],
 )
 @takes_model
 @click.option(
+    "--snapshot",
+    metavar="N|best|last",
+    default="last",
+    show_default=True,
+    help="Of a run, the weights to use: of iteration N, of the best validation, or the last.",
+)
+@click.option("--data", type=_PATH, help="Of a run: other images than those of its validation.")
+@click.option("--labels", type=_PATH, help="Of a run: the label vectors of --data.")
+@click.option(
     "--picture",
-    type=click.Path(path_type=Path),
+    type=_PATH,
     metavar="FILE",
     help="For vectors: draw predicted over true values (.png, .svg, .pdf).",
 )
@@ -62,6 +76,9 @@ def command(
     stage: str,
     gpu: str | None,
     device: str | None,
+    snapshot: str,
+    data: Path | None,
+    labels: Path | None,
     picture: Path | None,
     worst: int,
     memory_limit: int | None,
@@ -70,6 +87,9 @@ def command(
 ) -> None:
     """Run the network in the prototxt file NETWORK in phase TEST and average its outputs.
 
+    NETWORK may be a run directory: then its validation data are tested with its mean and its
+    weights, or the databases of --data and --labels.
+
     Each record of its database is seen once, unless --iterations says how many batches. With
     Caffe's -model it is Caffe's 50 batches, which begin anew behind the last record.
 
@@ -77,77 +97,85 @@ def command(
     losses over vectors (EuclideanLoss, L1Loss, SmoothL1Loss) the errors of every component
     follow: mean absolute error, root mean squared error, and R^2.
     """
-    from protonet.jobs.evaluation.measuring import WholeSet, average_outputs, open_net
-    from protonet.jobs.evaluation.regression import VectorCollector, vector_losses
+    from protonet.jobs.evaluation.measuring import open_net
+    from protonet.jobs.evaluation.regression import vector_losses
+    from protonet.jobs.evaluation.whole_set import average_set
     from protonet.proto.caffe_pb2 import TEST
 
     def opened(batch_size: int | None = None) -> Net:
         return open_net(
-            chosen_model(network, model),
+            run.definition if run is not None else chosen_model(network, model),
             phase=TEST,
-            level=level,
-            stages=chosen_stages(stage),
-            weights=weights,
+            level=run.level if run is not None else level,
+            stages=run.stages if run is not None else chosen_stages(stage),
+            weights=str(run.weights) if run is not None else weights,
             device=chosen_device(gpu, device),
             memory_limit=memory_limit,
             looked_at=lambda plan: bool(vector_losses(plan)),
-            fuse=not no_fuse,
+            fuse=not no_fuse and (run is None or run.fuse),
             tell=note if batch_size is None else None,
-            python_layers=not untrusted,
+            python_layers=not untrusted and (run is None or run.python_layers),
             batch_size=batch_size,
         )
 
     def show(index: int, outputs: list[Output]) -> None:
-        collector.take()
         for output in outputs:
             click.echo(f"Batch {index}, {output.name} = {output.value:g}")
 
-    net = opened()
-    collector = VectorCollector(net)
-    try:
-        whole = WholeSet.of(net.plan) if model is None and _is_default("iterations") else None
-        if whole is not None and whole.batches:
-            iterations = whole.batches
-        if whole is not None and not whole.batches:
-            net.close()
-            net = opened(whole.rest)
-            collector.turn_to(net)
-            whole, iterations = WholeSet(whole.length, whole.length), 1
-        loss, means = average_outputs(net, iterations, show)
-    finally:
-        net.close()
-    if whole is not None and whole.rest:
-        last = opened(whole.rest)
-        try:
-            whole.go_to_rest(last)
-            collector.turn_to(last)
-            found = average_outputs(last, 1, lambda _, outputs: show(iterations, outputs))
-        finally:
-            last.close()
-        loss, means = whole.mean((loss, means), found)
-    if whole is not None:
-        note(f"each of {whole.length} records once")
+    run = _evaluated(network, snapshot, data, labels)
+    for remark in run.notes if run is not None else ():
+        note(remark)
+    once = model is None and not _given("iterations")
+    found = average_set(opened, iterations, show, once=once)
+    if found.length is not None:
+        note(f"each of {found.length} records once")
+    _print_means(found.loss, found.outputs)
+    for report in found.reports:
+        _print_vectors(report, worst)
+    if picture is not None:
+        if not found.reports:
+            raise UsageError("--picture needs a loss over vectors, such as EuclideanLoss")
+        found.reports[0].draw(picture)
+        click.echo(picture)
+
+
+def _evaluated(
+    network: Path | None, snapshot: str, data: Path | None, labels: Path | None
+) -> Evaluated | None:
+    """What NETWORK is to be tested by where it is a run directory; None where it is a text."""
+    if network is None or not network.is_dir():
+        odd = [name for name in ("snapshot", "data", "labels") if _given(name)]
+        if odd:
+            raise UsageError(f"--{odd[0]} goes with a run directory in place of NETWORK")
+        return None
+    odd = [name for name in ("weights", "level", "stage") if _given(name)]
+    if odd:
+        raise UsageError(
+            f"{network}: a run knows its own {', '.join(odd)}; leave out "
+            + ", ".join(f"--{name}" for name in odd)
+            + (" (--snapshot chooses from its weights)" if "weights" in odd else "")
+        )
+    from protonet.jobs.evaluation.trained_run import evaluated
+    from protonet.jobs.run.directory import RunDirectory
+
+    return evaluated(RunDirectory.open(network), snapshot, data, labels)
+
+
+def _print_means(loss: float, outputs: Sequence[Output]) -> None:
+    """In the words of `caffe test`."""
     click.echo(f"Loss: {loss:g}")
-    for output in means:
+    for output in outputs:
         weighted = ""
         if output.loss_weight:
             product = output.loss_weight * output.value
             weighted = f" (* {output.loss_weight:g} = {product:g} loss)"
         click.echo(f"{output.name} = {output.value:g}{weighted}")
-    reports = collector.reports()
-    for report in reports:
-        _print_vectors(report, worst)
-    if picture is not None:
-        if not reports:
-            raise UsageError("--picture needs a loss over vectors, such as EuclideanLoss")
-        reports[0].draw(picture)
-        click.echo(picture)
 
 
-def _is_default(name: str) -> bool:
-    """Whether nobody gave this option."""
+def _given(name: str) -> bool:
+    """Whether somebody gave this option."""
     source = click.get_current_context().get_parameter_source(name)
-    return source is click.core.ParameterSource.DEFAULT
+    return source is not click.core.ParameterSource.DEFAULT
 
 
 def _print_vectors(report: VectorReport, worst: int) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from protonet.data.create import create_gradients
 from protonet.formats.caffemodel import read_model, write_model
 
 DIGITS = Path(__file__).parents[1] / "golden" / "digits"
@@ -91,3 +93,45 @@ def test_each_record_counts_once(protonet: Any, tmp_path: Path, batch: int) -> N
     caffe_s = protonet("test", "-model", "net.prototxt", *given, "-iterations", 3)
     assert (caffe_s.returncode, caffe_s.stderr) == (0, "")
     assert f"loss: {3 * batch} items" in caffe_s.stdout
+
+
+SEED = """\
+layer { name: "scale" type: "Power" bottom: "data" top: "scale" power_param { scale: 0.004 } }
+layer { name: "ip" type: "InnerProduct" bottom: "scale" top: "ip"
+  inner_product_param { num_output: 2 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "label" top: "loss"
+  exclude { stage: "deploy" } }
+"""
+
+
+def test_a_run_is_tested_as_it_was_validated(protonet: Any, tmp_path: Path) -> None:
+    create_gradients(tmp_path / "data", 6, 4, 24, 5, seed=1)
+    (tmp_path / "net.prototxt").write_text(SEED)
+    train, val = (
+        (f"--{prefix}data", f"data/{name}_images", f"--{prefix}labels", f"data/{name}_labels")
+        for prefix, name in (("", "train"), ("val-", "val"))
+    )
+    given = ("--epochs", 2, "--batch-size", 5, "--out", "run", "--quiet")
+    assert protonet("train", "net.prototxt", *train, *val, *given).returncode == 0
+    lines = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    tested = [line["loss"] for line in lines if line["event"] == "tested"]
+    found = protonet("test", "run")
+    assert found.returncode == 0
+    assert found.stderr == "weights of iteration 10\neach of 5 records once\n"
+    assert "loss: 5 items" in found.stdout
+    loss = f"Loss: {tested[-1]:g}"
+    assert loss in found.stdout.splitlines()
+    again = protonet("test", "run", "--iterations", 2)
+    assert again.stderr == "weights of iteration 10\n"
+    assert "loss: 10 items" in again.stdout
+    others = ("--data", "data/val_images", "--labels", "data/val_labels")
+    assert loss in protonet("test", "run", "--snapshot", 10, *others).stdout.splitlines()
+    for words, message in (
+        (("run", "--weights", "x"), "knows its own weights; leave out --weights (--snapshot"),
+        (("net.prototxt", "--snapshot", "best"), "--snapshot goes with a run directory"),
+        (("data",), "data: is no run directory"),
+        (("run", "--snapshot", 7), "no snapshot '7'; there are 5, 10, last and best"),
+    ):
+        refused = protonet("test", *words)
+        assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
+        assert message in refused.stderr

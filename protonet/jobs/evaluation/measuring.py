@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +26,7 @@ from protonet.jobs.checks.pairing import plan_pairs
 from protonet.jobs.definitions.inputs import with_batch_size
 from protonet.jobs.inference.weights import Tell, listed, load_weights
 from protonet.layers.base import Surroundings
-from protonet.layers.inputs import Data
-from protonet.proto.text import Source, read_net
+from protonet.proto.text import NetDefinition, Source, read_net
 from protonet.train.events import Output
 from protonet.train.testing import mean_outputs
 
@@ -55,7 +54,7 @@ class Timing:
 
 
 def open_net(
-    model: Path,
+    model: Path | NetDefinition,
     *,
     phase: int,
     level: int = 0,
@@ -70,7 +69,8 @@ def open_net(
     python_layers: bool = True,
     batch_size: int | None = None,
 ) -> Net:
-    """The net of a prototxt with weights (a comma list of files) on a device. Close it.
+    """The net of a prototxt, or of one that is read already, with weights (a comma list of files)
+    on a device. Close it.
 
     ``looked_at`` says whether somebody reads blobs other than inputs and outputs; where nobody
     does, they share memory; None for yes. ``fuse`` lets layers compute those behind them, where
@@ -85,8 +85,9 @@ def open_net(
             than the limit.
     """
     processor = Device(device)
-    around = Surroundings(folder=Path(model).parent, python_layers=python_layers)
-    definition = read_net(Source.read(model))
+    definition = model if isinstance(model, NetDefinition) else read_net(Source.read(model))
+    folder = Path(definition.source.name).parent
+    around = Surroundings(folder=folder, python_layers=python_layers)
     if batch_size is not None:
         definition = with_batch_size(definition, batch_size)
     plan = plan_net(definition, phase=phase, level=level, stages=stages, around=around)
@@ -161,54 +162,6 @@ def average_outputs(
     found = mean_outputs(Asking(net), iterations, watch=watch)
     assert found is not None, "nobody stops it"
     return found
-
-
-@dataclass(frozen=True)
-class WholeSet:
-    """What it takes to see each of ``length`` records once: full batches, and a rest."""
-
-    length: int
-    batch_size: int
-
-    @property
-    def batches(self) -> int:
-        """How many are full."""
-        return self.length // self.batch_size
-
-    @property
-    def rest(self) -> int:
-        """The records of the last batch, where it is not full."""
-        return self.length % self.batch_size
-
-    @staticmethod
-    def of(plan: Plan) -> WholeSet | None:
-        """The records of the net's databases; None where it has none, or of several lengths."""
-        layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
-        found = {(layer.length, layer.batch_size) for layer in layers}
-        return WholeSet(*found.pop()) if len(found) == 1 else None
-
-    def go_to_rest(self, net: Net) -> None:
-        """Let a net whose batches are of the rest begin behind the full ones."""
-        state = net.state()
-        for step in net.plan.steps:
-            if isinstance(step.layer, Data):
-                state["layers"][step.name] = {"position": self.batches * self.batch_size}
-        net.restore(state)
-
-    def mean(
-        self, full: tuple[float, list[Output]], last: tuple[float, list[Output]]
-    ) -> tuple[float, list[Output]]:
-        """The means over all records, from those of the full batches and that of the rest."""
-        share = self.rest / self.length
-
-        def mixed(value: float, other: float) -> float:
-            return (1 - share) * value + share * other
-
-        outputs = [
-            replace(one, value=mixed(one.value, other.value))
-            for one, other in zip(full[1], last[1], strict=True)
-        ]
-        return mixed(full[0], last[0]), outputs
 
 
 def extract_features(

@@ -43,7 +43,7 @@ def reopen(run: RunDirectory, moved: Mapping[str, Path] | None = None) -> Reopen
     files = SolverFiles.read(run.solver, beside=True)
     merge(files.solver, info.get("beyond", {}))
     nets = list({id(net): net for net in _nets(files)}.values())
-    _find_mean(run, nets)
+    find_mean(run, nets)
     if info["kind"] == "solver":
         if moved:
             raise UsageError(
@@ -66,7 +66,7 @@ def _nets(files: SolverFiles) -> list[NetParameter]:
     return [files.train.net, *(net.net for net, _ in files.tests)]
 
 
-def _find_mean(run: RunDirectory, nets: Iterable[NetParameter]) -> None:
+def find_mean(run: RunDirectory, nets: Iterable[NetParameter]) -> None:
     """A mean that is no longer where it was is the run's own copy."""
     for net in nets:
         for layer in net.layer:

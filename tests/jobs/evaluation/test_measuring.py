@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.errors import FormatError, NetworkError, UsageError
-from protonet.jobs.evaluation.measuring import WholeSet, average_outputs, open_net, time_net
+from protonet.jobs.evaluation.measuring import average_outputs, open_net, time_net
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.train.events import Output
 
@@ -64,10 +64,3 @@ def test_what_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "bad.prototxt").write_text("layer { type: 3 }")
     with pytest.raises(NetworkError):
         open_net(tmp_path / "bad.prototxt", phase=TEST)
-
-
-def test_means_of_full_batches_and_of_the_rest() -> None:
-    whole = WholeSet(10, 4)
-    assert (whole.batches, whole.rest) == (2, 2)
-    loss, (output,) = whole.mean((1.0, [Output("a", 2.0, 1.0)]), (6.0, [Output("a", 7.0, 1.0)]))
-    assert (loss, output.value, output.loss_weight) == (2.0, 3.0, 1.0)

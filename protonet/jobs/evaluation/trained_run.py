@@ -1,0 +1,169 @@
+"""The net of a run as validation has it, on the run's own validation data or on other databases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from protonet.data.database import Database
+from protonet.data.datum import decode
+from protonet.errors import DataError, UsageError
+from protonet.jobs.checks.pairing import refuse_swapped
+from protonet.jobs.definitions.network import TRAIN_STATE, image_positions
+from protonet.jobs.definitions.solver_files import SolverFiles, State
+from protonet.jobs.inference.trained_run import choose_snapshot
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.training.new_run import databases_of
+from protonet.jobs.training.reopen import find_mean
+from protonet.proto import rules
+from protonet.proto.caffe_pb2 import TEST, LayerParameter
+from protonet.proto.text import NetDefinition
+
+_VALIDATION: State = {"level": 0, "stages": ["val"]}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A net in phase TEST, and all that ``open_net`` must know to build it as the run does."""
+
+    definition: NetDefinition
+    level: int
+    stages: tuple[str, ...]
+    weights: Path
+    iteration: int
+    python_layers: bool
+    fuse: bool
+    notes: tuple[str, ...] = ()
+
+
+def evaluated(
+    run: RunDirectory,
+    snapshot: int | str = "last",
+    data: Path | None = None,
+    labels: Path | None = None,
+) -> Evaluated:
+    """What validates a run: its first test net, with its mean and the weights of a snapshot.
+
+    ``data`` and ``labels`` stand for the run's own databases.
+
+    Raises:
+        UsageError: for a run without such a snapshot, or without validation where no ``data`` are
+            given; for labels of another kind than the run learned.
+        DataError: for databases that are no longer there, or hold other images.
+    """
+    if labels is not None and data is None:
+        raise UsageError("--labels goes with --data, the images that they belong to")
+    info = run.read()
+    files = SolverFiles.read(run.solver, beside=True)
+    definition, state = files.tests[0] if files.tests else (files.train, _VALIDATION)
+    kept = _kept(definition, rules.state_of(definition.net, TEST, state["level"], state["stages"]))
+    if data is not None:
+        if not _data_layers(kept):
+            kept = _with_training_data(kept, files.train)
+        _turn_to(kept, run, info, data, labels)
+    find_mean(run, [kept.net])
+    _check(kept, run, files)
+    iteration = choose_snapshot(run, snapshot)
+    notes = [f"weights of iteration {iteration}"]
+    if len(files.tests) > 1:
+        notes.append(f"the first of the run's {len(files.tests)} test nets")
+    return Evaluated(
+        kept,
+        state["level"],
+        tuple(state["stages"]),
+        run.snapshots().best_model(iteration),
+        iteration,
+        info.get("python_layers", True),
+        info.get("fuse", True),
+        tuple(notes),
+    )
+
+
+def _kept(definition: NetDefinition, state: Any) -> NetDefinition:
+    """A copy of the net with the layers of a state."""
+    net = type(definition.net)()
+    net.CopyFrom(definition.net)
+    return rules.keep_layers(replace(definition, net=net), state)
+
+
+def _data_layers(definition: NetDefinition) -> list[LayerParameter]:
+    return [layer for layer in definition.net.layer if layer.type == "Data"]
+
+
+def _with_training_data(kept: NetDefinition, train: NetDefinition) -> NetDefinition:
+    """The net with the data layers of training, which in phase TEST change nothing by chance."""
+    net = type(kept.net)()
+    net.CopyFrom(kept.net)
+    del net.layer[:]
+    brought = _data_layers(_kept(train, TRAIN_STATE))
+    for layer in brought:
+        layer.ClearField("include")
+        layer.ClearField("exclude")
+        layer.transform_param.ClearField("mirror")
+    net.layer.extend([*brought, *kept.net.layer])
+    return NetDefinition(net, kept.source, (*[()] * len(brought), *kept.origins))
+
+
+def _turn_to(
+    kept: NetDefinition,
+    run: RunDirectory,
+    info: dict[str, Any],
+    data: Path,
+    labels: Path | None,
+) -> None:
+    """Let the data layers read other databases."""
+    layers = _data_layers(kept)
+    images = image_positions(layers)
+    others = [layer for at, layer in enumerate(layers) if at not in images]
+    if not images:
+        raise UsageError(f"{run.path}: its test net has no Data layer of images to read {data}")
+    if others and labels is None:
+        raise UsageError(
+            f"{run.path}: learned label vectors; give their database with --labels beside --data"
+        )
+    if labels is not None and not others:
+        raise UsageError(
+            f"{run.path}: takes the labels from the records of its images; leave out --labels"
+        )
+    _check_images(data, labels, layers[images[0]], info)
+    for at in images:
+        layers[at].data_param.source = str(data.resolve())
+    for layer in others:
+        layer.data_param.source = str(Path(str(labels)).resolve())
+
+
+def _check_images(
+    data: Path, labels: Path | None, layer: LayerParameter, info: dict[str, Any]
+) -> None:
+    """Refuse images of another size than those that the run knows, where nothing evens it out."""
+    with Database(data) as images:
+        if labels is not None:
+            with Database(labels) as vectors:
+                refuse_swapped(images, vectors)
+        key, datum = images.first()
+        found = list(decode(datum, images.where(key)).shape)
+    transform = layer.transform_param
+    even = transform.HasField("resize_param") or (transform.crop_size and not transform.mean_file)
+    expected = info.get("image_shape", found)
+    if found != expected and not even:
+        sizes = ["x".join(map(str, each)) for each in (found, expected)]
+        raise DataError(
+            f"{data}: its images are {sizes[0]} (channels, height, width), but the run learned "
+            f"from {sizes[1]}; make a database of images of that size"
+        )
+
+
+def _check(kept: NetDefinition, run: RunDirectory, files: SolverFiles) -> None:
+    """There must be data, and the databases must be where they were."""
+    if not files.tests and not _data_layers(kept):
+        raise UsageError(
+            f"{run.path}: was made without validation; say what to test on: --data, and --labels "
+            "where it learned vectors"
+        )
+    for source in databases_of([kept.net]):
+        if not Path(source).exists():
+            raise DataError(
+                f"{source}: the run's database is no longer there; say where it is now, or what "
+                "else to test on, with --data (and --labels)"
+            )
