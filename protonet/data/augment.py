@@ -15,7 +15,7 @@ from protonet.data.fitting import check_resize, fitted, fitted_size
 from protonet.data.interpolation import Interpolation, resample
 from protonet.data.noise import add_noise, check_noise
 from protonet.errors import DataError, LayerError
-from protonet.proto.caffe_pb2 import ResizeParameter, TransformationParameter
+from protonet.proto.caffe_pb2 import DistortionParameter, ResizeParameter, TransformationParameter
 
 _RANDOM_SIZE = (
     "img_rand_resize_lower",
@@ -204,20 +204,22 @@ def _check(param: TransformationParameter, channels: int) -> None:
             raise LayerError(
                 f"expected 0 <= {low} <= {high}, got {least:g} and {most:g}", (path, low)
             )
-    distort = param.distort_param
+    _check_distort(param.distort_param)
+
+
+def _check_distort(distort: DistortionParameter) -> None:
+    """Refuse changes of color that none could be drawn of."""
+    path = ("transform_param", "distort_param")
     for low, high in (
         ("contrast_lower", "contrast_upper"),
         ("saturation_lower", "saturation_upper"),
     ):
         least, most = getattr(distort, low), getattr(distort, high)
         if not 0 <= least <= most:
-            raise LayerError(
-                f"expected 0 <= {low} <= {high}, got {least:g} and {most:g}",
-                (path, "distort_param"),
-            )
+            raise LayerError(f"expected 0 <= {low} <= {high}, got {least:g} and {most:g}", path)
     for field in ("brightness_delta", "hue_delta"):
         if getattr(distort, field) < 0:
             raise LayerError(
                 f"expected a {field} of 0 or more, got {getattr(distort, field):g}",
-                (path, "distort_param", field),
+                (*path, field),
             )

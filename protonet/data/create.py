@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -51,35 +52,52 @@ def create_gradients(
         UsageError: when the folder exists or a number is below 1.
         DataError: when it cannot be written. Whatever was begun is removed.
     """
-    folder = Path(folder)
     if min(width, height, count, val_count) < 1:
         raise UsageError(
             f"width, height and both counts must be 1 or more, got {width}x{height}, {count} "
             f"and {val_count}"
         )
     generator = np.random.default_rng(seed)
-    sizes = {"train": count, "val": val_count}
-    done = 0
+    drawn = (_draw(generator, width, height) for _ in itertools.count())
+    done = itertools.count(1)
+
+    def written() -> None:
+        if progress is not None:
+            progress(next(done), count + val_count)
+
     settings = Settings({"width": width, "height": height, "count": count})
     # Under its own name only once it is whole: a kill leaves nothing that would train.
-    with partial_output(folder, settings, restart=True) as work:
-        folder = work.folder
-        for part, size in sizes.items():
-            with (
-                DatabaseWriter(folder / f"{part}_images") as images,
-                DatabaseWriter(folder / f"{part}_labels") as labels,
-            ):
-                for index in range(size):
-                    slopes = generator.random(2) - 0.5
-                    image = gradient_image(width, height, *slopes)
-                    key = str(index).encode()
-                    images.put(key, make_datum(image, encoded=not raw))
-                    labels.put(key, make_datum(slopes.astype(np.float32).reshape(1, 1, 2)))
-                    done += 1
-                    if progress is not None:
-                        progress(done, count + val_count)
-            write_mean(folder, part)
-        _write(folder / "test.png", encode_image(gradient_image(width, height, 0.5, 0.5)))
+    with partial_output(Path(folder), settings, restart=True) as work:
+        for part, size in (("train", count), ("val", val_count)):
+            _write_gradients(work.folder, part, itertools.islice(drawn, size), written, raw=raw)
+            write_mean(work.folder, part)
+        _write(work.folder / "test.png", encode_image(gradient_image(width, height, 0.5, 0.5)))
+
+
+def _draw(generator: np.random.Generator, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """An image of a plane, and its two slopes."""
+    slopes = generator.random(2) - 0.5
+    return gradient_image(width, height, *slopes), slopes
+
+
+def _write_gradients(
+    folder: Path,
+    part: str,
+    drawn: Iterable[tuple[np.ndarray, np.ndarray]],
+    written: Callable[[], None],
+    *,
+    raw: bool,
+) -> None:
+    """Write the images and slopes of one part."""
+    with (
+        DatabaseWriter(folder / f"{part}_images") as images,
+        DatabaseWriter(folder / f"{part}_labels") as labels,
+    ):
+        for index, (image, slopes) in enumerate(drawn):
+            key = str(index).encode()
+            images.put(key, make_datum(image, encoded=not raw))
+            labels.put(key, make_datum(slopes.astype(np.float32).reshape(1, 1, 2)))
+            written()
 
 
 def compute_mean(path: str | Path, progress: Progress | None = None) -> np.ndarray:

@@ -97,14 +97,19 @@ def partial_output(path: Path, settings: Settings, *, restart: bool = False) -> 
             yield work
             _take_place(folder, path)
         except BaseException as error:
-            if work.resumed or work.done:
-                error.add_note(
-                    f"what was done is kept in {folder}: the same command goes on there, "
-                    "--restart begins anew"
-                )
-            else:
-                shutil.rmtree(folder, ignore_errors=True)
+            _keep_or_remove(work, error)
             raise
+
+
+def _keep_or_remove(work: Partial, error: BaseException) -> None:
+    """Say in the error where what was done is kept; a folder with nothing done is removed."""
+    if work.resumed or work.done:
+        error.add_note(
+            f"what was done is kept in {work.folder}: the same command goes on there, "
+            "--restart begins anew"
+        )
+    else:
+        shutil.rmtree(work.folder, ignore_errors=True)
 
 
 def _refuse_existing(path: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from protonet.blob import Array, Shape
+from protonet.blob import Array, Blob, Shape
 from protonet.device import Device
 from protonet.graph.copies import Copy
 from protonet.graph.memory import Edge, Layout
 from protonet.graph.names import Value
+from protonet.graph.plan import Step
+from protonet.layers import Layer
 
 
 class Arrays:
@@ -48,6 +50,21 @@ class Arrays:
             self._fit(value, self.kept, layout.kept)
             for storages in layout.apart.values():
                 self._fit(value, self.apart, storages)
+
+    def show_params(self, steps: Sequence[Step], layers: Sequence[Layer]) -> None:
+        """Let tops that show parameters be those."""
+        for step, layer in zip(steps, layers, strict=True):
+            if layer.traits.shows_params:
+                for value, param in zip(step.tops, layer.params, strict=True):
+                    self.data[value] = param.data
+                    if param.diff is not None:
+                        self.diff[value] = param.diff
+
+    def show(self, blobs: dict[str, Blob], values: Iterable[Value]) -> None:
+        """Let blobs of the values' names have their arrays; blobs that are there stay the same."""
+        for value in values:
+            blob = blobs.setdefault(value.name, Blob(value.name, self.data[value]))
+            blob.data, blob.diff = self.data[value], self.diff.get(value)
 
     def part(self, edge: Edge, value: Value) -> Array:
         """Where a step writes its share of the gradient of a bottom, to be added to others."""

@@ -74,6 +74,7 @@ class Layout:
         return self.arena + sum(own)
 
 
+# long: each field of the layout stands on a line of its own
 def lay_out(
     plan: Plan,
     types: Types = FLOATS,
@@ -92,20 +93,16 @@ def lay_out(
     writing = Overwriting(plan, types) if not packed else None
     data, holders, views = _place_data(plan, types, gradients, writing)
     sizes = [max(map(types.bytes_of, held)) for held in holders]
-    diffs: dict[Value, int] = {}
-    diff_views: set[int] = set()
-    diff_holders: list[list[Value]] = []
-    parts: dict[Edge, int] = {}
+    diffs = _Diffs()
     if gradients:
-        diff_holders = _place_diffs(plan, types, views, diffs, diff_views, writing)
-        diffs = {value: place + len(sizes) for value, place in diffs.items()}
-        sizes += [max(map(types.bytes_of, held)) for held in diff_holders]
-        _place_parts(plan, types, parts, sizes, packed)
-    copies = place_copies(plan, types, views, diff_views, sizes, gradients=gradients, share=packed)
+        diffs = _place_diffs(plan, types, views, writing, before=len(sizes))
+        sizes += [max(map(types.bytes_of, held)) for held in diffs.holders]
+    parts = _place_parts(plan, types, sizes, packed) if gradients else {}
+    copies = place_copies(plan, types, views, diffs.views, sizes, gradients=gradients, share=packed)
     saving = Saving() if writing is None else writing.save(sizes, gradients=gradients)
     layout = Layout(
         data,
-        diffs,
+        diffs.storage,
         parts,
         copies,
         types,
@@ -113,14 +110,14 @@ def lay_out(
         (None,) * len(sizes),
         0,
         frozenset(views),
-        frozenset(diff_views),
+        frozenset(diffs.views),
         saves=saving.saves,
         kept=saving.kept,
         apart=saving.apart,
     )
     if not packed:
         return layout
-    held = (holders, diff_holders)
+    held = (holders, diffs.holders)
     return _in_turns(plan, layout, *held, gradients=gradients, recompute=recompute)
 
 
@@ -234,18 +231,26 @@ def _may_overwrite(plan: Plan, held: Iterable[Value], index: int, gradients: boo
     return True
 
 
-def _place_diffs(
-    plan: Plan,
-    types: Types,
-    views: set[int],
-    storage: dict[Value, int],
-    diff_views: set[int],
-    writing: Overwriting | None,
-) -> list[list[Value]]:
-    """Give every value that has a gradient its array; in place and in views it is the top's.
-    Returns the values of each storage.
+@dataclass(frozen=True)
+class _Diffs:
+    """Where gradients are: the storage of each value's, the values of each storage, and the steps
+    whose bottom's gradient is their top's.
     """
+
+    storage: dict[Value, int] = field(default_factory=dict)
+    holders: list[list[Value]] = field(default_factory=list)
+    views: set[int] = field(default_factory=set)
+
+
+def _place_diffs(
+    plan: Plan, types: Types, views: set[int], writing: Overwriting | None, *, before: int
+) -> _Diffs:
+    """Give every value that has a gradient its array, behind ``before`` others; in place and in
+    views it is the top's.
+    """
+    storage: dict[Value, int] = {}
     holders: list[list[Value]] = []
+    diff_views: set[int] = set()
 
     def join(value: Value, top: Value) -> None:
         storage[value] = storage[top]
@@ -273,13 +278,12 @@ def _place_diffs(
                 else _in_place(step, place, types) and step.tops[place].loss_weight == 0
             ):
                 join(bottom, step.tops[place])
-    return holders
+    return _Diffs({value: at + before for value, at in storage.items()}, holders, diff_views)
 
 
-def _place_parts(
-    plan: Plan, types: Types, parts: dict[Edge, int], sizes: list[int], share: bool
-) -> None:
+def _place_parts(plan: Plan, types: Types, sizes: list[int], share: bool) -> dict[Edge, int]:
     """Give gradients that are added to others their arrays."""
+    parts: dict[Edge, int] = {}
     storages = Momentary(sizes, share)
     for index, step in enumerate(plan.steps):
         places = [
@@ -289,6 +293,7 @@ def _place_parts(
         ]
         for number, place in enumerate(places):
             parts[index, place] = storages.place(number, types.bytes_of(step.bottoms[place]))
+    return parts
 
 
 def writes_first(plan: Plan, index: int, place: int) -> bool:

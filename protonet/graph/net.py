@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from protonet.blob import Array, Blob, Param, Shape
+from protonet.blob import Array, Blob, Param, ParamStore, Shape
 from protonet.device import Device
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, Calls, StepCalls, run
 from protonet.graph.fusion import fuse as fuse_layers
 from protonet.graph.memory import lay_out
 from protonet.graph.names import Value
-from protonet.graph.operations import prepared_layers
+from protonet.graph.operations import (
+    build_layers,
+    loss_scale_of,
+    prepared_layers,
+    restore_states,
+    states_of,
+)
 from protonet.graph.parameters import make_params, share_params
 from protonet.graph.plan import Plan, close_layers
 from protonet.graph.room import check_room
 from protonet.graph.shapes import following, reshaped
-from protonet.graph.types import Types, choose_types
+from protonet.graph.types import choose_types
 from protonet.graph.weights import LoadReport, load_params, message_of, stored_params
 from protonet.kernels.random_stream import Clock
-from protonet.layers.base import Stateful, Surprising
+from protonet.layers.base import Surprising
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 
 __all__ = ["LoadReport", "Net"]
@@ -83,43 +89,24 @@ class Net:
             gradients = plan.phase == TRAIN or plan.definition.net.force_backward
         if packed and fuse:
             plan = fuse_layers(plan, gradients=gradients)
-        self.plan = plan
-        self.device = device
-        self.seed = seed
-        self.dtype = np.dtype(dtype)
-        self.gradients = gradients
+        self.plan, self.device = plan, device
+        self.seed, self.gradients = seed, gradients
+        self.dtype, self._precision = np.dtype(dtype), np.dtype(precision)
         check_room(plan, device, gradients=gradients, packed=packed, precision=precision)
-        self.packed = packed
+        self.packed, self._recompute = packed, recompute
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
         self.inputs: dict[str, Blob] = {}
         self.params: dict[str, list[Param]] = {}
         self.losses: list[tuple[float, Array]] = []  # what each weighs in the objective
         self.version = 0  # another number whenever arrays are others than they were
-        self._recompute = recompute
-        self.loss_scale: Array | None = None
-        if gradients and np.dtype(precision) == np.float16:
-            self.loss_scale = device.zeros(())
-            self.loss_scale.fill(1.0)
-        self._precision = np.dtype(precision)
+        self.loss_scale = loss_scale_of(device, precision) if gradients else None
         self._lent = memory_of._arrays.arena if memory_of is not None else None
         self._arrays: Arrays
         self.layers = prepared_layers(
             plan, device, self.dtype, seed, self.clock, gradients=gradients
         )
-        with device.out_of_memory(f"net '{plan.name}' needs more memory for its parameters"):
-            self.store = make_params(
-                plan,
-                self.layers,
-                device,
-                self.dtype,
-                seed=seed,
-                gradients=gradients,
-                lent=params_of.params if params_of is not None else {},
-            )
-        for layer in self.layers:
-            if layer.params:
-                self.params.setdefault(layer.name, layer.params)
+        self.store = self._make_params(params_of.params if params_of is not None else {})
         self._allocate()
 
     # Running.
@@ -190,19 +177,11 @@ class Net:
 
     def outputs(self) -> list[tuple[str, np.ndarray, float]]:
         """Name, values (a copy on the host) and loss weight of every output, alphabetically."""
+        get, data = self.device.get, self._arrays.data
         return [
-            (
-                value.name,
-                np.array(self.device.get(self._arrays.data[value]), self.dtype),
-                value.loss_weight,
-            )
+            (value.name, np.array(get(data[value]), self.dtype), value.loss_weight)
             for value in self.plan.outputs
         ]
-
-    @property
-    def types(self) -> Types:
-        """The types of the values."""
-        return self.layout.types
 
     def data_of(self, value: Value) -> Array:
         """The array of a value of the plan; later values may lie in the same memory."""
@@ -250,19 +229,12 @@ class Net:
 
     def state(self) -> dict[str, Any]:
         """What an exact resume needs beside parameters: JSON values only."""
-        keepers = (layer for layer in self.layers if isinstance(layer, Stateful))
-        layers = {layer.name: layer.state() for layer in keepers}
-        return {
-            "passes": self.clock.iteration,
-            "layers": {name: state for name, state in layers.items() if state},
-        }
+        return {"passes": self.clock.iteration, "layers": states_of(self.layers)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up a ``state`` again."""
         self.clock.iteration = state["passes"]
-        for layer in self.layers:
-            if isinstance(layer, Stateful) and layer.name in state["layers"]:
-                layer.restore(state["layers"][layer.name])
+        restore_states(self.layers, state["layers"])
 
     def close(self) -> None:
         """Release files and threads of the data layers."""
@@ -316,20 +288,29 @@ class Net:
         made = layer.surprises()
         if not made:
             return
-        found = [value.shape for value in step.tops]
-        for place, host in made.items():
-            found[place] = host.shape
-        self._refit(index, found)
+        tops = enumerate(step.tops)
+        self._refit(index, [made[at].shape if at in made else top.shape for at, top in tops])
         for place, host in made.items():
             self.device.put(host, self._arrays.data[step.tops[place]])
 
     # Building.
 
-    def _allocate(self, *, again: bool = False) -> None:
-        """Make the arrays for the shapes of now, the layers' scratch, and the calls.
-
-        A second time, layers without bottoms stay as they are: their shapes are their own.
+    def _make_params(self, lent: Mapping[str, Sequence[Param]]) -> ParamStore:
+        """Give the layers their parameters; those of the same layer and shape in ``lent`` are
+        used as they are.
         """
+        plan, device = self.plan, self.device
+        with device.out_of_memory(f"net '{plan.name}' needs more memory for its parameters"):
+            store = make_params(
+                plan, self.layers, device, self.dtype, self.seed, lent, gradients=self.gradients
+            )
+        for layer in self.layers:
+            if layer.params:
+                self.params.setdefault(layer.name, layer.params)
+        return store
+
+    def _allocate(self, *, again: bool = False) -> None:
+        """Make the arrays for the shapes of now, the layers' scratch, and the calls."""
         plan, device = self.plan, self.device
         types = choose_types(plan, device, self.dtype, self._precision)
         for index, layer in enumerate(self.layers):
@@ -341,31 +322,21 @@ class Net:
         with device.out_of_memory(f"net '{plan.name}' needs {size >> 20} MiB for its blobs"):
             self._arrays = Arrays(self.layout, device, self._lent)
             self._show_params()
-            for step, layer in zip(plan.steps, self.layers, strict=True):
-                if step.bottoms or not again:
-                    layer.build(step.shapes)
-                if step.layer.traits.keeps_tops and not again:
-                    layer.forward([], [self._arrays.data[value] for value in step.tops])
+            build_layers(plan, self.layers, self._arrays.data, again=again)
         self._prepare()
 
     def _show_params(self) -> None:
         """Let tops that show parameters be those."""
-        if self.packed:
-            return
-        for step, layer in zip(self.plan.steps, self.layers, strict=True):
-            if layer.traits.shows_params:
-                for value, param in zip(step.tops, layer.params, strict=True):
-                    self._arrays.data[value] = param.data
-                    if param.diff is not None:
-                        self._arrays.diff[value] = param.diff
+        if not self.packed:
+            self._arrays.show_params(self.plan.steps, self.layers)
 
     def _prepare(self) -> None:
         """Make the calls of both passes, and let ``blobs`` show the arrays of now."""
         self.version += 1
         plan, layout, arrays = self.plan, self.layout, self._arrays
         shown = plan.last.values() if not self.packed else (*plan.inputs, *plan.outputs)
-        _show(self.blobs, [plan.values[v.number] for v in shown], arrays)
-        _show(self.inputs, plan.inputs, arrays)
+        arrays.show(self.blobs, [plan.values[v.number] for v in shown])
+        arrays.show(self.inputs, plan.inputs)
         self.losses = [
             (value.loss_weight, arrays.data[value]) for value in plan.values if value.loss_weight
         ]
@@ -377,10 +348,3 @@ class Net:
         self._backward_steps = self._calls.backward() if self.gradients else []
         self._backward_by_step = dict(self._backward_steps)
         self._backward: list[Call] = [call for _, calls in self._backward_steps for call in calls]
-
-
-def _show(blobs: dict[str, Blob], values: Iterable[Value], arrays: Arrays) -> None:
-    """Let blobs of the values' names have their arrays; blobs that are there stay the same."""
-    for value in values:
-        blob = blobs.setdefault(value.name, Blob(value.name, arrays.data[value]))
-        blob.data, blob.diff = arrays.data[value], arrays.diff.get(value)

@@ -21,10 +21,10 @@ def make_params(
     layers: Sequence[Layer],
     device: Device,
     dtype: Any,
-    *,
     seed: int,
-    gradients: bool,
     lent: Mapping[str, Sequence[Param]],
+    *,
+    gradients: bool,
 ) -> ParamStore:
     """Give the ``layers`` of a net of this plan their ``params``; the store holds those that are
     the net's own.

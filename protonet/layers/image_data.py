@@ -50,7 +50,7 @@ class ImageData(BatchLayer):
     """
 
     def setup(self) -> None:
-        param, transform = self.spec.image_data_param, self.spec.transform_param
+        param = self.spec.image_data_param
         if not param.source:
             raise LayerError(f"{_PARAM} needs a source, a text file of images", (_PARAM,))
         if not param.batch_size:
@@ -70,27 +70,31 @@ class ImageData(BatchLayer):
             folder=self.around.folder,
             size=size,
         )
+        self.transformer = self._make_transformer(any_size=size is None)
+        self.image_shape = self.transformer.output_shape
+
+    def _make_transformer(self, *, any_size: bool) -> Transformer:
+        """That of images like the first one; with ``any_size`` others may have other sizes."""
+        param, transform = self.spec.image_data_param, self.spec.transform_param
         image, _ = self.images.image(0, color=param.is_color)
         channels, height, width = image.shape
         mean = load_mean(self.around.find(transform.mean_file)) if transform.mean_file else None
         cropped = crop_of(transform) is not None and not Augment.wanted(transform)
-        any_size = cropped and size is None and mean is None
         try:
-            self.transformer = Transformer(
+            return Transformer(
                 transform,
                 self.phase,
                 (channels, height, width),
                 mean,
                 seed=self.around.seed,
                 name=self.name,
-                any_size=any_size,
+                any_size=any_size and cropped and mean is None,
             )
         except LayerError as error:
             raise LayerError(
                 f"{error} (the first, {self.images.where(0)}, is {shape_text(image.shape)})",
                 error.path,
             ) from None
-        self.image_shape = self.transformer.output_shape
 
     def _refuse(self) -> None:
         """What the schema knows, but this layer does not do."""

@@ -81,20 +81,22 @@ class Pooling(Layer):
         self.traits = replace(self.traits, recomputable=not stochastic, in_kernels=not stochastic)
         if stochastic and not self.training:
             self.no_gradient = frozenset({0})
-        for name in ("kernel", "stride", "pad"):
-            listed = "kernel_size" if name == "kernel" else name
-            single = [part for part in "hw" if param.HasField(f"{name}_{part}")]
-            if single and param.HasField(listed):
-                raise LayerError(
-                    f"{listed} and {name}_{single[0]} are both given; give one of the two forms",
-                    (_PARAM, f"{name}_{single[0]}"),
-                )
         self.kernel, self.stride, self.pad = (
             self._pair("kernel", "kernel_size"),
             self._pair("stride", "stride"),
             self._pair("pad", "pad"),
         )
-        if param.global_pooling:
+        self._check_windows()
+        if stochastic and any(self.pad):
+            raise LayerError("STOCHASTIC pooling takes no pad", (_PARAM, "pad"))
+        if len(self.spec.top) > 1 and self.method != PoolingParameter.MAX:
+            raise LayerError("only MAX pooling has a second top, the mask", ("top", 1))
+        if len(self.spec.top) > 1:
+            self.traits = replace(self.traits, narrows=Narrows.NEVER, in_kernels=False)
+
+    def _check_windows(self) -> None:
+        """Refuse kernels, strides and pads that no window could have."""
+        if self.spec.pooling_param.global_pooling:
             if any(self.kernel):
                 raise LayerError("global_pooling takes its kernel from the bottom", (_PARAM,))
             if self.pad != (0, 0) or self.stride != (1, 1):
@@ -112,19 +114,19 @@ class Pooling(Layer):
             ("pad", self.pad),
         ):
             check_numbers(pair, (_PARAM, name))
-        if stochastic and any(self.pad):
-            raise LayerError("STOCHASTIC pooling takes no pad", (_PARAM, "pad"))
         if not all(self.stride):
             raise LayerError("stride must be above 0", (_PARAM, "stride"))
-        if len(self.spec.top) > 1 and self.method != PoolingParameter.MAX:
-            raise LayerError("only MAX pooling has a second top, the mask", ("top", 1))
-        if len(self.spec.top) > 1:
-            self.traits = replace(self.traits, narrows=Narrows.NEVER, in_kernels=False)
 
     def _pair(self, name: str, listed: str) -> tuple[int, int]:
-        """A setting for height and width, in whichever form it is given."""
+        """A setting for height and width, in whichever of two forms it is given."""
         param = self.spec.pooling_param
-        if param.HasField(f"{name}_h") or param.HasField(f"{name}_w"):
+        single = [part for part in "hw" if param.HasField(f"{name}_{part}")]
+        if single and param.HasField(listed):
+            raise LayerError(
+                f"{listed} and {name}_{single[0]} are both given; give one of the two forms",
+                (_PARAM, f"{name}_{single[0]}"),
+            )
+        if single:
             return getattr(param, f"{name}_h"), getattr(param, f"{name}_w")
         return getattr(param, listed), getattr(param, listed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,19 +85,26 @@ def export_net(
     def planned(size: int | None) -> Plan:
         return plan_net(_with_batch(definition, size), **state)  # type: ignore[arg-type]
 
-    if batch is None:
-        try:
-            plans = [planned(size) for size in _SIZES]
-        except NetworkError:
-            plans = []
-        if plans and not any(step.type in LACKING for step in plans[0].steps):
-            converted = [_convert(plan, weights) for plan in plans]
-            if _same(*(each[0] for each in converted)):
-                graph, absent = converted[0]
-                return Exported(_model(plans[0], graph, plans[1]), absent, any_batch=True)
+    if batch is None and (exported := _export_for_any(planned, weights)) is not None:
+        return exported
     plan = planned(batch)
     graph, absent = _convert(plan, weights)
     return Exported(_model(plan, graph, None), absent, any_batch=False)
+
+
+def _export_for_any(planned: Callable[[int | None], Plan], weights: Path | None) -> Exported | None:
+    """The net for batches of any size; None where it is another net for another size."""
+    try:
+        plans = [planned(size) for size in _SIZES]
+    except NetworkError:
+        return None
+    if any(step.type in LACKING for step in plans[0].steps):
+        return None
+    converted = [_convert(plan, weights) for plan in plans]
+    if not _same(*(each[0] for each in converted)):
+        return None
+    graph, absent = converted[0]
+    return Exported(_model(plans[0], graph, plans[1]), absent, any_batch=True)
 
 
 def write_model(model: ModelProto, path: Path) -> list[Path]:

@@ -50,6 +50,11 @@ def check_gradients(
         for bottom in bottoms
     ]
     harness = LayerHarness(layer, values, phase=phase, dtype=np.float64, in_place=in_place)
+    _compare_slopes(harness, generator)
+
+
+def _compare_slopes(harness: LayerHarness, generator: np.random.Generator) -> None:
+    """Run both passes, and compare the gradient of every bottom and parameter."""
     harness.set_params([generator.standard_normal(p.shape) for p in harness.layer.params])
     harness.forward()
     dtops = harness.objective_weights(generator)

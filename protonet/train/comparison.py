@@ -15,6 +15,8 @@ from protonet.train.logs import Entry, TrainingLog
 FORMATS = ("png", "svg", "pdf")
 _NOISY = 60
 
+Points = list[tuple[float, float]]
+
 
 def draw_comparison(
     logs: Mapping[str, TrainingLog], path: Path, *, output: str = "loss", by_time: bool = False
@@ -42,6 +44,13 @@ def draw_comparison(
         known = {key for log in logs.values() for entry in _all(log) for key in entry.outputs}
         listed = ", ".join(["loss", "lr", *sorted(known - {"loss", "lr"})])
         raise UsageError(f"no log has an output '{output}'; there are {listed}")
+    _draw_curves(curves, path, kind, title=output, across="seconds" if by_time else "iteration")
+
+
+def _draw_curves(
+    curves: Mapping[str, tuple[Points, Points]], path: Path, kind: str, *, title: str, across: str
+) -> None:
+    """Draw the curves of training and test of each name into a file."""
     # The first use on a machine logs that it builds a font cache: noise on a terminal.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -55,8 +64,8 @@ def draw_comparison(
     values = [y for pair in curves.values() for points in pair for _, y in points]
     if reads_better_as_log(values):
         axes.set_yscale("log")
-    axes.set_title(output, loc="left", fontweight="bold")
-    axes.set_xlabel("seconds" if by_time else "iteration")
+    axes.set_title(title, loc="left", fontweight="bold")
+    axes.set_xlabel(across)
     axes.grid(color="#000000", alpha=0.1, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(edgecolor="none")
@@ -86,7 +95,7 @@ def _all(log: TrainingLog) -> list[Entry]:
     return [*log.train, *_first_test(log)]
 
 
-def _points(entries: Sequence[Entry], output: str, by_time: bool) -> list[tuple[float, float]]:
+def _points(entries: Sequence[Entry], output: str, by_time: bool) -> Points:
     points = []
     for entry in entries:
         y = entry.outputs.get(output)

@@ -28,21 +28,18 @@ from protonet.train.events import (
     Event,
     Failed,
     Inspected,
-    Iterated,
     Listener,
     Snapshotted,
     Started,
     Stopped,
-    Ticked,
-    Warned,
 )
 from protonet.train.losses import losses_of
+from protonet.train.progress import Progress
+from protonet.train.resume import resume_state, take_up
 from protonet.train.smoothing import SmoothedLoss
 from protonet.train.snapshot import Snapshots, largest_file, of_resume, read_resume, weights_of
 from protonet.train.stepping import Stepping, make_stepping
-from protonet.train.testing import TestPasses, listed
-
-_TICK_SECONDS = 0.1
+from protonet.train.testing import TestPasses
 
 
 @dataclass(frozen=True)
@@ -86,8 +83,7 @@ class Trainer:
         *,
         alone: bool = False,
     ) -> None:
-        self.solver = solver
-        self.net = net
+        self.solver, self.net = solver, net
         self.tests = tuple(tests)
         self._test_passes = [
             TestPasses(index, *test, losses=solver.test_compute_loss)
@@ -98,7 +94,8 @@ class Trainer:
         self.per_epoch = per_epoch
         self.schedule = make_schedule(solver)
         self.smoothed = SmoothedLoss(max(1, solver.average_loss))
-        self.scale = self._make_scale()
+        scale = net.loss_scale
+        self.scale = LossScale(scale, net.store, net.device) if scale is not None else None
         halt = self.scale.halt if self.scale is not None else None
         self.rule = make_rule(solver, net.store, net.device, halt)
         if snapshots is not None:
@@ -113,9 +110,7 @@ class Trainer:
         self._asked = False
         self._began = 0
         self._unwritten: FormatError | None = None
-        self._refused: frozenset[str] = frozenset()
-        self._displayed = (0, 0.0)
-        self._ticked = 0.0
+        self.progress = Progress(self._emit)
 
     def stop(self) -> None:
         """Ask the loop to finish its iteration, take a snapshot and end.
@@ -144,18 +139,11 @@ class Trainer:
             TrainingError: when the loss is no longer a finite number.
         """
         solver = self.solver
-        self._emit(
-            Started(
-                self.net.plan.name,
-                self.iteration,
-                solver.max_iter,
-                self.per_epoch,
-                solver.lr_policy,
-            )
-        )
-        self._displayed = (self.iteration, time.perf_counter())
+        name, end = self.net.plan.name, solver.max_iter
+        self._emit(Started(name, self.iteration, end, self.per_epoch, solver.lr_policy))
+        self.progress.begin(self.iteration)
         try:
-            self.advance(solver.max_iter - self.iteration)
+            self.advance(end - self.iteration)
             due = solver.snapshot and self.iteration % solver.snapshot == 0
             if solver.snapshot_after_train and not (due and self.iteration):
                 self.snapshot()
@@ -185,6 +173,7 @@ class Trainer:
 
     def _advance(self, end: int) -> None:
         solver, stepping, average = self.solver, self.stepping, self.average
+        progress = self.progress
         debug = solver.debug_info or self.net.plan.definition.net.debug_info
         every_loss = self.net.device.is_cpu
         at_once = stepping.whole and solver.iter_size == 1 and not debug
@@ -195,7 +184,7 @@ class Trainer:
                 return
             display = bool(solver.display) and now % solver.display == 0
             clock = time.perf_counter()
-            tick = clock - self._ticked > _TICK_SECONDS
+            tick = progress.tick_is_due(clock)
             rate = self.schedule.rate(now)
             if at_once and not (every_loss or display or tick or self.callbacks):
                 stepping.iterate(rate, now)
@@ -204,10 +193,9 @@ class Trainer:
                 if display or tick:
                     self._tell_refusals()
                 if display:
-                    self._display(rate)
+                    progress.display(now, self.smoothed.value, rate, self.net)
                 elif tick:
-                    self._ticked = clock
-                    self._emit(Ticked(now, self.smoothed.value))
+                    progress.tick(now, self.smoothed.value, clock)
                 self._update(rate, debug)
             if average is not None:
                 average.update(now)
@@ -275,9 +263,10 @@ class Trainer:
         if self.average is not None:
             with self.average.in_place():
                 averaged = self._stored(self.snapshots.hdf5)
-        model, state = self.snapshots.save(
-            self._stored(self.snapshots.hdf5), history, self._resume_state(), averaged
-        )
+        net = self._stored(self.snapshots.hdf5)
+        self._take_losses()
+        resume = resume_state(*self._of_resume())
+        model, state = self.snapshots.save(net, history, resume, averaged)
         self._emit(Snapshotted(self.iteration, model, state))
 
     def restore(self, state: Path) -> None:
@@ -297,19 +286,7 @@ class Trainer:
             self.average.restore_beside(model)
         if resume is not None:
             with of_resume(state):
-                self.net.restore(resume["net"])
-                self.smoothed.restore(resume["losses"])
-                if self.scale is not None and "loss_scale" in resume:
-                    self.scale.restore(resume["loss_scale"])
-                for (net, _), saved in zip(self.tests, resume["tests"], strict=False):
-                    net.restore(saved)
-
-    def _make_scale(self) -> LossScale | None:
-        """What watches over the gradients of a net that scales its losses."""
-        net = self.net
-        if net.loss_scale is None:
-            return None
-        return LossScale(net.loss_scale, net.store, net.device)
+                take_up(resume, *self._of_resume())
 
     def _make_stepping(self, alone: bool) -> Stepping:
         losses = losses_of(self.net, self.solver.iter_size, self.smoothed.window)
@@ -320,21 +297,14 @@ class Trainer:
 
     def _stored(self, hdf5: bool) -> NetParameter | Weights:
         """The net as its file takes it; HDF5 holds more than a message can."""
-        net = self.net
-        return net.stored_params() if hdf5 else net.message()
+        return self.net.stored_params() if hdf5 else self.net.message()
 
     def _averaged(self) -> AbstractContextManager[None]:
         """While this lasts, the nets hold the averaged weights, where there are any."""
         return self.average.in_place() if self.average is not None else nullcontext()
 
-    def _resume_state(self) -> dict[str, Any]:
-        self._take_losses()
-        state = {
-            "net": self.net.state(),
-            "tests": [net.state() for net, _ in self.tests],
-            "losses": self.smoothed.state(),
-        }
-        return state if self.scale is None else {**state, "loss_scale": self.scale.state()}
+    def _of_resume(self) -> tuple[Net, list[Net], SmoothedLoss, LossScale | None]:
+        return self.net, [net for net, _ in self.tests], self.smoothed, self.scale
 
     def _take_losses(self) -> None:
         for loss in self.stepping.losses.collect():
@@ -343,35 +313,13 @@ class Trainer:
             self.scale.check()
 
     def _tell_refusals(self) -> None:
-        """Say once why a GPU is given every call anew."""
         tests = (passes.asking.refusal for passes in self._test_passes)
-        refused = self.stepping.refusals.union(tests) - {""}
-        for reason in sorted(refused - self._refused):
-            told = "is not recorded as a CUDA graph, and goes on call by call"
-            self._emit(Warned(self.iteration, f"a part of the iteration {told}: {reason}"))
-        self._refused = refused
+        self.progress.tell_refusals(self.iteration, self.stepping.refusals.union(tests))
 
     def _take_loss(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise TrainingError(explain_divergence(self.net, self.iteration))
         self.smoothed.add(loss)
-
-    def _display(self, rate: float) -> None:
-        outputs = tuple(listed(self.net.outputs()))
-        then, clock = self._displayed
-        now = time.perf_counter()
-        self._displayed = (self.iteration, now)
-        self._ticked = now
-        self._emit(
-            Iterated(
-                self.iteration,
-                self.smoothed.value,
-                rate,
-                outputs,
-                self.iteration - then,
-                now - clock,
-            )
-        )
 
     def _conclude(self) -> None:
         """Caffe's last lines: one more forward pass for the loss, and a last test."""

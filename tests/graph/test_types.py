@@ -155,7 +155,7 @@ def test_a_net_learns_what_it_does_in_float32(
 ) -> None:
     loss, gradients, _ = learned(Device(), "float32")
     found, others, net = learned(device(), precision, packed=share, fuse=share)
-    steps = {net.plan.steps[index].name for index in net.types.steps}
+    steps = {net.plan.steps[index].name for index in net.layout.types.steps}
     computed = {"c1", "n1", "c2", "sum", "c3", "lrn", "p1", "both", "drop", "ave", "ip"}
     assert steps & computed == (set() if device is Device else computed)
     assert found == pytest.approx(loss, rel=apart)

@@ -43,7 +43,9 @@ def trained(device: Device, recorded: bool, **settings: Any) -> tuple[list[np.nd
     precision = type_of(settings.pop("precision", "float32"))
     net = Net(plan_of(NET), device, seed=3, fuse=True, precision=precision)
     trainer = Trainer(SolverParameter(**{**base, **settings}), net)
-    trainer._ticked = float("inf")  # no reading between displays, however slow the machine is
+    trainer.progress.ticked = float(
+        "inf"
+    )  # no reading between displays, however slow the machine is
     if not recorded:
         trainer.stepping = Stepping(net, trainer.rule, trainer.stepping.losses, trainer.scale)
     trainer.advance(10)
@@ -143,7 +145,7 @@ def test_why_a_part_is_not_recorded_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(kind, "forward", waits)
     net._prepare()
-    trainer._ticked = float("inf")
+    trainer.progress.ticked = float("inf")
     trainer.advance(4)
     for _ in range(2):
         trainer._tell_refusals()

@@ -193,7 +193,7 @@ def _layers(
     for index, step in enumerate(steps):
         brings = not step.bottoms
         ahead = float(forward[index])
-        moved = traffic(step, net.types) + back * backward_traffic(step, net.types)
+        moved = traffic(step, net.layout.types) + back * backward_traffic(step, net.layout.types)
         found.append(
             LayerProfile(
                 step.name,
