@@ -6,15 +6,24 @@ message of whatever ``ProtonetError`` reaches it and leaves with ``exit_code``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 _LONGEST = 160
 """Letters of a line that a message shows."""
 
 _MOST = 100
 """Mistakes that one error shows: a text of rubbish has as many as letters."""
+
+
+_LONG_WORD = re.compile(r"\S{401,}")
+"""Rubbish is one word of millions of letters; paths and lists of names are shorter."""
+
+_GUESSED = 64
+"""Letters of the longest name that a nearest one is looked for."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +43,14 @@ class Mistake:
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
-        parts = [f"{place}: {self.message}" if place else self.message]
+        message = _short(self.message)
+        parts = [f"{place}: {message}" if place else message]
         if self.excerpt and self.column:
             excerpt, column = self.window
             lead = "".join("\t" if c == "\t" else " " for c in excerpt[: column - 1])
             parts += [f"    {excerpt}", f"    {lead}^"]
         if self.hint:
-            parts.append(f"    {self.hint}")
+            parts.append(f"    {_short(self.hint)}")
         return "\n".join(parts)
 
     @property
@@ -130,9 +140,18 @@ class TrainingError(ProtonetError):
     exit_code = 7
 
 
+def _short(text: str) -> str:
+    """The text with the middle of overlong words left out."""
+    return _LONG_WORD.sub(lambda word: f"{word[0][:200]}...{word[0][-100:]}", text)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` for the nearest of ``known``, or an empty string."""
-    options = list(known)
-    folded = {option.lower(): option for option in options}
+    return _nearest(name, tuple(known)) if len(name) <= _GUESSED else ""
+
+
+@lru_cache(maxsize=64)
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    folded = {option.lower(): option for option in known if len(option) <= 2 * _GUESSED}
     matches = get_close_matches(name.lower(), list(folded), n=1, cutoff=0.6)
     return f"; did you mean '{folded[matches[0]]}'?" if matches else ""

@@ -43,3 +43,17 @@ def test_every_kind_of_error_has_its_own_exit_code() -> None:
     codes = [kind.exit_code for kind in kinds]
     assert len(set(codes)) == len(codes)
     assert errors.LayerError.exit_code == errors.NetworkError.exit_code
+
+
+def test_the_middle_of_an_overlong_word_is_left_out() -> None:
+    rubbish = "x" * 200 + "y" * 3_000_000 + "z" * 100
+    short = "x" * 200 + "..." + "z" * 100
+    assert str(Mistake(f"no field {rubbish} here", hint=f"or {rubbish}")) == (
+        f"no field {short} here\n    or {short}"
+    )
+    path = "/".join(["folder"] * 50)
+    assert str(Mistake(f"{path}: no")) == f"{path}: no"
+
+
+def test_a_name_of_millions_of_letters_is_near_to_none() -> None:
+    assert nearest("InnerProduct" * 1_000_000, ["InnerProduct"]) == ""

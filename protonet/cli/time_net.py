@@ -99,7 +99,7 @@ def _print_costs(timing: Timing) -> None:
                 layer.type,
                 f"{1000 * layer.forward:.3f}",
                 f"{1000 * layer.backward:.3f}",
-                f"{100 * (layer.forward + layer.backward) / whole:.1f} %",
+                f"{100 * (layer.forward + layer.backward) / whole:.1f} %" if whole > 0 else "",
                 f"{layer.arithmetic / 1e6:.3f}",
                 f"{layer.arithmetic / layer.forward / 1e9:.1f}" if layer.forward > 0 else "",
                 f"{layer.traffic / 1e6:.3f}",

@@ -83,6 +83,9 @@ def find_mistakes(
 _SHAPED = ("Input", "DummyData")
 """Layers whose shapes are in the text."""
 
+_GUESSES = 20
+"""Mistakes of a net behind which no nearest names are looked for any more."""
+
 
 class _Planner:
     """Collects mistakes while the steps are made one after the other."""
@@ -167,7 +170,8 @@ class _Planner:
         """The layer of this index, set up; None when its type is unknown."""
         spec = self.net.layer[index]
         try:
-            layer = layer_class(spec.type)(spec, self.phase, self.around)
+            guess = len(self.mistakes) < _GUESSES
+            layer = layer_class(spec.type, guess=guess)(spec, self.phase, self.around)
         except LayerError as error:
             self.complain(index, error.path, str(error), error.hint)
             return None

@@ -47,11 +47,11 @@ def chapters() -> dict[str, str]:
     return found
 
 
-def layer_class(name: str) -> type[Layer]:
+def layer_class(name: str, *, guess: bool = True) -> type[Layer]:
     """The class registered under ``name``.
 
     Raises:
-        LayerError: for an unknown type; names the nearest known one.
+        LayerError: for an unknown type; names the nearest known one, if it is to ``guess``.
     """
     if name not in LAYERS and name in chapters():
         import_module(chapters()[name])
@@ -60,8 +60,9 @@ def layer_class(name: str) -> type[Layer]:
     try:
         return LAYERS[name]
     except KeyError:
+        near = nearest(name, layer_types()) if guess else ""
         raise LayerError(
-            f"unknown layer type '{name}'{nearest(name, layer_types())}",
+            f"unknown layer type '{name}'{near}",
             ("type",),
             "protonet layers lists the types that are known; --import MODULE adds your own",
         ) from None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 _TOKEN = re.compile(
     r"""\#[^\n]*
-    | (?P<string>"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*')
+    | (?P<string>"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"|'[^'\\\n]*(?:\\[^\n][^'\\\n]*)*')
     | (?P<minus>-)(?P<apart>(?:[ \t\r\n\f\v]|\#[^\n]*\n)+)(?=[0-9.A-Za-z])
     | (?P<number>\+?(?<![\w./])\.?[0-9](?:[eE][+-]|[\w.])*|\+)
     """,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -73,6 +74,7 @@ class Source:
         return Mistake(message, self.name, line, column, excerpt.rstrip("\r"), hint)
 
 
+_LATIN = re.compile(rb"[\t\n\r -~]+")
 _MAGIC = (b"\x89HDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b", b"PK\x03\x04")
 
 
@@ -80,8 +82,9 @@ def _decode(data: bytes, name: str) -> str:
     """The bytes as text, refusing what is no prototxt with a word on what it looks like."""
     if len(data) > SIZE_LIMIT:
         raise UsageError(f"{name}: is longer than {SIZE_LIMIT >> 20} MiB; no prototxt is")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UsageError(f"{name}: is a text in UTF-16; Caffe reads it as UTF-8: save it so")
+    encoding = _wide_encoding(data)
+    if encoding is not None:
+        raise UsageError(f"{name}: is a text in {encoding}; Caffe reads it as UTF-8: save it so")
     if b"\0" not in data and not data.startswith(_MAGIC):
         return text_of(data)
     looks = "a binary file"
@@ -94,6 +97,22 @@ def _decode(data: bytes, name: str) -> str:
     elif name.endswith((".caffemodel", ".binaryproto", ".solverstate")):
         looks = "a binary file of Caffe"
     raise UsageError(f"{name}: is {looks}, but a prototxt text is expected")
+
+
+def _wide_encoding(data: bytes) -> str | None:
+    """UTF-32 or UTF-16, by the mark that it begins with or by the zeros beside Latin letters."""
+    if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "UTF-32"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16"
+    for width, encoding in ((4, "UTF-32"), (2, "UTF-16")):
+        head = data[: 16 * width]
+        for first in (0, width - 1):  # the least byte of a letter comes first, or last
+            letters = head[first::width]
+            zeros = len(head) - len(letters)
+            if len(letters) > 3 and head.count(0) == zeros and _LATIN.fullmatch(letters):
+                return encoding
+    return None
 
 
 @dataclass(frozen=True)

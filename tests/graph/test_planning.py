@@ -157,3 +157,11 @@ layer { name: "unknown" type: "Convolution" bottom: "data" top: "d"
         (3, "expected a pad of at most 2^31"),
         (4, "top 0 of shape 2147483648 woul"),
     ]
+
+
+def test_nearest_names_are_looked_for_behind_twenty_mistakes_no_more() -> None:
+    layers = "".join(f'layer {{ name: "{n}" type: "Powe{n:02}" top: "{n}" }}' for n in range(30))
+    with pytest.raises(NetworkError) as caught:
+        plan_of(layers)
+    told = ["did you mean 'Power'?" in mistake.message for mistake in caught.value.mistakes]
+    assert told == [True] * 20 + [False] * 10

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from protonet.proto.braces import balance, too_deep
@@ -45,3 +48,17 @@ def test_a_brace_that_closes_nothing_becomes_a_space() -> None:
 
 def test_a_string_without_end_does_not_swallow_the_closing_brace() -> None:
     assert balance('a { b: "c }\n').unclosed == ()
+
+
+def test_a_long_string_takes_next_to_no_memory() -> None:
+    code = (
+        "import resource\n"
+        "from protonet.proto.braces import too_deep\n"
+        "from protonet.proto.lexical import as_python_reads\n"
+        "text = 'name: \"' + 'a' * 3_000_000 + '\"'\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "too_deep(text, 100), as_python_reads(text)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    taken = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(taken.stdout) < 30_000  # kB; a step back for each letter took 340 MB

@@ -53,8 +53,12 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         Source.read(tmp_path)
 
 
-def test_utf_16_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_wide_encodings_are_named_with_their_mark_and_without(
+    encoding: str, tmp_path: Path
+) -> None:
     path = tmp_path / "net.prototxt"
-    path.write_bytes('name: "x"'.encode("utf-16"))
-    with pytest.raises(UsageError, match="is a text in UTF-16; Caffe reads it as UTF-8"):
+    path.write_bytes('name: "Schicht"\r\nlayer { } # \u6570'.encode(encoding))
+    named = encoding[:6].upper()
+    with pytest.raises(UsageError, match=f"is a text in {named}; Caffe reads it as UTF-8"):
         Source.read(path)
