@@ -16,6 +16,7 @@ from typing import Any
 import protonet
 from protonet.errors import DataError, ProtonetError, UsageError
 from protonet.formats.atomic import write_atomic
+from protonet.formats.json_text import parse_json
 
 STATE = "conversion.json"
 """The file of a partial output that tells the settings; it goes when the output is whole."""
@@ -158,7 +159,7 @@ def _resumes(folder: Path, settings: Settings) -> bool:
             raise DataError(str(error)) from error
         return False
     try:
-        found = json.loads(state.read_text(encoding="utf-8"))
+        found = parse_json(state.read_text(encoding="utf-8"))
         differences = list(_differences(found, wanted))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{state}: is damaged ({error}); --restart begins anew") from error

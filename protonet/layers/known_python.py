@@ -7,7 +7,6 @@ as a user's would be, against ``python_api``, and are imported when they are nee
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -16,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from protonet.errors import LayerError, nearest
+from protonet.formats.json_text import parse_json
 from protonet.layers.python_api import Blob, Layer
 
 _PARAM = ("python_param", "param_str")
@@ -154,7 +154,7 @@ def parse_settings(text: str) -> dict[str, Any]:
     try:
         if inner.startswith("{"):
             try:
-                found = json.loads(inner)
+                found = parse_json(inner)
             except ValueError:
                 found = ast.literal_eval(inner)
         else:

@@ -5,7 +5,6 @@ Source: rbgirshick/py-faster-rcnn, lib/roi_data_layer and lib/utils/blob.py.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from protonet.blob import Array
 from protonet.data.datum import decode_image
 from protonet.data.resize import resize
 from protonet.errors import DataError, LayerError
+from protonet.formats.json_text import parse_json
 from protonet.layers.known_python import KnownLayer
 from protonet.layers.python_api import Blob
 from protonet.layers.rcnn import ProposalTargetLayer
@@ -178,7 +178,7 @@ class RoIDataLayer(KnownLayer):
 
 def _read_source(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except ValueError as error:

@@ -108,19 +108,16 @@ def _rate_at(train: list[Entry], iteration: int) -> float | None:
 def _of_metrics(path: Path) -> TrainingLog:
     log, seconds = TrainingLog(), 0.0
     for line in read_metrics(path):
-        try:
-            if line["event"] == "iterated":
-                seconds += line["seconds"]
-                entry = Entry(line["iteration"], seconds, line["lr"], line["loss"])
-                log.train.append(entry)
-            elif line["event"] == "tested":
-                entry = Entry(line["iteration"], seconds, None, line["loss"])
-                log.tests.setdefault(line["net"], []).append(entry)
-            else:
-                continue
-            entry.outputs = dict(_spread(line["outputs"]))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise FormatError(f"{path}: is no metrics.jsonl of a training: {error!r}") from error
+        if line["event"] == "iterated":
+            seconds += line["seconds"]
+            entry = Entry(line["iteration"], seconds, line["lr"], line["loss"])
+            log.train.append(entry)
+        elif line["event"] == "tested":
+            entry = Entry(line["iteration"], seconds, None, line["loss"])
+            log.tests.setdefault(line["net"], []).append(entry)
+        else:
+            continue
+        entry.outputs = dict(_spread(line["outputs"]))
     return log
 
 

@@ -15,6 +15,7 @@ from protonet.errors import FormatError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.caffemodel import Weights, write_hdf5, write_model
 from protonet.formats.hdf5 import h5py_module
+from protonet.formats.json_text import parse_json
 from protonet.formats.kind import SIZE_LIMIT
 from protonet.formats.solverstate import SolverHistory, write_state
 from protonet.graph.net import Net
@@ -179,8 +180,8 @@ def read_resume(state: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        resume = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        resume = parse_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise _damaged(path, str(error)) from error
     except OSError as error:
         raise FormatError(f"{path}: cannot be read: {error.strerror}") from error

@@ -182,6 +182,6 @@ def test_files_that_are_no_logs(tmp_path: Path) -> None:
         with pytest.raises(FormatError, match="tells of no iteration"):
             read_log(path)
     path.write_text(json.dumps({"event": "iterated"}) + "\n")
-    with pytest.raises(FormatError, match=r"is no metrics\.jsonl of a training: KeyError"):
+    with pytest.raises(FormatError, match=":1: not a line of a training: it has no iteration"):
         read_log(path)
     assert TrainingLog().train == []

@@ -19,6 +19,7 @@ from typing import Any
 import protonet
 from protonet.errors import FormatError, UsageError
 from protonet.formats.atomic import remove_partial, write_atomic
+from protonet.formats.json_text import parse_json
 from protonet.proto.text import Source
 from protonet.train.listeners import figure, read_metrics
 from protonet.train.snapshot import Snapshots
@@ -27,7 +28,7 @@ _HASHED = 64 * 2**20
 """Bytes of a database that are hashed: of a larger one the beginning and the end."""
 
 
-_KINDS = {
+_KINDS: dict[str, type | tuple[type, ...]] = {
     "kind": str,
     "status": str,
     "prefix": str,
@@ -46,6 +47,8 @@ _KINDS = {
     "databases": list,
     "image_shape": list,
     "transform": str,
+    "average": (int, float),
+    "hdf5": bool,
 }
 """What values of run.json are, where they are there and not null."""
 
@@ -156,16 +159,23 @@ class RunDirectory:
             FormatError: when it is damaged.
         """
         try:
-            info = json.loads(self.info.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
+            info = parse_json(self.info.read_text(encoding="utf-8"))
+        except ValueError as error:
             raise FormatError(f"{self.info}: damaged: {error}") from error
         if not isinstance(info, dict) or "kind" not in info:
             raise FormatError(f"{self.info}: is not a run.json of protonet")
         for name, kind in _KINDS.items():
             if info.get(name) is not None and not isinstance(info[name], kind):
+                expected = "number" if isinstance(kind, tuple) else kind.__name__
                 raise FormatError(
-                    f"{self.info}: damaged: expected {name} as {kind.__name__}, "
+                    f"{self.info}: damaged: expected {name} as {expected}, "
                     f"got {json.dumps(info[name])[:60]}"
+                )
+        for entry in info.get("databases") or ():
+            if not isinstance(entry, dict) or not {"path", "bytes", "sha256"} <= entry.keys():
+                raise FormatError(
+                    f"{self.info}: damaged: a database has a path, bytes and sha256, "
+                    f"not {json.dumps(entry)[:60]}"
                 )
         return _Info(info, self.info)
 

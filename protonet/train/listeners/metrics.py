@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from protonet.errors import FormatError
 from protonet.formats.atomic import appending
+from protonet.formats.json_text import parse_json
 from protonet.train.events import (
     Event,
     Failed,
@@ -110,7 +111,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     A last line without its newline is left out: a run that was killed wrote it.
 
     Raises:
-        FormatError: for a line that is no JSON object, with its number.
+        FormatError: for a line that is no JSON object, or not of an event, with its number.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -121,13 +122,47 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     lines = []
     for number, line in enumerate(text.split("\n")[:-1], 1):
         try:
-            entry = json.loads(line)
-        except json.JSONDecodeError as error:
+            entry = parse_json(line)
+        except ValueError as error:
             raise FormatError(f"{path}:{number}: not a JSON object: {error}") from error
         if not isinstance(entry, dict):
             raise FormatError(f"{path}:{number}: expected a JSON object, got {line[:60]}")
+        wrong = _wrong(entry)
+        if wrong is not None:
+            raise FormatError(f"{path}:{number}: not a line of a training: {wrong}")
         lines.append(entry)
     return lines
+
+
+_NUMBER = (int, float, type(None))
+_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "event": str,
+    "iteration": int,
+    "epoch": _NUMBER,
+    "loss": _NUMBER,
+    "lr": _NUMBER,
+    "seconds": (int, float),
+    "net": int,
+    "outputs": dict,
+}
+"""What values of a line are, where they are there."""
+_NEEDED = {"iterated": ("loss", "lr", "outputs", "seconds"), "tested": ("net", "loss", "outputs")}
+
+
+def _wrong(entry: Mapping[str, Any]) -> str | None:
+    """What a reader of this line would stumble over; None for a line as they are written."""
+    for name, kind in _FIELDS.items():
+        if name in entry and (not isinstance(entry[name], kind) or entry[name] is True):
+            return f"{name} cannot be {json.dumps(entry[name])[:60]}"
+    needed = ("event", "iteration", *_NEEDED.get(entry.get("event", ""), ()))
+    absent = next((name for name in needed if name not in entry), None)
+    if absent is not None:
+        return f"it has no {absent}"
+    for name, value in entry.get("outputs", {}).items():
+        for each in value if isinstance(value, list) else [value]:
+            if not isinstance(each, _NUMBER):
+                return f"output {name} cannot be {json.dumps(each)[:60]}"
+    return None
 
 
 def objective(outputs: Sequence[Output]) -> float | None:

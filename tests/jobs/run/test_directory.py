@@ -72,6 +72,12 @@ def test_a_folder_of_a_process_that_was_killed_early_is_taken_again(tmp_path: Pa
         ('{"kind": "network", "prefix": 3}', "damaged: expected prefix as str, got 3"),
         ('{"kind": ["network"]}', "damaged: expected kind as str, got"),
         ('{"kind": "network", "settings": "x"}', 'damaged: expected settings as dict, got "x"'),
+        ('{"kind": "network", "average": "x"}', 'damaged: expected average as number, got "x"'),
+        ('{"kind": "network", "hdf5": 1}', "damaged: expected hdf5 as bool, got 1"),
+        (
+            '{"kind": "network", "databases": [{"path": "a", "sha256": "b"}]}',
+            "damaged: a database has a path, bytes and sha256, not",
+        ),
     ],
 )
 def test_a_damaged_run_json(tmp_path: Path, text: str, message: str) -> None:

@@ -95,8 +95,8 @@ def test_lines_are_there_at_once_and_a_second_run_appends(tmp_path: Path) -> Non
 
 def test_a_torn_last_line_is_not_read_and_is_cut_before_the_next(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"event": "tested", "iteration": 3}\n{"event": "ite')
-    assert read_metrics(path) == [{"event": "tested", "iteration": 3}]
+    path.write_text('{"event": "snapshotted", "iteration": 3}\n{"event": "ite')
+    assert read_metrics(path) == [{"event": "snapshotted", "iteration": 3}]
     metrics = Metrics(path)
     metrics(events.Iterated(4, 0.5, 0.01, (), 1, 0.1))
     metrics.close()
@@ -110,8 +110,19 @@ def test_an_absent_file_has_no_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "where"),
     [
-        (b'{"iteration": 1}\nwhat\n', ":2: not a JSON object"),
-        (b"{}\n[1, 2]\n", r":2: expected a JSON object, got \[1, 2\]"),
+        (b'{"event": "a", "iteration": 1}\nwhat\n', ":2: not a JSON object"),
+        (b"[" * 100_000 + b"\n", ":1: not a JSON object"),
+        (b"9" * 5000 + b"\n", ":1: not a JSON object"),
+        (b'{"event": "a", "iteration": 1}\n[1, 2]\n', r":2: expected a JSON object, got \[1, 2\]"),
+        (b'{"iteration": 1}\n', ":1: not a line of a training: it has no event"),
+        (b'{"event": "a", "iteration": "1"}\n', ':1: .*: iteration cannot be "1"'),
+        (b'{"event": "a", "iteration": true}\n', ":1: .*: iteration cannot be true"),
+        (b'{"event": ["tested"], "iteration": 1}\n', ":1: .*: event cannot be "),
+        (b'{"event": "tested", "iteration": 1, "net": 0, "loss": 1}\n', ":1: .* has no outputs"),
+        (
+            b'{"event": "tested", "iteration": 1, "net": 0, "loss": 1, "outputs": {"a": [{}]}}\n',
+            ":1: .*: output a cannot be {}",
+        ),
         (b"\xff\xfe\n", "not a metrics file"),
     ],
 )
