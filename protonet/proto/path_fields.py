@@ -25,6 +25,7 @@ _CONTROLS = (
     ("\f", "a page break", r"\f"),
     ("\b", "a backspace", r"\b"),
     ("\a", "a bell", r"\a"),
+    ("\0", "a zero byte", r"\0"),
 )
 
 Where = tuple[str | int, ...]

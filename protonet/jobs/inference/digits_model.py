@@ -17,6 +17,7 @@ from typing import Any
 from protonet.data.resize import FITS
 from protonet.device import Device
 from protonet.errors import FormatError, UsageError
+from protonet.formats.json_text import parse_json
 from protonet.jobs.inference.classification import Preprocessing, open_classifier
 from protonet.jobs.inference.deployed import deploy_net
 from protonet.jobs.inference.predictor import ImagePredictor
@@ -110,8 +111,8 @@ class _Info:
         if not path.exists():
             return _Info(folder, {})
         try:
-            values = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            values = parse_json(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
             raise FormatError(f"{path}: is damaged: {error}") from error
         if not isinstance(values, dict):
             raise FormatError(f"{path}: expected an object with the model's fields")
