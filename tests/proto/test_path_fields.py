@@ -32,7 +32,7 @@ def test_paths_of_windows_are_told_to_use_slashes() -> None:
 def test_paths_of_solvers_are_looked_at_and_other_texts_are_not() -> None:
     with pytest.raises(NetworkError, match=r"s:1:23: 'weights' holds a bell"):
         read_solver(Source("s", r'weights: "a" weights: "b\a"'))
-    with pytest.raises(NetworkError, match=r"s:1:1: 'snapshot_prefix' holds a zero byte"):
+    with pytest.raises(NetworkError, match=r"s:1:18: 'snapshot_prefix' holds a zero byte"):
         read_solver(Source("s", r'snapshot_prefix: "a\000b"'))
     layer = r'layer { name: "p" type: "Python" python_param { param_str: "k:\n - 1" } }'
     assert read_net(Source("net", layer)).net.layer[0].python_param.param_str == "k:\n - 1"
