@@ -181,6 +181,11 @@ layer { name: "l" type: "CTCLoss" bottom: "s" bottom: "cont" bottom: "t" top: "l
     "CtcLoss": READER
     + """layer { name: "l" type: "CtcLoss" bottom: "s" bottom: "t" top: "l" loss_weight: 1
   ctc_loss_param { blank_label: 4 alphabet_size: 5 time_step: 6 } }""",
+    "Convolution": """
+input: "x" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8
+layers { name: "fc6" type: CONVOLUTION bottom: "x" top: "fc6" strict_dim: false
+  blobs_lr: 1 blobs_lr: 2 weight_decay: 1 weight_decay: 0
+  convolution_param { num_output: 4 pad: 2 hole: 2 kernel_size: 3 } }""",
     "LabelsequenceAccuracy": READER
     + """layer { name: "p" type: "Permute" bottom: "s" top: "p"
   permute_param { order: 1 order: 0 order: 2 } }

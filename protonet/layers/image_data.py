@@ -106,11 +106,11 @@ class ImageData(BatchLayer):
                 "short_side is not known here; give new_height and new_width",
                 (_PARAM, "short_side"),
             )
-        if param.label_type != param.IMAGE or param.HasField("ignore_label"):
-            name = "ignore_label" if param.HasField("ignore_label") else "label_type"
-            raise LayerError(
-                f"{name} is of ImageSegData layers, whose labels are of pixels", (_PARAM, name)
-            )
+        for name in ("label_type", "ignore_label", "has_label"):
+            if getattr(param, name) != param.DESCRIPTOR.fields_by_name[name].default_value:
+                raise LayerError(
+                    f"{name} is of ImageSegData layers, whose labels are of pixels", (_PARAM, name)
+                )
         if param.dataset_share_per_node != 1:
             raise LayerError(
                 "the whole list is read; leave dataset_share_per_node at 1",

@@ -247,7 +247,9 @@ class ImageLabelmapData(PairData):
     def setup(self) -> None:
         param = self.spec.image_data_param
         refuse_old_places(param, self.message, ("scale", "mean_file", "crop_size", "mirror"))
-        refuse_others(self, ("short_side", "cache", "precache", "label_type", "ignore_label"))
+        refuse_others(
+            self, ("short_side", "cache", "precache", "label_type", "ignore_label", "has_label")
+        )
         super().setup()
 
     def encode(self, labels: np.ndarray) -> np.ndarray:

@@ -32,8 +32,9 @@ class ImageSegData(PairData):
     Params:
         none.
     Spec:
-        image_data_param: source, batch_size (1), root_folder, label_type (IMAGE), ignore_label
-        (255), new_height and new_width, is_color (true), shuffle, rand_skip.
+        image_data_param: source, batch_size (1), root_folder, label_type (IMAGE) or
+        has_label, ignore_label (255), new_height and new_width, is_color (true),
+        shuffle, rand_skip.
         transform_param: scale_factors, of which each pair gets one by chance; scale, mirror,
         crop_size, crop_h, crop_w, mean_value.
     Raises:
@@ -71,9 +72,21 @@ class ImageSegData(PairData):
                 "scale_factors need a crop_size: what they resize is cut or padded to it",
                 ("transform_param", "scale_factors", 0),
             )
-        kind, ignore = param.label_type, param.ignore_label
+        kind, ignore = self._kind(), param.ignore_label
         self.pairs = partial(SegList, label_type=kind, ignore=ignore)
         super().setup()
+
+    def _kind(self) -> int:
+        """``label_type``, or what ``has_label``, its older form, means."""
+        param = self.spec.image_data_param
+        if not param.HasField("has_label"):
+            return int(param.label_type)
+        if param.HasField("label_type"):
+            raise LayerError(
+                "label_type and has_label are both given; give one of them",
+                (self.message, "has_label"),
+            )
+        return int(param.PIXEL if param.has_label else param.NONE)
 
     def make_transform(self) -> SegTransform:
         return SegTransform(

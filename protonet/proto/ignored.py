@@ -19,7 +19,7 @@ IGNORED: dict[str, frozenset[str]] = {
         [
             *("forward_type", "backward_type", "forward_math", "backward_math"),
             *("cudnn_math_override", "multinode", "mn_activation_param"),
-            *("mn_grad_compress_param", "quantization_param"),
+            *("mn_grad_compress_param", "quantization_param", "strict_dim"),
         ]
     ),
     "DropoutParameter": frozenset(["scale_train"]),

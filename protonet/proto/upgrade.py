@@ -15,6 +15,7 @@ from protonet.proto.caffe_pb2 import (
     SolverParameter,
     V1LayerParameter,
 )
+from protonet.proto.holes import upgrade_holes
 from protonet.proto.naming import name_layers
 from protonet.proto.source import NetDefinition, Source, Where
 from protonet.proto.upgrade_v0 import fold_padding, v0_to_v1
@@ -95,7 +96,13 @@ def upgrade(definition: NetDefinition) -> NetDefinition:
     Raises:
         NetworkError: for what the old dialects allow to write, but nothing today can mean.
     """
-    for step in (_upgrade_old_layers, _upgrade_inputs, _upgrade_batch_norm, name_layers):
+    for step in (
+        _upgrade_old_layers,
+        _upgrade_inputs,
+        _upgrade_batch_norm,
+        upgrade_holes,
+        name_layers,
+    ):
         definition = step(definition)
     return definition
 

@@ -64,10 +64,21 @@ def test_a_batch_of_one_has_the_shape_of_its_image(folder: Path) -> None:
     net.close()
 
 
+def test_the_older_form_says_whether_there_are_labels(folder: Path) -> None:
+    for has_label, labels in (("true", LABELS[0]), ("false", 255)):
+        net = make(folder, f'source: "list.txt" has_label: {has_label}', "")
+        net.forward()
+        np.testing.assert_array_equal(
+            net.blobs["label"].data[0, 0], np.broadcast_to(labels, (4, 6))
+        )
+        net.close()
+
+
 @pytest.mark.parametrize(
     ("fields", "transform", "message"),
     [
         ("", "", "image_data_param needs a source"),
+        ("has_label: true", "", "label_type and has_label are both given"),
         ('source: "list.txt" ignore_label: 256', "", "an ignore_label of 0 to 255, got 256"),
         ('source: "list.txt" cache: true', "", "cache is not done by ImageSegData layers"),
         ('source: "list.txt" mirror: true', "", "mirror belongs into transform_param"),
