@@ -98,7 +98,8 @@ def command(
     are keep their bytes.
 
     What is interrupted, even killed, stays in DB.partial: the same command goes on there and ends
-    as if it had not been interrupted.
+    as if it had not been interrupted. The lines of LIST behind those that are written may have been
+    mended; a written one that has changed is named, and needs --restart.
     """
     from protonet.data.convert import OWN, ImageForm, convert_images
     from protonet.data.datum import ENCODINGS

@@ -15,7 +15,7 @@ from protonet.data.create import Progress, write_mean
 from protonet.data.datum import ENCODINGS, decode, decode_image, encode_image, make_datum
 from protonet.data.image_list import ImageList
 from protonet.data.orientation import orientation_of
-from protonet.data.partial import Partial, Settings, digest, partial_output
+from protonet.data.partial import Partial, Settings, partial_output
 from protonet.data.resize import fit
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, UsageError
@@ -166,7 +166,8 @@ def convert_vectors(
     an order that depends on the seed only; the last ``val_share`` of them is for validation.
 
     What is interrupted goes on in the next call with the same arguments and ends as if it had not
-    been (``data.partial``); ``restart`` begins anew. ``progress`` is told at once what is there.
+    been (``data.partial``); the table may have changed behind the rows that are written.
+    ``restart`` begins anew. ``progress`` is told at once what is there.
 
     Raises:
         UsageError: when the folder exists, was begun with other settings, or a share leaves
@@ -189,8 +190,7 @@ def convert_vectors(
             "shuffle": shuffle,
             "seed": seed if shuffle else None,
             "backend": backend,
-        },
-        {"the table": digest(table.path)},
+        }
     )
     with partial_output(folder, settings, restart=restart) as work:
         shape: Shape | None = None
@@ -198,7 +198,7 @@ def convert_vectors(
         for part, places in parts.items():
             watch = _watch(work, before, count, progress)
             pairs = _Pairs(table, base, form, places, shape)
-            shape = pairs.write(work.folder / part, backend, watch)
+            shape = pairs.write(work, part, backend, watch)
             # The picture of the mean is the last file of a part.
             if not (work.folder / f"{part}_mean.png").exists():
                 write_mean(work.folder, part)
@@ -216,8 +216,12 @@ class _Pairs:
     places: Sequence[int]
     shape: Shape | None
 
-    def write(self, stem: Path, backend: str, watch: Callable[[int], None]) -> Shape | None:
+    def write(
+        self, work: Partial, part: str, backend: str, watch: Callable[[int], None]
+    ) -> Shape | None:
         """Write what is not there yet; returns the shape of the images."""
+        stem = work.folder / part
+        rows = [self.table.rows[place] for place in self.places]
         with (
             DatabaseWriter(Path(f"{stem}_images"), backend=backend, resume=True) as images,
             DatabaseWriter(Path(f"{stem}_labels"), backend=backend, resume=True) as labels,
@@ -225,11 +229,15 @@ class _Pairs:
             # Records are committed in their order: so many, from the first, are there. One of the
             # two may be ahead; what it has is written once more.
             begin = min(len(images), len(labels))
+            lines = [",".join((name, *map(repr, numbers))) for _, name, numbers in rows]
+            if work.check_rows(lines, begin, self._where, part):
+                # The mean of a part that was whole before the table grew.
+                Path(f"{stem}_mean.png").unlink(missing_ok=True)
             self.shape = _first_shape(images, self.shape)
             watch(begin)
-            for index in range(begin, len(self.places)):
-                line, name, numbers = self.table.rows[self.places[index]]
-                where = f"{self.table.path}:{line}: {name}"
+            for index in range(begin, len(rows)):
+                _, name, numbers = rows[index]
+                where = self._where(index)
                 made = self.form.record(_read(self.base / name, where), where, name)
                 self.shape = _check_shape(made.image, self.shape, where)
                 key = f"{index:08d}".encode()
@@ -238,6 +246,10 @@ class _Pairs:
                 labels.put(key, make_datum(vector))
                 watch(index + 1)
         return self.shape
+
+    def _where(self, index: int) -> str:
+        line, name, _ = self.table.rows[self.places[index]]
+        return f"{self.table.path}:{line}: {name}"
 
 
 def convert_images(
@@ -272,13 +284,14 @@ def convert_images(
             "seed": seed if shuffle else None,
             "check-size": check_size,
             "backend": backend,
-        },
-        {"the list": digest(images.path)},
+        }
     )
     with partial_output(path, settings, restart=restart) as work:
         watch = _watch(work, 0, len(images), progress)
         with DatabaseWriter(work.folder, backend=backend, resume=True) as database:
             begin = len(database)
+            lines = [f"{images.name(place)} {images.label(place)}" for place in order]
+            work.check_rows(lines, begin, lambda index: images.where(order[index]))
             shape = _first_shape(database, None) if check_size else None
             watch(begin)
             for index in range(begin, len(order)):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,42 +20,66 @@ from protonet.formats.json_text import parse_json
 STATE = "conversion.json"
 """The file of a partial output that tells the settings; it goes when the output is whole."""
 
+_ROWS = "conversion.rows"
+"""Begins the names of the files with the rows that records are made of, a JSON string a line."""
+
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides an output: ``values`` by the name that a person knows, and ``sources``, the
-    SHA-256 of what is read by what it is, such as "the table".
-    """
+    """What decides an output: ``values`` by the name that a person knows."""
 
     values: Mapping[str, Any]
-    sources: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """For the state file."""
-        values = {**self.values, "protonet": protonet.__version__}
-        return {"values": values, "sources": dict(self.sources)}
+        return {"values": {**self.values, "protonet": protonet.__version__}}
 
 
 @dataclass
 class Partial:
-    """The folder to work in. ``done`` tells whether there is something worth keeping."""
+    """The folder to work in. ``done`` tells whether there is something worth keeping, ``stays``
+    whether the same command can go on there.
+    """
 
     folder: Path
     resumed: bool
     done: int = 0
+    stays: bool = True
 
+    def check_rows(
+        self, rows: Sequence[str], done: int, where: Callable[[int], str], part: str = ""
+    ) -> bool:
+        """Whether ``rows`` differ from those that the output was begun with, and remember them.
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file.
+        The first ``done`` are written already and must be as they were; what comes behind them may
+        have changed.
 
-    Raises:
-        DataError: when it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        Args:
+            rows: what each record is made of, in the order of the records.
+            done: so many records are there.
+            where: the name of a row in messages, by its place.
+            part: tells several databases of one output apart.
+
+        Raises:
+            UsageError: naming the first row that was written as another.
+            DataError: when the rows that were kept are damaged.
+        """
+        path = self.folder / f"{_ROWS}{part}"
+        former = _read_rows(path) if path.exists() else None
+        if former == list(rows):
+            return False
+        problem = _what_was_written(former or [], rows, done, where)
+        if problem:
+            self.stays = False
+            raise UsageError(
+                f"{problem}; put it back to go on in {self.folder}, or --restart begins anew"
+            )
+        text = "".join(f"{json.dumps(row)}\n" for row in rows)
+        try:
+            write_atomic(path, text.encode())
+        except ProtonetError as error:
+            raise DataError(str(error)) from error
+        return former is not None
 
 
 def partial_path(path: Path) -> Path:
@@ -103,7 +126,9 @@ def partial_output(path: Path, settings: Settings, *, restart: bool = False) -> 
 
 
 def _keep_or_remove(work: Partial, error: BaseException) -> None:
-    """Say in the error where what was done is kept; a folder with nothing done is removed."""
+    """Say in the error where what was done is kept; one with nothing done is removed."""
+    if not work.stays:
+        return  # the error says what can be done
     if work.resumed or work.done:
         error.add_note(
             f"what was done is kept in {work.folder}: the same command goes on there, "
@@ -111,6 +136,27 @@ def _keep_or_remove(work: Partial, error: BaseException) -> None:
         )
     else:
         shutil.rmtree(work.folder, ignore_errors=True)
+
+
+def _read_rows(path: Path) -> list[str]:
+    try:
+        return [str(parse_json(line)) for line in path.read_text("utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: is damaged ({error}); --restart begins anew") from error
+
+
+def _what_was_written(
+    former: Sequence[str], rows: Sequence[str], done: int, where: Callable[[int], str]
+) -> str:
+    """Why records that are there are not those of ``rows``; "" where they are."""
+    if done > len(rows):
+        return f"{done} records are written already, but there are {len(rows)} rows now"
+    for place in range(done):
+        before = former[place] if place < len(former) else None
+        if before != rows[place]:
+            was = "by an older version" if before is None else f"as '{before}'"
+            return f"{where(place)}: record {place} was written already {was}"
+    return ""
 
 
 def _refuse_existing(path: Path) -> None:
@@ -177,9 +223,6 @@ def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterato
     for name in dict.fromkeys([*former, *now]):
         if former.get(name) != now.get(name):
             yield f"{name} was {_shown(former.get(name))}, is now {_shown(now.get(name))}"
-    for name, content in wanted["sources"].items():
-        if found["sources"].get(name) != content:
-            yield f"{name} has changed"
 
 
 def _shown(value: Any) -> str:
@@ -192,6 +235,8 @@ def _take_place(folder: Path, path: Path) -> None:
         folder.rename(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be made: {error.strerror}") from error
+    for rows in path.glob(f"{_ROWS}*"):
+        rows.unlink(missing_ok=True)
     (path / STATE).unlink(missing_ok=True)
     with suppress(OSError):
         handle = os.open(path.parent, os.O_RDONLY)

@@ -82,8 +82,11 @@ def test_kinds_and_settings_that_cannot_be(protonet: Any, tmp_path: Path) -> Non
     found = protonet("convert-imageset", "--gray", "images/", "list.txt", "db")
     assert found.returncode == 2
     assert "channels was color, is now gray" in found.stderr
-    (tmp_path / "list.txt").write_text("0.png 4\n1.png 5\n")
+    (tmp_path / "list.txt").write_text("0.png 400\n1.png 5\n")
     found = protonet("convert-imageset", "images/", "list.txt", "db")
-    assert "the list has changed" in found.stderr
+    assert found.returncode == 2
+    assert "list.txt:1: images/0.png: record 0 was written already as '0.png " in found.stderr
+    assert "--restart begins anew" in found.stderr
+    (tmp_path / "list.txt").write_text("0.png 4\n1.png 5\n")
     found = protonet("convert-imageset", "--restart", "images/", "list.txt", "db")
     assert (found.stdout, found.stderr) == ("db: 2 images (lmdb)\n", "")

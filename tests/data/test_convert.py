@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -293,9 +294,9 @@ def test_a_repaired_image_is_enough_to_go_on(many: Path) -> None:
 def test_other_images_settings_or_tables_are_not_mixed(many: Path) -> None:
     (many / "5.png").write_bytes(b"")
     table, images = read_table(many / "many.csv"), ImageList(many / "many.txt", root=f"{many}/")
-    for convert, name, source in (
-        (lambda **more: convert_vectors(table, many / "a", **more), "a", "the table"),
-        (lambda **more: convert_images(images, many / "b", **more), "b", "the list"),
+    for convert, name in (
+        (lambda **more: convert_vectors(table, many / "a", **more), "a"),
+        (lambda **more: convert_images(images, many / "b", **more), "b"),
     ):
         with pytest.raises(DataError, match="the data is no image"):
             convert(form=ImageForm())
@@ -315,10 +316,48 @@ def test_other_images_settings_or_tables_are_not_mixed(many: Path) -> None:
             "backend was lmdb, is now leveldb",
         ):
             assert part in message
-        file = many / ("many.csv" if name == "a" else "many.txt")
-        file.write_text(file.read_text() + "\n")
-        with pytest.raises(UsageError, match=f"other settings: {source} has changed"):
-            convert(form=ImageForm())
+
+
+@pytest.mark.parametrize("kind", ["csv", "txt"])
+def test_a_mended_list_goes_on_where_it_was(many: Path, kind: str) -> None:
+    source, out = many / f"many.{kind}", many / "out"
+
+    def convert(out: Path, **more: Any) -> None:
+        if kind == "csv":
+            convert_vectors(read_table(source), out, ImageForm(), val_share=0.25, **more)
+        else:
+            convert_images(ImageList(source, root=f"{many}/"), out, ImageForm(), **more)
+
+    lines = source.read_text().splitlines()
+    place = next(at for at, line in enumerate(lines) if line.startswith("5.png"))
+    written, bad = list(lines), lines[place].replace("5.png", "nowhere.png")
+    written[place] = bad
+    source.write_text("\ufeff" + "\n".join(written))
+    with pytest.raises(DataError, match=rf"many\.{kind}:{place + 1}: .*nowhere.png"):
+        convert(out)
+    # A line that is written already is named.
+    mended = list(lines)
+    mended[place - 1] = lines[place - 1] + "7"
+    source.write_text("\n".join(mended))
+    message = rf"many\.{kind}:{place}: .*4\.png: record 4 was written already as '4\.png.*; put"
+    with pytest.raises(UsageError, match=message):
+        convert(out)
+    source.write_text("\n".join([*lines[:3], "", *lines[3:]]))
+    counts: list[int] = []
+    convert(out, progress=lambda done, _: counts.append(done))
+    assert counts[0] == 5
+    source.write_text("\n".join(lines))
+    convert(many / "whole")
+    assert not list(out.glob("conversion*"))
+    for path in (many / "whole").glob("*_mean.binaryproto"):
+        assert (out / path.name).read_bytes() == path.read_bytes()
+    if kind == "csv":
+        for part in ("train_images", "train_labels", "val_images", "val_labels"):
+            with Database(out / part) as left, Database(many / "whole" / part) as right:
+                assert list(left) == list(right)
+    else:
+        with Database(out) as left, Database(many / "whole") as right:
+            assert list(left) == list(right)
 
 
 def test_images_are_stored_as_files(folder: Path) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import protonet
-from protonet.data.partial import STATE, Settings, digest, partial_output, partial_path
+from protonet.data.partial import STATE, Settings, partial_output, partial_path
 from protonet.errors import DataError, UsageError
 
-SETTINGS = Settings({"width": 5, "seed": None}, {"the table": "ab"})
+SETTINGS = Settings({"width": 5, "seed": None})
 
 
 def begin(path: Path, settings: Settings = SETTINGS, done: int = 1, **more: bool) -> bool:
@@ -57,12 +57,12 @@ def test_with_nothing_done_nothing_stays(tmp_path: Path) -> None:
 
 def test_other_settings_are_named(tmp_path: Path) -> None:
     begin(tmp_path / "out")
-    other = Settings({"width": 6, "seed": 1}, {"the table": "cd"})
+    other = Settings({"width": 6, "seed": 1})
     with (
         pytest.raises(
             UsageError,
             match=r"out\.partial: was begun with other settings: width was 5, is now 6; seed was "
-            r"not given, is now 1; the table has changed\. Give the former ones to go on, or "
+            r"not given, is now 1\. Give the former ones to go on, or "
             "--restart to begin anew",
         ),
         partial_output(tmp_path / "out", other),
@@ -106,7 +106,7 @@ def test_a_kill_before_the_state_was_written(tmp_path: Path) -> None:
         assert not work.resumed
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"values": {}}', '{"values": 3, "sources": {}}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"sources": {}}', '{"values": 3}'])
 def test_a_damaged_state(tmp_path: Path, text: str) -> None:
     begin(tmp_path / "out")
     (tmp_path / "out.partial" / STATE).write_text(text)
@@ -146,8 +146,6 @@ def test_places_that_cannot_be(tmp_path: Path) -> None:
         partial_output(tmp_path / "file" / "out", SETTINGS),
     ):
         pass
-    with pytest.raises(DataError, match="nowhere: cannot be read: No such file"):
-        digest(tmp_path / "nowhere")
 
 
 def test_a_place_that_is_taken_meanwhile(tmp_path: Path) -> None:
@@ -160,3 +158,46 @@ def test_a_place_that_is_taken_meanwhile(tmp_path: Path) -> None:
     assert "is kept in" in told.value.__notes__[0]
     assert (tmp_path / "out").read_text() == "another program's"
     assert work.folder.exists()
+
+
+def where(place: int) -> str:
+    return f"list:{place + 1}"
+
+
+def test_rows_may_change_behind_those_that_are_written(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    rows = ["a 1", "b 2", "c\n3"]
+
+    def begun(rows: list[str], done: int) -> bool:
+        with pytest.raises(KeyError), partial_output(out, SETTINGS) as work:  # noqa: PT012
+            work.done = 1
+            found = work.check_rows(rows, done, where)
+            raise KeyError
+        return found
+
+    assert begun(rows, 0) is False
+    assert begun(rows, 2) is False
+    assert begun(["a 1", "b 2", "d 3", "e 4"], 2) is True
+    assert begun(["a 1", "b 2", "d 3", "e 4"], 3) is False
+    for changed, message in (
+        (["a 1", "b 3", "d 3"], r"list:2: record 1 was written already as 'b 2'; put it back to"),
+        (["a 1", "b 2", "c\n3"], r"list:3: record 2 was written already as 'd 3'"),
+        (["a 1"], "3 records are written already, but there are 1 rows now; put it back"),
+    ):
+        with (
+            pytest.raises(UsageError, match=message) as told,
+            partial_output(out, SETTINGS) as work,
+        ):
+            work.check_rows(changed, 3, where)
+        assert not getattr(told.value, "__notes__", [])
+    assert begun(["a 1", "b 2", "d 3", "e 4"], 3) is False
+    with partial_output(out, SETTINGS) as work:
+        work.check_rows(["a 1", "b 2", "d 3"], 3, where)
+    assert sorted(path.name for path in out.iterdir()) == []
+
+
+def test_rows_that_cannot_be_read(tmp_path: Path) -> None:
+    with partial_output(tmp_path / "out", SETTINGS) as work:
+        (work.folder / "conversion.rows").write_text("{")
+        with pytest.raises(DataError, match="--restart begins anew"):
+            work.check_rows(["a"], 0, where)
