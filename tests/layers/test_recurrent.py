@@ -51,16 +51,6 @@ def test_gradients_through_exposed_states(kind: str, static: bool) -> None:
     check_gradients(text(kind, static, True), values(kind, static, True, first=1.0))
 
 
-def test_gradients_of_one_step() -> None:
-    generator = np.random.default_rng(4)
-    shapes = [(1, N, D), (1, N, 4 * D)]
-    given = [generator.standard_normal(shape) for shape in shapes]
-    check_gradients(
-        'type: "LSTMUnit" bottom: "c" bottom: "x" bottom: "cont" top: "c1" top: "h1"',
-        [*given, np.array([[1.0, 0.0, 1.0]])],
-    )
-
-
 @pytest.mark.parametrize("kind", ["LSTM", "RNN"])
 def test_a_sequence_in_two_passes_is_one_in_one(kind: str) -> None:
     x, cont = values(kind, first=1.0)
@@ -128,10 +118,6 @@ def test_a_pass_allocates_nothing(kind: str) -> None:
             [(T, N, INPUTS), (T, N)],
             r"expected 1 top\(s\), got 2",
         ),
-        ('type: "LSTMUnit" top: "c1" top: "h1"', [(N, D), (1, N, 4 * D), (1, N)],
-         "expected a state of 1 x N x D, got 3x6"),
-        ('type: "LSTMUnit" top: "c1" top: "h1"', [(1, N, D), (1, N, 3 * D), (1, N)],
-         "expected 1x3x24, got 1x3x18"),
     ],
 )  # fmt: skip
 def test_what_is_refused(layer: str, shapes: list[tuple[int, ...]], message: str) -> None:

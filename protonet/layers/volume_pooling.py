@@ -1,0 +1,190 @@
+"""Pooling of volumes (frames, rows, columns) as forks for video write it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.errors import LayerError
+from protonet.kernels.pooling import AveragePool, MaxPool
+from protonet.kernels.windows import Windows
+from protonet.layers.base import Layer, Narrows, Traits, shape_text
+from protonet.layers.limits import check_numbers
+from protonet.layers.pooling import pool_windows
+from protonet.layers.registry import register
+from protonet.layers.volumes import AXES, extents, given_param, has_field
+from protonet.proto.caffe_pb2 import (
+    PoolingParameter,
+)
+
+
+class _Pooling3D(Layer):
+    """Pooling of volumes: of each plane, and then of what is left of frames."""
+
+    traits = Traits(backward_reads=frozenset(), recomputable=True, narrows=Narrows.WITH_BOTTOMS)
+
+    def setup(self) -> None:
+        param, field = given_param(self, "pooling_param", "pooling3d_param")
+        self.method = param.pool
+        if self.method == PoolingParameter.STOCHASTIC:
+            raise LayerError("STOCHASTIC pooling is of planes only", (field, "pool"))
+        self.whole = isinstance(param, PoolingParameter) and param.global_pooling
+        self.down = isinstance(param, PoolingParameter) and (
+            param.round_mode == PoolingParameter.FLOOR or not param.ceil_mode
+        )
+        self.kernel = self._three(
+            extents(param, field, "kernel_size", "kernel_depth", 0), 1, (field, "kernel_size")
+        )
+        self.stride = self._three(
+            extents(param, field, "stride", "temporal_stride", 1), 1, (field, "stride")
+        )
+        self.pad = self._three(extents(param, field, "pad", "temporal_pad", 0), 0, (field, "pad"))
+        kernels = (
+            *("kernel_size", "kernel_h", "kernel_w", "kernel_depth", "kernel_l", "kernel_shape"),
+        )
+        given = any(has_field(param, each) for each in kernels)
+        if self.whole and (given or self.pad != (0,) * AXES or self.stride != (1,) * AXES):
+            raise LayerError("global_pooling takes no kernel, pad or stride", (field,))
+        if not self.whole and (not given or 0 in self.kernel):
+            raise LayerError(
+                f"{field} needs a kernel_size and a kernel_depth above 0", (field, "kernel_size")
+            )
+        if 0 in self.stride:
+            raise LayerError("stride must be above 0", (field, "stride"))
+        if not self.whole and any(p >= k for p, k in zip(self.pad, self.kernel, strict=True)):
+            raise LayerError(
+                f"pad {shape_text(self.pad)} must be below the kernel, {shape_text(self.kernel)}",
+                (field, "pad"),
+            )
+
+    def _three(self, found: list[int], default: int, path: tuple[str, str]) -> Shape:
+        """A number for frames, rows and columns."""
+        if len(found) not in (0, 1, AXES):
+            raise LayerError(f"expected 1 or {AXES} {path[1]}, got {len(found)}", path)
+        check_numbers(found, path)
+        if len(found) == AXES:
+            return tuple(found)
+        return tuple(found or [default]) * AXES
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        shape = shapes[0]
+        if len(shape) != AXES + 2:
+            raise LayerError(
+                f"expected a bottom of 5 axes, N x C x L x H x W, got {shape_text(shape)}",
+                ("bottom", 0),
+            )
+        return [(*shape[:2], *self.windows_over(shape[2:]).outputs)]
+
+    def windows_over(self, volume: Shape) -> Windows:
+        """The windows over frames, rows and columns."""
+        kernel = volume if self.whole else self.kernel
+        return pool_windows(volume, kernel, self.stride, self.pad, down=self.down)
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        items, channels, frames, *plane = shapes[0]
+        (top,) = self.infer(shapes)
+        kernel = shapes[0][2:] if self.whole else self.kernel
+        within = pool_windows(
+            tuple(plane), kernel[1:], self.stride[1:], self.pad[1:], down=self.down
+        )
+        places = top[3] * top[4]
+        across = pool_windows(
+            (frames, places),
+            (kernel[0], 1),
+            (self.stride[0], 1),
+            (self.pad[0], 0),
+            down=self.down,
+        )
+        geometry = ((within, items, channels * frames), (across, items, channels))
+        self._planes = (items, channels * frames, *plane)
+        self._columns = (items, channels, frames, places)
+        self._top = (items, channels, top[2], places)
+        self._left = self.scratch((items, channels * frames, *within.outputs))
+        self._mean = self._max = None
+        if self.method == PoolingParameter.AVE:
+            self._mean = [AveragePool.make(self.device, self.dtype, *each) for each in geometry]
+            return
+        self._max = [MaxPool.make(self.device, self.dtype, *each) for each in geometry]
+        self._picked: list[Any] = [None, None]
+        if self.gradients:
+            shapes = [self._left.shape, self._top]
+            self._picked = [self.scratch(shape, np.int32) for shape in shapes]
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        x, y, left = bottoms[0].reshape(self._planes), tops[0].reshape(self._top), self._left
+        columns = left.reshape(self._columns)
+        if self._max is not None:
+            self._max[0].forward(x, left, self._picked[0])
+            self._max[1].forward(columns, y, self._picked[1])
+        elif self._mean is not None:
+            self._mean[0].forward(x, left)
+            self._mean[1].forward(columns, y)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if dbottoms[0] is None:
+            return
+        dy, dx = dtops[0].reshape(self._top), dbottoms[0].reshape(self._planes)
+        dleft, dcolumns = self._left, self._left.reshape(self._columns)
+        if self._max is not None:
+            self._max[1].backward(dy, self._picked[1], dcolumns)
+            self._max[0].backward(dleft, self._picked[0], dx)
+        elif self._mean is not None:
+            self._mean[1].backward(dy, dcolumns)
+            self._mean[0].backward(dleft, dx)
+
+
+@register("Pooling3D")
+class Pooling3D(_Pooling3D):
+    """Pooling over frames, rows and columns, under C3D's name and with its fields.
+
+    MAX: y = max of the window, dx = dy where the maximum was (the first wins); AVE: y = sum /
+    size, dx = dy / size, where size counts padding up to the padded border.
+
+    Bottom:
+        0: x, N x C x L x H x W.
+    Top:
+        0: y, N x C x out x out x out, with out as of Pooling.
+    Params:
+        none.
+    Spec:
+        pooling_param or pooling3d_param: as of Pooling, without its second top, and kernel_depth,
+        temporal_stride (1) for frames; with any of them, kernel_size, stride and pad are of rows
+        and columns. kernel_shape, stride_shape and pad_shape say all at once. pooling3d_param has
+        P3D's names for frames too: kernel_l, stride_l, pad_l.
+    Raises:
+        LayerError: for STOCHASTIC, without a kernel, for both messages, a form that says nothing
+        of frames, a pad that reaches the kernel, a kernel that leaves no window, global_pooling
+        with kernel, pad or stride, a bottom without 5 axes.
+    Differs:
+        Caffe has no such layer; C3D's forks do, where equal maxima all get the gradient, and a
+        last window may begin in the padding.
+    """
+
+
+@register("NdPooling")
+class NdPooling(_Pooling3D):
+    """Pooling over frames, rows and columns, under the name of a fork for video.
+
+    Bottom:
+        0: x, N x C x L x H x W.
+    Top:
+        0: y, N x C x out x out x out, as of Pooling3D.
+    Params:
+        none.
+    Spec:
+        pooling_param: pool, and kernel_shape, stride_shape and pad_shape with a dim for each of
+        the three axes; or the fields of Pooling3D.
+    Raises:
+        LayerError: as Pooling3D.
+    Differs:
+        Caffe has no such layer; video-caffe has, for any number of axes.
+    """
