@@ -209,6 +209,12 @@ layer { name: "in" type: "Input" top: "x" top: "clip"
 layer { name: "lstm" type: "Lstm" bottom: "x" bottom: "clip" top: "h"
   lstm_param { num_output: 3 batch_size: 2 clipping_threshold: 0.1
     weight_filler { type: "gaussian" std: 0.1 } bias_filler { type: "constant" } } }""",
+    "Flip": """
+input: "data" input_dim: 2 input_dim: 3 input_dim: 6 input_dim: 4
+layer { name: "flip_data" type: "Flip" bottom: "data" top: "flip_data"
+  flip_param { flip_width: true flip_height: false } }
+layer { name: "concat_data" type: "Concat" bottom: "data" bottom: "flip_data" top: "concat_data"
+  concat_param { axis: 0 } }""",
     "Proposal": """
 layer { name: "in" type: "Input" top: "p" top: "d" top: "im_info" top: "f"
   input_param { shape { dim: 1 dim: 18 dim: 3 dim: 4 } shape { dim: 1 dim: 36 dim: 3 dim: 4 }

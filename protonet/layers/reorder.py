@@ -69,8 +69,41 @@ class Permute(Layer):
         return order + [axis for axis in range(len(shape)) if axis not in order]
 
 
+class _Turned(Layer):
+    """Base of the layers that turn the order along axes round."""
+
+    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+
+    def axes_of(self, shape: Shape) -> frozenset[int]:
+        """The axes that are turned; LayerError where ``shape`` has them not."""
+        raise NotImplementedError
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        self.axes_of(shapes[0])
+        return [shapes[0]]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        axes = self.axes_of(shapes[0])
+        self._turned = tuple(
+            slice(None, None, -1 if i in axes else 1) for i in range(len(shapes[0]))
+        )
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        self.xp.copyto(tops[0], bottoms[0][self._turned])
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if dbottoms[0] is not None:
+            self.xp.copyto(dbottoms[0], dtops[0][self._turned])
+
+
 @register("Reverse")
-class Reverse(Layer):
+class Reverse(_Turned):
     """y is x with the order along an axis turned round: y[i] = x[n - 1 - i].
 
     Gradient: dx = dy turned round.
@@ -89,28 +122,42 @@ class Reverse(Layer):
         BVLC Caffe has no such layer; this is the one of dlunion/CaffeLSTM-OCR and others.
     """
 
-    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    def axes_of(self, shape: Shape) -> frozenset[int]:
+        return frozenset(
+            [self.axis(shape, self.spec.reverse_param.axis, ("reverse_param", "axis"))]
+        )
 
-    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        self.axis(shapes[0], self.spec.reverse_param.axis, ("reverse_param", "axis"))
-        return [shapes[0]]
 
-    def build(self, shapes: Sequence[Shape]) -> None:
-        axis = self.axis(shapes[0], self.spec.reverse_param.axis, ("reverse_param", "axis"))
-        self._turned = (*[slice(None)] * axis, slice(None, None, -1))
+@register("Flip")
+class Flip(_Turned):
+    """y is x mirrored: left is right, or top is bottom, or both.
 
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self.xp.copyto(tops[0], bottoms[0][self._turned])
+    Gradient: dx = dy mirrored.
 
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        if dbottoms[0] is not None:
-            self.xp.copyto(dbottoms[0], dtops[0][self._turned])
+    Bottom:
+        x: N x C x H x W.
+    Top:
+        y: the shape of x.
+    Params:
+        none.
+    Spec:
+        flip_param: flip_width (true), flip_height (false).
+    Raises:
+        LayerError: for a bottom without 4 axes.
+    Differs:
+        BVLC Caffe has no such layer; this is the one of happynear/caffe-windows.
+    """
+
+    def axes_of(self, shape: Shape) -> frozenset[int]:
+        if len(shape) != 4:
+            raise LayerError(
+                f"expected N x C x H x W, got '{self.spec.bottom[0]}' {shape_text(shape)}",
+                ("bottom", 0),
+            )
+        param = self.spec.flip_param
+        return frozenset(
+            axis for axis, turned in ((3, param.flip_width), (2, param.flip_height)) if turned
+        )
 
 
 @register("ShuffleChannel")

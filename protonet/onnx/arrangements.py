@@ -67,11 +67,17 @@ def permute(c: Conversion) -> str:
     return str(c.op("Transpose", c.bottoms[0], perm=list(c.layer.order_of(c.shapes[0]))))
 
 
+@converts("Flip")
 @converts("Reverse")
-def reverse(c: Conversion) -> str:
-    axis = c.layer.axis(c.shapes[0], c.spec.reverse_param.axis, ())
-    ends = (c.integers([each]) for each in (-1, -(2**63), axis, -1))
-    return str(c.op("Slice", c.bottoms[0], *ends))
+def turn_round(c: Conversion) -> str:
+    axes = sorted(c.layer.axes_of(c.shapes[0]))
+    if not axes:
+        return str(c.op("Identity", c.bottoms[0]))
+    places = ([each] * len(axes) for each in (-1, -(2**63)))
+    first, last = (c.integers(each) for each in places)
+    return str(
+        c.op("Slice", c.bottoms[0], first, last, c.integers(axes), c.integers([-1] * len(axes)))
+    )
 
 
 @converts("ShuffleChannel")

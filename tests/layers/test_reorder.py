@@ -36,6 +36,22 @@ def test_the_order_along_an_axis_is_turned_round() -> None:
         LayerHarness('type: "Reverse" reverse_param { axis: 3 }', [x])
 
 
+def test_pictures_are_mirrored() -> None:
+    x = np.arange(120.0).reshape(2, 3, 4, 5)
+    for fields, turned in (
+        ("", x[:, :, :, ::-1]),
+        ("flip_height: true", x[:, :, ::-1, ::-1]),
+        ("flip_height: true flip_width: false", x[:, :, ::-1]),
+        ("flip_width: false", x),
+    ):
+        harness = LayerHarness(f'type: "Flip" flip_param {{ {fields} }}', [x])
+        (y,) = harness.forward()
+        np.testing.assert_array_equal(y, turned)
+        np.testing.assert_array_equal(harness.backward([y])[0], x)
+    with pytest.raises(LayerError, match="expected N x C x H x W, got 'x0' 2x3x4"):
+        LayerHarness('type: "Flip"', [x[..., 0]])
+
+
 def test_channels_are_read_column_by_column() -> None:
     text = 'type: "ShuffleChannel" shuffle_channel_param { group: 2 }'
     harness = LayerHarness(text, [np.arange(12.0).reshape(1, 6, 2)])

@@ -9,6 +9,8 @@ from tests.onnx.beside import hold, layer, values
 
 CASES = [
     ('type: "Permute" permute_param { order: 0 order: 2 order: 3 order: 1 }', [(2, 3, 4, 5)]),
+    ('type: "Flip" flip_param { flip_height: true }', [(2, 3, 4, 5)]),
+    ('type: "Flip" flip_param { flip_width: false }', [(2, 3, 4, 5)]),
     ('type: "Reverse" reverse_param { axis: -2 }', [(2, 3, 4, 5)]),
     ('type: "ShuffleChannel" shuffle_channel_param { group: 3 }', [(2, 6, 4, 5)]),
     ('type: "Reorg" reorg_param { stride: 2 }', [(2, 8, 4, 6)]),
