@@ -115,7 +115,14 @@ def _check_entry(entry: Entry, field: FieldDescriptor) -> Iterator[Finding]:
     elif not is_dummy(entry.value):
         message = _check_scalar(entry.value, field)
         if message:
-            yield entry.value.place, message, ""
+            yield entry.value.place, message, _other_dialect(entry.value, field)
+
+
+def _other_dialect(value: Scalar, field: FieldDescriptor) -> str:
+    """A type in quotes is of ``layer``; in ``layers`` it is a name in capitals."""
+    if field.full_name.endswith("V1LayerParameter.type") and value.text[:1] in "\"'":
+        return f"in 'layers' types are names without quotes; type: {value.text} goes with 'layer'"
+    return ""
 
 
 def _check_required(entry: Entry, descriptor: Descriptor) -> Iterator[Finding]:

@@ -64,6 +64,17 @@ def test_a_field_in_the_wrong_place_is_told_where_it_belongs() -> None:
     assert hint.startswith("it belongs into pooling_param { pool } or spp_param { pool }")
 
 
+def test_a_type_in_quotes_goes_with_layer() -> None:
+    for kind in ("'Input'", '"ReLU"'):
+        ((place, _, hint),) = diagnose(f"layers {{ type: {kind} }}", NetParameter.DESCRIPTOR)
+        assert (place, hint) == (
+            (1, 16),
+            f"in 'layers' types are names without quotes; type: {kind} goes with 'layer'",
+        )
+    ((_, message, hint),) = diagnose("layers { type: RELUS }", NetParameter.DESCRIPTOR)
+    assert ("RELUS" in message, hint) == (True, "")
+
+
 def test_every_mistake_is_found_in_the_order_of_the_text() -> None:
     text = "nme: 'x'\nlayer { typ: 'A' bottom: 3 }\nlayer { relu_param { slope: 1 }"
     places = [place for place, _, _ in diagnose(text, NetParameter.DESCRIPTOR)]
