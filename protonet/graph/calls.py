@@ -13,7 +13,7 @@ from protonet.graph.copies import Copy, Role
 from protonet.graph.lives import gradient_edges
 from protonet.graph.memory import Layout
 from protonet.graph.names import Value
-from protonet.graph.plan import Plan
+from protonet.graph.plan import Plan, Step
 from protonet.kernels.combine import Combine
 from protonet.kernels.convert import Convert
 from protonet.layers import Layer
@@ -81,6 +81,8 @@ class Calls:
     def forward_step(self, index: int) -> list[Call]:
         """The forward pass of one step, after what it writes over was copied."""
         step, pass_ = self.plan.steps[index], _Pass(self, index, backward=False)
+        if _is_idle(step):
+            return []
         copyto, arrays = self.device.xp.copyto, self.arrays
         saving: list[Call] = [
             (copyto, (arrays.kept[value], arrays.data[value]))
@@ -118,6 +120,8 @@ class Calls:
                 part, total = arrays.part((index, place), value), arrays.diff[value]
                 targets.append(part)
                 additions.append((self._adding(value), (total, part, total)))
+        if _is_idle(step):
+            return self._no_gradients(index, targets) + additions
         reads, pass_ = step.reads, _Pass(self, index, backward=True)
         copyto = self.device.xp.copyto
         apart: list[Call] = [
@@ -132,6 +136,13 @@ class Calls:
             pass_.left(step.bottoms, targets, Role.DBOTTOM),
         )
         return calls + additions
+
+    def _no_gradients(self, index: int, targets: Sequence[Array | None]) -> list[Call]:
+        """What the backward pass of an idle step leaves: zeros where it would have written."""
+        layer = self.layers[index]
+        params = [p for each in (layer, *layer.fused.layers) for p in each.params if p.rewritten]
+        written = [*targets, *(param.diff for param in params)]
+        return [(array.fill, (0,)) for array in written if array is not None]
 
     def _adding(self, value: Value) -> Callable[..., None]:
         return Combine.make(self.device, self.layout.types.of(value), value.shape or (), 2).add
@@ -160,6 +171,14 @@ class Calls:
             if layout.offsets[at] is None:
                 call[0](*call[1])
         return calls
+
+
+def _is_idle(step: Step) -> bool:
+    """Whether there is nothing to compute: a batch of no items, as a Filter may leave. Kernels
+    need not be made for that; code of users is asked all the same.
+    """
+    empty = bool(step.tops) and not any(value.count for value in step.tops)
+    return empty and bool(step.bottoms) and not step.dynamic
 
 
 class _Pass:

@@ -149,6 +149,7 @@ class DetectionOutput(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._images, self._priors = check_predictions(self, shapes, self.classes, self.shared)
+        self._sets = 1 if self.shared else self.classes
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
         """Find the boxes, which ``forward`` then writes."""
@@ -156,13 +157,13 @@ class DetectionOutput(Layer):
         boxes, variances = priors.reshape(2, -1, 4)
         if self.spec.detection_output_param.variance_encoded_in_target:
             variances = np.ones_like(variances)
-        offsets = loc.reshape(self._images, self._priors, -1, 4).swapaxes(1, 2)
+        offsets = loc.reshape(self._images, self._priors, self._sets, 4).swapaxes(1, 2)
         scores = conf.reshape(self._images, self._priors, self.classes)
         # A net that went astray may say anything, and a warning for each box helps no one.
         with np.errstate(all="ignore"):
             decoded = decode(boxes, variances, offsets, self.code)
             found = [self._find(i, decoded[i], scores[i]) for i in range(self._images)]
-        self._rows = np.concatenate(found)
+        self._rows = np.concatenate([np.empty((0, _COLUMNS), scores.dtype), *found])
         if not len(self._rows):
             self._rows = np.full((self._images, _COLUMNS), -1, loc.dtype)
             self._rows[:, 0] = np.arange(self._images)

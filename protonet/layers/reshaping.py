@@ -108,6 +108,10 @@ class Reshape(_Reshaping):
         span = math.prod(shape[start:end])
         if -1 in dims:
             known = -math.prod(dims)
+            if not known:  # no items: what one has is shared out
+                known, span = (
+                    math.prod(e for e in each if e > 0) for each in (dims, shape[start:end])
+                )
             if span % known:
                 raise self._misfit(shape, f"{span} values cannot be divided by {known}")
             dims[dims.index(-1)] = span // known

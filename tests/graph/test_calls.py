@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+import pytest
+
 from protonet.device import Device
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, Calls
 from protonet.graph.memory import lay_out
+from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from tests.graph.nets import FAN_OUT, plan_of
 
@@ -71,3 +75,74 @@ def test_backward_writes_first_and_adds_later() -> None:
         1: 1,
     }
     assert steps[4][1][0].__name__ == "add"
+
+
+CHOSEN = """
+force_backward: true
+layer { name: "in" type: "Input" top: "x" top: "on" input_param {
+  shape { dim: 4 dim: 2 dim: 5 dim: 5 } shape { dim: 4 } } }
+layer { name: "f" type: "Filter" bottom: "x" bottom: "on" top: "f" }
+layer { name: "c" type: "Convolution" bottom: "f" top: "c" convolution_param {
+  num_output: 3 kernel_size: 3 weight_filler { type: "gaussian" } } }
+layer { name: "bn" type: "BatchNorm" bottom: "c" top: "c" }
+layer { name: "act" type: "ReLU" bottom: "c" top: "c" }
+layer { name: "r" type: "Reshape" bottom: "c" top: "r" reshape_param {
+  shape { dim: 0 dim: -1 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "r" top: "ip" inner_product_param {
+  num_output: 3 weight_filler { type: "gaussian" } } }
+layer { name: "both" type: "Concat" bottom: "ip" bottom: "r" top: "both" }
+layer { name: "sum" type: "Reduction" bottom: "both" top: "loss" loss_weight: 1 }
+"""
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_batch_of_no_items_goes_through_every_layer(packed: bool) -> None:
+    net, other = (Net(plan_of(CHOSEN), Device(), seed=1, packed=packed) for _ in range(2))
+    x = np.random.default_rng(0).normal(size=(4, 2, 5, 5))
+    for each, batches in ((net, ([1, 1, 1, 1], [0, 0, 0, 0], [0, 1, 1, 0])), (other, ([1] * 4,))):
+        for on in batches:
+            each.inputs["x"].data[...] = x
+            each.inputs["on"].data[...] = on
+            each.store.diff.fill(0)
+            each.forward()
+            each.backward()
+            if not any(on):
+                assert each.loss() == 0
+                assert not each.store.diff.any()
+                assert each.inputs["x"].diff is not None
+                assert not each.inputs["x"].diff.any()
+                kept = [param.data.copy() for param in each.params["bn"]]
+    other.reshape({"x": (2, 2, 5, 5), "on": (2,)})
+    other.inputs["x"].data[...], other.inputs["on"].data[...] = x[1:3], 1
+    other.store.diff.fill(0)
+    other.forward()
+    other.backward()
+    assert net.loss() == other.loss()
+    np.testing.assert_array_equal(net.store.diff, other.store.diff)
+    assert kept[2] == 1, "statistics of nothing count nothing"
+
+
+REINDEXED = """
+force_backward: true
+layer { name: "in" type: "Input" top: "x" top: "i" input_param {
+  shape { dim: 3 dim: 2 } shape { dim: 2 } } }
+layer { name: "l" type: "BatchReindex" bottom: "x" bottom: "i" top: "y" }
+layer { name: "sum" type: "Reduction" bottom: "y" top: "loss" loss_weight: 1 }
+"""
+
+
+def test_what_gave_no_item_has_a_gradient_of_zeros() -> None:
+    net = Net(plan_of(REINDEXED), Device())
+    net.inputs["i"].data[...] = [0, 2]
+    net.forward()
+    net.backward()
+    diff = net.inputs["x"].diff
+    assert diff is not None
+    assert diff.tolist() == [[1, 1], [0, 0], [1, 1]]
+    net.reshape({"i": (0,)})
+    net.inputs["x"].diff[...] = 7  # type: ignore[index]
+    net.forward()
+    net.backward()
+    diff = net.inputs["x"].diff
+    assert diff is not None
+    assert not diff.any()

@@ -86,6 +86,11 @@ def test_where_nothing_is_found_each_image_has_a_row() -> None:
     assert rows(detector("nms_param { top_k: 0 }")).tolist() == [[0, *none]]
 
 
+def test_of_no_images_there_are_no_rows() -> None:
+    """As behind a Filter that left none."""
+    assert rows(detector(conf=np.zeros((0, 12)))).shape == (0, 7)
+
+
 def test_the_best_of_all_classes_are_kept_and_stay_in_order() -> None:
     fields = "nms_param { nms_threshold: 0.5 } keep_top_k: "
     assert found(detector(fields + "4")) == [

@@ -40,6 +40,13 @@ def test_shapes(text: str, shape: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(top(text), X.reshape(shape))
 
 
+def test_the_shape_of_no_items_is_that_of_an_item() -> None:
+    harness = LayerHarness('type: "Reshape" reshape_param { shape { dim: 0 dim: 5 dim: -1 } }', [X])
+    assert harness.layer.infer([(0, 3, 5, 7)]) == [(0, 5, 21)]
+    with pytest.raises(LayerError, match="36 values cannot be divided by 5"):
+        harness.layer.infer([(0, 3, 3, 4)])
+
+
 def test_without_a_wanted_gradient_none_is_written() -> None:
     harness = LayerHarness('type: "Flatten"', [X])
     harness.dbottoms = [None]
