@@ -6,9 +6,11 @@ import bz2
 import gzip
 import io
 import shutil
+import signal
 import stat
 import tarfile
 import tempfile
+import threading
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -65,13 +67,31 @@ def unpacked(path: Path) -> Iterator[Path]:
     if not is_packed(path):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="protonet-") as folder:
+    with _ended_in_order(), tempfile.TemporaryDirectory(prefix="protonet-") as folder:
         try:
             _unpack(path, Path(folder))
             yield _root(path, Path(folder))
         except ProtonetError as error:
             _rename(error, folder, str(path))
             raise
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end the block as an error does, so that nothing stays behind."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _rename(error: ProtonetError, folder: str, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import shutil
+import signal
 import stat
 import tarfile
 import tempfile
@@ -159,6 +160,9 @@ def test_errors_name_the_archive_and_nothing_stays(tmp_path: Path, temporary: Pa
     assert caught.value.mistakes[0].file == f"{path}/m/deploy.prototxt"
     with pytest.raises(KeyboardInterrupt), unpacked(path):
         raise KeyboardInterrupt
+    with pytest.raises(SystemExit, match="143"), unpacked(path):
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert not list(temporary.iterdir())
 
 
