@@ -14,7 +14,7 @@ from protonet.blob import Array, Param, Shape
 from protonet.device import Device
 from protonet.kernels.random_stream import RandomStream
 from protonet.layers import Layer
-from protonet.layers.base import prepared
+from protonet.layers.preparing import prepared
 from protonet.precision import is_narrow
 
 

@@ -13,7 +13,8 @@ from protonet.graph.names import Value
 from protonet.graph.plan import Plan
 from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import Layer
-from protonet.layers.base import Owner, Stateful, prepared
+from protonet.layers.base import Owner, Stateful
+from protonet.layers.preparing import prepared
 
 
 def prepared_layers(

@@ -15,13 +15,9 @@ from protonet.graph.names import Value, Wiring, wire
 from protonet.graph.ownership import plan_params
 from protonet.graph.plan import Plan, Step, close_layers
 from protonet.layers import Layer, layer_class
-from protonet.layers.base import (
-    Surroundings,
-    Weight,
-    check_arity,
-    shape_text,
-)
+from protonet.layers.base import Surroundings, Weight, shape_text
 from protonet.layers.limits import check_limits
+from protonet.layers.preparing import check_arity
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 from protonet.proto.splits import insert_splits

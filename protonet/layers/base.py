@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -333,46 +332,6 @@ class Surprising(Protocol):
 
     def surprises(self) -> dict[int, np.ndarray]:
         """The tops, by place, that the last ``forward`` made in other shapes than it was given."""
-
-
-def check_arity(layer: Layer) -> None:
-    """Raise LayerError when the spec has too few or too many bottoms or tops."""
-    spec = layer.spec
-    for kind, names, (least, most) in (
-        ("bottom", spec.bottom, layer.bottoms),
-        ("top", spec.top, layer.tops),
-    ):
-        found = len(names)
-        if found < least or (most is not None and found > most):
-            bounds = f"{least}" if most == least else f"{least} to {most}"
-            if most is None:
-                bounds = f"at least {least}"
-            path = (kind, most) if most is not None and found > most else ()
-            raise LayerError(f"expected {bounds} {kind} blob(s), got {found}", path)
-    if layer.traits.pairs and len(spec.bottom) != len(spec.top):
-        raise LayerError(
-            f"expected one top for each bottom, got {len(spec.bottom)} bottom(s) "
-            f"and {len(spec.top)} top(s)"
-        )
-
-
-def prepared(
-    layer: Layer,
-    device: Device,
-    dtype: Any,
-    random: RandomStream,
-    *,
-    gradients: bool = True,
-    fused: Sequence[Layer] = (),
-) -> Layer:
-    """A copy of a layer that runs on a processor; ``build`` comes next, once it has ``params``.
-
-    Without ``gradients``, ``backward`` is never called, and need not be prepared for.
-    """
-    made = copy.copy(layer)
-    made.device, made.dtype, made.random = device, dtype, random
-    made.gradients, made.params, made.fused = gradients, [], Fused(tuple(fused))
-    return made
 
 
 def shape_text(shape: Shape) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine
-from protonet.layers.base import Layer, Narrows, Traits, prepared, shape_text
+from protonet.layers.base import Layer, Narrows, Traits, shape_text
 from protonet.layers.pooling import Pooling
+from protonet.layers.preparing import prepared
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import LayerParameter
 

@@ -12,8 +12,9 @@ from protonet.blob import Array, Param, Shape
 from protonet.device import Device
 from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import Layer, layer_class
-from protonet.layers.base import Weight, check_arity, prepared
+from protonet.layers.base import Weight
 from protonet.layers.fillers import fill
+from protonet.layers.preparing import check_arity, prepared
 from protonet.precision import real_of
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter, ParamSpec
 

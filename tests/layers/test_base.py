@@ -11,17 +11,8 @@ from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.random_stream import RandomStream
 from protonet.layers import layer_class, layer_types
-from protonet.layers.base import (
-    Layer,
-    Narrows,
-    Stateful,
-    Surroundings,
-    Traits,
-    Weight,
-    check_arity,
-    prepared,
-    shape_text,
-)
+from protonet.layers.base import Layer, Narrows, Stateful, Surroundings, Traits, Weight, shape_text
+from protonet.layers.preparing import check_arity, prepared
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 

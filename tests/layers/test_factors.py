@@ -9,8 +9,9 @@ import pytest
 
 from protonet.device import Device
 from protonet.kernels.random_stream import RandomStream
-from protonet.layers.base import Layer, prepared
+from protonet.layers.base import Layer
 from protonet.layers.factors import Factors
+from protonet.layers.preparing import prepared
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import LayerParameter
 

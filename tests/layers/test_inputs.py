@@ -21,8 +21,9 @@ from protonet.graph.net import Net
 from protonet.graph.planning import plan_net
 from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import layer_class
-from protonet.layers.base import Layer, Shape, Surroundings, prepared
+from protonet.layers.base import Layer, Shape, Surroundings
 from protonet.layers.inputs import Data
+from protonet.layers.preparing import prepared
 from protonet.proto.caffe_pb2 import TEST, TRAIN, LayerParameter
 from protonet.proto.text import Source, read_net
 

@@ -8,8 +8,8 @@ import pytest
 from protonet.device import Device
 from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import layer_class
-from protonet.layers.base import prepared
 from protonet.layers.normalizer import Normalizer
+from protonet.layers.preparing import prepared
 from protonet.proto.caffe_pb2 import LossParameter
 from protonet.testing import parse_layer
 
