@@ -201,7 +201,6 @@ NOT_DONE = {
     "data": {"file": 350, "function": 60},
     "jobs": {"file": 400, "function": 70},
     "kernels": {"file": 400, "function": 60},
-    "layers": {"file": 400, "function": 40},
     "pycaffe": {"file": 400, "function": 60},
     "web": {"file": 400, "function": 100},
 }

@@ -36,7 +36,7 @@ class PairData(Stateful):
     done: ClassVar[frozenset[str]] = PLAIN | {"crop_h", "crop_w", "random_seed"}
     """The fields of transform_param that are done."""
 
-    pairs: Callable[..., PairList] = PairList
+    opened: Callable[..., PairList] = PairList
     """What reads the list."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -69,7 +69,7 @@ class PairData(Stateful):
         refuse_transform(self.spec, self.done)
         self.batch_size = int(param.batch_size)
         size = (int(param.new_height), int(param.new_width)) if param.new_height else None
-        self.listed = self.pairs(
+        self.listed = self.opened(
             self.around.find(param.source),
             root=param.root_folder,
             folder=self.around.folder,

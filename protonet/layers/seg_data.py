@@ -73,7 +73,7 @@ class ImageSegData(PairData):
                 ("transform_param", "scale_factors", 0),
             )
         kind, ignore = self._kind(), param.ignore_label
-        self.pairs = partial(SegList, label_type=kind, ignore=ignore)
+        self.opened = partial(SegList, label_type=kind, ignore=ignore)
         super().setup()
 
     def _kind(self) -> int:
