@@ -198,7 +198,7 @@ MOST_LINES = {"file": 350, "function": 40}
 
 NOT_DONE = {
     "cli": {"file": 400, "function": 90},
-    "data": {"file": 350, "function": 60},
+    "data": {"file": 400, "function": 60},
     "jobs": {"file": 400, "function": 70},
     "kernels": {"file": 400, "function": 60},
     "pycaffe": {"file": 400, "function": 60},
