@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from protonet.blob import Shape
 from protonet.data.create import Progress, compute_mean
 from protonet.data.database import DATA_FILE, Database, check_pairs
 from protonet.data.datum import decode
@@ -93,15 +94,34 @@ def _refuse_mean(settings: RunSettings) -> None:
     for path in (settings.data, settings.val_data):
         if path is None:
             continue
-        with Database(path) as database:
-            key, datum = database.first()
-            shape = decode(datum, database.where(key)).shape
+        shape = _image_shape(path)
         if mean.shape != shape:
             found, expected = ("x".join(map(str, each)) for each in (shape, mean.shape))
             raise DataError(
                 f"{settings.mean}: the mean is {expected}, but the images of {path} are {found}; "
                 "they must have one size"
             )
+
+
+def _refuse_sizes(settings: RunSettings) -> None:
+    """A mean of the training images is of no use for validation images of another size."""
+    if settings.val_data is None:
+        return
+    found, expected = (
+        "x".join(map(str, _image_shape(path))) for path in (settings.val_data, settings.data)
+    )
+    if found != expected:
+        raise DataError(
+            f"{settings.val_data}: its images are {found}, but those of {settings.data} are "
+            f"{expected}; they must have one size"
+        )
+
+
+def _image_shape(path: Path) -> Shape:
+    """Channels, height and width of the first image of a database."""
+    with Database(path) as database:
+        key, datum = database.first()
+        return decode(datum, database.where(key)).shape
 
 
 def write_run(
@@ -248,12 +268,15 @@ def _keep_mean(
     """The mean of the run as a file of its own; None for a run without one."""
     if settings.mean == "none" or (settings.mean is None and brings_mean(net)):
         return None
+    resized = any(layer.transform_param.HasField("resize_param") for layer in net.layer)
     if settings.mean is None:
+        if not resized:
+            _refuse_sizes(settings)
         mean = compute_mean(settings.data, progress)
         write_atomic(run.mean, from_array(mean[None]).SerializeToString())
     else:
         _copy_mean(Path(settings.mean), run.mean)
-        if not any(layer.transform_param.HasField("resize_param") for layer in net.layer):
+        if not resized:
             _refuse_mean(settings)
     return str(run.mean.resolve())
 

@@ -15,6 +15,7 @@ from protonet.graph.planning import plan_net
 from protonet.jobs.checks.memory import TrainingMemory, check_training
 from protonet.jobs.checks.objective import has_objective
 from protonet.jobs.checks.pairing import large_batches, plan_pairs
+from protonet.jobs.checks.sharing import refuse_other_shapes
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.training.new_run import image_layers
@@ -238,6 +239,8 @@ class Job:
         plans.append(plan_net(files.train, phase=TRAIN, around=around, **files.train_state))
         for definition, state in files.tests:
             plans.append(plan_net(definition, phase=TEST, around=around, **state))
+        for test in plans[1:]:
+            refuse_other_shapes(plans[0], test)
         told = [note for plan in plans for note in plan_pairs(plan)]
         # The tests may read the same databases.
         self._pairs = list(dict.fromkeys(told))
