@@ -101,7 +101,8 @@ def takes_rates(command: C) -> C:
             "steps",
             metavar="PERCENT[,PERCENT...]",
             help="Where the policies step, multistep and sigmoid change the rate, in percent of "
-            "the training. Default: 50,85 of multistep, 33 of step, 50 of sigmoid.",
+            "the training. Default: 50,85 of multistep, 33 of step (so DIGITS has it: the third "
+            "drop is at 99), 50 of sigmoid.",
         ),
         click.option(
             "--warmup",

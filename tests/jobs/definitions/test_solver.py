@@ -110,3 +110,12 @@ def test_intervals_are_epochs() -> None:
 
 def test_a_policy_takes_the_steps_that_are_given() -> None:
     assert solver_of(lr_policy="sigmoid", steps=(10.0,)).stepsize == 189
+
+
+def test_the_drops_of_step_are_those_of_digits() -> None:
+    """A step of 33 percent, rounded up: the third drop is a hundredth before the end."""
+    solver = solver_of((100, 50), lr_policy="step", epochs=100.0)
+    schedule = make_schedule(solver)
+    drops = [at for at in range(1, 200) if schedule.rate(at) < schedule.rate(at - 1)]
+    assert drops == [66, 132, 198]
+    assert solver_of((100, 50), lr_policy="step", epochs=50.5).stepsize == 34  # 33.33
