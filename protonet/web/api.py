@@ -144,9 +144,9 @@ def _models(site: Site) -> APIRouter:
         return Response(drawn, media_type="image/svg+xml")
 
     @routes.post("/policy")
-    def policy(form: forms.PolicyForm) -> list[tuple[float, float]]:
-        """The learning rate over a training: (percent of it, rate)."""
-        return policy_curve(form)
+    def policy(form: forms.CurveForm) -> dict[str, Any]:
+        """The learning rate over a training: by iterations, or by epochs without ``images``."""
+        return dict(plain(policy_curve(form)))
 
     return routes
 

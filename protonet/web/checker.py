@@ -88,7 +88,8 @@ def looked_of(values: Values) -> Looked:
         deployed=frozenset(values["deployed"]),
         ignored=tuple(values["ignored"]),
         **{key: values[key]
-           for key in ("name", "parameters", "training_bytes", "inference_bytes")},
+           for key in ("name", "parameters", "training_bytes", "inference_bytes", "images",
+                       "batch_size")},
     )  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from protonet.jobs.run.settings import DEFAULT_BATCH
+
 N = TypeVar("N", int, float)
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -16,6 +18,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, lt=1e6, allow_inf_nan=False)]
 Batch = Annotated[int, Field(ge=1, le=100_000)]
+Epochs = Annotated[float, Field(gt=0, le=1e6)]
 Policy = Literal["fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine"]
 Solver = Literal["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW"]
 
@@ -93,6 +96,14 @@ class PolicyForm(Form):
     min_lr: Annotated[float, Field(ge=0, lt=1e6)] = 0.0
 
 
+class CurveForm(PolicyForm):
+    """A policy over the length of its training; ``images`` are of one epoch, if that is known."""
+
+    epochs: Epochs = 30.0
+    images: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    batch_size: Batch = DEFAULT_BATCH
+
+
 class TrainingForm(PolicyForm):
     """A network and how it is trained; several rates or batch sizes make as many trainings.
 
@@ -103,7 +114,7 @@ class TrainingForm(PolicyForm):
     name: Name
     network: Annotated[str, Field(min_length=1)]
     dataset: Annotated[str, Field(min_length=1, max_length=64)]
-    epochs: Annotated[float, Field(gt=0, le=1e6)] = 30.0
+    epochs: Epochs = 30.0
     batch_sizes: list[Batch] = Field(default=[], max_length=20)
     lrs: list[Rate] = Field(default=[], max_length=20)
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9

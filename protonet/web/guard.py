@@ -91,6 +91,8 @@ class Guard:
         if self._brings_token(scope):
             await _keep_token(scope, send, self.rules.token or "")
             return
+        if self.rules.token is not None:  # whoever writes addresses down does not see it
+            scope = {**scope, "query_string": _without_token(scope).encode()}
         await self._pass(scope, headers, receive, send)
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
@@ -107,6 +109,12 @@ class Guard:
         changes = scope["type"] == "websocket" or scope["method"] not in _SAFE
         if changes and not _same_site(headers):
             return 403, "this request comes from another site's page"
+        if self.rules.token is not None and changes and _query_token(scope):
+            return 400, (
+                "the token in an address opens pages; what changes something brings it in the "
+                "header 'Authorization: Bearer TOKEN' or in the cookie of the page, because "
+                "addresses are kept in logs"
+            )
         if self.rules.token is not None and not self._has_token(scope, headers):
             return 401, "this server needs its token: open the address that it printed"
         length = headers.get("content-length", "0")
@@ -205,13 +213,22 @@ def _query_token(scope: Scope) -> str:
     return parse_qs(query).get("token", [""])[0] if "token=" in query else ""
 
 
+def _without_token(scope: Scope) -> str:
+    """What the address asks beside the token; as it was where there is none."""
+    query = str(scope.get("query_string", b"").decode("latin-1"))
+    if not _query_token(scope):
+        return query
+    left = parse_qs(query, keep_blank_values=True)
+    left.pop("token", None)
+    return urlencode(left, doseq=True)
+
+
 async def _keep_token(scope: Scope, send: Send, token: str) -> None:
     """Send the browser to the same page without the token in its address, with it in a cookie."""
-    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-    query.pop("token", None)
+    query = _without_token(scope)
     # Quoted, after one slash: browsers take //name, and a backslash, for another site's address.
     path = "/" + quote(scope["path"].lstrip("/\\"), safe="/~", errors="replace")
-    target = path + (f"?{urlencode(query, doseq=True)}" if query else "")
+    target = path + (f"?{query}" if query else "")
     cookie = f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000"
     headers = [(b"location", target.encode("ascii", "ignore")), (b"set-cookie", cookie.encode())]
     await send({"type": "http.response.start", "status": 303, "headers": headers})

@@ -57,7 +57,8 @@ class Looked:
     """What a network is: its mistakes, or its layers and what they take.
 
     ``deployed`` names the layers that answer questions; the others only train or measure.
-    ``ignored`` are the fields given that have no effect here.
+    ``ignored`` are the fields given that have no effect here. ``images`` are those of an epoch, and
+    ``batch_size`` those of an iteration; 0 without a data set.
     """
 
     mistakes: tuple[Mistake, ...] = ()
@@ -68,6 +69,8 @@ class Looked:
     training_bytes: int = 0
     inference_bytes: int = 0
     ignored: tuple[str, ...] = ()
+    images: int = 0
+    batch_size: int = 0
 
 
 def look_at(
@@ -169,6 +172,7 @@ def _planned(
         if not layers:
             raise UsageError("the network makes 'data' itself; leave that layer out")
         shape = layers[0].transformer.output_shape
+        length = (layers[0].length, layers[0].batch_size)
     finally:
         plan.close()
     _check_memory(plan, summary, limit)
@@ -184,6 +188,8 @@ def _planned(
         summary.parameters,
         summary.training_bytes,
         summary.inference_bytes,
+        images=length[0],
+        batch_size=length[1],
     )
 
 

@@ -82,6 +82,8 @@ def looked_view(looked: Looked) -> dict[str, Any]:
         "training_bytes": looked.training_bytes,
         "inference_bytes": looked.inference_bytes,
         "ignored": list(looked.ignored),
+        "images": looked.images,
+        "batch_size": looked.batch_size,
     }
 
 

@@ -103,8 +103,9 @@ def test_models(api: TestClient, dataset: str, training: str) -> None:
     svg = api.post("/api/models/draw", json={"network": NET})
     assert svg.headers["content-type"] == "image/svg+xml"
     assert api.post("/api/models/draw", json={"network": "layer {"}).status_code == 422
-    curve = api.post("/api/models/policy", json={"lr_policy": "fixed", "lr": 0.5}).json()
-    assert curve[0] == [0, 0.5]
+    asked = {"lr_policy": "fixed", "lr": 0.5, "images": 30, "batch_size": 8, "epochs": 1}
+    curve = api.post("/api/models/policy", json=asked).json()
+    assert curve == {"x": "iteration", "points": [[at, 0.5] for at in range(4)]}
     form = {"name": "x", "network": NET.replace("Power", "Powr"), "dataset": dataset}
     refused = api.post("/api/models", json=form)
     assert refused.status_code == 422

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request
@@ -10,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from protonet.web.guard import Guard, Rules, is_local
 
+BROUGHT = {"authorization": "Bearer sesame"}
 HOSTS = frozenset({"localhost", "testserver", "[::1]"})
 
 
@@ -112,6 +114,33 @@ def test_a_token_in_the_address_goes_to_a_cookie(locked: TestClient) -> None:
         locked.get("http://testserver//evil.example/?token=sesame").headers["location"]
         == "/evil.example/"
     )
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("token", ["sesame", "wrong"])
+def test_what_changes_something_has_no_token_in_its_address(
+    locked: TestClient, method: str, token: str
+) -> None:
+    """The way to bring it is told; whether it was the right one is not."""
+    answer = locked.request(method, f"/api/x?token={token}", headers=BROUGHT)
+    assert answer.status_code == 400
+    assert "Authorization: Bearer TOKEN" in answer.json()["error"]
+    assert locked.post("/api/x", headers=BROUGHT).json() == {"got": 0}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_nothing_behind_the_guard_sees_the_token(method: str) -> None:
+    seen = []
+
+    async def show(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["query_string"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    client = TestClient(Guard(show, Rules(HOSTS, "sesame")), follow_redirects=False)
+    assert client.request(method, "/api/x?a=&token=sesame&b=%c3%a9").status_code == 200
+    assert client.request(method, "/api/x?c=1", headers=BROUGHT).status_code == 200
+    assert seen == [b"a=&b=%C3%A9", b"c=1"]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ def test_what_a_network_is(workspace: Workspace, gradients: Path) -> None:
     assert looked.parameters == 2 * 120 + 2
     assert {row.name for row in looked.rows} - looked.deployed == {"label", "loss"}
     assert 0 < looked.inference_bytes < looked.training_bytes
+    assert (looked.images, looked.batch_size) == (40, 5)
 
 
 def test_fields_without_effect(workspace: Workspace, gradients: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from protonet.web.process import is_alive
-from tests.web.browser import free_port, served, wait_for
+from tests.web.browser import end, free_port, served, wait_for
 from tests.web.conftest import NET, Served
 from tests.web.test_making import bomb, png
 
@@ -239,6 +239,35 @@ def test_other_machines_need_the_token(tmp_path: Path) -> None:
             assert "token" not in page.url
         with jar.open(f"{local}/api/jobs", timeout=10) as answer:
             assert answer.read() == b"[]"
+
+
+def test_the_token_is_not_in_the_log(tmp_path: Path) -> None:
+    with served(tmp_path / "work", "--host", "0.0.0.0") as (address, process):
+        place = urllib.parse.urlsplit(address)
+        token = urllib.parse.parse_qs(place.query)["token"][0]
+        statuses = {}
+        for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "BREW"):
+            for path in ("/", "/api/jobs", "/api/models/check"):
+                line = http.client.HTTPConnection("127.0.0.1", place.port, timeout=30)
+                line.request(method, f"{path}?token={token}", b"{}" if method == "POST" else None)
+                answer = line.getresponse()
+                body = answer.read().decode()
+                line.close()
+                assert token not in body
+                assert token not in answer.getheader("location", "")
+                statuses[method, path] = answer.status
+        with socket.create_connection(("127.0.0.1", place.port or 0), 10) as line_:
+            line_.sendall(f"POST /?token={token} HTTP/9\r\n\r\n".encode())
+            line_.recv(1000)
+        assert statuses["GET", "/"] == statuses["HEAD", "/"] == 303
+        assert statuses["GET", "/api/jobs"] == 200
+        assert {statuses[method, "/api/models/check"] for method in ("POST", "PUT", "DELETE")} == {
+            400
+        }
+        assert max(statuses.values()) < 500
+        end(process)
+        assert process.stdout is not None
+        assert token not in process.stdout.read()
 
 
 def test_the_documentation_needs_nothing_from_outside(server: Served) -> None:

@@ -8,6 +8,7 @@ from nicegui import ui
 
 from protonet import resources
 from protonet.errors import Mistake, ProtonetError
+from protonet.jobs.run.settings import DEFAULT_BATCH
 from protonet.precision import PRECISIONS
 from protonet.sizes import byte_count
 from protonet.web import forms, making
@@ -54,6 +55,7 @@ class _NewModel:
     def __init__(self, site: Site, given: dict[str, Any]) -> None:
         self.site = site
         self.given = given
+        self._length = (0, 0)  # images of an epoch and of a batch, once a check has told
         with panel("Data and name"), ui.element("div").classes("fields"):
             known = {job.id: job.name for job in site.store.all(DATASET, [DONE])}
             chosen = given.get("dataset")
@@ -113,6 +115,7 @@ class _NewModel:
             self.gamma = self._text("Gamma", "gamma", "", _plain)
             self.power = self._text("Power", "power", "", _plain)
             self.warmup = self._number("Warm-up (iterations)", "warmup", 0)
+            self.floor = self._text("Least learning rate", "min_lr", "0", _rate)
             self.early = self._text("Stop early after (validations)", "early_stop", "", _plain)
             self.average = self._text("Average weights (such as 0.999)", "average", "", _plain)
             self.seed = self._number("Seed", "seed", 0)
@@ -122,8 +125,9 @@ class _NewModel:
                 "Mean", "mean", {"image": "Take off the mean image", "none": "None"}, "image"
             )
             self.shuffle = ui.checkbox("Shuffle", value=given.get("shuffle", False))
-        self.curve = ui.echart(charts.curves({}, x="percent", zoom=False)).classes("chart middle")
-        for field in (self.lrs, self.policy, self.steps, self.gamma, self.power, self.warmup):
+        self.curve = ui.echart(charts.curves({}, x="epoch", zoom=False)).classes("chart middle")
+        for field in (self.lrs, self.policy, self.steps, self.gamma, self.power, self.warmup,
+                      self.floor, self.epochs, self.batches):  # fmt: skip
             field.on_value_change(self._draw_policy)
         self._draw_policy()
 
@@ -179,6 +183,8 @@ class _NewModel:
     def _show_layers(self, checked: Checked) -> None:
         self.layers.clear()
         looked = self._looked
+        self._length = (looked.images, looked.batch_size) if looked is not None else (0, 0)
+        self._draw_policy()
         if looked is None or checked.mistakes or not looked.rows:
             return
         with self.layers, ui.expansion("Layers", value=True).classes("w-full"):
@@ -212,7 +218,8 @@ class _NewModel:
     def _draw_policy(self) -> None:
         try:
             rates = forms.numbers(self.lrs.value or "0.01", float)
-            form = forms.PolicyForm.model_validate(
+            sizes, (images, own) = forms.numbers(self.batches.value or "", int), self._length
+            form = forms.CurveForm.model_validate(
                 {
                     "lr": (rates or [0.01])[0],
                     "lr_policy": self.policy.value,
@@ -220,14 +227,18 @@ class _NewModel:
                     "gamma": _optional(self.gamma.value, float),
                     "power": _optional(self.power.value, float),
                     "warmup": int(self.warmup.value or 0),
+                    "min_lr": _optional(self.floor.value, float) or 0.0,
+                    "epochs": self.epochs.value,
+                    "images": images or None,
+                    "batch_size": (sizes or [own or DEFAULT_BATCH])[0],
                 }
             )
-            points = policy_curve(form)
+            curve = policy_curve(form)
         except (ValueError, ProtonetError):
             return
         self.curve.options.clear()
         self.curve.options.update(
-            charts.curves({"learning rate": points}, x="percent of the training", zoom=False)
+            charts.curves({"learning rate": curve.points}, x=curve.x, zoom=False)
         )
         self.curve.update()
 
@@ -255,6 +266,7 @@ class _NewModel:
                 "gamma": _optional(self.gamma.value, float),
                 "power": _optional(self.power.value, float),
                 "warmup": int(self.warmup.value or 0),
+                "min_lr": _optional(self.floor.value, float) or 0.0,
                 "early_stop": _optional(self.early.value, int),
                 "average": _optional(self.average.value, float),
                 "seed": int(self.seed.value or 0),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from tests.web.browser import Walker
+import pytest
+
+from tests.web.browser import OPTIONS, Walker
 from tests.web.conftest import NET, Served
 from tests.web.test_walk import paste
 
@@ -45,6 +47,29 @@ def test_a_sweep_from_the_weights_of_another(walker: Walker, server: Served) -> 
     for job in jobs:
         assert server.training in job["needs"]
         server.wait(job["id"])
+
+
+def test_the_rate_is_drawn_over_the_whole_training(walker: Walker, server: Served) -> None:
+    """60 images in batches of 7 are 9 iterations; the policy steps after half of 4 epochs."""
+    page = walker.page
+    walker.goto("/models/new?dataset=")
+    page.get_by_label("Epochs").fill("4")
+    page.wait_for_function(f"{OPTIONS}[0].xAxis[0].name === 'epoch'")
+    walker.goto(f"/models/new?dataset={server.dataset}")
+    paste(page, NET)
+    walker.sees("No mistakes.")
+    page.get_by_label("Epochs").fill("4")
+    page.get_by_label("Batch sizes").fill("7")
+    page.get_by_label("Warm-up").fill("3")
+    page.get_by_label("Least learning rate").fill("0.004")
+    page.wait_for_function(f"Math.abs({OPTIONS}[0].series[0].data.at(-1)[1] - 0.004) < 1e-6")
+    (chart,) = page.evaluate(OPTIONS)
+    assert chart["xAxis"][0]["name"] == "iteration"
+    drawn = dict(chart["series"][0]["data"])
+    assert list(drawn) == list(range(36))
+    assert [drawn[at] for at in (3, 17, 18)] == pytest.approx([0.01, 0.01, 0.005], rel=1e-5)
+    assert drawn[0] == drawn[35] == pytest.approx(0.004)
+    assert 0.004 < drawn[2] < 0.01
 
 
 def test_mistakes_stop_a_training(walker: Walker, server: Served) -> None:
