@@ -200,7 +200,6 @@ NOT_DONE = {
     "cli": {"file": 400, "function": 90},
     "data": {"file": 400, "function": 60},
     "jobs": {"file": 400, "function": 70},
-    "kernels": {"file": 400, "function": 60},
     "pycaffe": {"file": 400, "function": 60},
     "web": {"file": 400, "function": 100},
 }

@@ -5,6 +5,8 @@ Source: Liu et al., SSD: Single Shot MultiBox Detector, ECCV 2016. All arrays ar
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from protonet.blob import Array
@@ -124,27 +126,35 @@ def match(
     Returns:
         Two (P,): the index of the truth, FREE or IGNORED; and the overlap.
     """
-    matches = np.full(len(boxes), FREE)
-    table = overlaps(boxes, truths)
+    matches, table = np.full(len(boxes), FREE), overlaps(boxes, truths)
     if inside_only:
         crossing = outside(boxes).any(axis=1)
         matches[crossing] = IGNORED
         table[crossing] = 0
     table[table <= LEAST_OVERLAP] = 0
     greatest = table.max(axis=1, initial=0)
-    pool = table.copy()
-    while pool.size:
-        box, truth = divmod(int(pool.argmax()), len(truths))
-        if pool[box, truth] == 0:
-            break
-        pool[box] = 0
-        if difficult is not None and difficult[truth]:
-            matches[box] = IGNORED
-        else:
-            matches[box] = truth
+    for box, truth in _pairs(table, difficult):
+        matches[box] = truth
+        if truth != IGNORED:
             greatest[box] = table[box, truth]
-            pool[:, truth] = 0
     if threshold is not None and len(truths):
         late = (matches == FREE) & (greatest > 0) & (greatest >= threshold)
         matches[late] = table[late].argmax(axis=1)
     return matches, greatest
+
+
+def _pairs(table: Array, difficult: Array | None) -> Iterator[tuple[int, int]]:
+    """Boxes and their truths, the greatest overlap first: each box once, and each truth once; but
+    difficult ones stay, and IGNORED is told in their place.
+    """
+    left = table.copy()
+    while left.size:
+        box, truth = divmod(int(left.argmax()), table.shape[1])
+        if left[box, truth] == 0:
+            return
+        left[box] = 0
+        if difficult is not None and difficult[truth]:
+            yield box, IGNORED
+        else:
+            left[:, truth] = 0
+            yield box, truth

@@ -146,6 +146,7 @@ class Contrast(_Loss):
         super().__init__(device, dtype)
         self._rows, self.margin, self.legacy = (items, length), margin, legacy
 
+    # long: loss and slope come of the same distances, one line after the other of a formula
     def forward(
         self, a: Array, b: Array, y: Array, slope: Array, loss: Array, factor: float
     ) -> None:

@@ -73,6 +73,7 @@ class BatchNormScale(Kernel):
         if rectify:
             self.xp.maximum(y, 0.0, out=y)
 
+    # long: one formula, whose terms share their scratch, in the order of the formula
     def backward(
         self,
         dy: Array,

@@ -14,7 +14,8 @@ import numpy as np
 from protonet.blob import Array, Group, ParamStore
 from protonet.device import Device
 from protonet.errors import FormatError, nearest
-from protonet.kernels.updates import Clipping, Update
+from protonet.kernels.gradients import Clipping
+from protonet.kernels.updates import Update
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.registry import Registry
 from protonet.solvers.larc import Larc, larc_findings

@@ -6,7 +6,7 @@ from protonet.graph.inspection import describe_passes
 from protonet.graph.net import Net
 from protonet.graph.parameters import rewrite_gradients
 from protonet.graph.repeating import compute, feed, repeats
-from protonet.kernels.updates import Clear
+from protonet.kernels.gradients import Clear
 from protonet.recording import Repeated
 from protonet.solvers.loss_scale import LossScale
 from protonet.solvers.rules import Rule

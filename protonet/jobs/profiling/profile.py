@@ -15,7 +15,7 @@ from protonet.graph.net import Net
 from protonet.graph.plan import Step
 from protonet.graph.timing import Span, seconds_by_step, time_iteration
 from protonet.jobs.profiling.machine import Machine, measure_machine
-from protonet.kernels.updates import Clear
+from protonet.kernels.gradients import Clear
 from protonet.solvers.rules import Rule
 
 _RATE = 1e-6

@@ -9,6 +9,7 @@ from protonet.blob import Array, Shape
 from protonet.device import Device
 from protonet.kernels.convolution import DEPTHWISE, Convolve
 from protonet.kernels.cuda.convert import Rounded
+from protonet.kernels.cuda.convolution_ways import OWN_WAYS, After, Way, as_two_axes, finish
 from protonet.kernels.cuda.dnn import (
     BACKWARD,
     FORWARD,
@@ -19,7 +20,6 @@ from protonet.kernels.cuda.dnn import (
     dnn,
 )
 from protonet.kernels.cuda.launch import MOST, TYPES, compiled
-from protonet.kernels.cuda.ways import OWN_WAYS, After, Way, as_two_axes, finish
 from protonet.kernels.kernel import Choice, When, first_of
 from protonet.kernels.windows import Windows
 

@@ -46,6 +46,7 @@ class Gemm:
         # The scalars lie in host memory that stays; cuBLAS reads them when it is called.
         self._numbers = np.array([0.0, 1.0], np.float32)
 
+    # long: one call, with all that cuBLAS asks for in its order
     def multiply(
         self,
         a: Array,

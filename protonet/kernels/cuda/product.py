@@ -8,9 +8,9 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.cuda.convert import Rounded
+from protonet.kernels.cuda.convolution_ways import After, finish
 from protonet.kernels.cuda.gemm import gemm
 from protonet.kernels.cuda.launch import MOST, TYPES, compiled
-from protonet.kernels.cuda.ways import After, finish
 from protonet.kernels.kernel import When
 from protonet.kernels.product import BatchProduct, Product
 

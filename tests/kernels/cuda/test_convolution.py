@@ -9,7 +9,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.kernels.convolution import Convolve
-from protonet.kernels.cuda import ways
+from protonet.kernels.cuda import convolution_ways as ways
 from protonet.kernels.windows import Windows, window_outputs
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import TYPES, Hand, assert_meets

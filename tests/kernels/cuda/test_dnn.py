@@ -10,8 +10,8 @@ import pytest
 
 from protonet.device import Device
 from protonet.kernels.convolution import Convolve
+from protonet.kernels.cuda.convolution_ways import as_two_axes
 from protonet.kernels.cuda.dnn import dnn, strides
-from protonet.kernels.cuda.ways import as_two_axes
 from protonet.kernels.windows import Windows
 from protonet.precision import type_of
 from tests.kernels.cuda.emulation import EmulatedDevice, array_at, needs_compiler

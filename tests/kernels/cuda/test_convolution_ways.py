@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from protonet.kernels.convolution import Convolve
+from protonet.kernels.cuda.convolution_ways import OWN_WAYS, After, Shapes
 from protonet.kernels.cuda.launch import Extent
-from protonet.kernels.cuda.ways import OWN_WAYS, After, Shapes
 from protonet.kernels.kernel import first_of
 from protonet.kernels.windows import Windows, window_outputs
 from tests.kernels.cuda.emulation import EmulatedDevice
@@ -33,7 +33,7 @@ from tests.kernels.cuda.test_convolution import CASES, MORE_AXES
 def test_shapes_decide(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     items, channels, outputs, group, inputs, *shape = {**CASES, **MORE_AXES}[name]
     windows = Windows(inputs, *shape, window_outputs(inputs, *shape))
-    monkeypatch.setattr("protonet.kernels.cuda.ways.compiled", lambda *given: None)
+    monkeypatch.setattr("protonet.kernels.cuda.convolution_ways.compiled", lambda *given: None)
     kernel: Any = Convolve.make(
         EmulatedDevice(), np.float32, windows, items, channels, outputs, group
     )

@@ -23,7 +23,7 @@ _MOST_ROWS = 65_535
 """Of the columns: what a grid of blocks has room for."""
 
 _STRIP = 4
-"""Outputs of a row that a thread takes; ``depthwise.cu`` says the same, and of these kernels."""
+"""Outputs of a row that a thread takes; its source says the same, and of these kernels."""
 
 _KNOWN_KERNEL = (3, 3)
 
@@ -66,7 +66,7 @@ class _Depthwise(Way):
     """Sums over the taps of each window: there is nothing to multiply matrices for."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
-        self._source = compiled(of.device, "depthwise", of.dtype)
+        self._source = compiled(of.device, "convolution_depthwise", of.dtype)
         self._seen, w = (of.items, outputs // channels), Shapes.of(of.windows, channels)
         self._forward = w.dividing("out_h")
         self._backward = w.dividing("channels", "height", "width", "stride_h", "stride_w")
