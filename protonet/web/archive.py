@@ -10,6 +10,7 @@ from typing import IO
 
 from protonet.errors import UsageError
 from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.json_form import to_json
 
 _TEXTS = (
     "original.prototxt", "train_val.prototxt", "solver.prototxt", "deploy.prototxt",
@@ -82,12 +83,10 @@ def _names(run: RunDirectory) -> dict[str, str]:
     """The absolute paths that a run's texts hold, and what stands for each: the least of its last
     names that tells it from the others. Longer paths come first, as others begin them.
     """
-    info = run.read()
-    found = {
-        entry.get("path", "") for entry in (*info.get("databases", ()), *info.get("texts", ()))
-    }
-    found |= {value for value in info.get("settings", {}).values() if isinstance(value, str)}
-    found |= {info.get(name, "") for name in ("prefix_given", "began_with")}
+    record = run.record()
+    found = {entry.path for entry in (*record.databases, *record.texts)}
+    found |= {value for value in to_json(record.settings).values() if isinstance(value, str)}
+    found |= {value for value in (record.prefix_given, record.began_with) if value is not None}
     paths = sorted({PurePath(each) for each in found if PurePath(each).is_absolute()})
     inside = run.path.resolve()
     names = {f"{inside}/": "", str(inside): "."}

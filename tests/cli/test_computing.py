@@ -68,7 +68,8 @@ def test_a_network_learns_digits_in_16_bits(protonet: Any, tmp_path: Path, preci
     )
     assert found.returncode == 0, found.stderr
     assert f"blobs are kept in {precision}; on a CPU" in found.stdout + found.stderr
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["precision"] == precision
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert told["settings"]["precision"] == precision
     lines = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
     accuracies = [line["outputs"]["accuracy"] for line in lines if line["event"] == "tested"]
     assert accuracies[-1] > 0.9

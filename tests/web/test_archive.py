@@ -15,6 +15,7 @@ from protonet.cli import main
 from protonet.errors import DataError, UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.json_form import to_json
 from protonet.jobs.training.start import resume
 from protonet.web.archive import archive
 from tests.web.trained import slopes
@@ -84,7 +85,7 @@ def test_what_was_unpacked_goes_on_where_the_data_are_named(
         "val_data": gradients / "val_images",
         "val_labels": gradients / "val_labels",
     }
-    given = there.read()["settings"]
+    given = to_json(there.record().settings)
     resume(folder, moved={name: path for name, path in moved.items() if given.get(name)})
     again = read_weights(there.snapshots().model(12))
     (tmp_path / "whole.caffemodel").write_bytes(whole)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.record import RunRecord
+from protonet.jobs.run.settings import RunSettings
 from protonet.web.process import OUTPUT
 from protonet.web.progress import curves_of, elapsed, log_of, progress_of, run_of, tail, thin
 from protonet.web.site import Site
@@ -25,7 +27,7 @@ def training(site: Site, lines: str) -> Job:
     job = site.add(TRAINING, "t")
     run = RunDirectory(site.folder(job) / "run")
     run.path.mkdir()
-    run.info.write_text('{"kind": "pasted", "prefix": "snapshot"}')
+    run.write(RunRecord(settings=RunSettings(run.path), prefix="snapshot"))
     run.solver.write_text('max_iter: 100\nlr_policy: "fixed"\n')
     run.metrics.write_text(lines)
     return site.store.update(job.id, status=RUN, started=time.time() - 3)

@@ -8,6 +8,7 @@ from typing import Any
 
 from protonet.data.database import Database
 from protonet.data.datum import decode
+from protonet.data.transform import ImageShape
 from protonet.errors import DataError, UsageError
 from protonet.jobs.checks.pairing import refuse_swapped
 from protonet.jobs.definitions.network import TRAIN_STATE, image_positions
@@ -54,14 +55,14 @@ def evaluated(
     """
     if labels is not None and data is None:
         raise UsageError("--labels goes with --data, the images that they belong to")
-    info = run.read()
+    record = run.record()
     files = SolverFiles.read(run.solver, beside=True)
     definition, state = files.tests[0] if files.tests else (files.train, _VALIDATION)
     kept = _kept(definition, rules.state_of(definition.net, TEST, state["level"], state["stages"]))
     if data is not None:
         if not _data_layers(kept):
             kept = _with_training_data(kept, files.train)
-        _turn_to(kept, run, info, data, labels)
+        _turn_to(kept, run, record.image_shape, data, labels)
     find_mean(run, [kept.net])
     _check(kept, run, files)
     iteration = choose_snapshot(run, snapshot)
@@ -74,8 +75,8 @@ def evaluated(
         tuple(state["stages"]),
         run.snapshots().best_model(iteration),
         iteration,
-        info.get("python_layers", True),
-        info.get("fuse", True),
+        record.settings.python_layers,
+        record.settings.fuse,
         tuple(notes),
     )
 
@@ -108,7 +109,7 @@ def _with_training_data(kept: NetDefinition, train: NetDefinition) -> NetDefinit
 def _turn_to(
     kept: NetDefinition,
     run: RunDirectory,
-    info: dict[str, Any],
+    shape: ImageShape | None,
     data: Path,
     labels: Path | None,
 ) -> None:
@@ -126,7 +127,7 @@ def _turn_to(
         raise UsageError(
             f"{run.path}: takes the labels from the records of its images; leave out --labels"
         )
-    _check_images(data, labels, layers[images[0]], info)
+    _check_images(data, labels, layers[images[0]], shape)
     for at in images:
         layers[at].data_param.source = str(data.resolve())
     for layer in others:
@@ -134,7 +135,7 @@ def _turn_to(
 
 
 def _check_images(
-    data: Path, labels: Path | None, layer: LayerParameter, info: dict[str, Any]
+    data: Path, labels: Path | None, layer: LayerParameter, shape: ImageShape | None
 ) -> None:
     """Refuse images of another size than those that the run knows, where nothing evens it out."""
     with Database(data) as images:
@@ -142,10 +143,10 @@ def _check_images(
             with Database(labels) as vectors:
                 refuse_swapped(images, vectors)
         key, datum = images.first()
-        found = list(decode(datum, images.where(key)).shape)
+        found = decode(datum, images.where(key)).shape
     transform = layer.transform_param
     even = transform.HasField("resize_param") or (transform.crop_size and not transform.mean_file)
-    expected = info.get("image_shape", found)
+    expected = found if shape is None else shape
     if found != expected and not even:
         sizes = ["x".join(map(str, each)) for each in (found, expected)]
         raise DataError(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from google.protobuf import text_format
 
-from protonet.data.transform import ImageShape, Transformer, load_mean
+from protonet.data.transform import Transformer, load_mean
 from protonet.device import Device
 from protonet.errors import FormatError, UsageError
 from protonet.jobs.inference.digits_model import open_digits_model
@@ -56,12 +55,13 @@ class Predictor(ImagePredictor):
         memory_limit: int | None = None,
         fuse: bool | None = None,
     ) -> None:
-        info = run.read()
-        if not run.deploy.exists() or "transform" not in info:
+        record = run.record()
+        if not run.deploy.exists() or record.transform is None or record.image_shape is None:
             raise UsageError(f"{run.path}: this run has no deploy.prototxt to ask")
         self.run = run
         iteration = choose_snapshot(run, snapshot)
-        self.shape, transform = _prepared(run, info)
+        self.shape = record.image_shape
+        transform = _transform_of(run, record.transform)
         mean = load_mean(run.path / transform.mean_file) if transform.mean_file else None
         super().__init__(
             Source.read(run.deploy),
@@ -69,9 +69,9 @@ class Predictor(ImagePredictor):
             Transformer(transform, TEST, self.shape, mean),
             device,
             memory_limit=memory_limit,
-            fuse=info.get("fuse", True) if fuse is None else fuse,
+            fuse=record.settings.fuse if fuse is None else fuse,
             python_layers=(
-                info.get("python_layers", True) if python_layers is None else python_layers
+                record.settings.python_layers if python_layers is None else python_layers
             ),
         )
         self.iteration, self.class_names = iteration, run.class_names()
@@ -138,13 +138,10 @@ def choose_snapshot(run: RunDirectory, which: int | str) -> int:
     raise UsageError(f"{run.path}: no snapshot '{which}'; there are {known}, last and best")
 
 
-def _prepared(
-    run: RunDirectory, info: dict[str, Any]
-) -> tuple[ImageShape, TransformationParameter]:
-    """The shape of an image, and how it was prepared in training."""
+def _transform_of(run: RunDirectory, text: str) -> TransformationParameter:
+    """How an image was prepared in training."""
     try:
-        channels, height, width = (int(extent) for extent in info["image_shape"])
-        transform = text_format.Parse(info["transform"], TransformationParameter())
-    except (ValueError, TypeError, AttributeError, text_format.ParseError) as error:
-        raise FormatError(f"{run.info}: damaged: image_shape or transform: {error}") from error
-    return (channels, height, width), transform
+        found: TransformationParameter = text_format.Parse(text, TransformationParameter())
+    except text_format.ParseError as error:
+        raise FormatError(f"{run.info}: damaged: transform: {error}") from error
+    return found

@@ -3,65 +3,20 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import json
 import os
-import platform
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import protonet
 from protonet.errors import FormatError, UsageError
-from protonet.formats.atomic import remove_partial, write_atomic
-from protonet.formats.json_text import parse_json
-from protonet.proto.text import Source
+from protonet.formats.atomic import remove_partial
+from protonet.jobs.run.record import RunRecord, read_record, write_record
 from protonet.train.listeners import figure, read_metrics
 from protonet.train.snapshot import Snapshots
-
-_HASHED = 64 * 2**20
-"""Bytes of a database that are hashed: of a larger one the beginning and the end."""
-
-
-_KINDS: dict[str, type | tuple[type, ...]] = {
-    "kind": str,
-    "status": str,
-    "prefix": str,
-    "prefix_given": str,
-    "device": str,
-    "precision": str,
-    "began_with": str,
-    "seed": int,
-    "memory_limit": int,
-    "keep": int,
-    "early_stop": int,
-    "settings": dict,
-    "beyond": dict,
-    "prolonged": list,
-    "solver_to_write": str,
-    "databases": list,
-    "image_shape": list,
-    "transform": str,
-    "average": (int, float),
-    "hdf5": bool,
-}
-"""What values of run.json are, where they are there and not null."""
-
-
-class _Info(dict[str, Any]):
-    """What run.json holds; a value that is asked for and absent is the file's fault."""
-
-    def __init__(self, values: dict[str, Any], path: Path) -> None:
-        super().__init__(values)
-        self._path = path
-
-    def __missing__(self, name: str) -> Any:
-        raise FormatError(f"{self._path}: damaged: it lacks {name}")
 
 
 class RunDirectory:
@@ -152,39 +107,23 @@ class RunDirectory:
         finally:
             os.close(handle)
 
-    def read(self) -> dict[str, Any]:
+    def record(self) -> RunRecord:
         """What run.json holds.
 
         Raises:
             FormatError: when it is damaged.
+            UsageError: when a newer protonet wrote it.
         """
-        try:
-            info = parse_json(self.info.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise FormatError(f"{self.info}: damaged: {error}") from error
-        if not isinstance(info, dict) or "kind" not in info:
-            raise FormatError(f"{self.info}: is not a run.json of protonet")
-        for name, kind in _KINDS.items():
-            if info.get(name) is not None and not isinstance(info[name], kind):
-                expected = "number" if isinstance(kind, tuple) else kind.__name__
-                raise FormatError(
-                    f"{self.info}: damaged: expected {name} as {expected}, "
-                    f"got {json.dumps(info[name])[:60]}"
-                )
-        for entry in info.get("databases") or ():
-            if not isinstance(entry, dict) or not {"path", "bytes", "sha256"} <= entry.keys():
-                raise FormatError(
-                    f"{self.info}: damaged: a database has a path, bytes and sha256, "
-                    f"not {json.dumps(entry)[:60]}"
-                )
-        return _Info(info, self.info)
+        return read_record(self.info)
+
+    def write(self, record: RunRecord) -> None:
+        """Write run.json: from now on the run can be resumed."""
+        write_record(record, self.info)
+        self._beginning.unlink(missing_ok=True)
 
     def update(self, **values: Any) -> None:
-        """Set values of run.json."""
-        info = self.read() if self.info.exists() else {"created": time.time(), **versions()}
-        info.update(values, changed=time.time())
-        write_atomic(self.info, (json.dumps(info, indent=2) + "\n").encode())
-        self._beginning.unlink(missing_ok=True)
+        """Change values of run.json."""
+        self.write(replace(self.record(), **values))
 
     def snapshots(self) -> Snapshots:
         """Where the run's snapshots are.
@@ -192,13 +131,13 @@ class RunDirectory:
         From where the solver's own prefix means that place, the path is told and stored as Caffe
         does it: as the solver has it.
         """
-        info = self.read()
-        prefix = self.path / info["prefix"]
+        record = self.record()
+        prefix = self.path / record.prefix
         bare = prefix.parent == self.path  # so that the folder can be taken elsewhere
-        given = Path(info.get("prefix_given", prefix))
+        given = prefix if record.prefix_given is None else Path(record.prefix_given)
         if given.resolve() == prefix:
             prefix = given
-        return Snapshots(prefix, info.get("hdf5", False), bare)
+        return Snapshots(prefix, record.hdf5, bare)
 
     def iterations(self) -> list[int]:
         """The iterations of the run's whole snapshots, ascending.
@@ -286,49 +225,3 @@ def read_class_names(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except UnicodeDecodeError as error:
         raise FormatError(f"{path}: expected a text, one class name a line: {error}") from error
-
-
-def versions() -> dict[str, Any]:
-    """What the run was made with."""
-    packages = ("numpy", "protobuf", "lmdb", "pillow")
-    return {
-        "versions": {
-            "protonet": protonet.__version__,
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in packages},
-        },
-        "machine": platform.platform(),
-    }
-
-
-def fingerprint(path: Path) -> dict[str, Any]:
-    """Path, size and SHA-256 of a file or an LMDB, to see later whether it is still the same.
-
-    Of a file above 64 MiB the first and the last 32 MiB are hashed; ``hashed`` is how many bytes.
-    """
-    file = path / "data.mdb" if path.is_dir() else path
-    size = file.stat().st_size
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        if size <= _HASHED:
-            digest.update(stream.read())
-        else:
-            digest.update(stream.read(_HASHED // 2))
-            stream.seek(size - _HASHED // 2)
-            digest.update(stream.read())
-    return {
-        "path": str(path.resolve()),
-        "bytes": size,
-        "hashed": min(size, _HASHED),
-        "sha256": digest.hexdigest(),
-    }
-
-
-def fingerprint_text(source: Source) -> dict[str, Any]:
-    """Name, size and SHA-256 of a text as it was given."""
-    data = source.text.encode()
-    return {
-        "path": source.name,
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from protonet.errors import UsageError
 from protonet.host import default_threads
@@ -14,8 +14,6 @@ from protonet.proto.caffe_pb2 import SolverParameter
 
 DEFAULT_BATCH = 16
 """DIGITS' batch size where neither the user nor the network gives one."""
-
-_PATHS = ("data", "labels", "val_data", "val_labels", "out")
 
 _MOST_STEPS = {"fixed": 0, "exp": 0, "inv": 0, "poly": 0, "cosine": 0, "step": 1, "sigmoid": 1}
 """How many steps a policy takes, where that is bounded."""
@@ -85,11 +83,15 @@ class SharedSettings:
             if value:
                 setattr(solver, name, value)
 
-    def of_run(self) -> dict[str, Any]:
-        """What run.json keeps of them, by the names that a job reads."""
-        names = ("keep", "early_stop", "average", "allow_mismatch", "python_layers", "tf32")
-        memory = ("memory_limit", "recompute", "fuse", "precision")
-        return {name: getattr(self, name) for name in (*names, *memory)}
+    def absolute(self) -> Self:
+        """The same with absolute paths: what a run keeps, to be resumed from any folder."""
+        paths = {
+            each.name: value.resolve()
+            for each in fields(self)
+            if isinstance(value := getattr(self, each.name), Path)
+        }
+        changed: dict[str, Any] = {**paths, "weights": ",".join(weight_files(self.weights))}
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,38 +194,12 @@ class RunSettings(SharedSettings):
                 "multistep takes several"
             )
 
-    def to_json(self) -> dict[str, Any]:
-        """The settings as JSON values; paths are absolute."""
-        values = asdict(self)
-        for name in _PATHS:
-            if values[name] is not None:
-                values[name] = str(Path(values[name]).resolve())
-        if self.mean not in (None, "none"):
-            values["mean"] = str(Path(str(self.mean)).resolve())
-        values["steps"] = list(self.steps)
-        values["weights"] = ",".join(weight_files(self.weights))
-        return values
-
-    @staticmethod
-    def from_json(values: dict[str, Any]) -> RunSettings:
-        """What ``to_json`` gave.
-
-        Raises:
-            UsageError: for names that a newer protonet wrote, or values that are none.
-        """
-        known = {field.name for field in fields(RunSettings)}
-        if not values.keys() <= known:
-            odd = ", ".join(sorted(values.keys() - known))
-            raise UsageError(f"the run has settings that this protonet does not know: {odd}")
-        read = dict(values)
-        try:
-            for name in _PATHS:
-                if read.get(name) is not None:
-                    read[name] = Path(read[name])
-            read["steps"] = tuple(read.get("steps", ()))
-            return RunSettings(**read)
-        except TypeError as error:
-            raise UsageError(f"the run's settings cannot be read: {error}") from error
+    def absolute(self) -> Self:
+        """The same with absolute paths, that of the mean too."""
+        given = super().absolute()
+        if given.mean in (None, "none"):
+            return given
+        return replace(given, mean=str(Path(str(given.mean)).resolve()))
 
 
 def weight_files(listed: str) -> list[str]:

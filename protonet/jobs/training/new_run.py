@@ -34,13 +34,10 @@ from protonet.jobs.definitions.network import (
 from protonet.jobs.definitions.paths import with_absolute_paths
 from protonet.jobs.definitions.solver import PREFIX, make_solver
 from protonet.jobs.definitions.solver_files import SolverFiles
-from protonet.jobs.run.directory import (
-    RunDirectory,
-    fingerprint,
-    fingerprint_text,
-    read_class_names,
-)
-from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.run.directory import RunDirectory, read_class_names
+from protonet.jobs.run.fingerprint import Fingerprint, fingerprint, fingerprint_text
+from protonet.jobs.run.record import RunRecord
+from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.layers.base import Surroundings
 from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import (
@@ -146,23 +143,28 @@ def write_run(
     solver = make_solver(settings, train_size, _val_size(train_val.net, settings))
     check_solver(solver)
     _write_texts(run, pasted, train_val.net, solver, deploy)
-    run.update(
-        kind="network",
-        status="init",
-        name=run.path.name,
-        prefix=PREFIX,
-        beyond=split(solver)[1],
-        settings=settings.to_json(),
-        texts=[fingerprint_text(pasted.source)],
-        databases=fingerprints(databases_of([train_val.net])),
-        **settings.of_run(),
-        **transform,
+    run.write(
+        RunRecord(
+            settings=settings.absolute(),
+            prefix=PREFIX,
+            name=run.path.name,
+            beyond=split(solver)[1],
+            texts=(fingerprint_text(pasted.source),),
+            databases=fingerprints(databases_of([train_val.net])),
+            **transform,
+        )
     )
     return SolverFiles.of(solver, train_val, run.path), pruned_note(deploy.pruned) + notes
 
 
-def surroundings_of(run: RunDirectory, settings: RunSettings) -> Surroundings:
+def surroundings_of(run: RunDirectory, settings: RunSettings | SolverSettings) -> Surroundings:
     """What the layers of a run may know of it."""
+    if isinstance(settings, SolverSettings):
+        return Surroundings(
+            run.path,
+            0 if settings.seed is None else settings.seed,
+            python_layers=settings.python_layers,
+        )
     return Surroundings(
         run.path,
         settings.seed,
@@ -178,10 +180,10 @@ def databases_of(nets: Iterable[NetParameter]) -> list[str]:
     return list(dict.fromkeys(source for source in sources if source))
 
 
-def fingerprints(databases: Iterable[str]) -> list[dict[str, Any]]:
+def fingerprints(databases: Iterable[str]) -> tuple[Fingerprint, ...]:
     """What run.json keeps of the databases, to tell later whether they have changed."""
     folders = [Path(source) for source in databases]
-    return [fingerprint(folder) for folder in folders if (folder / DATA_FILE).is_file()]
+    return tuple(fingerprint(folder) for folder in folders if (folder / DATA_FILE).is_file())
 
 
 def image_layers(plan: Plan) -> list[Data]:
@@ -202,7 +204,7 @@ def keep_transform(run: RunDirectory, images: Data) -> dict[str, Any]:
         if found.resolve() != run.mean.resolve():
             _copy_mean(found, run.mean)
         transform.mean_file = run.mean.name
-    return {"transform": write_text(transform), "image_shape": list(images.transformer.shape)}
+    return {"transform": write_text(transform), "image_shape": images.transformer.shape}
 
 
 def pruned_note(pruned: Sequence[str]) -> list[str]:

@@ -13,7 +13,9 @@ from protonet.jobs.definitions.beyond_caffe import heading, split
 from protonet.jobs.definitions.network import make_deploy
 from protonet.jobs.definitions.paths import with_absolute_paths
 from protonet.jobs.definitions.solver_files import SolverFiles
-from protonet.jobs.run.directory import RunDirectory, fingerprint_text
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.fingerprint import fingerprint_text
+from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import SolverSettings
 from protonet.jobs.training.new_run import (
     databases_of,
@@ -35,7 +37,6 @@ def write_solver_run(
     path: Path,
     files: SolverFiles,
     settings: SolverSettings,
-    seed: int,
 ) -> tuple[SolverFiles, list[str]]:
     """Write the texts of the run, run.json last; return its nets and what to tell the user.
 
@@ -55,20 +56,18 @@ def write_solver_run(
     transform, notes = _write_deploy(run, settled, around)
     notes = [*ignored_notes(files.solver, files.train.net), *notes]
     nets = [train.net, *(net.net for net, _ in tests)]
-    run.update(
-        kind="solver",
-        status="init",
-        name=run.path.name,
-        prefix=settled.solver.snapshot_prefix,
-        prefix_given=str(snapshot_prefix(files.solver, path)),
-        hdf5=files.solver.snapshot_format == SolverParameter.HDF5,
-        device=settings.device,
-        seed=seed,
-        beyond=split(settled.solver)[1],
-        texts=[fingerprint_text(source), fingerprint_text(files.train.source)],
-        databases=fingerprints(databases_of(nets)),
-        **settings.of_run(),
-        **transform,
+    run.write(
+        RunRecord(
+            settings=settings.absolute(),
+            prefix=settled.solver.snapshot_prefix,
+            name=run.path.name,
+            prefix_given=str(snapshot_prefix(files.solver, path)),
+            hdf5=files.solver.snapshot_format == SolverParameter.HDF5,
+            beyond=split(settled.solver)[1],
+            texts=(fingerprint_text(source), fingerprint_text(files.train.source)),
+            databases=fingerprints(databases_of(nets)),
+            **transform,
+        )
     )
     return settled, notes
 

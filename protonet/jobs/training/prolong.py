@@ -11,16 +11,15 @@ killed leaves the run with its old length or with the new one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from protonet.errors import UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.jobs.definitions.beyond_caffe import heading, split
 from protonet.jobs.definitions.solver import set_length
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.run.record import Prolonged, RunRecord
+from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.proto.text import write_text
 from protonet.solvers.check import check_solver
@@ -46,7 +45,7 @@ class Length:
         Raises:
             UsageError: naming the option that would work.
         """
-        follows = run.read()["kind"] == "solver"
+        follows = run.record().kind == "solver"
         if follows and self.epochs is not None:
             raise UsageError(
                 f"{run.path}: follows Caffe's files, which count iterations: give --max-iter in "
@@ -77,20 +76,21 @@ def give_length(
             none to train.
     """
     before, had, at = make_schedule(solver), solver.max_iter, trainer.iteration
-    info = run.read()
-    settings = _lengthen(solver, length, info, trainer.per_epoch)
+    record = run.record()
+    settings = _lengthen(solver, length, record.settings, trainer.per_epoch)
     counted = "" if length.epochs is None else f" ({length.epochs:g} epochs)"
     if solver.max_iter < at:
         raise UsageError(
             f"{run.path}: {at} iterations are trained, more than the {solver.max_iter}{counted} "
             "asked for"
         )
-    if solver.max_iter == at and info["status"] == "done":
+    if solver.max_iter == at and record.status == "done":
         raise UsageError(
             f"{run.path}: this run is finished ({at} iterations), and {solver.max_iter}{counted} "
             "are no more"
         )
-    _write(run, solver, settings, {"at": at, "from": had, "to": solver.max_iter})
+    entry = Prolonged(at, had, solver.max_iter)
+    _write(run, solver, replace(record, settings=settings, prolonged=(*record.prolonged, entry)))
     trainer.reread()
     now = f"the run has {solver.max_iter} iterations now; it had {had}"
     if at == 0:
@@ -99,47 +99,45 @@ def give_length(
     return f"{now}. The learning rate was {was:g} and goes on at {is_:g}"
 
 
-def _write(
-    run: RunDirectory,
-    solver: SolverParameter,
-    settings: RunSettings | None,
-    entry: Mapping[str, int],
-) -> None:
+def _write(run: RunDirectory, solver: SolverParameter, record: RunRecord) -> None:
     """Write run.json, which decides, then solver.prototxt."""
     check_solver(solver)
     plain, beyond = split(solver)
-    run.update(
-        **({} if settings is None else {"settings": settings.to_json()}),
-        status="abort",  # there is something to train again
-        beyond=beyond,
-        prolonged=[*run.read().get("prolonged", ()), entry],
-        solver_to_write=heading(beyond) + write_text(plain),
+    run.write(
+        replace(
+            record,
+            status="abort",  # there is something to train again
+            beyond=beyond,
+            solver_to_write=heading(beyond) + write_text(plain),
+        )
     )
     finish_writing(run)
 
 
 def finish_writing(run: RunDirectory) -> None:
     """Write the solver.prototxt that run.json holds, where a killed process left one there."""
-    text = run.read().get("solver_to_write")
+    text = run.record().solver_to_write
     if text is not None:
         write_atomic(run.solver, text.encode())
         run.update(solver_to_write=None)
 
 
-def prolonged_at(info: Mapping[str, Any]) -> int:
+def prolonged_at(record: RunRecord) -> int:
     """The iteration at which the run was given another length last; -1 for never."""
-    entries = info.get("prolonged") or [{"at": -1}]
-    return int(entries[-1]["at"])
+    return record.prolonged[-1].at if record.prolonged else -1
 
 
 def _lengthen(
-    solver: SolverParameter, length: Length, info: Mapping[str, Any], per_epoch: float | None
-) -> RunSettings | None:
+    solver: SolverParameter,
+    length: Length,
+    settings: RunSettings | SolverSettings,
+    per_epoch: float | None,
+) -> RunSettings | SolverSettings:
     """Give the solver the length, and what is scaled to it; the run's settings with it."""
     if length.max_iter is not None:
         solver.max_iter = length.max_iter
-        return None
-    settings = RunSettings.from_json(info["settings"])
+        return settings
+    assert isinstance(settings, RunSettings), "checked before"
     assert length.epochs is not None
     assert per_epoch is not None, "a network is trained on images"
     settings = replace(settings, epochs=length.epochs)

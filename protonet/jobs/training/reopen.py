@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from protonet.errors import DataError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.jobs.definitions.beyond_caffe import merge
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.run.settings import RunSettings
-from protonet.jobs.training.new_run import databases_of, fingerprints, surroundings_of
-from protonet.layers.base import Surroundings
+from protonet.jobs.run.record import RunRecord
+from protonet.jobs.run.settings import RunSettings, SolverSettings
+from protonet.jobs.training.new_run import databases_of, fingerprints
 from protonet.proto.caffe_pb2 import NetParameter
 from protonet.proto.text import write_text
 
@@ -27,8 +26,7 @@ class Reopened:
     """What a run trains, how, and what is to be told of it."""
 
     files: SolverFiles
-    device: str
-    around: Surroundings
+    record: RunRecord
     notes: tuple[str, ...] = ()
 
 
@@ -39,27 +37,26 @@ def reopen(run: RunDirectory, moved: Mapping[str, Path] | None = None) -> Reopen
         UsageError: when the run has no such database.
         DataError: naming a database that is no longer there, and the option that would help.
     """
-    info = run.read()
+    record = run.record()
     files = SolverFiles.read(run.solver, beside=True)
-    merge(files.solver, info.get("beyond", {}))
+    merge(files.solver, record.beyond)
     nets = list({id(net): net for net in _nets(files)}.values())
     find_mean(run, nets)
-    if info["kind"] == "solver":
+    advice = f"correct its source in {run.train_val}"
+    if isinstance(record.settings, SolverSettings):
         if moved:
             raise UsageError(
                 f"{run.path}: follows Caffe's files, so it has no --data; "
                 f"correct the sources in {run.train_val}"
             )
-        around = Surroundings(run.path, info["seed"], python_layers=info.get("python_layers", True))
-        _check_sources(nets, {}, f"correct its source in {run.train_val}")
-        return Reopened(files, info["device"], around, _changes(info, nets))
-    settings = RunSettings.from_json(info["settings"])
+        _check_sources(nets, {}, advice)
+        return Reopened(files, record, _changes(record, nets))
+    settings = record.settings
     if moved:
         settings = _move(run, files.train.net, settings, moved)
     options = {str(path): _option(name) for name in DATABASES if (path := getattr(settings, name))}
-    _check_sources(nets, options, f"correct its source in {run.train_val}")
-    notes = _changes(info, nets)
-    return Reopened(files, settings.device, surroundings_of(run, settings), notes)
+    _check_sources(nets, options, advice)
+    return Reopened(files, replace(record, settings=settings), _changes(record, nets))
 
 
 def _nets(files: SolverFiles) -> list[NetParameter]:
@@ -96,7 +93,7 @@ def _move(
     }
     found: RunSettings = replace(settings, **now)  # type: ignore[arg-type]
     write_atomic(run.train_val, write_text(net).encode())
-    run.update(settings=found.to_json())
+    run.update(settings=found)
     return found
 
 
@@ -113,11 +110,11 @@ def _check_sources(nets: Iterable[NetParameter], options: Mapping[str, str], adv
             raise DataError(f"{source}: the run's database is no longer there; {help_}")
 
 
-def _changes(info: Mapping[str, Any], nets: Iterable[NetParameter]) -> tuple[str, ...]:
+def _changes(record: RunRecord, nets: Iterable[NetParameter]) -> tuple[str, ...]:
     """Notes on databases that are not what they were when the run began."""
-    before = {(entry["bytes"], entry["sha256"]) for entry in info.get("databases", ())}
+    before = record.databases
     return tuple(
-        f"{entry['path']} is not the same as when the run began, so the result may differ"
-        for entry in fingerprints(databases_of(nets))
-        if before and (entry["bytes"], entry["sha256"]) not in before
+        f"{now.path} is not the same as when the run began, so the result may differ"
+        for now in fingerprints(databases_of(nets))
+        if before and not any(now.is_of(other) for other in before)
     )

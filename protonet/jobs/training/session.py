@@ -18,7 +18,8 @@ from protonet.jobs.checks.pairing import large_batches, plan_pairs
 from protonet.jobs.checks.sharing import refuse_other_shapes
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.training.new_run import image_layers
+from protonet.jobs.run.settings import RunSettings, SolverSettings
+from protonet.jobs.training.new_run import image_layers, surroundings_of
 from protonet.jobs.training.prolong import prolonged_at
 from protonet.kernels import native
 from protonet.layers.base import Surroundings
@@ -46,8 +47,8 @@ class Job:
     Args:
         run: where metrics, log and picture go; its run.json says where the snapshots go.
         files: the solver and its nets.
+        settings: how it is trained; what of them run.json has is not read again.
         device: where the nets live.
-        around: seed, shuffling and threads, and where the nets' files are.
 
     Raises:
         NetworkError, DataError: for what cannot be trained.
@@ -57,9 +58,14 @@ class Job:
     """
 
     def __init__(
-        self, run: RunDirectory, files: SolverFiles, device: Device, around: Surroundings
+        self,
+        run: RunDirectory,
+        files: SolverFiles,
+        settings: RunSettings | SolverSettings,
+        device: Device,
     ) -> None:
-        self.run = run
+        self.run, self.settings = run, settings
+        around = surroundings_of(run, settings)
         snapshots = run.snapshots()
         if files.solver.snapshot or files.solver.snapshot_after_train:
             snapshots.check_folder()
@@ -67,7 +73,7 @@ class Job:
         try:
             self._plan(files, around)
             memory = self._memory(files.solver)
-            averages = run.read().get("average") is not None
+            averages = settings.average is not None
             self._warning = check_training(
                 self._plans, files.solver, device, memory, averages=averages
             )
@@ -84,7 +90,7 @@ class Job:
             snapshots,
             listeners,
             _iterations_per_epoch(self._plans[0], files.solver),
-            run.read().get("average"),
+            settings.average,
             alone=True,
         )
         self.notes = list(self._large)
@@ -93,7 +99,7 @@ class Job:
                 "WARNING: no layer of the net in training is a loss, so nothing will be learned: "
                 "the loss is 0 and no weight moves"
             )
-        if run.read().get("kind") != "network":  # of its databases it was told before
+        if isinstance(settings, SolverSettings):  # of others' databases it was told before
             self.notes += self._pairs
         if self.trainer.snapshots != snapshots:
             run.update(hdf5=True)
@@ -101,26 +107,27 @@ class Job:
                 "the snapshots are HDF5 (.h5): weights or state are larger than 2 GiB, which "
                 "Caffe's binary files cannot hold"
             )
-        keep = run.read().get("keep")
-        if keep is not None:
-            keeper = KeepNewest(run.snapshots(), keep, lambda: (run.iterations(), run.figures()))
+        if settings.keep is not None:
+            keeper = KeepNewest(
+                run.snapshots(), settings.keep, lambda: (run.iterations(), run.figures())
+            )
             self.trainer.listeners = (*self.trainer.listeners, keeper)
-        patience = run.read().get("early_stop")
-        if patience is not None:
+        if settings.early_stop is not None:
             finish = self.trainer.finish
-            stopper = EarlyStop(patience, finish, self._figures_before, self._prolonged_at)
+            stopper = EarlyStop(
+                settings.early_stop, finish, self._figures_before, self._prolonged_at
+            )
             self.trainer.listeners = (*self.trainer.listeners, stopper)
 
     def _memory(self, solver: SolverParameter) -> TrainingMemory:
-        """What the run says of memory; ``debug_info`` looks at every blob after a pass."""
-        info = self.run.read()
+        """What the settings say of memory; ``debug_info`` looks at every blob after a pass."""
         looked_at = solver.debug_info or self._plans[0].definition.net.debug_info
         return TrainingMemory(
-            info.get("memory_limit"),
-            bool(info.get("recompute")),
+            self.settings.memory_limit,
+            self.settings.recompute,
             packed=not looked_at,
-            fuse=info.get("fuse", True),
-            precision=type_of(info.get("precision", "float32")),
+            fuse=self.settings.fuse,
+            precision=type_of(self.settings.precision),
         )
 
     def _build(self, memory: TrainingMemory, device: Device, seed: int) -> list[Net]:
@@ -152,7 +159,7 @@ class Job:
 
     def _prolonged_at(self) -> int:
         """The iteration at which the run was given another length last; -1 for never."""
-        return prolonged_at(self.run.read())
+        return prolonged_at(self.run.record())
 
     def _figures_before(self, iteration: int) -> list[tuple[int, float | None]]:
         """The iterations and figures of the tests before an iteration."""
@@ -188,13 +195,13 @@ class Job:
         notes = list(self.notes)
         if self.trainer.net.device.is_cpu and native.load() is None:
             notes.append(f"kernels: {native.described()}")
-        precision = self.run.read().get("precision", "float32")
+        precision = self.settings.precision
         if self.trainer.net.device.is_cpu and precision != "float32":
             notes.append(
                 f"precision: blobs are kept in {precision}; on a CPU layers compute on float32 "
                 "copies of them, which saves memory and not time"
             )
-        allowed = bool(self.run.read().get("allow_mismatch"))
+        allowed = self.settings.allow_mismatch
         for name in (part for listed in solver.weights for part in listed.split(",")):
             try:
                 report = self.nets[0].load(read_weights(name), name, allow_mismatch=allowed)

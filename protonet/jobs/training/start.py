@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from protonet.data.create import Progress
 from protonet.device import Device
@@ -14,14 +15,13 @@ from protonet.errors import NetworkError, UsageError
 from protonet.formats.atomic import remove_partial, write_atomic
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import RunSettings, SolverSettings
-from protonet.jobs.training.new_run import check_databases, run_name, surroundings_of, write_run
+from protonet.jobs.training.new_run import check_databases, run_name, write_run
 from protonet.jobs.training.new_solver_run import write_solver_run
 from protonet.jobs.training.prolong import Length, finish_writing, give_length
-from protonet.jobs.training.reopen import reopen
+from protonet.jobs.training.reopen import Reopened, reopen
 from protonet.jobs.training.session import Job, Watch
-from protonet.layers.base import Surroundings
-from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.proto.ignored import ignored_notes
 from protonet.proto.text import NetDefinition
 from protonet.solvers.check import check_solver
@@ -70,7 +70,7 @@ def start(
             with _hinting(pasted, settings):
                 files, notes = write_run(run, pasted, settings, progress)
             notes = [*ignored_notes(pasted.net), *told, *notes]
-            job = stack.enter_context(Job(run, files, device, surroundings_of(run, settings)))
+            job = stack.enter_context(Job(run, files, settings, device))
             notes += job.load(files.solver)
             run.update(status="run")
         return Outcome(run, job.train(listeners, watch), tuple(notes))
@@ -112,12 +112,12 @@ def start_solver(
     if settings.early_stop is not None and not files.tests:
         raise UsageError(f"early stop needs a test net, and {path} names none")
     processor = Device(settings.device, tf32=settings.tf32)
-    seed = settings.seed if settings.seed is not None else max(0, files.solver.random_seed)
+    if settings.seed is None:
+        settings = replace(settings, seed=max(0, files.solver.random_seed))
     with ExitStack() as stack:
         with _new_run(settings.out, run_name(files.train), stack) as run:
-            files, notes = write_solver_run(run, path, files, settings, seed)
-            around = Surroundings(run.path, seed, python_layers=settings.python_layers)
-            job = stack.enter_context(Job(run, files, processor, around))
+            files, notes = write_solver_run(run, path, files, settings)
+            job = stack.enter_context(Job(run, files, settings, processor))
             notes += job.load(files.solver)
             if settings.snapshot is not None:
                 state = settings.snapshot
@@ -172,22 +172,23 @@ def resume(
         length.check(run)
         finish_writing(run)
         found = reopen(run, moved)
-        newest = _newest(run, found.files.solver, length)
+        newest = _newest(run, found, length)
         _remove_torn(run, run.snapshots())
-        where = device if device is not None else found.device
-        if tf32 is None:
-            tf32 = where != "cpu" and run.read().get("tf32", False)
-        processor = Device(where, tf32=tf32)
-        given = {
+        before = found.record.settings
+        where = device if device is not None else before.device
+        given: dict[str, Any] = {
             "memory_limit": memory_limit,
             "recompute": recompute,
             "fuse": fuse,
-            "tf32": tf32,
+            "tf32": tf32 if tf32 is not None else before.tf32 and where != "cpu",
             "precision": precision,
         }
-        run.update(**{name: value for name, value in given.items() if value is not None})
-        job = stack.enter_context(Job(run, found.files, processor, found.around))
-        _restore(job, newest)
+        changed = {name: value for name, value in given.items() if value is not None}
+        settings: RunSettings | SolverSettings = replace(before, **changed)
+        processor = Device(where, tf32=settings.tf32)
+        run.update(settings=settings)
+        job = stack.enter_context(Job(run, found.files, settings, processor))
+        _restore(job, found.record, newest)
         told = f"resumed at iteration {newest}" if newest else "no snapshot yet: from the start"
         notes = [*found.notes, told]
         if length:
@@ -197,7 +198,7 @@ def resume(
         return Outcome(run, job.train(listeners, watch), tuple(notes))
 
 
-def _newest(run: RunDirectory, solver: SolverParameter, length: Length) -> int:
+def _newest(run: RunDirectory, found: Reopened, length: Length) -> int:
     """The iteration of the newest snapshot, 0 for none.
 
     Raises:
@@ -205,25 +206,25 @@ def _newest(run: RunDirectory, solver: SolverParameter, length: Length) -> int:
     """
     done = run.iterations()
     newest = done[-1] if done else 0
-    info = run.read()
-    last = min(solver.max_iter, info.get("iteration", solver.max_iter))  # early stop comes before
-    if newest >= last and info["status"] == "done" and not length:
-        option = "--max-iter N" if info["kind"] == "solver" else "--epochs N"
+    last, record = found.files.solver.max_iter, found.record
+    if record.iteration is not None:
+        last = min(last, record.iteration)  # early stop comes before
+    if newest >= last and record.status == "done" and not length:
+        option = "--max-iter N" if record.kind == "solver" else "--epochs N"
         raise UsageError(
             f"{run.path}: this run is finished ({newest} iterations); {option} makes it longer"
         )
     return newest
 
 
-def _restore(job: Job, newest: int) -> None:
+def _restore(job: Job, record: RunRecord, newest: int) -> None:
     """Bring the trainer to the snapshot of an iteration, or to where the run began."""
-    run = job.run
     if newest:
-        job.trainer.restore(run.snapshots().state(newest))
+        job.trainer.restore(job.run.snapshots().state(newest))
         return
     job.load(job.trainer.solver)
-    if "began_with" in run.read():
-        job.trainer.restore(Path(run.read()["began_with"]))
+    if record.began_with is not None:
+        job.trainer.restore(Path(record.began_with))
 
 
 def _remove_torn(run: RunDirectory, snapshots: Snapshots) -> None:

@@ -48,7 +48,6 @@ def test_a_training_asks_for_the_option(gradients: Path, renamed: Path) -> None:
         check_databases(settings)
     settings = RunSettings(data=gradients / "train_images", labels=renamed, by_position=True)
     assert len(check_databases(settings)) == 1
-    assert RunSettings.from_json(settings.to_json()).by_position
 
 
 def test_a_batch_larger_than_the_set_is_told(gradients: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -39,33 +38,8 @@ def test_what_cannot_be(given: dict[str, Any], message: str) -> None:
         RunSettings(Path("data"), **given)
 
 
-@pytest.mark.parametrize("mean", [None, "none", "mean.binaryproto"])
-def test_json_goes_round(tmp_path: Path, mean: str | None) -> None:
-    settings = RunSettings(
-        tmp_path / "d",
-        val_data=tmp_path / "v",
-        lr_policy="multistep",
-        steps=(20.0, 50.0),
-        seed=7,
-        mean=mean if mean in (None, "none") else str(tmp_path / mean),
-    )
-    assert RunSettings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
-
-
 def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    values = RunSettings(Path("d"), mean="m.binaryproto").to_json()
-    assert (values["data"], values["mean"]) == (
-        str(tmp_path / "d"),
-        str(tmp_path / "m.binaryproto"),
-    )
-
-
-def test_settings_of_a_newer_version_are_refused() -> None:
-    with pytest.raises(UsageError, match="does not know: colour"):
-        RunSettings.from_json({"data": "d", "colour": 1})
-
-
-def test_settings_that_lack_the_data_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"cannot be read: .*'data'"):
-        RunSettings.from_json({"seed": 1})
+    settings = RunSettings(Path("d"), mean="m.binaryproto").absolute()
+    assert settings.data == tmp_path / "d"
+    assert settings.mean == str(tmp_path / "m.binaryproto")

@@ -45,7 +45,7 @@ def test_the_texts_can_be_read_again(gradients: Path, tmp_path: Path) -> None:
     deploy = read_net(Source.read(run.deploy)).net
     assert [layer.type for layer in deploy.layer] == ["Input", "Power", "InnerProduct"]
     assert not run.mean.exists()
-    assert run.read()["image_shape"] == [1, 17, 20]
+    assert run.record().image_shape == (1, 17, 20)
 
 
 def test_a_mean_that_is_given_is_copied(gradients: Path, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_mean_that_is_given_is_copied(gradients: Path, tmp_path: Path) -> None
     run = RunDirectory.create(tmp_path / "run", "x")
     write_run(run, net_of(SEED), settings_of(gradients, tmp_path, mean=str(given)))
     assert run.mean.read_bytes() == given.read_bytes()
-    assert f'mean_file: "{run.mean.name}"' in run.read()["transform"]
+    assert f'mean_file: "{run.mean.name}"' in str(run.record().transform)
 
 
 def test_a_mean_that_numpy_wrote_becomes_caffes(gradients: Path, tmp_path: Path) -> None:
@@ -75,22 +75,22 @@ def test_a_mean_of_the_network_is_kept(gradients: Path, tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path / "other", "x")
     write_run(run, net_of(values + SEED), settings_of(gradients, tmp_path))
     assert not run.mean.exists()
-    assert "mean_value: 7" in run.read()["transform"]
+    assert "mean_value: 7" in str(run.record().transform)
 
 
 def test_run_json_knows_the_inputs(gradients: Path, tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path / "run", "x")
     write_run(run, net_of(SEED), settings_of(gradients, tmp_path))
-    info = run.read()
-    assert info["status"] == "init"
-    assert [Path(each["path"]).name for each in info["databases"]] == [
+    record = run.record()
+    assert record.status == "init"
+    assert [Path(each.path).name for each in record.databases] == [
         "train_images",
         "train_labels",
         "val_images",
         "val_labels",
     ]
-    (text,) = info["texts"]
-    assert (text["path"], text["bytes"]) == ("net.prototxt", len(SEED))
+    (text,) = record.texts
+    assert (text.path, text.bytes) == ("net.prototxt", len(SEED))
 
 
 def test_a_mean_of_another_size_is_told_by_its_own_name(gradients: Path, tmp_path: Path) -> None:

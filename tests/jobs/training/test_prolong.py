@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import pytest
 
 from protonet.errors import FormatError, UsageError
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.run.settings import SolverSettings
+from protonet.jobs.run.record import Prolonged, RunRecord
+from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.jobs.training import prolong
 from protonet.jobs.training.start import resume, start, start_solver
 from protonet.proto.text import Source, read_solver
@@ -36,6 +38,11 @@ def rates(run: Path) -> list[tuple[int, float]]:
     return [(each["iteration"], each["lr"]) for each in lines if each["event"] == "iterated"]
 
 
+def epochs(record: RunRecord) -> float:
+    assert isinstance(record.settings, RunSettings)
+    return record.settings.epochs
+
+
 def max_iter(run: Path) -> int:
     return read_solver(Source.read(run / "solver.prototxt")).max_iter
 
@@ -54,9 +61,9 @@ def test_it_ends_as_a_training_that_was_so_long_from_the_start(
     )
     assert (outcome.result.iteration, max_iter(short)) == (32, 32)
     assert same_bits(short, tmp_path / "long", 32)
-    info = RunDirectory.open(short).read()
-    assert info["prolonged"] == [{"at": 16, "from": 16, "to": 32}]
-    assert (info["settings"]["epochs"], info["status"], info["iteration"]) == (4.0, "done", 32)
+    record = RunDirectory.open(short).record()
+    assert record.prolonged == (Prolonged(16, 16, 32),)
+    assert (epochs(record), record.status, record.iteration) == (4.0, "done", 32)
 
     def tested(run: Path) -> list[Any]:
         lines = read_metrics(run / "metrics.jsonl")
@@ -89,8 +96,8 @@ def test_twice_and_only_what_was_trained_stays(gradients: Path, tmp_path: Path) 
     start(net_of(SEED), settings_of(gradients, out, epochs=2.0))
     resume(out, epochs=3.0)
     resume(out, epochs=5.0)
-    lengths = RunDirectory.open(out).read()["prolonged"]
-    assert lengths == [{"at": 4, "from": 4, "to": 6}, {"at": 6, "from": 6, "to": 10}]
+    lengths = RunDirectory.open(out).record().prolonged
+    assert lengths == (Prolonged(4, 4, 6), Prolonged(6, 6, 10))
     assert RunDirectory.open(out).iterations() == [2, 4, 6, 8, 10]
 
 
@@ -111,12 +118,12 @@ def test_what_cannot_be_changes_nothing(
     start(net_of(SEED), settings_of(gradients, out, epochs=4.0))
     names = ("run.json", "solver.prototxt", "metrics.jsonl", "train.log")
     before = {name: (out / name).read_text() for name in names if name != "run.json"}
-    info = RunDirectory.open(out).read()
+    record = RunDirectory.open(out).record()
     with pytest.raises(UsageError, match=message):
         resume(out, **given)
     assert {name: (out / name).read_text() for name in before} == before
-    now = RunDirectory.open(out).read()
-    assert {**now, "changed": 0} == {**info, "changed": 0}
+    now = RunDirectory.open(out).record()
+    assert replace(now, changed=record.changed) == record
 
 
 def test_a_run_that_was_stopped_is_given_another_length(gradients: Path, tmp_path: Path) -> None:
@@ -134,7 +141,7 @@ def test_a_run_that_was_stopped_is_given_another_length(gradients: Path, tmp_pat
     shutil.copytree(out, tmp_path / "ended")
     assert resume(out, epochs=3.0).result.iteration == max_iter(out) == 6
     assert resume(tmp_path / "ended", epochs=2.0).result.iteration == 4
-    assert RunDirectory.open(tmp_path / "ended").read()["status"] == "done"
+    assert RunDirectory.open(tmp_path / "ended").record().status == "done"
 
 
 def test_ended_between_the_two_files(
@@ -156,7 +163,7 @@ def test_ended_between_the_two_files(
     assert max_iter(out) == 4
     assert resume(out).result.iteration == max_iter(out) == 10
     assert same_bits(out, whole, 10)
-    assert RunDirectory.open(out).read()["prolonged"] == [{"at": 4, "from": 4, "to": 10}]
+    assert RunDirectory.open(out).record().prolonged == (Prolonged(4, 4, 10),)
     assert rates(out) == rates(whole)
 
 
@@ -175,7 +182,7 @@ def test_ended_before_the_first_file(
             resume(out, epochs=5.0)
     with pytest.raises(UsageError, match=r"this run is finished \(4 iterations\)"):
         resume(out)
-    assert RunDirectory.open(out).read()["settings"]["epochs"] == 2.0
+    assert epochs(RunDirectory.open(out).record()) == 2.0
 
 
 SCRIPT = """
@@ -206,7 +213,7 @@ def test_killed_after_it_was_prolonged(
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (
         len(list(killed.glob(pattern))) >= count
-        and "prolonged" in json.loads((killed / "run.json").read_text())
+        and json.loads((killed / "run.json").read_text())["prolonged"]
     ):
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)

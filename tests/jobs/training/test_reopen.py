@@ -12,7 +12,7 @@ from protonet.data.datum import make_datum
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, UsageError
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.run.settings import SolverSettings
+from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.jobs.training.reopen import reopen
 from protonet.jobs.training.start import resume, start, start_solver
 from tests.jobs.nets import SEED, net_of, settings_of
@@ -55,7 +55,9 @@ def test_a_run_finds_moved_databases_again(stopped: tuple[RunDirectory, Path]) -
     )
     assert outcome.notes == ("resumed at iteration 6",)
     assert str(data) + "/" not in run.train_val.read_text()
-    assert run.read()["settings"]["val_labels"] == str(away / "val_labels")
+    settings = run.record().settings
+    assert isinstance(settings, RunSettings)
+    assert settings.val_labels == away / "val_labels"
     assert reopen(run).notes == ()
 
 

@@ -13,7 +13,7 @@ from protonet.errors import DeviceError
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import SolverSettings
 from protonet.jobs.training import start as training
-from protonet.jobs.training.new_run import surroundings_of, write_run
+from protonet.jobs.training.new_run import write_run
 from protonet.jobs.training.session import Job
 from protonet.train.events import Warned
 from protonet.train.listeners import read_metrics
@@ -30,7 +30,7 @@ def test_what_exceeds_the_limit_is_refused_before_it_is_allocated(
     settings = settings_of(gradients, tmp_path, memory_limit=1000)
     files, _ = write_run(run, net_of(SEED), settings)
     with pytest.raises(DeviceError, match=r"training needs about .* memory limit of 1000 bytes"):
-        Job(run, files, Device(), surroundings_of(run, settings))
+        Job(run, files, settings, Device())
 
 
 def test_what_may_not_fit_is_told_before_it_begins(
@@ -41,7 +41,7 @@ def test_what_may_not_fit_is_told_before_it_begins(
     files, _ = write_run(run, net_of(SEED), settings)
     device = Device()
     monkeypatch.setattr(device, "memory", lambda: (10, 2**40))
-    with Job(run, files, device, surroundings_of(run, settings)) as job:
+    with Job(run, files, settings, device) as job:
         told: list[object] = []
         assert job.train((told.append,), None).iteration == 4
     first = told[0]
@@ -54,7 +54,7 @@ def test_the_test_net_uses_the_parameters_of_the_train_net(gradients: Path, tmp_
     run = RunDirectory.create(tmp_path / "run", "x")
     settings = settings_of(gradients, tmp_path, accumulation=3)
     files, _ = write_run(run, net_of(RANDOM), settings)
-    with Job(run, files, Device(), surroundings_of(run, settings)) as job:
+    with Job(run, files, settings, Device()) as job:
         train, test = job.nets
         assert test.params["ip1"][0] is train.params["ip1"][0]
         assert job.trainer.per_epoch == 3  # 30 images in batches of 4, three to an update

@@ -43,9 +43,9 @@ def test_a_run_directory_has_everything(gradients: Path, tmp_path: Path) -> None
         "mean.binaryproto", "metrics.jsonl", "train.log", "loss.png", "run.json",
         "snapshot_iter_2.caffemodel", "snapshot_iter_4.solverstate", "snapshot_iter_4.resume.json",
     }  # fmt: skip
-    info = RunDirectory.open(out).read()
-    assert (info["status"], info["iteration"]) == ("done", 4)
-    assert info["databases"][0]["sha256"]
+    record = RunDirectory.open(out).record()
+    assert (record.status, record.iteration) == ("done", 4)
+    assert record.databases[0].sha256
     assert out.joinpath("original.prototxt").read_text() == SEED
     tested = [
         line["iteration"]
@@ -125,9 +125,9 @@ def test_keys_without_a_partner_are_named(gradients: Path, tmp_path: Path) -> No
 def test_a_diverging_run_stays_and_says_why(gradients: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="not a finite number"):
         start(net_of(SEED), settings_of(gradients, tmp_path / "run", lr=1e20, epochs=20.0))
-    info = RunDirectory.open(tmp_path / "run").read()
-    assert info["status"] == "error"
-    assert "smaller learning rate" in info["error"]
+    record = RunDirectory.open(tmp_path / "run").record()
+    assert record.status == "error"
+    assert "smaller learning rate" in str(record.error)
 
 
 def classification(folder: Path) -> Path:
@@ -243,7 +243,7 @@ def test_a_killed_run_resumes_to_the_same_bits(
         ]
 
     assert lines(killed) == lines(uninterrupted)
-    assert RunDirectory.open(killed).read()["status"] == "done"
+    assert RunDirectory.open(killed).record().status == "done"
 
 
 def test_a_run_killed_after_its_last_snapshot_is_concluded(gradients: Path, tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_run_killed_after_its_last_snapshot_is_concluded(gradients: Path, tmp_
     RunDirectory.open(out).update(status="run")
     resume(out)
     assert (out / "metrics.jsonl").read_text() == whole
-    assert RunDirectory.open(out).read()["status"] == "done"
+    assert RunDirectory.open(out).record().status == "done"
 
 
 def test_a_stopped_run_resumes_and_a_finished_one_says_so(gradients: Path, tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_stopped_run_resumes_and_a_finished_one_says_so(gradients: Path, tmp_p
         watch=stops.append,
     )
     assert first.result.interrupted
-    assert RunDirectory.open(out).read()["status"] == "abort"
+    assert RunDirectory.open(out).record().status == "abort"
     second = resume(out)
     assert (second.result.iteration, second.notes) == (8, ("resumed at iteration 4",))
     with pytest.raises(UsageError, match=r"this run is finished \(8 iterations\)"):
@@ -315,8 +315,8 @@ def test_what_ends_a_run_is_recorded(
 
     with pytest.raises(type(raised)):
         start(net_of(SEED), settings_of(gradients, tmp_path / "run"), listeners=[fail])
-    info = RunDirectory.open(tmp_path / "run").read()
-    assert (info["status"], info["error"]) == (status, told)
+    record = RunDirectory.open(tmp_path / "run").record()
+    assert (record.status, record.error) == (status, told)
     assert resume(tmp_path / "run").notes == ("resumed at iteration 2",)
 
 

@@ -1,0 +1,50 @@
+"""Fingerprints of what a run was made from, to tell later whether it is still the same."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from protonet.proto.text import Source
+
+_HASHED = 64 * 2**20
+"""Bytes of a database that are hashed: of a larger one the beginning and the end."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Path (or name), size and SHA-256, of the whole or of as many bytes as ``hashed`` says."""
+
+    path: str
+    bytes: int
+    sha256: str
+    hashed: int | None = None
+
+    def is_of(self, other: Fingerprint) -> bool:
+        """Whether both are of the same bytes, wherever they are."""
+        return (self.bytes, self.sha256) == (other.bytes, other.sha256)
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """The fingerprint of a file or an LMDB.
+
+    Of a file above 64 MiB the first and the last 32 MiB are hashed.
+    """
+    file = path / "data.mdb" if path.is_dir() else path
+    size = file.stat().st_size
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        if size <= _HASHED:
+            digest.update(stream.read())
+        else:
+            digest.update(stream.read(_HASHED // 2))
+            stream.seek(size - _HASHED // 2)
+            digest.update(stream.read())
+    return Fingerprint(str(path.resolve()), size, digest.hexdigest(), min(size, _HASHED))
+
+
+def fingerprint_text(source: Source) -> Fingerprint:
+    """The fingerprint of a text as it was given."""
+    data = source.text.encode()
+    return Fingerprint(source.name, len(data), hashlib.sha256(data).hexdigest())

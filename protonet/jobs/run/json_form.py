@@ -1,0 +1,75 @@
+"""Frozen values as JSON objects: one key for each field, checked against its type when read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from protonet.errors import FormatError, UsageError
+
+T = TypeVar("T")
+
+
+def to_json(value: Any) -> Any:
+    """A value of a field as JSON has it."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple):
+        return [to_json(each) for each in value]
+    if is_dataclass(value):
+        return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
+    return value
+
+
+def from_json(cls: type[T], values: dict[str, Any], where: str, **made: Any) -> T:
+    """The value of a dataclass from its JSON object; ``made`` are fields that are there already.
+
+    Raises:
+        FormatError: for a field that is absent or of another type; ``where`` names the file.
+        UsageError: for names that a newer protonet wrote, or values that the class refuses.
+    """
+    hints = get_type_hints(cls)
+    declared = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
+    odd = sorted(values.keys() - declared.keys())
+    if odd:
+        raise UsageError(f"{where}: has values that this protonet does not know: {', '.join(odd)}")
+    found = dict(made)
+    for name, field in declared.items():
+        if name in made:
+            continue
+        if name in values:
+            found[name] = _read(hints[name], values[name], name, where)
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise FormatError(f"{where}: damaged: it lacks {name}")
+    return cls(**found)
+
+
+def _read(hint: Any, value: Any, name: str, where: str) -> Any:
+    """A JSON value as a field of this type has it."""
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        choices = get_args(hint)
+        if value is None and NoneType in choices:
+            return None
+        return _read(next(each for each in choices if each is not NoneType), value, name, where)
+    if origin is tuple and isinstance(value, list):
+        kinds = get_args(hint)
+        kinds = kinds[:1] * len(value) if kinds[-1] is ... else kinds
+        if len(kinds) == len(value):
+            pairs = zip(kinds, value, strict=True)
+            return tuple(_read(kind, each, name, where) for kind, each in pairs)
+    plain = origin or hint
+    if isinstance(plain, type) and is_dataclass(plain) and isinstance(value, dict):
+        return from_json(plain, value, f"{where}: {name}")
+    if plain is Path and isinstance(value, str):
+        return Path(value)
+    if plain is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, plain) and (plain is bool or not isinstance(value, bool)):
+        return value
+    raise FormatError(
+        f"{where}: damaged: expected {name} as {plain.__name__}, got {json.dumps(value)[:60]}"
+    )

@@ -1,0 +1,145 @@
+"""run.json: what a run was told, what it was made from, and how it stands, as one frozen value."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from dataclasses import dataclass, field, fields, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import protonet
+from protonet.errors import FormatError, UsageError
+from protonet.formats.atomic import write_atomic
+from protonet.formats.json_text import parse_json
+from protonet.jobs.run.fingerprint import Fingerprint
+from protonet.jobs.run.json_form import from_json, to_json
+from protonet.jobs.run.settings import RunSettings, SolverSettings
+
+VERSION = 2
+"""Of the file's form. The first had no number, and the settings of solver runs among the rest."""
+
+_SETTINGS: dict[str, type[RunSettings | SolverSettings]] = {
+    "network": RunSettings,
+    "solver": SolverSettings,
+}
+
+
+def _versions() -> dict[str, str]:
+    """What this process works with."""
+    packages = ("numpy", "protobuf", "lmdb", "pillow")
+    return {
+        "protonet": protonet.__version__,
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in packages},
+    }
+
+
+@dataclass(frozen=True)
+class Prolonged:
+    """At an iteration a run of ``before`` iterations was made one of ``after``."""
+
+    at: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What is known of a run.
+
+    ``settings`` are those of a pasted network, or of a solver file. ``prefix`` is where the
+    snapshots are, from the run's folder; ``prefix_given`` as the solver file had it; ``hdf5``
+    whether they are HDF5. ``beyond`` is what the solver has beyond Caffe's fields.
+    ``image_shape`` (channels, height, width) and ``transform`` are what inference needs, None
+    where there is nothing to ask. ``prolonged`` are the other lengths that it was given;
+    ``solver_to_write`` is a solver.prototxt that is about to be written. ``began_with`` is the
+    .solverstate of another training that this one went on from. ``status`` is init, run, done,
+    abort or error.
+    """
+
+    settings: RunSettings | SolverSettings
+    prefix: str
+    name: str = ""
+    prefix_given: str | None = None
+    hdf5: bool = False
+    beyond: dict[str, Any] = field(default_factory=dict)
+    texts: tuple[Fingerprint, ...] = ()
+    databases: tuple[Fingerprint, ...] = ()
+    image_shape: tuple[int, int, int] | None = None
+    transform: str | None = None
+    prolonged: tuple[Prolonged, ...] = ()
+    solver_to_write: str | None = None
+    began_with: str | None = None
+    status: str = "init"
+    error: str | None = None
+    iteration: int | None = None
+    loss: float | None = None
+    resumed_at: int | None = None
+    versions: dict[str, str] = field(default_factory=_versions)
+    machine: str = field(default_factory=platform.platform)
+    created: float = field(default_factory=time.time)
+    changed: float = field(default_factory=time.time)
+
+    @property
+    def kind(self) -> str:
+        """``network`` for a pasted one, ``solver`` for one of Caffe's solver files."""
+        return next(name for name, cls in _SETTINGS.items() if isinstance(self.settings, cls))
+
+
+def write_record(record: RunRecord, path: Path) -> None:
+    """Write run.json, whole or not at all."""
+    values = to_json(replace(record, changed=time.time()))
+    whole = {"version": VERSION, "kind": record.kind, **values}
+    write_atomic(path, (json.dumps(whole, indent=2) + "\n").encode())
+
+
+def read_record(path: Path) -> RunRecord:
+    """What run.json holds, in whatever form an older protonet wrote it.
+
+    Raises:
+        FormatError: when it is damaged.
+        UsageError: when a newer protonet wrote it.
+    """
+    try:
+        values = parse_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FormatError(f"{path}: damaged: {error}") from error
+    if not isinstance(values, dict) or "kind" not in values:
+        raise FormatError(f"{path}: is not a run.json of protonet")
+    version = values.pop("version", 1)
+    if not isinstance(version, int) or not 1 <= version <= VERSION:
+        raise UsageError(
+            f"{path}: is of version {json.dumps(version)[:20]}, and this protonet reads versions "
+            f"up to {VERSION}; a newer one made it"
+        )
+    kind = values.pop("kind")
+    if not isinstance(kind, str) or kind not in _SETTINGS:
+        raise FormatError(
+            f"{path}: damaged: expected kind as one of {', '.join(_SETTINGS)}, "
+            f"got {json.dumps(kind)[:60]}"
+        )
+    if version == 1:
+        _raise_from_1(values)
+    settings = values.pop("settings", {})
+    if not isinstance(settings, dict):
+        raise FormatError(
+            f"{path}: damaged: expected settings as dict, got {json.dumps(settings)[:60]}"
+        )
+    told = from_json(_SETTINGS[kind], settings, f"{path}: settings")
+    return from_json(RunRecord, values, str(path), settings=told)
+
+
+def _raise_from_1(values: dict[str, Any]) -> None:
+    """Bring the first form to the second: settings that lay beside the others go to them, and
+    what nothing reads any more is left out.
+    """
+    beside = {each.name for each in fields(SolverSettings)} & values.keys()
+    moved = {name: values.pop(name) for name in beside}
+    settings = values.get("settings", {})
+    if isinstance(settings, dict):
+        values["settings"] = {**settings, **moved}
+    for name in values.keys() - {each.name for each in fields(RunRecord)}:
+        del values[name]
