@@ -178,10 +178,18 @@ def _held(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def _refuse_foreign(folder: Path) -> None:
+    """A folder without a state may hold what a kill before that was written leaves: its temporary
+    file, and nothing else.
+    """
+    foreign = (entry for entry in folder.iterdir() if not entry.name.startswith(f".{STATE}."))
+    if not (folder / STATE).exists() and any(foreign):
+        raise UsageError(f"{folder}: was not made by a conversion; remove it yourself")
+
+
 def _clear(folder: Path) -> None:
     """Remove what is in a folder that was begun here."""
-    if any(folder.iterdir()) and not (folder / STATE).exists():
-        raise UsageError(f"{folder}: was not made by a conversion; remove it yourself")
+    _refuse_foreign(folder)
     for entry in folder.iterdir():
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
@@ -196,9 +204,7 @@ def _resumes(folder: Path, settings: Settings) -> bool:
     state = folder / STATE
     wanted = settings.as_json()
     if not state.exists():
-        # A kill before the state was written leaves at most its temporary file.
-        if any(not entry.name.startswith(f".{STATE}.") for entry in folder.iterdir()):
-            raise UsageError(f"{folder}: was not made by a conversion; remove it yourself")
+        _refuse_foreign(folder)
         try:
             write_atomic(state, (json.dumps(wanted, indent=2) + "\n").encode())
         except ProtonetError as error:

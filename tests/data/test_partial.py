@@ -99,10 +99,11 @@ def test_a_folder_of_someone_else_is_left_alone(tmp_path: Path, restart: bool) -
     assert (tmp_path / "out.partial" / "thesis.tex").read_text() == "precious"
 
 
-def test_a_kill_before_the_state_was_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_kill_before_the_state_was_written(tmp_path: Path, restart: bool) -> None:
     (tmp_path / "out.partial").mkdir()
     (tmp_path / "out.partial" / f".{STATE}.01234567.part").write_text("{")
-    with partial_output(tmp_path / "out", SETTINGS) as work:
+    with partial_output(tmp_path / "out", SETTINGS, restart=restart) as work:
         assert not work.resumed
 
 
