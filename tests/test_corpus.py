@@ -186,6 +186,12 @@ input: "x" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8
 layers { name: "fc6" type: CONVOLUTION bottom: "x" top: "fc6" strict_dim: false
   blobs_lr: 1 blobs_lr: 2 weight_decay: 1 weight_decay: 0
   convolution_param { num_output: 4 pad: 2 hole: 2 kernel_size: 3 } }""",
+    "Interp": """
+input: "x" input_dim: 1 input_dim: 3 input_dim: 4 input_dim: 5
+input: "t" input_dim: 1 input_dim: 1 input_dim: 25 input_dim: 33
+layers { name: "up" type: INTERP bottom: "x" top: "up" interp_param { zoom_factor: 8 } }
+layers { name: "acc" type: SEG_ACCURACY bottom: "up" bottom: "t" top: "acc"
+  seg_accuracy_param { ignore_label: 255 } }""",
     "LabelsequenceAccuracy": READER
     + """layer { name: "p" type: "Permute" bottom: "s" top: "p"
   permute_param { order: 1 order: 0 order: 2 } }

@@ -69,6 +69,8 @@ _V1_TYPES = {
     "UPSAMPLE": "Upsample",
     "VIDEO_DATA": "VideoData",
     "IMAGE_SEG_DATA": "ImageSegData",
+    "INTERP": "Interp",
+    "SEG_ACCURACY": "SegAccuracy",
 }
 _SOLVER_TYPES = {
     "SGD": "SGD",
