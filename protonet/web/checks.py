@@ -128,7 +128,10 @@ class Checks:
     async def _ask(self, request: Values, session: Hashable | None) -> Values:
         task = _Task(request, session)
         self._add(task, request["limits"]["check_memory"])
-        answer = await asyncio.wrap_future(task.future)
+        try:
+            answer = await asyncio.wrap_future(task.future)
+        except asyncio.CancelledError:  # a server that ends does not wait for it
+            raise BusyError("the server ends, and this check with it") from None
         if "mistakes" in answer:
             raise NetworkError([Mistake(**each) for each in answer["mistakes"]])
         return answer

@@ -29,6 +29,8 @@ from protonet.web.store import DATASET, DONE, TRAINING, Job
 
 TABLE = "labels.csv"
 _CHUNK = 1 << 20
+_ROWS_A_FILE = 10
+"""Rows of a table for each file that an upload may have: an image may stand in several."""
 
 Uploaded = tuple[str, BinaryIO]
 """A file's name as the browser gave it, and its bytes."""
@@ -118,9 +120,7 @@ def make_vectors(site: Site, form: VectorsForm, table: BinaryIO, images: Iterabl
             check_image(path, site.workspace.limits.pixels, name)
         if not count:
             raise UsageError("there is no image with the table")
-        for line, name, _ in read_table(folder / TABLE).rows:
-            if not (folder / safe_name(name)).is_file():
-                raise UsageError(f"{TABLE}:{line}: the image '{name[:80]}' was not uploaded")
+        _check_table(folder, _ROWS_A_FILE * site.workspace.limits.files)
         command = ["convert-vectors", f"uploaded/{TABLE}", "data", "--val-share", form.val_share,
                    "--seed", form.seed]  # fmt: skip
         for option, value in (("--width", form.width), ("--height", form.height)):
@@ -265,6 +265,25 @@ def _dataset(site: Site, form: GradientsForm | FoldersForm, command: list[object
     maker = "gradients" if isinstance(form, GradientsForm) else "folders"
     job = site.add(DATASET, form.name, settings={"form": form.model_dump(), "maker": maker})
     return site.begin(job, command)
+
+
+def _check_table(folder: Path, most: int) -> None:
+    """Refuse a table that is none, or names what was not uploaded.
+
+    Rows are counted before any is read: reading millions keeps the server busy for half a minute.
+    """
+    path = folder / TABLE
+    with path.open("rb") as stream:
+        rows = sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(_CHUNK), b""))
+    if rows > most:
+        raise UsageError(f"{TABLE}: {rows:,} rows are more than the {most:,} of one upload")
+    try:
+        table = read_table(path)
+    except DataError as error:  # without the server's own folders
+        raise DataError(str(error).replace(str(path), TABLE)) from None
+    for line, name, _ in table.rows:
+        if not (folder / safe_name(name)).is_file():
+            raise UsageError(f"{TABLE}:{line}: the image '{name[:80]}' was not uploaded")
 
 
 def _make_folder(path: Path, name: str) -> None:

@@ -264,6 +264,20 @@ def test_a_server_answers_all_others(tmp_path: Path) -> None:
         wait_for(lambda: not any(map(is_there, left)), "the end of the processes")
 
 
+def test_a_server_that_ends_while_it_checks(tmp_path: Path) -> None:
+    with served(tmp_path / "work") as (address, process):
+        site = Served(address.rstrip("/"), tmp_path / "work")
+        site.call("/api/models/check", {"network": NET})
+        left = checkers(process.pid)
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(site.call, "/api/models/check", {"network": SLOW})
+            time.sleep(1)
+            end(process)
+        assert process.returncode == 0
+        assert "Traceback" not in log_of(process)
+        wait_for(lambda: not any(map(is_there, left)), "the end of the processes")
+
+
 def test_a_server_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
     with served(tmp_path / "work") as (address, process):
         site = Served(address.rstrip("/"), tmp_path / "work")

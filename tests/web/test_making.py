@@ -148,6 +148,14 @@ def test_tables_that_name_other_files(site: Site, table: str, told: str) -> None
     assert site.store.all() == []
 
 
+def test_a_table_that_is_none_is_told_without_the_servers_folders(site: Site) -> None:
+    images = [("x.png", io.BytesIO(png()))]
+    with pytest.raises(DataError) as caught:
+        making.make_vectors(site, forms.VectorsForm(name="v"), io.BytesIO(b"x.png,many\n"), images)
+    assert str(site.workspace.folder) not in str(caught.value)
+    assert "labels.csv" in str(caught.value)
+
+
 def test_uploads_of_nothing_and_of_too_much(tmp_path: Path) -> None:
     site = Site(Workspace.open(tmp_path / "w", limits=Limits(files=2)))
     form = forms.VectorsForm(name="v")
@@ -156,6 +164,10 @@ def test_uploads_of_nothing_and_of_too_much(tmp_path: Path) -> None:
     images = [(f"{n}.png", io.BytesIO(png())) for n in range(3)]
     with pytest.raises(UsageError, match="more than 2 files"):
         making.make_vectors(site, form, io.BytesIO(b"x,1\n"), images)
+    with pytest.raises(UsageError, match="21 rows are more than the 20 of one upload"):
+        making.make_vectors(
+            site, form, io.BytesIO(b"0.png,1\n" * 21), [("0.png", io.BytesIO(png()))]
+        )
     site.store.close()
 
 

@@ -247,7 +247,7 @@ def test_the_token_is_not_in_the_log(tmp_path: Path) -> None:
         token = urllib.parse.parse_qs(place.query)["token"][0]
         statuses = {}
         for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "BREW"):
-            for path in ("/", "/api/jobs", "/api/models/check"):
+            for path in ("/", "/nowhere", "/api/jobs", "/api/nowhere", "/api/models/check"):
                 line = http.client.HTTPConnection("127.0.0.1", place.port, timeout=30)
                 line.request(method, f"{path}?token={token}", b"{}" if method == "POST" else None)
                 answer = line.getresponse()
