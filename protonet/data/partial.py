@@ -14,7 +14,7 @@ from typing import Any
 
 import protonet
 from protonet.errors import DataError, ProtonetError, UsageError
-from protonet.formats.atomic import write_atomic
+from protonet.formats.atomic import remove_partial, write_atomic
 from protonet.formats.json_text import parse_json
 
 STATE = "conversion.json"
@@ -117,6 +117,7 @@ def partial_output(path: Path, settings: Settings, *, restart: bool = False) -> 
         if restart:
             _clear(folder)
         work = Partial(folder, _resumes(folder, settings))
+        remove_partial(folder)
         try:
             yield work
             _take_place(folder, path)

@@ -105,6 +105,7 @@ def test_a_kill_before_the_state_was_written(tmp_path: Path, restart: bool) -> N
     (tmp_path / "out.partial" / f".{STATE}.01234567.part").write_text("{")
     with partial_output(tmp_path / "out", SETTINGS, restart=restart) as work:
         assert not work.resumed
+    assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"sources": {}}', '{"values": 3}'])
