@@ -11,7 +11,7 @@ from PIL import Image
 from protonet.device import Device
 from protonet.graph.net import Net
 from protonet.graph.planning import plan_net
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TRAIN
 from protonet.proto.text import Source, read_net, read_solver
 from protonet.solvers.rules import rule_findings
@@ -269,7 +269,7 @@ def test_lists_of_images_are_read(kind: str, tmp_path: Path) -> None:
     (tmp_path / "pairs.txt").write_text("0.png 0_l.png\n1.png 1_l.png\n")
     (tmp_path / "classes.txt").write_text("0.png 3\n1.png 1\n")
     source = Source(f"{kind}.prototxt", LISTED[kind])
-    net = Net(plan_net(read_net(source), phase=TRAIN, around=Surroundings(tmp_path)), Device())
+    net = Net(plan_net(read_net(source), phase=TRAIN, context=LayerContext(tmp_path)), Device())
     net.forward()
     assert net.layers[0].type == kind
     assert all(np.isfinite(blob.data).all() for blob in net.blobs.values())

@@ -151,7 +151,7 @@ def command(
     from protonet.jobs.checks.memory import TrainingMemory, check_training
     from protonet.jobs.checks.objective import check_objective, has_objective
     from protonet.jobs.definitions.inputs import with_databases, with_inputs
-    from protonet.layers.base import Surroundings
+    from protonet.layers.base import LayerContext
     from protonet.precision import type_of
     from protonet.proto.caffe_pb2 import SolverParameter
     from protonet.proto.ignored import ignored_notes
@@ -171,8 +171,8 @@ def command(
     elif inputs:
         definition = with_inputs(definition, dict(inputs))
     try:
-        around = Surroundings(Path(definition.source.name).parent, python_layers=not untrusted)
-        plan = plan_net(definition, phase=number, level=level, stages=stages, around=around)
+        context = LayerContext(Path(definition.source.name).parent, python_layers=not untrusted)
+        plan = plan_net(definition, phase=number, level=level, stages=stages, context=context)
     except NetworkError as error:
         raise explained(error, definition) from None
     try:

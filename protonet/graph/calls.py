@@ -90,7 +90,7 @@ class Calls:
         ]
         bottoms = pass_.given(step.bottoms, Role.BOTTOM)
         tops = pass_.left(step.tops, self._data(step.tops), Role.TOP)
-        return saving + pass_.around(self.layers[index].forward, bottoms, tops)
+        return saving + pass_.wrap(self.layers[index].forward, bottoms, tops)
 
     def backward(self) -> list[StepCalls]:
         """The backward pass, last step first.
@@ -128,7 +128,7 @@ class Calls:
             (copyto, (arrays.apart[value], arrays.diff[value]))
             for value in self.layout.apart.get(index, ())
         ]
-        calls = apart + pass_.around(
+        calls = apart + pass_.wrap(
             self.layers[index].backward,
             pass_.given(step.tops, Role.DTOP),
             pass_.given(step.bottoms, Role.BOTTOM, read=Reads.BOTTOMS in reads),
@@ -189,7 +189,7 @@ class _Pass:
         self._before: list[Call] = []
         self._after: list[Call] = []
 
-    def around(self, call: Callable[..., None], *arguments: Any) -> list[Call]:
+    def wrap(self, call: Callable[..., None], *arguments: Any) -> list[Call]:
         """The call of the layer, between the copies that were asked for."""
         return [*self._before, (call, arguments), *self._after]
 

@@ -15,7 +15,7 @@ from protonet.graph.names import Value, Wiring, wire
 from protonet.graph.ownership import plan_params
 from protonet.graph.plan import Plan, Step, close_layers
 from protonet.layers import Layer, layer_class
-from protonet.layers.base import Surroundings, Weight, shape_text
+from protonet.layers.base import LayerContext, Weight, shape_text
 from protonet.layers.limits import check_limits
 from protonet.layers.preparing import check_arity
 from protonet.proto import rules
@@ -30,7 +30,7 @@ def plan_net(
     phase: int,
     level: int = 0,
     stages: Sequence[str] = (),
-    around: Surroundings | None = None,
+    context: LayerContext | None = None,
     splits: bool = False,
 ) -> Plan:
     """Plan the net that ``definition`` describes in the given state.
@@ -41,24 +41,24 @@ def plan_net(
         NetworkError: with every mistake that was found, each at its place in the text.
         DataError: when the text is right, but a database that it names is not.
     """
-    if around is None:
-        around = Surroundings(folder=Path(definition.source.name).parent)
+    if context is None:
+        context = LayerContext(folder=Path(definition.source.name).parent)
     state = rules.state_of(definition.net, phase, level, stages)
     definition = rules.keep_layers(definition, state)
     if splits:
         definition = insert_splits(definition)
-    return _Planner(definition, phase, around).plan()
+    return _Planner(definition, phase, context).plan()
 
 
 def find_mistakes(
-    definition: NetDefinition, given: Collection[str], around: Surroundings
+    definition: NetDefinition, given: Collection[str], context: LayerContext
 ) -> list[Mistake]:
     """What is wrong with the layers of a text by themselves, where no data tells shapes yet.
 
     Types, fields, counts and names of blobs are looked at, and shapes where the text itself gives
     them; data layers are not, and ``given`` are blobs that these will make.
     """
-    planner = _Planner(definition, TRAIN, around)
+    planner = _Planner(definition, TRAIN, context)
     planner.layers = [
         planner.set_up(index) if layer.bottom or layer.type in _SHAPED else None
         for index, layer in enumerate(definition.net.layer)
@@ -86,11 +86,11 @@ _GUESSES = 20
 class _Planner:
     """Collects mistakes while the steps are made one after the other."""
 
-    def __init__(self, definition: NetDefinition, phase: int, around: Surroundings) -> None:
+    def __init__(self, definition: NetDefinition, phase: int, context: LayerContext) -> None:
         self.definition = definition
         self.net: NetParameter = definition.net
         self.phase = phase
-        self.around = around
+        self.context = context
         self.mistakes: list[Mistake] = []
         self.data_error: DataError | None = None
         self.layers: list[Layer | None] = []
@@ -167,7 +167,7 @@ class _Planner:
         spec = self.net.layer[index]
         try:
             guess = len(self.mistakes) < _GUESSES
-            layer = layer_class(spec.type, guess=guess)(spec, self.phase, self.around)
+            layer = layer_class(spec.type, guess=guess)(spec, self.phase, self.context)
         except LayerError as error:
             self.complain(index, error.path, str(error), error.hint)
             return None

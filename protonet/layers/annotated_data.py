@@ -81,7 +81,7 @@ class AnnotatedData(Stateful):
         check_samplers(self.spec.annotated_data_param.batch_sampler)
         self.batch_size = int(param.batch_size)
         self._color = True if transform.force_color else False if transform.force_gray else None
-        self.database = Database(self.around.find(param.source))
+        self.database = Database(self.context.find(param.source))
         try:
             self._look()
         except BaseException:
@@ -97,13 +97,13 @@ class AnnotatedData(Stateful):
         )
         channels, height, width = first.image.shape
         transform = self.spec.transform_param
-        mean = load_mean(self.around.find(transform.mean_file)) if transform.mean_file else None
+        mean = load_mean(self.context.find(transform.mean_file)) if transform.mean_file else None
         self.transformer = Transformer(
             transform,
             self.phase,
             (channels, height, width),
             mean,
-            seed=self.around.seed,
+            seed=self.context.seed,
             name=self.name,
         )
         if samplers and self.transformer.least is None:
@@ -128,8 +128,8 @@ class AnnotatedData(Stateful):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         assert self.database is not None, "setup comes before build"
-        param, around = self.spec.data_param, self.around
-        shuffle = around.shuffle and self.training
+        param, context = self.spec.data_param, self.context
+        shuffle = context.shuffle and self.training
         self.source = AnnotatedSource(
             self.database,
             AnnotatedTransform(
@@ -142,9 +142,9 @@ class AnnotatedData(Stateful):
             boxes=self._boxes,
             typed=self.has_boxes and len(self.spec.top) > 1,
             shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
-            seed=around.seed,
-            skip=skipped(param.rand_skip, around.seed),
-            threads=param.threads if param.threads else around.threads,
+            seed=context.seed,
+            skip=skipped(param.rand_skip, context.seed),
+            threads=param.threads if param.threads else context.threads,
         )
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:

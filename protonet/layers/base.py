@@ -142,7 +142,7 @@ class Weight:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class LayerContext:
     """What a layer may know of the run that it is part of: settings, never arrays.
 
     ``folder`` is where relative file names of the prototxt are looked up after the working
@@ -201,12 +201,12 @@ class Layer:
     traits: Traits = Traits()
 
     def __init__(
-        self, spec: LayerParameter, phase: int = TRAIN, around: Surroundings | None = None
+        self, spec: LayerParameter, phase: int = TRAIN, context: LayerContext | None = None
     ) -> None:
         self.spec = spec
         self.name = spec.name
         self.phase = phase
-        self.around = around or Surroundings()
+        self.context = context or LayerContext()
         self.params: list[Param] = []
         self.fused = Fused()
         self.device: Device
@@ -299,7 +299,7 @@ class Owner(Layer):
         if not self.taken:
             self.taken = True
             return self
-        other = type(self)(self.spec, self.phase, self.around)
+        other = type(self)(self.spec, self.phase, self.context)
         other.setup()
         other.infer(shapes)
         return other

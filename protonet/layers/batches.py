@@ -113,7 +113,7 @@ class BatchLayer(Stateful):
 
     def skipped(self, rand_skip: int) -> int:
         """How many images are passed over before the first: a number below ``rand_skip``."""
-        return skipped(rand_skip, self.around.seed)
+        return skipped(rand_skip, self.context.seed)
 
 
 def skipped(rand_skip: int, seed: int) -> int:

@@ -104,7 +104,7 @@ class DetectNetTransformation(Layer):
         """(3, H, W) or (3, 1, 1); None where there is none."""
         transform = self.spec.transform_param
         if transform.mean_file:
-            mean = load_mean(self.around.find(transform.mean_file))
+            mean = load_mean(self.context.find(transform.mean_file))
             if len(mean) != 3:
                 raise DataError(
                     f"{transform.mean_file}: is {shape_text(mean.shape)}, but the images have 3 "

@@ -85,7 +85,7 @@ class DetectionEvaluate(Stateful):
                 (_PARAM, "resize_param"),
                 "leave out name_size_file: boxes are then compared in fractions of the image",
             )
-        path = self.around.find(param.name_size_file)
+        path = self.context.find(param.name_size_file)
         try:
             lines = path.read_text("utf-8", "surrogateescape").splitlines()
         except OSError as error:

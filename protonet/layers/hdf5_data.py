@@ -53,10 +53,10 @@ class HDF5Data(Stateful):
             )
         self.batch_size = int(param.batch_size)
         self.source = RowSource(
-            listed_files(self.around.find(param.source)),
+            listed_files(self.context.find(param.source)),
             list(self.spec.top),
-            shuffle=param.shuffle or (self.around.shuffle and self.training),
-            seed=self.around.seed,
+            shuffle=param.shuffle or (self.context.shuffle and self.training),
+            seed=self.context.seed,
         )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:

@@ -49,7 +49,7 @@ class HDF5Output(Stateful):
 
     def setup(self) -> None:
         name = self.spec.hdf5_output_param.file_name
-        if not self.around.python_layers:
+        if not self.context.python_layers:
             raise LayerError(
                 "HDF5Output writes a file that the network names, which is not allowed here",
                 ("type",),

@@ -65,9 +65,9 @@ class ImageData(BatchLayer):
         self.batch_size = int(param.batch_size)
         size = (int(param.new_height), int(param.new_width)) if param.new_height else None
         self.images = ImageList(
-            self.around.find(param.source),
+            self.context.find(param.source),
             root=param.root_folder,
-            folder=self.around.folder,
+            folder=self.context.folder,
             size=size,
         )
         self.transformer = self._make_transformer(any_size=size is None)
@@ -78,7 +78,7 @@ class ImageData(BatchLayer):
         param, transform = self.spec.image_data_param, self.spec.transform_param
         image, _ = self.images.image(0, color=param.is_color)
         channels, height, width = image.shape
-        mean = load_mean(self.around.find(transform.mean_file)) if transform.mean_file else None
+        mean = load_mean(self.context.find(transform.mean_file)) if transform.mean_file else None
         cropped = crop_of(transform) is not None and not Augment.wanted(transform)
         try:
             return Transformer(
@@ -86,7 +86,7 @@ class ImageData(BatchLayer):
                 self.phase,
                 (channels, height, width),
                 mean,
-                seed=self.around.seed,
+                seed=self.context.seed,
                 name=self.name,
                 any_size=any_size and cropped and mean is None,
             )
@@ -123,8 +123,8 @@ class ImageData(BatchLayer):
                 )
 
     def make_source(self) -> BatchSource:
-        param, around = self.spec.image_data_param, self.around
-        shuffle = around.shuffle and self.training
+        param, context = self.spec.image_data_param, self.context
+        shuffle = context.shuffle and self.training
         asked = param.HasField("cache") or param.HasField("precache")
         return BatchSource(
             self.images,
@@ -132,9 +132,9 @@ class ImageData(BatchLayer):
             self.transformer,
             color=param.is_color,
             shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
-            seed=around.seed,
+            seed=context.seed,
             skip=self.skipped(param.rand_skip),
-            threads=param.threads if param.HasField("threads") else around.threads,
+            threads=param.threads if param.HasField("threads") else context.threads,
             cache_limit=cache_limit((param.cache or param.precache) if asked else None),
             empty=self.device.pinned,
         )

@@ -147,7 +147,7 @@ class InfogainLoss(Layer):
 
     def _read_matrix(self) -> np.ndarray:
         """H from the file that ``source`` names."""
-        path = self.around.find(self.spec.infogain_loss_param.source)
+        path = self.context.find(self.spec.infogain_loss_param.source)
         try:
             return to_array(read_message(path, BlobProto, "a .binaryproto"), f"{path}: the matrix")
         except (FormatError, UsageError) as error:

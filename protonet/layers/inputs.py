@@ -190,7 +190,7 @@ class Data(BatchLayer):
             )
         self.batch_size = int(param.batch_size)
         self._color = True if transform.force_color else False if transform.force_gray else None
-        path = self.around.find(param.source)
+        path = self.context.find(param.source)
         if is_leveldb(path) and not can_read_leveldb():
             raise LayerError(
                 f"{path} is a LevelDB, which needs plyvel",
@@ -213,14 +213,14 @@ class Data(BatchLayer):
         channels, height, width = decode(datum, database.where(key), color=self._color).shape
         mean = None
         if transform.mean_file:
-            mean = load_mean(self.around.find(transform.mean_file))
+            mean = load_mean(self.context.find(transform.mean_file))
         try:
             return Transformer(
                 transform,
                 self.phase,
                 (channels, height, width),
                 mean,
-                seed=self.around.seed,
+                seed=self.context.seed,
                 name=self.name,
             )
         except DataError as error:
@@ -234,17 +234,17 @@ class Data(BatchLayer):
 
     def make_source(self) -> BatchSource:
         assert self.database is not None, "setup comes before build"
-        param, around = self.spec.data_param, self.around
-        shuffle = around.shuffle and self.training
+        param, context = self.spec.data_param, self.context
+        shuffle = context.shuffle and self.training
         return BatchSource(
             self.database,
             self.batch_size,
             self.transformer,
             color=self._color,
             shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
-            seed=around.seed,
+            seed=context.seed,
             skip=self.skipped(param.rand_skip),
-            threads=param.threads if param.threads else around.threads,
+            threads=param.threads if param.threads else context.threads,
             cache_limit=cache_limit(param.cache if param.HasField("cache") else None),
             empty=self.device.pinned,
         )

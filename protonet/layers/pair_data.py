@@ -70,9 +70,9 @@ class PairData(Stateful):
         self.batch_size = int(param.batch_size)
         size = (int(param.new_height), int(param.new_width)) if param.new_height else None
         self.listed = self.opened(
-            self.around.find(param.source),
+            self.context.find(param.source),
             root=param.root_folder,
-            folder=self.around.folder,
+            folder=self.context.folder,
             size=size,
             labels=self.labels,
             shrink=self.shrink,
@@ -91,26 +91,26 @@ class PairData(Stateful):
 
     def make_transform(self) -> PairTransform:
         """What happens to each pair."""
-        param, around = self.spec.transform_param, self.around
-        mean = load_mean(around.find(param.mean_file)) if param.mean_file else None
-        return PairTransform(param, self.phase, mean, seed=around.seed, name=self.name)
+        param, context = self.spec.transform_param, self.context
+        mean = load_mean(context.find(param.mean_file)) if param.mean_file else None
+        return PairTransform(param, self.phase, mean, seed=context.seed, name=self.name)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         labels = (extent // self.shrink for extent in self._shape[1:])
         return [(self.batch_size, *self._shape), (self.batch_size, 1, *labels)]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        param, around = self.param, self.around
-        shuffle = around.shuffle and self.training
+        param, context = self.param, self.context
+        shuffle = context.shuffle and self.training
         self.source = PairSource(
             self.listed,
             self.transform,
             self.encode,
             self.batch_size,
             shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
-            seed=around.seed,
-            skip=skipped(param.rand_skip, around.seed),
-            threads=around.threads,
+            seed=context.seed,
+            skip=skipped(param.rand_skip, context.seed),
+            threads=context.threads,
         )
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:

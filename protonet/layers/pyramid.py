@@ -68,7 +68,7 @@ class SPP(Layer):
             param.kernel_h, param.kernel_w = kernel
             param.stride_h, param.stride_w = kernel
             param.pad_h, param.pad_w = pad
-            layer = Pooling(spec, self.phase, self.around)
+            layer = Pooling(spec, self.phase, self.context)
             layer.setup()
             levels.append(layer)
         return levels

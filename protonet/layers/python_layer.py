@@ -78,22 +78,22 @@ class Python(Owner):
         self._user = self._call("__init__", lambda: kind(self.spec))
         self._user.param_str, self._user.phase = spec.param_str, self.phase
         if self._is_ours:
-            self._user.find, self._user.seed = self.around.find, self.around.seed
+            self._user.find, self._user.seed = self.context.find, self.context.seed
 
     def _find(self) -> Any:
         """The class: the user's, or ours where the user has no such module."""
         spec = self.spec.python_param
         ours = known_class(spec.module, spec.layer)
-        if not self.around.python_layers and ours is not None:
+        if not self.context.python_layers and ours is not None:
             return ours
-        if not self.around.python_layers:
+        if not self.context.python_layers:
             raise LayerError(
                 "Python layers run code, which is not allowed here",
                 ("type",),
                 "where the network can be trusted: --allow-python-layers",
             )
         try:
-            module = import_module(spec.module, self.around.folder)
+            module = import_module(spec.module, self.context.folder)
         except UsageError as error:
             if ours is not None and _is_missing(spec.module, error.__cause__):
                 return ours

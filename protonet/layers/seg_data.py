@@ -93,7 +93,7 @@ class ImageSegData(PairData):
             self.spec.transform_param,
             self.phase,
             ignore=self.spec.image_data_param.ignore_label,
-            seed=self.around.seed,
+            seed=self.context.seed,
             name=self.name,
         )
 

@@ -80,9 +80,9 @@ class VideoData(BatchLayer):
         refuse_transform(self.spec, PLAIN)
         self.batch_size, self.length = int(param.batch_size), int(param.new_length)
         self.clips = ClipList(
-            self.around.find(param.source),
+            self.context.find(param.source),
             root=param.root_folder,
-            folder=self.around.folder,
+            folder=self.context.folder,
             size=(int(param.new_height), int(param.new_width)) if param.new_height else None,
             length=self.length,
             step=int(param.sampling_rate),
@@ -113,10 +113,10 @@ class VideoData(BatchLayer):
             asked.mean_value.extend(value for value in values for _ in range(self.length))
         mean = None
         if asked.mean_file:
-            mean = load_mean(self.around.find(asked.mean_file)).repeat(self.length, axis=0)
+            mean = load_mean(self.context.find(asked.mean_file)).repeat(self.length, axis=0)
         try:
             return Transformer(
-                asked, self.phase, first.shape, mean, seed=self.around.seed, name=self.name
+                asked, self.phase, first.shape, mean, seed=self.context.seed, name=self.name
             )
         except LayerError as error:
             raise LayerError(
@@ -131,17 +131,17 @@ class VideoData(BatchLayer):
         return [clips, (self.batch_size,)][: len(self.spec.top)]
 
     def make_source(self) -> BatchSource:
-        param, around = self._param()[0], self.around
-        shuffle = around.shuffle and self.training
+        param, context = self._param()[0], self.context
+        shuffle = context.shuffle and self.training
         return BatchSource(
             self.clips,
             self.batch_size,
             self.transformer,
             color=param.is_color,
             shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
-            seed=around.seed,
+            seed=context.seed,
             skip=self.skipped(param.rand_skip),
-            threads=around.threads,
+            threads=context.threads,
             cache_limit=cache_limit(None),
             empty=self.device.pinned,
         )

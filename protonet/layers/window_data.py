@@ -61,7 +61,7 @@ class WindowData(BatchLayer):
         self.mean = self._mean(size)
         self.objects = self._count_objects()
         self.windows = read_windows(
-            self.around.find(param.source), param.fg_threshold, param.bg_threshold
+            self.context.find(param.source), param.fg_threshold, param.bg_threshold
         )
         for kind, rows, count, rule in (
             ("object", self.windows.foreground, self.objects, "reaches fg_threshold"),
@@ -119,7 +119,7 @@ class WindowData(BatchLayer):
             return np.array(values * (3 // len(values)), np.float32)[:, None, None]
         if not transform.mean_file:
             return None
-        mean = load_mean(self.around.find(transform.mean_file))
+        mean = load_mean(self.context.find(transform.mean_file))
         # Caffe goes down by what it goes across.
         start = (mean.shape[2] - size) // 2
         part = mean[:, max(start, 0) : start + size, max(start, 0) : start + size]
@@ -140,7 +140,7 @@ class WindowData(BatchLayer):
         return int(np.float32(self.batch_size) * np.float32(fraction))
 
     def make_source(self) -> WindowSource:
-        param, around = self.spec.window_data_param, self.around
+        param, context = self.spec.window_data_param, self.context
         return WindowSource(
             self.windows,
             self.batch_size,
@@ -150,10 +150,10 @@ class WindowData(BatchLayer):
             mean=self.mean,
             scale=self.scale,
             root=param.root_folder,
-            folder=around.folder,
+            folder=context.folder,
             cache=param.cache_images,
-            seed=around.seed,
+            seed=context.seed,
             name=self.name,
-            threads=around.threads,
+            threads=context.threads,
             empty=self.device.pinned,
         )

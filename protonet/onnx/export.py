@@ -21,7 +21,7 @@ from protonet.graph.net import Net
 from protonet.graph.plan import Plan, Step
 from protonet.graph.planning import plan_net
 from protonet.layers import Layer
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.onnx import arrangements, values, windows  # noqa: F401 - they register converters
 from protonet.onnx.conversion import CONVERTERS, OPSET, Conversion, Graph, OnnxError
 from protonet.onnx.lacking import LACKING
@@ -79,8 +79,8 @@ def export_net(
         NetworkError: pointing at each layer that ONNX cannot express; ``lacking`` has the list.
         UsageError, FormatError: for weights that cannot be read or are of another net.
     """
-    around = Surroundings(Path(definition.source.name).parent, python_layers=python_layers)
-    state = {"phase": phase, "level": level, "stages": stages, "around": around}
+    context = LayerContext(Path(definition.source.name).parent, python_layers=python_layers)
+    state = {"phase": phase, "level": level, "stages": stages, "context": context}
 
     def planned(size: int | None) -> Plan:
         return plan_net(_with_batch(definition, size), **state)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from protonet.graph.planning import plan_net
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.inference.weights import listed, load_weights
 from protonet.jobs.training.new_solver_run import snapshot_prefix
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.layers.extensions import raising_as_is
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.text import Source, read_solver
@@ -47,12 +47,12 @@ class Solver:
         if self.type:
             self.param.type = self.type
         seed = mode.seed() if self.param.random_seed < 0 else self.param.random_seed
-        around = Surroundings(files.folder, seed)
+        context = LayerContext(files.folder, seed)
         device = mode.device()
 
         def planned(definition: Any, phase: int, state: Any) -> Plan:
             with raising_as_is():
-                return plan_net(definition, phase=phase, around=around, splits=True, **state)
+                return plan_net(definition, phase=phase, context=context, splits=True, **state)
 
         train = graph.Net(planned(files.train, TRAIN, files.train_state), device, seed=seed)
         tests = [
@@ -60,7 +60,7 @@ class Solver:
             for net, state in files.tests
         ]
         named = [name for each in self.param.weights for name in listed(each)]
-        load_weights(train, [around.find(name) for name in named], mode.log)
+        load_weights(train, [context.find(name) for name in named], mode.log)
         hdf5 = self.param.snapshot_format == SolverParameter.HDF5
         self._trainer = Trainer(
             self.param,

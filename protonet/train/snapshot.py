@@ -154,10 +154,10 @@ def largest_file(net: Net, slots: int) -> int:
     """Bytes of the larger one of .caffemodel and .solverstate, or a little more; ``slots`` are
     those of the rule.
     """
-    around = 64  # of each blob's shape
+    shape_bytes = 64  # of each blob, at most
     params = [param for layer in net.layers for param in layer.params]
-    model = sum(param.data.nbytes + around for param in params)
-    history = sum(param.data.nbytes + around for param in net.store.params)
+    model = sum(param.data.nbytes + shape_bytes for param in params)
+    history = sum(param.data.nbytes + shape_bytes for param in net.store.params)
     text = net.plan.definition.net.ByteSize()
     largest: int = max(model + text, slots * history)
     return largest

@@ -27,7 +27,7 @@ from protonet.jobs.definitions.network import (
 )
 from protonet.jobs.definitions.network import Databases as Pair
 from protonet.jobs.training.new_run import image_layers
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.ignored import ignored_fields
@@ -135,12 +135,12 @@ def draw(text: str, workspace: Workspace) -> bytes:
 
 def _lone_mistakes(definition: NetDefinition, workspace: Workspace) -> tuple[Mistake, ...]:
     """What is wrong with the layers themselves, in the net that is trained or that is deployed."""
-    around = Surroundings(workspace.folder, python_layers=False)
+    context = LayerContext(workspace.folder, python_layers=False)
     found = [
         mistake
         for state in (TRAIN_STATE, DEPLOY_STATE)
         for mistake in find_mistakes(
-            rules.filter_layers(definition, state), ("data", "label"), around
+            rules.filter_layers(definition, state), ("data", "label"), context
         )
     ]
     mistakes = sorted(set(found), key=lambda each: (each.line, each.column))
@@ -150,7 +150,7 @@ def _lone_mistakes(definition: NetDefinition, workspace: Workspace) -> tuple[Mis
 def _planned(
     definition: NetDefinition, databases: Databases, workspace: Workspace, batch_size: int | None
 ) -> Looked:
-    around = Surroundings(workspace.folder, python_layers=False)
+    context = LayerContext(workspace.folder, python_layers=False)
     pairs = [
         None if images is None else Pair(str(images), None if labels is None else str(labels))
         for images, labels in (databases.part("train"), databases.part("val"))
@@ -162,7 +162,7 @@ def _planned(
     if lacks_outputs(definition.net) and not vectors:
         classes = count_classes(databases.train_images)
     made = make_train_val(definition, train, val, batch_size=batch_size, classes=classes)
-    plan = plan_net(made, phase=TRAIN, stages=["train"], around=around)
+    plan = plan_net(made, phase=TRAIN, stages=["train"], context=context)
     try:
         check_objective(plan, definition)
         limit = min(workspace.limits.memory, Device().most_memory())
@@ -177,9 +177,9 @@ def _planned(
         plan.close()
     _check_memory(plan, summary, limit)
     if val is not None:
-        plan_net(made, phase=TEST, stages=["val"], around=around).close()
+        plan_net(made, phase=TEST, stages=["val"], context=context).close()
     deploy = make_deploy(made, shape)
-    plan_net(deploy.definition, phase=TEST, stages=["deploy"], around=around).close()
+    plan_net(deploy.definition, phase=TEST, stages=["deploy"], context=context).close()
     return Looked(
         (),
         definition.net.name,

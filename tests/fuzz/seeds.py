@@ -15,7 +15,7 @@ from protonet.errors import ProtonetError
 from protonet.formats.blobs import from_array
 from protonet.graph.planning import plan_net
 from protonet.layers import layer_types
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TRAIN, Datum, NetParameter, SolverState
 from protonet.proto.text import Source, read_net
 from protonet.resources import layer_page
@@ -39,8 +39,8 @@ def texts() -> list[bytes]:
     sound = []
     for text in found:
         try:
-            around = Surroundings(python_layers=False)
-            plan_net(read_net(Source("net.prototxt", text)), phase=TRAIN, around=around).close()
+            context = LayerContext(python_layers=False)
+            plan_net(read_net(Source("net.prototxt", text)), phase=TRAIN, context=context).close()
         except ProtonetError:
             continue
         sound.append(text.encode())

@@ -17,7 +17,7 @@ from protonet.formats.caffemodel import read_weights
 from protonet.graph.estimate import estimate
 from protonet.graph.net import Net
 from protonet.graph.planning import plan_net
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST, TRAIN, Datum, SolverParameter
 from protonet.proto.text import Source, read_net
 from protonet.train.snapshot import Snapshots
@@ -46,9 +46,9 @@ def read_text(data: bytes, folder: Path) -> None:
     path = folder / "net.prototxt"
     path.write_bytes(data)
     source = Source.read(str(path))
-    around = Surroundings(folder, python_layers=False)
+    context = LayerContext(folder, python_layers=False)
     for phase in (TRAIN, TEST):
-        plan = plan_net(read_net(source), phase=phase, around=around)
+        plan = plan_net(read_net(source), phase=phase, context=context)
         try:
             if estimate(plan, gradients=phase == TRAIN).total < _RUN:
                 with np.errstate(all="ignore"):

@@ -6,7 +6,7 @@ import pytest
 
 from protonet.errors import NetworkError
 from protonet.graph.planning import find_mistakes
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.text import Source, read_net
 from tests.graph.nets import FAN_OUT, SEED, plan_of
@@ -135,7 +135,7 @@ def test_mistakes_without_data() -> None:
     layer { name: "d" type: "Data" top: "x" data_param { source: "/nowhere" batch_size: 1 } }
     """
     definition = read_net(Source("net.prototxt", text))
-    mistakes = find_mistakes(definition, ("data", "label"), Surroundings())
+    mistakes = find_mistakes(definition, ("data", "label"), LayerContext())
     assert sorted(mistake.line for mistake in mistakes) == [2, 3, 4]
     told = "\n".join(mistake.message for mistake in mistakes)
     for part in ("Powr", "kernel_size", "'labell'"):
@@ -152,7 +152,7 @@ layer { name: "unknown" type: "Convolution" bottom: "data" top: "d"
   convolution_param { num_output: 1 kernel_size: 3 pad: 4294967295 } }
 """
     definition = read_net(Source("net.prototxt", text))
-    mistakes = find_mistakes(definition, ("data",), Surroundings())
+    mistakes = find_mistakes(definition, ("data",), LayerContext())
     assert [(m.line, m.message.partition("): ")[2][:30]) for m in mistakes] == [
         (3, "expected a pad of at most 2^31"),
         (4, "top 0 of shape 2147483648 woul"),

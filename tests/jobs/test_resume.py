@@ -22,7 +22,7 @@ from protonet.graph.net import Net
 from protonet.graph.planning import plan_net
 from protonet.jobs.run.settings import SolverSettings
 from protonet.jobs.training.start import start_solver
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.text import Source, read_net
@@ -82,11 +82,11 @@ def trainer_of(
         test_interval=3,
     )
     definition = read_net(Source("net.prototxt", NET.format(data=data)))
-    around = Surroundings(shuffle=True, seed=5)
+    context = LayerContext(shuffle=True, seed=5)
     device = Device(processor)
 
     def net(phase: int, stages: tuple[str, ...] = (), lender: Net | None = None) -> Net:
-        plan = plan_net(definition, phase=phase, stages=stages, around=around)
+        plan = plan_net(definition, phase=phase, stages=stages, context=context)
         kept_in = type_of(precision)
         return Net(plan, device, seed=5, precision=kept_in, params_of=lender)
 

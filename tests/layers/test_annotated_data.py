@@ -15,7 +15,7 @@ from protonet.device import Device
 from protonet.errors import DataError, NetworkError
 from protonet.graph.net import Net
 from protonet.graph.planning import plan_net
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST, TRAIN, AnnotatedDatum
 from protonet.proto.text import Source, read_net
 from protonet.testing import assert_close
@@ -59,7 +59,7 @@ def write(path: Path, records: list[Any]) -> Path:
 
 def make(path: Path, text: str = "", phase: int = TEST, **settings: Any) -> Net:
     source = Source("net", LAYER.format(path, text))
-    plan = plan_net(read_net(source), phase=phase, around=Surroundings(**settings))
+    plan = plan_net(read_net(source), phase=phase, context=LayerContext(**settings))
     return Net(plan, Device("cpu"))
 
 
@@ -76,7 +76,7 @@ def step(net: Net) -> tuple[np.ndarray, np.ndarray]:
 def test_what_the_fork_computed(folder: Path) -> None:
     text = Source.read(folder / "net.prototxt")
     data = np.load(folder / "data.npz", allow_pickle=False)
-    net = Net(plan_net(read_net(text), phase=TEST, around=Surroundings(folder)), Device("cpu"))
+    net = Net(plan_net(read_net(text), phase=TEST, context=LayerContext(folder)), Device("cpu"))
     for pass_ in range(int(data["steps"])):
         net.forward()
         for name in ("data", "label"):

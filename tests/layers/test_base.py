@@ -11,7 +11,7 @@ from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.random_stream import RandomStream
 from protonet.layers import layer_class, layer_types
-from protonet.layers.base import Layer, Narrows, Stateful, Surroundings, Traits, Weight, shape_text
+from protonet.layers.base import Layer, LayerContext, Narrows, Stateful, Traits, Weight, shape_text
 from protonet.layers.preparing import check_arity, prepared
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
@@ -84,10 +84,10 @@ def test_files_are_found_from_the_working_directory_first(
         (folder / "both").touch()
     (beside / "only").touch()
     monkeypatch.chdir(here)
-    around = Surroundings(folder=beside)
-    assert around.find("both") == Path("both")
-    assert around.find("only") == beside / "only"
-    assert around.find("none") == Path("none")
+    context = LayerContext(folder=beside)
+    assert context.find("both") == Path("both")
+    assert context.find("only") == beside / "only"
+    assert context.find("none") == Path("none")
 
 
 def test_counts_and_texts_of_shapes() -> None:

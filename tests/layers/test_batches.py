@@ -11,7 +11,7 @@ from protonet.data.ahead import Ahead, Batch
 from protonet.data.source import CACHE_LIMIT
 from protonet.device import Device
 from protonet.errors import LayerError
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.layers.batches import BatchLayer, cache_limit, refuse_old_places
 from protonet.proto.caffe_pb2 import TRAIN, ImageDataParameter, LayerParameter
 from tests.test_staging import LazyGpu
@@ -33,7 +33,7 @@ def test_shapes(tops: int) -> None:
 
 def test_what_is_passed_over_depends_on_the_seed() -> None:
     skipped = [
-        BatchLayer(LayerParameter(), TRAIN, Surroundings(seed=seed)).skipped(4)
+        BatchLayer(LayerParameter(), TRAIN, LayerContext(seed=seed)).skipped(4)
         for seed in range(-40, 40)
     ]
     assert set(skipped) == {0, 1, 2, 3}

@@ -14,7 +14,7 @@ from protonet.device import Device
 from protonet.errors import DataError, NetworkError
 from protonet.graph.net import Net
 from protonet.graph.planning import plan_net
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import Source, read_net
 
@@ -41,11 +41,11 @@ def make(
     transform: str = "",
     phase: int = TRAIN,
     device: str = "cpu",
-    **around: object,
+    **context: object,
 ) -> Net:
     source = Source(str(folder / "net.prototxt"), LAYER.format(image_data, transform))
-    surroundings = Surroundings(folder, **around)  # type: ignore[arg-type]
-    return Net(plan_net(read_net(source), phase=phase, around=surroundings), Device(device))
+    layer_context = LayerContext(folder, **context)  # type: ignore[arg-type]
+    return Net(plan_net(read_net(source), phase=phase, context=layer_context), Device(device))
 
 
 def step(net: Net) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import pytest
 
 from protonet.errors import LayerError
 from protonet.formats.blobs import from_array
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.layers.infogain import InfogainLoss
 from protonet.proto.caffe_pb2 import TRAIN
 from protonet.testing import LayerHarness, parse_layer
@@ -29,7 +29,7 @@ def test_the_unit_matrix_makes_infogain_a_softmax_loss() -> None:
 def infogain(source: Path, shape: tuple[int, ...] = (2, 3)) -> InfogainLoss:
     """The layer, set up, with H in a file."""
     spec = parse_layer(f'type: "InfogainLoss" infogain_loss_param {{ source: "{source.name}" }}', 2)
-    layer = InfogainLoss(spec, TRAIN, Surroundings(folder=source.parent))
+    layer = InfogainLoss(spec, TRAIN, LayerContext(folder=source.parent))
     layer.setup()
     layer.infer([shape, shape[:1]])
     return layer

@@ -21,7 +21,7 @@ from protonet.graph.net import Net
 from protonet.graph.planning import plan_net
 from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import layer_class
-from protonet.layers.base import Layer, Shape, Surroundings
+from protonet.layers.base import Layer, LayerContext, Shape
 from protonet.layers.inputs import Data
 from protonet.layers.preparing import prepared
 from protonet.proto.caffe_pb2 import TEST, TRAIN, LayerParameter
@@ -41,9 +41,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make(text: str, folder: Path | None = None, phase: int = TRAIN, **around: object) -> Layer:
+def make(text: str, folder: Path | None = None, phase: int = TRAIN, **context: object) -> Layer:
     spec = text_format.Parse(text, LayerParameter(name="in"))
-    settings = Surroundings(folder or Path(), **around)  # type: ignore[arg-type]
+    settings = LayerContext(folder or Path(), **context)  # type: ignore[arg-type]
     layer = layer_class(spec.type)(spec, phase, settings)
     layer.setup()
     return layer

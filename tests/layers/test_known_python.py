@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.errors import LayerError, NetworkError
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.layers.known_python import KNOWN, known_class, parse_settings
 from protonet.layers.python_layer import Python
 from protonet.testing import LayerHarness
@@ -61,8 +61,8 @@ def test_every_class_is_known_by_the_module_that_texts_name(module: str, name: s
     assert known_class(module, "Other") is None
 
 
-def user_of(text: str, **around: object) -> object:
-    layer = plan_of(text, around=Surroundings(**around)).steps[-1].layer  # type: ignore[arg-type]
+def user_of(text: str, **context: object) -> object:
+    layer = plan_of(text, context=LayerContext(**context)).steps[-1].layer  # type: ignore[arg-type]
     assert isinstance(layer, Python)
     return layer.user
 
@@ -74,7 +74,7 @@ def test_ours_answers_where_there_is_no_such_module() -> None:
 def test_ours_needs_no_leave_to_run_code() -> None:
     assert type(user_of(proposals(), python_layers=False)).__module__ == "protonet.layers.rcnn"
     with pytest.raises(NetworkError, match="Python layers run code, which is not allowed here"):
-        plan_of(proposals(module="mine"), around=Surroundings(python_layers=False))
+        plan_of(proposals(module="mine"), context=LayerContext(python_layers=False))
 
 
 def module_in(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:

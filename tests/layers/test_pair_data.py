@@ -13,7 +13,7 @@ from protonet.device import Device
 from protonet.errors import DataError, NetworkError
 from protonet.graph.net import Net
 from protonet.graph.planning import plan_net
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import Source, read_net
 
@@ -40,7 +40,7 @@ def make(
 ) -> Net:
     text = f"""layer {{ name: "in" type: "{type_}" top: "data" top: "label"
       {MESSAGES[type_]} {{ {fields} }} transform_param {{ {transform} }} }} {more}"""
-    plan = plan_net(read_net(Source("net", text)), phase=phase, around=Surroundings(folder))
+    plan = plan_net(read_net(Source("net", text)), phase=phase, context=LayerContext(folder))
     return Net(plan, Device("cpu"))
 
 

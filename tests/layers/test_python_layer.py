@@ -13,7 +13,7 @@ import pytest
 from protonet.device import Device
 from protonet.errors import LayerError, NetworkError
 from protonet.graph.net import Net
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.testing import LayerHarness
 from tests.graph.nets import plan_of
 
@@ -156,7 +156,7 @@ def test_modules_lie_beside_the_text(tmp_path: Path) -> None:
       module: "beside_the_text" layer: "Copy" } }
     """
     before = list(sys.path)
-    plan = plan_of(text, around=Surroundings(folder=tmp_path))
+    plan = plan_of(text, context=LayerContext(folder=tmp_path))
     assert plan.last["y"].shape == (4, 2)
     assert sys.path == before
 
@@ -164,4 +164,4 @@ def test_modules_lie_beside_the_text(tmp_path: Path) -> None:
 def test_python_layers_can_be_forbidden() -> None:
     text = f'layer {{ name: "own" {python("Empty")} }}'
     with pytest.raises(NetworkError, match="Python layers run code, which is not allowed here"):
-        plan_of(text, around=Surroundings(python_layers=False))
+        plan_of(text, context=LayerContext(python_layers=False))

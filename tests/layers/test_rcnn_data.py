@@ -12,7 +12,7 @@ from PIL import Image
 from protonet.device import Device
 from protonet.errors import DataError, LayerError, NetworkError
 from protonet.graph.net import Net
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from tests.graph.nets import plan_of
 
 BOXES = [[2, 1, 5, 4], [0, 0, 19, 9]]
@@ -48,7 +48,7 @@ def text(
 
 
 def net_of(folder: Path, settings: str = "'source': 'boxes.json'", seed: int = 0) -> Net:
-    return Net(plan_of(text(settings), around=Surroundings(folder=folder, seed=seed)), Device())
+    return Net(plan_of(text(settings), context=LayerContext(folder=folder, seed=seed)), Device())
 
 
 def batches(net: Net, count: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -212,7 +212,7 @@ def test_fast_rcnn_gets_regions_and_what_to_learn_of_them(tmp_path: Path) -> Non
     names = ("data", "rois", "labels", "bbox_targets", "inside", "outside")
     settings = "'source': 'boxes.json'\n'scales': [20]\n'max_size': 50\n'use_flipped': False"
     fast = text(settings, " ".join(f'top: "{name}"' for name in names))
-    net = Net(plan_of(fast, around=Surroundings(folder=tmp_path)), Device())
+    net = Net(plan_of(fast, context=LayerContext(folder=tmp_path)), Device())
     net.forward()
     rois = net.blobs["rois"].data[:, :, 0, 0]
     labels = net.blobs["labels"].data.reshape(-1)

@@ -13,7 +13,7 @@ from protonet.device import Device
 from protonet.errors import NetworkError
 from protonet.graph.net import Net
 from protonet.graph.planning import plan_net
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.text import Source, read_net
 
@@ -35,7 +35,7 @@ def make(folder: Path, fields: str, transform: str, tops: str = "", old: bool = 
     kind = "layers { type: IMAGE_SEG_DATA" if old else 'layer { type: "ImageSegData"'
     text = f"""{kind} name: "in" top: "data" top: "label" {tops}
       image_data_param {{ {fields} }} transform_param {{ {transform} }} }}"""
-    plan = plan_net(read_net(Source("net", text)), phase=TEST, around=Surroundings(folder))
+    plan = plan_net(read_net(Source("net", text)), phase=TEST, context=LayerContext(folder))
     return Net(plan, Device("cpu"))
 
 
@@ -96,4 +96,4 @@ def test_other_layers_refuse_its_fields(folder: Path) -> None:
     text = """layer { name: "in" type: "ImageData" top: "data" top: "label"
       image_data_param { source: "list.txt" label_type: PIXEL } }"""
     with pytest.raises(NetworkError, match="label_type is of ImageSegData layers"):
-        plan_net(read_net(Source("net", text)), phase=TEST, around=Surroundings(folder))
+        plan_net(read_net(Source("net", text)), phase=TEST, context=LayerContext(folder))

@@ -12,7 +12,7 @@ from protonet.device import Device
 from protonet.errors import DataError, NetworkError
 from protonet.graph.net import Net
 from protonet.graph.planning import plan_net
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import Source, read_net
 
@@ -42,9 +42,9 @@ def make(
     message: str = "video_data_param",
 ) -> Net:  # fmt: skip
     text = LAYER.format(message, fields, transform)
-    around = Surroundings(folder)
+    context = LayerContext(folder)
     definition = read_net(Source(str(folder / "net.prototxt"), text))
-    return Net(plan_net(definition, phase=phase, around=around), Device())
+    return Net(plan_net(definition, phase=phase, context=context), Device())
 
 
 def step(net: Net) -> tuple[np.ndarray, list[float]]:

@@ -14,7 +14,7 @@ from protonet.device import Device
 from protonet.errors import DataError, NetworkError
 from protonet.graph.net import Net
 from protonet.graph.planning import plan_net
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.layers.window_data import WindowData
 from protonet.proto.caffe_pb2 import TRAIN
 from protonet.proto.text import Source, read_net
@@ -43,8 +43,8 @@ def make(
     seed: int = 0,
 ) -> Net:
     source = Source(str(folder / "net.prototxt"), text.format(window_data, transform))
-    around = Surroundings(folder, seed=seed)
-    return Net(plan_net(read_net(source), phase=TRAIN, around=around), Device(device))
+    context = LayerContext(folder, seed=seed)
+    return Net(plan_net(read_net(source), phase=TRAIN, context=context), Device(device))
 
 
 def step(net: Net) -> tuple[np.ndarray, np.ndarray]:

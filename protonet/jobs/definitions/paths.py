@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import NetParameter
 from protonet.proto.paths import named
 from protonet.proto.text import NetDefinition
@@ -18,10 +18,10 @@ def with_absolute_paths(definition: NetDefinition, folder: Path) -> NetDefinitio
     """
     net = NetParameter()
     net.CopyFrom(definition.net)
-    around = Surroundings(folder)
+    context = LayerContext(folder)
     for layer in net.layer:
         for message, field in named(layer):
-            found = around.find(getattr(message, field))
+            found = context.find(getattr(message, field))
             if found.exists():
                 setattr(message, field, str(found.resolve()))
     return NetDefinition(net, definition.source, definition.origins)

@@ -25,7 +25,7 @@ from protonet.jobs.checks.memory import check_inference
 from protonet.jobs.checks.pairing import plan_pairs
 from protonet.jobs.definitions.inputs import with_batch_size
 from protonet.jobs.inference.weights import Tell, listed, load_weights
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto.text import NetDefinition, Source, read_net
 from protonet.train.events import Output
 from protonet.train.testing import mean_outputs
@@ -87,10 +87,10 @@ def open_net(
     processor = Device(device)
     definition = model if isinstance(model, NetDefinition) else read_net(Source.read(model))
     folder = Path(definition.source.name).parent
-    around = Surroundings(folder=folder, python_layers=python_layers)
+    context = LayerContext(folder=folder, python_layers=python_layers)
     if batch_size is not None:
         definition = with_batch_size(definition, batch_size)
-    plan = plan_net(definition, phase=phase, level=level, stages=stages, around=around)
+    plan = plan_net(definition, phase=phase, level=level, stages=stages, context=context)
     try:
         for line in plan_pairs(plan):
             if tell is not None:

@@ -23,7 +23,7 @@ from protonet.graph.planning import plan_net
 from protonet.graph.repeating import Asking
 from protonet.jobs.checks.memory import check_inference
 from protonet.jobs.inference.deployed import STAGES, deploy_net
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.text import Source
 
@@ -297,8 +297,8 @@ class ImagePredictor:
         definition, given = deploy_net(self.source)
         given.input_param.shape[0].dim[0] = count
         folder = Path(self.source.name).parent
-        around = Surroundings(folder, python_layers=self._python_layers)
-        return plan_net(definition, phase=TEST, stages=list(STAGES), around=around)
+        context = LayerContext(folder, python_layers=self._python_layers)
+        return plan_net(definition, phase=TEST, stages=list(STAGES), context=context)
 
     def _most_that_fit(self, limit: int) -> int:
         """Images in a pass that the limit allows.

@@ -18,7 +18,7 @@ from protonet.graph.plan import Plan, Step
 from protonet.graph.planning import plan_net
 from protonet.jobs.definitions.inputs import with_batch_size, with_databases, with_inputs
 from protonet.jobs.definitions.solver_files import SolverFiles
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.text import NetDefinition, Source, read_solver
@@ -92,9 +92,9 @@ def open_profiled(
     """
     processor = Device(wanted.device, tf32=wanted.tf32)
     folder = Path(definition.source.name).parent
-    around = Surroundings(folder, python_layers=wanted.python_layers)
+    context = LayerContext(folder, python_layers=wanted.python_layers)
     plan = plan_net(
-        definition, phase=wanted.phase, level=wanted.level, stages=wanted.stages, around=around
+        definition, phase=wanted.phase, level=wanted.level, stages=wanted.stages, context=context
     )
     try:
         net = Net(

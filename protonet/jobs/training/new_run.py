@@ -38,7 +38,7 @@ from protonet.jobs.run.directory import RunDirectory, read_class_names
 from protonet.jobs.run.fingerprint import Fingerprint, fingerprint, fingerprint_text
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import RunSettings, SolverSettings
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import (
     TEST,
@@ -129,13 +129,13 @@ def write_run(
 ) -> tuple[SolverFiles, list[str]]:
     """Write the texts of the run, run.json last; return its nets and what to tell the user."""
     train_val, notes = _train_val(run, pasted, settings, progress)
-    around = surroundings_of(run, settings)
-    plan = plan_net(train_val, phase=TRAIN, stages=["train"], around=around)
+    context = layer_context(run, settings)
+    plan = plan_net(train_val, phase=TRAIN, stages=["train"], context=context)
     try:
         check_objective(plan, pasted)
         images = _images(plan, pasted)
         deploy = make_deploy(train_val, images.transformer.output_shape)
-        plan_net(deploy.definition, phase=TEST, stages=["deploy"], around=around).close()
+        plan_net(deploy.definition, phase=TEST, stages=["deploy"], context=context).close()
         transform = keep_transform(run, images)
         train_size = (images.length, images.batch_size)
     finally:
@@ -157,15 +157,15 @@ def write_run(
     return SolverFiles.of(solver, train_val, run.path), pruned_note(deploy.pruned) + notes
 
 
-def surroundings_of(run: RunDirectory, settings: RunSettings | SolverSettings) -> Surroundings:
+def layer_context(run: RunDirectory, settings: RunSettings | SolverSettings) -> LayerContext:
     """What the layers of a run may know of it."""
     if isinstance(settings, SolverSettings):
-        return Surroundings(
+        return LayerContext(
             run.path,
             0 if settings.seed is None else settings.seed,
             python_layers=settings.python_layers,
         )
-    return Surroundings(
+    return LayerContext(
         run.path,
         settings.seed,
         settings.shuffle,
@@ -200,7 +200,7 @@ def keep_transform(run: RunDirectory, images: Data) -> dict[str, Any]:
     transform = TransformationParameter()
     transform.CopyFrom(images.spec.transform_param)
     if transform.mean_file:
-        found = images.around.find(transform.mean_file)
+        found = images.context.find(transform.mean_file)
         if found.resolve() != run.mean.resolve():
             _copy_mean(found, run.mean)
         transform.mean_file = run.mean.name

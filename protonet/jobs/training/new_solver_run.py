@@ -24,7 +24,7 @@ from protonet.jobs.training.new_run import (
     keep_transform,
     pruned_note,
 )
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.ignored import ignored_notes
 from protonet.proto.text import NetDefinition, Source, write_text
@@ -52,8 +52,8 @@ def write_solver_run(
     write_atomic(run.original, files.train.source.text.encode())
     write_atomic(run.original_solver, source.text.encode())
     _write_nets(run, settled)
-    around = Surroundings(run.path, python_layers=settings.python_layers)
-    transform, notes = _write_deploy(run, settled, around)
+    context = LayerContext(run.path, python_layers=settings.python_layers)
+    transform, notes = _write_deploy(run, settled, context)
     notes = [*ignored_notes(files.solver, files.train.net), *notes]
     nets = [train.net, *(net.net for net, _ in tests)]
     run.write(
@@ -79,9 +79,9 @@ def _settled_solver(files: SolverFiles, path: Path) -> SolverParameter:
     for name in _NETS:
         solver.ClearField(name)
     solver.snapshot_prefix = str(snapshot_prefix(files.solver, path).resolve())
-    around = Surroundings(files.folder)
+    context = LayerContext(files.folder)
     listed = [name.strip() for names in solver.weights for name in names.split(",")]
-    solver.weights[:] = [str(around.find(name).resolve()) for name in listed]
+    solver.weights[:] = [str(context.find(name).resolve()) for name in listed]
     return solver
 
 
@@ -109,21 +109,21 @@ def _write_nets(run: RunDirectory, files: SolverFiles) -> None:
 
 
 def _write_deploy(
-    run: RunDirectory, files: SolverFiles, around: Surroundings
+    run: RunDirectory, files: SolverFiles, context: LayerContext
 ) -> tuple[dict[str, Any], list[str]]:
     """Derive deploy.prototxt where that can be done; return what inference needs, and notes."""
     definition, phase, state = files.train, TRAIN, files.train_state
     if files.tests:
         definition, state = files.tests[-1]
         phase = TEST
-    plan = plan_net(definition, phase=phase, around=around, **state)
+    plan = plan_net(definition, phase=phase, context=context, **state)
     try:
         images = image_layers(plan)
         if not images:
             return {}, ["no Data layer of images, so no deploy.prototxt was made"]
         try:
             deploy = make_deploy(_without_state(definition), images[0].transformer.output_shape)
-            plan_net(deploy.definition, phase=TEST, stages=["deploy"], around=around).close()
+            plan_net(deploy.definition, phase=TEST, stages=["deploy"], context=context).close()
         except ProtonetError as error:
             return {}, [f"no deploy.prototxt was made: {error}"]
         write_atomic(run.deploy, write_text(deploy.definition.net).encode())

@@ -19,10 +19,10 @@ from protonet.jobs.checks.sharing import refuse_other_shapes
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings, SolverSettings
-from protonet.jobs.training.new_run import image_layers, surroundings_of
+from protonet.jobs.training.new_run import image_layers, layer_context
 from protonet.jobs.training.prolong import prolonged_at
 from protonet.kernels import native
-from protonet.layers.base import Surroundings
+from protonet.layers.base import LayerContext
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.train.events import Listener, Warned
@@ -65,19 +65,19 @@ class Job:
         device: Device,
     ) -> None:
         self.run, self.settings = run, settings
-        around = surroundings_of(run, settings)
+        context = layer_context(run, settings)
         snapshots = run.snapshots()
         if files.solver.snapshot or files.solver.snapshot_after_train:
             snapshots.check_folder()
         self._plans: list[Plan] = []
         try:
-            self._plan(files, around)
+            self._plan(files, context)
             memory = self._memory(files.solver)
             averages = settings.average is not None
             self._warning = check_training(
                 self._plans, files.solver, device, memory, averages=averages
             )
-            self.nets = self._build(memory, device, around.seed)
+            self.nets = self._build(memory, device, context.seed)
         except BaseException:
             self._close_plans()
             raise
@@ -241,11 +241,11 @@ class Job:
         )
         return result
 
-    def _plan(self, files: SolverFiles, around: Surroundings) -> None:
+    def _plan(self, files: SolverFiles, context: LayerContext) -> None:
         plans = self._plans
-        plans.append(plan_net(files.train, phase=TRAIN, around=around, **files.train_state))
+        plans.append(plan_net(files.train, phase=TRAIN, context=context, **files.train_state))
         for definition, state in files.tests:
-            plans.append(plan_net(definition, phase=TEST, around=around, **state))
+            plans.append(plan_net(definition, phase=TEST, context=context, **state))
         for test in plans[1:]:
             refuse_other_shapes(plans[0], test)
         told = [note for plan in plans for note in plan_pairs(plan)]
