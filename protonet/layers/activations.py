@@ -4,24 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from protonet.blob import Array, Shape
 from protonet.kernels import activations
 from protonet.layers.base import Layer, Narrows, Reads, Traits
 from protonet.layers.registry import register
 
+BY_TOP = frozenset({Reads.TOPS})
+"""What the backward pass reads where y tells the slope."""
+BY_BOTTOM = frozenset({Reads.BOTTOMS})
+"""Where only x does."""
+
+
+class Passes(Protocol):
+    """What the passes need of a kernel."""
+
+    def forward(self, x: Array, y: Array, /) -> None:
+        """Write y."""
+
+    def backward(self, dy: Array, seen: Array, dx: Array, /) -> None:
+        """Write dx."""
+
 
 class Activation(Layer):
     """Base of the layers whose top has the shape of their bottom and may take its place."""
 
-    traits = Traits(backward_reads=frozenset({Reads.TOPS}), in_place=True)
+    traits = Traits(backward_reads=BY_TOP, in_place=True)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0]]
 
 
+class OneKernel(Activation):
+    """Base of the activations whose passes are those of one kernel, which ``build`` makes.
+
+    y = f(x), and dx is a function of dy and y, or of dy and x: ``backward_reads`` says of which.
+    """
+
+    traits = replace(Activation.traits, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    _kernel: Passes
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        self._kernel.forward(bottoms[0], tops[0])
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if dbottoms[0] is not None:
+            seen = tops[0] if self.traits.backward_reads == BY_TOP else bottoms[0]
+            self._kernel.backward(dtops[0], seen, dbottoms[0])
+
+
 @register("Sigmoid")
-class Sigmoid(Activation):
+class Sigmoid(OneKernel):
     """y = 1 / (1 + exp(-x)), computed as 0.5 tanh(x / 2) + 0.5.
 
     Gradient: dx = dy y (1 - y).
@@ -40,27 +80,12 @@ class Sigmoid(Activation):
         not at all.
     """
 
-    traits = replace(Activation.traits, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
-
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Sigmoid.make(self.device, self.dtype, shapes[0])
 
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._kernel.forward(bottoms[0], tops[0])
-
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        if dbottoms[0] is not None:
-            self._kernel.backward(dtops[0], tops[0], dbottoms[0])
-
 
 @register("TanH")
-class TanH(Activation):
+class TanH(OneKernel):
     """y = tanh(x).
 
     Gradient: dx = dy (1 - y^2).
@@ -79,27 +104,12 @@ class TanH(Activation):
         not at all.
     """
 
-    traits = replace(Activation.traits, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
-
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.TanH.make(self.device, self.dtype, shapes[0])
 
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._kernel.forward(bottoms[0], tops[0])
-
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        if dbottoms[0] is not None:
-            self._kernel.backward(dtops[0], tops[0], dbottoms[0])
-
 
 @register("BNLL")
-class BNLL(Activation):
+class BNLL(OneKernel):
     """y = log(1 + exp(x)), the binomial normal log likelihood, also called softplus.
 
     Gradient: dx = dy (1 - exp(-y)).
@@ -118,27 +128,12 @@ class BNLL(Activation):
         not at all.
     """
 
-    traits = replace(Activation.traits, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
-
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Softplus.make(self.device, self.dtype, shapes[0])
 
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._kernel.forward(bottoms[0], tops[0])
-
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        if dbottoms[0] is not None:
-            self._kernel.backward(dtops[0], tops[0], dbottoms[0])
-
 
 @register("Swish")
-class Swish(Activation):
+class Swish(OneKernel):
     """y = x s(x), with s(x) = 1 / (1 + exp(-beta x)) (Ramachandran et al., 2017).
 
     Gradient: dx = dy (beta y + s(x) (1 - beta y)).
@@ -157,31 +152,13 @@ class Swish(Activation):
         not at all.
     """
 
-    traits = replace(
-        Activation.traits,
-        backward_reads=frozenset({Reads.BOTTOMS}),
-        narrows=Narrows.WITH_BOTTOMS,
-        in_kernels=True,
-    )
+    traits = replace(OneKernel.traits, backward_reads=BY_BOTTOM)
 
     def setup(self) -> None:
         self.beta = self.spec.swish_param.beta
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Swish.make(self.device, self.dtype, shapes[0], self.beta)
-
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._kernel.forward(bottoms[0], tops[0])
-
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        if dbottoms[0] is not None:
-            self._kernel.backward(dtops[0], bottoms[0], dbottoms[0])
 
 
 @register("ELU")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels import powers
-from protonet.layers.activations import Activation
+from protonet.layers.activations import BY_BOTTOM, Activation, OneKernel
 from protonet.layers.base import Kind, Narrows, Reads
 from protonet.layers.registry import register
 
@@ -47,7 +47,7 @@ class Power(Activation):
         if self.constant is None and self.power == 1:
             kind = Kind.LINEAR
         elif self.constant is None:
-            kind, reads = Kind.POWER, frozenset({Reads.BOTTOMS})
+            kind, reads = Kind.POWER, BY_BOTTOM
         self.traits = replace(self.traits, backward_reads=reads, kind=kind)
 
     def affine(self) -> tuple[float, float | None]:
@@ -117,7 +117,7 @@ def _log_of_base(base: float, field: str) -> float:
 
 
 @register("Exp")
-class Exp(Activation):
+class Exp(OneKernel):
     """y = base ^ (shift + scale x).
 
     Gradient: dx = dy y scale ln(base).
@@ -136,6 +136,8 @@ class Exp(Activation):
         not at all.
     """
 
+    traits = Activation.traits
+
     def setup(self) -> None:
         spec = self.spec.exp_param
         log_base = _log_of_base(spec.base, "exp_param")
@@ -146,22 +148,9 @@ class Exp(Activation):
             self.device, self.dtype, shapes[0], self._inner, self._outer
         )
 
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._kernel.forward(bottoms[0], tops[0])
-
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        if dbottoms[0] is not None:
-            self._kernel.backward(dtops[0], tops[0], dbottoms[0])
-
 
 @register("Log")
-class Log(Activation):
+class Log(OneKernel):
     """y = log(shift + scale x) to the given base.
 
     Gradient: dx = dy scale / ((shift + scale x) ln(base)).
@@ -180,7 +169,7 @@ class Log(Activation):
         not at all.
     """
 
-    traits = replace(Activation.traits, backward_reads=frozenset({Reads.BOTTOMS}))
+    traits = replace(Activation.traits, backward_reads=BY_BOTTOM)
 
     def setup(self) -> None:
         spec = self.spec.log_param
@@ -194,16 +183,3 @@ class Log(Activation):
         self._kernel = powers.Logarithm.make(
             self.device, self.dtype, shapes[0], self.scale, self.shift, self._factor
         )
-
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._kernel.forward(bottoms[0], tops[0])
-
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        if dbottoms[0] is not None:
-            self._kernel.backward(dtops[0], bottoms[0], dbottoms[0])

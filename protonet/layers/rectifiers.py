@@ -10,15 +10,15 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels import activations
 from protonet.kernels.scaling import Leaning
-from protonet.layers.activations import Activation
-from protonet.layers.base import Kind, Narrows, Reads, Weight, shape_text
+from protonet.layers.activations import BY_BOTTOM, BY_TOP, Activation, OneKernel
+from protonet.layers.base import Kind, Narrows, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import FillerParameter
 
 
 @register("ReLU")
-class ReLU(Activation):
+class ReLU(OneKernel):
     """y = max(x, 0) + negative_slope min(x, 0).
 
     Gradient: dx = dy where x > 0, negative_slope dy elsewhere.
@@ -37,35 +37,19 @@ class ReLU(Activation):
         not at all.
     """
 
-    traits = replace(
-        Activation.traits, recomputable=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True
-    )
+    traits = replace(OneKernel.traits, recomputable=True)
 
     def setup(self) -> None:
         self.negative_slope = self.spec.relu_param.negative_slope
         # The sign of y tells the sign of x unless a negative slope makes both sides positive.
-        reads = Reads.TOPS if self.negative_slope >= 0 else Reads.BOTTOMS
+        reads = BY_TOP if self.negative_slope >= 0 else BY_BOTTOM
         kind = Kind.RECTIFIER if self.negative_slope == 0 else None
-        self.traits = replace(self.traits, backward_reads=frozenset({reads}), kind=kind)
+        self.traits = replace(self.traits, backward_reads=reads, kind=kind)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Rectifier.make(
             self.device, self.dtype, shapes[0], self.negative_slope
         )
-
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._kernel.forward(bottoms[0], tops[0])
-
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        if dbottoms[0] is not None:
-            sided = tops[0] if self.negative_slope >= 0 else bottoms[0]
-            self._kernel.backward(dtops[0], sided, dbottoms[0])
 
 
 @register("PReLU")
@@ -90,7 +74,7 @@ class PReLU(Activation):
 
     traits = replace(
         Activation.traits,
-        backward_reads=frozenset({Reads.BOTTOMS}),
+        backward_reads=BY_BOTTOM,
         narrows=Narrows.WITH_BOTTOMS,
         in_kernels=True,
     )
@@ -134,40 +118,19 @@ class PReLU(Activation):
         self._kernel.backward(dtops[0], bottoms[0], a.data, dbottoms[0], da)
 
 
-class Window(Activation):
+class Window(OneKernel):
     """y = x kept between two bounds; dx = dy where x is between them, 0 elsewhere."""
 
-    traits = replace(
-        Activation.traits,
-        backward_reads=frozenset({Reads.BOTTOMS}),
-        recomputable=True,
-        narrows=Narrows.WITH_BOTTOMS,
-        in_kernels=True,
-    )
+    traits = replace(OneKernel.traits, backward_reads=BY_BOTTOM, recomputable=True)
     low = 0.0
     high = 0.0
     is_open = False
     """Whether the slope at the bounds is 0."""
 
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._kernel.forward(bottoms[0], tops[0])
-
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Bounds.make(
             self.device, self.dtype, shapes[0], self.low, self.high, self.is_open
         )
-
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        if dbottoms[0] is not None:
-            # Where the bounds' slope is 0, the top is a bound just where the bottom is not inside.
-            x = tops[0] if self.is_open else bottoms[0]
-            self._kernel.backward(dtops[0], x, dbottoms[0])
 
 
 @register("Clip")
@@ -222,7 +185,8 @@ class ReLU6(Window):
         Caffe 1.0 has no such layer; forks of it do.
     """
 
-    traits = replace(Window.traits, backward_reads=frozenset({Reads.TOPS}))
+    # Where the slope at the bounds is 0, y is a bound just where x is not between them.
+    traits = replace(Window.traits, backward_reads=BY_TOP)
     low = 0.0
     high = 6.0
     is_open = True
@@ -262,7 +226,7 @@ class Threshold(Activation):
 
 
 @register("AbsVal")
-class AbsVal(Activation):
+class AbsVal(OneKernel):
     """y = |x|.
 
     Gradient: dx = dy sign(x), which is 0 at 0.
@@ -281,25 +245,7 @@ class AbsVal(Activation):
         not at all.
     """
 
-    traits = replace(
-        Activation.traits,
-        backward_reads=frozenset({Reads.BOTTOMS}),
-        narrows=Narrows.WITH_BOTTOMS,
-        in_kernels=True,
-    )
+    traits = replace(OneKernel.traits, backward_reads=BY_BOTTOM)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Absolute.make(self.device, self.dtype, shapes[0])
-
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        self._kernel.forward(bottoms[0], tops[0])
-
-    def backward(
-        self,
-        dtops: Sequence[Array],
-        bottoms: Sequence[Array],
-        tops: Sequence[Array],
-        dbottoms: Sequence[Array | None],
-    ) -> None:
-        if dbottoms[0] is not None:
-            self._kernel.backward(dtops[0], bottoms[0], dbottoms[0])

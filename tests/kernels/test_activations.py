@@ -11,6 +11,7 @@ import pytest
 from protonet.kernels import activations, native
 from protonet.kernels.activations import Activation
 from protonet.kernels.scaling import Leaning
+from tests.kernels.elements import check_elements, passes
 from tests.kernels.instructions import CPU, MODULES, both, check_threads, use
 
 CASES: list[tuple[type[Activation], tuple[Any, ...], str]] = [
@@ -30,22 +31,6 @@ CASES: list[tuple[type[Activation], tuple[Any, ...], str]] = [
 ]
 
 
-def passes(kernel: Any, dtype: Any, size: int, reads: str) -> list[np.ndarray]:
-    generator = np.random.default_rng(3)
-    x = np.round(3 * generator.normal(size=size), 3).astype(np.float32).astype(dtype)
-    x[::7] = 0
-    dy, (y, dx) = generator.normal(size=size).astype(dtype), np.full((2, size), np.nan, dtype)
-    kernel.forward(x, y)
-    read = [y if name == "y" else x for name in reads]
-    kernel.backward(dy, *read, dx)
-    kernel.backward(dy, *read, dy)
-    np.testing.assert_array_equal(dy, dx)
-    in_place = x.copy()
-    kernel.forward(in_place, in_place)
-    np.testing.assert_array_equal(in_place, y)
-    return [y, dx]
-
-
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("size", [1, 37, 1024])
 @pytest.mark.parametrize(("kind", "arguments", "reads"), CASES, ids=str)
@@ -58,13 +43,7 @@ def test_every_instruction_set_meets_the_definition(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use(module, monkeypatch)
-    tuned, definition = both(kind, (size,), *arguments)
-    for found, expected in zip(
-        passes(tuned, np.float32, size, reads),
-        passes(definition, np.float64, size, reads),
-        strict=True,
-    ):
-        np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6)
+    check_elements(kind, size, arguments, reads)
 
 
 FUNCTIONS: list[tuple[str, Callable[[np.ndarray], np.ndarray], tuple[float, ...]]] = [

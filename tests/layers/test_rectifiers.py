@@ -9,20 +9,7 @@ from google.protobuf import text_format
 from protonet.errors import LayerError
 from protonet.proto.caffe_pb2 import LayerParameter
 from protonet.testing import LayerHarness
-
-
-def run(text: str, *values: float) -> list[float]:
-    """The top for one bottom of these values, in float64."""
-    return LayerHarness(text, [np.array(values)], dtype=np.float64).forward()[0].tolist()
-
-
-def slopes(text: str, *values: float) -> list[float]:
-    """The gradient of the bottom for a top gradient of ones."""
-    harness = LayerHarness(text, [np.array(values)], dtype=np.float64)
-    harness.forward()
-    (found,) = harness.backward([np.ones(len(values))])
-    assert found is not None
-    return found.tolist()
+from tests.layers.elements import run, slopes
 
 
 def test_relu_at_its_kink_takes_the_negative_side() -> None:
