@@ -54,7 +54,8 @@ def command(
     values are floats.
     """
     from protonet.errors import UsageError, nearest
-    from protonet.jobs.evaluation.measuring import extract_features, open_net
+    from protonet.jobs.inference.features import extract_features
+    from protonet.jobs.inference.open_net import Opening, open_net
     from protonet.proto.caffe_pb2 import TEST
 
     names = [each.strip() for each in blobs.split(",")]
@@ -63,9 +64,8 @@ def command(
         raise click.UsageError(f"{len(names)} blob(s), but {len(paths)} database(s)")
     number = number.removeprefix("DEVICE_ID=")
     device = chosen_device(number if processor == "GPU" else None, None)
-    net = open_net(
-        network, phase=TEST, weights=weights, device=device, tell=note, python_layers=not untrusted
-    )
+    wanted = Opening(phase=TEST, weights=weights, device=device, python_layers=not untrusted)
+    net = open_net(network, wanted, tell=note)
     try:
         for name in names:
             if name not in net.blobs:

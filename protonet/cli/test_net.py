@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,34 +98,37 @@ def command(
     losses over vectors (EuclideanLoss, L1Loss, SmoothL1Loss) the errors of every component
     follow: mean absolute error, root mean squared error, and R^2.
     """
-    from protonet.jobs.evaluation.measuring import open_net
     from protonet.jobs.evaluation.regression import vector_losses
     from protonet.jobs.evaluation.whole_set import average_set
+    from protonet.jobs.inference.open_net import Opening, open_net
     from protonet.proto.caffe_pb2 import TEST
+
+    run = _evaluated(network, snapshot, data, labels)
+    for remark in run.notes if run is not None else ():
+        note(remark)
+    tested = run.definition if run is not None else chosen_model(network, model)
+    wanted = replace(
+        run.opening
+        if run is not None
+        else Opening(phase=TEST, level=level, stages=chosen_stages(stage), weights=weights),
+        device=chosen_device(gpu, device),
+        memory_limit=memory_limit,
+        fuse=not no_fuse and (run is None or run.opening.fuse),
+        python_layers=not untrusted and (run is None or run.opening.python_layers),
+    )
 
     def opened(batch_size: int | None = None) -> Net:
         return open_net(
-            run.definition if run is not None else chosen_model(network, model),
-            phase=TEST,
-            level=run.level if run is not None else level,
-            stages=run.stages if run is not None else chosen_stages(stage),
-            weights=str(run.weights) if run is not None else weights,
-            device=chosen_device(gpu, device),
-            memory_limit=memory_limit,
+            tested,
+            replace(wanted, batch_size=batch_size),
             looked_at=lambda plan: bool(vector_losses(plan)),
-            fuse=not no_fuse and (run is None or run.fuse),
             tell=note if batch_size is None else None,
-            python_layers=not untrusted and (run is None or run.python_layers),
-            batch_size=batch_size,
         )
 
     def show(index: int, outputs: list[Output]) -> None:
         for output in outputs:
             click.echo(f"Batch {index}, {output.name} = {output.value:g}")
 
-    run = _evaluated(network, snapshot, data, labels)
-    for remark in run.notes if run is not None else ():
-        note(remark)
     once = model is None and not _given("iterations")
     found = average_set(opened, iterations, show, once=once)
     if found.length is not None:

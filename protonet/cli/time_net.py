@@ -14,7 +14,7 @@ from protonet.cli.terminal import print_table
 from protonet.cli.trust import takes_untrusted
 
 if TYPE_CHECKING:
-    from protonet.jobs.evaluation.measuring import Timing
+    from protonet.jobs.profiling.layer_times import Timing
 
 
 @click.command(
@@ -55,11 +55,11 @@ def command(
     and how fast that goes, and the bytes of its blobs and parameters. Arithmetic and bytes are
     those of the forward pass.
     """
-    from protonet.jobs.evaluation.measuring import open_net, time_net
+    from protonet.jobs.inference.open_net import Opening, open_net
+    from protonet.jobs.profiling.layer_times import time_net
     from protonet.proto.caffe_pb2 import TEST, TRAIN
 
-    net = open_net(
-        chosen_model(network, model),
+    wanted = Opening(
         phase=TEST if phase.lower() == "test" else TRAIN,
         level=level,
         stages=chosen_stages(stage),
@@ -68,6 +68,7 @@ def command(
         gradients=True,
         python_layers=not untrusted,
     )
+    net = open_net(chosen_model(network, model), wanted)
     try:
         timing = time_net(net, iterations)
     finally:

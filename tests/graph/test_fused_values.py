@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.graph.net import Net
-from protonet.jobs.evaluation.measuring import open_net
+from protonet.jobs.inference.open_net import Opening, open_net
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 
 HEAD = """
@@ -71,7 +71,8 @@ def opened(folder: Path, text: str, phase: int, *, fuse: bool) -> Net:
     path = folder / "net.prototxt"
     path.write_text(text)
     looked_at = (lambda _: False) if fuse else None
-    return open_net(path, phase=phase, gradients=phase == TRAIN, looked_at=looked_at, fuse=fuse)
+    wanted = Opening(phase=phase, gradients=phase == TRAIN, fuse=fuse)
+    return open_net(path, wanted, looked_at=looked_at)
 
 
 def image(shape: tuple[int, ...]) -> np.ndarray:

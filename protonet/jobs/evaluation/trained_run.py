@@ -13,6 +13,7 @@ from protonet.errors import DataError, UsageError
 from protonet.jobs.checks.pairing import refuse_swapped
 from protonet.jobs.definitions.network import TRAIN_STATE, image_positions
 from protonet.jobs.definitions.solver_files import SolverFiles, State
+from protonet.jobs.inference.open_net import Opening
 from protonet.jobs.inference.trained_run import choose_snapshot
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.training.new_run import databases_of
@@ -26,15 +27,13 @@ _VALIDATION: State = {"level": 0, "stages": ["val"]}
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A net in phase TEST, and all that ``open_net`` must know to build it as the run does."""
+    """A net in phase TEST, how ``open_net`` builds it as the run does, the iteration of its
+    weights, and what is to be told.
+    """
 
     definition: NetDefinition
-    level: int
-    stages: tuple[str, ...]
-    weights: Path
+    opening: Opening
     iteration: int
-    python_layers: bool
-    fuse: bool
     notes: tuple[str, ...] = ()
 
 
@@ -69,16 +68,15 @@ def evaluated(
     notes = [f"weights of iteration {iteration}"]
     if len(files.tests) > 1:
         notes.append(f"the first of the run's {len(files.tests)} test nets")
-    return Evaluated(
-        kept,
-        state["level"],
-        tuple(state["stages"]),
-        run.snapshots().best_model(iteration),
-        iteration,
-        record.settings.python_layers,
-        record.settings.fuse,
-        tuple(notes),
+    opening = Opening(
+        phase=TEST,
+        level=state["level"],
+        stages=tuple(state["stages"]),
+        weights=str(run.snapshots().best_model(iteration)),
+        fuse=record.settings.fuse,
+        python_layers=record.settings.python_layers,
     )
+    return Evaluated(kept, opening, iteration, tuple(notes))
 
 
 def _kept(definition: NetDefinition, state: Any) -> NetDefinition:

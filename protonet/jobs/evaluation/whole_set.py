@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
-from protonet.jobs.evaluation.measuring import average_outputs
+from protonet.jobs.evaluation.outputs import average_outputs
 from protonet.jobs.evaluation.regression import VectorCollector, VectorReport
 from protonet.layers.inputs import Data
 from protonet.train.events import Output

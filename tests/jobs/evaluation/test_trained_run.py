@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +11,18 @@ import pytest
 
 from protonet.data.create import create_gradients
 from protonet.errors import DataError, UsageError
-from protonet.jobs.evaluation.measuring import open_net
 from protonet.jobs.evaluation.trained_run import Evaluated, evaluated
 from protonet.jobs.evaluation.whole_set import Averages, average_set
+from protonet.jobs.inference.open_net import open_net
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import SolverSettings
 from protonet.jobs.training.start import start, start_solver
-from protonet.proto.caffe_pb2 import TEST
 from tests.jobs.nets import RANDOM, SEED, net_of, settings_of
 
 
 def averages(found: Evaluated) -> Averages:
     return average_set(
-        lambda size: open_net(
-            found.definition,
-            phase=TEST,
-            level=found.level,
-            stages=found.stages,
-            weights=str(found.weights),
-            batch_size=size,
-        ),
+        lambda size: open_net(found.definition, replace(found.opening, batch_size=size)),
         50,
         lambda *_: None,
         once=True,

@@ -1,0 +1,28 @@
+"""The means of what a net says of its data, over some batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from protonet.errors import UsageError
+from protonet.graph.net import Net
+from protonet.graph.repeating import Asking
+from protonet.train.events import Output
+from protonet.train.testing import mean_outputs
+
+
+def average_outputs(
+    net: Net, iterations: int, watch: Callable[[int, list[Output]], None] | None = None
+) -> tuple[float, list[Output]]:
+    """Run the net ``iterations`` times; the mean of the objective and of every output.
+
+    ``watch`` is told the outputs of each batch.
+
+    Raises:
+        UsageError: for less than one iteration.
+    """
+    if iterations < 1:
+        raise UsageError(f"expected 1 iteration or more, got {iterations}")
+    found = mean_outputs(Asking(net), iterations, watch=watch)
+    assert found is not None, "nobody stops it"
+    return found
