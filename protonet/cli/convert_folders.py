@@ -62,9 +62,9 @@ def command(
 
     What is interrupted goes on when the same command is given again.
     """
-    from protonet.data.convert import ImageForm
     from protonet.data.datum import ENCODINGS
     from protonet.data.folders import convert_folders
+    from protonet.data.image_form import ImageForm
 
     kind = None if encoded is None else encoded.lower().removeprefix(".")
     if kind is not None and kind not in ENCODINGS:

@@ -101,8 +101,9 @@ def command(
     as if it had not been interrupted. The lines of LIST behind those that are written may have been
     mended; a written one that has changed is named, and needs --restart.
     """
-    from protonet.data.convert import OWN, ImageForm, convert_images
+    from protonet.data.convert import convert_images
     from protonet.data.datum import ENCODINGS
+    from protonet.data.image_form import OWN, ImageForm
     from protonet.data.image_list import ImageList
 
     if bool(resize_width) != bool(resize_height):

@@ -60,7 +60,9 @@ def command(
     What is interrupted, even killed, stays in DIR.partial: the same command goes on there and
     ends as if it had not been interrupted.
     """
-    from protonet.data.convert import ImageForm, convert_vectors, read_table
+    from protonet.data.convert import convert_vectors
+    from protonet.data.image_form import ImageForm
+    from protonet.data.vector_table import read_table
 
     if (width is None) != (height is None):
         raise click.UsageError("--width and --height go together")

@@ -2,148 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from protonet.blob import Shape
 from protonet.data.create import Progress, write_mean
-from protonet.data.datum import ENCODINGS, decode, decode_image, encode_image, make_datum
+from protonet.data.datum import decode, make_datum
+from protonet.data.image_form import ImageForm
 from protonet.data.image_list import ImageList
-from protonet.data.orientation import orientation_of
 from protonet.data.partial import Partial, Settings, partial_output
-from protonet.data.resize import fit
+from protonet.data.vector_table import VectorTable
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, UsageError
-from protonet.proto.caffe_pb2 import Datum
-
-OWN = "own"
-"""Stored as what the end of the file's name says."""
-
-
-@dataclass(frozen=True)
-class ImageForm:
-    """How images go into a database.
-
-    ``size`` is (height, width) to which each is brought as ``fit`` says (one of
-    ``data.resize.FITS``), or None; ``color`` forces three channels
-    or one, None keeps what the file has. ``encoded`` stores an image file of that kind (a key of
-    ``ENCODINGS``, or OWN) instead of pixels.
-    """
-
-    size: tuple[int, int] | None = None
-    color: bool | None = None
-    encoded: str | None = None
-    fit: str = "squash"
-
-    def record(self, data: bytes, where: str, name: str, label: int | None = None) -> Made:
-        """The image file ``data`` as a record.
-
-        Raises:
-            DataError: for what is no image, or an ending that cannot be stored.
-        """
-        image = decode_image(data, where, follows_exif=True)
-        # What is stored is decoded without a look at EXIF, so a turned file is stored upright.
-        as_it_is = self.size is None and orientation_of(data) == 1
-        if self.color is not None and image.shape[0] != (3 if self.color else 1):
-            image = decode_image(data, where, color=self.color, follows_exif=True)
-            as_it_is = False
-        if self.size is not None:
-            image = fit(image, *self.size, self.fit)
-        if self.encoded is None:
-            return Made(image, make_datum(image, label=label))
-        ending = Path(name).suffix.removeprefix(".").lower()
-        kind = ending if self.encoded == OWN else self.encoded
-        if kind not in ENCODINGS:
-            raise DataError(
-                f"{where}: cannot be stored as '{kind}'; say as what: {', '.join(ENCODINGS)}"
-            )
-        # A file that needs no change keeps its bytes: what was lost in it once is not lost again.
-        keeps = as_it_is and kind == ending
-        return Made(
-            image,
-            make_datum(image, label=label, encoded=data if keeps else encode_image(image, kind)),
-        )
-
-
-class Made(NamedTuple):
-    """An image, (channels, height, width), and the record of it."""
-
-    image: np.ndarray
-    datum: Datum
-
-
-@dataclass(frozen=True)
-class VectorTable:
-    """A CSV of image files and numbers: ``rows`` are (line, file, numbers)."""
-
-    path: Path
-    columns: tuple[str, ...]
-    rows: tuple[tuple[int, str, tuple[float, ...]], ...]
-
-
-_MOST_ROWS, _MOST_COLUMNS, _MOST_CELLS = 2**21, 2**14, 2**24
-"""What a table may have: all of it is held in memory."""
-
-
-def _bounded_rows(path: Path, file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not empty, with their line; refuses what would fill the memory."""
-    rows = cells = 0
-    for number, row in enumerate(csv.reader(file), 1):
-        if not any(row):
-            continue
-        rows, cells = rows + 1, cells + len(row)
-        if len(row) > _MOST_COLUMNS or rows > _MOST_ROWS or cells > _MOST_CELLS:
-            raise DataError(
-                f"{path}:{number}: the table is too large: at most {_MOST_COLUMNS} columns, "
-                f"{_MOST_ROWS} rows and {_MOST_CELLS} cells are read; divide it"
-            )
-        yield number, row
-
-
-def read_table(path: Path) -> VectorTable:
-    """Read a CSV whose first column names an image, and whose others are the label's numbers.
-
-    A first line whose numbers are none is a header.
-
-    Raises:
-        DataError: naming line and column of what is missing or is no number, or where the table
-            grows too large.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(_bounded_rows(path, file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as CSV: {error}") from error
-    columns: tuple[str, ...] = ()
-    if lines and not any(_is_number(cell) for cell in lines[0][1][1:]):
-        columns = tuple(cell.strip() for cell in lines.pop(0)[1][1:])
-    if not lines:
-        raise DataError(f"{path}: has no row of an image and its numbers")
-    width = len(lines[0][1])
-    rows = []
-    for number, row in lines:
-        if len(row) != width or width < 2:
-            raise DataError(
-                f"{path}:{number}: expected an image and {max(1, width - 1)} number(s), got "
-                f"{len(row)} column(s)"
-            )
-        for place, cell in enumerate(row[1:], 2):
-            if not _is_number(cell):
-                raise DataError(f"{path}:{number}: column {place}: '{cell}' is no finite number")
-        rows.append((number, row[0].strip(), tuple(float(cell) for cell in row[1:])))
-    return VectorTable(path, columns, tuple(rows))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        return bool(np.isfinite(float(cell)))
-    except ValueError:
-        return False
 
 
 def convert_vectors(
@@ -174,81 +48,73 @@ def convert_vectors(
             nothing to train on.
         DataError: for images that cannot be used or differ in shape: names the table's line.
     """
-    count = len(table.rows)
-    held = round(count * val_share)
-    if not 0 <= val_share < 1 or held == count:
-        raise UsageError(f"a validation share of {val_share:g} leaves no image of {count} to train")
-    order = np.random.default_rng(seed).permutation(count) if shuffle else np.arange(count)
-    parts = {"train": order[: count - held].tolist(), "val": order[count - held :].tolist()}
-    parts = {part: places for part, places in parts.items() if places}
+    parts = _parts(_order(len(table.rows), shuffle, seed), val_share)
     base = table.path.parent if root is None else root
-    settings = Settings(
-        {
-            **_form_values(form),
-            "root": str(base.resolve()),
-            "val-share": val_share,
-            "shuffle": shuffle,
-            "seed": seed if shuffle else None,
-            "backend": backend,
-        }
-    )
+    settings = _settings(form, base, shuffle, seed, backend, {"val-share": val_share})
     with partial_output(folder, settings, restart=restart) as work:
-        shape: Shape | None = None
-        before = 0
-        for part, places in parts.items():
-            watch = _watch(work, before, count, progress)
-            pairs = _Pairs(table, base, form, places, shape)
-            shape = pairs.write(work, part, backend, watch)
-            # The picture of the mean is the last file of a part.
-            if not (work.folder / f"{part}_mean.png").exists():
-                write_mean(work.folder, part)
-            before += len(places)
+        _Pairs(table, base, form, backend).write(work, parts, progress)
     return {part: len(places) for part, places in parts.items()}
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Pairs:
-    """Rows of a table on their way into a database of images and one of labels."""
+    """Rows of a table on their way into databases of images and of labels."""
 
     table: VectorTable
     base: Path
     form: ImageForm
-    places: Sequence[int]
-    shape: Shape | None
+    backend: str
 
     def write(
-        self, work: Partial, part: str, backend: str, watch: Callable[[int], None]
+        self, work: Partial, parts: Mapping[str, Sequence[int]], progress: Progress | None
+    ) -> None:
+        """Write what is not there yet of each part: databases, then the mean."""
+        shape: Shape | None = None
+        before = 0
+        for part, places in parts.items():
+            watch = _watch(work, before, len(self.table.rows), progress)
+            shape = self._write_part(work, part, places, shape, watch)
+            # The picture of the mean is the last file of a part.
+            if not (work.folder / f"{part}_mean.png").exists():
+                write_mean(work.folder, part)
+            before += len(places)
+
+    def _write_part(
+        self,
+        work: Partial,
+        part: str,
+        places: Sequence[int],
+        shape: Shape | None,
+        watch: Callable[[int], None],
     ) -> Shape | None:
-        """Write what is not there yet; returns the shape of the images."""
+        """The two databases of a part; ``shape`` is that of the images before, and returned."""
         stem = work.folder / part
-        rows = [self.table.rows[place] for place in self.places]
+        rows = [self.table.rows[place] for place in places]
         with (
-            DatabaseWriter(Path(f"{stem}_images"), backend=backend, resume=True) as images,
-            DatabaseWriter(Path(f"{stem}_labels"), backend=backend, resume=True) as labels,
+            DatabaseWriter(Path(f"{stem}_images"), backend=self.backend, resume=True) as images,
+            DatabaseWriter(Path(f"{stem}_labels"), backend=self.backend, resume=True) as labels,
         ):
             # Records are committed in their order: so many, from the first, are there. One of the
             # two may be ahead; what it has is written once more.
             begin = min(len(images), len(labels))
             lines = [",".join((name, *map(repr, numbers))) for _, name, numbers in rows]
-            if work.check_rows(lines, begin, self._where, part):
+            if work.check_rows(lines, begin, lambda index: self._where(places[index]), part):
                 # The mean of a part that was whole before the table grew.
                 Path(f"{stem}_mean.png").unlink(missing_ok=True)
-            self.shape = _first_shape(images, self.shape)
+            shape = _first_shape(images, shape)
             watch(begin)
             for index in range(begin, len(rows)):
                 _, name, numbers = rows[index]
-                where = self._where(index)
+                where, key = self._where(places[index]), f"{index:08d}".encode()
                 made = self.form.record(_read(self.base / name, where), where, name)
-                self.shape = _check_shape(made.image, self.shape, where)
-                key = f"{index:08d}".encode()
+                shape = _check_shape(made.image, shape, where)
                 images.put(key, made.datum)
-                vector = np.array(numbers, np.float32).reshape(1, 1, -1)
-                labels.put(key, make_datum(vector))
+                labels.put(key, make_datum(np.array(numbers, np.float32).reshape(1, 1, -1)))
                 watch(index + 1)
-        return self.shape
+        return shape
 
-    def _where(self, index: int) -> str:
-        line, name, _ = self.table.rows[self.places[index]]
+    def _where(self, place: int) -> str:
+        line, name, _ = self.table.rows[place]
         return f"{self.table.path}:{line}: {name}"
 
 
@@ -273,18 +139,9 @@ def convert_images(
         UsageError: when the database exists, or was begun with other settings.
         DataError: for images that cannot be used or, with ``check_size``, differ in shape.
     """
-    order: Sequence[int] = range(len(images))
-    if shuffle:
-        order = np.random.default_rng(seed).permutation(len(images)).tolist()
-    settings = Settings(
-        {
-            **_form_values(form),
-            "root": str(Path(images.root).resolve()),
-            "shuffle": shuffle,
-            "seed": seed if shuffle else None,
-            "check-size": check_size,
-            "backend": backend,
-        }
+    order = _order(len(images), shuffle, seed)
+    settings = _settings(
+        form, Path(images.root), shuffle, seed, backend, {"check-size": check_size}
     )
     with partial_output(path, settings, restart=restart) as work:
         watch = _watch(work, 0, len(images), progress)
@@ -292,25 +149,59 @@ def convert_images(
             begin = len(database)
             lines = [f"{images.name(place)} {images.label(place)}" for place in order]
             work.check_rows(lines, begin, lambda index: images.where(order[index]))
-            shape = _first_shape(database, None) if check_size else None
-            watch(begin)
-            for index in range(begin, len(order)):
-                place = order[index]
-                name, where = images.name(place), images.where(place)
-                made = form.record(images.data(place), where, name, images.label(place))
-                if check_size:
-                    shape = _check_shape(made.image, shape, where)
-                database.put(f"{index:08d}_{name}".encode(), made.datum)
-                watch(index + 1)
+            _write_images(database, images, order, form, watch, check_size=check_size)
     return len(images)
 
 
-def _form_values(form: ImageForm) -> dict[str, Any]:
-    """The settings that a form is of, for people."""
-    height, width = form.size if form.size is not None else (None, None)
-    color = None if form.color is None else "color" if form.color else "gray"
-    return {"width": width, "height": height, "channels": color,
-            "encoded": form.encoded, "fit": form.fit}  # fmt: skip
+def _write_images(
+    database: DatabaseWriter,
+    images: ImageList,
+    order: Sequence[int],
+    form: ImageForm,
+    watch: Callable[[int], None],
+    *,
+    check_size: bool,
+) -> None:
+    """Write the images that are not there yet."""
+    begin = len(database)
+    shape = _first_shape(database, None) if check_size else None
+    watch(begin)
+    for index in range(begin, len(order)):
+        place = order[index]
+        name, where = images.name(place), images.where(place)
+        made = form.record(images.data(place), where, name, images.label(place))
+        if check_size:
+            shape = _check_shape(made.image, shape, where)
+        database.put(f"{index:08d}_{name}".encode(), made.datum)
+        watch(index + 1)
+
+
+def _order(count: int, shuffle: bool, seed: int) -> Sequence[int]:
+    """The places of all, drawn where they are shuffled."""
+    if not shuffle:
+        return range(count)
+    order: list[int] = np.random.default_rng(seed).permutation(count).tolist()
+    return order
+
+
+def _parts(order: Sequence[int], val_share: float) -> dict[str, Sequence[int]]:
+    """The places of train and, behind them, of val where it has any."""
+    count = len(order)
+    held = round(count * val_share)
+    if not 0 <= val_share < 1 or held == count:
+        raise UsageError(f"a validation share of {val_share:g} leaves no image of {count} to train")
+    parts = {"train": order[: count - held], "val": order[count - held :]}
+    return {part: places for part, places in parts.items() if places}
+
+
+def _settings(
+    form: ImageForm, root: Path, shuffle: bool, seed: int, backend: str, own: Mapping[str, Any]
+) -> Settings:
+    """What decides a database; ``own`` has what only one of the conversions knows."""
+    drawn = {"shuffle": shuffle, "seed": seed if shuffle else None}
+    return Settings(
+        {**form.values(), "root": str(root.resolve()), **own, **drawn, "backend": backend}
+    )
 
 
 def _watch(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from protonet.data.convert import ImageForm, convert_images
+from protonet.data.convert import convert_images
 from protonet.data.create import write_mean
+from protonet.data.image_form import ImageForm
 from protonet.data.image_list import ImageList
 from protonet.errors import DataError, UsageError
 from protonet.formats.atomic import write_atomic

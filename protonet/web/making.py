@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from protonet.data.convert import read_table
 from protonet.data.datum import decode_image
+from protonet.data.vector_table import read_table
 from protonet.errors import DataError, NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.jobs.inference.trained_run import choose_snapshot

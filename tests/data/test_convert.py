@@ -13,20 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.data import convert as module
-from protonet.data.convert import (
-    OWN,
-    ImageForm,
-    convert_images,
-    convert_vectors,
-    read_table,
-)
+from protonet.data.convert import convert_images, convert_vectors
 from protonet.data.create import compute_mean
 from protonet.data.database import Database, check_pairs
 from protonet.data.datum import decode, encode_image
+from protonet.data.image_form import OWN, ImageForm
 from protonet.data.image_list import ImageList
 from protonet.data.resize import resize
 from protonet.data.transform import load_mean
+from protonet.data.vector_table import read_table
 from protonet.errors import DataError, UsageError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 3, 5, 7), np.uint8)
@@ -45,34 +40,6 @@ def folder(tmp_path: Path) -> Path:
 def contents(path: Path) -> list[np.ndarray]:
     with Database(path) as database:
         return [decode(datum, "") for _, datum in database]
-
-
-def test_a_table_has_a_header_or_none(folder: Path) -> None:
-    table = read_table(folder / "labels.csv")
-    assert table.columns == ("angle", "speed")
-    assert table.rows[2] == (4, "2.png", (2.0, -1.0))
-    (folder / "bare.csv").write_text("0.png,1\n\n1.png,2e-1\n")
-    bare = read_table(folder / "bare.csv")
-    assert (bare.columns, len(bare.rows), bare.rows[1]) == ((), 2, (3, "1.png", (0.2,)))
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "has no row of an image and its numbers"),
-        ("file,angle\n", "has no row of an image and its numbers"),
-        ("0.png,1\n1.png,1,2\n", r"t\.csv:2: expected an image and 1 number\(s\), got 3 column"),
-        ("a,b\n0.png,1\n1.png,one\n", r"t\.csv:3: column 2: 'one' is no finite number"),
-        ("0.png,1\n1.png,nan\n", r"t\.csv:2: column 2: 'nan' is no finite number"),
-        ("0.png,1\n1.png,\n", r"t\.csv:2: column 2: '' is no finite number"),
-    ],
-)
-def test_tables_that_cannot_be(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "t.csv").write_text(text)
-    with pytest.raises(DataError, match=message):
-        read_table(tmp_path / "t.csv")
-    with pytest.raises(DataError, match="cannot be read as CSV"):
-        read_table(tmp_path / "nowhere.csv")
 
 
 def test_images_and_vectors_are_paired(folder: Path) -> None:
@@ -163,8 +130,10 @@ CONVERT = """
 import resource, sys
 from pathlib import Path
 import protonet.data.writer as writer
-from protonet.data.convert import ImageForm, convert_images, convert_vectors, read_table
+from protonet.data.convert import convert_images, convert_vectors
+from protonet.data.image_form import ImageForm
 from protonet.data.image_list import ImageList
+from protonet.data.vector_table import read_table
 from protonet.errors import DataError
 folder, kind, backend, limit = Path(sys.argv[1]), *sys.argv[2:4], int(sys.argv[4])
 writer._BATCH_RECORDS = 20
@@ -383,16 +352,3 @@ def test_images_are_stored_as_files(folder: Path) -> None:
     with pytest.raises(DataError, match=r"odd\.gif: cannot be stored as 'gif'; say as what: png"):
         convert_images(ImageList(folder / "files.txt", root=f"{folder}/"), folder / "x",
                        ImageForm(encoded=OWN))  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("content", "line"),
-    [("a.png," + ",".join(["1"] * 2**14) + "\n", 1), ("a.png,1\n" * 9, 5)],
-)
-def test_a_table_that_would_fill_the_memory_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, line: int
-) -> None:
-    monkeypatch.setattr(module, "_MOST_ROWS", 4)
-    (tmp_path / "t.csv").write_text(content)
-    with pytest.raises(DataError, match=rf"t\.csv:{line}: the table is too large: at most 16384"):
-        read_table(tmp_path / "t.csv")

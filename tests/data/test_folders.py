@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from protonet.data.convert import ImageForm
 from protonet.data.database import Database
 from protonet.data.folders import ClassFolders, convert_folders
+from protonet.data.image_form import ImageForm
 from protonet.errors import DataError, UsageError
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from protonet.data.convert import ImageForm
 from protonet.data.datum import decode, decode_image
+from protonet.data.image_form import ImageForm
 from protonet.data.image_list import ImageList
 from protonet.data.orientation import orientation_of
 

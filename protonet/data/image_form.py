@@ -1,0 +1,77 @@
+"""How image files become records of a database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from protonet.data.datum import ENCODINGS, decode_image, encode_image, make_datum
+from protonet.data.orientation import orientation_of
+from protonet.data.resize import fit
+from protonet.errors import DataError
+from protonet.proto.caffe_pb2 import Datum
+
+OWN = "own"
+"""Stored as what the end of the file's name says."""
+
+
+@dataclass(frozen=True)
+class ImageForm:
+    """How images go into a database.
+
+    ``size`` is (height, width) to which each is brought as ``fit`` says (one of
+    ``data.resize.FITS``), or None; ``color`` forces three channels
+    or one, None keeps what the file has. ``encoded`` stores an image file of that kind (a key of
+    ``ENCODINGS``, or OWN) instead of pixels.
+    """
+
+    size: tuple[int, int] | None = None
+    color: bool | None = None
+    encoded: str | None = None
+    fit: str = "squash"
+
+    def record(self, data: bytes, where: str, name: str, label: int | None = None) -> Made:
+        """The image file ``data`` as a record.
+
+        Raises:
+            DataError: for what is no image, or an ending that cannot be stored.
+        """
+        image = decode_image(data, where, follows_exif=True)
+        # What is stored is decoded without a look at EXIF, so a turned file is stored upright.
+        as_it_is = self.size is None and orientation_of(data) == 1
+        if self.color is not None and image.shape[0] != (3 if self.color else 1):
+            image = decode_image(data, where, color=self.color, follows_exif=True)
+            as_it_is = False
+        if self.size is not None:
+            image = fit(image, *self.size, self.fit)
+        if self.encoded is None:
+            return Made(image, make_datum(image, label=label))
+        ending = Path(name).suffix.removeprefix(".").lower()
+        kind = ending if self.encoded == OWN else self.encoded
+        if kind not in ENCODINGS:
+            raise DataError(
+                f"{where}: cannot be stored as '{kind}'; say as what: {', '.join(ENCODINGS)}"
+            )
+        # A file that needs no change keeps its bytes: what was lost in it once is not lost again.
+        keeps = as_it_is and kind == ending
+        return Made(
+            image,
+            make_datum(image, label=label, encoded=data if keeps else encode_image(image, kind)),
+        )
+
+    def values(self) -> dict[str, Any]:
+        """The settings that the form is of, for people."""
+        height, width = self.size if self.size is not None else (None, None)
+        color = None if self.color is None else "color" if self.color else "gray"
+        return {"width": width, "height": height, "channels": color,
+                "encoded": self.encoded, "fit": self.fit}  # fmt: skip
+
+
+class Made(NamedTuple):
+    """An image, (channels, height, width), and the record of it."""
+
+    image: np.ndarray
+    datum: Datum
