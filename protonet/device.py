@@ -1,4 +1,4 @@
-"""The processor that arrays live on. The only module that imports cupy."""
+"""The device that arrays live on: CPU or GPU. The only module that imports CuPy."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from protonet.host import host_memory, swap_space
 
 
 class Device:
-    """A processor: ``cpu`` (NumPy) or ``cuda:N`` (CuPy).
+    """A device: ``cpu`` (NumPy) or ``cuda:N`` (CuPy).
 
-    ``xp`` is the array module; layers are written on it and never import either. Without
-    ``tuned``, kernels run as they are defined on ``xp``: slow, and what tuned ones are held to.
-    ``tf32`` lets products on a GPU round their factors to 10 bits: faster, on Ampere and later.
+    ``xp`` is the array module; layers are written on it and import neither library. Without
+    ``tuned``, kernels run their reference definitions on ``xp``: slow, and used to test the tuned
+    versions. ``tf32`` allows TF32 matrix products (10-bit mantissas) on GPUs from Ampere on.
 
     Raises:
-        DeviceError: for a name of another form, a GPU that is not there, or TF32 on a CPU.
+        DeviceError: for a malformed name, a GPU that does not exist, or TF32 on a CPU.
     """
 
     def __init__(self, name: str = "cpu", *, tuned: bool = True, tf32: bool = False) -> None:
@@ -30,15 +30,15 @@ class Device:
         self.tuned, self.tf32 = tuned, tf32
         kind, _, index = name.partition(":")
         self.is_cpu = kind == "cpu" and not index
-        self.stands_for = self  # the device that kernels are chosen for
+        self.kernel_target = self  # the device whose kernels are selected
         self.xp: Any = np
-        self.kept: dict[Any, Any] = {}
-        """What kernels keep for this device: compiled sources, handles of libraries."""
+        self.cache: dict[Any, Any] = {}
+        """Per-device cache of the kernels: compiled sources, library handles."""
         if self.is_cpu:
             if tf32:
                 raise DeviceError(
-                    "TF32 is a format of NVIDIA's GPUs, and device 'cpu' has none: leave tf32 out, "
-                    "or train on cuda:0"
+                    "TF32 is a format of NVIDIA GPUs; device 'cpu' does not support it: leave tf32 "
+                    "out, or train on cuda:0"
                 )
             return
         if kind != "cuda" or not (index or "0").isdigit():
@@ -67,14 +67,16 @@ class Device:
         """An array of zeros."""
         return self.xp.zeros(shape, dtype)
 
-    def borrows(self, count: int, learning: int = 0) -> None:
-        """Note bytes that kernels share, ``learning`` in backward passes; for one that counts."""
+    def note_workspace(self, count: int, backward: int = 0) -> None:
+        """Note the bytes of shared workspace that a kernel needs, ``backward`` of them in backward
+        passes only. Does nothing here: a hook for ``graph.meta_device``.
+        """
 
-    def chosen(self, dtype: Any, tuned: bool) -> None:
-        """Note whether a kernel is made for values of ``dtype``; for a device that only asks."""
+    def note_kernel(self, dtype: Any, tuned: bool) -> None:
+        """Note whether a kernel for ``dtype`` is ``tuned``; a hook for ``graph.meta_device``."""
 
     def pinned(self, shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
-        """A host array that is copied to this device fast."""
+        """A host array in pinned memory, for fast copies to this device."""
         if self.is_cpu:
             return np.empty(shape, dtype)
         import cupyx
@@ -89,40 +91,38 @@ class Device:
         else:
             out.set(np.ascontiguousarray(host, dtype=out.dtype).reshape(out.shape))
 
-    def put_made(self, make: Callable[[], np.ndarray], out: Any) -> None:
-        """Copy the array that ``make`` gives into ``out``; a device that only measures does not
-        ask for it.
-        """
+    def put_lazily(self, make: Callable[[], np.ndarray], out: Any) -> None:
+        """Copy the array that ``make`` returns into ``out``; a meta device does not call it."""
         self.put(make(), out)
 
     def send(self, host: np.ndarray, out: Any) -> None:
         """Queue a copy of a ``pinned`` array of ``out``'s shape and type into ``out``.
 
-        ``host`` may be written to again once a ``mark`` that was set later has been passed.
+        ``host`` may be written to again once an event that was recorded later has completed.
         """
         if self.is_cpu:
             np.copyto(out, host)
         else:
             out.set(host, stream=self.xp.cuda.get_current_stream())
 
-    def mark(self) -> Any:
-        """A mark behind all that is queued; its ``synchronize()`` waits until it is passed."""
+    def record_event(self) -> Any:
+        """An event behind all queued work; its ``synchronize()`` waits for that work."""
         if self.is_cpu:
-            return _Passed()
+            return _CompletedEvent()
         event = self.xp.cuda.Event(block=True, disable_timing=True)
         event.record()
         return event
 
-    def stamp(self) -> Any:
-        """The moment that all that was queued before is done: for ``seconds``."""
+    def timestamp(self) -> Any:
+        """A timing event behind all queued work, for ``seconds_between``."""
         if self.is_cpu:
             return time.perf_counter()
         event = self.xp.cuda.Event()
         event.record()
         return event
 
-    def seconds(self, first: Any, second: Any) -> float:
-        """The time between two stamps; waits for the second."""
+    def seconds_between(self, first: Any, second: Any) -> float:
+        """The time between two timestamps; waits for the second."""
         if self.is_cpu:
             return float(second - first)
         second.synchronize()
@@ -133,7 +133,7 @@ class Device:
         return self.xp.cuda.cublas
 
     def set_cublas_workspace(self, handle: int, workspace: Any) -> None:
-        """Let a handle of cuBLAS work in an array of bytes; CuPy's binding lacks this function."""
+        """Set the workspace of a cuBLAS handle; CuPy's binding lacks this function."""
         from cuda import pathfinder
 
         found = pathfinder.load_nvidia_dynamic_lib("cublas")
@@ -141,21 +141,23 @@ class Device:
         function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
         status = function(handle, workspace.data.ptr, workspace.nbytes)
         if status:
-            raise DeviceError(f"device '{self.name}': cuBLAS takes no workspace (status {status})")
+            raise DeviceError(
+                f"device '{self.name}': cuBLAS refused the workspace (status {status})"
+            )
 
     def cudnn(self) -> Any:
         """NVIDIA's cuDNN frontend, or None where it or cuDNN is not installed."""
         try:
             import cudnn
 
-            # what the module needs of cuDNN itself is looked up when it is first used
+            # the frontend loads cuDNN itself on first use
             cudnn.backend_version()
         except (ImportError, RuntimeError, OSError):
             return None
         return cudnn
 
     def stream_pointer(self) -> int:
-        """The stream that work is given to now, as the libraries take it."""
+        """The current stream as the pointer that CUDA libraries take."""
         return int(self.xp.cuda.get_current_stream().ptr)
 
     def get(self, array: Any) -> np.ndarray:
@@ -164,7 +166,7 @@ class Device:
         return host
 
     def synchronize(self) -> None:
-        """Wait for all work that was queued; nothing to do on a CPU."""
+        """Wait for all queued work; does nothing on a CPU."""
         if not self.is_cpu:
             self.xp.cuda.Device().synchronize()
 
@@ -176,13 +178,13 @@ class Device:
         return host_memory()
 
     def most_memory(self) -> int:
-        """The bytes that arrays can have here at most, were nothing else in memory."""
+        """The bytes available to arrays if nothing else were in memory."""
         _, total = self.memory()
         return total + swap_space() if self.is_cpu else total
 
     @contextmanager
     def out_of_memory(self, what: str) -> Iterator[None]:
-        """Turn a failed allocation inside the block into a ``DeviceError`` that names ``what``."""
+        """Turn a failed allocation in the block into a ``DeviceError`` that names ``what``."""
         failures: tuple[type[BaseException], ...] = (MemoryError,)
         if not self.is_cpu:
             failures += (self.xp.cuda.memory.OutOfMemoryError,)
@@ -196,8 +198,8 @@ class Device:
             ) from error
 
 
-class _Passed:
-    """The mark of a CPU, which queues nothing."""
+class _CompletedEvent:
+    """The event of a CPU, where all work is done when a call returns."""
 
     def synchronize(self) -> None:
-        """Nothing to wait for."""
+        """Return at once."""

@@ -1,4 +1,4 @@
-"""The types that a net's values may have: float32, and two of 16 bits that are rounded to it."""
+"""Mixed precision: float32, and the 16-bit types that values may be stored in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PRECISIONS = ("float32", "float16", "bfloat16")
 
 
 def type_of(name: str) -> np.dtype[Any]:
-    """The type that a name of ``PRECISIONS`` means. NumPy has no bfloat16 of its own."""
+    """The dtype of a name in ``PRECISIONS``. NumPy has no bfloat16; ml-dtypes provides it."""
     import numpy as np
 
     if name == "bfloat16":
@@ -20,20 +20,20 @@ def type_of(name: str) -> np.dtype[Any]:
 
         bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
         return bfloat16
-    found: np.dtype[Any] = np.dtype(name)
-    return found
+    dtype: np.dtype[Any] = np.dtype(name)
+    return dtype
 
 
-def is_narrow(dtype: Any) -> bool:
-    """Whether values of a type are kept in 16 bits, and computed with in float32."""
+def is_low_precision(dtype: Any) -> bool:
+    """Whether a type has 16 bits: values are stored in it, and computed with in float32."""
     import numpy as np
 
     return bool(np.dtype(dtype).itemsize == 2)
 
 
 def real_of(dtype: Any) -> np.dtype[Any]:
-    """The type in which values of a type are computed with, and parameters and statistics kept."""
+    """The type of computation, parameters and statistics for values of ``dtype``."""
     import numpy as np
 
-    real: np.dtype[Any] = np.dtype(np.float32 if is_narrow(dtype) else dtype)
+    real: np.dtype[Any] = np.dtype(np.float32 if is_low_precision(dtype) else dtype)
     return real

@@ -60,12 +60,12 @@ def test_a_gpu_that_is_not_there() -> None:
 
 def test_on_a_cpu_nothing_is_queued() -> None:
     device = Device("cpu")
-    before = device.stamp()
+    before = device.timestamp()
     target = device.zeros((2, 3))
     device.send(device.pinned((2, 3)) * 0 + 7, target)
-    device.mark().synchronize()
+    device.record_event().synchronize()
     assert (target == 7).all()
-    assert 0 <= device.seconds(before, device.stamp()) < 5
+    assert 0 <= device.seconds_between(before, device.timestamp()) < 5
 
 
 class Event:
@@ -91,9 +91,9 @@ def test_a_gpu_is_asked_for_its_own_time() -> None:
     )
     device = Device("cpu")
     device.is_cpu, device.xp = False, SimpleNamespace(cuda=cuda)
-    first, second = device.stamp(), device.stamp()
-    assert device.seconds(first, second) == 1.5
-    device.mark().synchronize()
+    first, second = device.timestamp(), device.timestamp()
+    assert device.seconds_between(first, second) == 1.5
+    device.record_event().synchronize()
     assert log == ["record", "record", "synchronize", "record", "synchronize"]
     sent: list[object] = []
     out = SimpleNamespace(set=lambda host, stream: sent.append((host, stream)))

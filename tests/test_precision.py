@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from protonet.precision import PRECISIONS, is_narrow, real_of, type_of
+from protonet.precision import PRECISIONS, is_low_precision, real_of, type_of
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from protonet.precision import PRECISIONS, is_narrow, real_of, type_of
 def test_names_mean_types_of_so_many_places(name: str, bits: int, places: int) -> None:
     dtype = type_of(name)
     assert name in PRECISIONS
-    assert (dtype.name, dtype.itemsize * 8, is_narrow(dtype)) == (name, bits, bits == 16)
+    assert (dtype.name, dtype.itemsize * 8, is_low_precision(dtype)) == (name, bits, bits == 16)
     just_above = np.array([1 + 2.0 ** (1 - places), 1 + 2.0**-places], np.float32).astype(dtype)
     assert just_above.astype(np.float64).tolist() == [1 + 2.0 ** (1 - places), 1.0]
 

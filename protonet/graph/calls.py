@@ -18,7 +18,7 @@ from protonet.kernels.combine import Combine
 from protonet.kernels.convert import Convert
 from protonet.layers import Layer
 from protonet.layers.base import Reads, Surprising
-from protonet.precision import is_narrow
+from protonet.precision import is_low_precision
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 StepCalls = tuple[int, list[Call]]
@@ -232,7 +232,7 @@ class _Pass:
 
     def _conversion(self, source: Array, target: Array) -> Call:
         """Copy to another type."""
-        narrows = is_narrow(target.dtype)
+        narrows = is_low_precision(target.dtype)
         narrow = target.dtype if narrows else source.dtype
         kernel = Convert.make(self._calls.device, narrow, source.size)
         return (kernel.narrow if narrows else kernel.widen, (source, target))

@@ -12,7 +12,7 @@ from protonet.errors import LayerError
 from protonet.graph.fusion import fuse as fuse_layers
 from protonet.graph.fusion import fusions
 from protonet.graph.memory import lay_out
-from protonet.graph.metering import Meter, build_on
+from protonet.graph.meta_device import MetaDevice, build_on
 from protonet.graph.plan import Plan
 from protonet.graph.shapes import at_batch
 from protonet.graph.types import choose_types
@@ -59,12 +59,12 @@ def estimate(
     """What a net of this plan would take, as ``Net`` builds it with these options."""
     if packed and fuse:
         plan = fuse_layers(plan, gradients=gradients)
-    meter = Meter()
-    types = choose_types(plan, meter, np.float32, precision)
+    device = MetaDevice()
+    types = choose_types(plan, device, np.float32, precision)
     layout = lay_out(plan, types, gradients=gradients, packed=packed, recompute=recompute)
     for index, step in enumerate(plan.steps):
         build_on(
-            meter,
+            device,
             step.layer,
             step.shapes,
             types.in_step(index),
@@ -76,7 +76,7 @@ def estimate(
     kept = [step.layer for step in plan.steps if isinstance(step.layer, Stateful)]
     return Estimate(
         layout.bytes,
-        meter.counted + meter.borrowed + (meter.learning if gradients else 0),
+        device.allocated + device.workspace + (device.backward_workspace if gradients else 0),
         parameters,
         parameters if gradients else 0,
         sum(layer.kept_bytes() for layer in kept),

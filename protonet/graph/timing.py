@@ -35,14 +35,14 @@ def time_iteration(net: Net, update: Callable[[], object] | None = None) -> list
     """
     device = net.device
     device.synchronize()
-    origin, start = time.perf_counter(), device.stamp()
+    origin, start = time.perf_counter(), device.timestamp()
     stamps: list[tuple[str, int, Any, Any]] = []
 
     def run(kind: str, calls: Iterable[tuple[int, Call]]) -> None:
         for step, (call, arguments) in calls:
-            before = device.stamp()
+            before = device.timestamp()
             call(*arguments)
-            stamps.append((kind, step, before, device.stamp()))
+            stamps.append((kind, step, before, device.timestamp()))
 
     run("forward", net.walk_forward())
     if net.gradients:
@@ -50,7 +50,12 @@ def time_iteration(net: Net, update: Callable[[], object] | None = None) -> list
     if update is not None:
         run("update", [(len(net.plan.steps), (update, ()))])
     return [
-        Span(kind, step, origin + device.seconds(start, before), device.seconds(before, after))
+        Span(
+            kind,
+            step,
+            origin + device.seconds_between(start, before),
+            device.seconds_between(before, after),
+        )
         for kind, step, before, after in stamps
     ]
 

@@ -1,9 +1,10 @@
-"""Which values of a plan are kept in 16 bits, and which layers are given them as they are.
+"""Mixed precision: which values of a plan are stored in 16 bits, and which layers compute on them
+directly.
 
-Rounding begins where values are multiplied with weights (``Narrows.ALWAYS``) and goes on through
-layers that keep to the type of their bottoms; images, labels, losses, indices and boxes stay in
-float32. A layer whose passes do not take 16 bits is given copies in float32, which live as long
-as its pass; that is every layer on a CPU.
+Products with weights produce 16-bit values (``LowPrecision.ALWAYS``), and layers that follow the
+type of their bottoms propagate them; images, labels, losses, indices and boxes stay in float32. A
+layer without 16-bit kernels computes on float32 casts, which live as long as its pass; on a CPU
+that is every layer.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from typing import Any
 import numpy as np
 
 from protonet.device import Device
-from protonet.graph.metering import takes_narrow
+from protonet.graph.meta_device import supports_low_precision
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
-from protonet.layers.base import Narrows
-from protonet.precision import is_narrow
+from protonet.layers.base import LowPrecision
+from protonet.precision import is_low_precision
 
 Type = np.dtype[Any]
 
 
 @dataclass(frozen=True)
 class Types:
-    """``values`` are the types of values and their gradients, where they are not ``wide``;
-    ``steps`` those in which steps compute.
+    """``values`` are the types of values and their gradients that are not ``wide``; ``steps`` the
+    types that steps compute in.
     """
 
     wide: Type
@@ -38,15 +39,15 @@ class Types:
         return self.values.get(value, self.wide)
 
     def in_step(self, index: int) -> Type:
-        """The type of all that a step's passes are given."""
+        """The type that a step computes in."""
         return self.steps.get(index, self.wide)
 
     def copied(self, index: int, value: Value) -> bool:
-        """Whether a step is given a copy of a value in another type."""
+        """Whether a step needs a value cast to another type."""
         return self.of(value) != self.in_step(index)
 
     def bytes_of(self, value: Value) -> int:
-        """What a value takes, and its gradient as much again."""
+        """The size of a value; its gradient has the same."""
         return value.count * self.of(value).itemsize
 
 
@@ -60,25 +61,26 @@ FLOATS = all_of(np.float32)
 
 
 def choose_types(plan: Plan, device: Device, wide: Any, precision: Any) -> Types:
-    """The types for values of ``precision`` where that does no harm, and ``wide`` elsewhere.
+    """Choose ``precision`` where it is numerically safe, and ``wide`` elsewhere.
 
-    The plan must be fused already: what one layer computes for another is of its type.
+    The plan must be fused already: an absorbed layer computes in the type of the layer that runs
+    it.
     """
     wide, precision = np.dtype(wide), np.dtype(precision)
-    if not is_narrow(precision):
+    if not is_low_precision(precision):
         return all_of(wide)
-    kept = _kept_wide(plan)
+    kept = _float32_values(plan)
     values: dict[Value, Type] = {}
     steps: dict[int, Type] = {}
     for index, step in enumerate(plan.steps):
         for place, top in enumerate(step.tops):
-            if top not in kept and _narrows(step, place, values):
+            if top not in kept and _top_is_low_precision(step, place, values):
                 values[top] = precision
         if step.absorbed_by is not None:
             computed = step.absorbed_by in steps
         else:
-            makes = _makes_narrow(step, values)
-            computed = makes and takes_narrow(
+            makes = _tops_are_low_precision(step, values)
+            computed = makes and supports_low_precision(
                 step.layer, step.shapes, device, precision, plan.absorbed_layers(step)
             )
         if computed:
@@ -86,19 +88,21 @@ def choose_types(plan: Plan, device: Device, wide: Any, precision: Any) -> Types
     return Types(wide, values, steps)
 
 
-def _narrows(step: Step, place: int, values: dict[Value, Type]) -> bool:
-    """Whether a top is kept in 16 bits."""
+def _top_is_low_precision(step: Step, place: int, values: dict[Value, Type]) -> bool:
+    """Whether a top is stored in 16 bits."""
     if step.is_view:
         # the same memory
         return step.bottoms[min(place, len(step.bottoms) - 1)] in values
-    if step.layer.traits.narrows is Narrows.ALWAYS:
+    if step.layer.traits.low_precision is LowPrecision.ALWAYS:
         return True
     every = bool(step.bottoms) and all(bottom in values for bottom in step.bottoms)
-    return step.layer.traits.narrows is Narrows.WITH_BOTTOMS and every
+    return step.layer.traits.low_precision is LowPrecision.WITH_BOTTOMS and every
 
 
-def _kept_wide(plan: Plan) -> set[Value]:
-    """What stays in float32 whoever makes it: losses, and what decides shapes by its values."""
+def _float32_values(plan: Plan) -> set[Value]:
+    """Values that stay in float32 whatever produces them: losses, and values that shapes depend
+    on.
+    """
     kept = {value for value in plan.values if value.loss_weight}
     for step in reversed(plan.steps):
         decides = step.dynamic
@@ -108,6 +112,6 @@ def _kept_wide(plan: Plan) -> set[Value]:
     return kept
 
 
-def _makes_narrow(step: Step, values: dict[Value, Type]) -> bool:
-    """Whether all tops are of 16 bits. Where one is not, nothing that it is made of is rounded."""
+def _tops_are_low_precision(step: Step, values: dict[Value, Type]) -> bool:
+    """Whether all tops are of 16 bits; if one is not, the step computes in float32."""
     return bool(step.tops) and all(top in values for top in step.tops)

@@ -142,7 +142,7 @@ class NativeConvolve(Convolve, processor="native"):
         weights = 4 * math.prod(self._weight)
         if windows.kernel in ((3, 3), (5, 5)) and windows.stride == windows.dilation == (1, 1):
             weights = weights * 36 // math.prod(windows.kernel)  # transformed
-        device.borrows(weights, weights)
+        device.note_workspace(weights, weights)
         self._scaled: Array | None = None
         self._depthwise = DEPTHWISE.holds(channels, group)
         self._counts = (channels, outputs, group)

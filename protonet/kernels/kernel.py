@@ -98,9 +98,9 @@ class Kernel:
     @classmethod
     def make(cls, device: Device, dtype: Any, *args: Any, **more: Any) -> Self:
         """The best version for a device and dtype; the other arguments are the definition's."""
-        asked = device.stands_for
+        asked = device.kernel_target
         tuned = cls._tuned_for(asked, dtype, args, more)
-        device.chosen(dtype, tuned is not None or cls.moves)
+        device.note_kernel(dtype, tuned is not None or cls.moves)
         made = tuned if tuned is not None and asked is device else cls
         return made(device, dtype, *args, **more)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from protonet.blob import Array, Shape
 from protonet.kernels import activations
-from protonet.layers.base import Layer, Narrows, Reads, Traits
+from protonet.layers.base import Layer, LowPrecision, Reads, Traits
 from protonet.layers.registry import register
 
 BY_TOP = frozenset({Reads.TOPS})
@@ -42,7 +42,7 @@ class OneKernel(Activation):
     y = f(x), and dx is a function of dy and y, or of dy and x: ``backward_reads`` says of which.
     """
 
-    traits = replace(Activation.traits, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    traits = replace(Activation.traits, low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True)
     _kernel: Passes
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
@@ -181,7 +181,7 @@ class ELU(Activation):
         not at all.
     """
 
-    traits = replace(Activation.traits, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    traits = replace(Activation.traits, low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True)
 
     def setup(self) -> None:
         self.alpha = self.spec.elu_param.alpha

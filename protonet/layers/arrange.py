@@ -10,7 +10,7 @@ from itertools import pairwise
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.combine import Parts
-from protonet.layers.base import Layer, Narrows, Traits, shape_text
+from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.registry import register
 
 
@@ -39,7 +39,10 @@ class Slice(Layer):
     """
 
     traits = Traits(
-        backward_reads=frozenset(), recomputable=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True
+        backward_reads=frozenset(),
+        recomputable=True,
+        low_precision=LowPrecision.WITH_BOTTOMS,
+        in_kernels=True,
     )
     tops = (1, None)
 
@@ -144,7 +147,7 @@ class Tile(Layer):
         not at all.
     """
 
-    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS)
+    traits = Traits(backward_reads=frozenset(), low_precision=LowPrecision.WITH_BOTTOMS)
 
     def setup(self) -> None:
         spec = self.spec.tile_param
@@ -206,7 +209,9 @@ class Crop(Layer):
         Caffe takes a reference with more axes than x.
     """
 
-    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    traits = Traits(
+        backward_reads=frozenset(), low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True
+    )
     bottoms = (2, 2)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:

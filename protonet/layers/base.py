@@ -27,13 +27,13 @@ class Reads(Enum):
     TOPS = "tops"
 
 
-class Narrows(Enum):
-    """When the tops of a layer are kept in 16 bits, in a net that is asked for that."""
+class LowPrecision(Enum):
+    """When the tops of a layer are stored in 16 bits, in a net of mixed precision."""
 
     NEVER = "never"
-    """Counts, indices, losses, boxes: what a rounding would spoil."""
+    """Counts, indices, losses, boxes: values that rounding would spoil."""
     WITH_BOTTOMS = "with bottoms"
-    """Where all bottoms are: labels and images stay as they are."""
+    """When all bottoms are: labels and images stay in float32."""
     ALWAYS = "always"
     """Products with weights."""
 
@@ -100,7 +100,7 @@ class Traits:
       without bottoms nothing is recorded.
     - ``rewrites``: the places of parameters whose gradient ``backward`` writes, instead of adding
       to it, where they are ``rewritten``.
-    - ``narrows``: when the tops may be kept in 16 bits.
+    - ``low_precision``: when the tops may be stored in 16 bits.
     - ``in_kernels``: the passes do all arithmetic with values in kernels (``Kernel.make``) that
       ``build`` makes, or only move values; so that they take 16 bits where those kernels do. A
       layer that does not is given copies in float32.
@@ -117,7 +117,7 @@ class Traits:
     recomputable: bool = False
     replays: bool = True
     rewrites: frozenset[int] = frozenset()
-    narrows: Narrows = Narrows.NEVER
+    low_precision: LowPrecision = LowPrecision.NEVER
     in_kernels: bool = False
     kind: Kind | None = None
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from protonet.blob import Array, Param, Shape
 from protonet.kernels.normalization import BatchNormScale, RunningStatistics
-from protonet.layers.base import Kind, Layer, Narrows, Reads, Traits, Weight
+from protonet.layers.base import Kind, Layer, LowPrecision, Reads, Traits, Weight
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.layers.scaling import Scale
@@ -66,7 +66,7 @@ class BatchNorm(Layer):
     traits = Traits(
         backward_reads=frozenset({Reads.TOPS}),
         in_place=True,
-        narrows=Narrows.WITH_BOTTOMS,
+        low_precision=LowPrecision.WITH_BOTTOMS,
         in_kernels=True,
     )
 

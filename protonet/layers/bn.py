@@ -9,7 +9,7 @@ from dataclasses import replace
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.normalization import BatchNormScale, RunningStatistics
-from protonet.layers.base import Layer, Narrows, Reads, Traits, Weight, shape_text
+from protonet.layers.base import Layer, LowPrecision, Reads, Traits, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import BNParameter, FillerParameter
@@ -60,7 +60,7 @@ class BN(Layer):
     traits = Traits(
         backward_reads=frozenset({Reads.BOTTOMS}),
         in_place=True,
-        narrows=Narrows.WITH_BOTTOMS,
+        low_precision=LowPrecision.WITH_BOTTOMS,
         in_kernels=True,
     )
     tops = (1, 3)
@@ -89,7 +89,7 @@ class BN(Layer):
         if not self.eps > 0:
             raise LayerError(f"expected eps above 0, got {self.eps:g}", (_PARAM, "eps"))
         if len(self.spec.top) > 1:
-            self.traits = replace(self.traits, narrows=Narrows.NEVER)
+            self.traits = replace(self.traits, low_precision=LowPrecision.NEVER)
             if self.keeps or self.direct:
                 raise LayerError(
                     "only LEARN gives the batch's mean and variance as further tops", ("top", 1)

@@ -10,7 +10,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine
 from protonet.kernels.scaling import Scaling
-from protonet.layers.base import Kind, Layer, Narrows, Reads, Traits, shape_text
+from protonet.layers.base import Kind, Layer, LowPrecision, Reads, Traits, shape_text
 from protonet.layers.factors import Factors
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import EltwiseParameter
@@ -42,7 +42,7 @@ class Eltwise(Layer):
 
     traits = Traits(
         recomputable=True,
-        narrows=Narrows.WITH_BOTTOMS,
+        low_precision=LowPrecision.WITH_BOTTOMS,
         in_kernels=True,
         kind=Kind.RECTIFIABLE,
     )
@@ -136,7 +136,9 @@ class Axpy(Layer):
     """
 
     traits = Traits(
-        backward_reads=frozenset({Reads.BOTTOMS}), narrows=Narrows.WITH_BOTTOMS, in_kernels=True
+        backward_reads=frozenset({Reads.BOTTOMS}),
+        low_precision=LowPrecision.WITH_BOTTOMS,
+        in_kernels=True,
     )
     bottoms = (3, 3)
 

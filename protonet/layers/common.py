@@ -11,7 +11,7 @@ from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
 from protonet.kernels.dropout import Drop
 from protonet.kernels.product import Product
-from protonet.layers.base import Kind, Layer, Narrows, Reads, Traits, Weight
+from protonet.layers.base import Kind, Layer, LowPrecision, Reads, Traits, Weight
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 
@@ -41,7 +41,7 @@ class InnerProduct(Layer):
     traits = Traits(
         backward_reads=frozenset({Reads.BOTTOMS}),
         rewrites=frozenset({0}),
-        narrows=Narrows.ALWAYS,
+        low_precision=LowPrecision.ALWAYS,
         in_kernels=True,
         kind=Kind.RECTIFIABLE,
     )
@@ -133,7 +133,10 @@ class Dropout(Layer):
     """
 
     traits = Traits(
-        backward_reads=frozenset(), in_place=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True
+        backward_reads=frozenset(),
+        in_place=True,
+        low_precision=LowPrecision.WITH_BOTTOMS,
+        in_kernels=True,
     )
 
     def setup(self) -> None:

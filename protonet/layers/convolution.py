@@ -13,7 +13,7 @@ from protonet.kernels.convolution import Convolve
 from protonet.kernels.scaling import Scaling
 from protonet.kernels.windows import Windows
 from protonet.layers.affine import AffineChain
-from protonet.layers.base import Kind, Narrows, Weight, shape_text
+from protonet.layers.base import Kind, LowPrecision, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.layers.sliding import Sliding
@@ -30,7 +30,7 @@ class Convolving(Sliding):
     """
 
     needs_outputs = True
-    traits = replace(Sliding.traits, narrows=Narrows.ALWAYS, in_kernels=True)
+    traits = replace(Sliding.traits, low_precision=LowPrecision.ALWAYS, in_kernels=True)
 
     def setup(self) -> None:
         super().setup()

@@ -7,7 +7,7 @@ import math
 from protonet.blob import Array, Shape
 from protonet.kernels.convert import Convert
 from protonet.layers.base import Layer
-from protonet.precision import is_narrow
+from protonet.precision import is_low_precision
 
 
 class Factors:
@@ -21,7 +21,7 @@ class Factors:
 
     def __init__(self, layer: Layer, shape: Shape) -> None:
         self._convert: Convert | None = None
-        if is_narrow(layer.dtype):
+        if is_low_precision(layer.dtype):
             self._convert = Convert.make(layer.device, layer.dtype, math.prod(shape))
             self._wide, self._sums = (layer.scratch(shape, layer.real) for _ in range(2))
 

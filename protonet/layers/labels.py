@@ -56,7 +56,7 @@ class Labels:
         self.valid: Array | None = None if ignore is None else layer.scratch(self.shape)
         along = (self.count, *(1,) * (len(scores) - axis - 1))
         self._classes: Array = layer.scratch(along)
-        layer.device.put_made(
+        layer.device.put_lazily(
             lambda: np.arange(self.count).reshape(along).astype(layer.dtype), self._classes
         )
 

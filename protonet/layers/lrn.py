@@ -8,7 +8,7 @@ from typing import Any
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.lrn import NormalizeAcross, NormalizeWithin
-from protonet.layers.base import Layer, Narrows, Traits, shape_text
+from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import LRNParameter
 
@@ -37,7 +37,7 @@ class LRN(Layer):
         no. As in Caffe, WITHIN_CHANNEL ignores k, and its mean counts the padding.
     """
 
-    traits = Traits(recomputable=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    traits = Traits(recomputable=True, low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True)
 
     def setup(self) -> None:
         param = self.spec.lrn_param

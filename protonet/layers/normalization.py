@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, Narrows, Reads, Traits, Weight, shape_text
+from protonet.layers.base import Layer, LowPrecision, Reads, Traits, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import FillerParameter
@@ -37,7 +37,9 @@ class MVN(Layer):
     """
 
     traits = Traits(
-        backward_reads=frozenset({Reads.TOPS}), in_place=True, narrows=Narrows.WITH_BOTTOMS
+        backward_reads=frozenset({Reads.TOPS}),
+        in_place=True,
+        low_precision=LowPrecision.WITH_BOTTOMS,
     )
 
     def setup(self) -> None:
@@ -131,7 +133,9 @@ class Normalize(Layer):
         channel_shared theirs leave the scales out of the sum of dx.
     """
 
-    traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}), narrows=Narrows.WITH_BOTTOMS)
+    traits = Traits(
+        backward_reads=frozenset({Reads.BOTTOMS}), low_precision=LowPrecision.WITH_BOTTOMS
+    )
 
     def setup(self) -> None:
         spec = self.spec.norm_param

@@ -11,7 +11,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool, MaxPool, RandomPool
 from protonet.kernels.windows import Windows
-from protonet.layers.base import Layer, Narrows, Traits, shape_text
+from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import PoolingParameter
@@ -71,7 +71,9 @@ class Pooling(Layer):
         STOCHASTIC works on the CPU too, and gives no gradient in TEST.
     """
 
-    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    traits = Traits(
+        backward_reads=frozenset(), low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True
+    )
     tops = (1, 2)
 
     def setup(self) -> None:
@@ -92,7 +94,7 @@ class Pooling(Layer):
         if len(self.spec.top) > 1 and self.method != PoolingParameter.MAX:
             raise LayerError("only MAX pooling has a second top, the mask", ("top", 1))
         if len(self.spec.top) > 1:
-            self.traits = replace(self.traits, narrows=Narrows.NEVER, in_kernels=False)
+            self.traits = replace(self.traits, low_precision=LowPrecision.NEVER, in_kernels=False)
 
     def _check_windows(self) -> None:
         """Refuse kernels, strides and pads that no window could have."""

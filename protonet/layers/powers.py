@@ -10,7 +10,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels import powers
 from protonet.layers.activations import BY_BOTTOM, Activation, OneKernel
-from protonet.layers.base import Kind, Narrows, Reads
+from protonet.layers.base import Kind, LowPrecision, Reads
 from protonet.layers.registry import register
 
 
@@ -35,7 +35,7 @@ class Power(Activation):
         what the formula says.
     """
 
-    traits = replace(Activation.traits, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    traits = replace(Activation.traits, low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True)
 
     def setup(self) -> None:
         spec = self.spec.power_param

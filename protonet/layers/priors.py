@@ -152,7 +152,7 @@ class PriorBox(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._boxes = self.scratch(self.infer(shapes)[0])
-        self.device.put_made(lambda: self._made(shapes), self._boxes)
+        self.device.put_lazily(lambda: self._made(shapes), self._boxes)
 
     def _made(self, shapes: Sequence[Shape]) -> Array:
         height, width = shapes[0][2:]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine
-from protonet.layers.base import Layer, Narrows, Traits, shape_text
+from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.pooling import Pooling
 from protonet.layers.preparing import prepared
 from protonet.layers.registry import register
@@ -36,7 +36,9 @@ class SPP(Layer):
         no.
     """
 
-    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    traits = Traits(
+        backward_reads=frozenset(), low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True
+    )
 
     def setup(self) -> None:
         if not self.spec.spp_param.pyramid_height:

@@ -11,7 +11,7 @@ from protonet.errors import LayerError
 from protonet.kernels import activations
 from protonet.kernels.scaling import Leaning
 from protonet.layers.activations import BY_BOTTOM, BY_TOP, Activation, OneKernel
-from protonet.layers.base import Kind, Narrows, Weight, shape_text
+from protonet.layers.base import Kind, LowPrecision, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import FillerParameter
@@ -75,7 +75,7 @@ class PReLU(Activation):
     traits = replace(
         Activation.traits,
         backward_reads=BY_BOTTOM,
-        narrows=Narrows.WITH_BOTTOMS,
+        low_precision=LowPrecision.WITH_BOTTOMS,
         in_kernels=True,
     )
 

@@ -151,7 +151,7 @@ class ArgMax(Layer):
         self._hits = self.scratch(self._matrix)
         # Counted from 1, so that 0 is no place.
         self._places = self.scratch((1, count, 1))
-        self.device.put_made(lambda: np.arange(1, count + 1).astype(self.dtype), self._places)
+        self.device.put_lazily(lambda: np.arange(1, count + 1).astype(self.dtype), self._places)
         several = self.top_k > 1
         self._left = (self.scratch(self._matrix), self.scratch(self._matrix)) if several else None
         self._kinds = [self._index, self._value] if self.values else [self._index]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, Narrows, Traits, shape_text
+from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.registry import register
 
 
@@ -31,7 +31,9 @@ class Permute(Layer):
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks.
     """
 
-    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    traits = Traits(
+        backward_reads=frozenset(), low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True
+    )
 
     def setup(self) -> None:
         order = list(self.spec.permute_param.order)
@@ -72,7 +74,9 @@ class Permute(Layer):
 class _Turned(Layer):
     """Base of the layers that turn the order along axes round."""
 
-    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    traits = Traits(
+        backward_reads=frozenset(), low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True
+    )
 
     def axes_of(self, shape: Shape) -> frozenset[int]:
         """The axes that are turned; LayerError where ``shape`` has them not."""
@@ -181,7 +185,9 @@ class ShuffleChannel(Layer):
         BVLC Caffe has no such layer; this is the one of ShuffleNet.
     """
 
-    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    traits = Traits(
+        backward_reads=frozenset(), low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True
+    )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         shape, group = shapes[0], self.spec.shuffle_channel_param.group
@@ -244,7 +250,9 @@ class Reorg(Layer):
         that some of them lack.
     """
 
-    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    traits = Traits(
+        backward_reads=frozenset(), low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True
+    )
 
     def setup(self) -> None:
         self.stride, self.reverse = self.spec.reorg_param.stride, self.spec.reorg_param.reverse

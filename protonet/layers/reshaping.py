@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, Narrows, Traits, shape_text
+from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.registry import register
 
 
@@ -15,7 +15,10 @@ class _Reshaping(Layer):
     """Base of the layers whose top is their bottom in another shape."""
 
     traits = Traits(
-        backward_reads=frozenset(), view=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True
+        backward_reads=frozenset(),
+        view=True,
+        low_precision=LowPrecision.WITH_BOTTOMS,
+        in_kernels=True,
     )
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:

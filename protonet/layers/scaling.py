@@ -10,7 +10,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.scaling import Scaling
 from protonet.layers.affine import AffineChain
-from protonet.layers.base import Kind, Layer, Narrows, Reads, Traits, Weight, shape_text
+from protonet.layers.base import Kind, Layer, LowPrecision, Reads, Traits, Weight, shape_text
 from protonet.layers.factors import Factors
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
@@ -23,7 +23,7 @@ class Spread(Layer):
     The bottom is seen as outer x count x inner, count the elements of the smaller array.
     """
 
-    traits = Traits(recomputable=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True)
+    traits = Traits(recomputable=True, low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True)
     bottoms = (1, 2)
     field = ""
     _kernel: Scaling

@@ -107,7 +107,7 @@ class Unpooling(Placing):
                 )
                 self._first = self.scratch(shape)
                 first = rows[:, None] * self.size[1] + columns
-                self.device.put_made(lambda: np.broadcast_to(first, shape).copy(), self._first)
+                self.device.put_lazily(lambda: np.broadcast_to(first, shape).copy(), self._first)
             return
         self._windows = Windows(
             self.size, self.kernel, self.stride, (0, 0), (1, 1), tuple(shape[2:])

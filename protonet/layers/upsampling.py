@@ -13,7 +13,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.product import BatchProduct
 from protonet.kernels.rows import take_rows
-from protonet.layers.base import Layer, Narrows, Traits, shape_text
+from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.registry import register
 
 
@@ -45,7 +45,7 @@ class Placing(Layer):
         self._planes = (planes, math.prod(shape[2:]))
         self._indices = self.scratch(self._planes, np.int64)
         self._starts = self.scratch((planes, 1), np.int64)
-        self.device.put_made(lambda: np.arange(planes) * self._plane, self._starts)
+        self.device.put_lazily(lambda: np.arange(planes) * self._plane, self._starts)
 
     def put(self, x: Array, mask: Array, y: Array) -> None:
         """Write 0 to ``y``, but each value of ``x`` at its place."""
@@ -98,7 +98,7 @@ class Upsample(Placing):
         last (on a GPU, any of them), and each of them gets the gradient, as in SegNet.
     """
 
-    traits = replace(Placing.traits, narrows=Narrows.WITH_BOTTOMS)
+    traits = replace(Placing.traits, low_precision=LowPrecision.WITH_BOTTOMS)
     sized_by = "upsample_h and upsample_w"
 
     def setup(self) -> None:
@@ -208,7 +208,7 @@ class Interp(Layer):
         finite spreads over its row and column.
     """
 
-    traits = Traits(backward_reads=frozenset(), narrows=Narrows.WITH_BOTTOMS)
+    traits = Traits(backward_reads=frozenset(), low_precision=LowPrecision.WITH_BOTTOMS)
 
     def setup(self) -> None:
         param, path = self.spec.interp_param, "interp_param"
@@ -260,7 +260,7 @@ class Interp(Layer):
         self._mix = []
         for extent, out in zip(shapes[0][2:], y_shape[2:], strict=True):
             mix = self.scratch((out, extent))
-            self.device.put_made(partial(self.mixture, extent, out), mix)
+            self.device.put_lazily(partial(self.mixture, extent, out), mix)
             self._mix.append(mix)
         (_, height, width), (_, high, wide) = self._x_shape, self._y_shape
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine, Parts
-from protonet.layers.base import Layer, Narrows, Traits, shape_text
+from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.registry import register
 
 
@@ -33,7 +33,10 @@ class Split(Layer):
     """
 
     traits = Traits(
-        backward_reads=frozenset(), view=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True
+        backward_reads=frozenset(),
+        view=True,
+        low_precision=LowPrecision.WITH_BOTTOMS,
+        in_kernels=True,
     )
     tops = (1, None)
 
@@ -80,7 +83,10 @@ class Concat(Layer):
     """
 
     traits = Traits(
-        backward_reads=frozenset(), recomputable=True, narrows=Narrows.WITH_BOTTOMS, in_kernels=True
+        backward_reads=frozenset(),
+        recomputable=True,
+        low_precision=LowPrecision.WITH_BOTTOMS,
+        in_kernels=True,
     )
     bottoms = (1, None)
 

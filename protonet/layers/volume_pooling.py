@@ -11,7 +11,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool, MaxPool
 from protonet.kernels.windows import Windows
-from protonet.layers.base import Layer, Narrows, Traits, shape_text
+from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.limits import check_numbers
 from protonet.layers.pooling import pool_windows
 from protonet.layers.registry import register
@@ -24,7 +24,9 @@ from protonet.proto.caffe_pb2 import (
 class _Pooling3D(Layer):
     """Pooling of volumes: of each plane, and then of what is left of frames."""
 
-    traits = Traits(backward_reads=frozenset(), recomputable=True, narrows=Narrows.WITH_BOTTOMS)
+    traits = Traits(
+        backward_reads=frozenset(), recomputable=True, low_precision=LowPrecision.WITH_BOTTOMS
+    )
 
     def setup(self) -> None:
         param, field = given_param(self, "pooling_param", "pooling3d_param")

@@ -24,12 +24,12 @@ class Timer:
     def start(self) -> None:
         """Begin."""
         if not self._running:
-            self._began, self._ended, self._running = self._device.stamp(), None, True
+            self._began, self._ended, self._running = self._device.timestamp(), None, True
 
     def stop(self) -> None:
         """End."""
         if self._running:
-            self._ended, self._running = self._device.stamp(), False
+            self._ended, self._running = self._device.timestamp(), False
 
     @property
     def ms(self) -> float:
@@ -40,4 +40,4 @@ class Timer:
             mode.log("Timer has never been run before reading time.")
             return 0.0
         self.stop()
-        return 1000 * self._device.seconds(self._began, self._ended)
+        return 1000 * self._device.seconds_between(self._began, self._ended)

@@ -9,7 +9,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.graph.estimate import estimate, fitting_batch
-from protonet.graph.metering import Meter, hollow
+from protonet.graph.meta_device import MetaDevice, meta_array
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.kernels import native
@@ -29,17 +29,17 @@ def borrowed(plan: Plan) -> int:
     return 2 * 4 * most * 36 // 25 if native.load() is not None else 0
 
 
-def test_a_meter_counts_and_gives_nothing() -> None:
-    meter = Meter()
-    array = meter.empty((1000, 1000, 1000), np.float64)
-    assert meter.counted == 8 * 10**9
+def test_a_meta_device_counts_bytes_and_allocates_none() -> None:
+    device = MetaDevice()
+    array = device.empty((1000, 1000, 1000), np.float64)
+    assert device.allocated == 8 * 10**9
     assert array.reshape(1000, -1).shape == (1000, 10**6)
-    meter.borrows(10, 4)
-    meter.borrows(7, 5)
-    assert (meter.borrowed, meter.learning) == (10, 5)
-    meter.put(np.ones((1000, 1000, 1000), bool), array)
-    assert meter.zeros(()).shape == ()
-    hollow((2, 3))[...] = 1.0
+    device.note_workspace(10, 4)
+    device.note_workspace(7, 5)
+    assert (device.workspace, device.backward_workspace) == (10, 5)
+    device.put(np.ones((1000, 1000, 1000), bool), array)
+    assert device.zeros(()).shape == ()
+    meta_array((2, 3))[...] = 1.0
 
 
 @pytest.mark.parametrize(("share", "recompute"), [(False, False), (True, False), (True, True)])

@@ -11,7 +11,15 @@ from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.random_stream import RandomStream
 from protonet.layers import layer_class, layer_types
-from protonet.layers.base import Layer, LayerContext, Narrows, Stateful, Traits, Weight, shape_text
+from protonet.layers.base import (
+    Layer,
+    LayerContext,
+    LowPrecision,
+    Stateful,
+    Traits,
+    Weight,
+    shape_text,
+)
 from protonet.layers.preparing import check_arity, prepared
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
@@ -112,7 +120,11 @@ def test_a_layer_says_what_it_is_in_one_place(name: str) -> None:
 
 
 def test_products_with_weights_are_kept_in_16_bits() -> None:
-    always = {each for each in layer_types() if layer_class(each).traits.narrows is Narrows.ALWAYS}
+    always = {
+        each
+        for each in layer_types()
+        if layer_class(each).traits.low_precision is LowPrecision.ALWAYS
+    }
     assert always == {
         "Convolution", "Convolution3D", "ConvolutionDepthwise", "Deconvolution", "Deconvolution3D",
         "DepthwiseConvolution", "InnerProduct", "NdConvolution",
@@ -128,7 +140,7 @@ def test_products_with_weights_are_kept_in_16_bits() -> None:
     ],
 )
 def test_what_a_rounding_would_spoil_is_not(name: str) -> None:
-    assert layer_class(name).traits.narrows is Narrows.NEVER
+    assert layer_class(name).traits.low_precision is LowPrecision.NEVER
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.graph.net import Net
-from protonet.layers.base import Narrows
+from protonet.layers.base import LowPrecision
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.testing import LayerHarness, check_gradients
 from tests.graph.nets import plan_of
@@ -133,8 +133,11 @@ def test_gradients_of_every_form() -> None:
 
 
 def test_statistics_are_not_kept_in_16_bits() -> None:
-    assert harness("").layer.traits.narrows is Narrows.WITH_BOTTOMS
-    assert harness("bn_mode: LEARN", tops='top: "y" top: "m"').layer.traits.narrows is Narrows.NEVER
+    assert harness("").layer.traits.low_precision is LowPrecision.WITH_BOTTOMS
+    assert (
+        harness("bn_mode: LEARN", tops='top: "y" top: "m"').layer.traits.low_precision
+        is LowPrecision.NEVER
+    )
 
 
 @pytest.mark.parametrize(

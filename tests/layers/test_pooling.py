@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from protonet.errors import LayerError
-from protonet.graph.metering import takes_narrow
-from protonet.layers.base import Narrows
+from protonet.graph.meta_device import supports_low_precision
+from protonet.layers.base import LowPrecision
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.testing import LayerHarness
 from tests.kernels.cuda.emulation import EmulatedDevice
@@ -116,7 +116,7 @@ def test_stochastic_pooling_weighs_in_test() -> None:
 
 
 def test_places_are_not_kept_in_16_bits() -> None:
-    assert harness("kernel_size: 2").layer.traits.narrows is Narrows.WITH_BOTTOMS
+    assert harness("kernel_size: 2").layer.traits.low_precision is LowPrecision.WITH_BOTTOMS
     layer = harness("mask kernel_size: 2").layer
-    assert layer.traits.narrows is Narrows.NEVER
-    assert not takes_narrow(layer, [X], EmulatedDevice(), np.float16)
+    assert layer.traits.low_precision is LowPrecision.NEVER
+    assert not supports_low_precision(layer, [X], EmulatedDevice(), np.float16)

@@ -44,7 +44,7 @@ def _best(device: Device, function: Callable[[], object]) -> float:
     times: list[float] = []
     end = time.perf_counter() + _SECONDS
     while time.perf_counter() < end or len(times) < 3:
-        before = device.stamp()
+        before = device.timestamp()
         function()
-        times.append(device.seconds(before, device.stamp()))
+        times.append(device.seconds_between(before, device.timestamp()))
     return float(np.min(times))

@@ -9,7 +9,7 @@ from protonet.device import Device
 from protonet.kernels.convert import Convert
 from protonet.kernels.cuda.launch import TYPES, compiled, counted
 from protonet.kernels.kernel import Kernel
-from protonet.precision import is_narrow
+from protonet.precision import is_low_precision
 
 
 class CudaConvert(Convert, processor="cuda"):
@@ -46,7 +46,7 @@ class Rounded:
 
     def __call__(self, w: Array) -> Array:
         """The weights, in an array that the next call writes to."""
-        if not is_narrow(self._of.dtype):
+        if not is_low_precision(self._of.dtype):
             return w
         if self._made is None:
             kernel = Convert.make(self._of.device, self._of.dtype, self._count)

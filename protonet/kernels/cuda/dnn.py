@@ -9,7 +9,7 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.device import Device
 from protonet.kernels.windows import Windows
-from protonet.precision import is_narrow
+from protonet.precision import is_low_precision
 
 FORWARD, BACKWARD, LEARN = "conv_fprop", "conv_dgrad", "conv_wgrad"
 
@@ -110,7 +110,7 @@ class Plan:
         """What an engine must not do."""
         note = self._library.module.numerical_note
         unwanted = [note.NONDETERMINISTIC]
-        if is_narrow(dtype):
+        if is_low_precision(dtype):
             unwanted += [note.REDUCED_PRECISION_REDUCTION]
         elif not self._library.device.tf32:
             unwanted += [note.TENSOR_CORE, note.DOWN_CONVERT_INPUTS]
@@ -149,8 +149,8 @@ def strides(shape: Shape) -> list[int]:
 
 def dnn(device: Device) -> Dnn | None:
     """CuDNN on a device, where it is installed."""
-    if Dnn not in device.kept:
+    if Dnn not in device.cache:
         module = device.cudnn()
-        device.kept[Dnn] = Dnn(device, module) if module is not None else None
-    held: Dnn | None = device.kept[Dnn]
+        device.cache[Dnn] = Dnn(device, module) if module is not None else None
+    held: Dnn | None = device.cache[Dnn]
     return held

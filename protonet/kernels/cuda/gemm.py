@@ -11,7 +11,7 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.precision import is_narrow
+from protonet.precision import is_low_precision
 
 KINDS = {"float32": 0, "float16": 2, "bfloat16": 14}
 """What CUDA calls types of elements: CUDA_R_32F, CUDA_R_16F, CUDA_R_16BF."""
@@ -103,7 +103,7 @@ class Gemm:
             columns,
             strides[2],
             batch,
-            blas.CUBLAS_COMPUTE_32F if is_narrow(a.dtype) else self._compute,
+            blas.CUBLAS_COMPUTE_32F if is_low_precision(a.dtype) else self._compute,
             blas.CUBLAS_GEMM_DEFAULT,
         )
 
@@ -118,7 +118,7 @@ class Gemm:
 
 def gemm(device: Device) -> Gemm:
     """The products of a device, which keeps them."""
-    held: Gemm | None = device.kept.get(Gemm)
+    held: Gemm | None = device.cache.get(Gemm)
     if held is None:
-        held = device.kept[Gemm] = Gemm(device)
+        held = device.cache[Gemm] = Gemm(device)
     return held

@@ -11,7 +11,7 @@ import numpy as np
 from protonet.device import Device
 from protonet.kernels.cuda import source
 from protonet.kernels.kernel import Kernel, When
-from protonet.precision import is_narrow
+from protonet.precision import is_low_precision
 
 BLOCK = 256
 """Threads of a block; ``common.cuh`` says the same."""
@@ -90,7 +90,7 @@ class Source:
 
     def __init__(self, device: Device, name: str, dtype: Any) -> None:
         options = ["--std=c++17"]
-        if is_narrow(dtype):
+        if is_low_precision(dtype):
             options.append(f"-D{np.dtype(dtype).name.upper()}")
         self._pack = _PACK_BYTES // np.dtype(dtype).itemsize
         self._module = device.xp.RawModule(code=source(name), options=tuple(options))
@@ -115,9 +115,9 @@ class Source:
 def compiled(device: Device, name: str, dtype: Any = np.float32) -> Source:
     """The source of this name, for values of this type, for a device, which keeps it."""
     key = Source, name, np.dtype(dtype)
-    held: Source | None = device.kept.get(key)
+    held: Source | None = device.cache.get(key)
     if held is None:
-        held = device.kept[key] = Source(device, name, dtype)
+        held = device.cache[key] = Source(device, name, dtype)
     return held
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.precision import PRECISIONS, is_narrow, real_of, type_of
+from protonet.precision import PRECISIONS, is_low_precision, real_of, type_of
 
 TYPES = pytest.mark.parametrize("dtype", PRECISIONS)
 """Those of values."""
@@ -104,7 +104,7 @@ def assert_same(
     units of half the last digit of that.
     """
     for place, (one, other) in enumerate(zip(found, expected, strict=True)):
-        share = units * 2.0 ** -PLACES[one.dtype.name] if is_narrow(one.dtype) else rtol
+        share = units * 2.0 ** -PLACES[one.dtype.name] if is_low_precision(one.dtype) else rtol
         bound = share * max(1e-30, np.abs(other).max(initial=0))
-        numbers = one.astype(np.float64) if is_narrow(one.dtype) else one
+        numbers = one.astype(np.float64) if is_low_precision(one.dtype) else one
         np.testing.assert_allclose(numbers, other, rtol=0, atol=bound, err_msg=f"result {place}")

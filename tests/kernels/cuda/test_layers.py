@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.graph import metering
+from protonet.graph import meta_device
 from protonet.layers.base import Fused
 from protonet.precision import PRECISIONS, type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN
@@ -56,15 +56,15 @@ def test_layers_compute_what_they_do_on_the_cpu(case: Case) -> None:
     check_devices(case.text, case.bottoms(), EmulatedDevice(), phase=case.phase)
 
 
-def takes_narrow(case: Case, device: Device, dtype: str) -> bool:
+def supports_low_precision(case: Case, device: Device, dtype: str) -> bool:
     """Whether the layer of a case takes values of 16 bits."""
     bottoms = case.bottoms()
     layer = LayerHarness(case.text, bottoms, phase=case.phase).layer
     shapes = [np.shape(bottom) for bottom in bottoms]
-    return metering.takes_narrow(layer, shapes, device, type_of(dtype))
+    return meta_device.supports_low_precision(layer, shapes, device, type_of(dtype))
 
 
-TAKING = [case for case in CASES if takes_narrow(case, EmulatedDevice(), "bfloat16")]
+TAKING = [case for case in CASES if supports_low_precision(case, EmulatedDevice(), "bfloat16")]
 """Cases in which values are of 16 bits on a GPU."""
 
 
@@ -75,8 +75,8 @@ def test_these_types_take_16_bits() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.text)
 @pytest.mark.parametrize("dtype", NARROW)
 def test_no_layer_takes_16_bits_on_a_cpu(case: Case, dtype: str) -> None:
-    assert not takes_narrow(case, Device("cpu"), dtype)
-    assert not takes_narrow(case, Device("cpu", tuned=False), dtype)
+    assert not supports_low_precision(case, Device("cpu"), dtype)
+    assert not supports_low_precision(case, Device("cpu", tuned=False), dtype)
 
 
 def run(
