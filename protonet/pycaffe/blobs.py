@@ -1,4 +1,4 @@
-"""The blobs of a net, as arrays that the next pass sees."""
+"""The blobs of a net, as arrays that the next pass sees, and its layers that have them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import numpy as np
 from protonet import blob as graph
 from protonet.blob import Array, Shape
 from protonet.device import Device
+from protonet.layers.base import Layer
 from protonet.layers.limits import check_limits
-from protonet.layers.python_api import Blob
+from protonet.layers.python_api import Blob, BlobVec
 
 
 class NetBlob(Blob):
@@ -94,3 +95,14 @@ class NetBlob(Blob):
             self._handed_out[kind] = np.array(self._device.get(array))
             self._copies[kind] = self._handed_out[kind].copy()
         return self._copies[kind]
+
+
+class NetLayer:
+    """A layer of a net: its type and parameters. Of ``type: "Python"``, ``Net.layers`` has the
+    user's own object instead.
+    """
+
+    def __init__(self, layer: Layer, blobs: BlobVec) -> None:
+        self.layer = layer
+        self.type = layer.type
+        self.blobs = blobs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -15,31 +15,19 @@ from protonet.formats.caffemodel import write_model
 from protonet.graph import net as graph
 from protonet.graph.planning import plan_net
 from protonet.jobs.inference.weights import load_weights
-from protonet.layers import Layer
 from protonet.layers.extensions import raising_as_is
 from protonet.layers.python_api import BlobVec
 from protonet.layers.python_layer import Python
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import Source, read_net
 from protonet.pycaffe import mode
-from protonet.pycaffe.blobs import NetBlob
+from protonet.pycaffe.batches import batches_of, trimmed
+from protonet.pycaffe.blobs import NetBlob, NetLayer
+from protonet.pycaffe.hooked import Hook, Hooked
 from protonet.pycaffe.numbered import Numbered
 
-Hook = Callable[[int], Any]
 
-
-class NetLayer:
-    """A layer of a net: its type and parameters. Of ``type: "Python"``, ``Net.layers`` has the
-    user's own object instead.
-    """
-
-    def __init__(self, layer: Layer, blobs: BlobVec) -> None:
-        self.layer = layer
-        self.type = layer.type
-        self.blobs = blobs
-
-
-class Net(Numbered):
+class Net(Numbered, Hooked):
     """A net with its blobs and parameters as writable arrays.
 
     ``Net(network, phase)``, ``Net(network, weights, phase)`` or ``Net(network, phase,
@@ -170,10 +158,10 @@ class Net(Numbered):
         """Run as many batches as the inputs need; returns copies of the outputs of all items."""
         names = dict.fromkeys([*self.outputs, *(blobs or ())])
         found: dict[str, list[np.ndarray]] = {name: [] for name in names}
-        for batch in self._batch(kwargs):
+        for batch in batches_of(kwargs, self._batch_size):
             for name, values in self.forward(blobs, None, None, **batch).items():
                 found[name].extend(np.atleast_1d(values.copy()))
-        return self._trimmed(found, kwargs)
+        return trimmed(found, kwargs)
 
     def forward_backward_all(
         self,
@@ -186,14 +174,14 @@ class Net(Numbered):
         slopes = {name: values for name, values in kwargs.items() if name in self.outputs}
         tops: dict[str, list[np.ndarray]] = {}
         bottoms: dict[str, list[np.ndarray]] = {}
-        slope_batches = self._batch(slopes) if slopes else None
-        for batch in self._batch(given):
+        slope_batches = batches_of(slopes, self._batch_size) if slopes else None
+        for batch in batches_of(given, self._batch_size):
             for name, values in self.forward(blobs, None, None, **batch).items():
                 tops.setdefault(name, []).extend(np.atleast_1d(values.copy()))
             slope = next(slope_batches) if slope_batches is not None else {}
             for name, values in self.backward(diffs, None, None, **slope).items():
                 bottoms.setdefault(name, []).extend(np.atleast_1d(values.copy()))
-        return self._trimmed(tops, given), self._trimmed(bottoms, given)
+        return trimmed(tops, given), trimmed(bottoms, given)
 
     def _forward(self, start: int, end: int) -> float:
         """Run the layers of these numbers, both included; what of the objective they found."""
@@ -209,22 +197,6 @@ class Net(Numbered):
     def _backward(self, start: int, end: int) -> None:
         """Run the layers of these numbers backward, from ``start`` down to ``end``."""
         self._run_backward(start, end, losses=start == len(self.layers) - 1)
-
-    def before_forward(self, hook: Hook) -> None:
-        """Call ``hook`` with the number of each layer before its forward pass."""
-        self._hooks.setdefault("before_forward", []).append(hook)
-
-    def after_forward(self, hook: Hook) -> None:
-        """Call ``hook`` with the number of each layer after its forward pass."""
-        self._hooks.setdefault("after_forward", []).append(hook)
-
-    def before_backward(self, hook: Hook) -> None:
-        """Call ``hook`` with the number of each layer before its backward pass."""
-        self._hooks.setdefault("before_backward", []).append(hook)
-
-    def after_backward(self, hook: Hook) -> None:
-        """Call ``hook`` with the number of each layer after its backward pass."""
-        self._hooks.setdefault("after_backward", []).append(hook)
 
     # Shapes and parameters.
 
@@ -309,6 +281,11 @@ class Net(Numbered):
 
     # What the passes share.
 
+    @property
+    def _batch_size(self) -> int:
+        """The items of the first blob."""
+        return next(iter(self.blobs.values())).shape[0]
+
     def _index(self, layer: str) -> int:
         if layer not in self._layer_names:
             raise ValueError(f"no layer '{layer}' in this net; there are {self._layer_names}")
@@ -346,11 +323,6 @@ class Net(Numbered):
             net.backward_step(index)
             self._call("after_backward", index)
 
-    def _call(self, moment: str, index: int) -> None:
-        for hook in self._hooks.get(moment, ()):
-            hook(index)
-            self._flush()
-
     def settle(self) -> None:
         """Do what a pass does first: fulfil wishes for shapes, take back copies."""
         self.reshape()
@@ -366,28 +338,3 @@ class Net(Numbered):
         yield from self.blobs.values()
         for blobs in self.params.values():
             yield from blobs
-
-    def _batch(self, given: Mapping[str, Any]) -> Iterator[dict[str, np.ndarray]]:
-        """Batches of the net's size; the last one is filled up with zeros."""
-        arrays = {name: np.asarray(values) for name, values in given.items()}
-        items = len(next(iter(arrays.values())))
-        size = next(iter(self.blobs.values())).shape[0]
-        for start in range(0, items, size):
-            batch = {name: array[start : start + size] for name, array in arrays.items()}
-            missing = size - len(next(iter(batch.values())))
-            if missing:
-                batch = {
-                    name: np.concatenate([array, np.zeros((missing, *array.shape[1:]))])
-                    for name, array in batch.items()
-                }
-            yield batch
-
-    def _trimmed(
-        self, found: Mapping[str, Sequence[np.ndarray]], given: Mapping[str, Any]
-    ) -> dict[str, np.ndarray]:
-        """Arrays of as many items as were given."""
-        items = len(next(iter(given.values())))
-        return {
-            name: np.asarray(values)[:items] if len(values) > items else np.asarray(values)
-            for name, values in found.items()
-        }
