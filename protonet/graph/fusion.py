@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
+from protonet.layers.affine import ChannelAffine
 from protonet.layers.base import Kind, Reads
 
 _ANY = "".join(
@@ -70,7 +71,7 @@ def fuse(plan: Plan, *, gradients: bool) -> Plan:
     """
     steps, outputs = list(plan.steps), frozenset(plan.outputs)
     for index, step in enumerate(plan.steps):
-        if steps[index].absorbed_by is not None or step.layer.traits.kind not in _ABSORBS:
+        if steps[index].absorbed_by is not None or not step.layer.traits.absorbs:
             continue
         chain: list[int] = []
         while (
@@ -102,7 +103,7 @@ def fusions(plan: Plan) -> list[tuple[str, list[str]]]:
 def _can_absorb(step: Step, chain: list[Step], gradients: bool) -> bool:
     """Whether the table has such a chain behind such a layer."""
     kinds = [each.layer.traits.kind for each in chain]
-    if step.layer.traits.kind is None or None in kinds:
+    if step.layer.traits.kind not in _ABSORBS or None in kinds:
         return False
     chains = _ABSORBS[step.layer.traits.kind]
     letters = "".join(kind.value for kind in kinds if kind is not None)
@@ -134,7 +135,15 @@ def _next(plan: Plan, index: int, outputs: Collection[Value]) -> int | None:
     reader = plan.steps[at]
     if len(reader.bottoms) != 1 or len(reader.tops) != 1 or reader.dynamic:
         return None
-    return at if reader.bottoms[0].shape == reader.tops[0].shape else None
+    if reader.bottoms[0].shape != reader.tops[0].shape:
+        return None
+    return at if _can_be_asked(reader) else None
+
+
+def _can_be_asked(step: Step) -> bool:
+    """Whether a layer of an affine kind says which numbers it has, as such kinds promise."""
+    kind = step.layer.traits.kind
+    return kind is not None and (kind.value not in _ANY or isinstance(step.layer, ChannelAffine))
 
 
 def _same_gradients(step: Step, follower: Step) -> bool:

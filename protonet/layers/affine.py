@@ -21,6 +21,14 @@ class ChannelAffine(Protocol):
         """Factor and shift: a vector for the channels, or one number for all; None for 1 and 0."""
 
 
+@runtime_checkable
+class NumberAffine(Protocol):
+    """A layer whose y is the same number times x plus the same number, for all channels."""
+
+    def affine(self) -> tuple[float | None, float | None]:
+        """Factor and shift; None for 1 and 0."""
+
+
 class AffineChain:
     """What affine layers do to channels one after the other, as if they were one.
 

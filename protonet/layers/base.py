@@ -44,6 +44,9 @@ class Kind(Enum):
 
     Affine are kinds whose y is a number times x plus a number, of the channel (axis 1) or the same
     for all; such layers have the method ``affine`` (``layers.affine``).
+
+    LINEAR and RECTIFIER are for any layer that is one. Those of scaling, shifting, normalizing and
+    powers are the types Scale, Bias, BatchNorm and Power: their neighbours read their parameters.
     """
 
     CONVOLUTION = "C"
@@ -105,6 +108,8 @@ class Traits:
       ``build`` makes, or only move values; so that they take 16 bits where those kernels do. A
       layer that does not is given copies in float32.
     - ``kind``: what it is to layers around it that may be fused with it.
+    - ``absorbs``: the passes compute the layers in ``self.fused`` as well, whatever the table of
+      ``graph.fusion`` has behind a layer of its kind. Without it, none are put there.
     """
 
     backward_reads: frozenset[Reads] = frozenset({Reads.BOTTOMS, Reads.TOPS})
@@ -120,6 +125,7 @@ class Traits:
     low_precision: LowPrecision = LowPrecision.NEVER
     in_kernels: bool = False
     kind: Kind | None = None
+    absorbs: bool = False
 
 
 @dataclass(frozen=True)

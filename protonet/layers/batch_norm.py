@@ -68,6 +68,7 @@ class BatchNorm(Layer):
         in_place=True,
         low_precision=LowPrecision.WITH_BOTTOMS,
         in_kernels=True,
+        absorbs=True,
     )
 
     def setup(self) -> None:

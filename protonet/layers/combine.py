@@ -45,6 +45,7 @@ class Eltwise(Layer):
         low_precision=LowPrecision.WITH_BOTTOMS,
         in_kernels=True,
         kind=Kind.RECTIFIABLE,
+        absorbs=True,
     )
     bottoms = (2, None)
 

@@ -44,6 +44,7 @@ class InnerProduct(Layer):
         low_precision=LowPrecision.ALWAYS,
         in_kernels=True,
         kind=Kind.RECTIFIABLE,
+        absorbs=True,
     )
 
     def setup(self) -> None:

@@ -126,7 +126,7 @@ class Convolution(Convolving):
         if len(self.spec.bottom) == 1:
             behind_items = self.settings.axis == 1
             kind = Kind.CONVOLUTION if behind_items else Kind.RECTIFIABLE
-            self.traits = replace(self.traits, kind=kind)
+            self.traits = replace(self.traits, kind=kind, absorbs=True)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         axis = self.channel_axis(shapes)

@@ -10,6 +10,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels import powers
 from protonet.layers.activations import BY_BOTTOM, Activation, OneKernel
+from protonet.layers.affine import NumberAffine
 from protonet.layers.base import Kind, LowPrecision, Reads
 from protonet.layers.registry import register
 
@@ -35,7 +36,9 @@ class Power(Activation):
         what the formula says.
     """
 
-    traits = replace(Activation.traits, low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True)
+    traits = replace(
+        Activation.traits, low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True, absorbs=True
+    )
 
     def setup(self) -> None:
         spec = self.spec.power_param
@@ -67,8 +70,10 @@ class Power(Activation):
         """What the kernel of the whole chain is made with: shape, power, scale and shift."""
         scale, shift = self.scale, self.shift
         for layer in self.fused.layers:
-            if isinstance(layer, Power):
-                scale, shift = layer.scale * scale, layer.scale * shift + layer.shift
+            if isinstance(layer, NumberAffine):
+                times, plus = layer.affine()
+                times = 1.0 if times is None else times
+                scale, shift = times * scale, times * shift + (plus or 0.0)
         return shape, self._exponent, scale, shift
 
     def _constant(self) -> float:

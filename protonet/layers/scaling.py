@@ -23,7 +23,9 @@ class Spread(Layer):
     The bottom is seen as outer x count x inner, count the elements of the smaller array.
     """
 
-    traits = Traits(recomputable=True, low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True)
+    traits = Traits(
+        recomputable=True, low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True, absorbs=True
+    )
     bottoms = (1, 2)
     field = ""
     _kernel: Scaling

@@ -35,9 +35,10 @@ NARROW = PRECISIONS[1:]
 TAKE_NARROW = {
     "AbsVal", "Axpy", "BN", "BNLL", "BatchNorm", "Bias", "Clip", "Concat", "Convolution",
     "Convolution3D", "ConvolutionDepthwise", "Crop", "Deconvolution", "Deconvolution3D",
-    "DepthwiseConvolution", "Dropout", "ELU", "Eltwise", "Flatten", "InnerProduct", "LRN",
+    "DepthwiseConvolution", "Dropout", "ELU", "Eltwise", "Flatten", "Flip", "InnerProduct", "LRN",
     "NdConvolution", "PReLU", "Permute", "Pooling", "Power", "ReLU", "ReLU6", "Reorg", "Reshape",
-    "SPP", "Scale", "ShuffleChannel", "Sigmoid", "Silence", "Slice", "Split", "Swish", "TanH",
+    "Reverse", "SPP", "Scale", "ShuffleChannel", "Sigmoid", "Silence", "Slice", "Split", "Swish",
+    "TanH",
 }  # fmt: skip
 """Types whose passes take values of 16 bits, in at least one case."""
 
