@@ -22,12 +22,12 @@ _MOST_CLASSES = 1_000_000
 
 
 def check_predictions(
-    layer: Layer, shapes: Sequence[Shape], classes: int, shared: bool
+    layer: Layer, shapes: Sequence[Shape], classes: int, shared: bool, offsets: int = 4
 ) -> tuple[int, int]:
     """The number of images and of priors in the bottoms loc, conf and priors of a detector.
 
     Raises:
-        LayerError: unless there are 4 offsets (for each class, where they are not ``shared``)
+        LayerError: unless there are ``offsets`` (for each class, where they are not ``shared``)
             and a score for each class, of each prior and in every image.
     """
     loc, conf, priors = shapes[:3]
@@ -41,7 +41,10 @@ def check_predictions(
     count = math.prod(priors) // 8
     sets = "" if shared else f" and {classes} classes"
     expected = (
-        (count * 4 * (1 if shared else classes), f"4 for each of {count} priors{sets}"),
+        (
+            count * offsets * (1 if shared else classes),
+            f"{offsets} for each of {count} priors{sets}",
+        ),
         (count * classes, f"one for each of {count} priors and {classes} classes"),
     )
     for place, (values, why) in enumerate(expected):
@@ -75,6 +78,18 @@ def check_classes(count: int, field: str) -> int:
     return count
 
 
+def _polygons(priors: Array, variances: Array, offsets: Array) -> Array:
+    """The four corners (..., P, 8) that ``offsets`` (..., P, 8) make of those of each prior.
+
+    Clockwise from the upper left; a shift counts in widths and heights of the prior times its
+    first two variances. Source: TextBoxes++, src/caffe/util/bbox_util.cpp, DecodeBBoxPolygon.
+    """
+    corners = priors[:, [0, 1, 2, 1, 2, 3, 0, 3]]
+    extent = priors[:, 2:] - priors[:, :2]
+    moved: Array = corners + offsets * np.tile(variances[:, :2] * extent, 4)
+    return moved
+
+
 @register("DetectionOutput")
 class DetectionOutput(Layer):
     """The boxes that offsets mean at each prior, thinned out class by class.
@@ -99,10 +114,13 @@ class DetectionOutput(Layer):
         detection_output_param: num_classes (C, required), share_location (true),
         background_label_id (0; -1: none), code_type (CORNER), variance_encoded_in_target (false:
         offsets are multiplied by the priors' variances), confidence_threshold (none),
-        nms_param: nms_threshold (0.3), top_k (all), eta (1); keep_top_k (-1: all).
+        nms_param: nms_threshold (0.3), top_k (all), eta (1); keep_top_k (-1: all); use_polygon
+        (false: of 12 offsets instead of 4, the last 8 move the corners of the prior, and a row
+        has 15 values).
     Raises:
         LayerError: without num_classes, for a negative nms_threshold, an eta that is not in 0 to
-        1, visualize, bottoms that do not fit, or a loss_weight.
+        1, visualize, use_polygon with other offsets than CENTER_SIZE times variances, bottoms
+        that do not fit, or a loss_weight.
     Differs:
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. Of equal
         scores the first prior and class come first. It shows no pictures, and writes and deletes
@@ -142,13 +160,23 @@ class DetectionOutput(Layer):
             raise LayerError(
                 "visualize is not supported", (_PARAM, "visualize"), "remove it, or set it to false"
             )
+        self.columns = _COLUMNS + 8 * param.use_polygon
+        if param.use_polygon and (self.code != "CENTER_SIZE" or param.variance_encoded_in_target):
+            raise LayerError(
+                "use_polygon needs code_type: CENTER_SIZE, and offsets that are multiplied by "
+                "the variances",
+                (_PARAM, "use_polygon"),
+                "as in TextBoxes++; other polygons are not defined there",
+            )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        images, _ = check_predictions(self, shapes, self.classes, self.shared)
-        return [(1, 1, images, _COLUMNS)]
+        images, _ = check_predictions(
+            self, shapes, self.classes, self.shared, self.columns - _COLUMNS + 4
+        )
+        return [(1, 1, images, self.columns)]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._images, self._priors = check_predictions(self, shapes, self.classes, self.shared)
+        self._images, self._priors = shapes[0][0], math.prod(shapes[2]) // 8
         self._sets = 1 if self.shared else self.classes
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
@@ -157,22 +185,26 @@ class DetectionOutput(Layer):
         boxes, variances = priors.reshape(2, -1, 4)
         if self.spec.detection_output_param.variance_encoded_in_target:
             variances = np.ones_like(variances)
-        offsets = loc.reshape(self._images, self._priors, self._sets, 4).swapaxes(1, 2)
+        offsets = loc.reshape(self._images, self._priors, self._sets, self.columns - 3)
+        offsets = offsets.swapaxes(1, 2)
         scores = conf.reshape(self._images, self._priors, self.classes)
         # A net that went astray may say anything, and a warning for each box helps no one.
         with np.errstate(all="ignore"):
-            decoded = decode(boxes, variances, offsets, self.code)
+            decoded = decode(boxes, variances, offsets[..., :4], self.code)
+            if offsets.shape[-1] > 4:
+                corners = _polygons(boxes, variances, offsets[..., 4:])
+                decoded = np.concatenate([decoded, corners], axis=-1)
             found = [self._find(i, decoded[i], scores[i]) for i in range(self._images)]
-        self._rows = np.concatenate([np.empty((0, _COLUMNS), scores.dtype), *found])
+        self._rows = np.concatenate([np.empty((0, self.columns), scores.dtype), *found])
         if not len(self._rows):
-            self._rows = np.full((self._images, _COLUMNS), -1, loc.dtype)
+            self._rows = np.full((self._images, self.columns), -1, loc.dtype)
             self._rows[:, 0] = np.arange(self._images)
-        return [(1, 1, len(self._rows), _COLUMNS)]
+        return [(1, 1, len(self._rows), self.columns)]
 
     def _find(self, image: int, boxes: Array, scores: Array) -> Array:
-        """The rows of one image; ``boxes`` (1 or C, P, 4), ``scores`` (P, C)."""
+        """The rows of one image; ``boxes`` (1 or C, P, 4 or 12), ``scores`` (P, C)."""
         nms, keep = self.spec.detection_output_param.nms_param, self.keep
-        found = [np.empty((0, _COLUMNS), scores.dtype)]
+        found = [np.empty((0, self.columns), scores.dtype)]
         for label in range(self.classes):
             if label == self.background:
                 continue
@@ -180,9 +212,13 @@ class DetectionOutput(Layer):
             places = np.flatnonzero(column > self.least)
             candidates = boxes[0 if self.shared else label][places]
             stay = suppress(
-                candidates, column[places], nms.nms_threshold, eta=nms.eta, top_k=self.top_k
+                candidates[:, :4],
+                column[places],
+                nms.nms_threshold,
+                eta=nms.eta,
+                top_k=self.top_k,
             )
-            rows = np.empty((len(stay), _COLUMNS), scores.dtype)
+            rows = np.empty((len(stay), self.columns), scores.dtype)
             rows[:, 0], rows[:, 1] = image, label
             rows[:, 2], rows[:, 3:] = column[places[stay]], candidates[stay]
             found.append(rows)

@@ -106,10 +106,11 @@ class ImageData(BatchLayer):
                 "short_side is not known here; give new_height and new_width",
                 (_PARAM, "short_side"),
             )
-        for name in ("label_type", "ignore_label", "has_label"):
+        for name in ("label_type", "ignore_label", "has_label", "normalize"):
+            owner = "ImageLabelmapData" if name == "normalize" else "ImageSegData"
             if getattr(param, name) != param.DESCRIPTOR.fields_by_name[name].default_value:
                 raise LayerError(
-                    f"{name} is of ImageSegData layers, whose labels are of pixels", (_PARAM, name)
+                    f"{name} is of {owner} layers, whose labels are of pixels", (_PARAM, name)
                 )
         if param.dataset_share_per_node != 1:
             raise LayerError(

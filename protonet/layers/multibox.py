@@ -168,8 +168,8 @@ class MultiBoxLoss(Layer):
                 pairs, difference = pairs.where(np.zeros(0, int)), difference[:0]
             chosen &= self.parts[1]
             loss = self._settle_offsets(pairs, difference)
-            loss += float(costs[chosen].sum(dtype=np.float64))
             np.subtract(self._p, self._dconf, out=self._dconf)
+            loss += float(self._weighed(costs)[chosen].sum(dtype=np.float64))
             self._dconf[~chosen] = 0
         self.device.put(np.array(loss / self._normalizer), tops[0])
 
@@ -283,3 +283,7 @@ class MultiBoxLoss(Layer):
         np.add(p, 1, out=p)
         np.multiply(p, 0.5, out=p)
         return np.logaddexp(0, conf).sum(axis=2) - np.einsum("npc,npc->np", conf, wanted)
+
+    def _weighed(self, costs: Array) -> Array:
+        """What each prior's scores count for in L; ``_dconf`` holds their slopes by now."""
+        return costs

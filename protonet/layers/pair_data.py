@@ -231,7 +231,8 @@ class ImageLabelmapData(PairData):
         none.
     Spec:
         image_data_param: source (lines of two paths), batch_size (1), root_folder, new_height
-        and new_width, is_color (true), shuffle, rand_skip.
+        and new_width, is_color (true), shuffle, rand_skip; of DSS, normalize (true; false: the
+        gray values themselves).
         transform_param: scale, mirror, crop_size, crop_h, crop_w, mean_file, mean_value.
     Raises:
         LayerError: without source, for one of new_height and new_width, or for settings that do
@@ -253,5 +254,8 @@ class ImageLabelmapData(PairData):
         super().setup()
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        """V / 255, rounded."""
+        """V / 255, rounded; with normalize: false, V."""
+        param = self.spec.image_data_param
+        if param.HasField("normalize") and not param.normalize:
+            return labels
         return (labels >= 128).astype(np.uint8)

@@ -39,7 +39,7 @@ class PriorBox(Layer):
         min_size), aspect_ratio (none; 1 is always there), flip (true: 1 / a beside each a), clip
         (false: to the image), variance (0.1; one or four), img_size or img_h and img_w (those of
         image), step or step_h and step_w (the image's extent over the feature map's), offset
-        (0.5).
+        (0.5), denser_prior_boxes (false: also each box at the lower border of its cell).
     Raises:
         LayerError: without min_size, for sizes, ratios, variances or steps that are not above 0,
         another number of them than above, a max_size that is not above its min_size, one of a
@@ -148,6 +148,8 @@ class PriorBox(Layer):
                     ("bottom", place),
                 )
         boxes = len(self.min_sizes) * (1 + len(self.ratios)) + len(self.max_sizes)
+        if self.spec.prior_box_param.denser_prior_boxes:
+            boxes *= 2
         return [(1, 2, shapes[0][2] * shapes[0][3] * boxes * 4)]
 
     def build(self, shapes: Sequence[Shape]) -> None:
@@ -165,6 +167,11 @@ class PriorBox(Layer):
         centres[..., 1] = self._centres(height, step[0])[:, None, None]
         half = np.array(self._extents(), np.float32).astype(np.float64) / 2
         boxes = np.concatenate([centres - half, centres + half], axis=-1)
+        if self.spec.prior_box_param.denser_prior_boxes:
+            borders = (np.arange(1, height + 1) * step[0]).astype(np.float32)
+            centres[..., 1] = borders[:, None, None]
+            lower = np.concatenate([centres - half, centres + half], axis=-1)
+            boxes = np.stack([boxes, lower], axis=3).reshape(height, width, -1, 4)
         boxes /= np.tile((image[1], image[0]), 2)
         if self.spec.prior_box_param.clip:
             np.clip(boxes, 0, 1, out=boxes)

@@ -271,3 +271,31 @@ def test_nothing_is_written_and_nothing_deleted(tmp_path: Path) -> None:
     )
     assert rows(harness).tolist() == rows(detector()).tolist()
     assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
+
+
+def test_polygons_move_the_corners_of_the_prior() -> None:
+    """Of 12 offsets the last 8, in widths and heights times the first two variances."""
+    generator = np.random.default_rng(5)
+    loc = generator.normal(0, 0.2, (1, 4, 12))
+    fields = "code_type: CENTER_SIZE confidence_threshold: 0.55"
+    plain = rows(detector(fields, loc[..., :4].reshape(1, 16)))
+    found = rows(detector(f"{fields} use_polygon: true", loc.reshape(1, 48)))
+    assert found.shape == (3, 15)
+    np.testing.assert_array_equal(found[:, :7], plain)
+    for row, prior in zip(found, [2, 0, 1], strict=True):
+        x0, y0, x1, y1 = BOXES[prior]
+        corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+        shifts = loc[0, prior, 4:].reshape(4, 2) * [0.5 * (x1 - x0), 0.25 * (y1 - y0)]
+        np.testing.assert_allclose(row[7:], (corners + shifts).ravel(), rtol=1e-5)
+
+
+def test_nothing_found_is_a_row_of_15_with_polygons() -> None:
+    fields = "code_type: CENTER_SIZE use_polygon: true confidence_threshold: 2"
+    assert rows(detector(fields, np.zeros((1, 48)))).tolist() == [[0, *[-1] * 14]]
+
+
+def test_polygons_need_their_code_and_twelve_offsets() -> None:
+    with pytest.raises(LayerError, match="use_polygon needs code_type: CENTER_SIZE"):
+        detector("use_polygon: true", np.zeros((1, 48)))
+    with pytest.raises(LayerError, match=r"expected 48 values per image in .*, 12 for each of 4"):
+        detector("use_polygon: true code_type: CENTER_SIZE", np.zeros((1, 16)))

@@ -170,3 +170,18 @@ def test_what_cannot_be(
 ) -> None:
     with pytest.raises(NetworkError, match=re.escape(message)):
         make(folder, type_, fields, transform)
+
+
+@pytest.mark.parametrize(("given", "whole"), [("true", False), ("false", True)])
+def test_dss_says_whether_labels_are_divided(folder: Path, given: str, whole: bool) -> None:
+    net = make(folder, EDGES, f'source: "two.txt" batch_size: 2 normalize: {given}')
+    _, label = step(net)
+    values = np.stack(LABELS[:2])[:, None]
+    np.testing.assert_array_equal(label, values if whole else values > 127)
+
+
+def test_only_edges_have_a_normalize(folder: Path) -> None:
+    fields = 'image_data_param { source: "two.txt" normalize: true }'
+    text = f'layer {{ name: "in" type: "ImageData" top: "x" {fields} }}'
+    with pytest.raises(NetworkError, match="normalize is of ImageLabelmapData layers"):
+        plan_net(read_net(Source("net", text)), phase=TEST, context=LayerContext(folder))

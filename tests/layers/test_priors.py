@@ -175,3 +175,15 @@ def test_boxes_are_no_objective() -> None:
     with pytest.raises(LayerError, match="boxes have no gradient and cannot be part") as caught:
         LayerHarness(text, [FEATURES, IMAGE])
     assert caught.value.path == ("loss_weight",)
+
+
+def test_denser_boxes_stand_at_the_lower_border_of_each_cell_too() -> None:
+    """Cells of 30 x 20 pixels; each box is followed by the same one, lower by half a cell."""
+    fields = "min_size: 18 max_size: 32 aspect_ratio: 4"
+    plain, _ = priors(fields)
+    boxes, variances = priors(f"{fields} denser_prior_boxes: true variance: [0.1, 0.2, 0.3, 0.4]")
+    assert boxes.shape == (2, 3, 8, 4)
+    np.testing.assert_array_equal(boxes[:, :, ::2], plain)
+    lower = plain + np.array([0, 10 / 40, 0, 10 / 40])
+    np.testing.assert_allclose(boxes[:, :, 1::2], lower, atol=1e-6)
+    np.testing.assert_allclose(variances, np.broadcast_to([0.1, 0.2, 0.3, 0.4], (2, 3, 8, 4)))
