@@ -98,6 +98,30 @@ def test_packages_of_a_floor_do_not_import_each_other_in_circles() -> None:
     assert circle(graph) == []
 
 
+def test_rooms_of_jobs_import_only_those_named_before_them() -> None:
+    """In the order in which the docstring of the package tells of them."""
+    rooms = [path.parent.name for path in sorted((PACKAGE / "jobs").glob("*/__init__.py"))]
+    told = ast.get_docstring(ast.parse((PACKAGE / "jobs" / "__init__.py").read_text())) or ""
+    order = [name for name in re.findall(r"``(\w+)``", told) if name in rooms]
+    assert sorted(order) == rooms
+    for path in modules():
+        parts = name_of(path).split(".")
+        if parts[1:2] != ["jobs"] or len(parts) < 4:
+            continue
+        for module in imports(path):
+            other = module.split(".")
+            if other[:2] == ["protonet", "jobs"] and len(other) > 2 and other[2] in order:
+                assert order.index(other[2]) <= order.index(parts[2]), (name_of(path), module)
+
+
+def test_rooms_of_jobs_stay_small() -> None:
+    counts = {
+        path.parent.name: len(list(path.parent.glob("*.py")))
+        for path in (PACKAGE / "jobs").glob("*/__init__.py")
+    }
+    assert {room: count for room, count in counts.items() if count > 10} == {}
+
+
 def imported_modules() -> dict[str, set[str]]:
     """What each module imports of the package, anywhere in it: of ``from a import b``, the module
     a.b where there is one, else a.

@@ -67,12 +67,11 @@ def choose_job(network: str | None, resume: Path | None, options: dict[str, Any]
 
 def _resuming(run: Path, given: dict[str, Any]) -> Job:
     moved = {name: given.pop(name) for name in _DATABASES if name in given}
-    computing = ("device", "memory_limit", "recompute", "fuse", "tf32", "precision")
-    known = (*computing, "epochs", "max_iter")
-    _refuse_others(given, known, "--resume", "a run keeps its settings")
-    from protonet.jobs.training.start import resume
+    from protonet.jobs.training.resume import Changes, resume
 
-    return partial(resume, run, moved=moved, **given)
+    known = [field.name for field in fields(Changes)]
+    _refuse_others(given, known, "--resume", "a run keeps its settings")
+    return partial(resume, run, Changes(moved=moved, **given))
 
 
 def _following(given: dict[str, Any]) -> Job:

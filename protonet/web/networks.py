@@ -17,7 +17,7 @@ from protonet.graph.planning import find_mistakes, plan_net
 from protonet.graph.room import check_room, largest_layer
 from protonet.graph.summary import Row, Summary, summarize
 from protonet.jobs.checks.objective import check_objective
-from protonet.jobs.definitions.inputs import count_classes
+from protonet.jobs.definitions.inputs import count_classes, image_layers
 from protonet.jobs.definitions.network import (
     DEPLOY_STATE,
     TRAIN_STATE,
@@ -26,7 +26,6 @@ from protonet.jobs.definitions.network import (
     make_train_val,
 )
 from protonet.jobs.definitions.network import Databases as Pair
-from protonet.jobs.training.new_run import image_layers
 from protonet.layers.base import LayerContext
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, TRAIN

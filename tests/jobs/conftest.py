@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from protonet.data.create import create_gradients
+from protonet.data.database import Database
+from protonet.data.writer import DatabaseWriter
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +17,15 @@ def gradients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "gradients"
     create_gradients(folder, 20, 17, 30, 10, seed=3)
     return folder
+
+
+@pytest.fixture
+def renamed(gradients: Path, tmp_path: Path) -> Path:
+    """The labels of the training images under keys of another form."""
+    with (
+        Database(gradients / "train_labels") as labels,
+        DatabaseWriter(tmp_path / "labels") as writer,
+    ):
+        for place, (_, datum) in enumerate(labels):
+            writer.put(f"row {place:05}".encode(), datum)
+    return tmp_path / "labels"

@@ -16,7 +16,7 @@ from protonet.errors import DataError, UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.json_form import to_json
-from protonet.jobs.training.start import resume
+from protonet.jobs.training.resume import Changes, resume
 from protonet.web.archive import archive
 from tests.web.trained import slopes
 
@@ -86,7 +86,10 @@ def test_what_was_unpacked_goes_on_where_the_data_are_named(
         "val_labels": gradients / "val_labels",
     }
     given = to_json(there.record().settings)
-    resume(folder, moved={name: path for name, path in moved.items() if given.get(name)})
+    resume(
+        folder,
+        Changes(moved={name: path for name, path in moved.items() if given.get(name)}),
+    )
     again = read_weights(there.snapshots().model(12))
     (tmp_path / "whole.caffemodel").write_bytes(whole)
     for layer, params in read_weights(tmp_path / "whole.caffemodel").items():

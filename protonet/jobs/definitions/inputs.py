@@ -1,4 +1,4 @@
-"""Networks whose data come from outside the text: from databases, or from shapes alone."""
+"""What brings a network its data: databases or shapes from outside of its text, or its layers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from pathlib import Path
 from protonet.blob import Shape
 from protonet.data.database import Database
 from protonet.errors import UsageError, nearest
+from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
-from protonet.jobs.definitions.network import Databases, lacks_outputs, make_deploy, make_train_val
+from protonet.jobs.definitions.network import (
+    Databases,
+    image_positions,
+    lacks_outputs,
+    make_deploy,
+    make_train_val,
+)
+from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter
 from protonet.proto.text import NetDefinition
 
@@ -101,3 +109,9 @@ def count_classes(images: Path) -> int:
     """How many classes the labels of a database's records have: the greatest and one."""
     with Database(images) as database:
         return 1 + max(int(datum.label) for _, datum in database)
+
+
+def image_layers(plan: Plan) -> list[Data]:
+    """The Data layers that bring images, not label vectors."""
+    layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
+    return [layers[at] for at in image_positions([layer.spec for layer in layers])]

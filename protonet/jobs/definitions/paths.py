@@ -1,7 +1,8 @@
-"""File names inside a net: made absolute, so that a run can be resumed from any folder."""
+"""File names inside a net: made absolute, for a run to be resumed from any folder, and listed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from protonet.layers.base import LayerContext
@@ -25,3 +26,9 @@ def with_absolute_paths(definition: NetDefinition, folder: Path) -> NetDefinitio
             if found.exists():
                 setattr(message, field, str(found.resolve()))
     return NetDefinition(net, definition.source, definition.origins)
+
+
+def databases_of(nets: Iterable[NetParameter]) -> list[str]:
+    """The sources of the nets' data layers, each once."""
+    sources = [layer.data_param.source for net in nets for layer in net.layer]
+    return list(dict.fromkeys(source for source in sources if source))

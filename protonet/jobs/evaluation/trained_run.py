@@ -12,12 +12,12 @@ from protonet.data.transform import ImageShape
 from protonet.errors import DataError, UsageError
 from protonet.jobs.checks.pairing import refuse_swapped
 from protonet.jobs.definitions.network import TRAIN_STATE, image_positions
+from protonet.jobs.definitions.paths import databases_of
 from protonet.jobs.definitions.solver_files import SolverFiles, State
 from protonet.jobs.inference.open_net import Opening
 from protonet.jobs.inference.trained_run import choose_snapshot
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.training.new_run import databases_of
-from protonet.jobs.training.reopen import find_mean
+from protonet.jobs.run.mean import find_mean
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 from protonet.proto.text import NetDefinition

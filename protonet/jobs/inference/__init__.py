@@ -1,1 +1,1 @@
-"""A trained net is opened and asked about images."""
+"""A trained net is opened, and asked about images or looked into."""

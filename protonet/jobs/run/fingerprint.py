@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from protonet.data.database import DATA_FILE
 from protonet.proto.text import Source
 
 _HASHED = 64 * 2**20
@@ -31,7 +33,7 @@ def fingerprint(path: Path) -> Fingerprint:
 
     Of a file above 64 MiB the first and the last 32 MiB are hashed.
     """
-    file = path / "data.mdb" if path.is_dir() else path
+    file = path / DATA_FILE if path.is_dir() else path
     size = file.stat().st_size
     digest = hashlib.sha256()
     with file.open("rb") as stream:
@@ -48,3 +50,9 @@ def fingerprint_text(source: Source) -> Fingerprint:
     """The fingerprint of a text as it was given."""
     data = source.text.encode()
     return Fingerprint(source.name, len(data), hashlib.sha256(data).hexdigest())
+
+
+def fingerprints(databases: Iterable[str]) -> tuple[Fingerprint, ...]:
+    """What run.json keeps of the databases, to tell later whether they have changed."""
+    folders = [Path(source) for source in databases]
+    return tuple(fingerprint(folder) for folder in folders if (folder / DATA_FILE).is_file())

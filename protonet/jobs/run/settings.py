@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from protonet.errors import UsageError
 from protonet.host import default_threads
+from protonet.layers.base import LayerContext
 from protonet.precision import PRECISIONS
 from protonet.proto.caffe_pb2 import SolverParameter
 
@@ -83,6 +84,10 @@ class SharedSettings:
             if value:
                 setattr(solver, name, value)
 
+    def layer_context(self, folder: Path) -> LayerContext:
+        """What the layers of a run may know of it; ``folder`` is the run's."""
+        return LayerContext(folder, python_layers=self.python_layers)
+
     def absolute(self) -> Self:
         """The same with absolute paths: what a run keeps, to be resumed from any folder."""
         paths = {
@@ -107,6 +112,11 @@ class SolverSettings(SharedSettings):
     lr_policy: str | None = None
     level: int | None = None
     stages: tuple[str, ...] = ()
+
+    def layer_context(self, folder: Path) -> LayerContext:
+        """As others have it, with the seed, where one is given."""
+        seed = 0 if self.seed is None else self.seed
+        return replace(super().layer_context(folder), seed=seed)
 
     def put(self, solver: SolverParameter) -> None:
         """Write into the solver what these settings say of it."""
@@ -193,6 +203,15 @@ class RunSettings(SharedSettings):
                 f"lr policy '{self.lr_policy}' {allowed}, got {len(self.steps)}; "
                 "multistep takes several"
             )
+
+    def layer_context(self, folder: Path) -> LayerContext:
+        """As others have it, with the seed, the order of the data, and the threads that read."""
+        return replace(
+            super().layer_context(folder),
+            seed=self.seed,
+            shuffle=self.shuffle,
+            threads=self.threads,
+        )
 
     def absolute(self) -> Self:
         """The same with absolute paths, that of the mean too."""

@@ -10,20 +10,14 @@ from protonet.errors import ProtonetError
 from protonet.formats.atomic import write_atomic
 from protonet.graph.planning import plan_net
 from protonet.jobs.definitions.beyond_caffe import heading, split
-from protonet.jobs.definitions.network import make_deploy
-from protonet.jobs.definitions.paths import with_absolute_paths
+from protonet.jobs.definitions.inputs import image_layers
+from protonet.jobs.definitions.paths import databases_of, with_absolute_paths
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.run.fingerprint import fingerprint_text
+from protonet.jobs.run.fingerprint import fingerprint_text, fingerprints
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import SolverSettings
-from protonet.jobs.training.new_run import (
-    databases_of,
-    fingerprints,
-    image_layers,
-    keep_transform,
-    pruned_note,
-)
+from protonet.jobs.training.deploy import derive_deploy, keep_transform, pruned_note
 from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.ignored import ignored_notes
@@ -122,8 +116,7 @@ def _write_deploy(
         if not images:
             return {}, ["no Data layer of images, so no deploy.prototxt was made"]
         try:
-            deploy = make_deploy(_without_state(definition), images[0].transformer.output_shape)
-            plan_net(deploy.definition, phase=TEST, stages=["deploy"], context=context).close()
+            deploy = derive_deploy(_without_state(definition), images[0], context)
         except ProtonetError as error:
             return {}, [f"no deploy.prototxt was made: {error}"]
         write_atomic(run.deploy, write_text(deploy.definition.net).encode())

@@ -9,11 +9,13 @@ from pathlib import Path
 from protonet.errors import DataError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.jobs.definitions.beyond_caffe import merge
+from protonet.jobs.definitions.paths import databases_of
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.fingerprint import fingerprints
+from protonet.jobs.run.mean import find_mean
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import RunSettings, SolverSettings
-from protonet.jobs.training.new_run import databases_of, fingerprints
 from protonet.proto.caffe_pb2 import NetParameter
 from protonet.proto.text import write_text
 
@@ -61,15 +63,6 @@ def reopen(run: RunDirectory, moved: Mapping[str, Path] | None = None) -> Reopen
 
 def _nets(files: SolverFiles) -> list[NetParameter]:
     return [files.train.net, *(net.net for net, _ in files.tests)]
-
-
-def find_mean(run: RunDirectory, nets: Iterable[NetParameter]) -> None:
-    """A mean that is no longer where it was is the run's own copy."""
-    for net in nets:
-        for layer in net.layer:
-            mean = layer.transform_param.mean_file
-            if mean and not Path(mean).exists() and run.mean.exists():
-                layer.transform_param.mean_file = str(run.mean.resolve())
 
 
 def _move(

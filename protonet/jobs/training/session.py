@@ -16,10 +16,10 @@ from protonet.jobs.checks.memory import TrainingMemory, check_training
 from protonet.jobs.checks.objective import has_objective
 from protonet.jobs.checks.pairing import large_batches, plan_pairs
 from protonet.jobs.checks.sharing import refuse_other_shapes
+from protonet.jobs.definitions.inputs import image_layers
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings, SolverSettings
-from protonet.jobs.training.new_run import image_layers, layer_context
 from protonet.jobs.training.prolong import prolonged_at
 from protonet.kernels import native
 from protonet.layers.base import LayerContext
@@ -65,7 +65,7 @@ class Job:
         device: Device,
     ) -> None:
         self.run, self.settings = run, settings
-        context = layer_context(run, settings)
+        context = settings.layer_context(run.path)
         snapshots = run.snapshots()
         if files.solver.snapshot or files.solver.snapshot_after_train:
             snapshots.check_folder()

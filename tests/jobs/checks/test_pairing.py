@@ -11,8 +11,6 @@ from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError
 from protonet.graph.planning import plan_net
 from protonet.jobs.checks.pairing import large_batches, plan_pairs, refuse_swapped
-from protonet.jobs.run.settings import RunSettings
-from protonet.jobs.training.new_run import check_databases
 from protonet.proto.caffe_pb2 import TRAIN
 from protonet.proto.text import Source, read_net
 
@@ -40,14 +38,6 @@ def test_a_plan_pairs_by_place_and_tells(gradients: Path, renamed: Path) -> None
         plan.close()
         assert len(told) == count
         assert all("paired by their places, as in Caffe: '0' with 'row 00000'" in x for x in told)
-
-
-def test_a_training_asks_for_the_option(gradients: Path, renamed: Path) -> None:
-    settings = RunSettings(data=gradients / "train_images", labels=renamed)
-    with pytest.raises(DataError, match="--by-position"):
-        check_databases(settings)
-    settings = RunSettings(data=gradients / "train_images", labels=renamed, by_position=True)
-    assert len(check_databases(settings)) == 1
 
 
 def test_a_batch_larger_than_the_set_is_told(gradients: Path) -> None:

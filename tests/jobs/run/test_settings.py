@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from protonet.errors import UsageError
-from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.run.settings import RunSettings, SolverSettings
+from protonet.layers.base import LayerContext
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,11 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     settings = RunSettings(Path("d"), mean="m.binaryproto").absolute()
     assert settings.data == tmp_path / "d"
     assert settings.mean == str(tmp_path / "m.binaryproto")
+
+
+def test_what_layers_may_know_of_a_run(tmp_path: Path) -> None:
+    told = RunSettings(Path("db"), seed=3, shuffle=True, threads=2, python_layers=False)
+    assert told.layer_context(tmp_path) == LayerContext(tmp_path, 3, True, 2, False)
+    # a solver file says itself what is shuffled, in each layer
+    assert SolverSettings().layer_context(tmp_path) == LayerContext(tmp_path)
+    assert SolverSettings(seed=5).layer_context(tmp_path) == LayerContext(tmp_path, 5)

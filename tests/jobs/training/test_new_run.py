@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 from protonet.data.transform import load_mean
-from protonet.errors import DataError
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.training.new_run import check_databases, run_name, write_run
+from protonet.jobs.training.new_run import run_name, write_run
 from protonet.jobs.training.reopen import reopen
-from protonet.jobs.training.start import start
 from protonet.proto.text import Source, read_net
 from tests.jobs.nets import SEED, net_of, settings_of
 
@@ -34,7 +32,6 @@ def test_names_of_runs(file: str, net: str, expected: str) -> None:
 
 def test_the_texts_can_be_read_again(gradients: Path, tmp_path: Path) -> None:
     settings = settings_of(gradients, tmp_path, epochs=3.0, mean="none")
-    check_databases(settings)
     run = RunDirectory.create(tmp_path / "run", "x")
     files, notes = write_run(run, net_of(SEED), settings)
     assert notes == []
@@ -91,15 +88,3 @@ def test_run_json_knows_the_inputs(gradients: Path, tmp_path: Path) -> None:
     ]
     (text,) = record.texts
     assert (text.path, text.bytes) == ("net.prototxt", len(SEED))
-
-
-def test_a_mean_of_another_size_is_told_by_its_own_name(gradients: Path, tmp_path: Path) -> None:
-    """Not by that of the copy in a run that is removed again."""
-    np.save(tmp_path / "mean.npy", np.zeros((1, 3, 3), np.float32))
-    settings = settings_of(gradients, tmp_path / "run", mean=str(tmp_path / "mean.npy"))
-    with pytest.raises(DataError) as caught:
-        start(net_of(SEED), settings)
-    assert str(caught.value).startswith(
-        f"{tmp_path}/mean.npy: the mean is 1x3x3, but the images of {settings.data} are 1x"
-    )
-    assert not (tmp_path / "run").exists()

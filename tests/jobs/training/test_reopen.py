@@ -14,7 +14,8 @@ from protonet.errors import DataError, UsageError
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.jobs.training.reopen import reopen
-from protonet.jobs.training.start import resume, start, start_solver
+from protonet.jobs.training.resume import Changes, resume
+from protonet.jobs.training.start import start, start_solver
 from tests.jobs.nets import SEED, net_of, settings_of
 
 
@@ -44,15 +45,13 @@ def test_a_moved_database_names_the_option(
 def test_a_run_finds_moved_databases_again(stopped: tuple[RunDirectory, Path]) -> None:
     run, data = stopped
     away = data.rename(data.with_name("away"))
-    outcome = resume(
-        run.path,
-        moved={
-            "data": away / "train_images",
-            "labels": away / "train_labels",
-            "val_data": away / "val_images",
-            "val_labels": away / "val_labels",
-        },
-    )
+    moved = {
+        "data": away / "train_images",
+        "labels": away / "train_labels",
+        "val_data": away / "val_images",
+        "val_labels": away / "val_labels",
+    }
+    outcome = resume(run.path, Changes(moved=moved))
     assert outcome.notes == ("resumed at iteration 6",)
     assert str(data) + "/" not in run.train_val.read_text()
     settings = run.record().settings

@@ -1,0 +1,49 @@
+"""What answers questions once a net is trained: its deploy net, and how its images were treated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from protonet.graph.planning import plan_net
+from protonet.jobs.definitions.network import Deploy, make_deploy
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.mean import copy_mean
+from protonet.layers.base import LayerContext
+from protonet.layers.inputs import Data
+from protonet.proto.caffe_pb2 import TEST, TransformationParameter
+from protonet.proto.text import NetDefinition, write_text
+
+
+def derive_deploy(definition: NetDefinition, images: Data, context: LayerContext) -> Deploy:
+    """The net that answers about one image as the layer ``images`` gives it.
+
+    Raises:
+        NetworkError: when nothing is left, or what is left cannot be built.
+    """
+    deploy = make_deploy(definition, images.transformer.output_shape)
+    plan_net(deploy.definition, phase=TEST, stages=["deploy"], context=context).close()
+    return deploy
+
+
+def keep_transform(run: RunDirectory, images: Data) -> dict[str, Any]:
+    """What inference needs to treat an image as training did, for run.json.
+
+    The mean is copied into the run.
+    """
+    transform = TransformationParameter()
+    transform.CopyFrom(images.spec.transform_param)
+    if transform.mean_file:
+        found = images.context.find(transform.mean_file)
+        if found.resolve() != run.mean.resolve():
+            copy_mean(found, run.mean)
+        transform.mean_file = run.mean.name
+    return {"transform": write_text(transform), "image_shape": images.transformer.shape}
+
+
+def pruned_note(pruned: Sequence[str]) -> list[str]:
+    """What to tell of layers that the deploy net lacks."""
+    if not pruned:
+        return []
+    names = ", ".join(f'"{name}"' for name in pruned)
+    return [f"left out of deploy.prototxt, since they need labels: {names}"]

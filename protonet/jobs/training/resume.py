@@ -1,0 +1,168 @@
+"""A run goes on: from its newest snapshot, with what is told anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from protonet.device import Device
+from protonet.errors import UsageError
+from protonet.formats.atomic import remove_partial, write_atomic
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.record import RunRecord
+from protonet.jobs.run.settings import RunSettings, SolverSettings
+from protonet.jobs.training.prolong import Length, finish_writing, give_length
+from protonet.jobs.training.reopen import Reopened, reopen
+from protonet.jobs.training.session import Job, Watch
+from protonet.jobs.training.start import Outcome
+from protonet.train.events import Listener
+from protonet.train.listeners import read_metrics
+from protonet.train.snapshot import Snapshots
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What a run that goes on is told anew; None for what it was told before.
+
+    ``moved`` are databases that are elsewhere now, by the name of the setting, such as
+    ``val_data``. ``memory_limit``, ``recompute``, ``fuse``, ``tf32`` and ``precision`` are as
+    ``RunSettings`` has them; ``tf32`` is of GPUs alone, so a run that is taken to the CPU loses
+    it. ``epochs`` is another length for a run of a pasted network, ``max_iter`` for one of a
+    solver file; ``jobs.training.prolong`` says what becomes of the learning rate.
+    """
+
+    device: str | None = None
+    moved: Mapping[str, Path] = field(default_factory=dict)
+    memory_limit: int | None = None
+    recompute: bool | None = None
+    fuse: bool | None = None
+    tf32: bool | None = None
+    precision: str | None = None
+    epochs: float | None = None
+    max_iter: int | None = None
+
+    @property
+    def length(self) -> Length:
+        """The other length."""
+        return Length(epochs=self.epochs, max_iter=self.max_iter)
+
+    def device_of(self, settings: RunSettings | SolverSettings) -> str:
+        """Where to train: by default where the run was."""
+        return settings.device if self.device is None else self.device
+
+    def put(self, settings: RunSettings | SolverSettings) -> RunSettings | SolverSettings:
+        """A run's settings with what is told anew, but for the device, which they keep."""
+        on_gpu = self.device_of(settings) != "cpu"
+        given: dict[str, Any] = {
+            "memory_limit": self.memory_limit,
+            "recompute": self.recompute,
+            "fuse": self.fuse,
+            "tf32": self.tf32 if self.tf32 is not None else settings.tf32 and on_gpu,
+            "precision": self.precision,
+        }
+        return replace(settings, **{k: value for k, value in given.items() if value is not None})
+
+
+_NONE = Changes()
+
+
+def resume(
+    path: Path,
+    changes: Changes = _NONE,
+    *,
+    listeners: Sequence[Listener] = (),
+    watch: Watch | None = None,
+) -> Outcome:
+    """Go on with a run from its newest whole snapshot, or from the beginning without one.
+
+    On the CPU the result has the same bits as that of a run that was never stopped.
+
+    ``listeners`` are told of every event, beside those of the run itself; ``watch`` is called with
+    the trainer, which signals may stop.
+
+    Raises:
+        UsageError: when the run is finished, is at work in another process, or is no run; when
+            more is trained than another length has.
+        DataError: when a database is no longer there.
+    """
+    run, length = RunDirectory.open(path), changes.length
+    with run.held(), ExitStack() as stack:
+        length.check(run)
+        finish_writing(run)
+        found = reopen(run, changes.moved)
+        newest = _newest(run, found, length)
+        _remove_torn(run, run.snapshots())
+        settings = changes.put(found.record.settings)
+        processor = Device(changes.device_of(settings), tf32=settings.tf32)
+        run.update(settings=settings)
+        job = stack.enter_context(Job(run, found.files, settings, processor))
+        _restore(job, found.record, newest)
+        told = f"resumed at iteration {newest}" if newest else "no snapshot yet: from the start"
+        notes = [*found.notes, told]
+        if length:
+            notes.append(give_length(run, found.files.solver, length, job.trainer))
+        _rewind_metrics(run, newest, job.trainer.per_epoch)
+        run.update(status="run", error=None, resumed_at=newest)
+        return Outcome(run, job.train(listeners, watch), tuple(notes))
+
+
+def _newest(run: RunDirectory, found: Reopened, length: Length) -> int:
+    """The iteration of the newest snapshot, 0 for none.
+
+    Raises:
+        UsageError: when the run is finished and is to be no longer.
+    """
+    done = run.iterations()
+    newest = done[-1] if done else 0
+    last, record = found.files.solver.max_iter, found.record
+    if record.iteration is not None:
+        last = min(last, record.iteration)  # early stop comes before
+    if newest >= last and record.status == "done" and not length:
+        option = "--max-iter N" if record.kind == "solver" else "--epochs N"
+        raise UsageError(
+            f"{run.path}: this run is finished ({newest} iterations); {option} makes it longer"
+        )
+    return newest
+
+
+def _restore(job: Job, record: RunRecord, newest: int) -> None:
+    """Bring the trainer to the snapshot of an iteration, or to where the run began."""
+    if newest:
+        job.trainer.restore(job.run.snapshots().state(newest))
+        return
+    job.load(job.trainer.solver)
+    if record.began_with is not None:
+        job.trainer.restore(Path(record.began_with))
+
+
+def _remove_torn(run: RunDirectory, snapshots: Snapshots) -> None:
+    """Remove what a killed process left half written, and nothing of other runs."""
+    remove_partial(run.path)
+    prefix = snapshots.prefix
+    for left in prefix.parent.glob(f".{prefix.name}_iter_*.????????.part"):
+        left.unlink(missing_ok=True)
+
+
+def _rewind_metrics(run: RunDirectory, iteration: int, per_epoch: float | None) -> None:
+    """Drop the lines of iterations that the resumed run makes again.
+
+    The line of the snapshot itself may be missing: a kill can come between the two.
+    """
+    lines = read_metrics(run.metrics)
+    kept = [line for line in lines if line["iteration"] < iteration]
+    if iteration:
+        snapshots = run.snapshots()
+        kept.append(
+            {
+                "event": "snapshotted",
+                "iteration": iteration,
+                "epoch": None if per_epoch is None else iteration / per_epoch,
+                "model": snapshots.model(iteration).name,
+                "state": snapshots.state(iteration).name,
+            }
+        )
+    write_atomic(run.metrics, "".join(json.dumps(line) + "\n" for line in kept).encode())

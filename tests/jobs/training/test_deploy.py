@@ -1,0 +1,12 @@
+"""What a run keeps to be asked about images."""
+
+from __future__ import annotations
+
+from protonet.jobs.training.deploy import pruned_note
+
+
+def test_layers_that_were_left_out_are_named() -> None:
+    assert pruned_note(()) == []
+    assert pruned_note(("loss", "accuracy")) == [
+        'left out of deploy.prototxt, since they need labels: "loss", "accuracy"'
+    ]
