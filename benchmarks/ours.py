@@ -9,9 +9,9 @@ import numpy as np
 
 from cases import Case
 from protonet.device import Device
+from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
-from protonet.graph.repeating import Asking
 from protonet.layers import layer_class, layer_types
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import SolverParameter
@@ -77,14 +77,14 @@ class Inference:
     def __init__(self, case: Case, batch: int, weights: Path | None, setting: Setting) -> None:
         plan = case.inference(batch)
         self.net = _filled(_net(plan, setting), case, plan)
-        self._asking = Asking(self.net)
+        self._forward_pass = ForwardPass(self.net)
         if weights is not None:
             _load(self.net, np.load(weights))
 
     def run(self, iterations: int) -> None:
         """Make so many passes."""
         for _ in range(iterations):
-            self._asking.forward()
+            self._forward_pass.run()
         self.net.device.synchronize()
 
     def results(self) -> dict[str, np.ndarray]:

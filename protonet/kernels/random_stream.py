@@ -33,7 +33,7 @@ class Clock:
         self._iteration += 1
 
     def advance(self) -> None:
-        """Queue one more in the GPU's memory: what recorded work does for itself."""
+        """Queue one more in the GPU's memory: what a captured graph does for itself."""
         if self._device_iteration is not None:
             self._device_iteration += 1
 

@@ -24,7 +24,7 @@ class Update(Kernel):
         constants: the numbers of the rule: ``momentum`` and others.
     """
 
-    replays: ClassVar[bool] = False
+    capturable: ClassVar[bool] = False
     """Whether a step may be divided into ``prepare`` and ``launch``; ``launch`` then leaves
     everything as it is where ``halt``, one number on the device, is not 0.
     """

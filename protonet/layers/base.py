@@ -98,9 +98,9 @@ class Traits:
     - ``pairs``: as many tops as bottoms, each top made from the bottom beside it.
     - ``recomputable``: ``forward`` is cheap, draws nothing at random and changes nothing but its
       tops (and scratch, to the same values): it may run a second time before a backward pass.
-    - ``replays``: the passes queue the same work for every batch, whatever its values and however
-      often they ran: a GPU may then record it and do it again without calling them. Of layers
-      without bottoms nothing is recorded.
+    - ``capturable``: the passes queue the same work for every batch, whatever its values and
+      however often they ran, so that a CUDA graph can capture them. Layers without bottoms are
+      never captured.
     - ``rewrites``: the places of parameters whose gradient ``backward`` writes, instead of adding
       to it, where they are ``rewritten``.
     - ``low_precision``: when the tops may be stored in 16 bits.
@@ -120,7 +120,7 @@ class Traits:
     shows_params: bool = False
     pairs: bool = False
     recomputable: bool = False
-    replays: bool = True
+    capturable: bool = True
     rewrites: frozenset[int] = frozenset()
     low_precision: LowPrecision = LowPrecision.NEVER
     in_kernels: bool = False

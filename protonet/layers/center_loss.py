@@ -44,7 +44,7 @@ class CenterLoss(Layer):
     tops = (0, 1)
     no_gradient = frozenset({1})
     is_loss = True
-    traits = Traits(backward_reads=frozenset(), replays=False)
+    traits = Traits(backward_reads=frozenset(), capturable=False)
 
     def setup(self) -> None:
         self.classes = int(self.spec.center_loss_param.num_output)

@@ -63,7 +63,7 @@ class SequenceLoss(Layer):
 
     tops = (0, 1)
     is_loss = True
-    traits = Traits(backward_reads=frozenset(), replays=False)
+    traits = Traits(backward_reads=frozenset(), capturable=False)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         x = shapes[0]
@@ -293,7 +293,7 @@ class LabelsequenceAccuracy(Layer):
 
     bottoms = (2, 2)
     no_gradient = frozenset({0, 1})
-    traits = Traits(backward_reads=frozenset(), replays=False)
+    traits = Traits(backward_reads=frozenset(), capturable=False)
 
     def setup(self) -> None:
         if any(self.spec.loss_weight):

@@ -54,7 +54,7 @@ class DetectNetTransformation(Layer):
     bottoms = (2, 2)
     tops = (2, 2)
     no_gradient = frozenset({0, 1})
-    traits = Traits(backward_reads=frozenset(), replays=False)
+    traits = Traits(backward_reads=frozenset(), capturable=False)
 
     def setup(self) -> None:
         truth = self.spec.detectnet_groundtruth_param

@@ -44,7 +44,7 @@ class HDF5Output(Stateful):
 
     bottoms = (2, 2)
     tops = (0, 0)
-    traits = Traits(backward_reads=frozenset(), replays=False)
+    traits = Traits(backward_reads=frozenset(), capturable=False)
     no_gradient = frozenset({0, 1})
 
     def setup(self) -> None:

@@ -183,7 +183,7 @@ class BoxAnnotatorOHEM(Layer):
     bottoms = (4, 4)
     tops = (2, 2)
     no_gradient = frozenset({0, 1, 2, 3})
-    traits = Traits(backward_reads=frozenset(), replays=False)
+    traits = Traits(backward_reads=frozenset(), capturable=False)
 
     def setup(self) -> None:
         if not self.spec.box_annotator_ohem_param.roi_per_img:

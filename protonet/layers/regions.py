@@ -75,7 +75,7 @@ class RegionPooling(Layer):
 
     bottoms = (2, 2)
     no_gradient = frozenset({1})
-    traits = Traits(backward_reads=frozenset(), replays=False)
+    traits = Traits(backward_reads=frozenset(), capturable=False)
     size: tuple[int, int]
     scale: np.float32
 

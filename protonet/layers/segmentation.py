@@ -44,7 +44,7 @@ class SegAccuracy(Layer):
     bottoms = (2, 2)
     tops = (1, None)
     no_gradient = frozenset({0, 1})
-    traits = Traits(backward_reads=frozenset(), replays=False)
+    traits = Traits(backward_reads=frozenset(), capturable=False)
 
     def setup(self) -> None:
         spec = self.spec.seg_accuracy_param

@@ -38,7 +38,7 @@ class YoloLoss(Layer):
     bottoms = (2, 2)
     tops = (0, 1)
     no_gradient = frozenset({1})
-    traits = Traits(backward_reads=frozenset(), replays=False)
+    traits = Traits(backward_reads=frozenset(), capturable=False)
     is_loss = True
     field: str
     classes: int

@@ -145,17 +145,17 @@ class Rule:
         self.version += 1
 
     @property
-    def replays(self) -> bool:
-        """Whether ``step`` may be divided into ``prepare`` and ``launch``."""
-        return self._larc is None and all(each.update.replays for each in self._stretches)
+    def capturable(self) -> bool:
+        """Whether a CUDA graph can capture ``launch``, with ``prepare`` before it."""
+        return self._larc is None and all(each.update.capturable for each in self._stretches)
 
     def prepare(self, rate: float, iteration: int) -> None:
-        """Write the numbers of this step where ``launch`` finds them."""
+        """Write the learning rate of this step to where ``launch`` reads it."""
         for stretch in self._moving:
             stretch.update.prepare(rate * stretch.lr_mult, iteration)
 
     def launch(self) -> None:
-        """Do the step that was prepared: the same work each time, which a GPU may record."""
+        """Run the prepared step: the same work each time, which a CUDA graph can capture."""
         share = self._share
         if self._clipping is not None:
             share *= self._clipping.factor()
@@ -169,7 +169,7 @@ class Rule:
             rate: the learning rate before ``lr_mult``.
             iteration: counted from 0.
         """
-        if self._halt is not None and not self.replays and self._halt.item():
+        if self._halt is not None and not self.capturable and self._halt.item():
             return
         share = self._share
         if self._clipping is not None:

@@ -1,4 +1,4 @@
-"""What is told while iterations go by: displays, ticks between them, and what is not recorded."""
+"""Progress events of a training: displays, ticks between them, failed CUDA graph captures."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ _TICK_SECONDS = 0.1
 
 
 class Progress:
-    """Tells of the iterations of a training; ``emit`` passes events on."""
+    """Emits the progress events of a training."""
 
     def __init__(self, emit: Callable[[Event], None]) -> None:
         self._emit = emit
         self._displayed = (0, 0.0)
-        self._refused: frozenset[str] = frozenset()
-        self.ticked = 0.0
+        self._capture_errors: frozenset[str] = frozenset()
+        self.last_tick = 0.0
 
     def begin(self, iteration: int) -> None:
-        """Count iterations and seconds of the first display from here."""
+        """Start counting the iterations and seconds of the first display."""
         self._displayed = (iteration, time.perf_counter())
 
     def tick_is_due(self, clock: float) -> bool:
-        """Whether so much time went by that a tick is told."""
-        return clock - self.ticked > _TICK_SECONDS
+        """Whether enough time has passed for another tick."""
+        return clock - self.last_tick > _TICK_SECONDS
 
     def tick(self, iteration: int, loss: float, clock: float) -> None:
-        """Tell the loss between displays."""
-        self.ticked = clock
+        """Emit the loss between displays."""
+        self.last_tick = clock
         self._emit(Ticked(iteration, loss))
 
     def display(self, iteration: int, loss: float, rate: float, net: Net) -> None:
-        """Tell the outputs, and how long it took since the last time."""
+        """Emit the outputs, and the iterations and seconds since the last display."""
         outputs = tuple(listed(net.outputs()))
         then, clock = self._displayed
         now = time.perf_counter()
         self._displayed = (iteration, now)
-        self.ticked = now
+        self.last_tick = now
         self._emit(Iterated(iteration, loss, rate, outputs, iteration - then, now - clock))
 
-    def tell_refusals(self, iteration: int, refusals: Collection[str]) -> None:
-        """Say once why a GPU is given every call anew."""
-        refused = frozenset(refusals) - {""}
-        for reason in sorted(refused - self._refused):
-            told = "is not recorded as a CUDA graph, and goes on call by call"
-            self._emit(Warned(iteration, f"a part of the iteration {told}: {reason}"))
-        self._refused = refused
+    def report_capture_errors(self, iteration: int, capture_errors: Collection[str]) -> None:
+        """Warn once of each part that cannot be captured as a CUDA graph."""
+        errors = frozenset(capture_errors) - {""}
+        for reason in sorted(errors - self._capture_errors):
+            message = "part of the iteration cannot be captured as a CUDA graph and runs eagerly"
+            self._emit(Warned(iteration, f"{message}: {reason}"))
+        self._capture_errors = errors

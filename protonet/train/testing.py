@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
-from protonet.graph.repeating import Asking
 from protonet.train.events import Output, Tested
 
 
@@ -25,11 +25,13 @@ class TestPasses:
 
     def __init__(self, index: int, net: Net, iterations: int, *, losses: bool) -> None:
         self.index, self.net, self.iterations, self.losses = index, net, iterations, losses
-        self.asking = Asking(net)
+        self.forward_pass = ForwardPass(net)
 
     def run(self, iteration: int, stopping: Callable[[], bool]) -> Tested | None:
         """The test, as of this iteration of the training; None when it is to stop meanwhile."""
-        found = mean_outputs(self.asking, self.iterations, losses=self.losses, stopping=stopping)
+        found = mean_outputs(
+            self.forward_pass, self.iterations, losses=self.losses, stopping=stopping
+        )
         if found is None:
             return None
         loss, means = found
@@ -46,7 +48,7 @@ def listed(outputs: Iterable[tuple[str, np.ndarray, float]]) -> list[Output]:
 
 
 def mean_outputs(
-    asking: Asking,
+    forward_pass: ForwardPass,
     iterations: int,
     *,
     losses: bool = True,
@@ -61,10 +63,10 @@ def mean_outputs(
     for index in range(iterations):
         if stopping():
             return None
-        asking.forward()
+        forward_pass.run()
         if losses:
-            loss += asking.net.loss()
-        outputs = asking.net.outputs()
+            loss += forward_pass.net.loss()
+        outputs = forward_pass.net.outputs()
         values = [array.astype(np.float64) for _, array, _ in outputs]
         sums = [a + b for a, b in zip(sums, values, strict=True)] if sums else values
         if watch is not None:

@@ -38,8 +38,8 @@ from protonet.train.progress import Progress
 from protonet.train.resume import resume_state, take_up
 from protonet.train.smoothing import SmoothedLoss
 from protonet.train.snapshot import Snapshots, largest_file, of_resume, read_resume, weights_of
-from protonet.train.stepping import Stepping, make_stepping
 from protonet.train.testing import TestPasses
+from protonet.train.train_step import TrainStep, make_train_step
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Trainer:
         self.rule = make_rule(solver, net.store, net.device, halt)
         if snapshots is not None:
             self.snapshots = snapshots.holding(largest_file(net, self.rule.slots))
-        self.stepping = self._make_stepping(alone)
+        self.train_step = self._make_train_step(alone)
         self.average = WeightAverage(net, average) if average is not None else None
         self.callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
         """Called before the passes of each iteration, and before its update."""
@@ -172,11 +172,11 @@ class Trainer:
             self._give_up(self._unwritten)
 
     def _advance(self, end: int) -> None:
-        solver, stepping, average = self.solver, self.stepping, self.average
+        solver, train_step, average = self.solver, self.train_step, self.average
         progress = self.progress
         debug = solver.debug_info or self.net.plan.definition.net.debug_info
         every_loss = self.net.device.is_cpu
-        at_once = stepping.whole and solver.iter_size == 1 and not debug
+        at_once = train_step.can_iterate and solver.iter_size == 1 and not debug
         while self.iteration < end and not (self._stopping or self._finished or self._unwritten):
             now = self.iteration
             due = solver.test_interval and now % solver.test_interval == 0
@@ -187,11 +187,11 @@ class Trainer:
             tick = progress.tick_is_due(clock)
             rate = self.schedule.rate(now)
             if at_once and not (every_loss or display or tick or self.callbacks):
-                stepping.iterate(rate, now)
+                train_step.iterate(rate, now)
             else:
                 self._passes(every_loss or display or tick, debug)
                 if display or tick:
-                    self._tell_refusals()
+                    self._report_capture_errors()
                 if display:
                     progress.display(now, self.smoothed.value, rate, self.net)
                 elif tick:
@@ -206,15 +206,15 @@ class Trainer:
 
     def _passes(self, read: bool, debug: bool) -> None:
         """The passes of an iteration; ``read`` waits for the losses, ``debug`` tells of blobs."""
-        stepping = self.stepping
-        stepping.begin()
+        train_step = self.train_step
+        train_step.begin()
         for on_start, _ in self.callbacks:
             on_start()
         for _ in range(self.solver.iter_size):
             if debug:
-                self._emit(Inspected(self.iteration, tuple(stepping.inspected())))
+                self._emit(Inspected(self.iteration, tuple(train_step.inspect())))
             else:
-                stepping.passes()
+                train_step.passes()
         if read:
             self._take_losses()
 
@@ -224,10 +224,10 @@ class Trainer:
         for _, on_gradients_ready in self.callbacks:
             on_gradients_ready()
         if not debug:
-            self.stepping.update(rate, now)
+            self.train_step.update(rate, now)
             return
         before = [param.data.copy() for param in net.store.params]
-        self.stepping.update(rate, now)
+        self.train_step.update(rate, now)
         self._emit(Inspected(now, tuple(describe_update(net, before))))
 
     def test(self) -> bool:
@@ -288,12 +288,12 @@ class Trainer:
             with of_resume(state):
                 take_up(resume, *self._of_resume())
 
-    def _make_stepping(self, alone: bool) -> Stepping:
+    def _make_train_step(self, alone: bool) -> TrainStep:
         losses = losses_of(self.net, self.solver.iter_size, self.smoothed.window)
-        stepping = make_stepping(self.net, self.rule, losses, self.scale)
+        train_step = make_train_step(self.net, self.rule, losses, self.scale)
         if alone and self.solver.iter_size == 1:
-            stepping.rewrite()
-        return stepping
+            train_step.overwrite_gradients()
+        return train_step
 
     def _stored(self, hdf5: bool) -> NetParameter | Weights:
         """The net as its file takes it; HDF5 holds more than a message can."""
@@ -307,14 +307,16 @@ class Trainer:
         return self.net, [net for net, _ in self.tests], self.smoothed, self.scale
 
     def _take_losses(self) -> None:
-        for loss in self.stepping.losses.collect():
+        for loss in self.train_step.losses.collect():
             self._take_loss(loss)
         if self.scale is not None:
             self.scale.check()
 
-    def _tell_refusals(self) -> None:
-        tests = (passes.asking.refusal for passes in self._test_passes)
-        self.progress.tell_refusals(self.iteration, self.stepping.refusals.union(tests))
+    def _report_capture_errors(self) -> None:
+        tests = (passes.forward_pass.capture_error for passes in self._test_passes)
+        self.progress.report_capture_errors(
+            self.iteration, self.train_step.capture_errors.union(tests)
+        )
 
     def _take_loss(self, loss: float) -> None:
         if not math.isfinite(loss):

@@ -32,7 +32,7 @@ def moves(frozen: bool = False, **settings: Any) -> tuple[list[np.ndarray], ...]
     for param, gradient in zip(store.params, gradients, strict=True):
         param.diff[...] = gradient
     rule = make_rule(SolverParameter(larc=True, **settings), store, CPU)
-    assert not rule.replays
+    assert not rule.capturable
     rule.step(0.1, 0)
     moved = [before - param.data for before, param in zip(weights, store.params, strict=True)]
     return weights, gradients, moved

@@ -41,8 +41,8 @@ def test_a_tick_puts_off_the_next() -> None:
 def test_a_reason_is_told_once() -> None:
     told: list[Event] = []
     made = progress.Progress(told.append)
-    made.tell_refusals(1, {"", "waits"})
-    made.tell_refusals(2, {"waits", "asks"})
+    made.report_capture_errors(1, {"", "waits"})
+    made.report_capture_errors(2, {"waits", "asks"})
     assert [(event.iteration, isinstance(event, Warned)) for event in told] == [
         (1, True),
         (2, True),

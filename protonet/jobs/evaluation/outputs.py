@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from protonet.errors import UsageError
+from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
-from protonet.graph.repeating import Asking
 from protonet.train.events import Output
 from protonet.train.testing import mean_outputs
 
@@ -23,6 +23,6 @@ def average_outputs(
     """
     if iterations < 1:
         raise UsageError(f"expected 1 iteration or more, got {iterations}")
-    found = mean_outputs(Asking(net), iterations, watch=watch)
+    found = mean_outputs(ForwardPass(net), iterations, watch=watch)
     assert found is not None, "nobody stops it"
     return found

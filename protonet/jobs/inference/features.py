@@ -12,8 +12,8 @@ from protonet.blob import Shape
 from protonet.data.create import Progress
 from protonet.data.datum import make_datum
 from protonet.data.writer import DatabaseWriter
+from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
-from protonet.graph.repeating import Asking
 
 
 def extract_features(
@@ -40,9 +40,9 @@ def extract_features(
             name: stack.enter_context(DatabaseWriter(path, backend=backend))
             for name, path in databases.items()
         }
-        asking = Asking(net)
+        forward_pass = ForwardPass(net)
         for batch in range(batches):
-            asking.forward()
+            forward_pass.run()
             items = 0
             for name, writer in writers.items():
                 values = np.asarray(net.device.get(net.blobs[name].data), np.float32)

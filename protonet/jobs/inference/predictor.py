@@ -17,10 +17,10 @@ from protonet.data.transform import Draw, Transformer, ten_crops
 from protonet.device import Device
 from protonet.errors import DataError, DeviceError, FormatError, NetworkError, UsageError
 from protonet.formats.caffemodel import read_weights
+from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
-from protonet.graph.repeating import Asking
 from protonet.jobs.checks.memory import check_inference
 from protonet.jobs.inference.deployed import STAGES, deploy_net
 from protonet.layers.base import LayerContext
@@ -119,7 +119,7 @@ class ImagePredictor:
         self._order = list(channels) if channels is not None else None
         self._path = weights
         self._weights = read_weights(weights)
-        self._built: dict[int, Asking] = {}
+        self._built: dict[int, ForwardPass] = {}
         self._crops: tuple[Draw | None, ...] = (None,)
 
     def __enter__(self) -> Self:
@@ -135,14 +135,16 @@ class ImagePredictor:
 
     def close(self) -> None:
         """Release the nets."""
-        for asking in self._built.values():
-            asking.net.close()
+        for forward_pass in self._built.values():
+            forward_pass.net.close()
         self._built.clear()
 
     @property
     def outputs(self) -> dict[str, Shape]:
         """The outputs of the net and their shapes for one image, the batch included."""
-        return {name: tuple(values.shape) for name, values, _ in self._asking(1).net.outputs()}
+        return {
+            name: tuple(values.shape) for name, values, _ in self._forward_pass(1).net.outputs()
+        }
 
     def oversample(self) -> None:
         """From now on ask about ten crops of every image and average the answers.
@@ -250,14 +252,14 @@ class ImagePredictor:
 
     def _pass(self, rows: Sequence[tuple[np.ndarray, Draw | None]]) -> list[dict[str, np.ndarray]]:
         """One pass over crops of images; the outputs of each."""
-        asking = self._asking(len(rows))
-        net = asking.net
+        forward_pass = self._forward_pass(len(rows))
+        net = forward_pass.net
         blob = net.inputs[net.plan.inputs[0].name]
         batch = np.empty(blob.shape, np.float32)
         for place, (pixels, crop) in enumerate(rows):
             self.transformer.apply(pixels, batch[place], crop)
         self.device.put(batch, blob.data)
-        asking.forward()
+        forward_pass.run()
         outputs = {name: values for name, values, _ in net.outputs()}
         return [
             {name: _of_image(values, place, len(rows)) for name, values in outputs.items()}
@@ -278,7 +280,7 @@ class ImagePredictor:
         note = f"resized from {pixels.shape[2]}x{pixels.shape[1]} to {width}x{height}"
         return _Loaded(path, fit_image(pixels, height, width, self._fit), note)
 
-    def _asking(self, count: int) -> Asking:
+    def _forward_pass(self, count: int) -> ForwardPass:
         """The net for a batch of this size."""
         if count not in self._built:
             net = Net(self._plan(count), self.device, gradients=False, packed=True, fuse=self._fuse)
@@ -289,7 +291,7 @@ class ImagePredictor:
                     f"{self._path}: has no weights for {', '.join(report.absent)} "
                     f"of {self.source.name}"
                 )
-            self._built[count] = Asking(net)
+            self._built[count] = ForwardPass(net)
         return self._built[count]
 
     def _plan(self, count: int) -> Plan:

@@ -20,7 +20,7 @@ from protonet.kernels.losses import (
 
 
 class _Sums:
-    """Sums of blocks, which are added in a fixed order; CuPy's ``dot`` could not be recorded.
+    """Sums of blocks, which are added in a fixed order; CuPy's ``dot`` cannot be captured.
 
     Args:
         of: the kernel.

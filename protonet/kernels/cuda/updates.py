@@ -23,7 +23,7 @@ from protonet.kernels.updates import (
 class _OnePass(Update):
     """A step that leaves ``g`` as it is."""
 
-    replays = True
+    capturable = True
     name: ClassVar[str]
     order: ClassVar[tuple[str, ...]]
     shares: ClassVar[tuple[str, ...]] = ()

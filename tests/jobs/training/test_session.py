@@ -66,7 +66,7 @@ def test_the_test_net_uses_the_parameters_of_the_train_net(gradients: Path, tmp_
 def test_a_whole_training_is_that_of_the_cpu_on_the_stand_in_for_a_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, apart: float
 ) -> None:
-    """Batches are sent ahead, iterations and tests are recorded, and nothing waits in between."""
+    """Batches are sent ahead, iterations and tests are captured, and nothing waits in between."""
     shutil.copytree(DIGITS, tmp_path, dirs_exist_ok=True)
     text = (tmp_path / "solver.prototxt").read_text()
     for field, value in (("max_iter", 12), ("test_interval", 4)):

@@ -32,11 +32,11 @@ def walk(
     w, g = hand.drawn(size), hand.blank(size)
     history = [hand.given(np.zeros(size)) for _ in range(slots)]
     update = kind.make(device, dtype, w, g, history, decay, l1, **constants)
-    assert update.replays == (update.processor == "cuda")
+    assert update.capturable == (update.processor == "cuda")
     for iteration in range(5):
         device.put(hand.back(hand.drawn(size))[0], g)
         share = 1.0 if iteration % 2 else 0.25
-        if update.replays and iteration > 2:
+        if update.capturable and iteration > 2:
             update.prepare(0.1, iteration)
             update.launch(share)
         else:

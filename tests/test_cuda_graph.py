@@ -1,12 +1,12 @@
-"""Recorded work: warm-up, recording, replay, and what cannot be recorded."""
+"""CUDA graphs: warm-up, capture, replay, and work that cannot be captured."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from protonet.cuda_graph import WARM_UP, GraphedCallable
 from protonet.device import Device
-from protonet.recording import WARM_UP, Repeated
 from tests.kernels.cuda.emulation import QUEUE, EmulatedDevice
 
 
@@ -16,47 +16,47 @@ def device() -> EmulatedDevice:
     return EmulatedDevice()
 
 
-def test_work_is_recorded_after_a_warm_up(device: EmulatedDevice) -> None:
+def test_work_is_captured_after_a_warm_up(device: EmulatedDevice) -> None:
     total, calls = device.zeros((3,)), []
 
     def work() -> None:
         calls.append(1)
         device.xp.add(total, 1.0, out=total)
 
-    repeated = Repeated(device, work)
+    graphed = GraphedCallable(device, work)
     for _ in range(WARM_UP + 4):
-        repeated()
+        graphed()
     np.testing.assert_array_equal(device.get(total), np.full(3, WARM_UP + 4))
     assert len(calls) == WARM_UP + 1
     assert (QUEUE.captures, QUEUE.launches) == (1, 4)
 
 
-def test_arrays_that_moved_are_recorded_anew(device: EmulatedDevice) -> None:
+def test_arrays_that_moved_are_captured_again(device: EmulatedDevice) -> None:
     places = [device.zeros((1,)), device.zeros((1,))]
     version = 0
 
     def work() -> None:
         device.xp.add(places[version], 1.0, out=places[version])
 
-    repeated = Repeated(device, work, lambda: version)
+    graphed = GraphedCallable(device, work, lambda: version)
     for version in (0, 1):  # noqa: B007
         for _ in range(WARM_UP + 2):
-            repeated()
+            graphed()
     assert [float(place[0]) for place in places] == [WARM_UP + 2] * 2
     assert QUEUE.captures == 2
 
 
-def test_work_that_waits_goes_on_as_it_is(device: EmulatedDevice) -> None:
+def test_work_that_waits_stays_eager(device: EmulatedDevice) -> None:
     total = device.zeros((1,))
 
     def work() -> None:
         total.item()
         device.xp.add(total, 1.0, out=total)
 
-    repeated = Repeated(device, work)
+    graphed = GraphedCallable(device, work)
     for _ in range(WARM_UP + 3):
-        repeated()
-    assert "item" in repeated.refusal
+        graphed()
+    assert "item" in graphed.capture_error
     assert total.item() == WARM_UP + 3
     assert (QUEUE.captures, QUEUE.launches) == (1, 0)
 
@@ -70,24 +70,24 @@ def test_other_errors_end_the_capture_and_pass(device: EmulatedDevice) -> None:
         if done > WARM_UP:
             raise KeyError("mine")
 
-    repeated = Repeated(device, work)
+    graphed = GraphedCallable(device, work)
     for _ in range(WARM_UP):
-        repeated()
+        graphed()
     with pytest.raises(KeyError, match="mine"):
-        repeated()
+        graphed()
     assert QUEUE.kept is None
 
 
 @pytest.mark.gpu
-def test_a_gpu_repeats() -> None:
+def test_a_gpu_replays() -> None:
     device = Device("cuda:0")
     total = device.zeros((1000,))
 
     def work() -> None:
         device.xp.add(total, 1.0, out=total)
 
-    repeated = Repeated(device, work)
+    graphed = GraphedCallable(device, work)
     for _ in range(WARM_UP + 4):
-        repeated()
-    assert repeated.refusal == ""
+        graphed()
+    assert graphed.capture_error == ""
     np.testing.assert_array_equal(device.get(total), np.full(1000, WARM_UP + 4))

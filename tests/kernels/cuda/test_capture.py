@@ -1,4 +1,4 @@
-"""Layers whose passes are recorded beside passes that are called: the cases of the conformance."""
+"""Layers whose passes are captured, compared with eager passes: the cases of the conformance."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from protonet.cuda_graph import capture
 from protonet.layers import layer_class
-from protonet.recording import record
 from protonet.testing import LayerHarness
 from protonet.testing.checks import check_devices
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
@@ -29,7 +29,7 @@ RECORDED = [
     case
     for case in [*CASES, *METRICS, *RECURRENT]
     for cls in [layer_class(case.type)]
-    if cls.traits.replays and not cls.traits.dynamic and cls.type not in WAITS
+    if cls.traits.capturable and not cls.traits.dynamic and cls.type not in WAITS
 ]
 
 
@@ -48,7 +48,7 @@ def test_layers_can_be_recorded(case: Case) -> None:
     harness.forward()
     if trained:
         harness.backward(weights)
-    recording = record(harness.device, passes)
+    cuda_graph = capture(harness.device, passes)
     written = [*harness.tops, *(dx for dx in harness.dbottoms if dx is not None)]
     state = [*harness.param_diffs, *(param.data for param in harness.layer.params)]
     before = [np.array(each) for each in state]
@@ -58,7 +58,7 @@ def test_layers_can_be_recorded(case: Case) -> None:
         array.fill(np.nan)
     for array, host in zip(state, before, strict=True):
         array[...] = host
-    recording.launch()
+    cuda_graph.launch()
     for found, wanted in zip((*written, *state), expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
 

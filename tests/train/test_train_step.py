@@ -1,4 +1,4 @@
-"""A training whose iterations are recorded beside one that is run call by call."""
+"""A training whose iterations are captured as CUDA graphs, compared with an eager one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from protonet.graph.net import Net
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.train.events import Event, Warned
-from protonet.train.stepping import Recorded, Stepping
+from protonet.train.train_step import CapturedTrainStep, TrainStep
 from protonet.train.trainer import Trainer
 from tests.graph.nets import plan_of
 from tests.kernels.cuda.emulation import QUEUE, EmulatedDevice, needs_compiler
@@ -34,7 +34,7 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "y" bottom: "t" top: "loss"
 """
 
 
-def trained(device: Device, recorded: bool, **settings: Any) -> tuple[list[np.ndarray], Trainer]:
+def trained(device: Device, captured: bool, **settings: Any) -> tuple[list[np.ndarray], Trainer]:
     """Parameters after ten iterations, of which one is displayed."""
     base: dict[str, Any] = {
         "base_lr": 0.1, "lr_policy": "exp", "gamma": 0.9, "momentum": 0.9, "weight_decay": 0.01,
@@ -43,11 +43,11 @@ def trained(device: Device, recorded: bool, **settings: Any) -> tuple[list[np.nd
     precision = type_of(settings.pop("precision", "float32"))
     net = Net(plan_of(NET), device, seed=3, fuse=True, precision=precision)
     trainer = Trainer(SolverParameter(**{**base, **settings}), net)
-    trainer.progress.ticked = float(
+    trainer.progress.last_tick = float(
         "inf"
     )  # no reading between displays, however slow the machine is
-    if not recorded:
-        trainer.stepping = Stepping(net, trainer.rule, trainer.stepping.losses, trainer.scale)
+    if not captured:
+        trainer.train_step = TrainStep(net, trainer.rule, trainer.train_step.losses, trainer.scale)
     trainer.advance(10)
     return [np.array(device.get(param.data)) for param in net.store.params], trainer
 
@@ -65,7 +65,7 @@ def trained(device: Device, recorded: bool, **settings: Any) -> tuple[list[np.nd
     ],
     ids=str,
 )
-def test_recorded_iterations_are_those_of_the_calls(settings: dict[str, Any]) -> None:
+def test_captured_iterations_equal_eager_ones(settings: dict[str, Any]) -> None:
     expected, called = trained(EmulatedDevice(), False, **settings)
     QUEUE.captures = QUEUE.launches = 0
     found, trainer = trained(EmulatedDevice(), True, **settings)
@@ -73,8 +73,8 @@ def test_recorded_iterations_are_those_of_the_calls(settings: dict[str, Any]) ->
         each._take_losses()
     assert len(trainer.smoothed.losses) == settings.get("average_loss", 1)
     assert trainer.smoothed.value == pytest.approx(called.smoothed.value, rel=1e-12)
-    assert isinstance(trainer.stepping, Recorded)
-    assert trainer.stepping.refusals == frozenset()
+    assert isinstance(trainer.train_step, CapturedTrainStep)
+    assert trainer.train_step.capture_errors == frozenset()
     assert QUEUE.launches >= 6
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -102,7 +102,7 @@ def test_gradients_that_are_written_train_the_same(device: type[Device], iter_si
 def test_the_emulated_training_is_that_of_the_cpu() -> None:
     found, _ = trained(EmulatedDevice(), True)
     expected, trainer = trained(Device("cpu"), True)
-    assert type(trainer.stepping) is Stepping
+    assert type(trainer.train_step) is TrainStep
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
@@ -113,7 +113,7 @@ def learned(net: Net) -> np.ndarray:
 
 
 @needs_compiler
-def test_recorded_iterations_leave_out_what_overflows() -> None:
+def test_captured_iterations_skip_updates_that_overflow() -> None:
     """A scale that makes gradients infinite in float16 is halved until they are not."""
     _, trainer = trained(EmulatedDevice(), True, precision="float16", max_iter=0)
     assert trainer.scale is not None
@@ -129,7 +129,7 @@ def test_recorded_iterations_leave_out_what_overflows() -> None:
 
 
 @needs_compiler
-def test_why_a_part_is_not_recorded_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_capture_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     device = EmulatedDevice()
     net = Net(plan_of(NET), device, seed=3)
     told: list[Event] = []
@@ -145,10 +145,10 @@ def test_why_a_part_is_not_recorded_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(kind, "forward", waits)
     net._prepare()
-    trainer.progress.ticked = float("inf")
+    trainer.progress.last_tick = float("inf")
     trainer.advance(4)
     for _ in range(2):
-        trainer._tell_refusals()
+        trainer._report_capture_errors()
     (warned,) = [event for event in told if isinstance(event, Warned)]
     assert "synchronize during stream capture" in warned.message
 
@@ -166,10 +166,10 @@ def test_why_a_part_is_not_recorded_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     ],
     ids=str,
 )
-def test_a_gpu_trains_the_same_recorded(settings: dict[str, Any]) -> None:
+def test_a_gpu_trains_the_same_captured(settings: dict[str, Any]) -> None:
     expected, _ = trained(Device("cuda:0"), False, **settings)
     found, trainer = trained(Device("cuda:0"), True, **settings)
-    assert isinstance(trainer.stepping, Recorded)
-    assert trainer.stepping.refusals == frozenset()
+    assert isinstance(trainer.train_step, CapturedTrainStep)
+    assert trainer.train_step.capture_errors == frozenset()
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)

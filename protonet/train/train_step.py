@@ -1,0 +1,138 @@
+"""How an iteration runs: eagerly, or captured as CUDA graphs."""
+
+from __future__ import annotations
+
+from protonet.cuda_graph import GraphedCallable
+from protonet.graph.capture import can_capture, run_data_layers, run_passes
+from protonet.graph.inspection import describe_passes
+from protonet.graph.net import Net
+from protonet.graph.parameters import rewrite_gradients
+from protonet.kernels.gradients import Clear
+from protonet.solvers.loss_scale import LossScale
+from protonet.solvers.rules import Rule
+from protonet.train.losses import Losses
+
+
+class TrainStep:
+    """The passes and the update of an iteration, run eagerly."""
+
+    can_iterate = False
+    """Whether ``iterate`` is available, which runs a whole iteration as one graph."""
+    capture_errors: frozenset[str] = frozenset()
+    """Why parts of the iteration could not be captured."""
+
+    def __init__(
+        self, net: Net, rule: Rule, losses: Losses, scale: LossScale | None = None
+    ) -> None:
+        self.net, self.rule, self.losses, self.scale = net, rule, losses, scale
+        self._zeros = Clear.make(net.device, net.store.diff.dtype)
+        self._accumulated = [net.store.diff]
+
+    def overwrite_gradients(self) -> None:
+        """Make backward passes write gradients where they can, instead of adding to zeros: for
+        iterations of one pass, where nothing else accumulates gradients.
+        """
+        self._accumulated = rewrite_gradients(self.net.plan, self.net.layers, self.net.store)
+
+    def begin(self) -> None:
+        """Begin an iteration: zero the gradients that are accumulated."""
+        self.losses.count()
+        self._clear()
+
+    def passes(self) -> None:
+        """Forward and backward, with the next batch."""
+        self.net.forward()
+        self.net.backward()
+        self.losses.take()
+
+    def inspect(self) -> list[str]:
+        """Run ``passes`` layer by layer; returns lines that describe every blob."""
+        lines = describe_passes(self.net)
+        self.losses.take()
+        return lines
+
+    def update(self, rate: float, iteration: int) -> None:
+        """Update the parameters."""
+        if self.scale is not None:
+            self.scale.settle()
+        self.rule.step(rate, iteration)
+
+    def iterate(self, rate: float, iteration: int) -> None:
+        """Begin, one forward and backward pass, update."""
+        raise NotImplementedError
+
+    def _clear(self) -> None:
+        for part in self._accumulated:
+            self._zeros.clear(part)
+        self.losses.begin()
+
+
+class CapturedTrainStep(TrainStep):
+    """On a GPU: all work that does not depend on the host is captured (``protonet.cuda_graph``).
+
+    What changes between iterations lies in GPU memory: the batch, which data layers copy there
+    before the launch; the learning rate, which ``Rule.prepare`` writes; the pass counter, which the
+    graph itself advances. Losses stay there until they are read. An iteration is one graph where
+    nothing happens between its passes and its update; otherwise they are two.
+    """
+
+    can_iterate = True
+
+    def __init__(
+        self, net: Net, rule: Rule, losses: Losses, scale: LossScale | None = None
+    ) -> None:
+        super().__init__(net, rule, losses, scale)
+
+        def key() -> tuple[int, int]:
+            return net.version, rule.version
+
+        self._passes_graph = GraphedCallable(net.device, self._run_passes, key)
+        self._update_graph = GraphedCallable(net.device, self._apply_update, key)
+        self._iteration_graph = GraphedCallable(net.device, self._iterate, key)
+
+    @property
+    def capture_errors(self) -> frozenset[str]:  # type: ignore[override]
+        """Why parts of the iteration could not be captured."""
+        parts = (self._passes_graph, self._update_graph, self._iteration_graph)
+        return frozenset(part.capture_error for part in parts if part.capture_error)
+
+    def passes(self) -> None:
+        """Forward and backward, with the next batch."""
+        run_data_layers(self.net)
+        self._passes_graph()
+        self.net.clock.count()
+
+    def update(self, rate: float, iteration: int) -> None:
+        """Update the parameters."""
+        self.rule.prepare(rate, iteration)
+        self._update_graph()
+
+    def iterate(self, rate: float, iteration: int) -> None:
+        """Begin, one forward and backward pass, update."""
+        self.losses.count()
+        run_data_layers(self.net)
+        self.rule.prepare(rate, iteration)
+        self._iteration_graph()
+        self.net.clock.count()
+
+    def _iterate(self) -> None:
+        self._clear()
+        self._run_passes()
+        self._apply_update()
+
+    def _run_passes(self) -> None:
+        run_passes(self.net)
+        self.losses.take()
+
+    def _apply_update(self) -> None:
+        if self.scale is not None:
+            self.scale.settle()
+        self.rule.launch()
+
+
+def make_train_step(
+    net: Net, rule: Rule, losses: Losses, scale: LossScale | None = None
+) -> TrainStep:
+    """The fastest kind for a net and a rule."""
+    captured = can_capture(net) and rule.capturable
+    return (CapturedTrainStep if captured else TrainStep)(net, rule, losses, scale)
