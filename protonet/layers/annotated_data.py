@@ -17,17 +17,25 @@ from protonet.data.annotated import (
 )
 from protonet.data.database import Database
 from protonet.data.sampling import check_samplers
-from protonet.data.transform import Transformer, load_mean
 from protonet.errors import LayerError
-from protonet.layers.base import Stateful, Traits
-from protonet.layers.batches import FORKS, PLAIN, refuse_transform, skipped
+from protonet.layers.base import Traits
+from protonet.layers.batches import (
+    FORKS,
+    PLAIN,
+    Streamed,
+    mean_of,
+    refuse_transform,
+    shuffled,
+    skipped,
+    transformer_of,
+)
 from protonet.layers.registry import register
 
 _DONE = PLAIN | FORKS | {"force_color", "force_gray", "emit_constraint"}
 
 
 @register("AnnotatedData")
-class AnnotatedData(Stateful):
+class AnnotatedData(Streamed):
     """Batches of an LMDB or a LevelDB of AnnotatedDatum records: images with boxes.
 
     Bottom:
@@ -95,17 +103,7 @@ class AnnotatedData(Stateful):
         first = read_annotated(
             self.database, self.database.keys()[0], color=self._color, boxes=self._boxes
         )
-        channels, height, width = first.image.shape
-        transform = self.spec.transform_param
-        mean = load_mean(self.context.find(transform.mean_file)) if transform.mean_file else None
-        self.transformer = Transformer(
-            transform,
-            self.phase,
-            (channels, height, width),
-            mean,
-            seed=self.context.seed,
-            name=self.name,
-        )
+        self.transformer = transformer_of(self, first.image.shape, mean_of(self))
         if samplers and self.transformer.least is None:
             raise LayerError(
                 "a batch_sampler gives windows of several sizes: a resize_param must follow",
@@ -129,7 +127,6 @@ class AnnotatedData(Stateful):
     def build(self, shapes: Sequence[Shape]) -> None:
         assert self.database is not None, "setup comes before build"
         param, context = self.spec.data_param, self.context
-        shuffle = context.shuffle and self.training
         self.source = AnnotatedSource(
             self.database,
             AnnotatedTransform(
@@ -141,7 +138,7 @@ class AnnotatedData(Stateful):
             color=self._color,
             boxes=self._boxes,
             typed=self.has_boxes and len(self.spec.top) > 1,
-            shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
+            shuffle=shuffled(self, param),
             seed=context.seed,
             skip=skipped(param.rand_skip, context.seed),
             threads=param.threads if param.threads else context.threads,
@@ -164,15 +161,7 @@ class AnnotatedData(Stateful):
             self.device.put(labels, tops[1])
         self.source.give_back(batch)
 
-    def state(self) -> dict[str, Any]:
-        return {} if self.source is None else {"position": self.source.position}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        if self.source is not None:
-            self.source.position = int(state["position"])
-
     def close(self) -> None:
-        if self.source is not None:
-            self.source.close()
-        elif self.database is not None:
+        super().close()
+        if self.source is None and self.database is not None:
             self.database.close()

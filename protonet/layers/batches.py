@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,9 +12,9 @@ from google.protobuf.message import Message
 from protonet.blob import Array, Shape
 from protonet.data.ahead import Batch, InputTimes
 from protonet.data.source import CACHE_LIMIT
-from protonet.data.transform import ImageShape
+from protonet.data.transform import ImageShape, Transformer, load_mean
 from protonet.errors import LayerError
-from protonet.layers.base import Stateful
+from protonet.layers.base import Layer, Stateful
 from protonet.proto.caffe_pb2 import LayerParameter
 from protonet.staging import Staging
 
@@ -37,7 +38,33 @@ class Source(Protocol):
         """Let go of files and threads."""
 
 
-class BatchLayer(Stateful):
+class Stream(Protocol):
+    """What has a place in its data."""
+
+    position: int
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+
+
+class Streamed(Stateful):
+    """A layer whose state is the position of its ``source``, which ``build`` makes."""
+
+    source: Stream | None
+
+    def state(self) -> dict[str, Any]:
+        return {} if self.source is None else {"position": self.source.position}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if self.source is not None:
+            self.source.position = int(state["position"])
+
+    def close(self) -> None:
+        if self.source is not None:
+            self.source.close()
+
+
+class BatchLayer(Streamed):
     """Images (N x C x H x W) and, in a second top, their labels (N), from a ``Source``.
 
     ``setup`` sets ``batch_size`` and ``image_shape``; ``make_source`` is called by ``build``.
@@ -96,20 +123,16 @@ class BatchLayer(Stateful):
         self._sent = None
 
     def state(self) -> dict[str, Any]:
-        if self.source is None:
-            return {}
         # A batch that was sent is not used yet.
-        return {"position": self.source.position if self._sent is None else self._position}
+        return super().state() if self._sent is None else {"position": self._position}
 
     def restore(self, state: dict[str, Any]) -> None:
-        if self.source is not None:
-            self._give_back()
-            self.source.position = int(state["position"])
+        self._give_back()
+        super().restore(state)
 
     def close(self) -> None:
         self._give_back()
-        if self.source is not None:
-            self.source.close()
+        super().close()
 
     def skipped(self, rand_skip: int) -> int:
         """How many images are passed over before the first: a number below ``rand_skip``."""
@@ -119,6 +142,58 @@ class BatchLayer(Stateful):
 def skipped(rand_skip: int, seed: int) -> int:
     """A number below ``rand_skip`` that the seed decides; 0 where it is 0."""
     return int(np.random.default_rng(seed % 2**64).integers(rand_skip)) if rand_skip else 0
+
+
+def shuffled(layer: Layer, param: Any) -> bool:
+    """Whether the order is drawn: as the layer's own message says, else as the run does."""
+    if param.HasField("shuffle"):
+        return bool(param.shuffle)
+    return layer.context.shuffle and layer.training
+
+
+def given_size(param: Any, name: str) -> tuple[int, int] | None:
+    """(height, width) that images are resized to; None for their own.
+
+    Raises:
+        LayerError: for one of new_height and new_width without the other.
+    """
+    if bool(param.new_height) != bool(param.new_width):
+        raise LayerError(
+            f"new_height and new_width go together, got {param.new_height} and {param.new_width}",
+            (name, "new_height" if param.new_height else "new_width"),
+        )
+    return (int(param.new_height), int(param.new_width)) if param.new_height else None
+
+
+def mean_of(layer: Layer) -> np.ndarray | None:
+    """The mean image that transform_param names; None where it names none."""
+    name = layer.spec.transform_param.mean_file
+    return load_mean(layer.context.find(name)) if name else None
+
+
+def transformer_of(
+    layer: Layer, shape: Shape, mean: np.ndarray | None, *, any_size: bool = False
+) -> Transformer:
+    """What transform_param does to images of this shape, channels x height x width."""
+    channels, height, width = shape
+    return Transformer(
+        layer.spec.transform_param,
+        layer.phase,
+        (channels, height, width),
+        mean,
+        seed=layer.context.seed,
+        name=layer.name,
+        any_size=any_size,
+    )
+
+
+@contextmanager
+def telling_of_the_first(what: str) -> Iterator[None]:
+    """Let a LayerError say what the first of all images is, by which settings are judged."""
+    try:
+        yield
+    except LayerError as error:
+        raise LayerError(f"{error} (the first, {what})", error.path) from None
 
 
 PLAIN = frozenset({"scale", "mirror", "crop_size", "mean_file", "mean_value"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from protonet.data.augment import Augment
 from protonet.data.image_list import ImageList
 from protonet.data.source import BatchSource
-from protonet.data.transform import Transformer, crop_of, load_mean
+from protonet.data.transform import Transformer, crop_of
 from protonet.errors import LayerError
 from protonet.layers.base import shape_text
 from protonet.layers.batches import (
@@ -13,8 +13,13 @@ from protonet.layers.batches import (
     PLAIN,
     BatchLayer,
     cache_limit,
+    given_size,
+    mean_of,
     refuse_old_places,
     refuse_transform,
+    shuffled,
+    telling_of_the_first,
+    transformer_of,
 )
 from protonet.layers.registry import register
 
@@ -55,15 +60,9 @@ class ImageData(BatchLayer):
             raise LayerError(f"{_PARAM} needs a source, a text file of images", (_PARAM,))
         if not param.batch_size:
             raise LayerError(f"{_PARAM} needs a batch_size of 1 or more", (_PARAM, "batch_size"))
-        if bool(param.new_height) != bool(param.new_width):
-            raise LayerError(
-                f"new_height and new_width go together, got {param.new_height} and "
-                f"{param.new_width}",
-                (_PARAM, "new_height" if param.new_height else "new_width"),
-            )
+        size = given_size(param, _PARAM)
         self._refuse()
         self.batch_size = int(param.batch_size)
-        size = (int(param.new_height), int(param.new_width)) if param.new_height else None
         self.images = ImageList(
             self.context.find(param.source),
             root=param.root_folder,
@@ -77,24 +76,11 @@ class ImageData(BatchLayer):
         """That of images like the first one; with ``any_size`` others may have other sizes."""
         param, transform = self.spec.image_data_param, self.spec.transform_param
         image, _ = self.images.image(0, color=param.is_color)
-        channels, height, width = image.shape
-        mean = load_mean(self.context.find(transform.mean_file)) if transform.mean_file else None
         cropped = crop_of(transform) is not None and not Augment.wanted(transform)
-        try:
-            return Transformer(
-                transform,
-                self.phase,
-                (channels, height, width),
-                mean,
-                seed=self.context.seed,
-                name=self.name,
-                any_size=any_size and cropped and mean is None,
-            )
-        except LayerError as error:
-            raise LayerError(
-                f"{error} (the first, {self.images.where(0)}, is {shape_text(image.shape)})",
-                error.path,
-            ) from None
+        mean = mean_of(self)
+        any_size = any_size and cropped and mean is None
+        with telling_of_the_first(f"{self.images.where(0)}, is {shape_text(image.shape)}"):
+            return transformer_of(self, image.shape, mean, any_size=any_size)
 
     def _refuse(self) -> None:
         """What the schema knows, but this layer does not do."""
@@ -125,14 +111,13 @@ class ImageData(BatchLayer):
 
     def make_source(self) -> BatchSource:
         param, context = self.spec.image_data_param, self.context
-        shuffle = context.shuffle and self.training
         asked = param.HasField("cache") or param.HasField("precache")
         return BatchSource(
             self.images,
             self.batch_size,
             self.transformer,
             color=param.is_color,
-            shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
+            shuffle=shuffled(self, param),
             seed=context.seed,
             skip=self.skipped(param.rand_skip),
             threads=param.threads if param.HasField("threads") else context.threads,

@@ -10,10 +10,19 @@ from protonet.blob import Array, Shape
 from protonet.data.database import LEVELDB_HELP, Database, can_read_leveldb, is_leveldb
 from protonet.data.datum import decode
 from protonet.data.source import BatchSource, kept_bytes
-from protonet.data.transform import Transformer, load_mean
+from protonet.data.transform import Transformer
 from protonet.errors import DataError, LayerError
 from protonet.layers.base import Layer, Traits, shape_text
-from protonet.layers.batches import FORKS, PLAIN, BatchLayer, cache_limit, refuse_transform
+from protonet.layers.batches import (
+    FORKS,
+    PLAIN,
+    BatchLayer,
+    cache_limit,
+    mean_of,
+    refuse_transform,
+    shuffled,
+    transformer_of,
+)
 from protonet.layers.fillers import check_filler, fill
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import DummyDataParameter, FillerParameter
@@ -208,21 +217,11 @@ class Data(BatchLayer):
 
     def _transformer(self, database: Database) -> Transformer:
         """The first record decides the shape."""
-        transform = self.spec.transform_param
         key, datum = database.first()
-        channels, height, width = decode(datum, database.where(key), color=self._color).shape
-        mean = None
-        if transform.mean_file:
-            mean = load_mean(self.context.find(transform.mean_file))
+        shape = decode(datum, database.where(key), color=self._color).shape
+        mean = mean_of(self)
         try:
-            return Transformer(
-                transform,
-                self.phase,
-                (channels, height, width),
-                mean,
-                seed=self.context.seed,
-                name=self.name,
-            )
+            return transformer_of(self, shape, mean)
         except DataError as error:
             raise DataError(f"{database.path}: {error}") from error
 
@@ -235,13 +234,12 @@ class Data(BatchLayer):
     def make_source(self) -> BatchSource:
         assert self.database is not None, "setup comes before build"
         param, context = self.spec.data_param, self.context
-        shuffle = context.shuffle and self.training
         return BatchSource(
             self.database,
             self.batch_size,
             self.transformer,
             color=self._color,
-            shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
+            shuffle=shuffled(self, param),
             seed=context.seed,
             skip=self.skipped(param.rand_skip),
             threads=param.threads if param.threads else context.threads,

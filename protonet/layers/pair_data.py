@@ -10,15 +10,25 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.data.interpolation import Interpolation
 from protonet.data.pair_list import Pair, PairList, PairSource, PairTransform
-from protonet.data.transform import crop_of, load_mean
+from protonet.data.transform import crop_of
 from protonet.errors import DataError, LayerError
-from protonet.layers.base import Stateful, Traits, shape_text
-from protonet.layers.batches import PLAIN, refuse_old_places, refuse_transform, skipped
+from protonet.layers.base import Traits, shape_text
+from protonet.layers.batches import (
+    PLAIN,
+    Streamed,
+    given_size,
+    mean_of,
+    refuse_old_places,
+    refuse_transform,
+    shuffled,
+    skipped,
+    telling_of_the_first,
+)
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import DenseImageDataParameter, ImageDataParameter
 
 
-class PairData(Stateful):
+class PairData(Streamed):
     """Images and labels (N x 1 x H x W) from a list of pairs of files.
 
     With a batch of one and nothing that gives images one size, every pass has the shape of its
@@ -60,15 +70,9 @@ class PairData(Stateful):
             raise LayerError(f"{name} needs a source, a text of pairs of image files", (name,))
         if not param.batch_size:
             raise LayerError(f"{name} needs a batch_size of 1 or more", (name,))
-        if bool(param.new_height) != bool(param.new_width):
-            raise LayerError(
-                f"new_height and new_width go together, got {param.new_height} and "
-                f"{param.new_width}",
-                (name, "new_height" if param.new_height else "new_width"),
-            )
+        size = given_size(param, name)
         refuse_transform(self.spec, self.done)
         self.batch_size = int(param.batch_size)
-        size = (int(param.new_height), int(param.new_width)) if param.new_height else None
         self.listed = self.opened(
             self.context.find(param.source),
             root=param.root_folder,
@@ -81,19 +85,13 @@ class PairData(Stateful):
         self._varies = self.batch_size == 1 and size is None and crop_of(transform) is None
         self.transform = self.make_transform()
         first = self.listed.read(0).image
-        try:
+        with telling_of_the_first(f"{self.listed.where(0, 1)}, is {shape_text(first.shape)}"):
             self._shape: Shape = self.transform.of(first.shape).output_shape
-        except LayerError as error:
-            raise LayerError(
-                f"{error} (the first, {self.listed.where(0, 1)}, is {shape_text(first.shape)})",
-                error.path,
-            ) from None
 
     def make_transform(self) -> PairTransform:
         """What happens to each pair."""
         param, context = self.spec.transform_param, self.context
-        mean = load_mean(context.find(param.mean_file)) if param.mean_file else None
-        return PairTransform(param, self.phase, mean, seed=context.seed, name=self.name)
+        return PairTransform(param, self.phase, mean_of(self), seed=context.seed, name=self.name)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         labels = (extent // self.shrink for extent in self._shape[1:])
@@ -101,13 +99,12 @@ class PairData(Stateful):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         param, context = self.param, self.context
-        shuffle = context.shuffle and self.training
         self.source = PairSource(
             self.listed,
             self.transform,
             self.encode,
             self.batch_size,
-            shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
+            shuffle=shuffled(self, param),
             seed=context.seed,
             skip=skipped(param.rand_skip, context.seed),
             threads=context.threads,
@@ -135,17 +132,6 @@ class PairData(Stateful):
             tops, zip(*(pair[:2] for pair in self._taken), strict=True), strict=True
         ):
             self.device.put(np.stack(arrays), top)
-
-    def state(self) -> dict[str, Any]:
-        return {} if self.source is None else {"position": self.source.position}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        if self.source is not None:
-            self.source.position = int(state["position"])
-
-    def close(self) -> None:
-        if self.source is not None:
-            self.source.close()
 
 
 def refuse_others(layer: PairData, fields: Sequence[str]) -> None:

@@ -9,10 +9,19 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.data.clip_list import ClipList
 from protonet.data.source import BatchSource, kept_bytes
-from protonet.data.transform import Transformer, load_mean
+from protonet.data.transform import Transformer
 from protonet.errors import LayerError
 from protonet.layers.base import shape_text
-from protonet.layers.batches import PLAIN, BatchLayer, cache_limit, refuse_transform
+from protonet.layers.batches import (
+    PLAIN,
+    BatchLayer,
+    cache_limit,
+    given_size,
+    mean_of,
+    refuse_transform,
+    shuffled,
+    telling_of_the_first,
+)
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import (
     ImageDataParameter,
@@ -71,19 +80,14 @@ class VideoData(BatchLayer):
         for field in ("batch_size", "new_length", "sampling_rate"):
             if not getattr(param, field):
                 raise LayerError(f"{name} needs a {field} of 1 or more", (name, field))
-        if bool(param.new_height) != bool(param.new_width):
-            raise LayerError(
-                f"new_height and new_width go together, got {param.new_height} and "
-                f"{param.new_width}",
-                (name, "new_height" if param.new_height else "new_width"),
-            )
+        size = given_size(param, name)
         refuse_transform(self.spec, PLAIN)
         self.batch_size, self.length = int(param.batch_size), int(param.new_length)
         self.clips = ClipList(
             self.context.find(param.source),
             root=param.root_folder,
             folder=self.context.folder,
-            size=(int(param.new_height), int(param.new_width)) if param.new_height else None,
+            size=size,
             length=self.length,
             step=int(param.sampling_rate),
         )
@@ -111,19 +115,13 @@ class VideoData(BatchLayer):
         if len(values) > 1:
             del asked.mean_value[:]
             asked.mean_value.extend(value for value in values for _ in range(self.length))
-        mean = None
-        if asked.mean_file:
-            mean = load_mean(self.context.find(asked.mean_file)).repeat(self.length, axis=0)
-        try:
+        mean = mean_of(self)
+        mean = None if mean is None else mean.repeat(self.length, axis=0)
+        axes = f"channels x {self.length} frames, rows, columns"
+        with telling_of_the_first(f"{self.clips.where(0)}, is {shape_text(first.shape)}: {axes}"):
             return Transformer(
                 asked, self.phase, first.shape, mean, seed=self.context.seed, name=self.name
             )
-        except LayerError as error:
-            raise LayerError(
-                f"{error} (the first, {self.clips.where(0)}, is {shape_text(first.shape)}: "
-                f"channels x {self.length} frames, rows, columns)",
-                error.path,
-            ) from None
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         planes, *extents = self.image_shape
@@ -132,13 +130,12 @@ class VideoData(BatchLayer):
 
     def make_source(self) -> BatchSource:
         param, context = self._param()[0], self.context
-        shuffle = context.shuffle and self.training
         return BatchSource(
             self.clips,
             self.batch_size,
             self.transformer,
             color=param.is_color,
-            shuffle=param.shuffle if param.HasField("shuffle") else shuffle,
+            shuffle=shuffled(self, param),
             seed=context.seed,
             skip=self.skipped(param.rand_skip),
             threads=context.threads,
