@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from protonet.device import Device
 from protonet.errors import DeviceError
-from protonet.graph.estimate import Estimate, estimate, fitting_batch
+from protonet.graph.estimate import estimate, fitting_batch
 from protonet.graph.plan import Plan
 from protonet.graph.room import check_room, largest_layer
 from protonet.proto.caffe_pb2 import SolverParameter
@@ -69,27 +69,16 @@ def check_training(
         for number, plan in enumerate(plans):
             check_room(plan, device, gradients=number == 0, packed=packed, precision=precision)
 
-    def needs(plan: Plan, recompute: bool = memory.recompute) -> _Needs:
-        train = estimate(
-            plan,
-            gradients=True,
-            packed=packed,
-            recompute=recompute,
-            fuse=memory.fuse,
-            precision=precision,
-        )
-        tests = [
-            estimate(test, gradients=False, fuse=memory.fuse, precision=precision)
-            for test in plans[1:]
-        ]
-        return _training_needs(train, tests, solver, averages)
+    def needs(plan: Plan, memory: TrainingMemory = memory) -> _Needs:
+        return _training_needs(plan, plans[1:], solver, memory, averages)
 
     found = needs(plans[0])
     if memory.limit is None and found.total <= device.memory()[0]:
         return ""
     limit, of = _room(device, memory.limit)
     advice = _advice(fitting_batch(plans[0], limit, lambda plan: needs(plan).total))
-    if memory.packed and not memory.recompute and needs(plans[0], recompute=True).total <= limit:
+    frugal = replace(memory, recompute=True)
+    if memory.packed and not memory.recompute and needs(plans[0], frugal).total <= limit:
         advice += "; --recompute would do, too"
     message = (
         f"training needs about {byte_count(found.total)}, {of}: {found}; "
@@ -130,8 +119,23 @@ def check_inference(
 
 
 def _training_needs(
-    train: Estimate, tests: Sequence[Estimate], solver: SolverParameter, averages: bool
+    plan: Plan,
+    tested: Sequence[Plan],
+    solver: SolverParameter,
+    memory: TrainingMemory,
+    averages: bool,
 ) -> _Needs:
+    """What training the first plan takes, with tests of the others in its memory."""
+    fuse, precision = memory.fuse, memory.precision
+    train = estimate(
+        plan,
+        gradients=True,
+        packed=memory.packed,
+        recompute=memory.recompute,
+        fuse=fuse,
+        precision=precision,
+    )
+    tests = [estimate(each, gradients=False, fuse=fuse, precision=precision) for each in tested]
     slots = RULES[solver.type].slots if solver.type in RULES else 1
     beyond = max([0, *(test.blobs - train.blobs for test in tests)])
     return _Needs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
 from protonet.device import Device
@@ -93,31 +93,37 @@ class Job:
             settings.average,
             alone=True,
         )
-        self.notes = list(self._large)
+        if self.trainer.snapshots != snapshots:
+            run.update(hdf5=True)
+        self.notes = self._remarks(hdf5=self.trainer.snapshots != snapshots)
+        self.trainer.listeners = (*self.trainer.listeners, *self._keepers())
+
+    def _remarks(self, *, hdf5: bool) -> list[str]:
+        """What to tell before it begins; ``hdf5`` says that it turned to such snapshots."""
+        told = list(self._large)
         if not has_objective(self._plans[0]):
-            self.notes.append(
+            told.append(
                 "WARNING: no layer of the net in training is a loss, so nothing will be learned: "
                 "the loss is 0 and no weight moves"
             )
-        if isinstance(settings, SolverSettings):  # of others' databases it was told before
-            self.notes += self._pairs
-        if self.trainer.snapshots != snapshots:
-            run.update(hdf5=True)
-            self.notes.append(
+        if isinstance(self.settings, SolverSettings):  # of others' databases it was told before
+            told += self._pairs
+        if hdf5:
+            told.append(
                 "the snapshots are HDF5 (.h5): weights or state are larger than 2 GiB, which "
                 "Caffe's binary files cannot hold"
             )
+        return told
+
+    def _keepers(self) -> Iterator[Listener]:
+        """What removes old snapshots, and what ends the training early, where that is wanted."""
+        run, settings = self.run, self.settings
         if settings.keep is not None:
-            keeper = KeepNewest(
-                run.snapshots(), settings.keep, lambda: (run.iterations(), run.figures())
-            )
-            self.trainer.listeners = (*self.trainer.listeners, keeper)
+            kept = run.snapshots()
+            yield KeepNewest(kept, settings.keep, lambda: (run.iterations(), run.figures()))
         if settings.early_stop is not None:
             finish = self.trainer.finish
-            stopper = EarlyStop(
-                settings.early_stop, finish, self._figures_before, self._prolonged_at
-            )
-            self.trainer.listeners = (*self.trainer.listeners, stopper)
+            yield EarlyStop(settings.early_stop, finish, self._figures_before, self._prolonged_at)
 
     def _memory(self, solver: SolverParameter) -> TrainingMemory:
         """What the settings say of memory; ``debug_info`` looks at every blob after a pass."""
