@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from protonet.layers import layer_types
+from protonet.layers import Layer, layer_types
+from protonet.layers.base import Traits
 from protonet.proto.text import Source, read_net
+from tests.test_house import FLOORS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -133,9 +137,9 @@ def test_the_readme_lists_the_layers_that_there_are() -> None:
 
 
 def test_the_recipe_for_a_layer_works() -> None:
-    layer, check = blocks(CONTRIBUTING, "python")
+    code = "".join(blocks(CONTRIBUTING, "python"))
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", layer + check],
+        [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -154,3 +158,43 @@ def test_contributing_gives_a_reason_for_every_dependency() -> None:
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
         assert (path.parent / target).exists(), target
+
+
+DESIGN = sorted((ROOT / "docs/design").glob("*.md"))
+MAIN_PATH = (ROOT / "docs/design/main-path.md").read_text()
+
+
+def test_the_floors_are_those_that_are_enforced() -> None:
+    enforced = [set(names) for names in reversed(FLOORS)]
+    for text in (MAIN_PATH, CONTRIBUTING):
+        (line,) = re.findall(r"`(cli, web > [^`]*)`", text)
+        assert [set(names.split(", ")) for names in line.split(" > ")] == enforced
+
+
+def test_the_layer_contract_is_the_one_in_the_code() -> None:
+    (block,) = blocks(MAIN_PATH, "python")
+    source = inspect.getsource(Layer)
+    contract = source[source.index("# The contract.") : source.index("# What the base offers.")]
+    names = re.findall(r"def (\w+)", contract)
+    shown = dict(re.findall(r"def (\w+)\(([^)]*)\)", block))
+    assert list(shown) == names
+    for name, given in shown.items():
+        assert given.split(", ") == list(inspect.signature(getattr(Layer, name)).parameters)
+    assert len(names) == 8
+    assert len(fields(Traits)) == 14  # what the text counts
+
+
+def test_folders_in_the_picture_of_the_data_exist() -> None:
+    picture = (ROOT / "docs/images/way-of-the-data.svg").read_text()
+    named = re.findall(r">(protonet/[\w/]+)<", picture)
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name).is_dir()] == []
+    assert "(../images/way-of-the-data.svg)" in MAIN_PATH
+
+
+@pytest.mark.parametrize("page", DESIGN, ids=lambda page: page.stem)
+def test_files_that_the_design_names_exist(page: Path) -> None:
+    """Below the repository, ``protonet/``, its kernels or its page."""
+    ours = re.findall(r"`([a-z_]\w*(?:/\w+)+\.(?:py|cu|cpp|h|cuh|md))`", page.read_text())
+    roots = [ROOT, *(ROOT / "protonet" / each for each in ("", "kernels", "web"))]
+    assert [name for name in ours if not any((root / name).is_file() for root in roots)] == []
