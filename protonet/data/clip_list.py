@@ -3,59 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
 from protonet.data.datum import decode_image
-from protonet.data.lists import numbered_lines, read_named
+from protonet.data.lists import Listed, Places, numbered_lines, read_named
 from protonet.data.resize import resize
 from protonet.errors import DataError
 
 
-class ClipList:
-    """The clips that a list names, in its order; they stand in for a database's records.
+class ClipList(Listed[tuple[int, Path, int, int]]):
+    """The clips that a list names (``Listed``).
 
     Every line is ``folder first label``; lines without text are passed over. Frame i of a clip is
     ``folder/%06d.jpg`` with the number first + i step.
 
     Args:
-        source: the list.
-        root: what stands before every folder, as it is.
-        folder: where relative paths are looked up after the working directory.
-        size: (height, width) that frames are resized to; None for their own.
+        source, places: as of Listed.
         length: frames of a clip.
         step: from one frame to the next.
-
-    Raises:
-        DataError: for a list that cannot be read, is empty, or has a line of another form.
     """
 
     advice = "resize the frames, or set new_height and new_width, or crop_size"
 
     def __init__(
-        self,
-        source: Path,
-        *,
-        root: str = "",
-        folder: Path | None = None,
-        size: tuple[int, int] | None = None,
-        length: int = 1,
-        step: int = 1,
+        self, source: Path, *, length: int = 1, step: int = 1, **places: Unpack[Places]
     ) -> None:
-        self.path = source
-        self._folder, self._size = folder, size
+        super().__init__(source, **places)
         self._length, self._step = length, step
-        self._lines = [
-            (number, Path(root + name), first, label)
+
+    def read_lines(self, source: Path) -> list[tuple[int, Path, int, int]]:
+        """Line number, folder, first frame and label of each line."""
+        return [
+            (number, Path(self.root + name), first, label)
             for number, name, first, label in _read(source)
         ]
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def keys(self) -> range:
-        """The places in the list, from 0."""
-        return range(len(self))
 
     def image(self, key: int, *, color: bool | None = None) -> tuple[np.ndarray, int]:
         """A clip, uint8 (channels x frames, height, width), a channel's frames beside each other,
@@ -83,9 +66,6 @@ class ClipList:
         number, folder, _, _ = self._lines[key]
         return f"{self.path}:{number}: {folder}"
 
-    def close(self) -> None:
-        """Nothing is held open."""
-
     def _frame(self, key: int, number: int, color: bool | None) -> np.ndarray:
         path = self._lines[key][1] / f"{number:06d}.jpg"
         where = f"{self.where(key)}/{path.name}"
@@ -94,7 +74,7 @@ class ClipList:
 
 
 def _read(source: Path) -> list[tuple[int, str, int, int]]:
-    """Line number, folder, first frame and label of each line."""
+    """Line number, folder without the root, first frame and label of each line."""
     lines = []
     for number, line in numbered_lines(source, "clip"):
         words = line.rsplit(None, 2)

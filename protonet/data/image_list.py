@@ -8,51 +8,22 @@ from pathlib import Path
 import numpy as np
 
 from protonet.data.datum import decode_image
-from protonet.data.lists import numbered_lines, read_named
+from protonet.data.lists import Listed, numbered_lines, read_named
 from protonet.data.resize import resize
 from protonet.errors import DataError
 
 
-class ImageList:
-    """The images that a list names, in its order; they stand in for a database's records.
+class ImageList(Listed[tuple[int, str, int]]):
+    """The images that a list names (``Listed``).
 
-    Every line is ``path label``, split at its last space; lines without text are passed over. The
-    path is put behind ``root`` as it is, without a separator, as Caffe does.
-
-    Args:
-        source: the list.
-        root: what stands before every path.
-        folder: where relative paths are looked up after the working directory.
-        size: (height, width) that every image is resized to, or None.
-
-    Raises:
-        DataError: for a list that cannot be read, is empty, or has a line of another form.
+    Every line is ``path label``, split at its last space; lines without text are passed over.
     """
 
     advice = "resize the files, or set new_height and new_width, or crop_size"
 
-    def __init__(
-        self,
-        source: Path,
-        *,
-        root: str = "",
-        folder: Path | None = None,
-        size: tuple[int, int] | None = None,
-    ) -> None:
-        self.path = source
-        self.root = root
-        self._folder = folder
-        self._size = size
-        self._lines = [
-            (number, root + name, label) for number, name, label in _read(source)
-        ]  # line of the text, path, label
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def keys(self) -> range:
-        """The places in the list, from 0."""
-        return range(len(self))
+    def read_lines(self, source: Path) -> list[tuple[int, str, int]]:
+        """Line number, path and label of each line."""
+        return [(number, self.root + name, label) for number, name, label in _read(source)]
 
     def image(self, key: int, *, color: bool | None = None) -> tuple[np.ndarray, int]:
         """The image, uint8 (1 or 3, height, width), resized, and its label.
@@ -84,12 +55,9 @@ class ImageList:
         line, name, _ = self._lines[key]
         return f"{self.path}:{line}: {name}"
 
-    def close(self) -> None:
-        """Nothing is held open."""
-
 
 def _read(source: Path) -> list[tuple[int, str, int]]:
-    """Line number, path and label of each line."""
+    """Line number, path without the root, and label of each line."""
     lines = []
     for number, line in numbered_lines(source, "image"):
         name, _, label = line.rpartition(" ")

@@ -3,8 +3,59 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Generic, TypedDict, TypeVar
 
 from protonet.errors import DataError
+
+Line = TypeVar("Line")
+
+
+class Places(TypedDict, total=False):
+    """Where the files of a list are, and the size that their images get."""
+
+    root: str
+    folder: Path | None
+    size: tuple[int, int] | None
+
+
+class Listed(Generic[Line]):
+    """What a list names, in its order; it stands in for a database's records.
+
+    Args:
+        source: the list.
+        root: what stands before every path, as it is, without a separator, as Caffe does.
+        folder: where relative paths are looked up after the working directory.
+        size: (height, width) that images are resized to; None for their own.
+
+    Raises:
+        DataError: for a list that cannot be read, is empty, or has a line of another form.
+    """
+
+    def __init__(
+        self,
+        source: Path,
+        *,
+        root: str = "",
+        folder: Path | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        self.path, self.root = source, root
+        self._folder, self._size = folder, size
+        self._lines = self.read_lines(source)
+
+    def read_lines(self, source: Path) -> list[Line]:
+        """What each line with text in it says."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def keys(self) -> range:
+        """The places in the list, from 0."""
+        return range(len(self))
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
 
 def numbered_lines(source: Path, what: str) -> list[tuple[int, str]]:

@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 
 from protonet.data.ahead import InputTimes
 from protonet.data.datum import decode_image
 from protonet.data.interpolation import Interpolation, resample
-from protonet.data.lists import numbered_lines, read_named
+from protonet.data.lists import Listed, Places, numbered_lines, read_named
 from protonet.data.order import Order
 from protonet.data.transform import Transformer
 from protonet.errors import DataError
@@ -33,45 +33,31 @@ class Pair(NamedTuple):
     """Rows and columns of the file's image, at most as many as ``image`` has."""
 
 
-class PairList:
-    """The pairs that a list names, in its order: two paths a line, with white space between.
+class PairList(Listed[tuple[int, str, str]]):
+    """The pairs that a list names (``Listed``): two paths a line, with white space between.
 
     Args:
-        source: the list.
-        root: what stands before every path, as it is.
-        folder: where relative paths are looked up after the working directory.
-        size: (height, width) that images are resized to, bilinear; None for their own.
+        source, places: as of Listed; images are resized bilinear.
         labels: how label images are resized.
         shrink: how many times smaller than ``size`` label images become.
         color: images in colour (True) or gray; label images are gray.
-
-    Raises:
-        DataError: for a list that cannot be read, is empty, or has a line of another form.
     """
 
     def __init__(
         self,
         source: Path,
         *,
-        root: str = "",
-        folder: Path | None = None,
-        size: tuple[int, int] | None = None,
         labels: Interpolation = Interpolation.NEAREST,
         shrink: int = 1,
         color: bool = True,
+        **places: Unpack[Places],
     ) -> None:
-        self.path = source
-        self._shrink = shrink
-        self._root, self._folder = root, folder
-        self._size, self._labels, self._color = size, labels, color
-        self._lines = self.read_lines(source)
+        super().__init__(source, **places)
+        self._labels, self._shrink, self._color = labels, shrink, color
 
     def read_lines(self, source: Path) -> list[tuple[int, str, str]]:
         """Line number and the two words of each line."""
         return _read(source)
-
-    def __len__(self) -> int:
-        return len(self._lines)
 
     def read(self, row: int) -> Pair:
         """A pair, resized.
@@ -101,10 +87,10 @@ class PairList:
 
     def where(self, row: int, which: int) -> str:
         """How messages name the image (1) or the label image (2): ``list:line: path``."""
-        return f"{self.path}:{self._lines[row][0]}: {self._root}{self._lines[row][which]}"
+        return f"{self.path}:{self._lines[row][0]}: {self.root}{self._lines[row][which]}"
 
     def _image(self, row: int, which: int, color: bool) -> np.ndarray:
-        path = Path(self._root + str(self._lines[row][which]))
+        path = Path(self.root + str(self._lines[row][which]))
         where = self.where(row, which)
         data = read_named(path, self._folder, where)
         return decode_image(data, where, color=color, follows_exif=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from protonet.data.lists import numbered_lines, read_named
+from protonet.data.lists import Listed, numbered_lines, read_named
 from protonet.errors import DataError
 
 
@@ -46,3 +46,20 @@ def test_a_file_is_looked_up_here_and_then_in_the_folder(
     assert read_named(Path("one"), folder, "") == b"folder"
     with pytest.raises(DataError, match=r"^list:3: one: cannot be read: No such file"):
         read_named(Path("one"), None, "list:3: one")
+
+
+class Words(Listed[str]):
+    """Lines as they are, behind the root."""
+
+    def read_lines(self, source: Path) -> list[str]:
+        return [self.root + line for _, line in numbered_lines(source, "word")]
+
+
+def test_what_a_list_names_has_places_in_its_order(tmp_path: Path) -> None:
+    source = tmp_path / "list.txt"
+    source.write_text("b\n\na\n")
+    words = Words(source, root="x/")
+    assert (len(words), words.keys(), words.path) == (2, range(2), source)
+    assert [words._lines[key] for key in range(2)] == ["x/b", "x/a"]
+    with pytest.raises(NotImplementedError):
+        Listed(source)
