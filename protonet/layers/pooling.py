@@ -12,6 +12,7 @@ from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool, MaxPool, RandomPool
 from protonet.kernels.windows import Windows
 from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
+from protonet.layers.forms import given_parts
 from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import PoolingParameter
@@ -122,13 +123,7 @@ class Pooling(Layer):
     def _pair(self, name: str, listed: str) -> tuple[int, int]:
         """A setting for height and width, in whichever of two forms it is given."""
         param = self.spec.pooling_param
-        single = [part for part in "hw" if param.HasField(f"{name}_{part}")]
-        if single and param.HasField(listed):
-            raise LayerError(
-                f"{listed} and {name}_{single[0]} are both given; give one of the two forms",
-                (_PARAM, f"{name}_{single[0]}"),
-            )
-        if single:
+        if given_parts(param, _PARAM, name, listed):
             return getattr(param, f"{name}_h"), getattr(param, f"{name}_w")
         return getattr(param, listed), getattr(param, listed)
 

@@ -9,6 +9,7 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.layers.base import Layer, Traits, shape_text
+from protonet.layers.forms import paired_parts
 from protonet.layers.limits import MOST_NUMBERS
 from protonet.layers.registry import register
 
@@ -116,15 +117,7 @@ class PriorBox(Layer):
     def _pair(self, name: str, single: str) -> tuple[float, float] | None:
         """A setting for height and width, in whichever form it is given."""
         param = self.spec.prior_box_param
-        parts = [f"{name}_{part}" for part in "hw" if param.HasField(f"{name}_{part}")]
-        if parts and param.HasField(single):
-            raise LayerError(
-                f"{single} and {parts[0]} are both given; give one of the two forms",
-                (_PARAM, parts[0]),
-            )
-        if len(parts) == 1:
-            missing = f"{name}_w" if parts[0].endswith("h") else f"{name}_h"
-            raise LayerError(f"{parts[0]} needs {missing} beside it", (_PARAM, parts[0]))
+        parts = paired_parts(param, _PARAM, name, single)
         for field in parts or [single]:
             if param.HasField(field):
                 self._check_positive(field, [getattr(param, field)])

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from protonet.blob import Array, Shape
+from protonet.blob import Array
 from protonet.errors import LayerError
+from protonet.layers.forms import given_param
 from protonet.layers.regions import RegionPooling
 from protonet.layers.registry import register
-from protonet.layers.volumes import given_param
 
 _MOST = 1000
 """Points a side of a part; beyond, a region is no region of any picture."""
@@ -68,14 +68,7 @@ class ROIAlign(RegionPooling):
 
     def setup(self) -> None:
         param, field = given_param(self, "roi_align_param", "roi_pooling_param")
-        for name in ("pooled_h", "pooled_w"):
-            if not getattr(param, name):
-                raise LayerError(
-                    f"{name} is missing: expected 1 or more",
-                    (field,),
-                    "such as pooled_h: 7 pooled_w: 7",
-                )
-        self.size = (param.pooled_h, param.pooled_w)
+        self.check_size(param, field)
         self.check_scale(param.spatial_scale, field)
         self.points = int(getattr(param, "sampling_ratio", 0))
         if self.points < 0:
@@ -90,9 +83,6 @@ class ROIAlign(RegionPooling):
                 (field, "pad_ratio"),
                 "ROIPooling layers take a pad_ratio",
             )
-
-    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        return [(self.check_map(shapes), shapes[0][1], *self.size)]
 
     def parts(self, corners: Array) -> tuple[Array, Array]:
         """Where regions begin, and how long they are: rows and columns of (2, R)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -99,12 +100,36 @@ class RegionPooling(Layer):
             )
         self.scale = np.float32(scale)
 
+    def check_size(self, param: Any, field: str) -> None:
+        """Take up pooled_h and pooled_w, the parts of a region."""
+        for name in ("pooled_h", "pooled_w"):
+            if not getattr(param, name):
+                raise LayerError(
+                    f"{name} is missing: expected 1 or more",
+                    (field,),
+                    "such as pooled_h: 7 pooled_w: 7",
+                )
+        self.size = (param.pooled_h, param.pooled_w)
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        return [(self.check_map(shapes), shapes[0][1], *self.size)]
+
     def build(self, shapes: Sequence[Shape]) -> None:
         self._map = shapes[0]
 
     def parts(self, corners: Array) -> tuple[Array, Array]:
         """First and end cell of each part, on the map: rows (2, R, P) and columns (2, R, Q)."""
         raise NotImplementedError
+
+    def borders(self, start: Array, extent: Array) -> tuple[Array, Array]:
+        """Where the parts of rows and of columns begin and end, of regions (R, 2) of x and y."""
+        rows = _borders(start[:, 1], extent[:, 1], self.size[0])
+        return rows, _borders(start[:, 0], extent[:, 0], self.size[1])
+
+    def cells(self, rows: Array, columns: Array) -> tuple[Array, Array]:
+        """What of such borders is on the map."""
+        height, width = self._map[2:]
+        return np.clip(rows, 0, height).astype(int), np.clip(columns, 0, width).astype(int)
 
     def read(self, rows: Array) -> None:
         """Take up the regions of this pass."""
@@ -151,18 +176,8 @@ class ROIPooling(RegionPooling):
                 f"expected a pad_ratio of 0 or more, got {param.pad_ratio:g}",
                 ("roi_pooling_param", "pad_ratio"),
             )
-        for field in ("pooled_h", "pooled_w"):
-            if not getattr(param, field):
-                raise LayerError(
-                    f"{field} is missing: expected 1 or more",
-                    ("roi_pooling_param",),
-                    "such as pooled_h: 7 pooled_w: 7",
-                )
-        self.size = (param.pooled_h, param.pooled_w)
+        self.check_size(param, "roi_pooling_param")
         self.check_scale(param.spatial_scale, "roi_pooling_param")
-
-    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        return [(self.check_map(shapes), shapes[0][1], *self.size)]
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
@@ -175,14 +190,8 @@ class ROIPooling(RegionPooling):
         start = rounded((corners[:, :2] - margin) * self.scale)
         end = rounded((corners[:, 2:] + margin) * self.scale)
         extent = np.maximum(end - start + 1, 1)
-        found = []
-        for axis, count, cells in (
-            (1, self.size[0], self._map[2]),
-            (0, self.size[1], self._map[3]),
-        ):
-            inner = _borders(np.zeros(len(start), np.float32), extent[:, axis], count)
-            found.append(np.clip(inner + start[:, axis, None], 0, cells).astype(int))
-        return found[0], found[1]
+        inner = self.borders(np.zeros_like(start), extent)
+        return self.cells(inner[0] + start[:, 1, None], inner[1] + start[:, 0, None])
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         x = np.asarray(self.device.get(bottoms[0]))
@@ -279,14 +288,7 @@ class PSROIPooling(RegionPooling):
         start = rounded(corners[:, :2]) * self.scale
         end = (rounded(corners[:, 2:]) + np.float32(1)) * self.scale
         extent = np.maximum(end - start, np.float32(0.1))
-        found = []
-        for axis, count, cells in (
-            (1, self.size[0], self._map[2]),
-            (0, self.size[1], self._map[3]),
-        ):
-            inner = _borders(start[:, axis], extent[:, axis], count)
-            found.append(np.clip(inner, 0, cells).astype(int))
-        return found[0], found[1]
+        return self.cells(*self.borders(start, extent))
 
     def _each(self) -> list[tuple[int, int, int, int, tuple[slice, slice]]]:
         """Region, image, p, q and cells of each part that is not empty."""

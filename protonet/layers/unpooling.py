@@ -11,6 +11,7 @@ from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool
 from protonet.kernels.windows import Windows
 from protonet.layers.base import shape_text
+from protonet.layers.forms import paired_parts
 from protonet.layers.registry import register
 from protonet.layers.upsampling import Placing
 from protonet.proto.caffe_pb2 import UnpoolingParameter
@@ -72,17 +73,8 @@ class Unpooling(Placing):
     def _pair(self, name: str, single: str) -> Shape:
         """A setting for height and width, in whichever form it is given."""
         param = self.spec.unpooling_param
-        parts = [f"{name}_{part}" for part in "hw" if param.HasField(f"{name}_{part}")]
-        if parts and param.HasField(single):
-            raise LayerError(
-                f"{single} and {parts[0]} are both given; give one of the two forms",
-                (_PARAM, parts[0]),
-            )
-        if len(parts) == 1:
-            missing = f"{name}_w" if parts[0].endswith("h") else f"{name}_h"
-            raise LayerError(f"{parts[0]} needs {missing} beside it", (_PARAM, parts[0]))
-        fields = parts or [single, single]
-        return tuple(int(getattr(param, field)) for field in fields)
+        parts = paired_parts(param, _PARAM, name, single)
+        return tuple(int(getattr(param, field)) for field in parts or [single, single])
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         self.check_mask(shapes)

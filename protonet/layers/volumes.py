@@ -7,8 +7,9 @@ from typing import Any
 
 from protonet.blob import Shape
 from protonet.errors import LayerError
-from protonet.layers.base import Layer, shape_text
+from protonet.layers.base import shape_text
 from protonet.layers.convolution import Convolution, Deconvolution
+from protonet.layers.forms import given_param
 from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
 from protonet.layers.sliding import Sliding
@@ -20,14 +21,6 @@ from protonet.proto.caffe_pb2 import (
 
 AXES = 3
 _DEPTHS = ("kernel_depth", "temporal_stride", "temporal_pad")
-
-
-def given_param(layer: Layer, field: str, other: str) -> tuple[Any, str]:
-    """The parameters of a layer in whichever of two messages they are given, and its name."""
-    if layer.spec.HasField(field) and layer.spec.HasField(other):
-        raise LayerError(f"{field} and {other} are both given; give one of them", (other,))
-    name = other if layer.spec.HasField(other) else field
-    return getattr(layer.spec, name), name
 
 
 def _of_frames(param: Pooling3DParameter, field: str, temporal: str, other: str) -> str:

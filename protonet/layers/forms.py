@@ -1,0 +1,44 @@
+"""Settings that a text may give in one of several forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protonet.errors import LayerError
+from protonet.layers.base import Layer
+
+
+def given_param(layer: Layer, field: str, other: str) -> tuple[Any, str]:
+    """The parameters of a layer in whichever of two messages they are given, and its name."""
+    if layer.spec.HasField(field) and layer.spec.HasField(other):
+        raise LayerError(f"{field} and {other} are both given; give one of them", (other,))
+    name = other if layer.spec.HasField(other) else field
+    return getattr(layer.spec, name), name
+
+
+def given_parts(param: Any, field: str, name: str, single: str) -> list[str]:
+    """Which of ``<name>_h`` and ``<name>_w`` a message has; none where it has ``single``, one
+    number for both, or neither form.
+
+    Raises:
+        LayerError: for both forms.
+    """
+    parts = [f"{name}_{part}" for part in "hw" if param.HasField(f"{name}_{part}")]
+    if parts and param.HasField(single):
+        raise LayerError(
+            f"{single} and {parts[0]} are both given; give one of the two forms", (field, parts[0])
+        )
+    return parts
+
+
+def paired_parts(param: Any, field: str, name: str, single: str) -> list[str]:
+    """``given_parts``, of which both or none must be there.
+
+    Raises:
+        LayerError: for both forms, or one part alone.
+    """
+    parts = given_parts(param, field, name, single)
+    if len(parts) == 1:
+        missing = f"{name}_w" if parts[0].endswith("h") else f"{name}_h"
+        raise LayerError(f"{parts[0]} needs {missing} beside it", (field, parts[0]))
+    return parts
