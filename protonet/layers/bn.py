@@ -48,10 +48,10 @@ class BN(Layer):
     Spec:
         bn_param: slope_filler (constant 0), bias_filler (constant 0), momentum (0.9), eps (1e-5),
         frozen (false); or scale_filler (constant 0), shift_filler (constant 0), bn_mode (LEARN).
-        engine is accepted and makes no difference.
+        engine, and icnet: true of Synopsys' fork, are accepted and make no difference.
     Raises:
-        LayerError: for fields of both forks, a momentum outside 0 to 1, an eps that is not above
-        0, more tops where they are not LEARN's, a bottom of fewer than 2 axes.
+        LayerError: for fields of both forks, icnet: false, a momentum outside 0 to 1, an eps that
+        is not above 0, more tops where they are not LEARN's, a bottom of fewer than 2 axes.
     Differs:
         BVLC Caffe has no such layer. The forks take 4 axes. PSPNet's fork with cuDNN keeps var
         times m / (m - 1), on the CPU as here var itself.
@@ -67,6 +67,12 @@ class BN(Layer):
 
     def setup(self) -> None:
         param = self.spec.bn_param
+        if param.HasField("icnet") and not param.icnet:
+            raise LayerError(
+                "icnet: false is another BN, of Synopsys' fork",
+                (_PARAM, "icnet"),
+                "remove it for the BN of PSPNet, SegNet or ENet",
+            )
         running, batch = (
             [name for name in names if param.HasField(name)] for names in (_RUNNING, _BATCH)
         )

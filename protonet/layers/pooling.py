@@ -18,19 +18,28 @@ from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import PoolingParameter
 
 _PARAM = "pooling_param"
+_MEANS = (PoolingParameter.AVE, PoolingParameter.AVE_EXC_PAD)
 
 
 def pool_windows(
-    spatial: Shape, whole: Shape, stride: Shape, pad: Shape, *, down: bool = False
+    spatial: Shape,
+    whole: Shape,
+    stride: Shape,
+    pad: Shape,
+    *,
+    behind: Shape | None = None,
+    down: bool = False,
 ) -> Windows:
     """Windows of the extents ``whole``; as many as Caffe makes, or without a cut one (``down``).
+
+    ``behind`` is the padding behind, where it is not ``pad``.
 
     Raises:
         LayerError: where there is none.
     """
     outputs, kernel = [], []
-    for i, k, s, p in zip(spatial, whole, stride, pad, strict=True):
-        room = i + 2 * p - k
+    for i, k, s, p, q in zip(spatial, whole, stride, pad, behind or pad, strict=True):
+        room = i + p + q - k
         out = (room // s if down else -(-room // s)) + 1
         if out < 1:
             raise LayerError(
@@ -38,11 +47,11 @@ def pool_windows(
                 f"{shape_text(pad)}) does not fit a plane of {shape_text(spatial)}",
                 ("bottom", 0),
             )
-        if p and (out - 1) * s >= i + p:
+        if (p or q) and (out - 1) * s >= i + p:
             out -= 1
         outputs.append(out)
         # one window that is larger than the plane ends with it
-        kernel.append(min(k, i + 2 * p))
+        kernel.append(min(k, i + p + q))
     return Windows(spatial, tuple(kernel), stride, pad, (1,) * len(spatial), tuple(outputs))
 
 
@@ -50,6 +59,7 @@ def pool_windows(
 class Pooling(Layer):
     """MAX: y = max of the window, dx = dy where the maximum was (the first wins);
     AVE: y = sum / size, dx = dy / size, where size counts padding up to the padded border;
+    AVE_EXC_PAD: the same, where size does not count padding;
     STOCHASTIC: in TRAIN a value drawn with probability x / sum x, in TEST sum x^2 / sum x.
 
     Bottom:
@@ -62,14 +72,17 @@ class Pooling(Layer):
     Params:
         none.
     Spec:
-        pooling_param: pool (MAX), kernel_size or kernel_h and kernel_w, stride (1), pad (0),
+        pooling_param: pool (MAX), kernel_size or kernel_h and kernel_w, stride (1), pad (0), or
+        pad_l, pad_r, pad_t and pad_b (0) for each side,
         global_pooling, round_mode (CEIL); ceil_mode: false is round_mode: FLOOR. engine is
         accepted and makes no difference.
     Raises:
         LayerError: without a kernel, for a mixture of forms, a pad that reaches the kernel, a
         kernel that leaves no window, or global_pooling with kernel, pad or stride.
     Differs:
-        STOCHASTIC works on the CPU too, and gives no gradient in TEST.
+        STOCHASTIC works on the CPU too, and gives no gradient in TEST. AVE_EXC_PAD (AVE_TF) and
+        the padding of each side are of Synopsys' fork, whose gradient begins windows at the wrong
+        column where pad_l and pad_b differ.
     """
 
     traits = Traits(
@@ -81,13 +94,20 @@ class Pooling(Layer):
         param = self.spec.pooling_param
         self.method = param.pool
         stochastic = self.method == PoolingParameter.STOCHASTIC
-        self.traits = replace(self.traits, recomputable=not stochastic, in_kernels=not stochastic)
         if stochastic and not self.training:
             self.no_gradient = frozenset({0})
         self.kernel, self.stride, self.pad = (
             self._pair("kernel", "kernel_size"),
             self._pair("stride", "stride"),
             self._pair("pad", "pad"),
+        )
+        self.behind = self._sides()
+        uneven = self.method == PoolingParameter.AVE and self.behind != self.pad
+        self.divides_anew = self.method == PoolingParameter.AVE_EXC_PAD or uneven
+        self.traits = replace(
+            self.traits,
+            recomputable=not stochastic,
+            in_kernels=not (stochastic or self.divides_anew),
         )
         self._check_windows()
         if stochastic and any(self.pad):
@@ -102,11 +122,11 @@ class Pooling(Layer):
         if self.spec.pooling_param.global_pooling:
             if any(self.kernel):
                 raise LayerError("global_pooling takes its kernel from the bottom", (_PARAM,))
-            if self.pad != (0, 0) or self.stride != (1, 1):
+            if any((*self.pad, *self.behind)) or self.stride != (1, 1):
                 raise LayerError("global_pooling needs pad 0 and stride 1", (_PARAM,))
         elif not all(self.kernel):
             raise LayerError("pooling_param needs a kernel_size above 0", (_PARAM, "kernel_size"))
-        elif any(p >= k for p, k in zip(self.pad, self.kernel, strict=True)):
+        elif any(p >= k for p, k in zip((*self.pad, *self.behind), self.kernel * 2, strict=True)):
             raise LayerError(
                 f"pad {shape_text(self.pad)} must be below the kernel, {shape_text(self.kernel)}",
                 (_PARAM, "pad"),
@@ -114,11 +134,24 @@ class Pooling(Layer):
         for name, pair in (
             ("kernel_size", self.kernel),
             ("stride", self.stride),
-            ("pad", self.pad),
+            ("pad", (*self.pad, *self.behind)),
         ):
             check_numbers(pair, (_PARAM, name))
         if not all(self.stride):
             raise LayerError("stride must be above 0", (_PARAM, "stride"))
+
+    def _sides(self) -> Shape:
+        """The padding behind; where it is given side by side, ``pad`` becomes that in front."""
+        param = self.spec.pooling_param
+        given = [side for side in ("pad_l", "pad_r", "pad_t", "pad_b") if param.HasField(side)]
+        if not any(getattr(param, side) for side in given):
+            return self.pad
+        if any(param.HasField(field) for field in ("pad", "pad_h", "pad_w")):
+            raise LayerError(
+                f"pad and {given[0]} are both given; give one of the two forms", (_PARAM, given[0])
+            )
+        self.pad = (param.pad_t, param.pad_l)
+        return param.pad_b, param.pad_r
 
     def _pair(self, name: str, listed: str) -> tuple[int, int]:
         """A setting for height and width, in whichever of two forms it is given."""
@@ -144,15 +177,34 @@ class Pooling(Layer):
         down = param.round_mode == PoolingParameter.FLOOR
         if param.HasField("ceil_mode"):
             down = not param.ceil_mode
-        return pool_windows(spatial, whole, self.stride, self.pad, down=down)
+        return pool_windows(spatial, whole, self.stride, self.pad, behind=self.behind, down=down)
+
+    def share_over(self, spatial: Shape) -> np.ndarray:
+        """What the means of the kernel are multiplied by, for each window: its size over ours."""
+        w = self.windows_over(spatial)
+        shares = []
+        for i, k, s, p, q, out in zip(
+            spatial, w.kernel, w.stride, w.pad, self.behind, w.outputs, strict=True
+        ):
+            start = np.arange(out) * s - p
+            size = np.minimum(start + k, i + q) - start
+            if self.method == PoolingParameter.AVE_EXC_PAD:
+                size = np.minimum(start + k, i) - np.maximum(start, 0)
+            # 0 / 0, as Caffe, where a window begins outside: with stride > kernel.
+            with np.errstate(invalid="ignore"):
+                shares.append((np.minimum(start + k, i + p) - start) / size)
+        return np.multiply.outer(*shares)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         shape = shapes[0]
         windows = self.windows_over(shape[2:])
         geometry = (windows, shape[0], shape[1])
         top = (*shape[:2], *windows.outputs)
-        if self.method == PoolingParameter.AVE:
+        if self.method in _MEANS:
             self._average = AveragePool.make(self.device, self.dtype, *geometry)
+            if self.divides_anew:
+                self._share, self._shared = self.scratch(windows.outputs), self.scratch(top)
+                self.device.put(self.share_over(shape[2:]), self._share)
             return
         # Without gradients nobody asks where the maxima were.
         keeps = self.gradients or len(self.spec.top) > 1
@@ -168,8 +220,10 @@ class Pooling(Layer):
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         x, y = bottoms[0], tops[0]
-        if self.method == PoolingParameter.AVE:
+        if self.method in _MEANS:
             self._average.forward(x, y)
+            if self.divides_anew:
+                self.xp.multiply(y, self._share, out=y)
         elif isinstance(self._pick, MaxPool):
             self._pick.forward(x, y, self._places)
             if len(tops) > 1:
@@ -190,7 +244,9 @@ class Pooling(Layer):
         dy, dx = dtops[0], dbottoms[0]
         if dx is None:
             return
-        if self.method == PoolingParameter.AVE:
+        if self.method in _MEANS:
+            if self.divides_anew:
+                dy = self.xp.multiply(dy, self._share, out=self._shared)
             self._average.backward(dy, dx)
         else:
             self._pick.backward(dy, self._places, dx)

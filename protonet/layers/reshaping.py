@@ -67,6 +67,40 @@ class Flatten(_Reshaping):
         return [(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])]
 
 
+@register("Squeeze")
+class Squeeze(_Reshaping):
+    """y is x without axes of extent 1.
+
+    Bottom:
+        x: any shape.
+    Top:
+        y: x without the axes that are named; without all that are 1, where none is. Shares the
+        memory of x.
+    Params:
+        none.
+    Spec:
+        squeeze_param: axis (any number of them; none); negative ones count from the end.
+    Raises:
+        LayerError: for an axis that x has not, or whose extent is not 1.
+    Differs:
+        BVLC Caffe has no such layer; this is the one of Synopsys' fork.
+    """
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        shape, gone = shapes[0], set()
+        for place, given in enumerate(self.spec.squeeze_param.axis):
+            path = ("squeeze_param", "axis", place)
+            axis = self.axis(shape, given, path)
+            if shape[axis] != 1:
+                raise LayerError(
+                    f"expected an axis of extent 1, got axis {given} of {shape_text(shape)}", path
+                )
+            gone.add(axis)
+        if not self.spec.squeeze_param.axis:
+            gone = {axis for axis, extent in enumerate(shape) if extent == 1}
+        return [tuple(extent for axis, extent in enumerate(shape) if axis not in gone)]
+
+
 @register("Reshape")
 class Reshape(_Reshaping):
     """y is x in another shape of the same count.

@@ -32,8 +32,12 @@ class _Pooling3D(Layer):
     def setup(self) -> None:
         param, field = given_param(self, "pooling_param", "pooling3d_param")
         self.method = param.pool
-        if self.method == PoolingParameter.STOCHASTIC:
-            raise LayerError("STOCHASTIC pooling is of planes only", (field, "pool"))
+        if self.method not in (PoolingParameter.MAX, PoolingParameter.AVE):
+            name = PoolingParameter.PoolMethod.Name(self.method)
+            raise LayerError(f"{name} pooling is of planes only", (field, "pool"))
+        for side in ("pad_l", "pad_r", "pad_t", "pad_b"):
+            if isinstance(param, PoolingParameter) and getattr(param, side):
+                raise LayerError(f"{side} is of planes only; give pad_shape", (field, side))
         self.whole = isinstance(param, PoolingParameter) and param.global_pooling
         self.down = isinstance(param, PoolingParameter) and (
             param.round_mode == PoolingParameter.FLOOR or not param.ceil_mode

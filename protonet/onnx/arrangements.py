@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from onnx import TensorProto
 
 from protonet.onnx.conversion import Conversion, OnnxError, converts
@@ -25,7 +26,14 @@ def silence(_: Conversion) -> list[str]:
     return []
 
 
-@converts("Flatten", "Reshape")
+@converts("Pad")
+def pad(c: Conversion) -> str:
+    param = c.layer.spec.pad_param
+    ends = c.constant([*param.paddings[::2], *param.paddings[1::2]], np.int64)
+    return str(c.op("Pad", c.bottoms[0], ends, c.constant(param.constant_values)))
+
+
+@converts("Flatten", "Reshape", "Squeeze")
 def reshape(c: Conversion) -> str:
     return c.reshape(c.bottoms[0], c.top_shapes[0])
 

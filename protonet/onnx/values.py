@@ -146,6 +146,18 @@ def eltwise(c: Conversion) -> str:
     return str(c.op("Sum", *(_times(c, x, coeff) for x, coeff in pairs)))
 
 
+@converts("Add", "Mul")
+def of_two(c: Conversion) -> str:
+    return str(c.op(c.layer.type, *c.bottoms))
+
+
+@converts("HardSwish")
+def hard_swish(c: Conversion) -> str:
+    x = c.bottoms[0]
+    gate = c.op("Clip", c.op("Add", x, c.constant(3.0)), c.constant(0.0), c.constant(6.0))
+    return str(c.op("Div", c.op("Mul", x, gate), c.constant(6.0)))
+
+
 @converts("Axpy")
 def axpy(c: Conversion) -> str:
     a, x, y = c.bottoms

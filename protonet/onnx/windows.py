@@ -86,8 +86,11 @@ def pooling(c: Conversion) -> list[str]:
             )
     if c.layer.method == PoolingParameter.MAX:
         return _max_pool(c, windows)
-    if c.layer.method == PoolingParameter.AVE:
-        return [_average_pool(c, windows)]
+    if c.layer.method in (PoolingParameter.AVE, PoolingParameter.AVE_EXC_PAD):
+        y = _average_pool(c, windows)
+        if getattr(c.layer, "divides_anew", False):
+            y = c.op("Mul", y, c.constant(c.layer.share_over(c.shapes[0][2:])))
+        return [y]
     return [_weighed_pool(c, windows)]
 
 

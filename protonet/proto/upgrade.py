@@ -17,6 +17,7 @@ from protonet.proto.caffe_pb2 import (
 )
 from protonet.proto.holes import upgrade_holes
 from protonet.proto.naming import name_layers
+from protonet.proto.sides import upgrade_sides
 from protonet.proto.source import NetDefinition, Source, Where
 from protonet.proto.upgrade_v0 import fold_padding, v0_to_v1
 
@@ -103,6 +104,7 @@ def upgrade(definition: NetDefinition) -> NetDefinition:
         _upgrade_inputs,
         _upgrade_batch_norm,
         upgrade_holes,
+        upgrade_sides,
         name_layers,
     ):
         definition = step(definition)

@@ -168,3 +168,9 @@ def test_only_learn_has_further_tops(fields: str) -> None:
 def test_one_axis_is_refused() -> None:
     with pytest.raises(LayerError, match="expected a bottom of at least 2 axes"):
         LayerHarness('type: "BN"', [np.zeros(4)])
+
+
+def test_icnet_is_the_same_layer_or_none() -> None:
+    LayerHarness('type: "BN" bn_param { icnet: true }', [np.zeros((2, 3))])
+    with pytest.raises(LayerError, match="icnet: false is another BN, of Synopsys' fork"):
+        LayerHarness('type: "BN" bn_param { icnet: false }', [np.zeros((2, 3))])

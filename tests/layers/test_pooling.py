@@ -120,3 +120,51 @@ def test_places_are_not_kept_in_16_bits() -> None:
     layer = harness("mask kernel_size: 2").layer
     assert layer.traits.low_precision is LowPrecision.NEVER
     assert not supports_low_precision(layer, [X], EmulatedDevice(), np.float16)
+
+
+@pytest.mark.parametrize("sides", [(0, 0, 0, 0), (1, 2, 0, 1), (0, 1, 2, 0), (1, 1, 1, 1)])
+@pytest.mark.parametrize("rounding", ["CEIL", "FLOOR"])
+@pytest.mark.parametrize("pool", ["MAX", "AVE", "AVE_EXC_PAD", "AVE_TF"])
+def test_padding_of_each_side_by_loops(
+    pool: str, rounding: str, sides: tuple[int, int, int, int]
+) -> None:
+    """As Synopsys' fork computes it: windows of 3 x 3 with stride 2 over planes of 6 x 7."""
+    top, bottom, left, right = sides
+    x = np.random.default_rng(6).standard_normal((2, 3, 6, 7))
+    text = f"""type: "Pooling" pooling_param {{ pool: {pool} kernel_size: 3 stride: 2
+        round_mode: {rounding} pad_t: {top} pad_b: {bottom} pad_l: {left} pad_r: {right} }}"""
+    (found,) = LayerHarness(text, [x], dtype=float).forward()
+    round_to = np.ceil if rounding == "CEIL" else np.floor
+    rows, columns = (
+        int(round_to((extent + sum(ends) - 3) / 2)) + 1
+        for extent, ends in ((6, (top, bottom)), (7, (left, right)))
+    )
+    if any(sides):
+        rows -= (rows - 1) * 2 >= 6 + top
+        columns -= (columns - 1) * 2 >= 7 + left
+    assert found.shape == (2, 3, rows, columns)
+    for i in range(rows):
+        for j in range(columns):
+            y0, x0 = 2 * i - top, 2 * j - left
+            y1, x1 = min(y0 + 3, 6 + bottom), min(x0 + 3, 7 + right)
+            window = x[:, :, max(y0, 0) : min(y1, 6), max(x0, 0) : min(x1, 7)]
+            if pool == "MAX":
+                expected = window.max(axis=(2, 3))
+            elif pool == "AVE":
+                expected = window.sum(axis=(2, 3)) / ((y1 - y0) * (x1 - x0))
+            else:
+                expected = window.mean(axis=(2, 3))
+            np.testing.assert_allclose(found[:, :, i, j], expected)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("kernel_size: 3 pad: 1 pad_l: 1", "pad and pad_l are both given"),
+        ("kernel_size: 2 pad_b: 2", "must be below the kernel"),
+        ("global_pooling: true pad_r: 1", "global_pooling needs pad 0"),
+    ],
+)
+def test_sides_that_cannot_be(fields: str, message: str) -> None:
+    with pytest.raises(LayerError, match=message):
+        LayerHarness(f'type: "Pooling" pooling_param {{ {fields} }}', [np.zeros((2, 3, 6, 7))])

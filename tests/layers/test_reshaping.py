@@ -112,3 +112,22 @@ def test_mistakes(text: str, message: str, path: tuple[str | int, ...]) -> None:
     with pytest.raises(LayerError) as caught:
         LayerHarness(text, [X])
     assert (str(caught.value), caught.value.path) == (message, path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "shape"),
+    [("", (2, 3, 5)), ("axis: 1", (2, 3, 1, 5)), ("axis: -2 axis: 1", (2, 3, 5))],
+)
+def test_squeeze_leaves_out_axes_of_1(fields: str, shape: tuple[int, ...]) -> None:
+    x = np.arange(30.0).reshape(2, 1, 3, 1, 5)
+    (y,) = LayerHarness(f'type: "Squeeze" squeeze_param {{ {fields} }}', [x]).forward()
+    np.testing.assert_array_equal(y, x.reshape(shape))
+
+
+@pytest.mark.parametrize(
+    ("axis", "message"),
+    [(2, "expected an axis of extent 1, got axis 2 of 2x1x3"), (3, "axis 3 is out of range")],
+)
+def test_squeeze_takes_axes_of_1_alone(axis: int, message: str) -> None:
+    with pytest.raises(LayerError, match=message):
+        LayerHarness(f'type: "Squeeze" squeeze_param {{ axis: {axis} }}', [np.zeros((2, 1, 3))])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.errors import LayerError
+from protonet.testing import LayerHarness
 from tests.layers.test_volumes import POOL, layer, values
 
 
@@ -85,3 +86,16 @@ def test_frames_have_p3ds_names_too() -> None:
     np.testing.assert_array_equal(same.forward()[0], c3d.forward()[0])
     with pytest.raises(LayerError, match="kernel_depth and kernel_l are both given"):
         layer("Pooling3D", "pooling3d_param", f"{plane} kernel_depth: 2 kernel_l: 2")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("pool: AVE_EXC_PAD", "AVE_.* pooling is of planes only"),
+        ("pad_l: 1", "pad_l is of planes only"),
+    ],
+)
+def test_synopsys_pooling_is_of_planes(fields: str, message: str) -> None:
+    text = f'type: "Pooling3D" pooling_param {{ kernel_size: 2 kernel_depth: 2 {fields} }}'
+    with pytest.raises(LayerError, match=message):
+        LayerHarness(text, [np.zeros((2, 3, 4, 5, 6))])

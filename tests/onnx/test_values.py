@@ -30,6 +30,9 @@ CASES = [
     ('type: "Scale" scale_param { axis: 0 bias_term: true bias_filler { value: 3 } }',
      [(2, 3, 4, 5), (2, 3)]),
     ('type: "Swish" swish_param { beta: 2 }', [(2, 3)]),
+    ('type: "HardSwish"', [(20, 30)]),
+    ('type: "Add"', [(2, 3, 4, 5), (3, 1, 5)]),
+    ('type: "Mul"', [(2, 3, 1), (2, 1, 3, 4)]),
 ]  # fmt: skip
 
 
