@@ -193,7 +193,8 @@ class Pooling(Layer):
             # 0 / 0, as Caffe, where a window begins outside: with stride > kernel.
             with np.errstate(invalid="ignore"):
                 shares.append((np.minimum(start + k, i + p) - start) / size)
-        return np.multiply.outer(*shares)
+        rows, columns = shares
+        return np.outer(rows, columns)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         shape = shapes[0]
