@@ -66,19 +66,18 @@ class SegAccuracy(Layer):
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         self.axis(shapes[0], 1, ("bottom", 0))
         check_labels(self, shapes, 1)
-        self.classes = max(2, shapes[0][1])
+        classes = max(2, shapes[0][1])
         for place, label in enumerate(self.told):
-            if not 0 <= label < self.classes:
+            if not 0 <= label < classes:
                 raise LayerError(
-                    f"expected 0 <= output_label < {self.classes}, the number of classes, "
-                    f"got {label}",
+                    f"expected 0 <= output_label < {classes}, the number of classes, got {label}",
                     ("seg_accuracy_param", "output_label", place),
                 )
         return [(1, 1, 1, 3)] * len(self.spec.top)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         x = shapes[0]
-        self._shape = (x[0], *x[2:])
+        self._shape, self.classes = (x[0], *x[2:]), max(2, x[1])
         self._found = self.scratch(self._shape, np.intp)
         self._labels, self._best = (self.scratch(self._shape) for _ in range(2))
         self._valid, self._one, self._both = (self.scratch(self._shape, np.bool_) for _ in range(3))

@@ -9,11 +9,12 @@ import numpy as np
 from protonet.blob import Shape
 from protonet.device import Device
 from protonet.errors import DeviceError
-from protonet.layers.base import Reads
+from protonet.layers import layer_class
+from protonet.layers.base import Owner, Reads
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter
 from protonet.testing.checks import check_devices
 from protonet.testing.gradients import check_gradients, clear_of
-from protonet.testing.harness import LayerHarness
+from protonet.testing.harness import LayerHarness, parse_layer
 
 
 def check_layer(
@@ -26,9 +27,10 @@ def check_layer(
 ) -> None:
     """Hold a layer to its contract.
 
-    Every top is written whole and the same each time; gradients agree with differences, also in
-    place where the layer says that it can be; a GPU, where there is one, computes what the CPU
-    does. Arguments are those of ``check_gradients``.
+    ``infer`` and ``declare`` change nothing of it, so that a plan can be built on twice (users'
+    objects may: ``Owner``). Every top is written whole and the same each time; gradients agree
+    with differences, also in place where the layer says that it can be; a GPU, where there is one,
+    computes what the CPU does. Arguments are those of ``check_gradients``.
 
     Raises:
         AssertionError: saying what differs.
@@ -38,6 +40,7 @@ def check_layer(
         bottom if isinstance(bottom, np.ndarray) else clear_of(kinks, bottom, generator)
         for bottom in bottoms
     ]
+    check_pure(layer, [value.shape for value in values], phase=phase)
     harness = LayerHarness(layer, values, phase=phase, seed=seed)
     _check_tops(harness)
     check_gradients(layer, values, phase=phase, seed=seed)
@@ -48,6 +51,26 @@ def check_layer(
     except DeviceError:
         return
     check_devices(layer, values, device, phase=phase, seed=seed)
+
+
+def check_pure(layer: str | LayerParameter, shapes: Sequence[Shape], *, phase: int = TRAIN) -> None:
+    """Check that ``infer`` and ``declare`` leave a layer as it was.
+
+    Raises:
+        AssertionError: naming the attributes that are others.
+    """
+    spec = parse_layer(layer, len(shapes)) if isinstance(layer, str) else layer
+    described = layer_class(spec.type)(spec, phase)
+    described.setup()
+    if isinstance(described, Owner):
+        return
+    before = {name: (id(value), repr(value)) for name, value in vars(described).items()}
+    described.infer(shapes)
+    described.declare(shapes)
+    after = {name: (id(value), repr(value)) for name, value in vars(described).items()}
+    others = sorted(name for name in before | after if before.get(name) != after.get(name))
+    if others:
+        raise AssertionError(f"infer or declare changes {', '.join(others)} of the layer")
 
 
 def _check_tops(harness: LayerHarness) -> None:

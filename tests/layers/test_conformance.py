@@ -13,7 +13,7 @@ from protonet.device import Device
 from protonet.errors import DeviceError
 from protonet.layers import layer_class, layer_types
 from protonet.proto.caffe_pb2 import TEST, TRAIN
-from protonet.testing import check_devices, check_golden, check_layer, check_steady
+from protonet.testing import check_devices, check_golden, check_layer, check_pure, check_steady
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FORKS = GOLDEN.with_name("golden_forks")
@@ -531,6 +531,12 @@ METRICS = [
 def test_the_contract_holds(case: Case) -> None:
     """Tops whole and the same each time; gradients by differences; in place; GPU and CPU alike."""
     check_layer(case.text, case.bottoms(), phase=case.phase)
+
+
+@pytest.mark.parametrize("case", METRICS, ids=lambda case: case.text)
+def test_what_comes_before_the_passes_changes_nothing(case: Case) -> None:
+    """Of CASES, ``check_layer`` asks the same."""
+    check_pure(case.text, [each.shape for each in case.bottoms()], phase=case.phase)
 
 
 ON_THE_HOST = {

@@ -21,7 +21,14 @@ class Double(Layer):
     fault = ""
     traits = Traits(backward_reads=frozenset(), in_place=True)
 
+    def setup(self) -> None:
+        self.seen: list[Shape] = []
+
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        if self.fault == "remembers":
+            self.seen.append(shapes[0])
+        if self.fault == "keeps":
+            self.count = shapes[0][0]
         return [shapes[0]]
 
     def forward(self, bottoms: Sequence[Any], tops: Sequence[Any]) -> None:
@@ -60,6 +67,8 @@ def test_a_layer_that_keeps_its_contract() -> None:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
+        ("remembers", "infer or declare changes seen of the layer"),
+        ("keeps", "infer or declare changes count of the layer"),
         ("partial", "top 0 is not written whole"),
         ("adds", "top 0 is (not written whole|another in a second pass)"),
         ("gradient", "gradient of bottom 0"),
