@@ -39,9 +39,27 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+MODULE = re.compile(r"protonet(\.\w+)+\.?")
+
+
+def named_in_strings(text: str) -> Iterator[str]:
+    """The modules of the package that constants name, as what follows ``-m`` does; of an f-string
+    the package that it begins with, as in ``f"protonet.cli.{name}"``. Texts that only speak of
+    a module, such as docstrings, are longer than its name.
+    """
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        name = node.value.strip()
+        if MODULE.fullmatch(name):
+            yield name.removesuffix(".")
+
+
 def imports(path: Path) -> Iterator[str]:
-    """The modules that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """The modules that a file imports or names in a string, anywhere in it."""
+    text = path.read_text()
+    yield from named_in_strings(text)
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -164,6 +182,27 @@ def circle(graph: Mapping[str, set[str]]) -> list[str]:
 def test_modules_do_not_import_each_other_in_circles() -> None:
     """Inside a package too, and not by imports inside of functions or for types alone."""
     assert circle(imported_modules()) == []
+
+
+def test_modules_named_in_strings_are_found() -> None:
+    """Whoever starts or loads a module by its name needs it as one who imports it."""
+    text = '''
+"""Of protonet.web.api, which this only speaks of."""
+import sys
+call([sys.executable, "-m", "protonet.cli.job", folder])
+module = import_module(f"protonet.cli.{name}")
+other = import_module(f"{package}.protonet.web")
+told = "protonet.web.api is another"
+command = "protonet train"
+'''
+    assert list(named_in_strings(text)) == ["protonet.cli.job", "protonet.cli"]
+    assert floor("protonet.cli.job") == floor("protonet.web")
+
+
+def test_modules_named_in_strings_count_as_imports(tmp_path: Path) -> None:
+    made_up = tmp_path / "launcher.py"
+    made_up.write_text('import sys\nARGUMENTS = [sys.executable, "-m", "protonet.cli.app"]\n')
+    assert set(imports(made_up)) == {"sys", "protonet.cli.app"}
 
 
 def test_circles_are_found() -> None:

@@ -13,9 +13,9 @@ import click
 
 import protonet
 from protonet.cli.examples import ExemplifiedGroup
-from protonet.cli.interrupts import INTERRUPTED
 from protonet.cli.terminal import complain, note, wants_color
-from protonet.errors import DeviceError, NetworkError, ProtonetError, nearest
+from protonet.errors import ProtonetError, nearest
+from protonet.jobs.tasks.failures import TOLD, failure_of
 
 _COMMANDS = {
     "create-db": "create_db",
@@ -132,21 +132,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt) as error:
-        # Click makes an Abort of the interrupt.
-        complain(_with_notes("interrupted", error.__cause__ or error))
-        return INTERRUPTED
-    except NetworkError as error:
-        _show_mistakes(error)
-        return error.exit_code
-    except ProtonetError as error:
-        complain(_with_notes(str(error), error))
-        return error.exit_code
-    except MemoryError:
-        complain("out of memory; a smaller --batch-size needs less")
-        return DeviceError.exit_code
+    except click.Abort as error:  # click makes it of the interrupt
+        cause = error.__cause__
+        return _fail(cause if isinstance(cause, KeyboardInterrupt) else KeyboardInterrupt())
     except OSError as error:
-        return _system_error(error)
+        return _end_of_pipe() if error.errno == errno.EPIPE else _fail(error)
+    except TOLD as error:
+        return _fail(error)
 
 
 def _program() -> str:
@@ -155,26 +147,18 @@ def _program() -> str:
     return called if called == "caffe" else "protonet"
 
 
-def _with_notes(message: str, error: BaseException) -> str:
-    """What an error says, and what was added to it on its way."""
-    return "\n".join([message, *getattr(error, "__notes__", ())])
+def _fail(error: BaseException) -> int:
+    """Say what has gone wrong; the exit code."""
+    failure = failure_of(error)
+    for message in failure.errors:
+        complain(message)
+    for remark in failure.remarks:
+        note(remark)
+    return failure.code
 
 
-def _show_mistakes(error: NetworkError) -> None:
-    for mistake in error.mistakes:
-        complain(str(mistake))
-    for added in getattr(error, "__notes__", ()):
-        note(added)
-    if len(error.mistakes) > 1:
-        click.echo(f"{error.count} mistakes", err=True)
-
-
-def _system_error(error: OSError) -> int:
-    """Say what the operating system refused; silence when the reader of a pipe has gone."""
-    if error.errno == errno.EPIPE:
-        # The interpreter flushes standard output once more on its way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ProtonetError.exit_code
-    what = error.strerror if error.strerror is not None else str(error)
-    complain(f"{error.filename}: {what}" if error.filename is not None else what)
+def _end_of_pipe() -> int:
+    """Be silent when the reader of a pipe has gone."""
+    # The interpreter flushes standard output once more on its way out.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ProtonetError.exit_code

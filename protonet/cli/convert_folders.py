@@ -62,17 +62,15 @@ def command(
 
     What is interrupted goes on when the same command is given again.
     """
-    from protonet.data.datum import ENCODINGS
-    from protonet.data.folders import convert_folders
-    from protonet.data.image_form import ImageForm
+    from protonet.jobs.tasks.datasets import ConvertFolders
 
-    kind = None if encoded is None else encoded.lower().removeprefix(".")
-    if kind is not None and kind not in ENCODINGS:
-        raise click.UsageError(f"--encoded {encoded}: expected one of {', '.join(ENCODINGS)}")
-    form = ImageForm((height, width), not gray, kind, fit)
-    with progress("images") as bar:
-        watch = None if bar is None else lambda _, done, total: bar(done, total)
-        parts = convert_folders(root, folder, form, val_share=val_share, seed=seed, progress=watch)
+    task = ConvertFolders(
+        root=root, folder=folder, width=width, height=height, fit=fit, gray=gray,
+        encoding=None if encoded is None else encoded.lower().removeprefix("."),
+        val_share=val_share, seed=seed,
+    )  # fmt: skip
+    with progress("images") as watch:
+        parts = task.make(watch)
     for part, count in parts.items():
         click.echo(f"{folder / part}_images: {count} images")
     val = f" --val-data {folder}/val_images" if "val" in parts else ""

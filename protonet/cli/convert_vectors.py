@@ -60,27 +60,16 @@ def command(
     What is interrupted, even killed, stays in DIR.partial: the same command goes on there and
     ends as if it had not been interrupted.
     """
-    from protonet.data.convert import convert_vectors
-    from protonet.data.image_form import ImageForm
     from protonet.data.vector_table import read_table
+    from protonet.jobs.tasks.datasets import ConvertVectors
 
-    if (width is None) != (height is None):
-        raise click.UsageError("--width and --height go together")
-    size = (height, width) if height is not None and width is not None else None
+    task = ConvertVectors(
+        table=table, folder=folder, root=root, width=width, height=height, gray=gray,
+        encoded=encoded, val_share=val_share, shuffle=shuffle, seed=seed, restart=restart,
+    )  # fmt: skip
     found = read_table(table)
-    form = ImageForm(size, None if gray is None else not gray, "png" if encoded else None)
     with resumable_progress("images", folder) as watch:
-        parts = convert_vectors(
-            found,
-            folder,
-            form,
-            root=root,
-            val_share=val_share,
-            shuffle=shuffle,
-            seed=seed,
-            restart=restart,
-            progress=watch,
-        )
+        parts = task.make_of(found, watch)
     names = f" ({', '.join(found.columns)})" if found.columns else ""
     for part, count in parts.items():
         click.echo(f"{folder / part}_images, _labels: {count} images")

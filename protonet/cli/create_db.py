@@ -92,14 +92,17 @@ def gradients(
     val_labels, the mean images of both sets, and test.png with both slopes 0.5. The slopes are
     drawn from [-0.5, 0.5).
     """
-    from protonet.data.create import create_gradients
+    from protonet.jobs.tasks.datasets import MakeGradients
 
-    if val_count is None:
-        val_count = max(1, count // 5)
+    task = MakeGradients(
+        folder=folder, width=width, height=height, count=count, val_count=val_count, seed=seed,
+        raw=raw,
+    )  # fmt: skip
     with progress("images") as watch:
-        create_gradients(folder, width, height, count, val_count, seed, raw, watch)
+        parts = task.make(watch)
     click.echo(
-        f"{count} training and {val_count} validation images of {width}x{height} in {folder}"
+        f"{parts['train']} training and {parts['val']} validation images of {width}x{height} in "
+        f"{folder}"
     )
     click.echo(
         "next: protonet train NETWORK.prototxt "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+
+from protonet.jobs.tasks.telling import lines_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,10 +94,6 @@ def _plain(text: str) -> str:
     return escape(text)
 
 
-_LINE_SECONDS = 5.0
-"""How often work that takes long is told of where there is no bar."""
-
-
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar of ``what`` done so far and of all, on a terminal; elsewhere a line now and then."""
@@ -110,20 +107,6 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=where, transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def lines_of(what: str) -> Callable[[int, int], None]:
-    """Tells on standard error of work that takes longer than some seconds."""
-    told = time.monotonic()
-
-    def watch(done: int, total: int) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if now - told >= _LINE_SECONDS:
-            told = now
-            note(f"{done} of {total} {what}")
-
-    return watch
 
 
 @contextmanager

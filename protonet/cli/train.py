@@ -14,12 +14,12 @@ from protonet.cli.computing import takes_no_fuse, takes_precision, takes_tf32
 from protonet.cli.course import takes_intervals, takes_length, takes_rates
 from protonet.cli.extensions import takes_imports
 from protonet.cli.gflags import GflagsCommand
-from protonet.cli.interrupts import EFFECTS, INTERRUPTED, Interrupts
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import console, shows_bars
 from protonet.cli.training_job import SOLVERS, choose_job
 from protonet.cli.trust import takes_untrusted
 from protonet.errors import UsageError
+from protonet.jobs.training.interrupts import EFFECTS, INTERRUPTED, Interrupts
 
 if TYPE_CHECKING:
     from protonet.jobs.training.start import Outcome
@@ -273,12 +273,9 @@ def _report(outcome: Outcome, quiet: bool) -> None:
         for remark in outcome.notes:
             click.echo(f"note: {remark}")
         if result.interrupted:
-            click.echo(f"stopped after {result.iteration} iterations; to go on:")
+            click.echo(f"{outcome.summary}; to go on:")
             click.echo(f"  protonet train --resume {run.path}")
         else:
-            told = f"trained {result.iteration} iterations, loss {result.loss:.6g}"
-            if run.deploy.exists():
-                click.echo(f"{told}; to use it:\n  protonet infer {run.path} IMAGE")
-            else:
-                click.echo(told)
+            use = f"; to use it:\n  protonet infer {run.path} IMAGE" if run.deploy.exists() else ""
+            click.echo(f"{outcome.summary}{use}")
     click.echo(f"results: {run.path}")

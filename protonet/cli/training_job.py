@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protonet.cli.terminal import lines_of, note
+from protonet.cli.terminal import note
 from protonet.errors import UsageError, nearest
+from protonet.jobs.tasks.telling import lines_of
 
 if TYPE_CHECKING:
     from protonet.jobs.training.start import Outcome

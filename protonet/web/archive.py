@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from protonet.errors import UsageError
+from protonet.jobs.json_form import to_json
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.run.json_form import to_json
 
 _TEXTS = (
     "original.prototxt", "train_val.prototxt", "solver.prototxt", "deploy.prototxt",

@@ -1,4 +1,4 @@
-"""Data sets and trainings from forms: each becomes a command of ``protonet`` in a job's folder."""
+"""Data sets and trainings from forms: each becomes a task in a job's folder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import re
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -14,6 +15,9 @@ from protonet.data.vector_table import read_table
 from protonet.errors import DataError, NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.jobs.inference.trained_run import choose_snapshot
+from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.tasks.datasets import ConvertFolders, ConvertVectors, MakeGradients
+from protonet.jobs.tasks.trainings import TrainNetwork
 from protonet.web.datasets import Databases, inspect
 from protonet.web.forms import (
     DatabasesForm,
@@ -28,6 +32,9 @@ from protonet.web.site import Site
 from protonet.web.store import DATASET, DONE, TRAINING, Job
 
 TABLE = "labels.csv"
+NETWORK = "net.prototxt"
+DATA = Path("data")
+"""Of the job's folder: where a data set goes."""
 _CHUNK = 1 << 20
 _ROWS_A_FILE = 10
 """Rows of a table for each file that an upload may have: an image may stand in several."""
@@ -45,11 +52,11 @@ def make_gradients(site: Site, form: GradientsForm) -> Job:
     pixels = form.width * form.height * (form.count + (form.val_count or form.count // 5))
     if pixels > 4 * site.workspace.limits.memory:
         raise UsageError(f"{pixels:,} pixels are more than this server makes")
-    command = ["create-db", "gradients", "data", "-x", form.width, "-y", form.height,
-               "-c", form.count, "--seed", form.seed]  # fmt: skip
-    if form.val_count is not None:
-        command += ["--val-count", form.val_count]
-    return _dataset(site, form, command)
+    task = MakeGradients(
+        folder=DATA, width=form.width, height=form.height, count=form.count,
+        val_count=form.val_count, seed=form.seed,
+    )  # fmt: skip
+    return _dataset(site, form, task)
 
 
 def make_folders(site: Site, form: FoldersForm) -> Job:
@@ -63,12 +70,11 @@ def make_folders(site: Site, form: FoldersForm) -> Job:
         raise UsageError(f"{form.folder}: there is no such folder")
     if form.width * form.height > site.workspace.limits.pixels:
         raise UsageError(f"{form.width}x{form.height} is larger than this server makes images")
-    command = ["convert-folders", folder, "data", "--width", form.width, "--height", form.height,
-               "--fit", form.fit, "--gray" if form.gray else "--color",
-               "--val-share", form.val_share, "--seed", form.seed]  # fmt: skip
-    if form.encoding is not None:
-        command += ["--encoded", form.encoding]
-    return _dataset(site, form, command)
+    task = ConvertFolders(
+        root=folder, folder=DATA, width=form.width, height=form.height, fit=form.fit,
+        gray=form.gray, encoding=form.encoding, val_share=form.val_share, seed=form.seed,
+    )  # fmt: skip
+    return _dataset(site, form, task)
 
 
 def name_databases(site: Site, form: DatabasesForm) -> Job:
@@ -121,17 +127,14 @@ def make_vectors(site: Site, form: VectorsForm, table: BinaryIO, images: Iterabl
         if not count:
             raise UsageError("there is no image with the table")
         _check_table(folder, _ROWS_A_FILE * site.workspace.limits.files)
-        command = ["convert-vectors", f"uploaded/{TABLE}", "data", "--val-share", form.val_share,
-                   "--seed", form.seed]  # fmt: skip
-        for option, value in (("--width", form.width), ("--height", form.height)):
-            command += [option, value] if value is not None else []
-        if form.gray is not None:
-            command.append("--gray" if form.gray else "--color")
-        command += ["--shuffle"] if form.shuffle else []
     except BaseException:
         site.delete(job)
         raise
-    return site.begin(job, command)
+    task = ConvertVectors(
+        table=Path("uploaded", TABLE), folder=DATA, width=form.width, height=form.height,
+        gray=form.gray, val_share=form.val_share, shuffle=form.shuffle, seed=form.seed,
+    )  # fmt: skip
+    return site.begin(job, task)
 
 
 async def train(site: Site, form: TrainingForm) -> list[Job]:
@@ -151,8 +154,11 @@ async def train(site: Site, form: TrainingForm) -> list[Job]:
         if looked.mistakes:
             raise NetworkError(looked.mistakes)
     needs = (dataset.id, *([form.weights_of] if form.weights_of else []))
+    planned = [
+        (name, _settings(form, rate, size, databases, weights)) for name, rate, size in plans
+    ]
     return await asyncio.to_thread(
-        lambda: [_training(site, form, plan, databases, weights, needs) for plan in plans]
+        lambda: [_training(site, form, name, settings, needs) for name, settings in planned]
     )
 
 
@@ -167,62 +173,63 @@ def _needed(site: Site, form: TrainingForm) -> tuple[Job, Path | None]:
     return dataset, run.snapshots().best_model(choose_snapshot(run, form.weights_at))
 
 
-def _training(
-    site: Site,
+def _settings(
     form: TrainingForm,
-    plan: tuple[str, float, int | None],
+    rate: float,
+    size: int | None,
     databases: Databases,
     weights: Path | None,
-    needs: tuple[str, ...],
+) -> RunSettings:
+    """How one of the trainings goes.
+
+    Raises:
+        UsageError: for values that contradict each other.
+    """
+    mean = form.mean if form.mean == "none" else databases.mean
+    stepped = form.lr_policy in ("step", "multistep", "sigmoid")
+    return RunSettings(
+        databases.train_images,
+        labels=databases.train_labels,
+        val_data=databases.val_images,
+        val_labels=databases.val_labels,
+        mean=None if mean is None else str(mean),
+        weights="" if weights is None else str(weights),
+        python_layers=False,
+        lr=rate,
+        batch_size=size,
+        steps=tuple(form.steps) if stepped else (),
+        epochs=form.epochs,
+        lr_policy=form.lr_policy,
+        gamma=form.gamma,
+        power=form.power,
+        warmup=form.warmup,
+        min_lr=form.min_lr,
+        solver=form.solver,
+        momentum=form.momentum,
+        weight_decay=form.weight_decay,
+        early_stop=form.early_stop,
+        average=form.average,
+        seed=form.seed,
+        shuffle=form.shuffle,
+        device=form.device,
+        precision=form.precision,
+        allow_mismatch=form.allow_mismatch,
+    )
+
+
+def _training(
+    site: Site, form: TrainingForm, name: str, settings: RunSettings, needs: tuple[str, ...]
 ) -> Job:
-    """One of the trainings: its folder and its command."""
-    name, rate, size = plan
-    told = {**form.model_dump(), "name": name, "lr": rate, "lrs": [],
-            "batch_sizes": [size] if size else []}  # fmt: skip
+    """One of the trainings: its folder and its task."""
+    sizes = [] if settings.batch_size is None else [settings.batch_size]
+    told = {**form.model_dump(), "name": name, "lr": settings.lr, "lrs": [], "batch_sizes": sizes}
     job = site.add(
         TRAINING, name, needs=needs, notes=form.notes,
         settings={"form": told, "device": form.device},
     )  # fmt: skip
-    folder = site.folder(job)
-    write_atomic(folder / "net.prototxt", form.network.encode())
-    command = ["train", "net.prototxt", "--out", folder / "run", "--untrusted", "--lr", rate]
-    for option, path in (
-        ("--data", databases.train_images),
-        ("--labels", databases.train_labels),
-        ("--val-data", databases.val_images),
-        ("--val-labels", databases.val_labels),
-        ("--weights", weights),
-    ):
-        command += [option, path] if path is not None else []
-    if form.mean == "none":
-        command += ["--mean", "none"]
-    elif databases.mean is not None:
-        command += ["--mean", databases.mean]
-    command += _options(form, size)
-    return site.begin(job, command)
-
-
-def _options(form: TrainingForm, size: int | None) -> list[object]:
-    """The options of ``protonet train`` that a form's numbers are."""
-    given: list[object] = [
-        "--epochs", form.epochs, "--lr-policy", form.lr_policy, "--momentum", form.momentum,
-        "--solver", form.solver, "--seed", form.seed, "--device", form.device,
-        "--precision", form.precision, "--warmup", form.warmup, "--min-lr", form.min_lr,
-    ]  # fmt: skip
-    for option, value in (
-        ("--batch-size", size),
-        ("--gamma", form.gamma),
-        ("--power", form.power),
-        ("--weight-decay", form.weight_decay),
-        ("--early-stop", form.early_stop),
-        ("--average", form.average),
-    ):
-        given += [option, value] if value is not None else []
-    if form.lr_policy in ("step", "multistep", "sigmoid") and form.steps:
-        given += ["--step", ",".join(f"{step:g}" for step in form.steps)]
-    given += ["--shuffle"] if form.shuffle else []
-    given += ["--allow-mismatch"] if form.allow_mismatch else []
-    return given
+    write_atomic(site.folder(job) / NETWORK, form.network.encode())
+    run = run_of(site.workspace, job).path
+    return site.begin(job, TrainNetwork(Path(NETWORK), replace(settings, out=run)))
 
 
 def safe_name(name: str) -> Path:
@@ -261,10 +268,12 @@ def check_image(path: Path, pixels: int, name: str) -> None:
     decode_image(path.read_bytes(), name)
 
 
-def _dataset(site: Site, form: GradientsForm | FoldersForm, command: list[object]) -> Job:
+def _dataset(
+    site: Site, form: GradientsForm | FoldersForm, task: MakeGradients | ConvertFolders
+) -> Job:
     maker = "gradients" if isinstance(form, GradientsForm) else "folders"
     job = site.add(DATASET, form.name, settings={"form": form.model_dump(), "maker": maker})
-    return site.begin(job, command)
+    return site.begin(job, task)
 
 
 def _check_table(folder: Path, most: int) -> None:

@@ -1,9 +1,9 @@
-"""A command in a process of its own, which says how it ended even when nobody waits for it.
+"""A task in a process of its own, which says how it ended even when nobody waits for it.
 
-``python -m protonet.cli.job FOLDER MEMORY ARGUMENT...`` runs ``protonet ARGUMENT...`` and writes
-its exit code to ``FOLDER/exit.json``. While it lives it holds a lock on ``FOLDER/lock``,
-which it inherits locked and which holds its pid: so any server can tell whether it lives, and no
-process that was given the same pid later is taken for it.
+``protonet.jobs.tasks.worker`` reads the task from the job's folder and writes its exit code there.
+While it lives it holds a lock on ``FOLDER/lock``, which it inherits locked and which holds its pid:
+so any server can tell whether it lives, and no process that was given the same pid later is taken
+for it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-EXIT = "exit.json"
+from protonet.formats.atomic import write_atomic
+from protonet.jobs.tasks.worker import EXIT, LOCK, TASK
+
 OUTPUT = "output.log"
-LOCK = "lock"
 
 
 class Detached(subprocess.Popen[bytes]):
@@ -31,21 +31,22 @@ class Detached(subprocess.Popen[bytes]):
             self.poll()
 
 
-def launch(folder: Path, command: Sequence[str], memory: int) -> Detached:
-    """Start a command in a session of its own, with ``folder`` for its place and its files.
+def launch(folder: Path, task: str, memory: int) -> Detached:
+    """Start a task in a session of its own, with ``folder`` for its place and its files.
 
     Args:
-        folder: where output, lock and exit code go.
-        command: the arguments of ``protonet``.
+        folder: where task, output, lock and exit code go.
+        task: what to do, as ``jobs.tasks.task.write_task`` has it.
         memory: the most bytes of addresses that it may take, 0 for any.
     """
     (folder / EXIT).unlink(missing_ok=True)
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        write_atomic(folder / TASK, task.encode())
         with (folder / OUTPUT).open("ab") as output:
             return Detached(
-                [sys.executable, "-m", "protonet.cli.job", str(folder), str(memory), *command],
+                [sys.executable, "-m", "protonet.jobs.tasks.worker", str(folder), str(memory)],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -58,7 +59,7 @@ def launch(folder: Path, command: Sequence[str], memory: int) -> Detached:
 
 
 def is_alive(folder: Path) -> bool:
-    """Whether a command that was launched in this folder still runs."""
+    """Whether a task that was launched in this folder still runs."""
     try:
         lock = os.open(folder / LOCK, os.O_RDWR)
     except FileNotFoundError:
@@ -73,7 +74,7 @@ def is_alive(folder: Path) -> bool:
 
 
 def pid_of(folder: Path) -> int | None:
-    """The process of a command that was launched in this folder and runs; None where none does."""
+    """The process of a task that was launched in this folder and runs; None where none does."""
     try:
         pid = int((folder / LOCK).read_text())
     except (OSError, ValueError):
@@ -82,7 +83,7 @@ def pid_of(folder: Path) -> int | None:
 
 
 def send_signal(folder: Path, number: int) -> bool:
-    """Send a signal to the command of this folder; False where none runs, or not yet."""
+    """Send a signal to the process of this folder; False where none runs, or not yet."""
     pid = pid_of(folder)
     if pid is None:
         return False
@@ -92,7 +93,7 @@ def send_signal(folder: Path, number: int) -> bool:
 
 
 def read_exit(folder: Path) -> int | None:
-    """The exit code of a command that has ended; None where it was killed, or still runs."""
+    """The exit code of a task that has ended; None where it was killed, or still runs."""
     try:
         return int(json.loads((folder / EXIT).read_text())["code"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -100,7 +101,7 @@ def read_exit(folder: Path) -> int | None:
 
 
 def last_complaint(folder: Path) -> str:
-    """What the command said last of an error: the lines from the last ``error:`` on."""
+    """What the process said last of an error: the lines from the last ``error:`` on."""
     try:
         with (folder / OUTPUT).open("rb") as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - 20_000))

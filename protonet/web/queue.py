@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from protonet.errors import ProtonetError
+from protonet.jobs.training.interrupts import INTERRUPTED
 from protonet.web.process import (
     Detached,
     is_alive,
@@ -37,7 +38,10 @@ _REST = 1.0
 """Seconds after a turn that failed as a whole."""
 _GRACE = 30.0
 """Seconds from the wish to stop to the end by force."""
-_INTERRUPTED = 130
+_OLD = (
+    "another version of protonet wrote down what is to be done, in a way that this one cannot "
+    "read; make it once more"
+)
 _SPARE_ADDRESSES = 8 * GIB
 """What threads, libraries and files mapped take of a process's addresses beside its arrays."""
 
@@ -132,6 +136,9 @@ class Queue:
     def _begin_if_ready(self, job: Job) -> bool:
         if not self._ready(job):
             return False
+        if not job.task:
+            self.store.update(job.id, status=ERROR, error=_OLD, ended=time.time())
+            return False
         self._begin(job)
         return True
 
@@ -153,7 +160,7 @@ class Queue:
             job.id, status=RUN, started=time.time(), ended=None, aborted=None, error=""
         )
         memory = self.workspace.limits.memory + _SPARE_ADDRESSES
-        self._children[job.id] = launch(self.workspace.job(job.id), job.command, memory)
+        self._children[job.id] = launch(self.workspace.job(job.id), job.task, memory)
 
     def _alive(self, job: Job) -> bool:
         child = self._children.get(job.id)
@@ -176,7 +183,7 @@ class Queue:
         status, error = ERROR, last_complaint(folder)
         if code == 0:
             status, error = DONE, ""
-        elif job.aborted is not None or code == _INTERRUPTED:
+        elif job.aborted is not None or code == INTERRUPTED:
             status, error = ABORT, ""
         elif not error:
             error = "the process was killed" if code is None else f"it ended with code {code}"

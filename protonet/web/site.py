@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from protonet.errors import UsageError
+from protonet.jobs.tasks.task import Task, write_task
+from protonet.jobs.tasks.trainings import ResumeRun
 from protonet.web.checks import Checks
 from protonet.web.datasets import Databases
 from protonet.web.progress import run_of
@@ -64,9 +66,9 @@ class Site:
         self.folder(job).mkdir()
         return job
 
-    def begin(self, job: Job, command: Sequence[object]) -> Job:
-        """Let a new job wait for its turn to run a command of ``protonet``."""
-        return self.store.last(job.id, command=tuple(map(str, command)), error="")
+    def begin(self, job: Job, task: Task) -> Job:
+        """Let a new job wait for its turn to be done."""
+        return self.store.last(job.id, task=write_task(task), error="")
 
     def resume(self, job: Job) -> Job:
         """Let a job that ended wait for its turn again, from where it was.
@@ -80,13 +82,12 @@ class Site:
             raise UsageError(f"'{job.name}' came to its end; there is nothing to go on with")
         if job.kind == DATASET:
             return self.store.last(job.id, error="", ended=None, aborted=None)
-        run = run_of(self.workspace, job)
-        command = job.command
+        run, task = run_of(self.workspace, job), job.task
         if run.info.exists():
-            command = ("train", "--resume", str(run.path))  # a run keeps its settings
+            task = write_task(ResumeRun(run.path))  # a run keeps its settings
         else:
             shutil.rmtree(run.path, ignore_errors=True)
-        return self.store.last(job.id, command=command, error="", ended=None, aborted=None)
+        return self.store.last(job.id, task=task, error="", ended=None, aborted=None)
 
     def delete(self, job: Job) -> None:
         """Remove a job and its files.

@@ -13,26 +13,29 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from protonet.errors import FormatError, NoJobError, UsageError
+from protonet.errors import FormatError, NoJobError, ProtonetError, UsageError
+from protonet.jobs.tasks.task import write_task
+from protonet.web.old_commands import task_of
 
 DATASET, TRAINING = "dataset", "training"
 WAIT, RUN, DONE, ABORT, ERROR = "wait", "run", "done", "abort", "error"
 """DIGITS' words for how a job stands."""
 ENDED = (DONE, ABORT, ERROR)
 
-_VERSION = 1
+_VERSION = 2
+"""Of the tables. The first had a command line in the place of the task."""
 _TABLES = """
 CREATE TABLE jobs (
   number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, kind TEXT NOT NULL,
   name TEXT NOT NULL, notes TEXT NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL,
   place INTEGER NOT NULL, created REAL NOT NULL, started REAL, ended REAL, aborted REAL,
-  command TEXT NOT NULL, settings TEXT NOT NULL
+  task TEXT NOT NULL, settings TEXT NOT NULL
 );
 CREATE TABLE needs (job TEXT NOT NULL, needed TEXT NOT NULL, PRIMARY KEY (job, needed));
 """
 _COLUMNS = (
     "id", "kind", "name", "notes", "status", "error", "place", "created", "started", "ended",
-    "aborted", "command", "settings",
+    "aborted", "task", "settings",
 )  # fmt: skip
 
 
@@ -40,7 +43,8 @@ _COLUMNS = (
 class Job:
     """The making of a data set, or a training.
 
-    ``command`` are the arguments of ``protonet`` that do it, none where nothing is to be done.
+    ``task`` is what does it, as ``jobs.tasks.task.write_task`` has it; empty where nothing is to be
+    done.
     ``needs`` are the jobs that it builds on: its data set, the training that its weights are of.
     ``place`` orders those that wait. ``aborted`` is when it was asked to stop; times are seconds
     since 1970.
@@ -49,7 +53,7 @@ class Job:
     id: str
     kind: str
     name: str
-    command: tuple[str, ...] = ()
+    task: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     notes: str = ""
@@ -74,13 +78,36 @@ class Store:
         try:
             self._sql = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._sql.execute("PRAGMA journal_mode = WAL")
-            (version,) = self._sql.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                self._sql.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; END;")
-            elif version != _VERSION:
-                raise FormatError(f"{path}: was made by another version of protonet ({version})")
+            self._bring_up(path)
         except sqlite3.Error as error:
             raise FormatError(f"{path}: is no database of protonet serve: {error}") from error
+
+    def _bring_up(self, path: Path) -> None:
+        """Make the tables, or bring those of an older protonet to today's form."""
+        if self._version() == _VERSION:
+            return
+        with self._changing():
+            version = self._version()
+            if version == 0:
+                for statement in _TABLES.split(";"):
+                    self._sql.execute(statement)
+            elif version == 1:
+                self._raise_from_1()
+            elif version != _VERSION:
+                raise FormatError(f"{path}: was made by another version of protonet ({version})")
+            self._sql.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def _version(self) -> int:
+        (version,) = self._sql.execute("PRAGMA user_version").fetchone()
+        return int(version)
+
+    def _raise_from_1(self) -> None:
+        """Make tasks of the command lines; of one that is none of the page's, no task."""
+        self._sql.execute("ALTER TABLE jobs ADD COLUMN task TEXT NOT NULL DEFAULT ''")
+        for number, command in self._sql.execute("SELECT number, command FROM jobs").fetchall():
+            task = _task_of(command)
+            self._sql.execute("UPDATE jobs SET task = ? WHERE number = ?", (task, number))
+        self._sql.execute("ALTER TABLE jobs DROP COLUMN command")
 
     def close(self) -> None:
         """Release the file."""
@@ -168,7 +195,6 @@ class Store:
     def _job(self, values: dict[str, Any]) -> Job:
         needed = self._sql.execute("SELECT needed FROM needs WHERE job = ?", (values["id"],))
         values["needs"] = tuple(name for (name,) in needed.fetchall())
-        values["command"] = tuple(json.loads(values["command"]))
         values["settings"] = json.loads(values["settings"])
         return Job(**values)
 
@@ -188,8 +214,15 @@ class Store:
             self._sql.execute("COMMIT")
 
 
+def _task_of(command: str) -> str:
+    """The task of an old command line as JSON; empty where it has none."""
+    try:
+        return write_task(task_of(json.loads(command)))
+    except (ValueError, TypeError, ProtonetError):
+        return ""
+
+
 def _row(job: Job) -> tuple[Any, ...]:
     values = {name: getattr(job, name) for name in _COLUMNS}
-    values["command"] = json.dumps(job.command)
     values["settings"] = json.dumps(job.settings)
     return tuple(values[name] for name in _COLUMNS)

@@ -14,8 +14,8 @@ import pytest
 from protonet.cli import main
 from protonet.errors import DataError, UsageError
 from protonet.formats.caffemodel import read_weights
+from protonet.jobs.json_form import to_json
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.run.json_form import to_json
 from protonet.jobs.training.resume import Changes, resume
 from protonet.web.archive import archive
 from tests.web.trained import slopes

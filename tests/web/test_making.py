@@ -11,6 +11,10 @@ import pytest
 
 from protonet.data.datum import encode_image
 from protonet.errors import DataError, NetworkError, UsageError
+from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.tasks.datasets import ConvertVectors, MakeGradients
+from protonet.jobs.tasks.task import Task, read_task
+from protonet.jobs.tasks.trainings import TrainNetwork
 from protonet.web import forms, making
 from protonet.web.site import Site
 from protonet.web.store import DONE, ENDED, WAIT, Job
@@ -25,6 +29,10 @@ def run_train(site: Site, form: forms.TrainingForm) -> list[Job]:
 
 def png(seed: int = 0, shape: tuple[int, ...] = (3, 6, 8)) -> bytes:
     return encode_image(np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8))
+
+
+def task_of(job: Job) -> Task:
+    return read_task(job.task, job.name)
 
 
 def finish(site: Site, job: Job) -> None:
@@ -54,7 +62,7 @@ def bomb() -> bytes:
 def test_gradients(site: Site) -> None:
     job = making.make_gradients(site, forms.GradientsForm(count=30, val_count=4, seed=5))
     assert job.status == WAIT
-    assert job.command[:3] == ("create-db", "gradients", "data")
+    assert task_of(job) == MakeGradients(folder=Path("data"), count=30, val_count=4, seed=5)
     assert site.folder(job).is_dir()
     with pytest.raises(UsageError, match="more than this server makes"):
         making.make_gradients(
@@ -91,7 +99,10 @@ def test_uploads(site: Site) -> None:
     form = forms.VectorsForm(name="v", val_share=0.3, width=5, height=4, shuffle=True, gray=True)
     job = making.make_vectors(site, form, io.BytesIO(table.encode()), images)
     assert job.status == WAIT
-    assert "--gray" in job.command
+    assert task_of(job) == ConvertVectors(
+        table=Path("uploaded/labels.csv"), folder=Path("data"), width=5, height=4, gray=True,
+        val_share=0.3, shuffle=True,
+    )  # fmt: skip
     finish(site, job)
     job = site.store.get(job.id)
     assert (job.status, job.error) == ("done", "")
@@ -206,11 +217,16 @@ def test_trainings(site: Site, gradients: Path) -> None:
     )  # fmt: skip
     jobs = run_train(site, form)
     assert [job.name for job in jobs] == ["t lr 0.01", "t lr 0.02"]
-    command = " ".join(jobs[1].command)
-    for part in ("--lr 0.02", "--batch-size 8", "--step 50,80", "--untrusted", "--average 0.9",
-                 "--weight-decay 0.001", "--shuffle", "--mean", "--allow-mismatch",
-                 "--precision bfloat16"):  # fmt: skip
-        assert part in command, part
+    assert task_of(jobs[1]) == TrainNetwork(
+        Path("net.prototxt"),
+        RunSettings(
+            gradients / "train_images", labels=gradients / "train_labels",
+            mean=str(gradients / "train_mean.binaryproto"), out=site.folder(jobs[1]) / "run",
+            epochs=1.0, lr=0.02, batch_size=8, lr_policy="multistep", steps=(50.0, 80.0),
+            gamma=0.5, power=1.0, weight_decay=0.001, shuffle=True, precision="bfloat16",
+            average=0.9, allow_mismatch=True, python_layers=False,
+        ),
+    )  # fmt: skip
     finish(site, jobs[1])
     assert [(site.store.get(job.id).status, site.store.get(job.id).error) for job in jobs] == [
         ("done", ""), ("done", ""),
@@ -220,11 +236,12 @@ def test_trainings(site: Site, gradients: Path) -> None:
     )
     (tuned,) = run_train(site, more)
     assert set(tuned.needs) == {data.id, jobs[0].id}
-    assert "--weights" in tuned.command
-    assert tuned.command[tuned.command.index("--mean") : tuned.command.index("--mean") + 2] == (
-        "--mean",
-        "none",
-    )
+    task = task_of(tuned)
+    assert isinstance(task, TrainNetwork)
+    assert task.settings.mean == "none"
+    run = site.folder(jobs[0]) / "run"
+    assert Path(task.settings.weights).parent == run
+    assert task.settings.weights.endswith(".caffemodel")
 
 
 def test_trainings_that_cannot_be(site: Site, gradients: Path) -> None:
@@ -245,3 +262,9 @@ def test_trainings_that_cannot_be(site: Site, gradients: Path) -> None:
         run_train(site, form.model_copy(update=many))
     with pytest.raises(UsageError, match="is no training"):
         run_train(site, form.model_copy(update={"weights_of": data.id}))
+    before = len(site.store.all())
+    with pytest.raises(UsageError, match="early stop needs validation"):
+        run_train(site, form.model_copy(update={"early_stop": 2}))
+    with pytest.raises(UsageError, match="takes one step, got 2"):
+        run_train(site, form.model_copy(update={"lr_policy": "step", "steps": [30, 60]}))
+    assert len(site.store.all()) == before

@@ -5,24 +5,28 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from protonet.jobs.tasks.datasets import MakeGradients
+from protonet.jobs.tasks.task import Task
 from protonet.web.process import pid_of
 from protonet.web.queue import Queue
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, DONE, ENDED, ERROR, RUN, TRAINING, WAIT, Job
 from tests.web.browser import wait_for
 
-SLOW = ("create-db", "gradients", "data", "-c", "900000")
-QUICK = ("layers",)
+SLOW = MakeGradients(folder=Path("data"), count=900_000)
+QUICK = MakeGradients(folder=Path("data"), width=4, height=3, count=2)
 STATES = (WAIT, RUN, DONE, ABORT, ERROR)
 
 
-def job_of(site: Site, command: tuple[str, ...], kind: str = TRAINING, **more: Any) -> Job:
-    return site.begin(site.add(kind, "job", **more), command)
+def job_of(site: Site, task: Task, kind: str = TRAINING, **more: Any) -> Job:
+    return site.begin(site.add(kind, "job", **more), task)
 
 
 def turn_until(site: Site, job: Job, *statuses: str, seconds: float = 60) -> Job:
@@ -88,7 +92,7 @@ def test_one_that_is_killed_says_so(site: Site) -> None:
 
 
 def test_one_that_fails_says_why_and_takes_its_users_along(site: Site) -> None:
-    data = job_of(site, ("create-db", "gradients", "data", "-c", "0"), DATASET)
+    data = job_of(site, replace(QUICK, count=0), DATASET)
     net = job_of(site, QUICK, needs=(data.id,))
     found = turn_until(site, net, *ENDED)
     assert found.status == ERROR
@@ -96,8 +100,16 @@ def test_one_that_fails_says_why_and_takes_its_users_along(site: Site) -> None:
     assert "0" in site.store.get(data.id).error
 
 
+def test_one_whose_task_nobody_can_read_says_so(site: Site) -> None:
+    old = site.store.add(TRAINING, "old", settings={"form": {}})
+    site.folder(old).mkdir()
+    assert "make it once more" in turn_until(site, old, *ENDED).error
+    odd = site.store.update(job_of(site, QUICK).id, task='{"task": "fly"}')
+    assert "knows no task 'fly'" in turn_until(site, odd, *ENDED).error
+
+
 def test_another_server_takes_up_what_runs(site: Site) -> None:
-    job = job_of(site, ("create-db", "gradients", "data", "-c", "3000"))
+    job = job_of(site, replace(SLOW, count=3000))
     turn_until(site, job, RUN)
     other = Queue(site.workspace, site.store)
     end = time.monotonic() + 60

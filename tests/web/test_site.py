@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from protonet.errors import UsageError
+from protonet.jobs.tasks.datasets import MakeGradients
+from protonet.jobs.tasks.task import read_task, write_task
+from protonet.jobs.tasks.trainings import ResumeRun
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, DONE, RUN, TRAINING, WAIT
+
+TASK = MakeGradients(folder=Path("data"))
 
 
 def test_kinds(site: Site) -> None:
@@ -22,25 +28,25 @@ def test_a_job_that_was_not_made_whole_never_runs(site: Site) -> None:
     job = site.add(DATASET, "d")
     site.queue.turn()
     assert site.store.get(job.id).status == "error"
-    assert site.begin(job, ["layers"]).status == WAIT
+    assert site.begin(job, TASK).status == WAIT
 
 
 def test_going_on(site: Site) -> None:
-    job = site.begin(site.add(TRAINING, "t"), ["train", "net.prototxt"])
+    job = site.begin(site.add(TRAINING, "t"), TASK)
     with pytest.raises(UsageError, match="has not ended"):
         site.resume(job)
     job = site.store.update(job.id, status=ABORT)
-    assert site.resume(job).command == ("train", "net.prototxt")
+    assert site.resume(job).task == write_task(TASK)
     run = site.folder(job) / "run"
     run.mkdir()
     (run / "run.json").write_text("{}")
     job = site.store.update(job.id, status=ABORT)
-    assert site.resume(job).command == ("train", "--resume", str(run))
+    assert read_task(site.resume(job).task, "") == ResumeRun(run)
     job = site.store.update(job.id, status=DONE)
     with pytest.raises(UsageError, match="nothing to go on with"):
         site.resume(job)
-    data = site.store.update(site.add(DATASET, "d").id, status=ABORT, command=("x",))
-    assert site.resume(data).command == ("x",)
+    data = site.store.update(site.add(DATASET, "d").id, status=ABORT, task="x")
+    assert site.resume(data).task == "x"
 
 
 def test_deleting(site: Site) -> None:
@@ -62,5 +68,5 @@ def test_changes_are_told_once(site: Site) -> None:
 
 
 def test_waiting(site: Site) -> None:
-    job = site.begin(site.add(TRAINING, "t"), ["layers"])
+    job = site.begin(site.add(TRAINING, "t"), TASK)
     assert site.wait(job.id, 0.05).status == WAIT

@@ -14,8 +14,8 @@ import protonet
 from protonet.errors import FormatError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.json_text import parse_json
+from protonet.jobs.json_form import from_json, to_json
 from protonet.jobs.run.fingerprint import Fingerprint
-from protonet.jobs.run.json_form import from_json, to_json
 from protonet.jobs.run.settings import RunSettings, SolverSettings
 
 VERSION = 2

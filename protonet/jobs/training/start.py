@@ -36,6 +36,13 @@ class Outcome:
     result: Result
     notes: tuple[str, ...] = ()
 
+    @property
+    def summary(self) -> str:
+        """How far it came, in a line."""
+        if self.result.interrupted:
+            return f"stopped after {self.result.iteration} iterations"
+        return f"trained {self.result.iteration} iterations, loss {self.result.loss:.6g}"
+
 
 def start(
     pasted: NetDefinition,

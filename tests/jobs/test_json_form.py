@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from protonet.errors import FormatError, UsageError
-from protonet.jobs.run.json_form import from_json, to_json
+from protonet.jobs.json_form import from_json, to_json
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from protonet.cli.interrupts import Interrupts
+from protonet.jobs.training.interrupts import Interrupts
 
 
 class Training:

@@ -1,0 +1,156 @@
+"""Data sets to make: each task as ``protonet create-db``, ``convert-folders`` and
+``convert-vectors`` are told it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from protonet.errors import UsageError
+
+if TYPE_CHECKING:
+    from protonet.data.vector_table import VectorTable
+
+Progress = Callable[[int, int], None]
+"""Told of the images done, and of all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeGradients:
+    """Gray images that brighten along x and y, with their slopes, in a new ``folder``.
+
+    ``val_count`` None is a fifth of ``count``; with ``raw`` pixels are stored as they are.
+    """
+
+    folder: Path
+    width: int = 50
+    height: int = 50
+    count: int = 100
+    val_count: int | None = None
+    seed: int = 0
+    raw: bool = False
+
+    def make(self, progress: Progress) -> dict[str, int]:
+        """Make the data set; the images of each part.
+
+        Raises:
+            UsageError, DataError: as ``data.create.create_gradients``.
+        """
+        from protonet.data.create import create_gradients
+
+        val_count = max(1, self.count // 5) if self.val_count is None else self.val_count
+        create_gradients(
+            self.folder, self.width, self.height, self.count, val_count, self.seed, self.raw,
+            progress,
+        )  # fmt: skip
+        return {"train": self.count, "val": val_count}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertFolders:
+    """Databases in ``folder`` of ``root``, which has a folder of images for each class.
+
+    ``encoding`` stores image files of that kind in place of pixels.
+
+    Raises:
+        UsageError: for an encoding that there is not.
+    """
+
+    root: Path
+    folder: Path
+    width: int = 256
+    height: int = 256
+    fit: str = "squash"
+    gray: bool = False
+    encoding: str | None = None
+    val_share: float = 0.25
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.encoding is None:
+            return
+        from protonet.data.datum import ENCODINGS
+
+        if self.encoding not in ENCODINGS:
+            raise UsageError(f"--encoded {self.encoding}: expected one of {', '.join(ENCODINGS)}")
+
+    def make(self, progress: Progress) -> dict[str, int]:
+        """Make the databases, or go on where it was interrupted; the images of each part.
+
+        Raises:
+            UsageError, DataError: as ``data.folders.convert_folders``.
+        """
+        from protonet.data.folders import convert_folders
+        from protonet.data.image_form import ImageForm
+
+        return convert_folders(
+            self.root,
+            self.folder,
+            ImageForm((self.height, self.width), not self.gray, self.encoding, self.fit),
+            val_share=self.val_share,
+            seed=self.seed,
+            progress=lambda _, done, total: progress(done, total),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertVectors:
+    """Paired databases in ``folder`` of the images and numbers that the CSV ``table`` lists.
+
+    ``root`` is where the images are, None for beside the table. Without ``width`` and ``height``
+    the images keep their size, without ``gray`` their channels; with ``encoded`` they are stored as
+    PNG. ``restart`` forgets what an interrupted conversion has done.
+
+    Raises:
+        UsageError: for a width without a height, or the reverse.
+    """
+
+    table: Path
+    folder: Path
+    root: Path | None = None
+    width: int | None = None
+    height: int | None = None
+    gray: bool | None = None
+    encoded: bool = False
+    val_share: float = 0.0
+    shuffle: bool = False
+    seed: int = 0
+    restart: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.width is None) != (self.height is None):
+            raise UsageError("--width and --height go together")
+
+    def make(self, progress: Progress) -> dict[str, int]:
+        """Make the databases, or go on where it was interrupted; the images of each part.
+
+        Raises:
+            UsageError, DataError: as ``data.convert.convert_vectors``.
+        """
+        from protonet.data.vector_table import read_table
+
+        return self.make_of(read_table(self.table), progress)
+
+    def make_of(self, table: VectorTable, progress: Progress) -> dict[str, int]:
+        """``make``, of a table that was read before."""
+        from protonet.data.convert import convert_vectors
+        from protonet.data.image_form import ImageForm
+
+        size = None
+        if self.width is not None and self.height is not None:
+            size = (self.height, self.width)
+        color = None if self.gray is None else not self.gray
+        return convert_vectors(
+            table,
+            self.folder,
+            ImageForm(size, color, "png" if self.encoded else None),
+            root=self.root,
+            val_share=self.val_share,
+            shuffle=self.shuffle,
+            seed=self.seed,
+            restart=self.restart,
+            progress=progress,
+        )

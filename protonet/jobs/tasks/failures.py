@@ -1,0 +1,46 @@
+"""How a program ends for an error: what it says, and its exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protonet.errors import DeviceError, NetworkError, ProtonetError
+from protonet.jobs.training.interrupts import INTERRUPTED
+
+TOLD = (KeyboardInterrupt, ProtonetError, MemoryError, OSError)
+"""Errors that are told without a traceback."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """``errors`` are messages of their own, ``remarks`` follow them; ``code`` is the exit code."""
+
+    errors: tuple[str, ...]
+    code: int
+    remarks: tuple[str, ...] = ()
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What an error, one of ``TOLD``, is to be told as."""
+    if isinstance(error, NetworkError):
+        count = (f"{error.count} mistakes",) if len(error.mistakes) > 1 else ()
+        told = tuple(str(mistake) for mistake in error.mistakes)
+        return Failure(told, error.exit_code, (*_notes(error), *count))
+    if isinstance(error, ProtonetError):
+        return Failure(_with_notes(str(error), error), error.exit_code)
+    if isinstance(error, MemoryError):
+        return Failure(("out of memory; a smaller --batch-size needs less",), DeviceError.exit_code)
+    if isinstance(error, OSError):
+        what = error.strerror if error.strerror is not None else str(error)
+        named = f"{error.filename}: {what}" if error.filename is not None else what
+        return Failure((named,), ProtonetError.exit_code)
+    return Failure(_with_notes("interrupted", error), INTERRUPTED)
+
+
+def _with_notes(message: str, error: BaseException) -> tuple[str]:
+    """What an error says, and what was added to it on its way."""
+    return ("\n".join([message, *_notes(error)]),)
+
+
+def _notes(error: BaseException) -> tuple[str, ...]:
+    return tuple(getattr(error, "__notes__", ()))

@@ -1,0 +1,47 @@
+"""A task as JSON, and back: ``{"task": its kind, ...its fields}``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from protonet.errors import FormatError, UsageError
+from protonet.formats.json_text import parse_json
+from protonet.jobs.json_form import from_json, to_json
+from protonet.jobs.tasks.datasets import ConvertFolders, ConvertVectors, MakeGradients
+from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
+
+Task = MakeGradients | ConvertFolders | ConvertVectors | TrainNetwork | ResumeRun
+
+KINDS: dict[str, type[Task]] = {
+    "gradients": MakeGradients,
+    "folders": ConvertFolders,
+    "vectors": ConvertVectors,
+    "train": TrainNetwork,
+    "resume": ResumeRun,
+}
+
+
+def write_task(task: Task) -> str:
+    """A task as a JSON text."""
+    kind = next(name for name, cls in KINDS.items() if isinstance(task, cls))
+    return json.dumps({"task": kind, **to_json(task)})
+
+
+def read_task(text: str, where: str) -> Task:
+    """The task of a JSON text; ``where`` names it in messages.
+
+    Raises:
+        FormatError: for a text that is no task.
+        UsageError: for a task of another protonet, or values that cannot be.
+    """
+    try:
+        values: Any = parse_json(text)
+    except ValueError as error:
+        raise FormatError(f"{where}: damaged: {error}") from error
+    if not isinstance(values, dict) or not isinstance(values.get("task"), str):
+        raise FormatError(f"{where}: damaged: it names no task")
+    kind = values.pop("task")
+    if kind not in KINDS:
+        raise UsageError(f"{where}: this protonet knows no task '{kind[:40]}'")
+    return from_json(KINDS[kind], values, where)

@@ -1,0 +1,76 @@
+"""Does one task in a process of its own: ``python -m protonet.jobs.tasks.worker FOLDER MEMORY``.
+
+FOLDER has the task in ``task.json`` and is the working directory: paths of the task are relative
+to it. The worker inherits ``lock``, locked, and writes its pid into it; what it says goes to
+standard output and standard error, and how it ended to ``exit.json``. SIGINT stops a training with
+a snapshot. MEMORY is the most bytes of addresses that it may take, 0 for any.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+
+from protonet.formats.atomic import write_atomic
+from protonet.jobs.tasks.failures import TOLD, failure_of
+from protonet.jobs.tasks.task import Task, read_task
+from protonet.jobs.tasks.telling import lines_of
+from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
+from protonet.jobs.training.interrupts import INTERRUPTED, Interrupts
+
+TASK = "task.json"
+LOCK = "lock"
+EXIT = "exit.json"
+
+
+def main(arguments: list[str]) -> int:
+    """Do the task of a folder; the exit code."""
+    folder, memory = Path(arguments[0]), int(arguments[1])
+    (folder / LOCK).write_text(str(os.getpid()))
+    if memory:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    code = _told(folder / TASK)
+    write_atomic(folder / EXIT, json.dumps({"code": code}).encode())
+    return code
+
+
+def _told(path: Path) -> int:
+    """Do the task of a file, and say what has gone wrong."""
+    try:
+        code = do(read_task(path.read_text(encoding="utf-8"), str(path)))
+        sys.stdout.flush()
+    except TOLD as error:
+        failure = failure_of(error)
+        for message in failure.errors:
+            print(f"error: {message}", file=sys.stderr)
+        for remark in failure.remarks:
+            print(remark, file=sys.stderr)
+        return failure.code
+    return code
+
+
+def do(task: Task) -> int:
+    """Do a task, and write how it goes; the exit code."""
+    if isinstance(task, TrainNetwork | ResumeRun):
+        return _train(task)
+    for part, count in task.make(lines_of("images")).items():
+        print(f"{part}: {count} images")
+    return 0
+
+
+def _train(task: TrainNetwork | ResumeRun) -> int:
+    from protonet.train.listeners import CaffeLog
+
+    with Interrupts() as interrupts:
+        outcome = task.train([CaffeLog(sys.stdout)], interrupts.watch)
+    for remark in outcome.notes:
+        print(f"note: {remark}")
+    print(outcome.summary)
+    return INTERRUPTED if outcome.result.interrupted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,105 @@
+"""The worker in this process; tests/web/test_process.py runs it as the page does."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protonet.data.create import create_gradients
+from protonet.data.database import Database
+from protonet.errors import DataError
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.tasks.datasets import MakeGradients
+from protonet.jobs.tasks.task import Task, write_task
+from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
+from protonet.jobs.tasks.worker import main
+from tests.jobs.nets import SEED
+
+
+def work(folder: Path, task: Task) -> int:
+    """Do a task as in a process of its own; the code that is left in its folder."""
+    folder.mkdir(exist_ok=True)
+    (folder / "task.json").write_text(write_task(task))
+    code = main([str(folder), "0"])
+    assert json.loads((folder / "exit.json").read_text()) == {"code": code}
+    assert (folder / "lock").read_text() == str(os.getpid())
+    return code
+
+
+def test_a_data_set(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    task = MakeGradients(folder=tmp_path / "data", width=5, height=4, count=6)
+    assert work(tmp_path / "job", task) == 0
+    assert capfd.readouterr().out == "train: 6 images\nval: 1 images\n"
+    with Database(tmp_path / "data" / "train_images") as images:
+        assert len(images) == 6
+    assert work(tmp_path / "job", task) == 2
+    told = capfd.readouterr().err
+    assert told.startswith("error: ")
+    assert "exists" in told
+
+
+def test_a_training_and_its_prolonging(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    create_gradients(tmp_path / "data", 6, 5, 8, 4, seed=1)
+    (tmp_path / "net.prototxt").write_text(SEED)
+    data, run = tmp_path / "data", tmp_path / "run"
+    settings = RunSettings(
+        data / "train_images", labels=data / "train_labels", epochs=2.0, batch_size=4, out=run,
+        python_layers=False,
+    )  # fmt: skip
+    assert work(tmp_path / "job", TrainNetwork(tmp_path / "net.prototxt", settings)) == 0
+    told = capfd.readouterr().out
+    assert "Iteration 0" in told
+    assert "trained 4 iterations, loss " in told
+    assert RunDirectory(run).record().settings == settings.absolute()
+    assert work(tmp_path / "job", ResumeRun(run)) == 2
+    assert "this run is finished (4 iterations)" in capfd.readouterr().err
+    assert work(tmp_path / "job", ResumeRun(run, 3.0)) == 0
+    assert "note: resumed at iteration 4" in capfd.readouterr().out
+    assert RunDirectory(run).iterations()[-1] == 6
+
+
+def test_mistakes_of_a_network_are_told_one_by_one(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    create_gradients(tmp_path / "data", 6, 5, 8, 4, seed=1)
+    net = tmp_path / "net.prototxt"
+    net.write_text('layer { name: "a" type: "Powr" bottom: "data" top: "a" }\n' * 2)
+    settings = RunSettings(tmp_path / "data" / "train_images", out=tmp_path / "run")
+    assert work(tmp_path / "job", TrainNetwork(net, settings)) == 3
+    lines = capfd.readouterr().err.splitlines()
+    assert [line[:7] for line in lines if "unknown layer type 'Powr'" in line] == ["error: "] * 2
+    assert lines[-1].endswith(" mistakes")
+
+
+def test_a_file_that_is_no_task(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "task.json").write_text("{")
+    assert main([str(tmp_path), "0"]) == 5
+    assert f"error: {tmp_path / 'task.json'}: damaged" in capfd.readouterr().err
+    (tmp_path / "task.json").unlink()
+    assert main([str(tmp_path), "0"]) == 1
+    assert "task.json: No such file" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "error: interrupted"),
+        (DataError("damaged"), 4, "error: damaged"),
+        (MemoryError(), 6, "error: out of memory"),
+    ],
+)
+def test_how_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+    error: BaseException, code: int, told: str,
+) -> None:  # fmt: skip
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(MakeGradients, "make", fail)
+    assert work(tmp_path, MakeGradients(folder=tmp_path / "data")) == code
+    assert capfd.readouterr().err.startswith(told)
