@@ -130,8 +130,7 @@ class Python(Owner):
         return self._reshape()
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        for blob, array in zip(self._bottoms, bottoms, strict=True):
-            blob.bind(self._host(array), None)
+        # `measure` has shown the bottoms of this pass.
         for place, (blob, array) in enumerate(zip(self._tops, tops, strict=True)):
             if place in self._in_place and array is not bottoms[place]:
                 self.xp.copyto(array, bottoms[place])
