@@ -145,8 +145,8 @@ def command(
     A network without data layers gets its shapes from --data and --labels, or from --input.
     """
     from protonet.device import Device
+    from protonet.graph.capacity import check_capacity
     from protonet.graph.planning import plan_net
-    from protonet.graph.room import check_room
     from protonet.graph.summary import summarize
     from protonet.jobs.checks.memory import TrainingMemory, check_training
     from protonet.jobs.checks.objective import check_objective, has_objective
@@ -185,7 +185,7 @@ def command(
             "precision": type_of(precision or "float32"),
         }
         if memory_limit is None:
-            check_room(plan, Device(), gradients=False, packed=True, precision=how["precision"])
+            check_capacity(plan, Device(), gradients=False, packed=True, precision=how["precision"])
         summary = summarize(plan, recompute=recompute, **how)
         _print_summary(plan, summary, phase, stages)
         if memory_limit is None:
@@ -245,7 +245,7 @@ def _print_summary(plan: Plan, summary: Summary, phase: str, stages: Sequence[st
 def _compare_with_machine(plan: Plan, summary: Summary) -> None:
     """Refuse what no net of this machine can be; tell where there is too little to train it."""
     from protonet.device import Device
-    from protonet.graph.room import largest_layer
+    from protonet.graph.capacity import largest_layer
     from protonet.sizes import byte_count
 
     most = Device().most_memory()
@@ -283,14 +283,14 @@ def _print_memory(plan: Plan, summary: Summary, recompute: bool, how: dict[str, 
         [(what, byte_count(one), byte_count(two)) for what, one, two in rows],
     )
     less = train if recompute else estimate(plan, gradients=True, recompute=True, **how)
-    if not less.again:
+    if not less.recomputed:
         click.echo("--recompute would change nothing")
         return
     does = "saves" if recompute else "would save"
-    names = ", ".join(less.again)
+    names = ", ".join(less.recomputed)
     click.echo(
-        f"--recompute {does} {byte_count(less.saved)} and runs {len(less.again)} layer(s) twice: "
-        f"{names}"
+        f"--recompute {does} {byte_count(less.recompute_savings)} and runs "
+        f"{len(less.recomputed)} layer(s) twice: {names}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The arrays of a net's values: memory as a layout decides it, in the shapes of the moment."""
+"""The arrays of a net's values: memory as the layout decides, in the current shapes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from protonet.blob import Array, Blob, Shape
 from protonet.device import Device
-from protonet.graph.copies import Copy
+from protonet.graph.casts import Cast
 from protonet.graph.memory import Edge, Layout
 from protonet.graph.names import Value
 from protonet.graph.plan import Step
@@ -18,9 +18,9 @@ from protonet.layers import Layer
 
 class Arrays:
     """``data`` and ``diff`` of every value that has them, as views of the layout's storages;
-    ``kept`` are copies of data that was overwritten, ``apart`` of gradients that will be.
+    ``saved_data`` are copies of overwritten data, ``saved_diff`` of gradients about to be.
 
-    ``arena`` is bytes that the layout may use, where they are enough.
+    ``arena`` is a buffer of bytes to use instead of a new one, if it is large enough.
     """
 
     def __init__(self, layout: Layout, device: Device, arena: Array | None = None) -> None:
@@ -34,12 +34,12 @@ class Arrays:
         ]
         self.data: dict[Value, Array] = {}
         self.diff: dict[Value, Array] = {}
-        self.kept: dict[Value, Array] = {}
-        self.apart: dict[Value, Array] = {}
+        self.saved_data: dict[Value, Array] = {}
+        self.saved_diff: dict[Value, Array] = {}
         self.fit(layout.storage)
 
     def fit(self, values: Iterable[Value]) -> None:
-        """Give the arrays of ``values`` the shapes that the values have now.
+        """Reshape the arrays of ``values`` to the current shapes of the values.
 
         A storage that is too small is replaced; every value in it then has a new array.
         """
@@ -47,12 +47,12 @@ class Arrays:
         for value in values:
             self._fit(value, self.data, layout.storage)
             self._fit(value, self.diff, layout.diff_storage)
-            self._fit(value, self.kept, layout.kept)
-            for storages in layout.apart.values():
-                self._fit(value, self.apart, storages)
+            self._fit(value, self.saved_data, layout.saved_data)
+            for storages in layout.saved_diff.values():
+                self._fit(value, self.saved_diff, storages)
 
     def show_params(self, steps: Sequence[Step], layers: Sequence[Layer]) -> None:
-        """Let tops that show parameters be those."""
+        """Make tops that show parameters views of them."""
         for step, layer in zip(steps, layers, strict=True):
             if layer.traits.shows_params:
                 for value, param in zip(step.tops, layer.params, strict=True):
@@ -61,22 +61,24 @@ class Arrays:
                         self.diff[value] = param.diff
 
     def show(self, blobs: dict[str, Blob], values: Iterable[Value]) -> None:
-        """Let blobs of the values' names have their arrays; blobs that are there stay the same."""
+        """Bind blobs of the values' names to their arrays; existing Blob objects are kept."""
         for value in values:
             blob = blobs.setdefault(value.name, Blob(value.name, self.data[value]))
             blob.data, blob.diff = self.data[value], self.diff.get(value)
 
-    def part(self, edge: Edge, value: Value) -> Array:
-        """Where a step writes its share of the gradient of a bottom, to be added to others."""
-        return self._beginning(self._layout.parts[edge], value, self._layout.types.of(value))
+    def partial_diff(self, edge: Edge, value: Value) -> Array:
+        """Where a step writes its gradient of a bottom before it is added to those of others."""
+        return self._transient(
+            self._layout.partial_diffs[edge], value, self._layout.types.of(value)
+        )
 
-    def copy(self, copy: Copy, value: Value) -> Array:
-        """Where a step finds a value, or leaves it, in the type that it computes in."""
+    def cast(self, cast: Cast, value: Value) -> Array:
+        """The array of a value, cast to the type that a step computes in."""
         layout = self._layout
-        return self._beginning(layout.copies[copy], value, layout.types.in_step(copy.step))
+        return self._transient(layout.casts[cast], value, layout.types.in_step(cast.step))
 
-    def _beginning(self, at: int, value: Value, dtype: Any) -> Array:
-        """The beginning of a storage that is used anew by each step, grown where it must be."""
+    def _transient(self, at: int, value: Value, dtype: Any) -> Array:
+        """The beginning of a storage that steps reuse; it grows when needed."""
         size = value.count * dtype.itemsize
         if size > self._stores[at].size:
             self._stores[at] = self._zeros(size)
@@ -99,6 +101,6 @@ class Arrays:
 
 
 def view(stored: Array, shape: Shape | None, dtype: Any) -> Array:
-    """The beginning of a vector of bytes as an array of this shape and type."""
+    """The beginning of a byte buffer as an array of this shape and type."""
     count = int(np.prod(shape or (), dtype=np.int64))
     return stored[: count * np.dtype(dtype).itemsize].view(dtype).reshape(shape or ())

@@ -9,8 +9,8 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.graph.arrays import Arrays
-from protonet.graph.copies import Copy, Role
-from protonet.graph.lives import gradient_edges
+from protonet.graph.casts import Cast, Role
+from protonet.graph.liveness import gradient_edges
 from protonet.graph.memory import Layout
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
@@ -22,24 +22,23 @@ from protonet.precision import is_low_precision
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 StepCalls = tuple[int, list[Call]]
-"""The calls that compute a step, and its index: the layer's, between those that copy what it is
-given from one type to another."""
+"""The index of a step and the calls that compute it: the layer's, between the casts of its
+arguments."""
 
 
 Following = Callable[[int], None]
 
 
 def run(calls: Iterable[Call]) -> None:
-    """Make one call after the other."""
+    """Run the calls in order."""
     for call, arguments in calls:
         call(*arguments)
 
 
 class Calls:
-    """Makes the calls of the passes over the arrays of a plan's values.
+    """Prepares the calls of the passes over the arrays of a plan's values.
 
-    ``loss_scale``, one number on the device, is what gradients are multiplied by from the losses
-    on; None for 1.
+    ``loss_scale``, one number on the device, multiplies the gradients of the losses; None for 1.
     """
 
     def __init__(
@@ -58,9 +57,9 @@ class Calls:
     def forward(self, follow: Following, follow_up: Following) -> list[list[StepCalls]]:
         """The forward pass in segments; each but the last ends where shapes may change.
 
-        ``follow(index)`` gives a dynamic step, and what comes after it, the shapes of this pass;
-        ``follow_up(index)``, behind a step whose tops may surprise, those that it made. Both may
-        replace the segments that come after.
+        ``follow(index)`` sets the shapes of a dynamic step, and of the steps after it, for this
+        pass; ``follow_up(index)`` runs after a step that may reshape its own tops and takes over
+        their shapes. Both may replace the later segments.
         """
         segments: list[list[StepCalls]] = [[]]
 
@@ -79,30 +78,32 @@ class Calls:
         return segments
 
     def forward_step(self, index: int) -> list[Call]:
-        """The forward pass of one step, after what it writes over was copied."""
+        """The forward pass of one step, after saving what it overwrites."""
         step, pass_ = self.plan.steps[index], _Pass(self, index, backward=False)
         if _is_idle(step):
             return []
         copyto, arrays = self.device.xp.copyto, self.arrays
         saving: list[Call] = [
-            (copyto, (arrays.kept[value], arrays.data[value]))
-            for value in self.layout.saves.get(index, ())
+            (copyto, (arrays.saved_data[value], arrays.data[value]))
+            for value in self.layout.save_before.get(index, ())
         ]
-        bottoms = pass_.given(step.bottoms, Role.BOTTOM)
-        tops = pass_.left(step.tops, self._data(step.tops), Role.TOP)
+        bottoms = pass_.inputs(step.bottoms, Role.BOTTOM)
+        tops = pass_.outputs(step.tops, self._data(step.tops), Role.TOP)
         return saving + pass_.wrap(self.layers[index].forward, bottoms, tops)
 
     def backward(self) -> list[StepCalls]:
         """The backward pass, last step first.
 
-        Where a value has several consumers, the first writes its gradient and others are added.
+        Where a value has several consumers, the first writes its gradient and the others are added.
         The entry of step ``len(plan.steps)`` sets the gradients of losses.
         """
         steps = [(len(self.plan.steps), self._loss_gradients())]
         for index in range(len(self.plan.steps) - 1, -1, -1):
             if not self.plan.steps[index].runs_backward or index in self.layout.diff_views:
                 continue
-            calls = [c for i in self.layout.again.get(index, ()) for c in self.forward_step(i)]
+            calls = [
+                c for i in self.layout.recompute_before.get(index, ()) for c in self.forward_step(i)
+            ]
             steps.append((index, calls + self._backward_step(index)))
         return steps
 
@@ -114,31 +115,31 @@ class Calls:
         for place, value in enumerate(step.bottoms):
             if not step.wanted[place]:
                 targets.append(None)
-            elif (index, place) not in self.layout.parts:
+            elif (index, place) not in self.layout.partial_diffs:
                 targets.append(arrays.diff[value])
             else:
-                part, total = arrays.part((index, place), value), arrays.diff[value]
+                part, total = arrays.partial_diff((index, place), value), arrays.diff[value]
                 targets.append(part)
                 additions.append((self._adding(value), (total, part, total)))
         if _is_idle(step):
             return self._no_gradients(index, targets) + additions
         reads, pass_ = step.reads, _Pass(self, index, backward=True)
         copyto = self.device.xp.copyto
-        apart: list[Call] = [
-            (copyto, (arrays.apart[value], arrays.diff[value]))
-            for value in self.layout.apart.get(index, ())
+        saving: list[Call] = [
+            (copyto, (arrays.saved_diff[value], arrays.diff[value]))
+            for value in self.layout.saved_diff.get(index, ())
         ]
-        calls = apart + pass_.wrap(
+        calls = saving + pass_.wrap(
             self.layers[index].backward,
-            pass_.given(step.tops, Role.DTOP),
-            pass_.given(step.bottoms, Role.BOTTOM, read=Reads.BOTTOMS in reads),
-            pass_.given(step.tops, Role.TOP, read=Reads.TOPS in reads),
-            pass_.left(step.bottoms, targets, Role.DBOTTOM),
+            pass_.inputs(step.tops, Role.DTOP),
+            pass_.inputs(step.bottoms, Role.BOTTOM, read=Reads.BOTTOMS in reads),
+            pass_.inputs(step.tops, Role.TOP, read=Reads.TOPS in reads),
+            pass_.outputs(step.bottoms, targets, Role.DBOTTOM),
         )
         return calls + additions
 
     def _no_gradients(self, index: int, targets: Sequence[Array | None]) -> list[Call]:
-        """What the backward pass of an idle step leaves: zeros where it would have written."""
+        """The backward pass of an idle step: zeros where it would have written."""
         layer = self.layers[index]
         params = [p for each in (layer, *layer.fused.layers) for p in each.params if p.rewritten]
         written = [*targets, *(param.diff for param in params)]
@@ -151,8 +152,8 @@ class Calls:
         return [self.arrays.data[value] for value in values]
 
     def _loss_gradients(self) -> list[Call]:
-        """Set the gradient of each loss to its weight: now where nothing else writes there,
-        otherwise at the start of every backward pass, by the calls returned.
+        """Set the gradient of each loss to its weight: now where nothing overwrites it, otherwise
+        at the start of every backward pass, by the calls returned.
         """
         calls: list[Call] = []
         layout, arrays = self.layout, self.arrays
@@ -174,15 +175,15 @@ class Calls:
 
 
 def _is_idle(step: Step) -> bool:
-    """Whether there is nothing to compute: a batch of no items, as a Filter may leave. Kernels
-    need not be made for that; code of users is asked all the same.
+    """Whether there is nothing to compute: an empty batch, as a Filter may produce. No kernels are
+    made for it; a user's own layers run all the same.
     """
     empty = bool(step.tops) and not any(value.count for value in step.tops)
     return empty and bool(step.bottoms) and not step.dynamic
 
 
 class _Pass:
-    """What a step is given in one of its passes, in the type that it computes in."""
+    """The arguments of a step in one of its passes, in the type that it computes in."""
 
     def __init__(self, calls: Calls, index: int, *, backward: bool) -> None:
         self._calls, self._index, self._backward = calls, index, backward
@@ -190,48 +191,48 @@ class _Pass:
         self._after: list[Call] = []
 
     def wrap(self, call: Callable[..., None], *arguments: Any) -> list[Call]:
-        """The call of the layer, between the copies that were asked for."""
+        """The call of the layer, between the casts of its arguments."""
         return [*self._before, (call, arguments), *self._after]
 
-    def given(self, values: Sequence[Value], role: Role, *, read: bool = True) -> list[Array]:
-        """Arrays that the layer reads, or is only handed where it does not ``read`` them."""
-        found = []
+    def inputs(self, values: Sequence[Value], role: Role, *, read: bool = True) -> list[Array]:
+        """The arrays that a layer reads; without ``read`` it does not look at them: no casts."""
+        arrays = []
         for place, value in enumerate(values):
-            array = self._held(value, role)
-            if read and self._calls.layout.types.copied(self._index, value):
-                copy = self._copy(role, place, value)
-                self._before.append(self._conversion(array, copy))
-                array = copy
-            found.append(array)
-        return found
+            array = self._current(value, role)
+            if read and self._calls.layout.types.needs_cast(self._index, value):
+                cast = self._cast(role, place, value)
+                self._before.append(self._conversion(array, cast))
+                array = cast
+            arrays.append(array)
+        return arrays
 
-    def left(
+    def outputs(
         self, values: Sequence[Value], targets: Sequence[Array | None], role: Role
     ) -> list[Array | None]:
-        """Arrays that the layer writes; None for those that are not wanted."""
-        found = []
+        """The arrays that a layer writes; None for those that are not wanted."""
+        arrays: list[Array | None] = []
         for place, (value, target) in enumerate(zip(values, targets, strict=True)):
             array = target
-            if target is not None and self._calls.layout.types.copied(self._index, value):
-                array = self._copy(role, place, value)
+            if target is not None and self._calls.layout.types.needs_cast(self._index, value):
+                array = self._cast(role, place, value)
                 self._after.append(self._conversion(array, target))
-            found.append(array)
-        return found
+            arrays.append(array)
+        return arrays
 
-    def _held(self, value: Value, role: Role) -> Array:
-        """Where a value, or its gradient, is when the pass begins."""
-        arrays, apart = self._calls.arrays, self._calls.layout.apart.get(self._index)
+    def _current(self, value: Value, role: Role) -> Array:
+        """The array of a value, or of its gradient, at the start of the pass."""
+        arrays, saved = self._calls.arrays, self._calls.layout.saved_diff.get(self._index)
         if role is Role.DTOP:
-            return arrays.apart[value] if apart and value in apart else arrays.diff[value]
-        if value in arrays.kept and (self._backward or apart is not None):
-            return arrays.kept[value]
+            return arrays.saved_diff[value] if saved and value in saved else arrays.diff[value]
+        if value in arrays.saved_data and (self._backward or saved is not None):
+            return arrays.saved_data[value]
         return arrays.data[value]
 
-    def _copy(self, role: Role, place: int, value: Value) -> Array:
-        return self._calls.arrays.copy(Copy(self._index, self._backward, role, place), value)
+    def _cast(self, role: Role, place: int, value: Value) -> Array:
+        return self._calls.arrays.cast(Cast(self._index, self._backward, role, place), value)
 
     def _conversion(self, source: Array, target: Array) -> Call:
-        """Copy to another type."""
+        """The call that casts one array into another."""
         narrows = is_low_precision(target.dtype)
         narrow = target.dtype if narrows else source.dtype
         kernel = Convert.make(self._calls.device, narrow, source.size)

@@ -1,4 +1,4 @@
-"""How much memory a plan takes, found without taking any."""
+"""The memory that a plan takes, estimated without allocating it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _FLOAT = 4
 class Estimate:
     """Bytes of a net.
 
-    ``blobs`` are values and their gradients, ``scratch`` what layers ask for beside them,
-    ``parameters`` and ``gradients`` the weights and what is learned of them, ``data`` images and
-    batches that data layers keep in the host's memory. ``saved`` is what recomputation spares, and
-    ``again`` names the layers that it runs twice. ``fused`` names layers that compute others, with
-    those, in order.
+    ``blobs`` are values and their gradients, ``scratch`` the scratch of layers and workspace of
+    kernels, ``parameters`` and ``gradients`` the weights and their gradients, ``data`` images and
+    batches that data layers hold in host memory. ``recompute_savings`` is what recomputation saves,
+    and ``recomputed`` names the layers that it runs twice. ``fused`` names layers that compute
+    others, followed by those, in order.
     """
 
     blobs: int
@@ -37,13 +37,13 @@ class Estimate:
     parameters: int
     gradients: int
     data: int
-    saved: int = 0
-    again: tuple[str, ...] = ()
+    recompute_savings: int = 0
+    recomputed: tuple[str, ...] = ()
     fused: tuple[tuple[str, ...], ...] = ()
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum of all parts."""
         return self.blobs + self.scratch + self.parameters + self.gradients + self.data
 
 
@@ -56,7 +56,7 @@ def estimate(
     fuse: bool = True,
     precision: Any = np.float32,
 ) -> Estimate:
-    """What a net of this plan would take, as ``Net`` builds it with these options."""
+    """The memory of a net of this plan, as ``Net`` builds it with these options."""
     if packed and fuse:
         plan = fuse_layers(plan, gradients=gradients)
     device = MetaDevice()
@@ -73,25 +73,26 @@ def estimate(
         )
     owned = [param for step in plan.steps for param in step.params if param.owner is None]
     parameters = _FLOAT * sum(param.weight.count for param in owned)
-    kept = [step.layer for step in plan.steps if isinstance(step.layer, Stateful)]
+    stateful = [step.layer for step in plan.steps if isinstance(step.layer, Stateful)]
     return Estimate(
         layout.bytes,
         device.allocated + device.workspace + (device.backward_workspace if gradients else 0),
         parameters,
         parameters if gradients else 0,
-        sum(layer.kept_bytes() for layer in kept),
-        layout.saved,
+        sum(layer.kept_bytes() for layer in stateful),
+        layout.recompute_savings,
         tuple(
-            plan.steps[i].name for i in sorted({i for each in layout.again.values() for i in each})
+            plan.steps[i].name
+            for i in sorted({i for each in layout.recompute_before.values() for i in each})
         ),
         tuple((name, *absorbed) for name, absorbed in fusions(plan)),
     )
 
 
 def fitting_batch(plan: Plan, limit: int, needs: Callable[[Plan], int]) -> int | None:
-    """The largest batch, below the plan's own, with which ``needs(plan)`` is at most ``limit``; 0
-    where none is, None where that cannot be told: batches differ, or shapes do not follow from
-    them.
+    """The largest batch size, below the plan's own, with which ``needs(plan)`` is at most
+    ``limit``; 0 if there is none, None if it cannot be determined: data layers have different
+    batch sizes, or shapes do not follow from them.
     """
     data = [value for step in plan.steps if not step.bottoms for value in step.tops]
     sizes = {value.shape[0] for value in data if value.shape}

@@ -88,7 +88,7 @@ def _can_repeat(net: Net, step: Step) -> bool:
     overwritten by a layer in place.
     """
     return step.can_repeat and not any(
-        value in net.layout.kept and not net.plan.steps[value.producer].can_repeat
+        value in net.layout.saved_data and not net.plan.steps[value.producer].can_repeat
         for value in step.bottoms
     )
 

@@ -1,9 +1,9 @@
-"""Which values share memory: in place, as views, and one after the other.
+"""Memory layout: which values share memory, in place, as views, or by disjoint live ranges.
 
-There are two layouts. In the named one a name is one array from its first writing on, and a layer
-in place writes over it; where a backward pass needs what was there, it is copied before
-(``graph.overwriting``). In the packed one everything that is not needed at the same time may share
-memory, and a layer works in place only where nobody needs what was there.
+There are two layouts. In the named one a name is one array, which in-place layers overwrite; where
+a backward pass needs the old values, they are saved first (``graph.in_place``). In the packed one
+arrays that are not live at the same time share an arena, and a layer works in place only where
+nothing needs the old values.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from protonet.graph.copies import Copy, copy_lives, place_copies
-from protonet.graph.lives import (
+from protonet.graph.casts import Cast, cast_live_ranges, place_casts
+from protonet.graph.in_place import InPlace, SavedValues, same_name
+from protonet.graph.liveness import (
     backward_moment,
-    data_lives,
-    diff_lives,
+    data_live_ranges,
+    diff_live_ranges,
     gradient_edges,
 )
 from protonet.graph.names import Value
-from protonet.graph.overwriting import Overwriting, Saving, same_name
-from protonet.graph.packing import Momentary, Spans, pack
+from protonet.graph.packing import LiveRanges, TransientStorages, pack
 from protonet.graph.plan import Plan, Step
 from protonet.graph.types import FLOATS, Types
 from protonet.layers.base import Reads
@@ -33,43 +33,42 @@ Edge = tuple[int, int]
 class Layout:
     """Where the arrays of a plan's values lie.
 
-    ``storage[v]`` is the number of the storage that holds value v's data, ``diff_storage[v]`` of
-    its gradient, ``parts[step, place]`` of the gradient that a step sends to a bottom, where it
-    is added to what others sent, ``copies[c]`` of what a step is given in another type.
-    ``sizes[s]`` are the bytes of storage s, and ``offsets[s]`` is where it begins in the arena of
-    ``arena`` bytes; None where its memory is its own.
+    ``storage[v]`` is the number of the storage of value v's data, ``diff_storage[v]`` of its
+    gradient, ``partial_diffs[step, place]`` of a step's gradient of a bottom where it is added to
+    those of other steps, ``casts[c]`` of a cast. ``sizes[s]`` are the bytes of storage s, and
+    ``offsets[s]`` is its offset in the arena of ``arena`` bytes; None for memory of its own.
 
     Steps in ``views`` need no forward call: their tops are their bottoms. Steps in ``diff_views``
-    need no backward call. Before the backward call of step r the steps ``again[r]`` run forward.
-    ``saved`` is how many bytes the arena would have more without that. ``lives[s]`` is when
-    storage s is needed, None for always.
+    need no backward call. Before the backward call of step r the steps ``recompute_before[r]`` run
+    forward again; ``recompute_savings`` are the bytes of arena that this saves. ``live_ranges[s]``
+    is when storage s is live, None for always.
 
-    Before step i runs forward, its first-to-be-overwritten bottoms ``saves[i]`` are copied to the
-    storages ``kept[v]``, where backward passes find them; the steps in ``apart`` cannot work in
-    place, and find them there in their forward pass too. ``apart[i]`` are storages to which the
-    gradients of such tops are copied before the backward pass.
+    Before step i runs forward, the bottoms ``save_before[i]``, about to be overwritten, are copied
+    to the storages ``saved_data[v]``, where backward passes read them; the steps in ``saved_diff``
+    cannot work in place, and read them in their forward pass too. ``saved_diff[i]`` are storages
+    to which the gradients of such tops are copied before the backward pass.
     """
 
     storage: dict[Value, int]
     diff_storage: dict[Value, int]
-    parts: dict[Edge, int]
-    copies: dict[Copy, int]
+    partial_diffs: dict[Edge, int]
+    casts: dict[Cast, int]
     types: Types
     sizes: tuple[int, ...]
     offsets: tuple[int | None, ...]
     arena: int
     views: frozenset[int]
     diff_views: frozenset[int]
-    again: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    saved: int = 0
-    lives: tuple[Spans | None, ...] = ()
-    saves: Mapping[int, tuple[Value, ...]] = field(default_factory=dict)
-    kept: Mapping[Value, int] = field(default_factory=dict)
-    apart: Mapping[int, Mapping[Value, int]] = field(default_factory=dict)
+    recompute_before: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    recompute_savings: int = 0
+    live_ranges: tuple[LiveRanges | None, ...] = ()
+    save_before: Mapping[int, tuple[Value, ...]] = field(default_factory=dict)
+    saved_data: Mapping[Value, int] = field(default_factory=dict)
+    saved_diff: Mapping[int, Mapping[Value, int]] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
-        """What all data and gradient arrays take together."""
+        """The size of all data and gradient arrays together."""
         own = (s for s, at in zip(self.sizes, self.offsets, strict=True) if at is None)
         return self.arena + sum(own)
 
@@ -86,42 +85,42 @@ def lay_out(
     """Decide the memory of every value.
 
     ``types`` are those of the values. ``gradients`` keeps what backward passes read and adds
-    gradient arrays. ``packed`` lets values and gradients whose lives do not overlap use the same
-    memory; ``recompute`` (with both) frees what cheap layers make after the forward pass and makes
-    it again for the backward pass.
+    gradient arrays. ``packed`` lets values and gradients with disjoint live ranges share memory;
+    ``recompute`` (with both) frees the tops of cheap layers after the forward pass and recomputes
+    them for the backward pass.
     """
-    writing = Overwriting(plan, types) if not packed else None
-    data, holders, views = _place_data(plan, types, gradients, writing)
+    in_place = InPlace(plan, types) if not packed else None
+    data, holders, views = _place_data(plan, types, gradients, in_place)
     sizes = [max(map(types.bytes_of, held)) for held in holders]
     diffs = _Diffs()
     if gradients:
-        diffs = _place_diffs(plan, types, views, writing, before=len(sizes))
+        diffs = _place_diffs(plan, types, views, in_place, before=len(sizes))
         sizes += [max(map(types.bytes_of, held)) for held in diffs.holders]
-    parts = _place_parts(plan, types, sizes, packed) if gradients else {}
-    copies = place_copies(plan, types, views, diffs.views, sizes, gradients=gradients, share=packed)
-    saving = Saving() if writing is None else writing.save(sizes, gradients=gradients)
+    partial_diffs = _place_partial_diffs(plan, types, sizes, packed) if gradients else {}
+    casts = place_casts(plan, types, views, diffs.views, sizes, gradients=gradients, share=packed)
+    saved = SavedValues() if in_place is None else in_place.save(sizes, gradients=gradients)
     layout = Layout(
         data,
         diffs.storage,
-        parts,
-        copies,
+        partial_diffs,
+        casts,
         types,
         tuple(sizes),
         (None,) * len(sizes),
         0,
         frozenset(views),
         frozenset(diffs.views),
-        saves=saving.saves,
-        kept=saving.kept,
-        apart=saving.apart,
+        save_before=saved.save_before,
+        saved_data=saved.saved_data,
+        saved_diff=saved.saved_diff,
     )
     if not packed:
         return layout
     held = (holders, diffs.holders)
-    return _in_turns(plan, layout, *held, gradients=gradients, recompute=recompute)
+    return _packed(plan, layout, *held, gradients=gradients, recompute=recompute)
 
 
-def _in_turns(
+def _packed(
     plan: Plan,
     layout: Layout,
     holders: Sequence[Sequence[Value]],
@@ -130,58 +129,57 @@ def _in_turns(
     gradients: bool,
     recompute: bool,
 ) -> Layout:
-    """The layout where storages that are not needed at the same time may share memory."""
-    data, views, copies = layout.storage, layout.views, layout.copies
-    spans = diff_lives(plan, diff_holders)
-    spans += [((backward_moment(plan, step),) * 2,) for step, _ in layout.parts]
-    lives = data_lives(plan, holders, data, views, gradients=gradients, recompute=False)
-    shared = _in_arena(layout, lives.spans + spans + copy_lives(plan, copies, {}))
+    """The layout where storages that are not live at the same time share memory."""
+    data, views, casts = layout.storage, layout.views, layout.casts
+    spans = diff_live_ranges(plan, diff_holders)
+    spans += [((backward_moment(plan, step),) * 2,) for step, _ in layout.partial_diffs]
+    liveness = data_live_ranges(plan, holders, data, views, gradients=gradients, recompute=False)
+    shared = _in_arena(layout, liveness.live_ranges + spans + cast_live_ranges(plan, casts, {}))
     if not recompute:
         return shared
-    lives = data_lives(plan, holders, data, views, gradients=gradients, recompute=True)
-    spans += copy_lives(plan, copies, lives.again)
-    less = _in_arena(layout, lives.spans + spans, lives.again, shared.arena)
-    return less if less.saved > 0 else shared
+    liveness = data_live_ranges(plan, holders, data, views, gradients=gradients, recompute=True)
+    spans += cast_live_ranges(plan, casts, liveness.recompute_before)
+    less = _in_arena(layout, liveness.live_ranges + spans, liveness.recompute_before, shared.arena)
+    return less if less.recompute_savings > 0 else shared
 
 
 def _in_arena(
     layout: Layout,
-    spans: Sequence[Spans | None],
-    again: Mapping[int, tuple[int, ...]] | None = None,
+    spans: Sequence[LiveRanges | None],
+    recompute_before: Mapping[int, tuple[int, ...]] | None = None,
     before: int | None = None,
 ) -> Layout:
-    """The layout with those storages in an arena that are not needed always."""
+    """The layout with all storages that are not always live in an arena."""
     moving = [place for place, each in enumerate(spans) if each is not None]
-    found, arena = pack(
+    placed, arena = pack(
         [layout.sizes[place] for place in moving],
         [each for each in spans if each is not None],
     )
     offsets: list[int | None] = [None] * len(spans)
-    for place, at in zip(moving, found, strict=True):
+    for place, at in zip(moving, placed, strict=True):
         offsets[place] = at
-    saved = 0 if before is None else before - arena
     return replace(
         layout,
         offsets=tuple(offsets),
         arena=arena,
-        again=dict(again or {}),
-        saved=saved,
-        lives=tuple(spans),
+        recompute_before=dict(recompute_before or {}),
+        recompute_savings=0 if before is None else before - arena,
+        live_ranges=tuple(spans),
     )
 
 
 def _place_data(
-    plan: Plan, types: Types, gradients: bool, writing: Overwriting | None
+    plan: Plan, types: Types, gradients: bool, in_place: InPlace | None
 ) -> tuple[dict[Value, int], list[list[Value]], set[int]]:
     """The storage of each value, the values of each storage, and the steps that are views."""
     storage: dict[Value, int] = {}
     holders: list[list[Value]] = []
     views: set[int] = set()
     for index, step in enumerate(plan.steps):
-        if writing is None:
+        if in_place is None:
             viewed = step.is_view
         else:
-            viewed = step.layer.traits.shows_params or (step.is_view and writing.can_view(index))
+            viewed = step.layer.traits.shows_params or (step.is_view and in_place.can_view(index))
         if viewed:
             views.add(index)
         for place, top in enumerate(step.tops):
@@ -189,8 +187,8 @@ def _place_data(
             if bottom is not None and (
                 index in views
                 or (
-                    writing.in_place(step, place)
-                    if writing is not None
+                    in_place.in_place(step, place)
+                    if in_place is not None
                     else _in_place(step, place, types)
                     and _may_overwrite(plan, holders[storage[bottom]], index, gradients)
                 )
@@ -204,14 +202,14 @@ def _place_data(
 
 
 def _in_place(step: Step, place: int, types: Types) -> bool:
-    """Whether the text asks for top ``place`` to be its bottom, and the layer can do it."""
+    """Whether top ``place`` may be its bottom by name, shape, type and traits."""
     return step.layer.traits.in_place and same_name(step, place, types)
 
 
 def _may_overwrite(plan: Plan, held: Iterable[Value], index: int, gradients: bool) -> bool:
-    """Whether step ``index`` may write over the storage that holds these values: nobody reads
-    them later, and no backward pass needs them. What a layer without bottoms made stays, since
-    it may have been written only once.
+    """Whether step ``index`` may overwrite the storage of these values: no later step and no
+    backward pass reads them. Tops of layers without bottoms are not overwritten, since these may
+    write them only once.
     """
     for value in held:
         producer = plan.steps[value.producer]
@@ -233,8 +231,8 @@ def _may_overwrite(plan: Plan, held: Iterable[Value], index: int, gradients: boo
 
 @dataclass(frozen=True)
 class _Diffs:
-    """Where gradients are: the storage of each value's, the values of each storage, and the steps
-    whose bottom's gradient is their top's.
+    """Where gradients are: the storage of each value's gradient, the values of each storage, and
+    the steps whose bottom's gradient is that of their top.
     """
 
     storage: dict[Value, int] = field(default_factory=dict)
@@ -243,10 +241,10 @@ class _Diffs:
 
 
 def _place_diffs(
-    plan: Plan, types: Types, views: set[int], writing: Overwriting | None, *, before: int
+    plan: Plan, types: Types, views: set[int], in_place: InPlace | None, *, before: int
 ) -> _Diffs:
-    """Give every value that has a gradient its array, behind ``before`` others; in place and in
-    views it is the top's.
+    """Give every value with a gradient a storage, after ``before`` others; in place and in views
+    it is that of the top.
     """
     storage: dict[Value, int] = {}
     holders: list[list[Value]] = []
@@ -264,7 +262,7 @@ def _place_diffs(
                 holders.append([top])
         if not step.runs_backward:
             continue
-        if writing is not None and step.layer.traits.shows_params:
+        if in_place is not None and step.layer.traits.shows_params:
             diff_views.add(index)
         for place, bottom in enumerate(step.bottoms):
             if not step.wanted[place] or not writes_first(plan, index, place):
@@ -273,18 +271,20 @@ def _place_diffs(
                 join(bottom, step.tops[0])
                 diff_views.add(index)
             elif (
-                writing.in_place(step, place)
-                if writing is not None
+                in_place.in_place(step, place)
+                if in_place is not None
                 else _in_place(step, place, types) and step.tops[place].loss_weight == 0
             ):
                 join(bottom, step.tops[place])
     return _Diffs({value: at + before for value, at in storage.items()}, holders, diff_views)
 
 
-def _place_parts(plan: Plan, types: Types, sizes: list[int], share: bool) -> dict[Edge, int]:
-    """Give gradients that are added to others their arrays."""
-    parts: dict[Edge, int] = {}
-    storages = Momentary(sizes, share)
+def _place_partial_diffs(
+    plan: Plan, types: Types, sizes: list[int], share: bool
+) -> dict[Edge, int]:
+    """Give storages to the gradients that are added to others."""
+    partial_diffs: dict[Edge, int] = {}
+    storages = TransientStorages(sizes, share)
     for index, step in enumerate(plan.steps):
         places = [
             place
@@ -292,11 +292,13 @@ def _place_parts(plan: Plan, types: Types, sizes: list[int], share: bool) -> dic
             if step.runs_backward and step.wanted[place] and not writes_first(plan, index, place)
         ]
         for number, place in enumerate(places):
-            parts[index, place] = storages.place(number, types.bytes_of(step.bottoms[place]))
-    return parts
+            partial_diffs[index, place] = storages.place(
+                number, types.bytes_of(step.bottoms[place])
+            )
+    return partial_diffs
 
 
 def writes_first(plan: Plan, index: int, place: int) -> bool:
-    """Whether a step is the one that writes the gradient of a bottom, and others only add."""
+    """Whether a step is the first to write the gradient of a bottom; later ones are added."""
     value = plan.steps[index].bottoms[place]
     return value.loss_weight == 0 and gradient_edges(plan, value)[0] == (index, place)

@@ -11,6 +11,7 @@ from protonet.blob import Array, Blob, Param, ParamStore, Shape
 from protonet.device import Device
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, Calls, StepCalls, run
+from protonet.graph.capacity import check_capacity
 from protonet.graph.fusion import fuse as fuse_layers
 from protonet.graph.memory import lay_out
 from protonet.graph.names import Value
@@ -23,7 +24,6 @@ from protonet.graph.operations import (
 )
 from protonet.graph.parameters import make_params, share_params
 from protonet.graph.plan import Plan, close_layers
-from protonet.graph.room import check_room
 from protonet.graph.shapes import following, reshaped
 from protonet.graph.types import choose_types
 from protonet.graph.weights import LoadReport, load_params, message_of, stored_params
@@ -92,7 +92,7 @@ class Net:
         self.plan, self.device = plan, device
         self.seed, self.gradients = seed, gradients
         self.dtype, self._precision = np.dtype(dtype), np.dtype(precision)
-        check_room(plan, device, gradients=gradients, packed=packed, precision=precision)
+        check_capacity(plan, device, gradients=gradients, packed=packed, precision=precision)
         self.packed, self._recompute = packed, recompute
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
@@ -200,7 +200,7 @@ class Net:
         *,
         allow_mismatch: bool = False,
     ) -> LoadReport:
-        """Copy weights in by layer name, as Caffe does; None leaves a parameter as it is.
+        """Cast weights in by layer name, as Caffe does; None leaves a parameter as it is.
 
         With ``allow_mismatch`` layers whose count or shapes of parameters differ stay as they are.
 
@@ -256,7 +256,7 @@ class Net:
         wanted.update({by_name[name]: tuple(shape) for name, shape in inputs.items()})
         plan = reshaped(self.plan, self.layers, wanted)
         how = {"gradients": self.gradients, "packed": self.packed}
-        check_room(plan, self.device, **how, precision=self._precision)
+        check_capacity(plan, self.device, **how, precision=self._precision)
         kept = {
             value: np.array(self.device.get(self._arrays.data[value]))
             for step in self.plan.steps

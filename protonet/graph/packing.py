@@ -1,4 +1,4 @@
-"""Arrays that are not all needed at the same time, in one stretch of memory."""
+"""Memory planning: arrays that are not all live at the same time share one arena."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 ALIGN = 64
 """Bytes to which arrays are aligned."""
 
-Spans = tuple[tuple[int, int], ...]
-"""When an array is needed: (first, last) moments, both included."""
+LiveRanges = tuple[tuple[int, int], ...]
+"""When an array is live: (first, last) moments, both included."""
 
 
-class Momentary:
-    """Storages of arrays that are each needed for one step: each its own where memory is shared
-    over time, else the first of every step is one storage, the second one, and so on.
+class TransientStorages:
+    """Storages of arrays that are live during one step only. With ``share`` each has its own (the
+    arena overlaps them); otherwise the first array of every step shares one storage, the second
+    another, and so on.
 
     Args:
-        sizes: of all storages, to which theirs are appended.
+        sizes: of all storages; theirs are appended.
         share: whether memory is shared over time.
     """
 
@@ -27,7 +28,7 @@ class Momentary:
         self._common: list[int] = []
 
     def place(self, number: int, size: int) -> int:
-        """The storage of the ``number``-th array of a step, which takes ``size`` bytes."""
+        """The storage of the ``number``-th array of a step, of ``size`` bytes."""
         if self._share or number == len(self._common):
             self._common.append(len(self._sizes))
             self._sizes.append(0)
@@ -36,39 +37,40 @@ class Momentary:
         return at
 
 
-def pack(sizes: Sequence[int], lives: Sequence[Spans]) -> tuple[list[int], int]:
-    """Where each array begins, and the end of the last: no two of one moment overlap.
+def pack(sizes: Sequence[int], live_ranges: Sequence[LiveRanges]) -> tuple[list[int], int]:
+    """The offset of each array, and the total size: no two arrays live at one moment overlap.
 
-    Each array goes to the lowest place that is free for all of its life. The order decides how
-    good that is, so several are tried: the largest first; the largest and longest first; the
-    longest first.
+    Greedy: each array gets the lowest offset that is free over its live ranges. The result depends
+    on the order, so three are tried: by size, by size times length, by length, descending.
     """
     if not sizes:
         return [], 0
     count = len(sizes)
     rounded = np.array([-(-size // ALIGN) * ALIGN for size in sizes], np.int64)
-    lengths = np.array([sum(last - first + 1 for first, last in spans) for spans in lives])
-    least = _most_at_once(rounded, lives)
-    meets = _meetings(lives)
+    lengths = np.array([sum(last - first + 1 for first, last in spans) for spans in live_ranges])
+    lower_bound = _peak_bytes(rounded, live_ranges)
+    interferes = _interference(live_ranges)
     best: tuple[list[int], int] | None = None
     for weight in (rounded, rounded * lengths, lengths):
         order = sorted(range(count), key=lambda index: (-weight[index], -rounded[index], index))
-        found = _place(order, rounded, meets)
-        if best is None or found[1] < best[1]:
-            best = found
-        if best[1] <= least:
+        placement = _place(order, rounded, interferes)
+        if best is None or placement[1] < best[1]:
+            best = placement
+        if best[1] <= lower_bound:
             break
     assert best is not None
     return best
 
 
-def _place(order: Sequence[int], sizes: np.ndarray, meets: np.ndarray) -> tuple[list[int], int]:
-    """One array after the other, each at the lowest place that is free."""
+def _place(
+    order: Sequence[int], sizes: np.ndarray, interferes: np.ndarray
+) -> tuple[list[int], int]:
+    """Place the arrays in this order, each at the lowest free offset."""
     offsets = np.zeros(len(sizes), np.int64)
     placed = np.zeros(len(sizes), bool)
     end = 0
     for this in order:
-        others = np.flatnonzero(meets[this] & placed)
+        others = np.flatnonzero(interferes[this] & placed)
         others = others[np.argsort(offsets[others], kind="stable")]
         start, size = 0, int(sizes[this])
         begins, ends = offsets[others].tolist(), (offsets[others] + sizes[others]).tolist()
@@ -82,21 +84,21 @@ def _place(order: Sequence[int], sizes: np.ndarray, meets: np.ndarray) -> tuple[
     return offsets.tolist(), end
 
 
-def _meetings(lives: Sequence[Spans]) -> np.ndarray:
-    """Which two arrays are needed at the same moment, as a symmetric matrix."""
-    spans = [(index, *span) for index, each in enumerate(lives) for span in each]
+def _interference(live_ranges: Sequence[LiveRanges]) -> np.ndarray:
+    """Which pairs of arrays are live at the same moment, as a symmetric matrix."""
+    spans = [(index, *span) for index, each in enumerate(live_ranges) for span in each]
     owner, first, last = (np.array(column, np.int64) for column in zip(*spans, strict=True))
     both = (first[:, None] <= last[None, :]) & (first[None, :] <= last[:, None])
-    meets = np.zeros((len(lives), len(lives)), bool)
+    interferes = np.zeros((len(live_ranges), len(live_ranges)), bool)
     rows, columns = np.nonzero(both)
-    meets[owner[rows], owner[columns]] = True
-    return meets
+    interferes[owner[rows], owner[columns]] = True
+    return interferes
 
 
-def _most_at_once(sizes: np.ndarray, lives: Sequence[Spans]) -> int:
-    """What no placement can be better than: the bytes that are needed at the worst moment."""
+def _peak_bytes(sizes: np.ndarray, live_ranges: Sequence[LiveRanges]) -> int:
+    """The lower bound of any placement: the bytes live at the worst moment."""
     changes: dict[int, int] = {}
-    for size, spans in zip(sizes.tolist(), lives, strict=True):
+    for size, spans in zip(sizes.tolist(), live_ranges, strict=True):
         for first, last in spans:
             changes[first] = changes.get(first, 0) + size
             changes[last + 1] = changes.get(last + 1, 0) - size

@@ -42,7 +42,7 @@ class Types:
         """The type that a step computes in."""
         return self.steps.get(index, self.wide)
 
-    def copied(self, index: int, value: Value) -> bool:
+    def needs_cast(self, index: int, value: Value) -> bool:
         """Whether a step needs a value cast to another type."""
         return self.of(value) != self.in_step(index)
 

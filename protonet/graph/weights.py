@@ -37,7 +37,7 @@ def load_params(
     *,
     allow_mismatch: bool = False,
 ) -> LoadReport:
-    """Copy weights in by layer name, as Caffe does; None leaves a parameter as it is.
+    """Cast weights in by layer name, as Caffe does; None leaves a parameter as it is.
 
     With ``allow_mismatch`` layers whose count or shapes of parameters differ stay as they are.
 

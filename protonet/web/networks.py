@@ -11,10 +11,10 @@ from google.protobuf.message import Message
 from protonet.blob import Shape
 from protonet.device import Device
 from protonet.errors import Mistake, NetworkError, ProtonetError, UsageError
+from protonet.graph.capacity import check_capacity, largest_layer
 from protonet.graph.drawing import picture_of
 from protonet.graph.plan import Plan
 from protonet.graph.planning import find_mistakes, plan_net
-from protonet.graph.room import check_room, largest_layer
 from protonet.graph.summary import Row, Summary, summarize
 from protonet.jobs.checks.objective import check_objective
 from protonet.jobs.definitions.inputs import count_classes, image_layers
@@ -165,7 +165,7 @@ def _planned(
     try:
         check_objective(plan, definition)
         limit = min(workspace.limits.memory, Device().most_memory())
-        check_room(plan, Device(), gradients=True, packed=True, limit=limit)
+        check_capacity(plan, Device(), gradients=True, packed=True, limit=limit)
         summary = summarize(plan)
         layers = image_layers(plan)
         if not layers:

@@ -10,7 +10,7 @@ import pytest
 
 from protonet.cli.check import input_shape
 from protonet.data.create import create_gradients
-from tests.graph.test_room import huge_text
+from tests.graph.test_capacity import huge_text
 
 SEED = """\
 layer { name: "scale" type: "Power" bottom: "data" top: "scale" power_param { scale: 0.004 } }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.graph.test_room import huge_text
+from tests.graph.test_capacity import huge_text
 from tests.layers.test_limits import CONVOLUTION, IMAGE, PRODUCT, text_of
 
 LOSS = 'layer { name: "loss" type: "Reduction" bottom: "y" top: "loss" loss_weight: 1 }\n'

@@ -56,10 +56,10 @@ def test_gradients_that_are_added_use_one_array_after_the_other() -> None:
     for share in (False, True):
         layout = lay_out(plan, gradients=True, packed=share)
         arrays = Arrays(layout, Device())
-        assert sorted(layout.parts) == [(3, 0), (4, 0)]
-        first, second = (arrays.part(edge, h) for edge in layout.parts)
+        assert sorted(layout.partial_diffs) == [(3, 0), (4, 0)]
+        first, second = (arrays.partial_diff(edge, h) for edge in layout.partial_diffs)
         assert first.shape == second.shape == (3, 2)
-        assert arrays.part((3, 0), replace(h, shape=(30, 2))).shape == (30, 2)
+        assert arrays.partial_diff((3, 0), replace(h, shape=(30, 2))).shape == (30, 2)
 
 
 def test_an_arena_can_be_lent() -> None:

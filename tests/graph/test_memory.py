@@ -46,9 +46,9 @@ def test_a_name_is_one_array_and_what_backward_reads_is_copied() -> None:
     assert len(set(storages(plan, gradients=True)["h"])) == 1
     layout = lay_out(plan, gradients=True)
     rectified = plan.steps[2].tops[0]
-    assert layout.saves == {3: (rectified,)}, "ReLU reads its top, Power its bottom"
-    assert set(layout.kept) == {rectified}
-    assert not lay_out(plan, gradients=False).saves
+    assert layout.save_before == {3: (rectified,)}, "ReLU reads its top, Power its bottom"
+    assert set(layout.saved_data) == {rectified}
+    assert not lay_out(plan, gradients=False).save_before
 
 
 def test_without_gradients_every_in_place_layer_overwrites() -> None:

@@ -1,13 +1,13 @@
-"""Arrays in one stretch of memory: apart where they meet, and no larger than need be."""
+"""Memory planning: arrays live at one moment never overlap, and the arena is not too large."""
 
 from __future__ import annotations
 
 import random
 
-from protonet.graph.packing import ALIGN, Momentary, Spans, pack
+from protonet.graph.packing import ALIGN, LiveRanges, TransientStorages, pack
 
 
-def meet(one: Spans, two: Spans) -> bool:
+def meet(one: LiveRanges, two: LiveRanges) -> bool:
     return any(a <= d and c <= b for a, b in one for c, d in two)
 
 
@@ -16,10 +16,10 @@ def test_arrays_that_meet_are_apart() -> None:
     for _ in range(200):
         count = rng.randrange(1, 25)
         sizes = [rng.choice([0, 1, 15, 16, 17, 300, rng.randrange(5000)]) for _ in range(count)]
-        lives: list[Spans] = []
+        lives: list[LiveRanges] = []
         for _ in range(count):
             times = sorted(rng.sample(range(60), 4))
-            spans: Spans = ((times[0], times[1]), (times[2], times[3]))
+            spans: LiveRanges = ((times[0], times[1]), (times[2], times[3]))
             lives.append(spans[: rng.randrange(1, 3)])
         offsets, end = pack(sizes, lives)
         for a in range(count):
@@ -45,10 +45,10 @@ def test_nothing_takes_nothing() -> None:
 def test_what_a_step_needs_alone_is_one_storage_for_all_or_shared_over_time() -> None:
     asked = [(0, 10), (1, 30), (0, 20), (1, 5), (2, 1)]
     sizes = [7]
-    storages = Momentary(sizes, share=False)
+    storages = TransientStorages(sizes, share=False)
     assert [storages.place(*each) for each in asked] == [1, 2, 1, 2, 3]
     assert sizes == [7, 20, 30, 1]
     sizes = [7]
-    storages = Momentary(sizes, share=True)
+    storages = TransientStorages(sizes, share=True)
     assert [storages.place(*each) for each in asked] == [1, 2, 3, 4, 5]
     assert sizes == [7, 10, 30, 20, 5, 1]

@@ -146,7 +146,7 @@ def free(net: Net, moment: int) -> None:
     """Fill all memory that nothing needs at this moment with what is not a number."""
     layout, arena = net.layout, net._arrays.arena
     dead = np.ones(arena.size, bool)
-    for at, size, spans in zip(layout.offsets, layout.sizes, layout.lives, strict=True):
+    for at, size, spans in zip(layout.offsets, layout.sizes, layout.live_ranges, strict=True):
         if spans is not None and any(first <= moment <= last for first, last in spans):
             dead[at : at + size] = False
     arena[dead] = 0xFF  # four of these are no number, nor are two

@@ -78,8 +78,8 @@ def test_a_cpu_computes_in_float32() -> None:
     types = types_of(plan)
     assert types.steps == {}
     ip = [step.name for step in plan.steps].index("ip")
-    assert types.copied(ip, plan.last["flat"])
-    assert not types.copied(ip, plan.last["x"])
+    assert types.needs_cast(ip, plan.last["flat"])
+    assert not types.needs_cast(ip, plan.last["x"])
 
 
 @needs_compiler

@@ -10,9 +10,9 @@ import numpy as np
 
 from protonet.device import Device
 from protonet.errors import DeviceError
+from protonet.graph.capacity import check_capacity, largest_layer
 from protonet.graph.estimate import estimate, fitting_batch
 from protonet.graph.plan import Plan
-from protonet.graph.room import check_room, largest_layer
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.sizes import byte_count
 from protonet.solvers.rules import RULES
@@ -67,7 +67,7 @@ def check_training(
     packed, precision = memory.packed, memory.precision
     if memory.limit is None:
         for number, plan in enumerate(plans):
-            check_room(plan, device, gradients=number == 0, packed=packed, precision=precision)
+            check_capacity(plan, device, gradients=number == 0, packed=packed, precision=precision)
 
     def needs(plan: Plan, memory: TrainingMemory = memory) -> _Needs:
         return _training_needs(plan, plans[1:], solver, memory, averages)

@@ -86,16 +86,16 @@ def layout_of(text: str) -> tuple[Plan, Layout]:
 def test_only_what_a_backward_pass_reads_is_copied() -> None:
     """BatchNorm reads its top and Scale its bottom, which are one copy; ReLU reads its own top."""
     plan, layout = layout_of(CHAIN)
-    assert layout.saves == {3: (plan.steps[2].tops[0],)}
-    assert list(layout.apart) == [3], "in training, Scale does not work in place"
-    assert not lay_out(plan_of(CHAIN, TEST), gradients=False).saves
+    assert layout.save_before == {3: (plan.steps[2].tops[0],)}
+    assert list(layout.saved_diff) == [3], "in training, Scale does not work in place"
+    assert not lay_out(plan_of(CHAIN, TEST), gradients=False).save_before
 
 
 def test_a_layer_that_cannot_work_in_place_reads_a_copy() -> None:
     plan, layout = layout_of(STRANGE)
-    assert {plan.steps[index].name for index in layout.apart} == {"lrn", "norm", "p"}
+    assert {plan.steps[index].name for index in layout.saved_diff} == {"lrn", "norm", "p"}
     forward_only = lay_out(plan_of(STRANGE, TEST), gradients=False)
-    assert {plan.steps[index].name for index in forward_only.apart} == {"lrn", "norm", "p"}
+    assert {plan.steps[index].name for index in forward_only.saved_diff} == {"lrn", "norm", "p"}
 
 
 def test_a_view_of_what_is_overwritten_has_memory_of_its_own() -> None:

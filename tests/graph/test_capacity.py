@@ -11,8 +11,8 @@ import pytest
 from protonet import pycaffe
 from protonet.device import Device
 from protonet.errors import DeviceError
+from protonet.graph.capacity import check_capacity, largest_layer
 from protonet.graph.net import Net
-from protonet.graph.room import check_room, largest_layer
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from tests.graph.nets import plan_of
 
@@ -34,7 +34,7 @@ def needs(*, gradients: bool, packed: bool, phase: int = TEST) -> int:
     plan = plan_of(TEXT, phase)
     for limit in range(0, 20000, 4):
         try:
-            check_room(plan, Device(), gradients=gradients, packed=packed, limit=limit)
+            check_capacity(plan, Device(), gradients=gradients, packed=packed, limit=limit)
         except DeviceError:
             continue
         return limit
@@ -50,7 +50,7 @@ def test_the_least_that_a_net_needs() -> None:
 def test_the_largest_layer_is_named_with_its_line() -> None:
     plan = plan_of(TEXT, TEST)
     with pytest.raises(DeviceError) as caught:
-        check_room(plan, Device(), gradients=False, packed=True, limit=10)
+        check_capacity(plan, Device(), gradients=False, packed=True, limit=10)
     message = str(caught.value)
     assert message.startswith('net.prototxt:3:1: layer "wide" (InnerProduct) needs 800 bytes for ')
     assert "1.6 KiB for its parameters, the net at least 4.3 KiB: more than the 10 bytes" in message

@@ -1,4 +1,4 @@
-"""Copies in another type: which there are, where they lie, and how long."""
+"""Casts to another type: which there are, where they lie, and how long they live."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.graph.copies import Copy, Role, copy_lives, place_copies
+from protonet.graph.casts import Cast, Role, cast_live_ranges, place_casts
 from protonet.graph.memory import lay_out
 from protonet.graph.plan import Plan
 from protonet.graph.types import choose_types
@@ -24,15 +24,15 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "v" bottom: "t" top: "loss" }
 """
 
 
-def copies_of(plan: Plan, *, gradients: bool, share: bool) -> tuple[dict[Copy, int], list[int]]:
+def casts_of(plan: Plan, *, gradients: bool, share: bool) -> tuple[dict[Cast, int], list[int]]:
     types = choose_types(plan, Device(), np.float32, np.float16)
     sizes: list[int] = [99]
-    found = place_copies(plan, types, (), (), sizes, gradients=gradients, share=share)
+    found = place_casts(plan, types, (), (), sizes, gradients=gradients, share=share)
     return found, sizes
 
 
-def test_a_layer_is_given_copies_of_what_it_reads_and_writes() -> None:
-    found, _ = copies_of(plan_of(NET), gradients=True, share=True)
+def test_what_a_layer_reads_and_writes_is_cast() -> None:
+    found, _ = casts_of(plan_of(NET), gradients=True, share=True)
     assert [(c.role, c.place) for c in found if c.step == 2 and not c.backward] == [
         (Role.BOTTOM, 0), (Role.TOP, 0),
     ]  # fmt: skip
@@ -51,7 +51,7 @@ def test_a_layer_is_given_copies_of_what_it_reads_and_writes() -> None:
 @pytest.mark.parametrize("share", [False, True])
 def test_each_has_room_for_float32(share: bool) -> None:
     plan = plan_of(NET)
-    found, sizes = copies_of(plan, gradients=True, share=share)
+    found, sizes = casts_of(plan, gradients=True, share=share)
     assert sizes[0] == 99
     for copy, at in found.items():
         held = plan.steps[copy.step]
@@ -60,16 +60,16 @@ def test_each_has_room_for_float32(share: bool) -> None:
     assert len(set(found.values())) == (len(found) if share else 3)
 
 
-def test_copies_live_as_long_as_their_pass() -> None:
+def test_casts_live_as_long_as_their_pass() -> None:
     plan = plan_of(NET)
-    forward, backward = Copy(2, False, Role.TOP, 0), Copy(2, True, Role.DTOP, 0)
-    assert copy_lives(plan, [forward, backward], {}) == [((2, 2),), ((8, 8),)]
-    assert copy_lives(plan, [forward], {3: (1, 2)}) == [((2, 2), (7, 7))]
+    forward, backward = Cast(2, False, Role.TOP, 0), Cast(2, True, Role.DTOP, 0)
+    assert cast_live_ranges(plan, [forward, backward], {}) == [((2, 2),), ((8, 8),)]
+    assert cast_live_ranges(plan, [forward], {3: (1, 2)}) == [((2, 2), (7, 7))]
 
 
-def test_without_gradients_there_are_copies_of_the_forward_pass_alone() -> None:
+def test_without_gradients_there_are_casts_of_the_forward_pass_alone() -> None:
     plan = plan_of(NET)
-    found, _ = copies_of(plan, gradients=False, share=True)
+    found, _ = casts_of(plan, gradients=False, share=True)
     assert not any(copy.backward for copy in found)
     types = choose_types(plan, Device(), np.float32, np.float16)
-    assert set(lay_out(plan, types, gradients=False, packed=True).copies) == set(found)
+    assert set(lay_out(plan, types, gradients=False, packed=True).casts) == set(found)

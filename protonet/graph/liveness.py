@@ -1,7 +1,7 @@
-"""When the values of a plan and their gradients are needed.
+"""Liveness: when the values of a plan and their gradients are needed.
 
 Moments of an iteration of n steps: step i runs forward at i; the gradients of losses are set at
-n; step i runs backward at 2n - i. What is read after the passes lives until the end, 2n + 1.
+n; step i runs backward at 2n - i. What is read after the passes is live until the end, 2n + 1.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from protonet.graph.names import Value
-from protonet.graph.packing import Spans
+from protonet.graph.packing import LiveRanges
 from protonet.graph.plan import Plan, Step
 from protonet.layers.base import Reads
 
 
 @dataclass(frozen=True)
-class DataLives:
-    """``spans[s]`` is when storage s is needed, None for always. Before step r runs backward, the
-    steps ``again[r]`` run forward once more.
+class DataLiveness:
+    """``live_ranges[s]`` is when storage s is live, None for always. Before step r runs backward,
+    the steps ``recompute_before[r]`` run forward again.
     """
 
-    spans: list[Spans | None]
-    again: dict[int, tuple[int, ...]]
+    live_ranges: list[LiveRanges | None]
+    recompute_before: dict[int, tuple[int, ...]]
 
 
-def end_of(plan: Plan) -> int:
+def end_moment(plan: Plan) -> int:
     """The moment after both passes."""
     return 2 * len(plan.steps) + 1
 
@@ -35,7 +35,7 @@ def backward_moment(plan: Plan, index: int) -> int:
     return 2 * len(plan.steps) - index
 
 
-def data_lives(
+def data_live_ranges(
     plan: Plan,
     holders: Sequence[Sequence[Value]],
     storage: Mapping[Value, int],
@@ -43,32 +43,32 @@ def data_lives(
     *,
     gradients: bool,
     recompute: bool,
-) -> DataLives:
-    """When the storages of the values' data are needed."""
+) -> DataLiveness:
+    """The live ranges of the storages of values."""
     after = {*plan.outputs, *(value for value in plan.values if value.loss_weight)}
-    spans: list[Spans | None] = []
+    spans: list[LiveRanges | None] = []
     reads: list[list[int]] = []
     for held in holders:
         reads.append(
             sorted({t for v in held for t in _backward_reads(plan, v)} if gradients else ())
         )
-        if any(_stays(plan.steps[value.producer], gradients) for value in held):
+        if any(_is_permanent(plan.steps[value.producer], gradients) for value in held):
             spans.append(None)
             continue
         moments = [value.producer for value in held] + reads[-1]
         moments += [step for value in held for step, _ in value.consumers]
-        last = end_of(plan) if after.intersection(held) else max(moments)
+        last = end_moment(plan) if after.intersection(held) else max(moments)
         spans.append(((min(moments), last),))
-    again: dict[int, tuple[int, ...]] = {}
+    recompute_before: dict[int, tuple[int, ...]] = {}
     if gradients and recompute and not any(step.dynamic for step in plan.steps):
-        again = _shorten(plan, holders, storage, views, spans, reads)
-    return DataLives(spans, again)
+        recompute_before = _recompute(plan, holders, storage, views, spans, reads)
+    return DataLiveness(spans, recompute_before)
 
 
-def _stays(step: Step, gradients: bool) -> bool:
-    """Whether the tops of a step keep memory of their own: what a caller writes, or a user's layer
-    may write only once; and, in training, what cannot be computed again from the tops of other
-    steps, so that a pass can be repeated to see where it went wrong.
+def _is_permanent(step: Step, gradients: bool) -> bool:
+    """Whether the tops of a step are always live: a caller writes them, or a user's layer may
+    write them only once; in training also what cannot be recomputed from the tops of other steps,
+    so that a pass can be repeated to diagnose a divergence.
     """
     if step.layer.traits.keeps_tops or (step.dynamic and not step.bottoms):
         return True
@@ -76,7 +76,7 @@ def _stays(step: Step, gradients: bool) -> bool:
 
 
 def _backward_reads(plan: Plan, value: Value) -> list[int]:
-    """The moments at which backward passes look at a value."""
+    """The moments at which backward passes read a value."""
     producer = plan.steps[value.producer]
     readers = [
         index
@@ -88,18 +88,18 @@ def _backward_reads(plan: Plan, value: Value) -> list[int]:
     return [backward_moment(plan, index) for index in readers]
 
 
-def _shorten(
+def _recompute(
     plan: Plan,
     holders: Sequence[Sequence[Value]],
     storage: Mapping[Value, int],
     views: Collection[int],
-    spans: list[Spans | None],
+    spans: list[LiveRanges | None],
     reads: Sequence[Sequence[int]],
 ) -> dict[int, tuple[int, ...]]:
-    """Free what cheap layers made after its last forward reader, where what they made it from is
-    there until a backward pass needs it; returns what runs again, and before which step.
+    """Free the tops of cheap layers after their last forward reader, where the bottoms are live
+    when a backward pass needs them; returns what is recomputed, and before which step.
     """
-    again: dict[int, tuple[int, ...]] = {}
+    recompute_before: dict[int, tuple[int, ...]] = {}
     absorbed = {i for i, step in enumerate(plan.steps) if step.absorbed_by is not None}
     for place, held in enumerate(holders):
         span, times = spans[place], reads[place]
@@ -110,19 +110,20 @@ def _shorten(
             continue
         sources = {v for i in makers for v in plan.steps[i].bottoms if storage[v] != place}
         if not all(
-            _there(spans[storage[source]], times[0]) and holders[storage[source]][-1] is source
+            _is_live_until(spans[storage[source]], times[0])
+            and holders[storage[source]][-1] is source
             for source in sources
         ):
             continue
-        ahead = max([*makers, *(step for value in held for step, _ in value.consumers)])
-        spans[place] = ((makers[0], ahead), (times[0], times[-1]))
+        last_forward = max([*makers, *(step for value in held for step, _ in value.consumers)])
+        spans[place] = ((makers[0], last_forward), (times[0], times[-1]))
         reader = 2 * len(plan.steps) - times[0]
-        again[reader] = tuple(sorted({*again.get(reader, ()), *makers}))
-    return again
+        recompute_before[reader] = tuple(sorted({*recompute_before.get(reader, ()), *makers}))
+    return recompute_before
 
 
-def _there(spans: Spans | None, moment: int) -> bool:
-    """Whether an array is kept from its making to this moment."""
+def _is_live_until(spans: LiveRanges | None, moment: int) -> bool:
+    """Whether an array stays live from its first write to this moment."""
     return spans is None or (len(spans) == 1 and spans[0][1] >= moment)
 
 
@@ -138,16 +139,16 @@ def gradient_edges(plan: Plan, value: Value) -> list[tuple[int, int]]:
     )
 
 
-def diff_lives(plan: Plan, holders: Sequence[Sequence[Value]]) -> list[Spans | None]:
-    """When the storages of gradients are needed; None for those that are set once: the weight of
-    a loss, and zeros for a top that nobody sends a gradient.
+def diff_live_ranges(plan: Plan, holders: Sequence[Sequence[Value]]) -> list[LiveRanges | None]:
+    """The live ranges of the storages of gradients; None for those that are set once: the weight
+    of a loss, and zeros for a top that receives no gradient.
     """
-    lives: list[Spans | None] = []
+    live_ranges: list[LiveRanges | None] = []
     for held in holders:
         edges = [gradient_edges(plan, value) for value in held]
         written = (bool(sent or v.loss_weight) for sent, v in zip(edges, held, strict=True))
         if not any(edges) or not all(written):
-            lives.append(None)
+            live_ranges.append(None)
             continue
         moments = [backward_moment(plan, step) for each in edges for step, _ in each]
         for value in held:
@@ -155,5 +156,5 @@ def diff_lives(plan: Plan, holders: Sequence[Sequence[Value]]) -> list[Spans | N
                 moments.append(len(plan.steps))
             if plan.steps[value.producer].runs_backward:
                 moments.append(backward_moment(plan, value.producer))
-        lives.append(((min(moments), max(moments)),))
-    return lives
+        live_ranges.append(((min(moments), max(moments)),))
+    return live_ranges

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from protonet.graph.memory import Layout, lay_out
-from protonet.graph.packing import Spans
+from protonet.graph.packing import LiveRanges
 from protonet.graph.plan import Plan
 from protonet.proto.caffe_pb2 import TEST
 from tests.graph.nets import FAN_OUT, SEED, plan_of
 
 
-def spans(plan: Plan, layout: Layout, name: str) -> Spans | None:
-    return layout.lives[layout.storage[plan.last[name]]]
+def spans(plan: Plan, layout: Layout, name: str) -> LiveRanges | None:
+    return layout.live_ranges[layout.storage[plan.last[name]]]
 
 
 def test_data_lives_to_its_last_reader_of_either_pass() -> None:
@@ -34,11 +34,16 @@ def test_without_gradients_data_lives_to_its_last_reader() -> None:
 def test_gradients_live_from_the_first_writer_to_the_producer() -> None:
     plan = plan_of(FAN_OUT)
     layout = lay_out(plan, gradients=True, packed=True)
-    found = {name: layout.lives[layout.diff_storage[plan.last[name]]] for name in ("join", "left")}
+    found = {
+        name: layout.live_ranges[layout.diff_storage[plan.last[name]]] for name in ("join", "left")
+    }
     assert found == {"join": ((8, 9),), "left": ((9, 11),)}
-    assert layout.lives[layout.diff_storage[plan.last["h"]]] == ((9, 13),)
-    assert layout.lives[layout.diff_storage[plan.last["loss"]]] is None  # set once
-    assert [layout.lives[at] for at in layout.parts.values()] == [((11, 11),), ((10, 10),)]
+    assert layout.live_ranges[layout.diff_storage[plan.last["h"]]] == ((9, 13),)
+    assert layout.live_ranges[layout.diff_storage[plan.last["loss"]]] is None  # set once
+    assert [layout.live_ranges[at] for at in layout.partial_diffs.values()] == [
+        ((11, 11),),
+        ((10, 10),),
+    ]
 
 
 def test_a_top_that_gets_no_gradient_keeps_its_zeros() -> None:
@@ -56,7 +61,7 @@ def test_a_top_that_gets_no_gradient_keeps_its_zeros() -> None:
     )
     plan = plan_of(text)
     layout = lay_out(plan, gradients=True, packed=True)
-    assert layout.lives[layout.diff_storage[plan.last["unread"]]] is None
+    assert layout.live_ranges[layout.diff_storage[plan.last["unread"]]] is None
 
 
 def test_what_depends_on_the_pass_before_cannot_be_repeated() -> None:

@@ -1,4 +1,4 @@
-"""Whether a net can be at all on a machine: said before anything is allocated."""
+"""Whether a net can fit into a device: checked before anything is allocated."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from protonet.sizes import byte_count
 
 
 @dataclass(frozen=True)
-class _Least:
-    """The bytes without which a step cannot run: what it holds, makes and learns."""
+class _Minimum:
+    """The least bytes that a step needs to run: its tops, and its parameters with gradients."""
 
     step: int
     blobs: int
@@ -27,7 +27,7 @@ class _Least:
         return self.blobs + self.parameters
 
 
-def check_room(
+def check_capacity(
     plan: Plan,
     device: Device,
     *,
@@ -36,11 +36,11 @@ def check_room(
     precision: Any = np.float32,
     limit: int | None = None,
 ) -> None:
-    """Refuse a net that cannot fit, however it is computed: what it needs at least is more than
-    the device has, or than ``limit``. ``graph.estimate`` says what it takes.
+    """Refuse a net that cannot fit: its lower bound is more than the device has, or ``limit``.
+    ``graph.estimate`` estimates what it actually takes.
 
     Raises:
-        DeviceError: at the line of the layer that needs most.
+        DeviceError: at the line of the layer that needs the most.
     """
     most = device.most_memory() if limit is None else limit
     needs = _needs(plan, np.dtype(precision).itemsize, gradients)
@@ -63,15 +63,15 @@ def check_room(
 
 
 def largest_layer(plan: Plan, precision: Any = np.float32) -> str:
-    """The layer whose tops and parameters take most, with how much that is, for a message."""
+    """The layer with the largest tops and parameters, and their size, for a message."""
     needs = _needs(plan, np.dtype(precision).itemsize, False)
     largest = max(needs, key=lambda need: need.total)
     step = plan.steps[largest.step]
     return f'layer "{step.name}" ({step.type}) alone {byte_count(largest.total)}'
 
 
-def _needs(plan: Plan, size: int, gradients: bool) -> list[_Least]:
-    found = []
+def _needs(plan: Plan, size: int, gradients: bool) -> list[_Minimum]:
+    minima = []
     for index, step in enumerate(plan.steps):
         blobs = sum(
             size * math.prod(value.shape)
@@ -79,10 +79,10 @@ def _needs(plan: Plan, size: int, gradients: bool) -> list[_Least]:
             if not _over_bottom(step, place)
         )
         owned = sum(param.weight.count for param in step.params if param.owner is None)
-        found.append(_Least(index, blobs, 4 * owned * (2 if gradients else 1)))
-    return found
+        minima.append(_Minimum(index, blobs, 4 * owned * (2 if gradients else 1)))
+    return minima
 
 
 def _over_bottom(step: Step, place: int) -> bool:
-    """Whether a top may lie in the memory of a bottom, by name or as a view."""
+    """Whether a top may share the memory of a bottom, by name or as a view."""
     return step.is_view or step.tops[place].name in {value.name for value in step.bottoms}
