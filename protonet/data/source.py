@@ -24,7 +24,7 @@ _BATCHES_AHEAD = 4
 """Buffers of batches with the usual two threads."""
 
 
-def kept_bytes(length: int, batch_size: int, transformer: Transformer, limit: int | None) -> int:
+def cached_bytes(length: int, batch_size: int, transformer: Transformer, limit: int | None) -> int:
     """The bytes of images that a source of so many records keeps: all of them, transformed or
     decoded, where they fit ``limit``, and batches that are made ahead.
     """

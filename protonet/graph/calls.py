@@ -17,7 +17,7 @@ from protonet.graph.plan import Plan, Step
 from protonet.kernels.combine import Combine
 from protonet.kernels.convert import Convert
 from protonet.layers import Layer
-from protonet.layers.base import Reads, Surprising
+from protonet.layers.base import Reads, ReshapesTops
 from protonet.precision import is_low_precision
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -73,7 +73,7 @@ class Calls:
             if step.dynamic:
                 end(index, follow)
             segments[-1].append((index, self.forward_step(index)))
-            if isinstance(self.layers[index], Surprising):
+            if isinstance(self.layers[index], ReshapesTops):
                 end(index, follow_up)
         return segments
 

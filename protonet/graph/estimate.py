@@ -79,7 +79,7 @@ def estimate(
         device.allocated + device.workspace + (device.backward_workspace if gradients else 0),
         parameters,
         parameters if gradients else 0,
-        sum(layer.kept_bytes() for layer in stateful),
+        sum(layer.cached_bytes() for layer in stateful),
         layout.recompute_savings,
         tuple(
             plan.steps[i].name

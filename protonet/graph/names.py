@@ -104,7 +104,7 @@ def wire(
             if name in last:
                 consumers[last[name]].append((step, place))
             else:
-                complain(step, ("bottom", place), *unknown.told(name, step, last))
+                complain(step, ("bottom", place), *unknown.describe(name, step, last))
         all_bottoms.append(tuple(last.get(name) for name in spec.bottom))
         names = list(spec.top) + [AUTOMATIC] * max(0, automatic_tops[step] - len(spec.top))
         all_tops.append(tuple(range(len(writings), len(writings) + len(names))))
@@ -150,7 +150,7 @@ class _Unknown:
                 makers.setdefault(name, []).append(index)
         return makers
 
-    def told(self, name: str, step: int, known: dict[str, int]) -> tuple[str, str]:
+    def describe(self, name: str, step: int, known: dict[str, int]) -> tuple[str, str]:
         """Message and hint for a bottom of layer ``step``."""
         guess = nearest(name, known) if self._guessed < _GUESSES else ""
         self._guessed += 1

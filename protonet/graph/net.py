@@ -28,7 +28,7 @@ from protonet.graph.shapes import following, reshaped
 from protonet.graph.types import choose_types
 from protonet.graph.weights import LoadReport, load_params, message_of, stored_params
 from protonet.kernels.random_stream import Clock
-from protonet.layers.base import Surprising
+from protonet.layers.base import ReshapesTops
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 
 __all__ = ["LoadReport", "Net"]
@@ -158,7 +158,7 @@ class Net:
             self._follow(index)
         if index not in self.layout.views and step.type != "Input":
             run(self._calls.forward_step(index))
-        if isinstance(self.layers[index], Surprising):
+        if isinstance(self.layers[index], ReshapesTops):
             self._follow_up(index)
 
     def backward_step(self, index: int) -> None:
@@ -284,8 +284,8 @@ class Net:
     def _follow_up(self, index: int) -> None:
         """Take over tops that a step made in other shapes than were expected of it."""
         step, layer = self.plan.steps[index], self.layers[index]
-        assert isinstance(layer, Surprising)
-        made = layer.surprises()
+        assert isinstance(layer, ReshapesTops)
+        made = layer.reshaped_tops()
         if not made:
             return
         tops = enumerate(step.tops)

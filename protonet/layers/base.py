@@ -149,11 +149,11 @@ class Weight:
 
 @dataclass(frozen=True)
 class LayerContext:
-    """What a layer may know of the run that it is part of: settings, never arrays.
+    """The settings of a run that its layers may use; never arrays.
 
-    ``folder`` is where relative file names of the prototxt are looked up after the working
-    directory. ``shuffle`` and ``seed`` are the run's; ``threads`` is how many decode ahead;
-    ``python_layers`` allows layers that run code which the text names, or write files.
+    Relative file names of the prototxt are resolved against the working directory, then against
+    ``folder``. ``shuffle`` and ``seed`` are the run's; ``threads`` is the number of decoding
+    threads; ``python_layers`` allows layers that run code named in the text, or write files.
     """
 
     folder: Path = field(default_factory=Path)
@@ -163,7 +163,7 @@ class LayerContext:
     python_layers: bool = True
 
     def find(self, name: str) -> Path:
-        """The path that a file name means: as Caffe reads it, else beside the text."""
+        """Resolve a file name: in the working directory, as in Caffe, else in ``folder``."""
         direct = Path(name)
         beside = self.folder / name
         return beside if not direct.exists() and beside.exists() else direct
@@ -312,20 +312,20 @@ class Owner(Layer):
 
 
 class Stateful(Owner):
-    """A layer that brings data, or remembers from pass to pass: its passes cannot be repeated.
+    """A layer that loads data, or keeps state from pass to pass: its passes cannot be repeated.
 
-    Layers with files, threads or a place in a stream are such.
+    Layers with files, threads or a position in a stream derive from it.
     """
 
     def state(self) -> dict[str, Any]:
-        """What an exact resume must restore beside parameters: JSON values only."""
+        """What an exact resume must restore in addition to parameters: JSON values only."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a ``state`` again."""
+        """Restore a ``state``."""
 
-    def kept_bytes(self) -> int:
-        """Bytes of data that the layer keeps in the host's memory; asked before ``build``."""
+    def cached_bytes(self) -> int:
+        """Bytes of data that the layer caches in host memory; called before ``build``."""
         return 0
 
     def close(self) -> None:
@@ -333,11 +333,11 @@ class Stateful(Owner):
 
 
 @runtime_checkable
-class Surprising(Protocol):
-    """A layer whose ``forward`` may find out what shapes its tops have: a user's own code."""
+class ReshapesTops(Protocol):
+    """A layer whose ``forward`` may reshape its tops: a user's own code."""
 
-    def surprises(self) -> dict[int, np.ndarray]:
-        """The tops, by place, that the last ``forward`` made in other shapes than it was given."""
+    def reshaped_tops(self) -> dict[int, np.ndarray]:
+        """The tops, by index, that the last ``forward`` made in other shapes than it was given."""
 
 
 def shape_text(shape: Shape) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from protonet.blob import Array, Shape
 from protonet.data.database import LEVELDB_HELP, Database, can_read_leveldb, is_leveldb
 from protonet.data.datum import decode
-from protonet.data.source import BatchSource, kept_bytes
+from protonet.data.source import BatchSource, cached_bytes
 from protonet.data.transform import Transformer
 from protonet.errors import DataError, LayerError
 from protonet.layers.base import Layer, Traits, shape_text
@@ -225,11 +225,11 @@ class Data(BatchLayer):
         except DataError as error:
             raise DataError(f"{database.path}: {error}") from error
 
-    def kept_bytes(self) -> int:
+    def cached_bytes(self) -> int:
         limit = cache_limit(
             self.spec.data_param.cache if self.spec.data_param.HasField("cache") else None
         )
-        return kept_bytes(self.length, self.batch_size, self.transformer, limit)
+        return cached_bytes(self.length, self.batch_size, self.transformer, limit)
 
     def make_source(self) -> BatchSource:
         assert self.database is not None, "setup comes before build"

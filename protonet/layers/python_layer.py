@@ -151,7 +151,7 @@ class Python(Owner):
         for blob, param in zip(self._user.blobs, self.params, strict=True):
             self._return(blob.data, param.data)
 
-    def surprises(self) -> dict[int, np.ndarray]:
+    def reshaped_tops(self) -> dict[int, np.ndarray]:
         """Tops that the user's ``forward`` reshaped."""
         return self._surprises
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.data.clip_list import ClipList
-from protonet.data.source import BatchSource, kept_bytes
+from protonet.data.source import BatchSource, cached_bytes
 from protonet.data.transform import Transformer
 from protonet.errors import LayerError
 from protonet.layers.base import shape_text
@@ -143,8 +143,8 @@ class VideoData(BatchLayer):
             empty=self.device.pinned,
         )
 
-    def kept_bytes(self) -> int:
-        return kept_bytes(len(self.clips), self.batch_size, self.transformer, cache_limit(None))
+    def cached_bytes(self) -> int:
+        return cached_bytes(len(self.clips), self.batch_size, self.transformer, cache_limit(None))
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         flat = tops[0].reshape(self.batch_size, *self.image_shape)

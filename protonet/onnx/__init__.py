@@ -2,5 +2,5 @@
 
 ``export.export_net`` walks a plan and asks, for each layer, the converter that is registered for
 its type; the converters stand in ``values``, ``windows`` and ``arrangements``. What ONNX lacks is
-listed in ``lacking``.
+listed in ``unsupported``.
 """

@@ -24,7 +24,7 @@ from protonet.layers import Layer
 from protonet.layers.base import LayerContext
 from protonet.onnx import arrangements, values, windows  # noqa: F401 - they register converters
 from protonet.onnx.conversion import CONVERTERS, OPSET, Conversion, Graph, OnnxError
-from protonet.onnx.lacking import LACKING
+from protonet.onnx.unsupported import UNSUPPORTED
 from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.text import NetDefinition
 
@@ -76,7 +76,7 @@ def export_net(
         python_layers: whether the net may have layers that run code or write files.
 
     Raises:
-        NetworkError: pointing at each layer that ONNX cannot express; ``lacking`` has the list.
+        NetworkError: pointing at each layer that ONNX cannot express; ``unsupported`` has the list.
         UsageError, FormatError: for weights that cannot be read or are of another net.
     """
     context = LayerContext(Path(definition.source.name).parent, python_layers=python_layers)
@@ -98,7 +98,7 @@ def _export_for_any(planned: Callable[[int | None], Plan], weights: Path | None)
         plans = [planned(size) for size in _SIZES]
     except NetworkError:
         return None
-    if any(step.type in LACKING for step in plans[0].steps):
+    if any(step.type in UNSUPPORTED for step in plans[0].steps):
         return None
     converted = [_convert(plan, weights) for plan in plans]
     if not _same(*(each[0] for each in converted)):
@@ -143,7 +143,7 @@ def _with_batch(definition: NetDefinition, size: int | None) -> NetDefinition:
 def _convert(plan: Plan, weights: Path | None) -> tuple[Graph, tuple[str, ...]]:
     """The plan as nodes whose blobs have their names, and the layers without weights."""
     try:
-        _refuse_lacking(plan)
+        _refuse_unsupported(plan)
         if not _outputs(plan):
             raise UsageError(f"{plan.definition.source.name}: no layer computes anything here")
         net = Net(plan, Device(), gradients=False, packed=True, fuse=False)
@@ -171,13 +171,13 @@ def _outputs(plan: Plan) -> list[Value]:
     return [value for value in plan.outputs if value not in plan.inputs]
 
 
-def _refuse_lacking(plan: Plan) -> None:
+def _refuse_unsupported(plan: Plan) -> None:
     """Raise NetworkError with every layer whose type has no converter."""
     mistakes = []
     for index, step in enumerate(plan.steps):
         if step.type == "Input" or step.type in CONVERTERS:
             continue
-        reason = LACKING.get(step.type, "has no converter: it is a layer of your own")
+        reason = UNSUPPORTED.get(step.type, "has no converter: it is a layer of your own")
         mistakes.append(_mistake(plan, index, step, reason, "type"))
     if mistakes:
         raise NetworkError(mistakes)

@@ -15,7 +15,7 @@ from protonet.proto.caffe_pb2 import (
     SolverParameter,
     V1LayerParameter,
 )
-from protonet.proto.holes import upgrade_holes
+from protonet.proto.dilation import upgrade_dilation
 from protonet.proto.naming import name_layers
 from protonet.proto.sides import upgrade_sides
 from protonet.proto.source import NetDefinition, Source, Where
@@ -103,7 +103,7 @@ def upgrade(definition: NetDefinition) -> NetDefinition:
         _upgrade_old_layers,
         _upgrade_inputs,
         _upgrade_batch_norm,
-        upgrade_holes,
+        upgrade_dilation,
         upgrade_sides,
         name_layers,
     ):

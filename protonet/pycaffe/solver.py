@@ -130,7 +130,7 @@ class Solver:
         for net in (self.net, *self.test_nets):
             net.settle()
         if self.param.SerializeToString() != self._read:
-            self._trainer.reread()
+            self._trainer.reconfigure()
             self._read = self.param.SerializeToString()
 
     def share_weights(self, net: Net) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protonet.kernels.updates import NesterovUpdate, SGDUpdate
-from protonet.solvers.rules import Rule, Stretch, register_rule
+from protonet.solvers.rules import Rule, Segment, register_rule
 
 
 class _Momentum(Rule):
@@ -11,9 +11,9 @@ class _Momentum(Rule):
 
     constants = ("momentum",)
 
-    def rests(self, stretch: Stretch) -> bool:
-        # Frozen parameters cost nothing; but like Caffe's, they coast on a restored velocity.
-        return stretch.lr_mult == 0 and not bool(stretch.update.history[0].any())
+    def is_frozen(self, segment: Segment) -> bool:
+        # Frozen parameters are skipped, unless a restored velocity still moves them, as in Caffe.
+        return segment.lr_mult == 0 and not bool(segment.update.history[0].any())
 
 
 @register_rule("SGD")

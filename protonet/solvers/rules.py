@@ -1,4 +1,4 @@
-"""The contract of update rules, the table of them, and what all share: how gradients become steps.
+"""Update rules: their contract, their registry, and the steps that all share.
 
 Order and arithmetic are those of Caffe's ``SGDSolver::ApplyUpdate``.
 """
@@ -24,10 +24,10 @@ from protonet.solvers.mistakes import Finding, SolverError
 RULES: Registry[type[Rule]] = Registry("solver type", "type")
 
 Check = Callable[[SolverParameter], Iterable[Finding]]
-"""Tells what is wrong with the settings of a solver."""
+"""Yields the mistakes in the settings of a solver."""
 
-Moves = type[Update]
-"""The kind of update that a rule makes for each of its stretches."""
+UpdateClass = type[Update]
+"""The kernel that a rule runs on each of its segments."""
 
 register_rule = RULES.register
 """Class decorator: make a rule known as a solver ``type``; a second one is refused."""
@@ -45,7 +45,7 @@ def make_rule(
     ``Rule``.
 
     Raises:
-        SolverError: for an unknown type, or settings that cannot be; all of them at once.
+        SolverError: for an unknown type or invalid settings; all mistakes at once.
     """
     findings = list(rule_findings(solver))
     if findings:
@@ -54,7 +54,7 @@ def make_rule(
 
 
 def rule_findings(solver: SolverParameter) -> Iterable[Finding]:
-    """Everything that is wrong with the fields that decide the update."""
+    """All mistakes in the fields of the update rule."""
     if solver.regularization_type not in ("L1", "L2"):
         yield Finding(
             ("regularization_type",),
@@ -62,7 +62,7 @@ def rule_findings(solver: SolverParameter) -> Iterable[Finding]:
         )
     if solver.iter_size < 1:
         yield Finding(("iter_size",), f"iter_size must be at least 1, got {solver.iter_size}")
-    yield from _unknown_to_us(solver)
+    yield from _unsupported(solver)
     if solver.type in RULES:
         for check in RULES[solver.type].checks:
             yield from check(solver)
@@ -74,8 +74,8 @@ def rule_findings(solver: SolverParameter) -> Iterable[Finding]:
         )
 
 
-def _unknown_to_us(solver: SolverParameter) -> Iterable[Finding]:
-    """Settings of NVIDIA's fork that would change the training, and that protonet has not."""
+def _unsupported(solver: SolverParameter) -> Iterable[Finding]:
+    """Settings of NVIDIA's fork that change the training and are not supported."""
     yield from larc_findings(solver)
     for name in ("momentum_policy", "weight_decay_policy"):
         if getattr(solver, name) != "fixed":
@@ -85,8 +85,8 @@ def _unknown_to_us(solver: SolverParameter) -> Iterable[Finding]:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Neighbouring parameters with equal multipliers, and the update that moves them."""
+class Segment:
+    """A segment of the flat parameter vector with equal multipliers, and its update."""
 
     update: Update
     lr_mult: float
@@ -95,25 +95,25 @@ class Stretch:
 class Rule:
     """A solver's update: clip, divide by ``iter_size``, regularise, move.
 
-    Works on a few long vectors, one set for each group of the store. A step allocates nothing
-    and waits for no GPU. A rule is a subclass that names its ``update`` and that one's constants.
+    Works on a few long vectors, one segment for each group of the store. A step allocates nothing
+    and does not synchronize. A rule is a subclass that names its ``update`` and its constants.
 
     Args:
         solver: its settings, already checked.
-        store: the parameters to move; it must have gradients.
+        store: the parameters to update; it must have gradients.
         device: where the store's arrays are.
-        halt: one number on the device; a step where it is not 0 leaves everything as it is.
+        halt: one number on the device; where it is not 0, a step changes nothing.
     """
 
     type: ClassVar[str]
-    update: ClassVar[Moves]
-    """What moves a vector of parameters."""
+    update: ClassVar[UpdateClass]
+    """The kernel that updates a vector of parameters."""
     constants: ClassVar[tuple[str, ...]] = ()
     """The fields of the solver that the update takes."""
     slots: ClassVar[int] = 1
-    """How many numbers of history each parameter has."""
+    """Optimizer state: vectors of history for each parameter."""
     checks: ClassVar[tuple[Check, ...]] = ()
-    """What to ask of the fields that this rule reads beyond those of every rule."""
+    """Checks of the fields that only this rule reads."""
 
     def __init__(
         self,
@@ -128,11 +128,11 @@ class Rule:
         self.xp: Any = device.xp
         self._slots = [self.xp.zeros_like(store.data) for _ in range(self.slots)]
         self.version = 0
-        """Another number when other parameters move than before."""
-        self.reread(solver)
+        """Changes whenever the set of updated segments changes."""
+        self.reconfigure(solver)
 
-    def reread(self, solver: SolverParameter) -> None:
-        """Take other settings; the history stays."""
+    def reconfigure(self, solver: SolverParameter) -> None:
+        """Apply changed settings; the history stays."""
         self._clipping = None
         if solver.clip_gradients >= 0:
             limit, store = solver.clip_gradients, self.store
@@ -140,30 +140,30 @@ class Rule:
         self._share = 1 / solver.iter_size
         self._larc = Larc.of(solver)
         groups = self.store.groups if self._larc is None else self.store.singles()
-        self._stretches = [self._stretch(solver, group) for group in groups]
-        self._moving = self._find_moving()
+        self._segments = [self._segment(solver, group) for group in groups]
+        self._active = self._find_active()
         self.version += 1
 
     @property
     def capturable(self) -> bool:
         """Whether a CUDA graph can capture ``launch``, with ``prepare`` before it."""
-        return self._larc is None and all(each.update.capturable for each in self._stretches)
+        return self._larc is None and all(each.update.capturable for each in self._segments)
 
     def prepare(self, rate: float, iteration: int) -> None:
         """Write the learning rate of this step to where ``launch`` reads it."""
-        for stretch in self._moving:
-            stretch.update.prepare(rate * stretch.lr_mult, iteration)
+        for segment in self._active:
+            segment.update.prepare(rate * segment.lr_mult, iteration)
 
     def launch(self) -> None:
         """Run the prepared step: the same work each time, which a CUDA graph can capture."""
         share = self._share
         if self._clipping is not None:
             share *= self._clipping.factor()
-        for stretch in self._moving:
-            stretch.update.launch(share)
+        for segment in self._active:
+            segment.update.launch(share)
 
     def step(self, rate: float, iteration: int) -> None:
-        """Move every parameter by the store's gradients, which are used up.
+        """Update every parameter with the store's gradients, which are overwritten.
 
         Args:
             rate: the learning rate before ``lr_mult``.
@@ -174,18 +174,18 @@ class Rule:
         share = self._share
         if self._clipping is not None:
             share *= self._clipping.factor()
-        for stretch in self._moving:
-            stretch.update.step(self._rate_of(stretch, rate, share), iteration, share)
+        for segment in self._active:
+            segment.update.step(self._rate_of(segment, rate, share), iteration, share)
 
-    def _rate_of(self, stretch: Stretch, rate: float, share: Any) -> float:
-        """The rate of neighbouring parameters, or, with larc, of one parameter."""
+    def _rate_of(self, segment: Segment, rate: float, share: Any) -> float:
+        """The learning rate of a segment; with larc, of a single parameter."""
         if self._larc is None:
-            return rate * stretch.lr_mult
-        update = stretch.update
-        return self._larc.rate(rate, stretch.lr_mult, update.w, update.g, share)
+            return rate * segment.lr_mult
+        update = segment.update
+        return self._larc.rate(rate, segment.lr_mult, update.w, update.g, share)
 
-    def rests(self, stretch: Stretch) -> bool:
-        """Whether no step can change these parameters or their history."""
+    def is_frozen(self, segment: Segment) -> bool:
+        """Whether no step changes the parameters of a segment or their history."""
         return False
 
     def history(self) -> list[np.ndarray]:
@@ -199,10 +199,10 @@ class Rule:
         ]
 
     def restore(self, history: Sequence[np.ndarray], source: str = "the solver state") -> None:
-        """Take up a ``history`` again; ``source`` says in messages where it is from.
+        """Restore a ``history``; ``source`` names its file in messages.
 
         Raises:
-            FormatError: when it is of another net or solver type; nothing is changed then.
+            FormatError: when it belongs to another net or solver type; nothing is changed then.
         """
         parts = [part for slot in self._slots for part in self.store.split(slot)]
         params = len(self.store.params)
@@ -211,20 +211,20 @@ class Rule:
                 f"{source}: has {len(history)} history blob(s), expected {len(parts)}: "
                 f"{self.slots} for each of the {params} parameter(s) with solver type {self.type}"
             )
-        for index, (part, found) in enumerate(zip(parts, history, strict=True)):
+        for index, (part, stored) in enumerate(zip(parts, history, strict=True)):
             # Older files pad shapes to four axes, so a shape may differ where the count does not.
-            if found.size != part.size:
+            if stored.size != part.size:
                 raise FormatError(
                     f"{source}: history blob {index}, of parameter "
-                    f"'{self.store.params[index % params].name}', has shape {found.shape}, "
+                    f"'{self.store.params[index % params].name}', has shape {stored.shape}, "
                     f"expected {tuple(part.shape)}: it is of another net"
                 )
-        for part, found in zip(parts, history, strict=True):
-            self.device.put(np.asarray(found, part.dtype), part)
-        self._moving = self._find_moving()
+        for part, stored in zip(parts, history, strict=True):
+            self.device.put(np.asarray(stored, part.dtype), part)
+        self._active = self._find_active()
         self.version += 1
 
-    def _stretch(self, solver: SolverParameter, group: Group) -> Stretch:
+    def _segment(self, solver: SolverParameter, group: Group) -> Segment:
         part = slice(group.start, group.stop)
         update = self.update.make(
             self.device,
@@ -237,7 +237,7 @@ class Rule:
             **{name: getattr(solver, name) for name in self.constants},
         )
         update.halt = self._halt
-        return Stretch(update, group.lr_mult)
+        return Segment(update, group.lr_mult)
 
-    def _find_moving(self) -> list[Stretch]:
-        return [stretch for stretch in self._stretches if not self.rests(stretch)]
+    def _find_active(self) -> list[Segment]:
+        return [segment for segment in self._segments if not self.is_frozen(segment)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from protonet.graph.net import Net
 from protonet.train.events import Event, Iterated, Ticked, Warned
-from protonet.train.testing import listed
+from protonet.train.testing import output_elements
 
 _TICK_SECONDS = 0.1
 
@@ -36,7 +36,7 @@ class Progress:
 
     def display(self, iteration: int, loss: float, rate: float, net: Net) -> None:
         """Emit the outputs, and the iterations and seconds since the last display."""
-        outputs = tuple(listed(net.outputs()))
+        outputs = tuple(output_elements(net.outputs()))
         then, clock = self._displayed
         now = time.perf_counter()
         self._displayed = (iteration, now)

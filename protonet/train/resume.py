@@ -22,7 +22,7 @@ def resume_state(
     return state if scale is None else {**state, "loss_scale": scale.state()}
 
 
-def take_up(
+def restore_resume_state(
     state: Mapping[str, Any],
     net: Net,
     tests: Sequence[Net],

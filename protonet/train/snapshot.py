@@ -39,7 +39,7 @@ class Snapshots:
     hdf5: bool = False
     bare: bool = False
 
-    def holding(self, size: int) -> Snapshots:
+    def for_size(self, size: int) -> Snapshots:
         """These, or such as HDF5 where files of so many bytes are more than protobuf can hold.
 
         Raises:
@@ -194,7 +194,7 @@ def read_resume(state: Path) -> dict[str, Any] | None:
 
 
 @contextmanager
-def of_resume(state: Path) -> Iterator[None]:
+def resume_errors(state: Path) -> Iterator[None]:
     """Say of what a layer cannot take up that the resume file of a state is damaged."""
     try:
         yield

@@ -38,7 +38,7 @@ class TestPasses:
         return Tested(iteration, self.index, tuple(means), loss if self.losses else None)
 
 
-def listed(outputs: Iterable[tuple[str, np.ndarray, float]]) -> list[Output]:
+def output_elements(outputs: Iterable[tuple[str, np.ndarray, float]]) -> list[Output]:
     """Each element of outputs, as ``Net.outputs`` gives them."""
     return [
         Output(name, float(element), weight)
@@ -70,9 +70,9 @@ def mean_outputs(
         values = [array.astype(np.float64) for _, array, _ in outputs]
         sums = [a + b for a, b in zip(sums, values, strict=True)] if sums else values
         if watch is not None:
-            watch(index, listed(outputs))
+            watch(index, output_elements(outputs))
     means = [
         (name, total / iterations, weight)
         for (name, _, weight), total in zip(outputs, sums, strict=True)
     ]
-    return loss / iterations if losses else 0.0, listed(means)
+    return loss / iterations if losses else 0.0, output_elements(means)

@@ -35,9 +35,9 @@ from protonet.train.events import (
 )
 from protonet.train.losses import losses_of
 from protonet.train.progress import Progress
-from protonet.train.resume import resume_state, take_up
+from protonet.train.resume import restore_resume_state, resume_state
 from protonet.train.smoothing import SmoothedLoss
-from protonet.train.snapshot import Snapshots, largest_file, of_resume, read_resume, weights_of
+from protonet.train.snapshot import Snapshots, largest_file, read_resume, resume_errors, weights_of
 from protonet.train.testing import TestPasses
 from protonet.train.train_step import TrainStep, make_train_step
 
@@ -99,7 +99,7 @@ class Trainer:
         halt = self.scale.halt if self.scale is not None else None
         self.rule = make_rule(solver, net.store, net.device, halt)
         if snapshots is not None:
-            self.snapshots = snapshots.holding(largest_file(net, self.rule.slots))
+            self.snapshots = snapshots.for_size(largest_file(net, self.rule.slots))
         self.train_step = self._make_train_step(alone)
         self.average = WeightAverage(net, average) if average is not None else None
         self.callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
@@ -119,7 +119,7 @@ class Trainer:
         """
         self._stopping = True
 
-    def ask_snapshot(self) -> None:
+    def request_snapshot(self) -> None:
         """Ask for a snapshot after this iteration. Safe in a signal handler."""
         self._asked = True
 
@@ -127,10 +127,10 @@ class Trainer:
         """Let this iteration be the last: the training ends as if it had no more to do."""
         self._finished = True
 
-    def reread(self) -> None:
+    def reconfigure(self) -> None:
         """Let what was changed in ``solver`` count from now on; SolverError where it cannot be."""
         self.schedule = make_schedule(self.solver)
-        self.rule.reread(self.solver)
+        self.rule.reconfigure(self.solver)
 
     def run(self) -> Result:
         """Train until ``max_iter`` or until ``stop``.
@@ -285,8 +285,8 @@ class Trainer:
         if self.average is not None:
             self.average.restore_beside(model)
         if resume is not None:
-            with of_resume(state):
-                take_up(resume, *self._of_resume())
+            with resume_errors(state):
+                restore_resume_state(resume, *self._of_resume())
 
     def _make_train_step(self, alone: bool) -> TrainStep:
         losses = losses_of(self.net, self.solver.iter_size, self.smoothed.window)

@@ -32,7 +32,7 @@ def proposals(phase: int, param_str: str = "'scales': [2, 4, 8]") -> list[np.nda
     text = python("proposal_layer", "ProposalLayer", 2, param_str)
     harness = LayerHarness(text, [scores, offsets, INFO], phase=phase)
     harness.forward()
-    harness._fit([top.shape for top in harness.layer.surprises().values()])  # type: ignore[attr-defined]
+    harness._fit([top.shape for top in harness.layer.reshaped_tops().values()])  # type: ignore[attr-defined]
     return harness.forward()
 
 
@@ -158,7 +158,7 @@ def at_regions(
     harness = LayerHarness(text, [rois, truths])
     harness.forward()
     shapes = [top.shape for top in harness.tops]
-    for place, made in harness.layer.surprises().items():  # type: ignore[attr-defined]
+    for place, made in harness.layer.reshaped_tops().items():  # type: ignore[attr-defined]
         shapes[place] = made.shape
     harness._fit(shapes)
     return harness.forward()

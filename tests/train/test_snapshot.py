@@ -13,7 +13,7 @@ from protonet.errors import FormatError, UsageError
 from protonet.formats.kind import SIZE_LIMIT
 from protonet.formats.solverstate import SolverHistory, read_state
 from protonet.proto.caffe_pb2 import NetParameter
-from protonet.train.snapshot import Snapshots, of_resume, read_resume, resume_path, weights_of
+from protonet.train.snapshot import Snapshots, read_resume, resume_errors, resume_path, weights_of
 
 RESUME = {"net": {"passes": 4, "layers": {}}, "tests": [], "losses": {"window": [0.1], "next": 0}}
 
@@ -42,8 +42,8 @@ def test_hdf5_files_end_in_h5(tmp_path: Path) -> None:
 
 def test_more_than_protobuf_holds_goes_to_hdf5(tmp_path: Path) -> None:
     snapshots = Snapshots(tmp_path / "s")
-    assert snapshots.holding(SIZE_LIMIT) == snapshots
-    assert snapshots.holding(SIZE_LIMIT + 1) == Snapshots(tmp_path / "s", hdf5=True)
+    assert snapshots.for_size(SIZE_LIMIT) == snapshots
+    assert snapshots.for_size(SIZE_LIMIT + 1) == Snapshots(tmp_path / "s", hdf5=True)
 
 
 @pytest.mark.parametrize(("hdf5", "size"), [(True, 1), (False, SIZE_LIMIT + 1)])
@@ -52,7 +52,7 @@ def test_a_missing_h5py_is_told_of_before_the_training(
 ) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(UsageError, match="HDF5 files need h5py"):
-        Snapshots(tmp_path / "s", hdf5).holding(size)
+        Snapshots(tmp_path / "s", hdf5).for_size(size)
 
 
 def test_only_whole_snapshots_count(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_damaged_resume_file_is_refused(tmp_path: Path, text: str) -> None:
 def test_what_a_layer_cannot_take_up_is_told_of_the_resume_file(tmp_path: Path) -> None:
     with (
         pytest.raises(FormatError, match=r"a\.resume\.json: damaged resume file \(KeyError: 'x'\)"),
-        of_resume(tmp_path / "a.solverstate"),
+        resume_errors(tmp_path / "a.solverstate"),
     ):
         raise KeyError("x")
 

@@ -264,7 +264,7 @@ def test_a_snapshot_can_be_asked_for(tmp_path: Path) -> None:
 
     def ask(event: events.Event) -> None:
         if isinstance(event, events.Iterated) and event.iteration == 2:
-            trainer.ask_snapshot()
+            trainer.request_snapshot()
 
     trainer.listeners = (*trainer.listeners, ask)
     trainer.run()

@@ -28,7 +28,7 @@ class Training(Protocol):
     def stop(self) -> None:
         """End after this iteration, with a snapshot."""
 
-    def ask_snapshot(self) -> None:
+    def request_snapshot(self) -> None:
         """Take a snapshot after this iteration."""
 
 
@@ -78,7 +78,7 @@ class Interrupts:
         # streams refuse; the system call takes part in no buffer.
         if effect == "snapshot":
             os.write(sys.stderr.fileno(), _SNAPSHOT.encode())
-            self._training.ask_snapshot()
+            self._training.request_snapshot()
             return
         self._stopping = True
         os.write(sys.stderr.fileno(), _STOPPING.encode())

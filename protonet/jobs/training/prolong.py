@@ -91,7 +91,7 @@ def give_length(
         )
     entry = Prolonged(at, had, solver.max_iter)
     _write(run, solver, replace(record, settings=settings, prolonged=(*record.prolonged, entry)))
-    trainer.reread()
+    trainer.reconfigure()
     now = f"the run has {solver.max_iter} iterations now; it had {had}"
     if at == 0:
         return now

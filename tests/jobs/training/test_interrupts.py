@@ -18,7 +18,7 @@ class Training:
     def stop(self) -> None:
         self.asked.append("stop")
 
-    def ask_snapshot(self) -> None:
+    def request_snapshot(self) -> None:
         self.asked.append("snapshot")
 
 

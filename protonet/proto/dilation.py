@@ -9,7 +9,7 @@ from protonet.proto.source import NetDefinition
 _HOLES = ("hole", "hole_h", "hole_w")
 
 
-def upgrade_holes(definition: NetDefinition) -> NetDefinition:
+def upgrade_dilation(definition: NetDefinition) -> NetDefinition:
     """The definition with ``dilation`` in place of ``hole``, or of ``hole_h`` and ``hole_w``.
 
     Raises:

@@ -10,7 +10,7 @@ _BOXES = (
     "keeps a number of boxes that ONNX cannot give as it is; export a copy of the text without it"
 )
 
-LACKING: dict[str, str] = {
+UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(
         (
             "AnnotatedData",
