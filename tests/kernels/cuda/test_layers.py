@@ -36,9 +36,9 @@ TAKE_NARROW = {
     "AbsVal", "Axpy", "BN", "BNLL", "BatchNorm", "Bias", "Clip", "Concat", "Convolution",
     "Convolution3D", "ConvolutionDepthwise", "Crop", "Deconvolution", "Deconvolution3D",
     "DepthwiseConvolution", "Dropout", "ELU", "Eltwise", "Flatten", "Flip", "InnerProduct", "LRN",
-    "NdConvolution", "PReLU", "Permute", "Pooling", "Power", "ReLU", "ReLU6", "Reorg", "Reshape",
-    "Reverse", "SPP", "Scale", "ShuffleChannel", "Sigmoid", "Silence", "Slice", "Split", "Swish",
-    "TanH",
+    "NdConvolution", "PReLU", "Pad", "Permute", "Pooling", "Power", "ReLU", "ReLU6", "Reorg",
+    "Reshape", "Reverse", "SPP", "Scale", "ShuffleChannel", "Sigmoid", "Silence", "Slice", "Split",
+    "Squeeze", "Swish", "TanH",
 }  # fmt: skip
 """Types whose passes take values of 16 bits, in at least one case."""
 
