@@ -28,6 +28,10 @@ class Update(Kernel):
     """Whether a step may be divided into ``prepare`` and ``launch``; ``launch`` then leaves
     everything as it is where ``halt``, one number on the device, is not 0.
     """
+    name: ClassVar[str]
+    """What compiled sources call the rule."""
+    order: ClassVar[tuple[str, ...]]
+    """Its constants, as those sources take them."""
 
     def __init__(
         self,
@@ -109,6 +113,8 @@ class Update(Kernel):
 class SGDUpdate(Update):
     """``h = momentum h + rate g; w -= h``."""
 
+    name, order = "sgd", ("momentum",)
+
     def move(self, rate: float, iteration: int) -> None:
         xp, w, g, (h,) = self.xp, self.w, self.g, self.history
         xp.multiply(g, rate, g)
@@ -119,6 +125,8 @@ class SGDUpdate(Update):
 
 class NesterovUpdate(Update):
     """``h' = momentum h + rate g; w -= (1 + momentum) h' - momentum h``."""
+
+    name, order = "nesterov", ("momentum",)
 
     def move(self, rate: float, iteration: int) -> None:
         xp, w, g, (h,), coasted = self.xp, self.w, self.g, self.history, self.scratch_of_w()
@@ -134,6 +142,8 @@ class NesterovUpdate(Update):
 class AdaGradUpdate(Update):
     """``h += g^2; w -= rate g / (sqrt(h) + delta)``."""
 
+    name, order = "adagrad", ("delta",)
+
     def move(self, rate: float, iteration: int) -> None:
         g, (h,), scratch = self.g, self.history, self.scratch_of_w()
         self.xp.multiply(g, g, scratch)
@@ -143,6 +153,8 @@ class AdaGradUpdate(Update):
 
 class RMSPropUpdate(Update):
     """``h = d h + (1 - d) g^2; w -= rate g / (sqrt(h) + delta)``, with d = ``rms_decay``."""
+
+    name, order = "rmsprop", ("delta", "rms_decay")
 
     def move(self, rate: float, iteration: int) -> None:
         g, (h,), scratch = self.g, self.history, self.scratch_of_w()
@@ -155,6 +167,8 @@ class AdaDeltaUpdate(Update):
     """``h = m h + (1 - m) g^2; u = g sqrt((s + delta) / (h + delta)); s = m s + (1 - m) u^2;
     w -= rate u``, with m = ``momentum``.
     """
+
+    name, order = "adadelta", ("delta", "momentum")
 
     def move(self, rate: float, iteration: int) -> None:
         xp, w, u, (h, s), scratch = self.xp, self.w, self.g, self.history, self.scratch_of_w()
@@ -175,6 +189,8 @@ class AdamUpdate(Update):
     w -= rate sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + delta)``, with b1 = ``momentum``,
     b2 = ``momentum2`` and t from 1.
     """
+
+    name, order = "adam", ("delta", "momentum", "momentum2")
 
     def move(self, rate: float, iteration: int) -> None:
         g, (m, v), scratch = self.g, self.history, self.scratch_of_w()
@@ -199,6 +215,8 @@ class AdamWUpdate(AdamUpdate):
     with the m and v of Adam.
     """
 
+    name, order = "adamw", ("delta", "momentum", "momentum2")
+
     def regularize(self, rate: float) -> None:
         scratch = self.scratch_of_w()
         self.xp.multiply(scratch, rate, scratch)
@@ -220,9 +238,6 @@ class AdamWUpdate(AdamUpdate):
 
 class _Compiled(Update):
     """A step in one pass, which leaves ``g`` as it is. It is made with the arrays."""
-
-    name: ClassVar[str]
-    order: ClassVar[tuple[str, ...]]
 
     def __init__(
         self,
@@ -247,37 +262,25 @@ class _Compiled(Update):
 class NativeSGD(SGDUpdate, _Compiled, processor="native"):
     """One pass."""
 
-    name, order = "sgd", ("momentum",)
-
 
 class NativeNesterov(NesterovUpdate, _Compiled, processor="native"):
     """One pass."""
-
-    name, order = "nesterov", ("momentum",)
 
 
 class NativeAdaGrad(AdaGradUpdate, _Compiled, processor="native"):
     """One pass."""
 
-    name, order = "adagrad", ("delta",)
-
 
 class NativeRMSProp(RMSPropUpdate, _Compiled, processor="native"):
     """One pass."""
-
-    name, order = "rmsprop", ("delta", "rms_decay")
 
 
 class NativeAdaDelta(AdaDeltaUpdate, _Compiled, processor="native"):
     """One pass."""
 
-    name, order = "adadelta", ("delta", "momentum")
-
 
 class NativeAdam(AdamUpdate, _Compiled, processor="native"):
     """One pass."""
-
-    name, order = "adam", ("delta", "momentum", "momentum2")
 
     def step(self, rate: float, iteration: int, share: float) -> None:
         self._step(rate * self.correction(iteration), share, *self._numbers)
@@ -285,8 +288,6 @@ class NativeAdam(AdamUpdate, _Compiled, processor="native"):
 
 class NativeAdamW(AdamWUpdate, _Compiled, processor="native"):
     """One pass."""
-
-    name, order = "adamw", ("delta", "momentum", "momentum2")
 
     def step(self, rate: float, iteration: int, share: float) -> None:
         of_mean, of_squares = self.found(iteration)

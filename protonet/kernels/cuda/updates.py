@@ -24,8 +24,6 @@ class _OnePass(Update):
     """A step that leaves ``g`` as it is."""
 
     capturable = True
-    name: ClassVar[str]
-    order: ClassVar[tuple[str, ...]]
     shares: ClassVar[tuple[str, ...]] = ()
     """The constants whose difference from 1 is taken too."""
 
@@ -72,39 +70,30 @@ class _OnePass(Update):
 class CudaSGD(SGDUpdate, _OnePass, processor="cuda"):
     """One pass."""
 
-    name, order = "sgd", ("momentum",)
-
 
 class CudaNesterov(NesterovUpdate, _OnePass, processor="cuda"):
     """One pass."""
-
-    name, order = "nesterov", ("momentum",)
 
 
 class CudaAdaGrad(AdaGradUpdate, _OnePass, processor="cuda"):
     """One pass."""
 
-    name, order = "adagrad", ("delta",)
-
 
 class CudaRMSProp(RMSPropUpdate, _OnePass, processor="cuda"):
     """One pass."""
 
-    name, order = "rmsprop", ("delta", "rms_decay")
     shares = ("rms_decay",)
 
 
 class CudaAdaDelta(AdaDeltaUpdate, _OnePass, processor="cuda"):
     """One pass."""
 
-    name, order = "adadelta", ("delta", "momentum")
     shares = ("momentum",)
 
 
 class CudaAdam(AdamUpdate, _OnePass, processor="cuda"):
     """One pass."""
 
-    name, order = "adam", ("delta", "momentum", "momentum2")
     shares = ("momentum", "momentum2")
 
     def numbers(self, rate: float, iteration: int) -> tuple[float, float, float]:
@@ -114,7 +103,6 @@ class CudaAdam(AdamUpdate, _OnePass, processor="cuda"):
 class CudaAdamW(AdamWUpdate, _OnePass, processor="cuda"):
     """One pass."""
 
-    name, order = "adamw", ("delta", "momentum", "momentum2")
     shares = ("momentum", "momentum2")
 
     def numbers(self, rate: float, iteration: int) -> tuple[float, float, float]:
