@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-C = TypeVar("C", bound=Callable[..., Any])
+from protonet.cli.options import gathered, with_options
+
+if TYPE_CHECKING:
+    from protonet.jobs.inference.open_net import Opening
+
 _PATH = click.Path(path_type=Path)
 
 
@@ -16,38 +21,74 @@ CAFFE_BATCHES = 50
 """Caffe's default of ``-iterations``."""
 
 
-def takes_model(command: C) -> C:
-    """``-model``, ``-weights``, ``-iterations``, ``-level``, ``-stage``, ``-gpu``, ``--device``."""
-    options = [
-        click.argument("network", metavar="[NETWORK]", required=False, type=_PATH),
-        click.option("--model", "-model", type=_PATH, help="The network, as NETWORK is."),
-        click.option(
-            "--weights",
-            "-weights",
-            metavar="FILE[,FILE...]",
-            default="",
-            help="Weights to load: .caffemodel or .h5.",
-        ),
-        click.option(
-            "--iterations",
-            "-iterations",
-            type=click.IntRange(1),
-            default=CAFFE_BATCHES,
-            show_default=True,
-            help="How many batches.",
-        ),
-        click.option(
-            "--level", "-level", type=int, default=0, show_default=True, help="Level of the net."
-        ),
-        click.option(
-            "--stage", "-stage", metavar="NAME[,NAME...]", default="", help="Stages of the net."
-        ),
-        click.option("--gpu", "-gpu", metavar="N", help="The GPU to use, as --device cuda:N does."),
-        click.option("--device", metavar="NAME", help="cpu or cuda:N. Default: cpu."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+@dataclass(frozen=True, kw_only=True)
+class ModelFlags:
+    """What Caffe's tools are told of a net: which it is, its weights, its state, how many batches,
+    and where.
+    """
+
+    network: Path | None
+    model: Path | None
+    weights: str
+    iterations: int
+    level: int
+    stage: str
+    gpu: str | None
+    device: str | None
+
+    @property
+    def path(self) -> Path:
+        """The network that they name."""
+        return chosen_model(self.network, self.model)
+
+    def opening(self, phase: int) -> Opening:
+        """The net as they ask for it, in a phase."""
+        from protonet.jobs.inference.open_net import Opening
+
+        return Opening(
+            phase=phase,
+            level=self.level,
+            stages=chosen_stages(self.stage),
+            weights=self.weights,
+            device=chosen_device(self.gpu, self.device),
+        )
+
+
+_MODEL = (
+    click.argument("network", metavar="[NETWORK]", required=False, type=_PATH),
+    click.option("--model", "-model", type=_PATH, help="The network, as NETWORK is."),
+    click.option(
+        "--weights",
+        "-weights",
+        metavar="FILE[,FILE...]",
+        default="",
+        help="Weights to load: .caffemodel or .h5.",
+    ),
+    click.option(
+        "--iterations",
+        "-iterations",
+        type=click.IntRange(1),
+        default=CAFFE_BATCHES,
+        show_default=True,
+        help="How many batches.",
+    ),
+    click.option(
+        "--level", "-level", type=int, default=0, show_default=True, help="Level of the net."
+    ),
+    click.option(
+        "--stage", "-stage", metavar="NAME[,NAME...]", default="", help="Stages of the net."
+    ),
+    click.option("--gpu", "-gpu", metavar="N", help="The GPU to use, as --device cuda:N does."),
+    click.option("--device", metavar="NAME", help="cpu or cuda:N. Default: cpu."),
+)
+
+
+def takes_model(command: Callable[..., None]) -> Any:
+    """``-model``, ``-weights``, ``-iterations``, ``-level``, ``-stage``, ``-gpu``, ``--device``:
+    the argument ``flags``.
+    """
+    names = [each.name for each in fields(ModelFlags)]
+    return with_options(gathered(command, "flags", ModelFlags, names), _MODEL)
 
 
 def chosen_model(network: Path | None, model: Path | None) -> Path:

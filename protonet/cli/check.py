@@ -2,69 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from protonet.cli.computing import takes_no_fuse, takes_precision
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.shapes import Shape, explained, takes_given_data
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note, print_table
 from protonet.cli.trust import takes_untrusted
-from protonet.errors import DeviceError, NetworkError, UsageError, nearest
+from protonet.errors import DeviceError, NetworkError
 
 if TYPE_CHECKING:
     from protonet.graph.plan import Plan
     from protonet.graph.summary import Summary
+    from protonet.jobs.checks.memory import TrainingMemory
+    from protonet.jobs.definitions.inputs import GivenData
     from protonet.proto.text import NetDefinition
 
-C = TypeVar("C", bound=Callable[..., Any])
-Shape = tuple[int, ...]
-_PATH = click.Path(path_type=Path)
 _TRAIN, _TEST = 0, 1
-_LOOKED_UP = 20
-"""How many unknown names are looked up among the known ones."""
-
-
-def input_shape(text: str) -> tuple[str, Shape]:
-    """The blob and the axes of a text such as ``data=16x1x50x50``."""
-    name, _, shape = text.partition("=")
-    axes = shape.split("x")
-    if not name or not all(axis.isdecimal() and int(axis) > 0 for axis in axes):
-        raise click.BadParameter(f"expected NAME=SHAPE such as data=16x1x50x50, got '{text}'")
-    return name, tuple(int(axis) for axis in axes)
-
-
-_SHAPES = (
-    click.option("--data", type=_PATH, help="LMDB of images: the source of the network's data."),
-    click.option(
-        "--labels", type=_PATH, help="LMDB of label vectors, paired with the images by key."
-    ),
-    click.option(
-        "--input",
-        "inputs",
-        type=input_shape,
-        multiple=True,
-        metavar="NAME=SHAPE",
-        help="Shape of a blob that no layer makes, such as data=16x1x50x50. May be repeated.",
-    ),
-    click.option(
-        "--batch-size",
-        type=click.IntRange(1),
-        metavar="N",
-        help="Images in a batch. Default: what the network says, or else 16.",
-    ),
-)
-
-
-def takes_shapes(command: C) -> C:
-    """Give a command the options that tell the shapes of what no layer makes."""
-    for option in reversed(_SHAPES):
-        command = option(command)
-    return command
 
 
 @click.command(
@@ -80,7 +41,7 @@ def takes_shapes(command: C) -> C:
     ],
 )
 @click.argument("network", metavar="NETWORK")
-@takes_shapes
+@takes_given_data
 @click.option(
     "--phase",
     type=click.Choice(["train", "test"]),
@@ -122,10 +83,7 @@ def takes_shapes(command: C) -> C:
 @takes_imports
 def command(
     network: str,
-    data: Path | None,
-    labels: Path | None,
-    inputs: Sequence[tuple[str, Shape]],
-    batch_size: int | None,
+    data: GivenData,
     phase: str,
     stages: Sequence[str],
     level: int,
@@ -144,86 +102,76 @@ def command(
 
     A network without data layers gets its shapes from --data and --labels, or from --input.
     """
-    from protonet.device import Device
-    from protonet.graph.capacity import check_capacity
-    from protonet.graph.planning import plan_net
-    from protonet.graph.summary import summarize
-    from protonet.jobs.checks.memory import TrainingMemory, check_training
-    from protonet.jobs.checks.objective import check_objective, has_objective
-    from protonet.jobs.definitions.inputs import with_databases, with_inputs
-    from protonet.layers.base import LayerContext
+    from protonet.jobs.checks.memory import TrainingMemory
     from protonet.precision import type_of
-    from protonet.proto.caffe_pb2 import SolverParameter
     from protonet.proto.ignored import ignored_notes
     from protonet.proto.text import Source, read_net
 
-    if data is None and labels is not None:
-        raise UsageError("--labels needs --data, the LMDB of the images that they belong to")
-    if data is not None and inputs:
-        raise UsageError("--data and --input both give shapes; use one of them")
-    number = _TEST if phase == "test" else _TRAIN
-    definition = read_net(Source.read(network))
-    for each in ignored_notes(definition.net):
+    pasted = read_net(Source.read(network))
+    for each in ignored_notes(pasted.net):
         note(each)
-    if data is not None:
-        stages = stages or (("val",) if phase == "test" else ("train",))
-        definition = with_databases(definition, data, labels, batch_size, stages)
-    elif inputs:
-        definition = with_inputs(definition, dict(inputs))
+    if data.data is None:
+        data = replace(data, batch_size=None)
+    definition, stages = data.put(pasted, _TEST if phase == "test" else _TRAIN, stages)
+    plan = _planned(definition, phase, level, stages, untrusted)
+    how = TrainingMemory(
+        memory_limit, recompute, fuse=not no_fuse, precision=type_of(precision or "float32")
+    )
     try:
-        context = LayerContext(Path(definition.source.name).parent, python_layers=not untrusted)
-        plan = plan_net(definition, phase=number, level=level, stages=stages, context=context)
-    except NetworkError as error:
-        raise explained(error, definition) from None
-    try:
-        if number == _TRAIN and data is not None:
-            check_objective(plan, definition)
-        elif number == _TRAIN and not plan.inputs and not has_objective(plan):
-            note("WARNING: no layer is a loss: the network can answer, but learns nothing")
-        how: dict[str, Any] = {
-            "fuse": not no_fuse,
-            "precision": type_of(precision or "float32"),
-        }
-        if memory_limit is None:
-            check_capacity(plan, Device(), gradients=False, packed=True, precision=how["precision"])
-        summary = summarize(plan, recompute=recompute, **how)
-        _print_summary(plan, summary, phase, stages)
-        if memory_limit is None:
-            _compare_with_machine(plan, summary)
-        if verbose:
-            _print_memory(plan, summary, recompute, how)
-            _print_fused(summary)
-        if memory_limit is not None:
-            memory = TrainingMemory(memory_limit, recompute, **how)
-            check_training([plan], SolverParameter(momentum=0.9), Device(), memory)
+        if phase == "train":
+            _look_for_objective(plan, definition, data)
+        _print_plan(plan, how, f"phase {phase}" + "".join(f", stage {s}" for s in stages), verbose)
     finally:
         plan.close()
 
 
-def explained(error: NetworkError, definition: NetDefinition) -> Exception:
-    """The error; where blobs that no layer makes are all or part of it, with what would help."""
-    # a layer in place makes nothing anew
-    made = {t for layer in definition.net.layer for t in layer.top if t not in layer.bottom}
-    reads = [bottom for layer in definition.net.layer for bottom in layer.bottom]
-    unknown = list(dict.fromkeys(bottom for bottom in reads if bottom not in made))
-    absent = [bottom for bottom in unknown[:_LOOKED_UP] if not nearest(bottom, made)]
-    missing = [bottom for bottom in reads if bottom in absent]
-    if not missing:
-        return error
-    names = " and ".join(f"'{name}'" for name in absent)
-    advice = (
-        f"{definition.source.name}: no layer makes {names}, so the shapes are not known; give\n"
-        "    databases: --data DB [--labels DB]\n"
-        f"    or shapes: --input {missing[0]}=16x1x50x50"
-    )
-    if len(error.mistakes) <= len(missing):
-        return UsageError(advice)
-    note(advice)
-    return error
+def _planned(
+    definition: NetDefinition, phase: str, level: int, stages: Sequence[str], untrusted: bool
+) -> Plan:
+    """The plan, or what is wrong, with what would help where shapes are not known."""
+    from protonet.graph.planning import plan_net
+    from protonet.layers.base import LayerContext
+
+    number = _TEST if phase == "test" else _TRAIN
+    context = LayerContext(Path(definition.source.name).parent, python_layers=not untrusted)
+    try:
+        return plan_net(definition, phase=number, level=level, stages=stages, context=context)
+    except NetworkError as error:
+        raise explained(error, definition) from None
 
 
-def _print_summary(plan: Plan, summary: Summary, phase: str, stages: Sequence[str]) -> None:
-    state = f"phase {phase}" + "".join(f", stage {stage}" for stage in stages)
+def _look_for_objective(plan: Plan, definition: NetDefinition, data: GivenData) -> None:
+    """Refuse a net that is to be trained on databases and has nothing to learn; tell of others."""
+    from protonet.jobs.checks.objective import check_objective, has_objective
+
+    if data.data is not None:
+        check_objective(plan, definition)
+    elif not plan.inputs and not has_objective(plan):
+        note("WARNING: no layer is a loss: the network can answer, but learns nothing")
+
+
+def _print_plan(plan: Plan, how: TrainingMemory, state: str, verbose: bool) -> None:
+    """The layers and what they take, compared with the limit or with this machine."""
+    from protonet.device import Device
+    from protonet.graph.capacity import check_capacity
+    from protonet.graph.summary import summarize
+    from protonet.jobs.checks.memory import check_training
+    from protonet.proto.caffe_pb2 import SolverParameter
+
+    if how.limit is None:
+        check_capacity(plan, Device(), gradients=False, packed=True, precision=how.precision)
+    summary = summarize(plan, recompute=how.recompute, fuse=how.fuse, precision=how.precision)
+    _print_summary(plan, summary, state)
+    if how.limit is None:
+        _compare_with_machine(plan, summary)
+    if verbose:
+        _print_memory(plan, summary, how)
+        _print_fused(summary)
+    if how.limit is not None:
+        check_training([plan], SolverParameter(momentum=0.9), Device(), how)
+
+
+def _print_summary(plan: Plan, summary: Summary, state: str) -> None:
     click.echo(f"{plan.name or 'network'} ({state})\n")
     print_table(
         ("layer", "type", "bottoms", "tops", "parameters"),
@@ -263,7 +211,7 @@ def _compare_with_machine(plan: Plan, summary: Summary) -> None:
     note(f"this machine has {byte_count(most)}, too little to train the network: {advice}")
 
 
-def _print_memory(plan: Plan, summary: Summary, recompute: bool, how: dict[str, Any]) -> None:
+def _print_memory(plan: Plan, summary: Summary, how: TrainingMemory) -> None:
     """What the memory is for, and what recomputation makes of it."""
     from protonet.graph.estimate import estimate
     from protonet.sizes import byte_count
@@ -282,11 +230,15 @@ def _print_memory(plan: Plan, summary: Summary, recompute: bool, how: dict[str, 
         ("memory", "training", "inference"),
         [(what, byte_count(one), byte_count(two)) for what, one, two in rows],
     )
-    less = train if recompute else estimate(plan, gradients=True, recompute=True, **how)
+    less = train
+    if not how.recompute:
+        less = estimate(
+            plan, gradients=True, recompute=True, fuse=how.fuse, precision=how.precision
+        )
     if not less.recomputed:
         click.echo("--recompute would change nothing")
         return
-    does = "saves" if recompute else "would save"
+    does = "saves" if how.recompute else "would save"
     names = ", ".join(less.recomputed)
     click.echo(
         f"--recompute {does} {byte_count(less.recompute_savings)} and runs "

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
 import click
 
-C = TypeVar("C", bound=Callable[..., Any])
+from protonet.cli.options import C, with_options
 
 POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine")
 """What the help text names; modules of ``--import`` may add others."""
@@ -29,99 +26,94 @@ class Policy(click.Choice[str]):
         return super().convert(value, param, ctx)
 
 
+_LENGTH = (
+    click.option(
+        "--epochs",
+        type=float,
+        metavar="X",
+        help="Passes over the training data. Default: 30. With --resume: another length for a "
+        "run of a NETWORK, finished or not.",
+    ),
+    click.option(
+        "--max-iter",
+        type=click.IntRange(1),
+        metavar="N",
+        help="With --resume: another length for a run of a solver file.",
+    ),
+)
+
+
 def takes_length(command: C) -> C:
     """``--epochs`` and ``--max-iter``."""
-    options = [
-        click.option(
-            "--epochs",
-            type=float,
-            metavar="X",
-            help="Passes over the training data. Default: 30. With --resume: another length for a "
-            "run of a NETWORK, finished or not.",
-        ),
-        click.option(
-            "--max-iter",
-            type=click.IntRange(1),
-            metavar="N",
-            help="With --resume: another length for a run of a solver file.",
-        ),
-    ]
-    return _with(command, options)
+    return with_options(command, _LENGTH)
+
+
+_INTERVALS = (
+    click.option(
+        "--accumulate",
+        "accumulation",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Batches that make one update together, as if one were N times as large. Default: 1.",
+    ),
+    click.option(
+        "--snapshot-every",
+        type=float,
+        metavar="EPOCHS",
+        help="Epochs between snapshots; 0: only at the end. Default: 1.",
+    ),
+    click.option(
+        "--val-every",
+        type=float,
+        metavar="EPOCHS",
+        help="Epochs between validations; 0: none. Default: 1.",
+    ),
+)
 
 
 def takes_intervals(command: C) -> C:
     """``--accumulate``, ``--snapshot-every`` and ``--val-every``."""
-    options = [
-        click.option(
-            "--accumulate",
-            "accumulation",
-            type=click.IntRange(1),
-            metavar="N",
-            help="Batches that make one update together, as if one were N times as large. "
-            "Default: 1.",
-        ),
-        click.option(
-            "--snapshot-every",
-            type=float,
-            metavar="EPOCHS",
-            help="Epochs between snapshots; 0: only at the end. Default: 1.",
-        ),
-        click.option(
-            "--val-every",
-            type=float,
-            metavar="EPOCHS",
-            help="Epochs between validations; 0: none. Default: 1.",
-        ),
-    ]
-    return _with(command, options)
+    return with_options(command, _INTERVALS)
+
+
+_RATES = (
+    click.option("--lr", type=float, metavar="X", help="Base learning rate. Default: 0.01."),
+    click.option(
+        "--lr-policy",
+        type=Policy(),
+        help="How the learning rate falls. Default: multistep. A solver file's own is replaced.",
+    ),
+    click.option(
+        "--gamma",
+        type=float,
+        metavar="X",
+        help="Factor of the policies step, multistep, exp, inv, sigmoid; of the last three for "
+        "each percent of the training.",
+    ),
+    click.option("--power", type=float, metavar="X", help="Power of the policies inv and poly."),
+    click.option(
+        "--step",
+        "steps",
+        metavar="PERCENT[,PERCENT...]",
+        help="Where the policies step, multistep and sigmoid change the rate, in percent of "
+        "the training. Default: 50,85 of multistep, 33 of step (so DIGITS has it: the third "
+        "drop is at 99), 50 of sigmoid.",
+    ),
+    click.option(
+        "--warmup",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Iterations in which the learning rate rises to --lr at first. Default: 0.",
+    ),
+    click.option(
+        "--warmup-lr", type=float, metavar="X", help="Where the warm-up begins. Default: 0."
+    ),
+    click.option(
+        "--min-lr", type=float, metavar="X", help="Floor of the learning rate. Default: 0."
+    ),
+)
 
 
 def takes_rates(command: C) -> C:
     """``--lr`` and what changes it."""
-    options = [
-        click.option("--lr", type=float, metavar="X", help="Base learning rate. Default: 0.01."),
-        click.option(
-            "--lr-policy",
-            type=Policy(),
-            help="How the learning rate falls. Default: multistep. A solver file's own is "
-            "replaced.",
-        ),
-        click.option(
-            "--gamma",
-            type=float,
-            metavar="X",
-            help="Factor of the policies step, multistep, exp, inv, sigmoid; of the last three for "
-            "each percent of the training.",
-        ),
-        click.option(
-            "--power", type=float, metavar="X", help="Power of the policies inv and poly."
-        ),
-        click.option(
-            "--step",
-            "steps",
-            metavar="PERCENT[,PERCENT...]",
-            help="Where the policies step, multistep and sigmoid change the rate, in percent of "
-            "the training. Default: 50,85 of multistep, 33 of step (so DIGITS has it: the third "
-            "drop is at 99), 50 of sigmoid.",
-        ),
-        click.option(
-            "--warmup",
-            type=click.IntRange(0),
-            metavar="N",
-            help="Iterations in which the learning rate rises to --lr at first. Default: 0.",
-        ),
-        click.option(
-            "--warmup-lr", type=float, metavar="X", help="Where the warm-up begins. Default: 0."
-        ),
-        click.option(
-            "--min-lr", type=float, metavar="X", help="Floor of the learning rate. Default: 0."
-        ),
-    ]
-    return _with(command, options)
-
-
-def _with(command: C, options: Sequence[Callable[[C], C]]) -> C:
-    """The command with the options in this order."""
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, _RATES)

@@ -10,12 +10,13 @@ import click
 
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.options import takes_snapshot
 from protonet.cli.terminal import note
 from protonet.cli.trust import takes_untrusted
 from protonet.errors import UsageError
 
 if TYPE_CHECKING:
-    from protonet.proto.text import Source
+    from protonet.proto.text import NetDefinition, Source
 
 _PATH = click.Path(path_type=Path)
 
@@ -33,13 +34,7 @@ _PATH = click.Path(path_type=Path)
 @click.argument("network", metavar="NETWORK|RUN", type=_PATH)
 @click.argument("out", metavar="[OUT]", type=_PATH, required=False)
 @click.option("--weights", "-weights", type=_PATH, metavar="FILE", help="The weights of NETWORK.")
-@click.option(
-    "--snapshot",
-    metavar="N|best|last",
-    default="last",
-    show_default=True,
-    help="The weights of RUN: of iteration N, of the best validation, or the last.",
-)
+@takes_snapshot("The weights of RUN")
 @click.option(
     "--batch",
     type=click.IntRange(min=1),
@@ -82,19 +77,8 @@ def command(
         from protonet.onnx.export import export_net, write_model
     except ImportError as error:
         raise UsageError("ONNX needs its library: pip install 'protonet[onnx]'") from error
-    from protonet.proto.text import Source, read_net
 
-    if network.is_dir():
-        if weights is not None:
-            raise UsageError("--weights is for a NETWORK; a RUN has its own: choose by --snapshot")
-        source, weights = _of_run(network, snapshot)
-    else:
-        source = Source.read(network)
-    definition = read_net(source)
-    if shape is not None:
-        from protonet.jobs.definitions.network import make_deploy
-
-        definition = make_deploy(definition, _extents(shape)).definition
+    definition, weights = _definition(network, weights, snapshot, shape)
     exported = export_net(
         definition, weights, level=level, stages=stages, batch=batch, python_layers=not untrusted
     )
@@ -108,6 +92,25 @@ def command(
         out = Path(f"{network.resolve().stem}.onnx")
     for path in write_model(exported.model, out):
         click.echo(path)
+
+
+def _definition(
+    network: Path, weights: Path | None, snapshot: str, shape: str | None
+) -> tuple[NetDefinition, Path | None]:
+    """The net of a text, or of a run, with an input of this shape; and its weights."""
+    from protonet.jobs.definitions.network import make_deploy
+    from protonet.proto.text import Source, read_net
+
+    if not network.is_dir():
+        source = Source.read(network)
+    elif weights is not None:
+        raise UsageError("--weights is for a NETWORK; a RUN has its own: choose by --snapshot")
+    else:
+        source, weights = _of_run(network, snapshot)
+    definition = read_net(source)
+    if shape is not None:
+        definition = make_deploy(definition, _extents(shape)).definition
+    return definition, weights
 
 
 def _extents(text: str) -> tuple[int, int, int]:

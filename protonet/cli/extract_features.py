@@ -58,22 +58,27 @@ def command(
     from protonet.jobs.inference.open_net import Opening, open_net
     from protonet.proto.caffe_pb2 import TEST
 
-    names = [each.strip() for each in blobs.split(",")]
-    paths = [Path(each.strip()) for each in databases.split(",")]
-    if len(names) != len(paths):
-        raise click.UsageError(f"{len(names)} blob(s), but {len(paths)} database(s)")
+    stores = _stores(blobs, databases)
     number = number.removeprefix("DEVICE_ID=")
     device = chosen_device(number if processor == "GPU" else None, None)
     wanted = Opening(phase=TEST, weights=weights, device=device, python_layers=not untrusted)
     net = open_net(network, wanted, tell=note)
     try:
-        for name in names:
+        for name in stores:
             if name not in net.blobs:
                 raise UsageError(f"{network}: has no blob '{name}'{nearest(name, net.blobs)}")
         with progress("batches") as watch:
-            stores = dict(zip(names, paths, strict=True))
             count = extract_features(net, stores, batches, watch, backend=kind)
     finally:
         net.close()
-    for name, path in zip(names, paths, strict=True):
+    for name, path in stores.items():
         click.echo(f"{path}: {count} items of '{name}' ({kind})")
+
+
+def _stores(blobs: str, databases: str) -> dict[str, Path]:
+    """The database of each blob, from two comma lists."""
+    names = [each.strip() for each in blobs.split(",")]
+    paths = [Path(each.strip()) for each in databases.split(",")]
+    if len(names) != len(paths):
+        raise click.UsageError(f"{len(names)} blob(s), but {len(paths)} database(s)")
+    return dict(zip(names, paths, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import click
 from protonet.cli.computing import takes_no_fuse
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.options import takes_snapshot
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from protonet.errors import DataError
-    from protonet.jobs.inference.predictor import Prediction
+    from protonet.jobs.inference.predictor import ImagePredictor, Prediction
 
 _BEST_CLASSES = 5
 _MOST_VALUES = 20
@@ -40,13 +41,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.argument("run", metavar="RUN", type=_PATH)
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=_PATH)
-@click.option(
-    "--snapshot",
-    metavar="N|best|last",
-    default="last",
-    show_default=True,
-    help="The weights to use: of iteration N, of the best validation, or the last.",
-)
+@takes_snapshot("The weights to use")
 @click.option(
     "--json",
     "as_json",
@@ -97,53 +92,65 @@ def command(
     a labels.txt, the five likeliest classes. An image that cannot be read is told of and passed
     over; the exit code is then 4.
     """
-    from protonet.device import Device
     from protonet.errors import DataError, UsageError
-    from protonet.jobs.inference.classification import Preprocessing, open_classifier
-    from protonet.jobs.inference.trained_run import open_trained
 
     if weights is None and mean:
         raise UsageError(f"{run}: a run knows its mean; --mean goes with --weights")
     if weights is not None and snapshot != "last":
         raise UsageError("--snapshot chooses from a run's weights, but --weights are given")
-    with ExitStack() as stack:
-        if weights is not None:
-            predictor = stack.enter_context(
-                open_classifier(
-                    run,
-                    weights,
-                    Preprocessing(mean=mean),
-                    Device(device),
-                    memory_limit=memory_limit,
-                    fuse=not no_fuse,
-                )
-            )
-        else:
-            predictor = stack.enter_context(
-                open_trained(
-                    run,
-                    snapshot,
-                    Device(device),
-                    memory_limit=memory_limit,
-                    fuse=False if no_fuse else None,
-                    python_layers=True if allow_python_layers else None,
-                )
-            )
-        unread: list[Path] = []
-
-        def failed(path: Path, error: DataError) -> None:
-            note(str(error))
-            unread.append(path)
-
-        for prediction in predictor.stream(images, failed):
-            if prediction.note:
-                note(f"{prediction.image}: {prediction.note}")
-            if as_json:
-                click.echo(json.dumps(_as_json(prediction, predictor.iteration)))
-            else:
-                _print(prediction, predictor.class_names)
+    if weights is not None:
+        opening = _classifier(run, weights, mean, device, memory_limit, no_fuse)
+    else:
+        opening = _trained(run, snapshot, device, memory_limit, no_fuse, allow_python_layers)
+    with opening as predictor:
+        unread = _answer(predictor, images, as_json)
     if unread:
-        raise DataError(f"{len(unread)} of {len(images)} images could not be read")
+        raise DataError(f"{unread} of {len(images)} images could not be read")
+
+
+def _classifier(
+    deploy: Path, weights: Path, mean: str, device: str, memory_limit: int | None, no_fuse: bool
+) -> AbstractContextManager[ImagePredictor]:
+    from protonet.device import Device
+    from protonet.jobs.inference.classification import Preprocessing, open_classifier
+
+    how, fuse = Preprocessing(mean=mean), not no_fuse
+    processor = Device(device)
+    return open_classifier(deploy, weights, how, processor, memory_limit=memory_limit, fuse=fuse)
+
+
+def _trained(
+    run: Path, snapshot: str, device: str, memory_limit: int | None, no_fuse: bool, trusted: bool
+) -> AbstractContextManager[ImagePredictor]:
+    from protonet.device import Device
+    from protonet.jobs.inference.trained_run import open_trained
+
+    return open_trained(
+        run,
+        snapshot,
+        Device(device),
+        memory_limit=memory_limit,
+        fuse=False if no_fuse else None,
+        python_layers=True if trusted else None,
+    )
+
+
+def _answer(predictor: ImagePredictor, images: Sequence[Path], as_json: bool) -> int:
+    """Print what the net says of each image; how many could not be read."""
+    unread: list[Path] = []
+
+    def failed(path: Path, error: DataError) -> None:
+        note(str(error))
+        unread.append(path)
+
+    for prediction in predictor.stream(images, failed):
+        if prediction.note:
+            note(f"{prediction.image}: {prediction.note}")
+        if as_json:
+            click.echo(json.dumps(_as_json(prediction, predictor.iteration)))
+        else:
+            _print(prediction, predictor.class_names)
+    return len(unread)
 
 
 def _as_json(prediction: Prediction, iteration: int | None) -> dict[str, Any]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from protonet.cli.caffe_flags import chosen_device, chosen_stages
-from protonet.cli.check import explained, takes_shapes
 from protonet.cli.computing import takes_no_fuse, takes_precision, takes_tf32
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.options import gathered
+from protonet.cli.shapes import explained, takes_given_data
 from protonet.cli.terminal import note, print_table
 from protonet.cli.training_job import SOLVERS, known_solvers, match_solver
 from protonet.cli.trust import takes_untrusted
@@ -22,14 +23,48 @@ from protonet.errors import NetworkError, UsageError, nearest
 
 if TYPE_CHECKING:
     from protonet.graph.net import Net
+    from protonet.jobs.definitions.inputs import GivenData
     from protonet.jobs.profiling.profile import LayerProfile, Profile
     from protonet.jobs.profiling.subject import Wanted
+    from protonet.proto.caffe_pb2 import SolverParameter
+    from protonet.proto.text import NetDefinition
     from protonet.solvers.rules import Rule
 
 _PATH = click.Path(path_type=Path)
 _TRAIN, _TEST = 0, 1
 _STARVED = 0.05
 """The share of an iteration from which on waiting for images is told."""
+
+
+def _gathers_wanted(command: Callable[..., None]) -> Any:
+    """Make one argument ``wanted`` of the options that say how the net is to be."""
+    names = ("phase", "level", "stage", "weights", "gpu", "device", "no_fuse", "precision", "tf32",
+             "untrusted")  # fmt: skip
+    return gathered(command, "wanted", _wanted, names)
+
+
+def _wanted(
+    *,
+    phase: str,
+    stage: str,
+    gpu: str | None,
+    device: str | None,
+    no_fuse: bool,
+    precision: str | None,
+    untrusted: bool,
+    **others: Any,
+) -> Wanted:
+    from protonet.jobs.profiling.subject import Wanted
+
+    return Wanted(
+        phase=_TEST if phase == "test" else _TRAIN,
+        stages=chosen_stages(stage),
+        device=chosen_device(gpu, device),
+        fuse=not no_fuse,
+        precision=precision or "float32",
+        python_layers=not untrusted,
+        **others,
+    )
 
 
 @click.command(
@@ -45,7 +80,7 @@ _STARVED = 0.05
     ],
 )
 @click.argument("network", metavar="[NETWORK]", required=False)
-@takes_shapes
+@takes_given_data
 @click.option(
     "--solver",
     metavar="TYPE|FILE",
@@ -93,27 +128,16 @@ _STARVED = 0.05
 @takes_tf32
 @takes_untrusted
 @takes_imports
+@_gathers_wanted
 def command(
     network: str | None,
-    data: Path | None,
-    labels: Path | None,
-    inputs: Sequence[tuple[str, tuple[int, ...]]],
-    batch_size: int | None,
+    data: GivenData,
     solver: str | None,
-    weights: str,
-    phase: str,
-    stage: str,
-    level: int,
+    wanted: Wanted,
     iterations: int,
-    gpu: str | None,
-    device: str | None,
     sort: str,
     out: Path | None,
     trace: Path | None,
-    no_fuse: bool,
-    precision: str | None,
-    tf32: bool,
-    untrusted: bool,
 ) -> None:
     """Profile the network in the prototxt file NETWORK; '-' reads it from standard input.
 
@@ -126,28 +150,12 @@ def command(
     network's transform_param says what mean is taken off. Input layers and --input get random
     numbers. No weights are kept.
     """
-    from protonet.jobs.profiling.files import draw_profile, picture_kind, write_trace
+    from protonet.jobs.profiling.files import picture_kind
     from protonet.jobs.profiling.profile import profile_net
-    from protonet.jobs.profiling.subject import Wanted
 
     if out is not None:
         picture_kind(out)
-    wanted = Wanted(
-        data=data,
-        labels=labels,
-        inputs=dict(inputs),
-        batch_size=batch_size,
-        phase=_TEST if phase == "test" else _TRAIN,
-        level=level,
-        stages=chosen_stages(stage),
-        weights=weights,
-        device=chosen_device(gpu, device),
-        fuse=not no_fuse,
-        precision=precision or "float32",
-        tf32=tf32,
-        python_layers=not untrusted,
-    )
-    net, rule, passes = _opened(network, solver, wanted)
+    net, rule, passes = _opened(network, data, solver, wanted)
     try:
         profile = profile_net(net, rule, iterations=iterations, passes=passes)
     finally:
@@ -157,56 +165,68 @@ def command(
         layers.sort(key=lambda layer: -layer.seconds)
     _print_layers(profile, layers)
     _print_sums(profile)
+    _write_files(profile, layers, out, trace)
+
+
+def _opened(
+    network: str | None, data: GivenData, solver: str | None, wanted: Wanted
+) -> tuple[Net, Rule | None, int]:
+    """The net, its rule, and how many passes make an iteration."""
+    from protonet.jobs.profiling.subject import open_profiled
+
+    definition, settings, wanted = _read(network, solver, wanted)
+    definition, stages = data.put(definition, wanted.phase, wanted.stages)
+    try:
+        net, rule = open_profiled(definition, replace(wanted, stages=stages), settings)
+    except NetworkError as error:
+        raise explained(error, definition) from None
+    return net, rule, settings.iter_size if net.gradients else 1
+
+
+def _read(
+    network: str | None, solver: str | None, wanted: Wanted
+) -> tuple[NetDefinition, SolverParameter, Wanted]:
+    """The text and the solver that are named, and what is wanted of the net with what the solver
+    says of it.
+    """
+    from protonet.jobs.profiling.subject import default_solver, net_of_solver, read_solver_only
+    from protonet.proto.text import Source, read_net
+
+    kind = match_solver(solver) if solver is not None else "SGD"
+    path = Path(str(solver))
+    if kind is None and not path.exists():
+        known = known_solvers()
+        raise UsageError(
+            f"--solver {solver}: no such file, and no update rule{nearest(str(solver), known)}\n"
+            f"    known are {', '.join(known)}"
+        )
+    if network is not None:
+        if network == "-" and sys.stdin.isatty():
+            note("paste the network, then press Ctrl-D on an empty line")
+        settings = default_solver(kind) if kind is not None else read_solver_only(path)
+        return read_net(Source.read(network)), settings, wanted
+    if kind is not None:
+        raise UsageError(
+            "nothing to profile: give NETWORK (a prototxt file, or '-'), or --solver "
+            "SOLVER.prototxt, which names its net"
+        )
+    definition, settings, level, stages = net_of_solver(path, wanted.phase)
+    stages = (*stages, *wanted.stages)
+    return definition, settings, replace(wanted, level=wanted.level or level, stages=stages)
+
+
+def _write_files(
+    profile: Profile, layers: Sequence[LayerProfile], out: Path | None, trace: Path | None
+) -> None:
+    """The picture and the trace, where they are wanted."""
+    from protonet.jobs.profiling.files import draw_profile, write_trace
+
     if out is not None:
         draw_profile(profile, layers, out)
         click.echo(f"picture: {out}")
     if trace is not None:
         write_trace(profile, trace)
         click.echo(f"trace: {trace}")
-
-
-def _opened(
-    network: str | None, solver: str | None, wanted: Wanted
-) -> tuple[Net, Rule | None, int]:
-    """The net, its rule, and how many passes make an iteration."""
-    from protonet.jobs.profiling.subject import (
-        default_solver,
-        net_of_solver,
-        open_profiled,
-        read_solver_only,
-        settle,
-    )
-    from protonet.proto.text import Source, read_net
-
-    kind = match_solver(solver) if solver is not None else "SGD"
-    settings = default_solver(kind) if kind is not None else None
-    if kind is None and solver is not None and not Path(solver).exists():
-        known = known_solvers()
-        raise UsageError(
-            f"--solver {solver}: no such file, and no update rule{nearest(solver, known)}\n"
-            f"    known are {', '.join(known)}"
-        )
-    if network is not None:
-        if network == "-" and sys.stdin.isatty():
-            note("paste the network, then press Ctrl-D on an empty line")
-        if settings is None:
-            settings = read_solver_only(Path(str(solver)))
-        definition = read_net(Source.read(network))
-    elif settings is not None:
-        raise UsageError(
-            "nothing to profile: give NETWORK (a prototxt file, or '-'), or --solver "
-            "SOLVER.prototxt, which names its net"
-        )
-    else:
-        path = Path(str(solver))
-        definition, settings, level, stages = net_of_solver(path, wanted.phase)
-        wanted = replace(wanted, level=wanted.level or level, stages=(*stages, *wanted.stages))
-    definition, stages = settle(definition, wanted)
-    try:
-        net, rule = open_profiled(definition, replace(wanted, stages=stages), settings)
-    except NetworkError as error:
-        raise explained(error, definition) from None
-    return net, rule, settings.iter_size if net.gradients else 1
 
 
 def _print_layers(profile: Profile, layers: Sequence[LayerProfile]) -> None:

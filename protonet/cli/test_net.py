@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from protonet.cli.caffe_flags import chosen_device, chosen_model, chosen_stages, takes_model
+from protonet.cli.caffe_flags import ModelFlags, takes_model
 from protonet.cli.computing import takes_no_fuse
 from protonet.cli.extensions import takes_imports
 from protonet.cli.gflags import GflagsCommand
+from protonet.cli.options import takes_snapshot
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note, print_table
 from protonet.cli.trust import takes_untrusted
 from protonet.errors import UsageError
 
 if TYPE_CHECKING:
-    from protonet.graph.net import Net
     from protonet.jobs.evaluation.regression import VectorReport
     from protonet.jobs.evaluation.trained_run import Evaluated
     from protonet.train.events import Output
@@ -41,13 +41,7 @@ _SHOWN = 8
     ],
 )
 @takes_model
-@click.option(
-    "--snapshot",
-    metavar="N|best|last",
-    default="last",
-    show_default=True,
-    help="Of a run, the weights to use: of iteration N, of the best validation, or the last.",
-)
+@takes_snapshot("Of a run, the weights to use")
 @click.option("--data", type=_PATH, help="Of a run: other images than those of its validation.")
 @click.option("--labels", type=_PATH, help="Of a run: the label vectors of --data.")
 @click.option(
@@ -69,14 +63,7 @@ _SHOWN = 8
 @takes_untrusted
 @takes_imports
 def command(
-    network: Path | None,
-    model: Path | None,
-    weights: str,
-    iterations: int,
-    level: int,
-    stage: str,
-    gpu: str | None,
-    device: str | None,
+    flags: ModelFlags,
     snapshot: str,
     data: Path | None,
     labels: Path | None,
@@ -98,49 +85,28 @@ def command(
     losses over vectors (EuclideanLoss, L1Loss, SmoothL1Loss) the errors of every component
     follow: mean absolute error, root mean squared error, and R^2.
     """
-    from protonet.jobs.evaluation.regression import vector_losses
-    from protonet.jobs.evaluation.whole_set import average_set
-    from protonet.jobs.inference.open_net import Opening, open_net
+    from protonet.jobs.evaluation.whole_set import average_set, opener
     from protonet.proto.caffe_pb2 import TEST
 
-    run = _evaluated(network, snapshot, data, labels)
+    run = _evaluated(flags.network, snapshot, data, labels)
     for remark in run.notes if run is not None else ():
         note(remark)
-    tested = run.definition if run is not None else chosen_model(network, model)
+    tested = run.definition if run is not None else flags.path
+    wanted = flags.opening(TEST)
+    if run is not None:
+        wanted = replace(run.opening, device=wanted.device)
     wanted = replace(
-        run.opening
-        if run is not None
-        else Opening(phase=TEST, level=level, stages=chosen_stages(stage), weights=weights),
-        device=chosen_device(gpu, device),
+        wanted,
         memory_limit=memory_limit,
-        fuse=not no_fuse and (run is None or run.opening.fuse),
-        python_layers=not untrusted and (run is None or run.opening.python_layers),
+        fuse=not no_fuse and (run is None or wanted.fuse),
+        python_layers=not untrusted and wanted.python_layers,
     )
-
-    def opened(batch_size: int | None = None) -> Net:
-        return open_net(
-            tested,
-            replace(wanted, batch_size=batch_size),
-            looked_at=lambda plan: bool(vector_losses(plan)),
-            tell=note if batch_size is None else None,
-        )
-
-    def show(index: int, outputs: list[Output]) -> None:
-        for output in outputs:
-            click.echo(f"Batch {index}, {output.name} = {output.value:g}")
-
-    once = model is None and not _given("iterations")
-    found = average_set(opened, iterations, show, once=once)
+    once = flags.model is None and not _given("iterations")
+    found = average_set(opener(tested, wanted, note), flags.iterations, _print_batch, once=once)
     if found.length is not None:
         note(f"each of {found.length} records once")
     _print_means(found.loss, found.outputs)
-    for report in found.reports:
-        _print_vectors(report, worst)
-    if picture is not None:
-        if not found.reports:
-            raise UsageError("--picture needs a loss over vectors, such as EuclideanLoss")
-        found.reports[0].draw(picture)
-        click.echo(picture)
+    _show_vectors(found.reports, worst, picture)
 
 
 def _evaluated(
@@ -165,6 +131,11 @@ def _evaluated(
     return evaluated(RunDirectory.open(network), snapshot, data, labels)
 
 
+def _print_batch(index: int, outputs: Sequence[Output]) -> None:
+    for output in outputs:
+        click.echo(f"Batch {index}, {output.name} = {output.value:g}")
+
+
 def _print_means(loss: float, outputs: Sequence[Output]) -> None:
     """In the words of `caffe test`."""
     click.echo(f"Loss: {loss:g}")
@@ -180,6 +151,17 @@ def _given(name: str) -> bool:
     """Whether somebody gave this option."""
     source = click.get_current_context().get_parameter_source(name)
     return source is not click.core.ParameterSource.DEFAULT
+
+
+def _show_vectors(reports: Sequence[VectorReport], worst: int, picture: Path | None) -> None:
+    """What is said of vectors, and the picture of the first of them."""
+    for report in reports:
+        _print_vectors(report, worst)
+    if picture is not None:
+        if not reports:
+            raise UsageError("--picture needs a loss over vectors, such as EuclideanLoss")
+        reports[0].draw(picture)
+        click.echo(picture)
 
 
 def _print_vectors(report: VectorReport, worst: int) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from protonet.cli.caffe_flags import chosen_device, chosen_model, chosen_stages, takes_model
+from protonet.cli.caffe_flags import ModelFlags, takes_model
 from protonet.cli.extensions import takes_imports
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.terminal import print_table
@@ -37,40 +37,21 @@ if TYPE_CHECKING:
 )
 @takes_untrusted
 @takes_imports
-def command(
-    network: Path | None,
-    model: Path | None,
-    weights: str,
-    iterations: int,
-    level: int,
-    stage: str,
-    gpu: str | None,
-    device: str | None,
-    phase: str,
-    untrusted: bool,
-) -> None:
+def command(flags: ModelFlags, phase: str, untrusted: bool) -> None:
     """Time every layer of the network in the prototxt file NETWORK, forward and backward.
 
     Prints the lines of `caffe time`; then for each layer its share of the time, its arithmetic
     and how fast that goes, and the bytes of its blobs and parameters. Arithmetic and bytes are
     those of the forward pass.
     """
-    from protonet.jobs.inference.open_net import Opening, open_net
+    from protonet.jobs.inference.open_net import open_net
     from protonet.jobs.profiling.layer_times import time_net
     from protonet.proto.caffe_pb2 import TEST, TRAIN
 
-    wanted = Opening(
-        phase=TEST if phase.lower() == "test" else TRAIN,
-        level=level,
-        stages=chosen_stages(stage),
-        weights=weights,
-        device=chosen_device(gpu, device),
-        gradients=True,
-        python_layers=not untrusted,
-    )
-    net = open_net(chosen_model(network, model), wanted)
+    wanted = flags.opening(TEST if phase.lower() == "test" else TRAIN)
+    net = open_net(flags.path, replace(wanted, gradients=True, python_layers=not untrusted))
     try:
-        timing = time_net(net, iterations)
+        timing = time_net(net, flags.iterations)
     finally:
         net.close()
     _print_as_caffe(timing)

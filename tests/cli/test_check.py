@@ -5,10 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
-from protonet.cli.check import input_shape
 from protonet.data.create import create_gradients
 from tests.graph.test_capacity import huge_text
 
@@ -184,17 +182,6 @@ def test_a_table_on_a_narrow_terminal_folds_its_blobs(terminal: Any, net: Path) 
     table = plain.replace("\r", "").split("\n\n")[1].splitlines()
     assert max(len(line) for line in table) <= 60
     assert any(line.split()[:2] == ["hidden", "InnerProduct"] for line in table)
-
-
-@pytest.mark.parametrize("text", ["", "data", "=2", "data=", "data=0x2", "data=-1", "data=2x3x"])
-def test_a_shape_of_another_form_is_refused(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="data=16x1x50x50"):
-        input_shape(text)
-
-
-def test_a_shape_is_a_name_and_axes() -> None:
-    assert input_shape("data=2x3x5") == ("data", (2, 3, 5))
-    assert input_shape("label=7") == ("label", (7,))
 
 
 def test_what_this_machine_cannot_hold_is_told(protonet: Any, tmp_path: Path) -> None:

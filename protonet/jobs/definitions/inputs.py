@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from protonet.blob import Shape
@@ -18,7 +19,7 @@ from protonet.jobs.definitions.network import (
     make_train_val,
 )
 from protonet.layers.inputs import Data
-from protonet.proto.caffe_pb2 import TRAIN, LayerParameter
+from protonet.proto.caffe_pb2 import TEST, TRAIN, LayerParameter
 from protonet.proto.text import NetDefinition
 
 _BATCHES = {
@@ -34,6 +35,43 @@ _BATCHES = {
     "MemoryData": "memory_data_param",
 }
 """Layers that have a batch_size, and where."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenData:
+    """What a person gives a network that does not bring its data: databases, or shapes of blobs
+    that no layer makes. ``batch_size`` None means the network's own.
+
+    Raises:
+        UsageError: where they contradict each other.
+    """
+
+    data: Path | None = None
+    labels: Path | None = None
+    inputs: Mapping[str, Shape] | None = None
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.data is None and self.labels is not None:
+            raise UsageError("--labels needs --data, the LMDB of the images that they belong to")
+        if self.data is not None and self.inputs:
+            raise UsageError("--data and --input both give shapes; use one of them")
+
+    def put(
+        self, definition: NetDefinition, phase: int, stages: Sequence[str] = ()
+    ) -> tuple[NetDefinition, Sequence[str]]:
+        """The network with its data and its batch size, and the stages that it is looked at in:
+        with databases by default those of training, or in phase TEST of validation.
+        """
+        if self.data is not None:
+            stages = stages or (("val",) if phase == TEST else ("train",))
+            made = with_databases(definition, self.data, self.labels, self.batch_size, stages)
+            return made, stages
+        if self.inputs:
+            definition = with_inputs(definition, self.inputs)
+        if self.batch_size is not None:
+            definition = with_batch_size(definition, self.batch_size)
+        return definition, stages
 
 
 def with_databases(

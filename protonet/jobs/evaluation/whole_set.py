@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.jobs.evaluation.outputs import average_outputs
-from protonet.jobs.evaluation.regression import VectorCollector, VectorReport
+from protonet.jobs.evaluation.regression import VectorCollector, VectorReport, vector_losses
+from protonet.jobs.inference.open_net import Opening, open_net
+from protonet.jobs.inference.weights import Tell
 from protonet.layers.inputs import Data
+from protonet.proto.text import NetDefinition
 from protonet.train.events import Output
 
 Opener = Callable[[int | None], Net]
@@ -17,6 +21,23 @@ Opener = Callable[[int | None], Net]
 
 Show = Callable[[int, list[Output]], None]
 """Told of the outputs of each batch."""
+
+
+def opener(model: Path | NetDefinition, wanted: Opening, tell: Tell | None) -> Opener:
+    """Opens a net for ``average_set``, which looks at the bottoms of losses over vectors.
+
+    ``tell`` hears what ``open_net`` has to tell, of the net as its text says it.
+    """
+
+    def opened(batch_size: int | None) -> Net:
+        return open_net(
+            model,
+            replace(wanted, batch_size=batch_size),
+            looked_at=lambda plan: bool(vector_losses(plan)),
+            tell=tell if batch_size is None else None,
+        )
+
+    return opened
 
 
 @dataclass(frozen=True)

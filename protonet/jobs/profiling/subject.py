@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from protonet.blob import Shape
 from protonet.device import Device
 from protonet.errors import UsageError
 from protonet.formats.caffemodel import read_weights
@@ -16,8 +15,8 @@ from protonet.graph.names import Value
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, Step
 from protonet.graph.planning import plan_net
-from protonet.jobs.definitions.inputs import with_batch_size, with_databases, with_inputs
 from protonet.jobs.definitions.solver_files import SolverFiles
+from protonet.jobs.inference.weights import listed
 from protonet.layers.base import LayerContext
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
@@ -36,14 +35,9 @@ _WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
 class Wanted:
     """What is to be profiled, as a user says it.
 
-    ``data`` and ``labels`` are databases; ``inputs`` shapes of blobs that no layer makes. Without
-    ``fuse`` every layer is computed alone. ``precision`` and ``tf32`` are as of training.
+    Without ``fuse`` every layer is computed alone. ``precision`` and ``tf32`` are as of training.
     """
 
-    data: Path | None = None
-    labels: Path | None = None
-    inputs: Mapping[str, Shape] | None = None
-    batch_size: int | None = None
     phase: int = TRAIN
     level: int = 0
     stages: Sequence[str] = ()
@@ -53,30 +47,6 @@ class Wanted:
     precision: str = "float32"
     tf32: bool = False
     python_layers: bool = True
-
-
-def settle(definition: NetDefinition, wanted: Wanted) -> tuple[NetDefinition, Sequence[str]]:
-    """The network with its data and its batch size, and the stages that it is looked at in.
-
-    Raises:
-        UsageError: where what is wanted contradicts itself.
-    """
-    stages = wanted.stages
-    if wanted.data is None and wanted.labels is not None:
-        raise UsageError("--labels needs --data, the LMDB of the images that they belong to")
-    if wanted.data is not None and wanted.inputs:
-        raise UsageError("--data and --input both give shapes; use one of them")
-    if wanted.data is not None:
-        stages = stages or (("val",) if wanted.phase == TEST else ("train",))
-        return (
-            with_databases(definition, wanted.data, wanted.labels, wanted.batch_size, stages),
-            stages,
-        )
-    if wanted.inputs:
-        definition = with_inputs(definition, wanted.inputs)
-    if wanted.batch_size is not None:
-        definition = with_batch_size(definition, wanted.batch_size)
-    return definition, stages
 
 
 def open_profiled(
@@ -105,7 +75,7 @@ def open_profiled(
             fuse=wanted.fuse,
             precision=type_of(wanted.precision),
         )
-        for name in (part.strip() for part in wanted.weights.split(",") if part.strip()):
+        for name in listed(wanted.weights):
             net.load(read_weights(name), name)
         fill_inputs(net)
         rule = None

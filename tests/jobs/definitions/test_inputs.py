@@ -8,9 +8,15 @@ import pytest
 
 from protonet.data.create import create_gradients
 from protonet.errors import UsageError
-from protonet.jobs.definitions.inputs import with_batch_size, with_databases, with_inputs
+from protonet.jobs.definitions.inputs import (
+    GivenData,
+    with_batch_size,
+    with_databases,
+    with_inputs,
+)
+from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import NetDefinition, Source, read_net
-from tests.jobs.nets import SEED
+from tests.jobs.nets import SEED, net_of
 
 BATCHES = """
 layer { name: "a" type: "Data" top: "a" data_param { batch_size: 4 } }
@@ -69,3 +75,38 @@ def test_databases_take_the_place_of_data(tmp_path: Path) -> None:
     assert {layer.data_param.batch_size for layer in made.net.layer if layer.type == "Data"} == {3}
     deployed = with_databases(definition(SEED), images, labels, 3, ["deploy"])
     assert list(deployed.net.layer[0].input_param.shape[0].dim) == [1, 1, 6, 8]
+
+
+ASKED = """
+layer { name: "in" type: "Input" top: "data" top: "label"
+  input_param { shape { dim: 5 dim: 3 } shape { dim: 5 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+  inner_product_param { num_output: 3 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
+"""
+
+
+def test_a_batch_size_and_shapes_that_are_given() -> None:
+    asked = read_net(Source("net", ASKED))
+    made, stages = GivenData(batch_size=6).put(asked, TRAIN, ["x"])
+    assert [list(shape.dim) for shape in made.net.layer[0].input_param.shape] == [[6, 3], [6]]
+    assert stages == ["x"]
+    made, _ = GivenData(inputs={"data": (2, 7), "label": (2,)}).put(asked, TRAIN)
+    assert [layer.type for layer in made.net.layer][:2] == ["Input", "Input"]
+    assert GivenData().put(asked, TRAIN) == (asked, ())
+
+
+def test_databases_choose_the_stage(gradients: Path) -> None:
+    given = GivenData(data=gradients / "train_images", labels=gradients / "train_labels")
+    pasted = net_of(SEED)
+    assert given.put(pasted, TRAIN)[1] == ("train",)
+    assert given.put(pasted, TEST)[1] == ("val",)
+    made, stages = given.put(pasted, TEST, ("deploy",))
+    assert (made.net.layer[0].type, stages) == ("Input", ("deploy",))
+
+
+def test_given_data_that_contradict_each_other() -> None:
+    with pytest.raises(UsageError, match="--labels needs --data"):
+        GivenData(labels=Path("x"))
+    with pytest.raises(UsageError, match="both give shapes"):
+        GivenData(data=Path("x"), inputs={"data": (2, 7)})

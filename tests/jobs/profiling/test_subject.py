@@ -14,7 +14,6 @@ from protonet.jobs.profiling.subject import (
     net_of_solver,
     open_profiled,
     read_solver_only,
-    settle,
 )
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.text import NetDefinition, Source, read_net
@@ -60,23 +59,6 @@ def test_scores_of_one_axis_have_one_class() -> None:
     net, rule = open_profiled(definition(text), Wanted(phase=TEST))
     assert rule is None
     assert net.blobs["label"].data.max() <= 2
-
-
-def test_a_batch_size_and_shapes() -> None:
-    text = CLASSES.replace('top: "word" top: "on"', "").split('layer { name: "embed"')[0]
-    text = text.replace("shape { dim: 40 dim: 2 }\n    shape { dim: 40 } }", "}")
-    settled, stages = settle(definition(text), Wanted(batch_size=6, stages=["x"]))
-    assert [list(shape.dim) for shape in settled.net.layer[0].input_param.shape] == [[6, 3], [6]]
-    assert stages == ["x"]
-    settled, _ = settle(definition(text), Wanted(inputs={"data": (2, 7), "label": (2,)}))
-    assert [layer.type for layer in settled.net.layer][:2] == ["Input", "Input"]
-
-
-def test_what_contradicts_itself() -> None:
-    with pytest.raises(UsageError, match="--labels needs --data"):
-        settle(definition(CLASSES), Wanted(labels=Path("x")))
-    with pytest.raises(UsageError, match="both give shapes"):
-        settle(definition(CLASSES), Wanted(data=Path("x"), inputs={"data": (2, 7)}))
 
 
 def test_a_solver_file_names_its_net(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""Options that several commands declare alike, and values that gather them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def with_options(command: C, options: Sequence[Callable[[C], C]]) -> C:
+    """The command with the options, or arguments, in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def gathered(command: C, into: str, make: Callable[..., object], names: Sequence[str]) -> Any:
+    """The command with one argument ``into``, made of the options of these names."""
+
+    @wraps(command)
+    def gathering(**given: Any) -> Any:
+        values = {name: given.pop(name) for name in names}
+        return command(**{into: make(**values)}, **given)
+
+    return gathering
+
+
+def takes_snapshot(what: str) -> Callable[[C], C]:
+    """``--snapshot``; ``what`` begins its help."""
+    return click.option(
+        "--snapshot",
+        metavar="N|best|last",
+        default="last",
+        show_default=True,
+        help=f"{what}: of iteration N, of the best validation, or the last.",
+    )
