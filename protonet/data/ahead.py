@@ -175,3 +175,32 @@ class Ahead:
 
     def _new(self) -> Batch:
         return Batch.empty(self._batch_size, self._shape, self._empty)
+
+
+class MadeAhead:
+    """Base of the sources whose batches an ``Ahead`` makes."""
+
+    def __init__(self, ahead: Ahead) -> None:
+        self._ahead = ahead
+        self.times = ahead.times
+
+    @property
+    def position(self) -> int:
+        """Items delivered so far; setting it goes on from there."""
+        return self._ahead.position
+
+    @position.setter
+    def position(self, value: int) -> None:
+        self._ahead.position = value
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of what belongs to batches that were made but not taken."""
+
+    def give_back(self, batch: Batch) -> None:
+        """Let the arrays of a batch that was taken be filled again."""
+        self._ahead.give_back(batch)
+
+    def close(self) -> None:
+        """Stop the threads; a second call does nothing."""
+        self._ahead.close()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protonet.data.ahead import Ahead, Batch, Empty
+from protonet.data.ahead import Ahead, Batch, Empty, MadeAhead
 from protonet.data.boxes import (
     Objects,
     cut,
@@ -139,7 +139,7 @@ def _window(draw: Draw, image: np.ndarray, out: np.ndarray) -> np.ndarray:
     )
 
 
-class AnnotatedSource:
+class AnnotatedSource(MadeAhead):
     """Gives batch after batch of a database of images with boxes, made ahead of time.
 
     The order is the database's; with ``shuffle`` it is that of a BatchSource with the same seed.
@@ -182,17 +182,10 @@ class AnnotatedSource:
         self._skip = skip
         self._objects: dict[int, Objects] = {}
         shape = transform.transformer.output_shape
-        self._ahead = Ahead(self._make, batch_size, shape, threads, empty)
-        self.times = self._ahead.times
+        super().__init__(Ahead(self._make, batch_size, shape, threads, empty))
 
-    @property
-    def position(self) -> int:
-        """Records delivered so far; setting it goes on from there."""
-        return self._ahead.position
-
-    @position.setter
-    def position(self, value: int) -> None:
-        self._ahead.position = value
+    def forget(self) -> None:
+        """Let go of the boxes of batches that were made but not taken."""
         self._objects.clear()
 
     def take(self) -> tuple[Batch, np.ndarray]:
@@ -211,13 +204,9 @@ class AnnotatedSource:
             rows.append(np.concatenate([items, marks[:, :2], objects.boxes, marks[:, 2:]], axis=1))
         return batch, np.concatenate(rows)
 
-    def give_back(self, batch: Batch) -> None:
-        """Let the arrays of a batch be filled again."""
-        self._ahead.give_back(batch)
-
     def close(self) -> None:
         """Stop the threads and let go of the database; a second call does nothing."""
-        self._ahead.close()
+        super().close()
         self._database.close()
 
     def _make(self, part: Batch, first: int, _start: int) -> None:

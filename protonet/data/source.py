@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from protonet.data.ahead import Ahead, Batch, Empty
+from protonet.data.ahead import Ahead, Batch, Empty, MadeAhead
 from protonet.data.order import Order
 from protonet.data.records import Images, Records
 from protonet.data.transform import Transformer
@@ -36,7 +36,7 @@ def cached_bytes(length: int, batch_size: int, transformer: Transformer, limit: 
     return kept + _BATCHES_AHEAD * batch_size * math.prod(transformer.output_shape) * 4
 
 
-class BatchSource:
+class BatchSource(MadeAhead):
     """Gives batch after batch of a database or a list in Caffe's order: by key, wrapping in
     mid-batch.
 
@@ -83,8 +83,7 @@ class BatchSource:
         self._order = Order(len(images), shuffle=shuffle, seed=seed)
         self._skip = skip
         self._empty = empty
-        self._ahead = Ahead(self._make, batch_size, transformer.output_shape, threads, empty)
-        self.times = self._ahead.times
+        super().__init__(Ahead(self._make, batch_size, transformer.output_shape, threads, empty))
         self._whole: Batch | None = None
         size = self.length * math.prod(transformer.output_shape) * 4
         keeps_whole = not transformer.is_random and (cache_limit is None or size <= cache_limit)
@@ -98,15 +97,6 @@ class BatchSource:
         if keeps_whole:
             self._whole = self._transform_all()
             self.close()
-
-    @property
-    def position(self) -> int:
-        """Records delivered so far; setting it goes on from there."""
-        return self._ahead.position
-
-    @position.setter
-    def position(self, value: int) -> None:
-        self._ahead.position = value
 
     def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
         """Write the next batch: images to ``data``, (n, *output_shape), labels to ``labels``, (n,).
@@ -145,7 +135,7 @@ class BatchSource:
 
     def close(self) -> None:
         """Stop the threads and let go of the database; a second call does nothing."""
-        self._ahead.close()
+        super().close()
         self._records.close()
 
     # From memory.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from protonet.data.ahead import Ahead, Batch, Empty
+from protonet.data.ahead import Ahead, Batch, Empty, MadeAhead
 from protonet.data.cutter import Cutter
 from protonet.data.datum import decode_image
 from protonet.data.lists import read_named
@@ -19,7 +19,7 @@ _STREAM = 3
 """Word 3 of the counter: keeps these numbers apart from others of the same name and seed."""
 
 
-class WindowSource:
+class WindowSource(MadeAhead):
     """Gives batch after batch of windows drawn by chance: first background, then objects.
 
     What is drawn is a function of the seed, the name and the number of the item in the stream:
@@ -67,18 +67,12 @@ class WindowSource:
         self._cache: dict[int, bytes] | None = {} if cache else None
         self._key = np.array([seed % 2**64, zlib.crc32(name.encode())], np.uint64)
         self._lock = threading.Lock()
-        self._ahead = Ahead(self._fill, batch_size, (3, cutter.size, cutter.size), threads, empty)
-        self.take, self.give_back = self._ahead.take, self._ahead.give_back
-        self.times = self._ahead.times
+        shape = (3, cutter.size, cutter.size)
+        super().__init__(Ahead(self._fill, batch_size, shape, threads, empty))
 
-    @property
-    def position(self) -> int:
-        """Windows delivered so far; setting it goes on from there."""
-        return self._ahead.position
-
-    @position.setter
-    def position(self, value: int) -> None:
-        self._ahead.position = value
+    def take(self) -> Batch:
+        """The next batch, not to be written to, and the caller's until ``give_back``."""
+        return self._ahead.take()
 
     def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
         """Write the next batch: windows to ``data``, (n, 3, size, size), classes to ``labels``.
@@ -87,10 +81,6 @@ class WindowSource:
             DataError: naming the line of a window that cannot be used, and its image.
         """
         self._ahead.next(data, labels)
-
-    def close(self) -> None:
-        """Stop the threads; a second call does nothing."""
-        self._ahead.close()
 
     def _fill(self, part: Batch, first: int, start: int) -> None:
         """Draw and write the items from ``first`` of the stream on, from ``start`` of a batch."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.data.ahead import Ahead, Batch
+from protonet.data.ahead import Ahead, Batch, MadeAhead
 
 SHAPE = (2, 3, 4)
 
@@ -102,3 +102,21 @@ def test_what_is_given_back_is_filled_again() -> None:
     ahead.close()
     assert set(made) == {(5, *SHAPE), (5,)}
     assert len(made) <= 8
+
+
+def test_a_source_that_goes_elsewhere_forgets_what_was_made() -> None:
+    class Source(MadeAhead):
+        forgot: tuple[int, ...] = ()
+
+        def forget(self) -> None:
+            self.forgot += (self.position,)
+
+    ahead = Ahead(fill, 5, SHAPE, 2)
+    source = Source(ahead)
+    assert source.times is ahead.times
+    source.give_back(ahead.take())
+    assert (source.position, source.forgot) == (5, ())
+    source.position = 20
+    assert (ahead.position, source.forgot) == (20, (20,))
+    assert labels_of(ahead, 1) == [[20, 21, 22, 23, 24]]
+    source.close()
