@@ -31,7 +31,8 @@ class Accuracy(Layer):
     Params:
         none.
     Spec:
-        accuracy_param: top_k (1), axis (1), ignore_label (none).
+        accuracy_param: top_k (1), axis (1), ignore_label (none), min_is_better (false: of
+        happynear's fork; scores are distances, and the lowest are the best).
     Raises:
         LayerError: for an axis that x has not, another number of labels than items, a top_k
         that is not 1 to C, a loss_weight, and, while running on the CPU, a label that is no
@@ -75,6 +76,8 @@ class Accuracy(Layer):
         self._labels = Labels(self, shape, axis, self.ignore)
         self._kernel = Right.make(self.device, self.dtype, shape, axis, self.top_k)
         self._right = self.scratch(self._labels.shape)
+        if self.spec.accuracy_param.min_is_better:
+            self._turned = self.scratch(shape)
         if len(self.spec.top) > 1:
             self._one_hot = self.scratch(shape, np.bool_)
             self._scores = self.scratch(shape)
@@ -85,7 +88,10 @@ class Accuracy(Layer):
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, labels, right = self.xp, self._labels, self._right
         labels.read(bottoms[1])
-        self._kernel.forward(bottoms[0], labels.indices, right)
+        scores = bottoms[0]
+        if self.spec.accuracy_param.min_is_better:
+            scores = xp.negative(scores, out=self._turned)
+        self._kernel.forward(scores, labels.indices, right)
         if labels.valid is not None:
             xp.multiply(right, labels.valid, out=right)
             labels.valid.sum(out=self._count)

@@ -14,6 +14,7 @@ from protonet.kernels.product import Product
 from protonet.layers.base import Kind, Layer, LowPrecision, Reads, Traits, Weight
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
+from protonet.layers.rows import UnitRows
 
 
 @register("InnerProduct")
@@ -31,11 +32,13 @@ class InnerProduct(Layer):
         W: N x K (K x N with transpose); b: N, unless bias_term is false.
     Spec:
         inner_product_param: num_output (required), bias_term (true), weight_filler,
-        bias_filler (both constant 0), axis (1), transpose (false).
+        bias_filler (both constant 0), axis (1), transpose (false), normalize (false: of
+        happynear's fork; each row of W is brought to length 1 before it is used, and stays so).
     Raises:
-        LayerError: without num_output, for an axis that x has not, or a filler that cannot be.
+        LayerError: without num_output, for an axis that x has not, a filler that cannot be, or
+        normalize with transpose.
     Differs:
-        not at all.
+        With normalize, on a GPU as on the CPU, 1e-6 is added to the square of the length.
     """
 
     traits = Traits(
@@ -59,6 +62,12 @@ class InnerProduct(Layer):
         self.outputs = spec.num_output
         self.transpose = spec.transpose
         self.bias_term = spec.bias_term
+        if spec.normalize and spec.transpose:
+            raise LayerError(
+                "normalize and transpose cannot go together", ("inner_product_param", "normalize")
+            )
+        if spec.normalize:
+            self.traits = replace(self.traits, low_precision=LowPrecision.NEVER, in_kernels=False)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [(*shapes[0][: self.axis_of(shapes[0])], self.outputs)]
@@ -79,6 +88,8 @@ class InnerProduct(Layer):
             self.device, self.dtype, rows, inputs, self.outputs, self.transpose
         )
         self._bias = BiasGradient.make(self.device, self.dtype, rows, self.outputs, 1)
+        if self.spec.inner_product_param.normalize:
+            self._rows = UnitRows(self, self.outputs, inputs)
 
     def _extents(self, shape: Shape) -> tuple[int, int]:
         """Rows and columns of the bottom."""
@@ -87,6 +98,8 @@ class InnerProduct(Layer):
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         bias = self.params[1].data if self.bias_term else None
+        if self.spec.inner_product_param.normalize:
+            self._rows.bring(self.params[0].data)
         self._product.forward(
             bottoms[0], self.params[0].data, bias, tops[0], rectify=self.fused.rectify
         )

@@ -13,6 +13,9 @@ from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import FillerParameter
 
+_LEAST = 1e-6
+"""What happynear's Normalize adds to a sum (normalize_layer.cpp)."""
+
 
 @register("MVN")
 class MVN(Layer):
@@ -115,45 +118,80 @@ class Normalize(Layer):
     """y = s x / n, with n = sqrt(sum(x^2) + eps) over an item, or over the channels of a place.
 
     Gradients: dx = s dy / n - x sum(x s dy) / n^3; ds = the sum of dy x / n (Liu et al., ParseNet,
-    2015).
+    2015). With normalize_param, of another fork, there is no s, and n is of the channels of a
+    place: sqrt(sum(x^2) + 1e-6) with L2, sum |x| + 1e-6 with L1, where sign(x) stands for x / n:
+    dx = (dy - sign(x) sum(x dy) / n) / n.
 
     Bottom:
         x: N x C x ...
     Top:
-        y: the shape of x.
+        0: y, the shape of x.
+        1 (optional, with normalize_param): n, N x 1 x ...; with bp_norm, dx also has dn x / n.
     Params:
-        s: a scalar, or C without channel_shared.
+        s: a scalar, or C without channel_shared; none with normalize_param.
     Spec:
         norm_param: across_spatial (true: n of all values of an item; false: of the channels at
-        each place), scale_filler (constant 1), channel_shared (true), eps (1e-10).
+        each place), scale_filler (constant 1), channel_shared (true), eps (1e-10). Or
+        normalize_param: normalize_type (L2; or L1), bp_norm (false).
     Raises:
-        LayerError: for a bottom of fewer than 2 axes.
+        LayerError: for a bottom of fewer than 2 axes, both params, another normalize_type,
+        fix_gradient, or a second top without normalize_param.
     Differs:
         Caffe 1.0 has no such layer; forks for single-shot detectors do, for 4 axes. Without
-        channel_shared theirs leave the scales out of the sum of dx.
+        channel_shared theirs leave the scales out of the sum of dx. normalize_param is of
+        happynear/caffe-windows, whose GPU adds 1e-12 instead of 1e-6 with L2.
     """
 
     traits = Traits(
         backward_reads=frozenset({Reads.BOTTOMS}), low_precision=LowPrecision.WITH_BOTTOMS
     )
+    tops = (1, 2)
 
     def setup(self) -> None:
-        spec = self.spec.norm_param
+        spec, other = self.spec.norm_param, self.spec.normalize_param
         self.across, self.shared, self.eps = (
             spec.across_spatial,
             spec.channel_shared,
             spec.eps,
         )
+        self.scaled, self.by_sign = not self.spec.HasField("normalize_param"), False
+        if self.scaled:
+            if len(self.spec.top) > 1:
+                raise LayerError("a second top needs normalize_param", ("top", 1))
+            return
+        self._check_direction()
+        self.across, self.eps, self.by_sign = False, _LEAST, other.normalize_type == "L1"
+        self.backs_norm = other.bp_norm and len(self.spec.top) > 1
+
+    def _check_direction(self) -> None:
+        param = self.spec.normalize_param
+        if self.spec.HasField("norm_param"):
+            raise LayerError(
+                "norm_param and normalize_param are of different forks", ("normalize_param",)
+            )
+        if param.normalize_type not in ("L1", "L2"):
+            raise LayerError(
+                f"expected normalize_type L1 or L2, got '{param.normalize_type}'",
+                ("normalize_param", "normalize_type"),
+            )
+        if param.fix_gradient:
+            raise LayerError(
+                "fix_gradient is not done, whose gradient is none of the forward pass's",
+                ("normalize_param", "fix_gradient"),
+            )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        if len(shapes[0]) < 2:
+        shape = shapes[0]
+        if len(shape) < 2:
             raise LayerError(
-                f"expected a bottom of at least 2 axes, got {shape_text(shapes[0])}",
+                f"expected a bottom of at least 2 axes, got {shape_text(shape)}",
                 ("bottom", 0),
             )
-        return [shapes[0]]
+        return [shape, (shape[0], 1, *shape[2:])][: len(self.spec.top)]
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
+        if not self.scaled:
+            return []
         spec = self.spec.norm_param
         filler = spec.scale_filler if spec.HasField("scale_filler") else FillerParameter(value=1)
         shape = () if self.shared else (shapes[0][1],)
@@ -164,20 +202,27 @@ class Normalize(Layer):
         self._seen = (shape[0], shape[1], math.prod(shape[2:]))
         self._axes = (1, 2) if self.across else (1,)
         reduced = (shape[0], 1, 1 if self.across else self._seen[2])
-        self._norm, self._part = self.scratch(reduced), self.scratch(reduced)
+        self._norm, self._part, self._dnorm = (self.scratch(reduced) for _ in range(3))
         self._product = self.scratch(self._seen)
         self._scaled = self.scratch(self._seen)
-        self._sum = self.scratch(self.params[0].shape)
+        self._sum = self.scratch(self.params[0].shape if self.scaled else ())
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, norm = self.xp, self._norm
         x, y = bottoms[0].reshape(self._seen), tops[0].reshape(self._seen)
-        xp.multiply(x, x, out=self._product)
+        if self.by_sign:
+            xp.absolute(x, out=self._product)
+        else:
+            xp.multiply(x, x, out=self._product)
         self._product.sum(axis=self._axes, out=norm, keepdims=True)
         xp.add(norm, self.eps, out=norm)
-        xp.sqrt(norm, out=norm)
+        if not self.by_sign:
+            xp.sqrt(norm, out=norm)
         xp.divide(x, norm, out=y)
-        xp.multiply(y, self.params[0].data.reshape(-1, 1), out=y)
+        if self.scaled:
+            xp.multiply(y, self.params[0].data.reshape(-1, 1), out=y)
+        if len(tops) > 1:
+            xp.copyto(tops[1].reshape(norm.shape), norm)
 
     def backward(
         self,
@@ -186,22 +231,37 @@ class Normalize(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        xp, norm, product, scale = self.xp, self._norm, self._product, self.params[0]
+        xp, norm, product, scaled = self.xp, self._norm, self._product, self._scaled
         x, dy = bottoms[0].reshape(self._seen), dtops[0].reshape(self._seen)
+        if self.scaled:
+            self._learn(x, dy)
+        if dbottoms[0] is None:
+            return
+        dx, part = dbottoms[0].reshape(self._seen), self._part
+        xp.copyto(scaled, dy)
+        if self.scaled:
+            xp.multiply(scaled, self.params[0].data.reshape(-1, 1), out=scaled)
+        xp.multiply(x, scaled, out=product)
+        product.sum(axis=self._axes, out=part, keepdims=True)
+        # (s dy - g (sum / n - dn n)) / n, where g is x / n, or sign(x)
+        xp.divide(part, norm, out=part)
+        if not self.scaled and self.backs_norm:
+            xp.multiply(dtops[1].reshape(norm.shape), norm, out=self._dnorm)
+            xp.subtract(part, self._dnorm, out=part)
+        if self.by_sign:
+            xp.sign(x, out=product)
+        else:
+            xp.divide(part, norm, out=part)
+            xp.copyto(product, x)
+        xp.multiply(product, part, out=product)
+        xp.subtract(scaled, product, out=dx)
+        xp.divide(dx, norm, out=dx)
+
+    def _learn(self, x: Array, dy: Array) -> None:
+        """Add to the gradient of s."""
+        xp, product, scale = self.xp, self._product, self.params[0]
         if scale.wanted:
-            xp.divide(x, norm, out=product)
+            xp.divide(x, self._norm, out=product)
             xp.multiply(product, dy, out=product)
             product.sum(axis=None if self.shared else (0, 2), out=self._sum)
             xp.add(scale.diff, self._sum, out=scale.diff)
-        if dbottoms[0] is None:
-            return
-        dx, scaled, part = dbottoms[0].reshape(self._seen), self._scaled, self._part
-        xp.multiply(dy, scale.data.reshape(-1, 1), out=scaled)
-        xp.multiply(x, scaled, out=product)
-        product.sum(axis=self._axes, out=part, keepdims=True)
-        # (s dy - x sum / n^2) / n
-        xp.divide(part, norm, out=part)
-        xp.divide(part, norm, out=part)
-        xp.multiply(x, part, out=product)
-        xp.subtract(scaled, product, out=dx)
-        xp.divide(dx, norm, out=dx)

@@ -167,9 +167,11 @@ class Scale(Spread):
         then, with bias_term: b, the shape of s.
     Spec:
         scale_param: axis (1), num_axes (1; 0 = a scalar, -1 = all that follow), filler (constant
-        1), bias_term (false), bias_filler (constant 0).
+        1), bias_term (false), bias_filler (constant 0), min_value and max_value (none; of
+        happynear's fork: s is brought between them before it is used, and stays so).
     Raises:
-        LayerError: for axes that x lacks, or an s that does not fit.
+        LayerError: for axes that x lacks, an s that does not fit, or a min_value or max_value of
+        an s that is a bottom.
     Differs:
         no.
     """
@@ -179,7 +181,14 @@ class Scale(Spread):
 
     def setup(self) -> None:
         kind = Kind.RECTIFIABLE
-        if self.of_channels:
+        param = self.spec.scale_param
+        ends = [name for name in ("min_value", "max_value") if param.HasField(name)]
+        if ends and self.given:
+            raise LayerError(f"{ends[0]} is of a learned scale", (self.field, ends[0]))
+        low = param.min_value if param.HasField("min_value") else -math.inf
+        high = param.max_value if param.HasField("max_value") else math.inf
+        self.bounds = (low, high) if ends else None
+        if self.of_channels and not ends:
             kind = Kind.SCALE_AND_SHIFT if self.spec.scale_param.bias_term else Kind.SCALE
         # in training the gradient of s needs x as it was
         self.traits = replace(self.traits, in_place=not self.training, kind=kind)
@@ -201,6 +210,8 @@ class Scale(Spread):
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         s = self._factors.read(bottoms[1]) if self.given else self.params[0].data
+        if self.bounds is not None:
+            self.xp.clip(s, *self.bounds, out=s)
         b = self.params[-1].data if self.spec.scale_param.bias_term else None
         s, b = self._chain.behind(s, b)
         self._kernel.forward(bottoms[0], s, b, tops[0], rectify=self.fused.rectify)

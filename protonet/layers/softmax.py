@@ -17,6 +17,17 @@ from protonet.layers.normalizer import Normalizer
 from protonet.layers.registry import register
 
 
+def refuse_other_types(layer: Layer) -> None:
+    """Raise LayerError for a normalize_type, of happynear's fork, that is no softmax."""
+    found = layer.spec.softmax_param.normalize_type
+    if found != "Softmax":
+        raise LayerError(
+            f'expected normalize_type: "Softmax", got "{found}"',
+            ("softmax_param", "normalize_type"),
+            "others divide scores by their sum; use a Normalize layer",
+        )
+
+
 @register("Softmax")
 class Softmax(Layer):
     """y = exp(x) / sum(exp(x)) along ``axis``.
@@ -30,15 +41,18 @@ class Softmax(Layer):
     Params:
         none.
     Spec:
-        softmax_param: axis (1; negative counts from the end); engine is accepted and makes no
-        difference.
+        softmax_param: axis (1; negative counts from the end); engine and normalize_type:
+        "Softmax" are accepted and make no difference.
     Raises:
-        LayerError: for an axis that x has not.
+        LayerError: for an axis that x has not, or another normalize_type.
     Differs:
         not at all.
     """
 
     traits = Traits(backward_reads=frozenset({Reads.TOPS}), in_place=True)
+
+    def setup(self) -> None:
+        refuse_other_types(self)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         self.axis_of(shapes[0])
@@ -107,6 +121,7 @@ class SoftmaxWithLoss(Layer):
     is_loss = True
 
     def setup(self) -> None:
+        refuse_other_types(self)
         spec = self.spec.loss_param
         self.ignore = spec.ignore_label if spec.HasField("ignore_label") else None
         self.smoothing = spec.label_smoothing

@@ -8,6 +8,7 @@ import numpy as np
 from onnx import TensorProto
 
 from protonet.blob import Shape
+from protonet.layers.rows import EPS
 from protonet.onnx.conversion import Conversion, OnnxError, converts
 from protonet.proto.caffe_pb2 import EltwiseParameter, LRNParameter, ReductionParameter
 
@@ -117,6 +118,9 @@ def inner_product(c: Conversion) -> str:
     matrix = (math.prod(shape[:axis]), math.prod(shape[axis:]))
     x = c.seen(c.bottoms[0], shape, matrix)
     params = [c.param(place) for place in range(2 if layer.bias_term else 1)]
+    if layer.spec.inner_product_param.normalize:
+        weight = c.values(0)
+        params[0] = c.constant(weight / np.sqrt((weight**2).sum(axis=1, keepdims=True) + EPS))
     y = c.op("Gemm", x, *params, transB=0 if layer.transpose else 1)
     return c.seen(y, (matrix[0], layer.outputs), c.top_shapes[0])
 
@@ -181,6 +185,8 @@ def scale(c: Conversion) -> str:
 
 def _laid(c: Conversion, index: int) -> str:
     """The smaller array of Scale and Bias: a second bottom, or a parameter."""
+    if getattr(c.layer, "bounds", None):
+        return c.constant(np.clip(c.values(index), *c.layer.bounds).reshape(_broadcast(c)))
     if not c.layer.given:
         return c.param(index, _broadcast(c))
     return c.seen(c.bottoms[1], c.shapes[1], _broadcast(c))
@@ -285,14 +291,19 @@ def mean_variance(c: Conversion) -> str:
 
 
 @converts("Normalize")
-def normalize(c: Conversion) -> str:
+def normalize(c: Conversion) -> list[str]:
     layer, shape = c.layer, c.shapes[0]
     planes = (*shape[:2], math.prod(shape[2:]))
     x = c.seen(c.bottoms[0], shape, planes)
     axes = c.integers((1, 2) if layer.across else (1,))
-    squares = c.op("ReduceSumSquare", x, axes, keepdims=1)
-    y = c.op("Div", x, c.op("Sqrt", _plus(c, squares, layer.eps)))
-    return c.seen(c.op("Mul", y, c.param(0, (c.values(0).size, 1))), planes, shape)
+    sums = c.op("ReduceL1" if layer.by_sign else "ReduceSumSquare", x, axes, keepdims=1)
+    norm = _plus(c, sums, layer.eps)
+    norm = norm if layer.by_sign else c.op("Sqrt", norm)
+    y = c.op("Div", x, norm)
+    if layer.scaled:
+        y = c.op("Mul", y, c.param(0, (c.values(0).size, 1)))
+    norms = [c.seen(norm, (shape[0], 1, planes[2]), top) for top in c.top_shapes[1:]]
+    return [c.seen(y, planes, shape), *norms]
 
 
 @converts("LRN")

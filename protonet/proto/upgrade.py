@@ -16,6 +16,7 @@ from protonet.proto.caffe_pb2 import (
     V1LayerParameter,
 )
 from protonet.proto.dilation import upgrade_dilation
+from protonet.proto.directions import upgrade_directions
 from protonet.proto.naming import name_layers
 from protonet.proto.sides import upgrade_sides
 from protonet.proto.source import NetDefinition, Source, Where
@@ -105,6 +106,7 @@ def upgrade(definition: NetDefinition) -> NetDefinition:
         _upgrade_batch_norm,
         upgrade_dilation,
         upgrade_sides,
+        upgrade_directions,
         name_layers,
     ):
         definition = step(definition)

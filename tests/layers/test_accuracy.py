@@ -75,3 +75,11 @@ def test_accuracy_has_no_backward() -> None:
     assert harness.layer.no_gradient == {0, 1}
     with pytest.raises(NotImplementedError):
         harness.backward([1.0])
+
+
+def test_the_lowest_distance_may_be_the_best() -> None:
+    scores = np.array([[3, 1, 2], [1, 2, 3], [1, 0, 5]])
+    text = 'type: "Accuracy" accuracy_param { min_is_better: true %s }'
+    labels = np.array([1, 1, 0])
+    assert LayerHarness(text % "", [scores, labels]).forward()[0] == np.float32(1 / 3)
+    assert LayerHarness(text % "top_k: 2", [scores, labels]).forward()[0] == 1

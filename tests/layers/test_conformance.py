@@ -35,6 +35,7 @@ NO_GOLDEN = {
     "Convolution3D",
     "CTCLoss",
     "CenterLoss",
+    "ChannelScale",
     "ConvolutionDepthwise",
     "CtcLoss",
     "Deconvolution3D",
@@ -42,6 +43,7 @@ NO_GOLDEN = {
     "DiceCoefLoss",
     "Interp",
     "NdConvolution",
+    "LabelSpecificAdd",
     "LabelsequenceAccuracy",
     "Lstm",
     "MultiBoxFocalLoss",
@@ -202,6 +204,8 @@ CASES = [
     Case('type: "Normalize"'),
     Case('type: "Normalize" norm_param { across_spatial: false channel_shared: false }'),
     Case('type: "Normalize" norm_param { channel_shared: false eps: 0.3 }'),
+    Case('type: "Normalize" normalize_param { normalize_type: "L1" }', kinks=(0,)),
+    Case('type: "Normalize" top: "y" top: "n" normalize_param { bp_norm: true }', ((3, 4, 5),)),
     Case('type: "Softmax"'),
     Case('type: "Softmax" softmax_param { axis: -1 }'),
     Case('type: "Dropout" dropout_param { dropout_ratio: 0.3 }'),
@@ -283,6 +287,12 @@ CASES = [
     Case('type: "BN" bn_param { scale_filler { value: 2 } }'),
     Case('type: "BN" bn_param { scale_filler { value: 2 } bn_mode: INFERENCE }'),
     Case('type: "EuclideanLoss"', ((6, 2), (6, 1, 1, 2))),
+    Case(
+        'type: "LabelSpecificAdd" label_specific_add_param { bias: -0.35 }',
+        ((6, 5), (6,)),
+        kinks=(0.35,),
+        classes=5,
+    ),
     Case('type: "SoftmaxWithLoss"', ((6, 5), (6,)), classes=5),
     Case('type: "SoftmaxWithLoss" softmax_param { axis: 2 }', (SHAPE, (2, 3, 1, 7)), classes=5),
     Case(
@@ -447,6 +457,7 @@ CASES = [
     ),
     Case('type: "CTCLoss"', make=sequences),
     Case('type: "Axpy"', ((2, 3), SHAPE, SHAPE)),
+    Case('type: "ChannelScale"', (SHAPE, (2, 1, 5, 7))),
     Case('type: "Axpy"', ((2, 3, 1, 1), SHAPE, SHAPE)),
     Case('type: "Concat"', ((2, 3, 4), (2, 6, 4), (2, 1, 4))),
     Case('type: "Concat" concat_param { axis: -1 }', ((2, 3, 4), (2, 3, 5))),
@@ -466,6 +477,11 @@ def detectnet_bottoms() -> list[np.ndarray]:
 
 
 METRICS = [
+    Case(
+        'type: "Accuracy" top: "all" accuracy_param { min_is_better: true }',
+        ((6, 5), (6,)),
+        classes=5,
+    ),
     Case(
         'type: "DetectNetTransformation" top: "maps" detectnet_groundtruth_param '
         "{ image_size_x: 24 image_size_y: 16 object_class { src: 1 dst: 0 } "

@@ -78,3 +78,39 @@ def test_an_unwanted_gradient_is_left_out(kind: str) -> None:
     harness.forward()
     harness.dbottoms = [None]
     assert harness.backward([np.ones((2, 3))]) == [None]
+
+
+@pytest.mark.parametrize("kind", ["L1", "L2"])
+def test_directions_of_places_by_their_formula(kind: str) -> None:
+    """As happynear's fork has it: of the channels of each place, without a factor."""
+    x = np.random.default_rng(5).standard_normal((2, 3, 4, 5))
+    text = f'type: "Normalize" top: "y" top: "n" normalize_param {{ normalize_type: "{kind}" }}'
+    harness = LayerHarness(text, [x], dtype=float)
+    norm = np.abs(x).sum(axis=1, keepdims=True) + 1e-6
+    if kind == "L2":
+        norm = np.sqrt((x**2).sum(axis=1, keepdims=True) + 1e-6)
+    y, n = harness.forward()
+    np.testing.assert_allclose(y, x / norm)
+    np.testing.assert_allclose(n, norm)
+    assert not harness.layer.params
+    (without,) = harness.backward([np.zeros_like(x), np.ones_like(norm)])
+    assert without is not None
+    assert not without.any()
+    harness = LayerHarness(text.replace("{ n", "{ bp_norm: true n"), [x], dtype=float)
+    harness.forward()
+    (dx,) = harness.backward([np.zeros_like(x), np.ones_like(norm)])
+    np.testing.assert_allclose(dx, np.sign(x) if kind == "L1" else x / norm)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('normalize_param { normalize_type: "L3" }', "expected normalize_type L1 or L2, got 'L3'"),
+        ("normalize_param { fix_gradient: true }", "fix_gradient is not done"),
+        ("normalize_param { } norm_param { }", "are of different forks"),
+        ('top: "y" top: "n"', "a second top needs normalize_param"),
+    ],
+)
+def test_directions_that_cannot_be(text: str, message: str) -> None:
+    with pytest.raises(LayerError, match=message):
+        LayerHarness(f'type: "Normalize" {text}', [np.ones((2, 3))])

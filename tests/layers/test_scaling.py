@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.errors import LayerError
+from protonet.layers.base import Kind
 from protonet.testing import LayerHarness, check_gradients
 
 X = (2, 3, 5, 7)
@@ -55,3 +56,15 @@ def test_gradients_of_both_bottoms(text: str, small: tuple[int, ...]) -> None:
 def test_what_is_refused(text: str, shapes: list[tuple[int, ...]], message: str) -> None:
     with pytest.raises(LayerError, match=message):
         LayerHarness(text, [np.zeros(shape) for shape in shapes])
+
+
+def test_a_learned_scale_is_kept_between_its_ends() -> None:
+    x = np.ones((2, 3))
+    text = 'type: "Scale" scale_param { min_value: -1 max_value: 2 }'
+    harness = LayerHarness(text, [x])
+    harness.layer.params[0].data[...] = [-5, 1, 7]
+    assert harness.forward()[0].tolist() == [[-1, 1, 2]] * 2
+    assert harness.layer.params[0].data.tolist() == [-1, 1, 2]
+    assert harness.layer.traits.kind is Kind.RECTIFIABLE
+    with pytest.raises(LayerError, match="min_value is of a learned scale"):
+        LayerHarness(text, [x, np.ones(3)])

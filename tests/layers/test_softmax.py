@@ -162,3 +162,11 @@ def test_label_smoothing_gives_every_class_a_share() -> None:
     dx = harness.backward([1.0])[0]
     assert dx is not None
     np.testing.assert_allclose(dx[0], np.exp(x[0]) - q, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["Softmax", "SoftmaxWithLoss"])
+def test_only_a_softmax_is_a_softmax(kind: str) -> None:
+    bottoms = [np.zeros((2, 3)), np.zeros(2)][: 1 + (kind != "Softmax")]
+    LayerHarness(f'type: "{kind}" softmax_param {{ normalize_type: "Softmax" }}', bottoms)
+    with pytest.raises(LayerError, match='expected normalize_type: "Softmax", got "L2"'):
+        LayerHarness(f'type: "{kind}" softmax_param {{ normalize_type: "L2" }}', bottoms)

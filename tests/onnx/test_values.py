@@ -22,6 +22,11 @@ CASES = [
     ('type: "MVN" mvn_param { across_channels: true }', [(2, 3, 4, 5)]),
     ('type: "MVN" mvn_param { normalize_variance: false }', [(2, 3)]),
     ('type: "Normalize"', [(2, 3, 4, 5)]),
+    ('type: "Normalize" normalize_param { normalize_type: "L1" }', [(2, 3, 4, 5)]),
+    ('type: "InnerProduct" inner_product_param { num_output: 4 normalize: true '
+     'weight_filler { type: "gaussian" } }', [(2, 3, 5)]),
+    ('type: "Scale" scale_param { max_value: 0.5 min_value: -0.5 '
+     'filler { type: "gaussian" } }', [(2, 7, 3)]),
     ('type: "Normalize" norm_param { across_spatial: false channel_shared: false '
      'scale_filler { type: "gaussian" } }', [(2, 3, 4, 5)]),
     ('type: "Power" power_param { scale: 0 shift: 3 power: 2 }', [(2, 3)]),

@@ -1,0 +1,24 @@
+"""Layers of face nets, in onnxruntime."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.onnx.beside import hold, layer, values
+
+
+@pytest.mark.parametrize("fields", ["", "channel_scale_param { do_forward: false }"])
+def test_a_factor_for_each_place(fields: str) -> None:
+    net = layer(f'type: "ChannelScale" {fields}', (2, 3, 4, 5), (2, 1, 4, 5))
+    hold(net, values(net))
+
+
+def test_a_deployed_net_adds_no_margin() -> None:
+    net = layer('type: "LabelSpecificAdd" label_specific_add_param { bias: 3 }', (2, 5), (2,))
+    hold(net, {**values(net), "x1": np.array([3, 0], np.float32)})
+
+
+def test_lengths_beside_directions() -> None:
+    net = layer('type: "Normalize" normalize_param { normalize_type: "L2" }', (2, 3, 4), tops=2)
+    hold(net, values(net))
