@@ -1,4 +1,4 @@
-"""What a layer costs: arithmetic and memory traffic, from its shapes alone."""
+"""The cost of a layer: arithmetic (FLOPs) and memory traffic, from its shapes alone."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _CONVOLUTIONS = frozenset(
 def arithmetic(step: Step) -> int:
     """Additions and multiplications of a forward pass.
 
-    Of layers with weights, two for each weight and place that it is used at; of others, one for
-    each value that comes in or goes out, which is the order of size.
+    For layers with weights, two for each use of each weight; for others, one for each input or
+    output element, whichever are more: the order of magnitude.
     """
     weights = [param.weight for param in step.params if len(param.weight.shape) > 1]
     if not weights or step.type == "Embed":
@@ -36,8 +36,8 @@ def arithmetic(step: Step) -> int:
 
 
 def backward_arithmetic(step: Step) -> int:
-    """Additions and multiplications of a backward pass: those of the forward pass once more for
-    each kind of gradient, of bottoms and of parameters, where there are weights.
+    """Additions and multiplications of a backward pass: with weights, those of the forward pass
+    for each kind of gradient (of bottoms, of parameters).
     """
     if not step.runs_backward:
         return 0
@@ -47,8 +47,8 @@ def backward_arithmetic(step: Step) -> int:
 
 
 def backward_traffic(step: Step, types: Types = FLOATS) -> int:
-    """Bytes of a backward pass: gradients of the tops, the bottoms, the parameters, and what is
-    written, each touched once; parameters in float32.
+    """Bytes read and written in a backward pass: gradients of tops, bottoms, parameters and their
+    gradients, each once; parameters in float32.
     """
     if not step.runs_backward:
         return 0
@@ -58,16 +58,16 @@ def backward_traffic(step: Step, types: Types = FLOATS) -> int:
 
 
 def traffic(step: Step, types: Types = FLOATS) -> int:
-    """Bytes of the bottoms, tops and parameters, each touched once; parameters in float32."""
+    """Bytes of bottoms, tops and parameters, each read or written once; parameters in float32."""
     params = sum(param.weight.count for param in step.params)
     return sum(map(types.bytes_of, (*step.bottoms, *step.tops))) + _FLOAT * params
 
 
 def _values(step: Step) -> tuple[int, int]:
-    """Values that come in, and that go out."""
+    """The numbers of input and output elements."""
     return sum(value.count for value in step.bottoms), sum(value.count for value in step.tops)
 
 
 def _extent(value: Value, axis: int) -> int:
-    """The extent of an axis; 1 of a scalar."""
+    """The extent of an axis; 1 for a scalar."""
     return max(1, value.shape[axis]) if value.shape else 1

@@ -1,4 +1,4 @@
-"""A net as a picture: a box for each layer, in columns by depth, joined where blobs go."""
+"""A net as a diagram: a box for each layer, in columns by depth, and arrows for the blobs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WIDTH, _HEIGHT, _ACROSS, _ALONG = 2.6, 0.7, 1.1, 3.6
 def draw_net(net: NetParameter, path: Path, *, direction: str = "LR", rates: bool = False) -> None:
     """Write a picture of ``net`` to ``path``: .svg, .png, .jpg or .pdf.
 
-    ``direction`` is where the data goes: LR to the right, TB down; RL and BT their reverses.
+    ``direction`` is the direction of data flow: LR or TB, or their reverses RL and BT.
     ``rates`` shows the lr_mult of layers with weights.
 
     Raises:
@@ -55,9 +55,9 @@ def picture_of(
     Args:
         net: the net.
         kind: one of ``FORMATS``.
-        direction: where the data goes: LR to the right, TB down; RL and BT their reverses.
+        direction: of the data flow: LR or TB, or their reverses RL and BT.
         rates: show the lr_mult of layers with weights.
-        faint: names of layers that are drawn with broken lines, such as those that only train.
+        faint: names of layers drawn with dashed lines, such as those of the training only.
 
     Raises:
         UsageError: for another direction.
@@ -69,7 +69,7 @@ def picture_of(
     down += tuple(arrow.text_at[1] for arrow in arrows)  # bent ones go below the boxes
     size = (max(across) - min(across) + 4, max(down) - min(down) + 2)
     extent = (min(across) - 2, max(down) + 1, *size)
-    # So large that no viewer can show it helps nobody: deep nets get smaller boxes.
+    # Deep nets get smaller boxes: viewers cannot show very large pictures.
     scale = min(1.0, 150 / max(size))
     if kind == "svg":
         return svg.picture(boxes, arrows, extent=extent, size=(_WIDTH, _HEIGHT), scale=scale)
@@ -79,10 +79,10 @@ def picture_of(
 def _laid_out(
     net: NetParameter, direction: str, rates: bool, faint: Collection[str]
 ) -> tuple[list[Box], list[Arrow]]:
-    """A box for each layer, in their order, and an arrow for the blobs between two."""
+    """A box for each layer in order, and an arrow for the blobs between two layers."""
     edges = connections(net)
-    found = place(len(net.layer), list(edges))
-    places = {index: _placed(column, row, direction) for index, (column, row) in found.items()}
+    grid = place(len(net.layer), list(edges))
+    places = {index: _placed(column, row, direction) for index, (column, row) in grid.items()}
     boxes = [
         Box(
             places[index],
@@ -106,7 +106,7 @@ def _painted(
     scale: float,
     kind: str,
 ) -> bytes:
-    """The same by matplotlib, which knows the other kinds of pictures."""
+    """The picture in the other formats, by matplotlib."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -141,21 +141,20 @@ def connections(net: NetParameter) -> dict[tuple[int, int], list[str]]:
     """Which layers feed which, with the names of the blobs between them."""
 
     def ignore(*_: object) -> None:
-        """A picture is drawn of nets with mistakes too."""
+        """Nets with mistakes are drawn, too."""
 
     wiring = wire(net.layer, [0] * len(net.layer), ignore)
-    found: dict[tuple[int, int], list[str]] = defaultdict(list)
+    edges: dict[tuple[int, int], list[str]] = defaultdict(list)
     for writing, consumers in zip(wiring.writings, wiring.consumers, strict=True):
         for step, _ in consumers:
-            found[writing.producer, step].append(writing.name)
-    return dict(found)
+            edges[writing.producer, step].append(writing.name)
+    return dict(edges)
 
 
 def place(count: int, edges: list[tuple[int, int]]) -> dict[int, tuple[int, float]]:
-    """A column (the longest way from a source) and a row for each of ``count`` layers.
+    """A column (the longest path from a source) and a row for each of ``count`` layers.
 
-    Within a column, layers stand in the order of the rows that they come from, so that few lines
-    cross.
+    Within a column, layers are sorted by the mean row of their sources, so that few lines cross.
     """
     sources = defaultdict(list)
     for start, end in edges:
@@ -183,7 +182,7 @@ def place(count: int, edges: list[tuple[int, int]]) -> dict[int, tuple[int, floa
 
 
 def _placed(column: int, row: float, direction: str) -> tuple[float, float]:
-    """Where a box stands on the picture."""
+    """The position of a box in the picture."""
     if direction in ("LR", "RL"):
         x = column * _ALONG
         return (x if direction == "LR" else -x), -row * _ACROSS
@@ -215,7 +214,7 @@ def _draw_box(axes: Any, box: Box, scale: float) -> None:
 def _arrow(
     start: tuple[float, float], end: tuple[float, float], blobs: str, direction: str
 ) -> Arrow:
-    """From the edge of one box to that of another."""
+    """An arrow from the edge of one box to that of another."""
     forward = 1 if direction in ("LR", "BT") else -1
     if direction in ("LR", "RL"):
         tail = (start[0] + forward * _WIDTH / 2, start[1])
@@ -223,7 +222,7 @@ def _arrow(
     else:
         tail = (start[0], start[1] + forward * _HEIGHT / 2)
         head = (end[0], end[1] - forward * _HEIGHT / 2)
-    # What skips a column goes around the boxes that it passes.
+    # An arrow that skips a column is bent around the boxes in between.
     reach = abs(end[0] - start[0]) / _ALONG if direction in ("LR", "RL") else 0.0
     bend = 0.25 if reach > 1.5 and abs(end[1] - start[1]) < 0.1 else 0.0
     below = bend * abs(head[0] - tail[0]) / 2
@@ -259,7 +258,7 @@ def _kind(layer: LayerParameter) -> str:
 
 
 def _detail(layer: LayerParameter, rates: bool) -> str:
-    """The numbers by which people know a layer, and with ``rates`` its lr_mult."""
+    """The main settings of a layer, and with ``rates`` its lr_mult."""
     rate = ""
     if rates and _kind(layer) == "weights":
         rate = f", lr_mult {layer.param[0].lr_mult if layer.param else 1:g}"

@@ -1,5 +1,5 @@
-"""Which layers are computed by the passes of the layer before them: bias and rectification with a
-convolution, BatchNorm with Scale and ReLU.
+"""Layer fusion: layers computed by the passes of the layer before them, such as bias and ReLU with
+a convolution, or Scale and ReLU with BatchNorm.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _ANY = "".join(
 
 
 class _Chains(NamedTuple):
-    """Regular expressions over the letters of kinds: which layers, one behind the other, the
-    passes of a layer can compute as well.
+    """Regular expressions over the letters of kinds: which chains of layers can be fused into a
+    layer.
     """
 
     training: str
@@ -44,7 +44,7 @@ _ABSORBS = {
     Kind.FIXED_NORMALIZATION: _Chains("[ST]?R?", "[ST]?R?"),
     Kind.SCALED_NORMALIZATION: _Chains("R?", "R?"),
     Kind.FIXED_SCALED_NORMALIZATION: _Chains("R?", "R?"),
-    # the passes of Scale learn the shift behind it, too
+    # Scale's backward pass computes the gradient of a following shift, too
     Kind.SCALE: _Chains("B?R?", f"[{_ANY}]*R?"),
     Kind.SCALE_AND_SHIFT: _Chains("R?", f"[{_ANY}]*R?"),
     Kind.SHIFT: _Chains("R?", f"[{_ANY}]*R?"),
@@ -62,12 +62,12 @@ _NORMALIZATIONS = frozenset(
 
 
 _LONGEST = 64
-"""How many layers one absorbs at most: each further one looks at all before it."""
+"""How many layers one absorbs at most: matching a chain takes time that grows with its length."""
 
 
 def fuse(plan: Plan, *, gradients: bool) -> Plan:
-    """The plan in which layers absorb those that follow them, where they can and nobody else looks
-    between. ``gradients`` says whether backward passes will run.
+    """The plan with layers fused into those before them, where no other layer reads the values in
+    between. ``gradients`` tells whether backward passes will run.
     """
     steps, outputs = list(plan.steps), frozenset(plan.outputs)
     for index, step in enumerate(plan.steps):
@@ -92,7 +92,7 @@ def fuse(plan: Plan, *, gradients: bool) -> Plan:
 
 
 def fusions(plan: Plan) -> list[tuple[str, list[str]]]:
-    """The names of layers that absorbed others, with the names of those."""
+    """The names of layers with fused layers, and the names of these."""
     return [
         (step.name, [plan.steps[at].name for at in step.absorbed])
         for step in plan.steps
@@ -101,7 +101,7 @@ def fusions(plan: Plan) -> list[tuple[str, list[str]]]:
 
 
 def _can_absorb(step: Step, chain: list[Step], gradients: bool) -> bool:
-    """Whether the table has such a chain behind such a layer."""
+    """Whether the table allows this chain after this layer."""
     kinds = [each.layer.traits.kind for each in chain]
     if step.layer.traits.kind not in _ABSORBS or None in kinds:
         return False
@@ -111,8 +111,8 @@ def _can_absorb(step: Step, chain: list[Step], gradients: bool) -> bool:
 
 
 def _reads(step: Step, chain: list[Step]) -> frozenset[Reads]:
-    """What the backward pass of a layer looks at that absorbed others: the last top, where that
-    was rectified; of a normalization the bottom, since its own top is nowhere.
+    """What the backward pass of a fused layer reads: the last top if that is rectified; for a
+    normalization the bottom, since its own top is not stored.
     """
     last = chain[-1].layer.traits
     if step.layer.traits.kind in _NORMALIZATIONS:
@@ -124,7 +124,7 @@ def _reads(step: Step, chain: list[Step]) -> frozenset[Reads]:
 
 
 def _next(plan: Plan, index: int, outputs: Collection[Value]) -> int | None:
-    """The one step that reads the one top of a step, if it reads and makes nothing else."""
+    """The only reader of a step's only top, if it has no other bottom or top; else None."""
     step = plan.steps[index]
     if len(step.tops) != 1 or step.dynamic:
         return None
@@ -147,7 +147,7 @@ def _can_be_asked(step: Step) -> bool:
 
 
 def _same_gradients(step: Step, follower: Step) -> bool:
-    """Whether either both run backward, the follower to its bottom too, or none does."""
+    """Whether both steps run backward (the follower with a gradient of its bottom), or neither."""
     if not follower.runs_backward:
         return not step.runs_backward
     return step.runs_backward and follower.wanted[0]

@@ -1,4 +1,4 @@
-"""Where gradients go in a net."""
+"""Which steps and values of a net take part in the backward pass."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from protonet.layers import Layer
 
 @dataclass(frozen=True)
 class Gradients:
-    """``wanted[step]`` are the bottoms that get one, ``runs[step]`` says that a step runs
-    backward, ``reached[value]`` that one reaches a value.
+    """``wanted[step]`` are the bottoms that get a gradient, ``runs[step]`` whether a step runs
+    backward, ``reached[value]`` whether a gradient reaches a value.
     """
 
     wanted: tuple[tuple[bool, ...], ...]
@@ -27,12 +27,12 @@ def find_gradients(
     loss_weights: Sequence[float],
     force: bool,
 ) -> Gradients:
-    """Find which bottoms get gradients and which steps run backward, as Caffe decides it.
+    """Find which bottoms get gradients and which steps run backward, by Caffe's rules.
 
-    ``learns[step]`` says that a step has parameters to learn; ``force`` is force_backward.
+    ``learns[step]`` tells whether a step has trainable parameters; ``force`` is force_backward.
 
-    Downwards: a value can use a gradient when its producer has parameters to learn or bottoms
-    that can. Upwards: a gradient exists where a loss is reached.
+    Forward: a value can use a gradient if its producer has trainable parameters or a bottom that
+    can. Backward: a gradient exists where a loss is reachable.
     """
     useful: set[int | None] = set()
     wishes: list[tuple[bool, ...]] = []

@@ -1,7 +1,7 @@
-"""What the values of a net are, blob by blob: what ``debug_info`` prints, and where bad ones are
-looked for.
+"""Statistics of a net blob by blob: the output of ``debug_info``, and the search for non-finite
+values.
 
-Every figure is a mean of sizes, sum(|x|) / count, as in Caffe's net.cpp.
+Every figure is a mean absolute value, sum(|x|) / count, as in Caffe's net.cpp.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from protonet.graph.plan import Step
 
 
 def describe_passes(net: Net) -> list[str]:
-    """Run a forward pass, and a backward pass where the net has gradients. A line for each top and
-    parameter of the one and each gradient of the other, as they are once their layer has run; then
-    norms of all parameters.
+    """Run a forward pass, and a backward pass if the net has gradients. Returns a line for each top
+    and parameter of the forward pass and each gradient of the backward pass, taken when their
+    layer has run; then the norms of all parameters.
     """
     return _forward(net) + (_backward(net) if net.gradients else [])
 
@@ -66,10 +66,10 @@ def _backward(net: Net) -> list[str]:
 
 
 def tops_in_order(net: Net) -> Iterator[tuple[int, Value, Array]]:
-    """Every top of the last forward pass as (step, value, data) in the order of computation.
+    """Every top of the last forward pass as (step, value, data), in execution order.
 
-    With gradients the pass is made again for that, one step after the other, from where it can be
-    repeated: from the same data, with the same random numbers. What follows is no longer the same.
+    With gradients, the steps that can be repeated run again one by one, on the same data with the
+    same random numbers; this overwrites the memory that values share.
     """
     again = net.gradients and net.clock.iteration > 0
     net.clock.iteration -= again
@@ -84,8 +84,8 @@ def tops_in_order(net: Net) -> Iterator[tuple[int, Value, Array]]:
 
 
 def _can_repeat(net: Net, step: Step) -> bool:
-    """Whether a step can run again: it is a function of its bottoms, and these are there, not
-    overwritten by a layer in place.
+    """Whether a step can run again: it is a function of its bottoms, and no in-place layer has
+    overwritten these.
     """
     return step.can_repeat and not any(
         value in net.layout.saved_data and not net.plan.steps[value.producer].can_repeat
@@ -94,7 +94,7 @@ def _can_repeat(net: Net, step: Step) -> bool:
 
 
 def describe_update(net: Net, before: Sequence[Array]) -> list[str]:
-    """A line for each parameter: its values now, and what was taken off ``before``."""
+    """A line for each parameter: its values, and the difference to ``before``."""
     lines = []
     for param, old in zip(net.store.params, before, strict=True):
         layer, _, place = param.name.rpartition("/")
@@ -107,6 +107,6 @@ def describe_update(net: Net, before: Sequence[Array]) -> list[str]:
 
 
 def _mean(net: Net, array: Array, share: float = 1.0) -> str:
-    """The mean size of values times ``share``, as a C++ stream prints it."""
+    """The mean absolute value times ``share``, formatted as by a C++ stream."""
     host = np.asarray(net.device.get(array))
     return f"{share * np.abs(host).mean(dtype=np.float64) if host.size else 0.0:g}"

@@ -1,9 +1,9 @@
-"""Names to values: which writing of a blob's name each layer reads.
+"""Blob names to values: which write of a name each layer reads.
 
-A Caffe net names blobs, and a layer may write over its bottom by giving its top the same name.
-Here every writing of a name becomes a ``Value`` of its own, so the rest of the plan never has to
-ask *when* a name is meant. Whether the values of one name lie in one array is asked when memory
-is laid out (``graph.memory``).
+A layer of a Caffe net may overwrite its bottom by giving its top the same name. Here every write of
+a name becomes a ``Value`` of its own, as in static single assignment, so the rest of the plan need
+not track when a name is read. Whether the values of one name share an array is decided in the
+memory layout (``graph.memory``).
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from protonet.errors import nearest
 from protonet.proto.caffe_pb2 import LayerParameter
 
 AUTOMATIC = "(automatic)"
-"""Caffe's name for the top that a loss layer gets when its text gives none."""
+"""Caffe's name for the top of a loss layer whose text gives none."""
 
 _GUESSES = 20
-"""How many unknown bottoms of a net are told the nearest name: looking takes its time."""
+"""For how many unknown bottoms of a net a nearest name is suggested: the search is slow."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """One writing of a blob's name.
+    """One write of a blob's name.
 
-    ``number`` tells the values of a plan apart, whatever shapes they have: two plans of one net
-    have equal values. ``producer`` and ``place`` are the step and the index among its tops;
-    ``consumers`` are (step, index among its bottoms). ``has_diff`` says that a gradient reaches
-    it from a loss.
+    ``number`` identifies a value within its plan, whatever its shape: two plans of one net have
+    equal values. ``producer`` and ``place`` are the step and the index among its tops;
+    ``consumers`` are (step, index among its bottoms). ``has_diff`` tells whether a gradient
+    reaches it from a loss.
     """
 
     number: int
@@ -55,7 +55,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Writing:
-    """Where a value comes from: its name, the layer that writes it, and its place there."""
+    """One write of a name: the layer that writes it, and the index among its tops."""
 
     name: str
     producer: int
@@ -64,9 +64,9 @@ class Writing:
 
 @dataclass(frozen=True)
 class Wiring:
-    """Each layer's bottoms and tops as numbers of ``writings``; None for a bottom that nothing
-    wrote. ``consumers[number]`` are the (layer, place) pairs that read a value; ``last`` has the
-    last writing of each name.
+    """Each layer's bottoms and tops as indices of ``writings``; None for an undefined bottom.
+    ``consumers[number]`` are the (layer, place) pairs that read a value; ``last`` has the last
+    write of each name.
     """
 
     bottoms: tuple[tuple[int | None, ...], ...]
@@ -76,9 +76,9 @@ class Wiring:
     last: dict[str, int]
 
     def outputs(self) -> tuple[int, ...]:
-        """The values that nobody reads, in the alphabetical order that Caffe prints them in."""
-        loose = (n for n in self.last.values() if not self.consumers[n])
-        return tuple(sorted(loose, key=lambda number: self.writings[number].name))
+        """The values that no layer reads, in alphabetical order, as Caffe prints them."""
+        unread = (n for n in self.last.values() if not self.consumers[n])
+        return tuple(sorted(unread, key=lambda number: self.writings[number].name))
 
 
 Complain = Callable[[int, tuple[str | int, ...], str, str], None]
@@ -88,10 +88,10 @@ Complain = Callable[[int, tuple[str | int, ...], str, str], None]
 def wire(
     layers: Sequence[LayerParameter], automatic_tops: Sequence[int], complain: Complain
 ) -> Wiring:
-    """Connect ``layers`` by name; ``automatic_tops[i]`` tops are made up for layer i if absent.
+    """Connect ``layers`` by name; layer i gets ``automatic_tops[i]`` tops if its text has none.
 
-    A bottom that nothing wrote before is None in the result and complained about, as is a top
-    that two layers write (other than in place).
+    Calls ``complain`` for bottoms that no earlier layer writes, which are None in the result, and
+    for tops that two layers write other than in place.
     """
     unknown = _Unknown(layers)
     last: dict[str, int] = {}
@@ -124,7 +124,7 @@ def wire(
 
 
 def _made_before(name: str, maker: LayerParameter) -> tuple[str, str]:
-    """Message and hint for a top of a name that an earlier layer made."""
+    """Message and hint for a top whose name an earlier layer writes."""
     return (
         f"top blob '{name}' is already made by layer '{maker.name}'",
         "give it another name; only a layer that works in place "
@@ -133,9 +133,7 @@ def _made_before(name: str, maker: LayerParameter) -> tuple[str, str]:
 
 
 class _Unknown:
-    """What is said of bottoms that no earlier layer makes: as little work for the thousandth as
-    for the first.
-    """
+    """Messages for undefined bottoms; each takes the same time, however many there are."""
 
     def __init__(self, layers: Sequence[LayerParameter]) -> None:
         self._layers = layers
@@ -143,7 +141,7 @@ class _Unknown:
 
     @cached_property
     def _makers(self) -> dict[str, list[int]]:
-        """The layers that make each name, in order."""
+        """The layers that write each name, in order."""
         makers: dict[str, list[int]] = {}
         for index, layer in enumerate(self._layers):
             for name in layer.top:

@@ -38,33 +38,34 @@ class Net:
     """A plan with memory on a device.
 
     ``forward`` and ``backward`` run prepared calls over fixed arrays: they allocate nothing.
-    ``layers`` are those of the plan's steps, with parameters and scratch of this net; ``params``
-    maps each layer's name to its parameters, ``inputs`` each input's name to what a caller fills.
+    ``layers`` are copies of the plan's layers, with parameters and scratch of this net; ``params``
+    maps each layer's name to its parameters, ``inputs`` the names of inputs to the blobs that a
+    caller fills.
 
-    ``blobs`` maps names to what can be read. There are two layouts of memory (``graph.memory``):
+    ``blobs`` maps names to readable blobs. There are two memory layouts (``graph.memory``):
 
-    - named, for nets that somebody looks into: a name is one array, which layers in place write
-      over, as in Caffe. Every blob can be read and written between any two layers.
-    - ``packed``, for trainings and where time counts: blobs whose lives do not overlap share
-      memory, layers are fused, and only outputs can be read.
+    - named, for nets whose blobs are inspected: a name is one array, which in-place layers
+      overwrite, as in Caffe. Every blob can be read and written between any two layers.
+    - ``packed``, for trainings and fast inference: blobs with disjoint live ranges share memory,
+      layers are fused, and only outputs can be read.
 
     Args:
-        plan: what to build. Its data layers belong to this net from now on.
+        plan: the plan to build. This net takes over its data layers.
         device: where the arrays live.
         seed: decides the fillers and every random layer.
-        gradients: whether ``backward`` can run; by default in phase TRAIN, and where the text
-            has ``force_backward``.
+        gradients: whether ``backward`` can run; by default in phase TRAIN, and with
+            ``force_backward`` in the text.
         packed: which layout.
-        recompute: of a packed net with gradients: free what cheap layers make after the forward
-            pass, and make it again for the backward pass.
-        fuse: of a packed net: let layers compute those that follow them (``graph.fusion``).
-        memory_of: a packed net whose memory this one uses too, where it is large enough; each
-            is at work only when nobody needs the other's blobs, as a test net and a train net.
-        precision: the type of values and their gradients where that does no harm
-            (``graph.types``); parameters are float32. In float16 gradients are multiplied by
-            ``loss_scale`` from the losses on.
-        params_of: a net whose parameters this one uses for layers of the same name and shapes,
-            as a test net uses the train net's.
+        recompute: with ``packed`` and gradients: free the tops of cheap layers after the forward
+            pass, and recompute them for the backward pass.
+        fuse: with ``packed``: fuse layers with those that follow them (``graph.fusion``).
+        memory_of: a packed net whose arena this one shares if it is large enough; the two must
+            not need their blobs at the same time: a test net and its train net.
+        precision: the type of values and their gradients where that is numerically safe
+            (``graph.types``); parameters are float32. In float16 the gradients of the losses are
+            multiplied by ``loss_scale``.
+        params_of: a net whose parameters this one shares, for layers of the same name and shapes:
+            the train net of a test net.
 
     Raises:
         DeviceError: when the arrays do not fit into the device's memory.
@@ -98,8 +99,8 @@ class Net:
         self.blobs: dict[str, Blob] = {}
         self.inputs: dict[str, Blob] = {}
         self.params: dict[str, list[Param]] = {}
-        self.losses: list[tuple[float, Array]] = []  # what each weighs in the objective
-        self.version = 0  # another number whenever arrays are others than they were
+        self.losses: list[tuple[float, Array]] = []  # (loss weight, array)
+        self.version = 0  # changes whenever arrays are replaced
         self.loss_scale = loss_scale_of(device, precision) if gradients else None
         self._lent = memory_of._arrays.arena if memory_of is not None else None
         self._arrays: Arrays
@@ -112,15 +113,15 @@ class Net:
     # Running.
 
     def forward(self) -> None:
-        """Compute every top from the data layers' next batch and the present input blobs."""
+        """Compute every top from the data layers' next batch and the current input blobs."""
         for segment in range(len(self._forward)):
-            # Read anew: the end of a segment may replace those after it.
+            # Indexed anew: the end of a segment may replace the later ones.
             for call, arguments in self._forward[segment]:
                 call(*arguments)
         self.clock.iteration += 1
 
     def backward(self) -> None:
-        """Compute the gradients of the last ``forward``; parameter gradients are added."""
+        """Compute the gradients of the last ``forward``; parameter gradients are accumulated."""
         if not self.gradients:
             raise ValueError("this net was built without gradients")
         for call, arguments in self._backward:
@@ -128,13 +129,13 @@ class Net:
 
     @property
     def forward_steps(self) -> list[StepCalls]:
-        """The calls of ``forward`` with their steps, to the first dynamic one."""
+        """The calls of ``forward`` with their steps, up to the first dynamic one."""
         return self._forward_steps[0]
 
     def walk_forward(self) -> Iterator[tuple[int, Call]]:
-        """The very calls of ``forward`` with their steps, for a caller that makes each as it comes.
+        """The calls of ``forward`` with their steps, for a caller that runs each as it is yielded.
 
-        A dynamic step may replace those after it; the pass counts when the last one was made.
+        A dynamic step may replace the later ones; the pass counts when the iterator ends.
         """
         for segment in range(len(self._forward_steps)):
             for index, calls in self._forward_steps[segment]:
@@ -143,7 +144,7 @@ class Net:
         self.clock.iteration += 1
 
     def walk_backward(self) -> Iterator[tuple[int, Call]]:
-        """The very calls of ``backward`` with their steps, for a caller that makes each.
+        """The calls of ``backward`` with their steps, for a caller that runs each.
 
         The step past the last one sets the gradients of the losses.
         """
@@ -152,7 +153,7 @@ class Net:
                 yield index, call
 
     def forward_step(self, index: int) -> None:
-        """Compute the tops of one step from its bottoms as they are."""
+        """Compute the tops of one step from its current bottoms."""
         step = self.plan.steps[index]
         if step.dynamic:
             self._follow(index)
@@ -169,7 +170,7 @@ class Net:
         run(self._backward_by_step.get(index, ()))
 
     def loss(self) -> float:
-        """The weighted objective of the last ``forward``; waits for the device."""
+        """The weighted objective of the last ``forward``; synchronizes with the device."""
         return sum(
             weight * float(array.item() if array.size == 1 else array.sum())
             for weight, array in self.losses
@@ -184,11 +185,11 @@ class Net:
         ]
 
     def data_of(self, value: Value) -> Array:
-        """The array of a value of the plan; later values may lie in the same memory."""
+        """The array of a value of the plan; later values may share its memory."""
         return self._arrays.data[value]
 
     def diff_of(self, value: Value) -> Array | None:
-        """The gradient of a value of the plan, where it has one."""
+        """The gradient of a value of the plan, if it has one."""
         return self._arrays.diff.get(value)
 
     # Weights and state.
@@ -202,18 +203,18 @@ class Net:
     ) -> LoadReport:
         """Cast weights in by layer name, as Caffe does; None leaves a parameter as it is.
 
-        With ``allow_mismatch`` layers whose count or shapes of parameters differ stay as they are.
+        With ``allow_mismatch``, layers whose parameters differ in count or shape are skipped.
 
         Raises:
-            FormatError: listing every such layer otherwise; nothing is loaded then.
+            FormatError: listing every such layer otherwise; then nothing is loaded.
         """
         return load_params(self.layers, weights, source, self.device, allow_mismatch=allow_mismatch)
 
     def share_with(self, other: Net) -> None:
-        """Use the parameters of another net, not their gradients, for layers of the same name.
+        """Share the parameters of another net, not their gradients, for layers of the same name.
 
         Raises:
-            FormatError: where such parameters differ in count or shape; nothing is shared then.
+            FormatError: where parameters differ in count or shape; then nothing is shared.
         """
         share_params(self.plan, self.layers, other.params)
         self._show_params()
@@ -228,11 +229,11 @@ class Net:
         return stored_params(self.plan, self.layers, self.device)
 
     def state(self) -> dict[str, Any]:
-        """What an exact resume needs beside parameters: JSON values only."""
+        """What an exact resume needs in addition to parameters: JSON values only."""
         return {"passes": self.clock.iteration, "layers": states_of(self.layers)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up a ``state`` again."""
+        """Restore a ``state``."""
         self.clock.iteration = state["passes"]
         restore_states(self.layers, state["layers"])
 
@@ -243,13 +244,13 @@ class Net:
     # Shapes.
 
     def reshape(self, inputs: Mapping[str, Shape]) -> None:
-        """Give input blobs other shapes, and all that follows from them its own.
+        """Change the shapes of input blobs, and all shapes that follow from them.
 
-        Parameters stay; so do the values of inputs whose shape stays.
+        Parameters keep their values, as do inputs whose shape stays the same.
 
         Raises:
-            KeyError: for a name that is no input.
-            LayerError: naming the layer that cannot take its new bottoms; the net is as before.
+            KeyError: for a name that is not an input.
+            LayerError: naming the layer that refuses its new bottoms; the net is unchanged.
         """
         wanted = {value: value.shape for value in self.plan.inputs}
         by_name = {value.name: value for value in wanted}
@@ -269,20 +270,20 @@ class Net:
             self.device.put(host, self._arrays.data[value])
 
     def _follow(self, index: int) -> None:
-        """Give a dynamic step the shapes that its bottoms ask for, and those after it theirs."""
+        """Set the shapes of a dynamic step by its bottoms' values, and those of later steps."""
         bottoms = [self._arrays.data[value] for value in self.plan.steps[index].bottoms]
         self._refit(index, self.layers[index].measure(bottoms))
 
-    def _refit(self, index: int, found: Sequence[Shape]) -> None:
-        """Give the tops of a step these shapes, and what comes after it what follows."""
-        shapes = following(self.plan, self.layers, index, found)
+    def _refit(self, index: int, tops: Sequence[Shape]) -> None:
+        """Set the shapes of a step's tops, and of later steps."""
+        shapes = following(self.plan, self.layers, index, tops)
         if shapes:
             self.plan = self.plan.with_shapes(shapes)
             self._arrays.fit([self.plan.values[value.number] for value in shapes])
             self._prepare()
 
     def _follow_up(self, index: int) -> None:
-        """Take over tops that a step made in other shapes than were expected of it."""
+        """Take over the tops that a step has reshaped in its forward pass."""
         step, layer = self.plan.steps[index], self.layers[index]
         assert isinstance(layer, ReshapesTops)
         made = layer.reshaped_tops()
@@ -296,9 +297,7 @@ class Net:
     # Building.
 
     def _make_params(self, lent: Mapping[str, Sequence[Param]]) -> ParamStore:
-        """Give the layers their parameters; those of the same layer and shape in ``lent`` are
-        used as they are.
-        """
+        """Make the layers' parameters; those of the same layer and shape in ``lent`` are shared."""
         plan, device = self.plan, self.device
         with device.out_of_memory(f"net '{plan.name}' needs more memory for its parameters"):
             store = make_params(
@@ -310,7 +309,7 @@ class Net:
         return store
 
     def _allocate(self, *, again: bool = False) -> None:
-        """Make the arrays for the shapes of now, the layers' scratch, and the calls."""
+        """Allocate the arrays for the current shapes and the layers' scratch; prepare the calls."""
         plan, device = self.plan, self.device
         types = choose_types(plan, device, self.dtype, self._precision)
         for index, layer in enumerate(self.layers):
@@ -326,12 +325,12 @@ class Net:
         self._prepare()
 
     def _show_params(self) -> None:
-        """Let tops that show parameters be those."""
+        """Make tops that show parameters views of them."""
         if not self.packed:
             self._arrays.show_params(self.plan.steps, self.layers)
 
     def _prepare(self) -> None:
-        """Make the calls of both passes, and let ``blobs`` show the arrays of now."""
+        """Prepare the calls of both passes, and bind ``blobs`` to the current arrays."""
         self.version += 1
         plan, layout, arrays = self.plan, self.layout, self._arrays
         shown = plan.last.values() if not self.packed else (*plan.inputs, *plan.outputs)

@@ -1,4 +1,4 @@
-"""The layers of a plan as one net runs them, and what it keeps of them."""
+"""The layers of a plan as one net runs them, and their state."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ from protonet.layers.preparing import prepared
 def prepared_layers(
     plan: Plan, device: Device, dtype: Any, seed: int, clock: Clock, *, gradients: bool
 ) -> tuple[Layer, ...]:
-    """A copy of each step's layer, with a device and random numbers, and with the layers that its
-    passes compute as well; without parameters and scratch. Files and users' objects are each
-    net's own.
+    """A copy of each step's layer with its device, random stream and absorbed layers; without
+    parameters and scratch. Each net has files and users' objects of its own.
     """
     made: dict[int, Layer] = {}
     for index in range(len(plan.steps) - 1, -1, -1):
@@ -35,9 +34,7 @@ def prepared_layers(
 
 
 def loss_scale_of(device: Device, precision: Any) -> Array | None:
-    """What a net's losses are multiplied by, 1 to begin with; None where values have the range of
-    float32.
-    """
+    """The loss scale of a net, initially 1; None for types with the range of float32."""
     if np.dtype(precision) != np.float16:
         return None
     scale = device.zeros(())
@@ -48,9 +45,9 @@ def loss_scale_of(device: Device, precision: Any) -> Array | None:
 def build_layers(
     plan: Plan, layers: Sequence[Layer], data: Mapping[Value, Array], *, again: bool
 ) -> None:
-    """Let layers make their scratch, and those whose tops stay write them.
+    """Build the layers' scratch, and run forward the layers whose tops are constant.
 
-    A second time, layers without bottoms stay as they are: their shapes are their own.
+    With ``again``, layers without bottoms are skipped: their shapes do not change.
     """
     for step, layer in zip(plan.steps, layers, strict=True):
         if step.bottoms or not again:
@@ -60,14 +57,14 @@ def build_layers(
 
 
 def states_of(layers: Sequence[Layer]) -> dict[str, Any]:
-    """What layers that remember need for an exact resume, by name: JSON values only."""
-    keepers = (layer for layer in layers if isinstance(layer, Stateful))
-    states = {layer.name: layer.state() for layer in keepers}
+    """The states of stateful layers for an exact resume, by name: JSON values only."""
+    stateful = (layer for layer in layers if isinstance(layer, Stateful))
+    states = {layer.name: layer.state() for layer in stateful}
     return {name: state for name, state in states.items() if state}
 
 
 def restore_states(layers: Sequence[Layer], states: Mapping[str, Any]) -> None:
-    """Take up such states again."""
+    """Restore such states."""
     for layer in layers:
         if isinstance(layer, Stateful) and layer.name in states:
             layer.restore(states[layer.name])

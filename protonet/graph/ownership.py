@@ -1,4 +1,4 @@
-"""The parameters of a net, and which of them are one: ``param { name }``."""
+"""The parameters of a net, and which layers share them: ``param { name }``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from protonet.proto.caffe_pb2 import LayerParameter, ParamSpec
 
 @dataclass(frozen=True)
 class PlannedParam:
-    """A parameter of a step: what the layer declared and what the text says of it.
+    """A parameter of a step: the layer's declaration and the settings of the text.
 
-    ``owner`` is the (step, index) of the layer whose parameter this one is, where
-    ``param { name }`` makes two layers share; None for one of its own.
+    ``owner`` is the (step, index) of the layer that owns the parameter, where layers share one by
+    ``param { name }``; None for a parameter that is not borrowed.
     """
 
     weight: Weight
@@ -28,7 +28,7 @@ class PlannedParam:
 def plan_params(
     layers: Sequence[LayerParameter], declared: Sequence[list[Weight] | None], complain: Complain
 ) -> list[tuple[PlannedParam, ...]]:
-    """Plan the parameters of every layer; those of one name are one."""
+    """Plan the parameters of every layer; layers share those of one name."""
     owners: dict[str, tuple[int, int]] = {}
     plans: list[list[PlannedParam]] = []
     for index, weights in enumerate(declared):
@@ -57,19 +57,19 @@ def plan_params(
         plans.append(row)
         for place, param in enumerate(row):
             if param.owner is not None:
-                _agree(layers, plans, (index, place), param.owner, complain)
+                _check_shared(layers, plans, (index, place), param.owner, complain)
     return [tuple(row) for row in plans]
 
 
-def _agree(
+def _check_shared(
     layers: Sequence[LayerParameter],
     plans: list[list[PlannedParam]],
     at: tuple[int, int],
     owner: tuple[int, int],
     complain: Complain,
 ) -> None:
-    """Shapes of a shared parameter must agree with its owner's, and multipliers, of which
-    either may say none.
+    """Check that shape and multipliers of a shared parameter agree with its owner's; multipliers
+    may be given in one place only.
     """
     (index, place), owner_layer = at, layers[owner[0]]
     spec, owner_spec = layers[index].param[place], owner_layer.param[owner[1]]
@@ -82,7 +82,7 @@ def _agree(
             ("param", place),
             f"parameter '{spec.name}' is {shape_text(ours.shape)} here, but "
             f"{shape_text(theirs.shape)} in layer '{owner_layer.name}', which owns it",
-            "" if permissive else "share_mode: PERMISSIVE asks for equal counts only",
+            "" if permissive else "share_mode: PERMISSIVE requires equal counts only",
         )
     for field in ("lr_mult", "decay_mult"):
         here, there = (getattr(plans[i][p], field) for i, p in (at, owner))

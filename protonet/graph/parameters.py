@@ -1,4 +1,4 @@
-"""The parameters of a net: filled, laid into flat arrays, and handed to the layers."""
+"""The parameters of a net: filled, packed into flat arrays, and bound to the layers."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def make_params(
     *,
     gradients: bool,
 ) -> ParamStore:
-    """Give the ``layers`` of a net of this plan their ``params``; the store holds those that are
-    the net's own.
+    """Bind the ``layers`` of a net of this plan to their ``params``; the store holds those that
+    the net owns.
 
-    ``lent`` are parameters of another net by layer, used where the shapes are the same.
+    ``lent`` are the parameters of another net by layer name, used where the shapes are equal.
     """
     owned: dict[tuple[int, int], Param] = {}
     others: dict[tuple[int, int], Param] = {}
@@ -57,7 +57,7 @@ def make_params(
 
 
 def _empty(step: Step, place: int, device: Device, dtype: Any) -> Param:
-    """A parameter before the store gives it memory: all of its values are one."""
+    """A parameter before the store allocates it: a zero broadcast to its shape."""
     planned = step.params[place]
     data = device.xp.broadcast_to(device.zeros((), dtype), planned.weight.shape)
     name = planned.name if planned.name else f"{step.name}/{place}"
@@ -65,7 +65,7 @@ def _empty(step: Step, place: int, device: Device, dtype: Any) -> Param:
 
 
 def _fill(step: Step, place: int, device: Device, data: Array, seed: int) -> None:
-    """Write the values of a parameter's filler: a function of seed and name."""
+    """Fill a parameter: its values are a function of the seed and the layer's name."""
     weight = step.params[place].weight
     if weight.values is not None:
         device.put(weight.values, data)
@@ -79,10 +79,10 @@ def _fill(step: Step, place: int, device: Device, data: Array, seed: int) -> Non
 
 
 def share_params(plan: Plan, layers: Sequence[Layer], lent: Mapping[str, Sequence[Param]]) -> None:
-    """Let layers use the data of parameters of another net, by the names of layers.
+    """Share the data of another net's parameters with the layers of the same names.
 
     Raises:
-        FormatError: where the count or shapes of such parameters differ; nothing is shared then.
+        FormatError: where their count or shapes differ; then nothing is shared.
     """
     sharing = [
         (step, layer) for step, layer in zip(plan.steps, layers, strict=True) if layer.name in lent
@@ -91,9 +91,9 @@ def share_params(plan: Plan, layers: Sequence[Layer], lent: Mapping[str, Sequenc
         ours = [param.shape for param in layer.params]
         theirs = [param.shape for param in lent[layer.name]]
         if ours != theirs:
-            found, expected = (", ".join(map(shape_text, each)) for each in (theirs, ours))
+            got, expected = (", ".join(map(shape_text, each)) for each in (theirs, ours))
             raise FormatError(
-                f"layer '{layer.name}' cannot share parameters: expected {expected}, got {found}"
+                f"layer '{layer.name}' cannot share parameters: expected {expected}, got {got}"
             )
     for step, layer in sharing:
         for param, other in zip(layer.params, lent[layer.name], strict=True):
@@ -102,8 +102,9 @@ def share_params(plan: Plan, layers: Sequence[Layer], lent: Mapping[str, Sequenc
 
 
 def rewrite_gradients(plan: Plan, layers: Sequence[Layer], store: ParamStore) -> list[Array]:
-    """Let backward passes write gradients instead of adding to them, where a layer can and no
-    other has the parameter; returns what of the store's gradients must be 0 before each pass.
+    """Make backward passes write gradients instead of accumulating them, where the layer can and
+    no other layer shares the parameter; returns the gradients that must still be zeroed before
+    each pass.
     """
     borrowed = {planned.owner for step in plan.steps for planned in step.params}
     rewritten = [

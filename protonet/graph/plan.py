@@ -1,4 +1,4 @@
-"""The plan of a net: order, shapes, who needs gradients, which parameters are one. No arrays."""
+"""The plan of a net: order, shapes, gradients, shared parameters. No arrays."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from protonet.proto.text import NetDefinition
 class Step:
     """One layer of a plan, set up, with its values and parameters.
 
-    ``layer`` describes: it has no arrays, and nets run copies of it. ``wanted[i]`` says that
-    bottom i gets a gradient from this step; ``runs_backward`` that the step has any gradient to
-    compute; ``reads`` is what its backward pass looks at.
+    ``layer`` is a description without arrays; nets run copies of it. ``wanted[i]`` tells whether
+    bottom i gets a gradient from this step; ``runs_backward`` whether the step computes any
+    gradient; ``reads`` is what its backward pass reads.
 
-    ``absorbed`` are the steps that its passes compute as well, in order, and ``absorbed_by`` is
-    the step that computes this one: both are found by ``graph.fusion``.
+    ``absorbed`` are the steps fused into this one, in order, and ``absorbed_by`` is the step that
+    this one is fused into: both are set by ``graph.fusion``.
     """
 
     layer: Layer
@@ -57,12 +57,12 @@ class Step:
 
     @property
     def weights(self) -> tuple[Weight, ...]:
-        """What the layer declared."""
+        """The parameters that the layer declares."""
         return tuple(param.weight for param in self.params)
 
     @property
     def is_view(self) -> bool:
-        """Whether the top is the bottom, so that no pass need be called."""
+        """Whether the top is the bottom, so that no pass is called."""
         return self.layer.traits.view or self.absorbed_by is not None
 
     @property
@@ -72,7 +72,7 @@ class Step:
 
     @property
     def can_repeat(self) -> bool:
-        """Whether it makes the same tops when it runs forward a second time."""
+        """Whether a second forward pass computes the same tops."""
         return bool(self.bottoms) and not (self.dynamic or isinstance(self.layer, Stateful))
 
 
@@ -80,7 +80,7 @@ class Step:
 class Plan:
     """A net before it has arrays. ``definition`` is the text after the rules.
 
-    A plan is a value: what fuses it or gives it other shapes makes another one.
+    A plan is immutable: fusion and reshaping return a new one.
     """
 
     definition: NetDefinition
@@ -97,15 +97,15 @@ class Plan:
 
     @property
     def inputs(self) -> tuple[Value, ...]:
-        """The tops of Input layers: what a caller must fill."""
+        """The tops of Input layers, which a caller fills."""
         return tuple(v for step in self.steps if step.type == "Input" for v in step.tops)
 
     def absorbed_layers(self, step: Step) -> list[Layer]:
-        """The layers that a step's passes compute as well."""
+        """The layers fused into a step."""
         return [self.steps[at].layer for at in step.absorbed]
 
     def with_shapes(self, shapes: Mapping[Value, Shape]) -> Plan:
-        """The same net where values have these shapes."""
+        """The same net with these shapes of values."""
         if all(value.shape == shape for value, shape in shapes.items()):
             return self
         values = tuple(replace(v, shape=tuple(shapes.get(v, v.shape))) for v in self.values)
@@ -131,7 +131,7 @@ class Plan:
 
 
 def close_layers(layers: Iterable[Layer | None]) -> None:
-    """Release files and threads of those layers that have any."""
+    """Release files and threads of stateful layers."""
     for layer in layers:
         if isinstance(layer, Stateful):
             layer.close()

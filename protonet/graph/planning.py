@@ -1,5 +1,5 @@
-"""The way from a text to a plan: layers set up and shaped one after the other, and the mistakes
-that are found on it.
+"""From a definition to a plan: layers are set up and their shapes inferred one after the other,
+and all mistakes are collected.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def plan_net(
     context: LayerContext | None = None,
     splits: bool = False,
 ) -> Plan:
-    """Plan the net that ``definition`` describes in the given state.
+    """Plan the net of ``definition`` in the given state.
 
     With ``splits`` it has the Split layers that Caffe inserts, under Caffe's names.
 
     Raises:
-        NetworkError: with every mistake that was found, each at its place in the text.
-        DataError: when the text is right, but a database that it names is not.
+        NetworkError: with every mistake, each with its position in the text.
+        DataError: when the text is correct, but a database that it names is not.
     """
     if context is None:
         context = LayerContext(folder=Path(definition.source.name).parent)
@@ -51,12 +51,12 @@ def plan_net(
 
 
 def find_mistakes(
-    definition: NetDefinition, given: Collection[str], context: LayerContext
+    definition: NetDefinition, data_blobs: Collection[str], context: LayerContext
 ) -> list[Mistake]:
-    """What is wrong with the layers of a text by themselves, where no data tells shapes yet.
+    """The mistakes in the layers of a text, found without data.
 
-    Types, fields, counts and names of blobs are looked at, and shapes where the text itself gives
-    them; data layers are not, and ``given`` are blobs that these will make.
+    Checks types, fields, counts and names of blobs, and shapes as far as the text gives them. Data
+    layers are not checked; ``data_blobs`` are the blobs that they will provide.
     """
     planner = _Planner(definition, TRAIN, context)
     planner.layers = [
@@ -67,7 +67,7 @@ def find_mistakes(
 
     def complain(index: int, path: Sequence[str | int], message: str, hint: str = "") -> None:
         kind, *places = path
-        if kind == "bottom" and definition.net.layer[index].bottom[int(places[0])] in given:
+        if kind == "bottom" and definition.net.layer[index].bottom[int(places[0])] in data_blobs:
             return
         planner.complain(index, path, message, hint)
 
@@ -77,14 +77,14 @@ def find_mistakes(
 
 
 _SHAPED = ("Input", "DummyData")
-"""Layers whose shapes are in the text."""
+"""Types whose top shapes are in the text."""
 
 _GUESSES = 20
-"""Mistakes of a net behind which no nearest names are looked for any more."""
+"""After this many mistakes no nearest names are suggested any more."""
 
 
 class _Planner:
-    """Collects mistakes while the steps are made one after the other."""
+    """Builds the steps one after the other and collects the mistakes."""
 
     def __init__(self, definition: NetDefinition, phase: int, context: LayerContext) -> None:
         self.definition = definition
@@ -156,14 +156,14 @@ class _Planner:
         raise self.data_error
 
     def complain(self, index: int, path: Sequence[str | int], message: str, hint: str = "") -> None:
-        """Note a mistake of layer ``index`` at the field that ``path`` names inside it."""
+        """Record a mistake of layer ``index`` at the field ``path`` inside it."""
         spec = self.net.layer[index]
         place = (*self.definition.origins[index], *path)
         text = f'layer "{spec.name}" ({spec.type}): {message}'
         self.mistakes.append(self.definition.source.mistake(place, text, hint))
 
     def set_up(self, index: int) -> Layer | None:
-        """The layer of this index, set up; None when its type is unknown."""
+        """The layer of this index after ``setup``; None if that fails."""
         spec = self.net.layer[index]
         try:
             guess = len(self.mistakes) < _GUESSES
@@ -184,13 +184,13 @@ class _Planner:
         return layer
 
     def infer_all(self, wiring: Wiring) -> list[list[Weight] | None]:
-        """Shape all tops, as far as that can be; the parameters of each layer."""
+        """Infer all top shapes, as far as possible; returns the parameters of each layer."""
         self.shapes = [None] * len(wiring.writings)
         self.loss_weights = [0.0] * len(wiring.writings)
         return [self._infer(index, wiring) for index in range(len(self.layers))]
 
     def _infer(self, index: int, wiring: Wiring) -> list[Weight] | None:
-        """Shape the tops of this layer and ask for its parameters; None where that cannot be."""
+        """Infer the shapes of a layer's tops; returns its parameters, None if that fails."""
         layer = self.layers[index]
         bottoms = [number for number in wiring.bottoms[index] if number is not None]
         shapes = [shape for n in bottoms if (shape := self.shapes[n]) is not None]
@@ -200,34 +200,34 @@ class _Planner:
             tops = layer.infer(shapes)
             weights = layer.declare(shapes)
             check_limits(tops, weights)
-            given = _loss_weights(layer, len(wiring.tops[index]))
+            loss_weights = _loss_weights(layer, len(wiring.tops[index]))
         except LayerError as error:
             self.complain(index, error.path, self._describe(error, bottoms, wiring), error.hint)
             return None
         for number, shape in zip(wiring.tops[index], tops, strict=True):
             self.shapes[number] = tuple(shape)
-        for number, weight in zip(wiring.tops[index], given, strict=False):
+        for number, weight in zip(wiring.tops[index], loss_weights, strict=False):
             self.loss_weights[number] = weight
         return weights
 
     def _describe(self, error: LayerError, bottoms: Sequence[int], wiring: Wiring) -> str:
-        """The error with the bottoms' shapes and makers, where it is about a bottom."""
+        """The error with the bottoms' shapes and producers, if it is about a bottom."""
         if error.path[:1] != ("bottom",):
             return str(error)
         made = [(wiring.writings[number], self.shapes[number] or ()) for number in bottoms]
-        found = ", ".join(
+        bottom_shapes = ", ".join(
             f"'{w.name}' is {shape_text(shape)} from layer '{self.net.layer[w.producer].name}'"
             for w, shape in made
         )
-        return f"{error} ({found})"
+        return f"{error} ({bottom_shapes})"
 
 
 def _loss_weights(layer: Layer, tops: int) -> list[float]:
-    """What the tops weigh in the objective: as the text says, else 1 for the first of a loss."""
-    given = list(layer.spec.loss_weight)
-    if given and len(given) not in (tops, len(layer.spec.top)):
+    """The loss weights of the tops: those of the text, else 1 for the first top of a loss."""
+    weights = list(layer.spec.loss_weight)
+    if weights and len(weights) not in (tops, len(layer.spec.top)):
         raise LayerError(
-            f"expected no loss_weight or one for each of {tops} top(s), got {len(given)}",
+            f"expected no loss_weight or one for each of {tops} top(s), got {len(weights)}",
             ("loss_weight",),
         )
-    return [1.0] if layer.is_loss and not given else given
+    return [1.0] if layer.is_loss and not weights else weights

@@ -1,4 +1,4 @@
-"""The shapes that follow from other bottoms than a net was built for."""
+"""Reshaping: the shapes of a net for new shapes of its inputs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from protonet.layers.limits import check_limits
 def infer_tops(
     step: Step, layer: Layer, shapes: Sequence[Shape], params: Sequence[Param] | None = None
 ) -> list[Shape]:
-    """The shapes of a step's tops for bottoms of these shapes, which must suit its parameters.
+    """The shapes of a step's tops for bottoms of these shapes, which must fit its parameters.
 
     Raises:
-        LayerError: naming the layer, where they do not.
+        LayerError: naming the layer, if they do not.
     """
     try:
         tops, weights = layer.infer(shapes), layer.declare(shapes)
@@ -37,17 +37,17 @@ def infer_tops(
 
 
 def reshaped(plan: Plan, layers: Sequence[Layer], inputs: Mapping[Value, Shape]) -> Plan:
-    """The plan where inputs have these shapes, and all that follows from them its own.
+    """The plan with these input shapes and all shapes that follow from them.
 
-    ``layers`` are those of a net, whose parameters stay.
+    ``layers`` are those of a net, whose parameters keep their shapes.
 
     Raises:
-        LayerError: naming the layer that cannot take its new bottoms.
+        LayerError: naming the layer that refuses its new bottoms.
     """
     shapes: dict[Value, Shape] = {}
     for step, layer in zip(plan.steps, layers, strict=True):
         if step.type == "Input":
-            tops = _given_tops(step, inputs)
+            tops = _input_tops(step, inputs)
         else:
             tops = infer_tops(step, layer, [shapes[v] for v in step.bottoms], layer.params)
         shapes.update(zip(step.tops, tops, strict=True))
@@ -55,10 +55,10 @@ def reshaped(plan: Plan, layers: Sequence[Layer], inputs: Mapping[Value, Shape])
 
 
 def following(
-    plan: Plan, layers: Sequence[Layer], index: int, found: Sequence[Shape]
+    plan: Plan, layers: Sequence[Layer], index: int, tops: Sequence[Shape]
 ) -> dict[Value, Shape]:
-    """The values that have another shape once the tops of step ``index`` are of the shapes
-    ``found``. ``layers``, those of a net, are built for them.
+    """The values whose shapes change when the tops of step ``index`` get the shapes ``tops``; the
+    ``layers`` of the net are built for them.
     """
     shapes: dict[Value, Shape] = {}
 
@@ -67,21 +67,21 @@ def following(
             if value.shape != tuple(shape):
                 shapes[value] = tuple(shape)
 
-    note(plan.steps[index], found)
+    note(plan.steps[index], tops)
     for later in range(index + 1, len(layers) if shapes else 0):
         step, layer = plan.steps[later], layers[later]
         if shapes.keys() & set(step.bottoms):
-            given = [shapes.get(value, value.shape) for value in step.bottoms]
-            note(step, infer_tops(step, layer, given, layer.params))
-            layer.build(given)
+            bottoms = [shapes.get(value, value.shape) for value in step.bottoms]
+            note(step, infer_tops(step, layer, bottoms, layer.params))
+            layer.build(bottoms)
     return shapes
 
 
 def at_batch(plan: Plan, batch: int) -> Plan:
-    """The plan where what brings data brings batches of another size.
+    """The plan with another batch size of the data layers.
 
     Raises:
-        LayerError: where that cannot be.
+        LayerError: where the layers refuse it.
     """
     shapes: dict[Value, Shape] = {}
     for step in plan.steps:
@@ -93,7 +93,7 @@ def at_batch(plan: Plan, batch: int) -> Plan:
     return plan.with_shapes(shapes)
 
 
-def _given_tops(step: Step, inputs: Mapping[Value, Shape]) -> list[Shape]:
+def _input_tops(step: Step, inputs: Mapping[Value, Shape]) -> list[Shape]:
     tops = [tuple(inputs[value]) for value in step.tops]
     try:
         check_limits(tops, ())

@@ -14,7 +14,7 @@ from protonet.graph.plan import Plan
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: its blobs as (name, shape) pairs and its count of parameters of its own."""
+    """One layer: its blobs as (name, shape) pairs, and the count of parameters that it owns."""
 
     name: str
     type: str
@@ -25,10 +25,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """The layers of a plan, and the memory that it takes.
+    """The layers of a plan, and its memory.
 
-    ``training_bytes`` adds to the estimate what a solver with momentum keeps: its history and
-    scratch, each as large as the parameters.
+    ``training_bytes`` adds to the estimate the optimizer state of a solver with momentum: history
+    and scratch, each as large as the parameters.
     """
 
     rows: tuple[Row, ...]
@@ -38,12 +38,12 @@ class Summary:
 
     @property
     def training_bytes(self) -> int:
-        """All that training takes."""
+        """The memory of a training."""
         return self.training.total + 2 * self.training.parameters
 
     @property
     def inference_bytes(self) -> int:
-        """All that inference takes."""
+        """The memory of inference."""
         return self.inference.total
 
 
@@ -65,6 +65,6 @@ def summarize(
         rows,
         sum(row.parameters for row in rows),
         estimate(plan, gradients=True, recompute=recompute, fuse=fuse, precision=precision),
-        # what is asked brings its own data
+        # inference loads no data set
         replace(estimate(plan, gradients=False, fuse=fuse, precision=precision), data=0),
     )

@@ -1,4 +1,4 @@
-"""Boxes and arrows as an SVG file, written line by line: in no time for thousands of them."""
+"""Boxes and arrows as an SVG file, written line by line: fast for thousands of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass(frozen=True)
 class Box:
-    """A layer: the middle of its box, two lines of text, and how it is drawn."""
+    """A layer: the centre of its box, two lines of text, and its style."""
 
     at: Point
     lines: tuple[str, str]
@@ -27,7 +27,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Arrow:
-    """A blob between two layers: from ``tail`` to ``head``, bent aside by ``bend`` of the way."""
+    """A blob between two layers: from ``tail`` to ``head``, curved by ``bend`` of its length."""
 
     tail: Point
     head: Point
@@ -48,10 +48,10 @@ def picture(
 
     Args:
         boxes: drawn over the arrows.
-        arrows: what joins them.
-        extent: least x, greatest y (which goes up), width and height of what is shown.
+        arrows: drawn between them.
+        extent: least x, greatest y (upwards), width and height of the visible area.
         size: width and height of a box.
-        scale: how much smaller than an inch a unit is shown.
+        scale: inches per unit.
     """
     left, top, width, height = extent
 
@@ -77,7 +77,7 @@ def picture(
 
 def _arrow(arrow: Arrow, tail: Point, head: Point, text_at: Point) -> Iterator[str]:
     across = (head[0] - tail[0], head[1] - tail[1])
-    # y goes down here, so that the side of the bend is the other one than where it goes up
+    # y points down here, which mirrors the side of the bend
     control = (
         (tail[0] + head[0]) / 2 - arrow.bend * across[1],
         (tail[1] + head[1]) / 2 + arrow.bend * across[0],
@@ -109,5 +109,5 @@ def _pair(point: Point) -> str:
 
 
 def _text(text: str) -> str:
-    """As the content of an element: no mark-up, and no characters that XML does not have."""
+    """Text escaped for an element: no markup, and no characters that XML forbids."""
     return escape(_NO_XML.sub("\ufffd", text))

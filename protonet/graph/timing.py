@@ -1,4 +1,4 @@
-"""How long the calls of a net take: ``time`` and ``profile`` are views of it."""
+"""Timing of the calls of a net, for ``time`` and ``profile``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ KINDS = ("forward", "backward", "update")
 
 
 class Span(NamedTuple):
-    """One call: what it is of, the index of its step, and when, in seconds.
+    """One timed call: its kind, the index of its step, its start and its duration in seconds.
 
-    ``kind`` is one of ``KINDS``. Where several steps are computed by one call, ``step`` is the
-    first of them; gradients of losses and updates have the index past the last step. ``began``
-    counts as ``time.perf_counter`` does.
+    ``kind`` is one of ``KINDS``. Where one call computes several steps, ``step`` is the first of
+    them; gradients of losses and updates have the index past the last step. ``began`` is a time of
+    ``time.perf_counter``.
     """
 
     kind: str
@@ -29,20 +29,20 @@ class Span(NamedTuple):
 
 
 def time_iteration(net: Net, update: Callable[[], object] | None = None) -> list[Span]:
-    """Run the net forward, and backward where it can, then ``update``; the spans in their order.
+    """Run the net forward, backward if it has gradients, then ``update``; the spans in order.
 
-    Nothing waits between the calls: on a GPU its own clock tells.
+    There is no synchronization between the calls: on a GPU, events time them.
     """
     device = net.device
     device.synchronize()
     origin, start = time.perf_counter(), device.timestamp()
-    stamps: list[tuple[str, int, Any, Any]] = []
+    events: list[tuple[str, int, Any, Any]] = []
 
     def run(kind: str, calls: Iterable[tuple[int, Call]]) -> None:
         for step, (call, arguments) in calls:
             before = device.timestamp()
             call(*arguments)
-            stamps.append((kind, step, before, device.timestamp()))
+            events.append((kind, step, before, device.timestamp()))
 
     run("forward", net.walk_forward())
     if net.gradients:
@@ -56,12 +56,12 @@ def time_iteration(net: Net, update: Callable[[], object] | None = None) -> list
             origin + device.seconds_between(start, before),
             device.seconds_between(before, after),
         )
-        for kind, step, before, after in stamps
+        for kind, step, before, after in events
     ]
 
 
 def seconds_by_step(spans: Iterable[Span], kind: str, steps: int) -> np.ndarray:
-    """The sum of each step's spans of one kind; the last entry is that past the last step."""
+    """The sum of each step's spans of one kind; the last entry is past the last step."""
     total = np.zeros(steps + 1)
     for span in spans:
         if span.kind == kind:

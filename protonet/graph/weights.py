@@ -1,4 +1,4 @@
-"""The weights of a net: taken from a file by the names of layers, and given to one."""
+"""The weights of a net: loaded by layer name, and stored in a message."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from protonet.proto.caffe_pb2 import NetParameter
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What ``Net.load`` did: layers that took weights, layers that the file has none for (their
-    own, or of a layer that they share with), layers of the file that the net lacks, and what did
-    not fit and was left out.
+    """What ``Net.load`` did: layers whose weights were loaded; layers that the file has no weights
+    for (neither under their name nor that of a layer they share with); layers of the file that the
+    net does not have; and mismatches that were skipped.
     """
 
     loaded: tuple[str, ...]
@@ -39,10 +39,10 @@ def load_params(
 ) -> LoadReport:
     """Cast weights in by layer name, as Caffe does; None leaves a parameter as it is.
 
-    With ``allow_mismatch`` layers whose count or shapes of parameters differ stay as they are.
+    With ``allow_mismatch``, layers whose parameters differ in count or shape are skipped.
 
     Raises:
-        FormatError: listing every such layer otherwise; nothing is loaded then.
+        FormatError: listing every such layer otherwise; then nothing is loaded.
     """
     params = {layer.name: layer.params for layer in layers if layer.params}
     taken, problems = _fitting(layers, params, weights)
@@ -85,32 +85,32 @@ def _fitting(
     params: Mapping[str, Sequence[Param]],
     weights: Mapping[str, Sequence[np.ndarray | None]],
 ) -> tuple[dict[str, Sequence[np.ndarray | None]], list[str]]:
-    """The weights by layer that fit, in the form that layers keep; and what does not fit."""
+    """The weights of the layers that fit, in the layers' own form; and the mismatches."""
     taken: dict[str, Sequence[np.ndarray | None]] = {}
     problems: list[str] = []
     for layer in layers:
-        found = weights.get(layer.name)
-        if found is None or layer.name not in params:
+        arrays = weights.get(layer.name)
+        if arrays is None or layer.name not in params:
             continue
-        found = layer.adopt(found) if found else found
-        wrong = list(_mismatches(layer.name, params[layer.name], found))
+        arrays = layer.adopt(arrays) if arrays else arrays
+        wrong = list(_mismatches(layer.name, params[layer.name], arrays))
         problems += wrong
         if not wrong:
-            taken[layer.name] = found
+            taken[layer.name] = arrays
     return taken, problems
 
 
 def _mismatches(
-    name: str, params: Sequence[Param], found: Sequence[np.ndarray | None]
+    name: str, params: Sequence[Param], arrays: Sequence[np.ndarray | None]
 ) -> Iterator[str]:
-    """What of a layer's weights does not fit its parameters."""
-    if not found:
+    """The mismatches between a layer's weights and its parameters."""
+    if not arrays:
         yield f"layer '{name}' has {len(params)} parameter(s), and the file lists it without any"
         return
-    if len(found) != len(params):
-        yield f"layer '{name}' has {len(params)} parameter(s), not {len(found)}"
+    if len(arrays) != len(params):
+        yield f"layer '{name}' has {len(params)} parameter(s), not {len(arrays)}"
         return
-    for place, (param, array) in enumerate(zip(params, found, strict=True)):
+    for place, (param, array) in enumerate(zip(params, arrays, strict=True)):
         if array is not None and not shapes_fit(array.shape, param.shape):
             yield (
                 f"layer '{name}' parameter {place}: expected {shape_text(param.shape)}, got "
@@ -127,7 +127,7 @@ def message_of(plan: Plan, layers: Sequence[Layer], device: Device) -> NetParame
         if not spec.HasField("phase"):
             spec.phase = plan.phase
         if layer.is_loss and not spec.loss_weight:
-            spec.loss_weight.append(1)  # as Caffe writes what a loss weighs by default
+            spec.loss_weight.append(1)  # Caffe writes the default weight of a loss, too
         for param in layer.params:
             spec.blobs.append(from_array(device.get(param.data)))
     return net
