@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from protonet.data.database import Database
-from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError
 from protonet.graph.planning import plan_net
 from protonet.jobs.checks.pairing import large_batches, plan_pairs, refuse_swapped
@@ -16,18 +15,6 @@ from protonet.proto.text import Source, read_net
 
 NET = """layer {{ name: "a" type: "Data" top: "data" data_param {{ source: "{}" batch_size: 4 }} }}
 layer {{ name: "b" type: "Data" top: "label" data_param {{ source: "{}" batch_size: 4 }} }}"""
-
-
-@pytest.fixture
-def renamed(gradients: Path, tmp_path: Path) -> Path:
-    """The labels of the training images under keys of another form."""
-    with (
-        Database(gradients / "train_labels") as labels,
-        DatabaseWriter(tmp_path / "labels") as writer,
-    ):
-        for place, (_, datum) in enumerate(labels):
-            writer.put(f"row {place:05}".encode(), datum)
-    return tmp_path / "labels"
 
 
 def test_a_plan_pairs_by_place_and_tells(gradients: Path, renamed: Path) -> None:
