@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from protonet.cli.computing import takes_no_fuse, takes_precision
 from protonet.cli.examples import Exemplified
 from protonet.cli.extensions import takes_imports
+from protonet.cli.options import gathered
 from protonet.cli.shapes import Shape, explained, takes_given_data
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import note, print_table
@@ -26,6 +27,22 @@ if TYPE_CHECKING:
     from protonet.proto.text import NetDefinition
 
 _TRAIN, _TEST = 0, 1
+
+
+def _gathers_how(command: Callable[..., None]) -> Any:
+    """Make one argument ``how`` of the options that say how much memory it takes."""
+    names = ("memory_limit", "recompute", "no_fuse", "precision")
+    return gathered(command, "how", _how, names)
+
+
+def _how(
+    memory_limit: int | None, recompute: bool, no_fuse: bool, precision: str | None
+) -> TrainingMemory:
+    from protonet.jobs.checks.memory import TrainingMemory
+    from protonet.precision import type_of
+
+    held = type_of(precision or "float32")
+    return TrainingMemory(memory_limit, recompute, fuse=not no_fuse, precision=held)
 
 
 @click.command(
@@ -81,16 +98,14 @@ _TRAIN, _TEST = 0, 1
 )
 @takes_untrusted
 @takes_imports
+@_gathers_how
 def command(
     network: str,
     data: GivenData,
     phase: str,
     stages: Sequence[str],
     level: int,
-    memory_limit: int | None,
-    recompute: bool,
-    no_fuse: bool,
-    precision: str | None,
+    how: TrainingMemory,
     verbose: bool,
     untrusted: bool,
 ) -> None:
@@ -102,8 +117,6 @@ def command(
 
     A network without data layers gets its shapes from --data and --labels, or from --input.
     """
-    from protonet.jobs.checks.memory import TrainingMemory
-    from protonet.precision import type_of
     from protonet.proto.ignored import ignored_notes
     from protonet.proto.text import Source, read_net
 
@@ -114,9 +127,6 @@ def command(
         data = replace(data, batch_size=None)
     definition, stages = data.put(pasted, _TEST if phase == "test" else _TRAIN, stages)
     plan = _planned(definition, phase, level, stages, untrusted)
-    how = TrainingMemory(
-        memory_limit, recompute, fuse=not no_fuse, precision=type_of(precision or "float32")
-    )
     try:
         if phase == "train":
             _look_for_objective(plan, definition, data)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -284,14 +285,11 @@ def _open(asked: _Asked, given: dict[str, Any], device: Any) -> Iterator[ImagePr
 
 def _classify(predictor: ImagePredictor, asked: _Asked, given: dict[str, Any]) -> int:
     """Ask about all images and print; returns how many could not be read."""
-    import numpy as np
-
     from protonet.jobs.evaluation.labelled import Report, find_items
-    from protonet.jobs.inference.classification import best, scores_output, what_scores_are_not
+    from protonet.jobs.inference.classification import best, what_scores_are_not
 
     classes = _class_names(asked, predictor)
-    output = scores_output(predictor, given["output"], classes)
-    count = int(np.prod(predictor.outputs[output][1:]))
+    output, count = _scores(predictor, given["output"], classes)
     found = find_items(asked.images, classes, count, given["ext"], given["root"])
     for line in found.notes:
         note(line)
@@ -324,6 +322,14 @@ def _classify(predictor: ImagePredictor, asked: _Asked, given: dict[str, Any]) -
         save_scores(asked.out, [rows.get(item.path) for item in found.items], count)
     show_report(report, found.classes, given["confusion"], out.is_data)
     return len(failures)
+
+
+def _scores(predictor: ImagePredictor, name: str, classes: Sequence[str] | None) -> tuple[str, int]:
+    """The output that has a score for each class, and how many classes there are."""
+    from protonet.jobs.inference.classification import scores_output
+
+    output = scores_output(predictor, name, classes)
+    return output, prod(predictor.outputs[output][1:])
 
 
 def _class_names(asked: _Asked, predictor: ImagePredictor) -> list[str] | None:

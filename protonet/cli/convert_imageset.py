@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from protonet.cli.gflags import GflagsCommand
+from protonet.cli.options import C, gathered
 from protonet.cli.terminal import resumable_progress
 
+if TYPE_CHECKING:
+    from protonet.data.image_form import ImageForm
+
 _PATH = click.Path(path_type=Path)
+
+
+def _gathers_form(command: Callable[..., None]) -> Any:
+    """Make one argument ``form`` of the options that say how images are stored."""
+    names = ("gray", "resize_width", "resize_height", "encoded", "encode_type")
+    return gathered(command, "form", _form, names)
+
+
+def _form(
+    gray: bool, resize_width: int, resize_height: int, encoded: bool, encode_type: str
+) -> ImageForm:
+    from protonet.data.datum import ENCODINGS
+    from protonet.data.image_form import OWN, ImageForm
+
+    if bool(resize_width) != bool(resize_height):
+        raise click.UsageError("--resize-width and --resize-height go together")
+    kind = encode_type.lower().removeprefix(".")
+    if kind and kind not in ENCODINGS:
+        raise click.UsageError(f"--encode-type {encode_type}: expected {', '.join(ENCODINGS)}")
+    size = (resize_height, resize_width) if resize_width else None
+    return ImageForm(size, not gray, kind or (OWN if encoded else None))
+
+
+def _takes_side(side: str) -> Callable[[C], C]:
+    """``--resize-width``, ``--resize-height``."""
+    return click.option(
+        f"--resize-{side}",
+        f"--resize_{side}",
+        f"-resize_{side}",
+        type=click.IntRange(0),
+        default=0,
+        metavar="N",
+        help=f"{side.capitalize()} of all images; 0 keeps it.",
+    )
 
 
 @click.command(
@@ -36,24 +76,8 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="The kind of database.",
 )
-@click.option(
-    "--resize-width",
-    "--resize_width",
-    "-resize_width",
-    type=click.IntRange(0),
-    default=0,
-    metavar="N",
-    help="Width of all images; 0 keeps it.",
-)
-@click.option(
-    "--resize-height",
-    "--resize_height",
-    "-resize_height",
-    type=click.IntRange(0),
-    default=0,
-    metavar="N",
-    help="Height of all images; 0 keeps it.",
-)
+@_takes_side("width")
+@_takes_side("height")
 @click.option(
     "--check-size",
     "--check_size",
@@ -76,19 +100,16 @@ _PATH = click.Path(path_type=Path)
     help="Store image files of this kind: png, jpg, bmp or webp.",
 )
 @click.option("--restart", is_flag=True, help="Forget what an interrupted conversion has done.")
+@_gathers_form
 def command(
     root: str,
     listfile: Path,
     database: Path,
-    gray: bool,
+    form: ImageForm,
     shuffle: bool,
     seed: int,
     backend: str,
-    resize_width: int,
-    resize_height: int,
     check_size: bool,
-    encoded: bool,
-    encode_type: str,
     restart: bool,
 ) -> None:
     """Make the database DB of the images that LIST names: lines of a file and its class.
@@ -102,18 +123,9 @@ def command(
     mended; a written one that has changed is named, and needs --restart.
     """
     from protonet.data.convert import convert_images
-    from protonet.data.datum import ENCODINGS
-    from protonet.data.image_form import OWN, ImageForm
     from protonet.data.image_list import ImageList
 
-    if bool(resize_width) != bool(resize_height):
-        raise click.UsageError("--resize-width and --resize-height go together")
-    kind = encode_type.lower().removeprefix(".")
-    if kind and kind not in ENCODINGS:
-        raise click.UsageError(f"--encode-type {encode_type}: expected {', '.join(ENCODINGS)}")
-    size = (resize_height, resize_width) if resize_width else None
     images = ImageList(listfile, root=root)
-    form = ImageForm(size, not gray, kind or (OWN if encoded else None))
     with resumable_progress("images", database) as watch:
         count = convert_images(
             images,

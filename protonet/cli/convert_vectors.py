@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from protonet.cli.examples import Exemplified
 from protonet.cli.terminal import resumable_progress
+
+if TYPE_CHECKING:
+    from protonet.data.vector_table import VectorTable
 
 _PATH = click.Path(path_type=Path)
 
@@ -70,6 +75,11 @@ def command(
     found = read_table(table)
     with resumable_progress("images", folder) as watch:
         parts = task.make_of(found, watch)
+    _print_parts(folder, found, parts)
+
+
+def _print_parts(folder: Path, found: VectorTable, parts: Mapping[str, int]) -> None:
+    """What was made, and the command that trains on it."""
     names = f" ({', '.join(found.columns)})" if found.columns else ""
     for part, count in parts.items():
         click.echo(f"{folder / part}_images, _labels: {count} images")

@@ -22,6 +22,7 @@ from protonet.errors import UsageError
 if TYPE_CHECKING:
     from protonet.jobs.evaluation.regression import VectorReport
     from protonet.jobs.evaluation.trained_run import Evaluated
+    from protonet.jobs.inference.open_net import Opening
     from protonet.train.events import Output
 
 _PATH = click.Path(path_type=Path)
@@ -86,21 +87,12 @@ def command(
     follow: mean absolute error, root mean squared error, and R^2.
     """
     from protonet.jobs.evaluation.whole_set import average_set, opener
-    from protonet.proto.caffe_pb2 import TEST
 
     run = _evaluated(flags.network, snapshot, data, labels)
     for remark in run.notes if run is not None else ():
         note(remark)
     tested = run.definition if run is not None else flags.path
-    wanted = flags.opening(TEST)
-    if run is not None:
-        wanted = replace(run.opening, device=wanted.device)
-    wanted = replace(
-        wanted,
-        memory_limit=memory_limit,
-        fuse=not no_fuse and (run is None or wanted.fuse),
-        python_layers=not untrusted and wanted.python_layers,
-    )
+    wanted = _wanted(flags, run, memory_limit, no_fuse, untrusted)
     once = flags.model is None and not _given("iterations")
     found = average_set(opener(tested, wanted, note), flags.iterations, _print_batch, once=once)
     if found.length is not None:
@@ -129,6 +121,27 @@ def _evaluated(
     from protonet.jobs.run.directory import RunDirectory
 
     return evaluated(RunDirectory.open(network), snapshot, data, labels)
+
+
+def _wanted(
+    flags: ModelFlags,
+    run: Evaluated | None,
+    memory_limit: int | None,
+    no_fuse: bool,
+    untrusted: bool,
+) -> Opening:
+    """How the net is opened: as the flags say, or as the run has it."""
+    from protonet.proto.caffe_pb2 import TEST
+
+    wanted = replace(flags.opening(TEST), fuse=True)
+    if run is not None:
+        wanted = replace(run.opening, device=wanted.device)
+    return replace(
+        wanted,
+        memory_limit=memory_limit,
+        fuse=not no_fuse and wanted.fuse,
+        python_layers=not untrusted and wanted.python_layers,
+    )
 
 
 def _print_batch(index: int, outputs: Sequence[Output]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from protonet.cli.computing import takes_no_fuse, takes_precision, takes_tf32
 from protonet.cli.course import takes_intervals, takes_length, takes_rates
 from protonet.cli.extensions import takes_imports
 from protonet.cli.gflags import GflagsCommand
+from protonet.cli.options import C
 from protonet.cli.sizes import takes_memory_limit
 from protonet.cli.terminal import console, shows_bars
 from protonet.cli.training_job import SOLVERS, choose_job
@@ -27,6 +29,19 @@ if TYPE_CHECKING:
 
 FORMATS = ("auto", "caffe", "json")
 _PATH = click.Path(path_type=Path)
+
+
+def _takes_effect(signal: str, usual: str, what: str) -> Callable[[C], C]:
+    """``--sigint-effect``, ``--sighup-effect``."""
+    return click.option(
+        f"--{signal}-effect",
+        f"--{signal}_effect",
+        f"-{signal}_effect",
+        type=click.Choice(EFFECTS),
+        default=usual,
+        show_default=True,
+        help=what,
+    )
 
 
 @click.command(
@@ -158,24 +173,8 @@ _PATH = click.Path(path_type=Path)
     help="Go on with this run directory. --data, --labels, --val-data and --val-labels then name "
     "databases that were moved.",
 )
-@click.option(
-    "--sigint-effect",
-    "--sigint_effect",
-    "-sigint_effect",
-    type=click.Choice(EFFECTS),
-    default="stop",
-    show_default=True,
-    help="What Ctrl-C does.",
-)
-@click.option(
-    "--sighup-effect",
-    "--sighup_effect",
-    "-sighup_effect",
-    type=click.Choice(EFFECTS),
-    default="snapshot",
-    show_default=True,
-    help="What a hang-up does, such as closing the terminal.",
-)
+@_takes_effect("sigint", "stop", "What Ctrl-C does.")
+@_takes_effect("sighup", "snapshot", "What a hang-up does, such as closing the terminal.")
 @takes_memory_limit
 @click.option(
     "--recompute",
@@ -228,21 +227,14 @@ def command(
     training of the new length has at that iteration, so it may rise again: after the steps of
     multistep, or with cosine. Steps of a solver file are iterations, and stay.
     """
-    given = {k: v for k, v in options.items() if v is not None and v is not False}
     if quiet and verbose:
         raise UsageError("--quiet and --verbose contradict each other")
     if quiet and log_format != "auto":
         raise UsageError("--quiet and --log-format contradict each other")
-    if "gpu" in given:
-        given["device"] = chosen_device(given.pop("gpu"), given.get("device"))
-    if "stage" in given:
-        given["stages"] = chosen_stages(given.pop("stage"))
-    effects = (given.pop("sigint_effect"), given.pop("sighup_effect"))
     if log_format == "auto" and not verbose and ctx.find_root().info_name == "caffe":
         log_format = "caffe"
-    if given.pop("no_fuse", False):
-        given["fuse"] = False
-    job = choose_job(network, resume, given)
+    effects = (options.pop("sigint_effect"), options.pop("sighup_effect"))
+    job = choose_job(network, resume, _given(options))
     with ExitStack() as stack:
         interrupts = stack.enter_context(Interrupts(*effects))
         listeners = [] if quiet else _console_listeners(stack, log_format, verbose)
@@ -250,6 +242,18 @@ def command(
     _report(outcome, quiet or log_format == "json")
     if outcome.result.interrupted:
         ctx.exit(INTERRUPTED)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, by the names of the settings."""
+    given = {k: v for k, v in options.items() if v is not None and v is not False}
+    if "gpu" in given:
+        given["device"] = chosen_device(given.pop("gpu"), given.get("device"))
+    if "stage" in given:
+        given["stages"] = chosen_stages(given.pop("stage"))
+    if given.pop("no_fuse", False):
+        given["fuse"] = False
+    return given
 
 
 def _console_listeners(stack: ExitStack, log_format: str, verbose: bool) -> list[Listener]:
