@@ -41,6 +41,24 @@ def test_the_arrays_are_the_net_s_own() -> None:
     assert layer.user.phase == layer.phase
 
 
+def test_a_bottom_is_fetched_once_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU each time is a copy to the host."""
+    harness = LayerHarness(python("ScaledSquare", "3"), [np.ones((2, 3, 5))])
+    layer: Any = harness.layer
+    host, fetched = layer._host, []
+
+    def fetch(array: Any) -> Any:
+        fetched.append(array)
+        return host(array)
+
+    monkeypatch.setattr(layer, "_host", fetch)
+    for value in (2, 3):
+        harness.inputs[0][...] = value
+        (top,) = harness.forward()
+        assert (top == 2 * 3 * value**2).all()
+    assert sum(array is harness.bottoms[0] for array in fetched) == 2
+
+
 def test_parameters_begin_with_what_setup_wrote_and_are_the_solver_s() -> None:
     text = """
     layer { name: "in" type: "Input" top: "x" top: "t" input_param {
