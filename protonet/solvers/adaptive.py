@@ -1,4 +1,4 @@
-"""Rules that give each parameter a rate of its own from the squares of its past gradients."""
+"""Adaptive rules: per-parameter learning rates from the squares of past gradients."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def _delta(solver: SolverParameter) -> Iterable[Finding]:
         yield Finding(
             ("delta",),
             f"type '{solver.type}' needs delta above 0, got {solver.delta:g}",
-            "a parameter without gradient would be divided by 0",
+            "otherwise the step of a parameter without gradient divides by 0",
         )
 
 
 def _no_momentum(solver: SolverParameter) -> Iterable[Finding]:
-    """Caffe refuses momentum for rules that have none; to ignore it would mislead."""
+    """Like Caffe, refuse momentum for rules that do not use it."""
     if solver.momentum:
         yield Finding(
             ("momentum",),
@@ -36,7 +36,7 @@ def _no_momentum(solver: SolverParameter) -> Iterable[Finding]:
 
 
 def _fraction(field: str) -> Check:
-    """A share of the past that is kept must be in [0, 1)."""
+    """Check that a decay rate is in [0, 1)."""
 
     def check(solver: SolverParameter) -> Iterable[Finding]:
         value = getattr(solver, field)

@@ -10,10 +10,10 @@ from protonet.solvers.schedules import schedule_findings
 
 
 def check_solver(solver: SolverParameter, source: Source | None = None) -> None:
-    """Refuse settings of the learning rate and the update rule that cannot be.
+    """Refuse invalid settings of the learning-rate schedule and the update rule.
 
     Args:
-        solver: of today's dialect.
+        solver: in the current dialect.
         source: the text that it was read from, so that mistakes show line and column.
 
     Raises:

@@ -1,5 +1,5 @@
-"""Layer-wise rates: how far a parameter may go follows its size (You et al., Large Batch Training
-of Convolutional Networks, 2017), as in NVIDIA's fork 0.17 (src/caffe/solvers/sgd_solver.cpp).
+"""LARC, layer-wise adaptive rates (You et al., Large Batch Training of Convolutional Networks,
+2017), as in NVIDIA's fork 0.17 (src/caffe/solvers/sgd_solver.cpp).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _POLICIES = ("scale", "clip")
 class Larc:
     """``local = eta |w| / |g|`` in place of ``lr_mult``, 1 where w or g is 0.
 
-    The rate is ``rate local`` (scale) or ``min(rate, local)`` (clip). g is what the step sees,
-    before the penalty, as on the fork's GPU. Parameters with an ``lr_mult`` of 0 stay.
+    The rate is ``rate local`` (scale) or ``min(rate, local)`` (clip). g is the gradient without
+    weight decay, as in the fork on a GPU. Parameters with an ``lr_mult`` of 0 are not updated.
     """
 
     eta: float
@@ -30,7 +30,7 @@ class Larc:
 
     @staticmethod
     def of(solver: SolverParameter) -> Larc | None:
-        """What the solver asks for; None where it does not."""
+        """The settings of a solver; None without ``larc``."""
         return Larc(solver.larc_eta, solver.larc_policy == "clip") if solver.larc else None
 
     def rate(self, rate: float, lr_mult: float, w: Array, g: Array, share: Any) -> float:
@@ -38,7 +38,7 @@ class Larc:
         local = lr_mult
         if lr_mult > 0:
             size, slope = _length(w), _length(g) * float(share)
-            # A gradient that is no number is passed over, as in the fork.
+            # A NaN gradient gives a local rate of 1, as in the fork.
             local = self.eta * size / slope if size > 0 and slope > 0 else 1.0
         return min(rate, local) if self.clip else rate * local
 
@@ -48,7 +48,7 @@ def _length(x: Array) -> float:
 
 
 def larc_findings(solver: SolverParameter) -> Iterable[Finding]:
-    """What is wrong with the settings of layer-wise rates."""
+    """The mistakes in the settings of LARC."""
     if not solver.larc:
         return
     if solver.type not in _TYPES:

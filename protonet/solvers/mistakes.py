@@ -1,4 +1,4 @@
-"""What is wrong with a solver's settings, and in which field."""
+"""Mistakes in a solver's settings, with their fields."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Finding:
 
 
 class SolverError(NetworkError):
-    """Settings of a solver that are missing or cannot be.
+    """Missing or invalid settings of a solver.
 
-    The solver modules see a message, not its text; whoever has the text calls ``placed``.
+    The solver modules have the message without its text; a caller with the text uses ``placed``.
     """
 
     def __init__(self, findings: Iterable[Finding]) -> None:

@@ -1,7 +1,7 @@
-"""Learning-rate policies: the rate as a pure function of the iteration.
+"""Learning-rate schedules: the rate as a pure function of the iteration.
 
 Formulas and names are those of Caffe's ``SGDSolver::GetLearningRate``; the warm-up
-(``rampup_interval``, ``rampup_lr``) and ``min_lr`` are those of NVIDIA's fork 0.17; the straight
+(``rampup_interval``, ``rampup_lr``) and ``min_lr`` are those of NVIDIA's fork 0.17; the linear
 warm-up (``warmup_iter``, ``warmup_start_lr``) and ``multifixed`` those of Intel's (sgd_solver.cpp).
 """
 
@@ -34,8 +34,7 @@ def make_schedule(solver: SolverParameter) -> Schedule:
     """The schedule that the solver's ``lr_policy`` names.
 
     Raises:
-        SolverError: for an unknown policy, or fields that it needs and that are missing or
-            cannot be; all of them at once.
+        SolverError: for an unknown policy, or missing or invalid fields; all mistakes at once.
     """
     findings = list(schedule_findings(solver))
     if findings:
@@ -44,7 +43,7 @@ def make_schedule(solver: SolverParameter) -> Schedule:
 
 
 def schedule_findings(solver: SolverParameter) -> Iterable[Finding]:
-    """Everything that is wrong with the fields that decide the learning rate."""
+    """All mistakes in the fields of the learning-rate schedule."""
     needs_base = solver.lr_policy not in POLICIES or POLICIES[solver.lr_policy].needs_base
     if needs_base and not solver.HasField("base_lr"):
         yield Finding(("base_lr",), "base_lr is missing")
@@ -63,7 +62,7 @@ def schedule_findings(solver: SolverParameter) -> Iterable[Finding]:
 
 
 def _check(solver: SolverParameter, name: str) -> Finding | None:
-    """What is wrong with a field that the solver's policy needs."""
+    """The mistake in a field of the solver's policy, if any."""
     policy = f"lr_policy '{solver.lr_policy}'"
     if name == "stepvalue":
         steps = list(solver.stepvalue)
@@ -82,17 +81,17 @@ def _check(solver: SolverParameter, name: str) -> Finding | None:
         return Finding((), f"{policy} needs {name}")
     value = getattr(solver, name)
     if name == "max_iter" and value == 0:
-        return None  # a solver that only tests asks for no rate
+        return None  # a solver that only tests uses no rate
     if name in ("stepsize", "max_iter") and value <= 0:
         return Finding((name,), f"{policy} needs {name} above 0, got {value}")
-    # a sigmoid falls where gamma is below 0: so DIGITS writes it
+    # a sigmoid falls with gamma below 0, as DIGITS writes it
     if name == "gamma" and not value >= 0 and solver.lr_policy != "sigmoid":
         return Finding((name,), f"{policy} needs gamma of at least 0, got {value:g}")
     return None
 
 
 def _check_stages(solver: SolverParameter, name: str) -> Finding | None:
-    """What is wrong with the stages of ``multifixed``; told once, at ``stagelr``."""
+    """The mistake in the stages of ``multifixed``; reported once, at ``stagelr``."""
     rates, ends = len(solver.stagelr), len(solver.stageiter)
     if name == "stageiter" or (rates == ends and rates):
         return None
@@ -104,7 +103,7 @@ def _check_stages(solver: SolverParameter, name: str) -> Finding | None:
 
 
 def _check_ends(solver: SolverParameter) -> Iterable[Finding]:
-    """What is wrong with the warm-up and the floor."""
+    """The mistakes in warm-up and ``min_lr``."""
     if solver.rampup_interval and solver.warmup_iter:
         yield Finding(("warmup_iter",), "rampup_interval and warmup_iter are both given")
     for name in ("rampup_interval", "rampup_lr", "min_lr", "warmup_iter", "warmup_start_lr"):
@@ -122,17 +121,17 @@ def _check_ends(solver: SolverParameter) -> Iterable[Finding]:
 class Schedule:
     """The learning rate of each iteration, counted from 0: ``base_lr * factor(iteration)``.
 
-    Before iteration ``warmup`` it rises from ``warmup_lr`` to ``base_lr`` with the iteration to the
-    power of ``warmup_power`` instead. It never falls below ``min_lr``.
+    Before iteration ``warmup`` it rises from ``warmup_lr`` to ``base_lr`` as a power of the
+    iteration, ``warmup_power``. It never falls below ``min_lr``.
 
-    A policy is a subclass whose attributes are the fields of SolverParameter that it reads, all
-    of which must be given.
+    A policy is a subclass whose attributes are the fields of SolverParameter that it reads, all of
+    them required.
     """
 
     policy: ClassVar[str]
     fields: ClassVar[tuple[str, ...]] = ()
     ends_at_floor: ClassVar[bool] = False
-    """Whether a factor of 0 means ``min_lr`` rather than 0."""
+    """Whether a factor of 0 gives ``min_lr`` instead of 0."""
     needs_base: ClassVar[bool] = True
     base_lr: float
     warmup: int = field(default=0, kw_only=True)
@@ -142,20 +141,20 @@ class Schedule:
 
     @classmethod
     def read(cls, solver: SolverParameter) -> Schedule:
-        """Take the fields, already checked, from the solver."""
+        """Make the schedule from a checked solver."""
         values = [getattr(solver, name) for name in cls.fields]
-        straight = bool(solver.warmup_iter)
+        linear = bool(solver.warmup_iter)
         return cls(
             solver.base_lr,
             *(v if isinstance(v, int | float) else tuple(v) for v in values),
-            warmup=solver.warmup_iter if straight else solver.rampup_interval,
-            warmup_lr=solver.warmup_start_lr if straight else solver.rampup_lr,
-            warmup_power=1 if straight else 2,
+            warmup=solver.warmup_iter if linear else solver.rampup_interval,
+            warmup_lr=solver.warmup_start_lr if linear else solver.rampup_lr,
+            warmup_power=1 if linear else 2,
             min_lr=solver.min_lr,
         )
 
     def rate(self, iteration: int) -> float:
-        """The learning rate; infinite where the policy leaves the range of floats."""
+        """The learning rate; infinite on overflow."""
         if iteration < self.warmup:
             risen = (iteration / self.warmup) ** self.warmup_power
             return max(self.min_lr, self.warmup_lr + (self.base_lr - self.warmup_lr) * risen)
@@ -167,13 +166,13 @@ class Schedule:
         return max(self.min_lr, rate)
 
     def factor(self, iteration: int) -> float:
-        """What multiplies ``base_lr``."""
+        """The factor of ``base_lr``."""
         raise NotImplementedError
 
     def current_step(self, iteration: int) -> int:
-        """How many steps the rate has taken when ``iteration`` iterations are done.
+        """The number of steps that the rate has taken after ``iteration`` iterations.
 
-        A .solverstate stores it; only step and multistep have any.
+        Stored in a .solverstate; 0 for all policies but step and multistep.
         """
         return 0
 
@@ -200,7 +199,7 @@ class Step(Schedule):
         return float(self.gamma ** (iteration // self.stepsize))
 
     def current_step(self, iteration: int) -> int:
-        # Caffe writes the step of the last iteration that ran, not of the next.
+        # Caffe stores the step of the last iteration, not of the next.
         return max(iteration - 1, 0) // self.stepsize
 
 
@@ -242,7 +241,7 @@ class MultiStep(Schedule):
     def _starts(self) -> tuple[int, ...]:
         """The iteration at which each step is taken.
 
-        Caffe takes at most one in an iteration: of two equal values, the second comes one later.
+        Caffe takes at most one per iteration: of two equal values, the second comes one later.
         """
         starts: list[int] = []
         for value in self.stepvalue:
@@ -273,7 +272,7 @@ class MultiFixed(Schedule):
         return max(self.min_lr, self.stagelr[stage])
 
     def factor(self, iteration: int) -> float:
-        return 1.0  # only asked for where the rate rises to base_lr
+        return 1.0  # only used during warm-up
 
 
 @register_policy("poly")
@@ -311,8 +310,8 @@ class Sigmoid(Schedule):
 @register_policy("cosine")
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """``(1 + cos(pi p)) / 2``, where p is the share of the iterations after the warm-up that is
-    done (Loshchilov and Hutter, ICLR 2017, without restarts). Caffe has no such policy.
+    """``(1 + cos(pi p)) / 2``, with p the completed share of the iterations after the warm-up
+    (Loshchilov and Hutter, ICLR 2017, without restarts). Caffe has no such policy.
     """
 
     fields = ("max_iter",)

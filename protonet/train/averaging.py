@@ -1,4 +1,4 @@
-"""Weights averaged over a training (Polyak and Juditsky, 1992), exponentially."""
+"""Exponential moving average of the weights (averaging: Polyak and Juditsky, 1992)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from protonet.graph.net import Net
 
 
 class WeightAverage:
-    """The running mean of a net's parameters: ``mean = d mean + (1 - d) w``.
+    """The moving average of a net's parameters: ``mean = d mean + (1 - d) w``.
 
-    d is ``decay``, and less in the beginning: (1 + i) / (10 + i) after iteration i, so that a
-    short training forgets its first weights too (as TensorFlow's ExponentialMovingAverage does
-    where it is given the number of updates). All parameters are averaged, those of BatchNorm too.
+    d is ``decay``, but at most (1 + i) / (10 + i) after iteration i, so that a short training
+    forgets its initial weights, too (as TensorFlow's ExponentialMovingAverage with num_updates).
+    All parameters are averaged, including those of BatchNorm.
 
     Args:
-        net: whose parameters, and where the averages begin.
+        net: the net whose parameters are averaged, starting from their current values.
         decay: in [0, 1).
     """
 
@@ -32,7 +32,7 @@ class WeightAverage:
         self._scratch = net.device.xp.empty_like(self._weights)
 
     def update(self, iteration: int) -> None:
-        """Take up the weights after an iteration, counted from 0."""
+        """Average in the weights after an iteration, counted from 0."""
         xp, mean, scratch = self.net.device.xp, self._mean, self._scratch
         decay = min(self.decay, (1 + iteration) / (10 + iteration))
         xp.subtract(self._weights, mean, scratch)
@@ -41,7 +41,7 @@ class WeightAverage:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Let the net, and those that share its parameters, hold the averages for a while."""
+        """Swap the averages into the net, and into nets that share its parameters, in the block."""
         self._swap()
         try:
             yield
@@ -49,20 +49,20 @@ class WeightAverage:
             self._swap()
 
     def begin(self) -> None:
-        """Begin anew with the net's present weights."""
+        """Restart from the net's current weights."""
         self._mean[...] = self._weights
 
     def restore(self, weights: Mapping[str, Sequence[np.ndarray | None]], source: str) -> None:
-        """Take up averages that were saved by layer name.
+        """Restore averages that were saved by layer name.
 
         Raises:
-            FormatError: when they are of another net.
+            FormatError: when they belong to another net.
         """
         with self.in_place():
             self.net.load(weights, source)
 
     def restore_beside(self, model: Path) -> None:
-        """Take up the averages beside a file of weights; begin anew where there are none."""
+        """Restore the averages stored next to a file of weights; restart if there are none."""
         stem, dot, ending = model.name.partition(".caffemodel")
         path = model.with_name(f"{stem}.average{dot}{ending}")
         if path.exists():

@@ -1,4 +1,4 @@
-"""Several trainings in one picture."""
+"""Learning curves of several trainings in one plot."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def draw_comparison(
 ) -> None:
     """Draw ``output`` of every log over iterations, or over seconds, into ``path``.
 
-    ``output`` is "loss", "lr" for the learning rate, or an output of the net. The training's
-    curve is drawn through, that of the first test net dashed with points. The loss of a training
-    is the smoothed one.
+    ``output`` is "loss", "lr" for the learning rate, or an output of the net. The curve of the
+    training is solid, that of the first test net dashed with points. The loss of a training is
+    smoothed.
 
     Raises:
-        UsageError: for another kind of file, or an output that no log has.
+        UsageError: for another file type, or an output that no log has.
     """
     kind = path.suffix.removeprefix(".").lower()
     if kind not in FORMATS:
@@ -50,8 +50,8 @@ def draw_comparison(
 def _draw_curves(
     curves: Mapping[str, tuple[Points, Points]], path: Path, kind: str, *, title: str, across: str
 ) -> None:
-    """Draw the curves of training and test of each name into a file."""
-    # The first use on a machine logs that it builds a font cache: noise on a terminal.
+    """Draw the training and test curves of each name into a file."""
+    # On first use matplotlib logs that it builds a font cache.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""What happens in a training, as values. The trainer emits them; listeners show and store them."""
+"""Events of a training. The trainer emits them; listeners display and store them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 class Output:
     """One element of a net's output blob: Caffe prints a line for each.
 
-    ``loss_weight`` is 0 where the blob is no part of the objective.
+    ``loss_weight`` is 0 if the blob is not part of the objective.
     """
 
     name: str
@@ -21,10 +21,10 @@ class Output:
 
 @dataclass(frozen=True)
 class Started:
-    """The loop begins at ``iteration`` and means to end at ``stop_at``.
+    """The loop begins at ``iteration``, to end at ``stop_at``.
 
     ``per_epoch`` is the number of iterations in an epoch, None where the data has no length;
-    ``policy`` is the learning rate's.
+    ``policy`` is the lr_policy.
     """
 
     net: str
@@ -36,7 +36,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Ticked:
-    """A sign of life, a few times a second, for progress bars."""
+    """The progress between displays, a few times a second, for progress bars."""
 
     iteration: int
     loss: float
@@ -59,7 +59,7 @@ class Iterated:
 
 @dataclass(frozen=True)
 class Inspected:
-    """What ``debug_info`` tells of an iteration, a line for each blob."""
+    """The ``debug_info`` of an iteration, a line for each blob."""
 
     iteration: int
     lines: tuple[str, ...]
@@ -69,7 +69,7 @@ class Inspected:
 class Tested:
     """A test pass over test net ``net``; outputs are means over its batches.
 
-    ``loss`` is the mean of its whole objective, where ``test_compute_loss`` asks for it.
+    ``loss`` is the mean of its whole objective, with ``test_compute_loss``.
     """
 
     iteration: int
@@ -89,7 +89,7 @@ class Snapshotted:
 
 @dataclass(frozen=True)
 class Warned:
-    """Something that a person should know of, such as memory that may not suffice."""
+    """A warning for the user, such as memory that may not suffice."""
 
     iteration: int
     message: str
@@ -105,7 +105,7 @@ class Concluded:
 
 @dataclass(frozen=True)
 class Stopped:
-    """The loop has ended: all iterations done, or interrupted by the user."""
+    """The loop has ended: after all iterations, or interrupted by the user."""
 
     iteration: int
     interrupted: bool
@@ -113,7 +113,7 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Failed:
-    """Training cannot go on; ``message`` is what the user is told."""
+    """Training cannot continue; ``message`` is for the user."""
 
     iteration: int
     message: str

@@ -1,4 +1,4 @@
-"""Logs of trainings, read back: Caffe's lines and ours, metrics.jsonl, run directories."""
+"""Parsing of training logs: Caffe's and ours, metrics.jsonl, run directories."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 from protonet.errors import FormatError, UsageError
 from protonet.train.listeners.metrics import read_metrics
 
-# What stands before glog's own stamp (a container's name, a terminal's ^C) is passed over. Newer
-# glog puts the year before month and day.
+# Anything before glog's timestamp (a container's name, a terminal's ^C) is skipped. Newer glog
+# puts the year before month and day.
 _LINE = re.compile(
     r"^.*?[IWEF](\d{4}|\d{8}) (\d\d:\d\d:\d\d\.\d+)\s+\d+ \S+:\d+\] (.*)$",
     re.MULTILINE,
@@ -23,7 +23,7 @@ _LINE = re.compile(
 # NVIDIA's Caffe from 0.17 on names the GPU: [0.0] or [0] of a training, (0.0) or (0) of a test.
 _GPU = re.compile(r"\s*[\[(]\d+(?:\.\d+)?[\])] ")
 _NUMBER = r"([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf))"
-# Its rate (since 0.13) and the epochs done of all (since 0.16) stand behind the iteration.
+# It prints the rate (since 0.13) and the epochs (since 0.16) after the iteration.
 _ITERATION = re.compile(rf"Iteration (\d+)(?: \([^)]*\))?,(?: \S+/\S+ep,)? loss = {_NUMBER}")
 _TESTING = re.compile(r"Iteration (\d+), Testing net \(#(\d+)\)")
 _RATE = re.compile(rf"Iteration (\d+)(?: \([^)]*\))?, lr = {_NUMBER}")
@@ -32,7 +32,7 @@ _OUTPUT = re.compile(
     rf"(\S+) = {_NUMBER}(?: \(\* {_NUMBER} = \S+ loss\))?"
 )
 _TELLS = re.compile(r"Iteration \d+.*(?:loss|lr) = |(?:Train|Test) net output")
-"""What a line looks like that should be understood."""
+"""Lines that should have been parsed."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Entry:
     """A displayed iteration, or a pass over a test net.
 
     ``loss`` is the smoothed loss of a training, the weighted sum of the outputs of a test;
-    ``rate`` the learning rate, of a test the last one that was shown. ``seconds`` count from the
+    ``rate`` the learning rate, of a test the last one printed before. ``seconds`` count from the
     beginning of the log. A blob of several elements has an output for each: ``name[0]``,
     ``name[1]``, ...
     """
@@ -54,9 +54,9 @@ class Entry:
 
 @dataclass
 class TrainingLog:
-    """What a log tells of the training, and of each test net by its number.
+    """The entries of the training, and of each test net by its number.
 
-    ``lost`` are lines that tell of an iteration in a form that is not known here.
+    ``lost`` are lines about an iteration in an unknown format.
     """
 
     train: list[Entry] = field(default_factory=list)
@@ -64,21 +64,21 @@ class TrainingLog:
     lost: list[str] = field(default_factory=list)
 
     def warning(self) -> str | None:
-        """What to tell of the lines that are lost; None where all was understood."""
+        """A warning about lost lines; None if there are none."""
         if not self.lost:
             return None
         return (
-            f"{len(self.lost)} line(s) tell of an iteration in a form that is not known and are "
-            f"left out; the first: {self.lost[0].strip()[:200]}"
+            f"skipped {len(self.lost)} line(s) about an iteration in an unknown format; the first: "
+            f"{self.lost[0].strip()[:200]}"
         )
 
 
 def read_log(path: Path) -> TrainingLog:
-    """Read a log of Caffe's or ours, a metrics.jsonl, or that of a run directory.
+    """Read a log of Caffe or protonet, a metrics.jsonl, or that of a run directory.
 
     Raises:
         UsageError: when it cannot be read.
-        FormatError: when it is no log of a training.
+        FormatError: when it is not a training log.
     """
     if path.is_dir():
         path = path / "metrics.jsonl"
@@ -89,8 +89,7 @@ def read_log(path: Path) -> TrainingLog:
     log = _of_metrics(path) if text.lstrip().startswith("{") else _of_caffe(_LINE.findall(text))
     if not log.train and not log.tests:
         raise FormatError(
-            f"{path}: tells of no iteration; expected a log of Caffe's or protonet's, or a "
-            "metrics.jsonl"
+            f"{path}: has no iterations; expected a log of Caffe or protonet, or a metrics.jsonl"
         )
     for entries in log.tests.values():
         for entry in entries:
@@ -99,7 +98,7 @@ def read_log(path: Path) -> TrainingLog:
 
 
 def _rate_at(train: list[Entry], iteration: int) -> float | None:
-    """The last learning rate that was shown up to an iteration; the first one before that."""
+    """The last learning rate printed up to an iteration, else the first one."""
     shown = [entry for entry in train if entry.rate is not None]
     before = [entry for entry in shown if entry.iteration <= iteration]
     return before[-1].rate if before else shown[0].rate if shown else None
@@ -135,7 +134,7 @@ def _float(value: float | None) -> float:
 
 
 def _of_caffe(lines: Iterable[tuple[str, str, str]]) -> TrainingLog:
-    """Lines as (day, time, text); what they tell of is the last iteration named."""
+    """Entries of lines (day, time, text); outputs belong to the last iteration printed."""
     log = TrainingLog()
     current: dict[str, Entry | None] = {"Train": None, "Test": None}
     begin: datetime | None = None
@@ -143,11 +142,11 @@ def _of_caffe(lines: Iterable[tuple[str, str, str]]) -> TrainingLog:
         text = _GPU.sub("", whole, count=1).lstrip()
         try:
             now = _time(day, hour)
-        except ValueError:  # a day that no calendar has
+        except ValueError:  # not a valid date
             log.lost.append(whole)
             continue
         begin = now if begin is None or text.startswith("Solving ") else begin
-        # A day without a year: what seems to go back has passed the end of one.
+        # Dates without a year: going back means that a year has ended.
         passed = len(day) == 4 and now < begin
         seconds = (now - begin + timedelta(days=366 if passed else 0)).total_seconds()
         if match := _TESTING.match(text):
@@ -166,7 +165,7 @@ def _of_caffe(lines: Iterable[tuple[str, str, str]]) -> TrainingLog:
                 _add_output(shown, match)
         elif _TELLS.match(text):
             log.lost.append(whole)
-    # Caffe closes with the loss of one more pass, without a rate.
+    # Caffe ends with the loss of one more pass, without a rate.
     if log.train and log.train[-1].rate is None and not log.train[-1].outputs:
         log.train.pop()
     return log
@@ -178,7 +177,7 @@ def _time(day: str, hour: str) -> datetime:
 
 
 def _add_output(entry: Entry, match: re.Match[str]) -> None:
-    """Add an output to its iteration; those of a test are weighted into its loss."""
+    """Add an output to its entry; outputs of a test add to its loss with their weight."""
     kind, name, value, weight = match.groups()
     _take(entry, name, float(value))
     if kind == "Test" and weight is not None:
@@ -187,7 +186,7 @@ def _add_output(entry: Entry, match: re.Match[str]) -> None:
 
 
 def _take(entry: Entry, name: str, value: float) -> None:
-    """Add an output; the second one of a name makes a list of them."""
+    """Add an output; a second one of the same name makes them ``name[0]``, ``name[1]``."""
     outputs = entry.outputs
     if name in outputs:
         outputs[f"{name}[0]"] = outputs.pop(name)

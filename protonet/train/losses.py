@@ -1,4 +1,4 @@
-"""The losses of iterations: read as they come, or on a GPU kept there until they are asked for."""
+"""The losses of iterations: read after each pass, or kept on the GPU until they are collected."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ class Losses:
     """Reads the loss of each pass.
 
     Args:
-        net: whose losses.
-        passes: how many make an iteration, whose loss is their mean.
-        window: how many iterations are of interest at most.
+        net: the train net.
+        passes: passes of an iteration, whose loss is their mean.
+        window: the number of recent iterations to keep.
     """
 
     def __init__(self, net: Net, passes: int, window: int) -> None:
         self.net, self.passes, self.window = net, passes, window
-        self._found: list[float] = []
+        self._losses: list[float] = []
 
     def count(self) -> None:
-        """An iteration begins, for the host."""
-        if len(self._found) >= 2 * self.window:  # nobody asks: what is too old goes
-            del self._found[: -self.window]
-        self._found.append(0.0)
+        """Begin an iteration on the host."""
+        if len(self._losses) >= 2 * self.window:  # not collected for long: drop the oldest
+            del self._losses[: -self.window]
+        self._losses.append(0.0)
 
     def begin(self) -> None:
-        """An iteration begins, for the device."""
+        """Begin an iteration on the device."""
 
     def take(self) -> None:
-        """A pass was made."""
-        self._found[-1] += self.net.loss() / self.passes
+        """Add the loss of a pass."""
+        self._losses[-1] += self.net.loss() / self.passes
 
     def collect(self) -> list[float]:
-        """The losses of whole iterations since this was last called, the newest last; no more than
-        ``window``. Waits for the device.
+        """The losses of the iterations since the last call, the newest last; at most ``window``.
+        Synchronizes with the device.
         """
-        found, self._found = self._found, []
-        return found[-self.window :]
+        losses, self._losses = self._losses, []
+        return losses[-self.window :]
 
 
 class DeviceLosses(Losses):
-    """Adds them up on the device: nothing waits until somebody asks."""
+    """Sums losses in a ring buffer on the device, without synchronization until ``collect``."""
 
     def __init__(self, net: Net, passes: int, window: int) -> None:
         super().__init__(net, passes, window)
@@ -53,20 +53,20 @@ class DeviceLosses(Losses):
         self._begun = self._collected = 0
 
     def count(self) -> None:
-        """An iteration begins, for the host."""
+        """Begin an iteration on the host."""
         self._begun += 1
 
     def begin(self) -> None:
-        """Go on to the next place of the ring."""
+        """Advance to the next element of the ring buffer."""
         self._kernel.begin(self._ring, self._at)
 
     def take(self) -> None:
-        """Add what the pass made."""
+        """Add the losses of a pass."""
         for weight, values in self.net.losses:
             self._kernel.add(values, weight / self.passes, self._ring, self._at)
 
     def collect(self) -> list[float]:
-        """Copy the ring to the host, and wait for that."""
+        """Copy the ring buffer to the host, and wait for it."""
         new = min(self._begun - self._collected, self.window)
         self._collected = self._begun
         if not new:
@@ -76,5 +76,5 @@ class DeviceLosses(Losses):
 
 
 def losses_of(net: Net, passes: int, window: int) -> Losses:
-    """The losses of a net, kept where it lives."""
+    """The losses of a net, on its device."""
     return (Losses if net.device.is_cpu else DeviceLosses)(net, passes, window)

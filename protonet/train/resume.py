@@ -1,4 +1,4 @@
-"""What a training needs beside weights and solver state to go on as if it had not stopped."""
+"""The state for an exact resume that weights and solver state do not contain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from protonet.train.smoothing import SmoothedLoss
 def resume_state(
     net: Net, tests: Sequence[Net], smoothed: SmoothedLoss, scale: LossScale | None
 ) -> dict[str, Any]:
-    """Data positions, random numbers and losses: JSON values only."""
+    """Positions in the data, random number counters and losses: JSON values only."""
     state = {
         "net": net.state(),
         "tests": [each.state() for each in tests],
@@ -29,7 +29,7 @@ def restore_resume_state(
     smoothed: SmoothedLoss,
     scale: LossScale | None,
 ) -> None:
-    """Give them such a state again."""
+    """Restore such a state."""
     net.restore(state["net"])
     smoothed.restore(state["losses"])
     if scale is not None and "loss_scale" in state:

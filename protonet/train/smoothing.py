@@ -15,7 +15,7 @@ class SmoothedLoss:
     _next: int = 0
 
     def add(self, loss: float) -> None:
-        """Take in the loss of one iteration."""
+        """Add the loss of one iteration."""
         if len(self.losses) < self.window:
             self.losses.append(loss)
         else:
@@ -28,9 +28,9 @@ class SmoothedLoss:
         return sum(self.losses) / len(self.losses) if self.losses else float("nan")
 
     def state(self) -> dict[str, Any]:
-        """The losses in the window and where the next goes, for an exact resume."""
+        """The losses in the window and the index of the next, for an exact resume."""
         return {"window": self.losses, "next": self._next}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a ``state`` again."""
+        """Restore a ``state``."""
         self.losses, self._next = list(state["window"]), int(state["next"])

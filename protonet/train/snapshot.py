@@ -1,4 +1,4 @@
-"""Snapshots on disk: weights, solver state, and what an exact resume needs beside Caffe's files."""
+"""Snapshots on disk: weights, solver state, and the resume state that Caffe's files lack."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Snapshots:
     """The snapshots under one ``snapshot_prefix``.
 
     ``<prefix>_iter_N.caffemodel`` and ``.solverstate`` are Caffe's (with ``.h5`` behind them for
-    ``hdf5``); ``<prefix>_iter_N.resume.json`` holds data positions and random state, and
-    ``<prefix>_iter_N.average.caffemodel`` the averaged weights where there are any. The
-    solverstate is written last: a snapshot without it does not count, so a kill at any moment
-    leaves the snapshot before. With ``bare``, states name their weights without the folder, where
-    they are looked for first.
+    ``hdf5``); ``<prefix>_iter_N.resume.json`` holds positions in the data and random state, and
+    ``<prefix>_iter_N.average.caffemodel`` the averaged weights if there are any. The
+    solverstate is written last: a snapshot without it is incomplete and ignored, so a kill at any
+    moment leaves the previous one. With ``bare``, states name their weights without the folder;
+    that of the state is searched first.
     """
 
     prefix: Path
@@ -40,21 +40,21 @@ class Snapshots:
     bare: bool = False
 
     def for_size(self, size: int) -> Snapshots:
-        """These, or such as HDF5 where files of so many bytes are more than protobuf can hold.
+        """These snapshots, as HDF5 if files of ``size`` bytes exceed the limit of protobuf.
 
         Raises:
-            UsageError: where they are HDF5, and h5py is missing.
+            UsageError: for HDF5 without h5py.
         """
-        found = replace(self, hdf5=self.hdf5 or size > SIZE_LIMIT)
-        if found.hdf5:
+        snapshots = replace(self, hdf5=self.hdf5 or size > SIZE_LIMIT)
+        if snapshots.hdf5:
             h5py_module()
-        return found
+        return snapshots
 
     def check_folder(self) -> None:
-        """Try whether files can be made where the snapshots go, or where their folder will be.
+        """Check that files can be created in the folder of the snapshots, or where it will be.
 
         Raises:
-            UsageError: when they cannot: better now than when there is a training to lose.
+            UsageError: when they cannot: before the training instead of at its first snapshot.
         """
         folder = self.prefix.absolute().parent
         while not folder.exists():
@@ -82,11 +82,11 @@ class Snapshots:
         return model.name if self.bare else str(model)
 
     def average(self, iteration: int) -> Path:
-        """The file of averaged weights of an iteration; a training without averages has none."""
+        """The file of averaged weights of an iteration; only trainings with averaging have it."""
         return self._path(iteration, f".average.caffemodel{self._suffix}")
 
     def best_model(self, iteration: int) -> Path:
-        """The weights to use for answers: the averaged ones where there are any."""
+        """The weights for inference: the averaged ones if there are any."""
         average = self.average(iteration)
         return average if average.exists() else self.model(iteration)
 
@@ -98,14 +98,14 @@ class Snapshots:
         return self.prefix.with_name(f"{self.prefix.name}_iter_{iteration}{ending}")
 
     def complete(self) -> list[int]:
-        """The iterations whose snapshots are whole, ascending."""
+        """The iterations with complete snapshots, ascending."""
         pattern = re.compile(
             re.escape(self.prefix.name) + r"_iter_(\d+)\.solverstate" + re.escape(self._suffix)
         )
         if not self.prefix.parent.is_dir():
             return []
-        found = (pattern.fullmatch(path.name) for path in self.prefix.parent.iterdir())
-        iterations = sorted(int(match[1]) for match in found if match)
+        matches = (pattern.fullmatch(path.name) for path in self.prefix.parent.iterdir())
+        iterations = sorted(int(match[1]) for match in matches if match)
         return [each for each in iterations if self.model(each).exists()]
 
     def save(
@@ -117,7 +117,7 @@ class Snapshots:
     ) -> tuple[Path, Path]:
         """Write the files of one snapshot; return the paths of weights and state.
 
-        HDF5 takes the net as weights too, which may be more than a message holds.
+        The net may be given as weights for HDF5, beyond the size limit of a message.
 
         Raises:
             FormatError: when the disk is full or the folder cannot be written.
@@ -132,7 +132,7 @@ class Snapshots:
         return model, state
 
     def files(self, iteration: int) -> list[Path]:
-        """The files of a snapshot that are there: the state first, without which none counts."""
+        """The existing files of a snapshot, the state first: without it the snapshot is ignored."""
         state = self.state(iteration)
         each = (state, resume_path(state), self.average(iteration), self.model(iteration))
         return [path for path in each if path.exists()]
@@ -151,9 +151,7 @@ def _write(path: Path, net: NetParameter | Weights) -> None:
 
 
 def largest_file(net: Net, slots: int) -> int:
-    """Bytes of the larger one of .caffemodel and .solverstate, or a little more; ``slots`` are
-    those of the rule.
-    """
+    """An upper bound of the bytes of .caffemodel and .solverstate; ``slots`` are the rule's."""
     shape_bytes = 64  # of each blob, at most
     params = [param for layer in net.layers for param in layer.params]
     model = sum(param.data.nbytes + shape_bytes for param in params)
@@ -164,17 +162,17 @@ def largest_file(net: Net, slots: int) -> int:
 
 
 def resume_path(state: Path) -> Path:
-    """Where the resume file of a solverstate lies."""
+    """The path of the resume file of a solverstate."""
     return state.with_name(
         state.name.removesuffix(".h5").removesuffix(".solverstate") + ".resume.json"
     )
 
 
 def read_resume(state: Path) -> dict[str, Any] | None:
-    """What an exact resume needs, or None for a state that Caffe wrote.
+    """The resume state of a snapshot, or None for a state written by Caffe.
 
     Raises:
-        FormatError: when the file is there but damaged.
+        FormatError: when the file exists but is damaged.
     """
     path = resume_path(state)
     if not path.exists():
@@ -186,16 +184,16 @@ def read_resume(state: Path) -> dict[str, Any] | None:
     except OSError as error:
         raise FormatError(f"{path}: cannot be read: {error.strerror}") from error
     if not isinstance(resume, dict) or not {"net", "tests", "losses"} <= resume.keys():
-        raise FormatError(f"{path}: not a resume file of protonet")
+        raise FormatError(f"{path}: is not a resume file of protonet")
     wrong = next(_wrong(resume), None)
     if wrong is not None:
-        raise _damaged(path, f"{wrong} cannot be")
+        raise _damaged(path, f"{wrong} is invalid")
     return resume
 
 
 @contextmanager
 def resume_errors(state: Path) -> Iterator[None]:
-    """Say of what a layer cannot take up that the resume file of a state is damaged."""
+    """Turn errors of restoring a state into a FormatError: the resume file is damaged."""
     try:
         yield
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
@@ -203,19 +201,19 @@ def resume_errors(state: Path) -> Iterator[None]:
 
 
 def weights_of(state: Path, learned_net: str) -> Path:
-    """The file of weights that a state names: beside it, or where it was written.
+    """The file of weights that a state names: in the state's folder, or where it was written.
 
     Raises:
-        FormatError: when it is not there.
+        FormatError: when it does not exist.
     """
     name = Path(learned_net).name
     for path in (state.parent / name, Path(learned_net)):
         try:
             if name and path.is_file():
                 return path
-        except (OSError, ValueError):  # no name of a file
+        except (OSError, ValueError):  # not a file name
             break
-    raise FormatError(f"{state}: its weights '{learned_net[:200]}' are not there")
+    raise FormatError(f"{state}: its weights '{learned_net[:200]}' do not exist")
 
 
 def _damaged(path: Path, reason: str) -> FormatError:
@@ -225,7 +223,7 @@ def _damaged(path: Path, reason: str) -> FormatError:
 
 
 def _wrong(resume: Mapping[str, Any]) -> Iterator[str]:
-    """What is not as a trainer writes it."""
+    """The fields that a trainer cannot have written so."""
     tests = resume["tests"]
     nets = {"net": resume["net"]}
     if isinstance(tests, list):
@@ -238,8 +236,8 @@ def _wrong(resume: Mapping[str, Any]) -> Iterator[str]:
         elif not isinstance(net.get("layers"), dict):
             yield f"{name}.layers"
         else:
-            for layer, kept in net["layers"].items():
-                if not isinstance(kept, dict) or not _is_count(kept.get("position", 0)):
+            for layer, state in net["layers"].items():
+                if not isinstance(state, dict) or not _is_count(state.get("position", 0)):
                     yield f"{name}.layers.{layer}"
     losses = resume["losses"]
     window = losses.get("window") if isinstance(losses, dict) else None

@@ -1,4 +1,4 @@
-"""Tests between iterations: the mean of each output of a net over some batches."""
+"""Test passes between iterations: the mean of each output of a net over several batches."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ class TestPasses:
 
     Args:
         index: of the net among the test nets.
-        net: with the parameters that are tested.
-        iterations: how many batches make a test.
-        losses: whether the mean of the objective is computed, too.
+        net: the test net.
+        iterations: batches of a test.
+        losses: whether to compute the mean of the objective, too.
     """
 
-    __test__ = False  # the name is no test's
+    __test__ = False  # not a test of pytest
 
     def __init__(self, index: int, net: Net, iterations: int, *, losses: bool) -> None:
         self.index, self.net, self.iterations, self.losses = index, net, iterations, losses
         self.forward_pass = ForwardPass(net)
 
     def run(self, iteration: int, stopping: Callable[[], bool]) -> Tested | None:
-        """The test, as of this iteration of the training; None when it is to stop meanwhile."""
-        found = mean_outputs(
+        """Run the test of this iteration; None if ``stopping`` interrupts it."""
+        means = mean_outputs(
             self.forward_pass, self.iterations, losses=self.losses, stopping=stopping
         )
-        if found is None:
+        if means is None:
             return None
-        loss, means = found
-        return Tested(iteration, self.index, tuple(means), loss if self.losses else None)
+        loss, outputs = means
+        return Tested(iteration, self.index, tuple(outputs), loss if self.losses else None)
 
 
 def output_elements(outputs: Iterable[tuple[str, np.ndarray, float]]) -> list[Output]:
-    """Each element of outputs, as ``Net.outputs`` gives them."""
+    """Flatten outputs of ``Net.outputs``: an ``Output`` for each element."""
     return [
         Output(name, float(element), weight)
         for name, values, weight in outputs
@@ -55,8 +55,8 @@ def mean_outputs(
     watch: Callable[[int, list[Output]], None] | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> tuple[float, list[Output]] | None:
-    """The means of the objective, where ``losses`` are asked for, and of every output, over so many
-    passes; None when it is to stop meanwhile. ``watch`` is told the outputs of each pass.
+    """The means of the objective (0 without ``losses``) and of every output over ``iterations``
+    passes; None if ``stopping`` interrupts them. ``watch`` is called with the outputs of each pass.
     """
     loss, outputs = 0.0, []
     sums: list[np.ndarray] = []

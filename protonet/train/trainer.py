@@ -1,4 +1,4 @@
-"""The training loop: Caffe's solver steps, test passes and snapshots, told as events."""
+"""The training loop: Caffe's solver steps, test passes and snapshots, reported as events."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from protonet.train.train_step import TrainStep, make_train_step
 
 @dataclass(frozen=True)
 class Result:
-    """How a training ended: iterations done, smoothed loss, whether the user stopped it."""
+    """The result of a training: iterations done, smoothed loss, whether the user stopped it."""
 
     iteration: int
     loss: float
@@ -54,21 +54,20 @@ class Result:
 class Trainer:
     """Runs a solver over a net.
 
-    One iteration is, in Caffe's order: tests where they are due, ``iter_size`` passes forward and
-    backward, display, update, snapshot where it is due.
+    One iteration, in Caffe's order: tests if due, ``iter_size`` forward and backward passes,
+    display, update, snapshot if due.
 
     Args:
-        solver: Caffe's settings; only what concerns the loop, the rule and the schedule is read.
+        solver: Caffe's settings; only those of the loop, the update rule and the schedule are read.
         net: the train net.
         tests: test nets, each with its ``test_iter``.
-        snapshots: where they go, as HDF5 where they are more than 2 GiB; None for a training that
-            leaves no files.
-        listeners: told of every event, in order.
+        snapshots: where to write them, as HDF5 if they exceed 2 GiB; None to write no files.
+        listeners: called with every event, in order.
         per_epoch: iterations in an epoch, where the data has a length.
-        average: the decay of the averaged weights, which tests then measure and snapshots keep
-            beside the trained ones; None for none.
-        alone: nobody but this trainer runs the train net: its backward passes may write gradients
-            instead of adding to them.
+        average: the decay of the moving average of the weights, which tests then use and snapshots
+            store in addition; None for no averaging.
+        alone: only this trainer runs the train net: its backward passes may write gradients
+            instead of accumulating them.
     """
 
     def __init__(
@@ -107,28 +106,28 @@ class Trainer:
         self.iteration = 0
         self._stopping = False
         self._finished = False
-        self._asked = False
+        self._snapshot_requested = False
         self._began = 0
-        self._unwritten: FormatError | None = None
+        self._write_error: FormatError | None = None
         self.progress = Progress(self._emit)
 
     def stop(self) -> None:
-        """Ask the loop to finish its iteration, take a snapshot and end.
+        """Request that the loop finish its iteration, take a snapshot and end.
 
         Safe in a signal handler.
         """
         self._stopping = True
 
     def request_snapshot(self) -> None:
-        """Ask for a snapshot after this iteration. Safe in a signal handler."""
-        self._asked = True
+        """Request a snapshot after this iteration. Safe in a signal handler."""
+        self._snapshot_requested = True
 
     def finish(self) -> None:
-        """Let this iteration be the last: the training ends as if it had no more to do."""
+        """End the training after this iteration, as if ``max_iter`` were reached."""
         self._finished = True
 
     def reconfigure(self) -> None:
-        """Let what was changed in ``solver`` count from now on; SolverError where it cannot be."""
+        """Apply changes of ``solver``; SolverError if they are invalid."""
         self.schedule = make_schedule(self.solver)
         self.rule.reconfigure(self.solver)
 
@@ -153,31 +152,31 @@ class Trainer:
             self._emit(Failed(self.iteration, str(error)))
             raise
         self._emit(Stopped(self.iteration, self._stopping))
-        if self._unwritten is not None:
-            raise self._unwritten
+        if self._write_error is not None:
+            raise self._write_error
         return Result(self.iteration, self.smoothed.value, self._stopping)
 
     def advance(self, iterations: int) -> None:
-        """Run so many iterations, or fewer when ``stop`` is called.
+        """Run this many iterations, or fewer if ``stop`` is called.
 
         Raises:
-            FormatError: naming a file of a listener that could not be written; a snapshot is
-                taken first.
+            FormatError: naming the file that a listener could not write; a snapshot is taken
+                first.
         """
         self._began = self.iteration
-        # what overflows is found by looking at the loss, and told with its layer's name
+        # overflows are diagnosed from the loss, with the name of the layer
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             self._advance(self.iteration + iterations)
-        if self._unwritten is not None:
-            self._give_up(self._unwritten)
+        if self._write_error is not None:
+            self._give_up(self._write_error)
 
     def _advance(self, end: int) -> None:
         solver, train_step, average = self.solver, self.train_step, self.average
         progress = self.progress
         debug = solver.debug_info or self.net.plan.definition.net.debug_info
-        every_loss = self.net.device.is_cpu
+        read_every_loss = self.net.device.is_cpu
         at_once = train_step.can_iterate and solver.iter_size == 1 and not debug
-        while self.iteration < end and not (self._stopping or self._finished or self._unwritten):
+        while self.iteration < end and not (self._stopping or self._finished or self._write_error):
             now = self.iteration
             due = solver.test_interval and now % solver.test_interval == 0
             if due and (now > 0 or solver.test_initialization) and not self.test():
@@ -186,10 +185,10 @@ class Trainer:
             clock = time.perf_counter()
             tick = progress.tick_is_due(clock)
             rate = self.schedule.rate(now)
-            if at_once and not (every_loss or display or tick or self.callbacks):
+            if at_once and not (read_every_loss or display or tick or self.callbacks):
                 train_step.iterate(rate, now)
             else:
-                self._passes(every_loss or display or tick, debug)
+                self._passes(read_every_loss or display or tick, debug)
                 if display or tick:
                     self._report_capture_errors()
                 if display:
@@ -200,12 +199,14 @@ class Trainer:
             if average is not None:
                 average.update(now)
             self.iteration = now + 1
-            if self._asked or (solver.snapshot and self.iteration % solver.snapshot == 0):
-                self._asked = False
+            if self._snapshot_requested or (
+                solver.snapshot and self.iteration % solver.snapshot == 0
+            ):
+                self._snapshot_requested = False
                 self.snapshot()
 
     def _passes(self, read: bool, debug: bool) -> None:
-        """The passes of an iteration; ``read`` waits for the losses, ``debug`` tells of blobs."""
+        """The passes of an iteration; ``read`` waits for losses, ``debug`` emits statistics."""
         train_step = self.train_step
         train_step.begin()
         for on_start, _ in self.callbacks:
@@ -219,7 +220,7 @@ class Trainer:
             self._take_losses()
 
     def _update(self, rate: float, debug: bool) -> None:
-        """Move the parameters; with ``debug``, tell how."""
+        """Update the parameters; with ``debug``, describe the update."""
         now, net = self.iteration, self.net
         for _, on_gradients_ready in self.callbacks:
             on_gradients_ready()
@@ -233,8 +234,8 @@ class Trainer:
     def test(self) -> bool:
         """One pass over every test net: the mean of each output over ``test_iter`` batches.
 
-        Returns whether it came to its end. Where ``stop`` was called meanwhile, the nets are as
-        they were before: the resumed training makes the whole test.
+        Returns whether it completed. If ``stop`` interrupts it, the nets are restored: the resumed
+        training repeats the whole test.
         """
         before = [net.state() for net, _ in self.tests]
         with self._averaged():
@@ -265,28 +266,28 @@ class Trainer:
                 averaged = self._stored(self.snapshots.hdf5)
         net = self._stored(self.snapshots.hdf5)
         self._take_losses()
-        resume = resume_state(*self._of_resume())
+        resume = resume_state(*self._resumable())
         model, state = self.snapshots.save(net, history, resume, averaged)
         self._emit(Snapshotted(self.iteration, model, state))
 
     def restore(self, state: Path) -> None:
-        """Go on from a .solverstate: weights, history, iteration and, where protonet wrote the
-        snapshot, data positions and random numbers.
+        """Resume from a .solverstate: weights, history, iteration and, if protonet wrote the
+        snapshot, positions in the data and random numbers.
 
         Raises:
-            FormatError: when a file is damaged or of another net.
+            FormatError: when a file is damaged or belongs to another net.
         """
-        found = read_state(state)
+        solver_state = read_state(state)
         resume = read_resume(state)
-        model = weights_of(state, found.learned_net)
+        model = weights_of(state, solver_state.learned_net)
         self.net.load(read_weights(model), str(model))
-        self.rule.restore(found.history, str(state))
-        self.iteration = found.iteration
+        self.rule.restore(solver_state.history, str(state))
+        self.iteration = solver_state.iteration
         if self.average is not None:
             self.average.restore_beside(model)
         if resume is not None:
             with resume_errors(state):
-                restore_resume_state(resume, *self._of_resume())
+                restore_resume_state(resume, *self._resumable())
 
     def _make_train_step(self, alone: bool) -> TrainStep:
         losses = losses_of(self.net, self.solver.iter_size, self.smoothed.window)
@@ -296,14 +297,14 @@ class Trainer:
         return train_step
 
     def _stored(self, hdf5: bool) -> NetParameter | Weights:
-        """The net as its file takes it; HDF5 holds more than a message can."""
+        """The net in the form of its file: HDF5 has no size limit, a message has."""
         return self.net.stored_params() if hdf5 else self.net.message()
 
     def _averaged(self) -> AbstractContextManager[None]:
-        """While this lasts, the nets hold the averaged weights, where there are any."""
+        """In this block the nets have the averaged weights, if there are any."""
         return self.average.in_place() if self.average is not None else nullcontext()
 
-    def _of_resume(self) -> tuple[Net, list[Net], SmoothedLoss, LossScale | None]:
+    def _resumable(self) -> tuple[Net, list[Net], SmoothedLoss, LossScale | None]:
         return self.net, [net for net, _ in self.tests], self.smoothed, self.scale
 
     def _take_losses(self) -> None:
@@ -334,15 +335,15 @@ class Trainer:
             self.test()
 
     def _emit(self, event: Event) -> None:
-        """Tell all listeners; where one cannot write its file, the iteration is ended first."""
+        """Call all listeners; if one cannot write its file, the iteration is completed first."""
         for listener in self.listeners:
             try:
                 listener(event)
             except FormatError as error:
-                self._unwritten = self._unwritten or error
+                self._write_error = self._write_error or error
 
     def _give_up(self, error: FormatError) -> None:
-        """End with a snapshot, where that can still be written: it may lie on another disk."""
+        """End with a snapshot, if that can still be written: it may be on another disk."""
         if self.snapshots is not None and self.iteration > self._began:
             with suppress(ProtonetError):
                 self.snapshot()

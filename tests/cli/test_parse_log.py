@@ -32,7 +32,7 @@ def test_what_is_no_log(protonet: Any, tmp_path: Path) -> None:
     (tmp_path / "x.log").write_text("nothing")
     found = protonet("parse-log", "x.log")
     assert found.returncode == 5
-    assert "x.log: tells of no iteration" in found.stderr
+    assert "x.log: has no iterations" in found.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["x.log"]
 
 
@@ -45,7 +45,7 @@ def test_lines_that_are_not_understood_are_told(protonet: Any, tmp_path: Path) -
     done = protonet("parse-log", "x.log")
     assert done.returncode == 0
     assert done.stderr == (
-        "x.log: 1 line(s) tell of an iteration in a form that is not known and are left out; "
+        "x.log: skipped 1 line(s) about an iteration in an unknown format; "
         "the first: Iteration 5 -- loss = 1\n"
     )
 

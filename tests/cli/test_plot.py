@@ -24,7 +24,7 @@ def test_lines_that_are_not_understood_are_told(protonet: Any, tmp_path: Path) -
     found = protonet("plot", "x.log", "--out", "x.svg")
     assert (found.returncode, found.stdout) == (0, "x.svg\n")
     assert found.stderr == (
-        "x.log: 1 line(s) tell of an iteration in a form that is not known and are left out; "
+        "x.log: skipped 1 line(s) about an iteration in an unknown format; "
         "the first: Iteration 200 -- loss = 1\n"
     )
 

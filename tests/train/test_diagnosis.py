@@ -17,7 +17,7 @@ def test_bad_data_is_the_datas_fault() -> None:
     message = explain_divergence(net, 12)
     assert message.startswith("iteration 12: ")
     assert 'blob "data" of layer "data" (Input)' in message
-    assert "mend the database" in message
+    assert "repair the database" in message
 
 
 def test_bad_parameters_are_named() -> None:
@@ -25,7 +25,7 @@ def test_bad_parameters_are_named() -> None:
     net.params["hidden"][1].data[0] = np.nan
     net.forward()
     assert (
-        'parameter 1 of layer "hidden" (InnerProduct), which an earlier update'
+        'parameter 1 of layer "hidden" (InnerProduct), which became non-finite'
         in explain_divergence(net, 1)
     )
 

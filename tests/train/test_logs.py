@@ -168,7 +168,7 @@ def test_lines_in_a_form_of_their_own_are_kept_apart(tmp_path: Path) -> None:
     log = read_log(path)
     assert (log.train, log.lost) == ([], ["Iteration 5 -- loss = 1", "Iteration 6, loss = 1"])
     assert log.warning() == (
-        "2 line(s) tell of an iteration in a form that is not known and are left out; the first: "
+        "skipped 2 line(s) about an iteration in an unknown format; the first: "
         "Iteration 5 -- loss = 1"
     )
 
@@ -179,7 +179,7 @@ def test_files_that_are_no_logs(tmp_path: Path) -> None:
         read_log(path)
     for text in ("", "hello", "I1123 11:55:26.930358 1 a.cpp:1] hello"):
         path.write_text(text)
-        with pytest.raises(FormatError, match="tells of no iteration"):
+        with pytest.raises(FormatError, match="has no iterations"):
             read_log(path)
     path.write_text(json.dumps({"event": "iterated"}) + "\n")
     with pytest.raises(FormatError, match=":1: not a line of a training: it has no iteration"):

@@ -202,7 +202,7 @@ def test_a_state_whose_weights_are_gone(tmp_path: Path) -> None:
     trainer = trainer_of(tmp_path)
     trainer.run()
     (tmp_path / "s_iter_6.caffemodel").unlink()
-    with pytest.raises(FormatError, match=r"s_iter_6\.caffemodel' are not there"):
+    with pytest.raises(FormatError, match=r"s_iter_6\.caffemodel' do not exist"):
         trainer_of(tmp_path / "again").restore(tmp_path / "s_iter_6.solverstate")
 
 
