@@ -67,6 +67,7 @@ UNSUPPORTED: dict[str, str] = {
     "net unrolled with LSTMUnit can be exported",
     "LSTM": "begins sequences anew where its second bottom is 0, which ONNX's LSTM cannot; a net "
     "unrolled with LSTMUnit can be exported",
+    "MultiStageMeanfield": "has no operator in ONNX; export the net up to it",
     "PSROIPooling": "has no operator in ONNX; export the net up to it",
     "Proposal": "keeps a number of boxes that ONNX's NonMaxSuppression cannot give; export "
     "a copy of the text without this layer, whose outputs are scores and offsets",

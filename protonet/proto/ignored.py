@@ -23,6 +23,7 @@ IGNORED: dict[str, frozenset[str]] = {
         ]
     ),
     "DropoutParameter": frozenset(["scale_train"]),
+    "MultiStageMeanfieldParameter": frozenset(["threshold"]),
     "SolverParameter": frozenset(
         [
             *("eval_type", "ap_version", "show_per_class_result", "plateau_winsize"),

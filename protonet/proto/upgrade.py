@@ -73,6 +73,7 @@ _V1_TYPES = {
     "IMAGE_SEG_DATA": "ImageSegData",
     "INTERP": "Interp",
     "SEG_ACCURACY": "SegAccuracy",
+    "MULTI_STAGE_MEANFIELD": "MultiStageMeanfield",
 }
 _SOLVER_TYPES = {
     "SGD": "SGD",

@@ -47,6 +47,7 @@ NO_GOLDEN = {
     "LabelsequenceAccuracy",
     "Lstm",
     "MultiBoxFocalLoss",
+    "MultiStageMeanfield",
     "NdPooling",
     "PSROIPooling",
     "Pooling3D",
@@ -165,6 +166,13 @@ def scored() -> list[np.ndarray]:
     generator = np.random.default_rng(7)
     scores, offsets = generator.uniform(0, 1, (2, 8, 5, 7)), generator.normal(0, 0.3, (2, 16, 5, 7))
     return [scores, offsets, np.array([[20, 28, 1.0], [20, 28, 0.5]])]
+
+
+def pictured() -> list[np.ndarray]:
+    """Scores of three classes twice, and the images that they are of."""
+    generator = np.random.default_rng(7)
+    scores = generator.standard_normal((2, 2, 3, 4, 5))
+    return [*scores, generator.uniform(0, 30, (2, 3, 4, 5))]
 
 
 CASES = [
@@ -439,6 +447,11 @@ CASES = [
         "{ output_dim: 3 group_size: 2 spatial_scale: 0.5 }",
         make=lambda: regions(12),
     ),
+    Case(
+        'type: "MultiStageMeanfield" multi_stage_meanfield_param { num_iterations: 3 '
+        "theta_alpha: 3 theta_beta: 8 theta_gamma: 2 bilateral_filter_weight: 1.3 }",
+        make=pictured,
+    ),
     Case('type: "SmoothL1LossOHEM"', ((6, 8, 3, 2), (6, 8, 3, 2))),
     Case('type: "SoftmaxWithLossOHEM"', ((6, 5), (6, 1)), classes=5),
     Case(
@@ -565,6 +578,7 @@ ON_THE_HOST = {
     "LabelsequenceAccuracy",
     "MultiBoxFocalLoss",
     "MultiBoxLoss",
+    "MultiStageMeanfield",
     "PSROIPooling",
     "Proposal",
     "Python",
