@@ -150,11 +150,12 @@ def command(
     network's transform_param says what mean is taken off. Input layers and --input get random
     numbers. No weights are kept.
     """
-    from protonet.jobs.profiling.files import picture_kind
+    from protonet.formats.pictures import picture_kind
+    from protonet.jobs.profiling.files import FORMATS
     from protonet.jobs.profiling.profile import profile_net
 
     if out is not None:
-        picture_kind(out)
+        picture_kind(out, FORMATS)
     net, rule, passes = _opened(network, data, solver, wanted)
     try:
         profile = profile_net(net, rule, iterations=iterations, passes=passes)

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from protonet.errors import UsageError
 from protonet.formats.atomic import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+def picture_kind(path: Path, known: Sequence[str]) -> str:
+    """The format that a file's name asks for.
+
+    Raises:
+        UsageError: for another one than those that are known.
+    """
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in known:
+        raise UsageError(f"{path}: expected a picture of kind {', '.join(known)}")
+    return kind
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure to draw on, of so many inches, without a window."""
+    # The first use on a machine logs that it builds a font cache: noise on a terminal.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def picture_bytes(figure: Figure, kind: str, *, dpi: int = 160) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 from protonet.errors import UsageError
 from protonet.formats.atomic import write_atomic
-from protonet.formats.pictures import picture_bytes
+from protonet.formats.pictures import picture_bytes, picture_kind
 from protonet.graph import svg
 from protonet.graph.names import wire
 from protonet.graph.svg import Arrow, Box
@@ -36,9 +36,7 @@ def draw_net(net: NetParameter, path: Path, *, direction: str = "LR", rates: boo
     Raises:
         UsageError: for another kind of file or direction.
     """
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in FORMATS:
-        raise UsageError(f"{path}: expected a picture of kind {', '.join(FORMATS)}")
+    kind = picture_kind(path, FORMATS)
     write_atomic(path, picture_of(net, kind, direction=direction, rates=rates))
 
 

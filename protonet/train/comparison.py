@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from protonet.errors import UsageError
-from protonet.formats.pictures import write_picture
+from protonet.formats.pictures import new_figure, picture_kind, write_picture
 from protonet.train.listeners.plot import reads_better_as_log, smooth
 from protonet.train.logs import Entry, TrainingLog
 
@@ -30,9 +29,7 @@ def draw_comparison(
     Raises:
         UsageError: for another file type, or an output that no log has.
     """
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in FORMATS:
-        raise UsageError(f"{path}: expected a picture of kind {', '.join(FORMATS)}")
+    kind = picture_kind(path, FORMATS)
     curves = {
         name: (
             _points(log.train, output, by_time),
@@ -51,13 +48,7 @@ def _draw_curves(
     curves: Mapping[str, tuple[Points, Points]], path: Path, kind: str, *, title: str, across: str
 ) -> None:
     """Draw the training and test curves of each name into a file."""
-    # On first use matplotlib logs that it builds a font cache.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8, 4.8)
     axes = figure.add_subplot()
     for place, (name, (train, test)) in enumerate(curves.items()):
         _draw(axes, name, train, test, f"C{place}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from protonet.data.lists import numbered_lines
 from protonet.errors import DataError, UsageError
-from protonet.formats.pictures import write_picture
+from protonet.formats.pictures import new_figure, picture_kind, write_picture
 
 ENDINGS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -167,18 +166,10 @@ class Report:
         Raises:
             UsageError: for another kind of file than .png, .svg, .pdf.
         """
-        kind = path.suffix.removeprefix(".").lower()
-        if kind not in _PICTURES:
-            raise UsageError(f"{path}: expected a picture of kind {', '.join(_PICTURES)}")
-        # The first use on a machine logs that it builds a font cache: noise on a terminal.
-        logging.getLogger("matplotlib").setLevel(logging.ERROR)
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
+        kind = picture_kind(path, _PICTURES)
         count = len(self.confusion)
         side = min(12.0, max(4.5, 1.8 + 0.4 * count))
-        figure = Figure(figsize=(side + 1, side), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(side + 1, side)
         axes = figure.add_subplot()
         totals = self.confusion.sum(axis=1, keepdims=True)
         shares = self.confusion / np.maximum(totals, 1)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from protonet.errors import UsageError
-from protonet.formats.pictures import write_picture
+from protonet.formats.pictures import new_figure, picture_kind, write_picture
 from protonet.graph.names import Value
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, Step
@@ -70,19 +68,11 @@ class VectorReport:
         Raises:
             UsageError: for another kind of file than .png, .svg, .pdf.
         """
-        kind = path.suffix.removeprefix(".").lower()
-        if kind not in FORMATS:
-            raise UsageError(f"{path}: expected a picture of kind {', '.join(FORMATS)}")
-        # The first use on a machine logs that it builds a font cache: noise on a terminal.
-        logging.getLogger("matplotlib").setLevel(logging.ERROR)
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
+        kind = picture_kind(path, FORMATS)
         shown = self.components()[:12]
         columns = min(4, len(shown))
         rows = -(-len(shown) // columns)
-        figure = Figure(figsize=(3.4 * columns, 3.4 * rows), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(3.4 * columns, 3.4 * rows)
         step = max(1, len(self.true) // _SHOWN)
         for place, component in enumerate(shown):
             axes = figure.add_subplot(rows, columns, place + 1)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from protonet.errors import UsageError
 from protonet.formats.atomic import write_atomic
-from protonet.formats.pictures import picture_bytes
+from protonet.formats.pictures import new_figure, picture_bytes, picture_kind
 from protonet.jobs.profiling.profile import LayerProfile, Profile
 
 FORMATS = ("svg", "png", "pdf")
@@ -26,33 +24,15 @@ _TOLD = 0.003
 """The share from which on a bar has its figures beside it."""
 
 
-def picture_kind(path: Path) -> str:
-    """The format that a file's name asks for.
-
-    Raises:
-        UsageError: for another one than ``FORMATS``.
-    """
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in FORMATS:
-        raise UsageError(f"{path}: expected a picture of kind {', '.join(FORMATS)}")
-    return kind
-
-
 def draw_profile(profile: Profile, layers: Sequence[LayerProfile], path: Path) -> None:
     """Write bars of these layers, the first one on top: data, forward, backward, update.
 
     Raises:
         UsageError: for another kind of file, or a folder that cannot be written to.
     """
-    kind = picture_kind(path)
-    # The first use on a machine logs that it builds a font cache: noise on a terminal.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    kind = picture_kind(path, FORMATS)
     height = 1.4 + _ROW * len(layers)
-    figure = Figure(figsize=(9, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(9, height)
     axes: Any = figure.add_subplot()
     _draw_bars(axes, profile, layers)
     axes.set_ylim(len(layers) - 0.4, -0.6)

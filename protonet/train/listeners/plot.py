@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protonet.formats.atomic import write_atomic
-from protonet.formats.pictures import picture_bytes
+from protonet.formats.pictures import new_figure, picture_bytes
 from protonet.train.events import Event, Failed, Iterated, Snapshotted, Started, Stopped, Tested
 from protonet.train.listeners.metrics import read_metrics, test_loss
 
@@ -131,13 +130,7 @@ class LossPlot:
 
     def _render(self) -> bytes:
         """The picture as PNG bytes, 1280 x 768 pixels."""
-        # The first use on a machine logs that it builds a font cache: noise on a terminal.
-        logging.getLogger("matplotlib").setLevel(logging.ERROR)
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(8, 4.8), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(8, 4.8)
         axes = figure.add_subplot()
         behind = axes.twinx()
         axes.set_zorder(behind.get_zorder() + 1)
