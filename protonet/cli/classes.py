@@ -16,7 +16,7 @@ from protonet.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
-    from protonet.jobs.evaluation.labelled import Report
+    from protonet.jobs.evaluation.confusion import Report
 
 _MATRIX = 12
 """Classes up to which the confusion matrix is printed."""

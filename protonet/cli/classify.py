@@ -285,7 +285,8 @@ def _open(asked: _Asked, given: dict[str, Any], device: Any) -> Iterator[ImagePr
 
 def _classify(predictor: ImagePredictor, asked: _Asked, given: dict[str, Any]) -> int:
     """Ask about all images and print; returns how many could not be read."""
-    from protonet.jobs.evaluation.labelled import Report, find_items
+    from protonet.jobs.evaluation.confusion import Report
+    from protonet.jobs.evaluation.labelled import find_items
     from protonet.jobs.inference.classification import best, what_scores_are_not
 
     classes = _class_names(asked, predictor)

@@ -21,7 +21,7 @@ from protonet.errors import UsageError
 
 if TYPE_CHECKING:
     from protonet.jobs.evaluation.regression import VectorReport
-    from protonet.jobs.evaluation.trained_run import Evaluated
+    from protonet.jobs.evaluation.validation import Evaluated
     from protonet.jobs.inference.open_net import Opening
     from protonet.train.events import Output
 
@@ -117,7 +117,7 @@ def _evaluated(
             + ", ".join(f"--{name}" for name in odd)
             + (" (--snapshot chooses from its weights)" if "weights" in odd else "")
         )
-    from protonet.jobs.evaluation.trained_run import evaluated
+    from protonet.jobs.evaluation.validation import evaluated
     from protonet.jobs.run.directory import RunDirectory
 
     return evaluated(RunDirectory.open(network), snapshot, data, labels)

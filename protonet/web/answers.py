@@ -12,7 +12,8 @@ import numpy as np
 
 from protonet.data.database import Database
 from protonet.errors import DataError, UsageError
-from protonet.jobs.evaluation.labelled import LISTS, Items, Report, find_items
+from protonet.jobs.evaluation.confusion import Report
+from protonet.jobs.evaluation.labelled import LISTS, Items, find_items
 from protonet.jobs.evaluation.regression import Component, VectorReport
 from protonet.jobs.inference.classification import best
 from protonet.jobs.inference.trained_run import Predictor

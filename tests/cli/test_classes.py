@@ -10,7 +10,7 @@ import pytest
 
 from protonet.cli.classes import Classified, printer, show_report
 from protonet.errors import UsageError
-from protonet.jobs.evaluation.labelled import Report
+from protonet.jobs.evaluation.confusion import Report
 
 SCORES = np.array([0.125, 0.75, np.nan], np.float32)
 

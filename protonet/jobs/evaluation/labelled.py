@@ -1,4 +1,4 @@
-"""Image files and the classes that they truly are of; how many a net gets right."""
+"""Image files and the classes that they truly are of."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from protonet.data.lists import numbered_lines
 from protonet.errors import DataError, UsageError
-from protonet.formats.pictures import new_figure, picture_kind, write_picture
 
 ENDINGS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -18,10 +15,6 @@ ENDINGS = frozenset(
 """Files of folders that are images."""
 LISTS = frozenset({".list", ".lst", ".txt"})
 """Files that name images."""
-
-_PICTURES = ("png", "svg", "pdf")
-_WRITTEN = 20
-"""Classes of a picture up to which every number is written."""
 
 
 @dataclass(frozen=True)
@@ -124,68 +117,3 @@ def _read_list(
                             f"{count - 1}")  # fmt: skip
         file = Path(name.strip())
         yield Item(file if file.exists() else base / file, truth)
-
-
-class Report:
-    """How many images of known class were right.
-
-    ``confusion`` counts images, (true class, class that the net says).
-    """
-
-    def __init__(self, count: int) -> None:
-        self.confusion = np.zeros((count, count), np.int64)
-        self._hits: dict[int, int] = {}
-
-    @property
-    def images(self) -> int:
-        """The images that were counted."""
-        return int(self.confusion.sum())
-
-    def add(self, truth: int, ranked: Sequence[int]) -> None:
-        """Count an image: its true class, and classes with the likeliest first."""
-        self.confusion[truth, ranked[0]] += 1
-        if truth in ranked:
-            place = list(ranked).index(truth)
-            self._hits[place] = self._hits.get(place, 0) + 1
-
-    def right(self, among: int = 1) -> int:
-        """The images whose class was among so many likeliest ones."""
-        return sum(hits for place, hits in self._hits.items() if place < among)
-
-    def mistakes(self, count: int) -> list[tuple[int, int, int]]:
-        """The most frequent mistakes: true class, what the net says, how often."""
-        wrong = self.confusion.copy()
-        np.fill_diagonal(wrong, 0)
-        order = np.argsort(-wrong, axis=None, kind="stable")[:count]
-        pairs = [divmod(int(place), len(wrong)) for place in order]
-        return [(true, said, int(wrong[true, said])) for true, said in pairs if wrong[true, said]]
-
-    def draw(self, path: Path, classes: Sequence[str]) -> None:
-        """Draw the confusion matrix: rows are true classes, and each row's shares are its colours.
-
-        Raises:
-            UsageError: for another kind of file than .png, .svg, .pdf.
-        """
-        kind = picture_kind(path, _PICTURES)
-        count = len(self.confusion)
-        side = min(12.0, max(4.5, 1.8 + 0.4 * count))
-        figure = new_figure(side + 1, side)
-        axes = figure.add_subplot()
-        totals = self.confusion.sum(axis=1, keepdims=True)
-        shares = self.confusion / np.maximum(totals, 1)
-        shown = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
-        figure.colorbar(shown, ax=axes, label="share of the true class", shrink=0.8)
-        if count <= _WRITTEN:
-            for (row, column), images in np.ndenumerate(self.confusion):
-                color = "white" if shares[row, column] > 0.5 else "#333333"
-                text = str(images) if images else ""
-                axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
-        if count <= 4 * _WRITTEN:
-            names = [name if len(name) <= 24 else f"{name[:22]}..." for name in classes]
-            axes.set_xticks(range(count), names, rotation=90, fontsize=8)
-            axes.set_yticks(range(count), names, fontsize=8)
-        axes.set_xlabel("what the net says")
-        axes.set_ylabel("true class")
-        share = self.right() / max(1, self.images)
-        axes.set_title(f"{share:.2%} of {self.images} images right", loc="left", fontsize="medium")
-        write_picture(figure, path, kind)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from protonet.errors import DataError, UsageError
-from protonet.jobs.evaluation.labelled import Item, Report, class_of, find_items
+from protonet.jobs.evaluation.labelled import Item, class_of, find_items
 
 NAMES = ["n01 cat, house cat", "n02 dog", "n02 wolf", "bird"]
 
@@ -93,32 +92,3 @@ def test_what_cannot_be(folder: Path) -> None:
             (folder / "l.txt").write_bytes(text)
         with pytest.raises(DataError, match=message):
             find_items([folder / "l.txt"], None, 3)
-
-
-def report(count: int = 3) -> Report:
-    found = Report(count)
-    for truth, ranked in ((0, [0, 1]), (0, [1, 0]), (0, [1, 2]), (2, [1, 2]), (2, [2, 0])):
-        found.add(truth, ranked)
-    return found
-
-
-def test_how_many_are_right() -> None:
-    found = report()
-    assert found.confusion.tolist() == [[1, 2, 0], [0, 0, 0], [0, 1, 1]]
-    assert (found.images, found.right(), found.right(2), found.right(5)) == (5, 2, 4, 4)
-    assert found.mistakes(9) == [(0, 1, 2), (2, 1, 1)]
-    assert found.mistakes(1) == [(0, 1, 2)]
-    assert Report(3).images == 0
-
-
-@pytest.mark.parametrize("count", [3, 25, 90])
-def test_the_matrix_is_drawn(count: int, tmp_path: Path) -> None:
-    path = tmp_path / "c.png"
-    report(count).draw(path, [f"class {'long' * 9} {i}" for i in range(count)])
-    with Image.open(path) as image:
-        assert min(image.size) > 500
-        # Shares of a third and two thirds are two blues, besides white and the darkest.
-        blues = {color for _, color in image.convert("RGB").getcolors(2**24) if color[2] > color[0]}
-    assert len(blues) > 3
-    with pytest.raises(UsageError, match=r"c\.gif: expected a picture of kind png, svg, pdf"):
-        report().draw(tmp_path / "c.gif", ["a", "b", "c"])

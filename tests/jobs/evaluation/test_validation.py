@@ -11,7 +11,7 @@ import pytest
 
 from protonet.data.create import create_gradients
 from protonet.errors import DataError, UsageError
-from protonet.jobs.evaluation.trained_run import Evaluated, evaluated
+from protonet.jobs.evaluation.validation import Evaluated, evaluated
 from protonet.jobs.evaluation.whole_set import Averages, average_set
 from protonet.jobs.inference.open_net import open_net
 from protonet.jobs.run.directory import RunDirectory
