@@ -123,7 +123,7 @@ def command(
     pasted = read_net(Source.read(network))
     for each in ignored_notes(pasted.net):
         note(each)
-    if data.data is None:
+    if data.data is None:  # --batch-size goes with databases here
         data = replace(data, batch_size=None)
     definition, stages = data.put(pasted, _TEST if phase == "test" else _TRAIN, stages)
     plan = _planned(definition, phase, level, stages, untrusted)
