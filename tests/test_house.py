@@ -259,25 +259,15 @@ def test_tests_mirror_the_tree() -> None:
 
 MOST_LINES = {"file": 350, "function": 40}
 
-NOT_DONE = {
-    "web": {"file": 400, "function": 100},
-}
-"""What packages may still have that were not divided yet: it only shrinks."""
-
 REASON = re.compile(r"\s*# long: \S")
 """Right above a function, or its decorators, that is better read whole; the reason follows."""
-
-
-def most_lines(path: Path, what: str) -> int:
-    package = path.relative_to(PACKAGE).parts[0]
-    return NOT_DONE.get(package, MOST_LINES)[what]
 
 
 def test_files_stay_small() -> None:
     long = {
         str(path.relative_to(ROOT)): count
         for path in modules()
-        if (count := len(path.read_text().splitlines())) > most_lines(path, "file")
+        if (count := len(path.read_text().splitlines())) > MOST_LINES["file"]
     }
     assert long == {}
 
@@ -303,7 +293,7 @@ def long_functions(text: str, most: int) -> tuple[dict[str, int], list[int]]:
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_functions_stay_small_or_say_why(path: Path) -> None:
-    assert long_functions(path.read_text(), most_lines(path, "function")) == ({}, [])
+    assert long_functions(path.read_text(), MOST_LINES["function"]) == ({}, [])
 
 
 def test_reasons_for_long_functions_are_read() -> None:

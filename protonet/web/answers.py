@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from protonet.data.database import Database
 from protonet.errors import DataError, UsageError
 from protonet.jobs.evaluation.confusion import Report
-from protonet.jobs.evaluation.labelled import LISTS, Items, find_items
+from protonet.jobs.evaluation.labelled import LISTS, Item, find_items
 from protonet.jobs.evaluation.regression import Component, VectorReport
 from protonet.jobs.inference.classification import best
 from protonet.jobs.inference.trained_run import Predictor
@@ -156,33 +156,36 @@ def ask_list(
         raise UsageError(f"{path.name}: expected a folder, or a text of files ({', '.join(LISTS)})")
     with Predictor(run, snapshot) as predictor:
         classes = predictor.class_names
-        found: Items = find_items([path], classes, len(classes or ()))
-        items = found.items[:most]
+        items = find_items([path], classes, len(classes or ())).items[:most]
         for item in items:
             allow(item.path)
-        failed: list[str] = []
-        rows: list[tuple[str, str]] = []
-        report, known = Report(len(classes or ())), False
-        truths = {str(item.path): item.truth for item in items}
-        told = predictor.stream(
-            [item.path for item in items], lambda _, error: failed.append(str(error))
-        )
-        for prediction in told:
-            scores = next(iter(prediction.outputs.values())).ravel()
-            truth = truths[str(prediction.image)]
-            rows.append((prediction.image.name, _told(scores, classes)))
-            if classes and truth is not None:
-                known = True
-                report.add(truth, best(scores, min(_BEST, len(scores))))
-        return Answers(
-            predictor.iteration,
-            len(rows),
-            right=report.right() / report.images if known else None,
-            right_of_five=report.right(_BEST) / report.images if known else None,
-            classes=tuple(classes or ()),
-            rows=tuple(rows),
-            failed=tuple(failed[:100]),
-        )
+        return _ask_items(predictor, items)
+
+
+def _ask_items(predictor: Predictor, items: Sequence[Item]) -> Answers:
+    """Ask about files, and compare with their classes where these are known."""
+    classes = predictor.class_names
+    failed: list[str] = []
+    rows: list[tuple[str, str]] = []
+    report, known = Report(len(classes or ())), False
+    truths = {str(item.path): item.truth for item in items}
+    paths = [item.path for item in items]
+    for prediction in predictor.stream(paths, lambda _, error: failed.append(str(error))):
+        scores = next(iter(prediction.outputs.values())).ravel()
+        truth = truths[str(prediction.image)]
+        rows.append((prediction.image.name, _told(scores, classes)))
+        if classes and truth is not None:
+            known = True
+            report.add(truth, best(scores, min(_BEST, len(scores))))
+    return Answers(
+        predictor.iteration,
+        len(rows),
+        right=report.right() / report.images if known else None,
+        right_of_five=report.right(_BEST) / report.images if known else None,
+        classes=tuple(classes or ()),
+        rows=tuple(rows),
+        failed=tuple(failed[:100]),
+    )
 
 
 def statistic(name: str, kind: str, values: np.ndarray) -> Statistic:

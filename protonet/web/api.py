@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, HTTPException, Query, Request, UploadFile
@@ -17,14 +14,15 @@ from pydantic import ValidationError
 
 from protonet import resources
 from protonet.errors import UsageError
-from protonet.web import answers, forms, making
+from protonet.web import forms, making
 from protonet.web.archive import archive
 from protonet.web.datasets import inspect, mean_picture, samples
 from protonet.web.policy import policy_curve
-from protonet.web.progress import curves_of, log_of, run_of
+from protonet.web.progress import curves_of, log_of
+from protonet.web.questions import add_questions, begun_run
 from protonet.web.shown import job_view, looked_view, plain
 from protonet.web.site import Site
-from protonet.web.store import DATASET, DONE, TRAINING, Job
+from protonet.web.store import DATASET, DONE, TRAINING
 
 _TICK = 0.5
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -55,31 +53,7 @@ def _datasets(site: Site) -> APIRouter:
         """All data sets, the newest first."""
         return [job_view(site, job) for job in site.store.all(DATASET)]
 
-    @routes.post("/gradients", status_code=201)
-    def make_gradients(form: forms.GradientsForm) -> dict[str, Any]:
-        """Make the seed example's data set."""
-        return job_view(site, making.make_gradients(site, form))
-
-    @routes.post("/databases", status_code=201)
-    def name_databases(form: forms.DatabasesForm) -> dict[str, Any]:
-        """Name databases that are there already; nothing is copied."""
-        return job_view(site, making.name_databases(site, form))
-
-    @routes.post("/folders", status_code=201)
-    def make_folders(form: forms.FoldersForm) -> dict[str, Any]:
-        """Make databases of a folder with a folder of images for each class."""
-        return job_view(site, making.make_folders(site, form))
-
-    @routes.post("/vectors", status_code=201)
-    def make_vectors(
-        form: Annotated[str, Form(description="A VectorsForm as JSON.")],
-        table: Annotated[UploadFile, File(description="CSV: image file, numbers.")],
-        images: Annotated[list[UploadFile], File(description="The images that it names.")],
-    ) -> dict[str, Any]:
-        """Make paired databases of an uploaded table and its images."""
-        given = _parsed(forms.VectorsForm, form)
-        uploads = ((each.filename or "", each.file) for each in images)
-        return job_view(site, making.make_vectors(site, given, table.file, uploads))
+    _add_makers(routes, site)
 
     @routes.get("/{job_id}")
     def look_at_dataset(job_id: str) -> dict[str, Any]:
@@ -108,6 +82,36 @@ def _datasets(site: Site) -> APIRouter:
     return routes
 
 
+def _add_makers(routes: APIRouter, site: Site) -> None:
+    """The routes that make a data set."""
+
+    @routes.post("/gradients", status_code=201)
+    def make_gradients(form: forms.GradientsForm) -> dict[str, Any]:
+        """Make the seed example's data set."""
+        return job_view(site, making.make_gradients(site, form))
+
+    @routes.post("/databases", status_code=201)
+    def name_databases(form: forms.DatabasesForm) -> dict[str, Any]:
+        """Name databases that are there already; nothing is copied."""
+        return job_view(site, making.name_databases(site, form))
+
+    @routes.post("/folders", status_code=201)
+    def make_folders(form: forms.FoldersForm) -> dict[str, Any]:
+        """Make databases of a folder with a folder of images for each class."""
+        return job_view(site, making.make_folders(site, form))
+
+    @routes.post("/vectors", status_code=201)
+    def make_vectors(
+        form: Annotated[str, Form(description="A VectorsForm as JSON.")],
+        table: Annotated[UploadFile, File(description="CSV: image file, numbers.")],
+        images: Annotated[list[UploadFile], File(description="The images that it names.")],
+    ) -> dict[str, Any]:
+        """Make paired databases of an uploaded table and its images."""
+        given = _parsed(forms.VectorsForm, form)
+        uploads = ((each.filename or "", each.file) for each in images)
+        return job_view(site, making.make_vectors(site, given, table.file, uploads))
+
+
 def _models(site: Site) -> APIRouter:
     routes = APIRouter()
 
@@ -125,6 +129,13 @@ def _models(site: Site) -> APIRouter:
     def list_standard() -> dict[str, str]:
         """Networks to start from: their texts by name."""
         return resources.example_networks()
+
+    _add_looks(routes, site)
+    return routes
+
+
+def _add_looks(routes: APIRouter, site: Site) -> None:
+    """The routes that look at what a form has before it is a training."""
 
     @routes.post("/check")
     async def check(form: forms.CheckForm) -> dict[str, Any]:
@@ -147,8 +158,6 @@ def _models(site: Site) -> APIRouter:
     def policy(form: forms.CurveForm) -> dict[str, Any]:
         """The learning rate over a training: by iterations, or by epochs without ``images``."""
         return dict(plain(policy_curve(form)))
-
-    return routes
 
 
 def _jobs(site: Site) -> APIRouter:
@@ -178,6 +187,15 @@ def _jobs(site: Site) -> APIRouter:
         """A job and where it stands."""
         return job_view(site, site.get(job_id))
 
+    _add_changes(routes, site)
+    _add_results(routes, site)
+    add_questions(routes, site)
+    return routes
+
+
+def _add_changes(routes: APIRouter, site: Site) -> None:
+    """The routes that change a job, or how it stands."""
+
     @routes.patch("/{job_id}")
     def change(job_id: str, form: forms.ChangeForm) -> dict[str, Any]:
         """Rename a job, or write notes."""
@@ -201,12 +219,21 @@ def _jobs(site: Site) -> APIRouter:
         """Let a job that was stopped or failed wait for its turn to go on."""
         return job_view(site, site.resume(site.get(job_id)))
 
+    @routes.post("/{job_id}/prolong")
+    def prolong(job_id: str, form: forms.LengthForm) -> dict[str, Any]:
+        """Let a training that has ended wait for its turn to be trained to another length."""
+        return job_view(site, site.prolong(site.get(job_id, TRAINING), form.epochs))
+
     @routes.post("/{job_id}/clone", status_code=201)
     async def clone(job_id: str) -> list[dict[str, Any]]:
         """Train the same network in the same way once more."""
         job = site.get(job_id, TRAINING)
         form = forms.TrainingForm(**{**job.settings["form"], "name": f"{job.name} (clone)"[:200]})
         return [job_view(site, each) for each in await making.train(site, form)]
+
+
+def _add_results(routes: APIRouter, site: Site) -> None:
+    """The routes of what came of a job."""
 
     @routes.get("/{job_id}/curves")
     def curves(job_id: str, most: Most = 800) -> dict[str, Any]:
@@ -223,77 +250,11 @@ def _jobs(site: Site) -> APIRouter:
     def download(job_id: str, snapshots: bool = False) -> StreamingResponse:
         """The training as a zip file, with its newest and best snapshot, or with all."""
         job = site.get(job_id, TRAINING)
-        stream = archive(_run(site, job), job.id, all_snapshots=snapshots)
+        stream = archive(begun_run(site, job), job.id, all_snapshots=snapshots)
         named = f'attachment; filename="{job.id}.zip"'
         return StreamingResponse(
             stream, media_type="application/zip", headers={"Content-Disposition": named}
         )
-
-    @routes.post("/{job_id}/test")
-    def test_image(
-        job_id: str,
-        image: Annotated[UploadFile | None, File()] = None,
-        path: Annotated[str | None, Form(max_length=4000)] = None,
-        snapshot: Annotated[str, Form(pattern=r"^(best|last|\d{1,12})$")] = "last",
-    ) -> dict[str, Any]:
-        """Ask a trained net about an image, uploaded or named."""
-        job = site.get(job_id, TRAINING)
-        with _image(site, image, path) as file:
-            return dict(plain(answers.ask_image(_run(site, job), file, snapshot)))
-
-    @routes.post("/{job_id}/test-many")
-    def test_many(job_id: str, form: forms.ListForm) -> dict[str, Any]:
-        """Ask a trained net about a database, a folder, or a text that names files."""
-        return dict(plain(ask_many(site, site.get(job_id, TRAINING), form)))
-
-    return routes
-
-
-def ask_many(site: Site, job: Job, form: forms.ListForm) -> answers.Answers:
-    """Ask a trained net about a database, a folder, or a text that names files.
-
-    Raises:
-        UsageError, DataError: for what is absent, may not be read, or cannot be asked about.
-    """
-    run, path = _run(site, job), site.workspace.inside(form.path)
-    if not path.exists():
-        raise UsageError(f"{form.path}: there is no such file or folder")
-    if (path / "data.mdb").exists() or (path / "CURRENT").exists():
-        labels = site.workspace.inside(form.labels) if form.labels else None
-        return answers.ask_database(run, path, labels, form.snapshot, form.most)
-
-    def allow(file: Path) -> None:
-        site.workspace.inside(str(file.absolute()))
-
-    return answers.ask_list(run, path, form.snapshot, form.most, allow)
-
-
-def _run(site: Site, job: Job) -> Any:
-    run = run_of(site.workspace, job)
-    if not run.info.exists():
-        raise UsageError(f"'{job.name}' has not begun yet")
-    return run
-
-
-@contextmanager
-def _image(site: Site, image: UploadFile | None, path: str | None) -> Iterator[Path]:
-    """The image that a request brings or names, checked before anything decodes it."""
-    if (image is None) == (path is None):
-        raise UsageError("expected an image or the path of one")
-    if path is not None:
-        file = site.workspace.inside(path)
-        if not file.is_file():
-            raise UsageError(f"{path}: there is no such file")
-        making.check_image(file, site.workspace.limits.pixels, path)
-        yield file
-        return
-    assert image is not None
-    name = making.safe_name(image.filename or "image").name
-    with tempfile.TemporaryDirectory(dir=site.workspace.folder, prefix=".test-") as folder:
-        file = Path(folder) / name
-        file.write_bytes(image.file.read())
-        making.check_image(file, site.workspace.limits.pixels, name)
-        yield file
 
 
 def _parsed(form: type[forms.VectorsForm], text: str) -> forms.VectorsForm:

@@ -19,6 +19,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, lt=1e6, allow_inf_nan=False)]
 Batch = Annotated[int, Field(ge=1, le=100_000)]
 Epochs = Annotated[float, Field(gt=0, le=1e6)]
+Interval = Annotated[float, Field(ge=0, le=1e6, description="Epochs; 0 for never.")]
 Policy = Literal["fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine"]
 Solver = Literal["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW"]
 
@@ -108,7 +109,8 @@ class TrainingForm(PolicyForm):
     """A network and how it is trained; several rates or batch sizes make as many trainings.
 
     Defaults are DIGITS'. ``dataset`` is the id of a data set. ``weights_of`` is the id of a
-    training to begin with the weights of, ``weights_at`` an iteration of it.
+    training to begin with the weights of, ``weights_at`` an iteration of it. So many batches as
+    ``accumulation`` says make one update. ``snapshot_every`` 0 is only at the end.
     """
 
     name: Name
@@ -127,6 +129,9 @@ class TrainingForm(PolicyForm):
     weights_of: Annotated[str, Field(max_length=64)] | None = None
     weights_at: Annotated[str, Field(pattern=r"^(best|last|\d{1,12})$")] = "last"
     allow_mismatch: bool = False
+    accumulation: Batch = 1
+    snapshot_every: Interval = 1.0
+    val_every: Interval = 1.0
     early_stop: Annotated[int, Field(ge=1, le=10**6)] | None = None
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     mean: Literal["image", "none"] = "image"
@@ -159,6 +164,12 @@ class ChangeForm(Form):
 
     name: Name | None = None
     notes: Annotated[str, Field(max_length=20_000)] | None = None
+
+
+class LengthForm(Form):
+    """Another length for a training that has ended: the epochs of the whole."""
+
+    epochs: Epochs
 
 
 class ListForm(Form):

@@ -173,6 +173,7 @@ def _needed(site: Site, form: TrainingForm) -> tuple[Job, Path | None]:
     return dataset, run.snapshots().best_model(choose_snapshot(run, form.weights_at))
 
 
+# long: a line for each setting
 def _settings(
     form: TrainingForm,
     rate: float,
@@ -207,6 +208,9 @@ def _settings(
         solver=form.solver,
         momentum=form.momentum,
         weight_decay=form.weight_decay,
+        accumulation=form.accumulation,
+        snapshot_every=form.snapshot_every,
+        val_every=form.val_every,
         early_stop=form.early_stop,
         average=form.average,
         seed=form.seed,

@@ -146,21 +146,26 @@ def _lone_mistakes(definition: NetDefinition, workspace: Workspace) -> tuple[Mis
     return NetworkError(mistakes).mistakes if mistakes else ()
 
 
+def _with_data(
+    definition: NetDefinition, databases: Databases, batch_size: int | None
+) -> NetDefinition:
+    """The network with the layers that read a data set."""
+    train, val = [
+        None if images is None else Pair(str(images), None if labels is None else str(labels))
+        for images, labels in (databases.part("train"), databases.part("val"))
+    ]
+    assert train is not None
+    classes = None
+    if lacks_outputs(definition.net) and databases.train_labels is None:
+        classes = count_classes(databases.train_images)
+    return make_train_val(definition, train, val, batch_size=batch_size, classes=classes)
+
+
 def _planned(
     definition: NetDefinition, databases: Databases, workspace: Workspace, batch_size: int | None
 ) -> Looked:
     context = LayerContext(workspace.folder, python_layers=False)
-    pairs = [
-        None if images is None else Pair(str(images), None if labels is None else str(labels))
-        for images, labels in (databases.part("train"), databases.part("val"))
-    ]
-    train, val = pairs
-    assert train is not None
-    vectors = databases.train_labels is not None
-    classes = None
-    if lacks_outputs(definition.net) and not vectors:
-        classes = count_classes(databases.train_images)
-    made = make_train_val(definition, train, val, batch_size=batch_size, classes=classes)
+    made = _with_data(definition, databases, batch_size)
     plan = plan_net(made, phase=TRAIN, stages=["train"], context=context)
     try:
         check_objective(plan, definition)
@@ -175,7 +180,7 @@ def _planned(
     finally:
         plan.close()
     _check_memory(plan, summary, limit)
-    if val is not None:
+    if databases.val_images is not None:
         plan_net(made, phase=TEST, stages=["val"], context=context).close()
     deploy = make_deploy(made, shape)
     plan_net(deploy.definition, phase=TEST, stages=["deploy"], context=context).close()

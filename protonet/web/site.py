@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from protonet.errors import UsageError
-from protonet.jobs.tasks.task import Task, write_task
+from protonet.errors import ProtonetError, UsageError
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.tasks.task import Task, read_task, write_task
 from protonet.jobs.tasks.trainings import ResumeRun
 from protonet.web.checks import Checks
 from protonet.web.datasets import Databases
-from protonet.web.progress import run_of
+from protonet.web.progress import progress_of, run_of
 from protonet.web.queue import Queue
 from protonet.web.store import DATASET, DONE, ENDED, ERROR, RUN, TRAINING, Job, Store
 from protonet.web.workspace import Workspace
@@ -84,10 +86,33 @@ class Site:
             return self.store.last(job.id, error="", ended=None, aborted=None)
         run, task = run_of(self.workspace, job), job.task
         if run.info.exists():
-            task = write_task(ResumeRun(run.path))  # a run keeps its settings
+            task = write_task(ResumeRun(run.path, _epochs_to_come(run, job)))
         else:
             shutil.rmtree(run.path, ignore_errors=True)
         return self.store.last(job.id, task=task, error="", ended=None, aborted=None)
+
+    def prolong(self, job: Job, epochs: float) -> Job:
+        """Let a training that has ended wait for its turn to go on to another length.
+
+        Raises:
+            UsageError: for one that has not ended or never began, or a length that it has passed.
+        """
+        if job.status not in ENDED:
+            raise UsageError(f"'{job.name}' has not ended")
+        run = run_of(self.workspace, job)
+        if not run.info.exists():
+            raise UsageError(f"'{job.name}' has not begun; there is nothing to prolong")
+        trained = progress_of(self.workspace, job).epoch or 0.0
+        if epochs <= trained:
+            raise UsageError(
+                f"'{job.name}' was trained for {trained:g} epochs; give more than these, "
+                f"not {epochs:g}"
+            )
+        settings = {**job.settings, "form": {**job.settings.get("form", {}), "epochs": epochs}}
+        task = write_task(ResumeRun(run.path, epochs))
+        return self.store.last(
+            job.id, task=task, settings=settings, error="", ended=None, aborted=None
+        )
 
     def delete(self, job: Job) -> None:
         """Remove a job and its files.
@@ -125,3 +150,15 @@ class Site:
             time.sleep(0.05)
             job = self.store.get(job_id)
         return job
+
+
+def _epochs_to_come(run: RunDirectory, job: Job) -> float | None:
+    """Another length that a training was given and that its process did not come to write down."""
+    try:
+        task = read_task(job.task, job.name)
+        settings = run.record().settings
+    except ProtonetError:
+        return None
+    if not isinstance(task, ResumeRun) or not isinstance(settings, RunSettings):
+        return None
+    return None if task.epochs == settings.epochs else task.epochs

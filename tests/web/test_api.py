@@ -158,6 +158,35 @@ def test_stopping_and_going_on(api: TestClient, dataset: str) -> None:
     wait(api, job, "abort")
 
 
+def test_a_training_is_prolonged(api: TestClient, dataset: str) -> None:
+    form = {
+        "name": "longer", "network": NET, "dataset": dataset, "epochs": 2, "batch_sizes": [5],
+        "accumulation": 2, "snapshot_every": 0.5, "val_every": 0, "seed": 3,
+    }  # fmt: skip
+    job = wait(api, api.post("/api/models", json=form).json()[0]["id"])
+    before = api.get(f"/api/jobs/{job}").json()["progress"]
+    assert (before["iterations"], before["snapshots"]) == (8, [2, 4, 6, 8])
+    assert before["validation_loss"] is None
+    less = api.post(f"/api/jobs/{job}/prolong", json={"epochs": 2})
+    assert (less.status_code, less.json()["error"]) == (
+        400, "'longer' was trained for 2 epochs; give more than these, not 2",
+    )  # fmt: skip
+    assert api.post(f"/api/jobs/{job}/prolong", json={"epochs": 0}).status_code == 422
+    assert api.post(f"/api/jobs/{dataset}/prolong", json={"epochs": 9}).status_code == 400
+    assert api.get(f"/api/jobs/{job}").json()["status"] == "done"
+    told = api.post(f"/api/jobs/{job}/prolong", json={"epochs": 3.5}).json()
+    assert told["form"]["epochs"] == 3.5
+    wait(api, job)
+    found = api.get(f"/api/jobs/{job}").json()
+    assert (found["progress"]["iteration"], found["progress"]["iterations"]) == (14, 14)
+    assert found["progress"]["snapshots"] == [2, 4, 6, 8, 10, 12, 14]
+    assert (
+        "the run has 14 iterations now; it had 8" in api.get(f"/api/jobs/{job}/log").json()["log"]
+    )
+    again = api.post(f"/api/jobs/{job}/resume")
+    assert again.status_code == 400
+
+
 def test_a_training_that_diverges_says_where_and_what_would_help(
     api: TestClient, dataset: str
 ) -> None:

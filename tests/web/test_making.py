@@ -214,6 +214,7 @@ def test_trainings(site: Site, gradients: Path) -> None:
         name="t", network=NET, dataset=data.id, epochs=1, lrs=[0.01, 0.02], batch_sizes=[8],
         lr_policy="multistep", steps=[50, 80], early_stop=None, weight_decay=0.001, gamma=0.5,
         power=1.0, shuffle=True, precision="bfloat16", average=0.9, allow_mismatch=True,
+        accumulation=3, snapshot_every=0.5, val_every=2,
     )  # fmt: skip
     jobs = run_train(site, form)
     assert [job.name for job in jobs] == ["t lr 0.01", "t lr 0.02"]
@@ -225,6 +226,7 @@ def test_trainings(site: Site, gradients: Path) -> None:
             epochs=1.0, lr=0.02, batch_size=8, lr_policy="multistep", steps=(50.0, 80.0),
             gamma=0.5, power=1.0, weight_decay=0.001, shuffle=True, precision="bfloat16",
             average=0.9, allow_mismatch=True, python_layers=False,
+            accumulation=3, snapshot_every=0.5, val_every=2.0,
         ),
     )  # fmt: skip
     finish(site, jobs[1])

@@ -11,8 +11,10 @@ from protonet.errors import UsageError
 from protonet.jobs.tasks.datasets import MakeGradients
 from protonet.jobs.tasks.task import read_task, write_task
 from protonet.jobs.tasks.trainings import ResumeRun
+from protonet.jobs.training.resume import Changes, resume
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, DONE, RUN, TRAINING, WAIT
+from tests.web.trained import slopes
 
 TASK = MakeGradients(folder=Path("data"))
 
@@ -47,6 +49,26 @@ def test_going_on(site: Site) -> None:
         site.resume(job)
     data = site.store.update(site.add(DATASET, "d").id, status=ABORT, task="x")
     assert site.resume(data).task == "x"
+
+
+def test_prolonging(site: Site, gradients: Path) -> None:
+    job = site.add(TRAINING, "t")
+    with pytest.raises(UsageError, match="'t' has not begun"):
+        site.prolong(job, 9.0)
+    run = slopes(gradients, site.folder(job) / "run")
+    with pytest.raises(UsageError, match="trained for 3 epochs; give more than these, not 3"):
+        site.prolong(site.store.get(job.id), 3.0)
+    job = site.prolong(site.store.update(job.id, status=DONE), 4.5)
+    assert (job.status, job.settings["form"]) == (WAIT, {"epochs": 4.5})
+    assert read_task(job.task, "") == ResumeRun(run.path, 4.5)
+    with pytest.raises(UsageError, match="has not ended"):
+        site.prolong(job, 9.0)
+    # Stopped before the run has the length, it is still to be given.
+    job = site.resume(site.store.update(job.id, status=ABORT))
+    assert read_task(job.task, "") == ResumeRun(run.path, 4.5)
+    resume(run.path, Changes(epochs=4.5))
+    job = site.resume(site.store.update(job.id, status=ABORT))
+    assert read_task(job.task, "") == ResumeRun(run.path)
 
 
 def test_deleting(site: Site) -> None:

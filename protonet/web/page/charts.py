@@ -35,19 +35,11 @@ def curves(
         dots: whether each point is drawn.
         zoom: whether a person can look at a part, and has a slider for it.
     """
-    right = {} if right is None else right
     axes = [_axis(y, kind="log" if log else "value", scale=True)]
     if right:
         axes.append(_axis(right_name, scale=True, splitLine={"show": False}))
-    drawn = [
-        _curve(name, points, PALETTE[index % len(PALETTE)], log=log, dots=dots)
-        for index, (name, points) in enumerate(series.items())
-    ]
-    drawn += [
-        {**_curve(name, points, RATE), "yAxisIndex": 1, "step": "end",
-         "lineStyle": {"type": "dotted", "width": 1.5}}
-        for name, points in right.items()
-    ]  # fmt: skip
+    drawn = _curves_of_left(series, log=log, dots=dots)
+    drawn += [_curve_of_right(name, points) for name, points in (right or {}).items()]
     return {
         **_BASE,
         "legend": {"top": 0, "type": "scroll", "textStyle": {"color": _TEXT}},
@@ -135,6 +127,24 @@ def _axis(name: str, *, kind: str = "value", **more: Any) -> dict[str, Any]:
 def _below(name: str, **more: Any) -> dict[str, Any]:
     """An axis whose name stands below its middle."""
     return _axis(name, nameLocation="middle", nameGap=24, **more)
+
+
+def _curves_of_left(series: Mapping[str, Points], *, log: bool, dots: bool) -> list[dict[str, Any]]:
+    """Curves of the left axis, each in a colour of its own while there are any."""
+    return [
+        _curve(name, points, PALETTE[index % len(PALETTE)], log=log, dots=dots)
+        for index, (name, points) in enumerate(series.items())
+    ]
+
+
+def _curve_of_right(name: str, points: Points) -> dict[str, Any]:
+    """A curve of the right axis, which changes in steps, such as a rate."""
+    return {
+        **_curve(name, points, RATE),
+        "yAxisIndex": 1,
+        "step": "end",
+        "lineStyle": {"type": "dotted", "width": 1.5},
+    }
 
 
 def _curve(

@@ -119,6 +119,7 @@ def _databases(site: Site) -> None:
     ui.button("Use these databases", on_click=make)
 
 
+# long: what is uploaded is kept by functions of the form itself
 def _vectors(site: Site) -> None:
     ui.label(
         "A CSV whose lines are an image file and the numbers of its label, and the images."

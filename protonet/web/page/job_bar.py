@@ -8,6 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
+from protonet.web import forms
 from protonet.web.page.frame import heading
 from protonet.web.page.parts import action, confirmed, duration, status_badge, telling, when
 from protonet.web.progress import elapsed, run_of
@@ -49,6 +50,8 @@ def _buttons(site: Site, job: Job, changed: Callable[[], Any]) -> None:
         action("Resume", "play_arrow", lambda: _do(site.resume, job, changed), "outline")
     action("Rename", "edit", lambda: _rename(site, job))
     if job.kind == TRAINING:
+        if job.status in ENDED and run_of(site.workspace, job).info.exists():
+            action("Train longer", "update", lambda: _prolong(site, job, changed))
         action("Clone", "content_copy", lambda: ui.navigate.to(f"/models/new?clone={job.id}"))
         if job.status in ENDED and run_of(site.workspace, job).iterations():
             action("Download", "download", lambda: ui.download(f"/api/jobs/{job.id}/archive"))
@@ -71,6 +74,20 @@ async def _rename(site: Site, job: Job) -> None:
     if chosen and chosen.strip():
         site.store.update(job.id, name=chosen.strip()[:200])
         ui.navigate.reload()
+
+
+async def _prolong(site: Site, job: Job, changed: Callable[[], Any]) -> None:
+    before = float(job.settings.get("form", {}).get("epochs", 30.0))
+    with ui.dialog() as dialog, ui.card():
+        epochs = ui.number("Epochs of the whole", value=2 * before, min=0).props("outlined dense")
+        told = "The learning rate goes on as in a training of this length."
+        ui.label(told).classes("quiet")
+        ui.button("Train longer", on_click=lambda: dialog.submit(epochs.value))
+    chosen = await dialog
+    if chosen is not None:
+        with telling():
+            length = forms.LengthForm.model_validate({"epochs": chosen}).epochs
+            await _do(lambda each: site.prolong(each, length), job, changed)
 
 
 async def _delete(site: Site, job: Job) -> None:

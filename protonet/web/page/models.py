@@ -56,46 +56,54 @@ class _NewModel:
         self.site = site
         self.given = given
         self._length = (0, 0)  # images of an epoch and of a batch, once a check has told
-        with panel("Data and name"), ui.element("div").classes("fields"):
-            known = {job.id: job.name for job in site.store.all(DATASET, [DONE])}
-            chosen = given.get("dataset")
-            self.dataset = ui.select(
-                known, value=chosen if chosen in known else next(iter(known), None),
-                label="Data set", on_change=self._again,
-            ).props("outlined dense").classes("field")  # fmt: skip
-            self.name = self._text("Name", "name", "model")
-        with panel("Network"):
-            with ui.row().classes("items-center gap-2"):
-                standard = resources.example_networks()
-                self.standard = ui.select(
-                    sorted(standard),
-                    label="Start from",
-                    on_change=lambda event: self._take(standard[event.value]),
-                ).props("outlined dense options-dense").style("width: 15rem")  # fmt: skip
-                ui.button("Visualize", icon="account_tree", on_click=self._visualize).props(
-                    "outline no-caps"
-                )
-            self.editor = PrototxtEditor(given.get("network", ""), self._check, self._show_layers)
-            self.layers = ui.column().classes("w-full")
-            self.drawing = ui.column().classes("w-full")
         self._looked: Looked | None = None
+        with panel("Data and name"), ui.element("div").classes("fields"):
+            self._data()
+        with panel("Network"):
+            self._network()
         with panel("Solver"):
             self._solver()
         with panel("Start from weights"), ui.element("div").classes("fields"):
-            runs = {job.id: job.name for job in site.store.all(TRAINING, [DONE, ABORT])}
-            before = given.get("weights_of")
-            self.weights = ui.select(
-                {None: "None: begin anew", **runs}, value=before if before in runs else None,
-                label="Weights of",
-            ).props("outlined dense").classes("field")  # fmt: skip
-            self.weights_at = self._text("Snapshot (last, best, or an iteration)", "weights_at",
-                                         "last")  # fmt: skip
-            self.mismatch = ui.checkbox(
-                "Leave out layers that do not fit", value=given.get("allow_mismatch", False)
-            )
+            self._weights()
         ui.button("Train", icon="play_arrow", on_click=self._train).props("size=lg no-caps")
 
     # The parts.
+
+    def _data(self) -> None:
+        known = {job.id: job.name for job in self.site.store.all(DATASET, [DONE])}
+        chosen = self.given.get("dataset")
+        self.dataset = ui.select(
+            known, value=chosen if chosen in known else next(iter(known), None),
+            label="Data set", on_change=self._again,
+        ).props("outlined dense").classes("field")  # fmt: skip
+        self.name = self._text("Name", "name", "model")
+
+    def _network(self) -> None:
+        with ui.row().classes("items-center gap-2"):
+            standard = resources.example_networks()
+            self.standard = ui.select(
+                sorted(standard),
+                label="Start from",
+                on_change=lambda event: self._take(standard[event.value]),
+            ).props("outlined dense options-dense").style("width: 15rem")  # fmt: skip
+            ui.button("Visualize", icon="account_tree", on_click=self._visualize).props(
+                "outline no-caps"
+            )
+        self.editor = PrototxtEditor(self.given.get("network", ""), self._check, self._show_layers)
+        self.layers = ui.column().classes("w-full")
+        self.drawing = ui.column().classes("w-full")
+
+    def _weights(self) -> None:
+        runs = {job.id: job.name for job in self.site.store.all(TRAINING, [DONE, ABORT])}
+        before = self.given.get("weights_of")
+        self.weights = ui.select(
+            {None: "None: begin anew", **runs}, value=before if before in runs else None,
+            label="Weights of",
+        ).props("outlined dense").classes("field")  # fmt: skip
+        self.weights_at = self._text("Snapshot (last, best, or an iteration)", "weights_at", "last")
+        self.mismatch = ui.checkbox(
+            "Leave out layers that do not fit", value=self.given.get("allow_mismatch", False)
+        )
 
     def _solver(self) -> None:
         given = self.given
@@ -118,6 +126,11 @@ class _NewModel:
             self.floor = self._text("Least learning rate", "min_lr", "0", _rate)
             self.early = self._text("Stop early after (validations)", "early_stop", "", _plain)
             self.average = self._text("Average weights (such as 0.999)", "average", "", _plain)
+            self.accumulation = self._number("Batches of an update", "accumulation", 1)
+            self.snapshot_every = self._number(
+                "Epochs between snapshots (0: at the end)", "snapshot_every", 1.0
+            )
+            self.val_every = self._number("Epochs between validations (0: none)", "val_every", 1.0)
             self.seed = self._number("Seed", "seed", 0)
             self.device = self._text("Device", "device", "cpu")
             self.precision = self._choice("Precision", "precision", list(PRECISIONS), "float32")
@@ -267,6 +280,9 @@ class _NewModel:
                 "power": _optional(self.power.value, float),
                 "warmup": int(self.warmup.value or 0),
                 "min_lr": _optional(self.floor.value, float) or 0.0,
+                "accumulation": int(self.accumulation.value or 1),
+                "snapshot_every": self.snapshot_every.value,
+                "val_every": self.val_every.value,
                 "early_stop": _optional(self.early.value, int),
                 "average": _optional(self.average.value, float),
                 "seed": int(self.seed.value or 0),

@@ -13,10 +13,10 @@ from protonet.errors import UsageError
 from protonet.jobs.run.directory import RunDirectory
 from protonet.web import forms, making
 from protonet.web.answers import Answer, Answers, Statistic, ask_image
-from protonet.web.api import ask_many
 from protonet.web.page import charts
 from protonet.web.page.frame import facts, panel
 from protonet.web.page.parts import ask, number, telling
+from protonet.web.questions import ask_many
 from protonet.web.shown import data_url
 from protonet.web.site import Site
 from protonet.web.store import Job
@@ -26,8 +26,14 @@ _SNAPSHOTS = {"last": "Newest snapshot", "best": "Best snapshot"}
 
 def test_panel(site: Site, job: Job, run: RunDirectory) -> ui.select:
     """The forms and, below them, what the net says; the choice of the snapshot."""
+    snapshot = _one_panel(site, job, run)
+    _many_panel(site, job, snapshot)
+    return snapshot
+
+
+def _one_panel(site: Site, job: Job, run: RunDirectory) -> ui.select:
+    """The form of a single image and its answer; the choice of the snapshot."""
     answer: ui.column
-    answers: ui.column
     upload: ui.upload
     with panel("Test a single image"):
         with ui.element("div").classes("fields"):
@@ -51,6 +57,11 @@ def test_panel(site: Site, job: Job, run: RunDirectory) -> ui.select:
             "Test one", on_click=lambda: _named(site, run, path.value, snapshot.value, answer)
         )
         answer = ui.column().classes("w-full answer")
+    return snapshot
+
+
+def _many_panel(site: Site, job: Job, snapshot: ui.select) -> None:
+    """The form of many images and their answers."""
     with panel("Test many"):
         told = "A database, a folder of images, or a text that names files."
         ui.label(told).classes("quiet")
@@ -74,7 +85,6 @@ def test_panel(site: Site, job: Job, run: RunDirectory) -> ui.select:
 
         ui.button("Test many", on_click=many)
         answers = ui.column().classes("w-full")
-    return snapshot
 
 
 def offer(snapshot: ui.select, iterations: Sequence[int]) -> None:

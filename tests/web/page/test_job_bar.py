@@ -62,11 +62,35 @@ def test_stopping_going_on_and_downloading(walker: Walker, server: Served) -> No
     server.call(f"/api/jobs/{job}", method="DELETE")
 
 
+def test_training_longer(walker: Walker, server: Served) -> None:
+    job = train(server, epochs=2, accumulation=2)
+    ends = server.wait(job)["progress"]["iterations"]
+    page = walker.page
+    walker.goto(f"/jobs/{job}")
+    page.get_by_role("button", name="Train longer").click()
+    length = page.locator(".q-dialog").get_by_label("Epochs of the whole")
+    assert length.input_value() == "4"
+    length.fill("1")
+    page.locator(".q-dialog").get_by_role("button", name="Train longer").click()
+    walker.sees("give more than these, not 1")
+    walker.goto(f"/jobs/{job}")
+    page.get_by_role("button", name="Train longer").click()
+    page.locator(".q-dialog").get_by_label("Epochs of the whole").fill("6")
+    page.locator(".q-dialog").get_by_role("button", name="Train longer").click()
+    wait_for(
+        lambda: server.call(f"/api/jobs/{job}")["progress"]["iteration"] == 3 * ends, "the length"
+    )
+    assert server.wait(job)["form"]["epochs"] == 6
+
+
 def test_a_clone_begins_with_the_same_form(walker: Walker, server: Served) -> None:
-    job = train(server, lrs=[0.003], momentum=0.5)
+    job = train(server, lrs=[0.003], momentum=0.5, accumulation=3, val_every=0.5)
     server.wait(job)
     walker.goto(f"/jobs/{job}")
     walker.page.get_by_role("button", name="Clone").click()
     walker.sees("No mistakes.")
     assert walker.page.get_by_label("Learning rates").input_value() == "0.003"
     assert walker.page.get_by_label("Momentum").input_value() == "0.5"
+    assert walker.page.get_by_label("Batches of an update").input_value() == "3"
+    assert walker.page.get_by_label("Epochs between validations").input_value() == "0.5"
+    assert walker.page.get_by_label("Epochs between snapshots").input_value() == "1"

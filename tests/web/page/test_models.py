@@ -34,7 +34,7 @@ def test_a_sweep_from_the_weights_of_another(walker: Walker, server: Served) -> 
     walker.sees("No mistakes. Without effect here: reduce_buckets.")
     paste(page, NET)
     page.get_by_label("Learning rates").fill("0.01, 0.001")
-    page.get_by_label("Epochs").fill("1")
+    page.get_by_label("Epochs", exact=True).fill("1")
     page.get_by_label("Learning-rate policy").click()
     page.get_by_role("option", name="Cosine").click()
     page.get_by_label("Weights of").click()
@@ -53,12 +53,12 @@ def test_the_rate_is_drawn_over_the_whole_training(walker: Walker, server: Serve
     """60 images in batches of 7 are 9 iterations; the policy steps after half of 4 epochs."""
     page = walker.page
     walker.goto("/models/new?dataset=")
-    page.get_by_label("Epochs").fill("4")
+    page.get_by_label("Epochs", exact=True).fill("4")
     page.wait_for_function(f"{OPTIONS}[0].xAxis[0].name === 'epoch'")
     walker.goto(f"/models/new?dataset={server.dataset}")
     paste(page, NET)
     walker.sees("No mistakes.")
-    page.get_by_label("Epochs").fill("4")
+    page.get_by_label("Epochs", exact=True).fill("4")
     page.get_by_label("Batch sizes").fill("7")
     page.get_by_label("Warm-up").fill("3")
     page.get_by_label("Least learning rate").fill("0.004")

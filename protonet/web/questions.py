@@ -1,0 +1,92 @@
+"""The routes that ask a trained net: about an image, uploaded or named, and about many."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, UploadFile
+
+from protonet.errors import UsageError
+from protonet.jobs.run.directory import RunDirectory
+from protonet.web import answers, forms, making
+from protonet.web.progress import run_of
+from protonet.web.shown import plain
+from protonet.web.site import Site
+from protonet.web.store import TRAINING, Job
+
+
+def add_questions(routes: APIRouter, site: Site) -> None:
+    """The routes that ask a trained net."""
+
+    @routes.post("/{job_id}/test")
+    def test_image(
+        job_id: str,
+        image: Annotated[UploadFile | None, File()] = None,
+        path: Annotated[str | None, Form(max_length=4000)] = None,
+        snapshot: Annotated[str, Form(pattern=r"^(best|last|\d{1,12})$")] = "last",
+    ) -> dict[str, Any]:
+        """Ask a trained net about an image, uploaded or named."""
+        job = site.get(job_id, TRAINING)
+        with _image(site, image, path) as file:
+            return dict(plain(answers.ask_image(begun_run(site, job), file, snapshot)))
+
+    @routes.post("/{job_id}/test-many")
+    def test_many(job_id: str, form: forms.ListForm) -> dict[str, Any]:
+        """Ask a trained net about a database, a folder, or a text that names files."""
+        return dict(plain(ask_many(site, site.get(job_id, TRAINING), form)))
+
+
+def ask_many(site: Site, job: Job, form: forms.ListForm) -> answers.Answers:
+    """Ask a trained net about a database, a folder, or a text that names files.
+
+    Raises:
+        UsageError, DataError: for what is absent, may not be read, or cannot be asked about.
+    """
+    run, path = begun_run(site, job), site.workspace.inside(form.path)
+    if not path.exists():
+        raise UsageError(f"{form.path}: there is no such file or folder")
+    if (path / "data.mdb").exists() or (path / "CURRENT").exists():
+        labels = site.workspace.inside(form.labels) if form.labels else None
+        return answers.ask_database(run, path, labels, form.snapshot, form.most)
+
+    def allow(file: Path) -> None:
+        site.workspace.inside(str(file.absolute()))
+
+    return answers.ask_list(run, path, form.snapshot, form.most, allow)
+
+
+def begun_run(site: Site, job: Job) -> RunDirectory:
+    """The run directory of a training.
+
+    Raises:
+        UsageError: for one that has not begun.
+    """
+    run = run_of(site.workspace, job)
+    if not run.info.exists():
+        raise UsageError(f"'{job.name}' has not begun yet")
+    return run
+
+
+@contextmanager
+def _image(site: Site, image: UploadFile | None, path: str | None) -> Iterator[Path]:
+    """The image that a request brings or names, checked before anything decodes it."""
+    if (image is None) == (path is None):
+        raise UsageError("expected an image or the path of one")
+    if path is not None:
+        file = site.workspace.inside(path)
+        if not file.is_file():
+            raise UsageError(f"{path}: there is no such file")
+        making.check_image(file, site.workspace.limits.pixels, path)
+        yield file
+        return
+    assert image is not None
+    name = making.safe_name(image.filename or "image").name
+    with tempfile.TemporaryDirectory(dir=site.workspace.folder, prefix=".test-") as folder:
+        file = Path(folder) / name
+        file.write_bytes(image.file.read())
+        making.check_image(file, site.workspace.limits.pixels, name)
+        yield file
