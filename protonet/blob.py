@@ -1,4 +1,4 @@
-"""Blobs: an array and its gradient; parameters: blobs that a solver moves."""
+"""Blobs: an array and its gradient; parameters: blobs that a solver updates."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from protonet.device import Device
 
 Array = Any
-"""An ndarray of NumPy or CuPy; ``Device.xp`` says which."""
+"""An ndarray of NumPy or CuPy, depending on ``Device.xp``."""
 
 Shape = tuple[int, ...]
 
 
 class Blob:
-    """An array ``data`` and, where gradients are wanted, ``diff`` of the same shape."""
+    """An array ``data`` and, if it has a gradient, ``diff`` of the same shape."""
 
     __slots__ = ("data", "diff", "name")
 
@@ -36,7 +36,7 @@ class Param(Blob):
     """A learnable blob.
 
     ``lr_mult`` and ``decay_mult`` scale the solver's learning rate and weight decay for it.
-    Where it is ``rewritten``, each backward pass writes its gradient, and need not add to it.
+    If it is ``rewritten``, backward passes write its gradient instead of accumulating it.
     Layers that share a parameter hold the same ``Param``, or a ``view`` of it in another shape.
     """
 
@@ -59,7 +59,7 @@ class Param(Blob):
 
     @property
     def wanted(self) -> bool:
-        """Whether its gradient is wanted: as in Caffe, not when ``lr_mult`` is 0."""
+        """Whether its gradient is computed: as in Caffe, unless ``lr_mult`` is 0."""
         return self.lr_mult != 0
 
     def view(self, shape: Shape) -> Param:
@@ -76,7 +76,7 @@ class Param(Blob):
 
 @dataclass(frozen=True)
 class Group:
-    """A run of neighbouring parameters of a store with equal multipliers: ``[start, stop)``."""
+    """A contiguous range ``[start, stop)`` of a store with equal multipliers."""
 
     start: int
     stop: int
@@ -87,17 +87,17 @@ class Group:
 class ParamStore:
     """All parameters of a net in one flat array ``data``, their gradients in another, ``diff``.
 
-    A solver then moves a few long vectors instead of many short ones, and several processes
+    A solver updates a few long vectors instead of many short ones, and several processes
     exchange one array. ``params`` keeps the order of the net; in the flat arrays, parameters
-    with equal multipliers are neighbours and each starts on a 64-byte boundary (the gaps are zero).
+    with equal multipliers are contiguous, each aligned to 64 bytes (padded with zeros).
     """
 
     def __init__(
         self, params: Sequence[Param], device: Device, dtype: Any, *, gradients: bool = True
     ) -> None:
-        """Move ``params`` (no views) into flat arrays; their values stay, their gradients are 0.
+        """Move ``params`` (no views) into flat arrays, keeping their values; gradients are 0.
 
-        Without ``gradients`` there is no memory for them: ``diff`` is empty and each param's None.
+        Without ``gradients``, ``diff`` is empty and None for each parameter.
         """
         self.params = list(params)
         self.device = device
@@ -123,7 +123,7 @@ class ParamStore:
                 param.diff = diff
 
     def singles(self) -> list[Group]:
-        """Each parameter by itself, as a group of one."""
+        """A group for each single parameter."""
         return [
             Group(place.start, place.stop, param.lr_mult, param.decay_mult)
             for place, param in zip(
@@ -132,17 +132,17 @@ class ParamStore:
         ]
 
     def rest_of_diff(self, params: Collection[Param]) -> list[Array]:
-        """``diff`` without the parts of ``params``: what lies between them, as views."""
-        found, end = [], 0
+        """The rest of ``diff`` without the parts of ``params``, as views."""
+        rest, end = [], 0
         left_out = sorted(
             (self._places[index] for index, param in enumerate(self.params) if param in params),
             key=lambda place: place.start,
         )
         for place in (*left_out, slice(self.diff.size, self.diff.size)):
             if place.start > end:
-                found.append(self.diff[end : place.start])
+                rest.append(self.diff[end : place.start])
             end = place.stop
-        return found
+        return rest
 
     def split(self, flat: Array) -> list[Array]:
         """The part of each parameter in ``flat`` (an array like ``data``), in its own shape."""

@@ -1,7 +1,6 @@
-"""Every error that a user can cause, and the exit code of its kind.
+"""The errors that a user can cause, with their exit codes.
 
-A class owns its exit code, so the command line needs no table: it prints the
-message of whatever ``ProtonetError`` reaches it and leaves with ``exit_code``.
+The command line prints the message of any ``ProtonetError`` and exits with its ``exit_code``.
 """
 
 from __future__ import annotations
@@ -13,24 +12,24 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 _LONGEST = 160
-"""Letters of a line that a message shows."""
+"""Characters of a line shown in a message."""
 
 _MOST = 100
-"""Mistakes that one error shows: a text of rubbish has as many as letters."""
+"""Mistakes shown by one error: garbage has as many as characters."""
 
 
 _LONG_WORD = re.compile(r"\S{401,}")
-"""Rubbish is one word of millions of letters; paths and lists of names are shorter."""
+"""Garbage may be one word of millions of characters; paths and names are shorter."""
 
 _GUESSED = 64
-"""Letters of the longest name that a nearest one is looked for."""
+"""Length of the longest name for which a nearest one is suggested."""
 
 
 @dataclass(frozen=True)
 class Mistake:
     """One mistake in a text: what is wrong, where, and what would work.
 
-    ``line`` and ``column`` count from 1; 0 means that the place is not known.
+    ``line`` and ``column`` count from 1; 0 means that the position is unknown.
     ``excerpt`` is the line of the text without its newline.
     """
 
@@ -67,34 +66,34 @@ class Mistake:
 
 
 class ProtonetError(Exception):
-    """Base of all errors that are a user's to mend."""
+    """Base of all errors that a user can correct."""
 
     exit_code = 1
 
 
 class UsageError(ProtonetError):
-    """Options that contradict each other, a file that is not there, an existing folder."""
+    """Contradictory options, a missing file, an existing folder."""
 
     exit_code = 2
 
 
 class NetworkError(ProtonetError):
-    """Mistakes in a network or solver definition: the first hundred, and how many there are."""
+    """Mistakes in a network or solver definition: the first hundred, and their number."""
 
     exit_code = 3
 
     def __init__(self, mistakes: Iterable[Mistake] | str) -> None:
-        found = (Mistake(mistakes),) if isinstance(mistakes, str) else tuple(mistakes)
-        self.count = len(found)
+        shown = (Mistake(mistakes),) if isinstance(mistakes, str) else tuple(mistakes)
+        self.count = len(shown)
         if self.count > _MOST:
-            rest = Mistake(f"and {self.count - _MOST:,} more mistakes", found[0].file)
-            found = (*found[:_MOST], rest)
-        self.mistakes = found
+            rest = Mistake(f"and {self.count - _MOST:,} more mistakes", shown[0].file)
+            shown = (*shown[:_MOST], rest)
+        self.mistakes = shown
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 
 class LayerError(ProtonetError):
-    """What a layer refuses, said without its place: the plan adds file, line, name and type.
+    """A layer's error without its position: the plan adds file, line, name and type.
 
     ``path`` names the field at fault inside the layer's message, such as
     ``("bottom", 1)`` or ``("inner_product_param", "num_output")``.
@@ -115,33 +114,33 @@ class DataError(ProtonetError):
 
 
 class FormatError(ProtonetError):
-    """A file of weights or state that is damaged, of another kind, or of another net."""
+    """A file of weights or state that is damaged, of another type, or of another net."""
 
     exit_code = 5
 
 
 class OtherNetError(FormatError):
-    """Weights whose layers have other shapes than the net's."""
+    """Weights whose shapes differ from those of the net."""
 
 
 class NoJobError(UsageError):
-    """A job that is not there."""
+    """A job that does not exist."""
 
 
 class DeviceError(ProtonetError):
-    """A processor that is not there or has not enough memory."""
+    """A device that does not exist or has not enough memory."""
 
     exit_code = 6
 
 
 class TrainingError(ProtonetError):
-    """Training that cannot go on, such as a loss that is not finite."""
+    """Training that cannot continue, such as with a non-finite loss."""
 
     exit_code = 7
 
 
 def _short(text: str) -> str:
-    """The text with the middle of overlong words left out."""
+    """The text with overlong words abbreviated."""
     return _LONG_WORD.sub(lambda word: f"{word[0][:200]}...{word[0][-100:]}", text)
 
 

@@ -1,4 +1,4 @@
-"""What is told of the GPUs of this machine."""
+"""Properties of the GPUs of this machine."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from protonet.errors import DeviceError
 
 
 def gpu_properties(numbers: Sequence[int] | None = None) -> dict[int, dict[str, str]]:
-    """What ``caffe device_query`` tells of the GPUs of these numbers, or of all.
+    """The properties that ``caffe device_query`` prints, of the GPUs of these numbers or of all.
 
     Raises:
-        DeviceError: without CuPy or a usable GPU, or for a number that is not there.
+        DeviceError: without CuPy or a usable GPU, or for a number that does not exist.
     """
     runtime = Device("cuda:0").xp.cuda.runtime
     count = int(runtime.getDeviceCount())
-    found = {}
+    gpus = {}
     for number in range(count) if numbers is None else numbers:
         if number >= count:
             raise DeviceError(f"device 'cuda:{number}' is not there; this machine has {count}")
         properties = runtime.getDeviceProperties(number)
-        found[number] = {
+        gpus[number] = {
             "name": properties["name"].decode(),
             "compute capability": f"{properties['major']}.{properties['minor']}",
             "memory": f"{properties['totalGlobalMem'] >> 20} MiB",
@@ -30,4 +30,4 @@ def gpu_properties(numbers: Sequence[int] | None = None) -> dict[int, dict[str, 
             "shared memory of a block": f"{properties['sharedMemPerBlock'] >> 10} KiB",
             "warp size": str(properties["warpSize"]),
         }
-    return found
+    return gpus

@@ -1,4 +1,4 @@
-"""What this machine, or the container that the process is in, has to give: memory and cores."""
+"""The memory and cores of this machine, or of the container of the process."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _CONTAINER = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
-"""Where Linux says what a container may take, and what it has taken."""
+"""The memory limit and usage of a container on Linux."""
 
 _MOST_THREADS = 16
 
 
 def host_memory() -> tuple[int, int]:
-    """Available and total memory in bytes: caches that would give way count as available."""
+    """Available and total memory in bytes; reclaimable caches count as available."""
     page = os.sysconf("SC_PAGE_SIZE")
     free, total = os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
     free = _meminfo("MemAvailable", free)
@@ -30,22 +30,22 @@ def host_memory() -> tuple[int, int]:
 
 
 def swap_space() -> int:
-    """The bytes that memory may be swapped out to; 0 where Linux does not say."""
+    """The size of the swap space in bytes; 0 if unknown."""
     return _meminfo("SwapTotal", 0)
 
 
 def default_threads() -> int:
-    """As many worker threads as this process may use cores, within reason."""
-    granted = getattr(os, "sched_getaffinity", None)  # of Linux
+    """The default number of worker threads: the cores available to this process, limited."""
+    granted = getattr(os, "sched_getaffinity", None)  # Linux only
     cores = len(granted(0)) if granted is not None else os.cpu_count() or 1
     return min(cores, _MOST_THREADS)
 
 
-def _meminfo(name: str, otherwise: int) -> int:
+def _meminfo(name: str, default: int) -> int:
     """The bytes of a line of /proc/meminfo."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found = dict(line.split(":", 1) for line in lines)
-        return int(found[name].split()[0]) * 1024
+        fields = dict(line.split(":", 1) for line in lines)
+        return int(fields[name].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
-        return otherwise
+        return default

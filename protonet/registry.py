@@ -9,11 +9,11 @@ T = TypeVar("T", bound=type)
 
 
 class Registry(dict[str, T]):
-    """Classes by the name that texts use for them.
+    """Classes by their name in texts.
 
     Args:
-        kind: what the names name, for messages.
-        attribute: the class attribute that is set to the name.
+        kind: what is registered, for messages.
+        attribute: the class attribute to set to the name.
     """
 
     def __init__(self, kind: str, attribute: str) -> None:
@@ -22,7 +22,7 @@ class Registry(dict[str, T]):
         self.attribute = attribute
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Class decorator: make a class known under ``name``; a second one is refused."""
+        """Class decorator: register a class under ``name``; a duplicate is refused."""
 
         def enter(cls: T) -> T:
             if name in self:

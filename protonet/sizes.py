@@ -1,4 +1,4 @@
-"""Sizes of memory as people read and write them."""
+"""Memory sizes with units, formatted and parsed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def byte_count(count: int) -> str:
-    """``1.5 MiB``: a count of bytes for people."""
+    """A count of bytes with a unit: ``1.5 MiB``."""
     size = float(count)
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if size < 1024 or unit == "GiB":
@@ -24,8 +24,8 @@ def parse_byte_count(text: str) -> int:
     Raises:
         ValueError: for anything else, or nothing.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*(?:([kmgt])(i?b?)|b|bytes)?", text.strip().lower())
-    if found is None or not float(found[1]):
+    match = re.fullmatch(r"(\d+(?:\.\d*)?)\s*(?:([kmgt])(i?b?)|b|bytes)?", text.strip().lower())
+    if match is None or not float(match[1]):
         raise ValueError(f"expected a size such as 8GiB or 500MB, got '{text}'")
-    power = "kmgt".index(found[2]) + 1 if found[2] else 0
-    return int(float(found[1]) * _UNITS[found[3] or ""] ** power)
+    power = "kmgt".index(match[2]) + 1 if match[2] else 0
+    return int(float(match[1]) * _UNITS[match[3] or ""] ** power)

@@ -1,4 +1,4 @@
-"""Batches on their way to a GPU: copied while it works on the batch before."""
+"""Staging buffers: batches are copied to a GPU while it computes on the previous one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from protonet.device import Device
 
 
 class Staging:
-    """Arrays of a GPU for one batch, filled on a stream of their own.
+    """A buffer for one batch in GPU memory, filled on a stream of its own.
 
-    In turns, ``send`` queues the copy of the next batch from pinned memory, and ``take`` lets the
-    current stream copy it to where it is used. Neither waits: the streams wait for each other.
+    Alternately, ``send`` queues the copy of the next batch from pinned memory, and ``take`` queues
+    the copy to the tops on the current stream. Neither blocks: the streams wait for each other.
 
     Args:
         device: a GPU.
-        tops: where batches are used.
+        tops: the arrays that batches are copied to.
     """
 
     def __init__(self, device: Device, tops: Sequence[Any]) -> None:
@@ -30,7 +30,7 @@ class Staging:
         self._free.record()
 
     def send(self, batch: Sequence[np.ndarray | None]) -> Any:
-        """Queue the copy of a batch; returns a mark whose ``synchronize()`` waits for its end.
+        """Queue the copy of a batch; returns an event whose ``synchronize()`` waits for it.
 
         Until then, the batch must not be written to.
         """
@@ -42,7 +42,7 @@ class Staging:
         return self._sent
 
     def take(self, tops: Sequence[Any]) -> None:
-        """Queue the copy of the batch that was sent last into ``tops``."""
+        """Queue the copy of the last batch sent into ``tops``."""
         self._device.xp.cuda.get_current_stream().wait_event(self._sent)
         for array, top in zip(self._arrays, tops, strict=True):
             self._device.xp.copyto(top, array)

@@ -1,1 +1,1 @@
-"""Files of weights and solver states, and writing that is whole or not at all."""
+"""Files of weights and solver states, and atomic writes."""

@@ -1,4 +1,4 @@
-"""Weights as plain arrays, one ``layer/0`` for each parameter: .npz of NumPy, .safetensors."""
+"""Weights as named arrays, such as ``layer/0``: NumPy's .npz, and .safetensors."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ SUFFIXES = (".npz", ".safetensors")
 
 
 def read_arrays(path: Path) -> dict[str, list[np.ndarray | None]]:
-    """The parameters of each layer; None for places that the file leaves out.
+    """The parameters of each layer; None for indices missing in the file.
 
     Raises:
         UsageError: when the file cannot be read, or safetensors is needed and missing.
-        FormatError: when it is damaged, or its names are none of ``layer/0``.
+        FormatError: when it is damaged, or has names of another form than ``layer/0``.
     """
-    found = _read_npz(path) if path.suffix == ".npz" else _read_safetensors(path)
+    arrays = _read_npz(path) if path.suffix == ".npz" else _read_safetensors(path)
     layers: dict[str, dict[int, np.ndarray]] = {}
-    for name, array in found.items():
+    for name, array in arrays.items():
         layer, _, place = name.rpartition("/")
         if not layer or not place.isdecimal() or int(place) > 1000 or array.dtype.kind not in "fiu":
             raise FormatError(
@@ -39,7 +39,7 @@ def read_arrays(path: Path) -> dict[str, list[np.ndarray | None]]:
 
 
 def write_arrays(path: Path, weights: Mapping[str, Sequence[np.ndarray | None]]) -> None:
-    """Write the parameters of each layer, whole or not at all.
+    """Write the parameters of each layer atomically.
 
     Raises:
         UsageError: when the folder cannot be written to, or safetensors is needed and missing.
@@ -61,17 +61,17 @@ def write_arrays(path: Path, weights: Mapping[str, Sequence[np.ndarray | None]])
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        # Opened here: NumPy leaves a file open that is none of its own.
+        # Opened here: NumPy does not close a file that is not an archive.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
+            arrays = {name: file[name] for name in file.files}
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # NumPy's reader lets through whatever damaged headers provoke
+    except Exception as error:  # damaged headers make NumPy raise errors of many types
         raise FormatError(f"{path}: is damaged, or no .npz: {error}") from error
-    for name, array in found.items():
+    for name, array in arrays.items():
         if not isinstance(array, np.ndarray):
             raise FormatError(f"{path}: is damaged, or no .npz: '{name}' is no array")
-    return found
+    return arrays
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:

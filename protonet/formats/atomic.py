@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writes: a file exists completely or not at all."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _USERS_CHOICE = frozenset(
         errno.EROFS,
     }
 )
-"""Failures that another path would mend; the rest are the disk's."""
+"""Failures that another path would avoid; the others are failures of the disk."""
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a hidden temporary path beside ``path``; when the block ends well, it takes its place.
+    """Yield a hidden temporary path next to ``path``; on success it replaces ``path``.
 
     For libraries that write files themselves; ``write_atomic`` is for bytes. The data is flushed
-    to the disk before the rename, the folder after it: a kill or a power cut at any moment leaves
-    the old file or the new one. Where ``path`` is a link, the file that it points to is replaced.
+    to disk before the rename, the folder after it: a kill or power failure at any moment leaves
+    the old file or the new one. If ``path`` is a link, its target is replaced.
 
     Raises:
         UsageError: when the folder is missing or may not be written to, or ``path`` is a folder.
-        FormatError: when the disk is full or fails. The old file stays, the temporary is removed.
+        FormatError: when the disk is full or fails. The old file is kept, the temporary removed.
     """
     target = Path(path).resolve()
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
@@ -54,13 +54,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     except BaseException:
         _remove(temporary)
         raise
-    # The new file is in place; a folder that cannot be flushed only delays its way to the disk.
+    # The new file is in place; without this flush it only reaches the disk later.
     with suppress(OSError):
         _flush(target.parent)
 
 
 def write_atomic(path: str | Path, data: Bytes | Iterable[Bytes]) -> None:
-    """Write ``data`` (pieces are written one after the other), whole or not at all.
+    """Write ``data``, or an iterable of pieces, atomically.
 
     Raises:
         UsageError, FormatError: as ``atomic_path``.
@@ -73,7 +73,7 @@ def write_atomic(path: str | Path, data: Bytes | Iterable[Bytes]) -> None:
 
 @contextmanager
 def appending(path: Path, stream: IO[str]) -> Iterator[None]:
-    """Write to an open file inside the block; where the disk fails, the stream is closed.
+    """Write to an open file in the block; if the disk fails, the stream is closed.
 
     Raises:
         FormatError: naming the file.
@@ -81,15 +81,15 @@ def appending(path: Path, stream: IO[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        with suppress(OSError):  # what is left in its buffer cannot be written either
+        with suppress(OSError):  # its buffer cannot be written either
             stream.close()
         raise FormatError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def remove_partial(folder: str | Path) -> int:
-    """Remove the temporaries that killed processes left in a folder; return how many.
+    """Remove the temporary files that killed processes left in a folder; returns how many.
 
-    Only for a folder that no process is writing to.
+    Only for folders that no process writes to.
     """
     left = list(Path(folder).glob(".*.????????.part"))
     for path in left:
@@ -109,7 +109,7 @@ def _remove(path: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
+    """Flush a file or folder to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -14,10 +14,10 @@ _DATA_KEY = b"\x2a"  # field 5 (data), length-delimited: packed floats
 _DOUBLE_KEY = b"\x42"  # field 8 (double_data), length-delimited: packed doubles
 
 PAYLOAD_LIMIT = 2**31 - 1 - 1024
-"""Bytes of the largest values that fit into a message beside their shape."""
+"""Bytes of the largest array that fits into a message with its shape."""
 
 _RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2"}
-"""What the bytes of ``raw_data`` are, by ``raw_data_type`` (NVIDIA's fork of Caffe)."""
+"""The dtype of ``raw_data`` by ``raw_data_type`` (NVIDIA's fork of Caffe)."""
 
 
 def to_array(blob: BlobProto, what: str = "blob") -> np.ndarray:
@@ -26,8 +26,8 @@ def to_array(blob: BlobProto, what: str = "blob") -> np.ndarray:
     The array is a copy. ``what`` names the blob in messages.
 
     Raises:
-        FormatError: when the number of values is not that of the shape, or values are stored in
-            a way that is not known.
+        FormatError: when the number of values does not match the shape, or the storage format is
+            unknown.
     """
     values = _values(blob, what)
     shape = blob_shape(blob)
@@ -38,9 +38,9 @@ def to_array(blob: BlobProto, what: str = "blob") -> np.ndarray:
 
 
 def blob_shape(blob: BlobProto) -> Shape:
-    """The shape that a blob states, in the new field or the four old ones.
+    """The shape of a blob, in the new field or the four old ones.
 
-    ``()`` where it states none: Caffe writes scalars so.
+    ``()`` without either: Caffe writes scalars so.
     """
     if blob.HasField("shape"):
         return tuple(blob.shape.dim)
@@ -53,7 +53,7 @@ def from_array(array: np.ndarray) -> BlobProto:
     """A blob with the shape and values of ``array``; float64 is kept, all else becomes float32.
 
     Raises:
-        FormatError: for 2 GiB or more, which no message can hold.
+        FormatError: for 2 GiB or more, the limit of a message.
     """
     double = array.dtype == np.float64
     payload = np.ascontiguousarray(array, "<f8" if double else "<f4").tobytes()
@@ -62,7 +62,7 @@ def from_array(array: np.ndarray) -> BlobProto:
             f"a blob of {array.size} values is larger than 2 GiB, which protobuf cannot hold; "
             "store it as HDF5 (.h5)"
         )
-    # Parsing packed bytes is several times as fast as appending values.
+    # Parsing packed bytes is several times faster than appending values.
     blob: BlobProto = BlobProto.FromString(
         (_DOUBLE_KEY if double else _DATA_KEY) + _varint(len(payload)) + payload
     )
@@ -71,14 +71,14 @@ def from_array(array: np.ndarray) -> BlobProto:
     return blob
 
 
-def shapes_fit(found: Shape, expected: Shape) -> bool:
-    """Whether values stored as ``found`` may be loaded as ``expected``.
+def shapes_fit(stored: Shape, expected: Shape) -> bool:
+    """Whether values of shape ``stored`` can be loaded as ``expected``.
 
-    Old files pad shapes to four axes with ones in front, so those compare from the right.
+    Old files pad shapes to four axes with leading ones.
     """
-    if found == expected:
+    if stored == expected:
         return True
-    return len(found) == 4 and found == (1,) * (4 - len(expected)) + tuple(expected)
+    return len(stored) == 4 and stored == (1,) * (4 - len(expected)) + tuple(expected)
 
 
 def _values(blob: BlobProto, what: str) -> np.ndarray:
@@ -97,7 +97,7 @@ def _values(blob: BlobProto, what: str) -> np.ndarray:
 
 
 def _varint(number: int) -> bytes:
-    """A number in protobuf's base-128 form."""
+    """A number as a protobuf varint."""
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

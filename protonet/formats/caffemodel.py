@@ -26,11 +26,11 @@ at all for a layer that its file lists without any.
 
 
 def read_model(path: str | Path) -> NetParameter:
-    """The net of a binary .caffemodel with its weights, brought to today's dialect.
+    """The net of a binary .caffemodel with its weights, upgraded to the current dialect.
 
     Raises:
         UsageError: when the file cannot be read.
-        FormatError: when it is no .caffemodel; says what it looks like instead.
+        FormatError: when it is not a .caffemodel; says what it looks like instead.
     """
     net = read_message(Path(path), NetParameter, _WANTED)
     try:
@@ -40,7 +40,7 @@ def read_model(path: str | Path) -> NetParameter:
 
 
 def write_model(path: str | Path, net: NetParameter) -> None:
-    """Write a net with its weights, whole or not at all; HDF5 where the name ends in .h5.
+    """Write a net with its weights atomically; as HDF5 if the name ends in .h5.
 
     Raises:
         UsageError: when the folder cannot be written to, or h5py is needed and missing.
@@ -50,7 +50,7 @@ def write_model(path: str | Path, net: NetParameter) -> None:
     if path.suffix == ".h5":
         write_hdf5(path, _owned(net))
         return
-    # Layer by layer: the size of a message over the limit cannot be asked for.
+    # Layer by layer: ByteSize() fails for a message over the limit.
     if sum(layer.ByteSize() + 8 for layer in net.layer) > SIZE_LIMIT:
         raise FormatError(
             f"{path}: the net is larger than 2 GiB, which protobuf cannot hold; "
@@ -63,12 +63,11 @@ def read_weights(path: str | Path) -> Weights:
     """The weights of every layer, from a .caffemodel, a .caffemodel.h5, an .npz or a .safetensors
     file.
 
-    Of Caffe's two the content decides which it is, not the name. A .caffemodel also lists layers
-    without weights.
+    Caffe's two formats are recognized by content. A .caffemodel also lists layers without weights.
 
     Raises:
         UsageError: when the file cannot be read, or h5py is needed and missing.
-        FormatError: when it holds no weights; says what it looks like instead.
+        FormatError: when it has no weights; says what it looks like instead.
     """
     path = Path(path)
     if path.suffix in SUFFIXES:
@@ -120,7 +119,7 @@ def _read_hdf5(path: Path) -> Weights:
             found = "a .solverstate.h5" if "iter" in root else "an HDF5 file of another kind"
             raise FormatError(f"{path}: is {found}; expected a .caffemodel.h5 (weights)")
         weights: dict[str, Sequence[np.ndarray | None]] = {}
-        # A slash in a layer's name makes nested groups, so layers stand at every depth.
+        # A slash in a layer's name makes nested groups, so layers may be at any depth.
         pending = [("", root["data"])]
         seen = set()
         while pending:
@@ -139,7 +138,7 @@ def _read_hdf5(path: Path) -> Weights:
 def _blobs(
     path: Path, layer: str, keys: set[str], nodes: Mapping[str, Any]
 ) -> list[np.ndarray | None]:
-    """The parameters of a layer in their order."""
+    """The parameters of a layer, in order."""
     places = {int(key) for key in keys if key.isdecimal()}
     if len(places) < len(keys) or max(places) > 1000:
         raise FormatError(f"{path}: /data/{layer} has {sorted(keys)}; expected datasets 0, 1, ...")
@@ -152,8 +151,8 @@ def _blobs(
 
 
 def write_hdf5(path: Path, weights: Weights) -> None:
-    """Write weights as Caffe lays them out: a group for each layer, a dataset for each parameter
-    that is not None. float64 is kept, all else becomes float32.
+    """Write weights in Caffe's layout: a group for each layer, a dataset for each parameter that
+    is not None. float64 is kept, all else becomes float32.
 
     Raises:
         UsageError: when the folder cannot be written to, or h5py is missing.
@@ -170,7 +169,7 @@ def write_hdf5(path: Path, weights: Weights) -> None:
 
 
 def _owned(net: NetParameter) -> Weights:
-    """The parameters of each layer of a net; None for a shared one but where it first appears."""
+    """The parameters of each layer of a net; None for shared ones after their first occurrence."""
     owned: set[str] = set()
     weights: dict[str, list[np.ndarray | None]] = {}
     for layer in net.layer:

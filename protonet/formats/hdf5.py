@@ -1,4 +1,4 @@
-"""Opening HDF5 files that strangers made. Needs h5py, the extra ``hdf5``."""
+"""Reading and writing HDF5 files, untrusted ones included. Needs h5py, the extra ``hdf5``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protonet.errors import FormatError, UsageError
 from protonet.formats.atomic import write_atomic
 
 _EXPANSION_LIMIT = 2000
-"""How many times larger than its file an array may be: more than any compression gives."""
+"""The greatest ratio of array to file size: beyond that of any compression."""
 
 
 @contextmanager
@@ -35,13 +35,13 @@ def reading(path: Path) -> Iterator[Any]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Any]:
-    """The root group of a new file that replaces ``path`` when the block ends well.
+    """The root group of a new file that replaces ``path`` if the block succeeds.
 
     Raises:
         UsageError: without h5py, or when the folder cannot be written to.
         FormatError: when the disk is full.
     """
-    # In memory first: HDF5's library can crash the whole process when a disk is full.
+    # In memory first: the HDF5 library can crash the process when a disk is full.
     buffer = BytesIO()
     with h5py_module().File(buffer, "w") as file:
         yield file
@@ -49,9 +49,9 @@ def writing(path: Path) -> Iterator[Any]:
 
 
 def children(group: Any) -> dict[str, Any]:
-    """The groups and datasets in a group by name; links to elsewhere are left out.
+    """The groups and datasets in a group by name, without soft and external links.
 
-    Following those would let a file that is merely opened read others.
+    Following those would let an untrusted file read other files.
     """
     hard = h5py_module().HardLink
     return {name: group[name] for name in group if isinstance(group.get(name, getlink=True), hard)}
@@ -66,7 +66,7 @@ def numbers(node: Any, what: str) -> np.ndarray:
     """The numbers of a dataset, copied; float64 is kept.
 
     Raises:
-        FormatError: when it is none, has no numbers, or is larger than its file can hold.
+        FormatError: when it is not a dataset of numbers, or larger than its file can hold.
     """
     is_dataset = isinstance(node, h5py_module().Dataset)
     if not is_dataset or node.dtype.kind not in "fiu" or node.external:
@@ -77,10 +77,10 @@ def numbers(node: Any, what: str) -> np.ndarray:
 
 
 def h5py_module() -> Any:
-    """The package h5py.
+    """Import h5py.
 
     Raises:
-        UsageError: where it is not installed.
+        UsageError: when it is not installed.
     """
     try:
         import h5py

@@ -1,4 +1,4 @@
-"""HDF5 files that grow row by row, and are there once they are whole. Needs h5py."""
+"""HDF5 files that are written row by row and appear when complete. Needs h5py."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from protonet.formats.atomic import atomic_path
 from protonet.formats.hdf5 import h5py_module
 
 _CHUNK = 2**16
-"""Bytes of rows that are stored together."""
+"""Bytes of a chunk of rows."""
 
 
 class RowWriter:
-    """Appends rows to the datasets of a new HDF5 file, which ``close`` puts in its place.
+    """Appends rows to the datasets of a new HDF5 file, which replaces ``path`` on ``close``.
 
-    Until then the rows are in a hidden file beside ``path``; what was there before stays. A
-    process that is killed leaves the hidden file, never part of the real one.
+    Until then the rows are in a hidden file next to ``path``. A killed process leaves the hidden
+    file, never a partial ``path``.
 
     Raises:
         UsageError: without h5py, or when the folder is missing or may not be written to.
@@ -36,15 +36,15 @@ class RowWriter:
             temporary = stack.enter_context(atomic_path(self.path))
             self._disk = stack.enter_context(_Disk(temporary, "r+"))
             self._file = stack.enter_context(h5py.File(self._disk, "w"))
-            # What is entered is left by close or discard.
+            # close or discard exit these contexts.
             self._open: ExitStack | None = stack.pop_all()
 
     def append(self, datasets: Mapping[str, np.ndarray]) -> None:
-        """Add rows, equally many to each dataset; the first call decides names and shapes.
+        """Append the same number of rows to each dataset; the first call decides names and shapes.
 
         Raises:
-            FormatError: when the disk is full, or rows have another shape than those before. After
-                a full disk nothing is left of the file.
+            FormatError: when the disk is full, which discards the file, or when rows have another
+                shape than the previous ones.
         """
         if self._open is None:
             raise FormatError(f"{self.path}: has been closed")
@@ -61,15 +61,15 @@ class RowWriter:
         self.rows = stop
 
     def close(self) -> None:
-        """Put the file in its place; a second call does nothing.
+        """Complete the file; a second call does nothing.
 
         Raises:
-            FormatError: when the disk is full or fails; nothing is left of the file.
+            FormatError: when the disk is full or fails; the file is discarded.
         """
         if self._open is None:
             return
         for dataset in self._file.values():
-            # An interrupt may have come between two datasets.
+            # An interrupt may have occurred between two datasets.
             dataset.resize(self.rows, axis=0)
         self._file.close()
         if self._disk.error is not None:
@@ -79,16 +79,16 @@ class RowWriter:
         stack.close()
 
     def discard(self, error: OSError | None = None) -> None:
-        """Leave nothing of the file; raises what ``error`` is for its reader."""
+        """Remove the file; raises ``error`` as a FormatError or UsageError."""
         if self._open is None:
             return
         stack, self._open = self._open, None
-        # atomic_path turns an OSError into an error of its own; others only make it clean up.
+        # atomic_path converts an OSError; other errors only make it clean up.
         reason = error or RuntimeError("the file is not wanted")
         stack.__exit__(type(reason), reason, None)
 
     def _dataset(self, name: str, rows: np.ndarray) -> Any:
-        """The dataset of this name, made where there is none."""
+        """The dataset of this name, created if needed."""
         shape = rows.shape[1:]
         if name not in self._file:
             size = max(1, int(np.prod(shape, dtype=np.int64)) * rows.itemsize)
@@ -109,15 +109,15 @@ class RowWriter:
 
 
 class _Disk(io.FileIO):
-    """A file that never refuses: HDF5's library can end the process when a disk is full.
+    """A file that never fails: the HDF5 library can crash the process when a disk is full.
 
-    The first refusal is kept in ``error``, and nothing is written from there on.
+    The first error is stored in ``error``, and nothing is written after it.
     """
 
     error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        """All of ``data``, or nothing after an error."""
+        """Write all of ``data``; nothing after an error."""
         view = memoryview(data).cast("B")
         size = len(view)
         try:
@@ -128,7 +128,7 @@ class _Disk(io.FileIO):
         return size
 
     def truncate(self, size: int | None = None) -> int:
-        """As of any file, but an error is kept."""
+        """Truncate as usual, but store an error."""
         try:
             if self.error is None:
                 return super().truncate(size)

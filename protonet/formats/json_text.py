@@ -1,4 +1,4 @@
-"""JSON of files that anybody can have changed."""
+"""JSON from untrusted files."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What the text holds.
+    """Parse a text.
 
     Raises:
-        ValueError: for whatever is no JSON; nesting without end, which ``json`` answers with
-            RecursionError, is none.
+        ValueError: for invalid JSON, including nesting so deep that ``json`` raises
+            RecursionError.
     """
     try:
         return json.loads(text)

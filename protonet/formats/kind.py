@@ -1,4 +1,4 @@
-"""What a file is, whatever its name says: for messages that tell users what they gave."""
+"""The type of a file by its content, for error messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from protonet.proto.caffe_pb2 import BlobProto, NetParameter, SolverState
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 SIZE_LIMIT = 2**31 - 1
-"""Bytes of the largest message that protobuf reads or writes."""
+"""Bytes of the largest message of protobuf."""
 
 _IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
 
@@ -32,11 +32,11 @@ def is_hdf5(path: Path) -> bool:
 
 
 def read_message(path: Path, kind: type[M], wanted: str) -> M:
-    """The protobuf message in a file that holds ``wanted``, such as "a .caffemodel".
+    """The protobuf message in a file expected to be ``wanted``, such as "a .caffemodel".
 
     Raises:
         UsageError: when it cannot be read.
-        FormatError: when it is too large or holds no message; says what it looks like instead.
+        FormatError: when it is too large or another file; says what it looks like instead.
     """
     data = _read(path, SIZE_LIMIT + 1)
     if len(data) > SIZE_LIMIT:
@@ -51,8 +51,8 @@ def read_message(path: Path, kind: type[M], wanted: str) -> M:
 
 
 def _of_another_kind(path: Path, looks: str, wanted: str) -> FormatError:
-    """What the file is and what it should be; for the two kinds that a snapshot is made of, also
-    where each of them goes.
+    """What the file is and what was expected; for the two files of a snapshot, also the option
+    that takes it.
     """
     hint = ""
     if looks.startswith("a .caffemodel") and wanted.startswith("a .solverstate"):
@@ -65,7 +65,7 @@ def _of_another_kind(path: Path, looks: str, wanted: str) -> FormatError:
 
 
 def describe(data: bytes) -> str:
-    """What the content of a file looks like: a phrase such as "an image"."""
+    """What a file looks like by its content: a phrase such as "an image"."""
     if not data:
         return "empty"
     if data.startswith(HDF5_SIGNATURE):
@@ -88,10 +88,10 @@ def describe(data: bytes) -> str:
 
 
 def _holds(message: Message, data: bytes) -> bool:
-    """Whether ``data`` really is this message.
+    """Whether ``data`` is really this message.
 
-    Most bytes that parse as one message of Caffe's parse as another too, with odd unknown fields;
-    what tells them apart is the type of field 1 and the fields that every real file has.
+    Most bytes that parse as one message of Caffe parse as another, too, with unknown fields; the
+    type of field 1 and the fields that every real file has distinguish them.
     """
     if isinstance(message, SolverState):
         return message.HasField("iter") and bool(message.learned_net or message.history)
@@ -110,7 +110,7 @@ def _is_text(head: bytes) -> bool:
     if any(byte < 32 and byte not in b"\t\n\f\r" for byte in head):
         return False
     try:
-        # Incremental: the last character may be cut.
+        # Incremental: the last character may be truncated.
         getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return False
@@ -121,7 +121,7 @@ def _read(path: Path, limit: int) -> bytes:
     """The first ``limit`` bytes of a file."""
     try:
         with Path(path).open("rb") as file:
-            # Never asked for more than there is: room for all that is asked for is taken first.
+            # read(n) allocates n bytes first, so n must not exceed the size.
             size = os.fstat(file.fileno()).st_size
             data = file.read(min(limit, size + 1))
             while size < len(data) < limit:  # a pipe, or a file that grows

@@ -1,4 +1,4 @@
-"""Figures of matplotlib as the bytes of a picture, and as files that are there whole or not."""
+"""Figures of matplotlib as image bytes, and as files written atomically."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def picture_bytes(figure: Figure, kind: str, *, dpi: int = 160) -> bytes:
 
 
 def write_picture(figure: Figure, path: Path, kind: str) -> None:
-    """Write the figure, whole or not at all.
+    """Write the figure atomically.
 
     Raises:
         UsageError: when the folder cannot be written to.

@@ -20,9 +20,9 @@ _WANTED = "a .solverstate (the state of a solver)"
 
 @dataclass(frozen=True)
 class SolverHistory:
-    """Where a training stands.
+    """The solver state of a training.
 
-    ``iteration`` counts the iterations that are done, ``learned_net`` is the path of the weights,
+    ``iteration`` counts completed iterations, ``learned_net`` is the path of the weights,
     ``history`` are the solver's arrays in Caffe's order: one for each learnable parameter in the
     order of the net, and again for each further slot of the rule. ``current_step`` counts the
     steps of a step or multistep schedule.
@@ -35,20 +35,19 @@ class SolverHistory:
 
 
 def read_state(path: str | Path) -> SolverHistory:
-    """Read a binary or HDF5 state; the content decides which it is, not the name.
+    """Read a binary or HDF5 state, recognized by content.
 
     Raises:
         UsageError: when the file cannot be read, or h5py is needed and missing.
-        FormatError: when it is no state; says what it looks like instead.
+        FormatError: when it is not a state; says what it looks like instead.
     """
     path = Path(path)
-    found = _read_hdf5(path) if is_hdf5(path) else _read_binary(path)
-    if found.iteration < 0 or found.current_step < 0:
+    state = _read_hdf5(path) if is_hdf5(path) else _read_binary(path)
+    if state.iteration < 0 or state.current_step < 0:
         raise FormatError(
-            f"{path}: is damaged: it tells of iteration {found.iteration}, "
-            f"step {found.current_step}"
+            f"{path}: is damaged: it has iteration {state.iteration}, step {state.current_step}"
         )
-    return found
+    return state
 
 
 def _read_binary(path: Path) -> SolverHistory:
@@ -57,13 +56,13 @@ def _read_binary(path: Path) -> SolverHistory:
         to_array(blob, f"{path}: history {index}") for index, blob in enumerate(state.history)
     ]
     learned: str | bytes = state.learned_net
-    if isinstance(learned, bytes):  # no UTF-8: protobuf hands it out as it is
+    if isinstance(learned, bytes):  # not UTF-8: protobuf returns bytes
         learned = learned.decode("utf-8", "replace")
     return SolverHistory(state.iter, learned, history, state.current_step)
 
 
 def write_state(path: str | Path, state: SolverHistory) -> None:
-    """Write a state, whole or not at all; HDF5 where the name ends in .h5.
+    """Write a state atomically; as HDF5 if the name ends in .h5.
 
     Raises:
         UsageError: when the folder cannot be written to, or h5py is needed and missing.
@@ -113,7 +112,7 @@ def _write_hdf5(path: Path, state: SolverHistory) -> None:
     with hdf5.writing(path) as file:
         file.create_dataset("iter", data=np.array([state.iteration], np.int32))
         name = state.learned_net.encode()
-        # One byte longer than the text: Caffe reads it as a string of C, closed by a zero.
+        # One byte longer than the text: Caffe reads it as a zero-terminated C string.
         file.create_dataset("learned_net", data=np.array(name, f"S{len(name) + 1}"))
         file.create_dataset("current_step", data=np.array([state.current_step], np.int32))
         history = file.create_group("history")

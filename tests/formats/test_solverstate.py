@@ -147,7 +147,7 @@ def test_more_than_protobuf_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_state_from_before_the_beginning(ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"x.solverstate{ending}"
     write_state(path, SolverHistory(-1, "x.caffemodel", [np.ones(2, np.float32)]))
-    with pytest.raises(FormatError, match="is damaged: it tells of iteration -1, step 0"):
+    with pytest.raises(FormatError, match="is damaged: it has iteration -1, step 0"):
         read_state(path)
 
 
