@@ -62,6 +62,7 @@ UNSUPPORTED: dict[str, str] = {
     "DetectionOutput": "keeps a number of boxes that ONNX's NonMaxSuppression cannot give; export "
     "a copy of the text without this layer, whose outputs are offsets, scores and priors",
     "HDF5Output": "writes a file",
+    **dict.fromkeys(("BoxGroupOutput", "BoxOutput", "DecodeBBox", "ScaleRoute"), _BOXES),
     **dict.fromkeys(("YoloDetectionOutput", "Yolov3DetectionOutput"), _BOXES),
     "Lstm": "may begin sequences anew where its second bottom is 0, which ONNX's LSTM cannot; a "
     "net unrolled with LSTMUnit can be exported",

@@ -31,6 +31,10 @@ NO_GOLDEN = {
     "Axpy",
     "BN",
     "BoxAnnotatorOHEM",
+    "BoxGroupOutput",
+    "BoxOutput",
+    "DecodeBBox",
+    "ScaleRoute",
     "ContinuationIndicator",
     "Convolution3D",
     "CTCLoss",
@@ -491,6 +495,19 @@ def detectnet_bottoms() -> list[np.ndarray]:
 
 METRICS = [
     Case(
+        'type: "BoxOutput" top: "rois" top: "scored" box_output_param '
+        "{ field_w: 20 field_h: 30 downsample_rate: 8 }",
+        ((2, 7, 4, 6),),
+    ),
+    Case(
+        'type: "BoxGroupOutput" box_group_output_param { box_group_param '
+        "{ stride: 8 field_w: [20, 40] field_h: [30, 24] } }",
+        ((4, 3, 3, 5), (4, 4, 3, 5)),
+        positive=True,
+    ),
+    Case('type: "DecodeBBox"', ((6, 8), (6, 5))),
+    Case('type: "ScaleRoute" scale_route_param { low_scale: 1 }', ((6, 5),)),
+    Case(
         'type: "Accuracy" top: "all" accuracy_param { min_is_better: true }',
         ((6, 5), (6,)),
         classes=5,
@@ -570,6 +587,10 @@ def test_what_comes_before_the_passes_changes_nothing(case: Case) -> None:
 
 ON_THE_HOST = {
     "BoxAnnotatorOHEM",
+    "BoxGroupOutput",
+    "BoxOutput",
+    "DecodeBBox",
+    "ScaleRoute",
     "CTCLoss",
     "CtcLoss",
     "DetectNetTransformation",
