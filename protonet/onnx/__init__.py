@@ -1,6 +1,6 @@
-"""Nets as ONNX models, for the many programs that run those.
+"""Nets as ONNX models, for other runtimes.
 
-``export.export_net`` walks a plan and asks, for each layer, the converter that is registered for
-its type; the converters stand in ``values``, ``windows`` and ``arrangements``. What ONNX lacks is
-listed in ``unsupported``.
+``export.export_net`` walks a plan and calls, for each layer, the converter registered for its type;
+the converters are in ``values``, ``windows`` and ``arrangements``. Layers that ONNX cannot
+express are listed in ``unsupported``.
 """

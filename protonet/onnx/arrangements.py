@@ -1,4 +1,4 @@
-"""Layers that move values: shapes, axes, parts, items."""
+"""Converters of layers that only move data: reshape, transpose, slice, concatenate, gather."""
 
 from __future__ import annotations
 

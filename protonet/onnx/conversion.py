@@ -1,4 +1,4 @@
-"""What a converter of a layer is given: the layer, its blobs, and a graph to add nodes to."""
+"""The interface of converters: a layer, its blobs, and a graph to add nodes to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protonet.graph.plan import Step
 from protonet.layers import Layer
 
 OPSET: Final = 18
-"""The version of ONNX's operators that is written: ONNX 1.13, of December 2022."""
+"""The operator set version: ONNX 1.13, December 2022."""
 
 Converter = Callable[["Conversion"], "str | Sequence[str]"]
 """Adds a layer's nodes and returns the names of its tops."""
@@ -24,7 +24,7 @@ CONVERTERS: dict[str, Converter] = {}
 
 
 def converts(*types: str) -> Callable[[Converter], Converter]:
-    """Function decorator: make a converter known for these layer types."""
+    """Function decorator: register a converter for these layer types."""
 
     def enter(converter: Converter) -> Converter:
         for name in types:
@@ -36,11 +36,11 @@ def converts(*types: str) -> Callable[[Converter], Converter]:
 
 
 class OnnxError(LayerError):
-    """A layer, or a setting of one, that ONNX has no operators for."""
+    """A layer or setting that ONNX cannot express."""
 
 
 class Graph:
-    """Nodes and constants as they come, under names that are given once."""
+    """Nodes and constants with unique names."""
 
     def __init__(self) -> None:
         self.nodes: list[NodeProto] = []
@@ -49,7 +49,7 @@ class Graph:
         self._params: dict[tuple[int, Shape], str] = {}
 
     def unique(self, wanted: str) -> str:
-        """``wanted``, or with a number behind it where that is taken."""
+        """``wanted``, with a number appended if it is taken."""
         name, number = wanted, 1
         while name in self._names:
             number += 1
@@ -72,10 +72,10 @@ class Graph:
 
 
 class Conversion:
-    """One layer on its way into a graph.
+    """The conversion of one layer.
 
-    ``bottoms`` are names in the graph; ``shapes`` and ``top_shapes`` are of the batch at hand.
-    Another batch must need the same nodes: what depends on the batch is written as -1.
+    ``bottoms`` are names in the graph; ``shapes`` and ``top_shapes`` are for this batch size.
+    Other batch sizes must give the same nodes: extents that depend on it are written as -1.
     """
 
     def __init__(self, graph: Graph, step: Step, layer: Layer, bottoms: Sequence[str]) -> None:
@@ -99,11 +99,11 @@ class Conversion:
         return self.graph.constant(np.asarray(values, dtype), f"{self.name}/constant")
 
     def integers(self, values: Sequence[int]) -> str:
-        """A list of whole numbers, as shapes and axes are given."""
+        """A constant of int64, for shapes and axes."""
         return self.constant(list(values), np.int64)
 
     def param(self, index: int, shape: Shape | None = None) -> str:
-        """A parameter of the layer, seen in another shape where one is given."""
+        """A parameter of the layer, reshaped if ``shape`` is given."""
         values = self._params[index]
         seen = values if shape is None else values.reshape(shape)
         return self.graph.param(seen, f"{self.name}/{index}")
@@ -113,21 +113,21 @@ class Conversion:
         return self._params[index]
 
     def reshape(self, x: str, shape: Sequence[int]) -> str:
-        """``x`` in another shape of the same count; the first extent may grow with the batch."""
+        """``x`` in another shape of the same count; the first extent is that of the batch."""
         dims = (-1, *shape[1:]) if shape else ()
         return str(self.op("Reshape", x, self.integers(dims)))
 
     def cast(self, x: str, dtype: int = TensorProto.FLOAT) -> str:
-        """``x`` in another type of values."""
+        """``x`` cast to another type."""
         return str(self.op("Cast", x, to=dtype))
 
     def seen(self, x: str, shape: Shape, wanted: Shape) -> str:
-        """``x`` of ``shape`` as ``wanted``: itself where they are the same."""
+        """``x`` reshaped from ``shape`` to ``wanted``; ``x`` itself if they are equal."""
         return x if shape == wanted else self.reshape(x, wanted)
 
 
 def part_of(conversion: Conversion, layer: Layer, bottoms: Sequence[str]) -> Conversion:
-    """The conversion of a layer that another one holds."""
+    """The conversion of a layer inside another one."""
     part = object.__new__(Conversion)
     part.__dict__.update(conversion.__dict__)
     part.layer, part.spec, part.bottoms = layer, layer.spec, list(bottoms)

@@ -32,18 +32,18 @@ _IR_VERSION = 8
 """The file format that goes with the operators."""
 
 _LARGEST = 2**31 - 2**20
-"""Bytes that one protobuf message can hold, with some to spare."""
+"""The size limit of a protobuf message, with a margin."""
 
 _SIZES = (2, 3)
-"""Two batches: what is the same for both is the same for all."""
+"""Two batch sizes: a graph equal for both is valid for all."""
 
 BATCH = "N"
-"""The name of an axis that is as long as the caller's batch."""
+"""The name of the dynamic batch axis."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A model, the layers whose weights the file lacked, and whether the batch is the caller's."""
+    """A model, the layers without weights in the file, and whether the batch size is dynamic."""
 
     model: ModelProto
     absent: tuple[str, ...]
@@ -60,19 +60,18 @@ def export_net(
     batch: int | None = None,
     python_layers: bool = True,
 ) -> Exported:
-    """Convert the net that ``definition`` describes in the given state.
+    """Convert the net of ``definition`` in the given state.
 
-    The model's batch is the caller's where every layer works with batches of any size: the net is
-    converted for two sizes, and the nodes must be the same. Otherwise, and with ``batch``, it is
-    fixed.
+    The batch size is dynamic if every layer allows it: the net is converted for two sizes, and the
+    nodes must be equal. Otherwise, and with ``batch``, it is fixed.
 
     Args:
         definition: the net; ``phase``, ``level`` and ``stages`` choose its layers.
-        weights: a file of weights; without one the fillers' values are written.
-        phase: TEST, unless a net of training is wanted.
+        weights: a file of weights; without one the fillers' values are used.
+        phase: TEST, or TRAIN for a training net.
         level: the level of the state.
         stages: the stages of the state.
-        batch: the first extent of every input; by default any, or what the text says.
+        batch: the first extent of every input; by default dynamic, else that of the text.
         python_layers: whether the net may have layers that run code or write files.
 
     Raises:
@@ -93,7 +92,7 @@ def export_net(
 
 
 def _export_for_any(planned: Callable[[int | None], Plan], weights: Path | None) -> Exported | None:
-    """The net for batches of any size; None where it is another net for another size."""
+    """The net with a dynamic batch size; None if the nodes depend on the size."""
     try:
         plans = [planned(size) for size in _SIZES]
     except NetworkError:
@@ -108,9 +107,9 @@ def _export_for_any(planned: Callable[[int | None], Plan], weights: Path | None)
 
 
 def write_model(model: ModelProto, path: Path) -> list[Path]:
-    """Write a model, whole or not at all; returns the files that were made.
+    """Write a model atomically; returns the paths of the files.
 
-    Weights of 2 GB and more stand in a second file, ``<path>.data``, as ONNX has it.
+    Weights of 2 GB and more go to a second file, ``<path>.data``, as ONNX external data.
 
     Raises:
         UsageError, FormatError: when the folder cannot be written to, or the disk is full.
@@ -128,7 +127,7 @@ def write_model(model: ModelProto, path: Path) -> list[Path]:
 
 
 def _with_batch(definition: NetDefinition, size: int | None) -> NetDefinition:
-    """The net with inputs of ``size`` items; as it is with None."""
+    """The net with inputs of ``size`` items; unchanged for None."""
     if size is None:
         return definition
     net = type(definition.net)()
@@ -141,7 +140,7 @@ def _with_batch(definition: NetDefinition, size: int | None) -> NetDefinition:
 
 
 def _convert(plan: Plan, weights: Path | None) -> tuple[Graph, tuple[str, ...]]:
-    """The plan as nodes whose blobs have their names, and the layers without weights."""
+    """Convert a plan; returns the graph and the layers without weights in the file."""
     try:
         _refuse_unsupported(plan)
         if not _outputs(plan):
@@ -156,8 +155,8 @@ def _convert(plan: Plan, weights: Path | None) -> tuple[Graph, tuple[str, ...]]:
 
 
 def _outer_names(plan: Plan) -> dict[Value, str]:
-    """The names of inputs and outputs: their blobs', with ``/out`` behind the name of an output
-    that a layer in place left in an input's blob, since names of ONNX are written once.
+    """The names of inputs and outputs: those of the blobs, with ``/out`` appended for an output
+    computed in place in an input's blob, since ONNX assigns a name only once.
     """
     names = {value: value.name for value in plan.inputs}
     taken = set(names.values())
@@ -167,7 +166,7 @@ def _outer_names(plan: Plan) -> dict[Value, str]:
 
 
 def _outputs(plan: Plan) -> list[Value]:
-    """The outputs that layers compute; an input that nobody reads is none."""
+    """The outputs that layers compute, without unused inputs."""
     return [value for value in plan.outputs if value not in plan.inputs]
 
 
@@ -192,7 +191,7 @@ def _mistake(
 
 
 class _Walk:
-    """Converts the steps of a plan one after the other and names what they make."""
+    """Converts the steps of a plan in order and names their tops."""
 
     def __init__(self, plan: Plan, layers: Sequence[Layer]) -> None:
         self.plan, self.layers = plan, layers
@@ -202,7 +201,7 @@ class _Walk:
         self.names: dict[Value, str] = {}
 
     def run(self) -> Graph:
-        """The graph, whose last nodes make the outputs under their blobs' names."""
+        """Convert all steps; the outputs have the names of their blobs."""
         for name in self.fixed.values():
             self.graph.unique(name)
         for value in self.plan.inputs:
@@ -228,8 +227,8 @@ class _Walk:
     def _step(self, step: Step, layer: Layer) -> None:
         first = len(self.graph.nodes)
         bottoms = [self.names[value] for value in step.bottoms]
-        found = CONVERTERS[step.type](Conversion(self.graph, step, layer, bottoms))
-        tops = [found] if isinstance(found, str) else list(found)
+        names = CONVERTERS[step.type](Conversion(self.graph, step, layer, bottoms))
+        tops = [names] if isinstance(names, str) else list(names)
         made = {name for node in self.graph.nodes[first:] for name in node.output}
         for value, name in zip(step.tops, tops, strict=True):
             in_place = name not in made and any(
@@ -239,7 +238,7 @@ class _Walk:
             self.names[value] = self._rename(name, value) if name in made or in_place else name
 
     def _rename(self, name: str, value: Value) -> str:
-        """Give what a node makes the name of its blob; one that is overwritten gets another."""
+        """Rename the output of a node to its blob; an overwritten value gets another name."""
         if value in self.fixed:
             wanted = self.fixed[value]
         elif self.plan.last[value.name] == value:
@@ -253,7 +252,7 @@ class _Walk:
         return wanted
 
     def _name_output(self, value: Value) -> None:
-        """Copy an output that is another blob's memory under its own name."""
+        """Give an output that is an alias of another blob its own name, by an Identity node."""
         name = self.fixed[value]
         if self.names[value] != name:
             self.graph.nodes.append(
@@ -270,14 +269,17 @@ def _same(one: Graph, other: Graph) -> bool:
 
 
 def _model(plan: Plan, graph: Graph, other: Plan | None) -> ModelProto:
-    """The graph as a model; axes whose extents differ in ``other`` are the caller's."""
-    moving = any(step.dynamic for step in plan.steps)
-    again, names = other if other is not None else plan, _outer_names(plan)
+    """The graph as a model; axes whose extents differ in ``other`` are dynamic."""
+    data_dependent = any(step.dynamic for step in plan.steps)
+    other_plan, names = other if other is not None else plan, _outer_names(plan)
     inputs, outputs = (
-        [_info(names[one], one, two, moving=may_move) for one, two in zip(ones, twos, strict=True)]
-        for ones, twos, may_move in (
-            (plan.inputs, again.inputs, False),
-            (_outputs(plan), _outputs(again), moving),
+        [
+            _info(names[one], one, two, data_dependent=dependent)
+            for one, two in zip(ones, twos, strict=True)
+        ]
+        for ones, twos, dependent in (
+            (plan.inputs, other_plan.inputs, False),
+            (_outputs(plan), _outputs(other_plan), data_dependent),
         )
     )
     made = helper.make_graph(
@@ -299,12 +301,12 @@ def _model(plan: Plan, graph: Graph, other: Plan | None) -> ModelProto:
     return model
 
 
-def _info(name: str, one: Value, two: Value, *, moving: bool) -> ValueInfoProto:
-    """Name, type and axes of an input or output: numbers, ``N``, or None where values decide."""
+def _info(name: str, one: Value, two: Value, *, data_dependent: bool) -> ValueInfoProto:
+    """Name, type and axes of an input or output: numbers, ``N``, or None if data-dependent."""
     dims: list[int | str | None] = []
-    for extent, again in zip(one.shape or (), two.shape or (), strict=True):
-        if moving or (extent != again and (extent, again) != _SIZES):
+    for extent, other in zip(one.shape or (), two.shape or (), strict=True):
+        if data_dependent or (extent != other and (extent, other) != _SIZES):
             dims.append(None)
         else:
-            dims.append(extent if extent == again else BATCH)
+            dims.append(extent if extent == other else BATCH)
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)

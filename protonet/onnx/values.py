@@ -1,4 +1,4 @@
-"""Layers that compute with values: activations, sums and products, norms."""
+"""Converters of layers that compute: activations, elementwise operations, reductions, norms."""
 
 from __future__ import annotations
 

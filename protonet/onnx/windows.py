@@ -1,4 +1,4 @@
-"""Layers that slide windows over planes, or resize them."""
+"""Converters of layers with sliding windows, and of resizing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def deconvolution(c: Conversion) -> list[str]:
 
 
 def _convolve(c: Conversion, kind: str) -> list[str]:
-    """Both convolutions; axes before the channels' are made one."""
+    """Both convolutions; axes before the channel axis are flattened."""
     layer, shape, top = c.layer, c.shapes[0], c.top_shapes[0]
     axis = layer.channel_axis(c.shapes)
     kernel, stride, pad, dilation = layer.geometry(len(shape) - axis - 1)
@@ -51,7 +51,7 @@ def _convolve(c: Conversion, kind: str) -> list[str]:
 
 @converts("Im2col")
 def columns(c: Conversion) -> list[str]:
-    """A convolution of every channel with kernels that are 1 at one place and else 0."""
+    """A convolution of every channel with one-hot kernels."""
     layer, shape, top = c.layer, c.shapes[0], c.top_shapes[0]
     axis = layer.channel_axis(c.shapes)
     kernel, stride, pad, dilation = layer.geometry(len(shape) - axis - 1)
@@ -97,8 +97,8 @@ def pooling(c: Conversion) -> list[str]:
 def _frame(windows: Windows) -> dict[str, Any]:
     """The windows as ONNX's attributes.
 
-    Caffe rounds the number of windows up and leaves out one that begins outside, so the padding
-    behind is what the last window needs, not what the text says.
+    Caffe rounds the number of windows up and drops one that begins outside, so the end padding is
+    what the last window needs, not the value in the text.
     """
     behind = [
         max(0, (out - 1) * stride + kernel - extent - pad)
@@ -118,7 +118,7 @@ def _max_pool(c: Conversion, windows: Windows) -> list[str]:
     if len(c.top_shapes) == 1:
         return [c.op("MaxPool", c.bottoms[0], **_frame(windows))]
     y, places = c.op("MaxPool", c.bottoms[0], outputs=2, **_frame(windows))
-    # ONNX counts through the whole blob, Caffe through the plane.
+    # ONNX indexes the whole blob, Caffe the plane.
     plane = c.constant(math.prod(windows.inputs), np.int64)
     return [y, c.cast(c.op("Mod", places, plane))]
 
@@ -136,12 +136,12 @@ def _average_pool(c: Conversion, windows: Windows) -> str:
     share = math.prod(windows.kernel) / reduce(np.multiply.outer, sizes)
     if (share == 1).all():
         return str(y)
-    # Caffe divides by the part of the window that lies on the padded plane.
+    # Caffe divides by the part of the window inside the padded plane.
     return str(c.op("Mul", y, c.constant(share)))
 
 
 def _weighed_pool(c: Conversion, windows: Windows) -> str:
-    """Stochastic pooling as it is tested: the values weighed with themselves."""
+    """Stochastic pooling in phase TEST: the mean of the values weighted by themselves."""
     x, frame = c.bottoms[0], _frame(windows)
     squares = c.op("AveragePool", c.op("Mul", x, x), count_include_pad=1, **frame)
     mean = c.op("AveragePool", x, count_include_pad=1, **frame)
@@ -162,7 +162,7 @@ def pyramid(c: Conversion) -> str:
 
 @converts("Interp")
 def interp(c: Conversion) -> str:
-    """Two matrix products, as the layer itself does it: cropping is in the matrices."""
+    """Two matrix products, as in the layer; the matrices include cropping."""
     (height, width), (rows, columns) = c.shapes[0][2:], c.top_shapes[0][2:]
     wide = c.op("MatMul", c.bottoms[0], c.constant(c.layer.mixture(width, columns).T))
     return str(c.op("MatMul", c.constant(c.layer.mixture(height, rows)), wide))
@@ -192,7 +192,7 @@ def unpool(c: Conversion) -> str:
 
 
 def _placed(c: Conversion) -> str:
-    """Each value at the place that the second bottom names, and zeros beside."""
+    """Scatter each value to the index in the second bottom; other elements are 0."""
     shape, top = c.shapes[0], c.top_shapes[0]
     rows = (math.prod(shape[:2]), math.prod(shape[2:]))
     x = c.reshape(c.bottoms[0], rows)
@@ -204,7 +204,7 @@ def _placed(c: Conversion) -> str:
 
 @converts("PriorBox")
 def prior_boxes(c: Conversion) -> str:
-    """A constant: boxes depend on shapes alone."""
+    """A constant: boxes depend on shapes only."""
     boxes = np.empty(c.top_shapes[0], np.float32)
     c.layer.build(c.shapes)
     c.layer.forward([], [boxes])

@@ -1,4 +1,4 @@
-"""Braces of a prototxt: depth, and the ones that never close, found before any grammar runs."""
+"""Braces of a prototxt: nesting depth and unbalanced braces, checked before parsing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LAYERS = ("layer", "layers")
 
 @dataclass(frozen=True)
 class Brace:
-    """A brace at an offset of the text, and the name of the field that it opens."""
+    """A brace at an offset of the text, and the name of its field."""
 
     offset: int
     text: str
@@ -28,8 +28,8 @@ class Brace:
 
 @dataclass(frozen=True)
 class Balance:
-    """What ``balance`` found; ``text`` is the text with the faults mended, where every
-    character of the original keeps its line, and its column up to the mend.
+    """The result of ``balance``; ``text`` is the text with balanced braces: each character
+    of the original keeps its line, and its column up to the first repair in that line.
     """
 
     unclosed: tuple[Brace, ...]
@@ -38,7 +38,7 @@ class Balance:
 
 
 def too_deep(text: str, limit: int) -> int | None:
-    """The offset of the first brace inside ``limit`` others; None where there is none."""
+    """The offset of the first brace nested in ``limit`` others; None if there is none."""
     now = 0
     for match in _TOKEN.finditer(text):
         if match[0] in _OPENS:
@@ -51,14 +51,14 @@ def too_deep(text: str, limit: int) -> int | None:
 
 
 def balance(text: str) -> Balance:
-    """Find braces that open or close nothing.
+    """Find unbalanced braces.
 
-    A ``layer {`` inside another layer means that a brace above it is missing: what is open
-    there is reported once, instead of every later layer being a mistake.
+    A ``layer {`` inside another layer means that a closing brace is missing before it: the open
+    braces are reported once, instead of a mistake for every later layer.
     """
     unclosed: list[Brace] = []
     stray: list[Brace] = []
-    mends: list[tuple[int, int, str]] = []
+    repairs: list[tuple[int, int, str]] = []
     stack: list[Brace] = []
     word, end = "", 0
     before_word = 0
@@ -70,7 +70,7 @@ def balance(text: str) -> Balance:
             if word in _LAYERS and any(brace.field in _LAYERS for brace in stack):
                 unclosed += stack
                 closers = "".join(_OPENS[brace.text] for brace in reversed(stack))
-                mends.append((before_word, before_word, closers))
+                repairs.append((before_word, before_word, closers))
                 stack = []
             stack.append(Brace(at, token, word))
         elif token in _CLOSES:
@@ -78,20 +78,20 @@ def balance(text: str) -> Balance:
                 stack.pop()
             else:
                 stray.append(Brace(at, token))
-                mends.append((at, at + 1, " "))
+                repairs.append((at, at + 1, " "))
         else:
             word, before_word = token, end
         end = match.end() if token not in _OPENS else at + 1
         if token in _OPENS or token in _CLOSES:
             word = ""
     unclosed += stack
-    mends.append((len(text), len(text), "".join(_OPENS[brace.text] for brace in reversed(stack))))
-    return Balance(tuple(unclosed), tuple(stray), _mend(text, mends))
+    repairs.append((len(text), len(text), "".join(_OPENS[brace.text] for brace in reversed(stack))))
+    return Balance(tuple(unclosed), tuple(stray), _mend(text, repairs))
 
 
-def _mend(text: str, mends: list[tuple[int, int, str]]) -> str:
+def _mend(text: str, repairs: list[tuple[int, int, str]]) -> str:
     parts, done = [], 0
-    for start, stop, new in mends:
+    for start, stop, new in repairs:
         parts += [text[done:start], new]
         done = stop
     return "".join([*parts, text[done:]])

@@ -1,4 +1,4 @@
-"""Every mistake of a text at once: syntax, unknown names, values of the wrong kind."""
+"""All mistakes in a text at once: syntax, unknown names, values of the wrong type."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _FLOATS = {FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE}
 _FLOAT_NAMES = {"inf", "infinity", "nan", "-inf", "-infinity", "-nan"}
 _BOOLS = re.compile("[Tt]rue|[Ff]alse|t|f|0([xX]0)?0*[01]|[01]")
 _MOST = 100
-"""Mistakes of one kind that are looked for."""
+"""Maximum number of mistakes of one kind."""
 
 
 def diagnose(text: str, descriptor: Descriptor) -> list[Finding]:
-    """All mistakes of ``text`` read as a message of ``descriptor``, in the order of the text.
+    """All mistakes of ``text`` parsed as a message of ``descriptor``, in text order.
 
-    Of each kind (braces, syntax, fields), the first hundred.
+    At most the first hundred of each kind (braces, syntax, fields).
     """
     balanced = balance(text)
     findings = _brace_findings(text, balanced)
@@ -48,13 +48,15 @@ def diagnose(text: str, descriptor: Descriptor) -> list[Finding]:
 
 
 def _brace_findings(text: str, balanced: Balance) -> list[Finding]:
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for brace in balanced.unclosed[:_MOST]:
         of = f" of '{brace.field}'" if brace.field else ""
-        found.append((place_of(text, brace.offset), f"the '{brace.text}'{of} is never closed", ""))
+        findings.append(
+            (place_of(text, brace.offset), f"the '{brace.text}'{of} is never closed", "")
+        )
     for brace in balanced.stray[:_MOST]:
-        found.append((place_of(text, brace.offset), f"this '{brace.text}' closes nothing", ""))
-    return found
+        findings.append((place_of(text, brace.offset), f"this '{brace.text}' closes nothing", ""))
+    return findings
 
 
 def place_of(text: str, offset: int) -> Place:
@@ -63,7 +65,7 @@ def place_of(text: str, offset: int) -> Place:
 
 
 def _check_message(entries: Sequence[Entry], descriptor: Descriptor) -> Iterator[Finding]:
-    """The mistakes of the fields of one message."""
+    """The mistakes in the fields of one message."""
     seen: dict[str, Entry] = {}
     for entry in entries:
         field = descriptor.fields_by_name.get(entry.name)
@@ -87,7 +89,7 @@ def _check_message(entries: Sequence[Entry], descriptor: Descriptor) -> Iterator
 
 
 def _where_known(name: str, descriptor: Descriptor) -> str:
-    """Which parameter message of this one has the field that was written outside of it."""
+    """A hint which parameter message has a field that was written outside of it."""
     if name in ("layer", "layers"):
         return "is a '}' missing above?"
     owners = [
@@ -119,7 +121,7 @@ def _check_entry(entry: Entry, field: FieldDescriptor) -> Iterator[Finding]:
 
 
 def _other_dialect(value: Scalar, field: FieldDescriptor) -> str:
-    """A type in quotes is of ``layer``; in ``layers`` it is a name in capitals."""
+    """A hint for quoted types in ``layers``, where types are enum names."""
     if field.full_name.endswith("V1LayerParameter.type") and value.text[:1] in "\"'":
         return f"in 'layers' types are names without quotes; type: {value.text} goes with 'layer'"
     return ""
@@ -149,7 +151,7 @@ def _kind(field: FieldDescriptor) -> str:
 
 
 def _check_scalar(value: Scalar, field: FieldDescriptor) -> str:
-    """What is wrong with a single value of a field; empty when nothing is."""
+    """The mistake in a single value of a field; empty if there is none."""
     refusal = f"'{field.name}' takes {_kind(field)}, not {value.text}"
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         return "" if value.kind == "STRING" else refusal
@@ -180,7 +182,7 @@ def _check_scalar(value: Scalar, field: FieldDescriptor) -> str:
 
 
 def _integer(value: Scalar) -> int | None:
-    """The whole number that is written (decimal, octal or hexadecimal); None for another text."""
+    """Parse an integer (decimal, octal or hexadecimal); None for other text."""
     if value.kind != "NUMBER":
         return None
     digits = value.text.removeprefix("-")

@@ -1,4 +1,4 @@
-"""The names that DeepLab's first fork has for the dilation of a convolution."""
+"""The names of a convolution's dilation in DeepLab's first fork: hole, hole_h, hole_w."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ def upgrade_dilation(definition: NetDefinition) -> NetDefinition:
     """The definition with ``dilation`` in place of ``hole``, or of ``hole_h`` and ``hole_w``.
 
     Raises:
-        NetworkError: where two of them are given.
+        NetworkError: if more than one of them is set.
     """
-    if not any(_given(layer.convolution_param) for layer in definition.net.layer):
+    if not any(_hole_fields(layer.convolution_param) for layer in definition.net.layer):
         return definition
     net = NetParameter()
     net.CopyFrom(definition.net)
     mistakes: list[Mistake] = []
     for layer, origin in zip(net.layer, definition.origins, strict=True):
         param = layer.convolution_param
-        given = _given(param)
-        if not given:
+        names = _hole_fields(param)
+        if not names:
             continue
-        if param.dilation or given not in (["hole"], ["hole_h", "hole_w"]):
+        if param.dilation or names not in (["hole"], ["hole_h", "hole_w"]):
             mistakes.append(
                 definition.source.mistake(
-                    (*origin, "convolution_param", given[0]),
+                    (*origin, "convolution_param", names[0]),
                     f'layer "{layer.name}" ({layer.type}): expected dilation, hole, or hole_h and '
-                    f"hole_w, got {' and '.join([*['dilation'][: len(param.dilation)], *given])}",
+                    f"hole_w, got {' and '.join([*['dilation'][: len(param.dilation)], *names])}",
                 )
             )
             continue
-        param.dilation.extend(getattr(param, name) for name in given)
-        for name in given:
+        param.dilation.extend(getattr(param, name) for name in names)
+        for name in names:
             param.ClearField(name)
     if mistakes:
         raise NetworkError(mistakes)
     return NetDefinition(net, definition.source, definition.origins)
 
 
-def _given(param: ConvolutionParameter) -> list[str]:
+def _hole_fields(param: ConvolutionParameter) -> list[str]:
     return [name for name in _HOLES if param.HasField(name)]

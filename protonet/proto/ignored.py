@@ -1,4 +1,4 @@
-"""Fields of forks that are taken, since public texts have them, and that nothing here reads."""
+"""Fields of forks that are accepted, since public texts have them, but ignored."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ IGNORED: dict[str, frozenset[str]] = {
 
 
 def ignored_fields(message: Message) -> list[str]:
-    """The fields given that nothing reads, each once, such as ``layer.forward_type``.
+    """The ignored fields that are set, each once, such as ``layer.forward_type``.
 
-    An engine of Intel's fork is told with its value: ``layer.relu_param.engine: MKL2017``.
+    An engine of Intel's fork includes its value: ``layer.relu_param.engine: MKL2017``.
     """
-    return list(dict.fromkeys(_found(message, "")))
+    return list(dict.fromkeys(_ignored(message, "")))
 
 
-def _found(message: Message, at: str) -> Iterator[str]:
+def _ignored(message: Message, at: str) -> Iterator[str]:
     ignored = IGNORED.get(message.DESCRIPTOR.name, frozenset())
     for field, value in message.ListFields():
         if field.name in ignored:
@@ -55,10 +55,10 @@ def _found(message: Message, at: str) -> Iterator[str]:
                 yield f"{at}engine: {name}"
         elif field.message_type is not None and field.name != "blobs":
             for each in value if field.is_repeated else [value]:
-                yield from _found(each, f"{at}{field.name}.")
+                yield from _ignored(each, f"{at}{field.name}.")
 
 
 def ignored_notes(*messages: Message) -> list[str]:
-    """What to tell the user of the fields given that nothing reads."""
+    """Notes for the user about ignored fields."""
     names = [name for message in messages for name in ignored_fields(message)]
     return [f"{name} has no effect here" for name in dict.fromkeys(names)]

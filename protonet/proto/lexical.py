@@ -27,29 +27,29 @@ _ESCAPE = re.compile(
 )
 _SIMPLE = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 _BAD_BYTES = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
-"""What ``surrogateescape`` makes of a byte that is no UTF-8, and the Latin-1 letter of it."""
+"""Surrogates of ``surrogateescape`` for bytes that are not UTF-8, as Latin-1 characters."""
 
 SLASHES = "write paths with '/', on Windows too, or each backslash twice"
 
 
 @dataclass
 class Reading:
-    """A text as Python's parser reads it, and what C++'s refuses: (offset, message, hint)."""
+    """A text for Python's parser, and what C++'s refuses: (offset, message, hint)."""
 
     text: str
     refused: list[tuple[int, str, str]] = field(default_factory=list)
 
 
 def text_of(data: bytes) -> str:
-    """Bytes as text: UTF-8, and each byte that is none as the Latin-1 letter of its number.
+    """Decode bytes as UTF-8, and invalid bytes as Latin-1.
 
-    A prototxt has no encoding of its own: Caffe hands on the bytes of a string as they are.
+    A prototxt has no encoding: Caffe passes on the bytes of a string unchanged.
     """
     return data.decode("utf-8-sig", "surrogateescape").translate(_BAD_BYTES)
 
 
 def as_python_reads(text: str) -> Reading:
-    """The text with everything that only C++'s parser takes in a form that both take."""
+    """The text with everything that only C++'s parser accepts rewritten for both parsers."""
     reading = Reading("")
 
     def change(match: re.Match[str]) -> str:
@@ -71,7 +71,7 @@ def as_python_reads(text: str) -> Reading:
 
 
 def unescaped(literal: str) -> bytes:
-    """The bytes that a quoted string stands for; an escape that C++ does not know stays."""
+    """The bytes of a quoted string; escapes unknown to C++ are kept."""
     done, parts = 0, []
     body = literal[1:-1]
     for match in _ESCAPE.finditer(body):
@@ -93,7 +93,7 @@ def _bytes_of(match: re.Match[str]) -> bytes:
 
 
 def _string(literal: str, offset: int, reading: Reading) -> str:
-    """A string with escapes as Python's parser reads it; note what C++ refuses."""
+    """A string with its escapes rewritten for Python's parser; records what C++ refuses."""
     for match in _ESCAPE.finditer(literal):
         if match["wrong"]:
             message = f"'\\{match['wrong']}' is no escape of a string"
@@ -105,7 +105,7 @@ def _string(literal: str, offset: int, reading: Reading) -> str:
 
 
 def _safe(letter: str) -> str:
-    """A letter of a string in a form that every parser of protobuf reads."""
+    """A character of a string in a form that every protobuf parser reads."""
     if letter in '"\\':
         return "\\" + letter
     return letter if ord(letter) > 31 else f"\\{ord(letter):03o}"

@@ -1,6 +1,6 @@
-"""Names for layers that have none, which Caffe takes: the first top, else with the type behind it.
+"""Names for unnamed layers, which Caffe accepts: the first top, or with the type appended.
 
-Texts and files of weights are named alike, so weights of such a net find their layers again.
+Texts and files of weights are named by the same rule, so that weights find their layers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from protonet.proto.source import NetDefinition
 
 
 def name_layers(definition: NetDefinition) -> NetDefinition:
-    """The definition with a name for every layer; those that have one keep it."""
+    """The definition with a name for every unnamed layer."""
     if all(layer.name for layer in definition.net.layer):
         return definition
     net = NetParameter()

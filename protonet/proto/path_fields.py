@@ -1,4 +1,4 @@
-"""File names in a message that escapes have spoiled: Windows paths written with one backslash."""
+"""Paths in a message that contain escapes: Windows paths written with single backslashes."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ Where = tuple[str | int, ...]
 
 
 def path_findings(message: Message) -> Iterator[tuple[Where, str, str]]:
-    """Where a path holds control characters, what to say of it, and what would work."""
+    """The paths with control characters: field, message and hint."""
     for where, name, text in _paths_of(message, ()):
-        found = [f"{what} (from '{escape}')" for each, what, escape in _CONTROLS if each in text]
-        if found:
-            yield where, f"'{name}' holds {' and '.join(found)}", SLASHES
+        controls = [f"{what} (from '{escape}')" for each, what, escape in _CONTROLS if each in text]
+        if controls:
+            yield where, f"'{name}' holds {' and '.join(controls)}", SLASHES
 
 
 def _paths_of(message: Message, at: Where) -> Iterator[tuple[Where, str, str]]:
-    """Every path that a message holds: where, under which name, and its text."""
+    """Every path in a message: its field, the field's name, and its text."""
     for field, value in message.ListFields():
         if field.message_type is None and field.name not in _PATHS:
             continue

@@ -1,4 +1,4 @@
-"""Names of files inside a net's message."""
+"""File names in a net's message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READ = (
     ("transform_param", "mean_file"),
     ("window_data_param", "source"),
 )
-"""Every field of a layer that names a file to read."""
+"""The fields of a layer that name a file to read."""
 
 _OTHERS = (
     ("hdf5_output_param", "file_name"),
@@ -29,7 +29,7 @@ _OTHERS = (
 def named(
     layer: LayerParameter, fields: tuple[tuple[str, str], ...] = READ
 ) -> Iterator[tuple[Message, str]]:
-    """The parameters of a layer that name a file, each with the field that does."""
+    """The messages of a layer that name a file, each with the name of the field."""
     for param, field in fields:
         if layer.HasField(param):
             message = getattr(layer, param)
@@ -38,8 +38,8 @@ def named(
 
 
 def without_folders(net: NetParameter) -> NetParameter:
-    """The net, changed: of an absolute path the last name is left, so that who is given a file of
-    weights does not learn where its data lay.
+    """Replace absolute paths in the net by their last component, so that a file of weights does not
+    reveal where its data was. Changes and returns ``net``.
     """
     for layer in net.layer:
         for message, field in named(layer, READ + _OTHERS):

@@ -1,4 +1,4 @@
-"""Texts and what is read from them, as values that keep the places of what they say."""
+"""Texts and definitions that keep the positions of their fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from protonet.proto.lexical import text_of
 from protonet.proto.tree import Entry, Place, find, parse_tree
 
 SIZE_LIMIT = 64 * 2**20
-"""Characters of the longest text that is read."""
+"""Maximum length of a text, in characters."""
 
 Where = tuple[str | int, ...]
 """A path inside a message, such as ``("layer", 3, "bottom", 1)``."""
@@ -24,7 +24,7 @@ Where = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Source:
-    """A text and the name it is shown under in messages."""
+    """A text and its name in messages."""
 
     name: str
     text: str = field(repr=False)
@@ -34,7 +34,7 @@ class Source:
         """Read a file, or standard input for ``-``.
 
         Raises:
-            UsageError: for a file that is absent, unreadable or no text.
+            UsageError: for a file that is missing, unreadable or not text.
         """
         if str(path) == "-":
             return Source("<stdin>", _decode(sys.stdin.buffer.read(SIZE_LIMIT + 1), "<stdin>"))
@@ -54,15 +54,15 @@ class Source:
         return self.text.split("\n")
 
     def position(self, path: Sequence[str | int]) -> Place | None:
-        """Line and column of the longest part of ``path`` that is in the text.
+        """Line and column of the longest prefix of ``path`` that is in the text.
 
-        ``("layer", 3, "bottom", 1)`` is the second bottom of the fourth layer. None where the
-        text has nothing of the path.
+        ``("layer", 3, "bottom", 1)`` is the second bottom of the fourth layer. None if the
+        text has no part of the path.
         """
         return find(self._entries, path)
 
     def mistake(self, path: Sequence[str | int], message: str, hint: str = "") -> Mistake:
-        """A mistake at the place that ``path`` names."""
+        """A mistake at the position of ``path``."""
         return self.mistake_at(self.position(path), message, hint)
 
     def mistake_at(self, place: Place | None, message: str, hint: str = "") -> Mistake:
@@ -79,7 +79,7 @@ _MAGIC = (b"\x89HDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b", b"PK\x0
 
 
 def _decode(data: bytes, name: str) -> str:
-    """The bytes as text, refusing what is no prototxt with a word on what it looks like."""
+    """Decode a text; refuses other files and says what they look like."""
     if len(data) > SIZE_LIMIT:
         raise UsageError(f"{name}: is longer than {SIZE_LIMIT >> 20} MiB; no prototxt is")
     encoding = _wide_encoding(data)
@@ -100,14 +100,14 @@ def _decode(data: bytes, name: str) -> str:
 
 
 def _wide_encoding(data: bytes) -> str | None:
-    """UTF-32 or UTF-16, by the mark that it begins with or by the zeros beside Latin letters."""
+    """Detect UTF-32 or UTF-16 by the byte order mark, or by the zero bytes of Latin letters."""
     if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
         return "UTF-32"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "UTF-16"
     for width, encoding in ((4, "UTF-32"), (2, "UTF-16")):
         head = data[: 16 * width]
-        for first in (0, width - 1):  # the least byte of a letter comes first, or last
+        for first in (0, width - 1):  # little or big endian
             letters = head[first::width]
             zeros = len(head) - len(letters)
             if len(letters) > 3 and head.count(0) == zeros and _LATIN.fullmatch(letters):
@@ -117,10 +117,10 @@ def _wide_encoding(data: bytes) -> str | None:
 
 @dataclass(frozen=True)
 class NetDefinition:
-    """A net as text gave it.
+    """A net read from a text.
 
-    ``origins`` has for each of ``net.layer`` the path where it stands in ``source``, so that a
-    mistake found late still points at its line.
+    ``origins`` has the path in ``source`` of each of ``net.layer``, so that later mistakes still
+    point to their line.
     """
 
     net: NetParameter

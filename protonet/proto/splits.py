@@ -1,7 +1,7 @@
-"""The Split layers that Caffe inserts where a blob has several readers.
+"""The Split layers that Caffe inserts for blobs with several readers.
 
-Only who numbers layers as Caffe does, or looks at its blobs by their names, needs them: a plan adds
-the gradients of several readers by itself. Source of names and order: Caffe's insert_splits.cpp.
+Only needed for Caffe's numbering of layers and names of blobs: a plan accumulates the gradients of
+several readers itself. Source of names and order: Caffe's insert_splits.cpp.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ Writing = tuple[int, int]
 
 
 def insert_splits(definition: NetDefinition) -> NetDefinition:
-    """The definition, after the rules, with a Split behind each top that several layers read.
+    """The definition, after the rules, with a Split after each top that several layers read.
 
-    Where one of the readers works in place, which Caffe refuses, the top is left as it is.
+    If one of the readers works in place, which Caffe refuses, no Split is inserted.
     """
     net = definition.net
     readers = _readers(definition)
@@ -51,7 +51,7 @@ def insert_splits(definition: NetDefinition) -> NetDefinition:
 
 
 def _readers(definition: NetDefinition) -> dict[Writing, list[tuple[int, int]]]:
-    """Who reads each top, as (layer, place among its bottoms)."""
+    """The readers of each top, as (layer, index among its bottoms)."""
     last: dict[str, Writing] = {}
     readers: dict[Writing, list[tuple[int, int]]] = defaultdict(list)
     for index, layer in enumerate(definition.net.layer):

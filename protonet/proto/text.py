@@ -1,4 +1,4 @@
-"""Prototxt to messages, with every mistake shown where it stands; messages to prototxt."""
+"""Prototxt to messages, with every mistake at its position; messages to prototxt."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MIXED_UP: dict[type[Message], str] = {
     NetParameter: "is a solver; expected a net, such as the one that it names",
     SolverParameter: 'is a net; expected a solver, which names its net: net: "train_val.prototxt"',
 }
-"""What to say of a text that is the other one of the two that people mix up."""
+"""Messages for a net given as a solver, or the reverse."""
 _LUA = re.compile(
     r"^[ \t]*(?:local\s+(?:function\b|\w+\s*(?:,|=|$))|require\s*[('\"]|return\s+function\b|"
     r"function\s+[\w.:]+\s*\()",
@@ -43,16 +43,16 @@ _IS_LUA = (
     "this is Lua, a network of Torch; expected a net in prototxt",
     'such as layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" ... }',
 )
-"""What to say of a text that no field of prototxt can begin as it does."""
+"""Message and hint for Lua files."""
 
 
 def parse(source: Source, kind: type[M]) -> M:
-    """Read a text as a message.
+    """Parse a text as a message.
 
-    Protobuf's own parser reads right texts fast; when it refuses, the grammar finds every mistake.
+    Protobuf's parser reads correct texts fast; if it refuses one, the grammar finds all mistakes.
 
     Raises:
-        NetworkError: with all mistakes, in the order of the text.
+        NetworkError: with all mistakes, in text order.
     """
     if len(source.text) > SIZE_LIMIT:
         raise NetworkError([Mistake(f"longer than {SIZE_LIMIT >> 20} MiB", source.name)])
@@ -83,7 +83,7 @@ def parse(source: Source, kind: type[M]) -> M:
 
 
 def _is_of(reading: Reading, kind: type[Message] | None) -> bool:
-    """Whether the text is a right message of another kind."""
+    """Whether the text is a valid message of another type."""
     if kind is None or reading.refused:
         return False
     try:
@@ -94,7 +94,7 @@ def _is_of(reading: Reading, kind: type[Message] | None) -> bool:
 
 
 def _as_protobuf_says(source: Source, error: Exception) -> Mistake:
-    """Protobuf's own message, for a text in which our diagnosis finds nothing wrong."""
+    """Protobuf's own message, if our diagnosis finds no mistake."""
     match = re.match(r"(\d+):(\d+) : (.*)", str(error), re.DOTALL)
     if match is None:
         return Mistake(str(error), source.name)
@@ -103,10 +103,10 @@ def _as_protobuf_says(source: Source, error: Exception) -> Mistake:
 
 
 def read_net(source: Source) -> NetDefinition:
-    """Read a net of any dialect and bring it to today's.
+    """Read a net of any dialect and upgrade it to the current one.
 
     Raises:
-        NetworkError: with every mistake that the text alone shows.
+        NetworkError: with all mistakes that can be found without data.
     """
     net = parse(source, NetParameter)
     _check(net, source)
@@ -115,7 +115,7 @@ def read_net(source: Source) -> NetDefinition:
 
 
 def _check(net: NetParameter, source: Source) -> None:
-    """Structural mistakes that any dialect can have."""
+    """Check for structural mistakes that are possible in any dialect."""
     mistakes = []
     if not (net.layer or net.layers or net.input):
         raise NetworkError([Mistake(_without_layers(net, source.text), source.name)])
@@ -137,7 +137,7 @@ def _check(net: NetParameter, source: Source) -> None:
 
 
 def _without_layers(net: NetParameter, text: str) -> str:
-    """What to say of a text that describes no layer."""
+    """The message for a text without layers."""
     if not text:
         return "is empty; expected a net, with a layer { ... } or more"
     if not text.strip():
@@ -149,10 +149,10 @@ def _without_layers(net: NetParameter, text: str) -> str:
 
 
 def read_solver(source: Source) -> SolverParameter:
-    """Read a solver of any dialect and bring it to today's.
+    """Read a solver of any dialect and upgrade it to the current one.
 
     Raises:
-        NetworkError: with every mistake that the text alone shows.
+        NetworkError: with all mistakes that can be found without data.
     """
     return upgrade_solver(parse(source, SolverParameter))
 

@@ -1,4 +1,4 @@
-"""A prototxt as a tree that knows where everything stands, and the mistakes of its syntax."""
+"""A prototxt as a syntax tree with positions, and its syntax errors."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _recover(error: Any, text: str, syntax: Syntax) -> bool:
 
 
 def _skip_characters(error: Any, text: str) -> str:
-    """Pass by what is no token at all; return what to say of it."""
+    """Skip characters that form no token; returns the message."""
     from lark import Token
 
     at = error.pos_in_stream
@@ -116,7 +116,7 @@ def _skip_characters(error: Any, text: str) -> str:
 
 
 def _skip_token(error: Any) -> str:
-    """Pass by a token in the wrong place; return what to say of it."""
+    """Skip an unexpected token; returns the message."""
     from lark import Token
 
     token, parser = error.token, error.interactive_parser
@@ -139,7 +139,7 @@ def _skip_token(error: Any) -> str:
 
 
 def _feed_dummy(parser: Any) -> None:
-    """Complete the field that was begun with a value that nobody looks at."""
+    """Complete an incomplete field with a dummy value."""
     from lark import Token
 
     if "COLON" in parser.accepts():
@@ -149,16 +149,16 @@ def _feed_dummy(parser: Any) -> None:
 
 
 _DUMMY = "?"
-"""The text of a value that stands for one that could not be read."""
+"""The text of a dummy value, in place of one that could not be parsed."""
 
 
 def is_dummy(value: Scalar) -> bool:
-    """Whether the value stands for one that could not be read: already complained about."""
+    """Whether a value is a dummy, whose mistake is already reported."""
     return value.text == _DUMMY
 
 
 def _close(parser: Any) -> bool:
-    """Complete what the end of the text left open."""
+    """Close everything that is open at the end of the text."""
     from lark import Token
 
     for _ in range(200):
@@ -181,7 +181,7 @@ def _close(parser: Any) -> bool:
 
 
 def _last_name(parser: Any) -> str:
-    """The field name that the parser has just read."""
+    """The last field name that the parser has read."""
     for value in reversed(parser.parser_state.value_stack):
         if getattr(value, "type", None) == "NAME":
             return str(value)
@@ -194,7 +194,7 @@ def _end_of(text: str) -> Place:
 
 
 def _entries(children: Sequence[Any]) -> Iterator[Entry]:
-    """The grammar's subtrees as entries."""
+    """The parse tree as entries."""
     for tree in children:
         name: Token = tree.children[0]
         place = (name.line or 0, name.column or 0)
@@ -213,7 +213,7 @@ def _entries(children: Sequence[Any]) -> Iterator[Entry]:
 
 
 def _scalar(tree: Tree[Any]) -> Scalar:
-    """A value node: strings side by side are one."""
+    """A value node; adjacent strings are concatenated."""
     tokens: list[Any] = tree.children
     first = tokens[0]
     kind = tokens[-1].type
@@ -222,7 +222,7 @@ def _scalar(tree: Tree[Any]) -> Scalar:
 
 
 def find(entries: Sequence[Entry], path: Sequence[str | int]) -> Place | None:
-    """Where the longest part of ``path`` that exists stands; None where nothing of it does."""
+    """The position of the longest prefix of ``path`` that exists; None if there is none."""
     place: Place | None = None
     names = list(path)
     while names:

@@ -1,4 +1,4 @@
-"""Old dialects of Caffe brought to today's: each upgrade a step from definition to definition.
+"""Upgrades from old dialects of Caffe: each is a function from definition to definition.
 
 The order is Caffe's (upgrade_proto.cpp): V0 layers, data transformations, V1 layers, net inputs,
 BatchNorm parameters; for solvers, the enum ``solver_type``.
@@ -96,10 +96,10 @@ _V1_PARAM_FIELDS = {
 
 
 def upgrade(definition: NetDefinition) -> NetDefinition:
-    """The definition in today's dialect; one that already is comes back as it is.
+    """The definition in the current dialect; unchanged if it already is.
 
     Raises:
-        NetworkError: for what the old dialects allow to write, but nothing today can mean.
+        NetworkError: for old settings that have no current equivalent.
     """
     for step in (
         _upgrade_old_layers,
@@ -115,13 +115,13 @@ def upgrade(definition: NetDefinition) -> NetDefinition:
 
 
 def upgrade_message(net: NetParameter) -> NetParameter:
-    """``upgrade`` for a net that did not come from a text, such as a .caffemodel's."""
+    """``upgrade`` for a net without a text, such as that of a .caffemodel."""
     origins: list[Where] = [("layer", i) for i in range(len(net.layer))]
     return upgrade(NetDefinition(net, Source("model", ""), tuple(origins))).net
 
 
 def upgrade_solver(solver: SolverParameter) -> SolverParameter:
-    """The solver with ``type`` in place of the older enum ``solver_type``.
+    """The solver with ``type`` instead of the old enum ``solver_type``.
 
     Raises:
         NetworkError: when both are given and disagree.
@@ -163,7 +163,7 @@ def _upgrade_old_layers(definition: NetDefinition) -> NetDefinition:
 
 
 def _move_transform(layer: V1LayerParameter) -> V1LayerParameter:
-    """Scale, mean, crop and mirror move from the data message into ``transform_param``."""
+    """Move scale, mean, crop and mirror from the data message into ``transform_param``."""
     field = _TRANSFORMED.get(V1LayerParameter.LayerType.Name(layer.type))
     if field is None or not layer.HasField(field):
         return layer
@@ -178,7 +178,7 @@ def _move_transform(layer: V1LayerParameter) -> V1LayerParameter:
 
 
 def _v1_to_v2(old: V1LayerParameter) -> LayerParameter:
-    """A V1 layer as a layer of today: most fields keep their names."""
+    """Convert a V1 layer: most fields keep their names."""
     new = LayerParameter()
     kind = V1LayerParameter.LayerType.Name(old.type)
     new.type = _V1_TYPES.get(kind, kind)
@@ -198,7 +198,7 @@ def _v1_to_v2(old: V1LayerParameter) -> LayerParameter:
 
 
 def _spread(layer: LayerParameter, field: str, values: Sequence[object]) -> None:
-    """One value for each parameter becomes a field of each ``param`` message."""
+    """Set one value for each parameter as a field of the ``param`` messages."""
     while len(layer.param) < len(values):
         layer.param.add()
     for param, value in zip(layer.param, values, strict=False):
@@ -206,7 +206,7 @@ def _spread(layer: LayerParameter, field: str, values: Sequence[object]) -> None
 
 
 def _upgrade_inputs(definition: NetDefinition) -> NetDefinition:
-    """``input`` with ``input_shape`` or ``input_dim`` becomes an Input layer, placed first."""
+    """Convert ``input`` with ``input_shape`` or ``input_dim`` into an Input layer, placed first."""
     net, source = definition.net, definition.source
     if not net.input:
         return definition
@@ -244,7 +244,7 @@ def _upgrade_inputs(definition: NetDefinition) -> NetDefinition:
 
 
 def _inputs_are_made(net: NetParameter) -> bool:
-    """Whether layers make every ``input``: Caffe then passes over the field, which has no shape."""
+    """Whether layers write every ``input``: Caffe then ignores the field, which has no shape."""
     return {top for layer in net.layer for top in layer.top}.issuperset(net.input)
 
 
@@ -257,7 +257,7 @@ def _without_inputs(definition: NetDefinition) -> NetDefinition:
 
 
 def _upgrade_batch_norm(definition: NetDefinition) -> NetDefinition:
-    """A BatchNorm layer's three ``param`` entries are statistics: nothing for a solver to move."""
+    """Set lr_mult 0 for the three ``param`` entries of BatchNorm, which are statistics."""
     if not any(layer.type == "BatchNorm" and layer.param for layer in definition.net.layer):
         return definition
     net = NetParameter()

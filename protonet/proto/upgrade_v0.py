@@ -85,7 +85,7 @@ _FIELDS: dict[str, tuple[str, frozenset[str]]] = {
     "det_context_pad": ("context_pad", frozenset({"window_data"})),
     "det_crop_mode": ("crop_mode", frozenset({"window_data"})),
 }
-"""Each V0 field: its name in the V1 message, and the types that may have it."""
+"""Each V0 field: its name in the V1 message, and the types that have it."""
 
 _TRANSFORM = {
     "scale": "scale",
@@ -127,13 +127,13 @@ def _move(old: V0LayerParameter, new: V1LayerParameter, name: str, value: Any) -
     target, types = _FIELDS.get(name, ("", frozenset()))
     if old.type not in types:
         if name.startswith("det_") and old.type in _SOURCES:
-            return  # settings of window_data beside another source of data: Caffe drops them too
+            return  # settings of window_data with another source of data: Caffe drops them, too
         raise ValueError(f"layer \"{old.name}\" ({old.type}): has no field '{name}'")
     _put(getattr(new, _MESSAGES[old.type]), target, value)
 
 
 def _put(message: Any, name: str, value: Any) -> None:
-    """Set a field of whatever kind: what was single may be repeated today."""
+    """Set a field of any type: a singular V0 field may be repeated in V1."""
     descriptor = message.DESCRIPTOR.fields_by_name[name]
     if descriptor.is_repeated:
         many = hasattr(value, "__len__") and not isinstance(value, str)
@@ -147,7 +147,7 @@ def _put(message: Any, name: str, value: Any) -> None:
 def fold_padding(
     layers: Sequence[V1LayerParameter], places: Sequence[tuple[str | int, ...]]
 ) -> Iterator[tuple[V1LayerParameter, tuple[str | int, ...]]]:
-    """Leave out V0 padding layers; the convolution or pooling that reads one takes its ``pad``."""
+    """Remove V0 padding layers; their ``pad`` moves to the layer that reads them."""
     padding: dict[str, V1LayerParameter] = {}
     for layer, place in zip(layers, places, strict=True):
         if layer.HasField("layer") and layer.layer.type == "padding":
