@@ -84,8 +84,8 @@ def read_weights(path: str | Path) -> Weights:
 
 
 def write_weights(path: str | Path, weights: Weights) -> None:
-    """Write weights alone, without a net or layers that have none: the end of the name tells the
-    kind of file.
+    """Write weights alone, without a net or layers without weights; the extension of the file
+    name decides the format.
 
     Raises:
         UsageError: for another ending, or a library that is missing.

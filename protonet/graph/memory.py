@@ -73,7 +73,7 @@ class Layout:
         return self.arena + sum(own)
 
 
-# long: each field of the layout stands on a line of its own
+# long: each field of the layout is on a line of its own
 def lay_out(
     plan: Plan,
     types: Types = FLOATS,

@@ -128,7 +128,7 @@ def _made_before(name: str, maker: LayerParameter) -> tuple[str, str]:
     return (
         f"top blob '{name}' is already made by layer '{maker.name}'",
         "give it another name; only a layer that works in place "
-        "(top equal to the bottom beside it) may reuse one",
+        "(top equal to the bottom at its index) may reuse one",
     )
 
 

@@ -1,4 +1,4 @@
-"""What is done with a training's events: shown, logged, stored and drawn."""
+"""Listeners of a training's events: progress bar, logs, metrics, plots, callbacks."""
 
 from protonet.train.listeners.caffe_log import CaffeLog
 from protonet.train.listeners.early import EarlyStop

@@ -53,7 +53,7 @@ class CaffeLog:
     Args:
         target: a text stream, which stays open, or the path of a file to append to, which is
             open from ``Started`` to ``Stopped`` or ``Failed``.
-        now: the local time that a line is stamped with.
+        now: returns the local time, for timestamps.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class CaffeLog:
         self._pid = os.getpid()
 
     def __call__(self, event: Event) -> None:
-        """Write the lines of ``event``; nothing where Caffe would log nothing."""
+        """Write the lines of ``event``, if Caffe would log any."""
         lines = _lines(event)
         if not lines:
             return
@@ -74,27 +74,27 @@ class CaffeLog:
             self._stream = self._path.open("a", encoding="utf-8")
         severity = "E" if isinstance(event, Failed) else "W" if isinstance(event, Warned) else "I"
         stamp = f"{severity}{self._now():%m%d %H:%M:%S.%f} {self._pid} "
-        told = "".join(f"{stamp}{place}] {text}\n" for place, text in lines)
+        output = "".join(f"{stamp}{place}] {text}\n" for place, text in lines)
         with nullcontext() if self._path is None else appending(self._path, self._stream):
-            self._stream.write(told)
+            self._stream.write(output)
             self._stream.flush()
         if isinstance(event, Stopped | Failed):
             self.close()
 
     def close(self) -> None:
-        """Close the file, where the log is one; a later event would open it again."""
+        """Close the log file, if any; a later event reopens it."""
         if self._path is not None and self._stream is not None:
             self._stream.close()
             self._stream = None
 
 
 def number(value: float) -> str:
-    """``value`` as a C++ stream prints it: six significant digits, no trailing zeros."""
+    """``value`` as printed by a C++ stream: six significant digits, no trailing zeros."""
     return f"{value:g}"
 
 
 def _lines(event: Event) -> list[tuple[str, str]]:
-    """The (source place, text) of each line that ``event`` is worth."""
+    """The (source position, text) of each line of ``event``."""
     match event:
         case Started():
             policy = [(_POLICY, f"Learning Rate Policy: {event.policy}")] if event.policy else []

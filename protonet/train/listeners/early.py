@@ -1,4 +1,4 @@
-"""Training ends where validation no longer gets better."""
+"""Early stopping: training ends when the validation metric stops improving."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from protonet.train.listeners.metrics import by_name, figure, objective
 
 
 class EarlyStop:
-    """Calls ``finish`` after ``patience`` tests in a row without a better figure.
+    """Calls ``finish`` after ``patience`` consecutive tests without improvement.
 
-    The figure is that of the first test net: its last accuracy, else its loss.
+    The metric is that of the first test net: its last accuracy, else its loss.
 
     Args:
-        patience: tests that may be no better, 1 or more.
-        finish: ends the training well.
-        past: given the iteration at which a training begins, the iterations and figures of the
-            tests that it has behind it.
-        since: the iteration up to which no test counts as one that was no better: where the
-            training was prolonged.
+        patience: consecutive tests without improvement, 1 or more.
+        finish: ends the training.
+        past: takes the iteration at which a training starts; returns iterations and metrics of
+            its earlier tests.
+        since: returns the iteration up to which tests do not count towards the patience: that at
+            which the training was prolonged.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class EarlyStop:
         self._waited = 0
 
     def __call__(self, event: Event) -> None:
-        """Look at a test; end the training where patience is over."""
+        """Evaluate a test; end the training when the patience is exhausted."""
         if isinstance(event, Started):
             self._counts_after = self._since()
             for iteration, value in self._past(event.iteration):

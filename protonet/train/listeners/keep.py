@@ -1,4 +1,4 @@
-"""Old snapshots go, so that a long training does not fill the disk."""
+"""Removal of old snapshots, so that a long training does not fill the disk."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class KeepNewest:
-    """Removes snapshots after each new one, but for the newest ``count`` and the best.
+    """Removes all snapshots but the newest ``count`` and the best, after each new one.
 
     Args:
-        snapshots: where they are.
-        count: how many stay, 1 or more.
-        past: of one's own run before this training: the iterations of its snapshots, which may be
-            removed, and the figures of its tests by iteration, of which less is better.
+        snapshots: the snapshots of the run.
+        count: the number to keep, 1 or more.
+        past: returns the iterations of the run's earlier snapshots, which may be removed, and the
+            metrics of its earlier tests by iteration; lower is better.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class KeepNewest:
         self._figures: dict[int, float] = {}
 
     def __call__(self, event: Event) -> None:
-        """Remove what is too many, once a snapshot is on disk."""
+        """Remove old snapshots when a new one is on disk."""
         match event:
             case Started():
                 own, figures = self._past()
@@ -48,19 +48,19 @@ class KeepNewest:
                 pass
 
     def _take(self, iteration: int, value: float | None) -> None:
-        """The lower figure counts, where an iteration was tested twice."""
+        """Record a metric; if an iteration is tested twice, the lower one."""
         if value is not None:
             self._figures[iteration] = min(value, self._figures.get(iteration, value))
 
     def _remove(self) -> None:
         old = sorted(self._own)[: -self.count]
         tested = [(value, each) for each, value in self._figures.items() if each in self._own]
-        kept = min(tested)[1] if tested else None
+        best = min(tested)[1] if tested else None
         for iteration in old:
-            if iteration != kept:
+            if iteration != best:
                 self.snapshots.remove(iteration)
                 self._own.discard(iteration)
-        # Of what is gone no figure counts again, however long the training is.
+        # Metrics of removed snapshots are not needed any more.
         newest = max(self._own)
         self._figures = {
             each: value

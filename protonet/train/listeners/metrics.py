@@ -1,4 +1,4 @@
-"""metrics.jsonl: what was measured in a training, one JSON object a line."""
+"""metrics.jsonl: the metrics of a training, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -32,18 +32,17 @@ class Metrics:
 
     - iterated: ``loss`` (smoothed), ``lr``, ``outputs``, ``seconds`` and ``iterations`` since the
       last line of its kind.
-    - tested: ``net`` (index of the test net), ``loss`` (its whole objective where
-      ``test_compute_loss`` asks for it, else the weighted sum of its outputs, null where none has
-      a weight), ``outputs``.
+    - tested: ``net`` (index of the test net), ``loss`` (its whole objective with
+      ``test_compute_loss``, else the weighted sum of its outputs, null if none has a weight),
+      ``outputs``.
     - snapshotted: ``model`` and ``state``, the names of the two files.
 
     ``outputs`` maps the name of a blob to its value, or to a list for a blob of several
-    elements. Floats are written so that they read back as the same float; one that is not finite
-    is null, because JSON has no word for it.
+    elements. Floats round-trip exactly; non-finite ones are null, since JSON has none.
 
     Args:
-        target: a text stream, which stays open, or the path of a file; what that holds already is
-            kept, but for a last line that was torn when a run was killed.
+        target: a text stream, which stays open, or the path of a file; its lines are kept,
+            except a truncated last line of a killed run.
     """
 
     def __init__(self, target: TextIO | Path) -> None:
@@ -52,7 +51,7 @@ class Metrics:
         self._per_epoch: float | None = None
 
     def __call__(self, event: Event) -> None:
-        """Append the line of ``event``, where it is worth one."""
+        """Append the line of ``event``, if it has one."""
         match event:
             case Started():
                 self._per_epoch = event.per_epoch
@@ -87,7 +86,7 @@ class Metrics:
                 pass
 
     def close(self) -> None:
-        """Close the file; a later event would open it again."""
+        """Close the file; a later event reopens it."""
         if self._path is not None and self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -106,12 +105,12 @@ class Metrics:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics file, in order; none for a file that is not there.
+    """The lines of a metrics file, in order; none if the file does not exist.
 
-    A last line without its newline is left out: a run that was killed wrote it.
+    A last line without newline is skipped: it is of a killed run.
 
     Raises:
-        FormatError: for a line that is no JSON object, or not of an event, with its number.
+        FormatError: with its number, for a line that is not the JSON object of an event.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -145,12 +144,12 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
     "net": int,
     "outputs": dict,
 }
-"""What values of a line are, where they are there."""
+"""The types of the values of a line, all optional."""
 _NEEDED = {"iterated": ("loss", "lr", "outputs", "seconds"), "tested": ("net", "loss", "outputs")}
 
 
 def _wrong(entry: Mapping[str, Any]) -> str | None:
-    """What a reader of this line would stumble over; None for a line as they are written."""
+    """The mistake in a line; None if it is valid."""
     for name, kind in _FIELDS.items():
         if name in entry and (not isinstance(entry[name], kind) or entry[name] is True):
             return f"{name} cannot be {json.dumps(entry[name])[:60]}"
@@ -166,20 +165,20 @@ def _wrong(entry: Mapping[str, Any]) -> str | None:
 
 
 def objective(outputs: Sequence[Output]) -> float | None:
-    """The weighted sum of the outputs; None where no output has a weight, or it is not finite."""
+    """The weighted sum of the outputs; None if no output has a weight or it is not finite."""
     weighted = [output.loss_weight * output.value for output in outputs if output.loss_weight]
     return _finite(math.fsum(weighted)) if weighted and all(map(math.isfinite, weighted)) else None
 
 
 def test_loss(event: Tested) -> float | None:
-    """The loss of a test pass: of its whole objective where that was asked for."""
+    """The loss of a test pass: its whole objective, if that was computed."""
     return objective(event.outputs) if event.loss is None else _finite(event.loss)
 
 
 def figure(outputs: Mapping[str, Any], loss: float | None) -> float | None:
-    """By what a test is judged, less is better: its accuracy, negative, else its loss.
+    """The metric of a test, lower is better: its negative accuracy, else its loss.
 
-    Of several accuracies the last in the alphabet counts: the classifiers of one net are numbered
+    Of several accuracies the alphabetically last counts: the classifiers of one net are numbered
     towards its end.
     """
     accuracies = [
@@ -195,15 +194,15 @@ def _finite(value: float) -> float | None:
 
 
 def by_name(outputs: Sequence[Output]) -> dict[str, Any]:
-    """Values of outputs by name, a list where a blob has several; None where one is not finite."""
+    """Values of outputs by name, a list for blobs of several; None for non-finite ones."""
     values: dict[str, list[float | None]] = {}
     for output in outputs:
         values.setdefault(output.name, []).append(_finite(output.value))
-    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+    return {name: each[0] if len(each) == 1 else each for name, each in values.items()}
 
 
 def _drop_torn_line(path: Path) -> None:
-    """Cut what follows the last newline of the file, where there is a file."""
+    """Truncate an existing file after its last newline."""
     if not path.exists():
         return
     with path.open("rb+") as stream:

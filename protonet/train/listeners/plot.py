@@ -1,4 +1,4 @@
-"""loss.png: the losses and the learning rate of a whole run."""
+"""loss.png: losses and learning rate of a whole run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TRAIN, _VALIDATION, _RATE = "#1f6fb4", "#d95f02", "#8c8c8c"
 
 
 class Series:
-    """A curve of bounded length: where it grows too long, every second point goes."""
+    """A curve of bounded length: beyond it, every second point is dropped."""
 
     def __init__(self, most: int = _MOST_POINTS) -> None:
         self.x: list[float] = []
@@ -37,7 +37,7 @@ class Series:
         self._seen = 0
 
     def add(self, x: float, y: float | None) -> None:
-        """Take up a point; one without a finite value is left out."""
+        """Add a point, if its value is finite."""
         if y is None or not math.isfinite(y):
             return
         if self._seen % self._every == 0:
@@ -53,13 +53,13 @@ class LossPlot:
     """Draws training loss, validation loss and learning rate into a PNG.
 
     It draws at snapshots and test passes, but not more often than every five seconds nor for
-    more than a twentieth of the time, and once at the end. A resumed run begins with the curves
-    that ``metrics`` holds, so the picture is always of the whole run.
+    more than a twentieth of the time, and once at the end. A resumed run starts with the curves
+    in ``metrics``, so the plot always shows the whole run.
 
     Args:
-        path: the picture; replaced at once, never half written.
-        metrics: the run's metrics file; by default ``metrics.jsonl`` beside the picture.
-        clock: seconds of a clock that never goes back.
+        path: the PNG, written atomically.
+        metrics: the run's metrics file; by default ``metrics.jsonl`` next to the PNG.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class LossPlot:
         self._next_drawing = -math.inf
 
     def __call__(self, event: Event) -> None:
-        """Take up the points of ``event``; draw where that is due."""
+        """Add the points of ``event``; draw if due."""
         match event:
             case Started():
                 self._begin(event)
@@ -96,11 +96,11 @@ class LossPlot:
                 pass
 
     def draw(self) -> None:
-        """Write the picture now; nothing where there is no point yet."""
+        """Write the PNG now, if there are points."""
         if self._training.x or self._validation.x:
             write_atomic(self.path, self._render())
-            # A figure is a circle of references that holds megabytes of pixels: left alone, dozens
-            # of them pile up before the collector comes by.
+            # Figures are reference cycles with megabytes of pixels: dozens would accumulate before
+            # the garbage collector runs.
             gc.collect()
 
     def _begin(self, event: Started) -> None:
@@ -199,8 +199,8 @@ def reads_better_as_log(values: Sequence[float]) -> bool:
 def smooth(values: Sequence[float]) -> list[float]:
     """The running mean over a twentieth of the curve, as long as ``values``.
 
-    The window opens from the first value on, so that a steep beginning stays where it is; at the
-    end it is over the values that there are.
+    The window grows from the first value on, so that a steep start is kept; at the end it covers
+    the remaining values.
     """
     half = max(1, len(values) // 40)
     sums = list(accumulate(values, initial=0.0))
@@ -213,5 +213,5 @@ def smooth(values: Sequence[float]) -> list[float]:
 
 
 def smooth_as_log(values: Sequence[float]) -> list[float]:
-    """The running geometric mean of positive values: what an eye smooths on a log scale."""
+    """The running geometric mean of positive values, for a log scale."""
     return [math.exp(value) for value in smooth([math.log(value) for value in values])]

@@ -1,4 +1,4 @@
-"""The bar that a person watches while a net trains."""
+"""The progress bar of a training."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _NAME_WIDTH = 24
 
 
 class ProgressBar:
-    """Draws epoch, loss, validation loss, iterations per second and the time that is left.
+    """Draws epoch, loss, validation loss, iterations per second and remaining time.
 
-    It draws when an event arrives and enough time has gone by; no thread runs beside the
-    training. Use it as a context manager: whatever ends the training, the cursor comes back.
+    It draws on events, at most a few times a second, without a thread. Use it as a context
+    manager, which restores the cursor however the training ends.
 
     Args:
         console: where to draw; by default standard output.
-        clock: seconds of a clock that never goes back.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ProgressBar:
         self.close()
 
     def __call__(self, event: Event) -> None:
-        """Show ``event``; it is drawn at once only when the last drawing is long ago."""
+        """Show ``event``; redraw only if enough time has passed."""
         match event:
             case Started():
                 self._begin(event)
@@ -92,7 +92,7 @@ class ProgressBar:
         return _AboveBar(self.console)
 
     def close(self) -> None:
-        """Leave the bar as it stands, on a line of its own, and show the cursor again."""
+        """Leave the bar on a line of its own, and show the cursor again."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
@@ -136,7 +136,7 @@ class ProgressBar:
         self._drawn = self._clock()
 
     def _fields(self) -> dict[str, Any]:
-        """What the columns beside the bar say, of steady width so that the bar keeps its length."""
+        """The texts next to the bar, of constant width so that the bar keeps its length."""
         position = f"{self._iteration}/{self._stop_at}"
         if self._per_epoch is not None:
             done, all_ = self._iteration / self._per_epoch, self._stop_at / self._per_epoch
@@ -157,7 +157,7 @@ class ProgressBar:
 
 
 class _AboveBar(io.TextIOBase, TextIO):
-    """Prints through the console that holds the bar, which moves the bar down."""
+    """Prints through the console of the bar, which moves the bar down."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -168,6 +168,6 @@ class _AboveBar(io.TextIOBase, TextIO):
         return True
 
     def write(self, text: str) -> int:
-        """Print ``text``, one or more whole lines, as it is."""
+        """Print ``text``, one or more complete lines, unchanged."""
         self._console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
         return len(text)
