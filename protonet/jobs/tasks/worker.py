@@ -14,6 +14,7 @@ import resource
 import sys
 from pathlib import Path
 
+from protonet.errors import ProtonetError
 from protonet.formats.atomic import write_atomic
 from protonet.jobs.tasks.failures import TOLD, failure_of
 from protonet.jobs.tasks.task import Task, read_task
@@ -32,8 +33,11 @@ def main(arguments: list[str]) -> int:
     (folder / LOCK).write_text(str(os.getpid()))
     if memory:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    code = _told(folder / TASK)
-    write_atomic(folder / EXIT, json.dumps({"code": code}).encode())
+    code = ProtonetError.exit_code  # of a mistake of ours, which leaves its traceback
+    try:
+        code = _told(folder / TASK)
+    finally:
+        write_atomic(folder / EXIT, json.dumps({"code": code}).encode())
     return code
 
 

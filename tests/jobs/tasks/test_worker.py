@@ -103,3 +103,13 @@ def test_how_it_ends(
     monkeypatch.setattr(MakeGradients, "make", fail)
     assert work(tmp_path, MakeGradients(folder=tmp_path / "data")) == code
     assert capfd.readouterr().err.startswith(told)
+
+
+def test_a_mistake_of_ours_is_no_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise TypeError("ours")
+
+    monkeypatch.setattr(MakeGradients, "make", fail)
+    with pytest.raises(TypeError, match="ours"):
+        work(tmp_path, MakeGradients(folder=tmp_path / "data"))
+    assert json.loads((tmp_path / "exit.json").read_text()) == {"code": 1}
