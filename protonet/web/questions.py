@@ -12,11 +12,12 @@ from fastapi import APIRouter, File, Form, UploadFile
 
 from protonet.errors import UsageError
 from protonet.jobs.run.directory import RunDirectory
-from protonet.web import answers, forms, making
+from protonet.web import answers, forms
 from protonet.web.progress import run_of
 from protonet.web.shown import plain
 from protonet.web.site import Site
 from protonet.web.store import TRAINING, Job
+from protonet.web.uploads import check_image, safe_name
 
 
 def add_questions(routes: APIRouter, site: Site) -> None:
@@ -80,13 +81,13 @@ def _image(site: Site, image: UploadFile | None, path: str | None) -> Iterator[P
         file = site.workspace.inside(path)
         if not file.is_file():
             raise UsageError(f"{path}: there is no such file")
-        making.check_image(file, site.workspace.limits.pixels, path)
+        check_image(file, site.workspace.limits.pixels, path)
         yield file
         return
     assert image is not None
-    name = making.safe_name(image.filename or "image").name
+    name = safe_name(image.filename or "image").name
     with tempfile.TemporaryDirectory(dir=site.workspace.folder, prefix=".test-") as folder:
         file = Path(folder) / name
         file.write_bytes(image.file.read())
-        making.check_image(file, site.workspace.limits.pixels, name)
+        check_image(file, site.workspace.limits.pixels, name)
         yield file

@@ -11,7 +11,7 @@ from nicegui import events, ui
 
 from protonet.errors import UsageError
 from protonet.jobs.run.directory import RunDirectory
-from protonet.web import forms, making
+from protonet.web import forms
 from protonet.web.answers import Answer, Answers, Statistic, ask_image
 from protonet.web.page import charts
 from protonet.web.page.frame import facts, panel
@@ -20,6 +20,7 @@ from protonet.web.questions import ask_many
 from protonet.web.shown import data_url
 from protonet.web.site import Site
 from protonet.web.store import Job
+from protonet.web.uploads import check_image, safe_name
 
 _SNAPSHOTS = {"last": "Newest snapshot", "best": "Best snapshot"}
 
@@ -113,7 +114,7 @@ async def _named(site: Site, run: RunDirectory, name: str, snapshot: str, place:
         path = site.workspace.inside(name or "")
         if not path.is_file():
             raise UsageError(f"{name}: there is no such file")
-        making.check_image(path, site.workspace.limits.pixels, name)
+        check_image(path, site.workspace.limits.pixels, name)
         _show(place, await ask(ask_image, run, path, snapshot))
 
 
@@ -128,9 +129,9 @@ async def _uploaded(
     data = await event.file.read()
     upload.reset()
     with telling(), tempfile.TemporaryDirectory(dir=site.workspace.folder, prefix=".test-") as made:
-        path = Path(made) / making.safe_name(event.file.name).name
+        path = Path(made) / safe_name(event.file.name).name
         path.write_bytes(data)
-        making.check_image(path, site.workspace.limits.pixels, path.name)
+        check_image(path, site.workspace.limits.pixels, path.name)
         _show(place, await ask(ask_image, run, path, snapshot))
 
 

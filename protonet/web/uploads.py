@@ -1,0 +1,95 @@
+"""What people upload: names that lead nowhere else, images that are some, tables of them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from protonet.data.datum import decode_image
+from protonet.data.vector_table import read_table
+from protonet.errors import DataError, UsageError
+
+TABLE = "labels.csv"
+"""Of a folder of uploads: the table that names the others."""
+
+_CHUNK = 1 << 20
+
+
+def safe_name(name: str) -> Path:
+    """An uploaded file's name as a path below its folder.
+
+    Raises:
+        UsageError: for one that leads elsewhere.
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    parts = path.parts
+    bad = path.is_absolute() or ".." in parts or not parts or len(name) > 1000
+    if bad or re.search(r"[\x00-\x1f]", name) or any(len(part.encode()) > 255 for part in parts):
+        raise UsageError(f"'{name[:80]}' is no name for an uploaded file")
+    return Path(*parts)
+
+
+def check_image(path: Path, pixels: int, name: str) -> None:
+    """Refuse what is no image, or has too many pixels, before anything decodes it.
+
+    Raises:
+        DataError: saying which.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name}: {error}") from None
+    except (OSError, ValueError, SyntaxError):
+        raise DataError(f"{name}: is no image that can be read") from None
+    if width * height > pixels:
+        raise DataError(
+            f"{name}: {width}x{height} is more than the {pixels:,} pixels that this server takes"
+        )
+    decode_image(path.read_bytes(), name)
+
+
+def check_table(folder: Path, most: int) -> None:
+    """Refuse a table that is none, or names what was not uploaded.
+
+    Rows are counted before any is read: reading millions keeps the server busy for half a minute.
+    """
+    path = folder / TABLE
+    with path.open("rb") as stream:
+        rows = sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(_CHUNK), b""))
+    if rows > most:
+        raise UsageError(f"{TABLE}: {rows:,} rows are more than the {most:,} of one upload")
+    try:
+        table = read_table(path)
+    except DataError as error:  # without the server's own folders
+        raise DataError(str(error).replace(str(path), TABLE)) from None
+    for line, name, _ in table.rows:
+        if not (folder / safe_name(name)).is_file():
+            raise UsageError(f"{TABLE}:{line}: the image '{name[:80]}' was not uploaded")
+
+
+def make_folder(path: Path, name: str) -> None:
+    """Make the folder of an uploaded file, where no uploaded file stands in its way."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(
+            f"'{name[:80]}' cannot be stored: another upload is a file where it needs a folder"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"'{name[:80]}' cannot be stored: {error.strerror}") from error
+
+
+def store(stream: BinaryIO, path: Path) -> None:
+    """Write an upload to a file of its own."""
+    if path.exists():
+        raise UsageError(f"'{path.name}' was uploaded twice")
+    try:
+        with path.open("xb") as out:
+            shutil.copyfileobj(stream, out, _CHUNK)
+    except OSError as error:
+        raise UsageError(f"{path.name}: cannot be stored: {error.strerror}") from error
