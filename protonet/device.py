@@ -136,8 +136,8 @@ class Device:
         """Set the workspace of a cuBLAS handle; CuPy's binding lacks this function."""
         from cuda import pathfinder
 
-        found = pathfinder.load_nvidia_dynamic_lib("cublas")
-        function = ctypes.CDLL(found.abs_path).cublasSetWorkspace_v2
+        library = pathfinder.load_nvidia_dynamic_lib("cublas")
+        function = ctypes.CDLL(library.abs_path).cublasSetWorkspace_v2
         function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
         status = function(handle, workspace.data.ptr, workspace.nbytes)
         if status:

@@ -116,8 +116,8 @@ def _read_hdf5(path: Path) -> Weights:
     with hdf5.reading(path) as file:
         root = hdf5.children(file)
         if "data" not in root or not hdf5.is_group(root["data"]):
-            found = "a .solverstate.h5" if "iter" in root else "an HDF5 file of another kind"
-            raise FormatError(f"{path}: is {found}; expected a .caffemodel.h5 (weights)")
+            kind = "a .solverstate.h5" if "iter" in root else "an HDF5 file of another kind"
+            raise FormatError(f"{path}: is {kind}; expected a .caffemodel.h5 (weights)")
         weights: dict[str, Sequence[np.ndarray | None]] = {}
         # A slash in a layer's name makes nested groups, so layers may be at any depth.
         pending = [("", root["data"])]

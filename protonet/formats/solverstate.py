@@ -91,8 +91,8 @@ def _read_hdf5(path: Path) -> SolverHistory:
         root = hdf5.children(file)
         expected = {"iter", "learned_net", "history"}
         if not expected <= root.keys() or not hdf5.is_group(root["history"]):
-            found = "a .caffemodel.h5" if "data" in root else "an HDF5 file of another kind"
-            raise FormatError(f"{path}: is {found}; expected a .solverstate.h5")
+            kind = "a .caffemodel.h5" if "data" in root else "an HDF5 file of another kind"
+            raise FormatError(f"{path}: is {kind}; expected a .solverstate.h5")
         learned = root["learned_net"][()]
         nodes = hdf5.children(root["history"])
         return SolverHistory(

@@ -49,8 +49,8 @@ def slices(c: Conversion) -> list[str]:
     if len(c.top_shapes) == 1:
         return c.bottoms[:1]
     sizes = c.integers([shape[axis] for shape in c.top_shapes])
-    found: list[str] = c.op("Split", c.bottoms[0], sizes, outputs=len(c.top_shapes), axis=axis)
-    return found
+    parts: list[str] = c.op("Split", c.bottoms[0], sizes, outputs=len(c.top_shapes), axis=axis)
+    return parts
 
 
 @converts("Crop")

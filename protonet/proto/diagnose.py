@@ -128,11 +128,11 @@ def _other_dialect(value: Scalar, field: FieldDescriptor) -> str:
 
 
 def _check_required(entry: Entry, descriptor: Descriptor) -> Iterator[Finding]:
-    given = {child.name for child in entry.children or ()}
+    present = {child.name for child in entry.children or ()}
     missing = [
         f"'{field.name}'"
         for field in descriptor.fields
-        if field.is_required and field.name not in given
+        if field.is_required and field.name not in present
     ]
     if missing:
         yield entry.place, f"{descriptor.name} needs {' and '.join(missing)}", ""
