@@ -105,6 +105,15 @@ def positive_unitball(
     rows /= rows.sum(axis=1, keepdims=True)
 
 
+def gaussian_unitball(
+    _filler: FillerParameter, values: np.ndarray, generator: np.random.Generator
+) -> None:
+    """N(0, 1), then each index of the first axis brought to length 1 (happynear's fork)."""
+    _normal(values, 1.0, generator)
+    rows = values.reshape(len(values) if values.shape else 1, -1)
+    rows /= np.sqrt((rows**2).sum(axis=1, keepdims=True) + 1e-12)
+
+
 def xavier(filler: FillerParameter, values: np.ndarray, generator: np.random.Generator) -> None:
     """U[-a, a) with a = sqrt(3 / fan) (Glorot and Bengio, AISTATS 2010)."""
     bound = math.sqrt(3.0 / _fan(filler, values.shape))
@@ -131,7 +140,10 @@ def bilinear(_filler: FillerParameter, values: np.ndarray, _generator: np.random
 
 _FILLERS: dict[str, Filler] = {
     function.__name__: function
-    for function in (constant, uniform, gaussian, positive_unitball, xavier, msra, bilinear)
+    for function in (
+        *(constant, uniform, gaussian, positive_unitball, gaussian_unitball, xavier, msra),
+        bilinear,
+    )
 }
 
 

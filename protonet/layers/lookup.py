@@ -188,11 +188,12 @@ class Parameter(Layer):
     Top:
         y: the shape of W.
     Params:
-        W: as ``shape`` says, zeros at first.
+        W: as ``shape`` says.
     Spec:
-        parameter_param: shape (required; without a dim, a scalar).
+        parameter_param: shape (required; without a dim, a scalar), blob_filler (constant 0; of
+        happynear's fork).
     Raises:
-        LayerError: without a shape, or for an extent below 1.
+        LayerError: without a shape, for an extent below 1, or a filler that cannot be.
     Differs:
         A shape is required, and its extents are 1 or more. In trainings y is a copy of W; in a net
         that is looked into it is W itself, gradient included, as in Caffe.
@@ -221,7 +222,8 @@ class Parameter(Layer):
         return [self._shape]
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
-        return [Weight(self._shape)]
+        filler = self.spec.parameter_param.blob_filler
+        return [filled_weight(self._shape, filler, ("parameter_param", "blob_filler"))]
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         self.xp.copyto(tops[0], self.params[0].data)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from protonet.layers.rows import EPS
 from protonet.onnx.conversion import Conversion, converts
 
 
@@ -14,6 +17,25 @@ def label_specific_add(c: Conversion) -> list[str]:
         c.op("Identity", c.bottoms[0]),
         *(c.constant([0.0]) for _ in c.top_shapes[1:]),
     ]
+
+
+@converts("InnerDistance")
+def inner_distance(c: Conversion) -> str:
+    """Differences of each item and point, side by side."""
+    layer, shape, top = c.layer, c.shapes[0], c.top_shapes[0]
+    points, items = top[-1], math.prod(top[:-1])
+    values = math.prod(shape) // items
+    x = c.seen(c.bottoms[0], shape, (items, 1, values))
+    if layer.given:
+        w = c.seen(c.bottoms[1], c.shapes[1], (1, points, values))
+    else:
+        weight = c.values(0)
+        if layer.normalizes:
+            weight = weight / np.sqrt((weight**2).sum(axis=1, keepdims=True) + EPS)
+        w = c.constant(weight.reshape(1, points, values))
+    kind = "ReduceSumSquare" if layer.squared else "ReduceL1"
+    y = c.op(kind, c.op("Sub", x, w), c.integers((2,)), keepdims=0)
+    return c.seen(y, (items, points), top)
 
 
 @converts("ChannelScale")

@@ -37,6 +37,8 @@ UNSUPPORTED: dict[str, str] = {
             "CtcLoss",
             "DiceCoefLoss",
             "EuclideanLoss",
+            "GeneralContrastiveLoss",
+            "GeneralTripletLoss",
             "HingeLoss",
             "InfogainLoss",
             "L1Loss",

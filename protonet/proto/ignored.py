@@ -23,6 +23,7 @@ IGNORED: dict[str, frozenset[str]] = {
         ]
     ),
     "DropoutParameter": frozenset(["scale_train"]),
+    "InnerDistanceParameter": frozenset(["bias_term", "bias_filler"]),
     "MultiStageMeanfieldParameter": frozenset(["threshold"]),
     "SolverParameter": frozenset(
         [

@@ -63,6 +63,9 @@ NO_GOLDEN = {
     "RegionLoss",
     "Reorg",
     "Flip",
+    "GeneralContrastiveLoss",
+    "GeneralTripletLoss",
+    "InnerDistance",
     "HardSwish",
     "Mul",
     "Pad",
@@ -474,6 +477,37 @@ CASES = [
     ),
     Case('type: "CTCLoss"', make=sequences),
     Case('type: "Axpy"', ((2, 3), SHAPE, SHAPE)),
+    Case(
+        'type: "InnerDistance" inner_distance_param { num_output: 4 '
+        'weight_filler { type: "gaussian_unitball" } }'
+    ),
+    Case('type: "InnerDistance"', ((6, 3, 5), (4, 15)), alone=frozenset({1})),
+    Case(
+        'type: "InnerDistance" inner_distance_param { distance_type: "L1" }',
+        ((6, 15), (4, 15)),
+        alone=frozenset({1}),
+    ),
+    Case(
+        'type: "GeneralContrastiveLoss" general_contrastive_loss_param { positive_margin: 0.2 '
+        "positive_outlier_thresh: 1 negative_weight: 0.7 }",
+        ((6, 5), (6,)),
+        classes=5,
+        positive=True,
+    ),
+    Case(
+        'type: "GeneralContrastiveLoss" general_contrastive_loss_param '
+        "{ exp_negative_weight: true }",
+        ((6, 5), (6,)),
+        classes=5,
+        positive=True,
+    ),
+    Case(
+        'type: "GeneralTripletLoss" general_triplet_loss_param { hardest_only: true '
+        "add_center_loss: false margin: 1 }",
+        ((6, 5), (6,)),
+        classes=5,
+        positive=True,
+    ),
     Case('type: "ChannelScale"', (SHAPE, (2, 1, 5, 7))),
     Case('type: "Axpy"', ((2, 3, 1, 1), SHAPE, SHAPE)),
     Case('type: "Concat"', ((2, 3, 4), (2, 6, 4), (2, 1, 4))),

@@ -155,3 +155,12 @@ def test_mistakes(text: str, shape: tuple[int, ...], message: str, field: str) -
         assert caught.value.path == ("weight_filler", field)
     with pytest.raises(LayerError):
         filled(text, shape)
+
+
+def test_gaussian_unitball_has_rows_of_length_1() -> None:
+    values = fill(
+        FillerParameter(type="gaussian_unitball"), (40, 3, 5), np.random.default_rng(0), np.float32
+    )
+    np.testing.assert_allclose((values**2).sum(axis=(1, 2)), 1, rtol=1e-5)
+    assert abs(values.mean()) < 0.05
+    assert values.min() < 0 < values.max()

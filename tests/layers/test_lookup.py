@@ -117,3 +117,14 @@ def test_mistakes_of_parameter(fields: str, message: str, path: tuple[str | int,
     with pytest.raises(LayerError) as caught:
         LayerHarness(f'type: "Parameter" {fields}', [])
     assert (str(caught.value), caught.value.path) == (message, path)
+
+
+def test_a_parameter_may_be_filled() -> None:
+    fields = "parameter_param { shape { dim: 2 dim: 3 } blob_filler { value: 4 } }"
+    harness = LayerHarness(f'type: "Parameter" {fields}', [])
+    assert harness.forward()[0].tolist() == [[4, 4, 4]] * 2
+    with pytest.raises(LayerError, match="unknown filler type 'gaussian_ball'"):
+        LayerHarness(f'type: "Parameter" {fields.replace("value: 4", _BALL)}', [])
+
+
+_BALL = 'type: "gaussian_ball"'

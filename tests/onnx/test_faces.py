@@ -22,3 +22,15 @@ def test_a_deployed_net_adds_no_margin() -> None:
 def test_lengths_beside_directions() -> None:
     net = layer('type: "Normalize" normalize_param { normalize_type: "L2" }', (2, 3, 4), tops=2)
     hold(net, values(net))
+
+
+@pytest.mark.parametrize("kind", ["L1", "L2"])
+@pytest.mark.parametrize("normalize", ["true", "false"])
+def test_distances_to_points(kind: str, normalize: str) -> None:
+    text = f"""type: "InnerDistance" inner_distance_param {{ distance_type: "{kind}" num_output: 4
+        normalize: {normalize} weight_filler {{ type: "gaussian" }} }}"""
+    net = layer(text, (2, 3, 5))
+    hold(net, values(net))
+    net = layer(f'type: "InnerDistance" inner_distance_param {{ distance_type: "{kind}" }}',
+                (3, 5), (2, 5))  # fmt: skip
+    hold(net, values(net))
