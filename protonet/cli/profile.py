@@ -279,7 +279,7 @@ def _print_sums(profile: Profile) -> None:
         f"{machine.bandwidth / 1e9:.0f} of a copy there"
     )
     for source in profile.inputs:
-        threads = len({work.thread for work in source.works})
+        threads = len({work.thread for work in source.worker_times})
         beside = (
             f"beside the net, {threads} thread(s) took {1000 * source.reading:.3f} ms to read and "
             f"decode, {1000 * source.transforming:.3f} ms to transform"

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protonet.data.ahead import Ahead, Batch, Empty, MadeAhead
 from protonet.data.boxes import (
     Objects,
     cut,
@@ -20,6 +19,7 @@ from protonet.data.chance import Chance
 from protonet.data.database import Database
 from protonet.data.datum import decode
 from protonet.data.order import Order
+from protonet.data.prefetch import Batch, Empty, PrefetchedSource, Prefetcher
 from protonet.data.sampling import sample
 from protonet.data.transform import Draw, Transformer
 from protonet.errors import DataError
@@ -139,7 +139,7 @@ def _window(draw: Draw, image: np.ndarray, out: np.ndarray) -> np.ndarray:
     )
 
 
-class AnnotatedSource(MadeAhead):
+class AnnotatedSource(PrefetchedSource):
     """Gives batch after batch of a database of images with boxes, made ahead of time.
 
     The order is the database's; with ``shuffle`` it is that of a BatchSource with the same seed.
@@ -182,9 +182,9 @@ class AnnotatedSource(MadeAhead):
         self._skip = skip
         self._objects: dict[int, Objects] = {}
         shape = transform.transformer.output_shape
-        super().__init__(Ahead(self._make, batch_size, shape, threads, empty))
+        super().__init__(Prefetcher(self._make, batch_size, shape, threads, empty))
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Let go of the boxes of batches that were made but not taken."""
         self._objects.clear()
 
@@ -195,7 +195,7 @@ class AnnotatedSource(MadeAhead):
             DataError: naming the record that cannot be used and where it lies.
         """
         first = self.position
-        batch = self._ahead.take()
+        batch = self._prefetcher.take()
         rows = []
         for item in range(self.batch_size):
             objects = self._objects.pop(first + item)
@@ -231,4 +231,4 @@ class AnnotatedSource(MadeAhead):
             except DataError as error:
                 raise DataError(f"{self._database.where(key)}: {error}") from error
             self._objects[first + place] = objects
-        self.times.note(began, reading, clock() - began - reading, count)
+        self.times.record(began, reading, clock() - began - reading, count)

@@ -11,11 +11,11 @@ from typing import NamedTuple, Unpack
 
 import numpy as np
 
-from protonet.data.ahead import InputTimes
 from protonet.data.datum import decode_image
 from protonet.data.interpolation import Interpolation, resample
 from protonet.data.lists import Listed, Places, numbered_lines, read_named
 from protonet.data.order import Order
+from protonet.data.prefetch import InputTimes
 from protonet.data.transform import Transformer
 from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import TransformationParameter
@@ -181,7 +181,7 @@ class PairSource:
         self._skip = skip
         self._pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="protonet-data")
         self._position = self._submitted = 0
-        self._flights: deque[Future[Pair]] = deque()
+        self._in_flight: deque[Future[Pair]] = deque()
 
     @property
     def position(self) -> int:
@@ -190,9 +190,9 @@ class PairSource:
 
     @position.setter
     def position(self, value: int) -> None:
-        for future in self._flights:
+        for future in self._in_flight:
             future.cancel()
-        self._flights.clear()
+        self._in_flight.clear()
         self._position = self._submitted = value
 
     def take(self) -> list[Pair]:
@@ -201,12 +201,12 @@ class PairSource:
         Raises:
             DataError: naming the pair that cannot be used.
         """
-        while len(self._flights) < (1 + _BATCHES) * self.batch_size:
-            self._flights.append(self._pool.submit(self._make, self._submitted))
+        while len(self._in_flight) < (1 + _BATCHES) * self.batch_size:
+            self._in_flight.append(self._pool.submit(self._make, self._submitted))
             self._submitted += 1
         began = time.perf_counter()
         try:
-            batch = [self._flights.popleft().result() for _ in range(self.batch_size)]
+            batch = [self._in_flight.popleft().result() for _ in range(self.batch_size)]
         except BaseException:
             # What was taken out is not delivered, so begin again there.
             self.position = self._position
@@ -218,7 +218,7 @@ class PairSource:
     def close(self) -> None:
         """Stop the threads; a second call does nothing."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._flights.clear()
+        self._in_flight.clear()
 
     def _make(self, place: int) -> Pair:
         clock = time.perf_counter
@@ -230,5 +230,5 @@ class PairSource:
             made = self._transform.apply(pair._replace(labels=self._encode(pair.labels)), place)
         except DataError as error:
             raise DataError(f"{self._pairs.where(row, 1)}: {error}") from error
-        self.times.note(began, reading, clock() - began - reading, 1)
+        self.times.record(began, reading, clock() - began - reading, 1)
         return made

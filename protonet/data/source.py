@@ -7,8 +7,8 @@ import time
 
 import numpy as np
 
-from protonet.data.ahead import Ahead, Batch, Empty, MadeAhead
 from protonet.data.order import Order
+from protonet.data.prefetch import Batch, Empty, PrefetchedSource, Prefetcher
 from protonet.data.records import Images, Records
 from protonet.data.transform import Transformer
 from protonet.errors import DataError
@@ -36,7 +36,7 @@ def cached_bytes(length: int, batch_size: int, transformer: Transformer, limit: 
     return kept + _BATCHES_AHEAD * batch_size * math.prod(transformer.output_shape) * 4
 
 
-class BatchSource(MadeAhead):
+class BatchSource(PrefetchedSource):
     """Gives batch after batch of a database or a list in Caffe's order: by key, wrapping in
     mid-batch.
 
@@ -83,7 +83,8 @@ class BatchSource(MadeAhead):
         self._order = Order(len(images), shuffle=shuffle, seed=seed)
         self._skip = skip
         self._empty = empty
-        super().__init__(Ahead(self._make, batch_size, transformer.output_shape, threads, empty))
+        shape = transformer.output_shape
+        super().__init__(Prefetcher(self._make, batch_size, shape, threads, empty))
         self._whole: Batch | None = None
         size = self.length * math.prod(transformer.output_shape) * 4
         keeps_whole = not transformer.is_random and (cache_limit is None or size <= cache_limit)
@@ -105,7 +106,7 @@ class BatchSource(MadeAhead):
             DataError: naming the record that cannot be used and where it lies.
         """
         if self._whole is None:
-            self._ahead.next(data, labels)
+            self._prefetcher.next(data, labels)
         else:
             self._copy(self._whole, data, labels)
             self.position += self.batch_size
@@ -117,13 +118,13 @@ class BatchSource(MadeAhead):
             DataError: naming the record that cannot be used and where it lies.
         """
         if self._whole is None:
-            return self._ahead.take()
+            return self._prefetcher.take()
         start = (self.position + self._skip) % self.length
         stop = start + self.batch_size
         if not self._shuffle and stop <= self.length:
             batch = self._whole.part(start, stop)
         else:
-            batch = self._ahead.buffers()
+            batch = self._prefetcher.buffers()
             self._copy(self._whole, *batch)
         self.position += self.batch_size
         return batch
@@ -131,7 +132,7 @@ class BatchSource(MadeAhead):
     def give_back(self, batch: Batch) -> None:
         """Let the arrays of a batch that was taken be filled again."""
         if self._whole is None or not np.may_share_memory(batch.data, self._whole.data):
-            self._ahead.give_back(batch)
+            self._prefetcher.give_back(batch)
 
     def close(self) -> None:
         """Stop the threads and let go of the database; a second call does nothing."""
@@ -161,7 +162,7 @@ class BatchSource(MadeAhead):
             for start in range(0, self.length, _CHUNK):
                 part = whole.part(start, start + _CHUNK)
                 rows = np.arange(start, start + len(part.labels))
-                futures.append(self._ahead.pool.submit(self._fill, part, start, rows))
+                futures.append(self._prefetcher.pool.submit(self._fill, part, start, rows))
             for future in futures:
                 future.result()
         except BaseException:
@@ -188,7 +189,7 @@ class BatchSource(MadeAhead):
                 self._transformer.apply(image, batch.data[place], draw)
             except DataError as error:
                 raise DataError(f"{self._records.where(row)}: {error}") from error
-        self.times.note(began, reading, clock() - began - reading, len(rows))
+        self.times.record(began, reading, clock() - began - reading, len(rows))
 
     def _rows(self, position: int) -> np.ndarray:
         """The records of the batch that begins at ``position`` of the stream."""

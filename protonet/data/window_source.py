@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from protonet.data.ahead import Ahead, Batch, Empty, MadeAhead
 from protonet.data.cutter import Cutter
 from protonet.data.datum import decode_image
 from protonet.data.lists import read_named
+from protonet.data.prefetch import Batch, Empty, PrefetchedSource, Prefetcher
 from protonet.data.windows import WindowList
 from protonet.errors import DataError
 
@@ -19,7 +19,7 @@ _STREAM = 3
 """Word 3 of the counter: keeps these numbers apart from others of the same name and seed."""
 
 
-class WindowSource(MadeAhead):
+class WindowSource(PrefetchedSource):
     """Gives batch after batch of windows drawn by chance: first background, then objects.
 
     What is drawn is a function of the seed, the name and the number of the item in the stream:
@@ -68,11 +68,11 @@ class WindowSource(MadeAhead):
         self._key = np.array([seed % 2**64, zlib.crc32(name.encode())], np.uint64)
         self._lock = threading.Lock()
         shape = (3, cutter.size, cutter.size)
-        super().__init__(Ahead(self._fill, batch_size, shape, threads, empty))
+        super().__init__(Prefetcher(self._fill, batch_size, shape, threads, empty))
 
     def take(self) -> Batch:
         """The next batch, not to be written to, and the caller's until ``give_back``."""
-        return self._ahead.take()
+        return self._prefetcher.take()
 
     def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
         """Write the next batch: windows to ``data``, (n, 3, size, size), classes to ``labels``.
@@ -80,7 +80,7 @@ class WindowSource(MadeAhead):
         Raises:
             DataError: naming the line of a window that cannot be used, and its image.
         """
-        self._ahead.next(data, labels)
+        self._prefetcher.next(data, labels)
 
     def _fill(self, part: Batch, first: int, start: int) -> None:
         """Draw and write the items from ``first`` of the stream on, from ``start`` of a batch."""

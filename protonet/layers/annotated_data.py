@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from protonet.blob import Array, Shape
-from protonet.data.ahead import Batch
 from protonet.data.annotated import (
     ROW,
     AnnotatedSource,
@@ -16,6 +15,7 @@ from protonet.data.annotated import (
     read_annotated,
 )
 from protonet.data.database import Database
+from protonet.data.prefetch import Batch
 from protonet.data.sampling import check_samplers
 from protonet.errors import LayerError
 from protonet.layers.base import Traits

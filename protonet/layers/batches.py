@@ -10,7 +10,7 @@ import numpy as np
 from google.protobuf.message import Message
 
 from protonet.blob import Array, Shape
-from protonet.data.ahead import Batch, InputTimes
+from protonet.data.prefetch import Batch, InputTimes
 from protonet.data.source import CACHE_LIMIT
 from protonet.data.transform import ImageShape, Transformer, load_mean
 from protonet.errors import LayerError

@@ -315,11 +315,11 @@ def test_batches_that_are_taken_are_those_that_are_copied(
 def test_what_threads_did_is_told_when_it_is_asked_for(make_database: Make) -> None:
     source = make_source(make_database(), cache_limit=0)
     batches(source, 2)
-    assert source.times.works is None
-    source.times.works = []
+    assert source.times.worker_times is None
+    source.times.worker_times = []
     batches(source, 5)
     source.close()
-    works = source.times.works
-    assert sum(work.images for work in works) >= 9
-    assert all(work.reading > 0 and work.transforming > 0 for work in works)
+    worker_times = source.times.worker_times
+    assert sum(work.images for work in worker_times) >= 9
+    assert all(work.reading > 0 and work.transforming > 0 for work in worker_times)
     assert source.times.waited > 0

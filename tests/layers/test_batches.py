@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.data.ahead import Ahead, Batch
+from protonet.data.prefetch import Batch, Prefetcher
 from protonet.data.source import CACHE_LIMIT
 from protonet.device import Device
 from protonet.errors import LayerError
@@ -60,7 +60,7 @@ class Counting(BatchLayer):
             part.labels[:] = np.arange(first, first + len(part.labels))
             part.data[:] = part.labels[:, None, None, None]
 
-        return Ahead(fill, self.batch_size, self.image_shape, 2, self.device.pinned)
+        return Prefetcher(fill, self.batch_size, self.image_shape, 2, self.device.pinned)
 
 
 def test_a_batch_is_given_back_when_its_copy_is_done() -> None:

@@ -144,7 +144,7 @@ def _threads(profile: Profile) -> Iterator[dict[str, Any]]:
     """
     rows: dict[int, int] = {}
     for source in profile.inputs:
-        for work in source.works:
+        for work in source.worker_times:
             if work.thread not in rows:
                 rows[work.thread] = len(rows) + 1
                 yield _named("thread_name", rows[work.thread], f"data {len(rows)}")

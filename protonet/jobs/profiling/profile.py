@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protonet.data.ahead import InputTimes, Work
+from protonet.data.prefetch import InputTimes, WorkerTime
 from protonet.errors import UsageError
 from protonet.graph.cost import arithmetic, backward_arithmetic, backward_traffic, traffic
 from protonet.graph.net import Net
@@ -63,7 +63,7 @@ class InputProfile:
     waited: float
     reading: float
     transforming: float
-    works: tuple[Work, ...]
+    worker_times: tuple[WorkerTime, ...]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def profile_net(
         sources = _sources(net)
         before = [times.waited for _, times in sources]
         for _, times in sources:
-            times.works = []
+            times.worker_times = []
         spans: list[Span] = []
         net.device.synchronize()
         began = time.perf_counter()
@@ -166,15 +166,15 @@ def _sources(net: Net) -> list[tuple[Step, InputTimes]]:
 def _input(
     step: Step, times: InputTimes, waited: float, iterations: int, passes: int
 ) -> InputProfile:
-    works, times.works = tuple(times.works or ()), None
-    images = sum(work.images for work in works)
+    worker_times, times.worker_times = tuple(times.worker_times or ()), None
+    images = sum(work.images for work in worker_times)
     share = passes * (step.tops[0].shape or (1,))[0] / images if images else 0.0
     return InputProfile(
         step.name,
         waited / iterations,
-        share * sum(work.reading for work in works),
-        share * sum(work.transforming for work in works),
-        works,
+        share * sum(work.reading for work in worker_times),
+        share * sum(work.transforming for work in worker_times),
+        worker_times,
     )
 
 

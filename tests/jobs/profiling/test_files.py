@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from protonet.data.ahead import Work
+from protonet.data.prefetch import WorkerTime
 from protonet.errors import UsageError
 from protonet.graph.timing import Span
 from protonet.jobs.profiling.files import FORMATS, draw_profile, write_trace
@@ -30,8 +30,12 @@ def profile(count: int) -> Profile:
         Span("backward", 1, 10.0061, 0.002),
         Span("update", count, 10.009, 0.001),
     )
-    works = (Work(77, 9.0, 0.5, 0.25, 16), Work(99, 9.1, 0.5, 0.25, 16), Work(77, 9.9, 0.1, 0.1, 4))
-    source = InputProfile("data", 0.001, 0.02, 0.01, works)
+    worker_times = (
+        WorkerTime(77, 9.0, 0.5, 0.25, 16),
+        WorkerTime(99, 9.1, 0.5, 0.25, 16),
+        WorkerTime(77, 9.9, 0.1, 0.1, 4),
+    )
+    source = InputProfile("data", 0.001, 0.02, 0.01, worker_times)
     seconds = sum(layer.seconds for layer in (data, *layers)) + 0.001
     return Profile(
         "made up", "cpu", (data, *layers), (source,), seconds, 32, 1, Machine(1e11, 1e10), spans

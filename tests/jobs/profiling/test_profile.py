@@ -70,11 +70,11 @@ def test_threads_tell_what_they_did() -> None:
     net.close()
     (source,) = found.inputs
     assert source.name == "data"
-    assert source.works
+    assert source.worker_times
     assert min(source.reading, source.transforming) > 0
     assert 0 <= source.waited < found.seconds
-    assert sum(work.images for work in source.works) % 5 == 0
-    assert max(work.began for work in source.works) < time.perf_counter()
+    assert sum(work.images for work in source.worker_times) % 5 == 0
+    assert max(work.began for work in source.worker_times) < time.perf_counter()
 
 
 def test_in_phase_test_there_is_forward_alone() -> None:

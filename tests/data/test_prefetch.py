@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.data.ahead import Ahead, Batch, MadeAhead
+from protonet.data.prefetch import Batch, PrefetchedSource, Prefetcher
 
 SHAPE = (2, 3, 4)
 
@@ -22,11 +22,11 @@ def fill(part: Batch, first: int, start: int) -> None:
     part.data[:] = part.labels[:, None, None, None]
 
 
-def labels_of(ahead: Ahead, count: int) -> list[list[int]]:
+def labels_of(prefetcher: Prefetcher, count: int) -> list[list[int]]:
     out = []
     for _ in range(count):
         data, labels = np.empty((5, *SHAPE), np.float32), np.empty(5, np.float32)
-        ahead.next(data, labels)
+        prefetcher.next(data, labels)
         assert (data == labels[:, None, None, None]).all()
         out.append(labels.astype(int).tolist())
     return out
@@ -34,15 +34,15 @@ def labels_of(ahead: Ahead, count: int) -> list[list[int]]:
 
 @pytest.mark.parametrize("threads", [0, 1, 4])
 def test_batches_come_in_order(threads: int) -> None:
-    ahead = Ahead(fill, 5, SHAPE, threads)
-    assert labels_of(ahead, 6) == np.arange(30).reshape(6, 5).tolist()
-    assert ahead.position == 30
-    ahead.position = 7
-    assert labels_of(ahead, 2) == np.arange(7, 17).reshape(2, 5).tolist()
-    ahead.next(np.empty((5, *SHAPE), np.float32))
-    assert ahead.position == 22
-    ahead.close()
-    ahead.close()
+    prefetcher = Prefetcher(fill, 5, SHAPE, threads)
+    assert labels_of(prefetcher, 6) == np.arange(30).reshape(6, 5).tolist()
+    assert prefetcher.position == 30
+    prefetcher.position = 7
+    assert labels_of(prefetcher, 2) == np.arange(7, 17).reshape(2, 5).tolist()
+    prefetcher.next(np.empty((5, *SHAPE), np.float32))
+    assert prefetcher.position == 22
+    prefetcher.close()
+    prefetcher.close()
     assert not any(each.name.startswith("protonet-data") for each in threading.enumerate())
 
 
@@ -54,15 +54,15 @@ def test_after_an_error_the_same_batch_is_due() -> None:
             raise ValueError("damaged")
         fill(part, first, start)
 
-    ahead = Ahead(failing, 5, SHAPE, 2)
-    assert labels_of(ahead, 1) == [[0, 1, 2, 3, 4]]
+    prefetcher = Prefetcher(failing, 5, SHAPE, 2)
+    assert labels_of(prefetcher, 1) == [[0, 1, 2, 3, 4]]
     for _ in range(2):
         with pytest.raises(ValueError, match="damaged"):
-            labels_of(ahead, 1)
-    assert ahead.position == 5
+            labels_of(prefetcher, 1)
+    assert prefetcher.position == 5
     fails = False
-    assert labels_of(ahead, 1) == [[5, 6, 7, 8, 9]]
-    ahead.close()
+    assert labels_of(prefetcher, 1) == [[5, 6, 7, 8, 9]]
+    prefetcher.close()
 
 
 @pytest.mark.parametrize("threads", [1, 3, 8])
@@ -74,15 +74,15 @@ def test_threads_share_a_large_batch(threads: int) -> None:
         part.labels[:] = np.arange(first, first + len(part.labels))
         part.data[:] = start
 
-    ahead = Ahead(note, 5, (3, 256, 256), threads)
-    ahead.position = 20
-    first = ahead.take()
+    prefetcher = Prefetcher(note, 5, (3, 256, 256), threads)
+    prefetcher.position = 20
+    first = prefetcher.take()
     assert first.labels.tolist() == [20, 21, 22, 23, 24]
-    second = ahead.take()
+    second = prefetcher.take()
     assert second.labels.tolist() == [25, 26, 27, 28, 29]
     assert first.labels.tolist() == [20, 21, 22, 23, 24]  # not given back: not filled again
-    ahead.give_back(first)
-    ahead.close()
+    prefetcher.give_back(first)
+    prefetcher.close()
     of_first = sorted(part for part in parts if part[0] < 25)
     assert len(of_first) == min(threads, 5)
     assert sum(count for _, _, count in of_first) == 5
@@ -96,27 +96,27 @@ def test_what_is_given_back_is_filled_again() -> None:
         made.append(shape)
         return np.empty(shape, dtype)
 
-    ahead = Ahead(fill, 5, SHAPE, 2, empty)
+    prefetcher = Prefetcher(fill, 5, SHAPE, 2, empty)
     for _ in range(20):
-        ahead.give_back(ahead.take())
-    ahead.close()
+        prefetcher.give_back(prefetcher.take())
+    prefetcher.close()
     assert set(made) == {(5, *SHAPE), (5,)}
     assert len(made) <= 8
 
 
 def test_a_source_that_goes_elsewhere_forgets_what_was_made() -> None:
-    class Source(MadeAhead):
+    class Source(PrefetchedSource):
         forgot: tuple[int, ...] = ()
 
-        def forget(self) -> None:
+        def discard(self) -> None:
             self.forgot += (self.position,)
 
-    ahead = Ahead(fill, 5, SHAPE, 2)
-    source = Source(ahead)
-    assert source.times is ahead.times
-    source.give_back(ahead.take())
+    prefetcher = Prefetcher(fill, 5, SHAPE, 2)
+    source = Source(prefetcher)
+    assert source.times is prefetcher.times
+    source.give_back(prefetcher.take())
     assert (source.position, source.forgot) == (5, ())
     source.position = 20
-    assert (ahead.position, source.forgot) == (20, (20,))
-    assert labels_of(ahead, 1) == [[20, 21, 22, 23, 24]]
+    assert (prefetcher.position, source.forgot) == (20, (20,))
+    assert labels_of(prefetcher, 1) == [[20, 21, 22, 23, 24]]
     source.close()

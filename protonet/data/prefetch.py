@@ -1,4 +1,4 @@
-"""Batches that threads make before they are asked for."""
+"""Prefetching: worker threads fill batches before the net needs them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import numpy as np
 
 from protonet.data.transform import ImageShape
 
-_BATCHES = 3
-"""Batches that are at work or ready: two ahead of the one that is asked for."""
+_DEPTH = 3
+"""Batches in flight: the one that is delivered next and two prefetched behind it."""
 _PART = 2**18
-"""Bytes of a batch below which it is not divided among threads: handing over costs more."""
+"""Bytes of a batch below which it is not split among workers: dispatch would cost more."""
 
 
 class Empty(Protocol):
-    """Makes an array on the host that is to be filled, such as ``Device.pinned``."""
+    """Allocates an uninitialised host array: ``np.empty`` or ``Device.pinned``."""
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = ..., /) -> np.ndarray:
-        """An array with any values."""
+        """An uninitialised array."""
 
 
 class Batch(NamedTuple):
@@ -35,16 +35,16 @@ class Batch(NamedTuple):
 
     @staticmethod
     def empty(count: int, shape: ImageShape, empty: Empty = np.empty) -> Batch:
-        """Arrays that are to be filled."""
+        """Uninitialised arrays."""
         return Batch(empty((count, *shape), np.float32), empty((count,), np.float32))
 
     def part(self, start: int, stop: int) -> Batch:
-        """Some of the images, in the same memory."""
+        """A view of some of the images."""
         return Batch(self.data[start:stop], self.labels[start:stop])
 
 
-class Work(NamedTuple):
-    """What one thread did for a part of a batch; ``began`` counts as ``time.perf_counter`` does."""
+class WorkerTime(NamedTuple):
+    """Seconds of one worker on a part of a batch; ``began`` is by ``time.perf_counter``."""
 
     thread: int
     began: float
@@ -54,39 +54,38 @@ class Work(NamedTuple):
 
 
 class InputTimes:
-    """How long images were waited for, and, where ``works`` is a list, what the threads did.
-
-    ``waited`` is in seconds. Reading is decoding too.
+    """Seconds that consumers ``waited`` for batches and, where ``worker_times`` is a list, the
+    times of the workers. Reading includes decoding.
     """
 
     def __init__(self) -> None:
         self.waited = 0.0
-        self.works: list[Work] | None = None
+        self.worker_times: list[WorkerTime] | None = None
 
-    def note(self, began: float, reading: float, transforming: float, images: int) -> None:
-        """Tell of a part that was filled. Called by several threads at once."""
-        works = self.works
-        if works is not None:
-            works.append(Work(threading.get_ident(), began, reading, transforming, images))
+    def record(self, began: float, reading: float, transforming: float, images: int) -> None:
+        """Record a part that was filled. Thread-safe."""
+        times = self.worker_times
+        if times is not None:
+            times.append(WorkerTime(threading.get_ident(), began, reading, transforming, images))
 
 
 Fill = Callable[[Batch, int, int], object]
-"""Writes a part of a batch: its second argument is the place of the part's first image in the
-stream, its third the place in the batch."""
+"""Fills a part of a batch. The second argument is the index of the part's first image in the
+stream, the third its index in the batch."""
 
 
-class Ahead:
-    """Gives batch after batch of a stream of images, made ahead of time.
+class Prefetcher:
+    """Prefetches batches of a stream of images with worker threads.
 
-    All threads work on one batch at a time where it is large enough, so that few batches fill the
-    memory however many threads there are.
+    All workers share one batch at a time where it is large enough, so that the number of buffers
+    does not grow with the number of threads.
 
     Args:
-        fill: called by several threads at once.
+        fill: fills a part of a batch; called by several threads at once.
         batch_size: images in a batch.
         shape: of an image.
-        threads: how many fill.
-        empty: makes the arrays of the batches.
+        threads: number of workers.
+        empty: allocates the arrays of the batches.
     """
 
     def __init__(
@@ -108,47 +107,47 @@ class Ahead:
         self.times = InputTimes()
         self._position = 0
         self._submitted = 0
-        self._flights: deque[tuple[Batch, list[Future[object]]]] = deque()
+        self._in_flight: deque[tuple[Batch, list[Future[object]]]] = deque()
         self._free: list[Batch] = []
 
     @property
     def position(self) -> int:
-        """Images delivered so far; setting it goes on from there."""
+        """Images delivered so far; setting it seeks in the stream."""
         return self._position
 
     @position.setter
     def position(self, value: int) -> None:
-        for _, futures in self._flights:
+        for _, futures in self._in_flight:
             for future in futures:
                 future.cancel()
-        # Let go, not reused: a thread may still be writing to them.
-        self._flights.clear()
+        # Dropped, not reused: a worker may still be writing to them.
+        self._in_flight.clear()
         self._position = self._submitted = value
 
     def take(self) -> Batch:
-        """The next batch. Its arrays are the caller's until ``give_back``."""
+        """The next batch. The caller owns its arrays until ``give_back``."""
         try:
-            while len(self._flights) < _BATCHES:
+            while len(self._in_flight) < _DEPTH:
                 self._submit()
-            batch, futures = self._flights.popleft()
+            batch, futures = self._in_flight.popleft()
             began = time.perf_counter()
             for future in futures:
                 future.result()
             self.times.waited += time.perf_counter() - began
         except BaseException:
-            # An error or an interrupt: what was taken out is not delivered, so begin again there.
+            # An error or an interrupt: the batch was not delivered, so seek back to it.
             self.position = self._position
             raise
         self._position += self._batch_size
         return batch
 
     def give_back(self, batch: Batch) -> None:
-        """Let a batch that was taken be filled again."""
-        if len(self._free) < _BATCHES:
+        """Return a batch to the pool of free buffers."""
+        if len(self._free) < _DEPTH:
             self._free.append(batch)
 
     def buffers(self) -> Batch:
-        """A batch whose arrays may hold anything; it is given back as others are."""
+        """A batch from the pool, with arbitrary contents; return it with ``give_back``."""
         return self._free.pop() if self._free else self._new()
 
     def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
@@ -160,14 +159,14 @@ class Ahead:
         self.give_back(batch)
 
     def close(self) -> None:
-        """Stop the threads; a second call does nothing."""
+        """Stop the workers; idempotent."""
         self.pool.shutdown(wait=True, cancel_futures=True)
-        self._flights.clear()
+        self._in_flight.clear()
 
     def _submit(self) -> None:
         batch = self.buffers()
         futures: list[Future[object]] = []
-        self._flights.append((batch, futures))
+        self._in_flight.append((batch, futures))
         for start, stop in zip(self._edges, self._edges[1:], strict=False):
             part, first = batch.part(start, stop), self._submitted + start
             futures.append(self.pool.submit(self._fill, part, first, start))
@@ -177,30 +176,30 @@ class Ahead:
         return Batch.empty(self._batch_size, self._shape, self._empty)
 
 
-class MadeAhead:
-    """Base of the sources whose batches an ``Ahead`` makes."""
+class PrefetchedSource:
+    """Base of the sources whose batches are prefetched."""
 
-    def __init__(self, ahead: Ahead) -> None:
-        self._ahead = ahead
-        self.times = ahead.times
+    def __init__(self, prefetcher: Prefetcher) -> None:
+        self._prefetcher = prefetcher
+        self.times = prefetcher.times
 
     @property
     def position(self) -> int:
-        """Items delivered so far; setting it goes on from there."""
-        return self._ahead.position
+        """Items delivered so far; setting it seeks in the stream."""
+        return self._prefetcher.position
 
     @position.setter
     def position(self, value: int) -> None:
-        self._ahead.position = value
-        self.forget()
+        self._prefetcher.position = value
+        self.discard()
 
-    def forget(self) -> None:
-        """Let go of what belongs to batches that were made but not taken."""
+    def discard(self) -> None:
+        """Drop what belongs to batches that were prefetched but not taken."""
 
     def give_back(self, batch: Batch) -> None:
-        """Let the arrays of a batch that was taken be filled again."""
-        self._ahead.give_back(batch)
+        """Return a batch to the pool of free buffers."""
+        self._prefetcher.give_back(batch)
 
     def close(self) -> None:
-        """Stop the threads; a second call does nothing."""
-        self._ahead.close()
+        """Stop the workers; idempotent."""
+        self._prefetcher.close()
