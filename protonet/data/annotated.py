@@ -15,9 +15,9 @@ from protonet.data.boxes import (
     mirrored,
     resized,
 )
-from protonet.data.chance import Chance
 from protonet.data.database import Database
 from protonet.data.datum import decode
+from protonet.data.image_rng import ImageRNG
 from protonet.data.order import Order
 from protonet.data.prefetch import Batch, Empty, PrefetchedSource, Prefetcher
 from protonet.data.sampling import sample
@@ -92,16 +92,16 @@ class AnnotatedTransform:
 
     def apply(self, record: Annotated, out: np.ndarray, draw: Draw) -> Objects:
         """Write the image to ``out``; the objects that it still shows."""
-        transformer, chance = self.transformer, self.transformer.chance(draw)
+        transformer, rng = self.transformer, self.transformer.rng(draw)
         image, objects = record.image, record.objects
         if transformer.augment is not None:
-            image, window = transformer.augment.before(image, chance)
+            image, window = transformer.augment.before(image, rng)
             objects = cut(objects, window, self._emit)
         if self._samplers:
-            image, objects = self._windowed(image, objects, chance)
+            image, objects = self._windowed(image, objects, rng)
         size = (image.shape[1], image.shape[2])
         if transformer.augment is not None:
-            image = transformer.augment.after(image, chance)
+            image = transformer.augment.after(image, rng)
         if self._resize is not None:
             objects = resized(objects, self._resize, size)
         cropped = transformer.finish(image, out, draw)
@@ -113,13 +113,13 @@ class AnnotatedTransform:
         return objects
 
     def _windowed(
-        self, image: np.ndarray, objects: Objects, chance: Chance
+        self, image: np.ndarray, objects: Objects, rng: ImageRNG
     ) -> tuple[np.ndarray, Objects]:
         """One of the windows that the samplers find; the image itself where they find none."""
-        windows = sample(self._samplers, objects.boxes, chance)
+        windows = sample(self._samplers, objects.boxes, rng)
         if not len(windows):
             return image, objects
-        window = windows[chance.below(len(windows))].clip(0, 1)
+        window = windows[rng.randrange(len(windows))].clip(0, 1)
         height, width = image.shape[1:]
         left, right = (window[::2] * np.float32(width)).tolist()
         top, bottom = (window[1::2] * np.float32(height)).tolist()

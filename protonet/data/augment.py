@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from protonet.data.boxes import WHOLE
-from protonet.data.chance import Chance
 from protonet.data.colour import distort
 from protonet.data.fitting import check_resize, fitted, fitted_size
+from protonet.data.image_rng import ImageRNG
 from protonet.data.interpolation import Interpolation, resample
 from protonet.data.noise import add_noise, check_noise
 from protonet.errors import DataError, LayerError
@@ -97,11 +97,11 @@ class Augment:
             or (param.HasField("noise_param") and (noise.saltpepper or noise.HasField("prob")))
         )
 
-    def apply(self, image: np.ndarray, chance: Chance) -> np.ndarray:
+    def apply(self, image: np.ndarray, rng: ImageRNG) -> np.ndarray:
         """All steps, without a window."""
-        return self.after(self.before(image, chance)[0], chance)
+        return self.after(self.before(image, rng)[0], rng)
 
-    def before(self, image: np.ndarray, chance: Chance) -> tuple[np.ndarray, np.ndarray]:
+    def before(self, image: np.ndarray, rng: ImageRNG) -> tuple[np.ndarray, np.ndarray]:
         """Distorted and expanded; and where the new image lies in the old one, a window."""
         if self.param.HasField("distort_param"):
             if image.dtype != np.uint8 or image.shape[0] != 3:
@@ -109,32 +109,32 @@ class Augment:
                     f"distort_param needs colour images of bytes, got {image.dtype} with "
                     f"{image.shape[0]} channel(s)"
                 )
-            image = distort(image, self.param.distort_param, chance)
+            image = distort(image, self.param.distort_param, rng)
         if self.param.HasField("expand_param"):
-            return self._expanded(image, chance)
+            return self._expanded(image, rng)
         return image, WHOLE
 
-    def after(self, image: np.ndarray, chance: Chance) -> np.ndarray:
+    def after(self, image: np.ndarray, rng: ImageRNG) -> np.ndarray:
         """Resized, and with noise."""
         param = self.param
         if param.HasField("resize_param"):
             modes = param.resize_param.interp_mode
-            mode = modes[chance.below(len(modes))] if modes else ResizeParameter.LINEAR
+            mode = modes[rng.randrange(len(modes))] if modes else ResizeParameter.LINEAR
             image = fitted(image, param.resize_param, mode)
         if param.HasField("noise_param"):
-            image = add_noise(image, param.noise_param, chance)
-        return self._randomly_sized(image, chance) if self._random_size else image
+            image = add_noise(image, param.noise_param, rng)
+        return self._randomly_sized(image, rng) if self._random_size else image
 
-    def _expanded(self, image: np.ndarray, chance: Chance) -> tuple[np.ndarray, np.ndarray]:
+    def _expanded(self, image: np.ndarray, rng: ImageRNG) -> tuple[np.ndarray, np.ndarray]:
         """Somewhere on a larger canvas of the mean values (0 where there are none)."""
         param = self.param.expand_param
-        if not chance.happens(param.prob):
+        if not rng.bernoulli(param.prob):
             return image, WHOLE
-        ratio = chance.between(1, param.max_expand_ratio)
+        ratio = rng.uniform(1, param.max_expand_ratio)
         channels, height, width = image.shape
         rows, columns = int(height * ratio), int(width * ratio)
-        top = int(chance.between(0, rows - height))
-        left = int(chance.between(0, columns - width))
+        top = int(rng.uniform(0, rows - height))
+        left = int(rng.uniform(0, columns - width))
         canvas = np.zeros((channels, rows, columns), image.dtype)
         if self.param.mean_value:
             values = np.array(self.param.mean_value, np.float32)
@@ -144,7 +144,7 @@ class Augment:
         window = [-left / width, -top / height, (columns - left) / width, (rows - top) / height]
         return canvas, np.array(window, np.float32)
 
-    def _randomly_sized(self, image: np.ndarray, chance: Chance) -> np.ndarray:
+    def _randomly_sized(self, image: np.ndarray, rng: ImageRNG) -> np.ndarray:
         """NVIDIA's: the short side by chance, then its form, then each axis stretched.
 
         Both phases do it (NVIDIA/caffe 0.17, data_transformer.cpp, image_random_resize).
@@ -153,17 +153,17 @@ class Augment:
         short = min(height, width)
         if param.img_rand_resize_lower and param.img_rand_resize_upper:
             span = param.img_rand_resize_upper - param.img_rand_resize_lower
-            short = param.img_rand_resize_lower + chance.below(span + 1)
+            short = param.img_rand_resize_lower + rng.randrange(span + 1)
         scale = short / min(height, width)
         tall, wide = scale * height, scale * width
         if param.rand_resize_ratio_lower >= 1 and param.rand_resize_ratio_upper > 1:
-            ratio = chance.between(param.rand_resize_ratio_lower, param.rand_resize_ratio_upper)
-            wider = chance.happens(0.5) if wide == tall else wide > tall
+            ratio = rng.uniform(param.rand_resize_ratio_lower, param.rand_resize_ratio_upper)
+            wider = rng.bernoulli(0.5) if wide == tall else wide > tall
             tall, wide = (tall, tall * ratio) if wider else (wide * ratio, wide)
         if min(param.vertical_stretch_lower, param.vertical_stretch_upper) > 0:
-            tall *= chance.between(param.vertical_stretch_lower, param.vertical_stretch_upper)
+            tall *= rng.uniform(param.vertical_stretch_lower, param.vertical_stretch_upper)
         if min(param.horizontal_stretch_lower, param.horizontal_stretch_upper) > 0:
-            wide *= chance.between(param.horizontal_stretch_lower, param.horizontal_stretch_upper)
+            wide *= rng.uniform(param.horizontal_stretch_lower, param.horizontal_stretch_upper)
         # Halves go up, as in lround.
         rows, columns = max(self._crop[0], int(tall + 0.5)), max(self._crop[1], int(wide + 0.5))
         if not param.allow_upscale:

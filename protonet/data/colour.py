@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from protonet.data.chance import Chance
+from protonet.data.image_rng import ImageRNG
 from protonet.data.resize import to_bytes
 from protonet.proto.caffe_pb2 import DistortionParameter
 
@@ -63,53 +63,53 @@ def sectors(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.nd
     return np.stack([table[order[side, plane], rows, columns] for plane in range(3)])
 
 
-def distort(image: np.ndarray, param: DistortionParameter, chance: Chance) -> np.ndarray:
+def distort(image: np.ndarray, param: DistortionParameter, rng: ImageRNG) -> np.ndarray:
     """Brightness, contrast, saturation, hue and order of the channels, each with its probability.
 
     In every second image the contrast comes last instead of second (SSD fork, im_transforms.cpp).
     """
-    early = chance.happens(0.5)
-    image = _brightness(image, param, chance)
+    early = rng.bernoulli(0.5)
+    image = _brightness(image, param, rng)
     if early:
-        image = _contrast(image, param, chance)
-    image = _saturation(image, param, chance)
-    image = _hue(image, param, chance)
+        image = _contrast(image, param, rng)
+    image = _saturation(image, param, rng)
+    image = _hue(image, param, rng)
     if not early:
-        image = _contrast(image, param, chance)
-    if chance.happens(param.random_order_prob):
+        image = _contrast(image, param, rng)
+    if rng.bernoulli(param.random_order_prob):
         places = [0, 1, 2]
-        order = [places.pop(chance.below(len(places))) for _ in range(3)]
+        order = [places.pop(rng.randrange(len(places))) for _ in range(3)]
         image = image[order]
     return image
 
 
-def _brightness(image: np.ndarray, param: DistortionParameter, chance: Chance) -> np.ndarray:
-    if not chance.happens(param.brightness_prob):
+def _brightness(image: np.ndarray, param: DistortionParameter, rng: ImageRNG) -> np.ndarray:
+    if not rng.bernoulli(param.brightness_prob):
         return image
-    return scaled(image, 1, chance.between(-param.brightness_delta, param.brightness_delta))
+    return scaled(image, 1, rng.uniform(-param.brightness_delta, param.brightness_delta))
 
 
-def _contrast(image: np.ndarray, param: DistortionParameter, chance: Chance) -> np.ndarray:
-    if not chance.happens(param.contrast_prob):
+def _contrast(image: np.ndarray, param: DistortionParameter, rng: ImageRNG) -> np.ndarray:
+    if not rng.bernoulli(param.contrast_prob):
         return image
-    return scaled(image, chance.between(param.contrast_lower, param.contrast_upper), 0)
+    return scaled(image, rng.uniform(param.contrast_lower, param.contrast_upper), 0)
 
 
-def _saturation(image: np.ndarray, param: DistortionParameter, chance: Chance) -> np.ndarray:
-    if not chance.happens(param.saturation_prob):
+def _saturation(image: np.ndarray, param: DistortionParameter, rng: ImageRNG) -> np.ndarray:
+    if not rng.bernoulli(param.saturation_prob):
         return image
-    factor = chance.between(param.saturation_lower, param.saturation_upper)
+    factor = rng.uniform(param.saturation_lower, param.saturation_upper)
     planes = to_hsv(image)
     planes[1] = scaled(planes[1], factor, 0)
     return from_hsv(planes)
 
 
-def _hue(image: np.ndarray, param: DistortionParameter, chance: Chance) -> np.ndarray:
-    if not chance.happens(param.hue_prob):
+def _hue(image: np.ndarray, param: DistortionParameter, rng: ImageRNG) -> np.ndarray:
+    if not rng.bernoulli(param.hue_prob):
         return image
     planes = to_hsv(image)
     # As in OpenCV a hue below 0 becomes 0; one above 179 goes round when it is turned back.
-    planes[0] = scaled(planes[0], 1, chance.between(-param.hue_delta, param.hue_delta))
+    planes[0] = scaled(planes[0], 1, rng.uniform(-param.hue_delta, param.hue_delta))
     return from_hsv(planes)
 
 

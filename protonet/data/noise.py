@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from protonet.data.chance import Chance
 from protonet.data.colour import gray, to_hsv
 from protonet.data.datum import decode_image
+from protonet.data.image_rng import ImageRNG
 from protonet.data.resize import to_bytes
 from protonet.errors import DataError, LayerError
 from protonet.proto.caffe_pb2 import NoiseParameter
@@ -44,7 +44,7 @@ def check_noise(param: NoiseParameter, channels: int) -> None:
         )
 
 
-def add_noise(image: np.ndarray, param: NoiseParameter, chance: Chance) -> np.ndarray:
+def add_noise(image: np.ndarray, param: NoiseParameter, rng: ImageRNG) -> np.ndarray:
     """An image of bytes (channels, h, w) with what ``param`` asks for; its ``prob``, where it is
     given, says how often.
 
@@ -53,7 +53,7 @@ def add_noise(image: np.ndarray, param: NoiseParameter, chance: Chance) -> np.nd
     """
     if image.dtype != np.uint8:
         raise DataError(f"noise_param needs images of bytes, got {image.dtype}")
-    if param.HasField("prob") and not chance.happens(param.prob):
+    if param.HasField("prob") and not rng.bernoulli(param.prob):
         return image
     if param.decolorize:
         image = np.repeat(gray(image), 3, axis=0)
@@ -70,7 +70,7 @@ def add_noise(image: np.ndarray, param: NoiseParameter, chance: Chance) -> np.nd
     if param.inverse:
         image = 255 - image
     if param.saltpepper:
-        image = _salted(image, param, chance)
+        image = _salted(image, param, rng)
     return to_hsv(image) if param.convert_to_hsv else image
 
 
@@ -158,13 +158,13 @@ def _through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     return decode_image(file.getvalue(), "noise_param", color=image.shape[0] == 3)
 
 
-def _salted(image: np.ndarray, param: NoiseParameter, chance: Chance) -> np.ndarray:
+def _salted(image: np.ndarray, param: NoiseParameter, rng: ImageRNG) -> np.ndarray:
     """A number of pixels, drawn with repetition, in one colour."""
     height, width = image.shape[1:]
     salt = param.saltpepper_param
     colour = np.array([int(value) for value in salt.value], np.int64).astype(np.uint8)
     image = image.copy()
     for _ in range(int(salt.fraction * width * height)):
-        column, row = chance.below(width), chance.below(height)
+        column, row = rng.randrange(width), rng.randrange(height)
         image[:, row, column] = colour
     return image

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from protonet.data.boxes import areas, common, overlap, share
-from protonet.data.chance import Chance
+from protonet.data.image_rng import ImageRNG
 from protonet.errors import LayerError
 from protonet.proto.caffe_pb2 import BatchSampler, SampleConstraint, Sampler
 
@@ -36,7 +36,7 @@ def check_samplers(samplers: Sequence[BatchSampler]) -> None:
             )
 
 
-def sample(samplers: Sequence[BatchSampler], boxes: np.ndarray, chance: Chance) -> np.ndarray:
+def sample(samplers: Sequence[BatchSampler], boxes: np.ndarray, rng: ImageRNG) -> np.ndarray:
     """All windows that the samplers find for objects with these boxes: (n, 4).
 
     A sampler whose ``use_original_image`` is off draws none: the fork knows no other source.
@@ -45,29 +45,29 @@ def sample(samplers: Sequence[BatchSampler], boxes: np.ndarray, chance: Chance) 
         window
         for sampler in samplers
         if sampler.use_original_image
-        for window in _sampled(sampler, boxes, chance)
+        for window in _sampled(sampler, boxes, rng)
     ]
     return np.array(found, np.float32).reshape(-1, 4)
 
 
-def _sampled(param: BatchSampler, boxes: np.ndarray, chance: Chance) -> list[np.ndarray]:
+def _sampled(param: BatchSampler, boxes: np.ndarray, rng: ImageRNG) -> list[np.ndarray]:
     found: list[np.ndarray] = []
     for _ in range(param.max_trials):
         if param.HasField("max_sample") and len(found) >= param.max_sample:
             break
-        window = draw(param.sampler, chance)
+        window = draw(param.sampler, rng)
         if satisfied(param.sample_constraint, boxes, window):
             found.append(window)
     return found
 
 
-def draw(sampler: Sampler, chance: Chance) -> np.ndarray:
+def draw(sampler: Sampler, rng: ImageRNG) -> np.ndarray:
     """A window inside the image: an area of scale^2, of a form that fits."""
-    scale = chance.between(sampler.min_scale, sampler.max_scale)
-    ratio = chance.between(sampler.min_aspect_ratio, sampler.max_aspect_ratio)
+    scale = rng.uniform(sampler.min_scale, sampler.max_scale)
+    ratio = rng.uniform(sampler.min_aspect_ratio, sampler.max_aspect_ratio)
     ratio = min(max(ratio, scale**2), 1 / scale**2)
     width, height = min(scale * ratio**0.5, 1.0), min(scale / ratio**0.5, 1.0)
-    left, top = chance.between(0, 1 - width), chance.between(0, 1 - height)
+    left, top = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
     return np.array([left, top, left + width, top + height], np.float32)
 
 

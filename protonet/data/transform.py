@@ -13,7 +13,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from protonet.data.augment import Augment, ImageShape
-from protonet.data.chance import Chance
+from protonet.data.image_rng import ImageRNG
 from protonet.device import Device
 from protonet.errors import DataError, FormatError, LayerError
 from protonet.formats.blobs import to_array
@@ -190,9 +190,9 @@ class Transformer:
             lefts = lefts % np.uint64(self._inner[2] - width + 1)
         return list(map(Draw, tops.tolist(), lefts.tolist(), mirror.tolist(), places))
 
-    def chance(self, draw: Draw | None) -> Chance:
+    def rng(self, draw: Draw | None) -> ImageRNG:
         """The numbers by chance of one image; without a draw those of the first one."""
-        return Chance(self._key, 0 if draw is None else draw.place)
+        return ImageRNG(self._key, 0 if draw is None else draw.place)
 
     def apply(self, images: np.ndarray, out: np.ndarray, draw: Draw | None = None) -> None:
         """Write transformed images to ``out``: one of ``shape``, or several of (n, *shape).
@@ -212,7 +212,7 @@ class Transformer:
             self._check_shape(images)
             # What only makes training harder is no part of asking about one image.
             steps = self.augment.after if draw is None else self.augment.apply
-            images = steps(images, self.chance(draw))
+            images = steps(images, self.rng(draw))
         self.finish(images, out, draw)
 
     def finish(self, images: np.ndarray, out: np.ndarray, draw: Draw | None = None) -> Draw:

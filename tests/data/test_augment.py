@@ -70,7 +70,7 @@ def test_expanding_puts_the_image_on_a_canvas_of_the_mean() -> None:
     transformer = make("expand_param { max_expand_ratio: 3 } mean_value: 100 crop_size: 2")
     sizes = set()
     for place in range(10):
-        image, window = augment.before(IMAGE, transformer.chance(Draw(place=place)))
+        image, window = augment.before(IMAGE, transformer.rng(Draw(place=place)))
         height, width = image.shape[1:]
         left, top = round(-window[0] * 12), round(-window[1] * 8)
         np.testing.assert_array_equal(image[:, top : top + 8, left : left + 12], IMAGE)
@@ -88,7 +88,7 @@ def test_nvidia_s_random_sizes() -> None:
     )
     augment = made.augment
     assert augment is not None
-    shapes = {augment.apply(IMAGE, made.chance(Draw(place=place))).shape[1:] for place in range(40)}
+    shapes = {augment.apply(IMAGE, made.rng(Draw(place=place))).shape[1:] for place in range(40)}
     # The short side is 4 to 6, the long one half as much again, rounded with halves up.
     assert shapes == {(4, 6), (5, 8), (6, 9)}
     assert apply(made).shape == (3, 4, 4)
@@ -100,7 +100,7 @@ def test_stretches_enlarge_only_where_that_is_allowed() -> None:
     for more in ("", "allow_upscale: true interpolation_algo_up: INTER_NEAREST"):
         augment = make(text + more).augment
         assert augment is not None
-        sizes.append(augment.apply(IMAGE, make(text).chance(None)).shape[1:])
+        sizes.append(augment.apply(IMAGE, make(text).rng(None)).shape[1:])
     assert sizes == [(8, 12), (16, 12)]
 
 
@@ -109,7 +109,7 @@ def test_a_form_by_chance() -> None:
     made = make(text)
     assert made.augment is not None
     shapes = [
-        made.augment.apply(IMAGE, made.chance(Draw(place=place))).shape[1:] for place in range(30)
+        made.augment.apply(IMAGE, made.rng(Draw(place=place))).shape[1:] for place in range(30)
     ]
     assert {height for height, _ in shapes} == {8}
     assert {width for _, width in shapes} == {8, 9, 10}

@@ -6,8 +6,8 @@ import colorsys
 
 import numpy as np
 
-from protonet.data.chance import Chance
 from protonet.data.colour import distort, from_hsv, gray, to_hsv
+from protonet.data.image_rng import ImageRNG
 from protonet.proto.caffe_pb2 import DistortionParameter
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (3, 6, 7), np.uint8)
@@ -45,7 +45,7 @@ def test_gray_weighs_green_most() -> None:
 
 
 def test_nothing_asked_changes_nothing() -> None:
-    np.testing.assert_array_equal(distort(IMAGE, DistortionParameter(), Chance(KEY, 0)), IMAGE)
+    np.testing.assert_array_equal(distort(IMAGE, DistortionParameter(), ImageRNG(KEY, 0)), IMAGE)
 
 
 def test_brightness_is_one_shift_within_its_delta() -> None:
@@ -53,7 +53,7 @@ def test_brightness_is_one_shift_within_its_delta() -> None:
     shifts = set()
     for index in range(20):
         flat = np.full((3, 2, 2), 100, np.uint8)
-        values = np.unique(distort(flat, param, Chance(KEY, index)))
+        values = np.unique(distort(flat, param, ImageRNG(KEY, index)))
         assert len(values) == 1
         shifts.add(int(values[0]) - 100)
     assert min(shifts) < -5
@@ -63,15 +63,15 @@ def test_brightness_is_one_shift_within_its_delta() -> None:
 
 def test_contrast_and_brightness_are_held_to_bytes() -> None:
     param = DistortionParameter(contrast_prob=1, contrast_lower=2, contrast_upper=2)
-    found = distort(IMAGE, param, Chance(KEY, 3))
+    found = distort(IMAGE, param, ImageRNG(KEY, 3))
     np.testing.assert_array_equal(found, np.minimum(IMAGE.astype(int) * 2, 255))
 
 
 def test_saturation_zero_is_gray_and_hue_keeps_the_value() -> None:
     param = DistortionParameter(saturation_prob=1, saturation_lower=0, saturation_upper=0)
-    found = distort(IMAGE, param, Chance(KEY, 0))
+    found = distort(IMAGE, param, ImageRNG(KEY, 0))
     np.testing.assert_array_equal(found, IMAGE.max(axis=0, keepdims=True).repeat(3, axis=0))
-    turned = distort(IMAGE, DistortionParameter(hue_prob=1, hue_delta=40), Chance(KEY, 1))
+    turned = distort(IMAGE, DistortionParameter(hue_prob=1, hue_delta=40), ImageRNG(KEY, 1))
     assert (turned != IMAGE).any()
     np.testing.assert_array_equal(turned.max(axis=0), IMAGE.max(axis=0))
 
@@ -80,12 +80,12 @@ def test_channels_change_places() -> None:
     param = DistortionParameter(random_order_prob=1)
     orders = set()
     for index in range(60):
-        found = distort(IMAGE, param, Chance(KEY, index))
+        found = distort(IMAGE, param, ImageRNG(KEY, index))
         orders.add(tuple(next(i for i in range(3) if (plane == IMAGE[i]).all()) for plane in found))
     assert len(orders) == 6
 
 
 def test_a_probability_is_a_share_of_images() -> None:
     param = DistortionParameter(contrast_prob=0.3, contrast_lower=0, contrast_upper=0)
-    black = sum(not distort(IMAGE, param, Chance(KEY, index)).any() for index in range(500))
+    black = sum(not distort(IMAGE, param, ImageRNG(KEY, index)).any() for index in range(500))
     assert 110 < black < 190

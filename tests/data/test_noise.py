@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.data.chance import Chance
 from protonet.data.colour import gray, to_hsv
+from protonet.data.image_rng import ImageRNG
 from protonet.data.noise import add_noise, check_noise
 from protonet.errors import DataError, LayerError
 from protonet.proto.caffe_pb2 import NoiseParameter, SaltPepperParameter
@@ -18,7 +18,7 @@ KEY = np.array([1, 2], np.uint64)
 
 
 def noisy(image: np.ndarray = IMAGE, index: int = 0, **fields: Any) -> np.ndarray:
-    return add_noise(image, NoiseParameter(**fields), Chance(KEY, index))
+    return add_noise(image, NoiseParameter(**fields), ImageRNG(KEY, index))
 
 
 def test_pointwise_steps() -> None:

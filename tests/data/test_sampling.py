@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.data.boxes import overlap
-from protonet.data.chance import Chance
+from protonet.data.image_rng import ImageRNG
 from protonet.data.sampling import check_samplers, draw, sample, satisfied
 from protonet.errors import LayerError
 from protonet.proto.caffe_pb2 import BatchSampler, SampleConstraint, Sampler
@@ -19,7 +19,7 @@ SAMPLER = Sampler(min_scale=0.3, max_scale=1, min_aspect_ratio=0.5, max_aspect_r
 
 
 def test_windows_have_the_scales_and_forms_and_lie_inside() -> None:
-    windows = np.array([draw(SAMPLER, Chance(KEY, index)) for index in range(300)])
+    windows = np.array([draw(SAMPLER, ImageRNG(KEY, index)) for index in range(300)])
     size = windows[:, 2:] - windows[:, :2]
     assert windows.min() >= 0
     assert windows.max() <= 1 + 1e-6
@@ -58,15 +58,15 @@ def test_no_object_fulfils_nothing() -> None:
 def test_how_many_are_found() -> None:
     asked = BatchSampler(sampler=SAMPLER, max_sample=2, max_trials=50)
     asked.sample_constraint.min_jaccard_overlap = 0.3
-    found = sample([BatchSampler(max_sample=1, max_trials=1), asked], BOXES, Chance(KEY, 0))
+    found = sample([BatchSampler(max_sample=1, max_trials=1), asked], BOXES, ImageRNG(KEY, 0))
     np.testing.assert_array_equal(found[0], [0, 0, 1, 1])
     assert len(found) == 3
     assert all(overlap(BOXES, window).max() >= 0.3 for window in found[1:])
     asked.sample_constraint.min_jaccard_overlap = 0.99
-    assert sample([asked], BOXES, Chance(KEY, 0)).shape == (0, 4)
+    assert sample([asked], BOXES, ImageRNG(KEY, 0)).shape == (0, 4)
     asked.use_original_image = False
     asked.ClearField("sample_constraint")
-    assert len(sample([asked], BOXES, Chance(KEY, 0))) == 0
+    assert len(sample([asked], BOXES, ImageRNG(KEY, 0))) == 0
 
 
 @pytest.mark.parametrize(
