@@ -13,7 +13,7 @@ from protonet.cli.options import C, gathered
 from protonet.cli.terminal import resumable_progress
 
 if TYPE_CHECKING:
-    from protonet.data.image_form import ImageForm
+    from protonet.data.record_format import RecordFormat
 
 _PATH = click.Path(path_type=Path)
 
@@ -26,9 +26,9 @@ def _gathers_form(command: Callable[..., None]) -> Any:
 
 def _form(
     gray: bool, resize_width: int, resize_height: int, encoded: bool, encode_type: str
-) -> ImageForm:
+) -> RecordFormat:
     from protonet.data.datum import ENCODINGS
-    from protonet.data.image_form import OWN, ImageForm
+    from protonet.data.record_format import OWN, RecordFormat
 
     if bool(resize_width) != bool(resize_height):
         raise click.UsageError("--resize-width and --resize-height go together")
@@ -36,7 +36,7 @@ def _form(
     if kind and kind not in ENCODINGS:
         raise click.UsageError(f"--encode-type {encode_type}: expected {', '.join(ENCODINGS)}")
     size = (resize_height, resize_width) if resize_width else None
-    return ImageForm(size, not gray, kind or (OWN if encoded else None))
+    return RecordFormat(size, not gray, kind or (OWN if encoded else None))
 
 
 def _takes_side(side: str) -> Callable[[C], C]:
@@ -105,7 +105,7 @@ def command(
     root: str,
     listfile: Path,
     database: Path,
-    form: ImageForm,
+    form: RecordFormat,
     shuffle: bool,
     seed: int,
     backend: str,

@@ -112,7 +112,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def resumable_progress(what: str, output: Path) -> Iterator[Callable[[int, int], None]]:
     """``progress`` of an output that may have been begun earlier: says what is there already."""
-    from protonet.data.partial import partial_path
+    from protonet.data.resumable import partial_path
 
     with progress(what) as bar:
         last: int | None = None

@@ -10,15 +10,15 @@ import numpy as np
 
 from protonet.data.boxes import (
     Objects,
-    cut,
     extrapolated,
     mirrored,
+    project,
     resized,
 )
 from protonet.data.database import Database
 from protonet.data.datum import decode
 from protonet.data.image_rng import ImageRNG
-from protonet.data.order import Order
+from protonet.data.index_sampler import IndexSampler
 from protonet.data.prefetch import Batch, Empty, PrefetchedSource, Prefetcher
 from protonet.data.sampling import sample
 from protonet.data.transform import Draw, Transformer
@@ -96,7 +96,7 @@ class AnnotatedTransform:
         image, objects = record.image, record.objects
         if transformer.augment is not None:
             image, window = transformer.augment.before(image, rng)
-            objects = cut(objects, window, self._emit)
+            objects = project(objects, window, self._emit)
         if self._samplers:
             image, objects = self._windowed(image, objects, rng)
         size = (image.shape[1], image.shape[2])
@@ -106,7 +106,7 @@ class AnnotatedTransform:
             objects = resized(objects, self._resize, size)
         cropped = transformer.finish(image, out, draw)
         window = _window(cropped, image, out)
-        objects = cut(objects, window, self._emit)
+        objects = project(objects, window, self._emit)
         objects = mirrored(objects) if cropped.mirror else objects
         if self._resize is not None:
             objects = extrapolated(objects, self._resize, size, window)
@@ -126,7 +126,7 @@ class AnnotatedTransform:
         # The size is cut off, not the far corner.
         wide, high = max(1, int(right - left)), max(1, int(bottom - top))
         part = image[:, int(top) : int(top) + high, int(left) : int(left) + wide]
-        return part, cut(objects, window, self._emit)
+        return part, project(objects, window, self._emit)
 
 
 def _window(draw: Draw, image: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -178,7 +178,7 @@ class AnnotatedSource(PrefetchedSource):
         self._transform = transform
         self._color, self._boxes, self._typed = color, boxes, typed
         self._keys = database.keys()
-        self._order = Order(len(self._keys), shuffle=shuffle, seed=seed)
+        self._index_sampler = IndexSampler(len(self._keys), shuffle=shuffle, seed=seed)
         self._skip = skip
         self._objects: dict[int, Objects] = {}
         shape = transform.transformer.output_shape
@@ -214,7 +214,7 @@ class AnnotatedSource(PrefetchedSource):
         clock = time.perf_counter
         began, reading, count = clock(), 0.0, len(part.labels)
         draws = self._transform.draws(first, count)
-        rows = self._order.rows(first + self._skip, count)
+        rows = self._index_sampler.indices(first + self._skip, count)
         for place, (row, draw) in enumerate(zip(rows.tolist(), draws, strict=True)):
             before = clock()
             key = self._keys[row]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from protonet.data.boxes import WHOLE
+from protonet.data.boxes import FULL_IMAGE
 from protonet.data.colour import distort
-from protonet.data.fitting import check_resize, fitted, fitted_size
 from protonet.data.image_rng import ImageRNG
 from protonet.data.interpolation import Interpolation, resample
 from protonet.data.noise import add_noise, check_noise
+from protonet.data.resize_modes import check_resize, resize_by_mode, resized_size
 from protonet.errors import DataError, LayerError
 from protonet.proto.caffe_pb2 import DistortionParameter, ResizeParameter, TransformationParameter
 
@@ -71,7 +71,7 @@ class Augment:
                 f"{field} gives images of several sizes: a resize_param or a crop must follow",
                 ("transform_param",),
             )
-        size = shape[1:] if resize is None else fitted_size(resize, (shape[1], shape[2]))
+        size = shape[1:] if resize is None else resized_size(resize, (shape[1], shape[2]))
         self.shape: ImageShape = (shape[0], size[0], size[1])
         """What leaves it, unless it ``varies``."""
 
@@ -112,7 +112,7 @@ class Augment:
             image = distort(image, self.param.distort_param, rng)
         if self.param.HasField("expand_param"):
             return self._expanded(image, rng)
-        return image, WHOLE
+        return image, FULL_IMAGE
 
     def after(self, image: np.ndarray, rng: ImageRNG) -> np.ndarray:
         """Resized, and with noise."""
@@ -120,7 +120,7 @@ class Augment:
         if param.HasField("resize_param"):
             modes = param.resize_param.interp_mode
             mode = modes[rng.randrange(len(modes))] if modes else ResizeParameter.LINEAR
-            image = fitted(image, param.resize_param, mode)
+            image = resize_by_mode(image, param.resize_param, mode)
         if param.HasField("noise_param"):
             image = add_noise(image, param.noise_param, rng)
         return self._randomly_sized(image, rng) if self._random_size else image
@@ -129,7 +129,7 @@ class Augment:
         """Somewhere on a larger canvas of the mean values (0 where there are none)."""
         param = self.param.expand_param
         if not rng.bernoulli(param.prob):
-            return image, WHOLE
+            return image, FULL_IMAGE
         ratio = rng.uniform(1, param.max_expand_ratio)
         channels, height, width = image.shape
         rows, columns = int(height * ratio), int(width * ratio)

@@ -12,7 +12,7 @@ import numpy as np
 
 from protonet.proto.caffe_pb2 import EmitConstraint, ResizeParameter
 
-WHOLE = np.array([0, 0, 1, 1], np.float32)
+FULL_IMAGE = np.array([0, 0, 1, 1], np.float32)
 """The window that is the image itself."""
 
 
@@ -42,7 +42,7 @@ def areas(boxes: np.ndarray) -> np.ndarray:
     return found
 
 
-def common(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
+def intersection(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
     """The area that each box shares with a window."""
     corners = np.concatenate(
         [np.maximum(boxes[:, :2], window[:2]), np.minimum(boxes[:, 2:], window[2:])], axis=1
@@ -50,20 +50,20 @@ def common(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
     return areas(corners)
 
 
-def overlap(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
+def iou(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Common area over area of both together (Jaccard)."""
-    both = common(boxes, window)
+    both = intersection(boxes, window)
     either = areas(boxes) + areas(window) - both
     return np.where(both > 0, both / np.where(either > 0, either, 1), 0)
 
 
-def share(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
+def coverage(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
     """How much of each box lies in the window."""
-    both, size = common(boxes, window), areas(boxes)
+    both, size = intersection(boxes, window), areas(boxes)
     return np.where(both > 0, both / np.where(size > 0, size, 1), 0)
 
 
-def cut(objects: Objects, window: np.ndarray, emit: EmitConstraint | None) -> Objects:
+def project(objects: Objects, window: np.ndarray, emit: EmitConstraint | None) -> Objects:
     """The objects that a window still shows, in its coordinates and clipped to it.
 
     ``emit`` asks for the centre, or for a share of the object, to lie in the window.
@@ -81,7 +81,7 @@ def cut(objects: Objects, window: np.ndarray, emit: EmitConstraint | None) -> Ob
 
 def _emitted(boxes: np.ndarray, window: np.ndarray, emit: EmitConstraint) -> np.ndarray:
     if emit.emit_type == EmitConstraint.MIN_OVERLAP:
-        return share(boxes, window) > emit.emit_overlap
+        return coverage(boxes, window) > emit.emit_overlap
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside: np.ndarray = ((centres >= window[:2]) & (centres <= window[2:])).all(axis=1)
     return inside

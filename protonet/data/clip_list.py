@@ -8,13 +8,13 @@ from typing import Unpack
 import numpy as np
 
 from protonet.data.datum import decode_image
-from protonet.data.lists import Listed, Places, numbered_lines, read_named
+from protonet.data.file_list import FileList, FileListOptions, numbered_lines, read_listed_file
 from protonet.data.resize import resize
 from protonet.errors import DataError
 
 
-class ClipList(Listed[tuple[int, Path, int, int]]):
-    """The clips that a list names (``Listed``).
+class ClipList(FileList[tuple[int, Path, int, int]]):
+    """The clips that a list names (``FileList``).
 
     Every line is ``folder first label``; lines without text are passed over. Frame i of a clip is
     ``folder/%06d.jpg`` with the number first + i step.
@@ -28,7 +28,7 @@ class ClipList(Listed[tuple[int, Path, int, int]]):
     advice = "resize the frames, or set new_height and new_width, or crop_size"
 
     def __init__(
-        self, source: Path, *, length: int = 1, step: int = 1, **places: Unpack[Places]
+        self, source: Path, *, length: int = 1, step: int = 1, **places: Unpack[FileListOptions]
     ) -> None:
         super().__init__(source, **places)
         self._length, self._step = length, step
@@ -69,7 +69,7 @@ class ClipList(Listed[tuple[int, Path, int, int]]):
     def _frame(self, key: int, number: int, color: bool | None) -> np.ndarray:
         path = self._lines[key][1] / f"{number:06d}.jpg"
         where = f"{self.where(key)}/{path.name}"
-        image = decode_image(read_named(path, self._folder, where), where, color=color)
+        image = decode_image(read_listed_file(path, self._folder, where), where, color=color)
         return image if self._size is None else resize(image, *self._size)
 
 

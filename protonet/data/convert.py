@@ -12,9 +12,9 @@ import numpy as np
 from protonet.blob import Shape
 from protonet.data.create import Progress, write_mean
 from protonet.data.datum import decode, make_datum
-from protonet.data.image_form import ImageForm
 from protonet.data.image_list import ImageList
-from protonet.data.partial import Partial, Settings, partial_output
+from protonet.data.record_format import RecordFormat
+from protonet.data.resumable import ResumableOutput, Settings, resumable_output
 from protonet.data.vector_table import VectorTable
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, UsageError
@@ -23,7 +23,7 @@ from protonet.errors import DataError, UsageError
 def convert_vectors(
     table: VectorTable,
     folder: Path,
-    form: ImageForm,
+    form: RecordFormat,
     *,
     root: Path | None = None,
     val_share: float = 0.0,
@@ -40,7 +40,7 @@ def convert_vectors(
     an order that depends on the seed only; the last ``val_share`` of them is for validation.
 
     What is interrupted goes on in the next call with the same arguments and ends as if it had not
-    been (``data.partial``); the table may have changed behind the rows that are written.
+    been (``data.resumable``); the table may have changed behind the rows that are written.
     ``restart`` begins anew. ``progress`` is told at once what is there.
 
     Raises:
@@ -51,7 +51,7 @@ def convert_vectors(
     parts = _parts(_order(len(table.rows), shuffle, seed), val_share)
     base = table.path.parent if root is None else root
     settings = _settings(form, base, shuffle, seed, backend, {"val-share": val_share})
-    with partial_output(folder, settings, restart=restart) as work:
+    with resumable_output(folder, settings, restart=restart) as work:
         _Pairs(table, base, form, backend).write(work, parts, progress)
     return {part: len(places) for part, places in parts.items()}
 
@@ -62,11 +62,11 @@ class _Pairs:
 
     table: VectorTable
     base: Path
-    form: ImageForm
+    form: RecordFormat
     backend: str
 
     def write(
-        self, work: Partial, parts: Mapping[str, Sequence[int]], progress: Progress | None
+        self, work: ResumableOutput, parts: Mapping[str, Sequence[int]], progress: Progress | None
     ) -> None:
         """Write what is not there yet of each part: databases, then the mean."""
         shape: Shape | None = None
@@ -81,7 +81,7 @@ class _Pairs:
 
     def _write_part(
         self,
-        work: Partial,
+        work: ResumableOutput,
         part: str,
         places: Sequence[int],
         shape: Shape | None,
@@ -121,7 +121,7 @@ class _Pairs:
 def convert_images(
     images: ImageList,
     path: Path,
-    form: ImageForm,
+    form: RecordFormat,
     *,
     shuffle: bool = False,
     seed: int = 0,
@@ -143,7 +143,7 @@ def convert_images(
     settings = _settings(
         form, Path(images.root), shuffle, seed, backend, {"check-size": check_size}
     )
-    with partial_output(path, settings, restart=restart) as work:
+    with resumable_output(path, settings, restart=restart) as work:
         watch = _watch(work, 0, len(images), progress)
         with DatabaseWriter(work.folder, backend=backend, resume=True) as database:
             begin = len(database)
@@ -157,7 +157,7 @@ def _write_images(
     database: DatabaseWriter,
     images: ImageList,
     order: Sequence[int],
-    form: ImageForm,
+    form: RecordFormat,
     watch: Callable[[int], None],
     *,
     check_size: bool,
@@ -195,7 +195,7 @@ def _parts(order: Sequence[int], val_share: float) -> dict[str, Sequence[int]]:
 
 
 def _settings(
-    form: ImageForm, root: Path, shuffle: bool, seed: int, backend: str, own: Mapping[str, Any]
+    form: RecordFormat, root: Path, shuffle: bool, seed: int, backend: str, own: Mapping[str, Any]
 ) -> Settings:
     """What decides a database; ``own`` has what only one of the conversions knows."""
     drawn = {"shuffle": shuffle, "seed": seed if shuffle else None}
@@ -205,7 +205,7 @@ def _settings(
 
 
 def _watch(
-    work: Partial, before: int, total: int, progress: Progress | None
+    work: ResumableOutput, before: int, total: int, progress: Progress | None
 ) -> Callable[[int], None]:
     """Counts the records of a part that begins after ``before`` records."""
 

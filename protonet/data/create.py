@@ -10,7 +10,7 @@ import numpy as np
 
 from protonet.data.database import Database
 from protonet.data.datum import decode, encode_image, make_datum
-from protonet.data.partial import Settings, partial_output
+from protonet.data.resumable import Settings, resumable_output
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, FormatError, UsageError
 from protonet.formats.atomic import write_atomic
@@ -67,7 +67,7 @@ def create_gradients(
 
     settings = Settings({"width": width, "height": height, "count": count})
     # Under its own name only once it is whole: a kill leaves nothing that would train.
-    with partial_output(Path(folder), settings, restart=True) as work:
+    with resumable_output(Path(folder), settings, restart=True) as work:
         for part, size in (("train", count), ("val", val_count)):
             _write_gradients(work.folder, part, itertools.islice(drawn, size), written, raw=raw)
             write_mean(work.folder, part)

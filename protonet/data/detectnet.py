@@ -28,7 +28,7 @@ _FULL = np.float32(255)
 
 
 @dataclass(frozen=True)
-class Choice:
+class Augmentation:
     """What is done to one image: ``scale`` is a (height, width), ``rotation`` in degrees,
     ``offset`` the (row, column) where the result begins.
     """
@@ -41,12 +41,12 @@ class Choice:
     rotation: float = 0.0
 
 
-def choose(
+def draw_augmentation(
     param: DetectNetAugmentationParameter,
     size: tuple[int, int],
     wanted: tuple[int, int],
     random: np.random.Generator,
-) -> Choice:
+) -> Augmentation:
     """What chance decides in training for an image of ``size``, to be cut to ``wanted``."""
     hue, saturation, scale, rotation = 0.0, 1.0, size, 0.0
     if random.random() <= param.hue_rotation_prob:
@@ -59,7 +59,7 @@ def choose(
         scale = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
     if random.random() <= param.rotation_prob:
         rotation = (2 * random.random() - 1) * param.max_rotate_degree
-    before = turned_size(scale, rotation) if abs(rotation) > _TINY else scale
+    before = rotated_size(scale, rotation) if abs(rotation) > _TINY else scale
     # x is drawn before y.
     across, down, shift_x, shift_y = 0.5, 0.5, 0, 0
     if random.random() <= param.crop_prob:
@@ -69,30 +69,30 @@ def choose(
         round(down * (before[0] - wanted[0] + shift_y) - shift_y // 2),
         round(across * (before[1] - wanted[1] + shift_x) - shift_x // 2),
     )
-    return Choice(scale, offset, hue, saturation, flip, rotation)
+    return Augmentation(scale, offset, hue, saturation, flip, rotation)
 
 
-def change_image(
-    image: np.ndarray, choice: Choice, wanted: tuple[int, int], mean: np.ndarray | None
+def augment_image(
+    image: np.ndarray, augmentation: Augmentation, wanted: tuple[int, int], mean: np.ndarray | None
 ) -> np.ndarray:
     """A float32 image (3, h, w) of 0 to 255, changed, freed of a mean and cut to ``wanted``.
 
     What the cut shows beyond the image is 0.
     """
     image = image / _FULL
-    if abs(choice.hue) > _TINY or choice.saturation < 1 - 1 / 255:
-        image = recoloured(image, choice.hue, choice.saturation)
+    if abs(augmentation.hue) > _TINY or augmentation.saturation < 1 - 1 / 255:
+        image = shift_colour(image, augmentation.hue, augmentation.saturation)
     if mean is not None:
         image = image - mean / _FULL
-    if choice.flip:
+    if augmentation.flip:
         image = image[:, :, ::-1]
-    image = resample(image, *choice.scale, Interpolation.CUBIC)
-    if abs(choice.rotation) > _TINY:
-        image = turned(image, choice.rotation)
+    image = resample(image, *augmentation.scale, Interpolation.CUBIC)
+    if abs(augmentation.rotation) > _TINY:
+        image = rotated(image, augmentation.rotation)
     out = np.zeros((3, *wanted), np.float32)
     spans = [
         (max(at, 0), min(at + want, have), at)
-        for at, want, have in zip(choice.offset, wanted, image.shape[1:], strict=True)
+        for at, want, have in zip(augmentation.offset, wanted, image.shape[1:], strict=True)
     ]
     (top, bottom, row), (left, right, column) = spans
     if top < bottom and left < right:
@@ -101,23 +101,27 @@ def change_image(
     return out * _FULL
 
 
-def change_boxes(boxes: np.ndarray, choice: Choice, size: tuple[int, int]) -> np.ndarray:
+def augment_boxes(
+    boxes: np.ndarray, augmentation: Augmentation, size: tuple[int, int]
+) -> np.ndarray:
     """The rows of labels (n, LABEL) that belong to an image of ``size``, changed with it."""
     boxes = boxes.copy()
-    if choice.flip:
+    if augmentation.flip:
         boxes[:, 0] = size[1] - boxes[:, 0] - boxes[:, 2] - 1
-    factors = np.array([choice.scale[1] / size[1], choice.scale[0] / size[0]] * 2, np.float32)
+    factors = np.array(
+        [augmentation.scale[1] / size[1], augmentation.scale[0] / size[0]] * 2, np.float32
+    )
     boxes[:, :4] *= factors
-    if abs(choice.rotation) > _TINY:
+    if abs(augmentation.rotation) > _TINY:
         # Only the middle turns.
-        matrix, shift = turn(choice.scale, choice.rotation)
+        matrix, shift = rotation_matrix(augmentation.scale, augmentation.rotation)
         middle = boxes[:, :2] + boxes[:, 2:4] / 2
         boxes[:, :2] = middle @ matrix.T + shift - boxes[:, 2:4] / 2
-    boxes[:, :2] -= np.array(choice.offset[::-1], np.float32)
+    boxes[:, :2] -= np.array(augmentation.offset[::-1], np.float32)
     return boxes
 
 
-def recoloured(image: np.ndarray, hue: float, saturation: float) -> np.ndarray:
+def shift_colour(image: np.ndarray, hue: float, saturation: float) -> np.ndarray:
     """BGR from 0 to 1 with the hue turned by degrees and the saturation times a factor."""
     blue, green, red = image
     value, least = image.max(axis=0), image.min(axis=0)
@@ -132,7 +136,7 @@ def recoloured(image: np.ndarray, hue: float, saturation: float) -> np.ndarray:
     return sectors((angle + hue / 60) % 6, strength, value).astype(np.float32)
 
 
-def turn(size: tuple[int, int], degrees: float) -> tuple[np.ndarray, np.ndarray]:
+def rotation_matrix(size: tuple[int, int], degrees: float) -> tuple[np.ndarray, np.ndarray]:
     """X' = A x + b for points (x, y): clockwise about the middle, moved so that all is seen."""
     angle = math.radians(degrees)
     matrix = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
@@ -141,7 +145,7 @@ def turn(size: tuple[int, int], degrees: float) -> tuple[np.ndarray, np.ndarray]
     return matrix, middle - corner - matrix @ middle
 
 
-def turned_size(size: tuple[int, int], degrees: float) -> tuple[int, int]:
+def rotated_size(size: tuple[int, int], degrees: float) -> tuple[int, int]:
     """The (height, width) that holds an image of ``size`` once it was turned."""
     angle = math.radians(degrees)
     matrix = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
@@ -158,11 +162,11 @@ def _around(size: tuple[int, int], matrix: np.ndarray) -> tuple[np.ndarray, np.n
     return least, most - least + 1
 
 
-def turned(image: np.ndarray, degrees: float) -> np.ndarray:
+def rotated(image: np.ndarray, degrees: float) -> np.ndarray:
     """An image turned clockwise, between four pixels each; 0 where one of them is missing."""
     size = (image.shape[1], image.shape[2])
-    matrix, shift = turn(size, degrees)
-    height, width = turned_size(size, degrees)
+    matrix, shift = rotation_matrix(size, degrees)
+    height, width = rotated_size(size, degrees)
     rows, columns = np.indices((height, width))
     points = np.stack([columns, rows], axis=-1) - shift
     place = points @ np.linalg.inv(matrix).T
@@ -178,7 +182,7 @@ def turned(image: np.ndarray, degrees: float) -> np.ndarray:
     return mixed.astype(np.float32)
 
 
-class Grid:
+class CoverageGrid:
     """Boxes as maps of a grid: which cells are covered, and where the box lies from each.
 
     Args:

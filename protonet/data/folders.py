@@ -10,8 +10,8 @@ import numpy as np
 
 from protonet.data.convert import convert_images
 from protonet.data.create import write_mean
-from protonet.data.image_form import ImageForm
 from protonet.data.image_list import ImageList
+from protonet.data.record_format import RecordFormat
 from protonet.errors import DataError, UsageError
 from protonet.formats.atomic import write_atomic
 
@@ -87,7 +87,7 @@ class ClassFolders:
 def convert_folders(
     root: Path,
     folder: Path,
-    form: ImageForm,
+    form: RecordFormat,
     *,
     val_share: float = 0.25,
     seed: int = 0,

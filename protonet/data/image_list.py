@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from protonet.data.datum import decode_image
-from protonet.data.lists import Listed, numbered_lines, read_named
+from protonet.data.file_list import FileList, numbered_lines, read_listed_file
 from protonet.data.resize import resize
 from protonet.errors import DataError
 
 
-class ImageList(Listed[tuple[int, str, int]]):
-    """The images that a list names (``Listed``).
+class ImageList(FileList[tuple[int, str, int]]):
+    """The images that a list names (``FileList``).
 
     Every line is ``path label``, split at its last space; lines without text are passed over.
     """
@@ -40,7 +40,7 @@ class ImageList(Listed[tuple[int, str, int]]):
         Raises:
             DataError: when it cannot be read.
         """
-        return read_named(Path(self._lines[key][1]), self._folder, self.where(key))
+        return read_listed_file(Path(self._lines[key][1]), self._folder, self.where(key))
 
     def label(self, key: int) -> int:
         """The class of an image."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import lmdb
 
-from protonet.data.pages import check_pages
+from protonet.data.lmdb_pages import check_pages
 from protonet.errors import DataError
 
 DATA_FILE = "data.mdb"

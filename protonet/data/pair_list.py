@@ -12,9 +12,9 @@ from typing import NamedTuple, Unpack
 import numpy as np
 
 from protonet.data.datum import decode_image
+from protonet.data.file_list import FileList, FileListOptions, numbered_lines, read_listed_file
+from protonet.data.index_sampler import IndexSampler
 from protonet.data.interpolation import Interpolation, resample
-from protonet.data.lists import Listed, Places, numbered_lines, read_named
-from protonet.data.order import Order
 from protonet.data.prefetch import InputTimes
 from protonet.data.transform import Transformer
 from protonet.errors import DataError
@@ -33,8 +33,8 @@ class Pair(NamedTuple):
     """Rows and columns of the file's image, at most as many as ``image`` has."""
 
 
-class PairList(Listed[tuple[int, str, str]]):
-    """The pairs that a list names (``Listed``): two paths a line, with white space between.
+class PairList(FileList[tuple[int, str, str]]):
+    """The pairs that a list names (``FileList``): two paths a line, with white space between.
 
     Args:
         source, places: as of Listed; images are resized bilinear.
@@ -50,7 +50,7 @@ class PairList(Listed[tuple[int, str, str]]):
         labels: Interpolation = Interpolation.NEAREST,
         shrink: int = 1,
         color: bool = True,
-        **places: Unpack[Places],
+        **places: Unpack[FileListOptions],
     ) -> None:
         super().__init__(source, **places)
         self._labels, self._shrink, self._color = labels, shrink, color
@@ -92,7 +92,7 @@ class PairList(Listed[tuple[int, str, str]]):
     def _image(self, row: int, which: int, color: bool) -> np.ndarray:
         path = Path(self.root + str(self._lines[row][which]))
         where = self.where(row, which)
-        data = read_named(path, self._folder, where)
+        data = read_listed_file(path, self._folder, where)
         return decode_image(data, where, color=color, follows_exif=True)
 
 
@@ -177,7 +177,7 @@ class PairSource:
         self.batch_size = batch_size
         self.times = InputTimes()
         self._pairs, self._transform, self._encode = pairs, transform, encode
-        self._order = Order(len(pairs), shuffle=shuffle, seed=seed)
+        self._index_sampler = IndexSampler(len(pairs), shuffle=shuffle, seed=seed)
         self._skip = skip
         self._pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="protonet-data")
         self._position = self._submitted = 0
@@ -223,7 +223,7 @@ class PairSource:
     def _make(self, place: int) -> Pair:
         clock = time.perf_counter
         began = clock()
-        (row,) = self._order.rows(place + self._skip, 1).tolist()
+        (row,) = self._index_sampler.indices(place + self._skip, 1).tolist()
         pair = self._pairs.read(row)
         reading = clock() - began
         try:

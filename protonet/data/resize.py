@@ -27,7 +27,7 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return out
 
 
-FITS = ("squash", "crop", "fill", "half-crop")
+RESIZE_MODES = ("squash", "crop", "fill", "half-crop")
 """How an image of another form is brought to a size: see ``fit``."""
 
 _GREY = 127

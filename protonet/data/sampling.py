@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protonet.data.boxes import areas, common, overlap, share
+from protonet.data.boxes import areas, coverage, intersection, iou
 from protonet.data.image_rng import ImageRNG
 from protonet.errors import LayerError
 from protonet.proto.caffe_pb2 import BatchSampler, SampleConstraint, Sampler
@@ -74,9 +74,9 @@ def draw(sampler: Sampler, rng: ImageRNG) -> np.ndarray:
 def satisfied(constraint: SampleConstraint, boxes: np.ndarray, window: np.ndarray) -> bool:
     """Whether one of the objects fulfils every constraint that is given; True where none is."""
     measures = {
-        "jaccard_overlap": overlap(boxes, window),
-        "sample_coverage": common(boxes, window) / max(float(areas(window)), 1e-12),
-        "object_coverage": share(boxes, window),
+        "jaccard_overlap": iou(boxes, window),
+        "sample_coverage": intersection(boxes, window) / max(float(areas(window)), 1e-12),
+        "object_coverage": coverage(boxes, window),
     }
     limits = constraint.ListFields()
     fits = np.ones(len(boxes), bool)

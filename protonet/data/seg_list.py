@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from protonet.data.file_list import numbered_lines
 from protonet.data.interpolation import Interpolation, resample
-from protonet.data.lists import numbered_lines
 from protonet.data.pair_list import Pair, PairList, PairTransform
 from protonet.data.transform import Transformer, crop_of
 from protonet.errors import DataError

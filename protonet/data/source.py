@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from protonet.data.order import Order
+from protonet.data.index_sampler import IndexSampler
 from protonet.data.prefetch import Batch, Empty, PrefetchedSource, Prefetcher
 from protonet.data.records import Images, Records
 from protonet.data.transform import Transformer
@@ -80,7 +80,7 @@ class BatchSource(PrefetchedSource):
         self.length = len(images)
         self._transformer = transformer
         self._shuffle = shuffle
-        self._order = Order(len(images), shuffle=shuffle, seed=seed)
+        self._index_sampler = IndexSampler(len(images), shuffle=shuffle, seed=seed)
         self._skip = skip
         self._empty = empty
         shape = transformer.output_shape
@@ -193,4 +193,4 @@ class BatchSource(PrefetchedSource):
 
     def _rows(self, position: int) -> np.ndarray:
         """The records of the batch that begins at ``position`` of the stream."""
-        return self._order.rows(position + self._skip, self.batch_size)
+        return self._index_sampler.indices(position + self._skip, self.batch_size)

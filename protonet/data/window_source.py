@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from protonet.data.cutter import Cutter
+from protonet.data.cropper import WindowCropper
 from protonet.data.datum import decode_image
-from protonet.data.lists import read_named
+from protonet.data.file_list import read_listed_file
 from protonet.data.prefetch import Batch, Empty, PrefetchedSource, Prefetcher
 from protonet.data.windows import WindowList
 from protonet.errors import DataError
@@ -45,7 +45,7 @@ class WindowSource(PrefetchedSource):
         windows: WindowList,
         batch_size: int,
         objects: int,
-        cutter: Cutter,
+        cropper: WindowCropper,
         *,
         mirror: bool = False,
         mean: np.ndarray | None = None,
@@ -61,13 +61,13 @@ class WindowSource(PrefetchedSource):
         self._windows = windows
         self._batch_size = batch_size
         self._objects = objects
-        self._cutter = cutter
+        self._cropper = cropper
         self._mirror, self._mean, self._scale = mirror, mean, scale
         self._root, self._folder = root, folder
         self._cache: dict[int, bytes] | None = {} if cache else None
         self._key = np.array([seed % 2**64, zlib.crc32(name.encode())], np.uint64)
         self._lock = threading.Lock()
-        shape = (3, cutter.size, cutter.size)
+        shape = (3, cropper.size, cropper.size)
         super().__init__(Prefetcher(self._fill, batch_size, shape, threads, empty))
 
     def take(self) -> Batch:
@@ -100,7 +100,7 @@ class WindowSource(PrefetchedSource):
         where = f"{self._windows.path}:{line}: {self._root}{self._windows.images[image]}"
         pixels = decode_image(self._bytes(image, where), where, color=True, follows_exif=True)
         try:
-            self._cutter.apply(pixels, (x1, y1, x2, y2), mirror, self._mean, self._scale, out)
+            self._cropper.apply(pixels, (x1, y1, x2, y2), mirror, self._mean, self._scale, out)
         except ValueError as error:
             raise DataError(f"{where}: the window {x1} {y1} {x2} {y2} {error}") from None
 
@@ -109,7 +109,7 @@ class WindowSource(PrefetchedSource):
         if self._cache is not None and image in self._cache:
             return self._cache[image]
         path = Path(self._root + self._windows.images[image])
-        data = read_named(path, self._folder, where)
+        data = read_listed_file(path, self._folder, where)
         if self._cache is not None:
             with self._lock:
                 self._cache[image] = data

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from protonet.blob import Array, Shape
-from protonet.data.detectnet import LABEL, Choice, Grid, change_boxes, change_image, choose
+from protonet.data.detectnet import (
+    LABEL,
+    Augmentation,
+    CoverageGrid,
+    augment_boxes,
+    augment_image,
+    draw_augmentation,
+)
 from protonet.data.interpolation import Interpolation, resample
 from protonet.data.transform import load_mean
 from protonet.errors import DataError, LayerError
@@ -81,7 +88,7 @@ class DetectNetTransformation(Layer):
                 f"{len(transform.mean_value)}",
                 ("transform_param", "mean_value"),
             )
-        self.grid = Grid(truth)
+        self.grid = CoverageGrid(truth)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         images, boxes = shapes
@@ -120,12 +127,12 @@ class DetectNetTransformation(Layer):
         random = self.random.host() if self.training else None
         for place, (image, table) in enumerate(zip(images, tables[:, 0], strict=True)):
             rows = self._rows(table, place)
-            choice = Choice(self.grid.size)
+            augmentation = Augmentation(self.grid.size)
             if random is not None:
                 param = self.spec.detectnet_augmentation_param
-                choice = choose(param, size, self.grid.size, random)
-            self._tops[0][place] = change_image(image, choice, self.grid.size, self._mean)
-            self.grid.write(change_boxes(rows, choice, size), self._tops[1][place])
+                augmentation = draw_augmentation(param, size, self.grid.size, random)
+            self._tops[0][place] = augment_image(image, augmentation, self.grid.size, self._mean)
+            self.grid.write(augment_boxes(rows, augmentation, size), self._tops[1][place])
         for host, top in zip(self._tops, tops, strict=True):
             self.device.put(host, top)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from protonet.data.cutter import Cutter
+from protonet.data.cropper import WindowCropper
 from protonet.data.transform import load_mean
 from protonet.data.window_source import WindowSource
 from protonet.data.windows import read_windows
@@ -56,7 +56,7 @@ class WindowData(BatchLayer):
             )
         self.batch_size, size = int(param.batch_size), int(transform.crop_size)
         self.image_shape = (3, size, size)
-        self.cutter = self._cutter(size)
+        self.cropper = self._cropper(size)
         self.scale = self._scale()
         self.mean = self._mean(size)
         self.objects = self._count_objects()
@@ -78,7 +78,7 @@ class WindowData(BatchLayer):
                     "window(s)"
                 )
 
-    def _cutter(self, size: int) -> Cutter:
+    def _cropper(self, size: int) -> WindowCropper:
         param = self.spec.window_data_param
         if param.crop_mode not in ("warp", "square"):
             raise LayerError(
@@ -90,7 +90,7 @@ class WindowData(BatchLayer):
                 f"context_pad {param.context_pad} on both sides leaves nothing of crop_size {size}",
                 (_PARAM, "context_pad"),
             )
-        return Cutter(size, int(param.context_pad), param.crop_mode == "square")
+        return WindowCropper(size, int(param.context_pad), param.crop_mode == "square")
 
     def _scale(self) -> float:
         param, transform = self.spec.window_data_param, self.spec.transform_param
@@ -145,7 +145,7 @@ class WindowData(BatchLayer):
             self.windows,
             self.batch_size,
             self.objects,
-            self.cutter,
+            self.cropper,
             mirror=self.spec.transform_param.mirror,
             mean=self.mean,
             scale=self.scale,

@@ -7,13 +7,13 @@ import pytest
 
 from protonet.data.boxes import (
     Objects,
-    common,
-    cut,
+    coverage,
     extrapolated,
+    intersection,
+    iou,
     mirrored,
-    overlap,
+    project,
     resized,
-    share,
 )
 from protonet.proto.caffe_pb2 import EmitConstraint, ResizeParameter
 
@@ -27,19 +27,19 @@ def objects(boxes: np.ndarray = BOXES) -> Objects:
 
 
 def test_measures() -> None:
-    np.testing.assert_allclose(common(BOXES, WINDOW), [0.125, 0, 0.01], atol=1e-7)
-    np.testing.assert_allclose(overlap(BOXES, WINDOW), [0.125 / 0.375, 0, 0.01 / 0.25], atol=1e-6)
-    np.testing.assert_allclose(share(BOXES, WINDOW), [0.5, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(intersection(BOXES, WINDOW), [0.125, 0, 0.01], atol=1e-7)
+    np.testing.assert_allclose(iou(BOXES, WINDOW), [0.125 / 0.375, 0, 0.01 / 0.25], atol=1e-6)
+    np.testing.assert_allclose(coverage(BOXES, WINDOW), [0.5, 0, 1], atol=1e-6)
 
 
 def test_a_window_moves_clips_and_drops() -> None:
-    found = cut(objects(), WINDOW, None)
+    found = project(objects(), WINDOW, None)
     np.testing.assert_allclose(found.boxes, [[0, 0, 0.5, 1], [0.2, 0.2, 0.4, 0.4]], atol=1e-6)
     np.testing.assert_array_equal(found.marks, [[0, 1, 2], [6, 7, 8]])
 
 
 def test_a_window_beyond_the_image_makes_boxes_smaller() -> None:
-    found = cut(objects(BOXES[:1]), np.array([-1, -1, 1, 1], np.float32), None)
+    found = project(objects(BOXES[:1]), np.array([-1, -1, 1, 1], np.float32), None)
     np.testing.assert_allclose(found.boxes, [[0.625, 0.5, 0.875, 0.75]], atol=1e-6)
 
 
@@ -52,14 +52,14 @@ def test_a_window_beyond_the_image_makes_boxes_smaller() -> None:
     ],
 )
 def test_emit_constraints(emit: EmitConstraint, kept: list[float]) -> None:
-    assert cut(objects(), WINDOW, emit).marks[:, 0].tolist() == kept
+    assert project(objects(), WINDOW, emit).marks[:, 0].tolist() == kept
 
 
 def test_a_centre_outside_is_dropped() -> None:
     window = np.array([0.55, 0, 1, 1], np.float32)
     emit = EmitConstraint(emit_type=EmitConstraint.CENTER)
-    assert cut(objects(), window, emit).marks[:, 0].tolist() == [6]
-    assert cut(objects(), window, None).marks[:, 0].tolist() == [0, 6]
+    assert project(objects(), window, emit).marks[:, 0].tolist() == [6]
+    assert project(objects(), window, None).marks[:, 0].tolist() == [0, 6]
 
 
 def test_mirrored() -> None:

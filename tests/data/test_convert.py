@@ -17,8 +17,8 @@ from protonet.data.convert import convert_images, convert_vectors
 from protonet.data.create import compute_mean
 from protonet.data.database import Database, check_pairs
 from protonet.data.datum import decode, encode_image
-from protonet.data.image_form import OWN, ImageForm
 from protonet.data.image_list import ImageList
+from protonet.data.record_format import OWN, RecordFormat
 from protonet.data.resize import resize
 from protonet.data.transform import load_mean
 from protonet.data.vector_table import read_table
@@ -47,7 +47,7 @@ def test_images_and_vectors_are_paired(folder: Path) -> None:
     parts = convert_vectors(
         read_table(folder / "labels.csv"),
         folder / "data",
-        ImageForm(),
+        RecordFormat(),
         val_share=1 / 3,
         progress=lambda done, total: seen.append((done, total)),
     )
@@ -68,7 +68,7 @@ def test_the_order_depends_on_the_seed(folder: Path) -> None:
     orders = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         table = read_table(folder / "labels.csv")
-        convert_vectors(table, folder / name, ImageForm(), shuffle=True, seed=seed)
+        convert_vectors(table, folder / name, RecordFormat(), shuffle=True, seed=seed)
         orders.append([int(label[0, 0, 0]) for label in contents(folder / name / "train_labels")])
     assert orders[0] == orders[1] != orders[2]
     assert sorted(orders[0]) == sorted(orders[2]) == list(range(6))
@@ -78,9 +78,9 @@ def test_images_are_brought_to_one_form(folder: Path) -> None:
     (folder / "3.png").write_bytes(encode_image(IMAGES[3][:, 1:]))
     table = read_table(folder / "labels.csv")
     with pytest.raises(DataError, match=r"labels\.csv:5: 3\.png: is 3x4x7, but the first .* 3x5x7"):
-        convert_vectors(table, folder / "data", ImageForm())
+        convert_vectors(table, folder / "data", RecordFormat())
     assert not (folder / "data").exists()
-    form = ImageForm((4, 6), color=False, encoded="png")
+    form = RecordFormat((4, 6), color=False, encoded="png")
     convert_vectors(table, folder / "data", form, restart=True)
     assert {image.shape for image in contents(folder / "data" / "train_images")} == {(1, 4, 6)}
     with Database(folder / "data" / "train_images") as database:
@@ -91,24 +91,24 @@ def test_vectors_that_cannot_be_converted(folder: Path) -> None:
     table = read_table(folder / "labels.csv")
     for share in (-0.1, 1.0, 0.99):
         with pytest.raises(UsageError, match="leaves no image of 6 to train"):
-            convert_vectors(table, folder / "data", ImageForm(), val_share=share)
+            convert_vectors(table, folder / "data", RecordFormat(), val_share=share)
     (folder / "data").mkdir()
     with pytest.raises(UsageError, match="exists already"):
-        convert_vectors(table, folder / "data", ImageForm())
+        convert_vectors(table, folder / "data", RecordFormat())
     (folder / "2.png").unlink()
     with pytest.raises(DataError, match=r"labels\.csv:4: 2\.png: cannot be read: No such file"):
-        convert_vectors(table, folder / "other", ImageForm())
+        convert_vectors(table, folder / "other", RecordFormat())
     assert not (folder / "other").exists()
 
 
 def test_images_with_classes(folder: Path) -> None:
     images = ImageList(folder / "list.txt", root=f"{folder}/")
-    assert convert_images(images, folder / "db", ImageForm()) == 6
+    assert convert_images(images, folder / "db", RecordFormat()) == 6
     with Database(folder / "db") as database:
         assert database.keys() == [f"{index:08d}_{index}.png".encode() for index in range(6)]
         assert [datum.label for _, datum in database] == list(range(6))
     np.testing.assert_array_equal(contents(folder / "db"), IMAGES)
-    convert_images(images, folder / "small", ImageForm((3, 4), color=True), shuffle=True, seed=3)
+    convert_images(images, folder / "small", RecordFormat((3, 4), color=True), shuffle=True, seed=3)
     with Database(folder / "small") as database:
         (key, datum), *_ = database
         row = int(key.split(b"_")[1].split(b".")[0])
@@ -119,9 +119,9 @@ def test_images_with_classes(folder: Path) -> None:
 def test_sizes_are_checked_where_that_is_asked_for(folder: Path) -> None:
     (folder / "3.png").write_bytes(encode_image(IMAGES[3][:, 1:]))
     images = ImageList(folder / "list.txt", root=f"{folder}/")
-    convert_images(images, folder / "mixed", ImageForm())
+    convert_images(images, folder / "mixed", RecordFormat())
     with pytest.raises(DataError, match=r"list\.txt:4: .*3\.png: is 3x4x7, but"):
-        convert_images(images, folder / "db", ImageForm(), check_size=True)
+        convert_images(images, folder / "db", RecordFormat(), check_size=True)
     assert not (folder / "db").exists()
     assert not (folder / "mixed.partial").exists()
 
@@ -131,7 +131,7 @@ import resource, sys
 from pathlib import Path
 import protonet.data.writer as writer
 from protonet.data.convert import convert_images, convert_vectors
-from protonet.data.image_form import ImageForm
+from protonet.data.record_format import ImageForm
 from protonet.data.image_list import ImageList
 from protonet.data.vector_table import read_table
 from protonet.errors import DataError
@@ -251,12 +251,14 @@ def test_a_repaired_image_is_enough_to_go_on(many: Path) -> None:
     (many / "5.png").write_bytes(whole[:40])
     table, counts = read_table(many / "many.csv"), []
     with pytest.raises(DataError, match=r"many\.csv:6: 5\.png: the data is no image") as told:
-        convert_vectors(table, many / "out", ImageForm())
+        convert_vectors(table, many / "out", RecordFormat())
     assert "is kept in" in told.value.__notes__[0]
     (many / "5.png").write_bytes(whole)
-    convert_vectors(table, many / "out", ImageForm(), progress=lambda done, _: counts.append(done))
+    convert_vectors(
+        table, many / "out", RecordFormat(), progress=lambda done, _: counts.append(done)
+    )
     assert counts == list(range(5, 201))
-    convert_vectors(table, many / "whole", ImageForm())
+    convert_vectors(table, many / "whole", RecordFormat())
     assert records(many / "out") == records(many / "whole")
 
 
@@ -268,8 +270,8 @@ def test_other_images_settings_or_tables_are_not_mixed(many: Path) -> None:
         (lambda **more: convert_images(images, many / "b", **more), "b"),
     ):
         with pytest.raises(DataError, match="the data is no image"):
-            convert(form=ImageForm())
-        wrong = ImageForm((3, 4), color=True, encoded="jpg")
+            convert(form=RecordFormat())
+        wrong = RecordFormat((3, 4), color=True, encoded="jpg")
         with pytest.raises(UsageError) as told:
             convert(form=wrong, shuffle=True, seed=2, backend="leveldb")
         message = str(told.value)
@@ -293,9 +295,9 @@ def test_a_mended_list_goes_on_where_it_was(many: Path, kind: str) -> None:
 
     def convert(out: Path, **more: Any) -> None:
         if kind == "csv":
-            convert_vectors(read_table(source), out, ImageForm(), val_share=0.25, **more)
+            convert_vectors(read_table(source), out, RecordFormat(), val_share=0.25, **more)
         else:
-            convert_images(ImageList(source, root=f"{many}/"), out, ImageForm(), **more)
+            convert_images(ImageList(source, root=f"{many}/"), out, RecordFormat(), **more)
 
     lines = source.read_text().splitlines()
     place = next(at for at, line in enumerate(lines) if line.startswith("5.png"))
@@ -313,7 +315,7 @@ def test_a_mended_list_goes_on_where_it_was(many: Path, kind: str) -> None:
         convert(out)
     source.write_text("\n".join([*lines[:3], "", *lines[3:]]))
     counts: list[int] = []
-    convert(out, progress=lambda done, _: counts.append(done))
+    convert(out, progress=lambda n, _: counts.append(n))
     assert counts[0] == 5
     source.write_text("\n".join(lines))
     convert(many / "whole")
@@ -336,8 +338,8 @@ def test_images_are_stored_as_files(folder: Path) -> None:
     (folder / "files.txt").write_text("0.png 3\ngray.jpg 4\n")
     images = ImageList(folder / "files.txt", root=f"{folder}/")
     own, one = (folder / name for name in ("own", "one"))
-    convert_images(images, own, ImageForm(color=None, encoded=OWN))
-    convert_images(images, one, ImageForm(color=True, encoded="jpg"))
+    convert_images(images, own, RecordFormat(color=None, encoded=OWN))
+    convert_images(images, one, RecordFormat(color=True, encoded="jpg"))
     with Database(own) as database:
         first, second = (datum for _, datum in database)
     assert first.data == (folder / "0.png").read_bytes()
@@ -351,4 +353,4 @@ def test_images_are_stored_as_files(folder: Path) -> None:
     (folder / "files.txt").write_text("odd.gif 3\n")
     with pytest.raises(DataError, match=r"odd\.gif: cannot be stored as 'gif'; say as what: png"):
         convert_images(ImageList(folder / "files.txt", root=f"{folder}/"), folder / "x",
-                       ImageForm(encoded=OWN))  # fmt: skip
+                       RecordFormat(encoded=OWN))  # fmt: skip

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from protonet.data.detectnet import (
-    Choice,
-    Grid,
-    change_boxes,
-    change_image,
-    choose,
-    recoloured,
-    turned,
-    turned_size,
+    Augmentation,
+    CoverageGrid,
+    augment_boxes,
+    augment_image,
+    draw_augmentation,
+    rotated,
+    rotated_size,
+    shift_colour,
 )
 from protonet.proto.caffe_pb2 import (
     DetectNetAugmentationParameter,
@@ -34,40 +34,40 @@ def boxes(*rows: tuple[float, ...]) -> np.ndarray:
 
 def test_nothing_chosen_takes_the_mean_off() -> None:
     mean = np.array([1, 2, 3], np.float32)[:, None, None]
-    found = change_image(IMAGE, Choice(SIZE), SIZE, mean)
+    found = augment_image(IMAGE, Augmentation(SIZE), SIZE, mean)
     np.testing.assert_allclose(found, IMAGE - mean, atol=1e-4)
 
 
 def test_a_cut_beyond_the_image_is_black() -> None:
-    found = change_image(IMAGE, Choice(SIZE, offset=(-2, 20)), (6, 8), None)
+    found = augment_image(IMAGE, Augmentation(SIZE, offset=(-2, 20)), (6, 8), None)
     np.testing.assert_allclose(found[:, 2:, :4], IMAGE[:, :4, 20:], atol=1e-4)
     assert not found[:, :2].any()
     assert not found[:, :, 4:].any()
-    assert not change_image(IMAGE, Choice(SIZE, offset=(99, 0)), (6, 8), None).any()
+    assert not augment_image(IMAGE, Augmentation(SIZE, offset=(99, 0)), (6, 8), None).any()
 
 
 def test_a_flip_keeps_the_fork_s_pixel() -> None:
-    choice = Choice(SIZE, flip=True)
+    augmentation = Augmentation(SIZE, flip=True)
     np.testing.assert_allclose(
-        change_image(IMAGE, choice, SIZE, None), IMAGE[:, :, ::-1], atol=1e-4
+        augment_image(IMAGE, augmentation, SIZE, None), IMAGE[:, :, ::-1], atol=1e-4
     )
-    assert change_boxes(boxes((2, 3, 5, 4)), choice, SIZE)[0, :4].tolist() == [16, 3, 5, 4]
+    assert augment_boxes(boxes((2, 3, 5, 4)), augmentation, SIZE)[0, :4].tolist() == [16, 3, 5, 4]
 
 
 def test_boxes_are_scaled_and_moved() -> None:
-    found = change_boxes(boxes((2, 4, 6, 8)), Choice((32, 12), offset=(3, -1)), SIZE)
+    found = augment_boxes(boxes((2, 4, 6, 8)), Augmentation((32, 12), offset=(3, -1)), SIZE)
     assert found[0, :4].tolist() == [2, 5, 3, 16]
 
 
 def test_a_quarter_turn() -> None:
     # A corner more than the image on each axis, since pixels are counted from edge to edge.
-    assert turned_size((4, 6), 90) == (7, 5)
-    found = turned(IMAGE, 90)
+    assert rotated_size((4, 6), 90) == (7, 5)
+    found = rotated(IMAGE, 90)
     assert found.shape[1:] == (25, 17)
     spot = np.zeros((3, *SIZE), np.float32)
     spot[:, 2:5, 3:7] = 1
-    rows, columns = np.nonzero(turned(spot, 90)[0] > 0.5)
-    (box,) = change_boxes(boxes((3, 2, 4, 3)), Choice(SIZE, rotation=90), SIZE)
+    rows, columns = np.nonzero(rotated(spot, 90)[0] > 0.5)
+    (box,) = augment_boxes(boxes((3, 2, 4, 3)), Augmentation(SIZE, rotation=90), SIZE)
     # The middle is where the spot is; width and height stay.
     assert abs(columns.mean() + 0.5 - (box[0] + box[2] / 2)) < 1.5
     assert abs(rows.mean() + 0.5 - (box[1] + box[3] / 2)) < 1.5
@@ -76,13 +76,13 @@ def test_a_quarter_turn() -> None:
 
 def test_colours() -> None:
     red = np.array([0, 0, 1], np.float32)[:, None, None]
-    np.testing.assert_allclose(recoloured(red, 120, 1).ravel(), [0, 1, 0], atol=1e-6)
-    np.testing.assert_allclose(recoloured(red, -120, 1).ravel(), [1, 0, 0], atol=1e-6)
-    np.testing.assert_allclose(recoloured(red, 0, 0.25).ravel(), [0.75, 0.75, 1], atol=1e-6)
+    np.testing.assert_allclose(shift_colour(red, 120, 1).ravel(), [0, 1, 0], atol=1e-6)
+    np.testing.assert_allclose(shift_colour(red, -120, 1).ravel(), [1, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(shift_colour(red, 0, 0.25).ravel(), [0.75, 0.75, 1], atol=1e-6)
     image = IMAGE / 255
-    np.testing.assert_allclose(recoloured(image, 0, 1), image, atol=1e-5)
+    np.testing.assert_allclose(shift_colour(image, 0, 1), image, atol=1e-5)
     black = np.zeros((3, 1, 1), np.float32)
-    assert not recoloured(black, 30, 0.5).any()
+    assert not shift_colour(black, 30, 0.5).any()
 
 
 def test_what_chance_may_choose() -> None:
@@ -90,23 +90,23 @@ def test_what_chance_may_choose() -> None:
         shift_x=6, shift_y=4, scale_min=0.5, scale_max=1.5, max_rotate_degree=5, hue_rotation=15
     )
     random = np.random.default_rng(0)
-    found = [choose(param, SIZE, (8, 8), random) for _ in range(400)]
+    found = [draw_augmentation(param, SIZE, (8, 8), random) for _ in range(400)]
     for field, still in (("hue", 0), ("saturation", 1), ("rotation", 0), ("scale", SIZE)):
-        moved = sum(getattr(choice, field) != still for choice in found)
+        moved = sum(getattr(augmentation, field) != still for augmentation in found)
         assert 90 < moved < 180, field
-    assert max(abs(choice.rotation) for choice in found) <= 5
-    assert max(abs(choice.hue) for choice in found) <= 15
-    assert min(choice.saturation for choice in found) >= 0.5
+    assert max(abs(augmentation.rotation) for augmentation in found) <= 5
+    assert max(abs(augmentation.hue) for augmentation in found) <= 15
+    assert min(augmentation.saturation for augmentation in found) >= 0.5
     plain = [c for c in found if c.scale == SIZE and not c.rotation]
     # Half of the shift on both sides of the 8x8 that fit into 16x24.
-    assert {-2, 10} <= {choice.offset[0] for choice in plain} <= set(range(-2, 11))
-    assert min(choice.offset[1] for choice in plain) < 0
-    assert max(choice.offset[1] for choice in plain) > 16
+    assert {-2, 10} <= {augmentation.offset[0] for augmentation in plain} <= set(range(-2, 11))
+    assert min(augmentation.offset[1] for augmentation in plain) < 0
+    assert max(augmentation.offset[1] for augmentation in plain) > 16
     still = DetectNetAugmentationParameter(
         crop_prob=-1, scale_prob=-1, flip_prob=-1, rotation_prob=-1, hue_rotation_prob=-1,
         desaturation_prob=-1,
     )  # fmt: skip
-    assert choose(still, SIZE, (8, 8), random) == Choice(SIZE, (4, 8))
+    assert draw_augmentation(still, SIZE, (8, 8), random) == Augmentation(SIZE, (4, 8))
 
 
 def write(rows: np.ndarray, **fields: object) -> np.ndarray:
@@ -116,7 +116,7 @@ def write(rows: np.ndarray, **fields: object) -> np.ndarray:
         stride=8,
         **fields,  # type: ignore[arg-type]
     )
-    grid = Grid(param)
+    grid = CoverageGrid(param)
     out = np.full((grid.maps, *grid.cells), np.nan, np.float32)
     grid.write(rows, out)
     return out

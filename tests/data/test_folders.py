@@ -10,7 +10,7 @@ from PIL import Image
 
 from protonet.data.database import Database
 from protonet.data.folders import ClassFolders, convert_folders
-from protonet.data.image_form import ImageForm
+from protonet.data.record_format import RecordFormat
 from protonet.errors import DataError, UsageError
 
 
@@ -51,7 +51,7 @@ def test_each_class_is_split(flowers: Path) -> None:
 
 def test_databases_with_labels_means_and_names(flowers: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    counts = convert_folders(flowers, out, ImageForm((6, 7), True), val_share=0.25, seed=1)
+    counts = convert_folders(flowers, out, RecordFormat((6, 7), True), val_share=0.25, seed=1)
     assert counts == {"train": 13, "val": 5}
     assert (out / "labels.txt").read_text() == "iris\nrose\ntulip\n"
     for part, count in counts.items():
@@ -64,12 +64,12 @@ def test_databases_with_labels_means_and_names(flowers: Path, tmp_path: Path) ->
                 # blue, green, red: the classes were painted in the order rose, iris, tulip
                 assert int(image[2, 0, 0]) == 40 * {1: 0, 0: 1, 2: 2}[label]
     with pytest.raises(UsageError, match="exists already"):
-        convert_folders(flowers, out, ImageForm((6, 7), True))
+        convert_folders(flowers, out, RecordFormat((6, 7), True))
 
 
 def test_what_was_interrupted_goes_on(flowers: Path, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    form = ImageForm((6, 7), True)
+    form = RecordFormat((6, 7), True)
     convert_folders(flowers, whole, form, seed=2)
 
     def stop(part: str, done: int, total: int) -> None:
@@ -97,4 +97,4 @@ def test_what_cannot_be_used(flowers: Path, tmp_path: Path) -> None:
         ClassFolders.read(flowers / "rose" / "more")
     (flowers / "rose" / "0 x.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"rose/0 x\.png"):
-        convert_folders(flowers, tmp_path / "out", ImageForm((6, 7), True))
+        convert_folders(flowers, tmp_path / "out", RecordFormat((6, 7), True))

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from protonet.data.datum import decode, decode_image
-from protonet.data.image_form import ImageForm
 from protonet.data.image_list import ImageList
 from protonet.data.orientation import orientation_of
+from protonet.data.record_format import RecordFormat
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
 
@@ -39,17 +39,17 @@ def test_files_come_upright(orientation: int, kind: str, tmp_path: Path) -> None
     (tmp_path / "list.txt").write_text("a.png 1\n")
     listed, _ = ImageList(tmp_path / "list.txt", folder=tmp_path).image(0, color=True)
     np.testing.assert_array_equal(listed, found)
-    assert ImageForm().record(data, "x", "a.png").image.shape == expected.shape
+    assert RecordFormat().record(data, "x", "a.png").image.shape == expected.shape
 
 
 def test_records_stay_as_they_are_stored() -> None:
     """A Datum is decoded without a look at EXIF, as Caffe decodes it; so it is stored upright."""
     data = photo(6)
     assert decode_image(data, "x").shape == (3, 4, 6)
-    made = ImageForm(encoded="own").record(data, "x", "a.png")
+    made = RecordFormat(encoded="own").record(data, "x", "a.png")
     assert decode(made.datum, "x").shape == (3, 6, 4)
     assert made.datum.data != data
-    kept = ImageForm(encoded="own").record(photo(1), "x", "a.png")
+    kept = RecordFormat(encoded="own").record(photo(1), "x", "a.png")
     assert kept.datum.data == photo(1)
 
 

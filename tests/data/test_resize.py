@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from protonet.data.resize import FITS, fit, resize
+from protonet.data.resize import RESIZE_MODES, fit, resize
 
 
 def plainly(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -89,15 +89,15 @@ def test_ways_to_bring_an_image_to_a_size(
 ) -> None:
     image = np.full((2, 4, 8), 100, np.uint8)
     image[:, :, :1] = 0  # a black stripe on the left
-    fitted = fit(image, *shape, how)
-    assert fitted.shape == (2, *shape)
-    assert fitted.dtype == np.uint8
-    assert fitted[1, 0, 0] == corner
-    assert fitted[1, 3, 3] == middle
-    assert (fitted[0] == fitted[1]).all()
+    resize_by_mode = fit(image, *shape, how)
+    assert resize_by_mode.shape == (2, *shape)
+    assert resize_by_mode.dtype == np.uint8
+    assert resize_by_mode[1, 0, 0] == corner
+    assert resize_by_mode[1, 3, 3] == middle
+    assert (resize_by_mode[0] == resize_by_mode[1]).all()
 
 
 def test_a_fitted_image_of_the_right_form_is_only_scaled() -> None:
     image = np.random.default_rng(1).integers(0, 255, (3, 5, 10)).astype(np.uint8)
-    for how in FITS:
+    for how in RESIZE_MODES:
         np.testing.assert_array_equal(fit(image, 10, 20, how), resize(image, 10, 20))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.data.boxes import overlap
+from protonet.data.boxes import iou
 from protonet.data.image_rng import ImageRNG
 from protonet.data.sampling import check_samplers, draw, sample, satisfied
 from protonet.errors import LayerError
@@ -61,7 +61,7 @@ def test_how_many_are_found() -> None:
     found = sample([BatchSampler(max_sample=1, max_trials=1), asked], BOXES, ImageRNG(KEY, 0))
     np.testing.assert_array_equal(found[0], [0, 0, 1, 1])
     assert len(found) == 3
-    assert all(overlap(BOXES, window).max() >= 0.3 for window in found[1:])
+    assert all(iou(BOXES, window).max() >= 0.3 for window in found[1:])
     asked.sample_constraint.min_jaccard_overlap = 0.99
     assert sample([asked], BOXES, ImageRNG(KEY, 0)).shape == (0, 4)
     asked.use_original_image = False

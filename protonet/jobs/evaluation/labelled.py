@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from protonet.data.lists import numbered_lines
+from protonet.data.file_list import numbered_lines
 from protonet.errors import DataError, UsageError
 
 ENDINGS = frozenset(

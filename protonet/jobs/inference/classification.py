@@ -34,7 +34,7 @@ class Preprocessing:
         raw_scale: what the value 1 of an image from 0 to 1 becomes before the mean is taken off.
         input_scale: a factor after it.
         channel_swap: which channel of red, green, blue each input channel is.
-        fit: how images of another form are brought to ``images_dim``, one of ``data.resize.FITS``.
+        fit: how images are resized to ``images_dim``, one of ``data.resize.RESIZE_MODES``.
     """
 
     mean: str = ""

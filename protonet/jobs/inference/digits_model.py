@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from protonet.data.resize import FITS
+from protonet.data.resize import RESIZE_MODES
 from protonet.device import Device
 from protonet.errors import FormatError, UsageError
 from protonet.formats.json_text import parse_json
@@ -254,8 +254,10 @@ def _fit(info: _Info) -> str:
     if mode is None or mode == "none":
         return "squash"
     name = mode.replace("_", "-") if isinstance(mode, str) else ""
-    if name not in FITS:
-        raise info.wrong("image resize mode", ", ".join(each.replace("-", "_") for each in FITS))
+    if name not in RESIZE_MODES:
+        raise info.wrong(
+            "image resize mode", ", ".join(each.replace("-", "_") for each in RESIZE_MODES)
+        )
     return name
 
 

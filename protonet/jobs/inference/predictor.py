@@ -81,7 +81,7 @@ class ImagePredictor:
         memory_limit: bytes that it may take; images then go in smaller batches, where need be.
         python_layers: whether the net may have layers that run code.
         fuse: whether layers compute those behind them.
-        fit: how images of another form are brought to the size, one of ``data.resize.FITS``.
+        fit: how images are resized, one of ``data.resize.RESIZE_MODES``.
 
     Raises:
         DeviceError: when one image needs more than the limit, before anything is read.

@@ -84,12 +84,12 @@ class ConvertFolders:
             UsageError, DataError: as ``data.folders.convert_folders``.
         """
         from protonet.data.folders import convert_folders
-        from protonet.data.image_form import ImageForm
+        from protonet.data.record_format import RecordFormat
 
         return convert_folders(
             self.root,
             self.folder,
-            ImageForm((self.height, self.width), not self.gray, self.encoding, self.fit),
+            RecordFormat((self.height, self.width), not self.gray, self.encoding, self.fit),
             val_share=self.val_share,
             seed=self.seed,
             progress=lambda _, done, total: progress(done, total),
@@ -137,7 +137,7 @@ class ConvertVectors:
     def make_of(self, table: VectorTable, progress: Progress) -> dict[str, int]:
         """``make``, of a table that was read before."""
         from protonet.data.convert import convert_vectors
-        from protonet.data.image_form import ImageForm
+        from protonet.data.record_format import RecordFormat
 
         size = None
         if self.width is not None and self.height is not None:
@@ -146,7 +146,7 @@ class ConvertVectors:
         return convert_vectors(
             table,
             self.folder,
-            ImageForm(size, color, "png" if self.encoded else None),
+            RecordFormat(size, color, "png" if self.encoded else None),
             root=self.root,
             val_share=self.val_share,
             shuffle=self.shuffle,

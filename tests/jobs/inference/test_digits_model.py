@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from protonet.data.datum import encode_image
-from protonet.data.resize import FITS, fit
+from protonet.data.resize import RESIZE_MODES, fit
 from protonet.errors import FormatError, UsageError
 from protonet.formats.blobs import from_array
 from protonet.formats.caffemodel import write_weights
@@ -92,7 +92,7 @@ def test_the_parts(folder: Path) -> None:
     assert answer(folder) == pytest.approx(expected(), rel=1e-4)
 
 
-@pytest.mark.parametrize("how", FITS)
+@pytest.mark.parametrize("how", RESIZE_MODES)
 def test_the_resize_mode(folder: Path, how: str) -> None:
     tell(folder, image_resize_mode=how.replace("-", "_"))
     assert answer(folder) == pytest.approx(expected(how=how), rel=1e-4)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from protonet.data.lists import Listed, numbered_lines, read_named
+from protonet.data.file_list import FileList, numbered_lines, read_listed_file
 from protonet.errors import DataError
 
 
@@ -42,13 +42,13 @@ def test_a_file_is_looked_up_here_and_then_in_the_folder(
         (each / "both").write_text(each.name)
     (folder / "one").write_text("folder")
     monkeypatch.chdir(here)
-    assert read_named(Path("both"), folder, "") == b"here"
-    assert read_named(Path("one"), folder, "") == b"folder"
+    assert read_listed_file(Path("both"), folder, "") == b"here"
+    assert read_listed_file(Path("one"), folder, "") == b"folder"
     with pytest.raises(DataError, match=r"^list:3: one: cannot be read: No such file"):
-        read_named(Path("one"), None, "list:3: one")
+        read_listed_file(Path("one"), None, "list:3: one")
 
 
-class Words(Listed[str]):
+class Words(FileList[str]):
     """Lines as they are, behind the root."""
 
     def read_lines(self, source: Path) -> list[str]:
@@ -62,4 +62,4 @@ def test_what_a_list_names_has_places_in_its_order(tmp_path: Path) -> None:
     assert (len(words), words.keys(), words.path) == (2, range(2), source)
     assert [words._lines[key] for key in range(2)] == ["x/b", "x/a"]
     with pytest.raises(NotImplementedError):
-        Listed(source)
+        FileList(source)

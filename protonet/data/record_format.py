@@ -19,11 +19,11 @@ OWN = "own"
 
 
 @dataclass(frozen=True)
-class ImageForm:
+class RecordFormat:
     """How images go into a database.
 
     ``size`` is (height, width) to which each is brought as ``fit`` says (one of
-    ``data.resize.FITS``), or None; ``color`` forces three channels
+    ``data.resize.RESIZE_MODES``), or None; ``color`` forces three channels
     or one, None keeps what the file has. ``encoded`` stores an image file of that kind (a key of
     ``ENCODINGS``, or OWN) instead of pixels.
     """
@@ -33,7 +33,7 @@ class ImageForm:
     encoded: str | None = None
     fit: str = "squash"
 
-    def record(self, data: bytes, where: str, name: str, label: int | None = None) -> Made:
+    def record(self, data: bytes, where: str, name: str, label: int | None = None) -> EncodedRecord:
         """The image file ``data`` as a record.
 
         Raises:
@@ -48,7 +48,7 @@ class ImageForm:
         if self.size is not None:
             image = fit(image, *self.size, self.fit)
         if self.encoded is None:
-            return Made(image, make_datum(image, label=label))
+            return EncodedRecord(image, make_datum(image, label=label))
         ending = Path(name).suffix.removeprefix(".").lower()
         kind = ending if self.encoded == OWN else self.encoded
         if kind not in ENCODINGS:
@@ -57,7 +57,7 @@ class ImageForm:
             )
         # A file that needs no change keeps its bytes: what was lost in it once is not lost again.
         keeps = as_it_is and kind == ending
-        return Made(
+        return EncodedRecord(
             image,
             make_datum(image, label=label, encoded=data if keeps else encode_image(image, kind)),
         )
@@ -70,7 +70,7 @@ class ImageForm:
                 "encoded": self.encoded, "fit": self.fit}  # fmt: skip
 
 
-class Made(NamedTuple):
+class EncodedRecord(NamedTuple):
     """An image, (channels, height, width), and the record of it."""
 
     image: np.ndarray

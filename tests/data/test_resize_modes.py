@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.data.fitting import check_resize, fitted, fitted_size
 from protonet.data.resize import resize
+from protonet.data.resize_modes import check_resize, resize_by_mode, resized_size
 from protonet.errors import LayerError
 from protonet.proto.caffe_pb2 import ResizeParameter
 
@@ -24,17 +24,19 @@ def param(**fields: Any) -> ResizeParameter:
     ("size", "expected"), [((4, 8), (10, 20)), ((8, 4), (24, 12)), ((5, 6), (10, 12))]
 )
 def test_covering_keeps_the_form(size: tuple[int, int], expected: tuple[int, int]) -> None:
-    assert fitted_size(param(resize_mode=COVER, height=10, width=12), size) == expected
+    assert resized_size(param(resize_mode=COVER, height=10, width=12), size) == expected
 
 
 def test_covering() -> None:
-    found = fitted(IMAGE, param(resize_mode=COVER, height=6, width=6), ResizeParameter.LINEAR)
+    found = resize_by_mode(
+        IMAGE, param(resize_mode=COVER, height=6, width=6), ResizeParameter.LINEAR
+    )
     np.testing.assert_array_equal(found, resize(IMAGE, 6, 12))
 
 
 def test_bands_hold_the_value_of_each_channel() -> None:
     asked = param(resize_mode=PAD, height=9, width=8, pad_value=[1, 2, 3])
-    found = fitted(IMAGE, asked, ResizeParameter.LINEAR)
+    found = resize_by_mode(IMAGE, asked, ResizeParameter.LINEAR)
     assert found.shape == (3, 9, 8)
     np.testing.assert_array_equal(found[:, 2:6], IMAGE)
     for rows in (found[:, :2], found[:, 6:]):
@@ -43,13 +45,13 @@ def test_bands_hold_the_value_of_each_channel() -> None:
 
 def test_bands_of_the_image() -> None:
     asked = param(resize_mode=PAD, height=7, width=8, pad_mode=ResizeParameter.MIRRORED)
-    found = fitted(IMAGE, asked, ResizeParameter.LINEAR)
+    found = resize_by_mode(IMAGE, asked, ResizeParameter.LINEAR)
     np.testing.assert_array_equal(found, IMAGE[:, [1, 0, 1, 2, 3, 2, 1]])
     asked.pad_mode = ResizeParameter.REPEAT_NEAREST
-    found = fitted(IMAGE, asked, ResizeParameter.LINEAR)
+    found = resize_by_mode(IMAGE, asked, ResizeParameter.LINEAR)
     np.testing.assert_array_equal(found, IMAGE[:, [0, 0, 1, 2, 3, 3, 3]])
     asked = param(resize_mode=PAD, height=3, width=9, pad_mode=ResizeParameter.MIRRORED)
-    one = fitted(IMAGE[:, :1, :2], asked, ResizeParameter.NEAREST)
+    one = resize_by_mode(IMAGE[:, :1, :2], asked, ResizeParameter.NEAREST)
     assert one.shape == (3, 3, 9)
 
 

@@ -10,7 +10,7 @@ from protonet.errors import DataError
 Line = TypeVar("Line")
 
 
-class Places(TypedDict, total=False):
+class FileListOptions(TypedDict, total=False):
     """Where the files of a list are, and the size that their images get."""
 
     root: str
@@ -18,7 +18,7 @@ class Places(TypedDict, total=False):
     size: tuple[int, int] | None
 
 
-class Listed(Generic[Line]):
+class FileList(Generic[Line]):
     """What a list names, in its order; it stands in for a database's records.
 
     Args:
@@ -81,7 +81,7 @@ def numbered_lines(source: Path, what: str) -> list[tuple[int, str]]:
     return lines
 
 
-def read_named(path: Path, folder: Path | None, where: str) -> bytes:
+def read_listed_file(path: Path, folder: Path | None, where: str) -> bytes:
     """The bytes of a file that a list names.
 
     Args:

@@ -43,7 +43,7 @@ def check_resize(param: ResizeParameter, channels: int) -> None:
         )
 
 
-def fitted_size(param: ResizeParameter, size: tuple[int, int]) -> tuple[int, int]:
+def resized_size(param: ResizeParameter, size: tuple[int, int]) -> tuple[int, int]:
     """The (height, width) that an image of ``size`` gets."""
     height, width = int(param.height), int(param.width)
     if param.resize_mode != ResizeParameter.FIT_SMALL_SIZE:
@@ -51,12 +51,12 @@ def fitted_size(param: ResizeParameter, size: tuple[int, int]) -> tuple[int, int
     return _shaped(size, (height, width), covers=True)
 
 
-def fitted(
+def resize_by_mode(
     image: np.ndarray, param: ResizeParameter, mode: ResizeParameter.Interp_mode
 ) -> np.ndarray:
     """An image (channels, h, w) resized by ``param`` with one of its ``interp_mode``."""
     how, size = _OF_MODE[mode], (image.shape[1], image.shape[2])
-    height, width = fitted_size(param, size)
+    height, width = resized_size(param, size)
     if param.resize_mode != ResizeParameter.FIT_LARGE_SIZE_AND_PAD:
         return resample(image, height, width, how)
     inner = _shaped(size, (height, width), covers=False)

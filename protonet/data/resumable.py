@@ -36,15 +36,15 @@ class Settings:
 
 
 @dataclass
-class Partial:
-    """The folder to work in. ``done`` tells whether there is something worth keeping, ``stays``
-    whether the same command can go on there.
+class ResumableOutput:
+    """The folder to work in. ``done`` tells whether there is something worth keeping, ``resumable``
+    whether the same command can continue there.
     """
 
     folder: Path
     resumed: bool
     done: int = 0
-    stays: bool = True
+    resumable: bool = True
 
     def check_rows(
         self, rows: Sequence[str], done: int, where: Callable[[int], str], part: str = ""
@@ -70,7 +70,7 @@ class Partial:
             return False
         problem = _what_was_written(former or [], rows, done, where)
         if problem:
-            self.stays = False
+            self.resumable = False
             raise UsageError(
                 f"{problem}; put it back to go on in {self.folder}, or --restart begins anew"
             )
@@ -88,7 +88,9 @@ def partial_path(path: Path) -> Path:
 
 
 @contextmanager
-def partial_output(path: Path, settings: Settings, *, restart: bool = False) -> Iterator[Partial]:
+def resumable_output(
+    path: Path, settings: Settings, *, restart: bool = False
+) -> Iterator[ResumableOutput]:
     """Work in ``<path>.partial``, which becomes ``path`` when the block ends well.
 
     When it ends by an error or an interrupt, or the process is killed, the folder stays, and the
@@ -116,7 +118,7 @@ def partial_output(path: Path, settings: Settings, *, restart: bool = False) -> 
         _refuse_existing(path)  # another process may just have ended
         if restart:
             _clear(folder)
-        work = Partial(folder, _resumes(folder, settings))
+        work = ResumableOutput(folder, _resumes(folder, settings))
         remove_partial(folder)
         try:
             yield work
@@ -126,9 +128,9 @@ def partial_output(path: Path, settings: Settings, *, restart: bool = False) -> 
             raise
 
 
-def _keep_or_remove(work: Partial, error: BaseException) -> None:
+def _keep_or_remove(work: ResumableOutput, error: BaseException) -> None:
     """Say in the error where what was done is kept; one with nothing done is removed."""
-    if not work.stays:
+    if not work.resumable:
         return  # the error says what can be done
     if work.resumed or work.done:
         error.add_note(

@@ -10,7 +10,7 @@ _STREAM = 2
 """Word 3 of the counter: keeps these numbers apart from others of the same seed."""
 
 
-class Order:
+class IndexSampler:
     """Caffe's order, by key; or with ``shuffle`` one of its own for each epoch.
 
     A shuffled order depends on the seed, the epoch and the number of records only, so that paired
@@ -23,7 +23,7 @@ class Order:
         self._seed = seed % 2**64
         self._permuted: dict[int, np.ndarray] = {}
 
-    def rows(self, start: int, count: int) -> np.ndarray:
+    def indices(self, start: int, count: int) -> np.ndarray:
         """The records at places ``start`` to ``start + count - 1`` of the stream."""
         return np.concatenate(list(self._spans(start, count)))
 

@@ -11,7 +11,7 @@ import lmdb
 import numpy as np
 import pytest
 
-from protonet.data.pages import check_pages
+from protonet.data.lmdb_pages import check_pages
 from protonet.errors import DataError
 
 PAGE = 4096

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import protonet
-from protonet.data.partial import STATE, Settings, partial_output, partial_path
+from protonet.data.resumable import STATE, Settings, partial_path, resumable_output
 from protonet.errors import DataError, UsageError
 
 SETTINGS = Settings({"width": 5, "seed": None})
@@ -18,7 +18,7 @@ SETTINGS = Settings({"width": 5, "seed": None})
 
 def begin(path: Path, settings: Settings = SETTINGS, done: int = 1, **more: bool) -> bool:
     """Begin an output and fail; whether it was resumed."""
-    with pytest.raises(KeyError) as told, partial_output(path, settings, **more) as work:  # noqa: PT012
+    with pytest.raises(KeyError) as told, resumable_output(path, settings, **more) as work:  # noqa: PT012
         work.done = done
         (work.folder / f"{len(list(work.folder.iterdir()))}.txt").write_text("kept")
         raise KeyError("x")
@@ -32,20 +32,20 @@ def begin(path: Path, settings: Settings = SETTINGS, done: int = 1, **more: bool
 
 def test_the_folder_takes_its_place_when_it_is_whole(tmp_path: Path) -> None:
     out = tmp_path / "a" / "out"
-    with partial_output(out, SETTINGS) as work:
+    with resumable_output(out, SETTINGS) as work:
         assert (work.resumed, work.folder) == (False, partial_path(out))
         (work.folder / "x").write_text("1")
         assert not out.exists()
     assert [path.name for path in out.parent.iterdir()] == ["out"]
     assert [path.name for path in out.iterdir()] == ["x"]
-    with pytest.raises(UsageError, match="out: exists already"), partial_output(out, SETTINGS):
+    with pytest.raises(UsageError, match="out: exists already"), resumable_output(out, SETTINGS):
         pass
 
 
 def test_what_was_begun_is_gone_on_with(tmp_path: Path) -> None:
     assert begin(tmp_path / "out") is False
     assert begin(tmp_path / "out") is True
-    with partial_output(tmp_path / "out", SETTINGS) as work:
+    with resumable_output(tmp_path / "out", SETTINGS) as work:
         assert work.resumed
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1.txt", "2.txt"]
 
@@ -65,7 +65,7 @@ def test_other_settings_are_named(tmp_path: Path) -> None:
             r"not given, is now 1\. Give the former ones to go on, or "
             "--restart to begin anew",
         ),
-        partial_output(tmp_path / "out", other),
+        resumable_output(tmp_path / "out", other),
     ):
         pass
     assert (tmp_path / "out.partial" / "1.txt").exists()
@@ -82,7 +82,7 @@ def test_another_version_is_another_setting(
     monkeypatch.setattr(protonet, "__version__", "99")
     with (
         pytest.raises(UsageError, match=f"protonet was {now}, is now 99"),
-        partial_output(tmp_path / "out", SETTINGS),
+        resumable_output(tmp_path / "out", SETTINGS),
     ):
         pass
 
@@ -93,7 +93,7 @@ def test_a_folder_of_someone_else_is_left_alone(tmp_path: Path, restart: bool) -
     (tmp_path / "out.partial" / "thesis.tex").write_text("precious")
     with (
         pytest.raises(UsageError, match="was not made by a conversion"),
-        partial_output(tmp_path / "out", SETTINGS, restart=restart),
+        resumable_output(tmp_path / "out", SETTINGS, restart=restart),
     ):
         pass
     assert (tmp_path / "out.partial" / "thesis.tex").read_text() == "precious"
@@ -103,7 +103,7 @@ def test_a_folder_of_someone_else_is_left_alone(tmp_path: Path, restart: bool) -
 def test_a_kill_before_the_state_was_written(tmp_path: Path, restart: bool) -> None:
     (tmp_path / "out.partial").mkdir()
     (tmp_path / "out.partial" / f".{STATE}.01234567.part").write_text("{")
-    with partial_output(tmp_path / "out", SETTINGS, restart=restart) as work:
+    with resumable_output(tmp_path / "out", SETTINGS, restart=restart) as work:
         assert not work.resumed
     assert not list((tmp_path / "out").iterdir())
 
@@ -114,23 +114,23 @@ def test_a_damaged_state(tmp_path: Path, text: str) -> None:
     (tmp_path / "out.partial" / STATE).write_text(text)
     with (
         pytest.raises(DataError, match=rf"{STATE}: is damaged .*; --restart begins anew"),
-        partial_output(tmp_path / "out", SETTINGS),
+        resumable_output(tmp_path / "out", SETTINGS),
     ):
         pass
-    with partial_output(tmp_path / "out", SETTINGS, restart=True) as work:
+    with resumable_output(tmp_path / "out", SETTINGS, restart=True) as work:
         assert json.loads((work.folder / STATE).read_text())["values"]["width"] == 5
 
 
 def test_two_processes_do_not_work_in_one_folder(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from protonet.data.partial import Settings, partial_output\n"
+        "from protonet.data.resumable import Settings, partial_output\n"
         "from protonet.errors import UsageError\n"
         "try:\n"
         "    with partial_output(Path(sys.argv[1]), Settings({})): pass\n"
         "except UsageError as error: print(error)\n"
     )
-    with partial_output(tmp_path / "out", SETTINGS) as work:
+    with resumable_output(tmp_path / "out", SETTINGS) as work:
         done = subprocess.run(
             [sys.executable, "-c", code, str(tmp_path / "out")],
             capture_output=True,
@@ -145,7 +145,7 @@ def test_places_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(DataError, match="cannot be made: Not a directory"),
-        partial_output(tmp_path / "file" / "out", SETTINGS),
+        resumable_output(tmp_path / "file" / "out", SETTINGS),
     ):
         pass
 
@@ -153,7 +153,7 @@ def test_places_that_cannot_be(tmp_path: Path) -> None:
 def test_a_place_that_is_taken_meanwhile(tmp_path: Path) -> None:
     with (  # noqa: PT012
         pytest.raises(DataError, match="out: cannot be made: ") as told,
-        partial_output(tmp_path / "out", SETTINGS) as work,
+        resumable_output(tmp_path / "out", SETTINGS) as work,
     ):
         work.done = 1
         (tmp_path / "out").write_text("another program's")
@@ -171,7 +171,7 @@ def test_rows_may_change_behind_those_that_are_written(tmp_path: Path) -> None:
     rows = ["a 1", "b 2", "c\n3"]
 
     def begun(rows: list[str], done: int) -> bool:
-        with pytest.raises(KeyError), partial_output(out, SETTINGS) as work:  # noqa: PT012
+        with pytest.raises(KeyError), resumable_output(out, SETTINGS) as work:  # noqa: PT012
             work.done = 1
             found = work.check_rows(rows, done, where)
             raise KeyError
@@ -188,18 +188,18 @@ def test_rows_may_change_behind_those_that_are_written(tmp_path: Path) -> None:
     ):
         with (
             pytest.raises(UsageError, match=message) as told,
-            partial_output(out, SETTINGS) as work,
+            resumable_output(out, SETTINGS) as work,
         ):
             work.check_rows(changed, 3, where)
         assert not getattr(told.value, "__notes__", [])
     assert begun(["a 1", "b 2", "d 3", "e 4"], 3) is False
-    with partial_output(out, SETTINGS) as work:
+    with resumable_output(out, SETTINGS) as work:
         work.check_rows(["a 1", "b 2", "d 3"], 3, where)
     assert sorted(path.name for path in out.iterdir()) == []
 
 
 def test_rows_that_cannot_be_read(tmp_path: Path) -> None:
-    with partial_output(tmp_path / "out", SETTINGS) as work:
+    with resumable_output(tmp_path / "out", SETTINGS) as work:
         (work.folder / "conversion.rows").write_text("{")
         with pytest.raises(DataError, match="--restart begins anew"):
             work.check_rows(["a"], 0, where)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.data.datum import decode, encode_image
-from protonet.data.image_form import OWN, ImageForm
+from protonet.data.record_format import OWN, RecordFormat
 from protonet.errors import DataError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (3, 5, 7), np.uint8)
@@ -14,16 +14,16 @@ FILE = encode_image(IMAGE)
 
 
 def test_pixels_and_label_go_into_the_record() -> None:
-    made = ImageForm().record(FILE, "x", "a.png", 4)
+    made = RecordFormat().record(FILE, "x", "a.png", 4)
     np.testing.assert_array_equal(made.image, IMAGE)
     np.testing.assert_array_equal(decode(made.datum, "x"), IMAGE)
     assert (made.datum.label, made.datum.encoded) == (4, False)
 
 
 def test_only_a_file_that_needs_no_change_keeps_its_bytes() -> None:
-    assert ImageForm(encoded=OWN).record(FILE, "x", "a.PNG").datum.data == FILE
-    gray = ImageForm(encoded=OWN, color=False).record(FILE, "x", "a.png")
-    small = ImageForm(encoded="png", size=(2, 3)).record(FILE, "x", "a.png")
+    assert RecordFormat(encoded=OWN).record(FILE, "x", "a.PNG").datum.data == FILE
+    gray = RecordFormat(encoded=OWN, color=False).record(FILE, "x", "a.png")
+    small = RecordFormat(encoded="png", size=(2, 3)).record(FILE, "x", "a.png")
     assert gray.datum.data != FILE
     assert decode(gray.datum, "x").shape == (1, 5, 7)
     np.testing.assert_array_equal(decode(small.datum, "x"), small.image)
@@ -32,15 +32,15 @@ def test_only_a_file_that_needs_no_change_keeps_its_bytes() -> None:
 
 def test_an_ending_that_cannot_be_stored_is_refused() -> None:
     with pytest.raises(DataError, match=r"x: cannot be stored as 'gif'; say as what: png"):
-        ImageForm(encoded=OWN).record(FILE, "x", "a.gif")
+        RecordFormat(encoded=OWN).record(FILE, "x", "a.gif")
 
 
 def test_settings_have_names_for_people() -> None:
-    assert ImageForm((5, 7), False, "jpg", "crop").values() == {
+    assert RecordFormat((5, 7), False, "jpg", "crop").values() == {
         "width": 7,
         "height": 5,
         "channels": "gray",
         "encoded": "jpg",
         "fit": "crop",
     }
-    assert set(ImageForm().values().values()) == {None, "squash"}
+    assert set(RecordFormat().values().values()) == {None, "squash"}

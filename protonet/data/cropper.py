@@ -14,7 +14,7 @@ Box = tuple[int, int, int, int]
 """x1, y1, x2, y2: columns and rows of the first and the last pixel."""
 
 
-class Cut(NamedTuple):
+class CropRegion(NamedTuple):
     """Where a window lies: ``rows`` and ``columns`` of the image are resized to ``height`` and
     ``width`` and put at ``top`` and ``left`` of the crop (``right``: where it is mirrored).
     """
@@ -29,7 +29,7 @@ class Cut(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cutter:
+class WindowCropper:
     """Cuts windows out as R-CNN does.
 
     Attributes:
@@ -42,7 +42,7 @@ class Cutter:
     context: int = 0
     square: bool = False
 
-    def cut(self, box: Box, height: int, width: int) -> Cut:
+    def region(self, box: Box, height: int, width: int) -> CropRegion:
         """Where the window ``box`` of an image of this size is and goes.
 
         Raises:
@@ -53,7 +53,7 @@ class Cutter:
             if min(x1, y1) < 0 or x2 >= width or y2 >= height:
                 raise ValueError(f"reaches out of the image, which is {height}x{width}")
             rows, columns = slice(y1, y2 + 1), slice(x1, x2 + 1)
-            return Cut(rows, columns, self.size, self.size)
+            return CropRegion(rows, columns, self.size, self.size)
         half_x, half_y = np.float32((x2 - x1 + 1) / 2), np.float32((y2 - y1 + 1) / 2)
         centre_x, centre_y = np.float32(x1) + half_x, np.float32(y1) + half_y
         if self.square:
@@ -65,7 +65,7 @@ class Cutter:
             raise ValueError(f"lies outside the image, which is {height}x{width}")
         columns, shown_x, left, right = across
         rows, shown_y, top, _ = down
-        return Cut(rows, columns, shown_y, shown_x, top, left, right)
+        return CropRegion(rows, columns, shown_y, shown_x, top, left, right)
 
     def apply(
         self,
@@ -81,9 +81,9 @@ class Cutter:
         ``mean`` is (channels, size, size) or (channels, 1, 1). What lies outside the image is 0.
 
         Raises:
-            ValueError: as ``cut``.
+            ValueError: as ``region``.
         """
-        place = self.cut(box, image.shape[1], image.shape[2])
+        place = self.region(box, image.shape[1], image.shape[2])
         left = place.right if mirror else place.left
         # Rounding may have made it larger than the room that is left.
         height, width = min(place.height, self.size - place.top), min(place.width, self.size - left)
