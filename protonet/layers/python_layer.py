@@ -11,8 +11,8 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.errors import DataError, LayerError, UsageError
 from protonet.layers.base import Owner, Traits, Weight
+from protonet.layers.builtin_python import BuiltinLayer, builtin_class
 from protonet.layers.extensions import RAISES_AS_IS, import_module, told
-from protonet.layers.known_python import KnownLayer, known_class
 from protonet.layers.python_api import Blob
 from protonet.layers.registry import register
 
@@ -36,7 +36,7 @@ class Python(Owner):
         ``protonet.pycaffe`` what the code raises arrives as it is, as in Caffe.
     Differs:
         Modules of public networks that the user has not got are found here
-        (``known_python``). The class's ``setup`` is called in the first ``infer``, its
+        (``builtin_python``). The class's ``setup`` is called in the first ``infer``, its
         ``reshape`` in each, with bottoms of zeros: ``infer`` is as pure as that code. On a GPU
         the arrays are copied to the host and back.
 
@@ -74,7 +74,7 @@ class Python(Owner):
         self._surprises: dict[int, np.ndarray] = {}
         self._ready = False
         self._raises_as_is = RAISES_AS_IS.get()
-        self._is_ours = isinstance(kind, type) and issubclass(kind, KnownLayer)
+        self._is_ours = isinstance(kind, type) and issubclass(kind, BuiltinLayer)
         self._user = self._call("__init__", lambda: kind(self.spec))
         self._user.param_str, self._user.phase = spec.param_str, self.phase
         if self._is_ours:
@@ -83,7 +83,7 @@ class Python(Owner):
     def _find(self) -> Any:
         """The class: the user's, or ours where the user has no such module."""
         spec = self.spec.python_param
-        ours = known_class(spec.module, spec.layer)
+        ours = builtin_class(spec.module, spec.layer)
         if not self.context.python_layers and ours is not None:
             return ours
         if not self.context.python_layers:

@@ -22,7 +22,7 @@ from protonet.kernels.anchors import (
     spread,
     targets,
 )
-from protonet.layers.known_python import KnownLayer
+from protonet.layers.builtin_python import BuiltinLayer
 from protonet.layers.proposals import propose_all
 from protonet.layers.python_api import Blob
 from protonet.proto.caffe_pb2 import TRAIN
@@ -30,7 +30,7 @@ from protonet.proto.caffe_pb2 import TRAIN
 _ANCHORS = {"feat_stride": 16, "ratios": RATIOS, "scales": SCALES}
 
 
-class _Anchored(KnownLayer):
+class _Anchored(BuiltinLayer):
     """Base of the layers that have anchors."""
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -56,7 +56,7 @@ class _Anchored(KnownLayer):
         self.expect(bottom, place, fits, f"N x {count} x H x W, of {len(self.anchors)} anchors,")
 
 
-def check_truths(layer: KnownLayer, bottom: Sequence[Blob], place: int) -> None:
+def check_truths(layer: BuiltinLayer, bottom: Sequence[Blob], place: int) -> None:
     """Raise LayerError unless a bottom is G x 5."""
     shape = bottom[place].shape
     if len(shape) < 2 or int(np.prod(shape[1:])) != 5:
@@ -224,7 +224,7 @@ class AnchorTargetLayer(_Anchored):
         return objects * share / max(1, objects.sum()) + rest * (1 - share) / max(1, rest.sum())
 
 
-class ProposalTargetLayer(KnownLayer):
+class ProposalTargetLayer(BuiltinLayer):
     """Which regions are objects of which class, and by which offsets.
 
     The truths are regions too. A region is an object where it overlaps a truth by fg_thresh or
@@ -274,14 +274,16 @@ class ProposalTargetLayer(KnownLayer):
         given, truths = (blob.data.reshape(-1, 5).astype(float) for blob in bottom)
         if given[:, 0].any():
             raise LayerError(
-                self.told(f"takes regions of one image, got one of image {given[:, 0].max():g}"),
+                self.in_layer(
+                    f"takes regions of one image, got one of image {given[:, 0].max():g}"
+                ),
                 ("bottom", 0),
             )
         classes = truths[:, 4]
         wrong = (classes < 0) | (classes >= (self.classes if self.classes > 2 else np.inf))
         if wrong.any():
             raise LayerError(
-                self.told(
+                self.in_layer(
                     f"expects classes 0 to {self.classes - 1} of truths, got {classes[wrong][0]:g}"
                 ),
                 ("bottom", 1),

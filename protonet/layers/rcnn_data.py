@@ -17,7 +17,7 @@ from protonet.data.datum import decode_image
 from protonet.data.resize import resize
 from protonet.errors import DataError, LayerError
 from protonet.formats.json_text import parse_json
-from protonet.layers.known_python import KnownLayer
+from protonet.layers.builtin_python import BuiltinLayer
 from protonet.layers.python_api import Blob
 from protonet.layers.rcnn import ProposalTargetLayer
 
@@ -42,7 +42,7 @@ class Example:
     follow: bool = False
 
 
-class RoIDataLayer(KnownLayer):
+class RoIDataLayer(BuiltinLayer):
     """Images, one in each batch, scaled so that their shorter side is ``scales`` pixels long.
 
     Where the longer side would be longer than max_size, that is what it gets. Each image comes
@@ -108,7 +108,7 @@ class RoIDataLayer(KnownLayer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if not self._examples:
-            raise LayerError(self.told("has no images"), ("python_param",), _HINT)
+            raise LayerError(self.in_layer("has no images"), ("python_param",), _HINT)
         epoch, place = divmod(self.iteration, len(self._examples))
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self._examples))
         example = self._examples[order[place]]

@@ -9,7 +9,7 @@ import pytest
 
 from protonet.errors import LayerError, NetworkError
 from protonet.layers.base import LayerContext
-from protonet.layers.known_python import KNOWN, known_class, parse_settings
+from protonet.layers.builtin_python import BUILTIN, builtin_class, parse_settings
 from protonet.layers.python_layer import Python
 from protonet.testing import LayerHarness
 from tests.graph.nets import plan_of
@@ -53,12 +53,12 @@ def proposals(param_str: str = "'feat_stride': 4", module: str = "rpn.proposal_l
     """
 
 
-@pytest.mark.parametrize(("module", "name"), sorted(KNOWN))
+@pytest.mark.parametrize(("module", "name"), sorted(BUILTIN))
 def test_every_class_is_known_by_the_module_that_texts_name(module: str, name: str) -> None:
-    found = known_class(module, name)
+    found = builtin_class(module, name)
     assert found is not None
     assert found.__name__ == name
-    assert known_class(module, "Other") is None
+    assert builtin_class(module, "Other") is None
 
 
 def user_of(text: str, **context: object) -> object:
@@ -68,7 +68,7 @@ def user_of(text: str, **context: object) -> object:
 
 
 def test_ours_answers_where_there_is_no_such_module() -> None:
-    assert type(user_of(proposals())) is known_class("rpn.proposal_layer", "ProposalLayer")
+    assert type(user_of(proposals())) is builtin_class("rpn.proposal_layer", "ProposalLayer")
 
 
 def test_ours_needs_no_leave_to_run_code() -> None:

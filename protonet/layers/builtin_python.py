@@ -23,7 +23,7 @@ _PARAM = ("python_param", "param_str")
 _TAG = re.compile(r"!!python/(?:tuple|list)\b")
 """What PyYAML writes before a tuple, and public texts with it."""
 
-KNOWN: dict[tuple[str, str], str] = {
+BUILTIN: dict[tuple[str, str], str] = {
     ("roi_data_layer.layer", "RoIDataLayer"): "rcnn_data",
     ("rpn.anchor_target_layer", "AnchorTargetLayer"): "rcnn",
     ("rpn.proposal_layer", "ProposalLayer"): "rcnn",
@@ -32,7 +32,7 @@ KNOWN: dict[tuple[str, str], str] = {
 """Module and class that texts name, and the chapter that the class is in."""
 
 
-class KnownLayer(Layer):
+class BuiltinLayer(Layer):
     """Base: settings out of ``param_str``, as of py-faster-rcnn or as JSON, and chance.
 
     - ``defaults``: the settings that the class has, with what holds where none is given.
@@ -79,7 +79,7 @@ class KnownLayer(Layer):
             if wanted:
                 blob.diff[...] = 0
 
-    def told(self, message: str) -> str:
+    def in_layer(self, message: str) -> str:
         """A message of a running net, with the layer that it is of."""
         return f'layer "{self.layer_param.name}" ({self.name}): {message}'
 
@@ -135,12 +135,12 @@ class KnownLayer(Layer):
         return found
 
 
-def known_class(module: str, name: str) -> type[KnownLayer] | None:
+def builtin_class(module: str, name: str) -> type[BuiltinLayer] | None:
     """The class of this name that stands for the one of a user's module; None for none."""
-    chapter = KNOWN.get((module, name))
+    chapter = BUILTIN.get((module, name))
     if chapter is None:
         return None
-    found: type[KnownLayer] = getattr(import_module(f"protonet.layers.{chapter}"), name)
+    found: type[BuiltinLayer] = getattr(import_module(f"protonet.layers.{chapter}"), name)
     return found
 
 
