@@ -9,7 +9,7 @@ import pytest
 
 from protonet.errors import LayerError
 from protonet.testing import LayerHarness
-from tests.layers.test_volumes import POOL, layer, values
+from tests.layers.test_convolution_3d import POOL, layer, values
 
 
 def pooled(x: np.ndarray, pool: str, kernel: tuple[int, ...], stride: tuple[int, ...],

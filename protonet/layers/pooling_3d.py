@@ -12,11 +12,11 @@ from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool, MaxPool
 from protonet.kernels.windows import Windows
 from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
+from protonet.layers.convolution_3d import AXES, extents, has_field
 from protonet.layers.forms import given_param
 from protonet.layers.limits import check_numbers
 from protonet.layers.pooling import pool_windows
 from protonet.layers.registry import register
-from protonet.layers.volumes import AXES, extents, has_field
 from protonet.proto.caffe_pb2 import (
     PoolingParameter,
 )
