@@ -14,7 +14,7 @@ from protonet.blob import Array, Param, Shape
 from protonet.device import Device
 from protonet.kernels.random_stream import RandomStream
 from protonet.layers import Layer
-from protonet.layers.preparing import prepared
+from protonet.layers.instantiation import instantiate
 from protonet.precision import is_low_precision
 
 
@@ -84,7 +84,7 @@ def build_on(
     if not shapes or layer.traits.dynamic:
         return
     random = RandomStream(device, 0, layer.name)
-    made = prepared(layer, device, dtype, random, gradients=gradients, fused=fused)
+    made = instantiate(layer, device, dtype, random, gradients=gradients, fused=fused)
     for place, weight in enumerate(layer.declare(shapes)):
         data, diff = meta_array(weight.shape), meta_array(weight.shape) if gradients else None
         made.params.append(Param(f"{layer.name}/{place}", data, diff))

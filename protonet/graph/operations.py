@@ -14,7 +14,7 @@ from protonet.graph.plan import Plan
 from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import Layer
 from protonet.layers.base import Owner, Stateful
-from protonet.layers.preparing import prepared
+from protonet.layers.instantiation import instantiate
 
 
 def prepared_layers(
@@ -29,7 +29,7 @@ def prepared_layers(
         random = RandomStream(device, seed, step.name, clock)
         fused = [made[at] for at in step.absorbed]
         layer = step.layer.own(step.shapes) if isinstance(step.layer, Owner) else step.layer
-        made[index] = prepared(layer, device, dtype, random, gradients=gradients, fused=fused)
+        made[index] = instantiate(layer, device, dtype, random, gradients=gradients, fused=fused)
     return tuple(made[index] for index in range(len(plan.steps)))
 
 

@@ -16,8 +16,8 @@ from protonet.graph.ownership import plan_params
 from protonet.graph.plan import Plan, Step, close_layers
 from protonet.layers import Layer, layer_class
 from protonet.layers.base import LayerContext, Weight, shape_text
+from protonet.layers.instantiation import check_arity
 from protonet.layers.limits import check_limits
-from protonet.layers.preparing import check_arity
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 from protonet.proto.splits import insert_splits

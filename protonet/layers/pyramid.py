@@ -9,8 +9,8 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine
 from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
+from protonet.layers.instantiation import instantiate
 from protonet.layers.pooling import Pooling
-from protonet.layers.preparing import prepared
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import LayerParameter
 
@@ -81,7 +81,7 @@ class SPP(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._pools = [
-            prepared(layer, self.device, self.dtype, self.random, gradients=self.gradients)
+            instantiate(layer, self.device, self.dtype, self.random, gradients=self.gradients)
             for layer in self.levels(shapes[0])
         ]
         self._parts: list[Array] = []

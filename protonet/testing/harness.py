@@ -14,7 +14,7 @@ from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import Layer, layer_class
 from protonet.layers.base import Weight
 from protonet.layers.fillers import fill
-from protonet.layers.preparing import check_arity, prepared
+from protonet.layers.instantiation import check_arity, instantiate
 from protonet.precision import real_of
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter, ParamSpec
 
@@ -76,7 +76,7 @@ class LayerHarness:
         top_shapes = described.infer(shapes)
         weights = described.declare(shapes)
         random = RandomStream(self.device, seed, spec.name, self.clock)
-        self.layer: Layer = prepared(described, self.device, self.dtype, random)
+        self.layer: Layer = instantiate(described, self.device, self.dtype, random)
         self.layer.params = self._make_params(weights, seed)
         self.layer.build(shapes)
         self._make_arrays(shapes, top_shapes, in_place)

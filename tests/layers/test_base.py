@@ -20,7 +20,7 @@ from protonet.layers.base import (
     Weight,
     shape_text,
 )
-from protonet.layers.preparing import check_arity, prepared
+from protonet.layers.instantiation import check_arity, instantiate
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 
@@ -149,5 +149,7 @@ def test_what_a_rounding_would_spoil_is_not(name: str) -> None:
 )
 def test_what_is_computed_is_never_of_16_bits(dtype: str, real: str) -> None:
     device = Device("cpu")
-    layer = prepared(Layer(LayerParameter()), device, type_of(dtype), RandomStream(device, 0, "l"))
+    layer = instantiate(
+        Layer(LayerParameter()), device, type_of(dtype), RandomStream(device, 0, "l")
+    )
     assert layer.real.name == real

@@ -11,7 +11,7 @@ from protonet.device import Device
 from protonet.kernels.random_stream import RandomStream
 from protonet.layers.base import Layer
 from protonet.layers.factors import Factors
-from protonet.layers.preparing import prepared
+from protonet.layers.instantiation import instantiate
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import LayerParameter
 
@@ -20,7 +20,7 @@ VALUES = [[0.5, -2.0, 3.0], [1.25, 0.0, -7.0]]
 
 def factors(dtype: Any) -> Factors:
     device = Device("cpu")
-    layer = prepared(
+    layer = instantiate(
         Layer(LayerParameter(name="f")), device, np.dtype(dtype), RandomStream(device, 0, "f")
     )
     return Factors(layer, (2, 3))

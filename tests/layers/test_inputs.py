@@ -23,7 +23,7 @@ from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import layer_class
 from protonet.layers.base import Layer, LayerContext, Shape
 from protonet.layers.inputs import Data
-from protonet.layers.preparing import prepared
+from protonet.layers.instantiation import instantiate
 from protonet.proto.caffe_pb2 import TEST, TRAIN, LayerParameter
 from protonet.proto.text import Source, read_net
 
@@ -56,7 +56,7 @@ class Run:
         self.device = device or Device()
         self.clock = Clock(self.device)
         stream = RandomStream(self.device, 0, "in", self.clock)
-        layer = prepared(layer, self.device, np.float32, stream)
+        layer = instantiate(layer, self.device, np.float32, stream)
         shapes = layer.infer([])
         layer.build([])
         self.layer = layer

@@ -8,8 +8,8 @@ import pytest
 from protonet.device import Device
 from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import layer_class
+from protonet.layers.instantiation import instantiate
 from protonet.layers.normalizer import Normalizer
-from protonet.layers.preparing import prepared
 from protonet.proto.caffe_pb2 import LossParameter
 from protonet.testing import parse_layer
 
@@ -18,7 +18,7 @@ def divisor(fields: str, valid: list[float] | None, default: int | None = None) 
     spec = parse_layer(f'type: "SoftmaxWithLoss" loss_param {{ {fields} }}', 2)
     device = Device()
     random = RandomStream(device, 0, "l", Clock(device))
-    layer = prepared(layer_class(spec.type)(spec), device, np.float32, random)
+    layer = instantiate(layer_class(spec.type)(spec), device, np.float32, random)
     normalizer = Normalizer(layer, 12, 4, default)
     if valid is not None:
         normalizer.count(np.array(valid, np.float32))

@@ -224,7 +224,7 @@ def test_no_regions_and_no_truths_are_none() -> None:
         (
             [[1, 0, 0, 5, 5]],
             TRUTHS,
-            r'layer "l" \(ProposalTargetLayer\): takes regions of one image',
+            r'layer "l" \(ProposalTargetLayer\): expects regions of a single image',
         ),
         (ROIS, [[0, 0, 5, 5, 3]], r"expects classes 0 to 2 of truths, got 3"),
         (ROIS, [[0, 0, 5, 5]], "expects G x 5"),

@@ -9,7 +9,7 @@ from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.kernels.random_stream import RandomStream
 from protonet.layers import layer_class
-from protonet.layers.preparing import check_arity, prepared
+from protonet.layers.instantiation import check_arity, instantiate
 from protonet.testing import parse_layer
 
 
@@ -23,7 +23,7 @@ def test_too_many_blobs_are_told_where_the_first_of_them_is() -> None:
 def test_what_runs_is_a_copy() -> None:
     described = layer_class("ReLU")(parse_layer('type: "ReLU"', 1))
     device = Device()
-    made = prepared(described, device, np.float64, RandomStream(device, 0, "r"), gradients=False)
+    made = instantiate(described, device, np.float64, RandomStream(device, 0, "r"), gradients=False)
     assert (made.device, made.dtype, made.gradients) == (device, np.float64, False)
     assert not hasattr(described, "device")
     assert made.params is not described.params
