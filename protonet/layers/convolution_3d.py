@@ -7,9 +7,9 @@ from typing import Any
 
 from protonet.blob import Shape
 from protonet.errors import LayerError
+from protonet.layers.alternative_fields import one_of_two_messages
 from protonet.layers.base import shape_text
 from protonet.layers.convolution import Convolution, Deconvolution
-from protonet.layers.forms import given_param
 from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
 from protonet.layers.sliding import Sliding
@@ -89,7 +89,7 @@ class _Volumetric(Sliding):
         return self._settings
 
     def setup(self) -> None:
-        param, field = given_param(self, "convolution_param", "convolution3d_param")
+        param, field = one_of_two_messages(self, "convolution_param", "convolution3d_param")
         kernel = extents(param, field, "kernel_size", "kernel_depth", 0)
         stride = extents(param, field, "stride", "temporal_stride", 1)
         pad = extents(param, field, "pad", "temporal_pad", 0)

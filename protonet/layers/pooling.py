@@ -11,8 +11,8 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool, MaxPool, RandomPool
 from protonet.kernels.windows import Windows
+from protonet.layers.alternative_fields import h_w_fields
 from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
-from protonet.layers.forms import given_parts
 from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import PoolingParameter
@@ -156,7 +156,7 @@ class Pooling(Layer):
     def _pair(self, name: str, listed: str) -> tuple[int, int]:
         """A setting for height and width, in whichever of two forms it is given."""
         param = self.spec.pooling_param
-        if given_parts(param, _PARAM, name, listed):
+        if h_w_fields(param, _PARAM, name, listed):
             return getattr(param, f"{name}_h"), getattr(param, f"{name}_w")
         return getattr(param, listed), getattr(param, listed)
 

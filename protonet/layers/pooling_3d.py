@@ -11,9 +11,9 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool, MaxPool
 from protonet.kernels.windows import Windows
+from protonet.layers.alternative_fields import one_of_two_messages
 from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.convolution_3d import AXES, extents, has_field
-from protonet.layers.forms import given_param
 from protonet.layers.limits import check_numbers
 from protonet.layers.pooling import pool_windows
 from protonet.layers.registry import register
@@ -30,7 +30,7 @@ class _Pooling3D(Layer):
     )
 
     def setup(self) -> None:
-        param, field = given_param(self, "pooling_param", "pooling3d_param")
+        param, field = one_of_two_messages(self, "pooling_param", "pooling3d_param")
         self.method = param.pool
         if self.method not in (PoolingParameter.MAX, PoolingParameter.AVE):
             name = PoolingParameter.PoolMethod.Name(self.method)

@@ -8,8 +8,8 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.layers.alternative_fields import h_w_pair
 from protonet.layers.base import Layer, Traits, shape_text
-from protonet.layers.forms import paired_parts
 from protonet.layers.limits import MOST_NUMBERS
 from protonet.layers.registry import register
 
@@ -117,7 +117,7 @@ class PriorBox(Layer):
     def _pair(self, name: str, single: str) -> tuple[float, float] | None:
         """A setting for height and width, in whichever form it is given."""
         param = self.spec.prior_box_param
-        parts = paired_parts(param, _PARAM, name, single)
+        parts = h_w_pair(param, _PARAM, name, single)
         for field in parts or [single]:
             if param.HasField(field):
                 self._check_positive(field, [getattr(param, field)])

@@ -9,7 +9,7 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.errors import LayerError
-from protonet.layers.forms import given_param
+from protonet.layers.alternative_fields import one_of_two_messages
 from protonet.layers.regions import RegionPooling
 from protonet.layers.registry import register
 
@@ -67,7 +67,7 @@ class ROIAlign(RegionPooling):
     """
 
     def setup(self) -> None:
-        param, field = given_param(self, "roi_align_param", "roi_pooling_param")
+        param, field = one_of_two_messages(self, "roi_align_param", "roi_pooling_param")
         self.check_size(param, field)
         self.check_scale(param.spatial_scale, field)
         self.points = int(getattr(param, "sampling_ratio", 0))

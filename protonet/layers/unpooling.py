@@ -10,8 +10,8 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool
 from protonet.kernels.windows import Windows
+from protonet.layers.alternative_fields import h_w_pair
 from protonet.layers.base import shape_text
-from protonet.layers.forms import paired_parts
 from protonet.layers.registry import register
 from protonet.layers.upsampling import Placing
 from protonet.proto.caffe_pb2 import UnpoolingParameter
@@ -73,7 +73,7 @@ class Unpooling(Placing):
     def _pair(self, name: str, single: str) -> Shape:
         """A setting for height and width, in whichever form it is given."""
         param = self.spec.unpooling_param
-        parts = paired_parts(param, _PARAM, name, single)
+        parts = h_w_pair(param, _PARAM, name, single)
         return tuple(int(getattr(param, field)) for field in parts or [single, single])
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:

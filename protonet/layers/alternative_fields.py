@@ -8,7 +8,7 @@ from protonet.errors import LayerError
 from protonet.layers.base import Layer
 
 
-def given_param(layer: Layer, field: str, other: str) -> tuple[Any, str]:
+def one_of_two_messages(layer: Layer, field: str, other: str) -> tuple[Any, str]:
     """The parameters of a layer in whichever of two messages they are given, and its name."""
     if layer.spec.HasField(field) and layer.spec.HasField(other):
         raise LayerError(f"{field} and {other} are both given; give one of them", (other,))
@@ -16,7 +16,7 @@ def given_param(layer: Layer, field: str, other: str) -> tuple[Any, str]:
     return getattr(layer.spec, name), name
 
 
-def given_parts(param: Any, field: str, name: str, single: str) -> list[str]:
+def h_w_fields(param: Any, field: str, name: str, single: str) -> list[str]:
     """Which of ``<name>_h`` and ``<name>_w`` a message has; none where it has ``single``, one
     number for both, or neither form.
 
@@ -31,13 +31,13 @@ def given_parts(param: Any, field: str, name: str, single: str) -> list[str]:
     return parts
 
 
-def paired_parts(param: Any, field: str, name: str, single: str) -> list[str]:
-    """``given_parts``, of which both or none must be there.
+def h_w_pair(param: Any, field: str, name: str, single: str) -> list[str]:
+    """``h_w_fields``, of which both or none must be there.
 
     Raises:
         LayerError: for both forms, or one part alone.
     """
-    parts = given_parts(param, field, name, single)
+    parts = h_w_fields(param, field, name, single)
     if len(parts) == 1:
         missing = f"{name}_w" if parts[0].endswith("h") else f"{name}_h"
         raise LayerError(f"{parts[0]} needs {missing} beside it", (field, parts[0]))

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import text_format
 
 from protonet.errors import LayerError
-from protonet.layers.forms import given_param, given_parts, paired_parts
+from protonet.layers.alternative_fields import h_w_fields, h_w_pair, one_of_two_messages
 from protonet.layers.registry import layer_class
 from protonet.proto.caffe_pb2 import LayerParameter, PoolingParameter
 
@@ -25,16 +25,16 @@ def pooling(text: str) -> PoolingParameter:
     ],
 )
 def test_parts_are_told_in_the_order_of_height_and_width(text: str, parts: list[str]) -> None:
-    assert given_parts(pooling(text), "pooling_param", "kernel", "kernel_size") == parts
+    assert h_w_fields(pooling(text), "pooling_param", "kernel", "kernel_size") == parts
 
 
 def test_both_forms_and_one_part_alone_are_refused() -> None:
     both, alone = pooling("kernel_size: 3 kernel_w: 2"), pooling("kernel_w: 2")
     with pytest.raises(LayerError, match="kernel_size and kernel_w are both given") as caught:
-        given_parts(both, "pooling_param", "kernel", "kernel_size")
+        h_w_fields(both, "pooling_param", "kernel", "kernel_size")
     assert caught.value.path == ("pooling_param", "kernel_w")
     with pytest.raises(LayerError, match="kernel_w needs kernel_h beside it") as caught:
-        paired_parts(alone, "pooling_param", "kernel", "kernel_size")
+        h_w_pair(alone, "pooling_param", "kernel", "kernel_size")
     assert caught.value.path == ("pooling_param", "kernel_w")
 
 
@@ -43,8 +43,8 @@ def test_one_of_two_messages() -> None:
     for given, name in (("", names[0]), *((each, each) for each in names)):
         text = f'type: "ROIAlign" {given} {"{ pooled_h: 2 }" if given else ""}'
         spec = text_format.Parse(text, LayerParameter())
-        param, found = given_param(layer_class("ROIAlign")(spec), *names)
+        param, found = one_of_two_messages(layer_class("ROIAlign")(spec), *names)
         assert (param, found) == (getattr(spec, name), name)
     spec = text_format.Parse(" ".join(f"{name} {{ }}" for name in names), LayerParameter())
     with pytest.raises(LayerError, match="roi_align_param and roi_pooling_param are both given"):
-        given_param(layer_class("ROIAlign")(spec), *names)
+        one_of_two_messages(layer_class("ROIAlign")(spec), *names)
