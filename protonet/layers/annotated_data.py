@@ -22,7 +22,7 @@ from protonet.layers.base import Traits
 from protonet.layers.batches import (
     FORKS,
     PLAIN,
-    Streamed,
+    StreamLayer,
     mean_of,
     refuse_transform,
     shuffled,
@@ -35,7 +35,7 @@ _DONE = PLAIN | FORKS | {"force_color", "force_gray", "emit_constraint"}
 
 
 @register("AnnotatedData")
-class AnnotatedData(Streamed):
+class AnnotatedData(StreamLayer):
     """Batches of an LMDB or a LevelDB of AnnotatedDatum records: images with boxes.
 
     Bottom:

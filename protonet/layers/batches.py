@@ -47,7 +47,7 @@ class Stream(Protocol):
         """Let go of files and threads."""
 
 
-class Streamed(Stateful):
+class StreamLayer(Stateful):
     """A layer whose state is the position of its ``source``, which ``build`` makes."""
 
     source: Stream | None
@@ -64,7 +64,7 @@ class Streamed(Stateful):
             self.source.close()
 
 
-class BatchLayer(Streamed):
+class BatchLayer(StreamLayer):
     """Images (N x C x H x W) and, in a second top, their labels (N), from a ``Source``.
 
     ``setup`` sets ``batch_size`` and ``image_shape``; ``make_source`` is called by ``build``.
@@ -151,7 +151,7 @@ def shuffled(layer: Layer, param: Any) -> bool:
     return layer.context.shuffle and layer.training
 
 
-def given_size(param: Any, name: str) -> tuple[int, int] | None:
+def resize_size(param: Any, name: str) -> tuple[int, int] | None:
     """(height, width) that images are resized to; None for their own.
 
     Raises:
@@ -188,7 +188,7 @@ def transformer_of(
 
 
 @contextmanager
-def telling_of_the_first(what: str) -> Iterator[None]:
+def naming_first_image(what: str) -> Iterator[None]:
     """Let a LayerError say what the first of all images is, by which settings are judged."""
     try:
         yield
@@ -250,7 +250,7 @@ def cache_limit(cache: bool | None) -> int | None:
     return None if cache else 0
 
 
-def refuse_old_places(param: Message, name: str, fields: Sequence[str]) -> None:
+def refuse_deprecated_fields(param: Message, name: str, fields: Sequence[str]) -> None:
     """Raise LayerError where fields of transform_param stand in the layer's own message."""
     for field in fields:
         if param.HasField(field):

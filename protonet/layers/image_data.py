@@ -13,12 +13,12 @@ from protonet.layers.batches import (
     PLAIN,
     BatchLayer,
     cache_limit,
-    given_size,
     mean_of,
-    refuse_old_places,
+    naming_first_image,
+    refuse_deprecated_fields,
     refuse_transform,
+    resize_size,
     shuffled,
-    telling_of_the_first,
     transformer_of,
 )
 from protonet.layers.registry import register
@@ -60,7 +60,7 @@ class ImageData(BatchLayer):
             raise LayerError(f"{_PARAM} needs a source, a text file of images", (_PARAM,))
         if not param.batch_size:
             raise LayerError(f"{_PARAM} needs a batch_size of 1 or more", (_PARAM, "batch_size"))
-        size = given_size(param, _PARAM)
+        size = resize_size(param, _PARAM)
         self._refuse()
         self.batch_size = int(param.batch_size)
         self.images = ImageList(
@@ -79,14 +79,14 @@ class ImageData(BatchLayer):
         cropped = crop_of(transform) is not None and not Augment.wanted(transform)
         mean = mean_of(self)
         any_size = any_size and cropped and mean is None
-        with telling_of_the_first(f"{self.images.where(0)}, is {shape_text(image.shape)}"):
+        with naming_first_image(f"{self.images.where(0)}, is {shape_text(image.shape)}"):
             return transformer_of(self, image.shape, mean, any_size=any_size)
 
     def _refuse(self) -> None:
         """What the schema knows, but this layer does not do."""
         param, transform = self.spec.image_data_param, self.spec.transform_param
         refuse_transform(self.spec, PLAIN | FORKS | {"force_color", "force_gray"})
-        refuse_old_places(param, _PARAM, ("scale", "mean_file", "crop_size", "mirror"))
+        refuse_deprecated_fields(param, _PARAM, ("scale", "mean_file", "crop_size", "mirror"))
         if param.short_side:
             raise LayerError(
                 "short_side is not known here; give new_height and new_width",

@@ -15,20 +15,20 @@ from protonet.errors import DataError, LayerError
 from protonet.layers.base import Traits, shape_text
 from protonet.layers.batches import (
     PLAIN,
-    Streamed,
-    given_size,
+    StreamLayer,
     mean_of,
-    refuse_old_places,
+    naming_first_image,
+    refuse_deprecated_fields,
     refuse_transform,
+    resize_size,
     shuffled,
     skipped,
-    telling_of_the_first,
 )
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import DenseImageDataParameter, ImageDataParameter
 
 
-class PairData(Streamed):
+class PairData(StreamLayer):
     """Images and labels (N x 1 x H x W) from a list of pairs of files.
 
     With a batch of one and nothing that gives images one size, every pass has the shape of its
@@ -70,7 +70,7 @@ class PairData(Streamed):
             raise LayerError(f"{name} needs a source, a text of pairs of image files", (name,))
         if not param.batch_size:
             raise LayerError(f"{name} needs a batch_size of 1 or more", (name,))
-        size = given_size(param, name)
+        size = resize_size(param, name)
         refuse_transform(self.spec, self.done)
         self.batch_size = int(param.batch_size)
         self.listed = self.opened(
@@ -85,7 +85,7 @@ class PairData(Streamed):
         self._varies = self.batch_size == 1 and size is None and crop_of(transform) is None
         self.transform = self.make_transform()
         first = self.listed.read(0).image
-        with telling_of_the_first(f"{self.listed.where(0, 1)}, is {shape_text(first.shape)}"):
+        with naming_first_image(f"{self.listed.where(0, 1)}, is {shape_text(first.shape)}"):
             self._shape: Shape = self.transform.of(first.shape).output_shape
 
     def make_transform(self) -> PairTransform:
@@ -173,7 +173,7 @@ class DenseImageData(PairData):
 
     def setup(self) -> None:
         for field in ("mean_file", "mirror"):
-            refuse_old_places(self.spec.dense_image_data_param, self.message, (field,))
+            refuse_deprecated_fields(self.spec.dense_image_data_param, self.message, (field,))
         for field in ("crop_width", "crop_height"):
             if getattr(self.spec.dense_image_data_param, field):
                 raise LayerError(
@@ -233,7 +233,7 @@ class ImageLabelmapData(PairData):
 
     def setup(self) -> None:
         param = self.spec.image_data_param
-        refuse_old_places(param, self.message, ("scale", "mean_file", "crop_size", "mirror"))
+        refuse_deprecated_fields(param, self.message, ("scale", "mean_file", "crop_size", "mirror"))
         refuse_others(
             self, ("short_side", "cache", "precache", "label_type", "ignore_label", "has_label")
         )

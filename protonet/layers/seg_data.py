@@ -12,7 +12,7 @@ from protonet.data.interpolation import Interpolation
 from protonet.data.seg_list import SegList, SegTransform
 from protonet.data.transform import crop_of
 from protonet.errors import LayerError
-from protonet.layers.batches import refuse_old_places
+from protonet.layers.batches import refuse_deprecated_fields
 from protonet.layers.pair_data import PairData, refuse_others
 from protonet.layers.registry import register
 
@@ -54,7 +54,7 @@ class ImageSegData(PairData):
 
     def setup(self) -> None:
         param, transform = self.spec.image_data_param, self.spec.transform_param
-        refuse_old_places(param, self.message, ("scale", "mean_file", "crop_size", "mirror"))
+        refuse_deprecated_fields(param, self.message, ("scale", "mean_file", "crop_size", "mirror"))
         refuse_others(self, ("short_side", "cache", "precache", "normalize"))
         if not 0 <= param.ignore_label <= 255:
             raise LayerError(

@@ -16,11 +16,11 @@ from protonet.layers.batches import (
     PLAIN,
     BatchLayer,
     cache_limit,
-    given_size,
     mean_of,
+    naming_first_image,
     refuse_transform,
+    resize_size,
     shuffled,
-    telling_of_the_first,
 )
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import (
@@ -80,7 +80,7 @@ class VideoData(BatchLayer):
         for field in ("batch_size", "new_length", "sampling_rate"):
             if not getattr(param, field):
                 raise LayerError(f"{name} needs a {field} of 1 or more", (name, field))
-        size = given_size(param, name)
+        size = resize_size(param, name)
         refuse_transform(self.spec, PLAIN)
         self.batch_size, self.length = int(param.batch_size), int(param.new_length)
         self.clips = ClipList(
@@ -118,7 +118,7 @@ class VideoData(BatchLayer):
         mean = mean_of(self)
         mean = None if mean is None else mean.repeat(self.length, axis=0)
         axes = f"channels x {self.length} frames, rows, columns"
-        with telling_of_the_first(f"{self.clips.where(0)}, is {shape_text(first.shape)}: {axes}"):
+        with naming_first_image(f"{self.clips.where(0)}, is {shape_text(first.shape)}: {axes}"):
             return Transformer(
                 asked, self.phase, first.shape, mean, seed=self.context.seed, name=self.name
             )

@@ -10,7 +10,7 @@ from protonet.data.window_source import WindowSource
 from protonet.data.windows import read_windows
 from protonet.errors import DataError, LayerError
 from protonet.layers.base import shape_text
-from protonet.layers.batches import PLAIN, BatchLayer, refuse_old_places, refuse_transform
+from protonet.layers.batches import PLAIN, BatchLayer, refuse_deprecated_fields, refuse_transform
 from protonet.layers.registry import register
 
 _PARAM = "window_data_param"
@@ -47,7 +47,7 @@ class WindowData(BatchLayer):
             raise LayerError(f"{_PARAM} needs a source, a window file", (_PARAM,))
         if not param.batch_size:
             raise LayerError(f"{_PARAM} needs a batch_size of 1 or more", (_PARAM,))
-        refuse_old_places(param, _PARAM, ("mean_file", "crop_size", "mirror"))
+        refuse_deprecated_fields(param, _PARAM, ("mean_file", "crop_size", "mirror"))
         refuse_transform(self.spec, PLAIN)
         if not transform.crop_size:
             raise LayerError(

@@ -12,7 +12,7 @@ from protonet.data.source import CACHE_LIMIT
 from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.layers.base import LayerContext
-from protonet.layers.batches import BatchLayer, cache_limit, refuse_old_places
+from protonet.layers.batches import BatchLayer, cache_limit, refuse_deprecated_fields
 from protonet.proto.caffe_pb2 import TRAIN, ImageDataParameter, LayerParameter
 from tests.test_staging import LazyGpu
 
@@ -46,9 +46,9 @@ def test_cache_limits() -> None:
 
 def test_old_places_are_refused() -> None:
     param = ImageDataParameter(mirror=False)
-    refuse_old_places(param, "image_data_param", ("scale",))
+    refuse_deprecated_fields(param, "image_data_param", ("scale",))
     with pytest.raises(LayerError, match="mirror belongs into transform_param") as caught:
-        refuse_old_places(param, "image_data_param", ("scale", "mirror"))
+        refuse_deprecated_fields(param, "image_data_param", ("scale", "mirror"))
     assert caught.value.path == ("image_data_param", "mirror")
 
 
