@@ -17,7 +17,7 @@ BY_BOTTOM = frozenset({Reads.BOTTOMS})
 """Where only x does."""
 
 
-class Passes(Protocol):
+class ElementwiseKernel(Protocol):
     """What the passes need of a kernel."""
 
     def forward(self, x: Array, y: Array, /) -> None:
@@ -36,14 +36,14 @@ class Activation(Layer):
         return [shapes[0]]
 
 
-class OneKernel(Activation):
+class KernelActivation(Activation):
     """Base of the activations whose passes are those of one kernel, which ``build`` makes.
 
     y = f(x), and dx is a function of dy and y, or of dy and x: ``backward_reads`` says of which.
     """
 
     traits = replace(Activation.traits, low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True)
-    _kernel: Passes
+    _kernel: ElementwiseKernel
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         self._kernel.forward(bottoms[0], tops[0])
@@ -61,7 +61,7 @@ class OneKernel(Activation):
 
 
 @register("Sigmoid")
-class Sigmoid(OneKernel):
+class Sigmoid(KernelActivation):
     """y = 1 / (1 + exp(-x)), computed as 0.5 tanh(x / 2) + 0.5.
 
     Gradient: dx = dy y (1 - y).
@@ -85,7 +85,7 @@ class Sigmoid(OneKernel):
 
 
 @register("TanH")
-class TanH(OneKernel):
+class TanH(KernelActivation):
     """y = tanh(x).
 
     Gradient: dx = dy (1 - y^2).
@@ -109,7 +109,7 @@ class TanH(OneKernel):
 
 
 @register("BNLL")
-class BNLL(OneKernel):
+class BNLL(KernelActivation):
     """y = log(1 + exp(x)), the binomial normal log likelihood, also called softplus.
 
     Gradient: dx = dy (1 - exp(-y)).
@@ -133,7 +133,7 @@ class BNLL(OneKernel):
 
 
 @register("Swish")
-class Swish(OneKernel):
+class Swish(KernelActivation):
     """y = x s(x), with s(x) = 1 / (1 + exp(-beta x)) (Ramachandran et al., 2017).
 
     Gradient: dx = dy (beta y + s(x) (1 - beta y)).
@@ -152,7 +152,7 @@ class Swish(OneKernel):
         not at all.
     """
 
-    traits = replace(OneKernel.traits, backward_reads=BY_BOTTOM)
+    traits = replace(KernelActivation.traits, backward_reads=BY_BOTTOM)
 
     def setup(self) -> None:
         self.beta = self.spec.swish_param.beta

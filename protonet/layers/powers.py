@@ -9,7 +9,7 @@ from dataclasses import replace
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels import powers
-from protonet.layers.activations import BY_BOTTOM, Activation, OneKernel
+from protonet.layers.activations import BY_BOTTOM, Activation, KernelActivation
 from protonet.layers.affine import NumberAffine
 from protonet.layers.base import Kind, LowPrecision, Reads
 from protonet.layers.registry import register
@@ -122,7 +122,7 @@ def _log_of_base(base: float, field: str) -> float:
 
 
 @register("Exp")
-class Exp(OneKernel):
+class Exp(KernelActivation):
     """y = base ^ (shift + scale x).
 
     Gradient: dx = dy y scale ln(base).
@@ -155,7 +155,7 @@ class Exp(OneKernel):
 
 
 @register("Log")
-class Log(OneKernel):
+class Log(KernelActivation):
     """y = log(shift + scale x) to the given base.
 
     Gradient: dx = dy scale / ((shift + scale x) ln(base)).

@@ -10,7 +10,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels import activations
 from protonet.kernels.scaling import Leaning
-from protonet.layers.activations import BY_BOTTOM, BY_TOP, Activation, OneKernel
+from protonet.layers.activations import BY_BOTTOM, BY_TOP, Activation, KernelActivation
 from protonet.layers.base import Kind, LowPrecision, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
@@ -18,7 +18,7 @@ from protonet.proto.caffe_pb2 import FillerParameter
 
 
 @register("ReLU")
-class ReLU(OneKernel):
+class ReLU(KernelActivation):
     """y = max(x, 0) + negative_slope min(x, 0).
 
     Gradient: dx = dy where x > 0, negative_slope dy elsewhere.
@@ -37,7 +37,7 @@ class ReLU(OneKernel):
         not at all.
     """
 
-    traits = replace(OneKernel.traits, recomputable=True)
+    traits = replace(KernelActivation.traits, recomputable=True)
 
     def setup(self) -> None:
         self.negative_slope = self.spec.relu_param.negative_slope
@@ -118,10 +118,10 @@ class PReLU(Activation):
         self._kernel.backward(dtops[0], bottoms[0], a.data, dbottoms[0], da)
 
 
-class Window(OneKernel):
+class Clamp(KernelActivation):
     """y = x kept between two bounds; dx = dy where x is between them, 0 elsewhere."""
 
-    traits = replace(OneKernel.traits, backward_reads=BY_BOTTOM, recomputable=True)
+    traits = replace(KernelActivation.traits, backward_reads=BY_BOTTOM, recomputable=True)
     low = 0.0
     high = 0.0
     is_open = False
@@ -134,7 +134,7 @@ class Window(OneKernel):
 
 
 @register("Clip")
-class Clip(Window):
+class Clip(Clamp):
     """y = min(max(x, min), max).
 
     Gradient: dx = dy where min <= x <= max, 0 elsewhere.
@@ -166,7 +166,7 @@ class Clip(Window):
 
 
 @register("ReLU6")
-class ReLU6(Window):
+class ReLU6(Clamp):
     """y = min(max(x, 0), 6), as mobile networks use it (Howard et al., 2017).
 
     Gradient: dx = dy where 0 < x < 6, 0 elsewhere.
@@ -186,7 +186,7 @@ class ReLU6(Window):
     """
 
     # Where the slope at the bounds is 0, y is a bound just where x is not between them.
-    traits = replace(Window.traits, backward_reads=BY_TOP)
+    traits = replace(Clamp.traits, backward_reads=BY_TOP)
     low = 0.0
     high = 6.0
     is_open = True
@@ -226,7 +226,7 @@ class Threshold(Activation):
 
 
 @register("AbsVal")
-class AbsVal(OneKernel):
+class AbsVal(KernelActivation):
     """y = |x|.
 
     Gradient: dx = dy sign(x), which is 0 at 0.
@@ -245,7 +245,7 @@ class AbsVal(OneKernel):
         not at all.
     """
 
-    traits = replace(OneKernel.traits, backward_reads=BY_BOTTOM)
+    traits = replace(KernelActivation.traits, backward_reads=BY_BOTTOM)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self._kernel = activations.Absolute.make(self.device, self.dtype, shapes[0])
