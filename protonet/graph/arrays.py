@@ -54,7 +54,7 @@ class Arrays:
     def show_params(self, steps: Sequence[Step], layers: Sequence[Layer]) -> None:
         """Make tops that show parameters views of them."""
         for step, layer in zip(steps, layers, strict=True):
-            if layer.traits.shows_params:
+            if layer.traits.tops_are_params:
                 for value, param in zip(step.tops, layer.params, strict=True):
                     self.data[value] = param.data
                     if param.diff is not None:

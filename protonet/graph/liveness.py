@@ -70,7 +70,7 @@ def _is_permanent(step: Step, gradients: bool) -> bool:
     write them only once; in training also what cannot be recomputed from the tops of other steps,
     so that a pass can be repeated to diagnose a divergence.
     """
-    if step.layer.traits.keeps_tops or (step.dynamic and not step.bottoms):
+    if step.layer.traits.persistent_tops or (step.dynamic and not step.bottoms):
         return True
     return gradients and not step.can_repeat
 

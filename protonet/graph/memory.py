@@ -179,7 +179,9 @@ def _place_data(
         if in_place is None:
             viewed = step.is_view
         else:
-            viewed = step.layer.traits.shows_params or (step.is_view and in_place.can_view(index))
+            viewed = step.layer.traits.tops_are_params or (
+                step.is_view and in_place.can_view(index)
+            )
         if viewed:
             views.add(index)
         for place, top in enumerate(step.tops):
@@ -262,7 +264,7 @@ def _place_diffs(
                 holders.append([top])
         if not step.runs_backward:
             continue
-        if in_place is not None and step.layer.traits.shows_params:
+        if in_place is not None and step.layer.traits.tops_are_params:
             diff_views.add(index)
         for place, bottom in enumerate(step.bottoms):
             if not step.wanted[place] or not writes_first(plan, index, place):

@@ -262,7 +262,7 @@ class Net:
             value: np.array(self.device.get(self._arrays.data[value]))
             for step in self.plan.steps
             for value in step.tops
-            if step.layer.traits.keeps_tops and wanted.get(value, value.shape) == value.shape
+            if step.layer.traits.persistent_tops and wanted.get(value, value.shape) == value.shape
         }
         self.plan = plan
         self._allocate(again=True)

@@ -52,7 +52,7 @@ def build_layers(
     for step, layer in zip(plan.steps, layers, strict=True):
         if step.bottoms or not again:
             layer.build(step.shapes)
-        if step.layer.traits.keeps_tops and not again:
+        if step.layer.traits.persistent_tops and not again:
             layer.forward([], [data[value] for value in step.tops])
 
 

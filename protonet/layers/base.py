@@ -91,11 +91,11 @@ class Traits:
     - ``dynamic``: the shapes of the tops depend on the values of the bottoms: before each
       ``forward``, ``measure`` says what they are, and the plan gives the tops those shapes.
       ``infer`` then gives the shapes to begin with. Must be false with ``view``.
-    - ``keeps_tops``: what a caller writes into the tops stays, where ``forward`` does not write
+    - ``persistent_tops``: what a caller writes into the tops stays, where ``forward`` does not write
       it anew. ``forward`` is then also run once when the tops are made.
-    - ``shows_params``: the tops are its parameters, data and gradient, where memory is not packed:
+    - ``tops_are_params``: the tops are its parameters, data and gradient, where memory is not packed:
       its passes are not called then.
-    - ``pairs``: as many tops as bottoms, each top made from the bottom beside it.
+    - ``one_to_one``: as many tops as bottoms, each top made from the bottom beside it.
     - ``recomputable``: ``forward`` is cheap, draws nothing at random and changes nothing but its
       tops (and scratch, to the same values): it may run a second time before a backward pass.
     - ``capturable``: the passes queue the same work for every batch, whatever its values and
@@ -116,9 +116,9 @@ class Traits:
     in_place: bool = False
     view: bool = False
     dynamic: bool = False
-    keeps_tops: bool = False
-    shows_params: bool = False
-    pairs: bool = False
+    persistent_tops: bool = False
+    tops_are_params: bool = False
+    one_to_one: bool = False
     recomputable: bool = False
     capturable: bool = True
     rewrites: frozenset[int] = frozenset()

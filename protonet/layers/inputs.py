@@ -64,7 +64,7 @@ class Input(Layer):
         A shape is required; Caffe lets the caller give it later.
     """
 
-    traits = Traits(keeps_tops=True)
+    traits = Traits(persistent_tops=True)
     bottoms = (0, 0)
     tops = (1, None)
 
@@ -117,7 +117,7 @@ class DummyData(Layer):
             index = place if len(param.data_filler) > 1 else 0
             check_filler(filler, shape, (*path, index) if param.data_filler else ())
         constant = any(filler.type == "constant" for filler in self.fillers)
-        self.traits = replace(self.traits, keeps_tops=constant)
+        self.traits = replace(self.traits, persistent_tops=constant)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return list(self.shapes)

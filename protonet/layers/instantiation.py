@@ -28,7 +28,7 @@ def check_arity(layer: Layer) -> None:
                 bounds = f"at least {least}"
             path = (kind, most) if most is not None and found > most else ()
             raise LayerError(f"expected {bounds} {kind} blob(s), got {found}", path)
-    if layer.traits.pairs and len(spec.bottom) != len(spec.top):
+    if layer.traits.one_to_one and len(spec.bottom) != len(spec.top):
         raise LayerError(
             f"expected one top for each bottom, got {len(spec.bottom)} bottom(s) "
             f"and {len(spec.top)} top(s)"

@@ -200,7 +200,7 @@ class Parameter(Layer):
     """
 
     bottoms = (0, 0)
-    traits = Traits(backward_reads=frozenset(), shows_params=True)
+    traits = Traits(backward_reads=frozenset(), tops_are_params=True)
 
     def setup(self) -> None:
         spec = self.spec.parameter_param

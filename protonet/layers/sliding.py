@@ -22,7 +22,7 @@ class Sliding(Layer):
 
     bottoms = (1, None)
     tops = (1, None)
-    traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}), pairs=True)
+    traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}), one_to_one=True)
 
     @property
     def settings(self) -> ConvolutionParameter:

@@ -33,7 +33,7 @@ def parse_layer(text: str, bottoms: int) -> LayerParameter:
     if not spec.top:
         cls = layer_class(spec.type)
         least = max(cls.tops[0], int(cls.is_loss))
-        spec.top.extend(f"y{place}" for place in range(bottoms if cls.traits.pairs else least))
+        spec.top.extend(f"y{place}" for place in range(bottoms if cls.traits.one_to_one else least))
     return spec
 
 

@@ -33,7 +33,7 @@ class Two(Layer):
 class Paired(Layer):
     bottoms = (1, None)
     tops = (1, None)
-    traits = Traits(pairs=True)
+    traits = Traits(one_to_one=True)
 
 
 def spec(bottoms: int, tops: int) -> LayerParameter:
