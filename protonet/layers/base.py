@@ -1,4 +1,4 @@
-"""The Layer contract: what every layer is, and what the base checks for it."""
+"""The layer contract: the base class of all layers, and the traits that a plan reads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from protonet.proto.caffe_pb2 import TRAIN, FillerParameter, LayerParameter
 
 
 class Reads(Enum):
-    """What a layer's backward pass may look at, beside the gradients of its tops."""
+    """What a layer's backward pass reads, in addition to the gradients of its tops."""
 
     BOTTOMS = "bottoms"
     TOPS = "tops"
@@ -31,85 +31,84 @@ class LowPrecision(Enum):
     """When the tops of a layer are stored in 16 bits, in a net of mixed precision."""
 
     NEVER = "never"
-    """Counts, indices, losses, boxes: values that rounding would spoil."""
+    """Counts, indices, losses, boxes: values that must not be rounded."""
     WITH_BOTTOMS = "with bottoms"
-    """When all bottoms are: labels and images stay in float32."""
+    """If all bottoms are: labels and images stay in float32."""
     ALWAYS = "always"
     """Products with weights."""
 
 
 class Kind(Enum):
-    """What a layer is to the layers around it, which may be fused with it: ``graph.fusion`` has
-    the table of what each kind absorbs. The values are the letters that the table is written in.
+    """The role of a layer in fusion: ``graph.fusion`` has the table of what each kind absorbs,
+    written in the letters that are the values.
 
-    Affine are kinds whose y is a number times x plus a number, of the channel (axis 1) or the same
+    A kind is affine if y is a factor times x plus a shift, for each channel (axis 1) or the same
     for all; such layers have the method ``affine`` (``layers.affine``).
 
-    LINEAR and RECTIFIER are for any layer that is one. Those of scaling, shifting, normalizing and
-    powers are the types Scale, Bias, BatchNorm and Power: their neighbours read their parameters.
+    Any layer may be LINEAR or RECTIFIER. The kinds of scaling, shifting, normalization and powers
+    are only for the types Scale, Bias, BatchNorm and Power, whose parameters other layers read.
     """
 
     CONVOLUTION = "C"
     """Of one bottom, with channels at axis 1."""
     RECTIFIABLE = "X"
-    """Can rectify what it makes, and no more."""
+    """Can apply a ReLU to its tops, and no other layer."""
     NORMALIZATION = "N"
     """With the batch's statistics."""
     FIXED_NORMALIZATION = "F"
-    """With given statistics; affine."""
+    """With running statistics; affine."""
     SCALED_NORMALIZATION = "M"
-    """With the batch's statistics, and factors of its own."""
+    """With the batch's statistics, and its own scale."""
     FIXED_SCALED_NORMALIZATION = "G"
-    """With given statistics, and factors of its own; affine."""
+    """With running statistics, and its own scale; affine."""
     SCALE = "S"
     """A factor for each channel; affine."""
     SCALE_AND_SHIFT = "T"
-    """Both for each channel; affine."""
+    """A factor and a shift for each channel; affine."""
     SHIFT = "B"
     """A shift for each channel; affine."""
     LINEAR = "L"
     """The same factor and shift for all; affine."""
     POWER = "P"
-    """A power of what is linear."""
+    """A power of a linear function."""
     RECTIFIER = "R"
     """y = max(x, 0) and nothing else."""
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What a plan may do with a layer, as data: declared by the layer, read by ``graph``.
+    """What a plan may do with a layer: declared by the layer, read by ``graph``.
 
-    A class declares it whole; ``setup`` may replace it where the text decides.
+    A class declares all of it; ``setup`` may replace it if it depends on the prototxt.
 
-    - ``backward_reads``: which arrays ``backward`` looks at. What it does not look at may be
-      overwritten by then.
+    - ``backward_reads``: the arrays that ``backward`` reads. Others may be overwritten by then.
     - ``in_place``: each element of a top depends only on the same element of its bottom (or the
       layer reads all of the bottom before it writes), so both may be one array, and so may their
       gradients.
-    - ``view``: the first top is the first bottom in another shape; where both share memory,
+    - ``view``: the first top is the first bottom in another shape; if both share memory,
       ``forward`` and ``backward`` are not called.
     - ``dynamic``: the shapes of the tops depend on the values of the bottoms: before each
-      ``forward``, ``measure`` says what they are, and the plan gives the tops those shapes.
-      ``infer`` then gives the shapes to begin with. Must be false with ``view``.
-    - ``persistent_tops``: what a caller writes into the tops stays, where ``forward`` does not write
-      it anew. ``forward`` is then also run once when the tops are made.
-    - ``tops_are_params``: the tops are its parameters, data and gradient, where memory is not packed:
-      its passes are not called then.
-    - ``one_to_one``: as many tops as bottoms, each top made from the bottom beside it.
-    - ``recomputable``: ``forward`` is cheap, draws nothing at random and changes nothing but its
-      tops (and scratch, to the same values): it may run a second time before a backward pass.
-    - ``capturable``: the passes queue the same work for every batch, whatever its values and
-      however often they ran, so that a CUDA graph can capture them. Layers without bottoms are
+      ``forward``, ``measure`` returns them, and the tops are reshaped. ``infer`` then returns
+      the initial shapes. Must be false with ``view``.
+    - ``persistent_tops``: values that a caller writes into the tops persist unless ``forward``
+      overwrites them. ``forward`` then also runs once when the tops are allocated.
+    - ``tops_are_params``: if memory is not packed, the tops are views of the parameters, data and
+      gradient, and the passes are not called.
+    - ``one_to_one``: as many tops as bottoms, each top computed from the bottom of its index.
+    - ``recomputable``: ``forward`` is cheap, deterministic and writes only its tops (and scratch,
+      with the same values): it may run a second time before a backward pass.
+    - ``capturable``: the passes launch the same work for every batch, independent of values and of
+      the number of passes, so that a CUDA graph can capture them. Layers without bottoms are
       never captured.
-    - ``rewrites``: the places of parameters whose gradient ``backward`` writes, instead of adding
-      to it, where they are ``rewritten``.
+    - ``rewrites``: the indices of parameters whose gradient ``backward`` overwrites instead of
+      adding to it, if they are ``rewritten``.
     - ``low_precision``: when the tops may be stored in 16 bits.
-    - ``in_kernels``: the passes do all arithmetic with values in kernels (``Kernel.make``) that
-      ``build`` makes, or only move values; so that they take 16 bits where those kernels do. A
-      layer that does not is given copies in float32.
-    - ``kind``: what it is to layers around it that may be fused with it.
-    - ``absorbs``: the passes compute the layers in ``self.fused`` as well, whatever the table of
-      ``graph.fusion`` has behind a layer of its kind. Without it, none are put there.
+    - ``in_kernels``: the passes do all arithmetic in kernels (``Kernel.make``) that ``build``
+      makes, or only move values; so they take 16 bits if those kernels do. Other layers get
+      copies in float32.
+    - ``kind``: its role in fusion.
+    - ``absorbs``: the passes also compute the layers in ``self.fused``: any chain that the table
+      of ``graph.fusion`` allows after its kind. Without it, no layer is fused into this one.
     """
 
     backward_reads: frozenset[Reads] = frozenset({Reads.BOTTOMS, Reads.TOPS})
@@ -130,7 +129,7 @@ class Traits:
 
 @dataclass(frozen=True)
 class Weight:
-    """A parameter that a layer declares: its shape and how it is filled.
+    """A parameter that a layer declares: its shape and initial values.
 
     ``lr_mult`` and ``decay_mult`` override what the prototxt says (BatchNorm's statistics);
     ``values`` are used instead of a filler.
@@ -153,7 +152,7 @@ class LayerContext:
 
     Relative file names of the prototxt are resolved against the working directory, then against
     ``folder``. ``shuffle`` and ``seed`` are the run's; ``threads`` is the number of decoding
-    threads; ``python_layers`` allows layers that run code named in the text, or write files.
+    threads; ``python_layers`` allows layers that run code named in the prototxt, or write files.
     """
 
     folder: Path = field(default_factory=Path)
@@ -165,15 +164,15 @@ class LayerContext:
     def find(self, name: str) -> Path:
         """Resolve a file name: in the working directory, as in Caffe, else in ``folder``."""
         direct = Path(name)
-        beside = self.folder / name
-        return beside if not direct.exists() and beside.exists() else direct
+        in_folder = self.folder / name
+        return in_folder if not direct.exists() and in_folder.exists() else direct
 
 
 @dataclass(frozen=True)
 class Fused:
-    """The layers behind one that its passes compute as well, in order; none by themselves.
+    """The layers fused into one, in order: its passes compute them as well.
 
-    ``rectify`` says that the last of them is a rectifier.
+    ``rectify`` tells whether the last of them is a rectifier.
     """
 
     layers: tuple[Layer, ...] = ()
@@ -186,16 +185,15 @@ class Fused:
 class Layer:
     """One step of a net.
 
-    ``setup`` reads ``self.spec``; ``infer`` and ``declare`` are pure; ``build`` makes scratch;
-    ``forward`` and ``backward`` write into the arrays they are given and allocate nothing.
+    ``setup`` reads ``self.spec``; ``infer`` and ``declare`` are pure; ``build`` allocates scratch;
+    ``forward`` and ``backward`` write into the arrays passed to them and allocate nothing.
 
-    A plan holds layers as descriptions, after ``setup``; each net runs copies of its own, with
-    ``params``, a ``device``, types and what is fused.
+    The layers of a plan are only set up, not built; each net runs copies of them, with ``params``,
+    a ``device``, a dtype and fused layers.
 
-    - ``bottoms`` and ``tops``: the least and the greatest number (None = no limit).
+    - ``bottoms`` and ``tops``: the minimum and maximum number (None = no limit).
     - ``no_gradient``: the bottoms that never get a gradient (labels).
-    - ``is_loss``: the first top weighs 1 in the objective unless ``loss_weight`` says otherwise,
-      and a missing top is made up.
+    - ``is_loss``: the first top has loss_weight 1 by default, and a missing top is added.
     - ``traits``: what a plan may do with it.
     """
 
@@ -227,7 +225,7 @@ class Layer:
 
     @property
     def real(self) -> np.dtype[Any]:
-        """The type of parameters, statistics and sums: the values', or float32 beside 16 bits."""
+        """The dtype of parameters, statistics and sums: that of values, or float32 for 16 bits."""
         return real_of(self.dtype)
 
     @property
@@ -238,10 +236,10 @@ class Layer:
     # The contract.
 
     def setup(self) -> None:
-        """Read ``self.spec`` into attributes; raise LayerError for values that cannot be."""
+        """Read ``self.spec`` into attributes; raise LayerError for invalid values."""
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        """Bottom shapes to top shapes; raise LayerError where they do not fit."""
+        """The top shapes for these bottom shapes; raise LayerError if these are invalid."""
         raise NotImplementedError(f"{type(self).__name__} has no infer")
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
@@ -249,10 +247,10 @@ class Layer:
         return []
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        """Make scratch arrays (``self.scratch``) for these bottom shapes."""
+        """Allocate scratch arrays (``self.scratch``) and kernels for these bottom shapes."""
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
-        """The shapes of the tops for these values; of ``dynamic`` layers only."""
+        """The shapes of the tops for these values; for ``dynamic`` layers only."""
         raise NotImplementedError(f"{type(self).__name__} has no measure")
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
@@ -266,20 +264,20 @@ class Layer:
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        """Write each wanted bottom gradient (None = not wanted); add to each ``param.diff``."""
+        """Write each bottom gradient (None = not needed); add to each ``param.diff``."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def adopt(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
-        """Arrays of a file of weights as this layer keeps its parameters; None for "as it is".
+        """Convert the arrays of a weights file to this layer's parameters; None: unchanged.
 
         For layers whose parameters are stored in more than one form.
         """
         return weights
 
-    # What the base offers.
+    # Helpers.
 
     def scratch(self, shape: Shape, dtype: Any = None) -> Array:
-        """An uninitialised array of the layer's own."""
+        """An uninitialized array."""
         return self.device.empty(shape, self.dtype if dtype is None else dtype)
 
     def axis(self, shape: Shape, axis: int, path: Sequence[str | int] = ()) -> int:
@@ -292,15 +290,15 @@ class Layer:
 
 
 class Owner(Layer):
-    """A layer whose ``setup`` takes what one net alone can use: files, a place in a stream, a
+    """A layer whose ``setup`` acquires what nets cannot share: files, a position in a stream, a
     user's object.
     """
 
     taken = False
 
     def own(self, shapes: Sequence[Shape]) -> Layer:
-        """The layer for a net: itself for the first that asks, else another of the same spec,
-        set up anew for these bottom shapes.
+        """The layer for a net: itself for the first net, else a new one of the same spec, set up
+        for these bottom shapes.
         """
         if not self.taken:
             self.taken = True
@@ -312,17 +310,17 @@ class Owner(Layer):
 
 
 class Stateful(Owner):
-    """A layer that loads data, or keeps state from pass to pass: its passes cannot be repeated.
+    """A layer that loads data, or has state between passes: its passes cannot be repeated.
 
     Layers with files, threads or a position in a stream derive from it.
     """
 
     def state(self) -> dict[str, Any]:
-        """What an exact resume must restore in addition to parameters: JSON values only."""
+        """What an exact resume restores in addition to parameters: JSON values only."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore a ``state``."""
+        """Restore what ``state`` returned."""
 
     def cached_bytes(self) -> int:
         """Bytes of data that the layer caches in host memory; called before ``build``."""
@@ -337,7 +335,7 @@ class ReshapesTops(Protocol):
     """A layer whose ``forward`` may reshape its tops: a user's own code."""
 
     def reshaped_tops(self) -> dict[int, np.ndarray]:
-        """The tops, by index, that the last ``forward`` made in other shapes than it was given."""
+        """The tops, by index, whose shape the last ``forward`` changed."""
 
 
 def shape_text(shape: Shape) -> str:

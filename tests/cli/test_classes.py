@@ -35,9 +35,7 @@ def found(classes: list[str] | None, truth: int | None = None) -> Classified:
         (None, '---------- Prediction for a.png ----------\n0.7500 - "x, y"\n'),
     ],
 )
-def test_alternative_fields(
-    form: str | None, expected: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_forms(form: str | None, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     out = printer(form, 3, many=False)
     out.add(found(["w", "x, y", "z"], 2))
     out.end()

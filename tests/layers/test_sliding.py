@@ -27,7 +27,7 @@ def harness(text: str, *bottoms: tuple[int, ...]) -> LayerHarness:
         ("kernel_size: 7 axis: 2", (2, 6, 35, 1)),
     ],
 )
-def test_alternative_fields(text: str, shape: tuple[int, ...]) -> None:
+def test_forms(text: str, shape: tuple[int, ...]) -> None:
     assert harness(text).tops[0].shape == shape
 
 
