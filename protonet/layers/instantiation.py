@@ -1,6 +1,4 @@
-"""A layer between its text and its passes: whether its blobs are as many as it takes, and a copy
-that runs on a processor.
-"""
+"""From a layer's description to a layer of a net: blob counts are checked, a copy is bound."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ def check_arity(layer: Layer) -> None:
         )
 
 
-def prepared(
+def instantiate(
     layer: Layer,
     device: Device,
     dtype: Any,
@@ -44,9 +42,9 @@ def prepared(
     gradients: bool = True,
     fused: Sequence[Layer] = (),
 ) -> Layer:
-    """A copy of a layer that runs on a processor; ``build`` comes next, once it has ``params``.
+    """A copy of a layer for a device; next, set its ``params`` and call ``build``.
 
-    Without ``gradients``, ``backward`` is never called, and need not be prepared for.
+    Without ``gradients``, ``backward`` is never called, and ``build`` need not prepare it.
     """
     made = copy.copy(layer)
     made.device, made.dtype, made.random = device, dtype, random

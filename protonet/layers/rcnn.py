@@ -275,7 +275,7 @@ class ProposalTargetLayer(BuiltinLayer):
         if given[:, 0].any():
             raise LayerError(
                 self.in_layer(
-                    f"takes regions of one image, got one of image {given[:, 0].max():g}"
+                    f"expects regions of a single image, got image {given[:, 0].max():g}"
                 ),
                 ("bottom", 0),
             )
