@@ -29,7 +29,7 @@ class WindowSource(PrefetchedSource):
         windows: at least one of each kind that is drawn.
         batch_size: windows in a batch.
         objects: how many of them show objects.
-        cutter: cuts them out.
+        cropper: crops them.
         mirror: flip every second window, by chance.
         mean, scale: (x - mean) * scale; ``mean`` is (3, size, size) or (3, 1, 1).
         root: stands before every path as it is.

@@ -131,7 +131,7 @@ import resource, sys
 from pathlib import Path
 import protonet.data.writer as writer
 from protonet.data.convert import convert_images, convert_vectors
-from protonet.data.record_format import ImageForm
+from protonet.data.record_format import RecordFormat
 from protonet.data.image_list import ImageList
 from protonet.data.vector_table import read_table
 from protonet.errors import DataError
@@ -145,11 +145,11 @@ def say(done, total):
 try:
     if kind == "vectors":
         convert_vectors(
-            read_table(folder / "many.csv"), folder / "out", ImageForm(), shuffle=True, seed=4,
+            read_table(folder / "many.csv"), folder / "out", RecordFormat(), shuffle=True, seed=4,
             val_share=0.25, backend=backend, progress=say)
     else:
         images = ImageList(folder / "many.txt", root=f"{folder}/")
-        convert_images(images, folder / "out", ImageForm(), backend=backend, check_size=True,
+        convert_images(images, folder / "out", RecordFormat(), backend=backend, check_size=True,
                        progress=say)
 except DataError as error:
     print(error, *error.__notes__)

@@ -124,10 +124,10 @@ def test_a_damaged_state(tmp_path: Path, text: str) -> None:
 def test_two_processes_do_not_work_in_one_folder(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from protonet.data.resumable import Settings, partial_output\n"
+        "from protonet.data.resumable import Settings, resumable_output\n"
         "from protonet.errors import UsageError\n"
         "try:\n"
-        "    with partial_output(Path(sys.argv[1]), Settings({})): pass\n"
+        "    with resumable_output(Path(sys.argv[1]), Settings({})): pass\n"
         "except UsageError as error: print(error)\n"
     )
     with resumable_output(tmp_path / "out", SETTINGS) as work:
