@@ -53,6 +53,7 @@ CASES = [
     # strides far beyond the image, and places that no window meets
     (2, 3, 4, 1, (8, 9), (3, 2), (400000000, 400000000), (0, 0), (1, 1)),
     (2, 3, 4, 1, (8, 9), (3, 2), (9, 5), (4, 1), (2, 1)),
+    (2, 6, 4, 2, (8, 9), (3, 2), (9, 5), (4, 1), (2, 1)),
     (2, 3, 4, 1, (8, 9), (1, 1), (1, 1), (0, 0), (400000000, 1)),
     (2, 6, 6, 6, (8, 9), (3, 2), (400000000, 400000000), (0, 0), (1, 1)),
 ]
@@ -104,6 +105,20 @@ def test_every_instruction_set_meets_the_definition(
         # Winograd's transforms round about ten times as much as a plain sum.
         bound = (2e-5 if case in WINOGRAD else 2e-6) * np.abs(expected).max()
         np.testing.assert_allclose(found, expected, rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("channels", [3, 16])
+def test_no_images_leave_the_gradient_of_the_weight(
+    channels: int, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(module, monkeypatch)
+    windows = Windows((7, 9), (3, 3), (2, 2), (1, 1), (1, 1), (4, 5))
+    kernel = Convolve.make(Device("cpu"), np.float32, windows, 0, channels, 8, 1)
+    dw = np.arange(8 * channels * 9, dtype=np.float32).reshape(8, channels, 3, 3)
+    before = dw.copy()
+    kernel.learn(np.empty((0, 8, 4, 5), np.float32), np.empty((0, channels, 7, 9), np.float32), dw)
+    np.testing.assert_array_equal(dw, before)
 
 
 @pytest.mark.parametrize(

@@ -1,35 +1,12 @@
 // Functions of single elements, and their gradients.
-#include <limits>
-
 #include "arrays.h"
+#include "elementwise.h"
 #include "sweep.h"
 #include "vecmath.h"
 
 namespace nb = nanobind;
 
 namespace {
-
-// y = f(x) for every element; y may be x.
-template <class F>
-void map(const Floats& x, const MutableFloats& y, F f) {
-  const Index n = static_cast<Index>(x.size());
-  Unlocked free(n);
-  const float* from = x.data();
-  float* to = y.data();
-  spread(n, [=](Index i, auto part) { part.store(to + i, f(part.load(from + i))); });
-}
-
-// dx = f(dy, v), with v the value of x or y that tells the slope.
-template <class F>
-void map(const Floats& dy, const Floats& v, const MutableFloats& dx, F f) {
-  const Index n = static_cast<Index>(dy.size());
-  Unlocked free(n);
-  const float *d = dy.data(), *value = v.data();
-  float* to = dx.data();
-  spread(n, [=](Index i, auto part) {
-    part.store(to + i, f(part.load(d + i), part.load(value + i)));
-  });
-}
 
 void rectify(Floats x, MutableFloats y, float slope) {
   if (slope == 0) return map(x, y, [](Vec v) { return max(Vec{}, v); });
@@ -51,27 +28,6 @@ void clip_back(Floats dy, Floats x, MutableFloats dx, float low, float high, boo
                              : (v >= splat(low)) & (v <= splat(high));
     return d * (inside ? splat(1) : Vec{});
   });
-}
-
-void linear(Floats x, MutableFloats y, float scale, float shift, bool rectify) {
-  const Vec low = splat(rectify ? 0 : -std::numeric_limits<float>::infinity());
-  map(x, y, [=](Vec v) { return max(low, v * scale + shift); });
-}
-
-// Of a rectified y.
-void linear_back(Floats dy, Floats y, MutableFloats dx, float scale) {
-  map(dy, y, dx, [=](Vec d, Vec v) { return d * (v > Vec{} ? splat(scale) : Vec{}); });
-}
-
-void square(Floats x, MutableFloats y, float scale, float shift) {
-  map(x, y, [=](Vec v) {
-    const Vec base = v * scale + shift;
-    return base * base;
-  });
-}
-
-void square_back(Floats dy, Floats x, MutableFloats dx, float scale, float shift) {
-  map(dy, x, dx, [=](Vec d, Vec v) { return d * ((v * scale + shift) * (2 * scale)); });
 }
 
 void elu(Floats x, MutableFloats y, float alpha) {
@@ -108,25 +64,10 @@ void add_activations(nb::module_& m) {
   m.def("rectify_back", &rectify_back);
   m.def("clip", &clip);
   m.def("clip_back", &clip_back);
-  m.def("linear", &linear);
-  m.def("linear_back", &linear_back);
-  m.def("square", &square);
-  m.def("square_back", &square_back);
   m.def("elu", &elu);
   m.def("elu_back", &elu_back);
   m.def("swish", &swish);
   m.def("swish_back", &swish_back);
-  m.def("exp", [](Floats x, MutableFloats y) { map(x, y, [](Vec v) { return exp(v); }); });
-  m.def("exponential", [](Floats x, MutableFloats y, float inner, float outer) {
-    map(x, y, [=](Vec v) { return exp(v * inner) * outer; });
-  });
-  m.def("exponential_back", [](Floats dy, Floats y, MutableFloats dx, float inner) {
-    map(dy, y, dx, [=](Vec d, Vec v) { return d * v * inner; });
-  });
-  m.def("reciprocal_back",
-        [](Floats dy, Floats x, MutableFloats dx, float scale, float shift, float factor) {
-          map(dy, x, dx, [=](Vec d, Vec v) { return d * (factor / (v * scale + shift)); });
-        });
   m.def("absolute", [](Floats x, MutableFloats y) {
     map(x, y, [](Vec v) { return magnitude(v); });
   });

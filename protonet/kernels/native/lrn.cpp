@@ -66,7 +66,7 @@ class AcrossChannels {
   void backward(const float* dy, const float* x, const float* y, const float* scale,
                 float* dx) const {
     over_chunks([&](Index at, Index count) {
-      float* ratios = thread_scratch(6, channels_ * kChunk);
+      float* ratios = thread_scratch(Scratch::kPlane, channels_ * kChunk);
       for (Index c = 0; c < channels_; ++c)
         for (Index i = 0; i < count; i += kLanes) {
           const Index left = count - i, here = at + c * places_ + i;

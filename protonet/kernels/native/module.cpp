@@ -19,6 +19,7 @@ void add_depthwise(nb::module_& m);
 void add_dropout(nb::module_& m);
 void add_lrn(nb::module_& m);
 void add_pooling(nb::module_& m);
+void add_powers(nb::module_& m);
 void add_softmax(nb::module_& m);
 void add_transform(nb::module_& m);
 
@@ -39,6 +40,7 @@ NB_MODULE(MODULE, m) {
   add_dropout(m);
   add_lrn(m);
   add_pooling(m);
+  add_powers(m);
   add_softmax(m);
   add_transform(m);
 }

@@ -70,7 +70,7 @@ class Normalization {
                 Taken dx, Taken dscale, Taken dbias, bool rectify, bool fixed) const {
     Unlocked free(planes_.size());
     const Index channels = planes_.channels;
-    float* numbers = thread_scratch(7, static_cast<std::size_t>(3 * channels));
+    float* numbers = thread_scratch(Scratch::kTotals, static_cast<std::size_t>(3 * channels));
     const Backward all{dy.data(), x.data(),   at(scale),          at(bias),
                        at(mean),  mean ? inverses.data() : nullptr, at(dx), at(dscale),
                        at(dbias), numbers,    numbers + channels, numbers + 2 * channels};

@@ -1,7 +1,7 @@
 // One plane from another by sums over taps, in either direction.
 #pragma once
 
-#include "depthwise.h"
+#include "taps.h"
 
 // One direction: how results are made, by narrow planes or by any.
 struct Pass {
@@ -20,7 +20,8 @@ struct Pass {
   // Before planes are run by this thread.
   void begin() const {
     if (!is_narrow)
-      sweep.source.clear(thread_scratch(6, sweep.source_size()), sweep.source_rows(sweep.band));
+      sweep.source.clear(thread_scratch(Scratch::kPlane, sweep.source_size()),
+                         sweep.source_rows(sweep.band));
   }
 
   void run(const float* from, const float* w, float start, bool rectify, bool add,
@@ -42,9 +43,10 @@ struct Pass {
   void run_sweep(const float* from, const float* w, float start, bool rectify, bool add,
                  float* to) const {
     const Sweep& s = sweep;
-    float* copy = thread_scratch(6, s.source_size());
+    float* copy = thread_scratch(Scratch::kPlane, s.source_size());
     const Index width = s.out.x, part = whole_vectors(width);
-    float* parts = s.step.x == 1 ? nullptr : thread_scratch(7, s.band * s.line_size());
+    float* parts =
+        s.step.x == 1 ? nullptr : thread_scratch(Scratch::kTotals, s.band * s.line_size());
     s.bands([&](Index t, Index rows) {
       s.source.copy(from, t * s.row_step, s.source_rows(rows), copy);
       for (std::size_t i = 0; i < s.grids.size(); ++i) {

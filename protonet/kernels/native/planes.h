@@ -155,8 +155,8 @@ template <int kSums, class Make, class Found>
 void reduce(const Planes& planes, Make&& make, Found&& found) {
   if (planes.across()) return reduce_across<kSums>(planes, make, found);
   const Index pieces = planes.pieces();
-  double* parts = reinterpret_cast<double*>(
-      thread_scratch(6, static_cast<std::size_t>(2 * kSums * planes.channels * pieces)));
+  double* parts = reinterpret_cast<double*>(thread_scratch(
+      Scratch::kPlane, static_cast<std::size_t>(2 * kSums * planes.channels * pieces)));
   planes.each_piece([&](Index channel, Index piece, Index begin, Index end) {
     const auto terms = make(OfOne{channel});
     Sums<kSums> sums;
@@ -194,7 +194,7 @@ template <int kSums, class F>
 void sum_up(Index n, double* totals, F&& terms) {
   const Index shares = (n + kShare - 1) / kShare;
   double* parts = reinterpret_cast<double*>(
-      thread_scratch(6, static_cast<std::size_t>(2 * kSums * shares)));
+      thread_scratch(Scratch::kPlane, static_cast<std::size_t>(2 * kSums * shares)));
   const auto share = [&](Index k) {
     Sums<kSums> sums;
     constexpr Index step = Sums<kSums>::kWhile * kLanes;

@@ -167,7 +167,7 @@ void detail::run(std::ptrdiff_t count, Body body, void* context) {
   if (loop.failed.load()) std::rethrow_exception(loop.failure);
 }
 
-float* thread_scratch(int slot, std::size_t count) {
+float* thread_scratch(Scratch which, std::size_t count) {
   struct Freer {
     void operator()(float* p) const { std::free(p); }
   };
@@ -175,8 +175,8 @@ float* thread_scratch(int slot, std::size_t count) {
     std::unique_ptr<float, Freer> memory;
     std::size_t size = 0;
   };
-  thread_local Buffer buffers[8];
-  Buffer& buffer = buffers[slot];
+  thread_local Buffer buffers[static_cast<int>(Scratch::kCount)];
+  Buffer& buffer = buffers[static_cast<int>(which)];
   if (buffer.size < count) {
     buffer.memory.reset();
     const std::size_t bytes = (count + 128) / 64 * 64 * sizeof(float);

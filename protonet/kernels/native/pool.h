@@ -23,6 +23,20 @@ void parallel(std::ptrdiff_t count, F&& body) {
       const_cast<void*>(static_cast<const void*>(&body)));
 }
 
+// Which memory of a thread: what is held at the same time has different names. Each is named by what
+// convolutions hold in it; other kernels take any.
+enum class Scratch {
+  kImage,     // a block of an image: copied with its padding, or its pixels as vectors
+  kStrips,    // what weights are multiplied with, packed or transformed
+  kWeights,   // packed or transformed, for all threads
+  kSums,      // over pieces of a batch
+  kTiles,     // results before they are finished
+  kGradient,  // of results, packed or transformed
+  kPlane,     // of windows over planes; parts of sums over channels
+  kTotals,    // of what kPlane holds
+  kCount,
+};
+
 // Memory of the calling thread, at least `count` floats, aligned to 64 bytes, with 64 more behind
-// them that may be read and written. It stays until the same slot is asked for more.
-float* thread_scratch(int slot, std::size_t count);
+// them that may be read and written. It stays until the same is asked for more.
+float* thread_scratch(Scratch which, std::size_t count);

@@ -42,7 +42,7 @@ class MaxPool {
     parallel_planes(planes_, g_.places() * g_.taps() * 2, [&](Index first, Index last) {
       float* copy = nullptr;
       if (!forward_narrow_.fits && !(pairs_ && inside_)) {
-        copy = thread_scratch(6, forward_.source_size());
+        copy = thread_scratch(Scratch::kPlane, forward_.source_size());
         forward_.source.clear(copy, forward_.source_rows(forward_.band));
       }
       for (Index p = first; p < last; ++p) {
@@ -228,7 +228,7 @@ class AveragePool {
     parallel_planes(planes_, g_.places() * g_.taps(), [&](Index first, Index last) {
       // The pass's own memory is the beginning of this.
       const Index used = whole_vectors(backward_.sweep.source_size());
-      float* shared = whole_ ? nullptr : thread_scratch(6, used + g_.places()) + used;
+      float* shared = whole_ ? nullptr : thread_scratch(Scratch::kPlane, used + g_.places()) + used;
       if (!whole_) backward_.begin();
       for (Index p = first; p < last; ++p) {
         float* to = dx + p * g_.size();

@@ -153,8 +153,8 @@ void pack_strip(const Matrix& b, Index k, Index depth, Index column, Index colum
 void multiply_group(const float* packed_a, const Matrix& b, Index depth, const Panels& panels,
                     Index first, Index last, const Result& c) {
   const Index strips = last - first;
-  float* packed = thread_scratch(1, strips * kColumns * std::min(depth, kDepth));
-  float* tiles = thread_scratch(4, panels.count * strips * kRows * kColumns);
+  float* packed = thread_scratch(Scratch::kStrips, strips * kColumns * std::min(depth, kDepth));
+  float* tiles = thread_scratch(Scratch::kTiles, panels.count * strips * kRows * kColumns);
   for (Index k = 0; k < depth; k += kDepth) {
     const Index here = std::min(kDepth, depth - k);
     for (Index s = 0; s < strips; ++s) {
@@ -188,7 +188,7 @@ void pack_panel(const Matrix& a, Index first, Index rows, Index depth, float* to
 void multiply_outer(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
   const Index strips = (c.columns + kColumns - 1) / kColumns, size = depth * kColumns;
   const Index work = c.rows * c.columns * depth;
-  float* packed = thread_scratch(3, strips * size);
+  float* packed = thread_scratch(Scratch::kSums, strips * size);
   divide(work, kNear, strips, [&](Index s) {
     pack_strip(b, 0, depth, s * kColumns, std::min(kColumns, c.columns - s * kColumns),
                packed + s * size);
@@ -196,7 +196,7 @@ void multiply_outer(const Matrix& a, const Matrix& b, Index depth, const Result&
   const Panels panels(c.rows);
   divide(work, kNear, panels.count, [&](Index p) {
     const Index first = panels.first(p), rows = panels.height(p);
-    float* panel = thread_scratch(2, kRows * depth + kLanes);
+    float* panel = thread_scratch(Scratch::kWeights, kRows * depth + kLanes);
     pack_panel(a, first, rows, depth, panel);
     alignas(64) float tile[kRows * kColumns];
     for (Index s = 0; s < strips; ++s) {
@@ -208,7 +208,7 @@ void multiply_outer(const Matrix& a, const Matrix& b, Index depth, const Result&
 
 void multiply_packed(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
   const Panels panels(c.rows);
-  float* packed = thread_scratch(2, panels.size(depth));
+  float* packed = thread_scratch(Scratch::kWeights, panels.size(depth));
   const Index work = c.rows * c.columns * depth;
   divide(work, kNear, panels.count, [&](Index p) {
     float* to = packed + Panels::offset(p, depth);

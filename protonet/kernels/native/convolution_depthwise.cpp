@@ -43,7 +43,7 @@ class Depthwise {
   void learn(const float* dy, const float* x, float* dw) const {
     const Index outputs = channels_ * each_, taps = g_.taps();
     parallel_planes(outputs, images_ * g_.places() * taps, [&](Index first, Index last) {
-      Vec* totals = reinterpret_cast<Vec*>(thread_scratch(7, taps * kLanes));
+      Vec* totals = reinterpret_cast<Vec*>(thread_scratch(Scratch::kTotals, taps * kLanes));
       forward_.begin();
       for (Index output = first; output < last; ++output)
         learn_output(dy, x, output, totals, dw + output * taps);
@@ -83,7 +83,7 @@ class Depthwise {
                                g_.out.x, g_.out.y, 0, g_.height},
                               totals);
     const Sweep& s = forward_.sweep;
-    float* copy = thread_scratch(6, s.source_size());
+    float* copy = thread_scratch(Scratch::kPlane, s.source_size());
     s.bands([&](Index t, Index rows) {
       s.source.copy(x, t * s.row_step, s.source_rows(rows), copy);
       learn_steps_.run({copy, s.source.line(), s.row_step, &s.grids[0], nullptr, 0, false, false,

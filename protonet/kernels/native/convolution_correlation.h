@@ -83,16 +83,18 @@ class Correlation {
     return known_.size() - 1;
   }
 
-  void run_block(const float* a, bool plain, const Panels& panels, Index first, Index last, Index number,
-                 const float* x, Index x_stride, float* y, const Epilogue& epilogue) const {
+  void run_block(const float* a, bool plain, const Panels& panels, Index first, Index last,
+                 Index number, const float* x, Index x_stride, float* y,
+                 const Epilogue& epilogue) const {
     const Block& block = blocks_[number];
     const Kind& kind = known_[kinds_[number]];
     const Index depth = this->depth(), height = last - first;
     const Strips strips(gather_.count(block));
-    float* copied = thread_scratch(0, gather_.copy_size(block, channels_));
-    float* packed = thread_scratch(1, strips.strips * std::min(depth, kDepth) * kColumns);
-    float* tiles = thread_scratch(4, strips.strips * height * kRows * kColumns);
-    float* own = plain ? thread_scratch(2, kRows * kDepth + kLanes) : nullptr;
+    float* copied = thread_scratch(Scratch::kImage, gather_.copy_size(block, channels_));
+    float* packed =
+        thread_scratch(Scratch::kStrips, strips.strips * std::min(depth, kDepth) * kColumns);
+    float* tiles = thread_scratch(Scratch::kTiles, strips.strips * height * kRows * kColumns);
+    float* own = plain ? thread_scratch(Scratch::kWeights, kRows * kDepth + kLanes) : nullptr;
     gather_.copy(x, x_stride, channels_, block, copied);
     y += block.image * out_stride_ + block.row * out_step_.y * out_width_;
     for (Index k = 0; k < depth; k += kDepth) {

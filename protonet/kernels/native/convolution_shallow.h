@@ -10,33 +10,30 @@
 #include <limits>
 #include <vector>
 
+#include "convolution_plain.h"
+#include "convolution_way.h"
 #include "edges.h"
-#include "epilogue.h"
-#include "gather.h"
 #include "pool.h"
 
-class Shallow {
+class Shallow final : public Way, public LearnInPieces {
  public:
-  // Its passes go over such blocks of the grids of `gather`.
-  Shallow(const Gather& gather, std::vector<Block> blocks, Index channels, Index outputs,
-          Tap kernel, Tap stride, Tap dilation)
-      : gather_(gather), channels_(channels), outputs_(outputs), kernel_(kernel), stride_(stride),
-        dilation_(dilation), blocks_(std::move(blocks)) {
+  explicit Shallow(const ConvolutionShape& s)
+      : LearnInPieces(s, 1), channels_(s.group_channels()), outputs_(s.group_outputs()),
+        kernel_(s.kernel), stride_(s.stride), dilation_(s.dilation) {
     for (const Block& block : blocks_)
       if (find_kind(block) == kinds_.end()) kinds_.push_back(make_kind(block));
   }
 
   // Whether copies pay, for sums of a learned weight too.
-  static bool pays(Index channels, Index outputs, Tap kernel) {
-    const Index taps = kernel.y * kernel.x;
+  static bool pays(const ConvolutionShape& s) {
+    const Index channels = s.group_channels(), outputs = s.group_outputs(), taps = s.taps();
     return channels <= 4 && taps > 1 && outputs >= 8 && channels * taps * outputs <= 10240;
   }
 
-  // y = w x with its epilogue, for one group; distances of images are those of whole arrays.
-  void run(const float* w, const float* x, Index x_stride, float* y, Index y_stride,
-           const Epilogue& epilogue) const {
+  void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const override {
+    const Index x_stride = s_.x_stride(), y_stride = s_.y_stride();
     const Panels panels(outputs_);
-    float* packed = thread_scratch(2, panels.size(depth()));
+    float* packed = thread_scratch(Scratch::kWeights, panels.size(depth()));
     for (Index p = 0; p < panels.count; ++p)
       pack_rows(w + panels.first(p) * depth(), depth(), panels.height(p), depth(),
                 packed + Panels::offset(p, depth()));
@@ -60,11 +57,12 @@ class Shallow {
     });
   }
 
-  // The gradient of the weights over some blocks, written to dw or added to it.
-  void learn(const Block* first, const Block* last, const float* dy, Index dy_stride,
-             const float* x, Index x_stride, float* dw, bool add) const {
+ protected:
+  void learn_piece(const Block* first, const Block* last, Index, Index, const float* x,
+                   const float* dy, float* dw, bool add) const override {
+    const Index x_stride = s_.x_stride(), dy_stride = s_.y_stride();
     const Index size = outputs_ * depth();
-    Vec* sums = reinterpret_cast<Vec*>(thread_scratch(5, size * kLanes));
+    Vec* sums = reinterpret_cast<Vec*>(thread_scratch(Scratch::kGradient, size * kLanes));
     std::fill(sums, sums + size, Vec{});
     for (; first != last; ++first)
       each_image(*first, [&](const Block& block) {
@@ -131,8 +129,9 @@ class Shallow {
   // rows of one remainder by the stride beside each other.
   const float* copy(const Block& block, const Kind& kind, const float* x, Index x_stride) const {
     const Index rows = gather_.source_rows(block);
-    float* image = thread_scratch(0, gather_.copy_size(block, channels_));
-    float* lines = thread_scratch(1, channels_ * kernel_.x * rows * gather_.columns());
+    float* image = thread_scratch(Scratch::kImage, gather_.copy_size(block, channels_));
+    float* lines =
+        thread_scratch(Scratch::kStrips, channels_ * kernel_.x * rows * gather_.columns());
     gather_.copy(x, x_stride, channels_, block, image);
     float* to = lines;
     for (const Index column : kind.columns)
@@ -230,9 +229,7 @@ class Shallow {
       for (Index c = 0; c < C; ++c) to[r * depth() + c] += sums[r][c];
   }
 
-  Gather gather_;
   Index channels_, outputs_;
   Tap kernel_, stride_, dilation_;
-  std::vector<Block> blocks_;
   std::vector<Kind> kinds_;
 };

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
+#include "convolution_way.h"
 #include "edges.h"
-#include "gather.h"
 #include "pool.h"
 
 // dx[c] = sum over outputs m and taps t of w[m][c][t] times dy[m], moved by t; for stride 1.
@@ -16,38 +17,39 @@
 // rows as short as those of dy, so that the results of a tap are added as one stretch of memory:
 //   lines[c][j][y][x] = sum over m and rows i of the kernel of w[m][c][i][j] dy[m][y - i][x]
 // and dx[c][y][x] = sum over j of lines[c][j][y][x - j].
-class Scatter {
+class Scatter final : public Way {
  public:
-  Scatter(Index images, Index channels, Index height, Index width, Index outputs, Tap out,
-          Tap kernel, Tap dilation)
-      : images_(images), channels_(channels), height_(height), width_(width), outputs_(outputs),
-        out_(out), kernel_(kernel), dilation_(dilation), strips_(out.y * out.x) {
-    for (Index c = 0; c < channels; ++c)
-      for (Index i = 0; i < kernel.y; ++i)
-        for (Index j = 0; j < kernel.x; ++j)
-          line_.push_back((c * kernel.x + j) * line_size() + i * dilation.y * out.x);
-    for (Index x = 0; x < width; x += kLanes)
-      for (Index j = 0; j < kernel.x; ++j)
+  explicit Scatter(const ConvolutionShape& s)
+      : images_(s.images), channels_(s.group_channels()), height_(s.height), width_(s.width),
+        outputs_(s.group_outputs()), x_stride_(s.x_stride()), y_stride_(s.y_stride()), out_(s.out),
+        kernel_(s.kernel), dilation_(s.dilation), strips_(s.places()) {
+    for (Index c = 0; c < channels_; ++c)
+      for (Index i = 0; i < kernel_.y; ++i)
+        for (Index j = 0; j < kernel_.x; ++j)
+          line_.push_back((c * kernel_.x + j) * line_size() + i * dilation_.y * out_.x);
+    for (Index x = 0; x < width_; x += kLanes)
+      for (Index j = 0; j < kernel_.x; ++j)
         for (Index lane = 0; lane < kLanes; ++lane) {
-          const Index from = x + lane - j * dilation.x;
-          inside_.push_back(from >= 0 && from < out.x ? -1 : 0);
+          const Index from = x + lane - j * dilation_.x;
+          inside_.push_back(from >= 0 && from < out_.x ? -1 : 0);
         }
   }
 
-  // An estimate in cycles of a vector unit.
-  static double cycles(Index images, Index channels, Index outputs, Tap out, Tap kernel) {
-    const double rows = static_cast<double>(channels) * kernel.y * kernel.x;
-    const double vectors = static_cast<double>(images) * ((out.y * out.x + kLanes - 1) / kLanes);
-    return rows * vectors * (outputs * kLanes / 24.0 + 6);
+  // An estimate in cycles of a vector unit; infinite where a window may leave the image.
+  static double cycles(const ConvolutionShape& s) {
+    if (s.stride.y != 1 || s.stride.x != 1 || s.pad.y != 0 || s.pad.x != 0)
+      return std::numeric_limits<double>::infinity();
+    const double rows = static_cast<double>(s.group_channels()) * s.taps();
+    const double vectors = static_cast<double>(s.images) * ((s.places() + kLanes - 1) / kLanes);
+    return rows * vectors * (s.group_outputs() * kLanes / 24.0 + 6);
   }
 
-  // The distances of two images are those of whole arrays, of which this may be a group.
-  void run(const float* dy, Index dy_stride, const float* w, float* dx, Index dx_stride) const {
+  void run(const float* dy, const float* w, float* dx, const Epilogue&) const override {
     const Index blocks = (images_ + kImages - 1) / kImages;
     // Few images are shared by their channels too.
     const Index parts = std::clamp<Index>(kTasks / blocks, 1, channels_);
     const Index size = Panels((channels_ + parts - 1) / parts * taps()).size(outputs_);
-    float* packed = thread_scratch(2, parts * size);
+    float* packed = thread_scratch(Scratch::kWeights, parts * size);
     parallel(parts, [&](Index part) {
       const Index first = channels_ * part / parts;
       const Panels panels(rows_of(part, parts));
@@ -58,8 +60,8 @@ class Scatter {
     parallel(blocks * parts, [&](Index task) {
       const Index block = task / parts, part = task % parts, first = block * kImages;
       run_block(packed + part * size, Panels(rows_of(part, parts)),
-                std::min(kImages, images_ - first), dy + first * dy_stride, dy_stride,
-                dx + first * dx_stride + channels_ * part / parts * height_ * width_, dx_stride);
+                std::min(kImages, images_ - first), dy + first * y_stride_,
+                dx + first * x_stride_ + channels_ * part / parts * height_ * width_);
     });
   }
 
@@ -75,16 +77,16 @@ class Scatter {
 
   // Some images and channels, whose rows of weights are the panels of `packed`.
   void run_block(const float* packed, const Panels& panels, Index images, const float* dy,
-                 Index dy_stride, float* dx, Index dx_stride) const {
+                 float* dx) const {
     const Index channels = panels.rows / taps(), image = channels * kernel_.x * line_size();
     const Index strip = outputs_ * kColumns;
-    float* values = thread_scratch(1, images * strips_.strips * strip);
+    float* values = thread_scratch(Scratch::kStrips, images * strips_.strips * strip);
     // Vectors of a row may begin before it, by x - j, and end behind it.
-    float* lines = thread_scratch(0, width_ + images * image + kColumns) + width_;
+    float* lines = thread_scratch(Scratch::kImage, width_ + images * image + kColumns) + width_;
     std::fill(lines, lines + images * image, 0.0f);
     for (Index n = 0; n < images; ++n)
       for (Index s = 0; s < strips_.strips; ++s)
-        pack_values(dy + n * dy_stride + s * kColumns, s,
+        pack_values(dy + n * y_stride_ + s * kColumns, s,
                     values + (n * strips_.strips + s) * strip);
     alignas(64) float tile[kRows * kColumns];
     for (Index p = 0; p < panels.count; ++p) {
@@ -105,7 +107,7 @@ class Scatter {
     for (Index n = 0; n < images; ++n)
       for (Index c = 0; c < channels; ++c)
         add_lines(lines + n * image + c * kernel_.x * line_size(),
-                  dx + n * dx_stride + c * height_ * width_);
+                  dx + n * x_stride_ + c * height_ * width_);
   }
 
   // Strip s of the places of dy, as a panel.
@@ -131,7 +133,7 @@ class Scatter {
     }
   }
 
-  Index images_, channels_, height_, width_, outputs_;
+  Index images_, channels_, height_, width_, outputs_, x_stride_, y_stride_;
   Tap out_, kernel_, dilation_;
   Strips strips_;                     // of the places of dy
   std::vector<Index> line_;           // where results of a channel and a tap are added in the lines

@@ -5,8 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "epilogue.h"
-#include "gather.h"
+#include "convolution_way.h"
 #include "pool.h"
 #include "winograd.h"
 
@@ -16,22 +15,15 @@ struct PlaneSet {
 };
 
 // y[n][m] = sum over c of w[m][c] correlated with x[n][c], which has zeros around it.
-class FastConvolution {
- public:
-  virtual ~FastConvolution() = default;
-  virtual void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const = 0;
-  // dw += its gradient for the gradient dy of y.
-  virtual void learn(const float* x, const float* dy, float* dw) const = 0;
-};
-
+//
 // By the transforms F (of winograd.h), with `pad` zeros around x.
 //
-// A block of tiles (kOut x kOut results each) is worked on by one thread: channels become lanes, and
-// place k of all transformed tiles is a matrix that the transformed weights of place k multiply:
+// A block of tiles (kOut x kOut results each) is worked on by one thread: channels become lanes,
+// and place k of all transformed tiles is a matrix that the transformed weights of place k multiply:
 //   values  V[k][channel group][tile][lane]     weights U[k][strip][channel][column]
 //   results R[k][tile][strip, column]
 template <class F>
-class Winograd final : public FastConvolution {
+class Winograd final : public Way, public LearnWay {
  public:
   // How kernel (m, c) is found: at w[m * row + c * column], turned by 180 degrees or not.
   struct Weights {
@@ -73,8 +65,9 @@ class Winograd final : public FastConvolution {
   static constexpr Index kHalf = kLanes / 2 < kRows ? kLanes / 2 : kRows;
 
   Index tiles(const Block& block) const { return block.images * block.rows * tile_columns_; }
-  // From place k of transformed values, results or gradients (of so many tiles) or weights to place k + 1: not
-  // a multiple of what the cache maps to one set, since all places of a tile are touched in turn.
+  // From place k of transformed values, results or gradients (of so many tiles) or weights to place
+  // k + 1: not a multiple of what the cache maps to one set, since all places of a tile are touched
+  // in turn.
   Index values_step(Index count) const { return groups_ * count * kLanes + kLanes; }
   Index results_step(Index count) const { return count * strips_ * kColumns + kLanes; }
   Index weights_step() const { return strips_ * x_.count * kColumns + kLanes; }

@@ -1,4 +1,4 @@
-#include "winograd_convolution.h"
+#include "convolution_winograd.h"
 
 namespace {
 
@@ -146,11 +146,12 @@ void Winograd<F>::transform_weights(const float* w, float* to) const {
 
 // V[k][tile][lane] of one channel group; place k begins groups * tiles * lanes behind k - 1.
 template <class F>
-void Winograd<F>::transform_values(const float* x, const Block& block, Index group, float* to) const {
+void Winograd<F>::transform_values(const float* x, const Block& block, Index group,
+                                   float* to) const {
   constexpr Index around = kKernel - 1;
   const Index columns = tile_columns_ * kOut + around, rows = block.rows * kOut + around;
   const Index place = values_step(tiles(block));
-  Vec* pixels = vectors(thread_scratch(0, rows * columns * kLanes));
+  Vec* pixels = vectors(thread_scratch(Scratch::kImage, rows * columns * kLanes));
   for (Index n = 0; n < block.images; ++n) {
     const float* image = x + (block.image + n) * x_.stride +
                          group * kLanes * x_.height * x_.width;
@@ -180,7 +181,7 @@ void Winograd<F>::finish(const float* results, const Block& block, Index group, 
       epilogue.factor == nullptr ? splat(1.0f) : load_some(epilogue.factor + first, channels);
   const Vec bias = epilogue.bias == nullptr ? Vec{} : load_some(epilogue.bias + first, channels);
   const Vec least = splat(epilogue.rectify ? 0.0f : -__builtin_inff());
-  Vec* pixels = vectors(thread_scratch(0, (kOut * columns + kLanes) * kLanes));
+  Vec* pixels = vectors(thread_scratch(Scratch::kImage, (kOut * columns + kLanes) * kLanes));
   const float* from = results + first;
   for (Index n = 0; n < block.images; ++n)
     for (Index r = 0; r < block.rows; ++r) {
@@ -216,8 +217,8 @@ void Winograd<F>::run_block(const float* x, const float* weights, float* y, cons
                             const Epilogue& epilogue, Each&& each) const {
   const Index count = tiles(block), width = strips_ * kColumns;
   const Index next = count * kLanes, last = x_.count - (groups_ - 1) * kLanes;
-  float* values = thread_scratch(1, kPlaces * values_step(count));
-  float* results = thread_scratch(4, kPlaces * results_step(count));
+  float* values = thread_scratch(Scratch::kStrips, kPlaces * values_step(count));
+  float* results = thread_scratch(Scratch::kTiles, kPlaces * results_step(count));
   each(groups_, [&](Index g) { transform_values(x, block, g, values + g * next); });
   const Panels panels(count);
   each(kPlaces, [&](Index k) {
@@ -235,7 +236,7 @@ void Winograd<F>::run_block(const float* x, const float* weights, float* y, cons
 
 template <class F>
 void Winograd<F>::run(const float* x, const float* w, float* y, const Epilogue& epilogue) const {
-  float* weights = thread_scratch(2, kPlaces * weights_step());
+  float* weights = thread_scratch(Scratch::kWeights, kPlaces * weights_step());
   transform_weights(w, weights);
   const Index blocks = static_cast<Index>(blocks_.size());
   if (blocks >= 2 * threads()) {
@@ -259,7 +260,7 @@ void Winograd<F>::transform_gradient(const float* dy, const Block& block, Index 
   const Index columns = tile_columns_ * kOut, count = tiles(block);
   const Index place = results_step(count), halves = kColumns / kLanes;
   to += group / halves * count * kColumns + group % halves * kLanes;
-  Vec* pixels = vectors(thread_scratch(0, kOut * columns * kLanes));
+  Vec* pixels = vectors(thread_scratch(Scratch::kImage, kOut * columns * kLanes));
   for (Index n = 0; n < block.images; ++n)
     for (Index r = 0; r < block.rows; ++r) {
       const float* image = dy + (block.image + n) * y_.stride +
@@ -294,7 +295,7 @@ void Winograd<F>::multiply_block(const float* values, const float* gradients, In
 
 template <class F>
 void Winograd<F>::learn(const float* x, const float* dy, float* dw) const {
-  float* sums = thread_scratch(3, pieces_ * sums_size());
+  float* sums = thread_scratch(Scratch::kSums, pieces_ * sums_size());
   if (pieces_ > 1) {
     learn_pieces(x, dy, sums);
   } else {
@@ -312,8 +313,8 @@ void Winograd<F>::learn_pieces(const float* x, const float* dy, float* sums) con
     for (Index b = first; b < last; ++b) {
       const Block& block = learn_blocks_[b];
       const Index count = tiles(block);
-      float* values = thread_scratch(1, kPlaces * values_step(most_));
-      float* gradients = thread_scratch(5, kPlaces * results_step(most_));
+      float* values = thread_scratch(Scratch::kStrips, kPlaces * values_step(most_));
+      float* gradients = thread_scratch(Scratch::kGradient, kPlaces * results_step(most_));
       for (Index g = 0; g < groups_; ++g)
         transform_values(x, block, g, values + g * count * kLanes);
       for (Index g = 0; g < y_groups(); ++g) transform_gradient(dy, block, g, gradients);
@@ -328,8 +329,8 @@ void Winograd<F>::learn_pieces(const float* x, const float* dy, float* sums) con
 // Where sums are too large for that, threads share a block: by channels, then by places.
 template <class F>
 void Winograd<F>::learn_together(const float* x, const float* dy, float* sums) const {
-  float* values = thread_scratch(1, kPlaces * values_step(most_));
-  float* gradients = thread_scratch(5, kPlaces * results_step(most_));
+  float* values = thread_scratch(Scratch::kStrips, kPlaces * values_step(most_));
+  float* gradients = thread_scratch(Scratch::kGradient, kPlaces * results_step(most_));
   for (std::size_t b = 0; b < learn_blocks_.size(); ++b) {
     const Block& block = learn_blocks_[b];
     const Index count = tiles(block);

@@ -1,0 +1,231 @@
+// Convolution as products of packed panels: for every shape.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "convolution_correlation.h"
+#include "convolution_way.h"
+#include "pool.h"
+
+class PlainForward final : public Way {
+ public:
+  explicit PlainForward(const ConvolutionShape& s)
+      : s_(s), correlation_(s.gather(), s.images, s.group_channels(), s.out.y, s.out.x,
+                            s.y_stride(), Tap{0, 0}, Tap{1, 1}) {}
+
+  void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const override {
+    const Index rows = s_.group_outputs(), depth = correlation_.depth();
+    const Panels panels(rows);
+    const bool plain = correlation_.takes_rows();
+    float* packed = plain ? nullptr : thread_scratch(Scratch::kWeights, panels.size(depth));
+    if (!plain)
+      parallel(panels.count, [&](Index p) {
+        pack_rows(w + panels.first(p) * depth, depth, panels.height(p), depth,
+                  packed + Panels::offset(p, depth));
+      });
+    correlation_.run(plain ? w : packed, plain, rows, x, s_.x_stride(), y, epilogue);
+  }
+
+ private:
+  ConvolutionShape s_;
+  Correlation correlation_;
+};
+
+// The same turned around, once for each remainder of places of x by the stride.
+class PlainBackward final : public Way {
+ public:
+  explicit PlainBackward(const ConvolutionShape& s) : s_(s) { add_remainders(); }
+
+  void run(const float* dy, const float* w, float* dx, const Epilogue&) const override {
+    const Index outputs = s_.group_outputs(), channels = s_.group_channels(), taps = s_.taps();
+    const Panels panels(channels);
+    if (leaves_places_) clear(dx);
+    for (const Remainder& each : remainders_) {
+      const Index here = static_cast<Index>(each.taps.size()), depth = outputs * here;
+      float* packed = thread_scratch(Scratch::kWeights, panels.size(depth));
+      // Row c of A: over outputs m and taps t of this remainder, w[m][c][t].
+      parallel(panels.count, [&](Index p) {
+        const Index first = panels.first(p), rows = panels.height(p);
+        float* to = packed + Panels::offset(p, depth);
+        for (Index m = 0; m < outputs; ++m)
+          for (Index t = 0; t < here; ++t, to += rows) {
+            const float* from = w + (m * channels + first) * taps + each.taps[t];
+            for (Index r = 0; r < rows; ++r) to[r] = from[r * taps];
+          }
+      });
+      each.correlation->run(packed, false, channels, dy, s_.y_stride(), dx, {});
+    }
+  }
+
+ private:
+  // The places of x whose coordinates have one remainder by the stride, and the taps that meet
+  // them there.
+  struct Remainder {
+    std::vector<Index> taps;
+    std::unique_ptr<Correlation> correlation;
+  };
+
+  // The remainders that taps meet: no more than there are taps, however wide the stride is.
+  void add_remainders() {
+    std::map<std::pair<Index, Index>, std::vector<Tap>> met;
+    for (Index i = 0; i < s_.kernel.y; ++i)
+      for (Index j = 0; j < s_.kernel.x; ++j) {
+        const Index y = remainder(i * s_.dilation.y - s_.pad.y, s_.stride.y);
+        const Index x = remainder(j * s_.dilation.x - s_.pad.x, s_.stride.x);
+        if (y < s_.height && x < s_.width) met[{y, x}].push_back({i, j});
+      }
+    for (const auto& [first, taps] : met) add_remainder({first.first, first.second}, taps);
+    leaves_places_ = static_cast<Index>(met.size()) <
+                     std::min(s_.stride.y, s_.height) * std::min(s_.stride.x, s_.width);
+  }
+
+  static Index remainder(Index value, Index by) { return (value % by + by) % by; }
+
+  void add_remainder(Tap first, const std::vector<Tap>& met) {
+    const Index rows = (s_.height - first.y - 1) / s_.stride.y + 1;
+    const Index columns = (s_.width - first.x - 1) / s_.stride.x + 1;
+    Remainder found{{}, nullptr};
+    std::vector<Tap> taps;
+    for (const Tap& tap : met) {
+      found.taps.push_back(tap.y * s_.kernel.x + tap.x);
+      taps.push_back({(first.y + s_.pad.y - tap.y * s_.dilation.y) / s_.stride.y,
+                      (first.x + s_.pad.x - tap.x * s_.dilation.x) / s_.stride.x});
+    }
+    found.correlation = std::make_unique<Correlation>(
+        Gather(s_.out.y, s_.out.x, rows, columns, {1, 1}, taps), s_.images,
+        s_.group_outputs(), s_.height, s_.width, s_.x_stride(), first, s_.stride);
+    remainders_.push_back(std::move(found));
+  }
+
+  // For the places that no window meets.
+  void clear(float* dx) const {
+    const Index channels = s_.group_channels();
+    parallel(s_.images * channels, [&](Index i) {
+      std::fill_n(dx + i / channels * s_.x_stride() + i % channels * s_.plane(), s_.plane(), 0.0f);
+    });
+  }
+
+  ConvolutionShape s_;
+  std::vector<Remainder> remainders_;
+  bool leaves_places_ = false;  // whether no window meets some places of x
+};
+
+// The gradient of a weight is summed over pieces of the blocks of a batch, as many whoever sums
+// them; `learn_piece` says how a piece, or a range of channels in it, is summed.
+class LearnInPieces : public LearnWay {
+ public:
+  LearnInPieces(const ConvolutionShape& s, Index ranges_at_most)
+      : s_(s), gather_(s.gather()), blocks_(gather_.blocks(s.images, kLearned)) {
+    const Index count = static_cast<Index>(blocks_.size()), taken = s.group_channels() * s.taps();
+    pieces_ = std::clamp<Index>(std::min(count, (1 << 20) / size()), 1, kPieces);
+    ranges_ = std::clamp<Index>(taken / 512, 1, std::min(ranges_at_most, 2 * kPieces / pieces_));
+  }
+
+  void learn(const float* x, const float* dy, float* dw) const override {
+    const Index count = static_cast<Index>(blocks_.size()), channels = s_.group_channels();
+    float* sums = pieces_ > 1 ? thread_scratch(Scratch::kSums, pieces_ * size()) : nullptr;
+    parallel(pieces_ * ranges_, [&](Index task) {
+      const Index piece = task / ranges_, range = task % ranges_;
+      const Block* blocks = blocks_.data();
+      learn_piece(blocks + count * piece / pieces_, blocks + count * (piece + 1) / pieces_,
+                  channels * range / ranges_, channels * (range + 1) / ranges_, x, dy,
+                  sums == nullptr ? dw : sums + piece * size(), sums == nullptr);
+    });
+    if (sums == nullptr) return;
+    parallel((size() + 4095) / 4096, [&](Index chunk) {
+      for (Index i = chunk * 4096; i < std::min(size(), (chunk + 1) * 4096); ++i) {
+        float sum = 0;
+        for (Index piece = 0; piece < pieces_; ++piece) sum += sums[piece * size() + i];
+        dw[i] += sum;
+      }
+    });
+  }
+
+ protected:
+  // Sums over blocks, of these channels, written to dw or added to it.
+  virtual void learn_piece(const Block* first, const Block* last, Index channel, Index end,
+                           const float* x, const float* dy, float* dw, bool add) const = 0;
+
+  static constexpr Index kLearned = 512;  // places of a block
+
+  Index size() const { return s_.group_outputs() * s_.group_channels() * s_.taps(); }
+
+  ConvolutionShape s_;
+  Gather gather_;
+  std::vector<Block> blocks_;
+
+ private:
+  static constexpr Index kPieces = 8;
+
+  Index pieces_, ranges_;
+};
+
+class PlainLearn final : public LearnInPieces {
+ public:
+  explicit PlainLearn(const ConvolutionShape& s) : LearnInPieces(s, s.group_channels()) {}
+
+ protected:
+  void learn_piece(const Block* first, const Block* last, Index channel, Index end, const float* x,
+                   const float* dy, float* dw, bool add) const override {
+    const Index depth = s_.group_channels() * s_.taps();
+    for (const Block* block = first; block != last; ++block)
+      learn_block(*block, dy, x + channel * s_.plane(), end - channel, s_.group_outputs(),
+                  dw + channel * s_.taps(), depth, !add && block == first);
+  }
+
+ private:
+  void learn_block(const Block& block, const float* dy, const float* x, Index channels, Index rows,
+                   float* dw, Index dw_stride, bool first) const {
+    const Index count = gather_.count(block), taps = channels * gather_.taps();
+    const Index padded = (count + kLanes - 1) / kLanes * kLanes;
+    const Panels panels(rows);
+    float* copied = thread_scratch(Scratch::kImage, gather_.copy_size(block, channels));
+    float* lines = thread_scratch(Scratch::kStrips, kColumns * (padded + kLanes));
+    float* strip = thread_scratch(Scratch::kTiles, padded * kColumns);
+    float* packed = thread_scratch(Scratch::kGradient, panels.size(count));
+    gather_.copy(x, s_.x_stride(), channels, block, copied);
+    pack_gradient(block, dy, panels, packed);
+    thread_local std::vector<Index> offsets;
+    thread_local std::vector<Segment> segments;
+    thread_local std::vector<Move> moves;
+    gather_.offsets(channels, block, offsets);
+    gather_.segments(block, channels, 0, count, segments);
+    moves_of(segments, moves);
+    alignas(64) float tile[kRows * kColumns];
+    for (Index k = 0; k < taps; k += kColumns) {
+      const Index here = std::min(kColumns, taps - k);
+      copy_rows(copied, offsets.data() + k, here, moves, lines, padded);
+      pack_transposed(lines, padded, here, count, strip);
+      for (Index p = 0; p < panels.count; ++p) {
+        multiply_panels(panels.height(p), kColumns, count, packed + Panels::offset(p, count),
+                        strip, tile, false);
+        for (Index r = 0; r < panels.height(p); ++r)
+          add_row(tile + r * kColumns, here, dw + (panels.first(p) + r) * dw_stride + k, first);
+      }
+    }
+  }
+
+  static void add_row(const float* from, Index count, float* to, bool first) {
+    for (Index i = 0; i < count; i += kLanes) {
+      const Index here = std::min(kLanes, count - i);
+      const Vec value = load(from + i);
+      store_some(to + i, first ? value : value + load_some(to + i, here), here);
+    }
+  }
+
+  // The rows of dy at the places of a block, as panels of A.
+  void pack_gradient(const Block& block, const float* dy, const Panels& panels,
+                     float* packed) const {
+    const Index image = block.rows * gather_.columns(), count = gather_.count(block);
+    for (Index p = 0; p < panels.count; ++p)
+      for (Index n = 0; n < block.images; ++n)
+        pack_rows(dy + (block.image + n) * s_.y_stride() + panels.first(p) * s_.places() +
+                      block.row * gather_.columns(),
+                  s_.places(), panels.height(p), image,
+                  packed + Panels::offset(p, count) + n * image * panels.height(p));
+  }
+};

@@ -1,0 +1,47 @@
+// What every way to compute a convolution is asked for: one group at a time.
+#pragma once
+
+#include "epilogue.h"
+#include "gather.h"
+
+// Of the whole convolution, with the extents of one group.
+struct ConvolutionShape {
+  Index images, channels, height, width, outputs, groups;
+  Tap kernel, stride, pad, dilation, out;
+
+  Index group_channels() const { return channels / groups; }
+  Index group_outputs() const { return outputs / groups; }
+  Index taps() const { return kernel.y * kernel.x; }
+  Index places() const { return out.y * out.x; }
+  Index plane() const { return height * width; }
+  // From an image to the next, whatever the group.
+  Index x_stride() const { return channels * plane(); }
+  Index y_stride() const { return outputs * places(); }
+  // Where the values of a group begin.
+  Index x_group(Index g) const { return g * group_channels() * plane(); }
+  Index y_group(Index g) const { return g * group_outputs() * places(); }
+  Index w_group(Index g) const { return g * group_outputs() * group_channels() * taps(); }
+
+  // What the taps of a window read.
+  Gather gather() const {
+    std::vector<Tap> read;
+    for (Index i = 0; i < kernel.y; ++i)
+      for (Index j = 0; j < kernel.x; ++j)
+        read.push_back({i * dilation.y - pad.y, j * dilation.x - pad.x});
+    return Gather(height, width, out.y, out.x, stride, read);
+  }
+};
+
+// y from x and w; or, turned around, the gradient of x from that of y and w.
+class Way {
+ public:
+  virtual ~Way() = default;
+  virtual void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const = 0;
+};
+
+// dw += its gradient, from x and the gradient of y.
+class LearnWay {
+ public:
+  virtual ~LearnWay() = default;
+  virtual void learn(const float* x, const float* dy, float* dw) const = 0;
+};
