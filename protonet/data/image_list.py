@@ -56,6 +56,14 @@ class ImageList(FileList[tuple[int, str, int]]):
         return f"{self.path}:{line}: {name}"
 
 
+class PathList(ImageList):
+    """The images of a list whose lines are paths alone; their labels are 0."""
+
+    def read_lines(self, source: Path) -> list[tuple[int, str, int]]:
+        """Line number, path and 0 of each line."""
+        return [(number, self.root + line, 0) for number, line in numbered_lines(source, "image")]
+
+
 def _read(source: Path) -> list[tuple[int, str, int]]:
     """Line number, path without the root, and label of each line."""
     lines = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protonet.data.augment import Augment
-from protonet.data.image_list import ImageList
+from protonet.data.image_list import ImageList, PathList
 from protonet.data.source import BatchSource
 from protonet.data.transform import Transformer, crop_of
 from protonet.errors import LayerError
@@ -41,7 +41,7 @@ class ImageData(BatchLayer):
     Spec:
         image_data_param: source (lines of path and label), batch_size (1), root_folder,
         new_height and new_width, is_color (true), shuffle, rand_skip; threads, cache and precache
-        of NVIDIA's fork.
+        of NVIDIA's fork; label (true; false: lines are paths alone, and there is no second top).
         transform_param: scale, mirror, crop_size, mean_file, mean_value, and the forks' fields
         that Data knows.
     Raises:
@@ -63,7 +63,10 @@ class ImageData(BatchLayer):
         size = resize_size(param, _PARAM)
         self._refuse()
         self.batch_size = int(param.batch_size)
-        self.images = ImageList(
+        listed = ImageList if param.label else PathList
+        if not param.label and len(self.spec.top) > 1:
+            raise LayerError("label: false leaves no labels for a second top", ("top", 1))
+        self.images = listed(
             self.context.find(param.source),
             root=param.root_folder,
             folder=self.context.folder,

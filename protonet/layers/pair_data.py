@@ -235,7 +235,11 @@ class ImageLabelmapData(PairData):
         param = self.spec.image_data_param
         refuse_deprecated_fields(param, self.message, ("scale", "mean_file", "crop_size", "mirror"))
         refuse_others(
-            self, ("short_side", "cache", "precache", "label_type", "ignore_label", "has_label")
+            self,
+            (
+                *("short_side", "cache", "precache", "label_type", "ignore_label", "has_label"),
+                "label",
+            ),
         )
         super().setup()
 

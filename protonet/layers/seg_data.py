@@ -55,7 +55,7 @@ class ImageSegData(PairData):
     def setup(self) -> None:
         param, transform = self.spec.image_data_param, self.spec.transform_param
         refuse_deprecated_fields(param, self.message, ("scale", "mean_file", "crop_size", "mirror"))
-        refuse_others(self, ("short_side", "cache", "precache", "normalize"))
+        refuse_others(self, ("short_side", "cache", "precache", "normalize", "label"))
         if not 0 <= param.ignore_label <= 255:
             raise LayerError(
                 f"expected an ignore_label of 0 to 255, got {param.ignore_label}",

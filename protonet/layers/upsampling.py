@@ -199,15 +199,19 @@ class Interp(Layer):
         none.
     Spec:
         interp_param: height and width, zoom_factor, shrink_factor; pad_beg, pad_end (0; a
-        negative number crops x on all sides).
+        negative number crops x on all sides), use_blob_size (false: H and W of a second bottom,
+        which gets no gradient).
     Raises:
         LayerError: without a size, for height without width, a size or factor below 1, a pad
-        above 0, or when x has not 4 axes or is cropped away.
+        above 0, a second bottom without use_blob_size, or with another size, or when x has not 4
+        axes or is cropped away.
     Differs:
         BVLC Caffe has no such layer; this is the one of DeepLab and PSPNet. A value that is not
         finite spreads over its row and column.
     """
 
+    bottoms = (1, 2)
+    no_gradient = frozenset({1})
     traits = Traits(backward_reads=frozenset(), low_precision=LowPrecision.WITH_BOTTOMS)
 
     def setup(self) -> None:
@@ -220,6 +224,16 @@ class Interp(Layer):
                 )
         factors = [name for name in ("shrink_factor", "zoom_factor") if param.HasField(name)]
         sizes = [name for name in ("height", "width") if param.HasField(name)]
+        self.by_blob = param.use_blob_size
+        if self.by_blob != (len(self.spec.bottom) > 1) or (self.by_blob and (factors or sizes)):
+            raise LayerError(
+                "a second bottom, whose size y gets, goes with use_blob_size: true and no other "
+                "size",
+                (path,),
+            )
+        if self.by_blob:
+            self.factors = []
+            return
         if not factors and len(sizes) < 2:
             raise LayerError(
                 "expected height and width, zoom_factor or shrink_factor, got "
@@ -244,6 +258,13 @@ class Interp(Layer):
                 f"cropping by {-crop} leaves nothing of a plane of {shape_text(shape[2:])}",
                 ("bottom", 0),
             )
+        if self.by_blob:
+            if len(shapes[1]) != 4:
+                raise LayerError(
+                    f"expected 4 axes, got '{self.spec.bottom[1]}' {shape_text(shapes[1])}",
+                    ("bottom", 1),
+                )
+            return [(*shape[:2], *shapes[1][2:])]
         if not self.factors:
             return [(*shape[:2], param.height, param.width)]
         if "shrink_factor" in self.factors:

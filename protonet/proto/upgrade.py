@@ -73,6 +73,7 @@ _V1_TYPES = {
     "IMAGE_SEG_DATA": "ImageSegData",
     "INTERP": "Interp",
     "SEG_ACCURACY": "SegAccuracy",
+    "ELTWISE_ACCURACY": "Accuracy",
     "MULTI_STAGE_MEANFIELD": "MultiStageMeanfield",
 }
 _SOLVER_TYPES = {
@@ -93,6 +94,9 @@ _V1_PARAM_FIELDS = {
     "blobs_lr": "lr_mult",
     "weight_decay": "decay_mult",
 }
+
+_V1_RENAMED = {"eltwise_accuracy_param": "accuracy_param"}
+"""DeconvNet's accuracy of pixels, which is today's of any axes."""
 
 
 def upgrade(definition: NetDefinition) -> NetDefinition:
@@ -191,7 +195,7 @@ def _v1_to_v2(old: V1LayerParameter) -> LayerParameter:
         elif descriptor.is_repeated:
             getattr(new, name).extend(value)
         elif descriptor.message_type is not None:
-            getattr(new, name).CopyFrom(value)
+            getattr(new, _V1_RENAMED.get(name, name)).CopyFrom(value)
         else:
             setattr(new, name, value)
     return new

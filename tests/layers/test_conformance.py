@@ -438,6 +438,7 @@ CASES = [
     Case('type: "Unpooling" unpooling_param { unpool: AVE kernel_size: 3 unpool_size: 8 }'),
     Case('type: "Unpooling" unpooling_param { unpool: TILE kernel_size: 3 unpool_size: 8 }'),
     Case('type: "Interp" interp_param { zoom_factor: 3 }'),
+    Case('type: "Interp" interp_param { use_blob_size: true }', (SHAPE, (2, 1, 4, 9))),
     Case('type: "Interp" interp_param { height: 4 width: 9 pad_beg: -1 pad_end: -1 }'),
     Case('type: "MultiBoxLoss" multibox_loss_param { num_classes: 3 }', make=objects),
     Case('type: "MultiBoxFocalLoss" multibox_loss_param { num_classes: 3 }', make=objects),

@@ -235,3 +235,23 @@ def test_the_example_of_the_page_runs_once_its_files_are_there(
     assert net.loss() > 0
     assert net.store.diff.any()
     net.close()
+
+
+def test_a_list_may_have_no_labels(tmp_path: Path, pictures: np.ndarray) -> None:
+    (tmp_path / "bare.txt").write_text("\n".join(f"{index}.png" for index in range(COUNT)))
+    fields = 'source: "bare.txt" batch_size: 3 label: false'
+    text = f'layer {{ name: "in" type: "ImageData" top: "data" image_data_param {{ {fields} }} }}'
+    source = Source(str(tmp_path / "net.prototxt"), text)
+    plan = plan_net(read_net(source), phase=TEST, context=LayerContext(tmp_path))
+    net = Net(plan, Device("cpu"))
+    net.forward()
+    np.testing.assert_array_equal(net.blobs["data"].data, pictures[:3])
+    net.close()
+    with pytest.raises(NetworkError, match="label: false leaves no labels for a second top"):
+        make(tmp_path, fields)
+    with pytest.raises(DataError, match=r"list.txt:1: 0.png 10: cannot be read"):
+        plan_net(
+            read_net(Source(str(tmp_path / "net.prototxt"), text.replace("bare", "list"))),
+            phase=TEST,
+            context=LayerContext(tmp_path),
+        )

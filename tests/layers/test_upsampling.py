@@ -248,3 +248,25 @@ def test_mistakes_in_interp(
     with pytest.raises(LayerError) as caught:
         interp(fields, np.ones(shape))
     assert (str(caught.value), caught.value.path) == (message, path)
+
+
+def test_interp_takes_the_size_of_a_blob() -> None:
+    x = np.random.default_rng(1).standard_normal((2, 3, 4, 5))
+    by_blob = 'type: "Interp" interp_param { use_blob_size: true }'
+    harness = LayerHarness(by_blob, [x, np.zeros((1, 7, 6, 9))], dtype=float)
+    by_size = 'type: "Interp" interp_param { height: 6 width: 9 }'
+    (expected,) = LayerHarness(by_size, [x], dtype=float).forward()
+    np.testing.assert_array_equal(harness.forward()[0], expected)
+    dx, dblob = harness.backward([np.ones((2, 3, 6, 9))])
+    assert dx is not None
+    assert dblob is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "bottoms"),
+    [("use_blob_size: true", 1), ("height: 6 width: 9", 2), ("use_blob_size: true height: 6", 2)],
+)
+def test_interp_takes_one_size(fields: str, bottoms: int) -> None:
+    given = [np.zeros((2, 3, 4, 5))] * bottoms
+    with pytest.raises(LayerError, match="goes with use_blob_size: true and no other size"):
+        LayerHarness(f'type: "Interp" interp_param {{ {fields} }}', given)

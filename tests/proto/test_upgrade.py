@@ -128,3 +128,12 @@ def test_solver_types() -> None:
     assert upgrade_solver(plain) is plain
     with pytest.raises(NetworkError, match="disagree"):
         upgrade_solver(SolverParameter(type="Adam", solver_type="SGD"))
+
+
+def test_deconvnets_accuracy_of_pixels_is_an_accuracy() -> None:
+    text = """layers { name: "a" type: ELTWISE_ACCURACY bottom: "x" bottom: "t" top: "a"
+        eltwise_accuracy_param { ignore_label: 255 top_k: 2 } }"""
+    (layer,) = read_net(Source("net", text)).net.layer
+    assert layer.type == "Accuracy"
+    assert layer.accuracy_param.ignore_label == 255
+    assert layer.accuracy_param.top_k == 2
