@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
@@ -106,25 +107,41 @@ class Reshape(_Reshaping):
     """y is x in another shape of the same count.
 
     ``num_axes`` axes of x from ``axis`` on are replaced by the dims of ``shape``, where 0
-    copies the axis of x at the same place and one -1 stands for what is left.
+    copies the axis of x at the same place and one -1 stands for what is left. With pixelshuffler
+    r, r^2 channels become blocks of r x r places: y[c, h r + i, w r + j] = x[c r^2 + i r + j, h, w]
+    (Shi et al., CVPR 2016), and dx is dy in the old order.
 
     Bottom:
-        x: any shape.
+        x: any shape; with pixelshuffler, N x C x H x W.
     Top:
-        y: the new shape. Shares the memory of x.
+        y: the new shape. Shares the memory of x. With pixelshuffler, N x C / r^2 x H r x W r.
     Params:
         none.
     Spec:
         reshape_param: shape { dim }, axis (0; -1 is after the last axis), num_axes (-1: all
-        that follow).
+        that follow); or pixelshuffler (1: none).
     Raises:
         LayerError: for dims below -1, more than one -1, a 0 where x has no axis, axes that x
-        has not, or a count that differs.
+        has not, a count that differs, or a pixelshuffler below 1, beside a shape, or whose square
+        does not divide the channels.
     Differs:
-        not at all.
+        not at all; pixelshuffler is of Synopsys' fork.
     """
 
     def setup(self) -> None:
+        self.block = self.spec.reshape_param.pixelshuffler
+        if self.block < 1:
+            raise LayerError(
+                f"expected a pixelshuffler of 1 or more, got {self.block}",
+                ("reshape_param", "pixelshuffler"),
+            )
+        if self.block > 1:
+            self.traits = replace(self.traits, view=False)
+            if self.spec.reshape_param.HasField("shape"):
+                raise LayerError(
+                    "pixelshuffler and shape cannot go together",
+                    ("reshape_param", "pixelshuffler"),
+                )
         self.dims = tuple(self.spec.reshape_param.shape.dim)
         path = ("reshape_param", "shape")
         for place, dim in enumerate(self.dims):
@@ -137,6 +154,8 @@ class Reshape(_Reshaping):
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         shape = shapes[0]
+        if self.block > 1:
+            return [self._shuffled(shape)]
         start, end = self._span(shape)
         dims = [
             self._copied(shape, start + place) if dim == 0 else dim
@@ -155,6 +174,42 @@ class Reshape(_Reshaping):
         elif math.prod(dims) != span:
             raise self._misfit(shape, f"{span} values do not make {math.prod(dims)}")
         return [(*shape[:start], *dims, *shape[end:])]
+
+    def _shuffled(self, shape: Shape) -> Shape:
+        r = self.block
+        if len(shape) != 4 or shape[1] % r**2:
+            raise LayerError(
+                f"expected N x C x H x W with a C that {r**2} divides, got {shape_text(shape)}",
+                ("bottom", 0),
+            )
+        items, channels, height, width = shape
+        return (items, channels // r**2, height * r, width * r)
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        if self.block > 1:
+            (items, channels, high, wide), r = self._shuffled(shapes[0]), self.block
+            self._stacked = (items, channels, r, r, high // r, wide // r)
+            self._blocks = (items, channels, high // r, r, wide // r, r)
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        if self.block == 1:
+            super().forward(bottoms, tops)
+            return
+        x = bottoms[0].reshape(self._stacked).transpose(0, 1, 4, 2, 5, 3)
+        self.xp.copyto(tops[0].reshape(self._blocks), x)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if self.block == 1:
+            super().backward(dtops, bottoms, tops, dbottoms)
+        elif dbottoms[0] is not None:
+            dy = dtops[0].reshape(self._blocks).transpose(0, 1, 3, 5, 2, 4)
+            self.xp.copyto(dbottoms[0].reshape(self._stacked), dy)
 
     def _span(self, shape: Shape) -> tuple[int, int]:
         """The axes ``[start, end)`` of the bottom that the dims replace."""

@@ -35,6 +35,9 @@ def pad(c: Conversion) -> str:
 
 @converts("Flatten", "Reshape", "Squeeze")
 def reshape(c: Conversion) -> str:
+    if c.spec.reshape_param.pixelshuffler > 1:
+        block = c.spec.reshape_param.pixelshuffler
+        return str(c.op("DepthToSpace", c.bottoms[0], blocksize=block, mode="CRD"))
     return c.reshape(c.bottoms[0], c.top_shapes[0])
 
 

@@ -375,6 +375,7 @@ CASES = [
     Case('type: "Flatten" flatten_param { axis: 1 end_axis: -2 }'),
     Case('type: "Reshape" reshape_param { shape { dim: 0 dim: -1 dim: 7 } }'),
     Case('type: "Reshape" reshape_param { shape { dim: -1 } axis: 1 num_axes: 2 }'),
+    Case('type: "Reshape" reshape_param { pixelshuffler: 2 }', ((2, 12, 3, 5),)),
     Case('type: "Squeeze"', ((2, 1, 3, 1, 5),)),
     Case('type: "Squeeze" squeeze_param { axis: -2 }', ((2, 1, 3, 1, 5),)),
     Case('type: "Pad" pad_param { paddings: [1, 0, 0, 2, 3, 1] constant_values: 2 }', ((4, 3, 2),)),

@@ -131,3 +131,28 @@ def test_squeeze_leaves_out_axes_of_1(fields: str, shape: tuple[int, ...]) -> No
 def test_squeeze_takes_axes_of_1_alone(axis: int, message: str) -> None:
     with pytest.raises(LayerError, match=message):
         LayerHarness(f'type: "Squeeze" squeeze_param {{ axis: {axis} }}', [np.zeros((2, 1, 3))])
+
+
+def test_channels_become_blocks_of_places() -> None:
+    x = np.random.default_rng(2).standard_normal((2, 12, 3, 5))
+    harness = LayerHarness('type: "Reshape" reshape_param { pixelshuffler: 2 }', [x], dtype=float)
+    (y,) = harness.forward()
+    assert y.shape == (2, 3, 6, 10)
+    for c in range(12):
+        np.testing.assert_array_equal(y[:, c // 4, c % 4 // 2 :: 2, c % 2 :: 2], x[:, c])
+    (dx,) = harness.backward([y])
+    np.testing.assert_array_equal(dx, x)
+
+
+@pytest.mark.parametrize(
+    ("fields", "shape", "message"),
+    [
+        ("pixelshuffler: 0", (2, 4, 3, 5), "expected a pixelshuffler of 1 or more, got 0"),
+        ("pixelshuffler: 2 shape { dim: -1 }", (2, 4, 3, 5), "cannot go together"),
+        ("pixelshuffler: 2", (2, 6, 3, 5), "with a C that 4 divides, got 2x6x3x5"),
+        ("pixelshuffler: 2", (2, 4), "expected N x C x H x W"),
+    ],
+)
+def test_blocks_that_cannot_be(fields: str, shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(LayerError, match=message):
+        LayerHarness(f'type: "Reshape" reshape_param {{ {fields} }}', [np.zeros(shape)])

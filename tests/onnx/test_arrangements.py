@@ -17,6 +17,7 @@ CASES = [
     ('type: "Reorg" reorg_param { stride: 3 reverse: true }', [(2, 18, 4, 5)]),
     ('type: "Pad" pad_param { paddings: [0, 0, 1, 0, 2, 3] constant_values: 1.5 }', [(2, 3, 4)]),
     ('type: "Squeeze" squeeze_param { axis: -1 axis: 1 }', [(2, 1, 3, 1)]),
+    ('type: "Reshape" reshape_param { pixelshuffler: 2 }', [(2, 12, 3, 4)]),
     ('type: "Flatten" flatten_param { axis: 2 }', [(2, 3, 4, 5)]),
     ('type: "Reshape" reshape_param { shape { dim: 0 dim: -1 dim: 2 } }', [(2, 3, 4)]),
     ('type: "Concat" concat_param { axis: -1 }', [(2, 3, 4), (2, 3, 5)]),
