@@ -45,7 +45,7 @@ class AffineChain:
         if self._layers:
             self._factor, self._shift = (device.empty((channels,), dtype) for _ in range(2))
 
-    def behind(
+    def compose(
         self, factor: Array | None, shift: Array | None
     ) -> tuple[Array | None, Array | None]:
         """Factor and shift of the whole, for these (None for 1 and 0) before the chain. Those that

@@ -155,7 +155,7 @@ class Convolution(Convolving):
         self._chain = AffineChain(self.device, self.real, outputs, self.fused.layers)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        factor, shift = self._chain.behind(None, self.bias)
+        factor, shift = self._chain.compose(None, self.bias)
         for x, y in zip(bottoms, tops, strict=True):
             self._convolve.forward(
                 x, self.params[0].data, shift, y, factor=factor, rectify=self.fused.rectify

@@ -1,4 +1,4 @@
-"""Scale and Bias: products and sums with a smaller array, learned or given."""
+"""Scale and Bias: products and sums with a smaller array, learned or operand_is_bottom."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import BiasParameter, FillerParameter, ScaleParameter
 
 
-class Spread(Layer):
-    """What Scale and Bias share: a smaller array that is laid along some axes of the bottom.
+class BroadcastLayer(Layer):
+    """What Scale and Bias share: a smaller array that is operand_axes along some axes of the bottom.
 
-    The bottom is seen as outer x count x inner, count the elements of the smaller array.
+    The bottom is split as outer x count x inner, count the elements of the smaller array.
     """
 
     traits = Traits(
@@ -37,11 +37,11 @@ class Spread(Layer):
         return found
 
     @property
-    def given(self) -> bool:
+    def operand_is_bottom(self) -> bool:
         """Whether the smaller array is the second bottom, not a parameter."""
         return len(self.spec.bottom) > 1
 
-    def laid(self, shapes: Sequence[Shape]) -> tuple[int, Shape]:
+    def operand_axes(self, shapes: Sequence[Shape]) -> tuple[int, Shape]:
         """The first axis that the smaller array lies along, and its shape."""
         shape, path = shapes[0], (self.field, "axis")
         axis = self.axis(shape, self.param.axis, path)
@@ -65,41 +65,41 @@ class Spread(Layer):
         return axis, shape[axis:] if axes == -1 else shape[axis : axis + axes]
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        self.laid(shapes)
+        self.operand_axes(shapes)
         return [shapes[0]]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        seen = self._seen(shapes)
-        self._kernel = Scaling.make(self.device, self.dtype, *seen)
-        if self.given:
+        split = self._outer_count_inner(shapes)
+        self._kernel = Scaling.make(self.device, self.dtype, *split)
+        if self.operand_is_bottom:
             self._factors = Factors(self, shapes[1])
-        self._chain = AffineChain(self.device, self.real, seen[1], self.fused.layers)
+        self._chain = AffineChain(self.device, self.real, split[1], self.fused.layers)
 
-    def _seen(self, shapes: Sequence[Shape]) -> tuple[int, int, int]:
+    def _outer_count_inner(self, shapes: Sequence[Shape]) -> tuple[int, int, int]:
         """The bottom as outer x count x inner."""
-        axis, small = self.laid(shapes)
+        axis, small = self.operand_axes(shapes)
         count, outer = math.prod(small), math.prod(shapes[0][:axis])
         return outer, count, math.prod(shapes[0]) // max(1, outer * count)
 
     @property
-    def of_channels(self) -> bool:
+    def per_channel(self) -> bool:
         """Whether the smaller array is learned, a number for each channel."""
-        return not self.given and self.param.axis == 1 and self.param.num_axes == 1
+        return not self.operand_is_bottom and self.param.axis == 1 and self.param.num_axes == 1
 
-    def rectified(self, tops: Sequence[Array]) -> Array | None:
+    def rectified_top(self, tops: Sequence[Array]) -> Array | None:
         """The top, where a rectification behind it says which gradients count."""
         return tops[0] if self.fused.rectify else None
 
-    def grown(self, place: int, dbottom: Array | None) -> Array | None:
-        """What gradients of the smaller array are added to: a parameter's, or a given bottom's."""
-        if self.given:
+    def operand_gradient(self, place: int, dbottom: Array | None) -> Array | None:
+        """What gradients of the smaller array are added to: a parameter's, or a operand_is_bottom bottom's."""
+        if self.operand_is_bottom:
             return self._factors.sums(dbottom)
         return self.params[place].diff if self.params[place].wanted else None
 
 
 @register("Bias")
-class Bias(Spread):
-    """y = x + b, with b laid along some axes of x; dx = dy, db = the sum of dy over the others.
+class Bias(BroadcastLayer):
+    """y = x + b, with b operand_axes along some axes of x; dx = dy, db = the sum of dy over the others.
 
     Bottom:
         0: x, any shape.
@@ -117,24 +117,24 @@ class Bias(Spread):
     """
 
     field = "bias_param"
-    traits = replace(Spread.traits, backward_reads=frozenset(), in_place=True)
+    traits = replace(BroadcastLayer.traits, backward_reads=frozenset(), in_place=True)
 
     def setup(self) -> None:
-        kind = Kind.SHIFT if self.of_channels else Kind.RECTIFIABLE
+        kind = Kind.SHIFT if self.per_channel else Kind.RECTIFIABLE
         self.traits = replace(self.traits, kind=kind)
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
-        if self.given:
+        if self.operand_is_bottom:
             return []
-        small = self.laid(shapes)[1]
+        small = self.operand_axes(shapes)[1]
         return [filled_weight(small, self.spec.bias_param.filler, ("bias_param", "filler"))]
 
     def affine(self) -> tuple[None, Array]:
         return None, self.params[0].data
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        b = self._factors.read(bottoms[1]) if self.given else self.params[0].data
-        s, b = self._chain.behind(None, b)
+        b = self._factors.read(bottoms[1]) if self.operand_is_bottom else self.params[0].data
+        s, b = self._chain.compose(None, b)
         self._kernel.forward(bottoms[0], s, b, tops[0], rectify=self.fused.rectify)
 
     def backward(
@@ -144,17 +144,17 @@ class Bias(Spread):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        y = self.rectified(tops)
+        y = self.rectified_top(tops)
         dx = dbottoms[0] if dbottoms[0] is not dtops[0] or y is not None else None
-        db = self.grown(0, dbottoms[-1])
+        db = self.operand_gradient(0, dbottoms[-1])
         self._kernel.backward(dtops[0], None, None, dx, None, db, y=y)
-        if self.given:
+        if self.operand_is_bottom:
             self._factors.write(dbottoms[-1])
 
 
 @register("Scale")
-class Scale(Spread):
-    """y = s x + b, with s and b laid along some axes of x; dx = s dy, ds = the sum of x dy over the
+class Scale(BroadcastLayer):
+    """y = s x + b, with s and b operand_axes along some axes of x; dx = s dy, ds = the sum of x dy over the
     others, db = the sum of dy.
 
     Bottom:
@@ -177,26 +177,26 @@ class Scale(Spread):
     """
 
     field = "scale_param"
-    traits = replace(Spread.traits, backward_reads=frozenset({Reads.BOTTOMS}))
+    traits = replace(BroadcastLayer.traits, backward_reads=frozenset({Reads.BOTTOMS}))
 
     def setup(self) -> None:
         kind = Kind.RECTIFIABLE
         param = self.spec.scale_param
         ends = [name for name in ("min_value", "max_value") if param.HasField(name)]
-        if ends and self.given:
+        if ends and self.operand_is_bottom:
             raise LayerError(f"{ends[0]} is of a learned scale", (self.field, ends[0]))
         low = param.min_value if param.HasField("min_value") else -math.inf
         high = param.max_value if param.HasField("max_value") else math.inf
         self.bounds = (low, high) if ends else None
-        if self.of_channels and not ends:
+        if self.per_channel and not ends:
             kind = Kind.SCALE_AND_SHIFT if self.spec.scale_param.bias_term else Kind.SCALE
         # in training the gradient of s needs x as it was
         self.traits = replace(self.traits, in_place=not self.training, kind=kind)
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
-        param, small = self.spec.scale_param, self.laid(shapes)[1]
+        param, small = self.spec.scale_param, self.operand_axes(shapes)[1]
         weights = []
-        if not self.given:
+        if not self.operand_is_bottom:
             filler = param.filler if param.HasField("filler") else FillerParameter(value=1)
             weights.append(filled_weight(small, filler, ("scale_param", "filler")))
         if param.bias_term:
@@ -209,11 +209,11 @@ class Scale(Spread):
         return self.params[0].data, bias
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        s = self._factors.read(bottoms[1]) if self.given else self.params[0].data
+        s = self._factors.read(bottoms[1]) if self.operand_is_bottom else self.params[0].data
         if self.bounds is not None:
             self.xp.clip(s, *self.bounds, out=s)
         b = self.params[-1].data if self.spec.scale_param.bias_term else None
-        s, b = self._chain.behind(s, b)
+        s, b = self._chain.compose(s, b)
         self._kernel.forward(bottoms[0], s, b, tops[0], rectify=self.fused.rectify)
 
     def backward(
@@ -223,13 +223,13 @@ class Scale(Spread):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        s = self._factors.read(bottoms[1]) if self.given else self.params[0].data
+        s = self._factors.read(bottoms[1]) if self.operand_is_bottom else self.params[0].data
         bias = self.params[-1] if self.spec.scale_param.bias_term else None
         if self.fused.layers and isinstance(self.fused.layers[0], Bias):
             bias = self.fused.layers[0].params[0]
         db = bias.diff if bias is not None and bias.wanted else None
-        ds = self.grown(0, dbottoms[-1])
-        y = self.rectified(tops)
+        ds = self.operand_gradient(0, dbottoms[-1])
+        y = self.rectified_top(tops)
         self._kernel.backward(dtops[0], bottoms[0], s, dbottoms[0], ds, db, y=y)
-        if self.given:
+        if self.operand_is_bottom:
             self._factors.write(dbottoms[-1])

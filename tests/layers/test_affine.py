@@ -52,6 +52,6 @@ def test_a_chain_is_one_factor_and_one_shift(
     for each in chain:
         expected = applied(expected, *each)
     for _ in range(2):  # what was given is as it was
-        np.testing.assert_allclose(applied(x, *found.behind(factor, shift)), expected, rtol=1e-6)
+        np.testing.assert_allclose(applied(x, *found.compose(factor, shift)), expected, rtol=1e-6)
     np.testing.assert_array_equal(OLD, [7, 11])
     np.testing.assert_array_equal(RED, [2, -3])
