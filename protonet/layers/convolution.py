@@ -16,13 +16,13 @@ from protonet.layers.affine import AffineChain
 from protonet.layers.base import Kind, LowPrecision, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
-from protonet.layers.sliding import Sliding
+from protonet.layers.sliding import SlidingWindow
 from protonet.proto.caffe_pb2 import ConvolutionParameter
 
 _PARAM = "convolution_param"
 
 
-class Convolving(Sliding):
+class ConvolutionBase(SlidingWindow):
     """What Convolution and Deconvolution share: groups, parameters, the kernel.
 
     A deconvolution is a convolution from its top to its bottom, whose forward pass is run as the
@@ -30,7 +30,7 @@ class Convolving(Sliding):
     """
 
     needs_outputs = True
-    traits = replace(Sliding.traits, low_precision=LowPrecision.ALWAYS, in_kernels=True)
+    traits = replace(SlidingWindow.traits, low_precision=LowPrecision.ALWAYS, in_kernels=True)
 
     def setup(self) -> None:
         super().setup()
@@ -96,7 +96,7 @@ class Convolving(Sliding):
 
 
 @register("Convolution")
-class Convolution(Convolving):
+class Convolution(ConvolutionBase):
     """y = W * x + b: each output is a weighted sum over a window of every channel of its group.
 
     With the windows of an image as columns X: Y = W X + b, dX = W^T dY, dW = dY X^T, db = sum dY.
@@ -237,7 +237,7 @@ class ConvolutionDepthwise(Convolution):
 
 
 @register("Deconvolution")
-class Deconvolution(Convolving):
+class Deconvolution(ConvolutionBase):
     """The transpose of a convolution: Y = roll(W^T X) + b; dX = W unroll(dY), dW = X unroll(dY)^T.
 
     Bottom:

@@ -12,7 +12,7 @@ from protonet.layers.base import shape_text
 from protonet.layers.convolution import Convolution, Deconvolution
 from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
-from protonet.layers.sliding import Sliding
+from protonet.layers.sliding import SlidingWindow
 from protonet.proto.caffe_pb2 import (
     Convolution3DParameter,
     ConvolutionParameter,
@@ -80,7 +80,7 @@ def _listed(param: Any, name: str) -> list[int]:
     return [int(getattr(param, name))] if param.HasField(name) else []
 
 
-class _Volumetric(Sliding):
+class _Volumetric(SlidingWindow):
     """What gives a convolution the settings of the forks for video."""
 
     @property

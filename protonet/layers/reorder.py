@@ -71,23 +71,23 @@ class Permute(Layer):
         return order + [axis for axis in range(len(shape)) if axis not in order]
 
 
-class _Turned(Layer):
+class _Reversing(Layer):
     """Base of the layers that turn the order along axes round."""
 
     traits = Traits(
         backward_reads=frozenset(), low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True
     )
 
-    def axes_of(self, shape: Shape) -> frozenset[int]:
+    def reversed_axes(self, shape: Shape) -> frozenset[int]:
         """The axes that are turned; LayerError where ``shape`` has them not."""
         raise NotImplementedError
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        self.axes_of(shapes[0])
+        self.reversed_axes(shapes[0])
         return [shapes[0]]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        axes = self.axes_of(shapes[0])
+        axes = self.reversed_axes(shapes[0])
         self._turned = tuple(
             slice(None, None, -1 if i in axes else 1) for i in range(len(shapes[0]))
         )
@@ -107,7 +107,7 @@ class _Turned(Layer):
 
 
 @register("Reverse")
-class Reverse(_Turned):
+class Reverse(_Reversing):
     """y is x with the order along an axis turned round: y[i] = x[n - 1 - i].
 
     Gradient: dx = dy turned round.
@@ -126,14 +126,14 @@ class Reverse(_Turned):
         BVLC Caffe has no such layer; this is the one of dlunion/CaffeLSTM-OCR and others.
     """
 
-    def axes_of(self, shape: Shape) -> frozenset[int]:
+    def reversed_axes(self, shape: Shape) -> frozenset[int]:
         return frozenset(
             [self.axis(shape, self.spec.reverse_param.axis, ("reverse_param", "axis"))]
         )
 
 
 @register("Flip")
-class Flip(_Turned):
+class Flip(_Reversing):
     """y is x mirrored: left is right, or top is bottom, or both.
 
     Gradient: dx = dy mirrored.
@@ -152,7 +152,7 @@ class Flip(_Turned):
         BVLC Caffe has no such layer; this is the one of happynear/caffe-windows.
     """
 
-    def axes_of(self, shape: Shape) -> frozenset[int]:
+    def reversed_axes(self, shape: Shape) -> frozenset[int]:
         if len(shape) != 4:
             raise LayerError(
                 f"expected N x C x H x W, got '{self.spec.bottom[0]}' {shape_text(shape)}",

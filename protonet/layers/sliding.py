@@ -17,7 +17,7 @@ from protonet.proto.caffe_pb2 import ConvolutionParameter
 _PARAM = "convolution_param"
 
 
-class Sliding(Layer):
+class SlidingWindow(Layer):
     """What the layers of ``convolution_param`` share: reading kernel, stride, pad, dilation."""
 
     bottoms = (1, None)
@@ -95,7 +95,7 @@ class Sliding(Layer):
 
 
 @register("Im2col")
-class Im2col(Sliding):
+class Im2col(SlidingWindow):
     """The windows of an image as columns: what a convolution multiplies its weights with.
 
     Bottom:
@@ -112,7 +112,7 @@ class Im2col(Sliding):
         no.
     """
 
-    traits = replace(Sliding.traits, backward_reads=frozenset())
+    traits = replace(SlidingWindow.traits, backward_reads=frozenset())
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         axis = self.channel_axis(shapes)

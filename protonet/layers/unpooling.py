@@ -13,14 +13,14 @@ from protonet.kernels.windows import Windows
 from protonet.layers.alternative_fields import h_w_pair
 from protonet.layers.base import shape_text
 from protonet.layers.registry import register
-from protonet.layers.upsampling import Placing
+from protonet.layers.upsampling import MaskUnpooling
 from protonet.proto.caffe_pb2 import UnpoolingParameter
 
 _PARAM = "unpooling_param"
 
 
 @register("Unpooling")
-class Unpooling(Placing):
+class Unpooling(MaskUnpooling):
     """Planes of unpool_size out of what a pooling left of them (DeconvNet).
 
     MAX: y = 0, but y[mask[i]] = x[i]; without a mask, each value at the first place of its window.
@@ -91,7 +91,7 @@ class Unpooling(Placing):
     def build(self, shapes: Sequence[Shape]) -> None:
         shape = shapes[0]
         if self.method == UnpoolingParameter.MAX:
-            self.build_places(shape, self.size)
+            self.build_indices(shape, self.size)
             if len(shapes) == 1:
                 rows, columns = (
                     np.minimum(np.arange(i) * s, size - 1)
@@ -109,7 +109,7 @@ class Unpooling(Placing):
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         x, y = bottoms[0], tops[0]
         if self.method == UnpoolingParameter.MAX:
-            self.put(x, bottoms[1] if len(bottoms) > 1 else self._first, y)
+            self.scatter(x, bottoms[1] if len(bottoms) > 1 else self._first, y)
         elif self.method == UnpoolingParameter.AVE:
             self._average.backward(x, y)
         else:
@@ -129,7 +129,7 @@ class Unpooling(Placing):
         if dx is None:
             return
         if self.method == UnpoolingParameter.MAX:
-            self.fetch(dy, dx)
+            self.gather(dy, dx)
         elif self.method == UnpoolingParameter.AVE:
             self._average.forward(dy, dx)
         else:

@@ -17,7 +17,7 @@ from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.registry import register
 
 
-class Placing(Layer):
+class MaskUnpooling(Layer):
     """What puts values at places of larger planes that a mask, the second bottom, names."""
 
     bottoms = (1, 2)
@@ -38,7 +38,7 @@ class Placing(Layer):
                 ("bottom", 1),
             )
 
-    def build_places(self, shape: Shape, size: Shape) -> None:
+    def build_indices(self, shape: Shape, size: Shape) -> None:
         """Make room for the places of each value of ``shape`` in planes of ``size``."""
         planes = shape[0] * shape[1]
         self._size, self._plane = size, math.prod(size)
@@ -47,7 +47,7 @@ class Placing(Layer):
         self._starts = self.scratch((planes, 1), np.int64)
         self.device.put_lazily(lambda: np.arange(planes) * self._plane, self._starts)
 
-    def put(self, x: Array, mask: Array, y: Array) -> None:
+    def scatter(self, x: Array, mask: Array, y: Array) -> None:
         """Write 0 to ``y``, but each value of ``x`` at its place."""
         xp, indices = self.xp, self._indices
         if self.device.is_cpu:
@@ -65,13 +65,13 @@ class Placing(Layer):
         y.fill(0)
         y.reshape(-1)[indices.reshape(-1)] = x.reshape(-1)
 
-    def fetch(self, dy: Array, dx: Array) -> None:
-        """Write to ``dx`` what ``dy`` has at the places of the last ``put``."""
+    def gather(self, dy: Array, dx: Array) -> None:
+        """Write to ``dx`` what ``dy`` has at the places of the last ``scatter``."""
         take_rows(self.xp, dy.reshape(-1), self._indices.reshape(-1), dx.reshape(-1))
 
 
 @register("Upsample")
-class Upsample(Placing):
+class Upsample(MaskUnpooling):
     """With a mask, unpooling: y is 0 but for y[mask[i]] = x[i] in each plane; dx[i] = dy[mask[i]].
     Without one, each value is repeated: y[i, j] = x[i / scale_h, j / scale_w], rounded down;
     dx = the sum of dy over the repeats.
@@ -98,7 +98,7 @@ class Upsample(Placing):
         last (on a GPU, any of them), and each of them gets the gradient, as in SegNet.
     """
 
-    traits = replace(Placing.traits, low_precision=LowPrecision.WITH_BOTTOMS)
+    traits = replace(MaskUnpooling.traits, low_precision=LowPrecision.WITH_BOTTOMS)
     sized_by = "upsample_h and upsample_w"
 
     def setup(self) -> None:
@@ -155,7 +155,7 @@ class Upsample(Placing):
         (items, channels, height, width), (y_shape,) = shapes[0], self.infer(shapes)
         self._repeated = (items * channels, height, self.scale[0], width, self.scale[1])
         if len(shapes) == 2:
-            self.build_places(shapes[0], y_shape[2:])
+            self.build_indices(shapes[0], y_shape[2:])
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         x, y = bottoms[0], tops[0]
@@ -163,7 +163,7 @@ class Upsample(Placing):
             once = x.reshape(*self._repeated[:2], 1, self._repeated[3], 1)
             self.xp.copyto(y.reshape(self._repeated), once)
         else:
-            self.put(x, bottoms[1], y)
+            self.scatter(x, bottoms[1], y)
 
     def backward(
         self,
@@ -179,7 +179,7 @@ class Upsample(Placing):
             dy = dtops[0].reshape(self._repeated)
             dy.sum(axis=(2, 4), out=dx.reshape(self._repeated[0], *self._repeated[1:4:2]))
         else:
-            self.fetch(dtops[0], dx)
+            self.gather(dtops[0], dx)
 
 
 @register("Interp")
