@@ -113,14 +113,14 @@ class YoloOutput(Layer):
                 numbers = self.device.get(bottom).reshape(shape).transpose(0, 3, 4, 1, 2)
                 found.append(self.candidates(place, numbers))
             rows = np.concatenate(found)
-            rows = np.concatenate([self._thin(rows[rows[:, 0] == i]) for i in range(images)])
+            rows = np.concatenate([self._suppress(rows[rows[:, 0] == i]) for i in range(images)])
         if not len(rows):
             rows = np.full((images, _COLUMNS), -1, rows.dtype)
             rows[:, 0] = np.arange(images)
         self._rows = rows
         return [(1, 1, len(rows), _COLUMNS)]
 
-    def _thin(self, rows: Array) -> Array:
+    def _suppress(self, rows: Array) -> Array:
         """The rows of an image that overlap no better one, best first."""
         most = np.nextafter(rows.dtype.type(self.threshold), rows.dtype.type(-1))
         thinned: Array = rows[suppress(rows[:, 3:], rows[:, 2], float(most))]
@@ -146,7 +146,7 @@ def corners(numbers: Array, anchors: Array, extent: tuple[float, float]) -> Arra
     return np.concatenate([centre - half, centre + half], axis=-1)
 
 
-def chosen(mask: Array, label: Array, score: Array, boxes: Array) -> Array:
+def selected_rows(mask: Array, label: Array, score: Array, boxes: Array) -> Array:
     """Rows of those (by N, H, W, B and, for a mask of 5 axes, class) for which ``mask`` is true."""
     places = np.nonzero(mask)
     rows = np.empty((len(places[0]), _COLUMNS), score.dtype)
@@ -199,7 +199,7 @@ class YoloDetectionOutput(YoloOutput):
         boxes = corners(numbers, self._anchors, (width, height))
         p = np.exp(numbers[..., 5:] - numbers[..., 5:].max(axis=-1, keepdims=True))
         score = sigmoid(numbers[..., 4]) * p.max(axis=-1) / p.sum(axis=-1)
-        return chosen(score >= self.least, p.argmax(axis=-1) + 1, score, boxes)
+        return selected_rows(score >= self.least, p.argmax(axis=-1) + 1, score, boxes)
 
 
 @register("Yolov3DetectionOutput")
@@ -261,4 +261,4 @@ class Yolov3DetectionOutput(YoloOutput):
         boxes = corners(numbers, self._anchors[place], (width * scale, height * scale))
         score = sigmoid(numbers[..., 4:5]) * sigmoid(numbers[..., 5:])
         labels = np.broadcast_to(np.arange(1, self.classes + 1), score.shape)
-        return chosen(score > self.least, labels, score, boxes)
+        return selected_rows(score > self.least, labels, score, boxes)

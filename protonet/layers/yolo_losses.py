@@ -9,7 +9,7 @@ from protonet.errors import LayerError
 from protonet.kernels.boxes import overlaps
 from protonet.layers.registry import register
 from protonet.layers.yolo import read_anchors, sigmoid
-from protonet.layers.yolo_truths import NUMBERS, Owned, YoloLoss, corners_of, likest
+from protonet.layers.yolo_truths import NUMBERS, Matches, YoloLoss, best_overlap, corners_of
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
 _BURN_IN = 12800
@@ -26,7 +26,7 @@ def cross_entropy(x: Array, target: Array) -> Array:
 class RegionLoss(YoloLoss):
     """The loss of YOLOv2: where boxes are, whether there is an object, and of which class.
 
-    A truth is for the box of its centre's cell whose anchor has the likest shape. With s the
+    A truth is for the box of its centre's cell whose anchor has the best_overlap shape. With s the
     sigmoid, and z = (s(x), s(y), w, h), that box adds k |z - z*|^2 / 2, object_scale (s(o) -
     t)^2 / 2 and -class_scale log p[label]; t is the overlap of box and truth, and k coord_scale;
     with rescore 0, 1 and coord_scale (2 - area). Other boxes that overlap no truth by more than
@@ -78,15 +78,15 @@ class RegionLoss(YoloLoss):
     def extent(self) -> tuple[float, float]:
         return self._shape[3], self._shape[2]
 
-    def choose(self, size: Array, boxes: Array) -> int | None:
+    def match_anchor(self, size: Array, boxes: Array) -> int | None:
         if self.spec.region_loss_param.bias_match:
-            return likest(size, self._anchors / self.extent)
-        return likest(size, boxes[:, 2:] - boxes[:, :2])
+            return best_overlap(size, self._anchors / self.extent)
+        return best_overlap(size, boxes[:, 2:] - boxes[:, :2])
 
-    def settle(
-        self, numbers: Array, boxes: Array, free: Array, owned: Owned, slope: Array
+    def compute_loss(
+        self, numbers: Array, boxes: Array, free: Array, matches: Matches, slope: Array
     ) -> float:
-        param, at = self.spec.region_loss_param, owned.places
+        param, at = self.spec.region_loss_param, matches.places
         s = sigmoid(numbers[..., 4])
         weight = np.where(free, param.noobject_scale, 0.0)
         weight[at] = param.object_scale
@@ -97,15 +97,15 @@ class RegionLoss(YoloLoss):
             pull += 0.01
         pull[at] = param.coord_scale
         if param.rescore:
-            pairs = zip(boxes[at], corners_of(owned.truths), strict=True)
+            pairs = zip(boxes[at], corners_of(matches.truths), strict=True)
             target[at] = [overlaps(box[None], truth[None])[0, 0] for box, truth in pairs]
         else:
-            pull[at] *= 2 - owned.truths[:, 3] * owned.truths[:, 4]
+            pull[at] *= 2 - matches.truths[:, 3] * matches.truths[:, 4]
         loss = float((weight * (s - target) ** 2).sum()) / 2
         slope[..., 4] = weight * (s - target) * s * (1 - s)
         wanted = np.zeros((*s.shape, 4))
         wanted[..., :2] = 0.5
-        wanted[at] = self.targets(owned)
+        wanted[at] = self.targets(matches)
         said = np.concatenate([sigmoid(numbers[..., :2]), numbers[..., 2:4]], axis=-1)
         miss = np.where(pull[..., None] > 0, said - wanted, 0)
         loss += float((pull[..., None] * miss**2).sum()) / 2
@@ -114,7 +114,7 @@ class RegionLoss(YoloLoss):
         rows = numbers[at][:, NUMBERS:]
         p = np.exp(rows - rows.max(axis=1, keepdims=True, initial=-np.inf))
         p /= p.sum(axis=1, keepdims=True)
-        label = owned.truths[:, 0].astype(int)
+        label = matches.truths[:, 0].astype(int)
         likely = np.maximum(p[np.arange(len(p)), label], _SMALLEST)
         loss -= param.class_scale * float(np.log(likely).sum())
         p[np.arange(len(p)), label] -= 1
@@ -126,7 +126,7 @@ class RegionLoss(YoloLoss):
 class Yolov3(YoloLoss):
     """The loss of YOLOv3 for a map of one scale: where boxes are, objects, and their classes.
 
-    A truth is for the box of its centre's cell whose anchor has the likest shape of all biases;
+    A truth is for the box of its centre's cell whose anchor has the best_overlap shape of all biases;
     where mask does not name that anchor, it is for another map. With s the sigmoid and e the
     cross-entropy of s, that box adds k e(x), k e(y), k (w - w*)^2 / 2 and the like of h, e(o) for
     1, and class_scale e(c) of each class, for 1 where a truth has it, else 0; k is coord_scale (2
@@ -186,28 +186,28 @@ class Yolov3(YoloLoss):
         scale = self.spec.yolov3_param.anchors_scale
         return self._shape[3] * scale, self._shape[2] * scale
 
-    def choose(self, size: Array, boxes: Array) -> int | None:
-        best = likest(size, self._anchors / self.extent)
+    def match_anchor(self, size: Array, boxes: Array) -> int | None:
+        best = best_overlap(size, self._anchors / self.extent)
         return self._mask.index(best) if best in self._mask else None
 
-    def settle(
-        self, numbers: Array, boxes: Array, free: Array, owned: Owned, slope: Array
+    def compute_loss(
+        self, numbers: Array, boxes: Array, free: Array, matches: Matches, slope: Array
     ) -> float:
-        param, at = self.spec.yolov3_param, owned.places
+        param, at = self.spec.yolov3_param, matches.places
         weight = np.where(free, 1.0, 0.0)
         weight[at] = param.object_scale if param.use_logic_gradient else 1
         target = np.zeros(free.shape)
         target[at] = 1
         loss = self._part(numbers[..., 4], target, weight, slope, (..., 4))
-        own, wanted = numbers[at], self.targets(owned)
-        pull = (param.coord_scale * (2 - owned.truths[:, 3] * owned.truths[:, 4]))[:, None]
+        own, wanted = numbers[at], self.targets(matches)
+        pull = (param.coord_scale * (2 - matches.truths[:, 3] * matches.truths[:, 4]))[:, None]
         loss += self._part(own[:, :2], wanted[:, :2], pull, slope, (*at, slice(2)))
         miss = own[:, 2:4] - wanted[:, 2:]
         loss += float((pull * miss**2).sum()) / 2
         slope[(*at, slice(2, 4))] = pull * miss
         weight = np.array(param.class_scale)
         return loss + self._part(
-            own[:, NUMBERS:], owned.classes, weight, slope, (*at, slice(NUMBERS, None))
+            own[:, NUMBERS:], matches.classes, weight, slope, (*at, slice(NUMBERS, None))
         )
 
     def _part(

@@ -20,7 +20,7 @@ of labels: class, x, y, width, height."""
 
 
 @dataclass(frozen=True)
-class Owned:
+class Matches:
     """The boxes that stand for truths.
 
     Of M boxes: where they are (image, row, column, box), (M,) each; their truth, (M, 5); the
@@ -89,7 +89,7 @@ class YoloLoss(Layer):
                     axis=1, initial=0
                 )
                 free[image] = (most <= self.thresh).reshape(free.shape[1:])
-            loss = self.settle(numbers, boxes, free, self._own(truths, boxes), slope)
+            loss = self.compute_loss(numbers, boxes, free, self._match(truths, boxes), slope)
         self.device.put(np.array(loss / max(1, self._shape[0]), self.dtype), tops[0])
 
     def backward(
@@ -115,12 +115,12 @@ class YoloLoss(Layer):
         """Width and height of the image, in the unit of the anchors."""
         raise NotImplementedError
 
-    def choose(self, size: Array, boxes: Array) -> int | None:
+    def match_anchor(self, size: Array, boxes: Array) -> int | None:
         """Which of the B boxes of a cell stands for a truth of this width and height, (2,)."""
         raise NotImplementedError
 
-    def settle(
-        self, numbers: Array, boxes: Array, free: Array, owned: Owned, slope: Array
+    def compute_loss(
+        self, numbers: Array, boxes: Array, free: Array, matches: Matches, slope: Array
     ) -> float:
         """The sum of the loss; writes its gradient to ``slope``, which is zeros.
 
@@ -128,29 +128,29 @@ class YoloLoss(Layer):
             numbers: N x H x W x B x (5 + C), what the net says.
             boxes: N x H x W x B x 4, the corners that it means.
             free: N x H x W x B, whether a box overlaps no truth by more than thresh.
-            owned: the boxes that stand for truths.
+            matches: the boxes that stand for truths.
             slope: the shape of numbers.
         """
         raise NotImplementedError
 
-    def targets(self, owned: Owned) -> Array:
+    def targets(self, matches: Matches) -> Array:
         """Where in the cell, and the logarithms of width and height in anchors: (M, 4)."""
-        _, row, column, box = owned.places
+        _, row, column, box = matches.places
         height, width = self._shape[2:]
-        wanted = owned.truths[:, 1:].copy()
+        wanted = matches.truths[:, 1:].copy()
         wanted[:, 0] = wanted[:, 0] * width - column
         wanted[:, 1] = wanted[:, 1] * height - row
         wanted[:, 2:] = np.log(wanted[:, 2:] * np.array(self.extent) / self.map_anchors[box])
         return wanted
 
-    def _own(self, truths: list[Array], boxes: Array) -> Owned:
+    def _match(self, truths: list[Array], boxes: Array) -> Matches:
         """Of truths that meet in one box, the last says where it should be."""
         height, width = self._shape[2:]
         found: dict[tuple[int, int, int, int], list[Array]] = {}
         for image, rows in enumerate(truths):
             for truth in rows:
                 row, column = int(truth[2] * height), int(truth[1] * width)
-                box = self.choose(truth[3:], boxes[image, row, column])
+                box = self.match_anchor(truth[3:], boxes[image, row, column])
                 if box is not None:
                     found.setdefault((image, row, column, box), []).append(truth)
         classes = np.zeros((len(found), self.classes))
@@ -159,7 +159,7 @@ class YoloLoss(Layer):
                 classes[place, int(truth[0])] = 1
         places = np.array(list(found), int).reshape(-1, 4)
         rows = np.array([own[-1] for own in found.values()], float).reshape(-1, NUMBERS)
-        return Owned(tuple(places.T), rows, classes)
+        return Matches(tuple(places.T), rows, classes)
 
     def _read(self, labels: Array) -> list[Array]:
         """The truths of each image, (T, 5): the rows before the first of width 0.
@@ -196,7 +196,7 @@ def corners_of(rows: Array) -> Array:
     return np.concatenate([centre - half, centre + half], axis=1)
 
 
-def likest(size: Array, sizes: Array) -> int:
+def best_overlap(size: Array, sizes: Array) -> int:
     """Which of ``sizes`` (A, 2) overlaps a box of this size most, at the same place."""
     zeros = np.zeros_like(sizes)
     table = overlaps(np.concatenate([zeros, sizes], axis=1), np.array([[0, 0, *size]]))

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from protonet.errors import LayerError
-from protonet.layers.yolo_truths import corners_of, likest
+from protonet.layers.yolo_truths import best_overlap, corners_of
 from tests.layers.test_yolo_losses import LABELS, region, yolov3
 
 
 def test_the_likest_shape_overlaps_most() -> None:
     sizes = np.array([[1, 1], [3, 2], [2, 5.0]])
-    assert likest(np.array([1.2, 1.1]), sizes) == 0
-    assert likest(np.array([3, 3]), sizes) == 1
-    assert likest(np.array([2, 4]), sizes) == 2
-    assert likest(np.array([9, 9]), sizes) == 2
+    assert best_overlap(np.array([1.2, 1.1]), sizes) == 0
+    assert best_overlap(np.array([3, 3]), sizes) == 1
+    assert best_overlap(np.array([2, 4]), sizes) == 2
+    assert best_overlap(np.array([9, 9]), sizes) == 2
 
 
 def test_rows_are_centres_and_sizes() -> None:
