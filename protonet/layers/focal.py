@@ -51,7 +51,7 @@ class MultiBoxFocalLoss(MultiBoxLoss):
                 "the scores of a prior are side by side; leave axis at 1", (_PARAM, "axis")
             )
 
-    def _weighed(self, costs: Array) -> Array:
+    def _score_weights(self, costs: Array) -> Array:
         if not self.softmax:
             return costs
         far = -np.expm1(-costs)

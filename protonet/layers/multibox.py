@@ -152,24 +152,24 @@ class MultiBoxLoss(Layer):
             boxes = self._decode(loc)
             truths = self._matcher.read(rows.reshape(-1, 8))
             pairs, free = self._matcher.pair(self._priors, boxes, truths)
-            difference = self._difference(loc, boxes, pairs, truths)
-            self._want(pairs, truths)
-            costs, chosen = self._cost(conf), np.ones(self._conf_shape[:2], bool)
+            difference = self._offset_error(loc, boxes, pairs, truths)
+            self._write_targets(pairs, truths)
+            costs, chosen = self._confidence_loss(conf), np.ones(self._conf_shape[:2], bool)
             if self.mining:
                 hardness = costs.copy()
                 if self.hard:
-                    hardness[pairs.image, pairs.prior] += self._length(difference).sum(axis=1)
+                    hardness[pairs.image, pairs.prior] += self._offset_loss(difference).sum(axis=1)
                 taken, chosen = self._matcher.mine(
-                    truths, pairs, free, hardness, self._thinned(boxes)
+                    truths, pairs, free, hardness, self._nms_boxes(boxes)
                 )
                 pairs, difference = pairs.where(taken), difference[taken]
             self._normalizer = max(1, self._count(len(pairs.prior)))
             if not self.parts[0]:
                 pairs, difference = pairs.where(np.zeros(0, int)), difference[:0]
             chosen &= self.parts[1]
-            loss = self._settle_offsets(pairs, difference)
+            loss = self._localization_loss(pairs, difference)
             np.subtract(self._p, self._dconf, out=self._dconf)
-            loss += float(self._weighed(costs)[chosen].sum(dtype=np.float64))
+            loss += float(self._score_weights(costs)[chosen].sum(dtype=np.float64))
             self._dconf[~chosen] = 0
         self.device.put(np.array(loss / self._normalizer), tops[0])
 
@@ -210,14 +210,14 @@ class MultiBoxLoss(Layer):
             variances = np.ones_like(variances)
         return decode(self._priors, variances, loc.swapaxes(1, 2), self.code)
 
-    def _thinned(self, boxes: Array | None) -> Array:
+    def _nms_boxes(self, boxes: Array | None) -> Array:
         """The boxes that mining thins out, N x P x 4."""
         if boxes is None or self.spec.multibox_loss_param.use_prior_for_nms:
             return np.broadcast_to(self._priors, (*self._conf_shape[:2], 4))
         one: Array = boxes[:, 0]
         return one
 
-    def _difference(self, loc: Array, boxes: Array | None, pairs: Pairs, truths: Truths) -> Array:
+    def _offset_error(self, loc: Array, boxes: Array | None, pairs: Pairs, truths: Truths) -> Array:
         """What the offsets of each pair are too large by, (M, 4)."""
         param = self.spec.multibox_loss_param
         priors, variances = self._priors[pairs.prior], self._variances[pairs.prior]
@@ -240,7 +240,7 @@ class MultiBoxLoss(Layer):
             difference[outside(held)] = 0
         return difference
 
-    def _length(self, difference: Array) -> Array:
+    def _offset_loss(self, difference: Array) -> Array:
         """The loss of each offset."""
         half = difference**2 / 2
         if self.spec.multibox_loss_param.loc_loss_type == MultiBoxLossParameter.L2:
@@ -248,7 +248,7 @@ class MultiBoxLoss(Layer):
         far = np.abs(difference)
         return np.where(far < 1, half, far - 0.5)
 
-    def _settle_offsets(self, pairs: Pairs, difference: Array) -> float:
+    def _localization_loss(self, pairs: Pairs, difference: Array) -> float:
         """Loss of all offsets, and its gradient to ``_dloc``; both not yet divided."""
         param = self.spec.multibox_loss_param
         slope = difference
@@ -258,11 +258,11 @@ class MultiBoxLoss(Layer):
             slope = slope / self._variances[pairs.prior]
         self._dloc.fill(0)
         self._dloc[pairs.image, pairs.prior, pairs.place] = param.loc_weight * slope
-        return float(param.loc_weight * self._length(difference).sum(dtype=np.float64))
+        return float(param.loc_weight * self._offset_loss(difference).sum(dtype=np.float64))
 
     # Scores.
 
-    def _want(self, pairs: Pairs, truths: Truths) -> None:
+    def _write_targets(self, pairs: Pairs, truths: Truths) -> None:
         """Write to ``_dconf`` 1 for the class that each prior should find, else 0."""
         wanted, labels = self._dconf, np.full(self._conf_shape[:2], self.background)
         wanted.fill(0)
@@ -272,7 +272,7 @@ class MultiBoxLoss(Layer):
         else:
             wanted[pairs.image, pairs.prior, truths.label[pairs.truth]] = 1
 
-    def _cost(self, conf: Array) -> Array:
+    def _confidence_loss(self, conf: Array) -> Array:
         """Write the probabilities to ``_p``; the loss of each prior's scores, (N, P)."""
         p, wanted = self._p, self._dconf
         if self.softmax:
@@ -284,6 +284,6 @@ class MultiBoxLoss(Layer):
         np.multiply(p, 0.5, out=p)
         return np.logaddexp(0, conf).sum(axis=2) - np.einsum("npc,npc->np", conf, wanted)
 
-    def _weighed(self, costs: Array) -> Array:
+    def _score_weights(self, costs: Array) -> Array:
         """What each prior's scores count for in L; ``_dconf`` holds their slopes by now."""
         return costs
