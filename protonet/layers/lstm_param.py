@@ -98,7 +98,7 @@ class Lstm(LSTM):
                 states[self._steps] = 0
         super().begin(bottoms)
 
-    def marks(self, bottoms: Sequence[Array]) -> Array:
+    def continuation(self, bottoms: Sequence[Array]) -> Array:
         return super().marks(bottoms) if self._marked else self._fresh
 
     def state(self) -> dict[str, Any]:

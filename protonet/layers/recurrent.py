@@ -130,7 +130,7 @@ class Recurrent(Stateful):
         for place, states in enumerate(self._states):
             states[0] = given[place][0] if self._exposed else states[self._steps]
 
-    def recur(self, step: int, cont: Array, weight: Array) -> None:
+    def add_recurrence(self, step: int, cont: Array, weight: Array) -> None:
         """Add what the hidden values of the step before contribute, where they go on."""
         self.xp.multiply(self._states[0][step], cont, out=self._before[step])
         self._of_step.accumulate(self._before[step], weight, self._acts[step])
@@ -140,21 +140,21 @@ class Recurrent(Stateful):
         for top, states in zip(tops[1:], self._states, strict=False):
             top[0] = states[self._steps]
 
-    def learn(
+    def parameter_gradients(
         self, bottoms: Sequence[Array], dbottoms: Sequence[Array | None], weight: Param
     ) -> None:
         """From the gradients of all sums: those of the input, its parameters, and ``weight``."""
         params, dacts = self.params, self._dacts
-        grow(params[0], self._of_input, dacts, bottoms[0])
+        add_weight_gradient(params[0], self._of_input, dacts, bottoms[0])
         bias = params[self.bias_place]
         if bias.wanted:
             self._bias_gradient.learn(dacts, None, bias.diff)
-        grow(weight, self._of_hidden, dacts, self._before)
+        add_weight_gradient(weight, self._of_hidden, dacts, self._before)
         if dbottoms[0] is not None:
             self._of_input.backward(dacts, params[0].data, dbottoms[0])
         if self._static:
             self.xp.sum(dacts, axis=0, out=self._still)
-            grow(params[2], self._of_static, self._still, bottoms[2])
+            add_weight_gradient(params[2], self._of_static, self._still, bottoms[2])
             if dbottoms[2] is not None:
                 self._of_static.backward(self._still, params[2].data, dbottoms[2])
         for dx, carried in zip(dbottoms[2 + self._static :], self._carried, strict=False):
@@ -173,7 +173,7 @@ class Recurrent(Stateful):
             self.device.put(host, states[self._steps])
 
 
-def grow(param: Param, product: Product, dy: Array, x: Array) -> None:
+def add_weight_gradient(param: Param, product: Product, dy: Array, x: Array) -> None:
     """Add dy^T x to the gradient of a weight, where it is wanted."""
     if param.wanted:
         product.learn(dy, x, param.diff)
@@ -219,15 +219,15 @@ class LSTM(Recurrent):
         self._step = LSTMStep.make(self.device, self.dtype, self._streams, self.outputs)
         self._tanh = self.scratch((self._steps, self._streams, self.outputs))
 
-    def marks(self, bottoms: Sequence[Array]) -> Array:
+    def continuation(self, bottoms: Sequence[Array]) -> Array:
         return bottoms[1].reshape(self._steps, self._streams, 1)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         self.begin(bottoms)
         h, c = self._states
-        cont = self.marks(bottoms)
+        cont = self.continuation(bottoms)
         for t in range(self._steps):
-            self.recur(t, cont[t], self.params[self.weight_place].data)
+            self.add_recurrence(t, cont[t], self.params[self.weight_place].data)
             self._step.forward(cont[t], c[t], self._acts[t], c[t + 1], self._tanh[t], h[t + 1])
         tops[0].reshape(h[1:].shape)[...] = h[1:]
         self.end(tops)
@@ -240,7 +240,7 @@ class LSTM(Recurrent):
         dbottoms: Sequence[Array | None],
     ) -> None:
         xp, (dh, dc), weight = self.xp, self._carried, self.params[self.weight_place]
-        cont = self.marks(bottoms)
+        cont = self.continuation(bottoms)
         for carried, given in zip((dh, dc), dtops[1:] or (0.0, 0.0), strict=True):
             carried[...] = given[0] if self._exposed else given
         dy = dtops[0].reshape(self._tanh.shape)
@@ -252,7 +252,7 @@ class LSTM(Recurrent):
                 xp.clip(self._dacts[t], -self.bound, self.bound, out=self._dacts[t])
             self._of_step.backward(self._dacts[t], weight.data, dh)
             xp.multiply(dh, cont[t], out=dh)
-        self.learn(bottoms, dbottoms, weight)
+        self.parameter_gradients(bottoms, dbottoms, weight)
 
 
 @register("RNN")
@@ -304,7 +304,7 @@ class RNN(Recurrent):
         self.begin(bottoms)
         cont = bottoms[1].reshape(self._steps, self._streams, 1)
         for t in range(self._steps):
-            self.recur(t, cont[t], self.params[-3].data)
+            self.add_recurrence(t, cont[t], self.params[-3].data)
             self._bend.forward(self._acts[t], h[t + 1])
         self._of_output.forward(h[1:], self.params[-2].data, self.params[-1].data, y)
         self._bend_output.forward(y, y)
@@ -320,7 +320,7 @@ class RNN(Recurrent):
         xp, h, (dh,), weight = self.xp, self._states[0], self._carried, self.params[-3]
         cont = bottoms[1].reshape(self._steps, self._streams, 1)
         self._bend_output.backward(dtops[0], tops[0], self._dy)
-        grow(self.params[-2], self._of_output, self._dy, h[1:])
+        add_weight_gradient(self.params[-2], self._of_output, self._dy, h[1:])
         if self.params[-1].wanted:
             self._bias_gradient.learn(self._dy, None, self.params[-1].diff)
         self._of_output.backward(self._dy, self.params[-2].data, self._dh)
@@ -330,4 +330,4 @@ class RNN(Recurrent):
             self._bend.backward(dh, h[t + 1], self._dacts[t])
             self._of_step.backward(self._dacts[t], weight.data, dh)
             xp.multiply(dh, cont[t], out=dh)
-        self.learn(bottoms, dbottoms, weight)
+        self.parameter_gradients(bottoms, dbottoms, weight)

@@ -23,7 +23,7 @@ def x_of() -> np.ndarray:
     return np.random.default_rng(3).standard_normal((T * N, INPUTS))
 
 
-def marks() -> np.ndarray:
+def continuation() -> np.ndarray:
     return np.array([[0, 0], [1, 1], [1, 0], [1, 1]], float).reshape(-1)
 
 
@@ -45,7 +45,7 @@ def naive(x: np.ndarray, cont: np.ndarray, params: list[np.ndarray]) -> np.ndarr
 
 @pytest.mark.parametrize("clip", [False, True])
 def test_values_are_those_of_plain_loops(clip: bool) -> None:
-    x, cont = x_of(), marks() if clip else np.repeat([0.0, 1, 1, 1], N)
+    x, cont = x_of(), continuation() if clip else np.repeat([0.0, 1, 1, 1], N)
     run = LayerHarness(text(clip=clip), [x, cont] if clip else [x])
     params = [np.asarray(param.data, float) for param in run.layer.params]
     assert [p.shape for p in params] == [(4 * D, INPUTS), (4 * D, D), (4 * D,)]
@@ -61,11 +61,11 @@ def test_gradients(more: str) -> None:
 
 
 def test_gradients_with_marks() -> None:
-    check_gradients(text(clip=True), [x_of(), marks()])
+    check_gradients(text(clip=True), [x_of(), continuation()])
 
 
 def test_state_goes_on_where_the_first_mark_is_one() -> None:
-    x, cont = x_of(), marks()
+    x, cont = x_of(), continuation()
     run = LayerHarness(text(clip=True), [x, cont])
     half = T * N // 2
     first, rest = (LayerHarness(text(clip=True), [x[s], cont[s]]) for s in halves(half))
