@@ -121,7 +121,7 @@ class BatchNorm(Layer):
         return shape[1] if len(shape) > 1 else 1
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        items, channels, places = self._seen(shapes[0])
+        items, channels, places = self._split_shape(shapes[0])
         values = items * places
         unbiased = values / (values - 1) if values > 1 else 1.0
         self._running = RunningStatistics.make(
@@ -135,13 +135,13 @@ class BatchNorm(Layer):
         )
         self._weight = self.scratch((1,), self.real)
 
-    def _seen(self, shape: Shape) -> tuple[int, int, int]:
+    def _split_shape(self, shape: Shape) -> tuple[int, int, int]:
         """Items, channels and places of each."""
         items, channels = shape[0] if shape else 1, self._channels(shape)
         return items, channels, math.prod(shape) // max(1, items * channels)
 
     def affine(self) -> tuple[Array, Array | None]:
-        self._recall()
+        self._read_statistics()
         scale, bias = (param.data if param is not None else None for param in self._scale_bias)
         self._kernel.invert(self._var, self._inverse)
         self._kernel.fold(self._mean, self._inverse, scale, bias, self._factor, self._shift)
@@ -169,7 +169,7 @@ class BatchNorm(Layer):
         means, variances, weight = (param.data for param in self.params[:3])
         self._running.add(self._mean, self._var, means, variances, weight)
 
-    def _recall(self) -> None:
+    def _read_statistics(self) -> None:
         """Mean and variance from the running sums."""
         xp, (means, variances, weight) = self.xp, self.params[:3]
         # 1 / weight, or 0 for a weight of 0: sign(w) / max(w, tiny)

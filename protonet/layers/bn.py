@@ -125,7 +125,7 @@ class BN(Layer):
         ]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        items, channels, places = _seen(shapes[0])
+        items, channels, places = _split_shape(shapes[0])
         self._kernel = BatchNormScale.make(
             self.device, self.dtype, items, channels, places, self.eps
         )
@@ -191,6 +191,6 @@ class BN(Layer):
         )
 
 
-def _seen(shape: Shape) -> tuple[int, int, int]:
+def _split_shape(shape: Shape) -> tuple[int, int, int]:
     """Items, channels and places of each."""
     return shape[0], shape[1], math.prod(shape[2:])

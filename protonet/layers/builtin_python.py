@@ -96,7 +96,7 @@ class BuiltinLayer(Layer):
             least <= value <= most
         ):  # fmt: skip
             bounds = f"{least:g} or more" if most == np.inf else f"{least:g} to {most:g}"
-            raise self.wrong(key, f"a number of {bounds}")
+            raise self.invalid(key, f"a number of {bounds}")
         return value
 
     def numbers(self, key: str, count: int | None = None) -> list[float]:
@@ -108,10 +108,10 @@ class BuiltinLayer(Layer):
             or len(value) != (len(value) if count is None else count)
             or not all(isinstance(each, int | float) and np.isfinite(each) for each in value)
         ):
-            raise self.wrong(key, "a list of numbers" if count is None else f"{count} numbers")
+            raise self.invalid(key, "a list of numbers" if count is None else f"{count} numbers")
         return [float(each) for each in value]
 
-    def wrong(self, key: str, expected: str) -> LayerError:
+    def invalid(self, key: str, expected: str) -> LayerError:
         """For a setting that cannot be."""
         return LayerError(
             f"{self.name} expects {expected} as '{key}' of param_str, got {self.settings[key]!r}",

@@ -156,11 +156,11 @@ class Axpy(Layer):
         return [x]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._scaling = Scaling.make(self.device, self.dtype, *self._seen(shapes[1]))
+        self._scaling = Scaling.make(self.device, self.dtype, *self._split_shape(shapes[1]))
         self._sum = Combine.make(self.device, self.dtype, shapes[1], 2)
         self._factors = Factors(self, shapes[0])
 
-    def _seen(self, x: Shape) -> tuple[int, int, int]:
+    def _split_shape(self, x: Shape) -> tuple[int, int, int]:
         """Each channel of an item has a factor of its own, as the channels of one item would."""
         return 1, x[0] * x[1], math.prod(x[2:])
 

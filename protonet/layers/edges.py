@@ -60,7 +60,7 @@ class SigmoidCrossEntropyBalanceLoss(Layer):
         self._weights, self._part, self._term = (self.scratch(self._flat) for _ in range(3))
         self._edges, self._rest, self._all = (self.scratch((shapes[0][0], 1)) for _ in range(3))
 
-    def _weigh(self, t: Array) -> None:
+    def _write_weights(self, t: Array) -> None:
         """Write the weight of each value: the share of the other kind in its item, over N."""
         xp, weights, part = self.xp, self._weights, self._part
         xp.equal(t, 1, out=weights)
@@ -79,7 +79,7 @@ class SigmoidCrossEntropyBalanceLoss(Layer):
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, part, term = self.xp, self._part, self._term
         x, t = (bottom.reshape(self._flat) for bottom in bottoms)
-        self._weigh(t)
+        self._write_weights(t)
         xp.absolute(x, out=part)
         xp.negative(part, out=part)
         xp.exp(part, out=part)

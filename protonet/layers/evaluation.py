@@ -129,7 +129,7 @@ class DetectionEvaluate(Stateful):
         heads[:, 2] = [np.count_nonzero(easy & (truths[:, 1] == c)) for c in self.labels]
         rows = [heads]
         for image in np.unique(found[:, 0]):
-            rows += self._judge(found[found[:, 0] == image], truths[truths[:, 0] == image])
+            rows += self._evaluate(found[found[:, 0] == image], truths[truths[:, 0] == image])
             self._seen += 1
         self._rows = np.concatenate(rows)
         return [(1, 1, len(self._rows), _COLUMNS)]
@@ -144,7 +144,7 @@ class DetectionEvaluate(Stateful):
                 ("bottom", place),
             )
 
-    def _judge(self, found: Array, truths: Array) -> list[Array]:
+    def _evaluate(self, found: Array, truths: Array) -> list[Array]:
         """The rows of one image, a block for each label."""
         easy = (truths[:, 7] == 0) | self.spec.detection_evaluate_param.evaluate_difficult_gt
         blocks = []
@@ -162,7 +162,7 @@ class DetectionEvaluate(Stateful):
 
     def _positives(self, boxes: Array, truths: Array, easy: Array) -> Array:
         """Whether each box is a true and whether it is a false positive, (M, 2)."""
-        table = overlaps(self._placed(boxes), self._placed(truths))
+        table = overlaps(self._in_pixels(boxes), self._in_pixels(truths))
         marks, taken = np.zeros((len(boxes), 2)), np.zeros(len(truths), bool)
         for mark, row in zip(marks, table, strict=True):
             best = int(row.argmax())
@@ -173,7 +173,7 @@ class DetectionEvaluate(Stateful):
                 taken[best] = True
         return marks
 
-    def _placed(self, boxes: Array) -> Array:
+    def _in_pixels(self, boxes: Array) -> Array:
         """Boxes as they are compared: in pixels, the last one inside, where sizes are given."""
         if self.sizes is None:
             return boxes

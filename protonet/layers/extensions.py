@@ -29,7 +29,9 @@ def import_module(name: str, folder: Path | None = None) -> ModuleType:
     try:
         return importlib.import_module(path.stem if is_file else name)
     except Exception as error:
-        raise UsageError(f"module '{name}' cannot be imported: {told(error)}") from error
+        raise UsageError(
+            f"module '{name}' cannot be imported: {describe_exception(error)}"
+        ) from error
     finally:
         for place in found:
             sys.path.remove(place)
@@ -51,7 +53,7 @@ def raising_as_is() -> Iterator[None]:
         RAISES_AS_IS.reset(token)
 
 
-def told(error: Exception) -> str:
+def describe_exception(error: Exception) -> str:
     """What a user's code raised, and where: ``ValueError: bad (mine.py:12)``."""
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1] if frames else None

@@ -95,14 +95,14 @@ class InfogainLoss(Layer):
         self._class_axis, classes = axis, shape[axis]
         outer = math.prod(shape[:axis])
         self._labels = Labels(self, shape, axis, self.ignore)
-        self._seen = (outer, classes, math.prod(shape[axis + 1 :]))
+        self._view_shape = (outer, classes, math.prod(shape[axis + 1 :]))
         self._p, self._one_hot = self.scratch(shape), self.scratch(shape)
         self._worth, self._product = self.scratch(shape), self.scratch(shape)
         self._per_item = self.scratch(self._labels.shape)
         self._factor = self.scratch(())
         self._matrix = self.scratch((classes, classes))
         self._lookup = BatchProduct.make(
-            self.device, self.dtype, outer, classes, classes, self._seen[2]
+            self.device, self.dtype, outer, classes, classes, self._view_shape[2]
         )
         if self._read is not None:
             self.device.put(self._read.reshape(self._matrix.shape).astype(self.dtype), self._matrix)
@@ -115,7 +115,9 @@ class InfogainLoss(Layer):
         if self._read is None:
             xp.copyto(self._matrix, bottoms[2].reshape(self._matrix.shape))
         # H[label] for each item: the transposed matrix times the column of the label.
-        self._lookup.forward(self._matrix, self._one_hot.reshape(self._seen), worth, a_turned=True)
+        self._lookup.forward(
+            self._matrix, self._one_hot.reshape(self._view_shape), worth, a_turned=True
+        )
         if labels.valid is not None:
             xp.multiply(worth, labels.valid, out=worth)
             self._normalizer.count(labels.valid)

@@ -199,17 +199,17 @@ class Normalize(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         shape = shapes[0]
-        self._seen = (shape[0], shape[1], math.prod(shape[2:]))
+        self._view_shape = (shape[0], shape[1], math.prod(shape[2:]))
         self._axes = (1, 2) if self.across else (1,)
-        reduced = (shape[0], 1, 1 if self.across else self._seen[2])
+        reduced = (shape[0], 1, 1 if self.across else self._view_shape[2])
         self._norm, self._part, self._dnorm = (self.scratch(reduced) for _ in range(3))
-        self._product = self.scratch(self._seen)
-        self._scaled = self.scratch(self._seen)
+        self._product = self.scratch(self._view_shape)
+        self._scaled = self.scratch(self._view_shape)
         self._sum = self.scratch(self.params[0].shape if self.scaled else ())
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, norm = self.xp, self._norm
-        x, y = bottoms[0].reshape(self._seen), tops[0].reshape(self._seen)
+        x, y = bottoms[0].reshape(self._view_shape), tops[0].reshape(self._view_shape)
         if self.by_sign:
             xp.absolute(x, out=self._product)
         else:
@@ -232,12 +232,12 @@ class Normalize(Layer):
         dbottoms: Sequence[Array | None],
     ) -> None:
         xp, norm, product, scaled = self.xp, self._norm, self._product, self._scaled
-        x, dy = bottoms[0].reshape(self._seen), dtops[0].reshape(self._seen)
+        x, dy = bottoms[0].reshape(self._view_shape), dtops[0].reshape(self._view_shape)
         if self.scaled:
-            self._learn(x, dy)
+            self._add_scale_gradient(x, dy)
         if dbottoms[0] is None:
             return
-        dx, part = dbottoms[0].reshape(self._seen), self._part
+        dx, part = dbottoms[0].reshape(self._view_shape), self._part
         xp.copyto(scaled, dy)
         if self.scaled:
             xp.multiply(scaled, self.params[0].data.reshape(-1, 1), out=scaled)
@@ -257,7 +257,7 @@ class Normalize(Layer):
         xp.subtract(scaled, product, out=dx)
         xp.divide(dx, norm, out=dx)
 
-    def _learn(self, x: Array, dy: Array) -> None:
+    def _add_scale_gradient(self, x: Array, dy: Array) -> None:
         """Add to the gradient of s."""
         xp, product, scale = self.xp, self._product, self.params[0]
         if scale.wanted:

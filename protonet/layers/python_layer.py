@@ -12,7 +12,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import DataError, LayerError, UsageError
 from protonet.layers.base import Owner, Traits, Weight
 from protonet.layers.builtin_python import BuiltinLayer, builtin_class
-from protonet.layers.extensions import RAISES_AS_IS, import_module, told
+from protonet.layers.extensions import RAISES_AS_IS, describe_exception, import_module
 from protonet.layers.python_api import Blob
 from protonet.layers.registry import register
 
@@ -193,7 +193,7 @@ class Python(Owner):
         return [blob.shape for blob in self._tops]
 
     def _call(self, method: str, function: Any) -> Any:
-        """Run the user's code; what it raises is told of with class and place."""
+        """Run the user's code; what it raises is describe_exception of with class and place."""
         try:
             return function()
         except Exception as error:
@@ -203,7 +203,7 @@ class Python(Owner):
             if self._raises_as_is:
                 error.add_note(f'in {name}.{method}, of layer "{self.name}" (Python)')
                 raise
-            raise LayerError(f"{name}.{method} raised {told(error)}") from error
+            raise LayerError(f"{name}.{method} raised {describe_exception(error)}") from error
 
     def _host(self, array: Any) -> Any:
         """The array for the user: itself on the CPU, else a copy."""

@@ -37,7 +37,7 @@ class _Anchored(BuiltinLayer):
         super().setup(bottom, top)
         for key in ("ratios", "scales"):
             if min(self.numbers(key)) <= 0:
-                raise self.wrong(key, "numbers above 0")
+                raise self.invalid(key, "numbers above 0")
         self.stride = int(self.number("feat_stride", 1))
         self.anchors = make_anchors(16, self.numbers("ratios"), self.numbers("scales"))
 
@@ -152,7 +152,7 @@ class AnchorTargetLayer(_Anchored):
             self.number(key, 0, 1)
         self.inside = np.array(self.numbers("inside_weights", 4))
         if -1 < self.number("positive_weight", -1, 1) <= 0:
-            raise self.wrong("positive_weight", "-1, or a number above 0")
+            raise self.invalid("positive_weight", "-1, or a number above 0")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.expect_maps(bottom, 0, 2)
@@ -253,14 +253,14 @@ class ProposalTargetLayer(BuiltinLayer):
         super().setup(bottom, top)
         self.classes = int(self.number("num_classes", 2))
         if self.number("batch_size", -1) == 0:
-            raise self.wrong("batch_size", "-1 or a count")
+            raise self.invalid("batch_size", "-1 or a count")
         for key in ("fg_fraction", "fg_thresh", "bg_thresh_hi", "bg_thresh_lo"):
             self.number(key, 0, 1)
         self.means, self.stds, self.inside = (
             np.array(self.numbers(key, 4)) for key in ("means", "stds", "inside_weights")
         )
         if self.stds.min() <= 0:
-            raise self.wrong("stds", "numbers above 0")
+            raise self.invalid("stds", "numbers above 0")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         check_truths(self, bottom, 0)

@@ -76,13 +76,13 @@ class RoIDataLayer(BuiltinLayer):
             self._targets.setup([Blob(1, 5), Blob(1, 5)], top[1:])
         self.number("max_size", 1)
         if min(self.numbers("scales")) < 1:
-            raise self.wrong("scales", "numbers of 1 or more")
+            raise self.invalid("scales", "numbers of 1 or more")
         self.means = np.array(self.numbers("means", 3), np.float32)
         self._examples: list[Example] = []
         source = self.settings["source"]
         if source is not None:
             if not isinstance(source, str):
-                raise self.wrong("source", "the name of a file")
+                raise self.invalid("source", "the name of a file")
             path = Path(self.find(source))
             self._take(_read_source(path), str(path), path.parent)
 

@@ -95,9 +95,9 @@ class PReLU(Activation):
         return [filled_weight(shape, filler, ("prelu_param", "filler"))]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._kernel = Leaning.make(self.device, self.dtype, *self._seen(shapes[0]))
+        self._kernel = Leaning.make(self.device, self.dtype, *self._split_shape(shapes[0]))
 
-    def _seen(self, shape: Shape) -> tuple[int, int, int]:
+    def _split_shape(self, shape: Shape) -> tuple[int, int, int]:
         """Items, channels and places: of those that have a number of their own."""
         if self.spec.prelu_param.channel_shared:
             return 1, 1, math.prod(shape)

@@ -37,7 +37,7 @@ class SegAccuracy(Layer):
         output_label and one, an output_label that is no class, a loss_weight, and, while running
         on the CPU, a label that is no class and not ignored.
     Differs:
-        Of equal scores the first is told, as in PSPNet's fork; DeepLab's tells the last. The
+        Of equal scores the first is predicted, as in PSPNet's fork; DeepLab's tells the last. The
         precision and recall of a class without pixels are 0, there not a number.
     """
 
@@ -48,10 +48,10 @@ class SegAccuracy(Layer):
 
     def setup(self) -> None:
         spec = self.spec.seg_accuracy_param
-        self.ignore, self.told = sorted(set(spec.ignore_label)), list(spec.output_label)
-        if len(self.spec.top) != 1 + len(self.told):
+        self.ignore, self.output_labels = sorted(set(spec.ignore_label)), list(spec.output_label)
+        if len(self.spec.top) != 1 + len(self.output_labels):
             raise LayerError(
-                f"expected {1 + len(self.told)} tops: that of all classes and one for each "
+                f"expected {1 + len(self.output_labels)} tops: that of all classes and one for each "
                 f"output_label, got {len(self.spec.top)}",
                 ("seg_accuracy_param",),
                 "such as seg_accuracy_param { output_label: 1 } for a second top",
@@ -67,7 +67,7 @@ class SegAccuracy(Layer):
         self.axis(shapes[0], 1, ("bottom", 0))
         check_labels(self, shapes, 1)
         classes = max(2, shapes[0][1])
-        for place, label in enumerate(self.told):
+        for place, label in enumerate(self.output_labels):
             if not 0 <= label < classes:
                 raise LayerError(
                     f"expected 0 <= output_label < {classes}, the number of classes, got {label}",
@@ -87,7 +87,7 @@ class SegAccuracy(Layer):
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp = self.xp
         self._read_labels(bottoms[1])
-        self._tell(bottoms[0])
+        self._predict(bottoms[0])
         self._count()
         if self.spec.seg_accuracy_param.reset:
             xp.copyto(self._counts, self._now)
@@ -108,7 +108,7 @@ class SegAccuracy(Layer):
             if not (low >= 0 and high < self.classes):
                 raise refuse_label(self, low if not low >= 0 else high, self.classes)
 
-    def _tell(self, x: Array) -> None:
+    def _predict(self, x: Array) -> None:
         """Find the first class with the highest score of each pixel."""
         xp, best, found, above = self.xp, self._best, self._found, self._one
         best.fill(0.5)
@@ -136,14 +136,14 @@ class SegAccuracy(Layer):
 
     def _write(self, tops: Sequence[Array]) -> None:
         xp = self.xp
-        hits, pixels, told = self._counts.astype(np.float64)
+        hits, pixels, predicted = self._counts.astype(np.float64)
         union = pixels + told - hits
-        precision, recall = hits / xp.maximum(told, 1), hits / xp.maximum(pixels, 1)
+        precision, recall = hits / xp.maximum(predicted, 1), hits / xp.maximum(pixels, 1)
         jaccard = xp.where(union > 0, hits / xp.maximum(union, 1), 1.0)
         first = tops[0].reshape(3)
         first[0] = hits.sum() / xp.maximum(pixels.sum(), 1)
         first[1] = recall.sum() / xp.maximum((pixels > 0).sum(), 1)
         first[2] = jaccard.mean()
-        for label, top in zip(self.told, tops[1:], strict=True):
+        for label, top in zip(self.output_labels, tops[1:], strict=True):
             for place, values in enumerate((precision, recall, jaccard)):
                 top.reshape(3)[place] = values[label]

@@ -173,7 +173,7 @@ class SoftmaxWithLoss(Layer):
             self._rows = self.scratch(per_item, np.int64)
             self.device.put(table, self._table)
 
-    def _shares(self) -> Array | None:
+    def _item_weights(self) -> Array | None:
         """What each item's part is multiplied by; None for 1."""
         labels, weights = self._labels, self._weights
         if weights is None:
@@ -187,7 +187,7 @@ class SoftmaxWithLoss(Layer):
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, labels, per_item = self.xp, self._labels, self._per_item
         labels.read(bottoms[1])
-        self._counts = self._shares()
+        self._counts = self._item_weights()
         self._softmax.loss(
             bottoms[0], labels.indices, self._counts, self.smoothing, self._p, per_item
         )
