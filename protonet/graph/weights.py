@@ -92,7 +92,7 @@ def _fitting(
         arrays = weights.get(layer.name)
         if arrays is None or layer.name not in params:
             continue
-        arrays = layer.adopt(arrays) if arrays else arrays
+        arrays = layer.convert_weights(arrays) if arrays else arrays
         wrong = list(_mismatches(layer.name, params[layer.name], arrays))
         problems += wrong
         if not wrong:

@@ -267,7 +267,7 @@ class Layer:
         """Write each bottom gradient (None = not needed); add to each ``param.diff``."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
-    def adopt(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
+    def convert_weights(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
         """Convert the arrays of a weights file to this layer's parameters; None: unchanged.
 
         For layers whose parameters are stored in more than one form.

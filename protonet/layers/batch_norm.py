@@ -98,7 +98,7 @@ class BatchNorm(Layer):
             weights.append(filled_weight(channels, param.bias_filler, (_PARAM, "bias_filler")))
         return weights
 
-    def adopt(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
+    def convert_weights(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
         """Three parameters for five: the sums become averages, s and b stay. Five of NVIDIA's 0.15,
         which a spare of one value ends: s, b, mean, variance.
         """

@@ -1,4 +1,4 @@
-"""Modules of users: found by name, imported with errors that say what went wrong."""
+"""Import of users' modules by name, with errors that name the exception and its line."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from protonet.errors import UsageError
 
 
 def import_module(name: str, folder: Path | None = None) -> ModuleType:
-    """The module ``name``, or of a file ``name.py``; found in the working directory, in
-    ``folder``, and where Python looks.
+    """Import the module ``name``, or the file ``name.py``, from the working directory, ``folder``
+    or Python's path.
 
     Raises:
-        UsageError: naming the module, what it raised and where.
+        UsageError: with the module's name, the exception and its line.
     """
     path = Path(name)
     is_file = path.suffix == ".py"
@@ -38,14 +38,14 @@ def import_module(name: str, folder: Path | None = None) -> ModuleType:
 
 
 RAISES_AS_IS: ContextVar[bool] = ContextVar("RAISES_AS_IS", default=False)
-"""Whether layers that are set up now let through what a user's code raises, for code that knows
-its own errors; else they name it as a mistake of the net.
+"""Whether layers that are set up now pass on exceptions of a user's code unchanged, for callers
+that handle them; else they raise a LayerError.
 """
 
 
 @contextmanager
 def raising_as_is() -> Iterator[None]:
-    """Layers that are set up inside the block let through what a user's code raises, always."""
+    """Layers that are set up in this block always pass on exceptions of a user's code unchanged."""
     token = RAISES_AS_IS.set(True)
     try:
         yield
@@ -54,7 +54,7 @@ def raising_as_is() -> Iterator[None]:
 
 
 def describe_exception(error: Exception) -> str:
-    """What a user's code raised, and where: ``ValueError: bad (mine.py:12)``."""
+    """The exception of a user's code and its line: ``ValueError: bad (mine.py:12)``."""
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1] if frames else None
     text = f"{type(error).__name__}: {error}"

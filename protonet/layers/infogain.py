@@ -1,4 +1,4 @@
-"""InfogainLoss: a softmax loss that weighs what is taken for what."""
+"""InfogainLoss: a softmax loss with a weight for each pair of label and class."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from protonet.proto.caffe_pb2 import BlobProto
 class InfogainLoss(Layer):
     """L = -sum H[label, k] log(max(p[k], 1e-20)) / Z, with p = softmax(x).
 
-    H is a C x C matrix of what the classes are worth to each other; the unit matrix makes this
+    H is a C x C matrix of weights of classes k for each label; with the identity matrix this is
     SoftmaxWithLoss. Z is as there. Gradient: dx[k] = w (p[k] sum_j H[label, j] - H[label, k]) / Z,
     and 0 for items to ignore, with w the loss weight.
 

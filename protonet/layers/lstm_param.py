@@ -99,7 +99,7 @@ class Lstm(LSTM):
         super().begin(bottoms)
 
     def continuation(self, bottoms: Sequence[Array]) -> Array:
-        return super().marks(bottoms) if self._marked else self._fresh
+        return super().continuation(bottoms) if self._marked else self._fresh
 
     def state(self) -> dict[str, Any]:
         return super().state() if self._marked else {}

@@ -1,4 +1,4 @@
-"""Scale and Bias: products and sums with a smaller array, learned or operand_is_bottom."""
+"""Scale and Bias: products and sums with a smaller operand, a parameter or a bottom."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from protonet.proto.caffe_pb2 import BiasParameter, FillerParameter, ScaleParame
 
 
 class BroadcastLayer(Layer):
-    """What Scale and Bias share: a smaller array that is operand_axes along some axes of the bottom.
+    """Base of Scale and Bias: a smaller operand, broadcast to the shape of the bottom.
 
-    The bottom is split as outer x count x inner, count the elements of the smaller array.
+    The bottom is viewed as outer x count x inner, with count the elements of the operand.
     """
 
     traits = Traits(
@@ -38,11 +38,11 @@ class BroadcastLayer(Layer):
 
     @property
     def operand_is_bottom(self) -> bool:
-        """Whether the smaller array is the second bottom, not a parameter."""
+        """Whether the operand is the second bottom, not a parameter."""
         return len(self.spec.bottom) > 1
 
     def operand_axes(self, shapes: Sequence[Shape]) -> tuple[int, Shape]:
-        """The first axis that the smaller array lies along, and its shape."""
+        """The axis of the bottom that the operand begins at, and the operand's shape."""
         shape, path = shapes[0], (self.field, "axis")
         axis = self.axis(shape, self.param.axis, path)
         if len(shapes) > 1:
@@ -83,15 +83,15 @@ class BroadcastLayer(Layer):
 
     @property
     def per_channel(self) -> bool:
-        """Whether the smaller array is learned, a number for each channel."""
+        """Whether the operand is a parameter with an element for each channel."""
         return not self.operand_is_bottom and self.param.axis == 1 and self.param.num_axes == 1
 
     def rectified_top(self, tops: Sequence[Array]) -> Array | None:
-        """The top, where a rectification behind it says which gradients count."""
+        """The top if a ReLU is fused, whose backward pass reads it; else None."""
         return tops[0] if self.fused.rectify else None
 
     def operand_gradient(self, place: int, dbottom: Array | None) -> Array | None:
-        """What gradients of the smaller array are added to: a parameter's, or a operand_is_bottom bottom's."""
+        """The array that gradients of the operand are added to; None if not needed."""
         if self.operand_is_bottom:
             return self._factors.sums(dbottom)
         return self.params[place].diff if self.params[place].wanted else None
@@ -99,7 +99,7 @@ class BroadcastLayer(Layer):
 
 @register("Bias")
 class Bias(BroadcastLayer):
-    """y = x + b, with b operand_axes along some axes of x; dx = dy, db = the sum of dy over the others.
+    """y = x + b, with b broadcast to the shape of x; dx = dy, db = the sum of dy over the other axes.
 
     Bottom:
         0: x, any shape.
@@ -111,7 +111,7 @@ class Bias(BroadcastLayer):
     Spec:
         bias_param: axis (1), num_axes (1; 0 = a scalar, -1 = all that follow), filler (constant 0).
     Raises:
-        LayerError: for axes that x lacks, or a b that does not fit.
+        LayerError: for an axis out of range, or a b of another shape.
     Differs:
         no.
     """
@@ -154,8 +154,8 @@ class Bias(BroadcastLayer):
 
 @register("Scale")
 class Scale(BroadcastLayer):
-    """y = s x + b, with s and b operand_axes along some axes of x; dx = s dy, ds = the sum of x dy over the
-    others, db = the sum of dy.
+    """y = s x + b, with s and b broadcast to the shape of x; dx = s dy, ds = the sum of x dy over the
+    other axes, db = the sum of dy.
 
     Bottom:
         0: x, any shape.
@@ -168,10 +168,10 @@ class Scale(BroadcastLayer):
     Spec:
         scale_param: axis (1), num_axes (1; 0 = a scalar, -1 = all that follow), filler (constant
         1), bias_term (false), bias_filler (constant 0), min_value and max_value (none; of
-        happynear's fork: s is brought between them before it is used, and stays so).
+        happynear's fork: s is clipped to them in place before it is used).
     Raises:
-        LayerError: for axes that x lacks, an s that does not fit, or a min_value or max_value of
-        an s that is a bottom.
+        LayerError: for an axis out of range, an s of another shape, or a min_value or max_value
+        with two bottoms.
     Differs:
         no.
     """
@@ -184,13 +184,15 @@ class Scale(BroadcastLayer):
         param = self.spec.scale_param
         ends = [name for name in ("min_value", "max_value") if param.HasField(name)]
         if ends and self.operand_is_bottom:
-            raise LayerError(f"{ends[0]} is of a learned scale", (self.field, ends[0]))
+            raise LayerError(
+                f"{ends[0]} needs a learned scale, got two bottoms", (self.field, ends[0])
+            )
         low = param.min_value if param.HasField("min_value") else -math.inf
         high = param.max_value if param.HasField("max_value") else math.inf
         self.bounds = (low, high) if ends else None
         if self.per_channel and not ends:
             kind = Kind.SCALE_AND_SHIFT if self.spec.scale_param.bias_term else Kind.SCALE
-        # in training the gradient of s needs x as it was
+        # in TRAIN the gradient of s needs x
         self.traits = replace(self.traits, in_place=not self.training, kind=kind)
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:

@@ -17,12 +17,12 @@ from protonet.layers.registry import register
 class SegAccuracy(Layer):
     """How well the pixels of maps are classified: accuracy, mean recall and mean Jaccard index.
 
-    With hits h_c, pixels n_c of class c, and pixels p_c told to be of it: sum h / sum n, the
+    With hits h_c, pixels n_c of class c, and pixels p_c predicted as c: sum h / sum n, the
     mean of h_c / n_c over the classes with pixels, and that of h_c / (n_c + p_c - h_c) over all,
     1 where there is nothing of a class.
 
     Bottom:
-        x: N x C x H x W, scores; with C = 1 class 1 is told where the score is above 0.5.
+        x: N x C x H x W, scores; with C = 1, class 1 is predicted where the score is above 0.5.
         label: N x 1 x H x W. Neither gets a gradient.
     Top:
         1 x 1 x 1 x 3 each: the three; and precision, recall and Jaccard index of each
@@ -37,8 +37,8 @@ class SegAccuracy(Layer):
         output_label and one, an output_label that is no class, a loss_weight, and, while running
         on the CPU, a label that is no class and not ignored.
     Differs:
-        Of equal scores the first is predicted, as in PSPNet's fork; DeepLab's tells the last. The
-        precision and recall of a class without pixels are 0, there not a number.
+        Of equal scores the first class is predicted, as in PSPNet's fork; in DeepLab's, the last.
+        The precision and recall of a class without pixels are 0, there not a number.
     """
 
     bottoms = (2, 2)
@@ -51,8 +51,8 @@ class SegAccuracy(Layer):
         self.ignore, self.output_labels = sorted(set(spec.ignore_label)), list(spec.output_label)
         if len(self.spec.top) != 1 + len(self.output_labels):
             raise LayerError(
-                f"expected {1 + len(self.output_labels)} tops: that of all classes and one for each "
-                f"output_label, got {len(self.spec.top)}",
+                f"expected {1 + len(self.output_labels)} tops: one for all classes and one for "
+                f"each output_label, got {len(self.spec.top)}",
                 ("seg_accuracy_param",),
                 "such as seg_accuracy_param { output_label: 1 } for a second top",
             )
@@ -109,7 +109,7 @@ class SegAccuracy(Layer):
                 raise refuse_label(self, low if not low >= 0 else high, self.classes)
 
     def _predict(self, x: Array) -> None:
-        """Find the first class with the highest score of each pixel."""
+        """Find the first class with the highest score for each pixel."""
         xp, best, found, above = self.xp, self._best, self._found, self._one
         best.fill(0.5)
         if x.shape[1] > 1:
@@ -122,7 +122,7 @@ class SegAccuracy(Layer):
             xp.copyto(best, scores, where=above)
 
     def _count(self) -> None:
-        """Count hits, pixels and what is told of each class."""
+        """Count hits, pixels and predictions of each class."""
         xp, one, both, now = self.xp, self._one, self._both, self._now
         for c in range(self.classes):
             xp.equal(self._labels, c, out=both)
@@ -137,7 +137,7 @@ class SegAccuracy(Layer):
     def _write(self, tops: Sequence[Array]) -> None:
         xp = self.xp
         hits, pixels, predicted = self._counts.astype(np.float64)
-        union = pixels + told - hits
+        union = pixels + predicted - hits
         precision, recall = hits / xp.maximum(predicted, 1), hits / xp.maximum(pixels, 1)
         jaccard = xp.where(union > 0, hits / xp.maximum(union, 1), 1.0)
         first = tops[0].reshape(3)

@@ -1,4 +1,4 @@
-"""What detectors of the YOLO family learn from: a map, and the boxes of each image."""
+"""Losses of YOLO detectors: a map of predictions, and the true boxes of each image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from protonet.layers.yolo_truths import NUMBERS, Matches, YoloLoss, best_overlap
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
 _BURN_IN = 12800
-"""Images in which boxes of YOLOv2 are drawn to their anchors."""
+"""Number of first images in which YOLOv2 pulls boxes to their anchors."""
 
 
 def cross_entropy(x: Array, target: Array) -> Array:
@@ -24,14 +24,14 @@ def cross_entropy(x: Array, target: Array) -> Array:
 
 @register("RegionLoss")
 class RegionLoss(YoloLoss):
-    """The loss of YOLOv2: where boxes are, whether there is an object, and of which class.
+    """The loss of YOLOv2: box coordinates, objectness and class.
 
-    A truth is for the box of its centre's cell whose anchor has the best_overlap shape. With s the
+    A truth is matched to the anchor of best IoU (of shapes) in the cell of its centre. With s the
     sigmoid, and z = (s(x), s(y), w, h), that box adds k |z - z*|^2 / 2, object_scale (s(o) -
-    t)^2 / 2 and -class_scale log p[label]; t is the overlap of box and truth, and k coord_scale;
-    with rescore 0, 1 and coord_scale (2 - area). Other boxes that overlap no truth by more than
-    thresh add noobject_scale s(o)^2 / 2. In TRAIN, until 12800 images were seen, each box that is
-    for no truth adds |z - (1/2, 1/2, 0, 0)|^2 / 200. L is the sum over N.
+    t)^2 / 2 and -class_scale log p[label]; t is the IoU of box and truth, and k coord_scale; with
+    rescore 0, t = 1 and k = coord_scale (2 - area). Unmatched boxes whose IoU with each truth is
+    at most thresh add noobject_scale s(o)^2 / 2. In TRAIN, for the first 12800 images, each
+    unmatched box adds |z - (1/2, 1/2, 0, 0)|^2 / 200. L is the sum over N.
     Gradient: that of L, with t as a constant.
 
     Bottom:
@@ -44,7 +44,7 @@ class RegionLoss(YoloLoss):
         none.
     Spec:
         region_loss_param: num_class (C, 20), num (B, 5), biases (required; width and height of
-        each anchor, in cells), bias_match (1; 0: what the net says counts, not the anchors),
+        each anchor, in cells), bias_match (1; 0: matched by the predicted shapes, not anchors),
         rescore (1), object_scale (1), noobject_scale (0.5), class_scale (1), coord_scale (5),
         thresh (0.2). side, softmax, jitter, absolute and random make no difference. loss_weight
         (1).
@@ -54,7 +54,7 @@ class RegionLoss(YoloLoss):
         that cannot be.
     Differs:
         BVLC Caffe has no such layer; this is the one of the forks for YOLO. The gradient is
-        theirs; their L is the sum of its squares, which is not what it descends.
+        theirs; their L is the sum of its squares, which it is not the gradient of.
     """
 
     field = "region_loss_param"
@@ -124,15 +124,15 @@ class RegionLoss(YoloLoss):
 
 @register("Yolov3")
 class Yolov3(YoloLoss):
-    """The loss of YOLOv3 for a map of one scale: where boxes are, objects, and their classes.
+    """The loss of YOLOv3 for the map of one scale: box coordinates, objectness and classes.
 
-    A truth is for the box of its centre's cell whose anchor has the best_overlap shape of all biases;
-    where mask does not name that anchor, it is for another map. With s the sigmoid and e the
-    cross-entropy of s, that box adds k e(x), k e(y), k (w - w*)^2 / 2 and the like of h, e(o) for
-    1, and class_scale e(c) of each class, for 1 where a truth has it, else 0; k is coord_scale (2
-    - area). Other boxes that overlap no truth by more than thresh add e(o) for 0. With
-    use_logic_gradient, squares (s - t)^2 / 2 stand in for e, and object_scale counts. L is the
-    sum over N.
+    A truth is matched to the anchor of best IoU (of shapes) of all biases, in the cell of its
+    centre; if mask does not have that anchor, another map has it. With s the sigmoid and e the
+    cross-entropy of s, that box adds k e(x), k e(y), k (w - w*)^2 / 2 (h likewise), e(o) with
+    target 1, and class_scale e(c) for each class, with target 1 for a truth's class, else 0; k is
+    coord_scale (2 - area). Unmatched boxes whose IoU with each truth is at most thresh add e(o)
+    with target 0. With use_logic_gradient, squares (s - t)^2 / 2 replace e, and object_scale
+    is used. L is the sum over N.
 
     Bottom:
         0: N x (B (5 + C)) x H x W: x, y, w, h, o and the classes of each box.
@@ -154,8 +154,8 @@ class Yolov3(YoloLoss):
         labels that cannot be.
     Differs:
         BVLC Caffe has no such layer; this is the one of the forks for YOLO. The gradient is
-        theirs, but where truths of several classes meet in a box: theirs has the wrong sign
-        there. Their L is the sum of the gradient's squares, which is not what it descends.
+        theirs, except for truths of several classes in one box: theirs has the wrong sign there.
+        Their L is the sum of squares of the gradient, which it is not the gradient of.
     """
 
     field = "yolov3_param"
@@ -213,7 +213,7 @@ class Yolov3(YoloLoss):
     def _part(
         self, x: Array, target: Array, weight: Array, slope: Array, where: tuple[object, ...]
     ) -> float:
-        """The loss of numbers that are seen through the sigmoid; writes their gradient."""
+        """The loss of values under the sigmoid; writes their gradient."""
         s = sigmoid(x)
         if self.spec.yolov3_param.use_logic_gradient:
             slope[where] = weight * (s - target) * s * (1 - s)

@@ -1,4 +1,4 @@
-"""Which boxes of a detector of the YOLO family stand for the objects of an image."""
+"""Matching of ground truth to the predicted boxes of YOLO detectors."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.yolo import corners
 
 NUMBERS = 5
-"""Of each box beside its classes: x, y, width, height, whether there is an object; and of each row
-of labels: class, x, y, width, height."""
+"""Values of a box other than its class scores: x, y, width, height, objectness; and of a row of
+labels: class, x, y, width, height."""
 
 
 @dataclass(frozen=True)
 class Matches:
-    """The boxes that stand for truths.
+    """The M predicted boxes that are matched to a truth.
 
-    Of M boxes: where they are (image, row, column, box), (M,) each; their truth, (M, 5); the
-    classes of all truths that they stand for, (M, C), 1.0 or 0.0.
+    Their indices (image, row, column, box), (M,) each; their truths, (M, 5); the classes of all
+    truths that are matched to them, (M, C), 1.0 or 0.0.
     """
 
     places: tuple[Array, ...]
@@ -33,7 +33,7 @@ class Matches:
 
 
 class YoloLoss(Layer):
-    """Base of the losses over a map N x (B (5 + C)) x H x W. The work is done on the host."""
+    """Base of the losses of a map N x (B (5 + C)) x H x W. Computed on the host."""
 
     bottoms = (2, 2)
     tops = (0, 1)
@@ -80,7 +80,7 @@ class YoloLoss(Layer):
         slope = self._slope.transpose(0, 3, 4, 1, 2)
         slope.fill(0)
         truths = self._read(np.asarray(self.device.get(bottoms[1])))
-        # A net that went astray may say anything, and a warning for each box helps no one.
+        # A diverged net can output any values: no warning for each box.
         with np.errstate(all="ignore"):
             boxes = corners(numbers, self.map_anchors, self.extent)
             free = np.ones(numbers.shape[:4], bool)
@@ -116,7 +116,7 @@ class YoloLoss(Layer):
         raise NotImplementedError
 
     def match_anchor(self, size: Array, boxes: Array) -> int | None:
-        """Which of the B boxes of a cell stands for a truth of this width and height, (2,)."""
+        """The index of the box of a cell, of B, for a truth of this width and height, (2,)."""
         raise NotImplementedError
 
     def compute_loss(
@@ -125,16 +125,16 @@ class YoloLoss(Layer):
         """The sum of the loss; writes its gradient to ``slope``, which is zeros.
 
         Args:
-            numbers: N x H x W x B x (5 + C), what the net says.
-            boxes: N x H x W x B x 4, the corners that it means.
+            numbers: N x H x W x B x (5 + C), the net's output.
+            boxes: N x H x W x B x 4, the predicted corners.
             free: N x H x W x B, whether a box overlaps no truth by more than thresh.
-            matches: the boxes that stand for truths.
+            matches: the boxes that are matched to truths.
             slope: the shape of numbers.
         """
         raise NotImplementedError
 
     def targets(self, matches: Matches) -> Array:
-        """Where in the cell, and the logarithms of width and height in anchors: (M, 4)."""
+        """Target offsets in the cell, and log ratios of width and height to the anchor: (M, 4)."""
         _, row, column, box = matches.places
         height, width = self._shape[2:]
         wanted = matches.truths[:, 1:].copy()
@@ -144,7 +144,7 @@ class YoloLoss(Layer):
         return wanted
 
     def _match(self, truths: list[Array], boxes: Array) -> Matches:
-        """Of truths that meet in one box, the last says where it should be."""
+        """Match truths to boxes; of several truths with one box, the last gives its target."""
         height, width = self._shape[2:]
         found: dict[tuple[int, int, int, int], list[Array]] = {}
         for image, rows in enumerate(truths):
@@ -165,7 +165,7 @@ class YoloLoss(Layer):
         """The truths of each image, (T, 5): the rows before the first of width 0.
 
         Raises:
-            LayerError: for a class that is none, or a box that is none or not on the image.
+            LayerError: for an invalid class, or a box that is invalid or outside the image.
         """
         found = []
         for image, rows in enumerate(labels.reshape(len(labels), -1, NUMBERS).astype(float)):
@@ -197,7 +197,7 @@ def corners_of(rows: Array) -> Array:
 
 
 def best_overlap(size: Array, sizes: Array) -> int:
-    """Which of ``sizes`` (A, 2) overlaps a box of this size most, at the same place."""
+    """The index of the size of ``sizes`` (A, 2) of highest IoU with ``size``, both centred."""
     zeros = np.zeros_like(sizes)
     table = overlaps(np.concatenate([zeros, sizes], axis=1), np.array([[0, 0, *size]]))
     return int(table[:, 0].argmax())

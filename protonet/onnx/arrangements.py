@@ -81,7 +81,7 @@ def permute(c: Conversion) -> str:
 @converts("Flip")
 @converts("Reverse")
 def turn_round(c: Conversion) -> str:
-    axes = sorted(c.layer.axes_of(c.shapes[0]))
+    axes = sorted(c.layer.reversed_axes(c.shapes[0]))
     if not axes:
         return str(c.op("Identity", c.bottoms[0]))
     places = ([each] * len(axes) for each in (-1, -(2**63)))

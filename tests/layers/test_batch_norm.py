@@ -114,16 +114,16 @@ def test_five_parameters_in_the_order_of_an_older_fork() -> None:
     """Scale, bias, mean, variance, and a spare whose single value tells them."""
     layer = LayerHarness(FIVE, [np.ones(X)]).layer
     old = [np.full(3, value) for value in (1.0, 2, 3, 4)]
-    found = layer.adopt([*old, np.zeros(1)])
+    found = layer.convert_weights([*old, np.zeros(1)])
     assert [float(array[0]) for array in found if array is not None] == [3, 4, 1, 1, 2]
     new = [np.ones(3), np.ones(3), np.ones(1), np.ones(3), np.ones(3)]
-    assert layer.adopt(new) is new
-    kept = layer.adopt([np.ones(3), np.ones(3), np.zeros(1), np.ones(3), np.ones(3)])
+    assert layer.convert_weights(new) is new
+    kept = layer.convert_weights([np.ones(3), np.ones(3), np.zeros(1), np.ones(3), np.ones(3)])
     assert kept[2] == 1, "a spare in the place of the weight"
     untrained = [np.zeros(3), np.zeros(3), np.zeros(1), np.ones(3), np.ones(3)]
-    assert layer.adopt(untrained) is untrained
+    assert layer.convert_weights(untrained) is untrained
     one = [np.full(1, value) for value in (1.0, 2, 3, 4, 5)]
-    assert LayerHarness(FIVE, [np.ones((4, 1, 5, 2))]).layer.adopt(one) is one
+    assert LayerHarness(FIVE, [np.ones((4, 1, 5, 2))]).layer.convert_weights(one) is one
 
 
 def test_a_scale_that_does_not_learn_gets_no_gradient() -> None:

@@ -66,5 +66,5 @@ def test_a_learned_scale_is_kept_between_its_ends() -> None:
     assert harness.forward()[0].tolist() == [[-1, 1, 2]] * 2
     assert harness.layer.params[0].data.tolist() == [-1, 1, 2]
     assert harness.layer.traits.kind is Kind.RECTIFIABLE
-    with pytest.raises(LayerError, match="min_value is of a learned scale"):
+    with pytest.raises(LayerError, match="min_value needs a learned scale"):
         LayerHarness(text, [x, np.ones(3)])

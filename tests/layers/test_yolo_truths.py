@@ -12,7 +12,7 @@ from protonet.layers.yolo_truths import best_overlap, corners_of
 from tests.layers.test_yolo_losses import LABELS, region, yolov3
 
 
-def test_the_likest_shape_overlaps_most() -> None:
+def test_the_shape_of_most_overlap() -> None:
     sizes = np.array([[1, 1], [3, 2], [2, 5.0]])
     assert best_overlap(np.array([1.2, 1.1]), sizes) == 0
     assert best_overlap(np.array([3, 3]), sizes) == 1
