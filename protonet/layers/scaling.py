@@ -99,7 +99,7 @@ class BroadcastLayer(Layer):
 
 @register("Bias")
 class Bias(BroadcastLayer):
-    """y = x + b, with b broadcast to the shape of x; dx = dy, db = the sum of dy over the other axes.
+    """y = x + b, with b broadcast to the shape of x; dx = dy, db = the sum of dy over the others.
 
     Bottom:
         0: x, any shape.
@@ -154,8 +154,8 @@ class Bias(BroadcastLayer):
 
 @register("Scale")
 class Scale(BroadcastLayer):
-    """y = s x + b, with s and b broadcast to the shape of x; dx = s dy, ds = the sum of x dy over the
-    other axes, db = the sum of dy.
+    """y = s x + b, with s and b broadcast to the shape of x; dx = s dy, ds = the sum of x dy over
+    the other axes, db = the sum of dy.
 
     Bottom:
         0: x, any shape.
