@@ -132,7 +132,7 @@ class GeneralContrastiveLoss(_OfDistances):
         xp.minimum(work, param.positive_outlier_thresh, out=work)
         xp.multiply(work, mask, out=work)
         self.write_mean(work, items, self._sum)
-        loss = param.positive_weight * self._sum
+        xp.multiply(self._sum, param.positive_weight, out=tops[0])
         if len(tops) > 1:
             tops[1][0] = self._sum
         xp.subtract(d, param.positive_margin, out=slope)
@@ -147,7 +147,7 @@ class GeneralContrastiveLoss(_OfDistances):
         xp.multiply(work, mask, out=work)
         self.write_mean(work, items, self._sum)
         if len(tops) > 1:
-            tops[1][1] = self._sum / (classes - 1)
+            xp.divide(self._sum, classes - 1, out=tops[1][1:].reshape(()))
         if param.exp_negative_weight:
             xp.negative(d, out=work)
             xp.exp(work, out=work)
@@ -155,7 +155,8 @@ class GeneralContrastiveLoss(_OfDistances):
             self.write_mean(work, items, self._sum)
         else:
             xp.copyto(work, mask)
-        tops[0][...] = loss + param.negative_weight * self._sum
+        xp.multiply(self._sum, param.negative_weight, out=self._sum)
+        xp.add(tops[0], self._sum, out=tops[0])
         xp.multiply(work, param.negative_weight, out=work)
         xp.subtract(slope, work, out=slope)
 

@@ -41,7 +41,7 @@ class InnerDistance(Layer):
     """
 
     bottoms = (1, 2)
-    traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}))
+    traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}), capturable=False)
 
     def setup(self) -> None:
         param = self.spec.inner_distance_param

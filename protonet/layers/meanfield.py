@@ -69,7 +69,7 @@ class MultiStageMeanfield(Layer):
 
     bottoms = (3, 3)
     no_gradient = frozenset({2})
-    traits = Traits(backward_reads=frozenset())
+    traits = Traits(backward_reads=frozenset(), capturable=False)
 
     def setup(self) -> None:
         param = self.spec.multi_stage_meanfield_param

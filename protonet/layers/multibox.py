@@ -70,7 +70,7 @@ class MultiBoxLoss(Layer):
     bottoms = (4, 4)
     tops = (0, 1)
     no_gradient = frozenset({2, 3})
-    traits = Traits(backward_reads=frozenset())
+    traits = Traits(backward_reads=frozenset(), capturable=False)
     is_loss = True
 
     def setup(self) -> None:

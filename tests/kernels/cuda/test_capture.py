@@ -15,9 +15,6 @@ from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.layers.test_conformance import CASES, METRICS, Case
 from tests.layers.test_recurrent import text, values
 
-WAITS = {"MultiBoxLoss"}
-"""Types that wait for the GPU, or take something from the host, at every pass."""
-
 RECURRENT = [
     Case(text(kind, static, exposed), make=partial(values, kind, static, exposed))
     for kind in ("LSTM", "RNN")
@@ -29,7 +26,7 @@ RECORDED = [
     case
     for case in [*CASES, *METRICS, *RECURRENT]
     for cls in [layer_class(case.type)]
-    if cls.traits.capturable and not cls.traits.dynamic and cls.type not in WAITS
+    if cls.traits.capturable and not cls.traits.dynamic
 ]
 
 
