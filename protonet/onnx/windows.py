@@ -160,7 +160,7 @@ def pyramid(c: Conversion) -> str:
     return parts[0] if len(parts) == 1 else str(c.op("Concat", *parts, axis=1))
 
 
-@converts("Interp")
+@converts("Interp", "ResizeBilinear", "ResizeNearestNeighbor")
 def interp(c: Conversion) -> str:
     """Two matrix products, as in the layer; the matrices include cropping."""
     (height, width), (rows, columns) = c.shapes[0][2:], c.top_shapes[0][2:]

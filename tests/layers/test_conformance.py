@@ -63,6 +63,8 @@ NO_GOLDEN = {
     "RegionLoss",
     "Reorg",
     "Flip",
+    "ResizeBilinear",
+    "ResizeNearestNeighbor",
     "GeneralContrastiveLoss",
     "GeneralTripletLoss",
     "InnerDistance",
@@ -439,6 +441,14 @@ CASES = [
     Case('type: "Unpooling" unpooling_param { unpool: AVE kernel_size: 3 unpool_size: 8 }'),
     Case('type: "Unpooling" unpooling_param { unpool: TILE kernel_size: 3 unpool_size: 8 }'),
     Case('type: "Interp" interp_param { zoom_factor: 3 }'),
+    Case(
+        'type: "ResizeBilinear" resize_bilinear_param { data_format: "NCHW" scale_height: 1.5 '
+        "output_width: 4 }"
+    ),
+    Case(
+        'type: "ResizeNearestNeighbor" resize_nearest_neighbor_param { data_format: "NCHW" '
+        "scale_height: 2 scale_width: 1.5 }"
+    ),
     Case('type: "Interp" interp_param { use_blob_size: true }', (SHAPE, (2, 1, 4, 9))),
     Case('type: "Interp" interp_param { height: 4 width: 9 pad_beg: -1 pad_end: -1 }'),
     Case('type: "MultiBoxLoss" multibox_loss_param { num_classes: 3 }', make=objects),
