@@ -1,4 +1,4 @@
-"""Accuracy: the share of right answers."""
+"""Accuracy: the fraction of right answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from protonet.layers.registry import register
 
 @register("Accuracy")
 class Accuracy(Layer):
-    """The share of items whose label is among the top_k highest scores.
+    """The fraction of items whose label is among the top_k highest scores.
 
     A label is right when at least C - top_k scores are lower than its own, so a tie counts
     against it. The share is 0 when every item is ignored.
@@ -26,7 +26,7 @@ class Accuracy(Layer):
         x: ... x C x ..., scores with the classes along ``axis``; label: one class 0 to C - 1
         for each item, of any shape with that count. Neither gets a gradient.
     Top:
-        accuracy: scalar; and, where a second top is named, the accuracy of each class: C,
+        accuracy: scalar; and, with a second top, the accuracy of each class: C,
         0 for a class without items.
     Params:
         none.
@@ -34,11 +34,10 @@ class Accuracy(Layer):
         accuracy_param: top_k (1), axis (1), ignore_label (none), min_is_better (false: of
         happynear's fork; scores are distances, and the lowest are the best).
     Raises:
-        LayerError: for an axis that x has not, another number of labels than items, a top_k
-        that is not 1 to C, a loss_weight, and, while running on the CPU, a label that is no
-        class.
+        LayerError: for an axis out of range, a wrong number of labels, a top_k
+        that is not 1 to C, a loss_weight, and, while running on the CPU, an invalid label.
     Differs:
-        A score that is not a number counts against the label; in Caffe it can count for it. A
+        A score that is NaN counts against the label; in Caffe it can count for it. A
         label out of range is an error, not a stray read.
     """
 

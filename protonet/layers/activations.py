@@ -73,7 +73,7 @@ class Sigmoid(KernelActivation):
     Params:
         none.
     Spec:
-        sigmoid_param: engine is accepted and makes no difference.
+        sigmoid_param: engine is accepted and ignored.
     Raises:
         nothing of its own.
     Differs:
@@ -97,7 +97,7 @@ class TanH(KernelActivation):
     Params:
         none.
     Spec:
-        tanh_param: engine is accepted and makes no difference.
+        tanh_param: engine is accepted and ignored.
     Raises:
         nothing of its own.
     Differs:

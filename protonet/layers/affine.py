@@ -36,7 +36,7 @@ class AffineChain:
         device: where the arrays live.
         dtype: of factors and shifts.
         channels: of axis 1.
-        layers: those of the chain; others among them are passed over.
+        layers: those of the chain; others among them are skipped.
     """
 
     def __init__(self, device: Device, dtype: Any, channels: int, layers: Sequence[Layer]) -> None:

@@ -56,7 +56,7 @@ class AnnotatedData(StreamLayer):
         DataError: for a database, record or mean that cannot be used.
     Differs:
         Images are not stored as JPEG between the steps. Images of other sizes than the first need
-        a resize_param or a crop. What is random is a function of the seed and the record's number
+        a resize_param or a crop. Random values are a function of the seed and the record's number
         in the stream.
     """
 
@@ -82,7 +82,7 @@ class AnnotatedData(StreamLayer):
         refuse_transform(self.spec, _DONE)
         if self.spec.annotated_data_param.yolo_data_type:
             raise LayerError(
-                "yolo_data_type, the labels and crops of the YOLO forks, is not done here",
+                "yolo_data_type, the labels and crops of the YOLO forks, is not supported here",
                 ("annotated_data_param", "yolo_data_type"),
                 "batch_sampler and resize_param give the crops of the SSD fork",
             )

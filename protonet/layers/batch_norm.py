@@ -54,7 +54,7 @@ class BatchNorm(Layer):
         eps (1e-5); of NVIDIA's fork: scale_bias (false; a scale_filler or bias_filler implies
         it), scale_filler (constant 1), bias_filler (constant 0).
     Raises:
-        LayerError: for a filler that cannot be.
+        LayerError: for an invalid filler.
     Differs:
         no. A weight of 0 gives mean and variance 0, as in Caffe. scale_bias is of NVIDIA's fork,
         which takes the first two batches whole, keeps var + eps without the m / (m - 1) on the

@@ -35,7 +35,7 @@ class Source(Protocol):
         """Let the arrays of a batch that was taken be filled again."""
 
     def close(self) -> None:
-        """Let go of files and threads."""
+        """Release files and threads."""
 
 
 class Stream(Protocol):
@@ -44,7 +44,7 @@ class Stream(Protocol):
     position: int
 
     def close(self) -> None:
-        """Let go of files and threads."""
+        """Release files and threads."""
 
 
 class StreamLayer(Stateful):
@@ -135,7 +135,7 @@ class BatchLayer(StreamLayer):
         super().close()
 
     def skipped(self, rand_skip: int) -> int:
-        """How many images are passed over before the first: a number below ``rand_skip``."""
+        """How many images are skipped before the first: a number below ``rand_skip``."""
         return skipped(rand_skip, self.context.seed)
 
 
@@ -159,7 +159,7 @@ def resize_size(param: Any, name: str) -> tuple[int, int] | None:
     """
     if bool(param.new_height) != bool(param.new_width):
         raise LayerError(
-            f"new_height and new_width go together, got {param.new_height} and {param.new_width}",
+            f"new_height and new_width must be given together, got {param.new_height} and {param.new_width}",
             (name, "new_height" if param.new_height else "new_width"),
         )
     return (int(param.new_height), int(param.new_width)) if param.new_height else None
@@ -197,7 +197,7 @@ def naming_first_image(what: str) -> Iterator[None]:
 
 
 PLAIN = frozenset({"scale", "mirror", "crop_size", "mean_file", "mean_value"})
-"""Fields of Caffe's transform_param that are done to images of any kind."""
+"""Fields of Caffe's transform_param that are supported for images of any kind."""
 FORKS = frozenset(
     {
         "crop_h",
@@ -237,7 +237,7 @@ def refuse_transform(spec: LayerParameter, done: frozenset[str]) -> None:
         if field.message_type is None and value == field.default_value:
             continue
         raise LayerError(
-            f"{field.name} is not done by {spec.type} layers here; those that are: "
+            f"{field.name} is not supported by {spec.type} layers here; those that are: "
             f"{', '.join(sorted(done))}",
             ("transform_param", field.name),
         )
@@ -254,4 +254,4 @@ def refuse_deprecated_fields(param: Message, name: str, fields: Sequence[str]) -
     """Raise LayerError where fields of transform_param stand in the layer's own message."""
     for field in fields:
         if param.HasField(field):
-            raise LayerError(f"{field} belongs into transform_param", (name, field))
+            raise LayerError(f"{field} belongs in transform_param", (name, field))

@@ -48,7 +48,7 @@ class BN(Layer):
     Spec:
         bn_param: slope_filler (constant 0), bias_filler (constant 0), momentum (0.9), eps (1e-5),
         frozen (false); or scale_filler (constant 0), shift_filler (constant 0), bn_mode (LEARN).
-        engine, and icnet: true of Synopsys' fork, are accepted and make no difference.
+        engine, and icnet: true of Synopsys' fork, are accepted and ignored.
     Raises:
         LayerError: for fields of both forks, icnet: false, a momentum outside 0 to 1, an eps that
         is not above 0, more tops where they are not LEARN's, a bottom of fewer than 2 axes.

@@ -105,7 +105,7 @@ class _Proposing(OfBoxes):
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
         """Find the boxes, which ``forward`` then writes."""
-        # A net that went astray may say anything, and a warning for each box helps no one.
+        # A diverged net can output any values: no warning for each box.
         with np.errstate(all="ignore"):
             self.keep(self.find([np.asarray(self.device.get(bottom)) for bottom in bottoms]))
         return [each.shape for each in self._rows]
@@ -117,13 +117,13 @@ class BoxOutput(_Proposing):
 
     A cell's score is that of its best class less that of the background; where it is fg_thr or
     more, the cell proposes a box: its centre is that of the cell, moved by the first two offsets
-    times the field, each extent the field times e to the offset, cut off at the image. There is
+    times the field, each extent the field times e to the offset, clipped at the image. There is
     no gradient.
 
     Bottom:
         one or more: N x (K + 4) x H x W, scores of K classes, the background first, and offsets.
     Top:
-        0: R x 5 x 1 x 1: image, xmin, ymin, xmax, ymax, by image and falling score; one row of
+        0: R x 5 x 1 x 1: image, xmin, ymin, xmax, ymax, by image and descending score; one row of
         0, 1, 1, 10, 10 where nothing is found.
         1 (optional): R x 6 x 1 x 1, the same with the score; zeros where nothing is found.
     Params:
@@ -134,8 +134,8 @@ class BoxOutput(_Proposing):
         max_nms_num and max_post_nms_num (0: all), min_size (15), nms_type (IOU).
         bbox_reg_param: bbox_mean and bbox_std (offsets are as they are).
     Raises:
-        LayerError: for another number of settings than bottoms, bottoms that do not fit, another
-        nms_type, or settings that cannot be.
+        LayerError: for a wrong number of settings, bottoms of invalid shapes, another
+        nms_type, or invalid settings.
     Differs:
         BVLC Caffe has no such layer; this is the one of zhaoweicai/mscnn.
     """
@@ -184,7 +184,7 @@ class BoxOutput(_Proposing):
         return [(boxes[::-1], scores[::-1]) for boxes, scores in map(_joined, found)]
 
     def _extents(self, offsets: Array, fields: Array) -> Array:
-        """Width and height of each box, before it is cut off, (cells, 2)."""
+        """Width and height of each box, before it is clipped, (cells, 2)."""
         boxes = self.decode(offsets, fields, 1).reshape(4, -1).T
         extents: Array = boxes[:, 2:] - boxes[:, :2]
         return extents
@@ -195,13 +195,13 @@ class BoxGroupOutput(_Proposing):
     """The boxes that groups of anchors propose, thinned out (Cascade R-CNN, Cai et al., 2018).
 
     An anchor's score is 1 less the probability of the background; where it is fg_thr or more, it
-    proposes a box as of BoxOutput, whose last pixels belong to it. There is no gradient.
+    proposes a box as for BoxOutput, whose last pixels belong to it. There is no gradient.
 
     Bottom:
         two for each level: (N G) x K x H x W, probabilities of K classes at G anchors, the
         background first; and (N G) x 4 x H x W, offsets.
     Top:
-        0 and 1 (optional): as of BoxOutput.
+        0 and 1 (optional): as for BoxOutput.
     Params:
         none.
     Spec:
@@ -210,11 +210,11 @@ class BoxGroupOutput(_Proposing):
         max_nms_num and max_post_nms_num (0: all), min_size (15), nms_type (IOU).
         bbox_reg_param: bbox_mean and bbox_std (offsets are as they are).
     Raises:
-        LayerError: for another number of groups than levels, or of fields than anchors, bottoms
-        that do not fit, another nms_type, or settings that cannot be.
+        LayerError: for a wrong number of groups, or fields, bottoms of invalid shapes,
+        another nms_type, or invalid settings.
     Differs:
         BVLC Caffe has no such layer; this is the one of zhaoweicai/cascade-rcnn. Of equal scores
-        the first stays first. Boxes that lie side by side overlap by the share of a pixel here.
+        the first stays first. Boxes that lie side by side overlap by the fraction of a pixel here.
     """
 
     bottoms = (2, None)

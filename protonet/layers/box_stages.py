@@ -64,7 +64,7 @@ class DecodeBBox(OfBoxes):
         bbox_reg_param: bbox_mean and bbox_std (offsets are as they are). decode_bbox_param:
         gt_iou_thr (0.95).
     Raises:
-        LayerError: for bottoms that do not fit, truths in TEST, or settings that cannot be.
+        LayerError: for bottoms of invalid shapes, truths in TEST, or invalid settings.
     Differs:
         BVLC Caffe has no such layer; this is the one of zhaoweicai/mscnn and cascade-rcnn. Where
         no box is left, there are no rows; there it is an error.
@@ -127,8 +127,7 @@ class ScaleRoute(OfBoxes):
         scale_route_param: low_scale (none), high_scale (none). The middle is the root of their
         product, the one that is given, or 256.
     Raises:
-        LayerError: for another number of tops than bottoms, bottoms that do not fit, or scales
-        that cannot be.
+        LayerError: for a wrong number of tops, bottoms of invalid shapes, or invalid scales.
     Differs:
         BVLC Caffe has no such layer; this is the one of zhaoweicai/cascade-rcnn.
     """

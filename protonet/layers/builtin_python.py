@@ -1,7 +1,7 @@
 """What Python modules of public networks compute, for those who have not got the modules.
 
 A ``type: "Python"`` layer whose module cannot be found is looked up here. The classes are written
-as a user's would be, against ``python_api``, and are imported when they are needed.
+like a user's, against ``python_api``, and are imported when they are needed.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class CenterLoss(Layer):
     centre towards the mean of its items (Wen et al., ECCV 2016).
 
     Bottom:
-        0: x, ... x ..., items before ``axis``, D values behind it.
+        0: x, ... x ..., items before ``axis``, D values after it.
         1: label, one class 0 to C - 1 for each item. No gradient.
     Top:
         L: scalar.
@@ -34,8 +34,8 @@ class CenterLoss(Layer):
         center_loss_param: num_output (C, required), center_filler (constant 0), axis (1).
         loss_weight (1).
     Raises:
-        LayerError: without num_output, for an axis that x has not, another number of labels than
-        items, and, while running on the CPU, a label that is no class.
+        LayerError: without num_output, for an axis out of range, a wrong number of labels,
+        and, while running on the CPU, an invalid label.
     Differs:
         BVLC Caffe has no such layer; this is the one of caffe-face.
     """

@@ -59,8 +59,7 @@ class HingeLoss(ItemLoss):
     Spec:
         hinge_loss_param: norm (L1); loss_weight (1).
     Raises:
-        LayerError: for another number of labels than items, and, while running on the CPU, a
-        label that is no class.
+        LayerError: for a wrong number of labels, and, while running on the CPU, an invalid label.
     Differs:
         A label out of range is an error, not a stray read.
     """
@@ -105,8 +104,7 @@ class MultinomialLogisticLoss(ItemLoss):
     Spec:
         no fields of its own; loss_weight (1).
     Raises:
-        LayerError: for another number of labels than items, and, while running on the CPU, a
-        label that is no class.
+        LayerError: for a wrong number of labels, and, while running on the CPU, an invalid label.
     Differs:
         A label out of range is an error, not a stray read.
     """

@@ -18,14 +18,14 @@ from protonet.proto.caffe_pb2 import EltwiseParameter
 
 @register("Eltwise")
 class Eltwise(Layer):
-    """y = sum_i c_i x_i (SUM), the product of the x_i (PROD), or the greatest of them (MAX).
+    """y = sum_i c_i x_i (SUM), the product of the x_i (PROD), or the largest of them (MAX).
 
     Gradients: SUM: dx_i = c_i dy. PROD: dx_i = dy times the other bottoms, or dy y / x_i with
-    stable_prod_grad false. MAX: dy where x_i is the greatest, else 0; of equal values the
+    stable_prod_grad false. MAX: dy where x_i is the largest, else 0; of equal values the
     second bottom wins over the first, and else the earlier over the later.
 
     Bottom:
-        x_0, x_1, ...: two or more of one shape.
+        x_0, x_1, ...: two or more of the same shape.
     Top:
         y: the shape of the bottoms.
     Params:
@@ -34,10 +34,10 @@ class Eltwise(Layer):
         eltwise_param: operation (SUM), coeff (1 for each bottom; only with SUM),
         stable_prod_grad (true; only with PROD).
     Raises:
-        LayerError: for shapes that differ, another number of coeffs than bottoms, or coeffs
+        LayerError: for shapes that differ, a wrong number of coeffs, or coeffs
         with another operation than SUM.
     Differs:
-        MAX of a value that is not a number is not a number; in Caffe the other bottom may win.
+        MAX of a value that is NaN is NaN; in Caffe the other bottom may win.
     """
 
     traits = Traits(
@@ -190,7 +190,7 @@ def _check_equal(layer: Layer, shapes: Sequence[Shape], first: int) -> None:
         if shape != shapes[first]:
             names = layer.spec.bottom
             raise LayerError(
-                f"expected bottoms of one shape, got '{names[first]}' "
+                f"expected bottoms of the same shape, got '{names[first]}' "
                 f"{shape_text(shapes[first])} and '{names[place]}' {shape_text(shape)}",
                 ("bottom", place),
             )

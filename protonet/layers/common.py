@@ -35,7 +35,7 @@ class InnerProduct(Layer):
         bias_filler (both constant 0), axis (1), transpose (false), normalize (false: of
         happynear's fork; each row of W is brought to length 1 before it is used, and stays so).
     Raises:
-        LayerError: without num_output, for an axis that x has not, a filler that cannot be, or
+        LayerError: without num_output, for an axis out of range, an invalid filler, or
         normalize with transpose.
     Differs:
         With normalize, on a GPU as on the CPU, 1e-6 is added to the square of the length.
@@ -64,7 +64,8 @@ class InnerProduct(Layer):
         self.bias_term = spec.bias_term
         if spec.normalize and spec.transpose:
             raise LayerError(
-                "normalize and transpose cannot go together", ("inner_product_param", "normalize")
+                "normalize and transpose cannot must be given together",
+                ("inner_product_param", "normalize"),
             )
         if spec.normalize:
             self.traits = replace(self.traits, low_precision=LowPrecision.NEVER, in_kernels=False)

@@ -102,7 +102,7 @@ class Convolution(ConvolutionBase):
     With the windows of an image as columns X: Y = W X + b, dX = W^T dY, dW = dY X^T, db = sum dY.
 
     Bottom:
-        one or more of one shape: x, ... x C x spatial axes (any number of them).
+        one or more of the same shape: x, ... x C x spatial axes (any number of them).
     Top:
         one for each bottom: ... x num_output x floor((i + 2 pad - extent) / stride) + 1, with
         extent = dilation (kernel - 1) + 1.
@@ -113,7 +113,7 @@ class Convolution(ConvolutionBase):
         convolution_param: num_output, kernel_size (or kernel_h, kernel_w), stride (1), pad (0),
         dilation (1), group (1), bias_term (true), fillers, axis (1). engine says whose kernels a
         GPU runs: CAFFE ours, CUDNN those of cuDNN where it is installed, DEFAULT what is best.
-        force_nd_im2col is accepted and makes no difference.
+        force_nd_im2col is accepted and ignored.
     Raises:
         LayerError: without num_output or kernel, for a mixture of forms, a group that does not
         divide, or a kernel that does not fit.
@@ -182,14 +182,14 @@ class DepthwiseConvolution(Convolution):
     """Convolution with group = channels: each channel has windows and weights of its own.
 
     Bottom:
-        one or more of one shape: x, ... x C x spatial axes.
+        one or more of the same shape: x, ... x C x spatial axes.
     Top:
-        one for each bottom, as of Convolution.
+        one for each bottom, as for Convolution.
     Params:
         0: W, num_output x 1 x kernel.
         1 (bias_term): b, num_output.
     Spec:
-        convolution_param, as of Convolution; group is not looked at.
+        convolution_param, as for Convolution; group is ignored.
     Raises:
         LayerError: as Convolution, and for a num_output that is no multiple of the channels.
     Differs:
@@ -211,14 +211,14 @@ class ConvolutionDepthwise(Convolution):
     """Convolution with group = channels and as many outputs, of another fork.
 
     Bottom:
-        one or more of one shape: x, ... x C x spatial axes.
+        one or more of the same shape: x, ... x C x spatial axes.
     Top:
-        one for each bottom, as of Convolution; always with C channels.
+        one for each bottom, as for Convolution; always with C channels.
     Params:
         0: W, C x 1 x kernel.
         1 (bias_term): b, C.
     Spec:
-        convolution_param, as of Convolution; group and num_output are not looked at.
+        convolution_param, as for Convolution; group and num_output are ignored.
     Raises:
         LayerError: without a kernel, for a mixture of forms, or a kernel that does not fit.
     Differs:
@@ -241,7 +241,7 @@ class Deconvolution(ConvolutionBase):
     """The transpose of a convolution: Y = roll(W^T X) + b; dX = W unroll(dY), dW = X unroll(dY)^T.
 
     Bottom:
-        one or more of one shape: x, ... x C x spatial axes (any number of them).
+        one or more of the same shape: x, ... x C x spatial axes (any number of them).
     Top:
         one for each bottom: ... x num_output x stride (i - 1) + extent - 2 pad, with
         extent = dilation (kernel - 1) + 1.
@@ -249,7 +249,7 @@ class Deconvolution(ConvolutionBase):
         0: W, C x num_output / group x kernel.
         1 (bias_term): b, num_output.
     Spec:
-        convolution_param, as of Convolution.
+        convolution_param, as for Convolution.
     Raises:
         LayerError: as Convolution, and for a top without extent.
     Differs:

@@ -117,7 +117,7 @@ class _Volumetric(SlidingWindow):
         found = len(shapes[0]) - 2
         if axes > 1 and self.settings.axis == 1 and axes != found:
             raise LayerError(
-                f"expected {axes} axes behind the channels, N x C x ..., got "
+                f"expected {axes} axes after the channels, N x C x ..., got "
                 f"{shape_text(shapes[0])}",
                 ("bottom", 0),
             )
@@ -129,21 +129,21 @@ class Convolution3D(_Volumetric, Convolution):
     """Convolution over frames, rows and columns, under C3D's name and with its fields.
 
     Bottom:
-        one or more of one shape: x, N x C x L x H x W.
+        one or more of the same shape: x, N x C x L x H x W.
     Top:
-        one for each bottom, as of Convolution.
+        one for each bottom, as for Convolution.
     Params:
         0: W, num_output x C / group x kernel_depth x kernel_size x kernel_size.
         1 (bias_term): b, num_output.
     Spec:
-        convolution_param or convolution3d_param: as of Convolution, and kernel_depth,
+        convolution_param or convolution3d_param: as for Convolution, and kernel_depth,
         temporal_stride (1), temporal_pad (0) for frames; with any of them, kernel_size, stride
         and pad are of rows and columns. kernel_shape, stride_shape and pad_shape say all at once.
-        filter_group is accepted and makes no difference.
+        filter_group is accepted and ignored.
     Raises:
         LayerError: as Convolution; for both messages, or a form that says nothing of frames.
     Differs:
-        Caffe has no such layer; C3D's forks do. Theirs pass over group.
+        Caffe has no such layer; C3D's forks do. Theirs ignore group.
     """
 
 
@@ -152,14 +152,14 @@ class NdConvolution(_Volumetric, Convolution):
     """Convolution over any number of axes, under the name of a fork for video.
 
     Bottom:
-        one or more of one shape: x, N x C x spatial axes.
+        one or more of the same shape: x, N x C x spatial axes.
     Top:
-        one for each bottom, as of Convolution.
+        one for each bottom, as for Convolution.
     Params:
         0: W, num_output x C / group x kernel.
         1 (bias_term): b, num_output.
     Spec:
-        convolution_param: as of Convolution, or kernel_shape, stride_shape and pad_shape with a
+        convolution_param: as for Convolution, or kernel_shape, stride_shape and pad_shape with a
         dim for each axis; or the fields of Convolution3D.
     Raises:
         LayerError: as Convolution3D.
@@ -173,16 +173,16 @@ class Deconvolution3D(_Volumetric, Deconvolution):
     """Deconvolution over frames, rows and columns, under C3D's name and with its fields.
 
     Bottom:
-        one or more of one shape: x, N x C x L x H x W.
+        one or more of the same shape: x, N x C x L x H x W.
     Top:
         one for each bottom, as of Deconvolution.
     Params:
         0: W, C x num_output / group x kernel_depth x kernel_size x kernel_size.
         1 (bias_term): b, num_output.
     Spec:
-        as of Convolution3D.
+        as for Convolution3D.
     Raises:
         LayerError: as Convolution3D and Deconvolution.
     Differs:
-        Caffe has no such layer; C3D's fork has. It passes over group.
+        Caffe has no such layer; C3D's fork has. It ignores group.
     """

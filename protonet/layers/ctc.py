@@ -1,7 +1,7 @@
 """Sequences without marks of where their labels are: CtcLoss, CTCLoss, LabelsequenceAccuracy.
 
 Source: Graves et al., Connectionist Temporal Classification, ICML 2006; xmfbit/warpctc-caffe and
-MhLiao/TextBoxes_plusplus. The work is done on the host, wherever the net runs.
+MhLiao/TextBoxes_plusplus. Computed on the host, also if the net runs on a GPU.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class SequenceLoss(Layer):
         if wrong.size:
             raise LayerError(
                 f'layer "{self.name}" ({self.type}): label {wrong[0]:g} in '
-                f"'{self.spec.bottom[place]}' is none of the {classes} classes 0 to {classes - 1}",
+                f"'{self.spec.bottom[place]}' is not one of 0 to {classes - 1}, the classes",
                 ("bottom", place),
             )
 
@@ -142,8 +142,8 @@ class CtcLoss(SequenceLoss):
         ctc_loss_param: alphabet_size (C, required), time_step (required; the first steps count),
         blank_label (0). loss_weight (1).
     Raises:
-        LayerError: without alphabet_size or time_step, for bottoms that do not fit them, and,
-        while running, for a label that is no class.
+        LayerError: without alphabet_size or time_step, for bottoms of mismatched shapes, and,
+        while running, for an invalid label.
     Differs:
         BVLC Caffe has no such layer; this is the one of warpctc-caffe, whose gradient is N times
         as large as that of the loss it shows. A sequence too short for its labels counts 0 in
@@ -211,8 +211,8 @@ class CTCLoss(SequenceLoss):
         ctc_loss_param: blank_index (-1: the last class), preprocess_collapse_repeated (false:
         true takes out repeated labels). loss_weight (1).
     Raises:
-        LayerError: for bottoms that do not fit together, an output_delay or no
-        ctc_merge_repeated, and, while running, for a label that is no class.
+        LayerError: for bottoms of mismatched shapes, an output_delay or no
+        ctc_merge_repeated, and, while running, for an invalid label.
     Differs:
         BVLC Caffe has no such layer; this is the one of MhLiao/TextBoxes_plusplus, whose gradient
         leaves out the loss weight and the N. A sequence too short for its labels counts 0; there
@@ -271,7 +271,8 @@ class CTCLoss(SequenceLoss):
 
 @register("LabelsequenceAccuracy")
 class LabelsequenceAccuracy(Layer):
-    """The share of sequences whose likeliest classes read as their labels: all of them, in order.
+    """The fraction of sequences whose most probable classes read as their labels: all of them, in
+    order.
 
     The highest score of each step is read without repeats, then without blanks; of equal scores
     the first.
@@ -286,7 +287,7 @@ class LabelsequenceAccuracy(Layer):
     Spec:
         labelsequence_accuracy_param: blank_label (0).
     Raises:
-        LayerError: for bottoms that do not fit together, or a loss_weight.
+        LayerError: for bottoms of mismatched shapes, or a loss_weight.
     Differs:
         BVLC Caffe has no such layer; this is the one of warpctc-caffe's users.
     """

@@ -18,7 +18,7 @@ _PARAM = "detection_output_param"
 _LOWEST = -float(np.finfo(np.float32).max)
 _COLUMNS = 7
 _MOST_CLASSES = 1_000_000
-"""They are gone through one by one."""
+"""They are processed one by one."""
 
 
 def check_predictions(
@@ -94,19 +94,19 @@ def _polygons(priors: Array, variances: Array, offsets: Array) -> Array:
 class DetectionOutput(Layer):
     """The boxes that offsets mean at each prior, thinned out class by class.
 
-    Of each class but the background, those that score above confidence_threshold are gone
-    through by falling score, at most top_k; a box stays when it overlaps none that stayed by
+    Of each class but the background, those that score above confidence_threshold are visited by
+    descending score, at most top_k; a box stays when it overlaps none that stayed by
     more than nms_threshold. Of what stays of all classes, the keep_top_k best of each image are
-    given. There is no gradient. The work is done on the host, wherever the net runs.
+    given. There is no gradient. Computed on the host, also if the net runs on a GPU.
 
     Bottom:
         0: loc, N x (P 4), or N x (P C 4) where share_location is false: offsets at each prior.
         1: conf, N x (P C): the scores of each prior.
         2: priors, 1 x 2 x (P 4), as PriorBox makes them.
-        3 (optional): images, not looked at.
+        3 (optional): images, ignored.
     Top:
         rows: 1 x 1 x K x 7, of image, label, score, xmin, ymin, xmax, ymax; by image, label and
-        falling score. K is what is found, another number in each pass. Where nothing is found
+        descending score. K is what is found, another number in each pass. Where nothing is found
         in any image, a row for each: its number, then -1.
     Params:
         none.
@@ -119,8 +119,8 @@ class DetectionOutput(Layer):
         has 15 values).
     Raises:
         LayerError: without num_classes, for a negative nms_threshold, an eta that is not in 0 to
-        1, visualize, use_polygon with other offsets than CENTER_SIZE times variances, bottoms
-        that do not fit, or a loss_weight.
+        1, visualize, use_polygon with other offsets than CENTER_SIZE times variances, bottoms of
+        invalid shapes, or a loss_weight.
     Differs:
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. Of equal
         scores the first prior and class come first. It shows no pictures, and writes and deletes
@@ -188,7 +188,7 @@ class DetectionOutput(Layer):
         offsets = loc.reshape(self._images, self._priors, self._sets, self.columns - 3)
         offsets = offsets.swapaxes(1, 2)
         scores = conf.reshape(self._images, self._priors, self.classes)
-        # A net that went astray may say anything, and a warning for each box helps no one.
+        # A diverged net can output any values: no warning for each box.
         with np.errstate(all="ignore"):
             decoded = decode(boxes, variances, offsets[..., :4], self.code)
             if offsets.shape[-1] > 4:

@@ -29,13 +29,13 @@ _TRUTH, _AUGMENT = "detectnet_groundtruth_param", "detectnet_augmentation_param"
 class DetectNetTransformation(Layer):
     """What NVIDIA's DetectNet is trained on: an image, and on a grid where its objects are.
 
-    In TRAIN hue, saturation, sides, size, angle and place are changed by chance; in TEST the
-    image gets its size. There is no gradient. The work is done on the host, wherever the net runs.
+    In TRAIN hue, saturation, sides, size, angle and place are changed at random; in TEST the
+    image gets its size. There is no gradient. Computed on the host, also if the net runs on a GPU.
 
     Bottom:
         0: images, N x 3 x H x W, from 0 to 255.
         1: boxes, N x 1 x R x 16: a row with their number and 16, then one for each box: x, y,
-        width, height, angle, class and others that are not looked at.
+        width, height, angle, class and others that are ignored.
     Top:
         0: images, N x 3 x image_size_y x image_size_x, freed of the mean.
         1: maps, N x (8 + K) x image_size_y / stride x image_size_x / stride: covered or not, four
@@ -51,10 +51,10 @@ class DetectNetTransformation(Layer):
         transform_param: mean_file (resized to the images), mean_value.
     Raises:
         LayerError: for sizes or a stride of 0, another resize_param or transform_param, or
-        bottoms that do not fit.
+        bottoms of invalid shapes.
         DataError: for a mean that cannot be used, or rows that are no boxes.
     Differs:
-        BVLC Caffe has no such layer; this is NVIDIA's. What is random is a function of the seed,
+        BVLC Caffe has no such layer; this is NVIDIA's. Random values are a function of the seed,
         the layer's name and the pass.
     """
 
@@ -70,7 +70,7 @@ class DetectNetTransformation(Layer):
                 raise LayerError(f"expected a {field} of 1 or more, got 0", (_TRUTH, field))
         if self.spec.detectnet_augmentation_param.HasField("resize_param"):
             raise LayerError(
-                "resize_param is not known here: image_size_x and image_size_y say the size",
+                "resize_param is not supported here: image_size_x and image_size_y say the size",
                 (_AUGMENT, "resize_param"),
             )
         if any(self.spec.loss_weight):
@@ -137,7 +137,7 @@ class DetectNetTransformation(Layer):
             self.device.put(host, top)
 
     def _rows(self, table: np.ndarray, place: int) -> np.ndarray:
-        """The boxes of an image, behind the row that counts them."""
+        """The boxes of an image, after the row that counts them."""
         count, length = table[0, 0], table[0, 1]
         if length != LABEL or not 0 <= count <= len(table) - 1:
             raise DataError(

@@ -37,7 +37,7 @@ class _OfDistances(Layer):
     def setup(self) -> None:
         for name in self.undone:
             if self.param.HasField(name) and getattr(self.param, name):
-                raise LayerError(f"{name} is not done", (self.field, name))
+                raise LayerError(f"{name} is not supported", (self.field, name))
         for name in ("positive_weight", "negative_weight"):
             if not 0 <= getattr(self.param, name) < math.inf:
                 raise LayerError(
@@ -104,9 +104,9 @@ class GeneralContrastiveLoss(_OfDistances):
         (1), negative_weight (1), positive_outlier_thresh (4), exp_negative_weight (false).
         loss_weight (1).
     Raises:
-        LayerError: for weights below 0, d of less than two classes, another number of labels than
-        items, normalize_negative, max_negative_only, max_positive_only, positive_first,
-        add_intra_mae, square, and, while running on the CPU, a label that is no class.
+        LayerError: for weights below 0, d of less than two classes, a wrong number of labels,
+        normalize_negative, max_negative_only, max_positive_only, positive_first,
+        add_intra_mae, square, and, while running on the CPU, an invalid label.
     Differs:
         BVLC Caffe has no such layer; this is the one of happynear/caffe-windows, without the
         fields above and a third bottom. An own distance has a gradient where d_own - a < T, there
@@ -163,7 +163,7 @@ class GeneralContrastiveLoss(_OfDistances):
 
 @register("GeneralTripletLoss")
 class GeneralTripletLoss(_OfDistances):
-    """L = q sum over items and others of max(0, d_own + m - d) / N; hardest_only: the greatest
+    """L = q sum over items and others of max(0, d_own + m - d) / N; hardest_only: the largest
     term of each item alone.
 
     d_own is the distance to the label's class, m is margin, q negative_weight. Gradient: of an
@@ -184,8 +184,8 @@ class GeneralTripletLoss(_OfDistances):
         general_triplet_loss_param: margin (0.2), add_center_loss (true), hardest_only (false),
         positive_weight (1), negative_weight (1). loss_weight (1).
     Raises:
-        LayerError: for weights below 0, d of less than two classes, another number of labels than
-        items, positive_first, and, while running on the CPU, a label that is no class.
+        LayerError: for weights below 0, d of less than two classes, a wrong number of labels,
+        positive_first, and, while running on the CPU, an invalid label.
     Differs:
         BVLC Caffe has no such layer; this is the one of happynear/caffe-windows, without
         positive_first and a third bottom.
@@ -221,7 +221,7 @@ class GeneralTripletLoss(_OfDistances):
         xp.logical_not(own, out=mask)
         xp.multiply(work, mask, out=work)
         if param.hardest_only:
-            # The first of the greatest.
+            # The first of the largest.
             xp.argmax(work, axis=1, out=self._place)
             xp.equal(self._place[:, None], self._classes, out=mask)
             xp.multiply(work, mask, out=work)

@@ -23,7 +23,7 @@ class InnerDistance(Layer):
     sign(x_m - w_n) in place of twice the difference.
 
     Bottom:
-        0: x, items before ``axis``, K values behind it. 1 (optional): w, N x K.
+        0: x, items before ``axis``, K values after it. 1 (optional): w, N x K.
     Top:
         y: the axes of x before ``axis``, then N.
     Params:
@@ -33,7 +33,7 @@ class InnerDistance(Layer):
         axis (1), distance_type (L2; or L1), normalize (false: each row of W is brought to length
         1 before it is used, and stays so). bias_term and bias_filler have no effect.
     Raises:
-        LayerError: without num_output, for an axis that x has not, a w that does not fit, another
+        LayerError: without num_output, for an axis out of range, a w that does not fit, another
         distance_type, transpose, or update_center_only.
     Differs:
         BVLC Caffe has no such layer; this is the one of happynear/caffe-windows. Squares are
@@ -50,7 +50,7 @@ class InnerDistance(Layer):
             raise LayerError(f"{_PARAM} needs num_output above 0", (_PARAM,))
         for name in ("transpose", "update_center_only"):
             if getattr(param, name):
-                raise LayerError(f"{name} is not done", (_PARAM, name))
+                raise LayerError(f"{name} is not supported", (_PARAM, name))
         if param.distance_type not in ("L1", "L2"):
             raise LayerError(
                 f"expected distance_type L1 or L2, got '{param.distance_type}'",

@@ -15,7 +15,7 @@ from protonet.layers.registry import register
 @register("SigmoidCrossEntropyBalanceLoss")
 class SigmoidCrossEntropyBalanceLoss(Layer):
     """L = sum_n (q_n P_n + p_n Q_n) / N, with P_n and Q_n the cross-entropies of item n where its
-    target is 1 and where it is 0, p_n and q_n the shares of these among both.
+    target is 1 and where it is 0, p_n and q_n the fractions of these among both.
 
     So the few edges of an image weigh as much as the rest (Xie and Tu, Holistically-Nested Edge
     Detection, ICCV 2015). The cross-entropy of x and t is max(x, 0) - x t + log(1 + e^-|x|).
@@ -61,7 +61,7 @@ class SigmoidCrossEntropyBalanceLoss(Layer):
         self._edges, self._rest, self._all = (self.scratch((shapes[0][0], 1)) for _ in range(3))
 
     def _write_weights(self, t: Array) -> None:
-        """Write the weight of each value: the share of the other kind in its item, over N."""
+        """Write the weight of each value: the fraction of the other kind in its item, over N."""
         xp, weights, part = self.xp, self._weights, self._part
         xp.equal(t, 1, out=weights)
         xp.equal(t, 0, out=part)

@@ -22,11 +22,11 @@ _COLUMNS = 5
 class DetectionEvaluate(Stateful):
     """Which boxes that a detector found are objects: true or false positives.
 
-    For each image and label, boxes are gone through by falling score. One is a true positive when
+    For each image and label, boxes are visited by descending score. One is a true positive when
     the object that it overlaps most, by overlap_threshold or more (intersection over union), was
     not found before; else a false one. One whose object is difficult is neither, unless
     evaluate_difficult_gt. Average precision follows from all rows of a test. There is no gradient.
-    The work is done on the host, wherever the net runs.
+    Computed on the host, also if the net runs on a GPU.
 
     Bottom:
         0: found, 1 x 1 x K x 7, as DetectionOutput gives it: image, label (-1: nothing), score,
@@ -47,8 +47,8 @@ class DetectionEvaluate(Stateful):
         changes nothing).
     Raises:
         LayerError: without num_classes, for an overlap_threshold that is not above 0, a
-        name_size_file that cannot be read, a resize_mode other than WARP beside it, bottoms that
-        do not fit, a loss_weight; and, while running, for a label that is no class.
+        name_size_file that cannot be read, a resize_mode other than WARP beside it, bottoms of
+        invalid shapes, a loss_weight; and, while running, for an invalid label.
     Differs:
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. Of equal scores
         the first box comes first. Where an image and label have no objects, boxes stay in the
@@ -140,7 +140,7 @@ class DetectionEvaluate(Stateful):
             known = f"{self.labels[0]} to {self.labels[-1]}" if self.labels else "no classes"
             raise LayerError(
                 f'layer "{self.name}" ({self.type}): label {labels[wrong][0]:g} in '
-                f"'{self.spec.bottom[place]}' is none of {known}",
+                f"'{self.spec.bottom[place]}' is not one of {known}",
                 ("bottom", place),
             )
 

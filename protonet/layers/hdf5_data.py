@@ -33,8 +33,8 @@ class HDF5Data(Stateful):
         LayerError: without source or batch_size, or with a transform_param.
         DataError: for files or datasets that are absent, damaged, or do not fit together.
     Differs:
-        The orders of shuffle are a function of the seed and the pass, so runs repeat. A row is
-        part of a snapshot. Needs the extra hdf5.
+        The orders of shuffle are a function of the seed and the pass, so runs are reproducible. A
+        row is part of a snapshot. Needs the extra hdf5.
     """
 
     bottoms = (0, 0)

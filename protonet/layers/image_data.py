@@ -28,7 +28,7 @@ _PARAM = "image_data_param"
 
 @register("ImageData")
 class ImageData(BatchLayer):
-    """Batches of image files, with a whole number as the label of each.
+    """Batches of image files, with an integer label for each.
 
     Bottom:
         none.
@@ -46,12 +46,12 @@ class ImageData(BatchLayer):
         that Data knows.
     Raises:
         LayerError: without source, for one of new_height and new_width, for a short_side or a
-        share of a data set, or for settings that do not fit the images.
+        fraction of a data set, or for settings that do not fit the images.
         DataError: for a list, image or mean that cannot be used; names list, line and file.
     Differs:
         Images of several sizes need new_height and new_width, or crop_size; Caffe takes another
         shape in every batch of one. Orders, crops and mirrors are a function of the seed and the
-        image's number in the stream, so runs repeat. Paths may hold spaces.
+        image's number in the stream, so runs are reproducible. Paths may hold spaces.
     """
 
     def setup(self) -> None:
@@ -92,7 +92,7 @@ class ImageData(BatchLayer):
         refuse_deprecated_fields(param, _PARAM, ("scale", "mean_file", "crop_size", "mirror"))
         if param.short_side:
             raise LayerError(
-                "short_side is not known here; give new_height and new_width",
+                "short_side is not supported here; give new_height and new_width",
                 (_PARAM, "short_side"),
             )
         for name in ("label_type", "ignore_label", "has_label", "normalize"):

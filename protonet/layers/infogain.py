@@ -33,7 +33,7 @@ class InfogainLoss(Layer):
         x: ... x C x ..., scores with the classes along ``axis``; label: one class 0 to C - 1
         for each item; H, unless ``source`` names it: C x C values. Only x gets a gradient.
     Top:
-        L: scalar; and, where a second top is named, p in the shape of x.
+        L: scalar; and, with a second top, p in the shape of x.
     Params:
         none.
     Spec:
@@ -41,8 +41,8 @@ class InfogainLoss(Layer):
         ignore_label (none), normalization (VALID), normalize. loss_weight (1).
     Raises:
         LayerError: without H or with two of them, for a file that cannot be read, a matrix that
-        is not C x C, an axis that x has not, another number of labels than items, a loss_weight
-        for p, and, while running on the CPU, a label that is no class.
+        is not C x C, an axis out of range, a wrong number of labels, a loss_weight
+        for p, and, while running on the CPU, an invalid label.
     Differs:
         A second top needs no loss_weight. A label out of range is an error, not a stray read.
         H in both a file and a bottom is refused; Caffe takes the bottom.

@@ -59,7 +59,7 @@ class Input(Layer):
     Spec:
         input_param: shape, one for all tops or one for each.
     Raises:
-        LayerError: for another number of shapes, or an axis below 1.
+        LayerError: for a wrong number of shapes, or an axis below 1.
     Differs:
         A shape is required; Caffe lets the caller give it later.
     """
@@ -99,7 +99,7 @@ class DummyData(Layer):
         LayerError: for other numbers of shapes or fillers, an axis below 1, or a filler that
         cannot fill its shape.
     Differs:
-        Random values are a function of the seed and the pass, so runs repeat.
+        Random values are a function of the seed and the pass, so runs are reproducible.
     """
 
     bottoms = (0, 0)
@@ -178,8 +178,8 @@ class Data(BatchLayer):
     Differs:
         The kind of the database is seen from its files, whatever backend says; a LevelDB is
         read without changing it, and needs the extra leveldb. Every record must have the first
-        one's shape, unless transform_param resizes. What is random is a function of the seed and
-        the record's number in the stream, so runs repeat.
+        one's shape, unless transform_param resizes. Random values are a function of the seed and
+        the record's number in the stream, so runs are reproducible.
     """
 
     def __init__(self, *args: Any, **settings: Any) -> None:

@@ -28,13 +28,13 @@ def check_labels(layer: Layer, shapes: Sequence[Shape], axis: int) -> None:
 
 
 def refuse_label(layer: Layer, label: float, count: int) -> LayerError:
-    """That ``label`` in bottom 1 is none of ``count`` classes."""
+    """That ``label`` in bottom 1 is not one of ``count`` classes."""
     hint = "labels count from 0"
     if label >= count:
         hint += f"; a label {label:g} needs at least {label + 1:g} scores in every item"
     return LayerError(
         f"layer \"{layer.name}\" ({layer.type}): label {label:g} in '{layer.spec.bottom[1]}' "
-        f"is none of the {count} classes 0 to {count - 1}",
+        f"is not one of the {count} classes 0 to {count - 1}",
         ("bottom", 1),
         hint,
     )
@@ -43,7 +43,7 @@ def refuse_label(layer: Layer, label: float, count: int) -> LayerError:
 class Labels:
     """Labels in the shape of the scores with extent 1 at the class axis.
 
-    ``indices`` holds them as whole numbers in the layer's float type, which is exact up to 2^24;
+    ``indices`` holds them as integers in the layer's float type, which is exact up to 2^24;
     ``valid`` is 1.0 where a label counts and 0.0 where it is ``ignore``, or None without one.
     """
 
@@ -61,10 +61,10 @@ class Labels:
         )
 
     def read(self, labels: Array) -> None:
-        """Take up the labels of this pass.
+        """Read the labels of this pass.
 
         Raises:
-            LayerError: for a label that is no class; on the CPU only, since a GPU would have to
+            LayerError: for an invalid label; on the CPU only, since a GPU would have to
                 wait for the answer.
         """
         xp = self.layer.xp

@@ -1,4 +1,4 @@
-"""How large a blob may be: Caffe's limits, and what a machine can hold."""
+"""How large a blob may be: Caffe's limits."""
 
 from __future__ import annotations
 

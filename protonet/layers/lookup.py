@@ -24,7 +24,7 @@ class _Rows:
         self.indices: Array = layer.scratch((math.prod(shape),), np.int64)
 
     def read(self, values: Array) -> None:
-        """Take up the indices of this pass; fractions are cut off.
+        """Read the indices of this pass; fractions are truncated.
 
         Raises:
             LayerError: for an index out of range; on the CPU only, since a GPU would have to
@@ -37,7 +37,7 @@ class _Rows:
                 raise LayerError(
                     f'layer "{layer.name}" ({layer.type}): index '
                     f"{low if not low > -1 else high:g} in '{layer.spec.bottom[self.place]}' is "
-                    f"none of 0 to {limit - 1}",
+                    f"not one of 0 to {limit - 1}",
                     ("bottom", self.place),
                     "indices count from 0",
                 )
@@ -61,7 +61,7 @@ class Embed(Layer):
         embed_param: num_output (required), input_dim (required), bias_term (true),
         weight_filler, bias_filler (both constant 0).
     Raises:
-        LayerError: without num_output or input_dim, for a filler that cannot be, and, while
+        LayerError: without num_output or input_dim, for an invalid filler, and, while
         running on the CPU, an index out of range.
     Differs:
         An index out of range is an error, not a stray read.
@@ -193,7 +193,7 @@ class Parameter(Layer):
         parameter_param: shape (required; without a dim, a scalar), blob_filler (constant 0; of
         happynear's fork).
     Raises:
-        LayerError: without a shape, for an extent below 1, or a filler that cannot be.
+        LayerError: without a shape, for an extent below 1, or an invalid filler.
     Differs:
         A shape is required, and its extents are 1 or more. In trainings y is a copy of W; in a net
         that is looked into it is W itself, gradient included, as in Caffe.

@@ -213,7 +213,7 @@ class ContrastiveLoss(PairLoss):
     -w (a - b) / N) and 0 beyond it; db = -da.
 
     Bottom:
-        a, b: N x ..., as many values per item; y: N values, which are cut to whole numbers. y
+        a, b: N x ..., as many values per item; y: N values, which are truncated to integers. y
         gets no gradient.
     Top:
         L: scalar.

@@ -30,7 +30,7 @@ class LRN(Layer):
         none.
     Spec:
         lrn_param: local_size n (5, odd), alpha (1), beta (0.75), k (1), norm_region
-        (ACROSS_CHANNELS). engine is accepted and makes no difference.
+        (ACROSS_CHANNELS). engine is accepted and ignored.
     Raises:
         LayerError: for an even local_size, or a bottom without 4 axes.
     Differs:

@@ -35,7 +35,7 @@ class Lstm(LSTM):
         bias_filler.
     Raises:
         LayerError: without num_output, with batch_size 0, a clipping_threshold below 0 or not
-        finite, or for bottoms that do not fit together.
+        finite, or for bottoms of mismatched shapes.
     Differs:
         The state that clip carries from pass to pass is part of a snapshot.
         With clip, W_h has its true gradient; the original adds that of the state before the pass

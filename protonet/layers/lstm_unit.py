@@ -28,7 +28,7 @@ class LSTMUnit(Layer):
     Spec:
         none.
     Raises:
-        LayerError: for bottoms that do not fit together.
+        LayerError: for bottoms of mismatched shapes.
     Differs:
         no.
     """

@@ -34,10 +34,10 @@ class LabelSpecificAdd(Stateful):
         none.
     Spec:
         label_specific_add_param: bias (0), bias_base (none), bias_gamma (0), bias_power (1),
-        bias_min (0), bias_max (0), iteration (0). transform_test makes no difference, as there.
+        bias_min (0), bias_max (0), iteration (0). transform_test has no effect, as there.
     Raises:
-        LayerError: for another number of labels than items, values behind the channels, a
-        bias_min above bias_max, and, while running on the CPU, a label that is no class.
+        LayerError: for a wrong number of labels, values after the channel axis, a
+        bias_min above bias_max, and, while running on the CPU, an invalid label.
     Differs:
         BVLC Caffe has no such layer; this is the one of happynear/caffe-windows. A resumed
         training goes on counting, there from ``iteration`` again.
@@ -143,7 +143,7 @@ class ChannelScale(Layer):
     def setup(self) -> None:
         if self.spec.channel_scale_param.global_scale:
             raise LayerError(
-                "global_scale is not done; give the factor with a Scale layer",
+                "global_scale is not supported; give the factor with a Scale layer",
                 ("channel_scale_param", "global_scale"),
             )
 

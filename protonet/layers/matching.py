@@ -52,7 +52,7 @@ class Matcher:
         """The objects of a label bottom (R, 8): image, label, instance, corners, difficult.
 
         Raises:
-            LayerError: for an image or a label that cannot be.
+            LayerError: for an invalid image or label.
         """
         classes, background = self.param.num_classes, self.param.background_label_id
         rows = rows[np.trunc(rows[:, 0]) != -1]
@@ -80,7 +80,7 @@ class Matcher:
             layer = self.layer
             raise LayerError(
                 f'layer "{layer.name}" ({layer.type}): {what} {values[~valid][0]:g} in '
-                f"'{layer.spec.bottom[3]}' is none of {expected}",
+                f"'{layer.spec.bottom[3]}' is not one of {expected}",
                 ("bottom", 3),
             )
 
@@ -162,7 +162,7 @@ class Matcher:
         return taken, chosen
 
     def _hardest(self, boxes: Array, costs: Array) -> Array:
-        """Indices, the greatest cost first; thinned out where there is an nms_param."""
+        """Indices, the largest cost first; thinned out where there is an nms_param."""
         nms = self.param.nms_param
         if not self.param.HasField("nms_param") or nms.nms_threshold <= 0:
             order: Array = np.argsort(-costs, kind="stable")

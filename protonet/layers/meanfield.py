@@ -56,14 +56,14 @@ class MultiStageMeanfield(Layer):
         multi_stage_meanfield_param: num_iterations (T, 1), theta_alpha, theta_beta, theta_gamma
         (10 each), spatial_filter_weight and bilateral_filter_weight (1; the diagonals of S and B,
         where the working directory has no spatial.par and bilateral.par, or the text's folder),
-        compatibility_mode (POTTS: C is -1 on its diagonal). threshold is not looked at.
+        compatibility_mode (POTTS: C is -1 on its diagonal). threshold is ignored.
     Raises:
-        LayerError: for a theta that is not above 0, no iteration or too many, bottoms that do not
-        fit, or, while running, colours that lie too far apart.
+        LayerError: for a theta that is not above 0, no iteration or too many, bottoms of invalid
+        shapes, or, while running, colours that lie too far apart.
         DataError: for a .par file without K numbers.
     Differs:
         BVLC Caffe has no such layer; this is the one of torrvision/crfasrnn. There .par files
-        must be, and the weights in the text are not looked at; gradients of parameters are not
+        must be, and the weights in the text are ignored; gradients of parameters are not
         added up over iter_size; T is 2 or more.
     """
 
@@ -151,7 +151,7 @@ class MultiStageMeanfield(Layer):
         colours = image.reshape(3, -1).T.astype(np.float64) / param.theta_beta
         try:
             if not np.isfinite(colours).all():
-                raise ValueError("a colour is not a number")
+                raise ValueError("a colour is NaN")
             return _Filter(np.concatenate([self._where / param.theta_alpha, colours], axis=1))
         except ValueError as error:
             raise LayerError(

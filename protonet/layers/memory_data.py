@@ -33,8 +33,8 @@ class MemoryData(Stateful):
         LayerError: without one of the four, for arrays that do not fit, or when the net runs
         before it was given any.
     Differs:
-        A transform_param does nothing, of which set_arrays warns, as Caffe's does. The place in
-        the arrays is part of a snapshot, the arrays are not.
+        A transform_param does nothing, of which set_arrays warns, as Caffe's does. The position in
+         the arrays is part of a snapshot, the arrays are not.
     """
 
     bottoms = (0, 0)

@@ -31,7 +31,7 @@ class SoftmaxWithLossOHEM(SoftmaxWithLoss):
         x: ... x C x ..., scores with the classes along ``axis``; label: one class 0 to C - 1
         for each item, of any shape with that count.
     Top:
-        L: scalar; where named, p: the probabilities in the shape of x; where named, l: the loss
+        L: scalar; if named, p: the probabilities in the shape of x; if named, l: the loss
         of each item, in the shape of label.
     Params:
         none.
@@ -67,7 +67,7 @@ class SmoothL1LossOHEM(Layer):
         a: N x C x H x W (or N x C), predictions; b: the shape of a, targets; optional: u, the
         shape of a, weights, which get no gradient.
     Top:
-        L: scalar; where named, l: N x 1 x H x W, the sum of f over the channels of each item,
+        L: scalar; if named, l: N x 1 x H x W, the sum of f over the channels of each item,
         which gets no gradient.
     Params:
         none.
@@ -158,8 +158,8 @@ class SmoothL1LossOHEM(Layer):
 class BoxAnnotatorOHEM(Layer):
     """Of each image's regions, the roi_per_img that cost most keep label and weights.
 
-    Others get ignore_label and weights of 0. There is no gradient. The work is done on the host,
-    wherever the net runs.
+    Others get ignore_label and weights of 0. There is no gradient. Computed on the host, also if
+    the net runs on a GPU.
 
     Bottom:
         0: regions, R x 5 (or R x 5 x h x w), of which only the image, the first value, counts.
@@ -174,7 +174,7 @@ class BoxAnnotatorOHEM(Layer):
     Spec:
         box_annotator_ohem_param: roi_per_img (required), ignore_label (-1).
     Raises:
-        LayerError: without roi_per_img, for bottoms that do not fit, or a loss_weight.
+        LayerError: without roi_per_img, for bottoms of invalid shapes, or a loss_weight.
     Differs:
         BVLC Caffe has no such layer; this is the one of R-FCN, which runs on GPUs alone. Of
         regions that cost the same the first come first; the order of the fork's is not stable.

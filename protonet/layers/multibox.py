@@ -32,7 +32,7 @@ class MultiBoxLoss(Layer):
     background. Z: VALID, the matches; FULL, N P; BATCH_SIZE, N; NONE, 1; PRE_FIXED,
     pre_fixed_normalizer; never below 1.
     Gradients: of L for loc and conf, with matches and negatives held; 0 for all other priors.
-    The work is done on the host, wherever the net runs.
+    Computed on the host, also if the net runs on a GPU.
 
     Bottom:
         0: loc, N x (P 4), or N x (P C 4) where share_location is false: offsets at each prior.
@@ -55,16 +55,16 @@ class MultiBoxLoss(Layer):
         use_prior_for_nms (false). loss_param: normalization (VALID), normalize. loss_weight (1);
         propagate_down: false for loc or conf leaves its part out of L.
     Raises:
-        LayerError: without num_classes, for a background that is no class, mining without
+        LayerError: without num_classes, for a background that is not a class, mining without
         share_location, a neg_pos_ratio or sample_size that is not above 0, do_neg_mining that
-        contradicts mining_type, map_object_to_agnostic with other than two classes, bottoms that
-        do not fit; and, while running, for a truth whose image or label cannot be, or a variance
-        that is not above 0.
+        contradicts mining_type, map_object_to_agnostic with other than two classes, bottoms of
+        invalid shapes; and, while running, for a truth with an invalid image or label, or a
+        variance that is not above 0.
     Differs:
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. With
         encode_variance_in_target the gradient of loc is divided by the variances, as L demands.
         With LOGISTIC and mining NONE, what matches nothing has no label, whatever the background.
-        nms_param without top_k has no limit. A label that cannot be is an error.
+        nms_param without top_k has no limit. An invalid label is an error.
     """
 
     bottoms = (4, 4)
@@ -147,7 +147,7 @@ class MultiBoxLoss(Layer):
         loc, conf, priors, rows = (self.device.get(bottom) for bottom in bottoms)
         loc, conf = loc.reshape(self._loc_shape), conf.reshape(self._conf_shape)
         self._priors, self._variances = priors.reshape(2, -1, 4)
-        # A net that went astray may say anything, and a warning for each box helps no one.
+        # A diverged net can output any values: no warning for each box.
         with np.errstate(all="ignore"):
             boxes = self._decode(loc)
             truths = self._matcher.read(rows.reshape(-1, 8))

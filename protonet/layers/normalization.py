@@ -176,7 +176,7 @@ class Normalize(Layer):
             )
         if param.fix_gradient:
             raise LayerError(
-                "fix_gradient is not done, whose gradient is none of the forward pass's",
+                "fix_gradient is not supported: its gradient is not that of the forward pass",
                 ("normalize_param", "fix_gradient"),
             )
 

@@ -38,7 +38,7 @@ class Normalizer:
         self.value.fill(max(1, fixed[mode]))
 
     def count(self, valid: Array) -> None:
-        """Take up which items count (1.0) in this pass and which do not (0.0)."""
+        """Read which items count (1.0) in this pass and which do not (0.0)."""
         if self._counts:
             valid.sum(out=self.value)
             self._xp.maximum(self.value, 1.0, out=self.value)

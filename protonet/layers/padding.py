@@ -15,20 +15,20 @@ _PARAM = "pad_param"
 
 @register("Pad")
 class Pad(Layer):
-    """y is x with a border: so many values before and behind each axis.
+    """y is x with a border: that many values before and after each axis.
 
     Gradient: dx = dy without the border.
 
     Bottom:
         x: any shape but a scalar.
     Top:
-        y: each extent of x, and what stands before and behind it.
+        y: each extent of x, and what stands before and after it.
     Params:
         none.
     Spec:
-        pad_param: paddings (two for each axis: before and behind), constant_values (0).
+        pad_param: paddings (two for each axis: before and after), constant_values (0).
     Raises:
-        LayerError: for another number of paddings than two for each axis.
+        LayerError: for a number of paddings other than two for each axis.
     Differs:
         BVLC Caffe has no such layer; this is the one of Synopsys' fork, which has no gradient.
     """
@@ -47,7 +47,7 @@ class Pad(Layer):
                 f"expected two paddings for each axis of {shape_text(shape)}, "
                 f"{2 * len(shape)}, got {len(paddings)}",
                 (_PARAM, "paddings"),
-                "before and behind the first axis, before and behind the second ...",
+                "before and after the first axis, before and after the second ...",
             )
         check_numbers(paddings, (_PARAM, "paddings"))
         return [

@@ -44,7 +44,7 @@ class PairData(StreamLayer):
     labels: ClassVar[Interpolation]
     """How label images are resized."""
     done: ClassVar[frozenset[str]] = PLAIN | {"crop_h", "crop_w", "random_seed"}
-    """The fields of transform_param that are done."""
+    """The fields of transform_param that are supported."""
 
     opened: Callable[..., PairList] = PairList
     """What reads the list."""
@@ -139,7 +139,9 @@ def refuse_others(layer: PairData, fields: Sequence[str]) -> None:
     for name in fields:
         field = layer.param.DESCRIPTOR.fields_by_name[name]
         if getattr(layer.param, name) != field.default_value:
-            raise LayerError(f"{name} is not done by {layer.type} layers", (layer.message, name))
+            raise LayerError(
+                f"{name} is not supported by {layer.type} layers", (layer.message, name)
+            )
 
 
 @register("DenseImageData")
@@ -177,7 +179,7 @@ class DenseImageData(PairData):
         for field in ("crop_width", "crop_height"):
             if getattr(self.spec.dense_image_data_param, field):
                 raise LayerError(
-                    f"{field} belongs into transform_param, as crop_w or crop_h",
+                    f"{field} belongs in transform_param, as crop_w or crop_h",
                     (self.message, field),
                 )
         self._read_factor()
@@ -197,7 +199,7 @@ class DenseImageData(PairData):
             )
         if crop_of(self.spec.transform_param) is not None:
             raise LayerError(
-                f"{field} and a crop cannot go together: the crop is of the image's pixels",
+                f"{field} and a crop cannot must be given together: the crop is of the image's pixels",
                 (self.message, field),
             )
 

@@ -1,4 +1,4 @@
-"""Pooling: the greatest, the mean, or a random value of each window."""
+"""Pooling: the largest, the mean, or a random value of each window."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def pool_windows(
     stride: Shape,
     pad: Shape,
     *,
-    behind: Shape | None = None,
+    pad_after: Shape | None = None,
     down: bool = False,
 ) -> Windows:
     """Windows of the extents ``whole``; as many as Caffe makes, or without a cut one (``down``).
 
-    ``behind`` is the padding behind, where it is not ``pad``.
+    ``pad_after`` is the padding at the end of each axis if it differs from ``pad``.
 
     Raises:
         LayerError: where there is none.
     """
     outputs, kernel = [], []
-    for i, k, s, p, q in zip(spatial, whole, stride, pad, behind or pad, strict=True):
+    for i, k, s, p, q in zip(spatial, whole, stride, pad, pad_after or pad, strict=True):
         room = i + p + q - k
         out = (room // s if down else -(-room // s)) + 1
         if out < 1:
@@ -67,15 +67,16 @@ class Pooling(Layer):
     Top:
         0: y, N x C x out x out with out = ceil((i + 2 pad - kernel) / stride) + 1, less 1 where
         the last window would begin in the padding; floor with round_mode: FLOOR. So a kernel that
-        is larger than the plane, but by less than a stride, gives one window, cut off.
+        is larger than the plane, but by less than a stride, gives one clipped window.
         1 (optional, MAX): the place of each maximum in its plane, counted from 0.
     Params:
         none.
     Spec:
         pooling_param: pool (MAX), kernel_size or kernel_h and kernel_w, stride (1), pad (0), or
         pad_l, pad_r, pad_t and pad_b (0) for each side,
-        global_pooling, round_mode (CEIL); ceil_mode: false is round_mode: FLOOR. engine is
-        accepted and makes no difference.
+        global_pooling, round_mode (CEIL); ceil_mode: false is round_mode: FLOOR. engine is accepted
+        and ignored.
+
     Raises:
         LayerError: without a kernel, for a mixture of forms, a pad that reaches the kernel, a
         kernel that leaves no window, or global_pooling with kernel, pad or stride.
@@ -101,8 +102,8 @@ class Pooling(Layer):
             self._pair("stride", "stride"),
             self._pair("pad", "pad"),
         )
-        self.behind = self._sides()
-        uneven = self.method == PoolingParameter.AVE and self.behind != self.pad
+        self.pad_after = self._sides()
+        uneven = self.method == PoolingParameter.AVE and self.pad_after != self.pad
         self.divides_anew = self.method == PoolingParameter.AVE_EXC_PAD or uneven
         self.traits = replace(
             self.traits,
@@ -122,11 +123,13 @@ class Pooling(Layer):
         if self.spec.pooling_param.global_pooling:
             if any(self.kernel):
                 raise LayerError("global_pooling takes its kernel from the bottom", (_PARAM,))
-            if any((*self.pad, *self.behind)) or self.stride != (1, 1):
+            if any((*self.pad, *self.pad_after)) or self.stride != (1, 1):
                 raise LayerError("global_pooling needs pad 0 and stride 1", (_PARAM,))
         elif not all(self.kernel):
             raise LayerError("pooling_param needs a kernel_size above 0", (_PARAM, "kernel_size"))
-        elif any(p >= k for p, k in zip((*self.pad, *self.behind), self.kernel * 2, strict=True)):
+        elif any(
+            p >= k for p, k in zip((*self.pad, *self.pad_after), self.kernel * 2, strict=True)
+        ):
             raise LayerError(
                 f"pad {shape_text(self.pad)} must be below the kernel, {shape_text(self.kernel)}",
                 (_PARAM, "pad"),
@@ -134,14 +137,14 @@ class Pooling(Layer):
         for name, pair in (
             ("kernel_size", self.kernel),
             ("stride", self.stride),
-            ("pad", (*self.pad, *self.behind)),
+            ("pad", (*self.pad, *self.pad_after)),
         ):
             check_numbers(pair, (_PARAM, name))
         if not all(self.stride):
             raise LayerError("stride must be above 0", (_PARAM, "stride"))
 
     def _sides(self) -> Shape:
-        """The padding behind; where it is given side by side, ``pad`` becomes that in front."""
+        """The padding after; where it is given side by side, ``pad`` becomes that in front."""
         param = self.spec.pooling_param
         given = [side for side in ("pad_l", "pad_r", "pad_t", "pad_b") if param.HasField(side)]
         if not any(getattr(param, side) for side in given):
@@ -177,14 +180,16 @@ class Pooling(Layer):
         down = param.round_mode == PoolingParameter.FLOOR
         if param.HasField("ceil_mode"):
             down = not param.ceil_mode
-        return pool_windows(spatial, whole, self.stride, self.pad, behind=self.behind, down=down)
+        return pool_windows(
+            spatial, whole, self.stride, self.pad, pad_after=self.pad_after, down=down
+        )
 
     def share_over(self, spatial: Shape) -> np.ndarray:
         """What the means of the kernel are multiplied by, for each window: its size over ours."""
         w = self.windows_over(spatial)
         shares = []
         for i, k, s, p, q, out in zip(
-            spatial, w.kernel, w.stride, w.pad, self.behind, w.outputs, strict=True
+            spatial, w.kernel, w.stride, w.pad, self.pad_after, w.outputs, strict=True
         ):
             start = np.arange(out) * s - p
             size = np.minimum(start + k, i + q) - start

@@ -159,11 +159,11 @@ class Pooling3D(_Pooling3D):
     Bottom:
         0: x, N x C x L x H x W.
     Top:
-        0: y, N x C x out x out x out, with out as of Pooling.
+        0: y, N x C x out x out x out, with out as for Pooling.
     Params:
         none.
     Spec:
-        pooling_param or pooling3d_param: as of Pooling, without its second top, and kernel_depth,
+        pooling_param or pooling3d_param: as for Pooling, without its second top, and kernel_depth,
         temporal_stride (1) for frames; with any of them, kernel_size, stride and pad are of rows
         and columns. kernel_shape, stride_shape and pad_shape say all at once. pooling3d_param has
         P3D's names for frames too: kernel_l, stride_l, pad_l.
@@ -184,7 +184,7 @@ class NdPooling(_Pooling3D):
     Bottom:
         0: x, N x C x L x H x W.
     Top:
-        0: y, N x C x out x out x out, as of Pooling3D.
+        0: y, N x C x out x out x out, as for Pooling3D.
     Params:
         none.
     Spec:

@@ -161,7 +161,7 @@ class Log(KernelActivation):
     Gradient: dx = dy scale / ((shift + scale x) ln(base)).
 
     Bottom:
-        x: any shape; where shift + scale x is 0 or less, y is -inf or not a number.
+        x: any shape; where shift + scale x is 0 or less, y is -inf or NaN.
     Top:
         y: the shape of x.
     Params:

@@ -48,7 +48,7 @@ class PriorBox(Layer):
         loss_weight.
     Differs:
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. As there,
-        fractions of min_size and max_size are cut off, and the second bottom may be left out.
+        fractions of min_size and max_size are truncated, and the second bottom may be left out.
         Sizes below 1 are refused, and so are aspect ratios of 0 or less. Centres and extents are
         float32 whatever the net computes in: the corners are the fork's to the last bit.
     """

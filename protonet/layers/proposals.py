@@ -21,9 +21,9 @@ class Proposal(Layer):
 
     Anchors are boxes of each ratio in each scale around every cell of the map. Their boxes are
     cut to the image; those of a side below min_size, times the image's scale, are left out; of
-    the pre_nms_topn best, by falling score, one stays when it overlaps none that stayed by more
-    than nms_thresh; the first post_nms_topn of those are given. There is no gradient. The work is
-    done on the host, wherever the net runs.
+    the pre_nms_topn best, by descending score, one stays when it overlaps none that stayed by more
+    than nms_thresh; the first post_nms_topn of those are given. There is no gradient. Computed on
+    the host, also if the net runs on a GPU.
 
     Bottom:
         0: scores, N x (2 A) x H x W: of no object for each of A anchors, then of an object.
@@ -31,7 +31,7 @@ class Proposal(Layer):
         2: images, N x 3 (or more): height, width, and the factor that it was scaled by; a
         fourth is the factor of columns.
     Top:
-        0: regions, R x 5: image, x1, y1, x2, y2 in pixels; by image and falling score.
+        0: regions, R x 5: image, x1, y1, x2, y2 in pixels; by image and descending score.
         1 (optional): their scores, R x 1.
     Params:
         none.
@@ -41,7 +41,7 @@ class Proposal(Layer):
         all), nms_thresh (0.7).
     Raises:
         LayerError: for a stride or base_size of 0, ratios or scales that are not above 0, a
-        negative nms_thresh, bottoms that do not fit, or a loss_weight.
+        negative nms_thresh, bottoms of invalid shapes, or a loss_weight.
     Differs:
         BVLC Caffe has no such layer; this is the one of the forks for Faster R-CNN. It takes
         batches. Where nothing is found there are no regions, and R is 0. Of equal scores the

@@ -29,7 +29,7 @@ class SPP(Layer):
     Params:
         none.
     Spec:
-        spp_param: pyramid_height, pool (MAX), engine accepted and without effect.
+        spp_param: pyramid_height, pool (MAX), engine accepted and ignored.
     Raises:
         LayerError: without pyramid_height, or for an image that is smaller than the finest grid.
     Differs:

@@ -28,8 +28,9 @@ class Python(Owner):
     Params:
         what ``setup`` adds by ``self.blobs.add_blob(...)``, with the values that it writes there.
     Spec:
-        python_param: module, layer (the class in it), param_str (""); share_in_parallel is
-        accepted and makes no difference.
+        python_param: module, layer (the class in it), param_str (""); share_in_parallel is accepted
+        and ignored.
+
     Raises:
         LayerError: when the module or the class is not found, Python layers are not allowed
         here, or the user's code raises: named with the exception and its place. In nets of

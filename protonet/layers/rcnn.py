@@ -70,7 +70,7 @@ def check_truths(layer: BuiltinLayer, bottom: Sequence[Blob], place: int) -> Non
 class ProposalLayer(_Anchored):
     """Proposal, with the numbers of its phase.
 
-    Bottoms: scores, offsets, images; tops: regions, and scores where a second one is named.
+    Bottoms: scores, offsets, images; tops: regions, and optionally scores.
     """
 
     bottoms = (3, 3)
@@ -123,7 +123,7 @@ class AnchorTargetLayer(_Anchored):
 
     An anchor is one where it overlaps a truth by positive_overlap or more, or none overlaps that
     truth more; it is background where it overlaps each by less than negative_overlap. Of both
-    together batch_size are kept by chance, at most fg_fraction of them objects.
+    together batch_size are kept at random, at most fg_fraction of them objects.
 
     Bottoms: scores 1 x (2 A) x H x W, whose shape alone counts; truths G x 5; images 1 x 3;
     data. Tops: labels 1 x 1 x (A H) x W (-1: counts for nothing); targets 1 x (4 A) x H x W;
@@ -204,7 +204,7 @@ class AnchorTargetLayer(_Anchored):
         return labels
 
     def _sampled(self, labels: Array) -> Array:
-        """Take some away by chance, where there are too many."""
+        """Take some away at random, where there are too many."""
         size = int(self.settings["batch_size"])
         most = int(self.settings["fg_fraction"] * size)
         for label in (1, 0):
@@ -229,9 +229,9 @@ class ProposalTargetLayer(BuiltinLayer):
 
     The truths are regions too. A region is an object where it overlaps a truth by fg_thresh or
     more, and background where it overlaps one by bg_thresh_lo up to bg_thresh_hi; batch_size are
-    kept by chance, at most fg_fraction of them objects; -1 keeps all.
+    kept at random, at most fg_fraction of them objects; -1 keeps all.
 
-    Bottoms: regions R x 5 of one image, truths G x 5. Tops, each with two axes of 1 behind:
+    Bottoms: regions R x 5 of one image, truths G x 5. Tops, each with two axes of 1 after:
     regions K x 5, labels K x 1, targets K x (4 C), weights inside and outside of the loss.
     """
 

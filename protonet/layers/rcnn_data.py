@@ -87,7 +87,7 @@ class RoIDataLayer(BuiltinLayer):
             self._take(_read_source(path), str(path), path.parent)
 
     def set_roidb(self, roidb: Sequence[Mapping[str, Any]]) -> None:
-        """Take up images and boxes as py-faster-rcnn has them: image, boxes, gt_classes, flipped.
+        """Read images and boxes as py-faster-rcnn has them: image, boxes, gt_classes, flipped.
 
         Boxes of one that is flipped are those of the mirrored image.
 
@@ -170,7 +170,7 @@ class RoIDataLayer(BuiltinLayer):
         most = self.settings["num_classes"]
         wrong = ~((labels >= 0) & (labels < most))
         if wrong.any():
-            raise DataError(f"{where}: class {labels[wrong][0]:g} is none of 0 to {most - 1}")
+            raise DataError(f"{where}: class {labels[wrong][0]:g} is not one of 0 to {most - 1}")
         if not np.isfinite(boxes).all() or (boxes[:, 2:] < boxes[:, :2]).any():
             raise DataError(f"{where}: expected boxes x1, y1, x2, y2 with x1 <= x2 and y1 <= y2")
         return Example(path, np.concatenate([boxes, labels], axis=1), mirrored)

@@ -30,7 +30,7 @@ class ReLU(KernelActivation):
     Params:
         none.
     Spec:
-        relu_param: negative_slope (0); engine is accepted and makes no difference.
+        relu_param: negative_slope (0); engine is accepted and ignored.
     Raises:
         nothing of its own.
     Differs:

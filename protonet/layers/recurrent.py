@@ -200,7 +200,7 @@ class LSTM(Recurrent):
     Spec:
         recurrent_param: num_output (D), weight_filler, bias_filler, expose_hidden (false).
     Raises:
-        LayerError: without num_output, or for bottoms that do not fit together.
+        LayerError: without num_output, or for bottoms of mismatched shapes.
     Differs:
         debug_info has no effect. The state goes from one pass to the next, as in Caffe, and is
         part of a snapshot.
@@ -275,7 +275,7 @@ class RNN(Recurrent):
     Spec:
         recurrent_param: num_output (D), weight_filler, bias_filler, expose_hidden (false).
     Raises:
-        LayerError: without num_output, or for bottoms that do not fit together.
+        LayerError: without num_output, or for bottoms of mismatched shapes.
     Differs:
         debug_info has no effect. The state goes from one pass to the next, as in Caffe, and is
         part of a snapshot.

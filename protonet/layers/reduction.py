@@ -1,4 +1,4 @@
-"""Layers that make few values of many: sums along axes, and where the greatest values are."""
+"""Layers that make few values of many: sums along axes, and where the largest values are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from protonet.proto.caffe_pb2 import ReductionParameter
 
 @register("Reduction")
 class Reduction(Layer):
-    """y = coeff times the SUM, the sum of sizes (ASUM), of squares (SUMSQ), or the MEAN of x.
+    """y = coeff times the SUM, the sum of absolute values (ASUM), of squares (SUMSQ), or the MEAN
+    of x.
 
     Each value of y is made of the K values of x at the axes from ``axis`` on. Gradients:
     SUM: dx = coeff dy; MEAN: coeff dy / K; ASUM: coeff dy sign(x); SUMSQ: 2 coeff dy x.
@@ -32,7 +33,7 @@ class Reduction(Layer):
     Spec:
         reduction_param: operation (SUM), axis (0; negative counts from the end), coeff (1).
     Raises:
-        LayerError: for an axis that x has not.
+        LayerError: for an axis out of range.
     Differs:
         not at all.
     """
@@ -96,7 +97,7 @@ class Reduction(Layer):
 
 @register("ArgMax")
 class ArgMax(Layer):
-    """The places of the top_k greatest values, or the values themselves, greatest first.
+    """The places of the top_k largest values, or the values themselves, largest first.
 
     Of equal values the one with the larger index comes first. There is no gradient.
 
@@ -111,10 +112,10 @@ class ArgMax(Layer):
     Spec:
         argmax_param: out_max_val (false), top_k (1), axis (none; negative counts from the end).
     Raises:
-        LayerError: for an axis that x has not, a top_k that is not 1 to the count of values, or
+        LayerError: for an axis out of range, a top_k that is not 1 to the count of values, or
         a loss_weight.
     Differs:
-        Where a value is not a number, the index is -1; in Caffe it may be any.
+        Where a value is NaN, the index is -1; in Caffe it may be any.
     """
 
     no_gradient = frozenset({0})
@@ -126,7 +127,7 @@ class ArgMax(Layer):
         self.along_axis = spec.HasField("axis")
         if any(self.spec.loss_weight):
             raise LayerError(
-                "the place of a maximum has no gradient and cannot be part of the objective",
+                "the index of a maximum has no gradient and cannot be part of the objective",
                 ("loss_weight",),
             )
 

@@ -20,7 +20,7 @@ _MOST = 1000
 def weights(start: float, length: float, parts: int, points: int, cells: int) -> Array:
     """How much each cell of a line has in each part's mean, (parts, cells).
 
-    Part p has ``points`` points in the middles of as many equal pieces of it. A point between two
+    Part p has ``points`` points at the centres of as many equal pieces of it. A point between two
     cells takes from both; one within a cell of the border takes from the last; one farther out
     counts as 0.
     """
@@ -43,7 +43,7 @@ class ROIAlign(RegionPooling):
     """The mean of bilinear samples in each of P x Q parts of each region, channel by channel.
 
     A region reaches from x1 s to x2 s, unrounded, and is at least one cell wide and high. A part
-    has n x n points in the middles of equal pieces of it: n is sampling_ratio, or as many as
+    has n x n points at the centres of equal pieces of it: n is sampling_ratio, or as many as
     the part has cells, rounded up. y = A x B, where A and B hold what each row and column has in
     each part; dx = A' dy B', summed over the regions of an image.
 
@@ -59,8 +59,8 @@ class ROIAlign(RegionPooling):
         spatial_scale (s, 1); sampling_ratio (0) in the first alone.
     Raises:
         LayerError: without pooled_h or pooled_w, for both messages, a spatial_scale that is not
-        above 0, a sampling_ratio below 0, a pad_ratio, bottoms that do not fit, and, while
-        running, an image that is not there, corners that are no numbers or regions of more than
+        above 0, a sampling_ratio below 0, a pad_ratio, bottoms of invalid shapes, and, while
+        running, an invalid image, corners that are not numbers or regions of more than
         1000 points a part.
     Differs:
         BVLC Caffe has no such layer; this is the one of Mask R-CNN (Caffe2, roi_align_op).
@@ -79,7 +79,7 @@ class ROIAlign(RegionPooling):
         if getattr(param, "pad_ratio", 0):
             raise LayerError(
                 "pad_ratio asks for the ROIAlign of cascade-rcnn, whose points are the corners of "
-                "the parts; it is not done here",
+                "the parts; it is not supported here",
                 (field, "pad_ratio"),
                 "ROIPooling layers take a pad_ratio",
             )

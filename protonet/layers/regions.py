@@ -32,7 +32,7 @@ def read_regions(layer: Layer, rows: Array, images: int, place: int) -> tuple[Ar
     """The image of each region, (R,), and its corners in float32, (R, 4).
 
     Raises:
-        LayerError: for an image that is not there, or a corner that is no number.
+        LayerError: for an invalid image, or a corner that is NaN.
     """
     rows = rows.reshape(-1, 5)
     image = np.trunc(rows[:, 0])
@@ -53,7 +53,7 @@ def read_regions(layer: Layer, rows: Array, images: int, place: int) -> tuple[Ar
 
 
 def rounded(values: Array) -> Array:
-    """To the nearest whole number, halves away from 0, as C's ``round``."""
+    """To the nearest integer, halves away from 0, as C's ``round``."""
     result: Array = np.trunc(values + np.copysign(np.float32(0.5), values))
     return result
 
@@ -61,7 +61,7 @@ def rounded(values: Array) -> Array:
 def _borders(start: Array, length: Array, count: int) -> Array:
     """First and end cell of each of ``count`` parts of (R,) lines, (2, R, count).
 
-    Neighbours share a cell where their border is no whole number. Float32 as in the forks: there
+    Neighbours share a cell where their border is not an integer. Float32 as in the forks: there
     too the last bit decides which cells belong to a part.
     """
     part = (length / np.float32(count)).astype(np.float32)[:, None]
@@ -91,7 +91,7 @@ class RegionPooling(Layer):
         return check_regions(self, shapes[1], 1)
 
     def check_scale(self, scale: float, field: str) -> None:
-        """Take up the cells of the map for each pixel of the image."""
+        """Read the cells of the map for each pixel of the image."""
         if not 0 < scale < math.inf:
             raise LayerError(
                 f"expected a spatial_scale above 0, got {scale:g}",
@@ -101,7 +101,7 @@ class RegionPooling(Layer):
         self.scale = np.float32(scale)
 
     def check_size(self, param: Any, field: str) -> None:
-        """Take up pooled_h and pooled_w, the parts of a region."""
+        """Read pooled_h and pooled_w, the parts of a region."""
         for name in ("pooled_h", "pooled_w"):
             if not getattr(param, name):
                 raise LayerError(
@@ -132,7 +132,7 @@ class RegionPooling(Layer):
         return np.clip(rows, 0, height).astype(int), np.clip(columns, 0, width).astype(int)
 
     def read(self, rows: Array) -> None:
-        """Take up the regions of this pass."""
+        """Read the regions of this pass."""
         host = np.asarray(self.device.get(rows))
         self._image, corners = read_regions(self, host, self._map[0], 1)
         self._parts = self.parts(corners)
@@ -140,13 +140,13 @@ class RegionPooling(Layer):
 
 @register("ROIPooling")
 class ROIPooling(RegionPooling):
-    """The greatest value of each of P x Q parts of each region, channel by channel.
+    """The maximum of each of P x Q parts of each region, channel by channel.
 
     A region's corners are multiplied by spatial_scale and rounded to cells, which belong to it;
-    it has at least one row and one column. pad_ratio widens it before by that share of its size, at
-    each side. Part p of P spans from floor(p h / P) to
+    it has at least one row and one column. pad_ratio widens it before by that fraction of its size,
+    at each side. Part p of P spans from floor(p h / P) to
     ceil((p + 1) h / P) of its h rows, and columns likewise. Parts outside of the map give 0.
-    Gradient: dx of a cell is the sum of dy of the parts whose greatest value it is; of equal
+    Gradient: dx of a cell is the sum of dy of the parts whose maximum it is; of equal
     ones the first, by rows.
 
     Bottom:
@@ -161,9 +161,8 @@ class ROIPooling(RegionPooling):
         pad_ratio (0).
     Raises:
         LayerError: without pooled_h or pooled_w, for a spatial_scale that is not above 0, a
-        pad_ratio below 0, bottoms
-        that do not fit, and, while running, an image that is not there or corners that are no
-        numbers.
+        pad_ratio below 0, bottoms of invalid shapes,
+        and, while running, an invalid image or corners that are not numbers.
     Differs:
         BVLC Caffe has no such layer; this is the one of Fast R-CNN, which checks no region.
     """
@@ -248,9 +247,9 @@ class PSROIPooling(RegionPooling):
         psroi_pooling_param: output_dim (D, required), group_size (G, required), spatial_scale
         (required).
     Raises:
-        LayerError: without output_dim, group_size or spatial_scale, for another number of
-        channels, bottoms that do not fit, and, while running, an image that is not there or
-        corners that are no numbers.
+        LayerError: without output_dim, group_size or spatial_scale, for a wrong number of channels,
+        bottoms of invalid shapes, and, while running, an invalid image or
+        corners that are not numbers.
     Differs:
         BVLC Caffe has no such layer; this is the one of R-FCN, which checks no region.
     """

@@ -26,7 +26,7 @@ class Permute(Layer):
     Spec:
         permute_param: order (axes of x; those that it leaves out follow as they come).
     Raises:
-        LayerError: for an axis that x has not, or that comes twice.
+        LayerError: for an axis out of range, or that is repeated.
     Differs:
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks.
     """
@@ -40,7 +40,7 @@ class Permute(Layer):
         for place, axis in enumerate(order):
             if axis in order[:place]:
                 raise LayerError(
-                    f"axis {axis} comes twice in order", ("permute_param", "order", place)
+                    f"axis {axis} is repeated in order", ("permute_param", "order", place)
                 )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
@@ -108,9 +108,9 @@ class _Reversing(Layer):
 
 @register("Reverse")
 class Reverse(_Reversing):
-    """y is x with the order along an axis turned round: y[i] = x[n - 1 - i].
+    """y is x with the order along an axis reversed: y[i] = x[n - 1 - i].
 
-    Gradient: dx = dy turned round.
+    Gradient: dx = dy reversed.
 
     Bottom:
         x: any shape but a scalar.
@@ -121,7 +121,7 @@ class Reverse(_Reversing):
     Spec:
         reverse_param: axis (0).
     Raises:
-        LayerError: for an axis that x has not.
+        LayerError: for an axis out of range.
     Differs:
         BVLC Caffe has no such layer; this is the one of dlunion/CaffeLSTM-OCR and others.
     """

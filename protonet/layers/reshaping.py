@@ -50,7 +50,7 @@ class Flatten(_Reshaping):
     Spec:
         flatten_param: axis (1), end_axis (-1); negative ones count from the end.
     Raises:
-        LayerError: for axes that x has not, or an end_axis before axis.
+        LayerError: for axes out of range, or an end_axis before axis.
     Differs:
         not at all.
     """
@@ -82,7 +82,7 @@ class Squeeze(_Reshaping):
     Spec:
         squeeze_param: axis (any number of them; none); negative ones count from the end.
     Raises:
-        LayerError: for an axis that x has not, or whose extent is not 1.
+        LayerError: for an axis out of range, or whose extent is not 1.
     Differs:
         BVLC Caffe has no such layer; this is the one of Synopsys' fork.
     """
@@ -121,8 +121,8 @@ class Reshape(_Reshaping):
         reshape_param: shape { dim }, axis (0; -1 is after the last axis), num_axes (-1: all
         that follow); or pixelshuffler (1: none).
     Raises:
-        LayerError: for dims below -1, more than one -1, a 0 where x has no axis, axes that x
-        has not, a count that differs, or a pixelshuffler below 1, beside a shape, or whose square
+        LayerError: for dims below -1, more than one -1, a 0 where x has no axis, axes out of range,
+        a count that differs, or a pixelshuffler below 1, beside a shape, or whose square
         does not divide the channels.
     Differs:
         not at all; pixelshuffler is of Synopsys' fork.
@@ -139,7 +139,7 @@ class Reshape(_Reshaping):
             self.traits = replace(self.traits, view=False)
             if self.spec.reshape_param.HasField("shape"):
                 raise LayerError(
-                    "pixelshuffler and shape cannot go together",
+                    "pixelshuffler and shape cannot must be given together",
                     ("reshape_param", "pixelshuffler"),
                 )
         self.dims = tuple(self.spec.reshape_param.shape.dim)

@@ -35,7 +35,7 @@ class ImageSegData(PairData):
         image_data_param: source, batch_size (1), root_folder, label_type (IMAGE) or
         has_label, ignore_label (255), new_height and new_width, is_color (true),
         shuffle, rand_skip.
-        transform_param: scale_factors, of which each pair gets one by chance; scale, mirror,
+        transform_param: scale_factors, of which each pair gets one at random; scale, mirror,
         crop_size, crop_h, crop_w, mean_value.
     Raises:
         LayerError: without source, for one of new_height and new_width, for a mean_file,

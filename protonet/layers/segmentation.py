@@ -34,11 +34,11 @@ class SegAccuracy(Layer):
         repeated), reset (true; with false the pixels of all passes count).
     Raises:
         LayerError: for shapes that do not belong together, another number of tops than of
-        output_label and one, an output_label that is no class, a loss_weight, and, while running
-        on the CPU, a label that is no class and not ignored.
+        output_label and one, an output_label that is not a class, a loss_weight, and, while running
+        on the CPU, an invalid label that is not ignored.
     Differs:
         Of equal scores the first class is predicted, as in PSPNet's fork; in DeepLab's, the last.
-        The precision and recall of a class without pixels are 0, there not a number.
+        The precision and recall of a class without pixels are 0, there NaN.
     """
 
     bottoms = (2, 2)

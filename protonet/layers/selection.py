@@ -29,11 +29,11 @@ class Filter(Layer):
     Spec:
         no fields of its own.
     Raises:
-        LayerError: for another number of tops than k, bottoms with other numbers of items than
+        LayerError: for a wrong number of tops, bottoms with other numbers of items than
         the selector, or a selector of more than one value an item.
     Differs:
-        Losses behind it give 0 where nothing is selected; Caffe's give values that are no
-        number. The first pass selects too; Caffe's first sizes the tops for all items.
+        Losses after it give 0 where nothing is selected; Caffe's give NaN.
+        The first pass selects too; Caffe's first sizes the tops for all items.
     """
 
     bottoms = (2, None)

@@ -31,8 +31,8 @@ class Slice(Layer):
         slice_param: axis (1; negative counts from the end), slice_dim (its old name),
         slice_point (where each part but the first begins; without any, equal parts).
     Raises:
-        LayerError: for both names of the axis at once, an axis that x has not, points that do
-        not rise or leave an empty part, another number of them than tops - 1, or equal parts
+        LayerError: for both names of the axis at once, an axis out of range, points that do
+        not rise or leave an empty part, a number of them other than tops - 1, or equal parts
         that do not come out even.
     Differs:
         not at all.
@@ -64,7 +64,7 @@ class Slice(Layer):
                 raise LayerError(
                     f"expected a slice_point above {before}, got {point}",
                     ("slice_param", "slice_point", place),
-                    "points rise, and the first part begins at 0 by itself",
+                    "points increase; the first part begins at 0",
                 )
         self._field = "slice_dim" if spec.HasField("slice_dim") else "axis"
         self.traits = replace(self.traits, view=parts == 1)
@@ -142,7 +142,7 @@ class Tile(Layer):
     Spec:
         tile_param: tiles (required), axis (1; negative counts from the end).
     Raises:
-        LayerError: for tiles that are missing or below 1, or an axis that x has not.
+        LayerError: for tiles that are missing or below 1, or an axis out of range.
     Differs:
         not at all.
     """
@@ -203,7 +203,7 @@ class Crop(Layer):
         crop_param: axis (2; negative counts from the end), offset (0; one for all cropped
         axes, or one for each).
     Raises:
-        LayerError: for bottoms with other numbers of axes, an axis that x has not, another
+        LayerError: for bottoms with other numbers of axes, an axis out of range, another
         number of offsets than 0, 1 or the cropped axes, or a part that x does not hold.
     Differs:
         Caffe takes a reference with more axes than x.

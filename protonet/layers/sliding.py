@@ -46,14 +46,14 @@ class SlidingWindow(Layer):
             raise LayerError(f"{_PARAM} needs a kernel_size", (_PARAM, "kernel_size"))
 
     def channel_axis(self, shapes: Sequence[Shape]) -> int:
-        """The axis of the channels; the axes behind it slide."""
+        """The axis of the channels; the axes after it slide."""
         if any(shape != shapes[0] for shape in shapes):
             found = ", ".join(shape_text(shape) for shape in shapes)
-            raise LayerError(f"expected bottoms of one shape, got {found}", ("bottom", 1))
+            raise LayerError(f"expected bottoms of the same shape, got {found}", ("bottom", 1))
         axis = self.axis(shapes[0], self.settings.axis, (_PARAM, "axis"))
         if axis == len(shapes[0]) - 1:
             raise LayerError(
-                f"a bottom of shape {shape_text(shapes[0])} has no axis behind channel axis {axis}",
+                f"a bottom of shape {shape_text(shapes[0])} has no axis after channel axis {axis}",
                 ("bottom", 0),
             )
         return axis
@@ -99,13 +99,13 @@ class Im2col(SlidingWindow):
     """The windows of an image as columns: what a convolution multiplies its weights with.
 
     Bottom:
-        one or more of one shape: x, ... x C x spatial axes.
+        one or more of the same shape: x, ... x C x spatial axes.
     Top:
         one for each bottom: ... x (C kernel) x places of the kernel along each axis.
     Params:
         none.
     Spec:
-        convolution_param: kernel_size, stride, pad, dilation, axis, as of Convolution.
+        convolution_param: kernel_size, stride, pad, dilation, axis, as for Convolution.
     Raises:
         LayerError: without a kernel, or for one that does not fit.
     Differs:

@@ -42,9 +42,9 @@ class Softmax(Layer):
         none.
     Spec:
         softmax_param: axis (1; negative counts from the end); engine and normalize_type:
-        "Softmax" are accepted and make no difference.
+        "Softmax" are accepted and ignored.
     Raises:
-        LayerError: for an axis that x has not, or another normalize_type.
+        LayerError: for an axis out of range, or another normalize_type.
     Differs:
         not at all.
     """
@@ -95,7 +95,7 @@ class SoftmaxWithLoss(Layer):
         x: ... x C x ..., scores with the classes along ``axis``; label: one class 0 to C - 1
         for each item, of any shape with that count.
     Top:
-        L: scalar; and, where a second top is named, p: the probabilities in the shape of x.
+        L: scalar; and, with a second top, p: the probabilities in the shape of x.
     Params:
         none.
     Spec:
@@ -104,10 +104,10 @@ class SoftmaxWithLoss(Layer):
         pre_fixed_normalizer (1), weight_by_label_freqs (false), class_weighting (one for each
         class). loss_weight (1).
     Raises:
-        LayerError: for an axis that x has not, another number of labels than items, a
+        LayerError: for an axis out of range, a wrong number of labels, a
         loss_weight for p, a label_smoothing outside 0 <= e < 1, weight_by_label_freqs without a
-        class_weighting for each class, class_weighting without it, and, while running on the CPU, a
-        label that is no class.
+        class_weighting for each class, class_weighting without it, and, while running on the CPU,
+        an invalid label.
     Differs:
         A second top needs no loss_weight; Caffe aborts without one. A label out of range is an
         error, not a stray read. label_smoothing is of NVIDIA's fork, which has it in the backward

@@ -29,7 +29,7 @@ class Unpooling(MaskUnpooling):
 
     Bottom:
         0: x, N x C x H x W.
-        1 (optional, MAX): mask, the shape of x: places in a plane of y, counted from 0, as the
+        1 (optional, MAX): mask, the shape of x: indices into a plane of y, counted from 0, as the
         second top of a MAX Pooling gives them. Gets no gradient.
     Top:
         y: N x C x unpool_h x unpool_w.
@@ -38,15 +38,15 @@ class Unpooling(MaskUnpooling):
     Spec:
         unpooling_param: unpool (MAX), unpool_size or unpool_h and unpool_w (required),
         kernel_size or kernel_h and kernel_w (required), stride or stride_h and stride_w (1), pad
-        (only 0). engine is accepted and makes no difference.
+        (only 0). engine is accepted and ignored.
     Raises:
         LayerError: without a size or a kernel, for both forms of a setting or a part of one, a
-        setting of 0, a pad, a mask beside AVE or TILE, windows that begin outside of y, bottoms
-        that do not fit, and, while running on the CPU, a place that is not in the plane.
+        setting of 0, a pad, a mask with AVE or TILE, windows that begin outside of y, bottoms of
+        invalid shapes, and, while running on the CPU, an index outside the plane.
     Differs:
         BVLC Caffe has no such layer; DeconvNet's fork has. Its AVE and TILE add to whatever the
-        top held before, and its gradient of TILE is divided by the size of the window. A place
-        that is named twice holds the value that comes last (on a GPU, any of them), and each of
+        top held before, and its gradient of TILE is divided by the size of the window. An index
+         that occurs twice holds the value that comes last (on a GPU, any of them), and each of
         them gets the gradient, as there.
     """
 

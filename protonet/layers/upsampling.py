@@ -55,7 +55,7 @@ class MaskUnpooling(Layer):
             if not (low > -1 and high < self._plane):
                 raise LayerError(
                     f'layer "{self.name}" ({self.type}): place '
-                    f"{low if not low > -1 else high:g} in '{self.spec.bottom[1]}' is none of 0 "
+                    f"{low if not low > -1 else high:g} in '{self.spec.bottom[1]}' is not one of 0 "
                     f"to {self._plane - 1}, those of a plane of {shape_text(self._size)}",
                     ("bottom", 1),
                     f"the top must be as large as what was pooled: see {self.sized_by}",
@@ -78,7 +78,7 @@ class Upsample(MaskUnpooling):
 
     Bottom:
         0: x, N x C x H x W.
-        1 (optional): mask, the shape of x: places in a plane of y, counted from 0, as the second
+        1 (optional): mask, the shape of x: indices into a plane of y, counted from 0, as the second
         top of a MAX Pooling gives them. Gets no gradient.
     Top:
         y: N x C x upsample_h x upsample_w; else N x C x (H scale_h) x (W scale_w), less 1 where
@@ -89,12 +89,12 @@ class Upsample(MaskUnpooling):
         upsample_param: upsample_h and upsample_w, or scale (2), or scale_h and scale_w;
         pad_out_h, pad_out_w (false). Without a mask, a scale only.
     Raises:
-        LayerError: for one of a pair without the other, scale beside scale_h, a size of 0,
-        pad_out with another scale than 2, sizes without a mask, bottoms that do not fit, and,
-        while running on the CPU, a place that is not in the plane.
+        LayerError: for one of a pair without the other, scale with scale_h, a size of 0,
+        pad_out with another scale than 2, sizes without a mask, bottoms of invalid shapes, and,
+        while running on the CPU, an index outside the plane.
     Differs:
         BVLC Caffe has no such layer. With a mask it is SegNet's, without one that of forks for
-        YOLO. A scale of 1 is accepted. A place that is named twice holds the value that comes
+        YOLO. A scale of 1 is accepted. An index that occurs twice holds the value that comes
         last (on a GPU, any of them), and each of them gets the gradient, as in SegNet.
     """
 
@@ -295,7 +295,7 @@ class Interp(Layer):
         """The matrix that resizes one axis: out x extent."""
         first, param = -self.spec.interp_param.pad_beg, self.spec.interp_param
         last = extent - 1 + param.pad_end
-        # In whole numbers, so that places that fall on a value take it as it is.
+        # In integers, so that places that fall on a value take it as it is.
         steps, rest = np.divmod(np.arange(out) * (last - first), max(out - 1, 1))
         low, share = first + steps, rest / max(out - 1, 1)
         matrix = np.zeros((out, extent))

@@ -76,7 +76,7 @@ class Concat(Layer):
     Spec:
         concat_param: axis (1; negative counts from the end), concat_dim (its old name).
     Raises:
-        LayerError: for both names at once, an axis that the bottoms have not, or extents that
+        LayerError: for both names at once, an axis out of range, or extents that
         differ elsewhere.
     Differs:
         not at all.

@@ -36,7 +36,7 @@ _NOT_DONE = (
 
 @register("VideoData")
 class VideoData(BatchLayer):
-    """Batches of clips, with a whole number as the label of each (C3D).
+    """Batches of clips, with an integer label for each (C3D).
 
     Bottom:
         none.
@@ -51,7 +51,7 @@ class VideoData(BatchLayer):
         video_data_param (or image_data_param, as C3D 1.0 has it): source (lines of folder, first
         frame and label), batch_size (1), root_folder, new_length (L, 1), sampling_rate (1: every
         frame), new_height and new_width, is_color (true), shuffle, rand_skip; use_image must be
-        true. show_data makes no difference.
+        true. show_data has no effect.
         transform_param: scale, mirror, crop_size, mean_file (of one frame), mean_value.
     Raises:
         LayerError: without source or use_image, for one of new_height and new_width, jitter,
@@ -59,7 +59,7 @@ class VideoData(BatchLayer):
         DataError: for a list, frame or mean that cannot be used; names list, line and file.
     Differs:
         BVLC Caffe has no such layer; C3D's forks have. Videos are not decoded, only frames in
-        files; a clip that lacks a frame is an error, where they pass over it in TRAIN. A
+        files; a clip that lacks a frame is an error, where they skip it in TRAIN. A
         mean_file has one frame, not L.
     """
 
@@ -69,7 +69,9 @@ class VideoData(BatchLayer):
             raise LayerError(f"{name} needs a source, a text file of clips", (name,))
         for field in _NOT_DONE:
             if getattr(param, field, False):
-                raise LayerError(f"{field} is not done by VideoData layers here", (name, field))
+                raise LayerError(
+                    f"{field} is not supported by VideoData layers here", (name, field)
+                )
         if not param.use_image:
             raise LayerError(
                 "videos are not decoded here",

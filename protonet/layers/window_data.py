@@ -18,7 +18,7 @@ _PARAM = "window_data_param"
 
 @register("WindowData")
 class WindowData(BatchLayer):
-    """Windows drawn by chance from images: background first, then objects.
+    """Windows drawn at random from images: background first, then objects.
 
     Bottom:
         none.
@@ -37,8 +37,8 @@ class WindowData(BatchLayer):
         other.
         DataError: for a window file, image or mean that cannot be used; names file and line.
     Differs:
-        What is drawn is a function of the seed and the item's number in the stream, so runs
-        repeat. transform_param.scale counts too; Caffe does not look at it here.
+        Random draws are a function of the seed and the item's number in the stream, so runs are
+        reproducible. transform_param.scale counts too; Caffe does not look at it here.
     """
 
     def setup(self) -> None:

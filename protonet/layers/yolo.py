@@ -24,7 +24,7 @@ def sigmoid(x: Array) -> Array:
 
 
 def read_anchors(layer: Layer, field: str, least: int) -> Array:
-    """The widths and heights of the ``biases`` in a field, (A, 2), at least so many.
+    """The widths and heights of the ``biases`` in a field, (A, 2), at least that many.
 
     Raises:
         LayerError: for fewer, no pairs, or what is not above 0.
@@ -44,7 +44,7 @@ def read_anchors(layer: Layer, field: str, least: int) -> Array:
 class YoloOutput(Layer):
     """Base of the layers that find boxes in maps N x (B (5 + C)) x H x W, one bottom a map.
 
-    The work is done on the host, wherever the net runs.
+    Computed on the host, also if the net runs on a GPU.
     """
 
     bottoms = (1, None)
@@ -72,7 +72,7 @@ class YoloOutput(Layer):
             )
 
     def anchors(self, least: int) -> Array:
-        """The widths and heights of ``biases``, (A, 2), at least so many."""
+        """The widths and heights of ``biases``, (A, 2), at least that many."""
         return read_anchors(self, self.field, least)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
@@ -105,7 +105,7 @@ class YoloOutput(Layer):
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
         """Find the boxes, which ``forward`` then writes."""
         images, found = bottoms[0].shape[0], []
-        # A net that went astray may say anything, and a warning for each box helps no one.
+        # A diverged net can output any values: no warning for each box.
         with np.errstate(all="ignore"):
             for place, bottom in enumerate(bottoms):
                 _, _, height, width = bottom.shape
@@ -161,23 +161,23 @@ class YoloDetectionOutput(YoloOutput):
 
     Centre ((j + s(x)) / W, (i + s(y)) / H), width and height e^w a / W and e^h b / H with s the
     sigmoid and (a, b) the anchor; score s(o) max p with p = softmax of the C classes. Those that
-    score confidence_threshold or more are gone through by falling score, whatever their class;
+    score confidence_threshold or more are visited by descending score, whatever their class;
     one stays when it overlaps each that stayed by less than nms_threshold. No gradient.
 
     Bottom:
         0, 1, ...: N x (B (5 + C)) x H x W: x, y, w, h, o and the classes of each box.
     Top:
         rows: 1 x 1 x K x 7, of image, label (from 1), score, xmin, ymin, xmax, ymax; by image and
-        falling score. Where nothing is found in any image, a row for each: its number, then -1.
+        descending score. Where nothing is found in any image, a row for each: its number, then -1.
     Params:
         none.
     Spec:
         yolo_detection_output_param: num_classes (C, 20), num_box (B, 5), biases (width and height
         of each anchor, in cells), confidence_threshold (0.01), nms_threshold (0.45). side, coords
-        and label_map_file make no difference.
+        and label_map_file have no effect.
     Raises:
         LayerError: for counts below 1, coords other than 4, biases that are not B pairs above 0,
-        a negative nms_threshold, bottoms that do not fit, or a loss_weight.
+        a negative nms_threshold, bottoms of invalid shapes, or a loss_weight.
     Differs:
         BVLC Caffe has no such layer; this is the one of the forks for YOLO, which thin out the
         boxes of all images together and call each image 0.
@@ -214,7 +214,7 @@ class Yolov3DetectionOutput(YoloOutput):
         0, 1, ...: N x (B (5 + C)) x H x W: x, y, w, h, o and the classes of each box.
     Top:
         rows: 1 x 1 x K x 7, of image, label (from 1), score, xmin, ymin, xmax, ymax; by image and
-        falling score. Where nothing is found in any image, a row for each: its number, then -1.
+        descending score. Where nothing is found in any image, a row for each: its number, then -1.
     Params:
         none.
     Spec:
@@ -225,7 +225,7 @@ class Yolov3DetectionOutput(YoloOutput):
     Raises:
         LayerError: for counts below 1, another number of bottoms than mask_group_num, of mask or
         anchors_scale than they need, a mask without an anchor, biases that are not pairs above 0,
-        a negative nms_threshold, bottoms that do not fit, or a loss_weight.
+        a negative nms_threshold, bottoms of invalid shapes, or a loss_weight.
     Differs:
         BVLC Caffe has no such layer; this is the one of the forks for YOLO, which thin out the
         boxes of all images together and call each image 0.

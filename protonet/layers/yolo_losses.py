@@ -46,12 +46,12 @@ class RegionLoss(YoloLoss):
         region_loss_param: num_class (C, 20), num (B, 5), biases (required; width and height of
         each anchor, in cells), bias_match (1; 0: matched by the predicted shapes, not anchors),
         rescore (1), object_scale (1), noobject_scale (0.5), class_scale (1), coord_scale (5),
-        thresh (0.2). side, softmax, jitter, absolute and random make no difference. loss_weight
+        thresh (0.2). side, softmax, jitter, absolute and random have no effect. loss_weight
         (1).
     Raises:
         LayerError: for counts below 1, coords other than 4, biases that are not B pairs above 0, a
-        softmax_tree or class_map, bottoms that do not fit, and, while running, for rows of labels
-        that cannot be.
+        softmax_tree or class_map, bottoms of invalid shapes, and, while running, for invalid rows
+        of labels.
     Differs:
         BVLC Caffe has no such layer; this is the one of the forks for YOLO. The gradient is
         theirs; their L is the sum of its squares, which it is not the gradient of.
@@ -146,12 +146,12 @@ class Yolov3(YoloLoss):
         yolov3_param: num_class (C, 20), num (B, 5), biases (required; width and height of each
         anchor, in pixels), mask (required; B anchors of this map), anchors_scale (32: pixels for
         each cell), thresh (0.2), coord_scale (5), class_scale (1), use_logic_gradient (false),
-        object_scale (1, with use_logic_gradient). side and noobject_scale make no difference.
+        object_scale (1, with use_logic_gradient). side and noobject_scale have no effect.
         loss_weight (1).
     Raises:
         LayerError: for counts below 1, biases that are not pairs above 0, a mask that does not
-        name B of them, anchors_scale 0, bottoms that do not fit, and, while running, for rows of
-        labels that cannot be.
+        name B of them, anchors_scale 0, bottoms of invalid shapes, and, while running, for invalid
+        rows of labels.
     Differs:
         BVLC Caffe has no such layer; this is the one of the forks for YOLO. The gradient is
         theirs, except for truths of several classes in one box: theirs has the wrong sign there.

@@ -201,7 +201,7 @@ def test_shuffled(database: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("transform_param { num_labels: 3 }", "num_labels is not done by AnnotatedData"),
+        ("transform_param { num_labels: 3 }", "num_labels is not supported by AnnotatedData"),
         ("annotated_data_param { batch_sampler { } }", "a resize_param must follow"),
         (
             "annotated_data_param { batch_sampler { sampler { max_scale: 2 } } }",

@@ -47,7 +47,7 @@ def test_cache_limits() -> None:
 def test_old_places_are_refused() -> None:
     param = ImageDataParameter(mirror=False)
     refuse_deprecated_fields(param, "image_data_param", ("scale",))
-    with pytest.raises(LayerError, match="mirror belongs into transform_param") as caught:
+    with pytest.raises(LayerError, match="mirror belongs in transform_param") as caught:
         refuse_deprecated_fields(param, "image_data_param", ("scale", "mirror"))
     assert caught.value.path == ("image_data_param", "mirror")
 

@@ -67,5 +67,5 @@ def test_wrong_use_is_refused(
 
 def test_a_label_that_is_no_class_is_named() -> None:
     text = 'type: "CenterLoss" center_loss_param { num_output: 3 }'
-    with pytest.raises(LayerError, match="label 3 in 'x1' is none of the 3 classes"):
+    with pytest.raises(LayerError, match="label 3 in 'x1' is not one of the 3 classes"):
         LayerHarness(text, [np.zeros((6, 2)), LABELS]).forward()

@@ -129,7 +129,7 @@ def test_a_label_that_is_no_class(kind: str) -> None:
     bottoms: list[object] = [np.full((2, 3), 0.5), [0, 3]]
     if kind == "InfogainLoss":
         bottoms.append(np.eye(3))
-    with pytest.raises(LayerError, match="label 3 in 'x1' is none of the 3 classes 0 to 2"):
+    with pytest.raises(LayerError, match="label 3 in 'x1' is not one of the 3 classes 0 to 2"):
         LayerHarness(f'type: "{kind}"', bottoms).forward()
 
 

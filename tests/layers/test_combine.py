@@ -47,7 +47,7 @@ def test_eltwise_writes_only_the_wanted_gradients(operation: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "message", "path"),
     [
-        ("", "expected bottoms of one shape, got 'x0' 2x3 and 'x1' 3x2", ("bottom", 1)),
+        ("", "expected bottoms of the same shape, got 'x0' 2x3 and 'x1' 3x2", ("bottom", 1)),
         (
             "eltwise_param { coeff: 1 }",
             "expected one coeff for each of the 2 bottoms, got 1",
@@ -90,7 +90,7 @@ def test_axpy_by_hand() -> None:
     [
         (
             [(2, 3), (2, 3, 5), (2, 3, 7)],
-            "expected bottoms of one shape, got 'x1' 2x3x5 and 'x2' 2x3x7",
+            "expected bottoms of the same shape, got 'x1' 2x3x5 and 'x2' 2x3x7",
             2,
         ),
         (

@@ -116,7 +116,7 @@ def test_a_recording_of_caffe_is_met() -> None:
         (
             "NdConvolution",
             "convolution_param { num_output: 2 kernel_shape { dim: 3 dim: 3 } }",
-            "expected 2 axes behind the channels, N x C x ..., got 2x3x4x5x6",
+            "expected 2 axes after the channels, N x C x ..., got 2x3x4x5x6",
             ("bottom", 0),
         ),
         (

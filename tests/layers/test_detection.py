@@ -87,7 +87,7 @@ def test_where_nothing_is_found_each_image_has_a_row() -> None:
 
 
 def test_of_no_images_there_are_no_rows() -> None:
-    """As behind a Filter that left none."""
+    """As after a Filter that left none."""
     assert rows(detector(conf=np.zeros((0, 12)))).shape == (0, 7)
 
 

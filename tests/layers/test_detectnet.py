@@ -83,9 +83,12 @@ def test_chance_is_a_function_of_seed_and_pass() -> None:
         ({"truth": "stride: 0"}, "expected a stride of 1 or more, got 0"),
         (
             {"more": "detectnet_augmentation_param { resize_param { height: 3 width: 3 } }"},
-            "resize_param is not known here: image_size_x and image_size_y say the size",
+            "resize_param is not supported here: image_size_x and image_size_y say the size",
         ),
-        ({"more": "transform_param { mirror: true }"}, "mirror is not done by DetectNetTransf"),
+        (
+            {"more": "transform_param { mirror: true }"},
+            "mirror is not supported by DetectNetTransf",
+        ),
         ({"more": "transform_param { mean_value: 1 mean_value: 2 }"}, "expected 1 mean_value or"),
         ({"images": "dim: 2 dim: 1 dim: 16 dim: 24"}, "expected images of N x 3 x H x W, got 2x1"),
         ({"boxes": "dim: 2 dim: 1 dim: 4 dim: 5"}, "expected boxes of 2 x 1 x R x 16, got 2x1x4x5"),

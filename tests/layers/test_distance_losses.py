@@ -66,9 +66,13 @@ def test_triplets_by_loops(hardest: bool, centre: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "shapes", "message"),
     [
-        ("Contrastive max_negative_only: true", [(6, 5), (6,)], "max_negative_only is not done"),
+        (
+            "Contrastive max_negative_only: true",
+            [(6, 5), (6,)],
+            "max_negative_only is not supported",
+        ),
         ("Contrastive negative_weight: -1", [(6, 5), (6,)], "negative_weight of 0 or more"),
-        ("Triplet positive_first: true", [(6, 5), (6,)], "positive_first is not done"),
+        ("Triplet positive_first: true", [(6, 5), (6,)], "positive_first is not supported"),
         ("Triplet ", [(6, 1), (6,)], "expected distances N x C to two classes or more"),
         ("Contrastive ", [(6, 5), (5,)], "expected one label in 'l' for each of the 6 items"),
     ],
@@ -83,5 +87,5 @@ def test_losses_that_cannot_be(text: str, shapes: list[tuple[int, ...]], message
 
 def test_a_label_that_is_no_class() -> None:
     harness = LayerHarness('type: "GeneralTripletLoss"', [D, LABELS + 1])
-    with pytest.raises(LayerError, match="none of the 5 classes"):
+    with pytest.raises(LayerError, match="not one of the 5 classes"):
         harness.forward()

@@ -45,8 +45,8 @@ def test_a_point_is_at_no_distance_to_itself() -> None:
     ("fields", "shapes", "message"),
     [
         ("", [(2, 3)], "needs num_output above 0"),
-        ("transpose: true", [(2, 3), (4, 3)], "transpose is not done"),
-        ("update_center_only: true", [(2, 3), (4, 3)], "update_center_only is not done"),
+        ("transpose: true", [(2, 3), (4, 3)], "transpose is not supported"),
+        ("update_center_only: true", [(2, 3), (4, 3)], "update_center_only is not supported"),
         ('distance_type: "L3"', [(2, 3), (4, 3)], "expected distance_type L1 or L2, got 'L3'"),
         ("", [(2, 3), (4, 5)], "expected points of 3 values"),
         ("axis: 2", [(2, 3), (4, 3)], "axis 2 is out of range"),

@@ -29,7 +29,7 @@ def evaluated(
 
 
 def test_an_object_is_found_once() -> None:
-    """By the box of the greatest score; the second of it, and one beside it, are false."""
+    """By the box of the largest score; the second of it, and one beside it, are false."""
     found = [[0, 1, 0.5, *NEAR], [0, 1, 0.8, *BOX], [0, 1, 0.9, *FAR]]
     assert evaluated(found, [truth(0, 1, BOX), truth(0, 2, FAR)]) == [
         [-1, 1, 1, -1, -1],
@@ -134,9 +134,9 @@ def test_files_of_sizes_that_cannot_be(tmp_path: Path, text: str, message: str) 
 
 
 def test_labels_that_cannot_be() -> None:
-    with pytest.raises(LayerError, match="label 3 in 'x0' is none of 1 to 2"):
+    with pytest.raises(LayerError, match="label 3 in 'x0' is not one of 1 to 2"):
         evaluated([[0, 3, 0.5, *BOX]], [truth(0, 1, BOX)])
-    with pytest.raises(LayerError, match="label 0 in 'x1' is none of 1 to 2") as caught:
+    with pytest.raises(LayerError, match="label 0 in 'x1' is not one of 1 to 2") as caught:
         evaluated([[0, 1, 0.5, *BOX]], [truth(0, 0, BOX)])
     assert caught.value.path == ("bottom", 1)
 

@@ -155,12 +155,20 @@ def test_a_restored_net_goes_on_with_the_image_that_was_due(
     [
         ("", "", "needs a source, a text file of images"),
         ('source: "list.txt" batch_size: 0', "", "needs a batch_size of 1 or more"),
-        (GIVEN + "new_height: 6", "", "new_height and new_width go together, got 6 and 0"),
-        (GIVEN + "new_width: 3", "", "new_height and new_width go together, got 0 and 3"),
-        (GIVEN + "short_side: 3", "", "short_side is not known here; give new_height and new"),
+        (
+            GIVEN + "new_height: 6",
+            "",
+            "new_height and new_width must be given together, got 6 and 0",
+        ),
+        (
+            GIVEN + "new_width: 3",
+            "",
+            "new_height and new_width must be given together, got 0 and 3",
+        ),
+        (GIVEN + "short_side: 3", "", "short_side is not supported here; give new_height and new"),
         (GIVEN + "dataset_share_per_node: 0.5", "", "leave dataset_share_per_node at 1"),
-        (GIVEN + "mirror: true", "", "mirror belongs into transform_param"),
-        (GIVEN + 'mean_file: "m"', "", "mean_file belongs into transform_param"),
+        (GIVEN + "mirror: true", "", "mirror belongs in transform_param"),
+        (GIVEN + 'mean_file: "m"', "", "mean_file belongs in transform_param"),
         (GIVEN, "force_gray: true", "force_gray is for databases; set is_color"),
         (
             GIVEN,

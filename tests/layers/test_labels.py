@@ -28,7 +28,7 @@ def test_a_label_that_is_no_class_is_named(labels: list[float], shown: str, hint
     with pytest.raises(LayerError) as caught:
         read(labels)
     assert str(caught.value) == (
-        f"layer \"loss\" (SoftmaxWithLoss): label {shown} in 'label' is none of the 3 classes "
+        f"layer \"loss\" (SoftmaxWithLoss): label {shown} in 'label' is not one of the 3 classes "
         "0 to 2"
     )
     assert (caught.value.path, caught.value.hint) == (("bottom", 1), hint)

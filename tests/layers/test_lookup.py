@@ -30,7 +30,7 @@ def test_embed_skips_gradients_of_parameters_that_do_not_learn() -> None:
 
 @pytest.mark.parametrize(("index", "said"), [(3.0, "3"), (-1.0, "-1"), (np.nan, "nan")])
 def test_an_index_out_of_range_is_refused(index: float, said: str) -> None:
-    expected = f"index {said} in 'x0' is none of 0 to 2"
+    expected = f"index {said} in 'x0' is not one of 0 to 2"
     with pytest.raises(LayerError, match=expected) as caught:
         LayerHarness(EMBED, [[0.0, index]]).forward()
     assert caught.value.path == ("bottom", 0)

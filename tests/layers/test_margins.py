@@ -85,7 +85,10 @@ def test_a_factor_may_leave_values_and_gradients_as_they_are() -> None:
 
 @pytest.mark.parametrize(
     ("fields", "shape", "message"),
-    [("", (2, 3), "expected a factor for each place"), ("global_scale: true", (2,), "not done")],
+    [
+        ("", (2, 3), "expected a factor for each place"),
+        ("global_scale: true", (2,), "not supported"),
+    ],
 )
 def test_factors_that_cannot_be(fields: str, shape: tuple[int, ...], message: str) -> None:
     text = f'type: "ChannelScale" channel_scale_param {{ {fields} }}'

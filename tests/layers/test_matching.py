@@ -45,18 +45,18 @@ def test_objects_may_be_of_one_kind() -> None:
 @pytest.mark.parametrize(
     ("fields", "column", "value", "message"),
     [
-        ("", 0, 2, "image 2 in 'x3' is none of 0 to 1"),
-        ("", 0, -2, "image -2 in 'x3' is none of 0 to 1"),
-        ("", 0, float("nan"), "image nan in 'x3' is none of 0 to 1"),
-        ("", 1, 4, "label 4 in 'x3' is none of 0 to 3 but 0, the background"),
-        ("", 1, 0, "label 0 in 'x3' is none of 0 to 3 but 0, the background"),
+        ("", 0, 2, "image 2 in 'x3' is not one of 0 to 1"),
+        ("", 0, -2, "image -2 in 'x3' is not one of 0 to 1"),
+        ("", 0, float("nan"), "image nan in 'x3' is not one of 0 to 1"),
+        ("", 1, 4, "label 4 in 'x3' is not one of 0 to 3 but 0, the background"),
+        ("", 1, 0, "label 0 in 'x3' is not one of 0 to 3 but 0, the background"),
         (
             "background_label_id: 2",
             1,
             2,
-            "label 2 in 'x3' is none of 0 to 3 but 2, the background",
+            "label 2 in 'x3' is not one of 0 to 3 but 2, the background",
         ),
-        ("map_object_to_agnostic: true", 1, 0, "label 0 in 'x3' is none of 1 and more"),
+        ("map_object_to_agnostic: true", 1, 0, "label 0 in 'x3' is not one of 1 and more"),
     ],
 )
 def test_objects_that_cannot_be(fields: str, column: int, value: float, message: str) -> None:

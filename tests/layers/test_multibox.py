@@ -255,7 +255,7 @@ def test_gradients_agree_with_differences(fields: str) -> None:
 
 
 def test_a_net_that_went_astray_gives_no_warning() -> None:
-    """Scores that are no numbers show; boxes far away match nothing."""
+    """Scores that are not numbers show; boxes far away match nothing."""
     assert np.isnan(value(conf=np.full((2, 12), np.inf)))
     for offset in (1e308, np.inf, np.nan):
         fields = "use_prior_for_matching: false code_type: CENTER_SIZE"

@@ -106,7 +106,7 @@ def test_directions_of_places_by_their_formula(kind: str) -> None:
     ("text", "message"),
     [
         ('normalize_param { normalize_type: "L3" }', "expected normalize_type L1 or L2, got 'L3'"),
-        ("normalize_param { fix_gradient: true }", "fix_gradient is not done"),
+        ("normalize_param { fix_gradient: true }", "fix_gradient is not supported"),
         ("normalize_param { } norm_param { }", "are of different forks"),
         ('top: "y" top: "n"', "a second top needs normalize_param"),
     ],

@@ -158,7 +158,7 @@ def test_without_images_it_says_what_would_work(tmp_path: Path) -> None:
         ([3], "entry 0: expected image, boxes of four corners, and classes"),
         (
             [{"image": "a.png", "boxes": [[1, 2, 3, 4]], "classes": [3]}],
-            "entry 0: class 3 is none of 0 to 2",
+            "entry 0: class 3 is not one of 0 to 2",
         ),
         (
             [{"image": "a.png", "boxes": [[1, 2, 3]], "classes": [1]}],

@@ -83,7 +83,7 @@ def test_no_number_has_no_place() -> None:
         (
             "loss_weight: 1",
             (2, 3),
-            "the place of a maximum has no gradient and cannot be part of the objective",
+            "the index of a maximum has no gradient and cannot be part of the objective",
             ("loss_weight",),
         ),
     ],

@@ -129,7 +129,7 @@ def test_what_cannot_be_reorganised(
     [
         (
             'type: "Permute" permute_param { order: 1 order: 1 }',
-            "axis 1 comes twice in order",
+            "axis 1 is repeated in order",
             ("permute_param", "order", 1),
         ),
         (

@@ -80,11 +80,15 @@ def test_the_older_form_says_whether_there_are_labels(folder: Path) -> None:
         ("", "", "image_data_param needs a source"),
         ("has_label: true", "", "label_type and has_label are both given"),
         ('source: "list.txt" ignore_label: 256', "", "an ignore_label of 0 to 255, got 256"),
-        ('source: "list.txt" cache: true', "", "cache is not done by ImageSegData layers"),
-        ('source: "list.txt" mirror: true', "", "mirror belongs into transform_param"),
+        ('source: "list.txt" cache: true', "", "cache is not supported by ImageSegData layers"),
+        ('source: "list.txt" mirror: true', "", "mirror belongs in transform_param"),
         ('source: "list.txt"', "scale_factors: 2", "scale_factors need a crop_size"),
         ('source: "list.txt"', "scale_factors: 0 crop_size: 3", "scale_factors above 0 and up to"),
-        ('source: "list.txt"', 'mean_file: "m"', "mean_file is not done by ImageSegData layers"),
+        (
+            'source: "list.txt"',
+            'mean_file: "m"',
+            "mean_file is not supported by ImageSegData layers",
+        ),
     ],
 )
 def test_what_cannot_be(folder: Path, fields: str, transform: str, message: str) -> None:

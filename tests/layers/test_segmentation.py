@@ -101,7 +101,7 @@ def test_without_reset_all_passes_count(reset: bool) -> None:
         ),
         ("loss_weight: 1", (2, 1, 4, 5), "no gradient"),
         ("", (2, 1, 4, 4), "expected one label in 'label' for each of the 40 items of 'x'"),
-        ("", (2, 1, 4, 5), "label 7 in 'label' is none of the 3 classes 0 to 2"),
+        ("", (2, 1, 4, 5), "label 7 in 'label' is not one of the 3 classes 0 to 2"),
     ],
 )
 def test_wrong_use(fields: str, shape: tuple[int, ...], message: str) -> None:

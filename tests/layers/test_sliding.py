@@ -41,7 +41,7 @@ def test_forms(text: str, shape: tuple[int, ...]) -> None:
         ("kernel_size: [3, 3, 3]", "expected 1 or 2 kernel_size, got 3", "kernel_size"),
         ("kernel_size: 3 stride: 0", "stride must be above 0", "stride"),
         ("kernel_size: 8", "a kernel of 8x8", None),
-        ("kernel_size: 3 axis: 3", "no axis behind channel axis 3", None),
+        ("kernel_size: 3 axis: 3", "no axis after channel axis 3", None),
         ("kernel_size: 3 axis: 4", "axis 4 is out of range", "axis"),
     ],
 )
@@ -53,5 +53,7 @@ def test_what_is_refused(text: str, message: str, path: str | None) -> None:
 
 
 def test_bottoms_of_different_shapes_are_refused() -> None:
-    with pytest.raises(LayerError, match="expected bottoms of one shape, got 2x6x5x7, 2x6x5x8"):
+    with pytest.raises(
+        LayerError, match="expected bottoms of the same shape, got 2x6x5x7, 2x6x5x8"
+    ):
         harness("kernel_size: 3", X, (2, 6, 5, 8))

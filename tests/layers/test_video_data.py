@@ -111,8 +111,8 @@ def test_mirrors_are_of_whole_clips(tmp_path: Path, clips: np.ndarray) -> None:
     [
         ("use_image: true", "video_data_param needs a source, a text file of clips"),
         ('source: "list.txt"', "videos are not decoded here"),
-        (GIVEN + "use_temporal_jitter: true", "use_temporal_jitter is not done by VideoData"),
-        (GIVEN + "new_height: 4", "new_height and new_width go together, got 4 and 0"),
+        (GIVEN + "use_temporal_jitter: true", "use_temporal_jitter is not supported by VideoData"),
+        (GIVEN + "new_height: 4", "new_height and new_width must be given together, got 4 and 0"),
         (GIVEN + "sampling_rate: 0", "video_data_param needs a sampling_rate of 1 or more"),
         (GIVEN + "} image_data_param {", "video_data_param and image_data_param are both given"),
     ],
@@ -127,7 +127,9 @@ def test_what_is_refused(tmp_path: Path, fields: str, message: str) -> None:
 def test_settings_that_do_not_fit_the_frames(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match="channels x 2 frames, rows, columns"):
         make(tmp_path, GIVEN, "crop_size: 9")
-    with pytest.raises(NetworkError, match="resize_param is not done by VideoData layers here"):
+    with pytest.raises(
+        NetworkError, match="resize_param is not supported by VideoData layers here"
+    ):
         make(tmp_path, GIVEN, "resize_param { height: 4 width: 4 }")
 
 

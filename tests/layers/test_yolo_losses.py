@@ -18,7 +18,7 @@ MASK = [2, 1]
 LABELS = np.zeros((2, 4, 5))
 LABELS[0, :3] = [[2, 0.5, 0.5, 0.3, 0.4], [0, 0.1, 0.9, 0.2, 0.3], [1, 0.52, 0.55, 0.25, 0.3]]
 LABELS[1, 0] = [1, 0.85, 0.2, 0.6, 0.7]
-LABELS[1, 2] = [9, 9, 9, 9, 9]  # behind the end
+LABELS[1, 2] = [9, 9, 9, 9, 9]  # after the end
 
 
 def predictions(seed: int = 7, size: float = 0.7) -> np.ndarray:
