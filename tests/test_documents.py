@@ -174,7 +174,7 @@ def test_the_floors_are_those_that_are_enforced() -> None:
 def test_the_layer_contract_is_the_one_in_the_code() -> None:
     (block,) = blocks(MAIN_PATH, "python")
     source = inspect.getsource(Layer)
-    contract = source[source.index("# The contract.") : source.index("# What the base offers.")]
+    contract = source[source.index("# The contract.") : source.index("# Helpers.")]
     names = re.findall(r"def (\w+)", contract)
     shown = dict(re.findall(r"def (\w+)\(([^)]*)\)", block))
     assert list(shown) == names

@@ -159,7 +159,7 @@ def resize_size(param: Any, name: str) -> tuple[int, int] | None:
     """
     if bool(param.new_height) != bool(param.new_width):
         raise LayerError(
-            f"new_height and new_width must be given together, got {param.new_height} and {param.new_width}",
+            f"new_height and new_width go together, got {param.new_height} and {param.new_width}",
             (name, "new_height" if param.new_height else "new_width"),
         )
     return (int(param.new_height), int(param.new_width)) if param.new_height else None

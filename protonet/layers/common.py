@@ -64,7 +64,7 @@ class InnerProduct(Layer):
         self.bias_term = spec.bias_term
         if spec.normalize and spec.transpose:
             raise LayerError(
-                "normalize and transpose cannot must be given together",
+                "normalize and transpose cannot be combined",
                 ("inner_product_param", "normalize"),
             )
         if spec.normalize:

@@ -199,7 +199,7 @@ class DenseImageData(PairData):
             )
         if crop_of(self.spec.transform_param) is not None:
             raise LayerError(
-                f"{field} and a crop cannot must be given together: the crop is of the image's pixels",
+                f"{field} and a crop cannot be combined: the crop is of the image's pixels",
                 (self.message, field),
             )
 

@@ -139,7 +139,7 @@ class Reshape(_Reshaping):
             self.traits = replace(self.traits, view=False)
             if self.spec.reshape_param.HasField("shape"):
                 raise LayerError(
-                    "pixelshuffler and shape cannot must be given together",
+                    "pixelshuffler and shape cannot be combined",
                     ("reshape_param", "pixelshuffler"),
                 )
         self.dims = tuple(self.spec.reshape_param.shape.dim)

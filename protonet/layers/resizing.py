@@ -44,7 +44,7 @@ class _Resizing(Interp):
             )
         given = [name for name in ("align_corners", *self.half) if getattr(param, name)]
         if len(given) > 1:
-            raise LayerError(f"{' and '.join(given)} cannot go together", (self.field, given[1]))
+            raise LayerError(f"{' and '.join(given)} cannot be combined", (self.field, given[1]))
         for name in ("scale_height", "scale_width"):
             if not 0 < getattr(param, name) < math.inf:
                 raise LayerError(

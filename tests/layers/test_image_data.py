@@ -158,12 +158,12 @@ def test_a_restored_net_goes_on_with_the_image_that_was_due(
         (
             GIVEN + "new_height: 6",
             "",
-            "new_height and new_width must be given together, got 6 and 0",
+            "new_height and new_width go together, got 6 and 0",
         ),
         (
             GIVEN + "new_width: 3",
             "",
-            "new_height and new_width must be given together, got 0 and 3",
+            "new_height and new_width go together, got 0 and 3",
         ),
         (GIVEN + "short_side: 3", "", "short_side is not supported here; give new_height and new"),
         (GIVEN + "dataset_share_per_node: 0.5", "", "leave dataset_share_per_node at 1"),

@@ -87,7 +87,7 @@ def test_labels_may_be_smaller_than_images(folder: Path) -> None:
         (
             "label_divide_factor: 2 new_height: 8 new_width: 8",
             "crop_size: 4",
-            "label_divide_factor and a crop cannot must be given together",
+            "label_divide_factor and a crop cannot be combined",
         ),
     ],
 )
@@ -146,7 +146,7 @@ def test_state_goes_on(folder: Path) -> None:
     [
         (DENSE, "batch_size: 1", "", "dense_image_data_param needs a source"),
         (DENSE, 'source: "two.txt"', "", "dense_image_data_param needs a batch_size of 1 or more"),
-        (EDGES, 'source: "two.txt" new_width: 4', "", "must be given together, got 0 and 4"),
+        (EDGES, 'source: "two.txt" new_width: 4', "", "go together, got 0 and 4"),
         (EDGES, 'source: "two.txt" crop_size: 4', "", "crop_size belongs in transform_param"),
         (DENSE, 'source: "two.txt" batch_size: 1 crop_width: 4', "", "as crop_w or crop_h"),
         (

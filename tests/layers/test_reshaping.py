@@ -148,7 +148,7 @@ def test_channels_become_blocks_of_places() -> None:
     ("fields", "shape", "message"),
     [
         ("pixelshuffler: 0", (2, 4, 3, 5), "expected a pixelshuffler of 1 or more, got 0"),
-        ("pixelshuffler: 2 shape { dim: -1 }", (2, 4, 3, 5), "cannot must be given together"),
+        ("pixelshuffler: 2 shape { dim: -1 }", (2, 4, 3, 5), "cannot be combined"),
         ("pixelshuffler: 2", (2, 6, 3, 5), "with a C that 4 divides, got 2x6x3x5"),
         ("pixelshuffler: 2", (2, 4), "expected N x C x H x W"),
     ],

@@ -76,7 +76,7 @@ def test_scales_and_one_value() -> None:
     ("fields", "message"),
     [
         ('data_format: "NHWC"', 'expected data_format: "NCHW", got "NHWC"'),
-        ("align_corners: true half_pixel_centers: true", "cannot go together"),
+        ("align_corners: true half_pixel_centers: true", "cannot be combined"),
         ("scale_height: 0", "expected scale_height above 0, got 0"),
         ("output_width: 0", "expected a width of 1 or more, got 0"),
         ("scale_width: 0.1", "expected a width of 1 or more, got 0"),

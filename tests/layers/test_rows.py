@@ -33,5 +33,5 @@ def test_a_row_of_zeros_stays_so() -> None:
 
 
 def test_columns_cannot_be_brought() -> None:
-    with pytest.raises(LayerError, match="normalize and transpose cannot must be given together"):
+    with pytest.raises(LayerError, match="normalize and transpose cannot be combined"):
         LayerHarness(TEXT + "transpose: true }", [np.ones((2, 5))])

@@ -112,7 +112,7 @@ def test_mirrors_are_of_whole_clips(tmp_path: Path, clips: np.ndarray) -> None:
         ("use_image: true", "video_data_param needs a source, a text file of clips"),
         ('source: "list.txt"', "videos are not decoded here"),
         (GIVEN + "use_temporal_jitter: true", "use_temporal_jitter is not supported by VideoData"),
-        (GIVEN + "new_height: 4", "new_height and new_width must be given together, got 4 and 0"),
+        (GIVEN + "new_height: 4", "new_height and new_width go together, got 4 and 0"),
         (GIVEN + "sampling_rate: 0", "video_data_param needs a sampling_rate of 1 or more"),
         (GIVEN + "} image_data_param {", "video_data_param and image_data_param are both given"),
     ],
