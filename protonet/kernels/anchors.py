@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from protonet.blob import Array
-from protonet.kernels.boxes import decode, encode, overlaps, suppress
+from protonet.kernels.boxes import decode, encode, nms, overlaps
 
 RATIOS = (0.5, 1.0, 2.0)
 SCALES = (8.0, 16.0, 32.0)
@@ -26,7 +26,7 @@ def closed(boxes: Array) -> Array:
     return boxes + np.array([0, 0, 1, 1], boxes.dtype)
 
 
-def shared(a: Array, b: Array) -> Array:
+def overlaps_inclusive(a: Array, b: Array) -> Array:
     """Intersection over union of each of ``a`` (A, 4) with each of ``b`` (B, 4): (A, B)."""
     return overlaps(closed(a), closed(b))
 
@@ -50,20 +50,20 @@ def make_anchors(base: int, ratios: Sequence[float], scales: Sequence[float]) ->
     return np.concatenate([centre - half, centre + half], axis=1)
 
 
-def spread(anchors: Array, height: int, width: int, stride: int) -> Array:
+def shift_anchors(anchors: Array, height: int, width: int, stride: int) -> Array:
     """The anchors at each cell of a map, (H W A, 4), cells by row."""
     rows, columns = np.mgrid[:height, :width] * float(stride)
     shift = np.stack([columns, rows, columns, rows], axis=-1)
     return (shift[:, :, None] + anchors).reshape(-1, 4)
 
 
-def last(maps: Array, length: int) -> Array:
+def channels_last(maps: Array, length: int) -> Array:
     """(A length) x H x W as (H W A, length)."""
     return maps.transpose(1, 2, 0).reshape(-1, length)
 
 
 @dataclass(frozen=True)
-class Proposing:
+class ProposalSettings:
     """How regions are chosen: counts of 0 mean all.
 
     ``least`` is the least side in pixels of the image as it was, before it was scaled.
@@ -90,11 +90,11 @@ class Proposing:
             info: height, width, and the factor by which the image was scaled: one, or one for
                 rows and one for columns.
         """
-        ranks = last(scores, 1)[:, 0]
-        boxes = closed(spread(self.anchors, scores.shape[1], scores.shape[2], self.stride))
+        ranks = channels_last(scores, 1)[:, 0]
+        boxes = closed(shift_anchors(self.anchors, scores.shape[1], scores.shape[2], self.stride))
         # A net that went astray may say anything: what is no number is no region.
         with np.errstate(all="ignore"):
-            boxes = decode(boxes, np.ones(4), last(offsets, 4), _CODE)
+            boxes = decode(boxes, np.ones(4), channels_last(offsets, 4), _CODE)
             limit = np.array([info[1] - 1, info[0] - 1] * 2)
             boxes = np.maximum(np.minimum(boxes, limit), 0)
             sides = boxes[:, 2:] - boxes[:, :2] + 1
@@ -104,7 +104,7 @@ class Proposing:
         if self.before > 0:
             order = order[: self.before]
         boxes, ranks = boxes[order], ranks[order]
-        stay = suppress(closed(boxes), ranks, self.threshold)
+        stay = nms(closed(boxes), ranks, self.threshold)
         if self.after > 0:
             stay = stay[: self.after]
         return boxes[stay], ranks[stay]

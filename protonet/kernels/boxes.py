@@ -73,7 +73,7 @@ def decode(priors: Array, variances: Array, offsets: Array, code: str) -> Array:
     return np.concatenate([centre - half, centre + half], axis=-1)
 
 
-def suppress(
+def nms(
     boxes: Array, scores: Array, threshold: float, *, eta: float = 1.0, top_k: int = -1
 ) -> Array:
     """Indices of the boxes that stay, best first.

@@ -10,9 +10,9 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import Kernel, When
+from protonet.kernels.kernel import Condition, Kernel
 
-FEW_BOTTOMS = When("fewer than 256 bottoms", lambda _shape, count: count < 256)
+FEW_BOTTOMS = Condition("fewer than 256 bottoms", lambda _shape, count: count < 256)
 """So that a byte says which of them is the greatest."""
 
 
@@ -106,7 +106,7 @@ class NativeCombine(Combine, processor="native"):
 
     winners = np.uint8
 
-    when = (FEW_BOTTOMS,)
+    requires = (FEW_BOTTOMS,)
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], count: int) -> None:
         super().__init__(device, dtype, shape, count)
@@ -172,7 +172,7 @@ class Parts(Kernel):
 class NativeParts(Parts, processor="native"):
     """Rows as they lie in memory."""
 
-    when = (When("no empty part", lambda rows, lengths: rows * min(lengths) > 0),)
+    requires = (Condition("no empty part", lambda rows, lengths: rows * min(lengths) > 0),)
 
     def __init__(self, device: Device, dtype: Any, rows: int, lengths: Sequence[int]) -> None:
         super().__init__(device, dtype, rows, lengths)

@@ -9,10 +9,10 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import OTHERWISE, Choice, Kernel, When
+from protonet.kernels.kernel import OTHERWISE, Algorithm, Condition, Kernel
 from protonet.kernels.windows import MODEST, Windows
 
-DEPTHWISE = When(
+DEPTHWISE = Condition(
     "every channel is a group of its own", lambda channels, group: group == channels > 1
 )
 """There is nothing to multiply matrices for then."""
@@ -96,7 +96,7 @@ class Convolve(Kernel):
             if self._dcolumns is None:
                 self._dcolumns = self.scratch(self._columns_shape)
             xp.matmul(weight, dresult, out=self._dcolumns.reshape(self._matrix))
-            self.windows.roll(xp, self._dcolumns, dimage.reshape(self._image))
+            self.windows.col2im(xp, self._dcolumns, dimage.reshape(self._image))
 
     def learn(self, dy: Array, x: Array, dw: Array) -> None:
         """Add the gradient of the weight to ``dw``."""
@@ -114,18 +114,21 @@ class Convolve(Kernel):
             return image.reshape(self._matrix)
         if self._columns is None:
             self._columns = self.device.zeros(self._columns_shape, self.dtype)
-        self.windows.unroll(image.reshape(self._image), self._columns)
+        self.windows.im2col(image.reshape(self._image), self._columns)
         return self._columns.reshape(self._matrix)
 
 
 class NativeConvolve(Convolve, processor="native"):
     """In one or two axes, without unrolling into memory."""
 
-    when = (
-        When("one or two axes", lambda windows, *_, **__: len(windows.inputs) <= 2),
+    requires = (
+        Condition("one or two axes", lambda windows, *_, **__: len(windows.inputs) <= 2),
         MODEST,
     )
-    ways = (Choice("a plane at a time", DEPTHWISE), Choice("products of matrices", OTHERWISE))
+    algorithms = (
+        Algorithm("a plane at a time", DEPTHWISE),
+        Algorithm("products of matrices", OTHERWISE),
+    )
 
     def __init__(
         self,

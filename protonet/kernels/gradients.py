@@ -13,7 +13,7 @@ from protonet.kernels import native
 from protonet.kernels.kernel import Kernel
 
 
-class Clear(Kernel):
+class ZeroGradients(Kernel):
     """Makes gradients 0 before an iteration adds to them."""
 
     def clear(self, g: Array) -> None:
@@ -21,7 +21,7 @@ class Clear(Kernel):
         g.fill(0)
 
 
-class NativeClear(Clear, processor="native"):
+class NativeZeroGradients(ZeroGradients, processor="native"):
     """On all threads: gradients of large nets are most of what an iteration writes."""
 
     def __init__(self, device: Device, dtype: Any) -> None:
@@ -32,7 +32,7 @@ class NativeClear(Clear, processor="native"):
         self._clear(g)
 
 
-class Clipping(Kernel):
+class GradientClipping(Kernel):
     """Gradients g whose L2 norm is above ``limit`` are made that short."""
 
     def __init__(self, device: Device, dtype: Any, g: Array, limit: float) -> None:
@@ -57,7 +57,7 @@ class Clipping(Kernel):
         return 1.0
 
 
-class NativeClipping(Clipping, processor="native"):
+class NativeGradientClipping(GradientClipping, processor="native"):
     """One pass that reads; the update multiplies."""
 
     def __init__(self, device: Device, dtype: Any, g: Array, limit: float) -> None:

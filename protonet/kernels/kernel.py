@@ -14,7 +14,7 @@ from protonet.precision import real_of
 
 
 @dataclass(frozen=True)
-class When:
+class Condition:
     """A condition, for the program and for people: ``docs/kernels.md`` shows its words.
 
     Args:
@@ -26,25 +26,25 @@ class When:
     holds: Callable[..., bool]
 
 
-class Choice(NamedTuple):
+class Algorithm(NamedTuple):
     """One of several ways in which a tuned version computes, and when it is taken: of those that
     a version has, the first that can be.
     """
 
-    way: Any
+    implementation: Any
     """A class whose docstring says how it goes, or words."""
-    when: When
+    condition: Condition
 
 
-OTHERWISE = When("otherwise", lambda *_, **__: True)
+OTHERWISE = Condition("otherwise", lambda *_, **__: True)
 
 
-def first_of(choices: tuple[Choice, ...], *args: Any) -> Any:
+def select_algorithm(candidates: tuple[Algorithm, ...], *args: Any) -> Any:
     """The way of the first choice whose condition holds for these arguments."""
-    return next(each.way for each in choices if each.when.holds(*args))
+    return next(each.implementation for each in candidates if each.condition.holds(*args))
 
 
-SOMETHING = When(
+NONEMPTY = Condition(
     "no empty array", lambda items, channels, places, *_: items * channels * places > 0
 )
 """Of kernels over items x channels x places."""
@@ -70,11 +70,11 @@ class Kernel:
     processor: ClassVar[str] = ""
     moves: ClassVar[bool] = False
     """Of a definition: it only moves values, of whatever type."""
-    types: ClassVar[frozenset[str]] = frozenset({"float32"})
+    dtypes: ClassVar[frozenset[str]] = frozenset({"float32"})
     """Of a tuned version: the types that it is made for."""
-    when: ClassVar[tuple[When, ...]] = ()
+    requires: ClassVar[tuple[Condition, ...]] = ()
     """Of a tuned version: what must hold for the definition's arguments."""
-    ways: ClassVar[tuple[Choice, ...]] = ()
+    algorithms: ClassVar[tuple[Algorithm, ...]] = ()
     """Of a tuned version: the ways that it chooses from, where it has several."""
     _tuned: ClassVar[dict[str, type[Kernel]]]
 
@@ -112,14 +112,14 @@ class Kernel:
         if processor == "cuda":
             cuda.load(cls.__module__.rpartition(".")[2])
         tuned = cls._tuned.get(processor)
-        if tuned is None or np.dtype(dtype).name not in tuned.types:
+        if tuned is None or np.dtype(dtype).name not in tuned.dtypes:
             return None
-        return tuned if tuned.takes(*args, **more) else None  # type: ignore[return-value]
+        return tuned if tuned.supports(*args, **more) else None  # type: ignore[return-value]
 
     @classmethod
-    def takes(cls, *args: Any, **more: Any) -> bool:
+    def supports(cls, *args: Any, **more: Any) -> bool:
         """Whether this version is made for such arguments of the definition."""
-        return all(each.holds(*args, **more) for each in cls.when)
+        return all(each.holds(*args, **more) for each in cls.requires)
 
     @classmethod
     def versions(cls) -> dict[str, type[Kernel]]:

@@ -14,13 +14,13 @@ from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.kernel import Kernel
 
-FIRST = 65536.0
+INITIAL_SCALE = 65536.0
 """The scale to begin with."""
 
-PATIENCE = 2000
+GROWTH_INTERVAL = 2000
 """So many steps without an infinite gradient double the scale; one with such halves it."""
 
-LARGEST = 2.0**60
+MAX_SCALE = 2.0**60
 """What the scale never exceeds: it must stay a float, and so must its quotients."""
 
 GOOD, HALT, BAD, FOUND = range(4)
@@ -50,8 +50,8 @@ class Unscale(Kernel):
         good = float(held[GOOD]) + 1 if finite else 0.0
         if not finite:
             now /= 2
-        elif good >= PATIENCE:
-            now, good = min(2 * now, LARGEST), 0.0
+        elif good >= GROWTH_INTERVAL:
+            now, good = min(2 * now, MAX_SCALE), 0.0
         scale.fill(now)
         bad = 0.0 if finite else float(held[BAD]) + 1
         self.device.put(np.array([good, not finite, bad, 0], np.float32), counts)

@@ -26,7 +26,7 @@ class _Loss(Kernel):
         return self._made[name]
 
 
-class Spread(Kernel):
+class GradientScale(Kernel):
     """Dx = factor weight slope, for ``count`` elements in any shape."""
 
     def __init__(self, device: Device, dtype: Any, count: int) -> None:
@@ -34,16 +34,16 @@ class Spread(Kernel):
         self._factor = self.scratch(())
         self._flat = (count,)
 
-    def spread(self, slope: Array, weight: Array, factor: float, dx: Array) -> None:
+    def scale(self, slope: Array, weight: Array, factor: float, dx: Array) -> None:
         """Write ``dx``, with the scalar ``weight`` on the device."""
         self.xp.multiply(weight, factor, out=self._factor)
         self.xp.multiply(slope.reshape(self._flat), self._factor, out=dx.reshape(self._flat))
 
 
-class NativeSpread(Spread, processor="native"):
+class NativeGradientScale(GradientScale, processor="native"):
     """One pass."""
 
-    def spread(self, slope: Array, weight: Array, factor: float, dx: Array) -> None:
+    def scale(self, slope: Array, weight: Array, factor: float, dx: Array) -> None:
         native.load().weigh(slope, weight, dx, factor)
 
 
@@ -86,7 +86,7 @@ class AbsoluteDistance(_Loss):
         xp.multiply(loss, factor, out=loss)
 
 
-class SmoothDistance(_Loss):
+class SmoothL1(_Loss):
     """L = factor sum v f(u (a - b)), where f(d) is s d^2 / 2 for |d| < 1 / s, |d| - 1 / (2 s)
     beyond.
 
@@ -130,7 +130,7 @@ class SmoothDistance(_Loss):
             xp.multiply(slope, u.reshape(self._flat), out=slope)
 
 
-class Contrast(_Loss):
+class Contrastive(_Loss):
     """L = factor sum(y d^2 + (1 - y) max(margin - d, 0)^2), with d the length of an item's a - b.
 
     Args:

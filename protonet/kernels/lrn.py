@@ -12,7 +12,7 @@ from protonet.kernels.pooling import AveragePool
 from protonet.kernels.windows import Windows
 
 
-class Normalize(Kernel):
+class LRNKernel(Kernel):
     """What both regions share.
 
     Args:
@@ -59,7 +59,7 @@ class Normalize(Kernel):
         return self._sums
 
 
-class NormalizeAcross(Normalize):
+class LRNAcrossChannels(LRNKernel):
     """s = k + alpha / size * sum of x^2 over the ``size`` channels around."""
 
     def forward(self, x: Array, y: Array) -> None:
@@ -93,7 +93,7 @@ class NormalizeAcross(Normalize):
             self.xp.add(part, values[:, max(0, o) : channels - max(0, -o)], out=part)
 
 
-class NativeNormalizeAcross(NormalizeAcross, processor="native"):
+class NativeLRNAcrossChannels(LRNAcrossChannels, processor="native"):
     """All channels of a few places after each other; only s is kept."""
 
     def __init__(self, device: Device, dtype: Any, *args: Any, **more: Any) -> None:
@@ -110,7 +110,7 @@ class NativeNormalizeAcross(NormalizeAcross, processor="native"):
         self._native.backward(dy, x, y, self.kept(), dx)
 
 
-class NormalizeWithin(Normalize):
+class LRNWithinChannel(LRNKernel):
     """s = 1 + alpha m, with m the mean of x^2 over the size x size places around; k is not used."""
 
     def __init__(self, device: Device, dtype: Any, *args: Any, **more: Any) -> None:
@@ -143,7 +143,7 @@ class NormalizeWithin(Normalize):
         xp.subtract(dx, sums, out=dx)
 
 
-class NativeNormalizeWithin(NormalizeWithin, processor="native"):
+class NativeLRNWithinChannel(LRNWithinChannel, processor="native"):
     """With the compiled pooling, and powers by square roots."""
 
     def forward(self, x: Array, y: Array) -> None:

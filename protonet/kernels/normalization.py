@@ -7,7 +7,7 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import SOMETHING, Kernel
+from protonet.kernels.kernel import NONEMPTY, Kernel
 
 
 class BatchNormScale(Kernel):
@@ -179,7 +179,7 @@ class BatchNormScale(Kernel):
 class NativeBatchNormScale(BatchNormScale, processor="native"):
     """Each channel in two passes, the second from the cache; no memory of x's size."""
 
-    when = (SOMETHING,)
+    requires = (NONEMPTY,)
 
     def __init__(
         self, device: Device, dtype: Any, items: int, channels: int, places: int, eps: float

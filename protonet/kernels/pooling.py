@@ -122,7 +122,7 @@ class MaxPool(PickPool):
 class NativeMaxPool(MaxPool, processor="native"):
     """Vectors of windows beside each other."""
 
-    when = (MODEST,)
+    requires = (MODEST,)
 
     @cached_property
     def _native(self) -> Any:
@@ -179,7 +179,7 @@ class AveragePool(Pool):
 class NativeAveragePool(AveragePool, processor="native"):
     """Sums as of a depthwise convolution."""
 
-    when = (MODEST,)
+    requires = (MODEST,)
 
     @cached_property
     def _native(self) -> Any:
@@ -193,7 +193,7 @@ class NativeAveragePool(AveragePool, processor="native"):
         self._native.backward(dy, dx)
 
 
-class RandomPool(PickPool):
+class StochasticPool(PickPool):
     """A value of each window that is drawn in proportion to the values, or their mean so."""
 
     def draw(self, x: Array, y: Array, places: Array, numbers: Array, sums: Array) -> None:

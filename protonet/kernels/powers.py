@@ -10,7 +10,7 @@ from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.activations import Activation
-from protonet.kernels.kernel import When
+from protonet.kernels.kernel import Condition
 
 
 class Power(Activation):
@@ -67,7 +67,7 @@ class Power(Activation):
 class NativePower(Power, processor="native"):
     """Powers of 1 and 2, in one pass."""
 
-    when = (When("the power is 1 or 2", lambda _shape, power, *_, **__: power in (1, 2)),)
+    requires = (Condition("the power is 1 or 2", lambda _shape, power, *_, **__: power in (1, 2)),)
 
     def __init__(
         self,

@@ -21,12 +21,12 @@ class Product(Kernel):
     """
 
     def __init__(
-        self, device: Device, dtype: Any, rows: int, inputs: int, outputs: int, turned: bool
+        self, device: Device, dtype: Any, rows: int, inputs: int, outputs: int, transposed: bool
     ) -> None:
         super().__init__(device, dtype)
-        self.turned = turned
+        self.transposed = transposed
         self._x, self._y = (rows, inputs), (rows, outputs)
-        self._w = (inputs, outputs) if turned else (outputs, inputs)
+        self._w = (inputs, outputs) if transposed else (outputs, inputs)
         self._dw: Array | None = None
         self._more: Array | None = None
 
@@ -35,7 +35,7 @@ class Product(Kernel):
     ) -> None:
         """Write the product to ``y``; with ``rectify`` what is below 0 becomes 0."""
         xp, out = self.xp, y.reshape(self._y)
-        xp.matmul(x.reshape(self._x), w if self.turned else w.T, out=out)
+        xp.matmul(x.reshape(self._x), w if self.transposed else w.T, out=out)
         if bias is not None:
             xp.add(out, bias, out=out)
         if rectify:
@@ -46,17 +46,17 @@ class Product(Kernel):
         if self._more is None:
             self._more = self.scratch(self._y)
         xp, out = self.xp, y.reshape(self._y)
-        xp.matmul(x.reshape(self._x), w if self.turned else w.T, out=self._more)
+        xp.matmul(x.reshape(self._x), w if self.transposed else w.T, out=self._more)
         xp.add(out, self._more, out=out)
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
         """Write the gradient of x to ``dx``."""
-        self.xp.matmul(dy.reshape(self._y), w.T if self.turned else w, out=dx.reshape(self._x))
+        self.xp.matmul(dy.reshape(self._y), w.T if self.transposed else w, out=dx.reshape(self._x))
 
     def learn(self, dy: Array, x: Array, dw: Array, *, add: bool = True) -> None:
         """Add the gradient of the weights to ``dw``, or write it there."""
         dy, x = dy.reshape(self._y), x.reshape(self._x)
-        left, right = (x, dy) if self.turned else (dy, x)
+        left, right = (x, dy) if self.transposed else (dy, x)
         if not add:
             self.xp.matmul(left.T, right, out=dw)
             return
@@ -70,31 +70,38 @@ class NativeProduct(Product, processor="native"):
     """Without copies of what is added."""
 
     def __init__(
-        self, device: Device, dtype: Any, rows: int, inputs: int, outputs: int, turned: bool
+        self, device: Device, dtype: Any, rows: int, inputs: int, outputs: int, transposed: bool
     ) -> None:
-        super().__init__(device, dtype, rows, inputs, outputs, turned)
+        super().__init__(device, dtype, rows, inputs, outputs, transposed)
         self._multiply = native.load().multiply
 
     def forward(
         self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
     ) -> None:
         self._multiply(
-            x.reshape(self._x), False, w, not self.turned, y.reshape(self._y), False, bias, rectify
+            x.reshape(self._x),
+            False,
+            w,
+            not self.transposed,
+            y.reshape(self._y),
+            False,
+            bias,
+            rectify,
         )
 
     def accumulate(self, x: Array, w: Array, y: Array) -> None:
         self._multiply(
-            x.reshape(self._x), False, w, not self.turned, y.reshape(self._y), True, None, False
+            x.reshape(self._x), False, w, not self.transposed, y.reshape(self._y), True, None, False
         )
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
         self._multiply(
-            dy.reshape(self._y), False, w, self.turned, dx.reshape(self._x), False, None, False
+            dy.reshape(self._y), False, w, self.transposed, dx.reshape(self._x), False, None, False
         )
 
     def learn(self, dy: Array, x: Array, dw: Array, *, add: bool = True) -> None:
         dy, x = dy.reshape(self._y), x.reshape(self._x)
-        left, right = (x, dy) if self.turned else (dy, x)
+        left, right = (x, dy) if self.transposed else (dy, x)
         if x.size:
             self._multiply(left, True, right, False, dw, add, None, False)
         elif not add:
@@ -118,8 +125,11 @@ class BatchProduct(Kernel):
         self.batch, self.rows, self.inner, self.columns = batch, rows, inner, columns
 
     def forward(
-        self, a: Array, b: Array, c: Array, *, a_turned: bool = False, b_turned: bool = False
+        self, a: Array, b: Array, c: Array, *, transpose_a: bool = False, transpose_b: bool = False
     ) -> None:
-        """Write the product; ``a_turned``, ``b_turned``: there lies the transpose."""
-        a, b = (a.swapaxes(-1, -2) if a_turned else a), (b.swapaxes(-1, -2) if b_turned else b)
+        """Write the product; ``transpose_a``, ``transpose_b``: it is stored as its transpose."""
+        a, b = (
+            (a.swapaxes(-1, -2) if transpose_a else a),
+            (b.swapaxes(-1, -2) if transpose_b else b),
+        )
         self.xp.matmul(a, b, out=c.reshape(self.batch, self.rows, self.columns))

@@ -9,7 +9,7 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import SOMETHING, Kernel
+from protonet.kernels.kernel import NONEMPTY, Kernel
 
 
 class Scaling(Kernel):
@@ -87,7 +87,7 @@ class Scaling(Kernel):
 class NativeScaling(Scaling, processor="native"):
     """One pass over the values in each direction."""
 
-    when = (SOMETHING,)
+    requires = (NONEMPTY,)
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)
@@ -112,7 +112,7 @@ class NativeScaling(Scaling, processor="native"):
         self._native.backward(dy, x, s, dx, ds, db, y)
 
 
-class Leaning(Kernel):
+class ParametricRectifier(Kernel):
     """y = max(x, 0) + a min(x, 0): dx = dy where x > 0 and a dy elsewhere, da = the sum of dy x
     where x <= 0, over all but the channels.
 
@@ -159,10 +159,10 @@ class Leaning(Kernel):
         return self._work
 
 
-class NativeLeaning(Leaning, processor="native"):
+class NativeParametricRectifier(ParametricRectifier, processor="native"):
     """One pass in each direction."""
 
-    when = (SOMETHING,)
+    requires = (NONEMPTY,)
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)

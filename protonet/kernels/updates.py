@@ -201,10 +201,10 @@ class AdamUpdate(Update):
 
     def correction(self, iteration: int) -> float:
         """What makes up for averages that began at 0."""
-        of_mean, of_squares = self.found(iteration)
+        of_mean, of_squares = self.bias_correction(iteration)
         return math.sqrt(of_squares) / of_mean
 
-    def found(self, iteration: int) -> tuple[float, float]:
+    def bias_correction(self, iteration: int) -> tuple[float, float]:
         """The share of the averages that gradients have made: 1 - b1^t and 1 - b2^t."""
         b1, b2, t = self.constants["momentum"], self.constants["momentum2"], iteration + 1
         return 1 - b1**t, 1 - b2**t
@@ -227,7 +227,7 @@ class AdamWUpdate(AdamUpdate):
         xp.multiply(g, g, scratch)
         self.average(v, self.constants["momentum2"], scratch)
         self.average(m, self.constants["momentum"], g)
-        of_mean, of_squares = self.found(iteration)
+        of_mean, of_squares = self.bias_correction(iteration)
         xp.divide(v, of_squares, scratch)
         xp.sqrt(scratch, scratch)
         xp.add(scratch, self.constants["delta"], scratch)
@@ -290,5 +290,5 @@ class NativeAdamW(AdamWUpdate, _Compiled, processor="native"):
     """One pass."""
 
     def step(self, rate: float, iteration: int, share: float) -> None:
-        of_mean, of_squares = self.found(iteration)
+        of_mean, of_squares = self.bias_correction(iteration)
         self._step(rate / of_mean, share, *self._numbers, rate, of_squares)

@@ -15,7 +15,7 @@ from itertools import product
 from typing import Any
 
 from protonet.blob import Array, Shape
-from protonet.kernels.kernel import When
+from protonet.kernels.kernel import Condition
 
 Slices = tuple[slice, ...]
 
@@ -102,7 +102,7 @@ class Windows:
         """Whether each output looks at the input of the same place and at nothing else."""
         return all(k == 1 for k in self.kernel) and self.inputs == self.outputs
 
-    def unroll(self, x: Array, columns: Array) -> None:
+    def im2col(self, x: Array, columns: Array) -> None:
         """Write image ``x`` (c, *inputs) to ``columns`` (c, *kernel, *outputs).
 
         Values that lie in the padding are not written: ``columns`` must be 0 there.
@@ -110,15 +110,15 @@ class Windows:
         for index, outs, ins in self.places:
             columns[(slice(None), *index, *outs)] = x[(slice(None), *ins)]
 
-    def roll(self, xp: Any, columns: Array, x: Array) -> None:
-        """The transpose of ``unroll``: add up the columns in ``x``, which is overwritten."""
+    def col2im(self, xp: Any, columns: Array, x: Array) -> None:
+        """The transpose of ``im2col``: add up the columns in ``x``, which is overwritten."""
         x.fill(0)
         for index, outs, ins in self.places:
             part = x[(slice(None), *ins)]
             xp.add(part, columns[(slice(None), *index, *outs)], out=part)
 
 
-MODEST = When(
+MODEST = Condition(
     "padding, stride and kernel in proportion to the image", lambda w, *_, **__: w.is_modest
 )
 """Of kernels whose first argument is the windows."""
@@ -134,7 +134,7 @@ def window_outputs(
     )
 
 
-def spread(given: Sequence[int], axes: int, default: int) -> Shape:
+def per_axis(given: Sequence[int], axes: int, default: int) -> Shape:
     """One number for each axis: as given, one for all, or the default."""
     if not given:
         return (default,) * axes

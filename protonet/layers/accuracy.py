@@ -9,7 +9,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.right import Right
+from protonet.kernels.in_top_k import InTopK
 from protonet.layers.base import Layer, Traits
 from protonet.layers.labels import Labels, check_labels
 from protonet.layers.registry import register
@@ -73,7 +73,7 @@ class Accuracy(Layer):
         self._class_axis = axis = self.axis_of(shape)
         self._others = tuple(i for i in range(len(shape)) if i != axis)
         self._labels = Labels(self, shape, axis, self.ignore)
-        self._kernel = Right.make(self.device, self.dtype, shape, axis, self.top_k)
+        self._kernel = InTopK.make(self.device, self.dtype, shape, axis, self.top_k)
         self._right = self.scratch(self._labels.shape)
         if self.spec.accuracy_param.min_is_better:
             self._turned = self.scratch(shape)

@@ -11,7 +11,7 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.anchors import closed
-from protonet.kernels.boxes import suppress
+from protonet.kernels.boxes import nms
 from protonet.layers.base import shape_text
 from protonet.layers.box_stages import OfBoxes
 from protonet.layers.registry import register
@@ -79,7 +79,7 @@ class _Proposing(OfBoxes):
             large = ((boxes[:, 2:] - boxes[:, :2] + self.last) >= param.min_size).all(axis=1)
             boxes, scores = boxes[large], scores[large]
             seen = closed(boxes) if self.last else boxes
-            stay = suppress(seen, scores, param.iou_thr, top_k=param.max_nms_num or -1)
+            stay = nms(seen, scores, param.iou_thr, top_k=param.max_nms_num or -1)
             stay = stay[: param.max_post_nms_num or None]
             row = np.insert(boxes[stay], 0, image, axis=1)
             rows.append(row)

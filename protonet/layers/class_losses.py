@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.losses import Hinge, SigmoidCrossEntropy, Spread
+from protonet.kernels.losses import GradientScale, Hinge, SigmoidCrossEntropy
 from protonet.layers.base import Layer, Reads, Traits, shape_text
 from protonet.layers.labels import Labels, check_labels
 from protonet.layers.normalizer import Normalizer
@@ -69,7 +69,7 @@ class HingeLoss(ItemLoss):
         squares = self.spec.hinge_loss_param.norm == HingeLossParameter.L2
         self._slope = self.scratch(self._rows)
         self._kernel = Hinge.make(self.device, self.dtype, *self._rows, squares)
-        self._spread = Spread.make(self.device, self.dtype, math.prod(self._rows))
+        self._gradient_scale = GradientScale.make(self.device, self.dtype, math.prod(self._rows))
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         self._labels.read(bottoms[1])
@@ -85,7 +85,7 @@ class HingeLoss(ItemLoss):
         dbottoms: Sequence[Array | None],
     ) -> None:
         if dbottoms[0] is not None:
-            self._spread.spread(self._slope, dtops[0], 1.0 / self._items, dbottoms[0])
+            self._gradient_scale.scale(self._slope, dtops[0], 1.0 / self._items, dbottoms[0])
 
 
 @register("MultinomialLogisticLoss")

@@ -238,7 +238,9 @@ class ConvolutionDepthwise(Convolution):
 
 @register("Deconvolution")
 class Deconvolution(ConvolutionBase):
-    """The transpose of a convolution: Y = roll(W^T X) + b; dX = W unroll(dY), dW = X unroll(dY)^T.
+    """The transpose of a convolution: Y = col2im(W^T X) + b.
+
+    Gradients: dX = W im2col(dY), dW = X im2col(dY)^T.
 
     Bottom:
         one or more of the same shape: x, ... x C x spatial axes (any number of them).

@@ -9,7 +9,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.boxes import decode, suppress
+from protonet.kernels.boxes import decode, nms
 from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import PriorBoxParameter
@@ -145,16 +145,17 @@ class DetectionOutput(Layer):
         self.least = _LOWEST
         if param.HasField("confidence_threshold"):
             self.least = param.confidence_threshold
-        nms = param.nms_param
-        self.top_k = nms.top_k if nms.HasField("top_k") else -1
-        if not nms.nms_threshold >= 0:
+        suppression = param.nms_param
+        self.top_k = suppression.top_k if suppression.HasField("top_k") else -1
+        if not suppression.nms_threshold >= 0:
             raise LayerError(
-                f"expected nms_threshold of 0 or more, got {nms.nms_threshold:g}",
+                f"expected nms_threshold of 0 or more, got {suppression.nms_threshold:g}",
                 (_PARAM, "nms_param", "nms_threshold"),
             )
-        if not 0 < nms.eta <= 1:
+        if not 0 < suppression.eta <= 1:
             raise LayerError(
-                f"expected eta above 0 and up to 1, got {nms.eta:g}", (_PARAM, "nms_param", "eta")
+                f"expected eta above 0 and up to 1, got {suppression.eta:g}",
+                (_PARAM, "nms_param", "eta"),
             )
         if param.visualize:
             raise LayerError(
@@ -203,7 +204,7 @@ class DetectionOutput(Layer):
 
     def _find(self, image: int, boxes: Array, scores: Array) -> Array:
         """The rows of one image; ``boxes`` (1 or C, P, 4 or 12), ``scores`` (P, C)."""
-        nms, keep = self.spec.detection_output_param.nms_param, self.keep
+        suppression, keep = self.spec.detection_output_param.nms_param, self.keep
         found = [np.empty((0, self.columns), scores.dtype)]
         for label in range(self.classes):
             if label == self.background:
@@ -211,11 +212,11 @@ class DetectionOutput(Layer):
             column = scores[:, label]
             places = np.flatnonzero(column > self.least)
             candidates = boxes[0 if self.shared else label][places]
-            stay = suppress(
+            stay = nms(
                 candidates[:, :4],
                 column[places],
-                nms.nms_threshold,
-                eta=nms.eta,
+                suppression.nms_threshold,
+                eta=suppression.eta,
                 top_k=self.top_k,
             )
             rows = np.empty((len(stay), self.columns), scores.dtype)

@@ -116,7 +116,7 @@ class InfogainLoss(Layer):
             xp.copyto(self._matrix, bottoms[2].reshape(self._matrix.shape))
         # H[label] for each item: the transposed matrix times the column of the label.
         self._lookup.forward(
-            self._matrix, self._one_hot.reshape(self._view_shape), worth, a_turned=True
+            self._matrix, self._one_hot.reshape(self._view_shape), worth, transpose_a=True
         )
         if labels.valid is not None:
             xp.multiply(worth, labels.valid, out=worth)

@@ -9,9 +9,9 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.losses import (
     AbsoluteDistance,
-    Contrast,
-    SmoothDistance,
-    Spread,
+    Contrastive,
+    GradientScale,
+    SmoothL1,
     SquaredDistance,
 )
 from protonet.layers.base import Layer, Traits, shape_text
@@ -53,7 +53,7 @@ class PairLoss(Layer):
         self._items = max(1, shapes[0][0])
         self._flat = (math.prod(shapes[0]),)
         self._slope = self.scratch(self._flat)
-        self._spread = Spread.make(self.device, self.dtype, self._flat[0])
+        self._gradient_scale = GradientScale.make(self.device, self.dtype, self._flat[0])
 
     def backward(
         self,
@@ -64,7 +64,7 @@ class PairLoss(Layer):
     ) -> None:
         for dx, sign in zip(dbottoms[:2], (1.0, -1.0), strict=True):
             if dx is not None:
-                self._spread.spread(self._slope, dtops[0], sign / self._items, dx)
+                self._gradient_scale.scale(self._slope, dtops[0], sign / self._items, dx)
 
 
 @register("EuclideanLoss")
@@ -196,7 +196,7 @@ class SmoothL1Loss(PairLoss):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
-        self._kernel = SmoothDistance.make(self.device, self.dtype, self._flat[0], self.sharpness)
+        self._kernel = SmoothL1.make(self.device, self.dtype, self._flat[0], self.sharpness)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         a, b, u, v = (*bottoms, None, None)[:4]
@@ -250,7 +250,7 @@ class ContrastiveLoss(PairLoss):
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
         items, length = shapes[0][0], math.prod(shapes[0][1:])
-        self._kernel = Contrast.make(
+        self._kernel = Contrastive.make(
             self.device, self.dtype, items, length, self.margin, self.legacy
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.lrn import NormalizeAcross, NormalizeWithin
+from protonet.kernels.lrn import LRNAcrossChannels, LRNWithinChannel
 from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import LRNParameter
@@ -63,9 +63,9 @@ class LRN(Layer):
         )
 
     @property
-    def _family(self) -> type[NormalizeWithin] | type[NormalizeAcross]:
+    def _family(self) -> type[LRNWithinChannel] | type[LRNAcrossChannels]:
         """The kernel of the region."""
-        return NormalizeWithin if self._within else NormalizeAcross
+        return LRNWithinChannel if self._within else LRNAcrossChannels
 
     def _made_for(self, shape: Shape) -> tuple[Any, ...]:
         """What the kernel is made with."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.errors import LayerError
-from protonet.kernels.boxes import FREE, match, sizes, suppress
+from protonet.kernels.boxes import FREE, match, nms, sizes
 from protonet.layers.base import Layer
 from protonet.proto.caffe_pb2 import MultiBoxLossParameter
 
@@ -163,10 +163,10 @@ class Matcher:
 
     def _hardest(self, boxes: Array, costs: Array) -> Array:
         """Indices, the largest cost first; thinned out where there is an nms_param."""
-        nms = self.param.nms_param
-        if not self.param.HasField("nms_param") or nms.nms_threshold <= 0:
+        suppression = self.param.nms_param
+        if not self.param.HasField("nms_param") or suppression.nms_threshold <= 0:
             order: Array = np.argsort(-costs, kind="stable")
             return order
         large = np.flatnonzero(sizes(boxes) >= _LEAST_SIZE)
-        top_k = nms.top_k if nms.HasField("top_k") else -1
-        return large[suppress(boxes[large], costs[large], nms.nms_threshold, top_k=top_k)]
+        top_k = suppression.top_k if suppression.HasField("top_k") else -1
+        return large[nms(boxes[large], costs[large], suppression.nms_threshold, top_k=top_k)]

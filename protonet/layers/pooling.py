@@ -9,7 +9,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.pooling import AveragePool, MaxPool, RandomPool
+from protonet.kernels.pooling import AveragePool, MaxPool, StochasticPool
 from protonet.kernels.windows import Windows
 from protonet.layers.alternative_fields import h_w_fields
 from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
@@ -216,9 +216,9 @@ class Pooling(Layer):
         keeps = self.gradients or len(self.spec.top) > 1
         self._places: Array | None = None
         if self.method == PoolingParameter.MAX:
-            self._pick: MaxPool | RandomPool = MaxPool.make(self.device, self.dtype, *geometry)
+            self._pick: MaxPool | StochasticPool = MaxPool.make(self.device, self.dtype, *geometry)
         else:
-            self._pick = RandomPool.make(self.device, self.dtype, *geometry)
+            self._pick = StochasticPool.make(self.device, self.dtype, *geometry)
             self._numbers, self._sums = self.scratch(top, np.float32), self.scratch(top)
             keeps = self.training
         if keeps:

@@ -8,7 +8,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.anchors import RATIOS, SCALES, Proposing, make_anchors
+from protonet.kernels.anchors import RATIOS, SCALES, ProposalSettings, make_anchors
 from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.registry import register
 
@@ -77,7 +77,7 @@ class Proposal(Layer):
             given if len(given) else usual
             for given, usual in ((param.ratio, RATIOS), (param.scale, SCALES))
         )
-        self.proposing = Proposing(
+        self.proposing = ProposalSettings(
             stride=param.feat_stride,
             anchors=make_anchors(param.base_size, ratios, scales),
             least=param.min_size,
@@ -129,7 +129,7 @@ def check_maps(layer: Layer, shapes: Sequence[Shape], anchors: int) -> tuple[int
 
 
 def propose_all(
-    proposing: Proposing, scores: Array, offsets: Array, infos: Array
+    proposing: ProposalSettings, scores: Array, offsets: Array, infos: Array
 ) -> tuple[Array, Array]:
     """Regions (R, 5) and scores (R, 1) of all images."""
     rows, ranks = [np.empty((0, 5))], [np.empty((0, 1))]

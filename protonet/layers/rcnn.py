@@ -16,10 +16,10 @@ from protonet.errors import LayerError
 from protonet.kernels.anchors import (
     RATIOS,
     SCALES,
-    Proposing,
+    ProposalSettings,
     make_anchors,
-    shared,
-    spread,
+    overlaps_inclusive,
+    shift_anchors,
     targets,
 )
 from protonet.layers.builtin_python import BuiltinLayer
@@ -89,7 +89,7 @@ class ProposalLayer(_Anchored):
         for key, count in zip(("pre_nms_topn", "post_nms_topn"), usual, strict=True):
             if self.settings[key] is None:
                 self.settings[key] = count
-        self.proposing = Proposing(
+        self.proposing = ProposalSettings(
             stride=self.stride,
             anchors=self.anchors,
             least=self.number("min_size", 0),
@@ -169,13 +169,13 @@ class AnchorTargetLayer(_Anchored):
         height, width = bottom[0].shape[2:]
         truths = bottom[1].data.reshape(-1, 5)[:, :4].astype(float)
         info = bottom[2].data.reshape(-1)
-        anchors = spread(self.anchors, height, width, self.stride)
+        anchors = shift_anchors(self.anchors, height, width, self.stride)
         border = self.settings["allowed_border"]
         limit = np.array([info[1], info[0]]) + border
         inside = np.flatnonzero(
             (anchors[:, :2] >= -border).all(axis=1) & (anchors[:, 2:] < limit).all(axis=1)
         )
-        table = shared(anchors[inside], truths)
+        table = overlaps_inclusive(anchors[inside], truths)
         labels = np.full(len(anchors), -1.0)
         labels[inside] = self._sampled(self._labelled(table))
         rows = np.zeros((3, len(anchors), 4))
@@ -289,7 +289,7 @@ class ProposalTargetLayer(BuiltinLayer):
                 ("bottom", 1),
             )
         regions = np.concatenate([given, np.insert(truths[:, :4], 0, 0, axis=1)])
-        table = shared(regions[:, 1:], truths[:, :4])
+        table = overlaps_inclusive(regions[:, 1:], truths[:, :4])
         kept, objects = self._sampled(table.max(axis=1, initial=0))
         labels = np.zeros(len(kept))
         rows = np.zeros((3, len(kept), self.classes, 4))

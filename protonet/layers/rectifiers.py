@@ -9,7 +9,7 @@ from dataclasses import replace
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels import activations
-from protonet.kernels.scaling import Leaning
+from protonet.kernels.scaling import ParametricRectifier
 from protonet.layers.activations import BY_BOTTOM, BY_TOP, Activation, KernelActivation
 from protonet.layers.base import Kind, LowPrecision, Weight, shape_text
 from protonet.layers.fillers import filled_weight
@@ -95,7 +95,9 @@ class PReLU(Activation):
         return [filled_weight(shape, filler, ("prelu_param", "filler"))]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._kernel = Leaning.make(self.device, self.dtype, *self._split_shape(shapes[0]))
+        self._kernel = ParametricRectifier.make(
+            self.device, self.dtype, *self._split_shape(shapes[0])
+        )
 
     def _split_shape(self, shape: Shape) -> tuple[int, int, int]:
         """Items, channels and places: of those that have a number of their own."""

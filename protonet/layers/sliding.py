@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.windows import Windows, spread, window_outputs
+from protonet.kernels.windows import Windows, per_axis, window_outputs
 from protonet.layers.base import Layer, Reads, Traits, shape_text
 from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
@@ -77,7 +77,7 @@ class SlidingWindow(Layer):
             if name != "pad" and 0 in given:
                 raise LayerError(f"{field} must be above 0", (_PARAM, field))
             check_numbers(given, (_PARAM, field))
-            found.append(spread(given, axes, default))
+            found.append(per_axis(given, axes, default))
         kernel, stride, pad, dilation = found
         return kernel, stride, pad, dilation
 
@@ -132,7 +132,7 @@ class Im2col(SlidingWindow):
             y.fill(0)
             columns = y.reshape(self._columns)
             for image, column in zip(x.reshape(self._images), columns, strict=True):
-                self._windows.unroll(image, column)
+                self._windows.im2col(image, column)
 
     def backward(
         self,
@@ -145,4 +145,4 @@ class Im2col(SlidingWindow):
             if dx is not None:
                 dcolumns = dy.reshape(self._columns)
                 for dimage, dcolumn in zip(dx.reshape(self._images), dcolumns, strict=True):
-                    self._windows.roll(self.xp, dcolumn, dimage)
+                    self._windows.col2im(self.xp, dcolumn, dimage)

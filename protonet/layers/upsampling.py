@@ -307,7 +307,7 @@ class Interp(Layer):
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         wide, (rows, columns) = self._wide, self._mix
         x = bottoms[0].reshape(self._x_shape)
-        self._widen.forward(x, columns, wide, b_turned=True)
+        self._widen.forward(x, columns, wide, transpose_b=True)
         self._heighten.forward(rows, wide, tops[0])
 
     def backward(
@@ -319,7 +319,7 @@ class Interp(Layer):
     ) -> None:
         wide, (rows, columns) = self._wide, self._mix
         if dbottoms[0] is not None:
-            self._lower.forward(rows, dtops[0].reshape(self._y_shape), wide, a_turned=True)
+            self._lower.forward(rows, dtops[0].reshape(self._y_shape), wide, transpose_a=True)
             self._narrow.forward(wide, columns, dbottoms[0])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.boxes import suppress
+from protonet.kernels.boxes import nms
 from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.registry import register
 
@@ -123,7 +123,7 @@ class YoloOutput(Layer):
     def _suppress(self, rows: Array) -> Array:
         """The rows of an image that overlap no better one, best first."""
         most = np.nextafter(rows.dtype.type(self.threshold), rows.dtype.type(-1))
-        thinned: Array = rows[suppress(rows[:, 3:], rows[:, 2], float(most))]
+        thinned: Array = rows[nms(rows[:, 3:], rows[:, 2], float(most))]
         return thinned
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from protonet.blob import Array, ParamStore
 from protonet.device import Device
 from protonet.errors import TrainingError
-from protonet.kernels.loss_scale import BAD, FIRST, GOOD, HALT, Unscale
+from protonet.kernels.loss_scale import BAD, GOOD, HALT, INITIAL_SCALE, Unscale
 
 _MOST_BAD = 40
 """Consecutive skipped updates after which training fails."""
@@ -31,7 +31,7 @@ class LossScale:
         self._scale, self._store, self._device = scale, store, device
         self._counts = device.zeros((4,), np.float32)
         self._kernel = Unscale.make(device, store.diff.dtype, store.diff.size)
-        scale.fill(FIRST)
+        scale.fill(INITIAL_SCALE)
 
     @property
     def halt(self) -> Array:

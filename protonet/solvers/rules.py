@@ -14,7 +14,7 @@ import numpy as np
 from protonet.blob import Array, Group, ParamStore
 from protonet.device import Device
 from protonet.errors import FormatError, nearest
-from protonet.kernels.gradients import Clipping
+from protonet.kernels.gradients import GradientClipping
 from protonet.kernels.updates import Update
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.registry import Registry
@@ -136,7 +136,7 @@ class Rule:
         self._clipping = None
         if solver.clip_gradients >= 0:
             limit, store = solver.clip_gradients, self.store
-            self._clipping = Clipping.make(self.device, store.data.dtype, store.diff, limit)
+            self._clipping = GradientClipping.make(self.device, store.data.dtype, store.diff, limit)
         self._share = 1 / solver.iter_size
         self._larc = Larc.of(solver)
         groups = self.store.groups if self._larc is None else self.store.singles()

@@ -7,7 +7,7 @@ from protonet.graph.capture import can_capture, run_data_layers, run_passes
 from protonet.graph.inspection import describe_passes
 from protonet.graph.net import Net
 from protonet.graph.parameters import rewrite_gradients
-from protonet.kernels.gradients import Clear
+from protonet.kernels.gradients import ZeroGradients
 from protonet.solvers.loss_scale import LossScale
 from protonet.solvers.rules import Rule
 from protonet.train.losses import Losses
@@ -25,7 +25,7 @@ class TrainStep:
         self, net: Net, rule: Rule, losses: Losses, scale: LossScale | None = None
     ) -> None:
         self.net, self.rule, self.losses, self.scale = net, rule, losses, scale
-        self._zeros = Clear.make(net.device, net.store.diff.dtype)
+        self._zeros = ZeroGradients.make(net.device, net.store.diff.dtype)
         self._accumulated = [net.store.diff]
 
     def overwrite_gradients(self) -> None:

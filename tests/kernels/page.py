@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from protonet.kernels import cuda
-from protonet.kernels.kernel import Choice, Kernel
+from protonet.kernels.kernel import Algorithm, Kernel
 
 ROOT = Path(__file__).parents[2]
 KERNELS = ROOT / "protonet" / "kernels"
@@ -50,7 +50,7 @@ class Reach:
         """Read a class or function of the kernels, and what of them it names."""
         if isinstance(thing, tuple):
             for each in thing:
-                self.visit(each.way if isinstance(each, Choice) else each)
+                self.visit(each.implementation if isinstance(each, Algorithm) else each)
             return
         ours = getattr(thing, "__module__", "").startswith("protonet.kernels.")
         if not (inspect.isclass(thing) or inspect.isfunction(thing)) or not ours:
@@ -193,17 +193,18 @@ def tested(path: Path) -> str:
 
 
 def types_of(version: type[Kernel], reach: Reach) -> str:
-    types = version.types | ({"TF32"} if "tf32" in reach.attributes else set())
+    types = version.dtypes | ({"TF32"} if "tf32" in reach.attributes else set())
     assert types <= set(TYPES), types
     return ", ".join(name for name in TYPES if name in types)
 
 
 def conditions(version: type[Kernel]) -> str:
-    """When a version is taken, and which of its ways when."""
-    parts = ["; ".join(each.words for each in version.when)] if version.when else []
-    for choice in version.ways:
-        way = choice.way if isinstance(choice.way, str) else lowered(choice.way.__doc__)
-        parts.append(f"*{way}*: {choice.when.words}")
+    """When a version is taken, and which of its algorithms when."""
+    parts = ["; ".join(each.words for each in version.requires)] if version.requires else []
+    for algorithm in version.algorithms:
+        made = algorithm.implementation
+        name = made if isinstance(made, str) else lowered(made.__doc__)
+        parts.append(f"*{name}*: {algorithm.condition.words}")
     return "<br>".join(parts) or "always"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from protonet.kernels import activations, native
 from protonet.kernels.activations import Activation
-from protonet.kernels.scaling import Leaning
+from protonet.kernels.scaling import ParametricRectifier
 from tests.kernels.elements import check_elements, passes
 from tests.kernels.instructions import CPU, MODULES, both, check_threads, use
 
@@ -104,7 +104,9 @@ def test_what_is_not_finite(module: str, monkeypatch: pytest.MonkeyPatch) -> Non
     np.testing.assert_array_equal(dx, [np.nan, np.nan, np.nan, 0])
 
 
-def leanings(kernel: Leaning, dtype: Any, shape: tuple[int, int, int]) -> list[np.ndarray]:
+def rectified(
+    kernel: ParametricRectifier, dtype: Any, shape: tuple[int, int, int]
+) -> list[np.ndarray]:
     generator = np.random.default_rng(3)
     x, dy = (generator.normal(size=shape).astype(dtype) for _ in range(2))
     a, y, dx = generator.normal(size=shape[1]).astype(dtype), np.empty_like(x), np.empty_like(x)
@@ -123,9 +125,9 @@ def test_a_learned_slope(
     shape: tuple[int, int, int], module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(module, monkeypatch)
-    tuned, definition = both(Leaning, *shape)
+    tuned, definition = both(ParametricRectifier, *shape)
     for found, expected in zip(
-        leanings(tuned, np.float32, shape), leanings(definition, np.float64, shape), strict=True
+        rectified(tuned, np.float32, shape), rectified(definition, np.float64, shape), strict=True
     ):
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
 
@@ -138,5 +140,5 @@ def test_the_number_of_threads_changes_no_bit() -> None:
             array for kernel, reads in kernels for array in passes(kernel, np.float32, size, reads)
         ]
     )
-    leaning = Leaning.make(CPU, np.float32, 3, 2, 40_003)
-    check_threads(lambda: leanings(leaning, np.float32, (3, 2, 40_003)))
+    leaning = ParametricRectifier.make(CPU, np.float32, 3, 2, 40_003)
+    check_threads(lambda: rectified(leaning, np.float32, (3, 2, 40_003)))

@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from protonet.kernels.anchors import RATIOS, SCALES, Proposing, make_anchors, spread, targets
+from protonet.kernels.anchors import (
+    RATIOS,
+    SCALES,
+    ProposalSettings,
+    make_anchors,
+    shift_anchors,
+    targets,
+)
 
 
 def overlap(a: list[float], b: list[float]) -> float:
@@ -36,7 +43,7 @@ def test_the_anchors_are_those_that_the_paper_s_code_prints() -> None:
 
 
 def test_anchors_are_spread_by_row() -> None:
-    boxes = spread(np.array([[0, 0, 1, 2], [3, 3, 3, 3]]), 2, 3, 10)
+    boxes = shift_anchors(np.array([[0, 0, 1, 2], [3, 3, 3, 3]]), 2, 3, 10)
     assert boxes.shape == (12, 4)
     assert boxes[2].tolist() == [10, 0, 11, 2]
     assert boxes[7].tolist() == [3, 13, 3, 13]
@@ -44,7 +51,7 @@ def test_anchors_are_spread_by_row() -> None:
 
 
 def expected(
-    how: Proposing, scores: np.ndarray, offsets: np.ndarray, info: list[float]
+    how: ProposalSettings, scores: np.ndarray, offsets: np.ndarray, info: list[float]
 ) -> tuple[list[list[float]], list[float]]:
     found: list[tuple[float, list[float]]] = []
     for i in range(scores.shape[1]):
@@ -76,7 +83,7 @@ def test_proposals_are_the_formula_s(before: int, after: int, threshold: float) 
     generator = np.random.default_rng(7)
     scores, offsets = generator.uniform(0, 1, (6, 4, 5)), generator.normal(0, 0.4, (24, 4, 5))
     anchors = make_anchors(4, (0.5, 1, 2), (1, 3))
-    how = Proposing(4, anchors, least=2.5, before=before, after=after, threshold=threshold)
+    how = ProposalSettings(4, anchors, least=2.5, before=before, after=after, threshold=threshold)
     boxes, ranks = how.propose(scores, offsets, np.array([17, 20, 1.5]))
     wanted, points = expected(how, scores, offsets, [17, 20, 1.5])
     assert len(wanted) > 3
@@ -86,7 +93,9 @@ def test_proposals_are_the_formula_s(before: int, after: int, threshold: float) 
 
 
 def test_what_is_no_number_is_no_region() -> None:
-    how = Proposing(4, make_anchors(4, (1,), (1,)), least=1, before=0, after=0, threshold=0.7)
+    how = ProposalSettings(
+        4, make_anchors(4, (1,), (1,)), least=1, before=0, after=0, threshold=0.7
+    )
     scores, offsets = np.full((1, 1, 3), 0.5), np.zeros((4, 1, 3))
     scores[0, 0, 0], offsets[2, 0, 1] = np.nan, np.nan
     boxes, _ = how.propose(scores, offsets, np.array([4, 12, 1]))
@@ -97,7 +106,9 @@ def test_what_is_no_number_is_no_region() -> None:
 
 
 def test_factors_may_differ_for_rows_and_columns() -> None:
-    how = Proposing(4, make_anchors(4, (1,), (1,)), least=3, before=0, after=0, threshold=0.7)
+    how = ProposalSettings(
+        4, make_anchors(4, (1,), (1,)), least=3, before=0, after=0, threshold=0.7
+    )
     scores, offsets = np.ones((1, 1, 1)), np.zeros((4, 1, 1))
     for factors, count in (((1, 1), 1), ((2, 1), 0), ((1, 2), 0)):
         assert len(how.propose(scores, offsets, np.array([9, 9, *factors]))[0]) == count

@@ -63,25 +63,25 @@ def row(*starts: float) -> np.ndarray:
 
 def test_the_best_of_what_overlaps_stays() -> None:
     given, scores = row(0, 1, 30, 2, 31), np.array([0.5, 0.9, 0.1, 0.7, 0.2])
-    assert boxes.suppress(given, scores, 0.6).tolist() == [1, 4]
-    assert boxes.suppress(given, scores, 0.81).tolist() == [1, 4]
-    assert boxes.suppress(given, scores, 0.82).tolist() == [1, 3, 0, 4, 2]
-    assert boxes.suppress(given, scores, 1.0, top_k=2).tolist() == [1, 3]
-    assert boxes.suppress(given, scores, 1.0, top_k=0).tolist() == []
-    assert boxes.suppress(NONE, np.zeros(0), 0.5).tolist() == []
+    assert boxes.nms(given, scores, 0.6).tolist() == [1, 4]
+    assert boxes.nms(given, scores, 0.81).tolist() == [1, 4]
+    assert boxes.nms(given, scores, 0.82).tolist() == [1, 3, 0, 4, 2]
+    assert boxes.nms(given, scores, 1.0, top_k=2).tolist() == [1, 3]
+    assert boxes.nms(given, scores, 1.0, top_k=0).tolist() == []
+    assert boxes.nms(NONE, np.zeros(0), 0.5).tolist() == []
 
 
 def test_the_first_of_equal_scores_goes_first() -> None:
-    assert boxes.suppress(row(0, 1, 2), np.ones(3), 0.6).tolist() == [0]
+    assert boxes.nms(row(0, 1, 2), np.ones(3), 0.6).tolist() == [0]
 
 
 def test_the_threshold_shrinks_with_each_that_stays_until_it_is_half() -> None:
     given, scores = row(0, 3, 6), np.array([0.9, 0.8, 0.7])
     # Neighbours overlap by 7 / 13 = 0.54.
-    assert boxes.suppress(given, scores, 0.6).tolist() == [0, 1, 2]
-    assert boxes.suppress(given, scores, 0.6, eta=0.8).tolist() == [0, 2]
-    assert boxes.suppress(given, scores, 0.55, eta=0.98).tolist() == [0, 1]
-    assert boxes.suppress(row(0, 4), scores[:2], 0.45, eta=0.5).tolist() == [0, 1]
+    assert boxes.nms(given, scores, 0.6).tolist() == [0, 1, 2]
+    assert boxes.nms(given, scores, 0.6, eta=0.8).tolist() == [0, 2]
+    assert boxes.nms(given, scores, 0.55, eta=0.98).tolist() == [0, 1]
+    assert boxes.nms(row(0, 4), scores[:2], 0.45, eta=0.5).tolist() == [0, 1]
 
 
 TRUTHS = row(0, 20)

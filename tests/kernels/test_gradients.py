@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from protonet.kernels.gradients import Clear, Clipping, NativeClear
+from protonet.kernels.gradients import GradientClipping, NativeZeroGradients, ZeroGradients
 from tests.kernels.instructions import CPU, MODULES, UNTUNED, both, check_threads, use
 
 
@@ -16,8 +16,8 @@ def test_clipping(module: str, limit: float, size: int, monkeypatch: pytest.Monk
     use(module, monkeypatch)
     g = np.random.default_rng(3).normal(size=size)
     tuned, definition = g.astype(np.float32), g.copy()
-    tuned *= Clipping.make(CPU, np.float32, tuned, limit).factor()
-    definition *= Clipping.make(UNTUNED, np.float64, definition, limit).factor()
+    tuned *= GradientClipping.make(CPU, np.float32, tuned, limit).factor()
+    definition *= GradientClipping.make(UNTUNED, np.float64, definition, limit).factor()
     np.testing.assert_allclose(tuned, definition, rtol=1e-6)
 
 
@@ -28,8 +28,8 @@ def test_gradients_become_0_and_nothing_else(
 ) -> None:
     use(module, monkeypatch)
     array = np.full(size + 2, np.nan, np.float32)
-    clear = Clear.make(CPU, np.float32)
-    assert isinstance(clear, NativeClear)
+    clear = ZeroGradients.make(CPU, np.float32)
+    assert isinstance(clear, NativeZeroGradients)
     clear.clear(array[1:-1])
     assert not array[1:-1].any()
     assert np.isnan(array[[0, -1]]).all()
@@ -39,11 +39,11 @@ def test_gradients_become_0_and_nothing_else(
 def test_a_norm_that_is_no_number_shows(bad: float) -> None:
     g = np.array([1, bad, 2], np.float32)
     with np.errstate(invalid="ignore"):
-        g *= Clipping.make(CPU, np.float32, g, 1.0).factor()
+        g *= GradientClipping.make(CPU, np.float32, g, 1.0).factor()
     assert np.isnan(g[1])
 
 
 def test_the_norm_of_a_long_gradient_has_the_same_bits() -> None:
     g = np.random.default_rng(3).normal(size=300_007).astype(np.float32)
-    clipping, _ = both(Clipping, g, 1.0)
+    clipping, _ = both(GradientClipping, g, 1.0)
     check_threads(lambda: [np.array(clipping.factor())])

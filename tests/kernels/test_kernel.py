@@ -21,7 +21,7 @@ def family() -> tuple[type[Kernel], type[Kernel]]:
 
     class Tuned(Definition, processor="native"):
         @classmethod
-        def takes(cls, size: int) -> bool:
+        def supports(cls, size: int) -> bool:
             return size > 3
 
     return Definition, Tuned
@@ -41,7 +41,7 @@ def test_types_of_16_bits_are_asked_for_by_name() -> None:
     cpu = Device("cpu")
     assert type(definition.make(cpu, np.float32, 4)) is tuned
     assert type(definition.make(cpu, np.float16, 4)) is definition
-    tuned.types = frozenset({"float16"})
+    tuned.dtypes = frozenset({"float16"})
     assert type(definition.make(cpu, np.float16, 4)) is tuned
     assert type(definition.make(cpu, np.float16, 3)) is definition
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels.loss_scale import BAD, GOOD, HALT, LARGEST, PATIENCE, Unscale
+from protonet.kernels.loss_scale import BAD, GOOD, GROWTH_INTERVAL, HALT, MAX_SCALE, Unscale
 
 
 def settled(
@@ -31,10 +31,10 @@ def check_scale(device: Device) -> None:
     for wrong in (np.inf, -np.inf, np.nan):
         _, scale, counts = settled(device, [1.0] * 700 + [wrong, 2.0], 256, good=1999, bad=3)
         assert (scale, counts) == (128, [0, 1, 4])
-    _, scale, counts = settled(device, [1.0], 256, good=PATIENCE - 1)
+    _, scale, counts = settled(device, [1.0], 256, good=GROWTH_INTERVAL - 1)
     assert (scale, counts) == (512, [0, 0, 0])
-    _, scale, _ = settled(device, [1.0], LARGEST, good=PATIENCE - 1)
-    assert scale == LARGEST
+    _, scale, _ = settled(device, [1.0], MAX_SCALE, good=GROWTH_INTERVAL - 1)
+    assert scale == MAX_SCALE
     # what becomes infinite by a scale below 1
     _, scale, counts = settled(device, [3e38], 0.5)
     assert (scale, counts) == (0.25, [0, 1, 1])

@@ -9,11 +9,11 @@ import pytest
 
 from protonet.kernels.losses import (
     AbsoluteDistance,
-    Contrast,
+    Contrastive,
+    GradientScale,
     Hinge,
     SigmoidCrossEntropy,
-    SmoothDistance,
-    Spread,
+    SmoothL1,
     SquaredDistance,
 )
 from tests.kernels.instructions import CPU, MODULES, both, check_threads, use
@@ -26,10 +26,10 @@ def distances(kernel: SquaredDistance, dtype: Any, size: int) -> list[np.ndarray
     return [loss, difference]
 
 
-def spreads(kernel: Spread, dtype: Any, size: int) -> list[np.ndarray]:
+def spreads(kernel: GradientScale, dtype: Any, size: int) -> list[np.ndarray]:
     slope = np.random.default_rng(3).normal(size=size).astype(dtype)
     dx = np.full(size, np.nan, dtype)
-    kernel.spread(slope, np.array(3, dtype), -0.5, dx)
+    kernel.scale(slope, np.array(3, dtype), -0.5, dx)
     return [dx]
 
 
@@ -55,7 +55,7 @@ def test_every_instruction_set_meets_the_definition(
     use(module, monkeypatch)
     cases: list[tuple[Any, Any, tuple[Any, ...]]] = [
         (distances, SquaredDistance, (size,)),
-        (spreads, Spread, (size,)),
+        (spreads, GradientScale, (size,)),
         (entropies, SigmoidCrossEntropy, (size, None)),
         (entropies, SigmoidCrossEntropy, (size, 0)),
         (entropies, SigmoidCrossEntropy, (size, -1)),
@@ -77,7 +77,7 @@ def check_slope(kernel: Any, x: np.ndarray, *others: Any) -> None:
     kernel.forward(x + step, *others, slope, ahead, 1.0)
     kernel.forward(x - step, *others, slope, behind, 1.0)
     kernel.forward(x, *others, slope, np.empty(()), 1.0)
-    times = 2 if isinstance(kernel, Contrast) else 1
+    times = 2 if isinstance(kernel, Contrastive) else 1
     np.testing.assert_allclose(ahead - behind, 2 * times * (slope * step.ravel()).sum(), rtol=1e-3)
 
 
@@ -85,11 +85,11 @@ def test_slopes_are_those_of_the_losses() -> None:
     generator = np.random.default_rng(5)
     a, b, u, v = generator.normal(size=(4, 7, 5))
     check_slope(AbsoluteDistance.make(CPU, np.float64, 35), a, b)
-    check_slope(SmoothDistance.make(CPU, np.float64, 35, 2.0), a, b, u, v)
-    check_slope(SmoothDistance.make(CPU, np.float64, 35, 0.5), a, b, None, None)
+    check_slope(SmoothL1.make(CPU, np.float64, 35, 2.0), a, b, u, v)
+    check_slope(SmoothL1.make(CPU, np.float64, 35, 0.5), a, b, None, None)
     alike, labels = np.arange(7.0) % 2, np.arange(7.0) % 5
     for flag in (False, True):
-        check_slope(Contrast.make(CPU, np.float64, 7, 5, 6.0, flag), a, b, alike)
+        check_slope(Contrastive.make(CPU, np.float64, 7, 5, 6.0, flag), a, b, alike)
         check_slope(Hinge.make(CPU, np.float64, 7, 5, flag), a, labels)
 
 

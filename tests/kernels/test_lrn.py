@@ -9,7 +9,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.lrn import NormalizeAcross, NormalizeWithin
+from protonet.kernels.lrn import LRNAcrossChannels, LRNWithinChannel
 from tests.kernels.instructions import MODULES, use
 
 CASES = [
@@ -30,7 +30,7 @@ def passes(kernel: Any, x: np.ndarray, dy: np.ndarray) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-@pytest.mark.parametrize("family", [NormalizeAcross, NormalizeWithin])
+@pytest.mark.parametrize("family", [LRNAcrossChannels, LRNWithinChannel])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_instruction_set_meets_the_definition(
     case: Any, family: Any, module: str, monkeypatch: pytest.MonkeyPatch
@@ -48,14 +48,14 @@ def test_every_instruction_set_meets_the_definition(
 
 
 def test_without_gradients_nothing_is_kept() -> None:
-    kernel = NormalizeAcross.make(Device("cpu"), np.float32, *CASES[0], keeps=False)
+    kernel = LRNAcrossChannels.make(Device("cpu"), np.float32, *CASES[0], keeps=False)
     x = np.ones(CASES[0][0], np.float32)
     kernel.forward(x, np.empty_like(x))
     assert not [each for each in vars(kernel).values() if isinstance(each, np.ndarray)]
 
 
 def test_infinity_and_what_is_no_number_stay_near() -> None:
-    kernel = NormalizeAcross.make(Device("cpu"), np.float32, (1, 9, 2, 2), 3, 1.0, 0.75, 1.0)
+    kernel = LRNAcrossChannels.make(Device("cpu"), np.float32, (1, 9, 2, 2), 3, 1.0, 0.75, 1.0)
     x = np.ones((1, 9, 2, 2), np.float32)
     x[0, 4, 0, 1], x[0, 4, 1, 0] = np.nan, np.inf
     y = np.empty_like(x)
@@ -68,7 +68,7 @@ def test_infinity_and_what_is_no_number_stay_near() -> None:
     ]
 
 
-@pytest.mark.parametrize("family", [NormalizeAcross, NormalizeWithin])
+@pytest.mark.parametrize("family", [LRNAcrossChannels, LRNWithinChannel])
 def test_the_number_of_threads_changes_no_bit(family: Any) -> None:
     module = native.load()
     shape = (3, 20, 23, 29)

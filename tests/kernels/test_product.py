@@ -18,19 +18,19 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("module", MODULES)
-@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_every_instruction_set_meets_the_definition(
-    shape: tuple[int, int, int], turned: bool, module: str, monkeypatch: pytest.MonkeyPatch
+    shape: tuple[int, int, int], transposed: bool, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(module, monkeypatch)
     rows, inputs, outputs = shape
-    tuned = Product.make(Device("cpu"), np.float32, *shape, turned)
-    definition = Product.make(Device("cpu", tuned=False), np.float64, *shape, turned)
+    tuned = Product.make(Device("cpu"), np.float32, *shape, transposed)
+    definition = Product.make(Device("cpu", tuned=False), np.float64, *shape, transposed)
     assert isinstance(tuned, NativeProduct)
     generator = np.random.default_rng(5)
     x, dy = generator.normal(size=(rows, inputs)), generator.normal(size=(rows, outputs))
-    w = generator.normal(size=(inputs, outputs) if turned else (outputs, inputs))
+    w = generator.normal(size=(inputs, outputs) if transposed else (outputs, inputs))
     bias = generator.normal(size=outputs)
 
     def passes(kernel: Product, dtype: type) -> list[np.ndarray]:
@@ -87,12 +87,12 @@ def test_the_number_of_threads_changes_no_bit(rows: int) -> None:
             np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_batches_of_matrices_share_one(turned: bool) -> None:
+@pytest.mark.parametrize("transposed", [False, True])
+def test_batches_of_matrices_share_one(transposed: bool) -> None:
     generator = np.random.default_rng(7)
     one, many = generator.normal(size=(3, 7)), generator.normal(size=(4, 7, 5))
     c = np.empty((4, 3, 5))
     kernel = BatchProduct.make(Device("cpu"), np.float64, 4, 3, 7, 5)
-    left, right = (one.T, many.swapaxes(1, 2)) if turned else (one, many)
-    kernel.forward(left, right, c, a_turned=turned, b_turned=turned)
+    left, right = (one.T, many.swapaxes(1, 2)) if transposed else (one, many)
+    kernel.forward(left, right, c, transpose_a=transposed, transpose_b=transposed)
     np.testing.assert_allclose(c, np.einsum("ij,bjk->bik", one, many))

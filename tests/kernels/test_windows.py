@@ -10,7 +10,7 @@ import pytest
 
 from protonet.kernels.convolution import NativeConvolve
 from protonet.kernels.pooling import NativeMaxPool
-from protonet.kernels.windows import Windows, spread, window_outputs
+from protonet.kernels.windows import Windows, per_axis, window_outputs
 
 GEOMETRIES = [
     ((5, 7), (3, 2), (1, 1), (0, 0), (1, 1)),
@@ -47,7 +47,7 @@ def test_unroll_is_its_definition(geometry: tuple[tuple[int, ...], ...]) -> None
     windows = windows_of(geometry)
     x = np.random.default_rng(0).standard_normal((3, *windows.inputs))
     columns = np.zeros((3, *windows.kernel, *windows.outputs))
-    windows.unroll(x, columns)
+    windows.im2col(x, columns)
     np.testing.assert_array_equal(columns, unrolled(windows, x))
 
 
@@ -58,7 +58,7 @@ def test_roll_is_the_transpose_of_unroll(geometry: tuple[tuple[int, ...], ...]) 
     x = generator.standard_normal((3, *windows.inputs))
     columns = generator.standard_normal((3, *windows.kernel, *windows.outputs))
     back = np.full_like(x, 9)
-    windows.roll(np, columns, back)
+    windows.col2im(np, columns, back)
     np.testing.assert_allclose((back * x).sum(), (columns * unrolled(windows, x)).sum())
 
 
@@ -70,9 +70,9 @@ def test_only_a_kernel_of_one_that_sees_everything_is_the_identity() -> None:
 
 
 def test_spread() -> None:
-    assert spread([], 3, 7) == (7, 7, 7)
-    assert spread([2], 3, 7) == (2, 2, 2)
-    assert spread([2, 3, 4], 3, 7) == (2, 3, 4)
+    assert per_axis([], 3, 7) == (7, 7, 7)
+    assert per_axis([2], 3, 7) == (2, 2, 2)
+    assert per_axis([2, 3, 4], 3, 7) == (2, 3, 4)
 
 
 def test_places_are_looked_for_where_they_can_be() -> None:
@@ -100,5 +100,5 @@ def test_compiled_kernels_decline_what_would_take_tables_larger_than_images(
 ) -> None:
     assert windows_of(geometry).is_modest is modest
     arguments = (windows_of(geometry), 1, 1, 1, 1)
-    assert NativeConvolve.takes(*arguments) is modest
-    assert NativeMaxPool.takes(*arguments[:3]) is modest
+    assert NativeConvolve.supports(*arguments) is modest
+    assert NativeMaxPool.supports(*arguments[:3]) is modest

@@ -8,7 +8,7 @@ import pytest
 from protonet.blob import Param, ParamStore
 from protonet.device import Device
 from protonet.errors import TrainingError
-from protonet.kernels.loss_scale import FIRST
+from protonet.kernels.loss_scale import INITIAL_SCALE
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.solvers.loss_scale import LossScale
 from protonet.solvers.rules import make_rule
@@ -24,11 +24,11 @@ def scaled() -> tuple[LossScale, ParamStore, np.ndarray]:
 def test_gradients_are_divided_and_the_update_goes_on() -> None:
     scale, store, held = scaled()
     rule = make_rule(SolverParameter(type="SGD"), store, Device(), scale.halt)
-    store.diff.fill(FIRST / 2)
+    store.diff.fill(INITIAL_SCALE / 2)
     scale.settle()
     rule.step(0.5, 0)
     assert store.params[0].data.tolist() == [0.75] * 3
-    assert (held.item(), scale.state()) == (FIRST, [FIRST, 1.0])
+    assert (held.item(), scale.state()) == (INITIAL_SCALE, [INITIAL_SCALE, 1.0])
 
 
 @pytest.mark.parametrize("kind", ["SGD", "Adam", "AdaDelta"])
@@ -42,7 +42,7 @@ def test_an_update_is_left_out_where_a_gradient_is_infinite(kind: str) -> None:
     rule.step(0.5, 0)
     assert store.params[0].data.tolist() == [1.0] * 3
     assert [each.tobytes() for each in rule.history()] == before
-    assert held.item() == FIRST / 2
+    assert held.item() == INITIAL_SCALE / 2
 
 
 def test_a_state_can_be_taken_up_again() -> None:
@@ -54,7 +54,7 @@ def test_a_state_can_be_taken_up_again() -> None:
     other.restore([2.0, 7.0])
     assert (held.item(), other.state()) == (2.0, [2.0, 7.0])
     other.restore(scale.state())
-    assert other.state() == [FIRST, 3.0]
+    assert other.state() == [INITIAL_SCALE, 3.0]
 
 
 def test_gradients_that_no_scale_makes_finite_end_the_training() -> None:

@@ -15,7 +15,7 @@ from protonet.graph.net import Net
 from protonet.graph.plan import Step
 from protonet.graph.timing import Span, seconds_by_step, time_iteration
 from protonet.jobs.profiling.machine import Machine, measure_machine
-from protonet.kernels.gradients import Clear
+from protonet.kernels.gradients import ZeroGradients
 from protonet.solvers.rules import Rule
 
 _RATE = 1e-6
@@ -136,7 +136,7 @@ def _update(net: Net, rule: Rule | None) -> Callable[[], None] | None:
     if rule is None:
         return None
 
-    zeros = Clear.make(net.device, net.store.diff.dtype)
+    zeros = ZeroGradients.make(net.device, net.store.diff.dtype)
 
     def update() -> None:
         rule.step(_RATE, 0)

@@ -16,7 +16,7 @@ from protonet.kernels.activations import (
     Swish,
     TanH,
 )
-from protonet.kernels.cuda.launch import ELEMENTS, TYPES, compiled
+from protonet.kernels.cuda.launch import DTYPES, ELEMENTS, compiled
 
 
 class Elements(Activation):
@@ -25,11 +25,11 @@ class Elements(Activation):
     ``source`` names the CUDA source, ``numbers`` the attributes that its functions are given.
     """
 
-    types = TYPES
+    dtypes = DTYPES
     source = "activations"
     numbers: tuple[str, ...] = ()
 
-    when = (ELEMENTS,)
+    requires = (ELEMENTS,)
 
     def launch(self, function: str, *arrays: Array | None, flags: tuple[bool, ...] = ()) -> None:
         """Run a function over arrays; it is given the count of elements, the numbers and flags."""

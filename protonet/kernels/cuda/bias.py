@@ -7,15 +7,15 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.bias import BiasGradient
-from protonet.kernels.cuda.launch import PLANES, TYPES, ChannelSums
+from protonet.kernels.cuda.launch import DTYPES, PLANES, ChannelSums
 
 
 class CudaBiasGradient(BiasGradient, processor="cuda"):
     """One pass, and one over its sums."""
 
-    types = TYPES
+    dtypes = DTYPES
 
-    when = (PLANES,)
+    requires = (PLANES,)
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)

@@ -10,7 +10,7 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.combine import FEW_BOTTOMS, Combine
-from protonet.kernels.cuda.launch import ELEMENTS, TYPES, compiled
+from protonet.kernels.cuda.launch import DTYPES, ELEMENTS, compiled
 
 _AT_ONCE = 4
 """Arrays that one launch reads or writes."""
@@ -19,10 +19,10 @@ _AT_ONCE = 4
 class CudaCombine(Combine, processor="cuda"):
     """One pass over up to four arrays; what more there are is taken up in further ones."""
 
-    types = TYPES
+    dtypes = DTYPES
     winners = np.uint8
 
-    when = (FEW_BOTTOMS, ELEMENTS)
+    requires = (FEW_BOTTOMS, ELEMENTS)
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], count: int) -> None:
         super().__init__(device, dtype, shape, count)

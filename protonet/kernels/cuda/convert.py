@@ -7,7 +7,7 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.convert import Convert
-from protonet.kernels.cuda.launch import TYPES, compiled, counted
+from protonet.kernels.cuda.launch import DTYPES, compiled, counted
 from protonet.kernels.kernel import Kernel
 from protonet.precision import is_low_precision
 
@@ -15,9 +15,9 @@ from protonet.precision import is_low_precision
 class CudaConvert(Convert, processor="cuda"):
     """One pass."""
 
-    types = TYPES
+    dtypes = DTYPES
 
-    when = (counted("elements", lambda count: count, least=0),)
+    requires = (counted("elements", lambda count: count, least=0),)
 
     def __init__(self, device: Device, dtype: Any, count: int) -> None:
         super().__init__(device, dtype, count)
@@ -30,7 +30,7 @@ class CudaConvert(Convert, processor="cuda"):
         self._source.packs(self.count, "widen", x, y, self.count)
 
 
-class Rounded:
+class CastWeights:
     """Float32 weights in the type of the values that a kernel multiplies them with.
 
     They are rounded anew each time: they may have changed since.

@@ -2,7 +2,7 @@
 // (image, output place), and results (output) x (image, place).
 
 // grid.y is the row of the columns.
-extern "C" __global__ void unroll(
+extern "C" __global__ void im2col(
     const stored* x, stored* columns, int items, int channels, int height, int width, int kernel_h,
     int kernel_w, int stride_h, int stride_w, int pad_h, int pad_w, int dilation_h, int dilation_w,
     Extent out_h, Extent out_w)
@@ -22,7 +22,7 @@ extern "C" __global__ void unroll(
     walk(count, spot, Same(), take, columns + (wide)row * count);
 }
 
-extern "C" __global__ void roll(
+extern "C" __global__ void col2im(
     const stored* columns, stored* x, int items, Extent channels, Extent height, Extent width,
     int kernel_h, int kernel_w, Extent stride_h, Extent stride_w, int pad_h, int pad_w,
     int dilation_h, int dilation_w, int out_h, int out_w)

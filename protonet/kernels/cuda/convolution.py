@@ -8,8 +8,14 @@ from typing import Any
 from protonet.blob import Array, Shape
 from protonet.device import Device
 from protonet.kernels.convolution import DEPTHWISE, Convolve
-from protonet.kernels.cuda.convert import Rounded
-from protonet.kernels.cuda.convolution_ways import OWN_WAYS, After, Way, as_two_axes, finish
+from protonet.kernels.cuda.convert import CastWeights
+from protonet.kernels.cuda.convolution_algorithms import (
+    OWN_ALGORITHMS,
+    ConvolutionAlgorithm,
+    Epilogue,
+    apply_epilogue,
+    as_two_axes,
+)
 from protonet.kernels.cuda.dnn import (
     BACKWARD,
     FORWARD,
@@ -19,8 +25,8 @@ from protonet.kernels.cuda.dnn import (
     Plan,
     dnn,
 )
-from protonet.kernels.cuda.launch import MOST, TYPES, compiled
-from protonet.kernels.kernel import Choice, When, first_of
+from protonet.kernels.cuda.launch import DTYPES, MOST, compiled
+from protonet.kernels.kernel import Algorithm, Condition, select_algorithm
 from protonet.kernels.windows import Windows
 
 
@@ -35,7 +41,7 @@ def _can_be_counted(
     return all(0 < count <= MOST for count in counts)
 
 
-VENDOR = When(
+USES_CUDNN = Condition(
     "one or two axes, and engine is CUDNN, or it is not CAFFE and no channel is a group of its own",
     lambda windows, channels, group, engine: (
         len(windows.inputs) <= 2
@@ -47,9 +53,12 @@ VENDOR = When(
 class CudaConvolve(Convolve, processor="cuda"):
     """The way that ``engine`` and the shapes ask for."""
 
-    types = TYPES
-    when = (When("1 to 2^31 - 1 elements in weights, bottom and top", _can_be_counted),)
-    ways = (Choice("cuDNN where it is installed and has a plan", VENDOR), *OWN_WAYS)
+    dtypes = DTYPES
+    requires = (Condition("1 to 2^31 - 1 elements in weights, bottom and top", _can_be_counted),)
+    algorithms = (
+        Algorithm("cuDNN where it is installed and has a plan", USES_CUDNN),
+        *OWN_ALGORITHMS,
+    )
 
     def __init__(
         self,
@@ -63,10 +72,10 @@ class CudaConvolve(Convolve, processor="cuda"):
         engine: str = "",
     ) -> None:
         super().__init__(device, dtype, windows, items, channels, outputs, group, engine)
-        self._own: Way | None = None
+        self._own: ConvolutionAlgorithm | None = None
         self._extents = channels, outputs, group
-        library = dnn(device) if VENDOR.holds(windows, channels, group, engine) else None
-        self._vendor = _Vendor(self, library, channels, outputs, group) if library else None
+        library = dnn(device) if USES_CUDNN.holds(windows, channels, group, engine) else None
+        self._cudnn = _Cudnn(self, library, channels, outputs, group) if library else None
 
     def forward(
         self,
@@ -78,28 +87,30 @@ class CudaConvolve(Convolve, processor="cuda"):
         factor: Array | None = None,
         rectify: bool = False,
     ) -> None:
-        after = After(factor, bias, rectify)
-        if self._vendor is None or not self._vendor.forward(x, w, y, after):
-            self._way.forward(x, w, y, after)
+        epilogue = Epilogue(factor, bias, rectify)
+        if self._cudnn is None or not self._cudnn.forward(x, w, y, epilogue):
+            self._algorithm.forward(x, w, y, epilogue)
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
-        if self._vendor is None or not self._vendor.backward(dy, w, dx):
-            self._way.backward(dy, w, dx)
+        if self._cudnn is None or not self._cudnn.backward(dy, w, dx):
+            self._algorithm.backward(dy, w, dx)
 
     def learn(self, dy: Array, x: Array, dw: Array) -> None:
-        if self._vendor is None or not self._vendor.learn(dy, x, dw):
-            self._way.learn(dy, x, dw)
+        if self._cudnn is None or not self._cudnn.learn(dy, x, dw):
+            self._algorithm.learn(dy, x, dw)
 
     @property
-    def _way(self) -> Way:
+    def _algorithm(self) -> ConvolutionAlgorithm:
         """Our own kernels for these shapes; their memory is taken when it is first needed."""
         if self._own is None:
             channels, _, group = self._extents
-            self._own = first_of(OWN_WAYS, self.windows, channels, group)(self, *self._extents)
+            self._own = select_algorithm(OWN_ALGORITHMS, self.windows, channels, group)(
+                self, *self._extents
+            )
         return self._own
 
 
-class _Vendor:
+class _Cudnn:
     """cuDNN's products. Each says whether there is one; where there is not, ours are asked."""
 
     def __init__(self, of: Convolve, library: Dnn, channels: int, outputs: int, group: int) -> None:
@@ -111,7 +122,7 @@ class _Vendor:
         self._y = (of.items, outputs, *w.outputs)
         self._w = (outputs, channels // group, *w.kernel)
         self._source = compiled(of.device, "convolution", of.dtype)
-        self._rounded = Rounded(of, math.prod(self._w))
+        self._cast_weights = CastWeights(of, math.prod(self._w))
         self._dw: Array | None = None
         self._plans: dict[str, Plan | None] = {}
 
@@ -127,18 +138,18 @@ class _Vendor:
             self._plans[operation] = plan
         return self._plans[operation]
 
-    def forward(self, x: Array, w: Array, y: Array, after: After) -> bool:
+    def forward(self, x: Array, w: Array, y: Array, epilogue: Epilogue) -> bool:
         plan = self._plan(FORWARD, self._x, self._w, self._y)
         if plan is None:
             return False
-        plan(x, self._rounded(w), y)
-        finish(self._source, y, after, (*self._y[:2], math.prod(self._y[2:])))
+        plan(x, self._cast_weights(w), y)
+        apply_epilogue(self._source, y, epilogue, (*self._y[:2], math.prod(self._y[2:])))
         return True
 
     def backward(self, dy: Array, w: Array, dx: Array) -> bool:
         plan = self._plan(BACKWARD, self._y, self._w, self._x)
         if plan is not None:
-            plan(dy, self._rounded(w), dx)
+            plan(dy, self._cast_weights(w), dx)
         return plan is not None
 
     def learn(self, dy: Array, x: Array, dw: Array) -> bool:

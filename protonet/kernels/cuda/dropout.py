@@ -9,7 +9,7 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import ELEMENTS, TYPES, compiled
+from protonet.kernels.cuda.launch import DTYPES, ELEMENTS, compiled
 from protonet.kernels.dropout import Drop
 from protonet.kernels.random_stream import RandomStream
 
@@ -17,9 +17,9 @@ from protonet.kernels.random_stream import RandomStream
 class CudaDrop(Drop, processor="cuda"):
     """The same numbers, drawn where they are used; a byte is kept for each value."""
 
-    types = TYPES
+    dtypes = DTYPES
 
-    when = (ELEMENTS,)
+    requires = (ELEMENTS,)
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], ratio: float) -> None:
         super().__init__(device, dtype, shape, ratio)

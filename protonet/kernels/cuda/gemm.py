@@ -56,8 +56,8 @@ class Gemm:
         columns: int,
         inner: int,
         *,
-        a_turned: bool = False,
-        b_turned: bool = False,
+        transpose_a: bool = False,
+        transpose_b: bool = False,
         add: bool = False,
         batch: int = 1,
         strides: tuple[int, int, int] = (0, 0, 0),
@@ -71,8 +71,8 @@ class Gemm:
             rows: of A and C.
             columns: of B and C.
             inner: columns of A, rows of B.
-            a_turned: A lies there as inner x rows.
-            b_turned: B lies there as columns x inner.
+            transpose_a: A is stored as inner x rows.
+            transpose_b: B is stored as columns x inner.
             add: to what C holds.
             batch: so many products, whose matrices are ``strides`` elements apart.
             strides: of A, B and C.
@@ -83,19 +83,19 @@ class Gemm:
         assert a.dtype == b.dtype, f"{a.dtype} times {b.dtype}"
         blas.gemmStridedBatchedEx(
             self._handle,
-            blas.CUBLAS_OP_T if b_turned else blas.CUBLAS_OP_N,
-            blas.CUBLAS_OP_T if a_turned else blas.CUBLAS_OP_N,
+            blas.CUBLAS_OP_T if transpose_b else blas.CUBLAS_OP_N,
+            blas.CUBLAS_OP_T if transpose_a else blas.CUBLAS_OP_N,
             columns,
             rows,
             inner,
             beta + 4,
             b.data.ptr,
             kind,
-            inner if b_turned else columns,
+            inner if transpose_b else columns,
             strides[1],
             a.data.ptr,
             kind,
-            rows if a_turned else inner,
+            rows if transpose_a else inner,
             strides[0],
             beta + 4 if add else beta,
             c.data.ptr,

@@ -10,20 +10,20 @@ import numpy as np
 
 from protonet.device import Device
 from protonet.kernels.cuda import source
-from protonet.kernels.kernel import Kernel, When
+from protonet.kernels.kernel import Condition, Kernel
 from protonet.precision import is_low_precision
 
 BLOCK = 256
 """Threads of a block; ``common.cuh`` says the same."""
 
-TYPES = frozenset({"float32", "float16", "bfloat16"})
+DTYPES = frozenset({"float32", "float16", "bfloat16"})
 """Those of values, for sources that say ``stored``."""
 
 MOST = 2**31 - 1
 """What a count that is passed as a whole number may be."""
 
 
-def counted(values: str, count: Callable[..., int], least: int = 1) -> When:
+def counted(values: str, count: Callable[..., int], least: int = 1) -> Condition:
     """That there are ``least`` values or more, and no more than can be passed.
 
     Args:
@@ -31,7 +31,7 @@ def counted(values: str, count: Callable[..., int], least: int = 1) -> When:
         count: how many there are, for the arguments of a definition.
         least: 1, or 0.
     """
-    return When(
+    return Condition(
         f"{least} to 2^31 - 1 {values}", lambda *args, **more: least <= count(*args, **more) <= MOST
     )
 
@@ -48,7 +48,7 @@ ROWS = counted("elements", lambda rows, length, *_: rows * length)
 PLANES = counted("elements", lambda items, channels, places, *_: items * channels * places)
 """Of kernels over items x channels x places."""
 
-WIDE = When(
+WIDE = Condition(
     "more than 32 classes, and fewer than 32 places behind them",
     lambda classes, places: classes > 32 and places < 32,
 )

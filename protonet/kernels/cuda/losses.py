@@ -10,11 +10,11 @@ from protonet.kernels.cuda.launch import BLOCK, COUNT, ROWS, compiled
 from protonet.kernels.kernel import Kernel
 from protonet.kernels.losses import (
     AbsoluteDistance,
-    Contrast,
+    Contrastive,
+    GradientScale,
     Hinge,
     SigmoidCrossEntropy,
-    SmoothDistance,
-    Spread,
+    SmoothL1,
     SquaredDistance,
 )
 
@@ -51,13 +51,13 @@ def _blocks(count: int) -> int:
 class _Elements(Kernel):
     """What kernels over ``count`` elements take."""
 
-    when = (COUNT,)
+    requires = (COUNT,)
 
 
-class CudaSpread(Spread, _Elements, processor="cuda"):
+class CudaGradientScale(GradientScale, _Elements, processor="cuda"):
     """One pass."""
 
-    def spread(self, slope: Array, weight: Array, factor: float, dx: Array) -> None:
+    def scale(self, slope: Array, weight: Array, factor: float, dx: Array) -> None:
         source, count = compiled(self.device, "losses"), self._flat[0]
         source.packs(count, "spread", slope, weight, float(factor), dx, count)
 
@@ -86,7 +86,7 @@ class CudaAbsoluteDistance(AbsoluteDistance, _Elements, processor="cuda"):
         self._sums.add_up(loss, factor)
 
 
-class CudaSmoothDistance(SmoothDistance, _Elements, processor="cuda"):
+class CudaSmoothL1(SmoothL1, _Elements, processor="cuda"):
     """One pass, and one over its sums."""
 
     def __init__(self, device: Device, dtype: Any, count: int, sharpness: float) -> None:
@@ -108,10 +108,10 @@ class CudaSmoothDistance(SmoothDistance, _Elements, processor="cuda"):
         self._sums.add_up(loss, factor)
 
 
-class CudaContrast(Contrast, processor="cuda"):
+class CudaContrastive(Contrastive, processor="cuda"):
     """A block for each pair, and a pass over their sums."""
 
-    when = (ROWS,)
+    requires = (ROWS,)
 
     def __init__(
         self, device: Device, dtype: Any, items: int, length: int, margin: float, legacy: bool
@@ -130,7 +130,7 @@ class CudaContrast(Contrast, processor="cuda"):
 class CudaHinge(Hinge, processor="cuda"):
     """One pass, and one over its sums."""
 
-    when = (ROWS,)
+    requires = (ROWS,)
 
     def __init__(self, device: Device, dtype: Any, items: int, classes: int, squares: bool) -> None:
         super().__init__(device, dtype, items, classes, squares)

@@ -7,16 +7,16 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import ELEMENTS, TYPES, Extent, compiled
-from protonet.kernels.lrn import NormalizeAcross, NormalizeWithin
+from protonet.kernels.cuda.launch import DTYPES, ELEMENTS, Extent, compiled
+from protonet.kernels.lrn import LRNAcrossChannels, LRNWithinChannel
 
 
-class CudaNormalizeAcross(NormalizeAcross, processor="cuda"):
+class CudaLRNAcrossChannels(LRNAcrossChannels, processor="cuda"):
     """One pass each; only s is kept."""
 
-    types = TYPES
+    dtypes = DTYPES
 
-    when = (ELEMENTS,)
+    requires = (ELEMENTS,)
 
     def __init__(self, device: Device, dtype: Any, *args: Any, **more: Any) -> None:
         super().__init__(device, dtype, *args, **more)
@@ -39,12 +39,12 @@ class CudaNormalizeAcross(NormalizeAcross, processor="cuda"):
         )
 
 
-class CudaNormalizeWithin(NormalizeWithin, processor="cuda"):
+class CudaLRNWithinChannel(LRNWithinChannel, processor="cuda"):
     """One pass each; only s is kept."""
 
-    types = TYPES
+    dtypes = DTYPES
 
-    when = (ELEMENTS,)
+    requires = (ELEMENTS,)
 
     def __init__(self, device: Device, dtype: Any, *args: Any, **more: Any) -> None:
         super().__init__(device, dtype, *args, **more)

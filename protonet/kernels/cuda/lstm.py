@@ -13,7 +13,7 @@ from protonet.kernels.lstm import LSTMStep
 class CudaLSTMStep(LSTMStep, processor="cuda"):
     """All gates in one pass, without scratch."""
 
-    when = (counted("gates", lambda streams, outputs: 4 * streams * outputs),)
+    requires = (counted("gates", lambda streams, outputs: 4 * streams * outputs),)
 
     def __init__(self, device: Device, dtype: Any, streams: int, outputs: int) -> None:
         super().__init__(device, dtype, streams, outputs)

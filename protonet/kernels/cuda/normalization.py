@@ -8,17 +8,17 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import PLANES, TYPES, Extent, compiled, pieces
-from protonet.kernels.kernel import When
+from protonet.kernels.cuda.launch import DTYPES, PLANES, Extent, compiled, pieces
+from protonet.kernels.kernel import Condition
 from protonet.kernels.normalization import BatchNormScale, RunningStatistics
 
 
 class CudaBatchNormScale(BatchNormScale, processor="cuda"):
     """Statistics in two passes over parts of channels; no memory of x's size."""
 
-    types = TYPES
+    dtypes = DTYPES
 
-    when = (PLANES,)
+    requires = (PLANES,)
 
     def __init__(
         self, device: Device, dtype: Any, items: int, channels: int, places: int, eps: float
@@ -95,7 +95,7 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
 class CudaRunningStatistics(RunningStatistics, processor="cuda"):
     """One launch, of one block."""
 
-    when = (When("1 channel or more", lambda channels, *_: channels > 0),)
+    requires = (Condition("1 channel or more", lambda channels, *_: channels > 0),)
 
     def add(
         self, mean: Array, variance: Array, means: Array, variances: Array, weight: Array

@@ -7,8 +7,8 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import TYPES, Extent, compiled, counted
-from protonet.kernels.kernel import When
+from protonet.kernels.cuda.launch import DTYPES, Extent, compiled, counted
+from protonet.kernels.kernel import Condition
 from protonet.kernels.pooling import LOWEST, AveragePool, MaxPool, Pool
 from protonet.kernels.windows import Windows
 
@@ -16,16 +16,16 @@ from protonet.kernels.windows import Windows
 class _Planes(Pool):
     """What both poolings are made with."""
 
-    types = TYPES
+    dtypes = DTYPES
 
-    when = (
+    requires = (
         counted(
             "elements of bottom and top",
             lambda windows, items, channels: (
                 items * channels * max(math.prod(windows.inputs), math.prod(windows.outputs))
             ),
         ),
-        When("dilation 1", lambda windows, *_: all(d == 1 for d in windows.dilation)),
+        Condition("dilation 1", lambda windows, *_: all(d == 1 for d in windows.dilation)),
     )
 
     def __init__(

@@ -13,7 +13,7 @@ from protonet.kernels.rows import AddRows
 class CudaAddRows(AddRows, processor="cuda"):
     """In the definition's order. Every thread looks through the indices: for thousands of rows."""
 
-    when = (ROWS,)
+    requires = (ROWS,)
 
     def __init__(self, device: Device, dtype: Any, count: int, length: int) -> None:
         super().__init__(device, dtype, count, length)

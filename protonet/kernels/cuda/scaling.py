@@ -6,16 +6,16 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels.cuda.launch import PLANES, TYPES, ChannelSums
-from protonet.kernels.scaling import Leaning, Scaling
+from protonet.kernels.cuda.launch import DTYPES, PLANES, ChannelSums
+from protonet.kernels.scaling import ParametricRectifier, Scaling
 
 
 class CudaScaling(Scaling, processor="cuda"):
     """One pass over the values in each direction, and one for the sums."""
 
-    types = TYPES
+    dtypes = DTYPES
 
-    when = (PLANES,)
+    requires = (PLANES,)
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)
@@ -52,12 +52,12 @@ class CudaScaling(Scaling, processor="cuda"):
         self._sums.source.packs(self._count, "forward", *given, *seen, rectify)
 
 
-class CudaLeaning(Leaning, processor="cuda"):
+class CudaParametricRectifier(ParametricRectifier, processor="cuda"):
     """One pass in each direction, and one for the sums."""
 
-    types = TYPES
+    dtypes = DTYPES
 
-    when = (PLANES,)
+    requires = (PLANES,)
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)

@@ -8,22 +8,25 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.cuda.launch import ELEMENTS, WIDE, compiled
-from protonet.kernels.kernel import OTHERWISE, Choice
+from protonet.kernels.kernel import OTHERWISE, Algorithm
 from protonet.kernels.softmax import SMALLEST, Softmax
 
 
 class CudaSoftmax(Softmax, processor="cuda"):
     """One launch in each direction."""
 
-    when = (ELEMENTS,)
-    ways = (Choice("a block for each item", WIDE), Choice("a thread for each item", OTHERWISE))
+    requires = (ELEMENTS,)
+    algorithms = (
+        Algorithm("a block for each item", WIDE),
+        Algorithm("a thread for each item", OTHERWISE),
+    )
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], axis: int) -> None:
         super().__init__(device, dtype, shape, axis)
-        before, after = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+        before, epilogue = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
         self._source = compiled(device, "softmax")
-        self._seen, self._items = (before, shape[axis], after), before * after
-        self._wide = WIDE.holds(shape[axis], after)
+        self._seen, self._items = (before, shape[axis], epilogue), before * epilogue
+        self._wide = WIDE.holds(shape[axis], epilogue)
 
     def forward(self, x: Array, y: Array) -> None:
         if self._wide:

@@ -106,5 +106,5 @@ class CudaAdamW(AdamWUpdate, _OnePass, processor="cuda"):
     shares = ("momentum", "momentum2")
 
     def numbers(self, rate: float, iteration: int) -> tuple[float, float, float]:
-        of_mean, of_squares = self.found(iteration)
+        of_mean, of_squares = self.bias_correction(iteration)
         return float(rate) / of_mean, float(rate), of_squares

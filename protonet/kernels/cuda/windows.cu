@@ -8,7 +8,7 @@
     for (wide i = blockIdx.x * (wide)BLOCK + threadIdx.x; i < (count); i += (wide)gridDim.x * BLOCK)
 
 // kernel and places are the products of the axes' extents.
-extern "C" __global__ void unroll(
+extern "C" __global__ void im2col(
     const stored* x, stored* columns, const int* geometry, int axes, int items, int channels,
     int kernel, int places)
 {
@@ -32,7 +32,7 @@ extern "C" __global__ void unroll(
 }
 
 // size is the product of the inputs' extents.
-extern "C" __global__ void roll(
+extern "C" __global__ void col2im(
     const stored* columns, stored* x, const int* geometry, int axes, int items, int channels,
     int kernel, int places, int size)
 {

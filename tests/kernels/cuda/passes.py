@@ -37,7 +37,7 @@ class Hand:
         shift: int = 0,
     ) -> None:
         self.device, self.dtype, self.real = device, np.dtype(dtype), real_of(dtype)
-        self._rounded, self._shift = np.dtype(rounded), shift
+        self._cast_weights, self._shift = np.dtype(rounded), shift
         self._generator = np.random.default_rng(7)
 
     def make(self, kernel: Any, *args: Any, **more: Any) -> Any:
@@ -49,7 +49,7 @@ class Hand:
     def drawn(self, *shape: int) -> Any:
         """Values around 0."""
         numbers = self._generator.normal(size=shape).astype(np.float32)
-        return self.given(numbers.astype(self._rounded))
+        return self.given(numbers.astype(self._cast_weights))
 
     def weights(self, *shape: int) -> Any:
         """Parameters around 0, the same in float32 and float64."""

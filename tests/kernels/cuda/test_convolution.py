@@ -9,7 +9,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.kernels.convolution import Convolve
-from protonet.kernels.cuda import convolution_ways as ways
+from protonet.kernels.cuda import convolution_algorithms as algorithms
 from protonet.kernels.windows import Windows, window_outputs
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
@@ -66,7 +66,7 @@ def passes(hand: Hand, case: Any, engine: str = "CAFFE") -> list[np.ndarray]:
 def test_our_ways_meet_the_definition(
     dtype: str, case: Any, room: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ways, "COLUMNS", room)
+    monkeypatch.setattr(algorithms, "COLUMNS", room)
     assert_meets(passes, EmulatedDevice(), dtype, case)
 
 
@@ -88,5 +88,5 @@ def test_cudnn_meets_the_definition(dtype: str, case: Any) -> None:
 
 @needs_compiler
 def test_more_rows_than_a_grid_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ways, "_MOST_ROWS", 10)
+    monkeypatch.setattr(algorithms, "_MOST_ROWS", 10)
     assert_meets(passes, EmulatedDevice(), "float32", CASES["plain"])

@@ -10,7 +10,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.kernels.convolution import Convolve
-from protonet.kernels.cuda.convolution_ways import as_two_axes
+from protonet.kernels.cuda.convolution_algorithms import as_two_axes
 from protonet.kernels.cuda.dnn import dnn, strides
 from protonet.kernels.windows import Windows
 from protonet.precision import type_of

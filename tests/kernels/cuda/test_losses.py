@@ -10,11 +10,11 @@ import pytest
 from protonet.device import Device
 from protonet.kernels.losses import (
     AbsoluteDistance,
-    Contrast,
+    Contrastive,
+    GradientScale,
     Hinge,
     SigmoidCrossEntropy,
-    SmoothDistance,
-    Spread,
+    SmoothL1,
     SquaredDistance,
 )
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
@@ -32,7 +32,7 @@ def squares(hand: Hand, count: int) -> list[np.ndarray]:
 
 def spread(hand: Hand, count: int) -> list[np.ndarray]:
     dx = hand.blank(count)
-    hand.make(Spread, count).spread(hand.drawn(count), hand.given(2.0), 1 / count, dx)
+    hand.make(GradientScale, count).scale(hand.drawn(count), hand.given(2.0), 1 / count, dx)
     return hand.back(dx)
 
 
@@ -48,7 +48,7 @@ def smooth_distances(hand: Hand, count: int) -> list[np.ndarray]:
     found = []
     for weights in ((None, None), (u, None), (u, v)):
         slope, loss = hand.blank(count), hand.blank()
-        kernel = hand.make(SmoothDistance, count, 2.25)
+        kernel = hand.make(SmoothL1, count, 2.25)
         kernel.forward(a, b, *weights, slope, loss, 0.5 / count)
         found += hand.back(slope, loss)
     return found
@@ -59,7 +59,7 @@ def contrasts(hand: Hand, count: int) -> list[np.ndarray]:
     a, b = hand.drawn(items, length), hand.drawn(items, length)
     alike, found = hand.given(np.arange(items) % 3 - 0.5), []
     for legacy in (False, True):
-        kernel = hand.make(Contrast, items, length, 1.5 * length**0.5, legacy)
+        kernel = hand.make(Contrastive, items, length, 1.5 * length**0.5, legacy)
         slope, loss = hand.blank(items * length), hand.blank()
         kernel.forward(a, b, alike, slope, loss, 0.5 / items)
         found += hand.back(slope, loss)

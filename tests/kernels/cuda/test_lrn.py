@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels.lrn import Normalize, NormalizeAcross, NormalizeWithin
+from protonet.kernels.lrn import LRNAcrossChannels, LRNKernel, LRNWithinChannel
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
@@ -18,10 +18,10 @@ CASES = [
     ((1, 9, 17, 2), 3, 1e-4, 0.75, 1.0),
 ]
 EACH = pytest.mark.parametrize("case", CASES, ids=str)
-REGIONS = pytest.mark.parametrize("region", [NormalizeAcross, NormalizeWithin])
+REGIONS = pytest.mark.parametrize("region", [LRNAcrossChannels, LRNWithinChannel])
 
 
-def passes(hand: Hand, region: type[Normalize], case: Any) -> list[np.ndarray]:
+def passes(hand: Hand, region: type[LRNKernel], case: Any) -> list[np.ndarray]:
     shape, *numbers = case
     x, dy = hand.drawn(*shape), hand.drawn(*shape)
     y, alone, dx = (hand.blank(*shape) for _ in range(3))
@@ -36,7 +36,7 @@ def passes(hand: Hand, region: type[Normalize], case: Any) -> list[np.ndarray]:
 @TYPES
 @REGIONS
 @EACH
-def test_meets_the_definition(dtype: str, region: type[Normalize], case: Any) -> None:
+def test_meets_the_definition(dtype: str, region: type[LRNKernel], case: Any) -> None:
     assert_meets(passes, EmulatedDevice(), dtype, region, case)
 
 
@@ -44,5 +44,5 @@ def test_meets_the_definition(dtype: str, region: type[Normalize], case: Any) ->
 @TYPES
 @REGIONS
 @EACH
-def test_a_gpu_meets_the_definition(dtype: str, region: type[Normalize], case: Any) -> None:
+def test_a_gpu_meets_the_definition(dtype: str, region: type[LRNKernel], case: Any) -> None:
     assert_meets(passes, Device("cuda:0"), dtype, region, case, rtol=1e-5)

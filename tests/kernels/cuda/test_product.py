@@ -12,14 +12,14 @@ from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
 SHAPES = [(10, 250, 2), (1, 70, 9), (17, 30, 45), (3, 1, 1)]
 EACH = pytest.mark.parametrize("shape", SHAPES, ids=str)
-TURNED = pytest.mark.parametrize("turned", [False, True])
+TRANSPOSED = pytest.mark.parametrize("transposed", [False, True])
 
 
-def passes(hand: Hand, shape: tuple[int, int, int], turned: bool) -> list[np.ndarray]:
+def passes(hand: Hand, shape: tuple[int, int, int], transposed: bool) -> list[np.ndarray]:
     rows, inputs, outputs = shape
-    kernel = hand.make(Product, *shape, turned)
+    kernel = hand.make(Product, *shape, transposed)
     x, dy, bias = hand.drawn(rows, inputs), hand.drawn(rows, outputs), hand.weights(outputs)
-    w = hand.weights(*((inputs, outputs) if turned else (outputs, inputs)))
+    w = hand.weights(*((inputs, outputs) if transposed else (outputs, inputs)))
     y, rectified = hand.blank(rows, outputs), hand.blank(rows, outputs)
     dx, dw = hand.blank(rows, inputs), hand.ones(*w.shape)
     kernel.forward(x, w, None, y)
@@ -36,17 +36,19 @@ def passes(hand: Hand, shape: tuple[int, int, int], turned: bool) -> list[np.nda
 @needs_compiler
 @TYPES
 @EACH
-@TURNED
-def test_meets_the_definition(dtype: str, shape: tuple[int, int, int], turned: bool) -> None:
-    assert_meets(passes, EmulatedDevice(), dtype, shape, turned)
+@TRANSPOSED
+def test_meets_the_definition(dtype: str, shape: tuple[int, int, int], transposed: bool) -> None:
+    assert_meets(passes, EmulatedDevice(), dtype, shape, transposed)
 
 
 @pytest.mark.gpu
 @TYPES
 @EACH
-@TURNED
-def test_a_gpu_meets_the_definition(dtype: str, shape: tuple[int, int, int], turned: bool) -> None:
-    assert_meets(passes, Device("cuda:0"), dtype, shape, turned)
+@TRANSPOSED
+def test_a_gpu_meets_the_definition(
+    dtype: str, shape: tuple[int, int, int], transposed: bool
+) -> None:
+    assert_meets(passes, Device("cuda:0"), dtype, shape, transposed)
 
 
 def batches(hand: Hand) -> list[np.ndarray]:
@@ -55,10 +57,12 @@ def batches(hand: Hand) -> list[np.ndarray]:
     c, left, right, both = (hand.blank(batch, rows, columns) for _ in range(4))
     kernel.forward(hand.drawn(batch, rows, inner), hand.drawn(batch, inner, columns), c)
     kernel.forward(hand.drawn(rows, inner), hand.drawn(batch, inner, columns), left)
-    kernel.forward(hand.drawn(batch, rows, inner), hand.drawn(columns, inner), right, b_turned=True)
+    kernel.forward(
+        hand.drawn(batch, rows, inner), hand.drawn(columns, inner), right, transpose_b=True
+    )
     kernel.forward(
         hand.drawn(inner, rows), hand.drawn(batch, columns, inner), both,
-        a_turned=True, b_turned=True,
+        transpose_a=True, transpose_b=True,
     )  # fmt: skip
     return hand.back(c, left, right, both)
 

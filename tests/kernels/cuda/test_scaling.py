@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels.scaling import Leaning, Scaling
+from protonet.kernels.scaling import ParametricRectifier, Scaling
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import TYPES, Hand, assert_meets
 
@@ -35,7 +35,7 @@ def passes(hand: Hand, shape: tuple[int, int, int]) -> list[np.ndarray]:
 
 
 def leaning(hand: Hand, shape: tuple[int, int, int]) -> list[np.ndarray]:
-    kernel, a = hand.make(Leaning, *shape), hand.weights(shape[1])
+    kernel, a = hand.make(ParametricRectifier, *shape), hand.weights(shape[1])
     x, dy = hand.drawn(*shape), hand.drawn(*shape)
     y, dx, da, alone = (
         hand.blank(*shape),

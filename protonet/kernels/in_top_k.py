@@ -13,7 +13,7 @@ from protonet.kernels import native
 from protonet.kernels.kernel import Kernel
 
 
-class Right(Kernel):
+class InTopK(Kernel):
     """Whether at least C - top_k of an item's C scores are below that of its label.
 
     Args:
@@ -51,7 +51,7 @@ class Right(Kernel):
         xp.greater_equal(right, self.least, out=right)
 
 
-class NativeRight(Right, processor="native"):
+class NativeInTopK(InTopK, processor="native"):
     """Each item's scores once."""
 
     def __init__(

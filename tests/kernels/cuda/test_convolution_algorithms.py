@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from protonet.kernels.convolution import Convolve
-from protonet.kernels.cuda.convolution_ways import OWN_WAYS, After, Shapes
+from protonet.kernels.cuda.convolution_algorithms import OWN_ALGORITHMS, Epilogue, Shapes
 from protonet.kernels.cuda.launch import Extent
-from protonet.kernels.kernel import first_of
+from protonet.kernels.kernel import select_algorithm
 from protonet.kernels.windows import Windows, window_outputs
 from tests.kernels.cuda.emulation import EmulatedDevice
 from tests.kernels.cuda.test_convolution import CASES, MORE_AXES
@@ -19,25 +19,27 @@ from tests.kernels.cuda.test_convolution import CASES, MORE_AXES
 @pytest.mark.parametrize(
     ("name", "way"),
     [
-        ("plain", "Unrolled"),
-        ("grouped", "Unrolled"),
+        ("plain", "Im2col"),
+        ("grouped", "Im2col"),
         ("pointwise", "Pointwise"),
         ("pointwise in groups", "Pointwise"),
         ("depthwise", "Depthwise"),
         ("two for each channel", "Depthwise"),
-        ("three axes", "UnrolledAxes"),
-        ("three axes, depthwise", "UnrolledAxes"),
+        ("three axes", "Im2colAxes"),
+        ("three axes, depthwise", "Im2colAxes"),
         ("three axes, pointwise", "Pointwise"),
     ],
 )
 def test_shapes_decide(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     items, channels, outputs, group, inputs, *shape = {**CASES, **MORE_AXES}[name]
     windows = Windows(inputs, *shape, window_outputs(inputs, *shape))
-    monkeypatch.setattr("protonet.kernels.cuda.convolution_ways.compiled", lambda *given: None)
+    monkeypatch.setattr(
+        "protonet.kernels.cuda.convolution_algorithms.compiled", lambda *given: None
+    )
     kernel: Any = Convolve.make(
         EmulatedDevice(), np.float32, windows, items, channels, outputs, group
     )
-    chosen = first_of(OWN_WAYS, windows, channels, group)
+    chosen = select_algorithm(OWN_ALGORITHMS, windows, channels, group)
     assert way in type(chosen(kernel, channels, outputs, group)).__name__
 
 
@@ -54,5 +56,5 @@ def test_one_axis_is_the_second_of_two() -> None:
 
 
 def test_nothing_may_be_left_to_do() -> None:
-    assert After(None, None, False).is_nothing
-    assert not After(None, None, True).is_nothing
+    assert Epilogue(None, None, False).is_nothing
+    assert not Epilogue(None, None, True).is_nothing

@@ -8,7 +8,7 @@ __device__ float score_of(const float* x, wide start, float label, int classes, 
 }
 
 // One block for each item.
-extern "C" __global__ void right_wide(
+extern "C" __global__ void in_top_k_wide(
     const float* x, const float* labels, float* right, int before, int classes, int after, int least)
 {
     __shared__ float shared[BLOCK];
@@ -20,7 +20,7 @@ extern "C" __global__ void right_wide(
 }
 
 // One thread for each item.
-extern "C" __global__ void right_many(
+extern "C" __global__ void in_top_k_many(
     const float* x, const float* labels, float* right, int before, int classes, int after, int least)
 {
     EACH(item, before * after) {

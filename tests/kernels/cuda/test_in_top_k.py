@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels.right import Right
+from protonet.kernels.in_top_k import InTopK
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 from tests.kernels.cuda.passes import Hand, assert_meets
 
@@ -23,7 +23,7 @@ def passes(hand: Hand, case: Any) -> list[np.ndarray]:
     x = hand.given(np.round(2 * hand.back(hand.drawn(*shape))[0].astype(np.float64)))
     labels = hand.given(np.arange(np.prod(items)).reshape(items) * 7 % shape[axis])
     right = hand.blank(*items)
-    hand.make(Right, shape, axis, top_k).forward(x, labels, right)
+    hand.make(InTopK, shape, axis, top_k).forward(x, labels, right)
     return hand.back(right)
 
 

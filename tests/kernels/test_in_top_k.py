@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.kernels.right import Right
+from protonet.kernels.in_top_k import InTopK
 from tests.kernels.instructions import MODULES, use
 
 
@@ -24,7 +24,7 @@ def test_every_instruction_set_meets_the_definition(
     labels = generator.integers(0, shape[1], size=(shape[0], 1, *shape[2:]))
     labels[0] = x[:1].argmax(axis=1, keepdims=True)
     found = []
-    for family, dtype in ((Right.make, np.float32), (Right, np.float64)):
+    for family, dtype in ((InTopK.make, np.float32), (InTopK, np.float64)):
         kernel = family(Device("cpu"), dtype, shape, 1, top_k)  # type: ignore[operator]
         right = np.full(labels.shape, np.nan, dtype)
         kernel.forward(x.astype(dtype), labels.astype(dtype), right)

@@ -9,10 +9,10 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.kernels.convolution import DEPTHWISE, Convolve
-from protonet.kernels.cuda.convert import Rounded
+from protonet.kernels.cuda.convert import CastWeights
 from protonet.kernels.cuda.gemm import gemm
 from protonet.kernels.cuda.launch import Extent, Source, compiled, pieces
-from protonet.kernels.kernel import OTHERWISE, Choice, When
+from protonet.kernels.kernel import OTHERWISE, Algorithm, Condition
 from protonet.kernels.windows import Windows
 
 COLUMNS = 256 << 20
@@ -28,7 +28,7 @@ _STRIP = 4
 _KNOWN_KERNEL = (3, 3)
 
 
-class After(NamedTuple):
+class Epilogue(NamedTuple):
     """What is done with products: times ``factor``, plus ``bias``, and nothing below 0."""
 
     factor: Array | None
@@ -41,18 +41,18 @@ class After(NamedTuple):
         return self.factor is None and self.bias is None and not self.rectify
 
 
-def finish(source: Source, y: Array, after: After, seen: tuple[int, ...]) -> None:
+def apply_epilogue(source: Source, y: Array, epilogue: Epilogue, seen: tuple[int, ...]) -> None:
     """Do with products of items x outputs x places what is to be done, where they lie."""
-    if not after.is_nothing:
+    if not epilogue.is_nothing:
         items, outputs, places = seen
         shape = (items, Extent(outputs), Extent(places))
-        source.packs(math.prod(seen), "finish", y, *after[:2], *shape, after.rectify)
+        source.packs(math.prod(seen), "finish", y, *epilogue[:2], *shape, epilogue.rectify)
 
 
-class Way:
+class ConvolutionAlgorithm:
     """How the three products are computed."""
 
-    def forward(self, x: Array, w: Array, y: Array, after: After) -> None:
+    def forward(self, x: Array, w: Array, y: Array, epilogue: Epilogue) -> None:
         raise NotImplementedError
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
@@ -62,7 +62,7 @@ class Way:
         raise NotImplementedError
 
 
-class _Depthwise(Way):
+class _Depthwise(ConvolutionAlgorithm):
     """Sums over the taps of each window: there is nothing to multiply matrices for."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
@@ -81,8 +81,17 @@ class _Depthwise(Way):
         self._pieces = pieces(of.items * w.out_h * w.out_w, self._rows)
         self._parts = of.scratch((self._weights, self._pieces), np.float32)
 
-    def forward(self, x: Array, w: Array, y: Array, after: After) -> None:
-        given = (x, w, after.factor, after.bias, y, *self._seen, after.rectify, *self._strips)
+    def forward(self, x: Array, w: Array, y: Array, epilogue: Epilogue) -> None:
+        given = (
+            x,
+            w,
+            epilogue.factor,
+            epilogue.bias,
+            y,
+            *self._seen,
+            epilogue.rectify,
+            *self._strips,
+        )
         self._source.over(self._threads, "forward", *given, *self._forward)
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
@@ -94,7 +103,7 @@ class _Depthwise(Way):
         self._source.over(self._weights, "add_sums", self._parts, dw, self._weights, self._pieces)
 
 
-class _Matrices(Way):
+class _GemmBased(ConvolutionAlgorithm):
     """What the ways through products have in common."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
@@ -105,13 +114,13 @@ class _Matrices(Way):
         self._rows = channels * math.prod(of.windows.kernel)
         # of one group
         self._m, self._k = outputs // group, self._rows // group
-        self._rounded = Rounded(of, outputs * self._k)
+        self._cast_weights = CastWeights(of, outputs * self._k)
 
-    def turn(self, y: Array, turned: Array, items: int, channels: int) -> None:
+    def transpose(self, y: Array, transposed: Array, items: int, channels: int) -> None:
         """(items, channels, places) to (channels, items, places)."""
         count = items * channels * self._places
         shape = (Extent(items), channels, Extent(self._places))
-        self._source.packs(count, "gather", y, turned, *shape)
+        self._source.packs(count, "gather", y, transposed, *shape)
 
     def grouped(self, a: Array, b: Array, c: Array, m: int, n: int, k: int, **how: bool) -> None:
         """One product for each group, whose matrices follow each other."""
@@ -120,7 +129,7 @@ class _Matrices(Way):
         )
 
 
-class _Pointwise(_Matrices):
+class _Pointwise(_GemmBased):
     """One product for each image, which is its own columns."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
@@ -128,14 +137,14 @@ class _Pointwise(_Matrices):
         self._x_turned: Array | None = None
         self._y_turned: Array | None = None
 
-    def forward(self, x: Array, w: Array, y: Array, after: After) -> None:
-        self._each(self._rounded(w), x, y, self._m, self._k, turned=False)
-        finish(self._source, y, after, (self._items, self._outputs, self._places))
+    def forward(self, x: Array, w: Array, y: Array, epilogue: Epilogue) -> None:
+        self._each(self._cast_weights(w), x, y, self._m, self._k, transposed=False)
+        apply_epilogue(self._source, y, epilogue, (self._items, self._outputs, self._places))
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
-        self._each(self._rounded(w), dy, dx, self._k, self._m, turned=True)
+        self._each(self._cast_weights(w), dy, dx, self._k, self._m, transposed=True)
 
-    def _each(self, w: Array, x: Array, y: Array, m: int, k: int, *, turned: bool) -> None:
+    def _each(self, w: Array, x: Array, y: Array, m: int, k: int, *, transposed: bool) -> None:
         """For each group one batch of products, of one matrix of weights with all images."""
         w, x, y = w.reshape(-1), x.reshape(-1), y.reshape(-1)
         places, group = self._places, self._group
@@ -147,7 +156,7 @@ class _Pointwise(_Matrices):
                 m,
                 places,
                 k,
-                a_turned=turned,
+                transpose_a=transposed,
                 batch=self._items,
                 strides=(0, group * k * places, group * m * places),
             )
@@ -157,15 +166,15 @@ class _Pointwise(_Matrices):
         if self._x_turned is None or self._y_turned is None:
             self._x_turned = self._of.scratch((self._channels, items, places))
             self._y_turned = self._of.scratch((self._outputs, items, places))
-        self.turn(x, self._x_turned, items, self._channels)
-        self.turn(dy, self._y_turned, items, self._outputs)
+        self.transpose(x, self._x_turned, items, self._channels)
+        self.transpose(dy, self._y_turned, items, self._outputs)
         n = items * places
         self.grouped(
-            self._y_turned, self._x_turned, dw, self._m, self._k, n, b_turned=True, add=True
+            self._y_turned, self._x_turned, dw, self._m, self._k, n, transpose_b=True, add=True
         )
 
 
-class _Unrolled(_Matrices):
+class _Im2col(_GemmBased):
     """Windows as columns of one matrix for a whole batch, or as much of it as there is room for."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
@@ -177,43 +186,43 @@ class _Unrolled(_Matrices):
         self._columns = of.scratch((self._rows, self._part, self._places))
         self._turned = of.scratch((outputs, self._part, self._places))
 
-    def forward(self, x: Array, w: Array, y: Array, after: After) -> None:
-        w = self._rounded(w)
+    def forward(self, x: Array, w: Array, y: Array, epilogue: Epilogue) -> None:
+        w = self._cast_weights(w)
         for some, xs, ys in self._parts(x, y):
-            self._unroll(xs, some)
+            self._im2col(xs, some)
             self.grouped(w, self._columns, self._turned, self._m, some * self._places, self._k)
             seen = (some, Extent(self._outputs), Extent(self._places))
             self._source.packs(
-                math.prod(seen), "scatter", self._turned, *after[:2], ys, *seen, after.rectify
+                math.prod(seen), "scatter", self._turned, *epilogue[:2], ys, *seen, epilogue.rectify
             )
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
-        w = self._rounded(w)
+        w = self._cast_weights(w)
         for some, dxs, dys in self._parts(dx, dy):
-            self.turn(dys, self._turned, some, self._outputs)
+            self.transpose(dys, self._turned, some, self._outputs)
             n = some * self._places
-            self.grouped(w, self._turned, self._columns, self._k, n, self._m, a_turned=True)
-            self._roll(dxs, some)
+            self.grouped(w, self._turned, self._columns, self._k, n, self._m, transpose_a=True)
+            self._col2im(dxs, some)
 
     def learn(self, dy: Array, x: Array, dw: Array) -> None:
         for some, xs, dys in self._parts(x, dy):
-            self._unroll(xs, some)
-            self.turn(dys, self._turned, some, self._outputs)
+            self._im2col(xs, some)
+            self.transpose(dys, self._turned, some, self._outputs)
             n = some * self._places
             self.grouped(
-                self._turned, self._columns, dw, self._m, self._k, n, b_turned=True, add=True
+                self._turned, self._columns, dw, self._m, self._k, n, transpose_b=True, add=True
             )
 
-    def _unroll(self, x: Array, items: int) -> None:
+    def _im2col(self, x: Array, items: int) -> None:
         """Write the columns of so many images."""
         shape = self._shapes.dividing("out_h", "out_w")
         count = items * self._places
-        self._source.packs(count, "unroll", x, self._columns, items, *shape, rows=self._rows)
+        self._source.packs(count, "im2col", x, self._columns, items, *shape, rows=self._rows)
 
-    def _roll(self, x: Array, items: int) -> None:
+    def _col2im(self, x: Array, items: int) -> None:
         """Add the columns up in so many images."""
         shape = self._shapes.dividing("channels", "height", "width", "stride_h", "stride_w")
-        self._source.over(math.prod(x.shape), "roll", self._columns, x, items, *shape)
+        self._source.over(math.prod(x.shape), "col2im", self._columns, x, items, *shape)
 
     def _parts(self, x: Array, y: Array) -> list[tuple[int, Array, Array]]:
         """So many images at once, with their parts of both arrays."""
@@ -225,7 +234,7 @@ class _Unrolled(_Matrices):
         ]
 
 
-class _UnrolledAxes(_Unrolled):
+class _Im2colAxes(_Im2col):
     """The same with the geometry of any number of axes in the GPU's memory."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
@@ -236,16 +245,16 @@ class _UnrolledAxes(_Unrolled):
         of.device.put(numbers.T, self._axes)
         self._kernel = math.prod(w.kernel)
 
-    def _unroll(self, x: Array, items: int) -> None:
+    def _im2col(self, x: Array, items: int) -> None:
         seen = (len(self._axes), items, self._channels, self._kernel, self._places)
         count = self._rows * items * self._places
-        self._windows.over(count, "unroll", x, self._columns, self._axes, *seen)
+        self._windows.over(count, "im2col", x, self._columns, self._axes, *seen)
 
-    def _roll(self, x: Array, items: int) -> None:
+    def _col2im(self, x: Array, items: int) -> None:
         seen = (len(self._axes), items, self._channels, self._kernel, self._places)
         size = math.prod(self._of.windows.inputs)
         self._windows.over(
-            items * self._channels * size, "roll", self._columns, x, self._axes, *seen, size
+            items * self._channels * size, "col2im", self._columns, x, self._axes, *seen, size
         )
 
 
@@ -291,24 +300,26 @@ def as_two_axes(windows: Windows) -> Windows:
     )
 
 
-OWN_WAYS = (
-    Choice(
+OWN_ALGORITHMS = (
+    Algorithm(
         _Depthwise,
-        When(
+        Condition(
             "one or two axes, every channel a group of its own",
             lambda w, channels, group: DEPTHWISE.holds(channels, group) and len(w.inputs) <= 2,
         ),
     ),
-    Choice(_Pointwise, When("windows of one place", lambda w, _channels, _group: w.is_identity)),
-    Choice(
-        _Unrolled,
-        When(
+    Algorithm(
+        _Pointwise, Condition("windows of one place", lambda w, _channels, _group: w.is_identity)
+    ),
+    Algorithm(
+        _Im2col,
+        Condition(
             f"one or two axes, at most {_MOST_ROWS} rows of columns",
             lambda w, channels, _group: (
                 len(w.inputs) <= 2 and channels * math.prod(w.kernel) <= _MOST_ROWS
             ),
         ),
     ),
-    Choice(_UnrolledAxes, OTHERWISE),
+    Algorithm(_Im2colAxes, OTHERWISE),
 )
 """Chosen by windows, channels and group; made with the kernel, channels, outputs and group."""

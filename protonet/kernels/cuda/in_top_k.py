@@ -1,0 +1,37 @@
+"""Which items' labels are among the highest scores, on a GPU."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels.cuda.launch import ELEMENTS, WIDE, compiled
+from protonet.kernels.in_top_k import InTopK
+from protonet.kernels.kernel import OTHERWISE, Algorithm
+
+
+class CudaInTopK(InTopK, processor="cuda"):
+    """One launch."""
+
+    requires = (ELEMENTS,)
+    algorithms = (
+        Algorithm("a block for each item", WIDE),
+        Algorithm("a thread for each item", OTHERWISE),
+    )
+
+    def __init__(
+        self, device: Device, dtype: Any, shape: tuple[int, ...], axis: int, top_k: int
+    ) -> None:
+        super().__init__(device, dtype, shape, axis, top_k)
+        before, epilogue = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+        self._source = compiled(device, "in_top_k")
+        self._seen, self._items = (before, shape[axis], epilogue, self.least), before * epilogue
+        self._wide = WIDE.holds(shape[axis], epilogue)
+
+    def forward(self, x: Array, labels: Array, right: Array) -> None:
+        if self._wide:
+            self._source.blocks((self._items,), "in_top_k_wide", x, labels, right, *self._seen)
+        else:
+            self._source.over(self._items, "in_top_k_many", x, labels, right, *self._seen)
