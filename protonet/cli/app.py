@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 
 import protonet
-from protonet.cli.examples import ExemplifiedGroup
+from protonet.cli.examples import GroupWithExamples
 from protonet.cli.terminal import complain, note, wants_color
 from protonet.errors import ProtonetError, nearest
-from protonet.jobs.tasks.failures import TOLD, failure_of
+from protonet.jobs.tasks.failures import REPORTED, failure_of
 
 _COMMANDS = {
     "create-db": "create_db",
@@ -58,7 +58,7 @@ def _spelt(name: str) -> str:
     return name.removesuffix(".py").removesuffix(".bin").replace("_", "-")
 
 
-class LazyGroup(ExemplifiedGroup):
+class LazyGroup(GroupWithExamples):
     """A group that imports the module of a command when the command is asked for."""
 
     def list_commands(self, _: click.Context) -> list[str]:
@@ -137,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(cause if isinstance(cause, KeyboardInterrupt) else KeyboardInterrupt())
     except OSError as error:
         return _end_of_pipe() if error.errno == errno.EPIPE else _fail(error)
-    except TOLD as error:
+    except REPORTED as error:
         return _fail(error)
 
 

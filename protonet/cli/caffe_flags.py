@@ -12,7 +12,7 @@ import click
 from protonet.cli.options import gathered, with_options
 
 if TYPE_CHECKING:
-    from protonet.jobs.inference.open_net import Opening
+    from protonet.jobs.inference.open_net import NetOptions
 
 _PATH = click.Path(path_type=Path)
 
@@ -41,11 +41,11 @@ class ModelFlags:
         """The network that they name."""
         return chosen_model(self.network, self.model)
 
-    def opening(self, phase: int) -> Opening:
+    def net_options(self, phase: int) -> NetOptions:
         """The net as they ask for it, in a phase."""
-        from protonet.jobs.inference.open_net import Opening
+        from protonet.jobs.inference.open_net import NetOptions
 
-        return Opening(
+        return NetOptions(
             phase=phase,
             level=self.level,
             stages=chosen_stages(self.stage),
@@ -83,7 +83,7 @@ _MODEL = (
 )
 
 
-def takes_model(command: Callable[..., None]) -> Any:
+def model_options(command: Callable[..., None]) -> Any:
     """``-model``, ``-weights``, ``-iterations``, ``-level``, ``-stage``, ``-gpu``, ``--device``:
     the argument ``flags``.
     """

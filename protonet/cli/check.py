@@ -9,33 +9,33 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from protonet.cli.computing import takes_no_fuse, takes_precision
-from protonet.cli.examples import Exemplified
-from protonet.cli.extensions import takes_imports
+from protonet.cli.compute_options import no_fuse_option, precision_option
+from protonet.cli.examples import CommandWithExamples
+from protonet.cli.extensions import import_option
 from protonet.cli.options import gathered
-from protonet.cli.shapes import Shape, explained, takes_given_data
-from protonet.cli.sizes import takes_memory_limit
+from protonet.cli.shapes import Shape, explained, input_options
+from protonet.cli.sizes import memory_limit_option
 from protonet.cli.terminal import note, print_table
-from protonet.cli.trust import takes_untrusted
+from protonet.cli.untrusted_option import untrusted_option
 from protonet.errors import DeviceError, NetworkError
 
 if TYPE_CHECKING:
     from protonet.graph.plan import Plan
     from protonet.graph.summary import Summary
     from protonet.jobs.checks.memory import TrainingMemory
-    from protonet.jobs.definitions.inputs import GivenData
+    from protonet.jobs.definitions.inputs import InputOptions
     from protonet.proto.text import NetDefinition
 
 _TRAIN, _TEST = 0, 1
 
 
-def _gathers_how(command: Callable[..., None]) -> Any:
-    """Make one argument ``how`` of the options that say how much memory it takes."""
+def _memory_argument(command: Callable[..., None]) -> Any:
+    """Pass the options of memory and computation as one argument ``memory``."""
     names = ("memory_limit", "recompute", "no_fuse", "precision")
-    return gathered(command, "how", _how, names)
+    return gathered(command, "memory", _memory, names)
 
 
-def _how(
+def _memory(
     memory_limit: int | None, recompute: bool, no_fuse: bool, precision: str | None
 ) -> TrainingMemory:
     from protonet.jobs.checks.memory import TrainingMemory
@@ -47,7 +47,7 @@ def _how(
 
 @click.command(
     "check",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="Show every mistake of a network, or its layers.",
     examples=[
         "protonet check net.prototxt --data train_images --labels train_labels",
@@ -58,7 +58,7 @@ def _how(
     ],
 )
 @click.argument("network", metavar="NETWORK")
-@takes_given_data
+@input_options
 @click.option(
     "--phase",
     type=click.Choice(["train", "test"]),
@@ -82,30 +82,30 @@ def _how(
     show_default=True,
     help="Level for min_level rules.",
 )
-@takes_memory_limit
+@memory_limit_option
 @click.option(
     "--recompute",
     is_flag=True,
     help="Say what training with --recompute takes.",
 )
-@takes_no_fuse
-@takes_precision
+@no_fuse_option
+@precision_option
 @click.option(
     "--verbose",
     "-v",
     is_flag=True,
     help="Say what the memory is for, what is fused, and what is recomputed.",
 )
-@takes_untrusted
-@takes_imports
-@_gathers_how
+@untrusted_option
+@import_option
+@_memory_argument
 def command(
     network: str,
-    data: GivenData,
+    data: InputOptions,
     phase: str,
     stages: Sequence[str],
     level: int,
-    how: TrainingMemory,
+    memory: TrainingMemory,
     verbose: bool,
     untrusted: bool,
 ) -> None:
@@ -130,7 +130,8 @@ def command(
     try:
         if phase == "train":
             _look_for_objective(plan, definition, data)
-        _print_plan(plan, how, f"phase {phase}" + "".join(f", stage {s}" for s in stages), verbose)
+        state = f"phase {phase}" + "".join(f", stage {s}" for s in stages)
+        _print_plan(plan, memory, state, verbose)
     finally:
         plan.close()
 
@@ -150,7 +151,7 @@ def _planned(
         raise explained(error, definition) from None
 
 
-def _look_for_objective(plan: Plan, definition: NetDefinition, data: GivenData) -> None:
+def _look_for_objective(plan: Plan, definition: NetDefinition, data: InputOptions) -> None:
     """Refuse a net that is to be trained on databases and has nothing to learn; tell of others."""
     from protonet.jobs.checks.objective import check_objective, has_objective
 
@@ -160,7 +161,7 @@ def _look_for_objective(plan: Plan, definition: NetDefinition, data: GivenData) 
         note("WARNING: no layer is a loss: the network can answer, but learns nothing")
 
 
-def _print_plan(plan: Plan, how: TrainingMemory, state: str, verbose: bool) -> None:
+def _print_plan(plan: Plan, memory: TrainingMemory, state: str, verbose: bool) -> None:
     """The layers and what they take, compared with the limit or with this machine."""
     from protonet.device import Device
     from protonet.graph.capacity import check_capacity
@@ -168,17 +169,19 @@ def _print_plan(plan: Plan, how: TrainingMemory, state: str, verbose: bool) -> N
     from protonet.jobs.checks.memory import check_training
     from protonet.proto.caffe_pb2 import SolverParameter
 
-    if how.limit is None:
-        check_capacity(plan, Device(), gradients=False, packed=True, precision=how.precision)
-    summary = summarize(plan, recompute=how.recompute, fuse=how.fuse, precision=how.precision)
+    if memory.limit is None:
+        check_capacity(plan, Device(), gradients=False, packed=True, precision=memory.precision)
+    summary = summarize(
+        plan, recompute=memory.recompute, fuse=memory.fuse, precision=memory.precision
+    )
     _print_summary(plan, summary, state)
-    if how.limit is None:
+    if memory.limit is None:
         _compare_with_machine(plan, summary)
     if verbose:
-        _print_memory(plan, summary, how)
+        _print_memory(plan, summary, memory)
         _print_fused(summary)
-    if how.limit is not None:
-        check_training([plan], SolverParameter(momentum=0.9), Device(), how)
+    if memory.limit is not None:
+        check_training([plan], SolverParameter(momentum=0.9), Device(), memory)
 
 
 def _print_summary(plan: Plan, summary: Summary, state: str) -> None:
@@ -221,7 +224,7 @@ def _compare_with_machine(plan: Plan, summary: Summary) -> None:
     note(f"this machine has {byte_count(most)}, too little to train the network: {advice}")
 
 
-def _print_memory(plan: Plan, summary: Summary, how: TrainingMemory) -> None:
+def _print_memory(plan: Plan, summary: Summary, memory: TrainingMemory) -> None:
     """What the memory is for, and what recomputation makes of it."""
     from protonet.graph.estimate import estimate
     from protonet.sizes import byte_count
@@ -241,14 +244,14 @@ def _print_memory(plan: Plan, summary: Summary, how: TrainingMemory) -> None:
         [(what, byte_count(one), byte_count(two)) for what, one, two in rows],
     )
     less = train
-    if not how.recompute:
+    if not memory.recompute:
         less = estimate(
-            plan, gradients=True, recompute=True, fuse=how.fuse, precision=how.precision
+            plan, gradients=True, recompute=True, fuse=memory.fuse, precision=memory.precision
         )
     if not less.recomputed:
         click.echo("--recompute would change nothing")
         return
-    does = "saves" if how.recompute else "would save"
+    does = "saves" if memory.recompute else "would save"
     names = ", ".join(less.recomputed)
     click.echo(
         f"--recompute {does} {byte_count(less.recompute_savings)} and runs "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from protonet.cli.classes import Classified, printer, save_scores, show_report
-from protonet.cli.extensions import takes_imports
+from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.terminal import complain, note, progress
 from protonet.errors import DataError, UsageError
@@ -169,7 +169,7 @@ class _Asked:
     is_flag=True,
     help="Take Python layers, which run code that the network names, in an archive too.",
 )
-@takes_imports
+@import_option
 @click.pass_context
 def command(ctx: click.Context, /, gpu: bool, device: str | None, **given: Any) -> None:
     """Say which class each IMAGE is of.
@@ -267,7 +267,7 @@ def _open(asked: _Asked, given: dict[str, Any], device: Any) -> Iterator[ImagePr
                 f"{asked.net}: {kind} knows what is done to its images; the options for it are for "
                 "a deploy.prototxt"
             )
-        opening: AbstractContextManager[ImagePredictor] = open_trained(
+        net_options: AbstractContextManager[ImagePredictor] = open_trained(
             asked.net,
             given["snapshot"] or "last",
             device,
@@ -276,8 +276,8 @@ def _open(asked: _Asked, given: dict[str, Any], device: Any) -> Iterator[ImagePr
     else:
         if given["snapshot"] is not None:
             raise UsageError("--snapshot chooses from a run's weights, but --weights are given")
-        opening = open_classifier(asked.net, asked.weights, asked.how, device)
-    with opening as predictor:
+        net_options = open_classifier(asked.net, asked.weights, asked.how, device)
+    with net_options as predictor:
         if asked.oversample:
             predictor.oversample()
         yield predictor
@@ -287,7 +287,7 @@ def _classify(predictor: ImagePredictor, asked: _Asked, given: dict[str, Any]) -
     """Ask about all images and print; returns how many could not be read."""
     from protonet.jobs.evaluation.confusion import Report
     from protonet.jobs.evaluation.labelled import find_items
-    from protonet.jobs.inference.classification import best, what_scores_are_not
+    from protonet.jobs.inference.classification import best, why_not_probabilities
 
     classes = _class_names(asked, predictor)
     output, count = _scores(predictor, given["output"], classes)
@@ -307,7 +307,7 @@ def _classify(predictor: ImagePredictor, asked: _Asked, given: dict[str, Any]) -
     with progress("images") as watch:
         for done, answer in enumerate(predictor.stream([i.path for i in found.items], fail), 1):
             scores = answer.outputs[output].ravel()
-            if done == 1 and (problem := what_scores_are_not(scores)):
+            if done == 1 and (problem := why_not_probabilities(scores)):
                 note(f"output '{output}' is no distribution ({problem}): it is shown as it is")
             rows[answer.image] = scores
             ranked, truth = best(scores, max(top, _TOP)), truths[answer.image]

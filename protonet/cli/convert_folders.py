@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from protonet.cli.examples import Exemplified
+from protonet.cli.examples import CommandWithExamples
 from protonet.cli.terminal import progress
 
 _PATH = click.Path(path_type=Path)
@@ -15,7 +15,7 @@ _FITS = ("squash", "crop", "fill", "half-crop")
 
 @click.command(
     "convert-folders",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="Make databases from a folder of class folders.",
     examples=[
         "protonet convert-folders flowers data",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-def _gathers_form(command: Callable[..., None]) -> Any:
+def _form_argument(command: Callable[..., None]) -> Any:
     """Make one argument ``form`` of the options that say how images are stored."""
     names = ("gray", "resize_width", "resize_height", "encoded", "encode_type")
     return gathered(command, "form", _form, names)
@@ -39,7 +39,7 @@ def _form(
     return RecordFormat(size, not gray, kind or (OWN if encoded else None))
 
 
-def _takes_side(side: str) -> Callable[[C], C]:
+def _side_option(side: str) -> Callable[[C], C]:
     """``--resize-width``, ``--resize-height``."""
     return click.option(
         f"--resize-{side}",
@@ -76,8 +76,8 @@ def _takes_side(side: str) -> Callable[[C], C]:
     show_default=True,
     help="The kind of database.",
 )
-@_takes_side("width")
-@_takes_side("height")
+@_side_option("width")
+@_side_option("height")
 @click.option(
     "--check-size",
     "--check_size",
@@ -100,7 +100,7 @@ def _takes_side(side: str) -> Callable[[C], C]:
     help="Store image files of this kind: png, jpg, bmp or webp.",
 )
 @click.option("--restart", is_flag=True, help="Forget what an interrupted conversion has done.")
-@_gathers_form
+@_form_argument
 def command(
     root: str,
     listfile: Path,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from protonet.cli.examples import Exemplified
+from protonet.cli.examples import CommandWithExamples
 from protonet.cli.terminal import resumable_progress
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.command(
     "convert-vectors",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="Make paired databases of images and label vectors from a CSV.",
     examples=[
         "protonet convert-vectors angles.csv data",

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from protonet.cli.examples import Exemplified
+from protonet.cli.examples import CommandWithExamples
 
 _PATH = click.Path(path_type=Path)
 
 
 @click.command(
     "convert-weights",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="Write weights as another kind of file.",
     examples=[
         "protonet convert-weights net.caffemodel net.npz",

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from protonet.cli.examples import Exemplified, ExemplifiedGroup
+from protonet.cli.examples import CommandWithExamples, GroupWithExamples
 from protonet.cli.terminal import progress
 
 
 @click.group(
     "create-db",
-    cls=ExemplifiedGroup,
+    cls=GroupWithExamples,
     short_help="Make a data set to train on.",
     examples=[
         "protonet create-db gradients data",
@@ -25,7 +25,7 @@ def command() -> None:
 
 @command.command(
     "gradients",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="Gray images with their gradients as labels.",
     examples=[
         "protonet create-db gradients data",

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from protonet.cli.examples import Exemplified
+from protonet.cli.examples import CommandWithExamples
 
 
 @click.command(
     "draw",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="Draw a network.",
     examples=[
         "protonet draw net.prototxt",

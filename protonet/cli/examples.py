@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 
-class Exemplified(click.Command):
+class CommandWithExamples(click.Command):
     """A command with ``examples``: the whole lines that a person could type."""
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
@@ -23,5 +23,5 @@ class Exemplified(click.Command):
                 formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
 
 
-class ExemplifiedGroup(Exemplified, click.Group):
+class GroupWithExamples(CommandWithExamples, click.Group):
     """A group of commands with ``examples``."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from protonet.cli.examples import Exemplified
-from protonet.cli.extensions import takes_imports
-from protonet.cli.options import takes_snapshot
+from protonet.cli.examples import CommandWithExamples
+from protonet.cli.extensions import import_option
+from protonet.cli.options import snapshot_option
 from protonet.cli.terminal import note
-from protonet.cli.trust import takes_untrusted
+from protonet.cli.untrusted_option import untrusted_option
 from protonet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.command(
     "export-onnx",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="Write a net as an ONNX model.",
     examples=[
         "protonet export-onnx runs/net-20260131-120000",
@@ -34,7 +34,7 @@ _PATH = click.Path(path_type=Path)
 @click.argument("network", metavar="NETWORK|RUN", type=_PATH)
 @click.argument("out", metavar="[OUT]", type=_PATH, required=False)
 @click.option("--weights", "-weights", type=_PATH, metavar="FILE", help="The weights of NETWORK.")
-@takes_snapshot("The weights of RUN")
+@snapshot_option("The weights of RUN")
 @click.option(
     "--batch",
     type=click.IntRange(min=1),
@@ -54,8 +54,8 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--level", type=int, metavar="N", default=0, show_default=True, help="Level to export."
 )
-@takes_untrusted
-@takes_imports
+@untrusted_option
+@import_option
 def command(
     network: Path,
     out: Path | None,

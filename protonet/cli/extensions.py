@@ -19,7 +19,7 @@ def _import(ctx: click.Context, _: click.Parameter, modules: Sequence[str]) -> N
         import_module(module)
 
 
-def takes_imports(command: C) -> C:
+def import_option(command: C) -> C:
     """Give a command the option ``--import``, which it needs not look at."""
     option = click.option(
         "--import",

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from protonet.cli.caffe_flags import chosen_device
-from protonet.cli.extensions import takes_imports
+from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.terminal import note, progress
-from protonet.cli.trust import takes_untrusted
+from protonet.cli.untrusted_option import untrusted_option
 
 _PATH = click.Path(path_type=Path)
 
@@ -34,8 +34,8 @@ _PATH = click.Path(path_type=Path)
 )
 @click.argument("processor", metavar="[CPU|GPU]", type=click.Choice(["CPU", "GPU"]), default="CPU")
 @click.argument("number", metavar="[N]", default="0")
-@takes_untrusted
-@takes_imports
+@untrusted_option
+@import_option
 def command(
     weights: str,
     network: Path,
@@ -55,14 +55,14 @@ def command(
     """
     from protonet.errors import UsageError, nearest
     from protonet.jobs.inference.features import extract_features
-    from protonet.jobs.inference.open_net import Opening, open_net
+    from protonet.jobs.inference.open_net import NetOptions, open_net
     from protonet.proto.caffe_pb2 import TEST
 
     stores = _stores(blobs, databases)
     number = number.removeprefix("DEVICE_ID=")
     device = chosen_device(number if processor == "GPU" else None, None)
-    wanted = Opening(phase=TEST, weights=weights, device=device, python_layers=not untrusted)
-    net = open_net(network, wanted, tell=note)
+    options = NetOptions(phase=TEST, weights=weights, device=device, python_layers=not untrusted)
+    net = open_net(network, options, notify=note)
     try:
         for name in stores:
             if name not in net.blobs:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from protonet.cli.examples import Exemplified
+from protonet.cli.examples import CommandWithExamples
 
 _WORDS = {
     **dict.fromkeys(("true", "t", "1", "yes", "y"), True),
@@ -19,7 +19,7 @@ _LOG_VALUES = frozenset({"log_dir", "minloglevel", "stderrthreshold", "v", "vmod
 _FLAG = re.compile(r"--?(?P<name>[A-Za-z][\w-]*)(?:=(?P<value>.*))?", re.DOTALL)
 
 
-class GflagsCommand(Exemplified):
+class GflagsCommand(CommandWithExamples):
     """A command whose switches may be given as gflags are: ``-shuffle``, ``--shuffle=true``,
     ``--noshuffle``. Flags of glog are passed over, their values as well.
     """

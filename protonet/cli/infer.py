@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from protonet.cli.computing import takes_no_fuse
-from protonet.cli.examples import Exemplified
-from protonet.cli.extensions import takes_imports
-from protonet.cli.options import takes_snapshot
-from protonet.cli.sizes import takes_memory_limit
+from protonet.cli.compute_options import no_fuse_option
+from protonet.cli.examples import CommandWithExamples
+from protonet.cli.extensions import import_option
+from protonet.cli.options import snapshot_option
+from protonet.cli.sizes import memory_limit_option
 from protonet.cli.terminal import note
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.command(
     "infer",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="Ask a trained net about images.",
     examples=[
         "protonet infer runs/net-20260131-120000 test.png",
@@ -41,7 +41,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.argument("run", metavar="RUN", type=_PATH)
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=_PATH)
-@takes_snapshot("The weights to use")
+@snapshot_option("The weights to use")
 @click.option(
     "--json",
     "as_json",
@@ -61,14 +61,14 @@ _PATH = click.Path(path_type=Path)
     help="With --weights: what is taken off. Default: nothing.",
 )
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda:N.")
-@takes_memory_limit
-@takes_no_fuse
+@memory_limit_option
+@no_fuse_option
 @click.option(
     "--allow-python-layers",
     is_flag=True,
     help="Take Python layers, which run code that the network names, in an archive too.",
 )
-@takes_imports
+@import_option
 def command(
     run: Path,
     images: Sequence[Path],
@@ -99,10 +99,10 @@ def command(
     if weights is not None and snapshot != "last":
         raise UsageError("--snapshot chooses from a run's weights, but --weights are given")
     if weights is not None:
-        opening = _classifier(run, weights, mean, device, memory_limit, no_fuse)
+        net_options = _classifier(run, weights, mean, device, memory_limit, no_fuse)
     else:
-        opening = _trained(run, snapshot, device, memory_limit, no_fuse, allow_python_layers)
-    with opening as predictor:
+        net_options = _trained(run, snapshot, device, memory_limit, no_fuse, allow_python_layers)
+    with net_options as predictor:
         unread = _answer(predictor, images, as_json)
     if unread:
         raise DataError(f"{unread} of {len(images)} images could not be read")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from protonet.cli.examples import Exemplified
-from protonet.cli.extensions import own_types, takes_imports
+from protonet.cli.examples import CommandWithExamples
+from protonet.cli.extensions import import_option, own_types
 from protonet.cli.terminal import console, print_table
 from protonet.errors import UsageError, nearest
 
 
 @click.command(
     "layers",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="List the layer types, or explain one.",
     examples=[
         "protonet layers",
@@ -22,7 +22,7 @@ from protonet.errors import UsageError, nearest
     ],
 )
 @click.argument("name", metavar="[TYPE]", required=False)
-@takes_imports
+@import_option
 def command(name: str | None) -> None:
     """List the layer types that can be used in a network, or explain the one named TYPE.
 

@@ -29,7 +29,7 @@ def gathered(command: C, into: str, make: Callable[..., object], names: Sequence
     return gathering
 
 
-def takes_snapshot(what: str) -> Callable[[C], C]:
+def snapshot_option(what: str) -> Callable[[C], C]:
     """``--snapshot``; ``what`` begins its help."""
     return click.option(
         "--snapshot",

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from protonet.cli.examples import Exemplified
+from protonet.cli.examples import CommandWithExamples
 
 
 @click.command(
     "parse-log",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="Make tables of a training's log.",
     examples=[
         "protonet parse-log caffe.log",

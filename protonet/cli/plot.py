@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from protonet.cli.examples import Exemplified
+from protonet.cli.examples import CommandWithExamples
 
 
 @click.command(
     "plot",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="Draw trainings over each other.",
     examples=[
         "protonet plot runs/a runs/b",
@@ -63,7 +63,7 @@ _CHARTS = ("accuracy", "loss", "lr", "loss")
 
 @click.command(
     "plot_training_log",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     examples=["protonet plot_training_log 6 loss.png caffe.log"],
 )
 @click.argument("chart", metavar="CHART", type=click.IntRange(0, 7))

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from protonet.cli.caffe_flags import chosen_device, chosen_stages
-from protonet.cli.computing import takes_no_fuse, takes_precision, takes_tf32
-from protonet.cli.examples import Exemplified
-from protonet.cli.extensions import takes_imports
+from protonet.cli.compute_options import no_fuse_option, precision_option, tf32_option
+from protonet.cli.examples import CommandWithExamples
+from protonet.cli.extensions import import_option
 from protonet.cli.options import gathered
-from protonet.cli.shapes import explained, takes_given_data
+from protonet.cli.shapes import explained, input_options
 from protonet.cli.terminal import note, print_table
 from protonet.cli.training_job import SOLVERS, known_solvers, match_solver
-from protonet.cli.trust import takes_untrusted
+from protonet.cli.untrusted_option import untrusted_option
 from protonet.errors import NetworkError, UsageError, nearest
 
 if TYPE_CHECKING:
     from protonet.graph.net import Net
-    from protonet.jobs.definitions.inputs import GivenData
+    from protonet.jobs.definitions.inputs import InputOptions
     from protonet.jobs.profiling.profile import LayerProfile, Profile
-    from protonet.jobs.profiling.subject import Wanted
+    from protonet.jobs.profiling.profiled_net import ProfileOptions
     from protonet.proto.caffe_pb2 import SolverParameter
     from protonet.proto.text import NetDefinition
     from protonet.solvers.rules import Rule
@@ -36,14 +36,14 @@ _STARVED = 0.05
 """The share of an iteration from which on waiting for images is told."""
 
 
-def _gathers_wanted(command: Callable[..., None]) -> Any:
-    """Make one argument ``wanted`` of the options that say how the net is to be."""
+def _options_argument(command: Callable[..., None]) -> Any:
+    """Pass the options of the net as one argument ``options``."""
     names = ("phase", "level", "stage", "weights", "gpu", "device", "no_fuse", "precision", "tf32",
              "untrusted")  # fmt: skip
-    return gathered(command, "wanted", _wanted, names)
+    return gathered(command, "options", _options, names)
 
 
-def _wanted(
+def _options(
     *,
     phase: str,
     stage: str,
@@ -53,10 +53,10 @@ def _wanted(
     precision: str | None,
     untrusted: bool,
     **others: Any,
-) -> Wanted:
-    from protonet.jobs.profiling.subject import Wanted
+) -> ProfileOptions:
+    from protonet.jobs.profiling.profiled_net import ProfileOptions
 
-    return Wanted(
+    return ProfileOptions(
         phase=_TEST if phase == "test" else _TRAIN,
         stages=chosen_stages(stage),
         device=chosen_device(gpu, device),
@@ -69,7 +69,7 @@ def _wanted(
 
 @click.command(
     "profile",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="Show where the time of a network goes.",
     examples=[
         "protonet profile net.prototxt --data train_images --labels train_labels",
@@ -80,7 +80,7 @@ def _wanted(
     ],
 )
 @click.argument("network", metavar="[NETWORK]", required=False)
-@takes_given_data
+@input_options
 @click.option(
     "--solver",
     metavar="TYPE|FILE",
@@ -123,17 +123,17 @@ def _wanted(
 @click.option(
     "--trace", type=_PATH, metavar="FILE", help="Trace to write, for Perfetto or chrome://tracing."
 )
-@takes_no_fuse
-@takes_precision
-@takes_tf32
-@takes_untrusted
-@takes_imports
-@_gathers_wanted
+@no_fuse_option
+@precision_option
+@tf32_option
+@untrusted_option
+@import_option
+@_options_argument
 def command(
     network: str | None,
-    data: GivenData,
+    data: InputOptions,
     solver: str | None,
-    wanted: Wanted,
+    options: ProfileOptions,
     iterations: int,
     sort: str,
     out: Path | None,
@@ -156,7 +156,7 @@ def command(
 
     if out is not None:
         picture_kind(out, FORMATS)
-    net, rule, passes = _opened(network, data, solver, wanted)
+    net, rule, passes = _opened(network, data, solver, options)
     try:
         profile = profile_net(net, rule, iterations=iterations, passes=passes)
     finally:
@@ -170,27 +170,27 @@ def command(
 
 
 def _opened(
-    network: str | None, data: GivenData, solver: str | None, wanted: Wanted
+    network: str | None, data: InputOptions, solver: str | None, options: ProfileOptions
 ) -> tuple[Net, Rule | None, int]:
     """The net, its rule, and how many passes make an iteration."""
-    from protonet.jobs.profiling.subject import open_profiled
+    from protonet.jobs.profiling.profiled_net import open_profiled
 
-    definition, settings, wanted = _read(network, solver, wanted)
-    definition, stages = data.put(definition, wanted.phase, wanted.stages)
+    definition, settings, options = _read(network, solver, options)
+    definition, stages = data.put(definition, options.phase, options.stages)
     try:
-        net, rule = open_profiled(definition, replace(wanted, stages=stages), settings)
+        net, rule = open_profiled(definition, replace(options, stages=stages), settings)
     except NetworkError as error:
         raise explained(error, definition) from None
     return net, rule, settings.iter_size if net.gradients else 1
 
 
 def _read(
-    network: str | None, solver: str | None, wanted: Wanted
-) -> tuple[NetDefinition, SolverParameter, Wanted]:
-    """The text and the solver that are named, and what is wanted of the net with what the solver
+    network: str | None, solver: str | None, options: ProfileOptions
+) -> tuple[NetDefinition, SolverParameter, ProfileOptions]:
+    """The net and the solver, and the options completed from the solver
     says of it.
     """
-    from protonet.jobs.profiling.subject import default_solver, net_of_solver, read_solver_only
+    from protonet.jobs.profiling.profiled_net import default_solver, net_of_solver, read_solver_only
     from protonet.proto.text import Source, read_net
 
     kind = match_solver(solver) if solver is not None else "SGD"
@@ -205,21 +205,21 @@ def _read(
         if network == "-" and sys.stdin.isatty():
             note("paste the network, then press Ctrl-D on an empty line")
         settings = default_solver(kind) if kind is not None else read_solver_only(path)
-        return read_net(Source.read(network)), settings, wanted
+        return read_net(Source.read(network)), settings, options
     if kind is not None:
         raise UsageError(
             "nothing to profile: give NETWORK (a prototxt file, or '-'), or --solver "
             "SOLVER.prototxt, which names its net"
         )
-    definition, settings, level, stages = net_of_solver(path, wanted.phase)
-    stages = (*stages, *wanted.stages)
-    return definition, settings, replace(wanted, level=wanted.level or level, stages=stages)
+    definition, settings, level, stages = net_of_solver(path, options.phase)
+    stages = (*stages, *options.stages)
+    return definition, settings, replace(options, level=options.level or level, stages=stages)
 
 
 def _write_files(
     profile: Profile, layers: Sequence[LayerProfile], out: Path | None, trace: Path | None
 ) -> None:
-    """The picture and the trace, where they are wanted."""
+    """Write the picture and the trace, if given."""
     from protonet.jobs.profiling.files import draw_profile, write_trace
 
     if out is not None:

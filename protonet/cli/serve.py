@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from protonet.cli.examples import Exemplified
+from protonet.cli.examples import CommandWithExamples
 from protonet.errors import UsageError
 
 _PATH = click.Path(path_type=Path)
@@ -15,7 +15,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.command(
     "serve",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="Serve the page: data sets, models, trainings, tests.",
     examples=[
         "protonet serve",

@@ -13,7 +13,7 @@ from protonet.cli.terminal import note
 from protonet.errors import NetworkError, UsageError, nearest
 
 if TYPE_CHECKING:
-    from protonet.jobs.definitions.inputs import GivenData
+    from protonet.jobs.definitions.inputs import InputOptions
     from protonet.proto.text import NetDefinition
 
 Shape = tuple[int, ...]
@@ -53,16 +53,16 @@ _SHAPES = (
 )
 
 
-def takes_given_data(command: Callable[..., None]) -> Any:
+def input_options(command: Callable[..., None]) -> Any:
     """``--data``, ``--labels``, ``--input``, ``--batch-size``: the argument ``data``."""
     names = ("data", "labels", "inputs", "batch_size")
     return with_options(gathered(command, "data", _given_data, names), _SHAPES)
 
 
-def _given_data(inputs: Sequence[tuple[str, Shape]], **others: Any) -> GivenData:
-    from protonet.jobs.definitions.inputs import GivenData
+def _given_data(inputs: Sequence[tuple[str, Shape]], **others: Any) -> InputOptions:
+    from protonet.jobs.definitions.inputs import InputOptions
 
-    return GivenData(inputs=dict(inputs), **others)
+    return InputOptions(inputs=dict(inputs), **others)
 
 
 def explained(error: NetworkError, definition: NetDefinition) -> Exception:

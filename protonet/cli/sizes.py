@@ -20,7 +20,7 @@ def byte_size(text: str) -> int:
         raise click.BadParameter(str(error)) from None
 
 
-def takes_memory_limit(command: C) -> C:
+def memory_limit_option(command: C) -> C:
     """Give a command the option ``--memory-limit``."""
     option = click.option(
         "--memory-limit",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from protonet.jobs.tasks.telling import lines_of
+from protonet.jobs.tasks.progress_log import log_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +99,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar of ``what`` done so far and of all, on a terminal; elsewhere a line now and then."""
     where = console()
     if not shows_bars(where):
-        yield lines_of(what)
+        yield log_progress(what)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 

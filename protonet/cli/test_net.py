@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from protonet.cli.caffe_flags import ModelFlags, takes_model
-from protonet.cli.computing import takes_no_fuse
-from protonet.cli.extensions import takes_imports
+from protonet.cli.caffe_flags import ModelFlags, model_options
+from protonet.cli.compute_options import no_fuse_option
+from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
-from protonet.cli.options import takes_snapshot
-from protonet.cli.sizes import takes_memory_limit
+from protonet.cli.options import snapshot_option
+from protonet.cli.sizes import memory_limit_option
 from protonet.cli.terminal import note, print_table
-from protonet.cli.trust import takes_untrusted
+from protonet.cli.untrusted_option import untrusted_option
 from protonet.errors import UsageError
 
 if TYPE_CHECKING:
     from protonet.jobs.evaluation.regression import VectorReport
     from protonet.jobs.evaluation.validation import Evaluated
-    from protonet.jobs.inference.open_net import Opening
+    from protonet.jobs.inference.open_net import NetOptions
     from protonet.train.events import Output
 
 _PATH = click.Path(path_type=Path)
@@ -41,8 +41,8 @@ _SHOWN = 8
         "protonet test -model train_val.prototxt -weights net.caffemodel -iterations 10 -gpu 0",
     ],
 )
-@takes_model
-@takes_snapshot("Of a run, the weights to use")
+@model_options
+@snapshot_option("Of a run, the weights to use")
 @click.option("--data", type=_PATH, help="Of a run: other images than those of its validation.")
 @click.option("--labels", type=_PATH, help="Of a run: the label vectors of --data.")
 @click.option(
@@ -59,10 +59,10 @@ _SHOWN = 8
     metavar="N",
     help="For vectors: name so many items that are farthest off.",
 )
-@takes_memory_limit
-@takes_no_fuse
-@takes_untrusted
-@takes_imports
+@memory_limit_option
+@no_fuse_option
+@untrusted_option
+@import_option
 def command(
     flags: ModelFlags,
     snapshot: str,
@@ -86,15 +86,15 @@ def command(
     losses over vectors (EuclideanLoss, L1Loss, SmoothL1Loss) the errors of every component
     follow: mean absolute error, root mean squared error, and R^2.
     """
-    from protonet.jobs.evaluation.whole_set import average_set, opener
+    from protonet.jobs.evaluation.full_dataset import average_set, opener
 
     run = _evaluated(flags.network, snapshot, data, labels)
     for remark in run.notes if run is not None else ():
         note(remark)
     tested = run.definition if run is not None else flags.path
-    wanted = _wanted(flags, run, memory_limit, no_fuse, untrusted)
+    options = _net_options(flags, run, memory_limit, no_fuse, untrusted)
     once = flags.model is None and not _given("iterations")
-    found = average_set(opener(tested, wanted, note), flags.iterations, _print_batch, once=once)
+    found = average_set(opener(tested, options, note), flags.iterations, _print_batch, once=once)
     if found.length is not None:
         note(f"each of {found.length} records once")
     _print_means(found.loss, found.outputs)
@@ -123,24 +123,24 @@ def _evaluated(
     return evaluated(RunDirectory.open(network), snapshot, data, labels)
 
 
-def _wanted(
+def _net_options(
     flags: ModelFlags,
     run: Evaluated | None,
     memory_limit: int | None,
     no_fuse: bool,
     untrusted: bool,
-) -> Opening:
+) -> NetOptions:
     """How the net is opened: as the flags say, or as the run has it."""
     from protonet.proto.caffe_pb2 import TEST
 
-    wanted = replace(flags.opening(TEST), fuse=True)
+    options = replace(flags.net_options(TEST), fuse=True)
     if run is not None:
-        wanted = replace(run.opening, device=wanted.device)
+        options = replace(run.net_options, device=options.device)
     return replace(
-        wanted,
+        options,
         memory_limit=memory_limit,
-        fuse=not no_fuse and wanted.fuse,
-        python_layers=not untrusted and wanted.python_layers,
+        fuse=not no_fuse and options.fuse,
+        python_layers=not untrusted and options.python_layers,
     )
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from protonet.cli.caffe_flags import ModelFlags, takes_model
-from protonet.cli.extensions import takes_imports
+from protonet.cli.caffe_flags import ModelFlags, model_options
+from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.terminal import print_table
-from protonet.cli.trust import takes_untrusted
+from protonet.cli.untrusted_option import untrusted_option
 
 if TYPE_CHECKING:
     from protonet.jobs.profiling.layer_times import Timing
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         "protonet time -model train_val.prototxt -iterations 10 -phase TEST",
     ],
 )
-@takes_model
+@model_options
 @click.option(
     "--phase",
     "-phase",
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Phase of the net.",
 )
-@takes_untrusted
-@takes_imports
+@untrusted_option
+@import_option
 def command(flags: ModelFlags, phase: str, untrusted: bool) -> None:
     """Time every layer of the network in the prototxt file NETWORK, forward and backward.
 
@@ -48,8 +48,8 @@ def command(flags: ModelFlags, phase: str, untrusted: bool) -> None:
     from protonet.jobs.profiling.layer_times import time_net
     from protonet.proto.caffe_pb2 import TEST, TRAIN
 
-    wanted = flags.opening(TEST if phase.lower() == "test" else TRAIN)
-    net = open_net(flags.path, replace(wanted, gradients=True, python_layers=not untrusted))
+    options = flags.net_options(TEST if phase.lower() == "test" else TRAIN)
+    net = open_net(flags.path, replace(options, gradients=True, python_layers=not untrusted))
     try:
         timing = time_net(net, flags.iterations)
     finally:

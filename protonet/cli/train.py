@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from protonet.cli.caffe_flags import chosen_device, chosen_stages
-from protonet.cli.computing import takes_no_fuse, takes_precision, takes_tf32
-from protonet.cli.course import takes_intervals, takes_length, takes_rates
-from protonet.cli.extensions import takes_imports
+from protonet.cli.compute_options import no_fuse_option, precision_option, tf32_option
+from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.options import C
-from protonet.cli.sizes import takes_memory_limit
+from protonet.cli.schedule_options import interval_options, length_options, rate_options
+from protonet.cli.sizes import memory_limit_option
 from protonet.cli.terminal import console, shows_bars
 from protonet.cli.training_job import SOLVERS, choose_job
-from protonet.cli.trust import takes_untrusted
+from protonet.cli.untrusted_option import untrusted_option
 from protonet.errors import UsageError
 from protonet.jobs.training.interrupts import EFFECTS, INTERRUPTED, Interrupts
 
@@ -31,7 +31,7 @@ FORMATS = ("auto", "caffe", "json")
 _PATH = click.Path(path_type=Path)
 
 
-def _takes_effect(signal: str, usual: str, what: str) -> Callable[[C], C]:
+def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
     """``--sigint-effect``, ``--sighup-effect``."""
     return click.option(
         f"--{signal}-effect",
@@ -84,15 +84,15 @@ def _takes_effect(signal: str, usual: str, what: str) -> Callable[[C], C]:
     help="Mean to take off the images: a .binaryproto file, or 'none'. By default it is computed "
     "from the training images.",
 )
-@takes_length
+@length_options
 @click.option(
     "--batch-size",
     type=click.IntRange(1),
     metavar="N",
     help="Images in a batch. Default: what the network says, or else 16.",
 )
-@takes_intervals
-@takes_rates
+@interval_options
+@rate_options
 @click.option("--momentum", type=float, metavar="X", help="Momentum of the solver. Default: 0.9.")
 @click.option(
     "--weight-decay",
@@ -173,23 +173,23 @@ def _takes_effect(signal: str, usual: str, what: str) -> Callable[[C], C]:
     help="Go on with this run directory. --data, --labels, --val-data and --val-labels then name "
     "databases that were moved.",
 )
-@_takes_effect("sigint", "stop", "What Ctrl-C does.")
-@_takes_effect("sighup", "snapshot", "What a hang-up does, such as closing the terminal.")
-@takes_memory_limit
+@_effect_option("sigint", "stop", "What Ctrl-C does.")
+@_effect_option("sighup", "snapshot", "What a hang-up does, such as closing the terminal.")
+@memory_limit_option
 @click.option(
     "--recompute",
     is_flag=True,
     help="Take less memory: what cheap layers make is freed after the forward pass and made again "
     "for the backward pass. The results are the same.",
 )
-@takes_no_fuse
-@takes_precision
-@takes_tf32
-@takes_untrusted
+@no_fuse_option
+@precision_option
+@tf32_option
+@untrusted_option
 @click.option(
     "--allow-python-layers", is_flag=True, help="With --untrusted: take such layers all the same."
 )
-@takes_imports
+@import_option
 @click.option(
     "--log-format",
     type=click.Choice(FORMATS),
@@ -238,7 +238,7 @@ def command(
     with ExitStack() as stack:
         interrupts = stack.enter_context(Interrupts(*effects))
         listeners = [] if quiet else _console_listeners(stack, log_format, verbose)
-        outcome = job(listeners=listeners, watch=interrupts.watch)
+        outcome = job(listeners=listeners, on_trainer=interrupts.watch)
     _report(outcome, quiet or log_format == "json")
     if outcome.result.interrupted:
         ctx.exit(INTERRUPTED)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from protonet.cli.terminal import note
 from protonet.errors import UsageError, nearest
-from protonet.jobs.tasks.telling import lines_of
+from protonet.jobs.tasks.progress_log import log_progress
 
 if TYPE_CHECKING:
     from protonet.jobs.training.start import Outcome
@@ -68,11 +68,11 @@ def choose_job(network: str | None, resume: Path | None, options: dict[str, Any]
 
 def _resuming(run: Path, given: dict[str, Any]) -> Job:
     moved = {name: given.pop(name) for name in _DATABASES if name in given}
-    from protonet.jobs.training.resume import Changes, resume
+    from protonet.jobs.training.resume import ResumeOptions, resume
 
-    known = [field.name for field in fields(Changes)]
+    known = [field.name for field in fields(ResumeOptions)]
     _refuse_others(given, known, "--resume", "a run keeps its settings")
-    return partial(resume, run, Changes(moved=moved, **given))
+    return partial(resume, run, ResumeOptions(moved=moved, **given))
 
 
 def _following(given: dict[str, Any]) -> Job:
@@ -130,7 +130,7 @@ def _training(network: str, given: dict[str, Any]) -> Job:
     settings = RunSettings(**given)
     if network == "-" and sys.stdin.isatty():
         note("paste the network, then press Ctrl-D on an empty line")
-    told = lines_of("images of the mean")
+    told = log_progress("images of the mean")
     return partial(start, read_net(Source.read(network)), settings, progress=told)
 
 

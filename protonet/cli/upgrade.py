@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from protonet.cli.examples import Exemplified
+from protonet.cli.examples import CommandWithExamples
 
 _PATH = click.Path(path_type=Path)
 
 
 @click.command(
     "upgrade",
-    cls=Exemplified,
+    cls=CommandWithExamples,
     short_help="Bring a net or solver of an old dialect to today's.",
     examples=[
         "protonet upgrade old.prototxt new.prototxt",
@@ -65,7 +65,7 @@ def _weights(source: Path, out: Path) -> None:
 def _tool(name: str, what: str, upgrade: Callable[[Path, Path], None]) -> click.Command:
     """One of Caffe's tools, which take IN and OUT and nothing else."""
     paths = [click.Argument([each], metavar=each.upper(), type=_PATH) for each in ("in", "out")]
-    return Exemplified(
+    return CommandWithExamples(
         name,
         params=list(paths),
         callback=lambda **given: upgrade(given["in"], given["out"]),

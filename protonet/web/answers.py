@@ -101,7 +101,7 @@ def ask_image(run: RunDirectory, image: Path, snapshot: str = "last") -> Answer:
         DataError: for a file that is absent, no image, or damaged.
     """
     with Predictor(run, snapshot) as predictor:
-        inside = predictor.look(image)
+        inside = predictor.activations(image)
         outputs = {
             name: tuple(float(v) for v in values.ravel()[:1000])
             for name, values in inside.prediction.outputs.items()

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from protonet import errors
 from protonet.cli import app as program
 from protonet.cli import main
-from protonet.cli.examples import Exemplified
+from protonet.cli.examples import CommandWithExamples
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "commands.md"
 
@@ -74,7 +74,7 @@ def test_every_option_has_a_help_text(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_the_examples_of_every_help_text_parse(name: str) -> None:
     command = ALL[name]
-    assert isinstance(command, Exemplified)
+    assert isinstance(command, CommandWithExamples)
     assert command.examples
     for line in command.examples:
         _, _, call = line.rpartition("| protonet ")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from click.testing import CliRunner
 
-from protonet.cli.options import gathered, takes_snapshot, with_options
+from protonet.cli.options import gathered, snapshot_option, with_options
 
 
 def test_options_are_gathered_into_one_argument() -> None:
@@ -30,7 +30,7 @@ def test_options_are_gathered_into_one_argument() -> None:
 
 def test_the_snapshot_is_the_last_by_default() -> None:
     @click.command()
-    @takes_snapshot("The weights")
+    @snapshot_option("The weights")
     def command(snapshot: str) -> None:
         click.echo(snapshot)
 

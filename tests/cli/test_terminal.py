@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from protonet.cli import terminal
-from protonet.jobs.tasks import telling
+from protonet.jobs.tasks import progress_log
 
 
 def test_a_piped_table_is_plain_and_never_folded(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,7 +38,7 @@ def test_without_a_bar_long_work_is_told_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter([0.0, 1.0, 4.0, 6.0, 7.0, 12.0])
-    monkeypatch.setattr(telling.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(progress_log.time, "monotonic", lambda: next(clock))
     with terminal.progress("images") as watch:
         for done in range(1, 6):
             watch(done * 10, 99)

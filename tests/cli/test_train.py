@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.cli.course import POLICIES
+from protonet.cli.schedule_options import POLICIES
 from protonet.data.create import create_gradients
 from protonet.formats.caffemodel import read_weights, write_weights
 
@@ -46,7 +46,7 @@ def workplace(made_data: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def lines_of(path: Path) -> list[dict[str, Any]]:
+def log_progress(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -156,7 +156,7 @@ def test_ctrl_c_takes_a_snapshot_and_the_run_can_be_resumed(protonet: Any, workp
     assert re.search(
         r"stopped after \d+ iterations; to go on:\n  protonet train --resume run", rest
     )
-    iterations = [line["iteration"] for line in lines_of(workplace / "run" / "metrics.jsonl")]
+    iterations = [line["iteration"] for line in log_progress(workplace / "run" / "metrics.jsonl")]
     assert iterations == sorted(iterations)
     assert iterations[-1] > info["iteration"]
 
@@ -328,7 +328,7 @@ def test_caffes_flags_go_on_from_its_snapshot(protonet: Any, solver_case: Path) 
     found = protonet("train", *given)
     assert found.returncode == 0, found.stderr
     assert "note: goes on from snap_iter_5.solverstate, iteration 5" in found.stdout
-    iterations = [line["iteration"] for line in lines_of(solver_case / "run" / "metrics.jsonl")]
+    iterations = [line["iteration"] for line in log_progress(solver_case / "run" / "metrics.jsonl")]
     assert min(iterations) >= 5
 
 
@@ -407,7 +407,7 @@ def test_only_so_many_snapshots_stay(protonet: Any, workplace: Path) -> None:
         "train", "net.prototxt", *TRAIN, *VALIDATE, "--epochs", 6, "--keep", 2, "--out", "run"
     )
     assert found.returncode == 0, found.stderr
-    lines = lines_of(workplace / "run" / "metrics.jsonl")
+    lines = log_progress(workplace / "run" / "metrics.jsonl")
     taken = [line["iteration"] for line in lines if line["event"] == "snapshotted"]
     losses = {line["iteration"]: line["loss"] for line in lines if line["event"] == "tested"}
     states = (workplace / "run").glob("*.solverstate")
@@ -450,7 +450,7 @@ def test_training_ends_where_validation_gets_no_better(protonet: Any, workplace:
     found = protonet("train", "net.prototxt", *TRAIN, *VALIDATE, *given)
     assert found.returncode == 0, found.stderr
     assert "Optimization Done." in found.stdout
-    lines = lines_of(workplace / "run" / "metrics.jsonl")
+    lines = log_progress(workplace / "run" / "metrics.jsonl")
     # The first test is the best, and three follow that are no better.
     assert sum(line["event"] == "tested" for line in lines) in (4, 5)
     assert json.loads((workplace / "run" / "run.json").read_text())["status"] == "done"
@@ -473,7 +473,7 @@ def test_what_caffe_has_not_is_kept_out_of_its_files(protonet: Any, workplace: P
     assert "\nrampup" not in solver
     rates = {
         line["iteration"]: line["lr"]
-        for line in lines_of(workplace / "run" / "metrics.jsonl")
+        for line in log_progress(workplace / "run" / "metrics.jsonl")
         if line["event"] == "iterated"
     }
     assert rates[0] == pytest.approx(0.001)
@@ -506,7 +506,7 @@ def test_formats_of_the_log(protonet: Any, workplace: Path) -> None:
     assert last == "results: b"
     assert [json.loads(line) for line in lines] == [
         {**line, "seconds": json.loads(shown)["seconds"]} if "seconds" in line else line
-        for line, shown in zip(lines_of(workplace / "b" / "metrics.jsonl"), lines, strict=True)
+        for line, shown in zip(log_progress(workplace / "b" / "metrics.jsonl"), lines, strict=True)
     ]
     refused = protonet(*train, "--quiet", "--log-format", "caffe")
     assert (refused.returncode, refused.stderr) == (

@@ -11,7 +11,7 @@ import pytest
 from protonet.cli.training_job import SOLVERS, choose_job, match_solver, percentages
 from protonet.errors import UsageError
 from protonet.jobs.run.settings import SolverSettings
-from protonet.jobs.training.resume import Changes, resume
+from protonet.jobs.training.resume import ResumeOptions, resume
 from protonet.jobs.training.start import start_solver
 from protonet.solvers.rules import RULES, rule_names
 
@@ -27,7 +27,7 @@ def test_a_solver_file_and_a_run_to_resume(tmp_path: Path) -> None:
     )
     job = choose_job(None, tmp_path, {"val_data": tmp_path / "v"})
     assert isinstance(job, partial)
-    changes = Changes(moved={"val_data": tmp_path / "v"})
+    changes = ResumeOptions(moved={"val_data": tmp_path / "v"})
     assert (job.func, job.args, job.keywords) == (resume, (tmp_path, changes), {})
 
 

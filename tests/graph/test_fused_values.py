@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.graph.net import Net
-from protonet.jobs.inference.open_net import Opening, open_net
+from protonet.jobs.inference.open_net import NetOptions, open_net
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 
 HEAD = """
@@ -70,9 +70,9 @@ def opened(folder: Path, text: str, phase: int, *, fuse: bool) -> Net:
     """The net as commands open it; where ``fuse``, nobody looks at what is inside."""
     path = folder / "net.prototxt"
     path.write_text(text)
-    looked_at = (lambda _: False) if fuse else None
-    wanted = Opening(phase=phase, gradients=phase == TRAIN, fuse=fuse)
-    return open_net(path, wanted, looked_at=looked_at)
+    reads_inner_blobs = (lambda _: False) if fuse else None
+    options = NetOptions(phase=phase, gradients=phase == TRAIN, fuse=fuse)
+    return open_net(path, options, reads_inner_blobs=reads_inner_blobs)
 
 
 def image(shape: tuple[int, ...]) -> np.ndarray:

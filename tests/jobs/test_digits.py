@@ -38,7 +38,7 @@ def test_digits_train_to_the_log_of_caffe(
         solver,
         SolverSettings(out=tmp_path / "run", fuse=fuse),
         listeners=[heard.append],
-        watch=lambda trainer: fused.extend(fusions(trainer.net.plan)),
+        on_trainer=lambda trainer: fused.extend(fusions(trainer.net.plan)),
     )
     assert bool(fused) == fuse
 

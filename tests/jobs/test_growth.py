@@ -40,7 +40,7 @@ def test_a_training_holds_no_more_after_many_iterations(tmp_path: Path) -> None:
     trainers: list[Trainer] = []
     tracemalloc.start()
     try:
-        start(read_net(Source.read(NET)), settings, watch=watch)
+        start(read_net(Source.read(NET)), settings, on_trainer=watch)
     finally:
         tracemalloc.stop()
     assert list(held) == [FIRST, LAST - 1]

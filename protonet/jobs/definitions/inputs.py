@@ -38,7 +38,7 @@ _BATCHES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class GivenData:
+class InputOptions:
     """What a person gives a network that does not bring its data: databases, or shapes of blobs
     that no layer makes. ``batch_size`` None means the network's own.
 

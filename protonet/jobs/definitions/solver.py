@@ -73,7 +73,7 @@ def make_solver(
         solver.test_state.add().stage.append("val")
     solver.weights.extend(weight_files(settings.weights))
     set_length(solver, settings, per_epoch)
-    settings.put_rates(solver)
+    settings.apply_rates(solver)
     return solver
 
 

@@ -109,7 +109,7 @@ class VectorCollector:
             ([], []) for _ in self._pairs
         ]
 
-    def turn_to(self, net: Net) -> None:
+    def switch_to(self, net: Net) -> None:
         """Take from now on what this net has: one of the same text, with other batches."""
         self._net = net
         self._pairs = [

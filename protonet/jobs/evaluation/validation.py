@@ -14,7 +14,7 @@ from protonet.jobs.checks.pairing import refuse_swapped
 from protonet.jobs.definitions.network import TRAIN_STATE, image_positions
 from protonet.jobs.definitions.paths import databases_of
 from protonet.jobs.definitions.solver_files import SolverFiles, State
-from protonet.jobs.inference.open_net import Opening
+from protonet.jobs.inference.open_net import NetOptions
 from protonet.jobs.inference.trained_run import choose_snapshot
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.mean import find_mean
@@ -32,7 +32,7 @@ class Evaluated:
     """
 
     definition: NetDefinition
-    opening: Opening
+    net_options: NetOptions
     iteration: int
     notes: tuple[str, ...] = ()
 
@@ -61,14 +61,14 @@ def evaluated(
     if data is not None:
         if not _data_layers(kept):
             kept = _with_training_data(kept, files.train)
-        _turn_to(kept, run, record.image_shape, data, labels)
+        _redirect(kept, run, record.image_shape, data, labels)
     find_mean(run, [kept.net])
     _check(kept, run, files)
     iteration = choose_snapshot(run, snapshot)
     notes = [f"weights of iteration {iteration}"]
     if len(files.tests) > 1:
         notes.append(f"the first of the run's {len(files.tests)} test nets")
-    opening = Opening(
+    net_options = NetOptions(
         phase=TEST,
         level=state["level"],
         stages=tuple(state["stages"]),
@@ -76,7 +76,7 @@ def evaluated(
         fuse=record.settings.fuse,
         python_layers=record.settings.python_layers,
     )
-    return Evaluated(kept, opening, iteration, tuple(notes))
+    return Evaluated(kept, net_options, iteration, tuple(notes))
 
 
 def _kept(definition: NetDefinition, state: Any) -> NetDefinition:
@@ -104,7 +104,7 @@ def _with_training_data(kept: NetDefinition, train: NetDefinition) -> NetDefinit
     return NetDefinition(net, kept.source, (*[()] * len(brought), *kept.origins))
 
 
-def _turn_to(
+def _redirect(
     kept: NetDefinition,
     run: RunDirectory,
     shape: ImageShape | None,

@@ -175,7 +175,7 @@ def best(scores: np.ndarray, count: int) -> list[int]:
     return [int(each) for each in np.argsort(-scores.ravel(), kind="stable")[:count]]
 
 
-def what_scores_are_not(scores: np.ndarray) -> str:
+def why_not_probabilities(scores: np.ndarray) -> str:
     """Why the scores are no distribution; "" where they are one."""
     low, high, total = (float(each) for each in (scores.min(), scores.max(), scores.sum()))
     if not np.isfinite(total):

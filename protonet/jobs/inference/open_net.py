@@ -1,4 +1,4 @@
-"""A net is opened from a prototxt: planned, checked, built, and its weights loaded."""
+"""Opening a net from a prototxt: plan, check, build, and load its weights."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from protonet.graph.planning import plan_net
 from protonet.jobs.checks.memory import check_inference
 from protonet.jobs.checks.pairing import plan_pairs
 from protonet.jobs.definitions.inputs import with_batch_size
-from protonet.jobs.inference.weights import Tell, listed, load_weights
+from protonet.jobs.inference.weights import Notify, listed, load_weights
 from protonet.layers.base import LayerContext
 from protonet.proto.text import NetDefinition, Source, read_net
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opening:
-    """What is wanted of a net: the state that it is in, its weights, and how it computes.
+class NetOptions:
+    """How to open a net: its state, its weights, and how it computes.
 
-    ``weights`` is a comma list of files. ``gradients`` None means as the text and its phase
-    have it. ``memory_limit`` is how many bytes a net without gradients may take. ``fuse`` lets
-    layers compute those behind them, where nobody looks between. Without ``python_layers`` a
-    network whose layers run code or write files is refused. ``batch_size`` stands for that of the
-    text.
+    ``weights`` is a comma-separated list of files. ``gradients`` None means as the definition and
+    its phase say. ``memory_limit`` is in bytes, for a net without gradients. ``fuse`` fuses layers
+    whose intermediate blobs are not read. Without ``python_layers`` a network with layers that run
+    code or write files is refused. ``batch_size`` replaces that of the definition.
     """
 
     phase: int
@@ -43,50 +42,49 @@ class Opening:
 
 def open_net(
     model: Path | NetDefinition,
-    wanted: Opening,
+    options: NetOptions,
     *,
-    looked_at: Callable[[Plan], bool] | None = None,
-    tell: Tell | None = None,
+    reads_inner_blobs: Callable[[Plan], bool] | None = None,
+    notify: Notify | None = None,
 ) -> Net:
-    """The net of a prototxt, or of one that is read already. Close it.
+    """The net of a prototxt file or a parsed definition. Close it.
 
-    ``looked_at`` says whether somebody reads blobs other than inputs and outputs; where nobody
-    does, they share memory; None for yes. ``tell`` hears of weights that fit no layer, and of
-    layers without any.
+    ``reads_inner_blobs`` says whether the caller reads blobs other than inputs and outputs (None:
+    yes); if not, blobs share memory. ``notify`` is called with a line about weights that match no
+    layer, and about layers without weights.
 
     Raises:
         NetworkError, DataError: for a net that cannot be built.
         UsageError, FormatError: for files that cannot be read, or weights of another net.
-        DeviceError: for a processor that is not there, or a net without gradients that needs more
-            than the limit.
+        DeviceError: for an absent device, or a net without gradients that exceeds the limit.
     """
-    processor = Device(wanted.device)
-    plan = _planned(model, wanted)
+    processor = Device(options.device)
+    plan = _planned(model, options)
     try:
         for line in plan_pairs(plan):
-            if tell is not None:
-                tell(line)
-        packed = looked_at is not None and not looked_at(plan)
-        check_inference(plan, wanted.memory_limit, packed=packed, fuse=wanted.fuse)
-        net = Net(plan, processor, gradients=wanted.gradients, packed=packed, fuse=wanted.fuse)
+            if notify is not None:
+                notify(line)
+        packed = reads_inner_blobs is not None and not reads_inner_blobs(plan)
+        check_inference(plan, options.memory_limit, packed=packed, fuse=options.fuse)
+        net = Net(plan, processor, gradients=options.gradients, packed=packed, fuse=options.fuse)
     except BaseException:
         plan.close()
         raise
     try:
-        load_weights(net, listed(wanted.weights), tell)
+        load_weights(net, listed(options.weights), notify)
     except BaseException:
         net.close()
         raise
     return net
 
 
-def _planned(model: Path | NetDefinition, wanted: Opening) -> Plan:
-    """The plan of a text; files that it names are looked up beside it."""
+def _planned(model: Path | NetDefinition, options: NetOptions) -> Plan:
+    """The plan of a definition; files that it names are looked up in its folder."""
     definition = model if isinstance(model, NetDefinition) else read_net(Source.read(model))
     folder = Path(definition.source.name).parent
-    context = LayerContext(folder=folder, python_layers=wanted.python_layers)
-    if wanted.batch_size is not None:
-        definition = with_batch_size(definition, wanted.batch_size)
+    context = LayerContext(folder=folder, python_layers=options.python_layers)
+    if options.batch_size is not None:
+        definition = with_batch_size(definition, options.batch_size)
     return plan_net(
-        definition, phase=wanted.phase, level=wanted.level, stages=wanted.stages, context=context
+        definition, phase=options.phase, level=options.level, stages=options.stages, context=context
     )

@@ -44,7 +44,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Inside:
+class Activations:
     """A prediction and all that led to it.
 
     ``seen`` is the input as the net got it; ``blobs`` are (layer, type, blob, values) in the order
@@ -195,7 +195,7 @@ class ImagePredictor:
             for prediction in self._ask([_Loaded(Path(), pixels, "") for pixels in images])
         ]
 
-    def look(self, image: Path) -> Inside:
+    def activations(self, image: Path) -> Activations:
         """Ask about one image file and keep what every layer made of it.
 
         Raises:
@@ -229,7 +229,7 @@ class ImagePredictor:
             outputs = {name: _of_image(values, 0, 1) for name, values, _ in net.outputs()}
         finally:
             net.close()
-        return Inside(
+        return Activations(
             Prediction(image, outputs, loaded.note), seen[0], tuple(blobs), tuple(weights)
         )
 

@@ -1,4 +1,4 @@
-"""Files of weights into a net, and what to tell of those that fit no layer."""
+"""Load weight files into a net, with notes on weights that match no layer."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 """Given a line that is worth a person's look."""
 
 
-def load_weights(net: Net, files: Sequence[str | Path], tell: Tell | None) -> None:
+def load_weights(net: Net, files: Sequence[str | Path], notify: Notify | None) -> None:
     """Load files one after the other by the names of layers, as Caffe does.
 
-    ``tell`` gets Caffe's own line for each layer whose weights are passed over, and one for the
+    ``notify`` gets Caffe's own line for each layer whose weights are passed over, and one for the
     layers of the net that no file has weights for, of which Caffe says nothing.
 
     Raises:
@@ -31,9 +31,9 @@ def load_weights(net: Net, files: Sequence[str | Path], tell: Tell | None) -> No
     if absent:
         sources = ", ".join(map(str, files))
         told.append(f"{sources}: no weights for {', '.join(absent)}; what the fillers made stays")
-    if tell is not None:
+    if notify is not None:
         for line in told:
-            tell(line)
+            notify(line)
 
 
 def listed(weights: str) -> list[str]:

@@ -74,7 +74,7 @@ class SharedSettings:
                 shown = name.replace("_", " ")
                 raise UsageError(f"{shown} must be at least {least}{finite}, got {value:g}")
 
-    def put_rates(self, solver: SolverParameter) -> None:
+    def apply_rates(self, solver: SolverParameter) -> None:
         """Write warm-up and floor of the learning rate into a solver."""
         for name, value in (
             ("rampup_interval", self.warmup),
@@ -127,7 +127,7 @@ class SolverSettings(SharedSettings):
             solver.train_state.level = self.level
         if self.stages:
             solver.train_state.stage.extend(self.stages)
-        self.put_rates(solver)
+        self.apply_rates(solver)
 
 
 @dataclass(frozen=True)

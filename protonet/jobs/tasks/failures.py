@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from protonet.errors import DeviceError, NetworkError, ProtonetError
 from protonet.jobs.training.interrupts import INTERRUPTED
 
-TOLD = (KeyboardInterrupt, ProtonetError, MemoryError, OSError)
+REPORTED = (KeyboardInterrupt, ProtonetError, MemoryError, OSError)
 """Errors that are told without a traceback."""
 
 
@@ -21,7 +21,7 @@ class Failure:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """What an error, one of ``TOLD``, is to be told as."""
+    """The messages and exit code of an error in ``REPORTED``."""
     if isinstance(error, NetworkError):
         count = (f"{error.count} mistakes",) if len(error.mistakes) > 1 else ()
         told = tuple(str(mistake) for mistake in error.mistakes)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from protonet.jobs.run.settings import RunSettings
 
 if TYPE_CHECKING:
-    from protonet.jobs.training.session import Watch
+    from protonet.jobs.training.session import OnTrainer
     from protonet.jobs.training.start import Outcome
     from protonet.train.events import Listener
 
@@ -22,13 +22,13 @@ class TrainNetwork:
     network: Path
     settings: RunSettings
 
-    def train(self, listeners: Sequence[Listener], watch: Watch) -> Outcome:
+    def train(self, listeners: Sequence[Listener], on_trainer: OnTrainer) -> Outcome:
         """Train in a new run directory.
 
         Raises:
             As ``jobs.training.start.start``.
         """
-        from protonet.jobs.tasks.telling import lines_of
+        from protonet.jobs.tasks.progress_log import log_progress
         from protonet.jobs.training.start import start
         from protonet.proto.text import Source, read_net
 
@@ -36,8 +36,8 @@ class TrainNetwork:
             read_net(Source.read(self.network)),
             self.settings,
             listeners=listeners,
-            watch=watch,
-            progress=lines_of("images of the mean"),
+            on_trainer=on_trainer,
+            progress=log_progress("images of the mean"),
         )
 
 
@@ -48,12 +48,14 @@ class ResumeRun:
     run: Path
     epochs: float | None = None
 
-    def train(self, listeners: Sequence[Listener], watch: Watch) -> Outcome:
+    def train(self, listeners: Sequence[Listener], on_trainer: OnTrainer) -> Outcome:
         """Go on from the newest snapshot.
 
         Raises:
             As ``jobs.training.resume.resume``.
         """
-        from protonet.jobs.training.resume import Changes, resume
+        from protonet.jobs.training.resume import ResumeOptions, resume
 
-        return resume(self.run, Changes(epochs=self.epochs), listeners=listeners, watch=watch)
+        return resume(
+            self.run, ResumeOptions(epochs=self.epochs), listeners=listeners, on_trainer=on_trainer
+        )

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from protonet.errors import ProtonetError
 from protonet.formats.atomic import write_atomic
-from protonet.jobs.tasks.failures import TOLD, failure_of
+from protonet.jobs.tasks.failures import REPORTED, failure_of
+from protonet.jobs.tasks.progress_log import log_progress
 from protonet.jobs.tasks.task import Task, read_task
-from protonet.jobs.tasks.telling import lines_of
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
 from protonet.jobs.training.interrupts import INTERRUPTED, Interrupts
 
@@ -46,7 +46,7 @@ def _told(path: Path) -> int:
     try:
         code = do(read_task(path.read_text(encoding="utf-8"), str(path)))
         sys.stdout.flush()
-    except TOLD as error:
+    except REPORTED as error:
         failure = failure_of(error)
         for message in failure.errors:
             print(f"error: {message}", file=sys.stderr)
@@ -60,7 +60,7 @@ def do(task: Task) -> int:
     """Do a task, and write how it goes; the exit code."""
     if isinstance(task, TrainNetwork | ResumeRun):
         return _train(task)
-    for part, count in task.make(lines_of("images")).items():
+    for part, count in task.make(log_progress("images")).items():
         print(f"{part}: {count} images")
     return 0
 

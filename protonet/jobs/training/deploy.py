@@ -26,7 +26,7 @@ def derive_deploy(definition: NetDefinition, images: Data, context: LayerContext
     return deploy
 
 
-def keep_transform(run: RunDirectory, images: Data) -> dict[str, Any]:
+def store_transform(run: RunDirectory, images: Data) -> dict[str, Any]:
     """What inference needs to treat an image as training did, for run.json.
 
     The mean is copied into the run.

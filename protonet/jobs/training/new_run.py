@@ -13,7 +13,6 @@ from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
 from protonet.jobs.checks.databases import refuse_other_mean, refuse_other_sizes
 from protonet.jobs.checks.objective import check_objective
-from protonet.jobs.definitions.beyond_caffe import heading, split
 from protonet.jobs.definitions.inputs import count_classes, image_layers
 from protonet.jobs.definitions.network import (
     Databases,
@@ -26,13 +25,14 @@ from protonet.jobs.definitions.network import (
 )
 from protonet.jobs.definitions.paths import databases_of, with_absolute_paths
 from protonet.jobs.definitions.solver import PREFIX, make_solver
+from protonet.jobs.definitions.solver_extensions import heading, split
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory, read_class_names
 from protonet.jobs.run.fingerprint import fingerprint_text, fingerprints
 from protonet.jobs.run.mean import copy_mean
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import RunSettings
-from protonet.jobs.training.deploy import derive_deploy, keep_transform, pruned_note
+from protonet.jobs.training.deploy import derive_deploy, pruned_note, store_transform
 from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import (
     TRAIN,
@@ -64,7 +64,7 @@ def write_run(
         check_objective(plan, pasted)
         images = _images(plan, pasted)
         deploy = derive_deploy(train_val, images, context)
-        transform = keep_transform(run, images)
+        transform = store_transform(run, images)
         train_size = (images.length, images.batch_size)
     finally:
         plan.close()
@@ -94,7 +94,7 @@ def _train_val(
     """The net of training and validation, and what to tell of how it was made."""
     settled = with_absolute_paths(pasted, Path(pasted.source.name).parent)
     val = _databases(settings.val_data, settings.val_labels) if settings.val_data else None
-    named = _keep_class_names(run, settings)
+    named = _store_class_names(run, settings)
     classes, notes = None, []
     if lacks_outputs(pasted.net) and settings.labels is None:
         classes = named if named else count_classes(settings.data)
@@ -108,7 +108,7 @@ def _train_val(
         _databases(settings.data, settings.labels),
         val,
         batch_size=settings.batch_size,
-        mean_file=_keep_mean(run, pasted.net, settings, progress),
+        mean_file=_store_mean(run, pasted.net, settings, progress),
         replace_mean=settings.mean is not None,
         classes=classes,
     )
@@ -121,7 +121,7 @@ def _databases(images: Path, labels: Path | None) -> Databases:
     return Databases(str(images.resolve()), str(labels.resolve()) if labels is not None else None)
 
 
-def _keep_class_names(run: RunDirectory, settings: RunSettings) -> int:
+def _store_class_names(run: RunDirectory, settings: RunSettings) -> int:
     """Keep the labels.txt that lies in or beside the images' database; return its names."""
     if settings.labels is not None:
         return 0
@@ -134,7 +134,7 @@ def _keep_class_names(run: RunDirectory, settings: RunSettings) -> int:
     return 0
 
 
-def _keep_mean(
+def _store_mean(
     run: RunDirectory, net: NetParameter, settings: RunSettings, progress: Progress | None
 ) -> str | None:
     """The mean of the run as a file of its own; None for a run without one."""

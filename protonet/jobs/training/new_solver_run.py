@@ -9,15 +9,15 @@ from typing import Any
 from protonet.errors import ProtonetError
 from protonet.formats.atomic import write_atomic
 from protonet.graph.planning import plan_net
-from protonet.jobs.definitions.beyond_caffe import heading, split
 from protonet.jobs.definitions.inputs import image_layers
 from protonet.jobs.definitions.paths import databases_of, with_absolute_paths
+from protonet.jobs.definitions.solver_extensions import heading, split
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.fingerprint import fingerprint_text, fingerprints
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import SolverSettings
-from protonet.jobs.training.deploy import derive_deploy, keep_transform, pruned_note
+from protonet.jobs.training.deploy import derive_deploy, pruned_note, store_transform
 from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.ignored import ignored_notes
@@ -120,7 +120,7 @@ def _write_deploy(
         except ProtonetError as error:
             return {}, [f"no deploy.prototxt was made: {error}"]
         write_atomic(run.deploy, write_text(deploy.definition.net).encode())
-        return keep_transform(run, images[0]), pruned_note(deploy.pruned)
+        return store_transform(run, images[0]), pruned_note(deploy.pruned)
     finally:
         plan.close()
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 
 from protonet.errors import UsageError
 from protonet.formats.atomic import write_atomic
-from protonet.jobs.definitions.beyond_caffe import heading, split
 from protonet.jobs.definitions.solver import set_length
+from protonet.jobs.definitions.solver_extensions import heading, split
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.record import Prolonged, RunRecord
 from protonet.jobs.run.settings import RunSettings, SolverSettings
@@ -60,7 +60,7 @@ class Length:
             raise UsageError(f"max iter must be at least 1, got {self.max_iter}")
 
 
-def give_length(
+def change_length(
     run: RunDirectory, solver: SolverParameter, length: Length, trainer: Trainer
 ) -> str:
     """Change the run's files, its solver and the trainer to another length; return what to tell.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from protonet.errors import DataError, UsageError
 from protonet.formats.atomic import write_atomic
-from protonet.jobs.definitions.beyond_caffe import merge
 from protonet.jobs.definitions.paths import databases_of
+from protonet.jobs.definitions.solver_extensions import merge
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.fingerprint import fingerprints

@@ -15,9 +15,9 @@ from protonet.formats.atomic import remove_partial, write_atomic
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import RunSettings, SolverSettings
-from protonet.jobs.training.prolong import Length, finish_writing, give_length
+from protonet.jobs.training.prolong import Length, change_length, finish_writing
 from protonet.jobs.training.reopen import Reopened, reopen
-from protonet.jobs.training.session import Job, Watch
+from protonet.jobs.training.session import Job, OnTrainer
 from protonet.jobs.training.start import Outcome
 from protonet.train.events import Listener
 from protonet.train.listeners import read_metrics
@@ -25,7 +25,7 @@ from protonet.train.snapshot import Snapshots
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changes:
+class ResumeOptions:
     """What a run that goes on is told anew; None for what it was told before.
 
     ``moved`` are databases that are elsewhere now, by the name of the setting, such as
@@ -67,22 +67,22 @@ class Changes:
         return replace(settings, **{k: value for k, value in given.items() if value is not None})
 
 
-_NONE = Changes()
+_NONE = ResumeOptions()
 
 
 def resume(
     path: Path,
-    changes: Changes = _NONE,
+    changes: ResumeOptions = _NONE,
     *,
     listeners: Sequence[Listener] = (),
-    watch: Watch | None = None,
+    on_trainer: OnTrainer | None = None,
 ) -> Outcome:
     """Go on with a run from its newest whole snapshot, or from the beginning without one.
 
     On the CPU the result has the same bits as that of a run that was never stopped.
 
-    ``listeners`` are told of every event, beside those of the run itself; ``watch`` is called with
-    the trainer, which signals may stop.
+    ``listeners`` get every event, in addition to the run's own; ``on_trainer`` is called with the
+    trainer before the loop begins.
 
     Raises:
         UsageError: when the run is finished, is at work in another process, or is no run; when
@@ -104,10 +104,10 @@ def resume(
         told = f"resumed at iteration {newest}" if newest else "no snapshot yet: from the start"
         notes = [*found.notes, told]
         if length:
-            notes.append(give_length(run, found.files.solver, length, job.trainer))
+            notes.append(change_length(run, found.files.solver, length, job.trainer))
         _rewind_metrics(run, newest, job.trainer.per_epoch)
         run.update(status="run", error=None, resumed_at=newest)
-        return Outcome(run, job.train(listeners, watch), tuple(notes))
+        return Outcome(run, job.train(listeners, on_trainer), tuple(notes))
 
 
 def _newest(run: RunDirectory, found: Reopened, length: Length) -> int:

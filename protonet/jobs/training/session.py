@@ -36,7 +36,7 @@ from protonet.train.listeners import (
 )
 from protonet.train.trainer import Result, Trainer
 
-Watch = Callable[[Trainer], None]
+OnTrainer = Callable[[Trainer], None]
 """Given the trainer when the loop begins, for signals to act on."""
 
 
@@ -95,7 +95,7 @@ class Job:
         if self.trainer.snapshots != snapshots:
             run.update(hdf5=True)
         self.notes = self._remarks(hdf5=self.trainer.snapshots != snapshots)
-        self.trainer.listeners = (*self.trainer.listeners, *self._keepers())
+        self.trainer.listeners = (*self.trainer.listeners, *self._optional_listeners())
 
     def _remarks(self, *, hdf5: bool) -> list[str]:
         """What to tell before it begins; ``hdf5`` says that it turned to such snapshots."""
@@ -114,7 +114,7 @@ class Job:
             )
         return told
 
-    def _keepers(self) -> Iterator[Listener]:
+    def _optional_listeners(self) -> Iterator[Listener]:
         """What removes old snapshots, and what ends the training early, where that is wanted."""
         run, settings = self.run, self.settings
         if settings.keep is not None:
@@ -126,11 +126,11 @@ class Job:
 
     def _memory(self, solver: SolverParameter) -> TrainingMemory:
         """What the settings say of memory; ``debug_info`` looks at every blob after a pass."""
-        looked_at = solver.debug_info or self._plans[0].definition.net.debug_info
+        reads_inner_blobs = solver.debug_info or self._plans[0].definition.net.debug_info
         return TrainingMemory(
             self.settings.memory_limit,
             self.settings.recompute,
-            packed=not looked_at,
+            packed=not reads_inner_blobs,
             fuse=self.settings.fuse,
             precision=type_of(self.settings.precision),
         )
@@ -214,7 +214,7 @@ class Job:
             notes += [f"left out: {problem}" for problem in report.mismatched]
         return notes
 
-    def train(self, listeners: Sequence[Listener], watch: Watch | None) -> Result:
+    def train(self, listeners: Sequence[Listener], on_trainer: OnTrainer | None) -> Result:
         """Run the loop; record in run.json how it ended.
 
         Raises:
@@ -222,8 +222,8 @@ class Job:
         """
         run, trainer = self.run, self.trainer
         trainer.listeners = (*trainer.listeners, *listeners)
-        if watch is not None:
-            watch(trainer)
+        if on_trainer is not None:
+            on_trainer(trainer)
         if self._warning:
             for listener in trainer.listeners:
                 listener(Warned(trainer.iteration, self._warning))

@@ -16,7 +16,7 @@ from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.jobs.training.new_run import run_name, write_run
 from protonet.jobs.training.new_solver_run import write_solver_run
-from protonet.jobs.training.session import Job, Watch
+from protonet.jobs.training.session import Job, OnTrainer
 from protonet.proto.ignored import ignored_notes
 from protonet.proto.text import NetDefinition
 from protonet.solvers.check import check_solver
@@ -49,7 +49,7 @@ def start(
     settings: RunSettings,
     *,
     listeners: Sequence[Listener] = (),
-    watch: Watch | None = None,
+    on_trainer: OnTrainer | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Train a pasted network in a new run directory.
@@ -73,7 +73,7 @@ def start(
             job = stack.enter_context(Job(run, files, settings, device))
             notes += job.load(files.solver)
             run.update(status="run")
-        return Outcome(run, job.train(listeners, watch), tuple(notes))
+        return Outcome(run, job.train(listeners, on_trainer), tuple(notes))
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def start_solver(
     settings: SolverSettings = _FILES_OWN,
     *,
     listeners: Sequence[Listener] = (),
-    watch: Watch | None = None,
+    on_trainer: OnTrainer | None = None,
 ) -> Outcome:
     """Train what one of Caffe's solver files says.
 
@@ -125,7 +125,7 @@ def start_solver(
                 notes.append(f"goes on from {state}, iteration {job.trainer.iteration}")
                 run.update(began_with=str(state.resolve()))
             run.update(status="run")
-        return Outcome(run, job.train(listeners, watch), tuple(notes))
+        return Outcome(run, job.train(listeners, on_trainer), tuple(notes))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 from protonet.data.create import create_gradients
 from protonet.errors import UsageError
 from protonet.jobs.definitions.inputs import (
-    GivenData,
+    InputOptions,
     with_batch_size,
     with_databases,
     with_inputs,
@@ -88,16 +88,16 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "
 
 def test_a_batch_size_and_shapes_that_are_given() -> None:
     asked = read_net(Source("net", ASKED))
-    made, stages = GivenData(batch_size=6).put(asked, TRAIN, ["x"])
+    made, stages = InputOptions(batch_size=6).put(asked, TRAIN, ["x"])
     assert [list(shape.dim) for shape in made.net.layer[0].input_param.shape] == [[6, 3], [6]]
     assert stages == ["x"]
-    made, _ = GivenData(inputs={"data": (2, 7), "label": (2,)}).put(asked, TRAIN)
+    made, _ = InputOptions(inputs={"data": (2, 7), "label": (2,)}).put(asked, TRAIN)
     assert [layer.type for layer in made.net.layer][:2] == ["Input", "Input"]
-    assert GivenData().put(asked, TRAIN) == (asked, ())
+    assert InputOptions().put(asked, TRAIN) == (asked, ())
 
 
 def test_databases_choose_the_stage(gradients: Path) -> None:
-    given = GivenData(data=gradients / "train_images", labels=gradients / "train_labels")
+    given = InputOptions(data=gradients / "train_images", labels=gradients / "train_labels")
     pasted = net_of(SEED)
     assert given.put(pasted, TRAIN)[1] == ("train",)
     assert given.put(pasted, TEST)[1] == ("val",)
@@ -107,6 +107,6 @@ def test_databases_choose_the_stage(gradients: Path) -> None:
 
 def test_given_data_that_contradict_each_other() -> None:
     with pytest.raises(UsageError, match="--labels needs --data"):
-        GivenData(labels=Path("x"))
+        InputOptions(labels=Path("x"))
     with pytest.raises(UsageError, match="both give shapes"):
-        GivenData(data=Path("x"), inputs={"data": (2, 7)})
+        InputOptions(data=Path("x"), inputs={"data": (2, 7)})

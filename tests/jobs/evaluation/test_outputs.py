@@ -9,7 +9,7 @@ import pytest
 
 from protonet.errors import UsageError
 from protonet.jobs.evaluation.outputs import average_outputs
-from protonet.jobs.inference.open_net import Opening, open_net
+from protonet.jobs.inference.open_net import NetOptions, open_net
 from protonet.proto.caffe_pb2 import TEST
 from protonet.train.events import Output
 
@@ -22,8 +22,8 @@ def in_the_digits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_outputs_of_the_digits_are_those_of_caffes_log() -> None:
-    wanted = Opening(phase=TEST, weights="digits_iter_200.caffemodel")
-    net = open_net(Path("train_val.prototxt"), wanted)
+    options = NetOptions(phase=TEST, weights="digits_iter_200.caffemodel")
+    net = open_net(Path("train_val.prototxt"), options)
     seen: list[tuple[int, list[Output]]] = []
     loss, means = average_outputs(net, 3, lambda index, outputs: seen.append((index, outputs)))
     net.close()
@@ -35,7 +35,7 @@ def test_the_outputs_of_the_digits_are_those_of_caffes_log() -> None:
 
 
 def test_no_iteration_is_refused() -> None:
-    net = open_net(Path("train_val.prototxt"), Opening(phase=TEST))
+    net = open_net(Path("train_val.prototxt"), NetOptions(phase=TEST))
     with pytest.raises(UsageError, match="expected 1 iteration or more, got 0"):
         average_outputs(net, 0)
     net.close()

@@ -11,8 +11,8 @@ import pytest
 
 from protonet.data.create import create_gradients
 from protonet.errors import DataError, UsageError
+from protonet.jobs.evaluation.full_dataset import Averages, average_set
 from protonet.jobs.evaluation.validation import Evaluated, evaluated
-from protonet.jobs.evaluation.whole_set import Averages, average_set
 from protonet.jobs.inference.open_net import open_net
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import SolverSettings
@@ -22,7 +22,7 @@ from tests.jobs.nets import RANDOM, SEED, net_of, settings_of
 
 def averages(found: Evaluated) -> Averages:
     return average_set(
-        lambda size: open_net(found.definition, replace(found.opening, batch_size=size)),
+        lambda size: open_net(found.definition, replace(found.net_options, batch_size=size)),
         50,
         lambda *_: None,
         once=True,

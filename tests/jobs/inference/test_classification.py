@@ -16,7 +16,7 @@ from protonet.jobs.inference.classification import (
     best,
     open_classifier,
     scores_output,
-    what_scores_are_not,
+    why_not_probabilities,
 )
 
 NET = """
@@ -173,4 +173,4 @@ def test_the_best_come_first() -> None:
     ],
 )
 def test_what_is_no_distribution(scores: list[float], problem: str) -> None:
-    assert what_scores_are_not(np.array(scores, np.float32)) == problem
+    assert why_not_probabilities(np.array(scores, np.float32)) == problem

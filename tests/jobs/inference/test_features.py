@@ -9,7 +9,7 @@ import pytest
 
 from protonet.data.database import Database
 from protonet.jobs.inference.features import extract_features
-from protonet.jobs.inference.open_net import Opening, open_net
+from protonet.jobs.inference.open_net import NetOptions, open_net
 from protonet.proto.caffe_pb2 import TEST
 
 DIGITS = Path(__file__).parents[2] / "golden" / "digits"
@@ -21,7 +21,7 @@ def in_the_digits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_item_of_every_batch_is_stored(tmp_path: Path) -> None:
-    net = open_net(Path("train_val.prototxt"), Opening(phase=TEST, batch_size=3))
+    net = open_net(Path("train_val.prototxt"), NetOptions(phase=TEST, batch_size=3))
     stores = {name: tmp_path / name for name in ("conv1", "label")}
     told: list[tuple[int, int]] = []
     assert extract_features(net, stores, 2, lambda done, of: told.append((done, of))) == 6

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.errors import UsageError
-from protonet.jobs.inference.open_net import Opening, open_net
+from protonet.jobs.inference.open_net import NetOptions, open_net
 from protonet.jobs.profiling.layer_times import time_net
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 
@@ -21,7 +21,7 @@ def in_the_digits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_layer_is_timed() -> None:
-    net = open_net(Path("train_val.prototxt"), Opening(phase=TRAIN))
+    net = open_net(Path("train_val.prototxt"), NetOptions(phase=TRAIN))
     before = net.store.data.copy()
     timing = time_net(net, 3)
     net.close()
@@ -36,7 +36,7 @@ def test_every_layer_is_timed() -> None:
 
 
 def test_a_net_without_gradients_has_no_backward_times() -> None:
-    net = open_net(Path("train_val.prototxt"), Opening(phase=TEST))
+    net = open_net(Path("train_val.prototxt"), NetOptions(phase=TEST))
     assert {layer.backward for layer in time_net(net, 1).layers} == {0.0}
     with pytest.raises(UsageError, match="expected 1 iteration or more, got 0"):
         time_net(net, 0)

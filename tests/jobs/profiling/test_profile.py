@@ -11,7 +11,7 @@ import pytest
 from protonet.errors import UsageError
 from protonet.jobs.profiling import machine
 from protonet.jobs.profiling.profile import profile_net
-from protonet.jobs.profiling.subject import Wanted, default_solver, open_profiled
+from protonet.jobs.profiling.profiled_net import ProfileOptions, default_solver, open_profiled
 from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.text import Source, read_net
 
@@ -32,7 +32,7 @@ def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_layer_has_its_times_and_costs() -> None:
-    net, rule = open_profiled(read_net(Source.read("train_val.prototxt")), Wanted())
+    net, rule = open_profiled(read_net(Source.read("train_val.prototxt")), ProfileOptions())
     before = net.store.data.copy()
     found = profile_net(net, rule, iterations=3, passes=2)
     net.close()
@@ -53,7 +53,7 @@ def test_every_layer_has_its_times_and_costs() -> None:
 
 
 def test_updates_are_shared_by_parameters() -> None:
-    net, rule = open_profiled(read_net(Source.read("train_val.prototxt")), Wanted())
+    net, rule = open_profiled(read_net(Source.read("train_val.prototxt")), ProfileOptions())
     found = profile_net(net, rule, iterations=1)
     net.close()
     counts = {name: sum(param.data.size for param in params) for name, params in net.params.items()}
@@ -64,7 +64,7 @@ def test_updates_are_shared_by_parameters() -> None:
 
 def test_threads_tell_what_they_did() -> None:
     net, rule = open_profiled(
-        read_net(Source("net", RANDOM_CROPS)), Wanted(), default_solver("Adam")
+        read_net(Source("net", RANDOM_CROPS)), ProfileOptions(), default_solver("Adam")
     )
     found = profile_net(net, rule, iterations=30)
     net.close()
@@ -78,7 +78,9 @@ def test_threads_tell_what_they_did() -> None:
 
 
 def test_in_phase_test_there_is_forward_alone() -> None:
-    net, rule = open_profiled(read_net(Source.read("train_val.prototxt")), Wanted(phase=TEST))
+    net, rule = open_profiled(
+        read_net(Source.read("train_val.prototxt")), ProfileOptions(phase=TEST)
+    )
     found = profile_net(net, rule, iterations=1)
     net.close()
     assert (found.sum("backward"), found.sum("update")) == (0, 0)
@@ -95,5 +97,5 @@ def conv1_places(shape: tuple[int, ...] | None) -> int:
 
 def test_a_net_that_brings_nothing_has_one_image() -> None:
     text = 'layer { name: "p" type: "Parameter" top: "p" parameter_param { shape { dim: 3 } } }'
-    net, rule = open_profiled(read_net(Source("net", text)), Wanted())
+    net, rule = open_profiled(read_net(Source("net", text)), ProfileOptions())
     assert profile_net(net, rule, iterations=1).images in (1, 3)

@@ -15,7 +15,7 @@ from protonet.errors import (
     TrainingError,
     UsageError,
 )
-from protonet.jobs.tasks.failures import TOLD, Failure, failure_of
+from protonet.jobs.tasks.failures import REPORTED, Failure, failure_of
 
 
 @pytest.mark.parametrize(
@@ -51,5 +51,5 @@ def test_what_the_system_says() -> None:
 
 
 def test_mistakes_of_ours_are_not_told_so() -> None:
-    assert not isinstance(AssertionError(), TOLD)
-    assert not isinstance(TypeError(), TOLD)
+    assert not isinstance(AssertionError(), REPORTED)
+    assert not isinstance(TypeError(), REPORTED)

@@ -19,7 +19,7 @@ from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.record import Prolonged, RunRecord
 from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.jobs.training import prolong
-from protonet.jobs.training.resume import Changes, resume
+from protonet.jobs.training.resume import ResumeOptions, resume
 from protonet.jobs.training.start import start, start_solver
 from protonet.proto.text import Source, read_solver
 from protonet.train import events
@@ -55,7 +55,7 @@ def test_it_ends_as_a_training_that_was_so_long_from_the_start(
     start(net_of(RANDOM), settings_of(gradients, tmp_path / "long", epochs=4.0, **given))
     short = tmp_path / "short"
     start(net_of(RANDOM), settings_of(gradients, short, epochs=2.0, **given))
-    outcome = resume(short, Changes(epochs=4.0))
+    outcome = resume(short, ResumeOptions(epochs=4.0))
     assert outcome.notes == (
         "resumed at iteration 16",
         "the run has 32 iterations now; it had 16. The learning rate was 0.01 and goes on at 0.01",
@@ -84,7 +84,7 @@ def test_the_rate_is_from_there_on_that_of_the_new_length(
     for out, epochs in ((short, 3.0), (long, 8.0)):
         start(net_of(SEED), settings_of(gradients, out, epochs=epochs, lr_policy=policy))
     before, new = rates(short), rates(long)
-    note = resume(short, Changes(epochs=8.0)).notes[-1]
+    note = resume(short, ResumeOptions(epochs=8.0)).notes[-1]
     at = len(before)
     assert rates(short) == before + new[at:]
     assert note.endswith(f"was {before[-1][1]:g} and goes on at {new[at][1]:g}")
@@ -95,8 +95,8 @@ def test_the_rate_is_from_there_on_that_of_the_new_length(
 def test_twice_and_only_what_was_trained_stays(gradients: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     start(net_of(SEED), settings_of(gradients, out, epochs=2.0))
-    resume(out, Changes(epochs=3.0))
-    resume(out, Changes(epochs=5.0))
+    resume(out, ResumeOptions(epochs=3.0))
+    resume(out, ResumeOptions(epochs=5.0))
     lengths = RunDirectory.open(out).record().prolonged
     assert lengths == (Prolonged(4, 4, 6), Prolonged(6, 6, 10))
     assert RunDirectory.open(out).iterations() == [2, 4, 6, 8, 10]
@@ -121,7 +121,7 @@ def test_what_cannot_be_changes_nothing(
     before = {name: (out / name).read_text() for name in names if name != "run.json"}
     record = RunDirectory.open(out).record()
     with pytest.raises(UsageError, match=message):
-        resume(out, Changes(**given))
+        resume(out, ResumeOptions(**given))
     assert {name: (out / name).read_text() for name in before} == before
     now = RunDirectory.open(out).record()
     assert replace(now, changed=record.changed) == record
@@ -136,12 +136,12 @@ def test_a_run_that_was_stopped_is_given_another_length(gradients: Path, tmp_pat
             stops[0].stop()
 
     settings = settings_of(gradients, out, epochs=9.0)
-    start(net_of(SEED), settings, listeners=[stop_at_three], watch=stops.append)
+    start(net_of(SEED), settings, listeners=[stop_at_three], on_trainer=stops.append)
     with pytest.raises(UsageError, match=r"4 iterations are trained, more than the 2 \(1 epochs\)"):
-        resume(out, Changes(epochs=1.0))
+        resume(out, ResumeOptions(epochs=1.0))
     shutil.copytree(out, tmp_path / "ended")
-    assert resume(out, Changes(epochs=3.0)).result.iteration == max_iter(out) == 6
-    assert resume(tmp_path / "ended", Changes(epochs=2.0)).result.iteration == 4
+    assert resume(out, ResumeOptions(epochs=3.0)).result.iteration == max_iter(out) == 6
+    assert resume(tmp_path / "ended", ResumeOptions(epochs=2.0)).result.iteration == 4
     assert RunDirectory.open(tmp_path / "ended").record().status == "done"
 
 
@@ -152,7 +152,7 @@ def test_ended_between_the_two_files(
     whole, out = tmp_path / "whole", tmp_path / "run"
     start(net_of(SEED), settings_of(gradients, whole, epochs=2.0, lr_policy="cosine"))
     shutil.copytree(whole, out)
-    resume(whole, Changes(epochs=5.0))
+    resume(whole, ResumeOptions(epochs=5.0))
 
     def ended(path: Path, data: bytes) -> None:
         raise KeyboardInterrupt
@@ -160,7 +160,7 @@ def test_ended_between_the_two_files(
     with monkeypatch.context() as patch:
         patch.setattr(prolong, "write_atomic", ended)
         with pytest.raises(KeyboardInterrupt):
-            resume(out, Changes(epochs=5.0))
+            resume(out, ResumeOptions(epochs=5.0))
     assert max_iter(out) == 4
     assert resume(out).result.iteration == max_iter(out) == 10
     assert same_bits(out, whole, 10)
@@ -180,7 +180,7 @@ def test_ended_before_the_first_file(
     with monkeypatch.context() as patch:
         patch.setattr(prolong, "check_solver", ended)
         with pytest.raises(FormatError):
-            resume(out, Changes(epochs=5.0))
+            resume(out, ResumeOptions(epochs=5.0))
     with pytest.raises(UsageError, match=r"this run is finished \(4 iterations\)"):
         resume(out)
     assert epochs(RunDirectory.open(out).record()) == 2.0
@@ -189,10 +189,10 @@ def test_ended_before_the_first_file(
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from protonet.jobs.training.resume import Changes, resume
+from protonet.jobs.training.resume import ResumeOptions, resume
 
 slow = sys.argv[2] == "slow"
-resume(Path(sys.argv[1]), Changes(epochs=6.0 if slow else None),
+resume(Path(sys.argv[1]), ResumeOptions(epochs=6.0 if slow else None),
        listeners=[lambda event: time.sleep(0.03)] if slow else [])
 """
 
@@ -205,7 +205,7 @@ def test_killed_after_it_was_prolonged(
     given: dict[str, Any] = {"shuffle": True, "average": 0.9, "keep": 9, "early_stop": 4}
     start(net_of(RANDOM), settings_of(gradients, whole, **given))
     shutil.copytree(whole, killed)
-    resume(whole, Changes(epochs=6.0))
+    resume(whole, ResumeOptions(epochs=6.0))
 
     def run(how: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", SCRIPT, str(killed), how]
@@ -246,7 +246,7 @@ def test_patience_snapshots_and_the_best(gradients: Path, tmp_path: Path) -> Non
     run = RunDirectory.open(out)
     kept, best = run.iterations(), run.best(run.iterations())
     assert best in kept
-    outcome = resume(out, Changes(epochs=30.0))
+    outcome = resume(out, ResumeOptions(epochs=30.0))
     assert outcome.result.iteration == stopped + 5  # two validations more, two iterations each
     assert losses(out)[-2:] == [stopped + 2, stopped + 4]
     assert run.best(run.iterations()) == best
@@ -289,9 +289,9 @@ def test_a_run_of_a_solver_file(gradients: Path, tmp_path: Path, policy: str, sc
         ({"max_iter": 0}, "max iter must be at least 1, got 0"),
     ):
         with pytest.raises(UsageError, match=message):
-            resume(short, Changes(**given))  # type: ignore[arg-type]
+            resume(short, ResumeOptions(**given))  # type: ignore[arg-type]
     before = rates(short)
-    assert resume(short, Changes(max_iter=10)).result.iteration == max_iter(short) == 10
+    assert resume(short, ResumeOptions(max_iter=10)).result.iteration == max_iter(short) == 10
     assert rates(short) == before + rates(long)[6:]
     models = [(folder / "snapshot_iter_10.caffemodel").read_bytes()
               for folder in (tmp_path / "short", tmp_path / "long")]  # fmt: skip

@@ -14,7 +14,7 @@ from protonet.errors import DataError, UsageError
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.jobs.training.reopen import reopen
-from protonet.jobs.training.resume import Changes, resume
+from protonet.jobs.training.resume import ResumeOptions, resume
 from protonet.jobs.training.start import start, start_solver
 from tests.jobs.nets import SEED, net_of, settings_of
 
@@ -51,7 +51,7 @@ def test_a_run_finds_moved_databases_again(stopped: tuple[RunDirectory, Path]) -
         "val_data": away / "val_images",
         "val_labels": away / "val_labels",
     }
-    outcome = resume(run.path, Changes(moved=moved))
+    outcome = resume(run.path, ResumeOptions(moved=moved))
     assert outcome.notes == ("resumed at iteration 6",)
     assert str(data) + "/" not in run.train_val.read_text()
     settings = run.record().settings

@@ -112,7 +112,7 @@ def test_a_stopped_run_resumes_and_a_finished_one_says_so(gradients: Path, tmp_p
         net_of(SEED),
         settings_of(gradients, out, epochs=4.0),
         listeners=[stop_at_three],
-        watch=stops.append,
+        on_trainer=stops.append,
     )
     assert first.result.interrupted
     assert RunDirectory.open(out).record().status == "abort"

@@ -12,7 +12,7 @@ from protonet.precision import PRECISIONS
 C = TypeVar("C", bound=Callable[..., Any])
 
 
-def takes_no_fuse(command: C) -> C:
+def no_fuse_option(command: C) -> C:
     """Give a command the option ``--no-fuse``."""
     option = click.option(
         "--no-fuse",
@@ -23,7 +23,7 @@ def takes_no_fuse(command: C) -> C:
     return option(command)
 
 
-def takes_precision(command: C) -> C:
+def precision_option(command: C) -> C:
     """Give a command the option ``--precision``."""
     option = click.option(
         "--precision",
@@ -35,7 +35,7 @@ def takes_precision(command: C) -> C:
     return option(command)
 
 
-def takes_tf32(command: C) -> C:
+def tf32_option(command: C) -> C:
     """Give a command the option ``--tf32``."""
     option = click.option(
         "--tf32",

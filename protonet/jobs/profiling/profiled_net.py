@@ -32,8 +32,8 @@ _WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What is to be profiled, as a user says it.
+class ProfileOptions:
+    """Options of a profile.
 
     Without ``fuse`` every layer is computed alone. ``precision`` and ``tf32`` are as of training.
     """
@@ -50,7 +50,7 @@ class Wanted:
 
 
 def open_profiled(
-    definition: NetDefinition, wanted: Wanted, solver: SolverParameter | None = None
+    definition: NetDefinition, options: ProfileOptions, solver: SolverParameter | None = None
 ) -> tuple[Net, Rule | None]:
     """The net as it is trained or asked, its inputs filled with random numbers, and the rule that
     moves its parameters.
@@ -60,22 +60,22 @@ def open_profiled(
     Raises:
         NetworkError, DataError, UsageError, FormatError, DeviceError: for what cannot be built.
     """
-    processor = Device(wanted.device, tf32=wanted.tf32)
+    processor = Device(options.device, tf32=options.tf32)
     folder = Path(definition.source.name).parent
-    context = LayerContext(folder, python_layers=wanted.python_layers)
+    context = LayerContext(folder, python_layers=options.python_layers)
     plan = plan_net(
-        definition, phase=wanted.phase, level=wanted.level, stages=wanted.stages, context=context
+        definition, phase=options.phase, level=options.level, stages=options.stages, context=context
     )
     try:
         net = Net(
             plan,
             processor,
-            gradients=wanted.phase == TRAIN,
+            gradients=options.phase == TRAIN,
             packed=True,
-            fuse=wanted.fuse,
-            precision=type_of(wanted.precision),
+            fuse=options.fuse,
+            precision=type_of(options.precision),
         )
-        for name in listed(wanted.weights):
+        for name in listed(options.weights):
             net.load(read_weights(name), name)
         fill_inputs(net)
         rule = None

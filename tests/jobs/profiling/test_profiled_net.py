@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from protonet.errors import NetworkError, UsageError
-from protonet.jobs.profiling.subject import (
-    Wanted,
+from protonet.jobs.profiling.profiled_net import (
+    ProfileOptions,
     default_solver,
     net_of_solver,
     open_profiled,
@@ -37,7 +37,7 @@ def definition(text: str) -> NetDefinition:
 
 
 def test_random_inputs_are_classes_where_classes_are_read() -> None:
-    net, rule = open_profiled(definition(CLASSES), Wanted())
+    net, rule = open_profiled(definition(CLASSES), ProfileOptions())
     data, label, word, on = (net.blobs[name].data for name in ("data", "label", "word", "on"))
     assert abs(data.mean()) < 0.5 < data.std()
     assert set(label) == {0, 1, 2, 3, 4}
@@ -56,7 +56,7 @@ def test_scores_of_one_axis_have_one_class() -> None:
     layer { name: "a" type: "Accuracy" bottom: "x" bottom: "label" top: "a" }
     layer { name: "s" type: "Silence" bottom: "a" }
     """
-    net, rule = open_profiled(definition(text), Wanted(phase=TEST))
+    net, rule = open_profiled(definition(text), ProfileOptions(phase=TEST))
     assert rule is None
     assert net.blobs["label"].data.max() <= 2
 
@@ -67,7 +67,7 @@ def test_a_solver_file_names_its_net(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     found, solver, level, stages = net_of_solver(path, TRAIN)
     assert (solver.test_iter[:], level, list(stages)) == ([3], 0, [])
     assert read_solver_only(path).max_iter == solver.max_iter
-    net, rule = open_profiled(found, Wanted(weights="digits_iter_200.caffemodel"), solver)
+    net, rule = open_profiled(found, ProfileOptions(weights="digits_iter_200.caffemodel"), solver)
     assert rule is not None
     net.close()
     assert net_of_solver(path, TEST)[0].source.name == found.source.name
@@ -84,6 +84,6 @@ def test_what_is_opened_is_closed_after_an_error(monkeypatch: pytest.MonkeyPatch
     bad.iter_size = 0
     given = read_net(Source.read("train_val.prototxt"))
     with pytest.raises(NetworkError, match="iter_size must be at least 1"):
-        open_profiled(given, Wanted(), bad)
-    net, _ = open_profiled(given, Wanted(), default_solver("AdaGrad"))
+        open_profiled(given, ProfileOptions(), bad)
+    net, _ = open_profiled(given, ProfileOptions(), default_solver("AdaGrad"))
     net.close()

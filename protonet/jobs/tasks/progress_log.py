@@ -10,7 +10,7 @@ _LINE_SECONDS = 5.0
 """How often work that takes long is told of where there is no bar."""
 
 
-def lines_of(what: str) -> Callable[[int, int], None]:
+def log_progress(what: str) -> Callable[[int, int], None]:
     """Tells on standard error of work that takes longer than some seconds."""
     told = time.monotonic()
 

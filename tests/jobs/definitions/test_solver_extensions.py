@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protonet.jobs.definitions.beyond_caffe import heading, merge, split
+from protonet.jobs.definitions.solver_extensions import heading, merge, split
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.proto.text import Source, read_solver, write_text
 

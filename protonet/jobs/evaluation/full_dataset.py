@@ -10,8 +10,8 @@ from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.jobs.evaluation.outputs import average_outputs
 from protonet.jobs.evaluation.regression import VectorCollector, VectorReport, vector_losses
-from protonet.jobs.inference.open_net import Opening, open_net
-from protonet.jobs.inference.weights import Tell
+from protonet.jobs.inference.open_net import NetOptions, open_net
+from protonet.jobs.inference.weights import Notify
 from protonet.layers.inputs import Data
 from protonet.proto.text import NetDefinition
 from protonet.train.events import Output
@@ -23,18 +23,18 @@ Show = Callable[[int, list[Output]], None]
 """Told of the outputs of each batch."""
 
 
-def opener(model: Path | NetDefinition, wanted: Opening, tell: Tell | None) -> Opener:
+def opener(model: Path | NetDefinition, options: NetOptions, notify: Notify | None) -> Opener:
     """Opens a net for ``average_set``, which looks at the bottoms of losses over vectors.
 
-    ``tell`` hears what ``open_net`` has to tell, of the net as its text says it.
+    ``notify`` hears what ``open_net`` has to notify, of the net as its text says it.
     """
 
     def opened(batch_size: int | None) -> Net:
         return open_net(
             model,
-            replace(wanted, batch_size=batch_size),
-            looked_at=lambda plan: bool(vector_losses(plan)),
-            tell=tell if batch_size is None else None,
+            replace(options, batch_size=batch_size),
+            reads_inner_blobs=lambda plan: bool(vector_losses(plan)),
+            notify=notify if batch_size is None else None,
         )
 
     return opened
@@ -53,7 +53,7 @@ class Averages:
 
 
 @dataclass(frozen=True)
-class WholeSet:
+class FullDataset:
     """What it takes to see each of ``length`` records once: full batches, and a rest."""
 
     length: int
@@ -70,13 +70,13 @@ class WholeSet:
         return self.length % self.batch_size
 
     @staticmethod
-    def of(plan: Plan) -> WholeSet | None:
+    def of(plan: Plan) -> FullDataset | None:
         """The records of the net's databases; None where it has none, or of several lengths."""
         layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
         found = {(layer.length, layer.batch_size) for layer in layers}
-        return WholeSet(*found.pop()) if len(found) == 1 else None
+        return FullDataset(*found.pop()) if len(found) == 1 else None
 
-    def go_to_rest(self, net: Net) -> None:
+    def seek_to_remainder(self, net: Net) -> None:
         """Let a net whose batches are of the rest begin behind the full ones."""
         state = net.state()
         for step in net.plan.steps:
@@ -118,22 +118,22 @@ def average_set(opened: Opener, batches: int, show: Show, *, once: bool) -> Aver
         return take
 
     try:
-        whole = WholeSet.of(net.plan) if once else None
+        whole = FullDataset.of(net.plan) if once else None
         if whole is not None and whole.batches:
             batches = whole.batches
         if whole is not None and not whole.batches:
             net.close()
             net = opened(whole.rest)
-            collector.turn_to(net)
-            whole, batches = WholeSet(whole.length, whole.length), 1
+            collector.switch_to(net)
+            whole, batches = FullDataset(whole.length, whole.length), 1
         found = average_outputs(net, batches, told(0))
     finally:
         net.close()
     if whole is not None and whole.rest:
         last = opened(whole.rest)
         try:
-            whole.go_to_rest(last)
-            collector.turn_to(last)
+            whole.seek_to_remainder(last)
+            collector.switch_to(last)
             found = whole.mean(found, average_outputs(last, 1, told(batches)))
         finally:
             last.close()

@@ -15,6 +15,6 @@ UNTRUSTED_HELP = (
 )
 
 
-def takes_untrusted(command: C) -> C:
+def untrusted_option(command: C) -> C:
     """Give a command the option ``--untrusted``."""
     return click.option("--untrusted", is_flag=True, help=UNTRUSTED_HELP)(command)

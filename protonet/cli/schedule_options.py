@@ -43,7 +43,7 @@ _LENGTH = (
 )
 
 
-def takes_length(command: C) -> C:
+def length_options(command: C) -> C:
     """``--epochs`` and ``--max-iter``."""
     return with_options(command, _LENGTH)
 
@@ -71,7 +71,7 @@ _INTERVALS = (
 )
 
 
-def takes_intervals(command: C) -> C:
+def interval_options(command: C) -> C:
     """``--accumulate``, ``--snapshot-every`` and ``--val-every``."""
     return with_options(command, _INTERVALS)
 
@@ -114,6 +114,6 @@ _RATES = (
 )
 
 
-def takes_rates(command: C) -> C:
+def rate_options(command: C) -> C:
     """``--lr`` and what changes it."""
     return with_options(command, _RATES)

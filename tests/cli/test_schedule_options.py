@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from protonet.cli.course import POLICIES
+from protonet.cli.schedule_options import POLICIES
 from protonet.data.create import create_gradients
 from protonet.solvers.schedules import policy_names
 
