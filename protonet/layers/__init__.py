@@ -1,6 +1,6 @@
-"""The layers: the contract, the table of types, and one module a chapter.
+"""The layers: the contract, the registry of types, and one module for each family of layers.
 
-A chapter is imported when a net has a layer of it (``registry``).
+A module is imported when a net has a layer of it (``registry``).
 """
 
 from protonet.errors import LayerError

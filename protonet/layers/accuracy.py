@@ -1,4 +1,4 @@
-"""Accuracy: the fraction of right answers."""
+"""Accuracy: the fraction of items classified correctly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from protonet.layers.registry import register
 class Accuracy(Layer):
     """The fraction of items whose label is among the top_k highest scores.
 
-    A label is right when at least C - top_k scores are lower than its own, so a tie counts
+    A label is correct if at least C - top_k scores are lower than its own, so a tie counts
     against it. The share is 0 when every item is ignored.
 
     Bottom:
@@ -101,7 +101,7 @@ class Accuracy(Layer):
             self._write_per_class(tops[1])
 
     def _write_per_class(self, top: Array) -> None:
-        """Write right / all for each class."""
+        """Write correct / all for each class."""
         xp, scores, count = self.xp, self._scores, self._per_class
         self._labels.one_hot(self._one_hot)
         xp.multiply(self._one_hot, self._right, out=scores)

@@ -1,4 +1,4 @@
-"""Activations that bend smoothly: functions of single elements."""
+"""Smooth activations: elementwise functions."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from protonet.layers.base import Layer, LowPrecision, Reads, Traits
 from protonet.layers.registry import register
 
 BY_TOP = frozenset({Reads.TOPS})
-"""What the backward pass reads where y tells the slope."""
+"""The backward pass computes the slope from y."""
 BY_BOTTOM = frozenset({Reads.BOTTOMS})
-"""Where only x does."""
+"""The backward pass computes the slope from x."""
 
 
 class ElementwiseKernel(Protocol):
-    """What the passes need of a kernel."""
+    """A kernel of an elementwise function."""
 
     def forward(self, x: Array, y: Array, /) -> None:
         """Write y."""
@@ -28,7 +28,7 @@ class ElementwiseKernel(Protocol):
 
 
 class Activation(Layer):
-    """Base of the layers whose top has the shape of their bottom and may take its place."""
+    """Base of elementwise layers: the top has the shape of the bottom and may be in place."""
 
     traits = Traits(backward_reads=BY_TOP, in_place=True)
 
@@ -37,9 +37,9 @@ class Activation(Layer):
 
 
 class KernelActivation(Activation):
-    """Base of the activations whose passes are those of one kernel, which ``build`` makes.
+    """Base of activations computed by a single kernel, which ``build`` makes.
 
-    y = f(x), and dx is a function of dy and y, or of dy and x: ``backward_reads`` says of which.
+    y = f(x), and dx is a function of dy and either y or x, by ``backward_reads``.
     """
 
     traits = replace(Activation.traits, low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True)
@@ -185,7 +185,7 @@ class ELU(Activation):
 
     def setup(self) -> None:
         self.alpha = self.spec.elu_param.alpha
-        # The sign of y tells the sign of x unless a negative alpha makes both sides positive.
+        # y has the sign of x unless alpha is negative: then y is positive for negative x too.
         if self.alpha < 0:
             self.traits = replace(
                 self.traits, backward_reads=frozenset({Reads.BOTTOMS, Reads.TOPS})

@@ -1,4 +1,4 @@
-"""Chains of layers that scale and shift: one factor and one shift for each channel."""
+"""Chains of layers that scale and shift, folded to one factor and shift for each channel."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from protonet.device import Device
 from protonet.layers.base import Layer
 
 Affine = Array | float
-"""A number for each channel, or one for all."""
+"""A value for each channel, or one for all."""
 
 
 @runtime_checkable
 class ChannelAffine(Protocol):
-    """A layer whose y is a number times x plus a number, of the channel or the same for all."""
+    """A layer with y = factor x + shift, for each channel or the same for all."""
 
     def affine(self) -> tuple[Affine | None, Affine | None]:
-        """Factor and shift: a vector for the channels, or one number for all; None for 1 and 0."""
+        """Factor and shift: a vector over channels, or one number for all; None for 1 and 0."""
 
 
 @runtime_checkable
 class NumberAffine(Protocol):
-    """A layer whose y is the same number times x plus the same number, for all channels."""
+    """A layer with y = factor x + shift, the same for all channels."""
 
     def affine(self) -> tuple[float | None, float | None]:
         """Factor and shift; None for 1 and 0."""
 
 
 class AffineChain:
-    """What affine layers do to channels one after the other, as if they were one.
+    """The composition of affine layers into a single factor and shift for each channel.
 
     Args:
-        device: where the arrays live.
+        device: of the arrays.
         dtype: of factors and shifts.
         channels: of axis 1.
-        layers: those of the chain; others among them are skipped.
+        layers: the chain; layers that are not affine are skipped.
     """
 
     def __init__(self, device: Device, dtype: Any, channels: int, layers: Sequence[Layer]) -> None:
@@ -48,8 +48,8 @@ class AffineChain:
     def compose(
         self, factor: Array | None, shift: Array | None
     ) -> tuple[Array | None, Array | None]:
-        """Factor and shift of the whole, for these (None for 1 and 0) before the chain. Those that
-        are given stay as they are.
+        """Factor and shift of the chain applied after these (None for 1 and 0), which are not
+        modified.
         """
         for layer in self._layers:
             times, plus = layer.affine()
@@ -62,7 +62,7 @@ class AffineChain:
         return factor, shift
 
     def _combined(self, do: Any, before: Array | None, with_: Affine, out: Array) -> Array:
-        """What ``do`` makes of both in ``out``; where nothing was before, what is there now."""
+        """``do(before, with_)`` in ``out``; ``with_`` if there is nothing before."""
         if before is not None:
             found: Array = do(before, with_, out=out)
             return found

@@ -50,14 +50,14 @@ class AnnotatedData(StreamLayer):
     Spec:
         data_param: source, batch_size, rand_skip; shuffle and threads of NVIDIA's fork.
         annotated_data_param: batch_sampler, anno_type; label_map_file is not needed.
-        transform_param: what Data knows, and emit_constraint.
+        transform_param: the fields of Data, and emit_constraint.
     Raises:
-        LayerError: without source or batch_size, or for settings that do not fit the records.
+        LayerError: without source or batch_size, or for settings that contradict the records.
         DataError: for a database, record or mean that cannot be used.
     Differs:
-        Images are not stored as JPEG between the steps. Images of other sizes than the first need
-        a resize_param or a crop. Random values are a function of the seed and the record's number
-        in the stream.
+        Images are not stored as JPEG between the steps. Images that differ in size from the first
+        need a resize_param or a crop. Random values are a function of the seed and the record's
+        number in the stream.
     """
 
     bottoms = (0, 0)
@@ -97,7 +97,7 @@ class AnnotatedData(StreamLayer):
             raise
 
     def _look(self) -> None:
-        """The first record decides the shape, and whether there are boxes."""
+        """The first record determines the shape, and whether there are boxes."""
         assert self.database is not None
         samplers = self.spec.annotated_data_param.batch_sampler
         first = read_annotated(
@@ -145,7 +145,7 @@ class AnnotatedData(StreamLayer):
         )
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
-        """Takes the next batch: it says how many boxes there are."""
+        """Load the next batch, whose number of boxes determines the shape."""
         assert self.source is not None, "build comes before measure"
         batch, rows = self.source.take()
         self._taken = batch, rows if len(rows) else np.full((1, ROW), -1, np.float32)

@@ -24,30 +24,31 @@ _KINDS = {
     (True, False): Kind.SCALED_NORMALIZATION,
     (True, True): Kind.FIXED_SCALED_NORMALIZATION,
 }
-"""By whether it scales and whether its statistics are given."""
+"""By whether it has a scale and whether it uses running statistics."""
 
 
 @register("BatchNorm")
 class BatchNorm(Layer):
     """y = (x - mean) / sqrt(var + eps) for each channel (Ioffe and Szegedy, ICML 2015).
 
-    In TRAIN mean and var are the batch's, dx = (dy - mean(dy) - y mean(dy y)) / sqrt(var + eps),
-    and running sums are kept: sums = f sums + batch, with var times m / (m - 1) for m values a
+    In TRAIN mean and var are those of the batch, dx = (dy - mean(dy) - y mean(dy y)) / sqrt(var +
+    eps),
+    and running sums are updated: sums = f sums + batch, with var times m / (m - 1) for m values a
     channel. With global statistics mean and var are those sums divided by their weight, and
     dx = dy / sqrt(var + eps).
 
-    With ``scale_bias``, z = s y + b for each channel takes the place of y (ds = sum(dz y),
-    db = sum(dz)), and the statistics are running averages of weight 1: mean = f mean +
-    (1 - f) batch, var likewise; the first batch is taken whole.
+    With ``scale_bias``, the top is z = s y + b for each channel (ds = sum(dz y), db = sum(dz)),
+    and the statistics are running averages of weight 1: mean = f mean + (1 - f) batch, var
+    likewise; the first batch initializes them.
 
     Bottom:
         0: x, N x C x ...; of one axis, a single channel.
     Top:
         0: y, the shape of x.
     Params:
-        0: sum of means, C. Not for the solver.
-        1: sum of variances, C. Not for the solver.
-        2: weight of the sums, 1. Not for the solver.
+        0: sum of means, C. Not updated by the solver.
+        1: sum of variances, C. Not updated by the solver.
+        2: weight of the sums, 1. Not updated by the solver.
         3 and 4, with scale_bias: s and b, C each.
     Spec:
         batch_norm_param: use_global_stats (true in TEST), moving_average_fraction f (0.999),
@@ -81,7 +82,7 @@ class BatchNorm(Layer):
             self.uses_global = param.use_global_stats
         self.traits = replace(self.traits, kind=_KINDS[self.scales, self.uses_global])
         if self.scales:
-            # an s of 0 leaves nothing of x in the top
+            # x cannot be recovered from the top where s is 0
             self.traits = replace(self.traits, backward_reads=frozenset({Reads.BOTTOMS}))
         self.fraction, self.eps = float(param.moving_average_fraction), float(param.eps)
 
@@ -99,8 +100,8 @@ class BatchNorm(Layer):
         return weights
 
     def convert_weights(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
-        """Three parameters for five: the sums become averages, s and b stay. Five of NVIDIA's 0.15,
-        which a spare of one value ends: s, b, mean, variance.
+        """Convert three parameters to five: sums become averages, s and b stay. Or five of NVIDIA's
+        0.15 (s, b, mean, variance and an unused value).
         """
         arrays = [np.asarray(array) for array in weights if array is not None]
         if not self.scales or len(arrays) != len(weights):
@@ -113,7 +114,7 @@ class BatchNorm(Layer):
             scale, bias, mean, variance, _ = arrays
             return [mean, variance, np.ones(1), scale, bias]
         if len(arrays) == 5 and not arrays[2].any() and arrays[1].any():
-            # the fork never reads the weight, and keeps the spare of an older file in its place
+            # the fork never reads the weight: an older file has its unused value there
             return [*arrays[:2], np.ones_like(arrays[2]), *arrays[3:]]
         return weights
 
@@ -136,7 +137,7 @@ class BatchNorm(Layer):
         self._weight = self.scratch((1,), self.real)
 
     def _split_shape(self, shape: Shape) -> tuple[int, int, int]:
-        """Items, channels and places of each."""
+        """Items, channels and positions per channel."""
         items, channels = shape[0] if shape else 1, self._channels(shape)
         return items, channels, math.prod(shape) // max(1, items * channels)
 
@@ -149,7 +150,7 @@ class BatchNorm(Layer):
 
     @property
     def _scale_bias(self) -> tuple[Param | None, Param | None]:
-        """Scale and bias, its own or those of a Scale layer that it absorbed."""
+        """Scale and bias: its own, or those of a fused Scale layer."""
         found = self.params[3:] if self.scales else []
         if self.fused.layers and isinstance(self.fused.layers[0], Scale):
             found = self.fused.layers[0].params
@@ -170,7 +171,7 @@ class BatchNorm(Layer):
         self._running.add(self._mean, self._var, means, variances, weight)
 
     def _read_statistics(self) -> None:
-        """Mean and variance from the running sums."""
+        """Compute mean and variance from the running sums."""
         xp, (means, variances, weight) = self.xp, self.params[:3]
         # 1 / weight, or 0 for a weight of 0: sign(w) / max(w, tiny)
         xp.maximum(weight.data, 1e-30, out=self._weight)
@@ -207,5 +208,5 @@ class BatchNorm(Layer):
 
     @property
     def _reads_bottom(self) -> bool:
-        """Whether x is there in a backward pass, not only what became of it."""
+        """Whether the backward pass reads x, instead of the top."""
         return self.scales or bool(self.fused.layers)

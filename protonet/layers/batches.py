@@ -1,4 +1,4 @@
-"""What layers have in common that bring images and labels batch after batch."""
+"""Base classes and settings of layers that load batches of images and labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from protonet.staging import Staging
 
 
 class Source(Protocol):
-    """Gives batch after batch; ``position`` is all that tells the next one."""
+    """A source of batches; ``position`` alone determines the next one."""
 
     position: int
     times: InputTimes
@@ -29,17 +29,17 @@ class Source(Protocol):
         """Write the next batch."""
 
     def take(self) -> Batch:
-        """The next batch, not to be written to, and the caller's until ``give_back``."""
+        """The next batch, read-only, valid until ``give_back``."""
 
     def give_back(self, batch: Batch) -> None:
-        """Let the arrays of a batch that was taken be filled again."""
+        """Return the arrays of a batch, to be reused."""
 
     def close(self) -> None:
         """Release files and threads."""
 
 
 class Stream(Protocol):
-    """What has a place in its data."""
+    """Data with a read position."""
 
     position: int
 
@@ -82,7 +82,7 @@ class BatchLayer(StreamLayer):
         self._sent: tuple[Batch, Any] | None = None
 
     def make_source(self) -> Source:
-        """Where the batches come from."""
+        """Make the source of batches."""
         raise NotImplementedError
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
@@ -97,7 +97,7 @@ class BatchLayer(StreamLayer):
         if self.device.is_cpu:
             self.source.next(*tops)
             return
-        # The next batch is copied while the GPU works on this one.
+        # The next batch is copied to the GPU while it computes this one.
         if self._staging is None:
             self._staging = Staging(self.device, tops)
         if self._sent is None:
@@ -107,7 +107,7 @@ class BatchLayer(StreamLayer):
         self._send()
 
     def _send(self) -> None:
-        """Let the next batch be copied to the GPU."""
+        """Start the copy of the next batch to the GPU."""
         assert self.source is not None
         assert self._staging is not None
         self._position = self.source.position
@@ -115,7 +115,7 @@ class BatchLayer(StreamLayer):
         self._sent = (batch, self._staging.send(batch))
 
     def _give_back(self) -> None:
-        """Let the batch that was copied be filled again; waits for the copy, not for the work."""
+        """Return the batch that was copied to its source; waits for the copy only."""
         if self._sent is not None and self.source is not None:
             batch, mark = self._sent
             mark.synchronize()
@@ -123,7 +123,7 @@ class BatchLayer(StreamLayer):
         self._sent = None
 
     def state(self) -> dict[str, Any]:
-        # A batch that was sent is not used yet.
+        # A batch that was copied ahead is not consumed yet.
         return super().state() if self._sent is None else {"position": self._position}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -140,19 +140,19 @@ class BatchLayer(StreamLayer):
 
 
 def skipped(rand_skip: int, seed: int) -> int:
-    """A number below ``rand_skip`` that the seed decides; 0 where it is 0."""
+    """A random number below ``rand_skip``, from the seed; 0 if it is 0."""
     return int(np.random.default_rng(seed % 2**64).integers(rand_skip)) if rand_skip else 0
 
 
 def shuffled(layer: Layer, param: Any) -> bool:
-    """Whether the order is drawn: as the layer's own message says, else as the run does."""
+    """Whether to shuffle: as the layer's own message says, else as the run does."""
     if param.HasField("shuffle"):
         return bool(param.shuffle)
     return layer.context.shuffle and layer.training
 
 
 def resize_size(param: Any, name: str) -> tuple[int, int] | None:
-    """(height, width) that images are resized to; None for their own.
+    """(height, width) that images are resized to; None to keep theirs.
 
     Raises:
         LayerError: for one of new_height and new_width without the other.
@@ -166,7 +166,7 @@ def resize_size(param: Any, name: str) -> tuple[int, int] | None:
 
 
 def mean_of(layer: Layer) -> np.ndarray | None:
-    """The mean image that transform_param names; None where it names none."""
+    """The mean image of transform_param; None without one."""
     name = layer.spec.transform_param.mean_file
     return load_mean(layer.context.find(name)) if name else None
 
@@ -174,7 +174,7 @@ def mean_of(layer: Layer) -> np.ndarray | None:
 def transformer_of(
     layer: Layer, shape: Shape, mean: np.ndarray | None, *, any_size: bool = False
 ) -> Transformer:
-    """What transform_param does to images of this shape, channels x height x width."""
+    """The Transformer of transform_param for images of channels x height x width."""
     channels, height, width = shape
     return Transformer(
         layer.spec.transform_param,
@@ -189,7 +189,7 @@ def transformer_of(
 
 @contextmanager
 def naming_first_image(what: str) -> Iterator[None]:
-    """Let a LayerError say what the first of all images is, by which settings are judged."""
+    """Add to a LayerError the name of the first image, which settings are checked against."""
     try:
         yield
     except LayerError as error:
@@ -220,15 +220,15 @@ FORKS = frozenset(
         "random_seed",
     }
 )
-"""What the Transformer does of the forks' fields."""
+"""Fields of forks that the Transformer supports."""
 _SPEED = "use_gpu_transform"
-"""Says where the work is done, not what it is."""
+"""Where the transformation runs, without effect on its result."""
 
 
 def refuse_transform(spec: LayerParameter, done: frozenset[str]) -> None:
-    """Raise LayerError for a field of transform_param that the layer would pass over.
+    """Raise LayerError for a field of transform_param that the layer does not support.
 
-    What is set to its default asks for nothing.
+    Fields set to their default are accepted.
     """
     param = spec.transform_param
     for field, value in param.ListFields():
@@ -244,14 +244,14 @@ def refuse_transform(spec: LayerParameter, done: frozenset[str]) -> None:
 
 
 def cache_limit(cache: bool | None) -> int | None:
-    """Bytes of images to keep, as BatchSource takes them; ``cache`` is None where nobody asked."""
+    """The cache limit in bytes for BatchSource; ``cache`` is None if not set."""
     if cache is None:
         return CACHE_LIMIT
     return None if cache else 0
 
 
 def refuse_deprecated_fields(param: Message, name: str, fields: Sequence[str]) -> None:
-    """Raise LayerError where fields of transform_param stand in the layer's own message."""
+    """Raise LayerError for fields of transform_param in the layer's own message."""
     for field in fields:
         if param.HasField(field):
             raise LayerError(f"{field} belongs in transform_param", (name, field))

@@ -1,4 +1,4 @@
-"""BN, the batch normalization with scale and bias of forks for segmentation, in two dialects."""
+"""BN: batch normalization with scale and bias, of two forks for segmentation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BN(Layer):
     """y = s (x - mean) / sqrt(var + eps) + b for each channel, of two forks.
 
     PSPNet's, with any of slope_filler, bias_filler, momentum, eps and frozen, or no field at all:
-    in TRAIN mean and var are the batch's, and running averages are kept, average = momentum
+    in TRAIN mean and var are the batch's, and running averages are updated, average = momentum
     average + (1 - momentum) batch; in TEST, or frozen, they are those averages.
 
     SegNet's and ENet's, with any of scale_filler, shift_filler and bn_mode: LEARN takes the
@@ -43,8 +43,8 @@ class BN(Layer):
     Params:
         0: s, 1 x C x 1 x 1.
         1: b, 1 x C x 1 x 1.
-        2 and 3, of PSPNet's: average mean and var, 1 x C x 1 x 1. Not for the solver; nor are s
-        and b where frozen.
+        2 and 3, of PSPNet's: running mean and var, 1 x C x 1 x 1. Not updated by the solver; nor s
+        and b if frozen.
     Spec:
         bn_param: slope_filler (constant 0), bias_filler (constant 0), momentum (0.9), eps (1e-5),
         frozen (false); or scale_filler (constant 0), shift_filler (constant 0), bn_mode (LEARN).
@@ -192,5 +192,5 @@ class BN(Layer):
 
 
 def _split_shape(shape: Shape) -> tuple[int, int, int]:
-    """Items, channels and places of each."""
+    """Items, channels and positions per channel."""
     return shape[0], shape[1], math.prod(shape[2:])

@@ -1,4 +1,4 @@
-"""What Python modules of public networks compute, for those who have not got the modules.
+"""Built-in versions of Python layers of public networks, used if their modules are not installed.
 
 A ``type: "Python"`` layer whose module cannot be found is looked up here. The classes are written
 like a user's, against ``python_api``, and are imported when they are needed.
@@ -21,7 +21,7 @@ from protonet.layers.python_api import Blob, Layer
 _PARAM = ("python_param", "param_str")
 
 _TAG = re.compile(r"!!python/(?:tuple|list)\b")
-"""What PyYAML writes before a tuple, and public texts with it."""
+"""A YAML tag of tuples, as in public prototxt files."""
 
 BUILTIN: dict[tuple[str, str], str] = {
     ("roi_data_layer.layer", "RoIDataLayer"): "rcnn_data",
@@ -29,18 +29,18 @@ BUILTIN: dict[tuple[str, str], str] = {
     ("rpn.proposal_layer", "ProposalLayer"): "rcnn",
     ("rpn.proposal_target_layer", "ProposalTargetLayer"): "rcnn",
 }
-"""Module and class that texts name, and the chapter that the class is in."""
+"""(module, class) of a prototxt to the module here that has the class."""
 
 
 class BuiltinLayer(Layer):
-    """Base: settings out of ``param_str``, as of py-faster-rcnn or as JSON, and chance.
+    """Base: settings from ``param_str`` (YAML of py-faster-rcnn, or JSON) and random numbers.
 
-    - ``defaults``: the settings that the class has, with what holds where none is given.
-    - ``required``: those that must be given.
-    - ``random``: numbers of this pass, a function of the run's seed, the layer and the iteration.
-    - ``iteration``: how many passes came before.
+    - ``defaults``: the settings of the class, with default values.
+    - ``required``: settings without a default.
+    - ``random``: the generator of this pass, seeded by run, layer and iteration.
+    - ``iteration``: the number of passes before this one.
     - ``seed``: the run's.
-    - ``find``: the path that the name of a file means.
+    - ``find``: resolves a file name to a path.
     """
 
     bottoms: ClassVar[tuple[int, int]] = (0, 0)
@@ -53,7 +53,7 @@ class BuiltinLayer(Layer):
     find: Callable[[str], Any]
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        """Count bottoms and tops, and read the settings."""
+        """Check the numbers of bottoms and tops, and read the settings."""
         for kind, found, (least, most) in (
             ("bottom", bottom, self.bottoms),
             ("top", top, self.tops),
@@ -68,7 +68,7 @@ class BuiltinLayer(Layer):
 
     @property
     def name(self) -> str:
-        """The class's name, as texts have it."""
+        """The class name, as in prototxt files."""
         return self.__class__.__name__
 
     def backward(
@@ -80,17 +80,17 @@ class BuiltinLayer(Layer):
                 blob.diff[...] = 0
 
     def in_layer(self, message: str) -> str:
-        """A message of a running net, with the layer that it is of."""
+        """A message of a running net, prefixed with the layer."""
         return f'layer "{self.layer_param.name}" ({self.name}): {message}'
 
     def write(self, blob: Blob, values: np.ndarray) -> None:
-        """Give a top these values, and their shape."""
+        """Write these values to a top, and reshape it to them."""
         if blob.shape != values.shape:
             blob.reshape(*values.shape)
         blob.data[...] = values
 
     def number(self, key: str, least: float, most: float = np.inf) -> Any:
-        """A setting that must be a number of this range."""
+        """A setting that is a number in this range."""
         value = self.settings[key]
         if isinstance(value, bool) or not isinstance(value, int | float) or not (
             least <= value <= most
@@ -100,7 +100,7 @@ class BuiltinLayer(Layer):
         return value
 
     def numbers(self, key: str, count: int | None = None) -> list[float]:
-        """A setting that must be a list of numbers, of this length if one is given."""
+        """A setting that is a list of numbers, of this length if given."""
         value = self.settings[key]
         if (
             not isinstance(value, list | tuple)
@@ -112,7 +112,7 @@ class BuiltinLayer(Layer):
         return [float(each) for each in value]
 
     def invalid(self, key: str, expected: str) -> LayerError:
-        """For a setting that cannot be."""
+        """The error for an invalid setting."""
         return LayerError(
             f"{self.name} expects {expected} as '{key}' of param_str, got {self.settings[key]!r}",
             _PARAM,
@@ -136,7 +136,7 @@ class BuiltinLayer(Layer):
 
 
 def builtin_class(module: str, name: str) -> type[BuiltinLayer] | None:
-    """The class of this name that stands for the one of a user's module; None for none."""
+    """The built-in class for this class of a user's module; None without one."""
     chapter = BUILTIN.get((module, name))
     if chapter is None:
         return None
@@ -145,7 +145,7 @@ def builtin_class(module: str, name: str) -> type[BuiltinLayer] | None:
 
 
 def parse_settings(text: str) -> dict[str, Any]:
-    """``'feat_stride': 16``, a line or a comma between settings, or an object of JSON.
+    """Parse ``'feat_stride': 16``, separated by lines or commas, or a JSON object.
 
     Raises:
         LayerError: for anything else.

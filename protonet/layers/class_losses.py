@@ -1,4 +1,4 @@
-"""Losses of classes, beside that of a softmax, which is in ``softmax``."""
+"""Classification losses other than softmax, which is in ``softmax``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import HingeLossParameter, LossParameter
 
 LEAST = 1e-20
-"""The least probability whose logarithm is taken."""
+"""The lower bound of probabilities in logarithms."""
 
 
 class ItemLoss(Layer):
-    """Base of the losses over items (the first axis) whose other values are one for each class."""
+    """Base of losses over items (the first axis) with a value for each class."""
 
     bottoms = (2, 2)
     tops = (0, 1)

@@ -1,4 +1,4 @@
-"""Layers that make one blob of several of the same shape."""
+"""Elementwise combinations of several blobs."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class Axpy(Layer):
         self._factors = Factors(self, shapes[0])
 
     def _split_shape(self, x: Shape) -> tuple[int, int, int]:
-        """Each channel of an item has a factor of its own, as the channels of one item would."""
+        """One factor for each item and channel: N C channels of a single item."""
         return 1, x[0] * x[1], math.prod(x[2:])
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:

@@ -23,9 +23,9 @@ _PARAM = "convolution_param"
 
 
 class ConvolutionBase(SlidingWindow):
-    """What Convolution and Deconvolution share: groups, parameters, the kernel.
+    """Base of Convolution and Deconvolution: groups, parameters and the kernel.
 
-    A deconvolution is a convolution from its top to its bottom, whose forward pass is run as the
+    A deconvolution is a convolution from its top to its bottom, with the forward pass run as the
     backward pass and the other way round.
     """
 
@@ -40,11 +40,11 @@ class ConvolutionBase(SlidingWindow):
         self.outputs = param.num_output
 
     def outputs_of(self, channels: int) -> int:
-        """The channels of the top for these of the bottom."""
+        """The number of channels of the top for that of the bottom."""
         return self.outputs
 
     def groups(self, channels: int) -> int:
-        """In how many groups the channels are divided."""
+        """The number of groups of channels."""
         group = self.settings.group
         if group < 1 or channels % group or self.outputs % group:
             raise LayerError(
@@ -55,7 +55,7 @@ class ConvolutionBase(SlidingWindow):
         return int(group)
 
     def declare_shaped(self, shape: Shape, outputs: int) -> list[Weight]:
-        """A weight of this shape, and a bias where there is one."""
+        """A weight of this shape, and the bias if there is one."""
         param = self.settings
         weights = [filled_weight(shape, param.weight_filler, (_PARAM, "weight_filler"))]
         if param.bias_term:
@@ -64,17 +64,17 @@ class ConvolutionBase(SlidingWindow):
         return weights
 
     def kernel_for(self, shapes: Sequence[Shape]) -> tuple[Windows, int, int, int, int]:
-        """Windows, items, the channels that they look at, those of the results, and groups."""
+        """Windows, items, input channels, output channels and groups."""
         raise NotImplementedError
 
     def flat(self, shapes: Sequence[Shape]) -> tuple[int, int, int]:
-        """Items, channels and places of a top."""
+        """Items, channels and positions of a top."""
         axis, (top, *_) = self.channel_axis(shapes), self.infer(shapes)
         return math.prod(top[:axis]), top[axis], math.prod(top[axis + 1 :])
 
     @property
     def engine(self) -> str:
-        """Whose kernels a GPU runs; empty for what is best."""
+        """The kernels that a GPU runs; empty for the fastest."""
         engine = self.settings.engine
         return ConvolutionParameter.Engine.Name(engine) if engine else ""
 
@@ -86,12 +86,12 @@ class ConvolutionBase(SlidingWindow):
 
     @property
     def bias(self) -> Array | None:
-        """The bias, where there is one."""
+        """The bias, or None."""
         return self.params[1].data if len(self.params) > 1 else None
 
     @property
     def bias_gradient(self) -> Array | None:
-        """Where the gradient of the bias is added, where it is wanted."""
+        """The array that the gradient of the bias is added to; None if not needed."""
         return self.params[1].diff if len(self.params) > 1 and self.params[1].wanted else None
 
 
@@ -111,12 +111,13 @@ class Convolution(ConvolutionBase):
         1 (bias_term): b, num_output.
     Spec:
         convolution_param: num_output, kernel_size (or kernel_h, kernel_w), stride (1), pad (0),
-        dilation (1), group (1), bias_term (true), fillers, axis (1). engine says whose kernels a
-        GPU runs: CAFFE ours, CUDNN those of cuDNN where it is installed, DEFAULT what is best.
+        dilation (1), group (1), bias_term (true), fillers, axis (1). engine selects the kernels on
+        a
+        GPU: CAFFE protonet's, CUDNN those of cuDNN if it is installed, DEFAULT the fastest.
         force_nd_im2col is accepted and ignored.
     Raises:
-        LayerError: without num_output or kernel, for a mixture of forms, a group that does not
-        divide, or a kernel that does not fit.
+        LayerError: without num_output or kernel, for a setting in two forms, a group that does not
+        divide the channels, or a kernel larger than the padded image.
     Differs:
         no.
     """
@@ -193,11 +194,11 @@ class DepthwiseConvolution(Convolution):
     Raises:
         LayerError: as Convolution, and for a num_output that is no multiple of the channels.
     Differs:
-        Caffe has no such layer; MobileNet's forks of it do.
+        Caffe has no such layer; its forks for MobileNet do.
     """
 
     def groups(self, channels: int) -> int:
-        """As many as there are channels."""
+        """As many as channels."""
         if self.outputs % channels:
             raise LayerError(
                 f"num_output {self.outputs} must be a multiple of the {channels} channels",
@@ -220,7 +221,7 @@ class ConvolutionDepthwise(Convolution):
     Spec:
         convolution_param, as for Convolution; group and num_output are ignored.
     Raises:
-        LayerError: without a kernel, for a mixture of forms, or a kernel that does not fit.
+        LayerError: without a kernel, for a setting in two forms, or a kernel larger than the image.
     Differs:
         Caffe has no such layer; forks of it do (conv_dw_layer.cpp), for 4 axes and one bottom.
     """
@@ -228,11 +229,11 @@ class ConvolutionDepthwise(Convolution):
     needs_outputs = False
 
     def outputs_of(self, channels: int) -> int:
-        """One for each channel, whatever num_output says: the fork never reads it."""
+        """As many as channels: the fork never reads num_output."""
         return channels
 
     def groups(self, channels: int) -> int:
-        """As many as there are channels."""
+        """As many as channels."""
         return channels
 
 
@@ -253,7 +254,7 @@ class Deconvolution(ConvolutionBase):
     Spec:
         convolution_param, as for Convolution.
     Raises:
-        LayerError: as Convolution, and for a top without extent.
+        LayerError: as Convolution, and for an empty top.
     Differs:
         no.
     """
@@ -265,7 +266,7 @@ class Deconvolution(ConvolutionBase):
         return [(*shapes[0][:axis], self.outputs, *spatial)] * len(shapes)
 
     def _grown(self, spatial: Shape) -> Shape:
-        """The extents of the top for these of the bottom."""
+        """The spatial extents of the top for those of the bottom."""
         kernel, stride, pad, dilation = self.geometry(len(spatial))
         grown = tuple(
             s * (i - 1) + d * (k - 1) + 1 - 2 * p

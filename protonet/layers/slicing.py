@@ -1,4 +1,4 @@
-"""Layers that cut a blob, or lay it out several times."""
+"""Layers that slice, crop or tile a blob."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from protonet.layers.registry import register
 
 @register("Slice")
 class Slice(Layer):
-    """The tops are the parts of x along one axis, one after the other.
+    """The tops are consecutive parts of x along one axis.
 
-    Gradient: the part of dx that a top came from is the gradient of that top.
+    Gradient: each part of dx is the gradient of its top.
 
     Bottom:
         x: any shape with the axis.
@@ -28,8 +28,8 @@ class Slice(Layer):
     Params:
         none.
     Spec:
-        slice_param: axis (1; negative counts from the end), slice_dim (its old name),
-        slice_point (where each part but the first begins; without any, equal parts).
+        slice_param: axis (1; negative counts from the end), slice_dim (deprecated name),
+        slice_point (the start of each part but the first; by default, equal parts).
     Raises:
         LayerError: for both names of the axis at once, an axis out of range, points that do
         not rise or leave an empty part, a number of them other than tops - 1, or equal parts
@@ -50,7 +50,7 @@ class Slice(Layer):
         spec, parts = self.spec.slice_param, len(self.spec.top)
         if spec.HasField("axis") and spec.HasField("slice_dim"):
             raise LayerError(
-                "expected axis or slice_dim, which is its old name, got both",
+                "expected axis or slice_dim, its deprecated name, got both",
                 ("slice_param", "slice_dim"),
             )
         points = list(spec.slice_point)
@@ -108,7 +108,7 @@ class Slice(Layer):
         return self.axis(shape, axis, ("slice_param", self._field))
 
     def _edges(self, extent: int) -> list[int]:
-        """Where the parts begin, and the end of the last one."""
+        """The starts of the parts, and the end of the last one."""
         points, parts = list(self.spec.slice_param.slice_point), len(self.spec.top)
         if points:
             if points[-1] >= extent:
@@ -129,7 +129,7 @@ class Slice(Layer):
 
 @register("Tile")
 class Tile(Layer):
-    """y is x ``tiles`` times, one after the other along one axis.
+    """y is x repeated ``tiles`` times along one axis.
 
     Gradient: dx = the sum of the gradients of the copies.
 
@@ -189,14 +189,14 @@ class Tile(Layer):
 
 @register("Crop")
 class Crop(Layer):
-    """y is the part of x that begins at the offsets and is as large as the second bottom.
+    """y is the part of x that begins at the offsets and has the size of the second bottom.
 
     Gradients: dx = dy in that part and 0 outside of it; the second bottom gets 0.
 
     Bottom:
-        x: any shape; reference: as many axes, only its shape matters.
+        x: any shape; reference: as many axes; only its shape is used.
     Top:
-        y: the axes of x before ``axis``, and those of the reference from it on.
+        y: the extents of x before ``axis``, and those of the reference from ``axis`` on.
     Params:
         none.
     Spec:
@@ -260,7 +260,7 @@ class Crop(Layer):
             self.xp.copyto(dbottoms[0][self._part], dtops[0])
 
     def offsets(self, axes: int) -> list[int]:
-        """The offset at each of the cropped axes."""
+        """The offset for each cropped axis."""
         offsets = list(self.spec.crop_param.offset)
         if len(offsets) not in (0, 1, axes):
             raise LayerError(
