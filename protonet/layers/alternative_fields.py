@@ -1,4 +1,4 @@
-"""Settings that a text may give in one of several forms."""
+"""Settings that prototxt can give in alternative fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from protonet.layers.base import Layer
 
 
 def one_of_two_messages(layer: Layer, field: str, other: str) -> tuple[Any, str]:
-    """The parameters of a layer in whichever of two messages they are given, and its name."""
+    """The parameters of a layer from either of two messages, and the message's name."""
     if layer.spec.HasField(field) and layer.spec.HasField(other):
         raise LayerError(f"{field} and {other} are both given; give one of them", (other,))
     name = other if layer.spec.HasField(other) else field
@@ -17,7 +17,7 @@ def one_of_two_messages(layer: Layer, field: str, other: str) -> tuple[Any, str]
 
 
 def h_w_fields(param: Any, field: str, name: str, single: str) -> list[str]:
-    """Which of ``<name>_h`` and ``<name>_w`` a message has; none where it has ``single``, one
+    """Which of ``<name>_h`` and ``<name>_w`` a message has; none if it has ``single``, one
     number for both, or neither form.
 
     Raises:
@@ -32,7 +32,7 @@ def h_w_fields(param: Any, field: str, name: str, single: str) -> list[str]:
 
 
 def h_w_pair(param: Any, field: str, name: str, single: str) -> list[str]:
-    """``h_w_fields``, of which both or none must be there.
+    """As ``h_w_fields``, but both or none must be given.
 
     Raises:
         LayerError: for both forms, or one part alone.
@@ -40,5 +40,5 @@ def h_w_pair(param: Any, field: str, name: str, single: str) -> list[str]:
     parts = h_w_fields(param, field, name, single)
     if len(parts) == 1:
         missing = f"{name}_w" if parts[0].endswith("h") else f"{name}_h"
-        raise LayerError(f"{parts[0]} needs {missing} beside it", (field, parts[0]))
+        raise LayerError(f"{parts[0]} needs {missing} as well", (field, parts[0]))
     return parts

@@ -1,4 +1,4 @@
-"""Which boxes the maps of MS-CNN and of Cascade R-CNN propose."""
+"""Box proposals from the maps of MS-CNN and Cascade R-CNN."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import BoxGroupOutputParameter, BoxOutputParameter
 
 _NOTHING = (0, 1, 1, 10, 10)
-"""The region that stands for none, where no box is found."""
+"""The placeholder region if no box is found."""
 
 
 class _Proposing(OfBoxes):

@@ -1,4 +1,4 @@
-"""CenterLoss: how far items are from the centre of their class, which follows them."""
+"""CenterLoss: the distance of items to the learned centre of their class."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class CenterLoss(Layer):
         return [()]
 
     def _flat(self, shape: Shape) -> tuple[int, int]:
-        """Items and values of each."""
+        """Items and values per item."""
         axis = self.axis(shape, self.spec.center_loss_param.axis, (_PARAM, "axis"))
         return math.prod(shape[:axis]), math.prod(shape[axis:])
 

@@ -1,4 +1,4 @@
-"""Sequences without marks of where their labels are: CtcLoss, CTCLoss, LabelsequenceAccuracy.
+"""Connectionist temporal classification: CtcLoss, CTCLoss, LabelsequenceAccuracy.
 
 Source: Graves et al., Connectionist Temporal Classification, ICML 2006; xmfbit/warpctc-caffe and
 MhLiao/TextBoxes_plusplus. Computed on the host, also if the net runs on a GPU.
@@ -44,7 +44,7 @@ def alignments(scores: np.ndarray, labels: Sequence[int], blank: int) -> tuple[f
 
 
 def _sums(emits: np.ndarray, states: np.ndarray, blank: int) -> np.ndarray:
-    """The logarithm, for each step and state, of the sum over all paths that end there."""
+    """The log of the sum over all paths that end at each step and state."""
     skips = np.full(len(states), -np.inf)
     skips[2:][(states[2:] != blank) & (states[2:] != states[:-2])] = 0
     found = np.full(emits.shape, -np.inf)
@@ -59,7 +59,7 @@ def _sums(emits: np.ndarray, states: np.ndarray, blank: int) -> np.ndarray:
 
 
 class SequenceLoss(Layer):
-    """What CtcLoss and CTCLoss share: a mean of -log p over sequences of their own lengths."""
+    """Base of CtcLoss and CTCLoss: a mean of -log p over sequences of different lengths."""
 
     tops = (0, 1)
     is_loss = True
@@ -85,11 +85,11 @@ class SequenceLoss(Layer):
         self._slope = self.scratch(shapes[0])
 
     def blank_of(self, classes: int) -> int:
-        """The class that stands for no label."""
+        """The blank class."""
         raise NotImplementedError
 
     def read(self, bottoms: Sequence[np.ndarray]) -> list[tuple[int, list[int]]]:
-        """How many steps each sequence has, and its labels."""
+        """The number of steps and the labels of each sequence."""
         raise NotImplementedError
 
     def check(self, labels: np.ndarray, classes: int, place: int) -> None:
@@ -128,8 +128,8 @@ class CtcLoss(SequenceLoss):
     """L = sum -log p(labels) / N: p sums, over all paths that read as the labels, the products of
     the softmax of x. A path is read without repeats, then without blanks.
 
-    Gradient: dx = w (y - g) / N, with y the softmax of x, and g how likely a path of the labels
-    has that class at that step.
+    Gradient: dx = w (y - g) / N, with y the softmax of x, and g the probability that a path of the
+    labels has this class at this step.
 
     Bottom:
         0: x, T x N x C, scores of T steps of N sequences.
@@ -139,14 +139,14 @@ class CtcLoss(SequenceLoss):
     Params:
         none.
     Spec:
-        ctc_loss_param: alphabet_size (C, required), time_step (required; the first steps count),
+        ctc_loss_param: alphabet_size (C, required), time_step (required; the steps that are read),
         blank_label (0). loss_weight (1).
     Raises:
         LayerError: without alphabet_size or time_step, for bottoms of mismatched shapes, and,
         while running, for an invalid label.
     Differs:
         BVLC Caffe has no such layer; this is the one of warpctc-caffe, whose gradient is N times
-        as large as that of the loss it shows. A sequence too short for its labels counts 0 in
+        as large as that of its loss. A sequence too short for its labels counts 0 in
         both.
     """
 
@@ -195,7 +195,7 @@ class CtcLoss(SequenceLoss):
 
 @register("CTCLoss")
 class CTCLoss(SequenceLoss):
-    """CtcLoss for sequences of their own lengths.
+    """CtcLoss for sequences of different lengths.
 
     L = sum -log p(labels) / N, with p as in CtcLoss.
 

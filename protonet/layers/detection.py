@@ -1,4 +1,4 @@
-"""The end of a detector: boxes with labels out of offsets, scores and priors."""
+"""The output of a detector: labelled boxes from offsets, scores and priors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_CLASSES = 1_000_000
 def check_predictions(
     layer: Layer, shapes: Sequence[Shape], classes: int, shared: bool, offsets: int = 4
 ) -> tuple[int, int]:
-    """The number of images and of priors in the bottoms loc, conf and priors of a detector.
+    """The numbers of images and priors in the bottoms loc, conf and priors of a detector.
 
     Raises:
         LayerError: unless there are ``offsets`` (for each class, where they are not ``shared``)
@@ -64,7 +64,7 @@ def check_predictions(
 
 
 def check_classes(count: int, field: str) -> int:
-    """The number of classes; LayerError where it is missing."""
+    """The number of classes; LayerError without one."""
     if count < 1:
         raise LayerError(
             "num_classes is missing: expected a count of 1 or more",
@@ -79,9 +79,9 @@ def check_classes(count: int, field: str) -> int:
 
 
 def _polygons(priors: Array, variances: Array, offsets: Array) -> Array:
-    """The four corners (..., P, 8) that ``offsets`` (..., P, 8) make of those of each prior.
+    """The four corners (..., P, 8) from ``offsets`` (..., P, 8) to those of each prior.
 
-    Clockwise from the upper left; a shift counts in widths and heights of the prior times its
+    Clockwise from the upper left; offsets are in widths and heights of the prior times its
     first two variances. Source: TextBoxes++, src/caffe/util/bbox_util.cpp, DecodeBBoxPolygon.
     """
     corners = priors[:, [0, 1, 2, 1, 2, 3, 0, 3]]
@@ -92,12 +92,12 @@ def _polygons(priors: Array, variances: Array, offsets: Array) -> Array:
 
 @register("DetectionOutput")
 class DetectionOutput(Layer):
-    """The boxes that offsets mean at each prior, thinned out class by class.
+    """Boxes decoded from offsets at priors, with non-maximum suppression for each class.
 
     Of each class but the background, those that score above confidence_threshold are visited by
     descending score, at most top_k; a box stays when it overlaps none that stayed by
-    more than nms_threshold. Of what stays of all classes, the keep_top_k best of each image are
-    given. There is no gradient. Computed on the host, also if the net runs on a GPU.
+    more than nms_threshold. Of the remaining boxes of all classes, the keep_top_k best of each
+    image are returned. There is no gradient. Computed on the host, also if the net runs on a GPU.
 
     Bottom:
         0: loc, N x (P 4), or N x (P C 4) where share_location is false: offsets at each prior.
@@ -106,7 +106,7 @@ class DetectionOutput(Layer):
         3 (optional): images, ignored.
     Top:
         rows: 1 x 1 x K x 7, of image, label, score, xmin, ymin, xmax, ymax; by image, label and
-        descending score. K is what is found, another number in each pass. Where nothing is found
+        descending score. K is the number of boxes found in this pass. Where nothing is found
         in any image, a row for each: its number, then -1.
     Params:
         none.
@@ -181,7 +181,7 @@ class DetectionOutput(Layer):
         self._sets = 1 if self.shared else self.classes
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
-        """Find the boxes, which ``forward`` then writes."""
+        """Compute the boxes, which ``forward`` then writes."""
         loc, conf, priors = (self.device.get(bottom) for bottom in bottoms[:3])
         boxes, variances = priors.reshape(2, -1, 4)
         if self.spec.detection_output_param.variance_encoded_in_target:

@@ -1,4 +1,4 @@
-"""DetectNetTransformation: images and boxes changed together, boxes written on a grid."""
+"""DetectNetTransformation: augmentation of images with boxes, and the boxes on a grid."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ _TRUTH, _AUGMENT = "detectnet_groundtruth_param", "detectnet_augmentation_param"
 
 @register("DetectNetTransformation")
 class DetectNetTransformation(Layer):
-    """What NVIDIA's DetectNet is trained on: an image, and on a grid where its objects are.
+    """The input and targets of NVIDIA's DetectNet: augmented images, and objects on a grid.
 
-    In TRAIN hue, saturation, sides, size, angle and place are changed at random; in TEST the
-    image gets its size. There is no gradient. Computed on the host, also if the net runs on a GPU.
+    In TRAIN hue, saturation, flip, scale, rotation and crop are random; in TEST the
+    image is only resized. There is no gradient. Computed on the host, also if the net runs on a
+    GPU.
 
     Bottom:
         0: images, N x 3 x H x W, from 0 to 255.
         1: boxes, N x 1 x R x 16: a row with their number and 16, then one for each box: x, y,
         width, height, angle, class and others that are ignored.
     Top:
-        0: images, N x 3 x image_size_y x image_size_x, freed of the mean.
+        0: images, N x 3 x image_size_y x image_size_x, less the mean.
         1: maps, N x (8 + K) x image_size_y / stride x image_size_x / stride: covered or not, four
         corners from the cell, 1 / width, 1 / height, 1 / coverage in cells, and one of the K
         classes.
@@ -52,7 +53,7 @@ class DetectNetTransformation(Layer):
     Raises:
         LayerError: for sizes or a stride of 0, another resize_param or transform_param, or
         bottoms of invalid shapes.
-        DataError: for a mean that cannot be used, or rows that are no boxes.
+        DataError: for an invalid mean, or invalid rows of boxes.
     Differs:
         BVLC Caffe has no such layer; this is NVIDIA's. Random values are a function of the seed,
         the layer's name and the pass.
@@ -70,7 +71,7 @@ class DetectNetTransformation(Layer):
                 raise LayerError(f"expected a {field} of 1 or more, got 0", (_TRUTH, field))
         if self.spec.detectnet_augmentation_param.HasField("resize_param"):
             raise LayerError(
-                "resize_param is not supported here: image_size_x and image_size_y say the size",
+                "resize_param is not supported here: image_size_x and image_size_y give the size",
                 (_AUGMENT, "resize_param"),
             )
         if any(self.spec.loss_weight):
@@ -79,7 +80,7 @@ class DetectNetTransformation(Layer):
         transform = self.spec.transform_param
         if transform.mean_file and transform.mean_value:
             raise LayerError(
-                "mean_file and mean_value are both given; one of them is right",
+                "mean_file and mean_value are both given; give one of them",
                 ("transform_param", "mean_value"),
             )
         if len(transform.mean_value) not in (0, 1, 3):
@@ -108,7 +109,7 @@ class DetectNetTransformation(Layer):
         self._tops = [self.device.pinned(shape) for shape in self.infer(shapes)]
 
     def _mean_of(self, shape: Shape) -> np.ndarray | None:
-        """(3, H, W) or (3, 1, 1); None where there is none."""
+        """The mean, (3, H, W) or (3, 1, 1); None without one."""
         transform = self.spec.transform_param
         if transform.mean_file:
             mean = load_mean(self.context.find(transform.mean_file))
@@ -137,7 +138,7 @@ class DetectNetTransformation(Layer):
             self.device.put(host, top)
 
     def _rows(self, table: np.ndarray, place: int) -> np.ndarray:
-        """The boxes of an image, after the row that counts them."""
+        """The boxes of an image, after the row with their number."""
         count, length = table[0, 0], table[0, 1]
         if length != LABEL or not 0 <= count <= len(table) - 1:
             raise DataError(

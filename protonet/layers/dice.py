@@ -1,4 +1,4 @@
-"""DiceCoefLoss: how little two maps overlap."""
+"""DiceCoefLoss: 1 less the Dice coefficient of two maps."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class DiceCoefLoss(PairLoss):
     Raises:
         LayerError: when the items or the values of an item differ in number.
     Differs:
-        BVLC Caffe has no such layer; this is the one of a pull request to it, which forks took
-        over. Its gradient lacks the 1 / N.
+        BVLC Caffe has no such layer; this is the one of a pull request to it, which forks merged.
+        Its gradient lacks the 1 / N.
     """
 
     traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}))

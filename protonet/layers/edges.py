@@ -1,4 +1,4 @@
-"""Losses of edge maps, in which few values are positive."""
+"""Class-balanced losses of edge maps."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SigmoidCrossEntropyBalanceLoss(Layer):
     Differs:
         Caffe 1.0 has no such layer; HED's fork does (sigmoid_cross_entropy_loss_layer.cpp, under
         the name SigmoidCrossEntropyLoss). Values that are left out get no gradient, where the fork
-        gives them sigmoid(x) - t; an item with nothing to count gives 0, where the fork gives NaN.
+        gives them sigmoid(x) - t; an item without targets of 0 or 1 gives 0, in the fork NaN.
     """
 
     bottoms = (2, 2)
@@ -61,7 +61,7 @@ class SigmoidCrossEntropyBalanceLoss(Layer):
         self._edges, self._rest, self._all = (self.scratch((shapes[0][0], 1)) for _ in range(3))
 
     def _write_weights(self, t: Array) -> None:
-        """Write the weight of each value: the fraction of the other kind in its item, over N."""
+        """Write the weight of each value: the fraction of the other class in its item, over N."""
         xp, weights, part = self.xp, self._weights, self._part
         xp.equal(t, 1, out=weights)
         xp.equal(t, 0, out=part)

@@ -1,4 +1,4 @@
-"""How good a detector is: which of the boxes that it found are objects."""
+"""Evaluation of a detector: true and false positives among its boxes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLUMNS = 5
 
 @register("DetectionEvaluate")
 class DetectionEvaluate(Stateful):
-    """Which boxes that a detector found are objects: true or false positives.
+    """True and false positives among the boxes of a detector.
 
     For each image and label, boxes are visited by descending score. One is a true positive when
     the object that it overlaps most, by overlap_threshold or more (intersection over union), was
@@ -51,8 +51,8 @@ class DetectionEvaluate(Stateful):
         invalid shapes, a loss_weight; and, while running, for an invalid label.
     Differs:
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. Of equal scores
-        the first box comes first. Where an image and label have no objects, boxes stay in the
-        order in which they came, as there. A truth with the background's label is an error.
+        the first box comes first. For an image and label without objects, boxes stay in their
+        original order, as there. A truth with the background's label is an error.
     """
 
     bottoms = (2, 2)
@@ -77,11 +77,11 @@ class DetectionEvaluate(Stateful):
         self._seen = 0
 
     def _read_sizes(self) -> np.ndarray:
-        """Height and width of each image of the test, (I, 2)."""
+        """Height and width of each image of the test set, (I, 2)."""
         param, where = self.spec.detection_evaluate_param, (_PARAM, "name_size_file")
         if param.resize_param.resize_mode != ResizeParameter.WARP:
             raise LayerError(
-                "boxes of images that were not warped to the net's size cannot be turned back",
+                "boxes of images that were not warped to the net's size cannot be mapped back",
                 (_PARAM, "resize_param"),
                 "leave out name_size_file: boxes are then compared in fractions of the image",
             )
@@ -115,7 +115,7 @@ class DetectionEvaluate(Stateful):
         return [(1, 1, len(self.labels), _COLUMNS)]
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
-        """Judge the boxes; ``forward`` then writes what came of it."""
+        """Evaluate the boxes, which ``forward`` then writes."""
         found, truths = (self.device.get(bottom) for bottom in bottoms)
         found, truths = found.reshape(-1, _COLUMNS + 2), truths.reshape(-1, 8)
         found, truths = found[np.trunc(found[:, 0]) != -1], truths[np.trunc(truths[:, 0]) != -1]
@@ -174,7 +174,7 @@ class DetectionEvaluate(Stateful):
         return marks
 
     def _in_pixels(self, boxes: Array) -> Array:
-        """Boxes as they are compared: in pixels, the last one inside, where sizes are given."""
+        """Boxes as they are compared: in pixels, ends inclusive, if sizes are given."""
         if self.sizes is None:
             return boxes
         height, width = self.sizes[self._seen % len(self.sizes)]
@@ -186,7 +186,7 @@ class DetectionEvaluate(Stateful):
         self.device.put(self._rows, tops[0])
 
     def state(self) -> dict[str, int]:
-        """How many images were seen, from which follows the next in name_size_file."""
+        """The number of images so far, which determines the next one in name_size_file."""
         return {"seen": self._seen}
 
     def restore(self, state: dict[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""Factors and shifts that are a bottom: computed by another layer, few beside the values."""
+"""Factors and shifts that another layer computes: a small bottom used like a parameter."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from protonet.precision import is_low_precision
 
 
 class Factors:
-    """A bottom as kernels take parameters: in float32 where values are of 16 bits, and so its
+    """A bottom in the dtype of parameters, float32 for values of 16 bits, and likewise its
     gradient.
 
     Args:
-        layer: attached already.
+        layer: on its device.
         shape: of the bottom.
     """
 
@@ -33,7 +33,7 @@ class Factors:
         return self._wide
 
     def sums(self, dbottom: Array | None) -> Array | None:
-        """Zeros, to which the gradient is added; ``write`` when that is done."""
+        """A zeroed array to add the gradient to; then call ``write``."""
         if dbottom is None:
             return None
         found = dbottom if self._convert is None else self._sums
@@ -41,6 +41,6 @@ class Factors:
         return found
 
     def write(self, dbottom: Array | None) -> None:
-        """Put the sums where the gradient is wanted."""
+        """Write the sums to the bottom's gradient."""
         if self._convert is not None and dbottom is not None:
             self._convert.narrow(self._sums, dbottom)

@@ -1,7 +1,7 @@
-"""Fillers: the first values of parameters.
+"""Fillers: the initial values of parameters.
 
-In what follows, a weight of shape ``(n, k, ...)`` has ``fan_in = count / n`` and
-``fan_out = count / k`` (``count`` where there is no second axis), as in Caffe.
+Here, a weight of shape ``(n, k, ...)`` has ``fan_in = count / n`` and
+``fan_out = count / k`` (``count`` without a second axis), as in Caffe.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def fill(
     dtype: Any,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The first values of a parameter, on the host; zeros where ``filler`` is None.
+    """The initial values of a parameter, on the host; zeros if ``filler`` is None.
 
-    They are written to ``out`` where that is given: contiguous, of this shape and dtype.
+    They are written to ``out`` if given: contiguous, of this shape and dtype.
 
     Raises:
         LayerError: for a filler that ``check_filler`` refuses.
@@ -45,12 +45,12 @@ def fill(
 
 
 def check_filler(filler: FillerParameter, shape: Shape, path: Sequence[str | int] = ()) -> None:
-    """Raise LayerError where ``filler`` cannot fill ``shape``; ``path`` is its field."""
+    """Raise LayerError if ``filler`` cannot fill ``shape``; ``path`` is its field."""
     if filler.type not in _FILLERS:
         raise LayerError(
             f"unknown filler type '{filler.type}'{nearest(filler.type, _FILLERS)}",
             (*path, "type"),
-            f"known are {', '.join(sorted(_FILLERS))}",
+            f"known fillers are {', '.join(sorted(_FILLERS))}",
         )
     if filler.type == "uniform" and filler.min > filler.max:
         raise LayerError(
@@ -69,13 +69,13 @@ def check_filler(filler: FillerParameter, shape: Shape, path: Sequence[str | int
 
 
 def filled_weight(shape: Shape, filler: FillerParameter, path: Sequence[str | int]) -> Weight:
-    """The parameter of this shape with this filler, which is checked first."""
+    """The parameter of this shape with this filler, after a check of the filler."""
     check_filler(filler, shape, path)
     return Weight(shape, filler)
 
 
 def constant(filler: FillerParameter, values: np.ndarray, _generator: np.random.Generator) -> None:
-    """``value`` everywhere."""
+    """All elements are ``value``."""
     values.fill(filler.value)
 
 
@@ -159,7 +159,7 @@ def _normal(values: np.ndarray, deviation: float, generator: np.random.Generator
 
 
 def _fan(filler: FillerParameter, shape: Shape) -> float:
-    """How many inputs or outputs a value has, by ``variance_norm``."""
+    """fan_in, fan_out or their mean, by ``variance_norm``."""
     count = math.prod(shape)
     fan_in = count / shape[0] if shape else 1
     fan_out = count / shape[1] if len(shape) > 1 else count

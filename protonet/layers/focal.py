@@ -1,4 +1,4 @@
-"""MultiBoxFocalLoss: a detector's loss in which what is nearly right counts for little."""
+"""MultiBoxFocalLoss: a detector's loss that down-weights well-classified priors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class MultiBoxFocalLoss(MultiBoxLoss):
     """MultiBoxLoss with c = -alpha (1 - p)^gamma log p, p = softmax(x)[label], for SOFTMAX.
 
     Gradient: that of MultiBoxLoss, with dc/dx_k multiplied by
-    alpha (1 - p)^gamma (1 - gamma p log(p) / (1 - p)). What is mined is chosen by -log p.
+    alpha (1 - p)^gamma (1 - gamma p log(p) / (1 - p)). Hard negatives are chosen by -log p.
 
     Bottom:
         0: loc, 1: conf, 2: priors, 3: truths, as in MultiBoxLoss; the last two get no gradient.
@@ -48,10 +48,10 @@ class MultiBoxFocalLoss(MultiBoxLoss):
             )
         if self.spec.focal_loss_param.axis != 1:
             raise LayerError(
-                "the scores of a prior are side by side; leave axis at 1", (_PARAM, "axis")
+                "the scores of a prior are contiguous; leave axis at 1", (_PARAM, "axis")
             )
 
-    def _score_weights(self, costs: Array) -> Array:
+    def _modulate(self, costs: Array) -> Array:
         if not self.softmax:
             return costs
         far = -np.expm1(-costs)

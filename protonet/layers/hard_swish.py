@@ -1,4 +1,4 @@
-"""HardSwish: a swish of straight pieces."""
+"""HardSwish: a piecewise approximation of swish."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class HDF5Data(Stateful):
             raise LayerError(f"{_PARAM} needs a batch_size of 1 or more", (_PARAM,))
         if self.spec.HasField("transform_param"):
             raise LayerError(
-                "HDF5 rows are not transformed: store them as they should be",
+                "HDF5 rows are not transformed: store them transformed",
                 ("transform_param",),
             )
         self.batch_size = int(param.batch_size)

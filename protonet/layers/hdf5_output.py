@@ -1,4 +1,4 @@
-"""HDF5Output: writes what arrives to an HDF5 file."""
+"""HDF5Output: writes its bottoms to an HDF5 file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMES = ("data", "label")
 
 @register("HDF5Output")
 class HDF5Output(Stateful):
-    """Appends each pass's items to an HDF5 file, which is there once the net is closed.
+    """Appends the items of each pass to an HDF5 file, which is complete once the net is closed.
 
     Bottom:
         0: N x ..., written to the dataset ``data``.
@@ -39,7 +39,7 @@ class HDF5Output(Stateful):
         UsageError: without the extra hdf5.
     Differs:
         The items of all passes follow each other along the first axis; Caffe can write one pass
-        only. The file appears, or is replaced, when the net is closed. Nothing goes back.
+        only. The file is created or replaced when the net is closed. There is no gradient.
     """
 
     bottoms = (2, 2)
@@ -81,7 +81,7 @@ class HDF5Output(Stateful):
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         if self._writer is None:
             self._writer = RowWriter(self.path)
-            # Caffe's file is whole when the net is let go, so that scripts need not close it.
+            # Caffe's file is complete when the net is deleted, without a call to close.
             self._finalizer = weakref.finalize(self, self._writer.close)
         arrays = map(self.device.get, bottoms)
         self._writer.append(dict(zip(_NAMES, map(_four_axes, arrays), strict=True)))
@@ -93,7 +93,7 @@ class HDF5Output(Stateful):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        """Nothing: no bottom ever gets a gradient."""
+        """Nothing: no bottom gets a gradient."""
 
     def close(self) -> None:
         if getattr(self, "_writer", None) is not None:
@@ -102,5 +102,5 @@ class HDF5Output(Stateful):
 
 
 def _four_axes(array: np.ndarray) -> np.ndarray:
-    """As Caffe stores it: axes that are missing at the end are 1."""
+    """With four axes, as Caffe stores it: missing axes at the end are 1."""
     return array.reshape(array.shape + (1,) * (4 - array.ndim))

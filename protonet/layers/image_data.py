@@ -1,4 +1,4 @@
-"""ImageData: batches of image files that a text lists."""
+"""ImageData: batches of image files from a list."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class ImageData(BatchLayer):
         fraction of a data set, or for settings that do not fit the images.
         DataError: for a list, image or mean that cannot be used; names list, line and file.
     Differs:
-        Images of several sizes need new_height and new_width, or crop_size; Caffe takes another
-        shape in every batch of one. Orders, crops and mirrors are a function of the seed and the
-        image's number in the stream, so runs are reproducible. Paths may hold spaces.
+        Images of several sizes need new_height and new_width, or crop_size; Caffe changes the
+    shape with every batch of one. Orders, crops and mirrors are a function of the seed and the
+        image's number in the stream, so runs are reproducible. Paths may contain spaces.
     """
 
     def setup(self) -> None:
@@ -76,7 +76,7 @@ class ImageData(BatchLayer):
         self.image_shape = self.transformer.output_shape
 
     def _make_transformer(self, *, any_size: bool) -> Transformer:
-        """That of images like the first one; with ``any_size`` others may have other sizes."""
+        """The transformer for images like the first; with ``any_size``, sizes may differ."""
         param, transform = self.spec.image_data_param, self.spec.transform_param
         image, _ = self.images.image(0, color=param.is_color)
         cropped = crop_of(transform) is not None and not Augment.wanted(transform)
@@ -86,7 +86,7 @@ class ImageData(BatchLayer):
             return transformer_of(self, image.shape, mean, any_size=any_size)
 
     def _refuse(self) -> None:
-        """What the schema knows, but this layer does not do."""
+        """Refuse fields of the schema that this layer does not support."""
         param, transform = self.spec.image_data_param, self.spec.transform_param
         refuse_transform(self.spec, PLAIN | FORKS | {"force_color", "force_gray"})
         refuse_deprecated_fields(param, _PARAM, ("scale", "mean_file", "crop_size", "mirror"))

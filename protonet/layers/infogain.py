@@ -148,7 +148,7 @@ class InfogainLoss(Layer):
         xp.multiply(dx, self._factor, out=dx)
 
     def _read_matrix(self) -> np.ndarray:
-        """H from the file that ``source`` names."""
+        """Read H from the file ``source``."""
         path = self.context.find(self.spec.infogain_loss_param.source)
         try:
             return to_array(read_message(path, BlobProto, "a .binaryproto"), f"{path}: the matrix")

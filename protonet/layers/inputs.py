@@ -1,4 +1,4 @@
-"""Layers that bring data into a net: Input, DummyData, Data."""
+"""Input layers: Input, DummyData, Data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 def _per_top(given: Sequence[T], tops: int, path: tuple[str, str]) -> list[T]:
-    """One entry for each top: as given, or one for all."""
+    """One entry for each top, from one for each or one for all."""
     if len(given) not in (1, tops):
         numbers = "1" if tops == 1 else f"1 or {tops} (one for each top)"
         raise LayerError(f"expected {numbers} {path[1]}, got {len(given)}", path)
@@ -48,12 +48,12 @@ def _check_shapes(shapes: Sequence[Shape], path: tuple[str, str]) -> None:
 
 @register("Input")
 class Input(Layer):
-    """Blobs that the caller fills.
+    """Blobs whose values the caller sets.
 
     Bottom:
         none.
     Top:
-        any number, each of the shape that the text gives.
+        any number, each of the shape given in the spec.
     Params:
         none.
     Spec:
@@ -78,17 +78,17 @@ class Input(Layer):
         return list(self.shapes)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        """Nothing to do: the caller has written the tops."""
+        """Nothing: the caller has written the tops."""
 
 
 @register("DummyData")
 class DummyData(Layer):
-    """Blobs of constant or random values, to try a net without data.
+    """Blobs of constant or random values, to run a net without data.
 
     Bottom:
         none.
     Top:
-        any number, each of the shape that the text gives. Constants are written once, when the
+        any number, each of the shape given in the spec. Constants are written once, when the
         net is built: what a caller writes there stays.
     Params:
         none.
@@ -136,7 +136,7 @@ class DummyData(Layer):
 
 
 def _dummy_shapes(param: DummyDataParameter) -> tuple[list[Shape], tuple[str, str]]:
-    """The shapes as given, and the field that gives them."""
+    """The shapes, and the field that gives them."""
     axes = (param.num, param.channels, param.height, param.width)
     if not any(axes):
         return [tuple(shape.dim) for shape in param.shape], ("dummy_data_param", "shape")
@@ -148,7 +148,7 @@ def _dummy_shapes(param: DummyDataParameter) -> tuple[list[Shape], tuple[str, st
     if len({len(axis) for axis in axes}) != 1:
         counts = ", ".join(str(len(axis)) for axis in axes)
         raise LayerError(
-            f"num, channels, height and width must be given equally often, got {counts}",
+            f"num, channels, height and width must have the same number of entries, got {counts}",
             ("dummy_data_param",),
         )
     return list(zip(*axes, strict=True)), ("dummy_data_param", "num")
@@ -176,7 +176,7 @@ class Data(BatchLayer):
         that do not fit the records.
         DataError: for a database, record or mean that cannot be used.
     Differs:
-        The kind of the database is seen from its files, whatever backend says; a LevelDB is
+        The kind of the database is detected from its files; backend is ignored. A LevelDB is
         read without changing it, and needs the extra leveldb. Every record must have the first
         one's shape, unless transform_param resizes. Random values are a function of the seed and
         the record's number in the stream, so runs are reproducible.
@@ -216,7 +216,7 @@ class Data(BatchLayer):
         self.image_shape = self.transformer.output_shape
 
     def _transformer(self, database: Database) -> Transformer:
-        """The first record decides the shape."""
+        """The transformer, for the shape of the first record."""
         key, datum = database.first()
         shape = decode(datum, database.where(key), color=self._color).shape
         mean = mean_of(self)

@@ -1,4 +1,4 @@
-"""The label bottom of classification layers, read once for all of them."""
+"""The label bottom of classification layers: shape check, value check and one-hot encoding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from protonet.layers.base import Layer, shape_text
 
 
 def check_labels(layer: Layer, shapes: Sequence[Shape], axis: int) -> None:
-    """Raise LayerError unless bottom 1 has one label for each item of bottom 0 beside ``axis``."""
+    """Raise LayerError unless bottom 1 has a label for each item of bottom 0 (without ``axis``)."""
     scores, labels = shapes[0], shapes[1]
     items = math.prod(scores) // scores[axis]
     found = math.prod(labels)
@@ -28,7 +28,7 @@ def check_labels(layer: Layer, shapes: Sequence[Shape], axis: int) -> None:
 
 
 def refuse_label(layer: Layer, label: float, count: int) -> LayerError:
-    """That ``label`` in bottom 1 is not one of ``count`` classes."""
+    """The error for a ``label`` in bottom 1 that is not one of ``count`` classes."""
     hint = "labels count from 0"
     if label >= count:
         hint += f"; a label {label:g} needs at least {label + 1:g} scores in every item"
@@ -80,6 +80,6 @@ class Labels:
     def one_hot(self, out: Array) -> None:
         """Write whether each score is the label's (1.0 or 0.0, or bool) to ``out``.
 
-        An item to ignore counts as class 0 here.
+        Ignored items count as class 0 here.
         """
         self.layer.xp.equal(self.indices, self._classes, out=out)

@@ -11,14 +11,14 @@ from protonet.layers.base import Weight, shape_text
 
 MOST_AXES = 32
 MOST_NUMBERS = 2**31 - 1
-"""Of a blob, and of what a field of a text may count: Caffe's numbers are 32-bit integers
+"""The limit for elements of a blob and for counts in fields: Caffe uses 32-bit integers
 (BVLC/caffe, include/caffe/blob.hpp and src/caffe/blob.cpp)."""
 
 
 def check_limits(tops: Iterable[Shape], weights: Iterable[Weight]) -> None:
-    """Raise LayerError where a top or a parameter is larger than a blob can be.
+    """Raise LayerError if a top or a parameter exceeds the limits of a blob.
 
-    What has passed may be counted in 32 bits.
+    After this check, elements can be counted in 32 bits.
     """
     for place, shape in enumerate(tops):
         _check(f"top {place}", shape, ("top", place))
@@ -27,8 +27,8 @@ def check_limits(tops: Iterable[Shape], weights: Iterable[Weight]) -> None:
 
 
 def check_numbers(given: Iterable[int], path: Sequence[str | int]) -> None:
-    """Raise LayerError where a kernel, stride, pad or the like is negative, or does not fit 32
-    bits, as Caffe has them.
+    """Raise LayerError if a kernel, stride, pad or the like is negative or exceeds 32 bits, as in
+    Caffe.
     """
     for number in given:
         if number < 0:

@@ -1,4 +1,4 @@
-"""Layers that look up rows by index, and the bare parameter."""
+"""Layers that look up rows by index, and the Parameter layer."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class _Rows:
 
 @register("Embed")
 class Embed(Layer):
-    """y = row x of W, plus b: what an InnerProduct makes of a vector that is 1 at x and else 0.
+    """y = row x of W, plus b: an InnerProduct of the one-hot vector of x.
 
-    Gradients: the row of dW gets dy added for every x that named it; db += the sum of dy. The
+    Gradients: dy is added to row x of dW; db += the sum of dy. The
     indices get none.
 
     Bottom:
@@ -124,7 +124,7 @@ class Embed(Layer):
 
 @register("BatchReindex")
 class BatchReindex(Layer):
-    """y[i] = x[index[i]]: items picked, repeated and left out.
+    """y[i] = x[index[i]]: items selected by index.
 
     Gradient: dx[n] = the sum of dy[i] over all i whose index is n. The indices get none.
 
@@ -181,7 +181,7 @@ class BatchReindex(Layer):
 
 @register("Parameter")
 class Parameter(Layer):
-    """y = W, a parameter that is learned as it is. Gradient: dW += dy.
+    """y = W, a learned parameter. Gradient: dW += dy.
 
     Bottom:
         none.
@@ -195,8 +195,8 @@ class Parameter(Layer):
     Raises:
         LayerError: without a shape, for an extent below 1, or an invalid filler.
     Differs:
-        A shape is required, and its extents are 1 or more. In trainings y is a copy of W; in a net
-        that is looked into it is W itself, gradient included, as in Caffe.
+        A shape is required, and its extents are 1 or more. In training y is a copy of W; in a net
+        whose memory is not packed y is W itself, gradient included, as in Caffe.
     """
 
     bottoms = (0, 0)

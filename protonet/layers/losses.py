@@ -1,4 +1,4 @@
-"""Losses of pairs: how far the values of two bottoms are apart."""
+"""Losses of pairs: distances of the values of two bottoms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from protonet.layers.registry import register
 
 
 class PairLoss(Layer):
-    """Base of the losses over the difference d of two bottoms with as many values per item."""
+    """Base of losses over the difference d of two bottoms with equal numbers of values."""
 
     bottoms = (2, 2)
     tops = (0, 1)
@@ -46,7 +46,7 @@ class PairLoss(Layer):
             raise LayerError(
                 f"expected as many {what} both bottoms, got {found[0]} and {found[1]}",
                 ("bottom", 1),
-                "the layer that makes the first must give what the second has",
+                "the layer before the first must have as many outputs as the second has values",
             )
 
     def build(self, shapes: Sequence[Shape]) -> None:
@@ -153,7 +153,7 @@ class SmoothL1Loss(PairLoss):
     """L = sum v f(u (a - b)) / N, where f(d) is s d^2 / 2 for |d| < 1 / s, |d| - 1 / (2 s) beyond.
 
     s is sigma^2 (Girshick, Fast R-CNN, ICCV 2015). Gradients: da = w u v f'(d) / N, db = -da,
-    with f'(d) = s d kept within -1 and 1, and w the loss weight.
+    with f'(d) = s d clipped to -1 and 1, and w the loss weight.
 
     Bottom:
         a: N x ..., predictions; b: N x ..., targets, as many values per item; optional: u, the
@@ -207,9 +207,9 @@ class SmoothL1Loss(PairLoss):
 class ContrastiveLoss(PairLoss):
     """L = sum(y d^2 + (1 - y) max(margin - d, 0)^2) / (2 N), with d the length of an item's a - b.
 
-    y is 1 for a pair that is alike, 0 for others (Hadsell et al., CVPR 2006). With
+    y is 1 for a similar pair, 0 for others (Hadsell et al., CVPR 2006). With
     legacy_version, the second term is max(margin - d^2, 0). Gradients: da = w (a - b) / N for
-    pairs that are alike; else -w (margin - d) (a - b) / (N (d + 1e-4)) inside the margin (legacy:
+    similar pairs; else -w (margin - d) (a - b) / (N (d + 1e-4)) inside the margin (legacy:
     -w (a - b) / N) and 0 beyond it; db = -da.
 
     Bottom:
@@ -225,7 +225,7 @@ class ContrastiveLoss(PairLoss):
         LayerError: when the items or the values of an item differ in number, or there is not one
         y for each item.
     Differs:
-        Any y other than 0 counts as alike, as in Caffe. The 1e-4, which is Caffe's, is in the
+        Any y other than 0 counts as similar, as in Caffe. The 1e-4, which is Caffe's, is in the
         gradient only.
     """
 

@@ -17,9 +17,9 @@ _PARAM = "lrn_param"
 
 @register("LRN")
 class LRN(Layer):
-    """ACROSS_CHANNELS: s = k + alpha / n sum x^2 over the n channels around, y = x s^-beta,
+    """ACROSS_CHANNELS: s = k + alpha / n sum x^2 over n neighbouring channels, y = x s^-beta,
     dx = dy s^-beta - 2 alpha beta / n x sum (dy y / s);
-    WITHIN_CHANNEL: s = 1 + alpha m with m the mean of x^2 over n x n places around, y = x s^-beta,
+    WITHIN_CHANNEL: s = 1 + alpha m with m the mean of x^2 in an n x n window, y = x s^-beta,
     dx = dy s^-beta - 2 alpha beta x mean^T (dy x s^(-beta - 1)).
 
     Bottom:
@@ -68,7 +68,7 @@ class LRN(Layer):
         return LRNWithinChannel if self._within else LRNAcrossChannels
 
     def _made_for(self, shape: Shape) -> tuple[Any, ...]:
-        """What the kernel is made with."""
+        """The arguments of the kernel."""
         return shape, self.size, self.alpha, self.beta, self.k
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:

@@ -39,7 +39,7 @@ class Lstm(LSTM):
     Differs:
         The state that clip carries from pass to pass is part of a snapshot.
         With clip, W_h has its true gradient; the original adds that of the state before the pass
-        for one stream only, and that of steps with a mark of 0 too.
+        for one stream only, and also that of steps with a mark of 0.
     """
 
     bottoms = (1, 2)

@@ -1,4 +1,4 @@
-"""Which priors of a detector should find which objects, and which are worth learning from."""
+"""Matching of a detector's priors to objects, and mining of hard examples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from protonet.layers.base import Layer
 from protonet.proto.caffe_pb2 import MultiBoxLossParameter
 
 _LEAST_SIZE = 1e-5
-"""Smaller boxes are no hard examples where overlapping ones are thinned out."""
+"""Smaller boxes are not hard examples if an nms_param suppresses overlapping ones."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Truths:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Priors that match objects: image, prior, set of offsets and truth of each, (M,)."""
+    """Matched priors: image, prior, set of offsets and truth of each, (M,)."""
 
     image: Array
     prior: Array
@@ -36,12 +36,12 @@ class Pairs:
     truth: Array
 
     def where(self, mask: Array) -> Pairs:
-        """Those for which ``mask`` (M,) is true."""
+        """The pairs for which ``mask`` (M,) is true."""
         return Pairs(self.image[mask], self.prior[mask], self.place[mask], self.truth[mask])
 
 
 class Matcher:
-    """Matching and mining as a layer's multibox_loss_param says, for N images and P priors."""
+    """Matching and mining by a layer's multibox_loss_param, for N images and P priors."""
 
     def __init__(self, layer: Layer, images: int, priors: int) -> None:
         self.layer = layer
@@ -85,11 +85,11 @@ class Matcher:
             )
 
     def pair(self, priors: Array, boxes: Array | None, truths: Truths) -> tuple[Pairs, Array]:
-        """The pairs of all images, and how much each prior that may be a negative overlaps.
+        """The pairs of all images, and the overlap of each prior that may be a negative.
 
         Args:
             priors: (P, 4).
-            boxes: N x sets x P x 4, which match instead of priors where the layer says so.
+            boxes: N x sets x P x 4, matched instead of the priors if the layer's settings say so.
             truths: the objects.
 
         Returns:
@@ -132,18 +132,18 @@ class Matcher:
     def mine(
         self, truths: Truths, pairs: Pairs, free: Array, costs: Array, boxes: Array
     ) -> tuple[Array, Array]:
-        """Which pairs count, and which priors' scores do.
+        """The pairs and the priors' scores that contribute to the loss.
 
-        MAX_NEGATIVE: all pairs, and of the free priors of each image that overlap by less than
-        neg_overlap the costliest, neg_pos_ratio for each pair. HARD_EXAMPLE: the sample_size
-        costliest of all priors of each image that has objects.
+        MAX_NEGATIVE: all pairs, and of the unmatched priors of each image that overlap by less than
+        neg_overlap those of highest loss, neg_pos_ratio for each pair. HARD_EXAMPLE: the
+        sample_size priors of highest loss of each image that has objects.
 
         Args:
             truths: the objects.
-            pairs: as ``pair`` gives them.
-            free: as ``pair`` gives them.
+            pairs: as ``pair`` returns them.
+            free: as ``pair`` returns them.
             costs: the loss of each prior, (N, P).
-            boxes: (N, P, 4), what is thinned out where there is an nms_param.
+            boxes: (N, P, 4), for non-maximum suppression with an nms_param.
 
         Returns:
             Two masks, (M,) and (N, P).
@@ -162,7 +162,7 @@ class Matcher:
         return taken, chosen
 
     def _hardest(self, boxes: Array, costs: Array) -> Array:
-        """Indices, the largest cost first; thinned out where there is an nms_param."""
+        """Indices by descending loss; after non-maximum suppression with an nms_param."""
         suppression = self.param.nms_param
         if not self.param.HasField("nms_param") or suppression.nms_threshold <= 0:
             order: Array = np.argsort(-costs, kind="stable")

@@ -1,4 +1,4 @@
-"""MemoryData: batches of arrays that the caller holds."""
+"""MemoryData: batches from arrays of the caller."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARAM = "memory_data_param"
 
 @register("MemoryData")
 class MemoryData(Stateful):
-    """Batches of arrays that the caller gives with ``set_arrays``, again and again in order.
+    """Batches from arrays passed to ``set_arrays``, in order and repeatedly.
 
     Bottom:
         none.
@@ -30,10 +30,10 @@ class MemoryData(Stateful):
     Spec:
         memory_data_param: batch_size, channels, height, width; all are required.
     Raises:
-        LayerError: without one of the four, for arrays that do not fit, or when the net runs
-        before it was given any.
+        LayerError: without one of the four, for arrays of invalid shapes, or if the net runs
+        before ``set_arrays``.
     Differs:
-        A transform_param does nothing, of which set_arrays warns, as Caffe's does. The position in
+        A transform_param has no effect; set_arrays warns of it, as in Caffe. The position in
          the arrays is part of a snapshot, the arrays are not.
     """
 
@@ -51,10 +51,10 @@ class MemoryData(Stateful):
         self._arrays: tuple[np.ndarray, np.ndarray] | None = None
 
     def set_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
-        """Give the items (n, channels, height, width) and their labels (n), and begin with them.
+        """Set the items (n, channels, height, width) and their labels (n), and start at the first.
 
-        n is a multiple of batch_size. Arrays of float32 are not copied: what the caller changes
-        in them later is seen.
+        n is a multiple of batch_size. Arrays of float32 are not copied: later changes of the
+        caller are visible.
 
         Raises:
             LayerError: for other shapes or types.
@@ -99,7 +99,7 @@ class MemoryData(Stateful):
         return {"position": self.position}
 
     def restore(self, state: dict[str, Any]) -> None:
-        # Whole batches, whatever the batch_size was.
+        # Round down to whole batches: batch_size may differ.
         self.position = int(state["position"]) // self.batch_size * self.batch_size
 
     def _numbers(self, given: Any, what: str) -> np.ndarray:
@@ -109,5 +109,5 @@ class MemoryData(Stateful):
         return np.asarray(array, np.float32)
 
     def _refusal(self, message: str) -> LayerError:
-        """No plan is there to say which layer it is."""
+        """The error with the layer's name, since no plan adds it."""
         return LayerError(f'layer "{self.name}" ({self.type}): {message}')

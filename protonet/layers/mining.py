@@ -1,4 +1,4 @@
-"""Losses item by item, and the hardest items: online hard example mining.
+"""Online hard example mining: losses of single items, and selection of the hardest.
 
 Source: Shrivastava et al., Training Region-based Object Detectors with Online Hard Example Mining,
 CVPR 2016; daijifeng001/caffe-rfcn.
@@ -24,8 +24,8 @@ from protonet.layers.softmax import SoftmaxWithLoss
 class SoftmaxWithLossOHEM(SoftmaxWithLoss):
     """SoftmaxWithLoss with one more top: each item's -log(max(p, 1.2e-38)) of its label.
 
-    The third top tells which items are hard; it is part of no objective and gets no gradient.
-    It is 0 for items to ignore. Everything else is as in SoftmaxWithLoss.
+    The third top tells which items are hard; it is not part of the objective and gets no gradient.
+    It is 0 for ignored items. Everything else is as in SoftmaxWithLoss.
 
     Bottom:
         x: ... x C x ..., scores with the classes along ``axis``; label: one class 0 to C - 1
@@ -61,7 +61,7 @@ class SmoothL1LossOHEM(Layer):
 
     Z is, by ``normalization``: VALID and FULL, the items N H W; BATCH_SIZE, N; NONE, 1;
     PRE_FIXED, pre_fixed_normalizer. It is never below 1. Gradients: da = w u f'(d) / Z, db = -da,
-    with f'(d) = d kept within -1 and 1, and w the loss weight.
+    with f'(d) = d clipped to -1 and 1, and w the loss weight.
 
     Bottom:
         a: N x C x H x W (or N x C), predictions; b: the shape of a, targets; optional: u, the
@@ -156,13 +156,13 @@ class SmoothL1LossOHEM(Layer):
 
 @register("BoxAnnotatorOHEM")
 class BoxAnnotatorOHEM(Layer):
-    """Of each image's regions, the roi_per_img that cost most keep label and weights.
+    """For each image, the roi_per_img regions of highest loss keep label and weights.
 
     Others get ignore_label and weights of 0. There is no gradient. Computed on the host, also if
     the net runs on a GPU.
 
     Bottom:
-        0: regions, R x 5 (or R x 5 x h x w), of which only the image, the first value, counts.
+        0: regions, R x 5 (or R x 5 x h x w), of which only the first value, the image, is used.
         1: losses, R x 1 (x h x w).
         2: labels, R x 1 (x h x w).
         3: weights, R x D (x h x w).
@@ -177,7 +177,7 @@ class BoxAnnotatorOHEM(Layer):
         LayerError: without roi_per_img, for bottoms of invalid shapes, or a loss_weight.
     Differs:
         BVLC Caffe has no such layer; this is the one of R-FCN, which runs on GPUs alone. Of
-        regions that cost the same the first come first; the order of the fork's is not stable.
+        regions of equal loss the first come first; the fork's sort is not stable.
     """
 
     bottoms = (4, 4)

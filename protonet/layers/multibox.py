@@ -1,4 +1,4 @@
-"""The loss of a detector that starts from priors."""
+"""MultiBoxLoss: the loss of a detector with priors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class MultiBoxLoss(Layer):
     (SOFTMAX), or sum log(1 + exp(x)) - x[label] (LOGISTIC); the label of a negative is the
     background. Z: VALID, the matches; FULL, N P; BATCH_SIZE, N; NONE, 1; PRE_FIXED,
     pre_fixed_normalizer; never below 1.
-    Gradients: of L for loc and conf, with matches and negatives held; 0 for all other priors.
+    Gradients: of L for loc and conf, with matches and negatives constant; 0 for all other priors.
     Computed on the host, also if the net runs on a GPU.
 
     Bottom:
@@ -47,7 +47,7 @@ class MultiBoxLoss(Layer):
     Spec:
         multibox_loss_param: num_classes (C, required), share_location (true), loc_loss_type
         (SMOOTH_L1), conf_loss_type (SOFTMAX), loc_weight (1), match_type (PER_PREDICTION),
-        overlap_threshold (0.5), use_prior_for_matching (true; else the boxes that loc means),
+        overlap_threshold (0.5), use_prior_for_matching (true; else the boxes decoded from loc),
         background_label_id (0), use_difficult_gt (true), ignore_difficult_gt (false),
         ignore_cross_boundary_bbox (false), bp_inside (false), map_object_to_agnostic (false),
         code_type (CORNER), encode_variance_in_target (false), mining_type (MAX_NEGATIVE),
@@ -62,8 +62,8 @@ class MultiBoxLoss(Layer):
         variance that is not above 0.
     Differs:
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. With
-        encode_variance_in_target the gradient of loc is divided by the variances, as L demands.
-        With LOGISTIC and mining NONE, what matches nothing has no label, whatever the background.
+        encode_variance_in_target the gradient of loc is divided by the variances, as it is for L.
+        With LOGISTIC and mining NONE, an unmatched prior has no label, whatever the background.
         nms_param without top_k has no limit. An invalid label is an error.
     """
 
@@ -169,7 +169,7 @@ class MultiBoxLoss(Layer):
             chosen &= self.parts[1]
             loss = self._localization_loss(pairs, difference)
             np.subtract(self._p, self._dconf, out=self._dconf)
-            loss += float(self._score_weights(costs)[chosen].sum(dtype=np.float64))
+            loss += float(self._modulate(costs)[chosen].sum(dtype=np.float64))
             self._dconf[~chosen] = 0
         self.device.put(np.array(loss / self._normalizer), tops[0])
 
@@ -200,7 +200,7 @@ class MultiBoxLoss(Layer):
     # Offsets.
 
     def _decode(self, loc: Array) -> Array | None:
-        """The boxes that ``loc`` means, N x sets x P x 4, where something needs them."""
+        """The boxes decoded from ``loc``, N x sets x P x 4; None if not needed."""
         param = self.spec.multibox_loss_param
         thins = self.mining and param.HasField("nms_param") and not param.use_prior_for_nms
         if param.use_prior_for_matching and not thins:
@@ -211,14 +211,14 @@ class MultiBoxLoss(Layer):
         return decode(self._priors, variances, loc.swapaxes(1, 2), self.code)
 
     def _nms_boxes(self, boxes: Array | None) -> Array:
-        """The boxes that mining thins out, N x P x 4."""
+        """The boxes for non-maximum suppression in mining, N x P x 4."""
         if boxes is None or self.spec.multibox_loss_param.use_prior_for_nms:
             return np.broadcast_to(self._priors, (*self._conf_shape[:2], 4))
         one: Array = boxes[:, 0]
         return one
 
     def _offset_error(self, loc: Array, boxes: Array | None, pairs: Pairs, truths: Truths) -> Array:
-        """What the offsets of each pair are too large by, (M, 4)."""
+        """The difference of predicted and target offsets of each pair, (M, 4)."""
         param = self.spec.multibox_loss_param
         priors, variances = self._priors[pairs.prior], self._variances[pairs.prior]
         if not (variances > 0).all():
@@ -249,7 +249,7 @@ class MultiBoxLoss(Layer):
         return np.where(far < 1, half, far - 0.5)
 
     def _localization_loss(self, pairs: Pairs, difference: Array) -> float:
-        """Loss of all offsets, and its gradient to ``_dloc``; both not yet divided."""
+        """The loss of all offsets; writes its gradient to ``_dloc``; neither is divided by Z."""
         param = self.spec.multibox_loss_param
         slope = difference
         if param.loc_loss_type == MultiBoxLossParameter.SMOOTH_L1:
@@ -263,7 +263,7 @@ class MultiBoxLoss(Layer):
     # Scores.
 
     def _write_targets(self, pairs: Pairs, truths: Truths) -> None:
-        """Write to ``_dconf`` 1 for the class that each prior should find, else 0."""
+        """Write to ``_dconf`` 1 for the target class of each prior, else 0."""
         wanted, labels = self._dconf, np.full(self._conf_shape[:2], self.background)
         wanted.fill(0)
         if self.softmax or self.mining:
@@ -273,7 +273,7 @@ class MultiBoxLoss(Layer):
             wanted[pairs.image, pairs.prior, truths.label[pairs.truth]] = 1
 
     def _confidence_loss(self, conf: Array) -> Array:
-        """Write the probabilities to ``_p``; the loss of each prior's scores, (N, P)."""
+        """Write the probabilities to ``_p``; returns the loss of each prior's scores, (N, P)."""
         p, wanted = self._p, self._dconf
         if self.softmax:
             softmax(np, conf, 2, p, self._reduced)
@@ -284,6 +284,6 @@ class MultiBoxLoss(Layer):
         np.multiply(p, 0.5, out=p)
         return np.logaddexp(0, conf).sum(axis=2) - np.einsum("npc,npc->np", conf, wanted)
 
-    def _score_weights(self, costs: Array) -> Array:
-        """What each prior's scores count for in L; ``_dconf`` holds their slopes by now."""
+    def _modulate(self, costs: Array) -> Array:
+        """Modulate the loss of each prior, (N, P), and its gradient ``_dconf``; not here."""
         return costs

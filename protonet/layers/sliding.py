@@ -41,7 +41,7 @@ class SlidingWindow(Layer):
                 )
             if len(single) == 1 and name != "pad":
                 missing = "w" if single[0] == "h" else "h"
-                raise LayerError(f"{name}_{single[0]} needs {name}_{missing} beside it", (_PARAM,))
+                raise LayerError(f"{name}_{single[0]} needs {name}_{missing} as well", (_PARAM,))
         if not param.kernel_size and not param.HasField("kernel_h"):
             raise LayerError(f"{_PARAM} needs a kernel_size", (_PARAM, "kernel_size"))
 

@@ -108,7 +108,7 @@ class Upsample(MaskUnpooling):
             if len(given) == 1:
                 missing = "w" if given[0] == "h" else "h"
                 raise LayerError(
-                    f"{name}_{given[0]} needs {name}_{missing} beside it",
+                    f"{name}_{given[0]} needs {name}_{missing} as well",
                     (path, f"{name}_{given[0]}"),
                 )
         if param.HasField("scale") and param.HasField("scale_h"):

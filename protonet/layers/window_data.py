@@ -1,4 +1,4 @@
-"""WindowData: windows of objects and of background, as R-CNN is trained with."""
+"""WindowData: windows of objects and background, for the training of R-CNN."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARAM = "window_data_param"
 
 @register("WindowData")
 class WindowData(BatchLayer):
-    """Windows drawn at random from images: background first, then objects.
+    """Windows sampled at random from images: background first, then objects.
 
     Bottom:
         none.
@@ -38,7 +38,7 @@ class WindowData(BatchLayer):
         DataError: for a window file, image or mean that cannot be used; names file and line.
     Differs:
         Random draws are a function of the seed and the item's number in the stream, so runs are
-        reproducible. transform_param.scale counts too; Caffe does not look at it here.
+        reproducible. transform_param.scale is applied too; Caffe ignores it here.
     """
 
     def setup(self) -> None:
@@ -51,7 +51,7 @@ class WindowData(BatchLayer):
         refuse_transform(self.spec, PLAIN)
         if not transform.crop_size:
             raise LayerError(
-                "transform_param needs a crop_size, the side of the windows that come out",
+                "transform_param needs a crop_size, the size of the top's windows",
                 ("transform_param",),
             )
         self.batch_size, size = int(param.batch_size), int(transform.crop_size)
@@ -96,18 +96,18 @@ class WindowData(BatchLayer):
         param, transform = self.spec.window_data_param, self.spec.transform_param
         if param.HasField("scale") and transform.HasField("scale"):
             raise LayerError(
-                "scale is given in window_data_param and in transform_param; one of them is right",
+                "scale is given in window_data_param and in transform_param; give one of them",
                 (_PARAM, "scale"),
             )
         return float(param.scale if param.HasField("scale") else transform.scale)
 
     def _mean(self, size: int) -> np.ndarray | None:
-        """(3, size, size) from the middle of the mean image, or (3, 1, 1)."""
+        """The mean: (3, size, size) from the centre of the mean image, or (3, 1, 1)."""
         transform = self.spec.transform_param
         values = list(transform.mean_value)
         if values and transform.mean_file:
             raise LayerError(
-                "mean_file and mean_value are both given; one of them is right",
+                "mean_file and mean_value are both given; give one of them",
                 ("transform_param", "mean_value"),
             )
         if values:
@@ -120,7 +120,7 @@ class WindowData(BatchLayer):
         if not transform.mean_file:
             return None
         mean = load_mean(self.context.find(transform.mean_file))
-        # Caffe goes down by what it goes across.
+        # Caffe uses the horizontal offset vertically, too.
         start = (mean.shape[2] - size) // 2
         part = mean[:, max(start, 0) : start + size, max(start, 0) : start + size]
         if part.shape != self.image_shape:
@@ -131,7 +131,7 @@ class WindowData(BatchLayer):
         return part
 
     def _count_objects(self) -> int:
-        """How many windows of a batch show objects, rounded as Caffe does it."""
+        """The number of windows of a batch with objects, rounded as in Caffe."""
         fraction = self.spec.window_data_param.fg_fraction
         if not 0 <= fraction <= 1:
             raise LayerError(

@@ -33,7 +33,7 @@ def test_both_forms_and_one_part_alone_are_refused() -> None:
     with pytest.raises(LayerError, match="kernel_size and kernel_w are both given") as caught:
         h_w_fields(both, "pooling_param", "kernel", "kernel_size")
     assert caught.value.path == ("pooling_param", "kernel_w")
-    with pytest.raises(LayerError, match="kernel_w needs kernel_h beside it") as caught:
+    with pytest.raises(LayerError, match="kernel_w needs kernel_h as well") as caught:
         h_w_pair(alone, "pooling_param", "kernel", "kernel_size")
     assert caught.value.path == ("pooling_param", "kernel_w")
 

@@ -83,7 +83,7 @@ def test_chance_is_a_function_of_seed_and_pass() -> None:
         ({"truth": "stride: 0"}, "expected a stride of 1 or more, got 0"),
         (
             {"more": "detectnet_augmentation_param { resize_param { height: 3 width: 3 } }"},
-            "resize_param is not supported here: image_size_x and image_size_y say the size",
+            "resize_param is not supported here: image_size_x and image_size_y give the size",
         ),
         (
             {"more": "transform_param { mirror: true }"},

@@ -106,7 +106,7 @@ def test_where_the_file_of_sizes_stands_is_part_of_the_state(tmp_path: Path) -> 
         ),
         (
             'num_classes: 2 name_size_file: "a" resize_param { resize_mode: FIT_SMALL_SIZE }',
-            "boxes of images that were not warped to the net's size cannot be turned back",
+            "boxes of images that were not warped to the net's size cannot be mapped back",
             (P, "resize_param"),
         ),
     ],

@@ -115,7 +115,7 @@ def test_input_leaves_its_tops_to_the_caller() -> None:
         ),
         (
             'type: "DummyData" top: "t" dummy_data_param { num: 1 channels: 2 height: 3 }',
-            "num, channels, height and width must be given equally often, got 1, 1, 1, 0",
+            "num, channels, height and width must have the same number of entries, got 1, 1, 1, 0",
             ("dummy_data_param",),
         ),
         (

@@ -143,9 +143,9 @@ P = "prior_box_param"
             "img_size and img_w are both given; give one of the two forms",
             (P, "img_w"),
         ),
-        ("min_size: 5 img_h: 9", "img_h needs img_w beside it", (P, "img_h")),
+        ("min_size: 5 img_h: 9", "img_h needs img_w as well", (P, "img_h")),
         ("min_size: 5 img_size: 0", "expected img_size above 0, got 0", (P, "img_size")),
-        ("min_size: 5 step_w: 9", "step_w needs step_h beside it", (P, "step_w")),
+        ("min_size: 5 step_w: 9", "step_w needs step_h as well", (P, "step_w")),
         ("min_size: 5 step_w: 9 step_h: 0", "expected step_h above 0, got 0", (P, "step_h")),
         (
             "min_size: 5 step: 9 step_h: 8 step_w: 8",

@@ -37,7 +37,7 @@ def test_forms(text: str, shape: tuple[int, ...]) -> None:
         ("stride: 2", "needs a kernel_size", "kernel_size"),
         ("kernel_size: 3 kernel_h: 2", "kernel_size and kernel_h", "kernel_h"),
         ("kernel_size: 3 pad: 1 pad_w: 2", "pad and pad_w are both", "pad_w"),
-        ("kernel_h: 3", "kernel_h needs kernel_w beside it", None),
+        ("kernel_h: 3", "kernel_h needs kernel_w as well", None),
         ("kernel_size: [3, 3, 3]", "expected 1 or 2 kernel_size, got 3", "kernel_size"),
         ("kernel_size: 3 stride: 0", "stride must be above 0", "stride"),
         ("kernel_size: 8", "a kernel of 8x8", None),

@@ -72,7 +72,7 @@ def test_values_are_repeated_over_windows() -> None:
             "unpool_size and unpool_w are both given; give one of the two forms",
             (P, "unpool_w"),
         ),
-        ("kernel_h: 2 unpool_size: 6", "kernel_h needs kernel_w beside it", (P, "kernel_h")),
+        ("kernel_h: 2 unpool_size: 6", "kernel_h needs kernel_w as well", (P, "kernel_h")),
         ("kernel_size: 2 unpool_size: 6 pad: 1", "Unpooling takes no pad", (P, "pad")),
         (
             "unpool: AVE kernel_size: 2 stride: 3 unpool_size: 6",

@@ -93,8 +93,8 @@ UP = "upsample_param"
 @pytest.mark.parametrize(
     ("fields", "shapes", "message", "path"),
     [
-        ("upsample_h: 4", 2, "upsample_h needs upsample_w beside it", (UP, "upsample_h")),
-        ("scale_w: 4", 1, "scale_w needs scale_h beside it", (UP, "scale_w")),
+        ("upsample_h: 4", 2, "upsample_h needs upsample_w as well", (UP, "upsample_h")),
+        ("scale_w: 4", 1, "scale_w needs scale_h as well", (UP, "scale_w")),
         (
             "scale: 2 scale_h: 2 scale_w: 2",
             1,

@@ -161,7 +161,7 @@ def test_a_net_of_the_old_dialect(tmp_path: Path, picture: np.ndarray) -> None:
     [
         ("batch_size: 4", "crop_size: 6", "needs a source, a window file"),
         ('source: "windows.txt"', "crop_size: 6", "needs a batch_size of 1 or more"),
-        (GIVEN, "", "needs a crop_size, the side of the windows that come out"),
+        (GIVEN, "", "needs a crop_size, the size of the top's windows"),
         (GIVEN + "crop_size: 6", "crop_size: 6", "crop_size belongs in transform_param"),
         (GIVEN + "mirror: true", "crop_size: 6", "mirror belongs in transform_param"),
         (
