@@ -74,7 +74,7 @@ class Concat(Layer):
     Params:
         none.
     Spec:
-        concat_param: axis (1; negative counts from the end), concat_dim (its old name).
+        concat_param: axis (1; negative counts from the end), concat_dim (deprecated name).
     Raises:
         LayerError: for both names at once, an axis out of range, or extents that
         differ elsewhere.
@@ -94,7 +94,7 @@ class Concat(Layer):
         spec = self.spec.concat_param
         if spec.HasField("axis") and spec.HasField("concat_dim"):
             raise LayerError(
-                "expected axis or concat_dim, which is its old name, got both",
+                "expected axis or concat_dim, its deprecated name, got both",
                 ("concat_param", "concat_dim"),
             )
         self._field = "concat_dim" if spec.HasField("concat_dim") else "axis"

@@ -55,7 +55,7 @@ def test_slice_without_a_wanted_gradient_writes_none() -> None:
         ),
         (
             "slice_param { slice_dim: 1 axis: 1 }",
-            "expected axis or slice_dim, which is its old name, got both",
+            "expected axis or slice_dim, its deprecated name, got both",
             ("slice_param", "slice_dim"),
         ),
         (

@@ -54,7 +54,7 @@ def test_concat_writes_only_the_wanted_gradients() -> None:
         ),
         (
             "concat_param { concat_dim: 1 axis: 1 }",
-            "expected axis or concat_dim, which is its old name, got both",
+            "expected axis or concat_dim, its deprecated name, got both",
             ("concat_param", "concat_dim"),
         ),
     ],
