@@ -157,9 +157,9 @@ class Recurrent(Stateful):
             add_weight_gradient(params[2], self._of_static, self._still, bottoms[2])
             if dbottoms[2] is not None:
                 self._of_static.backward(self._still, params[2].data, dbottoms[2])
-        for dx, carried in zip(dbottoms[2 + self._static :], self._carried, strict=False):
+        for dx in dbottoms[2 + self._static :]:
             if dx is not None:
-                dx[0] = carried
+                dx[...] = 0.0
 
     def state(self) -> dict[str, Any]:
         if self._exposed:
@@ -204,8 +204,6 @@ class LSTM(Recurrent):
     Differs:
         debug_info has no effect. The state goes from one pass to the next, as in Caffe, and is
         part of a snapshot.
-        With expose_hidden the states at both ends have their true gradients; Caffe shares their
-        values only (recurrent_layer.cpp), so there no gradient passes through them.
     """
 
     hidden = 2
@@ -241,8 +239,7 @@ class LSTM(Recurrent):
     ) -> None:
         xp, (dh, dc), weight = self.xp, self._carried, self.params[self.weight_place]
         cont = self.continuation(bottoms)
-        for carried, given in zip((dh, dc), dtops[1:] or (0.0, 0.0), strict=True):
-            carried[...] = given[0] if self._exposed else given
+        dh[...] = dc[...] = 0.0  # of exposed states too
         dy = dtops[0].reshape(self._tanh.shape)
         for t in range(self._steps - 1, -1, -1):
             xp.add(dh, dy[t], out=dh)
@@ -279,8 +276,6 @@ class RNN(Recurrent):
     Differs:
         debug_info has no effect. The state goes from one pass to the next, as in Caffe, and is
         part of a snapshot.
-        With expose_hidden the states at both ends have their true gradients; Caffe shares their
-        values only (recurrent_layer.cpp), so there no gradient passes through them.
     """
 
     hidden = 1
@@ -324,7 +319,7 @@ class RNN(Recurrent):
         if self.params[-1].wanted:
             self._bias_gradient.learn(self._dy, None, self.params[-1].diff)
         self._of_output.backward(self._dy, self.params[-2].data, self._dh)
-        dh[...] = dtops[1][0] if self._exposed else 0.0
+        dh[...] = 0.0  # of an exposed state too
         for t in range(self._steps - 1, -1, -1):
             xp.add(dh, self._dh[t], out=dh)
             self._bend.backward(dh, h[t + 1], self._dacts[t])

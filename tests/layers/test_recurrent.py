@@ -47,8 +47,29 @@ def test_gradients_from_a_fresh_start(kind: str, static: bool) -> None:
 
 @pytest.mark.parametrize("kind", ["LSTM", "RNN"])
 @pytest.mark.parametrize("static", [False, True])
-def test_gradients_through_exposed_states(kind: str, static: bool) -> None:
-    check_gradients(text(kind, static, True), values(kind, static, True, first=1.0))
+def test_no_gradient_passes_through_exposed_states(kind: str, static: bool) -> None:
+    """They are those of the second pass of a layer that keeps its states, whose gradients end at
+    the first step.
+    """
+    given = values(kind, static, first=1.0)
+    kept = LayerHarness(text(kind, static), given, dtype=np.float64)
+    kept.forward()
+    states = [np.array(each[-1:]) for each in kept.layer._states]
+    exposed = LayerHarness(text(kind, static, True), [*given, *states], dtype=np.float64)
+    exposed.set_params([param.data for param in kept.layer.params])
+    np.testing.assert_allclose(exposed.forward()[0], kept.forward()[0], rtol=1e-12)
+    generator = np.random.default_rng(3)
+    dtops = [generator.standard_normal(top.shape) for top in exposed.tops]
+    inputs = 2 + static
+    expected, found = kept.backward(dtops[:1]), exposed.backward(dtops)
+    for one, other in zip(expected, found[:inputs], strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(other, one, rtol=1e-12)
+    for one, other in zip(kept.param_diffs, exposed.param_diffs, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-12)
+    for dx in found[inputs:]:
+        np.testing.assert_array_equal(dx, np.zeros((1, N, D)))
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "RNN"])
