@@ -1,7 +1,7 @@
-"""How fast images reach a net: records per second, beside Pillow that decodes alone.
+"""Throughput of the input pipeline in records per second, compared with Pillow decoding alone.
 
-JPEG, PNG and raw records of 256x256 colour images are cropped to 227, mirrored by chance, and a
-mean image is taken off. Nothing is kept in memory: every record is read, decoded and transformed
+JPEG, PNG and raw records of 256x256 colour images are cropped to 227, mirrored at random, and a
+mean image is subtracted. Nothing is cached: every record is read, decoded and transformed
 anew, by as many threads as there are cores. Rounds alternate; medians and ratios are printed.
 """
 

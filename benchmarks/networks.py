@@ -1,4 +1,4 @@
-"""Every network beside PyTorch: time of training and inference, memory, and the bars.
+"""Every network compared with PyTorch: time of training and inference, memory, and targets.
 
 Both sides have two threads, processes of their own, the same weights and inputs; what they
 compute is compared before it is timed. Rounds alternate between them. On a GPU, batches are those

@@ -34,7 +34,7 @@ class Side:
         )
 
     def ask(self, request: str, **arguments: Any) -> Any:
-        """Let the process do something and wait for its answer."""
+        """Send a request to the process and wait for its reply."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([request, arguments]) + "\n")

@@ -1,7 +1,7 @@
-"""How long protonet takes to start, each time in a fresh process.
+"""Startup time of protonet, each time in a fresh process.
 
 Importing it, showing its help, and ``protonet train`` on the seed network until its first
-iteration is told.
+iteration is reported.
 """
 
 from __future__ import annotations

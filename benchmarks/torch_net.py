@@ -1,4 +1,4 @@
-"""A plan as a person would write it in PyTorch: modules, and a forward method in plan order.
+"""A plan as idiomatic PyTorch: modules, and a forward method in plan order.
 
 ``torch.fx`` writes the forward method as straight Python, in which each value is dropped after
 its last use; it runs eagerly. BatchNorm and the Scale behind it are one BatchNorm2d.

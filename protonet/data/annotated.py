@@ -65,12 +65,12 @@ def _objects(record: AnnotatedDatum) -> Objects:
 
 
 class AnnotatedTransform:
-    """What happens to an image and to its boxes: distort, expand, a window by chance, resize,
-    noise, crop, mirror, mean and scale (SSD fork, annotated_data_layer.cpp).
+    """Transforms an image and its boxes: distort, expand, random window, resize, noise, crop,
+    mirror, mean and scale (SSD fork, annotated_data_layer.cpp).
 
     Args:
-        transformer: does the image.
-        samplers: where windows come from; without any the whole image is taken.
+        transformer: of the image.
+        samplers: of windows; without any the whole image is used.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class AnnotatedTransform:
         self._resize = param.resize_param if param.HasField("resize_param") else None
 
     def draws(self, first: int, count: int) -> list[Draw]:
-        """What chance decides for records ``first`` to ``first + count - 1`` of the stream."""
+        """The random draws of records ``first`` to ``first + count - 1`` of the stream."""
         draws = self.transformer.draws(first, count)
         # Windows are drawn where nothing else is random, too.
         return [draw._replace(place=first + place) for place, draw in enumerate(draws)]
@@ -130,7 +130,7 @@ class AnnotatedTransform:
 
 
 def _window(draw: Draw, image: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """What was cut out of ``image``, in shares of it."""
+    """The crop in normalized coordinates of ``image``."""
     height, width = image.shape[-2:]
     down, across = out.shape[-2:]
     corners = [draw.left / width, draw.top / height]
@@ -140,10 +140,10 @@ def _window(draw: Draw, image: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 
 class AnnotatedSource(PrefetchedSource):
-    """Gives batch after batch of a database of images with boxes, made ahead of time.
+    """Prefetched batches of a database of images with boxes.
 
     The order is the database's; with ``shuffle`` it is that of a BatchSource with the same seed.
-    What chance does is a function of the seed and the record's place in the stream.
+    Augmentation is a function of the seed and the record's index in the stream.
 
     Args:
         database: belongs to the source, which closes it.
@@ -153,9 +153,9 @@ class AnnotatedSource(PrefetchedSource):
         boxes: what ``read_annotated`` takes.
         typed: every record must say that it has boxes.
         shuffle, seed: the order.
-        skip: records that are passed over once, before the first.
-        threads: how many decode.
-        empty: makes the arrays of the batches.
+        skip: records skipped once, at the start.
+        threads: number of workers.
+        empty: allocates the arrays of the batches.
     """
 
     def __init__(
@@ -205,12 +205,12 @@ class AnnotatedSource(PrefetchedSource):
         return batch, np.concatenate(rows)
 
     def close(self) -> None:
-        """Stop the threads and let go of the database; a second call does nothing."""
+        """Stop the workers and close the database; idempotent."""
         super().close()
         self._database.close()
 
     def _make(self, part: Batch, first: int, _start: int) -> None:
-        """Fill a part of a batch; ``first`` is its first record's place in the stream."""
+        """Fill a part of a batch; ``first`` is its first record's index in the stream."""
         clock = time.perf_counter
         began, reading, count = clock(), 0.0, len(part.labels)
         draws = self._transform.draws(first, count)

@@ -1,4 +1,4 @@
-"""What the forks' ``transform_param`` does to an image before it is cropped.
+"""The steps of the forks' ``transform_param`` before the crop.
 
 In this order: distort_param, expand_param, (a window of AnnotatedData), resize_param, noise_param,
 and NVIDIA's random resize.
@@ -40,7 +40,7 @@ class Augment:
     """The steps before the crop.
 
     Args:
-        param: asks for at least one of them; see ``wanted``.
+        param: sets at least one of them; see ``wanted``.
         shape: (channels, height, width) of the first image.
         crop: (height, width) of the crop behind it, or None.
 
@@ -64,7 +64,7 @@ class Augment:
         self.varies = self._random_size or (
             (covers and crop is not None) or (resize is None and param.HasField("expand_param"))
         )
-        """Whether images of one size leave it in several."""
+        """Whether images of one size result in several."""
         if self.varies and crop is None:
             field = "expand_param" if param.HasField("expand_param") else "transform_param"
             raise LayerError(
@@ -73,11 +73,11 @@ class Augment:
             )
         size = shape[1:] if resize is None else resized_size(resize, (shape[1], shape[2]))
         self.shape: ImageShape = (shape[0], size[0], size[1])
-        """What leaves it, unless it ``varies``."""
+        """The shape of the result, unless it ``varies``."""
 
     @staticmethod
     def wanted(param: TransformationParameter) -> bool:
-        """Whether ``param`` asks for any of the steps."""
+        """Whether ``param`` sets any of the steps."""
         messages = ("resize_param", "expand_param", "distort_param", "noise_param")
         given = {field.name for field, _ in param.ListFields()}
         return bool(given.intersection(messages)) or any(
@@ -86,7 +86,7 @@ class Augment:
 
     @property
     def is_random(self) -> bool:
-        """Whether the same image may come out differently another time."""
+        """Whether the same image may give different results."""
         param = self.param
         noise = param.noise_param
         return (
@@ -102,7 +102,7 @@ class Augment:
         return self.after(self.before(image, rng)[0], rng)
 
     def before(self, image: np.ndarray, rng: ImageRNG) -> tuple[np.ndarray, np.ndarray]:
-        """Distorted and expanded; and where the new image lies in the old one, a window."""
+        """The image distorted and expanded, and the new image as a window of the old one."""
         if self.param.HasField("distort_param"):
             if image.dtype != np.uint8 or image.shape[0] != 3:
                 raise DataError(
@@ -126,7 +126,7 @@ class Augment:
         return self._randomly_sized(image, rng) if self._random_size else image
 
     def _expanded(self, image: np.ndarray, rng: ImageRNG) -> tuple[np.ndarray, np.ndarray]:
-        """Somewhere on a larger canvas of the mean values (0 where there are none)."""
+        """At a random position of a larger canvas of the mean values (0 where there are none)."""
         param = self.param.expand_param
         if not rng.bernoulli(param.prob):
             return image, FULL_IMAGE
@@ -145,7 +145,7 @@ class Augment:
         return canvas, np.array(window, np.float32)
 
     def _randomly_sized(self, image: np.ndarray, rng: ImageRNG) -> np.ndarray:
-        """NVIDIA's: the short side by chance, then its form, then each axis stretched.
+        """NVIDIA's: a random short side, then aspect ratio, then scale of each axis.
 
         Both phases do it (NVIDIA/caffe 0.17, data_transformer.cpp, image_random_resize).
         """
@@ -164,7 +164,7 @@ class Augment:
             tall *= rng.uniform(param.vertical_stretch_lower, param.vertical_stretch_upper)
         if min(param.horizontal_stretch_lower, param.horizontal_stretch_upper) > 0:
             wide *= rng.uniform(param.horizontal_stretch_lower, param.horizontal_stretch_upper)
-        # Halves go up, as in lround.
+        # Halves round up, as in lround.
         rows, columns = max(self._crop[0], int(tall + 0.5)), max(self._crop[1], int(wide + 0.5))
         if not param.allow_upscale:
             rows, columns = min(rows, height), min(columns, width)
@@ -181,7 +181,7 @@ def _asked(param: TransformationParameter, name: str) -> bool:
 
 
 def _check(param: TransformationParameter, channels: int) -> None:
-    """Refuse settings that no image could follow."""
+    """Refuse settings out of range."""
     path = "transform_param"
     if param.HasField("resize_param"):
         check_resize(param.resize_param, channels)
@@ -208,7 +208,7 @@ def _check(param: TransformationParameter, channels: int) -> None:
 
 
 def _check_distort(distort: DistortionParameter) -> None:
-    """Refuse changes of color that none could be drawn of."""
+    """Refuse empty ranges of colour distortion."""
     path = ("transform_param", "distort_param")
     for low, high in (
         ("contrast_lower", "contrast_upper"),

@@ -1,7 +1,7 @@
-"""Boxes of objects in images, in shares of the image: what follows when the image is changed.
+"""Boxes of objects in normalized coordinates, and how they follow the image's transforms.
 
 Boxes are float32 (n, 4): xmin, ymin, xmax, ymax. A window is one such box in the coordinates of
-the image that it is cut out of; it may reach beyond it.
+the image that it is cropped from; it may exceed it.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ class Objects(NamedTuple):
         return Objects(np.zeros((0, 4), np.float32), np.zeros((0, 3), np.float32))
 
     def only(self, rows: np.ndarray) -> Objects:
-        """Those that ``rows`` names or marks."""
+        """A selection by indices or by a mask."""
         return Objects(self.boxes[rows], self.marks[rows])
 
 
 def areas(boxes: np.ndarray) -> np.ndarray:
-    """The areas; 0 for a box whose sides are turned round."""
+    """The areas; 0 for an inverted box."""
     width, height = boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
     found: np.ndarray = np.where((width < 0) | (height < 0), 0, width * height)
     return found
 
 
 def intersection(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """The area that each box shares with a window."""
+    """The intersection area of each box with a window."""
     corners = np.concatenate(
         [np.maximum(boxes[:, :2], window[:2]), np.minimum(boxes[:, 2:], window[2:])], axis=1
     )
@@ -51,22 +51,22 @@ def intersection(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
 
 
 def iou(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Common area over area of both together (Jaccard)."""
+    """Intersection over union with a window (Jaccard overlap)."""
     both = intersection(boxes, window)
     either = areas(boxes) + areas(window) - both
     return np.where(both > 0, both / np.where(either > 0, either, 1), 0)
 
 
 def coverage(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """How much of each box lies in the window."""
+    """The fraction of each box that the window covers."""
     both, size = intersection(boxes, window), areas(boxes)
     return np.where(both > 0, both / np.where(size > 0, size, 1), 0)
 
 
 def project(objects: Objects, window: np.ndarray, emit: EmitConstraint | None) -> Objects:
-    """The objects that a window still shows, in its coordinates and clipped to it.
+    """The objects that a window shows, in its coordinates and clipped to it.
 
-    ``emit`` asks for the centre, or for a share of the object, to lie in the window.
+    ``emit`` requires the centre, or a fraction of the object, to lie in the window.
     """
     boxes = objects.boxes
     keep = (boxes[:, 0] < window[2]) & (boxes[:, 2] > window[0])
@@ -88,7 +88,7 @@ def _emitted(boxes: np.ndarray, window: np.ndarray, emit: EmitConstraint) -> np.
 
 
 def mirrored(objects: Objects) -> Objects:
-    """Left and right changed."""
+    """Flipped horizontally."""
     boxes = objects.boxes.copy()
     boxes[:, 0], boxes[:, 2] = 1 - objects.boxes[:, 2], 1 - objects.boxes[:, 0]
     return Objects(boxes, objects.marks)
@@ -97,7 +97,7 @@ def mirrored(objects: Objects) -> Objects:
 def resized(objects: Objects, param: ResizeParameter, size: tuple[int, int]) -> Objects:
     """Where boxes lie in an image of ``size`` (height, width) once it was resized.
 
-    Only the way that pads moves them; the bands are counted as real numbers, not as pixels (SSD
+    Only the mode that pads moves them; the padding is not rounded to pixels (SSD
     fork, UpdateBBoxByResizePolicy).
     """
     if param.resize_mode != ResizeParameter.FIT_LARGE_SIZE_AND_PAD:
@@ -107,7 +107,7 @@ def resized(objects: Objects, param: ResizeParameter, size: tuple[int, int]) -> 
     given = width / height
     wanted = param.width / param.height
     boxes = objects.boxes.copy()
-    # The axis with bands, and the share of the new image that the old one takes on it.
+    # The padded axis, and the fraction of the new image that the old one takes on it.
     axis, taken = (1, wanted / given) if given > wanted else (0, given / wanted)
     band = (1 - taken) / 2
     boxes[:, axis] = band + np.maximum(boxes[:, axis] * taken, 0)

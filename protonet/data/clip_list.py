@@ -1,4 +1,4 @@
-"""Clips of video as files of their frames, named by a text: what VideoData layers read."""
+"""Lists of video clips, each a folder of frames: what VideoData layers read."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from protonet.errors import DataError
 class ClipList(FileList[tuple[int, Path, int, int]]):
     """The clips that a list names (``FileList``).
 
-    Every line is ``folder first label``; lines without text are passed over. Frame i of a clip is
+    Every line is ``folder first label``; blank lines are skipped. Frame i of a clip is
     ``folder/%06d.jpg`` with the number first + i step.
 
     Args:
-        source, places: as of Listed.
+        source, places: as of FileList.
         length: frames of a clip.
         step: from one frame to the next.
     """
@@ -41,7 +41,7 @@ class ClipList(FileList[tuple[int, Path, int, int]]):
         ]
 
     def image(self, key: int, *, color: bool | None = None) -> tuple[np.ndarray, int]:
-        """A clip, uint8 (channels x frames, height, width), a channel's frames beside each other,
+        """A clip, uint8 (channels x frames, height, width), the frames of a channel contiguous,
         and its label.
 
         Raises:

@@ -36,12 +36,12 @@ def convert_vectors(
     """Make paired databases in a new ``folder``: train_images, train_labels, train_mean and, with
     a ``val_share``, the same of val. Returns the images of each part.
 
-    Images are looked up in ``root``, by default beside the table. With ``shuffle`` they are put in
+    Images are looked up in ``root``, by default next to the table. With ``shuffle`` they are put in
     an order that depends on the seed only; the last ``val_share`` of them is for validation.
 
-    What is interrupted goes on in the next call with the same arguments and ends as if it had not
-    been (``data.resumable``); the table may have changed behind the rows that are written.
-    ``restart`` begins anew. ``progress`` is told at once what is there.
+    An interrupted conversion resumes at the next call with the same arguments, with the same result
+    (``data.resumable``); the table may have changed after the rows that are written. ``restart``
+    starts over. ``progress`` is called first with what is there.
 
     Raises:
         UsageError: when the folder exists, was begun with other settings, or a share leaves
@@ -133,7 +133,7 @@ def convert_images(
     """Make a database of the images that a list names, as Caffe's convert_imageset does; returns
     their number. Keys are the place and the name: ``00000012_cats/7.png``.
 
-    What is interrupted goes on as in ``convert_vectors``.
+    An interrupted conversion resumes as in ``convert_vectors``.
 
     Raises:
         UsageError: when the database exists, or was begun with other settings.

@@ -1,4 +1,4 @@
-"""Cutting windows out of images as R-CNN does."""
+"""Cropping and warping windows of images as R-CNN does."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class CropRegion(NamedTuple):
 
 @dataclass(frozen=True)
 class WindowCropper:
-    """Cuts windows out as R-CNN does.
+    """Crops and warps windows as R-CNN does.
 
     Attributes:
-        size: side of the square that comes out.
-        context: pixels of the square that show what is around the window, on each side.
+        size: side of the square result.
+        context: pixels of padding on each side that show the surroundings of the window.
         square: take the smallest square around the window, instead of warping it.
     """
 
@@ -43,7 +43,7 @@ class WindowCropper:
     square: bool = False
 
     def region(self, box: Box, height: int, width: int) -> CropRegion:
-        """Where the window ``box`` of an image of this size is and goes.
+        """The region of the window ``box`` in an image of this size, and in the crop.
 
         Raises:
             ValueError: says how the window lies outside the image.
@@ -85,7 +85,7 @@ class WindowCropper:
         """
         place = self.region(box, image.shape[1], image.shape[2])
         left = place.right if mirror else place.left
-        # Rounding may have made it larger than the room that is left.
+        # Rounding may exceed the space that is left.
         height, width = min(place.height, self.size - place.top), min(place.width, self.size - left)
         out.fill(0)
         if height < 1 or width < 1:
@@ -127,5 +127,5 @@ def _clip(
 
 
 def _round(value: np.float32) -> int:
-    """Halves go away from zero, as in C."""
+    """Round half away from zero, as in C."""
     return int(math.copysign(math.floor(abs(float(value)) + 0.5), float(value)))

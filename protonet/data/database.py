@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 _DESCRIBED = 2**29
-"""Bytes of the largest file that is read to say what it is."""
+"""Bytes of the largest file that is read to describe it."""
 _SHOWN = 5
 """Keys that a message lists."""
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class _Store(Protocol):
 class Database:
     """A database of Datum records, opened for reading. Nothing is locked or written.
 
-    ``path`` is the folder of an LMDB or a LevelDB: its files tell which. Several databases may be
+    ``path`` is the folder of an LMDB or a LevelDB: its files show which. Several databases may be
     open on one folder.
 
     Raises:
@@ -91,7 +91,7 @@ class Database:
         self.close()
 
     def close(self) -> None:
-        """Let go of the files; a second call does nothing."""
+        """Close the files; idempotent."""
         if self._closed:
             return
         self._closed = True
@@ -163,7 +163,7 @@ class Database:
 
 
 def _open(path: Path) -> _Store:
-    """The store of the database at ``path``, as its files tell.
+    """The store of the database at ``path``, recognized by its files.
 
     Raises:
         DataError: says what ``path`` is instead, and what would work.
@@ -194,7 +194,7 @@ def _open(path: Path) -> _Store:
 
 
 def _file_kind(path: Path) -> str:
-    """What a file is that was given in place of a database."""
+    """Describes a file given in place of a database."""
     if path.name == DATA_FILE:
         return f"the file inside a database (give its folder, {path.parent})"
     if path.stat().st_size > _DESCRIBED:
@@ -207,10 +207,10 @@ def _shown(key: bytes) -> str:
 
 
 def check_pairs(images: Database, labels: Database, *, by_position: bool = False) -> str | None:
-    """Both databases should hold the same keys: records are read side by side, in their order.
+    """Both databases should hold the same keys: records are read in pairs, in their order.
 
-    With ``by_position`` equally many records will do, as in Caffe, unless both kinds of keys are
-    numbers and the order would put different ones side by side. Returns what is to be told then.
+    With ``by_position`` equal counts suffice, as in Caffe, unless the keys of both are numbers and
+    the order would pair different ones. Returns a warning for the user then.
 
     Raises:
         DataError: naming the counts and the first keys that lack a partner.

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 ENCODINGS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "bmp": "BMP", "webp": "WEBP"}
-"""What images can be stored as, and Pillow's names of it."""
+"""Image formats of records, and Pillow's names of them."""
 
 _GRAY = ("1", "L", "LA")
-"""Pillow's modes of one channel, beside those of more bits."""
+"""Pillow's modes of one channel with up to 8 bits."""
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _OPENING = threading.Lock()
 """``warnings.catch_warnings`` changes filters of the whole process: one thread at a time."""
@@ -66,9 +66,9 @@ def decode_image(
 ) -> np.ndarray:
     """An encoded image (PNG, JPEG ...) as uint8 (1 or 3, height, width), colour as BGR.
 
-    ``color=None`` keeps gray images gray. ``follows_exif`` turns a photograph upright, which is
-    for files: records are decoded as they are stored. The array may be read-only, and a view of
-    pixels in another order.
+    ``color=None`` keeps gray images gray. ``follows_exif`` applies the EXIF orientation, which
+    is for files: records are decoded as they are stored. The array may be read-only and a strided
+    view.
 
     Raises:
         DataError: for what is no image, is cut short, or would fill the memory.
@@ -101,7 +101,7 @@ def decode_image(
 
 
 def encoded_shape(data: bytes, where: str) -> tuple[int, int, int]:
-    """What ``decode_image`` would give the shape of, from the file's first bytes alone.
+    """The shape that ``decode_image`` would return, from the file's header alone.
 
     Raises:
         DataError: for what is no image, or is too large.
@@ -120,8 +120,8 @@ def encoded_shape(data: bytes, where: str) -> tuple[int, int, int]:
 def _opened(data: bytes, most: float) -> Image.Image:
     """The image, its pixels not yet decoded.
 
-    The two usual kinds are opened without ``Image.open``, which may warn, so that threads need
-    not wait for each other. What is odd about one is for ``Image.open`` to tell.
+    JPEG and PNG are opened without ``Image.open``, which may warn, so that threads need not wait
+    for each other. ``Image.open`` reports what is wrong with one.
     """
     from PIL import Image
     from PIL.JpegImagePlugin import JpegImageFile
@@ -144,21 +144,21 @@ def image_array(image: Image.Image, *, color: bool | None = None) -> np.ndarray:
     """A Pillow image as uint8 (1, height, width) or BGR (3, height, width).
 
     ``color=None`` keeps gray images gray. 16-bit gray is scaled to 8 bits; transparency is
-    dropped, as OpenCV does. The array is read-only; the columns of a channel are neighbours.
+    dropped, as OpenCV does. The array is read-only, its columns contiguous.
     """
     if image.mode.startswith("I"):
         from PIL import Image
 
         image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
     if image.mode == "P" and "transparency" in image.info:
-        # Pillow warns about such palettes, unless they are converted by way of RGBA.
+        # Pillow warns about such palettes unless they are converted through RGBA.
         image = image.convert("RGBA")
     gray = image.mode in _GRAY if color is None else not color
     if gray:
         return np.asarray(image.convert("L"))[None]
     if image.mode != "RGB":
         image = image.convert("RGB")
-    # Row after row the red, the green and the blue values: Pillow sorts them faster than NumPy.
+    # Planar within each row (R, G, B): Pillow deinterleaves faster than NumPy.
     rows = np.frombuffer(image.tobytes("raw", "RGB;L"), np.uint8)
     return rows.reshape(image.height, 3, image.width).transpose(1, 0, 2)[::-1]
 
@@ -193,7 +193,7 @@ def make_datum(
     ``encoded`` may be the file whose image the array is: it is stored as it is.
 
     Raises:
-        DataError: where ``encoded`` is asked for values that ``encode_image`` refuses.
+        DataError: with ``encoded``, for values that ``encode_image`` refuses.
     """
     channels, height, width = array.shape
     datum = Datum(channels=channels, height=height, width=width)

@@ -1,4 +1,4 @@
-"""Images and boxes for NVIDIA's DetectNet: changed by chance together, boxes written on a grid.
+"""Images and boxes for NVIDIA's DetectNet: joint augmentation, and the coverage grid.
 
 Facts from NVIDIA/caffe 0.17: detectnet_transform_layer.cpp, detectnet_coverage_rectangular.cpp.
 """
@@ -29,8 +29,8 @@ _FULL = np.float32(255)
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to one image: ``scale`` is a (height, width), ``rotation`` in degrees,
-    ``offset`` the (row, column) where the result begins.
+    """The augmentation of one image: ``scale`` is a (height, width), ``rotation`` in degrees,
+    ``offset`` the (row, column) of the crop.
     """
 
     scale: tuple[int, int]
@@ -47,7 +47,7 @@ def draw_augmentation(
     wanted: tuple[int, int],
     random: np.random.Generator,
 ) -> Augmentation:
-    """What chance decides in training for an image of ``size``, to be cut to ``wanted``."""
+    """A random augmentation for an image of ``size`` that is cropped to ``wanted``."""
     hue, saturation, scale, rotation = 0.0, 1.0, size, 0.0
     if random.random() <= param.hue_rotation_prob:
         hue = min(max((2 * random.random() - 1) * param.hue_rotation, -180.0), 180.0)
@@ -75,9 +75,9 @@ def draw_augmentation(
 def augment_image(
     image: np.ndarray, augmentation: Augmentation, wanted: tuple[int, int], mean: np.ndarray | None
 ) -> np.ndarray:
-    """A float32 image (3, h, w) of 0 to 255, changed, freed of a mean and cut to ``wanted``.
+    """A float32 image (3, h, w) of 0 to 255, augmented, mean subtracted, cropped to ``wanted``.
 
-    What the cut shows beyond the image is 0.
+    The crop is zero outside the image.
     """
     image = image / _FULL
     if abs(augmentation.hue) > _TINY or augmentation.saturation < 1 - 1 / 255:
@@ -104,7 +104,7 @@ def augment_image(
 def augment_boxes(
     boxes: np.ndarray, augmentation: Augmentation, size: tuple[int, int]
 ) -> np.ndarray:
-    """The rows of labels (n, LABEL) that belong to an image of ``size``, changed with it."""
+    """The label rows (n, LABEL) of an image of ``size``, augmented with it."""
     boxes = boxes.copy()
     if augmentation.flip:
         boxes[:, 0] = size[1] - boxes[:, 0] - boxes[:, 2] - 1
@@ -113,7 +113,7 @@ def augment_boxes(
     )
     boxes[:, :4] *= factors
     if abs(augmentation.rotation) > _TINY:
-        # Only the middle turns.
+        # Only the centre is rotated.
         matrix, shift = rotation_matrix(augmentation.scale, augmentation.rotation)
         middle = boxes[:, :2] + boxes[:, 2:4] / 2
         boxes[:, :2] = middle @ matrix.T + shift - boxes[:, 2:4] / 2
@@ -122,7 +122,7 @@ def augment_boxes(
 
 
 def shift_colour(image: np.ndarray, hue: float, saturation: float) -> np.ndarray:
-    """BGR from 0 to 1 with the hue turned by degrees and the saturation times a factor."""
+    """BGR of 0 to 1 with the hue rotated by degrees and the saturation scaled."""
     blue, green, red = image
     value, least = image.max(axis=0), image.min(axis=0)
     spread = value - least
@@ -137,7 +137,7 @@ def shift_colour(image: np.ndarray, hue: float, saturation: float) -> np.ndarray
 
 
 def rotation_matrix(size: tuple[int, int], degrees: float) -> tuple[np.ndarray, np.ndarray]:
-    """X' = A x + b for points (x, y): clockwise about the middle, moved so that all is seen."""
+    """X' = A x + b for points (x, y): clockwise about the centre, shifted to show the whole."""
     angle = math.radians(degrees)
     matrix = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     middle = np.array([size[1] / 2, size[0] / 2])
@@ -146,7 +146,7 @@ def rotation_matrix(size: tuple[int, int], degrees: float) -> tuple[np.ndarray, 
 
 
 def rotated_size(size: tuple[int, int], degrees: float) -> tuple[int, int]:
-    """The (height, width) that holds an image of ``size`` once it was turned."""
+    """The (height, width) of the bounding box of a rotated image of ``size``."""
     angle = math.radians(degrees)
     matrix = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     _, (width, height) = _around(size, matrix)
@@ -154,7 +154,7 @@ def rotated_size(size: tuple[int, int], degrees: float) -> tuple[int, int]:
 
 
 def _around(size: tuple[int, int], matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first corner, and the width and height, of whole pixels around a turned image."""
+    """First corner, width and height of a rotated image's bounding box in whole pixels."""
     middle = np.array([size[1] / 2, size[0] / 2])
     corners = np.array([[0, 0], [size[1], 0], [0, size[0]], [size[1], size[0]]]) - middle
     points = corners @ matrix.T + middle
@@ -163,7 +163,7 @@ def _around(size: tuple[int, int], matrix: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def rotated(image: np.ndarray, degrees: float) -> np.ndarray:
-    """An image turned clockwise, between four pixels each; 0 where one of them is missing."""
+    """An image rotated clockwise, bilinear; 0 where one of the four pixels is missing."""
     size = (image.shape[1], image.shape[2])
     matrix, shift = rotation_matrix(size, degrees)
     height, width = rotated_size(size, degrees)

@@ -1,4 +1,4 @@
-"""Texts that name files: the lines of a list, and the files that it names."""
+"""Lists of files: their lines, and the files that they name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Line = TypeVar("Line")
 
 
 class FileListOptions(TypedDict, total=False):
-    """Where the files of a list are, and the size that their images get."""
+    """Where the files of a list are, and the size of their images."""
 
     root: str
     folder: Path | None
@@ -19,11 +19,11 @@ class FileListOptions(TypedDict, total=False):
 
 
 class FileList(Generic[Line]):
-    """What a list names, in its order; it stands in for a database's records.
+    """The entries of a list, in its order; used like a database's records.
 
     Args:
         source: the list.
-        root: what stands before every path, as it is, without a separator, as Caffe does.
+        root: prefix of every path, without a separator, as in Caffe.
         folder: where relative paths are looked up after the working directory.
         size: (height, width) that images are resized to; None for their own.
 
@@ -44,7 +44,7 @@ class FileList(Generic[Line]):
         self._lines = self.read_lines(source)
 
     def read_lines(self, source: Path) -> list[Line]:
-        """What each line with text in it says."""
+        """The entries of the lines that are not blank."""
         raise NotImplementedError
 
     def __len__(self) -> int:

@@ -21,7 +21,7 @@ ENDINGS = frozenset(
 """Files of folders that are images."""
 
 Watch = Callable[[str, int, int], None]
-"""Told of the part, of the images done, and of all of the part."""
+"""Called with the part, the images done, and the images of the part."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ClassFolders:
 
     @staticmethod
     def read(root: Path) -> ClassFolders:
-        """Look at the folders below ``root``; each is a class, in the order of the alphabet.
+        """Scan the folders below ``root``; each is a class, in alphabetical order.
 
         Raises:
             UsageError: for a folder without class folders that hold images.
@@ -57,9 +57,9 @@ class ClassFolders:
         return ClassFolders(root, classes)
 
     def split(self, val_share: float, seed: int) -> dict[str, list[tuple[str, int]]]:
-        """(file, class number) of the parts ``train`` and ``val``, each in an order of its own.
+        """(file, class number) of the parts ``train`` and ``val``, each shuffled.
 
-        Of each class the share goes to validation, so that both parts have all classes.
+        The split is stratified: each class gives ``val_share`` of its images to validation.
 
         Raises:
             UsageError: when a class is left without images to train on.
@@ -96,7 +96,7 @@ def convert_folders(
     """Make train_images, val_images (with the classes as labels), their means, labels.txt and the
     lists train.txt and val.txt in ``folder``. Returns the images of each part.
 
-    What was interrupted goes on where it was when it is called again with the same arguments.
+    An interrupted conversion resumes when it is called again with the same arguments.
 
     Raises:
         UsageError: for folders that do not suit, or a ``folder`` with something else in it.
@@ -117,7 +117,7 @@ def convert_folders(
         if not (folder / f"{part}_mean.png").exists():
             write_mean(folder, part)
         parts[part] = rows
-    # The last file: with it the whole is there.
+    # Written last: it marks the output as complete.
     write_atomic(folder / "labels.txt", "".join(f"{name}\n" for name in found.classes).encode())
     return {part: len(rows) for part, rows in parts.items()}
 

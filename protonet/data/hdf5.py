@@ -11,11 +11,11 @@ from protonet.errors import DataError, FormatError
 from protonet.formats.hdf5 import children, numbers, reading
 
 _STREAM = 0x48354446
-"""Keeps the order of files and rows apart from other random numbers of the same seed."""
+"""Separates the shuffling of files and rows from other random numbers of the same seed."""
 
 
 def listed_files(source: Path) -> list[Path]:
-    """The files that a list names, one a line; those not found as they are, beside the list.
+    """The files that a list names, one a line; relative ones are also looked up next to the list.
 
     Raises:
         DataError: for a list that cannot be read, is empty, or names an absent file.
@@ -36,7 +36,7 @@ def listed_files(source: Path) -> list[Path]:
 
 
 class RowSource:
-    """Gives batch after batch of the rows of several datasets, file after file, without end.
+    """An endless stream of batches of rows of several datasets, file by file.
 
     One file at a time is in memory. With ``shuffle`` each pass has an order of files, and of rows
     in each file, that depends on the seed and the pass only.
@@ -78,7 +78,7 @@ class RowSource:
             raise DataError(f"{self.files[0]}: there is no row in any file")
 
     def next(self, outs: Sequence[np.ndarray]) -> None:
-        """Write the next rows of each dataset to the array beside it, (batch, *shape)."""
+        """Write the next rows of each dataset to its array, (batch, *shape)."""
         batch, done = len(outs[0]), 0
         while done < batch:
             epoch, row = divmod(self.position, self.length)

@@ -1,4 +1,4 @@
-"""Images in files of their own, named by a text: what ImageData layers read."""
+"""Lists of image files: what ImageData layers read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from protonet.errors import DataError
 class ImageList(FileList[tuple[int, str, int]]):
     """The images that a list names (``FileList``).
 
-    Every line is ``path label``, split at its last space; lines without text are passed over.
+    Every line is ``path label``, split at its last space; blank lines are skipped.
     """
 
     advice = "resize the files, or set new_height and new_width, or crop_size"

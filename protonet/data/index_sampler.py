@@ -1,4 +1,4 @@
-"""In what order the records of a set are delivered, epoch after epoch."""
+"""The order in which records are delivered, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 _STREAM = 2
-"""Word 3 of the counter: keeps these numbers apart from others of the same seed."""
+"""Word 3 of the counter: separates this stream from others with the same seed."""
 
 
 class IndexSampler:
-    """Caffe's order, by key; or with ``shuffle`` one of its own for each epoch.
+    """Sequential order, as in Caffe; with ``shuffle`` a new permutation for each epoch.
 
-    A shuffled order depends on the seed, the epoch and the number of records only, so that paired
-    sets shuffle alike. Safe for several threads.
+    A permutation depends on the seed, the epoch and the number of records only, so that paired
+    sets shuffle alike. Thread-safe.
     """
 
     def __init__(self, length: int, *, shuffle: bool = False, seed: int = 0) -> None:
@@ -24,7 +24,7 @@ class IndexSampler:
         self._permuted: dict[int, np.ndarray] = {}
 
     def indices(self, start: int, count: int) -> np.ndarray:
-        """The records at places ``start`` to ``start + count - 1`` of the stream."""
+        """The records at positions ``start`` to ``start + count - 1`` of the stream."""
         return np.concatenate(list(self._spans(start, count)))
 
     def _spans(self, start: int, left: int) -> Iterator[np.ndarray]:
@@ -46,7 +46,7 @@ class IndexSampler:
             key = np.array([self._seed, self.length], np.uint64)
             bits = np.random.Philox(key=key, counter=np.array([0, 0, epoch, _STREAM], np.uint64))
             order = np.argsort(bits.random_raw(self.length), kind="stable")
-            # Replaced, not changed: other threads look at it. Two epochs meet in one batch.
+            # Replaced, not mutated: other threads read it. A batch may span two epochs.
             last = {each: old for each, old in self._permuted.items() if each == epoch - 1}
             self._permuted = last | {epoch: order}
         return order

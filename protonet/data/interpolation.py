@@ -1,4 +1,4 @@
-"""Resizing images by each of OpenCV's five ways, which the forks' ``transform_param`` names."""
+"""Resizing images by OpenCV's five interpolations, which the forks' ``transform_param`` names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from protonet.data.resize import resize, to_bytes
 
 _ONE = 2048
-"""The weight 1 in OpenCV's whole numbers: 11 bits on each axis."""
+"""The weight 1 in OpenCV's fixed point: 11 bits on each axis."""
 _SHARP = -0.75
 """OpenCV's constant of the cubic."""
 
@@ -26,7 +26,7 @@ class Interpolation(Enum):
 
 
 def resample(image: np.ndarray, height: int, width: int, how: Interpolation) -> np.ndarray:
-    """An image (channels, h, w), uint8 or float32, in another size and its own type.
+    """An image (channels, h, w), uint8 or float32, resized; the dtype is kept.
 
     The values are OpenCV's; of CUBIC and LANCZOS4 for uint8 to within 1, since its sums are
     rounded otherwise on some processors.

@@ -1,4 +1,4 @@
-"""JPEG by way of simplejpeg, where it is installed: faster than Pillow, with the same pixels."""
+"""JPEG through simplejpeg, where it is installed: faster than Pillow, with the same pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DECODED = {"Gray": "Gray", "YCbCr": "BGR", "RGB": "BGR"}
 def decode_jpeg(data: bytes, *, color: bool | None, most: float) -> np.ndarray | None:
     """A JPEG as uint8 (1, height, width) or BGR (3, height, width), a view of interleaved pixels.
 
-    No lock is held while it decodes. None for what Pillow is to decode, or to refuse: other colour
+    Decodes without the GIL. None for what is left to Pillow: other colour
     spaces, colour that is forced to gray, files of more than ``most`` pixels, damage; and where
     simplejpeg is not installed.
     """

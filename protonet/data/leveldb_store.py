@@ -38,7 +38,7 @@ class LevelStore:
     """The folder ``path`` of a LevelDB. Several stores, of several processes, may read one.
 
     LevelDB itself locks a folder and rewrites its journal even to read it. So it is given a
-    temporary folder of links to the files, and the real one is left as it is.
+    temporary folder of links to the files, and the real one stays unchanged.
 
     Raises:
         DataError: without plyvel, and where the database is damaged or may not be read.
@@ -68,7 +68,7 @@ class LevelStore:
         return len(self.keys())
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._finalizer()
 
     def keys(self) -> list[bytes]:
@@ -156,7 +156,7 @@ class LevelSink:
                 batch.put(key, value)
 
     def close(self) -> None:
-        """Let go of the files; what was written is on the disk."""
+        """Close the files; what was written is on the disk."""
         self._handle.close()
 
 

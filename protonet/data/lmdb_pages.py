@@ -1,9 +1,9 @@
-"""Is a data.mdb whole? A look at its pages before LMDB maps them.
+"""Validates the pages of a data.mdb before LMDB maps them.
 
 LMDB trusts what it maps: a damaged page ends the process by a failed assertion, and one beyond
-the end of the file by SIGBUS, so no exception tells the user what happened. The size alone says
-little, since a healthy file may be shorter than its header says (pages that were freed again
-are never written). So the tree is walked, but not the values: they lie on pages of their own.
+the end of the file by SIGBUS, so that no exception is raised. The size alone says little, since a
+healthy file may be shorter than its header says (freed pages are never written). So the B+ tree is
+walked, but not the values, which are on overflow pages.
 
 The layout is that of LMDB 0.9 (mdb.c: MDB_page, MDB_meta, MDB_node) on 64-bit little-endian
 machines. Offsets are bytes.
@@ -37,7 +37,7 @@ _DEPTH_LIMIT = 32
 
 
 class _DamageError(Exception):
-    """What is wrong with a page."""
+    """A page is damaged."""
 
 
 class _OtherFormatError(Exception):

@@ -64,7 +64,7 @@ class LmdbStore:
         return int(self._environment.handle.stat()["entries"])
 
     def close(self) -> None:
-        """Let go of the file: once, at the end."""
+        """Close the file; called once."""
         with _OPENING:
             self._environment.users -= 1
             if not self._environment.users:
@@ -90,7 +90,7 @@ class LmdbStore:
             return value
 
     def use(self, key: bytes, function: Callable[[memoryview], T]) -> T | None:
-        """What ``function`` makes of a value where it lies; it must not keep the memory.
+        """Call ``function`` with a view of the value; it must not keep the view.
 
         None where there is no such key.
         """
@@ -101,7 +101,7 @@ class LmdbStore:
     @contextlib.contextmanager
     def _reading(self, *, buffers: bool = False) -> Iterator[Any]:
         handle = self._environment.handle
-        # What is mapped beyond the end of a file ends the process when it is touched.
+        # Touching mapped memory beyond the end of the file is a SIGBUS.
         if os.fstat(self._environment.file).st_size < self._environment.size:
             raise DataError(f"{self.path}: the database was cut short while it was being read")
         with _refusals(self.path), handle.begin(buffers=buffers) as transaction:

@@ -1,4 +1,4 @@
-"""What a ``noise_param`` of the SSD fork does to an image of bytes, in the fork's order."""
+"""``noise_param`` of the SSD fork for uint8 images, in the fork's order."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from protonet.errors import DataError, LayerError
 from protonet.proto.caffe_pb2 import NoiseParameter
 
 _STEP = 64
-"""Values that ``posterize`` makes one."""
+"""Width of the levels of ``posterize``."""
 _BLUR, _SIGMA = 7, 1.5
 """The side and the deviation of the fork's blur."""
 
 
 def check_noise(param: NoiseParameter, channels: int) -> None:
-    """Refuse what is not done here, or cannot be.
+    """Refuse what is unsupported or invalid.
 
     Raises:
         LayerError: naming the field.
@@ -45,8 +45,8 @@ def check_noise(param: NoiseParameter, channels: int) -> None:
 
 
 def add_noise(image: np.ndarray, param: NoiseParameter, rng: ImageRNG) -> np.ndarray:
-    """An image of bytes (channels, h, w) with what ``param`` asks for; its ``prob``, where it is
-    given, says how often.
+    """A uint8 image (channels, h, w) with the noise of ``param``, with probability ``prob`` where
+    that is given.
 
     Raises:
         DataError: where there are no bytes to work on.

@@ -1,4 +1,4 @@
-"""Which way up a photograph is: what its EXIF says, as OpenCV reads files for Caffe."""
+"""The EXIF orientation of photographs, applied as OpenCV does for Caffe."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def orientation_of(data: bytes) -> int:
 
 
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """An image (channels, height, width) turned and mirrored until it is as it was seen."""
+    """An image (channels, height, width) rotated and flipped to orientation 1."""
     if orientation in (5, 6, 7, 8):
         image = image.transpose(0, 2, 1)
     if orientation in (3, 4, 7, 8):

@@ -1,4 +1,4 @@
-"""Images with label images, in files that a text names: what segmentation is trained with."""
+"""Lists of images with label images, for training segmentation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import TransformationParameter
 
 _BATCHES = 2
-"""Batches that are at work or ready beside the one that is asked for."""
+"""Batches that are prefetched behind the one that is delivered next."""
 
 
 class Pair(NamedTuple):
@@ -37,7 +37,7 @@ class PairList(FileList[tuple[int, str, str]]):
     """The pairs that a list names (``FileList``): two paths a line, with white space between.
 
     Args:
-        source, places: as of Listed; images are resized bilinear.
+        source, places: as of FileList; images are resized bilinear.
         labels: how label images are resized.
         shrink: how many times smaller than ``size`` label images become.
         color: images in colour (True) or gray; label images are gray.
@@ -138,7 +138,7 @@ class PairTransform:
         )
 
     def apply(self, pair: Pair, place: int) -> Pair:
-        """Both as float32; ``place`` is the pair's in the stream."""
+        """Both as float32; ``place`` is the pair's index in the stream."""
         transformer = self.of(pair.image.shape)
         out = np.empty(transformer.output_shape, np.float32)
         draw = transformer.finish(pair.image, out, transformer.draws(place, 1)[0])
@@ -150,7 +150,7 @@ class PairTransform:
 
 
 class PairSource:
-    """Gives batch after batch of pairs, read and transformed ahead of time.
+    """Prefetched batches of pairs, read and transformed.
 
     Args:
         pairs: where they come from.
@@ -158,8 +158,8 @@ class PairSource:
         encode: makes labels of the values of a label image.
         batch_size: pairs in a batch.
         shuffle, seed: the order.
-        skip: pairs that are passed over once, before the first.
-        threads: how many read.
+        skip: pairs skipped once, at the start.
+        threads: number of workers.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class PairSource:
 
     @property
     def position(self) -> int:
-        """Pairs delivered so far; setting it goes on from there."""
+        """Pairs delivered so far; setting it seeks in the stream."""
         return self._position
 
     @position.setter
@@ -208,7 +208,7 @@ class PairSource:
         try:
             batch = [self._in_flight.popleft().result() for _ in range(self.batch_size)]
         except BaseException:
-            # What was taken out is not delivered, so begin again there.
+            # The batch was not delivered, so seek back to it.
             self.position = self._position
             raise
         self.times.waited += time.perf_counter() - began
@@ -216,7 +216,7 @@ class PairSource:
         return batch
 
     def close(self) -> None:
-        """Stop the threads; a second call does nothing."""
+        """Stop the workers; idempotent."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._in_flight.clear()
 

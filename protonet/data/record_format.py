@@ -1,4 +1,4 @@
-"""How image files become records of a database."""
+"""The format of records made from image files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import Datum
 
 OWN = "own"
-"""Stored as what the end of the file's name says."""
+"""Stored in the format of the file name's extension."""
 
 
 @dataclass(frozen=True)
 class RecordFormat:
-    """How images go into a database.
+    """How images are stored in a database.
 
-    ``size`` is (height, width) to which each is brought as ``fit`` says (one of
+    ``size`` is the (height, width) that each is resized to by ``fit`` (one of
     ``data.resize.RESIZE_MODES``), or None; ``color`` forces three channels
     or one, None keeps what the file has. ``encoded`` stores an image file of that kind (a key of
     ``ENCODINGS``, or OWN) instead of pixels.
@@ -40,7 +40,7 @@ class RecordFormat:
             DataError: for what is no image, or an ending that cannot be stored.
         """
         image = decode_image(data, where, follows_exif=True)
-        # What is stored is decoded without a look at EXIF, so a turned file is stored upright.
+        # Records are decoded without EXIF, so a rotated file is stored upright.
         as_it_is = self.size is None and orientation_of(data) == 1
         if self.color is not None and image.shape[0] != (3 if self.color else 1):
             image = decode_image(data, where, color=self.color, follows_exif=True)
@@ -55,7 +55,7 @@ class RecordFormat:
             raise DataError(
                 f"{where}: cannot be stored as '{kind}'; say as what: {', '.join(ENCODINGS)}"
             )
-        # A file that needs no change keeps its bytes: what was lost in it once is not lost again.
+        # An unchanged file keeps its bytes: it is not compressed twice.
         keeps = as_it_is and kind == ending
         return EncodedRecord(
             image,

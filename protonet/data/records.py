@@ -1,4 +1,4 @@
-"""The images of a database or a list, decoded, and kept where they fit into memory."""
+"""The images of a database or a list, decoded, and cached where they fit into memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from protonet.errors import DataError
 class Images(Protocol):
     """Where decoded images come from: a database or a list of files.
 
-    ``keys`` gives what ``image`` and ``where`` take, in the order of the images. ``advice`` says
-    what mends images of several sizes.
+    ``keys`` gives what ``image`` and ``where`` take, in the order of the images. ``advice``
+    says how to fix images of several sizes.
     """
 
     @property
@@ -35,14 +35,14 @@ class Images(Protocol):
         """How messages name an image."""
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
 
 
 class Records:
     """Decoded images and labels by their place in the order of the keys.
 
-    Safe for several threads. An image is decoded at its first use; where all of them take at most
-    ``limit`` bytes they are kept, and later uses cost nothing.
+    Thread-safe. An image is decoded at its first use, and cached where all of them take at most
+    ``limit`` bytes.
 
     Args:
         images: belong to this object, which closes them.
@@ -74,7 +74,7 @@ class Records:
         first, _ = self._decode(0)
         fits = limit is None or len(self) * math.prod(shape) * first.itemsize <= limit
         if fits and not least:
-            # Not touched before they are written, so pages of memory are used as they are needed.
+            # Not touched before they are written, so that pages are committed on demand.
             self._kept = np.empty((len(self), *shape), first.dtype)
             self._labels = np.zeros(len(self), np.int64)
             self._known = np.zeros(len(self), bool)
@@ -105,7 +105,7 @@ class Records:
         return image, label
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self.images.close()
 
     def _decode(self, row: int) -> tuple[np.ndarray, int]:

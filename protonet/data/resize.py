@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 _ONE = 2048
-"""The weight 1 in OpenCV's whole numbers: 11 bits."""
+"""The weight 1 in OpenCV's fixed point: 11 bits."""
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """An image (channels, h, w), uint8 or float32, in another size and its own type.
+    """An image (channels, h, w), uint8 or float32, resized; the dtype is kept.
 
     Centres of pixels are at halves, the border is repeated, and an image that shrinks is not
     smoothed: OpenCV's INTER_LINEAR. For uint8 the weights are whole numbers and the sums are cut
@@ -28,17 +28,17 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 RESIZE_MODES = ("squash", "crop", "fill", "half-crop")
-"""How an image of another form is brought to a size: see ``fit``."""
+"""How an image of another aspect ratio is resized: see ``fit``."""
 
 _GREY = 127
 
 
 def fit(image: np.ndarray, height: int, width: int, how: str = "squash") -> np.ndarray:
-    """A uint8 image (channels, h, w) in another size, by one of DIGITS' ways.
+    """A uint8 image (channels, h, w) resized by one of DIGITS' resize modes.
 
     - squash: each axis by itself, so that shapes are distorted.
-    - crop: until the image covers the size; what stands out is cut off, evenly on both sides.
-    - fill: until the image fits in; what is left over is middle grey (DIGITS: noise).
+    - crop: until the image covers the size; the rest is cropped, evenly on both sides.
+    - fill: until the image fits in; the rest is filled with middle grey (DIGITS: noise).
     - half-crop: the mean of the two, cut on one axis and filled on the other.
     """
     if how == "squash":
@@ -81,13 +81,13 @@ def _bytes(
 
 
 def to_bytes(values: np.ndarray) -> np.ndarray:
-    """Numbers as bytes: rounded, halves to the even one as a processor does, held to 0 to 255."""
+    """Numbers as uint8: rounded half to even, clipped to 0 to 255."""
     pixels: np.ndarray = np.rint(values).clip(0, 255).astype(np.uint8)
     return pixels
 
 
 def _whole(weights: np.ndarray) -> np.ndarray:
-    """Weights as OpenCV's whole numbers; halves go to the even one, as a processor rounds."""
+    """Weights in OpenCV's fixed point, rounded half to even."""
     whole: np.ndarray = np.rint(weights * np.float32(_ONE)).astype(np.int32)
     return whole
 

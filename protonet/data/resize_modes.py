@@ -1,4 +1,4 @@
-"""The three ways of a ``resize_param`` (SSD fork, im_transforms.cpp)."""
+"""The modes of a ``resize_param`` (SSD fork, im_transforms.cpp)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATH = ("transform_param", "resize_param")
 
 
 def check_resize(param: ResizeParameter, channels: int) -> None:
-    """Refuse what cannot be.
+    """Refuse invalid settings.
 
     Raises:
         LayerError: naming the field.
@@ -64,9 +64,9 @@ def resize_by_mode(
 
 
 def _shaped(size: tuple[int, int], wanted: tuple[int, int], *, covers: bool) -> tuple[int, int]:
-    """An image's own form, so large that it covers ``wanted``, or fits into it.
+    """The size that covers ``wanted``, or fits into it, at the image's aspect ratio.
 
-    The forms are float32 and the other axis is cut off, as in the fork.
+    Ratios are float32 and the other axis is truncated, as in the fork.
     """
     given = np.float32(size[1]) / np.float32(size[0])
     aspect = np.float32(wanted[1]) / np.float32(wanted[0])
@@ -76,7 +76,7 @@ def _shaped(size: tuple[int, int], wanted: tuple[int, int], *, covers: bool) -> 
 
 
 def _padded(image: np.ndarray, size: tuple[int, int], param: ResizeParameter) -> np.ndarray:
-    """In the middle of ``size``; the odd pixel goes to the end."""
+    """Padded to ``size``, centred; the odd pixel goes to the end."""
     channels, height, width = image.shape
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     bands = ((0, 0), (top, size[0] - height - top), (left, size[1] - width - left))

@@ -1,4 +1,4 @@
-"""Outputs that take long: begun beside their place, gone on with, and whole once they are there."""
+"""Resumable outputs: written to a folder next to the final one, which is renamed when complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from protonet.formats.atomic import remove_partial, write_atomic
 from protonet.formats.json_text import parse_json
 
 STATE = "conversion.json"
-"""The file of a partial output that tells the settings; it goes when the output is whole."""
+"""The file with the settings of a partial output; removed when the output is complete."""
 
 _ROWS = "conversion.rows"
 """Begins the names of the files with the rows that records are made of, a JSON string a line."""
@@ -26,7 +26,7 @@ _ROWS = "conversion.rows"
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides an output: ``values`` by the name that a person knows."""
+    """What determines an output: ``values`` by their names for users."""
 
     values: Mapping[str, Any]
 
@@ -83,7 +83,7 @@ class ResumableOutput:
 
 
 def partial_path(path: Path) -> Path:
-    """Where the output ``path`` is until it is whole."""
+    """Where the output ``path`` is until it is complete."""
     return path.with_name(f"{path.name}.partial")
 
 
@@ -91,7 +91,7 @@ def partial_path(path: Path) -> Path:
 def resumable_output(
     path: Path, settings: Settings, *, restart: bool = False
 ) -> Iterator[ResumableOutput]:
-    """Work in ``<path>.partial``, which becomes ``path`` when the block ends well.
+    """Work in ``<path>.partial``, which is renamed to ``path`` when the block succeeds.
 
     When it ends by an error or an interrupt, or the process is killed, the folder stays, and the
     next call with equal settings goes on there; the error then carries a note that says so. A
@@ -169,7 +169,7 @@ def _refuse_existing(path: Path) -> None:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """Keep other processes from working in the folder; a killed process holds nothing."""
+    """Lock the folder against other processes; the lock of a killed one is released."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:

@@ -15,7 +15,7 @@ _PATH = ("annotated_data_param", "batch_sampler")
 
 
 def check_samplers(samplers: Sequence[BatchSampler]) -> None:
-    """Refuse windows that cannot be.
+    """Refuse invalid samplers.
 
     Raises:
         LayerError: naming the sampler and the field.

@@ -75,7 +75,7 @@ class SegTransform(PairTransform):
         return super().of((shape[0], max(shape[1], rows), max(shape[2], columns)))
 
     def apply(self, pair: Pair, place: int) -> Pair:
-        """Both as float32; ``place`` is the pair's in the stream."""
+        """Both as float32; ``place`` is the pair's index in the stream."""
         return super().apply(self._padded(self._scaled(pair, place)), place)
 
     def _scaled(self, pair: Pair, place: int) -> Pair:

@@ -1,4 +1,4 @@
-"""Batches of images, decoded and transformed: from memory where they fit, else ahead of time."""
+"""Batches of images, decoded and transformed: cached where they fit, else prefetched."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protonet.data.transform import Transformer
 from protonet.errors import DataError
 
 CACHE_LIMIT = 512 * 2**20
-"""Bytes of images that one source keeps in memory, unless told otherwise."""
+"""Default limit of the bytes of images that one source caches."""
 
 _CHUNK = 256
 """Records that a thread decodes in one go when the whole set is decoded: also the longest wait
@@ -37,8 +37,7 @@ def cached_bytes(length: int, batch_size: int, transformer: Transformer, limit: 
 
 
 class BatchSource(PrefetchedSource):
-    """Gives batch after batch of a database or a list in Caffe's order: by key, wrapping in
-    mid-batch.
+    """Batches of a database or a list in Caffe's order: by key, wrapping around within a batch.
 
     With ``shuffle`` every epoch has an order of its own that depends on the seed, the epoch and
     the number of records only, so that sources over paired databases shuffle alike.
@@ -53,10 +52,10 @@ class BatchSource(PrefetchedSource):
         transformer: its ``shape`` is what every record must have.
         color: force encoded images to colour (True) or gray (False).
         shuffle, seed: the order of the records.
-        skip: records that are passed over once, before the first.
-        threads: how many decode.
+        skip: records skipped once, at the start.
+        threads: number of workers.
         cache_limit: bytes of images to keep; None for all that there are.
-        empty: makes the arrays of the batches.
+        empty: allocates the arrays of the batches.
 
     Raises:
         DataError: naming the record that cannot be used and where it lies.
@@ -130,16 +129,16 @@ class BatchSource(PrefetchedSource):
         return batch
 
     def give_back(self, batch: Batch) -> None:
-        """Let the arrays of a batch that was taken be filled again."""
+        """Return a batch to the pool of free buffers."""
         if self._whole is None or not np.may_share_memory(batch.data, self._whole.data):
             self._prefetcher.give_back(batch)
 
     def close(self) -> None:
-        """Stop the threads and let go of the database; a second call does nothing."""
+        """Stop the workers and close the database; idempotent."""
         super().close()
         self._records.close()
 
-    # From memory.
+    # Cached.
 
     def _copy(self, whole: Batch, data: np.ndarray, labels: np.ndarray | None) -> None:
         start = (self.position + self._skip) % self.length
@@ -170,7 +169,7 @@ class BatchSource(PrefetchedSource):
             raise
         return whole
 
-    # Ahead of time.
+    # Prefetched.
 
     def _make(self, part: Batch, first: int, start: int) -> None:
         rows = self._rows(first - start)[start : start + len(part.labels)]

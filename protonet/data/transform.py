@@ -1,4 +1,4 @@
-"""What happens to an image between a database (or a file) and a net: the one place for it.
+"""The transformation of an image between a database (or a file) and a net.
 
 Training and inference use the same ``Transformer``.
 """
@@ -23,7 +23,7 @@ from protonet.proto.caffe_pb2 import TRAIN, BlobProto, TransformationParameter
 __all__ = ["Draw", "ImageShape", "Transformer", "load_mean", "ten_crops"]
 
 _STREAM = 1
-"""Word 3 of the counter: keeps these numbers apart from a RandomStream's of the same name."""
+"""Word 3 of the counter: separates this stream from a RandomStream of the same name."""
 
 
 def load_mean(path: str | Path) -> np.ndarray:
@@ -68,7 +68,7 @@ def _read_npy(path: Path) -> np.ndarray:
 
 
 class Draw(NamedTuple):
-    """What chance decided for one image: the corner of the crop, and whether it is mirrored.
+    """The random draw of one image: the corner of the crop, and whether it is mirrored.
 
     Where images differ in size the corner is two random words, which the size of each reduces.
     ``place`` is the image's own in the stream, for the steps that take numbers of their own.
@@ -162,14 +162,14 @@ class Transformer:
 
     @property
     def is_random(self) -> bool:
-        """Whether the same image may come out differently another time."""
+        """Whether the same image may give different results."""
         augmented = self.augment is not None and self.augment.is_random
         return self._mirror or self._random_crop or augmented
 
     def draws(self, first: int, count: int) -> list[Draw]:
-        """What chance decides for images ``first`` to ``first + count - 1`` of the stream.
+        """The random draws of images ``first`` to ``first + count - 1`` of the stream.
 
-        A function of seed, name and index: neither threads nor a resume change it.
+        A function of seed, name and index, independent of threads and resumes.
         """
         if not self.is_random:
             return [self._centre] * count
@@ -191,7 +191,7 @@ class Transformer:
         return list(map(Draw, tops.tolist(), lefts.tolist(), mirror.tolist(), places))
 
     def rng(self, draw: Draw | None) -> ImageRNG:
-        """The numbers by chance of one image; without a draw those of the first one."""
+        """The random numbers of one image; without a draw those of the first one."""
         return ImageRNG(self._key, 0 if draw is None else draw.place)
 
     def apply(self, images: np.ndarray, out: np.ndarray, draw: Draw | None = None) -> None:
@@ -210,7 +210,7 @@ class Transformer:
                     self.apply(image, into, draw)
                 return
             self._check_shape(images)
-            # What only makes training harder is no part of asking about one image.
+            # Augmentation is for training only.
             steps = self.augment.after if draw is None else self.augment.apply
             images = steps(images, self.rng(draw))
         self.finish(images, out, draw)
@@ -249,7 +249,7 @@ class Transformer:
 
 
 def crop_of(param: TransformationParameter) -> tuple[int, int] | None:
-    """The (height, width) of the crop that ``param`` asks for; None for whole images.
+    """The (height, width) of the crop of ``param``; None for whole images.
 
     Raises:
         LayerError: for one of crop_h and crop_w, or for both ways of saying it.

@@ -16,28 +16,28 @@ from protonet.data.windows import WindowList
 from protonet.errors import DataError
 
 _STREAM = 3
-"""Word 3 of the counter: keeps these numbers apart from others of the same name and seed."""
+"""Word 3 of the counter: separates this stream from others of the same name and seed."""
 
 
 class WindowSource(PrefetchedSource):
-    """Gives batch after batch of windows drawn by chance: first background, then objects.
+    """Batches of randomly sampled windows: first background, then objects.
 
-    What is drawn is a function of the seed, the name and the number of the item in the stream:
-    neither threads nor a resume change it.
+    The samples are a function of the seed, the name and the index of the item in the stream,
+    independent of threads and resumes.
 
     Args:
         windows: at least one of each kind that is drawn.
         batch_size: windows in a batch.
         objects: how many of them show objects.
         cropper: crops them.
-        mirror: flip every second window, by chance.
+        mirror: flip windows with probability 0.5.
         mean, scale: (x - mean) * scale; ``mean`` is (3, size, size) or (3, 1, 1).
-        root: stands before every path as it is.
+        root: prefix of every path.
         folder: where relative paths are looked up after the working directory.
-        cache: keep the files of the images in memory once they were read.
+        cache: keep the files of the images in memory once read.
         seed, name: decide the random numbers; ``name`` is the layer's.
-        threads: how many cut.
-        empty: makes the arrays of the batches.
+        threads: number of workers.
+        empty: allocates the arrays of the batches.
     """
 
     def __init__(

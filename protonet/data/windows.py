@@ -16,7 +16,7 @@ _FIELDS = 6
 
 @dataclass(frozen=True)
 class WindowList:
-    """What a window file says: paths of images, and the windows of objects and of background.
+    """The contents of a window file: image paths, and the windows of objects and of background.
 
     ``foreground`` and ``background`` have a row for each window: image, class, x1, y1, x2, y2 and
     the line that it is on. The class of a background window is 0.

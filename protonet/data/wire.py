@@ -1,11 +1,11 @@
-"""The large field of a Datum record, found without copying it more than once."""
+"""Parses the wire format of a Datum, copying its data only once."""
 
 from __future__ import annotations
 
 from protonet.proto.caffe_pb2 import Datum
 
 _LEAST = 2**14
-"""Bytes of a record from which on it is worth the search."""
+"""Bytes of a record above which the scan pays."""
 _DATA = Datum.DESCRIPTOR.fields_by_name["data"].number << 3 | 2
 _FLOATS = {Datum.DESCRIPTOR.fields_by_name["float_data"].number << 3 | kind for kind in (2, 5)}
 _FIXED = {1: 8, 5: 4}
@@ -14,7 +14,7 @@ _FIXED = {1: 8, 5: 4}
 def parse_datum(record: bytes | memoryview) -> tuple[Datum, bytes]:
     """The message of a record, whose ``data`` may be empty, and its data.
 
-    The protobuf library copies the data when it parses and again when it is asked for them.
+    The protobuf library copies the data when it parses and again at each access.
 
     Raises:
         DecodeError: for what is no Datum.
@@ -59,7 +59,7 @@ def _find_data(record: bytes | memoryview) -> tuple[int, int, int] | None:
 
 
 def _number(record: bytes | memoryview, at: int) -> tuple[int, int]:
-    """A number of variable length, and where it ends."""
+    """A varint, and where it ends."""
     value = shift = 0
     while True:
         byte = record[at]

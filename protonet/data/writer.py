@@ -31,7 +31,7 @@ _BATCH_RECORDS, _BATCH_BYTES, _BATCH_SECONDS = 1000, 2**26, 2.0
 
 
 class _Sink(Protocol):
-    """A database that bytes are put into; a write is on the disk whole or not at all."""
+    """A database to write to; writes are atomic."""
 
     @property
     def refused(self) -> tuple[type[Exception], ...]:
@@ -49,14 +49,12 @@ class _Sink(Protocol):
 class DatabaseWriter:
     """Makes a database at ``path``, to be used in a ``with`` block.
 
-    Leaving the block well commits and flushes; leaving it by an error or an interrupt removes the
-    folder.
+    On success the block commits and flushes; on an error or an interrupt the folder is removed.
 
     Args:
         path: the folder.
         backend: "lmdb" or "leveldb".
-        resume: go on with a database that is there already. An error then leaves all records
-            that were put before it.
+        resume: append to an existing database. An error then keeps the records put before it.
 
     Raises:
         UsageError: when ``path`` exists, without ``resume``.
@@ -132,7 +130,7 @@ class DatabaseWriter:
             raise
 
     def _leave(self) -> None:
-        """After an error: keep what can be kept, or remove the database."""
+        """After an error: commit what is pending, or remove the database."""
         if self._sink is not None:
             with contextlib.suppress(DataError):
                 if self._resume:

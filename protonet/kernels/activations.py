@@ -21,7 +21,7 @@ class Activation(Kernel):
         self._made: dict[str, Array] = {}
 
     def work(self, name: str = "work", dtype: Any = None) -> Array:
-        """Scratch of x's shape that goes by a name."""
+        """Named scratch of x's shape."""
         if name not in self._made:
             self._made[name] = self.scratch(self._shape, dtype)
         return self._made[name]
@@ -72,7 +72,7 @@ class NativeRectifier(Rectifier, processor="native"):
 
 
 class Bounds(Activation):
-    """y = x kept from ``low`` to ``high``; the slope is 1 between them, and at them unless open."""
+    """y = x clamped to [``low``, ``high``]; the slope is 1 between them, at them unless open."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
-"""Anchors, and the regions that a net proposes at them.
+"""Anchors and region proposals.
 
 Source: Ren et al., Faster R-CNN, NIPS 2015; rbgirshick/py-faster-rcnn, lib/rpn. Boxes are in
-pixels, and their last pixel belongs to them: one from 3 to 3 is a pixel wide. ``closed`` makes of
-such a box one that ends where the next pixel begins, as ``kernels.boxes`` has them. All arrays are
+pixels, with inclusive ends: one from 3 to 3 is a pixel wide. ``closed`` converts such a box
+to exclusive ends, as in ``kernels.boxes``. All arrays are
 NumPy's.
 """
 
@@ -22,7 +22,7 @@ _CODE = "CENTER_SIZE"
 
 
 def closed(boxes: Array) -> Array:
-    """Boxes (..., 4) whose last pixels belong to them, as their borders."""
+    """Boxes (..., 4) with inclusive ends, as boxes with exclusive ends."""
     return boxes + np.array([0, 0, 1, 1], boxes.dtype)
 
 
@@ -32,7 +32,7 @@ def overlaps_inclusive(a: Array, b: Array) -> Array:
 
 
 def targets(boxes: Array, truths: Array) -> Array:
-    """What a net should say at each of ``boxes`` (P, 4) to mean the truth beside it."""
+    """The regression targets of ``boxes`` (P, 4) for their ground truths."""
     boxes = closed(boxes)
     return encode(boxes, np.ones_like(boxes), closed(truths), _CODE)
 
@@ -64,7 +64,7 @@ def channels_last(maps: Array, length: int) -> Array:
 
 @dataclass(frozen=True)
 class ProposalSettings:
-    """How regions are chosen: counts of 0 mean all.
+    """How proposals are selected: counts of 0 mean all.
 
     ``least`` is the least side in pixels of the image as it was, before it was scaled.
     """
@@ -82,7 +82,7 @@ class ProposalSettings:
         return min([every, *(count for count in (self.before, self.after) if count > 0)])
 
     def propose(self, scores: Array, offsets: Array, info: Array) -> tuple[Array, Array]:
-        """The regions of an image and their scores, best first: (R, 4), (R,).
+        """The proposals of an image and their scores, best first: (R, 4), (R,).
 
         Args:
             scores: A x H x W, that there is an object.
@@ -92,7 +92,7 @@ class ProposalSettings:
         """
         ranks = channels_last(scores, 1)[:, 0]
         boxes = closed(shift_anchors(self.anchors, scores.shape[1], scores.shape[2], self.stride))
-        # A net that went astray may say anything: what is no number is no region.
+        # A diverged net may predict NaN, which gives no region.
         with np.errstate(all="ignore"):
             boxes = decode(boxes, np.ones(4), channels_last(offsets, 4), _CODE)
             limit = np.array([info[1] - 1, info[0] - 1] * 2)

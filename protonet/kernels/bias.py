@@ -1,4 +1,4 @@
-"""What a layer with a bias, and perhaps a rectification behind it, does with its top's gradient."""
+"""The gradient of a bias, optionally through a fused ReLU."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import numpy as np
 from protonet.blob import Array
 
 LEAST_OVERLAP = 1e-6
-"""Boxes that overlap no more than this never match."""
+"""Boxes with less overlap never match."""
 
 FREE, IGNORED = -1, -2
 """What ``match`` gives a box without a truth: it may be a negative, or it may not."""
@@ -40,7 +40,7 @@ def outside(boxes: Array) -> Array:
 
 
 def encode(priors: Array, variances: Array, boxes: Array, code: str) -> Array:
-    """What a net should say at each prior so that ``decode`` gives the box beside it.
+    """The regression targets at each prior: the inverse of ``decode``.
 
     Args:
         priors: (P, 4).
@@ -61,7 +61,7 @@ def encode(priors: Array, variances: Array, boxes: Array, code: str) -> Array:
 
 
 def decode(priors: Array, variances: Array, offsets: Array, code: str) -> Array:
-    """The inverse of ``encode``: the boxes that ``offsets`` (..., P, 4) mean at each prior."""
+    """The inverse of ``encode``: the boxes of ``offsets`` (..., P, 4) at each prior."""
     moved = offsets * variances
     if code == "CORNER":
         return priors + moved
@@ -76,7 +76,7 @@ def decode(priors: Array, variances: Array, offsets: Array, code: str) -> Array:
 def nms(
     boxes: Array, scores: Array, threshold: float, *, eta: float = 1.0, top_k: int = -1
 ) -> Array:
-    """Indices of the boxes that stay, best first.
+    """Non-maximum suppression: indices of the boxes that are kept, best first.
 
     The ``top_k`` best (-1: all) are gone through by falling score, the first of equal ones
     first; one stays when it overlaps none that stayed by more than ``threshold``. Whenever one
@@ -109,7 +109,7 @@ def match(
     inside_only: bool = False,
     difficult: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Which truth each box stands for, and the greatest overlap of each box with any truth.
+    """The ground truth that each box matches, and the largest overlap of each box with any.
 
     First each truth takes the free box that it overlaps most, the greatest overlap of all
     first. Then, unless ``threshold`` is None, each box that is still free takes the truth that

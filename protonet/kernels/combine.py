@@ -1,4 +1,4 @@
-"""Several arrays of one shape made one; parts of arrays copied."""
+"""Elementwise combinations of several arrays; concatenation and slicing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Combine(Kernel):
     """Sums, products and maxima over ``count`` arrays of one shape."""
 
     winners: Any = np.int32
-    """What the places of maxima are kept as."""
+    """The dtype of the argmax."""
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], count: int) -> None:
         super().__init__(device, dtype)
@@ -34,7 +34,7 @@ class Combine(Kernel):
     def weighted_sum(
         self, xs: Sequence[Array], cs: Sequence[float], y: Array, *, rectify: bool = False
     ) -> None:
-        """Write the sum of c x; here and below, with ``rectify`` what is below 0 becomes 0."""
+        """Write the sum of c x; here and below, with ``rectify`` negative values become 0."""
         xp = self.xp
         xp.multiply(xs[0], cs[0], out=y)
         for x, c in zip(xs[1:], cs[1:], strict=True):

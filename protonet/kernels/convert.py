@@ -1,4 +1,4 @@
-"""Values of 16 bits from those of float32, and back."""
+"""Conversion between float32 and 16-bit types."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from protonet.kernels.kernel import Kernel
 class Convert(Kernel):
     """Copies between float32 and the kernel's dtype: arrays of ``count`` elements, of any shape.
 
-    What is beyond the largest value of the narrower type becomes infinite, which is not warned of:
-    whoever scales a loss looks for it.
+    Overflow gives infinity without a warning: loss scaling checks for it.
     """
 
     def __init__(self, device: Device, dtype: Any, count: int) -> None:

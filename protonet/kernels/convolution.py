@@ -15,7 +15,7 @@ from protonet.kernels.windows import MODEST, Windows
 DEPTHWISE = Condition(
     "every channel is a group of its own", lambda channels, group: group == channels > 1
 )
-"""There is nothing to multiply matrices for then."""
+"""No matrix product is of use then."""
 
 
 class Convolve(Kernel):
@@ -56,7 +56,9 @@ class Convolve(Kernel):
         self._weight = (group, outputs // group, channels // group * kernel)
         self._columns: Array | None = None
         if type(self) is Convolve and not windows.is_identity:
-            self._columns = device.zeros(self._columns_shape, dtype)  # so that it is counted
+            self._columns = device.zeros(
+                self._columns_shape, dtype
+            )  # so that the memory is counted
         self._dcolumns: Array | None = None
         self._dw: Array | None = None
 
@@ -152,7 +154,7 @@ class NativeConvolve(Convolve, processor="native"):
 
     @cached_property
     def _native(self) -> Any:
-        """Made when it is needed: an estimate of memory has no use for its tables."""
+        """Made lazily: a memory estimate needs none of its tables."""
         module, w = native.load(), self.windows.effective
         channels, outputs, group = self._counts
 

@@ -1,4 +1,4 @@
-"""Dropout, with a mask that is drawn anew in each forward pass."""
+"""Dropout, with a new mask in each forward pass."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Drop(Kernel):
 
 
 class NativeDrop(Drop, processor="native"):
-    """The same numbers, drawn where they are used; of m a bit is kept for each value."""
+    """The same numbers, generated where they are used; the mask is stored as bits."""
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], ratio: float) -> None:
         super().__init__(device, dtype, shape, ratio)

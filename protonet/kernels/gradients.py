@@ -1,4 +1,4 @@
-"""What is done to the gradients g of an iteration before the steps of solvers use them."""
+"""Zeroing and clipping of gradients g."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protonet.kernels.kernel import Kernel
 
 
 class ZeroGradients(Kernel):
-    """Makes gradients 0 before an iteration adds to them."""
+    """Zeroes gradients before they are accumulated."""
 
     def clear(self, g: Array) -> None:
         """Write zeros."""
@@ -22,7 +22,7 @@ class ZeroGradients(Kernel):
 
 
 class NativeZeroGradients(ZeroGradients, processor="native"):
-    """On all threads: gradients of large nets are most of what an iteration writes."""
+    """On all threads: gradients of large nets dominate the memory traffic of an iteration."""
 
     def __init__(self, device: Device, dtype: Any) -> None:
         super().__init__(device, dtype)
@@ -33,7 +33,7 @@ class NativeZeroGradients(ZeroGradients, processor="native"):
 
 
 class GradientClipping(Kernel):
-    """Gradients g whose L2 norm is above ``limit`` are made that short."""
+    """Clips gradients g to an L2 norm of ``limit``."""
 
     def __init__(self, device: Device, dtype: Any, g: Array, limit: float) -> None:
         super().__init__(device, dtype)
@@ -42,7 +42,7 @@ class GradientClipping(Kernel):
         self._squares: Array | None = None
 
     def factor(self) -> float:
-        """What the gradients must be multiplied by still."""
+        """The factor that is left for the update to apply."""
         xp, norm, g = self.xp, self._norm, self.g
         if self._squares is None:
             self._squares = self.scratch(g.shape)

@@ -1,4 +1,4 @@
-"""The losses of the last iterations, kept where they are made until somebody asks."""
+"""The losses of the last iterations, kept on the device until they are read."""
 
 from __future__ import annotations
 

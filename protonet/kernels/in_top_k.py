@@ -1,4 +1,4 @@
-"""Which items' labels are among the highest scores."""
+"""Whether labels are among the top k scores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protonet.kernels.kernel import Kernel
 
 
 class InTopK(Kernel):
-    """Whether at least C - top_k of an item's C scores are below that of its label.
+    """Whether an item's label is among its top_k scores: at least C - top_k of C are lower.
 
     Args:
         shape: of the scores.

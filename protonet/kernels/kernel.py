@@ -15,11 +15,11 @@ from protonet.precision import real_of
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition, for the program and for people: ``docs/kernels.md`` shows its words.
+    """A condition and its description, which ``docs/kernels.md`` shows.
 
     Args:
-        words: what is asked, behind "where": "one or two axes".
-        holds: whether it is so. Of a kernel's ``when``, for the arguments of its definition.
+        words: the description, as after "where": "one or two axes".
+        holds: the predicate. Of a kernel's ``when``, for the arguments of its definition.
     """
 
     words: str
@@ -27,12 +27,10 @@ class Condition:
 
 
 class Algorithm(NamedTuple):
-    """One of several ways in which a tuned version computes, and when it is taken: of those that
-    a version has, the first that can be.
-    """
+    """One of several algorithms of a tuned version; the first whose condition holds is selected."""
 
     implementation: Any
-    """A class whose docstring says how it goes, or words."""
+    """A class, described by its docstring, or a description."""
     condition: Condition
 
 
@@ -40,7 +38,7 @@ OTHERWISE = Condition("otherwise", lambda *_, **__: True)
 
 
 def select_algorithm(candidates: tuple[Algorithm, ...], *args: Any) -> Any:
-    """The way of the first choice whose condition holds for these arguments."""
+    """The first algorithm whose condition holds for these arguments."""
     return next(each.implementation for each in candidates if each.condition.holds(*args))
 
 
@@ -51,7 +49,7 @@ NONEMPTY = Condition(
 
 
 class Kernel:
-    """Array mathematics for fixed shapes: made once, when a net is built, and called often.
+    """An array operation for fixed shapes: made once, when a net is built, and called often.
 
     A direct subclass is the definition, written on ``xp``, which the tests trust and which works
     on every device and dtype. Its subclasses with a ``processor`` are tuned versions of it:
@@ -59,8 +57,8 @@ class Kernel:
     names on a GPU (``kernels/cuda``, in the module of the same name as the definition's).
     ``make`` chooses; a tuned version may decline what it is not made for (``when``).
 
-    Of 16 bits (``precision``) are values and their gradients alone: parameters, their gradients
-    and statistics are float32 then, and so is what is computed.
+    In mixed precision only values and their gradients are 16-bit: parameters, their gradients,
+    statistics and the computation itself are float32.
 
     Args:
         device: where the arrays live.
@@ -71,11 +69,11 @@ class Kernel:
     moves: ClassVar[bool] = False
     """Of a definition: it only moves values, of whatever type."""
     dtypes: ClassVar[frozenset[str]] = frozenset({"float32"})
-    """Of a tuned version: the types that it is made for."""
+    """Of a tuned version: the supported dtypes."""
     requires: ClassVar[tuple[Condition, ...]] = ()
     """Of a tuned version: what must hold for the definition's arguments."""
     algorithms: ClassVar[tuple[Algorithm, ...]] = ()
-    """Of a tuned version: the ways that it chooses from, where it has several."""
+    """Of a tuned version: the algorithms that it selects from, where it has several."""
     _tuned: ClassVar[dict[str, type[Kernel]]]
 
     def __init_subclass__(cls, processor: str = "", **more: Any) -> None:
@@ -118,7 +116,7 @@ class Kernel:
 
     @classmethod
     def supports(cls, *args: Any, **more: Any) -> bool:
-        """Whether this version is made for such arguments of the definition."""
+        """Whether this version supports these arguments of the definition."""
         return all(each.holds(*args, **more) for each in cls.requires)
 
     @classmethod

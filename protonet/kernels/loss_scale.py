@@ -1,4 +1,4 @@
-"""Gradients of a loss that was multiplied, so that 16 bits hold them: divided again, and judged.
+"""Dynamic loss scaling: gradients are unscaled and checked for overflow.
 
 Numbers are those of PyTorch's GradScaler; the method is that of Micikevicius et al., "Mixed
 Precision Training", ICLR 2018.
@@ -15,10 +15,10 @@ from protonet.device import Device
 from protonet.kernels.kernel import Kernel
 
 INITIAL_SCALE = 65536.0
-"""The scale to begin with."""
+"""The initial scale."""
 
 GROWTH_INTERVAL = 2000
-"""So many steps without an infinite gradient double the scale; one with such halves it."""
+"""Steps without an infinite gradient after which the scale doubles; one with halves it."""
 
 MAX_SCALE = 2.0**60
 """What the scale never exceeds: it must stay a float, and so must its quotients."""
@@ -29,7 +29,7 @@ left out in a row; used by the GPU."""
 
 
 class Unscale(Kernel):
-    """Divides gradients by the scale, and moves the scale by what they are."""
+    """Divides gradients by the scale, and updates the scale."""
 
     def __init__(self, device: Device, dtype: Any, count: int) -> None:
         super().__init__(device, dtype)

@@ -33,7 +33,7 @@ class Product(Kernel):
     def forward(
         self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
     ) -> None:
-        """Write the product to ``y``; with ``rectify`` what is below 0 becomes 0."""
+        """Write the product to ``y``; with ``rectify`` negative values become 0."""
         xp, out = self.xp, y.reshape(self._y)
         xp.matmul(x.reshape(self._x), w if self.transposed else w.T, out=out)
         if bias is not None:

@@ -1,4 +1,4 @@
-"""What is done to an image before a net sees it: cut out, mirrored, freed of a mean, scaled."""
+"""The transformation of an image: crop, mirror, mean subtraction, scale."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Transform(Kernel):
             out: float32, with the axes of ``images``; its last two are the window's.
             top: the first row of the window.
             left: its first column.
-            mirror: write the columns the other way round.
+            mirror: flip the columns.
             scale: what all is multiplied by.
         """
         height, width = out.shape[-2:]
@@ -51,7 +51,7 @@ class Transform(Kernel):
 
 
 class NativeTransform(Transform, processor="native"):
-    """One pass over an image of bytes or floats, without the interpreter's lock."""
+    """One pass over an image of bytes or floats, without the GIL."""
 
     def apply(
         self,

@@ -13,12 +13,12 @@ from protonet.kernels.kernel import Kernel
 
 
 class Update(Kernel):
-    """w moves by its gradient and that of the penalty; g is used up.
+    """Updates w by its gradient and that of the regularization; g may be overwritten.
 
     Args:
         w: the weights; like g and history a vector that stays where it is.
         g: their gradients.
-        history: what the rule remembers, as many vectors as it has slots.
+        history: the optimizer state, as many vectors as the rule has slots.
         decay: of the weights.
         l1: whether the penalty is the sum of sizes, not of squares.
         constants: the numbers of the rule: ``momentum`` and others.
@@ -200,12 +200,12 @@ class AdamUpdate(Update):
         self.descend(m, v, rate * self.correction(iteration))
 
     def correction(self, iteration: int) -> float:
-        """What makes up for averages that began at 0."""
+        """The bias correction of averages that start at 0."""
         of_mean, of_squares = self.bias_correction(iteration)
         return math.sqrt(of_squares) / of_mean
 
     def bias_correction(self, iteration: int) -> tuple[float, float]:
-        """The share of the averages that gradients have made: 1 - b1^t and 1 - b2^t."""
+        """The bias correction of both averages: 1 - b1^t and 1 - b2^t."""
         b1, b2, t = self.constants["momentum"], self.constants["momentum2"], iteration + 1
         return 1 - b1**t, 1 - b2**t
 

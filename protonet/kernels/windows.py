@@ -1,7 +1,7 @@
 """Windows that slide over the last axes of an array: what convolution and pooling have in common.
 
 An output place o looks at the input places o * stride - pad + k * dilation for every k of the
-kernel. Turned around: for each k, a slice of the outputs meets a slice of the inputs. So a whole
+kernel. Conversely: for each k, a slice of the outputs meets a slice of the inputs. So a whole
 array is handled by as many slice operations as the kernel has places, in any number of axes.
 """
 

@@ -1,4 +1,4 @@
-"""The blobs of a net, as arrays that the next pass sees, and its layers that have them."""
+"""The blobs and layers of a net, with arrays that the next pass reads."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from protonet.layers.python_api import Blob, BlobVec
 class NetBlob(Blob):
     """A blob or parameter of a net.
 
-    On the CPU ``data`` and ``diff`` are the arrays of the net. On a GPU they are copies, of which
-    the next pass takes back those that were written to. ``reshape`` of an input is a wish that
-    ``Net.reshape`` or the next pass fulfils; until then ``data`` is an array of the new shape. The
+    On the CPU ``data`` and ``diff`` are the arrays of the net. On a GPU they are copies; the
+    next pass copies back those that were modified. ``reshape`` of an input is applied by
+    ``Net.reshape`` or the next pass; until then ``data`` is an array of the new shape. The
     next pass gives a blob that a layer makes the shape that the layer gives it.
     """
 
@@ -36,7 +36,7 @@ class NetBlob(Blob):
 
     @property
     def diff(self) -> np.ndarray:
-        """The gradient; zeros that nobody reads where none reaches this blob."""
+        """The gradient; unused zeros where none reaches this blob."""
         if self._blob.diff is None:
             if "diff" not in self._copies or self._copies["diff"].shape != self.shape:
                 self._copies["diff"] = np.zeros(self.shape, self._blob.data.dtype)
@@ -57,7 +57,7 @@ class NetBlob(Blob):
         """A net's blob has the shape of its array."""
 
     def reshape(self, *shape: int) -> None:
-        """Wish for another shape.
+        """Request another shape.
 
         Raises:
             ValueError: for a parameter: its shape follows from its layer.
@@ -76,9 +76,9 @@ class NetBlob(Blob):
         self.wish = None if same else np.zeros(wanted, self._blob.data.dtype)
 
     def flush(self) -> None:
-        """Take back the copies that were handed out and written to, and forget all.
+        """Copy back the host copies that were modified, and drop all of them.
 
-        A view of another blob that was only looked at must not undo what was written there.
+        An unmodified view of another blob must not undo what was written there.
         """
         for kind, before in self._handed_out.items():
             host, array = self._copies[kind], getattr(self._blob, kind)

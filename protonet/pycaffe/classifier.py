@@ -19,7 +19,7 @@ def transformer_of(
     raw_scale: float | None,
     channel_swap: Sequence[int] | None,
 ) -> io.Transformer:
-    """What is done to H x W x K images before the first input of a net."""
+    """The preprocessing of H x W x K images for the first input of a net."""
     name = net.inputs[0]
     transformer = io.Transformer({name: net.blobs[name].data.shape})
     transformer.set_transpose(name, (2, 0, 1))
@@ -35,11 +35,11 @@ def transformer_of(
 
 
 class Classifier(Net):
-    """A net that says which class an image is of.
+    """A net that classifies images.
 
     Args:
         model_file, pretrained_file: prototxt and weights.
-        image_dims: height and width to which images are brought before they are cropped.
+        image_dims: height and width that images are resized to before the crop.
         mean, input_scale, raw_scale, channel_swap: as ``io.Transformer`` has them.
     """
 

@@ -1,4 +1,4 @@
-"""``caffe.coord_map``: how the places of one blob map to those of another, and crops from it."""
+"""``caffe.coord_map``: maps coordinates of one blob to those of another, for crops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PASS_THROUGH = frozenset(
         *("Swish", "TanH", "Threshold"),
     }
 )
-"""Types that leave every place where it is."""
+"""Types that keep coordinates."""
 
 Axes = np.ndarray
 Map = tuple[int | None, Any, Any]
@@ -26,7 +26,7 @@ place = factor * place + offset.
 
 
 class UndefinedMapException(Exception):  # noqa: N818  (its name in Caffe)
-    """A layer whose places do not map to each other."""
+    """A layer without a coordinate map."""
 
 
 class AxisMismatchException(Exception):  # noqa: N818  (its name in Caffe)

@@ -15,7 +15,7 @@ from protonet.pycaffe.net import Net
 
 
 class Detector(Net):
-    """A net that is asked about windows of images.
+    """A net that classifies windows of images.
 
     ``context_pad`` pixels of the net's input show what is around a window. Other arguments are
     those of ``Classifier``.

@@ -9,7 +9,7 @@ Hook = Callable[[int], Any]
 
 
 class Hooked:
-    """Takes hooks, and calls them; what they write to blobs is taken back behind each."""
+    """Registers and calls hooks; what they write to blobs is copied back after each."""
 
     _hooks: dict[str, list[Hook]]
 
@@ -35,5 +35,5 @@ class Hooked:
             self._flush()
 
     def _flush(self) -> None:
-        """Take back what was written to copies."""
+        """Copy back modified host copies."""
         raise NotImplementedError

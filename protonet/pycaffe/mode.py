@@ -1,7 +1,7 @@
-"""Where nets compute and how their random numbers begin: settings of the process, as in Caffe.
+"""The device and the seed of new nets: settings of the process, as in Caffe.
 
 Caffe's Python module sets these by functions and every net that is made later follows them, so
-this is the one place of the package whose state is not handed down.
+this is the one module of the package with global state.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ MODE = _Mode()
 
 
 def set_mode_cpu() -> None:
-    """Let nets that are made from now on compute on the CPU."""
+    """Compute on the CPU in nets made from now on."""
     MODE.gpu = False
 
 
 def set_mode_gpu() -> None:
-    """Let nets that are made from now on compute on the GPU of ``set_device``."""
+    """Compute on the GPU of ``set_device`` in nets made from now on."""
     MODE.gpu = True
 
 
@@ -37,7 +37,7 @@ def set_device(device_id: int) -> None:
 
 
 def set_random_seed(seed: int) -> None:
-    """Decide the fillers and random layers of nets that are made from now on."""
+    """Seed the fillers and random layers of nets made from now on."""
     MODE.seed = int(seed)
 
 

@@ -66,7 +66,7 @@ class Net(Numbered, Hooked):
 
     @classmethod
     def of(cls, net: graph.Net) -> Net:
-        """Show a net that is there already."""
+        """Wrap an existing net."""
         made = cls.__new__(cls)
         made._adopt(net)
         return made
@@ -201,7 +201,7 @@ class Net(Numbered, Hooked):
     # Shapes and parameters.
 
     def reshape(self) -> None:
-        """Give the inputs the shapes that were wished for, and all blobs theirs.
+        """Apply the requested input shapes, and reshape all blobs.
 
         Raises:
             LayerError: naming the layer that cannot take its new bottoms.
@@ -222,7 +222,7 @@ class Net(Numbered, Hooked):
     def copy_from(self, weights: str | PathLike[str]) -> None:
         """Load weights (.caffemodel or .h5) by layer name; layers that the file lacks stay.
 
-        Weights that fit no layer, and layers without weights, are told on standard error.
+        Weights that fit no layer, and layers without weights, are reported on standard error.
 
         Raises:
             FormatError: for weights of another net.
@@ -324,12 +324,12 @@ class Net(Numbered, Hooked):
             self._call("after_backward", index)
 
     def settle(self) -> None:
-        """Do what a pass does first: fulfil wishes for shapes, take back copies."""
+        """Apply requested shapes and copy back modified copies, as a pass does first."""
         self.reshape()
         self._flush()
 
     def _flush(self) -> None:
-        """Take back what was written to copies: nothing to do on the CPU."""
+        """Copy back modified host copies: a no-op on the CPU."""
         if not self._net.device.is_cpu:
             for blob in self._all_blobs():
                 blob.flush()

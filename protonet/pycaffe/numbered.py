@@ -1,4 +1,4 @@
-"""The names with which ``caffe.Net`` tells of blobs by their numbers."""
+"""The attributes of ``caffe.Net`` that refer to blobs by index."""
 
 from __future__ import annotations
 

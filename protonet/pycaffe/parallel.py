@@ -1,7 +1,7 @@
-"""What scripts for several GPUs ask of Caffe, answered for the one process that there is.
+"""Caffe's multi-GPU API, for a single process.
 
 Caffe's ``train.py`` runs here with one GPU; a second process is refused before it would train on
-gradients that nobody adds up.
+gradients that are not reduced.
 """
 
 from __future__ import annotations

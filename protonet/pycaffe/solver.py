@@ -1,4 +1,4 @@
-"""Caffe's solvers as Python objects: nets in hand, step by step."""
+"""Caffe's solvers as Python objects."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Solver:
         self._trainer.run()
 
     def restore(self, state_file: str | PathLike[str]) -> None:
-        """Go on from a .solverstate.
+        """Resume from a .solverstate.
 
         Raises:
             FormatError: when it is damaged or of another net.
@@ -121,7 +121,7 @@ class Solver:
         self._trainer.snapshot()
 
     def apply_update(self) -> None:
-        """Move the parameters by their present gradients; the iteration is not counted."""
+        """Update the parameters by their current gradients; the iteration is not counted."""
         self._settle()
         self._trainer.rule.step(self.lr, self.iter)
 
@@ -134,7 +134,7 @@ class Solver:
             self._read = self.param.SerializeToString()
 
     def share_weights(self, net: Net) -> None:
-        """Let another net use the parameters of the train net."""
+        """Share the parameters of the train net with another net."""
         net.share_with(self.net)
 
     def add_callback(
@@ -193,7 +193,7 @@ _SOLVERS = {cls.type: cls for cls in Solver.__subclasses__()}
 
 
 def get_solver(solver_file: str | PathLike[str]) -> Solver:
-    """A solver of the class that the file's ``type`` asks for.
+    """A solver of the class of the file's ``type``.
 
     Raises:
         UsageError: when the file cannot be read.

@@ -33,7 +33,7 @@ class Timer:
 
     @property
     def ms(self) -> float:
-        """Milliseconds between start and stop; stops a timer that runs. 0, with a word on
+        """Milliseconds between start and stop; stops a timer that runs. 0, with a warning on
         standard error, before the first start.
         """
         if self._began is None:

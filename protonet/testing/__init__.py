@@ -1,10 +1,9 @@
-"""What holds a layer to its contract: for our own layers, and for anyone who writes one.
+"""Checks of the layer contract: for the layers here, and for your own.
 
-``check_layer`` holds a layer to all of it; ``check_pure`` to what comes before its passes.
+``check_layer`` checks all of it; ``check_pure`` what comes before the passes.
 ``check_gradients`` compares a layer with finite differences, ``check_golden`` with what Caffe
-computed, ``check_devices`` one processor with the other; ``check_steady`` sees that it allocates
-nothing; ``check_fused`` compares layers that are computed together with the same ones alone. They
-fail with AssertionError.
+computed, ``check_devices`` one device with another, ``check_fused`` fused layers with the same
+ones unfused; ``check_steady`` checks that a pass allocates nothing. They fail with AssertionError.
 ``LayerHarness`` runs a layer alone.
 """
 

@@ -1,4 +1,4 @@
-"""A layer against Caffe's numbers, another device, and its promise to allocate nothing."""
+"""Compares a layer with Caffe's results and another device; checks its allocations."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from protonet.testing.harness import LayerHarness
 
 
 def check_golden(folder: Path, device: Device | None = None, *, gradients: bool = True) -> None:
-    """Hold a layer to a case that Caffe computed: ``net.prototxt`` and ``data.npz``.
+    """Compare a layer with a case that Caffe computed: ``net.prototxt`` and ``data.npz``.
 
-    Relative error 1e-4, beside an absolute one of 1e-6 of an array's greatest value. Without
+    Relative error 1e-4, or an absolute one of 1e-6 of an array's largest value. Without
     ``gradients`` the forward pass alone is compared.
     """
     net = text_format.Parse((folder / "net.prototxt").read_text(), NetParameter())

@@ -1,4 +1,4 @@
-"""Layers that the passes of the first of them compute, beside the same layers each by itself."""
+"""Compares fused layers with the same layers unfused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from protonet.testing.harness import parse_layer
 def check_fused(
     layers: Sequence[str], shape: Shape, *, phase: int = TEST, device: Device | None = None
 ) -> None:
-    """Check that layers one behind the other are computed by the first, to the same numbers.
+    """Check that consecutive layers are fused into the first, with the same results.
 
     In phase TEST the last top is compared, in phase TRAIN also the gradients of the first bottom
     and of all parameters.
@@ -71,7 +71,7 @@ def _planned(layers: Sequence[str], shape: Shape, phase: int) -> Plan:
 def _numbers(
     plan: Plan, device: Device, fuse: bool, gradients: bool
 ) -> tuple[list[tuple[str, list[str]]], list[np.ndarray]]:
-    """What is fused in a net, and what its passes make."""
+    """The fused layers of a net, and the results of its passes."""
     net = Net(plan, device, gradients=gradients, packed=True, fuse=fuse)
     generator = np.random.default_rng(7)
     params = [param for held in net.params.values() for param in held]

@@ -18,7 +18,7 @@ _TOLERANCE = 1e-6
 """The greatest difference of a derivative, relative to the size of the gradient."""
 
 _CLEARANCE = 0.05
-"""How far inputs are pushed away from kinks."""
+"""The distance that inputs keep from kinks."""
 
 
 def check_gradients(
@@ -88,7 +88,7 @@ def clear_of(kinks: Sequence[float], shape: Shape, generator: np.random.Generato
 
 
 def _poison(harness: LayerHarness) -> None:
-    """Make NaN of what the backward pass does not read."""
+    """Overwrite what the backward pass does not read with NaN."""
     reads = harness.layer.traits.backward_reads
     kept = [a for a in harness.bottoms if Reads.BOTTOMS in reads]
     kept += [a for a in harness.tops if Reads.TOPS in reads]

@@ -1,4 +1,4 @@
-"""All of a layer's contract in one call."""
+"""The whole layer contract in one call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_layer(
     kinks: Sequence[float] = (),
     seed: int = 0,
 ) -> None:
-    """Hold a layer to its contract.
+    """Check a layer against its contract.
 
     ``infer`` and ``declare`` change nothing of it, so that a plan can be built on twice (users'
     objects may: ``Owner``). Every top is written whole and the same each time; gradients agree

@@ -1,4 +1,4 @@
-"""The versions of kernels for GPUs: CUDA sources, and a module for each chapter that launches them.
+"""CUDA versions of kernels: sources, and a module for each group that launches them.
 
 Nothing here is imported before a GPU asks for a kernel: a chapter of ``kernels`` has its CUDA
 versions in the module of the same name.

@@ -51,7 +51,7 @@ USES_CUDNN = Condition(
 
 
 class CudaConvolve(Convolve, processor="cuda"):
-    """The way that ``engine`` and the shapes ask for."""
+    """The algorithm is selected by ``engine`` and the shapes."""
 
     dtypes = DTYPES
     requires = (Condition("1 to 2^31 - 1 elements in weights, bottom and top", _can_be_counted),)
@@ -111,7 +111,7 @@ class CudaConvolve(Convolve, processor="cuda"):
 
 
 class _Cudnn:
-    """cuDNN's products. Each says whether there is one; where there is not, ours are asked."""
+    """cuDNN's convolutions. Each returns False where cuDNN has no plan, for our own to follow."""
 
     def __init__(self, of: Convolve, library: Dnn, channels: int, outputs: int, group: int) -> None:
         self._of, self._library, windows = of, library, of.windows

@@ -1,4 +1,4 @@
-"""How a convolution is computed on a GPU with kernels of our own and cuBLAS."""
+"""Algorithms of convolution on a GPU: our own kernels and cuBLAS."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KNOWN_KERNEL = (3, 3)
 
 
 class Epilogue(NamedTuple):
-    """What is done with products: times ``factor``, plus ``bias``, and nothing below 0."""
+    """The epilogue of products: times ``factor``, plus ``bias``, then ReLU."""
 
     factor: Array | None
     bias: Array | None
@@ -37,12 +37,12 @@ class Epilogue(NamedTuple):
 
     @property
     def is_nothing(self) -> bool:
-        """Whether the products stay as they are."""
+        """Whether it is the identity."""
         return self.factor is None and self.bias is None and not self.rectify
 
 
 def apply_epilogue(source: Source, y: Array, epilogue: Epilogue, seen: tuple[int, ...]) -> None:
-    """Do with products of items x outputs x places what is to be done, where they lie."""
+    """Apply the epilogue to products of items x outputs x places, in place."""
     if not epilogue.is_nothing:
         items, outputs, places = seen
         shape = (items, Extent(outputs), Extent(places))
@@ -50,7 +50,7 @@ def apply_epilogue(source: Source, y: Array, epilogue: Epilogue, seen: tuple[int
 
 
 class ConvolutionAlgorithm:
-    """How the three products are computed."""
+    """An algorithm for the three products of a convolution."""
 
     def forward(self, x: Array, w: Array, y: Array, epilogue: Epilogue) -> None:
         raise NotImplementedError
@@ -63,7 +63,7 @@ class ConvolutionAlgorithm:
 
 
 class _Depthwise(ConvolutionAlgorithm):
-    """Sums over the taps of each window: there is nothing to multiply matrices for."""
+    """Direct sums over the taps of each window: no matrix product is of use."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
         self._source = compiled(of.device, "convolution_depthwise", of.dtype)
@@ -104,7 +104,7 @@ class _Depthwise(ConvolutionAlgorithm):
 
 
 class _GemmBased(ConvolutionAlgorithm):
-    """What the ways through products have in common."""
+    """Base of the algorithms that use matrix products."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
         self._source, self._gemm = compiled(of.device, "convolution", of.dtype), gemm(of.device)
@@ -175,7 +175,7 @@ class _Pointwise(_GemmBased):
 
 
 class _Im2col(_GemmBased):
-    """Windows as columns of one matrix for a whole batch, or as much of it as there is room for."""
+    """im2col for a whole batch, or as much of it as the workspace holds, and one product."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
         super().__init__(of, channels, outputs, group)

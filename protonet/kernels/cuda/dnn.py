@@ -25,7 +25,7 @@ _TYPES = {"float32": "FLOAT", "float16": "HALF", "bfloat16": "BFLOAT16"}
 
 
 class NotSupportedError(Exception):
-    """No engine of cuDNN computes this as it is asked for."""
+    """No engine of cuDNN supports this operation."""
 
 
 class Dnn:
@@ -62,7 +62,7 @@ class Dnn:
         return self._plans[key]
 
     def execute(self, graph: Any, arrays: dict[Any, int]) -> None:
-        """Give a built graph to the current stream."""
+        """Launch a built graph on the current stream."""
         self.module.set_stream(handle=self.handle, stream=self.device.stream_pointer())
         graph.execute(arrays, self._workspaces[-1].data.ptr, handle=self.handle)
 
@@ -129,7 +129,7 @@ class Plan:
             raise NotSupportedError(str(error)) from error
 
     def __call__(self, first: Array, second: Array, result: Array) -> None:
-        """Write the result; queued, not waited for."""
+        """Write the result; asynchronous."""
         tensors = (*self._operands, self._result)
         given = (first, second, result)
         pointers = {
@@ -139,7 +139,7 @@ class Plan:
 
 
 def strides(shape: Shape) -> list[int]:
-    """Those of an array that lies row after row."""
+    """The strides of a C-contiguous array."""
     found, step = [], 1
     for extent in reversed(shape):
         found.append(step)

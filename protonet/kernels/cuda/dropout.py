@@ -15,7 +15,7 @@ from protonet.kernels.random_stream import RandomStream
 
 
 class CudaDrop(Drop, processor="cuda"):
-    """The same numbers, drawn where they are used; a byte is kept for each value."""
+    """The same numbers, generated where they are used; the mask is stored as bytes."""
 
     dtypes = DTYPES
 

@@ -1,8 +1,8 @@
 """Products of matrices through cuBLAS, with a handle and a workspace of our own.
 
-CuPy's ``matmul`` cannot be captured in a CUDA graph: its handle takes memory as it likes. cuBLAS
-reads a matrix column after column; one of ours, row after row, is its own transpose there: instead
-of C = A B it is asked for C^T = B^T A^T.
+CuPy's ``matmul`` cannot be captured in a CUDA graph: its handle allocates a workspace. cuBLAS is
+column-major; a row-major matrix is its own transpose there: instead of C = A B, C^T = B^T A^T is
+computed.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Gemm:
         batch: int = 1,
         strides: tuple[int, int, int] = (0, 0, 0),
     ) -> None:
-        """Write A B to C (rows x columns), or add it with ``add``; queued, not waited for.
+        """Write A B to C (rows x columns), or add it with ``add``; asynchronous.
 
         Args:
             a: rows x inner.

@@ -1,4 +1,4 @@
-"""Which items' labels are among the highest scores, on a GPU."""
+"""Whether labels are among the top k scores, on a GPU."""
 
 from __future__ import annotations
 

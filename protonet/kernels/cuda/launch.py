@@ -85,7 +85,7 @@ class Source:
     """The functions of one source, compiled when the first one is launched.
 
     A function takes arrays (None is a null pointer), whole numbers as ``int`` or ``Extent`` and
-    others as ``float``. It is given to the current stream, and nothing is waited for.
+    others as ``float``. It is launched on the current stream, asynchronously.
     """
 
     def __init__(self, device: Device, name: str, dtype: Any) -> None:

@@ -1,4 +1,4 @@
-"""The scale of a loss on a GPU, which moves it without being waited for."""
+"""Loss scaling on a GPU, without synchronization."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from protonet.kernels.loss_scale import GROWTH_INTERVAL, MAX_SCALE, Unscale
 
 
 class CudaUnscale(Unscale, processor="cuda"):
-    """One pass, and one thread that judges."""
+    """One pass, and one thread that updates the scale."""
 
     requires = (COUNT,)
 

@@ -11,7 +11,7 @@ from protonet.kernels.rows import AddRows
 
 
 class CudaAddRows(AddRows, processor="cuda"):
-    """In the definition's order. Every thread looks through the indices: for thousands of rows."""
+    """In the definition's order. Every thread scans the indices: for thousands of rows."""
 
     requires = (ROWS,)
 
