@@ -1,4 +1,4 @@
-"""Convolution of volumes (frames, rows, columns) as forks for video write them."""
+"""3D convolution over frames, rows and columns, of forks for video."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DEPTHS = ("kernel_depth", "temporal_stride", "temporal_pad")
 
 
 def _of_frames(param: Pooling3DParameter, field: str, temporal: str, other: str) -> str:
-    """C3D's name of a field of frames, or P3D's where that is given."""
+    """C3D's name of a field for frames, or P3D's if that is given."""
     if not has_field(param, other):
         return temporal
     if has_field(param, temporal):
@@ -35,8 +35,8 @@ def _of_frames(param: Pooling3DParameter, field: str, temporal: str, other: str)
 def extents(param: Any, field: str, name: str, temporal: str, default: int) -> list[int]:
     """A setting for frames, rows and columns: three numbers, one for all, or none.
 
-    C3D's form, which any field of frames tells, has one number for frames (``temporal``) beside
-    those for rows and columns; ``default`` is that of both.
+    C3D's form, recognized by any field for frames, has a number for frames (``temporal``) and
+    one for rows and columns; both default to ``default``.
     """
     short = name.removesuffix("_size")
     if has_field(param, f"{short}_shape"):
@@ -50,14 +50,14 @@ def extents(param: Any, field: str, name: str, temporal: str, default: int) -> l
     ):
         if sides:
             raise LayerError(
-                f"{sides[0]} says nothing of frames",
+                f"{sides[0]} gives no number for frames",
                 (field, sides[0]),
-                "give kernel_depth beside it",
+                "give kernel_depth as well",
             )
         return plane
     if len(plane) > 2:
         raise LayerError(
-            f"expected one {name} for rows and columns beside that of frames, got {len(plane)}",
+            f"expected one {name} for rows and columns and one for frames, got {len(plane)}",
             (field, name),
         )
     if isinstance(param, Pooling3DParameter):
@@ -69,19 +69,19 @@ def extents(param: Any, field: str, name: str, temporal: str, default: int) -> l
 
 
 def has_field(param: Any, field: str) -> bool:
-    """Whether a message knows a field, and has it."""
+    """Whether a message type defines a field, and the message has it."""
     return field in param.DESCRIPTOR.fields_by_name and param.HasField(field)
 
 
 def _listed(param: Any, name: str) -> list[int]:
-    """The numbers of a field that may be repeated; none where it is not given."""
+    """The numbers of a field that may be repeated; empty if not given."""
     if param.DESCRIPTOR.fields_by_name[name].is_repeated:
         return [int(each) for each in getattr(param, name)]
     return [int(getattr(param, name))] if param.HasField(name) else []
 
 
 class _Volumetric(SlidingWindow):
-    """What gives a convolution the settings of the forks for video."""
+    """A convolution with the settings of forks for video."""
 
     @property
     def settings(self) -> ConvolutionParameter:
@@ -141,9 +141,9 @@ class Convolution3D(_Volumetric, Convolution):
         and pad are of rows and columns. kernel_shape, stride_shape and pad_shape say all at once.
         filter_group is accepted and ignored.
     Raises:
-        LayerError: as Convolution; for both messages, or a form that says nothing of frames.
+        LayerError: as Convolution; for both messages, or a form without a number for frames.
     Differs:
-        Caffe has no such layer; C3D's forks do. Theirs ignore group.
+        Caffe has no such layer; C3D's forks do, and ignore group.
     """
 
 

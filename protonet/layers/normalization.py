@@ -14,7 +14,7 @@ from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import FillerParameter
 
 _LEAST = 1e-6
-"""What happynear's Normalize adds to a sum (normalize_layer.cpp)."""
+"""The epsilon of happynear's Normalize (normalize_layer.cpp)."""
 
 
 @register("MVN")
@@ -36,7 +36,7 @@ class MVN(Layer):
     Raises:
         LayerError: for a bottom of fewer than 2 axes.
     Differs:
-        Caffe takes at most 4 axes. The gradient is Caffe's, which holds eps for 0.
+        Caffe takes at most 4 axes. The gradient is Caffe's, which neglects eps.
     """
 
     traits = Traits(
@@ -115,11 +115,11 @@ class MVN(Layer):
 
 @register("Normalize")
 class Normalize(Layer):
-    """y = s x / n, with n = sqrt(sum(x^2) + eps) over an item, or over the channels of a place.
+    """y = s x / n, with n = sqrt(sum(x^2) + eps) over an item, or the channels of a position.
 
     Gradients: dx = s dy / n - x sum(x s dy) / n^3; ds = the sum of dy x / n (Liu et al., ParseNet,
-    2015). With normalize_param, of another fork, there is no s, and n is of the channels of a
-    place: sqrt(sum(x^2) + 1e-6) with L2, sum |x| + 1e-6 with L1, where sign(x) stands for x / n:
+    2015). With normalize_param, of another fork, there is no s, and n is over the channels of a
+    position: sqrt(sum(x^2) + 1e-6) with L2, sum |x| + 1e-6 with L1, where sign(x) stands for x / n:
     dx = (dy - sign(x) sum(x dy) / n) / n.
 
     Bottom:
@@ -130,15 +130,15 @@ class Normalize(Layer):
     Params:
         s: a scalar, or C without channel_shared; none with normalize_param.
     Spec:
-        norm_param: across_spatial (true: n of all values of an item; false: of the channels at
-        each place), scale_filler (constant 1), channel_shared (true), eps (1e-10). Or
+        norm_param: across_spatial (true: n over all values of an item; false: over the channels of
+        each position), scale_filler (constant 1), channel_shared (true), eps (1e-10). Or
         normalize_param: normalize_type (L2; or L1), bp_norm (false).
     Raises:
         LayerError: for a bottom of fewer than 2 axes, both params, another normalize_type,
         fix_gradient, or a second top without normalize_param.
     Differs:
         Caffe 1.0 has no such layer; forks for single-shot detectors do, for 4 axes. Without
-        channel_shared theirs leave the scales out of the sum of dx. normalize_param is of
+        channel_shared they omit the scales in the sum of dx. normalize_param is of
         happynear/caffe-windows, whose GPU adds 1e-12 instead of 1e-6 with L2.
     """
 

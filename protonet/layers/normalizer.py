@@ -1,4 +1,4 @@
-"""What a loss is divided by."""
+"""The divisor of losses."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from protonet.proto.caffe_pb2 import LossParameter
 
 
 class Normalizer:
-    """The divisor Z that ``loss_param`` asks for; at least 1.
+    """The divisor Z of a loss by ``loss_param``; at least 1.
 
-    VALID: the items that count; FULL: all ``items``; BATCH_SIZE: ``batch``; NONE: 1; PRE_FIXED:
+    VALID: the items not ignored; FULL: all ``items``; BATCH_SIZE: ``batch``; NONE: 1; PRE_FIXED:
     ``pre_fixed_normalizer``. The older ``normalize`` means VALID or BATCH_SIZE. ``default`` holds
     where neither is given; None for the schema's.
 

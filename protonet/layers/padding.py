@@ -15,14 +15,14 @@ _PARAM = "pad_param"
 
 @register("Pad")
 class Pad(Layer):
-    """y is x with a border: that many values before and after each axis.
+    """y is x with a border of ``paddings`` values before and after each axis.
 
     Gradient: dx = dy without the border.
 
     Bottom:
         x: any shape but a scalar.
     Top:
-        y: each extent of x, and what stands before and after it.
+        y: each extent of x plus its paddings.
     Params:
         none.
     Spec:

@@ -31,8 +31,8 @@ from protonet.proto.caffe_pb2 import DenseImageDataParameter, ImageDataParameter
 class PairData(StreamLayer):
     """Images and labels (N x 1 x H x W) from a list of pairs of files.
 
-    With a batch of one and nothing that gives images one size, every pass has the shape of its
-    image; so a pass may have another shape than the one before.
+    With batch size 1 and no fixed image size, the shape of each pass is that of its
+    image.
     """
 
     bottoms = (0, 0)
@@ -40,14 +40,14 @@ class PairData(StreamLayer):
     traits = Traits(dynamic=True)
     message: ClassVar[str]
     shrink: int = 1
-    """How many times smaller label images are than images."""
+    """The factor by which label images are smaller than images."""
     labels: ClassVar[Interpolation]
-    """How label images are resized."""
+    """The interpolation of label images."""
     done: ClassVar[frozenset[str]] = PLAIN | {"crop_h", "crop_w", "random_seed"}
     """The fields of transform_param that are supported."""
 
     opened: Callable[..., PairList] = PairList
-    """What reads the list."""
+    """Reads the list."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -61,7 +61,7 @@ class PairData(StreamLayer):
         return param
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        """What the values of a label image mean."""
+        """Convert the values of a label image to labels."""
         return labels
 
     def setup(self) -> None:
@@ -89,7 +89,7 @@ class PairData(StreamLayer):
             self._shape: Shape = self.transform.of(first.shape).output_shape
 
     def make_transform(self) -> PairTransform:
-        """What happens to each pair."""
+        """Make the transformation of pairs."""
         param, context = self.spec.transform_param, self.context
         return PairTransform(param, self.phase, mean_of(self), seed=context.seed, name=self.name)
 
@@ -111,7 +111,7 @@ class PairData(StreamLayer):
         )
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
-        """Takes the next batch: its first image says the shape."""
+        """Load the next batch, whose first image determines the shape."""
         assert self.source is not None, "build comes before measure"
         start = self.source.position
         batch = self.source.take()
@@ -135,7 +135,7 @@ class PairData(StreamLayer):
 
 
 def refuse_others(layer: PairData, fields: Sequence[str]) -> None:
-    """Raise LayerError for a field that asks for what the layer does not do."""
+    """Raise LayerError for a field that the layer does not support."""
     for name in fields:
         field = layer.param.DESCRIPTOR.fields_by_name[name]
         if getattr(layer.param, name) != field.default_value:
@@ -146,7 +146,7 @@ def refuse_others(layer: PairData, fields: Sequence[str]) -> None:
 
 @register("DenseImageData")
 class DenseImageData(PairData):
-    """Batches of images with label images, whose gray values are the classes (SegNet).
+    """Batches of images with label images, whose gray values are classes (SegNet).
 
     Bottom:
         none.

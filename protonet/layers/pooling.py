@@ -1,4 +1,4 @@
-"""Pooling: the largest, the mean, or a random value of each window."""
+"""Pooling: the maximum, the mean, or a random value of each window."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def pool_windows(
     pad_after: Shape | None = None,
     down: bool = False,
 ) -> Windows:
-    """Windows of the extents ``whole``; as many as Caffe makes, or without a cut one (``down``).
+    """Windows of the extents ``whole``; as many as in Caffe, or rounded down (``down``).
 
     ``pad_after`` is the padding at the end of each axis if it differs from ``pad``.
 
     Raises:
-        LayerError: where there is none.
+        LayerError: if there is no window.
     """
     outputs, kernel = [], []
     for i, k, s, p, q in zip(spatial, whole, stride, pad, pad_after or pad, strict=True):
@@ -50,7 +50,7 @@ def pool_windows(
         if (p or q) and (out - 1) * s >= i + p:
             out -= 1
         outputs.append(out)
-        # one window that is larger than the plane ends with it
+        # clip a single window that is larger than the plane
         kernel.append(min(k, i + p + q))
     return Windows(spatial, tuple(kernel), stride, pad, (1,) * len(spatial), tuple(outputs))
 
@@ -68,7 +68,7 @@ class Pooling(Layer):
         0: y, N x C x out x out with out = ceil((i + 2 pad - kernel) / stride) + 1, less 1 where
         the last window would begin in the padding; floor with round_mode: FLOOR. So a kernel that
         is larger than the plane, but by less than a stride, gives one clipped window.
-        1 (optional, MAX): the place of each maximum in its plane, counted from 0.
+        1 (optional, MAX): the index of each maximum in its plane, from 0.
     Params:
         none.
     Spec:
@@ -78,12 +78,12 @@ class Pooling(Layer):
         and ignored.
 
     Raises:
-        LayerError: without a kernel, for a mixture of forms, a pad that reaches the kernel, a
+        LayerError: without a kernel, for a setting in two forms, a pad not below the kernel, a
         kernel that leaves no window, or global_pooling with kernel, pad or stride.
     Differs:
         STOCHASTIC works on the CPU too, and gives no gradient in TEST. AVE_EXC_PAD (AVE_TF) and
-        the padding of each side are of Synopsys' fork, whose gradient begins windows at the wrong
-        column where pad_l and pad_b differ.
+        the padding of each side are of Synopsys' fork, whose backward pass starts windows at a
+        wrong column if pad_l and pad_b differ.
     """
 
     traits = Traits(
@@ -119,7 +119,7 @@ class Pooling(Layer):
             self.traits = replace(self.traits, low_precision=LowPrecision.NEVER, in_kernels=False)
 
     def _check_windows(self) -> None:
-        """Refuse kernels, strides and pads that no window could have."""
+        """Refuse invalid kernels, strides and pads."""
         if self.spec.pooling_param.global_pooling:
             if any(self.kernel):
                 raise LayerError("global_pooling takes its kernel from the bottom", (_PARAM,))
@@ -144,7 +144,7 @@ class Pooling(Layer):
             raise LayerError("stride must be above 0", (_PARAM, "stride"))
 
     def _sides(self) -> Shape:
-        """The padding after; where it is given side by side, ``pad`` becomes that in front."""
+        """The padding at the end of axes; if given by side, ``pad`` is set to that at the start."""
         param = self.spec.pooling_param
         given = [side for side in ("pad_l", "pad_r", "pad_t", "pad_b") if param.HasField(side)]
         if not any(getattr(param, side) for side in given):
@@ -157,7 +157,7 @@ class Pooling(Layer):
         return param.pad_b, param.pad_r
 
     def _pair(self, name: str, listed: str) -> tuple[int, int]:
-        """A setting for height and width, in whichever of two forms it is given."""
+        """A setting for height and width, from either of its two forms."""
         param = self.spec.pooling_param
         if h_w_fields(param, _PARAM, name, listed):
             return getattr(param, f"{name}_h"), getattr(param, f"{name}_w")
@@ -185,7 +185,7 @@ class Pooling(Layer):
         )
 
     def share_over(self, spatial: Shape) -> np.ndarray:
-        """What the means of the kernel are multiplied by, for each window: its size over ours."""
+        """Factors for the means of windows: the kernel's window size over the one that counts."""
         w = self.windows_over(spatial)
         shares = []
         for i, k, s, p, q, out in zip(
@@ -195,7 +195,7 @@ class Pooling(Layer):
             size = np.minimum(start + k, i + q) - start
             if self.method == PoolingParameter.AVE_EXC_PAD:
                 size = np.minimum(start + k, i) - np.maximum(start, 0)
-            # 0 / 0, as Caffe, where a window begins outside: with stride > kernel.
+            # 0 / 0, as in Caffe, if a window begins outside the plane: with stride > kernel.
             with np.errstate(invalid="ignore"):
                 shares.append((np.minimum(start + k, i + p) - start) / size)
         rows, columns = shares
@@ -212,7 +212,7 @@ class Pooling(Layer):
                 self._share, self._shared = self.scratch(windows.outputs), self.scratch(top)
                 self.device.put(self.share_over(shape[2:]), self._share)
             return
-        # Without gradients nobody asks where the maxima were.
+        # The indices of maxima are needed for gradients only.
         keeps = self.gradients or len(self.spec.top) > 1
         self._places: Array | None = None
         if self.method == PoolingParameter.MAX:

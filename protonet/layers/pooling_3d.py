@@ -1,4 +1,4 @@
-"""Pooling of volumes (frames, rows, columns) as forks for video write it."""
+"""3D pooling over frames, rows and columns, of forks for video."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from protonet.proto.caffe_pb2 import (
 
 
 class _Pooling3D(Layer):
-    """Pooling of volumes: of each plane, and then of what is left of frames."""
+    """3D pooling: over rows and columns of each frame, then over frames."""
 
     traits = Traits(
         backward_reads=frozenset(), recomputable=True, low_precision=LowPrecision.WITH_BOTTOMS
@@ -34,10 +34,10 @@ class _Pooling3D(Layer):
         self.method = param.pool
         if self.method not in (PoolingParameter.MAX, PoolingParameter.AVE):
             name = PoolingParameter.PoolMethod.Name(self.method)
-            raise LayerError(f"{name} pooling is of planes only", (field, "pool"))
+            raise LayerError(f"{name} pooling is for planes only", (field, "pool"))
         for side in ("pad_l", "pad_r", "pad_t", "pad_b"):
             if isinstance(param, PoolingParameter) and getattr(param, side):
-                raise LayerError(f"{side} is of planes only; give pad_shape", (field, side))
+                raise LayerError(f"{side} is for planes only; give pad_shape", (field, side))
         self.whole = isinstance(param, PoolingParameter) and param.global_pooling
         self.down = isinstance(param, PoolingParameter) and (
             param.round_mode == PoolingParameter.FLOOR or not param.ceil_mode
@@ -68,7 +68,7 @@ class _Pooling3D(Layer):
             )
 
     def _three(self, found: list[int], default: int, path: tuple[str, str]) -> Shape:
-        """A number for frames, rows and columns."""
+        """A number each for frames, rows and columns."""
         if len(found) not in (0, 1, AXES):
             raise LayerError(f"expected 1 or {AXES} {path[1]}, got {len(found)}", path)
         check_numbers(found, path)
@@ -168,8 +168,8 @@ class Pooling3D(_Pooling3D):
         and columns. kernel_shape, stride_shape and pad_shape say all at once. pooling3d_param has
         P3D's names for frames too: kernel_l, stride_l, pad_l.
     Raises:
-        LayerError: for STOCHASTIC, without a kernel, for both messages, a form that says nothing
-        of frames, a pad that reaches the kernel, a kernel that leaves no window, global_pooling
+        LayerError: for STOCHASTIC, without a kernel, for both messages, a form without a number
+        for frames, a pad not below the kernel, a kernel without a window, global_pooling
         with kernel, pad or stride, a bottom without 5 axes.
     Differs:
         Caffe has no such layer; C3D's forks do, where equal maxima all get the gradient, and a

@@ -1,4 +1,4 @@
-"""Powers, exponentials and logarithms of single elements."""
+"""Elementwise powers, exponentials and logarithms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Power(Activation):
     Bottom:
         x: any shape.
     Top:
-        y: the shape of x. In place at no cost where power is 1.
+        y: the shape of x. May be in place; without a copy if power is 1.
     Params:
         none.
     Spec:
@@ -32,8 +32,8 @@ class Power(Activation):
     Raises:
         LayerError: when scale is 0 and shift ^ power is not a real number.
     Differs:
-        With shift 0, Caffe computes the gradient from y / x, which is NaN at x = 0; here it is
-        what the formula says.
+        With shift 0, Caffe computes the gradient from y / x, which is NaN at x = 0; here it
+        follows the formula.
     """
 
     traits = replace(
@@ -58,7 +58,7 @@ class Power(Activation):
 
     @property
     def _exponent(self) -> float:
-        """The power of the whole chain: only its last layer may have one other than 1."""
+        """The power of the fused chain: only its last layer may have one other than 1."""
         last = [self, *(layer for layer in self.fused.layers if isinstance(layer, Power))][-1]
         return last.power
 
@@ -67,7 +67,7 @@ class Power(Activation):
             self._kernel = powers.Power.make(self.device, self.dtype, *self._made_for(shapes[0]))
 
     def _made_for(self, shape: Shape) -> tuple[Shape, float, float, float]:
-        """What the kernel of the whole chain is made with: shape, power, scale and shift."""
+        """The arguments of the kernel of the fused chain: shape, power, scale and shift."""
         scale, shift = self.scale, self.shift
         for layer in self.fused.layers:
             if isinstance(layer, NumberAffine):
@@ -77,7 +77,7 @@ class Power(Activation):
         return shape, self._exponent, scale, shift
 
     def _constant(self) -> float:
-        """The value of every element where x does not matter."""
+        """The value of all elements if y does not depend on x."""
         if self.power == 0:
             return 1.0
         try:

@@ -1,4 +1,4 @@
-"""The boxes that a detector starts from."""
+"""PriorBox: the default boxes of a detector."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from protonet.layers.registry import register
 
 _PARAM = "prior_box_param"
 _SAME = 1e-6
-"""Aspect ratios that differ by less are one."""
+"""Aspect ratios that differ by less are equal."""
 
 
 @register("PriorBox")
@@ -29,15 +29,15 @@ class PriorBox(Layer):
     by row; the second has its variances. There is no gradient.
 
     Bottom:
-        0: features, N x C x H x W, of which only H and W count.
-        1: image, N x C x h x w, of which only h and w count; optional where the spec has them.
+        0: features, N x C x H x W, of which only H and W are used.
+        1: image, N x C x h x w, of which only h and w are used; optional if the spec has them.
     Top:
         boxes: 1 x 2 x (H W B 4), with B boxes around each centre.
     Params:
         none.
     Spec:
         prior_box_param: min_size (required, one or more), max_size (none, or one for each
-        min_size), aspect_ratio (none; 1 is always there), flip (true: 1 / a beside each a), clip
+        min_size), aspect_ratio (none; 1 is always there), flip (true: also 1 / a for each a), clip
         (false: to the image), variance (0.1; one or four), img_size or img_h and img_w (those of
         image), step or step_h and step_w (the image's extent over the feature map's), offset
         (0.5), denser_prior_boxes (false: also each box at the lower border of its cell).
@@ -50,7 +50,7 @@ class PriorBox(Layer):
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. As there,
         fractions of min_size and max_size are truncated, and the second bottom may be left out.
         Sizes below 1 are refused, and so are aspect ratios of 0 or less. Centres and extents are
-        float32 whatever the net computes in: the corners are the fork's to the last bit.
+        float32 in any precision: the corners are bitwise those of the fork.
     """
 
     bottoms = (1, 2)
@@ -105,7 +105,7 @@ class PriorBox(Layer):
         self.max_sizes = [int(size) for size in param.max_size]
 
     def _distinct_ratios(self) -> list[float]:
-        """The aspect ratios beside 1, each once."""
+        """The distinct aspect ratios other than 1."""
         param = self.spec.prior_box_param
         self._check_positive("aspect_ratio", param.aspect_ratio)
         ratios = [1.0]
@@ -115,7 +115,7 @@ class PriorBox(Layer):
         return ratios[1:]
 
     def _pair(self, name: str, single: str) -> tuple[float, float] | None:
-        """A setting for height and width, in whichever form it is given."""
+        """A setting for height and width, from either of its forms."""
         param = self.spec.prior_box_param
         parts = h_w_pair(param, _PARAM, name, single)
         for field in parts or [single]:
@@ -153,7 +153,7 @@ class PriorBox(Layer):
         height, width = shapes[0][2:]
         image = self.image or shapes[1][2:]
         step = self.step or (image[0] / height, image[1] / width)
-        # The fork's order of roundings, so that boxes which tie there tie here: centres and extents
+        # Rounded in the fork's order, so that boxes tie as they do there: centres and extents
         # are float32; halves, sums and quotients are double.
         centres = np.empty((height, width, 1, 2))
         centres[..., 0] = self._centres(width, step[1])[:, None]

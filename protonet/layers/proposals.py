@@ -1,4 +1,4 @@
-"""The regions of an image that a net proposes for a closer look."""
+"""Proposal: the region proposals of Faster R-CNN."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PARAM = "proposal_param"
 
 @register("Proposal")
 class Proposal(Layer):
-    """The boxes that offsets mean at each anchor, the best that overlap no better one.
+    """Boxes decoded from offsets at anchors, with non-maximum suppression.
 
     Anchors are boxes of each ratio in each scale around every cell of the map. Their boxes are
     cut to the image; those of a side below min_size, times the image's scale, are left out; of
@@ -92,7 +92,7 @@ class Proposal(Layer):
         return [(regions, length) for length in (5, 1)[: len(self.spec.top)]]
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
-        """Find the regions, which ``forward`` then writes."""
+        """Compute the regions, which ``forward`` then writes."""
         scores, offsets, infos = (np.asarray(self.device.get(bottom)) for bottom in bottoms)
         self._rows, self._scores = propose_all(self.proposing, scores, offsets, infos)
         return [self._rows.shape, self._scores.shape][: len(self.spec.top)]
@@ -131,7 +131,7 @@ def check_maps(layer: Layer, shapes: Sequence[Shape], anchors: int) -> tuple[int
 def propose_all(
     proposing: ProposalSettings, scores: Array, offsets: Array, infos: Array
 ) -> tuple[Array, Array]:
-    """Regions (R, 5) and scores (R, 1) of all images."""
+    """The regions (R, 5) and scores (R, 1) of all images."""
     rows, ranks = [np.empty((0, 5))], [np.empty((0, 1))]
     anchors = len(proposing.anchors)
     for image, info in enumerate(infos.reshape(len(infos), -1)):

@@ -1,4 +1,4 @@
-"""Spatial pyramid pooling: poolings of several grids side by side."""
+"""Spatial pyramid pooling: concatenated poolings over several grids."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _PARAM = "spp_param"
 
 @register("SPP")
 class SPP(Layer):
-    """Level l pools over a grid of 2^l x 2^l; the levels' values stand side by side. However large
-    the image is, the top has one size (He et al., ECCV 2014).
+    """Level l pools over a grid of 2^l x 2^l; the levels are concatenated. The size of the top does
+    not depend on that of the image (He et al., ECCV 2014).
 
     Bottom:
         0: x, N x C x H x W.

@@ -1,4 +1,4 @@
-"""What Python code of Caffe's users sees of nets: blobs, and the base of their layers."""
+"""The API of Caffe's Python module for users' layers: blobs, and the base class of layers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from protonet.blob import Shape
 
 
 class Blob:
-    """A blob as Caffe's Python module shows it: ``data``, ``diff`` and a shape that may change.
+    """A blob of Caffe's Python module: ``data``, ``diff`` and a shape that may change.
 
     ``data`` and ``diff`` are writable NumPy arrays; zeros until they are bound to others.
     """
@@ -37,14 +37,14 @@ class Blob:
         return self._diff
 
     def bind(self, data: np.ndarray | None, diff: np.ndarray | None) -> None:
-        """Show these arrays from now on; None stands for zeros that nobody else sees."""
+        """Use these arrays from now on; None for private zeros."""
         given = data if data is not None else diff
         if given is not None:
             self._shape = tuple(given.shape)
         self._data, self._diff = data, diff
 
     def reshape(self, *shape: int) -> None:
-        """Take another shape; values are kept where the count stays."""
+        """Change the shape; values are kept if the count is the same."""
         self._shape = tuple(int(extent) for extent in shape)
         for name in ("_data", "_diff"):
             array = getattr(self, name)
@@ -109,7 +109,7 @@ class BlobVec(Sequence[Blob]):
 
 
 class Layer:
-    """Base of layers that are written in Python for Caffe's ``type: "Python"``.
+    """Base of layers written in Python for Caffe's ``type: "Python"``.
 
     ``param_str`` and ``phase`` are set before ``setup``; ``blobs.add_blob(...)`` in ``setup``
     makes parameters. Bottoms and tops are lists of ``Blob``.

@@ -1,4 +1,4 @@
-"""Layers of ``type: "Python"``: code of users in the manner of Caffe's Python module."""
+"""Layers of ``type: "Python"``: users' code with the API of Caffe's Python module."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from protonet.layers.registry import register
 
 @register("Python")
 class Python(Owner):
-    """What a class of the user computes: setup, reshape, forward, backward, as in Caffe.
+    """A layer computed by a user's class with setup, reshape, forward, backward, as in Caffe.
 
     Bottom:
-        any number, as the class wants them.
+        any number, as the class requires.
     Top:
-        any number, in the shapes that its ``reshape`` gives them.
+        any number, of the shapes set by its ``reshape``.
     Params:
-        what ``setup`` adds by ``self.blobs.add_blob(...)``, with the values that it writes there.
+        those that ``setup`` adds by ``self.blobs.add_blob(...)``, with the values it writes.
     Spec:
         python_param: module, layer (the class in it), param_str (""); share_in_parallel is accepted
         and ignored.
 
     Raises:
         LayerError: when the module or the class is not found, Python layers are not allowed
-        here, or the user's code raises: named with the exception and its place. In nets of
-        ``protonet.pycaffe`` what the code raises arrives as it is, as in Caffe.
+        here, or the user's code raises, with the exception and its line. In nets of
+        ``protonet.pycaffe`` exceptions pass unchanged, as in Caffe.
     Differs:
-        Modules of public networks that the user has not got are found here
+        Modules of public networks that are not installed are built in
         (``builtin_python``). The class's ``setup`` is called in the first ``infer``, its
         ``reshape`` in each, with bottoms of zeros: ``infer`` is as pure as that code. On a GPU
         the arrays are copied to the host and back.
 
-    A top of the name of the bottom beside it is that bottom: one ``Blob``, which keeps what
+    A top with the name of the bottom of its index is that bottom: one ``Blob``, which keeps what
     ``forward`` does not write, in both passes.
     """
 
@@ -82,7 +82,7 @@ class Python(Owner):
             self._user.find, self._user.seed = self.context.find, self.context.seed
 
     def _find(self) -> Any:
-        """The class: the user's, or ours where the user has no such module."""
+        """The class: the user's, or a built-in one if there is no such module."""
         spec = self.spec.python_param
         ours = builtin_class(spec.module, spec.layer)
         if not self.context.python_layers and ours is not None:
@@ -125,13 +125,13 @@ class Python(Owner):
             blob.bind(self._host(param.data), self._host(param.diff))
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
-        """What the user's ``reshape`` gives the tops for these bottoms."""
+        """The shapes that the user's ``reshape`` sets for these bottoms."""
         for blob, array in zip(self._bottoms, bottoms, strict=True):
             blob.bind(self._host(array), None)
         return self._reshape()
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        # `measure` has shown the bottoms of this pass.
+        # `measure` has bound the bottoms of this pass.
         for place, (blob, array) in enumerate(zip(self._tops, tops, strict=True)):
             if place in self._in_place and array is not bottoms[place]:
                 self.xp.copyto(array, bottoms[place])
@@ -171,7 +171,7 @@ class Python(Owner):
             if place not in self._in_place:
                 blob.bind(self._host(data), self._host(diff))
                 continue
-            # the gradient of the bottom begins as that of the top
+            # the gradient of the bottom is initially that of the top
             blob.bind(self._host(data), blob.diff)
             if dbottoms[place] is not diff:
                 blob.diff[...] = self._host(diff)
@@ -186,7 +186,7 @@ class Python(Owner):
 
     @property
     def user(self) -> Any:
-        """The user's own object."""
+        """The user's object."""
         return self._user
 
     def _reshape(self) -> list[Shape]:
@@ -207,25 +207,25 @@ class Python(Owner):
             raise LayerError(f"{name}.{method} raised {describe_exception(error)}") from error
 
     def _host(self, array: Any) -> Any:
-        """The array for the user: itself on the CPU, else a copy."""
+        """The array passed to the user: itself on the CPU, else a copy."""
         if array is None or self.device.is_cpu:
             return array
         return np.array(self.device.get(array))
 
     def _return(self, host: np.ndarray, array: Array) -> None:
-        """Take over what the user wrote, where it was written to a copy."""
+        """Copy what the user wrote back to the device, if it was written to a copy."""
         if host is not array:
             self.device.put(np.asarray(host), array)
 
     def _fetch_params(self) -> None:
-        """Show the parameters of now, where the user sees copies."""
+        """Update the user's copies of parameters, on a GPU."""
         if not self.device.is_cpu:
             for blob, param in zip(self._user.blobs, self.params, strict=True):
                 blob.bind(self._host(param.data), self._host(param.diff))
 
 
 def _is_missing(module: str, error: BaseException | None) -> bool:
-    """Whether there is no such module; not where one is there and cannot be imported."""
+    """Whether there is no such module, as opposed to one that cannot be imported."""
     if not isinstance(error, ModuleNotFoundError) or error.name is None:
         return False
     return module == error.name or module.startswith(f"{error.name}.")

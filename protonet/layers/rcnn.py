@@ -1,7 +1,7 @@
-"""The Python layers of Faster R-CNN: proposals, and what is to be learned at anchors and regions.
+"""The Python layers of Faster R-CNN: proposals, and the targets of anchors and regions.
 
 Source: Ren et al., Faster R-CNN, NIPS 2015; rbgirshick/py-faster-rcnn, lib/rpn and
-lib/fast_rcnn/config.py, whose numbers for training from end to end are the defaults here.
+lib/fast_rcnn/config.py, whose settings for end-to-end training are the defaults here.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Anchored(BuiltinLayer):
         self.anchors = make_anchors(16, self.numbers("ratios"), self.numbers("scales"))
 
     def expect(self, bottom: Sequence[Blob], place: int, fits: bool, expected: str) -> None:
-        """Raise LayerError unless a bottom fits."""
+        """Raise LayerError unless ``fits``."""
         if not fits:
             found = "x".join(map(str, bottom[place].shape))
             raise LayerError(
@@ -68,7 +68,7 @@ def check_truths(layer: BuiltinLayer, bottom: Sequence[Blob], place: int) -> Non
 
 
 class ProposalLayer(_Anchored):
-    """Proposal, with the numbers of its phase.
+    """Proposal, with the settings of its phase.
 
     Bottoms: scores, offsets, images; tops: regions, and optionally scores.
     """
@@ -119,14 +119,14 @@ class ProposalLayer(_Anchored):
 
 
 class AnchorTargetLayer(_Anchored):
-    """Which anchors of an image are objects, and by which offsets.
+    """Labels and offset targets of the anchors of an image.
 
-    An anchor is one where it overlaps a truth by positive_overlap or more, or none overlaps that
-    truth more; it is background where it overlaps each by less than negative_overlap. Of both
-    together batch_size are kept at random, at most fg_fraction of them objects.
+    An anchor is an object if its IoU with a truth is positive_overlap or more, or the highest for
+    that truth; it is background if its IoU with each is less than negative_overlap. Of both
+    together batch_size are sampled, at most fg_fraction of them objects.
 
-    Bottoms: scores 1 x (2 A) x H x W, whose shape alone counts; truths G x 5; images 1 x 3;
-    data. Tops: labels 1 x 1 x (A H) x W (-1: counts for nothing); targets 1 x (4 A) x H x W;
+    Bottoms: scores 1 x (2 A) x H x W, only for the shape; truths G x 5; images 1 x 3;
+    data. Tops: labels 1 x 1 x (A H) x W (-1: ignored); targets 1 x (4 A) x H x W;
     weights inside and outside of the loss, in the shape of targets.
     """
 
@@ -204,7 +204,7 @@ class AnchorTargetLayer(_Anchored):
         return labels
 
     def _sampled(self, labels: Array) -> Array:
-        """Take some away at random, where there are too many."""
+        """Sample objects and background; the others get -1."""
         size = int(self.settings["batch_size"])
         most = int(self.settings["fg_fraction"] * size)
         for label in (1, 0):
@@ -216,7 +216,7 @@ class AnchorTargetLayer(_Anchored):
         return labels
 
     def _weights(self, labels: Array) -> Array:
-        """What the loss of each anchor's offsets is multiplied by."""
+        """The weights of the loss of each anchor's offsets."""
         share = self.settings["positive_weight"]
         objects, rest = labels == 1, labels == 0
         if share == -1:
@@ -225,11 +225,11 @@ class AnchorTargetLayer(_Anchored):
 
 
 class ProposalTargetLayer(BuiltinLayer):
-    """Which regions are objects of which class, and by which offsets.
+    """Labels and offset targets of regions.
 
-    The truths are regions too. A region is an object where it overlaps a truth by fg_thresh or
-    more, and background where it overlaps one by bg_thresh_lo up to bg_thresh_hi; batch_size are
-    kept at random, at most fg_fraction of them objects; -1 keeps all.
+    The truths are regions too. A region is an object if its IoU with a truth is fg_thresh or
+    more, and background if its highest IoU is bg_thresh_lo up to bg_thresh_hi; batch_size are
+    sampled, at most fg_fraction of them objects; -1 keeps all.
 
     Bottoms: regions R x 5 of one image, truths G x 5. Tops, each with two axes of 1 after:
     regions K x 5, labels K x 1, targets K x (4 C), weights inside and outside of the loss.
@@ -307,7 +307,7 @@ class ProposalTargetLayer(BuiltinLayer):
             self.write(blob, values.reshape(len(kept), blob_length(values), 1, 1))
 
     def _sampled(self, greatest: Array) -> tuple[Array, int]:
-        """The regions that are kept, objects first, and how many those are."""
+        """The sampled regions, objects first, and the number of objects."""
         settings: dict[str, Any] = self.settings
         size = int(settings["batch_size"])
         if size < 0:
@@ -329,5 +329,5 @@ class ProposalTargetLayer(BuiltinLayer):
 
 
 def blob_length(values: Array) -> int:
-    """The values of each row."""
+    """The number of values of a row."""
     return int(np.prod(values.shape[1:]))

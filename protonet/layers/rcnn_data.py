@@ -1,4 +1,4 @@
-"""The Python layer that gives Faster R-CNN its images and boxes.
+"""RoIDataLayer: the Python layer that loads images and boxes for Faster R-CNN.
 
 Source: rbgirshick/py-faster-rcnn, lib/roi_data_layer and lib/utils/blob.py.
 """
@@ -29,11 +29,10 @@ _HINT = (
 
 @dataclass(frozen=True)
 class Example:
-    """An image and its boxes (G, 5), of corners in pixels and class; 0 for regions that no one
-    named: proposals.
+    """An image and its boxes (G, 5): corners in pixels and class; 0 for proposals.
 
-    ``mirrored``: the image is shown mirrored; ``follow``: and the boxes are still those of the
-    image as it is.
+    ``mirrored``: the image is mirrored; ``follow``: the boxes are those of the original image and
+    must be mirrored, too.
     """
 
     image: Path
@@ -45,13 +44,13 @@ class Example:
 class RoIDataLayer(BuiltinLayer):
     """Images, one in each batch, scaled so that their shorter side is ``scales`` pixels long.
 
-    Where the longer side would be longer than max_size, that is what it gets. Each image comes
-    once in an epoch, in an order of the run's seed; with use_flipped also mirrored. Those without
-    boxes are left out.
+    The longer side is limited to max_size. Each image occurs
+    once in an epoch, shuffled by the run's seed; with use_flipped also mirrored. Images without
+    boxes are skipped.
 
     Tops: data 1 x 3 x H x W (BGR, less ``means``), im_info 1 x 3 (height, width, scale),
-    gt_boxes G x 5 (corners in pixels of data, class). Or the six of Fast R-CNN: data, and what
-    ProposalTargetLayer makes of boxes of class 0, which are proposals, and the others.
+    gt_boxes G x 5 (corners in pixels of data, class). Or the six of Fast R-CNN: data, and the tops
+    of ProposalTargetLayer for boxes of class 0, which are proposals, and the others.
     """
 
     bottoms = (0, 0)
@@ -89,10 +88,10 @@ class RoIDataLayer(BuiltinLayer):
     def set_roidb(self, roidb: Sequence[Mapping[str, Any]]) -> None:
         """Read images and boxes as py-faster-rcnn has them: image, boxes, gt_classes, flipped.
 
-        Boxes of one that is flipped are those of the mirrored image.
+        Boxes of a flipped entry are those of the mirrored image.
 
         Raises:
-            DataError: for an entry that is none.
+            DataError: for an invalid entry.
         """
         self._take(roidb, "roidb", Path())
 
@@ -182,4 +181,4 @@ def _read_source(path: Path) -> Any:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except ValueError as error:
-        raise DataError(f"{path}: this is no JSON ({error})") from error
+        raise DataError(f"{path} is not JSON ({error})") from error

@@ -1,4 +1,4 @@
-"""Activations of straight pieces: functions of single elements with kinks."""
+"""Piecewise linear activations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ReLU(KernelActivation):
     Bottom:
         x: any shape.
     Top:
-        y: the shape of x. In place at no cost unless negative_slope is below 0.
+        y: the shape of x. May be in place; without a copy unless negative_slope is below 0.
     Params:
         none.
     Spec:
@@ -41,7 +41,7 @@ class ReLU(KernelActivation):
 
     def setup(self) -> None:
         self.negative_slope = self.spec.relu_param.negative_slope
-        # The sign of y tells the sign of x unless a negative slope makes both sides positive.
+        # y has the sign of x unless negative_slope is below 0: then y > 0 for x < 0 too.
         reads = BY_TOP if self.negative_slope >= 0 else BY_BOTTOM
         kind = Kind.RECTIFIER if self.negative_slope == 0 else None
         self.traits = replace(self.traits, backward_reads=reads, kind=kind)
@@ -84,7 +84,7 @@ class PReLU(Activation):
             raise LayerError(
                 f"expected a bottom of at least 2 axes, got {shape_text(shapes[0])}",
                 ("bottom", 0),
-                "a is one number for each channel, the second axis",
+                "a has an element for each channel, the second axis",
             )
         return [shapes[0]]
 
@@ -100,7 +100,7 @@ class PReLU(Activation):
         )
 
     def _split_shape(self, shape: Shape) -> tuple[int, int, int]:
-        """Items, channels and places: of those that have a number of their own."""
+        """Items, channels and positions, as the elements of a are shared."""
         if self.spec.prelu_param.channel_shared:
             return 1, 1, math.prod(shape)
         return shape[0], shape[1], math.prod(shape[2:])
@@ -121,7 +121,7 @@ class PReLU(Activation):
 
 
 class Clamp(KernelActivation):
-    """y = x kept between two bounds; dx = dy where x is between them, 0 elsewhere."""
+    """y = x clipped to two bounds; dx = dy where x is between them, 0 elsewhere."""
 
     traits = replace(KernelActivation.traits, backward_reads=BY_BOTTOM, recomputable=True)
     low = 0.0
@@ -187,7 +187,7 @@ class ReLU6(Clamp):
         Caffe 1.0 has no such layer; forks of it do.
     """
 
-    # Where the slope at the bounds is 0, y is a bound just where x is not between them.
+    # With slope 0 at the bounds, y is a bound if and only if x is not between them.
     traits = replace(Clamp.traits, backward_reads=BY_TOP)
     low = 0.0
     high = 6.0
@@ -209,7 +209,7 @@ class Threshold(Activation):
     Raises:
         LayerError: for a loss_weight.
     Differs:
-        A layer below that has parameters trains on without a gradient from here; Caffe ends.
+        Layers before it that have parameters get no gradient from it; Caffe aborts.
     """
 
     no_gradient = frozenset({0})

@@ -24,11 +24,11 @@ _PARAM = "recurrent_param"
 
 
 class Recurrent(Stateful):
-    """What LSTM and RNN share: sequences of T steps of N streams, static input, hidden state.
+    """Base of LSTM and RNN: sequences of T steps of N streams, static input, hidden state.
 
-    ``hidden`` is how many state arrays go from step to step, ``gates`` how many sums a step makes
-    for each output. The state at the end of a pass is where the next one begins, unless
-    ``expose_hidden`` makes it bottoms and tops.
+    ``hidden`` is the number of state arrays carried between steps, ``gates`` the number of sums
+    for each output. The final state of a pass is the initial state of the next one, unless
+    ``expose_hidden`` makes the states bottoms and tops.
     """
 
     bottoms = (2, 5)
@@ -120,7 +120,7 @@ class Recurrent(Stateful):
         return Product.make(self.device, self.dtype, rows, inputs, outputs, False)
 
     def begin(self, bottoms: Sequence[Array]) -> None:
-        """The sums of the gates as far as the input decides them, and the states at the start."""
+        """Compute the input's part of the sums of the gates, and set the initial states."""
         weight, bias = self.params[0].data, self.params[self.bias_place].data
         self._of_input.forward(bottoms[0], weight, bias, self._acts)
         if self._static:
@@ -131,19 +131,19 @@ class Recurrent(Stateful):
             states[0] = given[place][0] if self._exposed else states[self._steps]
 
     def add_recurrence(self, step: int, cont: Array, weight: Array) -> None:
-        """Add what the hidden values of the step before contribute, where they go on."""
+        """Add the previous step's hidden values, where the sequence continues."""
         self.xp.multiply(self._states[0][step], cont, out=self._before[step])
         self._of_step.accumulate(self._before[step], weight, self._acts[step])
 
     def end(self, tops: Sequence[Array]) -> None:
-        """Give the last states to the tops that want them."""
+        """Write the final states to the tops of expose_hidden."""
         for top, states in zip(tops[1:], self._states, strict=False):
             top[0] = states[self._steps]
 
     def parameter_gradients(
         self, bottoms: Sequence[Array], dbottoms: Sequence[Array | None], weight: Param
     ) -> None:
-        """From the gradients of all sums: those of the input, its parameters, and ``weight``."""
+        """Gradients of the input, its parameters and ``weight``, from those of all sums."""
         params, dacts = self.params, self._dacts
         add_weight_gradient(params[0], self._of_input, dacts, bottoms[0])
         bias = params[self.bias_place]
@@ -174,7 +174,7 @@ class Recurrent(Stateful):
 
 
 def add_weight_gradient(param: Param, product: Product, dy: Array, x: Array) -> None:
-    """Add dy^T x to the gradient of a weight, where it is wanted."""
+    """Add dy^T x to the gradient of a weight, if needed."""
     if param.wanted:
         product.learn(dy, x, param.diff)
 
@@ -202,7 +202,7 @@ class LSTM(Recurrent):
     Raises:
         LayerError: without num_output, or for bottoms of mismatched shapes.
     Differs:
-        debug_info has no effect. The state goes from one pass to the next, as in Caffe, and is
+        debug_info has no effect. The state is carried from pass to pass, as in Caffe, and is
         part of a snapshot.
     """
 
@@ -210,7 +210,7 @@ class LSTM(Recurrent):
     gates = 4
     weight_place: ClassVar[int] = -1
     bound: float = 0.0
-    """The largest gradient of a gate's sum; 0 for any."""
+    """The bound that gradients of gate sums are clipped to; 0 for none."""
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
@@ -274,7 +274,7 @@ class RNN(Recurrent):
     Raises:
         LayerError: without num_output, or for bottoms of mismatched shapes.
     Differs:
-        debug_info has no effect. The state goes from one pass to the next, as in Caffe, and is
+        debug_info has no effect. The state is carried from pass to pass, as in Caffe, and is
         part of a snapshot.
     """
 

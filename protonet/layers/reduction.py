@@ -1,4 +1,4 @@
-"""Layers that make few values of many: sums along axes, and where the largest values are."""
+"""Reductions: sums and means along axes, and argmax."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Reduction(Layer):
     """y = coeff times the SUM, the sum of absolute values (ASUM), of squares (SUMSQ), or the MEAN
     of x.
 
-    Each value of y is made of the K values of x at the axes from ``axis`` on. Gradients:
+    Each value of y is computed from the K values of x at the axes from ``axis`` on. Gradients:
     SUM: dx = coeff dy; MEAN: coeff dy / K; ASUM: coeff dy sign(x); SUMSQ: 2 coeff dy x.
 
     Bottom:
@@ -97,7 +97,7 @@ class Reduction(Layer):
 
 @register("ArgMax")
 class ArgMax(Layer):
-    """The places of the top_k largest values, or the values themselves, largest first.
+    """The indices of the top_k largest values, or the values themselves, largest first.
 
     Of equal values the one with the larger index comes first. There is no gradient.
 
@@ -150,7 +150,7 @@ class ArgMax(Layer):
         self._index = self.scratch((items, 1, inner))
         self._wins = self.scratch(self._matrix, np.bool_)
         self._hits = self.scratch(self._matrix)
-        # Counted from 1, so that 0 is no place.
+        # Counted from 1: 0 is not an index.
         self._places = self.scratch((1, count, 1))
         self.device.put_lazily(lambda: np.arange(1, count + 1).astype(self.dtype), self._places)
         several = self.top_k > 1
@@ -174,7 +174,7 @@ class ArgMax(Layer):
             xp.multiply(wins, places, out=self._hits)
             self._hits.max(axis=1, out=index, keepdims=True)
             if self._left is not None:
-                # What is taken has no place, so that it never wins again, even over -inf.
+                # A taken value has no index, so it is not taken again, even before -inf.
                 xp.equal(places, index, out=wins)
                 xp.copyto(x, -xp.inf, where=wins)
                 xp.copyto(places, 0.0, where=wins)
@@ -183,7 +183,7 @@ class ArgMax(Layer):
                 xp.copyto(top[:, row, k], kind[:, 0])
 
     def matrix_of(self, shape: Shape) -> tuple[int, int, int]:
-        """Items x values x what is beside them."""
+        """Items x values x elements after the axis."""
         if self.along_axis:
             axis = self.axis_of(shape)
             return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])

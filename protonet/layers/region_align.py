@@ -14,14 +14,14 @@ from protonet.layers.regions import RegionPooling
 from protonet.layers.registry import register
 
 _MOST = 1000
-"""Points a side of a part; beyond, a region is no region of any picture."""
+"""The maximum of points per side of a part; larger regions are invalid."""
 
 
 def weights(start: float, length: float, parts: int, points: int, cells: int) -> Array:
-    """How much each cell of a line has in each part's mean, (parts, cells).
+    """The weight of each cell of a line in the mean of each part, (parts, cells).
 
-    Part p has ``points`` points at the centres of as many equal pieces of it. A point between two
-    cells takes from both; one within a cell of the border takes from the last; one farther out
+    Part p has ``points`` points at the centres of as many equal pieces. A point between two
+    cells interpolates both; one within a cell of the border takes the last cell; one farther out
     counts as 0.
     """
     piece = length / parts / points
@@ -78,14 +78,14 @@ class ROIAlign(RegionPooling):
             )
         if getattr(param, "pad_ratio", 0):
             raise LayerError(
-                "pad_ratio asks for the ROIAlign of cascade-rcnn, whose points are the corners of "
+                "pad_ratio is for the ROIAlign of cascade-rcnn, whose points are the corners of "
                 "the parts; it is not supported here",
                 (field, "pad_ratio"),
                 "ROIPooling layers take a pad_ratio",
             )
 
     def parts(self, corners: Array) -> tuple[Array, Array]:
-        """Where regions begin, and how long they are: rows and columns of (2, R)."""
+        """Starts and lengths of regions: rows and columns, (2, R) each."""
         places = (corners * self.scale).astype(float)
         found = []
         for axis in (1, 0):
@@ -94,7 +94,7 @@ class ROIAlign(RegionPooling):
         return found[0], found[1]
 
     def _mixes(self) -> Iterator[tuple[int, int, Array, Array]]:
-        """Of each region: its number, its image, and A and B."""
+        """For each region: its index, its image, and A and B."""
         for region, image in enumerate(self._image):
             mixes = []
             for line, parts, cells in zip(self._parts, self.size, self._map[2:], strict=True):

@@ -1,4 +1,4 @@
-"""Layers that pool regions of a feature map: what a detector sees of each box."""
+"""Layers that pool regions of a feature map."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.registry import register
 
 _FARTHEST = 2.0**30
-"""Coordinates beyond are as good as this: what is outside of the map counts for nothing."""
+"""Coordinates are clipped to this: cells outside of the map do not count."""
 
 
 def check_regions(layer: Layer, shape: Shape, place: int) -> int:
-    """The number of regions in a bottom R x 5, where axes of extent 1 may follow."""
+    """The number of regions in a bottom R x 5 (or R x 5 x 1 x 1)."""
     if len(shape) < 2 or math.prod(shape[1:]) != 5:
         raise LayerError(
             f"expected regions, R x 5 of image, x1, y1, x2, y2, in '{layer.spec.bottom[place]}', "
@@ -61,8 +61,8 @@ def rounded(values: Array) -> Array:
 def _borders(start: Array, length: Array, count: int) -> Array:
     """First and end cell of each of ``count`` parts of (R,) lines, (2, R, count).
 
-    Neighbours share a cell where their border is not an integer. Float32 as in the forks: there
-    too the last bit decides which cells belong to a part.
+    Neighbours share a cell if their border is not an integer. Float32 as in the forks: there
+    too the last bit decides which cells are in a part.
     """
     part = (length / np.float32(count)).astype(np.float32)[:, None]
     places = np.arange(count, dtype=np.float32)
@@ -72,7 +72,7 @@ def _borders(start: Array, length: Array, count: int) -> Array:
 
 
 class RegionPooling(Layer):
-    """Base of the layers that pool parts of boxes. The work is done on the host."""
+    """Base of layers that pool parts of boxes. Computed on the host."""
 
     bottoms = (2, 2)
     no_gradient = frozenset({1})
@@ -81,7 +81,7 @@ class RegionPooling(Layer):
     scale: np.float32
 
     def check_map(self, shapes: Sequence[Shape]) -> int:
-        """The number of regions; LayerError where the bottoms are no map and regions."""
+        """The number of regions; LayerError unless the bottoms are a map and regions."""
         if len(shapes[0]) != 4:
             raise LayerError(
                 f"expected a feature map, N x C x H x W, in '{self.spec.bottom[0]}', got "
@@ -122,12 +122,12 @@ class RegionPooling(Layer):
         raise NotImplementedError
 
     def borders(self, start: Array, extent: Array) -> tuple[Array, Array]:
-        """Where the parts of rows and of columns begin and end, of regions (R, 2) of x and y."""
+        """Starts and ends of the parts of rows and columns, for regions (R, 2) of x and y."""
         rows = _borders(start[:, 1], extent[:, 1], self.size[0])
         return rows, _borders(start[:, 0], extent[:, 0], self.size[1])
 
     def cells(self, rows: Array, columns: Array) -> tuple[Array, Array]:
-        """What of such borders is on the map."""
+        """Such borders, clipped to the map."""
         height, width = self._map[2:]
         return np.clip(rows, 0, height).astype(int), np.clip(columns, 0, width).astype(int)
 
@@ -229,7 +229,7 @@ class ROIPooling(RegionPooling):
 
 @register("PSROIPooling")
 class PSROIPooling(RegionPooling):
-    """The mean of each of G x G parts of each region, each part out of a channel of its own.
+    """The mean of each of G x G parts of each region, each part from a channel of its own.
 
     Output d at part (p, q) comes from channel (d G + p) G + q (Dai et al., R-FCN, NIPS 2016). A
     region reaches from round(x1) to round(x2) + 1, times spatial_scale, and is at least 0.1 cells

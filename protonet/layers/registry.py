@@ -1,4 +1,4 @@
-"""The table of layer types."""
+"""The registry of layer types."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from protonet.registry import Registry
 LAYERS: Registry[type[Layer]] = Registry("layer type", "type")
 
 ENTRY_POINTS = "protonet.layers"
-"""The group of entry points by which packages make their layers known."""
+"""The group of entry points by which packages register layers."""
 
 L = TypeVar("L", bound=Layer)
 
 
 def register(name: str) -> Callable[[type[L]], type[L]]:
-    """Class decorator: make a Layer class known under a type; a second one is refused."""
+    """Class decorator: register a Layer class under a type; a second one is refused."""
 
     def enter(cls: type[L]) -> type[L]:
         if chapters().get(name, cls.__module__) != cls.__module__:
@@ -34,9 +34,9 @@ def register(name: str) -> Callable[[type[L]], type[L]]:
 
 @cache
 def chapters() -> dict[str, str]:
-    """The module of this package that registers each type, as its source says.
+    """The module of this package that registers each type, from the source text.
 
-    A net needs few of them, and all of them take a tenth of a second to import.
+    A net needs few of them, and importing all takes a tenth of a second.
     """
     found: dict[str, str] = {}
     for source in resources.files(__package__).iterdir():
@@ -51,7 +51,7 @@ def layer_class(name: str, *, guess: bool = True) -> type[Layer]:
     """The class registered under ``name``.
 
     Raises:
-        LayerError: for an unknown type; names the nearest known one, if it is to ``guess``.
+        LayerError: for an unknown type; with ``guess``, names the nearest known one.
     """
     if name not in LAYERS and name in chapters():
         import_module(chapters()[name])

@@ -1,4 +1,4 @@
-"""Layers that put the values of a blob in another order."""
+"""Layers that permute the values of a blob."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from protonet.layers.registry import register
 
 @register("Permute")
 class Permute(Layer):
-    """y is x with its axes in another order: axis i of y is axis order[i] of x.
+    """y is x with permuted axes: axis i of y is axis order[i] of x.
 
-    Gradient: dx = dy with its axes back in the old order.
+    Gradient: dx = dy with the inverse permutation.
 
     Bottom:
         x: any shape.
@@ -24,7 +24,7 @@ class Permute(Layer):
     Params:
         none.
     Spec:
-        permute_param: order (axes of x; those that it leaves out follow as they come).
+        permute_param: order (axes of x; missing ones follow in ascending order).
     Raises:
         LayerError: for an axis out of range, or that is repeated.
     Differs:
@@ -72,14 +72,14 @@ class Permute(Layer):
 
 
 class _Reversing(Layer):
-    """Base of the layers that turn the order along axes round."""
+    """Base of layers that reverse axes."""
 
     traits = Traits(
         backward_reads=frozenset(), low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True
     )
 
     def reversed_axes(self, shape: Shape) -> frozenset[int]:
-        """The axes that are turned; LayerError where ``shape`` has them not."""
+        """The axes to reverse; LayerError if ``shape`` lacks them."""
         raise NotImplementedError
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
@@ -166,10 +166,10 @@ class Flip(_Reversing):
 
 @register("ShuffleChannel")
 class ShuffleChannel(Layer):
-    """Channel i of group g goes to place g of column i: y[i G + g] = x[g C / G + i].
+    """Shuffles channels between groups: y[i G + g] = x[g C / G + i].
 
-    The C channels are seen as G = ``group`` rows, and read column by column. Gradient: dx = dy
-    in the old order.
+    The C channels are viewed as G = ``group`` rows, and transposed. Gradient: dx = dy
+    with the inverse permutation.
 
     Bottom:
         x: N x C x ...
@@ -227,7 +227,7 @@ class ShuffleChannel(Layer):
 
 @register("Reorg")
 class Reorg(Layer):
-    """Blocks of s x s places become channels; with ``reverse``, channels become blocks.
+    """Blocks of s x s positions become channels; with ``reverse``, channels become blocks.
 
     As darknet has it, the values of x count as C / s^2 planes of H s x W s, whatever its planes
     are: value (j s + a, i s + b) of plane c goes to place (j, i) of channel (a s + b) C / s^2 + c

@@ -1,4 +1,4 @@
-"""Layers that see their bottom in another shape."""
+"""Layers that view their bottom in another shape."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from protonet.layers.registry import register
 
 
 class _Reshaping(Layer):
-    """Base of the layers whose top is their bottom in another shape."""
+    """Base of layers whose top is a view of the bottom."""
 
     traits = Traits(
         backward_reads=frozenset(),
@@ -38,7 +38,7 @@ class _Reshaping(Layer):
 
 @register("Flatten")
 class Flatten(_Reshaping):
-    """y is x with the axes from ``axis`` to ``end_axis`` made one.
+    """y is x with the axes from ``axis`` to ``end_axis`` merged into one.
 
     Bottom:
         x: n_0 x ... x n_d.
@@ -164,7 +164,7 @@ class Reshape(_Reshaping):
         span = math.prod(shape[start:end])
         if -1 in dims:
             known = -math.prod(dims)
-            if not known:  # no items: what one has is shared out
+            if not known:  # no items: infer the axis from the other extents
                 known, span = (
                     math.prod(e for e in each if e > 0) for each in (dims, shape[start:end])
                 )

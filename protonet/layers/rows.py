@@ -1,4 +1,4 @@
-"""Weights whose rows have length 1."""
+"""Weights with rows of unit length."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from protonet.blob import Array
 from protonet.layers.base import Layer
 
 EPS = 1e-6
-"""What is added to the square of a length (happynear's fork, inner_product_layer.cpp)."""
+"""The epsilon of the squared length (happynear's fork, inner_product_layer.cpp)."""
 
 
 class UnitRows:
-    """Brings each row of a matrix to length 1: w = w / sqrt(sum w^2 + 1e-6)."""
+    """Normalizes each row of a matrix to length 1: w = w / sqrt(sum w^2 + 1e-6)."""
 
     def __init__(self, layer: Layer, rows: int, columns: int) -> None:
         self.layer = layer
@@ -18,7 +18,7 @@ class UnitRows:
         self._lengths: Array = layer.scratch((rows, 1), layer.real)
 
     def bring(self, weight: Array) -> None:
-        """Write ``weight``."""
+        """Normalize ``weight`` in place."""
         xp = self.layer.xp
         xp.multiply(weight, weight, out=self._squares)
         self._squares.sum(axis=1, keepdims=True, out=self._lengths)

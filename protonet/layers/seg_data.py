@@ -1,4 +1,4 @@
-"""ImageSegData: batches of images with labels of pixels, as DeepLab's forks have them."""
+"""ImageSegData: batches of images with labels of pixels, of DeepLab's forks."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ImageSegData(PairData):
                 )
         if transform.scale_factors and crop_of(transform) is None:
             raise LayerError(
-                "scale_factors need a crop_size: what they resize is cut or padded to it",
+                "scale_factors need a crop_size: resized images are cropped or padded to it",
                 ("transform_param", "scale_factors", 0),
             )
         kind, ignore = self._kind(), param.ignore_label
@@ -77,7 +77,7 @@ class ImageSegData(PairData):
         super().setup()
 
     def _kind(self) -> int:
-        """``label_type``, or what ``has_label``, its older form, means."""
+        """``label_type``, also from its older form ``has_label``."""
         param = self.spec.image_data_param
         if not param.HasField("has_label"):
             return int(param.label_type)

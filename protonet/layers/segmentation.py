@@ -1,4 +1,4 @@
-"""Measures of segmentations."""
+"""Metrics of segmentation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from protonet.layers.registry import register
 
 @register("SegAccuracy")
 class SegAccuracy(Layer):
-    """How well the pixels of maps are classified: accuracy, mean recall and mean Jaccard index.
+    """Pixel accuracy, mean recall and mean Jaccard index of segmentations.
 
     With hits h_c, pixels n_c of class c, and pixels p_c predicted as c: sum h / sum n, the
-    mean of h_c / n_c over the classes with pixels, and that of h_c / (n_c + p_c - h_c) over all,
-    1 where there is nothing of a class.
+    mean of h_c / n_c over the classes with pixels, and of h_c / (n_c + p_c - h_c) over all classes,
+    1 for a class without labels and predictions.
 
     Bottom:
         x: N x C x H x W, scores; with C = 1, class 1 is predicted where the score is above 0.5.
@@ -33,7 +33,7 @@ class SegAccuracy(Layer):
         seg_accuracy_param: ignore_label (none; may be repeated), output_label (none; may be
         repeated), reset (true; with false the pixels of all passes count).
     Raises:
-        LayerError: for shapes that do not belong together, another number of tops than of
+        LayerError: for mismatched shapes, a number of tops other than that of
         output_label and one, an output_label that is not a class, a loss_weight, and, while running
         on the CPU, an invalid label that is not ignored.
     Differs:

@@ -1,4 +1,4 @@
-"""Selection of items by a bottom that says which."""
+"""Filter: selects items by a bottom."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from protonet.layers.registry import register
 
 @register("Filter")
 class Filter(Layer):
-    """Each y holds the items of its x where the selector is not 0, in their order.
+    """Each y has the items of its x where the selector is not 0, in order.
 
     Gradient: dx of a selected item is its dy, of others 0.
 
@@ -29,8 +29,8 @@ class Filter(Layer):
     Spec:
         no fields of its own.
     Raises:
-        LayerError: for a wrong number of tops, bottoms with other numbers of items than
-        the selector, or a selector of more than one value an item.
+        LayerError: for a wrong number of tops, bottoms with numbers of items other than that of
+        the selector, or a selector of more than one value per item.
     Differs:
         Losses after it give 0 where nothing is selected; Caffe's give NaN.
         The first pass selects too; Caffe's first sizes the tops for all items.
@@ -67,7 +67,7 @@ class Filter(Layer):
         return list(values)
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
-        """One look at the selector on the host: a GPU is waited for."""
+        """Read the selector on the host; synchronizes with a GPU."""
         selector = np.asarray(self.device.get(bottoms[-1])).reshape(-1)
         self._rows = self.xp.asarray(np.flatnonzero(selector))
         return [(len(self._rows), *bottom.shape[1:]) for bottom in bottoms[:-1]]

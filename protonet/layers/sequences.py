@@ -1,4 +1,4 @@
-"""Layers beside sequences: the marks of where they go on."""
+"""ContinuationIndicator: the continuation marks of sequences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ContinuationIndicator(Layer):
     """cont[t, n] = 0 for t = 0, else 1: each of N streams is one sequence of T steps.
 
     Bottom:
-        0 (optional): any blob, whose first axis is N in place of batch_size. No gradient.
+        0 (optional): any blob, whose first axis gives N instead of batch_size. No gradient.
     Top:
         0: cont, T x N.
     Params:

@@ -1,4 +1,4 @@
-"""What slides a kernel over an image: the base of convolutions, and Im2col."""
+"""Sliding windows: the base of convolutions, and Im2col."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARAM = "convolution_param"
 
 
 class SlidingWindow(Layer):
-    """What the layers of ``convolution_param`` share: reading kernel, stride, pad, dilation."""
+    """Base of layers with ``convolution_param``: reads kernel, stride, pad, dilation."""
 
     bottoms = (1, None)
     tops = (1, None)
@@ -26,7 +26,7 @@ class SlidingWindow(Layer):
 
     @property
     def settings(self) -> ConvolutionParameter:
-        """What the text says of the windows and their weights."""
+        """The settings of windows and weights."""
         return self.spec.convolution_param
 
     def setup(self) -> None:
@@ -46,7 +46,7 @@ class SlidingWindow(Layer):
             raise LayerError(f"{_PARAM} needs a kernel_size", (_PARAM, "kernel_size"))
 
     def channel_axis(self, shapes: Sequence[Shape]) -> int:
-        """The axis of the channels; the axes after it slide."""
+        """The channel axis; windows slide over the axes after it."""
         if any(shape != shapes[0] for shape in shapes):
             found = ", ".join(shape_text(shape) for shape in shapes)
             raise LayerError(f"expected bottoms of the same shape, got {found}", ("bottom", 1))
@@ -59,7 +59,7 @@ class SlidingWindow(Layer):
         return axis
 
     def geometry(self, axes: int) -> tuple[Shape, Shape, Shape, Shape]:
-        """Kernel, stride, pad and dilation, a number for each sliding axis."""
+        """Kernel, stride, pad and dilation, a number for each spatial axis."""
         param = self.settings
         found = []
         for name, listed, default in (
@@ -96,7 +96,7 @@ class SlidingWindow(Layer):
 
 @register("Im2col")
 class Im2col(SlidingWindow):
-    """The windows of an image as columns: what a convolution multiplies its weights with.
+    """The windows of an image as columns, which a convolution multiplies with its weights.
 
     Bottom:
         one or more of the same shape: x, ... x C x spatial axes.

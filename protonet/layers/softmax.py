@@ -18,7 +18,7 @@ from protonet.layers.registry import register
 
 
 def refuse_other_types(layer: Layer) -> None:
-    """Raise LayerError for a normalize_type, of happynear's fork, that is no softmax."""
+    """Raise LayerError for a normalize_type of happynear's fork other than softmax."""
     found = layer.spec.softmax_param.normalize_type
     if found != "Softmax":
         raise LayerError(
@@ -80,7 +80,7 @@ class Softmax(Layer):
 
 @register("SoftmaxWithLoss")
 class SoftmaxWithLoss(Layer):
-    """L = -sum q log(max(p, 1.2e-38)) / Z over the items that count, with p = softmax(x).
+    """L = -sum q log(max(p, 1.2e-38)) / Z over the items not ignored, with p = softmax(x).
 
     q is 1 for the label's class and 0 for others; with label_smoothing e, of C classes,
     (1 - e) q + e / C (Szegedy et al., CVPR 2016).
@@ -132,7 +132,7 @@ class SoftmaxWithLoss(Layer):
             )
         if spec.class_weighting and not spec.weight_by_label_freqs:
             raise LayerError(
-                "class_weighting without weight_by_label_freqs weighs nothing",
+                "class_weighting without weight_by_label_freqs has no effect",
                 ("loss_param", "class_weighting"),
                 "set weight_by_label_freqs: true, or remove class_weighting",
             )
@@ -174,7 +174,7 @@ class SoftmaxWithLoss(Layer):
             self.device.put(table, self._table)
 
     def _item_weights(self) -> Array | None:
-        """What each item's part is multiplied by; None for 1."""
+        """The weight of each item; None for 1."""
         labels, weights = self._labels, self._weights
         if weights is None:
             return labels.valid

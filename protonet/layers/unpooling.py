@@ -1,4 +1,4 @@
-"""What undoes a pooling."""
+"""Unpooling."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _PARAM = "unpooling_param"
 
 @register("Unpooling")
 class Unpooling(MaskUnpooling):
-    """Planes of unpool_size out of what a pooling left of them (DeconvNet).
+    """The inverse of a pooling: planes of unpool_size from pooled ones (DeconvNet).
 
-    MAX: y = 0, but y[mask[i]] = x[i]; without a mask, each value at the first place of its window.
+    MAX: y = 0, but y[mask[i]] = x[i]; without a mask, each value at the start of its window.
     AVE: each value spread over its window, y += x / size. TILE: repeated there, y += x. Gradients:
     dx[i] = dy[mask[i]]; the mean of dy over the window; the sum of it.
 
@@ -71,7 +71,7 @@ class Unpooling(MaskUnpooling):
             raise LayerError("only MAX reads a second bottom, the mask", ("bottom", 1))
 
     def _pair(self, name: str, single: str) -> Shape:
-        """A setting for height and width, in whichever form it is given."""
+        """A setting for height and width, from either of its forms."""
         param = self.spec.unpooling_param
         parts = h_w_pair(param, _PARAM, name, single)
         return tuple(int(getattr(param, field)) for field in parts or [single, single])

@@ -1,4 +1,4 @@
-"""Layers that make planes larger, or resize them."""
+"""Layers that upsample or resize planes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from protonet.layers.registry import register
 
 
 class MaskUnpooling(Layer):
-    """What puts values at places of larger planes that a mask, the second bottom, names."""
+    """Base of layers that scatter values to the indices in a mask, the second bottom."""
 
     bottoms = (1, 2)
     no_gradient = frozenset({1})
     traits = Traits(backward_reads=frozenset())
     sized_by = ""
-    """The fields that say how large the top is."""
+    """The fields that give the size of the top."""
 
     def check_mask(self, shapes: Sequence[Shape]) -> None:
-        """Raise LayerError unless x has planes, and a mask its shape."""
+        """Raise LayerError unless x has 4 axes, and the mask its shape."""
         shape = shapes[0]
         _check_planes(self, shape)
         if len(shapes) == 2 and shapes[1] != shape:
@@ -39,7 +39,7 @@ class MaskUnpooling(Layer):
             )
 
     def build_indices(self, shape: Shape, size: Shape) -> None:
-        """Make room for the places of each value of ``shape`` in planes of ``size``."""
+        """Allocate the indices of values of ``shape`` in planes of ``size``."""
         planes = shape[0] * shape[1]
         self._size, self._plane = size, math.prod(size)
         self._planes = (planes, math.prod(shape[2:]))
@@ -48,7 +48,7 @@ class MaskUnpooling(Layer):
         self.device.put_lazily(lambda: np.arange(planes) * self._plane, self._starts)
 
     def scatter(self, x: Array, mask: Array, y: Array) -> None:
-        """Write 0 to ``y``, but each value of ``x`` at its place."""
+        """Write zeros to ``y``, and each value of ``x`` at its index."""
         xp, indices = self.xp, self._indices
         if self.device.is_cpu:
             low, high = mask.min(), mask.max()
@@ -58,7 +58,7 @@ class MaskUnpooling(Layer):
                     f"{low if not low > -1 else high:g} in '{self.spec.bottom[1]}' is not one of 0 "
                     f"to {self._plane - 1}, those of a plane of {shape_text(self._size)}",
                     ("bottom", 1),
-                    f"the top must be as large as what was pooled: see {self.sized_by}",
+                    f"the top must have the size of the pooled blob: see {self.sized_by}",
                 )
         xp.copyto(indices, mask.reshape(self._planes), casting="unsafe")
         xp.add(indices, self._starts, out=indices)
@@ -66,7 +66,7 @@ class MaskUnpooling(Layer):
         y.reshape(-1)[indices.reshape(-1)] = x.reshape(-1)
 
     def gather(self, dy: Array, dx: Array) -> None:
-        """Write to ``dx`` what ``dy`` has at the places of the last ``scatter``."""
+        """Write to ``dx`` the values of ``dy`` at the indices of the last ``scatter``."""
         take_rows(self.xp, dy.reshape(-1), self._indices.reshape(-1), dx.reshape(-1))
 
 
@@ -126,7 +126,7 @@ class Upsample(MaskUnpooling):
         self._check_pads()
 
     def _check_pads(self) -> None:
-        """Raise LayerError for settings that the form at hand cannot have."""
+        """Raise LayerError for settings that contradict the form (with or without a mask)."""
         path = "upsample_param"
         if len(self.spec.bottom) == 1 and (self.size or any(self.pad_out)):
             name = "upsample_h" if self.size else f"pad_out_{'hw'[self.pad_out.index(1)]}"
@@ -184,7 +184,7 @@ class Upsample(MaskUnpooling):
 
 @register("Interp")
 class Interp(Layer):
-    """Bilinear resizing with the corners of x and y on each other: y = R x C^T in each plane.
+    """Bilinear resizing with aligned corners: y = R x C^T in each plane.
 
     Row i of R mixes rows floor(p) and floor(p) + 1 of x, p = i (H - 1) / (out - 1), by the
     fraction of p (p = 0 where out is 1); C does the same for columns. Gradient: dx = R^T dy C.
@@ -240,7 +240,7 @@ class Interp(Layer):
                 + (f"{sizes[0]} alone" if sizes else "none of them"),
                 (path, *sizes),
             )
-        # A single factor wins over height and width, as in the forks; both factors do not.
+        # A single factor takes precedence over height and width, as in the forks; both do not.
         self.factors = factors if len(sizes) < 2 or len(factors) == 1 else []
         for name in self.factors or sizes:
             if getattr(param, name) < 1:
@@ -295,7 +295,7 @@ class Interp(Layer):
         """The matrix that resizes one axis: out x extent."""
         first, param = -self.spec.interp_param.pad_beg, self.spec.interp_param
         last = extent - 1 + param.pad_end
-        # In integers, so that places that fall on a value take it as it is.
+        # In integers, so that positions on a value take it exactly.
         steps, rest = np.divmod(np.arange(out) * (last - first), max(out - 1, 1))
         low, share = first + steps, rest / max(out - 1, 1)
         matrix = np.zeros((out, extent))

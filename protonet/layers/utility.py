@@ -1,4 +1,4 @@
-"""Utility layers: they copy, join and swallow blobs."""
+"""Utility layers: Split, Concat and Silence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from protonet.layers.registry import register
 class Split(Layer):
     """Every top is x. Gradient: dx = the sum of the tops' gradients.
 
-    Nets need none: a blob may have any number of readers. It is here for files that Caffe wrote.
+    Not needed in nets: a blob may have any number of readers. It is for files written by Caffe.
 
     Bottom:
         x: any shape.
@@ -65,7 +65,7 @@ class Split(Layer):
 
 @register("Concat")
 class Concat(Layer):
-    """y is the bottoms one after the other along one axis. Gradient: each gets its part of dy.
+    """y is the bottoms concatenated along one axis. Gradient: each gets its part of dy.
 
     Bottom:
         one or more, with equal extents at every axis but the one of concatenation.
@@ -148,7 +148,7 @@ class Concat(Layer):
 
 @register("Silence")
 class Silence(Layer):
-    """Takes blobs that nobody else reads, so that they are not printed as outputs.
+    """Consumes blobs that no other layer reads, so that they are not outputs of the net.
 
     Gradient: 0.
 

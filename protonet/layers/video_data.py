@@ -1,4 +1,4 @@
-"""VideoData: batches of clips whose frames are files that a text lists."""
+"""VideoData: batches of clips from a list of frames in files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class VideoData(BatchLayer):
     Bottom:
         none.
     Top:
-        0: N x C x L x H x W, L frames after transform_param, which does the same to all frames of
+        0: N x C x L x H x W, L frames after transform_param, which is the same for all frames of
         a clip; H and W are crop_size where it is set, else new_height and new_width, else those
         of the files.
         1 (optional): N, the labels as numbers.
@@ -97,7 +97,7 @@ class VideoData(BatchLayer):
         self.image_shape = self.transformer.output_shape
 
     def _param(self) -> tuple[VideoDataParameter | ImageDataParameter, str]:
-        """The layer's settings, and where they stand."""
+        """The layer's settings, and the name of their message."""
         given = [
             name
             for name in ("video_data_param", "image_data_param")
@@ -110,7 +110,7 @@ class VideoData(BatchLayer):
         return param, name
 
     def _transformer(self, first: np.ndarray) -> Transformer:
-        """What is done to clips like the first: their frames are taken for channels."""
+        """The transformer for clips like the first, with frames as channels."""
         asked = TransformationParameter()
         asked.CopyFrom(self.spec.transform_param)
         values = list(asked.mean_value)

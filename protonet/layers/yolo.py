@@ -1,4 +1,4 @@
-"""What detectors of the YOLO family find: boxes with labels out of a map of predictions."""
+"""The output of YOLO detectors: labelled boxes from maps of predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protonet.layers.registry import register
 
 _COLUMNS = 7
 _NUMBERS = 5
-"""Of each box beside its classes: x, y, width, height, whether there is an object."""
+"""Values of a box other than its class scores: x, y, width, height, objectness."""
 
 
 def sigmoid(x: Array) -> Array:
@@ -24,10 +24,10 @@ def sigmoid(x: Array) -> Array:
 
 
 def read_anchors(layer: Layer, field: str, least: int) -> Array:
-    """The widths and heights of the ``biases`` in a field, (A, 2), at least that many.
+    """The widths and heights of the ``biases`` in a field, (A, 2), at least ``least``.
 
     Raises:
-        LayerError: for fewer, no pairs, or what is not above 0.
+        LayerError: for fewer, an odd number, or values not above 0.
     """
     given = list(getattr(layer.spec, field).biases)
     if len(given) % 2 or len(given) < 2 * least:
@@ -42,7 +42,7 @@ def read_anchors(layer: Layer, field: str, least: int) -> Array:
 
 
 class YoloOutput(Layer):
-    """Base of the layers that find boxes in maps N x (B (5 + C)) x H x W, one bottom a map.
+    """Base of layers that decode boxes from maps N x (B (5 + C)) x H x W, one bottom for each map.
 
     Computed on the host, also if the net runs on a GPU.
     """
@@ -56,7 +56,7 @@ class YoloOutput(Layer):
     threshold: float
 
     def check_settings(self) -> None:
-        """Raise LayerError for what no such layer can be."""
+        """Raise LayerError for invalid settings."""
         if any(self.spec.loss_weight):
             raise LayerError(
                 "boxes have no gradient and cannot be part of the objective", ("loss_weight",)
@@ -72,7 +72,7 @@ class YoloOutput(Layer):
             )
 
     def anchors(self, least: int) -> Array:
-        """The widths and heights of ``biases``, (A, 2), at least that many."""
+        """The widths and heights of ``biases``, (A, 2), at least ``least``."""
         return read_anchors(self, self.field, least)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
@@ -94,16 +94,16 @@ class YoloOutput(Layer):
         return [(1, 1, shapes[0][0], _COLUMNS)]
 
     def candidates(self, place: int, numbers: Array) -> Array:
-        """Image, label, score and corners of what may be found in one map, by rows.
+        """Rows of image, label, score and corners of the candidates in one map.
 
         Args:
-            place: of the bottom.
+            place: the index of the bottom.
             numbers: N x H x W x B x (5 + C).
         """
         raise NotImplementedError
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
-        """Find the boxes, which ``forward`` then writes."""
+        """Compute the boxes, which ``forward`` then writes."""
         images, found = bottoms[0].shape[0], []
         # A diverged net can output any values: no warning for each box.
         with np.errstate(all="ignore"):
@@ -121,7 +121,7 @@ class YoloOutput(Layer):
         return [(1, 1, len(rows), _COLUMNS)]
 
     def _suppress(self, rows: Array) -> Array:
-        """The rows of an image that overlap no better one, best first."""
+        """The rows of an image after non-maximum suppression, best first."""
         most = np.nextafter(rows.dtype.type(self.threshold), rows.dtype.type(-1))
         thinned: Array = rows[nms(rows[:, 3:], rows[:, 2], float(most))]
         return thinned
@@ -147,7 +147,7 @@ def corners(numbers: Array, anchors: Array, extent: tuple[float, float]) -> Arra
 
 
 def selected_rows(mask: Array, label: Array, score: Array, boxes: Array) -> Array:
-    """Rows of those (by N, H, W, B and, for a mask of 5 axes, class) for which ``mask`` is true."""
+    """Rows of the boxes (by N, H, W, B and, for a mask of 5 axes, class) where ``mask`` is true."""
     places = np.nonzero(mask)
     rows = np.empty((len(places[0]), _COLUMNS), score.dtype)
     rows[:, 0], rows[:, 1], rows[:, 2] = places[0], label[places], score[places]
@@ -157,7 +157,7 @@ def selected_rows(mask: Array, label: Array, score: Array, boxes: Array) -> Arra
 
 @register("YoloDetectionOutput")
 class YoloDetectionOutput(YoloOutput):
-    """The boxes that YOLOv2 finds: around each cell (i, j) one for each of B anchors.
+    """Boxes decoded from YOLOv2's map: at each cell (i, j) one for each of B anchors.
 
     Centre ((j + s(x)) / W, (i + s(y)) / H), width and height e^w a / W and e^h b / H with s the
     sigmoid and (a, b) the anchor; score s(o) max p with p = softmax of the C classes. Those that
@@ -204,7 +204,7 @@ class YoloDetectionOutput(YoloOutput):
 
 @register("Yolov3DetectionOutput")
 class Yolov3DetectionOutput(YoloOutput):
-    """The boxes that YOLOv3 finds in maps of several scales, B around each cell of each map.
+    """Boxes decoded from YOLOv3's maps of several scales: B at each cell of each map.
 
     As YoloDetectionOutput, but for: the anchors of a map are those of ``biases``, in pixels, that
     its part of ``mask`` names, over an image of W r by H r with r its anchors_scale; and each

@@ -98,13 +98,13 @@ def test_a_recording_of_caffe_is_met() -> None:
         (
             "Convolution3D",
             "convolution_param { num_output: 2 kernel_h: 3 kernel_w: 3 }",
-            "kernel_h says nothing of frames",
+            "kernel_h gives no number for frames",
             (CONV, "kernel_h"),
         ),
         (
             "Convolution3D",
             "convolution_param { num_output: 2 kernel_depth: 3 kernel_size: [1, 2, 3] }",
-            "expected one kernel_size for rows and columns beside that of frames, got 3",
+            "expected one kernel_size for rows and columns and one for frames, got 3",
             (CONV, "kernel_size"),
         ),
         (
@@ -128,7 +128,7 @@ def test_a_recording_of_caffe_is_met() -> None:
         (
             "Pooling3D",
             "pooling_param { pool: STOCHASTIC kernel_size: 2 }",
-            "STOCHASTIC pooling is of planes only",
+            "STOCHASTIC pooling is for planes only",
             (POOL, "pool"),
         ),
         (

@@ -91,8 +91,8 @@ def test_frames_have_p3ds_names_too() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ("pool: AVE_EXC_PAD", "AVE_.* pooling is of planes only"),
-        ("pad_l: 1", "pad_l is of planes only"),
+        ("pool: AVE_EXC_PAD", "AVE_.* pooling is for planes only"),
+        ("pad_l: 1", "pad_l is for planes only"),
     ],
 )
 def test_synopsys_pooling_is_of_planes(fields: str, message: str) -> None:

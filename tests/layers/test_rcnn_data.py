@@ -183,7 +183,7 @@ def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises((NetworkError, DataError, LayerError), match=r"gone\.png: No such file"):
         net_of(tmp_path).forward()
     (tmp_path / "boxes.json").write_text("[")
-    with pytest.raises((NetworkError, DataError), match="this is no JSON"):
+    with pytest.raises((NetworkError, DataError), match="is not JSON"):
         net_of(tmp_path)
 
 

@@ -112,7 +112,7 @@ def test_without_a_wanted_gradient_none_is_written() -> None:
         (
             "loss_param { class_weighting: 1 class_weighting: 2 }",
             (2, 3),
-            "class_weighting without weight_by_label_freqs weighs nothing",
+            "class_weighting without weight_by_label_freqs has no effect",
             ("loss_param", "class_weighting"),
         ),
         (

@@ -95,4 +95,4 @@ def test_masks_that_do_not_fit() -> None:
         harness(f"{fields} unpool: TILE", X, MASK)
     with pytest.raises(LayerError, match="place 17 in 'x1' is not one of 0 to 15") as caught:
         harness(fields, X, MASK).forward()
-    assert caught.value.hint == "the top must be as large as what was pooled: see unpool_size"
+    assert caught.value.hint == "the top must have the size of the pooled blob: see unpool_size"
