@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cases import Case
-from sides import Side
+from processes import Side
 
 _OUTPUTS = 1e-3
 """Outputs and losses: the largest difference, relative to the largest value."""
@@ -33,8 +33,8 @@ def check_inference(case: Case, sides: Mapping[str, Side], weights: Path) -> Non
     for side in sides.values():
         side.ask("inference", case=case.name, weights=str(weights), batch=case.batch)
         side.ask("run", iterations=1)
-    ours, theirs = _results(sides, weights.parent)
-    _same_values(case, "output", ours["output"], theirs["output"], _allowed(sides))
+    protonet, pytorch = _results(sides, weights.parent)
+    _same_values(case, "output", protonet["output"], pytorch["output"], _allowed(sides))
 
 
 def check_training(case: Case, sides: Mapping[str, Side], weights: Path) -> None:
@@ -45,17 +45,19 @@ def check_training(case: Case, sides: Mapping[str, Side], weights: Path) -> None
     for side in sides.values():
         side.ask("training", case=case.name, weights=str(weights), dropout=False)
         side.ask("run", iterations=2)
-    ours, theirs = _results(sides, weights.parent)
+    protonet, pytorch = _results(sides, weights.parent)
     before = np.load(weights)
-    if ours.keys() != theirs.keys():
-        raise DifferenceError(f"{case.name}: {ours.keys() ^ theirs.keys()} are of one side only")
-    for name in ours:
+    if protonet.keys() != pytorch.keys():
+        raise DifferenceError(
+            f"{case.name}: {protonet.keys() ^ pytorch.keys()} are of one side only"
+        )
+    for name in protonet:
         if name == "loss":
-            _same_values(case, name, ours[name], theirs[name], _allowed(sides))
+            _same_values(case, name, protonet[name], pytorch[name], _allowed(sides))
             continue
-        if not sides["ours"].setting.is_exact:
+        if not sides["protonet"].setting.is_exact:
             continue  # rounding alone moves some of them anywhere
-        a, b = ours[name] - before[name], theirs[name] - before[name]
+        a, b = protonet[name] - before[name], pytorch[name] - before[name]
         allowed = _CHANGES * np.linalg.norm(b) + _ROUNDING * np.linalg.norm(before[name])
         if not np.linalg.norm(a - b) <= allowed:
             raise DifferenceError(
@@ -65,9 +67,9 @@ def check_training(case: Case, sides: Mapping[str, Side], weights: Path) -> None
 
 
 def _results(sides: Mapping[str, Side], folder: Path) -> list[dict[str, np.ndarray]]:
-    """What each side has computed, ours first."""
+    """The results of each side, protonet first."""
     found = []
-    for name in ("ours", "theirs"):
+    for name in ("protonet", "pytorch"):
         path = folder / f"{name}.npz"
         sides[name].ask("results", path=str(path))
         with np.load(path) as arrays:
@@ -77,7 +79,7 @@ def _results(sides: Mapping[str, Side], folder: Path) -> list[dict[str, np.ndarr
 
 
 def _allowed(sides: Mapping[str, Side]) -> float:
-    return _OUTPUTS if sides["ours"].setting.is_exact else _ROUNDED
+    return _OUTPUTS if sides["protonet"].setting.is_exact else _ROUNDED
 
 
 def _same_values(case: Case, what: str, a: np.ndarray, b: np.ndarray, allowed: float) -> None:

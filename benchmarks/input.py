@@ -142,8 +142,8 @@ def main() -> None:
     print(
         f"protonet {protonet.__version__}, NumPy {np.__version__}, Pillow {__version__}, {jpeg} "
         f"simplejpeg, {cores} cores, {platform.processor() or platform.machine()}; processor time "
-        "of a record; the last column is the rate beside Pillow on all cores, or of raw records "
-        "beside protonet there"
+        "of a record; the last column is the rate relative to Pillow on all cores, for raw records "
+        "to protonet there"
     )
     for kind in KINDS:
         with tempfile.TemporaryDirectory() as folder:

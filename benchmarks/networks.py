@@ -22,9 +22,9 @@ from pathlib import Path
 from cases import CASES, Case, operations
 from check import check_inference, check_training
 from machine import clean_environment, describe, keep_to_cores
+from processes import Side, alternate
 from report import INFERENCE, TRAINING, Memory, Results, Timing
 from settings import PRECISIONS, Setting
-from sides import Side, alternate
 from startup import first_iteration
 
 _HERE = Path(__file__).parent
@@ -32,7 +32,7 @@ _QUICK = ["seed", "digits", "lenet", "cifar10", "alexnet", "mobilenet"]
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """What the command line asks for."""
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--only",
@@ -71,15 +71,15 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure, print, and write where that is asked for."""
+    """Measure, print, and write with --markdown."""
     asked = options()
     keep_to_cores()
-    peers = ["ours"]
+    names = ["protonet"]
     if asked.no_torch or importlib.util.find_spec("torch") is None:
         print("PyTorch is skipped:", "--no-torch" if asked.no_torch else "it is not installed")
     else:
-        peers.append("theirs")
-    results = measure(asked, peers)
+        names.append("pytorch")
+    results = measure(asked, names)
     today = datetime.datetime.now(datetime.UTC).date()
     head = "\n".join(
         f"- {line}" for line in [*describe(asked.setting), f"{today}, {asked.rounds} rounds"]
@@ -91,17 +91,17 @@ def main() -> None:
         (_HERE / f"RESULTS{gpu}.md").write_text(text)
 
 
-def measure(asked: argparse.Namespace, peers: Sequence[str]) -> Results:
-    """Everything that is asked for, one after the other: nothing runs beside what is timed."""
+def measure(asked: argparse.Namespace, names: Sequence[str]) -> Results:
+    """All measurements, one after the other: nothing runs in parallel to what is timed."""
     setting: Setting = asked.setting
     results = Results(setting=setting)
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-        sides = {name: stack.enter_context(Side(name, setting)) for name in peers}
+        sides = {name: stack.enter_context(Side(name, setting)) for name in names}
         results.gemm = gemm_rates(sides, asked.rounds, setting)
         for name in asked.only:
             _tell(f"{name} ...")
             weights = Path(folder) / f"{name}.npz"
-            sides["ours"].ask("write_weights", case=name, path=str(weights))
+            sides["protonet"].ask("write_weights", case=name, path=str(weights))
             for timing in times(CASES[name].on(setting), sides, weights, asked):
                 results.timings.append(timing)
                 _tell(f"  {timing}")
@@ -109,7 +109,7 @@ def measure(asked: argparse.Namespace, peers: Sequence[str]) -> Results:
     if not asked.quick:
         for name in asked.only:
             _tell(f"{name}, memory ...")
-            results.memory += memory(CASES[name].on(setting), peers, asked)
+            results.memory += memory(CASES[name].on(setting), names, asked)
         if "seed" in asked.only and setting == Setting():
             _tell("the bare NumPy loop, and the start ...")
             results.bare_ratios = bare_ratios(asked.rounds)
@@ -128,7 +128,7 @@ def gemm_rates(sides: Mapping[str, Side], rounds: int, setting: Setting) -> dict
 def times(
     case: Case, sides: Mapping[str, Side], weights: Path, asked: argparse.Namespace
 ) -> Iterator[Timing]:
-    """The times of a network, after the sides were seen to compute the same."""
+    """The times of a network, after both sides were checked to compute the same."""
     if len(sides) > 1:
         check_training(case, sides, weights)
         check_inference(case, sides, weights)
@@ -140,13 +140,13 @@ def times(
         yield Timing(case, kind, batch, count, alternate(sides, asked.rounds, asked.seconds))
 
 
-def memory(case: Case, peers: Sequence[str], asked: argparse.Namespace) -> Iterator[Memory]:
+def memory(case: Case, names: Sequence[str], asked: argparse.Namespace) -> Iterator[Memory]:
     """The peaks of a network's training and inference, each in a fresh process."""
     for kind, batch, arguments in _jobs(case, asked):
         if batch != case.batch:
             continue
         found = {}
-        for name in peers:
+        for name in names:
             with Side(name, asked.setting) as side:
                 side.ask(kind, case=case.name, weights=None, **arguments)
                 side.ask("run", iterations=3)
@@ -156,7 +156,7 @@ def memory(case: Case, peers: Sequence[str], asked: argparse.Namespace) -> Itera
 
 
 def bare_ratios(rounds: int) -> list[float]:
-    """The seed network's loop beside bare NumPy: see ``seed_network.py``."""
+    """The seed network's loop relative to bare NumPy: see ``seed_network.py``."""
     command = [sys.executable, str(_HERE / "seed_network.py"), "--rounds", str(rounds), "--json"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=clean_environment())
     found: list[float] = json.loads(done.stdout)
@@ -164,7 +164,7 @@ def bare_ratios(rounds: int) -> list[float]:
 
 
 def _jobs(case: Case, asked: argparse.Namespace) -> Iterator[tuple[str, int, dict[str, int]]]:
-    """What is measured of a network: kind, batch, and what else a worker is told."""
+    """What is measured of a network: kind, batch, and further arguments of the request."""
     yield TRAINING, case.batch, {}
     if not asked.skip_inference:
         for batch in (1, case.batch):

@@ -1,4 +1,4 @@
-"""What was measured, as tables and as bars that are met or not."""
+"""The measurements as tables, and as targets that are met or not."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Timing:
     @property
     def ratio(self) -> float | None:
         """How many times as fast as PyTorch: the median over the rounds' ratios."""
-        if "theirs" not in self.seconds:
+        if "pytorch" not in self.seconds:
             return None
-        pairs = zip(self.seconds["ours"], self.seconds["theirs"], strict=True)
-        return statistics.median(theirs / ours for ours, theirs in pairs)
+        pairs = zip(self.seconds["protonet"], self.seconds["pytorch"], strict=True)
+        return statistics.median(pytorch / protonet for protonet, pytorch in pairs)
 
     def rate(self, side: str) -> float | None:
         """GFLOP/s."""
@@ -68,7 +68,7 @@ class Memory:
 
 @dataclass
 class Results:
-    """All that a run of the benchmark has found; empty or None where it was skipped."""
+    """The results of a benchmark run; empty or None where skipped."""
 
     timings: list[Timing] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
@@ -88,12 +88,12 @@ class Results:
             yield self._memory()
         if self.bare_ratios or self.start:
             yield self._seed()
-        bars = list(self.bars())
-        if bars:
-            yield _bars(bars)
+        targets = list(self.targets())
+        if targets:
+            yield _targets(targets)
 
     def _gemm(self) -> str:
-        names = {"ours": "cuBLAS" if self.setting.on_gpu else "NumPy", "theirs": "PyTorch"}
+        names = {"protonet": "cuBLAS" if self.setting.on_gpu else "NumPy", "pytorch": "PyTorch"}
         rates = ", ".join(f"{names[side]} {rate:.0f}" for side, rate in self.gemm.items())
         rows, precision = self.setting.tile, self.setting.precision
         return f"Product of two {rows} x {rows} {precision} matrices, best, GFLOP/s: {rates}."
@@ -105,9 +105,9 @@ class Results:
             if timing.kind != kind:
                 continue
             row = [timing.case.title, str(timing.batch)]
-            row += [_number(timing.milliseconds(side)) for side in ("ours", "theirs")]
+            row += [_number(timing.milliseconds(side)) for side in ("protonet", "pytorch")]
             row.append(_number(timing.ratio, " x"))
-            for side in ("ours", "theirs"):
+            for side in ("protonet", "pytorch"):
                 rate = timing.rate(side)
                 row.append(_number(rate))
                 row.append("" if rate is None or not most else f"{100 * rate / most:.0f} %")
@@ -122,7 +122,7 @@ class Results:
         rows = []
         for found in self.memory:
             row = [found.case.title, found.kind, str(found.batch)]
-            for side in ("ours", "theirs"):
+            for side in ("protonet", "pytorch"):
                 row.append(_number(found.above_imports(side)))
                 row.append(_number(found.sides[side][1] if side in found.sides else None))
             rows.append(row)
@@ -144,40 +144,42 @@ class Results:
         rows = []
         if self.bare_ratios:
             ratio = statistics.median(self.bare_ratios)
-            rows.append(["iterations per second beside the bare NumPy loop", f"{ratio:.2f} x"])
+            rows.append(["iterations per second relative to the bare NumPy loop", f"{ratio:.2f} x"])
         if self.start:
             took = statistics.median(self.start)
             rows.append(["start of `protonet train` to its first iteration", f"{took:.2f} s"])
         return f"## The seed network\n\n{_table(['what', 'median'], rows)}"
 
-    def bars(self) -> Iterable[Bar]:
-        """The bars that this run has figures for."""
+    def targets(self) -> Iterable[Target]:
+        """The targets that this run has measurements for."""
         for timing in self.timings:
-            bars = _TRAINING if timing.kind == TRAINING else _INFERENCE
+            targets = _TRAINING if timing.kind == TRAINING else _INFERENCE
             if self.setting.on_gpu:
-                bars = _ON_GPU if timing.kind == TRAINING else {}
+                targets = _ON_GPU if timing.kind == TRAINING else {}
             elif not self.setting.is_exact:
-                bars = {}
-            wanted = bars.get(timing.case.name)
+                targets = {}
+            wanted = targets.get(timing.case.name)
             if wanted is not None and timing.ratio is not None:
                 name = f"{timing.case.title} {timing.batch}, {timing.kind}"
-                yield Bar.at_least(name, wanted, timing.ratio, " x PyTorch")
+                yield Target.at_least(name, wanted, timing.ratio, " x PyTorch")
         if self.bare_ratios:
             ratio = statistics.median(self.bare_ratios)
-            yield Bar.at_least("the seed network 10, training", 0.5, ratio, " x bare NumPy")
+            yield Target.at_least("the seed network 10, training", 0.5, ratio, " x bare NumPy")
         for found in self.memory:
-            ours, theirs = (found.above_imports(side) for side in ("ours", "theirs"))
-            if ours is not None and theirs is not None:
+            protonet, pytorch = (found.above_imports(side) for side in ("protonet", "pytorch"))
+            if protonet is not None and pytorch is not None:
                 name = f"{found.case.title} {found.batch}, memory of {found.kind}"
-                yield Bar.at_most(name, theirs, ours, " MiB")
+                yield Target.at_most(name, pytorch, protonet, " MiB")
         if self.start:
             took = statistics.median(self.start)
-            yield Bar.at_most("start of `protonet train` to its first iteration", 0.8, took, " s")
+            yield Target.at_most(
+                "start of `protonet train` to its first iteration", 0.8, took, " s"
+            )
 
 
 @dataclass(frozen=True)
-class Bar:
-    """What was wanted, what was found, and whether that is enough."""
+class Target:
+    """The target, the measurement, and whether it is met."""
 
     name: str
     wanted: str
@@ -185,14 +187,14 @@ class Bar:
     met: bool
 
     @staticmethod
-    def at_least(name: str, wanted: float, found: float, unit: str) -> Bar:
-        """A bar that greater figures meet."""
-        return Bar(name, f"at least {wanted:g}{unit}", f"{found:.2f}{unit}", found >= wanted)
+    def at_least(name: str, wanted: float, found: float, unit: str) -> Target:
+        """A lower bound."""
+        return Target(name, f"at least {wanted:g}{unit}", f"{found:.2f}{unit}", found >= wanted)
 
     @staticmethod
-    def at_most(name: str, wanted: float, found: float, unit: str) -> Bar:
-        """A bar that smaller figures meet."""
-        return Bar(
+    def at_most(name: str, wanted: float, found: float, unit: str) -> Target:
+        """An upper bound."""
+        return Target(
             name, f"at most {_number(wanted)}{unit}", f"{_number(found)}{unit}", found <= wanted
         )
 
@@ -222,20 +224,23 @@ _ON_GPU = {"lenet": 3.0, "resnet50": 1.0}
 
 
 def _number(value: float | None, unit: str = "") -> str:
-    """Three digits; nothing for a figure that is not there."""
+    """Three digits; empty where there is no measurement."""
     if value is None:
         return ""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
     return f"{value:.{digits}f}{unit}"
 
 
-def _bars(bars: Sequence[Bar]) -> str:
-    rows = [[bar.name, bar.wanted, bar.found, "met" if bar.met else "not met"] for bar in bars]
-    return f"## Bars\n\n{_table(['bar', 'wanted', 'measured', 'so'], rows)}"
+def _targets(targets: Sequence[Target]) -> str:
+    rows = [
+        [target.name, target.wanted, target.found, "met" if target.met else "not met"]
+        for target in targets
+    ]
+    return f"## Targets\n\n{_table(['target', 'wanted', 'measured', 'result'], rows)}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns are also aligned for the eye; numbers stand right."""
+    """A Markdown table whose columns are also aligned numbers are right-aligned."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     right = [
         all(not row[place] or row[place][0].isdigit() for row in rows) for place in range(len(head))

@@ -1,4 +1,4 @@
-"""The seed network at batch 10: protonet's training loop beside the same arithmetic in bare NumPy.
+"""The seed network at batch 10: protonet's training loop and the same arithmetic in bare NumPy.
 
 Both sides run on one core, in alternating rounds, on decoded data. Prints iterations per second
 and the ratio of each round.
@@ -124,11 +124,11 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         create_gradients(Path(folder) / "data", 50, 50, 100, 20, seed=1)
-        ours, net = protonet_loop(Path(folder) / "data")
+        loop, net = protonet_loop(Path(folder) / "data")
         bare = bare_loop(net)
         ratios = []
         for _ in range(options.rounds):
-            a, b = rate(ours, options.iterations), rate(bare, options.iterations)
+            a, b = rate(loop, options.iterations), rate(bare, options.iterations)
             ratios.append(a / b)
             say(f"protonet {a:8.0f} it/s   bare NumPy {b:8.0f} it/s   ratio {a / b:.2f}")
         say(f"median ratio {statistics.median(ratios):.2f}")

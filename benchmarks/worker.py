@@ -1,8 +1,8 @@
-"""A process of one side: told over standard input what to run, answers seconds.
+"""A process of one side: requests over standard input, replies with seconds.
 
-``python worker.py ours|theirs SETTING``, the setting as JSON. Each line is a request as JSON,
-``[name, arguments]``; each answer is a line of JSON. Two sides never share a process: two pools of
-threads would be in each other's way.
+``python worker.py protonet|pytorch SETTING``, the setting as JSON. Each line is a request as JSON,
+``[name, arguments]``; each answer is a line of JSON. Two sides never share a process: two thread
+pools would compete.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from settings import Setting
 
 
 class Worker:
-    """What a process is asked for. One job is held at a time."""
+    """The requests of a process. One job is held at a time."""
 
     def __init__(self, side: str, setting: Setting) -> None:
         self.setting = setting
-        self.side = importlib.import_module(side)
+        self.side = importlib.import_module(f"{side}_side")
         self.side.import_all(setting)
         self.imported = resident("VmRSS")
         self.job: Any = None
 
     def training(self, case: str, weights: str | None, dropout: bool = True) -> None:
-        """Take up the training of a network."""
+        """Prepare training of a network."""
         self.job = None
         self.job = self.side.Training(
             CASES[case].on(self.setting), _path(weights), self.setting, dropout=dropout
         )
 
     def inference(self, case: str, weights: str | None, batch: int) -> None:
-        """Take up a network's answers at a batch."""
+        """Prepare inference of a network at a batch size."""
         self.job = None
         self.job = self.side.Inference(CASES[case], batch, _path(weights), self.setting)
 
     def gemm(self) -> None:
-        """Take up the product of matrices."""
+        """Prepare the matrix product."""
         self.job = None
         self.job = self.side.Gemm(self.setting)
 
@@ -56,7 +56,7 @@ class Worker:
         return time.perf_counter() - began
 
     def results(self, path: str) -> None:
-        """Write what the job has computed."""
+        """Write the results of the job."""
         np.savez(path, **self.job.results())
 
     def write_weights(self, case: str, path: str) -> None:

@@ -54,19 +54,19 @@ def test_bars_are_met_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     report, cases = module("report", monkeypatch), module("cases", monkeypatch)
     lenet = cases.CASES["lenet"]
     timing = report.Timing(
-        lenet, report.TRAINING, 64, 10**9, {"ours": [0.1, 0.2, 0.1], "theirs": [0.2, 0.3, 0.1]}
+        lenet, report.TRAINING, 64, 10**9, {"protonet": [0.1, 0.2, 0.1], "pytorch": [0.2, 0.3, 0.1]}
     )
-    sides = {"ours": (100.0, 250.0), "theirs": (200.0, 340.0)}
+    sides = {"protonet": (100.0, 250.0), "pytorch": (200.0, 340.0)}
     results = report.Results(
         [timing],
         [report.Memory(lenet, report.TRAINING, 64, sides)],
-        {"ours": 100.0, "theirs": 90.0},
+        {"protonet": 100.0, "pytorch": 90.0},
         [0.4, 0.6, 0.5],
         [0.9],
     )
     assert timing.ratio == pytest.approx(1.5)
-    assert timing.milliseconds("ours") == pytest.approx(100)
-    assert [(bar.wanted, bar.found, bar.met) for bar in results.bars()] == [
+    assert timing.milliseconds("protonet") == pytest.approx(100)
+    assert [(target.wanted, target.found, target.met) for target in results.targets()] == [
         ("at least 1.8 x PyTorch", "1.50 x PyTorch", False),
         ("at least 0.5 x bare NumPy", "0.50 x bare NumPy", True),
         ("at most 140 MiB", "150 MiB", False),
@@ -83,9 +83,13 @@ def test_on_a_gpu_there_are_other_batches_and_bars(monkeypatch: pytest.MonkeyPat
     gpu = module("settings", monkeypatch).Setting("cuda:0", "bfloat16")
     resnet = cases.CASES["resnet50"].on(gpu)
     assert (resnet.batch, cases.CASES["resnet50"].batch) == (64, 8)
-    timing = report.Timing(resnet, report.TRAINING, 64, 10**9, {"ours": [0.1], "theirs": [0.11]})
-    results = report.Results([timing], gemm={"ours": 500.0, "theirs": 400.0}, setting=gpu)
-    assert [(bar.wanted, bar.met) for bar in results.bars()] == [("at least 1 x PyTorch", True)]
+    timing = report.Timing(
+        resnet, report.TRAINING, 64, 10**9, {"protonet": [0.1], "pytorch": [0.11]}
+    )
+    results = report.Results([timing], gemm={"protonet": 500.0, "pytorch": 400.0}, setting=gpu)
+    assert [(target.wanted, target.met) for target in results.targets()] == [
+        ("at least 1 x PyTorch", True)
+    ]
     assert "Product of two 8192 x 8192 bfloat16 matrices" in "\n".join(results.tables())
 
 

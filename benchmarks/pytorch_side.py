@@ -1,4 +1,4 @@
-"""PyTorch's side: the same as ``ours`` in eager PyTorch."""
+"""PyTorch's side: the same as ``protonet_side`` in eager PyTorch."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _REST = 0.05
 
 
 class Side:
-    """A process of one side: ``ours`` or ``theirs``."""
+    """A process of one side: ``protonet`` or ``pytorch``."""
 
     def __init__(self, name: str, setting: Setting) -> None:
         self.name, self.setting = name, setting
