@@ -13,7 +13,7 @@ from protonet.errors import LayerError
 from protonet.kernels.anchors import closed
 from protonet.kernels.boxes import nms
 from protonet.layers.base import shape_text
-from protonet.layers.box_stages import OfBoxes
+from protonet.layers.box_stages import BoxLayer
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import BoxGroupOutputParameter, BoxOutputParameter
 
@@ -21,14 +21,14 @@ _NOTHING = (0, 1, 1, 10, 10)
 """The placeholder region if no box is found."""
 
 
-class _Proposing(OfBoxes):
-    """Base of the layers that propose boxes out of maps."""
+class _BoxProposals(BoxLayer):
+    """Base of layers that propose boxes from maps."""
 
     bottoms = (1, None)
     tops = (1, 2)
     field: ClassVar[str]
     last: ClassVar[int]
-    """1 where the last pixel of a box belongs to it, else 0."""
+    """1 if the last pixel of a box belongs to it, else 0."""
 
     @property
     def param(self) -> BoxOutputParameter | BoxGroupOutputParameter:
@@ -56,7 +56,7 @@ class _Proposing(OfBoxes):
             )
 
     def decode(self, offsets: Array, fields: Array, stride: int) -> Array:
-        """The boxes (xmin, ymin, xmax, ymax) that offsets (..., 4, H, W) mean; ``fields``
+        """Decode boxes (xmin, ymin, xmax, ymax) from offsets (..., 4, H, W); ``fields``
         (..., 2) are width and height around each cell.
         """
         param = self.param
@@ -73,7 +73,7 @@ class _Proposing(OfBoxes):
         return np.concatenate([start, start + size - self.last], axis=-3)
 
     def keep(self, found: list[tuple[Array, Array]]) -> None:
-        """Write the rows: of each image the best boxes that overlap no better one by too much."""
+        """Write the rows of each image's boxes after non-maximum suppression."""
         param, rows, scored = self.param, [np.empty((0, 5))], [np.empty((0, 6))]
         for image, (boxes, scores) in enumerate(found):
             large = ((boxes[:, 2:] - boxes[:, :2] + self.last) >= param.min_size).all(axis=1)
@@ -96,7 +96,7 @@ class _Proposing(OfBoxes):
         return [(1, values, 1, 1) for values in (5, 6)[: len(self.spec.top)]]
 
     def check(self, shapes: Sequence[Shape]) -> None:
-        """LayerError where the bottoms do not fit."""
+        """LayerError for bottoms of invalid shapes."""
         raise NotImplementedError
 
     def find(self, bottoms: Sequence[Array]) -> list[tuple[Array, Array]]:
@@ -104,7 +104,7 @@ class _Proposing(OfBoxes):
         raise NotImplementedError
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
-        """Find the boxes, which ``forward`` then writes."""
+        """Compute the boxes, which ``forward`` then writes."""
         # A diverged net can output any values: no warning for each box.
         with np.errstate(all="ignore"):
             self.keep(self.find([np.asarray(self.device.get(bottom)) for bottom in bottoms]))
@@ -112,8 +112,9 @@ class _Proposing(OfBoxes):
 
 
 @register("BoxOutput")
-class BoxOutput(_Proposing):
-    """The boxes that the maps of several levels propose, thinned out (MS-CNN, Cai et al., 2016).
+class BoxOutput(_BoxProposals):
+    """Boxes from the maps of several levels, with non-maximum suppression (MS-CNN, Cai et al.,
+    2016).
 
     A cell's score is that of its best class less that of the background; where it is fg_thr or
     more, the cell proposes a box: its centre is that of the cell, moved by the first two offsets
@@ -191,8 +192,8 @@ class BoxOutput(_Proposing):
 
 
 @register("BoxGroupOutput")
-class BoxGroupOutput(_Proposing):
-    """The boxes that groups of anchors propose, thinned out (Cascade R-CNN, Cai et al., 2018).
+class BoxGroupOutput(_BoxProposals):
+    """Boxes from groups of anchors, with non-maximum suppression (Cascade R-CNN, Cai et al., 2018).
 
     An anchor's score is 1 less the probability of the background; where it is fg_thr or more, it
     proposes a box as for BoxOutput, whose last pixels belong to it. There is no gradient.

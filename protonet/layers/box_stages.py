@@ -1,4 +1,4 @@
-"""Boxes between the stages of Cascade R-CNN: what offsets make of regions, and which go on."""
+"""Boxes between the stages of Cascade R-CNN: decoding of offsets, selection by scale."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.registry import register
 
 
-class OfBoxes(Layer):
-    """Base: rows of boxes whose number depends on values; nothing of it has a gradient."""
+class BoxLayer(Layer):
+    """Base: rows of boxes whose number depends on values; without gradients."""
 
     traits = Traits(backward_reads=frozenset(), dynamic=True)
     _rows: list[Array]
 
     def read_normalization(self) -> tuple[np.ndarray, np.ndarray]:
-        """The deviation and mean that offsets are multiplied with and moved by."""
+        """The std and mean of offsets."""
         param = self.spec.bbox_reg_param
         if any(self.spec.loss_weight):
             raise LayerError(
@@ -44,8 +44,8 @@ class OfBoxes(Layer):
 
 
 @register("DecodeBBox")
-class DecodeBBox(OfBoxes):
-    """The boxes that offsets mean at regions: what the next stage of a cascade looks at.
+class DecodeBBox(BoxLayer):
+    """Boxes decoded from offsets at regions, for the next stage of a cascade.
 
     The centre of a region moves by the first two offsets of its second class times its extents,
     which are multiplied by e to the other two; last pixels belong to regions and boxes. There is
@@ -90,7 +90,7 @@ class DecodeBBox(OfBoxes):
         return [shapes[1]]
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
-        """Find the boxes, which ``forward`` then writes."""
+        """Compute the boxes, which ``forward`` then writes."""
         offsets, regions, *truths = (
             np.asarray(self.device.get(bottom)).reshape(len(bottom), -1) for bottom in bottoms
         )
@@ -111,7 +111,7 @@ class DecodeBBox(OfBoxes):
 
 
 @register("ScaleRoute")
-class ScaleRoute(OfBoxes):
+class ScaleRoute(BoxLayer):
     """The regions whose scale, sqrt(width height), is from low_scale up to high_scale.
 
     Where there is none, the one whose scale is nearest to the middle, in octaves. There is no
@@ -120,7 +120,7 @@ class ScaleRoute(OfBoxes):
     Bottom:
         0: regions, R x 5 x ...: image, xmin, ymin, xmax, ymax. More: R x ..., anything.
     Top:
-        one for each bottom: the rows that are let through.
+        one for each bottom: the selected rows.
     Params:
         none.
     Spec:
@@ -167,7 +167,7 @@ class ScaleRoute(OfBoxes):
         return list(shapes)
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
-        """Choose the rows, which ``forward`` then writes."""
+        """Select the rows, which ``forward`` then writes."""
         hosts = [np.asarray(self.device.get(bottom)) for bottom in bottoms]
         regions = hosts[0].reshape(-1, 5).astype(np.float64)
         extents = np.maximum(regions[:, 3:] - regions[:, 1:3] + 1, 0)

@@ -1,4 +1,4 @@
-"""Add and Mul: two blobs, the smaller of which is repeated."""
+"""Add and Mul of two blobs, with broadcasting."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from protonet.layers.base import Layer, Reads, Traits, shape_text
 from protonet.layers.registry import register
 
 
-class _Repeating(Layer):
-    """Base: y of a and b, whose axes are put side by side from the last one on."""
+class _Broadcasting(Layer):
+    """Base: y of a and b with broadcasting; their axes are aligned from the last one."""
 
     bottoms = (2, 2)
 
@@ -30,7 +30,7 @@ class _Repeating(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         (top,) = self.infer(shapes)
-        # With the axes that it lacks, 1 each; and those along which each bottom is repeated.
+        # Each bottom's shape with missing axes of 1, and its broadcast axes.
         self._whole = [(1,) * (len(top) - len(shape)) + tuple(shape) for shape in shapes]
         self._repeated = [
             tuple(axis for axis, extent in enumerate(top) if whole[axis] != extent)
@@ -38,8 +38,8 @@ class _Repeating(Layer):
         ]
         self._slope = self.scratch(top)
 
-    def _settle(self, slope: Array, place: int, dx: Array) -> None:
-        """Write to ``dx`` the sums of ``slope`` over the axes that its bottom is repeated along."""
+    def _reduce(self, slope: Array, place: int, dx: Array) -> None:
+        """Write to ``dx`` the sums of ``slope`` over the broadcast axes of its bottom."""
         whole = dx.reshape(self._whole[place])
         if self._repeated[place]:
             self.xp.sum(slope, axis=self._repeated[place], keepdims=True, out=whole)
@@ -48,21 +48,21 @@ class _Repeating(Layer):
 
 
 @register("Add")
-class Add(_Repeating):
-    """y = a + b; the axes of both are put side by side from the last one on, and 1 is repeated.
+class Add(_Broadcasting):
+    """y = a + b; axes are aligned from the last one, and extents of 1 are broadcast.
 
-    Gradients: da = dy and db = dy, summed over the axes along which they are repeated.
+    Gradients: da = dy and db = dy, summed over their broadcast axes.
 
     Bottom:
         a, b: extents that are equal or 1, from the last axis on.
     Top:
-        y: the greater extents.
+        y: the larger extents.
     Params:
         none.
     Spec:
         no fields.
     Raises:
-        LayerError: for extents that differ, and are not 1.
+        LayerError: for extents that differ and are not 1.
     Differs:
         BVLC Caffe has no such layer; this is the one of Synopsys' fork, which has no gradient.
     """
@@ -81,25 +81,25 @@ class Add(_Repeating):
     ) -> None:
         for place, dx in enumerate(dbottoms):
             if dx is not None:
-                self._settle(dtops[0], place, dx)
+                self._reduce(dtops[0], place, dx)
 
 
 @register("Mul")
-class Mul(_Repeating):
-    """y = a b; the axes of both are put side by side from the last one on, and 1 is repeated.
+class Mul(_Broadcasting):
+    """y = a b; axes are aligned from the last one, and extents of 1 are broadcast.
 
-    Gradients: da = dy b and db = dy a, summed over the axes along which they are repeated.
+    Gradients: da = dy b and db = dy a, summed over their broadcast axes.
 
     Bottom:
         a, b: extents that are equal or 1, from the last axis on.
     Top:
-        y: the greater extents.
+        y: the larger extents.
     Params:
         none.
     Spec:
         no fields.
     Raises:
-        LayerError: for extents that differ, and are not 1.
+        LayerError: for extents that differ and are not 1.
     Differs:
         BVLC Caffe has no such layer; this is the one of Synopsys' fork, which has no gradient,
         and can keep b as a parameter.
@@ -120,4 +120,4 @@ class Mul(_Repeating):
         for place, dx in enumerate(dbottoms):
             if dx is not None:
                 self.xp.multiply(dtops[0], bottoms[1 - place], out=self._slope)
-                self._settle(self._slope, place, dx)
+                self._reduce(self._slope, place, dx)

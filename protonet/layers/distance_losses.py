@@ -15,8 +15,8 @@ from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import GeneralContrastiveParameter, GeneralTripletParameter
 
 
-class _OfDistances(Layer):
-    """Base of the losses of distances to classes."""
+class _DistanceLoss(Layer):
+    """Base of losses of distances to classes."""
 
     bottoms = (2, 2)
     tops = (0, 2)
@@ -83,7 +83,7 @@ class _OfDistances(Layer):
 
 
 @register("GeneralContrastiveLoss")
-class GeneralContrastiveLoss(_OfDistances):
+class GeneralContrastiveLoss(_DistanceLoss):
     """L = sum over items of (p min(T, max(0, d_own - a)) + q sum_others max(0, b - d)) / N.
 
     d_own is the distance to the label's class; p and q are positive_weight and negative_weight, a
@@ -125,7 +125,7 @@ class GeneralContrastiveLoss(_OfDistances):
         own, mask, slope, work = self._own, self._mask, self._slope, self._work
         self._labels.read(bottoms[1])
         self._labels.one_hot(own)
-        # Own distances: their part, and its slope.
+        # Own distances: their loss and its gradient.
         xp.subtract(d, param.positive_margin, out=work)
         xp.greater(work, 0, out=mask)
         xp.logical_and(mask, own, out=mask)
@@ -139,7 +139,7 @@ class GeneralContrastiveLoss(_OfDistances):
         xp.less(slope, param.positive_outlier_thresh, out=slope)
         xp.multiply(slope, mask, out=slope)
         xp.multiply(slope, param.positive_weight, out=slope)
-        # Others.
+        # Distances to other classes.
         xp.logical_not(own, out=own)
         xp.less(d, param.negative_margin, out=mask)
         xp.logical_and(mask, own, out=mask)
@@ -162,7 +162,7 @@ class GeneralContrastiveLoss(_OfDistances):
 
 
 @register("GeneralTripletLoss")
-class GeneralTripletLoss(_OfDistances):
+class GeneralTripletLoss(_DistanceLoss):
     """L = q sum over items and others of max(0, d_own + m - d) / N; hardest_only: the largest
     term of each item alone.
 

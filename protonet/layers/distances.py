@@ -30,10 +30,10 @@ class InnerDistance(Layer):
         0 (with one bottom): W, num_output x K.
     Spec:
         inner_distance_param: num_output (N, required with one bottom), weight_filler (constant 0),
-        axis (1), distance_type (L2; or L1), normalize (false: each row of W is brought to length
-        1 before it is used, and stays so). bias_term and bias_filler have no effect.
+        axis (1), distance_type (L2; or L1), normalize (false: each row of W is normalized to length
+        1 in place before it is used). bias_term and bias_filler have no effect.
     Raises:
-        LayerError: without num_output, for an axis out of range, a w that does not fit, another
+        LayerError: without num_output, for an axis out of range, a w of another shape, another
         distance_type, transpose, or update_center_only.
     Differs:
         BVLC Caffe has no such layer; this is the one of happynear/caffe-windows. Squares are
@@ -60,7 +60,7 @@ class InnerDistance(Layer):
         self.normalizes = param.normalize and not self.given
 
     def _extents(self, shapes: Sequence[Shape]) -> tuple[int, int, int, int]:
-        """The axis, items, values of each, and points."""
+        """The axis, items, values per item, and points."""
         param = self.spec.inner_distance_param
         axis = self.axis(shapes[0], param.axis, (_PARAM, "axis"))
         items, values = math.prod(shapes[0][:axis]), math.prod(shapes[0][axis:])
@@ -95,7 +95,7 @@ class InnerDistance(Layer):
         if self.normalizes:
             self._unit = UnitRows(self, points, values)
 
-    def _seen(self, bottoms: Sequence[Array]) -> tuple[Array, Array]:
+    def _matrices(self, bottoms: Sequence[Array]) -> tuple[Array, Array]:
         of_items, of_points, _ = self._shapes
         w = bottoms[1] if self.given else self.params[0].data
         return bottoms[0].reshape(of_items), w.reshape(of_points)
@@ -104,7 +104,7 @@ class InnerDistance(Layer):
         xp = self.xp
         if self.normalizes:
             self._unit.bring(self.params[0].data)
-        (x, w), y = self._seen(bottoms), tops[0].reshape(self._shapes[2])
+        (x, w), y = self._matrices(bottoms), tops[0].reshape(self._shapes[2])
         if not self.squared:
             for n in range(len(w)):
                 xp.subtract(x, w[n], out=self._of_items)
@@ -129,20 +129,20 @@ class InnerDistance(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        (x, w), dy = self._seen(bottoms), dtops[0].reshape(self._shapes[2])
+        (x, w), dy = self._matrices(bottoms), dtops[0].reshape(self._shapes[2])
         dx = None if dbottoms[0] is None else dbottoms[0].reshape(x.shape)
         dw = self._of_points
         if self.squared:
-            self._pull_squares(dy, x, w, dx, dw)
+            self._l2_gradients(dy, x, w, dx, dw)
         else:
-            self._pull_signs(dy, x, w, dx, dw)
+            self._l1_gradients(dy, x, w, dx, dw)
         if self.given:
             if dbottoms[1] is not None:
                 self.xp.copyto(dbottoms[1].reshape(w.shape), dw)
         elif self.params[0].wanted:
             self.xp.add(self.params[0].diff, dw, out=self.params[0].diff)
 
-    def _pull_squares(self, dy: Array, x: Array, w: Array, dx: Array | None, dw: Array) -> None:
+    def _l2_gradients(self, dy: Array, x: Array, w: Array, dx: Array | None, dw: Array) -> None:
         xp = self.xp
         if dx is not None:
             xp.sum(dy, axis=1, keepdims=True, out=self._items)
@@ -153,10 +153,10 @@ class InnerDistance(Layer):
         xp.matmul(dy.T, x, out=dw)
         xp.sum(dy, axis=0, out=self._points[0])
         for n in range(len(w)):
-            # row by row: there is no room for a third array of the points
+            # row by row, to avoid a third array of the size of the points
             dw[n] = 2 * (self._points[0, n] * w[n] - dw[n])
 
-    def _pull_signs(self, dy: Array, x: Array, w: Array, dx: Array | None, dw: Array) -> None:
+    def _l1_gradients(self, dy: Array, x: Array, w: Array, dx: Array | None, dw: Array) -> None:
         xp, sign = self.xp, self._of_items
         if dx is not None:
             dx.fill(0)

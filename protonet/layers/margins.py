@@ -1,4 +1,4 @@
-"""Layers of happynear's fork for faces: a margin for the right class, a factor for each place."""
+"""Layers of happynear's fork for faces: a margin for the target class, a factor per position."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PARAM = "label_specific_add_param"
 
 @register("LabelSpecificAdd")
 class LabelSpecificAdd(Stateful):
-    """y = x, and in TRAIN x + m at each item's label, where that x is above -m (AM-Softmax).
+    """y = x, and in TRAIN x + m at each item's label if that x is above -m (AM-Softmax).
 
     m is bias; with bias_base, base + (1 + gamma i)^power - 1 between min and max, where i counts
     the passes from ``iteration`` on. Gradient: dx = dy.
@@ -40,7 +40,7 @@ class LabelSpecificAdd(Stateful):
         bias_min above bias_max, and, while running on the CPU, an invalid label.
     Differs:
         BVLC Caffe has no such layer; this is the one of happynear/caffe-windows. A resumed
-        training goes on counting, there from ``iteration`` again.
+        training continues its count; there it restarts at ``iteration``.
     """
 
     bottoms = (2, 2)
@@ -75,7 +75,7 @@ class LabelSpecificAdd(Stateful):
         self._added = self.scratch(shapes[0])
 
     def margin(self) -> float:
-        """M of the next pass."""
+        """The margin m of the next pass."""
         param = self.param
         if not self.anneals:
             return float(param.bias)
@@ -115,7 +115,7 @@ class LabelSpecificAdd(Stateful):
 
 @register("ChannelScale")
 class ChannelScale(Layer):
-    """y = x s, with one factor s for each place, the same for all channels.
+    """y = x s, with one factor s for each position, the same for all channels.
 
     Gradients: dx = dy s, ds = the sum of dy x over the channels. Without do_forward y = x; without
     do_backward_feature dx = dy; without do_backward_scale ds = 0.
@@ -131,7 +131,7 @@ class ChannelScale(Layer):
         channel_scale_param: do_forward (true), do_backward_feature (true), do_backward_scale
         (true).
     Raises:
-        LayerError: for an s that does not fit, or global_scale.
+        LayerError: for an s of another shape, or global_scale.
     Differs:
         BVLC Caffe has no such layer; this is the one of happynear/caffe-windows, without its
         global_scale.
@@ -151,7 +151,7 @@ class ChannelScale(Layer):
         x, s = shapes
         if len(x) < 2 or not s or s[0] != x[0] or math.prod(s) * x[1] != math.prod(x):
             raise LayerError(
-                f"expected a factor for each place of '{self.spec.bottom[0]}' {shape_text(x)}, "
+                f"expected a factor for each position of '{self.spec.bottom[0]}' {shape_text(x)}, "
                 f"whatever the channel, got '{self.spec.bottom[1]}' {shape_text(s)}",
                 ("bottom", 1),
             )
@@ -159,16 +159,16 @@ class ChannelScale(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         x = shapes[0]
-        self._seen = (x[0], x[1], math.prod(x[2:]))
-        self._places = (x[0], 1, self._seen[2])
-        self._product = self.scratch(self._seen)
+        self._view_shape = (x[0], x[1], math.prod(x[2:]))
+        self._places = (x[0], 1, self._view_shape[2])
+        self._product = self.scratch(self._view_shape)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        x, s = bottoms[0].reshape(self._seen), bottoms[1].reshape(self._places)
+        x, s = bottoms[0].reshape(self._view_shape), bottoms[1].reshape(self._places)
         if self.spec.channel_scale_param.do_forward:
-            self.xp.multiply(x, s, out=tops[0].reshape(self._seen))
+            self.xp.multiply(x, s, out=tops[0].reshape(self._view_shape))
         else:
-            self.xp.copyto(tops[0].reshape(self._seen), x)
+            self.xp.copyto(tops[0].reshape(self._view_shape), x)
 
     def backward(
         self,
@@ -178,11 +178,11 @@ class ChannelScale(Layer):
         dbottoms: Sequence[Array | None],
     ) -> None:
         xp, param, (dx, ds) = self.xp, self.spec.channel_scale_param, dbottoms
-        dy, x = dtops[0].reshape(self._seen), bottoms[0].reshape(self._seen)
+        dy, x = dtops[0].reshape(self._view_shape), bottoms[0].reshape(self._view_shape)
         if dx is not None and param.do_backward_feature:
-            xp.multiply(dy, bottoms[1].reshape(self._places), out=dx.reshape(self._seen))
+            xp.multiply(dy, bottoms[1].reshape(self._places), out=dx.reshape(self._view_shape))
         elif dx is not None:
-            xp.copyto(dx.reshape(self._seen), dy)
+            xp.copyto(dx.reshape(self._view_shape), dy)
         if ds is not None and param.do_backward_scale:
             xp.multiply(dy, x, out=self._product)
             xp.sum(self._product, axis=1, keepdims=True, out=ds.reshape(self._places))

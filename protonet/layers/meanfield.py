@@ -1,4 +1,4 @@
-"""MultiStageMeanfield: a dense CRF whose inference is a part of the net (CRF-RNN)."""
+"""MultiStageMeanfield: mean-field inference of a dense CRF as a layer (CRF-RNN)."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class MultiStageMeanfield(Layer):
     """T steps of x <- u - C (S f(q) + B g(q)), with q = softmax(x) over the classes, from x0 on.
 
     f and g are normalized Gaussian filters of each class: f(q)_i = sum_j k_ij q_j / sum_j k_ij.
-    f's k is exp(-|p_i - p_j|^2 / (2 gamma^2)) of the pixels' places p, g's
+    f's k is exp(-|p_i - p_j|^2 / (2 gamma^2)) of the pixels' positions p, g's
     exp(-|p_i - p_j|^2 / (2 alpha^2) - |c_i - c_j|^2 / (2 beta^2)) of their colours c too, both by
-    a permutohedral lattice. Gradients: of the steps, back through all of them.
+    a permutohedral lattice. Gradients: by backpropagation through all steps.
 
     Bottom:
         0: u, N x K x H x W, the scores of K classes.
@@ -55,15 +55,15 @@ class MultiStageMeanfield(Layer):
     Spec:
         multi_stage_meanfield_param: num_iterations (T, 1), theta_alpha, theta_beta, theta_gamma
         (10 each), spatial_filter_weight and bilateral_filter_weight (1; the diagonals of S and B,
-        where the working directory has no spatial.par and bilateral.par, or the text's folder),
+        unless the working or prototxt folder has spatial.par and bilateral.par),
         compatibility_mode (POTTS: C is -1 on its diagonal). threshold is ignored.
     Raises:
         LayerError: for a theta that is not above 0, no iteration or too many, bottoms of invalid
-        shapes, or, while running, colours that lie too far apart.
+        shapes, or, while running, colours that are too far apart.
         DataError: for a .par file without K numbers.
     Differs:
         BVLC Caffe has no such layer; this is the one of torrvision/crfasrnn. There .par files
-        must be, and the weights in the text are ignored; gradients of parameters are not
+        are required, and the weights in the prototxt are ignored; gradients of parameters are not
         added up over iter_size; T is 2 or more.
     """
 
@@ -101,15 +101,15 @@ class MultiStageMeanfield(Layer):
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
         param, classes = self.spec.multi_stage_meanfield_param, shapes[0][1]
         diagonals = (
-            self._beside("spatial.par", param.spatial_filter_weight, classes),
-            self._beside("bilateral.par", param.bilateral_filter_weight, classes),
+            self._initial_diagonal("spatial.par", param.spatial_filter_weight, classes),
+            self._initial_diagonal("bilateral.par", param.bilateral_filter_weight, classes),
             np.full(classes, -1.0),
         )
         shape = (1, 1, classes, classes)
         return [Weight(shape, values=np.diag(each).reshape(shape)) for each in diagonals]
 
-    def _beside(self, name: str, weight: float, classes: int) -> np.ndarray:
-        """The diagonal that a file of this name has, else ``weight`` for each class."""
+    def _initial_diagonal(self, name: str, weight: float, classes: int) -> np.ndarray:
+        """The diagonal from a file of this name, else ``weight`` for each class."""
         path = self.context.find(name)
         if not path.is_file():
             return np.full(classes, weight)
@@ -123,57 +123,60 @@ class MultiStageMeanfield(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         items, classes, self._height, self._width = shapes[0]
-        for made in ("_where", "_near"):
+        for made in ("_positions", "_spatial_filter"):
             self.__dict__.pop(made, None)
-        self._seen = (items, classes, self._height * self._width)
+        self._view_shape = (items, classes, self._height * self._width)
         kept = self.steps if self.gradients else 1
-        # What the passes keep of each step: q, f(q) and g(q).
-        self._kept = self.device.pinned((kept, 3, *self._seen), self.dtype)
-        self._reduced = self.device.pinned((items, 1, self._seen[2]), self.dtype)
-        self._y = self.device.pinned(self._seen, self.dtype)
-        self._dx = self.device.pinned(self._seen, self.dtype)
-        self._du = self.device.pinned(self._seen, self.dtype)
+        # Saved for backward from each step: q, f(q) and g(q).
+        self._kept = self.device.pinned((kept, 3, *self._view_shape), self.dtype)
+        self._reduced = self.device.pinned((items, 1, self._view_shape[2]), self.dtype)
+        self._y = self.device.pinned(self._view_shape, self.dtype)
+        self._dx = self.device.pinned(self._view_shape, self.dtype)
+        self._du = self.device.pinned(self._view_shape, self.dtype)
 
     @cached_property
-    def _where(self) -> Array:
+    def _positions(self) -> Array:
         """Column and row of each pixel."""
         rows, columns = np.mgrid[: self._height, : self._width]
         return np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float64)
 
     @cached_property
-    def _near(self) -> _Filter:
-        """The filter over pixels that are near; it is the same for every image."""
-        return _Filter(self._where / self.spec.multi_stage_meanfield_param.theta_gamma)
+    def _spatial_filter(self) -> _Filter:
+        """The filter by distance of pixels, the same for every image."""
+        return _Filter(self._positions / self.spec.multi_stage_meanfield_param.theta_gamma)
 
-    def _alike(self, image: Array) -> _Filter:
-        """The filter over pixels that are near and of like colours."""
+    def _bilateral_filter(self, image: Array) -> _Filter:
+        """The filter by distance of pixels and of their colours."""
         param = self.spec.multi_stage_meanfield_param
         colours = image.reshape(3, -1).T.astype(np.float64) / param.theta_beta
         try:
             if not np.isfinite(colours).all():
                 raise ValueError("a colour is NaN")
-            return _Filter(np.concatenate([self._where / param.theta_alpha, colours], axis=1))
+            return _Filter(np.concatenate([self._positions / param.theta_alpha, colours], axis=1))
         except ValueError as error:
             raise LayerError(
                 f"layer \"{self.name}\" ({self.type}): '{self.spec.bottom[2]}': {error}",
                 ("bottom", 2),
-                "it should hold images, with values of 0 to 255, less a mean",
+                "expected images with values of 0 to 255, less a mean",
             ) from error
 
     def _matrices(self) -> list[Array]:
-        classes = self._seen[1]
+        classes = self._view_shape[1]
         return [self.device.get(param.data).reshape(classes, classes) for param in self.params]
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         u, x, images = (self.device.get(bottom) for bottom in bottoms)
-        u, x = u.reshape(self._seen), x.reshape(self._seen)
+        u, x = u.reshape(self._view_shape), x.reshape(self._view_shape)
         near, alike, mix = self._matrices()
-        self._filters = [self._alike(image) for image in images]
+        self._filters = [self._bilateral_filter(image) for image in images]
         for step in range(self.steps):
             q, spatial, bilateral = self._kept[step % len(self._kept)]
             softmax(np, x, 1, q, self._reduced)
             for item, same in enumerate(self._filters):
-                spatial[item], bilateral[item] = self._near.forward(q[item]), same.forward(q[item])
+                spatial[item], bilateral[item] = (
+                    self._spatial_filter.forward(q[item]),
+                    same.forward(q[item]),
+                )
             x = np.subtract(u, mix @ (near @ spatial + alike @ bilateral), out=self._y)
         self.device.put(self._y.reshape(tops[0].shape), tops[0])
 
@@ -186,7 +189,7 @@ class MultiStageMeanfield(Layer):
     ) -> None:
         near, alike, mix = self._matrices()
         dx, du, grown = self._dx, self._du, [np.zeros_like(near) for _ in range(3)]
-        dx[...] = self.device.get(dtops[0]).reshape(self._seen)
+        dx[...] = self.device.get(dtops[0]).reshape(self._view_shape)
         du.fill(0)
         for q, spatial, bilateral in self._kept[::-1]:
             du += dx
@@ -196,7 +199,7 @@ class MultiStageMeanfield(Layer):
             ):
                 gradient += np.einsum("ncp,nkp->ck", dy, x)
             for item, same in enumerate(self._filters):
-                dq = self._near.backward(near.T @ dmessage[item])
+                dq = self._spatial_filter.backward(near.T @ dmessage[item])
                 dq += same.backward(alike.T @ dmessage[item])
                 dx[item] = q[item] * (dq - (q[item] * dq).sum(axis=0))
         for param, gradient in zip(self.params, grown, strict=True):

@@ -86,7 +86,7 @@ def test_a_factor_may_leave_values_and_gradients_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("fields", "shape", "message"),
     [
-        ("", (2, 3), "expected a factor for each place"),
+        ("", (2, 3), "expected a factor for each position"),
         ("global_scale: true", (2,), "not supported"),
     ],
 )
