@@ -47,7 +47,7 @@ class DetectionEvaluate(Stateful):
         changes nothing).
     Raises:
         LayerError: without num_classes, for an overlap_threshold that is not above 0, a
-        name_size_file that cannot be read, a resize_mode other than WARP beside it, bottoms of
+        name_size_file that cannot be read, a resize_mode other than WARP with it, bottoms of
         invalid shapes, a loss_weight; and, while running, for an invalid label.
     Differs:
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. Of equal scores

@@ -72,8 +72,7 @@ class HDF5Output(Stateful):
         data, label = shapes
         if data[:1] != label[:1]:
             raise LayerError(
-                f"expected as many labels as data, got {shape_text(label)} beside "
-                f"{shape_text(data)}",
+                f"expected as many labels as data, got {shape_text(label)} and {shape_text(data)}",
                 ("bottom", 1),
             )
         return []

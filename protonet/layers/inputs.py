@@ -61,7 +61,7 @@ class Input(Layer):
     Raises:
         LayerError: for a wrong number of shapes, or an axis below 1.
     Differs:
-        A shape is required; Caffe lets the caller give it later.
+        A shape is required; in Caffe the caller may set it later.
     """
 
     traits = Traits(persistent_tops=True)

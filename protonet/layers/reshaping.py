@@ -122,7 +122,7 @@ class Reshape(_Reshaping):
         that follow); or pixelshuffler (1: none).
     Raises:
         LayerError: for dims below -1, more than one -1, a 0 where x has no axis, axes out of range,
-        a count that differs, or a pixelshuffler below 1, beside a shape, or whose square
+        a count that differs, or a pixelshuffler below 1, with a shape, or whose square
         does not divide the channels.
     Differs:
         not at all; pixelshuffler is of Synopsys' fork.

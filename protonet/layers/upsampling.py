@@ -54,7 +54,7 @@ class MaskUnpooling(Layer):
             low, high = mask.min(), mask.max()
             if not (low > -1 and high < self._plane):
                 raise LayerError(
-                    f'layer "{self.name}" ({self.type}): place '
+                    f'layer "{self.name}" ({self.type}): index '
                     f"{low if not low > -1 else high:g} in '{self.spec.bottom[1]}' is not one of 0 "
                     f"to {self._plane - 1}, those of a plane of {shape_text(self._size)}",
                     ("bottom", 1),

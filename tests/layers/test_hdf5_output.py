@@ -164,7 +164,7 @@ def test_what_is_refused(param: str, message: str) -> None:
 
 
 def test_different_numbers_of_items() -> None:
-    with pytest.raises(NetworkError, match="expected as many labels as data, got 4 beside 3x2x5"):
+    with pytest.raises(NetworkError, match="expected as many labels as data, got 4 and 3x2x5"):
         make(t=(4,))
 
 

@@ -93,6 +93,6 @@ def test_masks_that_do_not_fit() -> None:
         harness(fields, X, np.zeros((1, 1, 3, 2)))
     with pytest.raises(LayerError, match="only MAX reads a second bottom, the mask"):
         harness(f"{fields} unpool: TILE", X, MASK)
-    with pytest.raises(LayerError, match="place 17 in 'x1' is not one of 0 to 15") as caught:
+    with pytest.raises(LayerError, match="index 17 in 'x1' is not one of 0 to 15") as caught:
         harness(fields, X, MASK).forward()
     assert caught.value.hint == "the top must have the size of the pooled blob: see unpool_size"

@@ -81,7 +81,7 @@ def test_without_a_mask_values_are_repeated() -> None:
 def test_a_place_outside_of_the_plane_is_named(place: float, shown: str) -> None:
     mask = MASK.copy()
     mask[0, 0, 1, 1] = place
-    with pytest.raises(LayerError, match=f"^layer \"l\" \\(Upsample\\): place {shown} in 'x1' is "
+    with pytest.raises(LayerError, match=f"^layer \"l\" \\(Upsample\\): index {shown} in 'x1' is "
                        "not one of 0 to 23, those of a plane of 4x6$") as caught:  # fmt: skip
         upsample("", X, mask).forward()
     assert caught.value.path == ("bottom", 1)
