@@ -179,7 +179,7 @@ def scale(c: Conversion) -> str:
     y = c.op("Mul", c.bottoms[0], _laid(c, 0))
     if not c.spec.scale_param.bias_term:
         return str(y)
-    index = 0 if c.layer.given else 1
+    index = 0 if c.layer.operand_is_bottom else 1
     return str(c.op("Add", y, c.param(index, _broadcast(c))))
 
 
@@ -187,14 +187,14 @@ def _laid(c: Conversion, index: int) -> str:
     """The smaller array of Scale and Bias: a second bottom, or a parameter."""
     if getattr(c.layer, "bounds", None):
         return c.constant(np.clip(c.values(index), *c.layer.bounds).reshape(_broadcast(c)))
-    if not c.layer.given:
+    if not c.layer.operand_is_bottom:
         return c.param(index, _broadcast(c))
     return c.seen(c.bottoms[1], c.shapes[1], _broadcast(c))
 
 
 def _broadcast(c: Conversion) -> Shape:
     """The shape in which the smaller array spreads over the bottom."""
-    axis, small = c.layer.laid(c.shapes)
+    axis, small = c.layer.operand_axes(c.shapes)
     return (*small, *(1,) * (len(c.shapes[0]) - axis - len(small)))
 
 
