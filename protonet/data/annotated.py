@@ -222,8 +222,8 @@ class AnnotatedSource(PrefetchedSource):
             reading += clock() - before
             if self._typed and not record.has_boxes:
                 raise DataError(
-                    f"{self._database.where(key)}: the record says no type, but the first one "
-                    "does; set anno_type: BBOX in annotated_data_param if its boxes count"
+                    f"{self._database.where(key)}: the record has no type, but the first one "
+                    "has; set anno_type: BBOX in annotated_data_param if its boxes count"
                 )
             part.labels[place] = record.label
             try:

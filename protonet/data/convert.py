@@ -44,7 +44,7 @@ def convert_vectors(
     starts over. ``progress`` is called first with what is there.
 
     Raises:
-        UsageError: when the folder exists, was begun with other settings, or a share leaves
+        UsageError: when the folder exists, was started with other settings, or a share leaves
             nothing to train on.
         DataError: for images that cannot be used or differ in shape: names the table's line.
     """
@@ -136,7 +136,7 @@ def convert_images(
     An interrupted conversion resumes as in ``convert_vectors``.
 
     Raises:
-        UsageError: when the database exists, or was begun with other settings.
+        UsageError: when the database exists, or was started with other settings.
         DataError: for images that cannot be used or, with ``check_size``, differ in shape.
     """
     order = _order(len(images), shuffle, seed)
@@ -236,6 +236,6 @@ def _check_shape(image: np.ndarray, shape: Shape | None, where: str) -> Shape:
         found, expected = ("x".join(map(str, each)) for each in (image.shape, shape))
         raise DataError(
             f"{where}: is {found}, but the first image is {expected}; give a width and a height, "
-            "and gray or colour, to which all are brought"
+            "and gray or colour, to convert all of them"
         )
     return image.shape

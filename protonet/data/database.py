@@ -123,7 +123,7 @@ class Database:
         )
         if not record.HasField("datum"):
             raise DataError(
-                f"{self.where(key)}: is no AnnotatedDatum, a record with boxes; a Data layer "
+                f"{self.where(key)}: is not an AnnotatedDatum, a record with boxes; a Data layer "
                 "reads databases of plain images"
             )
         return record
@@ -151,7 +151,9 @@ class Database:
         try:
             found = self._reading().use(key, parse)
         except DecodeError:
-            raise DataError(f"{self.where(key)}: the record is damaged: it is no Datum") from None
+            raise DataError(
+                f"{self.where(key)}: the record is damaged: it is not a Datum"
+            ) from None
         if found is None:
             raise DataError(f"{self.where(key)}: there is no such key")
         return found
@@ -233,7 +235,7 @@ def check_pairs(images: Database, labels: Database, *, by_position: bool = False
     if crossed is not None:
         raise DataError(
             f"images and labels do not pair up: {counts}; in the order of the databases "
-            f"{_shown(crossed[0])} would stand beside {_shown(crossed[1])}, since keys are sorted "
+            f"{_shown(crossed[0])} would be paired with {_shown(crossed[1])}: keys are sorted "
             "as text: write numbers with leading zeros"
         )
     first = f"{_shown(left[0])} with {_shown(right[0])}, and so on"

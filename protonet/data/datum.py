@@ -52,7 +52,7 @@ def decode(
     shape = (datum.channels, datum.height, datum.width)
     text = "x".join(map(str, shape))
     if min(shape) < 1:
-        raise DataError(f"{where}: the record says shape {text}, but every axis must be 1 or more")
+        raise DataError(f"{where}: the record has shape {text}, but every axis must be 1 or more")
     count = shape[0] * shape[1] * shape[2]
     if values.size != count:
         raise DataError(
@@ -86,14 +86,14 @@ def decode_image(
         with _opened(data, most) as image:
             if image.mode == "F":
                 raise DataError(
-                    f"{where}: the image holds floating point numbers, of which none is known to "
-                    "be white: store it as bytes, or as an array (make_datum, HDF5Data)"
+                    f"{where}: the image holds floating point numbers of unknown range: "
+                    "store it as bytes, or as an array (make_datum, HDF5Data)"
                 )
             return image_array(image, color=color)
     except DataError:
         raise
     except UnidentifiedImageError:
-        raise DataError(f"{where}: the data is no image that can be decoded") from None
+        raise DataError(f"{where}: the data is not an image that can be decoded") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"{where}: the image is too large ({error})") from error
     except Exception as error:  # Pillow's parsers let through whatever damaged bytes provoke
@@ -114,7 +114,9 @@ def encoded_shape(data: bytes, where: str) -> tuple[int, int, int]:
             gray = image.mode in _GRAY or image.mode.startswith("I")
             return (1 if gray else 3, image.height, image.width)
     except Exception as error:  # whatever damaged bytes provoke
-        raise DataError(f"{where}: the data is no image that can be decoded ({error})") from error
+        raise DataError(
+            f"{where}: the data is not an image that can be decoded ({error})"
+        ) from error
 
 
 def _opened(data: bytes, most: float) -> Image.Image:

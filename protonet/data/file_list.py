@@ -73,7 +73,7 @@ def numbered_lines(source: Path, what: str) -> list[tuple[int, str]]:
     except OSError as error:
         raise DataError(f"{source}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{source}: is no list of {what}s: it is no text ({error})") from None
+        raise DataError(f"{source}: is not a list of {what}s: it is not text ({error})") from None
     numbered = enumerate(text.split("\n"), 1)
     lines = [(number, line.strip()) for number, line in numbered if line.strip()]
     if not lines:

@@ -140,7 +140,7 @@ class RowSource:
             raise DataError(str(error)) from error
         for name, shape in zip(self.names, found, strict=True):
             if not shape:
-                raise DataError(f"{path}: '{name}' is no dataset of rows")
+                raise DataError(f"{path}: '{name}' is not a dataset of rows")
             if shape[0] != found[0][0]:
                 raise DataError(
                     f"{path}: '{name}' has {shape[0]} rows, '{self.names[0]}' has {found[0][0]}"

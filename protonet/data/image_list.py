@@ -89,7 +89,7 @@ def _label(text: str, where: str) -> int:
         label = int(text)
     except ValueError:
         raise DataError(
-            f"{where}: expected a whole number as the label behind the last space, got '{text}'"
+            f"{where}: expected a whole number as the label after the last space, got '{text}'"
             + ("; numbers that are not whole are for convert-vectors" if _is_real(text) else "")
         ) from None
     if not -(2**31) <= label < 2**31:

@@ -74,7 +74,9 @@ def check_pages(file: Path, name: str) -> None:
             "LMDB_DEFAULT_LIB_VERSION says otherwise), or copy it with mdb_dump and mdb_load"
         ) from None
     except _DamageError as damage:
-        raise DataError(f"{name}: data.mdb is damaged, cut short, or no LMDB: {damage}") from None
+        raise DataError(
+            f"{name}: data.mdb is damaged, cut short, or not an LMDB: {damage}"
+        ) from None
     except OSError as error:
         raise DataError(f"{name}: cannot be read: {error.strerror}") from error
 
@@ -85,7 +87,7 @@ def _newest(content: np.ndarray) -> _Meta:
     if _is_new(content):
         raise _OtherFormatError
     if first.magic != _MAGIC:
-        raise _DamageError("it does not begin as an LMDB does")
+        raise _DamageError("it does not start like an LMDB")
     if first.page_size not in (512 << i for i in range(8)):
         raise _DamageError(f"its header says pages of {first.page_size} bytes")
     if first.page_size + _META.size > len(content):

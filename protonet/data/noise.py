@@ -26,7 +26,7 @@ def check_noise(param: NoiseParameter, channels: int) -> None:
     path = ("transform_param", "noise_param")
     for field in ("clahe", "convert_to_lab"):
         if getattr(param, field):
-            raise LayerError(f"{field} of noise_param is not known here", (*path, field))
+            raise LayerError(f"{field} of noise_param is not supported", (*path, field))
     for field in ("decolorize", "convert_to_hsv"):
         if getattr(param, field) and channels != 3:
             raise LayerError(f"{field} needs images of 3 channels, got {channels}", (*path, field))

@@ -51,7 +51,7 @@ class ResumableOutput:
     ) -> bool:
         """Whether ``rows`` differ from those that the output was begun with, and remember them.
 
-        The first ``done`` are written already and must be as they were; what comes behind them may
+        The first ``done`` are already written and must be as they were; what comes behind them may
         have changed.
 
         Args:
@@ -72,7 +72,7 @@ class ResumableOutput:
         if problem:
             self.resumable = False
             raise UsageError(
-                f"{problem}; put it back to go on in {self.folder}, or --restart begins anew"
+                f"{problem}; restore it to resume in {self.folder}, or --restart starts over"
             )
         text = "".join(f"{json.dumps(row)}\n" for row in rows)
         try:
@@ -104,7 +104,7 @@ def resumable_output(
         restart: remove what was begun first.
 
     Raises:
-        UsageError: when ``path`` exists, the folder was begun with other settings (names them),
+        UsageError: when ``path`` exists, the folder was started with other settings (names them),
             is in use by another process, or is something else.
         DataError: when the folder cannot be made or its state is damaged.
     """
@@ -134,8 +134,8 @@ def _keep_or_remove(work: ResumableOutput, error: BaseException) -> None:
         return  # the error says what can be done
     if work.resumed or work.done:
         error.add_note(
-            f"what was done is kept in {work.folder}: the same command goes on there, "
-            "--restart begins anew"
+            f"the partial output is kept in {work.folder}: the same command resumes it, "
+            "--restart starts over"
         )
     else:
         shutil.rmtree(work.folder, ignore_errors=True)
@@ -145,7 +145,7 @@ def _read_rows(path: Path) -> list[str]:
     try:
         return [str(parse_json(line)) for line in path.read_text("utf-8").splitlines()]
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: is damaged ({error}); --restart begins anew") from error
+        raise DataError(f"{path}: is damaged ({error}); --restart starts over") from error
 
 
 def _what_was_written(
@@ -153,12 +153,12 @@ def _what_was_written(
 ) -> str:
     """Why records that are there are not those of ``rows``; "" where they are."""
     if done > len(rows):
-        return f"{done} records are written already, but there are {len(rows)} rows now"
+        return f"{done} records are already written, but there are {len(rows)} rows now"
     for place in range(done):
         before = former[place] if place < len(former) else None
         if before != rows[place]:
             was = "by an older version" if before is None else f"as '{before}'"
-            return f"{where(place)}: record {place} was written already {was}"
+            return f"{where(place)}: record {place} was already written {was}"
     return ""
 
 
@@ -217,11 +217,11 @@ def _resumes(folder: Path, settings: Settings) -> bool:
         found = parse_json(state.read_text(encoding="utf-8"))
         differences = list(_differences(found, wanted))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{state}: is damaged ({error}); --restart begins anew") from error
+        raise DataError(f"{state}: is damaged ({error}); --restart starts over") from error
     if differences:
         raise UsageError(
-            f"{folder}: was begun with other settings: {'; '.join(differences)}. Give the former "
-            "ones to go on, or --restart to begin anew"
+            f"{folder}: was started with other settings: {'; '.join(differences)}. Give the former "
+            "ones to resume, or --restart to start over"
         )
     return True
 

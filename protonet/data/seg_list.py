@@ -35,7 +35,7 @@ class SegList(PairList):
             for number, _, word in self._lines:
                 if not (word.isdecimal() and int(word) < 256):
                     raise DataError(
-                        f"{source}:{number}: expected a class of 0 to 255 behind the path, got "
+                        f"{source}:{number}: expected a class of 0 to 255 after the path, got "
                         f"'{word}'; label_type: PIXEL takes the path of a label image"
                     )
 

@@ -41,9 +41,11 @@ def load_mean(path: str | Path) -> np.ndarray:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except DecodeError:
-        raise DataError(f"{path}: is no mean image (a .binaryproto, or a .npy)") from None
+        raise DataError(f"{path}: is not a mean image (a .binaryproto, or a .npy)") from None
     except (ValueError, FormatError) as error:
-        raise DataError(f"{path}: is no mean image (a .binaryproto, or a .npy): {error}") from error
+        raise DataError(
+            f"{path}: is not a mean image (a .binaryproto, or a .npy): {error}"
+        ) from error
     if mean.ndim == 4 and mean.shape[0] == 1:
         mean = mean[0]
     if mean.ndim != 3 or not mean.size:
@@ -264,7 +266,7 @@ def crop_of(param: TransformationParameter) -> tuple[int, int] | None:
         )
     if side:
         raise LayerError(
-            f"crop_size {side} and crop_h {down}, crop_w {across} are both given; one is right",
+            f"crop_size {side} and crop_h {down}, crop_w {across} are both set; remove one",
             ("transform_param", "crop_size"),
         )
     return down, across
@@ -295,7 +297,7 @@ def _mean_array(
     values = list(param.mean_value)
     if values and param.mean_file:
         raise LayerError(
-            "mean_file and mean_value are both given; one of them is right",
+            "mean_file and mean_value are both set; remove one of them",
             ("transform_param", "mean_value"),
         )
     if values:

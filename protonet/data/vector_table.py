@@ -69,7 +69,7 @@ def read_table(path: Path) -> VectorTable:
             )
         for place, cell in enumerate(row[1:], 2):
             if not _is_number(cell):
-                raise DataError(f"{path}:{number}: column {place}: '{cell}' is no finite number")
+                raise DataError(f"{path}:{number}: column {place}: '{cell}' is not a finite number")
         rows.append((number, row[0].strip(), tuple(float(cell) for cell in row[1:])))
     return VectorTable(path, columns, tuple(rows))
 

@@ -54,7 +54,7 @@ def read_windows(path: Path, fg_threshold: float, bg_threshold: float) -> Window
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is no window file: it is no text ({error})") from None
+        raise DataError(f"{path}: is not a window file: it is not text ({error})") from None
     if not images:
         raise DataError(f"{path}: names no image")
     foreground, background = (np.concatenate(kind) for kind in kinds)

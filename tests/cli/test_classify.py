@@ -135,7 +135,7 @@ def test_an_image_that_cannot_be_read_is_passed_over(protonet: Any, tmp_path: Pa
     assert found.returncode == 4
     assert [json.loads(line)["image"] for line in found.stdout.splitlines()] == list(map(str, good))
     assert found.stderr.splitlines() == [
-        "error: bad.png: the data is no image that can be decoded",
+        "error: bad.png: the data is not an image that can be decoded",
         "error: nowhere.png: cannot be read: No such file or directory",
         "2 of 4 images could not be read",
         "s.npy: scores, 4 x 10",

@@ -78,15 +78,15 @@ def test_kinds_and_settings_that_cannot_be(protonet: Any, tmp_path: Path) -> Non
     (tmp_path / "images" / "2.png").write_bytes(b"")
     found = protonet("convert-imageset", "images/", "list.txt", "db")
     assert found.returncode == 4
-    assert "db.partial: the same command goes on there" in found.stderr
+    assert "db.partial: the same command resumes it" in found.stderr
     found = protonet("convert-imageset", "--gray", "images/", "list.txt", "db")
     assert found.returncode == 2
     assert "channels was color, is now gray" in found.stderr
     (tmp_path / "list.txt").write_text("0.png 400\n1.png 5\n")
     found = protonet("convert-imageset", "images/", "list.txt", "db")
     assert found.returncode == 2
-    assert "list.txt:1: images/0.png: record 0 was written already as '0.png " in found.stderr
-    assert "--restart begins anew" in found.stderr
+    assert "list.txt:1: images/0.png: record 0 was already written as '0.png " in found.stderr
+    assert "--restart starts over" in found.stderr
     (tmp_path / "list.txt").write_text("0.png 4\n1.png 5\n")
     found = protonet("convert-imageset", "--restart", "images/", "list.txt", "db")
     assert (found.stdout, found.stderr) == ("db: 2 images (lmdb)\n", "")

@@ -105,14 +105,15 @@ def test_ctrl_c_leaves_what_is_done_and_the_same_call_goes_on(protonet: Any, man
     assert child.returncode == 130
     assert told.splitlines()[-2:] == [
         "error: interrupted",
-        "what was done is kept in data.partial: the same command goes on there, --restart begins "
-        "anew",
+        "the partial output is kept in data.partial: the same command resumes it, --restart starts "
+        "over",
     ]
     assert not (many / "data").exists()
     other = protonet(*given, "--shuffle", "--seed", 3)
     assert other.returncode == 2
-    assert "data.partial: was begun with other settings: shuffle was False, is now True; seed " in (
-        other.stderr
+    assert (
+        "data.partial: was started with other settings: shuffle was False, is now True; seed "
+        in (other.stderr)
     )
     resumed = protonet(*given)
     assert resumed.returncode == 0, resumed.stderr
@@ -142,7 +143,7 @@ def test_restart_forgets_and_the_bar_shows_what_is_there(terminal: Any, many: Pa
     given = ("convert-vectors", "labels.csv", "data", "--root", "images", "--gray")
     shown = terminal(*given)
     assert shown.returncode == 4
-    assert "data.partial: the same command goes on there, --restart begins anew" in shown.stdout
+    assert "data.partial: the same command resumes it, --restart starts over" in shown.stdout
     (many / "7.png").rename(many / "images" / "7.png")
     shown = terminal(*given)
     assert "going on with data.partial: 7 of 400 images are there" in shown.stdout

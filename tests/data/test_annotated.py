@@ -41,7 +41,7 @@ def test_a_record(database: Path) -> None:
         assert not found.has_boxes
         assert read_annotated(opened, b"a", boxes=True).has_boxes
         assert read_annotated(opened, b"a", color=False).image.shape == (1, 4, 8)
-        with pytest.raises(DataError, match="key 'plain': is no AnnotatedDatum"):
+        with pytest.raises(DataError, match="key 'plain': is not an AnnotatedDatum"):
             read_annotated(opened, b"plain")
 
 

@@ -132,7 +132,7 @@ def test_random_seed_stands_for_the_run_s() -> None:
     ("text", "message"),
     [
         ("crop_h: 4", "crop_h and crop_w go together, got 4 and 0"),
-        ("crop_h: 4 crop_w: 4 crop_size: 4", "crop_size 4 and crop_h 4, crop_w 4 are both given"),
+        ("crop_h: 4 crop_w: 4 crop_size: 4", "crop_size 4 and crop_h 4, crop_w 4 are both set"),
         ("crop_h: 9 crop_w: 4", "the crop 9x4 is larger than the images, which are 8x12"),
         (WARP + "crop_size: 8", "crop_size 8 is larger than the images, which are 6x10"),
         ("expand_param { max_expand_ratio: 2 }", "a resize_param or a crop must follow"),

@@ -63,7 +63,7 @@ def test_a_list_that_is_absent_or_no_text(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.txt: cannot be read: No such file"):
         ClipList(tmp_path / "none.txt")
     (tmp_path / "list.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="is no list of clips: it is no text"):
+    with pytest.raises(DataError, match="is not a list of clips: it is not text"):
         ClipList(tmp_path / "list.txt")
 
 

@@ -236,7 +236,7 @@ def test_a_full_disk_leaves_what_was_committed(many: Path, kind: str) -> None:
     *counts, told = conversion(many, kind, limit=40_000)
     assert counts[0] == "0"
     assert "cannot be written: " in told
-    assert f"what was done is kept in {many / 'out.partial'}" in told
+    assert f"the partial output is kept in {many / 'out.partial'}" in told
     again = list(conversion(many, kind))
     assert 0 < int(again[0]) < int(counts[-1])
     assert again[-1] == "200"
@@ -250,7 +250,7 @@ def test_a_repaired_image_is_enough_to_go_on(many: Path) -> None:
     whole = (many / "5.png").read_bytes()
     (many / "5.png").write_bytes(whole[:40])
     table, counts = read_table(many / "many.csv"), []
-    with pytest.raises(DataError, match=r"many\.csv:6: 5\.png: the data is no image") as told:
+    with pytest.raises(DataError, match=r"many\.csv:6: 5\.png: the data is not an image") as told:
         convert_vectors(table, many / "out", RecordFormat())
     assert "is kept in" in told.value.__notes__[0]
     (many / "5.png").write_bytes(whole)
@@ -269,14 +269,14 @@ def test_other_images_settings_or_tables_are_not_mixed(many: Path) -> None:
         (lambda **more: convert_vectors(table, many / "a", **more), "a"),
         (lambda **more: convert_images(images, many / "b", **more), "b"),
     ):
-        with pytest.raises(DataError, match="the data is no image"):
+        with pytest.raises(DataError, match="the data is not an image"):
             convert(form=RecordFormat())
         wrong = RecordFormat((3, 4), color=True, encoded="jpg")
         with pytest.raises(UsageError) as told:
             convert(form=wrong, shuffle=True, seed=2, backend="leveldb")
         message = str(told.value)
         assert (
-            f"{name}.partial: was begun with other settings: width was not given, is now 4; "
+            f"{name}.partial: was started with other settings: width was not given, is now 4; "
             in (message)
         )
         for part in (
@@ -310,7 +310,7 @@ def test_a_mended_list_goes_on_where_it_was(many: Path, kind: str) -> None:
     mended = list(lines)
     mended[place - 1] = lines[place - 1] + "7"
     source.write_text("\n".join(mended))
-    message = rf"many\.{kind}:{place}: .*4\.png: record 4 was written already as '4\.png.*; put"
+    message = rf"many\.{kind}:{place}: .*4\.png: record 4 was already written as '4\.png.*; restore"
     with pytest.raises(UsageError, match=message):
         convert(out)
     source.write_text("\n".join([*lines[:3], "", *lines[3:]]))

@@ -75,7 +75,10 @@ def test_a_damaged_record(make_database: Make) -> None:
     path = make_database()
     with lmdb.open(str(path), lock=False) as environment, environment.begin(write=True) as write:
         write.put(b"03", b"\xff\xff\xff no Datum")
-    with Database(path) as database, pytest.raises(DataError, match=r"db: key '03': .* no Datum"):
+    with (
+        Database(path) as database,
+        pytest.raises(DataError, match=r"db: key '03': .* not a Datum"),
+    ):
         list(database)
 
 
@@ -175,7 +178,7 @@ def test_no_records(make_database: Make) -> None:
 
 def test_garbage(tmp_path: Path) -> None:
     (tmp_path / "data.mdb").write_bytes(np.random.default_rng(0).bytes(50_000))
-    with pytest.raises(DataError, match=r"data.mdb is damaged, cut short, or no LMDB"):
+    with pytest.raises(DataError, match=r"data.mdb is damaged, cut short, or not an LMDB"):
         Database(tmp_path)
 
 
@@ -275,6 +278,6 @@ def test_numbers_whose_order_is_that_of_text_do_not_pair(make_database: Make) ->
     with Database(left) as one_, Database(right) as other:
         for by_position in (False, True):
             with pytest.raises(
-                DataError, match=r"'00000002_x\.png' would stand beside '10', since"
+                DataError, match=r"'00000002_x\.png' would be paired with '10': keys"
             ):
                 check_pairs(one_, other, by_position=by_position)

@@ -111,12 +111,12 @@ def test_other_modes(mode: str, channels: int) -> None:
     [
         (Datum(), "is empty: it has neither data nor float_data"),
         (Datum(encoded=True, channels=1, height=2, width=3), "is empty"),
-        (Datum(data=b"abc"), "says shape 0x0x0, but every axis must be 1 or more"),
-        (Datum(channels=-1, height=-3, width=1, data=b"abc"), "says shape -1x-3x1"),
+        (Datum(data=b"abc"), "has shape 0x0x0, but every axis must be 1 or more"),
+        (Datum(channels=-1, height=-3, width=1, data=b"abc"), "has shape -1x-3x1"),
         (Datum(channels=1, height=2, width=3, data=b"12345"), r"has 5 values, .* 1x2x3 needs 6"),
         (Datum(channels=1, height=1, width=2, float_data=[1, 2, 3]), r"has 3 values, .* needs 2"),
         (Datum(channels=2**20, height=2**20, width=2**20, data=b"1"), f"needs {2**60}"),
-        (Datum(encoded=True, data=b"just a text"), "is no image that can be decoded"),
+        (Datum(encoded=True, data=b"just a text"), "is not an image that can be decoded"),
     ],
 )
 def test_bad_records_are_named(datum: Datum, message: str) -> None:
@@ -179,7 +179,9 @@ def test_what_no_png_holds(array: np.ndarray) -> None:
 def test_floating_point_images_are_refused(tmp_path: Path) -> None:
     """Values from 0 to 1 would become black."""
     Image.fromarray(np.full((2, 3), 0.5, np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(DataError, match=r"a.tif: the image holds floating point numbers, of which"):
+    with pytest.raises(
+        DataError, match=r"a.tif: the image holds floating point numbers of unknown"
+    ):
         decode_image((tmp_path / "a.tif").read_bytes(), "a.tif")
 
 
@@ -190,5 +192,5 @@ def test_the_head_of_an_image_tells_its_shape(mode: str) -> None:
     Image.new(mode, (5, 3)).save(file, kind)
     data = file.getvalue()
     assert encoded_shape(data, "x") == decode_image(data, "x").shape
-    with pytest.raises(DataError, match=r"x: the data is no image"):
+    with pytest.raises(DataError, match=r"x: the data is not an image"):
         encoded_shape(b"nothing", "x")

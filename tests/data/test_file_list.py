@@ -20,7 +20,7 @@ def test_lines_keep_their_numbers_and_empty_ones_are_passed_over(tmp_path: Path)
     ("content", "message"),
     [
         (None, "list.txt: cannot be read: No such file or directory"),
-        (b"\xff\n", "list.txt: is no list of clips: it is no text ("),
+        (b"\xff\n", "list.txt: is not a list of clips: it is not text ("),
         (b"\n \n", "list.txt: names no clip"),
     ],
 )

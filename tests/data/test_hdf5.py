@@ -85,7 +85,7 @@ def test_files_that_do_not_fit(tmp_path: Path, files: list[Path]) -> None:
     short = write(tmp_path / "short.h5", 0, 3, z=np.zeros(2), scalar=np.float64(1))
     with pytest.raises(DataError, match=r"short\.h5: 'z' has 2 rows, 'x' has 3"):
         RowSource([short], ["x", "z"])
-    with pytest.raises(DataError, match="'scalar' is no dataset of rows"):
+    with pytest.raises(DataError, match="'scalar' is not a dataset of rows"):
         RowSource([short], ["x", "scalar"])
     with h5py.File(tmp_path / "odd.h5", "w") as file:
         file["x"], file["y"] = np.zeros((2, 5)), np.zeros(2)

@@ -80,11 +80,11 @@ def test_gray(tmp_path: Path) -> None:
         ("a.png 1\n\n 5\n", "list.txt:3: expected a path, a space and a label, got '5'"),
         (
             "a.png 1\na.png cat\n",
-            "list.txt:2: expected a whole number as the label behind the last space, got 'cat'",
+            "list.txt:2: expected a whole number as the label after the last space, got 'cat'",
         ),
         (
             "a.png 1.5\n",
-            "list.txt:1: expected a whole number as the label behind the last space, got '1.5'",
+            "list.txt:1: expected a whole number as the label after the last space, got '1.5'",
         ),
         ("a.png 2147483648\n", "list.txt:1: the label 2147483648 is out of range"),
     ],
@@ -99,7 +99,7 @@ def test_lists_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"absent.txt: cannot be read: No such file"):
         ImageList(tmp_path / "absent.txt")
     (tmp_path / "list.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"list.txt: is no list of images: it is no text"):
+    with pytest.raises(DataError, match=r"list.txt: is not a list of images: it is not text"):
         ImageList(tmp_path / "list.txt")
 
 
@@ -112,7 +112,7 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     for key, message in enumerate(
         [
             r"list.txt:1: absent.png: cannot be read: No such file",
-            r"list.txt:2: text.png: the data is no image that can be decoded",
+            r"list.txt:2: text.png: the data is not an image that can be decoded",
             r"list.txt:3: cut.png: the image is damaged or cut short",
         ]
     ):

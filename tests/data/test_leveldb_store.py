@@ -117,7 +117,7 @@ def test_no_records(tmp_path: Path) -> None:
 
 def test_a_damaged_record(tmp_path: Path) -> None:
     path = write(tmp_path / "db", {b"a": b"\xff\xff\xff no Datum"})
-    with Database(path) as database, pytest.raises(DataError, match=r"db: key 'a': .* no Datum"):
+    with Database(path) as database, pytest.raises(DataError, match=r"db: key 'a': .* not a Datum"):
         database.get(b"a")
 
 

@@ -80,7 +80,9 @@ def test_a_file_may_be_shorter_than_its_header_says(tmp_path: Path) -> None:
 def test_a_file_cut_short(tmp_path: Path, kept: int) -> None:
     file = fill(tmp_path / "db", 60, 2500)
     file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(DataError, match=r"^db: data.mdb is damaged, cut short, or no LMDB: it has"):
+    with pytest.raises(
+        DataError, match=r"^db: data.mdb is damaged, cut short, or not an LMDB: it has"
+    ):
         check_pages(file, "db")
 
 
@@ -104,7 +106,7 @@ def test_values_beyond_the_end(tmp_path: Path) -> None:
         (ROOT_AT, "<Q", 2**40, f"page {2**40} is needed"),
         (ROOT_AT, "<Q", 3, "page 3 is damaged"),
         (40, "<I", 5000, "says pages of 5000 bytes"),
-        (16, "<I", 7, "does not begin as an LMDB does"),
+        (16, "<I", 7, "does not start like an LMDB"),
         (PAGE + 16, "<I", 7, "its second header is not one of an LMDB"),
     ],
 )

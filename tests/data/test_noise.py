@@ -95,8 +95,8 @@ def test_prob_says_how_often() -> None:
 @pytest.mark.parametrize(
     ("fields", "channels", "message"),
     [
-        ({"clahe": True}, 3, "clahe of noise_param is not known here"),
-        ({"convert_to_lab": True}, 3, "convert_to_lab of noise_param is not known here"),
+        ({"clahe": True}, 3, "clahe of noise_param is not supported"),
+        ({"convert_to_lab": True}, 3, "convert_to_lab of noise_param is not supported"),
         ({"decolorize": True}, 1, "decolorize needs images of 3 channels, got 1"),
         ({"saltpepper": True}, 3, "saltpepper needs 1 value or one for each of 3"),
         (

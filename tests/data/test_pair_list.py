@@ -108,5 +108,5 @@ def test_files_that_cannot_be(listed: Path) -> None:
         made.read(0)
     with pytest.raises(DataError, match=r"list.txt:3: .*1_l.png: cannot be read: No such file"):
         made.read(1)
-    with pytest.raises(DataError, match=r"list.txt:4: .*2.png: the data is no image"):
+    with pytest.raises(DataError, match=r"list.txt:4: .*2.png: the data is not an image"):
         made.read(2)

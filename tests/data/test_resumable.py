@@ -24,8 +24,8 @@ def begin(path: Path, settings: Settings = SETTINGS, done: int = 1, **more: bool
         raise KeyError("x")
     if done:
         assert told.value.__notes__ == [
-            f"what was done is kept in {path}.partial: the same command goes on there, --restart "
-            "begins anew"
+            f"the partial output is kept in {path}.partial: the same command resumes it, --restart "
+            "starts over"
         ]
     return work.resumed
 
@@ -61,9 +61,9 @@ def test_other_settings_are_named(tmp_path: Path) -> None:
     with (
         pytest.raises(
             UsageError,
-            match=r"out\.partial: was begun with other settings: width was 5, is now 6; seed was "
-            r"not given, is now 1\. Give the former ones to go on, or "
-            "--restart to begin anew",
+            match=r"out\.partial: was started with other settings: width was 5, is now 6; seed was "
+            r"not given, is now 1\. Give the former ones to resume, or "
+            "--restart to start over",
         ),
         resumable_output(tmp_path / "out", other),
     ):
@@ -113,7 +113,7 @@ def test_a_damaged_state(tmp_path: Path, text: str) -> None:
     begin(tmp_path / "out")
     (tmp_path / "out.partial" / STATE).write_text(text)
     with (
-        pytest.raises(DataError, match=rf"{STATE}: is damaged .*; --restart begins anew"),
+        pytest.raises(DataError, match=rf"{STATE}: is damaged .*; --restart starts over"),
         resumable_output(tmp_path / "out", SETTINGS),
     ):
         pass
@@ -182,9 +182,9 @@ def test_rows_may_change_behind_those_that_are_written(tmp_path: Path) -> None:
     assert begun(["a 1", "b 2", "d 3", "e 4"], 2) is True
     assert begun(["a 1", "b 2", "d 3", "e 4"], 3) is False
     for changed, message in (
-        (["a 1", "b 3", "d 3"], r"list:2: record 1 was written already as 'b 2'; put it back to"),
-        (["a 1", "b 2", "c\n3"], r"list:3: record 2 was written already as 'd 3'"),
-        (["a 1"], "3 records are written already, but there are 1 rows now; put it back"),
+        (["a 1", "b 3", "d 3"], r"list:2: record 1 was already written as 'b 2'; restore it to"),
+        (["a 1", "b 2", "c\n3"], r"list:3: record 2 was already written as 'd 3'"),
+        (["a 1"], "3 records are already written, but there are 1 rows now; restore it"),
     ):
         with (
             pytest.raises(UsageError, match=message) as told,
@@ -201,5 +201,5 @@ def test_rows_may_change_behind_those_that_are_written(tmp_path: Path) -> None:
 def test_rows_that_cannot_be_read(tmp_path: Path) -> None:
     with resumable_output(tmp_path / "out", SETTINGS) as work:
         (work.folder / "conversion.rows").write_text("{")
-        with pytest.raises(DataError, match="--restart begins anew"):
+        with pytest.raises(DataError, match="--restart starts over"):
             work.check_rows(["a"], 0, where)

@@ -121,7 +121,7 @@ def test_mirroring_in_test_keeps_the_centre() -> None:
     [
         ({"crop_size": 6}, None, LayerError, "crop_size 6 is larger than the images, .* 5x8"),
         ({"mean_value": [1, 2, 3]}, None, LayerError, r"one for each of 2 channel\(s\), got 3"),
-        ({"mean_value": [1], "mean_file": "m"}, MEAN, LayerError, "are both given"),
+        ({"mean_value": [1], "mean_file": "m"}, MEAN, LayerError, "are both set"),
         ({"mean_file": "m"}, MEAN[:, 1:], DataError, "m: is 2x4x8, but the images are 2x5x8"),
         ({}, MEAN[:1], DataError, "mean image: is 1x5x8, but the images are 2x5x8"),
     ],
@@ -157,10 +157,10 @@ def test_means_in_both_formats(tmp_path: Path, array: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("m.binaryproto", b"a text is no mean", "is no mean image"),
-        ("m.binaryproto", b"", "is no mean image .* has 0 value"),
-        ("m.npy", b"a text is no mean", "is no mean image"),
-        ("m.npy", b"", "is no mean image"),
+        ("m.binaryproto", b"a text is no mean", "is not a mean image"),
+        ("m.binaryproto", b"", "is not a mean image .* has 0 value"),
+        ("m.npy", b"a text is no mean", "is not a mean image"),
+        ("m.npy", b"", "is not a mean image"),
     ],
 )
 def test_files_that_are_no_mean(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -172,7 +172,7 @@ def test_files_that_are_no_mean(tmp_path: Path, name: str, content: bytes, messa
 def test_a_mean_cut_short(golden: Path, tmp_path: Path) -> None:
     whole = (golden / "train_mean.binaryproto").read_bytes()
     (tmp_path / "m.binaryproto").write_bytes(whole[:-100])
-    with pytest.raises(DataError, match="is no mean image"):
+    with pytest.raises(DataError, match="is not a mean image"):
         load_mean(tmp_path / "m.binaryproto")
 
 
@@ -216,7 +216,7 @@ def test_a_header_that_tells_of_more_than_there_is(tmp_path: Path) -> None:
     ):
         path.write_bytes(changed)
         tracemalloc.start()
-        with pytest.raises(DataError, match=r"mean\.npy: is no mean image"):
+        with pytest.raises(DataError, match=r"mean\.npy: is not a mean image"):
             load_mean(path)
         assert tracemalloc.get_traced_memory()[1] < 2**20
         tracemalloc.stop()

@@ -29,9 +29,9 @@ def test_a_table_has_a_header_or_none(tmp_path: Path) -> None:
         ("", "has no row of an image and its numbers"),
         ("file,angle\n", "has no row of an image and its numbers"),
         ("0.png,1\n1.png,1,2\n", r"t\.csv:2: expected an image and 1 number\(s\), got 3 column"),
-        ("a,b\n0.png,1\n1.png,one\n", r"t\.csv:3: column 2: 'one' is no finite number"),
-        ("0.png,1\n1.png,nan\n", r"t\.csv:2: column 2: 'nan' is no finite number"),
-        ("0.png,1\n1.png,\n", r"t\.csv:2: column 2: '' is no finite number"),
+        ("a,b\n0.png,1\n1.png,one\n", r"t\.csv:3: column 2: 'one' is not a finite number"),
+        ("0.png,1\n1.png,nan\n", r"t\.csv:2: column 2: 'nan' is not a finite number"),
+        ("0.png,1\n1.png,\n", r"t\.csv:2: column 2: '' is not a finite number"),
     ],
 )
 def test_tables_that_cannot_be(tmp_path: Path, text: str, message: str) -> None:

@@ -105,7 +105,7 @@ def test_images_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     source = make(tmp_path)
     for index in range(3):
         (tmp_path / f"{index}.png").write_bytes(b"text")
-    with pytest.raises(DataError, match=r"windows.txt:20\d: \d.png: the data is no image"):
+    with pytest.raises(DataError, match=r"windows.txt:20\d: \d.png: the data is not an image"):
         take(source)
     source.close()
 

@@ -108,5 +108,5 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="absent: cannot be read: No such file"):
         read_windows(tmp_path / "absent", 0.5, 0.5)
     (tmp_path / "picture").write_bytes(b"\x89PNG\xff")
-    with pytest.raises(DataError, match="picture: is no window file: it is no text"):
+    with pytest.raises(DataError, match="picture: is not a window file: it is not text"):
         read_windows(tmp_path / "picture", 0.5, 0.5)

@@ -218,11 +218,13 @@ def test_settings_that_cannot_be(database: Path, text: str, message: str) -> Non
 
 def test_records_that_cannot_be(tmp_path: Path) -> None:
     plain = write(tmp_path / "plain", [make_datum(np.zeros((1, 2, 2), np.uint8))])
-    with pytest.raises(DataError, match="is no AnnotatedDatum, a record with boxes; a Data layer"):
+    with pytest.raises(
+        DataError, match="is not an AnnotatedDatum, a record with boxes; a Data layer"
+    ):
         make(plain)
     records = [record(0, BOXES[0], type=AnnotatedDatum.BBOX), record(1, BOXES[0])]
     mixed = make(write(tmp_path / "mixed", records))
-    with pytest.raises(DataError, match="key '1': the record says no type, but the first one does"):
+    with pytest.raises(DataError, match="key '1': the record has no type, but the first one has"):
         mixed.forward()
     odd = record(1, [], type=AnnotatedDatum.BBOX)
     odd.datum.CopyFrom(make_datum(np.zeros((3, 2, 2), np.uint8)))

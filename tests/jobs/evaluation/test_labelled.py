@@ -85,7 +85,7 @@ def test_what_cannot_be(folder: Path) -> None:
     for text, message in (
         (None, "cannot be read: No such file"),
         (b"\n \n", "names no image"),
-        (b"\xff\xfe\x00", "is no list of images: it is no text"),
+        (b"\xff\xfe\x00", "is not a list of images: it is not text"),
         (b"a.png 1\nb.png 3\n", r"l\.txt:2: class 3, but the net has classes 0 to 2"),
     ):
         if text is not None:
