@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from protonet.jobs.run.settings import RunSettings, weight_files
+from protonet.errors import UsageError
+from protonet.jobs.run.settings import MOST_ITERATIONS, RunSettings, weight_files
 from protonet.proto.caffe_pb2 import SolverParameter
 
 PREFIX = "snapshot"
@@ -78,8 +79,18 @@ def make_solver(
 
 
 def set_length(solver: SolverParameter, settings: RunSettings, per_epoch: int) -> None:
-    """Write the length of the training, and the schedule that is scaled to it."""
-    solver.max_iter = max(1, round(settings.epochs * per_epoch))
+    """Write the length of the training, and the schedule that is scaled to it.
+
+    Raises:
+        UsageError: for more iterations than a solver counts; the solver is unchanged.
+    """
+    iterations = settings.epochs * per_epoch
+    if iterations > MOST_ITERATIONS:
+        raise UsageError(
+            f"{settings.epochs:g} epochs are {iterations:g} iterations, and a solver counts at "
+            f"most {MOST_ITERATIONS}; {MOST_ITERATIONS // per_epoch} epochs would work"
+        )
+    solver.max_iter = max(1, round(iterations))
     for name in ("gamma", "power", "stepsize", "stepvalue"):
         solver.ClearField(name)
     _set_policy(solver, settings)
@@ -87,7 +98,7 @@ def set_length(solver: SolverParameter, settings: RunSettings, per_epoch: int) -
 
 def _iterations(epochs: float, per_epoch: int) -> int:
     """Epochs as iterations: at least one, unless no epochs are asked for."""
-    return max(1, round(epochs * per_epoch)) if epochs else 0
+    return max(1, round(min(epochs * per_epoch, MOST_ITERATIONS))) if epochs else 0
 
 
 def _set_policy(solver: SolverParameter, settings: RunSettings) -> None:

@@ -16,6 +16,11 @@ from protonet.proto.caffe_pb2 import SolverParameter
 DEFAULT_BATCH = 16
 """DIGITS' batch size where neither the user nor the network gives one."""
 
+MOST_ITERATIONS = 2**31 - 1
+"""The fields of Caffe's solver that count are int32."""
+
+_MOST_SEED = 2**63 - 1
+
 _MOST_STEPS = {"fixed": 0, "exp": 0, "inv": 0, "poly": 0, "cosine": 0, "step": 1, "sigmoid": 1}
 """How many steps a policy takes, where that is bounded."""
 
@@ -62,6 +67,7 @@ class SharedSettings:
             )
         self.at_least(1, "keep", "early_stop", "memory_limit")
         self.at_least(0, "warmup", "warmup_lr", "min_lr")
+        self.at_most(MOST_ITERATIONS, "warmup")
         if self.average is not None and not 0 < self.average < 1:
             raise UsageError(f"average must be between 0 and 1, got {self.average:g}")
 
@@ -73,6 +79,14 @@ class SharedSettings:
                 finite = " and finite" if isinstance(value, float) else ""
                 shown = name.replace("_", " ")
                 raise UsageError(f"{shown} must be at least {least}{finite}, got {value:g}")
+
+    def at_most(self, most: int, *names: str) -> None:
+        """Refuse values of these names that no field of a solver or layer holds; None passes."""
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and value > most:
+                shown = name.replace("_", " ")
+                raise UsageError(f"{shown} must be at most {most}, got {value}")
 
     def apply_rates(self, solver: SolverParameter) -> None:
         """Write warm-up and floor of the learning rate into a solver."""
@@ -112,6 +126,11 @@ class SolverSettings(SharedSettings):
     lr_policy: str | None = None
     level: int | None = None
     stages: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.at_most(MOST_ITERATIONS, "level")
+        self.at_most(_MOST_SEED, "seed")
 
     def layer_context(self, folder: Path) -> LayerContext:
         """As others have it, with the seed, where one is given."""
@@ -191,7 +210,9 @@ class RunSettings(SharedSettings):
                 raise UsageError(f"{name} must be finite")
         self.at_least(0, "momentum", "weight_decay", "snapshot_every", "val_every")
         self.at_least(1, "batch_size", "accumulation", "threads")
+        self.at_most(MOST_ITERATIONS, "batch_size", "accumulation")
         self.at_least(0, "seed")
+        self.at_most(_MOST_SEED, "seed")
 
     def _check_steps(self) -> None:
         if any(not 0 < step <= 100 for step in self.steps):

@@ -19,7 +19,7 @@ from protonet.jobs.definitions.solver import set_length
 from protonet.jobs.definitions.solver_extensions import heading, split
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.record import Prolonged, RunRecord
-from protonet.jobs.run.settings import RunSettings, SolverSettings
+from protonet.jobs.run.settings import MOST_ITERATIONS, RunSettings, SolverSettings
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.proto.text import write_text
 from protonet.solvers.check import check_solver
@@ -58,6 +58,8 @@ class Length:
             )
         if self.max_iter is not None and self.max_iter < 1:
             raise UsageError(f"max iter must be at least 1, got {self.max_iter}")
+        if self.max_iter is not None and self.max_iter > MOST_ITERATIONS:
+            raise UsageError(f"max iter must be at most {MOST_ITERATIONS}, got {self.max_iter}")
 
 
 def change_length(

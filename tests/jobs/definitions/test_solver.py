@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from protonet.errors import UsageError
 from protonet.jobs.definitions.solver import make_solver
 from protonet.jobs.run.settings import RunSettings
 from protonet.proto.caffe_pb2 import SolverParameter
@@ -106,6 +107,18 @@ def test_intervals_are_epochs() -> None:
     assert (solver.snapshot, solver.test_interval) == (126, 32)
     never = solver_of(snapshot_every=0.0, val_every=0.0)
     assert (never.snapshot, never.test_interval, list(never.test_iter)) == (0, 0, [])
+
+
+@pytest.mark.parametrize("epochs", [4e7, 1e300, 1.7e308])
+def test_more_epochs_than_a_solver_counts_iterations(epochs: float) -> None:
+    with pytest.raises(UsageError, match=r"a solver counts at most 2147483647; 34087042 epochs"):
+        solver_of(epochs=epochs)
+    assert solver_of(epochs=34087042).max_iter == 34087042 * 63
+
+
+def test_intervals_longer_than_any_training() -> None:
+    solver = solver_of(snapshot_every=1e300, val_every=1.7e308)
+    assert solver.snapshot == solver.test_interval == 2**31 - 1
 
 
 def test_a_policy_takes_the_steps_that_are_given() -> None:

@@ -24,6 +24,10 @@ from protonet.layers.base import LayerContext
         ({"batch_size": 0}, "batch size must be at least 1"),
         ({"accumulation": 0}, "accumulation must be at least 1"),
         ({"seed": -1}, "seed must be at least 0"),
+        ({"seed": 2**63}, "seed must be at most 9223372036854775807, got 9223372036854775808"),
+        ({"batch_size": 2**31}, "batch size must be at most 2147483647, got 2147483648"),
+        ({"accumulation": 2**31}, "accumulation must be at most 2147483647, got 2147483648"),
+        ({"warmup": 2**31}, "warmup must be at most 2147483647, got 2147483648"),
         ({"steps": (0.0,)}, "steps are percentages"),
         (
             {"steps": (20.0, 40.0), "lr_policy": "step"},
@@ -37,6 +41,12 @@ from protonet.layers.base import LayerContext
 def test_what_cannot_be(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         RunSettings(Path("data"), **given)
+
+
+@pytest.mark.parametrize("name", ["level", "seed", "warmup"])
+def test_numbers_that_no_solver_holds(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} must be at most .*, got {10**20}"):
+        SolverSettings(**{name: 10**20})
 
 
 def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,7 @@ def test_twice_and_only_what_was_trained_stays(gradients: Path, tmp_path: Path) 
         ({"epochs": 3.0}, r"8 iterations are trained, more than the 6 \(3 epochs\) asked for"),
         ({"epochs": 4.0}, r"is finished \(8 iterations\), and 8 \(4 epochs\) are no more"),
         ({"epochs": -1.0}, r"epochs must be above 0, got -1"),
+        ({"epochs": 1e300}, r"1e\+300 epochs are 2e\+300 iterations, and a solver counts at most"),
         ({"max_iter": 9}, r"was made of a network.*: give --epochs in place of --max-iter"),
         ({}, r"is finished \(8 iterations\); --epochs N makes it longer"),
     ],
