@@ -17,8 +17,6 @@ from protonet.data.lmdb_store import LIBRARY
 from protonet.errors import DataError, UsageError
 from protonet.proto.caffe_pb2 import Datum
 
-BACKENDS = ("lmdb", "leveldb")
-
 Pairs = Sequence[tuple[bytes, bytes]]
 """Keys with values."""
 
