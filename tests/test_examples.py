@@ -146,7 +146,7 @@ def test_every_example_is_run_and_has_a_readme() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.iterdir()))
 def test_the_commands_of_a_readme_can_be_typed(name: str, tmp_path: Path) -> None:
-    """They go wrong for the reason alone that there is no such database."""
+    """They go wrong for the reason alone that no such database."""
     text = (EXAMPLES / name / "README.md").read_text()
     commands = re.findall(r"protonet (train net\.prototxt [^\n`]+)", text)
     assert commands or name == "lstm"
@@ -154,7 +154,7 @@ def test_the_commands_of_a_readme_can_be_typed(name: str, tmp_path: Path) -> Non
         command = command.replace("net.prototxt", str(EXAMPLES / name / "net.prototxt"))
         outcome = CliRunner().invoke(app, [*command.split(), "--out", str(tmp_path / "run")])
         assert isinstance(outcome.exception, DataError)
-        assert "there is no such database" in str(outcome.exception)
+        assert "no such database" in str(outcome.exception)
 
 
 @pytest.mark.parametrize("name", sorted(CLASSIFIERS))

@@ -1,4 +1,4 @@
-"""The command line: one module a command, each of which parses, calls and prints."""
+"""The command line: one module per command, which parses, calls and prints."""
 
 from protonet.cli.app import main
 

@@ -1,4 +1,4 @@
-"""The program: finds the command that is asked for, and turns errors into exit codes."""
+"""The entry point: dispatches to commands, and turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -50,23 +50,23 @@ _TOOLS = {
     "upgrade-net-proto-text": ("upgrade", "net_text"),
     "upgrade-solver-proto-text": ("upgrade", "solver_text"),
 }
-"""Tools of Caffe whose names are not ours: not listed, but understood."""
+"""Aliases for Caffe's tools, not listed in the help."""
 
 
 def _spelt(name: str) -> str:
-    """A command's name as we spell it: Caffe's tools have underscores, and endings."""
+    """A command's canonical name: Caffe's tools have underscores, and file endings."""
     return name.removesuffix(".py").removesuffix(".bin").replace("_", "-")
 
 
 class LazyGroup(GroupWithExamples):
-    """A group that imports the module of a command when the command is asked for."""
+    """A group that imports the module of a command lazily."""
 
     def list_commands(self, _: click.Context) -> list[str]:
-        """The commands in the order in which a person meets them."""
+        """The commands in the order of use."""
         return list(_COMMANDS)
 
     def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name; None where there is none."""
+        """The command of this name, or None."""
         cmd_name = _spelt(cmd_name)
         if cmd_name in _TOOLS:
             name, attribute = _TOOLS[cmd_name]
@@ -82,7 +82,7 @@ class LazyGroup(GroupWithExamples):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the first argument names; the nearest name where it names none."""
+        """The command of the first argument; the error for an unknown one has the nearest name."""
         if _spelt(args[0]) not in {**_COMMANDS, **_TOOLS} and not args[0].startswith("-"):
             raise click.UsageError(f"no command '{args[0]}'{nearest(args[0], _COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
@@ -113,16 +113,16 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     is_eager=True,
     expose_value=False,
     callback=_print_version,
-    help="Print the version and leave.",
+    help="Print the version and exit.",
 )
 def app() -> None:
-    """Train Caffe network definitions and ask the trained nets about images."""
+    """Train Caffe network definitions, and predict with the trained nets."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program with ``arguments`` (by default the process's) and return its exit code.
+    """Run the program with ``arguments`` (by default ``sys.argv``) and return its exit code.
 
-    A user's mistake becomes a message on standard error; no traceback is shown for it.
+    A user's mistake is reported on standard error, without a traceback.
     """
     color = None if wants_color() else False
     try:
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort as error:  # click makes it of the interrupt
+    except click.Abort as error:  # click's form of KeyboardInterrupt
         cause = error.__cause__
         return _fail(cause if isinstance(cause, KeyboardInterrupt) else KeyboardInterrupt())
     except OSError as error:
@@ -142,13 +142,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _program() -> str:
-    """The name that the program was called by: protonet, or caffe."""
+    """The name of the program as called: protonet, or caffe."""
     called = Path(sys.argv[0]).stem if sys.argv else ""
     return called if called == "caffe" else "protonet"
 
 
 def _fail(error: BaseException) -> int:
-    """Say what has gone wrong; the exit code."""
+    """Report an error; return the exit code."""
     failure = failure_of(error)
     for message in failure.errors:
         complain(message)
@@ -158,7 +158,7 @@ def _fail(error: BaseException) -> int:
 
 
 def _end_of_pipe() -> int:
-    """Be silent when the reader of a pipe has gone."""
-    # The interpreter flushes standard output once more on its way out.
+    """Exit silently when the reader of a pipe has closed it."""
+    # The interpreter flushes standard output again at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ProtonetError.exit_code

@@ -1,4 +1,4 @@
-"""Options that are spelt as Caffe's: one dash, and a comma between several."""
+"""Options in Caffe's form: one dash, and comma-separated values."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ CAFFE_BATCHES = 50
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFlags:
-    """What Caffe's tools are told of a net: which it is, its weights, its state, how many batches,
-    and where.
-    """
+    """Options of Caffe's tools for a net: model, weights, state, number of batches, device."""
 
     network: Path | None
     model: Path | None
@@ -38,11 +36,11 @@ class ModelFlags:
 
     @property
     def path(self) -> Path:
-        """The network that they name."""
+        """The network file."""
         return chosen_model(self.network, self.model)
 
     def net_options(self, phase: int) -> NetOptions:
-        """The net as they ask for it, in a phase."""
+        """The options of ``open_net``, in a phase."""
         from protonet.jobs.inference.open_net import NetOptions
 
         return NetOptions(
@@ -56,7 +54,7 @@ class ModelFlags:
 
 _MODEL = (
     click.argument("network", metavar="[NETWORK]", required=False, type=_PATH),
-    click.option("--model", "-model", type=_PATH, help="The network, as NETWORK is."),
+    click.option("--model", "-model", type=_PATH, help="The network, instead of NETWORK."),
     click.option(
         "--weights",
         "-weights",
@@ -70,7 +68,7 @@ _MODEL = (
         type=click.IntRange(1),
         default=CAFFE_BATCHES,
         show_default=True,
-        help="How many batches.",
+        help="Number of batches.",
     ),
     click.option(
         "--level", "-level", type=int, default=0, show_default=True, help="Level of the net."
@@ -78,7 +76,7 @@ _MODEL = (
     click.option(
         "--stage", "-stage", metavar="NAME[,NAME...]", default="", help="Stages of the net."
     ),
-    click.option("--gpu", "-gpu", metavar="N", help="The GPU to use, as --device cuda:N does."),
+    click.option("--gpu", "-gpu", metavar="N", help="The GPU to use, like --device cuda:N."),
     click.option("--device", metavar="NAME", help="cpu or cuda:N. Default: cpu."),
 )
 
@@ -92,7 +90,7 @@ def model_options(command: Callable[..., None]) -> Any:
 
 
 def chosen_model(network: Path | None, model: Path | None) -> Path:
-    """The network that the options name.
+    """The network of the options.
 
     Raises:
         click.UsageError: for none or two.
@@ -105,24 +103,24 @@ def chosen_model(network: Path | None, model: Path | None) -> Path:
 
 
 def chosen_device(gpu: str | None, device: str | None) -> str:
-    """The device that the options name.
+    """The device of the options.
 
     Raises:
-        click.UsageError: for two, or anything but the number of one GPU; ``all`` is good where
-            there is one.
-        DeviceError: for ``all`` where there is none.
+        click.UsageError: for two, or anything but the number of one GPU; ``all`` is valid with
+        exactly one.
+        DeviceError: for ``all`` without a GPU.
     """
-    if not gpu:  # as -gpu="" says it to Caffe
+    if not gpu:  # -gpu="", as for Caffe
         return "cpu" if device is None else device
     if device is not None:
-        raise click.UsageError("-gpu and --device both name a processor; use one of them")
+        raise click.UsageError("-gpu and --device both choose a device; use one of them")
     numbers = _all_gpus() if gpu == "all" else gpu.split(",")
     if not all(number.isdecimal() for number in numbers):
         raise click.UsageError(f"-gpu {gpu}: expected the number of a GPU, or all")
     if len(numbers) > 1:
         raise click.UsageError(
-            f"-gpu {gpu}: expected one GPU, got {len(numbers)}; protonet trains on one so far. "
-            "With one, a batch or iter_size times as large makes the same updates"
+            f"-gpu {gpu}: expected one GPU, got {len(numbers)}; multi-GPU training is not "
+            "supported. A batch or iter_size larger by that factor gives the same updates"
         )
     return f"cuda:{numbers[0]}"
 
@@ -134,5 +132,5 @@ def _all_gpus() -> list[str]:
 
 
 def chosen_stages(stage: str) -> tuple[str, ...]:
-    """The stages of a comma list."""
+    """The stages of a comma-separated list."""
     return tuple(each.strip() for each in stage.split(",") if each.strip())

@@ -1,4 +1,4 @@
-"""``protonet check``: every mistake of a network, or the table of its layers."""
+"""``protonet check``: all mistakes of a network, or the table of its layers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _memory(
 @click.command(
     "check",
     cls=CommandWithExamples,
-    short_help="Show every mistake of a network, or its layers.",
+    short_help="Show all mistakes of a network, or its layers.",
     examples=[
         "protonet check net.prototxt --data train_images --labels train_labels",
         "protonet check net.prototxt --input data=16x1x50x50 --input label=16x2",
@@ -64,15 +64,14 @@ def _memory(
     type=click.Choice(["train", "test"]),
     default="train",
     show_default=True,
-    help="Phase in which the network is looked at.",
+    help="Phase of the network.",
 )
 @click.option(
     "--stage",
     "stages",
     multiple=True,
     metavar="NAME",
-    help="Stage in which the network is looked at. May be repeated. Default with --data: train "
-    "or, in phase test, val.",
+    help="Stage of the network. May be repeated. Default with --data: train, or val in phase test.",
 )
 @click.option(
     "--level",
@@ -86,7 +85,7 @@ def _memory(
 @click.option(
     "--recompute",
     is_flag=True,
-    help="Say what training with --recompute takes.",
+    help="Show the memory of training with --recompute.",
 )
 @no_fuse_option
 @precision_option
@@ -94,7 +93,7 @@ def _memory(
     "--verbose",
     "-v",
     is_flag=True,
-    help="Say what the memory is for, what is fused, and what is recomputed.",
+    help="Show the memory by purpose, and which layers are fused and recomputed.",
 )
 @untrusted_option
 @import_option
@@ -111,11 +110,11 @@ def command(
 ) -> None:
     """Check the network in the prototxt file NETWORK; '-' reads it from standard input.
 
-    Prints every mistake with its file, line and column; or, where there is none, each layer with
-    its type, the shapes of its bottoms and tops and its parameters, and the memory that the
-    network needs for training and for inference.
+    Prints all mistakes with file, line and column; if there are none, each layer with its type,
+    the shapes of its bottoms and tops and its parameters, and the memory that the network needs
+    for training and for inference.
 
-    A network without data layers gets its shapes from --data and --labels, or from --input.
+    For a network without data layers, --data and --labels, or --input, give the shapes.
     """
     from protonet.proto.ignored import ignored_notes
     from protonet.proto.text import Source, read_net
@@ -123,7 +122,7 @@ def command(
     pasted = read_net(Source.read(network))
     for each in ignored_notes(pasted.net):
         note(each)
-    if data.data is None:  # --batch-size goes with databases here
+    if data.data is None:  # --batch-size applies to databases here
         data = replace(data, batch_size=None)
     definition, stages = data.put(pasted, _TEST if phase == "test" else _TRAIN, stages)
     plan = _planned(definition, phase, level, stages, untrusted)
@@ -139,7 +138,7 @@ def command(
 def _planned(
     definition: NetDefinition, phase: str, level: int, stages: Sequence[str], untrusted: bool
 ) -> Plan:
-    """The plan, or what is wrong, with what would help where shapes are not known."""
+    """The plan; errors on unknown shapes come with advice."""
     from protonet.graph.planning import plan_net
     from protonet.layers.base import LayerContext
 
@@ -152,17 +151,17 @@ def _planned(
 
 
 def _look_for_objective(plan: Plan, definition: NetDefinition, data: InputOptions) -> None:
-    """Refuse a net that is to be trained on databases and has nothing to learn; tell of others."""
+    """Refuse to train a net without objective on databases; warn about other nets."""
     from protonet.jobs.checks.objective import check_objective, has_objective
 
     if data.data is not None:
         check_objective(plan, definition)
     elif not plan.inputs and not has_objective(plan):
-        note("WARNING: no layer is a loss: the network can answer, but learns nothing")
+        note("WARNING: the network has no loss layer: it can predict, but not learn")
 
 
 def _print_plan(plan: Plan, memory: TrainingMemory, state: str, verbose: bool) -> None:
-    """The layers and what they take, compared with the limit or with this machine."""
+    """Print the layers and their memory, compared with the limit or with this machine."""
     from protonet.device import Device
     from protonet.graph.capacity import check_capacity
     from protonet.graph.summary import summarize
@@ -204,7 +203,7 @@ def _print_summary(plan: Plan, summary: Summary, state: str) -> None:
 
 
 def _compare_with_machine(plan: Plan, summary: Summary) -> None:
-    """Refuse what no net of this machine can be; tell where there is too little to train it."""
+    """Refuse a net that exceeds this machine; warn if its training does."""
     from protonet.device import Device
     from protonet.graph.capacity import largest_layer
     from protonet.sizes import byte_count
@@ -225,7 +224,7 @@ def _compare_with_machine(plan: Plan, summary: Summary) -> None:
 
 
 def _print_memory(plan: Plan, summary: Summary, memory: TrainingMemory) -> None:
-    """What the memory is for, and what recomputation makes of it."""
+    """Print the memory by purpose, and the effect of recomputation."""
     from protonet.graph.estimate import estimate
     from protonet.sizes import byte_count
 
@@ -260,7 +259,7 @@ def _print_memory(plan: Plan, summary: Summary, memory: TrainingMemory) -> None:
 
 
 def _print_fused(summary: Summary) -> None:
-    """Which layers are computed by those before them."""
+    """Print which layers are fused."""
     for what, fused in (
         ("training", summary.training.fused),
         ("inference", summary.inference.fused),

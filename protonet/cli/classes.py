@@ -1,4 +1,4 @@
-"""How answers about classes are printed: as a table, as Caffe does, as CSV, as JSON."""
+"""Print classifications: as a table, as Caffe does, as CSV, as JSON."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from protonet.jobs.evaluation.confusion import Report
 
 _MATRIX = 12
-"""Classes up to which the confusion matrix is printed."""
+"""Maximal number of classes of a printed confusion matrix."""
 _MISTAKES = 5
 
 
 @dataclass(frozen=True)
 class Classified:
-    """An image, its scores, the likeliest classes, names where they are known, and the truth."""
+    """An image, its scores, its best classes, class names if known, and the true class."""
 
     image: Path
     scores: np.ndarray
@@ -38,12 +38,12 @@ class Classified:
         return str(place) if self.classes is None else self.classes[place]
 
     def best(self) -> list[tuple[int, str, float]]:
-        """Number, name and score of the likeliest classes; NaN has no word in what is printed."""
+        """Number, name and score of the best classes, without NaN."""
         return [(place, self.name(place), float(self.scores[place])) for place in self.ranked]
 
 
 class Printer(Protocol):
-    """Prints answers as they come. ``is_data`` says that programs read them."""
+    """Prints predictions as they come. ``is_data`` if the output is for programs."""
 
     is_data: bool
 
@@ -51,13 +51,13 @@ class Printer(Protocol):
         """An answer."""
 
     def end(self) -> None:
-        """There are no more."""
+        """Finish after the last one."""
 
 
 def printer(form: str | None, top: int, many: bool) -> Printer:
-    """The printer of this name; by default a table on a terminal, else Caffe's lines.
+    """The printer of this format; by default a table on a terminal, else Caffe's lines.
 
-    ``many`` asks a table for only the likeliest class of each image.
+    With ``many`` images a table has only the best class of each.
     """
     if form is None:
         form = "table" if console().is_terminal else "caffe"
@@ -108,7 +108,7 @@ class _Csv:
 
 
 class _Json:
-    """An object a line for each image."""
+    """An object per line for each image."""
 
     is_data = True
 
@@ -129,7 +129,7 @@ class _Json:
 
 
 class _Table:
-    """All answers under each other, at the end."""
+    """All predictions in one table, at the end."""
 
     is_data = False
 
@@ -155,18 +155,18 @@ class _Table:
 def show_report(
     report: Report, classes: Sequence[str] | None, picture: Path | None, is_data: bool
 ) -> None:
-    """How many answers were right, the matrix of a few classes, and the most frequent mistakes.
+    """Print the accuracy, the confusion matrix of a few classes, and the most frequent mistakes.
 
-    Goes to standard error where standard output is for programs.
+    Prints to standard error if standard output is for programs.
 
     Raises:
-        UsageError: when a picture is wanted, but no image has a known class.
+        UsageError: when a plot is requested, but no image has a known class.
     """
     if not report.images:
         if picture is not None:
             raise UsageError(
-                "--confusion needs images of known class: a list with a class behind each file, "
-                "or folders that are named as the classes are"
+                "--confusion needs images of known class: a list with a class after each file, "
+                "or folders with the names of the classes"
             )
         return
     names = [str(i) for i in range(len(report.confusion))] if classes is None else list(classes)
@@ -180,21 +180,21 @@ def show_report(
         _print_matrix(report, names)
     elif report.right() < report.images:
         for true, said, often in report.mistakes(_MISTAKES):
-            say(f"{often} of '{names[true]}' taken for '{names[said]}'")
+            say(f"{often} of '{names[true]}' predicted as '{names[said]}'")
     if picture is not None:
         report.draw(picture, names)
         say(str(picture))
 
 
 def _print_matrix(report: Report, names: Sequence[str]) -> None:
-    """Rows are true classes, columns what the net says."""
+    """Rows are true classes, columns predicted ones."""
     rows = []
     for place, counts in enumerate(report.confusion.tolist()):
         total = sum(counts)
         share = f"{counts[place] / total:.2%}" if total else "-"
         rows.append([names[place], *(str(count) if count else "" for count in counts), share])
     click.echo()
-    print_table(["true \\ said", *names, "right"], rows)
+    print_table(["true \\ predicted", *names, "correct"], rows)
 
 
 def save_scores(path: Path, rows: Sequence[np.ndarray | None], count: int) -> None:
@@ -209,7 +209,7 @@ def save_scores(path: Path, rows: Sequence[np.ndarray | None], count: int) -> No
     array = np.stack([missing if row is None else row for row in rows]).astype(np.float32)
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
-    # As np.save names it, and classify.py after it.
+    # The file name of np.save, as in classify.py.
     path = path if path.suffix == ".npy" else path.with_name(f"{path.name}.npy")
     write_atomic(path, buffer.getvalue())
     note(f"{path}: scores, {len(rows)} x {count}")

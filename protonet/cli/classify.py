@@ -1,4 +1,4 @@
-"""``protonet classify``: which class images are of."""
+"""``protonet classify``: image classification."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _PATH = click.Path(path_type=Path)
 _WEIGHTS = (".caffemodel", ".h5", ".npz", ".safetensors")
 _TOP = 5
 _FEW = 10
-"""Images of which a table shows several classes."""
+"""Maximal number of images for several classes of each in a table."""
 
 
 def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
-    """Whole numbers with commas between."""
+    """Comma-separated integers."""
     parts = [] if value is None else [part.strip() for part in value.split(",")]
     if not all(part.isdecimal() for part in parts):
-        raise click.BadParameter("expected whole numbers with commas between", ctx, param)
+        raise click.BadParameter("expected comma-separated integers", ctx, param)
     return tuple(map(int, parts)) if parts else None
 
 
@@ -46,7 +46,7 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What the arguments ask for, whichever form they have."""
+    """The arguments, independent of their form."""
 
     net: Path
     images: tuple[Path, ...]
@@ -60,7 +60,7 @@ class _Asked:
 @click.command(
     "classify",
     cls=GflagsCommand,
-    short_help="Say which class images are of.",
+    short_help="Classify images.",
     examples=[
         "protonet classify runs/net-20260131-120000 cat.png",
         "protonet classify deploy.prototxt --weights net.caffemodel --mean mean.binaryproto "
@@ -80,7 +80,7 @@ class _Asked:
     "--pretrained-model",
     "--pretrained_model",
     type=_PATH,
-    help="The weights, where NET is a deploy.prototxt.",
+    help="The weights, if NET is a deploy.prototxt.",
 )
 @click.option(
     "--mean",
@@ -88,62 +88,60 @@ class _Asked:
     "--mean_file",
     metavar="FILE|V[,V...]",
     default="",
-    help="What is taken off: a .binaryproto, a .npy, or a value for each channel.",
+    help="The mean to subtract: a .binaryproto, a .npy, or a value for each channel.",
 )
-@click.option("--mean-pixel", is_flag=True, help="Take off the mean colour of the mean image.")
-@click.option(
-    "--labels", type=_PATH, help="Names of the classes, one a line. Default: the run's labels.txt."
-)
+@click.option("--mean-pixel", is_flag=True, help="Subtract the mean pixel of the mean image.")
+@click.option("--labels", type=_PATH, help="Class names, one per line. Default: labels.txt of NET.")
 @click.option(
     "--top",
     type=click.IntRange(1),
     metavar="N",
-    help="So many classes of each image. Default: 5; 1 in a table of more than 10 images.",
+    help="Number of classes for each image. Default: 5; 1 in a table of more than 10 images.",
 )
 @click.option(
     "--oversample/--center-only",
     " /--center_only",
     default=None,
-    help="Average over ten crops, or take the centre. Default: the centre.",
+    help="Average over ten crops, or use the center crop. Default: the center crop.",
 )
 @click.option(
     "--images-dim",
     "--images_dim",
     callback=_size,
     metavar="H,W",
-    help="Bring images to this size before the net's input is cut out. Default: that of the mean "
-    "image where it is larger, else the input's.",
+    help="Resize images to this size before cropping. Default: that of the mean image if it is "
+    "larger than the net's input, else that of the input.",
 )
 @click.option(
     "--input-scale",
     "--input_scale",
     type=float,
     metavar="F",
-    help="A factor after the mean was taken off.",
+    help="Scale factor after the mean is subtracted.",
 )
 @click.option(
     "--raw-scale",
     "--raw_scale",
     type=float,
     metavar="F",
-    help="What white is before that. Default: 255.",
+    help="Value of white before the mean is subtracted. Default: 255.",
 )
 @click.option(
     "--channel-swap",
     "--channel_swap",
     callback=_numbers,
     metavar="N,N,N",
-    help="Which of red, green, blue each input channel is. Default: 2,1,0.",
+    help="The channel of red, green, blue for each input channel. Default: 2,1,0.",
 )
-@click.option("--ext", metavar="KIND", default="", help="Take only such files of folders: jpg.")
-@click.option("--root", type=_PATH, help="Where the files of lists are. Default: beside the list.")
+@click.option("--ext", metavar="KIND", default="", help="Use only such files of folders: jpg.")
+@click.option("--root", type=_PATH, help="Folder of the files in lists. Default: that of the list.")
 @click.option("--output", metavar="BLOB", default="", help="The output with the scores.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "caffe", "csv", "json"]),
-    help="How answers are printed. Default: a table on a terminal, the lines of Caffe's "
-    "classification.bin elsewhere. json is an object a line.",
+    help="Output format. Default: a table on a terminal, the lines of Caffe's "
+    "classification.bin elsewhere. json is an object per line.",
 )
 @click.option("-o", "--out", type=_PATH, metavar="FILE", help="Write all scores as .npy.")
 @click.option(
@@ -152,7 +150,7 @@ class _Asked:
 @click.option(
     "--snapshot",
     metavar="N|best|last",
-    help="Where NET is a run or a model of DIGITS: the weights to use. Default: last.",
+    help="If NET is a run or a model of DIGITS: the weights to use. Default: last.",
 )
 @click.option(
     "--model-def",
@@ -162,33 +160,33 @@ class _Asked:
     help="The deploy.prototxt, in the form of Caffe's classify.py: the arguments are then an "
     "image or folder and the .npy.",
 )
-@click.option("--gpu", is_flag=True, help="As --device cuda:0.")
+@click.option("--gpu", is_flag=True, help="Like --device cuda:0.")
 @click.option("--device", metavar="NAME", help="cpu or cuda:N. Default: cpu.")
 @click.option(
     "--allow-python-layers",
     is_flag=True,
-    help="Take Python layers, which run code that the network names, in an archive too.",
+    help="Allow Python layers, which run code that the network names, in archives too.",
 )
 @import_option
 @click.pass_context
 def command(ctx: click.Context, /, gpu: bool, device: str | None, **given: Any) -> None:
-    """Say which class each IMAGE is of.
+    """Classify each IMAGE.
 
-    NET is a run directory, a model that was downloaded from DIGITS (.tar.gz, .tgz, .tar, .tar.bz2,
-    .zip, or the folder of its files), or a deploy.prototxt with --weights. IMAGE is an image file,
-    a folder of such, or a text (.txt) that names one a line, with its class behind it where known.
-    Where classes are known, from a list or from folders named so, it says how many were right.
+    NET is a run directory, a model downloaded from DIGITS (.tar.gz, .tgz, .tar, .tar.bz2, .zip, or
+    the folder of its files), or a deploy.prototxt with --weights. IMAGE is an image file, a folder,
+    or a list (.txt) with a file per line, optionally followed by its class. If the true classes are
+    known, from a list or from the names of folders, the accuracy is printed.
 
-    The arguments of Caffe's two tools are understood too: deploy.prototxt, weights, mean, labels
-    and image of classification.bin, whose mean is one colour; and those of classify.py, which
-    brings images to 256x256 and averages over ten crops.
+    The arguments of Caffe's two tools work too: deploy.prototxt, weights, mean, labels and image of
+    classification.bin, which subtracts a mean pixel; and those of classify.py, which resizes images
+    to 256x256 and averages over ten crops.
 
-    An image that cannot be read is reported and passed over; the exit code is then 4.
+    An image that cannot be read is reported and skipped; the exit code is then 4.
     """
     from protonet.device import Device
 
     if gpu and device is not None:
-        raise click.UsageError("--gpu and --device both name a processor; use one of them")
+        raise click.UsageError("--gpu and --device both choose a device; use one of them")
     processor = Device("cuda:0" if gpu else device or "cpu")
     asked = _asked(given)
     with _open(asked, given, processor) as predictor:
@@ -198,7 +196,7 @@ def command(ctx: click.Context, /, gpu: bool, device: str | None, **given: Any) 
 
 
 def _asked(given: dict[str, Any]) -> _Asked:
-    """The form that the arguments have."""
+    """Parse the arguments in any of the forms."""
     from protonet.jobs.inference.classification import Preprocessing
     from protonet.jobs.run.archive import is_packed
 
@@ -213,15 +211,15 @@ def _asked(given: dict[str, Any]) -> _Asked:
         return asked
     if images[0].suffix not in _WEIGHTS:
         raise UsageError(
-            f"{net}: is no run directory; a deploy.prototxt needs --weights"
+            f"{net}: not a run directory; a deploy.prototxt needs --weights"
             if net.exists()
-            else f"{net}: there is no such run directory or deploy.prototxt"
+            else f"{net}: no such run directory or deploy.prototxt"
         )
     if len(images) < 4:
         raise UsageError(
-            "expected deploy.prototxt, weights, mean, labels and images, as classification.bin "
-            f"has them; got {1 + len(images)} arguments. --weights, --mean and --labels name them "
-            "one by one"
+            "expected deploy.prototxt, weights, mean, labels and images, as for "
+            f"classification.bin; got {1 + len(images)} arguments. The options --weights, --mean "
+            "and --labels work too"
         )
     if asked.how.mean or asked.labels is not None:
         raise UsageError("the mean and the labels are given twice: as arguments and as options")
@@ -236,13 +234,13 @@ def _asked(given: dict[str, Any]) -> _Asked:
 
 
 def _as_classify_py(asked: _Asked, given: dict[str, Any]) -> _Asked:
-    """The form INPUT OUTPUT --model_def FILE, with the defaults that Caffe's classify.py has."""
+    """The form INPUT OUTPUT --model_def FILE, with the defaults of Caffe's classify.py."""
     if len(asked.images) != 1 or asked.weights is None or asked.out is not None:
         raise UsageError(
             "with --model_def, expected an image or folder, a .npy, and --pretrained_model"
         )
     if not asked.how.mean:
-        note("no --mean_file: nothing is taken off (classify.py takes ImageNet's mean)")
+        note("no --mean_file: no mean is subtracted (classify.py uses ImageNet's mean)")
     how = replace(asked.how, images_dim=asked.how.images_dim or (256, 256))
     return replace(
         asked,
@@ -256,7 +254,7 @@ def _as_classify_py(asked: _Asked, given: dict[str, Any]) -> _Asked:
 
 @contextmanager
 def _open(asked: _Asked, given: dict[str, Any], device: Any) -> Iterator[ImagePredictor]:
-    """The net, ready to be asked."""
+    """Open the predictor."""
     from protonet.jobs.inference.classification import Preprocessing, open_classifier
     from protonet.jobs.inference.trained_run import open_trained
 
@@ -264,7 +262,7 @@ def _open(asked: _Asked, given: dict[str, Any], device: Any) -> Iterator[ImagePr
         if asked.how != Preprocessing():
             kind = "a run" if (asked.net / "run.json").exists() else "a model of DIGITS"
             raise UsageError(
-                f"{asked.net}: {kind} knows what is done to its images; the options for it are for "
+                f"{asked.net}: {kind} has its own preprocessing; these options are only for "
                 "a deploy.prototxt"
             )
         net_options: AbstractContextManager[ImagePredictor] = open_trained(
@@ -275,7 +273,7 @@ def _open(asked: _Asked, given: dict[str, Any], device: Any) -> Iterator[ImagePr
         )
     else:
         if given["snapshot"] is not None:
-            raise UsageError("--snapshot chooses from a run's weights, but --weights are given")
+            raise UsageError("--snapshot selects weights of a run, but --weights are given")
         net_options = open_classifier(asked.net, asked.weights, asked.how, device)
     with net_options as predictor:
         if asked.oversample:
@@ -284,7 +282,7 @@ def _open(asked: _Asked, given: dict[str, Any], device: Any) -> Iterator[ImagePr
 
 
 def _classify(predictor: ImagePredictor, asked: _Asked, given: dict[str, Any]) -> int:
-    """Ask about all images and print; returns how many could not be read."""
+    """Classify all images and print; return how many could not be read."""
     from protonet.jobs.evaluation.confusion import Report
     from protonet.jobs.evaluation.labelled import find_items
     from protonet.jobs.inference.classification import best, why_not_probabilities
@@ -308,7 +306,7 @@ def _classify(predictor: ImagePredictor, asked: _Asked, given: dict[str, Any]) -
         for done, answer in enumerate(predictor.stream([i.path for i in found.items], fail), 1):
             scores = answer.outputs[output].ravel()
             if done == 1 and (problem := why_not_probabilities(scores)):
-                note(f"output '{output}' is no distribution ({problem}): it is shown as it is")
+                note(f"output '{output}' is not a probability distribution ({problem})")
             rows[answer.image] = scores
             ranked, truth = best(scores, max(top, _TOP)), truths[answer.image]
             if truth is not None:
@@ -326,7 +324,7 @@ def _classify(predictor: ImagePredictor, asked: _Asked, given: dict[str, Any]) -
 
 
 def _scores(predictor: ImagePredictor, name: str, classes: Sequence[str] | None) -> tuple[str, int]:
-    """The output that has a score for each class, and how many classes there are."""
+    """The output with a score for each class, and the number of classes."""
     from protonet.jobs.inference.classification import scores_output
 
     output = scores_output(predictor, name, classes)
@@ -334,12 +332,12 @@ def _scores(predictor: ImagePredictor, name: str, classes: Sequence[str] | None)
 
 
 def _class_names(asked: _Asked, predictor: ImagePredictor) -> list[str] | None:
-    """The names that the user gave, or those of the run."""
+    """The given names, or those of the run."""
     from protonet.jobs.run.directory import read_class_names
 
     if asked.labels is None:
         known = predictor.class_names
         return None if known is None else list(known)
     if not asked.labels.is_file():
-        raise UsageError(f"{asked.labels}: there is no such file of labels")
+        raise UsageError(f"{asked.labels}: no such file of labels")
     return read_class_names(asked.labels)

@@ -15,7 +15,7 @@ _PATH = click.Path(path_type=Path)
 @click.command(
     "compute-image-mean",
     cls=GflagsCommand,
-    short_help="Make the mean image of a database.",
+    short_help="Compute the mean image of a database.",
     examples=["protonet compute-image-mean train_lmdb mean.binaryproto"],
 )
 @click.argument("database", metavar="DB", type=_PATH)
@@ -24,13 +24,13 @@ _PATH = click.Path(path_type=Path)
     "--backend",
     "-backend",
     type=click.Choice(["lmdb", "leveldb"]),
-    help="What DB is. Not needed: its files tell.",
+    help="Type of DB. Default: detected.",
 )
 def command(database: Path, out: Path | None, backend: str | None) -> None:
-    """Average the images of the database DB; write the mean to OUT: a .binaryproto, whatever its
-    name is, or a .npy.
+    """Average the images of the database DB; write the mean to OUT: a .npy, or for any other name a
+    .binaryproto.
 
-    Prints the mean of every channel, as Caffe's compute_image_mean does.
+    Prints the mean of each channel, as Caffe's compute_image_mean does.
     """
     import io
 
@@ -43,7 +43,7 @@ def command(database: Path, out: Path | None, backend: str | None) -> None:
 
     del backend
     if out is not None and out.suffix.lower() in (".bmp", ".jpeg", ".jpg", ".png"):
-        raise UsageError(f"{out}: is no picture: give a name that ends in .binaryproto or .npy")
+        raise UsageError(f"{out}: is not a picture: expected a name ending in .binaryproto or .npy")
     with progress("images") as watch:
         mean = compute_mean(database, watch)
     if out is not None and out.suffix == ".npy":

@@ -1,4 +1,4 @@
-"""The options that say how layers are computed."""
+"""Options for how layers are computed."""
 
 from __future__ import annotations
 
@@ -13,34 +13,33 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 
 def no_fuse_option(command: C) -> C:
-    """Give a command the option ``--no-fuse``."""
+    """``--no-fuse``."""
     option = click.option(
         "--no-fuse",
         is_flag=True,
-        help="Compute every layer alone, where else some compute those behind them: a convolution "
-        "its ReLU, a BatchNorm its Scale.",
+        help="Do not fuse layers, such as a convolution with its ReLU, a BatchNorm with its Scale.",
     )
     return option(command)
 
 
 def precision_option(command: C) -> C:
-    """Give a command the option ``--precision``."""
+    """``--precision``."""
     option = click.option(
         "--precision",
         type=click.Choice(PRECISIONS),
-        help="What blobs and their gradients are kept in, where 16 bits do no harm; weights and "
-        "sums stay float32. bfloat16 has the range of float32; float16 has three more binary "
-        "places, and its loss is scaled. Default: float32.",
+        help="Mixed precision: type of blobs and their gradients where 16 bits suffice; weights "
+        "and sums stay float32. bfloat16 has the range of float32; float16 has three more bits of "
+        "mantissa, and uses loss scaling. Default: float32.",
     )
     return option(command)
 
 
 def tf32_option(command: C) -> C:
-    """Give a command the option ``--tf32``."""
+    """``--tf32``."""
     option = click.option(
         "--tf32",
         is_flag=True,
-        help="On a GPU: round the factors of convolutions and inner products to 10 bits, which is "
-        "faster on Ampere and later. Default: float32.",
+        help="On a GPU: allow TF32 (10 bits of mantissa) in convolutions and inner products, "
+        "which is faster on Ampere and later. Default: float32.",
     )
     return option(command)

@@ -1,4 +1,4 @@
-"""``protonet convert-folders``: class folders to databases."""
+"""``protonet convert-folders``: databases from a folder of images per class."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _FITS = ("squash", "crop", "fill", "half-crop")
     type=click.Choice(_FITS),
     default="squash",
     show_default=True,
-    help="How images of another form are brought to the size: distorted, cut, filled with grey, or "
-    "half cut and half filled.",
+    help="How to resize images of another aspect ratio: squash, crop, fill with gray, or half crop "
+    "and half fill.",
 )
 @click.option("--gray/--color", default=False, show_default=True, help="One channel, or three.")
 @click.option("--encoded", metavar="KIND", help="Store png, jpg, bmp or webp instead of pixels.")
@@ -41,9 +41,11 @@ _FITS = ("squash", "crop", "fill", "half-crop")
     type=click.FloatRange(0, 1, max_open=True),
     default=0.25,
     show_default=True,
-    help="The share of each class for validation.",
+    help="Share of each class for validation.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides which, and orders.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of the split and the order."
+)
 def command(
     root: Path,
     folder: Path,
@@ -55,12 +57,12 @@ def command(
     val_share: float,
     seed: int,
 ) -> None:
-    """Make databases in the new folder DIR from ROOT, which has a folder of images for each class.
+    """Make databases in the new folder DIR from ROOT, which has a folder of images per class.
 
-    DIR then holds train_images, val_images, their mean images, labels.txt with the names of the
-    classes in the order of their numbers, and the lists of files train.txt and val.txt.
+    DIR contains train_images, val_images, their mean images, labels.txt with the class names in the
+    order of their numbers, and the lists of files train.txt and val.txt.
 
-    What is interrupted goes on when the same command is given again.
+    The same command continues an interrupted conversion.
     """
     from protonet.jobs.tasks.datasets import ConvertFolders
 

@@ -1,4 +1,4 @@
-"""``protonet convert-imageset``: a list of images and classes to a database."""
+"""``protonet convert-imageset``: a database from a list of images and classes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATH = click.Path(path_type=Path)
 
 
 def _form_argument(command: Callable[..., None]) -> Any:
-    """Make one argument ``form`` of the options that say how images are stored."""
+    """Pass the options for storing images as one argument ``form``."""
     names = ("gray", "resize_width", "resize_height", "encoded", "encode_type")
     return gathered(command, "form", _form, names)
 
@@ -65,16 +65,16 @@ def _side_option(side: str) -> Callable[[C], C]:
 @click.argument("root", metavar="ROOT")
 @click.argument("listfile", metavar="LIST", type=_PATH)
 @click.argument("database", metavar="DB", type=_PATH)
-@click.option("--gray", "-gray", is_flag=True, help="Read images as gray.")
-@click.option("--shuffle", "-shuffle", is_flag=True, help="Bring the lines into another order.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides that order.")
+@click.option("--gray", "-gray", is_flag=True, help="Read images as grayscale.")
+@click.option("--shuffle", "-shuffle", is_flag=True, help="Shuffle the lines.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the shuffle.")
 @click.option(
     "--backend",
     "-backend",
     type=click.Choice(["lmdb", "leveldb"]),
     default="lmdb",
     show_default=True,
-    help="The kind of database.",
+    help="Type of the database.",
 )
 @_side_option("width")
 @_side_option("height")
@@ -89,7 +89,7 @@ def _side_option(side: str) -> Callable[[C], C]:
     "--encoded",
     "-encoded",
     is_flag=True,
-    help="Store image files instead of pixels, of the kind that each is.",
+    help="Store image files instead of pixels, in their own format.",
 )
 @click.option(
     "--encode-type",
@@ -97,9 +97,9 @@ def _side_option(side: str) -> Callable[[C], C]:
     "-encode_type",
     metavar="KIND",
     default="",
-    help="Store image files of this kind: png, jpg, bmp or webp.",
+    help="Store image files of this format: png, jpg, bmp or webp.",
 )
-@click.option("--restart", is_flag=True, help="Forget what an interrupted conversion has done.")
+@click.option("--restart", is_flag=True, help="Discard an interrupted conversion and start over.")
 @_form_argument
 def command(
     root: str,
@@ -112,15 +112,15 @@ def command(
     check_size: bool,
     restart: bool,
 ) -> None:
-    """Make the database DB of the images that LIST names: lines of a file and its class.
+    """Make the database DB from the images in LIST: lines of a file and its class.
 
-    ROOT is put before every name, as it is: it usually ends in a slash. Keys are those of
-    Caffe's convert_imageset: the number of the image and its name. Files that are stored as they
-    are keep their bytes.
+    ROOT is prepended to every name unchanged, so it usually ends in a slash. Keys are those of
+    Caffe's convert_imageset: the number of the image and its name. With --encoded, files are copied
+    byte by byte.
 
-    What is interrupted, even killed, stays in DB.partial: the same command goes on there and ends
-    as if it had not been interrupted. The lines of LIST behind those that are written may have been
-    mended; a written one that has changed is named, and needs --restart.
+    An interrupted or killed conversion is kept in DB.partial: the same command continues it, with
+    the same result. Lines of LIST that are not yet written may be corrected in between; if a
+    written one has changed, it is reported, and --restart is needed.
     """
     from protonet.data.convert import convert_images
     from protonet.data.image_list import ImageList

@@ -1,4 +1,4 @@
-"""``protonet convert-vectors``: images and numbers to paired databases."""
+"""``protonet convert-vectors``: paired databases from images and label vectors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PATH = click.Path(path_type=Path)
 @click.command(
     "convert-vectors",
     cls=CommandWithExamples,
-    short_help="Make paired databases of images and label vectors from a CSV.",
+    short_help="Make paired databases of images and label vectors from a CSV file.",
     examples=[
         "protonet convert-vectors angles.csv data",
         "protonet convert-vectors angles.csv data --width 64 --height 64 --gray --val-share 0.2",
@@ -28,21 +28,21 @@ _PATH = click.Path(path_type=Path)
 )
 @click.argument("table", metavar="CSV", type=_PATH)
 @click.argument("folder", metavar="DIR", type=_PATH)
-@click.option("--root", type=_PATH, help="Where the images are. Default: beside the CSV.")
+@click.option("--root", type=_PATH, help="Folder of the images. Default: that of the CSV file.")
 @click.option("--width", type=click.IntRange(1), metavar="N", help="Width of all images.")
 @click.option("--height", type=click.IntRange(1), metavar="N", help="Height of all images.")
-@click.option("--gray/--color", default=None, help="Force one channel, or three.")
+@click.option("--gray/--color", default=None, help="Convert to one channel, or three.")
 @click.option("--encoded", is_flag=True, help="Store PNG instead of pixels.")
 @click.option(
     "--val-share",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.0,
     show_default=True,
-    help="The share of images for validation: the last ones.",
+    help="Share of images for validation: the last ones.",
 )
-@click.option("--shuffle", is_flag=True, help="Bring the rows into another order first.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides that order.")
-@click.option("--restart", is_flag=True, help="Forget what an interrupted conversion has done.")
+@click.option("--shuffle", is_flag=True, help="Shuffle the rows first.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the shuffle.")
+@click.option("--restart", is_flag=True, help="Discard an interrupted conversion and start over.")
 def command(
     table: Path,
     folder: Path,
@@ -56,14 +56,14 @@ def command(
     seed: int,
     restart: bool,
 ) -> None:
-    """Make databases in the new folder DIR from the images and numbers that CSV lists.
+    """Make databases in the new folder DIR from the images and numbers in CSV.
 
-    Each line of CSV is an image file and the numbers of its label; a header is passed over. DIR
-    then holds train_images and train_labels, paired by key, and the mean image; with --val-share
+    Each line of CSV has an image file and the numbers of its label; a header is skipped. DIR
+    contains train_images and train_labels, paired by key, and the mean image; with --val-share
     the same for validation.
 
-    What is interrupted, even killed, stays in DIR.partial: the same command goes on there and
-    ends as if it had not been interrupted.
+    An interrupted or killed conversion is kept in DIR.partial: the same command continues it, with
+    the same result.
     """
     from protonet.data.vector_table import read_table
     from protonet.jobs.tasks.datasets import ConvertVectors
@@ -79,7 +79,7 @@ def command(
 
 
 def _print_parts(folder: Path, found: VectorTable, parts: Mapping[str, int]) -> None:
-    """What was made, and the command that trains on it."""
+    """Print the databases, and the command that trains on them."""
     names = f" ({', '.join(found.columns)})" if found.columns else ""
     for part, count in parts.items():
         click.echo(f"{folder / part}_images, _labels: {count} images")

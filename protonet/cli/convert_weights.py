@@ -1,4 +1,4 @@
-"""``protonet convert-weights``: weights from one kind of file to another."""
+"""``protonet convert-weights``: convert weights between file formats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PATH = click.Path(path_type=Path)
 @click.command(
     "convert-weights",
     cls=CommandWithExamples,
-    short_help="Write weights as another kind of file.",
+    short_help="Convert weights to another file format.",
     examples=[
         "protonet convert-weights net.caffemodel net.npz",
         "protonet convert-weights net.safetensors net.caffemodel",
@@ -25,9 +25,9 @@ _PATH = click.Path(path_type=Path)
 def command(source: Path, out: Path) -> None:
     """Read the weights in IN and write them to OUT.
 
-    Both may be a .caffemodel, a .caffemodel.h5, an .npz or a .safetensors file. The latter two
-    hold an array for each parameter, named by the layer and its place: conv1/0, conv1/1. A
-    .caffemodel that is made so holds names and weights, which is all that loading looks at.
+    Both may be a .caffemodel, a .caffemodel.h5, an .npz or a .safetensors file. The latter two have
+    an array for each parameter, named by layer and index: conv1/0, conv1/1. A .caffemodel written
+    from them has only names and weights, which is all that loading needs.
     """
     from protonet.formats.caffemodel import read_weights, write_weights
 

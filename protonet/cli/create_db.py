@@ -26,7 +26,7 @@ def command() -> None:
 @command.command(
     "gradients",
     cls=CommandWithExamples,
-    short_help="Gray images with their gradients as labels.",
+    short_help="Grayscale images with their gradients as labels.",
     examples=[
         "protonet create-db gradients data",
         "protonet create-db gradients data -x 50 -y 40 -c 1000 --val-count 100 --seed 1",
@@ -74,9 +74,9 @@ def command() -> None:
     metavar="N",
     default=0,
     show_default=True,
-    help="Seed of the random slopes: equal seeds make equal data.",
+    help="Seed of the random slopes: equal seeds give equal data.",
 )
-@click.option("--raw", is_flag=True, help="Store pixels as they are instead of PNG-encoded.")
+@click.option("--raw", is_flag=True, help="Store raw pixels instead of PNG.")
 def gradients(
     folder: Path,
     width: int,
@@ -86,11 +86,11 @@ def gradients(
     seed: int,
     raw: bool,
 ) -> None:
-    """Make gray images that brighten along x and y, labelled with the two slopes.
+    """Make grayscale images that brighten along x and y, labelled with the two slopes.
 
-    Writes into the new folder DIR the LMDBs train_images, train_labels, val_images and
-    val_labels, the mean images of both sets, and test.png with both slopes 0.5. The slopes are
-    drawn from [-0.5, 0.5).
+    Writes the LMDBs train_images, train_labels, val_images and val_labels into the new folder DIR,
+    with the mean images of both sets, and test.png with both slopes 0.5. The slopes are drawn from
+    [-0.5, 0.5).
     """
     from protonet.jobs.tasks.datasets import MakeGradients
 

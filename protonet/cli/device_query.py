@@ -1,4 +1,4 @@
-"""``protonet device-query``: the processors that there are."""
+"""``protonet device-query``: the available devices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from protonet.cli.gflags import GflagsCommand
 @click.command(
     "device-query",
     cls=GflagsCommand,
-    short_help="Show the processors that nets can run on.",
+    short_help="Show the available devices.",
     examples=["protonet device-query", "protonet device-query -gpu 0"],
 )
 @click.option(
@@ -22,7 +22,7 @@ from protonet.cli.gflags import GflagsCommand
     help="The GPUs to show.",
 )
 def command(gpu: str) -> None:
-    """Show the processor, and the GPUs that CuPy sees, with their names and memory."""
+    """Show the CPU, and the GPUs visible to CuPy, with their names and memory."""
     import os
 
     from protonet.device import Device
@@ -36,7 +36,7 @@ def command(gpu: str) -> None:
     click.echo(f"  kernels: {native.described()}")
     numbers = None if gpu == "all" else [int(each) for each in gpu.split(",") if each.isdecimal()]
     if numbers is not None and len(numbers) != len(gpu.split(",")):
-        raise click.UsageError(f"-gpu {gpu}: expected numbers with commas between, or all")
+        raise click.UsageError(f"-gpu {gpu}: expected comma-separated numbers, or all")
     try:
         found = gpu_properties(numbers)
     except DeviceError as error:

@@ -37,7 +37,7 @@ from protonet.cli.examples import CommandWithExamples
     type=click.Choice(["LR", "TB", "RL", "BT"]),
     default="LR",
     show_default=True,
-    help="Where the data goes: to the right, down, to the left, up.",
+    help="Direction of the data flow: right, down, left, up.",
 )
 @click.option(
     "--display-lrm", "--display_lrm", is_flag=True, help="Show the lr_mult of layers with weights."
@@ -53,8 +53,8 @@ def command(
 ) -> None:
     """Draw the network in the prototxt file NETWORK ('-': standard input) into OUT.
 
-    OUT is an .svg, .png, .jpg or .pdf picture, or .mmd for the text of a Mermaid diagram. By
-    default it is NETWORK with the ending .svg. Networks with mistakes are drawn too.
+    OUT is an .svg, .png, .jpg or .pdf file, or .mmd for a Mermaid diagram. By default it is NETWORK
+    with the ending .svg. Networks with mistakes are drawn too.
     """
     from protonet.graph.drawing import draw_net, to_mermaid
     from protonet.proto import rules

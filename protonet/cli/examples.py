@@ -9,14 +9,14 @@ import click
 
 
 class CommandWithExamples(click.Command):
-    """A command with ``examples``: the whole lines that a person could type."""
+    """A command with ``examples``: complete command lines."""
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples as they are: a folded line could not be copied."""
+        """Write the examples without wrapping, so that they can be copied."""
         super().format_epilog(ctx, formatter)
         with formatter.section("Examples"):
             for line in self.examples:

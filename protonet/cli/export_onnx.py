@@ -24,7 +24,7 @@ _PATH = click.Path(path_type=Path)
 @click.command(
     "export-onnx",
     cls=CommandWithExamples,
-    short_help="Write a net as an ONNX model.",
+    short_help="Export a net as an ONNX model.",
     examples=[
         "protonet export-onnx runs/net-20260131-120000",
         "protonet export-onnx deploy.prototxt net.onnx --weights net.caffemodel",
@@ -39,13 +39,13 @@ _PATH = click.Path(path_type=Path)
     "--batch",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Items in a batch. Default: any number; where a layer forbids that, what NETWORK says.",
+    help="Batch size. Default: dynamic; if a layer does not allow that, that of NETWORK.",
 )
 @click.option(
     "--input",
     "shape",
     metavar="CxHxW",
-    help="Channels, height and width of one image, for a NETWORK that reads them from databases.",
+    help="Channels, height and width of an image, for a NETWORK that reads from databases.",
 )
 @click.option(
     "--stage", "stages", multiple=True, metavar="NAME", default=("deploy",), show_default=True,
@@ -67,11 +67,10 @@ def command(
     level: int,
     untrusted: bool,
 ) -> None:
-    """Write the net in the prototxt file NETWORK, or that of the run directory RUN, to OUT.
+    """Export the net in the prototxt file NETWORK, or of the run directory RUN, to OUT.
 
-    OUT is NETWORK or RUN with the ending .onnx by default. The model takes what the net's inputs
-    take, so a mean that the training took off is the caller's to take off. Layers that ONNX has no
-    operators for are pointed at.
+    OUT is NETWORK or RUN with the ending .onnx by default. The model has the inputs of the net, so
+    the caller must subtract the mean of training. Layers without ONNX operators are reported.
     """
     try:
         from protonet.onnx.export import export_net, write_model
@@ -83,11 +82,11 @@ def command(
         definition, weights, level=level, stages=stages, batch=batch, python_layers=not untrusted
     )
     if weights is None:
-        note("no --weights: the model holds what the fillers give")
+        note("no --weights: the model has the initial values of the fillers")
     elif exported.absent:
         note(f"{weights}: has no weights for {', '.join(exported.absent)}")
     if batch is None and not exported.any_batch:
-        note("the batch is fixed: a layer has shapes that do not grow with it")
+        note("the batch size is fixed: a layer has shapes that do not scale with it")
     if out is None:
         out = Path(f"{network.resolve().stem}.onnx")
     for path in write_model(exported.model, out):
@@ -97,14 +96,14 @@ def command(
 def _definition(
     network: Path, weights: Path | None, snapshot: str, shape: str | None
 ) -> tuple[NetDefinition, Path | None]:
-    """The net of a text, or of a run, with an input of this shape; and its weights."""
+    """The net of a definition or a run, with an input of this shape; and its weights."""
     from protonet.jobs.definitions.network import make_deploy
     from protonet.proto.text import Source, read_net
 
     if not network.is_dir():
         source = Source.read(network)
     elif weights is not None:
-        raise UsageError("--weights is for a NETWORK; a RUN has its own: choose by --snapshot")
+        raise UsageError("--weights is for a NETWORK; a RUN has its own: choose with --snapshot")
     else:
         source, weights = _of_run(network, snapshot)
     definition = read_net(source)

@@ -1,4 +1,4 @@
-"""``--import``: layers of users, made known before a command reads a network."""
+"""``--import``: register users' layers before a command reads a network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _import(ctx: click.Context, _: click.Parameter, modules: Sequence[str]) -> N
 
 
 def import_option(command: C) -> C:
-    """Give a command the option ``--import``, which it needs not look at."""
+    """``--import``, handled before the command runs."""
     option = click.option(
         "--import",
         "imports",
@@ -29,7 +29,7 @@ def import_option(command: C) -> C:
         expose_value=False,
         is_eager=True,
         callback=_import,
-        help="Python module with layers of your own: a name, or a .py file. May be repeated.",
+        help="Python module with custom layers: a name, or a .py file. May be repeated.",
     )
     return option(command)
 
@@ -37,7 +37,7 @@ def import_option(command: C) -> C:
 def own_types() -> dict[str, str]:
     """The layer types that modules and installed packages added, with their docstrings.
 
-    Empty, and quick, where nothing was imported and no package offers any.
+    Empty, without importing layers, if no module or package adds any.
     """
     import sys
     from importlib.metadata import entry_points

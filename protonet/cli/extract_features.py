@@ -1,4 +1,4 @@
-"""``protonet extract-features``: the values of inner blobs as databases."""
+"""``protonet extract-features``: store the values of blobs in databases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PATH = click.Path(path_type=Path)
 @click.command(
     "extract-features",
     cls=GflagsCommand,
-    short_help="Store the values of inner blobs of a net.",
+    short_help="Store the values of blobs of a net in databases.",
     examples=[
         "protonet extract-features net.caffemodel train_val.prototxt fc7 features 10",
         "protonet extract-features net.caffemodel train_val.prototxt fc6,fc7 db6,db7 10 lmdb GPU",
@@ -48,9 +48,9 @@ def command(
     untrusted: bool,
 ) -> None:
     """Run the network in the prototxt file NETWORK with WEIGHTS over BATCHES batches of its data
-    in phase TEST; store each item of every BLOB in the database DB of the same place.
+    in phase TEST; store each item of every BLOB in the corresponding database DB.
 
-    The arguments are those of Caffe's extract_features. Keys count the items with ten digits;
+    The arguments are those of Caffe's extract_features. Keys are item numbers with ten digits,
     values are floats.
     """
     from protonet.errors import UsageError, nearest
@@ -76,7 +76,7 @@ def command(
 
 
 def _stores(blobs: str, databases: str) -> dict[str, Path]:
-    """The database of each blob, from two comma lists."""
+    """The database of each blob, from two comma-separated lists."""
     names = [each.strip() for each in blobs.split(",")]
     paths = [Path(each.strip()) for each in databases.split(",")]
     if len(names) != len(paths):

@@ -1,4 +1,4 @@
-"""Flags as Google's gflags read them, which Caffe's tools use: ``--shuffle=true``, ``--nogray``."""
+"""Flags in the syntax of gflags, as in Caffe's tools: ``--shuffle=true``, ``--nogray``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _WORDS = {
 }
 _LOG_SWITCHES = frozenset({"alsologtostderr", "colorlogtostderr", "log_prefix", "logtostderr"})
 _LOG_VALUES = frozenset({"log_dir", "minloglevel", "stderrthreshold", "v", "vmodule"})
-"""Flags of Google's glog, which every tool of Caffe takes: they decide nothing here."""
+"""Flags of glog, accepted by every tool of Caffe, and ignored here."""
 _FLAG = re.compile(r"--?(?P<name>[A-Za-z][\w-]*)(?:=(?P<value>.*))?", re.DOTALL)
 
 
 class GflagsCommand(CommandWithExamples):
-    """A command whose switches may be given as gflags are: ``-shuffle``, ``--shuffle=true``,
-    ``--noshuffle``. Flags of glog are passed over, their values as well.
+    """A command whose switches may be given in the syntax of gflags: ``-shuffle``,
+    ``--shuffle=true``, ``--noshuffle``. Flags of glog and their values are ignored.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Bring the arguments into our own form first."""
+        """Convert the arguments to click's syntax first."""
         return super().parse_args(ctx, list(self._plain(args)))
 
     def _plain(self, args: Iterable[str]) -> Iterator[str]:
@@ -59,5 +59,5 @@ class GflagsCommand(CommandWithExamples):
     def _switch(self, option: click.Option, word: str, value: str) -> Iterator[str]:
         wanted = _WORDS.get(value.lower())
         if wanted is None:
-            raise click.UsageError(f"{word}: expected true or false behind the '='")
+            raise click.UsageError(f"{word}: expected true or false after the '='")
         yield from (option.opts if wanted else option.secondary_opts)[:1]

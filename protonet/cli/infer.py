@@ -1,4 +1,4 @@
-"""``protonet infer``: ask a trained net about images."""
+"""``protonet infer``: predict with a trained net."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PATH = click.Path(path_type=Path)
 @click.command(
     "infer",
     cls=CommandWithExamples,
-    short_help="Ask a trained net about images.",
+    short_help="Predict on images with a trained net.",
     examples=[
         "protonet infer runs/net-20260131-120000 test.png",
         "protonet infer run one.png two.png --snapshot best",
@@ -46,19 +46,19 @@ _PATH = click.Path(path_type=Path)
     "--json",
     "as_json",
     is_flag=True,
-    help="Print one JSON object a line for each image: image, snapshot, outputs.",
+    help="Print a JSON object per line for each image: image, snapshot, outputs.",
 )
 @click.option(
     "--weights",
     type=_PATH,
     metavar="FILE",
-    help="Where RUN is a deploy.prototxt: its weights.",
+    help="If RUN is a deploy.prototxt: its weights.",
 )
 @click.option(
     "--mean",
     metavar="FILE|V[,V...]",
     default="",
-    help="With --weights: what is taken off. Default: nothing.",
+    help="With --weights: the mean to subtract. Default: none.",
 )
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda:N.")
 @memory_limit_option
@@ -66,7 +66,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--allow-python-layers",
     is_flag=True,
-    help="Take Python layers, which run code that the network names, in an archive too.",
+    help="Allow Python layers, which run code that the network names, in archives too.",
 )
 @import_option
 def command(
@@ -81,23 +81,23 @@ def command(
     no_fuse: bool,
     allow_python_layers: bool,
 ) -> None:
-    """Ask the net that the run directory RUN holds about each IMAGE.
+    """Predict on each IMAGE with the net of the run directory RUN.
 
-    RUN may be a .zip of one, as the page gives it; a model that was downloaded from DIGITS, as
+    RUN may also be a .zip of one, as downloaded from the page; a model downloaded from DIGITS, as
     .tar.gz, .tgz, .tar, .tar.bz2, .zip or the folder of its files; or a deploy.prototxt with
     --weights.
 
-    Images are brought to the size and colour of the training data and treated exactly as the
-    training images were. What is printed is the values of each output of the net; where RUN has
-    a labels.txt, the five likeliest classes. An image that cannot be read is told of and passed
-    over; the exit code is then 4.
+    Images are converted to the size and channels of the training data and preprocessed exactly as
+    the training images. Prints the values of each output of the net; if RUN has a labels.txt, the
+    five best classes. An image that cannot be read is reported and skipped; the exit code is then
+    4.
     """
     from protonet.errors import DataError, UsageError
 
     if weights is None and mean:
-        raise UsageError(f"{run}: a run knows its mean; --mean goes with --weights")
+        raise UsageError(f"{run}: a run has its own mean; --mean requires --weights")
     if weights is not None and snapshot != "last":
-        raise UsageError("--snapshot chooses from a run's weights, but --weights are given")
+        raise UsageError("--snapshot selects weights of a run, but --weights are given")
     if weights is not None:
         net_options = _classifier(run, weights, mean, device, memory_limit, no_fuse)
     else:
@@ -136,7 +136,7 @@ def _trained(
 
 
 def _answer(predictor: ImagePredictor, images: Sequence[Path], as_json: bool) -> int:
-    """Print what the net says of each image; how many could not be read."""
+    """Print the prediction for each image; return how many could not be read."""
     unread: list[Path] = []
 
     def failed(path: Path, error: DataError) -> None:
@@ -159,7 +159,7 @@ def _as_json(prediction: Prediction, iteration: int | None) -> dict[str, Any]:
 
 
 def json_values(values: np.ndarray) -> Any:
-    """The array as nested lists; null for what is not finite, for which JSON has no word."""
+    """The array as nested lists, with null for non-finite values, which JSON cannot represent."""
     found = values.astype(object)
     found[values != values] = None
     found[abs(values) == float("inf")] = None
@@ -177,7 +177,7 @@ def _print(prediction: Prediction, classes: Sequence[str] | None) -> None:
 
 
 def best_classes(values: np.ndarray, classes: Sequence[str]) -> list[tuple[float, str]]:
-    """The greatest values with the names of their classes, the greatest first."""
+    """The greatest values with their class names, in descending order."""
     flat = values.ravel().tolist()
     return sorted(zip(flat, classes, strict=True), key=lambda pair: -pair[0])[:_BEST_CLASSES]
 

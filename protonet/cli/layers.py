@@ -1,4 +1,4 @@
-"""``protonet layers``: the reference of layer types, as the wheel carries it."""
+"""``protonet layers``: the reference of layer types, included in the wheel."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from protonet.errors import UsageError, nearest
 @click.argument("name", metavar="[TYPE]", required=False)
 @import_option
 def command(name: str | None) -> None:
-    """List the layer types that can be used in a network, or explain the one named TYPE.
+    """List the layer types, or explain the one named TYPE.
 
-    A type's page holds its formula, the shapes of its bottoms and tops, its parameters with
-    their defaults, how it differs from Caffe, and an example.
+    The page of a type has its formula, the shapes of its bottoms and tops, its parameters with
+    their defaults, its differences from Caffe, and an example.
     """
     from protonet.resources import layer_page, layer_pages
 
@@ -41,7 +41,7 @@ def command(name: str | None) -> None:
     if text is None:
         raise UsageError(
             f"no layer type '{name}'{nearest(name, [*layer_pages(), *own])}\n"
-            "`protonet layers` lists the types that are known"
+            "`protonet layers` lists the known types"
         )
     where = console()
     if not where.is_terminal or name in own:
@@ -53,7 +53,7 @@ def command(name: str | None) -> None:
 
 
 def purpose(page: str) -> str:
-    """The first paragraph under a page's title, as one line."""
+    """The first paragraph of a page, as one line."""
     paragraphs = (block.strip() for block in page.split("\n\n"))
     found = next((text for text in paragraphs if text and not text.startswith("#")), "")
     return " ".join(found.split())

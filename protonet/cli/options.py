@@ -1,4 +1,4 @@
-"""Options that several commands declare alike, and values that gather them."""
+"""Options shared by several commands, and grouping of options into values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def with_options(command: C, options: Sequence[Callable[[C], C]]) -> C:
 
 
 def gathered(command: C, into: str, make: Callable[..., object], names: Sequence[str]) -> Any:
-    """The command with one argument ``into``, made of the options of these names."""
+    """The command with one argument ``into`` made from the options of these names."""
 
     @wraps(command)
     def gathering(**given: Any) -> Any:
@@ -30,11 +30,11 @@ def gathered(command: C, into: str, make: Callable[..., object], names: Sequence
 
 
 def snapshot_option(what: str) -> Callable[[C], C]:
-    """``--snapshot``; ``what`` begins its help."""
+    """``--snapshot``; its help begins with ``what``."""
     return click.option(
         "--snapshot",
         metavar="N|best|last",
         default="last",
         show_default=True,
-        help=f"{what}: of iteration N, of the best validation, or the last.",
+        help=f"{what}: those of iteration N, with the best validation, or the last.",
     )

@@ -1,4 +1,4 @@
-"""``protonet parse-log``: a training's log as tables."""
+"""``protonet parse-log``: tables from a training log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from protonet.cli.examples import CommandWithExamples
 @click.command(
     "parse-log",
     cls=CommandWithExamples,
-    short_help="Make tables of a training's log.",
+    short_help="Make tables from a training log.",
     examples=[
         "protonet parse-log caffe.log",
         "protonet parse-log runs/net-20260131-120000 tables",
@@ -20,12 +20,12 @@ from protonet.cli.examples import CommandWithExamples
 )
 @click.argument("log", type=click.Path(path_type=Path))
 @click.argument("folder", metavar="[FOLDER]", type=click.Path(path_type=Path), default=".")
-@click.option("--delimiter", metavar="C", default=",", help="What stands between two columns.")
-@click.option("--verbose", is_flag=True, help="Of parse_log.py; the files are named anyhow.")
+@click.option("--delimiter", metavar="C", default=",", help="Separator of columns.")
+@click.option("--verbose", is_flag=True, help="Accepted for parse_log.py; no effect.")
 def command(log: Path, folder: Path, delimiter: str, verbose: bool) -> None:
     """Read LOG and write FOLDER/NAME.train and FOLDER/NAME.test as CSV.
 
-    LOG is what Caffe or protonet printed, a metrics.jsonl, or a run directory. The columns are
+    LOG is the output of Caffe or protonet, a metrics.jsonl, or a run directory. The columns are
     those of Caffe's parse_log.py: NumIters, Seconds, LearningRate, and the outputs of the net.
     Further test nets go to NAME.test1, NAME.test2, ...
     """

@@ -1,4 +1,4 @@
-"""``protonet plot``: trainings over each other."""
+"""``protonet plot``: learning curves of several trainings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from protonet.cli.examples import CommandWithExamples
 @click.command(
     "plot",
     cls=CommandWithExamples,
-    short_help="Draw trainings over each other.",
+    short_help="Plot the learning curves of trainings.",
     examples=[
         "protonet plot runs/a runs/b",
         "protonet plot caffe.log runs/net-20260131-120000 --out compared.svg",
@@ -26,21 +26,21 @@ from protonet.cli.examples import CommandWithExamples
     type=click.Path(path_type=Path),
     default=Path("plot.png"),
     show_default=True,
-    help="The picture: .png, .svg or .pdf.",
+    help="The file to write: .png, .svg or .pdf.",
 )
 @click.option(
     "--output",
     metavar="NAME",
     default="loss",
     show_default=True,
-    help="What is drawn: the loss, lr (the learning rate), or an output of the net.",
+    help="The curve: loss, lr (the learning rate), or an output of the net.",
 )
-@click.option("--by-time", is_flag=True, help="Draw over seconds, not iterations.")
+@click.option("--by-time", is_flag=True, help="Plot over seconds instead of iterations.")
 def command(logs: Sequence[Path], out: Path, output: str, by_time: bool) -> None:
-    """Draw the loss, or another output, of all LOGS into one picture.
+    """Plot the loss, or another output, of all LOGS in one figure.
 
-    A log is what Caffe or protonet printed, a metrics.jsonl, or a run directory. Curves of the
-    training are drawn through, those of the first test net dashed.
+    A log is the output of Caffe or protonet, a metrics.jsonl, or a run directory. Curves of
+    training are solid, those of the first test net dashed.
     """
     _draw(logs, out, output, by_time)
 
@@ -58,7 +58,7 @@ def _draw(logs: Sequence[Path], out: Path, output: str, by_time: bool) -> None:
 
 
 _CHARTS = ("accuracy", "loss", "lr", "loss")
-"""What plot_training_log.py draws for 0 and 1, 2 and 3, ...: over iterations, and over seconds."""
+"""The charts 0 and 1, 2 and 3, ... of plot_training_log.py: over iterations, and over seconds."""
 
 
 @click.command(
@@ -70,7 +70,7 @@ _CHARTS = ("accuracy", "loss", "lr", "loss")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=click.Path(path_type=Path))
 def training_log(chart: int, out: Path, logs: Sequence[Path]) -> None:
-    """Draw LOGS into OUT, as Caffe's plot_training_log.py does.
+    """Plot LOGS into OUT, as Caffe's plot_training_log.py does.
 
     CHART is 0 for the accuracy over iterations and 1 over seconds, 2 and 3 for the test loss, 4
     and 5 for the learning rate, 6 and 7 for the training loss; 2, 3, 6 and 7 show both losses.

@@ -1,4 +1,4 @@
-"""``protonet profile``: where the time of a person's own network goes."""
+"""``protonet profile``: time per layer of a network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 _TRAIN, _TEST = 0, 1
 _STARVED = 0.05
-"""The share of an iteration from which on waiting for images is told."""
+"""The share of an iteration from which waiting for images is reported."""
 
 
 def _options_argument(command: Callable[..., None]) -> Any:
@@ -70,7 +70,7 @@ def _options(
 @click.command(
     "profile",
     cls=CommandWithExamples,
-    short_help="Show where the time of a network goes.",
+    short_help="Profile a network layer by layer.",
     examples=[
         "protonet profile net.prototxt --data train_images --labels train_labels",
         "protonet profile train_val.prototxt --sort time --out profile.svg",
@@ -85,20 +85,20 @@ def _options(
     "--solver",
     metavar="TYPE|FILE",
     help=f"Update rule: {', '.join(SOLVERS)}; or Caffe's solver.prototxt, whose net is profiled "
-    "where there is no NETWORK. Default: SGD.",
+    "if NETWORK is omitted. Default: SGD.",
 )
 @click.option(
     "--weights",
     metavar="FILE[,FILE...]",
     default="",
-    help="Weights to load, where their values matter.",
+    help="Weights to load, if their values matter.",
 )
 @click.option(
     "--phase",
     type=click.Choice(["train", "test"]),
     default="train",
     show_default=True,
-    help="train: forward, backward and update; test: forward alone.",
+    help="train: forward, backward and update; test: forward only.",
 )
 @click.option("--stage", metavar="NAME[,NAME...]", default="", help="Stages of the net.")
 @click.option("--level", type=int, default=0, show_default=True, help="Level of the net.")
@@ -108,18 +108,18 @@ def _options(
     metavar="N",
     default=20,
     show_default=True,
-    help="How many are measured, after some that do not count.",
+    help="Number of measured iterations, after a warm-up.",
 )
-@click.option("--gpu", metavar="N", help="The GPU to use, as --device cuda:N does.")
+@click.option("--gpu", metavar="N", help="The GPU to use, like --device cuda:N.")
 @click.option("--device", metavar="NAME", help="cpu or cuda:N. Default: cpu.")
 @click.option(
     "--sort",
     type=click.Choice(["plan", "time"]),
     default="plan",
     show_default=True,
-    help="Order of the layers: as they are computed, or the longest first.",
+    help="Order of the layers: as computed, or by time.",
 )
-@click.option("--out", type=_PATH, metavar="FILE", help="Picture to make: .svg, .png or .pdf.")
+@click.option("--out", type=_PATH, metavar="FILE", help="Chart to write: .svg, .png or .pdf.")
 @click.option(
     "--trace", type=_PATH, metavar="FILE", help="Trace to write, for Perfetto or chrome://tracing."
 )
@@ -141,14 +141,14 @@ def command(
 ) -> None:
     """Profile the network in the prototxt file NETWORK; '-' reads it from standard input.
 
-    Prints for each layer its time in an iteration, forward, backward and in the solver's update
-    (a share by its number of parameters), or as data (waiting for batches and copying them); its
-    share of the whole; how fast its arithmetic goes, and its traffic, each value touched once.
-    Below stand the sums, beside what this machine does at best, which is measured first.
+    Prints for each layer its time per iteration, forward, backward and in the solver's update (its
+    share by number of parameters), or as data (waiting for batches and copying them); its share of
+    the total; its arithmetic rate and its memory traffic, each value counted once. Then the sums,
+    compared with the peak rates of this machine, which are measured first.
 
-    Data come as for training: from the network's own layers, or from --data and --labels; the
-    network's transform_param says what mean is taken off. Input layers and --input get random
-    numbers. No weights are kept.
+    Data is read as in training: by the network's own layers, or from --data and --labels; the mean
+    is that of the network's transform_param. Input layers and --input get random numbers. No
+    weights are saved.
     """
     from protonet.formats.pictures import picture_kind
     from protonet.jobs.profiling.files import FORMATS
@@ -172,7 +172,7 @@ def command(
 def _opened(
     network: str | None, data: InputOptions, solver: str | None, options: ProfileOptions
 ) -> tuple[Net, Rule | None, int]:
-    """The net, its rule, and how many passes make an iteration."""
+    """The net, its update rule, and the passes per iteration."""
     from protonet.jobs.profiling.profiled_net import open_profiled
 
     definition, settings, options = _read(network, solver, options)
@@ -187,9 +187,7 @@ def _opened(
 def _read(
     network: str | None, solver: str | None, options: ProfileOptions
 ) -> tuple[NetDefinition, SolverParameter, ProfileOptions]:
-    """The net and the solver, and the options completed from the solver
-    says of it.
-    """
+    """The net and the solver, and the options completed from the solver."""
     from protonet.jobs.profiling.profiled_net import default_solver, net_of_solver, read_solver_only
     from protonet.proto.text import Source, read_net
 
@@ -209,7 +207,7 @@ def _read(
     if kind is not None:
         raise UsageError(
             "nothing to profile: give NETWORK (a prototxt file, or '-'), or --solver "
-            "SOLVER.prototxt, which names its net"
+            "SOLVER.prototxt with its net"
         )
     definition, settings, level, stages = net_of_solver(path, options.phase)
     stages = (*stages, *options.stages)
@@ -262,7 +260,7 @@ def _rate(count: int, seconds: float) -> str:
 def _print_sums(profile: Profile) -> None:
     whole, machine = profile.seconds, profile.machine
     click.echo(
-        f"\n{1000 * whole:.3f} ms an iteration of {profile.images} images: "
+        f"\n{1000 * whole:.3f} ms per iteration of {profile.images} images: "
         f"{1 / whole:,.1f} iterations/s, {profile.images / whole:,.0f} images/s"
     )
     sums = [(kind, profile.sum(kind)) for kind in ("data", "forward", "backward", "update")]
@@ -281,11 +279,11 @@ def _print_sums(profile: Profile) -> None:
     for source in profile.inputs:
         threads = len({work.thread for work in source.worker_times})
         beside = (
-            f"beside the net, {threads} thread(s) took {1000 * source.reading:.3f} ms to read and "
+            f"meanwhile {threads} thread(s) took {1000 * source.reading:.3f} ms to read and "
             f"decode, {1000 * source.transforming:.3f} ms to transform"
             if threads
-            else "nothing to decode: it is all in memory"
+            else "nothing to decode: all data is in memory"
         )
         click.echo(f"{source.name}: waited {1000 * source.waited:.3f} ms; {beside}")
         if source.waited > _STARVED * whole:
-            click.echo(f"note: the net waits for {source.name}; images come too slowly")
+            click.echo(f"note: the net waits for {source.name}; reading images is the bottleneck")

@@ -1,4 +1,4 @@
-"""The options that say how a training goes: how long, how often what, at which learning rate."""
+"""Options of the training schedule: length, intervals and learning rate."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import click
 from protonet.cli.options import C, with_options
 
 POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine")
-"""What the help text names; modules of ``--import`` may add others."""
+"""The policies of the help text; modules of ``--import`` may add others."""
 
 
 class Policy(click.Choice[str]):
-    """An ``lr_policy``: one of ours, or of a module that ``--import`` names."""
+    """An ``lr_policy``: a built-in one, or one of an ``--import`` module."""
 
     def __init__(self) -> None:
         super().__init__(POLICIES)
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The policy, looked up in the registry where it is none of ours."""
+        """The policy, looked up in the registry if it is not built in."""
         if value not in POLICIES:
             from protonet.solvers.schedules import policy_names
 
@@ -31,14 +31,14 @@ _LENGTH = (
         "--epochs",
         type=float,
         metavar="X",
-        help="Passes over the training data. Default: 30. With --resume: another length for a "
-        "run of a NETWORK, finished or not.",
+        help="Epochs of training. Default: 30. With --resume: the new length of a run of a "
+        "NETWORK, finished or not.",
     ),
     click.option(
         "--max-iter",
         type=click.IntRange(1),
         metavar="N",
-        help="With --resume: another length for a run of a solver file.",
+        help="With --resume: the new length of a run of a solver file.",
     ),
 )
 
@@ -54,7 +54,7 @@ _INTERVALS = (
         "accumulation",
         type=click.IntRange(1),
         metavar="N",
-        help="Batches that make one update together, as if one were N times as large. Default: 1.",
+        help="Gradient accumulation: batches per update. Default: 1.",
     ),
     click.option(
         "--snapshot-every",
@@ -81,39 +81,42 @@ _RATES = (
     click.option(
         "--lr-policy",
         type=Policy(),
-        help="How the learning rate falls. Default: multistep. A solver file's own is replaced.",
+        help="Learning-rate policy. Default: multistep. Replaces that of a solver file.",
     ),
     click.option(
         "--gamma",
         type=float,
         metavar="X",
-        help="Factor of the policies step, multistep, exp, inv, sigmoid; of the last three for "
-        "each percent of the training.",
+        help="Gamma of the policies step, multistep, exp, inv, sigmoid; for the last three per "
+        "percent of the training.",
     ),
     click.option("--power", type=float, metavar="X", help="Power of the policies inv and poly."),
     click.option(
         "--step",
         "steps",
         metavar="PERCENT[,PERCENT...]",
-        help="Where the policies step, multistep and sigmoid change the rate, in percent of "
-        "the training. Default: 50,85 of multistep, 33 of step (so DIGITS has it: the third "
-        "drop is at 99), 50 of sigmoid.",
+        help="Steps of the policies step, multistep and sigmoid, in percent of the training. "
+        "Default: 50,85 for multistep, 33 for step (as in DIGITS: the third drop is at 99), 50 "
+        "for sigmoid.",
     ),
     click.option(
         "--warmup",
         type=click.IntRange(0),
         metavar="N",
-        help="Iterations in which the learning rate rises to --lr at first. Default: 0.",
+        help="Warm-up iterations, in which the learning rate rises to --lr. Default: 0.",
     ),
     click.option(
-        "--warmup-lr", type=float, metavar="X", help="Where the warm-up begins. Default: 0."
+        "--warmup-lr",
+        type=float,
+        metavar="X",
+        help="Learning rate at the start of the warm-up. Default: 0.",
     ),
     click.option(
-        "--min-lr", type=float, metavar="X", help="Floor of the learning rate. Default: 0."
+        "--min-lr", type=float, metavar="X", help="Minimum of the learning rate. Default: 0."
     ),
 )
 
 
 def rate_options(command: C) -> C:
-    """``--lr`` and what changes it."""
+    """``--lr`` and its schedule."""
     return with_options(command, _RATES)

@@ -1,4 +1,4 @@
-"""``protonet serve``: the page."""
+"""``protonet serve``: the web interface."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PATH = click.Path(path_type=Path)
 @click.command(
     "serve",
     cls=CommandWithExamples,
-    short_help="Serve the page: data sets, models, trainings, tests.",
+    short_help="Serve the web page: data sets, models, trainings, tests.",
     examples=[
         "protonet serve",
         "protonet serve work --allow ~/images --port 9000",
@@ -25,7 +25,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.argument("folder", metavar="[DIR]", type=_PATH, default="protonet-work")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True,
-              help="Where to listen. Other machines need the token that is printed.")  # fmt: skip
+              help="Address to listen on. Other machines need the printed token.")  # fmt: skip
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -40,15 +40,15 @@ _PATH = click.Path(path_type=Path)
     type=_PATH,
     multiple=True,
     metavar="DIR",
-    help="Folder whose files people may name, beside DIR itself. May be repeated.",
+    help="Folder whose files may be used, in addition to DIR. May be repeated.",
 )
 @click.option(
     "--memory-limit", type=click.FloatRange(min=0.1), metavar="GIB", default=4.0,
-    show_default=True, help="Memory of one training.",
+    show_default=True, help="Memory limit of a training.",
 )  # fmt: skip
 @click.option(
     "--upload-limit", type=click.IntRange(min=1), metavar="MIB", default=512, show_default=True,
-    help="Size of one upload.",
+    help="Size limit of an upload.",
 )  # fmt: skip
 def command(
     folder: Path,
@@ -58,11 +58,11 @@ def command(
     memory_limit: float,
     upload_limit: int,
 ) -> None:
-    """Serve the page from the workspace DIR, which is made where it is not there.
+    """Serve the web page from the workspace DIR, which is created if it does not exist.
 
-    Jobs and data sets live in DIR. Trainings are processes of their own: they go on when the
-    server ends, and the next one finds them. Networks that are pasted run no code of their own
-    and name no files outside DIR and the --allow folders.
+    Jobs and data sets are stored in DIR. Trainings are separate processes: they continue when the
+    server stops, and the next server finds them. Pasted networks cannot run their own code or use
+    files outside DIR and the --allow folders.
     """
     try:
         from protonet.web.server import serve

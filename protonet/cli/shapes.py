@@ -1,4 +1,4 @@
-"""The options that tell the shapes of what no layer makes, and the advice to give them."""
+"""Options for the shapes of external inputs, and advice to use them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 _PATH = click.Path(path_type=Path)
 _LOOKED_UP = 20
-"""How many unknown names are looked up among the known ones."""
+"""Maximal number of unknown names that are compared with known ones."""
 
 
 def input_shape(text: str) -> tuple[str, Shape]:
@@ -32,7 +32,7 @@ def input_shape(text: str) -> tuple[str, Shape]:
 
 
 _SHAPES = (
-    click.option("--data", type=_PATH, help="LMDB of images: the source of the network's data."),
+    click.option("--data", type=_PATH, help="LMDB of images for the network's data."),
     click.option(
         "--labels", type=_PATH, help="LMDB of label vectors, paired with the images by key."
     ),
@@ -42,13 +42,13 @@ _SHAPES = (
         type=input_shape,
         multiple=True,
         metavar="NAME=SHAPE",
-        help="Shape of a blob that no layer makes, such as data=16x1x50x50. May be repeated.",
+        help="Shape of an input blob, such as data=16x1x50x50. May be repeated.",
     ),
     click.option(
         "--batch-size",
         type=click.IntRange(1),
         metavar="N",
-        help="Images in a batch. Default: what the network says, or else 16.",
+        help="Batch size. Default: that of the network, or else 16.",
     ),
 )
 
@@ -66,8 +66,8 @@ def _given_data(inputs: Sequence[tuple[str, Shape]], **others: Any) -> InputOpti
 
 
 def explained(error: NetworkError, definition: NetDefinition) -> Exception:
-    """The error; where blobs that no layer makes are all or part of it, with what would help."""
-    # a layer in place makes nothing anew
+    """The error, with advice if it is about blobs that no layer produces."""
+    # an in-place layer produces no new blob
     made = {t for layer in definition.net.layer for t in layer.top if t not in layer.bottom}
     reads = [bottom for layer in definition.net.layer for bottom in layer.bottom]
     unknown = list(dict.fromkeys(bottom for bottom in reads if bottom not in made))
@@ -77,7 +77,7 @@ def explained(error: NetworkError, definition: NetDefinition) -> Exception:
         return error
     names = " and ".join(f"'{name}'" for name in absent)
     advice = (
-        f"{definition.source.name}: no layer makes {names}, so the shapes are not known; give\n"
+        f"{definition.source.name}: no layer produces {names}, so the shapes are unknown; give\n"
         "    databases: --data DB [--labels DB]\n"
         f"    or shapes: --input {missing[0]}=16x1x50x50"
     )

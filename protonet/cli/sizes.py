@@ -21,12 +21,12 @@ def byte_size(text: str) -> int:
 
 
 def memory_limit_option(command: C) -> C:
-    """Give a command the option ``--memory-limit``."""
+    """``--memory-limit``."""
     option = click.option(
         "--memory-limit",
         type=byte_size,
         metavar="SIZE",
-        help="Memory that may be taken, such as 8GiB or 500MB: what needs more is refused before "
-        "it begins, and told what would fit.",
+        help="Memory limit, such as 8GiB or 500MB: what needs more is refused before it begins, "
+        "with a batch size that fits.",
     )
     return option(command)

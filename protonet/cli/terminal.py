@@ -1,4 +1,4 @@
-"""What all commands share in speaking to a person: colours, tables, bars."""
+"""Terminal output of all commands: colors, tables, progress bars."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-# A table that goes to a file or a pipe is never folded.
+# A table that is written to a file or a pipe is never wrapped.
 _UNBOUNDED = 10_000
 
 
 def wants_color() -> bool:
-    """Whether the environment leaves colours on (https://no-color.org)."""
+    """Whether the environment allows colors (https://no-color.org)."""
     return not os.environ.get("NO_COLOR")
 
 
@@ -33,12 +33,12 @@ def complain(message: str) -> None:
 
 
 def note(message: str) -> None:
-    """Print a remark on standard error."""
+    """Print a note on standard error."""
     click.echo(message, err=True)
 
 
 def console() -> Console:
-    """Standard output as rich writes to it: coloured and folded on a terminal only."""
+    """A rich console on standard output: colored and wrapped only on a terminal."""
     from rich.console import Console
 
     found = Console(file=sys.stdout, highlight=False)
@@ -46,7 +46,7 @@ def console() -> Console:
 
 
 def shows_bars(where: Console) -> bool:
-    """Whether a bar can be redrawn in place there."""
+    """Whether a progress bar can be redrawn in place."""
     return where.is_terminal and not where.is_dumb_terminal
 
 
@@ -56,10 +56,10 @@ def print_table(
     folds: Sequence[str] = (),
     numbers: Sequence[str] = (),
 ) -> None:
-    """Print rows under the titles ``columns``; columns of whole numbers, and those named in
-    ``numbers``, are set to the right.
+    """Print rows under the titles ``columns``; columns of integers, and those in ``numbers``, are
+    right-aligned.
 
-    Where the terminal is narrow, the columns named in ``folds`` give way.
+    On a narrow terminal the columns in ``folds`` are wrapped.
     """
     from rich import box
     from rich.table import Table
@@ -84,7 +84,7 @@ def print_table(
         table.add_row(*row)
     with where.capture() as text:
         where.print(table)
-    # rich fills every line up to the width of the table.
+    # rich pads every line to the width of the table.
     click.echo("\n".join(line.rstrip() for line in text.get().splitlines()))
 
 
@@ -96,7 +96,7 @@ def _plain(text: str) -> str:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar of ``what`` done so far and of all, on a terminal; elsewhere a line now and then."""
+    """A progress bar of ``what`` on a terminal; elsewhere an occasional line."""
     where = console()
     if not shows_bars(where):
         yield log_progress(what)
@@ -111,7 +111,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def resumable_progress(what: str, output: Path) -> Iterator[Callable[[int, int], None]]:
-    """``progress`` of an output that may have been begun earlier: says what is there already."""
+    """``progress`` for an output that may be continued: reports what exists already."""
     from protonet.data.resumable import partial_path
 
     with progress(what) as bar:
@@ -120,13 +120,11 @@ def resumable_progress(what: str, output: Path) -> Iterator[Callable[[int, int],
 
         def watch(done: int, total: int) -> None:
             nonlocal last, said
-            # What is there is told at a stroke, what is made one by one.
+            # Existing items are reported at once, new ones one by one.
             if not said and last is not None and done == last + 1:
                 said = True
                 if last:
-                    note(
-                        f"going on with {partial_path(output)}: {last} of {total} {what} are there"
-                    )
+                    note(f"continuing {partial_path(output)}: {last} of {total} {what} exist")
             last = done
             bar(done, total)
 

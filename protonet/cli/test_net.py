@@ -1,4 +1,4 @@
-"""``protonet test``: what a trained net says of its test data."""
+"""``protonet test``: evaluate a trained net on its test data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _SHOWN = 8
-"""Components of an item that are printed."""
+"""Number of components of an item that are printed."""
 
 
 @click.command(
@@ -42,14 +42,14 @@ _SHOWN = 8
     ],
 )
 @model_options
-@snapshot_option("Of a run, the weights to use")
-@click.option("--data", type=_PATH, help="Of a run: other images than those of its validation.")
-@click.option("--labels", type=_PATH, help="Of a run: the label vectors of --data.")
+@snapshot_option("For a run: the weights to use")
+@click.option("--data", type=_PATH, help="For a run: other images than its validation data.")
+@click.option("--labels", type=_PATH, help="For a run: the label vectors of --data.")
 @click.option(
     "--picture",
     type=_PATH,
     metavar="FILE",
-    help="For vectors: draw predicted over true values (.png, .svg, .pdf).",
+    help="For vectors: plot predicted over true values (.png, .svg, .pdf).",
 )
 @click.option(
     "--worst",
@@ -57,7 +57,7 @@ _SHOWN = 8
     default=3,
     show_default=True,
     metavar="N",
-    help="For vectors: name so many items that are farthest off.",
+    help="For vectors: list the N items with the greatest errors.",
 )
 @memory_limit_option
 @no_fuse_option
@@ -76,15 +76,15 @@ def command(
 ) -> None:
     """Run the network in the prototxt file NETWORK in phase TEST and average its outputs.
 
-    NETWORK may be a run directory: then its validation data are tested with its mean and its
-    weights, or the databases of --data and --labels.
+    NETWORK may be a run directory: then its weights and its mean are tested on its validation data,
+    or on the databases of --data and --labels.
 
-    Each record of its database is seen once, unless --iterations says how many batches. With
-    Caffe's -model it is Caffe's 50 batches, which begin anew behind the last record.
+    Each record of its database is seen once, unless --iterations gives a number of batches. With
+    Caffe's -model it is Caffe's default of 50 batches, which wrap around after the last record.
 
-    Prints the outputs of every batch and then their means, in the words of `caffe test`. For
-    losses over vectors (EuclideanLoss, L1Loss, SmoothL1Loss) the errors of every component
-    follow: mean absolute error, root mean squared error, and R^2.
+    Prints the outputs of every batch and then their means, in the format of `caffe test`; for
+    losses over vectors (EuclideanLoss, L1Loss, SmoothL1Loss) also the errors of each component:
+    mean absolute error, root mean squared error, and R^2.
     """
     from protonet.jobs.evaluation.full_dataset import average_set, opener
 
@@ -104,18 +104,18 @@ def command(
 def _evaluated(
     network: Path | None, snapshot: str, data: Path | None, labels: Path | None
 ) -> Evaluated | None:
-    """What NETWORK is to be tested by where it is a run directory; None where it is a text."""
+    """The validation net of a run directory; None if NETWORK is a file."""
     if network is None or not network.is_dir():
         odd = [name for name in ("snapshot", "data", "labels") if _given(name)]
         if odd:
-            raise UsageError(f"--{odd[0]} goes with a run directory in place of NETWORK")
+            raise UsageError(f"--{odd[0]} requires a run directory instead of NETWORK")
         return None
     odd = [name for name in ("weights", "level", "stage") if _given(name)]
     if odd:
         raise UsageError(
-            f"{network}: a run knows its own {', '.join(odd)}; leave out "
+            f"{network}: a run has its own {', '.join(odd)}; omit "
             + ", ".join(f"--{name}" for name in odd)
-            + (" (--snapshot chooses from its weights)" if "weights" in odd else "")
+            + (" (--snapshot selects its weights)" if "weights" in odd else "")
         )
     from protonet.jobs.evaluation.validation import evaluated
     from protonet.jobs.run.directory import RunDirectory
@@ -130,7 +130,7 @@ def _net_options(
     no_fuse: bool,
     untrusted: bool,
 ) -> NetOptions:
-    """How the net is opened: as the flags say, or as the run has it."""
+    """Options to open the net, from the flags or from the run."""
     from protonet.proto.caffe_pb2 import TEST
 
     options = replace(flags.net_options(TEST), fuse=True)
@@ -150,7 +150,7 @@ def _print_batch(index: int, outputs: Sequence[Output]) -> None:
 
 
 def _print_means(loss: float, outputs: Sequence[Output]) -> None:
-    """In the words of `caffe test`."""
+    """In the format of `caffe test`."""
     click.echo(f"Loss: {loss:g}")
     for output in outputs:
         weighted = ""
@@ -161,13 +161,13 @@ def _print_means(loss: float, outputs: Sequence[Output]) -> None:
 
 
 def _given(name: str) -> bool:
-    """Whether somebody gave this option."""
+    """Whether this option was given."""
     source = click.get_current_context().get_parameter_source(name)
     return source is not click.core.ParameterSource.DEFAULT
 
 
 def _show_vectors(reports: Sequence[VectorReport], worst: int, picture: Path | None) -> None:
-    """What is said of vectors, and the picture of the first of them."""
+    """Print the reports on vectors, and plot the first one."""
     for report in reports:
         _print_vectors(report, worst)
     if picture is not None:
@@ -178,7 +178,7 @@ def _show_vectors(reports: Sequence[VectorReport], worst: int, picture: Path | N
 
 
 def _print_vectors(report: VectorReport, worst: int) -> None:
-    """The errors of each component, and the items that are farthest off."""
+    """Print the errors of each component, and the worst items."""
     click.echo(f"\n{report.name}: {len(report.true)} items")
     print_table(
         ("component", "MAE", "RMSE", "R^2"),
@@ -192,4 +192,4 @@ def _print_vectors(report: VectorReport, worst: int) -> None:
             ", ".join(f"{value:.4g}" for value in values[item][:_SHOWN])
             for values in (report.predicted, report.true)
         )
-        click.echo(f"item {item} is {distance:.4g} off: [{guess}], true [{truth}]")
+        click.echo(f"item {item}: error {distance:.4g}, predicted [{guess}], true [{truth}]")

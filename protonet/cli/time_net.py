@@ -1,4 +1,4 @@
-"""``protonet time``: where the time of a net goes."""
+"""``protonet time``: time per layer, as `caffe time` measures it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(
     "time",
     cls=GflagsCommand,
-    short_help="Measure the layers of a net.",
+    short_help="Time the layers of a net.",
     examples=[
         "protonet time deploy.prototxt --iterations 20",
         "protonet time -model train_val.prototxt -iterations 10 -phase TEST",
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 def command(flags: ModelFlags, phase: str, untrusted: bool) -> None:
     """Time every layer of the network in the prototxt file NETWORK, forward and backward.
 
-    Prints the lines of `caffe time`; then for each layer its share of the time, its arithmetic
-    and how fast that goes, and the bytes of its blobs and parameters. Arithmetic and bytes are
-    those of the forward pass.
+    Prints the lines of `caffe time`; then for each layer its share of the time, its arithmetic and
+    its arithmetic rate, and the bytes of its blobs and parameters. Arithmetic and bytes are those
+    of the forward pass.
     """
     from protonet.jobs.inference.open_net import open_net
     from protonet.jobs.profiling.layer_times import time_net

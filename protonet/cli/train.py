@@ -1,4 +1,4 @@
-"""``protonet train``: train a network, resume a run, or follow one of Caffe's solver files."""
+"""``protonet train``: train a network, resume a run, or run a solver file."""
 
 from __future__ import annotations
 
@@ -68,28 +68,28 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
 @click.option(
     "--labels",
     type=_PATH,
-    help="LMDB of the training label vectors, paired with the images by key. Without it the "
-    "labels are the class numbers that the images' records carry.",
+    help="LMDB of the training label vectors, paired with the images by key. Default: the class "
+    "numbers in the images' records.",
 )
 @click.option(
     "--by-position",
     is_flag=True,
-    help="Pair images and labels by their places where their keys differ, as Caffe does.",
+    help="Pair images and labels by position if their keys differ, as Caffe does.",
 )
 @click.option("--val-data", type=_PATH, help="LMDB of the validation images.")
 @click.option("--val-labels", type=_PATH, help="LMDB of the validation label vectors.")
 @click.option(
     "--mean",
     metavar="FILE|none",
-    help="Mean to take off the images: a .binaryproto file, or 'none'. By default it is computed "
-    "from the training images.",
+    help="Mean to subtract: a .binaryproto file, or 'none'. Default: computed from the training "
+    "images.",
 )
 @length_options
 @click.option(
     "--batch-size",
     type=click.IntRange(1),
     metavar="N",
-    help="Images in a batch. Default: what the network says, or else 16.",
+    help="Batch size. Default: that of the network, or else 16.",
 )
 @interval_options
 @rate_options
@@ -105,102 +105,99 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
     "-solver",
     metavar="TYPE|FILE",
     help=f"Update rule: {', '.join(SOLVERS)}. Default: SGD. Without NETWORK: Caffe's "
-    "solver.prototxt to follow, which names its net and data itself.",
+    "solver.prototxt, with its net and data.",
 )
 @click.option(
     "--weights",
     "-weights",
     metavar="FILE[,FILE...]",
-    help="Weights to begin with (fine-tuning): .caffemodel, .h5, .npz or .safetensors.",
+    help="Initial weights for fine-tuning: .caffemodel, .h5, .npz or .safetensors.",
 )
 @click.option(
     "--allow-mismatch",
     is_flag=True,
-    help="Leave layers as they begin whose shapes the --weights do not fit.",
+    help="Skip layers whose shapes differ from the --weights.",
 )
 @click.option(
     "--snapshot",
     "-snapshot",
     type=_PATH,
     metavar="FILE",
-    help="With a solver file: the .solverstate to go on from.",
+    help="With a solver file: the .solverstate to continue from.",
 )
 @click.option(
     "--level",
     "-level",
     type=int,
     metavar="N",
-    help="With a solver file: the level of the training net.",
+    help="With a solver file: the level of the train net.",
 )
 @click.option(
     "--stage",
     "-stage",
     metavar="NAME[,NAME...]",
-    help="With a solver file: stages of the training net, beside the file's own.",
+    help="With a solver file: stages of the train net, in addition to the file's own.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), metavar="N", help="Seed of all random numbers. Default: 0."
 )
-@click.option("--shuffle", is_flag=True, help="Draw the training data in a new order each epoch.")
+@click.option("--shuffle", is_flag=True, help="Shuffle the training data each epoch.")
 @click.option(
-    "--device", metavar="NAME", help="cpu or cuda:N. Default: cpu, or that of the run to resume."
+    "--device", metavar="NAME", help="cpu or cuda:N. Default: cpu, or that of the resumed run."
 )
 @click.option(
     "--early-stop",
     type=click.IntRange(1),
     metavar="N",
-    help="End after N validations in a row without a better accuracy or loss.",
+    help="Stop early after N validations in a row without a better accuracy or loss.",
 )
 @click.option(
     "--average",
     type=float,
     metavar="DECAY",
-    help="Keep a running mean of the weights, such as 0.999, which validation measures and "
-    "answers use.",
+    help="Decay of a moving average of the weights, such as 0.999, used by validation and "
+    "inference.",
 )
 @click.option(
     "--keep",
     type=click.IntRange(1),
     metavar="N",
-    help="Snapshots that stay: the newest N, and the best. Default: all.",
+    help="Snapshots to keep: the newest N, and the best. Default: all.",
 )
-@click.option("--gpu", "-gpu", metavar="N", help="The GPU to use, as --device cuda:N does.")
-@click.option("--out", type=_PATH, help="The run directory to make. Default: runs/NAME-TIME.")
+@click.option("--gpu", "-gpu", metavar="N", help="The GPU to use, like --device cuda:N.")
+@click.option("--out", type=_PATH, help="The new run directory. Default: runs/NAME-TIME.")
 @click.option(
     "--resume",
     type=_PATH,
     metavar="RUN",
-    help="Go on with this run directory. --data, --labels, --val-data and --val-labels then name "
-    "databases that were moved.",
+    help="Resume this run directory. --data, --labels, --val-data and --val-labels then give the "
+    "new paths of moved databases.",
 )
-@_effect_option("sigint", "stop", "What Ctrl-C does.")
-@_effect_option("sighup", "snapshot", "What a hang-up does, such as closing the terminal.")
+@_effect_option("sigint", "stop", "Effect of Ctrl-C.")
+@_effect_option("sighup", "snapshot", "Effect of SIGHUP, such as closing the terminal.")
 @memory_limit_option
 @click.option(
     "--recompute",
     is_flag=True,
-    help="Take less memory: what cheap layers make is freed after the forward pass and made again "
-    "for the backward pass. The results are the same.",
+    help="Recompute the outputs of cheap layers in the backward pass to save memory. The results "
+    "are the same.",
 )
 @no_fuse_option
 @precision_option
 @tf32_option
 @untrusted_option
-@click.option(
-    "--allow-python-layers", is_flag=True, help="With --untrusted: take such layers all the same."
-)
+@click.option("--allow-python-layers", is_flag=True, help="With --untrusted: allow Python layers.")
 @import_option
 @click.option(
     "--log-format",
     type=click.Choice(FORMATS),
     default="auto",
     show_default=True,
-    help="caffe: the lines of Caffe's log, on standard error as Caffe writes them; json: the lines "
-    "of metrics.jsonl on standard output; auto: a bar on a terminal, else Caffe's lines on "
-    "standard output.",
+    help="caffe: Caffe's log on standard error; json: the lines of metrics.jsonl on standard "
+    "output; auto: a progress bar on a terminal, else Caffe's log on standard output.",
 )
-@click.option("--quiet", is_flag=True, help="Print nothing but where the results are.")
-@click.option("--verbose", is_flag=True, help="Print Caffe's log lines on a terminal too.")
+@click.option("--quiet", is_flag=True, help="Print only the path of the results.")
+@click.option("--verbose", is_flag=True, help="Print Caffe's log on a terminal too.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -214,18 +211,17 @@ def command(
 ) -> None:
     """Train the network in the prototxt file NETWORK; '-' reads it from standard input.
 
-    NETWORK needs no data layers: they are made from --data and --labels. It may bring its own;
-    then their source is filled in and the rest is kept. The results go to a new run directory:
-    the texts, the mean, snapshots, metrics.jsonl, train.log and loss.png.
+    NETWORK needs no data layers: they are made from --data and --labels. If it has its own, their
+    source is filled in. The results go to a new run directory: prototxt files, mean, snapshots,
+    metrics.jsonl, train.log and loss.png.
 
-    On a terminal a bar shows the progress; otherwise the lines of Caffe's log are printed.
-    Ctrl-C takes a snapshot and stops; --resume goes on from there, or from the newest snapshot
-    of a run that was killed.
+    On a terminal a progress bar is shown; otherwise Caffe's log is printed. Ctrl-C takes a snapshot
+    and stops; --resume continues from there, or from the newest snapshot of a killed run.
 
-    --resume with --epochs (or --max-iter, for a run of a solver file) gives a run another
-    length, a finished one too. What was trained stays; from there on the learning rate is what a
-    training of the new length has at that iteration, so it may rise again: after the steps of
-    multistep, or with cosine. Steps of a solver file are iterations, and stay.
+    --resume with --epochs (or --max-iter, for a run of a solver file) changes the length of a run,
+    also of a finished one. From there on the learning rate follows the schedule of the new length,
+    so it may rise again: after the steps of multistep, or with cosine. Steps of a solver file are
+    iterations, and do not change.
     """
     if quiet and verbose:
         raise UsageError("--quiet and --verbose contradict each other")
@@ -245,7 +241,7 @@ def command(
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given, by the names of the settings."""
+    """The given options, by the names of the settings."""
     given = {k: v for k, v in options.items() if v is not None and v is not False}
     if "gpu" in given:
         given["device"] = chosen_device(given.pop("gpu"), given.get("device"))
@@ -257,7 +253,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _console_listeners(stack: ExitStack, log_format: str, verbose: bool) -> list[Listener]:
-    """What shows the training: in the chosen format, or a bar on a terminal, else Caffe's log."""
+    """Listeners that print: in the chosen format, or a progress bar, or Caffe's log."""
     from protonet.train.listeners import CaffeLog, Metrics, ProgressBar
 
     if log_format == "caffe":
@@ -277,7 +273,7 @@ def _report(outcome: Outcome, quiet: bool) -> None:
         for remark in outcome.notes:
             click.echo(f"note: {remark}")
         if result.interrupted:
-            click.echo(f"{outcome.summary}; to go on:")
+            click.echo(f"{outcome.summary}; to continue:")
             click.echo(f"  protonet train --resume {run.path}")
         else:
             use = f"; to use it:\n  protonet infer {run.path} IMAGE" if run.deploy.exists() else ""

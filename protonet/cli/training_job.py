@@ -1,4 +1,4 @@
-"""What ``protonet train`` is to do: train a network, follow a solver file, or resume a run."""
+"""The training of ``protonet train``: of a network, of a solver file, or a resumed run."""
 
 from __future__ import annotations
 
@@ -32,29 +32,31 @@ _IN_SOLVER_FILES = {
     "val_every": "test_interval",
     "accumulation": "iter_size",
 }
-"""What a solver file calls what these options say, in iterations."""
+"""The fields of a solver file for these options, in iterations."""
 _DATABASES = ("data", "labels", "val_data", "val_labels")
-"""Options that --resume takes for databases that were moved."""
+"""Options of --resume for moved databases."""
 
 
 def _trust(given: dict[str, Any]) -> dict[str, Any]:
-    """The options with --untrusted and --allow-python-layers made into one setting."""
+    """Replace --untrusted and --allow-python-layers by one setting."""
     untrusted, allowed = given.pop("untrusted", False), given.pop("allow_python_layers", False)
     if allowed and not untrusted:
-        raise UsageError("--allow-python-layers goes with --untrusted; your own network has them")
+        raise UsageError(
+            "--allow-python-layers requires --untrusted; otherwise they are allowed anyway"
+        )
     return {**given, "python_layers": False} if untrusted and not allowed else given
 
 
 def choose_job(network: str | None, resume: Path | None, options: dict[str, Any]) -> Job:
-    """The one of the three jobs that the options, those that were given, ask for.
+    """The job that the given options select.
 
     Raises:
-        UsageError: where they contradict each other, or ask for none.
+        UsageError: for contradictory options, or none.
     """
     given = _trust(options)
     if resume is not None:
         if network is not None:
-            raise UsageError("--resume goes on with a run; it takes no NETWORK")
+            raise UsageError("--resume continues a run; it takes no NETWORK")
         return _resuming(resume, given)
     if network is not None:
         return _training(network, given)
@@ -76,16 +78,16 @@ def _resuming(run: Path, given: dict[str, Any]) -> Job:
 
 
 def _following(given: dict[str, Any]) -> Job:
-    """Follow one of Caffe's solver files."""
+    """Train with a solver file."""
     path = Path(given.pop("solver"))
     if not path.exists():
-        what = f"--solver {path}: there is no such file"
+        what = f"--solver {path}: no such file"
         if match_solver(str(path)) is not None:
             what = f"--solver {path} names an update rule, which needs a NETWORK to train"
         raise UsageError(f"{what}; without NETWORK, --solver is one of Caffe's solver files")
     if "weights" in given and "snapshot" in given:
         raise UsageError(
-            "--weights begin a training, --snapshot goes on with one; give one of them"
+            "--weights starts a new training, --snapshot continues one; give one of them"
         )
     from protonet.jobs.run.settings import SolverSettings
     from protonet.jobs.training.start import start_solver
@@ -103,20 +105,20 @@ def _training(network: str, given: dict[str, Any]) -> Job:
         raise UsageError("--data is missing: the LMDB of the training images")
     if "snapshot" in given:
         raise UsageError(
-            "--snapshot goes on with a solver file: --solver SOLVER.prototxt; a run directory goes "
-            "on with --resume, and a network begins with --weights"
+            "--snapshot requires a solver file: --solver SOLVER.prototxt; to continue a run "
+            "directory, use --resume, and to start a network from weights, --weights"
         )
     if "max_iter" in given:
         raise UsageError(
-            "--max-iter goes with --resume RUN, of a run of a solver file; how long a NETWORK is "
-            "trained is said by --epochs"
+            "--max-iter requires --resume RUN, of a run of a solver file; for a NETWORK use "
+            "--epochs"
         )
     if "val_every" in given and "val_data" not in given:
-        raise UsageError("--val-every needs something to validate on: --val-data")
+        raise UsageError("--val-every needs validation data: --val-data")
     for name in ("level", "stages"):
         if name in given:
             raise UsageError(
-                f"--{_OPTION_NAMES.get(name, name)} goes with a solver file; a NETWORK is trained "
+                f"--{_OPTION_NAMES.get(name, name)} requires a solver file; a NETWORK is trained "
                 "in stage train and validated in stage val"
             )
     if "solver" in given:
@@ -138,7 +140,7 @@ def _refuse_others(given: dict[str, Any], known: Sequence[str], option: str, why
     odd = [_OPTION_NAMES.get(name, name).replace("_", "-") for name in given if name not in known]
     if odd:
         names = ", ".join(f"--{name}" for name in odd)
-        raise UsageError(f"{option} cannot go with {names}: {why}")
+        raise UsageError(f"{option} cannot be combined with {names}: {why}")
 
 
 def _solver_type(text: str) -> str:
@@ -147,7 +149,7 @@ def _solver_type(text: str) -> str:
         return found
     if text.endswith(".prototxt") or Path(text).exists():
         raise UsageError(
-            f"--solver {text} is a file, which names its net itself: leave NETWORK out, or give "
+            f"--solver {text} is a file with its own net: omit NETWORK, or give "
             f"an update rule ({', '.join(known_solvers())})"
         )
     raise UsageError(
@@ -157,12 +159,12 @@ def _solver_type(text: str) -> str:
 
 
 def match_solver(text: str) -> str | None:
-    """The update rule that ``text`` names in any case of letters; None for none."""
+    """The update rule with this name, ignoring case, or None."""
     return next((name for name in known_solvers() if name.lower() == text.lower()), None)
 
 
 def known_solvers() -> list[str]:
-    """The update rules, those of ``--import`` too: ours in the order of the help text first."""
+    """The update rules, including those of ``--import``: first ours, in the order of the help."""
     from protonet.solvers.rules import rule_names
 
     return [*SOLVERS, *(name for name in rule_names() if name not in SOLVERS)]

@@ -1,4 +1,4 @@
-"""``--untrusted``: networks of strangers run no code and write no files."""
+"""``--untrusted``: refuse networks that run code or write files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import click
 C = TypeVar("C", bound=Callable[..., Any])
 
 UNTRUSTED_HELP = (
-    "The network is not your own: refuse layers that run code which it names (Python), or write "
-    "files (HDF5Output)."
+    "Do not trust the network: refuse layers that run its code (Python) or write files "
+    "(HDF5Output)."
 )
 
 
 def untrusted_option(command: C) -> C:
-    """Give a command the option ``--untrusted``."""
+    """``--untrusted``."""
     return click.option("--untrusted", is_flag=True, help=UNTRUSTED_HELP)(command)

@@ -1,4 +1,4 @@
-"""``protonet upgrade``: files of old dialects in today's."""
+"""``protonet upgrade``: upgrade files of old dialects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PATH = click.Path(path_type=Path)
 @click.command(
     "upgrade",
     cls=CommandWithExamples,
-    short_help="Bring a net or solver of an old dialect to today's.",
+    short_help="Upgrade a net or solver of an old dialect.",
     examples=[
         "protonet upgrade old.prototxt new.prototxt",
         "protonet upgrade --solver solver.prototxt new_solver.prototxt",
@@ -26,10 +26,10 @@ _PATH = click.Path(path_type=Path)
 @click.argument("out", metavar="OUT", type=_PATH)
 @click.option("--solver", is_flag=True, help="IN is a solver, not a net.")
 def command(source: Path, out: Path, solver: bool) -> None:
-    """Write the prototxt or .caffemodel IN to OUT in today's dialect.
+    """Upgrade the prototxt or .caffemodel IN to the current dialect and write it to OUT.
 
-    IN may be of any dialect (V0, V1, `input`); it is not changed. The end of its name tells a
-    text from a binary file with weights.
+    IN may have any dialect (V0, V1, `input`); it is not changed. Text and binary files are
+    distinguished by their endings.
     """
     if source.suffix == ".caffemodel":
         _weights(source, out)
@@ -69,7 +69,7 @@ def _tool(name: str, what: str, upgrade: Callable[[Path, Path], None]) -> click.
         name,
         params=list(paths),
         callback=lambda **given: upgrade(given["in"], given["out"]),
-        help=f"Write {what} IN to OUT in today's dialect, as Caffe's {name} does.",
+        help=f"Upgrade {what} IN to the current dialect, written to OUT, as Caffe's {name} does.",
         examples=[f"protonet {name} old new"],
     )
 

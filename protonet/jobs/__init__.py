@@ -1,11 +1,11 @@
-"""What a person does with networks, a room for each; a room imports only those named before it.
+"""What users do with networks, a package for each; a package imports only those listed before it.
 
-- ``run``: a run directory: its settings, its record, its files and how they travel.
-- ``definitions``: what a person gave, made into the nets and the solver that are built.
-- ``checks``: what is asked of nets and databases before anything is allocated or trained.
-- ``training``: a training: begun from a pasted network or a solver file, resumed, and its loop.
-- ``tasks``: what is done in a process of its own, and how a program tells of an error.
-- ``inference``: a trained net is opened, and asked about images or looked into.
-- ``evaluation``: how good a trained net is: outputs over a data set, figures of classes, vectors.
-- ``profiling``: where the time of a net goes, and what the machine could do.
+- ``run``: run directories: settings, record, files, archives.
+- ``definitions``: the nets and the solver that are built from the user's definitions.
+- ``checks``: checks of nets and databases before anything is allocated or trained.
+- ``training``: start a training from a pasted network or a solver file, resume it; its loop.
+- ``tasks``: tasks of worker processes, and how errors are reported.
+- ``inference``: open a trained net and predict, or inspect its activations.
+- ``evaluation``: evaluate a trained net: outputs over a data set, metrics of classes and vectors.
+- ``profiling``: profile a net, and compare it with the machine's peak rates.
 """

@@ -1,4 +1,4 @@
-"""Frozen values as JSON objects: one key for each field, checked against its type when read."""
+"""Frozen dataclasses as JSON objects: a key for each field, type-checked when read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def to_json(value: Any) -> Any:
-    """A value of a field as JSON has it."""
+    """A value of a field as JSON."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, tuple):
@@ -25,17 +25,19 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(cls: type[T], values: dict[str, Any], where: str, **made: Any) -> T:
-    """The value of a dataclass from its JSON object; ``made`` are fields that are there already.
+    """A dataclass from its JSON object; ``made`` are fields that are already read.
 
     Raises:
-        FormatError: for a field that is absent or of another type; ``where`` names the file.
-        UsageError: for names that a newer protonet wrote, or values that the class refuses.
+        FormatError: for a field that is absent or has another type; ``where`` names the file.
+        UsageError: for unknown fields of a newer protonet, or values that the class refuses.
     """
     hints = get_type_hints(cls)
     declared = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
     odd = sorted(values.keys() - declared.keys())
     if odd:
-        raise UsageError(f"{where}: has values that this protonet does not know: {', '.join(odd)}")
+        raise UsageError(
+            f"{where}: has values unknown to this version of protonet: {', '.join(odd)}"
+        )
     found = dict(made)
     for name, field in declared.items():
         if name in made:
@@ -43,12 +45,12 @@ def from_json(cls: type[T], values: dict[str, Any], where: str, **made: Any) -> 
         if name in values:
             found[name] = _read(hints[name], values[name], name, where)
         elif field.default is MISSING and field.default_factory is MISSING:
-            raise FormatError(f"{where}: damaged: it lacks {name}")
+            raise FormatError(f"{where}: damaged: {name} is missing")
     return cls(**found)
 
 
 def _read(hint: Any, value: Any, name: str, where: str) -> Any:
-    """A JSON value as a field of this type has it."""
+    """A field of this type from its JSON value."""
     origin = get_origin(hint)
     if origin in (Union, UnionType):
         choices = get_args(hint)

@@ -1,1 +1,1 @@
-"""The page and its JSON API: ``protonet serve``. Needs the extra ``web``."""
+"""The web interface and its JSON API: ``protonet serve``. Needs the extra ``web``."""

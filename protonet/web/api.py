@@ -1,4 +1,4 @@
-"""The JSON API: everything that the page shows and does. ``/docs`` explains it in the browser."""
+"""The JSON API with all functions of the page. ``/docs`` documents it in the browser."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pydantic import ValidationError
 
 from protonet import resources
 from protonet.errors import UsageError
-from protonet.web import forms, making
+from protonet.web import forms, submission
 from protonet.web.archive import archive
 from protonet.web.datasets import inspect, mean_picture, samples
 from protonet.web.policy import policy_curve
+from protonet.web.prediction_routes import add_prediction_routes, started_run
 from protonet.web.progress import curves_of, log_of
-from protonet.web.questions import add_questions, begun_run
-from protonet.web.shown import job_view, looked_view, plain
 from protonet.web.site import Site
 from protonet.web.store import DATASET, DONE, TRAINING
+from protonet.web.views import job_view, plain, report_view
 
 _TICK = 0.5
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -39,7 +39,7 @@ def make_api(site: Site) -> APIRouter:
 
     @api.api_route("/{rest:path}", methods=_METHODS, include_in_schema=False)
     def nothing(rest: str) -> None:
-        """Whatever else is asked for here; the page would answer with a page."""
+        """404 for all other paths, for which the page would return HTML."""
         raise HTTPException(404, f"there is nothing at /api/{rest[:80]}")
 
     return api
@@ -53,11 +53,11 @@ def _datasets(site: Site) -> APIRouter:
         """All data sets, the newest first."""
         return [job_view(site, job) for job in site.store.all(DATASET)]
 
-    _add_makers(routes, site)
+    _add_creation_routes(routes, site)
 
     @routes.get("/{job_id}")
     def look_at_dataset(job_id: str) -> dict[str, Any]:
-        """A data set: counts, shapes, pairing, histograms of labels, and all that is wrong."""
+        """A data set: counts, shapes, pairing, histograms of labels, and all problems."""
         job = site.get(job_id, DATASET)
         report = plain(inspect(site.databases(job))) if job.status == DONE else None
         return {**job_view(site, job), "report": report}
@@ -82,23 +82,23 @@ def _datasets(site: Site) -> APIRouter:
     return routes
 
 
-def _add_makers(routes: APIRouter, site: Site) -> None:
-    """The routes that make a data set."""
+def _add_creation_routes(routes: APIRouter, site: Site) -> None:
+    """The routes that create a data set."""
 
     @routes.post("/gradients", status_code=201)
     def make_gradients(form: forms.GradientsForm) -> dict[str, Any]:
         """Make the seed example's data set."""
-        return job_view(site, making.make_gradients(site, form))
+        return job_view(site, submission.make_gradients(site, form))
 
     @routes.post("/databases", status_code=201)
     def name_databases(form: forms.DatabasesForm) -> dict[str, Any]:
-        """Name databases that are there already; nothing is copied."""
-        return job_view(site, making.name_databases(site, form))
+        """Use existing databases; nothing is copied."""
+        return job_view(site, submission.name_databases(site, form))
 
     @routes.post("/folders", status_code=201)
     def make_folders(form: forms.FoldersForm) -> dict[str, Any]:
-        """Make databases of a folder with a folder of images for each class."""
-        return job_view(site, making.make_folders(site, form))
+        """Make databases from a folder with a folder of images per class."""
+        return job_view(site, submission.make_folders(site, form))
 
     @routes.post("/vectors", status_code=201)
     def make_vectors(
@@ -106,10 +106,10 @@ def _add_makers(routes: APIRouter, site: Site) -> None:
         table: Annotated[UploadFile, File(description="CSV: image file, numbers.")],
         images: Annotated[list[UploadFile], File(description="The images that it names.")],
     ) -> dict[str, Any]:
-        """Make paired databases of an uploaded table and its images."""
+        """Make paired databases from an uploaded table and its images."""
         given = _parsed(forms.VectorsForm, form)
         uploads = ((each.filename or "", each.file) for each in images)
-        return job_view(site, making.make_vectors(site, given, table.file, uploads))
+        return job_view(site, submission.make_vectors(site, given, table.file, uploads))
 
 
 def _models(site: Site) -> APIRouter:
@@ -122,35 +122,35 @@ def _models(site: Site) -> APIRouter:
 
     @routes.post("", status_code=201)
     async def train(form: forms.TrainingForm) -> list[dict[str, Any]]:
-        """Train a network; several learning rates or batch sizes make as many jobs."""
-        return [job_view(site, job) for job in await making.train(site, form)]
+        """Train a network; several learning rates or batch sizes make a job each."""
+        return [job_view(site, job) for job in await submission.train(site, form)]
 
     @routes.get("/standard")
     def list_standard() -> dict[str, str]:
-        """Networks to start from: their texts by name."""
+        """Standard networks: their definitions by name."""
         return resources.example_networks()
 
-    _add_looks(routes, site)
+    _add_inspection_routes(routes, site)
     return routes
 
 
-def _add_looks(routes: APIRouter, site: Site) -> None:
-    """The routes that look at what a form has before it is a training."""
+def _add_inspection_routes(routes: APIRouter, site: Site) -> None:
+    """The routes that check the values of a form before training."""
 
     @routes.post("/check")
     async def check(form: forms.CheckForm) -> dict[str, Any]:
-        """Every mistake of a network, or its layers; with a data set, with their shapes."""
+        """All mistakes of a network, or its layers; with a data set, with their shapes."""
         databases = None
         if form.dataset:
             databases = site.databases(site.get(form.dataset, DATASET))
-        looked = await site.checks.look_at(
+        looked = await site.checks.inspect_network(
             form.network, site.workspace, databases, batch_size=form.batch_size
         )
-        return looked_view(looked)
+        return report_view(looked)
 
     @routes.post("/draw", response_class=Response)
     async def drawing(form: forms.DrawForm) -> Response:
-        """A drawing of a network as SVG; broken lines are of layers that only train."""
+        """A drawing of a network as SVG; layers that are not deployed have dashed lines."""
         drawn = await site.checks.draw(form.network, site.workspace)
         return Response(drawn, media_type="image/svg+xml")
 
@@ -170,12 +170,12 @@ def _jobs(site: Site) -> APIRouter:
 
     @routes.get("/events", response_class=StreamingResponse)
     async def events(request: Request) -> StreamingResponse:
-        """Server-sent events: a job whenever how it stands has changed, all of them at first."""
+        """Server-sent events: all jobs at first, then each job whose state has changed."""
         return StreamingResponse(_events(site, request), media_type="text/event-stream")
 
     @routes.get("/compare")
     def compare(jobs: Annotated[str, Query(max_length=2000)], most: Most = 800) -> dict[str, Any]:
-        """The curves of several trainings; ``jobs`` are ids with commas between."""
+        """The curves of several trainings; ``jobs`` are comma-separated ids."""
         found = [site.get(job_id, TRAINING) for job_id in jobs.split(",") if job_id][:50]
         return {
             job.id: {"name": job.name, **plain(asdict(curves_of(site.workspace, job, most)))}
@@ -184,17 +184,17 @@ def _jobs(site: Site) -> APIRouter:
 
     @routes.get("/{job_id}")
     def show(job_id: str) -> dict[str, Any]:
-        """A job and where it stands."""
+        """A job and its progress."""
         return job_view(site, site.get(job_id))
 
-    _add_changes(routes, site)
-    _add_results(routes, site)
-    add_questions(routes, site)
+    _add_update_routes(routes, site)
+    _add_result_routes(routes, site)
+    add_prediction_routes(routes, site)
     return routes
 
 
-def _add_changes(routes: APIRouter, site: Site) -> None:
-    """The routes that change a job, or how it stands."""
+def _add_update_routes(routes: APIRouter, site: Site) -> None:
+    """The routes that change a job or its state."""
 
     @routes.patch("/{job_id}")
     def change(job_id: str, form: forms.ChangeForm) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def _add_changes(routes: APIRouter, site: Site) -> None:
 
     @routes.delete("/{job_id}", status_code=204, response_class=Response)
     def delete(job_id: str) -> Response:
-        """Remove a job and its files; refused while others need it."""
+        """Remove a job and its files; refused while other jobs need it."""
         site.delete(site.get(job_id))
         return Response(status_code=204)
 
@@ -216,24 +216,24 @@ def _add_changes(routes: APIRouter, site: Site) -> None:
 
     @routes.post("/{job_id}/resume")
     def resume(job_id: str) -> dict[str, Any]:
-        """Let a job that was stopped or failed wait for its turn to go on."""
+        """Queue a stopped or failed job again to resume."""
         return job_view(site, site.resume(site.get(job_id)))
 
     @routes.post("/{job_id}/prolong")
     def prolong(job_id: str, form: forms.LengthForm) -> dict[str, Any]:
-        """Let a training that has ended wait for its turn to be trained to another length."""
+        """Queue an ended training again with another length."""
         return job_view(site, site.prolong(site.get(job_id, TRAINING), form.epochs))
 
     @routes.post("/{job_id}/clone", status_code=201)
     async def clone(job_id: str) -> list[dict[str, Any]]:
-        """Train the same network in the same way once more."""
+        """Train the same network with the same settings again."""
         job = site.get(job_id, TRAINING)
         form = forms.TrainingForm(**{**job.settings["form"], "name": f"{job.name} (clone)"[:200]})
-        return [job_view(site, each) for each in await making.train(site, form)]
+        return [job_view(site, each) for each in await submission.train(site, form)]
 
 
-def _add_results(routes: APIRouter, site: Site) -> None:
-    """The routes of what came of a job."""
+def _add_result_routes(routes: APIRouter, site: Site) -> None:
+    """The routes of a job's results."""
 
     @routes.get("/{job_id}/curves")
     def curves(job_id: str, most: Most = 800) -> dict[str, Any]:
@@ -243,14 +243,14 @@ def _add_results(routes: APIRouter, site: Site) -> None:
 
     @routes.get("/{job_id}/log")
     def log(job_id: str, lines: Annotated[int, Query(ge=1, le=5000)] = 200) -> dict[str, str]:
-        """The last lines that the job's process has written."""
+        """The last lines of the job's log."""
         return {"log": log_of(site.workspace, site.get(job_id), lines)}
 
     @routes.get("/{job_id}/archive", response_class=StreamingResponse)
     def download(job_id: str, snapshots: bool = False) -> StreamingResponse:
         """The training as a zip file, with its newest and best snapshot, or with all."""
         job = site.get(job_id, TRAINING)
-        stream = archive(begun_run(site, job), job.id, all_snapshots=snapshots)
+        stream = archive(started_run(site, job), job.id, all_snapshots=snapshots)
         named = f'attachment; filename="{job.id}.zip"'
         return StreamingResponse(
             stream, media_type="application/zip", headers={"Content-Disposition": named}
@@ -261,11 +261,11 @@ def _parsed(form: type[forms.VectorsForm], text: str) -> forms.VectorsForm:
     try:
         return form.model_validate_json(text)
     except ValidationError as error:
-        raise UsageError(told_simply(error.errors())) from None
+        raise UsageError(form_errors(error.errors())) from None
 
 
-def told_simply(errors: Any) -> str:
-    """What a form's checks found, a line for each field."""
+def form_errors(errors: Any) -> str:
+    """The validation errors of a form, a line for each field."""
     lines = []
     for each in errors:
         place = ".".join(str(part) for part in each["loc"] if part not in ("body", "query"))
@@ -287,5 +287,5 @@ async def _events(site: Site, request: Request) -> AsyncIterator[str]:
 
 
 def error_response(status: int, message: str, mistakes: list[Any] | None = None) -> JSONResponse:
-    """An error as all of them are told."""
+    """The JSON response of an error."""
     return JSONResponse({"error": message, "mistakes": mistakes or []}, status)

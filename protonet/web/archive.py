@@ -1,4 +1,4 @@
-"""A training as one zip file: what stock Caffe can use, and what ``protonet infer`` takes."""
+"""A training as a zip file, for stock Caffe and for ``protonet infer``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TEXTS = (
 
 
 class _Pipe:
-    """A file that is only written to; ``take`` gives what was written since."""
+    """A write-only file; ``take`` returns the bytes written since the last call."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -29,10 +29,10 @@ class _Pipe:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Nothing to do: nothing is buffered."""
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Nothing to do: nothing is open."""
 
     def take(self) -> bytes:
         parts, self._parts = self._parts, []
@@ -40,13 +40,13 @@ class _Pipe:
 
 
 def archive(run: RunDirectory, name: str, *, all_snapshots: bool = False) -> Iterator[bytes]:
-    """The bytes of a zip file with one folder, ``name``; made as they are read.
+    """The bytes of a zip file with one folder, ``name``, generated lazily.
 
-    It holds the texts, the mean, the names of the classes, the log, and the newest snapshot and
-    the best, or all.
+    It contains the prototxt files, the mean, the class names, the log, and the newest and the best
+    snapshot, or all.
 
     Raises:
-        UsageError: for a training that has nothing to take away yet.
+        UsageError: for a training without a snapshot.
     """
     complete = run.iterations()
     if not complete:
@@ -70,7 +70,7 @@ def _zipped(files: list[Path], name: str, names: Mapping[str, str]) -> Iterator[
 
 
 def _opened(path: Path, names: Mapping[str, str]) -> IO[bytes]:
-    """A file as it goes into the archive: texts without the folders of this machine."""
+    """A file for the archive: texts without the folders of this machine."""
     if path.name not in _TEXTS or path.suffix not in (".prototxt", ".json", ".log"):
         return path.open("rb")
     text = path.read_bytes()
@@ -80,8 +80,9 @@ def _opened(path: Path, names: Mapping[str, str]) -> IO[bytes]:
 
 
 def _names(run: RunDirectory) -> dict[str, str]:
-    """The absolute paths that a run's texts hold, and what stands for each: the least of its last
-    names that tells it from the others. Longer paths come first, as others begin them.
+    """Replacements of absolute paths in a run's texts: the shortest unique suffix of each.
+
+    Longer paths come first, as others are prefixes of them.
     """
     record = run.record()
     found = {entry.path for entry in (*record.databases, *record.texts)}

@@ -1,9 +1,9 @@
-"""The process that looks at strangers' texts: ``python -m protonet.web.checker MEMORY``.
+"""The process that checks untrusted networks: ``python -m protonet.web.checker MEMORY``.
 
-It reads a request a line from its input and writes an answer a line to its output, both as JSON.
-It says ``{"ready": true}`` once everything is imported and its limits hold. It ends when its input
-does, so with the server, and by an alarm of the system when a check overstays though nobody who
-could end it is left.
+It reads requests from standard input and writes responses to standard output, a JSON object per
+line. It writes ``{"ready": true}`` once everything is imported and its limits are set. It exits
+when its input ends, so with the server, and by SIGALRM when a check runs too long and the server
+that would kill it is gone.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from typing import Any
 from protonet.errors import Mistake, NetworkError, ProtonetError
 from protonet.graph.summary import Row
 from protonet.web.datasets import Databases
-from protonet.web.networks import Looked, draw, look_at
+from protonet.web.networks import NetworkReport, draw, inspect_network
 from protonet.web.workspace import Limits, Workspace
 
 Values = dict[str, Any]
-"""What JSON has."""
+"""A JSON object."""
 
 _GRACE = 2.0
-"""Seconds after which the alarm rings where the server should have ended the process."""
+"""Seconds until SIGALRM after the time limit, at which the server should kill the process."""
 _SAMPLE = 'layer { name: "a" typo: "Input" top: "a" }'
 
 
 def main(arguments: list[str]) -> int:
-    """Answer until the input ends.
+    """Process requests until the input ends.
 
     Args:
-        arguments: the most bytes that a check may take beside what the process has already, 0
-            for any.
+        arguments: the memory limit of a check in bytes, in addition to the memory of the idle
+        process; 0 for no limit.
     """
     told = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # libraries must not print into the responses
     _prepare(int(arguments[0]))
     _say(told, {"ready": True})
     for line in sys.stdin.buffer:
@@ -63,7 +63,7 @@ def request_of(
     batch_size: int | None,
     seconds: float,
 ) -> Values:
-    """What the process is asked; ``task`` is ``look`` or ``draw``."""
+    """A request to the process; ``task`` is ``look`` or ``draw``."""
     return {
         "task": task,
         "text": text,
@@ -76,9 +76,9 @@ def request_of(
     }
 
 
-def looked_of(values: Values) -> Looked:
-    """The other end of ``values_of``."""
-    return Looked(
+def report_of(values: Values) -> NetworkReport:
+    """The inverse of ``values_of``."""
+    return NetworkReport(
         mistakes=tuple(Mistake(**each) for each in values["mistakes"]),
         rows=tuple(
             Row(row["name"], row["type"], _blobs(row["bottoms"]), _blobs(row["tops"]),
@@ -93,21 +93,21 @@ def looked_of(values: Values) -> Looked:
     )  # fmt: skip
 
 
-def values_of(looked: Looked) -> Values:
-    """What a look found, as JSON has it."""
-    return {**asdict(looked), "deployed": sorted(looked.deployed)}
+def values_of(report: NetworkReport) -> Values:
+    """A report as JSON."""
+    return {**asdict(report), "deployed": sorted(report.deployed)}
 
 
 def _prepare(memory: int) -> None:
-    """Take the limits, after everything that the first checks would import or build is there."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends this process
+    """Set the limits, after all imports and caches that the first checks need."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server stops this process
     read = Workspace(Path("/nonexistent"))
-    look_at(_SAMPLE, read)
+    inspect_network(_SAMPLE, read)
     draw(_SAMPLE.replace("typo", "type"), read)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory:
-        # Databases are mapped whole, so it is the process's own memory that is bounded here
-        # (RLIMIT_DATA), not the addresses of all that it maps (RLIMIT_AS).
+        # Databases are memory-mapped, so private memory is limited (RLIMIT_DATA), not the address
+        # space (RLIMIT_AS).
         most = memory + _own_bytes()
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
@@ -130,15 +130,17 @@ def _answer(request: Values) -> Values:
             return {"drawn": draw(request["text"], workspace).decode()}
         named = request["databases"]
         databases = None if named is None else Databases.of_names(named)
-        looked = look_at(request["text"], workspace, databases, batch_size=request["batch_size"])
-        return {"looked": values_of(looked)}
+        report = inspect_network(
+            request["text"], workspace, databases, batch_size=request["batch_size"]
+        )
+        return {"report": values_of(report)}
     except NetworkError as error:
         return {"mistakes": [asdict(each) for each in error.mistakes]}
     except ProtonetError as error:
         return {"mistakes": [asdict(Mistake(str(error)))]}
     except MemoryError:
         raise
-    except Exception as error:  # a fault of the checks, which is told of and no end of the server
+    except Exception as error:  # a bug in the checks is reported, and must not end the process
         traceback.print_exc()
         return {"failed": f"{type(error).__name__}: {error}"[:500]}
 

@@ -1,9 +1,9 @@
-"""Checks of strangers' texts, in processes that can be ended.
+"""Checks of untrusted networks, in worker processes that can be killed.
 
-A text can be made that keeps its reader busy for ever, or takes all memory, whatever is refused
-beforehand. So no text is looked at in the server: two processes (``web.checker``) are kept warm,
-and one that overstays, takes too much or dies is replaced, with a plain word to who asked. All
-others are answered meanwhile, since nobody waits on a thread of the server's own.
+A text can keep its reader busy for ever, or take all memory, whatever is refused beforehand. So
+the server itself parses no text: two worker processes (``web.checker``) are kept warm, and one that
+exceeds its time or memory or dies is replaced, with a clear message for its client. Other requests
+are served meanwhile, since checks do not block threads of the server.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from pathlib import Path
 
 from protonet.errors import Mistake, NetworkError, UsageError
 from protonet.sizes import byte_count
-from protonet.web.checker import Values, looked_of, request_of
+from protonet.web.checker import Values, report_of, request_of
 from protonet.web.datasets import Databases
-from protonet.web.networks import Looked
-from protonet.web.warm import Process, ProcessEndedError
+from protonet.web.networks import NetworkReport
+from protonet.web.worker_process import Process, ProcessEndedError
 from protonet.web.workspace import Workspace
 
 PROCESSES = 2
 MOST_WAITING = 64
-"""How many checks may wait: texts of a million letters each, and minutes for the last."""
+"""Maximal length of the queue: texts of a million characters each, and minutes for the last."""
 _LOOK = 2.0
-"""Seconds between two looks at whether an idle process is still there."""
+"""Seconds between checks that an idle process is alive."""
 _BYTES_A_SECOND = 64 * 2**20
 _MOST_FOR_DATA = 60.0
-"""Opening a data set walks its pages and may read its labels: a second for each 64 MiB of it, and
-at most a minute, is given beside the time of the text.
+"""Opening a data set walks its pages and may read its labels: it adds a second per 64 MiB, at most
+a minute, to the time limit.
 """
 
 
 class CheckError(NetworkError):
-    """A check that did not come to its end."""
+    """A check that did not finish."""
 
 
 class BusyError(UsageError):
-    """Too many checks wait already."""
+    """The queue of checks is full."""
 
 
 class SupersededError(UsageError):
-    """The same person has asked about another text since."""
+    """The same session has submitted a newer text."""
 
 
 @dataclass
@@ -58,10 +58,10 @@ class _Task:
 
 
 class Checks:
-    """Looks at networks for everybody: one queue, and some processes. Close it.
+    """Checks networks for all sessions: one queue, and a pool of processes. Close it.
 
-    What comes from one ``session`` waits once at most: a newer text takes the place of an older
-    one, which is told so (``SupersededError``). What has begun goes on to its end.
+    Each ``session`` has at most one check in the queue: a newer text replaces an older one, which
+    fails with ``SupersededError``. Running checks are not interrupted.
     """
 
     def __init__(self, processes: int = PROCESSES) -> None:
@@ -74,11 +74,11 @@ class Checks:
         self._closed = False
 
     def warm(self, workspace: Workspace) -> None:
-        """Start the first process, so that the first check need not wait for it."""
+        """Start the first process, so that the first check does not wait for it."""
         with self._changed:
             self._begin_thread(workspace.limits.check_memory)
 
-    async def look_at(
+    async def inspect_network(
         self,
         text: str,
         workspace: Workspace,
@@ -86,8 +86,8 @@ class Checks:
         *,
         batch_size: int | None = None,
         session: Hashable | None = None,
-    ) -> Looked:
-        """``networks.look_at``, elsewhere.
+    ) -> NetworkReport:
+        """``networks.inspect_network``, elsewhere.
 
         Raises:
             CheckError: when it took too long or too much, or its process died.
@@ -97,7 +97,7 @@ class Checks:
         seconds = workspace.limits.check_seconds + _seconds_for(databases)
         asked = request_of("look", text, workspace, databases, batch_size, seconds)
         answer = await self._ask(asked, session)
-        return looked_of(answer["looked"])
+        return report_of(answer["report"])
 
     async def draw(
         self, text: str, workspace: Workspace, *, session: Hashable | None = None
@@ -105,7 +105,7 @@ class Checks:
         """``networks.draw``, elsewhere.
 
         Raises:
-            NetworkError: for a text that cannot be read; otherwise as ``look_at``.
+            NetworkError: for a text that cannot be read; otherwise as ``inspect_network``.
         """
         asked = request_of("draw", text, workspace, None, None, workspace.limits.check_seconds)
         answer = await self._ask(asked, session)
@@ -162,7 +162,7 @@ class Checks:
         thread.start()
 
     def _work(self, memory: int) -> None:
-        """Look after one process: keep it warm, and hand it what waits."""
+        """Manage one process: keep it alive, and pass it the checks of the queue."""
         process: Process | None = None
         try:
             while not self._closed:
@@ -173,13 +173,13 @@ class Checks:
                 process = self._kept(process, memory)
                 try:
                     task.future.set_result(_answer(process, task.request))
-                except Exception as error:  # whatever it is, who asked is told, and only they
+                except Exception as error:  # only for the client of this request
                     task.future.set_exception(error)
         finally:
             self._drop(process)
 
     def _kept(self, process: Process | None, memory: int) -> Process | None:
-        """The process, or a new one where it has ended; None where the system gives none."""
+        """The process, or a new one if it has ended; None if the system cannot start one."""
         if process is not None and process.is_alive():
             return process
         self._drop(process)
@@ -200,7 +200,7 @@ class Checks:
                 self._alive.discard(process)
 
     def _next(self) -> _Task | None:
-        """What waits longest; None after a while, or at the end."""
+        """The next check of the queue; None after a timeout, or at the end."""
         with self._changed:
             self._idle += 1
             try:
@@ -211,37 +211,37 @@ class Checks:
 
 
 def _answer(process: Process | None, request: Values) -> Values:
-    """What the process answers.
+    """The response of the process.
 
     Raises:
-        CheckError: saying why it did not.
+        CheckError: saying why there is none.
     """
     if process is None:
-        raise CheckError("the system gives this server no process to look at networks with")
+        raise CheckError("the server cannot start a process to check networks")
     limit = f"the {request['seconds']:g} s"
     begun = time.monotonic()
     try:
-        answer: Values = process.ask(request, request["seconds"])
+        answer: Values = process.request(request, request["seconds"])
     except ProcessEndedError as error:
         if error.overstayed or time.monotonic() - begun > request["seconds"]:
             raise CheckError(
-                f"looking at this network took longer than {limit} that this server gives, and "
-                "was ended; a smaller or simpler network takes less"
+                f"checking this network took longer than {limit} that this server allows, and "
+                "was stopped; a smaller or simpler network takes less"
             ) from None
         raise CheckError(
-            f"the process that looked at this network ended ({error}), perhaps for want of "
+            f"the process that checked this network ended ({error}), perhaps for lack of "
             "memory; nothing else is lost: try again, or a smaller network"
         ) from None
     if "short" in answer:
-        process.kill()  # who knows what it holds still
+        process.kill()  # its state is unknown
         raise CheckError(
-            "looking at this network takes more memory than the "
-            f"{byte_count(request['limits']['check_memory'])} that this server gives; a smaller "
+            "checking this network takes more memory than the "
+            f"{byte_count(request['limits']['check_memory'])} that this server allows; a smaller "
             "network takes less"
         )
     if "failed" in answer:
         raise CheckError(
-            f"this network could not be looked at, by a fault of protonet ({answer['failed']}); "
+            f"this network could not be checked, by a bug in protonet ({answer['failed']}); "
             "the server's log has more"
         )
     return answer
@@ -253,7 +253,7 @@ def _fail(future: Future[Values], error: Exception) -> None:
 
 
 def _seconds_for(databases: Databases | None) -> float:
-    """What opening the databases of a data set may take beside the text."""
+    """Seconds allowed for opening the databases of a data set."""
     folders = [] if databases is None else [databases.train_images, databases.train_labels,
                                             databases.val_images, databases.val_labels]  # fmt: skip
     return min(_MOST_FOR_DATA, sum(map(_bytes_in, folders)) / _BYTES_A_SECOND)

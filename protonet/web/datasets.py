@@ -1,4 +1,4 @@
-"""Looking at a data set: what is in it, whether its parts fit, and some of its images."""
+"""Inspection of a data set: its contents, the consistency of its parts, and samples."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from protonet.errors import DataError, ProtonetError, UsageError
 from protonet.jobs.run.directory import read_class_names
 
 _LOOKED_AT = 5000
-"""Records whose labels and shapes are read: the first of a database."""
+"""Number of records whose labels and shapes are read, from the first one."""
 _BINS = 24
 _REPORTS = 32
-"""Reports that are kept."""
+"""Number of cached reports."""
 
 
 @dataclass(frozen=True)
 class Databases:
-    """Where the parts of a data set are. ``mean`` is a file, ``classes`` a labels.txt."""
+    """The paths of a data set. ``mean`` is a file, ``classes`` a labels.txt."""
 
     train_images: Path
     train_labels: Path | None = None
@@ -37,7 +37,7 @@ class Databases:
 
     @staticmethod
     def of_folder(folder: Path) -> Databases:
-        """What the commands that make data sets write into a folder."""
+        """The files in a folder that the commands for data sets write."""
 
         def there(name: str) -> Path | None:
             return folder / name if (folder / name).exists() else None
@@ -77,7 +77,7 @@ class Databases:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts between edges, of which there is one more."""
+    """Counts between edges, with one more edge than counts."""
 
     name: str
     counts: tuple[int, ...]
@@ -86,10 +86,10 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Part:
-    """The training or the validation images: their number, shape and kind, and their labels.
+    """The training or the validation data: number, shape and encoding of images, and labels.
 
-    ``label`` is the shape of label vectors, None where the images carry class numbers.
-    ``looked_at`` is how many records shapes and histograms are of.
+    ``label`` is the shape of label vectors, None for class numbers in the images' records.
+    ``looked_at`` is the number of records that were inspected.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Report:
-    """What a data set holds, and what is wrong with it."""
+    """The contents of a data set, and its problems."""
 
     parts: tuple[Part, ...] = ()
     mistakes: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Sample:
-    """An image as PNG bytes with its key and its label: numbers, or the class."""
+    """An image as PNG bytes with its key and its label: a vector, or the class."""
 
     key: str
     png: bytes = field(repr=False)
@@ -122,7 +122,7 @@ class Sample:
 
 
 def inspect(databases: Databases) -> Report:
-    """Look at all parts; whatever is wrong is told in the report, and no more is raised."""
+    """Inspect all parts; problems are in the report, not raised."""
     parts, mistakes = [], []
     classes: list[str] = []
     if databases.classes is not None:
@@ -153,26 +153,26 @@ def inspect(databases: Databases) -> Report:
 
 
 class Reports:
-    """Keeps what ``inspect`` found, for as long as the files of a data set stay the same."""
+    """A cache of ``inspect``, valid while the files of a data set do not change."""
 
     def __init__(self) -> None:
         self._kept: dict[Databases, tuple[tuple[float, ...], Report]] = {}
 
     def of(self, databases: Databases) -> Report:
-        """The report, from memory where nothing has changed. May be called by several threads."""
+        """The report, cached if nothing has changed. Thread-safe."""
         stamp = _stamp(databases)
         known = self._kept.get(databases)
         if known is not None and known[0] == stamp:
             return known[1]
         report = inspect(databases)
         newest = list(self._kept.items())[1 - _REPORTS :]
-        # Replaced, not changed: other threads look at it.
+        # Replaced, not mutated: other threads read it.
         self._kept = {**dict(newest), databases: (stamp, report)}
         return report
 
 
 def _stamp(databases: Databases) -> tuple[float, ...]:
-    """When the files were written, as far as they are there."""
+    """The modification times of existing files."""
     paths = [each for name in ("train", "val") for each in databases.part(name)]
     times = []
     for path in (*paths, databases.mean, databases.classes):
@@ -191,7 +191,7 @@ def samples(
 
     Raises:
         DataError: for records that cannot be read.
-        UsageError: for a part that the data set has not.
+        UsageError: for a part that the data set does not have.
     """
     path, labels_path = databases.part(part)
     if path is None:
@@ -233,9 +233,9 @@ def vector_of(labels: Database, key: bytes) -> tuple[float, ...]:
 
 
 def picture(image: np.ndarray) -> bytes:
-    """An image (channels, height, width) as PNG bytes; of other than 1 or 3 channels the first.
+    """An image (channels, height, width) as PNG bytes; the first channel unless there are 1 or 3.
 
-    Values that are no bytes are stretched to what can be seen.
+    Values other than bytes are scaled to the range of bytes.
     """
     shown = image if image.shape[0] in (1, 3) else image[:1]
     if shown.dtype != np.uint8:
@@ -247,7 +247,7 @@ def picture(image: np.ndarray) -> bytes:
 
 
 def histogram(name: str, values: np.ndarray, bins: int = _BINS) -> Histogram:
-    """How often values lie where; those that are not finite are left out."""
+    """A histogram of the finite values."""
     finite = values[np.isfinite(values)]
     counts, edges = np.histogram(finite, bins=bins)
     return Histogram(name, tuple(int(c) for c in counts), tuple(float(e) for e in edges))
@@ -287,7 +287,7 @@ def _vectors(labels: Database, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _shapes(images: Database, shape: tuple[int, ...]) -> Iterator[Any]:
-    """The records one after the other, as long as they have this shape."""
+    """The records in order; raises at the first one of another shape."""
     for key, datum in images:
         found = (datum.channels, datum.height, datum.width)
         if datum.encoded:
@@ -312,7 +312,7 @@ def _class_histogram(
 
 
 def _misfits(parts: list[Part]) -> list[str]:
-    """What training and validation differ in."""
+    """The differences between training and validation data."""
     if len(parts) < 2:
         return []
     train, val = parts

@@ -1,4 +1,4 @@
-"""What people fill in: every form of the page and of the API, with its limits and defaults."""
+"""The forms of the page and of the API, with their limits and defaults."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Solver = Literal["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "A
 
 
 class Form(BaseModel):
-    """A form: unknown fields are mistakes."""
+    """A form that forbids unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class GradientsForm(Form):
-    """The seed example's data: gray images that brighten along x and y."""
+    """The seed example's data: grayscale images that brighten along x and y."""
 
     name: Name = "gradients"
     width: Pixels = 50
@@ -42,7 +42,7 @@ class GradientsForm(Form):
 
 
 class DatabasesForm(Form):
-    """Databases that are there already."""
+    """Existing databases."""
 
     name: Name
     train_images: Place
@@ -54,7 +54,7 @@ class DatabasesForm(Form):
 
 
 class FoldersForm(Form):
-    """A folder with a folder of images for each class."""
+    """A folder with a folder of images per class."""
 
     name: Name
     folder: Place
@@ -68,7 +68,7 @@ class FoldersForm(Form):
 
 
 class VectorsForm(Form):
-    """A table of image files and numbers; the files are uploaded beside it."""
+    """A table of image files and numbers; the files are uploaded with it."""
 
     name: Name
     width: Pixels | None = None
@@ -86,7 +86,7 @@ class VectorsForm(Form):
 
 
 class PolicyForm(Form):
-    """How the learning rate falls. ``steps`` are percentages of the training, none the usual."""
+    """A learning-rate policy. ``steps`` are percentages of the training, empty for the default."""
 
     lr: Rate = 0.01
     lr_policy: Policy = "multistep"
@@ -98,7 +98,7 @@ class PolicyForm(Form):
 
 
 class CurveForm(PolicyForm):
-    """A policy over the length of its training; ``images`` are of one epoch, if that is known."""
+    """A policy over the length of its training; ``images`` is their number per epoch, if known."""
 
     epochs: Epochs = 30.0
     images: Annotated[int, Field(ge=1, le=10**12)] | None = None
@@ -106,11 +106,11 @@ class CurveForm(PolicyForm):
 
 
 class TrainingForm(PolicyForm):
-    """A network and how it is trained; several rates or batch sizes make as many trainings.
+    """A network and its training settings; several rates or batch sizes make a training each.
 
     Defaults are DIGITS'. ``dataset`` is the id of a data set. ``weights_of`` is the id of a
-    training to begin with the weights of, ``weights_at`` an iteration of it. So many batches as
-    ``accumulation`` says make one update. ``snapshot_every`` 0 is only at the end.
+    training whose weights are fine-tuned, ``weights_at`` its iteration. ``accumulation`` is the
+    number of batches per update. ``snapshot_every`` 0 is only at the end.
     """
 
     name: Name
@@ -141,12 +141,12 @@ class TrainingForm(PolicyForm):
     @classmethod
     def _no_nul(cls, text: str) -> str:
         if "\0" in text:
-            raise ValueError("a network is a text")
+            raise ValueError("expected the text of a network")
         return text
 
 
 class CheckForm(Form):
-    """A network to look at, with the shapes of a data set where one is named."""
+    """A network to check, with the shapes of a data set if given."""
 
     network: str
     dataset: Annotated[str, Field(max_length=64)] | None = None
@@ -160,20 +160,20 @@ class DrawForm(Form):
 
 
 class ChangeForm(Form):
-    """What may be changed of a job that is there."""
+    """The changeable fields of a job."""
 
     name: Name | None = None
     notes: Annotated[str, Field(max_length=20_000)] | None = None
 
 
 class LengthForm(Form):
-    """Another length for a training that has ended: the epochs of the whole."""
+    """A new length of an ended training: its total epochs."""
 
     epochs: Epochs
 
 
 class ListForm(Form):
-    """Images on the server to ask about: a text that names files, a folder, or a database.
+    """Images on the server for prediction: a list of files, a folder, or a database.
 
     ``labels`` is the database of their label vectors.
     """
@@ -185,16 +185,16 @@ class ListForm(Form):
 
 
 def numbers(text: str, kind: Callable[[str], N]) -> list[N]:
-    """A comma-separated list as a person types it.
+    """Parse a comma-separated list.
 
     Raises:
-        ValueError: for what is no number.
+        ValueError: for anything but numbers.
     """
     return [kind(part) for part in text.replace(";", ",").split(",") if part.strip()]
 
 
 def sweep(form: TrainingForm) -> Sequence[tuple[str, float, int | None]]:
-    """(name, learning rate, batch size) of each training that a form asks for."""
+    """(name, learning rate, batch size) of each training of a form."""
     rates = form.lrs or [form.lr]
     sizes: list[int | None] = [*form.batch_sizes] or [None]
     found = []

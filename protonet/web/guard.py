@@ -1,8 +1,8 @@
-"""Who may ask, from where, and how much: looked at before a request reaches anything else.
+"""Middleware that checks host, token, origin and size of requests.
 
-Requests must name a host that the server listens as (so no other site's name can be pointed at
-it), bring the token where one is needed, and, when they change something, come from the server's
-own pages or from no page at all. Their bodies are bounded, whatever length they claim.
+Requests must have a Host of the server (against DNS rebinding), the token if one is needed, and, if
+they change something, no Origin or the server's own (against CSRF). Bodies are limited, whatever
+their Content-Length.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    # The page's library compiles its templates in the browser and styles elements in place.
+    # The page's library compiles templates in the browser and uses inline styles.
     "content-security-policy": (
         "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; "
         "style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -39,17 +39,17 @@ _HEADERS = {
     ),
 }
 _LONGEST = 255
-"""Bytes of a piece of an address, as of a file's name."""
+"""Maximal bytes of a path segment, as of a file's name."""
 _STORED_BODY = 16 << 20
-"""Bytes of a request that is no upload."""
+"""Maximal bytes of a request without upload."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What the guard lets pass.
+    """The rules of the guard.
 
-    ``hosts`` are names without ports. ``token`` is None where nobody else can reach the server.
-    ``upload`` is the most bytes of one request.
+    ``hosts`` are names without ports. ``token`` is None if only this machine can reach the server.
+    ``upload`` is the maximal size of a request in bytes.
     """
 
     hosts: frozenset[str]
@@ -58,7 +58,7 @@ class Rules:
 
 
 def is_local(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
+    """Whether a host is a loopback address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -66,14 +66,14 @@ def is_local(host: str) -> bool:
 
 
 class Guard:
-    """ASGI middleware that refuses with a status of 4xx and a sentence, as JSON."""
+    """ASGI middleware that refuses requests with a 4xx status and a message, as JSON."""
 
     def __init__(self, app: App, rules: Rules) -> None:
         self.app = app
         self.rules = rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass, or answer it here."""
+        """Pass a request on, or refuse it."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
@@ -91,37 +91,38 @@ class Guard:
         if self._brings_token(scope):
             await _keep_token(scope, send, self.rules.token or "")
             return
-        if self.rules.token is not None:  # whoever writes addresses down does not see it
+        if self.rules.token is not None:  # keep the token out of access logs
             scope = {**scope, "query_string": _without_token(scope).encode()}
         await self._pass(scope, headers, receive, send)
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
-        """Status and reason, where the request may not pass."""
+        """Status and reason of a refusal, or None."""
         if any(
             len(piece.encode("utf-8", "replace")) > _LONGEST for piece in scope["path"].split("/")
         ):
-            return 404, f"no name has more than {_LONGEST} letters"
+            return 404, f"a name has at most {_LONGEST} characters"
         host = _host(headers.get("host", ""))
         if host not in self.rules.hosts:
-            return 403, f"this server does not answer as '{host[:80]}'"
+            return 403, f"this server does not serve the host '{host[:80]}'"
         if scope["type"] == "http" and scope["method"] not in (*_SAFE, *_CHANGING):
-            return 405, f"there is no method {scope['method'][:20]}"
+            return 405, f"unsupported method {scope['method'][:20]}"
         changes = scope["type"] == "websocket" or scope["method"] not in _SAFE
         if changes and not _same_site(headers):
             return 403, "this request comes from another site's page"
         if self.rules.token is not None and changes and _query_token(scope):
             return 400, (
-                "the token in an address opens pages; what changes something brings it in the "
+                "a token in a URL only opens pages; requests that change something must send it in "
+                "the "
                 "header 'Authorization: Bearer TOKEN' or in the cookie of the page, because "
-                "addresses are kept in logs"
+                "URLs are logged"
             )
         if self.rules.token is not None and not self._has_token(scope, headers):
-            return 401, "this server needs its token: open the address that it printed"
+            return 401, "this server requires its token: open the URL that it printed"
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit() and len(length) < 20):
-            return 400, "content-length is no number"
+            return 400, "content-length is not a number"
         if int(length) > self._most(headers):
-            return 413, f"more than the {self._most(headers) >> 20} MiB that this server takes"
+            return 413, f"more than the {self._most(headers) >> 20} MiB that this server accepts"
         return None
 
     def _has_token(self, scope: Scope, headers: dict[str, str]) -> bool:
@@ -141,7 +142,7 @@ class Guard:
         )
 
     def _brings_token(self, scope: Scope) -> bool:
-        """Whether a person followed the address with the token, which then goes to a cookie."""
+        """Whether a browser opened the URL with the token, which is then stored in a cookie."""
         return bool(self.rules.token is not None and scope["method"] in ("GET", "HEAD")
                     and _query_token(scope) and not scope["path"].startswith("/api/"))  # fmt: skip
 
@@ -152,10 +153,10 @@ class Guard:
     async def _pass(
         self, scope: Scope, headers: dict[str, str], receive: Receive, send: Send
     ) -> None:
-        """Count the body as it comes, and add the headers to the answer."""
+        """Count the bytes of the body, and add the headers to the response."""
         most, got, begun = self._most(headers), 0, False
-        # Once a body is too large the application is told that nobody listens any more, and what
-        # it still says is not sent.
+        # Once a body is too large, the application gets a disconnect, and its further output is
+        # dropped.
 
         async def bounded() -> MutableMapping[str, Any]:
             nonlocal got
@@ -184,7 +185,7 @@ class Guard:
                 raise
         if got > most and not begun:
             await _refuse(
-                scope, send, 413, f"more than the {most >> 20} MiB that this server takes"
+                scope, send, 413, f"more than the {most >> 20} MiB that this server accepts"
             )
 
 
@@ -196,7 +197,7 @@ def _host(header: str) -> str:
 
 
 def _same_site(headers: dict[str, str]) -> bool:
-    """Whether a request comes from the server's own page, or from no page."""
+    """Whether a request comes from the server's own pages, or not from a browser page."""
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
@@ -214,7 +215,7 @@ def _query_token(scope: Scope) -> str:
 
 
 def _without_token(scope: Scope) -> str:
-    """What the address asks beside the token; as it was where there is none."""
+    """The query string without the token."""
     query = str(scope.get("query_string", b"").decode("latin-1"))
     if not _query_token(scope):
         return query
@@ -224,9 +225,9 @@ def _without_token(scope: Scope) -> str:
 
 
 async def _keep_token(scope: Scope, send: Send, token: str) -> None:
-    """Send the browser to the same page without the token in its address, with it in a cookie."""
+    """Redirect to the same page with the token in a cookie instead of the URL."""
     query = _without_token(scope)
-    # Quoted, after one slash: browsers take //name, and a backslash, for another site's address.
+    # Quoted, after one slash: browsers take //name, or a backslash, as another site's URL.
     path = "/" + quote(scope["path"].lstrip("/\\"), safe="/~", errors="replace")
     target = path + (f"?{query}" if query else "")
     cookie = f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000"

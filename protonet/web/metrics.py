@@ -1,4 +1,4 @@
-"""metrics.jsonl read as it grows: what was read before is not read again."""
+"""Incremental reading of metrics.jsonl."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 _FILES = 64
-"""Files that are remembered."""
+"""Number of cached files."""
 
 
 @dataclass
 class _Known:
-    """What was read of a file: its lines, where they end, and the last of them as it stands."""
+    """The cached part of a file: its parsed lines, their end, and the text of the last one."""
 
     lines: list[dict[str, Any]] = field(default_factory=list)
     end: int = 0
@@ -23,10 +23,10 @@ class _Known:
 
 
 class GrowingMetrics:
-    """Reads the lines of metrics files; of one that it knows only what is new.
+    """Reads the lines of metrics files; of a known file only the new ones.
 
-    A file that was cut or written anew, as a resumed training does, is read from its beginning.
-    May be used from several threads.
+    A file that was truncated or rewritten, as by a resumed training, is read from the beginning.
+    Thread-safe.
     """
 
     def __init__(self) -> None:
@@ -34,9 +34,7 @@ class GrowingMetrics:
         self._lock = threading.Lock()
 
     def read(self, path: Path) -> list[dict[str, Any]]:
-        """The whole lines of a file; none where it is absent. Lines that are damaged are left
-        out.
-        """
+        """The complete lines of a file; none if it is absent. Damaged lines are skipped."""
         with self._lock:
             known = self._known.pop(path, _Known())
             try:
@@ -73,4 +71,4 @@ class GrowingMetrics:
 
 
 METRICS = GrowingMetrics()
-"""The metrics of all trainings that this process shows."""
+"""The metrics cache of this process."""

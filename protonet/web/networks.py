@@ -1,4 +1,4 @@
-"""Looking at a pasted network without running anything that it names."""
+"""Inspection of a pasted network without running code that it names."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ _WRITERS = ("HDF5Output",)
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What a network is: its mistakes, or its layers and what they take.
+class NetworkReport:
+    """The mistakes of a network, or its layers and their memory.
 
-    ``deployed`` names the layers that answer questions; the others only train or measure.
-    ``ignored`` are the fields given that have no effect here. ``images`` are those of an epoch, and
-    ``batch_size`` those of an iteration; 0 without a data set.
+    ``deployed`` names the layers of the deploy net; the others are only for training or testing.
+    ``ignored`` are given fields without effect. ``images`` is their number per epoch, and
+    ``batch_size`` per iteration; 0 without a data set.
     """
 
     mistakes: tuple[Mistake, ...] = ()
@@ -72,42 +72,42 @@ class Looked:
     batch_size: int = 0
 
 
-def look_at(
+def inspect_network(
     text: str,
     workspace: Workspace,
     databases: Databases | None = None,
     *,
     batch_size: int | None = None,
-) -> Looked:
-    """Find every mistake of a network; or say what it is, where a data set gives the shapes.
+) -> NetworkReport:
+    """Find all mistakes of a network; without mistakes, and with a data set, describe its layers.
 
-    Without ``databases`` only the text itself and the names in it are looked at.
+    Without ``databases`` only the text itself and the files that it names are checked.
     """
     try:
         definition = read_bounded(text, workspace)
         if databases is None:
             mistakes = _lone_mistakes(definition, workspace)
-            looked = Looked(mistakes, definition.net.name, tuple(_names(definition)))
+            report = NetworkReport(mistakes, definition.net.name, tuple(_names(definition)))
         else:
-            looked = _planned(definition, databases, workspace, batch_size)
-        return replace(looked, ignored=tuple(ignored_fields(definition.net)))
+            report = _planned(definition, databases, workspace, batch_size)
+        return replace(report, ignored=tuple(ignored_fields(definition.net)))
     except NetworkError as error:
-        return Looked(tuple(error.mistakes))
+        return NetworkReport(tuple(error.mistakes))
     except ProtonetError as error:
-        return Looked((Mistake(str(error)),))
+        return NetworkReport((Mistake(str(error)),))
 
 
 def read_bounded(text: str, workspace: Workspace) -> NetDefinition:
-    """Read a stranger's text.
+    """Read an untrusted definition.
 
     Raises:
-        NetworkError: for its mistakes, for files that it may not name, and for its length.
+        NetworkError: for its mistakes, for files that it may not use, and for its length.
     """
     limits = workspace.limits
     if len(text) > limits.text:
         raise NetworkError(
             f"the text has {len(text):,} characters, more than the {limits.text:,} that this "
-            "server takes"
+            "server accepts"
         )
     definition = read_net(Source(NAME, text))
     mistakes = list(_outside(definition, workspace))
@@ -117,7 +117,7 @@ def read_bounded(text: str, workspace: Workspace) -> NetDefinition:
 
 
 def draw(text: str, workspace: Workspace) -> bytes:
-    """A drawing of a network as SVG; layers that only train or measure have broken lines.
+    """A drawing of a network as SVG; layers that are not deployed have dashed lines.
 
     Raises:
         NetworkError: for a text that cannot be read.
@@ -133,7 +133,7 @@ def draw(text: str, workspace: Workspace) -> bytes:
 
 
 def _lone_mistakes(definition: NetDefinition, workspace: Workspace) -> tuple[Mistake, ...]:
-    """What is wrong with the layers themselves, in the net that is trained or that is deployed."""
+    """The mistakes of single layers, in the train net or the deploy net."""
     context = LayerContext(workspace.folder, python_layers=False)
     found = [
         mistake
@@ -163,7 +163,7 @@ def _with_data(
 
 def _planned(
     definition: NetDefinition, databases: Databases, workspace: Workspace, batch_size: int | None
-) -> Looked:
+) -> NetworkReport:
     context = LayerContext(workspace.folder, python_layers=False)
     made = _with_data(definition, databases, batch_size)
     plan = plan_net(made, phase=TRAIN, stages=["train"], context=context)
@@ -174,7 +174,7 @@ def _planned(
         summary = summarize(plan)
         layers = image_layers(plan)
         if not layers:
-            raise UsageError("the network makes 'data' itself; leave that layer out")
+            raise UsageError("the network produces 'data' itself; remove that layer")
         shape = layers[0].transformer.output_shape
         length = (layers[0].length, layers[0].batch_size)
     finally:
@@ -184,7 +184,7 @@ def _planned(
         plan_net(made, phase=TEST, stages=["val"], context=context).close()
     deploy = make_deploy(made, shape)
     plan_net(deploy.definition, phase=TEST, stages=["deploy"], context=context).close()
-    return Looked(
+    return NetworkReport(
         (),
         definition.net.name,
         summary.rows,
@@ -201,13 +201,13 @@ def _check_memory(plan: Plan, summary: Summary, limit: int) -> None:
     if summary.training_bytes > limit:
         raise UsageError(
             f"training needs about {byte_count(summary.training_bytes)}, more than the "
-            f"{byte_count(limit)} that this server gives ({largest_layer(plan)}); a smaller batch "
+            f"{byte_count(limit)} that this server allows ({largest_layer(plan)}); a smaller batch "
             "size needs less"
         )
 
 
 def _names(definition: NetDefinition) -> Iterator[Row]:
-    """The layers as the text has them: names without shapes."""
+    """The layers of the definition, without shapes."""
 
     def blobs(names: Sequence[str]) -> tuple[tuple[str, Shape], ...]:
         return tuple((name, ()) for name in names)
@@ -217,22 +217,22 @@ def _names(definition: NetDefinition) -> Iterator[Row]:
 
 
 def _outside(definition: NetDefinition, workspace: Workspace) -> Iterator[Mistake]:
-    """Files that the network names and this server does not look at, and those it would write."""
+    """Mistakes for files that the network may not read, or would write."""
     for layer, origin in zip(definition.net.layer, definition.origins, strict=True):
         told = f'layer "{layer.name}" ({layer.type}): '
         if layer.type in _WRITERS:
-            text = told + "writes files, which this server does not let networks do"
+            text = told + "writes files, which this server does not allow"
             yield definition.source.mistake((*origin, "type"), text)
         for path, name in _named_files(layer, origin):
-            # Sources of Data layers give way to the data set.
+            # Sources of Data layers are replaced by the data set.
             if layer.type == "Data" and path[-1] == "source":
                 continue
             try:
                 found = workspace.inside(name)
                 if layer.type in _LISTS and found.is_relative_to(workspace.folder):
                     raise UsageError(
-                        f"{name}: names other files; such a list is read from an --allow folder "
-                        "alone, where nobody uploads to"
+                        f"{name}: is a list of other files; such lists are only read from --allow "
+                        "folders, which have no uploads"
                     )
             except UsageError as error:
                 yield definition.source.mistake(path, told + str(error))

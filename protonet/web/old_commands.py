@@ -1,4 +1,4 @@
-"""Jobs of workspaces that were made before tasks: the command lines that they were kept as."""
+"""Upgrade of jobs from before tasks, which were stored as command lines."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
 
 
 def task_of(command: Sequence[str]) -> Task:
-    """The task of a command that a page had written.
+    """The task of a command line of the page.
 
     Raises:
         ValueError: for any other command.
-        UsageError: for values that cannot be.
+        UsageError: for invalid values.
     """
     places, given = _parsed(command)
     try:
@@ -60,13 +60,13 @@ def task_of(command: Sequence[str]) -> Task:
                 return ResumeRun(**given)
             case ["train", network]:
                 return TrainNetwork(Path(network), RunSettings(**given))
-    except TypeError as error:  # options of other commands, or too few
+    except TypeError as error:  # options of other commands, or missing ones
         raise ValueError(f"no command of the page: {error}") from None
     raise ValueError("no command of the page")
 
 
 def _parsed(command: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """The arguments without a name, and the values of the options by their fields."""
+    """The positional arguments, and the values of options by field."""
     places: list[str] = []
     given: dict[str, Any] = {}
     rest = iter(command)

@@ -1,7 +1,7 @@
-"""The text of the API as OpenAPI 3.0 has it, which the explorer among the page's files reads.
+"""The API description as OpenAPI 3.0, for the bundled explorer.
 
-The framework writes 3.1, whose schemas are JSON Schema of 2020: a null type, exclusive bounds that
-are numbers, tuples, and files by their media type. 3.0 has other words for each.
+The framework generates 3.1, whose schemas are JSON Schema 2020-12: a null type, numeric exclusive
+bounds, tuples, and files by media type. 3.0 expresses each of them differently.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ VERSION = "3.0.2"
 
 
 def as_3_0(text: Any) -> Any:
-    """The same text in the words of OpenAPI 3.0; what it is given is left as it is."""
+    """A description converted to OpenAPI 3.0; the argument is not changed."""
     if isinstance(text, list):
         return [as_3_0(each) for each in text]
     if not isinstance(text, dict):

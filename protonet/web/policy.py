@@ -1,4 +1,4 @@
-"""The learning rate over a training, to be drawn."""
+"""The learning-rate curve of a training."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from protonet.web.forms import CurveForm
 
 _POINTS = 400
 _UNKNOWN = 1000
-"""Iterations that are looked at where nobody knows yet how many there will be."""
+"""Iterations of the curve if their number is unknown."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Points (``x``, learning rate) from the first iteration to the last; the rate is None where
-    it leaves the range of numbers. ``x`` is ``iteration`` or ``epoch``.
+    """Points (``x``, learning rate) from the first iteration to the last; the rate is None if it is
+    not finite. ``x`` is ``iteration`` or ``epoch``.
     """
 
     x: str
@@ -30,14 +30,14 @@ class Curve:
 
 
 def policy_curve(form: CurveForm) -> Curve:
-    """The learning rate of a training, by the schedule that trains.
+    """The learning rate of a training, by the schedule of training itself.
 
-    Without the count of images nobody knows how many iterations the training has: then the
-    curve is over its epochs, and leaves out the warm-up, which is in iterations.
+    Without the number of images, the number of iterations is unknown: then the curve is over
+    epochs, without the warm-up, which is in iterations.
 
     Raises:
-        SolverError: for settings that cannot be.
-        UsageError: for more iterations than a solver counts.
+        SolverError: for invalid settings.
+        UsageError: for more iterations than a solver can count.
     """
     known = form.images is not None
     settings = RunSettings(
@@ -55,7 +55,7 @@ def policy_curve(form: CurveForm) -> Curve:
         length = (_UNKNOWN, 1) if form.images is None else (form.images, form.batch_size)
         solver = make_solver(settings, length, None)
     except ValueError:
-        raise UsageError("that are more iterations than a solver counts (2,147,483,647)") from None
+        raise UsageError("more iterations than a solver can count (2,147,483,647)") from None
     schedule = make_schedule(solver)
     scale = 1.0 if known else form.epochs / solver.max_iter
     points = [(at * scale, _number(schedule.rate(at))) for at in sorted(set(_places(solver)))]
@@ -63,7 +63,7 @@ def policy_curve(form: CurveForm) -> Curve:
 
 
 def _places(solver: SolverParameter) -> Iterator[int]:
-    """Iterations over the whole training, and both sides of wherever the rate bends or jumps."""
+    """Iterations over the training, and both sides of every kink or step of the rate."""
     last = solver.max_iter - 1
     yield from range(0, last + 1, math.ceil(solver.max_iter / _POINTS))
     yield last

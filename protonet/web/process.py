@@ -1,9 +1,8 @@
-"""A task in a process of its own, which says how it ended even when nobody waits for it.
+"""A task in a detached process, which records its exit code itself.
 
 ``protonet.jobs.tasks.worker`` reads the task from the job's folder and writes its exit code there.
-While it lives it holds a lock on ``FOLDER/lock``, which it inherits locked and which holds its pid:
-so any server can tell whether it lives, and no process that was given the same pid later is taken
-for it.
+While it runs it holds a lock on ``FOLDER/lock``, which it inherits locked and which has its pid: so
+any server can tell whether it runs, and a later process with the same pid is not mistaken for it.
 """
 
 from __future__ import annotations
@@ -23,21 +22,21 @@ OUTPUT = "output.log"
 
 
 class Detached(subprocess.Popen[bytes]):
-    """A process that lives on when nobody holds this any more, which is no mistake."""
+    """A process that may outlive this object."""
 
     def __del__(self) -> None:
-        """See whether it has ended, without the warning that is usual where it has not."""
+        """Poll it, without Popen's ResourceWarning if it still runs."""
         if getattr(self, "pid", None) is not None:
             self.poll()
 
 
 def launch(folder: Path, task: str, memory: int) -> Detached:
-    """Start a task in a session of its own, with ``folder`` for its place and its files.
+    """Start a task in a new session, with ``folder`` as working directory.
 
     Args:
-        folder: where task, output, lock and exit code go.
-        task: what to do, as ``jobs.tasks.task.write_task`` has it.
-        memory: the most bytes of addresses that it may take, 0 for any.
+        folder: for task, output, lock and exit code.
+        task: from ``jobs.tasks.task.write_task``.
+        memory: limit of the address space in bytes, 0 for none.
     """
     (folder / EXIT).unlink(missing_ok=True)
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -55,11 +54,11 @@ def launch(folder: Path, task: str, memory: int) -> Detached:
                 pass_fds=[lock],
             )
     finally:
-        os.close(lock)  # the child has it still
+        os.close(lock)  # the child keeps it open
 
 
 def is_alive(folder: Path) -> bool:
-    """Whether a task that was launched in this folder still runs."""
+    """Whether the task of this folder still runs."""
     try:
         lock = os.open(folder / LOCK, os.O_RDWR)
     except FileNotFoundError:
@@ -74,7 +73,7 @@ def is_alive(folder: Path) -> bool:
 
 
 def pid_of(folder: Path) -> int | None:
-    """The process of a task that was launched in this folder and runs; None where none does."""
+    """The pid of the running task of this folder, or None."""
     try:
         pid = int((folder / LOCK).read_text())
     except (OSError, ValueError):
@@ -83,7 +82,7 @@ def pid_of(folder: Path) -> int | None:
 
 
 def send_signal(folder: Path, number: int) -> bool:
-    """Send a signal to the process of this folder; False where none runs, or not yet."""
+    """Send a signal to the process of this folder; False if none runs (yet)."""
     pid = pid_of(folder)
     if pid is None:
         return False
@@ -93,7 +92,7 @@ def send_signal(folder: Path, number: int) -> bool:
 
 
 def read_exit(folder: Path) -> int | None:
-    """The exit code of a task that has ended; None where it was killed, or still runs."""
+    """The exit code of an ended task; None if it was killed, or still runs."""
     try:
         return int(json.loads((folder / EXIT).read_text())["code"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -101,7 +100,7 @@ def read_exit(folder: Path) -> int | None:
 
 
 def last_complaint(folder: Path) -> str:
-    """What the process said last of an error: the lines from the last ``error:`` on."""
+    """The last error message of the process: the lines from the last ``error:`` on."""
     try:
         with (folder / OUTPUT).open("rb") as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - 20_000))

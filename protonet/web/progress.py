@@ -1,4 +1,4 @@
-"""How a training stands, from the files that it writes."""
+"""The progress of a training, from its files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TAIL = 64 * 1024
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands. ``seconds_left`` is None where that cannot be told."""
+    """The progress of a training. ``seconds_left`` is None if unknown."""
 
     iteration: int = 0
     iterations: int = 0
@@ -37,9 +37,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Curves:
-    """What was measured over the iterations: each a list of (iteration, value).
+    """The curves of a training: each a list of (iteration, value).
 
-    ``outputs`` are the test nets' outputs beside the loss, such as an accuracy.
+    ``outputs`` are outputs of the test nets other than the loss, such as an accuracy.
     """
 
     loss: Points
@@ -49,12 +49,12 @@ class Curves:
 
 
 def run_of(workspace: Workspace, job: Job) -> RunDirectory:
-    """The run directory of a training, there or not."""
+    """The run directory of a training, which may not exist yet."""
     return RunDirectory(workspace.job(job.id) / "run")
 
 
 def progress_of(workspace: Workspace, job: Job) -> Progress:
-    """What the files of a training tell."""
+    """The progress of a training."""
     run = run_of(workspace, job)
     if not run.info.exists():
         return Progress()
@@ -103,8 +103,8 @@ def curves_of(workspace: Workspace, job: Job, most: int = 800) -> Curves:
 
 
 def thin(points: Sequence[tuple[float, float | None]], most: int) -> Points:
-    """At most about ``most`` points that look as all of them: of each stretch of equal length the
-    least and the greatest value, in their order, and the first and the last point of all.
+    """Downsample to about ``most`` points for drawing: the least and the greatest value of each
+    interval, in their order, and the first and the last point.
     """
     if len(points) <= most:
         return list(points)
@@ -125,7 +125,7 @@ def thin(points: Sequence[tuple[float, float | None]], most: int) -> Points:
 
 
 def tail(path: Path, lines: int = 200) -> str:
-    """The last lines of a text file; empty where there is none."""
+    """The last lines of a text file; empty if it does not exist."""
     try:
         with path.open("rb") as stream:
             stream.seek(0, 2)
@@ -136,19 +136,19 @@ def tail(path: Path, lines: int = 200) -> str:
 
 
 def log_of(workspace: Workspace, job: Job, lines: int = 200) -> str:
-    """The last lines that a job's process has written."""
+    """The last lines of a job's log."""
     return tail(workspace.job(job.id) / OUTPUT, lines)
 
 
 def elapsed(job: Job) -> float:
-    """Seconds that a job has run."""
+    """The running time of a job in seconds."""
     if job.started is None:
         return 0.0
     return (job.ended if job.ended is not None else time.time()) - job.started
 
 
 def _speed(shown: Sequence[dict[str, Any]]) -> float | None:
-    """Iterations a second over the last ten displays."""
+    """Iterations per second over the last ten displays."""
     recent = [line for line in shown[-10:] if line["iterations"] > 0]
     seconds = sum(line["seconds"] for line in recent)
     return sum(line["iterations"] for line in recent) / seconds if seconds > 0 else None
@@ -165,7 +165,7 @@ def _last_iteration(run: RunDirectory) -> int:
 
 
 def _memory(workspace: Workspace, job: Job) -> int | None:
-    """Bytes of memory that the job's process holds; None where that cannot be told."""
+    """Memory of the job's process in bytes; None if unknown."""
     pid = pid_of(workspace.job(job.id))
     try:
         status = Path(f"/proc/{pid}/status").read_text()

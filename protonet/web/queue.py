@@ -1,4 +1,4 @@
-"""Starts jobs when their turn comes, and sees how they end. Nothing is kept in memory alone."""
+"""The job scheduler: starts jobs in order and records how they end. All state is on disk."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ from protonet.web.workspace import GIB, Workspace
 _LOG = logging.getLogger(__name__)
 _PAUSE = 0.1
 _REST = 1.0
-"""Seconds after a turn that failed as a whole."""
+"""Seconds to wait after a turn that failed."""
 _GRACE = 30.0
-"""Seconds from the wish to stop to the end by force."""
+"""Seconds from a request to stop until the process is killed."""
 _OLD = (
-    "another version of protonet wrote down what is to be done, in a way that this one cannot "
-    "read; make it once more"
+    "the task was written by another version of protonet, and this one cannot "
+    "read it; submit it again"
 )
 _SPARE_ADDRESSES = 8 * GIB
-"""What threads, libraries and files mapped take of a process's addresses beside its arrays."""
+"""Address space for threads, libraries and mapped files, in addition to arrays."""
 
 
 class Queue:
-    """One training for each device at a time, and one making of a data set, in their order.
+    """Runs one training per device and one creation of a data set at a time, in order.
 
-    The processes are sessions of their own: they live on when the server ends, and another
-    server takes them up again.
+    The processes have their own sessions: they continue when the server ends, and the next server
+    finds them.
     """
 
     def __init__(self, workspace: Workspace, store: Store) -> None:
@@ -63,18 +63,18 @@ class Queue:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Look after the jobs on a thread until ``close``."""
+        """Run the scheduler on a thread until ``close``."""
         self._thread = threading.Thread(target=self._look_after, name="queue", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Look no longer; what runs goes on running."""
+        """Stop the scheduler; running jobs continue."""
         self._ending.set()
         if self._thread is not None:
             self._thread.join()
 
     def turn(self) -> None:
-        """See what has ended, stop what should stop, start what may start."""
+        """Record ended jobs, stop jobs that should stop, start jobs that can start."""
         with self._lock:
             for job in self.store.all(status=[RUN]):
                 self._try(job, self._attend)
@@ -84,7 +84,7 @@ class Queue:
                     busy.add(_slot(job))
 
     def abort(self, job: Job) -> Job:
-        """Stop a job: a training takes a snapshot first. One that waits is taken out."""
+        """Stop a job: a training takes a snapshot first. A waiting job leaves the queue."""
         with self._lock:
             job = self.store.get(job.id)
             if job.status == WAIT:
@@ -100,30 +100,30 @@ class Queue:
         while not self._ending.wait(_PAUSE):
             try:
                 self.turn()
-            except Exception:  # a turn that fails, on a full disk say, must not be the last one
-                _LOG.exception("the queue could not look after its jobs; it tries again")
+            except Exception:  # the scheduler must survive a failed turn, such as on a full disk
+                _LOG.exception("the job scheduler failed; it tries again")
                 self._ending.wait(_REST)
 
     def _try(self, job: Job, act: Callable[[Job], bool]) -> bool:
-        """What ``act`` answers; a job that it fails for ends with that error, and only that job."""
+        """The result of ``act``; if it raises, the job ends with that error, and only that job."""
         try:
             return act(job)
         except (OSError, ValueError, LookupError, ProtonetError) as error:
             if self._alive_somehow(job):
-                return True  # it runs: its end will be recorded at another turn
-            why = f"the server could not look after it: {error}"
+                return True  # it runs: its end will be recorded at a later turn
+            why = f"the server could not manage it: {error}"
             self.store.update(job.id, status=ERROR, error=why, ended=time.time())
             return False
 
     def _alive_somehow(self, job: Job) -> bool:
-        """Whether the job's process lives, where that can be found out."""
+        """Whether the job's process is alive; False if unknown."""
         try:
             return self._alive(job)
         except (OSError, ValueError, ProtonetError):
             return False
 
     def _attend(self, job: Job) -> bool:
-        """Record how a job has ended, or remind it of the wish to stop; whether it lives."""
+        """Record how a job has ended, or signal it again to stop; return whether it is alive."""
         if not self._alive(job):
             self._settle(job)
             return False
@@ -143,14 +143,14 @@ class Queue:
         return True
 
     def _ready(self, job: Job) -> bool:
-        """Whether all that the job needs is there; it fails where that will never be."""
+        """Whether all jobs that it needs are ready; fail the job if they never will be."""
         for needed in map(self.store.get, job.needs):
-            # A training that was stopped has snapshots to begin with; a data set must be whole.
+            # A stopped training has snapshots for fine-tuning; a data set must be complete.
             good = needed.status == DONE or (needed.kind == TRAINING and needed.status == ABORT)
             if good:
                 continue
             if needed.status in ENDED:
-                why = f"it needs '{needed.name}', which has not come to a good end"
+                why = f"it needs '{needed.name}', which did not succeed"
                 self.store.update(job.id, status=ERROR, error=why, ended=time.time())
             return False
         return True
@@ -171,7 +171,7 @@ class Queue:
         return is_alive(self.workspace.job(job.id))
 
     def _signal(self, job: Job, number: int) -> None:
-        """Send a signal; a process that only begins is told at the next turn."""
+        """Send a signal; a process that is just starting gets it at the next turn."""
         self._unheard.discard(job.id)
         if not send_signal(self.workspace.job(job.id), number):
             self._unheard.add(job.id)
@@ -186,11 +186,11 @@ class Queue:
         elif job.aborted is not None or code == INTERRUPTED:
             status, error = ABORT, ""
         elif not error:
-            error = "the process was killed" if code is None else f"it ended with code {code}"
+            error = "the process was killed" if code is None else f"it exited with code {code}"
             error += "; it may have taken too much memory" if code is None else ""
         self.store.update(job.id, status=status, error=error, ended=time.time())
 
 
 def _slot(job: Job) -> str:
-    """What a job keeps to itself while it runs."""
+    """The resource that a running job uses exclusively."""
     return DATASET if job.kind == DATASET else str(job.settings.get("device", "cpu"))

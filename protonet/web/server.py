@@ -1,4 +1,4 @@
-"""The application: the API, its pages of documentation, the errors, and around all the guard."""
+"""The application: API, documentation, error handlers, and the guard."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from protonet.errors import (
     UsageError,
 )
 from protonet.formats.atomic import write_atomic
-from protonet.web.api import error_response, make_api, told_simply
+from protonet.web.api import error_response, form_errors, make_api
 from protonet.web.checks import BusyError
 from protonet.web.guard import Guard, Rules, is_local
 from protonet.web.openapi import as_3_0
-from protonet.web.shown import mistake_view
 from protonet.web.site import Site
+from protonet.web.views import mistake_view
 from protonet.web.workspace import Workspace
 
 _STATUS: dict[type[ProtonetError], int] = {
@@ -48,17 +48,17 @@ _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
 class _Described(FastAPI):
-    """An API that is described in the version that the explorer of the page's files reads."""
+    """An API with a description for the bundled explorer."""
 
     def openapi(self) -> dict[str, Any]:
-        """The description, made at the first call."""
+        """The description, generated at the first call."""
         if self.openapi_schema is None:
             self.openapi_schema = as_3_0(super().openapi())
         return self.openapi_schema
 
 
 def create_app(site: Site) -> FastAPI:
-    """The API with its documentation, without guard and page: what tests and others build on."""
+    """The API with its documentation, without guard and page."""
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -90,15 +90,15 @@ def serve(
     limits: Any = None,
     announce: Any = print,
 ) -> None:
-    """Serve the page from a workspace until a signal ends it.
+    """Serve the page from a workspace until a signal arrives.
 
     Args:
-        folder: the workspace, which is made where it is not there.
-        host: the address to listen on; other than this machine's own needs the token.
-        port: where it listens.
-        allowed: folders that people may name files of, beside the workspace.
-        limits: bounds of requests and trainings.
-        announce: told the address to open.
+        folder: the workspace, created if it does not exist.
+        host: the address to listen on; any but a loopback address requires the token.
+        port: the port to listen on.
+        allowed: folders whose files may be used, in addition to the workspace.
+        limits: limits of requests and trainings.
+        announce: called with the URL to open.
     """
     workspace = Workspace.open(folder, allowed, limits)
     with workspace.held():
@@ -109,8 +109,8 @@ def serve(
 def _serve(workspace: Workspace, host: str, port: int, announce: Any) -> None:
     import uvicorn
 
+    from protonet.web.idle_timeout import IdleTimeoutProtocol
     from protonet.web.page import add_pages
-    from protonet.web.patience import Patient
 
     token = None if is_local(host) else _token(workspace)
     site = Site(workspace)
@@ -122,13 +122,13 @@ def _serve(workspace: Workspace, host: str, port: int, announce: Any) -> None:
     shown = f"[{host}]" if ":" in host else host
     announce(f"http://{shown}:{port}/" + (f"?token={token}" if token else ""))
     uvicorn.run(
-        guarded, host=host, port=port, http=Patient, log_level="warning", server_header=False,
-        timeout_graceful_shutdown=2, ws_max_size=limits_of(workspace),
+        guarded, host=host, port=port, http=IdleTimeoutProtocol, log_level="warning",
+        server_header=False, timeout_graceful_shutdown=2, ws_max_size=limits_of(workspace),
     )  # fmt: skip
 
 
 def _check_free(host: str, port: int) -> None:
-    """Raise UsageError where nothing can listen, before anything is begun."""
+    """Raise UsageError if the address is not available, before anything is started."""
     import socket
 
     kind = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -144,12 +144,12 @@ def _check_free(host: str, port: int) -> None:
 
 
 def limits_of(workspace: Workspace) -> int:
-    """The most bytes of one message of the page: a pasted text, in any encoding."""
+    """Maximal bytes of a websocket message of the page: a pasted text, in any encoding."""
     return 4 * workspace.limits.text + (1 << 20)
 
 
 def _own_names(host: str) -> tuple[str, ...]:
-    """The names by which others reach this machine."""
+    """The host names of this machine."""
     import socket
 
     name = socket.gethostname()
@@ -168,7 +168,7 @@ def _secret(workspace: Workspace) -> str:
 
 
 def _kept(path: Path) -> str:
-    """A secret that stays the same from one server to the next, readable by its owner alone."""
+    """A secret that persists between servers, readable only by its owner."""
     if not path.exists():
         write_atomic(path, secrets.token_urlsafe(24).encode())
         path.chmod(0o600)
@@ -186,7 +186,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def of_a_form(_: Request, error: RequestValidationError) -> Response:
-        return error_response(422, told_simply(error.errors()))
+        return error_response(422, form_errors(error.errors()))
 
     @app.exception_handler(HTTPException)
     def of_http(_: Request, error: HTTPException) -> Response:
@@ -194,7 +194,7 @@ def _add_errors(app: FastAPI) -> None:
 
 
 def _add_documentation(app: FastAPI) -> None:
-    """An explorer of the API, from files of this machine."""
+    """The API explorer, from bundled files."""
     try:
         from swagger_ui_bundle import swagger_ui_path
     except ImportError:

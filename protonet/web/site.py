@@ -1,4 +1,4 @@
-"""A workspace at work: its jobs, its queue, and what may be done with them."""
+"""The services of a workspace: jobs, queue, and operations on them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from protonet.web.workspace import Workspace
 
 
 class Site:
-    """What the API and the page are made of. Close it."""
+    """The services of the API and the page. Close it."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -31,11 +31,11 @@ class Site:
         self.checks = Checks()
 
     def start(self) -> None:
-        """Take up the jobs of the workspace, those that another server began included."""
+        """Start the queue, including jobs that another server started."""
         self.queue.start()
 
     def close(self) -> None:
-        """Leave the jobs alone; what runs goes on. Checks of networks end."""
+        """Stop the queue and the checks of networks; running jobs continue."""
         self.checks.close()
         self.queue.close()
         self.store.close()
@@ -45,7 +45,7 @@ class Site:
         return self.workspace.job(job.id)
 
     def get(self, job_id: str, kind: str | None = None) -> Job:
-        """A job of a kind.
+        """The job with this id, of this kind.
 
         Raises:
             UsageError: when there is none.
@@ -63,25 +63,25 @@ class Site:
         return Databases.of_names(named)
 
     def add(self, kind: str, name: str, **values: Any) -> Job:
-        """A new job with a folder of its own, which nobody works at before ``begin``."""
-        job = self.store.add(kind, name, status=ERROR, error="was not made whole", **values)
+        """A new job with its folder, not queued before ``begin``."""
+        job = self.store.add(kind, name, status=ERROR, error="was not created completely", **values)
         self.folder(job).mkdir()
         return job
 
     def begin(self, job: Job, task: Task) -> Job:
-        """Let a new job wait for its turn to be done."""
+        """Queue a new job."""
         return self.store.last(job.id, task=write_task(task), error="")
 
     def resume(self, job: Job) -> Job:
-        """Let a job that ended wait for its turn again, from where it was.
+        """Queue an ended job again, to resume.
 
         Raises:
-            UsageError: for one that has not ended, or came to its good end.
+            UsageError: for one that has not ended, or has succeeded.
         """
         if job.status not in ENDED:
             raise UsageError(f"'{job.name}' has not ended")
         if job.status == DONE:
-            raise UsageError(f"'{job.name}' came to its end; there is nothing to go on with")
+            raise UsageError(f"'{job.name}' is finished; there is nothing to resume")
         if job.kind == DATASET:
             return self.store.last(job.id, error="", ended=None, aborted=None)
         run, task = run_of(self.workspace, job), job.task
@@ -92,21 +92,20 @@ class Site:
         return self.store.last(job.id, task=task, error="", ended=None, aborted=None)
 
     def prolong(self, job: Job, epochs: float) -> Job:
-        """Let a training that has ended wait for its turn to go on to another length.
+        """Queue an ended training again, with another length.
 
         Raises:
-            UsageError: for one that has not ended or never began, or a length that it has passed.
+            UsageError: for one that has not ended or not started, or a shorter length than trained.
         """
         if job.status not in ENDED:
             raise UsageError(f"'{job.name}' has not ended")
         run = run_of(self.workspace, job)
         if not run.info.exists():
-            raise UsageError(f"'{job.name}' has not begun; there is nothing to prolong")
+            raise UsageError(f"'{job.name}' has not started; there is nothing to extend")
         trained = progress_of(self.workspace, job).epoch or 0.0
         if epochs <= trained:
             raise UsageError(
-                f"'{job.name}' was trained for {trained:g} epochs; give more than these, "
-                f"not {epochs:g}"
+                f"'{job.name}' was trained for {trained:g} epochs; give more epochs, not {epochs:g}"
             )
         settings = {**job.settings, "form": {**job.settings.get("form", {}), "epochs": epochs}}
         task = write_task(ResumeRun(run.path, epochs))
@@ -126,7 +125,7 @@ class Site:
         shutil.rmtree(self.folder(job), ignore_errors=True)
 
     def changes(self, since: dict[str, tuple[Any, ...]]) -> Iterator[Job]:
-        """The jobs whose standing is another than ``since`` remembers, which is brought up."""
+        """The jobs that have changed relative to ``since``, which is updated."""
         for job in self.store.all():
             seen = (job.status, job.error, job.name, self._stamp(job))
             if since.get(job.id) != seen:
@@ -134,7 +133,7 @@ class Site:
                 yield job
 
     def _stamp(self, job: Job) -> float:
-        """When the files that tell of a job's progress changed last."""
+        """The last modification time of the files of a job's progress."""
         if job.status != RUN:
             return 0.0
         try:
@@ -143,7 +142,7 @@ class Site:
             return 0.0
 
     def wait(self, job_id: str, seconds: float) -> Job:
-        """The job when it has ended, or as it stands after so many seconds."""
+        """Wait until the job has ended, at most for ``seconds``; return it."""
         end = time.monotonic() + seconds
         job = self.store.get(job_id)
         while job.status not in ENDED and time.monotonic() < end:
@@ -153,7 +152,7 @@ class Site:
 
 
 def _epochs_to_come(run: RunDirectory, job: Job) -> float | None:
-    """Another length that a training was given and that its process did not come to write down."""
+    """The requested length of a training that its process has not stored yet."""
     try:
         task = read_task(job.task, job.name)
         settings = run.record().settings

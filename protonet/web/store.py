@@ -1,4 +1,4 @@
-"""What is to be done and what was: the jobs of a workspace, in an SQLite database."""
+"""The jobs of a workspace, in an SQLite database."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from protonet.web.old_commands import task_of
 
 DATASET, TRAINING = "dataset", "training"
 WAIT, RUN, DONE, ABORT, ERROR = "wait", "run", "done", "abort", "error"
-"""DIGITS' words for how a job stands."""
+"""DIGITS' names of job states."""
 ENDED = (DONE, ABORT, ERROR)
 
 _VERSION = 2
-"""Of the tables. The first had a command line in the place of the task."""
+"""Version of the schema. The first had a command line instead of the task."""
 _TABLES = """
 CREATE TABLE jobs (
   number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, kind TEXT NOT NULL,
@@ -41,12 +41,11 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Job:
-    """The making of a data set, or a training.
+    """The creation of a data set, or a training.
 
-    ``task`` is what does it, as ``jobs.tasks.task.write_task`` has it; empty where nothing is to be
-    done.
-    ``needs`` are the jobs that it builds on: its data set, the training that its weights are of.
-    ``place`` orders those that wait. ``aborted`` is when it was asked to stop; times are seconds
+    ``task`` is from ``jobs.tasks.task.write_task``; empty if there is nothing to run.
+    ``needs`` are the jobs that it depends on: its data set, the training of its initial weights.
+    ``place`` orders waiting jobs. ``aborted`` is the time of the request to stop; times are seconds
     since 1970.
     """
 
@@ -67,10 +66,10 @@ class Job:
 
 
 class Store:
-    """The jobs of a workspace. May be used from several threads, and by several processes.
+    """The jobs of a workspace. Safe for several threads and processes.
 
     Raises:
-        FormatError: for a file that is no such database.
+        FormatError: for a file that is not such a database.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,10 +79,10 @@ class Store:
             self._sql.execute("PRAGMA journal_mode = WAL")
             self._bring_up(path)
         except sqlite3.Error as error:
-            raise FormatError(f"{path}: is no database of protonet serve: {error}") from error
+            raise FormatError(f"{path}: not a database of protonet serve: {error}") from error
 
     def _bring_up(self, path: Path) -> None:
-        """Make the tables, or bring those of an older protonet to today's form."""
+        """Create the tables, or migrate those of an older protonet."""
         if self._version() == _VERSION:
             return
         with self._changing():
@@ -102,7 +101,7 @@ class Store:
         return int(version)
 
     def _raise_from_1(self) -> None:
-        """Make tasks of the command lines; of one that is none of the page's, no task."""
+        """Migrate command lines to tasks; unknown ones get no task."""
         self._sql.execute("ALTER TABLE jobs ADD COLUMN task TEXT NOT NULL DEFAULT ''")
         for number, command in self._sql.execute("SELECT number, command FROM jobs").fetchall():
             task = _task_of(command)
@@ -110,12 +109,12 @@ class Store:
         self._sql.execute("ALTER TABLE jobs DROP COLUMN command")
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the database."""
         with self._lock:
             self._sql.close()
 
     def add(self, kind: str, name: str, **values: Any) -> Job:
-        """A new job, last of those that wait unless its ``status`` says otherwise."""
+        """A new job, by default last in the queue."""
         with self._changing():
             (last,) = self._sql.execute("SELECT coalesce(max(place), 0) FROM jobs").fetchone()
             stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -131,7 +130,7 @@ class Store:
         return job
 
     def get(self, job_id: str) -> Job:
-        """The job of this name.
+        """The job with this id.
 
         Raises:
             UsageError: when there is none.
@@ -142,7 +141,7 @@ class Store:
         return found[0]
 
     def all(self, kind: str | None = None, status: Sequence[str] = ()) -> list[Job]:
-        """The jobs, those that were made last first; of a kind, and in one of these states."""
+        """The jobs, the newest first, optionally of a kind and in one of these states."""
         where, values = [], []
         if kind is not None:
             where.append("kind = ?")
@@ -162,7 +161,7 @@ class Store:
         return job
 
     def last(self, job_id: str, **values: Any) -> Job:
-        """Let a job wait again, behind all others."""
+        """Put a job at the end of the queue."""
         with self._changing():
             (last,) = self._sql.execute("SELECT coalesce(max(place), 0) FROM jobs").fetchone()
             return self.update(job_id, place=last + 1, status=WAIT, **values)
@@ -173,16 +172,16 @@ class Store:
         return self._select(f"WHERE id IN ({rows}) ORDER BY number", job_id)
 
     def remove(self, job_id: str) -> None:
-        """Forget a job.
+        """Remove a job.
 
         Raises:
-            UsageError: when others need it.
+            UsageError: when other jobs need it.
         """
         with self._changing():
             users = self.users(job_id)
             if users:
                 names = ", ".join(f"'{job.name}'" for job in users[:5])
-                raise UsageError(f"others need it: {names}; delete these first")
+                raise UsageError(f"other jobs need it: {names}; delete these first")
             self._sql.execute("DELETE FROM needs WHERE job = ?", (job_id,))
             self._sql.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
 
@@ -200,7 +199,7 @@ class Store:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """One change, whole or not at all; changes may hold others."""
+        """A transaction; transactions may be nested."""
         with self._lock:
             if self._sql.in_transaction:
                 yield
@@ -215,7 +214,7 @@ class Store:
 
 
 def _task_of(command: str) -> str:
-    """The task of an old command line as JSON; empty where it has none."""
+    """The task of an old command line as JSON; empty if it has none."""
     try:
         return write_task(task_of(json.loads(command)))
     except (ValueError, TypeError, ProtonetError):

@@ -1,4 +1,4 @@
-"""What people upload: names that lead nowhere else, images that are some, tables of them."""
+"""Validation of uploads: file names, images and tables."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from protonet.data.vector_table import read_table
 from protonet.errors import DataError, UsageError
 
 TABLE = "labels.csv"
-"""Of a folder of uploads: the table that names the others."""
+"""The name of the table in a folder of uploads."""
 
 _CHUNK = 1 << 20
 
 
 def safe_name(name: str) -> Path:
-    """An uploaded file's name as a path below its folder.
+    """An uploaded file's name as a relative path.
 
     Raises:
-        UsageError: for one that leads elsewhere.
+        UsageError: for one that leaves the folder.
     """
     path = PurePosixPath(name.replace("\\", "/"))
     parts = path.parts
     bad = path.is_absolute() or ".." in parts or not parts or len(name) > 1000
     if bad or re.search(r"[\x00-\x1f]", name) or any(len(part.encode()) > 255 for part in parts):
-        raise UsageError(f"'{name[:80]}' is no name for an uploaded file")
+        raise UsageError(f"'{name[:80]}' is not a valid name of an uploaded file")
     return Path(*parts)
 
 
 def check_image(path: Path, pixels: int, name: str) -> None:
-    """Refuse what is no image, or has too many pixels, before anything decodes it.
+    """Refuse a file that is not an image, or has too many pixels, before it is decoded.
 
     Raises:
         DataError: saying which.
@@ -45,27 +45,27 @@ def check_image(path: Path, pixels: int, name: str) -> None:
     except Image.DecompressionBombError as error:
         raise DataError(f"{name}: {error}") from None
     except (OSError, ValueError, SyntaxError):
-        raise DataError(f"{name}: is no image that can be read") from None
+        raise DataError(f"{name}: is not a readable image") from None
     if width * height > pixels:
         raise DataError(
-            f"{name}: {width}x{height} is more than the {pixels:,} pixels that this server takes"
+            f"{name}: {width}x{height} is more than the {pixels:,} pixels that this server accepts"
         )
     decode_image(path.read_bytes(), name)
 
 
 def check_table(folder: Path, most: int) -> None:
-    """Refuse a table that is none, or names what was not uploaded.
+    """Refuse an invalid table, or one that names files that were not uploaded.
 
-    Rows are counted before any is read: reading millions keeps the server busy for half a minute.
+    Rows are counted before they are parsed: parsing millions takes half a minute.
     """
     path = folder / TABLE
     with path.open("rb") as stream:
         rows = sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(_CHUNK), b""))
     if rows > most:
-        raise UsageError(f"{TABLE}: {rows:,} rows are more than the {most:,} of one upload")
+        raise UsageError(f"{TABLE}: {rows:,} rows are more than the {most:,} allowed in one upload")
     try:
         table = read_table(path)
-    except DataError as error:  # without the server's own folders
+    except DataError as error:  # without the server's folders in the message
         raise DataError(str(error).replace(str(path), TABLE)) from None
     for line, name, _ in table.rows:
         if not (folder / safe_name(name)).is_file():
@@ -73,7 +73,7 @@ def check_table(folder: Path, most: int) -> None:
 
 
 def make_folder(path: Path, name: str) -> None:
-    """Make the folder of an uploaded file, where no uploaded file stands in its way."""
+    """Create the folder of an uploaded file, unless an uploaded file has its name."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
@@ -85,7 +85,7 @@ def make_folder(path: Path, name: str) -> None:
 
 
 def store(stream: BinaryIO, path: Path) -> None:
-    """Write an upload to a file of its own."""
+    """Write an upload to a new file."""
     if path.exists():
         raise UsageError(f"'{path.name}' was uploaded twice")
     try:

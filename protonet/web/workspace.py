@@ -1,4 +1,4 @@
-"""The folder that a server works in, and what of the machine strangers' texts may name."""
+"""The workspace folder of a server, and the files that untrusted networks may use."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from protonet.errors import UsageError
 GIB = 2**30
 _OWN = ("protonet.sqlite", "protonet.sqlite-wal", "protonet.sqlite-shm",
         "protonet.sqlite-journal", "secret", "token", "serve.lock")  # fmt: skip
-"""Files of the server itself, which no user's name may mean."""
+"""Files of the server itself, which users may not use."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may bring, and one training may take.
+    """Limits of requests and trainings.
 
-    ``text`` is in characters, ``upload`` (of one request) and ``memory`` (of one net) in bytes,
-    ``pixels`` are of one image, ``files`` are of one upload. ``check_memory`` in bytes and
-    ``check_seconds`` are of one look at a pasted network, beside what its data set takes.
+    ``text`` is in characters, ``upload`` (per request) and ``memory`` (per net) in bytes,
+    ``pixels`` is per image, ``files`` per upload. ``check_memory`` in bytes and ``check_seconds``
+    are per check of a pasted network, in addition to those of its data set.
     """
 
     text: int = 1_000_000
@@ -40,7 +40,7 @@ class Limits:
 class Workspace:
     """A server's folder: ``protonet.sqlite`` and a folder for each job.
 
-    Files that users name must lie in it or in one of ``allowed``, whatever links lead there.
+    Users' files must be in it or in one of ``allowed``, after resolving links.
     """
 
     folder: Path
@@ -49,18 +49,18 @@ class Workspace:
 
     @staticmethod
     def open(folder: Path, allowed: Sequence[Path] = (), limits: Limits | None = None) -> Workspace:
-        """The workspace in a folder, which is made where it is not there.
+        """The workspace in a folder, which is created if it does not exist.
 
         Raises:
-            UsageError: when the folder cannot be made, or an allowed one is none.
+            UsageError: when the folder cannot be created, or an allowed one is not a folder.
         """
         for each in allowed:
             if not each.is_dir():
-                raise UsageError(f"{each}: there is no such folder to allow")
+                raise UsageError(f"{each}: no such folder to allow")
         try:
             (folder / "jobs").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{folder}: cannot be made: {error.strerror}") from error
+            raise UsageError(f"{folder}: cannot be created: {error.strerror}") from error
         roots = tuple(each.resolve() for each in allowed)
         return Workspace(folder.resolve(), roots, limits or Limits())
 
@@ -71,7 +71,7 @@ class Workspace:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other servers out of the workspace; the system lets go when this process ends.
+        """Lock the workspace against other servers; the lock ends with the process.
 
         Raises:
             UsageError: when another server has it.
@@ -82,25 +82,25 @@ class Workspace:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise UsageError(
-                    f"{self.folder}: another protonet serve works in this folder; end that one, "
-                    "or give this one a folder of its own: protonet serve DIR"
+                    f"{self.folder}: another protonet serve uses this folder; stop it, "
+                    "or use another folder: protonet serve DIR"
                 ) from error
             yield
         finally:
             os.close(handle)
 
     def job(self, job_id: str) -> Path:
-        """The folder of a job, there or not.
+        """The folder of a job, which may not exist.
 
         Raises:
-            UsageError: for what is no name of a job.
+            UsageError: for an invalid id.
         """
         if not re.fullmatch(r"[a-z0-9-]{1,64}", job_id):
             raise UsageError("no such job")
         return self.folder / "jobs" / job_id
 
     def inside(self, name: str) -> Path:
-        """The absolute path that a user's name means, if it may be looked at.
+        """The absolute path of a user's file, if it is allowed.
 
         Raises:
             UsageError: for one outside the allowed folders.
@@ -115,14 +115,14 @@ class Workspace:
         if not any(path.is_relative_to(root) for root in (self.folder, *self.allowed)):
             known = ", ".join(str(root) for root in (self.folder, *self.allowed))
             raise UsageError(
-                f"{name}: lies outside the folders that this server may read ({known}); "
+                f"{name}: is outside of the folders that this server may read ({known}); "
                 "protonet serve --allow DIR adds one"
             )
         if any(_is_same(path, self.folder / own) for own in _OWN):
-            raise UsageError(f"{name}: is the server's own and no data")
+            raise UsageError(f"{name}: is a file of the server, not data")
         return path
 
 
 def _is_same(path: Path, own: Path) -> bool:
-    """Whether both are one file, by its name or by a hard link."""
+    """Whether both are the same file, by name or by a hard link."""
     return path == own or (path.exists() and own.exists() and path.samefile(own))

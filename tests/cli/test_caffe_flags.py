@@ -23,7 +23,7 @@ def test_a_device_is_named_once() -> None:
     assert chosen_device(None, None) == "cpu"
     assert chosen_device("", None) == "cpu"
     assert chosen_device("1", None) == chosen_device(None, "cuda:1") == "cuda:1"
-    with pytest.raises(click.UsageError, match="both name a processor"):
+    with pytest.raises(click.UsageError, match="both choose a device"):
         chosen_device("0", "cpu")
     with pytest.raises(click.UsageError, match="-gpu 0,1: expected one GPU, got 2"):
         chosen_device("0,1", None)

@@ -109,7 +109,7 @@ def test_without_shapes_it_says_how_to_give_them(protonet: Any, net: Path) -> No
     found = protonet("check", "net.prototxt")
     assert (found.returncode, found.stdout) == (2, "")
     assert found.stderr == (
-        "error: net.prototxt: no layer makes 'data' and 'label', so the shapes are not known; "
+        "error: net.prototxt: no layer produces 'data' and 'label', so the shapes are unknown; "
         "give\n    databases: --data DB [--labels DB]\n    or shapes: --input data=16x1x50x50\n"
     )
 
@@ -159,7 +159,7 @@ def test_a_misspelt_field_and_no_traceback(protonet: Any, net: Path) -> None:
         (
             ("net.prototxt", "--input", "dat=2x3"),
             2,
-            "error: --input dat: no layer reads this blob; did you mean 'data'?",
+            "error: --input dat: no layer has this bottom; did you mean 'data'?",
         ),
         (("net.prototxt", "--input", "data=2x"), 2, "'--input': expected NAME=SHAPE"),
         (("net.prototxt", "--phase", "trian"), 2, "'--phase'"),
@@ -219,11 +219,11 @@ def test_a_net_without_a_loss_is_refused_with_data_and_warned_of_without(
     )
     found = protonet("check", tmp_path / "net.prototxt")
     assert found.returncode == 0
-    assert "no layer is a loss" in found.stderr
+    assert "no loss layer" in found.stderr
     protonet("create-db", "gradients", tmp_path / "db", "-x", 4, "-y", 4, "-c", 4)
     (tmp_path / "net.prototxt").write_text(
         'layer { name: "p" type: "Power" bottom: "data" top: "y" }'
     )
     found = protonet("check", tmp_path / "net.prototxt", "--data", tmp_path / "db" / "train_images")
     assert found.returncode == 3
-    assert "nothing can be learned" in found.stderr
+    assert "nothing to learn" in found.stderr

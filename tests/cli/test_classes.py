@@ -75,17 +75,17 @@ def test_the_report(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert capsys.readouterr().out.splitlines() == [
         "top-1 accuracy: 0.2500 (1 of 4)",
         "",
-        "true \\ said  w  x  y  right",
-        "w            1        100.00%",
-        "x                  2  0.00%",
-        "y            1        0.00%",
+        "true \\ predicted  w  x  y  correct",
+        "w                 1        100.00%",
+        "x                       2  0.00%",
+        "y                 1        0.00%",
     ]
     show_report(large, None, tmp_path / "c.svg", is_data=True)
     assert capsys.readouterr().err.splitlines() == [
         "top-1 accuracy: 0.2500 (1 of 4)",
         "top-5 accuracy: 1.0000 (4 of 4)",
-        "2 of '1' taken for '2'",
-        "1 of '2' taken for '0'",
+        "2 of '1' predicted as '2'",
+        "1 of '2' predicted as '0'",
         str(tmp_path / "c.svg"),
     ]
     assert (tmp_path / "c.svg").read_text().startswith("<?xml")

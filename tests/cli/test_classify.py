@@ -75,7 +75,7 @@ def test_the_accuracy_is_that_of_caffes_log(
         "top-1 accuracy: 0.8822 (262 of 297)",
         "top-5 accuracy: 1.0000 (297 of 297)",
     ]
-    assert "taken for" in told[2]
+    assert "predicted as" in told[2]
     assert told[-1] == "c.png"
     with Image.open(tmp_path / "c.png") as image:
         assert image.format == "PNG"
@@ -123,7 +123,7 @@ def test_caffes_classify_py(protonet: Any, tmp_path: Path) -> None:
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, rtol=1e-4, atol=1e-6)
     found = protonet("classify", *flags, "--images_dim=8,8", "--center_only", "in/0.jpg", "o.npy")
     assert found.returncode == 0
-    assert "no --mean_file: nothing is taken off" in found.stderr
+    assert "no --mean_file: no mean is subtracted" in found.stderr
     assert np.load(tmp_path / "o.npy").shape == (1, 10)
 
 
@@ -154,7 +154,7 @@ def test_a_table_on_a_terminal(terminal: Any, tmp_path: Path) -> None:
     assert len(lines) == 6
     shown = terminal("classify", *NET, *LABELS, "val").stdout
     assert "top-1 accuracy: 0.8822 (262 of 297)" in shown
-    assert "true \\ said" in shown
+    assert "true \\ predicted" in shown
     assert len([line for line in shown.splitlines() if line.strip().startswith("val/")]) == 297
 
 
@@ -182,11 +182,11 @@ def test_a_run(protonet: Any, tmp_path: Path) -> None:
     start(read_net(Source("net.prototxt", GRADIENT)), settings)
     found = protonet("classify", "run", "list.txt", "--snapshot", "last", "--format", "table")
     assert found.returncode == 0, found.stderr
-    assert "output 'ip' is no distribution (its values go from" in found.stderr
+    assert "output 'ip' is not a probability distribution (its values go from" in found.stderr
     assert "top-1 accuracy: 1.0000 (8 of 8)" in found.stdout
     assert found.stdout.splitlines()[0].split() == ["image", "score", "class", "true"]
     for given, message in (
-        (("--mean", "3"), "run: a run knows what is done to its images"),
+        (("--mean", "3"), "run: a run has its own preprocessing"),
         (("--oversample",), "ten crops need images larger than the net's input, but both are 6x5"),
         (("--labels", "val.txt"), "there are 297 labels, but output 'ip' of run/deploy.prototxt "),
         (("--snapshot", "999"), "no snapshot '999'"),
@@ -199,22 +199,22 @@ def test_a_run(protonet: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (("nowhere", "a.png"), "nowhere: there is no such run directory or deploy.prototxt"),
-        (("val", "a.png"), "val: is no run directory"),
+        (("nowhere", "a.png"), "nowhere: no such run directory or deploy.prototxt"),
+        (("val", "a.png"), "val: not a run directory"),
         (("deploy.prototxt", "a.png"), "a deploy.prototxt needs --weights"),
         (("deploy.prototxt", "net.caffemodel", "a.png"), "expected deploy.prototxt, weights, mean"),
         (
             ("deploy.prototxt", "net.caffemodel", "m.npy", "l.txt", "a.png", "--mean", "3"),
             "the mean and the labels are given twice",
         ),
-        ((*NET, "a.png", "--labels", "nowhere"), "nowhere: there is no such file of labels"),
+        ((*NET, "a.png", "--labels", "nowhere"), "nowhere: no such file of labels"),
         ((*NET, "val", "--confusion", "c.png", "--ext", "bmp"), "val: has no .bmp file in it"),
         ((*NET, "val/one/000.png", "--confusion", "c.png"), "--confusion needs images of known"),
-        ((*NET, "a.png", "--snapshot", "3"), "--snapshot chooses from a run's weights"),
+        ((*NET, "a.png", "--snapshot", "3"), "--snapshot selects weights of a run"),
         (("a.png", "o.npy", "--model_def", "deploy.prototxt"), "expected an image or folder, a ."),
         ((*NET, "a.png", "--images-dim", "9"), "expected height,width, as in 256,256"),
-        ((*NET, "a.png", "--channel-swap", "a"), "expected whole numbers with commas between"),
-        ((*NET, "a.png", "--gpu", "--device", "cpu"), "--gpu and --device both name a processor"),
+        ((*NET, "a.png", "--channel-swap", "a"), "expected comma-separated integers"),
+        ((*NET, "a.png", "--gpu", "--device", "cpu"), "--gpu and --device both choose a device"),
         (("net.caffemodel", "--weights", "net.caffemodel", "a.png"), "net.caffemodel: "),
     ],
 )
@@ -234,7 +234,7 @@ def test_a_net_that_reads_its_data_itself(protonet: Any, tmp_path: Path) -> None
     found = protonet("classify", "train_val.prototxt", *NET[1:], "val")
     assert found.returncode == 2
     assert (
-        "train_val.prototxt: has no input; to be asked about images a net needs one: a deploy"
+        "train_val.prototxt: has no input; prediction on images needs exactly one, as a deploy"
         in (found.stderr)
     )
 
@@ -306,7 +306,7 @@ def test_a_model_of_digits_that_lacks_a_part(
     assert found.stderr.startswith("error: model.zip/deploy.prototxt:")
     if command == "classify":
         found = protonet("classify", "model", image, "--mean", "3")
-        assert "model: a model of DIGITS knows what is done to its images" in found.stderr
+        assert "model: a model of DIGITS has its own preprocessing" in found.stderr
 
 
 def test_python_layers_of_an_archive(protonet: Any, tmp_path: Path, model: Path) -> None:

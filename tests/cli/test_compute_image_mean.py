@@ -27,6 +27,8 @@ def test_both_kinds_of_file(protonet: Any, tmp_path: Path) -> None:
 def test_what_cannot_be(protonet: Any, tmp_path: Path) -> None:
     found = protonet("compute-image-mean", TRAIN, "mean.png")
     assert found.returncode == 2
-    assert "mean.png: is no picture: give a name that ends in .binaryproto or .npy" in found.stderr
+    assert (
+        "mean.png: is not a picture: expected a name ending in .binaryproto or .npy" in found.stderr
+    )
     assert protonet("compute-image-mean", "nowhere").returncode == 4
     assert not list(tmp_path.iterdir())

@@ -67,7 +67,7 @@ def test_a_network_learns_digits_in_16_bits(protonet: Any, tmp_path: Path, preci
         "train", "--solver", "solver.prototxt", "--precision", precision, "--out", "run"
     )
     assert found.returncode == 0, found.stderr
-    assert f"blobs are kept in {precision}; on a CPU" in found.stdout + found.stderr
+    assert f"blobs are stored in {precision}; on a CPU" in found.stdout + found.stderr
     told = json.loads((tmp_path / "run" / "run.json").read_text())
     assert told["settings"]["precision"] == precision
     lines = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())

@@ -118,7 +118,7 @@ def test_ctrl_c_leaves_what_is_done_and_the_same_call_goes_on(protonet: Any, man
     resumed = protonet(*given)
     assert resumed.returncode == 0, resumed.stderr
     (there,) = re.findall(
-        r"^going on with data\.partial: (\d+) of 400 images are there$", resumed.stderr, re.M
+        r"^continuing data\.partial: (\d+) of 400 images exist$", resumed.stderr, re.M
     )
     assert 0 < int(there) < 400
     assert "data/val_images, _labels: 40 images" in resumed.stdout
@@ -146,7 +146,7 @@ def test_restart_forgets_and_the_bar_shows_what_is_there(terminal: Any, many: Pa
     assert "data.partial: the same command resumes it, --restart starts over" in shown.stdout
     (many / "7.png").rename(many / "images" / "7.png")
     shown = terminal(*given)
-    assert "going on with data.partial: 7 of 400 images are there" in shown.stdout
+    assert "continuing data.partial: 7 of 400 images exist" in shown.stdout
     (first, *_), *_, (last, _) = re.findall(r"(\d+)/(400)", shown.stdout)
     assert (int(first) >= 7, last) == (True, "400")
     (many / "images" / "7.png").rename(many / "7.png")

@@ -26,4 +26,4 @@ def test_what_is_not_there(protonet: Any) -> None:
     assert protonet("device-query", "-gpu", "99").returncode == 6
     found = protonet("device-query", "-gpu", "first")
     assert found.returncode == 2
-    assert "expected numbers with commas between, or all" in found.stderr
+    assert "expected comma-separated numbers, or all" in found.stderr

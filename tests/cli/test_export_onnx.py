@@ -35,7 +35,7 @@ def test_a_net_with_its_weights(protonet: Any, folder: Path) -> None:
 def test_without_weights_and_with_a_batch(protonet: Any, folder: Path) -> None:
     found = protonet("export-onnx", "deploy.prototxt", "out.onnx", "--batch", 4)
     assert found.returncode == 0
-    assert "no --weights: the model holds what the fillers give" in found.stderr
+    assert "no --weights: the model has the initial values of the fillers" in found.stderr
     (given,) = onnxruntime.InferenceSession(folder / "out.onnx").get_inputs()
     assert given.shape == [4, 1, 8, 8]
 
@@ -53,7 +53,7 @@ def test_a_run(protonet: Any, folder: Path) -> None:
     assert inputs.shape == ["N", 1, 9, 8]
     refused = protonet("export-onnx", "run", "--weights", "net.caffemodel")
     assert refused.returncode == 2
-    assert "choose by --snapshot" in refused.stderr
+    assert "choose with --snapshot" in refused.stderr
 
 
 def test_a_net_that_reads_databases(protonet: Any, folder: Path) -> None:

@@ -74,5 +74,5 @@ def test_weights_that_fit_no_layer_are_told(protonet: Any, tmp_path: Path) -> No
     assert found.returncode == 0
     assert found.stderr == (
         "Ignoring source layer other\n"
-        "old.caffemodel: no weights for ip2; what the fillers made stays\n"
+        "old.caffemodel: no weights for ip2; these keep the values of their fillers\n"
     )

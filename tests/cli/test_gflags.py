@@ -44,7 +44,7 @@ def test_all_spellings_of_a_switch(given: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("--gray=maybe", "--gray=maybe: expected true or false behind the '='"),
+        ("--gray=maybe", "--gray=maybe: expected true or false after the '='"),
         ("--nosize", "No such option '--nosize'"),
         ("--grya=true", "No such option '--grya'"),
     ],

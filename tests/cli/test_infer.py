@@ -75,8 +75,8 @@ def test_json_is_an_object_a_line(protonet: Any, trained: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("absent", "data/test.png"), 2, "error: absent: there is no such run directory"),
-        (("data", "data/test.png"), 2, "error: data: is no run directory"),
+        (("absent", "data/test.png"), 2, "error: absent: no such run directory"),
+        (("data", "data/test.png"), 2, "error: data: not a run directory"),
         (("run", "absent.png"), 4, "absent.png: cannot be read"),
         (("run", "run/run.json"), 4, "run/run.json: "),
         (("run", "data/test.png", "--snapshot", "7"), 2, "no snapshot '7'; there are 5, 10,"),
@@ -109,7 +109,7 @@ def test_a_deploy_text_is_asked_with_its_weights_and_mean(protonet: Any, trained
     assert (found.returncode, found.stdout) == (0, protonet("infer", run, test).stdout)
     refused = protonet("infer", run, test, "--mean", mean)
     assert refused.returncode == 2
-    assert "--mean goes with --weights" in refused.stderr
+    assert "--mean requires --weights" in refused.stderr
 
 
 def test_an_image_that_cannot_be_read_does_not_end_the_others(

@@ -42,9 +42,9 @@ def test_a_net_with_its_data(protonet: Any, digits: Path) -> None:
     assert [row[0] for row in table][:4] == ["digits", "conv1", "pool1", "relu1"]
     assert found.stdout.count("%") >= len(table) + 4
     assert "ReLU, in conv2" in found.stdout
-    assert re.search(r"^\S+ ms an iteration of 50 images: \S+ iterations/s", found.stdout, re.M)
+    assert re.search(r"^\S+ ms per iteration of 50 images: \S+ iterations/s", found.stdout, re.M)
     assert re.search(r"^arithmetic .* % of the \S+ of a matrix product on cpu$", found.stdout, re.M)
-    assert "nothing to decode: it is all in memory" in found.stdout
+    assert "nothing to decode: all data is in memory" in found.stdout
     assert (digits / "p.svg").read_text().startswith("<?xml")
     assert len(json.loads((digits / "t.json").read_text())["traceEvents"]) > 3 * 2 * 10
 
@@ -65,17 +65,17 @@ def test_a_pasted_net_with_databases_or_shapes(protonet: Any, digits: Path) -> N
         "--iterations", 2, text=NET,
     )  # fmt: skip
     assert (found.returncode, found.stderr) == (0, "")
-    assert "an iteration of 7 images" in found.stdout
+    assert "per iteration of 7 images" in found.stdout
     shapes = ("--input", "data=3x4", "--input", "label=3", "--iterations", 2)
     found = protonet("profile", "-", *shapes, text=NET)
-    assert "an iteration of 3 images" in found.stdout
+    assert "per iteration of 3 images" in found.stdout
     assert "data ms" not in found.stdout
     (digits / "s.prototxt").write_text(
         'type: "Nesterov" momentum: 0.9 base_lr: 1 iter_size: 2 lr_policy: "fixed" max_iter: 1'
     )
     found = protonet("profile", "-", *shapes, "--solver", "s.prototxt", text=NET)
     assert (found.returncode, found.stderr) == (0, "")
-    assert "an iteration of 6 images" in found.stdout
+    assert "per iteration of 6 images" in found.stdout
 
 
 def test_a_solver_file_and_the_phase_test(protonet: Any, digits: Path) -> None:
@@ -96,7 +96,7 @@ def test_images_that_come_too_slowly_are_told(protonet: Any, digits: Path) -> No
     found = protonet("profile", "-", "--iterations", 3, text=slow)
     assert (found.returncode, found.stderr) == (0, "")
     assert "thread(s) took" in found.stdout
-    assert "note: the net waits for data; images come too slowly" in found.stdout
+    assert "note: the net waits for data; reading images is the bottleneck" in found.stdout
 
 
 @pytest.mark.parametrize(
@@ -105,12 +105,12 @@ def test_images_that_come_too_slowly_are_told(protonet: Any, digits: Path) -> No
         ((), "nothing to profile: give NETWORK"),
         (("--solver", "Adam"), "nothing to profile"),
         (("--solver", "Adamm"), "no update rule; did you mean 'Adam'?"),
-        (("-",), "no layer makes 'data' and 'label', so the shapes are not known"),
+        (("-",), "no layer produces 'data' and 'label', so the shapes are unknown"),
         (("-", "--out", "x.gif"), "expected a picture of kind svg, png, pdf"),
         (("-", "--labels", "x"), "--labels needs --data"),
         (("-", "--data", "nowhere"), "nowhere: there is no such database"),
         (("absent.prototxt",), "absent.prototxt: cannot be read"),
-        (("-", "--device", "cuda:0", "--gpu", "0"), "both name a processor"),
+        (("-", "--device", "cuda:0", "--gpu", "0"), "both choose a device"),
     ],
 )
 def test_mistakes(protonet: Any, arguments: tuple[str, ...], message: str) -> None:

@@ -71,25 +71,25 @@ def test_accumulated_batches_are_one_batch(protonet: Any, workplace: Path) -> No
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ((*TRAIN, "--val-every", 2), "--val-every needs something to validate on: --val-data"),
+        ((*TRAIN, "--val-every", 2), "--val-every needs validation data: --val-data"),
         ((*TRAIN, *VALIDATE, "--val-every", -1), "val every must be at least 0 and finite, got -1"),
         ((*TRAIN, "--snapshot-every", "nan"), "snapshot every must be at least 0 and finite"),
         ((*TRAIN, "--accumulate", 0), "0 is not in the range x>=1"),
         (
             (*TRAIN, *VALIDATE, "--val-every", 0, "--early-stop", 2),
-            "early stop needs validation, but --val-every 0 asks for none",
+            "early stop needs validation, but --val-every 0 disables it",
         ),
-        ((*TRAIN, "--max-iter", 9), "--max-iter goes with --resume RUN, of a run of a solver file"),
+        ((*TRAIN, "--max-iter", 9), "--max-iter requires --resume RUN, of a run of a solver file"),
         (
             ("--resume", "run", "--snapshot-every", 2, "--accumulate", 2),
-            "--resume cannot go with --snapshot-every, --accumulate: a run keeps its settings",
+            "--resume cannot be combined with --snapshot-every, --accumulate: a run keeps",
         ),
         *(
             (
                 (solver, "net.prototxt", "--snapshot-every", 2, "--val-every", 1,
                  "--accumulate", 2, "--max-iter", 4),
-                "cannot go with --snapshot-every, --val-every, --accumulate, --max-iter: the file "
-                "has its own (snapshot, test_interval, iter_size, max_iter)",
+                "cannot be combined with --snapshot-every, --val-every, --accumulate, --max-iter: "
+                "the file has its own (snapshot, test_interval, iter_size, max_iter)",
             )
             for solver in ("--solver", "-solver")
         ),
@@ -114,10 +114,10 @@ def test_a_finished_run_is_prolonged(protonet: Any, workplace: Path) -> None:
     found = protonet("train", "--resume", "run", "--epochs", 4)
     assert (found.returncode, found.stderr) == (0, "")
     assert (
-        "note: the run has 16 iterations now; it had 8. The learning rate was 0.0025 and goes on "
-        "at 0.005\n" in found.stdout
+        "note: the run now has 16 iterations instead of 8. The learning rate was 0.0025 and "
+        "continues at 0.005\n" in found.stdout
     )
     assert "trained 16 iterations" in found.stdout
     assert done(workplace / "run", "snapshotted") == [4, 8, 12, 16]
     fewer = protonet("train", "--resume", "run", "--epochs", 3)
-    assert "16 iterations are trained, more than the 12 (3 epochs) asked for" in fewer.stderr
+    assert "16 iterations are done, more than the requested 12 (3 epochs)" in fewer.stderr

@@ -27,7 +27,7 @@ def test_blobs_that_nobody_makes_get_advice(capsys: pytest.CaptureFixture[str]) 
     alone = explained(NetworkError("one mistake"), definition)
     assert isinstance(alone, UsageError)
     assert str(alone) == (
-        "net: no layer makes 'data', so the shapes are not known; give\n"
+        "net: no layer produces 'data', so the shapes are unknown; give\n"
         "    databases: --data DB [--labels DB]\n"
         "    or shapes: --input data=16x1x50x50"
     )

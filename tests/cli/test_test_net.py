@@ -59,7 +59,7 @@ def test_vectors(protonet: Any, tmp_path: Path) -> None:
     (x,) = [line.split() for line in found.stdout.splitlines() if line.startswith("output[0]")]
     assert float(x[1]) < 0.05
     assert 0.9 < float(x[3]) <= 1
-    assert found.stdout.count(" off: [") == 1
+    assert found.stdout.count(": error ") == 1
     assert found.stdout.splitlines()[-1] == "errors.png"
     assert (tmp_path / "errors.png").read_bytes().startswith(b"\x89PNG")
 
@@ -73,7 +73,7 @@ def test_weights_that_fit_no_layer_are_told(protonet: Any, tmp_path: Path) -> No
     assert found.returncode == 0
     assert found.stderr == (
         "Ignoring source layer other\n"
-        "old.caffemodel: no weights for ip2; what the fillers made stays\n"
+        "old.caffemodel: no weights for ip2; these keep the values of their fillers\n"
     )
 
 
@@ -127,9 +127,9 @@ def test_a_run_is_tested_as_it_was_validated(protonet: Any, tmp_path: Path) -> N
     others = ("--data", "data/val_images", "--labels", "data/val_labels")
     assert loss in protonet("test", "run", "--snapshot", 10, *others).stdout.splitlines()
     for words, message in (
-        (("run", "--weights", "x"), "knows its own weights; leave out --weights (--snapshot"),
-        (("net.prototxt", "--snapshot", "best"), "--snapshot goes with a run directory"),
-        (("data",), "data: is no run directory"),
+        (("run", "--weights", "x"), "has its own weights; omit --weights (--snapshot"),
+        (("net.prototxt", "--snapshot", "best"), "--snapshot requires a run directory"),
+        (("data",), "data: not a run directory"),
         (("run", "--snapshot", 7), "no snapshot '7'; there are 5, 10, last and best"),
     ):
         refused = protonet("test", *words)

@@ -154,7 +154,7 @@ def test_ctrl_c_takes_a_snapshot_and_the_run_can_be_resumed(protonet: Any, workp
     assert lines[0].endswith("Solving seed\n")
     assert f"note: resumed at iteration {info['iteration']}\n" in rest
     assert re.search(
-        r"stopped after \d+ iterations; to go on:\n  protonet train --resume run", rest
+        r"stopped after \d+ iterations; to continue:\n  protonet train --resume run", rest
     )
     iterations = [line["iteration"] for line in log_progress(workplace / "run" / "metrics.jsonl")]
     assert iterations == sorted(iterations)
@@ -198,28 +198,28 @@ def test_a_run_of_caffe_s_solver_file(protonet: Any, workplace: Path) -> None:
     [
         ((), 2, "error: nothing to train: give NETWORK"),
         (("net.prototxt",), 2, "error: --data is missing"),
-        (("net.prototxt", "--resume", "run"), 2, "error: --resume goes on with a run"),
-        (("--resume", "absent"), 2, "error: absent: there is no such run directory"),
+        (("net.prototxt", "--resume", "run"), 2, "error: --resume continues a run"),
+        (("--resume", "absent"), 2, "error: absent: no such run directory"),
         (
             ("--resume", "run", "--lr", "0.1", "--step", "5"),
             2,
-            "error: --resume cannot go with --lr, --step",
+            "error: --resume cannot be combined with --lr, --step",
         ),
-        (("--solver", "absent.prototxt"), 2, "there is no such file"),
+        (("--solver", "absent.prototxt"), 2, "no such file"),
         (("--solver", "sgd"), 2, "names an update rule, which needs a NETWORK"),
         (
             ("--solver", "net.prototxt", "--epochs", "3"),
             2,
-            "error: --solver net.prototxt cannot go with --epochs",
+            "error: --solver net.prototxt cannot be combined with --epochs",
         ),
-        (("net.prototxt", *TRAIN, "--solver", "net.prototxt"), 2, "is a file, which names its net"),
+        (("net.prototxt", *TRAIN, "--solver", "net.prototxt"), 2, "is a file with its own net"),
         (("net.prototxt", *TRAIN, "--solver", "adm"), 2, "'adm'; did you mean 'Adam'?"),
         (("net.prototxt", *TRAIN, "--step", "a"), 2, "error: --step: expected percentages"),
         (("net.prototxt", *TRAIN, "--quiet", "--verbose"), 2, "contradict each other"),
         (("net.prototxt", *TRAIN, "--epochs", "0"), 2, "error: epochs must be above 0"),
         (("absent.prototxt", *TRAIN), 2, "error: absent.prototxt: cannot be read"),
         (("net.prototxt", "--data", "absent"), 4, "error: absent: there is no such database"),
-        (("net.prototxt", *TRAIN, "--out", "data"), 2, "error: data: exists already"),
+        (("net.prototxt", *TRAIN, "--out", "data"), 2, "error: data: already exists"),
         (("net.prototxt", *TRAIN, "--device", "cuda:99"), 6, "error: device 'cuda:99'"),
         (("net.prototxt", *TRAIN, "--lr", "1e30"), 7, "error: "),
     ],
@@ -327,7 +327,7 @@ def test_caffes_flags_go_on_from_its_snapshot(protonet: Any, solver_case: Path) 
     given = ("-solver", "solver.prototxt", "-snapshot", "snap_iter_5.solverstate", "--out", "run")
     found = protonet("train", *given)
     assert found.returncode == 0, found.stderr
-    assert "note: goes on from snap_iter_5.solverstate, iteration 5" in found.stdout
+    assert "note: continues from snap_iter_5.solverstate, iteration 5" in found.stdout
     iterations = [line["iteration"] for line in log_progress(solver_case / "run" / "metrics.jsonl")]
     assert min(iterations) >= 5
 
@@ -365,7 +365,7 @@ def test_weights_to_begin_with(protonet: Any, solver_case: Path) -> None:
     given = ("-solver", "solver.prototxt", "-weights", "snap_iter_5.caffemodel", "--out", "run")
     found = protonet("train", *given)
     assert found.returncode == 0, found.stderr
-    assert "note: layers that took their weights from" in found.stdout
+    assert "note: layers loaded from" in found.stdout
     assert "snap_iter_5.caffemodel" in (solver_case / "run" / "solver.prototxt").read_text()
 
 
@@ -377,8 +377,8 @@ def test_weights_to_begin_with(protonet: Any, solver_case: Path) -> None:
             2,
             "give one of them",
         ),
-        (("net.prototxt", "--data", "d", "-snapshot", "a"), 2, "goes on with a solver file"),
-        (("net.prototxt", "--data", "d", "-stage", "a"), 2, "--stage goes with a solver file"),
+        (("net.prototxt", "--data", "d", "-snapshot", "a"), 2, "requires a solver file"),
+        (("net.prototxt", "--data", "d", "-stage", "a"), 2, "--stage requires a solver file"),
         (("-solver", "solver.prototxt", "-gpu", "0", "--device", "cpu"), 2, "use one of them"),
         (
             ("-solver", "solver.prototxt", "-snapshot", "snap_iter_5.caffemodel"),
@@ -424,7 +424,7 @@ def test_a_network_begins_with_the_weights_of_another_run(protonet: Any, workpla
     (weights,) = (workplace / "first").glob("*_iter_4.caffemodel")
     found = protonet("train", *given, "--out", "second", "--weights", weights, "--lr", 1e-9)
     assert found.returncode == 0, found.stderr
-    assert f"note: layers that took their weights from {weights}: hidden" in found.stdout
+    assert f"note: layers loaded from {weights}: hidden" in found.stdout
     first, second = (
         read_weights(next((workplace / run).glob("*_iter_4.caffemodel")))
         for run in ("first", "second")
@@ -438,11 +438,11 @@ def test_layers_that_weights_do_not_fit(protonet: Any, workplace: Path) -> None:
     found = protonet("train", *given)
     assert found.returncode == 5
     assert "the weights are of another net" in found.stderr
-    assert "--allow-mismatch leaves layers that do not fit" in found.stderr
+    assert "--allow-mismatch keeps the initial weights" in found.stderr
     assert not (workplace / "run").exists()
     found = protonet("train", *given, "--allow-mismatch")
     assert found.returncode == 0, found.stderr
-    assert "note: left out: layer 'hidden' parameter 0: expected 2x" in found.stdout
+    assert "note: not loaded: layer 'hidden' parameter 0: expected 2x" in found.stdout
 
 
 def test_training_ends_where_validation_gets_no_better(protonet: Any, workplace: Path) -> None:
@@ -467,7 +467,7 @@ def test_what_caffe_has_not_is_kept_out_of_its_files(protonet: Any, workplace: P
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
     solver = (workplace / "run" / "solver.prototxt").read_text()
-    assert solver.startswith("# What Caffe has not, and run.json keeps: rampup_interval 4, ")
+    assert solver.startswith("# Not in Caffe, and stored in run.json: rampup_interval 4, ")
     assert 'type: "Adam"\n' in solver
     assert 'lr_policy: "poly"\n' in solver
     assert "\nrampup" not in solver

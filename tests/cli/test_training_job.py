@@ -36,8 +36,8 @@ def test_a_solver_file_and_a_run_to_resume(tmp_path: Path) -> None:
     [
         ({}, "nothing to train"),
         ({"solver": "SGD"}, "--solver SGD names an update rule, which needs a NETWORK"),
-        ({"solver": "s.prototxt"}, "there is no such file"),
-        ({"allow_python_layers": True}, "--allow-python-layers goes with --untrusted"),
+        ({"solver": "s.prototxt"}, "no such file"),
+        ({"allow_python_layers": True}, "--allow-python-layers requires --untrusted"),
     ],
 )
 def test_options_that_ask_for_nothing(options: dict[str, Any], message: str) -> None:

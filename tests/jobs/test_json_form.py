@@ -54,7 +54,7 @@ def test_whole_numbers_are_floats_and_booleans_are_not() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({}, "f: damaged: it lacks path"),
+        ({}, "f: damaged: path is missing"),
         ({"path": None}, "expected path as Path, got null"),
         ({"path": "p", "count": True}, "expected count as int, got true"),
         ({"path": "p", "count": 1.5}, "expected count as int, got 1.5"),
@@ -73,5 +73,5 @@ def test_what_is_damaged_is_told(values: dict[str, Any], message: str) -> None:
 
 
 def test_unknown_names_are_told() -> None:
-    with pytest.raises(UsageError, match=r"f: has values .* does not know: a, z"):
+    with pytest.raises(UsageError, match=r"f: has values unknown .*: a, z"):
         from_json(Sample, {"path": "p", "z": 1, "a": 2}, "f")

@@ -24,7 +24,8 @@ def test_weights_that_fit_no_layer_are_told(
     assert capsys.readouterr().err == ""
     other.copy_from(path)
     assert capsys.readouterr().err == (
-        f"Ignoring source layer fc\n{path}: no weights for fc8; what the fillers made stays\n"
+        f"Ignoring source layer fc\n{path}: no weights for fc8; these keep the values of "
+        "their fillers\n"
     )
 
 
@@ -57,5 +58,6 @@ def test_weights_that_a_solver_file_names_are_told_of_too(
     solver = caffe.SGDSolver("solver.prototxt")
     assert (solver.net.params["conv"][0].data == 5).all()
     assert capsys.readouterr().err == (
-        "Ignoring source layer fc\nw.caffemodel: no weights for fc8; what the fillers made stays\n"
+        "Ignoring source layer fc\nw.caffemodel: no weights for fc8; these keep the values of "
+        "their fillers\n"
     )

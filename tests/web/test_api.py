@@ -19,7 +19,7 @@ from protonet.web.site import Site
 from protonet.web.workspace import Workspace
 from tests.web.browser import end_jobs, wait_for
 from tests.web.conftest import NET
-from tests.web.test_making import png
+from tests.web.test_submission import png
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +71,11 @@ def test_databases_and_folders(api: TestClient, dataset: str) -> None:
     assert api.post("/api/datasets/databases", json=form).json()["status"] == "done"
     wrong = api.post("/api/datasets/databases", json={**form, "train_images": "nowhere"})
     assert (wrong.status_code, wrong.json()["error"]) == (
-        400, "nowhere: there is no such file or folder",
+        400, "nowhere: no such file or folder",
     )  # fmt: skip
     wrong = api.post("/api/datasets/folders", json={"name": "f", "folder": "/etc"})
     assert wrong.status_code == 400
-    assert "outside the folders" in wrong.json()["error"]
+    assert "outside of the folders" in wrong.json()["error"]
 
 
 def test_uploads(api: TestClient) -> None:
@@ -135,7 +135,7 @@ def test_changing_and_cloning_and_deleting(api: TestClient, training: str, datas
     assert first["loss"] == again["loss"]
     refused = api.delete(f"/api/jobs/{dataset}")
     assert refused.status_code == 400
-    assert "others need it" in refused.json()["error"]
+    assert "other jobs need it" in refused.json()["error"]
     assert api.delete(f"/api/jobs/{clone['id']}").status_code == 204
     assert api.get(f"/api/jobs/{clone['id']}").status_code == 404
 
@@ -169,7 +169,7 @@ def test_a_training_is_prolonged(api: TestClient, dataset: str) -> None:
     assert before["validation_loss"] is None
     less = api.post(f"/api/jobs/{job}/prolong", json={"epochs": 2})
     assert (less.status_code, less.json()["error"]) == (
-        400, "'longer' was trained for 2 epochs; give more than these, not 2",
+        400, "'longer' was trained for 2 epochs; give more epochs, not 2",
     )  # fmt: skip
     assert api.post(f"/api/jobs/{job}/prolong", json={"epochs": 0}).status_code == 422
     assert api.post(f"/api/jobs/{dataset}/prolong", json={"epochs": 9}).status_code == 400
@@ -181,7 +181,8 @@ def test_a_training_is_prolonged(api: TestClient, dataset: str) -> None:
     assert (found["progress"]["iteration"], found["progress"]["iterations"]) == (14, 14)
     assert found["progress"]["snapshots"] == [2, 4, 6, 8, 10, 12, 14]
     assert (
-        "the run has 14 iterations now; it had 8" in api.get(f"/api/jobs/{job}/log").json()["log"]
+        "the run now has 14 iterations instead of 8"
+        in api.get(f"/api/jobs/{job}/log").json()["log"]
     )
     again = api.post(f"/api/jobs/{job}/resume")
     assert again.status_code == 400
@@ -228,7 +229,7 @@ def test_testing(api: TestClient, training: str, dataset: str) -> None:
     listed.write_text("/etc/passwd\n")
     refused = api.post(f"/api/jobs/{training}/test-many", json={"path": "list.txt"})
     assert refused.status_code == 400
-    assert "outside the folders" in refused.json()["error"]
+    assert "outside of the folders" in refused.json()["error"]
 
 
 def test_events(api: TestClient, training: str) -> None:

@@ -16,7 +16,7 @@ from protonet.errors import DataError, UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.jobs.json_form import to_json
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.training.resume import Changes, resume
+from protonet.jobs.training.resume import ResumeOptions, resume
 from protonet.web.archive import archive
 from tests.web.trained import slopes
 
@@ -77,7 +77,7 @@ def test_what_was_unpacked_goes_on_where_the_data_are_named(
     there = RunDirectory.open(folder)
     there.snapshots().remove(12)
     there.update(status="abort")
-    with pytest.raises(DataError, match=r"train_images: .* no longer there; .* with --data"):
+    with pytest.raises(DataError, match=r"train_images: .* no longer exists; .* with --data"):
         resume(folder)
     moved = {
         "data": gradients / "train_images",
@@ -88,7 +88,7 @@ def test_what_was_unpacked_goes_on_where_the_data_are_named(
     given = to_json(there.record().settings)
     resume(
         folder,
-        Changes(moved={name: path for name, path in moved.items() if given.get(name)}),
+        ResumeOptions(moved={name: path for name, path in moved.items() if given.get(name)}),
     )
     again = read_weights(there.snapshots().model(12))
     (tmp_path / "whole.caffemodel").write_bytes(whole)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from protonet.web.checker import looked_of, request_of, values_of
+from protonet.web.checker import report_of, request_of, values_of
 from protonet.web.datasets import Databases
-from protonet.web.networks import look_at
+from protonet.web.networks import inspect_network
 from protonet.web.workspace import Workspace
 from tests.web.conftest import NET
 from tests.web.test_checks import LARGE, SLOW
@@ -50,14 +50,14 @@ def ask(process: Checker, request: dict[str, Any]) -> Any:
 
 def test_what_crosses_the_pipe_comes_out_the_same(workspace: Workspace, gradients: Path) -> None:
     for text in (NET, NET.replace("Power", "Powr"), "layer {"):
-        looked = look_at(text, workspace, Databases.of_folder(gradients))
-        assert looked_of(json.loads(json.dumps(values_of(looked)))) == looked
+        report = inspect_network(text, workspace, Databases.of_folder(gradients))
+        assert report_of(json.loads(json.dumps(values_of(report)))) == report
 
 
 def test_answers(checker: Checker, workspace: Workspace) -> None:
     assert said(checker) == {"ready": True}
-    looked = ask(checker, request_of("look", NET, workspace, None, None, 5))["looked"]
-    assert [row["name"] for row in looked["rows"]] == ["scale", "hidden", "loss"]
+    report = ask(checker, request_of("look", NET, workspace, None, None, 5))["report"]
+    assert [row["name"] for row in report["rows"]] == ["scale", "hidden", "loss"]
     drawn = ask(checker, request_of("draw", NET, workspace, None, None, 5))["drawn"]
     assert drawn.startswith("<?xml")
     wrong = ask(checker, request_of("draw", "layer {", workspace, None, None, 5))

@@ -21,7 +21,7 @@ from protonet.errors import NetworkError
 from protonet.web import checks as module
 from protonet.web.checks import BusyError, CheckError, Checks, SupersededError
 from protonet.web.datasets import Databases
-from protonet.web.networks import draw, look_at
+from protonet.web.networks import draw, inspect_network
 from protonet.web.workspace import Workspace
 from tests.web.browser import awaited, end, served, wait_for
 from tests.web.conftest import NET, Served
@@ -29,7 +29,7 @@ from tests.web.conftest import NET, Served
 SLOW = "".join(
     f'layer {{ name: "a{i}" type: "ReLU" bottom: "x{i}" top: "a{i}" }}\n' for i in range(14_000)
 )
-"""Each bottom is unknown, and the nearest of all names is looked for: minutes."""
+"""Each bottom is unknown, and the nearest of all names is searched for: minutes."""
 LARGE = 'layer { type: "ReLU" name: "a" bottom: "data" top: "data" }' * 15_000
 
 
@@ -75,7 +75,7 @@ def limited(workspace: Workspace, **limits: Any) -> Workspace:
 
 def ready(checks: Checks, workspace: Workspace) -> int:
     """The one process, once it has answered."""
-    awaited(checks.look_at(NET, workspace))
+    awaited(checks.inspect_network(NET, workspace))
     (pid,) = checkers(os.getpid())
     return pid
 
@@ -88,8 +88,8 @@ def test_what_is_found_is_what_a_look_here_finds(
     ignored = "reduce_buckets: 3\n" + NET
     for text, databases, size in ((NET, None, None), (NET, data, 5), (wrong, data, None),
                                   ("layer {", None, None), (ignored, data, 4)):  # fmt: skip
-        found = awaited(checks.look_at(text, workspace, databases, batch_size=size))
-        assert found == look_at(text, workspace, databases, batch_size=size)
+        found = awaited(checks.inspect_network(text, workspace, databases, batch_size=size))
+        assert found == inspect_network(text, workspace, databases, batch_size=size)
     assert awaited(checks.draw(NET, workspace)) == draw(NET, workspace)
     with pytest.raises(NetworkError) as here:
         draw("layer {", workspace)
@@ -101,10 +101,10 @@ def test_what_is_found_is_what_a_look_here_finds(
 def test_a_text_that_takes_for_ever(checks: Checks, workspace: Workspace) -> None:
     hasty = limited(workspace, check_seconds=1.0)
     begun = time.monotonic()
-    with pytest.raises(CheckError, match="took longer than the 1 s that this server gives"):
-        awaited(checks.look_at(SLOW, hasty))
+    with pytest.raises(CheckError, match="took longer than the 1 s that this server allows"):
+        awaited(checks.inspect_network(SLOW, hasty))
     assert time.monotonic() - begun < 15
-    assert awaited(checks.look_at(NET, hasty)).mistakes == ()
+    assert awaited(checks.inspect_network(NET, hasty)).mistakes == ()
 
 
 def test_others_are_answered_while_one_overstays(checks: Checks, workspace: Workspace) -> None:
@@ -114,10 +114,10 @@ def test_others_are_answered_while_one_overstays(checks: Checks, workspace: Work
     os.kill(pid, signal.SIGSTOP)
 
     async def both() -> float:
-        stopped = asyncio.create_task(checks.look_at(NET + "#" * 900_000, patient))
+        stopped = asyncio.create_task(checks.inspect_network(NET + "#" * 900_000, patient))
         await asyncio.sleep(0.2)
         for _ in range(5):
-            assert (await checks.look_at(NET, workspace)).mistakes == ()
+            assert (await checks.inspect_network(NET, workspace)).mistakes == ()
         assert not stopped.done()
         begun = time.monotonic()
         with pytest.raises(CheckError, match="took longer than the 3 s"):
@@ -134,18 +134,18 @@ def test_a_process_that_is_killed(single: Checks, workspace: Workspace) -> None:
     os.kill(pid, signal.SIGSTOP)
 
     async def killed() -> None:
-        asked = asyncio.create_task(single.look_at(NET, workspace))
+        asked = asyncio.create_task(single.inspect_network(NET, workspace))
         await asyncio.sleep(0.3)
         os.kill(pid, signal.SIGKILL)
         await asked
 
-    with pytest.raises(CheckError, match="ended \\(SIGKILL\\), perhaps for want of memory"):
+    with pytest.raises(CheckError, match="ended \\(SIGKILL\\), perhaps for lack of memory"):
         awaited(killed())
     other = ready(single, workspace)
     assert other != pid
     os.kill(other, signal.SIGKILL)  # while it has nothing to do
     wait_for(lambda: not is_there(other), "the end of the process")
-    assert awaited(single.look_at(NET, workspace)).mistakes == ()
+    assert awaited(single.inspect_network(NET, workspace)).mistakes == ()
 
 
 def test_the_memory_of_a_check(workspace: Workspace) -> None:
@@ -155,14 +155,14 @@ def test_the_memory_of_a_check(workspace: Workspace) -> None:
         checks = Checks(1)
         try:
             with pytest.raises(CheckError, match=told):
-                awaited(checks.look_at(LARGE, small))
-            assert awaited(checks.look_at(NET, small)).mistakes == ()
+                awaited(checks.inspect_network(LARGE, small))
+            assert awaited(checks.inspect_network(NET, small)).mistakes == ()
         finally:
             checks.close()
 
 
 def test_a_newer_text_takes_the_place_of_an_older(single: Checks, workspace: Workspace) -> None:
-    """What one person types does not pile up: one text is looked at, and one waits."""
+    """What one person types does not pile up: one text is checked, and one waits."""
     pid = ready(single, workspace)
     os.kill(pid, signal.SIGSTOP)
 
@@ -170,9 +170,9 @@ def test_a_newer_text_takes_the_place_of_an_older(single: Checks, workspace: Wor
         asked = []
         for number in range(20):
             text = NET.replace("hidden", f"hidden{number}")
-            asked.append(asyncio.create_task(single.look_at(text, workspace, session="me")))
+            asked.append(asyncio.create_task(single.inspect_network(text, workspace, session="me")))
             await asyncio.sleep(0.2 if not number else 0.01)
-        asked.append(asyncio.create_task(single.look_at(NET, workspace, session="you")))
+        asked.append(asyncio.create_task(single.inspect_network(NET, workspace, session="you")))
         await asyncio.sleep(0.1)
         os.kill(pid, signal.SIGCONT)
         return await asyncio.gather(*asked, return_exceptions=True)
@@ -191,9 +191,9 @@ def test_no_more_wait_than_may(
     os.kill(pid, signal.SIGSTOP)
 
     async def crowd() -> list[Any]:
-        first = asyncio.create_task(single.look_at(NET, workspace))
+        first = asyncio.create_task(single.inspect_network(NET, workspace))
         await asyncio.sleep(0.2)
-        rest = [asyncio.create_task(single.look_at(NET, workspace)) for _ in range(5)]
+        rest = [asyncio.create_task(single.inspect_network(NET, workspace)) for _ in range(5)]
         await asyncio.sleep(0.1)
         os.kill(pid, signal.SIGCONT)
         return await asyncio.gather(first, *rest, return_exceptions=True)
@@ -208,7 +208,7 @@ def test_an_end_while_a_check_runs(workspace: Workspace) -> None:
     os.kill(ready(checks, workspace), signal.SIGSTOP)
 
     async def ended() -> list[Any]:
-        asked = [asyncio.create_task(checks.look_at(NET, workspace)) for _ in range(2)]
+        asked = [asyncio.create_task(checks.inspect_network(NET, workspace)) for _ in range(2)]
         await asyncio.sleep(0.2)
         await asyncio.to_thread(checks.close)
         return await asyncio.gather(*asked, return_exceptions=True)
@@ -218,7 +218,7 @@ def test_an_end_while_a_check_runs(workspace: Workspace) -> None:
     assert isinstance(second, BusyError)
     assert checkers(os.getpid()) == []
     with pytest.raises(BusyError, match="the server ends"):
-        awaited(checks.look_at(NET, workspace))
+        awaited(checks.inspect_network(NET, workspace))
 
 
 def refusal(site: Served, path: str, body: Any) -> tuple[int, str]:
@@ -251,7 +251,7 @@ def test_a_server_answers_all_others(tmp_path: Path) -> None:
             told = [each.result(60) for each in slow]
             for status, error in told[:3]:
                 assert status == 422
-                assert error.startswith("looking at this network took longer than the 5 s")
+                assert error.startswith("checking this network took longer than the 5 s")
             assert told[3][0] == 422
             assert "net.prototxt:1" in told[3][1]
             quick = [crowd.submit(site.call, check, {"network": NET}) for _ in range(50)]

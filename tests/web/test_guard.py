@@ -50,7 +50,7 @@ def test_answers_carry_their_headers(free: TestClient) -> None:
 def test_other_names_are_not_answered(free: TestClient, host: str) -> None:
     answer = free.get("/", headers={"host": host})
     assert answer.status_code == 403
-    assert "does not answer as" in answer.json()["error"]
+    assert "does not serve the host" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("host", ["localhost:8080", "LOCALHOST", "[::1]:80"])

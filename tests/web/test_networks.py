@@ -8,56 +8,56 @@ import pytest
 
 from protonet.errors import NetworkError
 from protonet.web.datasets import Databases
-from protonet.web.networks import draw, look_at, read_bounded
-from protonet.web.shown import looked_view
+from protonet.web.networks import draw, inspect_network, read_bounded
+from protonet.web.views import report_view
 from protonet.web.workspace import Limits, Workspace
 from tests.web.conftest import NET
 
 
 def test_mistakes_without_data(workspace: Workspace) -> None:
-    looked = look_at(NET.replace('"Power"', '"Powr"').replace('"output" bottom', '"out" bottom'),
-                     workspace)  # fmt: skip
-    told = [(mistake.line, mistake.message) for mistake in looked.mistakes]
+    text = NET.replace('"Power"', '"Powr"').replace('"output" bottom', '"out" bottom')
+    report = inspect_network(text, workspace)
+    told = [(mistake.line, mistake.message) for mistake in report.mistakes]
     assert [line for line, _ in told] == [1, 3]
     assert "Powr" in told[0][1]
     assert "'out'" in told[1][1]
-    assert look_at(NET, workspace).mistakes == ()
-    assert [row.name for row in look_at(NET, workspace).rows] == ["scale", "hidden", "loss"]
+    assert inspect_network(NET, workspace).mistakes == ()
+    assert [row.name for row in inspect_network(NET, workspace).rows] == ["scale", "hidden", "loss"]
 
 
 def test_what_a_network_is(workspace: Workspace, gradients: Path) -> None:
-    looked = look_at(NET, workspace, Databases.of_folder(gradients), batch_size=5)
-    assert looked.mistakes == ()
-    shapes = {name: shape for row in looked.rows for name, shape in row.tops}
+    report = inspect_network(NET, workspace, Databases.of_folder(gradients), batch_size=5)
+    assert report.mistakes == ()
+    shapes = {name: shape for row in report.rows for name, shape in row.tops}
     assert shapes["scale"] == (5, 1, 10, 12)
-    assert looked.parameters == 2 * 120 + 2
-    assert {row.name for row in looked.rows} - looked.deployed == {"label", "loss"}
-    assert 0 < looked.inference_bytes < looked.training_bytes
-    assert (looked.images, looked.batch_size) == (40, 5)
+    assert report.parameters == 2 * 120 + 2
+    assert {row.name for row in report.rows} - report.deployed == {"label", "loss"}
+    assert 0 < report.inference_bytes < report.training_bytes
+    assert (report.images, report.batch_size) == (40, 5)
 
 
 def test_fields_without_effect(workspace: Workspace, gradients: Path) -> None:
     text = "reduce_buckets: 3\n" + NET
     for databases in (None, Databases.of_folder(gradients)):
-        looked = look_at(text, workspace, databases)
-        assert (looked.mistakes, looked.ignored) == ((), ("reduce_buckets",))
-        assert looked_view(looked)["ignored"] == ["reduce_buckets"]
+        report = inspect_network(text, workspace, databases)
+        assert (report.mistakes, report.ignored) == ((), ("reduce_buckets",))
+        assert report_view(report)["ignored"] == ["reduce_buckets"]
 
 
 def test_mistakes_with_data(workspace: Workspace, gradients: Path) -> None:
     wrong = NET.replace("num_output: 2", "num_output: 3")
-    (mistake,) = look_at(wrong, workspace, Databases.of_folder(gradients)).mistakes
+    (mistake,) = inspect_network(wrong, workspace, Databases.of_folder(gradients)).mistakes
     assert mistake.line == 3
     assert "5" not in str(mistake.column)
     absent = Databases(gradients / "nowhere")
-    assert "nowhere" in look_at(NET, workspace, absent).mistakes[0].message
+    assert "nowhere" in inspect_network(NET, workspace, absent).mistakes[0].message
 
 
 @pytest.mark.parametrize(
     ("layer", "told"),
     [
         ('type: "ImageData" top: "i" image_data_param { source: "jobs/x/uploaded/labels.csv" }',
-         "names other files"),
+         "is a list of other files"),
         ('type: "Python" bottom: "data" python_param { module: "os" layer: "X" }', "Python"),
         ('type: "ImageData" top: "i" image_data_param { source: "/etc/passwd" }', "outside"),
         ('type: "HDF5Data" top: "i" hdf5_data_param { source: "../../list.txt" }', "outside"),
@@ -72,27 +72,27 @@ def test_what_strangers_may_not(
 ) -> None:
     text = NET + f'layer {{ name: "bad" {layer} }}\n'
     for databases in (None, Databases.of_folder(gradients)):
-        mistakes = look_at(text, workspace, databases).mistakes
+        mistakes = inspect_network(text, workspace, databases).mistakes
         assert any(told in str(mistake) for mistake in mistakes), mistakes
 
 
 def test_bombs(workspace: Workspace, gradients: Path, tmp_path: Path) -> None:
     """Too long, too deep, too large: a sentence, not a crash."""
     small = Workspace.open(tmp_path / "small", limits=Limits(text=100, memory=1 << 20))
-    with pytest.raises(NetworkError, match="more than the 100 that this server takes"):
+    with pytest.raises(NetworkError, match="more than the 100 that this server accepts"):
         read_bounded(NET, small)
     deep = "layer {" * 5000
-    assert look_at(deep, workspace).mistakes
+    assert inspect_network(deep, workspace).mistakes
     large = NET.replace("num_output: 2", "num_output: 2000000000")
     databases = Databases.of_folder(gradients)
-    (mistake, *_) = look_at(large, workspace, databases).mistakes
+    (mistake, *_) = inspect_network(large, workspace, databases).mistakes
     assert "16x2000000000 would have 32,000,000,000 elements" in str(mistake)
     wide = NET.replace(
         'layer { name: "hidden"',
         'layer { name: "w" type: "InnerProduct" bottom: "scale" top: "w" '
         'inner_product_param { num_output: 10000000 } } layer { name: "hidden"',
     )
-    (mistake, *_) = look_at(wide, workspace, databases).mistakes
+    (mistake, *_) = inspect_network(wide, workspace, databases).mistakes
     assert 'layer "w" (InnerProduct) needs 610.4 MiB for its tops and 9.0 GiB' in str(mistake)
     assert "more than the 4.0 GiB that may be taken" in str(mistake)
 

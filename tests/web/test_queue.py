@@ -96,16 +96,16 @@ def test_one_that_fails_says_why_and_takes_its_users_along(site: Site) -> None:
     net = job_of(site, QUICK, needs=(data.id,))
     found = turn_until(site, net, *ENDED)
     assert found.status == ERROR
-    assert "has not come to a good end" in found.error
+    assert "did not succeed" in found.error
     assert "0" in site.store.get(data.id).error
 
 
 def test_one_whose_task_nobody_can_read_says_so(site: Site) -> None:
     old = site.store.add(TRAINING, "old", settings={"form": {}})
     site.folder(old).mkdir()
-    assert "make it once more" in turn_until(site, old, *ENDED).error
+    assert "submit it again" in turn_until(site, old, *ENDED).error
     odd = site.store.update(job_of(site, QUICK).id, task='{"task": "fly"}')
-    assert "knows no task 'fly'" in turn_until(site, odd, *ENDED).error
+    assert "unknown task 'fly'" in turn_until(site, odd, *ENDED).error
 
 
 def test_another_server_takes_up_what_runs(site: Site) -> None:
@@ -135,7 +135,7 @@ def test_what_fails_for_one_job_ends_that_job_alone(site: Site) -> None:
     for each in folder.iterdir():
         each.unlink()
     folder.rmdir()
-    assert "could not look after it" in turn_until(site, bad, ERROR).error
+    assert "could not manage it" in turn_until(site, bad, ERROR).error
     turn_until(site, good, DONE)
 
 

@@ -20,7 +20,7 @@ import pytest
 from protonet.web.process import is_alive
 from tests.web.browser import end, free_port, served, wait_for
 from tests.web.conftest import NET, Served
-from tests.web.test_making import bomb, png
+from tests.web.test_submission import bomb, png
 
 
 def test_killed_during_a_training_and_started_again(tmp_path: Path) -> None:

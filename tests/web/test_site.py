@@ -1,4 +1,4 @@
-"""What may be done with jobs: going on, deleting, telling of changes."""
+"""What may be done with jobs: resuming, deleting, events of changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from protonet.errors import UsageError
 from protonet.jobs.tasks.datasets import MakeGradients
 from protonet.jobs.tasks.task import read_task, write_task
 from protonet.jobs.tasks.trainings import ResumeRun
-from protonet.jobs.training.resume import Changes, resume
+from protonet.jobs.training.resume import ResumeOptions, resume
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, DONE, RUN, TRAINING, WAIT
 from tests.web.trained import slopes
@@ -45,7 +45,7 @@ def test_going_on(site: Site) -> None:
     job = site.store.update(job.id, status=ABORT)
     assert read_task(site.resume(job).task, "") == ResumeRun(run)
     job = site.store.update(job.id, status=DONE)
-    with pytest.raises(UsageError, match="nothing to go on with"):
+    with pytest.raises(UsageError, match="nothing to resume"):
         site.resume(job)
     data = site.store.update(site.add(DATASET, "d").id, status=ABORT, task="x")
     assert site.resume(data).task == "x"
@@ -53,10 +53,10 @@ def test_going_on(site: Site) -> None:
 
 def test_prolonging(site: Site, gradients: Path) -> None:
     job = site.add(TRAINING, "t")
-    with pytest.raises(UsageError, match="'t' has not begun"):
+    with pytest.raises(UsageError, match="'t' has not started"):
         site.prolong(job, 9.0)
     run = slopes(gradients, site.folder(job) / "run")
-    with pytest.raises(UsageError, match="trained for 3 epochs; give more than these, not 3"):
+    with pytest.raises(UsageError, match="trained for 3 epochs; give more epochs, not 3"):
         site.prolong(site.store.get(job.id), 3.0)
     job = site.prolong(site.store.update(job.id, status=DONE), 4.5)
     assert (job.status, job.settings["form"]) == (WAIT, {"epochs": 4.5})
@@ -66,7 +66,7 @@ def test_prolonging(site: Site, gradients: Path) -> None:
     # Stopped before the run has the length, it is still to be given.
     job = site.resume(site.store.update(job.id, status=ABORT))
     assert read_task(job.task, "") == ResumeRun(run.path, 4.5)
-    resume(run.path, Changes(epochs=4.5))
+    resume(run.path, ResumeOptions(epochs=4.5))
     job = site.resume(site.store.update(job.id, status=ABORT))
     assert read_task(job.task, "") == ResumeRun(run.path)
 

@@ -52,7 +52,7 @@ def test_needed_jobs_stay(tmp_path: Path) -> None:
     data = store.add(DATASET, "data")
     net = store.add(TRAINING, "net", needs=(data.id,))
     assert [job.id for job in store.users(data.id)] == [net.id]
-    with pytest.raises(UsageError, match="others need it: 'net'"):
+    with pytest.raises(UsageError, match="other jobs need it: 'net'"):
         store.remove(data.id)
     store.remove(net.id)
     store.remove(data.id)
@@ -83,7 +83,7 @@ def test_several_threads_and_servers(tmp_path: Path) -> None:
 
 def test_other_files(tmp_path: Path) -> None:
     (tmp_path / "x.sqlite").write_bytes(b"no database" * 100)
-    with pytest.raises(FormatError, match="is no database of protonet serve"):
+    with pytest.raises(FormatError, match="not a database of protonet serve"):
         Store(tmp_path / "x.sqlite")
     store = Store(tmp_path / "y.sqlite")
     store._sql.execute("PRAGMA user_version = 99")
@@ -155,6 +155,6 @@ def test_an_old_job_that_waits_is_done(tmp_path: Path) -> None:
     site.queue.start()
     assert site.wait(again.id, 60).status == DONE
     assert (site.folder(again) / "data" / "train_images").is_dir()
-    assert "make it once more" in site.wait("x", 60).error
+    assert "submit it again" in site.wait("x", 60).error
     assert "net.prototxt" in site.wait("t", 60).error  # its text was never there
     site.close()

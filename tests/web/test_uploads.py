@@ -9,13 +9,13 @@ import pytest
 
 from protonet.errors import DataError, UsageError
 from protonet.web.uploads import TABLE, check_image, check_table, make_folder, safe_name, store
-from tests.web.test_making import bomb, png
+from tests.web.test_submission import bomb, png
 
 
 def test_names_stay_below_their_folder() -> None:
     assert safe_name("a/b\\c.png") == Path("a/b/c.png")
     for name in ("", "/a", "../a", "a/../b", "a\0b", "x" * 256, "a/" * 600):
-        with pytest.raises(UsageError, match="is no name for an uploaded file"):
+        with pytest.raises(UsageError, match="is not a valid name of an uploaded file"):
             safe_name(name)
 
 
@@ -46,5 +46,5 @@ def test_tables_name_what_is_there(tmp_path: Path) -> None:
         check_table(tmp_path, 10)
     (tmp_path / "y.png").touch()
     check_table(tmp_path, 2)
-    with pytest.raises(UsageError, match="2 rows are more than the 1 of one upload"):
+    with pytest.raises(UsageError, match="2 rows are more than the 1 allowed in one upload"):
         check_table(tmp_path, 1)

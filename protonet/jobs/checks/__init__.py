@@ -1,1 +1,1 @@
-"""What is asked of nets and databases before anything is allocated or trained."""
+"""Checks of nets and databases before anything is allocated or trained."""

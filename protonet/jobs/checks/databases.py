@@ -1,4 +1,4 @@
-"""Can the databases of a run be used together? They are there, paired, and of one size."""
+"""Checks that the databases of a run exist, are paired, and have images of one size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protonet.jobs.run.settings import RunSettings
 
 
 def check_databases(settings: RunSettings) -> list[str]:
-    """Open every database, and check that images and labels pair up; returns what to tell.
+    """Open every database, and check that images and labels pair up; return notes.
 
     Raises:
         DataError: for a database that cannot be used, or labels of other images.
@@ -37,8 +37,8 @@ def check_databases(settings: RunSettings) -> list[str]:
 
 
 def refuse_other_mean(settings: RunSettings) -> None:
-    """A mean that was given must have the size of the images: told by its own name, not by that
-    of the copy in the run.
+    """Refuse a given mean of another size than the images, naming the user's file instead of the
+    copy in the run.
     """
     if settings.mean in (None, "none"):
         return
@@ -51,12 +51,12 @@ def refuse_other_mean(settings: RunSettings) -> None:
             found, expected = ("x".join(map(str, each)) for each in (shape, mean.shape))
             raise DataError(
                 f"{settings.mean}: the mean is {expected}, but the images of {path} are {found}; "
-                "they must have one size"
+                "they must have the same size"
             )
 
 
 def refuse_other_sizes(settings: RunSettings) -> None:
-    """A mean of the training images is of no use for validation images of another size."""
+    """Refuse validation images of another size than the mean of the training images."""
     if settings.val_data is None:
         return
     found, expected = (
@@ -65,7 +65,7 @@ def refuse_other_sizes(settings: RunSettings) -> None:
     if found != expected:
         raise DataError(
             f"{settings.val_data}: its images are {found}, but those of {settings.data} are "
-            f"{expected}; they must have one size"
+            f"{expected}; they must have the same size"
         )
 
 

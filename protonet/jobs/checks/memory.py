@@ -1,4 +1,4 @@
-"""Whether a run fits into memory: said before anything is allocated."""
+"""Whether a run fits into memory, checked before anything is allocated."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from protonet.solvers.rules import RULES
 
 @dataclass(frozen=True)
 class TrainingMemory:
-    """How much memory a training may take, and how it goes about it.
+    """The memory limit of a training, and how it uses memory.
 
-    ``limit`` in bytes, None for what the device has; ``recompute`` frees what cheap layers make
-    and makes it again; without ``packed`` every blob has memory of its own; with ``fuse`` layers
-    compute those behind them, in a packed net; ``precision`` is the type of blobs.
+    ``limit`` in bytes, None for that of the device; ``recompute`` recomputes the outputs of cheap
+    layers in the backward pass; without ``packed`` no blobs share memory; ``fuse`` fuses layers of
+    a packed net; ``precision`` is the type of blobs.
     """
 
     limit: int | None = None
@@ -36,7 +36,7 @@ class TrainingMemory:
 
 @dataclass(frozen=True)
 class _Needs:
-    """Bytes, and what they are for."""
+    """Bytes by purpose."""
 
     parts: dict[str, int]
 
@@ -57,12 +57,12 @@ def check_training(
     *,
     averages: bool = False,
 ) -> str:
-    """What to tell before a training begins: that it may not fit; empty where it does.
+    """A warning that a training may not fit; empty if it fits.
 
-    The first plan is trained, the others are tested in its memory.
+    The first plan is the train net, the others are test nets that share its memory.
 
     Raises:
-        DeviceError: where it needs more than the limit, or than the device has at all.
+        DeviceError: when it needs more than the limit, or than the device has at all.
     """
     packed, precision = memory.packed, memory.precision
     if memory.limit is None:
@@ -79,7 +79,7 @@ def check_training(
     advice = _advice(fitting_batch(plans[0], limit, lambda plan: needs(plan).total))
     frugal = replace(memory, recompute=True)
     if memory.packed and not memory.recompute and needs(plans[0], frugal).total <= limit:
-        advice += "; --recompute would do, too"
+        advice += "; --recompute would also suffice"
     message = (
         f"training needs about {byte_count(found.total)}, {of}: {found}; "
         f"{largest_layer(plans[0], precision)}"
@@ -94,9 +94,9 @@ def check_training(
 def check_inference(
     plan: Plan, limit: int | None, *, packed: bool, fuse: bool = True, copies: int = 0
 ) -> None:
-    """Raise DeviceError where a net without gradients needs more than ``limit`` bytes.
+    """Raise DeviceError if a net without gradients needs more than ``limit`` bytes.
 
-    ``copies`` of the parameters are held beside it, as a file of weights that was read is.
+    ``copies`` is the number of further copies of the parameters, such as a weight file in memory.
     """
     if limit is None:
         return
@@ -125,7 +125,7 @@ def _training_needs(
     memory: TrainingMemory,
     averages: bool,
 ) -> _Needs:
-    """What training the first plan takes, with tests of the others in its memory."""
+    """The memory for training the first plan, shared by test nets of the others."""
     fuse, precision = memory.fuse, memory.precision
     train = estimate(
         plan,
@@ -152,7 +152,7 @@ def _training_needs(
 
 
 def _room(device: Device, limit: int | None) -> tuple[int, str]:
-    """The bytes that there are, and how a message calls them."""
+    """The available bytes, and the words of a message for them."""
     if limit is not None:
         return limit, f"more than the memory limit of {byte_count(limit)}"
     free, total = device.memory()

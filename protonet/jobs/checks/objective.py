@@ -1,5 +1,5 @@
-"""Whether there is anything to learn: a net whose layers have no loss trains all its epochs at
-loss 0, and learns nothing.
+"""Whether a net has an objective: without a loss it trains all its epochs at loss 0 and learns
+nothing.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from protonet.proto.text import NetDefinition
 
 
 def has_objective(plan: Plan) -> bool:
-    """Whether any top weighs in the objective."""
+    """Whether any top has a loss weight."""
     return any(value.loss_weight for value in plan.values)
 
 
 def check_objective(plan: Plan, pasted: NetDefinition) -> None:
-    """Refuse a net that is to be trained and has no loss; ``pasted`` is its text before the rules.
+    """Refuse to train a net without loss; ``pasted`` is its definition before filtering.
 
     Raises:
-        NetworkError: at the loss layers that the rules leave out, where there are any.
+        NetworkError: at the loss layers that are excluded by rules, if any.
     """
     if has_objective(plan):
         return
@@ -29,16 +29,16 @@ def check_objective(plan: Plan, pasted: NetDefinition) -> None:
         for index, layer in enumerate(pasted.net.layer)
         if layer.name not in kept and _is_loss(layer.type)
     ]
-    message = "nothing can be learned: no layer of the net in training is a loss"
+    message = "nothing to learn: the train net has no loss layer"
     if not left_out:
-        hint = "give it one, such as SoftmaxWithLoss or EuclideanLoss, or a top a loss_weight"
+        hint = "add one, such as SoftmaxWithLoss or EuclideanLoss, or give a top a loss_weight"
         raise NetworkError(f"{pasted.source.name}: {message}; {hint}")
-    hint = 'leave it out of the deployed net only: exclude { stage: "deploy" }'
+    hint = 'exclude it from the deploy net only: exclude { stage: "deploy" }'
     raise NetworkError(
         [
             pasted.source.mistake(
                 pasted.origins[index],
-                f'{message}; layer "{layer.name}" ({layer.type}) is left out by its rules',
+                f'{message}; layer "{layer.name}" ({layer.type}) is excluded by its rules',
                 hint,
             )
             for index, layer in left_out

@@ -1,4 +1,4 @@
-"""Do images and label vectors belong together? What a training asks before it begins."""
+"""Checks that images and label vectors belong together, before training."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from protonet.proto.caffe_pb2 import Datum
 
 
 def refuse_swapped(images: Database, labels: Database) -> None:
-    """Raise DataError where vectors of numbers are given as images, and images as labels."""
+    """Raise DataError if images and label vectors are swapped."""
     if _is_vector(images.first()[1]) and not _is_vector(labels.first()[1]):
         raise DataError(
-            f"{images.path} holds vectors of numbers, {labels.path} holds images: they look "
-            "swapped; --data names the images and --labels the vectors"
+            f"{images.path} contains vectors, {labels.path} contains images: they look "
+            "swapped; --data takes the images and --labels the vectors"
         )
 
 
 def _is_vector(datum: Datum) -> bool:
-    """Numbers along one axis, as label databases hold them."""
+    """Whether a record has one axis, as in label databases."""
     extents = sorted((datum.channels, datum.height, datum.width))
     return not datum.encoded and bool(datum.float_data) and extents[:2] == [1, 1]
 
 
 def large_batches(plan: Plan) -> list[str]:
-    """What to tell of batches that hold every record of their database, and some twice."""
+    """Notes on batches larger than their database."""
     return [
         f'layer "{step.name}": a batch of {step.layer.batch_size} has some of the '
         f"{step.layer.length} records of {step.layer.database.path} more than once"
@@ -37,12 +37,12 @@ def large_batches(plan: Plan) -> list[str]:
 
 
 def plan_pairs(plan: Plan) -> list[str]:
-    """Data layers that are read side by side (equal batch sizes) must hold as many records.
+    """Data layers that are read in parallel (equal batch sizes) must have equally many records.
 
-    Returns what is to be told of those whose keys differ: as in Caffe, their places pair them.
+    Returns notes on those whose keys differ: as in Caffe, they are paired by position.
 
     Raises:
-        DataError: naming the keys that lack a partner.
+        DataError: naming the keys without a partner.
     """
     notes = []
     layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]

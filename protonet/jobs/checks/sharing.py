@@ -1,4 +1,4 @@
-"""Whether a test net can use what the train net learns."""
+"""Whether a test net can share the parameters of the train net."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from protonet.layers.inputs import Data
 
 
 def refuse_other_shapes(train: Plan, test: Plan) -> None:
-    """Refuse layers of one name whose parameters have other shapes: the test net would measure
-    what its fillers made. Caffe's ShareTrainedLayersWith refuses them too.
+    """Refuse layers of the same name with parameters of other shapes: the test net would use the
+    values of its fillers. Caffe's ShareTrainedLayersWith refuses them too.
 
     Raises:
-        NetworkError: naming the layer, and the images where they are why.
+        NetworkError: naming the layer, and the images if they are the cause.
     """
     learned = {step.name: [each.weight.shape for each in step.params] for step in train.steps}
     for step in test.steps:
@@ -32,7 +32,7 @@ def _shown(shapes: list[tuple[int, ...]]) -> str:
 
 
 def _why(train: Plan, test: Plan) -> str:
-    """The images, where those of the nets differ in size."""
+    """The image sizes, if those of the nets differ."""
     sizes = [
         [step.tops[0].shape[1:] for step in plan.steps
          if isinstance(step.layer, Data) and step.tops[0].shape is not None]

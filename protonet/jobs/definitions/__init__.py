@@ -1,1 +1,1 @@
-"""What a person gave, made into the nets and the solver that are built: messages, no arrays."""
+"""From the user's definitions to the nets and the solver that are built: messages, no arrays."""

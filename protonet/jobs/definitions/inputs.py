@@ -1,4 +1,4 @@
-"""What brings a network its data: databases or shapes from outside of its text, or its layers."""
+"""The inputs of a network: databases or shapes from options, or its own data layers."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _BATCHES = {
     "HDF5Data": "hdf5_data_param",
     "MemoryData": "memory_data_param",
 }
-"""Layers that have a batch_size, and where."""
+"""The messages of layer types with a batch_size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputOptions:
-    """What a person gives a network that does not bring its data: databases, or shapes of blobs
-    that no layer makes. ``batch_size`` None means the network's own.
+    """Inputs of a network without data layers: databases, or shapes of blobs that no layer
+    produces. ``batch_size`` None means the network's own.
 
     Raises:
-        UsageError: where they contradict each other.
+        UsageError: for contradictory options.
     """
 
     data: Path | None = None
@@ -60,8 +60,8 @@ class InputOptions:
     def put(
         self, definition: NetDefinition, phase: int, stages: Sequence[str] = ()
     ) -> tuple[NetDefinition, Sequence[str]]:
-        """The network with its data and its batch size, and the stages that it is looked at in:
-        with databases by default those of training, or in phase TEST of validation.
+        """The network with its data and its batch size, and its stages: with databases by default
+        those of training, or in phase TEST of validation.
         """
         if self.data is not None:
             stages = stages or (("val",) if phase == TEST else ("train",))
@@ -81,7 +81,7 @@ def with_databases(
     batch_size: int | None,
     stages: Sequence[str] = (),
 ) -> NetDefinition:
-    """The network as training on these databases would make it, or as deploying would."""
+    """The train_val net on these databases, or with stage deploy the deploy net."""
     databases = Databases(str(data), None if labels is None else str(labels))
     classes = count_classes(data) if lacks_outputs(pasted.net) and labels is None else None
     made = make_train_val(pasted, databases, databases, batch_size=batch_size, classes=classes)
@@ -89,13 +89,13 @@ def with_databases(
 
 
 def with_inputs(pasted: NetDefinition, shapes: Mapping[str, Shape]) -> NetDefinition:
-    """The network with an Input layer for each shape, in place of layers that made these blobs
-    and none that is read beside them.
+    """The network with an Input layer for each shape, instead of layers that produce only these
+    blobs.
     """
     read = {bottom for layer in pasted.net.layer for bottom in layer.bottom}
     for name in shapes:
         if name not in read:
-            raise UsageError(f"--input {name}: no layer reads this blob{nearest(name, read)}")
+            raise UsageError(f"--input {name}: no layer has this bottom{nearest(name, read)}")
     net = type(pasted.net)()
     net.CopyFrom(pasted.net)
     del net.layer[:]
@@ -112,7 +112,7 @@ def with_inputs(pasted: NetDefinition, shapes: Mapping[str, Shape]) -> NetDefini
 
 
 def with_batch_size(definition: NetDefinition, size: int) -> NetDefinition:
-    """The network with this many items in a batch of every layer that brings data."""
+    """The network with this batch size in every data layer."""
     net = type(definition.net)()
     net.CopyFrom(definition.net)
     for layer in net.layer:
@@ -144,12 +144,12 @@ def _image_shape(made: NetDefinition) -> tuple[int, int, int]:
 
 
 def count_classes(images: Path) -> int:
-    """How many classes the labels of a database's records have: the greatest and one."""
+    """The number of classes of a database: the greatest label plus one."""
     with Database(images) as database:
         return 1 + max(int(datum.label) for _, datum in database)
 
 
 def image_layers(plan: Plan) -> list[Data]:
-    """The Data layers that bring images, not label vectors."""
+    """The Data layers of images, not of label vectors."""
     layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
     return [layers[at] for at in image_positions([layer.spec for layer in layers])]

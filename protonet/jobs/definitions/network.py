@@ -1,4 +1,4 @@
-"""From a pasted network to the nets that are trained and deployed: messages only."""
+"""From a pasted network to the train_val and deploy nets: messages only."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Databases:
 
 @dataclass
 class _Made:
-    """A data layer of the net to train: ``images`` says of which database."""
+    """A data layer of the train_val net: of the images or the labels."""
 
     layer: LayerParameter
     origin: Where
@@ -53,10 +53,9 @@ def make_train_val(
 ) -> NetDefinition:
     """The pasted network with data layers for training and validation.
 
-    Data layers that the network brings keep what they say, but for source and backend. Those that
-    it lacks are made: ``data``, and ``label`` where a layer reads it. ``mean_file`` goes to data
-    layers of images that have no mean of their own, or to all with ``replace_mean``. ``classes``
-    fills every num_output that the network leaves open.
+    The network's own data layers keep their fields, except source and backend. Missing ones are
+    added: ``data``, and ``label`` if a layer reads it. ``mean_file`` is set in image data layers
+    without a mean, or in all with ``replace_mean``. ``classes`` fills every missing num_output.
 
     Raises:
         NetworkError: when the network's own data layers cannot be filled in.
@@ -78,12 +77,12 @@ def make_train_val(
 
 
 def lacks_outputs(net: NetParameter) -> bool:
-    """Whether an InnerProduct leaves its num_output to the number of classes."""
+    """Whether an InnerProduct has no num_output, to be filled with the number of classes."""
     return any(_is_open(layer) for layer in net.layer)
 
 
 def only_validates(net: NetParameter) -> list[str]:
-    """The names of data layers that the net has for validation alone."""
+    """The names of data layers that are only for validation."""
     return [
         layer.name
         for layer in net.layer
@@ -92,7 +91,7 @@ def only_validates(net: NetParameter) -> list[str]:
 
 
 def brings_mean(net: NetParameter) -> bool:
-    """Whether a data layer that the net has for training takes a mean off by itself."""
+    """Whether a training data layer of the net already subtracts a mean."""
     return any(
         layer.transform_param.mean_file or layer.transform_param.mean_value
         for layer in net.layer
@@ -107,10 +106,10 @@ def val_batch_size(net: NetParameter) -> int:
 
 
 def image_positions(layers: Sequence[LayerParameter]) -> list[int]:
-    """Which of the Data layers of one net bring images, not label vectors: their indices.
+    """The indices of the Data layers of images, not label vectors.
 
-    The top ``data``, or a second top, tells images, and ``label`` alone tells labels. Of layers
-    with other names the first brings images, where no other layer does.
+    A top ``data``, or a second top, means images, a single top ``label`` means labels. Of layers
+    with other tops the first one has the images, unless another layer has.
     """
     named = [i for i, layer in enumerate(layers) if "data" in layer.top or len(layer.top) > 1]
     unnamed = [i for i, layer in enumerate(layers) if list(layer.top) != ["label"]]
@@ -122,7 +121,7 @@ def _is_open(layer: LayerParameter) -> bool:
 
 
 def _matches(layer: LayerParameter, state: NetState) -> bool:
-    """Whether the rules of the layer keep it in ``state``."""
+    """Whether the rules of the layer include it in ``state``."""
     if layer.include:
         return any(rules.matches(rule, state) for rule in layer.include)
     return not any(rules.matches(rule, state) for rule in layer.exclude)
@@ -131,9 +130,9 @@ def _matches(layer: LayerParameter, state: NetState) -> bool:
 def _own_layers(
     pasted: NetDefinition, state: NetState, databases: Databases, others: Sequence[NetState]
 ) -> list[_Made]:
-    """The network's data layers of a state, filled in.
+    """The network's data layers of a state, with their sources.
 
-    One that serves another phase too gets a rule, since each phase has databases of its own.
+    A layer of both phases gets an include rule, since each phase has its own databases.
     """
     brought = [
         (layer, origin)
@@ -159,18 +158,18 @@ def _own_layers(
 def _check_labels(
     pasted: NetDefinition, layer: LayerParameter, origin: Where, databases: Databases, images: bool
 ) -> None:
-    """Where the layer takes labels from must be what the user gave."""
+    """Check that the layer's source of labels matches the user's databases."""
     if not images and databases.labels is None:
         path, message, hint = (
             origin,
-            f'brings labels ("{layer.top[0]}") from a database of their own, but none is given',
+            f'brings labels ("{layer.top[0]}") from a separate database, but none is given',
             "give --labels (and --val-labels)",
         )
     elif images and len(layer.top) > 1 and databases.labels is not None:
         path, message, hint = (
             (*origin, "top", 1),
-            "takes labels from the images' records, but a database of labels is given",
-            "leave --labels out, or give the label a Data layer of its own",
+            "reads labels from the images' records, but a database of labels is given",
+            "omit --labels, or add a separate Data layer for the label",
         )
     else:
         return
@@ -185,12 +184,12 @@ def _missing_layers(
     own: Sequence[_Made],
     model: LayerParameter | None,
 ) -> list[_Made]:
-    """New data layers for what the network reads and does not bring in this state.
+    """New data layers for blobs that the network reads but does not produce in this state.
 
-    ``model`` is the images' layer of the other phase: batch size and crop are as there.
+    ``model`` is the image layer of the other phase, which gives batch size and crop.
     """
     given = {top for each in own for top in each.layer.top}
-    # a layer in place makes nothing anew
+    # an in-place layer produces no new blob
     given |= {t for layer in _body(net, state) for t in layer.top if t not in layer.bottom}
     made: list[_Made] = []
     images = next((each.layer for each in own if each.images), None)
@@ -215,12 +214,12 @@ def _missing_layers(
 
 
 def _body(net: NetParameter, state: NetState) -> Iterator[LayerParameter]:
-    """The layers of a state that are no sources of data."""
+    """The layers of a state except data layers."""
     return (layer for layer in net.layer if layer.type not in _SOURCES and _matches(layer, state))
 
 
 def _set_batch_sizes(layers: Sequence[LayerParameter], given: int | None) -> None:
-    """The given batch size, else the layer's own, else that of a layer beside it, else DIGITS'."""
+    """The given batch size, else the layer's own, else that of another layer, else DIGITS'."""
     own = [layer.data_param.batch_size for layer in layers if layer.data_param.batch_size]
     for layer in layers:
         if given is not None:
@@ -239,7 +238,7 @@ def _set_mean(layer: LayerParameter, mean_file: str | None, replace: bool) -> No
 
 
 def _assembled(pasted: NetDefinition, made: Sequence[_Made], classes: int | None) -> NetDefinition:
-    """The data layers, then the layers of the network that are no sources."""
+    """The data layers, then the other layers of the network."""
     net = NetParameter()
     net.CopyFrom(pasted.net)
     del net.layer[:]
@@ -258,7 +257,7 @@ def _assembled(pasted: NetDefinition, made: Sequence[_Made], classes: int | None
 
 @dataclass(frozen=True)
 class Deploy:
-    """The net that answers questions, and the layers that were left out of it."""
+    """The deploy net, and the names of removed layers."""
 
     definition: NetDefinition
     pruned: tuple[str, ...]
@@ -267,11 +266,11 @@ class Deploy:
 def make_deploy(train_val: NetDefinition, shape: tuple[int, int, int]) -> Deploy:
     """The net at phase TEST, stage "deploy", on one image of ``shape`` (channels, height, width).
 
-    Data layers give way to an Input layer ``data``; what cannot be computed from it alone, such
-    as a loss that reads labels, is left out.
+    Data layers are replaced by an Input layer ``data``; layers that cannot be computed from it
+    alone, such as a loss that reads labels, are removed.
 
     Raises:
-        NetworkError: when nothing is left.
+        NetworkError: when no layer remains.
     """
     kept = rules.filter_layers(train_val, DEPLOY_STATE)
     sources = [layer for layer in train_val.net.layer if layer.type == "Data"]

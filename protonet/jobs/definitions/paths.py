@@ -1,4 +1,4 @@
-"""File names inside a net: made absolute, for a run to be resumed from any folder, and listed."""
+"""File names in a net: made absolute, so that a run can be resumed from any folder, and listed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from protonet.proto.text import NetDefinition
 
 
 def with_absolute_paths(definition: NetDefinition, folder: Path) -> NetDefinition:
-    """The definition with the absolute path of every file that it names.
+    """The definition with absolute paths of files.
 
-    Names are looked up in the working directory, as Caffe does, then in ``folder``. One that is
-    in neither stays as it is, so that the layer's message shows it as the user wrote it.
+    Names are looked up in the working directory, as Caffe does, then in ``folder``. A name that is
+    found in neither is unchanged, so that the layer's message shows it as the user wrote it.
     """
     net = NetParameter()
     net.CopyFrom(definition.net)

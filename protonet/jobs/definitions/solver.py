@@ -1,4 +1,4 @@
-"""The solver that DIGITS would write for a run's settings."""
+"""The solver for a run's settings, as DIGITS writes it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _USUAL: dict[str, dict[str, float | tuple[float, ...]]] = {
     "cosine": {},
     "sigmoid": {"gamma": 0.1, "steps": (50.0,)},
 }
-"""What DIGITS' form gives each policy at first."""
+"""DIGITS' defaults of each policy."""
 
 _SCALED: dict[str, Callable[[float, float], float]] = {
     "exp": lambda gamma, share: gamma ** (1 / share),
     "inv": lambda gamma, share: gamma / share,
     "sigmoid": lambda gamma, share: -gamma / share,
 }
-"""What becomes of gamma where a percent of the training has ``share`` iterations, so that the rate
-falls as far in a long training as in a short one (DIGITS, tools/train_caffe: its solver.prototxt).
+"""Gamma per iteration from gamma per percent of the training, of ``share`` iterations, so that the
+rate decays as far in a long training as in a short one (DIGITS, tools/train_caffe).
 """
 
 _WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
@@ -43,10 +43,9 @@ def make_solver(
 ) -> SolverParameter:
     """The solver for (records, batch size) of training and validation.
 
-    Iterations an epoch are ceil(records / (batch * accumulation)); a snapshot and a test pass
-    come every epoch or as the settings say; steps are percentages of the training, and gamma of
-    exp, inv and sigmoid is that of one percent of it; there are eight displays an epoch, or one
-    every 5,000 images, whichever comes more often.
+    Iterations per epoch are ceil(records / (batch * accumulation)); snapshots and tests come every
+    epoch or as set; steps are percentages of the training, and gamma of exp, inv and sigmoid is per
+    percent of it; there are eight displays per epoch, or one per 5,000 images if more frequent.
     """
     records, batch = train
     images = batch * settings.accumulation
@@ -79,7 +78,7 @@ def make_solver(
 
 
 def set_length(solver: SolverParameter, settings: RunSettings, per_epoch: int) -> None:
-    """Write the length of the training, and the schedule that is scaled to it.
+    """Set the length of the training, and the learning-rate schedule scaled to it.
 
     Raises:
         UsageError: for more iterations than a solver counts; the solver is unchanged.
@@ -97,12 +96,12 @@ def set_length(solver: SolverParameter, settings: RunSettings, per_epoch: int) -
 
 
 def _iterations(epochs: float, per_epoch: int) -> int:
-    """Epochs as iterations: at least one, unless no epochs are asked for."""
+    """Epochs as iterations: at least one, unless epochs is 0."""
     return max(1, round(min(epochs * per_epoch, MOST_ITERATIONS))) if epochs else 0
 
 
 def _set_policy(solver: SolverParameter, settings: RunSettings) -> None:
-    """Fill in what the policy needs; an unknown one is the schedule's to refuse."""
+    """Fill in the fields of the policy; an unknown policy is refused by the schedule."""
     usual = _USUAL.get(settings.lr_policy, {})
     for name in ("gamma", "power"):
         given = getattr(settings, name)

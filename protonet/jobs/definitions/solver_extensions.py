@@ -1,4 +1,4 @@
-"""What a run's solver has beyond Caffe's: kept in run.json, never in a file that Caffe reads."""
+"""Solver settings that Caffe does not have: stored in run.json, not in files that Caffe reads."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _FIELDS = (
 """Fields that stock Caffe does not know."""
 
 _NEAREST = {"type": {"AdamW": "Adam"}, "lr_policy": {"cosine": "poly", "multifixed": "fixed"}}
-"""Values that stock Caffe does not know, and what comes nearest to them in it."""
+"""Values that stock Caffe does not know, and Caffe's nearest ones."""
 
 
 def split(solver: SolverParameter) -> tuple[SolverParameter, dict[str, Any]]:
-    """The solver as stock Caffe can read it, and by field what that had to leave out."""
+    """The solver as stock Caffe can read it, and the removed values by field."""
     plain = SolverParameter()
     plain.CopyFrom(solver)
     left: dict[str, Any] = {}
@@ -41,7 +41,7 @@ def split(solver: SolverParameter) -> tuple[SolverParameter, dict[str, Any]]:
 
 
 def merge(solver: SolverParameter, left: Mapping[str, Any]) -> None:
-    """Put back into a plain solver what ``split`` left out."""
+    """Restore the values that ``split`` removed."""
     for name, value in left.items():
         if isinstance(value, list):
             getattr(solver, name)[:] = value
@@ -50,11 +50,11 @@ def merge(solver: SolverParameter, left: Mapping[str, Any]) -> None:
 
 
 def heading(left: Mapping[str, Any]) -> str:
-    """A comment for the top of the plain solver's text; empty where nothing was left out."""
+    """A comment for the top of the plain solver's text; empty if nothing was removed."""
     if not left:
         return ""
     told = ", ".join(f"{name} {_shown(value)}" for name, value in left.items())
-    return f"# What Caffe has not, and run.json keeps: {told}.\n"
+    return f"# Not in Caffe, and stored in run.json: {told}.\n"
 
 
 def _shown(value: Any) -> str:

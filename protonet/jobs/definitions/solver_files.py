@@ -1,4 +1,4 @@
-"""A solver and the nets that it names, read and ready to plan."""
+"""A solver and its nets, parsed and ready to plan."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ State = dict[str, Any]
 class SolverFiles:
     """The solver, its train net and its test nets with their states.
 
-    ``folder`` is where relative paths are looked up after the working directory.
-    ``test_iter`` of the solver belongs to ``tests``, one by one.
+    Relative paths are looked up in the working directory, then in ``folder``. ``test_iter`` of the
+    solver has one value for each of ``tests``.
     """
 
     solver: SolverParameter
@@ -31,12 +31,12 @@ class SolverFiles:
 
     @staticmethod
     def read(path: Path, *, beside: bool = False) -> SolverFiles:
-        """Read a solver file and its nets: from the working directory, as Caffe does, else from
-        the folder of the solver; the other way round with ``beside``.
+        """Read a solver file and its nets: from the working directory, as Caffe does, else from the
+        folder of the solver; with ``beside`` in the reverse order.
 
         Raises:
-            UsageError: for a file that is not there.
-            NetworkError: for mistakes in any of the texts, or test settings that do not fit.
+            UsageError: for a file that does not exist.
+            NetworkError: for mistakes in any of the files, or inconsistent test settings.
         """
         source = Source.read(path)
         solver = read_solver(source)
@@ -57,7 +57,7 @@ class SolverFiles:
 
     @staticmethod
     def of(solver: SolverParameter, train_val: NetDefinition, folder: Path) -> SolverFiles:
-        """A solver with one net for training and testing, as a run directory has it."""
+        """A solver with one net for training and testing, as in a run directory."""
         tests = [(train_val, _state(train_val, state)) for state in solver.test_state]
         return SolverFiles(solver, train_val, tuple(tests), folder)
 
@@ -84,8 +84,8 @@ def _file(name: str, folders: Sequence[Path], path: Path) -> NetDefinition:
     for folder in folders:
         if (folder / name).exists():
             return read_net(Source.read(folder / name))
-    searched = " nor in ".join(str(folder.resolve()) for folder in folders)
-    raise UsageError(f"{path}: there is no net '{name}', neither in {searched}")
+    searched = " or ".join(str(folder.resolve()) for folder in folders)
+    raise UsageError(f"{path}: no net '{name}' in {searched}")
 
 
 def _train_net(solver: SolverParameter, folders: Sequence[Path], path: Path) -> NetDefinition:
@@ -105,7 +105,7 @@ def _test_nets(
     solver: SolverParameter, folders: Sequence[Path], train: NetDefinition, path: Path
 ) -> list[NetDefinition]:
     """The test nets in Caffe's order: test_net_param, test_net, then net or net_param for each
-    test_iter that is left.
+    remaining test_iter.
     """
     nets = [_inline(net, path) for net in solver.test_net_param]
     nets += [_file(name, folders, path) for name in solver.test_net]
@@ -118,8 +118,8 @@ def _check_tests(solver: SolverParameter, tests: list[NetDefinition], path: Path
     if len(tests) != len(solver.test_iter):
         raise NetworkError(
             f"{path}: {len(tests)} test net(s), but {len(solver.test_iter)} test_iter; "
-            "each test net needs one, and only with net (not train_net) is the net of the "
-            "training tested too"
+            "each test net needs one; the train net is also tested only if it is given as "
+            "net, not as train_net"
         )
     if solver.test_state and len(solver.test_state) != len(tests):
         raise NetworkError(

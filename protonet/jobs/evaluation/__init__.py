@@ -1,1 +1,1 @@
-"""How good a trained net is: outputs over a data set, figures of classes and of vectors."""
+"""Evaluation of a trained net: outputs over a data set, metrics of classes and of vectors."""

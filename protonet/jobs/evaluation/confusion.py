@@ -1,4 +1,4 @@
-"""How many images of known class a net gets right, and what it takes the others for."""
+"""Accuracy and the confusion matrix of a classifier."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from protonet.formats.pictures import new_figure, picture_kind, write_picture
 
 _PICTURES = ("png", "svg", "pdf")
 _WRITTEN = 20
-"""Classes of a picture up to which every number is written."""
+"""Classes up to which a plot has every number."""
 
 
 class Report:
-    """How many images of known class were right.
+    """Counts of correct and confused predictions.
 
-    ``confusion`` counts images, (true class, class that the net says).
+    ``confusion`` counts images by (true class, predicted class).
     """
 
     def __init__(self, count: int) -> None:
@@ -26,22 +26,22 @@ class Report:
 
     @property
     def images(self) -> int:
-        """The images that were counted."""
+        """The number of images counted."""
         return int(self.confusion.sum())
 
     def add(self, truth: int, ranked: Sequence[int]) -> None:
-        """Count an image: its true class, and classes with the likeliest first."""
+        """Count an image: its true class, and the classes ordered by score."""
         self.confusion[truth, ranked[0]] += 1
         if truth in ranked:
             place = list(ranked).index(truth)
             self._hits[place] = self._hits.get(place, 0) + 1
 
     def right(self, among: int = 1) -> int:
-        """The images whose class was among so many likeliest ones."""
+        """The images whose class was among the ``among`` best (top-k)."""
         return sum(hits for place, hits in self._hits.items() if place < among)
 
     def mistakes(self, count: int) -> list[tuple[int, int, int]]:
-        """The most frequent mistakes: true class, what the net says, how often."""
+        """The most frequent mistakes: true class, predicted class, count."""
         wrong = self.confusion.copy()
         np.fill_diagonal(wrong, 0)
         order = np.argsort(-wrong, axis=None, kind="stable")[:count]
@@ -49,10 +49,10 @@ class Report:
         return [(true, said, int(wrong[true, said])) for true, said in pairs if wrong[true, said]]
 
     def draw(self, path: Path, classes: Sequence[str]) -> None:
-        """Draw the confusion matrix: rows are true classes, and each row's shares are its colours.
+        """Draw the confusion matrix: rows are true classes, colours the shares of each row.
 
         Raises:
-            UsageError: for another kind of file than .png, .svg, .pdf.
+            UsageError: for another file type than .png, .svg, .pdf.
         """
         kind = picture_kind(path, _PICTURES)
         count = len(self.confusion)
@@ -72,8 +72,10 @@ class Report:
             names = [name if len(name) <= 24 else f"{name[:22]}..." for name in classes]
             axes.set_xticks(range(count), names, rotation=90, fontsize=8)
             axes.set_yticks(range(count), names, fontsize=8)
-        axes.set_xlabel("what the net says")
+        axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
         share = self.right() / max(1, self.images)
-        axes.set_title(f"{share:.2%} of {self.images} images right", loc="left", fontsize="medium")
+        axes.set_title(
+            f"{share:.2%} of {self.images} images correct", loc="left", fontsize="medium"
+        )
         write_picture(figure, path, kind)

@@ -1,4 +1,4 @@
-"""The means of a net's outputs over a whole set, each record once, or over some batches."""
+"""The means of a net's outputs over a full data set, each record once, or over some batches."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from protonet.proto.text import NetDefinition
 from protonet.train.events import Output
 
 Opener = Callable[[int | None], Net]
-"""Gives the net anew, for batches of so many items; None for as many as its text says."""
+"""Opens the net with this batch size; None for that of its definition."""
 
 Show = Callable[[int, list[Output]], None]
-"""Told of the outputs of each batch."""
+"""Called with the outputs of each batch."""
 
 
 def opener(model: Path | NetDefinition, options: NetOptions, notify: Notify | None) -> Opener:
-    """Opens a net for ``average_set``, which looks at the bottoms of losses over vectors.
+    """An opener of a net for ``average_set``, which reads the bottoms of losses over vectors.
 
-    ``notify`` hears what ``open_net`` has to notify, of the net as its text says it.
+    ``notify`` gets the notes of ``open_net``, for the net with the batch size of its definition.
     """
 
     def opened(batch_size: int | None) -> Net:
@@ -42,8 +42,8 @@ def opener(model: Path | NetDefinition, options: NetOptions, notify: Notify | No
 
 @dataclass(frozen=True)
 class Averages:
-    """Means of the objective and of each output, what is said of vectors, and over how many
-    records, where each counts once.
+    """Means of the objective and of each output, reports on vectors, and the number of records if
+    each was seen once.
     """
 
     loss: float
@@ -54,30 +54,30 @@ class Averages:
 
 @dataclass(frozen=True)
 class FullDataset:
-    """What it takes to see each of ``length`` records once: full batches, and a rest."""
+    """How to see each of ``length`` records once: full batches, and a smaller last one."""
 
     length: int
     batch_size: int
 
     @property
     def batches(self) -> int:
-        """How many are full."""
+        """The number of full batches."""
         return self.length // self.batch_size
 
     @property
     def rest(self) -> int:
-        """The records of the last batch, where it is not full."""
+        """The records of the last batch, if it is not full."""
         return self.length % self.batch_size
 
     @staticmethod
     def of(plan: Plan) -> FullDataset | None:
-        """The records of the net's databases; None where it has none, or of several lengths."""
+        """Of the net's databases; None if there are none, or of different lengths."""
         layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
         found = {(layer.length, layer.batch_size) for layer in layers}
         return FullDataset(*found.pop()) if len(found) == 1 else None
 
     def seek_to_remainder(self, net: Net) -> None:
-        """Let a net whose batches are of the rest begin behind the full ones."""
+        """Start a net for the last batch behind the full ones."""
         state = net.state()
         for step in net.plan.steps:
             if isinstance(step.layer, Data):
@@ -87,7 +87,7 @@ class FullDataset:
     def mean(
         self, full: tuple[float, list[Output]], last: tuple[float, list[Output]]
     ) -> tuple[float, list[Output]]:
-        """The means over all records, from those of the full batches and that of the rest."""
+        """The means over all records, from the full batches and the last one."""
         share = self.rest / self.length
 
         def mixed(value: float, other: float) -> float:
@@ -101,8 +101,8 @@ class FullDataset:
 
 
 def average_set(opened: Opener, batches: int, show: Show, *, once: bool) -> Averages:
-    """Average a net's outputs over so many batches; with ``once``, over each record of its
-    databases once, where they have one length.
+    """Average a net's outputs over a number of batches; with ``once``, over each record of its
+    databases once, if they have equal lengths.
 
     Raises:
         UsageError: for less than one iteration.

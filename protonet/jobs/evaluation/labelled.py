@@ -1,4 +1,4 @@
-"""Image files and the classes that they truly are of."""
+"""Image files and their true classes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from protonet.errors import DataError, UsageError
 ENDINGS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
-"""Files of folders that are images."""
+"""Endings of image files in folders."""
 LISTS = frozenset({".list", ".lst", ".txt"})
-"""Files that name images."""
+"""Endings of image lists."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """An image file and its true class, None where it is not known."""
+    """An image file and its true class, None if unknown."""
 
     path: Path
     truth: int | None = None
@@ -27,8 +27,8 @@ class Item:
 
 @dataclass
 class Items:
-    """What is to be classified. ``classes`` are names of all classes, where they are known or the
-    folders tell; ``notes`` say what was made of the folders.
+    """The images to classify. ``classes`` are the names of all classes, if known or given by the
+    folders; ``notes`` say how folders were interpreted.
     """
 
     classes: list[str] | None
@@ -43,23 +43,23 @@ def find_items(
     ending: str = "",
     root: Path | None = None,
 ) -> Items:
-    """The images that are named: files, folders, and texts (.txt) with a file a line.
+    """The images of files, folders, and lists (.txt) with a file per line.
 
-    A line may end in the number or the name of a class. A folder is searched with all that is in
-    it; where it has folders that are named as classes are, these are the true classes. Where no
-    names are known and there are as many folders as classes, these in alphabetical order are.
+    A line may end in the number or the name of a class. Folders are searched recursively;
+    subfolders with the names of classes give the true classes. If no class names are known and
+    there are as many subfolders as classes, these are the classes, in alphabetical order.
 
     Args:
         named: what the user gave.
         classes: the names of the classes.
         count: how many classes the net has.
-        ending: of the files in folders; "" for all that images have.
-        root: where the files of texts are looked up, after the working directory; by default
-            beside the text.
+        ending: of the files in folders; "" for all image formats.
+        root: where files of lists are looked up, after the working directory; by default the
+        folder of the list.
 
     Raises:
         UsageError: for a folder without an image.
-        DataError: for a text that cannot be read, names nothing, or names a class that is not.
+        DataError: for a list that cannot be read, is empty, or names an unknown class.
     """
     found = Items(None if classes is None else list(classes))
     for path in named:
@@ -94,7 +94,7 @@ def _take_folder(found: Items, folder: Path, count: int, ending: str) -> None:
 
 
 def class_of(name: str, classes: Sequence[str] | None) -> int | None:
-    """The class of this name, whole or its first word (n02123045 of "n02123045 tabby, cat")."""
+    """The class with this name, or with this first word (n02123045 of "n02123045 tabby, cat")."""
     if classes is None:
         return None
     if name in classes:

@@ -1,4 +1,4 @@
-"""The means of what a net says of its data, over some batches."""
+"""The means of a net's outputs over a number of batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def average_outputs(
 ) -> tuple[float, list[Output]]:
     """Run the net ``iterations`` times; the mean of the objective and of every output.
 
-    ``watch`` is told the outputs of each batch.
+    ``watch`` is called with the outputs of each batch.
 
     Raises:
         UsageError: for less than one iteration.

@@ -1,4 +1,4 @@
-"""How well a net guesses vectors: errors of each component, a picture, the worst items."""
+"""Evaluation of regression: errors of each component, a plot, the worst items."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ _SHOWN = 2000
 
 @dataclass(frozen=True)
 class Component:
-    """One component of the vectors: mean absolute error, root of the mean squared error, and the
-    share of the variance that is explained (1 is perfect, 0 as good as the mean; NaN where all
-    true values are equal).
+    """One component of the vectors: mean absolute error, root mean squared error, and R^2 (1 is
+    perfect, 0 as good as the mean; NaN if all true values are equal).
     """
 
     name: str
@@ -32,7 +31,7 @@ class Component:
 
 @dataclass(frozen=True)
 class VectorReport:
-    """What a net said, and what was true: items x components, of the loss layer ``name``."""
+    """Predictions and targets, items x components, of the loss layer ``name``."""
 
     name: str
     output: str
@@ -57,16 +56,16 @@ class VectorReport:
         return found
 
     def worst(self, count: int) -> list[tuple[int, float]]:
-        """The items that are farthest off, the farthest first, and how far they are."""
+        """The items with the greatest error (distance), in descending order."""
         distance = np.sqrt(((self.predicted - self.true) ** 2).sum(axis=1))
         order = np.argsort(-distance, kind="stable")[:count]
         return [(int(item), float(distance[item])) for item in order]
 
     def draw(self, path: Path) -> None:
-        """Draw guesses over true values, a field for each of the first components.
+        """Plot predictions over true values, one panel for each of the first components.
 
         Raises:
-            UsageError: for another kind of file than .png, .svg, .pdf.
+            UsageError: for another file type than .png, .svg, .pdf.
         """
         kind = picture_kind(path, FORMATS)
         shown = self.components()[:12]
@@ -88,14 +87,14 @@ class VectorReport:
 
 
 def vector_losses(plan: Plan) -> list[Step]:
-    """The steps that are losses over pairs of predictions and targets."""
+    """The steps with losses over pairs of predictions and targets."""
     return [
         step for step in plan.steps if isinstance(step.layer, PairLoss) and len(step.bottoms) == 2
     ]
 
 
 class VectorCollector:
-    """Keeps the predictions and targets of a net's losses over pairs, pass after pass.
+    """Collects predictions and targets of a net's losses over pairs, pass by pass.
 
     Items are counted over all passes; ``reports`` has one for each such loss.
     """
@@ -110,21 +109,21 @@ class VectorCollector:
         ]
 
     def switch_to(self, net: Net) -> None:
-        """Take from now on what this net has: one of the same text, with other batches."""
+        """Continue with another net of the same definition, with another batch size."""
         self._net = net
         self._pairs = [
             (step.name, step.bottoms[0], step.bottoms[1]) for step in vector_losses(net.plan)
         ]
 
     def take(self) -> None:
-        """Keep what the last forward pass has."""
+        """Collect from the last forward pass."""
         for (_, *values), kept in zip(self._pairs, self._kept, strict=True):
             for value, arrays in zip(values, kept, strict=True):
                 array = np.array(self._net.device.get(self._net.data_of(value)), np.float64)
                 arrays.append(array.reshape(len(array), -1))
 
     def reports(self) -> list[VectorReport]:
-        """What was kept."""
+        """The reports on all collected passes."""
         return [
             VectorReport(name, left.name, np.concatenate(kept[0]), np.concatenate(kept[1]))
             for (name, left, _), kept in zip(self._pairs, self._kept, strict=True)

@@ -1,4 +1,4 @@
-"""The net of a run as validation has it, on the run's own validation data or on other databases."""
+"""The validation net of a run, on its own validation data or on other databases."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _VALIDATION: State = {"level": 0, "stages": ["val"]}
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A net in phase TEST, how ``open_net`` builds it as the run does, the iteration of its
-    weights, and what is to be told.
+    """A net in phase TEST, the options with which ``open_net`` builds it as the run does, the
+    iteration of its weights, and notes for the user.
     """
 
     definition: NetDefinition
@@ -43,14 +43,14 @@ def evaluated(
     data: Path | None = None,
     labels: Path | None = None,
 ) -> Evaluated:
-    """What validates a run: its first test net, with its mean and the weights of a snapshot.
+    """The first test net of a run, with its mean and the weights of a snapshot.
 
-    ``data`` and ``labels`` stand for the run's own databases.
+    ``data`` and ``labels`` replace the run's own databases.
 
     Raises:
-        UsageError: for a run without such a snapshot, or without validation where no ``data`` are
-            given; for labels of another kind than the run learned.
-        DataError: for databases that are no longer there, or hold other images.
+        UsageError: for a run without such a snapshot, or without validation if ``data`` is None;
+        for another kind of labels than in training.
+        DataError: for databases that no longer exist, or have images of another size.
     """
     if labels is not None and data is None:
         raise UsageError("--labels goes with --data, the images that they belong to")
@@ -80,7 +80,7 @@ def evaluated(
 
 
 def _kept(definition: NetDefinition, state: Any) -> NetDefinition:
-    """A copy of the net with the layers of a state."""
+    """A copy of the net, filtered by a state."""
     net = type(definition.net)()
     net.CopyFrom(definition.net)
     return rules.keep_layers(replace(definition, net=net), state)
@@ -91,7 +91,7 @@ def _data_layers(definition: NetDefinition) -> list[LayerParameter]:
 
 
 def _with_training_data(kept: NetDefinition, train: NetDefinition) -> NetDefinition:
-    """The net with the data layers of training, which in phase TEST change nothing by chance."""
+    """The net with the data layers of training, which in phase TEST augment nothing."""
     net = type(kept.net)()
     net.CopyFrom(kept.net)
     del net.layer[:]
@@ -111,7 +111,7 @@ def _redirect(
     data: Path,
     labels: Path | None,
 ) -> None:
-    """Let the data layers read other databases."""
+    """Set the sources of the data layers to other databases."""
     layers = _data_layers(kept)
     images = image_positions(layers)
     others = [layer for at, layer in enumerate(layers) if at not in images]
@@ -119,11 +119,11 @@ def _redirect(
         raise UsageError(f"{run.path}: its test net has no Data layer of images to read {data}")
     if others and labels is None:
         raise UsageError(
-            f"{run.path}: learned label vectors; give their database with --labels beside --data"
+            f"{run.path}: learned label vectors; give their database with --labels next to --data"
         )
     if labels is not None and not others:
         raise UsageError(
-            f"{run.path}: takes the labels from the records of its images; leave out --labels"
+            f"{run.path}: reads the labels from the records of its images; omit --labels"
         )
     _check_images(data, labels, layers[images[0]], shape)
     for at in images:
@@ -135,7 +135,7 @@ def _redirect(
 def _check_images(
     data: Path, labels: Path | None, layer: LayerParameter, shape: ImageShape | None
 ) -> None:
-    """Refuse images of another size than those that the run knows, where nothing evens it out."""
+    """Refuse images of another size than in training if the layer does not crop."""
     with Database(data) as images:
         if labels is not None:
             with Database(labels) as vectors:
@@ -154,15 +154,15 @@ def _check_images(
 
 
 def _check(kept: NetDefinition, run: RunDirectory, files: SolverFiles) -> None:
-    """There must be data, and the databases must be where they were."""
+    """Check that there is validation data, and that its databases still exist."""
     if not files.tests and not _data_layers(kept):
         raise UsageError(
-            f"{run.path}: was made without validation; say what to test on: --data, and --labels "
-            "where it learned vectors"
+            f"{run.path}: has no validation data; give a database to test on: --data, and --labels "
+            "if it learned vectors"
         )
     for source in databases_of([kept.net]):
         if not Path(source).exists():
             raise DataError(
-                f"{source}: the run's database is no longer there; say where it is now, or what "
-                "else to test on, with --data (and --labels)"
+                f"{source}: the run's database no longer exists; give its new path, or another "
+                "database to test on, with --data (and --labels)"
             )

@@ -1,1 +1,1 @@
-"""A trained net is opened, and asked about images or looked into."""
+"""Open a trained net, and predict or inspect its activations."""

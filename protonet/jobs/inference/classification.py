@@ -1,4 +1,4 @@
-"""Which class images are of: nets from Caffe's files, and what their outputs mean."""
+"""Image classification with nets from Caffe's files."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from protonet.proto.text import Source
 
 _BGR_OF_RGB = (2, 1, 0)
 _CLOSE = 1e-3
-"""How far the sum of a distribution may be from 1."""
+"""Tolerance of the sum of a distribution."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What is done to an image file before a net, in the words of Caffe's classify.py.
+    """Preprocessing of image files, in the words of Caffe's classify.py.
 
     Args:
-        mean: a .binaryproto or .npy of the size of the images or of the crop, or a comma list of
-            one value or one for each channel; "" for none.
-        mean_pixel: take off the mean's mean colour, as Caffe's classification.bin does.
-        images_dim: (height, width) to which images are brought before the net's input is cut out;
-            by default those of a mean image that is larger than the input, else the input's.
-        raw_scale: what the value 1 of an image from 0 to 1 becomes before the mean is taken off.
-        input_scale: a factor after it.
-        channel_swap: which channel of red, green, blue each input channel is.
+        mean: a .binaryproto or .npy of the size of the images or of the crop, or a comma-separated
+        list of one value or one for each channel; "" for none.
+        mean_pixel: subtract the mean pixel of the mean, as Caffe's classification.bin does.
+        images_dim: (height, width) to which images are resized before they are cropped; by default
+        that of a mean image larger than the net's input, else that of the input.
+        raw_scale: factor of an image in [0, 1] before the mean is subtracted.
+        input_scale: factor after it.
+        channel_swap: the channel of red, green, blue for each input channel.
         fit: how images are resized to ``images_dim``, one of ``data.resize.RESIZE_MODES``.
     """
 
@@ -50,7 +50,7 @@ class Preprocessing:
 
         Raises:
             UsageError: for a size smaller than the input, or than a mean image.
-            DataError: for a mean that cannot be read or is of another shape.
+            DataError: for a mean that cannot be read or has another shape.
         """
         values = _numbers(self.mean)
         mean = load_mean(self.mean) if self.mean and values is None else None
@@ -74,7 +74,7 @@ class Preprocessing:
         return Transformer(param, TEST, (given[0], *size), mean, crop=given[1:])
 
     def order(self, channels: int) -> list[int] | None:
-        """``channel_swap`` for images that come as blue, green, red; None for those as they are.
+        """``channel_swap`` for images in the order blue, green, red; None for no change.
 
         Raises:
             UsageError: for a swap of another number of channels.
@@ -90,7 +90,7 @@ class Preprocessing:
         return None if order == list(range(channels)) else order
 
     def _size(self, given: ImageShape, mean: np.ndarray | None) -> tuple[int, int]:
-        """The size that images are brought to."""
+        """The size to which images are resized."""
         least = given[1:]
         if self.images_dim is not None:
             if any(a < b for a, b in zip(self.images_dim, least, strict=True)):
@@ -114,9 +114,9 @@ def open_classifier(
     python_layers: bool = True,
     fuse: bool = True,
 ) -> ImagePredictor:
-    """A net of Caffe's files that is asked about images. Close it.
+    """A predictor from Caffe's files. Close it.
 
-    ``memory_limit``, ``python_layers`` and ``fuse`` are as ``ImagePredictor`` has them.
+    ``memory_limit``, ``python_layers`` and ``fuse`` are those of ``ImagePredictor``.
 
     Raises:
         NetworkError, UsageError, DataError, FormatError: for files that cannot be read or do not
@@ -140,13 +140,13 @@ def open_classifier(
 
 
 def scores_output(predictor: ImagePredictor, name: str, classes: Sequence[str] | None) -> str:
-    """The output that has a score for each class.
+    """The name of the output with a score for each class.
 
-    ``name`` is as the user said; "" takes the only one, or the only one of as many values as there
-    are ``classes`` (None where they are not known).
+    ``name`` is the user's choice; "" takes the only one, or the only one with as many values as
+    ``classes`` (None if unknown).
 
     Raises:
-        UsageError: for none or several, or one that does not have as many values as classes.
+        UsageError: for none or several, or one whose number of values is not that of classes.
     """
     counts = {
         each: int(np.prod(shape[1:]))
@@ -176,7 +176,7 @@ def best(scores: np.ndarray, count: int) -> list[int]:
 
 
 def why_not_probabilities(scores: np.ndarray) -> str:
-    """Why the scores are no distribution; "" where they are one."""
+    """Why the scores are not a probability distribution; "" if they are."""
     low, high, total = (float(each) for each in (scores.min(), scores.max(), scores.sum()))
     if not np.isfinite(total):
         return "some of its values are not finite"
@@ -186,7 +186,7 @@ def why_not_probabilities(scores: np.ndarray) -> str:
 
 
 def _numbers(text: str) -> list[float] | None:
-    """A comma list of numbers; None for anything else."""
+    """A comma-separated list of numbers; None for anything else."""
     try:
         return [float(part) for part in text.split(",")] if text else None
     except ValueError:
@@ -198,10 +198,10 @@ def _check_mean(name: str, mean: np.ndarray, given: ImageShape, size: tuple[int,
         raise DataError(f"{name}: has {mean.shape[0]} channels, but the net takes {given[0]}")
     found = (mean.shape[1], mean.shape[2])
     if found not in (size, given[1:]):
-        cut = "" if size == given[1:] else f" and cut to {_size(given[1:])}"
+        cut = "" if size == given[1:] else f" and cropped to {_size(given[1:])}"
         raise DataError(
-            f"{name}: is {_size(found)}, but images are brought to {_size(size)}{cut}; "
-            "--mean-pixel takes off its mean colour instead"
+            f"{name}: is {_size(found)}, but images are resized to {_size(size)}{cut}; "
+            "--mean-pixel subtracts its mean pixel instead"
         )
 
 

@@ -1,4 +1,4 @@
-"""The part of a net's text that answers once it is trained: phase TEST, stage "deploy"."""
+"""The deploy net of a definition: phase TEST, stage "deploy"."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ STAGES = ("deploy",)
 
 
 def deploy_net(source: Source) -> tuple[NetDefinition, LayerParameter]:
-    """The net of a text in phase TEST, stage "deploy", and the layer that gives its one input.
+    """The net of a definition in phase TEST, stage "deploy", and the layer of its one input.
 
     Raises:
-        NetworkError: for mistakes in the text.
-        UsageError: for a net with no input, or several, or one of other than four axes.
+        NetworkError: for mistakes in the definition.
+        UsageError: for a net without exactly one input of four axes.
     """
     pasted = read_net(source)
     state = rules.state_of(pasted.net, TEST, 0, STAGES)
@@ -25,8 +25,8 @@ def deploy_net(source: Source) -> tuple[NetDefinition, LayerParameter]:
     if len(names) != 1:
         found = f"has the inputs {', '.join(names)}" if names else "has no input"
         raise UsageError(
-            f"{source.name}: {found}; to be asked about images a net needs one: a deploy.prototxt "
-            "has it"
+            f"{source.name}: {found}; prediction on images needs exactly one, as a deploy.prototxt "
+            "has"
         )
     shape = list(inputs[0].input_param.shape[0].dim) if inputs[0].input_param.shape else []
     if len(shape) != 4:

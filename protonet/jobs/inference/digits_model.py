@@ -1,6 +1,6 @@
-"""A trained model as NVIDIA's DIGITS lets one download it: deploy text, weights, mean, labels.
+"""A trained model as downloaded from NVIDIA's DIGITS: deploy.prototxt, weights, mean, labels.
 
-What is read of info.json is what DIGITS 2 to 6 write (digits/model/tasks/caffe_train.py,
+info.json is read as DIGITS 2 to 6 write it (digits/model/tasks/caffe_train.py,
 get_task_stats): image dimensions (height, width, channels), image resize mode, and the names of the
 mean file, snapshot file, labels file, deploy file and train_val file.
 """
@@ -32,8 +32,8 @@ _MEANS = ("image", "pixel", "none")
 
 @dataclass(frozen=True)
 class DigitsModel:
-    """The parts of a model, and what is done to images; ``iteration`` is that of the weights,
-    None where their name does not tell.
+    """The files of a model, and the preprocessing of images; ``iteration`` is that of the weights,
+    None if their name does not have it.
     """
 
     deploy: Path
@@ -52,11 +52,11 @@ def open_digits_model(
     python_layers: bool = True,
     fuse: bool = True,
 ) -> ImagePredictor:
-    """The net of a folder that ``read_digits_model`` reads, asked about images. Close it.
+    """A predictor from a folder that ``read_digits_model`` reads. Close it.
 
     Raises:
-        DataError, FormatError, NetworkError, UsageError: for parts that cannot be read or do not
-            belong together.
+        DataError, FormatError, NetworkError, UsageError: for files that cannot be read or do not
+        belong together.
     """
     model = read_digits_model(folder, snapshot)
     predictor = open_classifier(
@@ -75,13 +75,13 @@ def open_digits_model(
 def read_digits_model(folder: Path, snapshot: str = "last") -> DigitsModel:
     """The model in a folder.
 
-    ``snapshot`` is an iteration, or "last": what info.json names, or the newest.
+    ``snapshot`` is an iteration, or "last": the one that info.json names, or the newest.
 
     Raises:
-        FormatError: for a part that is missing (says what is there), or an info.json that is
-            damaged, or of another framework's model.
-        NetworkError, UsageError: for a deploy text that cannot be asked about images.
-        UsageError: for a snapshot that is not there.
+        FormatError: for a missing file (lists those present), or an info.json that is damaged, or
+        of another framework's model.
+        NetworkError, UsageError: for a deploy net that cannot predict on images.
+        UsageError: for a snapshot that does not exist.
     """
     info = _Info.read(folder)
     deploy = info.part("deploy file", "deploy.prototxt")
@@ -100,7 +100,7 @@ def read_digits_model(folder: Path, snapshot: str = "last") -> DigitsModel:
 
 @dataclass(frozen=True)
 class _Info:
-    """What info.json says of the files in a folder; nothing where there is none."""
+    """The fields of info.json; none without the file."""
 
     folder: Path
     values: dict[str, Any]
@@ -119,12 +119,12 @@ class _Info:
         framework = values.get("framework", "caffe")
         if framework != "caffe":
             raise FormatError(
-                f"{path}: the model is of {framework}; only those of caffe can be asked"
+                f"{path}: the model is of {framework}; only models of caffe are supported"
             )
         return _Info(folder, values)
 
     def name(self, field: str) -> str:
-        """A file's name without folders; "" where the field is absent."""
+        """A file's name without folders; "" if the field is absent."""
         value = self.values.get(field)
         if value is None:
             return ""
@@ -133,10 +133,10 @@ class _Info:
         return re.split(r"[/\\]", value)[-1]
 
     def part(self, field: str, usual: str) -> Path | None:
-        """The file that a field names, or of the usual name; None where neither is.
+        """The file that a field names, or the one of the usual name; None if neither exists.
 
         Raises:
-            FormatError: where the file that is named is not there.
+            FormatError: when the named file does not exist.
         """
         name = self.name(field)
         path = self.folder / (name or usual)
@@ -150,7 +150,7 @@ class _Info:
         return None
 
     def wrong(self, field: str, expected: str) -> FormatError:
-        """The error for a field of another form."""
+        """The error for an invalid field."""
         shown = json.dumps(self.values[field])
         return FormatError(
             f"{self.folder / 'info.json'}: '{field}': expected {expected}, got {shown[:80]}"
@@ -158,7 +158,7 @@ class _Info:
 
 
 def _weights(info: _Info, snapshot: str) -> tuple[Path, int | None]:
-    """The file of weights, and its iteration where its name tells it."""
+    """The weight file, and its iteration if its name has it."""
     there = {
         path: _iteration(path) for path in sorted(info.folder.glob("*.caffemodel")) if visible(path)
     }
@@ -175,7 +175,7 @@ def _weights(info: _Info, snapshot: str) -> tuple[Path, int | None]:
             )
         return numbered[wanted], wanted
     name = info.name("snapshot file")
-    if name.endswith(".caffemodel"):  # DIGITS says "no snapshots" where there was none
+    if name.endswith(".caffemodel"):  # DIGITS writes "no snapshots" if there is none
         path = info.part("snapshot file", "")
         assert path is not None, "part() refuses a file that is named and absent"
         return path, _iteration(path)
@@ -193,7 +193,7 @@ def _iteration(path: Path) -> int | None:
 
 
 def _preprocessing(info: _Info, deploy: Path) -> Preprocessing:
-    """What training did to images: their size and form, the mean, a factor."""
+    """The preprocessing of training: size and fit of images, mean, scale."""
     _, layer = deploy_net(Source.read(deploy))
     _, channels, height, width = layer.input_param.shape[0].dim
     how = Preprocessing(fit=_fit(info))
@@ -210,7 +210,7 @@ def _preprocessing(info: _Info, deploy: Path) -> Preprocessing:
 def _with_mean(
     how: Preprocessing, info: _Info, training: TransformationParameter | None
 ) -> Preprocessing:
-    """The mean by info.json, else by the text of the training, else the file that is there."""
+    """The mean of info.json, else of train_val.prototxt, else an existing mean file."""
     kind = info.values.get("mean subtraction")
     if kind is not None and (not isinstance(kind, str) or kind.lower() not in _MEANS):
         raise info.wrong("mean subtraction", ", ".join(_MEANS))
@@ -227,15 +227,15 @@ def _with_mean(
         if kind is None:
             return how
         raise FormatError(
-            f"{info.folder}: has no mean.binaryproto, but the model takes off a mean; "
+            f"{info.folder}: has no mean.binaryproto, but the model subtracts a mean; "
             f"{listed(info.folder)}"
         )
     return replace(how, mean=str(mean), mean_pixel=kind is not None and kind.lower() == "pixel")
 
 
 def _training(info: _Info, inputs: Sequence[str]) -> TransformationParameter | None:
-    """What the data layer of train_val.prototxt does to images; None without such a text, which
-    older versions named and did not put in.
+    """transform_param of the data layer of train_val.prototxt; None without that file, which older
+    versions named but did not include.
     """
     path = info.folder / (info.name("train_val file") or "train_val.prototxt")
     if not path.is_file():
@@ -262,7 +262,7 @@ def _fit(info: _Info) -> str:
 
 
 def _size(info: _Info) -> tuple[int, int, int] | None:
-    """Height, width and channels of images before the net's input is cut out."""
+    """Height, width and channels of images before they are cropped."""
     value = info.values.get("image dimensions")
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""The values of a net's inner blobs over its data, as databases."""
+"""Feature extraction: the values of a net's blobs over its data, as databases."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def extract_features(
     """Store the items of blobs, by name, in new databases ("lmdb" or "leveldb"); returns the
     number of items.
 
-    Keys count the items with ten digits, as Caffe's extract_features has them. A blob N x K goes
-    in as K x 1 x 1, one of more axes as K x H x W.
+    Keys are the item numbers with ten digits, as in Caffe's extract_features. A blob N x K is
+    stored as K x 1 x 1, one of more axes as K x H x W.
 
     Raises:
         UsageError: when a database exists.
-        DataError: when one cannot be written. Whatever was begun is removed.
+        DataError: when one cannot be written. Incomplete databases are removed.
     """
     count = 0
     with ExitStack() as stack:
@@ -57,6 +57,6 @@ def extract_features(
 
 
 def _planes(shape: Shape) -> Shape:
-    """Three axes of an item: channels first, what follows them flattened into two."""
+    """An item as three axes: channels, then the others flattened into two."""
     padded = (*shape, 1, 1, 1)
     return (padded[0], padded[1], int(np.prod(padded[2:])))

@@ -55,7 +55,7 @@ def open_net(
 
     Raises:
         NetworkError, DataError: for a net that cannot be built.
-        UsageError, FormatError: for files that cannot be read, or weights of another net.
+        UsageError, FormatError: for unreadable files, or weights of another net.
         DeviceError: for an absent device, or a net without gradients that exceeds the limit.
     """
     processor = Device(options.device)

@@ -1,4 +1,4 @@
-"""A net that is asked about image files; where the net comes from is others' to say."""
+"""Prediction for image files, with a net from any source."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from protonet.proto.text import Source
 _BATCH = 16
 
 Failed = Callable[[Path, DataError], None]
-"""Told of each image that cannot be read."""
+"""Called for each image that cannot be read."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the net says of one image: its outputs by blob name, and what had to be done to the
-    image ("" when nothing).
+    """The net's outputs for one image by blob name, and a note on how the image was resized ("" for
+    not at all).
     """
 
     image: Path
@@ -45,10 +45,10 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Activations:
-    """A prediction and all that led to it.
+    """A prediction with the activations of all layers.
 
-    ``seen`` is the input as the net got it; ``blobs`` are (layer, type, blob, values) in the order
-    of computation, where in-place layers show what they made; ``weights`` are (layer/0, values).
+    ``seen`` is the preprocessed input; ``blobs`` are (layer, type, blob, values) in the order of
+    computation, also after each in-place layer; ``weights`` are (layer/0, values).
     """
 
     prediction: Prediction
@@ -59,7 +59,7 @@ class Activations:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """An image as the transformer wants it, uint8, and what was done to it."""
+    """An image in the transformer's shape, uint8, and a note on how it was resized."""
 
     path: Path
     pixels: np.ndarray
@@ -67,16 +67,16 @@ class _Loaded:
 
 
 class ImagePredictor:
-    """A net of one input with its weights, asked about image files.
+    """A net of one input with its weights, for prediction on image files.
 
-    Images are decoded, brought to the transformer's shape as databases are made, and go through
-    the ``Transformer`` of training; nothing is random. Close it, or use ``with``.
+    Images are decoded, resized to the transformer's shape as for databases, and pass the
+    ``Transformer`` of training, without augmentation. Close it, or use ``with``.
 
     Args:
         source: the net at phase TEST, stage "deploy".
         weights: the file of weights.
-        transformer: what is done to images of its ``shape``.
-        device: where it runs; by default the CPU.
+        transformer: preprocessing of images of its ``shape``.
+        device: by default the CPU.
         channels: which channel of blue, green, red each input channel is; by default as they are.
         memory_limit: bytes that it may take; images then go in smaller batches, where need be.
         python_layers: whether the net may have layers that run code.
@@ -84,13 +84,13 @@ class ImagePredictor:
         fit: how images are resized, one of ``data.resize.RESIZE_MODES``.
 
     Raises:
-        DeviceError: when one image needs more than the limit, before anything is read.
-        NetworkError, UsageError: for a net that cannot be asked.
-        FormatError: when the weights are damaged or lack some of the net's.
+        DeviceError: when one image exceeds the limit, before anything is read.
+        NetworkError, UsageError: for a net that cannot predict on images.
+        FormatError: when the weights are damaged or incomplete.
     """
 
     iteration: int | None = None
-    """Of the weights, where it is known."""
+    """Of the weights, if known."""
     class_names: Sequence[str] | None = None
 
     def __init__(
@@ -135,13 +135,13 @@ class ImagePredictor:
 
     @property
     def outputs(self) -> dict[str, Shape]:
-        """The outputs of the net and their shapes for one image, the batch included."""
+        """The outputs of the net and their shapes for a batch of one image."""
         return {
             name: tuple(values.shape) for name, values, _ in self._forward_pass(1).net.outputs()
         }
 
     def oversample(self) -> None:
-        """From now on ask about ten crops of every image and average the answers.
+        """Average predictions over ten crops of every image from now on.
 
         Raises:
             UsageError: when images are not larger than the net's input.
@@ -155,16 +155,16 @@ class ImagePredictor:
         self._crops = tuple(ten_crops(image, crop))
 
     def predict(self, images: Sequence[Path]) -> list[Prediction]:
-        """Ask about image files, several in one pass where the net allows it.
+        """Predict on image files, in batches if the net allows it.
 
         Raises:
-            DataError: naming the first file that is absent, no image, or damaged.
+            DataError: naming the first file that is absent, not an image, or damaged.
         """
         return list(self.stream(images))
 
     def stream(self, images: Sequence[Path], failed: Failed | None = None) -> Iterator[Prediction]:
-        """The answers one after the other. With ``failed``, images that cannot be read are told
-        to it and passed over.
+        """Predictions one by one. With ``failed``, images that cannot be read are reported to it
+        and skipped.
 
         Raises:
             DataError: as ``predict``, without ``failed``; and for a net whose input has neither 1
@@ -189,17 +189,17 @@ class ImagePredictor:
                 yield from self._ask(loaded)
 
     def ask(self, images: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
-        """The outputs for images that were decoded already, each of the transformer's shape."""
+        """The outputs for decoded images of the transformer's shape."""
         return [
             prediction.outputs
             for prediction in self._ask([_Loaded(Path(), pixels, "") for pixels in images])
         ]
 
     def activations(self, image: Path) -> Activations:
-        """Ask about one image file and keep what every layer made of it.
+        """Predict on one image file, with the activations of every layer.
 
         Raises:
-            DataError: for a file that is absent, no image, or damaged.
+            DataError: for a file that is absent, not an image, or damaged.
         """
         loaded = self._load(image)
         net = Net(self._plan(1), self.device, gradients=False)
@@ -297,10 +297,10 @@ class ImagePredictor:
         return plan_net(definition, phase=TEST, stages=list(STAGES), context=context)
 
     def _most_that_fit(self, limit: int) -> int:
-        """Images in a pass that the limit allows.
+        """The largest batch size within the limit.
 
         Raises:
-            DeviceError: when that is none.
+            DeviceError: when one image exceeds it.
         """
         most = self._most
         while most > 1:
@@ -317,7 +317,7 @@ class ImagePredictor:
         check_inference(self._plan(count), limit, packed=True, fuse=self._fuse, copies=1)
 
     def _works_in_batches(self) -> bool:
-        """Whether every output grows with the batch; a Reshape to fixed axes forbids it."""
+        """Whether every output scales with the batch; not with a Reshape to fixed axes."""
         one = self._plan(1)
         try:
             two = self._plan(2)
@@ -330,7 +330,7 @@ class ImagePredictor:
 
 
 def _of_image(values: np.ndarray, place: int, count: int) -> np.ndarray:
-    """An output's part of one of ``count`` images; all of it where it has no axis for images."""
+    """The part of one of ``count`` images in an output; all of it without a batch axis."""
     part: np.ndarray = values[place] if values.shape[:1] == (count,) else values
     return part
 

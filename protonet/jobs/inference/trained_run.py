@@ -1,4 +1,4 @@
-"""Asking a trained net about images: everything comes from the run, or the model, that is named."""
+"""Prediction with a trained run or a downloaded model."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ __all__ = ["Prediction", "Predictor", "choose_snapshot", "open_trained"]
 class Predictor(ImagePredictor):
     """The deploy net of a run with the weights of one of its snapshots.
 
-    Images go through the same ``Transformer`` as in training; nothing is random. Close it, or use
+    Images pass the same ``Transformer`` as in training, without augmentation. Close it, or use
     ``with``.
 
     Args:
         run: the run directory.
         snapshot: an iteration, ``"last"``, or ``"best"``: the lowest validation loss, or the
             highest validation accuracy where there is one.
-        device: where it runs; by default the CPU.
-        memory_limit: bytes that it may take; None for what there is.
+        device: by default the CPU.
+        memory_limit: in bytes; None for no limit.
         python_layers: whether the net may have layers that run code; by default as in training.
-        fuse: whether layers compute those behind them; by default as in training.
+        fuse: whether layers are fused; by default as in training.
 
     Raises:
-        DeviceError: when one image needs more than the limit.
+        DeviceError: when one image exceeds the limit.
         UsageError: when the run has no such snapshot, or no deploy net.
-        FormatError: when the snapshot is damaged, or lacks weights of the deploy net.
+        FormatError: when the snapshot is damaged or incomplete.
     """
 
     iteration: int
@@ -57,7 +57,7 @@ class Predictor(ImagePredictor):
     ) -> None:
         record = run.record()
         if not run.deploy.exists() or record.transform is None or record.image_shape is None:
-            raise UsageError(f"{run.path}: this run has no deploy.prototxt to ask")
+            raise UsageError(f"{run.path}: this run has no deploy.prototxt for inference")
         self.run = run
         iteration = choose_snapshot(run, snapshot)
         self.shape = record.image_shape
@@ -87,9 +87,9 @@ def open_trained(
     fuse: bool | None = None,
     python_layers: bool | None = None,
 ) -> Iterator[ImagePredictor]:
-    """A run or a DIGITS model, packed or a folder, to be asked about images in a ``with`` block.
+    """A predictor from a run or a DIGITS model, an archive or a folder, as a context manager.
 
-    ``python_layers`` None allows them where the net was not packed: that may be a stranger's.
+    ``python_layers`` None allows them except in archives, which may be untrusted.
 
     Raises:
         ProtonetError: as ``unpacked``, ``Predictor`` and ``open_digits_model``.
@@ -123,7 +123,7 @@ def choose_snapshot(run: RunDirectory, which: int | str) -> int:
     """The iteration of the snapshot that ``which`` names.
 
     Raises:
-        UsageError: when there is none; names those that there are.
+        UsageError: when there is none; lists the existing ones.
     """
     complete = run.iterations()
     if not complete:
@@ -139,7 +139,7 @@ def choose_snapshot(run: RunDirectory, which: int | str) -> int:
 
 
 def _transform_of(run: RunDirectory, text: str) -> TransformationParameter:
-    """How an image was prepared in training."""
+    """The transform_param of training."""
     try:
         found: TransformationParameter = text_format.Parse(text, TransformationParameter())
     except text_format.ParseError as error:

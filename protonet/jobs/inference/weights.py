@@ -9,17 +9,17 @@ from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 
 Notify = Callable[[str], None]
-"""Given a line that is worth a person's look."""
+"""Called with a line for the user."""
 
 
 def load_weights(net: Net, files: Sequence[str | Path], notify: Notify | None) -> None:
-    """Load files one after the other by the names of layers, as Caffe does.
+    """Load weight files in order by layer names, as Caffe does.
 
-    ``notify`` gets Caffe's own line for each layer whose weights are passed over, and one for the
-    layers of the net that no file has weights for, of which Caffe says nothing.
+    ``notify`` gets Caffe's line for each ignored source layer, and one for the layers of the net
+    without weights in any file, which Caffe does not report.
 
     Raises:
-        UsageError, FormatError: for files that cannot be read, or weights of another net.
+        UsageError, FormatError: for unreadable files, or weights of another net.
     """
     absent: list[str] | None = None
     told: list[str] = []
@@ -30,12 +30,14 @@ def load_weights(net: Net, files: Sequence[str | Path], notify: Notify | None) -
             told.append(f"Ignoring source layer {name}")
     if absent:
         sources = ", ".join(map(str, files))
-        told.append(f"{sources}: no weights for {', '.join(absent)}; what the fillers made stays")
+        told.append(
+            f"{sources}: no weights for {', '.join(absent)}; these keep the values of their fillers"
+        )
     if notify is not None:
         for line in told:
             notify(line)
 
 
 def listed(weights: str) -> list[str]:
-    """The files of a comma list."""
+    """The files of a comma-separated list."""
     return [part.strip() for part in weights.split(",") if part.strip()]

@@ -1,1 +1,1 @@
-"""Where the time of a net goes, and what the machine could do."""
+"""Profiling of a net, compared with the machine's peak rates."""

@@ -1,4 +1,4 @@
-"""A profile as a picture, and as a trace for a viewer of Chrome's format such as Perfetto."""
+"""A profile as a bar chart, and as a trace in Chrome's format for viewers such as Perfetto."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _COLORS = {
     "update": "#519e3e",
 }
 _ROW = 0.2
-"""Inches from one bar to the next."""
+"""Distance of bars in inches."""
 _TOLD = 0.003
-"""The share from which on a bar has its figures beside it."""
+"""The share from which a bar has a label."""
 
 
 def draw_profile(profile: Profile, layers: Sequence[LayerProfile], path: Path) -> None:
     """Write bars of these layers, the first one on top: data, forward, backward, update.
 
     Raises:
-        UsageError: for another kind of file, or a folder that cannot be written to.
+        UsageError: for another file type, or a folder that cannot be written to.
     """
     kind = picture_kind(path, FORMATS)
     height = 1.4 + _ROW * len(layers)
@@ -41,9 +41,9 @@ def draw_profile(profile: Profile, layers: Sequence[LayerProfile], path: Path) -
     axes.set_yticks(range(len(layers)), [_short(layer.name) for layer in layers], fontsize=8)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8)
-    if height > 8:  # too tall to see its foot beside its head
+    if height > 8:  # too tall to see both ends at once
         axes.tick_params(axis="x", top=True, labeltop=True)
-    axes.set_xlabel("milliseconds an iteration", fontsize=8)
+    axes.set_xlabel("milliseconds per iteration", fontsize=8)
     axes.set_title(_title(profile), loc="left", fontsize=10, fontweight="bold")
     axes.grid(axis="x", color="#000000", alpha=0.1, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -81,7 +81,7 @@ def _draw_bars(axes: Any, profile: Profile, layers: Sequence[LayerProfile]) -> N
 
 def _title(profile: Profile) -> str:
     return (
-        f"{profile.name or 'network'} on {profile.device}: {1000 * profile.seconds:.4g} ms an "
+        f"{profile.name or 'network'} on {profile.device}: {1000 * profile.seconds:.4g} ms per "
         f"iteration, {profile.images / profile.seconds:,.0f} images/s"
     )
 
@@ -91,9 +91,9 @@ def _short(text: str) -> str:
 
 
 def write_trace(profile: Profile, path: Path) -> None:
-    """Write every call of every iteration, and the threads that made batches beside them.
+    """Write every call of every iteration, and the prefetching threads.
 
-    The format is that of chrome://tracing, which Perfetto opens too.
+    In the format of chrome://tracing, which Perfetto also reads.
 
     Raises:
         UsageError: for a folder that cannot be written to.
@@ -139,8 +139,8 @@ def _calls(profile: Profile) -> Iterator[dict[str, Any]]:
 
 
 def _threads(profile: Profile) -> Iterator[dict[str, Any]]:
-    """A row for each thread that read; reading is told before transforming, though they take
-    turns image by image.
+    """A row for each prefetching thread; reading is drawn before transforming, although they
+    alternate image by image.
     """
     rows: dict[int, int] = {}
     for source in profile.inputs:

@@ -1,4 +1,4 @@
-"""How long each layer of a net takes, as ``caffe time`` measures it: forward and backward."""
+"""Forward and backward times of each layer, as ``caffe time`` measures them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from protonet.graph.timing import Span, seconds_by_step, time_iteration
 
 @dataclass(frozen=True)
 class LayerTime:
-    """Mean seconds of one layer, and what it computes and touches in a forward pass."""
+    """Mean seconds of one layer, and the arithmetic and memory traffic of its forward pass."""
 
     name: str
     type: str
@@ -36,7 +36,7 @@ class Timing:
 
 
 def time_net(net: Net, iterations: int) -> Timing:
-    """Run the net ``iterations`` times, each layer by itself, after one pass that does not count.
+    """Run the net ``iterations`` times, layer by layer, after a warm-up pass.
 
     Raises:
         UsageError: for less than one iteration.
@@ -68,6 +68,6 @@ def time_net(net: Net, iterations: int) -> Timing:
 
 
 def _extent(spans: Sequence[Span], kind: str) -> float:
-    """From the begin of the first span of a kind to the end of the last."""
+    """From the start of the first span of a kind to the end of the last."""
     found = [span for span in spans if span.kind == kind]
     return found[-1].began + found[-1].seconds - found[0].began if found else 0.0

@@ -1,4 +1,4 @@
-"""What a machine can do at best: its rate of arithmetic and its bandwidth, measured briefly."""
+"""The peak arithmetic rate and memory bandwidth of a machine, measured briefly."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from protonet.device import Device
 
 _SECONDS = 0.15
-"""How long each of the two is measured at least."""
+"""The least time of each measurement, in seconds."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """``arithmetic``: additions and multiplications a second in a product of float32 matrices;
-    ``bandwidth``: bytes a second, read and written, of a copy that no cache holds.
+    """``arithmetic``: FLOP/s of a product of float32 matrices; ``bandwidth``: bytes per second,
+    read and written, of a copy larger than the caches.
     """
 
     arithmetic: float
@@ -39,7 +39,7 @@ def measure_machine(device: Device, side: int | None = None, count: int | None =
 
 
 def _best(device: Device, function: Callable[[], object]) -> float:
-    """The least of several times, in seconds; the first does not count."""
+    """The least of several times, in seconds, after a warm-up."""
     function()
     times: list[float] = []
     end = time.perf_counter() + _SECONDS

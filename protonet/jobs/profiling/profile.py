@@ -1,4 +1,4 @@
-"""Where the time of a net goes: measured layer by layer, with its data and its update."""
+"""Profile a net layer by layer, with its data and its update."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from protonet.kernels.gradients import ZeroGradients
 from protonet.solvers.rules import Rule
 
 _RATE = 1e-6
-"""A step takes as long at any rate; at this one the weights stay what they are."""
+"""The time of an update does not depend on the rate; at this one the weights do not change."""
 _WARM_SECONDS, _WARM_PASSES = 0.3, 3
 
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """Mean seconds of one layer in an iteration, and what it computes and touches in them.
+    """Mean seconds per iteration of one layer, and its arithmetic and memory traffic.
 
-    ``data`` is the forward pass of a layer that brings data: waiting and copying. ``update`` is
-    its share of the solver's step, by parameters. ``part_of`` is the layer before it that computes
-    it, empty where it does so itself.
+    ``data`` is the forward pass of a data layer: waiting and copying. ``update`` is its share of
+    the solver's update, by parameters. ``part_of`` is the layer that it is fused into, or empty.
     """
 
     name: str
@@ -49,14 +48,14 @@ class LayerProfile:
 
     @property
     def passes(self) -> float:
-        """Forward and backward, which ``arithmetic`` and ``traffic`` are of."""
+        """Forward and backward, the time of ``arithmetic`` and ``traffic``."""
         return self.forward + self.backward
 
 
 @dataclass(frozen=True)
 class InputProfile:
-    """Mean seconds an iteration of a source of images: what the net waited, and what threads
-    beside it did.
+    """Mean seconds per iteration of a source of images: the time that the net waited, and the work
+    of the prefetching threads.
     """
 
     name: str
@@ -68,7 +67,7 @@ class InputProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """What was found. ``seconds`` is a whole iteration, ``images`` what goes into one."""
+    """A profile. ``seconds`` is the time of an iteration, ``images`` the number of its images."""
 
     name: str
     device: str
@@ -81,19 +80,19 @@ class Profile:
     spans: tuple[Span, ...]
 
     def sum(self, kind: str) -> float:
-        """Seconds an iteration of one kind: data, forward, backward or update."""
+        """Seconds per iteration of one kind: data, forward, backward or update."""
         return float(sum(getattr(layer, kind) for layer in self.layers))
 
     @property
     def between(self) -> float:
-        """Seconds an iteration that no layer took."""
+        """Seconds per iteration outside of layers."""
         return max(0.0, self.seconds - sum(layer.seconds for layer in self.layers))
 
 
 def profile_net(
     net: Net, rule: Rule | None = None, *, iterations: int = 20, passes: int = 1
 ) -> Profile:
-    """Run the net ``iterations`` times, each of so many passes and, with a rule, one update.
+    """Run ``iterations`` iterations, each of ``passes`` passes and, with a rule, one update.
 
     Raises:
         UsageError: for less than one iteration.
@@ -146,7 +145,7 @@ def _update(net: Net, rule: Rule | None) -> Callable[[], None] | None:
 
 
 def _warm_up(net: Net, update: Callable[[], None] | None) -> None:
-    """Passes that do not count: memory is touched, kernels are compiled, batches are made."""
+    """Warm-up passes: touch memory, compile kernels, prefetch batches."""
     end = time.perf_counter() + _WARM_SECONDS
     for _ in range(_WARM_PASSES):
         time_iteration(net, update)
@@ -155,7 +154,7 @@ def _warm_up(net: Net, update: Callable[[], None] | None) -> None:
 
 
 def _sources(net: Net) -> list[tuple[Step, InputTimes]]:
-    """The layers that read ahead, with what their sources tell of themselves."""
+    """The layers that prefetch, with the times of their sources."""
     found = [
         (step, getattr(getattr(layer, "source", None), "times", None))
         for step, layer in zip(net.plan.steps, net.layers, strict=True)
@@ -211,12 +210,12 @@ def _layers(
 
 
 def _learned(step: Step) -> int:
-    """The numbers that an update moves, where this layer owns them."""
+    """The number of learned parameters that this layer owns."""
     return sum(p.weight.count for p in step.params if p.owner is None and p.lr_mult != 0)
 
 
 def _batch(net: Net) -> int:
-    """How many images one pass takes: the first axis of what the first layer brings."""
+    """The batch size of a pass: the first axis of the first layer's top."""
     for step in net.plan.steps:
         if not step.bottoms and step.tops and step.tops[0].shape:
             return int(step.tops[0].shape[0])

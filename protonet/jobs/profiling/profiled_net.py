@@ -1,4 +1,4 @@
-"""The net and the update rule that are to be profiled: from a text, a solver file, or both."""
+"""The net and the update rule to profile: from a definition, a solver file, or both."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from protonet.solvers.rules import Rule, make_rule
 _LABELLED = frozenset(
     ("Accuracy", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss", "SoftmaxWithLoss")
 )
-"""Types whose second bottom holds classes of the first one's second axis."""
+"""Types whose second bottom holds class numbers along the first one's second axis."""
 _WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
 
 
@@ -35,7 +35,7 @@ _WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
 class ProfileOptions:
     """Options of a profile.
 
-    Without ``fuse`` every layer is computed alone. ``precision`` and ``tf32`` are as of training.
+    ``fuse``, ``precision`` and ``tf32`` are those of training.
     """
 
     phase: int = TRAIN
@@ -52,13 +52,12 @@ class ProfileOptions:
 def open_profiled(
     definition: NetDefinition, options: ProfileOptions, solver: SolverParameter | None = None
 ) -> tuple[Net, Rule | None]:
-    """The net as it is trained or asked, its inputs filled with random numbers, and the rule that
-    moves its parameters.
+    """The net of training or inference, its inputs filled with random numbers, and its update rule.
 
-    Without a ``solver`` the rule is SGD with momentum; in phase TEST there is none. Close the net.
+    Without ``solver`` the rule is SGD with momentum; None in phase TEST. Close the net.
 
     Raises:
-        NetworkError, DataError, UsageError, FormatError, DeviceError: for what cannot be built.
+        NetworkError, DataError, UsageError, FormatError, DeviceError: if it cannot be built.
     """
     processor = Device(options.device, tf32=options.tf32)
     folder = Path(definition.source.name).parent
@@ -98,20 +97,20 @@ def read_solver_only(path: Path) -> SolverParameter:
 def net_of_solver(
     path: Path, phase: int
 ) -> tuple[NetDefinition, SolverParameter, int, Sequence[str]]:
-    """The net that a solver file trains, or tests first; the solver; level and stages.
+    """The train net of a solver file, or its first test net; the solver; level and stages.
 
     Raises:
-        UsageError: for a test net that it has not; as ``SolverFiles.read`` otherwise.
+        UsageError: without a test net; as ``SolverFiles.read`` otherwise.
     """
     files = SolverFiles.read(path)
     if phase == TEST and not files.tests:
-        raise UsageError(f"{path}: names no test net to look at in phase test")
+        raise UsageError(f"{path}: has no test net for phase test")
     definition, state = files.tests[0] if phase == TEST else (files.train, files.train_state)
     return definition, files.solver, int(state["level"]), tuple(state["stages"])
 
 
 def default_solver(kind: str) -> SolverParameter:
-    """A solver of this type with the usual settings."""
+    """A solver of this type with default settings."""
     solver = SolverParameter(type=kind, base_lr=0.01, lr_policy="fixed", weight_decay=0.0005)
     if kind not in _WITHOUT_MOMENTUM:
         solver.momentum = 0.9
@@ -119,7 +118,7 @@ def default_solver(kind: str) -> SolverParameter:
 
 
 def fill_inputs(net: Net, seed: int = 0) -> None:
-    """Random numbers for the blobs that a caller must fill: classes where classes are read."""
+    """Fill the net's inputs with random numbers, or random classes for labels."""
     generator = np.random.default_rng(seed)
     for value in net.plan.inputs:
         shape = value.shape or ()
@@ -132,9 +131,9 @@ def fill_inputs(net: Net, seed: int = 0) -> None:
 
 
 def classes_of(plan: Plan, value: Value) -> int | None:
-    """How many classes the numbers of an input stand for; None where they are any numbers.
+    """The number of classes of a label input; None for other inputs.
 
-    What is read without a gradient and is no class is 0 throughout: of 1 class.
+    An input without gradient that is not a label counts as 1 class, so it is 0.
     """
     for index, place in value.consumers:
         step = plan.steps[index]

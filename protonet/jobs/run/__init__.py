@@ -1,1 +1,1 @@
-"""A run directory: its settings, its record, its files and how they travel."""
+"""Run directories: settings, record, files, archives."""

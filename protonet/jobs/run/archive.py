@@ -1,4 +1,4 @@
-"""Folders that came as one file: a run, or a model as DIGITS lets one download it."""
+"""Archives of a run, or of a model downloaded from DIGITS."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from protonet.sizes import byte_count
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2")
 
 _LARGEST, _SMALL = 64 * 2**30, 64 * 2**20
-"""Bytes that an archive may unpack to, and those that any may."""
+"""Unpacked size in bytes that is always allowed."""
 
 _RATIO = 100
-"""How many times its size a larger archive may unpack to: weights hardly shrink, and texts of more
-than 64 MiB are no part of a run. What is made to fill a disk shrinks a thousand times.
+"""Maximal compression ratio of a larger archive: weights hardly compress, and a run has no texts of
+more than 64 MiB. Decompression bombs reach a ratio of a thousand.
 """
 
 _FILES = 10_000
 _CHUNK = 2**20
 _SHOWN = 12
-"""Names that a message lists."""
+"""Names in the list of a message."""
 
 _SIGNS = ("info.json", "*.prototxt", "*.caffemodel")
-"""One of these is in the folder of a model."""
+"""The folder of a model has one of these."""
 
 
 class _Entry(NamedTuple):
-    """A file in an archive; ``open`` reads it. ``refused`` says what it is, where no file."""
+    """A file in an archive; ``open`` reads it. ``refused`` is its type if not a regular file."""
 
     name: str
     size: int
@@ -51,18 +51,18 @@ class _Entry(NamedTuple):
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a path is a file that ``unpacked`` unpacks."""
+    """Whether ``unpacked`` can unpack a path."""
     return path.name.lower().endswith(ENDINGS) and path.is_file()
 
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
-    """The folder of a run or a model: ``path`` itself, or while the block lasts what an archive
-    (one of ``ENDINGS``) holds. Errors of the block name the archive, not the folder.
+    """The folder of a run or a model: ``path`` itself, or, in the block, the unpacked archive (one
+    of ``ENDINGS``). Errors of the block name the archive, not the temporary folder.
 
     Raises:
-        FormatError: for a file that is no archive, is damaged, holds what could do harm (too much,
-            links, names that lead out of it), or holds no run and no model.
+        FormatError: for a file that is not an archive, is damaged, is unsafe (too large, links,
+        paths that escape it), or contains neither a run nor a model.
     """
     if not is_packed(path):
         yield path
@@ -78,7 +78,7 @@ def unpacked(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """Let SIGTERM end the block as an error does, so that nothing stays behind."""
+    """Turn SIGTERM into an exception in the block, so that files are cleaned up."""
 
     def end(number: int, _: object) -> None:
         raise SystemExit(128 + number)
@@ -95,7 +95,7 @@ def _ended_in_order() -> Iterator[None]:
 
 
 def _rename(error: ProtonetError, folder: str, name: str) -> None:
-    """In the texts of an error."""
+    """Replace the folder by the name in the messages of an error."""
     error.args = tuple(str(each).replace(folder, name) for each in error.args)
     if isinstance(error, NetworkError):
         error.mistakes = tuple(
@@ -119,18 +119,18 @@ def _unpack(path: Path, folder: Path) -> None:
     except FormatError:
         raise
     except OSError as error:
-        if error.strerror is None:  # the decompressors say so what is damaged
-            raise FormatError(f"{path}: is damaged, or no archive: {error}") from error
+        if error.strerror is None:  # raised by decompressors for damaged data
+            raise FormatError(f"{path}: damaged, or not an archive: {error}") from error
         raise FormatError(f"{path}: cannot be unpacked: {error.strerror}") from error
-    except Exception as error:  # zipfile and tarfile let through whatever damaged bytes provoke
-        raise FormatError(f"{path}: is damaged, or no {kind}: {error}") from error
+    except Exception as error:  # zipfile and tarfile propagate any exception on damaged bytes
+        raise FormatError(f"{path}: damaged, or not a {kind}: {error}") from error
 
 
 class _Bounded(io.BufferedReader):
-    """Refuses to read much at once: the headers of a tar say how long they are."""
+    """Refuses large reads: the headers of a tar declare their own length."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """As in the base."""
+        """Like the base class, with a limit."""
         if size is None or not 0 <= size <= _CHUNK:
             raise tarfile.ReadError("a header is too long")
         return super().read(size)
@@ -138,7 +138,7 @@ class _Bounded(io.BufferedReader):
 
 @contextmanager
 def _tar(path: Path) -> Iterator[tarfile.TarFile]:
-    """A tar, however it is compressed: first made plain, so far as it may become."""
+    """A tar with any compression: first decompressed, up to the size limit."""
     with path.open("rb") as file, tempfile.TemporaryFile() as plain:
         head = file.read(3)
         file.seek(0)
@@ -159,7 +159,7 @@ def _expand(path: Path, packed: Any, plain: IO[bytes]) -> None:
     for chunk in _chunks(packed):
         size += len(chunk)
         if size > most:
-            raise FormatError(f"{path}: unpacks to more than is taken: {_allowed(path)}")
+            raise FormatError(f"{path}: unpacks to more than allowed: {_allowed(path)}")
         plain.write(chunk)
     plain.flush()
 
@@ -170,7 +170,7 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _entries(archive: zipfile.ZipFile | tarfile.TarFile) -> list[_Entry]:
-    """What an archive holds, without folders; one more than it may at most."""
+    """The files of an archive, without folders; at most one more than allowed."""
     if isinstance(archive, zipfile.ZipFile):
         return [
             _Entry(each.filename, each.file_size, _kind(each.external_attr >> 16), each)
@@ -185,7 +185,7 @@ def _entries(archive: zipfile.ZipFile | tarfile.TarFile) -> list[_Entry]:
 
 
 def _kind(mode: int) -> str:
-    """What the mode of a file in a zip says, where it is no plain file."""
+    """The type of a file in a zip by its mode; "" for a regular file."""
     if stat.S_ISLNK(mode):
         return "a link"
     return "" if not stat.S_IFMT(mode) or stat.S_ISREG(mode) else "no file"
@@ -194,28 +194,28 @@ def _kind(mode: int) -> str:
 def _tar_kind(member: tarfile.TarInfo) -> str:
     if member.issym() or member.islnk():
         return "a link"
-    return "" if member.isreg() and not member.issparse() else "no plain file"
+    return "" if member.isreg() and not member.issparse() else "not a regular file"
 
 
 def _check(path: Path, entries: Sequence[_Entry], folder: Path) -> None:
-    """Refuse what would fill the disk, or get out of the folder."""
+    """Refuse archives that would fill the disk, or escape the folder."""
     if len(entries) > _FILES:
-        raise FormatError(
-            f"{path}: holds {len(entries):,} files; a run has no more than {_FILES:,}"
-        )
+        raise FormatError(f"{path}: contains {len(entries):,} files; a run has at most {_FILES:,}")
     for entry in entries:
         name = PurePosixPath(entry.name)
         if name.is_absolute() or ".." in name.parts or not name.parts or "\0" in entry.name:
-            raise FormatError(f"{path}: holds '{entry.name}', which leads out of it")
+            raise FormatError(f"{path}: contains '{entry.name}', a path outside of it")
         if entry.refused:
-            raise FormatError(f"{path}: holds {entry.name}, which is {entry.refused}")
+            raise FormatError(f"{path}: contains {entry.name}, which is {entry.refused}")
     size = sum(entry.size for entry in entries)
     if size > _most(path):
-        raise FormatError(f"{path}: unpacks to {byte_count(size)}; {_allowed(path)} are taken")
+        raise FormatError(
+            f"{path}: unpacks to {byte_count(size)}, more than allowed: {_allowed(path)}"
+        )
     free = shutil.disk_usage(folder).free
     if size > free:
         raise FormatError(
-            f"{path}: unpacks to {byte_count(size)}, but there is room for {byte_count(free)} in "
+            f"{path}: unpacks to {byte_count(size)}, but {byte_count(free)} are free in "
             f"{folder.parent}"
         )
 
@@ -225,11 +225,11 @@ def _most(path: Path) -> int:
 
 
 def _allowed(path: Path) -> str:
-    return f"of {byte_count(path.stat().st_size)} no more than {byte_count(_most(path))}"
+    return f"{byte_count(_most(path))} for an archive of {byte_count(path.stat().st_size)}"
 
 
 def _write(archive: zipfile.ZipFile | tarfile.TarFile, entry: _Entry, folder: Path) -> None:
-    """One file of the archive, no longer than it said."""
+    """Write one file of the archive, at most of its declared size."""
     if isinstance(entry.source, zipfile.ZipInfo):
         assert isinstance(archive, zipfile.ZipFile)
         source: IO[bytes] | None = archive.open(entry.source)
@@ -244,14 +244,14 @@ def _write(archive: zipfile.ZipFile | tarfile.TarFile, entry: _Entry, folder: Pa
         for chunk in _chunks(source):
             size += len(chunk)
             if size > entry.size:
-                raise ValueError(f"{entry.name} is longer than it says")
+                raise ValueError(f"{entry.name} is larger than declared")
             file.write(chunk)
     if size != entry.size:
-        raise ValueError(f"{entry.name} is cut off")
+        raise ValueError(f"{entry.name} is truncated")
 
 
 def _root(path: Path, folder: Path) -> Path:
-    """The folder of the one run, or else of the one model; on top or one below."""
+    """The folder of the only run, else of the only model; at the top or one level below."""
     runs = [found.parent for found in (*folder.glob("*/run.json"), *folder.glob("run.json"))]
     places = [each for each in sorted(folder.iterdir()) if each.is_dir()]
     models = [each for each in (folder, *places) if holds_model(each)]
@@ -259,27 +259,27 @@ def _root(path: Path, folder: Path) -> Path:
         if len(found) == 1:
             return found[0]
         if found:
-            raise FormatError(f"{path}: holds {len(found)} {what}, not 1")
+            raise FormatError(f"{path}: contains {len(found)} {what} instead of 1")
     raise FormatError(
-        f"{path}: holds no run (run.json) and no model (deploy.prototxt, .caffemodel), not 1 of "
-        f"them: {listed(folder)}"
+        f"{path}: contains neither a run (run.json) nor a model (deploy.prototxt, .caffemodel): "
+        f"{listed(folder)}"
     )
 
 
 def holds_model(folder: Path) -> bool:
-    """Whether a folder looks like a model as DIGITS gives it, and not like a run."""
+    """Whether a folder looks like a model of DIGITS, and not like a run."""
     if (folder / "run.json").exists():
         return False
     return any(visible(each) for sign in _SIGNS for each in folder.glob(sign))
 
 
 def visible(path: Path) -> bool:
-    """Whether a file is one that somebody put there; macOS adds others to archives."""
+    """Whether a file is visible; macOS adds hidden ones to archives."""
     return not path.name.startswith(".") and path.parent.name != "__MACOSX"
 
 
 def listed(folder: Path) -> str:
-    """``it has a, b``: what is in a folder, for messages."""
+    """``it has a, b``: the files of a folder, for messages."""
     names = sorted(each.name for each in folder.iterdir() if visible(each))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"it has {', '.join(names[:_SHOWN])}{more}" if names else "it is empty"

@@ -1,4 +1,4 @@
-"""A run directory: all files of one training, and what inference needs."""
+"""A run directory: all files of one training, and of inference with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from protonet.train.snapshot import Snapshots
 
 
 class RunDirectory:
-    """The files of a run, by name. ``run.json`` says what kind of run it is and how it stands."""
+    """The files of a run. ``run.json`` has its settings and status."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,7 +43,7 @@ class RunDirectory:
         """Make a new directory: ``out``, or ``runs/<name>-<time>``.
 
         Raises:
-            UsageError: when ``out`` exists and is not empty, or cannot be made.
+            UsageError: when ``out`` exists and is not empty, or cannot be created.
         """
         try:
             if out is None:
@@ -51,10 +51,10 @@ class RunDirectory:
             run = RunDirectory(out)
             run._clear_torn()
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                raise UsageError(f"{out}: exists already; choose another --out, or --resume it")
+                raise UsageError(f"{out}: already exists; choose another --out, or --resume it")
             run._make()
         except OSError as error:
-            raise UsageError(f"{error.filename}: cannot be made: {error.strerror}") from error
+            raise UsageError(f"{error.filename}: cannot be created: {error.strerror}") from error
         return run
 
     @staticmethod
@@ -62,36 +62,36 @@ class RunDirectory:
         """An existing run.
 
         Raises:
-            UsageError: when ``path`` is no run directory.
+            UsageError: when ``path`` is not a run directory.
         """
         run = RunDirectory(path)
         if not path.exists():
-            raise UsageError(f"{path}: there is no such run directory")
+            raise UsageError(f"{path}: no such run directory")
         if not run.info.exists():
             torn = run._beginning.exists()
             raise UsageError(
-                f"{path}: was ended before it began, so there is nothing to resume; "
-                "give the command that made it once more"
+                f"{path}: was stopped before training began, so there is nothing to resume; "
+                "repeat the command that started it"
                 if torn
-                else f"{path}: is no run directory: it has no run.json "
-                "(it is written when a run is about to begin)"
+                else f"{path}: not a run directory: it has no run.json "
+                "(which is written before training begins)"
             )
         return run
 
     def discard(self) -> None:
-        """Remove what ``create`` made, and all that has been put there since."""
+        """Remove the created directories with all their files."""
         for entry in self.path.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)
         for folder in self._made:
-            with suppress(OSError):  # something else is in it by now
+            with suppress(OSError):  # a parent that has other files by now
                 folder.rmdir()
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes from training this run; a killed process holds nothing.
+        """Lock the run against training by other processes; the lock ends with the process.
 
         Raises:
             UsageError: when another process trains it.
@@ -108,7 +108,7 @@ class RunDirectory:
             os.close(handle)
 
     def record(self) -> RunRecord:
-        """What run.json holds.
+        """Read run.json.
 
         Raises:
             FormatError: when it is damaged.
@@ -126,24 +126,24 @@ class RunDirectory:
         self.write(replace(self.record(), **values))
 
     def snapshots(self) -> Snapshots:
-        """Where the run's snapshots are.
+        """The snapshots of the run.
 
-        From where the solver's own prefix means that place, the path is told and stored as Caffe
-        does it: as the solver has it.
+        If the solver's own prefix is valid in the working directory, paths are printed and stored
+        with it, as Caffe does.
         """
         record = self.record()
         prefix = self.path / record.prefix
-        bare = prefix.parent == self.path  # so that the folder can be taken elsewhere
+        bare = prefix.parent == self.path  # so that the folder can be moved
         given = prefix if record.prefix_given is None else Path(record.prefix_given)
         if given.resolve() == prefix:
             prefix = given
         return Snapshots(prefix, record.hdf5, bare)
 
     def iterations(self) -> list[int]:
-        """The iterations of the run's whole snapshots, ascending.
+        """The iterations of the run's complete snapshots, ascending.
 
-        Snapshots of a solver file lie in a folder that other runs may write to: there only those
-        count that this run's metrics tell of.
+        Snapshots of a solver file are in a folder that other runs may write to: only those in this
+        run's metrics count.
         """
         snapshots = self.snapshots()
         found = snapshots.complete()
@@ -154,15 +154,13 @@ class RunDirectory:
         return [iteration for iteration in found if iteration in own]
 
     def best(self, complete: Sequence[int]) -> int:
-        """Of these snapshots the one with the best validation figure; the last one where nothing
-        was validated.
-        """
+        """The snapshot with the best validation metric; the last one without validation."""
         figures = self.figures()
         tested = [(figures[iteration], iteration) for iteration in complete if iteration in figures]
         return min(tested)[1] if tested else complete[-1]
 
     def figures(self) -> dict[int, float]:
-        """The validation figure of each tested iteration; less is better."""
+        """The validation metric of each tested iteration; lower is better."""
         found: dict[int, float] = {}
         for line in read_metrics(self.metrics):
             if line["event"] == "tested" and line["net"] == 0:
@@ -176,7 +174,7 @@ class RunDirectory:
         return read_class_names(self.labels) if self.labels.exists() else None
 
     def _make(self) -> None:
-        """Make the folder and those above it that are missing, innermost first in ``_made``."""
+        """Create the folder and its missing parents, innermost first in ``_made``."""
         missing = []
         folder = self.path
         while not folder.exists():
@@ -187,7 +185,7 @@ class RunDirectory:
         self._beginning.touch()
 
     def _clear_torn(self) -> None:
-        """Remove what a process, killed since, had written in a folder before it began to train."""
+        """Remove files that a killed process left in the folder before it began to train."""
         if not self._beginning.exists() or self.info.exists():
             return
         with self.held():
@@ -198,7 +196,7 @@ class RunDirectory:
 
 
 def _unique(folder: Path, name: str) -> RunDirectory:
-    """A new directory named by the time, with a number where that is taken."""
+    """A new directory named by the time, with a number if that exists."""
     stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     number = 1
     while True:
@@ -216,12 +214,12 @@ def _unique(folder: Path, name: str) -> RunDirectory:
 
 
 def read_class_names(path: Path) -> list[str]:
-    """The names of classes in a text file, one a line; empty lines at its end do not count.
+    """The class names of a text file, one per line, without empty lines at its end.
 
     Raises:
-        FormatError: when it is no text.
+        FormatError: when it is not a text file.
     """
     try:
         return path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: expected a text, one class name a line: {error}") from error
+        raise FormatError(f"{path}: expected text with one class name per line: {error}") from error

@@ -1,4 +1,4 @@
-"""Fingerprints of what a run was made from, to tell later whether it is still the same."""
+"""Fingerprints of the inputs of a run, to detect changes later."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from protonet.data.database import DATA_FILE
 from protonet.proto.text import Source
 
 _HASHED = 64 * 2**20
-"""Bytes of a database that are hashed: of a larger one the beginning and the end."""
+"""Bytes of a database that are hashed: of a larger one, the beginning and the end."""
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Path (or name), size and SHA-256, of the whole or of as many bytes as ``hashed`` says."""
+    """Path (or name), size and SHA-256, of all bytes or of ``hashed`` bytes."""
 
     path: str
     bytes: int
@@ -24,7 +24,7 @@ class Fingerprint:
     hashed: int | None = None
 
     def is_of(self, other: Fingerprint) -> bool:
-        """Whether both are of the same bytes, wherever they are."""
+        """Whether both have the same content, regardless of path."""
         return (self.bytes, self.sha256) == (other.bytes, other.sha256)
 
 
@@ -47,12 +47,12 @@ def fingerprint(path: Path) -> Fingerprint:
 
 
 def fingerprint_text(source: Source) -> Fingerprint:
-    """The fingerprint of a text as it was given."""
+    """The fingerprint of a text."""
     data = source.text.encode()
     return Fingerprint(source.name, len(data), hashlib.sha256(data).hexdigest())
 
 
 def fingerprints(databases: Iterable[str]) -> tuple[Fingerprint, ...]:
-    """What run.json keeps of the databases, to tell later whether they have changed."""
+    """The fingerprints of databases, for run.json."""
     folders = [Path(source) for source in databases]
     return tuple(fingerprint(folder) for folder in folders if (folder / DATA_FILE).is_file())

@@ -1,4 +1,4 @@
-"""The mean of a run: a file in its folder, copied in, and found again where the run was moved."""
+"""The mean file of a run: copied into its folder, and found again if the run was moved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protonet.proto.caffe_pb2 import NetParameter
 
 
 def copy_mean(source: Path, target: Path) -> None:
-    """Copy a mean; one that NumPy wrote becomes a .binaryproto."""
+    """Copy a mean file; a .npy is converted to .binaryproto."""
     try:
         data = source.read_bytes()
     except OSError as error:
@@ -25,7 +25,7 @@ def copy_mean(source: Path, target: Path) -> None:
 
 
 def find_mean(run: RunDirectory, nets: Iterable[NetParameter]) -> None:
-    """A mean that is no longer where it was is the run's own copy."""
+    """Replace the path of a mean that no longer exists by the run's own copy."""
     for net in nets:
         for layer in net.layer:
             mean = layer.transform_param.mean_file

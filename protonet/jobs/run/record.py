@@ -1,4 +1,4 @@
-"""run.json: what a run was told, what it was made from, and how it stands, as one frozen value."""
+"""run.json: the settings, inputs and status of a run, as one frozen dataclass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from protonet.jobs.run.fingerprint import Fingerprint
 from protonet.jobs.run.settings import RunSettings, SolverSettings
 
 VERSION = 2
-"""Of the file's form. The first had no number, and the settings of solver runs among the rest."""
+"""Of the format. The first had no number, and settings of solver runs at the top level."""
 
 _SETTINGS: dict[str, type[RunSettings | SolverSettings]] = {
     "network": RunSettings,
@@ -28,7 +28,7 @@ _SETTINGS: dict[str, type[RunSettings | SolverSettings]] = {
 
 
 def _versions() -> dict[str, str]:
-    """What this process works with."""
+    """The versions of packages in this process."""
     packages = ("numpy", "protobuf", "lmdb", "pillow")
     return {
         "protonet": protonet.__version__,
@@ -39,7 +39,7 @@ def _versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Prolonged:
-    """At an iteration a run of ``before`` iterations was made one of ``after``."""
+    """A change of length at an iteration, from ``before`` to ``after`` iterations."""
 
     at: int
     before: int
@@ -48,16 +48,15 @@ class Prolonged:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What is known of a run.
+    """The record of a run.
 
-    ``settings`` are those of a pasted network, or of a solver file. ``prefix`` is where the
-    snapshots are, from the run's folder; ``prefix_given`` as the solver file had it; ``hdf5``
-    whether they are HDF5. ``beyond`` is what the solver has beyond Caffe's fields.
-    ``image_shape`` (channels, height, width) and ``transform`` are what inference needs, None
-    where there is nothing to ask. ``prolonged`` are the other lengths that it was given;
-    ``solver_to_write`` is a solver.prototxt that is about to be written. ``began_with`` is the
-    .solverstate of another training that this one went on from. ``status`` is init, run, done,
-    abort or error.
+    ``settings`` are those of a pasted network, or of a solver file. ``prefix`` is the prefix of the
+    snapshots relative to the run's folder, ``prefix_given`` that of the solver file; ``hdf5``
+    whether they are HDF5. ``beyond`` are the solver's settings that Caffe does not have.
+    ``image_shape`` (channels, height, width) and ``transform`` are for inference, None without a
+    deploy net. ``prolonged`` are the changes of length; ``solver_to_write`` is a solver.prototxt
+    that is still to be written. ``began_with`` is the .solverstate of another training from which
+    this one started. ``status`` is init, run, done, abort or error.
     """
 
     settings: RunSettings | SolverSettings
@@ -85,19 +84,19 @@ class RunRecord:
 
     @property
     def kind(self) -> str:
-        """``network`` for a pasted one, ``solver`` for one of Caffe's solver files."""
+        """``network`` for a pasted network, ``solver`` for a solver file."""
         return next(name for name, cls in _SETTINGS.items() if isinstance(self.settings, cls))
 
 
 def write_record(record: RunRecord, path: Path) -> None:
-    """Write run.json, whole or not at all."""
+    """Write run.json atomically."""
     values = to_json(replace(record, changed=time.time()))
     whole = {"version": VERSION, "kind": record.kind, **values}
     write_atomic(path, (json.dumps(whole, indent=2) + "\n").encode())
 
 
 def read_record(path: Path) -> RunRecord:
-    """What run.json holds, in whatever form an older protonet wrote it.
+    """Read run.json, in the format of this or an older version.
 
     Raises:
         FormatError: when it is damaged.
@@ -108,12 +107,12 @@ def read_record(path: Path) -> RunRecord:
     except ValueError as error:
         raise FormatError(f"{path}: damaged: {error}") from error
     if not isinstance(values, dict) or "kind" not in values:
-        raise FormatError(f"{path}: is not a run.json of protonet")
+        raise FormatError(f"{path}: not a run.json of protonet")
     version = values.pop("version", 1)
     if not isinstance(version, int) or not 1 <= version <= VERSION:
         raise UsageError(
-            f"{path}: is of version {json.dumps(version)[:20]}, and this protonet reads versions "
-            f"up to {VERSION}; a newer one made it"
+            f"{path}: has version {json.dumps(version)[:20]}, written by a newer protonet; this "
+            f"one reads versions up to {VERSION}"
         )
     kind = values.pop("kind")
     if not isinstance(kind, str) or kind not in _SETTINGS:
@@ -133,8 +132,8 @@ def read_record(path: Path) -> RunRecord:
 
 
 def _raise_from_1(values: dict[str, Any]) -> None:
-    """Bring the first form to the second: settings that lay beside the others go to them, and
-    what nothing reads any more is left out.
+    """Upgrade the first format to the second: move settings of the top level to ``settings``, and
+    drop fields that are no longer used.
     """
     beside = {each.name for each in fields(SolverSettings)} & values.keys()
     moved = {name: values.pop(name) for name in beside}

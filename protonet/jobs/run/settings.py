@@ -1,4 +1,4 @@
-"""The settings of a run: everything that ``protonet train`` can be told."""
+"""The settings of a run: all options of ``protonet train``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protonet.precision import PRECISIONS
 from protonet.proto.caffe_pb2 import SolverParameter
 
 DEFAULT_BATCH = 16
-"""DIGITS' batch size where neither the user nor the network gives one."""
+"""DIGITS' batch size, if neither the user nor the network gives one."""
 
 MOST_ITERATIONS = 2**31 - 1
 """The fields of Caffe's solver that count are int32."""
@@ -22,25 +22,25 @@ MOST_ITERATIONS = 2**31 - 1
 _MOST_SEED = 2**63 - 1
 
 _MOST_STEPS = {"fixed": 0, "exp": 0, "inv": 0, "poly": 0, "cosine": 0, "step": 1, "sigmoid": 1}
-"""How many steps a policy takes, where that is bounded."""
+"""The maximal number of steps of policies with a limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharedSettings:
-    """What can be said of every training, and what Caffe has no word for.
+    """Settings of every training.
 
-    ``keep`` is how many snapshots stay, beside the best; None keeps all. ``early_stop`` ends the
-    training after so many validations without a better figure. ``warmup`` is how many iterations
-    the rate rises from ``warmup_lr``; ``min_lr`` is its floor. ``average`` is the decay of averaged
-    weights, None for none. ``weights`` is a comma list of files to begin with; ``allow_mismatch``
-    leaves layers that they do not fit as they are. Without ``python_layers`` a network that has
-    any is refused. ``memory_limit`` is how many bytes the training may take, None for what there
-    is; ``recompute`` takes less memory and some more time. Without ``fuse`` every layer is
-    computed alone. With ``tf32`` a GPU may round the factors of products to 10 bits.
-    ``precision`` is the type of blobs and gradients, one of ``PRECISIONS``.
+    ``keep`` is the number of snapshots to keep, in addition to the best; None keeps all.
+    ``early_stop`` ends the training after this many validations without improvement. ``warmup`` is
+    the number of warm-up iterations, from the rate ``warmup_lr``; ``min_lr`` the least rate.
+    ``average`` is the decay of averaged weights, None for none. ``weights`` is a comma-separated
+    list of files for fine-tuning; ``allow_mismatch`` skips layers of other shapes. Without
+    ``python_layers``, networks with Python layers are refused. ``memory_limit`` is in bytes, None
+    for that of the device; ``recompute`` trades time for memory. ``fuse`` fuses layers. ``tf32``
+    allows TF32 products on a GPU. ``precision`` is the type of blobs and gradients, one of
+    ``PRECISIONS``.
 
     Raises:
-        UsageError: for values that cannot be.
+        UsageError: for invalid values.
     """
 
     device: str = "cpu"
@@ -72,7 +72,7 @@ class SharedSettings:
             raise UsageError(f"average must be between 0 and 1, got {self.average:g}")
 
     def at_least(self, least: int, *names: str) -> None:
-        """Refuse values of these names that are less, or infinite; None passes."""
+        """Refuse settings of these names below ``least``, or infinite; None is valid."""
         for name in names:
             value = getattr(self, name)
             if value is not None and not least <= value < math.inf:
@@ -89,7 +89,7 @@ class SharedSettings:
                 raise UsageError(f"{shown} must be at most {most}, got {value}")
 
     def apply_rates(self, solver: SolverParameter) -> None:
-        """Write warm-up and floor of the learning rate into a solver."""
+        """Set warm-up and minimum of the learning rate in a solver."""
         for name, value in (
             ("rampup_interval", self.warmup),
             ("rampup_lr", self.warmup_lr),
@@ -99,11 +99,11 @@ class SharedSettings:
                 setattr(solver, name, value)
 
     def layer_context(self, folder: Path) -> LayerContext:
-        """What the layers of a run may know of it; ``folder`` is the run's."""
+        """The context of the run's layers; ``folder`` is the run's."""
         return LayerContext(folder, python_layers=self.python_layers)
 
     def absolute(self) -> Self:
-        """The same with absolute paths: what a run keeps, to be resumed from any folder."""
+        """These settings with absolute paths, so that a run can be resumed from any folder."""
         paths = {
             each.name: value.resolve()
             for each in fields(self)
@@ -115,10 +115,10 @@ class SharedSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SolverSettings(SharedSettings):
-    """What is added to one of Caffe's solver files.
+    """Settings in addition to a solver file.
 
     ``seed`` None means the file's own; ``lr_policy`` and ``level`` replace the file's, ``stages``
-    of the training net come to them. ``snapshot`` is a .solverstate to go on from.
+    are added to those of the train net. ``snapshot`` is a .solverstate to continue from.
     """
 
     seed: int | None = None
@@ -133,12 +133,12 @@ class SolverSettings(SharedSettings):
         self.at_most(_MOST_SEED, "seed")
 
     def layer_context(self, folder: Path) -> LayerContext:
-        """As others have it, with the seed, where one is given."""
+        """The context, with the seed if given."""
         seed = 0 if self.seed is None else self.seed
         return replace(super().layer_context(folder), seed=seed)
 
     def put(self, solver: SolverParameter) -> None:
-        """Write into the solver what these settings say of it."""
+        """Apply these settings to the solver."""
         solver.weights.extend([self.weights] if self.weights else [])
         if self.lr_policy is not None:
             solver.lr_policy = self.lr_policy
@@ -151,15 +151,15 @@ class SolverSettings(SharedSettings):
 
 @dataclass(frozen=True)
 class RunSettings(SharedSettings):
-    """How a pasted network is trained on given databases. Defaults are DIGITS', but for the policy:
-    DIGITS begins with step at 33 %, after whose drops little is learned.
+    """Settings for training a pasted network on databases. The defaults are DIGITS', except the
+    policy: DIGITS' step at 33 % reduces the rate too early.
 
     ``mean`` is a .binaryproto file, ``"none"``, or None for the mean of the training images.
-    ``batch_size`` None means the network's own, else 16; so many batches as ``accumulation`` says
-    make one update. ``weight_decay`` None means lr / 100. ``steps`` are percentages of the
-    training. ``gamma`` and ``power`` None, and no steps, mean the policy's usual ones.
-    ``snapshot_every`` and ``val_every`` are epochs; 0 means only at the end, or never.
-    ``by_position`` pairs images and labels whose keys differ by their places.
+    ``batch_size`` None means the network's own, else 16; ``accumulation`` is the number of batches
+    per update. ``weight_decay`` None means lr / 100. ``steps`` are percentages of the training.
+    ``gamma`` and ``power`` None, and no steps, mean the policy's defaults. ``snapshot_every`` and
+    ``val_every`` are epochs; 0 means only at the end, or never. ``by_position`` pairs images and
+    labels with different keys by position.
     """
 
     data: Path
@@ -192,7 +192,7 @@ class RunSettings(SharedSettings):
         if self.early_stop is not None and self.val_data is None:
             raise UsageError("early stop needs validation: --val-data")
         if self.early_stop is not None and not self.val_every:
-            raise UsageError("early stop needs validation, but --val-every 0 asks for none")
+            raise UsageError("early stop needs validation, but --val-every 0 disables it")
         if self.val_labels is not None and self.val_data is None:
             raise UsageError("--val-labels needs --val-data")
         if self.val_data is not None and (self.labels is None) != (self.val_labels is None):
@@ -226,7 +226,7 @@ class RunSettings(SharedSettings):
             )
 
     def layer_context(self, folder: Path) -> LayerContext:
-        """As others have it, with the seed, the order of the data, and the threads that read."""
+        """The context, with seed, shuffling, and prefetching threads."""
         return replace(
             super().layer_context(folder),
             seed=self.seed,
@@ -235,7 +235,7 @@ class RunSettings(SharedSettings):
         )
 
     def absolute(self) -> Self:
-        """The same with absolute paths, that of the mean too."""
+        """These settings with absolute paths, including the mean."""
         given = super().absolute()
         if given.mean in (None, "none"):
             return given
@@ -243,5 +243,5 @@ class RunSettings(SharedSettings):
 
 
 def weight_files(listed: str) -> list[str]:
-    """The files of a comma list, as absolute paths."""
+    """The files of a comma-separated list, as absolute paths."""
     return [str(Path(name.strip()).resolve()) for name in listed.split(",") if name.strip()]

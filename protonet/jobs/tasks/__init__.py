@@ -1,1 +1,1 @@
-"""What is done in a process of its own: each task a frozen value, and the worker that does it."""
+"""Tasks as frozen values, and the worker process that runs them."""

@@ -1,5 +1,5 @@
-"""Data sets to make: each task as ``protonet create-db``, ``convert-folders`` and
-``convert-vectors`` are told it.
+"""Tasks that make data sets, as ``protonet create-db``, ``convert-folders`` and
+``convert-vectors`` do.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from protonet.data.vector_table import VectorTable
 
 Progress = Callable[[int, int], None]
-"""Told of the images done, and of all."""
+"""Called with the number of images done, and of all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MakeGradients:
     """Gray images that brighten along x and y, with their slopes, in a new ``folder``.
 
-    ``val_count`` None is a fifth of ``count``; with ``raw`` pixels are stored as they are.
+    ``val_count`` None is a fifth of ``count``; ``raw`` stores pixels instead of PNG.
     """
 
     folder: Path
@@ -34,7 +34,7 @@ class MakeGradients:
     raw: bool = False
 
     def make(self, progress: Progress) -> dict[str, int]:
-        """Make the data set; the images of each part.
+        """Make the data set; return the number of images of each part.
 
         Raises:
             UsageError, DataError: as ``data.create.create_gradients``.
@@ -53,10 +53,10 @@ class MakeGradients:
 class ConvertFolders:
     """Databases in ``folder`` of ``root``, which has a folder of images for each class.
 
-    ``encoding`` stores image files of that kind in place of pixels.
+    ``encoding`` stores image files of that format instead of pixels.
 
     Raises:
-        UsageError: for an encoding that there is not.
+        UsageError: for an unknown encoding.
     """
 
     root: Path
@@ -78,7 +78,7 @@ class ConvertFolders:
             raise UsageError(f"--encoded {self.encoding}: expected one of {', '.join(ENCODINGS)}")
 
     def make(self, progress: Progress) -> dict[str, int]:
-        """Make the databases, or go on where it was interrupted; the images of each part.
+        """Make the databases, or continue an interrupted conversion; return the images per part.
 
         Raises:
             UsageError, DataError: as ``data.folders.convert_folders``.
@@ -100,9 +100,9 @@ class ConvertFolders:
 class ConvertVectors:
     """Paired databases in ``folder`` of the images and numbers that the CSV ``table`` lists.
 
-    ``root`` is where the images are, None for beside the table. Without ``width`` and ``height``
-    the images keep their size, without ``gray`` their channels; with ``encoded`` they are stored as
-    PNG. ``restart`` forgets what an interrupted conversion has done.
+    ``root`` is the folder of the images, None for that of the table. Without ``width`` and
+    ``height`` the images keep their size, without ``gray`` their channels; ``encoded`` stores them
+    as PNG. ``restart`` discards an interrupted conversion.
 
     Raises:
         UsageError: for a width without a height, or the reverse.
@@ -125,7 +125,7 @@ class ConvertVectors:
             raise UsageError("--width and --height go together")
 
     def make(self, progress: Progress) -> dict[str, int]:
-        """Make the databases, or go on where it was interrupted; the images of each part.
+        """Make the databases, or continue an interrupted conversion; return the images per part.
 
         Raises:
             UsageError, DataError: as ``data.convert.convert_vectors``.
@@ -135,7 +135,7 @@ class ConvertVectors:
         return self.make_of(read_table(self.table), progress)
 
     def make_of(self, table: VectorTable, progress: Progress) -> dict[str, int]:
-        """``make``, of a table that was read before."""
+        """``make``, with a table that is already read."""
         from protonet.data.convert import convert_vectors
         from protonet.data.record_format import RecordFormat
 

@@ -1,4 +1,4 @@
-"""How a program ends for an error: what it says, and its exit code."""
+"""Messages and exit codes of errors."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from protonet.errors import DeviceError, NetworkError, ProtonetError
 from protonet.jobs.training.interrupts import INTERRUPTED
 
 REPORTED = (KeyboardInterrupt, ProtonetError, MemoryError, OSError)
-"""Errors that are told without a traceback."""
+"""Errors that are reported without a traceback."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """``errors`` are messages of their own, ``remarks`` follow them; ``code`` is the exit code."""
+    """``errors`` are separate messages, followed by ``remarks``; ``code`` is the exit code."""
 
     errors: tuple[str, ...]
     code: int
@@ -38,7 +38,7 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def _with_notes(message: str, error: BaseException) -> tuple[str]:
-    """What an error says, and what was added to it on its way."""
+    """The message of an error with its notes."""
     return ("\n".join([message, *_notes(error)]),)
 
 

@@ -1,4 +1,4 @@
-"""Lines about work that takes long, for whoever reads a log."""
+"""Progress of long work as lines of a log."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 _LINE_SECONDS = 5.0
-"""How often work that takes long is told of where there is no bar."""
+"""Seconds between lines."""
 
 
 def log_progress(what: str) -> Callable[[int, int], None]:
-    """Tells on standard error of work that takes longer than some seconds."""
+    """A callback that logs progress to standard error if the work takes longer than this."""
     told = time.monotonic()
 
     def watch(done: int, total: int) -> None:

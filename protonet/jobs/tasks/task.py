@@ -1,4 +1,4 @@
-"""A task as JSON, and back: ``{"task": its kind, ...its fields}``."""
+"""Tasks as JSON: ``{"task": its kind, ...its fields}``."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def read_task(text: str, where: str) -> Task:
     """The task of a JSON text; ``where`` names it in messages.
 
     Raises:
-        FormatError: for a text that is no task.
-        UsageError: for a task of another protonet, or values that cannot be.
+        FormatError: for a text that is not a task.
+        UsageError: for a task of another version of protonet, or invalid values.
     """
     try:
         values: Any = parse_json(text)
     except ValueError as error:
         raise FormatError(f"{where}: damaged: {error}") from error
     if not isinstance(values, dict) or not isinstance(values.get("task"), str):
-        raise FormatError(f"{where}: damaged: it names no task")
+        raise FormatError(f"{where}: damaged: it has no task")
     kind = values.pop("task")
     if kind not in KINDS:
-        raise UsageError(f"{where}: this protonet knows no task '{kind[:40]}'")
+        raise UsageError(f"{where}: unknown task '{kind[:40]}' in this version of protonet")
     return from_json(KINDS[kind], values, where)

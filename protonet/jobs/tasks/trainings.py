@@ -1,4 +1,4 @@
-"""Trainings to do: a network with its settings, or a run to go on with."""
+"""Tasks that train: a network with its settings, or a run to resume."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainNetwork:
-    """Train the network whose text is the file ``network``."""
+    """Train the network in the file ``network``."""
 
     network: Path
     settings: RunSettings
@@ -43,13 +43,13 @@ class TrainNetwork:
 
 @dataclass(frozen=True)
 class ResumeRun:
-    """Go on with a run directory, with ``epochs`` for another length of the whole."""
+    """Resume a run directory; ``epochs`` is a new total length."""
 
     run: Path
     epochs: float | None = None
 
     def train(self, listeners: Sequence[Listener], on_trainer: OnTrainer) -> Outcome:
-        """Go on from the newest snapshot.
+        """Resume from the newest snapshot.
 
         Raises:
             As ``jobs.training.resume.resume``.

@@ -1,9 +1,9 @@
-"""Does one task in a process of its own: ``python -m protonet.jobs.tasks.worker FOLDER MEMORY``.
+"""Run one task in a worker process: ``python -m protonet.jobs.tasks.worker FOLDER MEMORY``.
 
-FOLDER has the task in ``task.json`` and is the working directory: paths of the task are relative
-to it. The worker inherits ``lock``, locked, and writes its pid into it; what it says goes to
-standard output and standard error, and how it ended to ``exit.json``. SIGINT stops a training with
-a snapshot. MEMORY is the most bytes of addresses that it may take, 0 for any.
+FOLDER has the task in ``task.json`` and is the working directory: paths of the task are relative to
+it. The worker inherits ``lock``, locked, and writes its pid into it; it logs to standard output and
+standard error, and writes its exit code to ``exit.json``. SIGINT stops a training with a snapshot.
+MEMORY limits the address space in bytes; 0 for no limit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EXIT = "exit.json"
 
 
 def main(arguments: list[str]) -> int:
-    """Do the task of a folder; the exit code."""
+    """Run the task of a folder; return the exit code."""
     folder, memory = Path(arguments[0]), int(arguments[1])
     (folder / LOCK).write_text(str(os.getpid()))
     if memory:
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _told(path: Path) -> int:
-    """Do the task of a file, and say what has gone wrong."""
+    """Run the task of a file and report errors."""
     try:
         code = do(read_task(path.read_text(encoding="utf-8"), str(path)))
         sys.stdout.flush()
@@ -57,7 +57,7 @@ def _told(path: Path) -> int:
 
 
 def do(task: Task) -> int:
-    """Do a task, and write how it goes; the exit code."""
+    """Run a task and log its progress; return the exit code."""
     if isinstance(task, TrainNetwork | ResumeRun):
         return _train(task)
     for part, count in task.make(log_progress("images")).items():

@@ -1,1 +1,1 @@
-"""A training: begun from a pasted network or a solver file, resumed, and its loop."""
+"""Training: started from a pasted network or a solver file, resumed, and its loop."""

@@ -1,4 +1,4 @@
-"""What answers questions once a net is trained: its deploy net, and how its images were treated."""
+"""What inference needs of a training: the deploy net, and the preprocessing of images."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from protonet.proto.text import NetDefinition, write_text
 
 
 def derive_deploy(definition: NetDefinition, images: Data, context: LayerContext) -> Deploy:
-    """The net that answers about one image as the layer ``images`` gives it.
+    """The deploy net, for one image as the layer ``images`` outputs it.
 
     Raises:
-        NetworkError: when nothing is left, or what is left cannot be built.
+        NetworkError: when no layer remains, or the remaining net cannot be built.
     """
     deploy = make_deploy(definition, images.transformer.output_shape)
     plan_net(deploy.definition, phase=TEST, stages=["deploy"], context=context).close()
@@ -27,7 +27,7 @@ def derive_deploy(definition: NetDefinition, images: Data, context: LayerContext
 
 
 def store_transform(run: RunDirectory, images: Data) -> dict[str, Any]:
-    """What inference needs to treat an image as training did, for run.json.
+    """The preprocessing of training, for run.json.
 
     The mean is copied into the run.
     """
@@ -42,8 +42,8 @@ def store_transform(run: RunDirectory, images: Data) -> dict[str, Any]:
 
 
 def pruned_note(pruned: Sequence[str]) -> list[str]:
-    """What to tell of layers that the deploy net lacks."""
+    """A note on layers that are not in the deploy net."""
     if not pruned:
         return []
     names = ", ".join(f'"{name}"' for name in pruned)
-    return [f"left out of deploy.prototxt, since they need labels: {names}"]
+    return [f"not in deploy.prototxt, because they need labels: {names}"]

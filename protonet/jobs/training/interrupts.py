@@ -1,5 +1,5 @@
-"""Signals while a net trains: Ctrl-C stops in good order, a second one at once; a hang-up, such as
-a terminal that is closed, takes a snapshot.
+"""Signals during training: Ctrl-C stops gracefully, a second one at once; SIGHUP, such as from a
+closed terminal, takes a snapshot.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import FrameType, TracebackType
 from typing import Protocol, Self
 
 INTERRUPTED = 130
-"""The exit code of a program that SIGINT ended, as shells give it."""
+"""The exit code of shells for a program ended by SIGINT."""
 
 EFFECTS = ("stop", "snapshot", "none")
 
@@ -23,23 +23,23 @@ _SNAPSHOT = "\ntaking a snapshot after this iteration\n"
 
 
 class Training(Protocol):
-    """What signals act on; both are safe in a signal handler."""
+    """A training that signals control; both methods are safe in a signal handler."""
 
     def stop(self) -> None:
-        """End after this iteration, with a snapshot."""
+        """Stop after this iteration, with a snapshot."""
 
     def request_snapshot(self) -> None:
         """Take a snapshot after this iteration."""
 
 
 class Interrupts:
-    """While the block runs, signals have their effects on the training that ``watch`` was given.
+    """In the block, signals control the training that was passed to ``watch``.
 
     Args:
         sigint, sighup: what they do: "stop", "snapshot" or "none", as Caffe's flags say.
 
-    Before there is a training, SIGINT raises KeyboardInterrupt as usual; so it does once it has
-    stopped a training.
+    Before a training has begun, SIGINT raises KeyboardInterrupt as usual; also after it has stopped
+    one.
     """
 
     def __init__(self, sigint: str = "stop", sighup: str = "snapshot") -> None:
@@ -51,7 +51,7 @@ class Interrupts:
         ] = {}
 
     def watch(self, training: Training) -> None:
-        """From now on signals act on this training."""
+        """Control this training from now on."""
         self._training = training
 
     def __enter__(self) -> Self:
@@ -74,8 +74,8 @@ class Interrupts:
             raise KeyboardInterrupt
         if self._training is None or effect == "none" or self._stopping:
             return
-        # The handler may have broken into a write to the same stream, which Python's buffered
-        # streams refuse; the system call takes part in no buffer.
+        # The handler may interrupt a write to the same stream, and Python's buffered streams are
+        # not reentrant; the system call bypasses the buffer.
         if effect == "snapshot":
             os.write(sys.stderr.fileno(), _SNAPSHOT.encode())
             self._training.request_snapshot()

@@ -1,4 +1,4 @@
-"""The files of a new run: what a pasted network and databases become."""
+"""The files of a new run, made from a pasted network and databases."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from protonet.solvers.check import check_solver
 
 
 def run_name(pasted: NetDefinition) -> str:
-    """What a run of this network is called: the file's name, or the net's."""
+    """The default name of a run: the file's name, or the net's."""
     stem = Path(pasted.source.name).stem
     name = pasted.net.name if stem in ("<stdin>", "net", "train_val") and pasted.net.name else stem
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip("-") or "net"
@@ -56,7 +56,7 @@ def write_run(
     settings: RunSettings,
     progress: Progress | None = None,
 ) -> tuple[SolverFiles, list[str]]:
-    """Write the texts of the run, run.json last; return its nets and what to tell the user."""
+    """Write the files of the run, run.json last; return its nets and notes for the user."""
     train_val, notes = _train_val(run, pasted, settings, progress)
     context = settings.layer_context(run.path)
     plan = plan_net(train_val, phase=TRAIN, stages=["train"], context=context)
@@ -91,18 +91,18 @@ def _train_val(
     settings: RunSettings,
     progress: Progress | None,
 ) -> tuple[NetDefinition, list[str]]:
-    """The net of training and validation, and what to tell of how it was made."""
+    """The train_val net, and notes on how it was made."""
     settled = with_absolute_paths(pasted, Path(pasted.source.name).parent)
     val = _databases(settings.val_data, settings.val_labels) if settings.val_data else None
     named = _store_class_names(run, settings)
     classes, notes = None, []
     if lacks_outputs(pasted.net) and settings.labels is None:
         classes = named if named else count_classes(settings.data)
-        notes.append(f"num_output was left out: set to the {classes} classes of the data")
+        notes.append(f"num_output was missing: set to the {classes} classes of the data")
     lost = only_validates(pasted.net) if val is None else []
     if lost:
         names = ", ".join(f'"{name}"' for name in lost)
-        notes.append(f"no --val-data, so there is no validation; left out: {names}")
+        notes.append(f"no --val-data, so no validation; removed: {names}")
     train_val = make_train_val(
         settled,
         _databases(settings.data, settings.labels),
@@ -122,7 +122,7 @@ def _databases(images: Path, labels: Path | None) -> Databases:
 
 
 def _store_class_names(run: RunDirectory, settings: RunSettings) -> int:
-    """Keep the labels.txt that lies in or beside the images' database; return its names."""
+    """Copy the labels.txt in or next to the images' database; return the number of its names."""
     if settings.labels is not None:
         return 0
     for folder in (settings.data, settings.data.resolve().parent):
@@ -137,7 +137,7 @@ def _store_class_names(run: RunDirectory, settings: RunSettings) -> int:
 def _store_mean(
     run: RunDirectory, net: NetParameter, settings: RunSettings, progress: Progress | None
 ) -> str | None:
-    """The mean of the run as a file of its own; None for a run without one."""
+    """Store the mean as a file of the run; None for a run without one."""
     if settings.mean == "none" or (settings.mean is None and brings_mean(net)):
         return None
     resized = any(layer.transform_param.HasField("resize_param") for layer in net.layer)
@@ -154,22 +154,22 @@ def _store_mean(
 
 
 def _images(plan: Plan, pasted: NetDefinition) -> Data:
-    """The layer that brings the images of training.
+    """The data layer of the training images.
 
     Raises:
-        NetworkError: for a network that makes its own.
+        NetworkError: for a network that generates its own.
     """
     layers = image_layers(plan)
     if not layers:
         raise NetworkError(
-            f"{pasted.source.name}: the network makes 'data' itself, so the images of --data "
-            "would not be used; leave out the layer that makes it"
+            f"{pasted.source.name}: the network produces 'data' itself, so the images of --data "
+            "would not be used; remove the layer that produces it"
         )
     return layers[0]
 
 
 def _val_size(net: NetParameter, settings: RunSettings) -> tuple[int, int] | None:
-    """Records and batch size of the validation; None without one."""
+    """Number of records and batch size of validation; None without it."""
     if settings.val_data is None:
         return None
     with Database(settings.val_data) as database:

@@ -1,4 +1,4 @@
-"""The files of a run that follows Caffe's solver files: copies that need nothing but the data."""
+"""The files of a run of Caffe's solver files: self-contained copies, except the data."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def write_solver_run(
 
 
 def _settled_solver(files: SolverFiles, path: Path) -> SolverParameter:
-    """The solver with absolute paths, and without a word on its nets."""
+    """The solver with absolute paths, without its nets."""
     solver = SolverParameter()
     solver.CopyFrom(files.solver)
     for name in _NETS:
@@ -80,7 +80,7 @@ def _settled_solver(files: SolverFiles, path: Path) -> SolverParameter:
 
 
 def snapshot_prefix(solver: SolverParameter, path: Path) -> Path:
-    """Where Caffe puts the snapshots: by the solver's name where the prefix is only a folder."""
+    """Caffe's prefix of snapshots: with the solver's name if ``snapshot_prefix`` is a folder."""
     if not solver.snapshot_prefix:
         return path.with_suffix("")
     prefix = Path(solver.snapshot_prefix)
@@ -88,7 +88,7 @@ def snapshot_prefix(solver: SolverParameter, path: Path) -> Path:
 
 
 def _write_nets(run: RunDirectory, files: SolverFiles) -> None:
-    """Write each net once, and a solver that names them: ``net`` where one serves for all."""
+    """Write each net once, and a solver that names them: ``net`` if all are the same."""
     solver, beyond = split(files.solver)
     write_atomic(run.train_val, write_text(files.train.net).encode())
     if all(net is files.train for net, _ in files.tests):
@@ -105,7 +105,7 @@ def _write_nets(run: RunDirectory, files: SolverFiles) -> None:
 def _write_deploy(
     run: RunDirectory, files: SolverFiles, context: LayerContext
 ) -> tuple[dict[str, Any], list[str]]:
-    """Derive deploy.prototxt where that can be done; return what inference needs, and notes."""
+    """Derive deploy.prototxt, if possible; return the preprocessing of inference, and notes."""
     definition, phase, state = files.train, TRAIN, files.train_state
     if files.tests:
         definition, state = files.tests[-1]
@@ -126,7 +126,7 @@ def _write_deploy(
 
 
 def _without_state(definition: NetDefinition) -> NetDefinition:
-    """The definition for another state than its own."""
+    """The definition without its own state."""
     net = type(definition.net)()
     net.CopyFrom(definition.net)
     net.ClearField("state")

@@ -1,12 +1,11 @@
-"""Another length for a run that is there: more epochs or iterations than it had, or fewer.
+"""Change the length of an existing run: more epochs or iterations, or fewer.
 
-What was trained stays as it is. From the iteration on at which the run goes on, the learning rate
-is what a training of the new length has there: ``run.json`` keeps where that was, in
-``prolonged``.
+Completed iterations stay. From the iteration at which the run resumes, the learning rate follows
+the schedule of the new length; ``run.json`` stores that iteration in ``prolonged``.
 
-Two files change, run.json and solver.prototxt. The first one decides: it is written whole with the
-text of the second in it, which is taken out again when the second is written. So a process that is
-killed leaves the run with its old length or with the new one.
+Two files change, run.json and solver.prototxt. run.json is written atomically, with the text of
+solver.prototxt in it, which is removed once solver.prototxt is written. So a killed process leaves
+the run with its old length or with the new one.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ from protonet.train.trainer import Trainer
 
 @dataclass(frozen=True, kw_only=True)
 class Length:
-    """How long a run is to be: in epochs, where it was made of a pasted network, or in iterations,
-    where it follows a solver file; None for as long as it was.
+    """The new length of a run: in epochs for a pasted network, or in iterations for a solver file;
+    None for unchanged.
     """
 
     epochs: float | None = None
@@ -40,7 +39,7 @@ class Length:
         return self.epochs is not None or self.max_iter is not None
 
     def check(self, run: RunDirectory) -> None:
-        """Refuse the unit that the run does not count in.
+        """Refuse the unit that does not apply to the run.
 
         Raises:
             UsageError: naming the option that would work.
@@ -48,13 +47,13 @@ class Length:
         follows = run.record().kind == "solver"
         if follows and self.epochs is not None:
             raise UsageError(
-                f"{run.path}: follows Caffe's files, which count iterations: give --max-iter in "
-                "place of --epochs"
+                f"{run.path}: follows a solver file, which counts iterations: give --max-iter "
+                "instead of --epochs"
             )
         if not follows and self.max_iter is not None:
             raise UsageError(
-                f"{run.path}: was made of a network, and its length is counted in epochs: give "
-                "--epochs in place of --max-iter"
+                f"{run.path}: trains a network, and its length is in epochs: give "
+                "--epochs instead of --max-iter"
             )
         if self.max_iter is not None and self.max_iter < 1:
             raise UsageError(f"max iter must be at least 1, got {self.max_iter}")
@@ -65,17 +64,17 @@ class Length:
 def change_length(
     run: RunDirectory, solver: SolverParameter, length: Length, trainer: Trainer
 ) -> str:
-    """Change the run's files, its solver and the trainer to another length; return what to tell.
+    """Change the length in the run's files, its solver and the trainer; return a note.
 
     Args:
-        run: the run; nothing of it changes where the length cannot be.
-        solver: the trainer's, with what ``run.json`` adds to it.
+        run: the run; left unchanged if the length is refused.
+        solver: the trainer's, with the extensions of ``run.json``.
         length: the new one.
-        trainer: brought to the iteration from which the run goes on.
+        trainer: at the iteration at which the run resumes.
 
     Raises:
-        UsageError: when more was trained than the new length has, or a finished run would get
-            none to train.
+        UsageError: when more iterations are done than the new length has, or a finished run would
+        have none to train.
     """
     before, had, at = make_schedule(solver), solver.max_iter, trainer.iteration
     record = run.record()
@@ -83,32 +82,32 @@ def change_length(
     counted = "" if length.epochs is None else f" ({length.epochs:g} epochs)"
     if solver.max_iter < at:
         raise UsageError(
-            f"{run.path}: {at} iterations are trained, more than the {solver.max_iter}{counted} "
-            "asked for"
+            f"{run.path}: {at} iterations are done, more than the requested "
+            f"{solver.max_iter}{counted}"
         )
     if solver.max_iter == at and record.status == "done":
         raise UsageError(
-            f"{run.path}: this run is finished ({at} iterations), and {solver.max_iter}{counted} "
-            "are no more"
+            f"{run.path}: this run is finished ({at} iterations); {solver.max_iter}{counted} "
+            "would not lengthen it"
         )
     entry = Prolonged(at, had, solver.max_iter)
     _write(run, solver, replace(record, settings=settings, prolonged=(*record.prolonged, entry)))
     trainer.reconfigure()
-    now = f"the run has {solver.max_iter} iterations now; it had {had}"
+    now = f"the run now has {solver.max_iter} iterations instead of {had}"
     if at == 0:
         return now
     was, is_ = before.rate(at - 1), trainer.schedule.rate(at)
-    return f"{now}. The learning rate was {was:g} and goes on at {is_:g}"
+    return f"{now}. The learning rate was {was:g} and continues at {is_:g}"
 
 
 def _write(run: RunDirectory, solver: SolverParameter, record: RunRecord) -> None:
-    """Write run.json, which decides, then solver.prototxt."""
+    """Write run.json, which is authoritative, then solver.prototxt."""
     check_solver(solver)
     plain, beyond = split(solver)
     run.write(
         replace(
             record,
-            status="abort",  # there is something to train again
+            status="abort",  # there are iterations to train again
             beyond=beyond,
             solver_to_write=heading(beyond) + write_text(plain),
         )
@@ -117,7 +116,7 @@ def _write(run: RunDirectory, solver: SolverParameter, record: RunRecord) -> Non
 
 
 def finish_writing(run: RunDirectory) -> None:
-    """Write the solver.prototxt that run.json holds, where a killed process left one there."""
+    """Write the solver.prototxt that a killed process left in run.json, if any."""
     text = run.record().solver_to_write
     if text is not None:
         write_atomic(run.solver, text.encode())
@@ -125,7 +124,7 @@ def finish_writing(run: RunDirectory) -> None:
 
 
 def prolonged_at(record: RunRecord) -> int:
-    """The iteration at which the run was given another length last; -1 for never."""
+    """The iteration of the run's last change of length; -1 for none."""
     return record.prolonged[-1].at if record.prolonged else -1
 
 
@@ -135,7 +134,7 @@ def _lengthen(
     settings: RunSettings | SolverSettings,
     per_epoch: float | None,
 ) -> RunSettings | SolverSettings:
-    """Give the solver the length, and what is scaled to it; the run's settings with it."""
+    """Set the solver's length, and the schedule scaled to it; return the run's settings."""
     if length.max_iter is not None:
         solver.max_iter = length.max_iter
         return settings

@@ -1,4 +1,4 @@
-"""An existing run, ready to go on: its texts read again, its databases found again."""
+"""Reopen an existing run: read its files and find its databases."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from protonet.proto.caffe_pb2 import NetParameter
 from protonet.proto.text import write_text
 
 DATABASES = ("data", "labels", "val_data", "val_labels")
-"""The settings that name databases."""
+"""The settings that are databases."""
 
 
 @dataclass(frozen=True)
 class Reopened:
-    """What a run trains, how, and what is to be told of it."""
+    """The nets and settings of a run, and notes for the user."""
 
     files: SolverFiles
     record: RunRecord
@@ -33,11 +33,11 @@ class Reopened:
 
 
 def reopen(run: RunDirectory, moved: Mapping[str, Path] | None = None) -> Reopened:
-    """Read a run's texts. ``moved`` gives databases by setting that are elsewhere now.
+    """Read a run's files. ``moved`` has the new paths of moved databases, by setting.
 
     Raises:
         UsageError: when the run has no such database.
-        DataError: naming a database that is no longer there, and the option that would help.
+        DataError: naming a database that no longer exists, and the option for its new path.
     """
     record = run.record()
     files = SolverFiles.read(run.solver, beside=True)
@@ -48,7 +48,7 @@ def reopen(run: RunDirectory, moved: Mapping[str, Path] | None = None) -> Reopen
     if isinstance(record.settings, SolverSettings):
         if moved:
             raise UsageError(
-                f"{run.path}: follows Caffe's files, so it has no --data; "
+                f"{run.path}: follows a solver file, so it takes no --data; "
                 f"correct the sources in {run.train_val}"
             )
         _check_sources(nets, {}, advice)
@@ -68,12 +68,12 @@ def _nets(files: SolverFiles) -> list[NetParameter]:
 def _move(
     run: RunDirectory, net: NetParameter, settings: RunSettings, moved: Mapping[str, Path]
 ) -> RunSettings:
-    """Write the new places of databases into the run's texts."""
+    """Write the new paths of databases into the run's files."""
     places: dict[str, str] = {}
     for name, path in moved.items():
         old = getattr(settings, name)
         if old is None:
-            raise UsageError(f"{run.path}: was made without {_option(name)}")
+            raise UsageError(f"{run.path}: was trained without {_option(name)}")
         places[str(old)] = str(path.resolve())
     for layer in net.layer:
         source = layer.data_param.source
@@ -95,19 +95,19 @@ def _option(name: str) -> str:
 
 
 def _check_sources(nets: Iterable[NetParameter], options: Mapping[str, str], advice: str) -> None:
-    """Every database must be there; one that is not may have an option that says where it is."""
+    """Check that every database exists; the message names the option for a new path."""
     for source in databases_of(nets):
         if not Path(source).exists():
             option = options.get(source)
-            help_ = advice if option is None else f"say where it is now with {option}"
-            raise DataError(f"{source}: the run's database is no longer there; {help_}")
+            help_ = advice if option is None else f"give its new path with {option}"
+            raise DataError(f"{source}: the run's database no longer exists; {help_}")
 
 
 def _changes(record: RunRecord, nets: Iterable[NetParameter]) -> tuple[str, ...]:
-    """Notes on databases that are not what they were when the run began."""
+    """Notes on databases that have changed since the run began."""
     before = record.databases
     return tuple(
-        f"{now.path} is not the same as when the run began, so the result may differ"
+        f"{now.path} has changed since the run began, so the result may differ"
         for now in fingerprints(databases_of(nets))
         if before and not any(now.is_of(other) for other in before)
     )

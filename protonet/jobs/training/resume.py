@@ -1,4 +1,4 @@
-"""A run goes on: from its newest snapshot, with what is told anew."""
+"""Resume a run from its newest snapshot, with changed options."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from protonet.train.snapshot import Snapshots
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeOptions:
-    """What a run that goes on is told anew; None for what it was told before.
+    """Options for a resumed run; None for those of the run.
 
-    ``moved`` are databases that are elsewhere now, by the name of the setting, such as
-    ``val_data``. ``memory_limit``, ``recompute``, ``fuse``, ``tf32`` and ``precision`` are as
-    ``RunSettings`` has them; ``tf32`` is of GPUs alone, so a run that is taken to the CPU loses
-    it. ``epochs`` is another length for a run of a pasted network, ``max_iter`` for one of a
-    solver file; ``jobs.training.prolong`` says what becomes of the learning rate.
+    ``moved`` has the new paths of moved databases by the name of the setting, such as ``val_data``.
+    ``memory_limit``, ``recompute``, ``fuse``, ``tf32`` and ``precision`` are those of
+    ``RunSettings``; ``tf32`` applies to GPUs only, so a run resumed on the CPU loses it. ``epochs``
+    is a new length for a run of a pasted network, ``max_iter`` for one of a solver file; see
+    ``jobs.training.prolong`` for the learning rate.
     """
 
     device: str | None = None
@@ -47,15 +47,15 @@ class ResumeOptions:
 
     @property
     def length(self) -> Length:
-        """The other length."""
+        """The new length."""
         return Length(epochs=self.epochs, max_iter=self.max_iter)
 
     def device_of(self, settings: RunSettings | SolverSettings) -> str:
-        """Where to train: by default where the run was."""
+        """The device to train on: by default that of the run."""
         return settings.device if self.device is None else self.device
 
     def put(self, settings: RunSettings | SolverSettings) -> RunSettings | SolverSettings:
-        """A run's settings with what is told anew, but for the device, which they keep."""
+        """A run's settings with these options, except the device, which stays."""
         on_gpu = self.device_of(settings) != "cpu"
         given: dict[str, Any] = {
             "memory_limit": self.memory_limit,
@@ -77,17 +77,17 @@ def resume(
     listeners: Sequence[Listener] = (),
     on_trainer: OnTrainer | None = None,
 ) -> Outcome:
-    """Go on with a run from its newest whole snapshot, or from the beginning without one.
+    """Resume a run from its newest complete snapshot, or from the beginning without one.
 
-    On the CPU the result has the same bits as that of a run that was never stopped.
+    On the CPU the result is bit-identical to that of an uninterrupted run.
 
     ``listeners`` get every event, in addition to the run's own; ``on_trainer`` is called with the
     trainer before the loop begins.
 
     Raises:
-        UsageError: when the run is finished, is at work in another process, or is no run; when
-            more is trained than another length has.
-        DataError: when a database is no longer there.
+        UsageError: when the run is finished, is trained by another process, or is not a run; when
+        more iterations are done than a new length has.
+        DataError: when a database no longer exists.
     """
     run, length = RunDirectory.open(path), changes.length
     with run.held(), ExitStack() as stack:
@@ -101,7 +101,7 @@ def resume(
         run.update(settings=settings)
         job = stack.enter_context(Job(run, found.files, settings, processor))
         _restore(job, found.record, newest)
-        told = f"resumed at iteration {newest}" if newest else "no snapshot yet: from the start"
+        told = f"resumed at iteration {newest}" if newest else "no snapshot yet: from the beginning"
         notes = [*found.notes, told]
         if length:
             notes.append(change_length(run, found.files.solver, length, job.trainer))
@@ -114,13 +114,13 @@ def _newest(run: RunDirectory, found: Reopened, length: Length) -> int:
     """The iteration of the newest snapshot, 0 for none.
 
     Raises:
-        UsageError: when the run is finished and is to be no longer.
+        UsageError: when the run is finished and has no new length.
     """
     done = run.iterations()
     newest = done[-1] if done else 0
     last, record = found.files.solver.max_iter, found.record
     if record.iteration is not None:
-        last = min(last, record.iteration)  # early stop comes before
+        last = min(last, record.iteration)  # early stopping may end it before
     if newest >= last and record.status == "done" and not length:
         option = "--max-iter N" if record.kind == "solver" else "--epochs N"
         raise UsageError(
@@ -130,7 +130,7 @@ def _newest(run: RunDirectory, found: Reopened, length: Length) -> int:
 
 
 def _restore(job: Job, record: RunRecord, newest: int) -> None:
-    """Bring the trainer to the snapshot of an iteration, or to where the run began."""
+    """Restore the snapshot of an iteration, or the start of the run."""
     if newest:
         job.trainer.restore(job.run.snapshots().state(newest))
         return
@@ -140,7 +140,7 @@ def _restore(job: Job, record: RunRecord, newest: int) -> None:
 
 
 def _remove_torn(run: RunDirectory, snapshots: Snapshots) -> None:
-    """Remove what a killed process left half written, and nothing of other runs."""
+    """Remove files that a killed process left half written, but none of other runs."""
     remove_partial(run.path)
     prefix = snapshots.prefix
     for left in prefix.parent.glob(f".{prefix.name}_iter_*.????????.part"):
@@ -148,9 +148,9 @@ def _remove_torn(run: RunDirectory, snapshots: Snapshots) -> None:
 
 
 def _rewind_metrics(run: RunDirectory, iteration: int, per_epoch: float | None) -> None:
-    """Drop the lines of iterations that the resumed run makes again.
+    """Drop the lines of iterations that the resumed run repeats.
 
-    The line of the snapshot itself may be missing: a kill can come between the two.
+    The line of the snapshot itself may be missing: the process may be killed between the two.
     """
     lines = read_metrics(run.metrics)
     kept = [line for line in lines if line["iteration"] < iteration]

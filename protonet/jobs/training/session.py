@@ -1,4 +1,4 @@
-"""A run at work: its nets and its trainer."""
+"""The training session of a run: its nets and its trainer."""
 
 from __future__ import annotations
 
@@ -37,23 +37,22 @@ from protonet.train.listeners import (
 from protonet.train.trainer import Result, Trainer
 
 OnTrainer = Callable[[Trainer], None]
-"""Given the trainer when the loop begins, for signals to act on."""
+"""Called with the trainer before the loop begins, so that signals can stop it."""
 
 
 class Job:
-    """The nets of a run, built, and the trainer that trains them. Close it, or use ``with``.
+    """The built nets of a run and their trainer. Close it, or use ``with``.
 
     Args:
-        run: where metrics, log and picture go; its run.json says where the snapshots go.
+        run: the directory of metrics, log and plot; its run.json has the path of the snapshots.
         files: the solver and its nets.
-        settings: how it is trained; what of them run.json has is not read again.
-        device: where the nets live.
+        settings: of the training; not read again from run.json.
+        device: the device of the nets.
 
     Raises:
-        NetworkError, DataError: for what cannot be trained.
-        UsageError: where snapshots cannot be written.
-        DeviceError: when the nets need more memory than the run may take, before anything is
-            allocated.
+        NetworkError, DataError: when the net cannot be trained.
+        UsageError: when snapshots cannot be written.
+        DeviceError: when the nets need more memory than allowed; before anything is allocated.
     """
 
     def __init__(
@@ -98,14 +97,14 @@ class Job:
         self.trainer.listeners = (*self.trainer.listeners, *self._optional_listeners())
 
     def _remarks(self, *, hdf5: bool) -> list[str]:
-        """What to tell before it begins; ``hdf5`` says that it turned to such snapshots."""
+        """Notes before training begins; ``hdf5`` if it switched to HDF5 snapshots."""
         told = list(self._large)
         if not has_objective(self._plans[0]):
             told.append(
-                "WARNING: no layer of the net in training is a loss, so nothing will be learned: "
-                "the loss is 0 and no weight moves"
+                "WARNING: the train net has no loss layer, so it will not learn: "
+                "the loss is 0 and no weight changes"
             )
-        if isinstance(self.settings, SolverSettings):  # of others' databases it was told before
+        if isinstance(self.settings, SolverSettings):  # other runs have this note already
             told += self._pairs
         if hdf5:
             told.append(
@@ -115,7 +114,7 @@ class Job:
         return told
 
     def _optional_listeners(self) -> Iterator[Listener]:
-        """What removes old snapshots, and what ends the training early, where that is wanted."""
+        """The listeners that remove old snapshots and stop early, if enabled."""
         run, settings = self.run, self.settings
         if settings.keep is not None:
             kept = run.snapshots()
@@ -125,7 +124,7 @@ class Job:
             yield EarlyStop(settings.early_stop, finish, self._figures_before, self._prolonged_at)
 
     def _memory(self, solver: SolverParameter) -> TrainingMemory:
-        """What the settings say of memory; ``debug_info`` looks at every blob after a pass."""
+        """The memory settings; ``debug_info`` reads every blob after a pass."""
         reads_inner_blobs = solver.debug_info or self._plans[0].definition.net.debug_info
         return TrainingMemory(
             self.settings.memory_limit,
@@ -136,7 +135,7 @@ class Job:
         )
 
     def _build(self, memory: TrainingMemory, device: Device, seed: int) -> list[Net]:
-        """The train net and the test nets, which borrow its memory: they never run at once."""
+        """The train net and the test nets, which share its memory: they never run at once."""
         train = Net(
             self._plans[0],
             device,
@@ -163,11 +162,11 @@ class Job:
         return [train, *tests]
 
     def _prolonged_at(self) -> int:
-        """The iteration at which the run was given another length last; -1 for never."""
+        """The iteration of the run's last change of length; -1 for none."""
         return prolonged_at(self.run.record())
 
     def _figures_before(self, iteration: int) -> list[tuple[int, float | None]]:
-        """The iterations and figures of the tests before an iteration."""
+        """The iterations and metrics of the tests before an iteration."""
         return [
             (line["iteration"], figure(line["outputs"], line["loss"]))
             for line in read_metrics(self.run.metrics)
@@ -187,10 +186,10 @@ class Job:
         self._log.close()
 
     def load(self, solver: SolverParameter) -> list[str]:
-        """Load what the solver's ``weights`` name into the train net; return what to tell.
+        """Load the solver's ``weights`` into the train net; return notes for the user.
 
         Raises:
-            FormatError: for files that are damaged or of another net.
+            FormatError: for files that are damaged or belong to another net.
         """
         notes = list(self.notes)
         if self.trainer.net.device.is_cpu and native.load() is None:
@@ -198,24 +197,24 @@ class Job:
         precision = self.settings.precision
         if self.trainer.net.device.is_cpu and precision != "float32":
             notes.append(
-                f"precision: blobs are kept in {precision}; on a CPU layers compute on float32 "
-                "copies of them, which saves memory and not time"
+                f"precision: blobs are stored in {precision}; on a CPU, layers compute on float32 "
+                "copies of them, which saves memory but no time"
             )
         allowed = self.settings.allow_mismatch
         for name in (part for listed in solver.weights for part in listed.split(",")):
             try:
                 report = self.nets[0].load(read_weights(name), name, allow_mismatch=allowed)
             except OtherNetError as error:
-                hint = "  --allow-mismatch leaves layers that do not fit as they begin"
+                hint = "  --allow-mismatch keeps the initial weights of layers that do not match"
                 raise OtherNetError(f"{error}\n{hint}") from None
             loaded = ", ".join(report.loaded) if report.loaded else "none"
-            absent = f"; not in it: {', '.join(report.absent)}" if report.absent else ""
-            notes.append(f"layers that took their weights from {name}: {loaded}{absent}")
-            notes += [f"left out: {problem}" for problem in report.mismatched]
+            absent = f"; missing in it: {', '.join(report.absent)}" if report.absent else ""
+            notes.append(f"layers loaded from {name}: {loaded}{absent}")
+            notes += [f"not loaded: {problem}" for problem in report.mismatched]
         return notes
 
     def train(self, listeners: Sequence[Listener], on_trainer: OnTrainer | None) -> Result:
-        """Run the loop; record in run.json how it ended.
+        """Run the loop; store the result in run.json.
 
         Raises:
             TrainingError: when the loss is no longer a finite number.
@@ -259,7 +258,7 @@ class Job:
 
 
 def _iterations_per_epoch(plan: Plan, solver: SolverParameter) -> int | None:
-    """Iterations until every image was seen, as DIGITS counts them; None without images."""
+    """Iterations per epoch, as DIGITS counts them; None without images."""
     layers = image_layers(plan)
     if not layers:
         return None

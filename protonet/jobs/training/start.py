@@ -1,4 +1,4 @@
-"""A training begins: in a new run directory, of a pasted network or of Caffe's solver files."""
+"""Start a training in a new run directory, from a pasted network or Caffe's solver files."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from protonet.train.trainer import Result
 
 _FILES_OWN = SolverSettings()
 _OF_VECTORS = {"EuclideanLoss", "L1Loss", "SmoothL1Loss", "SigmoidCrossEntropyLoss"}
-"""Losses whose targets are vectors."""
+"""Losses with vectors as targets."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished or stopped training: its directory, how it ended, and what is to be told."""
+    """A finished or stopped training: its directory, its result, and notes for the user."""
 
     run: RunDirectory
     result: Result
@@ -38,7 +38,7 @@ class Outcome:
 
     @property
     def summary(self) -> str:
-        """How far it came, in a line."""
+        """The result as one line."""
         if self.result.interrupted:
             return f"stopped after {self.result.iteration} iterations"
         return f"trained {self.result.iteration} iterations, loss {self.result.loss:.6g}"
@@ -54,10 +54,10 @@ def start(
 ) -> Outcome:
     """Train a pasted network in a new run directory.
 
-    ``progress`` is told of the images whose mean is taken first.
+    ``progress`` is called while the mean of the images is computed.
 
-    Everything is checked before training begins: mistakes in the network or the databases leave
-    no directory behind.
+    Everything is checked before training begins: mistakes in the network or the databases leave no
+    directory behind.
 
     Raises:
         NetworkError, DataError, UsageError, DeviceError: before the training.
@@ -78,15 +78,15 @@ def start(
 
 @contextmanager
 def _hinting(pasted: NetDefinition, settings: RunSettings) -> Iterator[None]:
-    """Say what a net that learns vectors may lack where its text does not fit the data."""
+    """Add a hint on --labels to errors of a net with a loss over vectors."""
     try:
         yield
     except NetworkError as error:
         types = {layer.type for layer in pasted.net.layer}
         if settings.labels is None and types & _OF_VECTORS:
             error.add_note(
-                "without --labels the label is one class number of each image; a database of "
-                "label vectors is given by --labels"
+                "without --labels, the label is the class number of each image; give a database "
+                "of label vectors with --labels"
             )
         raise
 
@@ -98,10 +98,10 @@ def start_solver(
     listeners: Sequence[Listener] = (),
     on_trainer: OnTrainer | None = None,
 ) -> Outcome:
-    """Train what one of Caffe's solver files says.
+    """Train with one of Caffe's solver files.
 
-    Files that the texts name are looked up in the working directory, as Caffe does, then beside
-    the text. Snapshots go where ``snapshot_prefix`` says; the run directory has the rest.
+    Files are looked up in the working directory, as Caffe does, then in the folder of the file
+    that names them. Snapshots go to ``snapshot_prefix``, everything else to the run directory.
 
     Raises:
         As ``start``; FormatError for weights or a state that do not fit.
@@ -122,7 +122,7 @@ def start_solver(
             if settings.snapshot is not None:
                 state = settings.snapshot
                 job.trainer.restore(state)
-                notes.append(f"goes on from {state}, iteration {job.trainer.iteration}")
+                notes.append(f"continues from {state}, iteration {job.trainer.iteration}")
                 run.update(began_with=str(state.resolve()))
             run.update(status="run")
         return Outcome(run, job.train(listeners, on_trainer), tuple(notes))
@@ -130,7 +130,7 @@ def start_solver(
 
 @contextmanager
 def _new_run(out: Path | None, name: str, stack: ExitStack) -> Iterator[RunDirectory]:
-    """Make a run directory, held until the stack ends; discard it when the block fails."""
+    """Make a run directory, locked until the stack closes; remove it when the block fails."""
     run = RunDirectory.create(out, name)
     stack.enter_context(run.held())
     try:

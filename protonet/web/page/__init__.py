@@ -1,4 +1,4 @@
-"""The page that a person sees. It asks the services for everything, as the JSON API does."""
+"""The pages. They use the same services as the JSON API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
     Args:
         app: the application that has the API.
         site: the workspace that the pages show.
-        secret: signs the cookie that keeps a person's choice of light or dark.
+        secret: signs the cookie that stores the choice of light or dark.
     """
     from nicegui import ui
     from nicegui.storage import Storage
@@ -22,6 +22,6 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
 
     for pages in (home, datasets, models, jobs, job, compare):
         pages.add(site)
-    # NiceGUI would keep people's choices in the working directory.
+    # NiceGUI would store users' choices in the working directory.
     Storage.path = site.workspace.folder / "choices"
     ui.run_with(app, storage_secret=secret, dark=None, title="protonet")

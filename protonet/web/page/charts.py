@@ -23,17 +23,17 @@ def curves(
     dots: bool = False,
     zoom: bool = True,
 ) -> dict[str, Any]:
-    """Curves over a common axis that can be zoomed; those of ``right`` have an axis of their own.
+    """Curves over a common, zoomable axis; those of ``right`` have a second axis.
 
     Args:
         series: points by name.
-        x: what the lower axis shows.
-        y: what the left axis shows.
-        log: whether the left axis is logarithmic; values that are not positive are left out.
-        right: curves of another size, such as the learning rate.
-        right_name: what the right axis shows.
+        x: name of the x axis.
+        y: name of the left axis.
+        log: whether the left axis is logarithmic; values that are not positive are dropped.
+        right: curves of another scale, such as the learning rate.
+        right_name: name of the right axis.
         dots: whether each point is drawn.
-        zoom: whether a person can look at a part, and has a slider for it.
+        zoom: whether the chart can be zoomed, with a slider.
     """
     axes = [_axis(y, kind="log" if log else "value", scale=True)]
     if right:
@@ -56,9 +56,9 @@ def curves(
 def histogram(
     counts: Sequence[int], edges: Sequence[float], *, name: str = "", bars: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Bars of counts between edges (one more than there are counts).
+    """Bars of counts between edges (one more edge than counts).
 
-    ``bars`` are their names; those without one have the middle of their edges.
+    ``bars`` are their names, by default the centers between edges.
     """
     centres = [f"{(a + b) / 2:.3g}" for a, b in pairwise(edges)]
     named = [*bars[: len(centres)], *centres[len(bars) :]]
@@ -75,7 +75,7 @@ def histogram(
 
 
 def scatter(points: Sequence[tuple[float, float]], *, x: str, y: str) -> dict[str, Any]:
-    """Points with the line on which both values agree."""
+    """Points, with the diagonal on which both values are equal."""
     values = [value for point in points for value in point]
     least, most = (min(values), max(values)) if values else (0.0, 1.0)
     return {
@@ -97,8 +97,8 @@ _SHORT = {
     ":formatter": "v => v && (Math.abs(v) >= 1e6 || Math.abs(v) < 1e-3)"
     " ? v.toExponential(3).replace(/\\.?0+e/, 'e') : +v.toPrecision(6)"
 }
-"""Numbers that leave the curve its room, as JavaScript."""
-_TEXT, _LINES = "#7f8a97", "#8c98a633"  # they can be read on white and on black
+"""Formatter of short numbers on axes, as JavaScript."""
+_TEXT, _LINES = "#7f8a97", "#8c98a633"  # readable on white and on black
 
 _ZOOM = [
     {"type": "inside", "filterMode": "none"},
@@ -125,12 +125,12 @@ def _axis(name: str, *, kind: str = "value", **more: Any) -> dict[str, Any]:
 
 
 def _below(name: str, **more: Any) -> dict[str, Any]:
-    """An axis whose name stands below its middle."""
+    """An x axis with a centered name."""
     return _axis(name, nameLocation="middle", nameGap=24, **more)
 
 
 def _curves_of_left(series: Mapping[str, Points], *, log: bool, dots: bool) -> list[dict[str, Any]]:
-    """Curves of the left axis, each in a colour of its own while there are any."""
+    """Curves of the left axis, in different colors as far as possible."""
     return [
         _curve(name, points, PALETTE[index % len(PALETTE)], log=log, dots=dots)
         for index, (name, points) in enumerate(series.items())
@@ -138,7 +138,7 @@ def _curves_of_left(series: Mapping[str, Points], *, log: bool, dots: bool) -> l
 
 
 def _curve_of_right(name: str, points: Points) -> dict[str, Any]:
-    """A curve of the right axis, which changes in steps, such as a rate."""
+    """A curve of the right axis that changes in steps, such as a rate."""
     return {
         **_curve(name, points, RATE),
         "yAxisIndex": 1,

@@ -1,13 +1,13 @@
-"""Several trainings on one chart."""
+"""Comparison of several trainings on one chart."""
 
 from __future__ import annotations
 
 from nicegui import ui
 
 from protonet.web.page import charts
+from protonet.web.page.deferred import filled_deferred
 from protonet.web.page.frame import frame, heading, panel
-from protonet.web.page.later import filled_later
-from protonet.web.page.parts import ask, telling
+from protonet.web.page.parts import notify_errors, run_in_thread
 from protonet.web.progress import Curves, curves_of
 from protonet.web.site import Site
 from protonet.web.store import TRAINING, Job
@@ -22,15 +22,16 @@ def add(site: Site) -> None:
     def compare_page(jobs: str = "") -> None:
         with frame("Compare", "Jobs"):
             heading("Compare")
-            with telling():
+            with notify_errors():
                 found = [site.get(each, TRAINING) for each in jobs.split(",")[:20] if each]
-                filled_later("Reading the trainings ...", lambda: _fill(site, found))
+                filled_deferred("Reading the trainings ...", lambda: _fill(site, found))
 
 
 async def _fill(site: Site, jobs: list[Job]) -> None:
-    """The chart, and what it shows: metrics of long trainings take a while to read."""
+    """Fill in the chart: metrics of long trainings take a while to read."""
     curves = {
-        f"{job.name} ({job.id[-6:]})": await ask(curves_of, site.workspace, job) for job in jobs
+        f"{job.name} ({job.id[-6:]})": await run_in_thread(curves_of, site.workspace, job)
+        for job in jobs
     }
     with panel():
         with ui.row().classes("items-center"):

@@ -1,4 +1,4 @@
-"""Data sets: the list, the forms that make one, and what one holds."""
+"""Data sets: the list, the forms to create one, and its contents."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 from nicegui import events, ui
 
 from protonet.errors import UsageError
-from protonet.web import forms, making
+from protonet.web import forms, submission
 from protonet.web.datasets import Databases, Report, Reports, Sample, mean_picture, samples
 from protonet.web.page import charts
+from protonet.web.page.deferred import filled_deferred
 from protonet.web.page.frame import facts, frame, heading, panel
 from protonet.web.page.job_bar import job_bar
-from protonet.web.page.later import filled_later
-from protonet.web.page.parts import TICK, ask, jobs_table, telling
+from protonet.web.page.parts import TICK, jobs_table, notify_errors, run_in_thread
 from protonet.web.progress import log_of
-from protonet.web.shown import data_url
 from protonet.web.site import Site
 from protonet.web.store import DATASET, DONE, ENDED, Job
+from protonet.web.views import data_url
 
 _SHOWN = 24
 
@@ -30,7 +30,7 @@ def add(site: Site) -> None:
     @ui.page("/datasets")
     def list_page() -> None:
         with frame("Data sets", "Data sets"):
-            heading("Data sets", "What networks learn from.")
+            heading("Data sets", "Images and labels to train on.")
             ui.button("New data set", on_click=lambda: ui.navigate.to("/datasets/new"))
             with panel():
                 jobs_table(site.store.all(DATASET))
@@ -52,7 +52,7 @@ def add(site: Site) -> None:
 
     @ui.page("/datasets/{job_id}")
     def show_page(job_id: str) -> None:
-        with frame("Data set", "Data sets"), telling():
+        with frame("Data set", "Data sets"), notify_errors():
             _show(site, site.get(job_id, DATASET), reports)
 
 
@@ -65,13 +65,13 @@ def _field(label: str, value: Any = None, told: str = "", **options: Any) -> Any
 
 
 def _whole(field: Any) -> Any:
-    """What stands in a field, for a form's whole number; 50.0 is one, and 2.5 is told of."""
+    """The value of a field for a form's integer: 50.0 becomes 50, 2.5 is left for validation."""
     return None if field.value in (None, "") else field.value
 
 
 def _gradients(site: Site) -> None:
     ui.label(
-        "Gray images that brighten along x and y, labelled with the two slopes; test.png has "
+        "Grayscale images that brighten along x and y, labelled with the two slopes; test.png has "
         "slopes 0.5 and 0.5."
     ).classes("quiet")
     with ui.element("div").classes("fields"):
@@ -80,7 +80,7 @@ def _gradients(site: Site) -> None:
         count, seed = _field("Images", 100, min=1), _field("Seed", 0, min=0)
 
     def make() -> None:
-        with telling():
+        with notify_errors():
             form = forms.GradientsForm.model_validate(
                 {
                     "name": name.value,
@@ -90,14 +90,14 @@ def _gradients(site: Site) -> None:
                     "seed": _whole(seed),
                 }
             )
-            _go(making.make_gradients(site, form))
+            _go(submission.make_gradients(site, form))
 
     ui.button("Create data set", on_click=make)
 
 
 def _databases(site: Site) -> None:
     roots = ", ".join(map(str, (site.workspace.folder, *site.workspace.allowed)))
-    ui.label(f"LMDBs of Datum records, in {roots}. Nothing is copied.").classes("quiet")
+    ui.label(f"LMDBs of Datum records, in {roots}. They are used in place.").classes("quiet")
     with ui.element("div").classes("fields"):
         fields = {
             "name": _field("Name", "my data"),
@@ -106,23 +106,23 @@ def _databases(site: Site) -> None:
             "val_images": _field("Validation images", ""),
             "val_labels": _field("Validation labels (vectors)", ""),
             "mean": _field("Mean file (.binaryproto)", ""),
-            "classes": _field("Names of classes (labels.txt)", ""),
+            "classes": _field("Class names (labels.txt)", ""),
         }
 
     async def make() -> None:
-        with telling():
+        with notify_errors():
             form = forms.DatabasesForm.model_validate(
                 dict(**{k: f.value or None for k, f in fields.items()})
             )
-            _go(await ask(making.name_databases, site, form))
+            _go(await run_in_thread(submission.name_databases, site, form))
 
     ui.button("Use these databases", on_click=make)
 
 
-# long: what is uploaded is kept by functions of the form itself
+# long: functions of the form hold the uploaded files
 def _vectors(site: Site) -> None:
     ui.label(
-        "A CSV whose lines are an image file and the numbers of its label, and the images."
+        "A CSV file whose lines have an image file and the numbers of its label, and the images."
     ).classes("quiet")
     table: list[bytes] = []
     images: list[tuple[str, BytesIO]] = []
@@ -132,7 +132,7 @@ def _vectors(site: Site) -> None:
 
     async def take_image(event: events.UploadEventArguments) -> None:
         images.append((event.file.name, BytesIO(await event.file.read())))
-        here.text = f"{len(images)} image{'' if len(images) == 1 else 's'} here"
+        here.text = f"{len(images)} image{'' if len(images) == 1 else 's'} uploaded"
 
     most = site.workspace.limits.upload
     with ui.element("div").classes("fields"):
@@ -147,9 +147,9 @@ def _vectors(site: Site) -> None:
         here = ui.label("").classes("quiet").props('role="status"')
 
     async def make() -> None:
-        with telling():
+        with notify_errors():
             if not table:
-                raise UsageError("upload a CSV first")
+                raise UsageError("upload a CSV file first")
             form = forms.VectorsForm.model_validate(
                 {
                     "name": name.value,
@@ -158,14 +158,18 @@ def _vectors(site: Site) -> None:
                     "val_share": share.value,
                 }
             )
-            _go(await ask(making.make_vectors, site, form, BytesIO(table[0]), list(images)))
+            _go(
+                await run_in_thread(
+                    submission.make_vectors, site, form, BytesIO(table[0]), list(images)
+                )
+            )
 
     ui.button("Create data set", on_click=make)
 
 
 def _folders(site: Site) -> None:
     roots = ", ".join(map(str, (site.workspace.folder, *site.workspace.allowed)))
-    ui.label(f"A folder with a folder of images for each class, in {roots}.").classes("quiet")
+    ui.label(f"A folder with a folder of images per class, in {roots}.").classes("quiet")
     with ui.element("div").classes("fields"):
         name, folder = _field("Name", "classes"), _field("Folder", "")
         width, height = _field("Width", 256, min=1), _field("Height", 256, min=1)
@@ -181,7 +185,7 @@ def _folders(site: Site) -> None:
         gray = ui.checkbox("Gray")
 
     def make() -> None:
-        with telling():
+        with notify_errors():
             form = forms.FoldersForm.model_validate(
                 {
                     "name": name.value,
@@ -194,7 +198,7 @@ def _folders(site: Site) -> None:
                     "gray": gray.value,
                 }
             )
-            _go(making.make_folders(site, form))
+            _go(submission.make_folders(site, form))
 
     ui.button("Create data set", on_click=make)
 
@@ -218,17 +222,17 @@ def _show(site: Site, job: Job, reports: Reports) -> None:
 
             ui.timer(TICK, look)
         return
-    filled_later("Looking through the images ...", lambda: _fill(job, site.databases(job), reports))
+    filled_deferred("Reading the images ...", lambda: _fill(job, site.databases(job), reports))
 
 
 async def _fill(job: Job, databases: Databases, reports: Reports) -> None:
-    """What is in the data set: looking through it may take longer than a page may."""
-    report = await ask(reports.of, databases)
+    """Fill in the contents: inspection may take longer than a page request may."""
+    report = await run_in_thread(reports.of, databases)
     _show_report(report)
     with panel("Train on it"):
         ui.button("New model", on_click=lambda: ui.navigate.to(f"/models/new?dataset={job.id}"))
     for part in report.parts:
-        shown = await ask(samples, databases, part.name, 0, _SHOWN)
+        shown = await run_in_thread(samples, databases, part.name, 0, _SHOWN)
         with panel("Training images" if part.name == "train" else "Validation images"):
             _show_samples(shown)
             if part.name == "train":
@@ -243,7 +247,7 @@ async def _fill(job: Job, databases: Databases, reports: Reports) -> None:
 
 
 def _show_report(report: Report) -> None:
-    with panel("What was found"):
+    with panel("Contents"):
         for mistake in report.mistakes:
             with ui.row().classes("mistake w-full no-wrap"):
                 ui.icon("error", color="negative")

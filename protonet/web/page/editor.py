@@ -1,4 +1,4 @@
-"""The editor of a pasted network: every mistake is marked at its line as it is typed."""
+"""The editor of a network: mistakes are marked at their lines while typing."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from nicegui import background_tasks, ui
 from protonet.errors import Mistake
 
 _PAUSE = 0.4
-"""Seconds without a key before a text is checked."""
+"""Seconds without typing until a text is checked."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found: mistakes, and one line to say where there are none."""
+    """The result of a check: mistakes, or a summary."""
 
     mistakes: Sequence[Mistake]
     verdict: str = ""
@@ -29,9 +29,9 @@ class PrototxtEditor:
     """A CodeMirror editor with line numbers, marks and a list of mistakes below it.
 
     Args:
-        text: what it shows first.
-        check: looks at the text whenever the typing pauses; None where that is of no use any more.
-        on_checked: told of each result, on the page.
+        text: the initial text.
+        check: checks the text whenever typing pauses; returns None if superseded.
+        on_checked: called with each result, in the context of the page.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class PrototxtEditor:
 
     @property
     def text(self) -> str:
-        """The text as it stands."""
+        """The current text."""
         return self.editor.value or ""
 
     @text.setter
@@ -62,7 +62,7 @@ class PrototxtEditor:
         self.editor.value = text
 
     def check_again(self) -> None:
-        """Look at the text though it is as it was: what it is checked against has changed."""
+        """Check the unchanged text again, such as with another data set."""
         self._changed()
 
     def show(self, checked: Checked) -> None:

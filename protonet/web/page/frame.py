@@ -1,4 +1,4 @@
-"""What all pages have in common: the bar on top, colours, and the look in light and dark."""
+"""The common frame of all pages: navigation bar and style, light and dark."""
 
 from __future__ import annotations
 
@@ -89,11 +89,11 @@ a:focus-visible, button:focus-visible { outline: 2px solid #1f6fb4; outline-offs
 
 @contextmanager
 def frame(title: str, here: str = "") -> Iterator[None]:
-    """A page with the bar on top; its content goes inside.
+    """A page with the navigation bar, as a context manager for its content.
 
     Args:
-        title: the page's, in the browser's tab.
-        here: the place of the bar that the page belongs to.
+        title: in the browser's tab.
+        here: the current entry of the navigation bar.
     """
     ui.page_title(f"{title} · protonet")
     ui.colors(primary="#1f6fb4", positive="#2a9d5c", negative="#c0392b", warning="#c9a227")
@@ -118,7 +118,7 @@ def frame(title: str, here: str = "") -> Iterator[None]:
 
 
 def heading(text: str, told: str = "") -> None:
-    """The title of a page, and a sentence below it."""
+    """The title of a page, with a subtitle."""
     with ui.column().classes("gap-1"):
         ui.html(f"<h1>{_escaped(text)}</h1>", sanitize=False)
         if told:
@@ -127,7 +127,7 @@ def heading(text: str, told: str = "") -> None:
 
 @contextmanager
 def panel(title: str = "") -> Iterator[ui.column]:
-    """A part of a page, with a title of its own."""
+    """A section of a page, with a title."""
     with ui.column().classes("panel gap-3") as column:
         if title:
             ui.html(f"<h2>{_escaped(title)}</h2>", sanitize=False)
@@ -135,7 +135,7 @@ def panel(title: str = "") -> Iterator[ui.column]:
 
 
 def facts(values: dict[str, str]) -> None:
-    """Names and values beside each other."""
+    """Names and values side by side."""
     with ui.element("div").classes("facts"):
         for name, value in values.items():
             with ui.element("div").classes("fact"):
@@ -144,7 +144,7 @@ def facts(values: dict[str, str]) -> None:
 
 
 def _turn(dark: ui.dark_mode) -> None:
-    """The other look; the browser's own until somebody chose."""
+    """Toggle light and dark; by default as the browser."""
     dark.value = not dark.value
     app.storage.user["dark"] = dark.value
 

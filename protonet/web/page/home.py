@@ -1,4 +1,4 @@
-"""The first page: what can be done here, in order, and what was done last."""
+"""The home page: first steps and recent jobs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from protonet.web.page.parts import jobs_table
 from protonet.web.site import Site
 
 _STEPS = (
-    ("1. A data set", "Make one, name databases, or upload images with numbers.",
+    ("1. A data set", "Create one, use existing databases, or upload images with labels.",
      "/datasets/new", "New data set"),
     ("2. A model", "Paste a network; mistakes are marked as you type.", "/models/new", "New model"),
-    ("3. A test", "Watch it learn, then ask it about an image.", "/jobs", "All jobs"),
+    ("3. A test", "Watch the training, then test the net on an image.", "/jobs", "All jobs"),
 )  # fmt: skip
 
 
@@ -21,8 +21,8 @@ def add(site: Site) -> None:
 
     @ui.page("/")
     def home() -> None:
-        with frame("Networks that learn"):
-            heading("protonet", "Caffe networks: pasted, trained, and asked about images.")
+        with frame("Home"):
+            heading("protonet", "Train and test Caffe networks.")
             with ui.element("div").classes("steps"):
                 for title, told, target, button in _STEPS:
                     with panel(title):

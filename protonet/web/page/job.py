@@ -1,4 +1,4 @@
-"""A training as it learns: curves, figures, log; and the questions that it can be asked."""
+"""The page of a training: curves, metrics, log, and tests on images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from protonet.sizes import byte_count
 from protonet.web.page import charts
 from protonet.web.page.frame import frame, panel
 from protonet.web.page.job_bar import job_bar
-from protonet.web.page.parts import TICK, ask, duration, number, telling
+from protonet.web.page.parts import TICK, duration, notify_errors, number, run_in_thread
 from protonet.web.page.testing import offer, test_panel
 from protonet.web.progress import Curves, Progress, curves_of, log_of, progress_of, run_of
 from protonet.web.site import Site
@@ -22,12 +22,12 @@ def add(site: Site) -> None:
 
     @ui.page("/jobs/{job_id}")
     def show_page(job_id: str) -> None:
-        with frame("Training", "Jobs"), telling():
+        with frame("Training", "Jobs"), notify_errors():
             _Live(site, site.get(job_id, TRAINING)).build()
 
 
 class _Live:
-    """The page of one training, which looks at its files every second while it runs."""
+    """The page of a training, updated every second while it runs."""
 
     def __init__(self, site: Site, job: Job) -> None:
         self.site = site
@@ -46,7 +46,7 @@ class _Live:
             self.bar = ui.linear_progress(0, show_value=False, size="6px")
             with ui.element("div").classes("facts"):
                 for name in ("iteration", "epoch", "loss", "validation loss", "learning rate",
-                             "iterations a second", "time left", "memory"):  # fmt: skip
+                             "iterations per second", "time left", "memory"):  # fmt: skip
                     with ui.element("div").classes("fact"):
                         self.figures[name] = ui.label("\u2013").classes("value")
                         ui.label(name).classes("name")
@@ -59,19 +59,19 @@ class _Live:
         self.tests = ui.column().classes("w-full")
         with panel("Log"):
             self.log = ui.label("").classes("log")
-        # The page is shown before anything is read, which for a long training takes a while.
+        # The page is sent before the metrics are read, which for a long training takes a while.
         self.timer = ui.timer(TICK, self._look)
 
     async def _look(self) -> None:
-        """Bring all that has changed up to date."""
+        """Update everything that has changed."""
         job = self.site.store.get(self.job.id)
         if job.status != self.job.status:
-            # Only the top: an answer that somebody reads stays.
+            # Only the top: a prediction that the user is reading stays.
             self.job = job
             self.top.clear()
             with self.top:
                 job_bar(self.site, job, self._changed)
-        progress = await ask(progress_of, self.site.workspace, job)
+        progress = await run_in_thread(progress_of, self.site.workspace, job)
         self._show(progress)
         self.log.text = log_of(self.site.workspace, job)
         signature = (progress.iteration, progress.validation_loss, progress.snapshots)
@@ -88,7 +88,7 @@ class _Live:
             self.timer.deactivate()
 
     async def _changed(self) -> None:
-        """A button was pressed: look at once, and go on looking."""
+        """After a button: update now, and continue updating."""
         if self.timer is not None:
             self.timer.activate()
         await self._look()
@@ -102,7 +102,7 @@ class _Live:
             "loss": number(progress.loss),
             "validation loss": number(progress.validation_loss),
             "learning rate": number(progress.rate),
-            "iterations a second": number(progress.per_second),
+            "iterations per second": number(progress.per_second),
             "time left": duration(progress.seconds_left) or "\u2013",
             "memory": byte_count(progress.memory) if progress.memory else "\u2013",
         }
@@ -111,7 +111,7 @@ class _Live:
                 self.figures[name].text = text
 
     async def _redraw(self) -> None:
-        curves = await ask(curves_of, self.site.workspace, self.job)
+        curves = await run_in_thread(curves_of, self.site.workspace, self.job)
         _replace(self.chart, _losses(curves, log=self.log_scale.value))
         self.outputs.set_visibility(bool(curves.outputs))
         if curves.outputs:

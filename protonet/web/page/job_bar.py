@@ -1,4 +1,4 @@
-"""The top of a job's page: its name, how it stands, and what may be done with it."""
+"""The top of a job's page: name, status, and actions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from nicegui import ui
 
 from protonet.web import forms
 from protonet.web.page.frame import heading
-from protonet.web.page.parts import action, confirmed, duration, status_badge, telling, when
+from protonet.web.page.parts import action, confirmed, duration, notify_errors, status_badge, when
 from protonet.web.progress import elapsed, run_of
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, ENDED, ERROR, RUN, TRAINING, WAIT, Job
 
 
 def job_bar(site: Site, job: Job, changed: Callable[[], Any]) -> None:
-    """Name, status, times, the error where there is one, and buttons.
+    """Name, status, times, error if any, and buttons.
 
-    ``changed`` is called when a button has made the job stand otherwise.
+    ``changed`` is called when a button has changed the job's state.
     """
     with ui.row().classes("items-center gap-2 w-full"):
         heading(job.name)
@@ -59,7 +59,7 @@ def _buttons(site: Site, job: Job, changed: Callable[[], Any]) -> None:
 
 
 async def _do(call: Callable[[Job], Job], job: Job, changed: Callable[[], Any]) -> None:
-    with telling():
+    with notify_errors():
         call(job)
         found = changed()
         if isawaitable(found):
@@ -79,19 +79,19 @@ async def _rename(site: Site, job: Job) -> None:
 async def _prolong(site: Site, job: Job, changed: Callable[[], Any]) -> None:
     before = float(job.settings.get("form", {}).get("epochs", 30.0))
     with ui.dialog() as dialog, ui.card():
-        epochs = ui.number("Epochs of the whole", value=2 * before, min=0).props("outlined dense")
-        told = "The learning rate goes on as in a training of this length."
+        epochs = ui.number("Total epochs", value=2 * before, min=0).props("outlined dense")
+        told = "The learning rate continues as in a training of this length."
         ui.label(told).classes("quiet")
         ui.button("Train longer", on_click=lambda: dialog.submit(epochs.value))
     chosen = await dialog
     if chosen is not None:
-        with telling():
+        with notify_errors():
             length = forms.LengthForm.model_validate({"epochs": chosen}).epochs
             await _do(lambda each: site.prolong(each, length), job, changed)
 
 
 async def _delete(site: Site, job: Job) -> None:
     if await confirmed(f"Delete '{job.name}' and its files?", "Delete"):
-        with telling():
+        with notify_errors():
             site.delete(job)
             ui.navigate.to("/datasets" if job.kind == DATASET else "/jobs")

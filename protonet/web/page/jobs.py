@@ -1,4 +1,4 @@
-"""All jobs under each other; those that are chosen are compared."""
+"""The list of all jobs, with selection for comparison."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def add(site: Site) -> None:
     def list_page() -> None:
         chosen: set[str] = set()
         with frame("Jobs", "Jobs"):
-            heading("Jobs", "Trainings wait for their device, data sets for each other.")
+            heading(
+                "Jobs", "One training per device and one data set at a time; others are queued."
+            )
 
             def choose(job: Job, wanted: bool) -> None:
                 (chosen.add if wanted else chosen.discard)(job.id)

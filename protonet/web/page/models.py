@@ -1,4 +1,4 @@
-"""A new model: the network as it is typed, the solver, and trainings that begin with it."""
+"""A new model: the network editor, solver settings, and submission of trainings."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from protonet.errors import Mistake, ProtonetError
 from protonet.jobs.run.settings import DEFAULT_BATCH
 from protonet.precision import PRECISIONS
 from protonet.sizes import byte_count
-from protonet.web import forms, making
+from protonet.web import forms, submission
 from protonet.web.checks import SupersededError
-from protonet.web.networks import Looked
+from protonet.web.networks import NetworkReport
 from protonet.web.page import charts
 from protonet.web.page.editor import Checked, PrototxtEditor
 from protonet.web.page.frame import frame, heading, panel
-from protonet.web.page.parts import jobs_table, telling
+from protonet.web.page.parts import jobs_table, notify_errors
 from protonet.web.policy import policy_curve
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, DONE, TRAINING
@@ -36,27 +36,27 @@ def add(site: Site) -> None:
     @ui.page("/models")
     def list_page() -> None:
         with frame("Models", "Models"):
-            heading("Models", "Networks and how they were trained.")
+            heading("Models", "Networks and their trainings.")
             ui.button("New model", on_click=lambda: ui.navigate.to("/models/new"))
             with panel():
                 jobs_table(site.store.all(TRAINING))
 
     @ui.page("/models/new")
     def new_page(dataset: str = "", clone: str = "") -> None:
-        with frame("New model", "Models"), telling():
-            heading("New model", "Paste a Caffe network; data layers are made for you.")
+        with frame("New model", "Models"), notify_errors():
+            heading("New model", "Paste a Caffe network; data layers are added automatically.")
             given = site.get(clone, TRAINING).settings["form"] if clone else {}
             _NewModel(site, {**given, **({"dataset": dataset} if dataset else {})})
 
 
 class _NewModel:
-    """The form. ``given`` are the values of a training that is cloned."""
+    """The form. ``given`` are the values of a cloned training."""
 
     def __init__(self, site: Site, given: dict[str, Any]) -> None:
         self.site = site
         self.given = given
-        self._length = (0, 0)  # images of an epoch and of a batch, once a check has told
-        self._looked: Looked | None = None
+        self._length = (0, 0)  # images per epoch and per batch, once a check has reported them
+        self._looked: NetworkReport | None = None
         with panel("Data and name"), ui.element("div").classes("fields"):
             self._data()
         with panel("Network"):
@@ -67,7 +67,7 @@ class _NewModel:
             self._weights()
         ui.button("Train", icon="play_arrow", on_click=self._train).props("size=lg no-caps")
 
-    # The parts.
+    # Sections.
 
     def _data(self) -> None:
         known = {job.id: job.name for job in self.site.store.all(DATASET, [DONE])}
@@ -97,12 +97,12 @@ class _NewModel:
         runs = {job.id: job.name for job in self.site.store.all(TRAINING, [DONE, ABORT])}
         before = self.given.get("weights_of")
         self.weights = ui.select(
-            {None: "None: begin anew", **runs}, value=before if before in runs else None,
+            {None: "None: random initialization", **runs}, value=before if before in runs else None,
             label="Weights of",
         ).props("outlined dense").classes("field")  # fmt: skip
         self.weights_at = self._text("Snapshot (last, best, or an iteration)", "weights_at", "last")
         self.mismatch = ui.checkbox(
-            "Leave out layers that do not fit", value=self.given.get("allow_mismatch", False)
+            "Skip layers of other shapes", value=self.given.get("allow_mismatch", False)
         )
 
     def _solver(self) -> None:
@@ -123,10 +123,10 @@ class _NewModel:
             self.gamma = self._text("Gamma", "gamma", "", _plain)
             self.power = self._text("Power", "power", "", _plain)
             self.warmup = self._number("Warm-up (iterations)", "warmup", 0)
-            self.floor = self._text("Least learning rate", "min_lr", "0", _rate)
+            self.floor = self._text("Minimum learning rate", "min_lr", "0", _rate)
             self.early = self._text("Stop early after (validations)", "early_stop", "", _plain)
             self.average = self._text("Average weights (such as 0.999)", "average", "", _plain)
-            self.accumulation = self._number("Batches of an update", "accumulation", 1)
+            self.accumulation = self._number("Batches per update", "accumulation", 1)
             self.snapshot_every = self._number(
                 "Epochs between snapshots (0: at the end)", "snapshot_every", 1.0
             )
@@ -135,7 +135,7 @@ class _NewModel:
             self.device = self._text("Device", "device", "cpu")
             self.precision = self._choice("Precision", "precision", list(PRECISIONS), "float32")
             self.mean = self._choice(
-                "Mean", "mean", {"image": "Take off the mean image", "none": "None"}, "image"
+                "Mean", "mean", {"image": "Subtract the mean image", "none": "None"}, "image"
             )
             self.shuffle = ui.checkbox("Shuffle", value=given.get("shuffle", False))
         self.curve = ui.echart(charts.curves({}, x="epoch", zoom=False)).classes("chart middle")
@@ -159,13 +159,13 @@ class _NewModel:
             "outlined dense options-dense"
         ).classes("field")  # fmt: skip
 
-    # What happens.
+    # Event handlers.
 
     def _take(self, text: str) -> None:
         self.editor.text = text
 
     def _again(self) -> None:
-        """Look at the text once more: other data, other shapes."""
+        """Check the text again: the data, and so the shapes, have changed."""
         self.editor.check_again()
 
     async def _check(self, text: str) -> Checked | None:
@@ -174,31 +174,31 @@ class _NewModel:
         try:
             if self.dataset.value:
                 databases = self.site.databases(self.site.store.get(self.dataset.value))
-            looked = await self.site.checks.look_at(
+            report = await self.site.checks.inspect_network(
                 text, self.site.workspace, databases, session=id(self)
             )
         except SupersededError:
             return None
         except ProtonetError as error:
             return Checked((Mistake(str(error)),))
-        self._looked = looked
-        told = f"{len(looked.rows)} layers"
-        if looked.parameters:
+        self._looked = report
+        told = f"{len(report.rows)} layers"
+        if report.parameters:
             told += (
-                f", {looked.parameters:,} parameters, about {byte_count(looked.training_bytes)} "
+                f", {report.parameters:,} parameters, about {byte_count(report.training_bytes)} "
                 "to train"
             )
         told += ". No mistakes."
-        if looked.ignored:
-            told += f" Without effect here: {', '.join(looked.ignored)}."
-        return Checked(looked.mistakes, told)
+        if report.ignored:
+            told += f" Without effect: {', '.join(report.ignored)}."
+        return Checked(report.mistakes, told)
 
     def _show_layers(self, checked: Checked) -> None:
         self.layers.clear()
-        looked = self._looked
-        self._length = (looked.images, looked.batch_size) if looked is not None else (0, 0)
+        report = self._looked
+        self._length = (report.images, report.batch_size) if report is not None else (0, 0)
         self._draw_policy()
-        if looked is None or checked.mistakes or not looked.rows:
+        if report is None or checked.mistakes or not report.rows:
             return
         with self.layers, ui.expansion("Layers", value=True).classes("w-full"):
             rows = [
@@ -207,10 +207,10 @@ class _NewModel:
                     "type": row.type,
                     "tops": ", ".join(_blob(*top) for top in row.tops),
                     "parameters": f"{row.parameters:,}" if row.parameters else "",
-                    "used": "training" if looked.deployed and row.name not in looked.deployed
+                    "used": "training" if report.deployed and row.name not in report.deployed
                     else "",
                 }
-                for row in looked.rows
+                for row in report.rows
             ]  # fmt: skip
             columns = [
                 {"name": key, "label": label, "field": key, "align": "left"}
@@ -221,10 +221,10 @@ class _NewModel:
 
     async def _visualize(self) -> None:
         self.drawing.clear()
-        with telling():
+        with notify_errors():
             svg = await self.site.checks.draw(self.editor.text, self.site.workspace)
             with self.drawing:
-                ui.label("Broken lines: only for training or measuring.").classes("quiet")
+                ui.label("Dashed lines: only for training or testing.").classes("quiet")
                 with ui.element("div").classes("drawing"):
                     ui.html(svg.decode(), sanitize=False)
 
@@ -256,8 +256,8 @@ class _NewModel:
         self.curve.update()
 
     async def _train(self) -> None:
-        with telling():
-            jobs = await making.train(self.site, self._form())
+        with notify_errors():
+            jobs = await submission.train(self.site, self._form())
             ui.navigate.to(f"/jobs/{jobs[0].id}" if len(jobs) == 1 else "/jobs")
 
     def _form(self) -> forms.TrainingForm:

@@ -1,4 +1,4 @@
-"""Small parts that several pages have: messages, tables of jobs, questions before deletions."""
+"""Shared parts of pages: notifications, tables of jobs, confirmation dialogs."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from nicegui import run, ui
 from pydantic import ValidationError
 
 from protonet.errors import ProtonetError
-from protonet.web.api import told_simply
+from protonet.web.api import form_errors
 from protonet.web.store import DATASET, DONE, ERROR, RUN, WAIT, Job
 
 COLORS = {WAIT: "grey", RUN: "primary", DONE: "positive", ERROR: "negative", "abort": "warning"}
 T = TypeVar("T")
 
 TICK = 1.0
-"""Seconds between two looks at a job."""
+"""Seconds between updates of a job."""
 
 
 @contextmanager
-def telling() -> Iterator[None]:
-    """Tell of mistakes in a message instead of a traceback."""
+def notify_errors() -> Iterator[None]:
+    """Show users' errors as notifications instead of tracebacks."""
     try:
         yield
     except (ProtonetError, ValidationError, ValueError) as error:
@@ -34,24 +34,24 @@ def telling() -> Iterator[None]:
 
 
 def message_of(error: Exception) -> str:
-    """What is told of an error."""
+    """The message of an error for the user."""
     if isinstance(error, ValidationError):
-        return told_simply(error.errors())
+        return form_errors(error.errors())
     return str(error)
 
 
-async def ask(call: Callable[..., T], *arguments: Any) -> T:
-    """Run what takes a while on a thread, so that the page stays awake."""
+async def run_in_thread(call: Callable[..., T], *arguments: Any) -> T:
+    """Run a slow call on a thread, so that the page stays responsive."""
     return cast(T, await run.io_bound(call, *arguments))
 
 
 def page_of(job: Job) -> str:
-    """Where a job is shown."""
+    """The path of a job's page."""
     return f"/{'datasets' if job.kind == DATASET else 'jobs'}/{job.id}"
 
 
 def status_badge(job: Job) -> None:
-    """How a job stands, as a coloured word."""
+    """The status of a job as a colored badge."""
     ui.badge(job.status, color=COLORS[job.status]).props('aria-label="status"').classes("status")
 
 
@@ -61,9 +61,9 @@ def jobs_table(
     choose: Callable[[Job, bool], None] | None = None,
     chosen: Collection[str] = (),
 ) -> None:
-    """Jobs under each other: name, kind, status, when; with boxes to choose by, where asked.
+    """A table of jobs: name, kind, status, time; with ``choose``, also checkboxes.
 
-    ``chosen`` are the ids of those whose boxes are ticked to begin with.
+    ``chosen`` are the ids that are initially checked.
     """
     if not jobs:
         ui.label("Nothing here yet.").classes("quiet")
@@ -83,7 +83,7 @@ def jobs_table(
 
 
 def when(seconds: float) -> str:
-    """A moment as people write it, in the server's time."""
+    """A time as text, in the server's time zone."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
@@ -100,12 +100,12 @@ def duration(seconds: float | None) -> str:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number, or a dash where there is none."""
+    """A number, or a dash for None."""
     return "\u2013" if value is None else f"{value:.{digits}g}"
 
 
 async def confirmed(question: str, yes: str) -> bool:
-    """Whether a person says yes to a question."""
+    """Ask for confirmation in a dialog."""
     with ui.dialog() as dialog, ui.card():
         ui.label(question)
         with ui.row().classes("justify-end w-full"):
@@ -117,7 +117,7 @@ async def confirmed(question: str, yes: str) -> bool:
 def action(
     text: str, icon: str, do: Callable[[], Any] | Callable[[], Awaitable[Any]], props: str = "flat"
 ) -> ui.button:
-    """A button with words and a picture."""
+    """A button with text and icon."""
     return ui.button(text, icon=icon, on_click=do).props(f"no-caps dense {props}")
 
 

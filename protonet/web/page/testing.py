@@ -1,4 +1,4 @@
-"""Asking a trained net: one image with what every layer made of it, or many at once."""
+"""Tests of a trained net: one image with the activations of every layer, or many images."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from nicegui import events, ui
 from protonet.errors import UsageError
 from protonet.jobs.run.directory import RunDirectory
 from protonet.web import forms
-from protonet.web.answers import Answer, Answers, Statistic, ask_image
 from protonet.web.page import charts
 from protonet.web.page.frame import facts, panel
-from protonet.web.page.parts import ask, number, telling
-from protonet.web.questions import ask_many
-from protonet.web.shown import data_url
+from protonet.web.page.parts import notify_errors, number, run_in_thread
+from protonet.web.prediction_routes import predict_many
+from protonet.web.predictions import ImagePrediction, Predictions, Statistic, predict_image
 from protonet.web.site import Site
 from protonet.web.store import Job
 from protonet.web.uploads import check_image, safe_name
+from protonet.web.views import data_url
 
 _SNAPSHOTS = {"last": "Newest snapshot", "best": "Best snapshot"}
 
 
 def test_panel(site: Site, job: Job, run: RunDirectory) -> ui.select:
-    """The forms and, below them, what the net says; the choice of the snapshot."""
+    """The forms and results of tests; returns the selection of the snapshot."""
     snapshot = _one_panel(site, job, run)
     _many_panel(site, job, snapshot)
     return snapshot
 
 
 def _one_panel(site: Site, job: Job, run: RunDirectory) -> ui.select:
-    """The form of a single image and its answer; the choice of the snapshot."""
+    """The form and result of a single image; returns the selection of the snapshot."""
     answer: ui.column
     upload: ui.upload
     with panel("Test a single image"):
@@ -62,9 +62,9 @@ def _one_panel(site: Site, job: Job, run: RunDirectory) -> ui.select:
 
 
 def _many_panel(site: Site, job: Job, snapshot: ui.select) -> None:
-    """The form of many images and their answers."""
+    """The form and results of many images."""
     with panel("Test many"):
-        told = "A database, a folder of images, or a text that names files."
+        told = "A database, a folder of images, or a list of files."
         ui.label(told).classes("quiet")
         with ui.element("div").classes("fields"):
             images = ui.input("Images", value=_validation(site, job)[0])
@@ -74,12 +74,12 @@ def _many_panel(site: Site, job: Job, snapshot: ui.select) -> None:
                 field.props("outlined dense").classes("field")
 
         async def many() -> None:
-            with telling():
+            with notify_errors():
                 form = forms.ListForm(
                     path=images.value or "", labels=labels.value or None,
                     snapshot=snapshot.value, most=int(most.value or 1000),
                 )  # fmt: skip
-                found = await ask(ask_many, site, job, form)
+                found = await run_in_thread(predict_many, site, job, form)
                 answers.clear()
                 with answers:
                     _show_many(found)
@@ -89,7 +89,7 @@ def _many_panel(site: Site, job: Job, snapshot: ui.select) -> None:
 
 
 def offer(snapshot: ui.select, iterations: Sequence[int]) -> None:
-    """Let the newest 50 snapshots be chosen, and the one that is."""
+    """Offer the newest 50 snapshots, and the selected one."""
     found = [str(n) for n in reversed(iterations[-50:])]
     if snapshot.value not in (*_SNAPSHOTS, *found):
         found.append(snapshot.value)
@@ -97,25 +97,25 @@ def offer(snapshot: ui.select, iterations: Sequence[int]) -> None:
 
 
 def _test_image(site: Site, job: Job) -> str:
-    """The image that a data set has for this, to begin with."""
+    """The test image of a data set, as default."""
     path = site.folder(site.store.get(job.needs[0])) / "data" / "test.png"
     return str(path.relative_to(site.workspace.folder)) if path.exists() else ""
 
 
 def _validation(site: Site, job: Job) -> tuple[str, str]:
-    """The validation databases of a training, to begin with."""
+    """The validation databases of a training, as default."""
     databases = site.databases(site.store.get(job.needs[0]))
     images, labels = databases.val_images, databases.val_labels
     return str(images) if images else "", str(labels) if labels else ""
 
 
 async def _named(site: Site, run: RunDirectory, name: str, snapshot: str, place: Any) -> None:
-    with telling():
+    with notify_errors():
         path = site.workspace.inside(name or "")
         if not path.is_file():
-            raise UsageError(f"{name}: there is no such file")
+            raise UsageError(f"{name}: no such file")
         check_image(path, site.workspace.limits.pixels, name)
-        _show(place, await ask(ask_image, run, path, snapshot))
+        _show(place, await run_in_thread(predict_image, run, path, snapshot))
 
 
 async def _uploaded(
@@ -128,19 +128,22 @@ async def _uploaded(
 ) -> None:
     data = await event.file.read()
     upload.reset()
-    with telling(), tempfile.TemporaryDirectory(dir=site.workspace.folder, prefix=".test-") as made:
+    with (
+        notify_errors(),
+        tempfile.TemporaryDirectory(dir=site.workspace.folder, prefix=".test-") as made,
+    ):
         path = Path(made) / safe_name(event.file.name).name
         path.write_bytes(data)
         check_image(path, site.workspace.limits.pixels, path.name)
-        _show(place, await ask(ask_image, run, path, snapshot))
+        _show(place, await run_in_thread(predict_image, run, path, snapshot))
 
 
-def _show(place: Any, answer: Answer) -> None:
+def _show(place: Any, answer: ImagePrediction) -> None:
     place.clear()
     with place:
         with ui.row().classes("items-start gap-4"):
             ui.element("img").props(
-                f'src="{data_url(answer.seen)}" alt="the image as the network saw it"'
+                f'src="{data_url(answer.seen)}" alt="the preprocessed image"'
             ).classes("seen")
             with ui.column().classes("gap-1"):
                 for name, values in answer.outputs.items():
@@ -173,11 +176,11 @@ def _statistics(statistics: tuple[Statistic, ...]) -> None:
                 ui.echart(option).classes("chart low")
 
 
-def _show_many(found: Answers) -> None:
+def _show_many(found: Predictions) -> None:
     told = {"images": f"{found.count:,}", "snapshot": f"{found.snapshot:,}"}
     if found.right is not None:
         told["right"] = f"{found.right:.2%}"
-        told["right among five"] = f"{found.right_of_five or 0:.2%}"
+        told["top-5 accuracy"] = f"{found.right_of_five or 0:.2%}"
     for component in found.components:
         told[f"{component.name}: mean error"] = number(component.mae)
         told[f"{component.name}: RMSE"] = number(component.rmse)
@@ -188,7 +191,7 @@ def _show_many(found: Answers) -> None:
             option = charts.scatter(points, x=f"true {component.name}", y="predicted")
             ui.echart(option).classes("chart")
     if found.confusion and len(found.classes) <= 30:
-        columns = [{"name": "true", "label": "true / said", "field": "true", "align": "left"}]
+        columns = [{"name": "true", "label": "true / predicted", "field": "true", "align": "left"}]
         columns += [
             {"name": str(i), "label": n, "field": str(i)} for i, n in enumerate(found.classes)
         ]

@@ -53,7 +53,7 @@ def test_recomputation_is_advised_where_it_is_enough() -> None:
         try:
             check_training([plan(16)], SOLVER, Device(), TrainingMemory(limit * 2**20))
         except DeviceError as error:
-            enough = "--recompute would do, too" in str(error)
+            enough = "--recompute would also suffice" in str(error)
         else:
             break
     assert enough

@@ -42,4 +42,4 @@ def test_a_loss_that_the_rules_leave_out_is_pointed_at() -> None:
         check(text)
     (mistake,) = caught.value.mistakes
     assert (mistake.line, mistake.column) == (5, 1)
-    assert 'layer "l" (EuclideanLoss) is left out by its rules' in mistake.message
+    assert 'layer "l" (EuclideanLoss) is excluded by its rules' in mistake.message

@@ -50,7 +50,7 @@ def test_shapes_take_the_place_of_data() -> None:
         "Input", "Input", "Power", "InnerProduct", "EuclideanLoss",
     ]  # fmt: skip
     assert len(made.origins) == 5
-    with pytest.raises(UsageError, match="--input dat: no layer reads this blob"):
+    with pytest.raises(UsageError, match="--input dat: no layer has this bottom"):
         with_inputs(definition(text), {"dat": (3,)})
 
 

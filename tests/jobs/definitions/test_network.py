@@ -105,7 +105,7 @@ def test_data_layers_that_cannot_be_filled_in_point_at_their_line() -> None:
             Databases("/t"),
             None,
         )
-    with pytest.raises(NetworkError, match=r"net\.prototxt:1:53: .*takes labels from the images"):
+    with pytest.raises(NetworkError, match=r"net\.prototxt:1:53: .*reads labels from the images"):
         make_train_val(
             net_of('layer { name: "d" type: "Data" top: "data"     top: "label" }' + SEED),
             TRAIN_DBS,

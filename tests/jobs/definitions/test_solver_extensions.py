@@ -19,7 +19,7 @@ def test_a_solver_is_split_and_merged() -> None:
     assert solver.type == "AdamW"
     text = heading(left) + write_text(plain)
     assert text.startswith(
-        "# What Caffe has not, and run.json keeps: rampup_interval 3, min_lr 0.25, type AdamW, "
+        "# Not in Caffe, and stored in run.json: rampup_interval 3, min_lr 0.25, type AdamW, "
         "lr_policy cosine.\n"
     )
     again = read_solver(Source("solver.prototxt", text))

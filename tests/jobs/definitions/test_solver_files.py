@@ -66,11 +66,11 @@ def test_the_working_directory_comes_first(tmp_path: Path, monkeypatch: pytest.M
     [
         ("", NetworkError, "expected one of net, net_param, train_net, .* got none of them"),
         ('net: "net" train_net: "net"', NetworkError, "got net and train_net$"),
-        ('net: "absent"', UsageError, "there is no net 'absent', neither in"),
+        ('net: "absent"', UsageError, "no net 'absent' in"),
         (
             'train_net: "net" test_iter: 1',
             NetworkError,
-            r"0 test net\(s\), but 1 test_iter; .* only with net",
+            r"0 test net\(s\), but 1 test_iter; .* only if it is given as net",
         ),
         (
             'net: "net" test_iter: 1',

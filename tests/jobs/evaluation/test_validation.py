@@ -62,7 +62,7 @@ def test_a_run_without_validation(gradients: Path, tmp_path: Path) -> None:
     given: dict[str, Any] = {"mean": "none", "batch_size": 5}
     val = {"val_data": None, "val_labels": None}
     run = start(net_of(SEED), settings_of(gradients, tmp_path / "run", **given, **val)).run
-    with pytest.raises(UsageError, match="was made without validation; say what to test on: --dat"):
+    with pytest.raises(UsageError, match="has no validation data; give a database to test"):
         evaluated(run)
     found = averages(evaluated(run, "last", gradients / "val_images", gradients / "val_labels"))
     both = start(net_of(SEED), settings_of(gradients, tmp_path / "both", **given)).run
@@ -110,7 +110,7 @@ def test_a_run_that_moved_without_its_data(gradients: Path, tmp_path: Path) -> N
     shutil.move(run.path, tmp_path / "moved")
     data.rename(tmp_path / "away")
     moved, away = RunDirectory.open(tmp_path / "moved"), tmp_path / "away"
-    with pytest.raises(DataError, match=r"val_images: .* no longer there; say .* with --data"):
+    with pytest.raises(DataError, match=r"val_images: .* no longer exists; give .* with --data"):
         evaluated(moved)
     assert averages(evaluated(moved, "last", away / "val_images", away / "val_labels")).loss == (
         expected
@@ -138,5 +138,5 @@ def test_a_run_of_a_solver_file(gradients: Path, tmp_path: Path) -> None:
     # test_iter times batch_size is twice the set: the same mean
     assert measured.loss == pytest.approx(run.figures()[2], rel=1e-5)
     assert measured.length == 10
-    with pytest.raises(UsageError, match="from the records of its images; leave out --labels"):
+    with pytest.raises(UsageError, match="from the records of its images; omit --labels"):
         evaluated(run, "last", gradients / "val_images", gradients / "val_labels")

@@ -107,9 +107,9 @@ def test_a_mean_image_is_taken_off_where_it_was_cut_out(folder: Path) -> None:
         (Preprocessing(channel_swap=(0, 1)), "--channel-swap 0,1: expected each of 0 to 2 once"),
         (
             Preprocessing("mean.binaryproto", images_dim=(10, 12)),
-            "mean.binaryproto: is 9x12, but images are brought to 10x12 and cut to 5x7; --mean-",
+            "mean.binaryproto: is 9x12, but images are resized to 10x12 and cropped to 5x7; --mean",
         ),
-        (Preprocessing("small.npy"), "small.npy: is 4x12, but images are brought to 5x7; --mean-"),
+        (Preprocessing("small.npy"), "small.npy: is 4x12, but images are resized to 5x7; --mean-"),
         (Preprocessing("gray.npy"), "gray.npy: has 1 channels, but the net takes 3"),
         (Preprocessing("nowhere.npy"), "nowhere.npy: cannot be read"),
     ],

@@ -12,10 +12,10 @@ from protonet.proto.text import Source
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "n: has no input; to be asked about images a net needs one: a deploy.prototxt"),
+        ("", "n: has no input; prediction on images needs exactly one, as a deploy.prototxt"),
         (
             'input: "a" input: "b" input_shape { dim: 2 } input_shape { dim: 3 }',
-            "n: has the inputs a, b; to be asked",
+            "n: has the inputs a, b; prediction",
         ),
         ('input: "a" input_shape { dim: 2 dim: 5 }', "n: input 'a' has 2 axes; images need four"),
     ],

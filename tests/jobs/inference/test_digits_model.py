@@ -199,7 +199,7 @@ def test_parts_that_are_missing(folder: Path, absent: str, message: str) -> None
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"framework": "torch"}, "the model is of torch; only those of caffe"),
+        ({"framework": "torch"}, "the model is of torch; only models of caffe"),
         ({"image_dimensions": [9, 12]}, r"expected \[height, width, channels\], got \[9, 12\]"),
         ({"image_dimensions": [9, 12, True]}, "expected .height"),
         ({"image_dimensions": [9, 12, 1]}, "expected 3 channels, as deploy.prototxt takes"),

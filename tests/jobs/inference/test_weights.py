@@ -51,7 +51,7 @@ def test_layers_are_told_that_have_no_weights_and_weights_that_have_no_layer(mod
     load_weights(net, [file], told.append)
     assert told == [
         "Ignoring source layer b2",
-        f"{file}: no weights for b; what the fillers made stays",
+        f"{file}: no weights for b; these keep the values of their fillers",
     ]
     np.testing.assert_array_equal(net.params["b"][0].data, kept)
 

@@ -74,7 +74,7 @@ def test_a_solver_file_names_its_net(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     (tmp_path / "s.prototxt").write_text(
         'net: "train_val.prototxt" max_iter: 5 base_lr: 0.1 lr_policy: "fixed"'
     )
-    with pytest.raises(UsageError, match="names no test net"):
+    with pytest.raises(UsageError, match="has no test net"):
         net_of_solver(tmp_path / "s.prototxt", TEST)
 
 

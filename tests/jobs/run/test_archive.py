@@ -89,12 +89,12 @@ def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
 @pytest.mark.parametrize(
     ("member", "message"),
     [
-        (special("l", tarfile.SYMTYPE, "/etc/passwd"), "holds l, which is a link"),
-        (special("l", tarfile.LNKTYPE, "deploy.prototxt"), "holds l, which is a link"),
-        (special("d", tarfile.CHRTYPE), "holds d, which is no plain file"),
-        (special("p", tarfile.FIFOTYPE), "holds p, which is no plain file"),
-        (special("../out", tarfile.REGTYPE), r"holds '\.\./out', which leads out of it"),
-        (special("/out", tarfile.REGTYPE), "holds '/out', which leads out of it"),
+        (special("l", tarfile.SYMTYPE, "/etc/passwd"), "contains l, which is a link"),
+        (special("l", tarfile.LNKTYPE, "deploy.prototxt"), "contains l, which is a link"),
+        (special("d", tarfile.CHRTYPE), "contains d, which is not a regular file"),
+        (special("p", tarfile.FIFOTYPE), "contains p, which is not a regular file"),
+        (special("../out", tarfile.REGTYPE), r"contains '\.\./out', a path outside of it"),
+        (special("/out", tarfile.REGTYPE), "contains '/out', a path outside of it"),
     ],
 )
 def test_members_that_could_do_harm(
@@ -109,7 +109,7 @@ def test_members_that_could_do_harm(
 @pytest.mark.parametrize("name", ["../../evil", "/evil", "a/../../evil"])
 def test_names_in_a_zip_that_lead_out(tmp_path: Path, temporary: Path, name: str) -> None:
     path = pack(tmp_path / "x.zip", {"a/run.json": b"{}", name: b"x"})
-    with pytest.raises(FormatError, match="which leads out of it"), unpacked(path):
+    with pytest.raises(FormatError, match="a path outside of it"), unpacked(path):
         pass
     assert not list(temporary.iterdir())
 
@@ -120,13 +120,16 @@ def test_a_link_in_a_zip(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
         file.writestr("run.json", b"{}")
         file.writestr(link, b"/etc/passwd")
-    with pytest.raises(FormatError, match="holds l, which is a link"), unpacked(tmp_path / "x.zip"):
+    with (
+        pytest.raises(FormatError, match="contains l, which is a link"),
+        unpacked(tmp_path / "x.zip"),
+    ):
         pass
 
 
 def test_a_tar_that_is_made_to_fill_a_disk(tmp_path: Path, temporary: Path) -> None:
     path = tar(tmp_path / "x.tar.gz", {"deploy.prototxt": b"", "b": bytes(70 * 2**20)})
-    message = r"unpacks to more than is taken: of .* no more than 64\.0 MiB"
+    message = r"unpacks to more than allowed: 64\.0 MiB"
     with pytest.raises(FormatError, match=message), unpacked(path):
         pass
     long = special("deploy.prototxt", tarfile.REGTYPE)
@@ -145,7 +148,7 @@ def test_a_tar_that_is_cut_off(tmp_path: Path, temporary: Path) -> None:
     for cut in (1, 30, len(whole) // 2, len(whole) - 9):
         path = tmp_path / "cut.tgz"
         path.write_bytes(whole[:cut])
-        with pytest.raises(FormatError, match=r"cut\.tgz: is damaged"), unpacked(path):
+        with pytest.raises(FormatError, match=r"cut\.tgz: damaged"), unpacked(path):
             pass
     assert not list(temporary.iterdir())
 
@@ -168,20 +171,20 @@ def test_errors_name_the_archive_and_nothing_stays(tmp_path: Path, temporary: Pa
 
 def test_an_archive_of_something_else(tmp_path: Path) -> None:
     path = tar(tmp_path / "x.tar", {"labels.txt": b"", "a/b": b""})
-    with pytest.raises(FormatError, match=r"not 1 of them: it has a, labels\.txt"), unpacked(path):
+    with pytest.raises(FormatError, match=r"\.caffemodel\): it has a, labels\.txt"), unpacked(path):
         pass
 
 
 @pytest.mark.parametrize("files", [{}, {"x": b""}, {"a/run.json": b"", "b/run.json": b""}])
 def test_none_or_several_runs(tmp_path: Path, files: dict[str, bytes]) -> None:
     path = pack(tmp_path / "x.zip", files)
-    with pytest.raises(FormatError, match="not 1"), unpacked(path):
+    with pytest.raises(FormatError, match="contains"), unpacked(path):
         pass
 
 
 def test_what_is_no_zip(tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(b"no zip")
-    with pytest.raises(FormatError, match=r"is damaged, or no \.zip"), unpacked(tmp_path / "x.zip"):
+    with pytest.raises(FormatError, match=r"damaged, or not a \.zip"), unpacked(tmp_path / "x.zip"):
         pass
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
@@ -196,20 +199,20 @@ def test_what_is_no_zip(tmp_path: Path) -> None:
 def test_what_is_made_to_fill_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = pack(tmp_path / "x.zip", {"a/run.json": b"{}", "a/b": bytes(70 * 2**20)})
     with (
-        pytest.raises(FormatError, match=r"x\.zip: unpacks to 70\.0 MiB; of .* no more than 64"),
+        pytest.raises(FormatError, match=r"x\.zip: unpacks to 70\.0 MiB, more than allowed: 64"),
         unpacked(path),
     ):
         pass
     path = pack(tmp_path / "y.zip", {"a/run.json": b"{}", "a/b": bytes(2**20)})
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
     with (
-        pytest.raises(FormatError, match=r"y\.zip: unpacks to 1\.0 MiB, but .* for 1\.0 MiB in"),
+        pytest.raises(FormatError, match=r"y\.zip: unpacks to 1\.0 MiB, but 1\.0 MiB are free in"),
         unpacked(path),
     ):
         pass
     path = pack(tmp_path / "z.zip", {f"a/{i}": b"" for i in range(10_001)})
     with (
-        pytest.raises(FormatError, match=r"holds 10,001 files; a run has no more than 10,000"),
+        pytest.raises(FormatError, match=r"contains 10,001 files; a run has at most 10,000"),
         unpacked(path),
     ):
         pass

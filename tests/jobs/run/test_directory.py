@@ -26,11 +26,11 @@ def test_update_keeps_what_was_there(tmp_path: Path) -> None:
 def test_an_empty_directory_may_be_used_and_a_full_one_not(tmp_path: Path) -> None:
     RunDirectory.create(tmp_path, "net")
     (tmp_path / "x").touch()
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         RunDirectory.create(tmp_path, "net")
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         RunDirectory.create(tmp_path / "x", "net")
-    with pytest.raises(UsageError, match="cannot be made: Not a directory"):
+    with pytest.raises(UsageError, match="cannot be created: Not a directory"):
         RunDirectory.create(tmp_path / "x" / "y", "net")
 
 
@@ -39,21 +39,21 @@ def test_a_folder_of_a_process_that_was_killed_early_is_taken_again(tmp_path: Pa
     run = RunDirectory.create(tmp_path / "run", "net")
     run.original.write_text("net")
     (run.path / ".solver.prototxt.0123abcd.part").touch()
-    with pytest.raises(UsageError, match=r"was ended before it began.* once more"):
+    with pytest.raises(UsageError, match=r"was stopped before training began.* repeat"):
         RunDirectory.open(run.path)
     with run.held(), pytest.raises(UsageError, match="another process"):
         RunDirectory.create(run.path, "net")
     again = RunDirectory.create(run.path, "net")
     assert [path.name for path in again.path.iterdir()] == [".beginning"]
     (run.path / "mine.txt").write_text("mine")
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         RunDirectory.create(run.path, "net")
     assert (run.path / "mine.txt").read_text() == "mine"
     (run.path / "mine.txt").unlink()
     again = RunDirectory.create(run.path, "net")
     again.write(RunRecord(settings=RunSettings(tmp_path), prefix="snapshot"))
     assert [path.name for path in again.path.iterdir()] == ["run.json"]
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         RunDirectory.create(run.path, "net")
 
 
@@ -109,7 +109,7 @@ def test_names_of_classes(tmp_path: Path) -> None:
     assert read_class_names(path) == ["a", "", "b c"]
     assert RunDirectory(tmp_path).class_names() == ["a", "", "b c"]
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(FormatError, match=r"labels\.txt: expected a text"):
+    with pytest.raises(FormatError, match=r"labels\.txt: expected text"):
         read_class_names(path)
     path.unlink()
     assert RunDirectory(tmp_path).class_names() is None

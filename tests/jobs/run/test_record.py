@@ -77,19 +77,19 @@ def test_in_the_first_form_a_resumed_run_was_told_beside_its_settings(tmp_path: 
     ("text", "message"),
     [
         ("{", "damaged"),
-        ("[]", "is not a run.json"),
-        ("{}", "is not a run"),
+        ("[]", "not a run.json"),
+        ("{}", "not a run"),
         ("[" * 100_000, "damaged"),
         ('{"kind": ["network"]}', "damaged: expected kind as one of network, solver, got"),
         ('{"kind": "pasted"}', 'damaged: expected kind as one of network, solver, got "pasted"'),
         ('{"kind": "network", "settings": "x"}', "damaged: expected settings as dict, got"),
-        ('{"kind": "network"}', "settings: damaged: it lacks data"),
+        ('{"kind": "network"}', "settings: damaged: data is missing"),
         ('{"kind": "network", "settings": {"data": 3}}', "damaged: expected data as Path, got 3"),
         (
             '{"kind": "network", "settings": {"data": "d"}, "prefix": 3}',
             "damaged: expected prefix as str, got 3",
         ),
-        ('{"kind": "solver"}', "damaged: it lacks prefix"),
+        ('{"kind": "solver"}', "damaged: prefix is missing"),
         (
             '{"kind": "solver", "prefix": "s", "image_shape": [1, 2]}',
             r"damaged: expected image_shape as tuple, got \[1, 2\]",
@@ -98,7 +98,7 @@ def test_in_the_first_form_a_resumed_run_was_told_beside_its_settings(tmp_path: 
         ('{"kind": "solver", "prefix": "s", "hdf5": 1}', "damaged: expected hdf5 as bool, got 1"),
         (
             '{"kind": "solver", "prefix": "s", "databases": [{"path": "a", "sha256": "b"}]}',
-            "databases: damaged: it lacks bytes",
+            "databases: damaged: bytes is missing",
         ),
     ],
 )
@@ -112,10 +112,13 @@ def test_what_is_damaged_is_told(tmp_path: Path, text: str, message: str) -> Non
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"version": VERSION + 1}, f"is of version {VERSION + 1}, and .* up to {VERSION}"),
-        ({"version": "x"}, 'is of version "x"'),
-        ({"version": VERSION, "colour": 1}, "does not know: colour"),
-        ({"settings": {"colour": 1}}, "settings: has values .* does not know: colour"),
+        ({"version": VERSION + 1}, f"has version {VERSION + 1}, .* up to {VERSION}"),
+        ({"version": "x"}, 'has version "x"'),
+        ({"version": VERSION, "colour": 1}, "unknown to this version of protonet: colour"),
+        (
+            {"settings": {"colour": 1}},
+            "settings: has values unknown .*: colour",
+        ),
     ],
 )
 def test_what_a_newer_one_wrote_is_refused(

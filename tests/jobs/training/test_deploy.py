@@ -8,5 +8,5 @@ from protonet.jobs.training.deploy import pruned_note
 def test_layers_that_were_left_out_are_named() -> None:
     assert pruned_note(()) == []
     assert pruned_note(("loss", "accuracy")) == [
-        'left out of deploy.prototxt, since they need labels: "loss", "accuracy"'
+        'not in deploy.prototxt, because they need labels: "loss", "accuracy"'
     ]

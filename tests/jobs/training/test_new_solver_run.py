@@ -117,7 +117,7 @@ def test_a_run_of_solver_files_resumes_from_anywhere(
         test=net("val", 5),
     )
     outcome = start_solver(path, SolverSettings(out=tmp_path / "run"))
-    assert outcome.notes == ('left out of deploy.prototxt, since they need labels: "loss"',)
+    assert outcome.notes == ('not in deploy.prototxt, because they need labels: "loss"',)
     run = outcome.run
     assert run.original.read_text() == net("train", 4)
     assert run.original_solver.read_text() == path.read_text()
@@ -147,7 +147,7 @@ def test_snapshots_of_another_run_are_not_resumed(here: Path, tmp_path: Path) ->
     second.run.update(status="run")
     second.run.metrics.unlink()
     assert second.run.iterations() == []
-    assert resume(tmp_path / "second").notes == ("no snapshot yet: from the start",)
+    assert resume(tmp_path / "second").notes == ("no snapshot yet: from the beginning",)
 
 
 @pytest.mark.parametrize(
@@ -175,8 +175,8 @@ def test_weights_are_loaded_first(here: Path, tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("base_lr: 1e-9", "base_lr: 0"))
     outcome = start_solver(path, SolverSettings(out=tmp_path / "second"))
     assert outcome.notes[1:] == (
-        f"layers that took their weights from {here / 'solver_iter_4.caffemodel'}: hidden",
-        f"layers that took their weights from {here / 'solver_iter_6.caffemodel'}: hidden",
+        f"layers loaded from {here / 'solver_iter_4.caffemodel'}: hidden",
+        f"layers loaded from {here / 'solver_iter_6.caffemodel'}: hidden",
     )
     ours = read_weights(here / "nets" / "solver_iter_6.caffemodel")["hidden"][0]
     theirs = read_weights(here / "solver_iter_6.caffemodel")["hidden"][0]
@@ -209,7 +209,7 @@ def test_layers_without_weights_are_told_of(here: Path, tmp_path: Path) -> None:
         net=net("train", 4).replace('name: "hidden"', 'name: "other"'),
     )
     notes = start_solver(path, SolverSettings(out=tmp_path / "second")).notes
-    assert notes[-1].endswith("solver_iter_6.caffemodel: none; not in it: other")
+    assert notes[-1].endswith("solver_iter_6.caffemodel: none; missing in it: other")
 
 
 def test_a_net_without_images_trains_but_cannot_be_asked(here: Path, tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_net_without_images_trains_but_cannot_be_asked(here: Path, tmp_path: P
         solver(here, 'net: "net.prototxt"', net=text), SolverSettings(out=tmp_path / "run")
     )
     assert outcome.notes == ("no Data layer of images, so no deploy.prototxt was made",)
-    with pytest.raises(UsageError, match=r"no deploy\.prototxt to ask"):
+    with pytest.raises(UsageError, match=r"no deploy\.prototxt for inference"):
         Predictor(outcome.run)
 
 

@@ -58,7 +58,8 @@ def test_it_ends_as_a_training_that_was_so_long_from_the_start(
     outcome = resume(short, ResumeOptions(epochs=4.0))
     assert outcome.notes == (
         "resumed at iteration 16",
-        "the run has 32 iterations now; it had 16. The learning rate was 0.01 and goes on at 0.01",
+        "the run now has 32 iterations instead of 16. The learning rate was 0.01 and continues at "
+        "0.01",
     )
     assert (outcome.result.iteration, max_iter(short)) == (32, 32)
     assert same_bits(short, tmp_path / "long", 32)
@@ -87,7 +88,7 @@ def test_the_rate_is_from_there_on_that_of_the_new_length(
     note = resume(short, ResumeOptions(epochs=8.0)).notes[-1]
     at = len(before)
     assert rates(short) == before + new[at:]
-    assert note.endswith(f"was {before[-1][1]:g} and goes on at {new[at][1]:g}")
+    assert note.endswith(f"was {before[-1][1]:g} and continues at {new[at][1]:g}")
     given = (short / "solver.prototxt").read_text(), (long / "solver.prototxt").read_text()
     assert given[0] == given[1]
 
@@ -105,11 +106,11 @@ def test_twice_and_only_what_was_trained_stays(gradients: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"epochs": 3.0}, r"8 iterations are trained, more than the 6 \(3 epochs\) asked for"),
-        ({"epochs": 4.0}, r"is finished \(8 iterations\), and 8 \(4 epochs\) are no more"),
+        ({"epochs": 3.0}, r"8 iterations are done, more than the requested 6 \(3 epochs\)"),
+        ({"epochs": 4.0}, r"is finished \(8 iterations\); 8 \(4 epochs\) would not lengthen it"),
         ({"epochs": -1.0}, r"epochs must be above 0, got -1"),
         ({"epochs": 1e300}, r"1e\+300 epochs are 2e\+300 iterations, and a solver counts at most"),
-        ({"max_iter": 9}, r"was made of a network.*: give --epochs in place of --max-iter"),
+        ({"max_iter": 9}, r"trains a network.*: give --epochs instead of --max-iter"),
         ({}, r"is finished \(8 iterations\); --epochs N makes it longer"),
     ],
 )
@@ -138,7 +139,7 @@ def test_a_run_that_was_stopped_is_given_another_length(gradients: Path, tmp_pat
 
     settings = settings_of(gradients, out, epochs=9.0)
     start(net_of(SEED), settings, listeners=[stop_at_three], on_trainer=stops.append)
-    with pytest.raises(UsageError, match=r"4 iterations are trained, more than the 2 \(1 epochs\)"):
+    with pytest.raises(UsageError, match=r"4 iterations are done, more than the requested 2 "):
         resume(out, ResumeOptions(epochs=1.0))
     shutil.copytree(out, tmp_path / "ended")
     assert resume(out, ResumeOptions(epochs=3.0)).result.iteration == max_iter(out) == 6
@@ -285,8 +286,8 @@ def test_a_run_of_a_solver_file(gradients: Path, tmp_path: Path, policy: str, sc
     long = solver_run(gradients, tmp_path / "long", policy, 10)
     for given, message in (
         ({}, r"\(6 iterations\); --max-iter N makes it longer"),
-        ({"epochs": 3.0}, "count iterations: give --max-iter in place of --epochs"),
-        ({"max_iter": 5}, "6 iterations are trained, more than the 5 asked for"),
+        ({"epochs": 3.0}, "counts iterations: give --max-iter instead of --epochs"),
+        ({"max_iter": 5}, "6 iterations are done, more than the requested 5"),
         ({"max_iter": 0}, "max iter must be at least 1, got 0"),
     ):
         with pytest.raises(UsageError, match=message):

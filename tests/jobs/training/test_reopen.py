@@ -38,7 +38,7 @@ def test_a_moved_database_names_the_option(
 ) -> None:
     run, data = stopped
     (data / name).rename(data / "elsewhere")
-    with pytest.raises(DataError, match=rf"{name}: .* no longer there; say .* with {option}$"):
+    with pytest.raises(DataError, match=rf"{name}: .* no longer exists; give .* with {option}$"):
         resume(run.path)
 
 
@@ -63,7 +63,7 @@ def test_a_run_finds_moved_databases_again(stopped: tuple[RunDirectory, Path]) -
 def test_a_database_that_the_run_never_had(gradients: Path, tmp_path: Path) -> None:
     settings = settings_of(gradients, tmp_path / "run", val_data=None, val_labels=None)
     run = start(net_of(SEED), settings).run
-    with pytest.raises(UsageError, match="was made without --val-data"):
+    with pytest.raises(UsageError, match="was trained without --val-data"):
         reopen(run, {"val_data": gradients / "val_images"})
 
 
@@ -76,7 +76,7 @@ def test_a_changed_database_is_told_of(stopped: tuple[RunDirectory, Path]) -> No
             slopes = np.zeros((1, 1, 2), np.float32)
             writer.put(str(index).encode(), make_datum(slopes))
     assert reopen(run).notes == (
-        f"{data / 'val_labels'} is not the same as when the run began, so the result may differ",
+        f"{data / 'val_labels'} has changed since the run began, so the result may differ",
     )
 
 
@@ -96,8 +96,8 @@ def test_databases_of_solver_files_are_named_in_the_text(
         'net: "net.prototxt" base_lr: 0 lr_policy: "fixed" max_iter: 2'
     )
     run = start_solver(Path("solver.prototxt"), SolverSettings(out=Path("run"))).run
-    with pytest.raises(UsageError, match=r"so it has no --data; correct .* run/train_val\.proto"):
+    with pytest.raises(UsageError, match=r"so it takes no --data; correct .* run/train_val\.proto"):
         reopen(run, {"data": Path("data")})
     shutil.rmtree("data")
-    with pytest.raises(DataError, match=r"no longer there; correct its source in run/train_val"):
+    with pytest.raises(DataError, match=r"no longer exists; correct its source in run/train_val"):
         reopen(run)

@@ -100,7 +100,7 @@ def test_a_mistake_in_the_network_points_into_the_pasted_text(
 
 def test_an_existing_directory_is_refused(gradients: Path, tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         start(net_of(SEED), settings_of(gradients, tmp_path))
     assert (tmp_path / "precious").exists()
 
@@ -144,8 +144,8 @@ def test_classes_fill_an_open_num_output(tmp_path: Path) -> None:
         RunSettings(data, val_data=data, epochs=3.0, out=tmp_path / "run", lr=0.001),
     )
     assert outcome.notes == (
-        'left out of deploy.prototxt, since they need labels: "loss", "accuracy"',
-        "num_output was left out: set to the 3 classes of the data",
+        'not in deploy.prototxt, because they need labels: "loss", "accuracy"',
+        "num_output was missing: set to the 3 classes of the data",
         f'layer "data": a batch of 16 has some of the 12 records of {data} more than once',
     )
     (weight, _) = read_weights(tmp_path / "run" / "snapshot_iter_3.caffemodel")["ip"]
@@ -177,7 +177,7 @@ def test_names_of_classes_lie_beside_the_database(tmp_path: Path) -> None:
 def test_a_network_that_makes_its_own_data(gradients: Path, tmp_path: Path) -> None:
     text = """layer { name: "d" type: "DummyData" top: "data"
       dummy_data_param { shape { dim: 16 dim: 1 dim: 3 dim: 5 } } }"""
-    with pytest.raises(NetworkError, match="makes 'data' itself"):
+    with pytest.raises(NetworkError, match="produces 'data' itself"):
         start(net_of(text + SEED), settings_of(gradients, tmp_path / "run"))
 
 
@@ -186,7 +186,7 @@ def test_validation_layers_without_validation_are_told_of(gradients: Path, tmp_p
         gradients, tmp_path / "run", val_data=None, val_labels=None, accumulation=2
     )
     outcome = start(net_of(RANDOM), settings)
-    assert outcome.notes == ('no --val-data, so there is no validation; left out: "data", "label"',)
+    assert outcome.notes == ('no --val-data, so no validation; removed: "data", "label"',)
     assert outcome.result.iteration == 8
     events_seen = {line["event"] for line in read_metrics(outcome.run.metrics)}
     assert events_seen == {"iterated", "snapshotted"}
@@ -197,8 +197,8 @@ def test_labels_that_were_forgotten_are_named(gradients: Path, tmp_path: Path) -
     with pytest.raises(NetworkError) as caught:
         start(net_of(SEED), settings)
     assert caught.value.__notes__ == [
-        "without --labels the label is one class number of each image; a database of label vectors "
-        "is given by --labels"
+        "without --labels, the label is the class number of each image; give a database of label "
+        "vectors with --labels"
     ]
 
 

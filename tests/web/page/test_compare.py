@@ -1,4 +1,4 @@
-"""Several trainings on one chart."""
+"""Comparison of several trainings on one chart."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.web.browser import OPTIONS, Walker
 from tests.web.conftest import Served
-from tests.web.test_making import png
+from tests.web.test_submission import png
 
 
 def test_what_was_found_is_shown(walker: Walker, server: Served) -> None:
@@ -36,7 +36,7 @@ def test_an_upload_of_a_table_and_its_images(walker: Walker, tmp_path: Path) -> 
     )
     table.set_input_files(tmp_path / "labels.csv")
     images.set_input_files([tmp_path / f"{number}.png" for number in range(5)])
-    walker.sees("5 images here")
+    walker.sees("5 images uploaded")
     page.locator(".q-uploader", has_text="CSV").get_by_text("100.00%").first.wait_for()
     page.get_by_role("button", name="Create data set").last.click()
     walker.sees("Images and labels are paired by key.")
@@ -49,7 +49,7 @@ def test_databases_that_are_not_there(walker: Walker, server: Served) -> None:
     page.get_by_role("tab", name="Databases").click()
     page.get_by_label("Training images").fill("nowhere")
     page.get_by_role("button", name="Use these databases").click()
-    walker.sees("nowhere: there is no such file or folder")
+    walker.sees("nowhere: no such file or folder")
     page.get_by_label("Training images").fill(f"jobs/{server.dataset}/data/train_images")
     page.get_by_label("Training labels (vectors)").fill(f"jobs/{server.dataset}/data/val_labels")
     page.get_by_role("button", name="Use these databases").click()

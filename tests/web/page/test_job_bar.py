@@ -91,6 +91,6 @@ def test_a_clone_begins_with_the_same_form(walker: Walker, server: Served) -> No
     walker.sees("No mistakes.")
     assert walker.page.get_by_label("Learning rates").input_value() == "0.003"
     assert walker.page.get_by_label("Momentum").input_value() == "0.5"
-    assert walker.page.get_by_label("Batches of an update").input_value() == "3"
+    assert walker.page.get_by_label("Batches per update").input_value() == "3"
     assert walker.page.get_by_label("Epochs between validations").input_value() == "0.5"
     assert walker.page.get_by_label("Epochs between snapshots").input_value() == "1"

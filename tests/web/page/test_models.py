@@ -61,7 +61,7 @@ def test_the_rate_is_drawn_over_the_whole_training(walker: Walker, server: Serve
     page.get_by_label("Epochs", exact=True).fill("4")
     page.get_by_label("Batch sizes").fill("7")
     page.get_by_label("Warm-up").fill("3")
-    page.get_by_label("Least learning rate").fill("0.004")
+    page.get_by_label("Minimum learning rate").fill("0.004")
     page.wait_for_function(f"Math.abs({OPTIONS}[0].series[0].data.at(-1)[1] - 0.004) < 1e-6")
     (chart,) = page.evaluate(OPTIONS)
     assert chart["xAxis"][0]["name"] == "iteration"

@@ -17,9 +17,9 @@ def test_an_uploaded_image(walker: Walker, server: Served, tmp_path: Path) -> No
     page.get_by_role("option", name="Best snapshot").click()
     page.locator("input[type=file]").set_input_files(image)
     walker.sees("output: [")
-    assert page.get_by_alt_text("the image as the network saw it").count() == 1
+    assert page.get_by_alt_text("the preprocessed image").count() == 1
     assert page.locator(".statistic").count() >= 3
-    (tmp_path / "bad.png").write_text("no image")
+    (tmp_path / "bad.png").write_text("not a readable image")
     page.locator("input[type=file]").set_input_files(tmp_path / "bad.png")
     walker.sees("bad.png: is no image that can be read")
 
@@ -31,7 +31,7 @@ def test_the_one_that_the_data_set_has(walker: Walker, server: Served) -> None:
     walker.sees("output: [")
     page.get_by_label("Image on the server").fill("/etc/passwd")
     page.get_by_role("button", name="Test one").click()
-    walker.sees("outside the folders")
+    walker.sees("outside of the folders")
 
 
 def test_many(walker: Walker, server: Served) -> None:
@@ -42,4 +42,4 @@ def test_many(walker: Walker, server: Served) -> None:
     assert page.locator(".charts canvas").count() == 2
     page.get_by_label("Images", exact=True).fill("nowhere")
     page.get_by_role("button", name="Test many").click()
-    walker.sees("nowhere: there is no such file or folder")
+    walker.sees("nowhere: no such file or folder")

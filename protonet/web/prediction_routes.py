@@ -1,4 +1,4 @@
-"""The routes that ask a trained net: about an image, uploaded or named, and about many."""
+"""The routes for prediction: on an image, uploaded or on the server, and on many."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from fastapi import APIRouter, File, Form, UploadFile
 
 from protonet.errors import UsageError
 from protonet.jobs.run.directory import RunDirectory
-from protonet.web import answers, forms
+from protonet.web import forms, predictions
 from protonet.web.progress import run_of
-from protonet.web.shown import plain
 from protonet.web.site import Site
 from protonet.web.store import TRAINING, Job
 from protonet.web.uploads import check_image, safe_name
+from protonet.web.views import plain
 
 
-def add_questions(routes: APIRouter, site: Site) -> None:
-    """The routes that ask a trained net."""
+def add_prediction_routes(routes: APIRouter, site: Site) -> None:
+    """Add the routes for prediction."""
 
     @routes.post("/{job_id}/test")
     def test_image(
@@ -30,41 +30,41 @@ def add_questions(routes: APIRouter, site: Site) -> None:
         path: Annotated[str | None, Form(max_length=4000)] = None,
         snapshot: Annotated[str, Form(pattern=r"^(best|last|\d{1,12})$")] = "last",
     ) -> dict[str, Any]:
-        """Ask a trained net about an image, uploaded or named."""
+        """Predict on an image, uploaded or on the server."""
         job = site.get(job_id, TRAINING)
         with _image(site, image, path) as file:
-            return dict(plain(answers.ask_image(begun_run(site, job), file, snapshot)))
+            return dict(plain(predictions.predict_image(started_run(site, job), file, snapshot)))
 
     @routes.post("/{job_id}/test-many")
     def test_many(job_id: str, form: forms.ListForm) -> dict[str, Any]:
-        """Ask a trained net about a database, a folder, or a text that names files."""
-        return dict(plain(ask_many(site, site.get(job_id, TRAINING), form)))
+        """Predict on a database, a folder, or a list of files."""
+        return dict(plain(predict_many(site, site.get(job_id, TRAINING), form)))
 
 
-def ask_many(site: Site, job: Job, form: forms.ListForm) -> answers.Answers:
-    """Ask a trained net about a database, a folder, or a text that names files.
+def predict_many(site: Site, job: Job, form: forms.ListForm) -> predictions.Predictions:
+    """Predict on a database, a folder, or a list of files.
 
     Raises:
-        UsageError, DataError: for what is absent, may not be read, or cannot be asked about.
+        UsageError, DataError: for files that are absent, not allowed, or unusable.
     """
-    run, path = begun_run(site, job), site.workspace.inside(form.path)
+    run, path = started_run(site, job), site.workspace.inside(form.path)
     if not path.exists():
-        raise UsageError(f"{form.path}: there is no such file or folder")
+        raise UsageError(f"{form.path}: no such file or folder")
     if (path / "data.mdb").exists() or (path / "CURRENT").exists():
         labels = site.workspace.inside(form.labels) if form.labels else None
-        return answers.ask_database(run, path, labels, form.snapshot, form.most)
+        return predictions.predict_database(run, path, labels, form.snapshot, form.most)
 
     def allow(file: Path) -> None:
         site.workspace.inside(str(file.absolute()))
 
-    return answers.ask_list(run, path, form.snapshot, form.most, allow)
+    return predictions.predict_list(run, path, form.snapshot, form.most, allow)
 
 
-def begun_run(site: Site, job: Job) -> RunDirectory:
+def started_run(site: Site, job: Job) -> RunDirectory:
     """The run directory of a training.
 
     Raises:
-        UsageError: for one that has not begun.
+        UsageError: for one that has not started.
     """
     run = run_of(site.workspace, job)
     if not run.info.exists():
@@ -74,13 +74,13 @@ def begun_run(site: Site, job: Job) -> RunDirectory:
 
 @contextmanager
 def _image(site: Site, image: UploadFile | None, path: str | None) -> Iterator[Path]:
-    """The image that a request brings or names, checked before anything decodes it."""
+    """The uploaded or named image of a request, checked before it is decoded."""
     if (image is None) == (path is None):
         raise UsageError("expected an image or the path of one")
     if path is not None:
         file = site.workspace.inside(path)
         if not file.is_file():
-            raise UsageError(f"{path}: there is no such file")
+            raise UsageError(f"{path}: no such file")
         check_image(file, site.workspace.limits.pixels, path)
         yield file
         return

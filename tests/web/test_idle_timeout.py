@@ -14,8 +14,8 @@ import pytest
 import uvicorn
 from websockets.sync.client import connect
 
-from protonet.web import patience
-from protonet.web.patience import MOST, Patient
+from protonet.web import idle_timeout
+from protonet.web.idle_timeout import MOST, IdleTimeoutProtocol
 
 
 async def _answer(scope: Any, _: Any, send: Any) -> None:
@@ -30,7 +30,9 @@ def serving(app: Any) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free = int(probe.getsockname()[1])
-    config = uvicorn.Config(app, port=free, http=Patient, log_level="error", lifespan="off")
+    config = uvicorn.Config(
+        app, port=free, http=IdleTimeoutProtocol, log_level="error", lifespan="off"
+    )
     server = uvicorn.Server(config)
     thread = Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
@@ -45,8 +47,8 @@ def serving(app: Any) -> Iterator[int]:
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A server that loses its patience after a second."""
-    monkeypatch.setattr(patience, "SECONDS", 1.0)
+    """A server with a timeout of a second."""
+    monkeypatch.setattr(idle_timeout, "SECONDS", 1.0)
     with serving(_answer) as found:
         yield found
 
@@ -90,7 +92,7 @@ def test_one_that_has_asked_is_kept(port: int) -> None:
 
 def test_a_socket_of_the_page_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its connection goes over to another protocol, which waits as long as it likes."""
-    monkeypatch.setattr(patience, "SECONDS", 0.5)
+    monkeypatch.setattr(idle_timeout, "SECONDS", 0.5)
 
     async def echo(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket":
@@ -101,5 +103,5 @@ def test_a_socket_of_the_page_stays_open(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with serving(echo) as port, connect(f"ws://127.0.0.1:{port}/") as connection:
         time.sleep(1.0)
-        connection.send("still here")
-        assert connection.recv() == "still here"
+        connection.send("still uploaded")
+        assert connection.recv() == "still uploaded"

@@ -1,4 +1,4 @@
-"""A process that is kept warm and asked again and again, in JSON, a line each way."""
+"""A warm worker process that serves requests, as JSON lines."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from contextlib import suppress
 from typing import IO, Any
 
 _START = 60.0
-"""Seconds for a process to begin: a machine may be very busy."""
+"""Seconds for a process to start, also on a busy machine."""
 _LONGEST = 256 * 2**20
-"""Bytes of an answer: more than a drawing of the longest text has."""
+"""Maximal bytes of a response: more than a drawing of the longest text has."""
 
 
 class ProcessEndedError(Exception):
-    """There is no answer, because the process has ended; its text says how.
+    """The process ended without a response; the message says how.
 
-    ``overstayed`` says whether it was ended for its time.
+    ``overstayed`` says whether it exceeded its time limit.
     """
 
     def __init__(self, told: str, *, overstayed: bool) -> None:
@@ -28,13 +28,13 @@ class ProcessEndedError(Exception):
 
 
 class Process:
-    """``web.checker`` at work. End it.
+    """A running ``web.checker``. End it.
 
-    Only pipes of this process's own hold it: when the server ends, in whatever way, its input ends,
-    and so does it. Signals of a terminal do not reach it.
+    It is only connected by pipes: when the server ends in any way, its input ends, and it exits.
+    Signals of a terminal do not reach it.
 
     Args:
-        memory: the most bytes that one answer may take, 0 for any.
+        memory: limit of a request in bytes, 0 for none.
     """
 
     def __init__(self, memory: int) -> None:
@@ -49,18 +49,18 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The system's number of it."""
+        """The process id."""
         return self._process.pid
 
     def is_alive(self) -> bool:
-        """Whether it runs; one that has ended leaves nothing behind."""
+        """Whether it runs; an ended process is reaped."""
         return self._process.poll() is None and not self._killed
 
-    def ask(self, request: Any, seconds: float) -> Any:
-        """Its answer, or its end: after so many seconds it is killed.
+    def request(self, request: Any, seconds: float) -> Any:
+        """Send a request and return the response; kill the process after a timeout.
 
         Raises:
-            ProcessEndedError: where it ended before it answered.
+            ProcessEndedError: when it ended without a response.
         """
         if not self._ready:
             self._timed(b"", _START)
@@ -68,23 +68,23 @@ class Process:
         return self._timed(json.dumps(request).encode() + b"\n", seconds)
 
     def kill(self) -> None:
-        """End it at once; whoever waits for an answer gets none."""
+        """Kill it; pending requests fail."""
         self._killed = True
         self._process.kill()
 
     def end(self) -> None:
-        """End it, and let go of all that it has."""
+        """Kill it and release its resources."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
-            with suppress(OSError):  # what was not taken is of no use any more
+            with suppress(OSError):  # unread input is discarded
                 pipe.close()
 
     def _timed(self, line: bytes, seconds: float) -> Any:
-        """Send a line, if any, and read one, with an end by force after so many seconds.
+        """Send a line, if any, and read one; kill the process after a timeout.
 
-        The process may neither read nor write any more, so that both may wait for ever.
+        The process may hang, so that reading and writing may block for ever.
         """
         overstayed = threading.Event()
 
@@ -98,7 +98,7 @@ class Process:
             answer = self._exchange(line)
         finally:
             timer.cancel()
-            timer.join()  # else it could end the process during the next answer
+            timer.join()  # else it could kill the process during the next request
         if not answer.endswith(b"\n"):
             self.kill()
             raise ProcessEndedError(_told(self._process.wait()), overstayed=overstayed.is_set())

@@ -12,7 +12,7 @@ from protonet.data.datum import decode_image, encode_image
 from protonet.errors import DataError, UsageError
 from protonet.jobs.inference.trained_run import Predictor
 from protonet.jobs.run.directory import RunDirectory
-from protonet.web.answers import ask_database, ask_image, ask_list, statistic, tiles
+from protonet.web.predictions import predict_database, predict_image, predict_list, statistic, tiles
 from tests.web.trained import black_and_white, shades, slopes
 
 
@@ -29,7 +29,7 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDirectory, Pat
 
 
 def test_one_image(run: RunDirectory, gradients: Path) -> None:
-    answer = ask_image(run, gradients / "test.png")
+    answer = predict_image(run, gradients / "test.png")
     with Predictor(run) as predictor:
         (expected,) = predictor.predict([gradients / "test.png"])
     assert answer.outputs["output"] == pytest.approx(expected.outputs["output"].ravel().tolist())
@@ -46,15 +46,15 @@ def test_one_image(run: RunDirectory, gradients: Path) -> None:
 
 def test_a_snapshot_that_is_asked_for(run: RunDirectory, gradients: Path) -> None:
     first, *_ = run.iterations()
-    early = ask_image(run, gradients / "test.png", str(first))
+    early = predict_image(run, gradients / "test.png", str(first))
     assert early.snapshot == first
-    assert early.outputs != ask_image(run, gradients / "test.png").outputs
+    assert early.outputs != predict_image(run, gradients / "test.png").outputs
     with pytest.raises(UsageError, match="no snapshot '77'"):
-        ask_image(run, gradients / "test.png", "77")
+        predict_image(run, gradients / "test.png", "77")
 
 
 def test_a_database_of_vectors(run: RunDirectory, gradients: Path) -> None:
-    found = ask_database(run, gradients / "val_images", gradients / "val_labels")
+    found = predict_database(run, gradients / "val_images", gradients / "val_labels")
     assert found.count == 8
     assert [each.name for each in found.components] == ["output[0]", "output[1]"]
     (points, _) = found.points
@@ -63,7 +63,7 @@ def test_a_database_of_vectors(run: RunDirectory, gradients: Path) -> None:
     distances = [miss.distance for miss in found.worst]
     assert distances == sorted(distances, reverse=True)
     assert found.worst[0].png is not None
-    few = ask_database(run, gradients / "val_images", gradients / "val_labels", most=3)
+    few = predict_database(run, gradients / "val_images", gradients / "val_labels", most=3)
     assert few.count == 3
 
 
@@ -71,14 +71,14 @@ def test_labels_of_another_length(
     run: RunDirectory, gradients: Path, classes: tuple[RunDirectory, Path]
 ) -> None:
     with pytest.raises(DataError, match="the net was trained on"):
-        ask_database(run, classes[1], None)
-    with pytest.raises(DataError, match="answers with 2 number"):
-        ask_database(classes[0], classes[1], classes[1])
+        predict_database(run, classes[1], None)
+    with pytest.raises(DataError, match="predicts 2 number"):
+        predict_database(classes[0], classes[1], classes[1])
 
 
 def test_classes_of_a_database(classes: tuple[RunDirectory, Path]) -> None:
     run, database = classes
-    found = ask_database(run, database, None)
+    found = predict_database(run, database, None)
     assert found.right == 1.0
     assert found.right_of_five == 1.0
     assert found.classes == ("black", "white")
@@ -92,21 +92,21 @@ def test_classes_of_files(classes: tuple[RunDirectory, Path], tmp_path: Path) ->
             folder = tmp_path / "images" / ("black", "white")[number % 2]
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{number}.png").write_bytes(encode_image(stored.image(key)[0]))
-    (tmp_path / "images" / "black" / "bad.png").write_bytes(b"no image")
-    found = ask_list(run, tmp_path / "images")
+    (tmp_path / "images" / "black" / "bad.png").write_bytes(b"not a readable image")
+    found = predict_list(run, tmp_path / "images")
     assert (found.count, found.right) == (4, 1.0)
     assert sorted(found.rows) == [("0.png", "black"), ("1.png", "white"), ("2.png", "black"),
                                   ("3.png", "white")]  # fmt: skip
     assert "bad.png" in found.failed[0]
-    answer = ask_image(run, tmp_path / "images" / "white" / "1.png")
+    answer = predict_image(run, tmp_path / "images" / "white" / "1.png")
     assert answer.classes[0][0] == "white"
     assert len(answer.classes) == 2
     (conv,) = [each for each in answer.activations if each.kind == "conv (Convolution)"]
     assert decode_image(conv.png or b"", "x").shape == (1, 9, 11)  # 2 x 2 planes of 4 x 5
     (tmp_path / "list.txt").write_text("images/white/1.png\n")
-    assert ask_list(run, tmp_path / "list.txt").right is None
+    assert predict_list(run, tmp_path / "list.txt").right is None
     with pytest.raises(UsageError, match="expected a folder"):
-        ask_list(run, tmp_path / "x.mdb")
+        predict_list(run, tmp_path / "x.mdb")
 
 
 def test_values_in_numbers() -> None:

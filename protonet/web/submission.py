@@ -1,4 +1,4 @@
-"""Data sets and trainings from forms: each becomes a task in a job's folder."""
+"""Submission of forms: each data set or training becomes a task in a job's folder."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from protonet.web.uploads import TABLE, check_image, check_table, make_folder, s
 
 NETWORK = "net.prototxt"
 DATA = Path("data")
-"""Of the job's folder: where a data set goes."""
+"""The folder of a data set in the job's folder."""
 _ROWS_A_FILE = 10
-"""Rows of a table for each file that an upload may have: an image may stand in several."""
+"""Rows of a table per file of an upload: an image may be in several."""
 
 Uploaded = tuple[str, BinaryIO]
-"""A file's name as the browser gave it, and its bytes."""
+"""A file's name from the browser, and its bytes."""
 
 
 def make_gradients(site: Site, form: GradientsForm) -> Job:
-    """The seed example's data set, made by ``create-db``.
+    """Submit the seed example's data set, as of ``create-db``.
 
     Raises:
-        UsageError: for more pixels than the server makes.
+        UsageError: for more pixels than the server allows.
     """
     pixels = form.width * form.height * (form.count + (form.val_count or form.count // 5))
     if pixels > 4 * site.workspace.limits.memory:
-        raise UsageError(f"{pixels:,} pixels are more than this server makes")
+        raise UsageError(f"{pixels:,} pixels are more than this server allows")
     task = MakeGradients(
         folder=DATA, width=form.width, height=form.height, count=form.count,
         val_count=form.val_count, seed=form.seed,
@@ -55,16 +55,16 @@ def make_gradients(site: Site, form: GradientsForm) -> Job:
 
 
 def make_folders(site: Site, form: FoldersForm) -> Job:
-    """A data set of class folders, made by ``convert-folders``.
+    """Submit a data set of class folders, as of ``convert-folders``.
 
     Raises:
         UsageError: for a folder that is absent or may not be read.
     """
     folder = site.workspace.inside(form.folder)
     if not folder.is_dir():
-        raise UsageError(f"{form.folder}: there is no such folder")
+        raise UsageError(f"{form.folder}: no such folder")
     if form.width * form.height > site.workspace.limits.pixels:
-        raise UsageError(f"{form.width}x{form.height} is larger than this server makes images")
+        raise UsageError(f"{form.width}x{form.height} is larger than this server allows")
     task = ConvertFolders(
         root=folder, folder=DATA, width=form.width, height=form.height, fit=form.fit,
         gray=form.gray, encoding=form.encoding, val_share=form.val_share, seed=form.seed,
@@ -73,18 +73,18 @@ def make_folders(site: Site, form: FoldersForm) -> Job:
 
 
 def name_databases(site: Site, form: DatabasesForm) -> Job:
-    """A data set of databases that are there; nothing is copied.
+    """A data set of existing databases; nothing is copied.
 
     Raises:
         UsageError: when one is absent or may not be read.
-        DataError: with all that is wrong with them.
+        DataError: with all their problems.
     """
     given = form.model_dump(exclude={"name"})
     named = {}
     for key, value in given.items():
         path = site.workspace.inside(value) if value else None
         if path is not None and not path.exists():
-            raise UsageError(f"{value}: there is no such file or folder")
+            raise UsageError(f"{value}: no such file or folder")
         named[key] = str(path) if path else None
     if (form.val_labels is not None) and form.val_images is None:
         raise UsageError("validation labels need validation images")
@@ -100,11 +100,11 @@ def name_databases(site: Site, form: DatabasesForm) -> Job:
 
 
 def make_vectors(site: Site, form: VectorsForm, table: BinaryIO, images: Iterable[Uploaded]) -> Job:
-    """Paired databases from an uploaded table and its images, made by ``convert-vectors``.
+    """Submit paired databases from an uploaded table and its images, as of ``convert-vectors``.
 
     Raises:
-        UsageError: for names that lead out of the upload, in the table too, or too many files.
-        DataError: for a table that is none, or an image that is none or too large.
+        UsageError: for paths outside of the upload, also in the table, or too many files.
+        DataError: for an invalid table, or an image that is invalid or too large.
     """
     job = site.add(DATASET, form.name, settings={"form": form.model_dump(), "maker": "vectors"})
     folder = site.folder(job) / "uploaded"
@@ -120,7 +120,7 @@ def make_vectors(site: Site, form: VectorsForm, table: BinaryIO, images: Iterabl
             store(stream, path)
             check_image(path, site.workspace.limits.pixels, name)
         if not count:
-            raise UsageError("there is no image with the table")
+            raise UsageError("no images were uploaded with the table")
         check_table(folder, _ROWS_A_FILE * site.workspace.limits.files)
     except BaseException:
         site.delete(job)
@@ -133,11 +133,11 @@ def make_vectors(site: Site, form: VectorsForm, table: BinaryIO, images: Iterabl
 
 
 async def train(site: Site, form: TrainingForm) -> list[Job]:
-    """The trainings that a form asks for, one for each learning rate and batch size.
+    """Submit the trainings of a form, one for each learning rate and batch size.
 
     Raises:
-        NetworkError: with every mistake of the network.
-        UsageError: for a data set or weights that are not there.
+        NetworkError: with all mistakes of the network.
+        UsageError: for a data set or weights that do not exist.
     """
     dataset, weights = await asyncio.to_thread(_needed, site, form)
     databases = site.databases(dataset)
@@ -145,7 +145,9 @@ async def train(site: Site, form: TrainingForm) -> list[Job]:
     if len(plans) > 100:
         raise UsageError(f"{len(plans)} trainings at once; at most 100")
     for _, _, size in plans[: len(form.batch_sizes) or 1]:
-        looked = await site.checks.look_at(form.network, site.workspace, databases, batch_size=size)
+        looked = await site.checks.inspect_network(
+            form.network, site.workspace, databases, batch_size=size
+        )
         if looked.mistakes:
             raise NetworkError(looked.mistakes)
     needs = (dataset.id, *([form.weights_of] if form.weights_of else []))
@@ -158,7 +160,7 @@ async def train(site: Site, form: TrainingForm) -> list[Job]:
 
 
 def _needed(site: Site, form: TrainingForm) -> tuple[Job, Path | None]:
-    """The data set, and the file of the weights to begin with."""
+    """The data set, and the file of initial weights."""
     dataset = site.get(form.dataset, DATASET)
     if dataset.status != DONE:
         raise UsageError(f"the data set '{dataset.name}' is not ready: {dataset.status}")
@@ -176,10 +178,10 @@ def _settings(
     databases: Databases,
     weights: Path | None,
 ) -> RunSettings:
-    """How one of the trainings goes.
+    """The settings of one of the trainings.
 
     Raises:
-        UsageError: for values that contradict each other.
+        UsageError: for contradictory values.
     """
     mean = form.mean if form.mean == "none" else databases.mean
     stepped = form.lr_policy in ("step", "multistep", "sigmoid")
@@ -219,7 +221,7 @@ def _settings(
 def _training(
     site: Site, form: TrainingForm, name: str, settings: RunSettings, needs: tuple[str, ...]
 ) -> Job:
-    """One of the trainings: its folder and its task."""
+    """Submit one of the trainings: its folder and its task."""
     sizes = [] if settings.batch_size is None else [settings.batch_size]
     told = {**form.model_dump(), "name": name, "lr": settings.lr, "lrs": [], "batch_sizes": sizes}
     job = site.add(

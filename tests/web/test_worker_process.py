@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from protonet.web.checker import request_of
-from protonet.web.warm import Process, ProcessEndedError
+from protonet.web.worker_process import Process, ProcessEndedError
 from protonet.web.workspace import Workspace
 
 
@@ -23,26 +23,26 @@ def process() -> Iterator[Process]:
 
 def test_it_is_asked_again_and_again(process: Process) -> None:
     asked = request_of("look", "layer { }", Workspace(Path("/nowhere")), None, None, 5)
-    first = process.ask(asked, 10)
-    assert first["looked"]["rows"] == []
-    assert first["looked"]["mistakes"]
-    assert process.ask(asked, 10) == first
+    first = process.request(asked, 10)
+    assert first["report"]["rows"] == []
+    assert first["report"]["mistakes"]
+    assert process.request(asked, 10) == first
     assert process.is_alive()
 
 
 def test_its_end_is_told(process: Process) -> None:
     process.kill()
     with pytest.raises(ProcessEndedError, match="SIGKILL") as caught:
-        process.ask({}, 10)
+        process.request({}, 10)
     assert not caught.value.overstayed
     assert not process.is_alive()
 
 
 def test_it_ends_where_it_overstays(process: Process) -> None:
     asked = request_of("look", "layer { }", Workspace(Path("/nowhere")), None, None, 5)
-    process.ask(asked, 10)
+    process.request(asked, 10)
     os.kill(process.pid, signal.SIGSTOP)
     with pytest.raises(ProcessEndedError) as caught:
-        process.ask({**asked, "text": "#" * 1_000_000}, 0.3)
+        process.request({**asked, "text": "#" * 1_000_000}, 0.3)
     assert caught.value.overstayed
     assert not process.is_alive()

@@ -8,8 +8,8 @@ import pytest
 
 from protonet.errors import UsageError
 from protonet.web import forms
+from protonet.web.prediction_routes import predict_many, started_run
 from protonet.web.progress import run_of
-from protonet.web.questions import ask_many, begun_run
 from protonet.web.site import Site
 from protonet.web.store import DONE, TRAINING, Job
 from protonet.web.workspace import Workspace
@@ -31,19 +31,19 @@ def test_a_database_a_folder_and_what_may_not_be_read(
     form = forms.ListForm(
         path=str(gradients / "val_images"), labels=str(gradients / "val_labels"), most=5
     )
-    found = ask_many(site, asked, form)
+    found = predict_many(site, asked, form)
     assert (found.count, len(found.components)) == (5, 2)
-    rows = ask_many(site, asked, forms.ListForm(path=str(gradients))).rows
+    rows = predict_many(site, asked, forms.ListForm(path=str(gradients))).rows
     assert [name for name, _ in rows] == ["test.png", "train_mean.png", "val_mean.png"]
     (tmp_path / "other").mkdir()
     listed = site.workspace.folder / "list.txt"
     listed.write_text(f"{tmp_path / 'other' / 'x.png'}\n")
-    for path, told in (("nowhere", "no such file"), ("list.txt", "outside the folders")):
+    for path, told in (("nowhere", "no such file"), ("list.txt", "outside of the folders")):
         with pytest.raises(UsageError, match=told):
-            ask_many(site, asked, forms.ListForm(path=path))
+            predict_many(site, asked, forms.ListForm(path=path))
 
 
 def test_one_that_has_not_begun(site: Site, asked: Job) -> None:
-    assert begun_run(site, asked).iterations()
+    assert started_run(site, asked).iterations()
     with pytest.raises(UsageError, match="'u' has not begun yet"):
-        begun_run(site, site.add(TRAINING, "u"))
+        started_run(site, site.add(TRAINING, "u"))

@@ -16,7 +16,7 @@ CODE = """
 import asyncio, sys
 from nicegui import ui
 from protonet.errors import DataError
-from protonet.web.page.later import filled_later
+from protonet.web.page.deferred import filled_deferred
 
 @ui.page("/")
 def page() -> None:
@@ -24,13 +24,13 @@ def page() -> None:
         ui.label("a beginning")
         await asyncio.sleep(4)
         ui.label("and an end")
-    filled_later("Looking ...", fill)
+    filled_deferred("Looking ...", fill)
 
 @ui.page("/wrong")
 def wrong() -> None:
     async def fill() -> None:
         raise DataError("db: is damaged")
-    filled_later("Looking ...", fill)
+    filled_deferred("Looking ...", fill)
 
 ui.run(port=int(sys.argv[1]), show=False, reload=False)
 """

@@ -1,4 +1,4 @@
-"""Jobs, data sets and answers as the API tells them: plain values that JSON has."""
+"""Views of jobs, data sets and predictions as JSON values."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from protonet.errors import Mistake
-from protonet.web.networks import Looked
+from protonet.web.networks import NetworkReport
 from protonet.web.progress import elapsed, progress_of
 from protonet.web.site import Site
 from protonet.web.store import TRAINING, Job
 
 
 def plain(value: Any) -> Any:
-    """Data classes as dictionaries, bytes of pictures as data URLs, not-a-number as null."""
+    """Dataclasses as dictionaries, images as data URLs, NaN as null."""
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, dict):
@@ -33,12 +33,12 @@ def plain(value: Any) -> Any:
 
 
 def data_url(png: bytes) -> str:
-    """A picture as text that an ``img`` takes."""
+    """A PNG as data URL, for ``img``."""
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def job_view(site: Site, job: Job) -> dict[str, Any]:
-    """A job and, of a training, where it stands."""
+    """A job and, for a training, its progress."""
     told = {
         "id": job.id,
         "kind": job.kind,
@@ -59,14 +59,14 @@ def job_view(site: Site, job: Job) -> dict[str, Any]:
     return told
 
 
-def looked_view(looked: Looked) -> dict[str, Any]:
-    """What a network is; ``only_trains`` are layers that the deployed net has not.
+def report_view(report: NetworkReport) -> dict[str, Any]:
+    """The report of a network; ``only_trains`` are layers that are not in the deploy net.
 
-    ``ignored`` are the fields given that have no effect here.
+    ``ignored`` are given fields without effect.
     """
     return {
-        "mistakes": [mistake_view(each) for each in looked.mistakes],
-        "name": looked.name,
+        "mistakes": [mistake_view(each) for each in report.mistakes],
+        "name": report.name,
         "layers": [
             {
                 "name": row.name,
@@ -74,21 +74,21 @@ def looked_view(looked: Looked) -> dict[str, Any]:
                 "bottoms": [{"name": name, "shape": list(shape)} for name, shape in row.bottoms],
                 "tops": [{"name": name, "shape": list(shape)} for name, shape in row.tops],
                 "parameters": row.parameters,
-                "only_trains": bool(looked.deployed) and row.name not in looked.deployed,
+                "only_trains": bool(report.deployed) and row.name not in report.deployed,
             }
-            for row in looked.rows
+            for row in report.rows
         ],
-        "parameters": looked.parameters,
-        "training_bytes": looked.training_bytes,
-        "inference_bytes": looked.inference_bytes,
-        "ignored": list(looked.ignored),
-        "images": looked.images,
-        "batch_size": looked.batch_size,
+        "parameters": report.parameters,
+        "training_bytes": report.training_bytes,
+        "inference_bytes": report.inference_bytes,
+        "ignored": list(report.ignored),
+        "images": report.images,
+        "batch_size": report.batch_size,
     }
 
 
 def mistake_view(mistake: Mistake) -> dict[str, Any]:
-    """A mistake with its place; line and column are 0 where it has none."""
+    """A mistake with its position; line and column are 0 if unknown."""
     return {
         "line": mistake.line,
         "column": mistake.column,

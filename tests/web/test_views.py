@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protonet.errors import Mistake
-from protonet.web.networks import look_at
-from protonet.web.shown import job_view, looked_view, mistake_view, plain
+from protonet.web.networks import inspect_network
 from protonet.web.site import Site
 from protonet.web.store import DATASET, TRAINING
+from protonet.web.views import job_view, mistake_view, plain, report_view
 from tests.web.conftest import NET
 
 
@@ -36,9 +36,9 @@ def test_jobs_and_networks(site: Site) -> None:
     assert told["form"] == {"lr": 1}
     assert told["progress"]["iteration"] == 0
     assert "command" not in told
-    looked = looked_view(look_at(NET, site.workspace))
-    assert [each["only_trains"] for each in looked["layers"]] == [False] * 3
-    json.dumps([told, looked])
+    report = report_view(inspect_network(NET, site.workspace))
+    assert [each["only_trains"] for each in report["layers"]] == [False] * 3
+    json.dumps([told, report])
 
 
 def test_mistakes() -> None:

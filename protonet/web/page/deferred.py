@@ -1,4 +1,4 @@
-"""Parts of a page that are filled in once it is shown."""
+"""Parts of a page that are filled in after it is sent."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 
 from nicegui import ui
 
-from protonet.web.page.parts import telling
+from protonet.web.page.parts import notify_errors
 
 
-def filled_later(told: str, fill: Callable[[], Awaitable[None]]) -> None:
-    """Show ``told`` here until ``fill`` has made what belongs here.
+def filled_deferred(told: str, fill: Callable[[], Awaitable[None]]) -> None:
+    """Show ``told`` as placeholder until ``fill`` has added the content.
 
-    A page must answer within seconds; what takes longer runs when the browser has it.
+    A page must be sent within seconds; slower parts run when the browser is connected.
     """
     place = ui.element("div").classes("w-full")
     with place, ui.row().classes("items-center gap-2"):
@@ -20,10 +20,10 @@ def filled_later(told: str, fill: Callable[[], Awaitable[None]]) -> None:
         ui.label(told).classes("quiet").props('role="status"')
 
     async def run() -> None:
-        # The content is made before what was told goes, so that a mistake leaves the place clean.
+        # Create the content before removing the placeholder, so that an error leaves it clean.
         made = ui.element("div").classes("w-full")
         made.move(place)
-        with made, telling():
+        with made, notify_errors():
             await fill()
         place.remove(0)
 

@@ -1,4 +1,4 @@
-"""Asking a trained net: about one image with all that led to the answer, about many at once."""
+"""Predictions of a trained net: for one image with all activations, or for many images."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Statistic:
-    """Values in numbers: shape, mean, standard deviation, extremes, and how often which lie where.
+    """Statistics of an array: shape, mean, standard deviation, extremes, and histogram.
 
-    ``png`` shows planes side by side, where there are any.
+    ``png`` shows its planes side by side, if it has any.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Statistic:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a net says of one image, and what every layer made of it.
+class ImagePrediction:
+    """The prediction for one image, with the activations of every layer.
 
-    ``classes`` are (name, score), the likeliest first, of nets that classify.
+    ``classes`` are (name, score) of classifiers, the best first.
     """
 
     snapshot: int
@@ -62,7 +62,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Miss:
-    """An item that the net is far off with: its key or file, the answer and the truth."""
+    """An item with a great error: its key or file, the prediction and the truth."""
 
     name: str
     predicted: str
@@ -72,12 +72,12 @@ class Miss:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a net says of many images.
+class Predictions:
+    """Predictions for many images.
 
     ``components`` and ``points`` ((true, predicted) for each) are of vectors; ``right`` and
     ``right_of_five`` are shares, and ``confusion`` counts (true, predicted), of known classes.
-    ``rows`` are (name, answer) of each image. ``failed`` are images that cannot be read.
+    ``rows`` are (name, prediction) of each image. ``failed`` are images that cannot be read.
     """
 
     snapshot: int
@@ -93,12 +93,12 @@ class Answers:
     failed: tuple[str, ...] = ()
 
 
-def ask_image(run: RunDirectory, image: Path, snapshot: str = "last") -> Answer:
-    """Ask about one image file.
+def predict_image(run: RunDirectory, image: Path, snapshot: str = "last") -> ImagePrediction:
+    """Predict on one image file.
 
     Raises:
         UsageError: when the run has no such snapshot.
-        DataError: for a file that is absent, no image, or damaged.
+        DataError: for a file that is absent, not an image, or damaged.
     """
     with Predictor(run, snapshot) as predictor:
         inside = predictor.activations(image)
@@ -106,7 +106,7 @@ def ask_image(run: RunDirectory, image: Path, snapshot: str = "last") -> Answer:
             name: tuple(float(v) for v in values.ravel()[:1000])
             for name, values in inside.prediction.outputs.items()
         }
-        return Answer(
+        return ImagePrediction(
             predictor.iteration,
             outputs,
             _likeliest(inside.prediction.outputs, predictor.class_names),
@@ -120,13 +120,13 @@ def ask_image(run: RunDirectory, image: Path, snapshot: str = "last") -> Answer:
         )
 
 
-def ask_database(
+def predict_database(
     run: RunDirectory, images: Path, labels: Path | None, snapshot: str = "last", most: int = 1000
-) -> Answers:
-    """Ask about the first images of a database, and compare with its labels.
+) -> Predictions:
+    """Predict on the first images of a database, and compare with its labels.
 
     Raises:
-        UsageError, DataError: for databases that cannot be read or asked about.
+        UsageError, DataError: for databases that cannot be read or do not match the net.
     """
     with Predictor(run, snapshot) as predictor, Database(images) as stored:
         keys = stored.keys()[:most]
@@ -138,32 +138,32 @@ def ask_database(
         return _compare_vectors(predictor, stored, keys, true)
 
 
-def ask_list(
+def predict_list(
     run: RunDirectory,
     path: Path,
     snapshot: str = "last",
     most: int = 1000,
     allow: Callable[[Path], object] = lambda _: None,
-) -> Answers:
-    """Ask about the images of a folder, or of a text that names them, with or without classes.
+) -> Predictions:
+    """Predict on the images of a folder or a list, with or without classes.
 
-    ``allow`` is asked about each file, and raises for one that may not be read.
+    ``allow`` is called with each file, and raises for one that may not be read.
 
     Raises:
-        UsageError, DataError: for what cannot be read.
+        UsageError, DataError: for files that cannot be read.
     """
     if not path.is_dir() and path.suffix.lower() not in LISTS:
-        raise UsageError(f"{path.name}: expected a folder, or a text of files ({', '.join(LISTS)})")
+        raise UsageError(f"{path.name}: expected a folder, or a list of files ({', '.join(LISTS)})")
     with Predictor(run, snapshot) as predictor:
         classes = predictor.class_names
         items = find_items([path], classes, len(classes or ())).items[:most]
         for item in items:
             allow(item.path)
-        return _ask_items(predictor, items)
+        return _predict_items(predictor, items)
 
 
-def _ask_items(predictor: Predictor, items: Sequence[Item]) -> Answers:
-    """Ask about files, and compare with their classes where these are known."""
+def _predict_items(predictor: Predictor, items: Sequence[Item]) -> Predictions:
+    """Predict on files, and compare with their classes if known."""
     classes = predictor.class_names
     failed: list[str] = []
     rows: list[tuple[str, str]] = []
@@ -177,7 +177,7 @@ def _ask_items(predictor: Predictor, items: Sequence[Item]) -> Answers:
         if classes and truth is not None:
             known = True
             report.add(truth, best(scores, min(_BEST, len(scores))))
-    return Answers(
+    return Predictions(
         predictor.iteration,
         len(rows),
         right=report.right() / report.images if known else None,
@@ -189,7 +189,7 @@ def _ask_items(predictor: Predictor, items: Sequence[Item]) -> Answers:
 
 
 def statistic(name: str, kind: str, values: np.ndarray) -> Statistic:
-    """Values in numbers and, where they have planes, as a picture."""
+    """The statistics of an array."""
     flat = values.astype(np.float64).ravel()
     flat = flat[np.isfinite(flat)]
     empty = flat.size == 0
@@ -207,7 +207,7 @@ def statistic(name: str, kind: str, values: np.ndarray) -> Statistic:
 
 
 def tiles(values: np.ndarray) -> bytes | None:
-    """The first planes of an array side by side as PNG bytes; None where it has no planes."""
+    """The first planes of an array side by side as PNG bytes; None if it has no planes."""
     if values.ndim < 3 or min(values.shape[-2:]) < 2:
         return None
     planes = values.reshape(-1, *values.shape[-2:])[:_TILES]
@@ -264,10 +264,10 @@ def _asked(predictor: Predictor, images: Iterable[np.ndarray]) -> Iterator[np.nd
 
 def _compare_classes(
     predictor: Predictor, images: Iterable[np.ndarray], truths: list[int]
-) -> Answers:
+) -> Predictions:
     scores = list(_asked(predictor, images))
     if not scores:
-        raise DataError("there is no image to ask about")
+        raise DataError("there is no image to predict on")
     count = len(scores[0])
     report = Report(count)
     confusion = np.zeros((count, count), int) if count <= 100 else None
@@ -278,7 +278,7 @@ def _compare_classes(
             if confusion is not None:
                 confusion[truth, ranked[0]] += 1
     names = predictor.class_names or [str(number) for number in range(count)]
-    return Answers(
+    return Predictions(
         predictor.iteration,
         len(scores),
         right=report.right() / max(1, report.images),
@@ -290,12 +290,11 @@ def _compare_classes(
 
 def _compare_vectors(
     predictor: Predictor, stored: Database, keys: list[bytes], true: np.ndarray
-) -> Answers:
+) -> Predictions:
     predicted = np.array(list(_asked(predictor, _images(stored, keys, predictor))), np.float64)
     if predicted.shape != true.shape:
         raise DataError(
-            f"the net answers with {predicted.shape[-1]} number(s), the labels have "
-            f"{true.shape[-1]}"
+            f"the net predicts {predicted.shape[-1]} number(s), the labels have {true.shape[-1]}"
         )
     name = next(iter(predictor.outputs))
     report = VectorReport(name, name, predicted, true)
@@ -309,7 +308,7 @@ def _compare_vectors(
         )
         for item, distance in report.worst(_WORST)
     ]
-    return Answers(
+    return Predictions(
         predictor.iteration,
         len(predicted),
         components=tuple(report.components()),

@@ -15,7 +15,7 @@ from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.tasks.datasets import ConvertVectors, MakeGradients
 from protonet.jobs.tasks.task import Task, read_task
 from protonet.jobs.tasks.trainings import TrainNetwork
-from protonet.web import forms, making
+from protonet.web import forms, submission
 from protonet.web.site import Site
 from protonet.web.store import DONE, ENDED, WAIT, Job
 from protonet.web.workspace import Limits, Workspace
@@ -24,7 +24,7 @@ from tests.web.conftest import NET
 
 
 def run_train(site: Site, form: forms.TrainingForm) -> list[Job]:
-    return awaited(making.train(site, form))
+    return awaited(submission.train(site, form))
 
 
 def png(seed: int = 0, shape: tuple[int, ...] = (3, 6, 8)) -> bytes:
@@ -60,12 +60,12 @@ def bomb() -> bytes:
 
 
 def test_gradients(site: Site) -> None:
-    job = making.make_gradients(site, forms.GradientsForm(count=30, val_count=4, seed=5))
+    job = submission.make_gradients(site, forms.GradientsForm(count=30, val_count=4, seed=5))
     assert job.status == WAIT
     assert task_of(job) == MakeGradients(folder=Path("data"), count=30, val_count=4, seed=5)
     assert site.folder(job).is_dir()
-    with pytest.raises(UsageError, match="more than this server makes"):
-        making.make_gradients(
+    with pytest.raises(UsageError, match="more than this server allows"):
+        submission.make_gradients(
             site, forms.GradientsForm(width=10_000, height=10_000, count=1_000_000)
         )
 
@@ -77,19 +77,19 @@ def test_databases(site: Site, gradients: Path, tmp_path: Path) -> None:
         name="named", train_images=str(gradients / "train_images"),
         train_labels=str(gradients / "train_labels"),
     )  # fmt: skip
-    job = making.name_databases(site, form)
+    job = submission.name_databases(site, form)
     assert job.status == DONE
     assert site.databases(job).train_labels == gradients / "train_labels"
     before = len(site.store.all())
     wrong = form.model_copy(update={"train_labels": str(gradients / "val_labels")})
     with pytest.raises(DataError, match="do not pair up"):
-        making.name_databases(site, wrong)
+        submission.name_databases(site, wrong)
     for name, told in (("/etc", "outside"), (str(gradients / "nowhere"), "no such file")):
         with pytest.raises(UsageError, match=told):
-            making.name_databases(site, form.model_copy(update={"train_images": name}))
+            submission.name_databases(site, form.model_copy(update={"train_images": name}))
     alone = form.model_copy(update={"val_labels": str(gradients / "val_labels")})
     with pytest.raises(UsageError, match="need validation images"):
-        making.name_databases(site, alone)
+        submission.name_databases(site, alone)
     assert len(site.store.all()) == before
 
 
@@ -97,7 +97,7 @@ def test_uploads(site: Site) -> None:
     table = "image,x,y\n" + "".join(f"sub/{n}.png,{n / 9},{n}\n" for n in range(9))
     images = [(f"sub/{n}.png", io.BytesIO(png(n))) for n in range(9)]
     form = forms.VectorsForm(name="v", val_share=0.3, width=5, height=4, shuffle=True, gray=True)
-    job = making.make_vectors(site, form, io.BytesIO(table.encode()), images)
+    job = submission.make_vectors(site, form, io.BytesIO(table.encode()), images)
     assert job.status == WAIT
     assert task_of(job) == ConvertVectors(
         table=Path("uploaded/labels.csv"), folder=Path("data"), width=5, height=4, gray=True,
@@ -112,15 +112,15 @@ def test_uploads(site: Site) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [
-        ("../x.png", png(), "no name"),
-        ("/etc/x.png", png(), "no name"),
-        ("a\\..\\..\\x.png", png(), "no name"),
-        ("", png(), "no name"),
-        ("x" * 300 + ".png", png(), "no name"),
-        ("a\nb.png", png(), "no name"),
+        ("../x.png", png(), "not a valid name"),
+        ("/etc/x.png", png(), "not a valid name"),
+        ("a\\..\\..\\x.png", png(), "not a valid name"),
+        ("", png(), "not a valid name"),
+        ("x" * 300 + ".png", png(), "not a valid name"),
+        ("a\nb.png", png(), "not a valid name"),
         ("labels.csv", png(), "uploaded twice"),
-        ("x.png", b"GIF89a broken", "no image"),
-        ("x.png", b"", "no image"),
+        ("x.png", b"GIF89a broken", "not a readable image"),
+        ("x.png", b"", "not a readable image"),
         ("x.png", bomb(), "pixels"),
         ("x.png", png()[:60], "x.png"),
     ],
@@ -128,7 +128,7 @@ def test_uploads(site: Site) -> None:
 def test_hostile_uploads(site: Site, name: str, data: bytes, told: str) -> None:
     form = forms.VectorsForm(name="v")
     with pytest.raises((UsageError, DataError), match=told):
-        making.make_vectors(site, form, io.BytesIO(b"x.png,1\n"), [(name, io.BytesIO(data))])
+        submission.make_vectors(site, form, io.BytesIO(b"x.png,1\n"), [(name, io.BytesIO(data))])
     assert site.store.all() == []
     assert list((site.workspace.folder / "jobs").iterdir()) == []
 
@@ -137,7 +137,7 @@ def test_hostile_uploads(site: Site, name: str, data: bytes, told: str) -> None:
 def test_a_file_where_another_needs_a_folder(site: Site, names: tuple[str, ...]) -> None:
     images = [(name, io.BytesIO(png())) for name in names]
     with pytest.raises(UsageError, match=r"needs a folder|uploaded twice"):
-        making.make_vectors(site, forms.VectorsForm(name="v"), io.BytesIO(b"a,1\n"), images)
+        submission.make_vectors(site, forms.VectorsForm(name="v"), io.BytesIO(b"a,1\n"), images)
     assert site.store.all() == []
     assert list((site.workspace.folder / "jobs").iterdir()) == []
 
@@ -145,8 +145,8 @@ def test_a_file_where_another_needs_a_folder(site: Site, names: tuple[str, ...])
 @pytest.mark.parametrize(
     ("table", "told"),
     [
-        ("x.png,1\n/etc/passwd,2\n", "no name for an uploaded file"),
-        ("x.png,1\n../../protonet.sqlite,2\n", "no name for an uploaded file"),
+        ("x.png,1\n/etc/passwd,2\n", "not a valid name of an uploaded file"),
+        ("x.png,1\n../../protonet.sqlite,2\n", "not a valid name of an uploaded file"),
         ("x.png,1\ny.png,2\n", "labels.csv:2: the image 'y.png' was not uploaded"),
         ("x.png,1\nx.png,many\n", "many"),
         ("", "no row"),
@@ -155,14 +155,18 @@ def test_a_file_where_another_needs_a_folder(site: Site, names: tuple[str, ...])
 def test_tables_that_name_other_files(site: Site, table: str, told: str) -> None:
     images = [("x.png", io.BytesIO(png()))]
     with pytest.raises((UsageError, DataError), match=told):
-        making.make_vectors(site, forms.VectorsForm(name="v"), io.BytesIO(table.encode()), images)
+        submission.make_vectors(
+            site, forms.VectorsForm(name="v"), io.BytesIO(table.encode()), images
+        )
     assert site.store.all() == []
 
 
 def test_a_table_that_is_none_is_told_without_the_servers_folders(site: Site) -> None:
     images = [("x.png", io.BytesIO(png()))]
     with pytest.raises(DataError) as caught:
-        making.make_vectors(site, forms.VectorsForm(name="v"), io.BytesIO(b"x.png,many\n"), images)
+        submission.make_vectors(
+            site, forms.VectorsForm(name="v"), io.BytesIO(b"x.png,many\n"), images
+        )
     assert str(site.workspace.folder) not in str(caught.value)
     assert "labels.csv" in str(caught.value)
 
@@ -170,13 +174,13 @@ def test_a_table_that_is_none_is_told_without_the_servers_folders(site: Site) ->
 def test_uploads_of_nothing_and_of_too_much(tmp_path: Path) -> None:
     site = Site(Workspace.open(tmp_path / "w", limits=Limits(files=2)))
     form = forms.VectorsForm(name="v")
-    with pytest.raises(UsageError, match="no image with the table"):
-        making.make_vectors(site, form, io.BytesIO(b"x,1\n"), [])
+    with pytest.raises(UsageError, match="no images were uploaded with the table"):
+        submission.make_vectors(site, form, io.BytesIO(b"x,1\n"), [])
     images = [(f"{n}.png", io.BytesIO(png())) for n in range(3)]
     with pytest.raises(UsageError, match="more than 2 files"):
-        making.make_vectors(site, form, io.BytesIO(b"x,1\n"), images)
-    with pytest.raises(UsageError, match="21 rows are more than the 20 of one upload"):
-        making.make_vectors(
+        submission.make_vectors(site, form, io.BytesIO(b"x,1\n"), images)
+    with pytest.raises(UsageError, match="21 rows are more than the 20 allowed in one upload"):
+        submission.make_vectors(
             site, form, io.BytesIO(b"0.png,1\n" * 21), [("0.png", io.BytesIO(png()))]
         )
     site.store.close()
@@ -190,21 +194,21 @@ def test_class_folders(site: Site, tmp_path: Path) -> None:
             (folder / name / f"{number}.png").write_bytes(png(number))
     form = forms.FoldersForm(name="f", folder="flowers", width=4, height=5, fit="crop",
                              encoding="png")  # fmt: skip
-    job = making.make_folders(site, form)
+    job = submission.make_folders(site, form)
     finish(site, job)
     job = site.store.get(job.id)
     assert (job.status, job.error) == ("done", "")
     assert site.databases(job).classes is not None
     for wrong in ("nowhere", "/etc"):
         with pytest.raises(UsageError):
-            making.make_folders(site, form.model_copy(update={"folder": wrong}))
+            submission.make_folders(site, form.model_copy(update={"folder": wrong}))
     with pytest.raises(UsageError, match="larger than this server"):
-        making.make_folders(site, form.model_copy(update={"width": 9999, "height": 9999}))
+        submission.make_folders(site, form.model_copy(update={"width": 9999, "height": 9999}))
 
 
 def test_trainings(site: Site, gradients: Path) -> None:
     site.workspace = Workspace(site.workspace.folder, (gradients,), Limits())
-    data = making.name_databases(
+    data = submission.name_databases(
         site,
         forms.DatabasesForm(name="d", train_images=str(gradients / "train_images"),
                             train_labels=str(gradients / "train_labels"),
@@ -250,13 +254,13 @@ def test_trainings_that_cannot_be(site: Site, gradients: Path) -> None:
     site.workspace = Workspace(site.workspace.folder, (gradients,), Limits())
     images = forms.DatabasesForm(name="d", train_images=str(gradients / "train_images"),
                                  train_labels=str(gradients / "train_labels"))  # fmt: skip
-    data = making.name_databases(site, images)
+    data = submission.name_databases(site, images)
     form = forms.TrainingForm(name="t", network=NET, dataset=data.id)
     with pytest.raises(NetworkError, match="Powr"):
         run_train(site, form.model_copy(update={"network": NET.replace("Power", "Powr")}))
     with pytest.raises(UsageError, match="there is no job"):
         run_train(site, form.model_copy(update={"dataset": "x"}))
-    waiting = making.make_gradients(site, forms.GradientsForm())
+    waiting = submission.make_gradients(site, forms.GradientsForm())
     with pytest.raises(UsageError, match="is not ready: wait"):
         run_train(site, form.model_copy(update={"dataset": waiting.id}))
     many = {"lrs": [0.1] * 20, "batch_sizes": [1, 2, 3, 4, 5, 6]}
