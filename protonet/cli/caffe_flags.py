@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from protonet.cli.options import gathered, with_options
+from protonet.cli.options import Int32, gathered, with_options
 
 if TYPE_CHECKING:
     from protonet.jobs.inference.open_net import NetOptions
@@ -65,13 +65,13 @@ _MODEL = (
     click.option(
         "--iterations",
         "-iterations",
-        type=click.IntRange(1),
+        type=Int32(1),
         default=CAFFE_BATCHES,
         show_default=True,
         help="Number of batches.",
     ),
     click.option(
-        "--level", "-level", type=int, default=0, show_default=True, help="Level of the net."
+        "--level", "-level", type=Int32(), default=0, show_default=True, help="Level of the net."
     ),
     click.option(
         "--stage", "-stage", metavar="NAME[,NAME...]", default="", help="Stages of the net."

@@ -12,7 +12,7 @@ import click
 from protonet.cli.compute_options import no_fuse_option, precision_option
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.extensions import import_option
-from protonet.cli.options import gathered
+from protonet.cli.options import Int32, gathered
 from protonet.cli.shapes import Shape, explained, input_options
 from protonet.cli.sizes import memory_limit_option
 from protonet.cli.terminal import note, print_table
@@ -75,7 +75,7 @@ def _memory(
 )
 @click.option(
     "--level",
-    type=int,
+    type=Int32(),
     metavar="N",
     default=0,
     show_default=True,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from protonet.cli.examples import CommandWithExamples, GroupWithExamples
+from protonet.cli.options import Int32
 from protonet.cli.terminal import progress
 
 
@@ -37,7 +38,7 @@ def command() -> None:
 @click.option(
     "-x",
     "--width",
-    type=click.IntRange(1),
+    type=Int32(1),
     metavar="N",
     default=50,
     show_default=True,
@@ -46,7 +47,7 @@ def command() -> None:
 @click.option(
     "-y",
     "--height",
-    type=click.IntRange(1),
+    type=Int32(1),
     metavar="N",
     default=50,
     show_default=True,
@@ -55,7 +56,7 @@ def command() -> None:
 @click.option(
     "-c",
     "--count",
-    type=click.IntRange(1),
+    type=Int32(1),
     metavar="N",
     default=100,
     show_default=True,
@@ -63,7 +64,7 @@ def command() -> None:
 )
 @click.option(
     "--val-count",
-    type=click.IntRange(1),
+    type=Int32(1),
     metavar="N",
     default=None,
     help="Number of validation images; by default a fifth of the training images.",

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from protonet.cli.examples import CommandWithExamples
+from protonet.cli.options import Int32
 
 
 @click.command(
@@ -30,7 +31,9 @@ from protonet.cli.examples import CommandWithExamples
 @click.option(
     "--stage", "stages", multiple=True, metavar="NAME", help="Stage to draw. May be repeated."
 )
-@click.option("--level", type=int, metavar="N", default=0, show_default=True, help="Level to draw.")
+@click.option(
+    "--level", type=Int32(), metavar="N", default=0, show_default=True, help="Level to draw."
+)
 @click.option(
     "--direction",
     "--rankdir",

@@ -10,6 +10,28 @@ import click
 
 C = TypeVar("C", bound=Callable[..., Any])
 
+_LARGEST = 2**31 - 1
+
+
+class Int32(click.IntRange):
+    """Whole numbers as Caffe's messages have them, of 32 bits; help shows the given range only."""
+
+    def __init__(self, least: int | None = None, most: int | None = None) -> None:
+        super().__init__(least, most)
+        if least is None and most is None:
+            self.name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number.
+
+        Raises:
+            click.BadParameter: for what is none, or out of range.
+        """
+        number: int = super().convert(value, param, ctx)
+        if abs(number) > _LARGEST:
+            self.fail(f"{number} is not in the range of {-_LARGEST} to {_LARGEST}.", param, ctx)
+        return number
+
 
 def with_options(command: C, options: Sequence[Callable[[C], C]]) -> C:
     """The command with the options, or arguments, in this order."""

@@ -14,7 +14,7 @@ from protonet.cli.caffe_flags import chosen_device, chosen_stages
 from protonet.cli.compute_options import no_fuse_option, precision_option, tf32_option
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.extensions import import_option
-from protonet.cli.options import gathered
+from protonet.cli.options import Int32, gathered
 from protonet.cli.shapes import explained, input_options
 from protonet.cli.terminal import note, print_table
 from protonet.cli.training_job import SOLVERS, known_solvers, match_solver
@@ -101,10 +101,10 @@ def _options(
     help="train: forward, backward and update; test: forward only.",
 )
 @click.option("--stage", metavar="NAME[,NAME...]", default="", help="Stages of the net.")
-@click.option("--level", type=int, default=0, show_default=True, help="Level of the net.")
+@click.option("--level", type=Int32(), default=0, show_default=True, help="Level of the net.")
 @click.option(
     "--iterations",
-    type=click.IntRange(1),
+    type=Int32(1),
     metavar="N",
     default=20,
     show_default=True,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from protonet.cli.options import gathered, with_options
+from protonet.cli.options import Int32, gathered, with_options
 from protonet.cli.terminal import note
 from protonet.errors import NetworkError, UsageError, nearest
 
@@ -46,7 +46,7 @@ _SHAPES = (
     ),
     click.option(
         "--batch-size",
-        type=click.IntRange(1),
+        type=Int32(1),
         metavar="N",
         help="Batch size. Default: that of the network, or else 16.",
     ),
