@@ -14,8 +14,8 @@ from protonet.graph.planning import plan_net
 from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TRAIN
 from protonet.proto.text import Source, read_net, read_solver
-from protonet.solvers.rules import rule_findings
 from protonet.solvers.schedules import make_schedule
+from protonet.solvers.update_rule import rule_findings
 
 DATA = """layer { name: "in" type: "Input" top: "x" top: "t"
   input_param { shape { dim: 2 dim: 3 dim: 8 dim: 6 } shape { dim: 2 dim: 1 dim: 8 dim: 6 } } }

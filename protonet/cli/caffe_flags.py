@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from protonet.cli.options import Int32, gathered, with_options
+from protonet.cli.options import Count, Int32, gathered, with_options
 
 if TYPE_CHECKING:
     from protonet.jobs.inference.open_net import NetOptions
@@ -65,7 +65,7 @@ _MODEL = (
     click.option(
         "--iterations",
         "-iterations",
-        type=Int32(1),
+        type=Count(1),
         default=CAFFE_BATCHES,
         show_default=True,
         help="Number of batches.",

@@ -14,7 +14,7 @@ import click
 from protonet.cli.classes import Classified, printer, save_scores, show_report
 from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
-from protonet.cli.options import Int32
+from protonet.cli.options import Count
 from protonet.cli.terminal import complain, note, progress
 from protonet.errors import DataError, UsageError
 
@@ -95,7 +95,7 @@ class _Asked:
 @click.option("--labels", type=_PATH, help="Class names, one per line. Default: labels.txt of NET.")
 @click.option(
     "--top",
-    type=Int32(1),
+    type=Count(1),
     metavar="N",
     help="Number of classes for each image. Default: 5; 1 in a table of more than 10 images.",
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from protonet.cli.examples import CommandWithExamples
-from protonet.cli.options import Int32
+from protonet.cli.options import Count
 from protonet.cli.terminal import progress
 
 _PATH = click.Path(path_type=Path)
@@ -25,8 +25,8 @@ _FITS = ("squash", "crop", "fill", "half-crop")
 )
 @click.argument("root", metavar="ROOT", type=_PATH)
 @click.argument("folder", metavar="DIR", type=_PATH)
-@click.option("--width", type=Int32(1), default=256, show_default=True, help="In pixels.")
-@click.option("--height", type=Int32(1), default=256, show_default=True, help="In pixels.")
+@click.option("--width", type=Count(1), default=256, show_default=True, help="In pixels.")
+@click.option("--height", type=Count(1), default=256, show_default=True, help="In pixels.")
 @click.option(
     "--fit",
     type=click.Choice(_FITS),

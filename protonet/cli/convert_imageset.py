@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from protonet.cli.gflags import GflagsCommand
-from protonet.cli.options import C, Int32, gathered
+from protonet.cli.options import C, Count, gathered
 from protonet.cli.terminal import resumable_progress
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _side_option(side: str) -> Callable[[C], C]:
         f"--resize-{side}",
         f"--resize_{side}",
         f"-resize_{side}",
-        type=Int32(0),
+        type=Count(0),
         default=0,
         metavar="N",
         help=f"{side.capitalize()} of all images; 0 keeps it.",

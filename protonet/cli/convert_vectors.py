@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from protonet.cli.examples import CommandWithExamples
-from protonet.cli.options import Int32
+from protonet.cli.options import Count
 from protonet.cli.terminal import resumable_progress
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ _PATH = click.Path(path_type=Path)
 @click.argument("table", metavar="CSV", type=_PATH)
 @click.argument("folder", metavar="DIR", type=_PATH)
 @click.option("--root", type=_PATH, help="Folder of the images. Default: that of the CSV file.")
-@click.option("--width", type=Int32(1), metavar="N", help="Width of all images.")
-@click.option("--height", type=Int32(1), metavar="N", help="Height of all images.")
+@click.option("--width", type=Count(1), metavar="N", help="Width of all images.")
+@click.option("--height", type=Count(1), metavar="N", help="Height of all images.")
 @click.option("--gray/--color", default=None, help="Convert to one channel, or three.")
 @click.option("--encoded", is_flag=True, help="Store PNG instead of pixels.")
 @click.option(

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from protonet.cli.examples import CommandWithExamples, GroupWithExamples
-from protonet.cli.options import Int32
+from protonet.cli.options import Count
 from protonet.cli.terminal import progress
 
 
@@ -38,7 +38,7 @@ def command() -> None:
 @click.option(
     "-x",
     "--width",
-    type=Int32(1),
+    type=Count(1),
     metavar="N",
     default=50,
     show_default=True,
@@ -47,7 +47,7 @@ def command() -> None:
 @click.option(
     "-y",
     "--height",
-    type=Int32(1),
+    type=Count(1),
     metavar="N",
     default=50,
     show_default=True,
@@ -56,7 +56,7 @@ def command() -> None:
 @click.option(
     "-c",
     "--count",
-    type=Int32(1),
+    type=Count(1),
     metavar="N",
     default=100,
     show_default=True,
@@ -64,7 +64,7 @@ def command() -> None:
 )
 @click.option(
     "--val-count",
-    type=Int32(1),
+    type=Count(1),
     metavar="N",
     default=None,
     help="Number of validation images; by default a fifth of the training images.",

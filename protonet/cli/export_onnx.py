@@ -10,7 +10,7 @@ import click
 
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.extensions import import_option
-from protonet.cli.options import Int32, snapshot_option
+from protonet.cli.options import Count, Int32, snapshot_option
 from protonet.cli.terminal import note
 from protonet.cli.untrusted_option import untrusted_option
 from protonet.errors import UsageError
@@ -37,7 +37,7 @@ _PATH = click.Path(path_type=Path)
 @snapshot_option("The weights of RUN")
 @click.option(
     "--batch",
-    type=Int32(1),
+    type=Count(1),
     metavar="N",
     help="Batch size. Default: dynamic; if a layer does not allow that, that of NETWORK.",
 )

@@ -9,7 +9,7 @@ import click
 from protonet.cli.caffe_flags import chosen_device
 from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
-from protonet.cli.options import Int32
+from protonet.cli.options import Count
 from protonet.cli.terminal import note, progress
 from protonet.cli.untrusted_option import untrusted_option
 
@@ -29,7 +29,7 @@ _PATH = click.Path(path_type=Path)
 @click.argument("network", metavar="NETWORK", type=_PATH)
 @click.argument("blobs", metavar="BLOB[,BLOB...]")
 @click.argument("databases", metavar="DB[,DB...]")
-@click.argument("batches", metavar="BATCHES", type=Int32(1))
+@click.argument("batches", metavar="BATCHES", type=Count(1))
 @click.argument(
     "kind", metavar="[lmdb|leveldb]", type=click.Choice(["lmdb", "leveldb"]), default="lmdb"
 )

@@ -10,27 +10,31 @@ import click
 
 C = TypeVar("C", bound=Callable[..., Any])
 
-_LARGEST = 2**31 - 1
+LARGEST = 2**31 - 1
+"""Of numbers of 32 bits."""
 
 
-class Int32(click.IntRange):
-    """Whole numbers as Caffe's messages have them, of 32 bits; help shows the given range only."""
+class _Within32Bits(click.ParamType):
+    """Refuses numbers that Caffe's messages cannot hold, whatever range the help shows."""
 
-    def __init__(self, least: int | None = None, most: int | None = None) -> None:
-        super().__init__(least, most)
-        if least is None and most is None:
-            self.name = "integer"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The number.
 
         Raises:
             click.BadParameter: for what is none, or out of range.
         """
-        number: int = super().convert(value, param, ctx)
-        if abs(number) > _LARGEST:
-            self.fail(f"{number} is not in the range of {-_LARGEST} to {_LARGEST}.", param, ctx)
+        number = super().convert(value, param, ctx)
+        if abs(number) > LARGEST:
+            self.fail(f"{number} is not in the range of {-LARGEST} to {LARGEST}.", param, ctx)
         return number
+
+
+class Int32(_Within32Bits, click.types.IntParamType):
+    """A number of 32 bits, such as a level."""
+
+
+class Count(_Within32Bits, click.IntRange):
+    """A number of 32 bits in a range: ``Count(1)`` is 1 or more."""
 
 
 def with_options(command: C, options: Sequence[Callable[[C], C]]) -> C:

@@ -14,7 +14,7 @@ from protonet.cli.caffe_flags import chosen_device, chosen_stages
 from protonet.cli.compute_options import no_fuse_option, precision_option, tf32_option
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.extensions import import_option
-from protonet.cli.options import Int32, gathered
+from protonet.cli.options import Count, Int32, gathered
 from protonet.cli.shapes import explained, input_options
 from protonet.cli.terminal import note, print_table
 from protonet.cli.training_job import SOLVERS, known_solvers, match_solver
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from protonet.jobs.profiling.profiled_net import ProfileOptions
     from protonet.proto.caffe_pb2 import SolverParameter
     from protonet.proto.text import NetDefinition
-    from protonet.solvers.rules import Rule
+    from protonet.solvers.update_rule import Rule
 
 _PATH = click.Path(path_type=Path)
 _TRAIN, _TEST = 0, 1
@@ -104,7 +104,7 @@ def _options(
 @click.option("--level", type=Int32(), default=0, show_default=True, help="Level of the net.")
 @click.option(
     "--iterations",
-    type=Int32(1),
+    type=Count(1),
     metavar="N",
     default=20,
     show_default=True,

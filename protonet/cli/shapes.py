@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from protonet.cli.options import Int32, gathered, with_options
+from protonet.cli.options import LARGEST, Count, gathered, with_options
 from protonet.cli.terminal import note
 from protonet.errors import NetworkError, UsageError, nearest
 
@@ -26,8 +26,11 @@ def input_shape(text: str) -> tuple[str, Shape]:
     """The blob and the axes of a text such as ``data=16x1x50x50``."""
     name, _, shape = text.partition("=")
     axes = shape.split("x")
-    if not name or not all(axis.isdecimal() and int(axis) > 0 for axis in axes):
-        raise click.BadParameter(f"expected NAME=SHAPE such as data=16x1x50x50, got '{text}'")
+    if not name or not all(axis.isdecimal() and 0 < int(axis) <= LARGEST for axis in axes):
+        raise click.BadParameter(
+            f"expected NAME=SHAPE such as data=16x1x50x50, got '{text[:60]}'; an axis is from 1 to "
+            f"{LARGEST}"
+        )
     return name, tuple(int(axis) for axis in axes)
 
 
@@ -46,7 +49,7 @@ _SHAPES = (
     ),
     click.option(
         "--batch-size",
-        type=Int32(1),
+        type=Count(1),
         metavar="N",
         help="Batch size. Default: that of the network, or else 16.",
     ),

@@ -13,7 +13,7 @@ from protonet.cli.caffe_flags import ModelFlags, model_options
 from protonet.cli.compute_options import no_fuse_option
 from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
-from protonet.cli.options import Int32, snapshot_option
+from protonet.cli.options import Count, snapshot_option
 from protonet.cli.sizes import memory_limit_option
 from protonet.cli.terminal import note, print_table
 from protonet.cli.untrusted_option import untrusted_option
@@ -53,7 +53,7 @@ _SHOWN = 8
 )
 @click.option(
     "--worst",
-    type=Int32(0),
+    type=Count(0),
     default=3,
     show_default=True,
     metavar="N",

@@ -165,7 +165,7 @@ def match_solver(text: str) -> str | None:
 
 def known_solvers() -> list[str]:
     """The update rules, including those of ``--import``: first ours, in the order of the help."""
-    from protonet.solvers.rules import rule_names
+    from protonet.solvers.update_rule import rule_names
 
     return [*SOLVERS, *(name for name in rule_names() if name not in SOLVERS)]
 

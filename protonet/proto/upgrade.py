@@ -16,10 +16,10 @@ from protonet.proto.caffe_pb2 import (
     V1LayerParameter,
 )
 from protonet.proto.dilation import upgrade_dilation
-from protonet.proto.directions import upgrade_directions
 from protonet.proto.naming import name_layers
-from protonet.proto.sides import upgrade_sides
+from protonet.proto.normalize_layer import upgrade_directions
 from protonet.proto.source import NetDefinition, Source, Where
+from protonet.proto.synopsys import upgrade_sides
 from protonet.proto.upgrade_v0 import fold_padding, v0_to_v1
 
 _V1_TYPES = {

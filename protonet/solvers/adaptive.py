@@ -13,7 +13,7 @@ from protonet.kernels.updates import (
 )
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.solvers.mistakes import Finding
-from protonet.solvers.rules import Check, Rule, register_rule
+from protonet.solvers.update_rule import Check, Rule, register_rule
 
 
 def _delta(solver: SolverParameter) -> Iterable[Finding]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.proto.text import Source
 from protonet.solvers.mistakes import SolverError
-from protonet.solvers.rules import rule_findings
 from protonet.solvers.schedules import schedule_findings
+from protonet.solvers.update_rule import rule_findings
 
 
 def check_solver(solver: SolverParameter, source: Source | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protonet.kernels.updates import NesterovUpdate, SGDUpdate
-from protonet.solvers.rules import Rule, Segment, register_rule
+from protonet.solvers.update_rule import Rule, Segment, register_rule
 
 
 class _Momentum(Rule):

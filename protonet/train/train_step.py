@@ -9,7 +9,7 @@ from protonet.graph.net import Net
 from protonet.graph.parameters import rewrite_gradients
 from protonet.kernels.gradients import ZeroGradients
 from protonet.solvers.loss_scale import LossScale
-from protonet.solvers.rules import Rule
+from protonet.solvers.update_rule import Rule
 from protonet.train.losses import Losses
 
 

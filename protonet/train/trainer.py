@@ -19,8 +19,8 @@ from protonet.graph.inspection import describe_update
 from protonet.graph.net import Net
 from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
 from protonet.solvers.loss_scale import LossScale
-from protonet.solvers.rules import make_rule
 from protonet.solvers.schedules import make_schedule
+from protonet.solvers.update_rule import make_rule
 from protonet.train.averaging import WeightAverage
 from protonet.train.diagnosis import explain_divergence
 from protonet.train.events import (

@@ -17,7 +17,7 @@ from protonet.errors import UsageError
 from protonet.web import forms, submission
 from protonet.web.archive import archive
 from protonet.web.datasets import inspect, mean_picture, samples
-from protonet.web.policy import policy_curve
+from protonet.web.learning_rate import policy_curve
 from protonet.web.prediction_routes import add_prediction_routes, started_run
 from protonet.web.progress import curves_of, log_of
 from protonet.web.site import Site

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import click
+import pytest
 from click.testing import CliRunner
 
-from protonet.cli.options import gathered, snapshot_option, with_options
+from protonet.cli import main
+from protonet.cli.options import Count, Int32, gathered, snapshot_option, with_options
 
 
 def test_options_are_gathered_into_one_argument() -> None:
@@ -36,3 +38,36 @@ def test_the_snapshot_is_the_last_by_default() -> None:
 
     assert CliRunner().invoke(command, []).output == "last\n"
     assert CliRunner().invoke(command, ["--snapshot", "best"]).output == "best\n"
+
+
+HUGE = "99999999999999999999"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "net.prototxt", "--level", HUGE],
+        ["check", "net.prototxt", "--batch-size", HUGE],
+        ["check", "net.prototxt", "--input", f"data={HUGE}x2"],
+        ["time", "net.prototxt", "--iterations", "2147483648"],
+        ["draw", "net.prototxt", "--level", "-2147483648"],
+        ["profile", "net.prototxt", "--batch-size", HUGE],
+        ["export-onnx", "net.prototxt", "--batch", HUGE],
+        ["create-db", "gradients", "made", "-c", HUGE],
+        ["test", "net.prototxt", "--iterations", HUGE],
+    ],
+    ids=lambda arguments: " ".join(arguments[:1] + arguments[2:3]),
+)
+def test_numbers_that_messages_cannot_hold_are_refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert "2147483647" in capsys.readouterr().err
+
+
+def test_the_greatest_and_the_least_number() -> None:
+    assert Int32().convert(str(2**31 - 1), None, None) == 2**31 - 1
+    assert Int32().convert(str(1 - 2**31), None, None) == 1 - 2**31
+    assert Count(1).convert("1", None, None) == 1
+    with pytest.raises(click.BadParameter, match="0 is not in the range x>=1"):
+        Count(1).convert("0", None, None)

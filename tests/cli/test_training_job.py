@@ -13,7 +13,7 @@ from protonet.errors import UsageError
 from protonet.jobs.run.settings import SolverSettings
 from protonet.jobs.training.resume import ResumeOptions, resume
 from protonet.jobs.training.start import start_solver
-from protonet.solvers.rules import RULES, rule_names
+from protonet.solvers.update_rule import RULES, rule_names
 
 
 def test_a_solver_file_and_a_run_to_resume(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from protonet.layers.base import LayerContext
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.text import Source, read_net
-from protonet.solvers.rules import RULES
+from protonet.solvers.update_rule import RULES
 from protonet.train import events
 from protonet.train.snapshot import Snapshots
 from protonet.train.trainer import Trainer

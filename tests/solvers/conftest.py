@@ -15,8 +15,8 @@ from protonet.device import Device
 from protonet.formats.solverstate import read_state
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.proto.text import Source, read_solver
-from protonet.solvers.rules import Rule, make_rule
 from protonet.solvers.schedules import Schedule, make_schedule
+from protonet.solvers.update_rule import Rule, make_rule
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "solvers"
 NAMES = ("ip1/0", "ip1/1", "ip2/0", "ip2/1")

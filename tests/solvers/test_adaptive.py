@@ -12,7 +12,7 @@ from protonet.blob import Param, ParamStore
 from protonet.device import Device
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.solvers.mistakes import SolverError
-from protonet.solvers.rules import make_rule, rule_findings
+from protonet.solvers.update_rule import make_rule, rule_findings
 
 CASES = ["adagrad", "rmsprop", "adadelta", "adam"]
 

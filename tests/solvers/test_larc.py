@@ -11,7 +11,7 @@ from protonet.blob import Param, ParamStore
 from protonet.device import Device
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.solvers.larc import Larc, larc_findings
-from protonet.solvers.rules import make_rule
+from protonet.solvers.update_rule import make_rule
 
 CPU = Device("cpu")
 SHAPES = ((2, 3), (5,), (7,))

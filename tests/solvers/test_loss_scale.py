@@ -11,7 +11,7 @@ from protonet.errors import TrainingError
 from protonet.kernels.loss_scale import INITIAL_SCALE
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.solvers.loss_scale import LossScale
-from protonet.solvers.rules import make_rule
+from protonet.solvers.update_rule import make_rule
 
 
 def scaled() -> tuple[LossScale, ParamStore, np.ndarray]:

@@ -15,7 +15,7 @@ from protonet.graph.estimate import estimate, fitting_batch
 from protonet.graph.plan import Plan
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.sizes import byte_count
-from protonet.solvers.rules import RULES
+from protonet.solvers.update_rule import RULES
 
 
 @dataclass(frozen=True)

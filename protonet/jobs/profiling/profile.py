@@ -16,7 +16,7 @@ from protonet.graph.plan import Step
 from protonet.graph.timing import Span, seconds_by_step, time_iteration
 from protonet.jobs.profiling.machine import Machine, measure_machine
 from protonet.kernels.gradients import ZeroGradients
-from protonet.solvers.rules import Rule
+from protonet.solvers.update_rule import Rule
 
 _RATE = 1e-6
 """The time of an update does not depend on the rate; at this one the weights do not change."""

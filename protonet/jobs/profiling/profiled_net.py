@@ -22,7 +22,7 @@ from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.text import NetDefinition, Source, read_solver
 from protonet.solvers.check import check_solver
-from protonet.solvers.rules import Rule, make_rule
+from protonet.solvers.update_rule import Rule, make_rule
 
 _LABELLED = frozenset(
     ("Accuracy", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss", "SoftmaxWithLoss")

@@ -13,12 +13,12 @@ from protonet.precision import PRECISIONS
 from protonet.sizes import byte_count
 from protonet.web import forms, submission
 from protonet.web.checks import SupersededError
+from protonet.web.learning_rate import policy_curve
 from protonet.web.networks import NetworkReport
 from protonet.web.page import charts
 from protonet.web.page.editor import Checked, PrototxtEditor
 from protonet.web.page.frame import frame, heading, panel
 from protonet.web.page.parts import jobs_table, notify_errors
-from protonet.web.policy import policy_curve
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, DONE, TRAINING
 

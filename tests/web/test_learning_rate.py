@@ -8,7 +8,7 @@ import pytest
 
 from protonet.errors import ProtonetError, UsageError
 from protonet.web.forms import CurveForm
-from protonet.web.policy import policy_curve
+from protonet.web.learning_rate import policy_curve
 
 
 def curve_of(**given: Any) -> dict[float, float | None]:

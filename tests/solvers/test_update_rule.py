@@ -14,7 +14,7 @@ from protonet.device import Device
 from protonet.errors import DeviceError, FormatError, NetworkError
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.solvers.mistakes import SolverError
-from protonet.solvers.rules import Rule, make_rule, register_rule, rule_findings, rule_names
+from protonet.solvers.update_rule import Rule, make_rule, register_rule, rule_findings, rule_names
 
 CPU = Device("cpu")
 
