@@ -14,27 +14,29 @@ LARGEST = 2**31 - 1
 """Of numbers of 32 bits."""
 
 
-class _Within32Bits(click.ParamType):
-    """Refuses numbers that Caffe's messages cannot hold, whatever range the help shows."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number.
-
-        Raises:
-            click.BadParameter: for what is none, or out of range.
-        """
-        number = super().convert(value, param, ctx)
-        if abs(number) > LARGEST:
-            self.fail(f"{number} is not in the range of {-LARGEST} to {LARGEST}.", param, ctx)
-        return number
-
-
-class Int32(_Within32Bits, click.types.IntParamType):
+class Int32(click.types.IntParamType):
     """A number of 32 bits, such as a level."""
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number; ``click.BadParameter`` for what is none, or out of range."""
+        return _within_32_bits(self, super().convert(value, param, ctx), param, ctx)
 
-class Count(_Within32Bits, click.IntRange):
-    """A number of 32 bits in a range: ``Count(1)`` is 1 or more."""
+
+class Count(click.IntRange):
+    """A number of 32 bits in a range, which the help shows: ``Count(1)`` is 1 or more."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number; ``click.BadParameter`` for what is none, or out of range."""
+        return _within_32_bits(self, super().convert(value, param, ctx), param, ctx)
+
+
+def _within_32_bits(
+    kind: Int32 | Count, number: int, param: click.Parameter | None, ctx: click.Context | None
+) -> int:
+    """The number, where Caffe's messages can hold it."""
+    if abs(number) > LARGEST:
+        kind.fail(f"{number} is not in the range of {-LARGEST} to {LARGEST}.", param, ctx)
+    return number
 
 
 def with_options(command: C, options: Sequence[Callable[[C], C]]) -> C:
