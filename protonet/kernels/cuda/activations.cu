@@ -1,4 +1,4 @@
-// Functions of single elements, and their gradients.
+// Elementwise activations and their gradients.
 
 extern "C" __global__ void rectify(const stored* x, stored* y, int count, float slope)
 {
@@ -12,7 +12,7 @@ extern "C" __global__ void rectify_back(
     each(count, back, dy, sided, dx);
 }
 
-// What is no number stays none.
+// Propagates NaN.
 extern "C" __global__ void clip(const stored* x, stored* y, int count, float low, float high)
 {
     each(count, [=](float x, float& y) { y = x < low ? low : x > high ? high : x; }, x, y);

@@ -1,6 +1,6 @@
-// The gradient of a bias, of items x channels x places.
+// The gradient of a bias, for arrays of items x channels x places.
 
-// parts: (channel, part), sums of dy; with y, dy is made 0 first where y is not above 0.
+// parts: (channel, part), partial sums of dy; with y, dy is first zeroed where y is not above 0.
 extern "C" __global__ void sum_parts(
     stored* dy, const stored* y, float* parts, int items, Extent channels, Extent places)
 {

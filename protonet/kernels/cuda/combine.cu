@@ -1,4 +1,4 @@
-// Up to four arrays of one shape made one: arrays that are not there are null.
+// Elementwise combinations of up to four arrays of one shape; missing arrays are null.
 
 extern "C" __global__ void weighted_sum(
     const stored* x0, const stored* x1, const stored* x2, const stored* x3, float c0, float c1,
@@ -51,15 +51,16 @@ extern "C" __global__ void quotient(
     each(count, [](float dy, float y, float x, float& dx) { dx = y / x * dy; }, dy, y, x, dx);
 }
 
-// What is greater takes the place; what is no number takes every place, and nothing takes its own.
+// A greater value becomes the maximum. NaN replaces any value, and nothing replaces NaN; it leaves
+// the argmax unchanged.
 #define CHALLENGE(x, challenger, place) \
     if (x) { \
         if (challenger > value) held_by = place; \
         if (!(challenger <= value) && value == value) value = challenger; \
     }
 
-// x0 holds the place `first`, those behind it the next; with y0, the greatest so far is there, and
-// `winner` says whose it is.
+// x0 is array `first`, the others follow it. With y0, y0 is the running maximum and `winner` its
+// argmax.
 extern "C" __global__ void greatest(
     const stored* x0, const stored* x1, const stored* x2, const stored* x3, const stored* y0,
     stored* y, unsigned char* winner, int first, int count, int rectify)

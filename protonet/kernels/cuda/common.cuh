@@ -1,11 +1,11 @@
-// What the sources of this folder share. No headers: NVRTC compiles it as it is, and the tests run
-// it on a CPU.
+// Shared by all sources of this folder. It includes no headers: NVRTC compiles it as it is, and the
+// tests run it on a CPU.
 #define BLOCK 256
 
 typedef long long wide;
 
-// A value of a blob, or of its gradient, as it lies in memory: float, or one of 16 bits that is
-// widened to float where it is read, and rounded to the nearest where it is written.
+// A value of a blob or of its gradient as it is stored: float, or a 16-bit type that is widened to
+// float when it is read, and rounded to the nearest when it is written.
 #if defined(BFLOAT16)
 struct stored {
     unsigned short bits;
@@ -46,12 +46,12 @@ struct stored {
 typedef float stored;
 #endif
 
-// The first element of a thread, and the step to its next one. Counts are below 2^31.
+// Grid-stride loop over `count` elements. Counts are below 2^31.
 #define EACH(i, count) \
     for (unsigned i = blockIdx.x * BLOCK + threadIdx.x; i < (unsigned)(count); \
          i += gridDim.x * BLOCK)
 
-// The sum over a block of BLOCK threads, in a fixed order, known to all of them.
+// The sum over a block of BLOCK threads, in a fixed order, returned to all of them.
 __device__ float block_sum(float value, float* shared)
 {
     shared[threadIdx.x] = value;
@@ -79,14 +79,14 @@ __device__ float block_max(float value, float* shared)
     return greatest;
 }
 
-// What is below 0 becomes 0; what is no number stays none.
+// ReLU; propagates NaN.
 __device__ float rectified(float value) { return value < 0.0f ? 0.0f : value; }
 
-// 1 / (1 + exp(-x)), without anything that overflows.
+// 1 / (1 + exp(-x)), without overflow.
 __device__ float sigmoid(float x) { return 0.5f * tanhf(0.5f * x) + 0.5f; }
 
-// log(1 + exp(x)), likewise.
+// log(1 + exp(x)), without overflow.
 __device__ float soft_positive(float x) { return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x))); }
 
-// -1, 0 or 1; what is no number stays none.
+// -1, 0 or 1; propagates NaN.
 __device__ float sign(float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x; }

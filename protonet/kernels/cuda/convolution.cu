@@ -1,5 +1,5 @@
-// Convolutions in two axes as one product for each group: columns are (channel, kernel place) x
-// (image, output place), and results (output) x (image, place).
+// im2col convolution in two axes, one matrix product per group: columns are (channel, kernel place)
+// x (image, output place), results are (output) x (image, place).
 
 // grid.y is the row of the columns.
 extern "C" __global__ void im2col(
@@ -33,7 +33,7 @@ extern "C" __global__ void col2im(
         unsigned item = (unsigned)at.plane / channels, channel = at.plane - item * channels.count;
         float total = 0.0f;
         for (int ky = 0; ky < kernel_h; ++ky) {
-            // a negative one is too large as well
+            // negative values have the top bit set
             unsigned sy = at.y + pad_h - ky * dilation_h, oy = sy / stride_h;
             if (sy >> 31 || oy >= out_h || oy * stride_h.count != sy) continue;
             wide row = (wide)(channel * kernel_h + ky) * kernel_w;
@@ -47,7 +47,7 @@ extern "C" __global__ void col2im(
     }
 }
 
-// (items, outputs, places) to (outputs, items, places).
+// Transpose (items, outputs, places) to (outputs, items, places).
 extern "C" __global__ void gather(
     const stored* y, stored* turned, Extent items, int outputs, Extent places)
 {
@@ -58,7 +58,7 @@ extern "C" __global__ void gather(
     walk((unsigned)items.count * outputs * places.count, from, Same(), take, turned);
 }
 
-// (outputs, items, places) to (items, outputs, places), with what follows a product.
+// Transpose (outputs, items, places) to (items, outputs, places), with the epilogue.
 extern "C" __global__ void scatter(
     const stored* turned, const float* factor, const float* bias, stored* y, int items,
     Extent outputs, Extent places, int rectify)
@@ -85,7 +85,7 @@ extern "C" __global__ void finish(
     each_in_channels(items, outputs, places, of, one, y);
 }
 
-// Gradients of weights that came in the type of values.
+// Accumulates weight gradients that were computed in the type of values.
 extern "C" __global__ void add(const stored* more, float* dw, int count)
 {
     each(count, [](float more, float& dw) { dw += more; }, more, dw);

@@ -1,17 +1,17 @@
-// Convolutions in which every channel is a group of its own, with `multiple` outputs each.
+// Depthwise convolution: every channel is a group of its own, with `multiple` outputs each.
 //
-// H and W are the extents of the kernel where they are known when this is compiled, so that its
-// loops are gone and its weights in registers; 0 where they are not. `TAPS` calls a function so.
+// H and W are the extents of the kernel where they are compile-time constants, so that its loops
+// are unrolled and its weights are in registers; 0 where they are not. `TAPS` selects the instance.
 #define TAPS(function, ...) \
     if (kernel_h == 3 && kernel_w == 3) function<3, 3>(__VA_ARGS__); \
     else function<0, 0>(__VA_ARGS__)
 
-// What all functions are given, in the order of launches.
+// The arguments that all functions share, in launch order.
 struct Shape {
     int items, channels, height, width, kernel_h, kernel_w, pad_h, pad_w, dilation_h, dilation_w;
 };
 
-// Outputs of a row that a thread takes, `strips` apart: neighbours stay neighbours in memory.
+// Outputs of a row per thread, with a stride of `strips`: adjacent threads access adjacent memory.
 #define STRIP 4
 
 template <int H, int W>
@@ -73,12 +73,12 @@ __device__ void backward_of(
     EACH(i, of.items * of.channels * of.height * of.width) {
         Spot at(i, height, width);
         unsigned channel = (unsigned)at.plane % channels;
-        // a plane of dx for each `multiple` of dy, and kernels
+        // each plane of dx has `multiple` planes of dy, and as many kernels
         const stored* planes = dy + (unsigned)at.plane * multiple * places;
         const float* kernels = w + channel * multiple * extent;
         float total = 0.0f;
         for (int ky = 0; ky < kernel_h; ++ky) {
-            // a negative one is too large as well
+            // negative values have the top bit set
             unsigned sy = at.y + of.pad_h - ky * of.dilation_h, oy = sy / stride_h;
             if (sy >> 31 || oy >= out_h || oy * stride_h.count != sy) continue;
             for (int kx = 0; kx < kernel_w; ++kx) {
@@ -104,7 +104,7 @@ extern "C" __global__ void backward(
          out_w);
 }
 
-// Sums for H x W weights at once, from the weight `first` of an output's on; 1 for 0.
+// Sums for a block of H x W weights, from weight `first` of an output on; an extent of 0 means 1.
 template <int H, int W>
 __device__ void learn_of(
     const stored* dy, const stored* x, float* parts, Shape of, int multiple, int stride_h,
@@ -138,7 +138,7 @@ __device__ void learn_of(
     }
 }
 
-// A row of blocks for each output where TAPS knows the kernel, else for each weight.
+// A row of blocks for each output where TAPS has an unrolled kernel, else for each weight.
 extern "C" __global__ void learn(
     const stored* dy, const stored* x, float* parts, int items, int multiple, int channels,
     int height, int width, int kernel_h, int kernel_w, int stride_h, int stride_w, int pad_h,

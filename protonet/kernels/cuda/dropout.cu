@@ -1,4 +1,4 @@
-// Philox4x64-10, as random_stream.cu has it: each thread draws eight numbers and uses them.
+// Philox4x64-10, as in random_stream.cu: each thread generates eight numbers and uses them at once.
 #define M0 0xD2E7470EE14C6C93ULL
 #define M1 0xCA5A826395121157ULL
 

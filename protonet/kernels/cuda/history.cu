@@ -1,4 +1,4 @@
-// A ring of losses; `at` is the place of the newest.
+// A ring buffer of losses; `at` is the index of the newest.
 
 extern "C" __global__ void begin(float* ring, int* at, int window)
 {
@@ -7,7 +7,7 @@ extern "C" __global__ void begin(float* ring, int* at, int window)
     ring[*at] = 0.0f;
 }
 
-// One block.
+// Launched as one block.
 extern "C" __global__ void add(
     const float* values, int count, float share, float* ring, const int* at)
 {

@@ -1,5 +1,5 @@
-// Whether at least `least` of an item's scores are below that of its label; before x classes x
-// after. A label that is no class scores 0.
+// Whether at least `least` of an item's scores are below that of its label, for arrays of before x
+// classes x after. An item whose label is not a class scores 0.
 
 __device__ float score_of(const float* x, wide start, float label, int classes, int after)
 {
@@ -7,7 +7,7 @@ __device__ float score_of(const float* x, wide start, float label, int classes, 
     return c >= 0 && c < classes && (float)c == label ? x[start + (wide)c * after] : 0.0f;
 }
 
-// One block for each item.
+// One block per item.
 extern "C" __global__ void in_top_k_wide(
     const float* x, const float* labels, float* right, int before, int classes, int after, int least)
 {
@@ -19,7 +19,7 @@ extern "C" __global__ void in_top_k_wide(
     if (threadIdx.x == 0) right[item] = below >= (float)least ? 1.0f : 0.0f;
 }
 
-// One thread for each item.
+// One thread per item.
 extern "C" __global__ void in_top_k_many(
     const float* x, const float* labels, float* right, int before, int classes, int after, int least)
 {

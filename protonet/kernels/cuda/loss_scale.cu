@@ -1,12 +1,12 @@
-// Gradients divided by the scale of their loss. counts: steps since the scale changed, whether this
-// step is left out, how many were in a row, whether a gradient was found that is not finite.
+// Divides gradients by the loss scale. counts: steps since the scale changed, whether this step is
+// skipped, how many steps were skipped in a row, whether a gradient is not finite.
 
 extern "C" __global__ void divide(float* g, const float* scale, float* counts, int count)
 {
     float share = 1.0f / *scale;
     auto one = [=](float& g) {
         g *= share;
-        // every thread that writes writes the same
+        // a benign race: all threads write the same value
         if (!(fabsf(g) <= 3.4028234e38f)) counts[3] = 1.0f;
     };
     each(count, one, g);

@@ -1,7 +1,7 @@
-// Losses: what each block sums goes to parts, which `total` adds up in a fixed order.
+// Losses: each block writes its partial sum to parts; `total` adds them up in a fixed order.
 
-// grid.x sums of `count` parts that follow each other: the first times `factor` to sum, a second
-// one to other.
+// grid.x sums of `count` consecutive parts each: the first, times `factor`, goes to sum, the second
+// to other.
 extern "C" __global__ void total(
     const float* parts, float* sum, float* other, int count, float factor)
 {
@@ -50,7 +50,7 @@ extern "C" __global__ void distances(
     if (threadIdx.x == 0) parts[blockIdx.x] = total;
 }
 
-// Without u and v, they are 1.
+// Missing u and v are 1.
 extern "C" __global__ void smooth_distances(
     const float* a, const float* b, const float* u, const float* v, float* slope, float* parts,
     int count, float sharpness)
@@ -68,7 +68,7 @@ extern "C" __global__ void smooth_distances(
     if (threadIdx.x == 0) parts[blockIdx.x] = total;
 }
 
-// One block for each pair, and one part.
+// One block, with one partial sum, per pair.
 extern "C" __global__ void contrast(
     const float* a, const float* b, const float* y, float* slope, float* parts, int length,
     float margin, int legacy)
@@ -109,8 +109,8 @@ extern "C" __global__ void hinge(
     if (threadIdx.x == 0) parts[blockIdx.x] = total;
 }
 
-// parts: the sums of the terms, then how many targets count. No number equals `ignored`, where
-// that is none.
+// parts: the sums of the terms, then the counts of valid targets. A NaN for `ignored` matches no
+// target.
 extern "C" __global__ void cross_entropies(
     const float* x, const float* t, float* parts, int count, float ignored)
 {

@@ -1,4 +1,4 @@
-// Local response normalization over the `half` channels on both sides; scale is s.
+// Local response normalization over `half` channels on both sides; scale is s.
 
 extern "C" __global__ void across(
     const stored* x, stored* y, float* scale, int items, Extent channels, Extent places, int half,
@@ -33,7 +33,7 @@ extern "C" __global__ void across_back(
     }
 }
 
-// The same over the places around, `half` on each side, of planes of height x width.
+// The same over neighbouring places, `half` on each side, of planes of height x width.
 
 extern "C" __global__ void within(
     const stored* x, stored* y, float* scale, int planes, Extent height, Extent width, int half,

@@ -1,4 +1,4 @@
-// One step of an LSTM: the gates i, f, o, g of a stream side by side, `outputs` of each.
+// One step of an LSTM: the gates i, f, o, g of a stream are contiguous, `outputs` of each.
 
 extern "C" __global__ void forward(
     const float* cont, const float* c_before, float* acts, float* c, float* tanh_c, float* h,

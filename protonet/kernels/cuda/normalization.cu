@@ -1,5 +1,5 @@
-// Statistics of channels of items x channels x places, and what is made from them. Each channel is
-// divided among grid.y blocks; their parts are put together in a fixed order.
+// Per-channel statistics of items x channels x places, and the normalization by them. Each channel
+// is divided among grid.y blocks; their partial results are combined in a fixed order.
 
 // parts: (channel, part) x (mean, sum of squared deviations), of the values of that part.
 extern "C" __global__ void moments(
@@ -7,8 +7,8 @@ extern "C" __global__ void moments(
 {
     __shared__ float shared[BLOCK];
     Share share((unsigned)items * places.count, blockIdx.y, gridDim.y);
-    // Deviations from a value near the mean, that of the first few: squares of such do not cancel.
-    // How far off it was is taken off them again.
+    // Deviations are taken from an estimate of the mean (that of the first values), so that the
+    // squares do not cancel; the error of the estimate is corrected at the end.
     unsigned few = min(share.size(), (unsigned)BLOCK), i = share.first + threadIdx.x;
     float first = threadIdx.x < few ? (float)x[in_channel(i, channels, places)] : 0.0f;
     float middle = block_sum(first, shared) / (float)few;
@@ -28,7 +28,8 @@ extern "C" __global__ void moments(
     }
 }
 
-// Means and variances of two sets make those of their union (Chan, Golub and LeVeque, 1979).
+// Combines the means and variances of two sets into those of their union (Chan, Golub and LeVeque,
+// 1979).
 extern "C" __global__ void statistics(
     const float* parts, float* mean, float* variance, float* inverse, int items,
     Extent channels, Extent places, int pieces, float eps)
@@ -52,10 +53,10 @@ extern "C" __global__ void statistics(
     }
 }
 
-// What is done with the values of a channel: hat = (x - mean) spread, z = hat scale + bias.
+// The per-channel transform of values: hat = (x - mean) spread, z = hat scale + bias.
 struct Norm {
     float mean, spread, scale, bias;
-    // Without a mean, x is what was normalized already.
+    // Without a mean, x is already normalized.
     __device__ Norm(
         const float* means, const float* inverses, const float* scales, const float* biases,
         int channel)
@@ -137,7 +138,7 @@ extern "C" __global__ void gradient(
     each_in_channels(items, channels, places, of, one, dy, x, dx);
 }
 
-// One block: all read the weight before it is written.
+// Launched as one block: all threads read the weight before it is written.
 extern "C" __global__ void remember(
     const float* mean, const float* variance, float* means, float* variances, float* weight,
     int channels, float fraction, int averages, float unbiased)

@@ -1,9 +1,10 @@
-// How elements are found by their index, and how many are read and written at once. Both decide how
-// much of the memory's speed is left: a division of 64 bits takes dozens of instructions even where
-// numbers are small, and a thread that moves 4 bytes at a time waits for each of them.
+// Index arithmetic and vectorized loads and stores. Both decide how much of the memory bandwidth is
+// reached: a 64-bit division takes dozens of instructions even for small numbers, and a thread that
+// moves 4 bytes at a time waits for each of them.
 
-// A count that indices are divided by, with a number that replaces the division by a product, a sum
-// and a shift (Granlund and Montgomery, 1994). launch.py works it out; indices are below 2^31.
+// A divisor of indices, with a multiplier that replaces the division by a multiplication, an
+// addition and a shift (Granlund and Montgomery, 1994). launch.py computes it; indices are below
+// 2^31.
 struct Extent {
     int count;
     unsigned multiplier;
@@ -17,7 +18,7 @@ __device__ unsigned operator/(unsigned i, Extent by)
 
 __device__ unsigned operator%(unsigned i, Extent by) { return i - i / by * by.count; }
 
-// Where an element of planes of height x width lies, and the one behind it.
+// The position of an element in planes of height x width; `next` advances by one element.
 struct Spot {
     int plane, y, x, height, width;
     __device__ Spot(unsigned i, Extent height, Extent width)
@@ -59,16 +60,16 @@ struct Channel {
     }
 };
 
-// Where nobody asks.
+// Used where the position does not matter.
 struct Nowhere {
     __device__ bool stays(int) const { return true; }
     __device__ void next() {}
 };
 
-// The elements that a thread takes at once: 16 bytes of values.
+// Elements per thread and access: 16 bytes of values.
 #define PACK (16 / (int)sizeof(stored))
 
-// How elements are kept in memory, and what is calculated with.
+// The storage type of elements, and the type that is computed with.
 template <class T> struct Element { typedef T kept; typedef T value; };
 template <class T> struct Element<const T> : Element<T> {};
 template <> struct Element<stored> { typedef stored kept; typedef float value; };
@@ -80,8 +81,8 @@ template <class T> __device__ bool is_aligned(T* array)
     return (unsigned long long)array % alignof(Pack<typename Element<T>::kept, PACK>) == 0;
 }
 
-// N elements of an array, read at once, and written at once unless they are const. An array that is
-// not there has zeros. What is read and not used is not read: the compiler sees to it.
+// N elements of an array, loaded at once, and stored at once unless they are const. A missing array
+// reads as zeros. The compiler drops loads whose values are not used.
 template <class T, int N> struct Held {
     typedef Pack<typename Element<T>::kept, N> Kept;
     T* at;
@@ -115,9 +116,9 @@ __device__ void apply(Where where, Look look, F f, H... held)
     (held.store(), ...);
 }
 
-// f(look(where), elements...) for each of count; from(index) says where that is, and elements that
-// are in one place look once. Arrays that begin anywhere, and what is left behind the last whole
-// pack, are taken one by one.
+// f(look(where), elements...) for each of `count` elements; from(index) gives the position, and
+// look is called once for a pack within one place. Unaligned arrays, and the tail after the last
+// whole pack, are processed element by element.
 template <class From, class Look, class F, class... T>
 __device__ void walk(unsigned count, From from, Look look, F f, T*... arrays)
 {
@@ -129,7 +130,7 @@ __device__ void walk(unsigned count, From from, Look look, F f, T*... arrays)
         apply<1>(from(i), look, f, Held<T, 1>(arrays, i)...);
 }
 
-// A function that is not told where its elements are.
+// A function that does not get the position.
 template <class F> struct Anywhere {
     F& f;
     template <class... E> __device__ void operator()(Nowhere, E&... elements) { f(elements...); }
@@ -139,14 +140,14 @@ struct Same {
     template <class T> __device__ T operator()(T given) { return given; }
 };
 
-// f(elements...) for each of count: a value for what is read, a reference for what is written.
+// f(elements...) for each of `count` elements: by value for const arrays, by reference for others.
 template <class F, class... T> __device__ void each(unsigned count, F f, T*... arrays)
 {
     auto from = [=](unsigned) { return Nowhere(); };
     walk(count, from, Same(), Anywhere<F>{f}, arrays...);
 }
 
-// f(of(channel), elements...) for those of items x channels x places.
+// f(of(channel), elements...) for each element of items x channels x places.
 template <class Of, class F, class... T>
 __device__ void each_in_channels(
     int items, Extent channels, Extent places, Of of, F f, T*... arrays)
@@ -155,7 +156,7 @@ __device__ void each_in_channels(
     walk((unsigned)items * channels.count * places.count, from, of, f, arrays...);
 }
 
-// What a channel is multiplied with, and what is added to it; arrays may be null.
+// The factor and the shift of a channel; the arrays may be null.
 struct Line { float factor, shift; };
 
 __device__ Line line_of(const float* factor, const float* shift, int channel)
@@ -163,7 +164,7 @@ __device__ Line line_of(const float* factor, const float* shift, int channel)
     return {factor ? factor[channel] : 1.0f, shift ? shift[channel] : 0.0f};
 }
 
-// The share of one block of the elements of a channel: blocks are channels x parts.
+// The share of a channel's elements that one block processes: blocks are channels x parts.
 struct Share {
     unsigned first, last;
     __device__ Share(unsigned count, unsigned part, unsigned parts)
@@ -175,14 +176,14 @@ struct Share {
     __device__ unsigned size() const { return last - first; }
 };
 
-// Where the i-th element of the block's channel lies.
+// The index of the i-th element of the block's channel.
 __device__ unsigned in_channel(unsigned i, int channels, Extent places)
 {
     unsigned item = i / places;
     return (item * channels + blockIdx.x) * places.count + (i - item * places.count);
 }
 
-// f(elements...) for those of the block's share.
+// f(elements...) for each element of the block's share.
 template <class F, class... T>
 __device__ void each_of_share(Share share, int channels, Extent places, F f, T*... arrays)
 {

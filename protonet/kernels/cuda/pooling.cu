@@ -25,7 +25,7 @@ extern "C" __global__ void max_forward(
     }
 }
 
-// The windows that look at a place: from this one on, along one axis, and up to that one.
+// The first and the last window, along one axis, that contain a place.
 __device__ int first_window(int at, int pad, int kernel, Extent stride)
 {
     int reach = at + pad - kernel;

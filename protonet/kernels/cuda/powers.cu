@@ -1,6 +1,6 @@
-// Powers, exponentials and logarithms of single elements, and their gradients.
+// Elementwise powers, exponentials and logarithms, and their gradients.
 
-// With `power` 1, what is below 0 may be made 0.
+// A ReLU can be fused where `power` is 1.
 extern "C" __global__ void power(
     const stored* x, stored* y, int count, float power, float scale, float shift, int rectify)
 {
@@ -12,7 +12,7 @@ extern "C" __global__ void power(
     each(count, one, x, y);
 }
 
-// x is not looked at with `power` 1; with y, dy counts as 0 where y is not above 0.
+// x is not read where `power` is 1; with y, dy counts as 0 where y is not above 0.
 extern "C" __global__ void power_back(
     const stored* dy, const stored* x, const stored* y, stored* dx, int count, float power,
     float scale, float shift)
@@ -35,7 +35,7 @@ extern "C" __global__ void exponential(
     each(count, [=](float x, float& y) { y = outer * expf(inner * x); }, x, y);
 }
 
-// outer is in y already.
+// y already includes the factor outer.
 extern "C" __global__ void exponential_back(
     const stored* dy, const stored* y, stored* dx, int count, float inner, float outer)
 {

@@ -1,7 +1,7 @@
-// Rows of an array, added to by index.
+// Scatter-add of rows by index.
 
-// The first of those that name one row of dx adds all of them, in order: nothing is added at once
-// by two threads. What is none of the rows of dx is passed over.
+// Where several rows have the same index, the thread of the first one adds all of them, in order:
+// no atomics, and a reproducible sum. Indices out of range are skipped.
 extern "C" __global__ void add_rows(
     const float* dy, const wide* rows, float* dx, int count, int length, int limit)
 {

@@ -1,4 +1,4 @@
-// One number for each channel of items x channels x places.
+// Per-channel scale, bias and PReLU for arrays of items x channels x places.
 
 // With a top, x counts as 0 where that is not above 0.
 extern "C" __global__ void forward(
@@ -15,7 +15,7 @@ extern "C" __global__ void forward(
     each_in_channels(items, channels, places, of, one, x, top, y);
 }
 
-// parts: (channel, part) x (sum of x dy, sum of dy). Without x, only the second is meant.
+// parts: (channel, part) x (sum of x dy, sum of dy). Without x, only the second sum is computed.
 // With a top, dy counts as 0 where that is not above 0.
 extern "C" __global__ void sum_parts(
     const stored* dy, const stored* x, const stored* top, float* parts, int items, Extent channels,
@@ -64,7 +64,7 @@ extern "C" __global__ void lean(
     each_in_channels(items, channels, places, of, one, x, y);
 }
 
-// parts as those of sum_parts, with sums of x dy where x is not above 0; dx and parts may be null.
+// parts as in sum_parts, with sums of x dy where x is not above 0; dx and parts may be null.
 extern "C" __global__ void lean_back(
     const stored* dy, const stored* x, const float* a, stored* dx, float* parts, int items,
     Extent channels, Extent places)

@@ -1,6 +1,6 @@
 // Softmax over the classes of before x classes x after. An item is one of before x after.
 
-// One block for each item.
+// One block per item.
 extern "C" __global__ void forward_wide(
     const float* x, float* y, int before, int classes, int after)
 {
@@ -19,7 +19,7 @@ extern "C" __global__ void forward_wide(
         y[start + (wide)c * after] = expf(x[start + (wide)c * after] - greatest) / total;
 }
 
-// One thread for each item.
+// One thread per item.
 extern "C" __global__ void forward_many(
     const float* x, float* y, int before, int classes, int after)
 {
@@ -50,7 +50,7 @@ extern "C" __global__ void backward(
     }
 }
 
-// The logarithm of what is at least `smallest`; of what is no number, none.
+// The logarithm, clamped from below at that of `smallest`; propagates NaN.
 __device__ float bounded_log(float p, float smallest) { return logf(p < smallest ? smallest : p); }
 
 extern "C" __global__ void logarithms(

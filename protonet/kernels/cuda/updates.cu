@@ -1,5 +1,5 @@
-// The steps of solvers, each in one pass. `numbers` lie in the GPU's memory: what of a step changes
-// from one to the next, so that a recorded step can be repeated.
+// Solver update rules, each in one pass. `numbers` is in device memory: it holds what changes from
+// step to step, so that a captured CUDA graph can be replayed.
 
 extern "C" __global__ void set_numbers(float* numbers, float first, float second, float third)
 {
@@ -10,7 +10,7 @@ extern "C" __global__ void set_numbers(float* numbers, float first, float second
     }
 }
 
-// Where a step is left out. Its number may be missing.
+// Returns if the step is skipped; `halt` may be null.
 #define UNLESS(halt) if (halt && *halt != 0.0f) return
 
 __device__ float penalty(float w, float decay, int l1)
@@ -90,7 +90,7 @@ extern "C" __global__ void adadelta(
     each(count, step, w, g, h, s);
 }
 
-// numbers[0] is the rate with what makes up for averages that began at 0.
+// numbers[0] is the rate, with the bias correction of the averages.
 extern "C" __global__ void adam(
     float* w, const float* g, float* m, float* v, const float* numbers, const float* halt,
     int count, float share, float decay, int l1, float delta, float keep, float keep_squares,

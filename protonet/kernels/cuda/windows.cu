@@ -1,13 +1,13 @@
-// Windows over any number of axes as columns of one matrix, and back: (channel, kernel place) x
-// (image, output place). `geometry` holds six numbers for each axis: the extent of the input, that
-// of the kernel, the stride, the padding, the dilation, and the extent of the output.
+// im2col and col2im in any number of axes: columns are (channel, kernel place) x (image, output
+// place). `geometry` holds six numbers for each axis: the extent of the input, that of the kernel,
+// the stride, the padding, the dilation, and the extent of the output.
 #define NUMBERS 6
 
-// Columns may be more than 2^31.
+// The columns may have more than 2^31 elements.
 #define EACH_OF_MANY(i, count) \
     for (wide i = blockIdx.x * (wide)BLOCK + threadIdx.x; i < (count); i += (wide)gridDim.x * BLOCK)
 
-// kernel and places are the products of the axes' extents.
+// kernel and places are the products of the extents over all axes.
 extern "C" __global__ void im2col(
     const stored* x, stored* columns, const int* geometry, int axes, int items, int channels,
     int kernel, int places)
@@ -26,7 +26,7 @@ extern "C" __global__ void im2col(
             place /= of[5];
             row /= of[1];
         }
-        // what is left of the row is the channel
+        // the remaining index is the channel
         columns[i] = inside ? (float)x[(item * channels + row) * step + offset] : 0.0f;
     }
 }

@@ -1,4 +1,4 @@
-// Functions of single elements, and their gradients.
+// Elementwise activations and their gradients.
 #include "arrays.h"
 #include "elementwise.h"
 #include "sweep.h"
@@ -21,7 +21,7 @@ void clip(Floats x, MutableFloats y, float low, float high) {
   map(x, y, [=](Vec v) { return min(splat(high), max(splat(low), v)); });
 }
 
-// `open`: the slope at the bounds is 0, not 1.
+// With `open`, the slope at the bounds is 0, not 1.
 void clip_back(Floats dy, Floats x, MutableFloats dx, float low, float high, bool open) {
   map(dy, x, dx, [=](Vec d, Vec v) {
     const Mask inside = open ? (v > splat(low)) & (v < splat(high))
@@ -34,7 +34,7 @@ void elu(Floats x, MutableFloats y, float alpha) {
   map(x, y, [=](Vec v) { return v > Vec{} ? v : alpha * exp_less_one(v); });
 }
 
-// The sign of `sided` is that of x.
+// `sided` has the sign of x.
 void elu_back(Floats dy, Floats y, Floats sided, MutableFloats dx, float alpha) {
   const Index n = static_cast<Index>(dy.size());
   Unlocked free(n);

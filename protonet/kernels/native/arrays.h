@@ -1,4 +1,4 @@
-// NumPy's arrays as kernels take them: float32, contiguous, on the CPU; the caller knows the shape.
+// NumPy arrays as kernels take them: float32, contiguous, on the CPU. Shapes are passed separately.
 #pragma once
 
 #include <nanobind/ndarray.h>

@@ -1,8 +1,9 @@
-// Windows over planes, channel by channel: what depthwise convolution and pooling have in common.
+// Sliding windows over planes, one channel at a time: shared by depthwise convolution and pooling.
 //
-// A band of rows of a plane is copied with its padding into memory of the thread, its columns
-// dealt out by their remainder by the stride. Then each tap of a window is, for all windows of a
-// row, one stretch of memory that begins where the tap says: nothing is done at edges.
+// A band of rows of a plane is copied, with its padding, into scratch of the thread; its columns
+// are grouped by their remainder modulo the stride. Each tap then reads one contiguous run of
+// memory for all windows of a row, at an offset that depends on the tap alone: no edge needs
+// special handling.
 #pragma once
 
 #include <vector>
@@ -23,10 +24,11 @@ struct Geometry {
   Index size() const { return height * width; }
 };
 
-// Planes with padding. Padded row r begins at r * line() of a copy.
+// Planes with padding. Padded row r begins at r * line() of the copy.
 class Padded {
  public:
-  // `columns` of windows look `reach` beyond their first column, counted in dealt columns.
+  // `columns` windows of a row read up to `reach` columns past their first one, counted in columns
+  // of one remainder.
   Padded(Index height, Index width, Along before, Index deal, Index columns, Index reach,
          float outside = 0)
       : height_(height), width_(width), before_(before), deal_(deal), outside_(outside) {
@@ -35,13 +37,13 @@ class Padded {
   }
 
   Index line() const { return deal_ * pitch_; }
-  // Where a padded column is, from the beginning of its row.
+  // The offset of a padded column within its row.
   Index column(Index c) const { return c % deal_ * pitch_ + c / deal_; }
 
-  // Make the padding of `rows` rows; copies of rows leave it as it is.
+  // Fill the padding of `rows` rows; copies of rows leave it untouched.
   void clear(float* to, Index rows) const { std::fill(to, to + rows * line(), outside_); }
 
-  // Padded rows from `first` on.
+  // Copy padded rows from `first` on.
   void copy(const float* plane, Index first, Index rows, float* to) const {
     for (Index r = 0; r < rows; ++r, to += line()) {
       const Index y = first + r - before_.y;
@@ -88,28 +90,28 @@ class Padded {
   float outside_;
 };
 
-// Places of a result that read alike: (first.y + t * step.y, first.x + u * step.x).
+// Places of the output that read the same taps: (first.y + t * step.y, first.x + u * step.x).
 struct Grid {
   Along first;
   Index rows, columns;
-  // What place (t, u) reads: rows t * row_step + lines[i] of the copy, columns u + places[j]; and
-  // the number of that tap in the kernel, taps[i * places.size() + j].
+  // Place (t, u) reads rows t * row_step + lines[i] and columns u + places[j] of the copy; the
+  // index of that tap in the kernel is taps[i * places.size() + j].
   std::vector<Index> lines, places, taps;
-  // Of narrow planes: for each tap of a line, which lane each lane of a row of results reads.
+  // For narrow planes: for each tap of a line, the source lane of each lane of an output row.
   std::vector<std::int32_t> lanes = {};
 
   Index width() const { return static_cast<Index>(places.size()); }
 };
 
-// How a result is made from a padded source: band by band, grid by grid.
+// How an output is computed from a padded source: band by band, grid by grid.
 struct Sweep {
   Padded source;
-  Along out, step;  // the result's extents, and the step of its grids
-  Index row_step;   // rows of the source from one row of a grid to the next
+  Along out, step;  // the extents of the output, and the stride of its grids
+  Index row_step;   // rows of the source per row of a grid
   std::vector<Grid> grids;
   Index rows = 0, reach = 0, band = 0;
 
-  // Bands are as high as fits into half of the first-level cache.
+  // A band is as high as fits into half of the L1 cache.
   void settle() {
     for (const Grid& grid : grids) {
       rows = std::max(rows, grid.rows);
@@ -128,7 +130,7 @@ struct Sweep {
   }
 };
 
-// From x to y.
+// Forward: from x to y.
 inline Sweep forward_sweep(const Geometry& g, float outside = 0) {
   const Index wide = (g.kernel.x - 1) * g.dilation.x;
   Sweep sweep{Padded(g.height, g.width, g.pad, g.stride.x, g.out.x, wide / g.stride.x + 1,
@@ -144,8 +146,8 @@ inline Sweep forward_sweep(const Geometry& g, float outside = 0) {
   return sweep;
 }
 
-// Along one axis: places first + t * stride of x, and the windows t + shifts[i] that look at them
-// with tap taps[i], in rising order of shifts.
+// Along one axis: the places first + t * stride of x, and the windows t + shifts[i] that read them
+// with tap taps[i], by ascending shift.
 struct Remainder {
   Index first, count;
   std::vector<Index> shifts, taps;
@@ -166,7 +168,7 @@ inline std::vector<Remainder> remainders(Index extent, Index kernel, Index strid
   return found;
 }
 
-// From dy to dx: each place of x, from the windows that look at it.
+// Backward: from dy to dx, for each place of x a sum over the windows that read it.
 inline Sweep backward_sweep(const Geometry& g, float outside = 0) {
   const auto ys = remainders(g.height, g.kernel.y, g.stride.y, g.pad.y, g.dilation.y);
   const auto xs = remainders(g.width, g.kernel.x, g.stride.x, g.pad.x, g.dilation.x);
@@ -196,12 +198,12 @@ inline Sweep backward_sweep(const Geometry& g, float outside = 0) {
   return sweep;
 }
 
-// The same for planes of which one vector holds a row: a row is read where it is, and each tap
-// picks its lanes from it. Lines of grids count from row t * row_step of the source.
+// The same for planes whose rows fit into one vector: rows are read in place, and each tap permutes
+// their lanes. Lines of grids count from row t * row_step of the source.
 struct Narrow {
   bool fits;
   Along source, out;
-  Index row_step, step;  // of the source, and of the result
+  Index row_step, step;  // of the source, and of the output
   std::vector<Grid> grids;
 };
 
@@ -241,7 +243,7 @@ inline Narrow backward_narrow(const Geometry& g) {
   return narrow;
 }
 
-// A row of x from the parts that grids of it made, which lie whole_vectors(width) apart.
+// Merge the grids of a row of x, which are whole_vectors(width) apart.
 inline void merge_row(const float* parts, Index deal, Index width, float* to, bool add) {
   const Index apart = whole_vectors(width);
   Index x = 0;
@@ -262,8 +264,8 @@ inline void merge_row(const float* parts, Index deal, Index width, float* to, bo
   }
 }
 
-// body(first, last) over ranges of `count` planes, each of about `cost` multiplications: so many
-// at once that it is worth a thread's while.
+// body(first, last) over ranges of `count` planes, each of about `cost` multiplications. A range is
+// large enough to be worth a task.
 template <class F>
 void parallel_planes(Index count, Index cost, F&& body) {
   const Index each = std::max<Index>(1, (Index{1} << 18) / std::max<Index>(1, cost));

@@ -1,4 +1,4 @@
-// The gradient of a bias, and of the rectification behind it.
+// The gradient of a bias, optionally through a fused ReLU.
 #include <nanobind/nanobind.h>
 
 #include <algorithm>
@@ -11,10 +11,10 @@ namespace nb = nanobind;
 
 namespace {
 
-// dy where y is above 0, else 0 (also where y is NaN, as a comparison decides it).
+// dy where y > 0, else 0 (also where y is NaN, since the comparison fails).
 inline Vec passed(Vec y, Vec dy) { return y > Vec{} ? dy : Vec{}; }
 
-// One channel of one image; with y, dy is masked where it is.
+// One channel of one image. With y, dy is masked in place.
 float sum_plane(float* dy, const float* y, Index places) {
   Vec sums[2] = {};
   Index i = 0;
@@ -36,7 +36,7 @@ float sum_plane(float* dy, const float* y, Index places) {
 
 void learn_planes(float* dy, const float* y, float* db, Index items, Index channels,
                   Index places) {
-  // Neighbouring channels in one task: their planes lie beside each other.
+  // A task handles several adjacent channels: their planes are contiguous.
   const Index group = std::clamp<Index>((1 << 14) / std::max<Index>(1, places * items), 1, 64);
   parallel((channels + group - 1) / group, [&](Index task) {
     for (Index c = task * group; c < std::min(channels, (task + 1) * group); ++c) {
@@ -50,7 +50,7 @@ void learn_planes(float* dy, const float* y, float* db, Index items, Index chann
   });
 }
 
-// Channels beside each other: one place for each.
+// Channels-last layout: channels are contiguous, one value per place.
 void learn_columns(float* dy, const float* y, float* db, Index items, Index channels) {
   for (Index c = 0; c < channels; c += kLanes) {
     const Index here = std::min(kLanes, channels - c);

@@ -1,4 +1,4 @@
-// Several arrays made one, and parts of arrays copied.
+// Elementwise combinations of several arrays, and strided copies of parts of arrays.
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
@@ -15,7 +15,7 @@ typedef std::uint8_t Bytes __attribute__((vector_size(kLanes)));
 using Given = std::optional<Floats>;
 using Places = nb::ndarray<std::uint8_t, nb::c_contig, nb::device::cpu>;
 
-// Where several arrays lie.
+// The data pointers of several arrays.
 struct Pointers {
   explicit Pointers(const std::vector<Floats>& arrays) : count(arrays.size()) {
     for (std::size_t k = 0; k < count; ++k) at[k] = arrays[k].data();
@@ -35,7 +35,7 @@ void add(Floats a, Floats b, MutableFloats sum) {
   });
 }
 
-// What a value is at least: 0 where a rectification follows.
+// The lower bound of a value: 0 with a fused ReLU.
 Vec least(bool rectify) {
   return splat(rectify ? 0 : -std::numeric_limits<float>::infinity());
 }
@@ -60,8 +60,8 @@ void weighted_sum(const std::vector<Floats>& arrays, const std::vector<float>& c
   });
 }
 
-// dx = c dy for each of the arrays, in one pass over dy; with a top, dy counts as 0 where the top
-// is not above 0.
+// dx = c dy for each array, in one pass over dy. With a top, dy counts as 0 where the top is not
+// above 0.
 void scatter(Floats dy, Given top, const std::vector<float>& cs,
              const std::vector<MutableFloats>& arrays) {
   const std::size_t wanted = arrays.size();
@@ -90,7 +90,8 @@ void product(const std::vector<Floats>& arrays, MutableFloats y, bool rectify) {
   });
 }
 
-// The greatest, and whose it is: the second wins over an equal first, else the earlier.
+// The maximum and its argmax. Of equal values the second array wins over the first, otherwise the
+// earlier over the later.
 void greatest(const std::vector<Floats>& arrays, MutableFloats y, Places winner, bool rectify) {
   const Pointers xs(arrays);
   const Vec low = least(rectify);
@@ -127,7 +128,7 @@ void greatest_back(Floats dy, Places winner, int place, MutableFloats dx) {
   });
 }
 
-// Rows of `length` elements, from every `x_step` of x to every `y_step` of y.
+// Copy rows of `length` elements, with a row stride of `x_step` in x and `y_step` in y.
 void copy_rows(Floats x, Index x_first, Index x_step, MutableFloats y, Index y_first,
                Index y_step, Index rows, Index length) {
   Unlocked free(rows * length);

@@ -1,4 +1,4 @@
-// Convolution in two spatial axes: which way computes each of its three passes.
+// Convolution in two spatial axes: selects an algorithm for each of the three passes.
 #include <nanobind/nanobind.h>
 
 #include <memory>
@@ -41,7 +41,7 @@ class Convolution {
                      dx.data() + s_.x_group(g), {});
   }
 
-  // dw += the sum over images and places of dy times what the taps read.
+  // dw += dy times the values under the taps, summed over images and places.
   void learn(Floats dy, Floats x, MutableFloats dw) const {
     for (Index g = 0; g < s_.groups; ++g)
       learn_->learn(x.data() + s_.x_group(g), dy.data() + s_.y_group(g),
@@ -49,20 +49,20 @@ class Convolution {
   }
 
  private:
-  // What plain sums take for so many places of an image, where the window moves by 1.
+  // Estimated cycles of the direct algorithm for this many places per image, at stride 1.
   double plain_cycles(Index of_image) const {
     return Correlation::cycles(static_cast<double>(s_.images) * of_image, s_.group_outputs(),
                                s_.group_channels() * s_.taps());
   }
 
-  // A way forward that learns too: what it keeps is shared.
+  // Use one algorithm for both the forward and the weight pass; they share its tables.
   template <class W>
   void take_forward(std::shared_ptr<W> way) {
     forward_ = way;
     learn_ = std::move(way);
   }
 
-  // Square windows that move by 1, where Winograd's way is the shorter one.
+  // Square kernels with stride 1, where Winograd is estimated to be faster.
   template <class F>
   void add_winograd() {
     constexpr Index kernel = F::kKernel, size = kernel * kernel;
@@ -85,7 +85,7 @@ class Convolution {
   }
 
   ConvolutionShape s_;
-  double backward_cycles_;  // an estimate for the best way back so far
+  double backward_cycles_;  // estimate for the best backward algorithm so far
   std::shared_ptr<const Way> forward_, backward_;
   std::shared_ptr<const LearnWay> learn_;
 };

@@ -1,4 +1,4 @@
-// One correlation of a convolution: the windows of images times rows of weights.
+// One correlation of a convolution: rows of weights times the windows of images.
 #pragma once
 
 #include <limits>
@@ -11,8 +11,8 @@
 // y[row][place] = sum over channels and taps of a[row][channel, tap] * source, for one group.
 class Correlation {
  public:
-  // The result is at r * out_step.y + out_first.y, c * out_step.x + out_first.x of planes of
-  // out_height x out_width, the images of which are out_stride apart.
+  // The result is written to r * out_step.y + out_first.y, c * out_step.x + out_first.x of planes
+  // of out_height x out_width, with an image stride of out_stride.
   Correlation(Gather gather, Index images, Index channels, Index out_height, Index out_width,
               Index out_stride, Tap out_first, Tap out_step)
       : gather_(std::move(gather)), channels_(channels), out_plane_(out_height * out_width),
@@ -25,24 +25,23 @@ class Correlation {
 
   Index depth() const { return channels_ * gather_.taps(); }
 
-  // An estimate in cycles of a vector unit, for so many rows of A.
+  // An estimate in cycles of a vector unit, for `rows` rows of A.
   static double cycles(double places, double rows, double depth) {
     return places * rows * depth / 24;
   }
 
-  // Whether so few blocks share the rows of A that they are better packed where they are needed.
+  // Whether there are so few blocks that packing rows of A on the fly is better.
   bool takes_rows() const { return blocks_.size() <= 2; }
 
-  // `a` is packed in panels or, with `plain`, has its rows one behind the other; x_stride is the
-  // distance of two images.
+  // `a` is packed in panels or, with `plain`, row-major; x_stride is the image stride of x.
   void run(const float* a, bool plain, Index rows, const float* x, Index x_stride, float* y,
            const Epilogue& epilogue) const {
     const Panels panels(rows);
     const Index blocks = static_cast<Index>(blocks_.size());
-    // Few blocks (one small image) are shared by their rows too, so that no thread is idle for
-    // long; each part packs the block anew.
+    // Few blocks (one small image) are split by rows of A too, to keep all threads busy; each part
+    // packs the block again.
     const Index most = std::min<Index>(panels.count, 2 * threads());
-    const auto idles = [&](Index tasks) {  // a tenth of the time or more
+    const auto idles = [&](Index tasks) {  // for a tenth of the time or more
       return 10 * tasks < 9 * threads() * ((tasks - 1) / threads() + 1);
     };
     Index parts = 1;
@@ -55,11 +54,11 @@ class Correlation {
   }
 
  private:
-  static constexpr Index kBlock = 256;  // places that one task works on
+  static constexpr Index kBlock = 256;  // places per task
   static constexpr Index kDepth = 512;  // of a packed block of B, so that it stays in the L2 cache
 
-  // What blocks of the same extents have in common: where the taps of their places are, and where
-  // in y their results go, from the first place of the block on.
+  // What blocks of equal extents share: the tap offsets of their places, and the offsets of their
+  // results in y, from the first place of the block on.
   struct Kind {
     Index images, rows;
     std::vector<Index> offsets;
@@ -118,7 +117,7 @@ class Correlation {
     }
   }
 
-  // Where a strip of places goes, from the place of y where the block begins.
+  // The output offsets of a strip of places, from the first place of the block on.
   void write_segments(const Block& block, Index first, Index count,
                       std::vector<Segment>& found) const {
     const Index image = block.rows * gather_.columns();
@@ -144,7 +143,7 @@ class Correlation {
       for (Index i = 0; i < segment.length; i += kLanes) {
         const Index here = std::min(kLanes, segment.length - i);
         const Vec total = load(sums + segment.column + i) * factor + bias;
-        // Written so that NaN stays.
+        // Written this way so that NaN propagates.
         const Vec value = total < least ? least : total;
         if (out_step_.x != 1) {
           for (Index j = 0; j < here; ++j) to[(i + j) * out_step_.x] = value[j];
@@ -162,6 +161,6 @@ class Correlation {
   Tap out_first_, out_step_;
   bool dense_;
   std::vector<Block> blocks_;
-  std::vector<std::size_t> kinds_;  // of each block
+  std::vector<std::size_t> kinds_;  // for each block
   std::vector<Kind> known_;
 };

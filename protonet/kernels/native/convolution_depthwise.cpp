@@ -1,4 +1,4 @@
-// Convolution in which every channel has windows and weights of its own.
+// Depthwise convolution: every channel has its own kernel.
 #include <nanobind/nanobind.h>
 
 #include "arrays.h"
@@ -39,7 +39,8 @@ class Depthwise {
     }, backward_);
   }
 
-  // A channel's images one after the other: who works on which changes no sum.
+  // Accumulate the images of a channel in order, so that the sums do not depend on the thread
+  // count.
   void learn(const float* dy, const float* x, float* dw) const {
     const Index outputs = channels_ * each_, taps = g_.taps();
     parallel_planes(outputs, images_ * g_.places() * taps, [&](Index first, Index last) {
@@ -66,7 +67,7 @@ class Depthwise {
     for (Index n = 0; n < images_; ++n) {
       learn_plane(dy + (n * channels_ * each_ + output) * g_.places(),
                   x + (n * channels_ + output / each_) * g_.size(), totals);
-      // Long sums lose digits: they are taken up in pieces.
+      // Flush the accumulators now and then: long float32 sums lose digits.
       if ((n + 1) % often != 0 && n + 1 < images_) continue;
       for (Index k = 0; k < taps; ++k) {
         dw[k] += fold(totals[k]);
@@ -76,7 +77,7 @@ class Depthwise {
   }
 
   void learn_plane(const float* dy, const float* x, Vec* totals) const {
-    float* at = const_cast<float*>(dy);  // which is only read
+    float* at = const_cast<float*>(dy);  // only read
     const Narrow& n = forward_.narrow;
     if (forward_.is_narrow)
       return learn_steps_.run({x, g_.width, n.row_step, &n.grids[0], nullptr, 0, false, false, at,

@@ -1,4 +1,4 @@
-// Convolution as products of packed panels: for every shape.
+// Direct convolution with packed panels, for all shapes.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,8 @@ class PlainForward final : public Way {
   Correlation correlation_;
 };
 
-// The same turned around, once for each remainder of places of x by the stride.
+// The backward pass to the input: one correlation for each remainder of places of x modulo the
+// stride.
 class PlainBackward final : public Way {
  public:
   explicit PlainBackward(const ConvolutionShape& s) : s_(s) { add_remainders(); }
@@ -62,14 +63,14 @@ class PlainBackward final : public Way {
   }
 
  private:
-  // The places of x whose coordinates have one remainder by the stride, and the taps that meet
-  // them there.
+  // The places of x whose coordinates have one remainder modulo the stride, and the taps that reach
+  // them.
   struct Remainder {
     std::vector<Index> taps;
     std::unique_ptr<Correlation> correlation;
   };
 
-  // The remainders that taps meet: no more than there are taps, however wide the stride is.
+  // The remainders that taps reach: no more than there are taps, however large the stride is.
   void add_remainders() {
     std::map<std::pair<Index, Index>, std::vector<Tap>> met;
     for (Index i = 0; i < s_.kernel.y; ++i)
@@ -101,7 +102,7 @@ class PlainBackward final : public Way {
     remainders_.push_back(std::move(found));
   }
 
-  // For the places that no window meets.
+  // Zero the places that no window covers.
   void clear(float* dx) const {
     const Index channels = s_.group_channels();
     parallel(s_.images * channels, [&](Index i) {
@@ -111,11 +112,12 @@ class PlainBackward final : public Way {
 
   ConvolutionShape s_;
   std::vector<Remainder> remainders_;
-  bool leaves_places_ = false;  // whether no window meets some places of x
+  bool leaves_places_ = false;  // whether no window covers some places of x
 };
 
-// The gradient of a weight is summed over pieces of the blocks of a batch, as many whoever sums
-// them; `learn_piece` says how a piece, or a range of channels in it, is summed.
+// The gradient of the weights is accumulated over pieces of a batch's blocks; the number of pieces
+// does not depend on the thread count. `learn_piece` computes one piece, or a range of its
+// channels.
 class LearnInPieces : public LearnWay {
  public:
   LearnInPieces(const ConvolutionShape& s, Index ranges_at_most)
@@ -146,11 +148,11 @@ class LearnInPieces : public LearnWay {
   }
 
  protected:
-  // Sums over blocks, of these channels, written to dw or added to it.
+  // Sums over the blocks for these channels, written or added to dw.
   virtual void learn_piece(const Block* first, const Block* last, Index channel, Index end,
                            const float* x, const float* dy, float* dw, bool add) const = 0;
 
-  static constexpr Index kLearned = 512;  // places of a block
+  static constexpr Index kLearned = 512;  // places per block
 
   Index size() const { return s_.group_outputs() * s_.group_channels() * s_.taps(); }
 
@@ -217,7 +219,7 @@ class PlainLearn final : public LearnInPieces {
     }
   }
 
-  // The rows of dy at the places of a block, as panels of A.
+  // The rows of dy at the places of a block, packed as panels of A.
   void pack_gradient(const Block& block, const float* dy, const Panels& panels,
                      float* packed) const {
     const Index image = block.rows * gather_.columns(), count = gather_.count(block);

@@ -1,4 +1,5 @@
-// The gradient of what windows without padding looked at: each window adds to its places.
+// The gradient of the input of a convolution without padding: each window is scattered to its
+// places.
 #pragma once
 
 #include <algorithm>
@@ -9,12 +10,12 @@
 #include "edges.h"
 #include "pool.h"
 
-// dx[c] = sum over outputs m and taps t of w[m][c][t] times dy[m], moved by t; for stride 1.
+// dx[c] = sum over outputs m and taps t of w[m][c][t] times dy[m], shifted by t; for stride 1.
 //
-// Looked at from a place of dx, most windows near the border are outside of dy: of planes that are
-// not much larger than the kernel that is a good part of all. So the products of all taps with
-// places of dy are made, and added where they belong. Taps of one column (j) of the kernel have
-// rows as short as those of dy, so that the results of a tap are added as one stretch of memory:
+// Gathered from a place of dx, most windows near the border lie outside of dy; for planes not much
+// larger than the kernel, that is a large part of the work. Instead, the products of all taps with
+// the places of dy are computed and scattered. Products for one column (j) of the kernel have rows
+// as long as those of dy, so that those of a tap are accumulated as one contiguous run:
 //   lines[c][j][y][x] = sum over m and rows i of the kernel of w[m][c][i][j] dy[m][y - i][x]
 // and dx[c][y][x] = sum over j of lines[c][j][y][x - j].
 class Scatter final : public Way {
@@ -46,7 +47,7 @@ class Scatter final : public Way {
 
   void run(const float* dy, const float* w, float* dx, const Epilogue&) const override {
     const Index blocks = (images_ + kImages - 1) / kImages;
-    // Few images are shared by their channels too.
+    // With few images, the work is split by channels too.
     const Index parts = std::clamp<Index>(kTasks / blocks, 1, channels_);
     const Index size = Panels((channels_ + parts - 1) / parts * taps()).size(outputs_);
     float* packed = thread_scratch(Scratch::kWeights, parts * size);
@@ -66,7 +67,7 @@ class Scatter final : public Way {
   }
 
  private:
-  static constexpr Index kImages = 2;  // of a task, so that panels are read for several strips
+  static constexpr Index kImages = 2;  // per task, so that a panel is reused for several strips
   static constexpr Index kTasks = 8;
 
   Index taps() const { return kernel_.y * kernel_.x; }
@@ -75,13 +76,13 @@ class Scatter final : public Way {
   }
   Index line_size() const { return height_ * out_.x; }
 
-  // Some images and channels, whose rows of weights are the panels of `packed`.
+  // Some images and channels; `packed` holds the panels of their weights.
   void run_block(const float* packed, const Panels& panels, Index images, const float* dy,
                  float* dx) const {
     const Index channels = panels.rows / taps(), image = channels * kernel_.x * line_size();
     const Index strip = outputs_ * kColumns;
     float* values = thread_scratch(Scratch::kStrips, images * strips_.strips * strip);
-    // Vectors of a row may begin before it, by x - j, and end behind it.
+    // Vectors of a row may begin before it, by x - j, and end after it.
     float* lines = thread_scratch(Scratch::kImage, width_ + images * image + kColumns) + width_;
     std::fill(lines, lines + images * image, 0.0f);
     for (Index n = 0; n < images; ++n)
@@ -110,7 +111,7 @@ class Scatter final : public Way {
                   dx + n * x_stride_ + c * height_ * width_);
   }
 
-  // Strip s of the places of dy, as a panel.
+  // Pack strip s of the places of dy as a panel.
   void pack_values(const float* dy, Index s, float* to) const {
     const Index width = strips_.width(s), columns = strips_.columns(s);
     for (Index m = 0; m < outputs_; ++m, dy += strips_.count, to += width)
@@ -118,7 +119,7 @@ class Scatter final : public Way {
         store(to + i, load_first(dy + i, std::max<Index>(0, columns - i)));
   }
 
-  // A plane from its lines.
+  // Sum the lines of a plane.
   void add_lines(const float* lines, float* dx) const {
     for (Index y = 0; y < height_; ++y, dx += width_) {
       const std::int32_t* inside = inside_.data();
@@ -136,6 +137,6 @@ class Scatter final : public Way {
   Index images_, channels_, height_, width_, outputs_, x_stride_, y_stride_;
   Tap out_, kernel_, dilation_;
   Strips strips_;                     // of the places of dy
-  std::vector<Index> line_;           // where results of a channel and a tap are added in the lines
-  std::vector<std::int32_t> inside_;  // for lanes of a row of dx, column by column of the kernel
+  std::vector<Index> line_;           // offset of each channel and tap in the lines
+  std::vector<std::int32_t> inside_;  // lane masks of a row of dx, for each column of the kernel
 };

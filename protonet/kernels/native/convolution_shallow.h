@@ -1,9 +1,9 @@
-// Convolution of few channels, as of the first layer of a net: nothing is packed.
+// Convolution with few channels, as in the first layer of a net: no packing.
 //
-// There panels of a matrix would be multiplied by few rows, or have few columns, and packing them
-// would take longer than that. Instead the columns that each tap reads are copied once, in rows as
-// long as those of the result: then what one tap reads for all places is one stretch of memory,
-// and vectors are of places.
+// With few rows, or few columns, packing the panels would take longer than multiplying them.
+// Instead, the columns that each tap reads are copied once, into rows as long as those of the
+// output. Each tap then reads one contiguous run of memory for all places, and vectors run along
+// places.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@ class Shallow final : public Way, public LearnInPieces {
       if (find_kind(block) == kinds_.end()) kinds_.push_back(make_kind(block));
   }
 
-  // Whether copies pay, for sums of a learned weight too.
+  // Whether the copies pay off, for the weight gradient too.
   static bool pays(const ConvolutionShape& s) {
     const Index channels = s.group_channels(), outputs = s.group_outputs(), taps = s.taps();
     return channels <= 4 && taps > 1 && outputs >= 8 && channels * taps * outputs <= 10240;
@@ -37,7 +37,8 @@ class Shallow final : public Way, public LearnInPieces {
     for (Index p = 0; p < panels.count; ++p)
       pack_rows(w + panels.first(p) * depth(), depth(), panels.height(p), depth(),
                 packed + Panels::offset(p, depth()));
-    // So few blocks that a thread would be idle are shared by their outputs; each copies anew.
+    // With so few blocks that threads would be idle, they are split by outputs too; each part
+    // copies again.
     const Index blocks = static_cast<Index>(blocks_.size());
     const Index parts = blocks < threads() ? std::min<Index>(threads(), panels.count) : 1;
     parallel(blocks * parts, [&](Index task) {
@@ -74,7 +75,7 @@ class Shallow final : public Way, public LearnInPieces {
   }
 
  private:
-  // Outputs and taps whose sums a learned weight keeps in registers.
+  // Outputs and taps whose weight gradients are accumulated in registers.
 #if defined(__AVX512F__)
   static constexpr Index kLearnOutputs = 5, kLearnTaps = 5;
 #else
@@ -83,8 +84,8 @@ class Shallow final : public Way, public LearnInPieces {
 
   Index depth() const { return channels_ * gather_.taps(); }
 
-  // What blocks of as many rows have in common: where the columns that taps read begin in a copied
-  // image, and where in the lines each tap reads.
+  // What blocks with equally many rows share: the offsets of the columns that taps read in a copied
+  // image, and the offset of each tap in the lines.
   struct Kind {
     Index rows;
     std::vector<Index> columns, offsets;
@@ -105,7 +106,7 @@ class Shallow final : public Way, public LearnInPieces {
         for (Index j = 0; j < kernel_.x; ++j) {
           if (i == 0) kind.columns.push_back(reads[c * gather_.taps() + j]);
           const Index down = i * dilation_.y, first = down % stride_.y;
-          // Rows of smaller remainders come before.
+          // Rows of smaller remainders come first.
           const Index before = first * (rows / stride_.y) + std::min(first, rows % stride_.y);
           kind.offsets.push_back(((c * kernel_.x + j) * rows + before + down / stride_.y) * width);
         }
@@ -117,7 +118,7 @@ class Shallow final : public Way, public LearnInPieces {
     for (Index n = 0; n < block.images; ++n) body(Block{block.image + n, 1, block.row, block.rows});
   }
 
-  // body of as many as `count`, which is at most N, known when it is compiled.
+  // Calls body with the count, at most N, as a compile-time constant.
   template <Index N, class F>
   static void with_count(Index count, F&& body) {
     if constexpr (N > 1)
@@ -125,8 +126,8 @@ class Shallow final : public Way, public LearnInPieces {
     body.template operator()<N>();
   }
 
-  // What the taps read of a block in one image: lines[channel][column of the kernel][row][place],
-  // rows of one remainder by the stride beside each other.
+  // What the taps of a block read in one image: lines[channel][column of the kernel][row][place],
+  // with rows of equal remainder modulo the stride next to each other.
   const float* copy(const Block& block, const Kind& kind, const float* x, Index x_stride) const {
     const Index rows = gather_.source_rows(block);
     float* image = thread_scratch(Scratch::kImage, gather_.copy_size(block, channels_));
@@ -141,7 +142,8 @@ class Shallow final : public Way, public LearnInPieces {
     return lines;
   }
 
-  // What is written beyond the row is overwritten by the next, or lies behind the lines.
+  // Writes past the end of a row are overwritten by the next row, or fall into the padding after
+  // the lines.
   void copy_line(const float* from, float* to) const {
     for (Index i = 0; i < gather_.columns(); i += kLanes) store(to + i, load(from + i));
   }
@@ -174,7 +176,7 @@ class Shallow final : public Way, public LearnInPieces {
 #pragma GCC unroll 4
         for (Index v = 0; v < kVectors; ++v) {
           const Vec total = sums[r][v] * factor + bias;
-          // Written so that NaN stays.
+          // Written this way so that NaN propagates.
           const Vec value = total < least ? least : total;
           store_first(to + v * kLanes, value, std::max<Index>(0, count - p - v * kLanes));
         }
@@ -182,7 +184,7 @@ class Shallow final : public Way, public LearnInPieces {
     }
   }
 
-  // sums[output][tap] += products of places, lane by lane.
+  // sums[output][tap] += products over places, lane by lane.
   void learn_image(const float* lines, const Index* offsets, Index count, const float* dy,
                    Vec* sums) const {
     const Index rows = (outputs_ + kLearnOutputs - 1) / kLearnOutputs;

@@ -1,10 +1,10 @@
-// What every way to compute a convolution is asked for: one group at a time.
+// The interface of convolution algorithms; they process one group at a time.
 #pragma once
 
 #include "epilogue.h"
 #include "gather.h"
 
-// Of the whole convolution, with the extents of one group.
+// The shape of the whole convolution, with the channel counts of one group.
 struct ConvolutionShape {
   Index images, channels, height, width, outputs, groups;
   Tap kernel, stride, pad, dilation, out;
@@ -14,15 +14,15 @@ struct ConvolutionShape {
   Index taps() const { return kernel.y * kernel.x; }
   Index places() const { return out.y * out.x; }
   Index plane() const { return height * width; }
-  // From an image to the next, whatever the group.
+  // The image stride, over all groups.
   Index x_stride() const { return channels * plane(); }
   Index y_stride() const { return outputs * places(); }
-  // Where the values of a group begin.
+  // Offsets of a group.
   Index x_group(Index g) const { return g * group_channels() * plane(); }
   Index y_group(Index g) const { return g * group_outputs() * places(); }
   Index w_group(Index g) const { return g * group_outputs() * group_channels() * taps(); }
 
-  // What the taps of a window read.
+  // The taps of a window over x.
   Gather gather() const {
     std::vector<Tap> read;
     for (Index i = 0; i < kernel.y; ++i)
@@ -32,14 +32,14 @@ struct ConvolutionShape {
   }
 };
 
-// y from x and w; or, turned around, the gradient of x from that of y and w.
+// y from x and w; or, for the backward pass, dx from dy and w.
 class Way {
  public:
   virtual ~Way() = default;
   virtual void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const = 0;
 };
 
-// dw += its gradient, from x and the gradient of y.
+// Adds the gradient of w to dw, from x and dy.
 class LearnWay {
  public:
   virtual ~LearnWay() = default;

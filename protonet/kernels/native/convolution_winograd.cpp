@@ -4,7 +4,7 @@ namespace {
 
 using namespace winograd;
 
-// `rows` rows of N values, each a kernel, become N vectors with a kernel in each lane.
+// Transpose `rows` rows of N values, each row a kernel, into N vectors with one kernel per lane.
 template <Index N>
 inline void load_kernels(const float* w, Index stride, Index rows, bool turned, Vec (&to)[N]) {
   for (Index part = 0; part < N; part += kLanes) {
@@ -17,7 +17,7 @@ inline void load_kernels(const float* w, Index stride, Index rows, bool turned, 
   }
 }
 
-// The way back, added to what is there.
+// The inverse, accumulated into the destination.
 template <Index N>
 inline void add_kernels(const Vec (&from)[N], Index stride, Index rows, bool turned, float* w) {
   for (Index part = 0; part < N; part += kLanes) {
@@ -33,8 +33,8 @@ inline void add_kernels(const Vec (&from)[N], Index stride, Index rows, bool tur
   }
 }
 
-// Columns [0, columns) of a row of up to kLanes planes, a vector of channels for each; columns of
-// the row from `first` on, outside is 0.
+// Columns [0, columns) of a row of up to kLanes planes, as one vector of channels per column. They
+// are columns of the image row from `first` on; outside of the image they are 0.
 inline void load_pixels(const float* row, Index plane, Index channels, Index width, Index first,
                         Index columns, Vec* to) {
   const Index before = std::clamp<Index>(-first, 0, columns);
@@ -53,8 +53,8 @@ inline void load_pixels(const float* row, Index plane, Index channels, Index wid
   for (Index i = after; i < columns; ++i) to[i] = Vec{};
 }
 
-// A tile of R rows (tiles of the image) and kColumns columns: values of a channel group lie lanes
-// beside each other, `next` floats before those of the next group.
+// A register tile of R rows (tiles of the image) and kColumns columns. The lanes of a channel group
+// are contiguous; channel groups are `next` floats apart.
 template <Index R>
 void multiply_values(Index groups, Index next, Index last, const float* a, const float* b,
                      float* to, Index to_stride) {
@@ -98,7 +98,7 @@ void multiply_rows(Index rows, Index groups, Index next, Index last, const float
   }
 }
 
-// sums[r][...] (+)= over tiles t: a[t][r] b[t][...], for R neighbouring lanes of a.
+// sums[r][...] (+)= the sum over tiles t of a[t][r] b[t][...], for R adjacent lanes of a.
 template <Index R>
 void multiply_lanes(Index tiles, const float* a, const float* b, float* to, bool go_on) {
   Vec* out = reinterpret_cast<Vec*>(to);
@@ -144,7 +144,7 @@ void Winograd<F>::transform_weights(const float* w, float* to) const {
   });
 }
 
-// V[k][tile][lane] of one channel group; place k begins groups * tiles * lanes behind k - 1.
+// V[k][tile][lane] of one channel group; place k begins groups * tiles * lanes after place k - 1.
 template <class F>
 void Winograd<F>::transform_values(const float* x, const Block& block, Index group,
                                    float* to) const {
@@ -210,7 +210,7 @@ void Winograd<F>::finish(const float* results, const Block& block, Index group, 
     }
 }
 
-// A block, its steps one after the other; `each` shares out a step or does it alone.
+// The steps of a block in order. `each` runs a step, in parallel or serially.
 template <class F>
 template <class Each>
 void Winograd<F>::run_block(const float* x, const float* weights, float* y, const Block& block,
@@ -247,7 +247,7 @@ void Winograd<F>::run(const float* x, const float* w, float* y, const Epilogue& 
     });
     return;
   }
-  // Few blocks, as of one small image: all threads work on each.
+  // With few blocks (one small image), all threads work on each block.
   for (const Block& block : blocks_)
     run_block(x, weights, y, block, epilogue,
               [](Index count, auto&& body) { parallel(count, body); });
@@ -280,7 +280,7 @@ void Winograd<F>::transform_gradient(const float* dy, const Block& block, Index 
     }
 }
 
-// Sums of products of values and gradients of a block, at place k and strip `strip`.
+// Sums of products of values and gradients over a block, at place k and strip `strip`.
 template <class F>
 void Winograd<F>::multiply_block(const float* values, const float* gradients, Index count, Index k,
                                  Index strip, float* sums, bool go_on) const {
@@ -304,7 +304,7 @@ void Winograd<F>::learn(const float* x, const float* dy, float* dw) const {
   learn_weights(sums, dw);
 }
 
-// Each piece of the blocks has sums of its own, so that a thread finds all in its own cache.
+// Each range of blocks has its own accumulators, so that they stay in the cache of one thread.
 template <class F>
 void Winograd<F>::learn_pieces(const float* x, const float* dy, float* sums) const {
   const Index blocks = static_cast<Index>(learn_blocks_.size());
@@ -326,7 +326,8 @@ void Winograd<F>::learn_pieces(const float* x, const float* dy, float* sums) con
   });
 }
 
-// Where sums are too large for that, threads share a block: by channels, then by places.
+// Where the accumulators are too large for that, threads share a block: by channels, then by
+// places.
 template <class F>
 void Winograd<F>::learn_together(const float* x, const float* dy, float* sums) const {
   float* values = thread_scratch(Scratch::kStrips, kPlaces * values_step(most_));
@@ -347,7 +348,7 @@ void Winograd<F>::learn_together(const float* x, const float* dy, float* sums) c
   }
 }
 
-// Sums[k][strip][channel][column] back to kernels, added to dw.
+// Transform Sums[k][strip][channel][column] back to kernels and add them to dw.
 template <class F>
 void Winograd<F>::learn_weights(const float* sums, float* dw) const {
   const Index halves = kColumns / kLanes, channels = groups_ * kLanes;

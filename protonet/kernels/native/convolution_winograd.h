@@ -1,4 +1,4 @@
-// Convolution with kernels of 3 x 3 or 5 x 5 and stride 1 by Winograd's transforms.
+// Winograd convolution for kernels of 3 x 3 or 5 x 5 and stride 1.
 #pragma once
 
 #include <algorithm>
@@ -9,23 +9,24 @@
 #include "pool.h"
 #include "winograd.h"
 
-// `count` planes of height x width, images `stride` apart.
+// `count` planes of height x width, with image stride `stride`.
 struct PlaneSet {
   Index count, height, width, stride;
 };
 
-// y[n][m] = sum over c of w[m][c] correlated with x[n][c], which has zeros around it.
+// y[n][m] = sum over c of w[m][c] correlated with x[n][c], zero-padded.
 //
-// By the transforms F (of winograd.h), with `pad` zeros around x.
+// Uses the transforms F (of winograd.h), with `pad` zeros around x.
 //
-// A block of tiles (kOut x kOut results each) is worked on by one thread: channels become lanes,
-// and place k of all transformed tiles is a matrix that the transformed weights of place k multiply:
+// One thread processes a block of tiles (of kOut x kOut results each). Channels become lanes, and
+// place k of all transformed tiles forms a matrix that is multiplied by the transformed weights of
+// place k:
 //   values  V[k][channel group][tile][lane]     weights U[k][strip][channel][column]
 //   results R[k][tile][strip, column]
 template <class F>
 class Winograd final : public Way, public LearnWay {
  public:
-  // How kernel (m, c) is found: at w[m * row + c * column], turned by 180 degrees or not.
+  // The layout of kernel (m, c): at w[m * row + c * column], rotated by 180 degrees or not.
   struct Weights {
     Index row, column;
     bool turned;
@@ -49,7 +50,7 @@ class Winograd final : public Way, public LearnWay {
     const double tiles = static_cast<double>(images) * ((y.height + out - 1) / out) *
                          ((y.width + out - 1) / out);
     const double pairs = static_cast<double>(x.count) * y.count;
-    // Transformed weights that the L2 cache cannot hold travel to memory and back.
+    // Transformed weights that do not fit into the L2 cache are written to memory and read back.
     const double travel = pairs * 36 * sizeof(float) > 1 << 20 ? 90 : 0;
     return 36 * tiles * pairs / 26 + 15 * tiles * (x.count + y.count) +
            (1.5 * taps + travel) * pairs;
@@ -59,24 +60,24 @@ class Winograd final : public Way, public LearnWay {
   void learn(const float* x, const float* dy, float* dw) const override;
 
  private:
-  static constexpr Index kTiles = 56;  // of a block
+  static constexpr Index kTiles = 56;  // per block
   static constexpr Index kPieces = 8;
   static constexpr Index kOut = F::kOut, kKernel = F::kKernel, kTaps = kKernel * kKernel;
   static constexpr Index kHalf = kLanes / 2 < kRows ? kLanes / 2 : kRows;
 
   Index tiles(const Block& block) const { return block.images * block.rows * tile_columns_; }
-  // From place k of transformed values, results or gradients (of so many tiles) or weights to place
-  // k + 1: not a multiple of what the cache maps to one set, since all places of a tile are touched
-  // in turn.
+  // The stride from place k to place k + 1 of transformed values, results or gradients (of `tiles`
+  // tiles) or weights. It must not be a multiple of the stride that maps to one cache set, since
+  // all places of a tile are accessed in turn.
   Index values_step(Index count) const { return groups_ * count * kLanes + kLanes; }
   Index results_step(Index count) const { return count * strips_ * kColumns + kLanes; }
   Index weights_step() const { return strips_ * x_.count * kColumns + kLanes; }
   Index y_groups() const { return strips_ * kColumns / kLanes; }
   Index sums_size() const { return winograd::kPlaces * groups_ * kLanes * strips_ * kColumns; }
-  // Whether the sums of a gradient leave room in the L2 cache.
+  // Whether the accumulators of a gradient leave room in the L2 cache.
   bool small_sums() const { return sums_size() <= 1 << 18; }
-  // Of a block of the gradient: so many that what is transformed fits beside small sums, and that
-  // large sums are read and written seldom.
+  // Tiles per block of the gradient: small accumulators share the cache with the transformed data;
+  // large ones should be read and written rarely.
   Index learn_tiles() const {
     const Index channels = x_.count + y_.count;
     return small_sums() ? std::clamp<Index>((1 << 18) / (winograd::kPlaces * channels), 32, 512)
@@ -104,8 +105,8 @@ class Winograd final : public Way, public LearnWay {
   Index tile_rows_, tile_columns_, groups_, strips_;
   Gather grid_;
   std::vector<Block> blocks_, learn_blocks_;
-  Index most_ = 0;    // tiles of any of learn_blocks_
-  Index pieces_ = 1;  // of learn_blocks_, with sums of their own
+  Index most_ = 0;    // most tiles of any of learn_blocks_
+  Index pieces_ = 1;  // pieces of learn_blocks_, each with its own accumulators
 };
 
 extern template class Winograd<winograd::F43>;

@@ -1,4 +1,5 @@
-// Dropout: numbers drawn, compared and multiplied with in one pass; a bit is kept for each.
+// Dropout: random numbers are generated, compared and applied in one pass; the mask has one bit per
+// value.
 #include <nanobind/nanobind.h>
 
 #include <algorithm>
@@ -15,11 +16,11 @@ using Word = std::uint64_t;
 
 namespace {
 
-constexpr Index kRange = 16384;  // values that a task works on
-constexpr Index kTogether = 4;   // blocks of random words that are made side by side
+constexpr Index kRange = 16384;  // values per task
+constexpr Index kTogether = 4;   // blocks of random words generated together
 
-// Philox4x64-10 (Salmon et al., SC 2011) as NumPy counts it: block b of an iteration's numbers is
-// that of the counter (b + 1, 0, iteration, 0), and holds 8 numbers, of 24 bits each.
+// Philox4x64-10 (Salmon et al., SC 2011) with NumPy's counter order: block b of an iteration has
+// the counter (b + 1, 0, iteration, 0), and gives 8 numbers of 24 bits each.
 struct Philox {
   Word key[2], iteration;
 
@@ -56,7 +57,7 @@ struct Philox {
   }
 };
 
-// `scale` where a bit is set, else 0, for the lanes from value i on.
+// `scale` where a bit is set, else 0, for the vector at value i.
 inline Vec factors(const std::uint8_t* bits, Index i, float scale) {
   std::uint32_t here = bits[i / 8];
   if (kLanes == 16) here |= static_cast<std::uint32_t>(bits[i / 8 + 1]) << 8;
@@ -67,7 +68,7 @@ inline Vec factors(const std::uint8_t* bits, Index i, float scale) {
   return set != Mask{} ? splat(scale) : Vec{};
 }
 
-// What is dropped is multiplied by 0, so that NaN and infinity show.
+// Dropped values are multiplied by 0, so that NaN and infinity propagate.
 void multiply(const float* x, const std::uint8_t* bits, float scale, Index first, Index last,
               float* y) {
   for (Index i = first; i < last; i += kLanes)
@@ -81,7 +82,7 @@ void over_ranges(Index count, F&& body) {
   });
 }
 
-// `bits` has room for a whole number of blocks drawn together, and one vector more.
+// `bits` is padded to a whole number of blocks generated together, plus one vector.
 void forward(Floats x, MutableFloats y, MutableBytes bits, float ratio, float scale, Word key0,
              Word key1, Word iteration) {
   const Philox philox{{key0, key1}, iteration};

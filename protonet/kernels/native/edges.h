@@ -1,11 +1,11 @@
-// Vectors at the ends of rows, and rows dealt out by the remainder of their columns.
+// Partial vectors at the ends of rows, and strided (de)interleaving of columns.
 #pragma once
 
 #include <algorithm>
 
 #include "vec.h"
 
-// The first n lanes (n may be above kLanes, then all) of memory, and 0 or `other` in those behind.
+// Load the first n lanes (all if n exceeds kLanes); the others are 0 or `other`.
 inline Vec load_first(const float* p, Index n) {
   return n >= kLanes ? load(p) : load_some(p, n);
 }
@@ -19,7 +19,7 @@ inline void store_first(float* p, Vec v, Index n) {
   store_some(p, v, n);
 }
 
-// Of a and b as one row: what is at even, and what is at odd places.
+// The even and the odd elements of a and b, taken as one row.
 #if defined(__AVX512F__)
 inline Vec evens(Vec a, Vec b) {
   return __builtin_shuffle(a, b,
@@ -39,7 +39,7 @@ inline Vec evens(Vec a, Vec b) { return __builtin_shuffle(a, b, Mask{0, 2, 4, 6}
 inline Vec odds(Vec a, Vec b) { return __builtin_shuffle(a, b, Mask{1, 3, 5, 7}); }
 #endif
 
-// The sum of all lanes, by halves.
+// The horizontal sum, by halves.
 inline float fold(Vec v) {
 #if defined(__AVX512F__)
   return _mm512_reduce_add_ps(reinterpret_cast<__m512>(v));
@@ -54,7 +54,7 @@ inline float fold(Vec v) {
 #endif
 }
 
-// Lane i is lane places[i] of v, or of `other` where that is below 0.
+// Permute: lane i is lane places[i] of v, or of `other` where that is negative.
 inline Vec pick(Vec v, Mask places, Vec other = Vec{}) {
 #if defined(__AVX512F__)
   const __m512i from = reinterpret_cast<__m512i>(places);

@@ -1,4 +1,4 @@
-// A function of every element, on vectors.
+// Elementwise functions on vectors.
 #pragma once
 
 #include "arrays.h"
@@ -14,7 +14,7 @@ void map(const Floats& x, const MutableFloats& y, F f) {
   spread(n, [=](Index i, auto part) { part.store(to + i, f(part.load(from + i))); });
 }
 
-// dx = f(dy, v), with v the value of x or y that tells the slope.
+// dx = f(dy, v), with v the value of x or y that determines the slope.
 template <class F>
 void map(const Floats& dy, const Floats& v, const MutableFloats& dx, F f) {
   const Index n = static_cast<Index>(dy.size());

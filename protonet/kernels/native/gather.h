@@ -1,8 +1,8 @@
-// What a convolution reads: for each place of a grid, the taps around a place of an image.
+// Implicit im2col: for each place of a grid, the taps around a place of an image.
 //
-// A block of places is copied out of the image once, with its padding, into memory of the thread
-// where every tap of every place is at (where the place's segment begins) + (where the tap is) +
-// (how far into the segment). Packing a panel of a matrix is then copying short vectors.
+// A block of places is copied once from the image, with its padding, into scratch of the thread.
+// There each tap of each place is at (start of the place's segment) + (offset of the tap) + (index
+// within the segment). Packing a panel is then a matter of copying short vectors.
 #pragma once
 
 #include <algorithm>
@@ -11,12 +11,12 @@
 #include "edges.h"
 #include "gemm.h"
 
-// A range of whole images, or of rows of the grid of one image.
+// A range of whole images, or of rows of one image's grid.
 struct Block {
   Index image, images, row, rows;
 };
 
-// `length` neighbouring columns of a panel, from `column` on, and where their values are.
+// `length` adjacent columns of a panel, from `column` on, and the offset of their values.
 struct Segment {
   Index column, length, at;
 };
@@ -27,8 +27,8 @@ struct Tap {
 
 class Gather {
  public:
-  // Place (r, c) of the grid reads channel planes of height x width at (r * step.y + tap.y,
-  // c * step.x + tap.x), where outside is 0.
+  // Place (r, c) of the grid reads (r * step.y + tap.y, c * step.x + tap.x) of channel planes of
+  // height x width, zero-padded.
   Gather(Index height, Index width, Index grid_rows, Index grid_columns, Tap step,
          std::vector<Tap> taps)
       : height_(height), width_(width), rows_(grid_rows), columns_(grid_columns), step_(step),
@@ -40,7 +40,7 @@ class Gather {
     }
     low_ = low;
     reach_ = high.y - low.y;
-    // Columns of one remainder by the step lie beside each other: a lane of its own for each.
+    // Columns with one remainder modulo the step are contiguous, in a lane of their own.
     lane_ = columns_ + (high.x - low.x) / step_.x;
     lanes_ = std::min(step_.x, high.x - low.x + 1);
     is_plane_ = taps_.size() == 1 && low.y == 0 && low.x == 0 && step_.y == 1 && step_.x == 1 &&
@@ -51,7 +51,7 @@ class Gather {
   Index places() const { return rows_ * columns_; }
   Index columns() const { return columns_; }
 
-  // The grids of `images` images as blocks of about `wanted` places.
+  // Split the grids of `images` images into blocks of about `wanted` places.
   std::vector<Block> blocks(Index images, Index wanted) const {
     std::vector<Block> found;
     if (places() >= wanted) {
@@ -63,7 +63,7 @@ class Gather {
         }
     } else {
       Index groups = (images * places() + wanted - 1) / wanted;
-      // Several are as many for one thread as for another.
+      // Several blocks are balanced among the threads.
       if (groups > 8) groups = (groups + 4) / 8 * 8;
       for (Index g = 0; g < groups; ++g) {
         const Index first = images * g / groups, last = images * (g + 1) / groups;
@@ -75,7 +75,7 @@ class Gather {
 
   Index count(const Block& block) const { return block.images * block.rows * columns_; }
 
-  // Of a copied block: its rows, the size of one, and that of a channel of one image.
+  // Of a copied block: its rows, the size of a row, and the size of a channel of one image.
   Index source_rows(const Block& block) const { return (block.rows - 1) * step_.y + reach_ + 1; }
   Index row_size() const { return lanes_ * lane_; }
   Index channel_size(const Block& block) const { return source_rows(block) * row_size(); }
@@ -83,7 +83,7 @@ class Gather {
     return block.images * channels * channel_size(block);
   }
 
-  // Copy the channels of a block; image_stride is the distance of two images.
+  // Copy the channels of a block; image_stride is the image stride of x.
   void copy(const float* x, Index image_stride, Index channels, const Block& block,
             float* to) const {
     const Index first = block.row * step_.y + low_.y, count = source_rows(block);
@@ -100,7 +100,7 @@ class Gather {
     }
   }
 
-  // Where each tap of `channels` channels is in a copied block, channel by channel.
+  // The offset of each tap of `channels` channels in a copied block, channel by channel.
   void offsets(Index channels, const Block& block, std::vector<Index>& found) const {
     found.clear();
     for (Index c = 0; c < channels; ++c)
@@ -111,7 +111,7 @@ class Gather {
       }
   }
 
-  // The places [first, first + count) of a block as segments within rows, and where they read.
+  // The places [first, first + count) of a block as segments within rows, with their offsets.
   void segments(const Block& block, Index channels, Index first, Index count,
                 std::vector<Segment>& found) const {
     found.clear();
@@ -147,7 +147,7 @@ class Gather {
                     4 * static_cast<std::size_t>(after - before));
       } else {
         Index i = before;
-        // Every second of two vectors, as long as both are inside the row.
+        // Deinterleave pairs of vectors as long as both are inside the row.
         for (; step == 2 && i + kLanes < after; i += kLanes)
           store(to + i, evens(load(row + start + 2 * i), load(row + start + 2 * i + kLanes)));
         for (; i < after; ++i) to[i] = row[start + i * step];
@@ -163,13 +163,13 @@ class Gather {
   std::vector<Tap> taps_;
 };
 
-// A vector that is copied from and to these places.
+// A vector copy: source and destination offsets.
 struct Move {
   Index from, to;
 };
 
-// Segments as moves of whole vectors: what one writes too far is overwritten by the next, or lies
-// behind the panel.
+// Segments as copies of whole vectors. What one writes past its end is overwritten by the next, or
+// falls into the padding after the panel.
 inline void moves_of(const std::vector<Segment>& segments, std::vector<Move>& moves) {
   moves.clear();
   for (const Segment& segment : segments)
@@ -189,7 +189,7 @@ void copy_moves(const float* from, const Index* offsets, Index depth, const Move
   }
 }
 
-// Row k of a panel, `stride` wide, is what the moves take from offsets[k] on.
+// Row k of a panel, `stride` wide, is copied from offsets[k] on.
 inline void copy_rows(const float* from, const Index* offsets, Index depth,
                       const std::vector<Move>& moves, float* to, Index stride) {
   switch (moves.size()) {

@@ -1,7 +1,7 @@
-// The product of two matrices, as tiles whose operands were packed into panels.
+// The micro-kernel of matrix products: register tiles over packed panels.
 //
-// A panel of A holds `rows` rows (at most kRows) with the values of one k beside each other, a
-// panel of B kColumns columns. A tile is rows x kColumns sums over k, kept in registers.
+// A panel of A holds `rows` rows (at most kRows) with the values of one k contiguous; a panel of B
+// holds kColumns columns. A tile is rows x kColumns accumulators over k, kept in registers.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@ constexpr Index kRows = 4, kVectors = 2;
 #endif
 constexpr Index kColumns = kVectors * kLanes;
 
-// sums[r][...] = (or, to go on with them, +=) a panel of A times a panel of B of V vectors.
+// sums[r][...] = (or +=, to continue them) a panel of A times a panel of B of V vectors.
 template <Index R, Index V>
 void multiply_tile(Index depth, const float* a, const float* b, float* tile, bool go_on) {
   Vec sums[R][V];
@@ -41,7 +41,7 @@ void multiply_tile(Index depth, const float* a, const float* b, float* tile, boo
     for (Index v = 0; v < V; ++v) to[r * V + v] = sums[r][v];
 }
 
-// The same for `rows` rows and `columns` columns, kColumns or half of them.
+// The same for `rows` rows and `columns` columns, kColumns or half of that.
 inline void multiply_panels(Index rows, Index columns, Index depth, const float* a, const float* b,
                             float* tile, bool go_on) {
   switch (columns == kColumns ? rows : -rows) {
@@ -59,7 +59,7 @@ inline void multiply_panels(Index rows, Index columns, Index depth, const float*
   }
 }
 
-// `count` columns divided into strips of kColumns; the last one is half as wide where that does.
+// `count` columns divided into strips of kColumns; the last one is half as wide if that suffices.
 struct Strips {
   Index count, strips;
   explicit Strips(Index count) : count(count), strips((count + kColumns - 1) / kColumns) {}
@@ -69,18 +69,18 @@ struct Strips {
   }
 };
 
-// Rows divided into panels of nearly equal height, so that no tile is mostly empty.
+// Rows divided into panels of nearly equal height, so that no tile is mostly padding.
 struct Panels {
   Index rows, count;
   explicit Panels(Index rows) : rows(rows), count((rows + kRows - 1) / kRows) {}
   Index first(Index panel) const { return panel * (rows / count) + std::min(panel, rows % count); }
   Index height(Index panel) const { return rows / count + (panel < rows % count); }
-  // Where a packed panel begins: packing may write a vector beyond its end.
+  // The start of a packed panel: packing may write up to a vector past its end.
   static Index offset(Index panel, Index depth) { return panel * (kRows * depth + kLanes); }
   Index size(Index depth) const { return offset(count, depth); }
 };
 
-// One panel of A, k by k, from rows that each lie in one piece: to[k * rows + r] = from[r][k].
+// Pack a panel of A from contiguous rows: to[k * rows + r] = from[r][k].
 inline void pack_rows(const float* from, Index stride, Index rows, Index depth, float* to) {
   Index k = 0;
   for (; k + kLanes <= depth; k += kLanes) {
@@ -88,21 +88,21 @@ inline void pack_rows(const float* from, Index stride, Index rows, Index depth, 
     for (Index r = 0; r < rows && r < kLanes; ++r) square[r] = load(from + r * stride + k);
     for (Index r = rows; r < kLanes; ++r) square[r] = Vec{};
     transpose(square);
-    // Each store may write beyond its rows: the next one puts that right.
+    // Each store may write past its rows: the next one overwrites that.
     for (Index i = 0; i < kLanes; ++i) store(to + (k + i) * rows, square[i]);
   }
   for (; k < depth; ++k)
     for (Index r = 0; r < rows; ++r) to[k * rows + r] = from[r * stride + k];
 }
 
-// One panel of A from columns that each lie in one piece: to[k * rows + r] = from[k][r].
+// Pack a panel of A from contiguous columns: to[k * rows + r] = from[k][r].
 inline void pack_columns(const float* from, Index stride, Index rows, Index depth, float* to) {
   for (Index k = 0; k < depth; ++k)
     for (Index r = 0; r < rows; ++r) to[k * rows + r] = from[k * stride + r];
 }
 
-// A panel of B from its transpose: to[k * kColumns + j] = from[j][k] for `columns` of j; the
-// others are 0.
+// Pack a panel of B from its transpose: to[k * kColumns + j] = from[j][k] for j < `columns`,
+// zero-padded.
 inline void pack_transposed(const float* from, Index stride, Index columns, Index depth,
                             float* to) {
   for (Index j = 0; j < kColumns; j += kLanes) {
@@ -122,7 +122,7 @@ inline void pack_transposed(const float* from, Index stride, Index columns, Inde
   }
 }
 
-// A panel of B from rows: to[k * kColumns + j] = from[k][j] for `columns` of j; the others are 0.
+// Pack a panel of B from rows: to[k * kColumns + j] = from[k][j] for j < `columns`, zero-padded.
 inline void pack_straight(const float* from, Index stride, Index columns, Index depth, float* to) {
   if (columns == kColumns) {
     for (Index k = 0; k < depth; ++k)

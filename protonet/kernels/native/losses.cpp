@@ -1,4 +1,4 @@
-// Losses of single elements: sums of doubles in fixed shares, and their gradients.
+// Elementwise losses, summed in doubles over fixed chunks, and their gradients.
 #include "arrays.h"
 #include "planes.h"
 #include "vecmath.h"
@@ -7,7 +7,7 @@ namespace nb = nanobind;
 
 namespace {
 
-// difference = a - b, and loss = factor times the sum of its squares.
+// difference = a - b; loss = factor times the sum of its squares.
 void euclidean(Floats a, Floats b, MutableFloats difference, MutableFloats loss, double factor) {
   const Index n = static_cast<Index>(difference.size());
   Unlocked free(n);
@@ -37,8 +37,8 @@ inline Vec whole(Vec v) {
                                           : v;
 }
 
-// The sum of the cross entropies of sigmoid(x) and t, and how many count: those whose t, cut to
-// a whole number, is not `ignored` (NaN for none).
+// The sum of the cross entropies of sigmoid(x) and t, and the count of valid targets: those whose
+// t, truncated to an integer, is not `ignored` (NaN: ignore none).
 void sigmoid_cross_entropy(Floats x, Floats t, float ignored, MutableFloats loss,
                            MutableFloats counted) {
   const Index n = static_cast<Index>(x.size());

@@ -1,4 +1,4 @@
-// Local response normalization: x * s^-beta, with s from the squares around.
+// Local response normalization: x * s^-beta, with s from the squares of the neighbours.
 #include <nanobind/nanobind.h>
 
 #include <algorithm>
@@ -12,8 +12,8 @@ namespace nb = nanobind;
 
 namespace {
 
-constexpr Index kChunk = 64;  // places that are worked on through all channels
-constexpr Index kRange = 16384;  // values that a task works on
+constexpr Index kChunk = 64;  // places processed through all channels at a time
+constexpr Index kRange = 16384;  // values per task
 
 inline Vec root(Vec v) {
 #if defined(__AVX512F__)
@@ -27,7 +27,7 @@ inline Vec root(Vec v) {
 }
 
 inline Vec negative_power(Vec s, float beta) {
-  if (beta == 0.75f) {  // of every network that was published with this layer
+  if (beta == 0.75f) {  // the value in all published networks that have this layer
     const Vec r = 1.0f / root(s);
     return r * root(r);
   }
@@ -35,7 +35,7 @@ inline Vec negative_power(Vec s, float beta) {
   return s;
 }
 
-// Over the channels around, of images x channels x places.
+// Across channels, for arrays of images x channels x places.
 class AcrossChannels {
  public:
   AcrossChannels(Index images, Index channels, Index places, Index size, float alpha, float beta,
@@ -44,7 +44,7 @@ class AcrossChannels {
         chunks_((places + kChunk - 1) / kChunk), share_(alpha / static_cast<float>(size)),
         beta_(beta), k_(k), weight_(2 * alpha * beta / static_cast<float>(size)) {}
 
-  // s is kept where the gradient will be asked for.
+  // s is stored only where the backward pass needs it.
   void forward(const float* x, float* y, float* scale) const {
     over_chunks([&](Index at, Index count) {
       for (Index c = 0; c < channels_; ++c)
@@ -115,7 +115,7 @@ void over_vectors(Index count, F&& body) {
   });
 }
 
-// `scale` holds means of squares, and then s.
+// `scale` holds the means of squares, then s.
 void within_forward(Floats x, MutableFloats scale, MutableFloats y, float alpha, float beta) {
   float* s = scale.data();
   over_vectors(static_cast<Index>(x.size()), [&](Index i, Index left) {
@@ -125,7 +125,7 @@ void within_forward(Floats x, MutableFloats scale, MutableFloats y, float alpha,
   });
 }
 
-// `sums` holds what the means make of dy y / s.
+// `sums` holds the windowed means of dy y / s.
 void within_backward(Floats dy, Floats x, Floats scale, Floats sums, MutableFloats dx, float alpha,
                      float beta) {
   const float weight = 2 * alpha * beta;

@@ -1,4 +1,4 @@
-// What Python sees of the kernels; each chapter adds its own.
+// The Python bindings of the kernels; each source file registers its own.
 #include <nanobind/nanobind.h>
 
 #include "pool.h"

@@ -1,4 +1,4 @@
-// Batch normalization, with the scale, bias and rectification that tend to follow it.
+// Batch normalization, optionally with a fused scale, bias and ReLU.
 #include <cmath>
 #include <limits>
 
@@ -15,10 +15,10 @@ using Taken = std::optional<MutableFloats>;
 const float* at(const Given& array) { return array ? array->data() : nullptr; }
 float* at(const Taken& array) { return array ? array->data() : nullptr; }
 
-// What a value was before the rectification: both passes must find the same sign.
+// The value before the ReLU: both passes must compute the same sign.
 inline Vec scaled(Vec normed, Vec scale, Vec bias) { return normed * scale + bias; }
 
-// A channel's values from which its mean is guessed, so that sums of squares keep their digits.
+// How many values of a channel estimate its mean, so that sums of squares do not cancel.
 constexpr Index kGuess = 64;
 
 class Normalization {
@@ -26,7 +26,7 @@ class Normalization {
   Normalization(Index items, Index channels, Index places, float eps)
       : planes_(planes_of(items, channels, places)), eps_(eps) {}
 
-  // y = scale (x - mean) / sqrt(var + eps) + bias with the statistics of x, which are kept.
+  // y = scale (x - mean) / sqrt(var + eps) + bias with the statistics of x, which are stored.
   void train(Floats x_array, Given scale, Given bias, MutableFloats y_array, MutableFloats means,
              MutableFloats variances, MutableFloats inverses, bool rectify) const {
     Unlocked free(planes_.size());
@@ -55,7 +55,7 @@ class Normalization {
         },
         [&](Index channel, const double* sums) {
           const double shift = sums[0] / count;
-          const double variance = sums[1] / count - shift * shift;  // below 0 by rounding
+          const double variance = sums[1] / count - shift * shift;  // may be below 0 by rounding
           variances.data()[channel] = static_cast<float>(variance < 0 ? 0 : variance);
           mean[channel] = static_cast<float>(mean[channel] + shift);
           inverse[channel] = 1 / std::sqrt(variances.data()[channel] + eps_);
@@ -64,8 +64,8 @@ class Normalization {
     if (!at_once()) each_vector(planes_, write);
   }
 
-  // dx, and what is added to the gradients of scale and bias. Without a mean, x is what was
-  // normalized already. With `fixed`, mean and variance are no function of x.
+  // dx, and the gradients of scale and bias, accumulated. Without a mean, x is already normalized.
+  // With `fixed`, mean and variance do not depend on x.
   void backward(Floats dy, Floats x, Given scale, Given bias, Given mean, Floats inverses,
                 Taken dx, Taken dscale, Taken dbias, bool rectify, bool fixed) const {
     Unlocked free(planes_.size());
@@ -87,7 +87,8 @@ class Normalization {
     float *dx, *dscale, *dbias;
     float *factor, *level, *slope;  // dx = factor dz - level - slope normed
 
-    // terms(offset, part, dz, normed) for the vectors that numbers belong to.
+    // terms(offset, part, dz, normed) is called for each vector of the channels that `numbers`
+    // covers.
     template <bool kRectify, class F>
     auto values(auto numbers, F&& terms) const {
       const Vec centre = numbers.of(mean, 0), size = numbers.of(inverse, 1);
@@ -136,10 +137,10 @@ class Normalization {
     if (all.dx != nullptr && !(sums_wanted && at_once())) each_vector(planes_, write);
   }
 
-  // Whether a thread that has a channel's sums goes on with its values.
+  // Whether the thread that reduced a channel also processes its values.
   bool at_once() const { return !planes_.across() && planes_.pieces() == 1; }
 
-  // The means of the first values of each channel.
+  // The mean of the first values of each channel.
   void guess(const float* x, float* mean) const {
     const Index count = std::min(kGuess, planes_.values()), channels = planes_.channels;
     const auto range = [&](Index first, Index last) {
@@ -156,7 +157,7 @@ class Normalization {
           mean[c] = sum(total);
         }
       }
-      // Infinities find their way into the sums by themselves.
+      // Infinities propagate through the sums.
       for (Index c = first; c < last; ++c)
         mean[c] = std::isfinite(mean[c]) ? mean[c] / static_cast<float>(count) : 0;
     };

@@ -1,9 +1,9 @@
-// One plane from another by sums over taps, in either direction.
+// Sums over taps from one plane to another, forward or backward.
 #pragma once
 
 #include "taps.h"
 
-// One direction: how results are made, by narrow planes or by any.
+// One direction, with a special case for narrow planes.
 struct Pass {
   Sweep sweep;
   Narrow narrow;
@@ -17,7 +17,7 @@ struct Pass {
                                 : correlation_of<FromCopy>(grid, sweep.row_step));
   }
 
-  // Before planes are run by this thread.
+  // Call in each thread before planes are processed.
   void begin() const {
     if (!is_narrow)
       sweep.source.clear(thread_scratch(Scratch::kPlane, sweep.source_size()),

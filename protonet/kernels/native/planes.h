@@ -1,4 +1,4 @@
-// Arrays of items x channels x places, and sums over all but the channels.
+// Arrays of items x channels x places, and per-channel reductions.
 #pragma once
 
 #include <vector>
@@ -11,16 +11,17 @@ struct Planes {
   Index values() const { return items * places; }  // of a channel
   Index size() const { return items * channels * places; }
 
-  // Whether neighbours in memory are of different channels, so that vectors lie across channels.
+  // Whether adjacent elements belong to different channels, so that vectors run across channels.
   bool across() const { return places == 1; }
 
-  // Into how many pieces a channel's values are divided, so that few channels use many threads.
+  // Pieces that the values of a channel are split into, so that few channels still use many
+  // threads.
   Index pieces() const {
     return std::clamp<Index>(values() / kShare, 1, std::max<Index>(1, 32 / channels));
   }
   Index begin_of(Index piece) const { return values() * piece / pieces(); }
 
-  // body(offset, count) for the runs in memory of a channel's values [begin, end).
+  // body(offset, count) for each contiguous run of a channel's values [begin, end).
   template <class F>
   void runs(Index channel, Index begin, Index end, F&& body) const {
     if (begin >= end) return;
@@ -32,7 +33,7 @@ struct Planes {
     }
   }
 
-  // body(channel, begin, end) for every piece, on all threads where the work is worth it.
+  // body(channel, begin, end) for every piece, in parallel where the work is worth it.
   template <class F>
   void each_piece(F&& body) const {
     const Index pieces = this->pieces(), count = channels * pieces;
@@ -47,7 +48,7 @@ struct Planes {
     }
   }
 
-  // body(first, last) for fixed ranges of channels, for arrays whose vectors lie across them.
+  // body(first, last) for fixed ranges of channels, for arrays whose vectors run across channels.
   template <class F>
   void each_range(F&& body) const {
     const Index width = size() <= 2 * kShare ? channels : 4 * kLanes;
@@ -59,8 +60,8 @@ struct Planes {
   }
 };
 
-// Numbers that belong to channels, as vectors beside values: of one channel, or of the channels
-// from one on where vectors lie across them.
+// Per-channel parameters as vectors: a broadcast for one channel, or a load where vectors run
+// across channels.
 struct OfOne {
   Index channel;
   Vec of(const float* p, float missing) const {
@@ -76,8 +77,8 @@ struct OfMany {
   }
 };
 
-// `make(numbers)` gives body(offset, part) for the vectors that these numbers belong to. Here for
-// some values of one channel, where vectors do not lie across.
+// `make(numbers)` gives body(offset, part) for the vectors of those channels. This one covers a
+// range of values of one channel, where vectors do not run across channels.
 template <class Make>
 void each_of_channel(const Planes& planes, Index channel, Index begin, Index end, Make&& make) {
   const auto body = make(OfOne{channel});
@@ -86,7 +87,7 @@ void each_of_channel(const Planes& planes, Index channel, Index begin, Index end
   });
 }
 
-// The same for every vector, on all threads.
+// The same for all vectors, on all threads.
 template <class Make>
 void each_vector(const Planes& planes, Make&& make) {
   if (planes.across()) {
@@ -108,7 +109,7 @@ void each_vector(const Planes& planes, Make&& make) {
   });
 }
 
-// Sums in doubles of what was summed in floats for a while, lane by lane.
+// Lane-wise accumulation in float32, flushed to doubles every kWhile vectors.
 template <int kSums>
 struct Sums {
   static constexpr Index kWhile = 32;  // vectors
@@ -148,9 +149,9 @@ void reduce_across(const Planes& planes, Make&& make, Found&& found) {
   });
 }
 
-// The sums over all but the channels of kSums terms. `make(numbers)` gives terms(offset, part,
-// sums), which adds those of a vector. `found(channel, totals)` takes the totals, in the thread
-// that has them; where there is one piece, the channel's values are then still in its cache.
+// Per-channel reductions of kSums terms. `make(numbers)` gives terms(offset, part, sums), which
+// accumulates the terms of a vector. `found(channel, totals)` receives the totals in the thread
+// that computed them; if a channel is a single piece, its values are then still in the cache.
 template <int kSums, class Make, class Found>
 void reduce(const Planes& planes, Make&& make, Found&& found) {
   if (planes.across()) return reduce_across<kSums>(planes, make, found);
@@ -189,7 +190,7 @@ void reduce(const Planes& planes, Make&& make, Found&& found) {
   }
 }
 
-// The sums of kSums terms over n elements: terms(i, part, sums) adds those of a vector.
+// Reductions of kSums terms over n elements: terms(i, part, sums) accumulates those of a vector.
 template <int kSums, class F>
 void sum_up(Index n, double* totals, F&& terms) {
   const Index shares = (n + kShare - 1) / kShare;
@@ -216,7 +217,7 @@ void sum_up(Index n, double* totals, F&& terms) {
   }
 }
 
-// A single channel is one long run.
+// With one channel, the whole array is one contiguous run.
 inline Planes planes_of(Index items, Index channels, Index places) {
   if (channels == 1) return {1, 1, items * places};
   return {items, channels, places};

@@ -32,7 +32,7 @@ struct Loop {
   std::ptrdiff_t count;
   std::atomic<std::ptrdiff_t> next{0};
   std::atomic<bool> failed{false};
-  std::exception_ptr failure = nullptr;  // the first: whoever waits for the loop throws it
+  std::exception_ptr failure = nullptr;  // the first one, rethrown by the waiting thread
 
   void work() {
     try {
@@ -46,8 +46,8 @@ struct Loop {
   }
 };
 
-// A loop is announced by a new generation. Threads look for one for a moment, since the next loop
-// of a net follows within microseconds, and then sleep.
+// A loop is announced by a new generation number. Workers spin for a moment, since the next loop of
+// a net follows within microseconds, and then sleep.
 class Pool {
  public:
   explicit Pool(int count) : helpers_(count - 1) {
@@ -116,7 +116,7 @@ class Pool {
 Pool* pool = nullptr;
 int wanted = 0;
 
-// The processors that this process may use, by affinity and by the quota of its container.
+// The processors available to this process, by affinity and by the CPU quota of its container.
 int cores() {
   int count = static_cast<int>(std::thread::hardware_concurrency());
 #if defined(__linux__)
@@ -130,7 +130,7 @@ int cores() {
   return std::max(1, count);
 }
 
-// A child of fork has none of the threads: it makes its own when it needs them.
+// A forked child has none of the threads: it starts its own when it needs them.
 void forget() { pool = nullptr; }
 
 Pool& the_pool() {
@@ -152,7 +152,7 @@ int threads() {
 void set_threads(int count) {
   if (pool != nullptr && pool->size() != count) {
     pool->stop();
-    pool = nullptr;  // its threads may still be on their way out
+    pool = nullptr;  // its threads may still be exiting
   }
   wanted = count;
 }

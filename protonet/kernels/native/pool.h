@@ -1,10 +1,10 @@
-// Threads that share out a loop.
+// The thread pool that runs parallel loops.
 #pragma once
 
 #include <cstddef>
 #include <type_traits>
 
-// How many threads work on a loop, the caller among them.
+// The number of threads that work on a loop, including the caller.
 int threads();
 void set_threads(int count);
 
@@ -13,8 +13,8 @@ using Body = void (*)(void* context, std::ptrdiff_t i);
 void run(std::ptrdiff_t count, Body body, void* context);
 }  // namespace detail
 
-// body(i) for every i below count, in no fixed order, on all threads. A loop inside a loop runs
-// where it is. What the bodies write must not depend on who runs them.
+// Runs body(i) for every i below count, in no fixed order, on all threads. A nested loop runs
+// serially in the calling thread. Results must not depend on which thread runs a body.
 template <class F>
 void parallel(std::ptrdiff_t count, F&& body) {
   using Function = std::remove_reference_t<F>;
@@ -23,20 +23,21 @@ void parallel(std::ptrdiff_t count, F&& body) {
       const_cast<void*>(static_cast<const void*>(&body)));
 }
 
-// Which memory of a thread: what is held at the same time has different names. Each is named by what
-// convolutions hold in it; other kernels take any.
+// Names of a thread's scratch buffers; buffers in use at the same time have different names. The
+// names are those of convolution; other kernels use any of them.
 enum class Scratch {
   kImage,     // a block of an image: copied with its padding, or its pixels as vectors
-  kStrips,    // what weights are multiplied with, packed or transformed
-  kWeights,   // packed or transformed, for all threads
+  kStrips,    // the other operand of the weights, packed or transformed
+  kWeights,   // packed or transformed, shared by all threads
   kSums,      // over pieces of a batch
-  kTiles,     // results before they are finished
-  kGradient,  // of results, packed or transformed
-  kPlane,     // of windows over planes; parts of sums over channels
-  kTotals,    // of what kPlane holds
+  kTiles,     // results before the epilogue
+  kGradient,  // of outputs, packed or transformed
+  kPlane,     // of windows over planes; partial sums over channels
+  kTotals,    // the totals of kPlane
   kCount,
 };
 
-// Memory of the calling thread, at least `count` floats, aligned to 64 bytes, with 64 more behind
-// them that may be read and written. It stays until the same is asked for more.
+// Scratch of the calling thread: at least `count` floats, aligned to 64 bytes, with 64 more floats
+// of padding after them that may be read and written. It is valid until the same buffer is
+// requested with a larger size.
 float* thread_scratch(Scratch which, std::size_t count);

@@ -1,4 +1,4 @@
-// The greatest or the mean of each window of planes, and where their gradients go.
+// Max and average pooling over planes, and their gradients.
 #include <nanobind/nanobind.h>
 
 #include <limits>
@@ -26,8 +26,8 @@ inline Mask count_by(Index step) {
   return lanes * static_cast<std::int32_t>(step);
 }
 
-// A value is taken when it is greater than those before it, so the first of equals wins, and
-// neither NaN nor what is outside is ever taken: its place is then -1.
+// A value is selected when it is greater than those before it: the first of equal values wins, and
+// neither NaN nor padding is ever selected (the argmax is then -1).
 class MaxPool {
  public:
   MaxPool(Index planes, const Geometry& g)
@@ -124,7 +124,7 @@ class MaxPool {
     keep<KEEP>(best, where, y, places, g_.out.x);
   }
 
-  // Nothing is outside, and both columns of a window lie beside each other: no copy is needed.
+  // 2 x 2 windows without padding, with stride 2: both columns are read in place, without a copy.
   template <bool KEEP>
   void row_of_pairs(const float* x, Index t, float* y, std::int32_t* places) const {
     const Mask columns = count_by(2);
@@ -157,14 +157,14 @@ class MaxPool {
       store_first(reinterpret_cast<float*>(places), reinterpret_cast<Vec>(where), left);
   }
 
-  // Each window brings its gradient to where its maximum was.
+  // Scatter the gradient of each window to its argmax.
   void scatter(const float* dy, const std::int32_t* places, float* dx) const {
     std::fill(dx, dx + g_.size(), 0.0f);
     for (Index i = 0; i < g_.places(); ++i)
       if (places[i] >= 0) dx[places[i]] += dy[i];
   }
 
-  // Windows of 2 x 2 beside each other: each writes its four places.
+  // Adjacent 2 x 2 windows: each writes its four places.
   void spread(const float* dy, const std::int32_t* places, float* dx) const {
     for (Index y = 0; y < g_.height; ++y) {
       const Index t = y / 2, width = g_.width;
@@ -188,11 +188,11 @@ class MaxPool {
   Geometry g_;
   Sweep forward_;
   Narrow forward_narrow_;
-  bool pairs_;   // windows of 2 x 2 beside each other
-  bool inside_;  // the plane, all of them
+  bool pairs_;   // 2 x 2 windows with stride 2
+  bool inside_;  // all windows lie inside the plane
 };
 
-// Means: sums with weights of 1, times a share for each window.
+// Average pooling: sums with weights of 1, times the reciprocal of each window's size.
 class AveragePool {
  public:
   AveragePool(Index planes, const Geometry& g)
@@ -226,7 +226,7 @@ class AveragePool {
 
   void backward(const float* dy, float* dx) const {
     parallel_planes(planes_, g_.places() * g_.taps(), [&](Index first, Index last) {
-      // The pass's own memory is the beginning of this.
+      // The scratch of the pass comes first.
       const Index used = whole_vectors(backward_.sweep.source_size());
       float* shared = whole_ ? nullptr : thread_scratch(Scratch::kPlane, used + g_.places()) + used;
       if (!whole_) backward_.begin();

@@ -1,4 +1,4 @@
-// Powers, exponentials and logarithms of single elements, and their gradients.
+// Elementwise powers, exponentials and logarithms, and their gradients.
 #include <limits>
 
 #include "arrays.h"
@@ -14,7 +14,7 @@ void linear(Floats x, MutableFloats y, float scale, float shift, bool rectify) {
   map(x, y, [=](Vec v) { return max(low, v * scale + shift); });
 }
 
-// Of a rectified y.
+// Through a fused ReLU with the output y.
 void linear_back(Floats dy, Floats y, MutableFloats dx, float scale) {
   map(dy, y, dx, [=](Vec d, Vec v) { return d * (v > Vec{} ? splat(scale) : Vec{}); });
 }

@@ -1,4 +1,4 @@
-// Products of whole matrices: what inner products and recurrent layers need.
+// Matrix products (GEMM), as inner product and recurrent layers use them.
 #include <nanobind/nanobind.h>
 
 #include <limits>
@@ -12,24 +12,24 @@ namespace nb = nanobind;
 namespace {
 
 constexpr Index kDepth = 256;      // of a packed block of B
-constexpr Index kGroup = 8;        // strips that are packed together: B is read in pieces of 1 KiB
-constexpr Index kSmall = 1 << 18;  // of B, when all of it is packed for every thread
+constexpr Index kGroup = 8;        // strips that are packed together: B is read in runs of 1 KiB
+constexpr Index kSmall = 1 << 18;  // size of B up to which every thread packs all of it
 
-// body(i) for i below `count`, on all threads where the work, in multiplications, is worth it.
+// body(i) for i below `count`; in parallel from `least` multiplications on.
 template <class F>
 void divide(Index work, Index least, Index count, F&& body) {
   if (work >= least) return parallel(count, body);
   for (Index i = 0; i < count; ++i) body(i);
 }
 
-// From how many multiplications on threads pay: what lies in the cache, and what must be fetched.
+// Multiplications from which threads pay off: for data in the cache, and for data in memory.
 constexpr Index kNear = 1 << 20;
 constexpr Index kFar = 1 << 18;
 
 struct Matrix {
   const float* data;
   Index stride;
-  bool turned;  // whether an element (i, j) is at data[j * stride + i]
+  bool turned;  // transposed: element (i, j) is at data[j * stride + i]
 };
 
 struct Result {
@@ -55,8 +55,8 @@ struct Result {
   }
 };
 
-// R rows and V vectors of columns, the last of `here` lanes, from operands as they lie: A by
-// columns, B by rows.
+// A register tile of R rows and V vectors of columns, `here` lanes in the last one, from unpacked
+// operands: A column by column, B row by row.
 template <Index R, Index V>
 void multiply_some(const Matrix& a, const Matrix& b, Index depth, Index j, Index here,
                    const Result& c) {
@@ -78,8 +78,8 @@ void multiply_some(const Matrix& a, const Matrix& b, Index depth, Index j, Index
       c.put(r, j + v * kLanes, sums[r][v], v + 1 < V ? kLanes : here);
 }
 
-// All of R rows: several vectors of columns at a time, as registers allow, so that sums do not wait
-// for each other.
+// All columns of R rows: as many vectors at a time as there are registers for, so that independent
+// accumulators hide the latency of multiply-adds.
 template <Index R>
 void multiply_few(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
   constexpr Index wide = R == 1 ? kLanes : R == 2 ? 4 : 2, width = wide * kLanes;
@@ -94,7 +94,7 @@ void multiply_few(const Matrix& a, const Matrix& b, Index depth, const Result& c
   divide(R * c.columns * depth, kFar, groups, some);
 }
 
-// R rows times C columns, where k runs along both rows of A and columns of B.
+// R rows times C columns, where k is contiguous in rows of A and in columns of B.
 template <Index R, Index C>
 void multiply_dots(const Matrix& a, const Matrix& b, Index depth, Index row, Index column,
                    float (&dots)[R][C]) {
@@ -116,7 +116,7 @@ void multiply_dots(const Matrix& a, const Matrix& b, Index depth, Index row, Ind
     for (Index j = 0; j < C; ++j) dots[r][j] = sum(sums[r][j]);
 }
 
-// Four rows or one, four columns or one, until all is done.
+// Register blocks of four rows or one, by four columns or one.
 void multiply_by_dots(const Matrix& a, const Matrix& b, Index depth, Index first, Index last,
                       const Result& c) {
   auto tile = [&]<Index R, Index C>(Index i, Index j) {
@@ -183,8 +183,8 @@ void pack_panel(const Matrix& a, Index first, Index rows, Index depth, float* to
   }
 }
 
-// A large result of small factors, as a gradient of weights: what takes longest is to fetch and
-// write the result, so that threads share it by rows, which lie beside each other.
+// A large result with a short inner dimension, as the gradient of weights: bound by the memory
+// traffic of the result, so that threads divide it by rows, which are contiguous.
 void multiply_outer(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
   const Index strips = (c.columns + kColumns - 1) / kColumns, size = depth * kColumns;
   const Index work = c.rows * c.columns * depth;
@@ -215,7 +215,7 @@ void multiply_packed(const Matrix& a, const Matrix& b, Index depth, const Result
     pack_panel(a, panels.first(p), panels.height(p), depth, to);
   });
   const Index strips = (c.columns + kColumns - 1) / kColumns;
-  // As many groups for one thread as for another.
+  // The same number of groups for each thread.
   const Index each = std::max<Index>(4, (strips + kGroup * threads() - 1) / (kGroup * threads()));
   const Index groups = std::min(strips, each * threads());
   divide(work, kNear, groups, [&](Index g) {
@@ -223,7 +223,8 @@ void multiply_packed(const Matrix& a, const Matrix& b, Index depth, const Result
   });
 }
 
-// c = (or +=) a b, plus a bias for each column. What no way above is good at goes through packing.
+// c = (or +=) a b, plus a bias for each column. Shapes without a special case above go through
+// packing.
 void multiply(const Matrix& a, const Matrix& b, Index depth, const Result& c) {
   if (!a.turned && b.turned && (c.rows < 8 || c.columns < 8)) {
     const Index work = c.rows * c.columns * depth;

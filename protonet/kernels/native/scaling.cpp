@@ -1,4 +1,4 @@
-// Products and sums with one number for each channel, and the gradients of those numbers.
+// Per-channel scale, bias and PReLU, and their gradients.
 #include <limits>
 
 #include "arrays.h"
@@ -19,7 +19,7 @@ class Scaling {
   Scaling(Index items, Index channels, Index places)
       : planes_(planes_of(items, channels, places)) {}
 
-  // y = s x + b; without one of them it is 1 or 0.
+  // y = s x + b; a missing s is 1, a missing b is 0.
   void forward(Floats x_array, Given scale, Given bias, MutableFloats y_array,
                bool rectify) const {
     Unlocked free(planes_.size());
@@ -34,8 +34,8 @@ class Scaling {
     });
   }
 
-  // dx = s dy; ds += the sum of x dy, db += the sum of dy. What is missing is not wanted. With a
-  // top, dy counts as 0 where the top is not above 0.
+  // dx = s dy; ds += the sum of x dy, db += the sum of dy; missing outputs are skipped. With a top,
+  // dy counts as 0 where the top is not above 0.
   void backward(Floats dy_array, Given x_array, Given scale, Taken dx_array, Taken dscale,
                 Taken dbias, Given top) const {
     Unlocked free(planes_.size());

@@ -1,4 +1,4 @@
-// Which of the compiled instruction sets this processor has.
+// Detects the most capable compiled instruction set that this processor supports.
 #include <nanobind/nanobind.h>
 
 NB_MODULE(select, m) {

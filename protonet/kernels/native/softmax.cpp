@@ -1,4 +1,4 @@
-// Softmax of x as outer x classes x inner, its gradient, and the loss that is made from it.
+// Softmax of x as outer x classes x inner, its gradient, and the softmax loss.
 #include <nanobind/nanobind.h>
 
 #include <cmath>
@@ -14,10 +14,10 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// exp(x) for x <= 0, within 2 units of the last place: 2^n times a polynomial of what is left.
+// exp(x) for x <= 0, to within 2 units in the last place: 2^n times a polynomial of the remainder.
 inline Vec exp_below_zero(Vec x) {
-  const Vec clipped = max(splat(-105.0f), x);  // NaN stays
-  // Adding 1.5 * 2^23 rounds to a whole number.
+  const Vec clipped = max(splat(-105.0f), x);  // propagates NaN
+  // Adding 1.5 * 2^23 rounds to an integer.
   const Vec n = (clipped * 1.44269504f + 12582912.0f) - 12582912.0f;
   const Vec r = (clipped - n * 0.693359375f) + n * 2.12194440e-4f;
   Vec p = splat(1.0f / 5040);
@@ -28,7 +28,7 @@ inline Vec exp_below_zero(Vec x) {
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
-  // In two halves, so that the smallest results come out too.
+  // Scaled in two halves, so that the smallest results do not underflow early.
   const Mask whole = __builtin_convertvector(n, Mask), half = whole >> 1;
   const Vec low = reinterpret_cast<Vec>((half + 127) << 23);
   const Vec high = reinterpret_cast<Vec>((whole - half + 127) << 23);
@@ -38,7 +38,7 @@ inline Vec exp_below_zero(Vec x) {
 struct Extents {
   Index outer, classes, inner;
 
-  // body(item, step): where an item begins, for one item or, with classes `step` apart, a vector
+  // body(item, step): `item` is the offset of one item or, with classes `step` apart, of a vector
   // of at most `count` items.
   template <class F>
   void each(F&& body) const {
@@ -79,7 +79,7 @@ void softmax_row(const float* x, Index n, float* y) {
       sums[k] += e;
     }
   for (; i < n; i += kLanes) {
-    // Lanes behind the end would get exp(-inf) = 0, but not where the greatest is -inf.
+    // Padding lanes would get exp(-inf) = 0, but not where the maximum is -inf.
     const Vec e = exp_below_zero(load_first(x + i, n - i, splat(-kInfinity)) - greatest);
     store_first(y + i, e, n - i);
     sums[0] += among_first(n - i) ? e : Vec{};
@@ -129,7 +129,7 @@ class Softmax {
     });
   }
 
-  // p = softmax(x), and for each item sum q log(max(p, least)), times whether it counts.
+  // p = softmax(x), and for each item sum q log(max(p, least)), times its valid flag.
   void loss(const float* x, const float* labels, const float* valid, float smoothing, float least,
             float* p, float* logs) const {
     forward(x, p);
@@ -148,7 +148,7 @@ class Softmax {
     });
   }
 
-  // (p - q) times a factor, and times whether the item counts.
+  // (p - q) times a factor, times the item's valid flag.
   void loss_gradient(const float* p, const float* labels, const float* valid, float smoothing,
                      float factor, float* dx) const {
     const float share = smoothing / static_cast<float>(n_.classes), own = 1 - smoothing;

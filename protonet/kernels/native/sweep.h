@@ -1,4 +1,4 @@
-// Passes over long arrays: whole vectors, what is left at the end, and threads where it pays.
+// Loops over long arrays: whole vectors, a tail, and threads where they pay off.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -12,14 +12,15 @@
 #include "pool.h"
 #include "vec.h"
 
-// A vector that lies in an array as a whole.
+// A whole vector.
 struct Whole {
   Vec load(const float* p) const { return ::load(p); }
   void store(float* p, Vec v) const { ::store(p, v); }
   Vec keep(Vec v) const { return v; }
 };
 
-// The first lanes of a vector; nothing behind them is touched, and `keep` makes them 0.
+// The tail: the first lanes of a vector. No memory beyond them is accessed; `keep` zeroes the
+// others.
 class Tail {
  public:
 #if defined(__AVX512F__)
@@ -59,10 +60,10 @@ inline void sweep(Index n, F&& body) {
   if (i < n) body(i, Tail(n - i));
 }
 
-// Fixed shares of a long loop: what a thread takes at a time.
+// The chunk size of parallel loops, fixed so that results do not depend on the thread count.
 constexpr Index kShare = 1 << 14;
 
-// body(begin, end) for all of n elements, in shares, on all threads where there are several.
+// body(begin, end) for all of n elements, in chunks; in parallel if there are several.
 template <class F>
 inline void share_out(Index n, F&& body) {
   if (n <= 2 * kShare) {
@@ -81,7 +82,7 @@ inline void spread(Index n, F&& body) {
   });
 }
 
-// Lets other Python threads run meanwhile, where the work takes longer than letting them.
+// Releases the GIL where the work takes longer than releasing it.
 class Unlocked {
  public:
   explicit Unlocked(Index elements) {

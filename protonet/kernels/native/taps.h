@@ -1,26 +1,26 @@
-// Sums over the taps of windows, several rows of windows at once in registers.
+// Sums over the taps of windows, with register blocking over rows.
 #pragma once
 
 #include "bands.h"
 
-// Rows of one grid to be made.
+// The rows of one grid to compute.
 struct Rows {
-  const float* from;  // what row 0 of the grid and line 0 read
-  Index line;         // from one row of the source to the next
-  Index row_step;     // rows of the source from one row of the grid to the next
+  const float* from;  // source of row 0 of the grid and line 0
+  Index line;         // row stride of the source
+  Index row_step;     // rows of the source per row of the grid
   const Grid* grid;
-  const float* w;  // of the kernel, by tap
+  const float* w;  // the kernel, by tap
   float start;
   bool add, rectify;
   float* to;
   Index to_line, rows;
-  Index y = 0, height = 0;  // of FromRow: which row of the plane `from` is, and of how many
+  Index y = 0, height = 0;  // the row of the plane at `from`, and the height of the plane
 };
 
-// What the taps of a line read, out of a copy with padding.
+// The values that the taps of a line read from a padded copy.
 template <Index KX>
 struct FromCopy {
-  static constexpr bool kOverhangs = true;  // behind the last column is what no window reads
+  static constexpr bool kOverhangs = true;  // may read past the last column
   const float* column[KX];
   Index line;
 
@@ -33,7 +33,7 @@ struct FromCopy {
   }
 };
 
-// The same out of a row of the plane itself, which a single vector holds.
+// The same from a row of the plane itself, which fits into one vector.
 template <Index KX>
 struct FromRow {
   static constexpr bool kOverhangs = false;
@@ -55,11 +55,11 @@ struct FromRow {
 
 inline void finish(Vec total, const Rows& a, float* to, Index left) {
   if (a.add) total += load_first(to, left);
-  if (a.rectify) total = max(Vec{}, total);  // NaN stays
+  if (a.rectify) total = max(Vec{}, total);  // propagates NaN
   store_first(to, total, left);
 }
 
-// R rows for a kernel of KY x KX neighbouring lines, which share what they read.
+// R rows with a kernel of KY x KX contiguous taps; adjacent rows share loads.
 template <template <Index> class From, Index KY, Index KX, Index STEP, Index R>
 void correlate_fixed(const Rows& a) {
   Vec w[KY][KX];
@@ -89,7 +89,7 @@ void correlate_fixed(const Rows& a) {
   }
 }
 
-// Any taps, R rows at once.
+// Arbitrary taps, R rows at a time.
 template <Index R>
 void correlate_any(const Rows& a) {
   const Index height = static_cast<Index>(a.grid->lines.size());
@@ -110,7 +110,8 @@ void correlate_any(const Rows& a) {
   }
 }
 
-// Adds to totals, tap by tap, the products of R rows of dy (at `to`) with what their windows read.
+// Accumulates into totals, tap by tap, the products of R rows of dy (at `to`) with the values that
+// their windows read.
 template <template <Index> class From, Index KY, Index KX, Index STEP, Index R>
 void learn_fixed(const Rows& a, Vec* totals) {
   const From<KX> from(a);
@@ -129,7 +130,7 @@ void learn_fixed(const Rows& a, Vec* totals) {
       from.read(first + line, u, x);
 #pragma GCC unroll 8
       for (Index j = 0; j < KX; ++j) {
-        // What no window reads must not count, be it infinite.
+        // Values outside of all windows must not contribute, even if infinite.
         if (From<KX>::kOverhangs) x[j] = inside ? x[j] : Vec{};
 #pragma GCC unroll 8
         for (Index r = 0; r < R; ++r) {
@@ -162,7 +163,8 @@ void learn_any(const Rows& a, Vec* totals) {
   }
 }
 
-// What makes the rows of a grid, many or few at once; `More` is empty, or sums of taps.
+// The row loops of a grid, for blocks of rows or single ones; `More` is empty, or the totals of
+// taps.
 template <class... More>
 struct Steps {
   using Step = void (*)(const Rows&, More...);
@@ -177,7 +179,7 @@ struct Steps {
         a.to += count * a.to_line;
       }
     };
-    // Registers for 7 rows are only there where vectors are widest.
+    // Only the widest instruction set has registers for 7 rows.
     if (kLanes == 16) some(7, seven);
     some(4, four);
     some(2, two);
@@ -185,7 +187,7 @@ struct Steps {
   }
 };
 
-// Whether the lines of a grid lie beside each other, and it has this many taps.
+// Whether the lines of a grid are contiguous and it has KY x KX taps.
 inline bool is_fixed(const Grid& grid, Index row_step, Index ky, Index kx, Index step) {
   for (Index i = 1; i < ky; ++i)
     if (i < static_cast<Index>(grid.lines.size()) && grid.lines[i] != grid.lines[0] + i)
@@ -193,7 +195,8 @@ inline bool is_fixed(const Grid& grid, Index row_step, Index ky, Index kx, Index
   return static_cast<Index>(grid.lines.size()) == ky && grid.width() == kx && row_step == step;
 }
 
-// Calls with(KY, KX, STEP) as constants where a grid is one of the fixed kernels.
+// Calls with(KY, KX, STEP) with compile-time constants if a grid matches one of the unrolled
+// kernels.
 template <class With>
 void choose(const Grid& grid, Index row_step, With with) {
 #define CHOICE(KY, KX, STEP)                                                              \
@@ -232,7 +235,8 @@ Steps<Vec*> learning_of(const Grid& grid, Index row_step) {
   return steps;
 }
 
-// Whether every grid of a narrow sweep is one of the fixed kernels: there are no others for rows.
+// Whether every grid of a narrow sweep matches an unrolled kernel: rows in place have no generic
+// one.
 inline bool is_narrow(const Narrow& narrow) {
   bool all = narrow.fits;
   for (const Grid& grid : narrow.grids) {

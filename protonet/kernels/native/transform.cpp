@@ -1,4 +1,4 @@
-// An image on its way to a net: cut out, mirrored, freed of its mean and scaled in one pass.
+// Image preprocessing: crop, mirror, subtract the mean and scale, in one pass.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
@@ -14,16 +14,16 @@ namespace {
 
 using Image = nb::ndarray<nb::ro, nb::ndim<3>, nb::device::cpu>;
 
-// A plane of one channel: where it begins, and how far rows and columns are apart.
+// A plane of one channel: its first element, and its row and column strides.
 template <class T>
 struct Plane {
   T* first;
   Index row, column;
 };
 
-// Columns are read as they lie, and written the other way round where the image is mirrored: by way
-// of a short stretch that the compiler knows to be apart from all else. It takes several columns at
-// once where it knows how far apart they are.
+// Columns are read in order, and written in reverse order where the image is mirrored. They go
+// through a short local buffer, which the compiler knows not to alias anything; with a constant
+// column stride it vectorizes the loop.
 template <class T, Index kColumn, Index kMean, Index kOut>
 void take_row(const T* in, Index column, const float* mean, float scale, float* out, Index width) {
   constexpr Index kStretch = 64;
@@ -58,8 +58,8 @@ void take_plane(Plane<const T> in, Plane<const float> mean, float scale, Plane<f
   if (mean.column == -1) take<T, -1, kOut>(in, mean, scale, out, height, width);
 }
 
-// The mean as the columns of the image are read: one number; the window of a mean as large as the
-// image; or one as large as the window, which is not mirrored with it.
+// The mean, aligned with the columns of the image: a single number; the window of a mean as large
+// as the image; or a mean as large as the window, which is not mirrored.
 Plane<const float> mean_of(const Floats& mean, const Image& image, Index channel, Index top,
                            Index left, Index width, bool mirror) {
   const Index rows = mean.shape(1), columns = mean.shape(2);

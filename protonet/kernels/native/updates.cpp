@@ -1,4 +1,4 @@
-// Steps of solvers: one pass over weights, gradients and history.
+// Solver update rules: one pass over weights, gradients and history.
 #include <nanobind/stl/vector.h>
 
 #include <cmath>
@@ -23,8 +23,8 @@ inline Vec root(Vec v) {
 
 inline Vec sign(Vec v) { return v > Vec{} ? splat(1) : v < Vec{} ? splat(-1) : v; }
 
-// The weights w of a stretch, their gradients g, which are only read, and their history. The
-// arrays are those that it was made with.
+// The update of a range of weights w, with their gradients g (read only) and their history. It is
+// bound to the arrays that it was constructed with.
 class Update {
  public:
   Update(MutableFloats w, Floats g, std::vector<MutableFloats> history, float decay, bool l1)
@@ -70,7 +70,7 @@ class Update {
     });
   }
 
-  // `rate` is corrected for the averages' beginning at 0.
+  // `rate` includes the bias correction of the averages.
   void adam(float rate, float share, float delta, double keep, double keep_squares) {
     const Average mean(keep), squares(keep_squares);
     run<2>(share, decay_, [=](Vec w, Vec g, Vec(&h)[2]) {
@@ -80,7 +80,7 @@ class Update {
     });
   }
 
-  // `shrink` times the decay is taken off the weights; `correction` is that of the squares.
+  // `shrink` times the decay is subtracted from the weights; `correction` is that of the squares.
   void adamw(float rate, float share, float delta, double keep, double keep_squares, float shrink,
              float correction) {
     const Average mean(keep), squares(keep_squares);
@@ -101,7 +101,7 @@ class Update {
     float keep, rest;
   };
 
-  // w = step(w, share g + decay w, history), which the step moves too.
+  // w = step(w, share g + decay w, history); the step updates the history too.
   template <int kSlots, class F>
   void run(float share, float decay, F&& step) {
     const Index n = static_cast<Index>(w_.size());

@@ -1,4 +1,4 @@
-// A vector of floats as wide as the instruction set has it, and what kernels do with it.
+// A vector of floats of the native width, and its basic operations.
 #pragma once
 
 #include <cstddef>
@@ -26,17 +26,18 @@ typedef std::int32_t LooseMask __attribute__((vector_size(4 * kLanes), aligned(4
 
 inline Vec load(const float* p) { return *reinterpret_cast<const LooseVec*>(p); }
 inline void store(float* p, Vec v) { *reinterpret_cast<LooseVec*>(p) = v; }
-// x - 0 is x for every x, -0 included, so that the compiler leaves a broadcast.
+// x - 0 is x for every x, -0 included, so that the compiler emits a plain broadcast.
 inline Vec splat(float x) { return x - Vec{}; }
 
-// Whether a lane is among the first n.
+// Lane mask: whether a lane is among the first n.
 inline Mask among_first(Index n) {
   Mask lanes;
   for (Index i = 0; i < kLanes; ++i) lanes[i] = static_cast<std::int32_t>(i);
   return lanes < Mask{} + static_cast<std::int32_t>(n);
 }
 
-// The first n lanes (n <= kLanes); the others are 0, and nothing else is touched.
+// Load or store the first n lanes (n <= kLanes); the others are 0, and no memory beyond is
+// accessed.
 inline Vec load_some(const float* p, Index n) {
 #if defined(__AVX512F__)
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
@@ -59,7 +60,7 @@ inline void store_some(float* p, Vec v, Index n) {
 #endif
 }
 
-// Where either is NaN these give b, as a comparison that fails does.
+// If either operand is NaN these return b, since the comparison fails.
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
 
@@ -69,7 +70,7 @@ inline float sum(Vec v) {
   return total;
 }
 
-// Lanes of a and b in turn: low gives a0 b0 a1 b1 ..., high goes on with the upper halves.
+// Interleave a and b: low gives a0 b0 a1 b1 ..., high continues with the upper halves.
 #if defined(__AVX512F__)
 inline Vec interleave_low(Vec a, Vec b) {
   return __builtin_shuffle(a, b, Mask{0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
@@ -89,7 +90,7 @@ inline Vec interleave_low(Vec a, Vec b) { return __builtin_shuffle(a, b, Mask{0,
 inline Vec interleave_high(Vec a, Vec b) { return __builtin_shuffle(a, b, Mask{2, 6, 3, 7}); }
 #endif
 
-// Transpose a square of kLanes vectors: after log2(kLanes) perfect shuffles rows are columns.
+// Transpose a square of kLanes vectors by log2(kLanes) perfect shuffles.
 inline void transpose(Vec (&v)[kLanes]) {
   Vec w[kLanes];
   for (Index round = 1; round < kLanes; round *= 2) {

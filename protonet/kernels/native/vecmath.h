@@ -1,4 +1,4 @@
-// Exponentials of vectors, to within two units in the last place.
+// Vectorized exponentials and logarithms, to within two units in the last place.
 #pragma once
 
 #if defined(__AVX512F__)
@@ -7,15 +7,17 @@
 
 #include "vec.h"
 
-// NaN stays what it is in all of these; so does infinity where the function has a value there.
+// All of these propagate NaN, and infinity where the function has a value there.
 
 inline Mask bits(Vec v) { return (Mask)v; }
 inline Vec from_bits(Mask m) { return (Vec)m; }
 inline Vec magnitude(Vec v) { return from_bits(bits(v) & 0x7fffffff); }
 
-// x = n log(2) + r with |r| <= log(2) / 2; `p` becomes exp(r) - 1.
+// x = n log(2) + r with
+// r
+// <= log(2) / 2; `p` becomes exp(r) - 1.
 inline Vec split_exponent(Vec x, Vec& p) {
-  const Vec rounding = splat(12582912.0f);  // 1.5 * 2^23: what is added to it becomes whole
+  const Vec rounding = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
   const Vec whole = x * 1.44269504088896341f + rounding;
   const Vec n = whole - rounding;
   const Vec r = (x - n * 0.693359375f) + n * 2.12194440054690583e-4f;
@@ -29,13 +31,13 @@ inline Vec split_exponent(Vec x, Vec& p) {
   return n;
 }
 
-// 2^n for whole n of normal numbers.
+// 2^n for integers n in the range of normal numbers.
 inline Vec power_of_two(Vec n) {
   const Vec rounding = splat(12582912.0f);
   return from_bits((bits(n + rounding) - bits(rounding) + 127) << 23);
 }
 
-// 2^n v, also where 2^n alone would be too small or too large.
+// 2^n v, also where 2^n alone would underflow or overflow.
 inline Vec scale_by(Vec v, Vec n) {
 #if defined(__AVX512F__)
   return (Vec)_mm512_scalef_ps((__m512)v, (__m512)n);
@@ -46,7 +48,7 @@ inline Vec scale_by(Vec v, Vec n) {
 }
 
 inline Vec exp(Vec x) {
-  // beyond these are 0 and infinity
+  // beyond these the results are 0 and infinity
   Vec p;
   const Vec n = split_exponent(max(splat(-104), min(splat(89), x)), p);
   return scale_by(1.0f + p, n);

@@ -1,10 +1,10 @@
-// The transforms of Winograd's convolutions (Lavin and Gray, Fast Algorithms for Convolutional
-// Neural Networks, arXiv:1509.09308), on vectors: each lane is a channel.
+// Winograd transforms (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks,
+// arXiv:1509.09308) on vectors: each lane is a channel.
 //
 // kOut x kOut results y of a kernel g over 6 x 6 values d are A^T ((G g G^T) . (B^T d B)) A: 36
-// products, where the sums of F(4x4, 3x3) have 144 and those of F(2x2, 5x5) have 100. Both come of
-// the points 0, 1, -1, 2, -2 and infinity, so that B is the same. Of two-dimensional transforms,
-// each pass below does one dimension, from a column of values `step` vectors apart.
+// multiplications, against 144 for the direct sums of F(4x4, 3x3) and 100 for F(2x2, 5x5). Both use
+// the points 0, 1, -1, 2, -2 and infinity, so that B is the same. Each function below transforms
+// one dimension, from a column of values `step` vectors apart.
 #pragma once
 
 #include "vec.h"
@@ -126,7 +126,7 @@ struct F25 {
 
 using Pass = void (*)(const Vec*, Index, Vec*, Index);
 
-// Both dimensions: `from` is N x N (rows `row` vectors apart), `to` M x M, row by row.
+// Both dimensions: `from` is N x N (rows `row` vectors apart), `to` is M x M, row-major.
 template <Pass pass, Index N, Index M>
 inline void transform(const Vec* from, Index row, Vec* to) {
   Vec half[M * N];
