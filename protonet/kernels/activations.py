@@ -1,4 +1,4 @@
-"""Activations: functions of single elements, and their gradients, for arrays of one shape."""
+"""Elementwise activations and their gradients, for arrays of one shape."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from protonet.kernels.kernel import Kernel
 
 
 class Activation(Kernel):
-    """y = f(x), where y may be ``x`` and dx may be ``dy``; definitions make scratch when needed."""
+    """y = f(x), where y may be ``x`` and dx may be ``dy``; definitions create scratch lazily."""
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...]) -> None:
         super().__init__(device, dtype)
@@ -92,7 +92,7 @@ class Bounds(Activation):
         self.xp.minimum(y, self.high, out=y)
 
     def backward(self, dy: Array, x: Array, dx: Array) -> None:
-        """Write dx; where open, y tells as much as ``x``."""
+        """Write dx; where open, y determines it as well as ``x`` does."""
         xp = self.xp
         inside, below = self.work("inside", np.bool_), self.work("below", np.bool_)
         (xp.greater if self.is_open else xp.greater_equal)(x, self.low, out=inside)

@@ -66,7 +66,7 @@ def channels_last(maps: Array, length: int) -> Array:
 class ProposalSettings:
     """How proposals are selected: counts of 0 mean all.
 
-    ``least`` is the least side in pixels of the image as it was, before it was scaled.
+    ``least`` is the least side, in pixels of the image before it was scaled.
     """
 
     stride: int

@@ -17,7 +17,7 @@ class BiasGradient(Kernel):
 
     Args:
         items: images in a batch.
-        channels: each has a number of the bias.
+        channels: of an image, and elements of the bias.
         places: of a channel of an image.
     """
 
@@ -28,7 +28,7 @@ class BiasGradient(Kernel):
         self._positive: Array | None = None
 
     def learn(self, dy: Array, y: Array | None, db: Array | None) -> None:
-        """With ``y``, make ``dy`` 0 where y is not above 0; then add its sums to ``db``."""
+        """With ``y``, zero ``dy`` where y is not above 0; then add its sums to ``db``."""
         xp = self.xp
         if y is not None:
             if self._positive is None:

@@ -15,7 +15,7 @@ LEAST_OVERLAP = 1e-6
 """Boxes with less overlap never match."""
 
 FREE, IGNORED = -1, -2
-"""What ``match`` gives a box without a truth: it may be a negative, or it may not."""
+"""The values of ``match`` for a box without a truth: it may become a negative, or not."""
 
 
 def sizes(boxes: Array) -> Array:
@@ -78,9 +78,9 @@ def nms(
 ) -> Array:
     """Non-maximum suppression: indices of the boxes that are kept, best first.
 
-    The ``top_k`` best (-1: all) are gone through by falling score, the first of equal ones
-    first; one stays when it overlaps none that stayed by more than ``threshold``. Whenever one
-    stays and the threshold is above 0.5, it is multiplied by ``eta``.
+    The ``top_k`` best (-1: all) are visited by descending score, ties in their order; a box is
+    kept when it overlaps no kept one by more than ``threshold``. Whenever a box is kept and the
+    threshold is above 0.5, the threshold is multiplied by ``eta``.
     """
     order = np.argsort(-scores, kind="stable")
     if top_k >= 0:
@@ -120,7 +120,7 @@ def match(
         truths: (G, 4).
         threshold: the least overlap of the second step; None for none.
         inside_only: boxes that cross the image's border are IGNORED.
-        difficult: (G,), truths that are never taken; a box that would take one in the first
+        difficult: (G,), truths that are never matched; a box that would match one in the first
             step is IGNORED.
 
     Returns:

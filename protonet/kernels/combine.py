@@ -13,7 +13,7 @@ from protonet.kernels import native
 from protonet.kernels.kernel import Condition, Kernel
 
 FEW_BOTTOMS = Condition("fewer than 256 bottoms", lambda _shape, count: count < 256)
-"""So that a byte says which of them is the greatest."""
+"""So that the argmax fits into a byte."""
 
 
 class Combine(Kernel):
@@ -54,7 +54,7 @@ class Combine(Kernel):
             self.xp.multiply(dy, c, out=dx)
 
     def mask(self, dy: Array, y: Array) -> None:
-        """Make ``dy`` 0 where y is not above 0."""
+        """Zero ``dy`` where y is not above 0."""
         positive = self._work("mask", np.bool_)
         self.xp.greater(y, 0.0, out=positive)
         self.xp.multiply(dy, positive, out=dy)
@@ -76,8 +76,8 @@ class Combine(Kernel):
     def greatest(
         self, xs: Sequence[Array], y: Array, winner: Array, *, rectify: bool = False
     ) -> None:
-        """Write the greatest to ``y`` and whose it is to ``winner``: of equal values the second
-        array's wins over the first's, and else the earlier over the later.
+        """Write the maximum to ``y`` and its argmax to ``winner``: of equal values the second
+        array's wins over the first's, otherwise the earlier over the later.
         """
         xp, mask = self.xp, self._work("mask", np.bool_)
         xp.less_equal(xs[0], xs[1], out=winner)
@@ -144,7 +144,7 @@ class Parts(Kernel):
     """The parts of one large array along an axis: rows of ``lengths`` elements side by side.
 
     Args:
-        rows: how often the parts follow each other: the product of the axes before.
+        rows: repetitions of the parts: the product of the axes before.
         lengths: of each part's rows: its extent times the product of the axes after.
     """
 
@@ -170,7 +170,7 @@ class Parts(Kernel):
 
 
 class NativeParts(Parts, processor="native"):
-    """Rows as they lie in memory."""
+    """Strided copies of rows."""
 
     requires = (Condition("no empty part", lambda rows, lengths: rows * min(lengths) > 0),)
 

@@ -22,7 +22,7 @@ class Convert(Kernel):
         self.count = count
 
     def narrow(self, x: Array, y: Array) -> None:
-        """Write ``x``, float32, to ``y``, rounded to the nearest; of two as near to the even."""
+        """Write ``x``, float32, to ``y``, rounded to the nearest, ties to even."""
         with np.errstate(over="ignore"):
             self.xp.copyto(y.reshape(-1), x.reshape(-1), casting="same_kind")
 

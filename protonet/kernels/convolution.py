@@ -15,7 +15,7 @@ from protonet.kernels.windows import MODEST, Windows
 DEPTHWISE = Condition(
     "every channel is a group of its own", lambda channels, group: group == channels > 1
 )
-"""No matrix product is of use then."""
+"""Matrix products have nothing to gain then."""
 
 
 class Convolve(Kernel):
@@ -29,9 +29,9 @@ class Convolve(Kernel):
         items: images in a batch.
         channels: of an image.
         outputs: channels of the result.
-        group: into how many groups channels and outputs are divided.
-        engine: ``"CAFFE"`` for our own kernels, ``"CUDNN"`` for those of cuDNN where a GPU has
-            it, empty for what is best.
+        group: the number of groups.
+        engine: ``"CAFFE"`` for our own kernels, ``"CUDNN"`` for those of cuDNN on a GPU that has
+            it, empty for the fastest.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class Convolve(Kernel):
         factor: Array | None = None,
         rectify: bool = False,
     ) -> None:
-        """Write ``factor`` (1) times the convolution of ``x``, plus ``bias`` (0), to ``y``: both a
-        number for each output. With ``rectify`` what is below 0 becomes 0.
+        """Write ``factor`` (1) times the convolution of ``x``, plus ``bias`` (0), to ``y``:
+        ``factor`` and ``bias`` are per output. With ``rectify`` negative values become 0.
         """
         xp, weight = self.xp, w.reshape(self._weight)
         results = y.reshape(self.items, *self._result)
@@ -121,7 +121,7 @@ class Convolve(Kernel):
 
 
 class NativeConvolve(Convolve, processor="native"):
-    """In one or two axes, without unrolling into memory."""
+    """In one or two axes, with implicit im2col."""
 
     requires = (
         Condition("one or two axes", lambda windows, *_, **__: len(windows.inputs) <= 2),
@@ -154,7 +154,7 @@ class NativeConvolve(Convolve, processor="native"):
 
     @cached_property
     def _native(self) -> Any:
-        """Made lazily: a memory estimate needs none of its tables."""
+        """Constructed lazily: a memory estimate needs none of its tables."""
         module, w = native.load(), self.windows.effective
         channels, outputs, group = self._counts
 

@@ -1,4 +1,4 @@
-"""Functions of single elements, and their gradients from their values."""
+"""Elementwise functions, and their gradients from their values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from protonet.blob import Array
 def sigmoid(xp: Any, x: Array, y: Array) -> None:
     """Write 1 / (1 + exp(-x)) to ``y``, which may be ``x``.
 
-    Computed as 0.5 tanh(x / 2) + 0.5: that is what Caffe does, and nothing overflows.
+    Computed as 0.5 tanh(x / 2) + 0.5: as Caffe does, without overflow.
     """
     xp.multiply(x, 0.5, out=y)
     xp.tanh(y, out=y)

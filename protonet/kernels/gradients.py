@@ -42,14 +42,14 @@ class GradientClipping(Kernel):
         self._squares: Array | None = None
 
     def factor(self) -> float:
-        """The factor that is left for the update to apply."""
+        """The factor that the update has to apply."""
         xp, norm, g = self.xp, self._norm, self.g
         if self._squares is None:
             self._squares = self.scratch(g.shape)
         xp.multiply(g, g, self._squares)
         xp.sum(self._squares, out=norm)
         xp.sqrt(norm, norm)
-        # limit / max(norm, limit) is computed where the gradients are. The smallest normal number
+        # limit / max(norm, limit) is computed on the device. The smallest normal number
         # stands in for a limit of 0, which must not become 0 / 0.
         xp.maximum(norm, max(self.limit, float(np.finfo(norm.dtype).tiny)), out=norm)
         xp.divide(self.limit, norm, norm)
@@ -66,5 +66,5 @@ class NativeGradientClipping(GradientClipping, processor="native"):
 
     def factor(self) -> float:
         norm = math.sqrt(self._square_sum(self.g))
-        # written so that a norm that is not a number makes no number
+        # written this way so that NaN propagates
         return 1.0 if norm <= self.limit else self.limit / norm

@@ -10,14 +10,14 @@ from protonet.kernels.kernel import Kernel
 
 
 class LossHistory(Kernel):
-    """A ring of ``window`` sums; ``at``, one int32, is the place of the newest."""
+    """A ring buffer of ``window`` sums; ``at``, one int32, is the index of the newest."""
 
     def __init__(self, device: Device, dtype: Any, window: int) -> None:
         super().__init__(device, dtype)
         self.window = window
 
     def begin(self, ring: Array, at: Array) -> None:
-        """Go on to the next place, and write 0 there."""
+        """Advance to the next entry, and zero it."""
         place = (int(at.item()) + 1) % self.window
         at.fill(place)
         ring[place : place + 1].fill(0.0)

@@ -52,7 +52,7 @@ class InTopK(Kernel):
 
 
 class NativeInTopK(InTopK, processor="native"):
-    """Each item's scores once."""
+    """One pass over each item's scores."""
 
     def __init__(
         self, device: Device, dtype: Any, shape: tuple[int, ...], axis: int, top_k: int

@@ -55,7 +55,7 @@ class Kernel:
     on every device and dtype. Its subclasses with a ``processor`` are tuned versions of it:
     ``"native"`` for float32 on the CPU (``kernels/native``), ``"cuda"`` for the ``types`` that it
     names on a GPU (``kernels/cuda``, in the module of the same name as the definition's).
-    ``make`` chooses; a tuned version may decline what it is not made for (``when``).
+    ``make`` selects one; a tuned version may decline arguments that it does not support (``when``).
 
     In mixed precision only values and their gradients are 16-bit: parameters, their gradients,
     statistics and the computation itself are float32.
@@ -67,7 +67,7 @@ class Kernel:
 
     processor: ClassVar[str] = ""
     moves: ClassVar[bool] = False
-    """Of a definition: it only moves values, of whatever type."""
+    """Of a definition: it only moves values, of any type."""
     dtypes: ClassVar[frozenset[str]] = frozenset({"float32"})
     """Of a tuned version: the supported dtypes."""
     requires: ClassVar[tuple[Condition, ...]] = ()
@@ -90,7 +90,7 @@ class Kernel:
 
     @property
     def real(self) -> np.dtype[Any]:
-        """The type of parameters, statistics and sums: the values', or float32 beside 16 bits."""
+        """The type of parameters, statistics and sums: that of values, or float32 if 16-bit."""
         return real_of(self.dtype)
 
     @classmethod

@@ -21,11 +21,11 @@ GROWTH_INTERVAL = 2000
 """Steps without an infinite gradient after which the scale doubles; one with halves it."""
 
 MAX_SCALE = 2.0**60
-"""What the scale never exceeds: it must stay a float, and so must its quotients."""
+"""The limit of the scale: it and its quotients must not overflow float32."""
 
 GOOD, HALT, BAD, FOUND = range(4)
-"""Places in ``counts``: steps since the scale changed; whether this step is left out; how many were
-left out in a row; used by the GPU."""
+"""Indices in ``counts``: steps since the scale changed; whether this step is skipped; how many were
+skipped in a row; used by the GPU."""
 
 
 class Unscale(Kernel):
@@ -36,12 +36,12 @@ class Unscale(Kernel):
         self.count = count
 
     def settle(self, g: Array, scale: Array, counts: Array) -> None:
-        """Divide ``g`` by ``scale``; say in ``counts`` whether any is not finite; set the scale of
-        the next step.
+        """Divide ``g`` by ``scale``; record in ``counts`` whether any is not finite; set the scale
+        of the next step.
 
         Args:
             g: the gradients, a vector.
-            scale: one number, of no axes.
+            scale: a scalar array.
             counts: four numbers, see ``GOOD`` and the others.
         """
         now, held = float(scale.item()), self.device.get(counts)

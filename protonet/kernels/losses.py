@@ -1,4 +1,4 @@
-"""Losses over single elements."""
+"""Elementwise losses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protonet.kernels.kernel import Kernel
 
 
 class _Loss(Kernel):
-    """A loss whose definition makes scratch when it needs some."""
+    """A loss whose definition allocates scratch on demand."""
 
     def __init__(self, device: Device, dtype: Any) -> None:
         super().__init__(device, dtype)
@@ -136,7 +136,7 @@ class Contrastive(_Loss):
     Args:
         items: pairs.
         length: values of an item.
-        margin: beyond which pairs that are not alike cost nothing.
+        margin: the distance from which dissimilar pairs have no loss.
         legacy: whether the second term is max(margin - d^2, 0).
     """
 
@@ -146,13 +146,13 @@ class Contrastive(_Loss):
         super().__init__(device, dtype)
         self._rows, self.margin, self.legacy = (items, length), margin, legacy
 
-    # long: loss and slope come of the same distances, one line after the other of a formula
+    # long: loss and slope share the distances, line by line of one formula
     def forward(
         self, a: Array, b: Array, y: Array, slope: Array, loss: Array, factor: float
     ) -> None:
         """Write half the gradient of the sum for a to ``slope`` and the loss to ``loss``.
 
-        Any ``y`` but 0, when cut to a whole number, counts as alike. The gradient divides by d +
+        Any ``y`` whose integer part is not 0 means similar. The gradient divides by d +
         1e-4, as Caffe's does.
         """
         xp, slope, squares = self.xp, slope.reshape(self._rows), self._work("squares", self._rows)
@@ -181,7 +181,7 @@ class Contrastive(_Loss):
         term.sum(out=other)
         xp.add(loss, other, out=loss)
         xp.multiply(loss, factor, out=loss)
-        # gap is 0 for pairs that are alike and beyond the margin.
+        # gap is 0 for similar pairs and beyond the margin.
         if self.legacy:
             xp.sign(gap, out=term)
         else:
@@ -208,7 +208,7 @@ class Hinge(_Loss):
     def forward(self, x: Array, labels: Array, slope: Array, loss: Array, factor: float) -> None:
         """Write the gradient of the sum to ``slope`` and the loss to the scalar ``loss``.
 
-        ``labels`` are whole numbers.
+        ``labels`` are integers.
         """
         xp, slope = self.xp, slope.reshape(self._rows)
         t, terms = (self._work(name, self._rows) for name in ("t", "terms"))
@@ -218,7 +218,7 @@ class Hinge(_Loss):
         xp.equal(labels.reshape(-1, 1), self._made["classes"], out=t)
         xp.multiply(t, -2.0, out=t)
         xp.add(t, 1.0, out=t)
-        # from here on t is that of the formula with the other sign
+        # from here on t has the opposite sign of the formula's
         xp.multiply(x.reshape(self._rows), t, out=terms)
         xp.add(terms, 1.0, out=terms)
         xp.maximum(terms, 0.0, out=terms)
@@ -233,11 +233,11 @@ class Hinge(_Loss):
 
 
 class SigmoidCrossEntropy(_Loss):
-    """L = sum(log(1 + exp(x)) - x t) over the targets t that count; dx = w (sigmoid(x) - t).
+    """L = sum(log(1 + exp(x)) - x t) over the valid targets t; dx = w (sigmoid(x) - t).
 
     Args:
         count: of elements.
-        ignored: targets that are this number when cut to a whole one do not count; None for none.
+        ignored: targets with this integer part are not valid; None: all are.
     """
 
     def __init__(self, device: Device, dtype: Any, count: int, ignored: int | None) -> None:
@@ -245,7 +245,7 @@ class SigmoidCrossEntropy(_Loss):
         self._flat, self.ignored = (count,), ignored
 
     def forward(self, x: Array, t: Array, loss: Array, counted: Array) -> None:
-        """Write the scalars ``loss`` and ``counted``, how many targets count."""
+        """Write the scalars ``loss`` and ``counted``, the number of valid targets."""
         xp, x, t = self.xp, x.reshape(self._flat), t.reshape(self._flat)
         terms, work = (self._work(name, self._flat) for name in ("terms", "work"))
         softplus(xp, x, terms, work)
@@ -260,7 +260,7 @@ class SigmoidCrossEntropy(_Loss):
         terms.sum(out=loss)
 
     def backward(self, x: Array, t: Array, weight: Array, dx: Array) -> None:
-        """Write ``dx``, with the scalar ``weight`` on the device; 0 for what does not count."""
+        """Write ``dx``, with the scalar ``weight`` on the device; 0 for invalid targets."""
         xp, dx, t = self.xp, dx.reshape(self._flat), t.reshape(self._flat)
         sigmoid(xp, x.reshape(self._flat), dx)
         xp.subtract(dx, t, out=dx)
@@ -271,7 +271,7 @@ class SigmoidCrossEntropy(_Loss):
         xp.multiply(dx, weight, out=dx)
 
     def _mark(self, t: Array, counts: Array) -> None:
-        """Write 1 for the targets that count, 0 for others."""
+        """Write 1 for valid targets, 0 for others."""
         self.xp.trunc(t, out=counts)
         self.xp.not_equal(counts, self.ignored, out=counts)
 
@@ -282,7 +282,7 @@ class NativeSigmoidCrossEntropy(SigmoidCrossEntropy, processor="native"):
     def __init__(self, device: Device, dtype: Any, count: int, ignored: int | None) -> None:
         super().__init__(device, dtype, count, ignored)
         self._module = native.load()
-        # nothing is equal to NaN
+        # NaN equals nothing
         self._never = float("nan") if ignored is None else float(ignored)
 
     def forward(self, x: Array, t: Array, loss: Array, counted: Array) -> None:

@@ -13,7 +13,7 @@ from protonet.kernels.windows import Windows
 
 
 class LRNKernel(Kernel):
-    """What both regions share.
+    """Shared base of both regions.
 
     Args:
         shape: of x.
@@ -47,7 +47,7 @@ class LRNKernel(Kernel):
         return self._scale
 
     def values(self) -> Array:
-        """Scratch for what is summed."""
+        """Scratch for summands."""
         if self._values is None:
             self._values = self.scratch(self.shape)
         return self._values
@@ -94,7 +94,7 @@ class LRNAcrossChannels(LRNKernel):
 
 
 class NativeLRNAcrossChannels(LRNAcrossChannels, processor="native"):
-    """All channels of a few places after each other; only s is kept."""
+    """All channels of a few places at a time; only s is kept."""
 
     def __init__(self, device: Device, dtype: Any, *args: Any, **more: Any) -> None:
         super().__init__(device, dtype, *args, **more)

@@ -1,4 +1,4 @@
-"""One step of an LSTM: gates i, f, o, g side by side on the last axis (Hochreiter and
+"""One step of an LSTM: gates i, f, o, g contiguous on the last axis (Hochreiter and
 Schmidhuber, Neural Computation 1997; with forget gates).
 """
 

@@ -1,4 +1,4 @@
-"""Batch normalization, with the scale, bias and rectification that tend to follow it."""
+"""Batch normalization, optionally with a fused scale, bias and ReLU."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ class BatchNormScale(Kernel):
     def forward_inference(
         self, x: Array, factor: Array, shift: Array, y: Array, *, rectify: bool = False
     ) -> None:
-        """Write factor x + shift, or what of it is above 0, to ``y``, which may be ``x``.
+        """Write factor x + shift, optionally through a ReLU, to ``y``, which may be ``x``.
 
-        ``fold`` makes factor and shift.
+        ``fold`` computes factor and shift.
         """
         y = y.reshape(self._seen)
         self._scale(x.reshape(self._seen), factor, shift, y)
@@ -92,8 +92,8 @@ class BatchNormScale(Kernel):
         """Write ``dx``, which may be ``dy``, and add to ``dscale`` and ``dbias``, where wanted.
 
         ``x``, ``mean`` and ``inverse`` are those of ``forward_train``; without a mean, ``x`` is
-        what was normalized already: y, where nothing followed. With ``fixed``, the statistics
-        were given and are no function of x.
+        already normalized: y, without scale and bias. With ``fixed``, the statistics do not
+        depend on x.
         """
         xp, dy = self.xp, dy.reshape(self._seen)
         hat, work = self._values(2)
@@ -170,14 +170,14 @@ class BatchNormScale(Kernel):
         self.xp.multiply(out, self._share, out=out)
 
     def _values(self, count: int) -> list[Array]:
-        """So many arrays of x's size, which stay."""
+        """Return ``count`` arrays of x's size, kept between calls."""
         while len(self._large) < count:
             self._large.append(self.scratch(self._seen))
         return self._large[:count]
 
 
 class NativeBatchNormScale(BatchNormScale, processor="native"):
-    """Each channel in two passes, the second from the cache; no memory of x's size."""
+    """Each channel in two passes, the second from the cache; no scratch of x's size."""
 
     requires = (NONEMPTY,)
 
@@ -229,13 +229,13 @@ class NativeBatchNormScale(BatchNormScale, processor="native"):
 class RunningStatistics(Kernel):
     """Means and variances of the batches so far, as vectors of channels with one ``weight``.
 
-    Sums, which ``weight`` divides, as Caffe keeps them: each is ``fraction`` of what it was plus
-    the batch's. Or averages: each moves towards the batch's by 1 - ``fraction``; a weight of 0 says
-    that there are none yet, and it becomes 1.
+    Sums, which ``weight`` divides, as Caffe keeps them: each becomes ``fraction`` times itself
+    plus the batch's. Or averages: each moves towards the batch's by 1 - ``fraction``; a weight of 0
+    means that there are none yet, and it becomes 1.
 
     Args:
         channels: of the vectors.
-        fraction: of what was that stays.
+        fraction: the decay of the old value.
         averages: whether averages are kept.
         unbiased: what the variance of a batch is multiplied by.
     """
@@ -257,7 +257,7 @@ class RunningStatistics(Kernel):
     def add(
         self, mean: Array, variance: Array, means: Array, variances: Array, weight: Array
     ) -> None:
-        """Take a batch into ``means``, ``variances`` and ``weight``."""
+        """Update ``means``, ``variances`` and ``weight`` by a batch."""
         xp = self.xp
         if self._part is None:
             self._part, self._keep = self.scratch((self._channels,)), self.scratch((1,))

@@ -13,7 +13,7 @@ import numpy as np
 from protonet.blob import Array
 
 _FAR = 2.0**40
-"""Beyond it the corners of the lattice are no longer numbers of their own."""
+"""Coordinates beyond it are rejected: rounding would merge corners of the lattice."""
 
 
 class Lattice:
@@ -40,8 +40,8 @@ class Lattice:
         self._scale = 1 / (1 + 2.0**-self.dimensions)
 
     def filter(self, values: Array, *, transposed: bool = False) -> Array:
-        """The filtered ``values`` (channels, points); ``transposed``, as a gradient goes back."""
-        # The last corner stands for all that the lattice has not.
+        """The filtered ``values`` (channels, points); ``transposed`` for gradients."""
+        # The last corner is a dummy for all that are not in the lattice.
         held = np.zeros((len(values), self.corners + 1))
         for channel, row in zip(held, values, strict=True):
             weights = (self._shares * row[:, None]).ravel()
@@ -71,7 +71,7 @@ def _corners(features: Array) -> tuple[Array, Array]:
             further = distance[:, i] < distance[:, j]
             rank[:, i] += further
             rank[:, j] += ~further
-    # A point whose origin is beside the plane is brought back to it.
+    # A rounded point off the plane is corrected back onto it.
     rank += rounded.sum(axis=1, keepdims=True).astype(np.int64)
     moved = (d + 1) * ((rank < 0).astype(np.int64) - (rank > d))
     rank += moved
@@ -122,6 +122,6 @@ def _encoded(keys: Array, d: int) -> tuple[Array, list[int]]:
 
 
 def _found(distinct: Array, wanted: Array) -> Array:
-    """Where each of ``wanted`` stands in ``distinct``; one behind the last for what is not."""
+    """The index of each of ``wanted`` in ``distinct``; ``len(distinct)`` for missing ones."""
     places = np.minimum(np.searchsorted(distinct, wanted), len(distinct) - 1)
     return np.where(distinct[places] == wanted, places, len(distinct))

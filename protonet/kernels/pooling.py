@@ -1,4 +1,4 @@
-"""Pooling over the two spatial axes of N x C x H x W: what becomes of each window."""
+"""Pooling over the two spatial axes of N x C x H x W."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from protonet.kernels.kernel import Kernel
 from protonet.kernels.windows import MODEST, Windows
 
 LOWEST = -float(np.finfo(np.float32).max)
-"""Where a maximum begins: a window with nothing greater has it, and no place."""
+"""The initial maximum: the result of a window with nothing greater, without an argmax."""
 
 
 class Pool(Kernel):
-    """What poolings share.
+    """Shared base of poolings.
 
     Args:
         windows: the windows over one plane; the last of a row may reach over the end.
@@ -41,7 +41,7 @@ class Pool(Kernel):
         ]
 
     def corner(self) -> Array:
-        """The place at which each window begins, as numbers of a plane's places."""
+        """The place at which each window begins, as flat indices of a plane."""
         rows, columns = self.starts()
         corner = self.scratch(self.windows.outputs, np.int32)
         host = rows[:, None] * self.windows.inputs[1] + columns
@@ -65,7 +65,7 @@ class Pool(Kernel):
 
 
 class PickPool(Pool):
-    """Base of poolings that pick one value of each window, and remember its place."""
+    """Base of poolings that select one value of each window, and store its place."""
 
     def __init__(
         self, device: Device, dtype: Any, windows: Windows, items: int, channels: int
@@ -74,7 +74,7 @@ class PickPool(Pool):
         self._hits: Array | None = None
 
     def prepare(self) -> Array:
-        """Make what the definition needs; returns room for which values are picked."""
+        """Allocate the definition's scratch; returns the mask of selected values."""
         if self._hits is None:
             self._hits = self.scratch(self._top, bool)
             self._values = self.scratch(self._top)
@@ -89,7 +89,7 @@ class PickPool(Pool):
         return place
 
     def backward(self, dy: Array, places: Array, dx: Array) -> None:
-        """Write to ``dx`` the gradients of the windows that picked each place."""
+        """Write to ``dx`` the gradients of the windows that selected each place."""
         xp, all_hits = self.xp, self.prepare()
         dx.fill(0)
         for offset, outs, ins in self.each():
@@ -120,7 +120,7 @@ class MaxPool(PickPool):
 
 
 class NativeMaxPool(MaxPool, processor="native"):
-    """Vectors of windows beside each other."""
+    """Vectors of adjacent windows."""
 
     requires = (MODEST,)
 
@@ -166,7 +166,7 @@ class AveragePool(Pool):
         self.xp.multiply(y, self.shares(), out=y)
 
     def backward(self, dy: Array, dx: Array) -> None:
-        """Write to ``dx`` the shares of the windows that look at each place."""
+        """Write to ``dx`` the sum of the shares of the windows that contain each place."""
         if self._values is None:
             self._values = self.scratch(self._top)
         self.xp.multiply(dy, self.shares(), out=self._values)
@@ -177,7 +177,7 @@ class AveragePool(Pool):
 
 
 class NativeAveragePool(AveragePool, processor="native"):
-    """Sums as of a depthwise convolution."""
+    """A depthwise convolution with weights of 1."""
 
     requires = (MODEST,)
 
@@ -194,7 +194,7 @@ class NativeAveragePool(AveragePool, processor="native"):
 
 
 class StochasticPool(PickPool):
-    """A value of each window that is drawn in proportion to the values, or their mean so."""
+    """A value of each window, sampled in proportion to the values, or the mean weighted by them."""
 
     def draw(self, x: Array, y: Array, places: Array, numbers: Array, sums: Array) -> None:
         """Write the value at which the running sum first reaches a random share of the sum.
@@ -234,5 +234,5 @@ class StochasticPool(PickPool):
 
 
 def native_windows(w: Windows) -> tuple[tuple[int, ...], ...]:
-    """A geometry as the compiled kernels take it."""
+    """The geometry in the argument order of the compiled kernels."""
     return w.inputs, w.kernel, w.stride, w.pad, w.outputs

@@ -1,4 +1,4 @@
-"""Powers, exponentials and logarithms of single elements, and their gradients."""
+"""Elementwise powers, exponentials and logarithms, and their gradients."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Power(Activation):
         self.power, self.scale, self.shift = power, scale, shift
 
     def forward(self, x: Array, y: Array, *, rectify: bool = False) -> None:
-        """Write y; with ``rectify``, which goes with a power of 1, what is below 0 becomes 0."""
+        """Write y; with ``rectify``, which requires a power of 1, negative values become 0."""
         xp = self.xp
         self._base(x, y)
         if rectify:
@@ -40,7 +40,7 @@ class Power(Activation):
             xp.power(y, self.power, out=y)
 
     def backward(self, dy: Array, x: Array, dx: Array, *, y: Array | None = None) -> None:
-        """Write dx; with a power of 1 ``x`` is not looked at. ``y`` is what was rectified."""
+        """Write dx; with a power of 1 ``x`` is not read. ``y`` is the output of a fused ReLU."""
         xp = self.xp
         if y is not None:
             positive = self.work("positive", np.bool_)

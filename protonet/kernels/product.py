@@ -17,7 +17,7 @@ class Product(Kernel):
         rows: of X (rows x inputs) and Y (rows x outputs).
         inputs: columns of X.
         outputs: columns of Y.
-        turned: whether W is kept as its transpose, inputs x outputs.
+        transposed: whether W is stored as its transpose, inputs x outputs.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Product(Kernel):
 
 
 class NativeProduct(Product, processor="native"):
-    """Without copies of what is added."""
+    """Accumulates in place."""
 
     def __init__(
         self, device: Device, dtype: Any, rows: int, inputs: int, outputs: int, transposed: bool
@@ -109,10 +109,10 @@ class NativeProduct(Product, processor="native"):
 
 
 class BatchProduct(Kernel):
-    """C = A B for each of ``batch`` matrices; where A or B is one matrix, it is that of all.
+    """C = A B for each of ``batch`` matrices; a single matrix A or B is broadcast.
 
     Args:
-        batch: how many matrices C is.
+        batch: the number of matrices.
         rows: of A and C.
         inner: columns of A, rows of B.
         columns: of B and C.

@@ -29,22 +29,22 @@ class Clock:
             self._device_iteration.fill(value)
 
     def count(self) -> None:
-        """One more, after ``advance`` was queued; waits for nothing."""
+        """Count one more, after ``advance`` was queued; does not synchronize."""
         self._iteration += 1
 
     def advance(self) -> None:
-        """Queue one more in the GPU's memory: what a captured graph does for itself."""
+        """Queue the increment in device memory; a captured graph includes it."""
         if self._device_iteration is not None:
             self._device_iteration += 1
 
     @property
     def on_device(self) -> Any:
-        """The iteration as one uint64 in the GPU's memory, for kernels; None on a CPU."""
+        """The iteration as one uint64 in device memory, for kernels; None on a CPU."""
         return self._device_iteration
 
 
 class RandomStream:
-    """Uniform numbers that are a function of ``(seed, name, iteration)``, equal on every device."""
+    """Uniform numbers, a function of ``(seed, name, iteration)``, equal on every device."""
 
     def __init__(self, device: Device, seed: int, name: str, clock: Clock | None = None) -> None:
         self.device = device
@@ -58,7 +58,7 @@ class RandomStream:
         if self.device.is_cpu:
             self.host().random(dtype=np.float32, out=out)
             return
-        # of GPUs alone, as all of kernels.cuda
+        # only with a GPU, like all of kernels.cuda
         from protonet.kernels.cuda.launch import BLOCK, compiled
 
         blocks = -(-out.size // (8 * BLOCK))

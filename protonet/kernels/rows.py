@@ -1,4 +1,4 @@
-"""Rows of an array, taken and added to by index."""
+"""Gather and scatter-add of rows by index."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from protonet.kernels.kernel import Kernel
 def take_rows(xp: Any, x: Array, rows: Array, y: Array) -> None:
     """Write ``y[i] = x[rows[i]]``; ``rows`` is a vector of integers in range."""
     if xp is np:
-        # Any other mode than the default writes to y without a buffer of its size.
+        # Any mode but the default writes to y without a buffer of its size.
         np.take(x, rows, axis=0, out=y, mode="clip")
     else:
         xp.take(x, rows, axis=0, out=y)
 
 
 class AddRows(Kernel):
-    """Dx[rows[i]] += dy[i] for ``count`` rows of ``length`` elements; a row may be named often."""
+    """Dx[rows[i]] += dy[i] for ``count`` rows of ``length`` elements; indices may repeat."""
 
     def __init__(self, device: Device, dtype: Any, count: int, length: int) -> None:
         super().__init__(device, dtype)

@@ -1,4 +1,4 @@
-"""Products and sums with one number for each channel, and the gradients of those numbers."""
+"""Per-channel scale, bias and PReLU, and their gradients."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Scaling(Kernel):
     def forward(
         self, x: Array, s: Array | None, b: Array | None, y: Array, *, rectify: bool = False
     ) -> None:
-        """Write s x + b, or what of it is above 0, to ``y``, which may be ``x``."""
+        """Write s x + b, optionally through a ReLU, to ``y``, which may be ``x``."""
         xp, x, y = self.xp, x.reshape(self._seen), y.reshape(self._seen)
         if s is not None:
             x = xp.multiply(x, s.reshape(-1, 1), out=y)
@@ -51,10 +51,10 @@ class Scaling(Kernel):
         *,
         y: Array | None = None,
     ) -> None:
-        """Write ``dx``, which may be ``dy``, and add to ``ds`` and ``db``; None is not wanted.
+        """Write ``dx``, which may be ``dy``, and add to ``ds`` and ``db``; None is skipped.
 
-        ``x`` is looked at for ``ds`` alone. With ``y``, which was rectified, dy counts as 0 where y
-        is not above 0, and may be overwritten.
+        ``x`` is read for ``ds`` only. With ``y``, the output of a fused ReLU, dy counts as 0 where
+        y is not above 0, and may be overwritten.
         """
         xp, dy = self.xp, dy.reshape(self._seen)
         if y is not None:
@@ -135,7 +135,7 @@ class ParametricRectifier(Kernel):
         xp.add(y, work, out=y)
 
     def backward(self, dy: Array, x: Array, a: Array, dx: Array | None, da: Array | None) -> None:
-        """Write ``dx``, which may be ``dy``, and add to ``da``; None is not wanted."""
+        """Write ``dx``, which may be ``dy``, and add to ``da``; None is skipped."""
         xp, work, a = self.xp, self._scratch(), a.reshape(-1, 1)
         x, dy = x.reshape(self._seen), dy.reshape(self._seen)
         if da is not None:

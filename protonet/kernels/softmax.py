@@ -19,7 +19,7 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 def softmax(xp: Any, x: Array, axis: int, y: Array, reduced: Array) -> None:
     """Write exp(x) / sum(exp(x)) along ``axis`` to ``y``, which may be ``x``.
 
-    ``reduced`` is scratch of x's shape with extent 1 at ``axis``. The maximum is taken off
+    ``reduced`` is scratch of x's shape with extent 1 at ``axis``. The maximum is subtracted
     first, so that no finite ``x`` overflows.
     """
     x.max(axis=axis, out=reduced, keepdims=True)
@@ -43,7 +43,7 @@ def softmax_gradient(
 
 
 class Softmax(Kernel):
-    """Softmax along one axis of arrays of one shape, and the loss of classes that is made of it.
+    """Softmax along one axis of arrays of one shape, and the softmax loss.
 
     Args:
         shape: of x.
@@ -103,7 +103,7 @@ class Softmax(Kernel):
         factor: Array,
         dx: Array,
     ) -> None:
-        """Write (p - q) times ``factor``, a scalar array, to ``dx``; 0 for what does not count."""
+        """Write (p - q) times ``factor``, a scalar array, to ``dx``; 0 for invalid items."""
         xp = self.xp
         self._one_hot(labels, dx)
         if smoothing:
@@ -142,7 +142,7 @@ class Softmax(Kernel):
 
 
 class NativeSoftmax(Softmax, processor="native"):
-    """Item by item, or vectors of items beside each other."""
+    """Item by item, or vectors of adjacent items."""
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], axis: int) -> None:
         super().__init__(device, dtype, shape, axis)

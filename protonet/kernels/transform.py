@@ -31,14 +31,14 @@ class Transform(Kernel):
             top: the first row of the window.
             left: its first column.
             mirror: flip the columns.
-            scale: what all is multiplied by.
+            scale: a factor for all values.
         """
         height, width = out.shape[-2:]
         rows, columns = slice(top, top + height), slice(left, left + width)
         window = images[..., rows, columns]
         window = window[..., ::-1] if mirror else window
         if window.dtype == np.uint8 and window.strides[-1] != 1:
-            # Sorted as bytes first: only neighbours become floats several at a time.
+            # Reordered as bytes first: only contiguous bytes are converted to floats as vectors.
             window = np.array(window, order="C")
         np.copyto(out, window, casting="same_kind")
         if mean is not None:

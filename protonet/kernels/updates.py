@@ -1,4 +1,4 @@
-"""The steps of solvers, each over one long vector of weights w, their gradients g and history."""
+"""Solver update rules, over one long vector of weights w, their gradients g and history."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Update(Kernel):
     """Updates w by its gradient and that of the regularization; g may be overwritten.
 
     Args:
-        w: the weights; like g and history a vector that stays where it is.
+        w: the weights; like g and history a vector at a fixed address.
         g: their gradients.
         history: the optimizer state, as many vectors as the rule has slots.
         decay: of the weights.
-        l1: whether the penalty is the sum of sizes, not of squares.
-        constants: the numbers of the rule: ``momentum`` and others.
+        l1: whether the penalty is L1, not L2.
+        constants: those of the rule: ``momentum`` and others.
     """
 
     capturable: ClassVar[bool] = False
@@ -31,7 +31,7 @@ class Update(Kernel):
     name: ClassVar[str]
     """What compiled sources call the rule."""
     order: ClassVar[tuple[str, ...]]
-    """Its constants, as those sources take them."""
+    """Its constants, in the argument order of those sources."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Update(Kernel):
         Args:
             rate: the learning rate of these weights.
             iteration: counted from 0.
-            share: what the gradients are multiplied by before all else.
+            share: a factor that is applied to the gradients first.
         """
         xp = self.xp
         if share != 1:
@@ -67,15 +67,15 @@ class Update(Kernel):
         self.move(rate, iteration)
 
     def prepare(self, rate: float, iteration: int) -> None:
-        """Write to the GPU's memory what of a step changes from one to the next."""
+        """Write the numbers that change from step to step to device memory."""
         raise NotImplementedError
 
     def launch(self, share: float) -> None:
-        """The rest of the step: the same work each time."""
+        """Launch the rest of the step: the same work each time."""
         raise NotImplementedError
 
     def regularize(self, rate: float) -> None:
-        """Take account of the gradient of the penalty, which the scratch holds."""
+        """Apply the gradient of the penalty, which the scratch holds."""
         self.xp.add(self.g, self.scratch_of_w(), self.g)
 
     def move(self, rate: float, iteration: int) -> None:
@@ -237,7 +237,7 @@ class AdamWUpdate(AdamUpdate):
 
 
 class _Compiled(Update):
-    """A step in one pass, which leaves ``g`` as it is. It is made with the arrays."""
+    """A step in one pass that does not change ``g``. It is bound to the arrays."""
 
     def __init__(
         self,

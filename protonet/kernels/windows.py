@@ -1,6 +1,6 @@
 """Windows that slide over the last axes of an array: what convolution and pooling have in common.
 
-An output place o looks at the input places o * stride - pad + k * dilation for every k of the
+An output place o reads the input places o * stride - pad + k * dilation for every k of the
 kernel. Conversely: for each k, a slice of the outputs meets a slice of the inputs. So a whole
 array is handled by as many slice operations as the kernel has places, in any number of axes.
 """
@@ -44,8 +44,8 @@ class Windows:
         return found
 
     def _met(self, axis: int) -> list[tuple[int, slice, slice]]:
-        """The places of the kernel along one axis that meet the input: looked for where they can
-        be, since a kernel may be far larger than what it slides over.
+        """The places of the kernel along one axis that meet the input. Only possible ones are
+        searched, since a kernel may be far larger than its input.
         """
         step, extent, outputs = self.dilation[axis], self.inputs[axis], self.outputs[axis]
         first, last = self._reach(axis, outputs - 1)[0], self._reach(axis, 0)[1]
@@ -57,7 +57,7 @@ class Windows:
         return [(k, *slices) for k, slices in meetings if slices is not None]
 
     def _reach(self, axis: int, output: int) -> tuple[int, int]:
-        """The first and the last place of the kernel with which an output looks at the input."""
+        """The first and the last place of the kernel with which an output reads the input."""
         step, begin = self.dilation[axis], output * self.stride[axis] - self.pad[axis]
         last = (self.inputs[axis] - 1 - begin) // step
         return max(0, -(begin // step)), min(self.kernel[axis] - 1, last)
@@ -75,8 +75,8 @@ class Windows:
 
     @cached_property
     def effective(self) -> Windows:
-        """The same windows, with 1 for what has no effect: the stride of a single window, and the
-        dilation of a single place.
+        """The same windows, with 1 where a value has no effect: the stride of a single window, and
+        the dilation of a single place.
         """
         stride = (s if o > 1 else 1 for s, o in zip(self.stride, self.outputs, strict=True))
         dilation = (d if k > 1 else 1 for d, k in zip(self.dilation, self.kernel, strict=True))
@@ -84,8 +84,8 @@ class Windows:
 
     @cached_property
     def is_modest(self) -> bool:
-        """Whether what compiled kernels keep of them (padded planes, a number for each place of
-        the kernel, a list for each remainder by the stride) is in proportion to what they look at.
+        """Whether the tables of compiled kernels (padded planes, an entry for each place of the
+        kernel, a list for each remainder modulo the stride) are in proportion to the input.
         """
         w, plane = self.effective, math.prod(self.inputs)
         padded = [i + 2 * p for i, p in zip(w.inputs, w.pad, strict=True)]
@@ -99,7 +99,7 @@ class Windows:
 
     @property
     def is_identity(self) -> bool:
-        """Whether each output looks at the input of the same place and at nothing else."""
+        """Whether each output reads the input of the same place and nothing else."""
         return all(k == 1 for k in self.kernel) and self.inputs == self.outputs
 
     def im2col(self, x: Array, columns: Array) -> None:
@@ -111,7 +111,7 @@ class Windows:
             columns[(slice(None), *index, *outs)] = x[(slice(None), *ins)]
 
     def col2im(self, xp: Any, columns: Array, x: Array) -> None:
-        """The transpose of ``im2col``: add up the columns in ``x``, which is overwritten."""
+        """The transpose of ``im2col``: accumulate the columns into ``x``, which is overwritten."""
         x.fill(0)
         for index, outs, ins in self.places:
             part = x[(slice(None), *ins)]
@@ -127,7 +127,7 @@ MODEST = Condition(
 def window_outputs(
     inputs: Shape, kernel: Shape, stride: Shape, pad: Shape, dilation: Shape
 ) -> Shape:
-    """How often a kernel fits: floor((input + 2 pad - extent) / stride) + 1 along each axis."""
+    """The number of windows: floor((input + 2 pad - extent) / stride) + 1 along each axis."""
     return tuple(
         (i + 2 * p - (d * (k - 1) + 1)) // s + 1
         for i, k, s, p, d in zip(inputs, kernel, stride, pad, dilation, strict=True)

@@ -13,12 +13,12 @@ from pathlib import Path
 _FOLDER = Path(__file__).parent
 
 COMMON = ("common.cuh", "packs.cuh")
-"""Before every source."""
+"""Prepended to every source."""
 
 
 @cache
 def load(chapter: str) -> bool:
-    """Make the CUDA versions of a chapter known; whether it has any."""
+    """Import the CUDA versions of a chapter; returns whether it has any."""
     name = f"{__name__}.{chapter}"
     if importlib.util.find_spec(name) is None:
         return False

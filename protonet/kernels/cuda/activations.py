@@ -20,9 +20,9 @@ from protonet.kernels.cuda.launch import DTYPES, ELEMENTS, compiled
 
 
 class Elements(Activation):
-    """What functions of single elements share: follows the definition among a version's bases.
+    """Shared base of elementwise functions; follows the definition among a version's bases.
 
-    ``source`` names the CUDA source, ``numbers`` the attributes that its functions are given.
+    ``source`` names the CUDA source, ``numbers`` the attributes that its functions take.
     """
 
     dtypes = DTYPES
@@ -32,7 +32,7 @@ class Elements(Activation):
     requires = (ELEMENTS,)
 
     def launch(self, function: str, *arrays: Array | None, flags: tuple[bool, ...] = ()) -> None:
-        """Run a function over arrays; it is given the count of elements, the numbers and flags."""
+        """Launch a function over arrays with the count of elements, the numbers and flags."""
         count = math.prod(self._shape)
         numbers = [float(getattr(self, name)) for name in self.numbers]
         source = compiled(self.device, self.source, self.dtype)

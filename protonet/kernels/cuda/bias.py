@@ -11,7 +11,7 @@ from protonet.kernels.cuda.launch import DTYPES, PLANES, ChannelSums
 
 
 class CudaBiasGradient(BiasGradient, processor="cuda"):
-    """One pass, and one over its sums."""
+    """One pass, and one over its partial sums."""
 
     dtypes = DTYPES
 

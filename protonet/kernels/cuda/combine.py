@@ -17,7 +17,7 @@ _AT_ONCE = 4
 
 
 class CudaCombine(Combine, processor="cuda"):
-    """One pass over up to four arrays; what more there are is taken up in further ones."""
+    """One pass for up to four arrays; further passes for more."""
 
     dtypes = DTYPES
     winners = np.uint8
@@ -79,5 +79,5 @@ class CudaCombine(Combine, processor="cuda"):
 
 
 def _four(given: Sequence[Any], missing: Any = None) -> list[Any]:
-    """What one launch takes."""
+    """Pad the arguments of one launch with ``missing``."""
     return [*given, *[missing] * (_AT_ONCE - len(given))]

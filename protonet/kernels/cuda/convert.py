@@ -1,4 +1,4 @@
-"""Values of 16 bits from those of float32, and back, on a GPU; weights beside such values."""
+"""Conversion between float32 and 16-bit values on a GPU; weights in the type of values."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class CudaConvert(Convert, processor="cuda"):
 class CastWeights:
     """Float32 weights in the type of the values that a kernel multiplies them with.
 
-    They are rounded anew each time: they may have changed since.
+    They are converted at each call, since they may have changed.
 
     Args:
-        of: the kernel; beside float32 values, weights stay as they are.
+        of: the kernel; with float32 values, weights are not converted.
         count: of the weights.
     """
 
@@ -45,7 +45,7 @@ class CastWeights:
         self._made: tuple[Convert, Array] | None = None
 
     def __call__(self, w: Array) -> Array:
-        """The weights, in an array that the next call writes to."""
+        """The weights, in a buffer that the next call overwrites."""
         if not is_low_precision(self._of.dtype):
             return w
         if self._made is None:

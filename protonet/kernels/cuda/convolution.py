@@ -101,7 +101,7 @@ class CudaConvolve(Convolve, processor="cuda"):
 
     @property
     def _algorithm(self) -> ConvolutionAlgorithm:
-        """Our own kernels for these shapes; their memory is taken when it is first needed."""
+        """Our own kernels for these shapes, allocated on first use."""
         if self._own is None:
             channels, _, group = self._extents
             self._own = select_algorithm(OWN_ALGORITHMS, self.windows, channels, group)(
@@ -111,7 +111,7 @@ class CudaConvolve(Convolve, processor="cuda"):
 
 
 class _Cudnn:
-    """cuDNN's convolutions. Each returns False where cuDNN has no plan, for our own to follow."""
+    """cuDNN's convolutions. Each returns False where cuDNN has no plan: use our own."""
 
     def __init__(self, of: Convolve, library: Dnn, channels: int, outputs: int, group: int) -> None:
         self._of, self._library, windows = of, library, of.windows

@@ -16,14 +16,14 @@ from protonet.kernels.kernel import OTHERWISE, Algorithm, Condition
 from protonet.kernels.windows import Windows
 
 COLUMNS = 256 << 20
-"""Bytes of unrolled windows; where a batch has more, it is taken in parts."""
+"""Workspace for unrolled windows, in bytes; larger batches are processed in parts."""
 
 
 _MOST_ROWS = 65_535
-"""Of the columns: what a grid of blocks has room for."""
+"""Of the columns: the limit of a grid's y extent."""
 
 _STRIP = 4
-"""Outputs of a row that a thread takes; its source says the same, and of these kernels."""
+"""Outputs of a row per thread; STRIP and TAPS of the source must agree."""
 
 _KNOWN_KERNEL = (3, 3)
 
@@ -63,7 +63,7 @@ class ConvolutionAlgorithm:
 
 
 class _Depthwise(ConvolutionAlgorithm):
-    """Direct sums over the taps of each window: no matrix product is of use."""
+    """Direct sums over the taps of each window, without a matrix product."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
         self._source = compiled(of.device, "convolution_depthwise", of.dtype)
@@ -117,13 +117,13 @@ class _GemmBased(ConvolutionAlgorithm):
         self._cast_weights = CastWeights(of, outputs * self._k)
 
     def transpose(self, y: Array, transposed: Array, items: int, channels: int) -> None:
-        """(items, channels, places) to (channels, items, places)."""
+        """Transpose (items, channels, places) to (channels, items, places)."""
         count = items * channels * self._places
         shape = (Extent(items), channels, Extent(self._places))
         self._source.packs(count, "gather", y, transposed, *shape)
 
     def grouped(self, a: Array, b: Array, c: Array, m: int, n: int, k: int, **how: bool) -> None:
-        """One product for each group, whose matrices follow each other."""
+        """One product for each group; its matrices are contiguous."""
         self._gemm.multiply(
             a, b, c, m, n, k, batch=self._group, strides=(m * k, k * n, m * n), **how
         )
@@ -145,7 +145,7 @@ class _Pointwise(_GemmBased):
         self._each(self._cast_weights(w), dy, dx, self._k, self._m, transposed=True)
 
     def _each(self, w: Array, x: Array, y: Array, m: int, k: int, *, transposed: bool) -> None:
-        """For each group one batch of products, of one matrix of weights with all images."""
+        """For each group one batched product of the weights with all images."""
         w, x, y = w.reshape(-1), x.reshape(-1), y.reshape(-1)
         places, group = self._places, self._group
         for at in range(group):
@@ -175,7 +175,7 @@ class _Pointwise(_GemmBased):
 
 
 class _Im2col(_GemmBased):
-    """im2col for a whole batch, or as much of it as the workspace holds, and one product."""
+    """im2col for a whole batch, or for as many images as the workspace holds, and one product."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
         super().__init__(of, channels, outputs, group)
@@ -214,13 +214,13 @@ class _Im2col(_GemmBased):
             )
 
     def _im2col(self, x: Array, items: int) -> None:
-        """Write the columns of so many images."""
+        """Write the columns of these images (im2col)."""
         shape = self._shapes.dividing("out_h", "out_w")
         count = items * self._places
         self._source.packs(count, "im2col", x, self._columns, items, *shape, rows=self._rows)
 
     def _col2im(self, x: Array, items: int) -> None:
-        """Add the columns up in so many images."""
+        """Accumulate the columns into these images (col2im)."""
         shape = self._shapes.dividing("channels", "height", "width", "stride_h", "stride_w")
         self._source.over(math.prod(x.shape), "col2im", self._columns, x, items, *shape)
 
@@ -235,7 +235,7 @@ class _Im2col(_GemmBased):
 
 
 class _Im2colAxes(_Im2col):
-    """The same with the geometry of any number of axes in the GPU's memory."""
+    """The same in any number of axes, with the geometry in device memory."""
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
         super().__init__(of, channels, outputs, group)
@@ -259,7 +259,7 @@ class _Im2colAxes(_Im2col):
 
 
 class Shapes(NamedTuple):
-    """Windows in one or two axes as the sources take them."""
+    """Windows in one or two axes, as arguments of the sources."""
 
     channels: int
     height: int

@@ -21,7 +21,7 @@ _OPERANDS = {
 
 
 _TYPES = {"float32": "FLOAT", "float16": "HALF", "bfloat16": "BFLOAT16"}
-"""What cuDNN calls types of elements."""
+"""cuDNN's names of element types."""
 
 
 class NotSupportedError(Exception):
@@ -29,13 +29,13 @@ class NotSupportedError(Exception):
 
 
 class Dnn:
-    """cuDNN on a device: a handle, the plans that were built, and a workspace for all of them."""
+    """cuDNN on a device: a handle, its execution plans, and a workspace that they share."""
 
     def __init__(self, device: Device, module: Any) -> None:
         self.device, self.module = device, module
         self.handle = module.create_handle()
         self._plans: dict[tuple[Any, ...], Plan] = {}
-        # A captured graph goes on to use the workspace of its time: none is given back.
+        # A captured graph keeps using the workspace of its capture: none is freed.
         self._workspaces = [device.empty((0,), np.uint8)]
 
     def plan(
@@ -107,7 +107,7 @@ class Plan:
         self.workspace = int(self._graph.get_workspace_size())
 
     def _unwanted(self, dtype: np.dtype[Any]) -> list[Any]:
-        """What an engine must not do."""
+        """Numerical notes that exclude an engine."""
         note = self._library.module.numerical_note
         unwanted = [note.NONDETERMINISTIC]
         if is_low_precision(dtype):

@@ -14,7 +14,7 @@ from protonet.device import Device
 from protonet.precision import is_low_precision
 
 KINDS = {"float32": 0, "float16": 2, "bfloat16": 14}
-"""What CUDA calls types of elements: CUDA_R_32F, CUDA_R_16F, CUDA_R_16BF."""
+"""CUDA's names of element types: CUDA_R_32F, CUDA_R_16F, CUDA_R_16BF."""
 
 STRICT_SUMS = 16
 """CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION: partial sums stay in float32, whatever the
@@ -27,8 +27,8 @@ WORKSPACE = 32 << 20
 class Gemm:
     """Products on a device, summed in float32.
 
-    Factors are float32, or rounded to TF32 where the device allows it, or both of one type of 16
-    bits; the result is float32 or of the factors' type.
+    Factors are float32, or rounded to TF32 where the device allows it, or both of the same 16-bit
+    type; the result is float32 or of the factors' type.
     """
 
     def __init__(self, device: Device) -> None:
@@ -43,7 +43,7 @@ class Gemm:
             if device.tf32
             else self._blas.CUBLAS_COMPUTE_32F
         )
-        # The scalars lie in host memory that stays; cuBLAS reads them when it is called.
+        # The scalars are in persistent host memory; cuBLAS reads them when it is called.
         self._numbers = np.array([0.0, 1.0], np.float32)
 
     # long: one call, with all that cuBLAS asks for in its order
@@ -73,8 +73,8 @@ class Gemm:
             inner: columns of A, rows of B.
             transpose_a: A is stored as inner x rows.
             transpose_b: B is stored as columns x inner.
-            add: to what C holds.
-            batch: so many products, whose matrices are ``strides`` elements apart.
+            add: accumulate into C.
+            batch: the number of products; their matrices are ``strides`` elements apart.
             strides: of A, B and C.
         """
         self._use_current_stream()
@@ -108,7 +108,7 @@ class Gemm:
         )
 
     def _use_current_stream(self) -> None:
-        """Work on the stream of now. To set a stream takes the workspace away again."""
+        """Use the current stream. Setting a stream resets the workspace, which is set again."""
         stream = self._device.stream_pointer()
         if stream != self._stream:
             self._blas.setStream(self._handle, stream)
@@ -117,7 +117,7 @@ class Gemm:
 
 
 def gemm(device: Device) -> Gemm:
-    """The products of a device, which keeps them."""
+    """The products of a device, cached on it."""
     held: Gemm | None = device.cache.get(Gemm)
     if held is None:
         held = device.cache[Gemm] = Gemm(device)

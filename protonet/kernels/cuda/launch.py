@@ -14,17 +14,17 @@ from protonet.kernels.kernel import Condition, Kernel
 from protonet.precision import is_low_precision
 
 BLOCK = 256
-"""Threads of a block; ``common.cuh`` says the same."""
+"""Threads per block; must agree with ``common.cuh``."""
 
 DTYPES = frozenset({"float32", "float16", "bfloat16"})
-"""Those of values, for sources that say ``stored``."""
+"""Of values, for sources that use ``stored``."""
 
 MOST = 2**31 - 1
-"""What a count that is passed as a whole number may be."""
+"""The limit of counts, which are passed as an int."""
 
 
 def counted(values: str, count: Callable[..., int], least: int = 1) -> Condition:
-    """That there are ``least`` values or more, and no more than can be passed.
+    """That there are ``least`` values or more, and no more than an int can count.
 
     Args:
         values: what is counted, in words.
@@ -52,30 +52,30 @@ WIDE = Condition(
     "more than 32 classes, and fewer than 32 places behind them",
     lambda classes, places: classes > 32 and places < 32,
 )
-"""A block for each item pays."""
+"""One block per item pays off."""
 
 _AT_ONCE = 132 * 8
-"""Blocks that are at work at the same time on a large GPU: 2048 threads on each multiprocessor.
-What is launched depends on it and on shapes alone, so that sums are the same on every GPU."""
+"""Blocks resident at the same time on a large GPU: 2048 threads on each multiprocessor.
+Launches depend on it and on shapes alone, so that sums are the same on every GPU."""
 
 _MOST_BLOCKS = 4 * _AT_ONCE
-"""Where there is more to do, threads take several elements each."""
+"""Beyond it, threads process several elements each."""
 
 _MOST_PIECES = 128
-"""Of a sum: one thread adds them up."""
+"""Partial results per sum: one thread adds them up."""
 
 _PACK_BYTES = 16
 
 
 class Extent(int):
-    """A count that a function divides indices by, declared as ``Extent``: ``packs.cuh`` says how.
+    """A divisor of indices, declared as ``Extent`` in a source: see ``packs.cuh``.
 
     It must be above 0.
     """
 
     @property
     def passed(self) -> np.uint64:
-        """The count, and the number that replaces a division by it, as they lie in memory."""
+        """The count and the multiplier that replaces a division by it, packed as the struct."""
         shift = (self - 1).bit_length()
         multiplier = ((1 << 32) * ((1 << shift) - self)) // self + 1
         return np.uint64(multiplier << 32 | self)
@@ -84,8 +84,8 @@ class Extent(int):
 class Source:
     """The functions of one source, compiled when the first one is launched.
 
-    A function takes arrays (None is a null pointer), whole numbers as ``int`` or ``Extent`` and
-    others as ``float``. It is launched on the current stream, asynchronously.
+    A function takes arrays (None is a null pointer), integers as ``int`` or ``Extent``, and
+    other numbers as ``float``. It is launched on the current stream, asynchronously.
     """
 
     def __init__(self, device: Device, name: str, dtype: Any) -> None:
@@ -97,12 +97,12 @@ class Source:
         self._functions: dict[str, Any] = {}
 
     def over(self, count: int, function: str, *arguments: Any, rows: int = 1) -> None:
-        """Launch for ``count`` elements in each of ``rows`` rows of blocks."""
+        """Launch for ``count`` elements, in each of ``rows`` rows of blocks."""
         blocks = min(_MOST_BLOCKS, -(-count // BLOCK))
         self.blocks((max(1, blocks), rows), function, *arguments)
 
     def packs(self, count: int, function: str, *arguments: Any, rows: int = 1) -> None:
-        """The same for functions whose threads take ``PACK`` elements at once."""
+        """The same for functions that process ``PACK`` elements per thread and access."""
         self.over(-(-count // self._pack), function, *arguments, rows=rows)
 
     def blocks(self, grid: tuple[int, ...], function: str, *arguments: Any) -> None:
@@ -113,7 +113,7 @@ class Source:
 
 
 def compiled(device: Device, name: str, dtype: Any = np.float32) -> Source:
-    """The source of this name, for values of this type, for a device, which keeps it."""
+    """The source of this name, compiled for values of this type and cached on the device."""
     key = Source, name, np.dtype(dtype)
     held: Source | None = device.cache.get(key)
     if held is None:
@@ -122,8 +122,8 @@ def compiled(device: Device, name: str, dtype: Any = np.float32) -> Source:
 
 
 class ChannelSums:
-    """Sums over the values of each channel of items x channels x places: blocks take a part of a
-    channel each, and what they find is added in a fixed order.
+    """Sums over the values of each channel of items x channels x places: each block
+    sums a part of a channel, and the partial sums are added in a fixed order.
 
     Args:
         of: the kernel that sums.
@@ -140,21 +140,21 @@ class ChannelSums:
         self.parts = of.scratch((*self._grid, sums), np.float32)
 
     def launch(self, function: str, *arguments: Any) -> None:
-        """Run a function that writes the parts, or what of them it is given."""
+        """Launch a function that writes the partial sums."""
         self.source.blocks(self._grid, function, *arguments, *self.seen)
 
     def add_up(self, *sums: Any) -> None:
-        """Add what the parts come to to arrays of the channels, those that are not None."""
+        """Add the totals to the per-channel arrays that are not None."""
         self.source.over(self._grid[0], "add_sums", self.parts, *sums, *self._grid)
 
 
 def pieces(count: int, rows: int) -> int:
-    """Into how many parts each of ``rows`` sums of ``count`` values is divided among blocks."""
+    """The number of blocks for each of ``rows`` sums of ``count`` values."""
     return max(1, min(count // (8 * BLOCK), -(-2 * _AT_ONCE // rows), _MOST_PIECES))
 
 
 def _passed(argument: Any) -> Any:
-    """An argument as the type that CUDA's side declares."""
+    """An argument as the type that the CUDA function declares."""
     if argument is None:
         return np.uintp(0)
     if isinstance(argument, Extent):

@@ -1,4 +1,4 @@
-"""Losses over single elements and pairs, on a GPU."""
+"""Elementwise and pairwise losses on a GPU."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from protonet.kernels.losses import (
 
 
 class _Sums:
-    """Sums of blocks, which are added in a fixed order; CuPy's ``dot`` cannot be captured.
+    """Partial sums of blocks, added in a fixed order; CuPy's ``dot`` cannot be captured.
 
     Args:
         of: the kernel.
-        blocks: how many give a part of each sum.
+        blocks: partial results per sum.
         sums: how many there are, one or two.
     """
 
@@ -34,7 +34,7 @@ class _Sums:
         self.parts = of.scratch((sums, blocks))
 
     def launch(self, function: str, *arguments: Any) -> None:
-        """Run a function that writes the parts."""
+        """Launch a function that writes the partial sums."""
         self._source.blocks((self._blocks,), function, *arguments)
 
     def add_up(self, loss: Array, factor: float, other: Array | None = None) -> None:
@@ -44,7 +44,7 @@ class _Sums:
 
 
 def _blocks(count: int) -> int:
-    """How many blocks share out ``count`` elements."""
+    """The number of blocks for ``count`` elements."""
     return min(256, -(-count // BLOCK))
 
 
@@ -63,7 +63,7 @@ class CudaGradientScale(GradientScale, _Elements, processor="cuda"):
 
 
 class CudaSquaredDistance(SquaredDistance, _Elements, processor="cuda"):
-    """One pass, and one over its sums."""
+    """One pass, and one over its partial sums."""
 
     def __init__(self, device: Device, dtype: Any, count: int) -> None:
         super().__init__(device, dtype, count)
@@ -75,7 +75,7 @@ class CudaSquaredDistance(SquaredDistance, _Elements, processor="cuda"):
 
 
 class CudaAbsoluteDistance(AbsoluteDistance, _Elements, processor="cuda"):
-    """One pass, and one over its sums."""
+    """One pass, and one over its partial sums."""
 
     def __init__(self, device: Device, dtype: Any, count: int) -> None:
         super().__init__(device, dtype, count)
@@ -87,7 +87,7 @@ class CudaAbsoluteDistance(AbsoluteDistance, _Elements, processor="cuda"):
 
 
 class CudaSmoothL1(SmoothL1, _Elements, processor="cuda"):
-    """One pass, and one over its sums."""
+    """One pass, and one over its partial sums."""
 
     def __init__(self, device: Device, dtype: Any, count: int, sharpness: float) -> None:
         super().__init__(device, dtype, count, sharpness)
@@ -109,7 +109,7 @@ class CudaSmoothL1(SmoothL1, _Elements, processor="cuda"):
 
 
 class CudaContrastive(Contrastive, processor="cuda"):
-    """A block for each pair, and a pass over their sums."""
+    """One block per pair, and a pass over their sums."""
 
     requires = (ROWS,)
 
@@ -128,7 +128,7 @@ class CudaContrastive(Contrastive, processor="cuda"):
 
 
 class CudaHinge(Hinge, processor="cuda"):
-    """One pass, and one over its sums."""
+    """One pass, and one over its partial sums."""
 
     requires = (ROWS,)
 
@@ -143,12 +143,12 @@ class CudaHinge(Hinge, processor="cuda"):
 
 
 class CudaSigmoidCrossEntropy(SigmoidCrossEntropy, _Elements, processor="cuda"):
-    """One pass each, and one over the sums."""
+    """One pass each, and one over the partial sums."""
 
     def __init__(self, device: Device, dtype: Any, count: int, ignored: int | None) -> None:
         super().__init__(device, dtype, count, ignored)
         self._sums = _Sums(self, _blocks(count), 2)
-        # nothing is equal to NaN
+        # NaN equals nothing
         self._never = float("nan") if ignored is None else float(ignored)
 
     def forward(self, x: Array, t: Array, loss: Array, counted: Array) -> None:

@@ -1,4 +1,4 @@
-"""BatchNorm with what follows it, and its running statistics, on a GPU."""
+"""Batch normalization with a fused scale, bias and ReLU, and running statistics, on a GPU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protonet.kernels.normalization import BatchNormScale, RunningStatistics
 
 
 class CudaBatchNormScale(BatchNormScale, processor="cuda"):
-    """Statistics in two passes over parts of channels; no memory of x's size."""
+    """Statistics in two passes over parts of channels; no scratch of x's size."""
 
     dtypes = DTYPES
 
@@ -93,7 +93,7 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
 
 
 class CudaRunningStatistics(RunningStatistics, processor="cuda"):
-    """One launch, of one block."""
+    """One launch of one block."""
 
     requires = (Condition("1 channel or more", lambda channels, *_: channels > 0),)
 

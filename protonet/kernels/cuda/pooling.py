@@ -1,4 +1,4 @@
-"""Pooling on a GPU: one thread for each window, and in the other direction for each place."""
+"""Pooling on a GPU: one thread per window forward, one per place backward."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protonet.kernels.windows import Windows
 
 
 class _Planes(Pool):
-    """What both poolings are made with."""
+    """The arguments of both poolings."""
 
     dtypes = DTYPES
 

@@ -8,7 +8,7 @@ from protonet.kernels.powers import Exponential, Logarithm, Power
 
 
 class _Powers(Elements):
-    """Functions of this chapter's source."""
+    """The functions of powers.cu."""
 
     source = "powers"
 

@@ -16,7 +16,7 @@ from protonet.kernels.product import BatchProduct, Product
 
 
 class CudaProduct(Product, processor="cuda"):
-    """cuBLAS, and one pass for what follows the product."""
+    """cuBLAS, and one pass for the epilogue."""
 
     dtypes = DTYPES
 
@@ -83,7 +83,7 @@ class CudaBatchProduct(BatchProduct, processor="cuda"):
     def forward(
         self, a: Array, b: Array, c: Array, *, transpose_a: bool = False, transpose_b: bool = False
     ) -> None:
-        # a matrix that all share is met again after no elements
+        # a broadcast matrix has a stride of 0
         self._gemm.multiply(
             a, b, c, self.rows, self.columns, self.inner,
             transpose_a=transpose_a, transpose_b=transpose_b,

@@ -1,4 +1,4 @@
-"""Rows of an array, added to by index, on a GPU."""
+"""Scatter-add of rows by index, on a GPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from protonet.kernels.rows import AddRows
 
 
 class CudaAddRows(AddRows, processor="cuda"):
-    """In the definition's order. Every thread scans the indices: for thousands of rows."""
+    """In the definition's order. Every thread scans the indices, which suits thousands of rows."""
 
     requires = (ROWS,)
 

@@ -1,4 +1,4 @@
-"""One number for each channel, on a GPU."""
+"""Per-channel scale, bias and PReLU on a GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of solvers, on a GPU: one pass, whose changing numbers lie in the GPU's memory."""
+"""Solver update rules on a GPU: one pass, whose varying numbers are in device memory."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from protonet.kernels.updates import (
 
 
 class _OnePass(Update):
-    """A step that leaves ``g`` as it is."""
+    """A step that does not change ``g``."""
 
     capturable = True
     shares: ClassVar[tuple[str, ...]] = ()
-    """The constants whose difference from 1 is taken too."""
+    """The constants c for which 1 - c is passed too."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class _OnePass(Update):
         super().__init__(device, dtype, w, g, history, decay, l1, **constants)
         self._source = compiled(device, "updates")
         self._numbers = self.scratch((3,))
-        # 1 - 0.999 has lost its last digits where 0.999 was a float
+        # in float32, 1 - 0.999 cancels its last digits
         self._constants = [float(constants[name]) for name in self.order] + [
             1 - float(constants[name]) for name in self.shares
         ]

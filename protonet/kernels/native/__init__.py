@@ -1,5 +1,5 @@
-"""The CPU kernels in C++, compiled for several instruction sets: ``load`` gives the best that the
-processor has. They take float32 arrays that are contiguous.
+"""The CPU kernels in C++, compiled for several instruction sets: ``load`` gives the best one that
+the processor supports. They take contiguous float32 arrays.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def load() -> Any:
 
 
 def described() -> str:
-    """What runs on this processor, for people."""
+    """A description of what runs on this processor."""
     module = load()
     if module is None:
         return "not compiled: nets are slow; install again where there is a C++ compiler"
