@@ -23,7 +23,7 @@ class BiasGradient(Kernel):
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype)
-        self._seen = (items, channels, places)
+        self._extents = (items, channels, places)
         self._total: Array | None = None
         self._positive: Array | None = None
 
@@ -38,7 +38,7 @@ class BiasGradient(Kernel):
         if db is not None:
             if self._total is None:
                 self._total = self.scratch(db.shape)
-            dy.reshape(self._seen).sum(axis=(0, 2), out=self._total)
+            dy.reshape(self._extents).sum(axis=(0, 2), out=self._total)
             xp.add(db, self._total, out=db)
 
 
@@ -50,4 +50,4 @@ class NativeBiasGradient(BiasGradient, processor="native"):
         self._learn = native.load().learn_bias
 
     def learn(self, dy: Array, y: Array | None, db: Array | None) -> None:
-        self._learn(dy, y, db, *self._seen)
+        self._learn(dy, y, db, *self._extents)

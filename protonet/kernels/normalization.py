@@ -28,7 +28,7 @@ class BatchNormScale(Kernel):
     ) -> None:
         super().__init__(device, dtype)
         self.eps = eps
-        self._seen = (items, channels, places)
+        self._extents = (items, channels, places)
         self._share = 1.0 / max(1, items * places)
         self._large: list[Array] = []
         self._small = self.scratch((2, channels), self.real)
@@ -49,7 +49,7 @@ class BatchNormScale(Kernel):
 
         ``variance`` is the mean of squares without ``eps``; ``inverse`` 1 / sqrt(variance + eps).
         """
-        xp, x, y = self.xp, x.reshape(self._seen), y.reshape(self._seen)
+        xp, x, y = self.xp, x.reshape(self._extents), y.reshape(self._extents)
         (square,) = self._values(1)
         self._average(x, mean)
         xp.subtract(x, mean[:, None], out=y)
@@ -68,8 +68,8 @@ class BatchNormScale(Kernel):
 
         ``fold`` computes factor and shift.
         """
-        y = y.reshape(self._seen)
-        self._scale(x.reshape(self._seen), factor, shift, y)
+        y = y.reshape(self._extents)
+        self._scale(x.reshape(self._extents), factor, shift, y)
         if rectify:
             self.xp.maximum(y, 0.0, out=y)
 
@@ -95,12 +95,12 @@ class BatchNormScale(Kernel):
         already normalized: y, without scale and bias. With ``fixed``, the statistics do not
         depend on x.
         """
-        xp, dy = self.xp, dy.reshape(self._seen)
+        xp, dy = self.xp, dy.reshape(self._extents)
         hat, work = self._values(2)
         if mean is None:
-            hat = x.reshape(self._seen)
+            hat = x.reshape(self._extents)
         else:
-            xp.subtract(x.reshape(self._seen), mean[:, None], out=hat)
+            xp.subtract(x.reshape(self._extents), mean[:, None], out=hat)
             xp.multiply(hat, inverse[:, None], out=hat)
         if rectify:
             dz = self._values(3)[2]
@@ -116,7 +116,7 @@ class BatchNormScale(Kernel):
                 xp.add(param, total, out=param)
         if dx is None:
             return
-        dx = dx.reshape(self._seen)
+        dx = dx.reshape(self._extents)
         if fixed:
             xp.multiply(dz, inverse[:, None], out=dx)
         else:
@@ -172,7 +172,7 @@ class BatchNormScale(Kernel):
     def _values(self, count: int) -> list[Array]:
         """Return ``count`` arrays of x's size, kept between calls."""
         while len(self._large) < count:
-            self._large.append(self.scratch(self._seen))
+            self._large.append(self.scratch(self._extents))
         return self._large[:count]
 
 

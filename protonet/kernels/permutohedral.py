@@ -12,7 +12,7 @@ import numpy as np
 
 from protonet.blob import Array
 
-_FAR = 2.0**40
+_MOST_DISTANT = 2.0**40
 """Coordinates beyond it are rejected: rounding would merge corners of the lattice."""
 
 
@@ -59,7 +59,7 @@ def _corners(features: Array) -> tuple[Array, Array]:
     """The corners around each point, (points, d + 1, d) whole numbers, and its share of each."""
     points, d = features.shape
     lifted = _lifted(features)
-    if lifted.size and np.abs(lifted).max() > _FAR:
+    if lifted.size and np.abs(lifted).max() > _MOST_DISTANT:
         raise ValueError("the points lie too far apart")
     rounded = np.rint(lifted / (d + 1))
     origin = rounded * (d + 1)

@@ -21,7 +21,7 @@ class Scaling(Kernel):
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype)
-        self._seen = (items, channels, places)
+        self._extents = (items, channels, places)
         self._product: Array | None = None
         self._positive: Array | None = None
         self._total: Array | None = None
@@ -30,7 +30,7 @@ class Scaling(Kernel):
         self, x: Array, s: Array | None, b: Array | None, y: Array, *, rectify: bool = False
     ) -> None:
         """Write s x + b, optionally through a ReLU, to ``y``, which may be ``x``."""
-        xp, x, y = self.xp, x.reshape(self._seen), y.reshape(self._seen)
+        xp, x, y = self.xp, x.reshape(self._extents), y.reshape(self._extents)
         if s is not None:
             x = xp.multiply(x, s.reshape(-1, 1), out=y)
         if b is not None:
@@ -56,21 +56,21 @@ class Scaling(Kernel):
         ``x`` is read for ``ds`` only. With ``y``, the output of a fused ReLU, dy counts as 0 where
         y is not above 0, and may be overwritten.
         """
-        xp, dy = self.xp, dy.reshape(self._seen)
+        xp, dy = self.xp, dy.reshape(self._extents)
         if y is not None:
             if self._positive is None:
-                self._positive = self.scratch(self._seen, np.bool_)
-            xp.greater(y.reshape(self._seen), 0.0, out=self._positive)
+                self._positive = self.scratch(self._extents, np.bool_)
+            xp.greater(y.reshape(self._extents), 0.0, out=self._positive)
             xp.multiply(dy, self._positive, out=dy)
         if db is not None:
             self._add_up(dy, db)
         if ds is not None:
             assert x is not None
             if self._product is None:
-                self._product = self.scratch(self._seen)
-            self._add_up(xp.multiply(x.reshape(self._seen), dy, out=self._product), ds)
+                self._product = self.scratch(self._extents)
+            self._add_up(xp.multiply(x.reshape(self._extents), dy, out=self._product), ds)
         if dx is not None:
-            dx = dx.reshape(self._seen)
+            dx = dx.reshape(self._extents)
             if s is None:
                 xp.copyto(dx, dy)
             else:
@@ -79,7 +79,7 @@ class Scaling(Kernel):
     def _add_up(self, values: Array, total: Array) -> None:
         """Add the sums over all but the channels."""
         if self._total is None:
-            self._total = self.scratch((self._seen[1],))
+            self._total = self.scratch((self._extents[1],))
         self.xp.sum(values, axis=(0, 2), out=self._total)
         self.xp.add(total, self._total.reshape(total.shape), out=total)
 
@@ -121,14 +121,14 @@ class ParametricRectifier(Kernel):
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype)
-        self._seen = (items, channels, places)
+        self._extents = (items, channels, places)
         self._work: Array | None = None
         self._total: Array | None = None
 
     def forward(self, x: Array, a: Array, y: Array) -> None:
         """Write y, which may be ``x``."""
         xp, work, a = self.xp, self._scratch(), a.reshape(-1, 1)
-        x, y = x.reshape(self._seen), y.reshape(self._seen)
+        x, y = x.reshape(self._extents), y.reshape(self._extents)
         xp.minimum(x, 0.0, out=work)
         xp.multiply(work, a, out=work)
         xp.maximum(x, 0.0, out=y)
@@ -137,10 +137,10 @@ class ParametricRectifier(Kernel):
     def backward(self, dy: Array, x: Array, a: Array, dx: Array | None, da: Array | None) -> None:
         """Write ``dx``, which may be ``dy``, and add to ``da``; None is skipped."""
         xp, work, a = self.xp, self._scratch(), a.reshape(-1, 1)
-        x, dy = x.reshape(self._seen), dy.reshape(self._seen)
+        x, dy = x.reshape(self._extents), dy.reshape(self._extents)
         if da is not None:
             if self._total is None:
-                self._total = self.scratch((self._seen[1],))
+                self._total = self.scratch((self._extents[1],))
             xp.minimum(x, 0.0, out=work)
             xp.multiply(work, dy, out=work)
             xp.sum(work, axis=(0, 2), out=self._total)
@@ -151,11 +151,11 @@ class ParametricRectifier(Kernel):
         xp.greater(x, 0.0, out=work)
         xp.multiply(work, 1.0 - a, out=work)
         xp.add(work, a, out=work)
-        xp.multiply(dy, work, out=dx.reshape(self._seen))
+        xp.multiply(dy, work, out=dx.reshape(self._extents))
 
     def _scratch(self) -> Array:
         if self._work is None:
-            self._work = self.scratch(self._seen)
+            self._work = self.scratch(self._extents)
         return self._work
 
 

@@ -12,7 +12,7 @@ from protonet.device import Device
 from protonet.kernels.combine import FEW_BOTTOMS, Combine
 from protonet.kernels.cuda.launch import DTYPES, ELEMENTS, compiled
 
-_AT_ONCE = 4
+_MOST_ARRAYS = 4
 """Arrays that one launch reads or writes."""
 
 
@@ -36,19 +36,22 @@ class CudaCombine(Combine, processor="cuda"):
     ) -> None:
         terms, factors = list(xs), list(map(float, cs))
         while terms:
-            some, of_some = _four(terms[:_AT_ONCE]), _four(factors[:_AT_ONCE], 0.0)
-            terms, factors = terms[_AT_ONCE:], factors[_AT_ONCE:]
+            some, their_factors = (
+                _padded(terms[:_MOST_ARRAYS]),
+                _padded(factors[:_MOST_ARRAYS], 0.0),
+            )
+            terms, factors = terms[_MOST_ARRAYS:], factors[_MOST_ARRAYS:]
             last = rectify and not terms
-            self._source.packs(y.size, "weighted_sum", *some, *of_some, y, y.size, last)
+            self._source.packs(y.size, "weighted_sum", *some, *their_factors, y, y.size, last)
             if terms:
                 terms, factors = [y, *terms], [1.0, *factors]
 
     def scatter(
         self, dy: Array, y: Array | None, cs: Sequence[float], dxs: Sequence[Array]
     ) -> None:
-        for at in range(0, len(dxs), _AT_ONCE):
-            factors = _four([float(c) for c in cs[at : at + _AT_ONCE]], 0.0)
-            some = _four(dxs[at : at + _AT_ONCE])
+        for at in range(0, len(dxs), _MOST_ARRAYS):
+            factors = _padded([float(c) for c in cs[at : at + _MOST_ARRAYS]], 0.0)
+            some = _padded(dxs[at : at + _MOST_ARRAYS])
             self._source.packs(dy.size, "scatter", dy, y, *factors, *some, dy.size)
 
     def mask(self, dy: Array, y: Array) -> None:
@@ -57,7 +60,7 @@ class CudaCombine(Combine, processor="cuda"):
     def product(self, xs: Sequence[Array], y: Array, *, rectify: bool = False) -> None:
         factors = list(xs)
         while factors:
-            some, factors = _four(factors[:_AT_ONCE]), factors[_AT_ONCE:]
+            some, factors = _padded(factors[:_MOST_ARRAYS]), factors[_MOST_ARRAYS:]
             last = rectify and not factors
             self._source.packs(y.size, "product", *some, y, y.size, last)
             if factors:
@@ -69,15 +72,15 @@ class CudaCombine(Combine, processor="cuda"):
     def greatest(
         self, xs: Sequence[Array], y: Array, winner: Array, *, rectify: bool = False
     ) -> None:
-        for at in range(0, len(xs), _AT_ONCE):
-            last, so_far = rectify and at + _AT_ONCE >= len(xs), y if at else None
-            some = _four(xs[at : at + _AT_ONCE])
+        for at in range(0, len(xs), _MOST_ARRAYS):
+            last, so_far = rectify and at + _MOST_ARRAYS >= len(xs), y if at else None
+            some = _padded(xs[at : at + _MOST_ARRAYS])
             self._source.packs(y.size, "greatest", *some, so_far, y, winner, at, y.size, last)
 
     def greatest_back(self, dy: Array, winner: Array, place: int, dx: Array) -> None:
         self._source.packs(dy.size, "greatest_back", dy, winner, place, dx, dy.size)
 
 
-def _four(given: Sequence[Any], missing: Any = None) -> list[Any]:
+def _padded(given: Sequence[Any], missing: Any = None) -> list[Any]:
     """Pad the arguments of one launch with ``missing``."""
-    return [*given, *[missing] * (_AT_ONCE - len(given))]
+    return [*given, *[missing] * (_MOST_ARRAYS - len(given))]

@@ -67,7 +67,7 @@ class _Depthwise(ConvolutionAlgorithm):
 
     def __init__(self, of: Convolve, channels: int, outputs: int, group: int) -> None:
         self._source = compiled(of.device, "convolution_depthwise", of.dtype)
-        self._seen, w = (of.items, outputs // channels), Shapes.of(of.windows, channels)
+        self._extents, w = (of.items, outputs // channels), Shapes.of(of.windows, channels)
         self._forward = w.dividing("out_h")
         self._backward = w.dividing("channels", "height", "width", "stride_h", "stride_w")
         self._learn = w.dividing("out_h", "out_w")
@@ -88,18 +88,18 @@ class _Depthwise(ConvolutionAlgorithm):
             epilogue.factor,
             epilogue.bias,
             y,
-            *self._seen,
+            *self._extents,
             epilogue.rectify,
             *self._strips,
         )
         self._source.over(self._threads, "forward", *given, *self._forward)
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
-        self._source.over(self._inputs, "backward", dy, w, dx, *self._seen, *self._backward)
+        self._source.over(self._inputs, "backward", dy, w, dx, *self._extents, *self._backward)
 
     def learn(self, dy: Array, x: Array, dw: Array) -> None:
         grid, given = (self._rows, self._pieces), (dy, x, self._parts)
-        self._source.blocks(grid, "learn", *given, *self._seen, *self._learn)
+        self._source.blocks(grid, "learn", *given, *self._extents, *self._learn)
         self._source.over(self._weights, "add_sums", self._parts, dw, self._weights, self._pieces)
 
 
@@ -184,33 +184,39 @@ class _Im2col(_GemmBased):
         image = self._rows * self._places * of.dtype.itemsize
         self._part = max(1, min(self._items, COLUMNS // image))
         self._columns = of.scratch((self._rows, self._part, self._places))
-        self._turned = of.scratch((outputs, self._part, self._places))
+        self._transposed = of.scratch((outputs, self._part, self._places))
 
     def forward(self, x: Array, w: Array, y: Array, epilogue: Epilogue) -> None:
         w = self._cast_weights(w)
         for some, xs, ys in self._parts(x, y):
             self._im2col(xs, some)
-            self.grouped(w, self._columns, self._turned, self._m, some * self._places, self._k)
+            self.grouped(w, self._columns, self._transposed, self._m, some * self._places, self._k)
             seen = (some, Extent(self._outputs), Extent(self._places))
             self._source.packs(
-                math.prod(seen), "scatter", self._turned, *epilogue[:2], ys, *seen, epilogue.rectify
+                math.prod(seen),
+                "scatter",
+                self._transposed,
+                *epilogue[:2],
+                ys,
+                *seen,
+                epilogue.rectify,
             )
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
         w = self._cast_weights(w)
         for some, dxs, dys in self._parts(dx, dy):
-            self.transpose(dys, self._turned, some, self._outputs)
+            self.transpose(dys, self._transposed, some, self._outputs)
             n = some * self._places
-            self.grouped(w, self._turned, self._columns, self._k, n, self._m, transpose_a=True)
+            self.grouped(w, self._transposed, self._columns, self._k, n, self._m, transpose_a=True)
             self._col2im(dxs, some)
 
     def learn(self, dy: Array, x: Array, dw: Array) -> None:
         for some, xs, dys in self._parts(x, dy):
             self._im2col(xs, some)
-            self.transpose(dys, self._turned, some, self._outputs)
+            self.transpose(dys, self._transposed, some, self._outputs)
             n = some * self._places
             self.grouped(
-                self._turned, self._columns, dw, self._m, self._k, n, transpose_b=True, add=True
+                self._transposed, self._columns, dw, self._m, self._k, n, transpose_b=True, add=True
             )
 
     def _im2col(self, x: Array, items: int) -> None:

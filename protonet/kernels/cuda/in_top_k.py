@@ -25,13 +25,13 @@ class CudaInTopK(InTopK, processor="cuda"):
         self, device: Device, dtype: Any, shape: tuple[int, ...], axis: int, top_k: int
     ) -> None:
         super().__init__(device, dtype, shape, axis, top_k)
-        before, epilogue = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+        before, after = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
         self._source = compiled(device, "in_top_k")
-        self._seen, self._items = (before, shape[axis], epilogue, self.least), before * epilogue
-        self._wide = WIDE.holds(shape[axis], epilogue)
+        self._extents, self._items = (before, shape[axis], after, self.least), before * after
+        self._wide = WIDE.holds(shape[axis], after)
 
     def forward(self, x: Array, labels: Array, right: Array) -> None:
         if self._wide:
-            self._source.blocks((self._items,), "in_top_k_wide", x, labels, right, *self._seen)
+            self._source.blocks((self._items,), "in_top_k_wide", x, labels, right, *self._extents)
         else:
-            self._source.over(self._items, "in_top_k_many", x, labels, right, *self._seen)
+            self._source.over(self._items, "in_top_k_many", x, labels, right, *self._extents)

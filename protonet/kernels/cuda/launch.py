@@ -54,11 +54,11 @@ WIDE = Condition(
 )
 """One block per item pays off."""
 
-_AT_ONCE = 132 * 8
+_RESIDENT_BLOCKS = 132 * 8
 """Blocks resident at the same time on a large GPU: 2048 threads on each multiprocessor.
 Launches depend on it and on shapes alone, so that sums are the same on every GPU."""
 
-_MOST_BLOCKS = 4 * _AT_ONCE
+_MOST_BLOCKS = 4 * _RESIDENT_BLOCKS
 """Beyond it, threads process several elements each."""
 
 _MOST_PIECES = 128
@@ -150,7 +150,7 @@ class ChannelSums:
 
 def pieces(count: int, rows: int) -> int:
     """The number of blocks for each of ``rows`` sums of ``count`` values."""
-    return max(1, min(count // (8 * BLOCK), -(-2 * _AT_ONCE // rows), _MOST_PIECES))
+    return max(1, min(count // (8 * BLOCK), -(-2 * _RESIDENT_BLOCKS // rows), _MOST_PIECES))
 
 
 def _passed(argument: Any) -> Any:

@@ -22,20 +22,20 @@ class CudaLRNAcrossChannels(LRNAcrossChannels, processor="cuda"):
         super().__init__(device, dtype, *args, **more)
         items, channels, *plane = self.shape
         self._source, self._count = compiled(device, "lrn", dtype), math.prod(self.shape)
-        self._seen = (items, Extent(channels), Extent(math.prod(plane)), self.size // 2)
+        self._extents = (items, Extent(channels), Extent(math.prod(plane)), self.size // 2)
 
     def forward(self, x: Array, y: Array) -> None:
         scale = self.kept() if self.keeps else None
         numbers = (self.alpha / self.size, self.beta, self.k)
         self._source.over(
-            self._count, "across", x, y, scale, *self._seen, *(float(each) for each in numbers)
+            self._count, "across", x, y, scale, *self._extents, *(float(each) for each in numbers)
         )
 
     def backward(self, dy: Array, x: Array, y: Array, dx: Array) -> None:
         weight = float(2 * self.alpha * self.beta / self.size)
         arrays = (dy, x, y, self.kept(), dx)
         self._source.over(
-            self._count, "across_back", *arrays, *self._seen, weight, float(self.beta)
+            self._count, "across_back", *arrays, *self._extents, weight, float(self.beta)
         )
 
 
@@ -50,14 +50,14 @@ class CudaLRNWithinChannel(LRNWithinChannel, processor="cuda"):
         super().__init__(device, dtype, *args, **more)
         items, channels, *plane = self.shape
         self._source, self._count = compiled(device, "lrn", dtype), math.prod(self.shape)
-        self._seen = (items * channels, *map(Extent, plane), self.size // 2)
+        self._extents = (items * channels, *map(Extent, plane), self.size // 2)
 
     def forward(self, x: Array, y: Array) -> None:
         scale = self.kept() if self.keeps else None
         numbers = (self.alpha / self.size**2, float(self.beta))
-        self._source.over(self._count, "within", x, y, scale, *self._seen, *numbers)
+        self._source.over(self._count, "within", x, y, scale, *self._extents, *numbers)
 
     def backward(self, dy: Array, x: Array, y: Array, dx: Array) -> None:
         numbers = (2 * self.alpha * self.beta / self.size**2, float(self.beta))
         arrays = (dy, x, y, self.kept(), dx)
-        self._source.over(self._count, "within_back", *arrays, *self._seen, *numbers)
+        self._source.over(self._count, "within_back", *arrays, *self._extents, *numbers)

@@ -24,7 +24,7 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
         self, device: Device, dtype: Any, items: int, channels: int, places: int, eps: float
     ) -> None:
         super().__init__(device, dtype, items, channels, places, eps)
-        self._seen = (items, Extent(channels), Extent(places))
+        self._extents = (items, Extent(channels), Extent(places))
         self._source = compiled(device, "normalization", dtype)
         self._affine = compiled(device, "scaling", dtype)
         self._count = items * channels * places
@@ -44,22 +44,24 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
         rectify: bool = False,
     ) -> None:
         channels, launch = len(self._parts), self._source
-        launch.blocks((channels, self._pieces), "moments", x, self._parts, *self._seen)
+        launch.blocks((channels, self._pieces), "moments", x, self._parts, *self._extents)
         launch.over(
             channels,
             "statistics",
-            *(self._parts, mean, variance, inverse, *self._seen, self._pieces, float(self.eps)),
+            *(self._parts, mean, variance, inverse, *self._extents, self._pieces, float(self.eps)),
         )
         launch.packs(
             self._count,
             "normalize",
-            *(x, scale, bias, y, mean, inverse, *self._seen, rectify),
+            *(x, scale, bias, y, mean, inverse, *self._extents, rectify),
         )
 
     def forward_inference(
         self, x: Array, factor: Array, shift: Array, y: Array, *, rectify: bool = False
     ) -> None:
-        self._affine.packs(self._count, "forward", x, factor, shift, y, None, *self._seen, rectify)
+        self._affine.packs(
+            self._count, "forward", x, factor, shift, y, None, *self._extents, rectify
+        )
 
     def backward(
         self,
@@ -79,7 +81,7 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
         channels, launch = len(self._parts), self._source
         given = (dy, x, scale, bias, mean, inverse)
         launch.blocks(
-            (channels, self._pieces), "gradient_parts", *given, self._parts, *self._seen, rectify
+            (channels, self._pieces), "gradient_parts", *given, self._parts, *self._extents, rectify
         )
         launch.over(
             channels,
@@ -88,7 +90,7 @@ class CudaBatchNormScale(BatchNormScale, processor="cuda"):
         )
         if dx is not None:
             launch.packs(
-                self._count, "gradient", *given, self._small, dx, *self._seen, rectify, fixed
+                self._count, "gradient", *given, self._small, dx, *self._extents, rectify, fixed
             )
 
 

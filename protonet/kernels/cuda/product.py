@@ -22,11 +22,12 @@ class CudaProduct(Product, processor="cuda"):
 
     requires = (
         Condition(
-            "no empty matrix", lambda rows, inputs, outputs, _turned: rows * inputs * outputs > 0
+            "no empty matrix",
+            lambda rows, inputs, outputs, _transposed: rows * inputs * outputs > 0,
         ),
         Condition(
             "at most 2^31 - 1 elements in Y and in W",
-            lambda rows, inputs, outputs, _turned: max(rows, inputs) * outputs <= MOST,
+            lambda rows, inputs, outputs, _transposed: max(rows, inputs) * outputs <= MOST,
         ),
     )
 

@@ -23,26 +23,28 @@ class CudaSoftmax(Softmax, processor="cuda"):
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], axis: int) -> None:
         super().__init__(device, dtype, shape, axis)
-        before, epilogue = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+        before, after = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
         self._source = compiled(device, "softmax")
-        self._seen, self._items = (before, shape[axis], epilogue), before * epilogue
-        self._wide = WIDE.holds(shape[axis], epilogue)
+        self._extents, self._items = (before, shape[axis], after), before * after
+        self._wide = WIDE.holds(shape[axis], after)
 
     def forward(self, x: Array, y: Array) -> None:
         if self._wide:
-            self._source.blocks((self._items,), "forward_wide", x, y, *self._seen)
+            self._source.blocks((self._items,), "forward_wide", x, y, *self._extents)
         else:
-            self._source.over(self._items, "forward_many", x, y, *self._seen)
+            self._source.over(self._items, "forward_many", x, y, *self._extents)
 
     def backward(self, y: Array, dy: Array, dx: Array) -> None:
-        self._source.over(self._items, "backward", y, dy, dx, *self._seen)
+        self._source.over(self._items, "backward", y, dy, dx, *self._extents)
 
     def loss(
         self, x: Array, labels: Array, valid: Array | None, smoothing: float, p: Array, logs: Array
     ) -> None:
         self.forward(x, p)
         numbers = (float(smoothing), float(SMALLEST))
-        self._source.over(self._items, "logarithms", p, labels, valid, logs, *self._seen, *numbers)
+        self._source.over(
+            self._items, "logarithms", p, labels, valid, logs, *self._extents, *numbers
+        )
 
     def loss_gradient(
         self,
@@ -54,5 +56,5 @@ class CudaSoftmax(Softmax, processor="cuda"):
         dx: Array,
     ) -> None:
         arrays = (p, labels, valid, factor, dx)
-        count = math.prod(self._seen)
-        self._source.over(count, "loss_gradient", *arrays, *self._seen, float(smoothing))
+        count = math.prod(self._extents)
+        self._source.over(count, "loss_gradient", *arrays, *self._extents, float(smoothing))
