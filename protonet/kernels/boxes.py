@@ -145,7 +145,7 @@ def match(
 
 def _pairs(table: Array, difficult: Array | None) -> Iterator[tuple[int, int]]:
     """Boxes and their truths, the greatest overlap first: each box once, and each truth once; but
-    difficult ones stay, and IGNORED is told in their place.
+    difficult ones are not used up, and are reported as IGNORED.
     """
     left = table.copy()
     while left.size:

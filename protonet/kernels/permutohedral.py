@@ -17,8 +17,8 @@ _MOST_DISTANT = 2.0**40
 
 
 class Lattice:
-    """Values of points become values of the lattice's corners around them, are blurred along each
-    axis of the lattice, and are read where the points are.
+    """Splats values of points onto the surrounding corners of the lattice, blurs along each axis
+    of the lattice, and slices at the points.
 
     Args:
         features: (points, d), in units of the filter's standard deviation.
