@@ -19,7 +19,7 @@ class Condition:
 
     Args:
         words: the description, as after "where": "one or two axes".
-        holds: the predicate. Of a kernel's ``when``, for the arguments of its definition.
+        holds: the predicate. Of a kernel's ``requires``, for the arguments of its definition.
     """
 
     words: str
@@ -53,9 +53,9 @@ class Kernel:
 
     A direct subclass is the definition, written on ``xp``, which the tests trust and which works
     on every device and dtype. Its subclasses with a ``processor`` are tuned versions of it:
-    ``"native"`` for float32 on the CPU (``kernels/native``), ``"cuda"`` for the ``types`` that it
+    ``"native"`` for float32 on the CPU (``kernels/native``), ``"cuda"`` for the ``dtypes`` that it
     names on a GPU (``kernels/cuda``, in the module of the same name as the definition's).
-    ``make`` selects one; a tuned version may decline arguments that it does not support (``when``).
+    ``make`` selects one; a tuned version may decline arguments that it does not support (``requires``).
 
     In mixed precision only values and their gradients are 16-bit: parameters, their gradients,
     statistics and the computation itself are float32.

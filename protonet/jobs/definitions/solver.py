@@ -85,9 +85,11 @@ def set_length(solver: SolverParameter, settings: RunSettings, per_epoch: int) -
     """
     iterations = settings.epochs * per_epoch
     if iterations > MOST_ITERATIONS:
+        fitting = MOST_ITERATIONS // per_epoch
+        advice = f"; {fitting} epochs would work" if fitting else ""
         raise UsageError(
             f"{settings.epochs:g} epochs are {iterations:g} iterations, and a solver counts at "
-            f"most {MOST_ITERATIONS}; {MOST_ITERATIONS // per_epoch} epochs would work"
+            f"most {MOST_ITERATIONS}{advice}"
         )
     solver.max_iter = max(1, round(iterations))
     for name in ("gamma", "power", "stepsize", "stepvalue"):

@@ -75,12 +75,12 @@ def test_images_that_cannot_be_read_are_told(images: list[Path]) -> None:
     told: list[tuple[Path, str]] = []
     with ImagePredictor(Source.read(DEPLOY), WEIGHTS, transformer()) as predictor:
         found = list(predictor.stream(images, lambda path, error: told.append((path, str(error)))))
-        with pytest.raises(DataError, match=r"3\.png: the data is no image"):
+        with pytest.raises(DataError, match=r"3\.png: the data is not an image"):
             predictor.predict(images)
     assert [answer.image for answer in found] == [*images[:3], images[4], *images[6:]]
     assert found[-1].note == "resized from 13x11 to 8x8"
     assert [path for path, _ in told] == [images[3], images[5]]
-    assert "no image" in told[0][1]
+    assert "not an image" in told[0][1]
     assert "No such file" in told[1][1]
 
 

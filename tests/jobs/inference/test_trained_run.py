@@ -101,7 +101,7 @@ def test_data_that_no_image_can_be(run: RunDirectory, gradients: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "cannot be read: No such file"), (b"text", "no image"), ("cut", "cut short")],
+    [(None, "cannot be read: No such file"), (b"text", "not an image"), ("cut", "cut short")],
 )
 def test_files_that_are_no_images(
     run: RunDirectory, gradients: Path, tmp_path: Path, content: bytes | str | None, message: str

@@ -29,7 +29,7 @@ def test_an_upload_of_a_table_and_its_images(walker: Walker, tmp_path: Path) -> 
     walker.goto("/datasets/new")
     page.get_by_role("tab", name="CSV and images").click()
     page.get_by_role("button", name="Create data set").last.click()
-    walker.sees("upload a CSV first")
+    walker.sees("upload a CSV file first")
     table, images = (
         page.locator(".q-uploader", has_text=name).locator("input[type=file]")
         for name in ("CSV", "Images")

@@ -68,14 +68,14 @@ def test_training_longer(walker: Walker, server: Served) -> None:
     page = walker.page
     walker.goto(f"/jobs/{job}")
     page.get_by_role("button", name="Train longer").click()
-    length = page.locator(".q-dialog").get_by_label("Epochs of the whole")
+    length = page.locator(".q-dialog").get_by_label("Total epochs")
     assert length.input_value() == "4"
     length.fill("1")
     page.locator(".q-dialog").get_by_role("button", name="Train longer").click()
-    walker.sees("give more than these, not 1")
+    walker.sees("give more epochs, not 1")
     walker.goto(f"/jobs/{job}")
     page.get_by_role("button", name="Train longer").click()
-    page.locator(".q-dialog").get_by_label("Epochs of the whole").fill("6")
+    page.locator(".q-dialog").get_by_label("Total epochs").fill("6")
     page.locator(".q-dialog").get_by_role("button", name="Train longer").click()
     wait_for(
         lambda: server.call(f"/api/jobs/{job}")["progress"]["iteration"] == 3 * ends, "the length"

@@ -31,7 +31,7 @@ def test_a_sweep_from_the_weights_of_another(walker: Walker, server: Served) -> 
     paste(page, NET)
     walker.sees("No mistakes.")
     paste(page, "reduce_buckets: 3\n" + NET)
-    walker.sees("No mistakes. Without effect here: reduce_buckets.")
+    walker.sees("No mistakes. Without effect: reduce_buckets.")
     paste(page, NET)
     page.get_by_label("Learning rates").fill("0.01, 0.001")
     page.get_by_label("Epochs", exact=True).fill("1")

@@ -21,7 +21,7 @@ def test_an_uploaded_image(walker: Walker, server: Served, tmp_path: Path) -> No
     assert page.locator(".statistic").count() >= 3
     (tmp_path / "bad.png").write_text("not a readable image")
     page.locator("input[type=file]").set_input_files(tmp_path / "bad.png")
-    walker.sees("bad.png: is no image that can be read")
+    walker.sees("bad.png: is not a readable image")
 
 
 def test_the_one_that_the_data_set_has(walker: Walker, server: Served) -> None:
