@@ -55,7 +55,8 @@ class Kernel:
     on every device and dtype. Its subclasses with a ``processor`` are tuned versions of it:
     ``"native"`` for float32 on the CPU (``kernels/native``), ``"cuda"`` for the ``dtypes`` that it
     names on a GPU (``kernels/cuda``, in the module of the same name as the definition's).
-    ``make`` selects one; a tuned version may decline arguments that it does not support (``requires``).
+    ``make`` selects one; a tuned version may decline arguments that it does not support
+    (``requires``).
 
     In mixed precision only values and their gradients are 16-bit: parameters, their gradients,
     statistics and the computation itself are float32.
