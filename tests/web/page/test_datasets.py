@@ -28,6 +28,7 @@ def test_an_upload_of_a_table_and_its_images(walker: Walker, tmp_path: Path) -> 
         (tmp_path / f"{number}.png").write_bytes(png(number))
     walker.goto("/datasets/new")
     page.get_by_role("tab", name="CSV and images").click()
+    page.locator(".q-uploader", has_text="CSV").wait_for()  # the tab before it is gone by then
     page.get_by_role("button", name="Create data set").last.click()
     walker.sees("upload a CSV file first")
     table, images = (
