@@ -68,8 +68,7 @@ def command(
     phase = None if phase == "all" else phase
     if phase is not None or stages or level:
         number = TEST if phase == "test" else TRAIN
-        state = rules.state_of(definition.net, number, level, stages)
-        definition = rules.keep_layers(definition, state)
+        definition = rules.in_state(definition, number, level, stages)
     if out is None:
         out = Path("net.svg" if network == "-" else f"{Path(network).stem}.svg")
     if out.suffix == ".mmd":

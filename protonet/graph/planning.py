@@ -43,8 +43,7 @@ def plan_net(
     """
     if context is None:
         context = LayerContext(folder=Path(definition.source.name).parent)
-    state = rules.state_of(definition.net, phase, level, stages)
-    definition = rules.keep_layers(definition, state)
+    definition = rules.in_state(definition, phase, level, stages)
     if splits:
         definition = insert_splits(definition)
     return _Planner(definition, phase, context).plan()

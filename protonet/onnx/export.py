@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
@@ -130,13 +130,12 @@ def _with_batch(definition: NetDefinition, size: int | None) -> NetDefinition:
     """The net with inputs of ``size`` items; unchanged for None."""
     if size is None:
         return definition
-    net = type(definition.net)()
-    net.CopyFrom(definition.net)
-    for layer in net.layer:
+    sized = definition.copy()
+    for layer in sized.net.layer:
         for shape in layer.input_param.shape:
             if shape.dim:
                 shape.dim[0] = size
-    return replace(definition, net=net)
+    return sized
 
 
 def _convert(plan: Plan, weights: Path | None) -> tuple[Graph, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protonet.errors import Mistake, NetworkError
-from protonet.proto.caffe_pb2 import ConvolutionParameter, NetParameter
+from protonet.proto.caffe_pb2 import ConvolutionParameter
 from protonet.proto.source import NetDefinition
 
 _HOLES = ("hole", "hole_h", "hole_w")
@@ -17,10 +17,9 @@ def upgrade_dilation(definition: NetDefinition) -> NetDefinition:
     """
     if not any(_hole_fields(layer.convolution_param) for layer in definition.net.layer):
         return definition
-    net = NetParameter()
-    net.CopyFrom(definition.net)
+    upgraded = definition.copy()
     mistakes: list[Mistake] = []
-    for layer, origin in zip(net.layer, definition.origins, strict=True):
+    for layer, origin in zip(upgraded.net.layer, definition.origins, strict=True):
         param = layer.convolution_param
         names = _hole_fields(param)
         if not names:
@@ -39,7 +38,7 @@ def upgrade_dilation(definition: NetDefinition) -> NetDefinition:
             param.ClearField(name)
     if mistakes:
         raise NetworkError(mistakes)
-    return NetDefinition(net, definition.source, definition.origins)
+    return upgraded
 
 
 def _hole_fields(param: ConvolutionParameter) -> list[str]:

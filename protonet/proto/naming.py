@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 
-from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
+from protonet.proto.caffe_pb2 import LayerParameter
 from protonet.proto.source import NetDefinition
 
 
@@ -16,14 +16,13 @@ def name_layers(definition: NetDefinition) -> NetDefinition:
     """The definition with a name for every unnamed layer."""
     if all(layer.name for layer in definition.net.layer):
         return definition
-    net = NetParameter()
-    net.CopyFrom(definition.net)
-    taken = {layer.name for layer in net.layer}
-    for layer in net.layer:
+    named = definition.copy()
+    taken = {layer.name for layer in named.net.layer}
+    for layer in named.net.layer:
         if not layer.name:
             layer.name = next(name for name in _candidates(layer) if name not in taken)
             taken.add(layer.name)
-    return NetDefinition(net, definition.source, definition.origins)
+    return named
 
 
 def _candidates(layer: LayerParameter) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
+from protonet.proto.caffe_pb2 import LayerParameter
 from protonet.proto.source import NetDefinition
 
 _TYPES = {
@@ -20,11 +20,10 @@ def upgrade_directions(definition: NetDefinition) -> NetDefinition:
     bare = [i for i, layer in enumerate(layers) if _is_bare(layer)]
     if not bare or not any(_is_happynears(layer) for layer in layers):
         return definition
-    net = NetParameter()
-    net.CopyFrom(definition.net)
+    marked = definition.copy()
     for i in bare:
-        net.layer[i].normalize_param.SetInParent()
-    return NetDefinition(net, definition.source, definition.origins)
+        marked.net.layer[i].normalize_param.SetInParent()
+    return marked
 
 
 def _is_bare(layer: LayerParameter) -> bool:

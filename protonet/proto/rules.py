@@ -51,12 +51,12 @@ def filter_layers(definition: NetDefinition, state: NetState) -> NetDefinition:
         for index, layer in enumerate(definition.net.layer)
         if _stays(layer.include, layer.exclude, state)
     ]
-    net = type(definition.net)()
-    net.CopyFrom(definition.net)
-    del net.layer[:]
-    net.layer.extend(definition.net.layer[index] for index in kept)
-    net.state.CopyFrom(state)
-    return NetDefinition(net, definition.source, tuple(definition.origins[index] for index in kept))
+    found = definition.with_layers(
+        (definition.net.layer[index] for index in kept),
+        (definition.origins[index] for index in kept),
+    )
+    found.net.state.CopyFrom(state)
+    return found
 
 
 def state_of(net: NetParameter, phase: int, level: int, stages: Sequence[str]) -> NetState:
@@ -96,3 +96,14 @@ def _stays(
     if include:
         return any(matches(rule, state) for rule in include)
     return not any(matches(rule, state) for rule in exclude)
+
+
+def in_state(
+    definition: NetDefinition, phase: int, level: int = 0, stages: Sequence[str] = ()
+) -> NetDefinition:
+    """The definition as it is built in this phase, level and stages, with those of its own text.
+
+    Raises:
+        NetworkError: as ``keep_layers``.
+    """
+    return keep_layers(definition, state_of(definition.net, phase, level, stages))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from protonet.errors import Mistake, UsageError
 from protonet.proto import braces
-from protonet.proto.caffe_pb2 import NetParameter
+from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
 from protonet.proto.lexical import text_of
 from protonet.proto.tree import Entry, Place, find, parse_tree
 
@@ -126,3 +126,19 @@ class NetDefinition:
     net: NetParameter
     source: Source
     origins: tuple[Where, ...]
+
+    def copy(self) -> NetDefinition:
+        """The definition with a copy of the net."""
+        net = NetParameter()
+        net.CopyFrom(self.net)
+        return NetDefinition(net, self.source, self.origins)
+
+    def with_layers(
+        self, layers: Iterable[LayerParameter], origins: Iterable[Where]
+    ) -> NetDefinition:
+        """The definition with copies of these layers instead of its own."""
+        net = NetParameter()
+        net.CopyFrom(self.net)
+        del net.layer[:]
+        net.layer.extend(layers)
+        return NetDefinition(net, self.source, tuple(origins))

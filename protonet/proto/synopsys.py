@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protonet.errors import Mistake, NetworkError
-from protonet.proto.caffe_pb2 import ConvolutionParameter, LayerParameter, NetParameter
+from protonet.proto.caffe_pb2 import ConvolutionParameter, LayerParameter
 from protonet.proto.source import NetDefinition, Where
 
 _SIDES = ("pad_t", "pad_b", "pad_l", "pad_r")
@@ -21,10 +21,8 @@ def upgrade_sides(definition: NetDefinition) -> NetDefinition:
     """
     if not any(_given(layer.convolution_param) or _capped(layer) for layer in definition.net.layer):
         return definition
-    net = NetParameter()
-    net.CopyFrom(definition.net)
-    del net.layer[:]
     taken = {name for layer in definition.net.layer for name in (layer.name, *layer.top)}
+    layers: list[LayerParameter] = []
     origins: list[Where] = []
     mistakes: list[Mistake] = []
     for old, origin in zip(definition.net.layer, definition.origins, strict=True):
@@ -42,11 +40,11 @@ def upgrade_sides(definition: NetDefinition) -> NetDefinition:
         if _capped(layer):
             layer.type = "ReLU6"
         for added in _split(layer, taken):
-            net.layer.append(added)
+            layers.append(added)
             origins.append(origin)
     if mistakes:
         raise NetworkError(mistakes)
-    return NetDefinition(net, definition.source, tuple(origins))
+    return definition.with_layers(layers, origins)
 
 
 def _capped(layer: LayerParameter) -> bool:

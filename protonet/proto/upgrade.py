@@ -159,11 +159,12 @@ def _upgrade_old_layers(definition: NetDefinition) -> NetDefinition:
     places = places[: len(v1) + len(mistakes)]
     if mistakes:
         raise NetworkError(mistakes)
-    net = NetParameter()
-    net.CopyFrom(definition.net)
-    net.ClearField("layers")
-    net.layer.extend(_v1_to_v2(_move_transform(layer)) for layer in v1)
-    return NetDefinition(net, definition.source, definition.origins + tuple(places))
+    upgraded = definition.with_layers(
+        [*definition.net.layer, *(_v1_to_v2(_move_transform(layer)) for layer in v1)],
+        [*definition.origins, *places],
+    )
+    upgraded.net.ClearField("layers")
+    return upgraded
 
 
 def _move_transform(layer: V1LayerParameter) -> V1LayerParameter:
@@ -253,22 +254,20 @@ def _inputs_are_made(net: NetParameter) -> bool:
 
 
 def _without_inputs(definition: NetDefinition) -> NetDefinition:
-    upgraded = NetParameter()
-    upgraded.CopyFrom(definition.net)
+    upgraded = definition.copy()
     for name in ("input", "input_shape", "input_dim"):
-        upgraded.ClearField(name)
-    return NetDefinition(upgraded, definition.source, definition.origins)
+        upgraded.net.ClearField(name)
+    return upgraded
 
 
 def _upgrade_batch_norm(definition: NetDefinition) -> NetDefinition:
     """Set lr_mult 0 for the three ``param`` entries of BatchNorm, which are statistics."""
     if not any(layer.type == "BatchNorm" and layer.param for layer in definition.net.layer):
         return definition
-    net = NetParameter()
-    net.CopyFrom(definition.net)
-    for layer in net.layer:
+    upgraded = definition.copy()
+    for layer in upgraded.net.layer:
         if layer.type == "BatchNorm":
             for param in layer.param[:3]:
                 param.lr_mult = 0
                 param.decay_mult = 0
-    return NetDefinition(net, definition.source, definition.origins)
+    return upgraded

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from protonet.errors import UsageError
+from protonet.proto.caffe_pb2 import LayerParameter
 from protonet.proto.source import Source
+from protonet.proto.text import read_net
 
 
 def test_position_and_mistake() -> None:
@@ -62,3 +64,18 @@ def test_wide_encodings_are_named_with_their_mark_and_without(
     named = encoding[:6].upper()
     with pytest.raises(UsageError, match=f"is a text in {named}; Caffe reads it as UTF-8"):
         Source.read(path)
+
+
+def test_a_copy_and_other_layers_leave_a_definition_as_it_was() -> None:
+    given = read_net(
+        Source("net", 'name: "x" layer { name: "a" type: "T" } layer { name: "b" type: "T" }')
+    )
+    copied = given.copy()
+    copied.net.layer[0].name = "changed"
+    assert (copied.source, copied.origins) == (given.source, given.origins)
+    added = LayerParameter(name="c")
+    other = given.with_layers([added, given.net.layer[1]], [(), given.origins[1]])
+    other.net.layer[1].name = added.name = "changed"
+    assert [layer.name for layer in other.net.layer] == ["c", "changed"]
+    assert (other.net.name, other.origins) == ("x", ((), ("layer", 1)))
+    assert [layer.name for layer in given.net.layer] == ["a", "b"]

@@ -96,28 +96,25 @@ def with_inputs(pasted: NetDefinition, shapes: Mapping[str, Shape]) -> NetDefini
     for name in shapes:
         if name not in read:
             raise UsageError(f"--input {name}: no layer has this bottom{nearest(name, read)}")
-    net = type(pasted.net)()
-    net.CopyFrom(pasted.net)
-    del net.layer[:]
+    layers = []
     for name, shape in shapes.items():
-        made = net.layer.add(name=name, type="Input", top=[name])
-        made.input_param.shape.add().dim.extend(shape)
+        layers.append(LayerParameter(name=name, type="Input", top=[name]))
+        layers[-1].input_param.shape.add().dim.extend(shape)
     origins: list[tuple[str | int, ...]] = [()] * len(shapes)
     for layer, origin in zip(pasted.net.layer, pasted.origins, strict=True):
         needed = {top for top in layer.top if top in read and top not in shapes}
         if layer.bottom or needed or (layer.top and not shapes.keys() & set(layer.top)):
-            net.layer.add().CopyFrom(layer)
+            layers.append(layer)
             origins.append(origin)
-    return NetDefinition(net, pasted.source, tuple(origins))
+    return pasted.with_layers(layers, origins)
 
 
 def with_batch_size(definition: NetDefinition, size: int) -> NetDefinition:
     """The network with this batch size in every data layer."""
-    net = type(definition.net)()
-    net.CopyFrom(definition.net)
-    for layer in net.layer:
+    sized = definition.copy()
+    for layer in sized.net.layer:
         _set_batch_size(layer, size)
-    return NetDefinition(net, definition.source, definition.origins)
+    return sized
 
 
 def _set_batch_size(layer: LayerParameter, size: int) -> None:

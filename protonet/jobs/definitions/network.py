@@ -239,20 +239,17 @@ def _set_mean(layer: LayerParameter, mean_file: str | None, replace: bool) -> No
 
 def _assembled(pasted: NetDefinition, made: Sequence[_Made], classes: int | None) -> NetDefinition:
     """The data layers, then the other layers of the network."""
-    net = NetParameter()
-    net.CopyFrom(pasted.net)
-    del net.layer[:]
     kept = [
         (layer, origin)
         for layer, origin in zip(pasted.net.layer, pasted.origins, strict=True)
         if layer.type not in _SOURCES
     ]
     rows = [(each.layer, each.origin) for each in made] + kept
-    net.layer.extend(layer for layer, _ in rows)
-    for layer in net.layer:
+    assembled = pasted.with_layers((layer for layer, _ in rows), (origin for _, origin in rows))
+    for layer in assembled.net.layer:
         if classes is not None and _is_open(layer):
             layer.inner_product_param.num_output = classes
-    return NetDefinition(net, pasted.source, tuple(origin for _, origin in rows))
+    return assembled
 
 
 @dataclass(frozen=True)

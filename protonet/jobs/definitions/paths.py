@@ -17,15 +17,14 @@ def with_absolute_paths(definition: NetDefinition, folder: Path) -> NetDefinitio
     Names are looked up in the working directory, as Caffe does, then in ``folder``. A name that is
     found in neither is unchanged, so that the layer's message shows it as the user wrote it.
     """
-    net = NetParameter()
-    net.CopyFrom(definition.net)
+    settled = definition.copy()
     context = LayerContext(folder)
-    for layer in net.layer:
+    for layer in settled.net.layer:
         for message, field in named(layer):
             found = context.find(getattr(message, field))
             if found.exists():
                 setattr(message, field, str(found.resolve()))
-    return NetDefinition(net, definition.source, definition.origins)
+    return settled
 
 
 def databases_of(nets: Iterable[NetParameter]) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from protonet.data.database import Database
 from protonet.data.datum import decode
@@ -57,7 +56,7 @@ def evaluated(
     record = run.record()
     files = SolverFiles.read(run.solver, beside=True)
     definition, state = files.tests[0] if files.tests else (files.train, _VALIDATION)
-    kept = _kept(definition, rules.state_of(definition.net, TEST, state["level"], state["stages"]))
+    kept = rules.in_state(definition, TEST, **state)
     if data is not None:
         if not _data_layers(kept):
             kept = _with_training_data(kept, files.train)
@@ -79,29 +78,18 @@ def evaluated(
     return Evaluated(kept, net_options, iteration, tuple(notes))
 
 
-def _kept(definition: NetDefinition, state: Any) -> NetDefinition:
-    """A copy of the net, filtered by a state."""
-    net = type(definition.net)()
-    net.CopyFrom(definition.net)
-    return rules.keep_layers(replace(definition, net=net), state)
-
-
 def _data_layers(definition: NetDefinition) -> list[LayerParameter]:
     return [layer for layer in definition.net.layer if layer.type == "Data"]
 
 
 def _with_training_data(kept: NetDefinition, train: NetDefinition) -> NetDefinition:
     """The net with the data layers of training, which in phase TEST augment nothing."""
-    net = type(kept.net)()
-    net.CopyFrom(kept.net)
-    del net.layer[:]
-    brought = _data_layers(_kept(train, TRAIN_STATE))
+    brought = _data_layers(rules.keep_layers(train, TRAIN_STATE))
     for layer in brought:
         layer.ClearField("include")
         layer.ClearField("exclude")
         layer.transform_param.ClearField("mirror")
-    net.layer.extend([*brought, *kept.net.layer])
-    return NetDefinition(net, kept.source, (*[()] * len(brought), *kept.origins))
+    return kept.with_layers([*brought, *kept.net.layer], [*[()] * len(brought), *kept.origins])
 
 
 def _redirect(

@@ -17,9 +17,7 @@ def deploy_net(source: Source) -> tuple[NetDefinition, LayerParameter]:
         NetworkError: for mistakes in the definition.
         UsageError: for a net without exactly one input of four axes.
     """
-    pasted = read_net(source)
-    state = rules.state_of(pasted.net, TEST, 0, STAGES)
-    definition = rules.keep_layers(pasted, state)
+    definition = rules.in_state(read_net(source), TEST, stages=STAGES)
     inputs = [layer for layer in definition.net.layer if layer.type == "Input"]
     names = [top for layer in inputs for top in layer.top]
     if len(names) != 1:

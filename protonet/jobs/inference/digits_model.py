@@ -240,8 +240,7 @@ def _training(info: _Info, inputs: Sequence[str]) -> TransformationParameter | N
     path = info.folder / (info.name("train_val file") or "train_val.prototxt")
     if not path.is_file():
         return None
-    pasted = read_net(Source.read(path))
-    definition = rules.keep_layers(pasted, rules.state_of(pasted.net, TEST, 0, ()))
+    definition = rules.in_state(read_net(Source.read(path)), TEST)
     for layer in definition.net.layer:
         if not layer.bottom and layer.type != "Input" and set(layer.top) & set(inputs):
             found: TransformationParameter = layer.transform_param

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +126,6 @@ def _write_deploy(
 
 def _without_state(definition: NetDefinition) -> NetDefinition:
     """The definition without its own state."""
-    net = type(definition.net)()
-    net.CopyFrom(definition.net)
-    net.ClearField("state")
-    return replace(definition, net=net)
+    stateless = definition.copy()
+    stateless.net.ClearField("state")
+    return stateless
