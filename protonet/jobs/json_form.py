@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -12,6 +14,9 @@ from protonet.errors import FormatError, UsageError
 
 T = TypeVar("T")
 
+_hints: Callable[..., dict[str, Any]] = cache(get_type_hints)
+"""The types of a class's fields; to evaluate them takes longer than to read a file."""
+
 
 def to_json(value: Any) -> Any:
     """A value of a field as JSON."""
@@ -19,6 +24,8 @@ def to_json(value: Any) -> Any:
         return str(value)
     if isinstance(value, tuple):
         return [to_json(each) for each in value]
+    if isinstance(value, frozenset):
+        return sorted(map(to_json, value))
     if is_dataclass(value):
         return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
     return value
@@ -31,7 +38,7 @@ def from_json(cls: type[T], values: dict[str, Any], where: str, **made: Any) -> 
         FormatError: for a field that is absent or has another type; ``where`` names the file.
         UsageError: for unknown fields of a newer protonet, or values that the class refuses.
     """
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     declared = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
     odd = sorted(values.keys() - declared.keys())
     if odd:
@@ -63,6 +70,8 @@ def _read(hint: Any, value: Any, name: str, where: str) -> Any:
         if len(kinds) == len(value):
             pairs = zip(kinds, value, strict=True)
             return tuple(_read(kind, each, name, where) for kind, each in pairs)
+    if origin is frozenset and isinstance(value, list):
+        return frozenset(_read(get_args(hint)[0], each, name, where) for each in value)
     plain = origin or hint
     if isinstance(plain, type) and is_dataclass(plain) and isinstance(value, dict):
         return from_json(plain, value, f"{where}: {name}")

@@ -14,14 +14,13 @@ import resource
 import signal
 import sys
 import traceback
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from protonet.errors import Mistake, NetworkError, ProtonetError
-from protonet.graph.summary import Row
+from protonet.jobs.json_form import from_json, to_json
 from protonet.web.datasets import Databases
-from protonet.web.networks import NetworkReport, draw, inspect_network
+from protonet.web.networks import draw, inspect_network
 from protonet.web.workspace import Limits, Workspace
 
 Values = dict[str, Any]
@@ -69,33 +68,11 @@ def request_of(
         "text": text,
         "folder": str(workspace.folder),
         "allowed": [str(each) for each in workspace.allowed],
-        "limits": asdict(workspace.limits),
-        "databases": None if databases is None else _named(databases),
+        "limits": to_json(workspace.limits),
+        "databases": to_json(databases),
         "batch_size": batch_size,
         "seconds": seconds,
     }
-
-
-def report_of(values: Values) -> NetworkReport:
-    """The inverse of ``values_of``."""
-    return NetworkReport(
-        mistakes=tuple(Mistake(**each) for each in values["mistakes"]),
-        rows=tuple(
-            Row(row["name"], row["type"], _blobs(row["bottoms"]), _blobs(row["tops"]),
-                row["parameters"])
-            for row in values["rows"]
-        ),
-        deployed=frozenset(values["deployed"]),
-        ignored=tuple(values["ignored"]),
-        **{key: values[key]
-           for key in ("name", "parameters", "training_bytes", "inference_bytes", "images",
-                       "batch_size")},
-    )  # fmt: skip
-
-
-def values_of(report: NetworkReport) -> Values:
-    """A report as JSON."""
-    return {**asdict(report), "deployed": sorted(report.deployed)}
 
 
 def _prepare(memory: int) -> None:
@@ -122,22 +99,22 @@ def _own_bytes() -> int:
 
 
 def _answer(request: Values) -> Values:
-    limits = Limits(**request["limits"])
+    limits = from_json(Limits, request["limits"], "limits")
     allowed = tuple(map(Path, request["allowed"]))
     workspace = Workspace(Path(request["folder"]), allowed, limits)
     try:
         if request["task"] == "draw":
             return {"drawn": draw(request["text"], workspace).decode()}
         named = request["databases"]
-        databases = None if named is None else Databases.of_names(named)
+        databases = None if named is None else from_json(Databases, named, "databases")
         report = inspect_network(
             request["text"], workspace, databases, batch_size=request["batch_size"]
         )
-        return {"report": values_of(report)}
+        return {"report": to_json(report)}
     except NetworkError as error:
-        return {"mistakes": [asdict(each) for each in error.mistakes]}
+        return {"mistakes": [to_json(each) for each in error.mistakes]}
     except ProtonetError as error:
-        return {"mistakes": [asdict(Mistake(str(error)))]}
+        return {"mistakes": [to_json(Mistake(str(error)))]}
     except MemoryError:
         raise
     except Exception as error:  # a bug in the checks is reported, and must not end the process
@@ -148,14 +125,6 @@ def _answer(request: Values) -> Values:
 def _say(out: Any, values: Values) -> None:
     out.write(json.dumps(values).encode() + b"\n")
     out.flush()
-
-
-def _named(databases: Databases) -> Values:
-    return {key: None if path is None else str(path) for key, path in vars(databases).items()}
-
-
-def _blobs(values: list[Any]) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    return tuple((name, tuple(shape)) for name, shape in values)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from protonet.errors import Mistake, NetworkError, UsageError
+from protonet.jobs.json_form import from_json
 from protonet.sizes import byte_count
-from protonet.web.checker import Values, report_of, request_of
+from protonet.web.checker import Values, request_of
 from protonet.web.datasets import Databases
 from protonet.web.networks import NetworkReport
 from protonet.web.worker_process import Process, ProcessEndedError
@@ -97,7 +98,7 @@ class Checks:
         seconds = workspace.limits.check_seconds + _seconds_for(databases)
         asked = request_of("look", text, workspace, databases, batch_size, seconds)
         answer = await self._ask(asked, session)
-        return report_of(answer["report"])
+        return from_json(NetworkReport, answer["report"], "the checker's response")
 
     async def draw(
         self, text: str, workspace: Workspace, *, session: Hashable | None = None
@@ -133,7 +134,9 @@ class Checks:
         except asyncio.CancelledError:  # a server that ends does not wait for it
             raise BusyError("the server ends, and this check with it") from None
         if "mistakes" in answer:
-            raise NetworkError([Mistake(**each) for each in answer["mistakes"]])
+            raise NetworkError(
+                [from_json(Mistake, each, "the checker's response") for each in answer["mistakes"]]
+            )
         return answer
 
     def _add(self, task: _Task, memory: int) -> None:

@@ -31,13 +31,17 @@ class Sample:
     pair: tuple[int, float] = (1, 2.0)
     many: tuple[str, ...] = ()
     part: Part | None = None
+    names: frozenset[str] = frozenset()
 
 
 def test_values_go_round() -> None:
-    value = Sample(Path("/p"), "b", 2.5, 3, True, (4, 5.0), ("x", "y", "z"), Part(7))
+    value = Sample(
+        Path("/p"), "b", 2.5, 3, True, (4, 5.0), ("x", "y", "z"), Part(7), frozenset("ba")
+    )
     values = to_json(value)
     assert values["path"] == "/p"
     assert values["many"] == ["x", "y", "z"]
+    assert values["names"] == ["a", "b"]
     assert from_json(Sample, values, "f") == value
 
 
@@ -63,6 +67,8 @@ def test_whole_numbers_are_floats_and_booleans_are_not() -> None:
         ({"path": "p", "pair": [1]}, r"expected pair as tuple, got \[1\]"),
         ({"path": "p", "many": ["a", 2]}, "expected many as str, got 2"),
         ({"path": "p", "part": {"size": "x"}}, "f: part: damaged: expected size as int"),
+        ({"path": "p", "names": [1]}, "expected names as str, got 1"),
+        ({"path": "p", "names": "ab"}, 'expected names as frozenset, got "ab"'),
         ({"path": "p", "part": 1}, "expected part as Part, got 1"),
         ({"path": "p", "many": "ab"}, 'expected many as tuple, got "ab"'),
     ],

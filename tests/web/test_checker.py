@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from protonet.web.checker import report_of, request_of, values_of
+from protonet.jobs.json_form import from_json, to_json
+from protonet.web.checker import request_of
 from protonet.web.datasets import Databases
-from protonet.web.networks import inspect_network
+from protonet.web.networks import NetworkReport, inspect_network
 from protonet.web.workspace import Workspace
 from tests.web.conftest import NET
 from tests.web.test_checks import LARGE, SLOW
@@ -51,7 +52,8 @@ def ask(process: Checker, request: dict[str, Any]) -> Any:
 def test_what_crosses_the_pipe_comes_out_the_same(workspace: Workspace, gradients: Path) -> None:
     for text in (NET, NET.replace("Power", "Powr"), "layer {"):
         report = inspect_network(text, workspace, Databases.of_folder(gradients))
-        assert report_of(json.loads(json.dumps(values_of(report)))) == report
+        read = from_json(NetworkReport, json.loads(json.dumps(to_json(report))), "a report")
+        assert read == report
 
 
 def test_answers(checker: Checker, workspace: Workspace) -> None:
