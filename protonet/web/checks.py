@@ -129,10 +129,7 @@ class Checks:
     async def _ask(self, request: Values, session: Hashable | None) -> Values:
         task = _Task(request, session)
         self._add(task, request["limits"]["check_memory"])
-        try:
-            answer = await asyncio.wrap_future(task.future)
-        except asyncio.CancelledError:  # a server that ends does not wait for it
-            raise BusyError("the server ends, and this check with it") from None
+        answer = await asyncio.wrap_future(task.future)
         if "mistakes" in answer:
             raise NetworkError(
                 [from_json(Mistake, each, "the checker's response") for each in answer["mistakes"]]

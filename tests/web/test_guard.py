@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from fastapi import FastAPI, Request
@@ -183,3 +185,27 @@ def test_a_name_that_no_file_can_have(free: TestClient) -> None:
 def test_a_length_that_is_none(free: TestClient, length: str) -> None:
     headers = {b"content-length": length.encode("latin-1")}
     assert free.post("/api/x", headers=headers).status_code == 400
+
+
+def test_a_request_that_the_end_of_the_server_cancels_is_refused() -> None:
+    async def cancelled(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    answer = TestClient(Guard(cancelled, Rules(HOSTS, None, 1000))).get("/")
+    assert (answer.status_code, answer.json()["error"]) == (503, "the server is shutting down")
+
+
+def test_nothing_is_added_to_a_response_that_was_cancelled_in_the_middle() -> None:
+    sent: list[str] = []
+
+    async def begun(_scope: object, _receive: object, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise asyncio.CancelledError
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"",
+             "headers": [(b"host", b"localhost")]}  # fmt: skip
+    asyncio.run(Guard(begun, Rules(HOSTS, None, 1000))(scope, AsyncMock(), send))
+    assert sent == ["http.response.start"]
