@@ -12,7 +12,7 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 
-COMMON = ("common.cuh", "packs.cuh")
+COMMON = ("common.cuh", "packs.cuh", "philox.cuh")
 """Prepended to every source."""
 
 
