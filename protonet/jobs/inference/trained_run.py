@@ -12,13 +12,11 @@ from protonet.data.transform import Transformer, load_mean
 from protonet.device import Device
 from protonet.errors import FormatError, UsageError
 from protonet.jobs.inference.digits_model import open_digits_model
-from protonet.jobs.inference.predictor import ImagePredictor, Prediction
+from protonet.jobs.inference.predictor import ImagePredictor
 from protonet.jobs.run.archive import holds_model, unpacked
 from protonet.jobs.run.directory import RunDirectory
 from protonet.proto.caffe_pb2 import TEST, TransformationParameter
 from protonet.proto.text import Source
-
-__all__ = ["Prediction", "Predictor", "choose_snapshot", "open_trained"]
 
 
 class Predictor(ImagePredictor):
