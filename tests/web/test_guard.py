@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
@@ -207,5 +208,6 @@ def test_nothing_is_added_to_a_response_that_was_cancelled_in_the_middle() -> No
 
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"",
              "headers": [(b"host", b"localhost")]}  # fmt: skip
-    asyncio.run(Guard(begun, Rules(HOSTS, None, 1000))(scope, AsyncMock(), send))
+    with start_blocking_portal() as loop:  # of its own: a browser's may run in this thread
+        loop.call(Guard(begun, Rules(HOSTS, None, 1000)), scope, AsyncMock(), send)
     assert sent == ["http.response.start"]
