@@ -22,6 +22,7 @@ FLOORS = [
     {"layers", "solvers"},
     {"graph"},
     {"train"},
+    {"torch7"},
     {"jobs", "onnx", "pycaffe", "testing"},
     {"cli", "web"},
 ]
