@@ -1,0 +1,66 @@
+"""Modules and criterions that compute, beside the formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protonet.errors import UsageError
+from protonet.torch7.api import TorchCriterion, TorchModule
+from tests.torch7.trees import nn, seed_net, sequential
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_the_seed_net_beside_its_formula() -> None:
+    model = TorchModule(seed_net(), [(2, 3, 5, 4)])
+    x = RANDOM.normal(size=(2, 3, 5, 4)).astype(np.float32)
+    (w, dw), (b, db) = model.parameters()
+    rows = 0.004 * x.reshape(2, 60)
+    np.testing.assert_allclose(model.forward(x), rows @ w.T + b, rtol=1e-5)
+    dy = RANDOM.normal(size=(2, 2)).astype(np.float32)
+    for passes in (1, 2):  # gradients of parameters are added to
+        (dx,) = model.backward(dy)
+        np.testing.assert_allclose(dx, (0.004 * dy @ w).reshape(x.shape), rtol=1e-5)
+        np.testing.assert_allclose(dw, passes * dy.T @ rows, rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(db, passes * dy.sum(0), rtol=1e-5)
+
+
+def test_parameters_can_be_written() -> None:
+    model = TorchModule(seed_net(), [(2, 3, 5, 4)])
+    for value, _ in model.parameters():
+        value[...] = 0
+    model.parameters()[1][0][...] = (3, 4)
+    y = model.forward(np.ones((2, 3, 5, 4)))
+    assert y.tolist() == [[3, 4], [3, 4]]
+    values, gradients = model.flat()
+    assert values.tolist() == [0] * 120 + [3, 4]
+    assert not gradients.any()
+
+
+def test_modules_that_share_a_tensor_share_a_parameter() -> None:
+    linear = nn("Linear", 4, 4)
+    model = TorchModule(sequential(linear, linear), [(2, 4)])
+    x = RANDOM.normal(size=(2, 4)).astype(np.float32)
+    w, b = (value for value, _ in model.parameters()[:2])
+    np.testing.assert_allclose(model.forward(x), (x @ w.T + b) @ w.T + b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("average", [True, False])
+def test_a_criterion_beside_its_formula(average: bool) -> None:
+    loss = TorchCriterion(nn("MSECriterion", average))
+    for items in (3, 5):  # it takes another shape
+        x, t = RANDOM.normal(size=(2, items, 4))
+        scale = 1 / x.size if average else 1
+        assert loss.forward(x, t) == pytest.approx(scale * ((x - t) ** 2).sum(), rel=1e-5)
+        np.testing.assert_allclose(loss.backward(x, t), 2 * scale * (x - t), rtol=1e-4, atol=1e-6)
+
+
+def test_what_does_not_fit_is_told() -> None:
+    model = TorchModule(seed_net(), [(2, 3, 5, 4)])
+    with pytest.raises(UsageError, match="expected shape 2x3x5x4, got 2x3x5x5"):
+        model.forward(np.zeros((2, 3, 5, 5)))
+    with pytest.raises(UsageError, match="expected 1 arrays, got 2"):
+        model.forward(np.zeros((2, 3, 5, 4)), np.zeros(3))
+    with pytest.raises(UsageError, match="training or evaluate, got 'test'"):
+        TorchModule(seed_net(), [(2, 3, 5, 4)], phase="test")

@@ -1,0 +1,58 @@
+"""Names, shared parameters and the forms of tensors in layers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protonet.errors import LayerError
+from protonet.proto.source import Source
+from protonet.torch7.builder import Bound
+from protonet.torch7.modules.base import module_class
+from protonet.torch7.network import builder
+from protonet.torch7.objects import Tensor, TorchObject
+from tests.torch7.trees import nn, sequential
+
+
+def test_layers_are_numbered_by_the_module() -> None:
+    net = builder(Source("n", ""))
+    x = net.input("Linear2", (2, 4))
+    module = nn("Linear", 4, 4)
+    net.add(module_class("nn.Sequential")(sequential(module, module)), x)
+    assert [spec.name for spec in net.specs] == ["Linear1", "Linear3"]
+    assert [spec.param[0].name for spec in net.specs] == ["Linear1_weight"] * 2
+    assert net.producer(x) is None
+
+
+def test_a_tensor_in_the_form_of_a_layer_and_back() -> None:
+    tensor = Tensor.of(np.arange(24).reshape(4, 6))
+    bound = Bound(TorchObject("nn.X"), "weight", tensor, (4, 3, 2), (2, 1, 0))
+    layer = bound.to_layer(tensor.array, (2, 12))
+    assert (
+        layer.tolist() == tensor.array.reshape(4, 3, 2).transpose(2, 1, 0).reshape(2, 12).tolist()
+    )
+    assert bound.to_tensor(layer).tolist() == tensor.array.tolist()
+
+
+def test_classes_from_zero_and_one() -> None:
+    net = builder(Source("n", ""))
+    labels = net.input("label", (3,), base=0)
+    assert net.classes_from_zero(labels).name == "label"
+    assert net.specs == []
+    net.classes_from_zero(net.input("target", (3,)))
+    assert net.specs[0].power_param.shift == -1
+    net.as_in_torch(labels)
+    assert net.specs[1].power_param.shift == 1
+
+
+def test_a_parameter_of_another_size_is_refused() -> None:
+    net = builder(Source("n", ""))
+    x = net.input("x", (2, 4))
+    bound = Bound(TorchObject("nn.X"), "weight", Tensor.of(np.zeros(5)))
+    with pytest.raises(LayerError, match="weight is 5, but this input needs 3x4"):
+        net.layer(
+            "InnerProduct",
+            x,
+            weights=[bound],
+            inner_product_param={"num_output": 3, "bias_term": False},
+        )
