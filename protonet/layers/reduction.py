@@ -1,4 +1,4 @@
-"""Reductions: sums and means along axes, and argmax."""
+"""Reductions: sums, means and extremes along axes, and argmax."""
 
 from __future__ import annotations
 
@@ -17,55 +17,67 @@ from protonet.proto.caffe_pb2 import ReductionParameter
 
 @register("Reduction")
 class Reduction(Layer):
-    """y = coeff times the SUM, the sum of absolute values (ASUM), of squares (SUMSQ), or the MEAN
-    of x.
+    """y = coeff times the SUM, the sum of absolute values (ASUM), of squares (SUMSQ), the MEAN, the
+    largest (MAX) or the smallest (MIN) of x.
 
-    Each value of y is computed from the K values of x at the axes from ``axis`` on. Gradients:
-    SUM: dx = coeff dy; MEAN: coeff dy / K; ASUM: coeff dy sign(x); SUMSQ: 2 coeff dy x.
+    Each value of y is computed from the K values of x at ``num_axes`` axes from ``axis`` on.
+    Gradients: SUM: dx = coeff dy; MEAN: coeff dy / K; ASUM: coeff dy sign(x); SUMSQ: 2 coeff dy x;
+    MAX and MIN: coeff dy where x is the first of the largest or smallest, else 0.
 
     Bottom:
-        x: any shape with the axis.
+        x: any shape with the axes.
     Top:
-        y: the axes of x before ``axis``; a scalar for axis 0, which may be a loss
+        y: the axes of x that are not reduced; a scalar for axis 0, which may be a loss
         (``loss_weight``).
     Params:
         none.
     Spec:
-        reduction_param: operation (SUM), axis (0; negative counts from the end), coeff (1).
+        reduction_param: operation (SUM), axis (0; negative counts from the end), num_axes (-1: all
+        that follow), coeff (1).
     Raises:
-        LayerError: for an axis out of range.
+        LayerError: for an axis or a number of axes out of range.
     Differs:
-        not at all.
+        Caffe has neither num_axes nor MAX and MIN, which are NaN where a value is NaN.
     """
 
     def setup(self) -> None:
         spec = self.spec.reduction_param
         self.operation, self.coeff = spec.operation, spec.coeff
         self._curved = self.operation in (ReductionParameter.ASUM, ReductionParameter.SUMSQ)
+        self._extreme = self.operation in (ReductionParameter.MAX, ReductionParameter.MIN)
         self.traits = replace(
             self.traits, backward_reads=frozenset({Reads.BOTTOMS} if self._curved else ())
         )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        return [shapes[0][: self.axis_of(shapes[0])]]
+        first, end = self.axes_of(shapes[0])
+        return [(*shapes[0][:first], *shapes[0][end:])]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        axis = self.axis_of(shapes[0])
-        count = math.prod(shapes[0][axis:])
-        self._matrix = (math.prod(shapes[0][:axis]), count)
+        first, end = self.axes_of(shapes[0])
+        inner = (math.prod(shapes[0][end:]),) if end < len(shapes[0]) else ()
+        outer, count = math.prod(shapes[0][:first]), math.prod(shapes[0][first:end])
+        self._matrix, self._rows = (outer, count, *inner), (outer, *inner)
         mean = self.operation == ReductionParameter.MEAN
         self._factor = self.coeff / count if mean else self.coeff
         self._work = self.scratch(self._matrix) if self._curved else None
-        self._slope = self.scratch((self._matrix[0], 1))
+        self._slope = self.scratch((outer, 1, *inner))
+        if self._extreme:
+            self._winners = Winners(self, self._matrix)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, work = self.xp, self._work
-        x, y = bottoms[0].reshape(self._matrix), tops[0].reshape(self._matrix[:1])
+        x, y = bottoms[0].reshape(self._matrix), tops[0].reshape(self._rows)
         if self.operation == ReductionParameter.ASUM:
             x = xp.absolute(x, out=work)
         elif self.operation == ReductionParameter.SUMSQ:
             x = xp.multiply(x, x, out=work)
-        x.sum(axis=1, out=y)
+        if self._extreme:
+            (x.max if self.operation == ReductionParameter.MAX else x.min)(axis=1, out=y)
+            if self.gradients:
+                self._winners.find(x, y)
+        else:
+            x.sum(axis=1, out=y)
         if self._factor != 1:
             xp.multiply(y, self._factor, out=y)
 
@@ -88,11 +100,49 @@ class Reduction(Layer):
         elif self.operation == ReductionParameter.ASUM:
             xp.sign(x, out=dx)
             xp.multiply(dx, slope, out=dx)
+        elif self._extreme:
+            xp.multiply(self._winners.mark(), slope, out=dx)
         else:
             xp.copyto(dx, slope)
 
-    def axis_of(self, shape: Shape) -> int:
-        return self.axis(shape, self.spec.reduction_param.axis, ("reduction_param", "axis"))
+    def axes_of(self, shape: Shape) -> tuple[int, int]:
+        """The first axis that is reduced, and the one after the last."""
+        param = self.spec.reduction_param
+        first = self.axis(shape, param.axis, ("reduction_param", "axis"))
+        left = len(shape) - first
+        if param.num_axes != -1 and not 1 <= param.num_axes <= left:
+            raise LayerError(
+                f"expected 1 <= num_axes <= {left}, the axes from axis {first} on, or -1 for all, "
+                f"got {param.num_axes}",
+                ("reduction_param", "num_axes"),
+            )
+        return first, first + left if param.num_axes == -1 else first + param.num_axes
+
+
+class Winners:
+    """Where the first of equal values is, along axis 1 of a matrix."""
+
+    def __init__(self, layer: Layer, matrix: Shape) -> None:
+        outer, count, *inner = matrix
+        self._xp = layer.xp
+        self._wins = layer.scratch(matrix, np.bool_)
+        self._hits = layer.scratch(matrix)
+        self._place = layer.scratch((outer, 1, *inner))
+        # From the last to the first: the largest place is the first value. 0 is no place.
+        self._places = layer.scratch((1, count, *(1 for _ in inner)))
+        values = np.arange(count, 0, -1).reshape(self._places.shape)
+        layer.device.put_lazily(lambda: values.astype(layer.dtype), self._places)
+
+    def find(self, x: Array, y: Array) -> None:
+        """Find the first value of each row of ``x`` that is the ``y`` of the row."""
+        xp = self._xp
+        xp.equal(x, y.reshape(self._place.shape), out=self._wins)
+        xp.multiply(self._wins, self._places, out=self._hits)
+        self._hits.max(axis=1, out=self._place, keepdims=True)
+
+    def mark(self) -> Array:
+        """True at each place that was found: scratch."""
+        return self._xp.equal(self._places, self._place, out=self._wins)
 
 
 @register("ArgMax")

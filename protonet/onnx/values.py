@@ -206,8 +206,10 @@ def reduction(c: Conversion) -> str:
         ReductionParameter.ASUM: "ReduceL1",
         ReductionParameter.SUMSQ: "ReduceSumSquare",
         ReductionParameter.MEAN: "ReduceMean",
+        ReductionParameter.MAX: "ReduceMax",
+        ReductionParameter.MIN: "ReduceMin",
     }[layer.operation]
-    axes = c.integers(range(layer.axis_of(shape), len(shape)))
+    axes = c.integers(range(*layer.axes_of(shape)))
     return _times(c, c.op(kind, c.bottoms[0], axes, keepdims=0), layer.coeff)
 
 

@@ -69,6 +69,7 @@ NO_GOLDEN = {
     "GeneralTripletLoss",
     "InnerDistance",
     "HardSwish",
+    "MatMul",
     "Mul",
     "Pad",
     "Squeeze",
@@ -130,6 +131,11 @@ def places() -> list[np.ndarray]:
     generator = np.random.default_rng(7)
     mask = [generator.permutation(24)[:6] for _ in range(15)]
     return [generator.standard_normal((3, 5, 2, 3)), np.reshape(mask, (3, 5, 2, 3)).astype(float)]
+
+
+def apart() -> list[np.ndarray]:
+    """Values that are all apart."""
+    return [np.random.default_rng(7).permutation(210).reshape(SHAPE) / 20.0]
 
 
 def objects() -> list[np.ndarray]:
@@ -381,6 +387,14 @@ CASES = [
     Case('type: "Squeeze"', ((2, 1, 3, 1, 5),)),
     Case('type: "Squeeze" squeeze_param { axis: -2 }', ((2, 1, 3, 1, 5),)),
     Case('type: "Pad" pad_param { paddings: [1, 0, 0, 2, 3, 1] constant_values: 2 }', ((4, 3, 2),)),
+    Case('type: "Pad" pad_param { paddings: [0, 0, -1, -2, 2, -1] }', ((2, 7, 3),)),
+    Case('type: "MatMul"', ((2, 3, 4, 5), (2, 3, 5, 6))),
+    Case('type: "MatMul" mat_mul_param { transpose_a: true }', ((2, 4, 3), (2, 4, 5))),
+    Case('type: "MatMul" mat_mul_param { transpose_b: true }', ((2, 3, 4), (2, 5, 4))),
+    Case(
+        'type: "MatMul" mat_mul_param { transpose_a: true transpose_b: true }',
+        ((2, 4, 3), (2, 5, 4)),
+    ),
     Case('type: "Add"', ((2, 3, 4, 5), (3, 1, 5)), alone=frozenset({1})),
     Case('type: "Add"', (SHAPE, SHAPE)),
     Case('type: "Mul"', ((2, 3, 4, 5), (3, 1, 5)), alone=frozenset({1})),
@@ -407,6 +421,13 @@ CASES = [
     Case('type: "Reduction" reduction_param { operation: ASUM axis: -2 }', kinks=(0,)),
     Case('type: "Reduction" reduction_param { operation: SUMSQ axis: 1 coeff: -0.4 }'),
     Case('type: "Reduction" reduction_param { operation: MEAN axis: 2 coeff: 3 }'),
+    Case('type: "Reduction" reduction_param { axis: 1 num_axes: 2 coeff: 3 }'),
+    Case('type: "Reduction" reduction_param { operation: SUMSQ axis: 1 num_axes: 1 }'),
+    Case('type: "Reduction" reduction_param { operation: MAX axis: 1 }', make=apart),
+    Case(
+        'type: "Reduction" reduction_param { operation: MIN axis: 1 num_axes: 1 coeff: -2 }',
+        make=apart,
+    ),
     Case('type: "Tile" tile_param { tiles: 3 }'),
     Case('type: "Tile" tile_param { tiles: 2 axis: -1 }'),
     Case('type: "Crop" crop_param { offset: 2 offset: 1 }', (SHAPE, (2, 3, 3, 4))),

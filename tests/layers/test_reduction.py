@@ -16,6 +16,8 @@ from protonet.testing import LayerHarness
         ("ASUM", 6, [2, 0, -2]),
         ("SUMSQ", 10, [4, 0, -8]),
         ("MEAN", -2 / 3, [2 / 3] * 3),
+        ("MAX", 2, [2, 0, 0]),
+        ("MIN", -4, [0, 0, 2]),
     ],
 )
 def test_reductions(operation: str, expected: float, gradient: list[float]) -> None:
@@ -28,6 +30,35 @@ def test_reductions(operation: str, expected: float, gradient: list[float]) -> N
     assert dx == pytest.approx(gradient)
     harness.dbottoms = [None]
     assert harness.backward([1.0]) == [None]
+
+
+def test_axes_in_the_middle() -> None:
+    x = np.arange(24.0).reshape(2, 3, 4)
+    text = 'type: "Reduction" reduction_param { operation: MEAN axis: -2 num_axes: 1 }'
+    harness = LayerHarness(text, [x], dtype=np.float64)
+    np.testing.assert_allclose(harness.forward()[0], x.mean(axis=1))
+    dy = np.arange(8.0).reshape(2, 4)
+    np.testing.assert_allclose(harness.backward([dy])[0], np.stack([dy / 3] * 3, axis=1))
+
+
+@pytest.mark.parametrize("operation", ["MAX", "MIN"])
+def test_the_first_of_equal_values_gets_the_gradient(operation: str) -> None:
+    text = f'type: "Reduction" reduction_param {{ operation: {operation} axis: 1 num_axes: 1 }}'
+    x = np.ones((2, 3, 2))
+    x[1, 0] = -1 if operation == "MAX" else 2
+    harness = LayerHarness(text, [x])
+    assert harness.forward()[0].tolist() == [[1, 1], [1, 1]]
+    (dx,) = harness.backward([np.array([[1.0, 2], [3, 4]])])
+    assert dx is not None
+    assert dx.tolist() == [[[1, 2], [0, 0], [0, 0]], [[0, 0], [3, 4], [0, 0]]]
+
+
+@pytest.mark.parametrize("count", [0, 3, -2])
+def test_a_number_of_axes_that_is_not_there(count: int) -> None:
+    text = f'type: "Reduction" reduction_param {{ axis: 1 num_axes: {count} }}'
+    with pytest.raises(LayerError, match="expected 1 <= num_axes <= 2, the axes from axis 1") as e:
+        LayerHarness(text, [np.ones((2, 3, 4))])
+    assert e.value.path == ("reduction_param", "num_axes")
 
 
 def test_a_reduction_refuses_an_axis_that_is_not_there() -> None:
