@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -114,11 +115,14 @@ def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(steps)) if shape else ()
 
 
-class Table(dict[Any, Any]):
+class Table(UserDict[Any, Any]):
     """A table of Lua. Whole numbers are keys of type int; ``sequence`` is its part 1..n.
 
-    Its identity tells which fields share a table.
+    Its identity tells which fields share a table, and makes it a key of other tables.
     """
+
+    def __hash__(self) -> int:
+        return id(self)
 
     @property
     def sequence(self) -> list[Any]:
@@ -141,12 +145,14 @@ class Table(dict[Any, Any]):
 class TorchObject:
     """An object of a class of Torch7, such as a module: its fields as ``torch.save`` writes them.
 
-    ``line`` is where a Lua text made it; 0 if that is unknown.
+    ``line`` is where a Lua text made it; 0 if that is unknown. ``version`` is that of the class,
+    which its fields depend on; 0 for a file from before classes had versions.
     """
 
     typename: str
     fields: Table = field(default_factory=Table)
     line: int = 0
+    version: int = 1
 
     @property
     def name(self) -> str:
@@ -156,6 +162,11 @@ class TorchObject:
 
 @dataclass(eq=False)
 class Function:
-    """A function in a .t7 file, or assigned to a field by a definition. It is never run."""
+    """A function in a .t7 file, or assigned to a field by a definition. It is never run.
+
+    ``code`` is its bytecode. ``form`` is its type number in a file: 8; 7 and 6 in old ones.
+    """
 
     upvalues: Any = None
+    code: bytes = b""
+    form: int = 8

@@ -19,6 +19,8 @@ from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TRAIN, Datum, NetParameter, SolverState
 from protonet.proto.text import Source, read_net
 from protonet.resources import layer_page
+from protonet.torch7 import serial
+from protonet.torch7.objects import Function, Table, Tensor, TorchObject
 
 NET = """\
 name: "small"
@@ -140,3 +142,19 @@ def databases(folder: Path) -> list[bytes]:
         data = (folder / name / "data.mdb").read_bytes()
         found.append(data.rstrip(b"\0") + bytes(-len(data.rstrip(b"\0")) % 4096))
     return found
+
+
+def torch_files() -> list[bytes]:
+    """A module in every form of a .t7 file; tensors of every kind that share their storages."""
+    weight = Tensor.of(_array(4, 3))
+    row = Tensor("Float", weight.storage, 3, (3,), (1,))
+    linear = TorchObject("nn.Linear", Table(weight=weight, bias=row, train=False, eps=0.5))
+    model = TorchObject(
+        "nn.Sequential", Table(modules=Table.of([linear, linear]), output=Tensor("Float"))
+    )
+    kinds = ("Double", "Half", "Byte", "Long", "CudaHalf")
+    many = Table.of([model, *(Tensor.of(_array(2, 3), kind) for kind in kinds), Function("x")])
+    many[linear] = many
+    forms = [serial.write(value, "ascii") for value in (model, many)]
+    forms += [serial.write(value, long_size=size) for value in (model, many) for size in (4, 8)]
+    return forms

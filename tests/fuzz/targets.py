@@ -20,6 +20,7 @@ from protonet.graph.planning import plan_net
 from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST, TRAIN, Datum, SolverParameter
 from protonet.proto.text import Source, read_net
+from protonet.torch7 import serial
 from protonet.train.snapshot import Snapshots
 from protonet.train.trainer import Trainer
 from tests.fuzz import seeds
@@ -124,6 +125,14 @@ def read_image(data: bytes, _: Path) -> None:
     decode_image(data, "image", color=False)
 
 
+def read_torch(data: bytes, _: Path) -> None:
+    """Read a file of Torch7; what can be read can be written, and is the same again."""
+    for functions in (True, False):
+        value = serial.read(data, functions)
+        again = serial.write(value)
+        assert serial.write(serial.read(again, functions)) == again
+
+
 TARGETS = {
     "prototxt": Target(lambda _: seeds.texts(), read_text, text=True),
     "caffemodel": Target(lambda _: seeds.models(), read_model),
@@ -133,4 +142,5 @@ TARGETS = {
     "lmdb": Target(seeds.databases, read_database),
     "mean": Target(lambda _: seeds.means(), read_mean),
     "image": Target(lambda _: seeds.images(), read_image),
+    "t7": Target(lambda _: seeds.torch_files(), read_torch),
 }

@@ -16,7 +16,7 @@ import pytest
 from tests.fuzz.targets import TARGETS
 
 COUNTS = {
-    "prototxt": 3600,
+    "prototxt": 2600,
     "caffemodel": 1500,
     "solverstate": 1000,
     "resume": 500,
@@ -24,6 +24,7 @@ COUNTS = {
     "lmdb": 800,
     "mean": 800,
     "image": 800,
+    "t7": 1000,
 }
 PROCESSES = 2
 
