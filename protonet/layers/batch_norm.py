@@ -37,9 +37,9 @@ class BatchNorm(Layer):
     channel. With global statistics mean and var are those sums divided by their weight, and
     dx = dy / sqrt(var + eps).
 
-    With ``scale_bias``, the top is z = s y + b for each channel (ds = sum(dz y), db = sum(dz)),
-    and the statistics are running averages of weight 1: mean = f mean + (1 - f) batch, var
-    likewise; the first batch initializes them.
+    With ``scale_bias``, the top is z = s y + b for each channel (ds = sum(dz y), db = sum(dz)).
+    With it, or ``running_averages``, the statistics are running averages of weight 1: mean = f mean
+    + (1 - f) batch, var likewise; the first batch initializes them.
 
     Bottom:
         0: x, N x C x ...; of one axis, a single channel.
@@ -52,16 +52,17 @@ class BatchNorm(Layer):
         3 and 4, with scale_bias: s and b, C each.
     Spec:
         batch_norm_param: use_global_stats (true in TEST), moving_average_fraction f (0.999),
-        eps (1e-5); of NVIDIA's fork: scale_bias (false; a scale_filler or bias_filler implies
-        it), scale_filler (constant 1), bias_filler (constant 0).
+        eps (1e-5), running_averages (false); of NVIDIA's fork: scale_bias (false; a scale_filler
+        or bias_filler implies it), scale_filler (constant 1), bias_filler (constant 0).
     Raises:
         LayerError: for an invalid filler.
     Differs:
-        no. A weight of 0 gives mean and variance 0, as in Caffe. scale_bias is of NVIDIA's fork,
-        which takes the first two batches whole, keeps var + eps without the m / (m - 1) on the
-        CPU, ignores use_global_stats and the lr_mult and decay_mult of s and b, and takes an eps
-        of at least 1e-5. Three parameters of a file load into five: s and b stay as they are. So
-        do five in the order of its 0.15, which a fifth of a single value tells.
+        no, but for running_averages, which Torch7 has. A weight of 0 gives mean and variance 0, as
+        in Caffe. scale_bias is of NVIDIA's fork, which takes the first two batches whole, keeps
+        var + eps without the m / (m - 1) on the CPU, ignores use_global_stats and the lr_mult and
+        decay_mult of s and b, and takes an eps of at least 1e-5. Three parameters of a file load
+        into five: s and b stay as they are. So do five in the order of its 0.15, which a fifth of
+        a single value tells.
     """
 
     traits = Traits(
@@ -77,6 +78,7 @@ class BatchNorm(Layer):
         self.scales = (
             param.scale_bias or param.HasField("scale_filler") or param.HasField("bias_filler")
         )
+        self.averages = self.scales or param.running_averages
         self.uses_global = not self.training
         if param.HasField("use_global_stats"):
             self.uses_global = param.use_global_stats
@@ -100,16 +102,19 @@ class BatchNorm(Layer):
         return weights
 
     def convert_weights(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
-        """Convert three parameters to five: sums become averages, s and b stay. Or five of NVIDIA's
+        """Convert sums to averages: three parameters become five, s and b stay. Or five of NVIDIA's
         0.15 (s, b, mean, variance and an unused value).
         """
         arrays = [np.asarray(array) for array in weights if array is not None]
-        if not self.scales or len(arrays) != len(weights):
+        if not self.averages or len(arrays) != len(weights):
             return weights
         if len(arrays) == 3:
             means, variances, weight = arrays
             divisor = float(weight.sum()) or 1.0
-            return [means / divisor, variances / divisor, np.sign(weight), None, None]
+            averages = [means / divisor, variances / divisor, np.sign(weight)]
+            return [*averages, None, None] if self.scales else averages
+        if not self.scales:
+            return weights
         if len(arrays) == 5 and arrays[4].size == 1 < arrays[2].size:
             scale, bias, mean, variance, _ = arrays
             return [mean, variance, np.ones(1), scale, bias]
@@ -126,7 +131,7 @@ class BatchNorm(Layer):
         values = items * places
         unbiased = values / (values - 1) if values > 1 else 1.0
         self._running = RunningStatistics.make(
-            self.device, self.real, channels, self.fraction, self.scales, unbiased
+            self.device, self.real, channels, self.fraction, self.averages, unbiased
         )
         self._kernel = BatchNormScale.make(
             self.device, self.dtype, items, channels, places, self.eps

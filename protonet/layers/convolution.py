@@ -11,7 +11,7 @@ from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
 from protonet.kernels.convolution import Convolve
 from protonet.kernels.scaling import Scaling
-from protonet.kernels.windows import Windows
+from protonet.kernels.windows import Windows, per_axis
 from protonet.layers.affine import AffineChain
 from protonet.layers.base import Kind, LowPrecision, Weight, shape_text
 from protonet.layers.fillers import filled_weight
@@ -30,6 +30,8 @@ class ConvolutionBase(SlidingWindow):
     """
 
     needs_outputs = True
+    pads_outputs = False
+    """Whether there is an output_padding."""
     traits = replace(SlidingWindow.traits, low_precision=LowPrecision.ALWAYS, in_kernels=True)
 
     def setup(self) -> None:
@@ -38,6 +40,12 @@ class ConvolutionBase(SlidingWindow):
         if self.needs_outputs and not param.num_output:
             raise LayerError(f"{_PARAM} needs num_output above 0", (_PARAM, "num_output"))
         self.outputs = param.num_output
+        if param.output_padding and not self.pads_outputs:
+            raise LayerError(
+                "output_padding is for Deconvolution only",
+                (_PARAM, "output_padding"),
+                "give pad, which is added to both ends of the bottom",
+            )
 
     def outputs_of(self, channels: int) -> int:
         """The number of channels of the top for that of the bottom."""
@@ -246,18 +254,22 @@ class Deconvolution(ConvolutionBase):
     Bottom:
         one or more of the same shape: x, ... x C x spatial axes (any number of them).
     Top:
-        one for each bottom: ... x num_output x stride (i - 1) + extent - 2 pad, with
-        extent = dilation (kernel - 1) + 1.
+        one for each bottom: ... x num_output x stride (i - 1) + extent - 2 pad + output_padding,
+        with extent = dilation (kernel - 1) + 1.
     Params:
         0: W, C x num_output / group x kernel.
         1 (bias_term): b, num_output.
     Spec:
-        convolution_param, as for Convolution.
+        convolution_param, as for Convolution; output_padding (0), one number or one for each
+        spatial axis.
     Raises:
-        LayerError: as Convolution, and for an empty top.
+        LayerError: as Convolution, for an empty top, and for an output_padding that is not below
+        the stride.
     Differs:
-        no.
+        Caffe has no output_padding; Torch7 has, as adjW and adjH.
     """
+
+    pads_outputs = True
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         axis = self.channel_axis(shapes)
@@ -268,9 +280,10 @@ class Deconvolution(ConvolutionBase):
     def _grown(self, spatial: Shape) -> Shape:
         """The spatial extents of the top for those of the bottom."""
         kernel, stride, pad, dilation = self.geometry(len(spatial))
+        more = self._output_padding(stride)
         grown = tuple(
-            s * (i - 1) + d * (k - 1) + 1 - 2 * p
-            for i, k, s, p, d in zip(spatial, kernel, stride, pad, dilation, strict=True)
+            s * (i - 1) + d * (k - 1) + 1 - 2 * p + m
+            for i, k, s, p, d, m in zip(spatial, kernel, stride, pad, dilation, more, strict=True)
         )
         if min(grown) < 1:
             raise LayerError(
@@ -278,6 +291,20 @@ class Deconvolution(ConvolutionBase):
                 (_PARAM, "pad"),
             )
         return grown
+
+    def _output_padding(self, stride: Shape) -> Shape:
+        """What each spatial axis of the top has behind its windows."""
+        given, path = self.settings.output_padding, (_PARAM, "output_padding")
+        if len(given) not in (0, 1, len(stride)):
+            raise LayerError(f"expected 1 or {len(stride)} output_padding, got {len(given)}", path)
+        more = per_axis(given, len(stride), 0)
+        if any(m >= s for m, s in zip(more, stride, strict=True)):
+            raise LayerError(
+                f"expected an output_padding below the stride, {shape_text(stride)}, got "
+                f"{shape_text(more)}",
+                path,
+            )
+        return more
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
         axis = self.channel_axis(shapes)

@@ -109,6 +109,7 @@ class _Volumetric(SlidingWindow):
         )
         if isinstance(param, ConvolutionParameter):
             found.dilation.extend(param.dilation)
+            found.output_padding.extend(param.output_padding)
             found.axis, found.engine = param.axis, param.engine
         super().setup()
 

@@ -8,6 +8,7 @@ import numpy as np
 from onnx import TensorProto
 
 from protonet.onnx.conversion import Conversion, OnnxError, converts
+from protonet.proto.caffe_pb2 import PadParameter
 
 
 @converts("Dropout", "Split")
@@ -28,9 +29,19 @@ def silence(_: Conversion) -> list[str]:
 
 @converts("Pad")
 def pad(c: Conversion) -> str:
+    """First the border, then the cropping: values that are mirrored may be among the cropped."""
     param = c.layer.spec.pad_param
-    ends = c.constant([*param.paddings[::2], *param.paddings[1::2]], np.int64)
-    return str(c.op("Pad", c.bottoms[0], ends, c.constant(param.constant_values)))
+    before, after = list(param.paddings[::2]), list(param.paddings[1::2])
+    border = c.constant([max(0, each) for each in (*before, *after)], np.int64)
+    mode = PadParameter.Mode.Name(param.mode).lower()
+    value = [c.constant(param.constant_values)] if mode == "constant" else []
+    y = str(c.op("Pad", c.bottoms[0], border, *value, mode=mode))
+    if min(before + after) >= 0:
+        return y
+    first = [max(0, -each) for each in before]
+    last = [np.iinfo(np.int64).max if each >= 0 else each for each in after]
+    axes = list(range(len(before)))
+    return str(c.op("Slice", y, c.integers(first), c.integers(last), c.integers(axes)))
 
 
 @converts("Flatten", "Reshape", "Squeeze")

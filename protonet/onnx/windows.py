@@ -32,6 +32,10 @@ def _convolve(c: Conversion, kind: str) -> list[str]:
     axis = layer.channel_axis(c.shapes)
     kernel, stride, pad, dilation = layer.geometry(len(shape) - axis - 1)
     items = math.prod(shape[:axis])
+    more = list(layer.settings.output_padding)
+    grown: dict[str, Any] = (
+        {"output_padding": more * (len(kernel) if len(more) == 1 else 1)} if more else {}
+    )
     params = [c.param(place) for place in range(2 if layer.settings.bias_term else 1)]
     tops = []
     for bottom in c.bottoms:
@@ -44,6 +48,7 @@ def _convolve(c: Conversion, kind: str) -> list[str]:
             pads=[*pad, *pad],
             dilations=list(dilation),
             group=layer.groups(shape[axis]),
+            **grown,
         )
         tops.append(c.seen(y, (items, *top[axis:]), top))
     return tops

@@ -145,3 +145,31 @@ def test_a_scale_and_bias_with_global_statistics() -> None:
     assert dx is not None
     np.testing.assert_allclose(dx, 3, rtol=1e-6)
     np.testing.assert_allclose(run.param_diffs[4], 40)
+
+
+AVERAGES = "running_averages: true moving_average_fraction: 0.7 eps: 1e-3"
+
+
+@pytest.mark.parametrize("text", [AVERAGES, f"{AVERAGES} scale_bias: true"])
+def test_running_averages_move_by_a_fraction(text: str) -> None:
+    """From mean 0 and variance 1, with the unbiased variance: as Torch7's BatchNormalization."""
+    x = np.random.default_rng(0).standard_normal(X) * 2 + 1
+    run = LayerHarness(f'type: "BatchNorm" batch_norm_param {{ {text} }}', [x])
+    scale = [param.data for param in run.layer.params[3:]]
+    run.set_params([np.zeros(3), np.ones(3), np.ones(1), *scale])
+    run.forward()
+    means, variances, weight = (param.data for param in run.layer.params[:3])
+    np.testing.assert_allclose(means, 0.3 * x.mean(axis=(0, 2, 3)), rtol=1e-4)
+    expected = 0.7 + 0.3 * x.var(axis=(0, 2, 3), ddof=1)
+    np.testing.assert_allclose(variances, expected, rtol=1e-4)
+    assert weight.item() == 1
+
+
+def test_running_averages_take_caffes_sums() -> None:
+    text = 'type: "BatchNorm" batch_norm_param { running_averages: true }'
+    layer = LayerHarness(text, [np.zeros(X)]).layer
+    sums = [np.array([2.0, 4, 6]), np.array([8.0, 2, 1]), np.array([4.0])]
+    means, variances, weight = layer.convert_weights(sums)
+    np.testing.assert_allclose(means, [0.5, 1, 1.5])
+    np.testing.assert_allclose(variances, [2, 0.5, 0.25])
+    np.testing.assert_allclose(weight, [1])

@@ -260,6 +260,10 @@ CASES = [
         "group: 3 dilation: 2 bias_term: false }"
     ),
     Case('type: "Deconvolution" convolution_param { num_output: 4 kernel_size: 1 }'),
+    Case(
+        'type: "Deconvolution" convolution_param { num_output: 2 kernel_h: 3 kernel_w: 4 '
+        "stride: 3 pad: 1 output_padding: 2 output_padding: 1 }"
+    ),
     Case('type: "Im2col" convolution_param { kernel_size: 3 stride: 2 pad: 1 }'),
     Case('type: "Pooling" pooling_param { kernel_size: 3 stride: 2 }'),
     Case('type: "Pooling" pooling_param { kernel_size: 3 stride: 2 pad: 1 round_mode: FLOOR }'),
@@ -306,6 +310,7 @@ CASES = [
     Case('type: "Scale" scale_param { axis: 0 }', (SHAPE, SHAPE)),
     Case('type: "BatchNorm"'),
     Case('type: "BatchNorm" batch_norm_param { scale_bias: true }'),
+    Case('type: "BatchNorm" batch_norm_param { running_averages: true }'),
     Case('type: "BN" bn_param { slope_filler { value: 2 } bias_filler { value: 3 } }'),
     Case('type: "BN" bn_param { scale_filler { value: 2 } }'),
     Case('type: "BN" bn_param { scale_filler { value: 2 } bn_mode: INFERENCE }'),
@@ -395,6 +400,8 @@ CASES = [
         'type: "MatMul" mat_mul_param { transpose_a: true transpose_b: true }',
         ((2, 4, 3), (2, 5, 4)),
     ),
+    Case('type: "Pad" pad_param { mode: REFLECT paddings: [0, 0, 2, -1, 3, 1] }', ((4, 3, 5),)),
+    Case('type: "Pad" pad_param { mode: EDGE paddings: [0, 0, -1, 4, 2, 1] }', ((4, 3, 5),)),
     Case('type: "Add"', ((2, 3, 4, 5), (3, 1, 5)), alone=frozenset({1})),
     Case('type: "Add"', (SHAPE, SHAPE)),
     Case('type: "Mul"', ((2, 3, 4, 5), (3, 1, 5)), alone=frozenset({1})),

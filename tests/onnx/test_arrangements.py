@@ -17,6 +17,8 @@ CASES = [
     ('type: "Reorg" reorg_param { stride: 3 reverse: true }', [(2, 18, 4, 5)]),
     ('type: "Pad" pad_param { paddings: [0, 0, 1, 0, 2, 3] constant_values: 1.5 }', [(2, 3, 4)]),
     ('type: "Pad" pad_param { paddings: [0, 0, -1, 0, 2, -3] constant_values: 1.5 }', [(2, 3, 4)]),
+    ('type: "Pad" pad_param { mode: REFLECT paddings: [0, 0, -2, 2, 1, 3] }', [(2, 3, 4)]),
+    ('type: "Pad" pad_param { mode: EDGE paddings: [0, 0, 5, 2, 1, -3] }', [(2, 3, 4)]),
     ('type: "Squeeze" squeeze_param { axis: -1 axis: 1 }', [(2, 1, 3, 1)]),
     ('type: "ResizeBilinear" resize_bilinear_param { data_format: "NCHW" scale_height: 1.5 }',
      [(2, 3, 4, 5)]),
