@@ -59,6 +59,11 @@ class Storage:
             self.settle()
         return self.allocated()
 
+    @property
+    def untouched(self) -> bool:
+        """Whether the elements are still the zeros that were never read."""
+        return self._values is None
+
     def allocated(self) -> np.ndarray:
         """The elements as they are now, without what is pending."""
         if self._values is None:
