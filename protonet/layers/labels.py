@@ -1,4 +1,4 @@
-"""The label bottom of classification layers: shape check, value check and one-hot encoding."""
+"""The label bottom of classification layers: shape and value check, one-hot encoding, weights."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
+from protonet.kernels.rows import take_rows
 from protonet.layers.base import Layer, shape_text
 
 
@@ -83,3 +84,39 @@ class Labels:
         Ignored items count as class 0 here.
         """
         self.layer.xp.equal(self.indices, self._classes, out=out)
+
+
+class ClassWeights:
+    """The weight of each item: the class_weighting of its label, 0 if it does not count."""
+
+    def __init__(self, layer: Layer, labels: Labels) -> None:
+        self._layer, self._labels = layer, labels
+        self.values: Array = layer.scratch(labels.shape)
+        self.given = bool(layer.spec.loss_param.class_weighting)
+        if self.given:
+            table = np.array(layer.spec.loss_param.class_weighting)
+            self._table = layer.scratch(table.shape)
+            self._rows = layer.scratch(labels.shape, np.int64)
+            layer.device.put(table, self._table)
+
+    @staticmethod
+    def check(layer: Layer, classes: int, *, needed: bool = False) -> None:
+        """Raise LayerError for another number of weights than one for each class, or none."""
+        found = len(layer.spec.loss_param.class_weighting)
+        if found != classes and (found or needed):
+            raise LayerError(
+                f"expected a class_weighting for each of {classes} classes, got {found}",
+                ("loss_param", "weight_by_label_freqs" if needed else "class_weighting"),
+            )
+
+    def read(self) -> Array:
+        """The weights for the labels that were read last."""
+        xp, labels = self._layer.xp, self._labels
+        if self.given:
+            xp.copyto(self._rows, labels.indices, casting="unsafe")
+            take_rows(xp, self._table, self._rows, self.values)
+        else:
+            self.values.fill(1.0)
+        if labels.valid is not None:
+            xp.multiply(self.values, labels.valid, out=self.values)
+        return self.values

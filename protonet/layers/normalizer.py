@@ -11,8 +11,9 @@ class Normalizer:
     """The divisor Z of a loss by ``loss_param``; at least 1.
 
     VALID: the items not ignored; FULL: all ``items``; BATCH_SIZE: ``batch``; NONE: 1; PRE_FIXED:
-    ``pre_fixed_normalizer``. The older ``normalize`` means VALID or BATCH_SIZE. ``default`` holds
-    where neither is given; None for the schema's.
+    ``pre_fixed_normalizer``; WEIGHTS: the sum of the weights of the items not ignored, or 1 if that
+    is 0. The older ``normalize`` means VALID or BATCH_SIZE. ``default`` holds where neither is
+    given; None for the schema's.
 
     ``value`` is a scalar array on the device.
     """
@@ -31,14 +32,23 @@ class Normalizer:
             LossParameter.BATCH_SIZE: batch,
             LossParameter.NONE: 1,
             LossParameter.PRE_FIXED: spec.pre_fixed_normalizer,
+            LossParameter.WEIGHTS: items,
         }
-        self._counts = mode == LossParameter.VALID
+        self._weighs = mode == LossParameter.WEIGHTS
+        self._counts = self._weighs or mode == LossParameter.VALID
         self._xp = layer.xp
         self.value: Array = layer.scratch(())
+        self._none: Array = layer.scratch(())
         self.value.fill(max(1, fixed[mode]))
 
-    def count(self, valid: Array) -> None:
-        """Read which items count (1.0) in this pass and which do not (0.0)."""
-        if self._counts:
+    def count(self, valid: Array | None, weights: Array | None = None) -> None:
+        """Read which items count (1.0) in this pass and which do not (0.0), and their weights, 0
+        for those that do not count; None if all count, or all weights are 1.
+        """
+        if self._weighs and weights is not None:
+            weights.sum(out=self.value)
+            self._xp.equal(self.value, 0.0, out=self._none)
+            self._xp.add(self.value, self._none, out=self.value)
+        elif self._counts and valid is not None:
             valid.sum(out=self.value)
             self._xp.maximum(self.value, 1.0, out=self.value)

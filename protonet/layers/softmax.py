@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.rows import take_rows
 from protonet.kernels.softmax import Softmax as Kernel
 from protonet.layers.base import Layer, Reads, Traits
-from protonet.layers.labels import Labels, check_labels
+from protonet.layers.labels import ClassWeights, Labels, check_labels
 from protonet.layers.normalizer import Normalizer
 from protonet.layers.registry import register
 
@@ -85,10 +82,10 @@ class SoftmaxWithLoss(Layer):
     q is 1 for the label's class and 0 for others; with label_smoothing e, of C classes,
     (1 - e) q + e / C (Szegedy et al., CVPR 2016).
     With weight_by_label_freqs the sum and the gradient of an item are multiplied by the
-    class_weighting of its label (SegNet); Z is not.
+    class_weighting of its label (SegNet).
     Z is, by ``normalization``: VALID, the items that count; FULL, all items; BATCH_SIZE, the
-    product of the axes before the class axis; NONE, 1; PRE_FIXED, pre_fixed_normalizer. It is
-    never below 1.
+    product of the axes before the class axis; NONE, 1; PRE_FIXED, pre_fixed_normalizer; it is
+    never below 1. WEIGHTS: the sum of the class_weighting of the items that count, 1 for 0.
     Gradient: dx = w (p - q) / Z, and 0 for items to ignore.
 
     Bottom:
@@ -147,12 +144,8 @@ class SoftmaxWithLoss(Layer):
         axis = self.axis_of(shapes[0])
         check_labels(self, shapes, axis)
         spec = self.spec.loss_param
-        if spec.weight_by_label_freqs and len(spec.class_weighting) != shapes[0][axis]:
-            raise LayerError(
-                f"expected a class_weighting for each of {shapes[0][axis]} classes, got "
-                f"{len(spec.class_weighting)}",
-                ("loss_param", "weight_by_label_freqs"),
-            )
+        if spec.weight_by_label_freqs:
+            ClassWeights.check(self, shapes[0][axis], needed=True)
         return [(), shapes[0]][: max(1, len(self.spec.top))]
 
     def build(self, shapes: Sequence[Shape]) -> None:
@@ -166,33 +159,18 @@ class SoftmaxWithLoss(Layer):
         self._factor = self.scratch(())
         batch = math.prod(shape[: self._class_axis])
         self._normalizer = Normalizer(self, math.prod(per_item), batch)
-        self._weights: Array | None = None
-        if self.spec.loss_param.weight_by_label_freqs:
-            table = np.array(self.spec.loss_param.class_weighting)
-            self._table, self._weights = self.scratch(table.shape), self.scratch(per_item)
-            self._rows = self.scratch(per_item, np.int64)
-            self.device.put(table, self._table)
-
-    def _item_weights(self) -> Array | None:
-        """The weight of each item; None for 1."""
-        labels, weights = self._labels, self._weights
-        if weights is None:
-            return labels.valid
-        self.xp.copyto(self._rows, labels.indices, casting="unsafe")
-        take_rows(self.xp, self._table, self._rows, weights)
-        if labels.valid is not None:
-            self.xp.multiply(weights, labels.valid, out=weights)
-        return weights
+        weighs = self.spec.loss_param.weight_by_label_freqs
+        self._weights = ClassWeights(self, self._labels) if weighs else None
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, labels, per_item = self.xp, self._labels, self._per_item
         labels.read(bottoms[1])
-        self._counts = self._item_weights()
+        weights = None if self._weights is None else self._weights.read()
+        self._counts = labels.valid if weights is None else weights
         self._softmax.loss(
             bottoms[0], labels.indices, self._counts, self.smoothing, self._p, per_item
         )
-        if labels.valid is not None:
-            self._normalizer.count(labels.valid)
+        self._normalizer.count(labels.valid, weights)
         per_item.sum(out=tops[0])
         xp.divide(tops[0], self._normalizer.value, out=tops[0])
         xp.negative(tops[0], out=tops[0])

@@ -22,7 +22,14 @@ from protonet.graph.plan import Plan, Step
 from protonet.graph.planning import plan_net
 from protonet.layers import Layer
 from protonet.layers.base import LayerContext
-from protonet.onnx import arrangements, face_nets, matrices, values, windows  # noqa: F401 - they register converters
+from protonet.onnx import (  # noqa: F401 - they register converters
+    arrangements,
+    face_nets,
+    matrices,
+    similarities,
+    values,
+    windows,
+)
 from protonet.onnx.conversion import CONVERTERS, OPSET, Conversion, Graph, OnnxError
 from protonet.onnx.unsupported import UNSUPPORTED
 from protonet.proto.caffe_pb2 import TEST

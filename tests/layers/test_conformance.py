@@ -12,7 +12,7 @@ import pytest
 from protonet.device import Device
 from protonet.errors import DeviceError
 from protonet.layers import layer_class, layer_types
-from protonet.proto.caffe_pb2 import TEST, TRAIN
+from protonet.proto.caffe_pb2 import TEST, TRAIN, ElementwiseLossParameter
 from protonet.testing import check_devices, check_golden, check_layer, check_pure, check_steady
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -84,6 +84,12 @@ NO_GOLDEN = {
     "Yolov3",
     "Yolov3DetectionOutput",
     "SegAccuracy",
+    "CosineSimilarity",
+    "ElementwiseLoss",
+    "MultiLabelMarginLoss",
+    "MultiMarginLoss",
+    "NLLLoss",
+    "PairwiseDistance",
 }
 
 
@@ -190,7 +196,53 @@ def pictured() -> list[np.ndarray]:
     return [*scores, generator.uniform(0, 30, (2, 3, 4, 5))]
 
 
+def probable() -> list[np.ndarray]:
+    """Probabilities and targets from 0 to 1, away from the corners of all functions."""
+    generator = np.random.default_rng(7)
+    return [generator.uniform(0.1, 0.4, SHAPE), generator.uniform(0.5, 0.9, SHAPE)]
+
+
+def signed() -> list[np.ndarray]:
+    """Probabilities, and targets of -1 and 1."""
+    generator = np.random.default_rng(7)
+    return [generator.uniform(0.35, 0.9, SHAPE), generator.integers(0, 2, SHAPE) * 2.0 - 1]
+
+
+def elementwise(operation: str) -> Case:
+    """A case of ElementwiseLoss."""
+    embeds = operation in ("MARGIN", "RANKING", "SOFT_MARGIN") or "EMBEDDING" in operation
+    text = f"operation: {operation} margin: 0.3"
+    weights = " ".join(f"weight: {place}" for place in range(SHAPE[-1]))
+    return Case(
+        f'type: "ElementwiseLoss" elementwise_loss_param {{ {text} {weights} }}',
+        (SHAPE, SHAPE),
+        make=signed if embeds else probable,
+    )
+
+
 CASES = [
+    *map(elementwise, ElementwiseLossParameter.Operation.keys()),
+    Case('type: "ElementwiseLoss" loss_param { normalization: NONE }', (SHAPE, SHAPE)),
+    Case('type: "NLLLoss"', (SHAPE, (2, 5, 7)), classes=3),
+    Case(
+        'type: "NLLLoss" nll_loss_param { axis: -1 } loss_param { ignore_label: 1 '
+        "class_weighting: [2, 3, 0.5, 1, 4, 1, 1] }",
+        (SHAPE, (2, 3, 5)),
+        classes=3,
+    ),
+    Case('type: "MultiMarginLoss"', ((6, 5), (6,)), classes=5),
+    Case(
+        'type: "MultiMarginLoss" multi_margin_loss_param { p: 2 margin: 0.7 } loss_param '
+        "{ class_weighting: [2, 3, 0.5] ignore_label: 1 }",
+        ((6, 3), (6,)),
+        classes=3,
+    ),
+    Case('type: "MultiLabelMarginLoss"', ((6, 5), (6, 5)), classes=5),
+    Case('type: "CosineSimilarity"', (SHAPE, SHAPE)),
+    Case('type: "CosineSimilarity" cosine_similarity_param { axis: -1 }', (SHAPE, SHAPE)),
+    Case('type: "PairwiseDistance"', (SHAPE, (2, 105))),
+    Case('type: "PairwiseDistance" pairwise_distance_param { p: 3 axis: 2 }', (SHAPE, SHAPE)),
+    Case('type: "PairwiseDistance" pairwise_distance_param { p: 1 }', (SHAPE, SHAPE)),
     Case('type: "Power" power_param { scale: 0.004 }'),
     Case('type: "Power" power_param { scale: -0.7 shift: 2 }'),
     Case('type: "Power" power_param { power: 2 scale: 3 shift: 0.5 }'),

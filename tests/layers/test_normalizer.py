@@ -14,14 +14,20 @@ from protonet.proto.caffe_pb2 import LossParameter
 from protonet.testing import parse_layer
 
 
-def divisor(fields: str, valid: list[float] | None, default: int | None = None) -> float:
+def divisor(
+    fields: str,
+    valid: list[float] | None,
+    default: int | None = None,
+    weights: list[float] | None = None,
+) -> float:
     spec = parse_layer(f'type: "SoftmaxWithLoss" loss_param {{ {fields} }}', 2)
     device = Device()
     random = RandomStream(device, 0, "l", Clock(device))
     layer = instantiate(layer_class(spec.type)(spec), device, np.float32, random)
     normalizer = Normalizer(layer, 12, 4, default)
     if valid is not None:
-        normalizer.count(np.array(valid, np.float32))
+        given = None if weights is None else np.array(weights, np.float32)
+        normalizer.count(np.array(valid, np.float32), given)
     return float(normalizer.value)
 
 
@@ -36,6 +42,7 @@ def divisor(fields: str, valid: list[float] | None, default: int | None = None) 
         ("normalization: PRE_FIXED pre_fixed_normalizer: 2.5", 2.5, 2.5),
         ("normalization: PRE_FIXED", 1, 1),
         ("normalization: PRE_FIXED pre_fixed_normalizer: 0.5", 1, 1),
+        ("normalization: WEIGHTS", 12, 3),
         ("normalize: true", 12, 3),
         ("normalize: false", 4, 4),
         ("normalize: false normalization: FULL", 12, 12),
@@ -53,3 +60,10 @@ def test_a_loss_may_have_a_default_of_its_own() -> None:
 
 def test_it_is_never_below_1() -> None:
     assert divisor("", [0, 0]) == 1
+
+
+@pytest.mark.parametrize(("weights", "total"), [([0.5, 0, 0.25], 0.75), ([0, 0, 0], 1)])
+def test_the_sum_of_weights(weights: list[float], total: float) -> None:
+    valid = [1, 0, 1]
+    assert divisor("normalization: WEIGHTS", valid, weights=weights) == total
+    assert divisor("", valid, weights=weights) == 2
