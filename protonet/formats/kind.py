@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from codecs import getincrementaldecoder
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,9 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SIZE_LIMIT = 2**31 - 1
 """Bytes of the largest message of protobuf."""
 
+_TORCH = re.compile(rb"[\x03\x04]\0\0\0\x01\0\0\0|[34]\n1\n\d{1,10}\n")
+"""The first table or object of a file of ``torch.save``, binary or ascii."""
+
 _IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
 
 M = TypeVar("M", bound=Message)
@@ -29,6 +33,15 @@ def is_hdf5(path: Path) -> bool:
         UsageError: when it cannot be read.
     """
     return _read(path, len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
+
+
+def is_torch7(path: Path) -> bool:
+    """Whether the file is a .t7 of Torch7, with a table or an object.
+
+    Raises:
+        UsageError: when it cannot be read.
+    """
+    return _TORCH.match(_read(path, 16)) is not None
 
 
 def read_message(path: Path, kind: type[M], wanted: str) -> M:
@@ -72,6 +85,8 @@ def describe(data: bytes) -> str:
         return "an HDF5 file"
     if data.startswith(_IMAGES):
         return "an image"
+    if _TORCH.match(data):
+        return "a .t7 file of Torch7"
     for kind, name in (
         (SolverState, "a .solverstate (the state of a solver)"),
         (NetParameter, "a .caffemodel (weights)"),

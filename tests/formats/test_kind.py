@@ -10,12 +10,14 @@ import pytest
 
 from protonet.errors import FormatError, UsageError
 from protonet.formats import kind
-from protonet.formats.kind import describe, is_hdf5, read_message
+from protonet.formats.kind import describe, is_hdf5, is_torch7, read_message
 from protonet.proto.caffe_pb2 import BlobProto, Datum, LayerParameter, NetParameter, SolverState
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "solvers"
 MODEL = GOLDEN / "sgd" / "snap_iter_5.caffemodel"
 STATE = GOLDEN / "sgd" / "snap_iter_5.solverstate"
+
+TORCH = Path(__file__).parents[1] / "golden_torch7" / "trainings" / "digits"
 
 DAMAGED = "damaged, cut short, or no file of Caffe's"
 
@@ -30,6 +32,8 @@ DAMAGED = "damaged, cut short, or no file of Caffe's"
         ((GOLDEN / "sgd" / "net.prototxt").read_bytes(), "a text, perhaps a prototxt"),
         ("mean: 'Größe'\n".encode() + "ß".encode() * 3000, "a text, perhaps a prototxt"),
         (b"\x89PNG\r\n\x1a\n" + bytes(20), "an image"),
+        ((TORCH / "model.t7").read_bytes(), "a .t7 file of Torch7"),
+        ((TORCH / "model.ascii.t7").read_bytes(), "a .t7 file of Torch7"),
         (
             BlobProto(num=1, channels=1, height=1, width=2, data=[1, 2]).SerializeToString(),
             "a .binaryproto (one blob, such as a mean image)",
@@ -43,6 +47,12 @@ DAMAGED = "damaged, cut short, or no file of Caffe's"
 )
 def test_contents_are_recognised(data: bytes, words: str) -> None:
     assert describe(data) == words
+
+
+def test_files_of_torch_are_told_from_others() -> None:
+    assert is_torch7(TORCH / "weights.t7")
+    assert not is_torch7(MODEL)
+    assert not is_torch7(Path(__file__))
 
 
 def test_random_bytes_are_nothing() -> None:
