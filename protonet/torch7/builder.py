@@ -235,7 +235,10 @@ class NetBuilder:
     def _refuse(self, error: LayerError) -> NoReturn:
         spot = self._spots[-1]
         line = self._line()
-        where = spot.module.object.typename if line else spot.path
+        made = spot.module.object
+        where = made.typename if line else spot.path
+        if made.place:
+            where = f"{made.place}: {made.typename}"
         mistake = self.source.mistake(("line", line), f"{where}: {error}", error.hint)
         raise NetworkError([mistake]) from None
 

@@ -150,7 +150,8 @@ class Table(UserDict[Any, Any]):
 class TorchObject:
     """An object of a class of Torch7, such as a module: its fields as ``torch.save`` writes them.
 
-    ``line`` is where a Lua text made it; 0 if that is unknown. ``version`` is that of the class,
+    ``line`` is where a Lua text made it; 0 if that is unknown. ``place`` is where a file has it,
+    such as "modules/3 (byte 1234)". ``version`` is that of the class,
     which its fields depend on; 0 for a file from before classes had versions.
     """
 
@@ -158,6 +159,7 @@ class TorchObject:
     fields: Table = field(default_factory=Table)
     line: int = 0
     version: int = 1
+    place: str = ""
 
     @property
     def name(self) -> str:

@@ -152,7 +152,7 @@ class Reader:
         if code == codes.TABLE:
             return self._table(index)
         if code == codes.TORCH:
-            return self._torch(index)
+            return self._torch(index, at)
         return self._function(code, index, at)
 
     def _again(self, code: int, value: Any, at: int) -> Any:
@@ -190,7 +190,7 @@ class Reader:
                 table[key] = value
         return table
 
-    def _torch(self, index: int) -> Any:
+    def _torch(self, index: int, start: int) -> Any:
         """A tensor, a storage, or an object of another class."""
         at = self.source.position
         name = self._text("a name")
@@ -205,10 +205,11 @@ class Reader:
             return self._tensor(index, codes.TENSORS[typename])
         if typename in codes.STORAGES:
             return self._storage(index, codes.STORAGES[typename])
-        return self._object(index, typename, int(version[1]) if version else 0)
+        return self._object(index, typename, int(version[1]) if version else 0, start)
 
-    def _object(self, index: int, typename: str, version: int) -> Steps:
-        made = self.known[index] = TorchObject(typename, version=version)
+    def _object(self, index: int, typename: str, version: int, start: int) -> Steps:
+        place = f"{self.place} (byte {start})".lstrip()
+        made = self.known[index] = TorchObject(typename, version=version, place=place)
         self.open[id(made)] = len(self.path)
         at = self.source.position
         fields = yield None

@@ -163,6 +163,8 @@ def test_the_fields_of_a_trained_net() -> None:
     assert conv.typename == "nn.SpatialConvolution"
     assert (conv.fields["kW"], conv.fields["padH"]) == (3, 1)
     assert conv.fields["weight"].shape == (8, 1, 3, 3)
+    data = (GOLDEN / "digits" / "model.t7").read_bytes()
+    assert conv.place == f"modules/2 (byte {data.index(b'nn.SpatialConvolution') - 19})"
     assert (norm.version, norm.fields["eps"], norm.fields["affine"]) == (2, 1e-5, True)
     flat = serial.read(GOLDEN / "digits" / "weights.t7").array
     np.testing.assert_array_equal(conv.fields["weight"].array, flat[:72].reshape(8, 1, 3, 3))
