@@ -11,6 +11,27 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.registry import register
+from protonet.proto.caffe_pb2 import LayerParameter
+
+
+def normalization_of(spec: LayerParameter) -> tuple[np.ndarray, np.ndarray]:
+    """The std and mean of offsets in bbox_reg_param.
+
+    Raises:
+        LayerError: unless there are four of each, and each std is above 0.
+    """
+    param = spec.bbox_reg_param
+    if not param.bbox_mean or not param.bbox_std:
+        return np.ones(4), np.zeros(4)
+    for name in ("bbox_mean", "bbox_std"):
+        if len(getattr(param, name)) != 4:
+            raise LayerError(
+                f"expected four {name}, got {len(getattr(param, name))}",
+                ("bbox_reg_param", name),
+            )
+    if not all(0 < each < math.inf for each in param.bbox_std):
+        raise LayerError("expected each bbox_std above 0", ("bbox_reg_param", "bbox_std"))
+    return np.array(param.bbox_std), np.array(param.bbox_mean)
 
 
 class BoxLayer(Layer):
@@ -21,22 +42,11 @@ class BoxLayer(Layer):
 
     def read_normalization(self) -> tuple[np.ndarray, np.ndarray]:
         """The std and mean of offsets."""
-        param = self.spec.bbox_reg_param
         if any(self.spec.loss_weight):
             raise LayerError(
                 "boxes have no gradient and cannot be part of the objective", ("loss_weight",)
             )
-        if not param.bbox_mean or not param.bbox_std:
-            return np.ones(4), np.zeros(4)
-        for name in ("bbox_mean", "bbox_std"):
-            if len(getattr(param, name)) != 4:
-                raise LayerError(
-                    f"expected four {name}, got {len(getattr(param, name))}",
-                    ("bbox_reg_param", name),
-                )
-        if not all(0 < each < math.inf for each in param.bbox_std):
-            raise LayerError("expected each bbox_std above 0", ("bbox_reg_param", "bbox_std"))
-        return np.array(param.bbox_std), np.array(param.bbox_mean)
+        return normalization_of(self.spec)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         for host, top in zip(self._rows, tops, strict=True):

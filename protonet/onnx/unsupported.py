@@ -31,6 +31,8 @@ UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(
         (
             "AbsLoss",
+            "DetectionLoss",
+            "DetectionGroupLoss",
             "CTCLoss",
             "CenterLoss",
             "ContrastiveLoss",
@@ -60,7 +62,10 @@ UNSUPPORTED: dict[str, str] = {
         ),
         _LOSS,
     ),
-    **dict.fromkeys(("Accuracy", "SegAccuracy"), _MEASURE),
+    **dict.fromkeys(
+        ("Accuracy", "DetectionAccuracy", "DetectionGroupAccuracy", "BboxAccuracy", "SegAccuracy"),
+        _MEASURE,
+    ),
     "BoxAnnotatorOHEM": _LOSS,
     "ContinuationIndicator": "marks sequences for recurrent layers that ONNX has not",
     "DetectionEvaluate": _MEASURE,
@@ -68,7 +73,18 @@ UNSUPPORTED: dict[str, str] = {
     "DetectionOutput": "keeps a number of boxes that ONNX's NonMaxSuppression cannot give; export "
     "a copy of the text without this layer, whose outputs are offsets, scores and priors",
     "HDF5Output": "writes a file",
-    **dict.fromkeys(("BoxGroupOutput", "BoxOutput", "DecodeBBox", "ScaleRoute"), _BOXES),
+    **dict.fromkeys(
+        (
+            "BoxGroupOutput",
+            "BoxOutput",
+            "ProposalTarget",
+            "HardMining",
+            "FrcnnOutput",
+            "DecodeBBox",
+            "ScaleRoute",
+        ),
+        _BOXES,
+    ),
     **dict.fromkeys(("YoloDetectionOutput", "Yolov3DetectionOutput"), _BOXES),
     "Lstm": "may begin sequences anew where its second bottom is 0, which ONNX's LSTM cannot; a "
     "net unrolled with LSTMUnit can be exported",

@@ -26,6 +26,14 @@ FORWARD_ONLY = {"BatchReindex/default", "Embed/bias", "Filter/two"}
 
 # Types of forks, which none of the Caffes that wrote the golden cases has; and code of users.
 NO_GOLDEN = {
+    "ProposalTarget",
+    "HardMining",
+    "FrcnnOutput",
+    "DetectionAccuracy",
+    "DetectionGroupAccuracy",
+    "BboxAccuracy",
+    "DetectionLoss",
+    "DetectionGroupLoss",
     "AbsLoss",
     "Add",
     "Axpy",
@@ -621,6 +629,37 @@ def detectnet_bottoms() -> list[np.ndarray]:
 
 METRICS = [
     Case(
+        'type: "DetectionLoss" detection_loss_param { cls_num: 3 field_w: 20 field_h: 30 '
+        "downsample_rate: 8 }",
+        make=lambda: [np.zeros((2, 7, 4, 6)), np.zeros((2, 6, 4, 6))],
+    ),
+    Case(
+        'type: "DetectionGroupLoss" detection_group_loss_param { cls_num: 2 field_w: [20, 40] '
+        "field_h: [30, 24] stride: 8 }",
+        make=lambda: [np.zeros((4, 2, 3, 5)), np.zeros((4, 4, 3, 5)), np.zeros((4, 6, 3, 5))],
+    ),
+    Case(
+        'type: "DetectionAccuracy" top: "a" top: "b" detection_accuracy_param { cls_num: 3 '
+        "field_w: 20 field_h: 30 downsample_rate: 8 }",
+        make=lambda: [np.zeros((2, 7, 4, 6)), np.zeros((2, 6, 4, 6))],
+    ),
+    Case(
+        'type: "DetectionGroupAccuracy" detection_group_accuracy_param { cls_num: 2 '
+        "field_w: [20, 40] field_h: [30, 24] stride: 8 }",
+        make=lambda: [np.zeros((4, 2, 3, 5)), np.zeros((4, 4, 3, 5)), np.zeros((4, 6, 3, 5))],
+    ),
+    Case('type: "BboxAccuracy" top: "a" top: "b"', ((6, 8), (6, 5), (6, 6)), classes=2),
+    Case(
+        'type: "ProposalTarget" top: "a" top: "b" top: "c" top: "d" top: "e" top: "f" '
+        "proposal_target_param { cls_num: 3 img_width: 64 img_height: 48 }",
+        make=lambda: [np.zeros((6, 5)), np.ones((2, 8))],
+    ),
+    Case('type: "HardMining"', make=lambda: [np.arange(6.0).reshape(6, 1), np.zeros((6, 5))]),
+    Case(
+        'type: "FrcnnOutput"',
+        make=lambda: [np.ones((6, 3)), np.zeros((6, 12)), np.zeros((6, 5)), np.full((1, 2), 9)],
+    ),
+    Case(
         'type: "BoxOutput" top: "rois" top: "scored" box_output_param '
         "{ field_w: 20 field_h: 30 downsample_rate: 8 }",
         ((2, 7, 4, 6),),
@@ -712,6 +751,14 @@ def test_what_comes_before_the_passes_changes_nothing(case: Case) -> None:
 
 
 ON_THE_HOST = {
+    "ProposalTarget",
+    "HardMining",
+    "FrcnnOutput",
+    "DetectionAccuracy",
+    "DetectionGroupAccuracy",
+    "BboxAccuracy",
+    "DetectionLoss",
+    "DetectionGroupLoss",
     "BoxAnnotatorOHEM",
     "BoxGroupOutput",
     "BoxOutput",
