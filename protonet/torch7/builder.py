@@ -60,7 +60,8 @@ class Bound:
     def to_layer(self, values: np.ndarray, shape: Shape) -> np.ndarray:
         """The layer's array of ``shape`` for these values of the tensor."""
         viewed = values.reshape(self.shape or values.shape)
-        return np.ascontiguousarray(viewed.transpose(self.axes)).reshape(shape)
+        moved = viewed if self.axes is None else viewed.transpose(self.axes)
+        return np.ascontiguousarray(moved).reshape(shape)
 
     def to_tensor(self, array: np.ndarray) -> np.ndarray:
         """The layer's array in the tensor's shape; a view wherever that is possible."""

@@ -34,6 +34,13 @@ def test_a_tensor_in_the_form_of_a_layer_and_back() -> None:
     assert bound.to_tensor(layer).tolist() == tensor.array.tolist()
 
 
+def test_axes_stay_in_their_order_unless_others_are_given() -> None:
+    tensor = Tensor.of(np.arange(6).reshape(2, 3))
+    bound = Bound(TorchObject("nn.X"), "weight", tensor)
+    assert bound.to_layer(tensor.array, (2, 3)).tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert bound.to_tensor(tensor.array.reshape(6)).tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
 def test_classes_from_zero_and_one() -> None:
     net = builder(Source("n", ""))
     labels = net.input("label", (3,), base=0)
