@@ -12,6 +12,7 @@ from protonet.errors import Mistake, NetworkError
 from protonet.proto import braces
 from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
 from protonet.proto.diagnose import diagnose, place_of
+from protonet.proto.language import lua_position
 from protonet.proto.lexical import Reading, as_python_reads
 from protonet.proto.path_fields import path_findings
 from protonet.proto.source import SIZE_LIMIT, NetDefinition, Source, Where
@@ -34,11 +35,6 @@ _MIXED_UP: dict[type[Message], str] = {
     SolverParameter: 'is a net; expected a solver, which names its net: net: "train_val.prototxt"',
 }
 """Messages for a net given as a solver, or the reverse."""
-_LUA = re.compile(
-    r"^[ \t]*(?:local\s+(?:function\b|\w+\s*(?:,|=|$))|require\s*[('\"]|return\s+function\b|"
-    r"function\s+[\w.:]+\s*\()",
-    re.MULTILINE,
-)
 _IS_LUA = (
     "this is Lua, a network of Torch; expected a net in prototxt",
     'such as layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" ... }',
@@ -68,9 +64,9 @@ def parse(source: Source, kind: type[M]) -> M:
     except (text_format.ParseError, RecursionError, ValueError) as error:
         if _is_of(reading, _OTHER.get(kind)):
             raise NetworkError([Mistake(_MIXED_UP[kind], source.name)]) from None
-        lua = _LUA.search(source.text)
+        lua = lua_position(source.text)
         if lua is not None:
-            mistake = source.mistake_at(place_of(source.text, lua.start()), *_IS_LUA)
+            mistake = source.mistake_at(place_of(source.text, lua), *_IS_LUA)
             raise NetworkError([mistake]) from None
         findings = diagnose(source.text, kind.DESCRIPTOR)
         mistakes = [source.mistake_at(*finding) for finding in findings]
