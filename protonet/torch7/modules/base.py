@@ -139,7 +139,10 @@ class Module:
             raise LayerError(f"{self.object.typename} has no field '{name}'") from None
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self.object.fields[name] = value
+        if value is None:
+            self.object.fields.pop(name, None)
+        else:
+            self.object.fields[name] = value
 
     def get(self, name: str, default: Any = None) -> Any:
         """A field, or the default if it is nil."""
