@@ -86,7 +86,7 @@ class Convert(Container):
         batch = given.index("b")
         if sorted(given) == sorted(wanted):
             return permute(net, x, [given.index(letter) for letter in wanted])
-        if wanted == "bf" and given != "bt" or (wanted, given) == ("bt", "b"):
+        if (wanted == "bf" and given != "bt") or (wanted, given) == ("bt", "b"):
             order = list(range(len(given)))
             order[0], order[batch] = batch, 0
             turned = permute(net, x, order)
