@@ -13,11 +13,15 @@ def _folder(name: str) -> Path:
 
 
 def example_networks() -> dict[str, str]:
-    """The networks of the examples, by name."""
-    folder = Path(__file__).parent / "pages" / "examples"
-    if not folder.exists():
-        folder = Path(__file__).parents[1] / "examples" / "prototxt"
-    return {path.parent.name: path.read_text() for path in sorted(folder.glob("*/net.prototxt"))}
+    """The networks of the examples, by name: prototxt, and Lua of Torch7."""
+    found = {}
+    for language, pattern, suffix in (
+        ("prototxt", "*/net.prototxt", ""),
+        ("torch7", "*/net.lua", " (Torch7)"),
+    ):
+        paths = (_folder("examples") / language).glob(pattern)
+        found.update({f"{path.parent.name}{suffix}": path.read_text() for path in paths})
+    return dict(sorted(found.items()))
 
 
 def layer_pages() -> list[str]:

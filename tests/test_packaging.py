@@ -31,7 +31,8 @@ def test_the_wheel_has_code_grammar_pages_schema_and_examples(tmp_path: Path) ->
         "protonet/py.typed",
         "protonet/pages/layers/Power.md",
         "protonet/pages/caffe.proto",
-        "protonet/pages/examples/gradients/net.prototxt",
+        "protonet/pages/examples/prototxt/gradients/net.prototxt",
+        "protonet/pages/examples/torch7/gradients/net.lua",
     } <= names
     assert any(name.startswith("protonet/kernels/native/baseline.") for name in names)
     assert not any(name.endswith((".cpp", ".h")) for name in names)

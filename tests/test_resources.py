@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from protonet.layers import layer_types
+from protonet.proto.language import is_lua
 from protonet.resources import example_networks, layer_page, layer_pages
 
 
@@ -32,5 +33,5 @@ def test_there_is_no_page_of_nothing() -> None:
 
 def test_example_networks_are_texts_by_name() -> None:
     networks = example_networks()
-    assert {"alexnet", "gradients", "lenet", "resnet50"} <= set(networks)
-    assert all("layer" in text for text in networks.values())
+    assert {"alexnet", "gradients", "gradients (Torch7)", "resnet50"} <= set(networks)
+    assert all(is_lua(text) == name.endswith(" (Torch7)") for name, text in networks.items())

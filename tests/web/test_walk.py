@@ -51,7 +51,7 @@ def test_from_an_empty_folder_to_the_vector(browser: Any, tmp_path: Path, pictur
 
         # 2. A network, first with a mistake.
         page.get_by_role("button", name="New model").click()
-        walker.sees("Paste a Caffe network")
+        walker.sees("Paste a network of Caffe or Torch7")
         paste(page, WRONG)
         walker.sees(re.compile("no field 'num_outputs'|unknown field|num_outputs"))
         page.locator(".mistake-line").first.wait_for()

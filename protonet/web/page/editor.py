@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from nicegui import background_tasks, ui
 
 from protonet.errors import Mistake
+from protonet.proto.language import is_lua
 
 _PAUSE = 0.4
 """Seconds without typing until a text is checked."""
@@ -25,8 +26,9 @@ class Checked:
 Check = Callable[[str], Awaitable[Checked | None]]
 
 
-class PrototxtEditor:
-    """A CodeMirror editor with line numbers, marks and a list of mistakes below it.
+class NetworkEditor:
+    """A CodeMirror editor for prototxt and Lua, with line numbers, marks and a list of mistakes
+    below it.
 
     Args:
         text: the initial text.
@@ -41,7 +43,7 @@ class PrototxtEditor:
         self._on_checked = on_checked
         self._typed = 0
         self.editor = ui.codemirror(
-            text, language="ProtoBuf", theme="githubLight", line_wrapping=False,
+            text, language=language_of(text), theme="githubLight", line_wrapping=False,
             on_change=self._changed,
         ).classes("prototxt w-full")  # fmt: skip
         self.editor.props('role="group" aria-label="Network definition"')
@@ -100,6 +102,7 @@ class PrototxtEditor:
 
     def _changed(self) -> None:
         self._typed += 1
+        self.editor.language = language_of(self.text)
         background_tasks.create(self._look_when_quiet(self._typed))
 
     async def _look_when_quiet(self, typed: int) -> None:
@@ -118,6 +121,11 @@ class PrototxtEditor:
             self.show(checked)
             if self._on_checked is not None:
                 self._on_checked(checked)
+
+
+def language_of(text: str) -> Literal["Lua", "ProtoBuf"]:
+    """CodeMirror's name of the language of a text."""
+    return "Lua" if is_lua(text) else "ProtoBuf"
 
 
 def decorations(text: str, mistakes: Sequence[Mistake]) -> list[dict[str, Any]]:

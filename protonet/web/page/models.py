@@ -16,7 +16,7 @@ from protonet.web.checks import SupersededError
 from protonet.web.learning_rate import policy_curve
 from protonet.web.networks import NetworkReport
 from protonet.web.page import charts
-from protonet.web.page.editor import Checked, PrototxtEditor
+from protonet.web.page.editor import Checked, NetworkEditor
 from protonet.web.page.frame import frame, heading, panel
 from protonet.web.page.parts import jobs_table, notify_errors
 from protonet.web.site import Site
@@ -44,7 +44,10 @@ def add(site: Site) -> None:
     @ui.page("/models/new")
     def new_page(dataset: str = "", clone: str = "") -> None:
         with frame("New model", "Models"), notify_errors():
-            heading("New model", "Paste a Caffe network; data layers are added automatically.")
+            heading(
+                "New model",
+                "Paste a network of Caffe or Torch7; data layers are added automatically.",
+            )
             given = site.get(clone, TRAINING).settings["form"] if clone else {}
             _NewModel(site, {**given, **({"dataset": dataset} if dataset else {})})
 
@@ -89,7 +92,7 @@ class _NewModel:
             ui.button("Visualize", icon="account_tree", on_click=self._visualize).props(
                 "outline no-caps"
             )
-        self.editor = PrototxtEditor(self.given.get("network", ""), self._check, self._show_layers)
+        self.editor = NetworkEditor(self.given.get("network", ""), self._check, self._show_layers)
         self.layers = ui.column().classes("w-full")
         self.drawing = ui.column().classes("w-full")
 

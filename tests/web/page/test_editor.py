@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protonet.errors import Mistake
-from protonet.web.page.editor import decorations
+from protonet.web.page.editor import decorations, language_of
 from tests.web.browser import Walker
 from tests.web.conftest import NET, Served
 from tests.web.test_walk import paste
@@ -55,3 +55,8 @@ def test_by_keyboard(walker: Walker) -> None:
     page.keyboard.press("Tab")
     assert not page.evaluate(within)
     assert told.is_hidden()
+
+
+def test_the_language_is_that_of_the_text() -> None:
+    assert language_of("return function(p) end") == "Lua"
+    assert language_of(TEXT) == language_of("") == "ProtoBuf"
