@@ -130,6 +130,8 @@ class NetBuilder:
         self.specs: list[LayerParameter] = []
         self.lines: list[int] = []
         self.placed: list[Placed] = []
+        self.notes: dict[int, Any] = {}
+        """What modules leave for others: by the ``id`` of their object."""
         self._names = _Names()
         self._spots: list[_Spot] = []
         self._producers: dict[str, LayerParameter] = {}
@@ -188,6 +190,17 @@ class NetBuilder:
     def producer(self, blob: Blob) -> LayerParameter | None:
         """The layer that a blob is the top of; None for an input. It may be changed."""
         return self._producers.get(blob.name)
+
+    def second_top(self, blob: Blob, suffix: str) -> Blob:
+        """The second top, of the same shape, of the layer whose first is ``blob``; added if it is
+        missing.
+        """
+        spec = self._producers[blob.name]
+        if len(spec.top) == 1:
+            spec.top.append(f"{spec.name}_{suffix}")
+            self._names.taken.add(spec.top[1])
+            self._shapes[spec.top[1]] = blob.shape
+        return Blob(spec.top[1], blob.shape)
 
     def blob_of(self, spec: LayerParameter, bottom: int = 0) -> Blob:
         """A bottom of a layer of this net, with its shape."""

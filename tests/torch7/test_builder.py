@@ -63,3 +63,17 @@ def test_a_parameter_of_another_size_is_refused() -> None:
             weights=[bound],
             inner_product_param={"num_output": 3, "bias_term": False},
         )
+
+
+def test_a_tensor_without_an_order_of_axes_stays_as_it_is() -> None:
+    tensor = Tensor.of(np.arange(24).reshape(4, 6))
+    bound = Bound(TorchObject("nn.X"), "weight", tensor, (4, 3, 2))
+    assert bound.to_layer(tensor.array, (4, 6)).tolist() == tensor.array.tolist()
+
+
+def test_a_second_top_is_added_once() -> None:
+    net = builder(Source("n", ""))
+    pooled = net.layer("Pooling", net.input("x", (2, 3, 4, 6)), pooling_param={"kernel_size": 2})
+    for _ in range(2):
+        assert net.second_top(pooled, "mask").shape == (2, 3, 3, 5)
+    assert list(net.specs[0].top) == ["Pooling1", "Pooling1_mask"]

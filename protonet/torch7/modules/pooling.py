@@ -1,0 +1,280 @@
+"""Poolings of planes and volumes, and the inverse of one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from protonet.errors import LayerError
+from protonet.torch7.builder import NetBuilder, Value
+from protonet.torch7.modules.base import lua, module
+from protonet.torch7.modules.sliding import Sliding, with_batch
+from protonet.torch7.objects import Tensor, TorchObject
+
+
+class Pooling(Sliding):
+    """Base: windows, their rounding, and the settings of the layers Pooling and Pooling3D."""
+
+    stride_is_kernel: ClassVar[bool] = True
+    """Whether a missing stride is the kernel's extent, and not 1."""
+
+    def windows(self, numbers: dict[str, Any]) -> None:
+        """Set the fields of the windows; nil strides and pads have their defaults."""
+        for axis in self.axes:
+            kernel, stride = numbers[f"k{axis}"], numbers.get(f"d{axis}")
+            default = kernel if self.stride_is_kernel else 1
+            pad = numbers.get(f"pad{axis}")
+            self.whole(1, **{f"k{axis}": kernel, f"d{axis}": default if stride is None else stride})
+            self.whole(0, **{f"pad{axis}": 0 if pad is None else pad})
+        self["ceil_mode"] = False
+
+    @lua
+    def ceil(self) -> TorchObject:
+        """Windows may reach over the end; returns the module."""
+        self["ceil_mode"] = True
+        return self.object
+
+    @lua
+    def floor(self) -> TorchObject:
+        """Windows may not reach over the end; returns the module."""
+        self["ceil_mode"] = False
+        return self.object
+
+    def settings(self, method: str) -> dict[str, Any]:
+        """``pooling_param``."""
+        kernel, stride, pad = self.extents("k"), self.extents("d"), self.extents("pad", 0)
+        for axis, k, p in zip(self.axes, kernel, pad, strict=True):
+            if p > k // 2:
+                raise LayerError(f"pad{axis} must be at most half of the kernel, {k}, got {p}")
+        found: dict[str, Any] = {"pool": method}
+        if not self.get("ceil_mode", False):
+            found["round_mode"] = "FLOOR"
+        if len(self.axes) > 2:
+            for name, numbers in (("kernel", kernel), ("stride", stride), ("pad", pad)):
+                found[f"{name}_shape"] = {"dim": numbers}
+            return found
+        for name, (height, width) in (("kernel", kernel), ("stride", stride), ("pad", pad)):
+            both = "kernel_size" if name == "kernel" else name
+            each = {f"{name}_h": height, f"{name}_w": width}
+            found.update({both: height} if height == width else each)
+        return found
+
+    def pool(self, net: NetBuilder, x: Value, method: str) -> Value:
+        """Add the layer."""
+        blob, undone = with_batch(net, self.one(x), len(self.axes) + 2)
+        kind = "Pooling" if len(self.axes) == 2 else "Pooling3D"
+        y = net.layer(kind, blob, pooling_param=self.settings(method))
+        net.notes[id(self.object)] = (y, blob)
+        return undone(y)
+
+
+@module("nn.SpatialMaxPooling")
+class SpatialMaxPooling(Pooling):
+    """The greatest value of each window."""
+
+    def construct(
+        self,
+        kW: int,
+        kH: int,
+        dW: int | None = None,
+        dH: int | None = None,
+        padW: int | None = None,
+        padH: int | None = None,
+    ) -> None:
+        numbers = {"kW": kW, "kH": kH, "dW": dW, "dH": dH, "padW": padW, "padH": padH}
+        self.windows(numbers)
+        self["indices"] = Tensor("Long")
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        return self.pool(net, x, "MAX")
+
+
+@module("nn.SpatialAveragePooling")
+class SpatialAveragePooling(Pooling):
+    """The mean of each window, or with a false ``divide`` its sum."""
+
+    stride_is_kernel = False
+
+    def construct(
+        self,
+        kW: int,
+        kH: int,
+        dW: int | None = None,
+        dH: int | None = None,
+        padW: int | None = None,
+        padH: int | None = None,
+    ) -> None:
+        numbers = {"kW": kW, "kH": kH, "dW": dW, "dH": dH, "padW": padW, "padH": padH}
+        self.windows(numbers)
+        self["count_include_pad"] = True
+        self["divide"] = True
+
+    @lua
+    def setCountIncludePad(self) -> TorchObject:
+        """Means count the padding; returns the module."""
+        self["count_include_pad"] = True
+        return self.object
+
+    @lua
+    def setCountExcludePad(self) -> TorchObject:
+        """Means do not count the padding; returns the module."""
+        self["count_include_pad"] = False
+        return self.object
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        counts = self.get("count_include_pad", True) or not any(self.extents("pad", 0))
+        y = self.pool(net, x, "AVE" if counts else "AVE_EXC_PAD")
+        if self.get("divide", False):
+            return y
+        return net.layer("Power", self.one(y), power_param={"scale": math.prod(self.extents("k"))})
+
+
+@module("cudnn.SpatialAveragePooling")
+class CudnnAveragePooling(SpatialAveragePooling):
+    """SpatialAveragePooling whose stride is the kernel's extent by default."""
+
+    stride_is_kernel = True
+
+
+class VolumetricPooling(Pooling):
+    """Base: windows over frames, rows and columns."""
+
+    axes = "THW"
+
+    def construct(
+        self,
+        kT: int,
+        kW: int,
+        kH: int,
+        dT: int | None = None,
+        dW: int | None = None,
+        dH: int | None = None,
+        padT: int | None = None,
+        padW: int | None = None,
+        padH: int | None = None,
+    ) -> None:
+        numbers = {"kT": kT, "kW": kW, "kH": kH, "dT": dT, "dW": dW, "dH": dH}
+        self.windows({**numbers, "padT": padT, "padW": padW, "padH": padH})
+
+
+@module("nn.VolumetricMaxPooling")
+class VolumetricMaxPooling(VolumetricPooling):
+    """The greatest value of each window."""
+
+    def construct(self, kT: int, kW: int, kH: int, *further: int | None) -> None:
+        super().construct(kT, kW, kH, *further)
+        self["indices"] = Tensor("Long")
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        return self.pool(net, x, "MAX")
+
+
+@module("cudnn.VolumetricAveragePooling")
+class CudnnVolumetricAveragePooling(VolumetricPooling):
+    """The mean of each window, the padding counted."""
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        return self.pool(net, x, "AVE")
+
+
+@module("nn.VolumetricAveragePooling")
+class VolumetricAveragePooling(VolumetricPooling):
+    """The mean of each window."""
+
+    def construct(  # type: ignore[override]
+        self,
+        kT: int,
+        kW: int,
+        kH: int,
+        dT: int | None = None,
+        dW: int | None = None,
+        dH: int | None = None,
+    ) -> None:
+        super().construct(kT, kW, kH, dT, dW, dH)
+        for name in ("padT", "padW", "padH", "ceil_mode"):
+            self.object.fields.pop(name)
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        return self.pool(net, x, "AVE")
+
+
+@module("nn.SpatialMaxUnpooling")
+class SpatialMaxUnpooling(Sliding):
+    """The inverse of a SpatialMaxPooling: each value where that found its maximum."""
+
+    def construct(self, poolingModule: TorchObject) -> None:
+        kind = getattr(poolingModule, "typename", poolingModule)
+        if kind != "nn.SpatialMaxPooling":
+            raise LayerError(
+                f"{self.object.typename}: poolingModule must be an nn.SpatialMaxPooling, got {kind}"
+            )
+        pooling = self.wrap(poolingModule)
+        if any(pooling[f"k{axis}"] != pooling[f"d{axis}"] for axis in self.axes):
+            raise LayerError(
+                f"{self.object.typename}: the pooling's stride must be its kernel's extent"
+            )
+        self["pooling"] = poolingModule
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        if id(self["pooling"]) not in net.notes:
+            raise LayerError("the SpatialMaxPooling must be in front of it in the same net")
+        pooled, whole = net.notes[id(self["pooling"])]
+        blob, undone = with_batch(net, self.one(x), 4)
+        if blob.shape != pooled.shape:
+            raise LayerError(f"expected an input as the pooling's output, {pooled}, got {blob}")
+        height, width = whole.shape[2:]
+        y = net.layer(
+            "Upsample",
+            [blob, net.second_top(pooled, "mask")],
+            upsample_param={"upsample_h": height, "upsample_w": width},
+        )
+        return undone(y)
+
+
+@module("nn.SpatialSubSampling")
+class SpatialSubSampling(Sliding):
+    """``y = w s + b`` for each plane, where s is the sum of a window."""
+
+    def construct(
+        self, nInputPlane: int, kW: int, kH: int, dW: int | None = None, dH: int | None = None
+    ) -> None:
+        self.whole(1, nInputPlane=nInputPlane, kW=kW, kH=kH)
+        self.whole(1, dW=1 if dW is None else dW, dH=1 if dH is None else dH)
+        self.with_gradient("weight", nInputPlane)
+        self.with_gradient("bias", nInputPlane)
+        self.reset()
+
+    @lua
+    def reset(self, stdv: float | None = None) -> None:
+        count = math.prod(self.extents("k"))
+        bound = stdv * math.sqrt(3) if stdv is not None else 1 / math.sqrt(count)
+        self.uniform("weight", bound)
+        self.uniform("bias", bound)
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        blob, undone = with_batch(net, self.one(x), 4)
+        if blob.shape[1] != self.integer("nInputPlane"):
+            raise LayerError(
+                f"expected {self.integer('nInputPlane')} input planes, got {self.one(x)}"
+            )
+        (kernel_h, kernel_w), (stride_h, stride_w) = self.extents("k"), self.extents("d")
+        mean = net.layer(
+            "Pooling",
+            blob,
+            pooling_param={
+                "pool": "AVE",
+                "kernel_h": kernel_h,
+                "kernel_w": kernel_w,
+                "stride_h": stride_h,
+                "stride_w": stride_w,
+                "round_mode": "FLOOR",
+            },
+        )
+        total = net.layer("Power", mean, power_param={"scale": kernel_h * kernel_w})
+        y = net.layer(
+            "Scale",
+            total,
+            weights=[self.bound("weight"), self.bound("bias")],
+            scale_param={"bias_term": True},
+        )
+        return undone(y)
