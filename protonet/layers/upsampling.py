@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -29,7 +29,7 @@ class MaskUnpooling(Layer):
     def check_mask(self, shapes: Sequence[Shape]) -> None:
         """Raise LayerError unless x has 4 axes, and the mask its shape."""
         shape = shapes[0]
-        _check_planes(self, shape)
+        check_planes(self, shape)
         if len(shapes) == 2 and shapes[1] != shape:
             names = self.spec.bottom
             raise LayerError(
@@ -250,7 +250,7 @@ class Interp(Layer):
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         shape, param = shapes[0], self.spec.interp_param
-        _check_planes(self, shape)
+        check_planes(self, shape)
         crop = param.pad_beg + param.pad_end
         extents = [extent + crop for extent in shape[2:]]
         if min(extents) < 1:
@@ -275,13 +275,20 @@ class Interp(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         (y_shape,) = self.infer(shapes)
+        sizes = zip(shapes[0][2:], y_shape[2:], strict=True)
+        self.build_products(shapes[0], y_shape, [partial(self.mixture, *size) for size in sizes])
+
+    def build_products(
+        self, x_shape: Shape, y_shape: Shape, mixtures: Sequence[Callable[[], np.ndarray]]
+    ) -> None:
+        """Prepare the products with the matrices of both axes, out x extent."""
         planes = math.prod(y_shape[:2])
-        self._x_shape, self._y_shape = (planes, *shapes[0][2:]), (planes, *y_shape[2:])
-        self._wide = self.scratch((planes, shapes[0][2], y_shape[3]))
+        self._x_shape, self._y_shape = (planes, *x_shape[2:]), (planes, *y_shape[2:])
+        self._wide = self.scratch((planes, x_shape[2], y_shape[3]))
         self._mix = []
-        for extent, out in zip(shapes[0][2:], y_shape[2:], strict=True):
+        for extent, out, mixture in zip(x_shape[2:], y_shape[2:], mixtures, strict=True):
             mix = self.scratch((out, extent))
-            self.device.put_lazily(partial(self.mixture, extent, out), mix)
+            self.device.put_lazily(mixture, mix)
             self._mix.append(mix)
         (_, height, width), (_, high, wide) = self._x_shape, self._y_shape
 
@@ -317,13 +324,18 @@ class Interp(Layer):
         tops: Sequence[Array],
         dbottoms: Sequence[Array | None],
     ) -> None:
-        wide, (rows, columns) = self._wide, self._mix
         if dbottoms[0] is not None:
-            self._lower.forward(rows, dtops[0].reshape(self._y_shape), wide, transpose_a=True)
-            self._narrow.forward(wide, columns, dbottoms[0])
+            self.mix_back(dtops[0], dbottoms[0])
+
+    def mix_back(self, dy: Array, dx: Array) -> None:
+        """Write the gradient of the planes that were mixed."""
+        wide, (rows, columns) = self._wide, self._mix
+        self._lower.forward(rows, dy.reshape(self._y_shape), wide, transpose_a=True)
+        self._narrow.forward(wide, columns, dx)
 
 
-def _check_planes(layer: Layer, shape: Shape) -> None:
+def check_planes(layer: Layer, shape: Shape) -> None:
+    """Raise LayerError unless a bottom has 4 axes."""
     if len(shape) != 4:
         raise LayerError(
             f"expected 4 axes, N x C x H x W, got '{layer.spec.bottom[0]}' {shape_text(shape)}",

@@ -10,6 +10,7 @@ import numpy as np
 from onnx import TensorProto
 
 from protonet.kernels.windows import Windows
+from protonet.layers.adaptive_pooling import picked
 from protonet.onnx.conversion import Conversion, OnnxError, converts, part_of
 from protonet.proto.caffe_pb2 import PoolingParameter
 
@@ -171,6 +172,20 @@ def interp(c: Conversion) -> str:
     (height, width), (rows, columns) = c.shapes[0][2:], c.top_shapes[0][2:]
     wide = c.op("MatMul", c.bottoms[0], c.constant(c.layer.mixture(width, columns).T))
     return str(c.op("MatMul", c.constant(c.layer.mixture(height, rows)), wide))
+
+
+@converts("AdaptivePooling")
+def adaptive(c: Conversion) -> str:
+    """Means are matrix products; for maxima the windows are put side by side."""
+    if c.layer.is_mean:
+        return str(interp(c))
+    shape, size, y = c.shapes[0], c.layer.size, c.bottoms[0]
+    kernel = []
+    for axis, extent, out in zip((2, 3), shape[2:], size, strict=True):
+        places = picked(extent, out)
+        kernel.append(len(places) // out)
+        y = c.op("Gather", y, c.integers(places.tolist()), axis=axis)
+    return str(c.op("MaxPool", y, kernel_shape=kernel, strides=kernel))
 
 
 @converts("Upsample")

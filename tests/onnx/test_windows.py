@@ -23,6 +23,9 @@ CASES = [
      f'group: 2 {FILLED} }}', [(2, 6, 4, 5)]),
     (f'type: "Deconvolution" convolution_param {{ num_output: 4 kernel_size: 3 stride: 3 '
      f'output_padding: 2 output_padding: 1 {FILLED} }}', [(2, 6, 4, 5)]),
+    ('type: "AdaptivePooling" adaptive_pooling_param { output_h: 3 output_w: 4 }', [(2, 3, 5, 7)]),
+    ('type: "AdaptivePooling" adaptive_pooling_param { pool: AVE output_h: 3 output_w: 4 }',
+     [(2, 3, 5, 7)]),
     ('type: "Im2col" convolution_param { kernel_size: 3 stride: 2 pad: 1 }', [(2, 3, 6, 7)]),
     ('type: "Interp" interp_param { height: 7 width: 9 }', [(2, 3, 4, 5)]),
     ('type: "Interp" interp_param { zoom_factor: 2 pad_beg: -1 pad_end: -1 }', [(2, 3, 6, 7)]),

@@ -198,6 +198,36 @@ class VolumetricAveragePooling(VolumetricPooling):
         return self.pool(net, x, "AVE")
 
 
+class AdaptivePooling(Sliding):
+    """Base: windows by the size of the output."""
+
+    method: ClassVar[str]
+
+    def construct(self, W: int, H: int) -> None:
+        self.whole(1, W=W, H=H)
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        blob, undone = with_batch(net, self.one(x), 4)
+        settings: dict[str, Any] = {"output_h": self.integer("H"), "output_w": self.integer("W")}
+        if self.method != "MAX":
+            settings["pool"] = self.method
+        return undone(net.layer("AdaptivePooling", blob, adaptive_pooling_param=settings))
+
+
+@module("nn.SpatialAdaptiveMaxPooling")
+class SpatialAdaptiveMaxPooling(AdaptivePooling):
+    """The greatest value of each window."""
+
+    method = "MAX"
+
+
+@module("nn.SpatialAdaptiveAveragePooling")
+class SpatialAdaptiveAveragePooling(AdaptivePooling):
+    """The mean of each window."""
+
+    method = "AVE"
+
+
 @module("nn.SpatialMaxUnpooling")
 class SpatialMaxUnpooling(Sliding):
     """The inverse of a SpatialMaxPooling: each value where that found its maximum."""

@@ -105,3 +105,14 @@ def test_sums_of_windows_with_a_weight() -> None:
     np.testing.assert_allclose(model.parameters()[0][1], (dy * sums).sum(axis=(0, 2, 3)), rtol=1e-4)
     with pytest.raises(NetworkError, match="expected 3 input planes, got 2x4x6x8"):
         forward(made, random(2, 4, 6, 8))
+
+
+def test_windows_by_the_size_of_the_output() -> None:
+    x = random(2, 3, 7, 8)
+    for name, reduce in (("Max", np.max), ("Average", np.mean)):
+        made = nn(f"SpatialAdaptive{name}Pooling", 3, 2)
+        y = forward(made, x)
+        assert y.shape == (2, 3, 2, 3)
+        expected = reduce(x[:, :, 3:7, 2:6], axis=(2, 3))
+        np.testing.assert_allclose(y[:, :, 1, 1], expected, rtol=1e-5)
+        np.testing.assert_allclose(forward(made, x[0]), y[0], rtol=1e-5)
