@@ -21,7 +21,7 @@ def test_the_seed_net_beside_its_formula() -> None:
     dy = RANDOM.normal(size=(2, 2)).astype(np.float32)
     for passes in (1, 2):  # gradients of parameters are added to
         (dx,) = model.backward(dy)
-        np.testing.assert_allclose(dx, (0.004 * dy @ w).reshape(x.shape), rtol=1e-5)
+        np.testing.assert_allclose(dx, (0.004 * dy @ w).reshape(x.shape), rtol=1e-5, atol=1e-9)
         np.testing.assert_allclose(dw, passes * dy.T @ rows, rtol=1e-4, atol=1e-7)
         np.testing.assert_allclose(db, passes * dy.sum(0), rtol=1e-5)
 
