@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from protonet.errors import LayerError, nearest
 from protonet.registry import Registry
+from protonet.torch7 import graphs
 from protonet.torch7.builder import Blob, Bound, NetBuilder, Value
 from protonet.torch7.objects import Function, Storage, Table, Tensor, TorchObject
 from protonet.torch7.objects import contiguous_strides as strides_of
@@ -121,6 +122,25 @@ class Module:
     @lua
     def reset(self, stdv: float | None = None) -> None:
         """Draw the initial values, in Torch7's order."""
+
+    # Lua's metamethods, by the names that torch.class gives them: nngraph's notation.
+
+    @lua
+    def __call__(self, *inputs: Any) -> TorchObject:
+        """``module(nodes)``: a node of nngraph that takes the outputs of these."""
+        return graphs.call(self.object, inputs)
+
+    @lua
+    def __unm__(self) -> TorchObject:
+        """``- module``: a node without inputs."""
+        return graphs.call(self.object, [])
+
+    @lua
+    def __sub__(self, following: TorchObject) -> TorchObject:
+        """``node - module``: a node of the module that takes the output of this one."""
+        return self.wrap(following)(self.object)
+
+    # Translation.
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         """Add the layers of this module to the net; returns its output.
@@ -288,6 +308,11 @@ class Criterion(Module):
     """A loss. ``loss`` translates instead of ``layers``."""
 
     learned = ()
+
+    @lua
+    def __call__(self, *inputs: Any) -> TorchObject:
+        made = create("nn.ModuleFromCriterion", [self.object], self.session, self.object.line)
+        return graphs.call(made, inputs)
 
     def loss(self, net: NetBuilder, x: Value, target: Value) -> Blob:
         """Add the layers of the loss; returns its scalar, the sum over all items or their mean.
