@@ -14,6 +14,7 @@ from protonet.cli.compute_options import no_fuse_option
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.extensions import import_option
 from protonet.cli.options import snapshot_option
+from protonet.cli.shapes import input_shape_option
 from protonet.cli.sizes import memory_limit_option
 from protonet.cli.terminal import note
 
@@ -37,6 +38,7 @@ _PATH = click.Path(path_type=Path)
         "protonet infer run one.png two.png --snapshot best",
         "protonet infer run *.png --json > answers.jsonl",
         "protonet infer 20160809-112414-0296_epoch_30.0.tar.gz test.png",
+        "protonet infer snapshot_30_Model.t7 test.png --labels labels.txt --input-shape 3x224x224",
     ],
 )
 @click.argument("run", metavar="RUN", type=_PATH)
@@ -58,8 +60,15 @@ _PATH = click.Path(path_type=Path)
     "--mean",
     metavar="FILE|V[,V...]",
     default="",
-    help="With --weights: the mean to subtract. Default: none.",
+    help="With --weights or a .t7 file: the mean to subtract. Default: none.",
 )
+@click.option(
+    "--labels",
+    type=_PATH,
+    metavar="FILE",
+    help="Class names, one per line. Default: labels.txt of RUN.",
+)
+@input_shape_option
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda:N.")
 @memory_limit_option
 @no_fuse_option
@@ -76,6 +85,8 @@ def command(
     as_json: bool,
     weights: Path | None,
     mean: str,
+    labels: Path | None,
+    input_shape: tuple[int, int, int] | None,
     device: str,
     memory_limit: int | None,
     no_fuse: bool,
@@ -84,25 +95,34 @@ def command(
     """Predict on each IMAGE with the net of the run directory RUN.
 
     RUN may also be a .zip of one, as downloaded from the page; a model downloaded from DIGITS, as
-    .tar.gz, .tgz, .tar, .tar.bz2, .zip or the folder of its files; or a deploy.prototxt with
-    --weights.
+    .tar.gz, .tgz, .tar, .tar.bz2, .zip or the folder of its files; a model of Torch7 as .t7; or a
+    deploy.prototxt with --weights.
 
     Images are converted to the size and channels of the training data and preprocessed exactly as
-    the training images. Prints the values of each output of the net; if RUN has a labels.txt, the
-    five best classes. An image that cannot be read is reported and skipped; the exit code is then
+    the training images. Prints the values of each output of the net; with class names, the five
+    best classes. An image that cannot be read is reported and skipped; the exit code is then
     4.
     """
     from protonet.errors import DataError, UsageError
 
-    if weights is None and mean:
+    torch = weights is None and run.is_file() and _is_torch7(run)
+    if weights is None and mean and not torch:
         raise UsageError(f"{run}: a run has its own mean; --mean requires --weights")
+    if input_shape is not None and not torch:
+        raise UsageError(f"{run}: is no .t7 file; --input-shape is only for one")
     if weights is not None and snapshot != "last":
         raise UsageError("--snapshot selects weights of a run, but --weights are given")
     if weights is not None:
         net_options = _classifier(run, weights, mean, device, memory_limit, no_fuse)
+    elif torch:
+        net_options = _torch_model(run, mean, input_shape, device, memory_limit, no_fuse)
     else:
         net_options = _trained(run, snapshot, device, memory_limit, no_fuse, allow_python_layers)
     with net_options as predictor:
+        if predictor.note:
+            note(predictor.note)
+        if labels is not None:
+            predictor.class_names = _class_names(labels)
         unread = _answer(predictor, images, as_json)
     if unread:
         raise DataError(f"{unread} of {len(images)} images could not be read")
@@ -117,6 +137,38 @@ def _classifier(
     how, fuse = Preprocessing(mean=mean), not no_fuse
     processor = Device(device)
     return open_classifier(deploy, weights, how, processor, memory_limit=memory_limit, fuse=fuse)
+
+
+def _is_torch7(path: Path) -> bool:
+    from protonet.formats.kind import is_torch7
+
+    return is_torch7(path)
+
+
+def _torch_model(
+    path: Path,
+    mean: str,
+    shape: tuple[int, int, int] | None,
+    device: str,
+    memory_limit: int | None,
+    no_fuse: bool,
+) -> AbstractContextManager[ImagePredictor]:
+    from protonet.device import Device
+    from protonet.jobs.inference.classification import Preprocessing
+    from protonet.jobs.inference.torch_model import open_torch_model
+
+    how, fuse = Preprocessing(mean=mean), not no_fuse
+    processor = Device(device)
+    return open_torch_model(path, how, shape, processor, memory_limit=memory_limit, fuse=fuse)
+
+
+def _class_names(path: Path) -> list[str]:
+    from protonet.errors import UsageError
+    from protonet.jobs.run.directory import read_class_names
+
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file of labels")
+    return read_class_names(path)
 
 
 def _trained(
@@ -170,10 +222,19 @@ def _print(prediction: Prediction, classes: Sequence[str] | None) -> None:
     for name, values in prediction.outputs.items():
         if classes is not None and values.size == len(classes):
             click.echo(f"{prediction.image}: {name}")
-            for share, label in best_classes(values, classes):
+            for share, label in best_classes(_as_shares(values), classes):
                 click.echo(f"  {share:8.2%}  {label}")
         else:
             click.echo(f"{prediction.image}: {name} = {vector(values)}")
+
+
+def _as_shares(values: np.ndarray) -> np.ndarray:
+    """Probabilities, where the values are their logarithms, as nn.LogSoftMax gives."""
+    import numpy as np
+
+    if values.size and values.max() <= 0 and abs(np.exp(values).sum() - 1) < 1e-3:
+        return np.exp(values)
+    return values
 
 
 def best_classes(values: np.ndarray, classes: Sequence[str]) -> list[tuple[float, str]]:

@@ -25,13 +25,39 @@ _LOOKED_UP = 20
 def input_shape(text: str) -> tuple[str, Shape]:
     """The blob and the axes of a text such as ``data=16x1x50x50``."""
     name, _, shape = text.partition("=")
-    axes = shape.split("x")
-    if not name or not all(axis.isdecimal() and 0 < int(axis) <= LARGEST for axis in axes):
+    axes = axes_of(shape)
+    if not name or axes is None:
         raise click.BadParameter(
             f"expected NAME=SHAPE such as data=16x1x50x50, got '{text[:60]}'; an axis is from 1 to "
             f"{LARGEST}"
         )
-    return name, tuple(int(axis) for axis in axes)
+    return name, axes
+
+
+def axes_of(text: str) -> Shape | None:
+    """The axes of a text such as ``16x1x50x50``; None for another text."""
+    axes = text.split("x")
+    if not all(axis.isdecimal() and 0 < int(axis) <= LARGEST for axis in axes):
+        return None
+    return tuple(int(axis) for axis in axes)
+
+
+def image_shape(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Shape | None:
+    """The callback of ``input_shape_option``."""
+    axes = axes_of(text) if text is not None else None
+    if text is not None and (axes is None or len(axes) != 3):
+        raise click.BadParameter(
+            f"expected channels, height and width such as 3x224x224, got '{text[:60]}'"
+        )
+    return axes
+
+
+input_shape_option = click.option(
+    "--input-shape",
+    callback=image_shape,
+    metavar="CxHxW",
+    help="If it is a .t7 file: channels, height and width of its images. Default: what it tells.",
+)
 
 
 _SHAPES = (

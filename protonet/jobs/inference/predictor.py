@@ -15,7 +15,7 @@ from protonet.data.resize import fit as fit_image
 from protonet.data.transform import Draw, Transformer, ten_crops
 from protonet.device import Device
 from protonet.errors import DataError, DeviceError, FormatError, NetworkError, UsageError
-from protonet.formats.caffemodel import read_weights
+from protonet.formats.caffemodel import Weights, read_weights
 from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
@@ -74,7 +74,7 @@ class ImagePredictor:
 
     Args:
         source: the net at phase TEST, stage "deploy".
-        weights: the file of weights.
+        weights: the file of weights, or the weights themselves, from the file of ``source``.
         transformer: preprocessing of images of its ``shape``.
         device: by default the CPU.
         channels: which channel of blue, green, red each input channel is; by default as they are.
@@ -92,11 +92,13 @@ class ImagePredictor:
     iteration: int | None = None
     """Of the weights, if known."""
     class_names: Sequence[str] | None = None
+    note: str = ""
+    """What the user should know of the net; "" for nothing."""
 
     def __init__(
         self,
         source: Source,
-        weights: Path,
+        weights: Path | Weights,
         transformer: Transformer,
         device: Device | None = None,
         channels: Sequence[int] | None = None,
@@ -116,8 +118,8 @@ class ImagePredictor:
         self.transformer = transformer
         self.device = device if device is not None else Device()
         self._order = list(channels) if channels is not None else None
-        self._path = weights
-        self._weights = read_weights(weights)
+        self._path = weights if isinstance(weights, Path) else Path(source.name)
+        self._weights = read_weights(weights) if isinstance(weights, Path) else weights
         self._built: dict[int, ForwardPass] = {}
         self._crops: tuple[Draw | None, ...] = (None,)
 

@@ -1,0 +1,74 @@
+"""Prediction with a model of Torch7 (.t7)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from google.protobuf import text_format
+
+from protonet.blob import Shape
+from protonet.device import Device
+from protonet.jobs.inference.classification import Preprocessing
+from protonet.jobs.inference.predictor import ImagePredictor
+from protonet.layers.base import shape_text
+from protonet.proto.text import Source
+from protonet.torch7.deployed import DeployedModel, UnknownShapeError, open_deployed
+
+RGB = (0, 1, 2)
+"""Torch7 reads images as red, green, blue; so did DIGITS with it (tools/torch/data.lua)."""
+
+
+def open_torch_model(
+    path: Path,
+    how: Preprocessing,
+    shape: Shape | None = None,
+    device: Device | None = None,
+    *,
+    memory_limit: int | None = None,
+    fuse: bool = True,
+) -> ImagePredictor:
+    """A predictor from a .t7 file. Close it.
+
+    Args:
+        path: the file.
+        how: preprocessing of images. Its default order of channels stands for Torch7's: red, green,
+            blue.
+        shape: channels, height and width of images; None for what the model tells.
+        device: by default the CPU.
+        memory_limit: as of ``ImagePredictor``.
+        fuse: as of ``ImagePredictor``.
+
+    Raises:
+        UsageError: when the file cannot be read, or the shape is needed.
+        FormatError, NetworkError: as ``open_deployed``.
+    """
+    model = open_image_model(path, shape)
+    channels, height, width = model.shape
+    if how.channel_swap == Preprocessing.channel_swap:
+        how = replace(how, channel_swap=RGB)
+    predictor = ImagePredictor(
+        Source(str(path), text_format.MessageToString(model.definition.net)),
+        model.weights(),
+        how.transformer((channels, height, width)),
+        device,
+        how.order(channels),
+        memory_limit=memory_limit,
+        fuse=fuse,
+        fit=how.fit,
+    )
+    if model.guessed:
+        predictor.note = f"{path}: takes images of {shape_text(model.shape)}, as far as it tells"
+    return predictor
+
+
+def open_image_model(path: Path, shape: Shape | None) -> DeployedModel:
+    """The model in a .t7 file, on one image.
+
+    Raises:
+        UnknownShapeError: when the shape is needed.
+    """
+    try:
+        return open_deployed(path, shape)
+    except UnknownShapeError as error:
+        raise UnknownShapeError(f"{error}; give it, as in --input-shape 3x224x224") from None
