@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from protonet.cli.classes import Classified, printer, save_scores, show_report
+from protonet.cli.classify_forms import Asked, asked_for, opened
 from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.options import Count
+from protonet.cli.shapes import input_shape_option
 from protonet.cli.terminal import complain, note, progress
 from protonet.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from protonet.jobs.inference.classification import Preprocessing
     from protonet.jobs.inference.predictor import ImagePredictor
 
 _PATH = click.Path(path_type=Path)
-_WEIGHTS = (".caffemodel", ".h5", ".npz", ".safetensors")
 _TOP = 5
 _FEW = 10
 """Maximal number of images for several classes of each in a table."""
@@ -45,19 +43,6 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     return numbers
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """The arguments, independent of their form."""
-
-    net: Path
-    images: tuple[Path, ...]
-    how: Preprocessing
-    weights: Path | None = None
-    labels: Path | None = None
-    oversample: bool = False
-    out: Path | None = None
-
-
 @click.command(
     "classify",
     cls=GflagsCommand,
@@ -68,6 +53,7 @@ class _Asked:
         "--labels labels.txt photos/",
         "protonet classify deploy.prototxt net.caffemodel mean.binaryproto labels.txt cat.jpg",
         "protonet classify 20160809-112414-0296_epoch_30.0.tar.gz cat.png",
+        "protonet classify snapshot_30_Model.t7 cat.png --labels labels.txt --mean 104,117,123",
         "protonet classify run val.txt --confusion confusion.png --format csv > answers.csv",
         "protonet classify photos/ scores.npy --model_def deploy.prototxt --pretrained_model "
         "net.caffemodel --center_only",
@@ -132,8 +118,10 @@ class _Asked:
     "--channel_swap",
     callback=_numbers,
     metavar="N,N,N",
-    help="The channel of red, green, blue for each input channel. Default: 2,1,0.",
+    help="The channel of red, green, blue for each input channel. Default: 2,1,0; of a .t7 file "
+    "0,1,2.",
 )
+@input_shape_option
 @click.option("--ext", metavar="KIND", default="", help="Use only such files of folders: jpg.")
 @click.option("--root", type=_PATH, help="Folder of the files in lists. Default: that of the list.")
 @click.option("--output", metavar="BLOB", default="", help="The output with the scores.")
@@ -174,9 +162,10 @@ def command(ctx: click.Context, /, gpu: bool, device: str | None, **given: Any) 
     """Classify each IMAGE.
 
     NET is a run directory, a model downloaded from DIGITS (.tar.gz, .tgz, .tar, .tar.bz2, .zip, or
-    the folder of its files), or a deploy.prototxt with --weights. IMAGE is an image file, a folder,
-    or a list (.txt) with a file per line, optionally followed by its class. If the true classes are
-    known, from a list or from the names of folders, the accuracy is printed.
+    the folder of its files), a model of Torch7 (.t7), or a deploy.prototxt with --weights. IMAGE is
+    an image file, a folder, or a list (.txt) with a file per line, optionally followed by its
+    class. If the true classes are known, from a list or from the names of folders, the accuracy is
+    printed.
 
     The arguments of Caffe's two tools work too: deploy.prototxt, weights, mean, labels and image of
     classification.bin, which subtracts a mean pixel; and those of classify.py, which resizes images
@@ -189,100 +178,14 @@ def command(ctx: click.Context, /, gpu: bool, device: str | None, **given: Any) 
     if gpu and device is not None:
         raise click.UsageError("--gpu and --device both choose a device; use one of them")
     processor = Device("cuda:0" if gpu else device or "cpu")
-    asked = _asked(given)
-    with _open(asked, given, processor) as predictor:
+    asked = asked_for(given)
+    with opened(asked, given, processor) as predictor:
         failed = _classify(predictor, asked, given)
     if failed:
         ctx.exit(DataError.exit_code)
 
 
-def _asked(given: dict[str, Any]) -> _Asked:
-    """Parse the arguments in any of the forms."""
-    from protonet.jobs.inference.classification import Preprocessing
-    from protonet.jobs.run.archive import is_packed
-
-    net, images, weights = given["net"], given["images"], given["weights"]
-    names = ("mean", "mean_pixel", "images_dim", "input_scale", "raw_scale", "channel_swap")
-    how = Preprocessing(**{name: given[name] for name in names if given[name] not in (None, "")})
-    asked = _Asked(net, images, how, weights, given["labels"], bool(given["oversample"]),
-                   given["out"])  # fmt: skip
-    if given["model_def"] is not None:
-        return _as_classify_py(asked, given)
-    if weights is not None or net.is_dir() or is_packed(net):
-        return asked
-    if images[0].suffix not in _WEIGHTS:
-        raise UsageError(
-            f"{net}: not a run directory; a deploy.prototxt needs --weights"
-            if net.exists()
-            else f"{net}: no such run directory or deploy.prototxt"
-        )
-    if len(images) < 4:
-        raise UsageError(
-            "expected deploy.prototxt, weights, mean, labels and images, as for "
-            f"classification.bin; got {1 + len(images)} arguments. The options --weights, --mean "
-            "and --labels work too"
-        )
-    if asked.how.mean or asked.labels is not None:
-        raise UsageError("the mean and the labels are given twice: as arguments and as options")
-    weights, mean, labels, *rest = images
-    return replace(
-        asked,
-        images=tuple(rest),
-        weights=weights,
-        labels=labels,
-        how=replace(how, mean=str(mean), mean_pixel=True),
-    )
-
-
-def _as_classify_py(asked: _Asked, given: dict[str, Any]) -> _Asked:
-    """The form INPUT OUTPUT --model_def FILE, with the defaults of Caffe's classify.py."""
-    if len(asked.images) != 1 or asked.weights is None or asked.out is not None:
-        raise UsageError(
-            "with --model_def, expected an image or folder, a .npy, and --pretrained_model"
-        )
-    if not asked.how.mean:
-        note("no --mean_file: no mean is subtracted (classify.py uses ImageNet's mean)")
-    how = replace(asked.how, images_dim=asked.how.images_dim or (256, 256))
-    return replace(
-        asked,
-        net=given["model_def"],
-        images=(asked.net,),
-        out=asked.images[0],
-        how=how,
-        oversample=given["oversample"] is not False,
-    )
-
-
-@contextmanager
-def _open(asked: _Asked, given: dict[str, Any], device: Any) -> Iterator[ImagePredictor]:
-    """Open the predictor."""
-    from protonet.jobs.inference.classification import Preprocessing, open_classifier
-    from protonet.jobs.inference.trained_run import open_trained
-
-    if asked.weights is None:
-        if asked.how != Preprocessing():
-            kind = "a run" if (asked.net / "run.json").exists() else "a model of DIGITS"
-            raise UsageError(
-                f"{asked.net}: {kind} has its own preprocessing; these options are only for "
-                "a deploy.prototxt"
-            )
-        net_options: AbstractContextManager[ImagePredictor] = open_trained(
-            asked.net,
-            given["snapshot"] or "last",
-            device,
-            python_layers=True if given["allow_python_layers"] else None,
-        )
-    else:
-        if given["snapshot"] is not None:
-            raise UsageError("--snapshot selects weights of a run, but --weights are given")
-        net_options = open_classifier(asked.net, asked.weights, asked.how, device)
-    with net_options as predictor:
-        if asked.oversample:
-            predictor.oversample()
-        yield predictor
-
-
-def _classify(predictor: ImagePredictor, asked: _Asked, given: dict[str, Any]) -> int:
+def _classify(predictor: ImagePredictor, asked: Asked, given: dict[str, Any]) -> int:
     """Classify all images and print; return how many could not be read."""
     from protonet.jobs.evaluation.confusion import Report
     from protonet.jobs.evaluation.labelled import find_items
@@ -332,7 +235,7 @@ def _scores(predictor: ImagePredictor, name: str, classes: Sequence[str] | None)
     return output, prod(predictor.outputs[output][1:])
 
 
-def _class_names(asked: _Asked, predictor: ImagePredictor) -> list[str] | None:
+def _class_names(asked: Asked, predictor: ImagePredictor) -> list[str] | None:
     """The given names, or those of the run."""
     from protonet.jobs.run.directory import read_class_names
 

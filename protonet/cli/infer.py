@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,17 @@ if TYPE_CHECKING:
 _BEST_CLASSES = 5
 _MOST_VALUES = 20
 _PATH = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """How to open the net."""
+
+    mean: str
+    input_shape: tuple[int, int, int] | None
+    device: str
+    memory_limit: int | None
+    fuse: bool
 
 
 @click.command(
@@ -103,22 +115,10 @@ def command(
     best classes. An image that cannot be read is reported and skipped; the exit code is then
     4.
     """
-    from protonet.errors import DataError, UsageError
+    from protonet.errors import DataError
 
-    torch = weights is None and run.is_file() and _is_torch7(run)
-    if weights is None and mean and not torch:
-        raise UsageError(f"{run}: a run has its own mean; --mean requires --weights")
-    if input_shape is not None and not torch:
-        raise UsageError(f"{run}: is no .t7 file; --input-shape is only for one")
-    if weights is not None and snapshot != "last":
-        raise UsageError("--snapshot selects weights of a run, but --weights are given")
-    if weights is not None:
-        net_options = _classifier(run, weights, mean, device, memory_limit, no_fuse)
-    elif torch:
-        net_options = _torch_model(run, mean, input_shape, device, memory_limit, no_fuse)
-    else:
-        net_options = _trained(run, snapshot, device, memory_limit, no_fuse, allow_python_layers)
-    with net_options as predictor:
+    options = _Options(mean, input_shape, device, memory_limit, not no_fuse)
+    with _open(run, weights, snapshot, options, allow_python_layers) as predictor:
         if predictor.note:
             note(predictor.note)
         if labels is not None:
@@ -128,38 +128,55 @@ def command(
         raise DataError(f"{unread} of {len(images)} images could not be read")
 
 
-def _classifier(
-    deploy: Path, weights: Path, mean: str, device: str, memory_limit: int | None, no_fuse: bool
+def _open(
+    run: Path, weights: Path | None, snapshot: str, options: _Options, trusted: bool
 ) -> AbstractContextManager[ImagePredictor]:
-    from protonet.device import Device
-    from protonet.jobs.inference.classification import Preprocessing, open_classifier
-
-    how, fuse = Preprocessing(mean=mean), not no_fuse
-    processor = Device(device)
-    return open_classifier(deploy, weights, how, processor, memory_limit=memory_limit, fuse=fuse)
-
-
-def _is_torch7(path: Path) -> bool:
+    """A predictor from what RUN is."""
+    from protonet.errors import UsageError
     from protonet.formats.kind import is_torch7
 
-    return is_torch7(path)
+    torch = weights is None and run.is_file() and is_torch7(run)
+    if weights is None and options.mean and not torch:
+        raise UsageError(f"{run}: a run has its own mean; --mean requires --weights")
+    if options.input_shape is not None and not torch:
+        raise UsageError(f"{run}: is no .t7 file; --input-shape is only for one")
+    if weights is None and not torch:
+        return _trained(run, snapshot, options, trusted)
+    if snapshot != "last":
+        raise UsageError("--snapshot selects weights of a run, but --weights are given")
+    return _model(run, weights, options)
 
 
-def _torch_model(
-    path: Path,
-    mean: str,
-    shape: tuple[int, int, int] | None,
-    device: str,
-    memory_limit: int | None,
-    no_fuse: bool,
+def _model(
+    net: Path, weights: Path | None, options: _Options
 ) -> AbstractContextManager[ImagePredictor]:
+    """A predictor from a deploy.prototxt and its weights, or from a .t7 file."""
     from protonet.device import Device
-    from protonet.jobs.inference.classification import Preprocessing
+    from protonet.jobs.inference.classification import Preprocessing, open_classifier
     from protonet.jobs.inference.torch_model import open_torch_model
 
-    how, fuse = Preprocessing(mean=mean), not no_fuse
-    processor = Device(device)
-    return open_torch_model(path, how, shape, processor, memory_limit=memory_limit, fuse=fuse)
+    how, processor = Preprocessing(mean=options.mean), Device(options.device)
+    limit, fuse = options.memory_limit, options.fuse
+    if weights is None:
+        shape = options.input_shape
+        return open_torch_model(net, how, shape, processor, memory_limit=limit, fuse=fuse)
+    return open_classifier(net, weights, how, processor, memory_limit=limit, fuse=fuse)
+
+
+def _trained(
+    run: Path, snapshot: str, options: _Options, trusted: bool
+) -> AbstractContextManager[ImagePredictor]:
+    from protonet.device import Device
+    from protonet.jobs.inference.trained_run import open_trained
+
+    return open_trained(
+        run,
+        snapshot,
+        Device(options.device),
+        memory_limit=options.memory_limit,
+        fuse=None if options.fuse else False,
+        python_layers=True if trusted else None,
+    )
 
 
 def _class_names(path: Path) -> list[str]:
@@ -169,22 +186,6 @@ def _class_names(path: Path) -> list[str]:
     if not path.is_file():
         raise UsageError(f"{path}: no such file of labels")
     return read_class_names(path)
-
-
-def _trained(
-    run: Path, snapshot: str, device: str, memory_limit: int | None, no_fuse: bool, trusted: bool
-) -> AbstractContextManager[ImagePredictor]:
-    from protonet.device import Device
-    from protonet.jobs.inference.trained_run import open_trained
-
-    return open_trained(
-        run,
-        snapshot,
-        Device(device),
-        memory_limit=memory_limit,
-        fuse=False if no_fuse else None,
-        python_layers=True if trusted else None,
-    )
 
 
 def _answer(predictor: ImagePredictor, images: Sequence[Path], as_json: bool) -> int:
@@ -222,18 +223,19 @@ def _print(prediction: Prediction, classes: Sequence[str] | None) -> None:
     for name, values in prediction.outputs.items():
         if classes is not None and values.size == len(classes):
             click.echo(f"{prediction.image}: {name}")
-            for share, label in best_classes(_as_shares(values), classes):
+            for share, label in best_classes(as_shares(values), classes):
                 click.echo(f"  {share:8.2%}  {label}")
         else:
             click.echo(f"{prediction.image}: {name} = {vector(values)}")
 
 
-def _as_shares(values: np.ndarray) -> np.ndarray:
+def as_shares(values: np.ndarray) -> np.ndarray:
     """Probabilities, where the values are their logarithms, as nn.LogSoftMax gives."""
     import numpy as np
 
     if values.size and values.max() <= 0 and abs(np.exp(values).sum() - 1) < 1e-3:
-        return np.exp(values)
+        shares: np.ndarray = np.exp(values)
+        return shares
     return values
 
 

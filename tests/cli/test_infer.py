@@ -11,11 +11,14 @@ from click.testing import CliRunner
 from PIL import Image
 
 from protonet.cli.app import app
-from protonet.cli.infer import best_classes, json_values, vector
+from protonet.cli.infer import as_shares, best_classes, json_values, vector
 from protonet.data.create import create_gradients
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.training.start import start
 from protonet.proto.text import Source, read_net
+from protonet.torch7 import serial
+from protonet.torch7.objects import Tensor
+from tests.torch7.trees import call, nn, sequential
 
 NET = """\
 layer { name: "scale" type: "Power" bottom: "data" top: "scale" power_param { scale: 0.004 } }
@@ -134,7 +137,7 @@ def test_known_classes_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
     class Asked:
-        iteration, class_names = 3, names
+        iteration, class_names, note = 3, names, ""
 
         def __init__(self, run: object, snapshot: str, device: object, **_: object) -> None:
             pass
@@ -175,3 +178,32 @@ def test_a_long_array_is_cut_with_its_shape() -> None:
 def test_json_has_null_for_what_is_not_finite() -> None:
     values = np.array([[0.5, np.nan], [np.inf, -np.inf]], np.float32)
     assert json_values(values) == [[0.5, None], [None, None]]
+
+
+def test_a_model_of_torch7(protonet: Any, tmp_path: Path) -> None:
+    view = call(nn("View", -1), "setNumInputDims", 3)
+    linear = nn("Linear", 16, 2)
+    linear.fields["weight"] = Tensor.of(np.full((2, 16), 0.01) * [[1], [-1]])
+    linear.fields["bias"] = Tensor.of(np.array([0.0, 5.0]))
+    serial.save(tmp_path / "m.t7", sequential(view, linear))
+    Image.new("L", (4, 4), 100).save(tmp_path / "a.png")
+    found = protonet("infer", "m.t7", "a.png")
+    assert found.stdout == "a.png: Linear1 = [16 -11]\n"
+    assert found.stderr == "m.t7: takes images of 1x4x4, as far as it tells\n"
+    found = protonet("infer", "m.t7", "a.png", "--mean", "50", "--input-shape", "1x4x4")
+    assert (found.stdout, found.stderr) == ("a.png: Linear1 = [8 -3]\n", "")
+    (tmp_path / "labels.txt").write_text("light\ndark\n")
+    found = protonet("infer", "m.t7", "a.png", "--labels", "labels.txt")
+    assert found.stdout.splitlines()[1].split() == ["1600.00%", "light"]
+    found = protonet("infer", "m.t7", "a.png", "--input-shape", "1x3x3")
+    assert found.returncode == 3
+    assert "m.t7: modules/2 (byte " in found.stderr
+    found = protonet("infer", "m.t7", "a.png", "--labels", "none.txt")
+    assert found.stderr.endswith("none.txt: no such file of labels\n")
+
+
+def test_logarithms_of_probabilities_are_shown_as_probabilities() -> None:
+    shares = np.array([0.25, 0.75])
+    np.testing.assert_allclose(as_shares(np.log(shares)), shares)
+    scores = np.array([-1.0, -2.0])
+    assert as_shares(scores) is scores

@@ -33,7 +33,8 @@ class Preprocessing:
         that of a mean image larger than the net's input, else that of the input.
         raw_scale: factor of an image in [0, 1] before the mean is subtracted.
         input_scale: factor after it.
-        channel_swap: the channel of red, green, blue for each input channel.
+        channel_swap: the channel of red, green, blue for each input channel; None for the order
+        of the net's kind: Caffe's nets take blue, green, red.
         fit: how images are resized to ``images_dim``, one of ``data.resize.RESIZE_MODES``.
     """
 
@@ -42,7 +43,7 @@ class Preprocessing:
     images_dim: tuple[int, int] | None = None
     raw_scale: float = 255.0
     input_scale: float = 1.0
-    channel_swap: tuple[int, ...] = _BGR_OF_RGB
+    channel_swap: tuple[int, ...] | None = None
     fit: str = "squash"
 
     def transformer(self, given: ImageShape) -> Transformer:
@@ -79,14 +80,15 @@ class Preprocessing:
         Raises:
             UsageError: for a swap of another number of channels.
         """
+        swap = _BGR_OF_RGB if self.channel_swap is None else self.channel_swap
         if channels == 1:
             return None
-        if sorted(self.channel_swap) != list(range(channels)):
-            swap = ",".join(map(str, self.channel_swap))
+        if sorted(swap) != list(range(channels)):
+            given = ",".join(map(str, swap))
             raise UsageError(
-                f"--channel-swap {swap}: expected each of 0 to {channels - 1} once, as in 2,1,0"
+                f"--channel-swap {given}: expected each of 0 to {channels - 1} once, as in 2,1,0"
             )
-        order = [channels - 1 - place for place in self.channel_swap]
+        order = [channels - 1 - place for place in swap]
         return None if order == list(range(channels)) else order
 
     def _size(self, given: ImageShape, mean: np.ndarray | None) -> tuple[int, int]:

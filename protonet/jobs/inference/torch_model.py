@@ -30,14 +30,8 @@ def open_torch_model(
 ) -> ImagePredictor:
     """A predictor from a .t7 file. Close it.
 
-    Args:
-        path: the file.
-        how: preprocessing of images. Its default order of channels stands for Torch7's: red, green,
-            blue.
-        shape: channels, height and width of images; None for what the model tells.
-        device: by default the CPU.
-        memory_limit: as of ``ImagePredictor``.
-        fuse: as of ``ImagePredictor``.
+    ``how`` is the preprocessing of images, by default in Torch7's order of channels. ``shape`` are
+    channels, height and width of images; None for what the model tells.
 
     Raises:
         UsageError: when the file cannot be read, or the shape is needed.
@@ -45,7 +39,7 @@ def open_torch_model(
     """
     model = open_image_model(path, shape)
     channels, height, width = model.shape
-    if how.channel_swap == Preprocessing.channel_swap:
+    if how.channel_swap is None:
         how = replace(how, channel_swap=RGB)
     predictor = ImagePredictor(
         Source(str(path), text_format.MessageToString(model.definition.net)),
