@@ -84,10 +84,30 @@ def translate(
         NetworkError: at the line of the module that is unknown or does not fit.
     """
     tree = module_class(model.typename)(model)
-    outputs = net.add(tree, x)
+    outputs = _ended(net, net.add(tree, x))
     if loss is not None and target is not None:
         add_loss(net, loss, outputs, target)
     return TorchNet(_definition(net), outputs, tuple(net.placed), _in_order(net, model))
+
+
+def _ended(net: NetBuilder, outputs: Value) -> Value:
+    """Let the outputs of the model be the net's: a table's that a layer takes too are split off,
+    and blobs that nothing takes are no outputs.
+    """
+    taken = {name for spec in net.specs for name in spec.bottom}
+    if isinstance(outputs, list):
+        outputs = [_split_off(net, each, taken) for each in outputs]
+    taken.update(blob.name for blob in flat(outputs))
+    unused = [name for spec in net.specs for name in spec.top if name not in taken]
+    if unused:
+        net.layer_of_tops("Silence", [Blob(name, ()) for name in unused], 0)
+    return outputs
+
+
+def _split_off(net: NetBuilder, output: Value, taken: set[str]) -> Value:
+    if isinstance(output, list):
+        return [_split_off(net, each, taken) for each in output]
+    return net.layer("Split", output) if output.name in taken else output
 
 
 def add_loss(net: NetBuilder, loss: TorchObject, x: Value, target: Value) -> Blob:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from protonet.errors import NetworkError
+from protonet.graph.planning import plan_net
+from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.source import Source
-from protonet.torch7.network import LuaSource, builder, inputs_of, translate, with_inputs
-from tests.torch7.trees import nn, seed_net, sequential
+from protonet.torch7.network import LuaSource, builder, flat, inputs_of, translate, with_inputs
+from tests.torch7.trees import call, nn, seed_net, sequential
 
 TEXT = "return function(p)\n  return nn.Linear(7, 2)\nend\n"
 
@@ -58,3 +60,20 @@ def test_positions_are_lines() -> None:
     assert source.position(("line", 0)) is None
     assert source.position(("layer", 0)) is None
     assert source.mistake_of_line(3, "no").line == 3
+
+
+def test_the_outputs_of_the_net_are_those_of_the_model() -> None:
+    both = nn("ConcatTable")
+    for each in (nn("MulConstant", 2), nn("MulConstant", 3), nn("MulConstant", 5)):
+        call(both, "add", each)
+    last = nn("ConcatTable")
+    for each in (nn("Identity"), nn("Mean", 2)):
+        call(last, "add", each)
+    net = builder(Source("net.lua", ""))
+    x = net.input("data", (16, 3))
+    made = translate(sequential(both, nn("SelectTable", -1), last), x, net)
+    plan = plan_net(with_inputs(made, x), phase=TEST)
+    assert [value.name for value in plan.outputs] == ["Mean1", "Split1"]
+    assert [blob.name for blob in flat(made.outputs)] == ["Split1", "Mean1"]
+    silence = made.definition.net.layer[-1]
+    assert (silence.type, list(silence.bottom)) == ("Silence", ["MulConstant1", "MulConstant2"])
