@@ -232,6 +232,8 @@ def _nested(value: Value, of: Any) -> Nested:
 
 
 def _arrays(given: Nested) -> list[np.ndarray]:
+    if given is None:
+        return []
     if isinstance(given, list | tuple):
         return [array for each in given for array in _arrays(each)]
     return [np.asarray(given, np.float32)]

@@ -87,6 +87,7 @@ def translate(
     outputs = _ended(net, net.add(tree, x))
     if loss is not None and target is not None:
         add_loss(net, loss, outputs, target)
+        _leave_to_deploy(net, outputs)
     return TorchNet(_definition(net), outputs, tuple(net.placed), _in_order(net, model))
 
 
@@ -116,6 +117,15 @@ def add_loss(net: NetBuilder, loss: TorchObject, x: Value, target: Value) -> Blo
     assert isinstance(criterion, Criterion), f"{loss.typename} is no criterion"
     with net.at(criterion), net.with_labels():
         return criterion.loss(net, x, target)
+
+
+def _leave_to_deploy(net: NetBuilder, outputs: Value) -> None:
+    """Take a last LogSoftmax whose loss computes it itself out of training and validation."""
+    read = {name for spec in net.specs for name in spec.bottom}
+    for blob in flat(outputs):
+        producer = net.producer(blob)
+        if producer is not None and producer.type == "LogSoftmax" and blob.name not in read:
+            producer.include.add().stage.append("deploy")
 
 
 def _definition(net: NetBuilder) -> NetDefinition:

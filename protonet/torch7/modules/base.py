@@ -87,9 +87,7 @@ def create(typename: str, arguments: Sequence[Any], session: Session, line: int 
     """
     cls = module_class(typename)
     made = cls(TorchObject(typename, line=line), session)
-    made["gradInput"] = Tensor(session.kind)
-    made["output"] = Tensor(session.kind)
-    made["_type"] = f"torch.{session.kind}Tensor"
+    made.begin()
     try:
         made.construct(*arguments)
     except TypeError as error:
@@ -116,8 +114,14 @@ class Module:
 
     # The contract.
 
+    def begin(self) -> None:
+        """Set the fields that all modules have, before ``construct``."""
+        self["gradInput"] = Tensor(self.session.kind)
+        self["output"] = Tensor(self.session.kind)
+        self["_type"] = f"torch.{self.session.kind}Tensor"
+
     def construct(self, *arguments: Any) -> None:
-        """Set the fields as Torch7's constructor does. The base has set gradInput and output."""
+        """Set the fields as Torch7's constructor does. ``begin`` has set gradInput and output."""
 
     @lua
     def reset(self, stdv: float | None = None) -> None:
@@ -308,6 +312,19 @@ class Criterion(Module):
     """A loss. ``loss`` translates instead of ``layers``."""
 
     learned = ()
+
+    def begin(self) -> None:
+        self["gradInput"] = Tensor(self.session.kind)
+        self["output"] = 0
+
+    def plain(self, typename: str) -> TorchObject:
+        """A module inside this one, of a class without fields of its own."""
+        fields = Table(
+            gradInput=Tensor(self.session.kind),
+            output=Tensor(self.session.kind),
+            _type=f"torch.{self.session.kind}Tensor",
+        )
+        return TorchObject(typename, fields, self.object.line)
 
     @lua
     def __call__(self, *inputs: Any) -> TorchObject:
