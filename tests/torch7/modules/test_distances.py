@@ -32,9 +32,9 @@ A, B = RANDOM.normal(size=(2, 3, 5))
 )
 @pytest.mark.parametrize("rows", [slice(None), 0])
 def test_values_and_gradients(
-    name: str, arguments: tuple[float, ...], formula: object, rows: object
+    name: str, arguments: tuple[float, ...], formula: Callable[..., np.ndarray], rows: slice | int
 ) -> None:
-    a, b = A[rows], B[rows]  # type: ignore[call-overload]
+    a, b = A[rows], B[rows]
     model = TorchModule(nn(name, *arguments), [a.shape, b.shape])
     y = np.atleast_1d(formula(a, b))
     np.testing.assert_allclose(model.forward(a, b), y, rtol=1e-5)
