@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -172,6 +173,34 @@ def interp(c: Conversion) -> str:
     (height, width), (rows, columns) = c.shapes[0][2:], c.top_shapes[0][2:]
     wide = c.op("MatMul", c.bottoms[0], c.constant(c.layer.mixture(width, columns).T))
     return str(c.op("MatMul", c.constant(c.layer.mixture(height, rows)), wide))
+
+
+@converts("LocallyConnected")
+def locally_connected(c: Conversion) -> list[str]:
+    """The windows are gathered, and multiplied place by place."""
+    layer, shape, top = c.layer, c.shapes[0], c.top_shapes[0]
+    axis = layer.channel_axis(c.shapes)
+    windows, items = layer.windows(shape[axis + 1 :]), math.prod(shape[:axis])
+    sides = [0, 0, *windows.pad]
+    padded = tuple(i + 2 * p for i, p in zip(windows.inputs, windows.pad, strict=True))
+    free = replace(windows, inputs=padded, pad=(0,) * len(padded))
+    places = math.prod(windows.outputs)
+    seen = np.zeros((shape[axis], *windows.kernel, *windows.outputs), np.int64)
+    free.im2col(np.arange(math.prod((shape[axis], *padded))).reshape(shape[axis], *padded), seen)
+    indices = c.integers(seen.reshape(-1, places).T.reshape(-1).tolist())
+    weight = c.values(0).reshape(places, layer.outputs, -1).transpose(0, 2, 1)
+    tops = []
+    for bottom in c.bottoms:
+        x = c.op("Pad", c.seen(bottom, shape, (items, *shape[axis:])), c.integers(sides * 2))
+        flat = c.seen(x, (items, shape[axis], *padded), (items, shape[axis] * math.prod(padded)))
+        rows = c.op("Gather", flat, indices, axis=1)
+        rows = c.seen(rows, (items, seen.size), (items, places, seen.size // places))
+        y = c.op("MatMul", c.op("Transpose", rows, perm=[1, 0, 2]), c.constant(weight))
+        y = c.op("Transpose", y, perm=[1, 2, 0])
+        if layer.settings.bias_term:
+            y = c.op("Add", y, c.constant(c.values(1).reshape(layer.outputs, places)))
+        tops.append(c.seen(y, (items, layer.outputs, places), top))
+    return tops
 
 
 @converts("AdaptivePooling")

@@ -58,6 +58,7 @@ NO_GOLDEN = {
     "NdConvolution",
     "LabelSpecificAdd",
     "LabelsequenceAccuracy",
+    "LocallyConnected",
     "Lstm",
     "MultiBoxFocalLoss",
     "MultiStageMeanfield",
@@ -358,6 +359,15 @@ CASES = [
         'type: "NdPooling" pooling_param { pool: AVE kernel_shape { dim: 2 dim: 3 dim: 2 } '
         "stride_shape { dim: 2 dim: 2 dim: 3 } pad_shape { dim: 1 dim: 0 dim: 1 } }",
         (VOLUME,),
+    ),
+    Case(
+        'type: "LocallyConnected" convolution_param { num_output: 4 kernel_h: 3 kernel_w: 2 '
+        'stride: 2 pad: 1 weight_filler { type: "gaussian" } bias_filler { type: "gaussian" } }'
+    ),
+    Case(
+        'type: "LocallyConnected" convolution_param { num_output: 2 kernel_size: 2 dilation: 2 '
+        'bias_term: false weight_filler { type: "gaussian" } }',
+        ((2, 3, 4, 3, 5),),
     ),
     Case('type: "AdaptivePooling" adaptive_pooling_param { output_h: 3 output_w: 4 }'),
     Case(

@@ -23,6 +23,8 @@ CASES = [
      f'group: 2 {FILLED} }}', [(2, 6, 4, 5)]),
     (f'type: "Deconvolution" convolution_param {{ num_output: 4 kernel_size: 3 stride: 3 '
      f'output_padding: 2 output_padding: 1 {FILLED} }}', [(2, 6, 4, 5)]),
+    (f'type: "LocallyConnected" convolution_param {{ num_output: 4 kernel_h: 2 kernel_w: 3 '
+     f'stride: 2 pad: 1 {FILLED} }}', [(2, 3, 4, 5)]),
     ('type: "AdaptivePooling" adaptive_pooling_param { output_h: 3 output_w: 4 }', [(2, 3, 5, 7)]),
     ('type: "AdaptivePooling" adaptive_pooling_param { pool: AVE output_h: 3 output_w: 4 }',
      [(2, 3, 5, 7)]),

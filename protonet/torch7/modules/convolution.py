@@ -204,6 +204,53 @@ class SpatialDepthWiseConvolution(SpatialConvolution):
         return undone(y)
 
 
+@module("nn.SpatialConvolutionLocal")
+class SpatialConvolutionLocal(Convolving):
+    """A convolution with weights of its own at each place, for planes of iH x iW."""
+
+    def construct(
+        self,
+        nInputPlane: int,
+        nOutputPlane: int,
+        iW: int,
+        iH: int,
+        kW: int,
+        kH: int,
+        dW: int | None = None,
+        dH: int | None = None,
+        padW: int | None = None,
+        padH: int | None = None,
+    ) -> None:
+        self.whole(1, nInputPlane=nInputPlane, nOutputPlane=nOutputPlane, kW=kW, kH=kH)
+        self.whole(1, iW=iW, iH=iH, dW=1 if dW is None else dW, dH=1 if dH is None else dH)
+        self.whole(0, padW=padW or 0)
+        self.whole(0, padH=self["padW"] if padH is None else padH)
+        for axis in "WH":
+            size, kernel = self[f"i{axis}"] + 2 * self[f"pad{axis}"], self[f"k{axis}"]
+            if size < kernel:
+                raise LayerError(
+                    f"{self.object.typename}: k{axis} must be at most {size}, got {kernel}"
+                )
+            self[f"o{axis}"] = (size - kernel) // self[f"d{axis}"] + 1
+        places, kernels = (self["oH"], self["oW"]), self.extents("k")
+        self.with_gradient("weight", *places, nOutputPlane, nInputPlane, *kernels)
+        self.with_gradient("bias", nOutputPlane, *places)
+        self.reset()
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        blob, undone = self.planes(net, x)
+        size = tuple(self.extents("i"))
+        if blob.shape[2:] != size:
+            raise LayerError(f"expected planes of {size[0]}x{size[1]}, got {self.one(x)}")
+        y = net.layer(
+            "LocallyConnected",
+            blob,
+            weights=self.bounds(self.bound("weight")),
+            convolution_param=self.settings(self.integer("nOutputPlane")),
+        )
+        return undone(y)
+
+
 @module("nn.VolumetricConvolution")
 class VolumetricConvolution(Convolution):
     """Convolution of volumes."""

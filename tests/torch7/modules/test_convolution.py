@@ -119,3 +119,21 @@ def test_old_files_have_one_padding() -> None:
 def test_other_planes_are_refused() -> None:
     with pytest.raises(NetworkError, match="expected 3 input planes, got 2x4x5x5"):
         forward(nn("SpatialConvolution", 3, 4, 3, 3), random(2, 4, 5, 5))
+
+
+def test_weights_of_each_place() -> None:
+    draws = Draws()
+    made = create("nn.SpatialConvolutionLocal", [2, 3, 5, 4, 3, 3, 1, 2, 1, 0], Session(draws))
+    assert draws.asked[1][2] == pytest.approx(18**-0.5)
+    w, b = weights(made)
+    assert (w.shape, b.shape) == ((1, 5, 3, 2, 3, 3), (3, 1, 5))
+    x = random(2, 2, 4, 5)
+    expected = np.stack(
+        [convolve(x, w[0, k], b[:, 0, k], (2, 1), (0, 1))[:, :, 0, k] for k in range(5)], axis=-1
+    )
+    y = forward(made, x)
+    np.testing.assert_allclose(y[:, :, 0], expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(NetworkError, match="expected planes of 4x5, got 2x2x5x5"):
+        forward(made, random(2, 2, 5, 5))
+    with pytest.raises(LayerError, match="kH must be at most 4, got 5"):
+        create("nn.SpatialConvolutionLocal", [2, 3, 5, 4, 3, 5], Session(draws))
