@@ -5,19 +5,34 @@ from __future__ import annotations
 import math
 
 from protonet.errors import LayerError
+from protonet.torch7.arguments import flag, whole
 from protonet.torch7.builder import NetBuilder, Value
 from protonet.torch7.modules.base import Module, lua, module
+from protonet.torch7.objects import TorchObject
 
 
 @module("nn.Linear")
 class Linear(Module):
     """``y = x W' + b`` over the last axis of one or two."""
 
-    def construct(self, inputSize: int, outputSize: int, bias: bool | None = None) -> None:
-        self.with_gradient("weight", outputSize, inputSize)
-        if bias is None or bias:
-            self.with_gradient("bias", outputSize)
+    def construct(
+        self,
+        inputSize: int | None = None,
+        outputSize: int | None = None,
+        bias: bool | None = None,
+    ) -> None:
+        inputs = whole("inputSize", inputSize, least=1)
+        outputs = whole("outputSize", outputSize, least=1)
+        self.with_gradient("weight", outputs, inputs)
+        if flag("bias", bias, True):
+            self.with_gradient("bias", outputs)
         self.reset()
+
+    @lua
+    def noBias(self) -> TorchObject:
+        """Remove the bias; returns the module."""
+        self["bias"] = self["gradBias"] = None
+        return self.object
 
     @lua
     def reset(self, stdv: float | None = None) -> None:
