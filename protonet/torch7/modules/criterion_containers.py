@@ -8,6 +8,8 @@ import numpy as np
 
 from protonet.errors import LayerError
 from protonet.layers import layer_class
+from protonet.proto.caffe_pb2 import LayerParameter
+from protonet.torch7.axes import insert
 from protonet.torch7.builder import Blob, NetBuilder, Placed, Value
 from protonet.torch7.modules.base import Criterion, Module, lua, module
 from protonet.torch7.objects import Storage, Table, TorchObject
@@ -21,6 +23,32 @@ def _hold(net: NetBuilder, placed: Sequence[Placed]) -> None:
         while len(params) <= each.index:
             params.add()
         params[each.index].lr_mult = 0
+
+
+def losses(net: NetBuilder, first: int) -> list[tuple[LayerParameter, float]]:
+    """The losses among the layers from ``first`` on, with their weights."""
+    found = []
+    for spec in net.specs[first:]:
+        if spec.loss_weight:
+            found.append((spec, spec.loss_weight[0]))
+        elif layer_class(spec.type).is_loss:
+            found.append((spec, 1.0))
+    return found
+
+
+def loss_as_value(net: NetBuilder, criterion: Criterion, x: Value, target: Value) -> Blob:
+    """The loss of a criterion as a vector of one value, without a part in the objective."""
+    first = len(net.specs)
+    criterion.loss(net, x, target)
+    terms = losses(net, first)
+    for spec, _ in terms:
+        spec.loss_weight[:] = [0]
+    tops, weights = [Blob(spec.top[0], ()) for spec, _ in terms], [weight for _, weight in terms]
+    if len(tops) == 1:
+        made = net.layer("Power", tops, power_param={"scale": weights[0]})
+    else:
+        made = net.layer("Eltwise", tops, eltwise_param={"coeff": weights})
+    return insert(net, made, 0)
 
 
 class _Criterions(Criterion):
@@ -50,9 +78,8 @@ class _Criterions(Criterion):
         before = len(net.specs)
         with net.at(inside):
             found = inside.loss(net, x, target)
-        for spec in net.specs[before:]:
-            if weight != 1 and (spec.loss_weight or layer_class(spec.type).is_loss):
-                own = spec.loss_weight[0] if spec.loss_weight else 1
+        if weight != 1:
+            for spec, own in losses(net, before):
                 spec.loss_weight[:] = [weight * own]
         return found
 
@@ -162,3 +189,25 @@ class ModuleCriterion(_Criterions):
     def _module(self, name: str) -> Module | None:
         made = self.get(name)
         return None if made is None else self.wrap(made)
+
+
+@module("nn.CriterionTable")
+class CriterionTable(Module):
+    """A criterion as a module: a table of input and target to a number."""
+
+    learned = ()
+
+    def construct(self, criterion: TorchObject) -> None:
+        inside = self.wrap(criterion)
+        if not isinstance(inside, Criterion):
+            raise LayerError(f"nn.CriterionTable: expected a criterion, got {criterion.typename}")
+        self["criterion"] = inside.object
+        self["gradInput"] = Table.of([inside["gradInput"]])
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        pair, inside = self.several(x), self.wrap(self["criterion"])
+        if len(pair) != 2:
+            raise LayerError(f"expected a table of input and target, got {len(pair)} tensors")
+        assert isinstance(inside, Criterion), inside.object.typename
+        with net.at(inside):
+            return loss_as_value(net, inside, pair[0], pair[1])

@@ -6,10 +6,10 @@ from typing import Any
 
 from protonet.errors import LayerError
 from protonet.torch7 import graphs
-from protonet.torch7.axes import insert
-from protonet.torch7.builder import Blob, NetBuilder, Value
+from protonet.torch7.builder import NetBuilder, Value
 from protonet.torch7.modules.base import Criterion, Module, lua, module
 from protonet.torch7.modules.containers import Container
+from protonet.torch7.modules.criterion_containers import loss_as_value
 from protonet.torch7.modules.tables import TableModule
 from protonet.torch7.objects import Table, TorchObject
 
@@ -198,26 +198,7 @@ class ModuleFromCriterion(TableModule):
         prediction, target = self.pair(x)
         criterion = self.wrap(self["criterion"])
         assert isinstance(criterion, Criterion), criterion.object.typename
-        before = len(net.specs)
-        last = criterion.loss(net, prediction, target)
-        return insert(net, _objective(net, before, last), 0)
-
-
-def _objective(net: NetBuilder, first: int, last: Blob) -> Blob:
-    """The sum of what the layers from ``first`` on would add to the objective, as a value."""
-    weights: list[float] = []
-    tops: list[Blob] = []
-    for spec in net.specs[first:]:
-        weight = spec.loss_weight[0] if spec.loss_weight else None
-        if weight is None and spec.top[0] == last.name:
-            weight = 1.0
-        if weight is not None:
-            spec.loss_weight[:] = [0]
-            weights.append(weight)
-            tops.append(Blob(spec.top[0], last.shape))
-    if len(tops) == 1:
-        return net.layer("Power", tops, power_param={"scale": weights[0]})
-    return net.layer("Eltwise", tops, eltwise_param={"coeff": weights})
+        return loss_as_value(net, criterion, prediction, target)
 
 
 def nest(*inputs: Any) -> TorchObject:

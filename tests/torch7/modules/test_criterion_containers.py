@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from protonet.errors import LayerError, NetworkError
-from protonet.torch7.api import TorchCriterion
+from protonet.torch7.api import TorchCriterion, TorchModule
 from protonet.torch7.objects import TorchObject
-from tests.torch7.modules.losses import hold, layers_of
+from tests.torch7.modules.losses import differences, hold, layers_of
 from tests.torch7.trees import call, nn, sequential
 
 RANDOM = np.random.default_rng(5)
@@ -89,3 +89,19 @@ def test_what_does_not_fit() -> None:
     call(made, "add", nn("MSECriterion"))
     with pytest.raises(NetworkError, match="has 3 criterions, but 2 inputs and 3 targets"):
         TorchCriterion(made).forward([A, B], [T, T, T])
+
+
+def test_a_sum_of_losses_as_a_module() -> None:
+    table = nn("CriterionTable", several("MultiCriterion"))
+    model = TorchModule(table, [A.shape, T.shape])
+    loss = ((A - T) ** 2).mean() + 0.5 * np.abs(A - T).mean()
+    assert model.forward(A, T).tolist() == [pytest.approx(loss, rel=1e-5)]
+    da = model.backward(np.array([3]))[0]
+    expected = differences(lambda a: 3 * ((a - T) ** 2).mean() + 1.5 * np.abs(a - T).mean(), [A], 0)
+    np.testing.assert_allclose(da, expected, rtol=1e-4, atol=1e-6)
+    with pytest.raises(
+        LayerError, match=r"nn\.CriterionTable: expected a criterion, got nn\.Linear"
+    ):
+        nn("CriterionTable", nn("Linear", 2, 2))
+    with pytest.raises(NetworkError, match="a table of input and target, got 3 tensors"):
+        TorchModule(table, [A.shape] * 3)
