@@ -51,6 +51,16 @@ class PrintSize(Passing):
         self["prefix"] = "PrintSize" if prefix is None else prefix
 
 
+@module("nn.ZeroGrad")
+class ZeroGrad(Module):
+    """The output is the input, whose gradient is 0."""
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        if isinstance(x, list):
+            return [self.layers(net, each) for each in x]
+        return net.layer("Power", x, propagate_down=[False])
+
+
 class Decorated(Container):
     """A module around another one."""
 

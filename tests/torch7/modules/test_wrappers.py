@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from protonet.errors import LayerError, NetworkError
 from protonet.torch7.api import TorchModule
-from tests.torch7.modules.computing import inputs, outputs, same
-from tests.torch7.trees import call, nn
+from tests.torch7.modules.computing import inputs, outputs, same, slopes
+from tests.torch7.modules.test_containers import filled
+from tests.torch7.trees import call, nn, sequential
 
 
 @pytest.mark.parametrize("name", ["Identity", "Contiguous", "Copy", "PrintSize"])
@@ -70,3 +72,14 @@ def test_what_is_refused() -> None:
     empty.fields["modules"].clear()
     with pytest.raises(NetworkError, match="expected a module inside, got none"):
         TorchModule(empty, [(2, 3)])
+
+
+def test_a_gradient_of_0() -> None:
+    (x,) = inputs((2, 3))
+    both = filled("ConcatTable", nn("ZeroGrad"), nn("MulConstant", 3))
+    made = sequential(both, nn("CAddTable"))
+    same(outputs(made, x), 4 * x)
+    same(slopes(made, x)[0], 3 * np.arange(1.0, 7).reshape(2, 3))
+    assert not slopes(nn("ZeroGrad"), x)[0].any()
+    table = TorchModule(nn("ZeroGrad"), [(2, 3), (4,)])
+    assert [y.shape for y in table.forward(x, np.ones(4))] == [(2, 3), (4,)]
