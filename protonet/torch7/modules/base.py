@@ -17,6 +17,16 @@ from protonet.torch7.objects import contiguous_strides as strides_of
 
 MODULES: Registry[type[Module]] = Registry("module of Torch7", "typename")
 
+VERSIONS = {
+    "BatchNormalization": 2,
+    "SpatialBatchNormalization": 2,
+    "VolumetricBatchNormalization": 2,
+    "GradientReversal": 2,
+    "LookupTable": 4,
+    "VolumetricMaxPooling": 2,
+}
+"""The ``__version`` of classes of nn, which files tell; that of others is 1."""
+
 M = TypeVar("M", bound="type[Module]")
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -87,6 +97,7 @@ def create(typename: str, arguments: Sequence[Any], session: Session, line: int 
     """
     cls = module_class(typename)
     made = cls(TorchObject(typename, line=line), session)
+    made.object.version = VERSIONS.get(made.object.name, 1)
     made.begin()
     try:
         made.construct(*arguments)
