@@ -42,7 +42,7 @@ def read_windows(path: Path, fg_threshold: float, bg_threshold: float) -> Window
     kinds: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     try:
         with path.open() as file:
-            words = _Words(path, file)
+            words = Words(path, file)
             while words.more():
                 images.append(_read_head(words, len(images)))
                 windows, overlaps = _read_windows(words, len(images) - 1)
@@ -62,7 +62,7 @@ def read_windows(path: Path, fg_threshold: float, bg_threshold: float) -> Window
     return WindowList(path, images, foreground, background)
 
 
-class _Words:
+class Words:
     """The words of a text; ``lines`` has the line of each that was taken last."""
 
     def __init__(self, path: Path, text: Iterable[str]) -> None:
@@ -101,7 +101,7 @@ class _Words:
         return True
 
 
-def _read_head(words: _Words, index: int) -> str:
+def _read_head(words: Words, index: int) -> str:
     """The path of the next image."""
     mark, number, name, channels = words.take(4, "# index path channels height width number")
     if mark != "#" or number != str(index):
@@ -116,7 +116,7 @@ def _read_head(words: _Words, index: int) -> str:
     return name
 
 
-def _read_windows(words: _Words, image: int) -> tuple[np.ndarray, np.ndarray]:
+def _read_windows(words: Words, image: int) -> tuple[np.ndarray, np.ndarray]:
     """The windows of an image, as in WindowList, and their overlaps."""
     sizes = words.take(3, "height, width and the number of windows")
     for place, word in enumerate(sizes):

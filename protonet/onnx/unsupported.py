@@ -14,6 +14,9 @@ UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(
         (
             "AnnotatedData",
+            "ImageGtData",
+            "DetectionData",
+            "EvalData",
             "Data",
             "DenseImageData",
             "DetectNetTransformation",

@@ -44,7 +44,7 @@ _FILES = frozenset(
 
 _LISTS = (
     *("DenseImageData", "HDF5Data", "ImageData", "ImageLabelmapData", "ImageSegData"),
-    *("VideoData", "WindowData"),
+    *("VideoData", "WindowData", "ImageGtData", "DetectionData", "EvalData"),
 )
 """Layers whose source names other files."""
 
