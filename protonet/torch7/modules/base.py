@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import Parameter, signature
 from pkgutil import iter_modules
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -99,13 +100,24 @@ def create(typename: str, arguments: Sequence[Any], session: Session, line: int 
     made = cls(TorchObject(typename, line=line), session)
     made.object.version = VERSIONS.get(made.object.name, 1)
     made.begin()
-    try:
-        made.construct(*arguments)
-    except TypeError as error:
-        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-            raise
-        raise LayerError(f"{typename} takes other arguments: {error}") from None
+    made.construct(*_fitted(typename, made.construct, arguments))
     return made.object
+
+
+def _fitted(typename: str, function: Callable[..., Any], arguments: Sequence[Any]) -> Sequence[Any]:
+    """The arguments that a function takes: as in Lua, more than that are dropped.
+
+    Raises:
+        LayerError: when one that it needs is missing or nil.
+    """
+    parameters = list(signature(function).parameters.values())
+    if any(each.kind is Parameter.VAR_POSITIONAL for each in parameters):
+        return arguments
+    for place, each in enumerate(parameters):
+        given = arguments[place] if place < len(arguments) else None
+        if given is None and each.default is Parameter.empty:
+            raise LayerError(f"{typename}: argument {place + 1}, {each.name}, is nil")
+    return arguments[: len(parameters)]
 
 
 class Module:

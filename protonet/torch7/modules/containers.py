@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from protonet.errors import LayerError
+from protonet.torch7.arguments import whole
 from protonet.torch7.axes import concat, dimension, pad, split
 from protonet.torch7.builder import Blob, NetBuilder, Value
 from protonet.torch7.copying import copied
@@ -120,7 +121,7 @@ class Concat(Container):
     def construct(self, dimension: int) -> None:
         super().construct()
         self["outputSize"] = Storage("Long", 0)
-        self["dimension"] = dimension
+        self["dimension"] = whole("dimension", dimension)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         outputs = self.blobs_of(net, x)
@@ -168,8 +169,8 @@ class Parallel(Container):
 
     def construct(self, inputDimension: int, outputDimension: int) -> None:
         super().construct()
-        self["inputDimension"] = inputDimension
-        self["outputDimension"] = outputDimension
+        self["inputDimension"] = whole("inputDimension", inputDimension)
+        self["outputDimension"] = whole("outputDimension", outputDimension)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         blob, children = self.one(x), self.children

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protonet.errors import LayerError
+from protonet.torch7.arguments import flag, whole
 from protonet.torch7.axes import dimension, insert
 from protonet.torch7.builder import Blob, NetBuilder, Value
 from protonet.torch7.modules.base import Module, module
@@ -34,12 +34,10 @@ class Adding(Reducing):
         squeeze: bool | None = None,
     ) -> None:
         """Set the fields."""
-        if squeeze is not None and not isinstance(squeeze, bool):
-            raise LayerError(f"{self.object.typename}: squeeze must be true/false, got {squeeze}")
-        self["dimension"] = 1 if dimension is None else dimension
+        self["dimension"] = whole("dimension", dimension, 1)
         self["nInputDims"] = nInputDims
         self["sizeAverage"] = bool(sizeAverage)
-        self["squeeze"] = True if squeeze is None else squeeze
+        self["squeeze"] = flag("squeeze", squeeze, True)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         y, axis = self.reduced(net, x, "MEAN" if self.get("sizeAverage") else "SUM")
@@ -73,7 +71,7 @@ class Extremum(Reducing):
     """The largest or smallest along a dimension; of equal values the first gets the gradient."""
 
     def construct(self, dimension: int | None = None, nInputDims: int | None = None) -> None:
-        self["dimension"] = 1 if dimension is None else dimension
+        self["dimension"] = whole("dimension", dimension, 1)
         self["nInputDims"] = nInputDims
 
 

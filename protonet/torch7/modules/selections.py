@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from protonet.errors import LayerError
+from protonet.torch7.arguments import real, whole
 from protonet.torch7.axes import (
     concat,
     dimension,
@@ -24,8 +25,8 @@ class Select(Module):
     """One value of a dimension, without the dimension; negative numbers count from the end."""
 
     def construct(self, dimension: int, index: int) -> None:
-        self["dimension"] = dimension
-        self["index"] = index
+        self["dimension"] = whole("dimension", dimension)
+        self["index"] = whole("index", index)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         blob, index = self.one(x), self.integer("index")
@@ -45,14 +46,10 @@ class Narrow(Module):
     ``length``.
     """
 
-    def construct(
-        self, dimension: int | None = None, offset: int | None = None, length: int | None = None
-    ) -> None:
-        if dimension is None or offset is None:
-            raise LayerError("nn.Narrow(dimension, offset, length): dimension or offset is nil")
-        self["dimension"] = dimension
-        self["index"] = offset
-        self["length"] = 1 if length is None else length
+    def construct(self, dimension: int, offset: int, length: int | None = None) -> None:
+        self["dimension"] = whole("dimension", dimension)
+        self["index"] = whole("offset", offset)
+        self["length"] = whole("length", length, 1)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         blob, start = self.one(x), self.integer("index")
@@ -70,7 +67,7 @@ class Index(TableModule):
     """``{x, indices}``: the values of a dimension of x at these places, which count from 1."""
 
     def construct(self, dimension: int) -> None:
-        self["dimension"] = dimension
+        self["dimension"] = whole("dimension", dimension)
         self["gradInput"] = Table.of([self.tensor(), self.tensor()])
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
@@ -118,10 +115,10 @@ class Padding(Module):
         value: float | None = None,
         index: int | None = None,
     ) -> None:
-        self["value"] = 0 if value is None else value
-        self["index"] = 1 if index is None else index
-        self["dim"] = dim
-        self["pad"] = pad
+        self["value"] = real("value", value, 0)
+        self["index"] = whole("index", index, 1)
+        self["dim"] = whole("dim", dim)
+        self["pad"] = whole("pad", pad)
         self["nInputDim"] = nInputDim
         self["outputSize"] = Storage("Long", 0)
 
@@ -149,12 +146,8 @@ class Replicate(Module):
     """``nfeatures`` copies along a new dimension; ``ndim`` is the number of those of an item."""
 
     def construct(self, nf: int, dim: int | None = None, ndim: int | None = None) -> None:
-        if dim is not None and dim < 1:
-            raise LayerError(
-                f"nn.Replicate: can only replicate across positive dimensions, got {dim}"
-            )
-        self["nfeatures"] = nf
-        self["dim"] = 1 if dim is None else dim
+        self["nfeatures"] = whole("nf", nf, least=1)
+        self["dim"] = whole("dim", dim, 1, least=1)
         self["ndim"] = ndim
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
@@ -166,8 +159,6 @@ class Replicate(Module):
                 f"not enough input dimensions to replicate along dimension {axis + 1}: {blob}"
             )
         tiles = self.integer("nfeatures")
-        if tiles < 1:
-            raise LayerError(f"expected 1 or more copies, got {tiles}")
         new = insert(net, blob, axis)
         return (
             new if tiles == 1 else net.layer("Tile", new, tile_param={"axis": axis, "tiles": tiles})

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from protonet.errors import LayerError
+from protonet.torch7.arguments import whole
 from protonet.torch7.axes import drop, insert, merge, permute, replace_axes, view
 from protonet.torch7.builder import Blob, NetBuilder, Value
 from protonet.torch7.modules.base import Module, lua, module
@@ -170,10 +171,8 @@ class Squeeze(Counting):
     """Without the axis ``dim`` if it has extent 1, or without all axes of extent 1."""
 
     def construct(self, dim: int | None = None, numInputDims: int | None = None) -> None:
-        if dim is not None:
-            self["dim"] = dim
-        if numInputDims is not None:
-            self["numInputDims"] = numInputDims
+        self["dim"] = None if dim is None else whole("dim", dim)
+        self["numInputDims"] = numInputDims
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         blob = self.one(x)
@@ -195,12 +194,9 @@ class Squeeze(Counting):
 class Unsqueeze(Counting):
     """With a new axis of extent 1 at ``pos``."""
 
-    def construct(self, pos: int | None = None, numInputDims: int | None = None) -> None:
-        if pos is None:
-            raise LayerError("nn.Unsqueeze: the position of the new dimension is not specified")
-        self["pos"] = pos
-        if numInputDims is not None:
-            self["numInputDims"] = numInputDims
+    def construct(self, pos: int, numInputDims: int | None = None) -> None:
+        self["pos"] = whole("pos", pos)
+        self["numInputDims"] = numInputDims
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         blob = self.one(x)
@@ -219,7 +215,7 @@ class Collapse(Module):
     """The axes of an item as one."""
 
     def construct(self, nInputDim: int) -> None:
-        self["nInputDim"] = nInputDim
+        self["nInputDim"] = whole("nInputDim", nInputDim)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         blob: Blob = self.one(x)

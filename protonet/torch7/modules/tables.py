@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from protonet.errors import LayerError
+from protonet.torch7.arguments import flag, whole
 from protonet.torch7.axes import concat, dimension, drop, insert, merge, replace_axes, split
 from protonet.torch7.axes import permute as permuted
 from protonet.torch7.builder import Blob, NetBuilder, Value
@@ -41,10 +42,8 @@ class TableModule(Module):
 class Along(TableModule):
     """A module that takes a dimension, and the number of those of an item."""
 
-    def construct(self, dimension: int | None = None, nInputDims: int | None = None) -> None:
-        if dimension is None:
-            raise LayerError(f"{self.object.typename}: expected a dimension, got nil")
-        self["dimension"] = dimension
+    def construct(self, dimension: int, nInputDims: int | None = None) -> None:
+        self["dimension"] = whole("dimension", dimension)
         self["nInputDims"] = nInputDims
 
     def axis(self, x: Blob) -> int:
@@ -57,7 +56,7 @@ class Along(TableModule):
 class JoinTable(Along):
     """The tensors of a table, joined along a dimension."""
 
-    def construct(self, dimension: int | None = None, nInputDims: int | None = None) -> None:
+    def construct(self, dimension: int, nInputDims: int | None = None) -> None:
         super().construct(dimension, nInputDims)
         self["size"] = Storage("Long", 0)
         self["gradInput"] = Table()
@@ -86,7 +85,7 @@ class SelectTable(TableModule):
 
     def construct(self, index: int) -> None:
         super().construct()
-        self["index"] = index
+        self["index"] = whole("index", index)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         values, index = self.several(x), self.integer("index")
@@ -100,12 +99,10 @@ class SelectTable(TableModule):
 class NarrowTable(TableModule):
     """``length`` values of a table from ``offset`` on."""
 
-    def construct(self, offset: int | None = None, length: int | None = None) -> None:
-        if offset is None:
-            raise LayerError("nn.NarrowTable(offset, length): offset is nil")
+    def construct(self, offset: int, length: int | None = None) -> None:
         super().construct()
-        self["offset"] = offset
-        self["length"] = 1 if length is None else length
+        self["offset"] = whole("offset", offset)
+        self["length"] = whole("length", length, 1)
         self["output"] = Table()
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
@@ -251,9 +248,7 @@ class MV(TableModule):
     """The product of a matrix and a vector, or of pairs of them; ``trans`` transposes."""
 
     def construct(self, trans: bool | None = None) -> None:
-        if trans is not None and not isinstance(trans, bool):
-            raise LayerError(f"nn.MV: trans must be true or false, got {trans}")
-        self["trans"] = bool(trans)
+        self["trans"] = flag("trans", trans)
         self["gradInput"] = Table.of([self.tensor(), self.tensor()])
 
     def layers(self, net: NetBuilder, x: Value) -> Value:

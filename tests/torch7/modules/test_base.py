@@ -62,3 +62,15 @@ def test_a_frozen_module_does_not_learn() -> None:
 def test_a_module_of_a_file_draws_nothing() -> None:
     with pytest.raises(LayerError, match="was read from a file"):
         _ = module_class("nn.Linear")(TorchObject("nn.Linear")).session
+
+
+def test_arguments_that_nobody_takes_are_dropped() -> None:
+    """As Lua does: nn.Sigmoid(true) is in many definitions."""
+    assert nn("Sigmoid", True).fields.keys() == nn("Sigmoid").fields.keys()
+    assert nn("Select", 2, 1, 7).fields["index"] == 1
+
+
+@pytest.mark.parametrize("arguments", [(2,), (2, None), (2, None, 3)])
+def test_arguments_that_are_needed(arguments: tuple[object, ...]) -> None:
+    with pytest.raises(LayerError, match=r"nn.Select: argument 2, index, is nil"):
+        nn("Select", *arguments)

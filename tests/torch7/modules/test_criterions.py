@@ -131,7 +131,6 @@ def test_fields_are_those_of_torch7() -> None:
         ("BCECriterion", (Tensor.of(X),), "weights must be a tensor with one axis, got 4x3"),
         ("MultiLabelSoftMarginCriterion", (3,), "weights must be a tensor with one axis, got 3"),
         ("WeightedMSECriterion", (3,), "expected a tensor of weights, got 3"),
-        ("SoftMarginCriterion", (3,), "takes other arguments"),
     ],
 )
 def test_arguments_that_are_refused(name: str, arguments: tuple[Any, ...], message: str) -> None:

@@ -40,7 +40,7 @@ def test_extremes() -> None:
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(LayerError, match=r"nn.Sum: squeeze must be true/false, got 1"):
+    with pytest.raises(LayerError, match=r"squeeze must be true or false, got 1"):
         nn("Sum", 1, None, False, 1)
     with pytest.raises(NetworkError, match=r"an input of 2 dimensions .2x3. has no dimension 3"):
         outputs(nn("Sum", 3), *inputs((2, 3)))

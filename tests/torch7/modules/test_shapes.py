@@ -130,7 +130,8 @@ def test_views_that_do_not_fit(made: TorchObject, shape: tuple[int, ...], messag
         ("View", (-2,), "sizes must be positive"),
         ("View", (2.5,), "expected sizes that are whole numbers, got 2.5"),
         ("Transpose", (1, 2), "expected pairs such as {2, 3}, got 1"),
-        ("Unsqueeze", (), "the position of the new dimension is not specified"),
+        ("Unsqueeze", (), "nn.Unsqueeze: argument 1, pos, is nil"),
+        ("Squeeze", ("a",), "dim must be a number, got a"),
     ],
 )
 def test_arguments_that_are_refused(name: str, arguments: tuple[Any, ...], message: str) -> None:

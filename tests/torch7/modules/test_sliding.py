@@ -14,10 +14,9 @@ from tests.torch7.modules.windows import forward, random
 from tests.torch7.trees import nn
 
 
-@pytest.mark.parametrize("value", [None, 0, 2.5, True, "3"])
+@pytest.mark.parametrize("value", [0, 2.5, True, "3"])
 def test_an_argument_that_is_no_whole_number_is_named(value: Any) -> None:
-    found = "nil" if value is None else str(value)
-    message = f"nn.SpatialConvolution: kW must be a whole number of 1 or more, got {found}"
+    message = f"nn.SpatialConvolution: kW must be a whole number of 1 or more, got {value}"
     with pytest.raises(LayerError, match=message):
         nn("SpatialConvolution", 3, 4, value, 3)
 

@@ -139,10 +139,10 @@ def test_more_tables_that_do_not_fit() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("JoinTable", (), "nn.JoinTable: expected a dimension, got nil"),
-        ("SplitTable", (), "nn.SplitTable: expected a dimension, got nil"),
-        ("NarrowTable", (), r"nn.NarrowTable\(offset, length\): offset is nil"),
-        ("MV", (3,), "nn.MV: trans must be true or false, got 3"),
+        ("JoinTable", (), "nn.JoinTable: argument 1, dimension, is nil"),
+        ("SplitTable", ("x",), "dimension must be a number, got x"),
+        ("NarrowTable", (None, 2), "nn.NarrowTable: argument 1, offset, is nil"),
+        ("MV", (3,), "trans must be true or false, got 3"),
     ],
 )
 def test_arguments_that_are_refused(name: str, arguments: tuple[Any, ...], message: str) -> None:
