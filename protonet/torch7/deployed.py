@@ -61,11 +61,22 @@ def open_deployed(
         NetworkError: for modules that protonet does not have, or that do not fit the shape.
     """
     model = read_model(path)
-    guessed = shape is None
-    if shape is None:
-        shape = input_shape(model)
-    if shape is None:
+    found = input_shape(model) if shape is None else shape
+    if found is None:
         raise UnknownShapeError(f"{path}: the model does not tell the shape of its input")
+    return deployed(model, path, found, batch=batch, phase=phase, guessed=shape is None)
+
+
+def deployed(
+    model: TorchObject,
+    path: str | Path,
+    shape: Shape,
+    *,
+    batch: int = 1,
+    phase: int = TEST,
+    guessed: bool = False,
+) -> DeployedModel:
+    """Translate a model from the file ``path``, as ``open_deployed`` does."""
     net = builder(Source(str(path), ""), phase)
     x = inputs_of(net, [(batch, *shape)], INPUT)
     translated = translate(model, x, net)

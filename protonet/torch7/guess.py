@@ -21,27 +21,47 @@ _SECONDS = 5.0
 
 
 def input_shape(model: TorchObject) -> Shape | None:
-    """Channels, height and width of the images that a model takes; None if it does not tell.
+    """The axes of an item that a model takes, such as channels, height and width of an image; None
+    if it does not tell.
 
     A model that was saved with its state has the shape of its last input. Of another one,
     convolutions tell the channels, and a Linear the size, if only one square fits it, or one of
     the usual sizes. Poolings remember the size of their last input.
     """
+    found = fitting_shape(model)
+    if found is None or len(found) != 3 or _state(model) is not None:
+        return found
+    channels, height, width = found
+    larger = (channels, 2 * height + 32, 2 * width + 32)
+    return None if _takes(model, larger) else found  # else it takes images of any size
+
+
+def fitting_shape(model: TorchObject) -> Shape | None:
+    """The first shape that the model takes, for uses in which the shape does not matter."""
     state = _state(model)
     if state is not None:
         return state
+    for shape in _vectors(model):
+        if _takes(model, shape):
+            return shape
     end = time.monotonic() + _SECONDS
     channels = _channels(model)
     for count in (1, 3) if channels is None else (channels,):
         for size in _sizes():
             if time.monotonic() > end:
                 return None
-            if not _takes(model, (count, size, size)):
-                continue
-            if _takes(model, (count, 2 * size + 32, 2 * size + 32)):
-                return None  # a net for images of any size
-            return count, size, size
+            if _takes(model, (count, size, size)):
+                return count, size, size
     return None
+
+
+def _vectors(model: TorchObject) -> Iterator[Shape]:
+    """The length of vectors that the first Linear takes, if the model takes vectors."""
+    for each in tree(model):
+        weight = each.fields.get("weight")
+        if each.name == "Linear" and isinstance(weight, Tensor) and len(weight.shape) == 2:
+            yield (weight.shape[1],)
+            return
 
 
 def _sizes() -> Iterator[int]:

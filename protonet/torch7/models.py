@@ -27,7 +27,12 @@ def read_model(path: str | Path) -> TorchObject:
         FormatError: when it is damaged, or has no module.
         NetworkError: for modules that protonet does not have: all of them, with their place.
     """
-    model = _model_in(serial.read(path), path)
+    return model_in(serial.read(path), path)
+
+
+def model_in(value: object, path: str | Path) -> TorchObject:
+    """The module in a value from the file ``path``, as ``read_model`` does."""
+    model = _model_in(value, path)
     _check_size(model, path)
     _check_types(model, path)
     for each in objects_in(model):

@@ -12,6 +12,7 @@ import pytest
 from protonet.formats.caffemodel import read_weights
 
 DIGITS = Path(__file__).parents[1] / "golden" / "digits"
+TORCH = Path(__file__).parents[1] / "golden_torch7" / "trainings" / "regression"
 
 
 @pytest.mark.parametrize("kind", ["npz", "safetensors", "caffemodel.h5", "caffemodel"])
@@ -46,3 +47,26 @@ def test_what_cannot_be(protonet: Any, tmp_path: Path) -> None:
     (tmp_path / "bad.npz").write_text("bad")
     assert protonet("convert-weights", "bad.npz", "x.caffemodel").returncode == 5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.npz", "init.caffemodel"]
+
+
+def test_models_of_torch7(protonet: Any, tmp_path: Path) -> None:
+    for name in ("model.t7", "weights.t7"):
+        shutil.copy(TORCH / name, tmp_path)
+    told = "1 layers, 5,002 values\n"
+    assert protonet("convert-weights", "model.t7", "a.npz").stdout == f"a.npz: {told}"
+    given = ("convert-weights", "weights.t7", "b.caffemodel")
+    assert protonet(*given, "--model", "model.t7").stdout == f"b.caffemodel: {told}"
+    one, two = (read_weights(tmp_path / name) for name in ("a.npz", "b.caffemodel"))
+    np.testing.assert_array_equal(one["Linear1"][0], two["Linear1"][0])
+    back = protonet("convert-weights", "a.npz", "c_Weights.t7", "--model", "model.t7")
+    assert back.stdout == f"c_Weights.t7: {told}"
+    assert (tmp_path / "c_Weights.t7").read_bytes() == (TORCH / "weights.t7").read_bytes()
+    assert protonet("convert-weights", "model.t7", "d.t7").returncode == 0
+    assert (tmp_path / "d.t7").stat().st_size == (TORCH / "model.t7").stat().st_size
+    found = protonet("convert-weights", "a.npz", "e.t7")
+    assert found.returncode == 2
+    assert "e.t7: a .t7 file has the net too; --model names one with it" in found.stderr
+    found = protonet(*given)
+    assert found.returncode == 5
+    assert "weights.t7: is a vector of 5,002 weights, without the net" in found.stderr
+    assert not (tmp_path / "e.t7").exists()
