@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from protonet.errors import Mistake, UsageError
 from protonet.proto import braces
@@ -120,18 +121,20 @@ class NetDefinition:
     """A net read from a text.
 
     ``origins`` has the path in ``source`` of each of ``net.layer``, so that later mistakes still
-    point to their line.
+    point to their line. ``weights`` returns initial weights by layer name, for a text that brings
+    its own; None: the fillers'.
     """
 
     net: NetParameter
     source: Source
     origins: tuple[Where, ...]
+    weights: Callable[[], Mapping[str, Sequence[Any]]] | None = None
 
     def copy(self) -> NetDefinition:
         """The definition with a copy of the net."""
         net = NetParameter()
         net.CopyFrom(self.net)
-        return NetDefinition(net, self.source, self.origins)
+        return replace(self, net=net)
 
     def with_layers(
         self, layers: Iterable[LayerParameter], origins: Iterable[Where]
@@ -141,4 +144,4 @@ class NetDefinition:
         net.CopyFrom(self.net)
         del net.layer[:]
         net.layer.extend(layers)
-        return NetDefinition(net, self.source, tuple(origins))
+        return replace(self, net=net, origins=tuple(origins))

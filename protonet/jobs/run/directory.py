@@ -25,10 +25,12 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.original = path / "original.prototxt"
+        self.original_lua = path / "original.lua"
         self.original_solver = path / "original_solver.prototxt"
         self.train_val = path / "train_val.prototxt"
         self.solver = path / "solver.prototxt"
         self.deploy = path / "deploy.prototxt"
+        self.initial = path / "initial.caffemodel"
         self.mean = path / "mean.binaryproto"
         self.labels = path / "labels.txt"
         self.metrics = path / "metrics.jsonl"

@@ -9,6 +9,8 @@ from protonet.data.database import Database
 from protonet.errors import NetworkError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array
+from protonet.formats.caffemodel import write_weights
+from protonet.formats.kind import SIZE_LIMIT
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
 from protonet.jobs.checks.databases import refuse_other_mean, refuse_other_sizes
@@ -39,6 +41,7 @@ from protonet.proto.caffe_pb2 import (
     NetParameter,
     SolverParameter,
 )
+from protonet.proto.language import is_lua
 from protonet.proto.text import NetDefinition, write_text
 from protonet.solvers.check import check_solver
 
@@ -69,6 +72,7 @@ def write_run(
     finally:
         plan.close()
     solver = make_solver(settings, train_size, _val_size(train_val.net, settings))
+    _store_initial(run, pasted, solver)
     check_solver(solver)
     _write_texts(run, pasted, train_val.net, solver, deploy)
     run.write(
@@ -134,6 +138,19 @@ def _store_class_names(run: RunDirectory, settings: RunSettings) -> int:
     return 0
 
 
+def _store_initial(run: RunDirectory, pasted: NetDefinition, solver: SolverParameter) -> None:
+    """Store the initial weights that the text brings, before those that the user gives."""
+    if pasted.weights is None:
+        return
+    weights = pasted.weights()
+    size = sum(array.nbytes for arrays in weights.values() for array in arrays)
+    path = run.initial if size < SIZE_LIMIT else run.initial.with_suffix(".caffemodel.h5")
+    write_weights(path, weights)
+    given = list(solver.weights)
+    del solver.weights[:]
+    solver.weights.extend([str(path.resolve()), *given])
+
+
 def _store_mean(
     run: RunDirectory, net: NetParameter, settings: RunSettings, progress: Progress | None
 ) -> str | None:
@@ -176,6 +193,11 @@ def _val_size(net: NetParameter, settings: RunSettings) -> tuple[int, int] | Non
         return len(database), val_batch_size(net)
 
 
+def _original(run: RunDirectory, pasted: NetDefinition) -> Path:
+    """The file of the text as it was given."""
+    return run.original_lua if is_lua(pasted.source.text) else run.original
+
+
 def _write_texts(
     run: RunDirectory,
     pasted: NetDefinition,
@@ -185,7 +207,7 @@ def _write_texts(
 ) -> None:
     plain, beyond = split(solver)
     for path, text in (
-        (run.original, pasted.source.text),
+        (_original(run, pasted), pasted.source.text),
         (run.train_val, write_text(train_val)),
         (run.solver, heading(beyond) + write_text(plain)),
         (run.deploy, write_text(deploy.definition.net)),
