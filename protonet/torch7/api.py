@@ -38,7 +38,7 @@ class TorchModule:
 
     Args:
         model: the tree of modules.
-        input_shapes: the shape of each input.
+        input_shapes: the shape of each input; a list of shapes for a table.
         phase: ``training`` or ``evaluate``.
         source: the text that mistakes point to.
         device: where to compute; the processor by default.
@@ -50,7 +50,7 @@ class TorchModule:
     def __init__(
         self,
         model: TorchObject,
-        input_shapes: Sequence[Shape],
+        input_shapes: Sequence[Any],
         phase: str = "training",
         source: Source | None = None,
         device: Device | None = None,
@@ -59,7 +59,7 @@ class TorchModule:
             raise UsageError(f"phase must be training or evaluate, got '{phase}'")
         self.model, self.phase = model, phase
         net = builder(source or Source(model.typename, ""), _PHASES[phase])
-        self._inputs = inputs_of(net, [tuple(shape) for shape in input_shapes])
+        self._inputs = inputs_of(net, input_shapes)
         self.translated = translate(model, self._inputs, net)
         definition = _with_gradients(self.translated, self._inputs)
         self._net = _net_of(definition, _PHASES[phase], device)
@@ -99,10 +99,12 @@ class TorchModule:
     def forward(self, *inputs: Any) -> Nested:
         """The outputs for these inputs: an array, or a nested list for a table.
 
+        Inputs are arrays in the order of the flattened table, or nested as it is.
+
         Raises:
             UsageError: for another number of inputs, or other shapes.
         """
-        for blob, given in zip(_matched(flat(self._inputs), inputs), inputs, strict=True):
+        for blob, given in _matched(self._inputs, inputs):
             self._put(blob.name, given, blob.shape)
         self._net.forward()
         return _nested(self.translated.outputs, self._value)
@@ -113,9 +115,9 @@ class TorchModule:
 
         Call ``forward`` first; layers with random numbers use those of that pass.
         """
-        outputs = flat(self.translated.outputs)
-        for place, blob in enumerate(_matched(outputs, grad_outputs)):
-            self._put(f"grad_output{place + 1}", grad_outputs[place], blob.shape)
+        pairs = _matched(self.translated.outputs, grad_outputs)
+        for place, (blob, given) in enumerate(pairs, start=1):
+            self._put(f"grad_output{place}", given, blob.shape)
         self._net.backward()
         device = self._net.device
         return [
@@ -221,10 +223,26 @@ def _as_tensor(each: Placed, array: Any) -> np.ndarray:
     return each.bound.to_tensor(array)
 
 
-def _matched(blobs: Sequence[Blob], given: Sequence[Any]) -> Sequence[Blob]:
-    if len(blobs) != len(given):
-        raise UsageError(f"expected {len(blobs)} arrays, got {len(given)}")
-    return blobs
+def _matched(value: Value, given: Sequence[Any]) -> list[tuple[Blob, Any]]:
+    """The array of each blob: given in order, or nested as the value."""
+    blobs = flat(value)
+    if len(given) == len(blobs):
+        arrays = list(given)
+    elif isinstance(value, list):
+        whole = given[0] if len(given) == 1 else given
+        arrays = [each for pair in zip(value, whole, strict=False) for each in _spread(*pair)]
+    else:
+        arrays = []
+    if len(arrays) != len(blobs):
+        raise UsageError(f"expected {len(blobs)} arrays, got {len(arrays) or len(given)}")
+    return list(zip(blobs, arrays, strict=True))
+
+
+def _spread(value: Value, given: Any) -> list[Any]:
+    """The arrays of a part of a table."""
+    if isinstance(value, Blob):
+        return [given]
+    return [each for pair in zip(value, given, strict=False) for each in _spread(*pair)]
 
 
 def _nested(value: Value, of: Any) -> Nested:

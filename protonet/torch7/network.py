@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
+from typing import Any
 
 import numpy as np
 
-from protonet.blob import Shape
 from protonet.errors import Mistake
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter, NetParameter
 from protonet.proto.source import NetDefinition, Source, Where
@@ -58,13 +59,25 @@ class TorchNet:
         return found
 
 
-def inputs_of(net: NetBuilder, shapes: Sequence[Shape], stem: str = "input") -> Value:
-    """Input layers' blobs: one for a single shape, else a table."""
-    blobs: list[Value] = [
-        net.input(stem if len(shapes) == 1 else f"{stem}{place + 1}", tuple(shape))
-        for place, shape in enumerate(shapes)
-    ]
-    return blobs[0] if len(blobs) == 1 else blobs
+def inputs_of(net: NetBuilder, shapes: Sequence[Any], stem: str = "input") -> Value:
+    """Input layers' blobs: one for a single shape, else a table. A list of shapes among them is a
+    table in the table.
+    """
+    if len(shapes) == 1 and not _is_table(shapes[0]):
+        return net.input(stem, tuple(shapes[0]))
+    numbers = count(1)
+
+    def blobs(given: Sequence[Any]) -> Value:
+        if _is_table(given):
+            return [blobs(each) for each in given]
+        return net.input(f"{stem}{next(numbers)}", tuple(given))
+
+    return [blobs(each) for each in shapes]
+
+
+def _is_table(given: Sequence[Any]) -> bool:
+    """Whether it is a list of shapes, and not a shape."""
+    return any(isinstance(each, Sequence) for each in given)
 
 
 def translate(

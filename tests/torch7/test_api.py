@@ -64,3 +64,22 @@ def test_what_does_not_fit_is_told() -> None:
         model.forward(np.zeros((2, 3, 5, 4)), np.zeros(3))
     with pytest.raises(UsageError, match="training or evaluate, got 'test'"):
         TorchModule(seed_net(), [(2, 3, 5, 4)], phase="test")
+
+
+def test_tables_in_tables() -> None:
+    model = TorchModule(nn("MixtureTable"), [(3, 2), [(3, 4), (3, 4)]])
+    gate, a, b = (RANDOM.normal(size=size).astype(np.float32) for size in [(3, 2), (3, 4), (3, 4)])
+    expected = gate[:, :1] * a + gate[:, 1:] * b
+    for given in [(gate, [a, b]), (gate, a, b), ([gate, [a, b]],)]:
+        np.testing.assert_allclose(model.forward(*given), expected, rtol=1e-5, atol=1e-6)
+    dy = RANDOM.normal(size=(3, 4)).astype(np.float32)
+    dg, da, _ = model.backward(dy)
+    np.testing.assert_allclose(da, gate[:, :1] * dy, rtol=1e-5)
+    np.testing.assert_allclose(dg[:, 0], (dy * a).sum(1), rtol=1e-5, atol=1e-6)
+    with pytest.raises(UsageError, match="expected 3 arrays, got 2"):
+        model.forward(gate, [a])
+    nested = TorchModule(nn("ZipTable"), [[(2,), (3,)], [(4,), (5,)]])
+    w, x, y, z = (np.full(n, float(n), np.float32) for n in (2, 3, 4, 5))
+    (one, _) = nested.forward([w, x], [y, z])
+    assert [each.tolist() for each in one] == [[2, 2], [4, 4, 4, 4]]
+    assert nested.backward([w, y], [x, z])[3].tolist() == [5] * 5
