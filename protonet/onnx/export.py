@@ -24,6 +24,7 @@ from protonet.layers import Layer
 from protonet.layers.base import LayerContext
 from protonet.onnx import (  # noqa: F401 - they register converters
     arrangements,
+    comparisons,
     face_nets,
     matrices,
     similarities,

@@ -11,7 +11,6 @@ from protonet.blob import Shape
 from protonet.layers.rows import EPS
 from protonet.onnx.conversion import Conversion, OnnxError, converts
 from protonet.proto.caffe_pb2 import (
-    CompareParameter,
     EltwiseParameter,
     LRNParameter,
     ReductionParameter,
@@ -70,29 +69,6 @@ def swish(c: Conversion) -> str:
 @converts("TanH")
 def tanh(c: Conversion) -> str:
     return str(c.op("Tanh", c.bottoms[0]))
-
-
-@converts("Threshold")
-def threshold(c: Conversion) -> str:
-    return c.cast(c.op("Greater", c.bottoms[0], c.constant(c.layer.threshold)))
-
-
-_COMPARED = {
-    CompareParameter.EQ: "Equal",
-    CompareParameter.LT: "Less",
-    CompareParameter.LE: "LessOrEqual",
-    CompareParameter.GT: "Greater",
-    CompareParameter.GE: "GreaterOrEqual",
-}
-
-
-@converts("Compare")
-def compare(c: Conversion) -> str:
-    given = c.layer.spec.compare_param
-    other = c.bottoms[1] if len(c.bottoms) > 1 else c.constant(given.value)
-    if given.operation == CompareParameter.NE:
-        return c.cast(c.op("Not", c.op("Equal", c.bottoms[0], other)))
-    return c.cast(c.op(_COMPARED[given.operation], c.bottoms[0], other))
 
 
 @converts("Softmax")

@@ -36,9 +36,6 @@ CASES = [
      [(2, 3, 4, 5), (2, 3)]),
     ('type: "Swish" swish_param { beta: 2 }', [(2, 3)]),
     ('type: "HardSwish"', [(20, 30)]),
-    *((f'type: "Compare" compare_param {{ operation: {o} value: 0.1 }}', [(20, 30)])
-      for o in ("EQ", "NE", "LT", "LE", "GT", "GE")),
-    ('type: "Compare" compare_param { operation: LT }', [(20, 30), (20, 30)]),
     ('type: "Add"', [(2, 3, 4, 5), (3, 1, 5)]),
     ('type: "Mul"', [(2, 3, 1), (2, 1, 3, 4)]),
 ]  # fmt: skip
