@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from protonet.errors import LayerError
 from protonet.torch7.arguments import whole
@@ -16,7 +16,7 @@ from protonet.torch7.objects import Storage, Table, Tensor, TorchObject
 class Container(Module):
     """A module with others inside, in the field ``modules``."""
 
-    learned = ()
+    learned: ClassVar[tuple[str, ...]] = ()
 
     def construct(self, *_: Any) -> None:
         self["modules"] = Table()
