@@ -236,6 +236,34 @@ class AdamWUpdate(AdamUpdate):
         xp.subtract(w, g, w)
 
 
+class TorchSGDUpdate(Update):
+    """``h = momentum h + (1 - dampening) g; w -= rate h``, with ``nesterov``
+    ``w -= rate (g + momentum h)``. The first gradient is taken undampened, and without momentum
+    dampening has no effect: as in Torch7, optim/sgd.lua.
+    """
+
+    name, order = "torch_sgd", ("momentum", "nesterov")
+
+    def move(self, rate: float, iteration: int) -> None:
+        xp, w, g, (h,), scratch = self.xp, self.w, self.g, self.history, self.scratch_of_w()
+        momentum = self.constants["momentum"]
+        xp.multiply(g, self.share_of_gradient(iteration), scratch)
+        xp.multiply(h, momentum, h)
+        xp.add(h, scratch, h)
+        if self.constants["nesterov"]:
+            xp.multiply(h, momentum, scratch)
+            xp.add(g, scratch, g)
+            xp.multiply(g, rate, g)
+        else:
+            xp.multiply(h, rate, g)
+        xp.subtract(w, g, w)
+
+    def share_of_gradient(self, iteration: int) -> float:
+        """1 - dampening, where that applies."""
+        dampened = iteration > 0 and self.constants["momentum"] != 0
+        return 1 - self.constants["dampening"] if dampened else 1.0
+
+
 class _Compiled(Update):
     """A step in one pass that does not change ``g``. It is bound to the arrays."""
 
@@ -292,3 +320,16 @@ class NativeAdamW(AdamWUpdate, _Compiled, processor="native"):
     def step(self, rate: float, iteration: int, share: float) -> None:
         of_mean, of_squares = self.bias_correction(iteration)
         self._step(rate / of_mean, share, *self._numbers, rate, of_squares)
+
+
+class NativeTorchSGD(TorchSGDUpdate, _Compiled, processor="native"):
+    """One pass."""
+
+    @classmethod
+    def supports(cls, *args: Any, **more: Any) -> bool:
+        """Not in a checkout whose compiled kernels are older than this rule."""
+        return hasattr(native.load().Update, cls.name)
+
+    def step(self, rate: float, iteration: int, share: float) -> None:
+        momentum, nesterov = self._numbers
+        self._step(rate, share, self.share_of_gradient(iteration), momentum, bool(nesterov))

@@ -3,6 +3,6 @@
 Importing this package registers every rule.
 """
 
-from protonet.solvers import adaptive, momentum
+from protonet.solvers import adaptive, momentum, torch7
 
-__all__ = ["adaptive", "momentum"]
+__all__ = ["adaptive", "momentum", "torch7"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from protonet.kernels.updates import NesterovUpdate, SGDUpdate
 from protonet.solvers.update_rule import Rule, Segment, register_rule
 
 
-class _Momentum(Rule):
+class Momentum(Rule):
     """Rules whose one slot is the velocity h."""
 
-    constants = ("momentum",)
+    constants: ClassVar[tuple[str, ...]] = ("momentum",)
 
     def is_frozen(self, segment: Segment) -> bool:
         # Frozen parameters are skipped, unless a restored velocity still moves them, as in Caffe.
@@ -17,14 +19,14 @@ class _Momentum(Rule):
 
 
 @register_rule("SGD")
-class SGD(_Momentum):
+class SGD(Momentum):
     """Stochastic gradient descent: ``h = momentum h + rate g; w -= h``."""
 
     update = SGDUpdate
 
 
 @register_rule("Nesterov")
-class Nesterov(_Momentum):
+class Nesterov(Momentum):
     """Nesterov's accelerated gradient (Sutskever et al., ICML 2013).
 
     ``h' = momentum h + rate g; w -= (1 + momentum) h' - momentum h``.

@@ -103,10 +103,13 @@ def _check_stages(solver: SolverParameter, name: str) -> Finding | None:
 
 
 def _check_ends(solver: SolverParameter) -> Iterable[Finding]:
-    """The mistakes in warm-up and ``min_lr``."""
+    """The mistakes in warm-up, ``min_lr`` and ``learning_rate_decay``."""
     if solver.rampup_interval and solver.warmup_iter:
         yield Finding(("warmup_iter",), "rampup_interval and warmup_iter are both given")
-    for name in ("rampup_interval", "rampup_lr", "min_lr", "warmup_iter", "warmup_start_lr"):
+    for name in (
+        *("rampup_interval", "rampup_lr", "min_lr", "warmup_iter", "warmup_start_lr"),
+        "learning_rate_decay",
+    ):
         value = getattr(solver, name)
         if not 0 <= value < math.inf:
             yield Finding((name,), f"{name} must be at least 0 and finite, got {value:g}")
@@ -120,6 +123,8 @@ def _check_ends(solver: SolverParameter) -> Iterable[Finding]:
 @dataclass(frozen=True)
 class Schedule:
     """The learning rate of each iteration, counted from 0: ``base_lr * factor(iteration)``.
+
+    It is divided by ``1 + decay * iteration``: the learningRateDecay of Torch7's optim.
 
     Before iteration ``warmup`` it rises from ``warmup_lr`` to ``base_lr`` as a power of the
     iteration, ``warmup_power``. It never falls below ``min_lr``.
@@ -138,6 +143,7 @@ class Schedule:
     warmup_lr: float = field(default=0.0, kw_only=True)
     warmup_power: int = field(default=2, kw_only=True)
     min_lr: float = field(default=0.0, kw_only=True)
+    decay: float = field(default=0.0, kw_only=True)
 
     @classmethod
     def read(cls, solver: SolverParameter) -> Schedule:
@@ -151,6 +157,7 @@ class Schedule:
             warmup_lr=solver.warmup_start_lr if linear else solver.rampup_lr,
             warmup_power=1 if linear else 2,
             min_lr=solver.min_lr,
+            decay=solver.learning_rate_decay,
         )
 
     def rate(self, iteration: int) -> float:
@@ -163,7 +170,7 @@ class Schedule:
             rate = floor + (self.base_lr - floor) * self.factor(iteration)
         except (OverflowError, ZeroDivisionError):
             return math.inf
-        return max(self.min_lr, rate)
+        return max(self.min_lr, rate / (1 + self.decay * iteration))
 
     def factor(self, iteration: int) -> float:
         """The factor of ``base_lr``."""
@@ -269,7 +276,7 @@ class MultiFixed(Schedule):
         if iteration < self.warmup:
             return super().rate(iteration)
         stage = next((k for k, end in enumerate(self.stageiter) if iteration <= end), -1)
-        return max(self.min_lr, self.stagelr[stage])
+        return max(self.min_lr, self.stagelr[stage] / (1 + self.decay * iteration))
 
     def factor(self, iteration: int) -> float:
         return 1.0  # only used during warm-up

@@ -184,6 +184,11 @@ class Rule:
         update = segment.update
         return self._larc.rate(rate, segment.lr_mult, update.w, update.g, share)
 
+    def constant(self, solver: SolverParameter, name: str) -> float:
+        """The value of one of ``constants``."""
+        value: float = getattr(solver, name)
+        return value
+
     def is_frozen(self, segment: Segment) -> bool:
         """Whether no step changes the parameters of a segment or their history."""
         return False
@@ -234,7 +239,7 @@ class Rule:
             tuple(slot[part] for slot in self._slots),
             solver.weight_decay * group.decay_mult,
             solver.regularization_type == "L1",
-            **{name: getattr(solver, name) for name in self.constants},
+            **{name: self.constant(solver, name) for name in self.constants},
         )
         update.halt = self._halt
         return Segment(update, group.lr_mult)

@@ -15,6 +15,7 @@ from protonet.kernels.updates import (
     NesterovUpdate,
     RMSPropUpdate,
     SGDUpdate,
+    TorchSGDUpdate,
     Update,
 )
 from tests.kernels.instructions import CPU, MODULES, UNTUNED, check_threads, use
@@ -27,6 +28,8 @@ RULES: list[tuple[type[Update], int, dict[str, float]]] = [
     (AdaDeltaUpdate, 2, {"delta": 1e-4, "momentum": 0.95}),
     (AdamUpdate, 2, {"delta": 1e-4, "momentum": 0.9, "momentum2": 0.999}),
     (AdamWUpdate, 2, {"delta": 1e-4, "momentum": 0.9, "momentum2": 0.999}),
+    (TorchSGDUpdate, 1, {"momentum": 0.9, "dampening": 0.75, "nesterov": 0}),
+    (TorchSGDUpdate, 1, {"momentum": 0.9, "dampening": 0, "nesterov": 1}),
 ]
 
 

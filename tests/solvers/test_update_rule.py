@@ -45,6 +45,7 @@ def step_once(
 def test_every_type_of_caffe_is_known() -> None:
     assert rule_names() == [
         "AdaDelta", "AdaGrad", "Adam", "AdamW", "Nesterov", "RMSProp", "SGD",
+        "TorchAdaDelta", "TorchAdaGrad", "TorchAdam", "TorchNAG", "TorchRMSProp", "TorchSGD",
     ]  # fmt: skip
 
 

@@ -10,10 +10,22 @@ from protonet.proto.caffe_pb2 import SolverParameter
 _FIELDS = (
     *("rampup_interval", "rampup_lr", "min_lr", "warmup_iter", "warmup_start_lr"),
     *("stagelr", "stageiter", "larc", "larc_policy", "larc_eta"),
+    *("dampening", "nesterov", "learning_rate_decay"),
 )
 """Fields that stock Caffe does not know."""
 
-_NEAREST = {"type": {"AdamW": "Adam"}, "lr_policy": {"cosine": "poly", "multifixed": "fixed"}}
+_NEAREST = {
+    "type": {
+        "AdamW": "Adam",
+        "TorchSGD": "SGD",
+        "TorchNAG": "Nesterov",
+        "TorchAdam": "Adam",
+        "TorchAdaGrad": "AdaGrad",
+        "TorchRMSProp": "RMSProp",
+        "TorchAdaDelta": "AdaDelta",
+    },
+    "lr_policy": {"cosine": "poly", "multifixed": "fixed"},
+}
 """Values that stock Caffe does not know, and Caffe's nearest ones."""
 
 

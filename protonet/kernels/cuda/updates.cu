@@ -124,3 +124,19 @@ extern "C" __global__ void adamw(
     };
     each(count, step, w, g, m, v);
 }
+
+// numbers: the rate, the share of the gradient that enters h.
+extern "C" __global__ void torch_sgd(
+    float* w, const float* g, float* h, const float* numbers, const float* halt, int count,
+    float share, float decay, int l1, float momentum, float nesterov)
+{
+    UNLESS(halt);
+    float rate = numbers[0], take = numbers[1];
+    bool ahead = nesterov != 0.0f;
+    auto step = [=](float& w, float g, float& h) {
+        float slope = g * share + penalty(w, decay, l1);
+        h = momentum * h + take * slope;
+        w -= rate * (ahead ? slope + momentum * h : h);
+    };
+    each(count, step, w, g, h);
+}

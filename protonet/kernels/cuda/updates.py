@@ -16,6 +16,7 @@ from protonet.kernels.updates import (
     NesterovUpdate,
     RMSPropUpdate,
     SGDUpdate,
+    TorchSGDUpdate,
     Update,
 )
 
@@ -108,3 +109,10 @@ class CudaAdamW(AdamWUpdate, _OnePass, processor="cuda"):
     def numbers(self, rate: float, iteration: int) -> tuple[float, float, float]:
         of_mean, of_squares = self.bias_correction(iteration)
         return float(rate) / of_mean, float(rate), of_squares
+
+
+class CudaTorchSGD(TorchSGDUpdate, _OnePass, processor="cuda"):
+    """One pass."""
+
+    def numbers(self, rate: float, iteration: int) -> tuple[float, float, float]:
+        return float(rate), float(self.share_of_gradient(iteration)), 0.0

@@ -45,6 +45,20 @@ class Update {
     });
   }
 
+  // `take` is the share of the gradient that enters the history.
+  void torch_sgd(float rate, float share, float take, float momentum, bool nesterov) {
+    if (nesterov)
+      run<1>(share, decay_, [=](Vec w, Vec g, Vec(&h)[1]) {
+        h[0] = h[0] * momentum + g * take;
+        return w - rate * (g + h[0] * momentum);
+      });
+    else
+      run<1>(share, decay_, [=](Vec w, Vec g, Vec(&h)[1]) {
+        h[0] = h[0] * momentum + g * take;
+        return w - rate * h[0];
+      });
+  }
+
   void adagrad(float rate, float share, float delta) {
     run<1>(share, decay_, [=](Vec w, Vec g, Vec(&h)[1]) {
       h[0] += g * g;
@@ -158,6 +172,7 @@ void add_updates(nb::module_& m) {
       .def(nb::init<MutableFloats, Floats, std::vector<MutableFloats>, float, bool>())
       .def("sgd", &Update::sgd)
       .def("nesterov", &Update::nesterov)
+      .def("torch_sgd", &Update::torch_sgd)
       .def("adagrad", &Update::adagrad)
       .def("rmsprop", &Update::rmsprop)
       .def("adadelta", &Update::adadelta)

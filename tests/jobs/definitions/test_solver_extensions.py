@@ -45,3 +45,17 @@ def test_stages_and_layer_wise_rates_are_kept_too() -> None:
     again = SolverParameter()
     merge(again, left)
     assert again == solver
+
+
+def test_a_solver_of_optim_is_caffes_nearest_in_the_file() -> None:
+    solver = SolverParameter(
+        type="TorchSGD", momentum=0.5, dampening=0, nesterov=True, learning_rate_decay=0.25
+    )
+    plain, left = split(solver)
+    assert write_text(plain) == 'momentum: 0.5\ntype: "SGD"\n'
+    assert left == {
+        "dampening": 0.0, "nesterov": True, "learning_rate_decay": 0.25, "type": "TorchSGD",
+    }  # fmt: skip
+    again = SolverParameter(momentum=0.5)
+    merge(again, left)
+    assert again == solver
