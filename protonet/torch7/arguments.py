@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from inspect import Parameter, signature
 from typing import Any
 
 from protonet.errors import LayerError
@@ -36,6 +38,22 @@ def flag(name: str, value: Any, default: bool = False) -> bool:
     if not isinstance(given, bool):
         raise LayerError(f"{name} must be true or false, got {_shown(given)}")
     return given
+
+
+def fitted(typename: str, function: Callable[..., Any], arguments: Sequence[Any]) -> Sequence[Any]:
+    """The arguments that a function takes: as in Lua, more than that are dropped.
+
+    Raises:
+        LayerError: when one that it needs is missing or nil.
+    """
+    parameters = list(signature(function).parameters.values())
+    if any(each.kind is Parameter.VAR_POSITIONAL for each in parameters):
+        return arguments
+    for place, each in enumerate(parameters):
+        given = arguments[place] if place < len(arguments) else None
+        if given is None and each.default is Parameter.empty:
+            raise LayerError(f"{typename}: argument {place + 1}, {each.name}, is nil")
+    return arguments[: len(parameters)]
 
 
 def _shown(value: Any) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from protonet.errors import LayerError
-from protonet.torch7.arguments import flag, real, whole
+from protonet.torch7.arguments import fitted, flag, real, whole
 
 
 def test_values_and_defaults() -> None:
@@ -35,3 +35,13 @@ def test_what_is_refused(
 ) -> None:
     with pytest.raises(LayerError, match=message):
         check("n", value)
+
+
+def test_arguments_are_fitted_to_a_function() -> None:
+    def function(a: int, b: int = 2) -> None: ...
+
+    assert list(fitted("nn.X", function, [1, None, 3])) == [1, None]
+    assert list(fitted("nn.X", lambda *given: given, [1, 2, 3])) == [1, 2, 3]
+    for given in ([], [None, 2]):
+        with pytest.raises(LayerError, match=r"nn.X: argument 1, a, is nil"):
+            fitted("nn.X", function, given)

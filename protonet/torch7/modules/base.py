@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from inspect import Parameter, signature
 from pkgutil import iter_modules
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from protonet.errors import LayerError, nearest
 from protonet.registry import Registry
 from protonet.torch7 import graphs
+from protonet.torch7.arguments import fitted
 from protonet.torch7.builder import Blob, Bound, NetBuilder, Value
 from protonet.torch7.objects import Function, Storage, Table, Tensor, TorchObject
 from protonet.torch7.objects import contiguous_strides as strides_of
@@ -100,24 +100,8 @@ def create(typename: str, arguments: Sequence[Any], session: Session, line: int 
     made = cls(TorchObject(typename, line=line), session)
     made.object.version = VERSIONS.get(made.object.name, 1)
     made.begin()
-    made.construct(*_fitted(typename, made.construct, arguments))
+    made.construct(*fitted(typename, made.construct, arguments))
     return made.object
-
-
-def _fitted(typename: str, function: Callable[..., Any], arguments: Sequence[Any]) -> Sequence[Any]:
-    """The arguments that a function takes: as in Lua, more than that are dropped.
-
-    Raises:
-        LayerError: when one that it needs is missing or nil.
-    """
-    parameters = list(signature(function).parameters.values())
-    if any(each.kind is Parameter.VAR_POSITIONAL for each in parameters):
-        return arguments
-    for place, each in enumerate(parameters):
-        given = arguments[place] if place < len(arguments) else None
-        if given is None and each.default is Parameter.empty:
-            raise LayerError(f"{typename}: argument {place + 1}, {each.name}, is nil")
-    return arguments[: len(parameters)]
 
 
 class Module:
