@@ -131,5 +131,6 @@ def part_of(conversion: Conversion, layer: Layer, bottoms: Sequence[str]) -> Con
     part = object.__new__(Conversion)
     part.__dict__.update(conversion.__dict__)
     part.layer, part.spec, part.bottoms = layer, layer.spec, list(bottoms)
+    part._params = [np.asarray(param.data) for param in layer.params]
     part.top_shapes = [tuple(shape) for shape in layer.infer(conversion.shapes)]
     return part

@@ -56,6 +56,15 @@ def _convolve(c: Conversion, kind: str) -> list[str]:
     return tops
 
 
+@converts("TableConvolution", "TableDeconvolution")
+def of_table(c: Conversion) -> list[str]:
+    """The convolution of all pairs of channels; weights of pairs that are not connected are 0."""
+    return _convolve(
+        part_of(c, c.layer.whole_layer(), c.bottoms),
+        "Conv" if c.layer.outputs_first else "ConvTranspose",
+    )
+
+
 @converts("Im2col")
 def columns(c: Conversion) -> list[str]:
     """A convolution of every channel with one-hot kernels."""

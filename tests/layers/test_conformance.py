@@ -84,6 +84,8 @@ NO_GOLDEN = {
     "Mul",
     "Pad",
     "Squeeze",
+    "TableConvolution",
+    "TableDeconvolution",
     "Reverse",
     "ShuffleChannel",
     "SigmoidCrossEntropyBalanceLoss",
@@ -369,6 +371,14 @@ CASES = [
         'type: "LocallyConnected" convolution_param { num_output: 2 kernel_size: 2 dilation: 2 '
         'bias_term: false weight_filler { type: "gaussian" } }',
         ((2, 3, 4, 3, 5),),
+    ),
+    Case(
+        'type: "TableConvolution" connection_param { input: [0, 2, 1] output: [0, 0, 2] } '
+        'convolution_param { kernel_h: 3 kernel_w: 2 stride: 2 weight_filler { type: "gaussian" } }'
+    ),
+    Case(
+        'type: "TableDeconvolution" connection_param { input: [0, 1] output: [1, 0] } '
+        'convolution_param { num_output: 3 kernel_size: 2 weight_filler { type: "gaussian" } }'
     ),
     Case('type: "AdaptivePooling" adaptive_pooling_param { output_h: 3 output_w: 4 }'),
     Case(

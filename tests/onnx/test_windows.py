@@ -25,6 +25,10 @@ CASES = [
      f'output_padding: 2 output_padding: 1 {FILLED} }}', [(2, 6, 4, 5)]),
     (f'type: "LocallyConnected" convolution_param {{ num_output: 4 kernel_h: 2 kernel_w: 3 '
      f'stride: 2 pad: 1 {FILLED} }}', [(2, 3, 4, 5)]),
+    ('type: "TableConvolution" connection_param { input: [0, 2] output: [0, 1] } convolution_param '
+     f'{{ kernel_size: 2 pad: 1 {FILLED} }}', [(2, 3, 4, 5)]),
+    ('type: "TableDeconvolution" connection_param { input: [0, 2] output: [0, 1] } '
+     f'convolution_param {{ kernel_size: 2 stride: 2 {FILLED} }}', [(2, 3, 4, 5)]),
     ('type: "AdaptivePooling" adaptive_pooling_param { output_h: 3 output_w: 4 }', [(2, 3, 5, 7)]),
     ('type: "AdaptivePooling" adaptive_pooling_param { pool: AVE output_h: 3 output_w: 4 }',
      [(2, 3, 5, 7)]),
