@@ -17,16 +17,16 @@ def dimension(x: Blob, given: int, item_axes: int | None = None) -> int:
     """The axis for a dimension of Torch7, which counts from 1, or from the end if it is negative.
 
     ``item_axes`` is the number of axes of an item: with one more there is a batch axis before them,
-    which positive dimensions leave out.
+    which positive dimensions leave out; it is then dimension 0.
 
     Raises:
         LayerError: for an input that has no such dimension.
     """
     count = len(x.shape)
     axis = given + count if given < 0 else given - 1
-    if given > 0 and item_axes is not None and count == item_axes + 1:
+    if given >= 0 and item_axes is not None and count == item_axes + 1:
         axis += 1
-    if given == 0 or not 0 <= axis < count:
+    if not 0 <= axis < count:
         raise LayerError(f"an input of {count} dimensions ({x}) has no dimension {given}")
     return axis
 

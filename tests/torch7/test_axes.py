@@ -20,9 +20,9 @@ def net() -> NetBuilder:
 def test_dimensions_count_from_1_or_from_the_end() -> None:
     x = Blob("x", (2, 3, 5))
     assert [axes.dimension(x, given) for given in (1, 3, -1, -3)] == [0, 2, 2, 0]
-    assert [axes.dimension(x, given, 2) for given in (1, 2, -1)] == [1, 2, 2]
+    assert [axes.dimension(x, given, 2) for given in (0, 1, 2, -1)] == [0, 1, 2, 2]
     assert axes.dimension(x, 3, 3) == 2
-    for given, items in [(0, None), (4, None), (-4, None), (3, 2)]:
+    for given, items in [(0, None), (0, 3), (4, None), (-4, None), (3, 2)]:
         with pytest.raises(LayerError, match=f"3 dimensions .2x3x5. has no dimension {given}"):
             axes.dimension(x, given, items)
 
