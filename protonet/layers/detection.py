@@ -11,6 +11,7 @@ from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.boxes import decode, nms
 from protonet.layers.base import Layer, Traits, shape_text
+from protonet.layers.detection_maps import check_maps, join_maps, separate_maps
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import PriorBoxParameter
 
@@ -104,6 +105,8 @@ class DetectionOutput(Layer):
         1: conf, N x (P C): the scores of each prior.
         2: priors, 1 x 2 x (P 4), as PriorBox makes them.
         3 (optional): images, ignored.
+        With no_permute, for nbottom maps first their scores, N x C x A x (H W), of A priors at
+        each cell, then their offsets, N x (A 4) x H x W, and then priors.
     Top:
         rows: 1 x 1 x K x 7, of image, label, score, xmin, ymin, xmax, ymax; by image, label and
         descending score. K is the number of boxes found in this pass. Where nothing is found
@@ -116,27 +119,29 @@ class DetectionOutput(Layer):
         offsets are multiplied by the priors' variances), confidence_threshold (none),
         nms_param: nms_threshold (0.3), top_k (all), eta (1); keep_top_k (-1: all); use_polygon
         (false: of 12 offsets instead of 4, the last 8 move the corners of the prior, and a row
-        has 15 values).
+        has 15 values); of Synopsys' fork: no_permute (false), nbottom (6).
     Raises:
         LayerError: without num_classes, for a negative nms_threshold, an eta that is not in 0 to
-        1, visualize, use_polygon with other offsets than CENTER_SIZE times variances, bottoms of
-        invalid shapes, or a loss_weight.
+        1, visualize, use_polygon with other offsets than CENTER_SIZE times variances, no_permute
+        with use_polygon or without share_location, a wrong number of bottoms, bottoms of invalid
+        shapes, or a loss_weight.
     Differs:
         BVLC Caffe has no such layer; this is the one of the SSD and NVIDIA forks. Of equal
         scores the first prior and class come first. It shows no pictures, and writes and deletes
         no files: save_output_param is not read.
     """
 
-    bottoms = (3, 4)
-    no_gradient = frozenset({0, 1, 2, 3})
+    bottoms = (3, None)
     traits = Traits(backward_reads=frozenset(), dynamic=True)
 
     def setup(self) -> None:
         param = self.spec.detection_output_param
+        self.no_gradient = frozenset(range(len(self.spec.bottom)))
         if any(self.spec.loss_weight):
             raise LayerError(
                 "boxes have no gradient and cannot be part of the objective", ("loss_weight",)
             )
+        self.maps = separate_maps(self)
         self.classes = check_classes(param.num_classes, _PARAM)
         self.shared = param.share_location
         self.background = param.background_label_id
@@ -171,18 +176,22 @@ class DetectionOutput(Layer):
             )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        if self.maps:
+            images = check_maps(self, shapes, self.classes, self.maps)
+            return [(1, 1, images, self.columns)]
         images, _ = check_predictions(
             self, shapes, self.classes, self.shared, self.columns - _COLUMNS + 4
         )
         return [(1, 1, images, self.columns)]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._images, self._priors = shapes[0][0], math.prod(shapes[2]) // 8
+        self._images, self._priors = shapes[0][0], math.prod(shapes[2 * self.maps or 2]) // 8
         self._sets = 1 if self.shared else self.classes
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
         """Compute the boxes, which ``forward`` then writes."""
-        loc, conf, priors = (self.device.get(bottom) for bottom in bottoms[:3])
+        arrays = [np.asarray(self.device.get(bottom)) for bottom in bottoms]
+        loc, conf, priors = join_maps(arrays, self.maps) if self.maps else arrays[:3]
         boxes, variances = priors.reshape(2, -1, 4)
         if self.spec.detection_output_param.variance_encoded_in_target:
             variances = np.ones_like(variances)

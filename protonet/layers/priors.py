@@ -14,6 +14,7 @@ from protonet.layers.limits import MOST_NUMBERS
 from protonet.layers.registry import register
 
 _PARAM = "prior_box_param"
+_TF_SIZE, _TF_BORDER = 60, 0.05
 _SAME = 1e-6
 """Aspect ratios that differ by less are equal."""
 
@@ -40,7 +41,10 @@ class PriorBox(Layer):
         min_size), aspect_ratio (none; 1 is always there), flip (true: also 1 / a for each a), clip
         (false: to the image), variance (0.1; one or four), img_size or img_h and img_w (those of
         image), step or step_h and step_w (the image's extent over the feature map's), offset
-        (0.5), denser_prior_boxes (false: also each box at the lower border of its cell).
+        (0.5), denser_prior_boxes (false: also each box at the lower border of its cell); of
+        Synopsys' fork: yx_order (false: ymin, xmin, ymax, xmax), tf (false: the square of max_size
+        comes last, and that of a min_size of 60 is smaller by a twentieth of the image on each
+        side).
     Raises:
         LayerError: without min_size, for sizes, ratios, variances or steps that are not above 0,
         another number of them than above, a max_size that is not above its min_size, one of a
@@ -166,6 +170,10 @@ class PriorBox(Layer):
             lower = np.concatenate([centres - half, centres + half], axis=-1)
             boxes = np.stack([boxes, lower], axis=3).reshape(height, width, -1, 4)
         boxes /= np.tile((image[1], image[0]), 2)
+        if self.spec.prior_box_param.tf:
+            boxes[:, :, self._smaller()] += np.array([1, 1, -1, -1]) * _TF_BORDER
+        if self.spec.prior_box_param.yx_order:
+            boxes = boxes[..., [1, 0, 3, 2]]
         if self.spec.prior_box_param.clip:
             np.clip(boxes, 0, 1, out=boxes)
         both = np.empty((2, *boxes.shape))
@@ -183,12 +191,20 @@ class PriorBox(Layer):
         found: list[tuple[float, float]] = []
         for place, size in enumerate(self.min_sizes):
             found.append((size, size))
+            square = []
             if self.max_sizes:
                 side = (size * self.max_sizes[place]) ** 0.5
-                found.append((side, side))
+                square = [(side, side)]
             roots = np.sqrt(np.array(self.ratios, np.float32))
-            found += zip(size * roots, size / roots, strict=True)
+            ratios = list(zip(size * roots, size / roots, strict=True))
+            found += ratios + square if self.spec.prior_box_param.tf else square + ratios
         return found
+
+    def _smaller(self) -> list[bool]:
+        """Which boxes TensorFlow makes smaller: the first one of a min_size of 60."""
+        each = 1 + len(self.ratios) + bool(self.max_sizes)
+        marks = [size == _TF_SIZE and not place for size in self.min_sizes for place in range(each)]
+        return marks * (2 if self.spec.prior_box_param.denser_prior_boxes else 1)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         self.xp.copyto(tops[0], self._boxes)

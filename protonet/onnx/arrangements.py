@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from onnx import TensorProto
@@ -134,3 +135,55 @@ def keep_items(c: Conversion) -> list[str]:
     *values, selector = c.bottoms
     marks = c.cast(c.reshape(selector, c.shapes[-1][:1]), TensorProto.BOOL)
     return [c.op("Compress", x, marks, axis=0) for x in values]
+
+
+@converts("SeLuDropout")
+def self_normalizing_dropout(c: Conversion) -> str:
+    return c.bottoms[0]
+
+
+@converts("DepthToSpace")
+def channels_to_blocks(c: Conversion) -> str:
+    layer, x = c.layer, c.bottoms[0]
+    if layer.form != "NHWC":
+        mode = "CRD" if layer.form == "CRD" else "DCR"
+        return str(c.op("DepthToSpace", x, blocksize=layer.block, mode=mode))
+    first = c.op("Transpose", x, perm=[0, 3, 1, 2])
+    y = c.op("DepthToSpace", first, blocksize=layer.block, mode="DCR")
+    return str(c.op("Transpose", y, perm=[0, 2, 3, 1]))
+
+
+@converts("SpaceToBatchND")
+def blocks_to_items(c: Conversion) -> str:
+    """Places in a block come before items: the batch's axis is not the first one."""
+    layer, shape, top = c.layer, c.shapes[0], c.top_shapes[0]
+    rest = len(shape) - 1 - len(layer.blocks)
+    sides = ((0, *each, *(0,) * rest) for each in (layer.before, layer.after))
+    border = c.constant([each for side in sides for each in side], np.int64)
+    split, order = _block_axes(layer, shape, top)
+    x = c.reshape(c.op("Pad", c.bottoms[0], border), split)
+    return c.reshape(c.op("Transpose", x, perm=list(order)), top)
+
+
+@converts("BatchToSpaceND")
+def items_to_blocks(c: Conversion) -> str:
+    layer, shape, top = c.layer, c.shapes[0], c.top_shapes[0]
+    split, order = _block_axes(layer, top, shape)
+    whole = [shape[1 + place] * block for place, block in enumerate(layer.blocks)]
+    x = c.reshape(c.bottoms[0], tuple(split[axis] for axis in order))
+    moved = c.op("Transpose", x, perm=[order.index(axis) for axis in range(len(order))])
+    padded = c.reshape(moved, (top[0], *whole, *top[1 + len(whole) :]))
+    ends = [extent - cut for extent, cut in zip(whole, layer.after, strict=True)]
+    axes = list(range(1, 1 + len(whole)))
+    return str(c.op("Slice", padded, c.integers(layer.before), c.integers(ends), c.integers(axes)))
+
+
+def _block_axes(
+    layer: Any, space: tuple[int, ...], items: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Padded space with its blocks as axes of their own, and the order of axes of items."""
+    count = len(layer.blocks)
+    parts = (part for i in range(count) for part in (items[1 + i], layer.blocks[i]))
+    split = (space[0], *parts, *space[1 + count :])
+    spaces = range(1, 2 * count, 2)
+    return split, (*(each + 1 for each in spaces), 0, *spaces, *range(1 + 2 * count, len(split)))

@@ -34,6 +34,7 @@ UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(
         (
             "AbsLoss",
+            "MarginInnerProduct",
             "DetectionLoss",
             "DetectionGroupLoss",
             "CTCLoss",

@@ -39,6 +39,11 @@ def elu(c: Conversion) -> str:
     return str(c.op("Elu", c.bottoms[0], alpha=c.layer.alpha))
 
 
+@converts("SeLu")
+def selu(c: Conversion) -> str:
+    return str(c.op("Selu", c.bottoms[0], alpha=c.layer.alpha, gamma=c.layer.factor))
+
+
 @converts("PReLU")
 def prelu(c: Conversion) -> str:
     count = len(c.shapes[0])

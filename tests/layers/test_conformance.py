@@ -26,6 +26,12 @@ FORWARD_ONLY = {"BatchReindex/default", "Embed/bias", "Filter/two"}
 
 # Types of forks, which none of the Caffes that wrote the golden cases has; and code of users.
 NO_GOLDEN = {
+    "MarginInnerProduct",
+    "DepthToSpace",
+    "SpaceToBatchND",
+    "BatchToSpaceND",
+    "SeLu",
+    "SeLuDropout",
     "ProposalTarget",
     "HardMining",
     "FrcnnOutput",
@@ -478,6 +484,28 @@ CASES = [
     Case('type: "Reshape" reshape_param { shape { dim: -1 } axis: 1 num_axes: 2 }'),
     Case('type: "Reshape" reshape_param { pixelshuffler: 2 }', ((2, 12, 3, 5),)),
     Case('type: "Squeeze"', ((2, 1, 3, 1, 5),)),
+    Case('type: "DepthToSpace" depth_to_space_param { block_size: 2 }', ((2, 3, 5, 8),)),
+    Case(
+        'type: "DepthToSpace" depth_to_space_param { block_size: 2 data_format: "DCR" }',
+        ((2, 8, 3, 5),),
+    ),
+    Case(
+        'type: "DepthToSpace" depth_to_space_param { block_size: 2 data_format: "CRD" }',
+        ((2, 8, 3, 5),),
+    ),
+    Case(
+        'type: "SpaceToBatchND" space_to_batch_nd_param { block_shape: [2, 3] '
+        "paddings: [1, 0, 2, 2] }",
+        ((2, 3, 5, 4),),
+    ),
+    Case(
+        'type: "BatchToSpaceND" batch_to_space_nd_param { block_shape: [2, 3] '
+        "crops: [1, 0, 2, 2] }",
+        ((12, 3, 5, 4),),
+    ),
+    Case('type: "SeLu"', kinks=(0,)),
+    Case('type: "SeLuDropout" selu_dropout_param { dropout_ratio: 0.4 }'),
+    Case('type: "SeLuDropout"', phase=TEST),
     Case('type: "Squeeze" squeeze_param { axis: -2 }', ((2, 1, 3, 1, 5),)),
     Case('type: "Pad" pad_param { paddings: [1, 0, 0, 2, 3, 1] constant_values: 2 }', ((4, 3, 2),)),
     Case('type: "Pad" pad_param { paddings: [0, 0, -1, -2, 2, -1] }', ((2, 7, 3),)),
@@ -675,6 +703,12 @@ METRICS = [
         'type: "DetectionGroupAccuracy" detection_group_accuracy_param { cls_num: 2 '
         "field_w: [20, 40] field_h: [30, 24] stride: 8 }",
         make=lambda: [np.zeros((4, 2, 3, 5)), np.zeros((4, 4, 3, 5)), np.zeros((4, 6, 3, 5))],
+    ),
+    Case(
+        'type: "MarginInnerProduct" top: "y" top: "l" margin_inner_product_param '
+        '{ num_output: 5 type: QUADRUPLE weight_filler { type: "xavier" } }',
+        ((6, 3, 2), (6,)),
+        classes=5,
     ),
     Case('type: "BboxAccuracy" top: "a" top: "b"', ((6, 8), (6, 5), (6, 6)), classes=2),
     Case(

@@ -187,3 +187,18 @@ def test_denser_boxes_stand_at_the_lower_border_of_each_cell_too() -> None:
     lower = plain + np.array([0, 10 / 40, 0, 10 / 40])
     np.testing.assert_allclose(boxes[:, :, 1::2], lower, atol=1e-6)
     np.testing.assert_allclose(variances, np.broadcast_to([0.1, 0.2, 0.3, 0.4], (2, 3, 8, 4)))
+
+
+def test_boxes_in_the_order_of_tensorflow() -> None:
+    """The square of max_size comes last, and rows before columns."""
+    fields = "min_size: 18 max_size: 32 aspect_ratio: 4"
+    plain, _ = priors(fields)
+    turned, _ = priors(fields + " tf: true")
+    np.testing.assert_array_equal(turned, plain[:, :, [0, 2, 3, 1]])
+    swapped, _ = priors(fields + " yx_order: true")
+    np.testing.assert_array_equal(swapped, plain[..., [1, 0, 3, 2]])
+    large, _ = priors("min_size: 60 aspect_ratio: 4")
+    smaller, _ = priors("min_size: 60 aspect_ratio: 4 tf: true")
+    np.testing.assert_allclose(smaller[:, :, 1:], large[:, :, 1:])
+    border = np.array([1, 1, -1, -1]) * 0.05
+    np.testing.assert_allclose(smaller[:, :, 0], large[:, :, 0] + border, atol=1e-6)

@@ -19,6 +19,12 @@ CASES = [
     ('type: "Pad" pad_param { paddings: [0, 0, -1, 0, 2, -3] constant_values: 1.5 }', [(2, 3, 4)]),
     ('type: "Pad" pad_param { mode: REFLECT paddings: [0, 0, -2, 2, 1, 3] }', [(2, 3, 4)]),
     ('type: "Pad" pad_param { mode: EDGE paddings: [0, 0, 5, 2, 1, -3] }', [(2, 3, 4)]),
+    ('type: "DepthToSpace" depth_to_space_param { block_size: 2 }', [(2, 3, 4, 12)]),
+    ('type: "DepthToSpace" depth_to_space_param { block_size: 2 data_format: "DCR" }',
+     [(2, 12, 4, 5)]),
+    ('type: "DepthToSpace" depth_to_space_param { block_size: 2 data_format: "CRD" }',
+     [(2, 12, 4, 5)]),
+    ('type: "SeLuDropout"', [(2, 3)]),
     ('type: "Squeeze" squeeze_param { axis: -1 axis: 1 }', [(2, 1, 3, 1)]),
     ('type: "ResizeBilinear" resize_bilinear_param { data_format: "NCHW" scale_height: 1.5 }',
      [(2, 3, 4, 5)]),
@@ -36,6 +42,20 @@ CASES = [
 def test_moved_values(text: str, shapes: list[tuple[int, ...]]) -> None:
     net = layer(text, *shapes)
     assert hold(net, values(net)).any_batch
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'type: "SpaceToBatchND" space_to_batch_nd_param { block_shape: [2, 3] '
+        "paddings: [1, 0, 2, 2] }",
+        'type: "BatchToSpaceND" batch_to_space_nd_param { block_shape: [2, 3] '
+        "crops: [1, 0, 2, 2] }",
+    ],
+)
+def test_pixels_that_become_items(text: str) -> None:
+    net = layer(text, (6, 3, 5, 4))
+    hold(net, values(net))
 
 
 def test_slices_have_the_names_of_their_tops() -> None:

@@ -36,6 +36,7 @@ CASES = [
      [(2, 3, 4, 5), (2, 3)]),
     ('type: "Swish" swish_param { beta: 2 }', [(2, 3)]),
     ('type: "HardSwish"', [(20, 30)]),
+    ('type: "SeLu" selu_param { alpha: 2 }', [(20, 30)]),
     ('type: "Add"', [(2, 3, 4, 5), (3, 1, 5)]),
     ('type: "Mul"', [(2, 3, 1), (2, 1, 3, 4)]),
 ]  # fmt: skip

@@ -33,7 +33,8 @@ TOUCHED = {
 NARROW = PRECISIONS[1:]
 
 TAKE_NARROW = {
-    "AbsVal", "Axpy", "BN", "BNLL", "BatchNorm", "Bias", "Clip", "Concat", "Convolution",
+    "AbsVal", "Axpy", "BN", "BNLL", "BatchNorm", "BatchToSpaceND", "DepthToSpace", "SpaceToBatchND",
+    "Bias", "Clip", "Concat", "Convolution",
     "Convolution3D", "ConvolutionDepthwise", "Crop", "Deconvolution", "Deconvolution3D",
     "DepthwiseConvolution", "Dropout", "ELU", "Eltwise", "Flatten", "Flip", "InnerProduct", "LRN",
     "NdConvolution", "PReLU", "Pad", "Permute", "Pooling", "Power", "ReLU", "ReLU6", "Reorg",
