@@ -98,22 +98,26 @@ class GModule(Container):
         if len(given) != count:
             raise LayerError(f"expected a table of {count}, got one of {len(given)}")
         inputs: dict[int, dict[int, Value]] = {id(innode): dict(enumerate(given, start=1))}
+        inside = iter(self.children)  # in the order of the nodes; replaced ones are only here
         for each in self["forwardnodes"].sequence:
             data = each.fields["data"]
-            y = self._output(net, data, inputs.get(id(data), {}))
-            for child in graphs.children_of(each):
-                taker = child.fields["data"]
+            child = None if data.get("module") is None else next(inside, None)
+            y = self._output(net, data, child, inputs.get(id(data), {}))
+            for following in graphs.children_of(each):
+                taker = following.fields["data"]
                 inputs.setdefault(id(taker), {})[taker["mapindex"][data]] = y
         return _whole(inputs[id(self["outnode"].fields["data"])])
 
-    def _output(self, net: NetBuilder, data: Table, inputs: dict[int, Value]) -> Value:
-        """What a node gives for its inputs."""
+    def _output(
+        self, net: NetBuilder, data: Table, child: Module | None, inputs: dict[int, Value]
+    ) -> Value:
+        """What a node, with its module, gives for its inputs."""
         x = _whole(inputs)
         if data.get("selectindex") is not None:
             parts, place = self.several(x), int(data["selectindex"])
             return parts[place - 1]
-        if data.get("module") is not None:
-            x = net.add(self.wrap(data["module"]), x)
+        if child is not None:
+            x = net.add(child, x)
         parted = data.get("nSplitOutputs")
         if parted is not None and len(self.several(x)) != parted:
             raise LayerError(f"split({parted}) cannot split {len(self.several(x))} outputs")

@@ -105,6 +105,14 @@ def test_a_file_of_an_old_version_has_no_list_of_modules() -> None:
     assert len(TorchModule(made, [(2, 3)]).parameters()) == 2
 
 
+def test_a_module_that_was_replaced() -> None:
+    x = source()
+    made = graph([x], [times(2, x)])
+    made.fields["modules"][2] = nn("MulConstant", 5)
+    (values,) = inputs((2, 3))
+    same(outputs(made, values), 5 * values)
+
+
 def test_a_criterion_in_a_graph() -> None:
     x, t = source(), source()
     made = graph([x, t], [node(nn("MSECriterion"), x, t)])
