@@ -15,18 +15,9 @@ from protonet.torch7.arguments import fitted
 from protonet.torch7.builder import Blob, Bound, NetBuilder, Value
 from protonet.torch7.objects import Function, Storage, Table, Tensor, TorchObject
 from protonet.torch7.objects import contiguous_strides as strides_of
+from protonet.torch7.versions import VERSIONS
 
 MODULES: Registry[type[Module]] = Registry("module of Torch7", "typename")
-
-VERSIONS = {
-    "BatchNormalization": 2,
-    "SpatialBatchNormalization": 2,
-    "VolumetricBatchNormalization": 2,
-    "GradientReversal": 2,
-    "LookupTable": 4,
-    "VolumetricMaxPooling": 2,
-}
-"""The ``__version`` of classes of nn, which files tell; that of others is 1."""
 
 M = TypeVar("M", bound="type[Module]")
 F = TypeVar("F", bound=Callable[..., Any])
