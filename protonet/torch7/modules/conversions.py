@@ -28,8 +28,7 @@ class Constant(Module):
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         blob, shape = self.one(x), self.tensor_field("value").shape
-        item = self.get("nInputDim")
-        if item is None or len(blob.shape) <= item:
+        if len(blob.shape) <= self.integer("nInputDim", len(blob.shape)):
             param = {"shape": {"dim": list(shape)}}
             return net.layer("Parameter", [], weights=[self.bound("value")], parameter_param=param)
         zero = insert(net, self._zeros(net, blob), 1)

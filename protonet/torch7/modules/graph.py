@@ -6,10 +6,12 @@ from typing import Any
 
 from protonet.errors import LayerError
 from protonet.torch7 import graphs
+from protonet.torch7.arguments import whole
 from protonet.torch7.builder import NetBuilder, Value
 from protonet.torch7.modules.base import Criterion, Module, lua, module
 from protonet.torch7.modules.containers import Container
 from protonet.torch7.modules.criterion_containers import loss_as_value
+from protonet.torch7.modules.fields import table_field
 from protonet.torch7.modules.tables import TableModule
 from protonet.torch7.objects import Table, TorchObject
 
@@ -87,26 +89,34 @@ class GModule(Container):
     @property
     def children(self) -> list[Module]:
         if self.get("modules") is None:  # files of old versions
-            inside = (each.fields["data"].get("module") for each in self["forwardnodes"].sequence)
+            nodes = table_field(self, "forwardnodes").sequence
+            inside = (_data_of(each).get("module") for each in nodes)
             return [self.wrap(each) for each in inside if each is not None]
         return super().children
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        innode = self["innode"].fields["data"]
-        count = self.integer("nInputs", len(graphs.children_of(self["innode"])))
+        innode, outnode = (_data_of(self.get(name)) for name in ("innode", "outnode"))
+        count = self.integer("nInputs", len(_children_of(self.get("innode"))))
         given = [x] if count <= 1 else self.several(x)
         if len(given) != count:
             raise LayerError(f"expected a table of {count}, got one of {len(given)}")
         inputs: dict[int, dict[int, Value]] = {id(innode): dict(enumerate(given, start=1))}
         inside = iter(self.children)  # in the order of the nodes; replaced ones are only here
-        for each in self["forwardnodes"].sequence:
-            data = each.fields["data"]
+        for each in table_field(self, "forwardnodes").sequence:
+            data = _data_of(each)
             child = None if data.get("module") is None else next(inside, None)
+            if child is None and data.get("module") is not None:
+                raise LayerError("the graph is damaged: it has more nodes than modules")
             y = self._output(net, data, child, inputs.get(id(data), {}))
-            for following in graphs.children_of(each):
-                taker = following.fields["data"]
-                inputs.setdefault(id(taker), {})[taker["mapindex"][data]] = y
-        return _whole(inputs[id(self["outnode"].fields["data"])])
+            for following in _children_of(each):
+                taker = _data_of(following)
+                place = taker["mapindex"].get(data)
+                if not isinstance(place, int):
+                    raise LayerError("the graph is damaged: a node does not know its input")
+                inputs.setdefault(id(taker), {})[place] = y
+        if id(outnode) not in inputs:
+            raise LayerError("the graph is damaged: nothing leads to its output")
+        return _whole(inputs[id(outnode)])
 
     def _output(
         self, net: NetBuilder, data: Table, child: Module | None, inputs: dict[int, Value]
@@ -114,7 +124,9 @@ class GModule(Container):
         """What a node, with its module, gives for its inputs."""
         x = _whole(inputs)
         if data.get("selectindex") is not None:
-            parts, place = self.several(x), int(data["selectindex"])
+            parts, place = self.several(x), whole("selectindex", data["selectindex"])
+            if not 1 <= place <= len(parts):
+                raise LayerError(f"index {place} does not exist in a table of {len(parts)}")
             return parts[place - 1]
         if child is not None:
             x = net.add(child, x)
@@ -122,6 +134,22 @@ class GModule(Container):
         if parted is not None and len(self.several(x)) != parted:
             raise LayerError(f"split({parted}) cannot split {len(self.several(x))} outputs")
         return x
+
+
+def _data_of(given: Any) -> Table:
+    """The data of a node of a file."""
+    data = given.fields.get("data") if isinstance(given, TorchObject) else None
+    if not isinstance(data, Table) or not isinstance(data.get("mapindex"), Table):
+        raise LayerError("the graph is damaged: a node has no data")
+    return data
+
+
+def _children_of(given: Any) -> list[TorchObject]:
+    """The children of a node of a file."""
+    children = given.fields.get("children") if isinstance(given, TorchObject) else None
+    if not isinstance(children, Table):
+        raise LayerError("the graph is damaged: a node has no children")
+    return children.sequence
 
 
 def _feed(innode: TorchObject, inputs: list[TorchObject]) -> None:

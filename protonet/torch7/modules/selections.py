@@ -124,7 +124,7 @@ class Padding(Module):
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         blob, count, value = self.one(x), self.integer("pad"), self.number("value", 0)
-        other = self.get("nInputDim") not in (None, len(blob.shape))
+        other = self.integer("nInputDim", len(blob.shape)) != len(blob.shape)
         axis = dimension(blob, self.integer("dim") + other)
         extent, place = blob.shape[axis], self.integer("index", 1)
         if count > 0:
@@ -152,8 +152,8 @@ class Replicate(Module):
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         blob = self.one(x)
-        item = self.get("ndim")
-        axis = self.integer("dim", 1) - 1 + (item is not None and len(blob.shape) > item)
+        item = self.integer("ndim", len(blob.shape))
+        axis = self.integer("dim", 1) - 1 + (len(blob.shape) > item)
         if not 0 <= axis <= len(blob.shape):
             raise LayerError(
                 f"not enough input dimensions to replicate along dimension {axis + 1}: {blob}"

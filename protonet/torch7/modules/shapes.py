@@ -12,6 +12,7 @@ from protonet.torch7.arguments import whole
 from protonet.torch7.axes import drop, insert, merge, permute, replace_axes, view
 from protonet.torch7.builder import Blob, NetBuilder, Value
 from protonet.torch7.modules.base import Module, lua, module
+from protonet.torch7.modules.fields import table_field, whole_numbers
 from protonet.torch7.objects import Storage, Table, TorchObject
 
 
@@ -68,7 +69,7 @@ class View(Counting):
         return self.object
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        blob, extents = self.one(x), [int(size) for size in self["size"].data]
+        blob, extents = self.one(x), whole_numbers(self, "size")
         count, axes = math.prod(extent for extent in extents if extent != -1), len(blob.shape)
         item = axes if self.item_axes is None else self.item_axes
         if item > axes:
@@ -105,7 +106,7 @@ class Reshape(Module):
         self["batchsize"] = longs([0, *extents])
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        blob, extents = self.one(x), [int(size) for size in self["size"].data]
+        blob, extents = self.one(x), whole_numbers(self, "size")
         batched = self.get("batchMode")
         if batched is None:
             alone = math.prod(blob.shape) == math.prod(extents) and blob.shape[0] != 1
@@ -134,7 +135,7 @@ class InferReshape(Module):
         self["inferedSize"] = longs([])
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        blob, extents = self.one(x), [int(size) for size in self["size"].data]
+        blob, extents = self.one(x), whole_numbers(self, "size")
         batched = bool(self.get("batchMode"))
         own = blob.shape[1:] if batched else blob.shape
         if extents.count(-1) > 1 or any(not e and i >= len(own) for i, e in enumerate(extents)):
@@ -149,8 +150,7 @@ class Transpose(Counting):
 
     def construct(self, *permutations: Table) -> None:
         for pair in permutations:
-            if not isinstance(pair, Table) or len(pair.sequence) != 2:
-                raise LayerError(f"nn.Transpose: expected pairs such as {{2, 3}}, got {pair}")
+            _pair(pair)
         self["permutations"] = Table.of(permutations)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
@@ -158,8 +158,8 @@ class Transpose(Counting):
         axes = len(blob.shape)
         before = 0 if self.item_axes is None else axes - self.item_axes
         order = list(range(axes))
-        for pair in self["permutations"].sequence:
-            one, other = (int(place) - 1 + before for place in pair.sequence)
+        for pair in table_field(self, "permutations").sequence:
+            one, other = (whole("an axis", each) - 1 + before for each in _pair(pair))
             if not (0 <= one < axes and 0 <= other < axes):
                 raise LayerError(f"cannot transpose {list(pair.sequence)} of {blob}")
             order[one], order[other] = order[other], order[one]
@@ -221,6 +221,13 @@ class Collapse(Module):
         blob: Blob = self.one(x)
         first = 1 if len(blob.shape) > self.integer("nInputDim") else 0
         return merge(net, blob, first, len(blob.shape) - first)
+
+
+def _pair(given: Any) -> list[Any]:
+    """The two axes that change places."""
+    if not isinstance(given, Table) or len(given.sequence) != 2:
+        raise LayerError(f"nn.Transpose: expected pairs such as {{2, 3}}, got {given}")
+    return given.sequence
 
 
 def _text(extents: list[int]) -> str:
