@@ -14,6 +14,8 @@ from protonet.torch7.serial.source import BinarySource, Source, TextSource, Unre
 
 _DEEPEST = 100_000
 """Values within values; each takes a little memory until it is complete."""
+_LONG = 60
+"""Parts of a path that are shown, and in which a module is looked for within itself."""
 _MOST_AXES = 32
 _MOST_SHOWN = 2**26
 """Elements that a tensor may show of a smaller storage, by a stride of 0."""
@@ -90,8 +92,10 @@ class Reader:
     @property
     def place(self) -> str:
         """The path of the value that was being read, such as modules/3/weight."""
-        parts = [str(part) for part in self.path if isinstance(part, (str, int, float))]
-        return "/".join(parts if len(parts) < 40 else [*parts[:20], "...", *parts[-20:]])
+        path = self.path
+        if len(path) > _LONG:
+            path = [*path[: _LONG // 2], "...", *path[-_LONG // 2 :]]
+        return "/".join(str(part) for part in path if isinstance(part, (str, int, float)))
 
     def whole(self) -> Any:
         """The value that is the whole file.
@@ -165,7 +169,7 @@ class Reader:
             fits = isinstance(value, Function)
         if not fits:
             self._refuse(f"refers to a {type(value).__name__}, but has type {code}", at)
-        if id(value) in self.open:
+        if len(self.path) - self.open.get(id(value), -_LONG) <= _LONG:
             below = [part for part in self.path[self.open[id(value)] :] if part is not None]
             if all(
                 part in _TREE if even else isinstance(part, int) for even, part in _paired(below)

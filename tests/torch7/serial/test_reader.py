@@ -144,6 +144,18 @@ def test_too_deep_is_refused() -> None:
         serial.read(deep)
 
 
+def test_depth_and_references_take_no_more_time_than_their_bytes() -> None:
+    begin = b"".join(
+        torch("nn.A", 2 * index) + ints(3, 2 * index + 1, 1) + ints(5, 1)
+        for index in range(1, 10_000)
+    )
+    again = b"".join(struct.pack("<id", 1, index) + ints(4, 2) for index in range(30_000))
+    start = time.perf_counter()
+    with pytest.raises(FormatError, match=r"byte \d+"):
+        serial.read(begin + ints(3, 1, 30_001) + again)
+    assert time.perf_counter() - start < 10
+
+
 def test_what_is_no_file_of_torch(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="is empty"):
         serial.read(b"")
