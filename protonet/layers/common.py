@@ -11,7 +11,8 @@ from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
 from protonet.kernels.dropout import Drop
 from protonet.kernels.product import Product
-from protonet.layers.base import Kind, Layer, LowPrecision, Reads, Traits, Weight
+from protonet.kernels.random_stream import RandomStream
+from protonet.layers.base import Kind, Layer, LowPrecision, Reads, Traits, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.layers.rows import UnitRows
@@ -124,6 +125,26 @@ class InnerProduct(Layer):
         return self.axis(shape, self.spec.inner_product_param.axis, ("inner_product_param", "axis"))
 
 
+class MaskedDrop:
+    """Drop with one mask for the first ``axes`` axes, broadcast along the others."""
+
+    def __init__(self, layer: Layer, shape: Shape, axes: int, ratio: float) -> None:
+        self.xp = layer.xp
+        masked = (*shape[:axes], *(1,) * (len(shape) - axes))
+        self._ones, self._mask = layer.scratch(masked), layer.scratch(masked)
+        self._drop = Drop.make(layer.device, layer.dtype, masked, ratio)
+
+    def forward(self, x: Array, y: Array, random: RandomStream) -> None:
+        """Write x m / (1 - ratio)."""
+        self._ones.fill(1.0)
+        self._drop.forward(self._ones, self._mask, random)
+        self.xp.multiply(x, self._mask, out=y)
+
+    def backward(self, dy: Array, dx: Array) -> None:
+        """Write dy m / (1 - ratio)."""
+        self.xp.multiply(dy, self._mask, out=dx)
+
+
 @register("Dropout")
 class Dropout(Layer):
     """In TRAIN, y = x m / (1 - ratio), where m is 0 with probability ratio and else 1.
@@ -138,9 +159,10 @@ class Dropout(Layer):
         none.
     Spec:
         dropout_param: dropout_ratio (0.5); of SegNet's fork: sample_weights_test (false: m is
-        drawn in TEST too).
+        drawn in TEST too); mask_axes (all): m has the first axes of x alone, so that with 2 a
+        channel is kept or dropped as a whole.
     Raises:
-        LayerError: for a ratio outside 0 to 1.
+        LayerError: for a ratio outside 0 to 1, or mask_axes of more axes than x has.
     Differs:
         m is a function of the seed, the layer's name and the iteration, so that a resumed run
         draws what an uninterrupted one would; Caffe's own numbers cannot be met. A ratio of 0
@@ -161,15 +183,31 @@ class Dropout(Layer):
                 f"expected 0 <= dropout_ratio <= 1, got {self.ratio:g}",
                 ("dropout_param", "dropout_ratio"),
             )
-        self.draws = self.training or self.spec.dropout_param.sample_weights_test
+        param = self.spec.dropout_param
+        self.draws = self.training or param.sample_weights_test
+        self.mask_axes = param.mask_axes if param.HasField("mask_axes") else None
         self.traits = replace(self.traits, view=not self.draws)
+        if self.mask_axes is not None:
+            self.traits = replace(self.traits, in_kernels=False, low_precision=LowPrecision.NEVER)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        if self.mask_axes is not None and self.mask_axes > len(shapes[0]):
+            raise LayerError(
+                f"expected at most {len(shapes[0])} mask_axes for a bottom of shape "
+                f"{shape_text(shapes[0])}, got {self.mask_axes}",
+                ("dropout_param", "mask_axes"),
+            )
         return [shapes[0]]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        if self.draws and self.ratio < 1:
-            self._drop = Drop.make(self.device, self.dtype, shapes[0], self.ratio)
+        if not self.draws or self.ratio == 1:
+            return
+        if self.mask_axes is None:
+            self._drop: Drop | MaskedDrop = Drop.make(
+                self.device, self.dtype, shapes[0], self.ratio
+            )
+        else:
+            self._drop = MaskedDrop(self, shapes[0], self.mask_axes, self.ratio)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         if not self.draws:

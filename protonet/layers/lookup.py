@@ -14,9 +14,11 @@ from protonet.kernels.rows import AddRows, take_rows
 from protonet.layers.base import Layer, Traits, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
+from protonet.layers.row_options import BoundedRows, WeightedRows
+from protonet.proto.caffe_pb2 import EmbedParameter
 
 
-class _Rows:
+class Rows:
     """A bottom's values as a vector of indices below ``limit``."""
 
     def __init__(self, layer: Layer, place: int, shape: Shape, limit: int) -> None:
@@ -51,6 +53,8 @@ class Embed(Layer):
     Gradients: dy is added to row x of dW; db += the sum of dy. The
     indices get none.
 
+    With max_norm, rows whose p-norm is above it are scaled to it, in W too, when they are used.
+
     Bottom:
         x: indices 0 to input_dim - 1, of any shape.
     Top:
@@ -59,12 +63,16 @@ class Embed(Layer):
         W: input_dim x N; b: N, unless bias_term is false.
     Spec:
         embed_param: num_output (required), input_dim (required), bias_term (true),
-        weight_filler, bias_filler (both constant 0).
+        weight_filler, bias_filler (both constant 0), padding_index (none: its row of dW gets
+        nothing), max_norm (0: any), norm_type (2: the p of the norm), scale_grad_by_freq (false:
+        dy is divided by the number of times that x has the index).
     Raises:
-        LayerError: without num_output or input_dim, for an invalid filler, and, while
-        running on the CPU, an index out of range.
+        LayerError: without num_output or input_dim, for an invalid filler, a padding_index
+        out of range, a max_norm below 0, a norm_type of 0 or less, and, while running on the CPU,
+        an index out of range.
     Differs:
-        An index out of range is an error, not a stray read.
+        An index out of range is an error, not a stray read. The last four fields are those of
+        Torch7's LookupTable (nn).
     """
 
     no_gradient = frozenset({0})
@@ -81,6 +89,24 @@ class Embed(Layer):
                 )
         self.inputs, self.outputs = spec.input_dim, spec.num_output
         self.bias_term = spec.bias_term
+        self._check_options(spec)
+
+    def _check_options(self, spec: EmbedParameter) -> None:
+        self.padding = spec.padding_index if spec.HasField("padding_index") else None
+        if self.padding is not None and self.padding >= self.inputs:
+            raise LayerError(
+                f"expected a padding_index of 0 to {self.inputs - 1}, got {self.padding}",
+                ("embed_param", "padding_index"),
+            )
+        if not spec.max_norm >= 0:
+            raise LayerError(
+                f"expected max_norm of 0 or more, got {spec.max_norm:g}",
+                ("embed_param", "max_norm"),
+            )
+        if not 0 < spec.norm_type < math.inf:
+            raise LayerError(
+                f"expected norm_type above 0, got {spec.norm_type:g}", ("embed_param", "norm_type")
+            )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [(*shapes[0], self.outputs)]
@@ -94,15 +120,23 @@ class Embed(Layer):
         return weights
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._rows = _Rows(self, 0, shapes[0], self.inputs)
+        self._rows = Rows(self, 0, shapes[0], self.inputs)
         self._y_shape = (math.prod(shapes[0]), self.outputs)
         self._add = AddRows.make(self.device, self.dtype, *self._y_shape)
         self._bias = BiasGradient.make(self.device, self.dtype, *self._y_shape, 1)
+        spec, seen, self._bounded, self._weighted = self.spec.embed_param, self._y_shape, None, None
+        if spec.max_norm:
+            self._bounded = BoundedRows(self, seen, spec.max_norm, spec.norm_type)
+        if self.padding is not None or spec.scale_grad_by_freq:
+            mean = spec.scale_grad_by_freq
+            self._weighted = WeightedRows(self, seen, self.inputs, self.padding, mean)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         y = tops[0].reshape(self._y_shape)
         self._rows.read(bottoms[0])
         take_rows(self.xp, self.params[0].data, self._rows.indices, y)
+        if self._bounded is not None:
+            self._bounded.bound(self.params[0].data, self._rows.indices, y)
         if self.bias_term:
             self.xp.add(y, self.params[1].data, out=y)
 
@@ -115,7 +149,9 @@ class Embed(Layer):
     ) -> None:
         weight, dy = self.params[0], dtops[0].reshape(self._y_shape)
         if weight.diff is not None and weight.wanted:
-            self._add.add(weight.diff, self._rows.indices, dy)
+            rows = self._rows.indices
+            given = dy if self._weighted is None else self._weighted.weigh(rows, dy)
+            self._add.add(weight.diff, rows, given)
         if self.bias_term:
             bias = self.params[1]
             if bias.wanted:
@@ -159,7 +195,7 @@ class BatchReindex(Layer):
         return [(*index, *x[1:])]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._rows = _Rows(self, 1, shapes[1], shapes[0][0])
+        self._rows = Rows(self, 1, shapes[1], shapes[0][0])
         length = math.prod(shapes[0][1:])
         self._add = AddRows.make(self.device, self.dtype, shapes[1][0], length)
 

@@ -139,7 +139,8 @@ class Clamp(KernelActivation):
 class Clip(Clamp):
     """y = min(max(x, min), max).
 
-    Gradient: dx = dy where min <= x <= max, 0 elsewhere.
+    Gradient: dx = dy where min <= x <= max, 0 elsewhere; with zero_slope_at_bounds, where
+    min < x < max.
 
     Bottom:
         x: any shape.
@@ -148,7 +149,7 @@ class Clip(Clamp):
     Params:
         none.
     Spec:
-        clip_param: min, max (both required).
+        clip_param: min, max (both required), zero_slope_at_bounds (false; of Torch7's HardTanh).
     Raises:
         LayerError: without clip_param, or where min is above max.
     Differs:
@@ -159,7 +160,7 @@ class Clip(Clamp):
         spec = self.spec.clip_param
         if not (spec.HasField("min") and spec.HasField("max")):
             raise LayerError("min and max are required", (), "such as clip_param { min: 0 max: 1 }")
-        self.low, self.high = spec.min, spec.max
+        self.low, self.high, self.is_open = spec.min, spec.max, spec.zero_slope_at_bounds
         if self.low > self.high:
             raise LayerError(
                 f"expected min <= max, got min {self.low:g} and max {self.high:g}",

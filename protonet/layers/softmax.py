@@ -75,6 +75,71 @@ class Softmax(Layer):
         return self.axis(shape, self.spec.softmax_param.axis, ("softmax_param", "axis"))
 
 
+@register("LogSoftmax")
+class LogSoftmax(Layer):
+    """y = x - log(sum(exp(x))) along ``axis``: the logarithm of Softmax.
+
+    Gradient: dx = dy - exp(y) sum(dy), with the sum along ``axis``.
+
+    Bottom:
+        x: any shape.
+    Top:
+        y: the shape of x. May be in place.
+    Params:
+        none.
+    Spec:
+        softmax_param: axis (1; negative counts from the end); engine and normalize_type:
+        "Softmax" are accepted and ignored.
+    Raises:
+        LayerError: for an axis out of range, or another normalize_type.
+    Differs:
+        Caffe has no such layer.
+    """
+
+    traits = Traits(backward_reads=frozenset({Reads.TOPS}), in_place=True)
+
+    def setup(self) -> None:
+        refuse_other_types(self)
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        self.axis_of(shapes[0])
+        return [shapes[0]]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        shape, axis = shapes[0], self.axis_of(shapes[0])
+        self._seen = (math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]))
+        self._raised = self.scratch(self._seen)
+        self._one = self.scratch((self._seen[0], 1, self._seen[2]))
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        xp, one = self.xp, self._one
+        x, y = bottoms[0].reshape(self._seen), tops[0].reshape(self._seen)
+        x.max(axis=1, keepdims=True, out=one)
+        xp.subtract(x, one, out=y)
+        xp.exp(y, out=self._raised)
+        self._raised.sum(axis=1, keepdims=True, out=one)
+        xp.log(one, out=one)
+        xp.subtract(y, one, out=y)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if dbottoms[0] is None:
+            return
+        y, dy, dx = (each.reshape(self._seen) for each in (tops[0], dtops[0], dbottoms[0]))
+        self.xp.exp(y, out=self._raised)
+        dy.sum(axis=1, keepdims=True, out=self._one)
+        self.xp.multiply(self._raised, self._one, out=self._raised)
+        self.xp.subtract(dy, self._raised, out=dx)
+
+    def axis_of(self, shape: Shape) -> int:
+        return self.axis(shape, self.spec.softmax_param.axis, ("softmax_param", "axis"))
+
+
 @register("SoftmaxWithLoss")
 class SoftmaxWithLoss(Layer):
     """L = -sum q log(max(p, 1.2e-38)) / Z over the items not ignored, with p = softmax(x).

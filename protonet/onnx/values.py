@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from onnx import TensorProto
 
 from protonet.blob import Shape
 from protonet.layers.rows import EPS
@@ -127,12 +126,6 @@ def inner_product(c: Conversion) -> str:
         params[0] = c.constant(weight / np.sqrt((weight**2).sum(axis=1, keepdims=True) + EPS))
     y = c.op("Gemm", x, *params, transB=0 if layer.transpose else 1)
     return c.seen(y, (matrix[0], layer.outputs), c.top_shapes[0])
-
-
-@converts("Embed")
-def embed(c: Conversion) -> str:
-    rows = c.op("Gather", c.param(0), c.cast(c.bottoms[0], TensorProto.INT64), axis=0)
-    return str(c.op("Add", rows, c.param(1)) if c.layer.bias_term else rows)
 
 
 @converts("Parameter")

@@ -159,3 +159,20 @@ def test_dropout_refuses_a_ratio_that_is_no_probability(ratio: float) -> None:
         dropout(ratio)
     assert str(caught.value) == f"expected 0 <= dropout_ratio <= 1, got {ratio:g}"
     assert caught.value.path == ("dropout_param", "dropout_ratio")
+
+
+def test_dropout_of_whole_channels() -> None:
+    text = 'type: "Dropout" dropout_param { dropout_ratio: 0.25 mask_axes: 2 }'
+    harness = LayerHarness(text, [np.ones((40, 50, 3, 4))])
+    (top,) = harness.forward()
+    assert (top == top[:, :, :1, :1]).all()
+    assert set(np.unique(top)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert abs(top.mean() - 1) < 0.05
+    (gradient,) = harness.backward([np.full(top.shape, 3.0)])
+    np.testing.assert_array_equal(gradient, 3 * top)
+
+
+def test_dropout_has_not_more_masks_than_axes() -> None:
+    text = 'type: "Dropout" dropout_param { mask_axes: 3 }'
+    with pytest.raises(LayerError, match="at most 2 mask_axes for a bottom of shape 2x3, got 3"):
+        LayerHarness(text, [np.ones((2, 3))])

@@ -170,3 +170,13 @@ def test_only_a_softmax_is_a_softmax(kind: str) -> None:
     LayerHarness(f'type: "{kind}" softmax_param {{ normalize_type: "Softmax" }}', bottoms)
     with pytest.raises(LayerError, match='expected normalize_type: "Softmax", got "L2"'):
         LayerHarness(f'type: "{kind}" softmax_param {{ normalize_type: "L2" }}', bottoms)
+
+
+def test_logarithms_of_small_probabilities() -> None:
+    harness = LayerHarness('type: "LogSoftmax"', [[[0.0, 1e4], [2.0, 2.0]]])
+    half = -math.log(2)
+    np.testing.assert_allclose(harness.forward()[0], [[-1e4, 0], [half, half]], rtol=1e-6)
+    dx = harness.backward([[[1.0, 0.0], [1.0, 0.0]]])[0]
+    np.testing.assert_allclose(dx, [[1, -1], [0.5, -0.5]], rtol=1e-6)  # type: ignore[arg-type]
+    with pytest.raises(LayerError, match="axis 1 is out of range for a bottom of shape 3"):
+        LayerHarness('type: "LogSoftmax"', [np.ones(3)])
