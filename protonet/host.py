@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 _CONTAINER = (
@@ -39,6 +40,29 @@ def default_threads() -> int:
     granted = getattr(os, "sched_getaffinity", None)  # Linux only
     cores = len(granted(0)) if granted is not None else os.cpu_count() or 1
     return min(cores, _MOST_THREADS)
+
+
+def limit_memory(memory: int) -> None:
+    """Limit the private memory of this process to what it has now and so many bytes more; no dump
+    of its memory is written when it fails.
+
+    Private memory (RLIMIT_DATA), not the address space: databases are memory-mapped.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    granted = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    most = memory + _private_memory()
+    if granted != resource.RLIM_INFINITY:
+        most = min(most, granted)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def _private_memory() -> int:
+    """Private memory of this process in bytes, as RLIMIT_DATA counts it."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * resource.getpagesize()
 
 
 def _meminfo(name: str, default: int) -> int:

@@ -6,7 +6,7 @@ The formulas are those of lib/TH/THRandom.c and lib/TH/generic/THTensorRandom.c 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -133,7 +133,7 @@ class Generator:
         if distribution in ("uniform", "normal"):
             a, b = (float(DTYPES[tensor.kind].type(number)) for number in (a, b))
         if tensor.count:
-            self._enqueue(Pending(tensor, distribution, a, b))
+            self.enqueue(Pending(tensor, distribution, a, b))
 
     def write(self, tensor: Tensor, kind: str, number: float) -> None:
         """Fill a tensor with a number, or add, multiply or divide by it; later if draws pend."""
@@ -142,7 +142,7 @@ class Generator:
         if tensor.storage.settle is None:
             self._apply(Pending(tensor, kind, number))
         else:
-            self._enqueue(Pending(tensor, kind, number))
+            self.enqueue(Pending(tensor, kind, number))
 
     def copy(self, tensor: Tensor, source: Tensor) -> None:
         """Copy the elements of a tensor of as many elements; later if draws of either pend."""
@@ -150,7 +150,7 @@ class Generator:
         pends = any(storage.settle is not None for storage in stores)
         copying = Pending(tensor, "copy", source=source)
         if pends and tensor.count:
-            self._enqueue(copying)
+            self.enqueue(copying)
         elif tensor.count:
             self._apply(copying)
 
@@ -179,8 +179,11 @@ class Generator:
         for each in queue:
             self._apply(each)
 
-    def _enqueue(self, each: Pending) -> None:
-        self.pending.append(each)
+    def enqueue(self, each: Pending) -> None:
+        """Make this write when somebody reads."""
+        # Copies: the tensors may view another storage later, as getParameters makes them do
+        source = None if each.source is None else replace(each.source)
+        self.pending.append(replace(each, tensor=replace(each.tensor), source=source))
         for tensor in (each.tensor, each.source):
             if tensor is not None and tensor.storage is not None:
                 tensor.storage.settle = self.settle

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sys
 import traceback
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from protonet.errors import Mistake, NetworkError, ProtonetError
+from protonet.host import limit_memory
 from protonet.jobs.json_form import from_json, to_json
 from protonet.web.datasets import Databases
 from protonet.web.networks import draw, inspect_network
@@ -81,21 +81,8 @@ def _prepare(memory: int) -> None:
     read = Workspace(Path("/nonexistent"))
     inspect_network(_SAMPLE, read)
     draw(_SAMPLE.replace("typo", "type"), read)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory:
-        # Databases are memory-mapped, so private memory is limited (RLIMIT_DATA), not the address
-        # space (RLIMIT_AS).
-        most = memory + _own_bytes()
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-
-
-def _own_bytes() -> int:
-    """Private memory of this process, as RLIMIT_DATA counts it."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[5])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return pages * resource.getpagesize()
+        limit_memory(memory)
 
 
 def _answer(request: Values) -> Values:

@@ -127,6 +127,16 @@ def test_a_source_that_is_written_directly_later_does_not_change_the_copy() -> N
     assert drawn.array.tolist() == [1, 2]
 
 
+def test_a_tensor_may_view_another_storage_before_its_draw() -> None:
+    random, first, other = Generator(1), empty(2), empty(2)
+    drawn = first.storage
+    random.draw(first, "uniform", 5, 6)
+    first.storage = other.storage
+    assert first.array.tolist() == [0, 0]
+    assert drawn is not None
+    assert (drawn.data >= 5).all()
+
+
 def test_draws_into_a_view_leave_the_rest() -> None:
     whole = empty(4, 3)
     column = Tensor("Float", whole.storage, 1, (4,), (3,))

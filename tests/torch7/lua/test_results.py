@@ -1,0 +1,37 @@
+"""What a definition may return."""
+
+from __future__ import annotations
+
+import pytest
+
+from protonet.torch7.lua.definition import Limits, Params
+from protonet.torch7.lua.results import loss_of, options_of, returned
+from protonet.torch7.lua.state import LuaMistakeError, State
+
+
+def results(text: str) -> tuple[State, object]:
+    state = State(Params(), Limits())
+    return state, returned(state, state.run(text))
+
+
+def test_options() -> None:
+    state, table = results("return { model = nn.Linear(2, 3), croplen = 5, trainBatchSize = 7 }")
+    assert options_of(state, table) == {  # type: ignore[arg-type]
+        "crop_length": 5,
+        "train_batch_size": 7,
+        "disable_auto_data_parallelism": False,
+    }
+    assert loss_of(state, table).typename == "nn.ClassNLLCriterion"  # type: ignore[arg-type]
+
+
+def test_a_module_alone_is_the_model() -> None:
+    _, table = results("return nn.Linear(2, 3)")
+    assert table["model"].typename == "nn.Linear"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("value", ["-1", "0", "2.5", "true", "{}"])
+def test_sizes_are_positive_whole_numbers(value: str) -> None:
+    state, table = results(f"return {{ model = nn.Linear(2, 3), validationBatchSize = {value} }}")
+    with pytest.raises(LuaMistakeError, match="validationBatchSize is") as caught:
+        options_of(state, table)  # type: ignore[arg-type]
+    assert caught.value.line == 1
