@@ -82,6 +82,8 @@ class Bridge:
         self.lua = lua
         self._known: dict[int, Any] = {}
         self._functions: dict[int, Any] = {}
+        self._moved: list[tuple[Fields, Any]] = []
+        self._moving = False
 
     # To Python.
 
@@ -152,10 +154,22 @@ class Bridge:
         return value.data.reference  # type: ignore[attr-defined]
 
     def _move(self, table: Table, reference: Any) -> None:
-        """Make a table of Lua the place of a table's contents."""
+        """Make a table of Lua the place of a table's contents.
+
+        What is inside waits for its turn, so that depth is no danger.
+        """
         contents, table.data = table.data, Fields(self, reference)  # type: ignore[assignment]
-        for key, value in contents.items():
-            table.data[key] = value
+        self._moved.append((table.data, contents))
+        if self._moving:
+            return
+        self._moving = True
+        try:
+            while self._moved:
+                fields, values = self._moved.pop()
+                for key, value in values.items():
+                    fields[key] = value
+        finally:
+            self._moving = False
 
 
 def text_of(text: str) -> str:

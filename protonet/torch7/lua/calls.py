@@ -95,8 +95,12 @@ class Calls:
     # Modules.
 
     def methods_of(self, typename: str) -> frozenset[str]:
-        """The methods of a type that definitions may call."""
+        """The methods of a type that definitions may call; none of one that is no module, such as
+        graph.Graph.
+        """
         if typename not in self._module_methods:
+            if not self._has_module(typename):
+                return frozenset()
             cls = module_class(typename)
             own = {name for name in dir(cls) if hasattr(getattr(cls, name), "for_lua")}
             self._module_methods[typename] = frozenset(own | set(inherited.METHODS))
@@ -127,11 +131,19 @@ class Calls:
             raise LayerError(f"{made.typename} has no method '{name}'")
         return inherited.METHODS[name](self.torch, self.session, made, *arguments)
 
-    def _call(self, made: TorchObject, *_: Any) -> Any:
-        raise LayerError(f"{made.typename} is a module, not a function")
+    def _call(self, made: TorchObject, *arguments: Any) -> Any:
+        """``module(nodes)``, as nngraph writes it."""
+        given = list(arguments)
+        while given and given[-1] is None:
+            given.pop()
+        return module_class(made.typename)(made, self.session)(*given)
 
     def _connect(self, one: Any, two: Any = None) -> Any:
-        raise LayerError(f"cannot connect {describe(one)} and {describe(two)}")
+        """``- module`` and ``node - module``."""
+        if not isinstance(one, TorchObject) or not isinstance(two, TorchObject | None):
+            raise LayerError(f"cannot connect {describe(one)} and {describe(two)}")
+        first = module_class(one.typename)(one, self.session)
+        return first.__unm__() if two is None else first.__sub__(two)
 
     # Tensors.
 

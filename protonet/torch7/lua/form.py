@@ -34,10 +34,8 @@ class Packer:
         if isinstance(value, np.generic):
             return value.item()
         if id(value) not in self._indices:
-            self._indices[id(value)] = len(self.nodes)
+            self._indices[id(value)] = len(self._kept)
             self._kept.append(value)
-            self.nodes.append(None)
-            self.nodes[self._indices[id(value)]] = self._node(value)
         return [self._indices[id(value)]]
 
     def _node(self, value: Any) -> list[Any]:
@@ -62,11 +60,15 @@ class Packer:
         return len(self.arrays) - 1
 
     def packed(self, generator: Generator) -> tuple[Json, list[np.ndarray]]:
-        """All values that were referred to, with what is pending."""
+        """All values that were referred to, with what is pending.
+
+        Each value refers to others, which are appended: depth is no danger.
+        """
         pending = [
             [self.reference(each.tensor), each.kind, each.a, each.b, self.reference(each.source)]
             for each in generator.pending
         ]
+        self.nodes.extend(self._node(value) for value in self._kept)
         numbers = generator.numbers
         stream = [numbers.seed, numbers.drawn, numbers.spare]
         return {"nodes": self.nodes, "pending": pending, "numbers": stream}, self.arrays

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from protonet.torch7.lua.bridge import bytes_of, text_of
 from protonet.torch7.lua.definition import Limits, Params
+from protonet.torch7.lua.form import Packer, Unpacker
 from protonet.torch7.lua.state import State
 from protonet.torch7.modules.base import create
 from protonet.torch7.objects import Function, Table, Tensor, TorchObject
+from protonet.torch7.random import Generator
 from tests.torch7.lua.states import ran
 
 
@@ -81,3 +83,31 @@ def test_texts_are_bytes_in_lua() -> None:
     assert bytes_of("a\u6f22") == "a\xe6\xbc\xa2"
     assert text_of(bytes_of("a\u6f22")) == "a\u6f22"
     assert text_of("\xff") == "\ufffd"
+
+
+def test_deep_values_move_and_cross() -> None:
+    text = """
+        require 'nngraph'
+        local x = nn.Identity()()
+        local y = x
+        for i = 1, 400 do y = nn.MulConstant(1)(y) end
+        return nn.gModule({ x }, { y })"""
+    made = ran(text)
+    assert len(made.fields["modules"]) == 401
+    packer = Packer()
+    packer.reference(made)
+    form, arrays = packer.packed(Generator())
+    copy = Unpacker(form, arrays).value([0])
+    assert len(copy.fields["forwardnodes"]) == len(made.fields["forwardnodes"])
+
+
+def test_calls_make_nodes() -> None:
+    made = ran("""
+        local x = - nn.Identity()
+        local y = x - nn.MulConstant(2) - nn.MulConstant(3)
+        return nn.gModule({ x }, { nn.CAddTable()({ x, y }) })""")
+    inside = made.fields["modules"].sequence
+    assert [each.typename for each in inside] == [
+        "nn.Identity", "nn.MulConstant", "nn.MulConstant", "nn.CAddTable",
+    ]  # fmt: skip
+    assert [each.line for each in inside] == [2, 3, 3, 4]

@@ -44,7 +44,7 @@ def test_values(text: str, expected: list[object] | None) -> None:
     ("text", "told"),
     [
         ("torch.ones(2).fill(3)", "call fill with a colon, as in t:fill(...)"),
-        ("nn.Linear(2, 3)(torch.ones(2))", "nn.Linear"),
+        ("nn.Linear(2, 3)(torch.ones(2))", "inputs[1] should be an nngraph.Node"),
         ("torch.abs({})", "the first argument must be a tensor, got a table"),
         ("return torch.ones(2)[3]", "3 of dimension 1 of a tensor of size 2"),
         ("torch.ones(2).x = 3", "index must be a whole number, got 'x'"),
