@@ -158,16 +158,17 @@ class Bridge:
 
         What is inside waits for its turn, so that depth is no danger.
         """
-        contents, table.data = table.data, Fields(self, reference)  # type: ignore[assignment]
-        self._moved.append((table.data, contents))
+        fields = Fields(self, reference)
+        self._moved.append((fields, table.data))
+        table.data = fields  # type: ignore[assignment]
         if self._moving:
             return
         self._moving = True
         try:
             while self._moved:
-                fields, values = self._moved.pop()
+                target, values = self._moved.pop()
                 for key, value in values.items():
-                    fields[key] = value
+                    target[key] = value
         finally:
             self._moving = False
 
