@@ -15,7 +15,7 @@ import protonet
 from protonet.device import Device
 from protonet.errors import Mistake, NetworkError, UsageError
 from protonet.formats.atomic import atomic_path, write_atomic
-from protonet.formats.caffemodel import read_weights
+from protonet.formats.caffemodel import Weights, read_weights
 from protonet.graph.names import Value
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, Step
@@ -61,7 +61,7 @@ class Exported:
 
 def export_net(
     definition: NetDefinition,
-    weights: Path | None = None,
+    weights: Path | Weights | None = None,
     *,
     phase: int = TEST,
     level: int = 0,
@@ -76,7 +76,7 @@ def export_net(
 
     Args:
         definition: the net; ``phase``, ``level`` and ``stages`` choose its layers.
-        weights: a file of weights; without one the fillers' values are used.
+        weights: a file of weights, or weights by layer name; without one the fillers' values.
         phase: TEST, or TRAIN for a training net.
         level: the level of the state.
         stages: the stages of the state.
@@ -100,7 +100,9 @@ def export_net(
     return Exported(_model(plan, graph, None), absent, any_batch=False)
 
 
-def _export_for_any(planned: Callable[[int | None], Plan], weights: Path | None) -> Exported | None:
+def _export_for_any(
+    planned: Callable[[int | None], Plan], weights: Path | Weights | None
+) -> Exported | None:
     """The net with a dynamic batch size; None if the nodes depend on the size."""
     try:
         plans = [planned(size) for size in _SIZES]
@@ -147,7 +149,7 @@ def _with_batch(definition: NetDefinition, size: int | None) -> NetDefinition:
     return sized
 
 
-def _convert(plan: Plan, weights: Path | None) -> tuple[Graph, tuple[str, ...]]:
+def _convert(plan: Plan, weights: Path | Weights | None) -> tuple[Graph, tuple[str, ...]]:
     """Convert a plan; returns the graph and the layers without weights in the file."""
     try:
         _refuse_unsupported(plan)
@@ -156,7 +158,9 @@ def _convert(plan: Plan, weights: Path | None) -> tuple[Graph, tuple[str, ...]]:
         net = Net(plan, Device(), gradients=False, packed=True, fuse=False)
         absent: tuple[str, ...] = ()
         if weights is not None:
-            absent = tuple(net.load(read_weights(weights), str(weights)).absent)
+            values = read_weights(weights) if isinstance(weights, Path) else weights
+            name = str(weights) if isinstance(weights, Path) else plan.definition.source.name
+            absent = tuple(net.load(values, name).absent)
         return _Walk(plan, net.layers).run(), absent
     finally:
         plan.close()

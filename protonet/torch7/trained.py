@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from protonet.blob import Shape
 from protonet.errors import FormatError
-from protonet.torch7.models import objects_in, tree
-from protonet.torch7.network import TorchNet
+from protonet.proto.source import Source
+from protonet.torch7 import serial
+from protonet.torch7.builder import Blob, NetBuilder, Translatable, Value
+from protonet.torch7.deployed import INPUT
+from protonet.torch7.models import objects_in, read_model, tree
+from protonet.torch7.network import TorchNet, inputs_of, translate
 from protonet.torch7.objects import Function, Table, Tensor, TorchObject
 from protonet.torch7.parameters import flatten, parameters_of
 
@@ -38,6 +43,49 @@ _POOLINGS = {
     "VolumetricMaxPooling": ("itime", "iheight", "iwidth"),
 }
 """Modules with indices of maxima, and the fields in which they remember their input's size."""
+
+
+class ModelWriter:
+    """Writes a model with the weights that its net has learned.
+
+    Args:
+        path: the .t7 file of the model, as the definition made it.
+        shape: of the net's input, with the batch axis.
+
+    Raises:
+        UsageError, FormatError, NetworkError: as ``read_model``; for a shape that does not fit.
+    """
+
+    def __init__(self, path: Path, shape: Shape) -> None:
+        self._model = read_model(path)
+        net = _Watching(Source(str(path), ""))
+        self._net = translate(self._model, inputs_of(net, [shape], INPUT), net)
+        self._sizes = net.sizes
+
+    def write(self, weights: Values, name: str, path: Path, flat_path: Path) -> None:
+        """Write the model to ``path``, and all weights as one vector to ``flat_path``.
+
+        Raises:
+            FormatError: when ``weights``, from the file ``name``, do not fit, or the disk is full.
+        """
+        put_weights(self._net, weights, name)
+        flat = finish(self._model, self._sizes)
+        serial.save(flat_path, flat)
+        serial.save(path, self._model)
+
+
+class _Watching(NetBuilder):
+    """A builder that remembers the shape of the input of each module, by its identity."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self.sizes: dict[int, Shape] = {}
+
+    def add(self, module: Translatable, x: Value) -> Value:
+        """Remember the shape, and add."""
+        if isinstance(x, Blob):
+            self.sizes[id(module.object)] = x.shape
+        return super().add(module, x)
 
 
 def put_weights(net: TorchNet, weights: Values, name: str) -> None:

@@ -9,6 +9,7 @@ from google.protobuf import text_format
 
 from protonet.blob import Shape
 from protonet.device import Device
+from protonet.errors import UsageError
 from protonet.jobs.inference.classification import Preprocessing
 from protonet.jobs.inference.predictor import ImagePredictor
 from protonet.layers.base import shape_text
@@ -56,13 +57,19 @@ def open_torch_model(
     return predictor
 
 
-def open_image_model(path: Path, shape: Shape | None) -> DeployedModel:
-    """The model in a .t7 file, on one image.
+def open_image_model(
+    path: Path, shape: Shape | None, option: str = "--input-shape"
+) -> DeployedModel:
+    """The model in a .t7 file, on one image; ``option`` gives the shape.
 
     Raises:
         UnknownShapeError: when the shape is needed.
+        UsageError: for a model that does not take images.
     """
     try:
-        return open_deployed(path, shape)
+        opened = open_deployed(path, shape)
     except UnknownShapeError as error:
-        raise UnknownShapeError(f"{error}; give it, as in --input-shape 3x224x224") from None
+        raise UnknownShapeError(f"{error}; give it, as in {option} 3x224x224") from None
+    if len(opened.shape) != 3:
+        raise UsageError(f"{path}: takes items of {shape_text(opened.shape)}, not images")
+    return opened
