@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from protonet.errors import Mistake
+from protonet.errors import LayerError, Mistake
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter, NetParameter
 from protonet.proto.source import NetDefinition, Source, Where
 from protonet.proto.tree import Place
@@ -125,10 +125,15 @@ def _split_off(net: NetBuilder, output: Value, taken: set[str]) -> Value:
 
 
 def add_loss(net: NetBuilder, loss: TorchObject, x: Value, target: Value) -> Blob:
-    """Add a criterion: layers for training and validation only."""
+    """Add a criterion: layers for training and validation only.
+
+    Raises:
+        NetworkError: at the line of what is no criterion or does not fit.
+    """
     criterion = module_class(loss.typename)(loss)
-    assert isinstance(criterion, Criterion), f"{loss.typename} is no criterion"
     with net.at(criterion), net.with_labels():
+        if not isinstance(criterion, Criterion):
+            raise LayerError("expected a criterion as the loss", hint="such as nn.MSECriterion()")
         return criterion.loss(net, x, target)
 
 

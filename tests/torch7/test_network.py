@@ -77,3 +77,11 @@ def test_the_outputs_of_the_net_are_those_of_the_model() -> None:
     assert [blob.name for blob in flat(made.outputs)] == ["Split1", "Mean1"]
     silence = made.definition.net.layer[-1]
     assert (silence.type, list(silence.bottom)) == ("Silence", ["MulConstant1", "MulConstant2"])
+
+
+def test_a_module_is_no_loss() -> None:
+    net = builder(Source("net.lua", TEXT))
+    x = net.input("data", (3, 7))
+    model, loss = sequential(nn("Linear", 7, 2)), nn("Linear", 7, 2, line=2)
+    with pytest.raises(NetworkError, match=r"net\.lua:2:.*nn\.Linear: expected a criterion"):
+        translate(model, x, net, loss=loss, target=x)
