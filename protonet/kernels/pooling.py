@@ -11,7 +11,7 @@ from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.kernel import Kernel
-from protonet.kernels.windows import MODEST, Windows
+from protonet.kernels.windows import ADJACENT, MODEST, Windows
 
 LOWEST = -float(np.finfo(np.float32).max)
 """The initial maximum: the result of a window with nothing greater, without an argmax."""
@@ -50,9 +50,10 @@ class Pool(Kernel):
 
     def each(self) -> list[tuple[int, tuple[slice, ...], tuple[slice, ...]]]:
         """For each place of the kernel: its offset in a plane, and the slices of y and x."""
-        width, whole = self.windows.inputs[1], (slice(None), slice(None))
+        whole, (down, across) = (slice(None), slice(None)), self.windows.dilation
+        row = self.windows.inputs[1] * down
         return [
-            (k[0] * width + k[1], (*whole, *outs), (*whole, *ins))
+            (k[0] * row + k[1] * across, (*whole, *outs), (*whole, *ins))
             for k, outs, ins in self.windows.places
         ]
 
@@ -122,7 +123,7 @@ class MaxPool(PickPool):
 class NativeMaxPool(MaxPool, processor="native"):
     """Vectors of adjacent windows."""
 
-    requires = (MODEST,)
+    requires = (MODEST, ADJACENT)
 
     @cached_property
     def _native(self) -> Any:

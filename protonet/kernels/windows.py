@@ -123,6 +123,9 @@ MODEST = Condition(
 )
 """Of kernels whose first argument is the windows."""
 
+ADJACENT = Condition("dilation 1", lambda w, *_, **__: all(d == 1 for d in w.dilation))
+"""Of the same kernels: the values of a window are next to each other."""
+
 
 def window_outputs(
     inputs: Shape, kernel: Shape, stride: Shape, pad: Shape, dilation: Shape

@@ -28,18 +28,26 @@ def pool_windows(
     pad: Shape,
     *,
     pad_after: Shape | None = None,
+    dilation: Shape | None = None,
     down: bool = False,
+    padded: bool | None = None,
 ) -> Windows:
     """Windows of the extents ``whole``; as many as in Caffe, or rounded down (``down``).
 
     ``pad_after`` is the padding at the end of each axis if it differs from ``pad``.
+    ``dilation`` is how far the values of a window are apart. ``padded`` tells whether there is
+    padding at all, if there are further axes: then no window begins behind the values.
 
     Raises:
         LayerError: if there is no window.
     """
-    outputs, kernel = [], []
-    for i, k, s, p, q in zip(spatial, whole, stride, pad, pad_after or pad, strict=True):
-        room = i + p + q - k
+    outputs, kernel, dilation = [], [], dilation or (1,) * len(spatial)
+    if padded is None:
+        padded = any((*pad, *(pad_after or pad)))
+    for i, k, s, p, q, d in zip(
+        spatial, whole, stride, pad, pad_after or pad, dilation, strict=True
+    ):
+        room = i + p + q - (d * (k - 1) + 1)
         out = (room // s if down else -(-room // s)) + 1
         if out < 1:
             raise LayerError(
@@ -47,12 +55,12 @@ def pool_windows(
                 f"{shape_text(pad)}) does not fit a plane of {shape_text(spatial)}",
                 ("bottom", 0),
             )
-        if (p or q) and (out - 1) * s >= i + p:
+        if padded and (out - 1) * s >= i + p:
             out -= 1
         outputs.append(out)
         # clip a single window that is larger than the plane
-        kernel.append(min(k, i + p + q))
-    return Windows(spatial, tuple(kernel), stride, pad, (1,) * len(spatial), tuple(outputs))
+        kernel.append(min(k, (i + p + q - 1) // d + 1))
+    return Windows(spatial, tuple(kernel), stride, pad, dilation, tuple(outputs))
 
 
 @register("Pooling")
@@ -66,20 +74,22 @@ class Pooling(Layer):
         0: x, N x C x H x W.
     Top:
         0: y, N x C x out x out with out = ceil((i + 2 pad - kernel) / stride) + 1, less 1 where
-        the last window would begin in the padding; floor with round_mode: FLOOR. So a kernel that
-        is larger than the plane, but by less than a stride, gives one clipped window.
+        the last window would begin in the padding, if there is any; floor with round_mode: FLOOR.
+        So a kernel that is larger than the plane, but by less than a stride, gives one clipped
+        window.
         1 (optional, MAX): the index of each maximum in its plane, from 0.
     Params:
         none.
     Spec:
         pooling_param: pool (MAX), kernel_size or kernel_h and kernel_w, stride (1), pad (0), or
         pad_l, pad_r, pad_t and pad_b (0) for each side,
-        global_pooling, round_mode (CEIL); ceil_mode: false is round_mode: FLOOR. engine is accepted
-        and ignored.
+        global_pooling, round_mode (CEIL); ceil_mode: false is round_mode: FLOOR. dilation (1), or
+        dilation_h and dilation_w, with MAX. engine is accepted and ignored.
 
     Raises:
         LayerError: without a kernel, for a setting in two forms, a pad not below the kernel, a
-        kernel that leaves no window, or global_pooling with kernel, pad or stride.
+        kernel that leaves no window, a dilation without MAX, or global_pooling with kernel, pad or
+        stride.
     Differs:
         STOCHASTIC works on the CPU too, and gives no gradient in TEST. AVE_EXC_PAD (AVE_TF) and
         the padding of each side are of Synopsys' fork, whose backward pass starts windows at a
@@ -103,12 +113,13 @@ class Pooling(Layer):
             self._pair("pad", "pad"),
         )
         self.pad_after = self._sides()
+        self.dilation = self._dilation()
         uneven = self.method == PoolingParameter.AVE and self.pad_after != self.pad
         self.divides_anew = self.method == PoolingParameter.AVE_EXC_PAD or uneven
         self.traits = replace(
             self.traits,
             recomputable=not stochastic,
-            in_kernels=not (stochastic or self.divides_anew),
+            in_kernels=not (stochastic or self.divides_anew or self.dilation != (1, 1)),
         )
         self._check_windows()
         if stochastic and any(self.pad):
@@ -142,6 +153,16 @@ class Pooling(Layer):
             check_numbers(pair, (_PARAM, name))
         if not all(self.stride):
             raise LayerError("stride must be above 0", (_PARAM, "stride"))
+
+    def _dilation(self) -> Shape:
+        """How far the values of a window are apart."""
+        found, path = self._pair("dilation", "dilation"), (_PARAM, "dilation")
+        if not all(found):
+            raise LayerError("dilation must be above 0", path)
+        if found != (1, 1) and self.method != PoolingParameter.MAX:
+            raise LayerError("only MAX pooling has a dilation", path)
+        check_numbers(found, path)
+        return found
 
     def _sides(self) -> Shape:
         """The padding at the end of axes; if given by side, ``pad`` is set to that at the start."""
@@ -181,7 +202,13 @@ class Pooling(Layer):
         if param.HasField("ceil_mode"):
             down = not param.ceil_mode
         return pool_windows(
-            spatial, whole, self.stride, self.pad, pad_after=self.pad_after, down=down
+            spatial,
+            whole,
+            self.stride,
+            self.pad,
+            pad_after=self.pad_after,
+            dilation=self.dilation,
+            down=down,
         )
 
     def share_over(self, spatial: Shape) -> np.ndarray:

@@ -49,6 +49,7 @@ class _Pooling3D(Layer):
             extents(param, field, "stride", "temporal_stride", 1), 1, (field, "stride")
         )
         self.pad = self._three(extents(param, field, "pad", "temporal_pad", 0), 0, (field, "pad"))
+        self.dilation = self._dilation(param, field)
         kernels = (
             *("kernel_size", "kernel_h", "kernel_w", "kernel_depth", "kernel_l", "kernel_shape"),
         )
@@ -66,6 +67,18 @@ class _Pooling3D(Layer):
                 f"pad {shape_text(self.pad)} must be below the kernel, {shape_text(self.kernel)}",
                 (field, "pad"),
             )
+
+    def _dilation(self, param: Any, field: str) -> Shape:
+        """How far the values of a window are apart."""
+        if not has_field(param, "dilation_shape"):
+            return (1,) * AXES
+        path = (field, "dilation_shape")
+        found = self._three([int(extent) for extent in param.dilation_shape.dim], 1, path)
+        if 0 in found:
+            raise LayerError("dilation must be above 0", path)
+        if found != (1,) * AXES and self.method != PoolingParameter.MAX:
+            raise LayerError("only MAX pooling has a dilation", path)
+        return found
 
     def _three(self, found: list[int], default: int, path: tuple[str, str]) -> Shape:
         """A number each for frames, rows and columns."""
@@ -88,14 +101,23 @@ class _Pooling3D(Layer):
     def windows_over(self, volume: Shape) -> Windows:
         """The windows over frames, rows and columns."""
         kernel = volume if self.whole else self.kernel
-        return pool_windows(volume, kernel, self.stride, self.pad, down=self.down)
+        return pool_windows(
+            volume, kernel, self.stride, self.pad, dilation=self.dilation, down=self.down
+        )
 
     def build(self, shapes: Sequence[Shape]) -> None:
         items, channels, frames, *plane = shapes[0]
         (top,) = self.infer(shapes)
         kernel = shapes[0][2:] if self.whole else self.kernel
+        padded = any(self.pad)
         within = pool_windows(
-            tuple(plane), kernel[1:], self.stride[1:], self.pad[1:], down=self.down
+            tuple(plane),
+            kernel[1:],
+            self.stride[1:],
+            self.pad[1:],
+            dilation=self.dilation[1:],
+            down=self.down,
+            padded=padded,
         )
         places = top[3] * top[4]
         across = pool_windows(
@@ -103,7 +125,9 @@ class _Pooling3D(Layer):
             (kernel[0], 1),
             (self.stride[0], 1),
             (self.pad[0], 0),
+            dilation=(self.dilation[0], 1),
             down=self.down,
+            padded=padded,
         )
         geometry = ((within, items, channels * frames), (across, items, channels))
         self._planes = (items, channels * frames, *plane)
@@ -166,7 +190,8 @@ class Pooling3D(_Pooling3D):
         pooling_param or pooling3d_param: as for Pooling, without its second top, and kernel_depth,
         temporal_stride (1) for frames; with any of them, kernel_size, stride and pad are of rows
         and columns. kernel_shape, stride_shape and pad_shape say all at once. pooling3d_param has
-        P3D's names for frames too: kernel_l, stride_l, pad_l.
+        P3D's names for frames too: kernel_l, stride_l, pad_l. With MAX, pooling_param may have
+        dilation_shape.
     Raises:
         LayerError: for STOCHASTIC, without a kernel, for both messages, a form without a number
         for frames, a pad not below the kernel, a kernel without a window, global_pooling

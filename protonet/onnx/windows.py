@@ -117,16 +117,18 @@ def _frame(windows: Windows) -> dict[str, Any]:
     what the last window needs, not the value in the text.
     """
     behind = [
-        max(0, (out - 1) * stride + kernel - extent - pad)
-        for out, stride, kernel, extent, pad in zip(
-            windows.outputs, windows.stride, windows.kernel, windows.inputs, windows.pad,
-            strict=True,
+        max(0, (out - 1) * stride + dilation * (kernel - 1) + 1 - extent - pad)
+        for out, stride, dilation, kernel, extent, pad in zip(
+            windows.outputs, windows.stride, windows.dilation, windows.kernel, windows.inputs,
+            windows.pad, strict=True,
         )
     ]  # fmt: skip
+    apart = {"dilations": list(windows.dilation)} if max(windows.dilation) > 1 else {}
     return {
         "kernel_shape": list(windows.kernel),
         "strides": list(windows.stride),
         "pads": [*windows.pad, *behind],
+        **apart,
     }
 
 
@@ -210,6 +212,16 @@ def locally_connected(c: Conversion) -> list[str]:
             y = c.op("Add", y, c.constant(c.values(1).reshape(layer.outputs, places)))
         tops.append(c.seen(y, (items, layer.outputs, places), top))
     return tops
+
+
+@converts("KMaxPooling")
+def greatest(c: Conversion) -> str:
+    """The places of the greatest values, sorted, tell which values are taken."""
+    layer, shape = c.layer, c.shapes[0]
+    axis, k = layer.axis(shape, c.spec.k_max_pooling_param.axis), c.integers([layer.k])
+    _, places = c.op("TopK", c.bottoms[0], k, outputs=2, axis=axis)
+    ordered, _ = c.op("TopK", places, k, outputs=2, axis=axis, largest=0)
+    return str(c.op("GatherElements", c.bottoms[0], ordered, axis=axis))
 
 
 @converts("AdaptivePooling")

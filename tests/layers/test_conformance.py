@@ -64,6 +64,7 @@ NO_GOLDEN = {
     "NdConvolution",
     "LabelSpecificAdd",
     "LabelsequenceAccuracy",
+    "KMaxPooling",
     "LocallyConnected",
     "Lstm",
     "MultiBoxFocalLoss",
@@ -377,6 +378,12 @@ CASES = [
     Case('type: "Pooling" pooling_param { kernel_size: 3 stride: 2 pad: 1 round_mode: FLOOR }'),
     Case('type: "Pooling" pooling_param { pool: AVE kernel_h: 3 kernel_w: 2 stride: 2 pad: 1 }'),
     Case('type: "Pooling" pooling_param { pool: AVE global_pooling: true }'),
+    Case('type: "Pooling" pooling_param { kernel_size: 2 pad: 1 dilation_h: 2 dilation_w: 3 }'),
+    Case(
+        'type: "NdPooling" pooling_param { kernel_shape { dim: 2 } dilation_shape { dim: 2 dim: 1 '
+        "dim: 3 } }",
+        (VOLUME,),
+    ),
     Case('type: "Pooling" pooling_param { kernel_size: 3 stride: 2 pad_l: 1 pad_b: 2 }'),
     Case('type: "Pooling" pooling_param { pool: AVE kernel_size: 3 stride: 2 pad_l: 1 pad_b: 2 }'),
     Case('type: "Pooling" pooling_param { pool: AVE_EXC_PAD kernel_size: 3 stride: 2 pad: 1 }'),
@@ -423,6 +430,8 @@ CASES = [
         'type: "TableDeconvolution" connection_param { input: [0, 1] output: [1, 0] } '
         'convolution_param { num_output: 3 kernel_size: 2 weight_filler { type: "gaussian" } }'
     ),
+    Case('type: "KMaxPooling" k_max_pooling_param { k: 2 }', ((2, 5, 3),)),
+    Case('type: "KMaxPooling" k_max_pooling_param { k: 4 axis: -1 }', ((2, 3, 5),)),
     Case('type: "AdaptivePooling" adaptive_pooling_param { output_h: 3 output_w: 4 }'),
     Case(
         'type: "AdaptivePooling" adaptive_pooling_param { output_h: 2 output_w: 3 }',
@@ -853,6 +862,7 @@ def test_what_comes_before_the_passes_changes_nothing(case: Case) -> None:
 
 
 ON_THE_HOST = {
+    "KMaxPooling",
     "ProposalTarget",
     "HardMining",
     "FrcnnOutput",
@@ -885,7 +895,7 @@ ON_THE_HOST = {
     "Yolov3",
     "Yolov3DetectionOutput",
 }
-"""Layers of boxes, where NumPy works in arrays as long as what is found; and code of users."""
+"""Layers of boxes, where NumPy works in arrays as long as what is found; sorting; users' code."""
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from protonet.errors import LayerError
 from protonet.graph.meta_device import supports_low_precision
 from protonet.layers.base import LowPrecision
+from protonet.layers.pooling import pool_windows
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.testing import LayerHarness
 from tests.kernels.cuda.emulation import EmulatedDevice
@@ -168,3 +169,40 @@ def test_padding_of_each_side_by_loops(
 def test_sides_that_cannot_be(fields: str, message: str) -> None:
     with pytest.raises(LayerError, match=message):
         LayerHarness(f'type: "Pooling" pooling_param {{ {fields} }}', [np.zeros((2, 3, 6, 7))])
+
+
+def test_values_of_a_window_may_be_apart() -> None:
+    x = np.random.default_rng(5).integers(-9, 9, (2, 3, 9, 8)).astype(np.float32)
+    text = """type: "Pooling" top: "y" top: "mask" pooling_param { kernel_h: 3 kernel_w: 2 stride: 2
+        pad_h: 1 pad_w: 0 dilation_h: 2 dilation_w: 3 round_mode: FLOOR }"""
+    y, mask = LayerHarness(text, [x]).forward()
+    padded = np.pad(x, [(0, 0), (0, 0), (1, 1), (0, 0)], constant_values=-np.inf)
+    windows = [
+        [padded[:, :, i : i + 5 : 2, j : j + 4 : 3].max(axis=(2, 3)) for j in (0, 2, 4)]
+        for i in (0, 2, 4, 6)
+    ]
+    np.testing.assert_array_equal(y, np.moveaxis(windows, (0, 1), (2, 3)))
+    flat = x.reshape(2, 3, -1)
+    found = np.take_along_axis(flat, mask.reshape(2, 3, -1).astype(int), axis=2)
+    np.testing.assert_array_equal(found.reshape(y.shape), y)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pool: AVE kernel_size: 2 dilation: 2", "only MAX pooling has a dilation"),
+        ("kernel_size: 2 dilation: 0", "dilation must be above 0"),
+        ("kernel_size: 4 dilation: 3", "a kernel of 4x4 .* does not fit"),
+    ],
+)
+def test_dilations_that_cannot_be(text: str, message: str) -> None:
+    with pytest.raises(LayerError, match=message):
+        LayerHarness(f'type: "Pooling" pooling_param {{ {text} }}', [np.zeros((2, 3, 6, 7))])
+
+
+def test_padding_of_one_axis_drops_windows_behind_the_other() -> None:
+    """As in Caffe (pooling_layer.cpp): with any padding, no window begins behind the values."""
+    windows = pool_windows((5, 5), (2, 1), (3, 4), (1, 0))
+    assert windows.outputs == (2, 2)
+    assert pool_windows((5, 4), (2, 1), (3, 4), (1, 0)).outputs == (2, 1)
+    assert pool_windows((5, 4), (2, 1), (3, 4), (0, 0)).outputs == (2, 2)

@@ -29,6 +29,7 @@ CASES = [
      f'{{ kernel_size: 2 pad: 1 {FILLED} }}', [(2, 3, 4, 5)]),
     ('type: "TableDeconvolution" connection_param { input: [0, 2] output: [0, 1] } '
      f'convolution_param {{ kernel_size: 2 stride: 2 {FILLED} }}', [(2, 3, 4, 5)]),
+    ('type: "KMaxPooling" k_max_pooling_param { k: 3 axis: 2 }', [(2, 3, 7, 4)]),
     ('type: "AdaptivePooling" adaptive_pooling_param { output_h: 3 output_w: 4 }', [(2, 3, 5, 7)]),
     ('type: "AdaptivePooling" adaptive_pooling_param { pool: AVE output_h: 3 output_w: 4 }',
      [(2, 3, 5, 7)]),
@@ -42,6 +43,8 @@ CASES = [
     ('type: "NdPooling" pooling_param { pool: AVE kernel_shape { dim: 2 dim: 3 dim: 2 } '
      'stride_shape { dim: 1 dim: 2 dim: 3 } pad_shape { dim: 1 dim: 0 dim: 1 } }',
      [(2, 3, 4, 6, 6)]),
+    ('type: "Pooling" pooling_param { kernel_size: 3 stride: 2 pad: 1 dilation: 2 }',
+     [(2, 3, 6, 7)]),
     ('type: "SPP" spp_param { pyramid_height: 3 pool: AVE }', [(2, 3, 9, 7)]),
     ('type: "Upsample" upsample_param { scale_h: 2 scale_w: 3 }', [(2, 3, 4, 5)]),
     ('type: "PriorBox" prior_box_param { min_size: 4 max_size: 9 aspect_ratio: 2 flip: true }',

@@ -8,9 +8,8 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels.cuda.launch import DTYPES, Extent, compiled, counted
-from protonet.kernels.kernel import Condition
 from protonet.kernels.pooling import LOWEST, AveragePool, MaxPool, Pool
-from protonet.kernels.windows import Windows
+from protonet.kernels.windows import ADJACENT, Windows
 
 
 class _Planes(Pool):
@@ -25,7 +24,7 @@ class _Planes(Pool):
                 items * channels * max(math.prod(windows.inputs), math.prod(windows.outputs))
             ),
         ),
-        Condition("dilation 1", lambda windows, *_: all(d == 1 for d in windows.dilation)),
+        ADJACENT,
     )
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Poolings of planes and volumes, and the inverse of one."""
+"""Poolings of planes, and the inverse of one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from protonet.errors import LayerError
 from protonet.torch7.builder import NetBuilder, Value
-from protonet.torch7.modules.base import lua, module
+from protonet.torch7.modules.base import create, lua, module
+from protonet.torch7.modules.containers import Sequential
 from protonet.torch7.modules.sliding import Sliding, with_batch
 from protonet.torch7.objects import Tensor, TorchObject
 
@@ -49,10 +50,15 @@ class Pooling(Sliding):
         found: dict[str, Any] = {"pool": method}
         if not self.get("ceil_mode", False):
             found["round_mode"] = "FLOOR"
+        apart = self.extents("dilation", 1)
         if len(self.axes) > 2:
             for name, numbers in (("kernel", kernel), ("stride", stride), ("pad", pad)):
                 found[f"{name}_shape"] = {"dim": numbers}
+            if max(apart) > 1:
+                found["dilation_shape"] = {"dim": apart}
             return found
+        if max(apart) > 1:
+            found.update(dilation_h=apart[0], dilation_w=apart[1])
         for name, (height, width) in (("kernel", kernel), ("stride", stride), ("pad", pad)):
             both = "kernel_size" if name == "kernel" else name
             each = {f"{name}_h": height, f"{name}_w": width}
@@ -87,6 +93,26 @@ class SpatialMaxPooling(Pooling):
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         return self.pool(net, x, "MAX")
+
+
+@module("nn.SpatialDilatedMaxPooling")
+class SpatialDilatedMaxPooling(SpatialMaxPooling):
+    """The greatest of values that are apart."""
+
+    def construct(
+        self,
+        kW: int,
+        kH: int,
+        dW: int | None = None,
+        dH: int | None = None,
+        padW: int | None = None,
+        padH: int | None = None,
+        dilationW: int | None = None,
+        dilationH: int | None = None,
+    ) -> None:
+        super().construct(kW, kH, dW, dH, padW, padH)
+        self.whole(1, dilationW=1 if dilationW is None else dilationW)
+        self.whole(1, dilationH=1 if dilationH is None else dilationH)
 
 
 @module("nn.SpatialAveragePooling")
@@ -134,68 +160,6 @@ class CudnnAveragePooling(SpatialAveragePooling):
     """SpatialAveragePooling whose stride is the kernel's extent by default."""
 
     stride_is_kernel = True
-
-
-class VolumetricPooling(Pooling):
-    """Base: windows over frames, rows and columns."""
-
-    axes = "THW"
-
-    def construct(
-        self,
-        kT: int,
-        kW: int,
-        kH: int,
-        dT: int | None = None,
-        dW: int | None = None,
-        dH: int | None = None,
-        padT: int | None = None,
-        padW: int | None = None,
-        padH: int | None = None,
-    ) -> None:
-        numbers = {"kT": kT, "kW": kW, "kH": kH, "dT": dT, "dW": dW, "dH": dH}
-        self.windows({**numbers, "padT": padT, "padW": padW, "padH": padH})
-
-
-@module("nn.VolumetricMaxPooling")
-class VolumetricMaxPooling(VolumetricPooling):
-    """The greatest value of each window."""
-
-    def construct(self, kT: int, kW: int, kH: int, *further: int | None) -> None:
-        super().construct(kT, kW, kH, *further)
-        self["indices"] = Tensor("Long")
-
-    def layers(self, net: NetBuilder, x: Value) -> Value:
-        return self.pool(net, x, "MAX")
-
-
-@module("cudnn.VolumetricAveragePooling")
-class CudnnVolumetricAveragePooling(VolumetricPooling):
-    """The mean of each window, the padding counted."""
-
-    def layers(self, net: NetBuilder, x: Value) -> Value:
-        return self.pool(net, x, "AVE")
-
-
-@module("nn.VolumetricAveragePooling")
-class VolumetricAveragePooling(VolumetricPooling):
-    """The mean of each window."""
-
-    def construct(  # type: ignore[override]
-        self,
-        kT: int,
-        kW: int,
-        kH: int,
-        dT: int | None = None,
-        dW: int | None = None,
-        dH: int | None = None,
-    ) -> None:
-        super().construct(kT, kW, kH, dT, dW, dH)
-        for name in ("padT", "padW", "padH", "ceil_mode"):
-            self.object.fields.pop(name)
-
-    def layers(self, net: NetBuilder, x: Value) -> Value:
-        return self.pool(net, x, "AVE")
 
 
 class AdaptivePooling(Sliding):
@@ -259,6 +223,35 @@ class SpatialMaxUnpooling(Sliding):
             upsample_param={"upsample_h": height, "upsample_w": width},
         )
         return undone(y)
+
+
+@module("nn.SpatialLPPooling")
+class SpatialLPPooling(Sequential):
+    """The root of the sum of powers of each window."""
+
+    def construct(
+        self,
+        nInputPlane: int,
+        pnorm: float,
+        kW: int,
+        kH: int,
+        dW: int | None = None,
+        dH: int | None = None,
+    ) -> None:
+        super().construct()
+        stride = (kW if dW is None else dW, kH if dH is None else dH)
+        self["kW"], self["kH"], self["dW"], self["dH"] = kW, kH, *stride
+        for name, *arguments in (
+            ("Square",) if pnorm == 2 else ("Power", pnorm),
+            ("SpatialAveragePooling", kW, kH, *stride),
+            ("MulConstant", kW * kH),
+            ("Sqrt",) if pnorm == 2 else ("Power", 1 / pnorm),
+        ):
+            self.add(create(f"nn.{name}", arguments, self.session, self.object.line))
+
+    @lua
+    def reset(self, stdv: float | None = None) -> None:
+        """Nothing is drawn."""
 
 
 @module("nn.SpatialSubSampling")

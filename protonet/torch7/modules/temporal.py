@@ -219,3 +219,19 @@ class TemporalRowConvolution(Temporal):
         if not first:
             y = net.layer("Permute", y, permute_param={"order": [0, 2, 1]})
         return undone(y)
+
+
+@module("nn.TemporalDynamicKMaxPooling")
+class TemporalDynamicKMaxPooling(Sliding):
+    """The greatest values of each feature in their order: ``minK``, or ``factor`` of the frames."""
+
+    def construct(self, minK: int, factor: float | None = None) -> None:
+        self.whole(1, minK=minK)
+        self["factor"] = 0 if factor is None else factor
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        blob, least = self.one(x), self.integer("minK")
+        if len(blob.shape) not in (2, 3) or blob.shape[-2] < least:
+            raise LayerError(f"expected at least {least} frames x features, got {blob}")
+        most = max(least, math.ceil(self.number("factor") * blob.shape[-2]))
+        return net.layer("KMaxPooling", blob, k_max_pooling_param={"k": most, "axis": -2})

@@ -32,7 +32,6 @@ def test_the_stride_is_the_kernel_by_default_but_for_means_of_nn() -> None:
     assert nn("SpatialAveragePooling", 2, 3).fields["dH"] == 1
     session = Session(Draws())
     assert create("cudnn.SpatialAveragePooling", [2, 3], session).fields["dH"] == 3
-    assert nn("VolumetricMaxPooling", 4, 2, 3).fields["dT"] == 4
 
 
 def test_means_count_padding_or_not() -> None:
@@ -50,19 +49,6 @@ def test_means_count_padding_or_not() -> None:
 def test_a_pad_is_at_most_half_of_the_kernel() -> None:
     with pytest.raises(NetworkError, match="padW must be at most half of the kernel, 3, got 2"):
         forward(nn("SpatialMaxPooling", 3, 3, 1, 1, 2, 1), random(1, 1, 5, 5))
-
-
-def test_volumes() -> None:
-    x = random(2, 3, 4, 6, 5)
-    blocks = x[..., :4].reshape(2, 3, 2, 2, 2, 3, 2, 2)
-    top = forward(nn("VolumetricMaxPooling", 2, 2, 3), x)
-    np.testing.assert_array_equal(top, blocks.max(axis=(3, 5, 7)))
-    made = nn("VolumetricAveragePooling", 2, 2, 3)
-    assert "ceil_mode" not in made.fields
-    means = forward(made, x)
-    np.testing.assert_allclose(means, blocks.mean(axis=(3, 5, 7)), rtol=1e-4, atol=1e-6)
-    padded = create("cudnn.VolumetricAveragePooling", [2, 2, 2, 2, 2, 2, 1], Session(Draws()))
-    assert forward(padded, x).shape == (2, 3, 3, 3, 2)
 
 
 def test_maxima_go_back_to_where_they_were() -> None:
@@ -116,3 +102,19 @@ def test_windows_by_the_size_of_the_output() -> None:
         expected = reduce(x[:, :, 3:7, 2:6], axis=(2, 3))
         np.testing.assert_allclose(y[:, :, 1, 1], expected, rtol=1e-5)
         np.testing.assert_allclose(forward(made, x[0]), y[0], rtol=1e-5)
+
+
+def test_the_greatest_of_values_that_are_apart() -> None:
+    x = random(2, 3, 7, 8)
+    y = forward(nn("SpatialDilatedMaxPooling", 2, 3, 2, 1, 0, 0, 3, 2), x)
+    expected = [[x[:, :, i : i + 5 : 2, j : j + 4 : 3] for j in (0, 2, 4)] for i in range(3)]
+    reduced = np.max(np.array(expected), axis=(4, 5))
+    np.testing.assert_array_equal(y, np.moveaxis(reduced, (0, 1), (2, 3)))
+
+
+@pytest.mark.parametrize("power", [3, 1.5])
+def test_roots_of_sums_of_powers(power: float) -> None:
+    x = np.abs(random(2, 3, 4, 6)) + 0.1
+    y = forward(nn("SpatialLPPooling", 3, power, 3, 2), x)
+    sums = (x**power).reshape(2, 3, 2, 2, 2, 3).sum(axis=(3, 5))
+    np.testing.assert_allclose(y, sums ** (1 / power), rtol=1e-4)

@@ -80,3 +80,17 @@ def test_what_is_refused() -> None:
         forward(nn("TemporalConvolution", 4, 3, 3), random(2, 9, 5))
     with pytest.raises(NetworkError, match="at least 3 frames, those of a window, got 2x2x4"):
         forward(nn("TemporalMaxPooling", 3), random(2, 2, 4))
+
+
+def test_the_greatest_of_each_feature_in_their_order() -> None:
+    x = random(2, 9, 4)
+    for made, k in (
+        (nn("TemporalDynamicKMaxPooling", 3), 3),
+        (nn("TemporalDynamicKMaxPooling", 2, 0.5), 5),
+    ):
+        order = np.sort(np.argsort(-x, axis=1)[:, :k], axis=1)
+        expected = np.take_along_axis(x, order, axis=1)
+        np.testing.assert_array_equal(forward(made, x), expected)
+        np.testing.assert_array_equal(forward(made, x[0]), expected[0])
+    with pytest.raises(NetworkError, match="expected at least 3 frames x features, got 2x4"):
+        forward(nn("TemporalDynamicKMaxPooling", 3), random(2, 4))

@@ -1,0 +1,106 @@
+"""Poolings of volumes."""
+
+from __future__ import annotations
+
+from protonet.torch7.builder import NetBuilder, Value
+from protonet.torch7.modules.base import module
+from protonet.torch7.modules.pooling import Pooling
+from protonet.torch7.objects import Tensor
+
+
+class VolumetricPooling(Pooling):
+    """Base: windows over frames, rows and columns."""
+
+    axes = "THW"
+
+    def construct(
+        self,
+        kT: int,
+        kW: int,
+        kH: int,
+        dT: int | None = None,
+        dW: int | None = None,
+        dH: int | None = None,
+        padT: int | None = None,
+        padW: int | None = None,
+        padH: int | None = None,
+    ) -> None:
+        numbers = {"kT": kT, "kW": kW, "kH": kH, "dT": dT, "dW": dW, "dH": dH}
+        self.windows({**numbers, "padT": padT, "padW": padW, "padH": padH})
+
+
+@module("nn.VolumetricMaxPooling")
+class VolumetricMaxPooling(VolumetricPooling):
+    """The greatest value of each window."""
+
+    def construct(
+        self,
+        kT: int,
+        kW: int,
+        kH: int,
+        dT: int | None = None,
+        dW: int | None = None,
+        dH: int | None = None,
+        padT: int | None = None,
+        padW: int | None = None,
+        padH: int | None = None,
+    ) -> None:
+        super().construct(kT, kW, kH, dT, dW, dH, padT, padW, padH)
+        self["indices"] = Tensor("Long")
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        return self.pool(net, x, "MAX")
+
+
+@module("nn.VolumetricDilatedMaxPooling")
+class VolumetricDilatedMaxPooling(VolumetricMaxPooling):
+    """The greatest of values that are apart."""
+
+    def construct(
+        self,
+        kT: int,
+        kW: int,
+        kH: int,
+        dT: int | None = None,
+        dW: int | None = None,
+        dH: int | None = None,
+        padT: int | None = None,
+        padW: int | None = None,
+        padH: int | None = None,
+        dilationT: int | None = None,
+        dilationW: int | None = None,
+        dilationH: int | None = None,
+    ) -> None:
+        super().construct(kT, kW, kH, dT, dW, dH, padT, padW, padH)
+        given = {"dilationT": dilationT, "dilationW": dilationW, "dilationH": dilationH}
+        for name, apart in given.items():
+            self.whole(1, **{name: 1 if apart is None else apart})
+
+
+@module("cudnn.VolumetricAveragePooling")
+class CudnnVolumetricAveragePooling(VolumetricPooling):
+    """The mean of each window, the padding counted."""
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        return self.pool(net, x, "AVE")
+
+
+@module("nn.VolumetricAveragePooling")
+class VolumetricAveragePooling(VolumetricPooling):
+    """The mean of each window."""
+
+    def construct(  # type: ignore[override]
+        self,
+        kT: int,
+        kW: int,
+        kH: int,
+        dT: int | None = None,
+        dW: int | None = None,
+        dH: int | None = None,
+    ) -> None:
+        super().construct(kT, kW, kH, dT, dW, dH)
+        for name in ("padT", "padW", "padH", "ceil_mode"):
+            self.object.fields.pop(name)
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        return self.pool(net, x, "AVE")
