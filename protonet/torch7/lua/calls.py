@@ -12,6 +12,7 @@ from protonet.torch7.lua import inherited
 from protonet.torch7.lua.bridge import Bridge, LuaRaisedError
 from protonet.torch7.lua.tracing import Traced, trace, trace_function
 from protonet.torch7.modules.base import MODULES, Session, create, module_class
+from protonet.torch7.modules.graph import nest
 from protonet.torch7.objects import DTYPES, Storage, Table, Tensor, TorchObject
 from protonet.torch7.random import Generator
 from protonet.torch7.tensors import FUNCTIONS, METHODS, Torch, arithmetic, call, indexing
@@ -54,6 +55,7 @@ class Calls:
             "length": self._length,
             "make": self._make,
             "method": self._method,
+            "nest": nest,
             "methods of": lambda typename: Table.of(sorted(self.methods_of(typename))),
             "no library": self._no_library,
             "operate": self._operate,
@@ -133,10 +135,7 @@ class Calls:
 
     def _call(self, made: TorchObject, *arguments: Any) -> Any:
         """``module(nodes)``, as nngraph writes it."""
-        given = list(arguments)
-        while given and given[-1] is None:
-            given.pop()
-        return module_class(made.typename)(made, self.session)(*given)
+        return module_class(made.typename)(made, self.session)(*arguments)
 
     def _connect(self, one: Any, two: Any = None) -> Any:
         """``- module`` and ``node - module``."""

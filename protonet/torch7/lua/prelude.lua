@@ -396,10 +396,17 @@ local logmessage = {
     end,
 }
 
+local nngraph = {
+    setDebug = quiet, annotateNodes = quiet,
+    nest = function(...)
+        return call("nest", ...)
+    end,
+}
+
 local libraries = {
     torch = { torch = torch }, nn = { nn = environment.nn }, cunn = { cutorch = devices },
     cudnn = { cudnn = cudnn, cutorch = devices }, cutorch = { cutorch = devices }, dpnn = {},
-    rnn = {}, nnx = {}, nngraph = { nngraph = {} }, optim = { optim = {} }, paths = { paths = {} },
+    rnn = {}, nnx = {}, nngraph = { nngraph = nngraph, graph = { dot = quiet } }, optim = { optim = {} }, paths = { paths = {} },
     image = { image = {} }, xlua = { xlua = {} }, sys = { sys = {} }, math = {}, string = {},
     table = {}, logmessage = { logmessage = logmessage },
 }

@@ -101,6 +101,21 @@ def test_deep_values_move_and_cross() -> None:
     assert len(copy.fields["forwardnodes"]) == len(made.fields["forwardnodes"])
 
 
+def test_the_functions_of_nngraph() -> None:
+    made = ran("""
+        require 'nngraph'
+        nngraph.setDebug(false)
+        nngraph.annotateNodes()
+        local x, y = nn.Identity()(), nn.Identity()()
+        local a, b, c = nn.SplitTable(2)(x):split(3)
+        local sum = nn.CAddTable()(nngraph.nest({ a, b }))
+        local g = nn.gModule({ x, y }, { sum:annotate({ name = 'sum' }), nn.CMulTable()({ c, y }) })
+        graph.dot(g.fg, 'forward')
+        return g""")
+    inside = [each.name for each in made.fields["modules"].sequence]
+    assert inside == ["Identity", "SplitTable", "Identity", "CAddTable", "Identity", "CMulTable"]
+
+
 def test_calls_make_nodes() -> None:
     made = ran("""
         local x = - nn.Identity()

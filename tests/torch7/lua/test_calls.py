@@ -45,6 +45,8 @@ def test_values(text: str, expected: list[object] | None) -> None:
     [
         ("torch.ones(2).fill(3)", "call fill with a colon, as in t:fill(...)"),
         ("nn.Linear(2, 3)(torch.ones(2))", "inputs[1] should be an nngraph.Node"),
+        ("nn.Linear(2, 3)(missing)", "inputs[1] is nil"),
+        ("require 'nngraph' nngraph.nest({})", "expected a node or a table of nodes"),
         ("torch.abs({})", "the first argument must be a tensor, got a table"),
         ("return torch.ones(2)[3]", "3 of dimension 1 of a tensor of size 2"),
         ("torch.ones(2).x = 3", "index must be a whole number, got 'x'"),
