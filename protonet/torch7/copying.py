@@ -7,22 +7,26 @@ from dataclasses import replace
 from typing import Any
 
 from protonet.torch7.objects import Storage, Table, Tensor, TorchObject
+from protonet.torch7.random import Generator
 
 
-def copied(made: TorchObject, shared: Collection[str] = ()) -> TorchObject:
-    """A copy of an object and of all that it refers to.
+def copied(
+    made: TorchObject, shared: Collection[str] = (), random: Generator | None = None
+) -> TorchObject:
+    """A copy of an object and of all that it refers to. With the generator of pending random
+    numbers, their copy is pending too.
 
     Tensors in the fields named in ``shared``, of the object and of the modules inside it, share
     their elements with the original; both modules then have the field ``shared``, as in Torch7.
     What shares memory within the original does so within the copy.
     """
-    copy: TorchObject = _Copier(shared).copy(made)
+    copy: TorchObject = _Copier(shared, random).copy(made)
     return copy
 
 
 class _Copier:
-    def __init__(self, shared: Collection[str]) -> None:
-        self._shared = frozenset(shared)
+    def __init__(self, shared: Collection[str], random: Generator | None) -> None:
+        self._shared, self._random = frozenset(shared), random
         self._made: dict[int, Any] = {}
 
     def copy(self, value: Any) -> Any:
@@ -34,7 +38,13 @@ class _Copier:
         return self._made[id(value)]
 
     def _copy_storage(self, value: Storage) -> None:
-        self._made[id(value)] = Storage(value.kind, value.size, value.data.copy())
+        made = self._made[id(value)] = Storage(value.kind, value.size)
+        if value.settle is None and value.untouched:
+            return
+        if self._random is not None:
+            self._random.copy(_all_of(made), _all_of(value))
+        else:
+            made.allocated()[:] = value.data
 
     def _copy_tensor(self, value: Tensor) -> None:
         self._made[id(value)] = replace(value, storage=self.copy(value.storage))
@@ -53,3 +63,8 @@ class _Copier:
                 made.fields[self.copy(name)] = self.copy(each)
         if any(name in value.fields for name in self._shared):
             made.fields["shared"] = value.fields["shared"] = True
+
+
+def _all_of(storage: Storage) -> Tensor:
+    """A storage's elements as a vector."""
+    return Tensor(storage.kind, storage, 0, (storage.size,), (1,))

@@ -19,9 +19,14 @@ Json = dict[str, Any]
 
 
 class Packer:
-    """Numbers values, each of them once."""
+    """Numbers values, each of them once.
 
-    def __init__(self) -> None:
+    Args:
+        settled: draw what is pending, instead of sending the queue.
+    """
+
+    def __init__(self, *, settled: bool = False) -> None:
+        self._settled = settled
         self.nodes: list[Any] = []
         self.arrays: list[np.ndarray] = []
         self._indices: dict[int, int] = {}
@@ -54,6 +59,8 @@ class Packer:
         return [[self.reference(key), self.reference(each)] for key, each in table.items()]
 
     def _array(self, storage: Storage) -> int | None:
+        if self._settled and storage.settle is not None:
+            storage.settle()
         if storage.untouched or not storage.size:
             return None
         self.arrays.append(storage.allocated())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from protonet.errors import LayerError
 from protonet.torch7.copying import copied
 from protonet.torch7.modules.base import Module, Session, module_class
 from protonet.torch7.objects import Function, Storage, Table, Tensor, TorchObject
+from protonet.torch7.parameters import flatten
 from protonet.torch7.tensors import Torch
 from protonet.torch7.tensors.base import describe, empty, put_view
 from protonet.torch7.tensors.creation import converted, kind_of
@@ -119,9 +121,34 @@ def _nothing(made: TorchObject, *_: Any) -> TorchObject:
     return made
 
 
+@_method("forward", "updateOutput")
+def _forward(made: TorchObject, x: Any, *, torch: Torch) -> Any:
+    """The output for an input, in evaluation: definitions ask so for sizes."""
+    from protonet.torch7.api import TorchModule  # most definitions do without
+
+    model = TorchModule(made, _nested(x, lambda each: each.shape), "evaluate")
+    y = model.forward(*_nested(x, lambda each: each.array))
+    return _as_tensors(y, torch.kind)
+
+
+def _nested(x: Any, of: Callable[[Tensor], Any]) -> list[Any]:
+    """Something of each tensor of an input, which may be a table."""
+    if isinstance(x, Table):
+        return [_nested(each, of) if isinstance(each, Table) else of(each) for each in x.sequence]
+    if not isinstance(x, Tensor):
+        raise LayerError(f"forward: expected a tensor or table, got {describe(x)}")
+    return [of(x)]
+
+
+def _as_tensors(y: Any, kind: str) -> Any:
+    if isinstance(y, list):
+        return Table.of(_as_tensors(each, kind) for each in y)
+    return Tensor.of(y, kind)
+
+
 @_method("clone")
-def _clone(made: TorchObject, *shared: str) -> TorchObject:
-    return copied(made, shared)
+def _clone(made: TorchObject, *shared: str, torch: Torch) -> TorchObject:
+    return copied(made, shared, torch.random)
 
 
 @_method("share")
@@ -220,7 +247,12 @@ def _get_parameters(made: TorchObject, *, torch: Torch, session: Session) -> Any
 
 
 def _flattened(torch: Torch, tensors: list[Tensor]) -> Tensor:
-    """One vector that all these tensors view from now on; what they shared, they share."""
+    """One vector that all these tensors view from now on; what they shared, they share.
+
+    Pending random numbers stay pending, unless tensors show parts of each other.
+    """
+    if _overlap(tensors):
+        return flatten(tensors)
     places: dict[Any, int] = {}
     count = 0
     for each in tensors:
@@ -237,6 +269,20 @@ def _flattened(torch: Torch, tensors: list[Tensor]) -> Tensor:
         done.add(place)
         put_view(each, flat.storage, offset, each.shape)
     return flat
+
+
+def _overlap(tensors: list[Tensor]) -> bool:
+    """Whether elements belong to several of the tensors, but not all elements of these."""
+    ends: dict[int, list[tuple[int, int]]] = {}
+    for place, each in {each.place: each for each in tensors}.items():
+        steps = zip(each.shape, each.strides, strict=True)
+        last = each.offset + sum((extent - 1) * stride for extent, stride in steps)
+        ends.setdefault(place[0], []).append((each.offset, last))
+    return any(
+        first[1] >= second[0]
+        for spans in map(sorted, ends.values())
+        for first, second in pairwise(spans)
+    )
 
 
 def _is_zero(storage: Storage) -> bool:

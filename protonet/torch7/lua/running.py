@@ -34,7 +34,7 @@ def run(source: Source, params: Params | None = None, limits: Limits | None = No
         NetworkError: for what is wrong with it, at its line.
         UsageError: when lupa is not installed.
     """
-    found, unpacker = _exchange(source, params or Params(), limits or Limits(), None, None)
+    found, unpacker = _exchange(source, params or Params(), limits or Limits(), None)
     told = found["found"]
     hook = told["label_hook"]
     return Definition(
@@ -52,14 +52,13 @@ def fine_tune(
     model: TorchObject,
     params: Params | None = None,
     limits: Limits | None = None,
-    random: Generator | None = None,
 ) -> TorchObject:
     """The model that the definition's ``fineTuneHook`` makes of a trained one.
 
     Raises:
         NetworkError: as ``run``, and when it has no such hook.
     """
-    found, unpacker = _exchange(source, params or Params(), limits or Limits(), model, random)
+    found, unpacker = _exchange(source, params or Params(), limits or Limits(), model)
     tuned: TorchObject = unpacker.value(found["found"]["model"])
     return tuned
 
@@ -69,7 +68,6 @@ def _exchange(
     params: Params,
     limits: Limits,
     model: TorchObject | None,
-    random: Generator | None,
 ) -> tuple[Json, Unpacker]:
     if len(source.text) > SIZE_LIMIT:
         raise NetworkError([Mistake(f"longer than {SIZE_LIMIT >> 20} MiB", source.name)])
@@ -77,9 +75,7 @@ def _exchange(
     request["model"] = None
     arrays: list[Any] = []
     if model is not None:
-        if random is not None:
-            random.settle()
-        packer = Packer()
+        packer = Packer(settled=True)
         root = packer.reference(model)
         form, arrays = packer.packed(Generator())
         request["model"] = {"form": form, "root": root}

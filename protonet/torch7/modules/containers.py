@@ -29,6 +29,12 @@ class Container(Module):
         return self.object
 
     @lua
+    def reset(self, stdv: float | None = None) -> None:
+        """Draw the initial values of all modules again."""
+        for child in self.children:
+            child.reset(stdv)
+
+    @lua
     def extend(self, *inside: TorchObject) -> TorchObject:
         """Append modules; returns the container."""
         for each in inside:

@@ -56,6 +56,35 @@ def test_flattened_parameters_keep_their_values_and_are_not_drawn() -> None:
     assert two["weight"].storage.size == 20
 
 
+def test_clones_are_not_drawn_and_have_the_same_values() -> None:
+    made = ran("local n = nn.Linear(3, 2); return { n, n:clone() }")
+    one, two = (each.fields["weight"] for each in made.sequence)
+    assert two.storage.settle is not None
+    assert one.storage is not two.storage
+    assert made[2].fields["gradWeight"].storage.untouched
+    np.testing.assert_array_equal(one.array, two.array)
+
+
+def test_tensors_that_show_parts_of_each_other_are_flattened_as_torch_does() -> None:
+    found = ran("""
+        local one, two = nn.Linear(2, 3), nn.Linear(2, 2)
+        two.weight:set(one.weight:narrow(1, 2, 2))
+        local w = nn.Sequential():add(one):add(two):getParameters()
+        w:fill(3)
+        one.weight[3] = 5
+        return { w:nElement(), two.weight:sum() }""")
+    assert found.sequence == [11, 16]
+
+
+def test_a_definition_may_ask_for_sizes() -> None:
+    found = ran("""
+        local net = nn.Sequential():add(nn.SpatialConvolution(1, 4, 3, 3)):add(nn.View(-1))
+        local y = net:forward(torch.ones(1, 1, 8, 9))
+        local z = nn.ConcatTable():add(nn.Identity()):add(nn.MulConstant(2)):forward(torch.ones(2))
+        return { y:nElement(), z[2]:sum() }""")
+    assert found.sequence == [4 * 6 * 7, 4]
+
+
 def test_shared_tensors_are_flattened_once() -> None:
     found = ran("""
         local one = nn.Linear(2, 2)

@@ -157,3 +157,15 @@ def test_nested_outputs_are_nested_lists() -> None:
     (x,) = inputs((1, 2))
     made = filled("ConcatTable", nn("Identity"), filled("ConcatTable", *constants(1, 1)))
     assert nested(outputs(made, x)) == [x.tolist(), [x.tolist(), x.tolist()]]
+
+
+def test_reset_draws_all_modules_again() -> None:
+    net = sequential(nn("Linear", 3, 2), sequential(nn("Linear", 2, 2)))
+    weights = [each.fields["weight"] for each in (net.fields["modules"][1],)]
+    before = [each.array.copy() for each in weights]
+    inner = net.fields["modules"][2].fields["modules"][1].fields["weight"]
+    first = inner.array.copy()
+    call(net, "reset", 0.001)
+    assert (weights[0].array != before[0]).all()
+    assert (inner.array != first).all()
+    assert abs(inner.array).max() < 0.002
