@@ -116,11 +116,12 @@ def command(
 
     For a network without data layers, --data and --labels, or --input, give the shapes.
     """
+    from protonet.jobs.definitions.reading import read_definition, shapes_of_inputs
     from protonet.proto.ignored import ignored_notes
-    from protonet.proto.text import Source, read_net
+    from protonet.proto.text import Source
 
-    pasted = read_net(Source.read(network))
-    for each in ignored_notes(pasted.net):
+    pasted = read_definition(Source.read(network), shapes_of_inputs(data))
+    for each in (*pasted.printed, *ignored_notes(pasted.net)):
         note(each)
     if data.data is None:  # --batch-size applies to databases here
         data = replace(data, batch_size=None)

@@ -60,11 +60,12 @@ def command(
     with the ending .svg. Networks with mistakes are drawn too.
     """
     from protonet.graph.drawing import draw_net, to_mermaid
+    from protonet.jobs.definitions.reading import read_definition
     from protonet.proto import rules
     from protonet.proto.caffe_pb2 import TEST, TRAIN
-    from protonet.proto.text import Source, read_net
+    from protonet.proto.text import Source
 
-    definition = read_net(Source.read(network))
+    definition = read_definition(Source.read(network))
     phase = None if phase == "all" else phase
     if phase is not None or stages or level:
         number = TEST if phase == "test" else TRAIN

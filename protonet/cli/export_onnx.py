@@ -98,7 +98,8 @@ def _definition(
 ) -> tuple[NetDefinition, Path | None]:
     """The net of a definition or a run, with an input of this shape; and its weights."""
     from protonet.jobs.definitions.network import make_deploy
-    from protonet.proto.text import Source, read_net
+    from protonet.jobs.definitions.reading import DataShapes, read_definition
+    from protonet.proto.text import Source
 
     if not network.is_dir():
         source = Source.read(network)
@@ -106,9 +107,11 @@ def _definition(
         raise UsageError("--weights is for a NETWORK; a RUN has its own: choose with --snapshot")
     else:
         source, weights = _of_run(network, snapshot)
-    definition = read_net(source)
-    if shape is not None:
-        definition = make_deploy(definition, _extents(shape)).definition
+    extents = None if shape is None else _extents(shape)
+    inputs = {} if extents is None else {"data": (2, *extents)}
+    definition = read_definition(source, DataShapes(inputs=inputs))
+    if extents is not None:
+        definition = make_deploy(definition, extents).definition
     return definition, weights
 
 

@@ -175,7 +175,7 @@ def _opened(
     """The net, its update rule, and the passes per iteration."""
     from protonet.jobs.profiling.profiled_net import open_profiled
 
-    definition, settings, options = _read(network, solver, options)
+    definition, settings, options = _read(network, data, solver, options)
     definition, stages = data.put(definition, options.phase, options.stages)
     try:
         net, rule = open_profiled(definition, replace(options, stages=stages), settings)
@@ -185,11 +185,12 @@ def _opened(
 
 
 def _read(
-    network: str | None, solver: str | None, options: ProfileOptions
+    network: str | None, data: InputOptions, solver: str | None, options: ProfileOptions
 ) -> tuple[NetDefinition, SolverParameter, ProfileOptions]:
     """The net and the solver, and the options completed from the solver."""
+    from protonet.jobs.definitions.reading import read_definition, shapes_of_inputs
     from protonet.jobs.profiling.profiled_net import default_solver, net_of_solver, read_solver_only
-    from protonet.proto.text import Source, read_net
+    from protonet.proto.text import Source
 
     kind = match_solver(solver) if solver is not None else "SGD"
     path = Path(str(solver))
@@ -203,7 +204,8 @@ def _read(
         if network == "-" and sys.stdin.isatty():
             note("paste the network, then press Ctrl-D on an empty line")
         settings = default_solver(kind) if kind is not None else read_solver_only(path)
-        return read_net(Source.read(network)), settings, options
+        definition = read_definition(Source.read(network), shapes_of_inputs(data))
+        return definition, settings, options
     if kind is not None:
         raise UsageError(
             "nothing to profile: give NETWORK (a prototxt file, or '-'), or --solver "

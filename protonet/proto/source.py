@@ -122,13 +122,14 @@ class NetDefinition:
 
     ``origins`` has the path in ``source`` of each of ``net.layer``, so that later mistakes still
     point to their line. ``weights`` returns initial weights by layer name, for a text that brings
-    its own; None: the fillers'.
+    its own; None: the fillers'. ``printed`` are lines that the text itself printed.
     """
 
     net: NetParameter
     source: Source
     origins: tuple[Where, ...]
     weights: Callable[[], Mapping[str, Sequence[Any]]] | None = None
+    printed: tuple[str, ...] = ()
 
     def copy(self) -> NetDefinition:
         """The definition with a copy of the net."""

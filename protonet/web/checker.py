@@ -90,10 +90,10 @@ def _answer(request: Values) -> Values:
     allowed = tuple(map(Path, request["allowed"]))
     workspace = Workspace(Path(request["folder"]), allowed, limits)
     try:
-        if request["task"] == "draw":
-            return {"drawn": draw(request["text"], workspace).decode()}
         named = request["databases"]
         databases = None if named is None else from_json(Databases, named, "databases")
+        if request["task"] == "draw":
+            return {"drawn": draw(request["text"], workspace, databases).decode()}
         report = inspect_network(
             request["text"], workspace, databases, batch_size=request["batch_size"]
         )

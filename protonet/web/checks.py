@@ -101,14 +101,20 @@ class Checks:
         return from_json(NetworkReport, answer["report"], "the checker's response")
 
     async def draw(
-        self, text: str, workspace: Workspace, *, session: Hashable | None = None
+        self,
+        text: str,
+        workspace: Workspace,
+        databases: Databases | None = None,
+        *,
+        session: Hashable | None = None,
     ) -> bytes:
         """``networks.draw``, elsewhere.
 
         Raises:
             NetworkError: for a text that cannot be read; otherwise as ``inspect_network``.
         """
-        asked = request_of("draw", text, workspace, None, None, workspace.limits.check_seconds)
+        seconds = workspace.limits.check_seconds
+        asked = request_of("draw", text, workspace, databases, None, seconds)
         answer = await self._ask(asked, session)
         return str(answer["drawn"]).encode()
 

@@ -26,16 +26,18 @@ from protonet.jobs.definitions.network import (
     make_train_val,
 )
 from protonet.jobs.definitions.network import Databases as Pair
+from protonet.jobs.definitions.reading import DataShapes, read_definition
 from protonet.layers.base import LayerContext
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.ignored import ignored_fields
-from protonet.proto.text import NetDefinition, Source, Where, read_net
+from protonet.proto.language import is_lua
+from protonet.proto.text import NetDefinition, Source, Where
 from protonet.sizes import byte_count
 from protonet.web.datasets import Databases
 from protonet.web.workspace import Workspace
 
-NAME = "net.prototxt"
+NAME, NAME_LUA = "net.prototxt", "net.lua"
 _FILES = frozenset(
     {"source", "mean_file", "root_folder", "file_name", "label_map_file", "name_size_file",
      "output_directory", "save_file", "det_db_param"}
@@ -84,7 +86,7 @@ def inspect_network(
     Without ``databases`` only the text itself and the files that it names are checked.
     """
     try:
-        definition = read_bounded(text, workspace)
+        definition = read_bounded(text, workspace, databases, batch_size)
         if databases is None:
             mistakes = _lone_mistakes(definition, workspace)
             report = NetworkReport(mistakes, definition.net.name, tuple(_names(definition)))
@@ -97,11 +99,17 @@ def inspect_network(
         return NetworkReport((Mistake(str(error)),))
 
 
-def read_bounded(text: str, workspace: Workspace) -> NetDefinition:
-    """Read an untrusted definition.
+def read_bounded(
+    text: str,
+    workspace: Workspace,
+    databases: Databases | None = None,
+    batch_size: int | None = None,
+) -> NetDefinition:
+    """Read an untrusted definition: prototxt, or Lua with the shapes of a data set.
 
     Raises:
         NetworkError: for its mistakes, for files that it may not use, and for its length.
+        UsageError: for a Lua text that does not tell the shape of its images.
     """
     limits = workspace.limits
     if len(text) > limits.text:
@@ -109,20 +117,31 @@ def read_bounded(text: str, workspace: Workspace) -> NetDefinition:
             f"the text has {len(text):,} characters, more than the {limits.text:,} that this "
             "server accepts"
         )
-    definition = read_net(Source(NAME, text))
+    shapes = DataShapes(batch_size=batch_size)
+    if databases is not None:
+        shapes = DataShapes(
+            data=databases.train_images,
+            labels=databases.train_labels,
+            batch_size=batch_size,
+            validates=databases.val_images is not None,
+        )
+    source = Source(NAME_LUA if is_lua(text) else NAME, text)
+    definition = read_definition(source, shapes)
     mistakes = list(_outside(definition, workspace))
     if mistakes:
         raise NetworkError(mistakes)
     return definition
 
 
-def draw(text: str, workspace: Workspace) -> bytes:
+def draw(text: str, workspace: Workspace, databases: Databases | None = None) -> bytes:
     """A drawing of a network as SVG; layers that are not deployed have dashed lines.
+
+    ``databases`` are for a Lua text that does not tell the shape of its images.
 
     Raises:
         NetworkError: for a text that cannot be read.
     """
-    definition = read_bounded(text, workspace)
+    definition = read_bounded(text, workspace, databases if is_lua(text) else None)
     try:
         deploy = make_deploy(definition, (1, 1, 1)).definition.net
         kept = {layer.name for layer in deploy.layer}

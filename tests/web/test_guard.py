@@ -8,11 +8,11 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
 from protonet.web.guard import Guard, Rules, is_local
+from tests.web.browser import awaited
 
 BROUGHT = {"authorization": "Bearer sesame"}
 HOSTS = frozenset({"localhost", "testserver", "[::1]"})
@@ -208,6 +208,5 @@ def test_nothing_is_added_to_a_response_that_was_cancelled_in_the_middle() -> No
 
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"",
              "headers": [(b"host", b"localhost")]}  # fmt: skip
-    with start_blocking_portal() as loop:  # of its own: a browser's may run in this thread
-        loop.call(Guard(begun, Rules(HOSTS, None, 1000)), scope, AsyncMock(), send)
+    awaited(Guard(begun, Rules(HOSTS, None, 1000))(scope, AsyncMock(), send))
     assert sent == ["http.response.start"]

@@ -28,12 +28,13 @@ class TrainNetwork:
         Raises:
             As ``jobs.training.start.start``.
         """
+        from protonet.jobs.definitions.reading import read_definition, shapes_of
         from protonet.jobs.tasks.progress_log import log_progress
         from protonet.jobs.training.start import start
-        from protonet.proto.text import Source, read_net
+        from protonet.proto.text import Source
 
         return start(
-            read_net(Source.read(self.network)),
+            read_definition(Source.read(self.network), shapes_of(self.settings)),
             self.settings,
             listeners=listeners,
             on_trainer=on_trainer,

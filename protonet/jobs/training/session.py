@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from protonet.device import Device
 from protonet.errors import OtherNetError
@@ -207,6 +208,8 @@ class Job:
             except OtherNetError as error:
                 hint = "  --allow-mismatch keeps the initial weights of layers that do not match"
                 raise OtherNetError(f"{error}\n{hint}") from None
+            if Path(name).parent == self.run.path.resolve():
+                continue  # the run's own initial weights
             loaded = ", ".join(report.loaded) if report.loaded else "none"
             absent = f"; missing in it: {', '.join(report.absent)}" if report.absent else ""
             notes.append(f"layers loaded from {name}: {loaded}{absent}")

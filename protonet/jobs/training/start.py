@@ -69,7 +69,7 @@ def start(
         with _new_run(settings.out, run_name(pasted), stack) as run:
             with _hinting(pasted, settings):
                 files, notes = write_run(run, pasted, settings, progress)
-            notes = [*ignored_notes(pasted.net), *told, *notes]
+            notes = [*pasted.printed, *ignored_notes(pasted.net), *told, *notes]
             job = stack.enter_context(Job(run, files, settings, device))
             notes += job.load(files.solver)
             run.update(status="run")

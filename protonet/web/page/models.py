@@ -13,6 +13,7 @@ from protonet.precision import PRECISIONS
 from protonet.sizes import byte_count
 from protonet.web import forms, submission
 from protonet.web.checks import SupersededError
+from protonet.web.datasets import Databases
 from protonet.web.learning_rate import policy_curve
 from protonet.web.networks import NetworkReport
 from protonet.web.page import charts
@@ -171,14 +172,16 @@ class _NewModel:
         """Check the text again: the data, and so the shapes, have changed."""
         self.editor.check_again()
 
+    def _databases(self) -> Databases | None:
+        """Those of the chosen data set."""
+        chosen = self.dataset.value
+        return self.site.databases(self.site.store.get(chosen)) if chosen else None
+
     async def _check(self, text: str) -> Checked | None:
         self._looked = None
-        databases = None
         try:
-            if self.dataset.value:
-                databases = self.site.databases(self.site.store.get(self.dataset.value))
             report = await self.site.checks.inspect_network(
-                text, self.site.workspace, databases, session=id(self)
+                text, self.site.workspace, self._databases(), session=id(self)
             )
         except SupersededError:
             return None
@@ -225,7 +228,9 @@ class _NewModel:
     async def _visualize(self) -> None:
         self.drawing.clear()
         with notify_errors():
-            svg = await self.site.checks.draw(self.editor.text, self.site.workspace)
+            svg = await self.site.checks.draw(
+                self.editor.text, self.site.workspace, self._databases()
+            )
             with self.drawing:
                 ui.label("Dashed lines: only for training or testing.").classes("quiet")
                 with ui.element("div").classes("drawing"):

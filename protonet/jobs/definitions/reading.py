@@ -1,0 +1,81 @@
+"""The network of a text: prototxt, or Lua of Torch7."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from protonet.blob import Shape
+from protonet.jobs.definitions.inputs import InputOptions
+from protonet.jobs.run.settings import RunSettings
+from protonet.proto.language import is_lua
+from protonet.proto.source import NetDefinition, Source
+from protonet.proto.text import read_net
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataShapes:
+    """What a Lua definition is told of its data: databases, or the shapes of its blobs.
+
+    ``inputs`` are whole shapes of the blobs ``data`` and ``label``. ``batch_size`` None means the
+    definition's own. ``validates`` tells whether there is validation.
+    """
+
+    data: Path | None = None
+    labels: Path | None = None
+    inputs: Mapping[str, Shape] = field(default_factory=dict)
+    batch_size: int | None = None
+    classes: int | None = None
+    seed: int = 0
+    gpus: int = 0
+    validates: bool = False
+
+    @property
+    def gives_vectors(self) -> bool:
+        """Whether the labels are vectors, not class numbers."""
+        return self.labels is not None or len(self.inputs.get("label", ())) > 1
+
+
+NOTHING = DataShapes()
+
+
+def read_definition(source: Source, shapes: DataShapes = NOTHING) -> NetDefinition:
+    """The network of a text: prototxt, or Lua of Torch7, told apart by the text.
+
+    The net of a Lua text has data layers with the batch sizes and the crop that the definition
+    asks for, or Input layers; and its initial weights. Without any shape, it is translated for the
+    images that the modules tell.
+
+    Raises:
+        NetworkError: with all mistakes that can be found, at their lines.
+        UsageError: for a Lua text whose images are not known.
+    """
+    if not is_lua(source.text):
+        return read_net(source)
+    from protonet.jobs.definitions.lua import read_lua
+
+    return read_lua(source, shapes)
+
+
+def shapes_of_inputs(given: InputOptions) -> DataShapes:
+    """What a definition is told of the options of a command."""
+    return DataShapes(
+        data=given.data,
+        labels=given.labels,
+        inputs=given.inputs or {},
+        batch_size=given.batch_size,
+        validates=True,
+    )
+
+
+def shapes_of(settings: RunSettings) -> DataShapes:
+    """What a definition is told of the data of a training."""
+    return DataShapes(
+        data=settings.data,
+        labels=settings.labels,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        gpus=0 if settings.device == "cpu" else 1,
+        validates=settings.val_data is not None,
+    )
