@@ -15,6 +15,9 @@ from protonet.data.transform import Transformer, crop_of
 from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import ImageDataParameter, TransformationParameter
 
+_FAR, _LARGEST = 2**20, 2**27
+"""How far a window may leave its image, and how many pixels it may have."""
+
 
 class SegList(PairList):
     """Images with label images (PIXEL), with a class for all pixels (IMAGE) or without (NONE).
@@ -53,6 +56,56 @@ class SegList(PairList):
         given = self._type == ImageDataParameter.IMAGE
         label = int(self._lines[row][2]) if given else self._ignore
         return np.full((1, *size), label, np.uint8)
+
+
+class WindowSegList(SegList):
+    """Windows of images, each with the labels of its pixels.
+
+    A line has, after the words that SegList reads, x1 y1 x2 y2; the last pixels are included.
+    Where a window leaves its image, pixels are 0 and labels are ``ignore``.
+    """
+
+    def read_lines(self, source: Path) -> list[tuple[int, str, str]]:
+        """Line number and the two words of each line; keeps the windows."""
+        self._windows: list[tuple[int, int, int, int]] = []
+        lines, count = [], 1 if self._type == ImageDataParameter.NONE else 2
+        for number, line in numbered_lines(source, "window"):
+            words = line.split()
+            corners = [word for word in words[count:] if word.removeprefix("-").isdecimal()]
+            if len(words) != count + 4 or len(corners) != 4:
+                raise DataError(
+                    f"{source}:{number}: expected {'a path' if count < 2 else 'two words'} and "
+                    f"x1 y1 x2 y2, got '{line[:80]}'"
+                )
+            left, top, right, bottom = (max(-_FAR, min(_FAR, int(word))) for word in corners)
+            if right < left or bottom < top:
+                raise DataError(
+                    f"{source}:{number}: expected x1 <= x2 and y1 <= y2, got {' '.join(corners)}"
+                )
+            self._windows.append((left, top, right, bottom))
+            lines.append((number, words[0], words[1] if count > 1 else ""))
+        return lines
+
+    def read(self, row: int) -> Pair:
+        """The window of a pair, resized."""
+        image = self._image(row, 1, self._color)
+        size = (image.shape[1], image.shape[2])
+        labels, (left, top, right, bottom) = self.labels_of(row, size), self._windows[row]
+        height, width = bottom - top + 1, right - left + 1
+        if height * width > _LARGEST:
+            raise DataError(f"{self.where(row, 1)}: a window of {height} x {width} is too large")
+        there = slice(max(0, top), bottom + 1), slice(max(0, left), right + 1)
+        here = slice(max(0, -top), size[0] - top), slice(max(0, -left), size[1] - left)
+        cut = []
+        for values, rest in ((image, 0), (labels, self._ignore)):
+            whole = np.full((len(values), height, width), rest, np.uint8)
+            part = values[:, *there]
+            whole[:, *here][:, : part.shape[1], : part.shape[2]] = part
+            cut.append(whole)
+        if self._size is not None:
+            cut[0] = resample(cut[0], *self._size, Interpolation.LINEAR)
+            cut[1] = resample(cut[1], *self._size, Interpolation.NEAREST)
+        return Pair(cut[0], cut[1], (cut[0].shape[1], cut[0].shape[2]))
 
 
 class SegTransform(PairTransform):

@@ -188,3 +188,74 @@ class ChannelScale(Layer):
             xp.sum(self._product, axis=1, keepdims=True, out=ds.reshape(self._places))
         elif ds is not None:
             ds.fill(0)
+
+
+@register("LabelSpecificRescale")
+class LabelSpecificRescale(Layer):
+    """y = positive_weight x at each item's label, and negative_weight x elsewhere (NormFace).
+
+    In TEST y = x, unless rescale_test. Gradient: dx = dy times the same factors.
+
+    Bottom:
+        0: x, N x C x 1 x ..., scores.
+        1: label, one class 0 to C - 1 for each item. No gradient.
+    Top:
+        y: the shape of x. May be in place.
+    Params:
+        none.
+    Spec:
+        label_specific_rescale_param: positive_weight (1), negative_weight (1), rescale_test
+        (false).
+    Raises:
+        LayerError: for a wrong number of labels, values after the channel axis, and, while
+        running on the CPU, an invalid label.
+    Differs:
+        BVLC Caffe has no such layer; this is the first one of happynear/caffe-windows.
+    """
+
+    bottoms = (2, 2)
+    no_gradient = frozenset({1})
+    traits = Traits(backward_reads=frozenset(), in_place=True)
+
+    def setup(self) -> None:
+        param = self.spec.label_specific_rescale_param
+        self.rescales = self.training or param.rescale_test
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        if len(shapes[0]) < 2 or math.prod(shapes[0][2:]) != 1:
+            raise LayerError(
+                f"expected scores N x C, got '{self.spec.bottom[0]}' {shape_text(shapes[0])}",
+                ("bottom", 0),
+            )
+        check_labels(self, shapes, 1)
+        return [shapes[0]]
+
+    def build(self, shapes: Sequence[Shape]) -> None:
+        self._labels = Labels(self, shapes[0], 1, None)
+        self._factors = self.scratch(shapes[0])
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        xp, param = self.xp, self.spec.label_specific_rescale_param
+        if not self.rescales:
+            xp.copyto(tops[0], bottoms[0])
+            return
+        self._labels.read(bottoms[1])
+        self._labels.one_hot(self._factors)
+        spread = param.positive_weight - param.negative_weight
+        xp.multiply(self._factors, spread, out=self._factors)
+        xp.add(self._factors, param.negative_weight, out=self._factors)
+        xp.multiply(bottoms[0], self._factors, out=tops[0])
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        if dbottoms[0] is None:
+            return
+        if self.rescales:
+            self.xp.multiply(dtops[0], self._factors, out=dbottoms[0])
+        else:
+            self.xp.copyto(dbottoms[0], dtops[0])

@@ -1,15 +1,16 @@
-"""ImageSegData: batches of images with labels of pixels, of DeepLab's forks."""
+"""ImageSegData and WindowSegData: batches of images with labels of pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.data.interpolation import Interpolation
-from protonet.data.seg_list import SegList, SegTransform
+from protonet.data.seg_list import SegList, SegTransform, WindowSegList
 from protonet.data.transform import crop_of
 from protonet.errors import LayerError
 from protonet.layers.batches import refuse_deprecated_fields
@@ -48,6 +49,8 @@ class ImageSegData(PairData):
     """
 
     tops = (2, 3)
+    listing: ClassVar[type[SegList]] = SegList
+    """Reads the list."""
     message = "image_data_param"
     labels = Interpolation.NEAREST
     done = (PairData.done | {"scale_factors"}) - {"mean_file"}
@@ -73,7 +76,7 @@ class ImageSegData(PairData):
                 ("transform_param", "scale_factors", 0),
             )
         kind, ignore = self._kind(), param.ignore_label
-        self.opened = partial(SegList, label_type=kind, ignore=ignore)
+        self.opened = partial(self.listing, label_type=kind, ignore=ignore)
         super().setup()
 
     def _kind(self) -> int:
@@ -105,3 +108,33 @@ class ImageSegData(PairData):
         for top in tops[2:]:
             sizes = np.array([pair.size for pair in self._taken], np.float32)
             self.device.put(sizes.reshape(top.shape), top)
+
+
+@register("WindowSegData")
+class WindowSegData(ImageSegData):
+    """Batches of windows of images with a label for each pixel (DeconvNet).
+
+    As ImageSegData, of the window that a line of the list gives after its paths: x1 y1 x2 y2, the
+    last pixels included. Where it leaves the image, pixels are 0 and labels are ignore_label.
+
+    Bottom:
+        none.
+    Top:
+        0: N x C x H x W, the windows after transform_param; H and W are those of the crop, else
+        new_height and new_width, else those of the windows.
+        1: N x 1 x H x W, the labels: gray values of a label image (PIXEL), a class (IMAGE) or
+        ignore_label (NONE).
+        2 (optional): N x 1 x 1 x 2, rows and columns of each window, at most H and W.
+    Params:
+        none.
+    Spec:
+        image_data_param and transform_param as those of ImageSegData.
+    Raises:
+        LayerError: as ImageSegData.
+        DataError: for a list or an image that cannot be used; names list, line and file.
+    Differs:
+        BVLC Caffe has no such layer; this is the one of DeconvNet's fork, whose rows and columns
+        are those of the whole image.
+    """
+
+    listing = WindowSegList

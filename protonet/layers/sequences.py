@@ -17,15 +17,16 @@ class ContinuationIndicator(Layer):
     """cont[t, n] = 0 for t = 0, else 1: each of N streams is one sequence of T steps.
 
     Bottom:
-        0 (optional): any blob, whose first axis gives N instead of batch_size. No gradient.
+        0 (optional): any blob, whose ``axis`` gives N instead of batch_size. No gradient.
     Top:
         0: cont, T x N.
     Params:
         none.
     Spec:
-        continuation_indicator_param: time_step (T), batch_size (N).
+        continuation_indicator_param: time_step (T), batch_size (N); of jolibrain's fork: axis (0).
     Raises:
-        LayerError: without a time_step, or without a batch_size or a bottom.
+        LayerError: without a time_step, without a batch_size or a bottom, or for an axis that the
+        bottom lacks.
     Differs:
         Caffe 1.0 has no such layer; its forks for text do (continuation_indicator_layer.cpp).
     """
@@ -46,7 +47,8 @@ class ContinuationIndicator(Layer):
             return [(self.steps, self.streams)]
         if not shapes[0]:
             raise LayerError("expected at least 1 axis, got a scalar", ("bottom", 0))
-        return [(self.steps, shapes[0][0])]
+        param = self.spec.continuation_indicator_param
+        return [(self.steps, shapes[0][self.axis(shapes[0], param.axis, (_PARAM, "axis"))])]
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         tops[0].fill(1)

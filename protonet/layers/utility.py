@@ -186,3 +186,51 @@ class Silence(Layer):
         for dx in dbottoms:
             if dx is not None:
                 dx.fill(0.0)
+
+
+@register("Gather")
+class Gather(Layer):
+    """Each top is its bottom: what several processes have, gathered, of this one process.
+
+    Gradient: dx = dy.
+
+    Bottom:
+        one or more, any shapes.
+    Top:
+        one for each bottom, of its shape.
+    Params:
+        none.
+    Spec:
+        no fields.
+    Raises:
+        nothing of its own.
+    Differs:
+        BVLC Caffe has no such layer; this is the one of yjxiong/caffe, in its mode without MPI.
+    """
+
+    traits = Traits(
+        backward_reads=frozenset(),
+        one_to_one=True,
+        low_precision=LowPrecision.WITH_BOTTOMS,
+        in_kernels=True,
+    )
+    bottoms = (1, None)
+    tops = (1, None)
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        return list(shapes)
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        for x, y in zip(bottoms, tops, strict=True):
+            self.xp.copyto(y, x)
+
+    def backward(
+        self,
+        dtops: Sequence[Array],
+        bottoms: Sequence[Array],
+        tops: Sequence[Array],
+        dbottoms: Sequence[Array | None],
+    ) -> None:
+        for dy, dx in zip(dtops, dbottoms, strict=True):
+            if dx is not None:
+                self.xp.copyto(dx, dy)

@@ -8,6 +8,7 @@ import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.data.clip_list import ClipList
+from protonet.data.segment_source import SegmentSource
 from protonet.data.source import BatchSource, cached_bytes
 from protonet.data.transform import Transformer
 from protonet.errors import LayerError
@@ -23,6 +24,7 @@ from protonet.layers.batches import (
     shuffled,
 )
 from protonet.layers.registry import register
+from protonet.layers.segment_video import SegmentVideo, has_segments
 from protonet.proto.caffe_pb2 import (
     ImageDataParameter,
     TransformationParameter,
@@ -43,7 +45,7 @@ class VideoData(BatchLayer):
     Top:
         0: N x C x L x H x W, L frames after transform_param, which is the same for all frames of
         a clip; H and W are crop_size where it is set, else new_height and new_width, else those
-        of the files.
+        of the files. With segments N x (S L C) x H x W, where C is 2 for FLOW.
         1 (optional): N, the labels as numbers.
     Params:
         none.
@@ -52,21 +54,35 @@ class VideoData(BatchLayer):
         frame and label), batch_size (1), root_folder, new_length (L, 1), sampling_rate (1: every
         frame), new_height and new_width, is_color (true), shuffle, rand_skip; use_image must be
         true. show_data has no effect.
-        transform_param: scale, mirror, crop_size, mean_file (of one frame), mean_value.
+        Or, of temporal segment networks: source (lines of folder, number of frames and label),
+        num_segments (S, 1), modality (FLOW; or RGB), name_pattern (flow_%c_%04d.jpg, or
+        image_%04d.jpg), grayscale (false), and batch_size, new_length, new_height, new_width,
+        root_folder, shuffle and rand_skip.
+        transform_param: scale, mirror, crop_size, mean_file (of one frame), mean_value; with
+        segments no mean_file, but fix_crop, more_fix_crop, multi_scale, scale_ratios (1, 0.875,
+        0.75, 0.66), max_distort (1) and is_flow.
     Raises:
         LayerError: without source or use_image, for one of new_height and new_width, jitter,
         several labels, or settings that do not fit the frames.
         DataError: for a list, frame or mean that cannot be used; names list, line and file.
     Differs:
-        BVLC Caffe has no such layer; C3D's forks have. Videos are not decoded, only frames in
-        files; a clip that lacks a frame is an error, where they skip it in TRAIN. A
-        mean_file has one frame, not L.
+        BVLC Caffe has no such layer; C3D's and yjxiong's forks have. Videos are not decoded, only
+        frames in files; a clip that lacks a frame is an error, where they skip it. A mean_file
+        has one frame, not L.
     """
+
+    segments: SegmentVideo | None
 
     def setup(self) -> None:
         param, name = self._param()
         if not param.source:
             raise LayerError(f"{name} needs a source, a text file of clips", (name,))
+        self.segments = None
+        if has_segments(param):
+            self.segments = SegmentVideo(self)
+            self.batch_size = int(param.batch_size)
+            self.image_shape = self.segments.image_shape
+            return
         for field in _NOT_DONE:
             if getattr(param, field, False):
                 raise LayerError(
@@ -126,12 +142,16 @@ class VideoData(BatchLayer):
             )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        if self.segments is not None:
+            return super().infer(shapes)
         planes, *extents = self.image_shape
         clips: Shape = (self.batch_size, planes // self.length, self.length, *extents)
         return [clips, (self.batch_size,)][: len(self.spec.top)]
 
-    def make_source(self) -> BatchSource:
+    def make_source(self) -> BatchSource | SegmentSource:
         param, context = self._param()[0], self.context
+        if self.segments is not None:
+            return self.segments.make_source(self.device.pinned)
         return BatchSource(
             self.clips,
             self.batch_size,
@@ -146,6 +166,8 @@ class VideoData(BatchLayer):
         )
 
     def cached_bytes(self) -> int:
+        if self.segments is not None:
+            return 0
         return cached_bytes(len(self.clips), self.batch_size, self.transformer, cache_limit(None))
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:

@@ -23,6 +23,11 @@ def same(c: Conversion) -> list[str]:
     return c.bottoms[:1] * len(c.top_shapes)
 
 
+@converts("Gather")
+def gather(c: Conversion) -> list[str]:
+    return c.bottoms
+
+
 @converts("Silence")
 def silence(_: Conversion) -> list[str]:
     return []

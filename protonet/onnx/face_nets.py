@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from protonet.layers.rows import EPS
-from protonet.onnx.conversion import Conversion, converts
+from protonet.onnx.conversion import Conversion, OnnxError, converts
 
 
 @converts("LabelSpecificAdd")
@@ -17,6 +17,17 @@ def label_specific_add(c: Conversion) -> list[str]:
         c.op("Identity", c.bottoms[0]),
         *(c.constant([0.0]) for _ in c.top_shapes[1:]),
     ]
+
+
+@converts("LabelSpecificRescale")
+def label_specific_rescale(c: Conversion) -> str:
+    if c.layer.rescales:
+        raise OnnxError(
+            "multiplies the scores of labels, which a deployed net has not",
+            ("label_specific_rescale_param", "rescale_test"),
+            "without it, scores pass as they are",
+        )
+    return str(c.op("Identity", c.bottoms[0]))
 
 
 @converts("InnerDistance")

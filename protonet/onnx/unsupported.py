@@ -14,6 +14,7 @@ UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(
         (
             "AnnotatedData",
+            "WindowSegData",
             "ImageGtData",
             "DetectionData",
             "EvalData",

@@ -71,6 +71,7 @@ _V1_TYPES = {
     "UPSAMPLE": "Upsample",
     "VIDEO_DATA": "VideoData",
     "IMAGE_SEG_DATA": "ImageSegData",
+    "WINDOW_SEG_DATA": "WindowSegData",
     "INTERP": "Interp",
     "SEG_ACCURACY": "SegAccuracy",
     "ELTWISE_ACCURACY": "Accuracy",
@@ -86,6 +87,7 @@ _SOLVER_TYPES = {
 }
 _TRANSFORMED = {"DATA": "data_param", "IMAGE_DATA": "image_data_param",
                 "VIDEO_DATA": "image_data_param", "IMAGE_SEG_DATA": "image_data_param",
+                "WINDOW_SEG_DATA": "image_data_param",
                 "WINDOW_DATA": "window_data_param"}  # fmt: skip
 _TRANSFORM_FIELDS = ("scale", "mean_file", "crop_size", "mirror")
 _V1_PARAM_FIELDS = {

@@ -46,7 +46,7 @@ _FILES = frozenset(
 
 _LISTS = (
     *("DenseImageData", "HDF5Data", "ImageData", "ImageLabelmapData", "ImageSegData"),
-    *("VideoData", "WindowData", "ImageGtData", "DetectionData", "EvalData"),
+    *("VideoData", "WindowData", "WindowSegData", "ImageGtData", "DetectionData", "EvalData"),
 )
 """Layers whose source names other files."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from protonet.data.interpolation import Interpolation, resample
-from protonet.data.seg_list import SegList, SegTransform
+from protonet.data.seg_list import SegList, SegTransform, WindowSegList
 from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import TEST, TRAIN, ImageDataParameter, TransformationParameter
 
@@ -86,3 +87,33 @@ def test_each_pair_is_resized_by_one_of_the_factors(tmp_path: Path) -> None:
         np.testing.assert_array_equal(made.image[:, :rows, :columns], picture)
         seen.add((rows, columns))
     assert seen == {(2, 3), (4, 6), (8, 12)}
+
+
+@pytest.mark.parametrize(
+    ("line", "label_type", "message"),
+    [
+        ("a.png b.png 1 2 3", "PIXEL", "expected two words and x1 y1 x2 y2, got 'a.png b.png 1 2"),
+        ("a.png 1 2 3 4", "PIXEL", "expected two words and x1 y1 x2 y2"),
+        ("a.png 1 2 x 4", "NONE", "expected a path and x1 y1 x2 y2, got 'a.png 1 2 x 4'"),
+        ("a.png b.png 5 2 3 4", "PIXEL", "expected x1 <= x2 and y1 <= y2, got 5 2 3 4"),
+    ],
+)
+def test_windows_that_cannot_be(tmp_path: Path, line: str, label_type: str, message: str) -> None:
+    (tmp_path / "windows.txt").write_text(line)
+    kind = ImageDataParameter.LabelType.Value(label_type)
+    with pytest.raises(DataError, match=re.escape(f"windows.txt:1: {message}")):
+        WindowSegList(tmp_path / "windows.txt", label_type=kind, ignore=255)
+
+
+def test_a_window_without_labels_that_is_too_large(tmp_path: Path) -> None:
+    Image.fromarray(np.ones((2, 3, 3), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "windows.txt").write_text("a.png -1 0 1 1\na.png 0 0 99999999 99999999\n")
+    listed = WindowSegList(
+        tmp_path / "windows.txt", label_type=ImageDataParameter.NONE, ignore=9, folder=tmp_path
+    )
+    image, labels, size = listed.read(0)
+    np.testing.assert_array_equal(image[0], [[0, 1, 1]] * 2)
+    np.testing.assert_array_equal(labels[0], 9)
+    assert size == (2, 3)
+    with pytest.raises(DataError, match="a window of 1048577 x 1048577 is too large"):
+        listed.read(1)

@@ -26,6 +26,8 @@ FORWARD_ONLY = {"BatchReindex/default", "Embed/bias", "Filter/two"}
 
 # Types of forks, which none of the Caffes that wrote the golden cases has; and code of users.
 NO_GOLDEN = {
+    "Gather",
+    "LabelSpecificRescale",
     "MarginInnerProduct",
     "DepthToSpace",
     "SpaceToBatchND",
@@ -550,6 +552,13 @@ CASES = [
         ((12, 3, 5, 4),),
     ),
     Case('type: "SeLu"', kinks=(0,)),
+    Case('type: "Gather" top: "a" top: "b"', (SHAPE, (3, 4))),
+    Case(
+        'type: "LabelSpecificRescale" label_specific_rescale_param { positive_weight: 3 '
+        "negative_weight: 0.5 }",
+        ((6, 5), (6,)),
+        classes=5,
+    ),
     Case('type: "SeLuDropout" selu_dropout_param { dropout_ratio: 0.4 }'),
     Case('type: "SeLuDropout"', phase=TEST),
     Case('type: "Squeeze" squeeze_param { axis: -2 }', ((2, 1, 3, 1, 5),)),

@@ -94,3 +94,33 @@ def test_factors_that_cannot_be(fields: str, shape: tuple[int, ...], message: st
     text = f'type: "ChannelScale" channel_scale_param {{ {fields} }}'
     with pytest.raises(LayerError, match=message):
         LayerHarness(text, [np.zeros((2, 3)), np.zeros(shape)])
+
+
+def test_right_and_wrong_classes_have_factors() -> None:
+    text = 'type: "LabelSpecificRescale" label_specific_rescale_param {{ {} }}'
+    fields = "positive_weight: 3 negative_weight: 0.5"
+    harness = LayerHarness(text.format(fields), [X, LABELS], dtype=float)
+    factors = np.full((3, 3), 0.5)
+    factors[[0, 1, 2], [1, 0, 2]] = 3
+    np.testing.assert_allclose(harness.forward()[0], X * factors)
+    dx = harness.backward([np.ones((3, 3))])[0]
+    np.testing.assert_array_equal(dx, factors)
+    plain = LayerHarness(text.format(fields), [X, LABELS], phase=TEST, dtype=float)
+    np.testing.assert_array_equal(plain.forward()[0], X)
+    np.testing.assert_array_equal(plain.backward([X])[0], X)
+    tested = LayerHarness(
+        text.format(fields + " rescale_test: true"), [X, LABELS], phase=TEST, dtype=float
+    )
+    np.testing.assert_allclose(tested.forward()[0], X * factors)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ([(3, 2, 2), (3,)], "expected scores N x C, got 'x0' 3x2x2"),
+        ([(3, 4), (2,)], "expected one label in 'x1' for each of the 3 items"),
+    ],
+)
+def test_scores_that_cannot_be(shapes: list[tuple[int, ...]], message: str) -> None:
+    with pytest.raises(LayerError, match=message):
+        LayerHarness('type: "LabelSpecificRescale"', [np.zeros(shape) for shape in shapes])

@@ -101,3 +101,29 @@ def test_other_layers_refuse_its_fields(folder: Path) -> None:
       image_data_param { source: "list.txt" label_type: PIXEL } }"""
     with pytest.raises(NetworkError, match="label_type is of ImageSegData layers"):
         plan_net(read_net(Source("net", text)), phase=TEST, context=LayerContext(folder))
+
+
+def test_windows_of_images(folder: Path) -> None:
+    """One within its image, and one that leaves it above and at the right."""
+    (folder / "windows.txt").write_text("0.png 0_l.png 1 0 4 2\n1.png 1_l.png 5 -2 8 1\n")
+    text = """layers {{ type: WINDOW_SEG_DATA name: "in" top: "data" top: "label" {}
+      image_data_param {{ source: "windows.txt" label_type: PIXEL {} }} }}"""
+    for fields, tops in (("", 'top: "size"'), ("batch_size: 2 new_height: 6 new_width: 8", "")):
+        definition = read_net(Source("net", text.format(tops, fields)))
+        net = Net(plan_net(definition, phase=TEST, context=LayerContext(folder)), Device("cpu"))
+        net.forward()
+        if fields:
+            assert net.blobs["data"].data.shape == (2, 3, 6, 8)
+            assert set(np.unique(net.blobs["label"].data)) <= {*range(21), 255}
+            net.close()
+            continue
+        planes = [pixels[:, :, ::-1].transpose(2, 0, 1) for pixels in PIXELS]
+        np.testing.assert_array_equal(net.blobs["data"].data[0], planes[0][:, :3, 1:5])
+        np.testing.assert_array_equal(net.blobs["label"].data[0, 0], LABELS[0][:3, 1:5])
+        np.testing.assert_array_equal(net.blobs["size"].data.ravel(), [3, 4])
+        net.forward()
+        data, label = np.zeros((3, 4, 4)), np.full((4, 4), 255)
+        data[:, 2:, :2], label[2:, :2] = planes[1][:, :2, 5:], LABELS[1][:2, 5:]
+        np.testing.assert_array_equal(net.blobs["data"].data[0], data)
+        np.testing.assert_array_equal(net.blobs["label"].data[0, 0], label)
+        net.close()

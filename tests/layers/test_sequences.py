@@ -31,3 +31,10 @@ def test_only_the_first_step_begins_a_sequence(fields: str, bottoms: list[np.nda
 def test_what_cannot_be(fields: str, bottoms: list[np.ndarray], message: str) -> None:
     with pytest.raises(LayerError, match=message):
         LayerHarness(TEXT.format(fields), bottoms)
+
+
+def test_the_axis_of_streams() -> None:
+    (marks,) = LayerHarness(TEXT.format("time_step: 3 axis: 1"), [np.ones((5, 2))]).forward()
+    assert marks.tolist() == [[0, 0], [1, 1], [1, 1]]
+    with pytest.raises(LayerError, match="axis 2 is out of range"):
+        LayerHarness(TEXT.format("time_step: 3 axis: 2"), [np.ones((5, 2))])

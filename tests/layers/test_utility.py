@@ -78,3 +78,12 @@ def test_silence_sends_zeros_where_a_gradient_is_wanted() -> None:
     assert first is not None
     assert first.tolist() == [0.0, 0.0]
     assert second is None
+
+
+def test_gather_of_one_process() -> None:
+    harness = LayerHarness('type: "Gather"', [[1.0, 2.0], [[3.0]]])
+    assert [top.tolist() for top in harness.forward()] == [[1, 2], [[3]]]
+    found = harness.backward([[5.0, 6.0], [[7.0]]])
+    assert [None if dx is None else dx.tolist() for dx in found] == [[5, 6], [[7]]]
+    with pytest.raises(LayerError, match="expected one top for each bottom, got 2"):
+        LayerHarness('type: "Gather" top: "a"', [[1.0], [2.0]])

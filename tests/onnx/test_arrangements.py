@@ -63,6 +63,11 @@ def test_slices_have_the_names_of_their_tops() -> None:
     assert hold(net, values(net)).any_batch
 
 
+def test_gathered_blobs_pass() -> None:
+    net = layer('type: "Gather"', (2, 7), (2, 3), tops=2)
+    assert hold(net, values(net)).any_batch
+
+
 def test_one_slice_is_the_whole() -> None:
     net = layer('type: "Slice"', (2, 7, 3))
     assert hold(net, values(net)).any_batch

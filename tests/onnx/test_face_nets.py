@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from protonet.errors import NetworkError
 from tests.onnx.beside import hold, layer, values
 
 
@@ -17,6 +18,15 @@ def test_a_factor_for_each_place(fields: str) -> None:
 def test_a_deployed_net_adds_no_margin() -> None:
     net = layer('type: "LabelSpecificAdd" label_specific_add_param { bias: 3 }', (2, 5), (2,))
     hold(net, {**values(net), "x1": np.array([3, 0], np.float32)})
+
+
+def test_a_deployed_net_rescales_nothing() -> None:
+    text = 'type: "LabelSpecificRescale" label_specific_rescale_param {{ positive_weight: 3 {} }}'
+    net = layer(text.format(""), (2, 5), (2,))
+    hold(net, {**values(net), "x1": np.array([3, 0], np.float32)})
+    net = layer(text.format("rescale_test: true"), (2, 5), (2,))
+    with pytest.raises(NetworkError, match="multiplies the scores of labels"):
+        hold(net, {**values(net), "x1": np.array([3, 0], np.float32)})
 
 
 def test_lengths_beside_directions() -> None:

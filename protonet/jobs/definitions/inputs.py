@@ -34,6 +34,7 @@ _BATCHES = {
     "ImageSegData": "image_data_param",
     "VideoData": "video_data_param",
     "WindowData": "window_data_param",
+    "WindowSegData": "image_data_param",
     "HDF5Data": "hdf5_data_param",
     "MemoryData": "memory_data_param",
 }
