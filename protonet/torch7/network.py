@@ -112,7 +112,12 @@ def _ended(net: NetBuilder, outputs: Value) -> Value:
     if isinstance(outputs, list):
         outputs = [_split_off(net, each, taken) for each in outputs]
     taken.update(blob.name for blob in flat(outputs))
-    unused = [name for spec in net.specs for name in spec.top if name not in taken]
+    unused = [
+        name
+        for spec in net.specs
+        for name in spec.top
+        if name not in taken and not spec.loss_weight
+    ]
     if unused:
         net.layer_of_tops("Silence", [Blob(name, ()) for name in unused], 0)
     return outputs

@@ -127,8 +127,7 @@ class Add(Operand):
             extents = [whole("inputSize", 1 if scalar else inputSize, least=1)]
         self["scalar"] = None if scalar is None else flag("scalar", scalar)
         self.with_gradient("bias", *([1] if scalar else extents))
-        self["_ones"] = self.tensor(1)
-        self["_ones"].array[...] = 1
+        self["_ones"] = self.tensor(1, fill=1)
         self.reset()
 
     @lua

@@ -129,6 +129,55 @@ class TanhShrink(Module):
         return net.layer("Eltwise", [blob, y], eltwise_param={"coeff": [1, -1]})
 
 
+@module("nn.Sqrt")
+class Sqrt(Module):
+    """The square root, of slope 0 at 0. What the argument says has no effect, as in Torch7."""
+
+    def construct(self, b: float | None = None) -> None:
+        self["eps"] = real("eps", b, 0)
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        return net.layer("Elementwise", self.one(x), elementwise_param={"operation": "SQRT"})
+
+
+@module("nn.SoftSign")
+class SoftSign(Module):
+    """``y = x / (1 + |x|)``."""
+
+    def construct(self) -> None:
+        """No arguments."""
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        return net.layer("Elementwise", self.one(x), elementwise_param={"operation": "SOFTSIGN"})
+
+
+@module("nn.SoftPlus")
+class SoftPlus(Module):
+    """``y = log(1 + exp(beta x)) / beta``."""
+
+    def construct(self, beta: float | None = None) -> None:
+        self["beta"] = real("beta", beta, 1)
+        self["threshold"] = 20
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        beta = self.number("beta", 1)
+        if beta == 1:
+            return net.layer("BNLL", self.one(x))
+        param = {"operation": "SOFTPLUS", "beta": beta}
+        return net.layer("Elementwise", self.one(x), elementwise_param=param)
+
+
+@module("nn.LogSigmoid")
+class LogSigmoid(Module):
+    """``y = log(sigmoid(x))``."""
+
+    def construct(self) -> None:
+        """No arguments."""
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        return net.layer("Elementwise", self.one(x), elementwise_param={"operation": "LOG_SIGMOID"})
+
+
 class SoftMaxLike(Module):
     """A function along the channels: those of a vector, of a map, or of a batch of either."""
 
@@ -149,6 +198,15 @@ class SoftMax(SoftMaxLike):
     def layers(self, net: NetBuilder, x: Value) -> Value:
         blob = self.one(x)
         return net.layer("Softmax", blob, softmax_param={"axis": self.axis_of(blob.shape)})
+
+
+@module("nn.LogSoftMax", "nn.SpatialLogSoftMax")
+class LogSoftMax(SoftMaxLike):
+    """``y = x - log(sum(exp(x)))`` along the channels."""
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        blob = self.one(x)
+        return net.layer("LogSoftmax", blob, softmax_param={"axis": self.axis_of(blob.shape)})
 
 
 @module("nn.SoftMin")

@@ -2,23 +2,143 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from protonet.errors import LayerError
 from protonet.torch7.arguments import flag, real, whole
 from protonet.torch7.axes import insert, replace_axes
 from protonet.torch7.builder import NetBuilder, Value
 from protonet.torch7.modules.base import Module, create, module
+from protonet.torch7.modules.compounds import filled
 from protonet.torch7.modules.containers import Sequential
+from protonet.torch7.objects import Tensor
+
+
+class Thresholding(Module):
+    """``y = x`` where x is above a threshold, a value elsewhere."""
+
+    def fill(self, threshold: float, value: float, inplace: bool | None) -> None:
+        """Set the fields."""
+        self["threshold"], self["val"] = threshold, value
+        self["inplace"] = flag("in-place flag", inplace)
+        if self["inplace"] and value > threshold:
+            raise LayerError(
+                f"in-place processing requires value ({value:g}) not exceed threshold "
+                f"({threshold:g})"
+            )
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        threshold, value = self.number("threshold", 1e-6), self.number("val", 0)
+        if threshold == value == 0:
+            return net.layer("ReLU", self.one(x))
+        param = {"operation": "THRESHOLD", "threshold": threshold, "value": value}
+        return net.layer("Elementwise", self.one(x), elementwise_param=param)
+
+
+@module("nn.Threshold")
+class Threshold(Thresholding):
+    """``y = x`` where x is above a threshold, a value elsewhere."""
+
+    def construct(
+        self, th: float | None = None, v: float | None = None, ip: bool | None = None
+    ) -> None:
+        self.fill(real("threshold", th, 1e-6), real("value", v, 0), ip)
 
 
 @module("nn.ReLU")
-class ReLU(Module):
+class ReLU(Thresholding):
     """``y = max(x, 0)``."""
 
     def construct(self, p: bool | None = None) -> None:
-        self["threshold"], self["val"], self["inplace"] = 0, 0, flag("in-place flag", p)
+        self.fill(0, 0, p)
+
+
+class Bounded(Module):
+    """``y = x`` between two bounds, the bound beyond; on a bound the slope is 0."""
+
+    def fill(self, low: float | None, high: float | None, inplace: bool | None = None) -> None:
+        """Set the fields."""
+        least, most = real("min_value", low, -1), real("max_value", high, 1)
+        if not most > least:
+            raise LayerError(f"max_value must be larger than min_value, got {most:g} and {least:g}")
+        self["min_val"], self["max_val"] = least, most
+        self["inplace"] = flag("in-place flag", inplace)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        return net.layer("ReLU", self.one(x))
+        low, high = self.number("min_val", -1), self.number("max_val", 1)
+        param = {"min": low, "max": high, "zero_slope_at_bounds": True}
+        return net.layer("Clip", self.one(x), clip_param=param)
+
+
+@module("nn.HardTanh")
+class HardTanh(Bounded):
+    """``y = x`` between two bounds, by default -1 and 1."""
+
+    def construct(
+        self,
+        min_value: float | None = None,
+        max_value: float | None = None,
+        inplace: bool | None = None,
+    ) -> None:
+        self.fill(min_value, max_value, inplace)
+
+
+@module("nn.Clamp")
+class Clamp(Bounded):
+    """As HardTanh, never in place."""
+
+    def construct(self, min_value: float | None = None, max_value: float | None = None) -> None:
+        self.fill(min_value, max_value)
+
+
+class Shrink(Module):
+    """0 where x is not beyond lambda."""
+
+    operation: ClassVar[str] = ""
+
+    def construct(self, lam: float | None = None) -> None:
+        self["lambda"] = real("lambda", lam, 0.5)
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        param = {"operation": self.operation, "lambda": self.number("lambda", 0.5)}
+        return net.layer("Elementwise", self.one(x), elementwise_param=param)
+
+
+@module("nn.HardShrink")
+class HardShrink(Shrink):
+    """``y = x`` beyond lambda, 0 between."""
+
+    operation = "HARD_SHRINK"
+
+
+@module("nn.SoftShrink")
+class SoftShrink(Shrink):
+    """``y = x`` less lambda beyond it, 0 between."""
+
+    operation = "SOFT_SHRINK"
+
+
+@module("nn.RReLU")
+class RReLU(Module):
+    """``y = x`` where x is above 0, ``a x`` elsewhere; a is drawn in training."""
+
+    def construct(
+        self,
+        lower: float | None = None,
+        upper: float | None = None,
+        inplace: bool | None = None,
+    ) -> None:
+        lower, upper = real("lower", lower, 1 / 8), real("upper", upper, 1 / 3)
+        if not 0 <= lower <= upper:
+            raise LayerError(f"expected 0 <= lower <= upper, got {lower:g} and {upper:g}")
+        self["lower"], self["upper"] = lower, upper
+        self["noise"] = Tensor(self.session.kind)
+        self["train"] = True
+        self["inplace"] = flag("in-place flag", inplace)
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        param = {"lower": self.number("lower", 1 / 8), "upper": self.number("upper", 1 / 3)}
+        return net.layer("RReLU", self.one(x), rrelu_param=param)
 
 
 @module("nn.ReLU6")
@@ -55,7 +175,8 @@ class PReLU(Module):
     def construct(self, nOutputPlane: int | None = None) -> None:
         planes = whole("nOutputPlane", nOutputPlane, 0, least=0)
         self["nOutputPlane"] = planes
-        self.with_gradient("weight", planes or 1).array[...] = 0.25
+        self.with_gradient("weight", planes or 1)
+        self["weight"] = self.tensor(planes or 1, fill=0.25)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         blob, planes = self.one(x), self.integer("nOutputPlane")
@@ -92,14 +213,15 @@ class CReLU(Sequential):
         self["nInputDims"] = whole("nInputDims", nInputDims, least=1)
         self["inplace"] = flag("in-place flag", inplace)
 
-        def made(name: str, *arguments: object) -> object:
-            return create(f"nn.{name}", arguments, self.session)
-
-        both = self.wrap(made("ConcatTable"))
-        for each in (made("Identity"), made("MulConstant", -1)):
-            both.add(each)  # type: ignore[attr-defined]
-        for inside in (both.object, made("JoinTable", 2), made("ReLU", self["inplace"])):
-            self.add(inside)  # type: ignore[arg-type]
+        both = [
+            create("nn.Identity", [], self.session),
+            create("nn.MulConstant", [-1], self.session),
+        ]
+        self.extend(
+            filled(self, "nn.ConcatTable", [], both),
+            create("nn.JoinTable", [2], self.session),
+            create("nn.ReLU", [self["inplace"]], self.session),
+        )
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         blob = self.one(x)

@@ -44,6 +44,12 @@ def logistic(x: np.ndarray) -> np.ndarray:
         (nn("Power", 1.5), lambda x: x**1.5, lambda x: 1.5 * np.sqrt(x)),
         (nn("Power", 3), lambda x: x**3, lambda x: 3 * x * x),
         (nn("AddConstant", -1.5, True), lambda x: x - 1.5, np.ones_like),
+        (nn("Sqrt"), np.sqrt, lambda x: 0.5 / np.sqrt(x)),
+        (nn("Sqrt", 0.1), np.sqrt, lambda x: 0.5 / np.sqrt(x)),
+        (nn("SoftSign"), lambda x: x / (1 + x), lambda x: (1 + x) ** -2.0),
+        (nn("SoftPlus"), lambda x: np.log1p(np.exp(x)), logistic),
+        (nn("SoftPlus", 2), lambda x: np.log1p(np.exp(2 * x)) / 2, lambda x: logistic(2 * x)),
+        (nn("LogSigmoid"), lambda x: np.log(logistic(x)), lambda x: logistic(-x)),
         (nn("TanhShrink"), lambda x: x - np.tanh(x), lambda x: np.tanh(x) ** 2),
     ],
 )  # fmt: skip
@@ -77,6 +83,14 @@ def test_channels_of_the_soft_maxima(shape: tuple[int, ...], axis: int) -> None:
     for name, sign in (("SoftMax", 1), ("SpatialSoftMax", 1), ("SoftMin", -1)):
         raised = np.exp(sign * (x - x.mean()).astype(float))
         same(outputs(nn(name), x), raised / raised.sum(axis, keepdims=True))
+    for name in ("LogSoftMax", "SpatialLogSoftMax"):
+        raised = np.exp((x - x.mean()).astype(float))
+        expected = np.log(raised / raised.sum(axis, keepdims=True))
+        same(outputs(nn(name), x), expected)
+
+
+def test_the_root_of_0_has_no_slope() -> None:
+    assert slopes(nn("Sqrt"), np.array([0, 4], np.float32))[0].tolist() == [0, 0.5]
 
 
 def test_soft_maxima_of_volumes_are_refused() -> None:

@@ -25,6 +25,17 @@ X = np.array([[-3, -0.5, 0.25], [1, 5, 8]], np.float32)
         (nn("LeakyReLU", True), [-0.03, -0.005, 0.25, 1, 5, 8], [0.01, 0.01, 1, 1, 1, 1]),
         (nn("LeakyReLU", -1), [3, 0.5, 0.25, 1, 5, 8], [-1, -1, 1, 1, 1, 1]),
         (nn("PReLU"), [-0.75, -0.125, 0.25, 1, 5, 8], [0.25, 0.25, 1, 1, 1, 1]),
+        (nn("Threshold", 0, 0), [0, 0, 0.25, 1, 5, 8], [0, 0, 1, 1, 1, 1]),
+        (nn("Threshold", 0.25, -3), [-3, -3, -3, 1, 5, 8], [0, 0, 0, 1, 1, 1]),
+        (nn("Threshold", 1, -3, True), [-3, -3, -3, -3, 5, 8], [0, 0, 0, 0, 1, 1]),
+        (nn("Threshold"), [0, 0, 0.25, 1, 5, 8], [0, 0, 1, 1, 1, 1]),
+        (nn("HardTanh"), [-1, -0.5, 0.25, 1, 1, 1], [0, 1, 1, 0, 0, 0]),
+        (nn("HardTanh", -0.5, 5, True), [-0.5, -0.5, 0.25, 1, 5, 5], [0, 0, 1, 1, 0, 0]),
+        (nn("Clamp", 0, 3), [0, 0, 0.25, 1, 3, 3], [0, 0, 1, 1, 0, 0]),
+        (nn("HardShrink"), [-3, 0, 0, 1, 5, 8], [1, 0, 0, 1, 1, 1]),
+        (nn("HardShrink", 1), [-3, 0, 0, 0, 5, 8], [1, 0, 0, 0, 1, 1]),
+        (nn("SoftShrink"), [-2.5, 0, 0, 0.5, 4.5, 7.5], [1, 0, 0, 1, 1, 1]),
+        (nn("SoftShrink", 2), [-1, 0, 0, 0, 3, 6], [1, 0, 0, 0, 1, 1]),
         (
             nn("ELU", 2),
             [2 * np.expm1(-3), 2 * np.expm1(-0.5), 0.25, 1, 5, 8],
@@ -78,10 +89,32 @@ def test_gated_linear_units(dim: int | None, axis: int) -> None:
         TorchModule(nn("GatedLinearUnit"), [(2, 3)])
 
 
+def test_plain_rectifiers_are_the_fast_layer() -> None:
+    for made in (nn("ReLU"), nn("Threshold", 0, 0)):
+        (layer,) = TorchModule(made, [(2, 3)]).translated.definition.net.layer
+        assert layer.type == "ReLU"
+
+
+def test_slopes_are_drawn_in_training_only() -> None:
+    x = np.full((300, 200), -2, np.float32)
+    y = outputs(nn("RReLU", 0.25, 0.75), x)
+    assert y.min() >= -1.5
+    assert y.max() <= -0.5
+    assert y.mean() == pytest.approx(-1, abs=0.01)
+    assert y.std() == pytest.approx(1 / np.sqrt(12), abs=0.01)
+    model = TorchModule(nn("RReLU", 0.25, 0.75), [x.shape], phase="evaluate")
+    assert (model.forward(x) == -1).all()
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
         ("ReLU", (1,), "in-place flag must be true or false, got 1"),
+        ("Threshold", ("a",), "threshold must be a number, got a"),
+        ("Threshold", (0, 1, True), "requires value .1. not exceed threshold .0."),
+        ("HardTanh", (1, 1), "max_value must be larger than min_value, got 1 and 1"),
+        ("SoftShrink", ("x",), "lambda must be a number, got x"),
+        ("RReLU", (0.5, 0.1), "expected 0 <= lower <= upper, got 0.5 and 0.1"),
         ("ELU", ("x",), "alpha must be a number, got x"),
         ("PReLU", (1.5,), "nOutputPlane must be a whole number, got 1.5"),
         ("CReLU", (), "nInputDims must be a number, got nil"),
