@@ -373,6 +373,41 @@ setmetatable(torch, {
 environment.torch = torch
 environment.nn = package("nn")
 
+-- Tables of connections, pairs of input and output planes, for SpatialConvolutionMap.
+environment.nn.tables = {
+    full = function(inputs, outputs)
+        local rows = {}
+        for output = 1, outputs do
+            for input = 1, inputs do
+                rows[#rows + 1] = { input, output }
+            end
+        end
+        return torch.Tensor(rows)
+    end,
+    oneToOne = function(planes)
+        local rows = {}
+        for plane = 1, planes do
+            rows[plane] = { plane, plane }
+        end
+        return torch.Tensor(rows)
+    end,
+    random = function(inputs, outputs, each)
+        -- whole chunks of a permutation, one for each output; then of the next permutation
+        local rows, chunks, chunk = {}, math.floor(inputs / each), 0
+        local order = torch.randperm(inputs)
+        for output = 1, outputs do
+            for place = 1, each do
+                rows[#rows + 1] = { order[chunk * each + place], output }
+            end
+            chunk = chunk + 1
+            if chunk == chunks then
+                order, chunk = torch.randperm(inputs), 0
+            end
+        end
+        return torch.Tensor(rows)
+    end,
+}
+
 local devices = {
     getDeviceCount = function()
         return settings.ngpus

@@ -188,3 +188,17 @@ def test_without_lupa(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_table_of_results() -> None:
     assert isinstance(ran("return { model = nn.Sequential() }"), Table)
+
+
+def test_tables_of_connections() -> None:
+    full = ran("return nn.tables.full(3, 2):totable()")
+    pairs = [[1, 1], [2, 1], [3, 1], [1, 2], [2, 2], [3, 2]]
+    assert [row.sequence for row in full.sequence] == pairs
+    each = ran("return nn.tables.oneToOne(2):totable()")
+    assert [row.sequence for row in each.sequence] == [[1, 1], [2, 2]]
+    text = """local t = nn.tables.random(5, 4, 2):totable()
+        torch.manualSeed(42)
+        return { t, torch.randperm(5):totable(), torch.randperm(5):totable() }"""
+    table, first, second = (list(each.sequence) for each in ran(text).sequence)
+    chosen = [*first[:2], *first[2:4], *second[:2], *second[2:4]]
+    assert [row.sequence for row in table] == [[i, k // 2 + 1] for k, i in enumerate(chosen)]
