@@ -13,7 +13,7 @@ from protonet.proto.caffe_pb2 import CosineSimilarityParameter, PairwiseDistance
 
 
 class _OfPairs(Layer):
-    """Base of layers over two bottoms of equal shape: a value for each pair of vectors."""
+    """Base of layers over bottoms of equal shape: a value for each pair of vectors."""
 
     bottoms = (2, 2)
     traits = Traits(backward_reads=frozenset({Reads.BOTTOMS}))
@@ -33,7 +33,7 @@ class _OfPairs(Layer):
                              (self.field, "eps"))  # fmt: skip
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        a, b = shapes
+        a, b = shapes[0], shapes[-1]
         axis = self.axis(a, self.param.axis, (self.field, "axis"))
         if b[:axis] != a[:axis] or math.prod(b) != math.prod(a):
             raise LayerError(
@@ -116,13 +116,13 @@ class CosineSimilarity(_OfPairs):
 
 @register("PairwiseDistance")
 class PairwiseDistance(_OfPairs):
-    """y = (sum |a - b|^p)^(1/p), over the values of a vector.
+    """y = (sum |a - b|^p)^(1/p), over the values of a vector; with one bottom of a: its p-norm.
 
     Gradients: da = dy s / (y + eps)^(p - 1), db = -da, with s = sign(d) |d|^(p - 1) for p = 1 and
     p >= 2, and s = d for others; d = a - b.
 
     Bottom:
-        a: items before ``axis``, the values of a vector after it. b: as many.
+        a: items before ``axis``, the values of a vector after it. b (optional): as many.
     Top:
         y: the axes of a before ``axis``.
     Params:
@@ -137,6 +137,7 @@ class PairwiseDistance(_OfPairs):
         1 and 2, and below 1, is not that of y. With p = 1 the slope of 0 is 0, there a random sign.
     """
 
+    bottoms = (1, 2)
     field = "pairwise_distance_param"
     traits = Traits(backward_reads=frozenset({Reads.BOTTOMS, Reads.TOPS}))
 
@@ -150,10 +151,17 @@ class PairwiseDistance(_OfPairs):
         super().build(shapes)
         self._each = self.scratch(self._one)
 
+    def _subtract(self, bottoms: Sequence[Array], out: Array) -> None:
+        """Write a - b, or a."""
+        rows = [bottom.reshape(self._rows) for bottom in bottoms]
+        if len(rows) > 1:
+            self.xp.subtract(rows[0], rows[1], out=out)
+        else:
+            self.xp.copyto(out, rows[0])
+
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, work, y = self.xp, self._work, tops[0].reshape(self._one)
-        a, b = (bottom.reshape(self._rows) for bottom in bottoms)
-        xp.subtract(a, b, out=work)
+        self._subtract(bottoms, work)
         xp.absolute(work, out=work)
         if self.p == 2:
             xp.multiply(work, work, out=work)
@@ -173,8 +181,7 @@ class PairwiseDistance(_OfPairs):
         dbottoms: Sequence[Array | None],
     ) -> None:
         xp, slope, each = self.xp, self._slope, self._each
-        a, b = (bottom.reshape(self._rows) for bottom in bottoms)
-        xp.subtract(a, b, out=slope)
+        self._subtract(bottoms, slope)
         if self.p == 1:
             xp.sign(slope, out=slope)
             xp.copyto(each, dtops[0].reshape(self._one))
@@ -187,6 +194,6 @@ class PairwiseDistance(_OfPairs):
             xp.power(each, 1 - self.p, out=each)
             xp.multiply(each, dtops[0].reshape(self._one), out=each)
         xp.multiply(slope, each, out=slope)
-        for dx, sign in zip(dbottoms, (1.0, -1.0), strict=True):
+        for dx, sign in zip(dbottoms, (1.0, -1.0), strict=False):
             if dx is not None:
                 xp.multiply(slope, sign, out=dx.reshape(self._rows))

@@ -7,11 +7,11 @@ import math
 from protonet.onnx.conversion import Conversion, converts
 
 
-def _rows(c: Conversion) -> tuple[str, str]:
-    """Both bottoms as items x values."""
+def _rows(c: Conversion) -> list[str]:
+    """The bottoms as items x values."""
     items = math.prod(c.top_shapes[0])
     rows = (items, math.prod(c.shapes[0]) // max(1, items))
-    return c.seen(c.bottoms[0], c.shapes[0], rows), c.seen(c.bottoms[1], c.shapes[1], rows)
+    return [c.seen(x, shape, rows) for x, shape in zip(c.bottoms, c.shapes, strict=True)]
 
 
 def _summed(c: Conversion, x: str, kind: str = "ReduceSum") -> str:
@@ -31,8 +31,9 @@ def cosine_similarity(c: Conversion) -> str:
 
 @converts("PairwiseDistance")
 def pairwise_distance(c: Conversion) -> str:
-    a, b = _rows(c)
-    d, p = c.op("Sub", a, b), c.spec.pairwise_distance_param.p
+    rows = _rows(c)
+    d = c.op("Sub", *rows) if len(rows) > 1 else rows[0]
+    p = c.spec.pairwise_distance_param.p
     if p in (1, 2):
         y = _summed(c, d, "ReduceL1" if p == 1 else "ReduceL2")
     else:

@@ -270,6 +270,7 @@ CASES = [
     Case('type: "CosineSimilarity"', (SHAPE, SHAPE)),
     Case('type: "CosineSimilarity" cosine_similarity_param { axis: -1 }', (SHAPE, SHAPE)),
     Case('type: "PairwiseDistance"', (SHAPE, (2, 105))),
+    Case('type: "PairwiseDistance" pairwise_distance_param { axis: -1 }'),
     Case('type: "PairwiseDistance" pairwise_distance_param { p: 3 axis: 2 }', (SHAPE, SHAPE)),
     Case('type: "PairwiseDistance" pairwise_distance_param { p: 1 }', (SHAPE, SHAPE)),
     Case('type: "Power" power_param { scale: 0.004 }'),

@@ -54,6 +54,13 @@ def test_distances_and_gradients(p: float) -> None:
     np.testing.assert_allclose(db, -np.reshape(expected, B.shape))  # type: ignore[arg-type]
 
 
+def test_the_length_of_one_vector() -> None:
+    harness = LayerHarness('type: "PairwiseDistance"', [[[3.0, 4.0], [0.0, 0.0]]], dtype=float)
+    assert harness.forward()[0].tolist() == [5, 0]
+    (da,) = harness.backward([np.array([10.0, 1.0])])
+    np.testing.assert_allclose(da, [[6, 8], [0, 0]], rtol=1e-6)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("p", [1, 2, 3])
 def test_equal_vectors_have_no_distance_and_no_gradient(p: int) -> None:
     text = f'type: "PairwiseDistance" pairwise_distance_param {{ p: {p} }}'

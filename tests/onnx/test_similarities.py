@@ -17,5 +17,6 @@ def test_cosines(axis: int) -> None:
 @pytest.mark.parametrize("p", [1, 2, 3])
 def test_distances(p: int) -> None:
     text = f'type: "PairwiseDistance" pairwise_distance_param {{ p: {p} }}'
-    net = layer(text, (3, 4, 5), (3, 4, 5))
-    hold(net, values(net))
+    for shapes in ([(3, 4, 5), (3, 4, 5)], [(3, 4, 5)]):
+        net = layer(text, *shapes)
+        hold(net, values(net))
