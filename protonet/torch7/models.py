@@ -33,7 +33,9 @@ def read_model(path: str | Path) -> TorchObject:
 def model_in(value: object, path: str | Path) -> TorchObject:
     """The module in a value from the file ``path``, as ``read_model`` does."""
     model = _model_in(value, path)
-    _check_size(model, path)
+    mistake = size_mistake(model)
+    if mistake is not None:
+        raise FormatError(f"{path}: {mistake}")
     _check_types(model, path)
     for each in objects_in(model):
         _modernize(each)
@@ -76,8 +78,10 @@ def objects_in(model: TorchObject) -> Iterator[TorchObject]:
         waiting += reversed([each for pair in value.items() for each in pair])
 
 
-def _check_size(model: TorchObject, path: str | Path) -> None:
-    """Refuse a tree that is too deep, or too large because its modules repeat each other."""
+def size_mistake(model: TorchObject) -> str | None:
+    """What is wrong with a tree that is too deep, as one that contains itself, or too large because
+    its modules repeat each other; None if it is neither.
+    """
     level, total = {id(model): (model, 1)}, 0
     for _ in range(_DEEPEST):
         below: dict[int, tuple[TorchObject, int]] = {}
@@ -87,10 +91,10 @@ def _check_size(model: TorchObject, path: str | Path) -> None:
         level = below
         total += sum(times for _, times in level.values())
         if total > _MOST:
-            raise FormatError(f"{path}: has more than {_MOST:,} modules")
+            return f"has more than {_MOST:,} modules"
         if not level:
-            return
-    raise FormatError(f"{path}: modules are nested deeper than {_DEEPEST}")
+            return None
+    return f"modules are nested deeper than {_DEEPEST}"
 
 
 def _check_types(model: TorchObject, path: str | Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from protonet.errors import LayerError, nearest
+from protonet.errors import LayerError, NetworkError, nearest
 from protonet.torch7.lua import inherited
 from protonet.torch7.lua.bridge import Bridge, LuaRaisedError
 from protonet.torch7.lua.tracing import Traced, trace, trace_function
@@ -85,8 +85,10 @@ class Calls:
         except LayerError as error:
             hint = f" ({error.hint})" if error.hint else ""
             return (False, ascii_of(f"{error}{hint}"), False)
+        except NetworkError as error:
+            return (False, ascii_of(error.mistakes[0].message), False)
         except MemoryError:
-            return (False, "not enough memory", False)
+            return (False, "not enough memory for tensors", False)
         except RecursionError:
             return (False, "tables or modules are nested too deep", False)
         except Exception:  # whatever wrong arguments do to the code of a module

@@ -27,7 +27,7 @@ def mistake_of(error: LuaMistakeError, text: str, calls: Calls, names: list[str]
     excerpt = lines[error.line - 1].rstrip("\r") if 0 < error.line <= len(lines) else ""
     message = error.message + _nearest_of(error, excerpt, calls, names)
     column = _column(error.message, excerpt) if excerpt else 0
-    hint = next((tip for what, tip in _ADVICE.items() if error.message.startswith(what)), "")
+    hint = _ADVICE.get(error.message, "")
     return Mistake(message, "", error.line if excerpt else 0, column, excerpt, hint)
 
 

@@ -12,7 +12,7 @@ local getmetatable, loadstring, newproxy, setfenv, xpcall, pcall =
     getmetatable, loadstring, newproxy, setfenv, xpcall, pcall
 local floor, find, format, gsub, match, rep, sub =
     math.floor, string.find, string.format, string.gsub, string.match, string.rep, string.sub
-local clock, concat, getinfo, sethook = os.clock, table.concat, debug.getinfo, debug.sethook
+local clock, concat, getinfo, sethook = settings.clock, table.concat, debug.getinfo, debug.sethook
 
 local bridge = {}
 

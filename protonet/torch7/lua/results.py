@@ -18,6 +18,7 @@ from protonet.torch7.lua.tracing import (
     Traced,
     result_of,
 )
+from protonet.torch7.models import size_mistake
 from protonet.torch7.modules.base import Criterion, create, module_class
 from protonet.torch7.objects import Table, TorchObject
 from protonet.torch7.tensors.base import describe
@@ -67,6 +68,9 @@ def _check_module(state: State, name: str, value: Any) -> None:
         raise state.mistake(f"{name} is {describe(value)}; expected a {what} of nn")
     if _is_criterion(value) != (name == "loss"):
         raise LuaMistakeError(f"{name} is {value.typename}; expected a {what}", value.line)
+    mistake = size_mistake(value)
+    if mistake is not None:
+        raise LuaMistakeError(f"the {name}: {mistake}", value.line)
 
 
 def options_of(state: State, table: Table) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -147,6 +148,7 @@ class State:
         kind, name = self._table["missed_kind"], self._table["missed"]
         missed = (str(kind), str(name)) if name else None
         message = message.partition("\nstack traceback:")[0]
+        message = " ".join(message.split("\n"))
         return LuaMistakeError(
             message, line or int(self._lua.last_line()) or self._fallback, missed
         )
@@ -160,6 +162,7 @@ def _refuse(_: Any, name: Any, setting: bool) -> None:
 def _settings(params: Params, limits: Limits) -> dict[str, Any]:
     return {
         "chunk": CHUNK,
+        "clock": time.monotonic,
         "seconds": limits.seconds,
         "memory": limits.memory,
         "ngpus": params.gpus,

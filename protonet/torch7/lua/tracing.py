@@ -13,6 +13,9 @@ from protonet.torch7.tensors.base import describe, real, sizes_of, whole
 INPUT, LABEL = 0, 1
 """The numbers of the hook's two arguments."""
 
+_MOST = 1000
+"""Operations of a hook: each becomes a layer."""
+
 Result = int | tuple["Result", ...]
 
 
@@ -57,6 +60,8 @@ class Trace:
 
     def step(self, operation: str, inputs: Sequence[int], *constants: float) -> int:
         """Record an operation; the number of its value."""
+        if len(self.steps) == _MOST:
+            raise LayerError(f"labelHook does more than {_MOST:,} operations")
         self.steps.append(HookStep(operation, tuple(inputs), tuple(constants)))
         return len(self.steps) + 1
 

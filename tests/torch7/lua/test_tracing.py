@@ -77,6 +77,7 @@ def test_functions_leave_their_argument() -> None:
         ("dblabel[dblabel:eq(1)] = input", "can assign numbers to masks, not a tensor"),
         ("return dblabel:cmul(torch.ones(3))", "can compute with its arguments and numbers only"),
         ("return 3", "it returned 3"),
+        ("for i = 1, 2000 do dblabel:add(1) end", "labelHook does more than 1,000 operations"),
         ("dblabel:view(-1):fill(0)\nreturn dblabel", "changes a view of a tensor and uses"),
         ("return dblabel:nothing()", "attempt to call method 'nothing'"),
     ],
