@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from protonet.errors import LayerError
+from protonet.layers.base import shape_text
 from protonet.torch7.arguments import whole
 from protonet.torch7.axes import drop, insert, merge, permute, replace_axes
 from protonet.torch7.builder import Blob, NetBuilder, Value
@@ -49,15 +50,16 @@ class WeightNorm(Decorated):
         self["viewOut"], self["weightSize"] = longs(moved), longs(list(weight.shape))
         for name in ("v", "gradV"):
             self[name] = self.tensor(outputs, others)
-        for name in ("g", "_norm", "_scale", "gradG"):
+        for name in ("_norm", "_scale", "gradG"):
             self[name] = self.tensor(outputs)
+        self["g"] = self.tensor(outputs, 1)  # the norm along an axis keeps the axis
         self._draw()
 
     def _draw(self) -> None:
         """What ``resetInit`` of Torch7 does."""
         v, others = self["v"], self["viewIn"].data[1]
         self.session.random.draw(v, "normal", 0, math.sqrt(2 / others))
-        self["g"].array[...] = np.sqrt((v.array.astype(np.float64) ** 2).sum(1))
+        self["g"].array[...] = np.sqrt((v.array.astype(np.float64) ** 2).sum(1, keepdims=True))
         if self.get("bias") is not None:
             self["bias"].array[...] = 0
 
@@ -77,16 +79,24 @@ class WeightNorm(Decorated):
             f"not of {inside.typename}"
         )
 
+    def _extents(self) -> tuple[int, ...]:
+        """How many outputs there are, and weights for each."""
+        shape = self.tensor_field("v").shape
+        if len(shape) != 2:
+            raise LayerError(f"nn.WeightNorm: v must be a matrix, got {shape_text(shape)}")
+        return shape
+
     def _weight(self, net: NetBuilder) -> Blob:
         """The weight: a row for each output."""
         if self.integer("outputDim", 1) != 1:
             raise LayerError("protonet normalizes weights along dimension 1 only")
+        outputs, inputs = self._extents()
         v, g = (
             net.layer(
-                "Parameter", [], weights=[self.bound(name)],
-                parameter_param={"shape": {"dim": list(self.tensor_field(name).shape)}},
+                "Parameter", [], weights=[self.bound(name, shape)],
+                parameter_param={"shape": {"dim": shape}},
             )
-            for name in ("v", "g")
+            for name, shape in (("v", [outputs, inputs]), ("g", [outputs]))
         )  # fmt: skip
         param = {"operation": "SUMSQ", "axis": 1}
         squares = net.layer("Reduction", v, reduction_param=param)
@@ -95,7 +105,7 @@ class WeightNorm(Decorated):
         return net.layer("Scale", [v, scale], scale_param={"axis": 0})
 
     def _linear(self, net: NetBuilder, x: Blob) -> Blob:
-        inputs = self.tensor_field("v").shape[1]
+        inputs = self._extents()[1]
         if len(x.shape) not in (1, 2) or x.shape[-1] != inputs:
             raise LayerError(f"expected vectors of {inputs}, got {x}")
         rows = insert(net, x, 0) if len(x.shape) == 1 else x

@@ -54,6 +54,7 @@ def test_tables_and_whole_numbers() -> None:
         (nn("Constant", 3, 1), "nInputDim", "x"),
         (nn("Convert", "bf", "fb"), "inputShape", 3),
         (nn("WeightNorm", nn("Linear", 3, 2)), "v", 3),
+        (nn("WeightNorm", nn("Linear", 3, 2)), "v", Tensor.of(np.zeros(6))),
     ],
 )
 def test_damaged_fields_are_told(made: TorchObject, field: str, value: Any) -> None:

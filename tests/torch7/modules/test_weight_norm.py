@@ -14,17 +14,17 @@ from tests.torch7.trees import nn
 
 def moved(made: TorchObject) -> np.ndarray:
     """Give the lengths and biases other values; returns the weight that they make."""
-    made.fields["g"].array[...] += np.arange(made.fields["g"].count)
+    made.fields["g"].array[...] += np.arange(made.fields["g"].count)[:, None]
     made.fields["bias"].array[...] = np.arange(made.fields["g"].count) / 3
     v = made.fields["v"].array
     lengths = np.sqrt((v**2).sum(1, keepdims=True) + 1e-4)
-    weight: np.ndarray = made.fields["g"].array[:, None] * v / lengths
+    weight: np.ndarray = made.fields["g"].array * v / lengths
     return weight
 
 
 def test_the_first_weight_has_the_length_of_what_is_drawn() -> None:
     made = nn("WeightNorm", nn("Linear", 4, 3)).fields
-    same(made["g"].array, np.sqrt((made["v"].array ** 2).sum(1)))
+    same(made["g"].array, np.sqrt((made["v"].array ** 2).sum(1, keepdims=True)))
     assert not made["bias"].array.any()
     assert made["bias"] is made["modules"][1].fields["bias"]
     assert made["viewIn"].data.tolist() == [3, 4]
@@ -42,12 +42,12 @@ def test_linear() -> None:
     same(TorchModule(made, [(4,)]).forward(x[0]), x[0] @ w.T + made.fields["bias"].array)
     dy = np.arange(1.0, 7).reshape(2, 3)
     same(model.backward(dy)[0], dy @ w)
-    assert [value.shape for value, _ in model.parameters()] == [(3, 4), (3,), (3,)]
+    assert [value.shape for value, _ in model.parameters()] == [(3, 4), (3, 1), (3,)]
     (v, dv), (g, dg), (_, db) = model.parameters()
     length = np.sqrt((v**2).sum(1, keepdims=True) + 1e-4)
     dw = dy.T @ x
-    same(dg, (dw * v / length).sum(1))
-    same(dv, g[:, None] / length * (dw - v * (dw * v).sum(1, keepdims=True) / length**2))
+    same(dg, (dw * v / length).sum(1, keepdims=True))
+    same(dv, g / length * (dw - v * (dw * v).sum(1, keepdims=True) / length**2))
     same(db, dy.sum(0))
 
 
