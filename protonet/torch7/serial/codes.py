@@ -23,6 +23,9 @@ INDEXED = (TABLE, TORCH, LEGACY_FUNCTION, FUNCTION)
 TENSORS = {f"torch.{kind}Tensor": kind for kind in DTYPES}
 STORAGES = {f"torch.{kind}Storage": kind for kind in DTYPES}
 
+FORMS_OF_THEIR_OWN = ("torch.", "tds.")
+"""Beginnings of the names of classes whose objects, but for tensors, are not tables of fields."""
+
 RAW = ("Byte", "Char", "CudaByte", "CudaChar")
 """Kinds whose elements are bytes in the ascii form, too."""
 

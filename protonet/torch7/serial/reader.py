@@ -209,6 +209,8 @@ class Reader:
             return self._tensor(index, codes.TENSORS[typename])
         if typename in codes.STORAGES:
             return self._storage(index, codes.STORAGES[typename])
+        if typename.startswith(codes.FORMS_OF_THEIR_OWN):
+            self._refuse(f"a {typename} has a form of its own, which is not read", at)
         return self._object(index, typename, int(version[1]) if version else 0, start)
 
     def _object(self, index: int, typename: str, version: int, start: int) -> Steps:

@@ -66,6 +66,8 @@ HOSTILE: dict[str, tuple[bytes, int, str]] = {
     "no class": (torch("not a class"), 15, "is not the name of a class"),
     "no name": (ints(4, 1, 0), 8, "is not the name of a class"),
     "fields": (torch("nn.Linear") + ints(5, 1), 28, "the fields of a nn.Linear are a table"),
+    "own form": (torch("tds.Hash") + ints(0, 0), 15, "a tds.Hash has a form of its own"),
+    "tensor of tensors": (torch("torch.QuadTensor"), 15, "a torch.QuadTensor has a form"),
     "other type": (ints(3, 1, 1, 5, 1, 4, 1), 20, "refers to a Table, but has type 4"),
     "rest": (ints(5, 1) + b"more!", 8, "the value is complete, but 5 bytes follow"),
     "function": (ints(8, 1) + text("code"), 0, "a function with 4 bytes of bytecode"),
