@@ -54,6 +54,7 @@ def _memory(
         "protonet check net.prototxt --input data=16x1x50x50 --input label=16x2",
         "protonet check net.prototxt --data train_images --phase test --stage deploy",
         "protonet check train_val.prototxt",
+        "protonet check snapshot_30_Model.t7 --input data=1x3x224x224",
         "cat net.prototxt | protonet check - --data train_images",
     ],
 )
@@ -108,7 +109,8 @@ def command(
     verbose: bool,
     untrusted: bool,
 ) -> None:
-    """Check the network in the prototxt file NETWORK; '-' reads it from standard input.
+    """Check the network in the text NETWORK, or the model in a .t7 file of Torch7; '-' reads a text
+    from standard input.
 
     Prints all mistakes with file, line and column; if there are none, each layer with its type,
     the shapes of its bottoms and tops and its parameters, and the memory that the network needs
@@ -116,11 +118,10 @@ def command(
 
     For a network without data layers, --data and --labels, or --input, give the shapes.
     """
-    from protonet.jobs.definitions.reading import read_definition, shapes_of_inputs
+    from protonet.jobs.definitions.reading import read_network, shapes_of_inputs
     from protonet.proto.ignored import ignored_notes
-    from protonet.proto.text import Source
 
-    pasted = read_definition(Source.read(network), shapes_of_inputs(data))
+    pasted = read_network(network, shapes_of_inputs(data))
     for each in (*pasted.printed, *ignored_notes(pasted.net)):
         note(each)
     if data.data is None:  # --batch-size applies to databases here
@@ -128,7 +129,7 @@ def command(
     definition, stages = data.put(pasted, _TEST if phase == "test" else _TRAIN, stages)
     plan = _planned(definition, phase, level, stages, untrusted)
     try:
-        if phase == "train":
+        if phase == "train" and pasted.source.text:
             _look_for_objective(plan, definition, data)
         state = f"phase {phase}" + "".join(f", stage {s}" for s in stages)
         _print_plan(plan, memory, state, verbose)

@@ -54,18 +54,18 @@ def command(
     direction: str,
     display_lrm: bool,
 ) -> None:
-    """Draw the network in the prototxt file NETWORK ('-': standard input) into OUT.
+    """Draw the network in the text NETWORK ('-': standard input), or the model in a .t7 file, into
+    OUT.
 
     OUT is an .svg, .png, .jpg or .pdf file, or .mmd for a Mermaid diagram. By default it is NETWORK
     with the ending .svg. Networks with mistakes are drawn too.
     """
     from protonet.graph.drawing import draw_net, to_mermaid
-    from protonet.jobs.definitions.reading import read_definition
+    from protonet.jobs.definitions.reading import read_network
     from protonet.proto import rules
     from protonet.proto.caffe_pb2 import TEST, TRAIN
-    from protonet.proto.text import Source
 
-    definition = read_definition(Source.read(network))
+    definition = read_network(network)
     phase = None if phase == "all" else phase
     if phase is not None or stages or level:
         number = TEST if phase == "test" else TRAIN

@@ -16,7 +16,8 @@ from protonet.cli.untrusted_option import untrusted_option
 from protonet.errors import UsageError
 
 if TYPE_CHECKING:
-    from protonet.proto.text import NetDefinition, Source
+    from protonet.formats.caffemodel import Weights
+    from protonet.proto.text import NetDefinition
 
 _PATH = click.Path(path_type=Path)
 
@@ -29,6 +30,7 @@ _PATH = click.Path(path_type=Path)
         "protonet export-onnx runs/net-20260131-120000",
         "protonet export-onnx deploy.prototxt net.onnx --weights net.caffemodel",
         "protonet export-onnx train_val.prototxt --weights net.caffemodel --input 3x227x227",
+        "protonet export-onnx snapshot_30_Model.t7 --input 3x224x224",
     ],
 )
 @click.argument("network", metavar="NETWORK|RUN", type=_PATH)
@@ -45,7 +47,8 @@ _PATH = click.Path(path_type=Path)
     "--input",
     "shape",
     metavar="CxHxW",
-    help="Channels, height and width of an image, for a NETWORK that reads from databases.",
+    help="Channels, height and width of an image, for a NETWORK that reads from databases, or a "
+    ".t7 file.",
 )
 @click.option(
     "--stage", "stages", multiple=True, metavar="NAME", default=("deploy",), show_default=True,
@@ -67,7 +70,7 @@ def command(
     level: int,
     untrusted: bool,
 ) -> None:
-    """Export the net in the prototxt file NETWORK, or of the run directory RUN, to OUT.
+    """Export the net in the text or .t7 file NETWORK, or of the run directory RUN, to OUT.
 
     OUT is NETWORK or RUN with the ending .onnx by default. The model has the inputs of the net, so
     the caller must subtract the mean of training. Layers without ONNX operators are reported.
@@ -77,14 +80,14 @@ def command(
     except ImportError as error:
         raise UsageError("ONNX needs its library: pip install 'protonet[onnx]'") from error
 
-    definition, weights = _definition(network, weights, snapshot, shape)
+    definition, values = _definition(network, weights, snapshot, shape)
     exported = export_net(
-        definition, weights, level=level, stages=stages, batch=batch, python_layers=not untrusted
+        definition, values, level=level, stages=stages, batch=batch, python_layers=not untrusted
     )
-    if weights is None:
+    if values is None:
         note("no --weights: the model has the initial values of the fillers")
     elif exported.absent:
-        note(f"{weights}: has no weights for {', '.join(exported.absent)}")
+        note(f"{weights or network}: has no weights for {', '.join(exported.absent)}")
     if batch is None and not exported.any_batch:
         note("the batch size is fixed: a layer has shapes that do not scale with it")
     if out is None:
@@ -95,24 +98,24 @@ def command(
 
 def _definition(
     network: Path, weights: Path | None, snapshot: str, shape: str | None
-) -> tuple[NetDefinition, Path | None]:
+) -> tuple[NetDefinition, Path | Weights | None]:
     """The net of a definition or a run, with an input of this shape; and its weights."""
     from protonet.jobs.definitions.network import make_deploy
-    from protonet.jobs.definitions.reading import DataShapes, read_definition
-    from protonet.proto.text import Source
+    from protonet.jobs.definitions.reading import DataShapes, read_network
 
-    if not network.is_dir():
-        source = Source.read(network)
-    elif weights is not None:
-        raise UsageError("--weights is for a NETWORK; a RUN has its own: choose with --snapshot")
-    else:
-        source, weights = _of_run(network, snapshot)
+    if network.is_dir():
+        if weights is not None:
+            raise UsageError(
+                "--weights is for a NETWORK; a RUN has its own: choose with --snapshot"
+            )
+        network, weights = _of_run(network, snapshot)
     extents = None if shape is None else _extents(shape)
     inputs = {} if extents is None else {"data": (2, *extents)}
-    definition = read_definition(source, DataShapes(inputs=inputs))
+    definition = read_network(network, DataShapes(inputs=inputs, batch_size=1))
+    own = definition.weights() if weights is None and definition.weights is not None else None
     if extents is not None:
         definition = make_deploy(definition, extents).definition
-    return definition, weights
+    return definition, weights if own is None else own
 
 
 def _extents(text: str) -> tuple[int, int, int]:
@@ -124,13 +127,12 @@ def _extents(text: str) -> tuple[int, int, int]:
     return channels, height, width
 
 
-def _of_run(folder: Path, snapshot: str) -> tuple[Source, Path]:
+def _of_run(folder: Path, snapshot: str) -> tuple[Path, Path]:
     """The deploy net of a run, and the weights of one of its snapshots."""
     from protonet.jobs.inference.trained_run import choose_snapshot
     from protonet.jobs.run.directory import RunDirectory
-    from protonet.proto.text import Source
 
     run = RunDirectory.open(folder)
     if not run.deploy.exists():
         raise UsageError(f"{folder}: this run has no deploy.prototxt to export")
-    return Source.read(run.deploy), run.snapshots().best_model(choose_snapshot(run, snapshot))
+    return run.deploy, run.snapshots().best_model(choose_snapshot(run, snapshot))

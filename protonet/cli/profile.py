@@ -188,9 +188,8 @@ def _read(
     network: str | None, data: InputOptions, solver: str | None, options: ProfileOptions
 ) -> tuple[NetDefinition, SolverParameter, ProfileOptions]:
     """The net and the solver, and the options completed from the solver."""
-    from protonet.jobs.definitions.reading import read_definition, shapes_of_inputs
+    from protonet.jobs.definitions.reading import read_network, shapes_of_inputs
     from protonet.jobs.profiling.profiled_net import default_solver, net_of_solver, read_solver_only
-    from protonet.proto.text import Source
 
     kind = match_solver(solver) if solver is not None else "SGD"
     path = Path(str(solver))
@@ -204,7 +203,7 @@ def _read(
         if network == "-" and sys.stdin.isatty():
             note("paste the network, then press Ctrl-D on an empty line")
         settings = default_solver(kind) if kind is not None else read_solver_only(path)
-        definition = read_definition(Source.read(network), shapes_of_inputs(data))
+        definition = read_network(network, shapes_of_inputs(data))
         return definition, settings, options
     if kind is not None:
         raise UsageError(

@@ -125,16 +125,15 @@ def _training(network: str, given: dict[str, Any]) -> Job:
         given["solver"] = _solver_type(given["solver"])
     if "steps" in given:
         given["steps"] = percentages(given["steps"])
-    from protonet.jobs.definitions.reading import read_definition, shapes_of
+    from protonet.jobs.definitions.reading import read_network, shapes_of
     from protonet.jobs.run.settings import RunSettings
     from protonet.jobs.training.start import start
-    from protonet.proto.text import Source
 
     settings = RunSettings(**given)
     if network == "-" and sys.stdin.isatty():
         note("paste the network, then press Ctrl-D on an empty line")
     told = log_progress("images of the mean")
-    pasted = read_definition(Source.read(network), shapes_of(settings))
+    pasted = read_network(network, shapes_of(settings))
     return partial(start, pasted, settings, progress=told)
 
 

@@ -72,14 +72,16 @@ def load_criterion(path_or_text: str | Path, *, seed: int = SEED) -> TorchCriter
     return TorchCriterion(run(source, Params(seed=seed)).loss, source)
 
 
-def read(path: str | Path) -> Any:
+def read(path: str | Path, functions: bool = False) -> Any:
     """Any value in a .t7 file: numbers, strings, ``Tensor``, ``Table``, ``TorchObject``.
+
+    With ``functions``, functions with bytecode become ``Function``; they are never run.
 
     Raises:
         FormatError: for a damaged file, with the offset.
         UsageError: for a missing file.
     """
-    return serial.read(path)
+    return serial.read(path, functions)
 
 
 def _file(given: str | Path) -> Path | None:

@@ -10,6 +10,7 @@ import pytest
 from protonet.data.create import create_gradients
 from tests.graph.test_capacity import huge_text
 
+TORCH = Path(__file__).parents[1] / "golden_torch7" / "trainings" / "regression" / "model.t7"
 SEED = """\
 layer { name: "scale" type: "Power" bottom: "data" top: "scale" power_param { scale: 0.004 } }
 layer { name: "hidden" type: "InnerProduct" bottom: "scale" top: "output"
@@ -227,3 +228,23 @@ def test_a_net_without_a_loss_is_refused_with_data_and_warned_of_without(
     found = protonet("check", tmp_path / "net.prototxt", "--data", tmp_path / "db" / "train_images")
     assert found.returncode == 3
     assert "nothing to learn" in found.stderr
+
+
+def test_a_model_of_torch7(protonet: Any, tmp_path: Path) -> None:
+    found = protonet("check", TORCH)
+    assert found.returncode == 0, found.stderr
+    assert found.stderr == f"{TORCH}: takes 1x50x50, as far as it tells\n"
+    rows = [line.split() for line in found.stdout.splitlines() if "Linear1" in line]
+    assert rows[0][:2] == ["Linear1", "InnerProduct"]
+    assert rows[0][-1] == "5,002"
+    found = protonet("check", TORCH, "--input", "data=8x1x40x50")
+    assert found.returncode == 3
+    at = TORCH.read_bytes().index(b"nn.Linear") - 19
+    assert f"{TORCH}: modules/3 (byte {at}): nn.Linear: expected vectors of 2500" in found.stderr
+    (tmp_path / "cut.t7").write_bytes(TORCH.read_bytes()[:-5000])
+    found = protonet("check", "cut.t7")
+    assert found.returncode == 5
+    assert found.stderr == (
+        "error: cut.t7: byte 21180: modules/3/gradWeight: "
+        "expected 20,008 bytes, but 15,550 bytes are left\n"
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+TORCH = Path(__file__).parents[1] / "golden_torch7" / "trainings" / "regression" / "model.t7"
 NET = """
 layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 1 dim: 4 } } }
 layer { name: "hidden" type: "InnerProduct" bottom: "data" top: "output"
@@ -59,3 +60,9 @@ def test_the_flags_of_draw_net(protonet: Any, tmp_path: Path) -> None:
     assert '  n2["loss<br/>EuclideanLoss"]' in lines
     assert protonet("draw_net", "net.prototxt", "net.jpg", "--phase", "TEST").returncode == 0
     assert (tmp_path / "net.jpg").read_bytes().startswith(b"\xff\xd8\xff")
+
+
+def test_a_model_of_torch7(protonet: Any, tmp_path: Path) -> None:
+    found = protonet("draw", TORCH, tmp_path / "net.mmd")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "Linear1" in (tmp_path / "net.mmd").read_text()

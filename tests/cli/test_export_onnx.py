@@ -10,7 +10,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from protonet.torch7 import serial
+
 ROOT = Path(__file__).parents[2]
+TORCH = Path(__file__).parents[1] / "golden_torch7" / "trainings" / "regression" / "model.t7"
 DIGITS = ROOT / "tests" / "golden" / "digits"
 
 
@@ -91,3 +94,14 @@ def test_the_library_is_asked_for_by_name(
     monkeypatch.setitem(__import__("sys").modules, "protonet.onnx.export", None)
     assert main(["export-onnx", "deploy.prototxt"]) == 2
     assert "pip install 'protonet[onnx]'" in capsys.readouterr().err
+
+
+def test_a_model_of_torch7(protonet: Any, tmp_path: Path) -> None:
+    model = serial.read(TORCH).fields["modules"][3].fields
+    found = protonet("export-onnx", TORCH, "net.onnx", "--input", "1x50x50")
+    assert (found.returncode, found.stderr) == (0, "")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    x = np.random.default_rng(1).normal(size=(2, 1, 50, 50)).astype(np.float32)
+    (y,) = session.run(None, {"data": x})
+    expected = 0.004 * x.reshape(2, 2500) @ model["weight"].array.T + model["bias"].array
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-6)

@@ -1,4 +1,4 @@
-"""The network of a text: prototxt, or Lua of Torch7."""
+"""The network of a text, prototxt or Lua of Torch7, or of a .t7 file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from protonet.blob import Shape
+from protonet.formats.kind import is_torch7
 from protonet.jobs.definitions.inputs import InputOptions
 from protonet.jobs.run.settings import RunSettings
 from protonet.proto.language import is_lua
@@ -56,6 +57,21 @@ def read_definition(source: Source, shapes: DataShapes = NOTHING) -> NetDefiniti
     from protonet.jobs.definitions.lua import read_lua
 
     return read_lua(source, shapes)
+
+
+def read_network(network: str | Path, shapes: DataShapes = NOTHING) -> NetDefinition:
+    """The network in a file: a text, or a model of Torch7 (.t7); '-' reads a text from standard
+    input.
+
+    Raises:
+        As ``read_definition`` and ``read_torch``.
+    """
+    path = Path(network)
+    if str(network) == "-" or not path.is_file() or not is_torch7(path):
+        return read_definition(Source.read(network), shapes)
+    from protonet.jobs.definitions.torch_file import read_torch
+
+    return read_torch(path, shapes)
 
 
 def shapes_of_inputs(given: InputOptions) -> DataShapes:
