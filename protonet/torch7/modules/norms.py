@@ -20,6 +20,14 @@ def normalized(net: NetBuilder, x: Blob, p: float = 2, eps: float = 1e-24) -> Bl
     return net.layer("LpNormalization", x, lp_normalization_param=param)
 
 
+def learned_blob(net: NetBuilder, owner: Module, name: str) -> Blob:
+    """A tensor of a module as a blob, for layers that take it as a bottom."""
+    shape = list(owner.tensor_field(name).shape)
+    return net.layer(
+        "Parameter", [], weights=[owner.bound(name)], parameter_param={"shape": {"dim": shape}}
+    )
+
+
 @module("nn.Normalize")
 class Normalize(Module):
     """A vector, or each of a batch, is divided by its p-norm."""

@@ -9,6 +9,7 @@ from protonet.errors import LayerError
 from protonet.torch7.arguments import flag, whole
 from protonet.torch7.builder import Blob, NetBuilder, Value
 from protonet.torch7.modules.base import Module, lua, module
+from protonet.torch7.modules.norms import learned_blob
 from protonet.torch7.modules.shapes import longs, sizes_of
 from protonet.torch7.objects import Storage
 
@@ -45,13 +46,7 @@ class Operand(Module):
         first, last = wide[0], wide[-1]
         if small[first : last + 1] == x.shape[first : last + 1]:
             return self.over(net, x, first, last - first + 1)
-        operand = net.layer(
-            "Parameter",
-            [],
-            weights=[self.bound(self.field)],
-            parameter_param={"shape": {"dim": list(small)}},
-        )
-        return net.layer(self.general, [x, operand])
+        return net.layer(self.general, [x, learned_blob(net, self, self.field)])
 
 
 def _text(shape: tuple[int, ...]) -> str:
