@@ -189,7 +189,11 @@ def _classify(predictor: ImagePredictor, asked: Asked, given: dict[str, Any]) ->
     """Classify all images and print; return how many could not be read."""
     from protonet.jobs.evaluation.confusion import Report
     from protonet.jobs.evaluation.labelled import find_items
-    from protonet.jobs.inference.classification import best, why_not_probabilities
+    from protonet.jobs.inference.classification import (
+        as_probabilities,
+        best,
+        why_not_probabilities,
+    )
 
     classes = _class_names(asked, predictor)
     output, count = _scores(predictor, given["output"], classes)
@@ -208,7 +212,7 @@ def _classify(predictor: ImagePredictor, asked: Asked, given: dict[str, Any]) ->
 
     with progress("images") as watch:
         for done, answer in enumerate(predictor.stream([i.path for i in found.items], fail), 1):
-            scores = answer.outputs[output].ravel()
+            scores = as_probabilities(answer.outputs[output].ravel())
             if done == 1 and (problem := why_not_probabilities(scores)):
                 note(f"output '{output}' is not a probability distribution ({problem})")
             rows[answer.image] = scores

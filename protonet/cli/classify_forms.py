@@ -102,8 +102,8 @@ def opened(asked: Asked, given: dict[str, Any], device: Any) -> Iterator[ImagePr
 
     shape = given["input_shape"]
     torch = asked.weights is None and _is_torch7(asked.net)
-    if shape is not None and not torch:
-        raise UsageError(f"{asked.net}: is no .t7 file; --input-shape is only for one")
+    if shape is not None and not torch and asked.weights is None:
+        raise UsageError(f"{asked.net}: has its own shape; --input-shape is for other models")
     if (torch or asked.weights is not None) and given["snapshot"] is not None:
         raise UsageError("--snapshot selects weights of a run, but --weights are given")
     if torch:
@@ -111,7 +111,7 @@ def opened(asked: Asked, given: dict[str, Any], device: Any) -> Iterator[ImagePr
             asked.net, asked.how, shape, device
         )
     elif asked.weights is not None:
-        net_options = open_classifier(asked.net, asked.weights, asked.how, device)
+        net_options = open_classifier(asked.net, asked.weights, asked.how, device, shape=shape)
     else:
         net_options = _trained(asked, given, device)
     with net_options as predictor:

@@ -138,9 +138,9 @@ def _open(
     torch = weights is None and run.is_file() and is_torch7(run)
     if weights is None and options.mean and not torch:
         raise UsageError(f"{run}: a run has its own mean; --mean requires --weights")
-    if options.input_shape is not None and not torch:
-        raise UsageError(f"{run}: is no .t7 file; --input-shape is only for one")
     if weights is None and not torch:
+        if options.input_shape is not None:
+            raise UsageError(f"{run}: a run has its own shape; --input-shape is for other models")
         return _trained(run, snapshot, options, trusted)
     if snapshot != "last":
         raise UsageError("--snapshot selects weights of a run, but --weights are given")
@@ -157,10 +157,10 @@ def _model(
 
     how, processor = Preprocessing(mean=options.mean), Device(options.device)
     limit, fuse = options.memory_limit, options.fuse
+    shape = options.input_shape
     if weights is None:
-        shape = options.input_shape
         return open_torch_model(net, how, shape, processor, memory_limit=limit, fuse=fuse)
-    return open_classifier(net, weights, how, processor, memory_limit=limit, fuse=fuse)
+    return open_classifier(net, weights, how, processor, shape=shape, memory_limit=limit, fuse=fuse)
 
 
 def _trained(

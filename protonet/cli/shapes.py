@@ -56,7 +56,8 @@ input_shape_option = click.option(
     "--input-shape",
     callback=image_shape,
     metavar="CxHxW",
-    help="If it is a .t7 file: channels, height and width of its images. Default: what it tells.",
+    help="Of a .t7 file or a Lua text: channels, height and width of its images. Default: what it "
+    "tells.",
 )
 
 

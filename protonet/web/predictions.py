@@ -15,7 +15,7 @@ from protonet.errors import DataError, UsageError
 from protonet.jobs.evaluation.confusion import Report
 from protonet.jobs.evaluation.labelled import LISTS, Item, find_items
 from protonet.jobs.evaluation.regression import Component, VectorReport
-from protonet.jobs.inference.classification import best
+from protonet.jobs.inference.classification import as_probabilities, best
 from protonet.jobs.inference.trained_run import Predictor
 from protonet.jobs.run.directory import RunDirectory
 from protonet.web.datasets import Histogram, histogram, picture, vector_of
@@ -227,7 +227,7 @@ def _likeliest(
     outputs: dict[str, np.ndarray], classes: list[str] | None
 ) -> tuple[tuple[str, float], ...]:
     for values in outputs.values():
-        scores = values.ravel()
+        scores = as_probabilities(values.ravel())
         if classes and len(scores) == len(classes):
             return tuple((classes[i], float(scores[i])) for i in best(scores, _BEST))
     return ()

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from protonet.blob import Shape
 from protonet.data.transform import ImageShape, Transformer, load_mean
 from protonet.device import Device
 from protonet.errors import DataError, UsageError
-from protonet.jobs.inference.deployed import deploy_net
+from protonet.jobs.inference.deployed import deploy_net, read_deploy
 from protonet.jobs.inference.predictor import ImagePredictor
 from protonet.proto.caffe_pb2 import TEST, TransformationParameter
-from protonet.proto.text import Source
 
 _BGR_OF_RGB = (2, 1, 0)
 _CLOSE = 1e-3
@@ -112,11 +112,14 @@ def open_classifier(
     how: Preprocessing,
     device: Device | None = None,
     *,
+    shape: Shape | None = None,
     memory_limit: int | None = None,
     python_layers: bool = True,
     fuse: bool = True,
 ) -> ImagePredictor:
-    """A predictor from Caffe's files. Close it.
+    """A predictor from a deploy net, or a Lua definition, and its weights. Close it.
+
+    ``shape`` is that of ``read_deploy``.
 
     ``memory_limit``, ``python_layers`` and ``fuse`` are those of ``ImagePredictor``.
 
@@ -124,7 +127,7 @@ def open_classifier(
         NetworkError, UsageError, DataError, FormatError: for files that cannot be read or do not
             belong together.
     """
-    source = Source.read(deploy)
+    source = read_deploy(deploy, shape)
     _, layer = deploy_net(source)
     _, channels, height, width = layer.input_param.shape[0].dim
     transformer = how.transformer((channels, height, width))
@@ -175,6 +178,16 @@ def scores_output(predictor: ImagePredictor, name: str, classes: Sequence[str] |
 def best(scores: np.ndarray, count: int) -> list[int]:
     """The ``count`` classes with the greatest scores, the greatest first."""
     return [int(each) for each in np.argsort(-scores.ravel(), kind="stable")[:count]]
+
+
+def as_probabilities(scores: np.ndarray) -> np.ndarray:
+    """The exponentials of scores that are logarithms of a probability distribution, as the outputs
+    of classifiers of Torch7 are; other scores as they are.
+    """
+    if scores.max(initial=-1) > 0 or not np.isfinite(scores).all():
+        return scores
+    powers = np.exp(scores)
+    return powers if abs(float(powers.sum()) - 1) <= _CLOSE else scores
 
 
 def why_not_probabilities(scores: np.ndarray) -> str:

@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from protonet.blob import Shape
 from protonet.errors import UsageError
+from protonet.jobs.definitions.network import make_deploy
+from protonet.jobs.definitions.reading import DataShapes, read_definition
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
-from protonet.proto.text import NetDefinition, Source, read_net
+from protonet.proto.language import is_lua
+from protonet.proto.text import NetDefinition, Source, read_net, write_text
 
 STAGES = ("deploy",)
+_BATCH = 2
+"""Of the translation: with one item, Torch7's View would take the batch for a part of it."""
+
+
+def read_deploy(path: Path, shape: Shape | None = None) -> Source:
+    """The text of a deploy net; of a Lua definition, its translation.
+
+    ``shape`` are channels, height and width of the images of a Lua definition; None for what it
+    tells.
+
+    Raises:
+        NetworkError: for mistakes in a Lua definition.
+        UsageError: for a file that cannot be read, or a shape that is not needed, or needed.
+    """
+    source = Source.read(path)
+    if not is_lua(source.text):
+        if shape is not None:
+            raise UsageError(
+                f"{path}: has the shape of its input; --input-shape is for .t7 files and Lua"
+            )
+        return source
+    inputs = {} if shape is None else {"data": (_BATCH, *shape)}
+    definition = read_definition(source, DataShapes(inputs=inputs))
+    _, channels, height, width = definition.net.layer[0].input_param.shape[0].dim
+    deploy = make_deploy(definition, (channels, height, width))
+    return Source(source.name, write_text(deploy.definition.net))
 
 
 def deploy_net(source: Source) -> tuple[NetDefinition, LayerParameter]:

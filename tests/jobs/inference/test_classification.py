@@ -13,6 +13,7 @@ from protonet.errors import DataError, UsageError
 from protonet.formats.blobs import from_array
 from protonet.jobs.inference.classification import (
     Preprocessing,
+    as_probabilities,
     best,
     open_classifier,
     scores_output,
@@ -174,3 +175,11 @@ def test_the_best_come_first() -> None:
 )
 def test_what_is_no_distribution(scores: list[float], problem: str) -> None:
     assert why_not_probabilities(np.array(scores, np.float32)) == problem
+
+
+def test_logarithms_of_probabilities_become_probabilities() -> None:
+    logs = np.log(np.array([0.1, 0.2, 0.7], np.float32))
+    np.testing.assert_allclose(as_probabilities(logs), [0.1, 0.2, 0.7], rtol=1e-6)
+    for other in ([0.1, 0.2, 0.7], [-1, -2, -3], [-1, -np.inf, 0], [-0.5, 0.5]):
+        scores = np.array(other, np.float32)
+        assert as_probabilities(scores) is scores

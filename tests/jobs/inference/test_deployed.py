@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from protonet.errors import UsageError
-from protonet.jobs.inference.deployed import deploy_net
-from protonet.proto.text import Source
+from protonet.jobs.inference.deployed import deploy_net, read_deploy
+from protonet.proto.text import Source, write_text
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,17 @@ def test_the_input_of_a_text_with_stages() -> None:
     definition, given = deploy_net(Source("n", text))
     assert [layer.name for layer in definition.net.layer] == ["data", "out"]
     assert list(given.input_param.shape[0].dim) == [2, 3, 5, 7]
+
+
+def test_a_lua_definition_is_translated(tmp_path: Path) -> None:
+    path = tmp_path / "net.lua"
+    path.write_text("return function(p) return nn.Sequential():add(nn.View(-1):setNumInputDims(3)):"
+                    "add(nn.Linear(p.inputShape[2] * p.inputShape[3], 2)) end")  # fmt: skip
+    definition, given = deploy_net(read_deploy(path, (1, 4, 5)))
+    assert list(given.input_param.shape[0].dim) == [1, 1, 4, 5]
+    assert [layer.type for layer in definition.net.layer] == ["Input", "Reshape", "InnerProduct"]
+    plain = tmp_path / "deploy.prototxt"
+    plain.write_text(write_text(definition.net))
+    assert read_deploy(plain).text == plain.read_text()
+    with pytest.raises(UsageError, match="has the shape of its input"):
+        read_deploy(plain, (1, 4, 5))
