@@ -132,7 +132,8 @@ class Table(UserDict[Any, Any]):
     @property
     def sequence(self) -> list[Any]:
         """The values of the keys 1, 2, ... up to the first that is missing."""
-        return list(self._sequence())
+        faster = getattr(self.data, "sequence", None)  # of a table that is in Lua
+        return list(self._sequence()) if faster is None else faster()
 
     def _sequence(self) -> Iterator[Any]:
         index = 1

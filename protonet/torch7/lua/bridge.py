@@ -70,6 +70,12 @@ class Fields(MutableMapping[Any, Any]):
     def __len__(self) -> int:
         return int(self.bridge.lua.keys(self.reference)[1])
 
+    def sequence(self) -> list[Any]:
+        """The values of 1, 2, ...: known modules and tables by their numbers, in one call."""
+        numbers, count = self.bridge.lua.numbers(self.reference)
+        found = [self.bridge.known(number) for number in numbers.values()] if count else []
+        return [self[i] if each is None else each for i, each in enumerate(found, start=1)]
+
 
 class Bridge:
     """Converts values; the same value always has the same partner.
@@ -84,6 +90,10 @@ class Bridge:
         self._functions: dict[int, Any] = {}
         self._moved: list[tuple[Fields, Any]] = []
         self._moving = False
+
+    def known(self, number: int) -> Any:
+        """The partner of a table or module of Lua, if it has one."""
+        return self._known.get(number)
 
     # To Python.
 

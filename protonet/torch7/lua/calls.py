@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -91,7 +92,11 @@ class Calls:
             return (False, "not enough memory for tensors", False)
         except RecursionError:
             return (False, "tables or modules are nested too deep", False)
-        except Exception:  # whatever wrong arguments do to the code of a module
+        except Exception as error:
+            if type(error).__module__.startswith("lupa"):  # its time or memory is over
+                told = str(error).partition("\nstack traceback:")[0] or "not enough memory"
+                return (False, re.sub(r"^\w+:\d+: ", "", told), False)
+            # whatever wrong arguments do to the code of a module
             what = str(given[0]) if given and isinstance(given[0], str) else operation
             told = ", ".join(describe(each) for each in given[_SKIPPED.get(operation, 1) :])
             return (False, ascii_of(f"{what} does not take ({told})"), False)

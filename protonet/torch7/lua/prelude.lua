@@ -156,6 +156,18 @@ function bridge.keys(value)
     return keys, count
 end
 
+-- The numbers of the tables and modules at 1, 2, ...; 0 for other values.
+function bridge.numbers(value)
+    local numbers, count = {}, 0
+    local each = rawget(value, 1)
+    while each ~= nil do
+        count = count + 1
+        numbers[count] = type(each) == "table" and identity(each) or 0
+        each = rawget(value, count + 1)
+    end
+    return numbers, count
+end
+
 function bridge.get(value, key)
     return rawget(value, key)
 end

@@ -126,3 +126,16 @@ def test_calls_make_nodes() -> None:
         "nn.Identity", "nn.MulConstant", "nn.MulConstant", "nn.CAddTable",
     ]  # fmt: skip
     assert [each.line for each in inside] == [2, 3, 3, 4]
+
+
+def test_sequences_end_at_the_first_hole() -> None:
+    found = ran("return { 1, 'x', {}, nn.Identity(), torch.ones(1), print, nil, 7 }")
+    types = ["int", "str", "Table", "TorchObject", "Tensor", "LuaFunction"]
+    assert [type(each).__name__ for each in found.sequence] == types
+    assert found.sequence[2] is found[3]
+    assert ran("return {}").sequence == []
+
+
+def test_many_modules_are_added_in_time() -> None:
+    made = ran("local n = nn.Sequential() for i = 1, 1000 do n:add(nn.Identity()) end return n")
+    assert len(made.fields["modules"]) == 1000

@@ -95,6 +95,13 @@ def test_mistakes_have_their_line(text: str, line: int, told: str) -> None:
     assert error.line == line
 
 
+def test_a_loop_of_calls_ends_at_its_line() -> None:
+    text = "local n = nn.Sequential()\nfor i = 1, 1e7 do\nn:add(nn.Identity()) end"
+    error = refused(text, seconds=0.3)
+    assert error.message == "the definition runs for more than 0.3 seconds"
+    assert error.line in (2, 3)
+
+
 def test_an_endless_loop_ends_at_its_line() -> None:
     error = refused("local x = 1\nwhile true do\nx = x + 1 end", seconds=0.3)
     assert error.message == "the definition runs for more than 0.3 seconds"
