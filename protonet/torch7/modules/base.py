@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -74,6 +75,7 @@ def module_class(typename: str) -> type[Module]:
     )
 
 
+@cache
 def _import_all() -> None:
     """Import every file of this package: each registers its modules."""
     package = __name__.rpartition(".")[0]
