@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
@@ -15,6 +16,7 @@ from protonet.kernels.losses import (
     SquaredDistance,
 )
 from protonet.layers.base import Layer, Traits, shape_text
+from protonet.layers.flow_errors import FlowErrors, check_errors
 from protonet.layers.registry import register
 
 
@@ -102,28 +104,52 @@ class L1Loss(PairLoss):
     """L = sum |a - b| / N, with N the items of the first axis.
 
     Gradients: da = w sign(a - b) / N, db = -da, with w the loss weight.
+    With l1_loss_param, of FlowNet: values that are NaN do not count, nor do errors below plateau;
+    l2_per_location has the root of the sum of squares over channels plus epsilon in place of
+    |a - b|, and normalize_by_num_entries the number of places that count in place of N.
 
     Bottom:
-        a: N x ..., predictions; b: N x ..., targets, as many values per item.
+        a: N x ..., predictions; b: N x ..., targets, as many values per item. With l1_loss_param
+        N x C x ....
     Top:
         L: scalar.
     Params:
         none.
     Spec:
-        no fields of its own; loss_weight (1).
+        loss_weight (1); of FlowNet l1_loss_param: l2_per_location (false),
+        l2_prescale_by_channels (false: true is the mean of squares over channels),
+        normalize_by_num_entries (false), epsilon (0.01), plateau (0).
     Raises:
-        LayerError: when the items or the values of an item differ in number.
+        LayerError: when the items or the values of an item differ in number, or for a negative
+        epsilon or plateau.
     Differs:
-        Caffe 1.0 has no such layer; NVIDIA's fork does.
+        Caffe 1.0 has no such layer; NVIDIA's fork does, and lmb-freiburg/flownet2, where one
+        bottom alone may be given, and errors of 0 have the gradient of negative ones.
     """
+
+    def setup(self) -> None:
+        super().setup()
+        if self.spec.HasField("l1_loss_param"):
+            self.traits = replace(self.traits, capturable=False)
+
+    def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        tops = super().infer(shapes)
+        if self.spec.HasField("l1_loss_param"):
+            check_errors(self, shapes[0])
+        return tops
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
         self._kernel = AbsoluteDistance.make(self.device, self.dtype, self._flat[0])
+        measured = self.spec.HasField("l1_loss_param")
+        self._errors = FlowErrors(self, shapes[0]) if measured else None
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         a, b = bottoms
-        self._kernel.forward(a, b, self._slope, tops[0], 1.0 / self._items)
+        if self._errors is not None:
+            self._errors.forward(a, b, self._slope, tops[0])
+        else:
+            self._kernel.forward(a, b, self._slope, tops[0], 1.0 / self._items)
 
 
 @register("AbsLoss")

@@ -26,6 +26,7 @@ from protonet.onnx import (  # noqa: F401 - they register converters
     arrangements,
     comparisons,
     face_nets,
+    flow,
     functions,
     matrices,
     similarities,

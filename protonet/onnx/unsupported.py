@@ -99,6 +99,10 @@ UNSUPPORTED: dict[str, str] = {
     "PSROIPooling": "has no operator in ONNX; export the net up to it",
     "Proposal": "keeps a number of boxes that ONNX's NonMaxSuppression cannot give; export "
     "a copy of the text without this layer, whose outputs are scores and offsets",
+    **dict.fromkeys(
+        ("Correlation", "Downsample", "FlowWarp"),
+        "has no operator in ONNX; export the net up to it",
+    ),
     "Python": "runs code of its own",
     "RNN": "begins sequences anew where its second bottom is 0, which ONNX's RNN cannot",
 }

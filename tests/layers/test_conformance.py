@@ -26,6 +26,12 @@ FORWARD_ONLY = {"BatchReindex/default", "Embed/bias", "Filter/two"}
 
 # Types of forks, which none of the Caffes that wrote the golden cases has; and code of users.
 NO_GOLDEN = {
+    "FlowWarp",
+    "Correlation",
+    "ChannelNorm",
+    "Resample",
+    "Mean",
+    "Downsample",
     "Gather",
     "LabelSpecificRescale",
     "MarginInnerProduct",
@@ -171,6 +177,13 @@ def places() -> list[np.ndarray]:
 def apart() -> list[np.ndarray]:
     """Values that are all apart."""
     return [np.random.default_rng(7).permutation(210).reshape(SHAPE) / 20.0]
+
+
+def warped() -> list[np.ndarray]:
+    """An image, and a flow that keeps away from its pixels."""
+    generator = np.random.default_rng(7)
+    flow = generator.integers(-2, 2, (2, 2, 5, 7)) + generator.uniform(0.2, 0.8, (2, 2, 5, 7))
+    return [generator.standard_normal(SHAPE), flow]
 
 
 def objects() -> list[np.ndarray]:
@@ -553,6 +566,16 @@ CASES = [
         ((12, 3, 5, 4),),
     ),
     Case('type: "SeLu"', kinks=(0,)),
+    Case(
+        'type: "Correlation" correlation_param { kernel_size: 1 max_displacement: 1 pad: 1 }',
+        ((2, 3, 4, 5),) * 2,
+    ),
+    Case('type: "FlowWarp"', make=warped),
+    Case('type: "ChannelNorm"'),
+    Case('type: "Resample" resample_param { height: 3 width: 9 }'),
+    Case('type: "Mean" mean_param { operation: SUBTRACT value: [1, 2, 3] }', (SHAPE, SHAPE)),
+    Case('type: "L1Loss" l1_loss_param { l2_per_location: true }', (SHAPE, SHAPE)),
+    Case('type: "L1Loss" l1_loss_param { plateau: 0.1 }', (SHAPE, SHAPE)),
     Case('type: "Gather" top: "a" top: "b"', (SHAPE, (3, 4))),
     Case(
         'type: "LabelSpecificRescale" label_specific_rescale_param { positive_weight: 3 '
@@ -741,6 +764,7 @@ def detectnet_bottoms() -> list[np.ndarray]:
 
 
 METRICS = [
+    Case('type: "Downsample" downsample_param { top_height: 3 top_width: 4 }'),
     Case(
         'type: "DetectionLoss" detection_loss_param { cls_num: 3 field_w: 20 field_h: 30 '
         "downsample_rate: 8 }",
@@ -872,6 +896,7 @@ def test_what_comes_before_the_passes_changes_nothing(case: Case) -> None:
 
 
 ON_THE_HOST = {
+    "FlowWarp",
     "KMaxPooling",
     "ProposalTarget",
     "HardMining",
