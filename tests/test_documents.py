@@ -50,12 +50,17 @@ def seed_example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[s
     shutil.copytree(ROOT / "examples", folder / "examples")
     printed = []
     for command in commands(README):
-        if "--solver" in command:
+        if not is_seed_example(command):
             continue
         done = protonet(command[1:], folder)
         assert done.returncode == 0, done.stderr
         printed.append(done.stdout)
     return folder, printed
+
+
+def is_seed_example(command: list[str]) -> bool:
+    """Not one of further examples: other solvers, or Lua."""
+    return "--solver" not in command and "lua" not in " ".join(command)
 
 
 def test_the_seed_example_prints_what_the_readme_shows(
@@ -109,7 +114,7 @@ def test_the_makefile_runs_the_commands_of_the_readme() -> None:
     made = subprocess.run(
         ["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.replace("\\\n", " ")
-    shown = [command for command in commands(README) if "--solver" not in command]
+    shown = [command for command in commands(README) if is_seed_example(command)]
     for command in shown:
         assert shlex.join(command[1:]) in " ".join(made.split())
 
@@ -120,6 +125,16 @@ def test_the_example_beyond_caffe_trains(seed_example: tuple[Path, list[str]]) -
     done = protonet([*command[1:], "--quiet"], folder)
     assert done.returncode == 0, done.stderr
     assert list((folder / "demo/adamw").glob("*.average.caffemodel"))
+
+
+def test_the_example_in_lua_trains(seed_example: tuple[Path, list[str]]) -> None:
+    folder, _ = seed_example
+    train, infer = [command for command in commands(README) if "lua" in " ".join(command)]
+    done = protonet([*train[1:], "--quiet"], folder)
+    assert done.returncode == 0, done.stderr
+    answer = protonet(infer[1:], folder).stdout
+    found = np.array(re.findall(r"\d\.\d+", answer), float)
+    np.testing.assert_allclose(found, 0.5, atol=0.02)
 
 
 def test_the_example_for_caffe_trains(seed_example: tuple[Path, list[str]], tmp_path: Path) -> None:
