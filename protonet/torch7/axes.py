@@ -85,9 +85,12 @@ def narrow(net: NetBuilder, x: Blob, axis: int, start: int, length: int) -> Blob
         raise LayerError(
             f"dimension {axis + 1} of {x} has no elements {start + 1} to {start + length}"
         )
-    ends = [(0, 0)] * len(x.shape)
-    ends[axis] = (-start, start + length - extent)
-    return pad(net, x, ends)
+    points = [point for point in (start, start + length) if 0 < point < extent]
+    if not points:
+        return x
+    slice_param = {"axis": axis, "slice_point": points}
+    parts = net.layer_of_tops("Slice", x, len(points) + 1, slice_param=slice_param)
+    return parts[1 if start else 0]
 
 
 def select(net: NetBuilder, x: Blob, axis: int, index: int) -> Blob:

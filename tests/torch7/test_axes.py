@@ -54,6 +54,19 @@ def test_shapes(net: NetBuilder) -> None:
     assert list(net.specs[-1].reshape_param.shape.dim) == [0, 15]
 
 
+@pytest.mark.parametrize(
+    ("start", "length", "points", "top"),
+    [(0, 2, [2], "Slice1_1"), (3, 2, [3], "Slice1_2"), (1, 3, [1, 4], "Slice1_2")],
+)
+def test_a_part_is_a_slice(
+    net: NetBuilder, start: int, length: int, points: list[int], top: str
+) -> None:
+    part = axes.narrow(net, net.input("x", (2, 5)), 1, start, length)
+    assert (part.name, part.shape) == (top, (2, length))
+    (spec,) = net.specs
+    assert (spec.type, list(spec.slice_param.slice_point)) == ("Slice", points)
+
+
 def test_parts_that_are_not_there(net: NetBuilder) -> None:
     x, vector = net.input("x", (2, 3, 5)), net.input("v", (4,))
     with pytest.raises(LayerError, match="dimension 2 of 2x3x5 has no elements 3 to 4"):

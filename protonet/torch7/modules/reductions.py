@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from protonet.torch7.arguments import flag, whole
 from protonet.torch7.axes import dimension, insert
 from protonet.torch7.builder import Blob, NetBuilder, Value
@@ -16,7 +18,9 @@ class Reducing(Module):
         blob = self.one(x)
         item = None if self.get("nInputDims") is None else self.integer("nInputDims")
         axis = dimension(blob, self.integer("dimension", 1), item)
-        param = {"operation": operation, "axis": axis, "num_axes": 1}
+        param: dict[str, Any] = {"operation": operation, "axis": axis}
+        if axis < len(blob.shape) - 1:  # Caffe reduces all axes that follow
+            param["num_axes"] = 1
         y = net.layer("Reduction", blob, reduction_param=param)
         return (insert(net, y, 0) if not y.shape else y), axis
 
