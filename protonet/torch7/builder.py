@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import ParseDict, ParseError
 
 from protonet.blob import Shape
 from protonet.errors import LayerError, NetworkError
@@ -177,7 +177,10 @@ class NetBuilder:
         spec.bottom.extend(blob.name for blob in given)
         made = [spec.name] if tops == 1 else [f"{spec.name}_{i + 1}" for i in range(tops)]
         spec.top.extend(made)
-        ParseDict(fields, spec)
+        try:
+            ParseDict(fields, spec)
+        except ParseError as error:
+            raise LayerError(f"a number is too large for the layer {kind}: {error}") from None
         if self._with_labels:
             spec.exclude.add().stage.append("deploy")
         shapes, declared = self._inferred(spec, given)

@@ -52,6 +52,9 @@ class Storage:
         self.settle = settle
         self._values = values
 
+    def __str__(self) -> str:
+        return f"a torch.{self.kind}Storage of {self.size}"
+
     @property
     def data(self) -> np.ndarray:
         """The elements: one axis, writable."""
@@ -83,6 +86,10 @@ class Tensor:
     offset: int = 0
     shape: tuple[int, ...] = ()
     strides: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        extents = "x".join(map(str, self.shape)) or "no elements"
+        return f"a torch.{self.kind}Tensor of {extents}"
 
     @property
     def count(self) -> int:
@@ -129,6 +136,9 @@ class Table(UserDict[Any, Any]):
     def __hash__(self) -> int:
         return id(self)
 
+    def __str__(self) -> str:
+        return f"a table of {len(self)}"
+
     @property
     def sequence(self) -> list[Any]:
         """The values of the keys 1, 2, ... up to the first that is missing."""
@@ -162,6 +172,9 @@ class TorchObject:
     version: int = 1
     place: str = ""
 
+    def __str__(self) -> str:
+        return f"an object of {self.typename}"
+
     @property
     def name(self) -> str:
         """The type without its package: ``Linear`` of ``nn.Linear``."""
@@ -178,3 +191,6 @@ class Function:
     upvalues: Any = None
     code: bytes = b""
     form: int = 8
+
+    def __str__(self) -> str:
+        return "a function"

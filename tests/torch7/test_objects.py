@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from protonet.torch7.objects import Storage, Table, Tensor, contiguous_strides
+from protonet.torch7.objects import (
+    Function,
+    Storage,
+    Table,
+    Tensor,
+    TorchObject,
+    contiguous_strides,
+)
 
 
 def test_tensors_view_their_storage() -> None:
@@ -44,3 +51,22 @@ def test_strides() -> None:
 def test_the_sequence_of_a_table_ends_at_the_first_hole() -> None:
     assert Table({1: "a", 2: "b", 4: "d", "n": 4}).sequence == ["a", "b"]
     assert Table.of("xy") == {1: "x", 2: "y"}
+
+
+def test_messages_name_values_in_words() -> None:
+    values = [
+        Tensor.of(np.zeros((2, 3))),
+        Tensor("Long"),
+        Storage("Long", 4),
+        Table.of([1, 2]),
+        TorchObject("nn.Linear", Table({"weight": Tensor("Float")})),
+        Function(),
+    ]
+    assert [str(value) for value in values] == [
+        "a torch.FloatTensor of 2x3",
+        "a torch.LongTensor of no elements",
+        "a torch.LongStorage of 4",
+        "a table of 2",
+        "an object of nn.Linear",
+        "a function",
+    ]

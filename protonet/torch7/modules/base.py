@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -180,7 +181,8 @@ class Module:
             LayerError: when it is missing, without a default, or something else.
         """
         value = self.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or value != int(value):
             raise LayerError(f"{self.object.typename}: {name} must be a whole number, got {value}")
         return int(value)
 
@@ -191,11 +193,22 @@ class Module:
             raise LayerError(f"{self.object.typename}: {name} must be a number, got {value}")
         return float(value)
 
-    def tensor_field(self, name: str) -> Tensor:
-        """A field that must be a tensor."""
+    def tensor_field(self, name: str, axes: int | None = None) -> Tensor:
+        """A field that must be a tensor, with ``axes`` axes if that is given."""
         value = self.get(name)
         if not isinstance(value, Tensor):
             raise LayerError(f"{self.object.typename}: {name} must be a tensor, got {value}")
+        if axes is not None and len(value.shape) != axes:
+            raise LayerError(
+                f"{self.object.typename}: {name} must have {axes} axes, got {len(value.shape)}"
+            )
+        return value
+
+    def table_field(self, name: str) -> Table:
+        """A field that must be a table."""
+        value = self.get(name)
+        if not isinstance(value, Table):
+            raise LayerError(f"{self.object.typename}: {name} must be a table, got {value}")
         return value
 
     # Tensors and random numbers.
@@ -257,12 +270,9 @@ class Module:
     @property
     def children(self) -> list[Module]:
         """The modules inside this one: of the field ``modules``."""
-        inside = self.get("modules")
-        if inside is None:
+        if self.get("modules") is None:
             return []
-        if not isinstance(inside, Table):
-            raise LayerError(f"{self.object.typename}: modules must be a table, got {inside}")
-        return [self.wrap(each) for each in inside.sequence]
+        return [self.wrap(each) for each in self.table_field("modules").sequence]
 
     def wrap(self, made: Any) -> Module:
         """The class of an object inside this one."""

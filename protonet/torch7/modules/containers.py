@@ -233,7 +233,7 @@ class MapTable(Container):
     @lua
     def resize(self, n: int) -> None:
         """Make as many modules."""
-        modules = self["modules"]
+        modules = self.table_field("modules")
         for place in range(len(modules.sequence) + 1, int(n) + 1):
             shared = self["sharedparams"].sequence if self.get("shared") else []
             modules[place] = copied(self["module"], shared)
@@ -244,7 +244,7 @@ class MapTable(Container):
         values = self.several(x)
         if self.get("module") is None:
             raise LayerError("expected a module inside, got none")
-        if self.get("shared") and len(self["modules"].sequence) == 1:
+        if self.get("shared") and len(self.table_field("modules").sequence) == 1:
             return [net.add(self.children[0], value) for value in values]
         self.resize(max(len(values), self.size()))
         return [net.add(child, value) for child, value in zip(self.children, values, strict=False)]

@@ -49,7 +49,7 @@ class Linear(Module):
         self.uniform("bias", bound)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        weight = self.tensor_field("weight")
+        weight = self.tensor_field("weight", axes=2)
         blob = self.one(x)
         if len(blob.shape) not in (1, 2) or blob.shape[-1] != weight.shape[1]:
             raise LayerError(f"expected vectors of {weight.shape[1]}, got {blob}")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 
-from protonet.errors import LayerError
+from protonet.errors import LayerError, NetworkError
+from protonet.torch7.api import TorchModule
 from protonet.torch7.modules.base import module_class
 from protonet.torch7.objects import Function, Tensor, TorchObject
-from tests.torch7.trees import SESSION, nn, seed_net
+from tests.torch7.trees import SESSION, call, nn, seed_net
 
 
 def test_every_module_has_the_fields_of_nn_module() -> None:
@@ -74,3 +78,26 @@ def test_arguments_that_nobody_takes_are_dropped() -> None:
 def test_arguments_that_are_needed(arguments: tuple[object, ...]) -> None:
     with pytest.raises(LayerError, match=r"nn.Select: argument 2, index, is nil"):
         nn("Select", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "field", "value", "message"),
+    [
+        ("Select", (2, 1), "index", math.nan, "index must be a whole number, got nan"),
+        ("Select", (2, 1), "dimension", math.inf, "dimension must be a whole number, got inf"),
+        ("MulConstant", (2,), "constant_scalar", 1e300, "too large for the layer Power"),
+        ("Linear", (4, 2), "weight", Tensor.of(np.zeros(4)), "weight must have 2 axes, got 1"),
+        ("Sequential", (), "modules", 3, "modules must be a table, got 3"),
+        ("MapTable", (), "modules", 3, "modules must be a table, got 3"),
+    ],
+)
+def test_fields_of_a_file_may_be_anything(
+    name: str, arguments: tuple[object, ...], field: str, value: object, message: str
+) -> None:
+    made = nn(name, *arguments)
+    if name == "MapTable":
+        call(made, "add", nn("Identity"))
+    made.fields[field] = value
+    shapes = [(2, 4)] * (2 if name == "MapTable" else 1)
+    with pytest.raises(NetworkError, match=message):
+        TorchModule(made, shapes)
