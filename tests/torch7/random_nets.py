@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,23 @@ def pointwise(r: Random, shape: Shape) -> TorchObject | None:
     if name.startswith(("Soft", "LogSoft")) and name != "SoftSign" and len(shape) > 4:
         return None
     return nn(name)
+
+
+@maker
+def numbered(r: Random, shape: Shape) -> TorchObject | None:
+    """Functions of the elements with arguments."""
+    name = r.one("HardTanh", "Clamp", "Threshold", "HardShrink", "SoftShrink", "SoftPlus")
+    low = r.one(-1.25, -0.75, 0.3)
+    arguments = {"HardTanh": [low, 0.9], "Clamp": [low, 0.9], "Threshold": [0.4, low]}
+    return nn(name, *arguments.get(name, [r.one(0.4, 0.8)]))
+
+
+@maker
+def vectors(r: Random, shape: Shape) -> TorchObject | None:
+    if len(shape) != 2:
+        return None
+    name = r.one("Normalize", "Euclidean", "Cosine")
+    return nn(name, r.one(1, 2, 3, math.inf)) if name == "Normalize" else nn(name, shape[1], 3)
 
 
 @maker

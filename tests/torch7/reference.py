@@ -132,7 +132,42 @@ scalar("MulConstant", lambda x, c: x * c, "constant_scalar")
 scalar("AddConstant", lambda x, c: x + c, "constant_scalar")
 scalar("LeakyReLU", lambda x, c: np.where(x > 0, x, c * x), "negval")
 scalar("ELU", lambda x, c: np.where(x > 0, x, c * (np.exp(np.minimum(x, 0)) - 1)), "alpha")
+scalar("HardShrink", lambda x, c: np.where(np.abs(x) > c, x, 0), "lambda")
+scalar("SoftShrink", lambda x, c: np.sign(x) * np.maximum(np.abs(x) - c, 0), "lambda")
+scalar("SoftPlus", lambda x, c: np.log1p(np.exp(c * x)) / c, "beta")
+scalar("GradientReversal", lambda x, c: x, "lambda")
 scalar("Power", lambda x, c: x**c, "pow")
+
+
+@of("HardTanh", "Clamp")
+def bounded(_: Reference, made: TorchObject, x: Value) -> Value:
+    return np.clip(x, float(made.fields["min_val"]), float(made.fields["max_val"]))
+
+
+@of("Threshold")
+def threshold(_: Reference, made: TorchObject, x: Value) -> Value:
+    return np.where(x > made.fields["threshold"], x, float(made.fields["val"]))
+
+
+@of("Normalize")
+def normalize(_: Reference, made: TorchObject, x: Value) -> Value:
+    p, eps = float(made.fields["p"]), float(made.fields["eps"])
+    if p == math.inf:
+        return x / (np.abs(x).max(-1, keepdims=True) + eps)
+    return x / ((np.abs(x) ** p).sum(-1, keepdims=True) + eps) ** (1 / p)
+
+
+@of("Euclidean")
+def euclidean(r: Reference, made: TorchObject, x: Value) -> Value:
+    return np.sqrt(((x[..., :, None] - r.tensor(made, "weight")) ** 2).sum(-2))
+
+
+@of("Cosine")
+def cosine(r: Reference, made: TorchObject, x: Value) -> Value:
+    weight = r.tensor(made, "weight")
+    assert weight is not None
+    lengths = (np.linalg.norm(x, axis=-1)[..., None] + 1e-12) * np.linalg.norm(weight, axis=1)
+    return x @ weight.T / lengths
 
 
 @of("PairwiseDistance")
