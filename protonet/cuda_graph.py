@@ -63,6 +63,7 @@ class GraphedCallable:
         device: a GPU.
         work: queues the same each time, on arrays that do not move.
         key: identifies the arrays: when it changes, the graph is captured again.
+        variant: identifies one of a few alternatives of the work; each has a graph of its own.
     """
 
     def __init__(
@@ -70,28 +71,31 @@ class GraphedCallable:
         device: Device,
         work: Callable[[], None],
         key: Callable[[], Hashable] = lambda: None,
+        variant: Callable[[], Hashable] = lambda: None,
     ) -> None:
-        self._device, self._work, self._key = device, work, key
+        self._device, self._work, self._key, self._variant = device, work, key, variant
         self.capture_error = ""
         self.reset()
 
     def reset(self) -> None:
-        """Drop the graph; warm up and capture again."""
-        self._graph: CudaGraph | None = None
-        self._warm_ups = 0
+        """Drop the graphs; warm up and capture again."""
+        self._graphs: dict[Hashable, CudaGraph] = {}
+        self._warm_ups: dict[Hashable, int] = {}
         self._captured_key = self._key()
 
     def __call__(self) -> None:
         """Run the work once."""
         if self._key() != self._captured_key:
             self.reset()
-        if self._graph is None and self._warm_ups >= WARM_UP and not self.capture_error:
+        variant = self._variant()
+        graph, warm_ups = self._graphs.get(variant), self._warm_ups.get(variant, 0)
+        if graph is None and warm_ups >= WARM_UP and not self.capture_error:
             try:
-                self._graph = capture(self._device, self._work)
+                graph = self._graphs[variant] = capture(self._device, self._work)
             except RuntimeError as error:  # CuPy's errors derive from it
                 self.capture_error = str(error) or type(error).__name__
-        if self._graph is not None:
-            self._graph.launch()
+        if graph is not None:
+            graph.launch()
         else:
             self._work()
-            self._warm_ups += 1
+            self._warm_ups[variant] = warm_ups + 1

@@ -18,25 +18,26 @@ class Staging:
 
     Args:
         device: a GPU.
-        tops: the arrays that batches are copied to.
+        arrays: shape and type of each array of the largest batch.
     """
 
-    def __init__(self, device: Device, tops: Sequence[Any]) -> None:
+    def __init__(self, device: Device, arrays: Sequence[tuple[tuple[int, ...], Any]]) -> None:
         cuda = device.xp.cuda
         self._device = device
-        self._arrays = [device.empty(top.shape, top.dtype) for top in tops]
+        self._arrays = [device.empty(*each) for each in arrays]
         self._stream = cuda.Stream(non_blocking=True)
         self._free = cuda.Event(disable_timing=True)
         self._free.record()
 
-    def send(self, batch: Sequence[np.ndarray | None]) -> Any:
-        """Queue the copy of a batch; returns an event whose ``synchronize()`` waits for it.
+    def send(self, batch: Sequence[np.ndarray]) -> Any:
+        """Queue the copy of a batch, which may be smaller than the buffer; returns an event whose
+        ``synchronize()`` waits for it.
 
         Until then, the batch must not be written to.
         """
         self._stream.wait_event(self._free)
         for host, array in zip(batch, self._arrays, strict=False):
-            array.set(host, stream=self._stream)
+            array[: len(host)].set(host, stream=self._stream)
         self._sent = self._device.xp.cuda.Event(block=True, disable_timing=True)
         self._sent.record(self._stream)
         return self._sent
@@ -45,5 +46,5 @@ class Staging:
         """Queue the copy of the last batch sent into ``tops``."""
         self._device.xp.cuda.get_current_stream().wait_event(self._sent)
         for array, top in zip(self._arrays, tops, strict=True):
-            self._device.xp.copyto(top, array)
+            self._device.xp.copyto(top, array[: len(top)])
         self._free.record()

@@ -77,7 +77,7 @@ class LazyGpu(Device):
 def test_the_streams_wait_for_each_other() -> None:
     device = LazyGpu()
     tops = [device.empty((3,)), device.empty((2,))]
-    staging = Staging(device, tops)
+    staging = Staging(device, [((3,), np.float32), ((2,), np.float32)])
     (stream,) = device.streams
     mark = staging.send([np.arange(3.0), np.arange(2.0)])
     assert len(stream.queue) == 2
@@ -94,7 +94,18 @@ def test_the_streams_wait_for_each_other() -> None:
 def test_a_label_that_is_not_there_is_no_array() -> None:
     device = LazyGpu()
     tops = [device.empty((3,))]
-    staging = Staging(device, tops)
+    staging = Staging(device, [((3,), np.float32)])
     staging.send([np.arange(3.0), None])
     staging.take(tops)
     assert tops[0].tolist() == [0, 1, 2]
+
+
+def test_a_smaller_batch_fills_the_beginning() -> None:
+    device = LazyGpu()
+    staging = Staging(device, [((3, 2), np.float32), ((3,), np.float32)])
+    for count in (3, 2, 3):
+        tops = [device.empty((count, 2)), device.empty((count,))]
+        staging.send([np.full((count, 2), 4.0 + count), np.arange(float(count))])
+        staging.take(tops)
+        np.testing.assert_array_equal(tops[0], np.full((count, 2), 4 + count))
+        np.testing.assert_array_equal(tops[1], np.arange(count))

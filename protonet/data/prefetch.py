@@ -74,6 +74,10 @@ Fill = Callable[[Batch, int, int], object]
 stream, the third its index in the batch."""
 
 
+Sizes = Callable[[int], int]
+"""The number of images in the batch that begins at a position of the stream."""
+
+
 class Prefetcher:
     """Prefetches batches of a stream of images with worker threads.
 
@@ -86,6 +90,7 @@ class Prefetcher:
         shape: of an image.
         threads: number of workers.
         empty: allocates the arrays of the batches.
+        size_at: the sizes of batches, at most ``batch_size``; None if all are full.
     """
 
     def __init__(
@@ -95,6 +100,7 @@ class Prefetcher:
         shape: ImageShape,
         threads: int,
         empty: Empty = np.empty,
+        size_at: Sizes | None = None,
     ) -> None:
         threads = max(1, threads)
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="protonet-data")
@@ -102,6 +108,7 @@ class Prefetcher:
         self._batch_size = batch_size
         self._shape = shape
         self._empty = empty
+        self._size_at: Sizes = size_at if size_at is not None else lambda _: batch_size
         parts = min(threads, batch_size, batch_size * math.prod(shape) * 4 // _PART)
         self._edges = [batch_size * i // max(1, parts) for i in range(max(1, parts) + 1)]
         self.times = InputTimes()
@@ -109,6 +116,8 @@ class Prefetcher:
         self._submitted = 0
         self._in_flight: deque[tuple[Batch, list[Future[object]]]] = deque()
         self._free: list[Batch] = []
+        self._buffers: dict[int, Batch] = {}
+        """The buffers of batches that are not full, by the ``id`` of the batch's images."""
 
     @property
     def position(self) -> int:
@@ -138,17 +147,22 @@ class Prefetcher:
             # An error or an interrupt: the batch was not delivered, so seek back to it.
             self.position = self._position
             raise
-        self._position += self._batch_size
-        return batch
+        size = self._size_at(self._position)
+        self._position += size
+        return self._first_of(batch, size)
 
     def give_back(self, batch: Batch) -> None:
         """Return a batch to the pool of free buffers."""
+        batch = self._buffers.pop(id(batch.data), batch)
         if len(self._free) < _DEPTH:
             self._free.append(batch)
 
-    def buffers(self) -> Batch:
-        """A batch from the pool, with arbitrary contents; return it with ``give_back``."""
-        return self._free.pop() if self._free else self._new()
+    def buffers(self, size: int | None = None) -> Batch:
+        """A batch from the pool, full or of ``size`` images, with arbitrary contents; return it
+        with ``give_back``.
+        """
+        batch = self._free.pop() if self._free else self._new()
+        return batch if size is None else self._first_of(batch, size)
 
     def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
         """Write the next batch to ``data``, (n, *shape), and ``labels``, (n,)."""
@@ -163,14 +177,24 @@ class Prefetcher:
         self.pool.shutdown(wait=True, cancel_futures=True)
         self._in_flight.clear()
 
+    def _first_of(self, batch: Batch, size: int) -> Batch:
+        """The first images of a batch; ``give_back`` will find the whole one."""
+        if size == self._batch_size:
+            return batch
+        part = batch.part(0, size)
+        self._buffers[id(part.data)] = batch
+        return part
+
     def _submit(self) -> None:
         batch = self.buffers()
+        size = self._size_at(self._submitted)
         futures: list[Future[object]] = []
         self._in_flight.append((batch, futures))
         for start, stop in zip(self._edges, self._edges[1:], strict=False):
-            part, first = batch.part(start, stop), self._submitted + start
-            futures.append(self.pool.submit(self._fill, part, first, start))
-        self._submitted += self._batch_size
+            part, first = batch.part(start, min(stop, size)), self._submitted + start
+            if start < size:
+                futures.append(self.pool.submit(self._fill, part, first, start))
+        self._submitted += size
 
     def _new(self) -> Batch:
         return Batch.empty(self._batch_size, self._shape, self._empty)

@@ -40,7 +40,9 @@ class BatchSource(PrefetchedSource):
     """Batches of a database or a list in Caffe's order: by key, wrapping around within a batch.
 
     With ``shuffle`` every epoch has an order of its own that depends on the seed, the epoch and
-    the number of records only, so that sources over paired databases shuffle alike.
+    the number of records only, so that sources over paired databases shuffle alike. With
+    ``partial`` a batch does not wrap around: the last one of an epoch has the records that are
+    left.
 
     Where nothing is random and the transformed images fit ``cache_limit``, they are made at once
     and kept: a batch is then one copy. Otherwise threads prepare batches ahead, from decoded
@@ -52,6 +54,7 @@ class BatchSource(PrefetchedSource):
         transformer: its ``shape`` is what every record must have.
         color: force encoded images to colour (True) or gray (False).
         shuffle, seed: the order of the records.
+        partial: whether batches end with the epoch.
         skip: records skipped once, at the start.
         threads: number of workers.
         cache_limit: bytes of images to keep; None for all that there are.
@@ -70,6 +73,7 @@ class BatchSource(PrefetchedSource):
         color: bool | None = None,
         shuffle: bool = False,
         seed: int = 0,
+        partial: bool = False,
         skip: int = 0,
         threads: int = 2,
         cache_limit: int | None = CACHE_LIMIT,
@@ -80,10 +84,11 @@ class BatchSource(PrefetchedSource):
         self._transformer = transformer
         self._shuffle = shuffle
         self._index_sampler = IndexSampler(len(images), shuffle=shuffle, seed=seed)
+        self._partial = partial
         self._skip = skip
         self._empty = empty
         shape = transformer.output_shape
-        super().__init__(Prefetcher(self._make, batch_size, shape, threads, empty))
+        super().__init__(Prefetcher(self._make, batch_size, shape, threads, empty, self.size_at))
         self._whole: Batch | None = None
         size = self.length * math.prod(transformer.output_shape) * 4
         keeps_whole = not transformer.is_random and (cache_limit is None or size <= cache_limit)
@@ -98,6 +103,12 @@ class BatchSource(PrefetchedSource):
             self._whole = self._transform_all()
             self.close()
 
+    def size_at(self, position: int) -> int:
+        """The number of records in the batch that begins at ``position`` of the stream."""
+        if not self._partial:
+            return self.batch_size
+        return min(self.batch_size, self.length - (position + self._skip) % self.length)
+
     def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
         """Write the next batch: images to ``data``, (n, *output_shape), labels to ``labels``, (n,).
 
@@ -108,7 +119,7 @@ class BatchSource(PrefetchedSource):
             self._prefetcher.next(data, labels)
         else:
             self._copy(self._whole, data, labels)
-            self.position += self.batch_size
+            self.position += len(data)
 
     def take(self) -> Batch:
         """The next batch, not to be written to, and the caller's until ``give_back``.
@@ -119,13 +130,13 @@ class BatchSource(PrefetchedSource):
         if self._whole is None:
             return self._prefetcher.take()
         start = (self.position + self._skip) % self.length
-        stop = start + self.batch_size
+        stop = start + self.size_at(self.position)
         if not self._shuffle and stop <= self.length:
             batch = self._whole.part(start, stop)
         else:
-            batch = self._prefetcher.buffers()
+            batch = self._prefetcher.buffers(stop - start)
             self._copy(self._whole, *batch)
-        self.position += self.batch_size
+        self.position += stop - start
         return batch
 
     def give_back(self, batch: Batch) -> None:
@@ -142,9 +153,9 @@ class BatchSource(PrefetchedSource):
 
     def _copy(self, whole: Batch, data: np.ndarray, labels: np.ndarray | None) -> None:
         start = (self.position + self._skip) % self.length
-        stop = start + self.batch_size
+        stop = start + len(data)
         if self._shuffle or stop > self.length:
-            rows = self._rows(self.position)
+            rows = self._rows(self.position)[: len(data)]
             data[...] = whole.data[rows]
             if labels is not None:
                 labels[...] = whole.labels[rows]

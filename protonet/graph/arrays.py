@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,15 @@ class Arrays:
         self.saved_data: dict[Value, Array] = {}
         self.saved_diff: dict[Value, Array] = {}
         self.fit(layout.storage)
+
+    def in_shapes_of(self, values: Iterable[Value]) -> Arrays:
+        """The same storages, seen in the shapes of ``values``."""
+        other = copy(self)
+        other._stores = list(self._stores)
+        for name in ("data", "diff", "saved_data", "saved_diff"):
+            setattr(other, name, dict(getattr(self, name)))
+        other.fit(values)
+        return other
 
     def fit(self, values: Iterable[Value]) -> None:
         """Reshape the arrays of ``values`` to the current shapes of the values.

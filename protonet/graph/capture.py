@@ -26,6 +26,8 @@ def can_capture(net: Net) -> bool:
 
 def run_data_layers(net: Net) -> None:
     """The part of ``forward`` that copies data from the host: layers without bottoms."""
+    if net.batch:
+        net.fit_batch()
     for index, calls in net.forward_steps:
         if not net.plan.steps[index].bottoms:
             run(calls)
@@ -53,7 +55,9 @@ class ForwardPass:
         self._graphed: GraphedCallable | None = None
         if can_capture(net):
             work = partial(run_forward, net)
-            self._graphed = GraphedCallable(net.device, work, lambda: net.version)
+            self._graphed = GraphedCallable(
+                net.device, work, lambda: net.version, lambda: net.batch
+            )
 
     @property
     def capture_error(self) -> str:

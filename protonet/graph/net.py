@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy as np
 from protonet.blob import Array, Blob, Param, ParamStore, Shape
 from protonet.device import Device
 from protonet.graph.arrays import Arrays
-from protonet.graph.calls import Call, Calls, StepCalls, run
 from protonet.graph.capacity import check_capacity
 from protonet.graph.fusion import fuse as fuse_layers
 from protonet.graph.memory import lay_out
@@ -23,18 +22,19 @@ from protonet.graph.operations import (
     states_of,
 )
 from protonet.graph.parameters import make_params, share_params
+from protonet.graph.passes import Passes
 from protonet.graph.plan import Plan, close_layers
-from protonet.graph.shapes import following, reshaped
+from protonet.graph.runner import Runner
+from protonet.graph.shapes import check_batches, reshaped
 from protonet.graph.types import choose_types
 from protonet.graph.weights import LoadReport, load_params, message_of, stored_params
 from protonet.kernels.random_stream import Clock
-from protonet.layers.base import ReshapesTops
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
 
 __all__ = ["LoadReport", "Net"]
 
 
-class Net:
+class Net(Runner):
     """A plan with memory on a device.
 
     ``forward`` and ``backward`` run prepared calls over fixed arrays: they allocate nothing.
@@ -99,82 +99,17 @@ class Net:
         self.blobs: dict[str, Blob] = {}
         self.inputs: dict[str, Blob] = {}
         self.params: dict[str, list[Param]] = {}
-        self.losses: list[tuple[float, Array]] = []  # (loss weight, array)
-        self.version = 0  # changes whenever arrays are replaced
         self.loss_scale = loss_scale_of(device, precision) if gradients else None
         self._lent = memory_of._arrays.arena if memory_of is not None else None
-        self._arrays: Arrays
         self.layers = prepared_layers(
             plan, device, self.dtype, seed, self.clock, gradients=gradients
         )
         self.store = self._make_params(params_of.params if params_of is not None else {})
+        self._of_batches: dict[tuple[Shape, ...], Passes] = {}
+        check_batches(plan, self.layers)
         self._allocate()
 
-    # Running.
-
-    def forward(self) -> None:
-        """Compute every top from the data layers' next batch and the current input blobs."""
-        for segment in range(len(self._forward)):
-            # Indexed anew: the end of a segment may replace the later ones.
-            for call, arguments in self._forward[segment]:
-                call(*arguments)
-        self.clock.iteration += 1
-
-    def backward(self) -> None:
-        """Compute the gradients of the last ``forward``; parameter gradients are accumulated."""
-        if not self.gradients:
-            raise ValueError("this net was built without gradients")
-        for call, arguments in self._backward:
-            call(*arguments)
-
-    @property
-    def forward_steps(self) -> list[StepCalls]:
-        """The calls of ``forward`` with their steps, up to the first dynamic one."""
-        return self._forward_steps[0]
-
-    def walk_forward(self) -> Iterator[tuple[int, Call]]:
-        """The calls of ``forward`` with their steps, for a caller that runs each as it is yielded.
-
-        A dynamic step may replace the later ones; the pass counts when the iterator ends.
-        """
-        for segment in range(len(self._forward_steps)):
-            for index, calls in self._forward_steps[segment]:
-                for call in calls:
-                    yield index, call
-        self.clock.iteration += 1
-
-    def walk_backward(self) -> Iterator[tuple[int, Call]]:
-        """The calls of ``backward`` with their steps, for a caller that runs each.
-
-        The step past the last one sets the gradients of the losses.
-        """
-        for index, calls in self._backward_steps:
-            for call in calls:
-                yield index, call
-
-    def forward_step(self, index: int) -> None:
-        """Compute the tops of one step from its current bottoms."""
-        step = self.plan.steps[index]
-        if step.dynamic:
-            self._follow(index)
-        if index not in self.layout.views and step.type != "Input":
-            run(self._calls.forward_step(index))
-        if isinstance(self.layers[index], ReshapesTops):
-            self._follow_up(index)
-
-    def backward_step(self, index: int) -> None:
-        """Compute the gradients of one step's bottoms and parameters from those of its tops.
-
-        The step past the last one sets the gradients of the losses.
-        """
-        run(self._backward_by_step.get(index, ()))
-
-    def loss(self) -> float:
-        """The weighted objective of the last ``forward``; synchronizes with the device."""
-        return sum(
-            weight * float(array.item() if array.size == 1 else array.sum())
-            for weight, array in self.losses
-        )
+    # Values.
 
     def outputs(self) -> list[tuple[str, np.ndarray, float]]:
         """Name, values (a copy on the host) and loss weight of every output, alphabetically."""
@@ -269,31 +204,6 @@ class Net:
         for value, host in kept.items():
             self.device.put(host, self._arrays.data[value])
 
-    def _follow(self, index: int) -> None:
-        """Set the shapes of a dynamic step by its bottoms' values, and those of later steps."""
-        bottoms = [self._arrays.data[value] for value in self.plan.steps[index].bottoms]
-        self._refit(index, self.layers[index].measure(bottoms))
-
-    def _refit(self, index: int, tops: Sequence[Shape]) -> None:
-        """Set the shapes of a step's tops, and of later steps."""
-        shapes = following(self.plan, self.layers, index, tops)
-        if shapes:
-            self.plan = self.plan.with_shapes(shapes)
-            self._arrays.fit([self.plan.values[value.number] for value in shapes])
-            self._prepare()
-
-    def _follow_up(self, index: int) -> None:
-        """Take over the tops that a step has reshaped in its forward pass."""
-        step, layer = self.plan.steps[index], self.layers[index]
-        assert isinstance(layer, ReshapesTops)
-        made = layer.reshaped_tops()
-        if not made:
-            return
-        tops = enumerate(step.tops)
-        self._refit(index, [made[at].shape if at in made else top.shape for at, top in tops])
-        for place, host in made.items():
-            self.device.put(host, self._arrays.data[step.tops[place]])
-
     # Building.
 
     def _make_params(self, lent: Mapping[str, Sequence[Param]]) -> ParamStore:
@@ -328,22 +238,3 @@ class Net:
         """Make tops that show parameters views of them."""
         if not self.packed:
             self._arrays.show_params(self.plan.steps, self.layers)
-
-    def _prepare(self) -> None:
-        """Prepare the calls of both passes, and bind ``blobs`` to the current arrays."""
-        self.version += 1
-        plan, layout, arrays = self.plan, self.layout, self._arrays
-        shown = plan.last.values() if not self.packed else (*plan.inputs, *plan.outputs)
-        arrays.show(self.blobs, [plan.values[v.number] for v in shown])
-        arrays.show(self.inputs, plan.inputs)
-        self.losses = [
-            (value.loss_weight, arrays.data[value]) for value in plan.values if value.loss_weight
-        ]
-        self._calls = Calls(plan, self.layers, layout, arrays, self.device, self.loss_scale)
-        self._forward_steps = self._calls.forward(self._follow, self._follow_up)
-        self._forward = [
-            [call for _, calls in segment for call in calls] for segment in self._forward_steps
-        ]
-        self._backward_steps = self._calls.backward() if self.gradients else []
-        self._backward_by_step = dict(self._backward_steps)
-        self._backward: list[Call] = [call for _, calls in self._backward_steps for call in calls]

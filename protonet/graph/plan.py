@@ -100,6 +100,11 @@ class Plan:
         """The tops of Input layers, which a caller fills."""
         return tuple(v for step in self.steps if step.type == "Input" for v in step.tops)
 
+    @property
+    def varying(self) -> tuple[int, ...]:
+        """The steps whose tops' shapes may differ from pass to pass."""
+        return tuple(at for at, step in enumerate(self.steps) if step.layer.traits.varies)
+
     def absorbed_layers(self, step: Step) -> list[Layer]:
         """The layers fused into a step."""
         return [self.steps[at].layer for at in step.absorbed]

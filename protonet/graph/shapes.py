@@ -10,6 +10,7 @@ from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
 from protonet.layers import Layer
 from protonet.layers.base import shape_text
+from protonet.layers.batches import Varying
 from protonet.layers.limits import check_limits
 
 
@@ -52,6 +53,40 @@ def reshaped(plan: Plan, layers: Sequence[Layer], inputs: Mapping[Value, Shape])
             tops = infer_tops(step, layer, [shapes[v] for v in step.bottoms], layer.params)
         shapes.update(zip(step.tops, tops, strict=True))
     return plan.with_shapes(shapes)
+
+
+def in_batches(plan: Plan, layers: Sequence[Layer], tops: Mapping[int, Sequence[Shape]]) -> Plan:
+    """The plan with tops of these shapes of some steps without bottoms, and all shapes that follow.
+
+    Raises:
+        LayerError: naming the layer that refuses its new bottoms.
+    """
+    shapes: dict[Value, Shape] = {}
+    for index, (step, layer) in enumerate(zip(plan.steps, layers, strict=True)):
+        if step.bottoms:
+            made = infer_tops(step, layer, [shapes[v] for v in step.bottoms], layer.params)
+        else:
+            made = list(tops.get(index, [value.shape for value in step.tops]))
+        shapes.update(zip(step.tops, made, strict=True))
+    return plan.with_shapes(shapes)
+
+
+def check_batches(plan: Plan, layers: Sequence[Layer]) -> None:
+    """Refuse a net whose layers do not take the smaller batches of its data layers.
+
+    Raises:
+        LayerError: naming the layer.
+    """
+    varying = plan.varying
+    sources = [layer for layer in (layers[at] for at in varying) if isinstance(layer, Varying)]
+    for made in zip(*(source.variants() for source in sources), strict=True):
+        count = made[0][0][0]
+        try:
+            in_batches(plan, layers, dict(zip(varying, made, strict=True)))
+        except LayerError as error:
+            first = plan.steps[varying[0]].name
+            text = f'{error} (with the batch of {count} that layer "{first}" gives, too)'
+            raise LayerError(text, error.path, error.hint) from None
 
 
 def following(

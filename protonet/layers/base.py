@@ -90,6 +90,7 @@ class Traits:
     - ``dynamic``: the shapes of the tops depend on the values of the bottoms: before each
       ``forward``, ``measure`` returns them, and the tops are reshaped. ``infer`` then returns
       the initial shapes. Must be false with ``view``.
+    - ``varies``: of ``Varying`` layers: shapes of the tops differ from pass to pass.
     - ``persistent_tops``: values that a caller writes into the tops persist unless ``forward``
       overwrites them. ``forward`` then also runs once when the tops are allocated.
     - ``tops_are_params``: if memory is not packed, the tops are views of the parameters, data and
@@ -115,6 +116,7 @@ class Traits:
     in_place: bool = False
     view: bool = False
     dynamic: bool = False
+    varies: bool = False
     persistent_tops: bool = False
     tops_are_params: bool = False
     one_to_one: bool = False

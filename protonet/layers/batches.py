@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from google.protobuf.message import Message
@@ -36,6 +36,19 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release files and threads."""
+
+
+@runtime_checkable
+class Varying(Protocol):
+    """A layer without bottoms whose tops may have other shapes in the next pass. A net prepares
+    its passes once for each.
+    """
+
+    def upcoming(self) -> list[Shape]:
+        """The shapes of the tops in the next pass."""
+
+    def variants(self) -> list[list[Shape]]:
+        """All shapes that the tops may have, the usual ones first."""
 
 
 class Stream(Protocol):
@@ -86,8 +99,11 @@ class BatchLayer(StreamLayer):
         raise NotImplementedError
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
-        images: Shape = (self.batch_size, *self.image_shape)
-        return [images, (self.batch_size,)][: len(self.spec.top)]
+        return self.tops_of(self.batch_size)
+
+    def tops_of(self, count: int) -> list[Shape]:
+        """The shapes of the tops for so many images."""
+        return [(count, *self.image_shape), (count,)][: len(self.spec.top)]
 
     def build(self, shapes: Sequence[Shape]) -> None:
         self.source = self.make_source()
@@ -99,7 +115,8 @@ class BatchLayer(StreamLayer):
             return
         # The next batch is copied to the GPU while it computes this one.
         if self._staging is None:
-            self._staging = Staging(self.device, tops)
+            arrays = zip(self.infer([]), (top.dtype for top in tops), strict=True)
+            self._staging = Staging(self.device, list(arrays))
         if self._sent is None:
             self._send()
         self._staging.take(tops)
@@ -122,9 +139,14 @@ class BatchLayer(StreamLayer):
             self.source.give_back(batch)
         self._sent = None
 
+    @property
+    def position(self) -> int:
+        """Where the next batch begins in the stream: one that was copied ahead is not consumed."""
+        assert self.source is not None, "build comes before"
+        return self.source.position if self._sent is None else self._position
+
     def state(self) -> dict[str, Any]:
-        # A batch that was copied ahead is not consumed yet.
-        return super().state() if self._sent is None else {"position": self._position}
+        return {} if self.source is None else {"position": self.position}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._give_back()

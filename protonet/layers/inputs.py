@@ -167,7 +167,8 @@ class Data(BatchLayer):
     Params:
         none.
     Spec:
-        data_param: source, batch_size, rand_skip; shuffle, cache and threads of NVIDIA's fork.
+        data_param: source, batch_size, rand_skip; shuffle, cache and threads of NVIDIA's fork;
+        partial_batches: the last batch of an epoch has the records that are left.
         transform_param: scale, mirror, crop_size, mean_file, mean_value, force_color, force_gray;
         crop_h, crop_w, resize_param, noise_param, distort_param, expand_param of the SSD fork; the
         random sizes of NVIDIA's.
@@ -197,6 +198,11 @@ class Data(BatchLayer):
             raise LayerError(
                 "force_color and force_gray are both set", ("transform_param", "force_gray")
             )
+        if param.partial_batches and param.rand_skip:
+            raise LayerError(
+                "partial_batches end with the epoch, so rand_skip cannot shift them",
+                ("data_param", "rand_skip"),
+            )
         self.batch_size = int(param.batch_size)
         self._color = True if transform.force_color else False if transform.force_gray else None
         path = self.context.find(param.source)
@@ -214,6 +220,9 @@ class Data(BatchLayer):
             self.close()
             raise
         self.image_shape = self.transformer.output_shape
+        if param.partial_batches:
+            self.batch_size = min(self.batch_size, self.length)
+            self.traits = replace(self.traits, varies=self.length % self.batch_size != 0)
 
     def _transformer(self, database: Database) -> Transformer:
         """The transformer, for the shape of the first record."""
@@ -224,6 +233,13 @@ class Data(BatchLayer):
             return transformer_of(self, shape, mean)
         except DataError as error:
             raise DataError(f"{database.path}: {error}") from error
+
+    def upcoming(self) -> list[Shape]:
+        assert isinstance(self.source, BatchSource), "build comes before"
+        return self.tops_of(self.source.size_at(self.position))
+
+    def variants(self) -> list[list[Shape]]:
+        return [self.tops_of(self.batch_size), self.tops_of(self.length % self.batch_size)]
 
     def cached_bytes(self) -> int:
         limit = cache_limit(
@@ -241,6 +257,7 @@ class Data(BatchLayer):
             color=self._color,
             shuffle=shuffled(self, param),
             seed=context.seed,
+            partial=param.partial_batches,
             skip=self.skipped(param.rand_skip),
             threads=param.threads if param.threads else context.threads,
             cache_limit=cache_limit(param.cache if param.HasField("cache") else None),

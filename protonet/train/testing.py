@@ -47,6 +47,26 @@ def output_elements(outputs: Iterable[tuple[str, np.ndarray, float]]) -> list[Ou
     ]
 
 
+class WeightedSum:
+    """Sums arrays, element by element. One of a smaller batch has only the first elements."""
+
+    def __init__(self) -> None:
+        self._sum = np.zeros(0)
+        self._weights = np.zeros(0)
+
+    def add(self, values: np.ndarray, weight: float) -> None:
+        """Add ``weight`` times the values."""
+        if values.size > self._sum.size:
+            more = values.size - self._sum.size
+            self._sum, self._weights = (np.pad(a, (0, more)) for a in (self._sum, self._weights))
+        self._sum[: values.size] += weight * values.astype(np.float64).ravel()
+        self._weights[: values.size] += weight
+
+    def mean(self) -> np.ndarray:
+        """The means of all elements, as a vector."""
+        return self._sum / self._weights
+
+
 def mean_outputs(
     forward_pass: ForwardPass,
     iterations: int,
@@ -56,23 +76,26 @@ def mean_outputs(
     stopping: Callable[[], bool] = lambda: False,
 ) -> tuple[float, list[Output]] | None:
     """The means of the objective (0 without ``losses``) and of every output over ``iterations``
-    passes; None if ``stopping`` interrupts them. ``watch`` is called with the outputs of each pass.
+    passes, weighted by their records where batches differ in size; None if ``stopping`` interrupts
+    them. ``watch`` is called with the outputs of each pass.
     """
-    loss, outputs = 0.0, []
-    sums: list[np.ndarray] = []
+    loss, records, outputs = 0.0, 0, []
+    sums: list[WeightedSum] = []
     for index in range(iterations):
         if stopping():
             return None
         forward_pass.run()
+        items = forward_pass.net.items
+        records += items
         if losses:
-            loss += forward_pass.net.loss()
+            loss += items * forward_pass.net.loss()
         outputs = forward_pass.net.outputs()
-        values = [array.astype(np.float64) for _, array, _ in outputs]
-        sums = [a + b for a, b in zip(sums, values, strict=True)] if sums else values
+        sums = sums or [WeightedSum() for _ in outputs]
+        for total, (_, array, _) in zip(sums, outputs, strict=True):
+            total.add(array, items)
         if watch is not None:
             watch(index, output_elements(outputs))
     means = [
-        (name, total / iterations, weight)
-        for (name, _, weight), total in zip(outputs, sums, strict=True)
+        (name, total.mean(), weight) for (name, _, weight), total in zip(outputs, sums, strict=True)
     ]
-    return loss / iterations if losses else 0.0, output_elements(means)
+    return loss / records if losses else 0.0, output_elements(means)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from protonet.blob import Shape
 from protonet.cuda_graph import GraphedCallable
 from protonet.graph.capture import can_capture, run_data_layers, run_passes
 from protonet.graph.inspection import describe_passes
@@ -86,9 +87,12 @@ class CapturedTrainStep(TrainStep):
         def key() -> tuple[int, int]:
             return net.version, rule.version
 
-        self._passes_graph = GraphedCallable(net.device, self._run_passes, key)
+        def batch() -> tuple[Shape, ...]:
+            return net.batch
+
+        self._passes_graph = GraphedCallable(net.device, self._run_passes, key, batch)
         self._update_graph = GraphedCallable(net.device, self._apply_update, key)
-        self._iteration_graph = GraphedCallable(net.device, self._iterate, key)
+        self._iteration_graph = GraphedCallable(net.device, self._iterate, key, batch)
 
     @property
     def capture_errors(self) -> frozenset[str]:  # type: ignore[override]

@@ -120,3 +120,33 @@ def test_a_source_that_goes_elsewhere_forgets_what_was_made() -> None:
     assert (prefetcher.position, source.forgot) == (20, (20,))
     assert labels_of(prefetcher, 1) == [[20, 21, 22, 23, 24]]
     source.close()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_batches_may_be_smaller(threads: int) -> None:
+    made = []
+
+    def empty(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
+        made.append(shape)
+        return np.empty(shape, dtype)
+
+    def note(part: Batch, first: int, start: int) -> None:
+        part.labels[:] = np.arange(first, first + len(part.labels))
+        part.data[:] = part.labels[:, None, None, None]
+
+    def size_at(position: int) -> int:
+        return min(5, 12 - position % 12)
+
+    prefetcher = Prefetcher(note, 5, (3, 256, 256), threads, empty, size_at)
+    seen = []
+    for _ in range(10):
+        batch = prefetcher.take()
+        np.testing.assert_array_equal(batch.data[:, 0, 0, 0], batch.labels)
+        seen.append(batch.labels.astype(int).tolist())
+        prefetcher.give_back(batch)
+    assert [len(labels) for labels in seen] == [5, 5, 2] * 3 + [5]
+    assert [each for labels in seen for each in labels] == list(range(41))
+    assert prefetcher.position == 41
+    assert set(made) == {(5, 3, 256, 256), (5,)}
+    assert len(made) <= 8  # the buffers of smaller batches are reused, too
+    prefetcher.close()

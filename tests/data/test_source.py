@@ -47,8 +47,9 @@ def make_source(
 def batches(source: BatchSource, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
     out = []
     for _ in range(count):
-        data = np.empty((source.batch_size, *source._transformer.output_shape), np.float32)
-        labels = np.empty(source.batch_size, np.float32)
+        size = source.size_at(source.position)
+        data = np.empty((size, *source._transformer.output_shape), np.float32)
+        labels = np.empty(size, np.float32)
         source.next(data, labels)
         out.append((data, labels))
     return out
@@ -81,6 +82,34 @@ def test_a_batch_larger_than_the_set(make_database: Make, limit: int | None) -> 
     source = make_source(make_database(), batch=16, cache_limit=limit)
     assert labels_of(source, 2) == [[i % 7 for i in range(16)], [(16 + i) % 7 for i in range(16)]]
     source.close()
+
+
+@pytest.mark.parametrize(("fields", "limit"), WAYS)
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_partial_batches_end_with_the_epoch(
+    make_database: Make, fields: dict[str, Any], limit: int | None, shuffle: bool
+) -> None:
+    path = make_database()
+    settings: dict[str, Any] = {"fields": fields, "cache_limit": limit, "shuffle": shuffle}
+    source = make_source(path, partial=True, **settings)
+    whole = make_source(path, batch=7, **settings)
+    expected = [np.concatenate(each) for each in zip(*batches(whole, 3), strict=True)]
+    found = batches(source, 9)
+    assert [len(labels) for _, labels in found] == [3, 3, 1] * 3
+    for ours, theirs in zip(zip(*found, strict=True), expected, strict=True):
+        np.testing.assert_array_equal(np.concatenate(ours), theirs)
+    taken, resumed = (make_source(path, partial=True, **settings) for _ in range(2))
+    for data, labels in found:
+        batch = taken.take()
+        np.testing.assert_array_equal(batch.data, data)
+        np.testing.assert_array_equal(batch.labels, labels)
+        taken.give_back(batch)
+    assert taken.position == source.position == 21
+    resumed.position = 13
+    for (data, _), (data0, _) in zip(batches(resumed, 4), found[5:], strict=True):
+        np.testing.assert_array_equal(data, data0)
+    for each in (source, whole, taken, resumed):
+        each.close()
 
 
 @pytest.mark.parametrize(("fields", "limit"), WAYS)

@@ -215,6 +215,27 @@ def test_batches_with_labels(folder: Path, backend: str) -> None:
     layer.close()
 
 
+def test_the_last_batch_of_an_epoch_is_what_is_left(folder: Path) -> None:
+    run, images = data(folder, "partial_batches: true"), images_of(folder)
+    layer = run.layer
+    assert isinstance(layer, Data)
+    assert layer.traits.varies
+    assert layer.variants() == [[(3, 2, 3, 4), (3,)], [(2, 2, 3, 4), (2,)]]
+    for rows in ([0, 1, 2], [3, 4], [0, 1, 2]):
+        assert layer.upcoming() == [(len(rows), 2, 3, 4), (len(rows),)]
+        run.tops = [np.empty(shape, np.float32) for shape in layer.upcoming()]
+        found, labels = run.forward()
+        np.testing.assert_array_equal(found, images[rows])
+        np.testing.assert_array_equal(labels, np.array(rows) + 10)
+    layer.close()
+
+
+def test_partial_batches_cannot_be_shifted(folder: Path) -> None:
+    with pytest.raises(LayerError, match="rand_skip cannot shift") as caught:
+        data(folder, "partial_batches: true rand_skip: 2")
+    assert caught.value.path == ("data_param", "rand_skip")
+
+
 def test_a_leveldb_gives_what_the_lmdb_gives(folder: Path) -> None:
     plyvel = pytest.importorskip("plyvel", reason="LevelDB needs the extra leveldb")
     with Database(folder / "db") as database:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.train import events
-from protonet.train.testing import TestPasses
+from protonet.train.testing import TestPasses, WeightedSum
 from tests.graph.nets import SEED, net_of
 
 
@@ -30,3 +30,14 @@ def test_a_test_that_is_stopped_has_no_result() -> None:
     assert TestPasses(0, net, 5, losses=True).run(0, lambda: next(answers)) is None
     assert net.clock.iteration == before + 2
     assert np.isfinite(net.loss())
+
+
+def test_smaller_batches_weigh_less() -> None:
+    total = WeightedSum()
+    total.add(np.array([[1, 2], [3, 4], [5, 6]], np.float32), 3)
+    total.add(np.array([[9, 8]], np.float32), 1)
+    np.testing.assert_allclose(total.mean(), [3, 3.5, 3, 4, 5, 6])
+    total = WeightedSum()
+    total.add(np.array([9], np.float32), 1)
+    total.add(np.array([1, 2], np.float32), 2)
+    np.testing.assert_allclose(total.mean(), [11 / 3, 2])

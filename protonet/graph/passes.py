@@ -1,0 +1,104 @@
+"""The passes of a net for one set of shapes: layers, arrays and prepared calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from protonet.blob import Array, Shape
+from protonet.device import Device
+from protonet.graph.arrays import Arrays
+from protonet.graph.calls import Call, Calls, Following, StepCalls
+from protonet.graph.memory import Layout
+from protonet.graph.plan import Plan
+from protonet.layers import Layer
+from protonet.layers.base import Owner
+from protonet.layers.instantiation import instantiate
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What of a net depends on the shapes: ``layers`` built for them, ``arrays`` of these shapes,
+    and the calls over them.
+
+    ``losses`` are loss weights and arrays; ``backward_steps`` is empty without gradients.
+    """
+
+    plan: Plan
+    layers: tuple[Layer, ...]
+    arrays: Arrays
+    calls: Calls
+    losses: list[tuple[float, Array]]
+    forward_steps: list[list[StepCalls]]
+    backward_steps: list[StepCalls]
+    forward: list[list[Call]] = field(init=False)
+    backward: list[Call] = field(init=False)
+    backward_by_step: dict[int, list[Call]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        forward = [[c for _, calls in segment for c in calls] for segment in self.forward_steps]
+        object.__setattr__(self, "forward", forward)
+        object.__setattr__(self, "backward", [c for _, each in self.backward_steps for c in each])
+        object.__setattr__(self, "backward_by_step", dict(self.backward_steps))
+
+    @property
+    def batch(self) -> tuple[Shape, ...]:
+        """The shapes of the tops that may vary from pass to pass."""
+        steps = (self.plan.steps[index] for index in self.plan.varying)
+        return tuple(value.shape for step in steps for value in step.tops)
+
+    def rebuild_shared(self) -> None:
+        """Build the layers that passes of several shapes share for the shapes of these."""
+        for step, layer in zip(self.plan.steps, self.layers, strict=True):
+            if step.bottoms and isinstance(layer, Owner):
+                layer.infer(step.shapes)
+                layer.build(step.shapes)
+
+
+def prepare(
+    plan: Plan,
+    layers: tuple[Layer, ...],
+    layout: Layout,
+    arrays: Arrays,
+    device: Device,
+    follow: tuple[Following, Following],
+    loss_scale: Array | None,
+    *,
+    gradients: bool,
+) -> Passes:
+    """Prepare the calls; ``follow`` are the two functions of ``Calls.forward``."""
+    calls = Calls(plan, layers, layout, arrays, device, loss_scale)
+    return Passes(
+        plan,
+        layers,
+        arrays,
+        calls,
+        [(value.loss_weight, arrays.data[value]) for value in plan.values if value.loss_weight],
+        calls.forward(*follow),
+        calls.backward() if gradients else [],
+    )
+
+
+def layers_for(plan: Plan, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Layers for other shapes, with the parameters of ``layers``: those that own something or have
+    no bottoms are the same, the others are new and built for the shapes of the plan.
+    """
+    made: dict[int, Layer] = {}
+    for index in range(len(plan.steps) - 1, -1, -1):
+        step, layer = plan.steps[index], layers[index]
+        if not step.bottoms or isinstance(layer, Owner):
+            made[index] = layer
+            continue
+        made[index] = instantiate(
+            step.layer,
+            layer.device,
+            layer.dtype,
+            layer.random,
+            gradients=layer.gradients,
+            fused=[made[at] for at in step.absorbed],
+        )
+        made[index].params = layer.params
+    for index, step in enumerate(plan.steps):
+        if step.bottoms and not isinstance(made[index], Owner):
+            made[index].build(step.shapes)
+    return tuple(made[index] for index in range(len(plan.steps)))
