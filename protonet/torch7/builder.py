@@ -256,7 +256,8 @@ class NetBuilder:
         where = made.typename if line else spot.path
         if made.place:
             where = f"{made.place}: {made.typename}"
-        mistake = self.source.mistake(("line", line), f"{where}: {error}", error.hint)
+        message = str(error).removeprefix(f"{made.typename}: ")
+        mistake = self.source.mistake(("line", line), f"{where}: {message}", error.hint)
         raise NetworkError([mistake]) from None
 
     def _line(self) -> int:

@@ -85,3 +85,12 @@ def test_a_module_is_no_loss() -> None:
     model, loss = sequential(nn("Linear", 7, 2)), nn("Linear", 7, 2, line=2)
     with pytest.raises(NetworkError, match=r"net\.lua:2:.*nn\.Linear: expected a criterion"):
         translate(model, x, net, loss=loss, target=x)
+
+
+def test_a_mistake_names_the_module_once() -> None:
+    net = builder(Source("net.lua", TEXT))
+    model = nn("Linear", 7, 2, line=2)
+    model.fields["weight"] = 3
+    with pytest.raises(NetworkError) as caught:
+        translate(model, inputs_of(net, [(3, 5)]), net)
+    assert caught.value.mistakes[0].message == "nn.Linear: weight must be a tensor, got 3"
