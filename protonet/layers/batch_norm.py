@@ -39,7 +39,9 @@ class BatchNorm(Layer):
 
     With ``scale_bias``, the top is z = s y + b for each channel (ds = sum(dz y), db = sum(dz)).
     With it, or ``running_averages``, the statistics are running averages of weight 1: mean = f mean
-    + (1 - f) batch, var likewise; the first batch initializes them.
+    + (1 - f) batch, var likewise; the first batch initializes them. With ``running_averages``, a
+    batch of one item in TRAIN is normalized with them and leaves them as they are, unless
+    use_global_stats is given.
 
     Bottom:
         0: x, N x C x ...; of one axis, a single channel.
@@ -82,6 +84,7 @@ class BatchNorm(Layer):
         self.uses_global = not self.training
         if param.HasField("use_global_stats"):
             self.uses_global = param.use_global_stats
+        self.alone_uses_global = param.running_averages and not param.HasField("use_global_stats")
         self.traits = replace(self.traits, kind=_KINDS[self.scales, self.uses_global])
         if self.scales:
             # x cannot be recovered from the top where s is 0
@@ -128,6 +131,7 @@ class BatchNorm(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         items, channels, places = self._split_shape(shapes[0])
+        self._fixed = self.uses_global or (self.alone_uses_global and items == 1)
         values = items * places
         unbiased = values / (values - 1) if values > 1 else 1.0
         self._running = RunningStatistics.make(
@@ -163,7 +167,7 @@ class BatchNorm(Layer):
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         kernel, rectify = self._kernel, self.fused.rectify
-        if self.uses_global:
+        if self._fixed:
             factor, shift = self.affine()
             kernel.forward_inference(bottoms[0], factor, shift, tops[0], rectify=rectify)
             return
@@ -208,7 +212,7 @@ class BatchNorm(Layer):
             dscale,
             dbias,
             rectify=self.fused.rectify,
-            fixed=self.uses_global,
+            fixed=self._fixed,
         )
 
     @property

@@ -173,3 +173,25 @@ def test_running_averages_take_caffes_sums() -> None:
     np.testing.assert_allclose(means, [0.5, 1, 1.5])
     np.testing.assert_allclose(variances, [2, 0.5, 0.25])
     np.testing.assert_allclose(weight, [1])
+
+
+@pytest.mark.parametrize("text", [AVERAGES, f"{AVERAGES} scale_bias: true"])
+def test_a_single_item_is_normalized_with_running_averages(text: str) -> None:
+    x = np.random.default_rng(0).standard_normal((1, *X[1:]))
+    run = LayerHarness(f'type: "BatchNorm" batch_norm_param {{ {text} }}', [x])
+    scale = [param.data for param in run.layer.params[3:]]
+    means, variances = np.array([1.0, 2, 3]), np.array([4.0, 1, 9])
+    run.set_params([means, variances, np.ones(1), *scale])
+    (y,) = run.forward()
+    deviation = np.sqrt(variances + 1e-3).reshape(3, 1, 1)
+    np.testing.assert_allclose(y, (x - means.reshape(3, 1, 1)) / deviation, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(run.layer.params[0].data, means)
+    dy = np.random.default_rng(1).standard_normal(x.shape)
+    np.testing.assert_allclose(run.backward([dy])[0], dy / deviation, rtol=1e-4, atol=1e-6)
+
+
+def test_a_single_item_counts_if_the_text_says_so() -> None:
+    text = f'type: "BatchNorm" batch_norm_param {{ {AVERAGES} use_global_stats: false }}'
+    x = np.random.default_rng(0).standard_normal((1, *X[1:]))
+    (y,) = LayerHarness(text, [x]).forward()
+    np.testing.assert_allclose(y.mean(axis=(0, 2, 3)), 0, atol=1e-6)

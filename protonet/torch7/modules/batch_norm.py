@@ -72,8 +72,6 @@ class BatchNormalization(Module):
         }
         if affine:
             settings["scale_bias"] = True
-        if blob.shape[0] == 1:
-            settings["use_global_stats"] = True
         weights = [self.bound("running_mean"), self._variance(), self._weight_of_averages()]
         weights += [self.bound("weight"), self.bound("bias")] if affine else []
         return undone(net.layer("BatchNorm", blob, weights=weights, batch_norm_param=settings))

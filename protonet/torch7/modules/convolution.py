@@ -29,6 +29,21 @@ class Convolving(Sliding):
         return self.object
 
     @lua
+    def fastest(self, mode: bool | None = None) -> TorchObject:
+        """Of cudnn: which of its algorithms run; without effect. Returns the module."""
+        return self.object
+
+    @lua
+    def setMode(self, fmode: Any = None, bdmode: Any = None, bwmode: Any = None) -> TorchObject:
+        """Of cudnn: which of its algorithms run; without effect. Returns the module."""
+        return self.object
+
+    @lua
+    def resetMode(self) -> TorchObject:
+        """Of cudnn: which of its algorithms run; without effect. Returns the module."""
+        return self.object
+
+    @lua
     def reset(self, stdv: float | None = None) -> None:
         inputs = self.kernel_count * self.integer("nInputPlane")
         bound = stdv * math.sqrt(3) if stdv is not None else 1 / math.sqrt(inputs)

@@ -137,3 +137,8 @@ def test_weights_of_each_place() -> None:
         forward(made, random(2, 2, 5, 5))
     with pytest.raises(LayerError, match="kH must be at most 4, got 5"):
         create("nn.SpatialConvolutionLocal", [2, 3, 5, 4, 3, 5], Session(draws))
+
+
+def test_algorithms_of_cudnn_are_not_chosen() -> None:
+    made = create("cudnn.SpatialConvolution", [4, 6, 3, 2], Session(Draws()))
+    assert call(call(call(made, "fastest"), "setMode", "A", "B", "C"), "resetMode") is made

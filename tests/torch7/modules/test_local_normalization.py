@@ -61,6 +61,15 @@ def _coverage(size: tuple[int, ...], kernel: np.ndarray) -> np.ndarray:
     return covered / kernel.sum()
 
 
+def test_small_deviations_get_another_value() -> None:
+    x, kernel = random(1, 2, 5, 6), Tensor.of(KERNEL)
+    made = nn("SpatialDivisiveNormalization", 2, kernel, 0.9, 3)
+    covered = _coverage(x.shape[2:], KERNEL)
+    deviation = np.sqrt(weighted(x**2, KERNEL) * covered) / covered
+    expected = x / np.where(deviation > 0.9, deviation, 3)
+    np.testing.assert_allclose(forward(made, x), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_an_image_of_zeros_has_no_gradient_that_is_not_a_number() -> None:
     model = TorchModule(nn("SpatialContrastiveNormalization", 2), [(1, 2, 5, 5)])
     x = np.zeros((1, 2, 5, 5), np.float32)

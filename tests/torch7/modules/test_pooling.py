@@ -112,7 +112,7 @@ def test_the_greatest_of_values_that_are_apart() -> None:
     np.testing.assert_array_equal(y, np.moveaxis(reduced, (0, 1), (2, 3)))
 
 
-@pytest.mark.parametrize("power", [3, 1.5])
+@pytest.mark.parametrize("power", [3, 1.5, 2])
 def test_roots_of_sums_of_powers(power: float) -> None:
     x = np.abs(random(2, 3, 4, 6)) + 0.1
     y = forward(nn("SpatialLPPooling", 3, power, 3, 2), x)
