@@ -467,7 +467,7 @@ function environment.require(name)
     for key, value in pairs(library) do
         environment[key] = value
     end
-    return environment[name]
+    return environment[name] or true
 end
 
 function bridge.libraries()

@@ -1,8 +1,8 @@
 """The operations of torch tensors that definitions use.
 
 ``base`` has their register, and what all need; ``creation``, ``draws``, ``views``, ``indexing``,
-``arithmetic`` and ``reductions`` have the operations. Axes, indices and classes count from 1, as
-in Lua.
+``gathering``, ``arithmetic``, ``products`` and ``reductions`` have the operations. Axes, indices
+and classes count from 1, as in Lua.
 """
 
 from __future__ import annotations
@@ -12,7 +12,16 @@ from typing import Any
 
 from protonet.errors import LayerError
 from protonet.torch7.objects import Tensor
-from protonet.torch7.tensors import arithmetic, creation, draws, indexing, reductions, views
+from protonet.torch7.tensors import (
+    arithmetic,
+    creation,
+    draws,
+    gathering,
+    indexing,
+    products,
+    reductions,
+    views,
+)
 from protonet.torch7.tensors.base import FUNCTIONS, METHODS, Torch, call, describe, function
 
 __all__ = [
@@ -23,10 +32,15 @@ __all__ = [
     "call",
     "creation",
     "draws",
+    "gathering",
     "indexing",
+    "products",
     "reductions",
     "views",
 ]
+
+
+_CHANGING = arithmetic.CHANGING | products.CHANGING
 
 
 def _as_function(name: str) -> Callable[..., Any]:
@@ -37,7 +51,7 @@ def _as_function(name: str) -> Callable[..., Any]:
             told = describe(arguments[0]) if arguments else "nothing"
             raise LayerError(f"the first argument must be a tensor, got {told}")
         first, *rest = arguments
-        tensor = creation.clone(torch, first) if name in arithmetic.CHANGING else first
+        tensor = creation.clone(torch, first) if name in _CHANGING else first
         return METHODS[name](torch, tensor, *rest)
 
     return run

@@ -1,4 +1,4 @@
-"""Operations element by element, and products of matrices."""
+"""Operations element by element."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from protonet.torch7.tensors.base import (
     real,
     size_text,
 )
+from protonet.torch7.tensors.products import product
 
 Array = np.ndarray
 
@@ -195,37 +196,6 @@ def _clamp(tensor: Tensor, *arguments: Any) -> Tensor:
     return put(tensor, np.clip(source.array, low, high))
 
 
-def _product(kind: str, dims: tuple[int, int]) -> Callable[..., Any]:
-    def multiply(tensor: Tensor, first: Any, second: Any = None) -> Any:
-        one, two = (tensor, first) if second is None else (first, second)
-        made = product(a_tensor(one), a_tensor(two))
-        if (len(one.shape), len(two.shape)) != dims:
-            raise LayerError(f"{describe(one)} and {describe(two)}")
-        return made if second is None or not isinstance(made, Tensor) else put(tensor, made.array)
-
-    multiply.__name__ = kind
-    return multiply
-
-
-def product(one: Tensor, two: Tensor) -> Any:
-    """``one * two``: of matrices and vectors; a number of two vectors."""
-    dims = (len(one.shape), len(two.shape))
-    if dims not in ((1, 1), (2, 1), (2, 2)) or one.shape[-1] != two.shape[0]:
-        raise LayerError(f"tensors of sizes {size_text(one.shape)} and {size_text(two.shape)}")
-    made = one.array @ two.array
-    return made.item() if dims == (1, 1) else of_array(made, one.kind)
-
-
-method("mm")(_product("mm", (2, 2)))
-method("mv")(_product("mv", (2, 1)))
-
-
-@method("dot")
-def _dot(tensor: Tensor, other: Any) -> Any:
-    values = _same_count(tensor, a_tensor(other))
-    return float((tensor.array.astype(np.float64) * values).sum())
-
-
 @method("apply")
 def _apply(tensor: Tensor, change: Any) -> Tensor:
     """Call a function for each element; a number that it returns is the new one."""
@@ -251,7 +221,7 @@ def _map(tensor: Tensor, other: Any, change: Any) -> Tensor:
     return tensor
 
 
-CHANGING = {"add", "csub", "mul", "div", "clamp", "mm", "mv", *_BINARY, *_UNARY}
+CHANGING = {"add", "csub", "mul", "div", "clamp", *_BINARY, *_UNARY}
 """Methods that change their tensor: as functions of ``torch`` they give a new one."""
 
 _SWAPPED = {"+": "add", "-": "csub", "*": "mul", "/": "div"}

@@ -81,13 +81,6 @@ def test_comparisons_are_bytes() -> None:
     assert m(counted(2, 3), "lt", counted(6)).array.sum() == 0
 
 
-def test_products() -> None:
-    a = counted(2, 3)
-    assert f("mm", a, m(a, "t")).array.tolist() == (A @ A.T).tolist()
-    assert m(f("zeros", 1), "mm", a, m(a, "t")).array.tolist() == (A @ A.T).tolist()
-    assert f("dot", a, a) == 91
-
-
 def test_a_function_for_each_element() -> None:
     product = 1
 
@@ -112,7 +105,6 @@ def test_a_function_for_each_element() -> None:
         ("add", (), "takes a number, a tensor"),
         ("mul", (counted(2, 3),), "of two tensors it is cmul"),
         ("cmul", ("x",), "value must be a number, got 'x'"),
-        ("mm", (counted(2, 3),), "sizes 2x3 and 2x3"),
         ("apply", (3,), "expected a function, got 3"),
         ("apply", (lambda _: "x",), "value must be a number, got 'x'"),
         ("fill", (None,), "fill takes"),
