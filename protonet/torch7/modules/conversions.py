@@ -1,11 +1,12 @@
-"""A constant in place of the input, and inputs with their axes in another order."""
+"""A constant in place of the input, inputs with their axes in another order, places of maxima."""
 
 from __future__ import annotations
 
 import math
 
 from protonet.errors import LayerError
-from protonet.torch7.axes import drop, insert, merge, permute, replace_axes, select
+from protonet.torch7.arguments import flag, real, whole
+from protonet.torch7.axes import dimension, drop, insert, merge, permute, replace_axes, select
 from protonet.torch7.builder import Blob, NetBuilder, Value
 from protonet.torch7.modules.base import Module, module
 from protonet.torch7.modules.containers import Container
@@ -96,3 +97,42 @@ class Convert(Container):
                 raise LayerError(f"cannot convert {given} to b when there are features: {x}")
             return select(net, x, 1 - batch, 0)
         raise LayerError(f"cannot convert shape {given} to {wanted}")
+
+
+@module("nn.ArgMax")
+class ArgMax(Module):
+    """The place of the largest along ``dim``, from 1: of dpnn. It has no gradient."""
+
+    def construct(
+        self, dim: int | None = None, nInputDim: int | None = None, asLong: bool | None = None
+    ) -> None:
+        self["dim"] = whole("dim", dim, 1)
+        self["nInputDim"] = whole("nInputDim", nInputDim, 9999)
+        self["asLong"] = flag("asLong", asLong, True)
+        if self["asLong"]:
+            self["output"] = Tensor("Long")
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        blob = self.one(x)
+        batched = len(blob.shape) > self.integer("nInputDim", 9999)
+        axis = dimension(blob, self.integer("dim", 1) + batched)
+        place = net.layer("ArgMax", blob, argmax_param={"axis": axis})
+        counted = net.layer("Power", place, power_param={"shift": 1})
+        return counted if len(blob.shape) == 1 else drop(net, counted, axis)
+
+
+@module("nn.Clip")
+class Clip(Module):
+    """Values between two bounds; the gradient passes where they were clipped too: of dpnn."""
+
+    def construct(self, minval: float, maxval: float) -> None:
+        self["minval"], self["maxval"] = real("minval", minval), real("maxval", maxval)
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        blob = self.one(x)
+        bounds = {"min": self.number("minval"), "max": self.number("maxval")}
+        clipped = net.layer("Clip", blob, clip_param=bounds)
+        # x + (clipped - x), where what is in the parentheses has no gradient
+        beyond = net.layer("Eltwise", [clipped, blob], eltwise_param={"coeff": [1, -1]})
+        fixed = net.layer("Power", beyond, propagate_down=[False])
+        return net.layer("Eltwise", [blob, fixed])

@@ -1,4 +1,4 @@
-"""nngraph: modules that are connected by calls, ``nn.gModule({input}, {output})``."""
+"""nngraph: modules that are connected by calls, and the graph of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nn.WeightNorm: weights as a length and a direction for each output."""
+"""Weights as a length and a direction for each output."""
 
 from __future__ import annotations
 

@@ -200,3 +200,39 @@ class Bottle(Decorated):
                 f"got {y}"
             )
         return replace_axes(net, y, 0, 1, [-1, *blob.shape[1:merged]])
+
+
+@module("nn.DataParallelTable")
+class DataParallelTable(Container):
+    """As the module inside, which cunn runs on parts of the batch, each on its device."""
+
+    def construct(
+        self,
+        dimension: int = 1,
+        flattenParams: bool | None = None,
+        usenccl: bool | None = None,
+    ) -> None:
+        super().construct()
+        self["dimension"] = dimension
+        self["flattenParams"], self["usenccl"] = bool(flattenParams), bool(usenccl)
+
+    @property
+    def children(self) -> list[Module]:
+        """The first: the others are the same on other devices."""
+        return super().children[:1]
+
+    @lua
+    def add(self, inside: TorchObject, *_: Any) -> TorchObject:
+        """Set the module; the numbers of devices are not used."""
+        super().add(inside)
+        return self.object
+
+    @lua
+    def threads(self, *_: Any) -> TorchObject:
+        """Of cunn: how devices are driven; nothing changes here."""
+        return self.object
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        if not self.children:
+            raise LayerError("expected a module inside, got none")
+        return net.add(self.children[0], x)

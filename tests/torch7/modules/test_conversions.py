@@ -74,9 +74,24 @@ def test_conversions_that_are_not_there(
         TorchModule(nn("Convert", *arguments), [shape])
 
 
+def test_places_of_maxima() -> None:
+    (x,) = inputs((2, 3, 4))
+    same(outputs(nn("ArgMax"), x), x.argmax(0) + 1)
+    same(outputs(nn("ArgMax", 1, 2), x), x.argmax(1) + 1)
+    same(outputs(nn("ArgMax"), x[0, 0]), np.array([x[0, 0].argmax() + 1]))
+    assert not slopes(nn("ArgMax"), x)[0].any()
+
+
+def test_gradients_pass_where_values_were_clipped() -> None:
+    (x,) = inputs((2, 3))
+    same(outputs(nn("Clip", -1, 0.5), x), np.clip(x, -1, 0.5))
+    same(slopes(nn("Clip", -1, 0.5), x)[0], np.arange(1.0, 7).reshape(2, 3))
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
+        ("Clip", (1,), "nn.Clip: argument 2, maxval, is nil"),
         ("Constant", (), "nn.Constant: expected a number or tensor, got None"),
         ("Convert", (None, "bf"), "expected an inputShape beside the outputShape"),
         ("Convert", ("b*", "bf"), r"both shapes are b\*, or neither"),

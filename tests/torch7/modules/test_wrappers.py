@@ -83,3 +83,15 @@ def test_a_gradient_of_0() -> None:
     assert not slopes(nn("ZeroGrad"), x)[0].any()
     table = TorchModule(nn("ZeroGrad"), [(2, 3), (4,)])
     assert [y.shape for y in table.forward(x, np.ones(4))] == [(2, 3), (4,)]
+
+
+def test_a_module_for_several_devices() -> None:
+    (x,) = inputs((2, 3))
+    made = nn("DataParallelTable", 1, True, True)
+    with pytest.raises(NetworkError, match="expected a module inside, got none"):
+        TorchModule(made, [(2, 3)])
+    assert call(made, "add", nn("MulConstant", 3), 1) is made
+    call(made, "threads")
+    same(outputs(made, x), 3 * x)
+    call(made, "add", nn("Linear", 3, 3))
+    assert TorchModule(made, [(2, 3)]).parameters() == []
