@@ -35,6 +35,7 @@ UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(
         (
             "AbsLoss",
+            "WarpCTCLoss",
             "MarginInnerProduct",
             "DetectionLoss",
             "DetectionGroupLoss",

@@ -26,6 +26,7 @@ FORWARD_ONLY = {"BatchReindex/default", "Embed/bias", "Filter/two"}
 
 # Types of forks, which none of the Caffes that wrote the golden cases has; and code of users.
 NO_GOLDEN = {
+    "WarpCTCLoss",
     "FlowWarp",
     "Correlation",
     "ChannelNorm",
@@ -712,6 +713,7 @@ CASES = [
         classes=4,
     ),
     Case('type: "CTCLoss"', make=sequences),
+    Case('type: "WarpCTCLoss"', ((6, 3, 4), (3, 2)), classes=4),
     Case('type: "Axpy"', ((2, 3), SHAPE, SHAPE)),
     Case(
         'type: "InnerDistance" inner_distance_param { num_output: 4 '
@@ -896,6 +898,7 @@ def test_what_comes_before_the_passes_changes_nothing(case: Case) -> None:
 
 
 ON_THE_HOST = {
+    "WarpCTCLoss",
     "FlowWarp",
     "KMaxPooling",
     "ProposalTarget",
