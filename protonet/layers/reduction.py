@@ -37,7 +37,8 @@ class Reduction(Layer):
     Raises:
         LayerError: for an axis or a number of axes out of range.
     Differs:
-        Caffe has neither num_axes nor MAX and MIN, which are NaN where a value is NaN.
+        Caffe has neither num_axes nor MAX and MIN, which are NaN where a value is NaN. Of no
+        values, all operations give 0.
     """
 
     def setup(self) -> None:
@@ -59,7 +60,7 @@ class Reduction(Layer):
         outer, count = math.prod(shapes[0][:first]), math.prod(shapes[0][first:end])
         self._matrix, self._rows = (outer, count, *inner), (outer, *inner)
         mean = self.operation == ReductionParameter.MEAN
-        self._factor = self.coeff / count if mean else self.coeff
+        self._factor = self.coeff / max(count, 1) if mean else self.coeff
         self._work = self.scratch(self._matrix) if self._curved else None
         self._slope = self.scratch((outer, 1, *inner))
         if self._extreme:
@@ -72,7 +73,9 @@ class Reduction(Layer):
             x = xp.absolute(x, out=work)
         elif self.operation == ReductionParameter.SUMSQ:
             x = xp.multiply(x, x, out=work)
-        if self._extreme:
+        if self._extreme and not x.size:
+            y.fill(0)
+        elif self._extreme:
             (x.max if self.operation == ReductionParameter.MAX else x.min)(axis=1, out=y)
             if self.gradients:
                 self._winners.find(x, y)

@@ -32,6 +32,16 @@ def test_reductions(operation: str, expected: float, gradient: list[float]) -> N
     assert harness.backward([1.0]) == [None]
 
 
+@pytest.mark.parametrize("operation", ["SUM", "ASUM", "SUMSQ", "MEAN", "MAX", "MIN"])
+def test_no_values_give_0(operation: str) -> None:
+    text = f'type: "Reduction" reduction_param {{ operation: {operation} }}'
+    harness = LayerHarness(text, [np.zeros((0, 3))])
+    assert harness.forward()[0] == 0
+    (dx,) = harness.backward([np.float32(1)])
+    assert dx is not None
+    assert dx.shape == (0, 3)
+
+
 def test_axes_in_the_middle() -> None:
     x = np.arange(24.0).reshape(2, 3, 4)
     text = 'type: "Reduction" reduction_param { operation: MEAN axis: -2 num_axes: 1 }'
