@@ -96,6 +96,14 @@ def _apply(made: TorchObject, change: Any) -> None:
         change(each)
 
 
+@_method("applyToModules")
+def _apply_to_modules(made: TorchObject, change: Any) -> None:
+    """Call a function with each module directly inside."""
+    inside = made.fields.get("modules")
+    for each in inside.sequence if isinstance(inside, Table) else ():
+        change(each)
+
+
 @_method("replace")
 def _replace(made: TorchObject, change: Any) -> TorchObject:
     """The module that a function returns for it, in which each inner one is replaced so."""

@@ -21,6 +21,7 @@ NET = """
         ("local m, c = net:findModules('nn.MulConstant'); return { c[1] == net.modules[2] }",
          [True]),
         ("local n = 0; net:apply(function(m) n = n + 1 end); return { n }", [5]),
+        ("local n = 0; net:applyToModules(function(m) n = n + 1 end); return { n }", [2]),
         ("return { #net:parameters(), net:parameters()[3]:size(1) }", [4, 4]),
         ("local w, g = net:getParameters(); w:fill(7) return { w:nElement(), g:nElement(), "
          "net.modules[1].bias[2], net:parameters()[1]:sum() }", [20, 20, 7, 42]),
