@@ -6,7 +6,7 @@ import click
 
 from protonet.cli.options import C, with_options
 
-POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine")
+POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine", "torch_sgd")
 """The policies of the help text; modules of ``--import`` may add others."""
 
 
@@ -81,7 +81,8 @@ _RATES = (
     click.option(
         "--lr-policy",
         type=Policy(),
-        help="Learning-rate policy. Default: multistep. Replaces that of a solver file.",
+        help="Learning-rate policy. Default: multistep, or for a Lua NETWORK torch_sgd. Replaces "
+        "that of a solver file.",
     ),
     click.option(
         "--gamma",

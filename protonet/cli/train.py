@@ -98,13 +98,14 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
     "--weight-decay",
     type=float,
     metavar="X",
-    help="Weight decay. Default: the learning rate / 100.",
+    help="Weight decay. Default: the learning rate / 100, or for a Lua NETWORK 1e-4.",
 )
 @click.option(
     "--solver",
     "-solver",
     metavar="TYPE|FILE",
-    help=f"Update rule: {', '.join(SOLVERS)}. Default: SGD. Without NETWORK: Caffe's "
+    help=f"Update rule: {', '.join(SOLVERS)}. Default: SGD. For a Lua NETWORK, those of "
+    "Torch7's optim: sgd, nag, adam, adagrad, rmsprop, adadelta. Without NETWORK: Caffe's "
     "solver.prototxt, with its net and data.",
 )
 @click.option(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Job = Callable[..., Outcome]
 
+TORCH_NAMES = {"nag": "TorchNAG"}
+"""Names of Torch7's optim that are no names of Caffe's rules."""
 SOLVERS = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW")
 _OPTION_NAMES = {
     "steps": "step",
@@ -161,6 +163,8 @@ def _solver_type(text: str) -> str:
 
 def match_solver(text: str) -> str | None:
     """The update rule with this name, ignoring case, or None."""
+    if text.lower() in TORCH_NAMES:
+        return TORCH_NAMES[text.lower()]
     return next((name for name in known_solvers() if name.lower() == text.lower()), None)
 
 

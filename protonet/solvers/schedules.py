@@ -150,6 +150,7 @@ class Schedule:
         """Make the schedule from a checked solver."""
         values = [getattr(solver, name) for name in cls.fields]
         linear = bool(solver.warmup_iter)
+        decay = {"decay": solver.learning_rate_decay}
         return cls(
             solver.base_lr,
             *(v if isinstance(v, int | float) else tuple(v) for v in values),
@@ -157,7 +158,7 @@ class Schedule:
             warmup_lr=solver.warmup_start_lr if linear else solver.rampup_lr,
             warmup_power=1 if linear else 2,
             min_lr=solver.min_lr,
-            decay=solver.learning_rate_decay,
+            **(decay if solver.HasField("learning_rate_decay") else {}),
         )
 
     def rate(self, iteration: int) -> float:
@@ -191,6 +192,16 @@ class Fixed(Schedule):
 
     def factor(self, iteration: int) -> float:
         return 1.0
+
+
+@register_policy("torch_sgd")
+@dataclass(frozen=True)
+class TorchSGD(Fixed):
+    """``1 / (1 + learning_rate_decay * iteration)``, with 1e-6 unless another decay is given: the
+    default policy of DIGITS for Torch7.
+    """
+
+    decay: float = field(default=1e-6, kw_only=True)
 
 
 @register_policy("step")

@@ -19,7 +19,7 @@ def schedule_of(lr_policy: str, **settings: Any) -> Schedule:
 
 def test_every_policy_of_caffe_and_its_forks_is_known() -> None:
     names = ["cosine", "exp", "fixed", "inv", "multifixed", "multistep", "poly", "sigmoid", "step"]
-    assert policy_names() == names
+    assert policy_names() == [*names, "torch_sgd"]
 
 
 @pytest.mark.parametrize(
@@ -213,3 +213,13 @@ def test_the_warm_up_of_intels_fork_is_straight() -> None:
     )
     with pytest.raises(SolverError, match="rampup_interval and warmup_iter are both given"):
         schedule_of("fixed", warmup_iter=4, rampup_interval=3)
+
+
+def test_torch7_s_policy_decays_slowly() -> None:
+    solver = SolverParameter(base_lr=0.5, lr_policy="torch_sgd")
+    schedule = make_schedule(solver)
+    assert [schedule.rate(n) for n in (0, 1_000_000)] == [0.5, 0.25]
+    solver.learning_rate_decay = 0.25
+    assert make_schedule(solver).rate(4) == 0.25
+    solver.learning_rate_decay = 0
+    assert make_schedule(solver).rate(4) == 0.5

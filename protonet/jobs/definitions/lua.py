@@ -155,6 +155,7 @@ def _data_layer(top: str, database: Path, batch: int) -> LayerParameter:
     layer.data_param.source = str(database)
     layer.data_param.batch_size = batch
     layer.data_param.backend = DataParameter.LMDB
+    layer.data_param.partial_batches = True
     return layer
 
 

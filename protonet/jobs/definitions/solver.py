@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from protonet.errors import UsageError
 from protonet.jobs.run.settings import MOST_ITERATIONS, RunSettings, weight_files
 from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.proto.language import is_lua
 
 PREFIX = "snapshot"
 """The snapshot_prefix inside a run directory."""
+
+DEFAULT_POLICY = "multistep"
+"""For networks of Caffe."""
 
 _USUAL: dict[str, dict[str, float | tuple[float, ...]]] = {
     "fixed": {},
@@ -20,6 +25,7 @@ _USUAL: dict[str, dict[str, float | tuple[float, ...]]] = {
     "inv": {"gamma": 0.1, "power": 0.5},
     "poly": {"power": 3.0},
     "cosine": {},
+    "torch_sgd": {},
     "sigmoid": {"gamma": 0.1, "steps": (50.0,)},
 }
 """DIGITS' defaults of each policy."""
@@ -33,7 +39,32 @@ _SCALED: dict[str, Callable[[float, float], float]] = {
 rate decays as far in a long training as in a short one (DIGITS, tools/train_caffe).
 """
 
-_WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
+_WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp", "TorchAdaGrad", "TorchRMSProp")
+
+_OF_TORCH = {
+    name: f"Torch{name}" for name in ("SGD", "NAG", "Adam", "AdaGrad", "RMSProp", "AdaDelta")
+} | {"Nesterov": "TorchNAG"}
+"""The update rules of optim by the names of Caffe's."""
+
+_TORCH_DECAY = 1e-4
+"""The weight decay of DIGITS for Torch7."""
+
+
+def settled(settings: RunSettings, text: str) -> RunSettings:
+    """The settings for a network's text, with the policy that is meant.
+
+    For a definition of Torch7 the update rule is optim's of the same name, and the defaults are
+    those of DIGITS' Torch wrapper (tools/torch/main.lua).
+    """
+    if not is_lua(text):
+        return replace(settings, lr_policy=settings.lr_policy or DEFAULT_POLICY)
+    decay = settings.weight_decay
+    return replace(
+        settings,
+        solver=_OF_TORCH.get(settings.solver, settings.solver),
+        lr_policy=settings.lr_policy or "torch_sgd",
+        weight_decay=_TORCH_DECAY if decay is None else decay,
+    )
 
 
 def make_solver(
@@ -54,7 +85,7 @@ def make_solver(
         net="train_val.prototxt",
         type=settings.solver,
         base_lr=settings.lr,
-        lr_policy=settings.lr_policy,
+        lr_policy=settings.lr_policy or DEFAULT_POLICY,
         weight_decay=settings.lr / 100 if settings.weight_decay is None else settings.weight_decay,
         display=max(1, min(per_epoch // 8, 5000 // images)),
         snapshot=_iterations(settings.snapshot_every, per_epoch),
@@ -104,7 +135,8 @@ def _iterations(epochs: float, per_epoch: int) -> int:
 
 def _set_policy(solver: SolverParameter, settings: RunSettings) -> None:
     """Fill in the fields of the policy; an unknown policy is refused by the schedule."""
-    usual = _USUAL.get(settings.lr_policy, {})
+    policy = settings.lr_policy or DEFAULT_POLICY
+    usual = _USUAL.get(policy, {})
     for name in ("gamma", "power"):
         given = getattr(settings, name)
         if given is not None:
@@ -112,14 +144,14 @@ def _set_policy(solver: SolverParameter, settings: RunSettings) -> None:
         elif name in usual:
             setattr(solver, name, usual[name])
     share = solver.max_iter / 100
-    if settings.lr_policy in _SCALED:
-        solver.gamma = _SCALED[settings.lr_policy](solver.gamma, share)
+    if policy in _SCALED:
+        solver.gamma = _SCALED[policy](solver.gamma, share)
     if "steps" not in usual:
         return
     percents = settings.steps or usual["steps"]
     assert isinstance(percents, tuple)
     steps = [max(1, math.ceil(share * percent)) for percent in percents]
-    if settings.lr_policy == "multistep":
+    if policy == "multistep":
         solver.stepvalue.extend(sorted(steps))
     else:
         solver.stepsize = steps[0]

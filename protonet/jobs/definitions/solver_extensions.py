@@ -24,7 +24,7 @@ _NEAREST = {
         "TorchRMSProp": "RMSProp",
         "TorchAdaDelta": "AdaDelta",
     },
-    "lr_policy": {"cosine": "poly", "multifixed": "fixed"},
+    "lr_policy": {"cosine": "poly", "multifixed": "fixed", "torch_sgd": "fixed"},
 }
 """Values that stock Caffe does not know, and Caffe's nearest ones."""
 

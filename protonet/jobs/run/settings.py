@@ -21,7 +21,11 @@ MOST_ITERATIONS = 2**31 - 1
 
 _MOST_SEED = 2**63 - 1
 
-_MOST_STEPS = {"fixed": 0, "exp": 0, "inv": 0, "poly": 0, "cosine": 0, "step": 1, "sigmoid": 1}
+_MOST_STEPS = {
+    **dict.fromkeys(("fixed", "exp", "inv", "poly", "cosine", "torch_sgd"), 0),
+    "step": 1,
+    "sigmoid": 1,
+}
 """The maximal number of steps of policies with a limit."""
 
 
@@ -156,7 +160,8 @@ class RunSettings(SharedSettings):
 
     ``mean`` is a .binaryproto file, ``"none"``, or None for the mean of the training images.
     ``batch_size`` None means the network's own, else 16; ``accumulation`` is the number of batches
-    per update. ``weight_decay`` None means lr / 100. ``steps`` are percentages of the training.
+    per update. ``weight_decay`` and ``lr_policy`` None mean lr / 100 and multistep, for a network
+    of Torch7 1e-4 and torch_sgd. ``steps`` are percentages of the training.
     ``gamma`` and ``power`` None, and no steps, mean the policy's defaults. ``snapshot_every`` and
     ``val_every`` are epochs; 0 means only at the end, or never. ``by_position`` pairs images and
     labels with different keys by position.
@@ -171,7 +176,7 @@ class RunSettings(SharedSettings):
     batch_size: int | None = None
     accumulation: int = 1
     lr: float = 0.01
-    lr_policy: str = "multistep"
+    lr_policy: str | None = None
     gamma: float | None = None
     power: float | None = None
     steps: tuple[float, ...] = ()
@@ -217,7 +222,7 @@ class RunSettings(SharedSettings):
     def _check_steps(self) -> None:
         if any(not 0 < step <= 100 for step in self.steps):
             raise UsageError("steps are percentages of the training: above 0, at most 100")
-        most = _MOST_STEPS.get(self.lr_policy)
+        most = _MOST_STEPS.get(self.lr_policy) if self.lr_policy else None
         if most is not None and len(self.steps) > most:
             allowed = "takes no steps" if most == 0 else "takes one step"
             raise UsageError(

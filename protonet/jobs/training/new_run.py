@@ -116,9 +116,19 @@ def _train_val(
         replace_mean=settings.mean is not None,
         classes=classes,
     )
+    _clear_needless(train_val.net)
     if not train_val.net.name:
         train_val.net.name = run_name(pasted)
     return train_val, notes
+
+
+def _clear_needless(net: NetParameter) -> None:
+    """Clear ``partial_batches``, which Caffe does not know, where all batches are full anyway."""
+    for layer in net.layer:
+        if layer.type == "Data" and layer.data_param.partial_batches:
+            with Database(Path(layer.data_param.source)) as database:
+                if len(database) % layer.data_param.batch_size == 0:
+                    layer.data_param.ClearField("partial_batches")
 
 
 def _databases(images: Path, labels: Path | None) -> Databases:

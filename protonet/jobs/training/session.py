@@ -265,7 +265,4 @@ def _iterations_per_epoch(plan: Plan, solver: SolverParameter) -> int | None:
     layers = image_layers(plan)
     if not layers:
         return None
-    images = layers[0]
-    if images.spec.data_param.partial_batches:
-        return math.ceil(math.ceil(images.length / images.batch_size) / solver.iter_size)
-    return math.ceil(images.length / (images.batch_size * solver.iter_size))
+    return math.ceil(layers[0].length / (layers[0].batch_size * solver.iter_size))

@@ -11,6 +11,7 @@ from protonet.data.create import Progress
 from protonet.device import Device
 from protonet.errors import NetworkError, UsageError
 from protonet.jobs.checks.databases import check_databases
+from protonet.jobs.definitions.solver import settled
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings, SolverSettings
@@ -63,6 +64,7 @@ def start(
         NetworkError, DataError, UsageError, DeviceError: before the training.
         TrainingError: when the loss is no longer finite; the directory stays.
     """
+    settings = settled(settings, pasted.source.text)
     told = check_databases(settings)
     device = Device(settings.device, tf32=settings.tf32)
     with ExitStack() as stack:

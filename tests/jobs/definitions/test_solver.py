@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from protonet.errors import UsageError
-from protonet.jobs.definitions.solver import make_solver
+from protonet.jobs.definitions.solver import make_solver, settled
 from protonet.jobs.run.settings import RunSettings
 from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.solvers.check import check_solver
 from protonet.solvers.schedules import make_schedule
 
 
@@ -132,3 +134,48 @@ def test_the_drops_of_step_are_those_of_digits() -> None:
     drops = [at for at in range(1, 200) if schedule.rate(at) < schedule.rate(at - 1)]
     assert drops == [66, 132, 198]
     assert solver_of((100, 50), lr_policy="step", epochs=50.5).stepsize == 34  # 33.33
+
+
+LUA = "return function(p) return { model = nn.Linear(2, 2) } end"
+
+
+def test_networks_of_torch7_are_trained_as_digits_did() -> None:
+    settings = settled(RunSettings(Path("data")), LUA)
+    solver = make_solver(settings, (101, 10), None)
+    assert (solver.type, solver.lr_policy, solver.max_iter) == ("TorchSGD", "torch_sgd", 330)
+    assert solver.momentum == pytest.approx(0.9)
+    assert solver.weight_decay == pytest.approx(1e-4)
+    assert not solver.HasField("dampening")
+    assert make_schedule(solver).rate(1000) == pytest.approx(0.01 / 1.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("SGD", "TorchSGD"),
+        ("Nesterov", "TorchNAG"),
+        ("TorchNAG", "TorchNAG"),
+        ("Adam", "TorchAdam"),
+        ("AdaGrad", "TorchAdaGrad"),
+        ("RMSProp", "TorchRMSProp"),
+        ("AdaDelta", "TorchAdaDelta"),
+        ("AdamW", "AdamW"),
+    ],
+)
+def test_update_rules_of_a_definition_are_those_of_optim(name: str, expected: str) -> None:
+    given = RunSettings(Path("data"), solver=name, lr_policy="step", weight_decay=0.5)
+    settings = settled(given, LUA)
+    assert (settings.solver, settings.lr_policy, settings.weight_decay) == (expected, "step", 0.5)
+    solver = make_solver(settings, (100, 10), None)
+    check_solver(solver)
+    assert make_schedule(solver).rate(0) == make_schedule(solver).rate(98)
+
+
+def test_networks_of_caffe_keep_their_rules() -> None:
+    given = RunSettings(Path("data"))
+    assert settled(given, 'layer { name: "x" }') == replace(given, lr_policy="multistep")
+
+
+def test_the_policy_of_torch7_takes_no_steps() -> None:
+    with pytest.raises(UsageError, match="'torch_sgd' takes no steps"):
+        settled(RunSettings(Path("data"), steps=(50.0,)), LUA)
