@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -178,7 +179,7 @@ class NetBuilder:
         made = [spec.name] if tops == 1 else [f"{spec.name}_{i + 1}" for i in range(tops)]
         spec.top.extend(made)
         try:
-            ParseDict(fields, spec)
+            ParseDict(_in_json(fields), spec)
         except ParseError as error:
             raise LayerError(f"a number is too large for the layer {kind}: {error}") from None
         if self._with_labels:
@@ -307,6 +308,17 @@ class NetBuilder:
                 shared = f"{first[0].name}_{bound.field}"
                 _param(first[0], first[1]).name = _param(spec, index).name = shared
             self.placed.append(Placed(spec.name, index, weight.shape, bound))
+
+
+def _in_json(value: Any) -> Any:
+    """Infinite numbers as protobuf's JSON writes them."""
+    if isinstance(value, dict):
+        return {name: _in_json(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_in_json(each) for each in value]
+    if isinstance(value, float) and math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 def _param(spec: LayerParameter, index: int) -> ParamSpec:

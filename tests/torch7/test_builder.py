@@ -7,6 +7,7 @@ import pytest
 
 from protonet.errors import LayerError
 from protonet.proto.source import Source
+from protonet.torch7.api import TorchModule
 from protonet.torch7.builder import Bound
 from protonet.torch7.modules.base import module_class
 from protonet.torch7.network import builder
@@ -77,3 +78,9 @@ def test_a_second_top_is_added_once() -> None:
     for _ in range(2):
         assert net.second_top(pooled, "mask").shape == (2, 3, 3, 5)
     assert list(net.specs[0].top) == ["Pooling1", "Pooling1_mask"]
+
+
+def test_infinite_numbers_are_written() -> None:
+    model = TorchModule(nn("Clamp", -np.inf, np.inf), [(2,)])
+    (layer,) = model.translated.definition.net.layer
+    assert (layer.clip_param.min, layer.clip_param.max) == (-np.inf, np.inf)

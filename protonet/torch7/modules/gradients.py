@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from protonet.torch7.arguments import flag, real
 from protonet.torch7.builder import NetBuilder, Value
 from protonet.torch7.modules.base import Module, lua, module
@@ -43,12 +41,14 @@ class L1Penalty(Module):
         self["provideOutput"] = flag("provideOutput", provideOutput, True)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        blob = self.one(x)
-        count = math.prod(blob.shape) if self.get("sizeAverage") else 1
-        param = {"operation": "ASUM", "axis": 0}
-        weight = self.number("l1weight") / count
+        blob, weight = self.one(x), self.number("l1weight")
         with net.with_labels():
-            net.layer("Reduction", blob, reduction_param=param, loss_weight=[weight])
+            if self.get("sizeAverage"):
+                size, operation = net.layer("AbsVal", blob), "MEAN"
+            else:
+                size, operation = blob, "ASUM"
+            param = {"operation": operation, "axis": 0}
+            net.layer("Reduction", size, reduction_param=param, loss_weight=[weight])
         if self.get("provideOutput", True):
             return blob
         return net.layer("GradientScale", blob, gradient_scale_param={"scale": 0})

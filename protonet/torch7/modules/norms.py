@@ -16,7 +16,7 @@ from protonet.torch7.objects import TorchObject
 
 def normalized(net: NetBuilder, x: Blob, p: float = 2, eps: float = 1e-24) -> Blob:
     """The vectors along the last axis, divided by their p-norm."""
-    param = {"axis": len(x.shape) - 1, "p": "Infinity" if p == math.inf else p, "eps": eps}
+    param = {"axis": len(x.shape) - 1, "p": p, "eps": eps}
     return net.layer("LpNormalization", x, lp_normalization_param=param)
 
 
