@@ -108,6 +108,8 @@ def _recompute(
         makers = sorted({value.producer for value in held} - absorbed)
         if not all(plan.steps[i].layer.traits.recomputable and i not in views for i in makers):
             continue
+        if any(storage[top] != place for i in makers for top in plan.steps[i].tops):
+            continue  # it would be written again where another array may be by then
         sources = {v for i in makers for v in plan.steps[i].bottoms if storage[v] != place}
         if not all(
             _is_live_until(spans[storage[source]], times[0])

@@ -76,6 +76,19 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "v" bottom: "kt" top: "loss" 
 
 # What is made again for a layer's backward pass needs its source until then, and here the source's
 # own last reader is the step before.
+CUT = """
+layer { name: "data" type: "Input" top: "data" top: "label" input_param {
+  shape { dim: 3 dim: 7 } shape { dim: 3 dim: 2 } } }
+layer { name: "cut" type: "Slice" bottom: "data" top: "part" top: "rest" slice_param {
+  axis: 1 slice_point: 2 } }
+layer { name: "scaled" type: "Scale" bottom: "part" top: "scaled" }
+layer { name: "rest" type: "Silence" bottom: "rest" }
+layer { name: "output" type: "InnerProduct" bottom: "scaled" top: "output" inner_product_param {
+  num_output: 2 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "output" bottom: "label" top: "loss" }
+"""
+"""A slice is read by a backward pass, while the memory of the other may hold the loss by then."""
+
 JUST_READ = """
 layer { name: "in" type: "Input" top: "x" top: "t" input_param {
   shape { dim: 4 dim: 3 } shape { dim: 4 dim: 2 } } }
@@ -211,7 +224,7 @@ def check(plan: Plan, again: Plan, third: Plan, precision: str = "float32") -> N
     assert found == fused
 
 
-@pytest.mark.parametrize("text", [FAN_OUT, LSTM, SIAMESE, FILTERED, JUST_READ])
+@pytest.mark.parametrize("text", [FAN_OUT, LSTM, SIAMESE, FILTERED, CUT, JUST_READ])
 def test_nets_of_special_layers(text: str) -> None:
     check(plan_of(text), plan_of(text), plan_of(text))
 
