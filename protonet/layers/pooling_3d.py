@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool, MaxPool
+from protonet.kernels.rows import take_rows
 from protonet.kernels.windows import Windows
 from protonet.layers.alternative_fields import one_of_two_messages
 from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
@@ -28,6 +31,7 @@ class _Pooling3D(Layer):
     traits = Traits(
         backward_reads=frozenset(), recomputable=True, low_precision=LowPrecision.WITH_BOTTOMS
     )
+    tops = (1, 2)
 
     def setup(self) -> None:
         param, field = one_of_two_messages(self, "pooling_param", "pooling3d_param")
@@ -35,6 +39,11 @@ class _Pooling3D(Layer):
         if self.method not in (PoolingParameter.MAX, PoolingParameter.AVE):
             name = PoolingParameter.PoolMethod.Name(self.method)
             raise LayerError(f"{name} pooling is for planes only", (field, "pool"))
+        self.masks = len(self.spec.top) > 1
+        if self.masks and self.method != PoolingParameter.MAX:
+            raise LayerError("only MAX pooling has a second top, the mask", ("top", 1))
+        if self.masks:
+            self.traits = replace(self.traits, low_precision=LowPrecision.NEVER)
         for side in ("pad_l", "pad_r", "pad_t", "pad_b"):
             if isinstance(param, PoolingParameter) and getattr(param, side):
                 raise LayerError(f"{side} is for planes only; give pad_shape", (field, side))
@@ -96,7 +105,7 @@ class _Pooling3D(Layer):
                 f"expected a bottom of 5 axes, N x C x L x H x W, got {shape_text(shape)}",
                 ("bottom", 0),
             )
-        return [(*shape[:2], *self.windows_over(shape[2:]).outputs)]
+        return [(*shape[:2], *self.windows_over(shape[2:]).outputs)] * len(self.spec.top)
 
     def windows_over(self, volume: Shape) -> Windows:
         """The windows over frames, rows and columns."""
@@ -107,7 +116,7 @@ class _Pooling3D(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         items, channels, frames, *plane = shapes[0]
-        (top,) = self.infer(shapes)
+        top = self.infer(shapes)[0]
         kernel = shapes[0][2:] if self.whole else self.kernel
         padded = any(self.pad)
         within = pool_windows(
@@ -140,9 +149,29 @@ class _Pooling3D(Layer):
             return
         self._max = [MaxPool.make(self.device, self.dtype, *each) for each in geometry]
         self._picked: list[Any] = [None, None]
-        if self.gradients:
+        if self.gradients or self.masks:
             shapes = [self._left.shape, self._top]
             self._picked = [self.scratch(shape, np.int32) for shape in shapes]
+        if self.masks:
+            self._build_mask(items * channels, frames * places, top[2] * places)
+
+    def _build_mask(self, volumes: int, places: int, outputs: int) -> None:
+        """Arrays for the indices of maxima, ``outputs`` for each of the volumes."""
+        self._index = self.scratch((volumes, outputs), np.int64)
+        self._in_plane = self.scratch((volumes, outputs), np.int32)
+        self._starts = self.scratch((volumes, 1), np.int64)
+        self.device.put(np.arange(volumes)[:, None] * places, self._starts)
+
+    def _write_mask(self, mask: Array) -> None:
+        """Write the index of each maximum in its volume: frame, then place in the plane."""
+        xp, (within, across), index = self.xp, self._picked, self._index
+        frame = across.reshape(index.shape)
+        xp.add(frame, self._starts, out=index)
+        take_rows(xp, within.reshape(-1), index.reshape(-1), self._in_plane.reshape(-1))
+        xp.floor_divide(frame, self._top[3], out=index)
+        xp.multiply(index, math.prod(self._planes[2:]), out=index)
+        xp.add(index, self._in_plane, out=index)
+        xp.copyto(mask.reshape(index.shape), index, casting="unsafe")
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         x, y, left = bottoms[0].reshape(self._planes), tops[0].reshape(self._top), self._left
@@ -150,6 +179,8 @@ class _Pooling3D(Layer):
         if self._max is not None:
             self._max[0].forward(x, left, self._picked[0])
             self._max[1].forward(columns, y, self._picked[1])
+            if self.masks:
+                self._write_mask(tops[1])
         elif self._mean is not None:
             self._mean[0].forward(x, left)
             self._mean[1].forward(columns, y)
@@ -184,10 +215,11 @@ class Pooling3D(_Pooling3D):
         0: x, N x C x L x H x W.
     Top:
         0: y, N x C x out x out x out, with out as for Pooling.
+        1 (optional, MAX): the index of each maximum in its volume, from 0.
     Params:
         none.
     Spec:
-        pooling_param or pooling3d_param: as for Pooling, without its second top, and kernel_depth,
+        pooling_param or pooling3d_param: as for Pooling, and kernel_depth,
         temporal_stride (1) for frames; with any of them, kernel_size, stride and pad are of rows
         and columns. kernel_shape, stride_shape and pad_shape say all at once. pooling3d_param has
         P3D's names for frames too: kernel_l, stride_l, pad_l. With MAX, pooling_param may have
@@ -209,7 +241,7 @@ class NdPooling(_Pooling3D):
     Bottom:
         0: x, N x C x L x H x W.
     Top:
-        0: y, N x C x out x out x out, as for Pooling3D.
+        0: y, N x C x out x out x out, as for Pooling3D; 1 (optional, MAX): its mask.
     Params:
         none.
     Spec:

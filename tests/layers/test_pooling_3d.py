@@ -99,3 +99,32 @@ def test_synopsys_pooling_is_of_planes(fields: str, message: str) -> None:
     text = f'type: "Pooling3D" pooling_param {{ kernel_size: 2 kernel_depth: 2 {fields} }}'
     with pytest.raises(LayerError, match=message):
         LayerHarness(text, [np.zeros((2, 3, 4, 5, 6))])
+
+
+def test_the_mask_has_the_places_of_maxima_in_their_volumes() -> None:
+    x = np.random.default_rng(2).permutation(2 * 3 * 4 * 5 * 6).reshape(2, 3, 4, 5, 6)
+    x = x.astype(np.float32)
+    text = (
+        f'type: "Pooling3D" top: "y" top: "mask" {POOL} {{ kernel_size: 2 kernel_depth: 3 pad: 1 }}'
+    )
+    y, mask = LayerHarness(text, [x]).forward()
+    found = np.take_along_axis(
+        x.reshape(2, 3, -1), mask.reshape(2, 3, -1).astype(int), axis=2
+    ).reshape(y.shape)
+    np.testing.assert_array_equal(found, y)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("pool: AVE top", "only MAX pooling has a second top, the mask"),
+        ("pool: AVE dilation_shape { dim: 2 }", "only MAX pooling has a dilation"),
+        ("dilation_shape { dim: 2 dim: 0 dim: 1 }", "dilation must be above 0"),
+    ],
+)
+def test_masks_and_dilations_that_cannot_be(fields: str, message: str) -> None:
+    tops = 'top: "y" top: "mask"' if fields.endswith("top") else ""
+    fields = fields.removesuffix("top")
+    text = f'type: "Pooling3D" {tops} {POOL} {{ kernel_size: 2 kernel_depth: 2 {fields} }}'
+    with pytest.raises(LayerError, match=message):
+        LayerHarness(text, [np.zeros((2, 3, 4, 5, 6))])

@@ -140,3 +140,12 @@ def test_pooling_of_regions(shape: str, kind: str, more: str) -> None:
     rows = [[1, 0, 0, 31, 23], [0, 5, 3, 17, 20], [1, 20, 9, 60, 80], [0, 9, 9, 9, 9]]
     rois = np.array([*rows, [0, 90, 90, 99, 99]], np.float32)
     hold(net, {"x": x, "rois": rois.reshape(5, 5, *(1, 1)[: shape.count("dim") - 2])})
+
+
+def test_the_mask_of_volumes() -> None:
+    net = layer(
+        'type: "Pooling3D" pooling_param { kernel_size: 2 kernel_depth: 2 }',
+        (2, 3, 4, 5, 6),
+        tops=2,
+    )
+    hold(net, values(net))

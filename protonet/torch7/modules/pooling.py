@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from protonet.errors import LayerError
-from protonet.torch7.builder import NetBuilder, Value
+from protonet.torch7.builder import Blob, NetBuilder, Value
 from protonet.torch7.modules.base import create, lua, module
 from protonet.torch7.modules.containers import Sequential
 from protonet.torch7.modules.sliding import Sliding, with_batch
@@ -192,15 +193,16 @@ class SpatialAdaptiveAveragePooling(AdaptivePooling):
     method = "AVE"
 
 
-@module("nn.SpatialMaxUnpooling")
-class SpatialMaxUnpooling(Sliding):
-    """The inverse of a SpatialMaxPooling: each value where that found its maximum."""
+class Unpooling(Sliding):
+    """Base: the inverse of a pooling of maxima."""
+
+    undoes: ClassVar[str]
 
     def construct(self, poolingModule: TorchObject) -> None:
         kind = getattr(poolingModule, "typename", poolingModule)
-        if kind != "nn.SpatialMaxPooling":
+        if kind != self.undoes:
             raise LayerError(
-                f"{self.object.typename}: poolingModule must be an nn.SpatialMaxPooling, got {kind}"
+                f"{self.object.typename}: poolingModule must be an {self.undoes}, got {kind}"
             )
         pooling = self.wrap(poolingModule)
         if any(pooling[f"k{axis}"] != pooling[f"d{axis}"] for axis in self.axes):
@@ -209,20 +211,31 @@ class SpatialMaxUnpooling(Sliding):
             )
         self["pooling"] = poolingModule
 
-    def layers(self, net: NetBuilder, x: Value) -> Value:
+    def pooled(self, net: NetBuilder, x: Value) -> tuple[Blob, Blob, Blob, Callable[[Blob], Blob]]:
+        """The input with a batch axis, the places of the maxima, the input of the pooling, and
+        what removes the batch axis.
+        """
         if id(self["pooling"]) not in net.notes:
-            raise LayerError("the SpatialMaxPooling must be in front of it in the same net")
+            name = self.undoes.removeprefix("nn.")
+            raise LayerError(f"the {name} must be in front of it in the same net")
         pooled, whole = net.notes[id(self["pooling"])]
-        blob, undone = with_batch(net, self.one(x), 4)
+        blob, undone = with_batch(net, self.one(x), len(self.axes) + 2)
         if blob.shape != pooled.shape:
             raise LayerError(f"expected an input as the pooling's output, {pooled}, got {blob}")
+        return blob, net.second_top(pooled, "mask"), whole, undone
+
+
+@module("nn.SpatialMaxUnpooling")
+class SpatialMaxUnpooling(Unpooling):
+    """The inverse of a SpatialMaxPooling: each value where that found its maximum."""
+
+    undoes = "nn.SpatialMaxPooling"
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        blob, mask, whole, undone = self.pooled(net, x)
         height, width = whole.shape[2:]
-        y = net.layer(
-            "Upsample",
-            [blob, net.second_top(pooled, "mask")],
-            upsample_param={"upsample_h": height, "upsample_w": width},
-        )
-        return undone(y)
+        size = {"upsample_h": height, "upsample_w": width}
+        return undone(net.layer("Upsample", [blob, mask], upsample_param=size))
 
 
 @module("nn.SpatialLPPooling")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from protonet.torch7.builder import NetBuilder, Value
+import math
+
+from protonet.torch7.builder import Blob, NetBuilder, Value
 from protonet.torch7.modules.base import module
-from protonet.torch7.modules.pooling import Pooling
+from protonet.torch7.modules.pooling import Pooling, Unpooling
 from protonet.torch7.objects import Tensor
 
 
@@ -104,3 +106,28 @@ class VolumetricAveragePooling(VolumetricPooling):
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         return self.pool(net, x, "AVE")
+
+
+@module("nn.VolumetricMaxUnpooling")
+class VolumetricMaxUnpooling(Unpooling):
+    """The inverse of a VolumetricMaxPooling: each value where that found its maximum."""
+
+    axes = "THW"
+    undoes = "nn.VolumetricMaxPooling"
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        blob, mask, whole, undone = self.pooled(net, x)
+        frames, *plane = whole.shape[2:]
+        values = _frames(net, blob)
+        y = net.layer(
+            "Upsample",
+            [values, _frames(net, mask)],
+            upsample_param={"upsample_h": frames, "upsample_w": math.prod(plane)},
+        )
+        dims = [0, 0, 0, *plane]
+        return undone(net.layer("Reshape", y, reshape_param={"shape": {"dim": dims}}))
+
+
+def _frames(net: NetBuilder, blob: Blob) -> Blob:
+    """Volumes as planes: a row for each frame."""
+    return net.layer("Reshape", blob, reshape_param={"shape": {"dim": [0, 0, 0, -1]}})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.errors import LayerError, NetworkError
-from protonet.torch7.modules.base import Session, create
+from protonet.torch7.modules.base import Session, create, module_class
 from protonet.torch7.objects import Tensor
 from tests.torch7.modules.windows import convolve, forward, random
 from tests.torch7.trees import Draws, nn
@@ -52,3 +52,10 @@ def test_what_is_refused() -> None:
         nn("SpatialConvolutionMap", Tensor.of(np.ones((4, 3))), 2, 2)
     with pytest.raises(NetworkError, match="expected at least 3 input planes, got 1x2x5x5"):
         forward(nn("SpatialConvolutionMap", TABLE, 2, 2), random(1, 2, 5, 5))
+
+
+def test_a_standard_deviation_replaces_all_bounds() -> None:
+    draws = Draws()
+    made = create("nn.SpatialConvolutionMap", [TABLE, 2, 3], Session(draws))
+    module_class(made.typename)(made, Session(draws)).reset(1.0)
+    assert draws.asked[-2:] == [("uniform", -(3**0.5), 3**0.5)] * 2

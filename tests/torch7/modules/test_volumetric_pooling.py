@@ -6,7 +6,7 @@ import numpy as np
 
 from protonet.torch7.modules.base import Session, create
 from tests.torch7.modules.windows import forward, random
-from tests.torch7.trees import Draws, nn
+from tests.torch7.trees import Draws, nn, sequential
 
 
 def test_volumes() -> None:
@@ -32,3 +32,15 @@ def test_the_greatest_of_values_that_are_apart() -> None:
     first, second = x[:, :, :2], x[:, :, 3:]
     both = np.maximum(first, second)
     np.testing.assert_array_equal(y, np.maximum(both[..., :4:3], both[..., 2:6:3]))
+
+
+def test_maxima_go_back_to_where_they_were() -> None:
+    pool = nn("VolumetricMaxPooling", 2, 2, 3)
+    model = sequential(pool, nn("VolumetricMaxUnpooling", pool))
+    x = random(2, 3, 4, 6, 5)
+    blocks = x[..., :4].reshape(2, 3, 2, 2, 2, 3, 2, 2)
+    expected = np.zeros_like(x)
+    kept = blocks * (blocks == blocks.max(axis=(3, 5, 7), keepdims=True))
+    expected[..., :4] = kept.reshape(2, 3, 4, 6, 4)
+    np.testing.assert_array_equal(forward(model, x), expected)
+    np.testing.assert_array_equal(forward(model, x[1]), expected[1])
