@@ -166,8 +166,6 @@ class Clip(Clamp):
                 f"expected min <= max, got min {self.low:g} and max {self.high:g}",
                 ("clip_param", "min"),
             )
-        if self.is_open:  # then y is a bound if and only if x is not between them
-            self.traits = replace(self.traits, backward_reads=BY_TOP)
 
 
 @register("ReLU6")
