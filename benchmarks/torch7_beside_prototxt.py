@@ -18,7 +18,7 @@ from protonet.device import Device
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
-from protonet.jobs.definitions.reading import DataShapes, read_definition
+from protonet.jobs.reading.network import DataShapes, read_definition
 from protonet.proto.caffe_pb2 import TRAIN, SolverParameter
 from protonet.proto.text import Source
 from protonet.train.trainer import Trainer

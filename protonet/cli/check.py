@@ -118,7 +118,7 @@ def command(
 
     For a network without data layers, --data and --labels, or --input, give the shapes.
     """
-    from protonet.jobs.definitions.reading import read_network, shapes_of_inputs
+    from protonet.jobs.reading.network import read_network, shapes_of_inputs
     from protonet.proto.ignored import ignored_notes
 
     pasted = read_network(network, shapes_of_inputs(data))

@@ -61,7 +61,7 @@ def command(
     with the ending .svg. Networks with mistakes are drawn too.
     """
     from protonet.graph.drawing import draw_net, to_mermaid
-    from protonet.jobs.definitions.reading import read_network
+    from protonet.jobs.reading.network import read_network
     from protonet.proto import rules
     from protonet.proto.caffe_pb2 import TEST, TRAIN
 

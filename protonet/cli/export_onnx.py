@@ -101,7 +101,8 @@ def _definition(
 ) -> tuple[NetDefinition, Path | Weights | None]:
     """The net of a definition or a run, with an input of this shape; and its weights."""
     from protonet.jobs.definitions.network import make_deploy
-    from protonet.jobs.definitions.reading import DataShapes, read_network
+    from protonet.jobs.reading.data_shapes import DataShapes
+    from protonet.jobs.reading.network import read_network
 
     if network.is_dir():
         if weights is not None:

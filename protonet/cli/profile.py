@@ -188,8 +188,8 @@ def _read(
     network: str | None, data: InputOptions, solver: str | None, options: ProfileOptions
 ) -> tuple[NetDefinition, SolverParameter, ProfileOptions]:
     """The net and the solver, and the options completed from the solver."""
-    from protonet.jobs.definitions.reading import read_network, shapes_of_inputs
     from protonet.jobs.profiling.profiled_net import default_solver, net_of_solver, read_solver_only
+    from protonet.jobs.reading.network import read_network, shapes_of_inputs
 
     kind = match_solver(solver) if solver is not None else "SGD"
     path = Path(str(solver))

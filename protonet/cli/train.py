@@ -112,7 +112,7 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
     "--weights",
     "-weights",
     metavar="FILE[,FILE...]",
-    help="Initial weights for fine-tuning: .caffemodel, .h5, .npz or .safetensors.",
+    help="Initial weights for fine-tuning: .caffemodel, .h5, .npz, .safetensors or .t7.",
 )
 @click.option(
     "--allow-mismatch",
@@ -164,6 +164,11 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
     type=click.IntRange(1),
     metavar="N",
     help="Snapshots to keep: the newest N, and the best. Default: all.",
+)
+@click.option(
+    "--torch7-snapshots",
+    is_flag=True,
+    help="Of a Lua text: write snapshots as .t7 files of Torch7 too.",
 )
 @click.option("--gpu", "-gpu", metavar="N", help="The GPU to use, like --device cuda:N.")
 @click.option("--out", type=_PATH, help="The new run directory. Default: runs/NAME-TIME.")

@@ -127,7 +127,7 @@ def _training(network: str, given: dict[str, Any]) -> Job:
         given["solver"] = _solver_type(given["solver"])
     if "steps" in given:
         given["steps"] = percentages(given["steps"])
-    from protonet.jobs.definitions.reading import read_network, shapes_of
+    from protonet.jobs.reading.network import read_network, shapes_of
     from protonet.jobs.run.settings import RunSettings
     from protonet.jobs.training.start import start
 

@@ -2,6 +2,7 @@
 
 - ``run``: run directories: settings, record, files, archives.
 - ``definitions``: the nets and the solver that are built from the user's definitions.
+- ``reading``: networks from what users give: prototxt, Lua texts, .t7 files.
 - ``checks``: checks of nets and databases before anything is allocated or trained.
 - ``training``: start a training from a pasted network or a solver file, resume it; its loop.
 - ``tasks``: tasks of worker processes, and how errors are reported.

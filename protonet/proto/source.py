@@ -122,7 +122,9 @@ class NetDefinition:
 
     ``origins`` has the path in ``source`` of each of ``net.layer``, so that later mistakes still
     point to their line. ``weights`` returns initial weights by layer name, for a text that brings
-    its own; None: the fillers'. ``printed`` are lines that the text itself printed.
+    its own; None: the fillers'. ``printed`` are lines that the text itself printed. ``model``
+    returns the .t7 file of the model, for a text of Torch7; ``taken`` are files of weights that
+    ``weights`` has already.
     """
 
     net: NetParameter
@@ -130,6 +132,8 @@ class NetDefinition:
     origins: tuple[Where, ...]
     weights: Callable[[], Mapping[str, Sequence[Any]]] | None = None
     printed: tuple[str, ...] = ()
+    model: Callable[[], bytes] | None = None
+    taken: tuple[str, ...] = ()
 
     def copy(self) -> NetDefinition:
         """The definition with a copy of the net."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from protonet.blob import Shape
-from protonet.errors import FormatError
+from protonet.errors import FormatError, NetworkError
+from protonet.formats.caffemodel import Weights, read_weights
+from protonet.formats.kind import is_torch7
 from protonet.torch7 import serial
 from protonet.torch7.deployed import DeployedModel, UnknownShapeError, deployed
 from protonet.torch7.guess import fitting_shape
@@ -19,6 +22,23 @@ from protonet.torch7.trained import finish, put_weights
 
 FLAT = "_Weights"
 """In the name of a file that has all weights as one vector: DIGITS tells the two kinds so."""
+
+
+def layer_weights(path: str | Path, shape: Shape | None = None) -> Weights:
+    """The weights of every layer, from a .t7 file with a model or any other file of weights.
+
+    ``shape`` is one of the input that may fit the model, if it is known.
+
+    Raises:
+        UsageError, FormatError, NetworkError: as ``open_weights`` and ``read_weights``.
+    """
+    path = Path(path)
+    if not is_torch7(path):
+        return read_weights(path)
+    if shape is not None:
+        with suppress(NetworkError):
+            return open_weights(path, None, shape).weights()
+    return open_weights(path).weights()
 
 
 def open_weights(

@@ -26,7 +26,8 @@ from protonet.jobs.definitions.network import (
     make_train_val,
 )
 from protonet.jobs.definitions.network import Databases as Pair
-from protonet.jobs.definitions.reading import DataShapes, read_definition
+from protonet.jobs.reading.data_shapes import DataShapes
+from protonet.jobs.reading.network import read_definition
 from protonet.layers.base import LayerContext
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, TRAIN

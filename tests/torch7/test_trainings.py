@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from protonet.formats.caffemodel import read_weights
-from protonet.jobs.definitions.reading import read_definition, shapes_of
+from protonet.jobs.reading.network import read_definition, shapes_of
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.training.resume import ResumeOptions, resume

@@ -7,7 +7,8 @@ from pathlib import Path
 from protonet.blob import Shape
 from protonet.errors import UsageError
 from protonet.jobs.definitions.network import make_deploy
-from protonet.jobs.definitions.reading import DataShapes, read_definition
+from protonet.jobs.reading.data_shapes import DataShapes
+from protonet.jobs.reading.network import read_definition
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 from protonet.proto.language import is_lua

@@ -31,6 +31,7 @@ class RunDirectory:
         self.solver = path / "solver.prototxt"
         self.deploy = path / "deploy.prototxt"
         self.initial = path / "initial.caffemodel"
+        self.model = path / "model.t7"
         self.mean = path / "mean.binaryproto"
         self.labels = path / "labels.txt"
         self.metrics = path / "metrics.jsonl"

@@ -164,7 +164,8 @@ class RunSettings(SharedSettings):
     of Torch7 1e-4 and torch_sgd. ``steps`` are percentages of the training.
     ``gamma`` and ``power`` None, and no steps, mean the policy's defaults. ``snapshot_every`` and
     ``val_every`` are epochs; 0 means only at the end, or never. ``by_position`` pairs images and
-    labels with different keys by position.
+    labels with different keys by position. ``torch7_snapshots`` writes snapshots as .t7 files of
+    Torch7 too.
     """
 
     data: Path
@@ -188,6 +189,7 @@ class RunSettings(SharedSettings):
     seed: int = 0
     shuffle: bool = False
     by_position: bool = False
+    torch7_snapshots: bool = False
     threads: int = field(default_factory=default_threads)
 
     def __post_init__(self) -> None:

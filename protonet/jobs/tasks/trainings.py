@@ -28,7 +28,7 @@ class TrainNetwork:
         Raises:
             As ``jobs.training.start.start``.
         """
-        from protonet.jobs.definitions.reading import read_definition, shapes_of
+        from protonet.jobs.reading.network import read_definition, shapes_of
         from protonet.jobs.tasks.progress_log import log_progress
         from protonet.jobs.training.start import start
         from protonet.proto.text import Source

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from protonet.data.create import Progress, compute_mean
 from protonet.data.database import Database
-from protonet.errors import NetworkError
+from protonet.errors import NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array
 from protonet.formats.caffemodel import write_weights
@@ -73,6 +73,7 @@ def write_run(
         plan.close()
     solver = make_solver(settings, train_size, _val_size(train_val.net, settings))
     _store_initial(run, pasted, solver)
+    _store_model(run, pasted, settings)
     check_solver(solver)
     _write_texts(run, pasted, train_val.net, solver, deploy)
     run.write(
@@ -156,9 +157,25 @@ def _store_initial(run: RunDirectory, pasted: NetDefinition, solver: SolverParam
     size = sum(array.nbytes for arrays in weights.values() for array in arrays)
     path = run.initial if size < SIZE_LIMIT else run.initial.with_suffix(".caffemodel.h5")
     write_weights(path, weights)
-    given = list(solver.weights)
+    given = [name for each in solver.weights for name in each.split(",")]
+    given = [name for name in given if name not in pasted.taken]
     del solver.weights[:]
     solver.weights.extend([str(path.resolve()), *given])
+
+
+def _store_model(run: RunDirectory, pasted: NetDefinition, settings: RunSettings) -> None:
+    """Store the tree of modules, which snapshots as .t7 files are made from.
+
+    Raises:
+        UsageError: for a prototxt, which has none.
+    """
+    if not settings.torch7_snapshots:
+        return
+    if pasted.model is None:
+        raise UsageError(
+            f"{pasted.source.name}: is no Lua text; --torch7-snapshots writes modules of Torch7"
+        )
+    write_atomic(run.model, pasted.model())
 
 
 def _store_mean(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from protonet.device import Device
 from protonet.errors import OtherNetError
-from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
@@ -20,11 +19,13 @@ from protonet.jobs.definitions.inputs import image_layers
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings, SolverSettings
+from protonet.jobs.run.torch7_snapshots import Torch7Snapshots
 from protonet.jobs.training.prolong import prolonged_at
 from protonet.kernels import native
 from protonet.layers.base import LayerContext
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
+from protonet.torch7.conversion import layer_weights
 from protonet.train.events import Listener, Warned
 from protonet.train.listeners import (
     CaffeLog,
@@ -115,11 +116,14 @@ class Job:
         return told
 
     def _optional_listeners(self) -> Iterator[Listener]:
-        """The listeners that remove old snapshots and stop early, if enabled."""
+        """The listeners that remove old snapshots, write them for Torch7, and stop early."""
         run, settings = self.run, self.settings
         if settings.keep is not None:
             kept = run.snapshots()
             yield KeepNewest(kept, settings.keep, lambda: (run.iterations(), run.figures()))
+        if isinstance(settings, RunSettings) and settings.torch7_snapshots:
+            images = image_layers(self._plans[0])[0]
+            yield Torch7Snapshots(run, (images.batch_size, *images.image_shape))
         if settings.early_stop is not None:
             finish = self.trainer.finish
             yield EarlyStop(settings.early_stop, finish, self._figures_before, self._prolonged_at)
@@ -202,9 +206,11 @@ class Job:
                 "copies of them, which saves memory but no time"
             )
         allowed = self.settings.allow_mismatch
+        shape = next((each.image_shape for each in image_layers(self._plans[0])), None)
         for name in (part for listed in solver.weights for part in listed.split(",")):
             try:
-                report = self.nets[0].load(read_weights(name), name, allow_mismatch=allowed)
+                values = layer_weights(name, shape)
+                report = self.nets[0].load(values, name, allow_mismatch=allowed)
             except OtherNetError as error:
                 hint = "  --allow-mismatch keeps the initial weights of layers that do not match"
                 raise OtherNetError(f"{error}\n{hint}") from None

@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from protonet.blob import Shape
 from protonet.formats.kind import is_torch7
 from protonet.jobs.definitions.inputs import InputOptions
-from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.reading.data_shapes import NOTHING, DataShapes
+from protonet.jobs.run.settings import RunSettings, weight_files
 from protonet.proto.language import is_lua
 from protonet.proto.source import NetDefinition, Source
 from protonet.proto.text import read_net
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataShapes:
-    """What a Lua definition is told of its data: databases, or the shapes of its blobs.
-
-    ``inputs`` are whole shapes of the blobs ``data`` and ``label``. ``batch_size`` None means the
-    definition's own. ``validates`` tells whether there is validation.
-    """
-
-    data: Path | None = None
-    labels: Path | None = None
-    inputs: Mapping[str, Shape] = field(default_factory=dict)
-    batch_size: int | None = None
-    classes: int | None = None
-    seed: int = 0
-    gpus: int = 0
-    validates: bool = False
-
-    @property
-    def gives_vectors(self) -> bool:
-        """Whether the labels are vectors, not class numbers."""
-        return self.labels is not None or len(self.inputs.get("label", ())) > 1
-
-
-NOTHING = DataShapes()
 
 
 def read_definition(source: Source, shapes: DataShapes = NOTHING) -> NetDefinition:
@@ -54,7 +26,7 @@ def read_definition(source: Source, shapes: DataShapes = NOTHING) -> NetDefiniti
     """
     if not is_lua(source.text):
         return read_net(source)
-    from protonet.jobs.definitions.lua import read_lua
+    from protonet.jobs.reading.lua import read_lua
 
     return read_lua(source, shapes)
 
@@ -69,7 +41,7 @@ def read_network(network: str | Path, shapes: DataShapes = NOTHING) -> NetDefini
     path = Path(network)
     if str(network) == "-" or not path.is_file() or not is_torch7(path):
         return read_definition(Source.read(network), shapes)
-    from protonet.jobs.definitions.torch_file import read_torch
+    from protonet.jobs.reading.model_file import read_torch
 
     return read_torch(path, shapes)
 
@@ -94,4 +66,5 @@ def shapes_of(settings: RunSettings) -> DataShapes:
         seed=settings.seed,
         gpus=0 if settings.device == "cpu" else 1,
         validates=settings.val_data is not None,
+        weights=tuple(weight_files(settings.weights)),
     )

@@ -8,7 +8,8 @@ import pytest
 
 from protonet.data.create import create_gradients
 from protonet.errors import UsageError
-from protonet.jobs.definitions.reading import NOTHING, DataShapes, read_network
+from protonet.jobs.reading.data_shapes import NOTHING, DataShapes
+from protonet.jobs.reading.network import read_network
 from protonet.torch7 import serial
 from protonet.torch7.deployed import UnknownShapeError
 from tests.torch7.trees import nn

@@ -10,12 +10,8 @@ import pytest
 
 from protonet.errors import NetworkError
 from protonet.jobs.definitions.inputs import InputOptions
-from protonet.jobs.definitions.reading import (
-    DataShapes,
-    read_definition,
-    shapes_of,
-    shapes_of_inputs,
-)
+from protonet.jobs.reading.data_shapes import DataShapes
+from protonet.jobs.reading.network import read_definition, shapes_of, shapes_of_inputs
 from protonet.jobs.run.settings import RunSettings
 from protonet.proto.source import Source
 
@@ -56,7 +52,7 @@ def test_what_a_command_and_a_training_tell() -> None:
 def test_prototxt_imports_no_torch7() -> None:
     code = (
         "import sys\nfrom protonet.proto.source import Source\n"
-        "from protonet.jobs.definitions.reading import read_definition\n"
+        "from protonet.jobs.reading.network import read_definition\n"
         'read_definition(Source(\'n\', \'layer { name: "a" type: "Input" top: "a" }\'))\n'
         "sys.exit(any('torch7' in name for name in sys.modules))"
     )

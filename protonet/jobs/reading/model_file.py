@@ -9,7 +9,7 @@ from protonet.blob import Shape
 from protonet.data.database import Database
 from protonet.data.datum import decode
 from protonet.errors import UsageError
-from protonet.jobs.definitions.reading import NOTHING, DataShapes
+from protonet.jobs.reading.data_shapes import NOTHING, DataShapes
 from protonet.layers.base import shape_text
 from protonet.proto.source import NetDefinition
 from protonet.torch7.conversion import open_any_shape

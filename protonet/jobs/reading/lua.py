@@ -10,10 +10,12 @@ from protonet.blob import Shape
 from protonet.errors import NetworkError, UsageError
 from protonet.graph.planning import plan_net
 from protonet.jobs.definitions.inputs import count_classes
-from protonet.jobs.definitions.reading import DataShapes
+from protonet.jobs.reading.beginning import begun
+from protonet.jobs.reading.data_shapes import DataShapes
 from protonet.jobs.run.settings import DEFAULT_BATCH
 from protonet.proto.caffe_pb2 import TEST, TRAIN, DataParameter, LayerParameter, NetParameter
 from protonet.proto.source import NetDefinition, Source, Where
+from protonet.torch7 import serial
 from protonet.torch7.builder import Blob
 from protonet.torch7.guess import input_shape
 from protonet.torch7.hooks import hooked
@@ -27,16 +29,18 @@ def read_lua(source: Source, told: DataShapes) -> NetDefinition:
     """Run a definition with the shapes of the data, and translate what it returns.
 
     Raises:
-        As ``reading.read_definition``.
+        As ``network.read_definition``.
     """
     image = _image_shape(told)
-    definition = run(source, Params(image, _classes(told), told.gpus, told.seed))
-    model = definition.model
-    if model is None:
+    params = Params(image, _classes(told), told.gpus, told.seed)
+    definition = run(source, params)
+    if definition.model is None:
         raise NetworkError(f"{source.name}: the definition has a loss, but no model")
-    image = image or _guessed(source, model)
+    image = image or _guessed(source, definition.model)
     layers = _data_layers(told, definition.options)
     blobs = _blob_shapes(layers, told, definition.options, image)
+    model, taken = begun(source, definition, told.weights, params, blobs["data"][1:])
+    definition = replace(definition, model=model)
     if "label" in blobs:
         made, inputs = _network(source, definition, blobs["data"], blobs["label"])
     else:
@@ -48,7 +52,13 @@ def read_lua(source: Source, told: DataShapes) -> NetDefinition:
     whole = made.definition.with_layers(
         [*layers, *made.definition.net.layer], [*origins, *made.definition.origins]
     )
-    return replace(whole, weights=made.weights, printed=definition.log)
+    return replace(
+        whole,
+        weights=made.weights,
+        printed=(*definition.log, *(f"the initial weights are those of {name}" for name in taken)),
+        model=lambda: serial.write(model),
+        taken=taken,
+    )
 
 
 def _network(

@@ -11,8 +11,8 @@ from protonet.data.create import create_gradients
 from protonet.data.datum import make_datum
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import NetworkError, UsageError
-from protonet.jobs.definitions.lua import read_lua
-from protonet.jobs.definitions.reading import DataShapes
+from protonet.jobs.reading.data_shapes import DataShapes
+from protonet.jobs.reading.lua import read_lua
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.source import Source
 

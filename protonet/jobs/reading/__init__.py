@@ -1,0 +1,1 @@
+"""Networks from what users give: prototxt, Lua texts, .t7 files."""
