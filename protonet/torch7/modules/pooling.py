@@ -11,7 +11,7 @@ from protonet.torch7.builder import Blob, NetBuilder, Value
 from protonet.torch7.modules.base import create, lua, module
 from protonet.torch7.modules.containers import Sequential
 from protonet.torch7.modules.sliding import Sliding, with_batch
-from protonet.torch7.objects import Tensor, TorchObject
+from protonet.torch7.objects import Storage, Tensor, TorchObject
 
 
 class Pooling(Sliding):
@@ -156,11 +156,39 @@ class SpatialAveragePooling(Pooling):
         return net.layer("Power", self.one(y), power_param={"scale": math.prod(self.extents("k"))})
 
 
-@module("cudnn.SpatialAveragePooling")
-class CudnnAveragePooling(SpatialAveragePooling):
-    """SpatialAveragePooling whose stride is the kernel's extent by default."""
+class CudnnPooling(Pooling):
+    """Base: poolings of cudnn, which have neither indices nor ways to count the padding."""
 
-    stride_is_kernel = True
+    def construct(
+        self,
+        kW: int,
+        kH: int,
+        dW: int | None = None,
+        dH: int | None = None,
+        padW: int | None = None,
+        padH: int | None = None,
+    ) -> None:
+        numbers = {"kW": kW, "kH": kH, "dW": dW, "dH": dH, "padW": padW, "padH": padH}
+        self.windows(numbers)
+        self["iSize"] = Storage("Long", 4)
+
+
+@module("cudnn.SpatialMaxPooling")
+class CudnnMaxPooling(CudnnPooling):
+    """SpatialMaxPooling of cudnn."""
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        return self.pool(net, x, "MAX")
+
+
+@module("cudnn.SpatialAveragePooling")
+class CudnnAveragePooling(CudnnPooling):
+    """SpatialAveragePooling of cudnn: its stride is the kernel's extent by default, and the padding
+    counts.
+    """
+
+    def layers(self, net: NetBuilder, x: Value) -> Value:
+        return self.pool(net, x, "AVE")
 
 
 class AdaptivePooling(Sliding):
@@ -265,52 +293,3 @@ class SpatialLPPooling(Sequential):
     @lua
     def reset(self, stdv: float | None = None) -> None:
         """Nothing is drawn."""
-
-
-@module("nn.SpatialSubSampling")
-class SpatialSubSampling(Sliding):
-    """``y = w s + b`` for each plane, where s is the sum of a window."""
-
-    def construct(
-        self, nInputPlane: int, kW: int, kH: int, dW: int | None = None, dH: int | None = None
-    ) -> None:
-        self.whole(1, nInputPlane=nInputPlane, kW=kW, kH=kH)
-        self.whole(1, dW=1 if dW is None else dW, dH=1 if dH is None else dH)
-        self.with_gradient("weight", nInputPlane)
-        self.with_gradient("bias", nInputPlane)
-        self.reset()
-
-    @lua
-    def reset(self, stdv: float | None = None) -> None:
-        count = math.prod(self.extents("k"))
-        bound = stdv * math.sqrt(3) if stdv is not None else 1 / math.sqrt(count)
-        self.uniform("weight", bound)
-        self.uniform("bias", bound)
-
-    def layers(self, net: NetBuilder, x: Value) -> Value:
-        blob, undone = with_batch(net, self.one(x), 4)
-        if blob.shape[1] != self.integer("nInputPlane"):
-            raise LayerError(
-                f"expected {self.integer('nInputPlane')} input planes, got {self.one(x)}"
-            )
-        (kernel_h, kernel_w), (stride_h, stride_w) = self.extents("k"), self.extents("d")
-        mean = net.layer(
-            "Pooling",
-            blob,
-            pooling_param={
-                "pool": "AVE",
-                "kernel_h": kernel_h,
-                "kernel_w": kernel_w,
-                "stride_h": stride_h,
-                "stride_w": stride_w,
-                "round_mode": "FLOOR",
-            },
-        )
-        total = net.layer("Power", mean, power_param={"scale": kernel_h * kernel_w})
-        y = net.layer(
-            "Scale",
-            total,
-            weights=[self.bound("weight"), self.bound("bias")],
-            scale_param={"bias_term": True},
-        )
-        return undone(y)

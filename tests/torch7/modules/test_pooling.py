@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from protonet.errors import LayerError, NetworkError
-from protonet.torch7.api import TorchModule
 from protonet.torch7.modules.base import Session, create
 from tests.torch7.modules.windows import forward, random
 from tests.torch7.trees import Draws, call, nn, sequential
@@ -77,22 +76,6 @@ def test_unpoolings_that_are_refused() -> None:
         forward(model, random(1, 2, 8, 8))
 
 
-def test_sums_of_windows_with_a_weight() -> None:
-    draws = Draws()
-    made = create("nn.SpatialSubSampling", [3, 2, 2, 2, 2], Session(draws))
-    assert draws.asked == [("uniform", -0.5, 0.5)] * 2
-    x, w, b = random(2, 3, 6, 8), made.fields["weight"].array, made.fields["bias"].array
-    sums = x.reshape(2, 3, 3, 2, 4, 2).sum(axis=(3, 5))
-    model = TorchModule(made, [x.shape])
-    expected = sums * w[:, None, None] + b[:, None, None]
-    np.testing.assert_allclose(model.forward(x), expected, rtol=1e-4, atol=1e-6)
-    dy = random(*sums.shape)
-    model.backward(dy)
-    np.testing.assert_allclose(model.parameters()[0][1], (dy * sums).sum(axis=(0, 2, 3)), rtol=1e-4)
-    with pytest.raises(NetworkError, match="expected 3 input planes, got 2x4x6x8"):
-        forward(made, random(2, 4, 6, 8))
-
-
 def test_windows_by_the_size_of_the_output() -> None:
     x = random(2, 3, 7, 8)
     for name, reduce in (("Max", np.max), ("Average", np.mean)):
@@ -118,3 +101,15 @@ def test_roots_of_sums_of_powers(power: float) -> None:
     y = forward(nn("SpatialLPPooling", 3, power, 3, 2), x)
     sums = (x**power).reshape(2, 3, 2, 2, 2, 3).sum(axis=(3, 5))
     np.testing.assert_allclose(y, sums ** (1 / power), rtol=1e-4)
+
+
+def test_poolings_of_cudnn_have_no_other_fields() -> None:
+    """A file of such a module has neither ``divide`` nor ``indices``."""
+    x, session = random(2, 3, 6, 4), Session(Draws())
+    mean = create("cudnn.SpatialAveragePooling", [2, 3], session)
+    assert not {"divide", "count_include_pad"} & set(mean.fields)
+    blocks = x.reshape(2, 3, 2, 3, 2, 2)
+    np.testing.assert_allclose(forward(mean, x), blocks.mean(axis=(3, 5)), rtol=1e-4, atol=1e-6)
+    most = create("cudnn.SpatialMaxPooling", [2, 3], session)
+    assert "indices" not in most.fields
+    np.testing.assert_array_equal(forward(most, x), blocks.max(axis=(3, 5)))
