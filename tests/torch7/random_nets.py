@@ -17,10 +17,13 @@ Maker = Callable[["Random", Shape], "TorchObject | None"]
 
 
 class Random:
-    """Makes modules that fit an input of a shape, the batch first."""
+    """Makes modules that fit an input of a shape, the batch first; unless ``training`` also those
+    that draw random numbers in training, and more normalizations.
+    """
 
-    def __init__(self, seed: int) -> None:
-        self.generator = np.random.default_rng(seed)
+    def __init__(self, seed: int, *, training: bool = True) -> None:
+        self.generator, self.training = np.random.default_rng(seed), training
+        self.makers = MAKERS if training else [*MAKERS, *EVALUATED * 4]
 
     def pick(self, low: int, high: int) -> int:
         """A number from ``low`` to ``high``."""
@@ -33,7 +36,7 @@ class Random:
     def module(self, shape: Shape) -> TorchObject:
         """A module that takes an input of the shape."""
         while True:
-            made = MAKERS[self.pick(0, len(MAKERS) - 1)](self, shape)
+            made = self.one(*self.makers)(self, shape)
             if made is not None:
                 return made
 
@@ -42,7 +45,9 @@ class Random:
         net = nn("Sequential")
         while length:
             made = self.module(shape)
-            y = Reference(made)(np.random.default_rng(0).uniform(0.5, 1.5, shape))
+            y = Reference(made, training=self.training)(
+                np.random.default_rng(0).uniform(0.5, 1.5, shape)
+            )
             if isinstance(y, list) or y.size > 600 or y.ndim > 5 or not y.size:
                 continue
             call(net, "add", made)
@@ -57,6 +62,9 @@ def maker(function: Maker) -> Maker:
     """Decorator: enter a maker. It returns None where nothing fits."""
     MAKERS.append(function)
     return function
+
+
+EVALUATED: list[Maker] = []
 
 
 @maker
@@ -311,3 +319,41 @@ def volumes(r: Random, shape: Shape) -> TorchObject | None:
         0,
         1,
     )
+
+
+def evaluated(function: Maker) -> Maker:
+    """Decorator: enter a maker of modules that compute otherwise in training."""
+    EVALUATED.append(function)
+    return function
+
+
+@evaluated
+def noises(r: Random, shape: Shape) -> TorchObject | None:
+    name = r.one("Dropout", "RReLU", "WhiteNoise", "SpatialDropout")
+    if name == "SpatialDropout" and len(shape) != 4:
+        return None
+    return nn(name, *{"Dropout": [0.3, r.one(True, None)], "WhiteNoise": [0.2]}.get(name, []))
+
+
+@evaluated
+def normalizations(r: Random, shape: Shape) -> TorchObject | None:
+    if len(shape) not in (2, 4):
+        return None
+    name = "BatchNormalization" if len(shape) == 2 else "SpatialBatchNormalization"
+    made = nn(name, shape[1], *r.one([], [0.1], [None, None, False]))
+    made.fields["running_mean"].array[...] = r.generator.normal(size=shape[1])
+    made.fields["running_var"].array[...] = r.generator.uniform(0.5, 2, shape[1])
+    return made
+
+
+@evaluated
+def blocks(r: Random, shape: Shape) -> TorchObject | None:
+    """A convolution with what a net of inference fuses into it."""
+    first = convolutions(r, shape)
+    if first is None:
+        return None
+    y = Reference(first)(np.zeros(shape))
+    norm = normalizations(r, y.shape)
+    assert norm is not None
+    relu = nn("ReLU")
+    return sequential(first, *r.one([norm], [norm, relu], [relu, norm], [nn("Mul"), norm, relu]))

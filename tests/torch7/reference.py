@@ -20,12 +20,12 @@ Value = Any
 class Reference:
     """Computes a tree of modules. ``params`` replace the values of tensors, by their place."""
 
-    def __init__(self, model: TorchObject) -> None:
-        self.model = model
+    def __init__(self, model: TorchObject, *, training: bool = True) -> None:
+        self.model, self.training = model, training
         self.params: dict[Any, np.ndarray] = {}
 
     def __call__(self, *xs: np.ndarray) -> Value:
-        """The output, in training, for these inputs."""
+        """The output for these inputs."""
         given = [np.asarray(x, np.float64) for x in xs]
         return self.run(self.model, given[0] if len(given) == 1 else given)
 
@@ -137,6 +137,17 @@ scalar("SoftShrink", lambda x, c: np.sign(x) * np.maximum(np.abs(x) - c, 0), "la
 scalar("SoftPlus", lambda x, c: np.log1p(np.exp(c * x)) / c, "beta")
 scalar("GradientReversal", lambda x, c: x, "lambda")
 scalar("Power", lambda x, c: x**c, "pow")
+
+
+@of("Dropout", "SpatialDropout", "RReLU", "WhiteNoise")
+def noise(r: Reference, made: TorchObject, x: Value) -> Value:
+    """In ``evaluate``."""
+    assert not r.training
+    if made.name == "RReLU":
+        return np.where(x > 0, x, (made.fields["lower"] + made.fields["upper"]) / 2 * x)
+    if made.name == "WhiteNoise":
+        return x + made.fields["mean"]
+    return x * (1 if made.fields.get("v2") else 1 - made.fields["p"])
 
 
 @of("HardTanh", "Clamp")

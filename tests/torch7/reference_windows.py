@@ -144,8 +144,9 @@ def subsampling(r: Reference, made: TorchObject, x: Value) -> Value:
 def batch_normalization(r: Reference, made: TorchObject, x: Value) -> Value:
     others = tuple(axis for axis in range(x.ndim) if axis != 1)
     shape = (1, -1, *[1] * (x.ndim - 2))
-    if len(x) == 1:  # the running statistics
-        mean, variance = np.zeros(1), np.ones(1)
+    if len(x) == 1 or not r.training:
+        named = (r.tensor(made, f"running_{name}") for name in ("mean", "var"))
+        mean, variance = (np.reshape(each, shape) for each in named)  # type: ignore[arg-type]
     else:
         mean, variance = x.mean(others).reshape(shape), x.var(others).reshape(shape)
     y = (x - mean) / np.sqrt(variance + float(made.fields["eps"]))

@@ -32,7 +32,7 @@ def trained(
     blob, wanted = net.input("data", x.shape), net.input("label", target.shape, base)
     made = translate(model, blob, net, loss=loss, target=wanted)
     plan = plan_net(with_inputs(made, [blob, wanted]), phase=TRAIN)
-    running = Net(plan, Device(), gradients=True)
+    running = Net(plan, Device(), gradients=True, packed=True, recompute=base is None)
     running.load(made.weights(), "n")
     running.inputs["data"].data[...] = x
     running.inputs["label"].data[...] = target
@@ -83,7 +83,7 @@ VALUES: dict[str, Loss] = {
     "SmoothL1Criterion": lambda y, t: float(
         np.where(np.abs(y - t) < 1, (y - t) ** 2 / 2, np.abs(y - t) - 0.5).mean()
     ),
-    "MultiLabelSoftMarginCriterion": lambda y, t: float((np.log1p(np.exp(y)) - y * t).mean()),
+    "MultiLabelSoftMarginCriterion": lambda y, t: float((np.logaddexp(0, y) - y * t).mean()),
 }
 
 

@@ -7,9 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from protonet.device import Device
+from protonet.graph.net import Net
+from protonet.graph.planning import plan_net
+from protonet.proto.caffe_pb2 import TEST
+from protonet.proto.source import Source
 from protonet.torch7.api import TorchModule
 from protonet.torch7.builder import Placed
-from protonet.torch7.network import flat
+from protonet.torch7.network import builder, flat, translate, with_inputs
 from protonet.torch7.objects import TorchObject
 from tests.torch7 import reference_windows  # noqa: F401 - it enters its functions
 from tests.torch7.random_nets import (
@@ -116,6 +121,26 @@ def test_a_net_runs_at_batch_sizes_that_it_was_not_made_for(seed: int) -> None:
         inner.inputs["input"].data[...] = x
         inner.forward()
         np.testing.assert_allclose(inner.blobs[blob.name].data, y, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4000, 4040))
+def test_a_random_net_in_inference(seed: int) -> None:
+    """Packed and fused, as it is deployed."""
+    random, shape = Random(seed, training=False), SHAPES[seed % len(SHAPES)]
+    model, _ = random.net(shape, random.pick(2, 6))
+    net = builder(Source("n", ""), TEST)
+    blob = net.input("data", shape)
+    made = translate(model, blob, net)
+    (output,) = flat(made.outputs)
+    plan = plan_net(with_inputs(made, blob), phase=TEST, stages=("deploy",))
+    inference = Net(plan, Device(), packed=True)
+    inference.load(made.weights(), "n")
+    x = signed(random, shape)
+    inference.inputs["data"].data[...] = x
+    inference.forward()
+    y = Reference(model, training=False)(x)
+    atol = 1e-4 * max(1e-3, float(np.abs(y).max()))
+    np.testing.assert_allclose(inference.blobs[output.name].data, y, rtol=1e-4, atol=atol)
 
 
 def batches(made: TorchObject) -> bool:
