@@ -21,6 +21,9 @@ from protonet.proto.caffe_pb2 import TRAIN, LayerParameter, ParamSpec
 from protonet.proto.source import Source
 from protonet.torch7.objects import Tensor, TorchObject
 
+_DEEPEST = 100
+"""How deep modules may be nested."""
+
 
 @dataclass(frozen=True)
 class Blob:
@@ -240,8 +243,12 @@ class NetBuilder:
     @contextmanager
     def at(self, module: Translatable) -> Iterator[None]:
         """In this block layers belong to ``module``; what it refuses is a mistake at its line."""
+        self._check_nesting(module)
         outer = self._spots[-1].path if self._spots else ""
-        path = f"{outer}/{module.object.name}" if outer else module.object.name
+        parts = [*outer.split("/"), module.object.name] if outer else [module.object.name]
+        if len(parts) > 9:
+            parts[4:-4] = ["..."]
+        path = "/".join(parts)
         self._spots.append(_Spot(module, path))
         try:
             yield
@@ -249,6 +256,13 @@ class NetBuilder:
             self._refuse(error)
         finally:
             self._spots.pop()
+
+    def _check_nesting(self, module: Translatable) -> None:
+        """Raise LayerError for a module inside itself, or one too deep inside others."""
+        if any(spot.module.object is module.object for spot in self._spots):
+            raise LayerError(f"{module.object.typename} is inside itself")
+        if len(self._spots) >= _DEEPEST:
+            raise LayerError(f"modules are nested deeper than {_DEEPEST}")
 
     def _refuse(self, error: LayerError) -> NoReturn:
         spot = self._spots[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from protonet.errors import LayerError
+from protonet.errors import LayerError, NetworkError
 from protonet.proto.source import Source
 from protonet.torch7.api import TorchModule
 from protonet.torch7.builder import Bound
@@ -84,3 +84,23 @@ def test_infinite_numbers_are_written() -> None:
     model = TorchModule(nn("Clamp", -np.inf, np.inf), [(2,)])
     (layer,) = model.translated.definition.net.layer
     assert (layer.clip_param.min, layer.clip_param.max) == (-np.inf, np.inf)
+
+
+def test_a_module_inside_itself_is_refused() -> None:
+    outer, inner = nn("Sequential"), nn("ConcatTable")
+    outer.fields["modules"][1], inner.fields["modules"][1] = inner, outer
+    with pytest.raises(NetworkError, match=r"ConcatTable: nn\.Sequential is inside itself"):
+        TorchModule(outer, [(2, 4)])
+
+
+@pytest.mark.parametrize("depth", [90, 3000])
+def test_modules_may_be_nested_to_some_depth(depth: int) -> None:
+    model = sequential(nn("Linear", 4, 2))
+    for _ in range(depth):
+        model = sequential(model)
+    if depth < 100:
+        assert TorchModule(model, [(2, 4)]).forward(np.ones((2, 4))).shape == (2, 2)
+    else:
+        path = "/".join(["Sequential"] * 4 + ["..."] + ["Sequential"] * 4)
+        with pytest.raises(NetworkError, match=f"{path}: modules are nested deeper than 100"):
+            TorchModule(model, [(2, 4)])

@@ -137,7 +137,8 @@ class CrossEntropyCriterion(_ClassCriterion):
             raise LayerError(f"expected scores with one or two axes, got {blob}")
         axis = long[-1] if long else len(blob.shape) - 1
         inner = self.wrap(self["nll"])
-        assert isinstance(inner, _ClassCriterion)
+        if not isinstance(inner, ClassNLLCriterion):
+            raise LayerError(f"nll must be an nn.ClassNLLCriterion, got {inner.object}")
         if self.get("sizeAverage") != self.get("oldSizeAverage"):
             inner["sizeAverage"] = self["sizeAverage"]
         return inner.likelihood(net, blob, target, axis, scores=True)

@@ -61,7 +61,7 @@ class _Criterions(Criterion):
             LayerError: for anything else.
         """
         made = self.criterion(criterion)
-        criterions = self["criterions"]
+        criterions = self.table_field("criterions")
         criterions[len(criterions.sequence) + 1] = made.object
         return len(criterions.sequence)
 
@@ -74,7 +74,8 @@ class _Criterions(Criterion):
 
     def part(self, net: NetBuilder, place: int, x: Value, target: Value) -> Blob:
         """The loss of one of the criterions, counted from 0, times its weight."""
-        inside, weight = self.criterion(self["criterions"][place + 1]), self.weight(place)
+        inside = self.criterion(self.table_field("criterions")[place + 1])
+        weight = self.weight(place)
         before = len(net.specs)
         with net.at(inside):
             found = inside.loss(net, x, target)
@@ -93,7 +94,7 @@ class _Criterions(Criterion):
         Raises:
             LayerError: if there are none.
         """
-        found = len(self["criterions"].sequence)
+        found = len(self.table_field("criterions").sequence)
         if not found:
             raise LayerError("has no criterion; add one with :add(criterion)")
         return found
@@ -116,7 +117,10 @@ class MultiCriterion(_Criterions):
         return self.object
 
     def weight(self, place: int) -> float:
-        return float(self["weights"].data[place])
+        weights = self["weights"]
+        if not isinstance(weights, Storage) or weights.size <= place:
+            raise LayerError(f"expected a weight for each criterion, got {weights}")
+        return float(weights.data[place])
 
     def loss(self, net: NetBuilder, x: Value, target: Value) -> Blob:
         losses = [self.part(net, place, x, target) for place in range(self.count())]
@@ -135,11 +139,14 @@ class ParallelCriterion(_Criterions):
     @lua
     def add(self, criterion: TorchObject, weight: float | None = None) -> TorchObject:
         """Append a criterion with a weight of 1, or another; returns this one."""
-        self["weights"][self.append(criterion)] = 1 if weight is None else weight
+        self.table_field("weights")[self.append(criterion)] = 1 if weight is None else weight
         return self.object
 
     def weight(self, place: int) -> float:
-        return float(self["weights"][place + 1])
+        weight = self.table_field("weights").get(place + 1)
+        if not isinstance(weight, int | float):
+            raise LayerError(f"expected a weight for each criterion, got {weight}")
+        return float(weight)
 
     def loss(self, net: NetBuilder, x: Value, target: Value) -> Blob:
         count, inputs = self.count(), self.several(x)

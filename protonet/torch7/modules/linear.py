@@ -93,7 +93,7 @@ class Bilinear(Module):
             self.uniform(name, stdv * math.sqrt(3) if stdv is not None else bound)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        outputs, first, second = self.tensor_field("weight").shape
+        outputs, first, second = self.tensor_field("weight", axes=3).shape
         given = self.several(x)
         if len(given) != 2:
             raise LayerError(f"expected a table of 2 tensors, got {len(given)}")

@@ -31,7 +31,7 @@ class Templates(Module):
         Raises:
             LayerError: unless the input is a vector of that length, or a matrix of such rows.
         """
-        blob, shape = self.one(x), self.tensor_field("weight").shape
+        blob, shape = self.one(x), self.tensor_field("weight", axes=2).shape
         inputs, outputs = shape if self.turned else shape[::-1]
         if len(blob.shape) not in (1, 2) or blob.shape[-1] != inputs:
             raise LayerError(f"expected vectors of {inputs}, got {blob}")

@@ -186,3 +186,10 @@ def test_arguments_that_are_refused(name: str, arguments: tuple[Any, ...], messa
 def test_inputs_that_do_not_fit(name: str, x: Any, target: Any, message: str) -> None:
     with pytest.raises(NetworkError, match=message):
         TorchCriterion(nn(name)).forward(x, target)
+
+
+def test_the_criterion_inside_of_a_file_may_be_anything() -> None:
+    made = nn("CrossEntropyCriterion")
+    made.fields["nll"] = nn("Linear", 5, 5)
+    with pytest.raises(NetworkError, match=r"nll must be an nn\.ClassNLLCriterion, got"):
+        TorchCriterion(made).forward(SCORES, TARGET)

@@ -7,7 +7,7 @@ import pytest
 
 from protonet.errors import LayerError, NetworkError
 from protonet.torch7.api import TorchCriterion, TorchModule
-from protonet.torch7.objects import TorchObject
+from protonet.torch7.objects import Table, TorchObject
 from tests.torch7.modules.losses import differences, hold, layers_of
 from tests.torch7.trees import call, nn, sequential
 
@@ -105,3 +105,23 @@ def test_a_sum_of_losses_as_a_module() -> None:
         nn("CriterionTable", nn("Linear", 2, 2))
     with pytest.raises(NetworkError, match="a table of input and target, got 3 tensors"):
         TorchModule(table, [A.shape] * 3)
+
+
+@pytest.mark.parametrize("name", ["MultiCriterion", "ParallelCriterion"])
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("criterions", 3, "criterions must be a table, got 3"),
+        ("criterions", Table.of([3]), "expected a module inside, got 3"),
+        ("weights", Table(), "expected a weight for each criterion"),
+        ("weights", None, "nil|None"),
+    ],
+)
+def test_fields_of_a_file_may_be_anything(
+    name: str, field: str, value: object, message: str
+) -> None:
+    made = several(name)
+    made.fields[field] = value
+    inputs = A if name == "MultiCriterion" else [A, B]
+    with pytest.raises(NetworkError, match=message):
+        TorchCriterion(made).forward(inputs, T if inputs is A else [T, T])
