@@ -15,7 +15,7 @@ from protonet.cli.app import app
 from protonet.data.create import create_gradients
 from protonet.data.datum import make_datum
 from protonet.data.writer import DatabaseWriter
-from protonet.errors import DataError
+from protonet.errors import DataError, UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.jobs.run.directory import RunDirectory
 from protonet.train.listeners import read_metrics
@@ -28,8 +28,8 @@ SMALL = {
     "text": (1, 1, 96),
 }
 LARGE = {"alexnet": (3, 227, 227), "googlenet": (3, 224, 224)}
-OTHERS = ("gradients", "segmentation")
-RANDOM = np.random.default_rng(0)
+SHAPES = {**SMALL, **LARGE, "segmentation": (1, 16, 12), "fine_tuning": (1, 28, 28)}
+OTHERS = ("gradients", "segmentation", "fine_tuning")
 
 
 def write(path: Path, images: Sequence[np.ndarray], labels: Sequence[int] | None = None) -> Path:
@@ -53,9 +53,9 @@ def trained(name: str, out: Path, *arguments: str) -> list[float]:
 
 
 def images_of(name: str, count: int) -> list[np.ndarray]:
+    generator = np.random.default_rng(0)
     top = 72 if name == "text" else 256
-    shape = {**SMALL, **LARGE}[name]
-    return [RANDOM.integers(1, top, shape, np.uint8) for _ in range(count)]
+    return [generator.integers(1, top, SHAPES[name], np.uint8) for _ in range(count)]
 
 
 def test_every_example_is_trained_and_has_a_readme() -> None:
@@ -66,15 +66,15 @@ def test_every_example_is_trained_and_has_a_readme() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.iterdir()))
 def test_the_commands_of_a_readme_can_be_typed(name: str, tmp_path: Path) -> None:
-    """They go wrong for the reason alone that there is no such database."""
+    """They go wrong for the reason alone that there are no such files."""
     text = (EXAMPLES / name / "README.md").read_text()
     commands = re.findall(r"protonet (train net\.lua [^\n`]+)", text)
     assert commands
     for command in commands:
         command = command.replace("net.lua", str(EXAMPLES / name / "net.lua"))
         outcome = CliRunner().invoke(app, [*command.split(), "--out", str(tmp_path / "run")])
-        assert isinstance(outcome.exception, DataError)
-        assert "no such database" in str(outcome.exception)
+        assert isinstance(outcome.exception, DataError | UsageError)
+        assert re.search("no such (database|file)", str(outcome.exception))
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
@@ -112,7 +112,7 @@ def test_both_branches_of_the_siamese_net_are_one(tmp_path: Path) -> None:
 
 
 def test_the_segmentation_learns_a_class_for_each_pixel(tmp_path: Path) -> None:
-    images = [RANDOM.integers(0, 256, (1, 16, 12), np.uint8) for _ in range(4)]
+    images = images_of("segmentation", 4)
     data = write(tmp_path / "data", images)
     labels = write(tmp_path / "labels", [(each // 100).astype(np.uint8) for each in images])
     losses = trained(
@@ -129,3 +129,26 @@ def test_the_net_of_the_seed_document_learns(tmp_path: Path) -> None:
         "--labels", str(tmp_path / "data" / "train_labels"), "--epochs", "10", "--lr", "0.01",
     )  # fmt: skip
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_fine_tuning_keeps_the_convolutions_and_learns_other_classes(tmp_path: Path) -> None:
+    images = images_of("fine_tuning", 10)
+    ten = write(tmp_path / "ten", images, list(range(10)))
+    two = write(tmp_path / "two", images, [digit % 2 for digit in range(10)])
+    common = ("--batch-size", "5", "--lr", "0.01")
+    trained("fine_tuning", tmp_path / "a", "--data", str(ten), "--epochs", "2", *common)
+    before = RunDirectory(tmp_path / "a").snapshots().model(4)
+    losses = trained(
+        "fine_tuning", tmp_path / "b", "--data", str(two), "--epochs", "20",
+        "--weights", str(before), *common,
+    )  # fmt: skip
+    assert losses[-1] < losses[0] < 1.5
+    old, new = (
+        read_weights(path) for path in (before, RunDirectory(tmp_path / "b").snapshots().model(40))
+    )
+    kept = {name: all(map(np.array_equal, old[name], new[name])) for name in old if old[name]}
+    assert [name for name, same in kept.items() if same] == [
+        "SpatialConvolution1",
+        "SpatialConvolution2",
+    ]
+    assert [each.shape for each in new["Linear2"]] == [(2, 500), (2,)]
