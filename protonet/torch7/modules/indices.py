@@ -65,7 +65,7 @@ class LookupTable(Module):
         return self.object
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        blob, weight = self.one(x), self.tensor_field("weight")
+        blob, weight = self.one(x), self.tensor_field("weight", axes=2)
         if len(blob.shape) not in (1, 2):
             raise LayerError(f"expected a vector or matrix of indices, got {blob}")
         rows, length = weight.shape

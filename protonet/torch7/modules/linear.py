@@ -159,7 +159,7 @@ class LinearWeightNorm(Module):
         return self.object
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        blob, (outputs, inputs) = self.one(x), self.tensor_field("v").shape
+        blob, (outputs, inputs) = self.one(x), self.tensor_field("v", axes=2).shape
         if len(blob.shape) not in (1, 2) or blob.shape[-1] != inputs:
             raise LayerError(f"expected vectors of {inputs}, got {blob}")
         units = normalized(net, learned_blob(net, self, "v"), eps=1e-32)
@@ -209,7 +209,12 @@ class PartialLinear(Module):
     @property
     def table(self) -> Module:
         """The module that has the weight."""
-        return self.wrap(self["network"]).children[0].children[1]
+        found = self.wrap(self["network"])
+        for place in (0, 1):
+            if len(found.children) <= place:
+                raise LayerError("nn.PartialLinear: network has no table of weights inside")
+            found = found.children[place]
+        return found
 
     def parameters(self) -> Iterator[tuple[TorchObject, str]]:
         yield self.table.object, "weight"
@@ -217,7 +222,7 @@ class PartialLinear(Module):
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
         table, blob = self.table, self.one(x)
-        outputs, inputs = table.tensor_field("weight").shape
+        outputs, inputs = table.tensor_field("weight", axes=2).shape
         if len(blob.shape) != 2 or blob.shape[1] != inputs:
             raise LayerError(f"expected a batch of vectors of {inputs}, got {blob}")
         has_bias = self.get("bias") is not None

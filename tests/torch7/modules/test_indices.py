@@ -8,7 +8,7 @@ import pytest
 from protonet.errors import LayerError, NetworkError
 from protonet.torch7.api import TorchModule
 from protonet.torch7.modules.base import Session, create
-from protonet.torch7.objects import TorchObject
+from protonet.torch7.objects import Tensor, TorchObject
 from tests.torch7.modules.computing import outputs, same
 from tests.torch7.trees import Draws, call, nn
 
@@ -62,6 +62,13 @@ def test_vectors_of_indices() -> None:
     y = outputs(nn("OneHot", 3), X)
     assert y.tolist() == [[[0, 0, 1], [1, 0, 0]], [[0, 0, 1], [0, 1, 0]]]
     assert outputs(nn("OneHot", 3), X[0]).tolist() == y[0].tolist()
+
+
+def test_a_damaged_table_is_refused() -> None:
+    made = nn("LookupTable", 3, 2)
+    made.fields["weight"] = Tensor.of(np.zeros(4))
+    with pytest.raises(NetworkError, match="weight must have 2 axes, got 1"):
+        TorchModule(made, [(2, 3)])
 
 
 def test_other_inputs_are_refused() -> None:

@@ -144,3 +144,18 @@ def test_inputs_that_do_not_fit(
 ) -> None:
     with pytest.raises(NetworkError, match=message):
         TorchModule(made, shapes)
+
+
+@pytest.mark.parametrize(
+    ("made", "field", "value", "message"),
+    [
+        (nn("Linear", 4, 3), "weight", Tensor.of(np.zeros(4)), "weight must have 2 axes, got 1"),
+        (nn("LinearWeightNorm", 4, 3), "v", Tensor.of(np.zeros(4)), "v must have 2 axes, got 1"),
+        (nn("PartialLinear", 4, 3), "network", nn("Identity"), "no table of weights inside"),
+        (nn("PartialLinear", 4, 3), "partition", 3, "partition must be a tensor, got 3"),
+    ],
+)
+def test_damaged_fields(made: TorchObject, field: str, value: object, message: str) -> None:
+    made.fields[field] = value
+    with pytest.raises(NetworkError, match=message):
+        TorchModule(made, [(2, 4)])
