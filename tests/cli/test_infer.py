@@ -20,6 +20,7 @@ from protonet.torch7 import serial
 from protonet.torch7.objects import Tensor
 from tests.torch7.trees import call, nn, sequential
 
+TORCH = Path(__file__).parents[1] / "golden_torch7" / "trainings" / "regression"
 NET = """\
 layer { name: "scale" type: "Power" bottom: "data" top: "scale" power_param { scale: 0.004 } }
 layer { name: "hidden" type: "InnerProduct" bottom: "scale" top: "output"
@@ -207,3 +208,21 @@ def test_logarithms_of_probabilities_are_shown_as_probabilities() -> None:
     np.testing.assert_allclose(as_shares(np.log(shares)), shares)
     scores = np.array([-1.0, -2.0])
     assert as_shares(scores) is scores
+
+
+def test_a_lua_text_with_each_kind_of_weights(protonet: Any, tmp_path: Path) -> None:
+    (tmp_path / "net.lua").write_text((TORCH / "net.lua").read_text())
+    values = np.arange(2500, dtype=np.uint8).reshape(50, 50)
+    Image.fromarray(values, "L").save(tmp_path / "a.png")
+    model, flat = TORCH / "model.t7", TORCH / "weights.t7"
+    assert protonet("convert-weights", model, "w.npz").returncode == 0
+    shape = ("--input-shape", "1x50x50")
+    answers = [protonet("infer", model, "a.png", *shape)]
+    for weights in (model, flat, "w.npz"):
+        answers.append(protonet("infer", "net.lua", "a.png", "--weights", weights, *shape))
+    assert [each.returncode for each in answers] == [0] * 4, answers
+    found = [numbers(each.stdout.strip()) for each in answers]
+    trained = serial.read(model).fields["modules"][3].fields
+    expected = trained["weight"].array @ (0.004 * values.reshape(-1)) + trained["bias"].array
+    for each in found:
+        assert each == pytest.approx(expected.tolist(), rel=1e-5)

@@ -69,7 +69,9 @@ def translated(model: TorchObject, *shape: int) -> TorchNet:
     return translate(model, inputs_of(net, [shape]), net)
 
 
-@pytest.mark.parametrize(("name", "shape"), [("regression", (2, 1, 50, 50))])
+@pytest.mark.parametrize(
+    ("name", "shape"), [("regression", (2, 1, 50, 50)), ("digits", (2, 1, 8, 8))]
+)
 def test_the_structure_is_torchs(name: str, shape: tuple[int, ...], tmp_path: Path) -> None:
     golden = serial.read(GOLDEN / name / "model.t7")
     weights = translated(serial.read(GOLDEN / name / "model.t7"), *shape).weights()

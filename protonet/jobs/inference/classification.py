@@ -12,7 +12,7 @@ from protonet.blob import Shape
 from protonet.data.transform import ImageShape, Transformer, load_mean
 from protonet.device import Device
 from protonet.errors import DataError, UsageError
-from protonet.jobs.inference.deployed import deploy_net, read_deploy
+from protonet.jobs.inference.deployed import deploy_net, deploy_weights, read_deploy
 from protonet.jobs.inference.predictor import ImagePredictor
 from protonet.proto.caffe_pb2 import TEST, TransformationParameter
 
@@ -133,7 +133,7 @@ def open_classifier(
     transformer = how.transformer((channels, height, width))
     return ImagePredictor(
         source,
-        weights,
+        deploy_weights(deploy, weights, source),
         transformer,
         device,
         how.order(channels),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from protonet.blob import Shape
 from protonet.errors import UsageError
+from protonet.formats.caffemodel import Weights
+from protonet.formats.kind import is_torch7
 from protonet.jobs.definitions.network import make_deploy
 from protonet.jobs.reading.data_shapes import DataShapes
 from protonet.jobs.reading.network import read_definition
@@ -13,6 +15,7 @@ from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 from protonet.proto.language import is_lua
 from protonet.proto.text import NetDefinition, Source, read_net, write_text
+from protonet.torch7.conversion import layer_weights
 
 STAGES = ("deploy",)
 _BATCH = 2
@@ -41,6 +44,26 @@ def read_deploy(path: Path, shape: Shape | None = None) -> Source:
     _, channels, height, width = definition.net.layer[0].input_param.shape[0].dim
     deploy = make_deploy(definition, (channels, height, width))
     return Source(source.name, write_text(deploy.definition.net))
+
+
+def deploy_weights(path: Path, weights: Path, source: Source) -> Path | Weights:
+    """The weights of a deploy net ``source`` that was read from ``path``: a file, or what a .t7
+    file has for it. One vector of all weights needs a Lua definition, which has their order.
+
+    Raises:
+        UsageError, FormatError, NetworkError: for a file that cannot be read or does not fit.
+    """
+    if not weights.is_file() or not is_torch7(weights):
+        return weights
+    _, layer = deploy_net(source)
+    shape = tuple(layer.input_param.shape[0].dim)[1:]
+    text = Source.read(path)
+    if is_lua(text.text):
+        told = DataShapes(inputs={"data": (_BATCH, *shape)}, weights=(str(weights),))
+        definition = read_definition(text, told)
+        if definition.taken and definition.weights is not None:
+            return definition.weights()
+    return layer_weights(weights, shape)
 
 
 def deploy_net(source: Source) -> tuple[NetDefinition, LayerParameter]:

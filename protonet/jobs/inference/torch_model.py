@@ -9,7 +9,7 @@ from google.protobuf import text_format
 
 from protonet.blob import Shape
 from protonet.device import Device
-from protonet.errors import UsageError
+from protonet.errors import NetworkError, UsageError
 from protonet.jobs.inference.classification import Preprocessing
 from protonet.jobs.inference.predictor import ImagePredictor
 from protonet.layers.base import shape_text
@@ -60,16 +60,24 @@ def open_torch_model(
 def open_image_model(
     path: Path, shape: Shape | None, option: str = "--input-shape"
 ) -> DeployedModel:
-    """The model in a .t7 file, on one image; ``option`` gives the shape.
+    """The model in a .t7 file, for images; ``option`` gives their shape.
 
     Raises:
         UnknownShapeError: when the shape is needed.
         UsageError: for a model that does not take images.
     """
     try:
-        opened = open_deployed(path, shape)
+        opened = _translated(path, shape)
     except UnknownShapeError as error:
         raise UnknownShapeError(f"{error}; give it, as in {option} 3x224x224") from None
     if len(opened.shape) != 3:
         raise UsageError(f"{path}: takes items of {shape_text(opened.shape)}, not images")
     return opened
+
+
+def _translated(path: Path, shape: Shape | None) -> DeployedModel:
+    """The model on two images: with one, some modules would take the batch for a part of it."""
+    try:
+        return open_deployed(path, shape, batch=2)
+    except NetworkError:
+        return open_deployed(path, shape)

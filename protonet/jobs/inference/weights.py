@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
+from protonet.torch7.conversion import layer_weights
 
 Notify = Callable[[str], None]
 """Called with a line for the user."""
@@ -24,7 +24,7 @@ def load_weights(net: Net, files: Sequence[str | Path], notify: Notify | None) -
     absent: list[str] | None = None
     told: list[str] = []
     for file in files:
-        report = net.load(read_weights(file), str(file))
+        report = net.load(layer_weights(file), str(file))
         absent = [name for name in report.absent if absent is None or name in absent]
         for name in report.unused:
             told.append(f"Ignoring source layer {name}")

@@ -10,7 +10,6 @@ import numpy as np
 
 from protonet.device import Device
 from protonet.errors import UsageError
-from protonet.formats.caffemodel import read_weights
 from protonet.graph.names import Value
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, Step
@@ -23,6 +22,7 @@ from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.text import NetDefinition, Source, read_solver
 from protonet.solvers.check import check_solver
 from protonet.solvers.update_rule import Rule, make_rule
+from protonet.torch7.conversion import layer_weights
 
 _LABELLED = frozenset(
     ("Accuracy", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss", "SoftmaxWithLoss")
@@ -75,7 +75,7 @@ def open_profiled(
             precision=type_of(options.precision),
         )
         for name in listed(options.weights):
-            net.load(read_weights(name), name)
+            net.load(layer_weights(name), name)
         fill_inputs(net)
         rule = None
         if net.gradients and net.store.data.size:

@@ -19,7 +19,9 @@ from protonet.proto.source import Source
 from protonet.torch7 import serial
 from protonet.torch7.models import tree
 from protonet.torch7.objects import Tensor
+from tests.torch7.test_trained import structure
 
+ROOT = Path(__file__).parents[2]
 NET = """
 return function(p)
     local net = nn.Sequential():add(nn.SpatialConvolution(1, 2, 3, 3)):add(nn.ReLU())
@@ -77,6 +79,17 @@ def test_each_snapshot_is_a_model_of_torch_and_a_vector(settings: RunSettings) -
     assert flat.array.tolist() == [v for each in expected for v in each.array.reshape(-1).tolist()]
     before = serial.read(run / "model.t7").fields["modules"][5].fields["bias"]
     assert not np.array_equal(before.array, linear["bias"].array)
+
+
+def test_the_structure_is_that_of_torchs_own_file(settings: RunSettings) -> None:
+    golden = ROOT / "golden_torch7" / "trainings" / "digits"
+    text, data = (golden / "net.lua").read_text(), ROOT / "golden" / "digits" / "train_db"
+    changes: dict[str, Any] = {"data": data, "labels": None, "epochs": 1, "batch_size": 32}
+    run = train(settings, text, **changes).run.path
+    model = serial.read(run / "snapshot_1_Model.t7")
+    assert structure(model) == structure(serial.read(golden / "model.t7"))
+    flat = serial.read(run / "snapshot_1_Weights.t7")
+    assert structure(flat) == structure(serial.read(golden / "weights.t7"))
 
 
 def test_files_of_removed_snapshots_are_removed(settings: RunSettings) -> None:
