@@ -38,6 +38,8 @@ def main() -> int:
         send(told, *answer(request, arrays, limits))
     except MemoryError:
         send(told, {"mistake": {"message": "not enough memory"}}, [])
+    except LayerError as error:
+        send(told, {"mistake": {"message": str(error)}}, [])
     return 0
 
 

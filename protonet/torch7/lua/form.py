@@ -12,10 +12,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from protonet.errors import LayerError
 from protonet.torch7.objects import Function, Storage, Table, Tensor, TorchObject
 from protonet.torch7.random import Generator, Numbers, Pending
 
 Json = dict[str, Any]
+
+_MOST = 64 * 2**20
+"""Characters of a message's JSON; a definition's own tables and texts are part of it."""
 
 
 class Packer:
@@ -148,9 +152,16 @@ def from_bytes(told: list[list[Any]], data: memoryview) -> list[np.ndarray]:
 
 
 def send(out: BinaryIO, header: Json, arrays: list[Any]) -> None:
-    """Write a message."""
+    """Write a message.
+
+    Raises:
+        LayerError: for more than 64 MiB beside the arrays.
+    """
     told, parts = to_bytes(arrays)
-    out.write(json.dumps({**header, "arrays": told}).encode() + b"\n")
+    text = json.dumps({**header, "arrays": told})
+    if len(text) > _MOST:
+        raise LayerError(f"the fields of its modules have more than {_MOST >> 20} MiB of text")
+    out.write(text.encode() + b"\n")
     for part in parts:
         out.write(part)
     out.flush()

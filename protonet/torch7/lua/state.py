@@ -24,6 +24,9 @@ _TORCH = [
 ]  # fmt: skip
 """Functions of ``torch`` that ``Calls`` has."""
 
+_LONGEST = 2000
+"""Characters of a message."""
+
 CHUNK = "definition"
 """The name of the text in Lua's messages."""
 
@@ -148,7 +151,7 @@ class State:
         kind, name = self._table["missed_kind"], self._table["missed"]
         missed = (str(kind), str(name)) if name else None
         message = message.partition("\nstack traceback:")[0]
-        message = " ".join(message.split("\n"))
+        message = " ".join(message[:_LONGEST].split("\n"))
         return LuaMistakeError(
             message, line or int(self._lua.last_line()) or self._fallback, missed
         )

@@ -27,7 +27,7 @@ def values(model: TorchObject) -> np.ndarray:
 
 def refused(text: str, seconds: float = 10.0) -> str:
     with pytest.raises(NetworkError) as caught:
-        run(Source("net.lua", text), limits=Limits(seconds, 2**26, 2**28))
+        run(Source("net.lua", text), limits=Limits(seconds, 2**27, 2**30))
     assert caught.value.exit_code == 3
     assert len(caught.value.mistakes) == 1
     return str(caught.value)
@@ -148,6 +148,11 @@ def test_a_model_is_changed_by_the_fine_tune_hook() -> None:
         ("torch.ones(2^33):sum()", "net.lua:1:1: not enough memory for tensors"),
         ("local n = nn.Sequential() return n:add(n)", "the model: modules are nested deeper than"),
         ("error('a\\nb')", "net.lua:1:1: a b\n"),
+        ("error(('x'):rep(1e7))", "net.lua:1:1: xxx"),
+        (
+            "local n = nn.Linear(1, 1) for i = 1, 5 do n[i] = ('x'):rep(2^24 - i) end return n",
+            "net.lua: the fields of its modules have more than 64 MiB of text",
+        ),
         ("\x1bLuaQ", "net.lua: this is compiled Lua; expected its text"),
         ("", "the definition returns nothing"),
     ],
