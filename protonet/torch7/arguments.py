@@ -9,6 +9,9 @@ from typing import Any
 
 from protonet.errors import LayerError
 
+_MOST = 2**53
+"""The largest whole number up to which Lua has all."""
+
 
 def real(name: str, value: Any, default: float | None = None) -> float:
     """A number.
@@ -27,6 +30,8 @@ def whole(name: str, value: Any, default: int | None = None, least: int | None =
     given = real(name, value, default)
     if not math.isfinite(given) or given != int(given):
         raise LayerError(f"{name} must be a whole number, got {given:g}")
+    if abs(given) > _MOST:
+        raise LayerError(f"{name} is too large: {given:g}")
     if least is not None and given < least:
         raise LayerError(f"{name} must be {least} or more, got {given:g}")
     return int(given)

@@ -25,6 +25,7 @@ def test_values_and_defaults() -> None:
         (real, True, "n must be a number, got True"),
         (whole, "x", "n must be a number, got x"),
         (whole, 1.5, "n must be a whole number, got 1.5"),
+        (whole, 1e39, r"n is too large: 1e\+39"),
         (whole, math.inf, "n must be a whole number, got inf"),
         (lambda name, value: whole(name, value, least=1), 0, "n must be 1 or more, got 0"),
         (flag, 1, "n must be true or false, got 1"),

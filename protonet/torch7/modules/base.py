@@ -21,6 +21,9 @@ from protonet.torch7.versions import VERSIONS
 
 MODULES: Registry[type[Module]] = Registry("module of Torch7", "typename")
 
+_MOST_ELEMENTS = 2**40
+"""Elements of a tensor of a module: no net of that size has memory."""
+
 M = TypeVar("M", bound="type[Module]")
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -225,6 +228,8 @@ class Module:
         count = 1
         for extent in shape:
             count *= extent
+        if count > _MOST_ELEMENTS:
+            raise LayerError(f"a tensor of {'x'.join(map(str, shape))} is too large")
         storage = Storage(self.session.kind, count)
         if fill:
             storage.allocated()[:] = fill

@@ -117,7 +117,7 @@ class Add(Operand):
 
     def construct(self, inputSize: Any = None, scalar: bool | None = None) -> None:
         if isinstance(inputSize, Storage):
-            extents = sizes_of((inputSize,))
+            extents = [whole("inputSize", each, least=1) for each in sizes_of((inputSize,))]
         else:
             extents = [whole("inputSize", 1 if scalar else inputSize, least=1)]
         self["scalar"] = None if scalar is None else flag("scalar", scalar)

@@ -20,10 +20,7 @@ def sizes_of(arguments: tuple[Any, ...]) -> list[int]:
     """Extents, given as numbers or as one LongStorage."""
     if len(arguments) == 1 and isinstance(arguments[0], Storage):
         return [int(size) for size in arguments[0].data]
-    for given in arguments:
-        if isinstance(given, bool) or not isinstance(given, int | float) or given != int(given):
-            raise LayerError(f"expected sizes that are whole numbers, got {given}")
-    return [int(size) for size in arguments]
+    return [whole("size", given) for given in arguments]
 
 
 def longs(values: list[int]) -> Storage:

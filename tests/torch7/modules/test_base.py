@@ -101,3 +101,8 @@ def test_fields_of_a_file_may_be_anything(
     shapes = [(2, 4)] * (2 if name == "MapTable" else 1)
     with pytest.raises(NetworkError, match=message):
         TorchModule(made, shapes)
+
+
+def test_a_tensor_that_no_memory_holds() -> None:
+    with pytest.raises(LayerError, match="a tensor of 1000000000x1000000 is too large"):
+        nn("Linear", 1e6, 1e9)

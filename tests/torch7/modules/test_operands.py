@@ -121,6 +121,8 @@ def test_inputs_that_do_not_fit(made: TorchObject, shape: Shape, message: str) -
     [
         ("CMul", (), "expected sizes of 1 or more, got none"),
         ("CAdd", (2, 0), "expected sizes of 1 or more, got 2x0"),
+        ("CMul", (2, float("nan")), "size must be a whole number, got nan"),
+        ("Add", (longs([0, 3]),), "inputSize must be 1 or more, got 0"),
         ("Add", (), "inputSize must be a number, got nil"),
         ("Add", (5, 1), "scalar must be true or false, got 1"),
     ],

@@ -128,7 +128,7 @@ def test_views_that_do_not_fit(made: TorchObject, shape: tuple[int, ...], messag
     [
         ("View", (-1, -1), "sizes must be positive, and one may be -1, got -1x-1"),
         ("View", (-2,), "sizes must be positive"),
-        ("View", (2.5,), "expected sizes that are whole numbers, got 2.5"),
+        ("View", (2.5,), "size must be a whole number, got 2.5"),
         ("Transpose", (1, 2), "expected pairs such as {2, 3}, got 1"),
         ("Unsqueeze", (), "nn.Unsqueeze: argument 1, pos, is nil"),
         ("Squeeze", ("a",), "dim must be a number, got a"),
