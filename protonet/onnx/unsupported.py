@@ -78,6 +78,7 @@ UNSUPPORTED: dict[str, str] = {
     "LabelsequenceAccuracy": _MEASURE,
     "DetectionOutput": "keeps a number of boxes that ONNX's NonMaxSuppression cannot give; export "
     "a copy of the text without this layer, whose outputs are offsets, scores and priors",
+    "FractionalPooling": "draws at random, which a model cannot repeat",
     "HDF5Output": "writes a file",
     **dict.fromkeys(
         (

@@ -74,6 +74,7 @@ NO_GOLDEN = {
     "LabelSpecificAdd",
     "LabelsequenceAccuracy",
     "KMaxPooling",
+    "FractionalPooling",
     "LocallyConnected",
     "Lstm",
     "MultiBoxFocalLoss",
@@ -446,6 +447,15 @@ CASES = [
     Case(
         'type: "TableDeconvolution" connection_param { input: [0, 1] output: [1, 0] } '
         'convolution_param { num_output: 3 kernel_size: 2 weight_filler { type: "gaussian" } }'
+    ),
+    Case(
+        'type: "FractionalPooling" fractional_pooling_param { kernel_size: [2, 3] '
+        "output_size: [3, 4] }",
+    ),
+    Case(
+        'type: "FractionalPooling" fractional_pooling_param { kernel_size: [2, 2, 2] '
+        "output_ratio: [0.6, 0.7, 0.5] }",
+        (VOLUME,),
     ),
     Case('type: "KMaxPooling" k_max_pooling_param { k: 2 }', ((2, 5, 3),)),
     Case('type: "KMaxPooling" k_max_pooling_param { k: 4 axis: -1 }', ((2, 3, 5),)),
