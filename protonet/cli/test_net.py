@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from protonet.jobs.evaluation.regression import VectorReport
     from protonet.jobs.evaluation.validation import Evaluated
     from protonet.jobs.inference.open_net import NetOptions
+    from protonet.proto.text import NetDefinition
     from protonet.train.events import Output
 
 _PATH = click.Path(path_type=Path)
@@ -38,13 +39,18 @@ _SHOWN = 8
         "protonet test runs/net-20260131-120000",
         "protonet test run --snapshot best --data test_images --labels test_labels",
         "protonet test train_val.prototxt --weights net_iter_1000.caffemodel --iterations 100",
+        "protonet test net.lua --weights net_iter_1000.caffemodel --data test_db",
         "protonet test -model train_val.prototxt -weights net.caffemodel -iterations 10 -gpu 0",
     ],
 )
 @model_options
 @snapshot_option("For a run: the weights to use")
-@click.option("--data", type=_PATH, help="For a run: other images than its validation data.")
-@click.option("--labels", type=_PATH, help="For a run: the label vectors of --data.")
+@click.option(
+    "--data",
+    type=_PATH,
+    help="For a run: other images than its validation data. For a Lua text: the images.",
+)
+@click.option("--labels", type=_PATH, help="The label vectors of --data.")
 @click.option(
     "--picture",
     type=_PATH,
@@ -74,7 +80,7 @@ def command(
     no_fuse: bool,
     untrusted: bool,
 ) -> None:
-    """Run the network in the prototxt file NETWORK in phase TEST and average its outputs.
+    """Run the network in the file NETWORK, prototxt or Lua, in phase TEST and average its outputs.
 
     NETWORK may be a run directory: then its weights and its mean are tested on its validation data,
     or on the databases of --data and --labels.
@@ -91,7 +97,7 @@ def command(
     run = _evaluated(flags.network, snapshot, data, labels)
     for remark in run.notes if run is not None else ():
         note(remark)
-    tested = run.definition if run is not None else flags.path
+    tested = run.definition if run is not None else _network(flags.path, data, labels)
     options = _net_options(flags, run, memory_limit, no_fuse, untrusted)
     once = flags.model is None and not _given("iterations")
     found = average_set(opener(tested, options, note), flags.iterations, _print_batch, once=once)
@@ -106,9 +112,8 @@ def _evaluated(
 ) -> Evaluated | None:
     """The validation net of a run directory; None if NETWORK is a file."""
     if network is None or not network.is_dir():
-        odd = [name for name in ("snapshot", "data", "labels") if _given(name)]
-        if odd:
-            raise UsageError(f"--{odd[0]} requires a run directory instead of NETWORK")
+        if _given("snapshot"):
+            raise UsageError("--snapshot requires a run directory instead of NETWORK")
         return None
     odd = [name for name in ("weights", "level", "stage") if _given(name)]
     if odd:
@@ -121,6 +126,23 @@ def _evaluated(
     from protonet.jobs.run.directory import RunDirectory
 
     return evaluated(RunDirectory.open(network), snapshot, data, labels)
+
+
+def _network(path: Path, data: Path | None, labels: Path | None) -> NetDefinition:
+    """The network of a file; one in Lua on the given databases."""
+    from protonet.jobs.definitions.inputs import InputOptions
+    from protonet.jobs.reading.network import read_network, shapes_of_inputs
+    from protonet.proto.language import is_lua
+
+    given = InputOptions(data=data, labels=labels)
+    definition = read_network(path, shapes_of_inputs(given))
+    if not is_lua(definition.source.text):
+        odd = [name for name in ("data", "labels") if _given(name)]
+        if odd:
+            raise UsageError(f"--{odd[0]} requires a run directory, or Lua, instead of NETWORK")
+    elif data is None:
+        raise UsageError(f"{path}: is Lua, which names no data; give --data DB [--labels DB]")
+    return definition
 
 
 def _net_options(

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @untrusted_option
 @import_option
 def command(flags: ModelFlags, phase: str, untrusted: bool) -> None:
-    """Time every layer of the network in the prototxt file NETWORK, forward and backward.
+    """Time every layer of the network in the file NETWORK, prototxt or Lua, forward and backward.
 
     Prints the lines of `caffe time`; then for each layer its share of the time, its arithmetic and
     its arithmetic rate, and the bytes of its blobs and parameters. Arithmetic and bytes are those

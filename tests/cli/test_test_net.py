@@ -135,3 +135,40 @@ def test_a_run_is_tested_as_it_was_validated(protonet: Any, tmp_path: Path) -> N
         refused = protonet("test", *words)
         assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
         assert message in refused.stderr
+
+
+LUA = """
+return function(p)
+    local net = nn.Sequential():add(nn.View(-1):setNumInputDims(3))
+    net:add(nn.Linear(64, p.nclasses or 10))
+    return { model = net:add(nn.LogSoftMax()), validationBatchSize = 70 }
+end
+"""
+
+
+def test_a_lua_text_is_tested_on_the_given_data(protonet: Any, tmp_path: Path) -> None:
+    (tmp_path / "net").write_text(LUA)
+    given = ("train", "net", "--data", "train_db", "--epochs", 1, "--mean", "none", "--out", "run")
+    assert protonet(*given, "--lr", 0.001, "--quiet").returncode == 0
+    (weights,) = Path(tmp_path, "run").glob("snapshot_*.caffemodel")
+    found = protonet("test", "net", "--weights", weights, "--data", "test_db")
+    assert found.returncode == 0, found.stderr
+    assert "each of 297 records once" in found.stderr + found.stdout
+    assert [line.split(",")[0] for line in found.stdout.splitlines()[:10:2]] == [
+        f"Batch {index}" for index in range(5)
+    ]
+    of_run = protonet("test", "run", "--data", "test_db")
+    assert found.stdout.splitlines()[-3:] == of_run.stdout.splitlines()[-3:]
+    untrained = protonet("test", "net", "--data", "test_db")
+    assert untrained.stdout.splitlines()[-3:] != of_run.stdout.splitlines()[-3:]
+    timed = protonet("time", "net", "--iterations", 2)
+    assert timed.returncode == 0, timed.stderr
+    assert "Linear1" in timed.stdout
+    for words, message in (
+        (("net",), "net: is Lua, which names no data; give --data DB [--labels DB]"),
+        (("train_val.prototxt", "--data", "test_db"), "--data requires a run directory, or Lua"),
+        (("net", "--snapshot", "best"), "--snapshot requires a run directory"),
+    ):
+        refused = protonet("test", *words)
+        assert refused.returncode == 2
+        assert message in refused.stderr

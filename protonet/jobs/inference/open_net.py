@@ -14,8 +14,9 @@ from protonet.jobs.checks.memory import check_inference
 from protonet.jobs.checks.pairing import plan_pairs
 from protonet.jobs.definitions.inputs import with_batch_size
 from protonet.jobs.inference.weights import Notify, listed, load_weights
+from protonet.jobs.reading.network import read_network
 from protonet.layers.base import LayerContext
-from protonet.proto.text import NetDefinition, Source, read_net
+from protonet.proto.text import NetDefinition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,8 @@ def open_net(
     reads_inner_blobs: Callable[[Plan], bool] | None = None,
     notify: Notify | None = None,
 ) -> Net:
-    """The net of a prototxt file or a parsed definition. Close it.
+    """The net of a file (prototxt, Lua or .t7) or a parsed definition. Close it. Without weights
+    in the options it has those that the definition brings.
 
     ``reads_inner_blobs`` says whether the caller reads blobs other than inputs and outputs (None:
     yes); if not, blobs share memory. ``notify`` is called with a line about weights that match no
@@ -59,7 +61,8 @@ def open_net(
         DeviceError: for an absent device, or a net without gradients that exceeds the limit.
     """
     processor = Device(options.device)
-    plan = _planned(model, options)
+    definition = model if isinstance(model, NetDefinition) else read_network(model)
+    plan = _planned(definition, options)
     try:
         for line in plan_pairs(plan):
             if notify is not None:
@@ -71,6 +74,8 @@ def open_net(
         plan.close()
         raise
     try:
+        if definition.weights is not None and not options.weights:
+            net.load(definition.weights(), definition.source.name)
         load_weights(net, listed(options.weights), notify)
     except BaseException:
         net.close()
@@ -78,9 +83,8 @@ def open_net(
     return net
 
 
-def _planned(model: Path | NetDefinition, options: NetOptions) -> Plan:
+def _planned(definition: NetDefinition, options: NetOptions) -> Plan:
     """The plan of a definition; files that it names are looked up in its folder."""
-    definition = model if isinstance(model, NetDefinition) else read_net(Source.read(model))
     folder = Path(definition.source.name).parent
     context = LayerContext(folder=folder, python_layers=options.python_layers)
     if options.batch_size is not None:
