@@ -11,6 +11,7 @@ from protonet.errors import LayerError
 
 _MOST = 2**53
 """The largest whole number up to which Lua has all."""
+_MOST_ELEMENTS = 2**40
 
 
 def real(name: str, value: Any, default: float | None = None) -> float:
@@ -35,6 +36,18 @@ def whole(name: str, value: Any, default: int | None = None, least: int | None =
     if least is not None and given < least:
         raise LayerError(f"{name} must be {least} or more, got {given:g}")
     return int(given)
+
+
+def elements(shape: Sequence[int]) -> int:
+    """The number of elements of a new tensor.
+
+    Raises:
+        LayerError: for more than any memory holds.
+    """
+    count = math.prod(shape)
+    if count > _MOST_ELEMENTS:
+        raise LayerError(f"a tensor of {'x'.join(map(str, shape))} is too large")
+    return count
 
 
 def flag(name: str, value: Any, default: bool = False) -> bool:

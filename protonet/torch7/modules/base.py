@@ -13,16 +13,13 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from protonet.errors import LayerError, nearest
 from protonet.registry import Registry
 from protonet.torch7 import graphs
-from protonet.torch7.arguments import fitted
+from protonet.torch7.arguments import elements, fitted
 from protonet.torch7.builder import Blob, Bound, NetBuilder, Value
 from protonet.torch7.objects import Function, Storage, Table, Tensor, TorchObject
 from protonet.torch7.objects import contiguous_strides as strides_of
 from protonet.torch7.versions import VERSIONS
 
 MODULES: Registry[type[Module]] = Registry("module of Torch7", "typename")
-
-_MOST_ELEMENTS = 2**40
-"""Elements of a tensor of a module: no net of that size has memory."""
 
 M = TypeVar("M", bound="type[Module]")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -225,12 +222,7 @@ class Module:
 
     def tensor(self, *shape: int, fill: float = 0.0) -> Tensor:
         """A new tensor of the session's type."""
-        count = 1
-        for extent in shape:
-            count *= extent
-        if count > _MOST_ELEMENTS:
-            raise LayerError(f"a tensor of {'x'.join(map(str, shape))} is too large")
-        storage = Storage(self.session.kind, count)
+        storage = Storage(self.session.kind, elements(shape))
         if fill:
             storage.allocated()[:] = fill
         return Tensor(self.session.kind, storage, 0, tuple(shape), strides_of(tuple(shape)))
