@@ -38,6 +38,8 @@ from protonet.sizes import byte_count
 from protonet.web.datasets import Databases
 from protonet.web.workspace import Workspace
 
+_LUA = 0.6
+"""The part of the time of a check that a Lua definition may run: an endless loop tells its line."""
 NAME, NAME_LUA = "net.prototxt", "net.lua"
 _FILES = frozenset(
     {"source", "mean_file", "root_folder", "file_name", "label_map_file", "name_size_file",
@@ -118,13 +120,15 @@ def read_bounded(
             f"the text has {len(text):,} characters, more than the {limits.text:,} that this "
             "server accepts"
         )
-    shapes = DataShapes(batch_size=batch_size)
+    seconds = _LUA * limits.check_seconds
+    shapes = DataShapes(batch_size=batch_size, seconds=seconds)
     if databases is not None:
         shapes = DataShapes(
             data=databases.train_images,
             labels=databases.train_labels,
             batch_size=batch_size,
             validates=databases.val_images is not None,
+            seconds=seconds,
         )
     source = Source(NAME_LUA if is_lua(text) else NAME, text)
     definition = read_definition(source, shapes)

@@ -107,6 +107,24 @@ def test_a_text_that_takes_for_ever(checks: Checks, workspace: Workspace) -> Non
     assert awaited(checks.inspect_network(NET, hasty)).mistakes == ()
 
 
+def test_lua_in_a_process_of_the_process(checks: Checks, workspace: Workspace) -> None:
+    """Its mistakes, endless loops and wants of memory have their line."""
+    for text, told in (
+        ("local net = nn.Sequential()\nnet:add(nn.Liner(3, 2))\nreturn net", "mean 'Linear'"),
+        ("local x = 1\nwhile true do x = x + 1 end\nreturn function() end", "more than 3 sec"),
+        ("local t = {}\nwhile true do t[#t + 1] = ('x'):rep(2^27) .. #t end", "not enough mem"),
+        (
+            "local t = nil\nlocal u = torch.ones(2^30):sum()\nreturn function() end",
+            "not enough mem",
+        ),
+    ):
+        (mistake,) = awaited(checks.inspect_network(text, workspace)).mistakes
+        assert told in mistake.message
+        assert mistake.line == 2
+    report = awaited(checks.inspect_network("return nn.Linear(3, 2)", workspace))
+    assert "do not tell the shape" in report.mistakes[0].message or report.mistakes == ()
+
+
 def test_others_are_answered_while_one_overstays(checks: Checks, workspace: Workspace) -> None:
     """The stopped process neither reads a long text nor answers; no zombie stays of it."""
     patient = limited(workspace, check_seconds=3.0)

@@ -15,7 +15,7 @@ class DataShapes:
 
     ``inputs`` are whole shapes of the blobs ``data`` and ``label``. ``batch_size`` None means the
     definition's own. ``validates`` tells whether there is validation. ``weights`` are files that a
-    training begins with.
+    training begins with. ``seconds`` is how long the definition may run.
     """
 
     data: Path | None = None
@@ -27,6 +27,7 @@ class DataShapes:
     gpus: int = 0
     validates: bool = False
     weights: tuple[str, ...] = ()
+    seconds: float = 10.0
 
     @property
     def gives_vectors(self) -> bool:

@@ -19,7 +19,7 @@ from protonet.torch7 import serial
 from protonet.torch7.builder import Blob
 from protonet.torch7.guess import input_shape
 from protonet.torch7.hooks import hooked
-from protonet.torch7.lua.definition import Definition, Options, Params
+from protonet.torch7.lua.definition import Definition, Limits, Options, Params
 from protonet.torch7.lua.running import run
 from protonet.torch7.network import TorchNet, builder, translate
 from protonet.torch7.objects import TorchObject
@@ -33,7 +33,7 @@ def read_lua(source: Source, told: DataShapes) -> NetDefinition:
     """
     image = _image_shape(told)
     params = Params(image, _classes(told), told.gpus, told.seed)
-    definition = run(source, params)
+    definition = run(source, params, Limits(seconds=told.seconds))
     if definition.model is None:
         raise NetworkError(f"{source.name}: the definition has a loss, but no model")
     image = image or _guessed(source, definition.model)

@@ -35,14 +35,18 @@ local function line()
     return 0
 end
 
+local function check_time()
+    if clock() > deadline then
+        error(format("the definition runs for more than %g seconds", settings.seconds), 0)
+    end
+end
+
 local function watch()
     local info = getinfo(2, "Sl")
     if info and info.source == CHUNK then
         last_line = info.currentline
     end
-    if clock() > deadline then
-        error(format("the definition runs for more than %g seconds", settings.seconds), 0)
-    end
+    check_time()
 end
 
 function bridge.last_line()
@@ -323,6 +327,10 @@ end
 function string.rep(text, count)
     if type(text) == "string" and type(count) == "number" and #text * count > settings.memory then
         error(format("not enough memory for a string of %g bytes", #text * count), 2)
+    end
+    if type(count) == "number" and count > 1e5 then  -- a loop of long strings has few instructions
+        last_line = line()
+        check_time()
     end
     return rep(text, count)
 end
