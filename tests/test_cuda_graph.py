@@ -91,3 +91,22 @@ def test_a_gpu_replays() -> None:
         graphed()
     assert graphed.capture_error == ""
     np.testing.assert_array_equal(device.get(total), np.full(1000, WARM_UP + 4))
+
+
+def test_each_variant_has_a_graph_of_its_own(device: EmulatedDevice) -> None:
+    total, sizes = device.zeros((2,)), {"full": 1.0, "rest": 0.5}
+    variant, version = "full", 0
+
+    def work() -> None:
+        device.xp.add(total, sizes[variant], out=total)
+
+    graphed = GraphedCallable(device, work, lambda: version, lambda: variant)
+    for _ in range(WARM_UP + 2):
+        for variant in ("full", "rest", "full"):  # noqa: B007
+            graphed()
+    assert float(device.get(total)[0]) == (WARM_UP + 2) * 2.5
+    assert QUEUE.captures == 2
+    version = 1  # the arrays have moved: all graphs are captured again
+    for _ in range(WARM_UP + 1):
+        graphed()
+    assert QUEUE.captures == 3

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from protonet.data.transform import load_mean
+from protonet.jobs.reading.network import read_definition, shapes_of
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.training.new_run import run_name, write_run
 from protonet.jobs.training.reopen import reopen
 from protonet.proto.text import Source, read_net
 from tests.jobs.nets import SEED, net_of, settings_of
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "torch7"
 
 
 @pytest.mark.parametrize(
@@ -88,3 +91,18 @@ def test_run_json_knows_the_inputs(gradients: Path, tmp_path: Path) -> None:
     ]
     (text,) = record.texts
     assert (text.path, text.bytes) == ("net.prototxt", len(SEED))
+
+
+@pytest.mark.parametrize(("batch", "partial"), [(10, False), (8, True), (100, True)])
+def test_a_definition_of_torch7_has_partial_batches_where_they_count(
+    gradients: Path, tmp_path: Path, batch: int, partial: bool
+) -> None:
+    """What Caffe does not know is not written where all batches are full."""
+    settings = settings_of(gradients, tmp_path, mean="none", batch_size=batch)
+    text = (EXAMPLES / "gradients" / "net.lua").read_text()
+    pasted = read_definition(Source("net.lua", text), shapes_of(settings))
+    run = RunDirectory.create(tmp_path / "run", "x")
+    files, _ = write_run(run, pasted, settings)
+    layers = [layer for layer in files.train.net.layer if layer.type == "Data"]
+    assert [layer.data_param.partial_batches for layer in layers] == [partial] * len(layers)
+    assert ("partial_batches" in run.train_val.read_text()) == partial
