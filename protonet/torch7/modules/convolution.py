@@ -302,9 +302,24 @@ class VolumetricConvolution(Convolution):
 class VolumetricDilatedConvolution(VolumetricConvolution):
     """VolumetricConvolution of values that are apart."""
 
-    def construct(self, *arguments: Any) -> None:
-        super().construct(*arguments[:11])
-        for name, given in zip(
-            ("dilationT", "dilationW", "dilationH"), [*arguments[11:], *[None] * 3], strict=False
-        ):
-            self.whole(1, **{name: 1 if given is None else given})
+    def construct(
+        self,
+        nInputPlane: int,
+        nOutputPlane: int,
+        kT: int,
+        kW: int,
+        kH: int,
+        dT: int | None = None,
+        dW: int | None = None,
+        dH: int | None = None,
+        padT: int | None = None,
+        padW: int | None = None,
+        padH: int | None = None,
+        dilationT: int | None = None,
+        dilationW: int | None = None,
+        dilationH: int | None = None,
+    ) -> None:
+        super().construct(nInputPlane, nOutputPlane, kT, kW, kH, dT, dW, dH, padT, padW, padH)
+        given = {"dilationT": dilationT, "dilationW": dilationW, "dilationH": dilationH}
+        for name, apart in given.items():
+            self.whole(1, **{name: 1 if apart is None else apart})

@@ -97,15 +97,18 @@ class VolumetricFullConvolution(FullConvolution):
         kT: int,
         kW: int,
         kH: int,
-        *further: int | None,
+        dT: int | None = None,
+        dW: int | None = None,
+        dH: int | None = None,
+        padT: int | None = None,
+        padW: int | None = None,
+        padH: int | None = None,
+        adjT: int | None = None,
+        adjW: int | None = None,
+        adjH: int | None = None,
     ) -> None:
-        names = [f"{prefix}{axis}" for prefix in ("d", "pad", "adj") for axis in "TWH"]
-        if len(further) > len(names):
-            raise LayerError(
-                f"{self.object.typename} takes at most {5 + len(names)} arguments, got "
-                f"{5 + len(further)}"
-            )
-        given = dict(zip(names, [*further, *[None] * len(names)], strict=False))
+        strides, pads = {"dT": dT, "dW": dW, "dH": dH}, {"padT": padT, "padW": padW, "padH": padH}
+        given = {**strides, **pads, "adjT": adjT, "adjW": adjW, "adjH": adjH}
         self._fill(nInputPlane, nOutputPlane, {"kT": kT, "kW": kW, "kH": kH, **given})
         for name in ("finput", "fgradInput"):
             self[name] = Tensor(self.session.kind)

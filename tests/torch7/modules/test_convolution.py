@@ -142,3 +142,8 @@ def test_weights_of_each_place() -> None:
 def test_algorithms_of_cudnn_are_not_chosen() -> None:
     made = create("cudnn.SpatialConvolution", [4, 6, 3, 2], Session(Draws()))
     assert call(call(call(made, "fastest"), "setMode", "A", "B", "C"), "resetMode") is made
+
+
+def test_an_argument_that_is_missing_is_named() -> None:
+    with pytest.raises(LayerError, match="argument 5, kH, is nil"):
+        nn("VolumetricDilatedConvolution", 3, 4, 2, 2)
