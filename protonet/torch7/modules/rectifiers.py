@@ -17,9 +17,6 @@ from protonet.torch7.objects import Tensor
 class Thresholding(Module):
     """``y = x`` where x is above a threshold, a value elsewhere."""
 
-    usual: ClassVar[float] = 1e-6
-    """The threshold of an object without the field."""
-
     def fill(self, threshold: float, value: float, inplace: bool | None) -> None:
         """Set the fields."""
         self["threshold"], self["val"] = threshold, value
@@ -31,7 +28,7 @@ class Thresholding(Module):
             )
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        threshold, value = self.number("threshold", self.usual), self.number("val", 0)
+        threshold, value = self.number("threshold", 1e-6), self.number("val", 0)
         if threshold == value == 0:
             return net.layer("ReLU", self.one(x))
         param = {"operation": "THRESHOLD", "threshold": threshold, "value": value}
@@ -50,9 +47,7 @@ class Threshold(Thresholding):
 
 @module("nn.ReLU")
 class ReLU(Thresholding):
-    """``y = max(x, 0)``. An object of cudnn in a file has no threshold."""
-
-    usual = 0.0
+    """``y = max(x, 0)``."""
 
     def construct(self, p: bool | None = None) -> None:
         self.fill(0, 0, p)
@@ -94,21 +89,6 @@ class Clamp(Bounded):
 
     def construct(self, min_value: float | None = None, max_value: float | None = None) -> None:
         self.fill(min_value, max_value)
-
-
-@module("cudnn.ClippedReLU")
-class ClippedReLU(Module):
-    """``y = min(max(x, 0), ceiling)``."""
-
-    def construct(self, ceiling: float | None = None, inplace: bool | None = None) -> None:
-        self["ceiling"] = real("ceiling", ceiling)
-        self["inplace"] = flag("in-place flag", inplace)
-        if not self["ceiling"] > 0:
-            raise LayerError(f"expected a ceiling above 0, got {self['ceiling']:g}")
-
-    def layers(self, net: NetBuilder, x: Value) -> Value:
-        param = {"min": 0, "max": self.number("ceiling"), "zero_slope_at_bounds": True}
-        return net.layer("Clip", self.one(x), clip_param=param)
 
 
 class Shrink(Module):

@@ -7,15 +7,9 @@ import pytest
 
 from protonet.errors import LayerError, NetworkError
 from protonet.torch7.api import TorchModule
-from protonet.torch7.modules.base import create
 from protonet.torch7.objects import TorchObject
 from tests.torch7.modules.computing import inputs, outputs, same, slopes
-from tests.torch7.trees import SESSION, nn
-
-
-def clipped_relu(ceiling: float) -> TorchObject:
-    return create("cudnn.ClippedReLU", [ceiling], SESSION)
-
+from tests.torch7.trees import nn
 
 X = np.array([[-3, -0.5, 0.25], [1, 5, 8]], np.float32)
 
@@ -40,8 +34,6 @@ X = np.array([[-3, -0.5, 0.25], [1, 5, 8]], np.float32)
         (nn("Clamp", 0, 3), [0, 0, 0.25, 1, 3, 3], [0, 0, 1, 1, 0, 0]),
         (nn("Clamp", 0, np.inf), [0, 0, 0.25, 1, 5, 8], [0, 0, 1, 1, 1, 1]),
         (nn("HardTanh", -np.inf, 0.5), [-3, -0.5, 0.25, 0.5, 0.5, 0.5], [1, 1, 1, 0, 0, 0]),
-        (clipped_relu(5.5), [0, 0, 0.25, 1, 5, 5.5], [0, 0, 1, 1, 1, 0]),
-        (TorchObject("cudnn.ReLU"), [0, 0, 0.25, 1, 5, 8], [0, 0, 1, 1, 1, 1]),
         (nn("HardShrink"), [-3, 0, 0, 1, 5, 8], [1, 0, 0, 1, 1, 1]),
         (nn("HardShrink", 1), [-3, 0, 0, 0, 5, 8], [1, 0, 0, 0, 1, 1]),
         (nn("SoftShrink"), [-2.5, 0, 0, 0.5, 4.5, 7.5], [1, 0, 0, 1, 1, 1]),
@@ -134,8 +126,3 @@ def test_slopes_are_drawn_in_training_only() -> None:
 def test_arguments_that_are_refused(name: str, arguments: tuple[object], message: str) -> None:
     with pytest.raises(LayerError, match=message):
         nn(name, *arguments)
-
-
-def test_a_ceiling_is_above_0() -> None:
-    with pytest.raises(LayerError, match="expected a ceiling above 0, got -1"):
-        clipped_relu(-1)
