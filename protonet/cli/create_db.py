@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from protonet.cli.examples import CommandWithExamples, GroupWithExamples
-from protonet.cli.options import Count
+from protonet.cli.options import C, Count
 from protonet.cli.terminal import progress
 
 
@@ -109,4 +110,80 @@ def gradients(
         "next: protonet train NETWORK.prototxt "
         f"--data {folder / 'train_images'} --labels {folder / 'train_labels'} "
         f"--val-data {folder / 'val_images'} --val-labels {folder / 'val_labels'}"
+    )
+
+
+def _side(letter: str, name: str) -> Callable[[C], C]:
+    """``-x``, ``-y`` of images of shapes."""
+    return click.option(
+        f"-{letter}",
+        f"--{name}",
+        type=Count(16),
+        metavar="N",
+        default=64,
+        show_default=True,
+        help=f"{name.capitalize()} of an image in pixels.",
+    )
+
+
+@command.command(
+    "shapes",
+    cls=CommandWithExamples,
+    short_help="Circles, squares and triangles with their boxes, for detection.",
+    examples=[
+        "protonet create-db shapes data",
+        "protonet create-db shapes data -x 128 -y 96 -c 5000 --val-count 500 --seed 1",
+    ],
+)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_side("x", "width")
+@_side("y", "height")
+@click.option(
+    "-c",
+    "--count",
+    type=Count(1),
+    metavar="N",
+    default=1000,
+    show_default=True,
+    help="Number of training images.",
+)
+@click.option(
+    "--val-count",
+    type=Count(1),
+    metavar="N",
+    default=None,
+    help="Number of validation images; by default a fifth of the training images.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Seed of the shapes: equal seeds give equal data.",
+)
+def shapes(
+    folder: Path, width: int, height: int, count: int, val_count: int | None, seed: int
+) -> None:
+    """Make color images with one to four filled circles, squares and triangles on noise.
+
+    Writes into the new folder DIR the LMDBs train_images and val_images, which AnnotatedData
+    layers read, labelmap.prototxt with the classes (circle 1, square 2, triangle 3),
+    test_name_size.txt with the sizes of the validation images, and four images for predictions,
+    test0.png to test3.png, whose boxes are in test.json.
+    """
+    from protonet.jobs.tasks.datasets import MakeShapes
+
+    task = MakeShapes(
+        folder=folder, width=width, height=height, count=count, val_count=val_count, seed=seed
+    )
+    with progress("images") as watch:
+        parts = task.make(watch)
+    click.echo(
+        f"{parts['train']} training and {parts['val']} validation images of {width}x{height} in "
+        f"{folder}"
+    )
+    click.echo(
+        f"next: a network whose AnnotatedData layers have the sources {folder}/train_images and "
+        f"{folder}/val_images"
     )

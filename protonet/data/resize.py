@@ -43,15 +43,34 @@ def fit(image: np.ndarray, height: int, width: int, how: str = "squash") -> np.n
     """
     if how == "squash":
         return resize(image, height, width)
-    rows, columns = height / image.shape[1], width / image.shape[2]
-    scale = {"crop": max(rows, columns), "fill": min(rows, columns)}.get(how, (rows + columns) / 2)
-    size = [max(1, round(extent * scale)) for extent in image.shape[1:]]
+    size = _scaled(image.shape[1], image.shape[2], (height, width), how)
     scaled = resize(image, *size)
     out = np.full((image.shape[0], height, width), _GREY, image.dtype)
     spans = [_span(have, want) for have, want in zip(size, (height, width), strict=True)]
     (from_rows, to_rows), (from_columns, to_columns) = spans
     out[:, to_rows, to_columns] = scaled[:, from_rows, from_columns]
     return out
+
+
+def fitted_window(size: tuple[int, int], wanted: tuple[int, int], how: str) -> np.ndarray:
+    """What ``fit`` shows of an image of ``size`` (height, width): xmin, ymin, xmax, ymax in
+    fractions of the image, float32 (4,); below 0 or above 1 where it is filled.
+    """
+    if how == "squash":
+        return np.array([0, 0, 1, 1], np.float32)
+    edges = np.empty((2, 2))
+    for axis, (have, want) in enumerate(zip(_scaled(*size, wanted, how), wanted, strict=True)):
+        taken, put = _span(have, want)
+        begin = taken.start - put.start
+        edges[:, 1 - axis] = begin / have, (begin + want) / have
+    return edges.reshape(4).astype(np.float32)
+
+
+def _scaled(rows: int, columns: int, wanted: tuple[int, int], how: str) -> tuple[int, int]:
+    """The size of an image before it is cropped or filled to ``wanted``."""
+    down, across = wanted[0] / rows, wanted[1] / columns
+    scale = {"crop": max(down, across), "fill": min(down, across)}.get(how, (down + across) / 2)
+    return max(1, round(rows * scale)), max(1, round(columns * scale))
 
 
 def _span(have: int, want: int) -> tuple[slice, slice]:

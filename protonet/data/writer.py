@@ -15,7 +15,7 @@ import lmdb
 from protonet.data.leveldb_store import LevelSink
 from protonet.data.lmdb_store import LIBRARY
 from protonet.errors import DataError, UsageError
-from protonet.proto.caffe_pb2 import Datum
+from protonet.proto.caffe_pb2 import AnnotatedDatum, Datum
 
 Pairs = Sequence[tuple[bytes, bytes]]
 """Keys with values."""
@@ -91,7 +91,7 @@ class DatabaseWriter:
             value = self._open().first()
         return None if value is None else Datum.FromString(value)
 
-    def put(self, key: bytes, datum: Datum) -> None:
+    def put(self, key: bytes, datum: Datum | AnnotatedDatum) -> None:
         """Add a record; it is on disk once the block has ended."""
         value = datum.SerializeToString()
         self._pending.append((key, value))

@@ -87,3 +87,27 @@ def test_ctrl_c_removes_what_was_begun(tmp_path: Path) -> None:
     assert (process.returncode, stdout) == (130, "")
     assert stderr.strip() == "error: interrupted"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_shapes_are_made_and_equal_seeds_make_equal_data(protonet: Any, tmp_path: Path) -> None:
+    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
+        found = protonet(
+            "create-db", "shapes", folder, "-x", 24, "-y", 16, "-c", 6, "--val-count", 2,
+            "--seed", seed,
+        )  # fmt: skip
+        assert (found.returncode, found.stderr) == (0, "")
+        assert found.stdout.splitlines() == [
+            f"6 training and 2 validation images of 24x16 in {folder}",
+            f"next: a network whose AnnotatedData layers have the sources {folder}/train_images "
+            f"and {folder}/val_images",
+        ]
+    contents = []
+    for folder in "abc":
+        with Database(tmp_path / folder / "train_images") as database:
+            contents.append([database.annotated(key) for key in list(database.keys())])
+    assert contents[0] == contents[1] != contents[2]
+    truths = [(tmp_path / folder / "test.json").read_text() for folder in "abc"]
+    assert truths[0] == truths[1] != truths[2]
+    refused = protonet("create-db", "shapes", "a")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: a: exists already")

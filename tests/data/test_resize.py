@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from protonet.data.resize import RESIZE_MODES, fit, resize
+from protonet.data.resize import RESIZE_MODES, fit, fitted_window, resize
 
 
 def plainly(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -101,3 +101,20 @@ def test_a_fitted_image_of_the_right_form_is_only_scaled() -> None:
     image = np.random.default_rng(1).integers(0, 255, (3, 5, 10)).astype(np.uint8)
     for how in RESIZE_MODES:
         np.testing.assert_array_equal(fit(image, 10, 20, how), resize(image, 10, 20))
+
+
+@pytest.mark.parametrize("how", RESIZE_MODES)
+@pytest.mark.parametrize("size", [(30, 50), (50, 30), (12, 14)])
+def test_the_window_of_a_fitted_image(how: str, size: tuple[int, int]) -> None:
+    """A pixel of the image is where the window says that it is."""
+    image = np.zeros((1, *size), np.uint8)
+    row, column = size[0] // 2, size[1] // 2
+    image[0, row : row + 4, column : column + 4] = 255
+    fitted = fit(image, 24, 40, how)
+    left, top, right, bottom = fitted_window(size, (24, 40), how)
+    weights = (fitted[0] > 127) * fitted[0].astype(float)
+    rows, columns = np.nonzero(weights)
+    centre = (np.average(rows, weights=weights[rows, columns]) + 0.5) / 24
+    assert abs(top + centre * (bottom - top) - (row + 2) / size[0]) < 0.02
+    centre = (np.average(columns, weights=weights[rows, columns]) + 0.5) / 40
+    assert abs(left + centre * (right - left) - (column + 2) / size[1]) < 0.02

@@ -1,5 +1,5 @@
-"""Tasks that make data sets, as ``protonet create-db``, ``convert-folders`` and
-``convert-vectors`` do.
+"""Tasks that make data sets, as ``protonet create-db``, ``convert-folders``, ``convert-vectors``
+and ``convert-detection`` do.
 """
 
 from __future__ import annotations
@@ -46,6 +46,35 @@ class MakeGradients:
             self.folder, self.width, self.height, self.count, val_count, self.seed, self.raw,
             progress,
         )  # fmt: skip
+        return {"train": self.count, "val": val_count}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeShapes:
+    """Images of circles, squares and triangles with their boxes, in a new ``folder``.
+
+    ``val_count`` None is a fifth of ``count``.
+    """
+
+    folder: Path
+    width: int = 64
+    height: int = 64
+    count: int = 1000
+    val_count: int | None = None
+    seed: int = 0
+
+    def make(self, progress: Progress) -> dict[str, int]:
+        """Make the data set; return the number of images of each part.
+
+        Raises:
+            UsageError, DataError: as ``data.shapes.create_shapes``.
+        """
+        from protonet.data.shapes import create_shapes
+
+        val_count = max(1, self.count // 5) if self.val_count is None else self.val_count
+        create_shapes(
+            self.folder, self.width, self.height, self.count, val_count, self.seed, progress
+        )
         return {"train": self.count, "val": val_count}
 
 
