@@ -123,14 +123,13 @@ def create_shapes(
         if progress is not None:
             progress(next(done), count + val_count)
 
-    settings = Settings({"width": width, "height": height, "count": count})
     # Under its own name only once it is whole: a kill leaves nothing that would train.
-    with resumable_output(folder, settings, restart=True) as work:
+    with resumable_output(folder, Settings({"count": count}), restart=True) as work:
         for part, size in (("train", count), ("val", val_count)):
             drawn = (draw_shapes(generator, width, height) for _ in range(size))
             _write_part(work.folder, part, drawn, written)
-        sizes = (f"val{index} {height} {width}\n" for index in range(val_count))
-        write_file(work.folder / "test_name_size.txt", "".join(sizes).encode())
+        sizes = "".join(f"val{index} {height} {width}\n" for index in range(val_count))
+        write_file(work.folder / "test_name_size.txt", sizes.encode())
         _write_tests(work.folder, lambda: draw_shapes(generator, width, height))
         write_label_map(work.folder, make_label_map((name, name) for name in SHAPES))
 
