@@ -204,18 +204,22 @@ class SpatialDepthWiseConvolution(SpatialConvolution):
         self.reset()
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
+        """The planes are repeated for each output, so that parameters stay in their order, with
+        outputs first; the order of the output is by planes.
+        """
         blob, undone = self.planes(net, x)
         outputs, inputs = self.integer("nOutputPlane"), blob.shape[1]
-        shape = (outputs, inputs, *self.extents("k"))
-        weights = [self.bound("weight", shape, (1, 0, 2, 3))]
-        if self.get("bias") is not None:
-            weights.append(self.bound("bias", axes=(1, 0)))
+        if outputs > 1:
+            blob = net.layer("Tile", blob, tile_param={"tiles": outputs})
+        shape = (outputs * inputs, 1, *self.extents("k"))
         y = net.layer(
             "Convolution",
             blob,
-            weights=weights,
-            convolution_param=self.settings(outputs * inputs, inputs),
+            weights=self.bounds(self.bound("weight", shape)),
+            convolution_param=self.settings(outputs * inputs, outputs * inputs),
         )
+        if outputs > 1:
+            y = net.layer("ShuffleChannel", y, shuffle_channel_param={"group": outputs})
         return undone(y)
 
 

@@ -96,7 +96,10 @@ def test_each_plane_by_itself() -> None:
     expected = [convolve(x[:, [i]], w[:, i], b[:, i], (1, 1), (1, 1)) for i in range(3)]
     model = TorchModule(made, [x.shape])
     np.testing.assert_allclose(model.forward(x), np.hstack(expected), rtol=1e-4, atol=1e-5)
-    assert [value.shape for value, _ in model.parameters()] == [(2, 18), (2, 3)]
+    (value, gradient), _ = model.parameters()
+    assert (value.shape, gradient.shape) == ((2, 18), (2, 18))
+    value[1, 6:12] = 0  # of the second plane, for its second output
+    assert np.ptp(model.forward(x)[:, 3], axis=(1, 2)).max() == 0
     call(made, "noBias")
     assert len(TorchModule(made, [x.shape]).parameters()) == 1
 
