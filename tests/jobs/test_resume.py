@@ -61,6 +61,7 @@ def trainer_of(
     heard: list[events.Event],
     processor: str = "cpu",
     precision: str = "float32",
+    text: str = NET,
 ) -> Iterator[Trainer]:
     """A training with everything that has a memory of its own, and two test nets."""
     solver = SolverParameter(
@@ -81,7 +82,7 @@ def trainer_of(
         snapshot=4,
         test_interval=3,
     )
-    definition = read_net(Source("net.prototxt", NET.format(data=data)))
+    definition = read_net(Source("net.prototxt", text.format(data=data)))
     context = LayerContext(shuffle=True, seed=5)
     device = Device(processor)
 
@@ -143,6 +144,23 @@ def test_the_same_bits(
         np.testing.assert_array_equal(one, other)
     assert told(second, 4) == told(first, 4)
     assert {event.net for event in second if isinstance(event, events.Tested)} == {0, 1}
+
+
+@pytest.mark.parametrize("iter_size", [1, 3])
+def test_the_same_bits_where_batches_differ_in_size(
+    gradients: Path, tmp_path: Path, iter_size: int
+) -> None:
+    text = re.sub(r"(batch_size: \d+)", r"\1 partial_batches: true", NET)
+    how, heard = ("TorchSGD", iter_size), list[events.Event]()
+    with trainer_of(gradients, tmp_path / "whole", *how, heard, text=text) as whole:
+        whole.run()
+        assert whole.net.plan.varying
+        expected = whole.net.store.data.copy()
+    for stop in (4, 8):
+        with trainer_of(gradients, tmp_path / f"{stop}", *how, heard, text=text) as again:
+            again.restore(tmp_path / "whole" / f"s_iter_{stop}.solverstate")
+            again.run()
+            np.testing.assert_array_equal(again.net.store.data, expected)
 
 
 KILLED = """
