@@ -18,7 +18,7 @@ from protonet.torch7.lua.tracing import (
     Traced,
     result_of,
 )
-from protonet.torch7.models import size_mistake
+from protonet.torch7.models import objects_in, size_mistake
 from protonet.torch7.modules.base import Criterion, create, module_class
 from protonet.torch7.objects import Table, TorchObject
 from protonet.torch7.tensors.base import describe
@@ -30,6 +30,8 @@ _NUMBERS = {
     "trainBatchSize": "train_batch_size",
     "validationBatchSize": "validation_batch_size",
 }
+_COMPUTING = ("updateOutput", "forward", "backward")
+"""Methods that a definition cannot replace, since Lua does not run in a training."""
 
 
 def returned(state: State, value: Any) -> Table:
@@ -71,6 +73,12 @@ def _check_module(state: State, name: str, value: Any) -> None:
     mistake = size_mistake(value)
     if mistake is not None:
         raise LuaMistakeError(f"the {name}: {mistake}", value.line)
+    for each in objects_in(value):
+        for field in _COMPUTING:
+            own = each.fields.get(field)
+            if isinstance(own, LuaFunction):
+                told = f"{each.typename}: {field} is a function of the definition; Lua only builds"
+                raise LuaMistakeError(told, state.begin_of(own))
 
 
 def options_of(state: State, table: Table) -> Json:

@@ -104,6 +104,10 @@ class State:
         first, last = self._lua.lines_of(function.reference)
         return self._last_return(int(first), int(last))
 
+    def begin_of(self, function: LuaFunction) -> int:
+        """The line where a function begins."""
+        return int(self._lua.lines_of(function.reference)[0])
+
     def _last_return(self, first: int, last: int) -> int:
         """The last line of a range with ``return``. A call there leaves no trace of its line."""
         for line in range(min(last, len(self._lines)), first, -1):

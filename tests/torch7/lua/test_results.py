@@ -35,3 +35,21 @@ def test_sizes_are_positive_whole_numbers(value: str) -> None:
     with pytest.raises(LuaMistakeError, match="validationBatchSize is") as caught:
         options_of(state, table)  # type: ignore[arg-type]
     assert caught.value.line == 1
+
+
+@pytest.mark.parametrize("name", ["updateOutput", "forward", "backward"])
+def test_what_computes_in_lua_is_refused(name: str) -> None:
+    text = f"""
+        local net = nn.Sequential():add(nn.Identity())
+        net.modules[1].{name} = function(self, x)
+            return x
+        end
+        return net"""
+    with pytest.raises(LuaMistakeError, match=f"nn.Identity: {name} is a function of") as caught:
+        results(text)
+    assert caught.value.line == 3
+
+
+def test_gradients_may_be_left_out() -> None:
+    results("local n = nn.Linear(2, 2) n.accGradParameters = function() end return n")
+    results("local n = nn.Linear(2, 2) n.updateGradInput = function() end return n")
