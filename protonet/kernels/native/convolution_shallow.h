@@ -152,10 +152,14 @@ class Shallow final : public Way, public LearnInPieces {
   void run_panel(const float* a, const float* lines, const Index* offsets, Index count, float* y,
                  const Epilogue& epilogue) const {
     const Vec least = splat(epilogue.rectify ? 0.0f : -std::numeric_limits<float>::infinity());
+    // Without a factor, sums begin with the bias, which saves a rounding.
+    const float* first = epilogue.factor == nullptr ? epilogue.bias : nullptr;
+    const float* last = epilogue.factor == nullptr ? nullptr : epilogue.bias;
     for (Index p = 0; p < count; p += kColumns) {
       Vec sums[R][kVectors];
       for (Index r = 0; r < R; ++r)
-        for (Index v = 0; v < kVectors; ++v) sums[r][v] = Vec{};
+        for (Index v = 0; v < kVectors; ++v)
+          sums[r][v] = splat(first != nullptr ? first[r] : 0.0f);
       for (Index k = 0; k < depth(); ++k) {
         const float* from = lines + offsets[k] + p;
         Vec values[kVectors];
@@ -171,7 +175,7 @@ class Shallow final : public Way, public LearnInPieces {
 #pragma GCC unroll 16
       for (Index r = 0; r < R; ++r) {
         const Vec factor = splat(epilogue.factor != nullptr ? epilogue.factor[r] : 1.0f);
-        const Vec bias = splat(epilogue.bias != nullptr ? epilogue.bias[r] : 0.0f);
+        const Vec bias = splat(last != nullptr ? last[r] : 0.0f);
         float* to = y + r * gather_.places() + p;
 #pragma GCC unroll 4
         for (Index v = 0; v < kVectors; ++v) {
