@@ -83,6 +83,17 @@ def _exchange(
     send(sent, request, arrays)
     answer = _ask(sent.getvalue(), limits, source)
     header, given = receive(io.BytesIO(answer))
+    check(header, source)
+    return header, Unpacker(header["form"], given)
+
+
+def check(header: Json, source: Source) -> None:
+    """Raise what an answer tells.
+
+    Raises:
+        NetworkError: for a mistake.
+        UsageError: when lupa is not installed.
+    """
     if "missing" in header:
         raise UsageError(
             'networks of Torch7 are Lua, which needs a package: pip install "protonet[torch7]"'
@@ -91,7 +102,6 @@ def _exchange(
         told = header["mistake"]
         place = (told["line"], told["column"]) if told.get("line") else None
         raise NetworkError([source.mistake_at(place, told["message"], told.get("hint", ""))])
-    return header, Unpacker(header["form"], given)
 
 
 def _ask(request: bytes, limits: Limits, source: Source) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 from protonet.errors import NetworkError, UsageError
 from protonet.proto.source import Source
 from protonet.torch7.lua import running
+from protonet.torch7.lua.child import answer
 from protonet.torch7.lua.definition import Limits, Params
-from protonet.torch7.lua.running import fine_tune, run
+from protonet.torch7.lua.running import check, fine_tune, run
 from protonet.torch7.modules.base import module_class
 from protonet.torch7.objects import Function, TorchObject
 
@@ -145,19 +147,40 @@ def test_a_model_is_changed_by_the_fine_tune_hook() -> None:
         ("return { model = nn.Linear(2, 2), labelHook = 3 }", "labelHook is a number; expected a"),
         ("local function f() return f() + 1 end\nf()", "stack overflow"),
         ("local t = {} while true do t[#t + 1] = ('x'):rep(1e6) .. #t end", "not enough memory"),
-        ("torch.ones(2^33):sum()", "net.lua:1:1: not enough memory for tensors"),
         ("local n = nn.Sequential() return n:add(n)", "the model: modules are nested deeper than"),
         ("error('a\\nb')", "net.lua:1:1: a b\n"),
         ("error(('x'):rep(1e7))", "net.lua:1:1: xxx"),
-        (
-            "local n = nn.Linear(1, 1) for i = 1, 5 do n[i] = ('x'):rep(2^24 - i) end return n",
-            "net.lua: the fields of its modules have more than 64 MiB of text",
-        ),
         ("\x1bLuaQ", "net.lua: this is compiled Lua; expected its text"),
         ("", "the definition returns nothing"),
     ],
 )
 def test_mistakes(text: str, told: str) -> None:
+    """In this process, which takes less time than one for each."""
+    request = {"text": text, "params": asdict(Params()), "model": None}
+    limits = Limits(10, 2**27, 2**30)
+    with pytest.raises(NetworkError) as caught:
+        check(answer(request, [], limits)[0], Source("net.lua", text))
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "local net = nn.Sequential()\nnet:add(nn.Liner(3, 2))",
+            "net.lua:2:12: attempt to call field 'Liner' (a nil value): protonet has no nn.Liner; "
+            "did you mean 'Linear'?\n    net:add(nn.Liner(3, 2))\n               ^",
+        ),
+        ("local function f() return f() + 1 end\nf()", "stack overflow"),
+        ("local t = {} while true do t[#t + 1] = ('x'):rep(1e6) .. #t end", "not enough memory"),
+        ("torch.ones(2^33):sum()", "net.lua:1:1: not enough memory for tensors"),
+        (
+            "local n = nn.Linear(1, 1) for i = 1, 5 do n[i] = ('x'):rep(2^24 - i) end return n",
+            "net.lua: the fields of its modules have more than 64 MiB of text",
+        ),
+    ],
+)
+def test_mistakes_of_the_process(text: str, told: str) -> None:
     assert told in refused(text)
 
 
