@@ -177,7 +177,7 @@ class NetBuilder:
     ) -> list[Blob]:
         """Add a layer with this number of tops, and return them."""
         given = [bottoms] if isinstance(bottoms, Blob) else list(bottoms)
-        spec = LayerParameter(name=self._name(kind), type=kind)
+        spec = LayerParameter(name=self._name(kind, "loss_weight" in fields), type=kind)
         spec.bottom.extend(blob.name for blob in given)
         made = [spec.name] if tops == 1 else [f"{spec.name}_{i + 1}" for i in range(tops)]
         spec.top.extend(made)
@@ -281,11 +281,15 @@ class NetBuilder:
             (s.module.object.line for s in reversed(self._spots) if s.module.object.line), 0
         )
 
-    def _name(self, kind: str) -> str:
-        """The module's name with a number; further layers of it are named by their own type."""
+    def _name(self, kind: str, weighed: bool) -> str:
+        """The module's name with a number; further layers of it are named by their own type. Of a
+        criterion it is the loss that has the name.
+        """
         if not self._spots:
             return self._names.new(kind)
         spot = self._spots[-1]
+        if hasattr(spot.module, "loss") and not (weighed or layer_class(kind).is_loss):
+            return self._names.new(kind)
         stem = kind if spot.named else spot.module.object.name
         spot.named = True
         return self._names.new(stem)

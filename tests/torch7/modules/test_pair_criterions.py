@@ -7,7 +7,7 @@ import pytest
 
 from protonet.errors import NetworkError
 from protonet.torch7.api import TorchCriterion
-from tests.torch7.modules.losses import hold
+from tests.torch7.modules.losses import hold, layers_of
 from tests.torch7.trees import nn
 
 RANDOM = np.random.default_rng(5)
@@ -84,3 +84,10 @@ def test_inputs_that_do_not_fit() -> None:
         cosine.forward([A.reshape(2, 3, 5)] * 2, Y)
     with pytest.raises(NetworkError, match="one pair with one target, got targets of 6"):
         TorchCriterion(nn("L1HingeEmbeddingCriterion")).forward([A, B], Y)
+
+
+def test_the_loss_has_the_name_of_the_criterion() -> None:
+    net = layers_of(nn("MarginRankingCriterion"), (6,), (6,), (6,))
+    assert [spec.name for spec in net.specs] == ["Eltwise1", "MarginRankingCriterion1"]
+    net = layers_of(nn("DistanceRatioCriterion"), (6,), (6,), (6,))
+    assert [spec.name for spec in net.specs] == ["Eltwise1", "BNLL1", "DistanceRatioCriterion1"]
