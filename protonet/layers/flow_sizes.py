@@ -99,7 +99,7 @@ class Resample(_Sized):
     field = "resample_param"
     names = ("height", "width")
     no_gradient = frozenset({1})
-    traits = Traits(backward_reads=frozenset())
+    traits = Traits(backward_reads=frozenset(), capturable=False)
 
     def setup(self) -> None:
         self.param = self.spec.resample_param
@@ -179,7 +179,7 @@ class Downsample(_Sized):
     field = "downsample_param"
     names = ("top_height", "top_width")
     no_gradient = frozenset({0, 1})
-    traits = Traits(backward_reads=frozenset())
+    traits = Traits(backward_reads=frozenset(), capturable=False)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         (top,) = super().infer(shapes)

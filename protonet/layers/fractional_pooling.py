@@ -43,7 +43,7 @@ class FractionalPooling(Layer):
         Caffe has no such layer; Torch7 has. The random numbers are protonet's.
     """
 
-    traits = Traits(backward_reads=frozenset())
+    traits = Traits(backward_reads=frozenset(), capturable=False)
 
     def setup(self) -> None:
         param = self.spec.fractional_pooling_param
