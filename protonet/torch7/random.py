@@ -6,6 +6,7 @@ The formulas are those of lib/TH/THRandom.c and lib/TH/generic/THTensorRandom.c 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,10 +26,24 @@ _MODULUS = {
 }
 """``tensor:random()`` is a number of 32 bits modulo this."""
 
-RANDOM = ("uniform", "normal", "bernoulli", "random", "bits")
+RANDOM = (
+    "uniform", "normal", "bernoulli", "random", "bits", "exponential", "cauchy", "logNormal",
+    "geometric",
+)  # fmt: skip
 """Distributions: of [a, b); of mean a and standard deviation b; 1 with probability a; whole
-numbers from a to b; whole numbers of the type's range.
+numbers from a to b; whole numbers of the type's range; of rate a; of median a and scale b; whose
+logarithms are normal; of the number of trials, as Torch7 has it.
 """
+_ROUNDED = ("uniform", "normal", "exponential", "cauchy", "logNormal")
+"""Distributions whose a and b are rounded to the type first."""
+
+
+_REAL: dict[str, Callable[..., np.ndarray]] = {
+    "exponential": lambda u, a, _: -1 / a * np.log(1 - u),
+    "cauchy": lambda u, a, b: a + b * np.tan(math.pi * (u - 0.5)),
+    "geometric": lambda u, a, _: np.floor(np.log(1 - u) / math.log(a)) + 1,
+}
+"""Functions of numbers of [0, 1)."""
 
 
 class Numbers:
@@ -69,6 +84,10 @@ class Numbers:
             return self.unit(count) * (b - a) + a
         if distribution == "normal":
             return self._normal(count) * b + a
+        if distribution in _REAL:
+            return _REAL[distribution](self.unit(count), a, b)
+        if distribution == "logNormal":
+            return np.exp(self._normal(count) * b + a)
         if distribution == "bernoulli":
             return (self.unit(count) <= a).astype(np.float64)
         words = self.words(count)
@@ -128,9 +147,9 @@ class Generator:
     def draw(self, tensor: Tensor, distribution: str, a: float = 0.0, b: float = 1.0) -> None:
         """Fill a tensor with a distribution of ``RANDOM``.
 
-        The numbers of uniform and normal are rounded to the tensor's type first.
+        Those of reals have a and b rounded to the tensor's type first.
         """
-        if distribution in ("uniform", "normal"):
+        if distribution in _ROUNDED:
             a, b = (float(DTYPES[tensor.kind].type(number)) for number in (a, b))
         if tensor.count:
             self.enqueue(Pending(tensor, distribution, a, b))

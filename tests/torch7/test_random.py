@@ -87,6 +87,25 @@ def test_whole_numbers_and_coins() -> None:
     assert coins.array.tolist() == (words[3:6] / 2**32 <= 0.5).tolist()
 
 
+def test_further_distributions_beside_their_formulas() -> None:
+    u = beside(3).randint(0, 2**32, 8, np.uint64) / 2**32
+    random = Generator(3)
+    tensors = [empty(2, kind="Double") for _ in range(4)]
+    for tensor, (name, a, b) in zip(
+        tensors,
+        [("exponential", 2, 0), ("cauchy", 1, 3), ("geometric", 0.3, 0), ("logNormal", 1, 2)],
+        strict=True,
+    ):
+        random.draw(tensor, name, a, b)
+    rate, cauchy, trials, normal = (each.array for each in tensors)
+    np.testing.assert_allclose(rate, -np.log(1 - u[:2]) / 2, rtol=1e-14)
+    np.testing.assert_allclose(cauchy, 1 + 3 * np.tan(math.pi * (u[2:4] - 0.5)), rtol=1e-12)
+    assert trials.tolist() == [int(math.log(1 - x) / math.log(0.3)) + 1 for x in u[4:6]]
+    rho = math.sqrt(-2 * math.log(1 - u[7]))
+    pair = [rho * math.cos(2 * math.pi * u[6]), rho * math.sin(2 * math.pi * u[6])]
+    np.testing.assert_allclose(normal, np.exp(1 + 2 * np.array(pair)), rtol=1e-13)
+
+
 def test_a_permutation() -> None:
     words = beside(5).randint(0, 2**32, 4, np.uint64)
     order = [1, 2, 3, 4, 5]

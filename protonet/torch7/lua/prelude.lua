@@ -441,6 +441,7 @@ for _, name in ipairs({ "setDevice", "synchronize", "manualSeed", "manualSeedAll
 end
 
 local cudnn = package("cudnn")
+cudnn.version = 5110  -- definitions ask whether convolutions without bias are there
 cudnn.convert = function(net)
     return net
 end

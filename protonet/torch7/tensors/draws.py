@@ -47,6 +47,52 @@ def _normal(torch: Torch, mean: Any = 0, std: Any = 1) -> float:
     return torch.random.scalar("normal", real(mean), positive(std))
 
 
+_OTHERS = {"exponential": (1.0, 0.0), "cauchy": (0.0, 1.0), "logNormal": (1.0, 2.0)}
+"""Further distributions, with their defaults."""
+
+
+def _other(name: str) -> None:
+    first, second = _OTHERS[name]
+
+    def number(torch: Torch, a: Any = first, b: Any = second) -> float:
+        return torch.random.scalar(name, *_checked(name, a, b))
+
+    def fill(torch: Torch, tensor: Tensor, a: Any = first, b: Any = second) -> Tensor:
+        torch.random.draw(tensor, name, *_checked(name, a, b))
+        return tensor
+
+    function(name)(number)
+    method(name)(fill)
+
+
+def _checked(name: str, a: Any, b: Any) -> tuple[float, float]:
+    if name == "exponential" and real(a) <= 0:
+        raise LayerError(f"the rate must be positive, got {real(a):g}")
+    return real(a), positive(b) if name == "logNormal" else real(b)
+
+
+for _name in _OTHERS:
+    _other(_name)
+
+
+def _chance(p: Any) -> float:
+    chance = real(p, "the probability")
+    if not 0 < chance < 1:
+        raise LayerError(f"the probability must be between 0 and 1, got {chance:g}")
+    return chance
+
+
+@function("geometric")
+def _geometric(torch: Torch, p: Any) -> int:
+    return int(torch.random.scalar("geometric", _chance(p), 0))
+
+
+@method("geometric")
+def _fill_geometric(torch: Torch, tensor: Tensor, p: Any) -> Tensor:
+    torch.random.draw(tensor, "geometric", _chance(p))
+    return tensor
+
+
 @function("bernoulli")
 def _bernoulli(torch: Torch, p: Any = 0.5) -> int:
     return int(torch.random.scalar("bernoulli", real(p), 0))

@@ -32,6 +32,9 @@ from tests.torch7.lua.states import ran, refused
          "return { a == torch.uniform(), torch.initialSeed() }", [True, 1]),
         ("return { nn.Linear(3, 2).weight:size(2), nn.Linear(3, 2):type() }",
          [3, "torch.FloatTensor"]),
+        ("require 'cudnn'; cudnn.benchmark = true; "
+         "return { cudnn.version >= 4000, cudnn.convert(nn.Identity(), cudnn) ~= nil }",
+         [True, True]),
         ("require 'cutorch'; cutorch.setDevice(1); return { cutorch.getDeviceCount() }", [0]),
     ],
 )  # fmt: skip

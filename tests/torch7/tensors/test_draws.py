@@ -35,3 +35,20 @@ def test_impossible_distributions_are_told() -> None:
         m(counted(2), "normal", 0, 0)
     with pytest.raises(LayerError, match="random: from 3 to 1"):
         f("random", 3, 1)
+
+
+def test_further_distributions() -> None:
+    f("manualSeed", 3)
+    numbers = [f("exponential", 2), f("cauchy", 1, 3), f("logNormal", 1, 2), f("geometric", 0.3)]
+    f("manualSeed", 3)
+    one = counted(1)
+    filled = [
+        float(m(m(one, "double"), name, *given).array[0])
+        for name, given in [("exponential", (2,)), ("cauchy", (1, 3)), ("logNormal", (1, 2))]
+    ]
+    assert filled == pytest.approx(numbers[:3])
+    assert m(one, "geometric", 0.3).array[0] == numbers[3]
+    with pytest.raises(LayerError, match="the probability must be between 0 and 1, got 1"):
+        f("geometric", 1)
+    with pytest.raises(LayerError, match="the rate must be positive"):
+        m(one, "exponential", 0)
