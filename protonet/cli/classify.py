@@ -19,6 +19,8 @@ from protonet.cli.terminal import complain, note, progress
 from protonet.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from protonet.jobs.inference.predictor import ImagePredictor
 
 _PATH = click.Path(path_type=Path)
@@ -189,11 +191,7 @@ def _classify(predictor: ImagePredictor, asked: Asked, given: dict[str, Any]) ->
     """Classify all images and print; return how many could not be read."""
     from protonet.jobs.evaluation.confusion import Report
     from protonet.jobs.evaluation.labelled import find_items
-    from protonet.jobs.inference.classification import (
-        as_probabilities,
-        best,
-        why_not_probabilities,
-    )
+    from protonet.jobs.inference.classification import as_probabilities, best
 
     classes = _class_names(asked, predictor)
     output, count = _scores(predictor, given["output"], classes)
@@ -213,8 +211,8 @@ def _classify(predictor: ImagePredictor, asked: Asked, given: dict[str, Any]) ->
     with progress("images") as watch:
         for done, answer in enumerate(predictor.stream([i.path for i in found.items], fail), 1):
             scores = as_probabilities(answer.outputs[output].ravel())
-            if done == 1 and (problem := why_not_probabilities(scores)):
-                note(f"output '{output}' is not a probability distribution ({problem})")
+            if done == 1:
+                _note_other_scores(output, scores)
             rows[answer.image] = scores
             ranked, truth = best(scores, max(top, _TOP)), truths[answer.image]
             if truth is not None:
@@ -229,6 +227,15 @@ def _classify(predictor: ImagePredictor, asked: Asked, given: dict[str, Any]) ->
         save_scores(asked.out, [rows.get(item.path) for item in found.items], count)
     show_report(report, found.classes, given["confusion"], out.is_data)
     return len(failures)
+
+
+def _note_other_scores(output: str, scores: np.ndarray) -> None:
+    """Tell if the scores are no probabilities."""
+    from protonet.jobs.inference.classification import why_not_probabilities
+
+    problem = why_not_probabilities(scores)
+    if problem:
+        note(f"output '{output}' is not a probability distribution ({problem})")
 
 
 def _scores(predictor: ImagePredictor, name: str, classes: Sequence[str] | None) -> tuple[str, int]:
