@@ -314,6 +314,10 @@ class NetBuilder:
         if len(bounds) != len(declared):
             raise LayerError(f"has {len(bounds)} parameters, but its layer {len(declared)}")
         for index, (bound, weight) in enumerate(zip(bounds, declared, strict=True)):
+            viewed = bound.shape or bound.tensor.shape
+            if bound.axes is not None and len(bound.axes) != len(viewed):
+                expected = f"expected {len(bound.axes)} dimensions"
+                raise LayerError(f"{bound.field} is {shape_text(viewed)}; {expected}")
             if bound.tensor.count != weight.count:
                 raise LayerError(
                     f"{bound.field} is {shape_text(bound.tensor.shape)}, but this input needs "

@@ -104,3 +104,14 @@ def test_modules_may_be_nested_to_some_depth(depth: int) -> None:
         path = "/".join(["Sequential"] * 4 + ["..."] + ["Sequential"] * 4)
         with pytest.raises(NetworkError, match=f"{path}: modules are nested deeper than 100"):
             TorchModule(model, [(2, 4)])
+
+
+def test_a_tensor_with_other_axes_than_the_layer_needs() -> None:
+    net = builder(Source("n", ""))
+    x = net.input("x", (5, 3))
+    weight = Tensor.of(np.zeros(6))
+    owner = TorchObject("nn.A")
+    bound = Bound(owner, "weight", weight, axes=(1, 0))
+    fields = {"num_output": 2, "bias_term": False}
+    with pytest.raises(LayerError, match="weight is 6; expected 2 dimensions"):
+        net.layer("InnerProduct", x, weights=[bound], inner_product_param=fields)

@@ -10,6 +10,7 @@ import pytest
 
 from protonet.errors import FormatError, NetworkError
 from protonet.torch7 import serial
+from protonet.torch7.deployed import open_deployed
 from protonet.torch7.models import objects_in, read_model, tree
 from protonet.torch7.objects import Table, Tensor, TorchObject
 from tests.torch7.trees import nn, seed_net, sequential
@@ -98,3 +99,9 @@ def test_modules_of_old_versions_have_their_present_fields(tmp_path: Path) -> No
     np.testing.assert_allclose(norm.fields["running_var"].array, [0.25 - 1e-3, 0.0625 - 1e-3])
     assert (norm.version, "running_std" in norm.fields) == (2, False)
     assert (conv.fields["padW"], conv.fields["padH"], "padding" in conv.fields) == (2, 2, False)
+
+
+def test_a_wrapper_without_its_module_is_told(tmp_path: Path) -> None:
+    path = saved(tmp_path, TorchObject("nn.WeightNorm", Table(modules=Table())))
+    with pytest.raises(NetworkError, match=r"\(byte 0\): nn\.WeightNorm: expected a module inside, got none"):
+        open_deployed(path, (3, 4, 5))

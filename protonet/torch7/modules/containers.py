@@ -10,6 +10,7 @@ from protonet.torch7.axes import concat, dimension, pad, split
 from protonet.torch7.builder import Blob, NetBuilder, Value
 from protonet.torch7.copying import copied
 from protonet.torch7.modules.base import Module, lua, module
+from protonet.torch7.modules.fields import first_child
 from protonet.torch7.objects import Storage, Table, Tensor, TorchObject
 
 
@@ -245,6 +246,6 @@ class MapTable(Container):
         if self.get("module") is None:
             raise LayerError("expected a module inside, got none")
         if self.get("shared") and len(self.table_field("modules").sequence) == 1:
-            return [net.add(self.children[0], value) for value in values]
+            return [net.add(first_child(self), value) for value in values]
         self.resize(max(len(values), self.size()))
         return [net.add(child, value) for child, value in zip(self.children, values, strict=False)]

@@ -31,3 +31,15 @@ def whole_numbers(module: Module, name: str) -> list[int]:
     if not isinstance(value, Storage):
         raise LayerError(f"{module.object.typename}: {name} must be a LongStorage, got {value}")
     return [int(each) for each in value.data]
+
+
+def first_child(module: Module) -> Module:
+    """The first module inside another.
+
+    Raises:
+        LayerError: when there is none.
+    """
+    children = module.children
+    if not children:
+        raise LayerError("expected a module inside, got none")
+    return children[0]

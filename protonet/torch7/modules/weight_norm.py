@@ -13,6 +13,7 @@ from protonet.torch7.arguments import whole
 from protonet.torch7.axes import drop, insert, merge, permute, replace_axes
 from protonet.torch7.builder import Blob, NetBuilder, Value
 from protonet.torch7.modules.base import module
+from protonet.torch7.modules.fields import first_child
 from protonet.torch7.modules.shapes import longs
 from protonet.torch7.modules.tables import multiply
 from protonet.torch7.modules.wrappers import Decorated
@@ -69,7 +70,7 @@ class WeightNorm(Decorated):
                 yield self.object, name
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        inside, blob = self.children[0].object, self.one(x)
+        inside, blob = first_child(self).object, self.one(x)
         if inside.name == "Linear":
             return self._linear(net, blob)
         if inside.name in ("SpatialConvolution", "SpatialConvolutionMM"):

@@ -9,6 +9,7 @@ from protonet.torch7.axes import merge, replace_axes
 from protonet.torch7.builder import NetBuilder, Value
 from protonet.torch7.modules.base import Module, lua, module
 from protonet.torch7.modules.containers import Container
+from protonet.torch7.modules.fields import first_child
 from protonet.torch7.objects import TorchObject
 
 
@@ -71,9 +72,7 @@ class Decorated(Container):
         self.add(arguments[0])
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        if not self.children:
-            raise LayerError("expected a module inside, got none")
-        return net.add(self.children[0], x)
+        return net.add(first_child(self), x)
 
 
 @module("nn.Decorator")
@@ -145,7 +144,7 @@ class Profile(Decorated):
     ) -> None:
         super().construct(inside)
         self["print_interval"] = 100 if print_interval is None else print_interval
-        self["name"] = self.children[0].object.typename if name is None else name
+        self["name"] = first_child(self).object.typename if name is None else name
         self["module"] = inside
         for counter in ("numFwds", "numBwds", "summedFwdTime", "summedBwdTime"):
             self[counter] = 0
@@ -233,6 +232,4 @@ class DataParallelTable(Container):
         return self.object
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        if not self.children:
-            raise LayerError("expected a module inside, got none")
-        return net.add(self.children[0], x)
+        return net.add(first_child(self), x)
