@@ -12,6 +12,7 @@ import pytest
 from protonet.data.create import create_gradients
 from protonet.data.database import Database
 from protonet.errors import DataError
+from protonet.jobs.definitions.solver import settled
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.tasks.datasets import MakeGradients
@@ -55,7 +56,7 @@ def test_a_training_and_its_prolonging(tmp_path: Path, capfd: pytest.CaptureFixt
     told = capfd.readouterr().out
     assert "Iteration 0" in told
     assert "trained 4 iterations, loss " in told
-    assert RunDirectory(run).record().settings == settings.absolute()
+    assert RunDirectory(run).record().settings == settled(settings, SEED).absolute()
     assert work(tmp_path / "job", ResumeRun(run)) == 2
     assert "this run is finished (4 iterations)" in capfd.readouterr().err
     assert work(tmp_path / "job", ResumeRun(run, 3.0)) == 0
