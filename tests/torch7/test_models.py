@@ -103,5 +103,5 @@ def test_modules_of_old_versions_have_their_present_fields(tmp_path: Path) -> No
 
 def test_a_wrapper_without_its_module_is_told(tmp_path: Path) -> None:
     path = saved(tmp_path, TorchObject("nn.WeightNorm", Table(modules=Table())))
-    with pytest.raises(NetworkError, match=r"\(byte 0\): nn\.WeightNorm: expected a module inside, got none"):
+    with pytest.raises(NetworkError, match=r"nn\.WeightNorm: expected a module inside"):
         open_deployed(path, (3, 4, 5))
