@@ -69,6 +69,9 @@ class _Pooling3D(Layer):
             raise LayerError(
                 f"{field} needs a kernel_size and a kernel_depth above 0", (field, "kernel_size")
             )
+        self._check_steps(field)
+
+    def _check_steps(self, field: str) -> None:
         if 0 in self.stride:
             raise LayerError("stride must be above 0", (field, "stride"))
         if not self.whole and any(p >= k for p, k in zip(self.pad, self.kernel, strict=True)):
