@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from protonet.blob import Array, Param, Shape
+from protonet.errors import LayerError
 from protonet.kernels.normalization import BatchNormScale, RunningStatistics
 from protonet.layers.base import Kind, Layer, LowPrecision, Reads, Traits, Weight
 from protonet.layers.fillers import filled_weight
@@ -43,6 +44,9 @@ class BatchNorm(Layer):
     batch of one item in TRAIN is normalized with them and leaves them as they are, unless
     use_global_stats is given.
 
+    With global statistics and ``add_eps_before_sqrt: false``, eps is added to sqrt(var) instead of
+    var.
+
     Bottom:
         0: x, N x C x ...; of one axis, a single channel.
     Top:
@@ -55,9 +59,12 @@ class BatchNorm(Layer):
     Spec:
         batch_norm_param: use_global_stats (true in TEST), moving_average_fraction f (0.999),
         eps (1e-5), running_averages (false); of NVIDIA's fork: scale_bias (false; a scale_filler
-        or bias_filler implies it), scale_filler (constant 1), bias_filler (constant 0).
+        or bias_filler implies it), scale_filler (constant 1), bias_filler (constant 0); of
+        Synopsys' fork: add_eps_before_sqrt (true); of Intel's: filler, which is read as that of
+        the Scale layer that follows.
     Raises:
-        LayerError: for an invalid filler.
+        LayerError: for an invalid filler, and for add_eps_before_sqrt: false with the statistics of
+        a batch.
     Differs:
         no, but for running_averages, which Torch7 has. A weight of 0 gives mean and variance 0, as
         in Caffe. scale_bias is of NVIDIA's fork, which takes the first two batches whole, keeps
@@ -90,6 +97,13 @@ class BatchNorm(Layer):
             # x cannot be recovered from the top where s is 0
             self.traits = replace(self.traits, backward_reads=frozenset({Reads.BOTTOMS}))
         self.fraction, self.eps = float(param.moving_average_fraction), float(param.eps)
+        self.eps_outside = not param.add_eps_before_sqrt
+        if self.eps_outside and (not self.uses_global or self.eps <= 0):
+            raise LayerError(
+                "add_eps_before_sqrt: false needs global statistics and an eps above 0",
+                (_PARAM, "add_eps_before_sqrt"),
+                "use_global_stats: true takes those of the training",
+            )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         return [shapes[0]]
@@ -153,9 +167,19 @@ class BatchNorm(Layer):
     def affine(self) -> tuple[Array, Array | None]:
         self._read_statistics()
         scale, bias = (param.data if param is not None else None for param in self._scale_bias)
-        self._kernel.invert(self._var, self._inverse)
+        self._invert()
         self._kernel.fold(self._mean, self._inverse, scale, bias, self._factor, self._shift)
         return self._factor, self._shift
+
+    def _invert(self) -> None:
+        """Write 1 / sqrt(var + eps), or 1 / (sqrt(var) + eps)."""
+        if not self.eps_outside:
+            self._kernel.invert(self._var, self._inverse)
+            return
+        xp, inverse = self.xp, self._inverse
+        xp.sqrt(self._var, out=inverse)
+        xp.add(inverse, self.eps, out=inverse)
+        xp.divide(1.0, inverse, out=inverse)
 
     @property
     def _scale_bias(self) -> tuple[Param | None, Param | None]:

@@ -247,14 +247,17 @@ def batch_norm(c: Conversion) -> str:
         )  # fmt: skip
     weight = float(c.values(2).reshape(-1)[0])
     factor = 1 / weight if weight > 0 else 0.0
-    mean, var = (c.constant(c.values(place) * factor) for place in (0, 1))
+    average, variance = (c.values(place) * factor for place in (0, 1))
+    if layer.eps_outside:
+        variance = (np.sqrt(variance) + layer.eps) ** 2
+    mean, var = c.constant(average), c.constant(variance)
     ones = np.ones_like(c.values(0))
     grown = c.param(3) if layer.scales else c.constant(ones)
     shift = c.param(4) if layer.scales else c.constant(0 * ones)
     matrix = shape if len(shape) > 1 else (math.prod(shape), 1)
     y = c.op(
         "BatchNormalization", c.seen(c.bottoms[0], shape, matrix), grown, shift, mean, var,
-        epsilon=layer.eps,
+        epsilon=0.0 if layer.eps_outside else layer.eps,
     )  # fmt: skip
     return c.seen(y, matrix, shape)
 

@@ -25,6 +25,8 @@ _INTEGERS = {
 _FLOATS = {FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE}
 _FLOAT_NAMES = {"inf", "infinity", "nan", "-inf", "-infinity", "-nan"}
 _BOOLS = re.compile("[Tt]rue|[Ff]alse|t|f|0([xX]0)?0*[01]|[01]")
+_LISTED = {("SolverParameter", "device_id")}
+"""Fields of one value that a list may give (see ``text``)."""
 _MOST = 100
 """Maximum number of mistakes of one kind."""
 
@@ -75,6 +77,8 @@ def _check_message(entries: Sequence[Entry], descriptor: Descriptor) -> Iterator
             yield entry.place, f"no field '{entry.name}' in {descriptor.name}{near}", hint
             continue
         if not field.is_repeated:
+            if (descriptor.name, entry.name) in _LISTED:
+                continue
             if entry.in_list:
                 yield entry.place, f"'{entry.name}' takes one value, not a list", ""
             elif entry.name in seen:

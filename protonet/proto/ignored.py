@@ -13,6 +13,7 @@ IGNORED: dict[str, frozenset[str]] = {
             *("default_backward_math", "global_grad_scale", "global_grad_scale_adaptive"),
             *("default_conv_algos_override", "reduce_buckets", "default_cudnn_math_override"),
             *("eltwise_mem_sharing", "bn_stats_batch_size"),
+            "multinode",
         ]
     ),
     "LayerParameter": frozenset(
@@ -22,6 +23,8 @@ IGNORED: dict[str, frozenset[str]] = {
             *("mn_grad_compress_param", "quantization_param", "strict_dim"),
         ]
     ),
+    "ConcatParameter": frozenset(["per_fla_fuse"]),
+    "ConvolutionParameter": frozenset(["conv_algorithm"]),
     "DropoutParameter": frozenset(["scale_train"]),
     "InnerDistanceParameter": frozenset(["bias_term", "bias_filler"]),
     "MultiStageMeanfieldParameter": frozenset(["threshold"]),
@@ -29,7 +32,7 @@ IGNORED: dict[str, frozenset[str]] = {
         [
             *("eval_type", "ap_version", "show_per_class_result", "plateau_winsize"),
             *("solver_data_type", "store_blobs_in_old_format", "larc_turbo"),
-            "test_and_snapshot_last_epochs",
+            *("test_and_snapshot_last_epochs", "richness"),
         ]
     ),
 }

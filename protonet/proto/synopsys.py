@@ -1,4 +1,6 @@
-"""What Synopsys' fork writes of a layer, as other layers mean it: padding side by side, relu6."""
+"""What Synopsys' fork writes of a layer, as other layers mean it: padding side by side, relu6,
+UpsampleDarknet.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +9,21 @@ from protonet.proto.caffe_pb2 import ConvolutionParameter, LayerParameter
 from protonet.proto.source import NetDefinition, Where
 
 _SIDES = ("pad_t", "pad_b", "pad_l", "pad_r")
+_DARKNET = "UpsampleDarknet"
 _PADDED = ("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution")
 
 
 def upgrade_sides(definition: NetDefinition) -> NetDefinition:
     """The definition with ``pad_h`` and ``pad_w`` in place of ``pad_t``, ``pad_b``, ``pad_l`` and
-    ``pad_r`` of convolutions; with a Pad layer in front, where opposite sides differ; and with
-    ReLU6 in place of a ReLU of ``relu6``.
+    ``pad_r`` of convolutions; with a Pad layer in front, where opposite sides differ; with
+    ReLU6 in place of a ReLU of ``relu6``; and with Upsample in place of UpsampleDarknet.
 
     Raises:
         NetworkError: where both forms of padding are given, for sides that differ in front of a
-            layer that is no convolution of planes, and for relu6 with a negative_slope.
+            layer that is no convolution of planes, for relu6 with a negative_slope, and for a
+            stride below 1.
     """
-    if not any(_given(layer.convolution_param) or _capped(layer) for layer in definition.net.layer):
+    if not any(map(_is_synopsys, definition.net.layer)):
         return definition
     taken = {name for layer in definition.net.layer for name in (layer.name, *layer.top)}
     layers: list[LayerParameter] = []
@@ -28,7 +32,7 @@ def upgrade_sides(definition: NetDefinition) -> NetDefinition:
     for old, origin in zip(definition.net.layer, definition.origins, strict=True):
         layer = LayerParameter()
         layer.CopyFrom(old)
-        found = _capped_wrongly(layer) or _padded_wrongly(layer)
+        found = _capped_wrongly(layer) or _padded_wrongly(layer) or _grown_wrongly(layer)
         if found:
             where, text = found
             mistakes.append(
@@ -39,12 +43,27 @@ def upgrade_sides(definition: NetDefinition) -> NetDefinition:
             continue
         if _capped(layer):
             layer.type = "ReLU6"
+        if layer.type == _DARKNET:
+            layer.type = "Upsample"
+            layer.upsample_param.scale = layer.upsample_darknet_param.stride
+            layer.ClearField("upsample_darknet_param")
         for added in _split(layer, taken):
             layers.append(added)
             origins.append(origin)
     if mistakes:
         raise NetworkError(mistakes)
     return definition.with_layers(layers, origins)
+
+
+def _is_synopsys(layer: LayerParameter) -> bool:
+    return bool(_given(layer.convolution_param)) or _capped(layer) or layer.type == _DARKNET
+
+
+def _grown_wrongly(layer: LayerParameter) -> tuple[Where, str] | None:
+    stride = layer.upsample_darknet_param.stride
+    if layer.type == _DARKNET and stride < 1:
+        return ("upsample_darknet_param", "stride"), f"expected a stride of 1 or more, got {stride}"
+    return None
 
 
 def _capped(layer: LayerParameter) -> bool:

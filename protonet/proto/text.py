@@ -25,6 +25,9 @@ DEPTH_LIMIT = 100
 
 M = TypeVar("M", bound=Message)
 
+_DEVICES = re.compile(r"(?m)^(\s*device_id\s*:\s*)\[\s*(\d+)\s*(?:,\s*\d+\s*)*\]")
+"""The GPUs of a solver of yjxiong's fork; the first one is read."""
+
 
 _OTHER: dict[type[Message], type[Message]] = {
     NetParameter: SolverParameter,
@@ -57,6 +60,8 @@ def parse(source: Source, kind: type[M]) -> M:
         message = f"this brace is inside {DEPTH_LIMIT} others; texts nest no deeper"
         raise NetworkError([source.mistake_at(place_of(source.text, nested), message)])
     reading = as_python_reads(source.text)
+    if kind is SolverParameter:
+        reading.text = _DEVICES.sub(r"\1\2", reading.text)
     try:
         if reading.refused:
             raise ValueError(reading.refused[0][1])

@@ -16,6 +16,7 @@ from protonet.proto.caffe_pb2 import (
     V1LayerParameter,
 )
 from protonet.proto.dilation import upgrade_dilation
+from protonet.proto.intel import upgrade_scale_fillers
 from protonet.proto.naming import name_layers
 from protonet.proto.normalize_layer import upgrade_directions
 from protonet.proto.source import NetDefinition, Source, Where
@@ -113,6 +114,7 @@ def upgrade(definition: NetDefinition) -> NetDefinition:
         _upgrade_batch_norm,
         upgrade_dilation,
         upgrade_sides,
+        upgrade_scale_fillers,
         upgrade_directions,
         name_layers,
     ):

@@ -339,3 +339,11 @@ class Cosine(Schedule):
     def factor(self, iteration: int) -> float:
         done = (iteration - self.warmup) / max(1, self.max_iter - self.warmup)
         return (1 + math.cos(math.pi * min(1.0, done))) / 2
+
+
+def tests_at(solver: SolverParameter, iteration: int) -> bool:
+    """Whether a test is due: every ``test_interval`` iterations, from ``test_offset`` (of Intel's
+    fork) on.
+    """
+    every: int = solver.test_interval
+    return bool(every) and (iteration - solver.test_offset) % every == 0

@@ -19,7 +19,7 @@ from protonet.graph.inspection import describe_update
 from protonet.graph.net import Net
 from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
 from protonet.solvers.loss_scale import LossScale
-from protonet.solvers.schedules import make_schedule
+from protonet.solvers.schedules import make_schedule, tests_at
 from protonet.solvers.update_rule import make_rule
 from protonet.train.averaging import WeightAverage
 from protonet.train.diagnosis import explain_divergence
@@ -178,7 +178,7 @@ class Trainer:
         at_once = train_step.can_iterate and solver.iter_size == 1 and not debug
         while self.iteration < end and not (self._stopping or self._finished or self._write_error):
             now = self.iteration
-            due = solver.test_interval and now % solver.test_interval == 0
+            due = tests_at(solver, now)
             if due and (now > 0 or solver.test_initialization) and not self.test():
                 return
             display = bool(solver.display) and now % solver.display == 0
@@ -331,7 +331,7 @@ class Trainer:
             self.net.forward()
             self._take_loss(self.net.loss())
             self._emit(Concluded(self.iteration, self.smoothed.value))
-        if solver.test_interval and self.iteration % solver.test_interval == 0:
+        if tests_at(solver, self.iteration):
             self.test()
 
     def _emit(self, event: Event) -> None:

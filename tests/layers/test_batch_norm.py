@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.errors import FormatError
+from protonet.errors import FormatError, LayerError
 from protonet.graph.net import Net
 from protonet.proto.caffe_pb2 import TEST
 from protonet.testing import LayerHarness, check_gradients
@@ -195,3 +195,20 @@ def test_a_single_item_counts_if_the_text_says_so() -> None:
     x = np.random.default_rng(0).standard_normal((1, *X[1:]))
     (y,) = LayerHarness(text, [x]).forward()
     np.testing.assert_allclose(y.mean(axis=(0, 2, 3)), 0, atol=1e-6)
+
+
+def test_eps_beside_the_root() -> None:
+    x = np.random.default_rng(0).standard_normal(X)
+    text = 'type: "BatchNorm" batch_norm_param { eps: 0.5 add_eps_before_sqrt: false %s }'
+    run = LayerHarness(text % "", [x], phase=TEST)
+    run.set_params([np.full(3, 6.0), np.array([8.0, 0.0, 18.0]), np.full(1, 2.0)])
+    run.forward()
+    expected = (x - 3) / np.array([2.5, 0.5, 3.5]).reshape(3, 1, 1)
+    np.testing.assert_allclose(run.tops[0], expected, rtol=1e-5)
+    dy = np.random.default_rng(1).standard_normal(X)
+    (dx,) = run.backward([dy])
+    np.testing.assert_allclose(dx, dy / np.array([2.5, 0.5, 3.5]).reshape(3, 1, 1), rtol=1e-5)
+    with pytest.raises(LayerError, match="add_eps_before_sqrt: false needs global statistics"):
+        LayerHarness(text % "", [x])
+    with pytest.raises(LayerError, match="needs global statistics and an eps above 0"):
+        LayerHarness(text.replace("0.5", "0") % "", [x], phase=TEST)

@@ -11,6 +11,7 @@ CASES = [
     ('type: "Axpy"', [(2, 3, 1, 1), (2, 3, 4, 5), (2, 3, 4, 5)]),
     ('type: "Axpy"', [(2, 3), (2, 3, 4, 5), (2, 3, 4, 5)]),
     ('type: "BatchNorm"', [(6,)]),
+    ('type: "BatchNorm" batch_norm_param { eps: 0.5 add_eps_before_sqrt: false }', [(2, 6, 3)]),
     ('type: "BatchNorm" batch_norm_param { scale_bias: true scale_filler { value: 2 } }',
      [(2, 3, 4)]),
     ('type: "BN" bn_param { slope_filler { type: "gaussian" } bias_filler { value: 2 } }',

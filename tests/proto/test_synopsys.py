@@ -95,3 +95,14 @@ def test_a_leaning_relu6_is_refused() -> None:
     text = f'{DATA}layer {{ name: "y" type: "ReLU" bottom: "x" top: "x" {fields} }}'
     with pytest.raises(NetworkError, match="relu6 and a negative_slope cannot go together"):
         read_net(Source("net.prototxt", text))
+
+
+def test_upsample_darknet_is_an_upsample() -> None:
+    text = DATA + 'layer { name: "y" type: "UpsampleDarknet" bottom: "x" top: "y" %s }'
+    net = read_net(Source("net", text % "upsample_darknet_param { stride: 2 }")).net
+    assert net.layer[1].type == "Upsample"
+    assert net.layer[1].upsample_param.scale == 2
+    assert not net.layer[1].HasField("upsample_darknet_param")
+    assert read_net(Source("net", text % "")).net.layer[1].upsample_param.scale == 1
+    with pytest.raises(NetworkError, match="expected a stride of 1 or more, got 0"):
+        read_net(Source("net", text % "upsample_darknet_param { stride: 0 }"))

@@ -174,3 +174,17 @@ def test_lua_is_told_once_by_its_name(text: str, place: str) -> None:
 def test_prototxt_with_words_of_lua_is_told_as_prototxt() -> None:
     with pytest.raises(NetworkError, match="no field 'nme'"):
         read_net(Source("net", 'layer { name: "local x = 1" nme: "y" }  # return function'))
+
+
+@pytest.mark.parametrize("given", ["[0, 1]", "[ 0 ]", "[0,1,2,3]", "0"])
+def test_of_the_gpus_of_a_solver_the_first_is_read(given: str) -> None:
+    text = f'# device_id: [5]\nnet: "a"\ndevice_id: {given}\nmax_iter: 3\n'
+    solver = read_solver(Source("solver.prototxt", text))
+    assert solver.HasField("device_id")
+    assert (solver.device_id, solver.max_iter) == (0, 3)
+
+
+def test_a_list_of_gpus_is_no_mistake_among_others() -> None:
+    with pytest.raises(NetworkError) as caught:
+        read_solver(Source("solver.prototxt", "device_id: [0, 1]\nmax_iterations: 3\n"))
+    assert len(caught.value.mistakes) == 1

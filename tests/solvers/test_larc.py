@@ -31,7 +31,7 @@ def moves(frozen: bool = False, **settings: Any) -> tuple[list[np.ndarray], ...]
     gradients = [rng.normal(size=shape) for shape in SHAPES]
     for param, gradient in zip(store.params, gradients, strict=True):
         param.diff[...] = gradient
-    rule = make_rule(SolverParameter(larc=True, **settings), store, CPU)
+    rule = make_rule(SolverParameter(**{"larc": True, **settings}), store, CPU)
     assert not rule.capturable
     rule.step(0.1, 0)
     moved = [before - param.data for before, param in zip(weights, store.params, strict=True)]
@@ -71,3 +71,25 @@ def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None
     (finding,) = larc_findings(SolverParameter(larc=True, **settings))
     assert finding.message == message
     assert list(larc_findings(SolverParameter(**settings))) == []
+
+
+def test_lars_of_intels_fork_counts_the_weight_decay() -> None:
+    settings = {"larc": False, "local_lr_auto": True, "local_gw_ratio": 0.05, "weight_decay": 0.5}
+    weights, gradients, moved = moves(**settings, iter_size=2)
+    for w, g, u, (_, decay) in zip(weights, gradients, moved, MULTIPLIERS, strict=True):
+        size, slope = np.sqrt((w**2).sum()), np.sqrt(((g / 2) ** 2).sum())
+        local = 0.05 * size / (slope + 0.5 * size)
+        np.testing.assert_allclose(u, 0.1 * local * (g / 2 + 0.5 * decay * w), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"larc": True}, "local_lr_auto and larc cannot go together"),
+        ({"type": "Nesterov"}, "local_lr_auto works with type SGD, not with Nesterov"),
+        ({"local_gw_ratio": -1.0}, "local_gw_ratio must be above 0 and finite, got -1"),
+    ],
+)
+def test_settings_of_lars_that_cannot_be(settings: dict[str, Any], message: str) -> None:
+    (finding,) = larc_findings(SolverParameter(local_lr_auto=True, **settings))
+    assert finding.message == message

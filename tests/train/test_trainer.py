@@ -84,6 +84,16 @@ def test_events_come_in_caffes_order(tmp_path: Path) -> None:
     assert (result.iteration, result.interrupted) == (4, False)
 
 
+def test_tests_may_have_an_offset(tmp_path: Path) -> None:
+    heard: list[events.Event] = []
+    trainer_of(tmp_path, heard, max_iter=7, test_interval=3, test_offset=1).run()
+    assert [each for each in kinds(heard) if each[:6] == "Tested"] == [
+        "Tested 1",
+        "Tested 4",
+        "Tested 7",
+    ]
+
+
 def test_test_initialization_and_snapshot_after_train_can_be_off(tmp_path: Path) -> None:
     heard: list[events.Event] = []
     trainer_of(

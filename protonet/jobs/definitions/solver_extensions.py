@@ -10,6 +10,7 @@ from protonet.proto.caffe_pb2 import SolverParameter
 _FIELDS = (
     *("rampup_interval", "rampup_lr", "min_lr", "warmup_iter", "warmup_start_lr"),
     *("stagelr", "stageiter", "larc", "larc_policy", "larc_eta"),
+    *("local_lr_auto", "local_gw_ratio", "test_offset"),
     *("dampening", "nesterov", "learning_rate_decay"),
 )
 """Fields that stock Caffe does not know."""
