@@ -29,8 +29,7 @@ _DEEPEST = 100
 class Blob:
     """A top, or an input of the net.
 
-    ``base`` 0: the values are class numbers that count from 0, and stand for Torch7's classes,
-    which count from 1.
+    ``base`` 0: class numbers that count from 0, and stand for Torch7's, which count from 1.
     """
 
     name: str
