@@ -39,11 +39,7 @@ class _Pooling3D(Layer):
         if self.method not in (PoolingParameter.MAX, PoolingParameter.AVE):
             name = PoolingParameter.PoolMethod.Name(self.method)
             raise LayerError(f"{name} pooling is for planes only", (field, "pool"))
-        self.masks = len(self.spec.top) > 1
-        if self.masks and self.method != PoolingParameter.MAX:
-            raise LayerError("only MAX pooling has a second top, the mask", ("top", 1))
-        if self.masks:
-            self.traits = replace(self.traits, low_precision=LowPrecision.NEVER)
+        self._set_up_mask()
         for side in ("pad_l", "pad_r", "pad_t", "pad_b"):
             if isinstance(param, PoolingParameter) and getattr(param, side):
                 raise LayerError(f"{side} is for planes only; give pad_shape", (field, side))
@@ -70,6 +66,14 @@ class _Pooling3D(Layer):
                 f"{field} needs a kernel_size and a kernel_depth above 0", (field, "kernel_size")
             )
         self._check_steps(field)
+
+    def _set_up_mask(self) -> None:
+        self.masks = len(self.spec.top) > 1
+        if not self.masks:
+            return
+        if self.method != PoolingParameter.MAX:
+            raise LayerError("only MAX pooling has a second top, the mask", ("top", 1))
+        self.traits = replace(self.traits, low_precision=LowPrecision.NEVER)
 
     def _check_steps(self, field: str) -> None:
         if 0 in self.stride:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from protonet.layers.instantiation import check_arity
 from protonet.layers.limits import check_limits
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter, ParamSpec
 from protonet.proto.source import Source
+from protonet.torch7.layer_names import Names
 from protonet.torch7.objects import Tensor, TorchObject
 
 _DEEPEST = 100
@@ -95,23 +96,6 @@ class Translatable(Protocol):
 
 
 @dataclass
-class _Names:
-    """Names of layers: ``Linear1``, ``Linear2``, in the order in which they are given out."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
-
-    def new(self, stem: str) -> str:
-        """The stem with its next number."""
-        while True:
-            self.counts[stem] = self.counts.get(stem, 0) + 1
-            name = f"{stem}{self.counts[stem]}"
-            if name not in self.taken:
-                self.taken.add(name)
-                return name
-
-
-@dataclass
 class _Spot:
     """The module that is being translated."""
 
@@ -135,7 +119,7 @@ class NetBuilder:
         self.placed: list[Placed] = []
         self.notes: dict[int, Any] = {}
         """What modules leave for others: by the ``id`` of their object."""
-        self._names = _Names()
+        self._names = Names()
         self._spots: list[_Spot] = []
         self._producers: dict[str, LayerParameter] = {}
         self._shared: dict[Any, tuple[LayerParameter, int]] = {}
