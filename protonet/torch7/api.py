@@ -33,6 +33,17 @@ Nested = Any
 """An array, or a nested list of arrays for a table."""
 
 
+class Gradients(list[np.ndarray]):
+    """The gradients of the inputs, in their order; of a single input, NumPy takes them as its
+    array.
+    """
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The gradient of the only input; of several, all in one array."""
+        made = self[0] if len(self) == 1 else np.stack(self)
+        return np.array(made, dtype, copy=copy)
+
+
 class TorchModule:
     """A module of Torch7 that computes: a net of its layers.
 
@@ -109,7 +120,7 @@ class TorchModule:
         self._net.forward()
         return _nested(self.translated.outputs, self._value)
 
-    def backward(self, *grad_outputs: Any) -> list[np.ndarray]:
+    def backward(self, *grad_outputs: Any) -> Gradients:
         """The gradients of the inputs for those of the outputs, in the order of the flattened
         table. Gradients of parameters are added to.
 
@@ -120,9 +131,9 @@ class TorchModule:
             self._put(f"grad_output{place}", given, blob.shape)
         self._net.backward()
         device = self._net.device
-        return [
+        return Gradients(
             np.array(device.get(self._net.inputs[blob.name].diff)) for blob in flat(self._inputs)
-        ]
+        )
 
     def _put(self, name: str, given: Any, shape: Shape) -> None:
         values = np.asarray(given, np.float32)

@@ -83,3 +83,15 @@ def test_tables_in_tables() -> None:
     (one, _) = nested.forward([w, x], [y, z])
     assert [each.tolist() for each in one] == [[2, 2], [4, 4, 4, 4]]
     assert nested.backward([w, y], [x, z])[3].tolist() == [5] * 5
+
+
+def test_the_gradients_of_one_input_are_an_array_for_numpy() -> None:
+    model = TorchModule(seed_net(), [(2, 3, 5, 4)])
+    model.forward(np.ones((2, 3, 5, 4)))
+    gradients = model.backward(np.ones((2, 2)))
+    assert len(gradients) == 1
+    assert np.asarray(gradients).shape == (2, 3, 5, 4)
+    np.testing.assert_array_equal(gradients, gradients[0])
+    pair = TorchModule(nn("CAddTable"), [(2, 3), (2, 3)])
+    pair.forward(np.ones((2, 3)), np.ones((2, 3)))
+    assert np.asarray(pair.backward(np.ones((2, 3)))).tolist() == [[[1] * 3] * 2] * 2
