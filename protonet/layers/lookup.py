@@ -19,10 +19,10 @@ from protonet.proto.caffe_pb2 import EmbedParameter
 
 
 class Rows:
-    """A bottom's values as a vector of indices below ``limit``."""
+    """A bottom's values, which count from ``first``, as a vector of indices 0 to ``limit`` - 1."""
 
-    def __init__(self, layer: Layer, place: int, shape: Shape, limit: int) -> None:
-        self.layer, self.place, self.limit = layer, place, limit
+    def __init__(self, layer: Layer, place: int, shape: Shape, limit: int, first: int = 0) -> None:
+        self.layer, self.place, self.limit, self.first = layer, place, limit, first
         self.indices: Array = layer.scratch((math.prod(shape),), np.int64)
 
     def read(self, values: Array) -> None:
@@ -32,18 +32,20 @@ class Rows:
             LayerError: for an index out of range; on the CPU only, since a GPU would have to
                 wait for the answer.
         """
-        layer, limit = self.layer, self.limit
+        layer, first, end = self.layer, self.first, self.first + self.limit
         if layer.device.is_cpu:
             low, high = values.min(), values.max()
-            if not (low > -1 and high < limit):
+            if not (low > first - 1 and high < end):
                 raise LayerError(
                     f'layer "{layer.name}" ({layer.type}): index '
-                    f"{low if not low > -1 else high:g} in '{layer.spec.bottom[self.place]}' is "
-                    f"not one of 0 to {limit - 1}",
+                    f"{high if low > first - 1 else low:g} in "
+                    f"'{layer.spec.bottom[self.place]}' is not one of {first} to {end - 1}",
                     ("bottom", self.place),
-                    "indices count from 0",
+                    f"indices count from {first}",
                 )
         layer.xp.copyto(self.indices, values.reshape(-1), casting="unsafe")
+        if first:
+            layer.xp.subtract(self.indices, first, out=self.indices)
 
 
 @register("Embed")
@@ -56,7 +58,7 @@ class Embed(Layer):
     With max_norm, rows whose p-norm is above it are scaled to it, in W too, when they are used.
 
     Bottom:
-        x: indices 0 to input_dim - 1, of any shape.
+        x: indices 0 to input_dim - 1, of any shape; with first_index they count from that.
     Top:
         y: the shape of x, then num_output (N).
     Params:
@@ -65,13 +67,14 @@ class Embed(Layer):
         embed_param: num_output (required), input_dim (required), bias_term (true),
         weight_filler, bias_filler (both constant 0), padding_index (none: its row of dW gets
         nothing), max_norm (0: any), norm_type (2: the p of the norm), scale_grad_by_freq (false:
-        dy is divided by the number of times that x has the index).
+        dy is divided by the number of times that x has the index), first_index (0: the index of
+        row 0).
     Raises:
         LayerError: without num_output or input_dim, for an invalid filler, a padding_index
         out of range, a max_norm below 0, a norm_type of 0 or less, and, while running on the CPU,
         an index out of range.
     Differs:
-        An index out of range is an error, not a stray read. The last four fields are those of
+        An index out of range is an error, not a stray read. The last five fields are of
         Torch7's LookupTable (nn).
     """
 
@@ -92,12 +95,16 @@ class Embed(Layer):
         self._check_options(spec)
 
     def _check_options(self, spec: EmbedParameter) -> None:
-        self.padding = spec.padding_index if spec.HasField("padding_index") else None
-        if self.padding is not None and self.padding >= self.inputs:
-            raise LayerError(
-                f"expected a padding_index of 0 to {self.inputs - 1}, got {self.padding}",
-                ("embed_param", "padding_index"),
-            )
+        self.padding = None
+        if spec.HasField("padding_index"):
+            first = spec.first_index
+            self.padding = spec.padding_index - first
+            if not 0 <= self.padding < self.inputs:
+                raise LayerError(
+                    f"expected a padding_index of {first} to {first + self.inputs - 1}, got "
+                    f"{spec.padding_index}",
+                    ("embed_param", "padding_index"),
+                )
         if not spec.max_norm >= 0:
             raise LayerError(
                 f"expected max_norm of 0 or more, got {spec.max_norm:g}",
@@ -120,7 +127,8 @@ class Embed(Layer):
         return weights
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._rows = Rows(self, 0, shapes[0], self.inputs)
+        first = self.spec.embed_param.first_index
+        self._rows = Rows(self, 0, shapes[0], self.inputs, first)
         self._y_shape = (math.prod(shapes[0]), self.outputs)
         self._add = AddRows.make(self.device, self.dtype, *self._y_shape)
         self._bias = BiasGradient.make(self.device, self.dtype, *self._y_shape, 1)

@@ -19,13 +19,13 @@ class OneHot(Layer):
     """y = 1 at index x of the last axis, 0 elsewhere. The indices get no gradient.
 
     Bottom:
-        x: indices 0 to num_output - 1, of any shape.
+        x: indices 0 to num_output - 1, of any shape; with first_index they count from that.
     Top:
         y: the shape of x, then num_output.
     Params:
         none.
     Spec:
-        one_hot_param: num_output (required).
+        one_hot_param: num_output (required), first_index (0).
     Raises:
         LayerError: without num_output, and, while running on the CPU, for an index out of range.
     Differs:
@@ -48,7 +48,7 @@ class OneHot(Layer):
         return [(*shapes[0], self.outputs)]
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._rows = Rows(self, 0, shapes[0], self.outputs)
+        self._rows = Rows(self, 0, shapes[0], self.outputs, self.spec.one_hot_param.first_index)
         self._seen = (math.prod(shapes[0]), self.outputs)
         self._mask = self.scratch(self._seen, np.bool_)
         self._places = self.scratch((self.outputs,), np.int64)

@@ -74,6 +74,12 @@ def lp_normalization(c: Conversion) -> str:
     return str(c.op("Div", x, norm))
 
 
+def _indices(c: Conversion, first: int) -> str:
+    """The bottom as whole numbers from 0."""
+    indices = c.cast(c.bottoms[0], TensorProto.INT64)
+    return str(c.op("Sub", indices, c.constant(first, np.int64))) if first else indices
+
+
 @converts("Embed")
 def embed(c: Conversion) -> str:
     spec = c.spec.embed_param
@@ -82,13 +88,13 @@ def embed(c: Conversion) -> str:
         rows = c.values(0)
         norms = (np.abs(rows) ** spec.norm_type).sum(1, keepdims=True) ** (1 / spec.norm_type)
         table = c.constant(rows * (spec.max_norm / np.maximum(norms, spec.max_norm)))
-    found = c.op("Gather", table, c.cast(c.bottoms[0], TensorProto.INT64), axis=0)
+    found = c.op("Gather", table, _indices(c, spec.first_index), axis=0)
     return str(c.op("Add", found, c.param(1)) if c.layer.bias_term else found)
 
 
 @converts("OneHot")
 def one_hot(c: Conversion) -> str:
-    indices = c.cast(c.bottoms[0], TensorProto.INT64)
+    indices = _indices(c, c.spec.one_hot_param.first_index)
     return str(c.op("OneHot", indices, c.integers((c.layer.outputs,)), c.constant([0.0, 1.0])))
 
 

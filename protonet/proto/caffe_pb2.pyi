@@ -1231,7 +1231,7 @@ class ELUParameter(_message.Message):
     def __init__(self, alpha: _Optional[float] = ..., **kwargs) -> None: ...
 
 class EmbedParameter(_message.Message):
-    __slots__ = ("num_output", "input_dim", "bias_term", "weight_filler", "bias_filler", "padding_index", "max_norm", "norm_type", "scale_grad_by_freq")
+    __slots__ = ("num_output", "input_dim", "bias_term", "weight_filler", "bias_filler", "padding_index", "max_norm", "norm_type", "scale_grad_by_freq", "first_index")
     NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     INPUT_DIM_FIELD_NUMBER: _ClassVar[int]
     BIAS_TERM_FIELD_NUMBER: _ClassVar[int]
@@ -1241,6 +1241,7 @@ class EmbedParameter(_message.Message):
     MAX_NORM_FIELD_NUMBER: _ClassVar[int]
     NORM_TYPE_FIELD_NUMBER: _ClassVar[int]
     SCALE_GRAD_BY_FREQ_FIELD_NUMBER: _ClassVar[int]
+    FIRST_INDEX_FIELD_NUMBER: _ClassVar[int]
     num_output: int
     input_dim: int
     bias_term: bool
@@ -1250,7 +1251,8 @@ class EmbedParameter(_message.Message):
     max_norm: float
     norm_type: float
     scale_grad_by_freq: bool
-    def __init__(self, num_output: _Optional[int] = ..., input_dim: _Optional[int] = ..., bias_term: bool = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., padding_index: _Optional[int] = ..., max_norm: _Optional[float] = ..., norm_type: _Optional[float] = ..., scale_grad_by_freq: bool = ...) -> None: ...
+    first_index: int
+    def __init__(self, num_output: _Optional[int] = ..., input_dim: _Optional[int] = ..., bias_term: bool = ..., weight_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[FillerParameter, _Mapping]] = ..., padding_index: _Optional[int] = ..., max_norm: _Optional[float] = ..., norm_type: _Optional[float] = ..., scale_grad_by_freq: bool = ..., first_index: _Optional[int] = ...) -> None: ...
 
 class ExpParameter(_message.Message):
     __slots__ = ("base", "scale", "shift")
@@ -4400,10 +4402,12 @@ class LpNormalizationParameter(_message.Message):
     def __init__(self, axis: _Optional[int] = ..., p: _Optional[float] = ..., eps: _Optional[float] = ...) -> None: ...
 
 class OneHotParameter(_message.Message):
-    __slots__ = ("num_output",)
+    __slots__ = ("num_output", "first_index")
     NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_INDEX_FIELD_NUMBER: _ClassVar[int]
     num_output: int
-    def __init__(self, num_output: _Optional[int] = ...) -> None: ...
+    first_index: int
+    def __init__(self, num_output: _Optional[int] = ..., first_index: _Optional[int] = ...) -> None: ...
 
 class GradientScaleParameter(_message.Message):
     __slots__ = ("scale",)

@@ -17,6 +17,11 @@ def test_vectors() -> None:
     assert harness.backward([expected]) == [None]
 
 
+def test_indices_from_1() -> None:
+    harness = LayerHarness(TEXT.replace("3 }", "3 first_index: 1 }"), [[3.0, 1.0]])
+    assert harness.forward()[0].tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
 @pytest.mark.parametrize("index", [-1.0, 3.0])
 def test_an_index_out_of_range(index: float) -> None:
     with pytest.raises(LayerError, match=f"index {index:g} in 'x0' is not one of 0 to 2"):

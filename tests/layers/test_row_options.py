@@ -34,6 +34,16 @@ def test_padding_gets_no_gradient() -> None:
     assert harness.param_diffs[0].tolist() == [[6, 7], [2, 3], [0, 0], [0, 0]]
 
 
+def test_indices_that_count_from_another_one() -> None:
+    harness = embed("first_index: 1 padding_index: 3", [3.0, 1.0, 4.0])
+    assert harness.forward()[0].tolist() == [[3, -4], [0, 0], [6, 8]]
+    harness.backward([np.arange(6.0).reshape(3, 2)])
+    assert harness.param_diffs[0].tolist() == [[2, 3], [0, 0], [0, 0], [4, 5]]
+    with pytest.raises(LayerError, match="index 0 in 'x0' is not one of 1 to 4") as caught:
+        embed("first_index: 1", [1.0, 0.0]).forward()
+    assert caught.value.hint == "indices count from 1"
+
+
 def test_gradients_are_means_over_the_uses() -> None:
     harness = embed("scale_grad_by_freq: true padding_index: 0", [2.0, 1.0, 2.0, 0.0])
     harness.forward()
@@ -51,6 +61,11 @@ def test_a_pass_allocates_nothing() -> None:
     ("fields", "message", "name"),
     [
         ("padding_index: 4", "expected a padding_index of 0 to 3, got 4", "padding_index"),
+        (
+            "padding_index: 0 first_index: 1",
+            "expected a padding_index of 1 to 4, got 0",
+            "padding_index",
+        ),
         ("max_norm: -1", "expected max_norm of 0 or more, got -1", "max_norm"),
         ("norm_type: 0", "expected norm_type above 0, got 0", "norm_type"),
     ],

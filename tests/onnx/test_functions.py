@@ -46,6 +46,8 @@ def test_square_roots() -> None:
 def test_vectors_of_indices() -> None:
     net = layer('type: "OneHot" one_hot_param { num_output: 5 }', (2, 3))
     hold(net, {"x0": np.array([[0, 4, 2], [2, 1, 3]], np.float32)})
+    net = layer('type: "OneHot" one_hot_param { num_output: 5 first_index: 1 }', (2, 3))
+    hold(net, {"x0": np.array([[1, 4, 2], [2, 5, 3]], np.float32)})
 
 
 @pytest.mark.parametrize("p", [1, 2])

@@ -6,9 +6,14 @@ from typing import Any
 
 from protonet.errors import LayerError
 from protonet.torch7.arguments import real, whole
-from protonet.torch7.builder import NetBuilder, Value
+from protonet.torch7.builder import Blob, NetBuilder, Value
 from protonet.torch7.modules.base import Module, lua, module
 from protonet.torch7.objects import TorchObject
+
+
+def first_index(x: Blob) -> int:
+    """What indices count from: 1, as in Torch7, unless they are labels of a database."""
+    return 0 if x.base == 0 else 1
 
 
 @module("nn.LookupTable")
@@ -70,16 +75,18 @@ class LookupTable(Module):
             raise LayerError(f"expected a vector or matrix of indices, got {blob}")
         rows, length = weight.shape
         param: dict[str, Any] = {"input_dim": rows, "num_output": length, "bias_term": False}
+        first = first_index(blob)
         padding = self.integer("paddingValue", 0)
         if 1 <= padding <= rows:
-            param["padding_index"] = padding - 1
+            param["padding_index"] = padding - 1 + first
         if self.get("maxNorm") is not None:
             param["max_norm"] = self.number("maxNorm")
             param["norm_type"] = self.number("normType", 2)
         if self.get("shouldScaleGradByFreq"):
             param["scale_grad_by_freq"] = True
-        indices = net.classes_from_zero(blob)
-        return net.layer("Embed", indices, weights=[self.bound("weight")], embed_param=param)
+        if first:
+            param["first_index"] = first
+        return net.layer("Embed", blob, weights=[self.bound("weight")], embed_param=param)
 
 
 @module("nn.OneHot")
@@ -90,6 +97,6 @@ class OneHot(Module):
         self["outputSize"] = whole("outputSize", outputSize, least=1)
 
     def layers(self, net: NetBuilder, x: Value) -> Value:
-        indices = net.classes_from_zero(self.one(x))
-        param = {"num_output": self.integer("outputSize")}
-        return net.layer("OneHot", indices, one_hot_param=param)
+        blob = self.one(x)
+        param = {"num_output": self.integer("outputSize"), "first_index": first_index(blob)}
+        return net.layer("OneHot", blob, one_hot_param=param)

@@ -64,6 +64,11 @@ def test_vectors_of_indices() -> None:
     assert outputs(nn("OneHot", 3), X[0]).tolist() == y[0].tolist()
 
 
+def test_an_index_of_0_is_told_as_it_is() -> None:
+    with pytest.raises(LayerError, match="index 0 in 'input' is not one of 1 to 3"):
+        outputs(nn("LookupTable", 3, 2), np.array([0, 3], np.float32))
+
+
 def test_a_damaged_table_is_refused() -> None:
     made = nn("LookupTable", 3, 2)
     made.fields["weight"] = Tensor.of(np.zeros(4))
