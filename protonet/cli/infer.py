@@ -36,6 +36,7 @@ class _Options:
 
     mean: str
     input_shape: tuple[int, int, int] | None
+    bgr: bool
     device: str
     memory_limit: int | None
     fuse: bool
@@ -81,6 +82,12 @@ class _Options:
     help="Class names, one per line. Default: labels.txt of RUN.",
 )
 @input_shape_option
+@click.option(
+    "--bgr",
+    is_flag=True,
+    help="Of a .t7 file: images are blue, green, red, as in Caffe's databases. Default: red, "
+    "green, blue, as in Torch7.",
+)
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda:N.")
 @memory_limit_option
 @no_fuse_option
@@ -99,6 +106,7 @@ def command(
     mean: str,
     labels: Path | None,
     input_shape: tuple[int, int, int] | None,
+    bgr: bool,
     device: str,
     memory_limit: int | None,
     no_fuse: bool,
@@ -117,7 +125,7 @@ def command(
     """
     from protonet.errors import DataError
 
-    options = _Options(mean, input_shape, device, memory_limit, not no_fuse)
+    options = _Options(mean, input_shape, bgr, device, memory_limit, not no_fuse)
     with _open(run, weights, snapshot, options, allow_python_layers) as predictor:
         if predictor.note:
             note(predictor.note)
@@ -138,6 +146,8 @@ def _open(
     torch = weights is None and run.is_file() and is_torch7(run)
     if weights is None and options.mean and not torch:
         raise UsageError(f"{run}: a run has its own mean; --mean requires --weights")
+    if options.bgr and not torch:
+        raise UsageError(f"{run}: is no .t7 file; --bgr is only for one")
     if weights is None and not torch:
         if options.input_shape is not None:
             raise UsageError(f"{run}: a run has its own shape; --input-shape is for other models")
@@ -155,7 +165,8 @@ def _model(
     from protonet.jobs.inference.classification import Preprocessing, open_classifier
     from protonet.jobs.inference.torch_model import open_torch_model
 
-    how, processor = Preprocessing(mean=options.mean), Device(options.device)
+    swap = (2, 1, 0) if options.bgr else None
+    how, processor = Preprocessing(mean=options.mean, channel_swap=swap), Device(options.device)
     limit, fuse = options.memory_limit, options.fuse
     shape = options.input_shape
     if weights is None:

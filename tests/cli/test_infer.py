@@ -226,3 +226,18 @@ def test_a_lua_text_with_each_kind_of_weights(protonet: Any, tmp_path: Path) -> 
     expected = trained["weight"].array @ (0.004 * values.reshape(-1)) + trained["bias"].array
     for each in found:
         assert each == pytest.approx(expected.tolist(), rel=1e-5)
+
+
+def test_colours_of_a_model_of_torch7(protonet: Any, tmp_path: Path) -> None:
+    view = call(nn("View", -1), "setNumInputDims", 3)
+    linear = nn("Linear", 3, 1)
+    linear.fields["weight"], linear.fields["bias"] = (
+        Tensor.of(np.array(values)) for values in ([[1.0, 0, 0]], [0.0])
+    )
+    serial.save(tmp_path / "m.t7", sequential(view, linear))
+    Image.new("RGB", (1, 1), (7, 8, 9)).save(tmp_path / "a.png")
+    assert protonet("infer", "m.t7", "a.png").stdout == "a.png: Linear1 = [7]\n"
+    assert protonet("infer", "m.t7", "a.png", "--bgr").stdout == "a.png: Linear1 = [9]\n"
+    found = protonet("infer", "run", "a.png", "--bgr")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert "run: is no .t7 file; --bgr is only for one" in found.stderr
