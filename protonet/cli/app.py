@@ -34,6 +34,7 @@ _COMMANDS = {
     "convert-vectors": "convert_vectors",
     "convert-imageset": "convert_imageset",
     "convert-folders": "convert_folders",
+    "convert-detection": "convert_detection",
     "compute-image-mean": "compute_image_mean",
     "extract-features": "extract_features",
     "convert-weights": "convert_weights",

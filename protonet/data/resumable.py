@@ -109,13 +109,13 @@ def resumable_output(
         DataError: when the folder cannot be made or its state is damaged.
     """
     folder = partial_path(path)
-    _refuse_existing(path)
+    refuse_existing(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{folder}: cannot be made: {error.strerror}") from error
     with _held(folder):
-        _refuse_existing(path)  # another process may just have ended
+        refuse_existing(path)  # another process may just have ended
         if restart:
             _clear(folder)
         work = ResumableOutput(folder, _resumes(folder, settings))
@@ -162,7 +162,8 @@ def _what_was_written(
     return ""
 
 
-def _refuse_existing(path: Path) -> None:
+def refuse_existing(path: Path) -> None:
+    """Raise UsageError for an output that is there."""
     if path.exists():
         raise UsageError(f"{path}: exists already; remove it or choose another name")
 

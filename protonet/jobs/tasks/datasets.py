@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from protonet.errors import UsageError
 
 if TYPE_CHECKING:
+    from protonet.data.detection import Converted
     from protonet.data.vector_table import VectorTable
 
 Progress = Callable[[int, int], None]
@@ -180,6 +181,74 @@ class ConvertVectors:
             val_share=self.val_share,
             shuffle=self.shuffle,
             seed=self.seed,
+            restart=self.restart,
+            progress=progress,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertDetection:
+    """Databases in ``folder`` of ``root``, images with boxes in one of the known forms.
+
+    ``form``, ``images``, ``classes`` and ``label_map`` are those of
+    ``data.detection.DetectionInput``. Without ``width`` and ``height`` images keep their size;
+    ``encoding`` is that of their files, "own", or another; None stores pixels.
+
+    Raises:
+        UsageError: for a width without a height, an unknown encoding, or options that exclude each
+            other.
+    """
+
+    root: Path
+    folder: Path
+    form: str | None = None
+    images: Path | None = None
+    width: int | None = None
+    height: int | None = None
+    fit: str = "squash"
+    gray: bool = False
+    encoding: str | None = "own"
+    classes: tuple[str, ...] = ()
+    label_map: Path | None = None
+    train_list: Path | None = None
+    val_list: Path | None = None
+    val_share: float | None = None
+    seed: int = 0
+    repair: bool = False
+    restart: bool = False
+
+    def __post_init__(self) -> None:
+        from protonet.data.datum import ENCODINGS
+
+        if (self.width is None) != (self.height is None):
+            raise UsageError("--width and --height go together")
+        if self.classes and self.label_map is not None:
+            raise UsageError("--classes and --label-map exclude each other")
+        if self.encoding not in (None, "own", *ENCODINGS):
+            known = ", ".join(["own", "none", *ENCODINGS])
+            raise UsageError(f"--encoded {self.encoding}: expected one of {known}")
+
+    def make(self, progress: Progress) -> Converted:
+        """Make the databases, or continue an interrupted conversion.
+
+        Raises:
+            UsageError, DataError: as ``data.detection.convert_detection``.
+        """
+        from protonet.data.detection import DetectionInput, convert_detection
+        from protonet.data.detection_set import Division
+        from protonet.data.record_format import RecordFormat
+
+        size = None
+        if self.width is not None and self.height is not None:
+            size = (self.height, self.width)
+        division = Division(self.train_list, self.val_list, self.val_share, self.seed)
+        return convert_detection(
+            DetectionInput(
+                self.root, self.form, self.images, division, self.label_map, self.classes
+            ),
+            self.folder,
+            RecordFormat(size, not self.gray, self.encoding, self.fit),
+            repair=self.repair,
             restart=self.restart,
             progress=progress,
         )

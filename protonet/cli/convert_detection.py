@@ -1,0 +1,103 @@
+"""``protonet convert-detection``: databases of images with boxes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from protonet.cli.examples import CommandWithExamples
+from protonet.cli.options import Count
+from protonet.cli.terminal import resumable_progress
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(
+    "convert-detection",
+    cls=CommandWithExamples,
+    short_help="Make databases of images with boxes from KITTI, VOC, COCO or CSV.",
+    examples=[
+        "protonet convert-detection VOCdevkit/VOC2012 data",
+        "protonet convert-detection kitti data --classes car,pedestrian --val-share 0.1",
+        "protonet convert-detection coco data --width 300 --height 300 --encoded jpg --repair",
+        "protonet convert-detection boxes.csv data --images photos",
+    ],
+)
+@click.argument("root", metavar="ROOT", type=_PATH)
+@click.argument("folder", metavar="DIR", type=_PATH)
+@click.option(
+    "--form",
+    type=click.Choice(["kitti", "voc", "coco", "csv"]),
+    help="Form of the data set. Default: by what is in ROOT.",
+)
+@click.option("--images", type=_PATH, help="Folder of the images, for COCO and CSV.")
+@click.option("--width", type=Count(1), metavar="N", help="Width of all images.")
+@click.option("--height", type=Count(1), metavar="N", help="Height of all images.")
+@click.option(
+    "--fit",
+    type=click.Choice(["squash", "crop", "fill", "half-crop"]),
+    default="squash",
+    show_default=True,
+    help="How to resize images of another aspect ratio; boxes follow.",
+)
+@click.option("--gray/--color", default=False, show_default=True, help="One channel, or three.")
+@click.option(
+    "--encoded",
+    metavar="KIND",
+    default="own",
+    show_default=True,
+    help="Store png, jpg, bmp, webp, the kind of the image's file (own), or pixels (none).",
+)
+@click.option(
+    "--classes", metavar="NAMES", default="", help="Only these classes, numbered in this order."
+)
+@click.option("--label-map", type=_PATH, help="Label map that numbers the classes.")
+@click.option("--train-list", type=_PATH, help="List of image names for training.")
+@click.option("--val-list", type=_PATH, help="List of image names for validation.")
+@click.option(
+    "--val-share",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of images for validation. Default: as the data set is divided, else 0.25.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True,
+    help="Seed of the split and the order.",
+)  # fmt: skip
+@click.option("--repair", is_flag=True, help="Clip boxes to their images, leave out empty ones.")
+@click.option("--restart", is_flag=True, help="Discard an interrupted conversion and start over.")
+def command(root: Path, folder: Path, encoded: str, classes: str, **options: Any) -> None:
+    """Make databases for AnnotatedData layers in the new folder DIR from ROOT, images with boxes.
+
+    ROOT is a folder with images and labels (KITTI, as DIGITS reads it; or train/images and so
+    on), with JPEGImages and Annotations (VOC), with annotations/instances_train*.json (COCO), a
+    JSON file of COCO, or a CSV file with lines of image,label,xmin,ymin,xmax,ymax[,difficult].
+
+    DIR contains train_images, val_images, labelmap.prototxt, and test_name_size.txt with the sizes
+    of the validation images.
+
+    An interrupted or killed conversion is kept in DIR.partial: the same command continues it, with
+    the same result.
+    """
+    from protonet.jobs.tasks.datasets import ConvertDetection
+
+    kind = encoded.lower().removeprefix(".")
+    task = ConvertDetection(
+        root=root,
+        folder=folder,
+        encoding=None if kind == "none" else kind,
+        classes=tuple(name.strip() for name in classes.split(",") if name.strip()),
+        **options,
+    )
+    with resumable_progress("images", folder) as watch:
+        made = task.make(watch)
+    for part, count in made.parts.items():
+        click.echo(f"{folder / part}_images: {count} images")
+    click.echo(f"{made.boxes} boxes of {made.classes} class(es)")
+    for what, count in made.counts.items():
+        click.echo(f"{what}: {count}")
+    click.echo(
+        f"next: a network whose AnnotatedData layers have the sources {folder}/train_images"
+        + (f" and {folder}/val_images" if "val" in made.parts else "")
+    )
