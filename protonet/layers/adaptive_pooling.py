@@ -24,9 +24,9 @@ _PARAM = "adaptive_pooling_param"
 class AdaptivePooling(Interp):
     """Pooling to a top of a given size, whatever the size of the bottom.
 
-    Value k of an axis is of the window from floor(k / out i) up to ceil((k + 1) / out i), in
-    float32. MAX: y = max of the window, dx = dy where the maximum was (the first wins); AVE: y =
-    the mean of the window, dx = dy / size.
+    Value k of an axis is of the window from floor(k i / out) up to ceil((k + 1) i / out). MAX: y =
+    max of the window, dx = dy where the maximum was (the first wins); AVE: y = the mean of the
+    window, dx = dy / size. For MAX, k / out is rounded to float32 before it is multiplied.
 
     Bottom:
         x: N x C x H x W.
@@ -87,7 +87,7 @@ class AdaptivePooling(Interp):
     def mixture(self, extent: int, out: int) -> np.ndarray:
         """The matrix of the means of windows: out x extent."""
         matrix = np.zeros((out, extent))
-        for row, (start, end) in zip(matrix, bounds(extent, out), strict=True):
+        for row, (start, end) in zip(matrix, exact_bounds(extent, out), strict=True):
             row[start:end] = 1 / (end - start)
         return matrix
 
@@ -121,8 +121,13 @@ class AdaptivePooling(Interp):
             self._pick.backward(dy, self._places, dx)
 
 
+def exact_bounds(extent: int, out: int) -> list[tuple[int, int]]:
+    """Where each window of an axis begins and ends, in whole numbers."""
+    return [(k * extent // out, -(-(k + 1) * extent // out)) for k in range(out)]
+
+
 def bounds(extent: int, out: int) -> list[tuple[int, int]]:
-    """Where each window of an axis begins and ends."""
+    """Where each window of an axis begins and ends, with quotients of float32."""
     ends, share, whole = np.arange(out + 1, dtype=np.float32), np.float32(out), np.float32(extent)
     places = ends / share * whole
     starts, stops = np.floor(places[:-1]).astype(int), np.ceil(places[1:]).astype(int)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.errors import LayerError
-from protonet.layers.adaptive_pooling import bounds
+from protonet.layers.adaptive_pooling import bounds, exact_bounds
 from protonet.testing import LayerHarness
 
 
@@ -18,6 +18,15 @@ def test_windows_cover_an_axis_and_may_overlap() -> None:
     assert bounds(7, 3) == [(0, 3), (2, 5), (4, 7)]
     assert bounds(8, 4) == [(0, 2), (2, 4), (4, 6), (6, 8)]
     assert bounds(2, 3) == [(0, 1), (0, 2), (1, 2)]
+
+
+def test_windows_of_maxima_are_rounded_and_those_of_means_are_not() -> None:
+    """Torch7 computes 7 / 13 times 13 for the former, which is above 7 in float32."""
+    assert bounds(13, 13)[6] == (6, 8)
+    assert exact_bounds(13, 13)[6] == (6, 7)
+    x = np.arange(13.0).reshape(1, 1, 1, 13)
+    assert harness("output_h: 1 output_w: 13", x).forward()[0][0, 0, 0, 6] == 7
+    assert harness("pool: AVE output_h: 1 output_w: 13", x).forward()[0][0, 0, 0, 6] == 6
 
 
 @pytest.mark.parametrize("pool", ["MAX", "AVE"])

@@ -122,12 +122,21 @@ def pooling(_: Reference, made: TorchObject, x: Value) -> Value:
 def adaptive_pooling(_: Reference, made: TorchObject, x: Value) -> Value:
     height, width = int(made.fields["H"]), int(made.fields["W"])
     y = np.zeros((*x.shape[:-2], height, width))
+    largest = "Max" in made.name
     for i, j in product(range(height), range(width)):
-        rows = slice(i * x.shape[-2] // height, -(-(i + 1) * x.shape[-2] // height))
-        columns = slice(j * x.shape[-1] // width, -(-(j + 1) * x.shape[-1] // width))
+        rows = _share(i, height, x.shape[-2], largest)
+        columns = _share(j, width, x.shape[-1], largest)
         part = x[..., rows, columns]
-        y[..., i, j] = part.max((-1, -2)) if "Max" in made.name else part.mean((-1, -2))
+        y[..., i, j] = part.max((-1, -2)) if largest else part.mean((-1, -2))
     return y
+
+
+def _share(index: int, count: int, extent: int, largest: bool) -> slice:
+    """One of ``count`` windows: of maxima Torch7 divides before it multiplies, in float32."""
+    ends = [np.float32(index), np.float32(index + 1)]
+    total, whole = np.float32(count), np.float32(extent)
+    first, last = (e / total * whole if largest else e * whole / total for e in ends)
+    return slice(math.floor(first), math.ceil(last))
 
 
 @of("SpatialSubSampling")
