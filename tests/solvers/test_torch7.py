@@ -94,7 +94,9 @@ def advance(rule: Rule, rates: list[float], start: int = 0) -> None:
         rule.step(rate, iteration)
 
 
-@pytest.mark.parametrize(("settings", "optim"), CASES, ids=str)
+@pytest.mark.parametrize(
+    ("settings", "optim"), CASES, ids=lambda value: str(value) if isinstance(value, dict) else ""
+)
 def test_the_formulas_and_defaults_are_optims(settings: dict[str, Any], optim: Optim) -> None:
     solver = SolverParameter(
         base_lr=0.1, lr_policy="step", gamma=0.5, stepsize=3, learning_rate_decay=0.125
