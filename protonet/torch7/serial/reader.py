@@ -73,6 +73,8 @@ def read(source: str | Path | bytes, functions: bool = False, name: str = "") ->
 
 def _bytes(path: str | Path) -> bytes:
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise UsageError(f"{path}: cannot be read: it is not a file")
         return Path(path).read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error

@@ -14,6 +14,7 @@ from protonet.errors import FormatError, UsageError
 from protonet.formats.caffemodel import read_weights, write_weights
 from protonet.jobs.reading.network import read_definition, shapes_of
 from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.training.resume import ResumeOptions, resume
 from protonet.jobs.training.start import Outcome, start
 from protonet.proto.source import Source
 from protonet.torch7 import serial
@@ -141,3 +142,12 @@ def test_what_does_not_fit_is_told_before_the_training(
     write_weights(tmp_path / "w.npz", {"a": [np.zeros((2, 24)), np.zeros(2)]})
     assert settings.out is not None
     assert not settings.out.exists()
+
+
+def test_a_resumed_training_writes_them_too(settings: RunSettings) -> None:
+    run = train(settings, epochs=1).run
+    resume(run.path, ResumeOptions(epochs=3))
+    assert names(run.path)[::2] == [f"snapshot_{epoch}_Model.t7" for epoch in (1, 2, 3)]
+    model = serial.read(run.path / "snapshot_3_Model.t7").fields["modules"][5].fields
+    weights = read_weights(run.path / "snapshot_iter_12.caffemodel")
+    np.testing.assert_array_equal(model["weight"].array, weights["Linear1"][0])

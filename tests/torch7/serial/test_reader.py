@@ -167,8 +167,9 @@ def test_what_is_no_file_of_torch(tmp_path: Path) -> None:
         serial.read(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(UsageError, match=r"none\.t7: cannot be read: No such file"):
         serial.read(tmp_path / "none.t7")
-    with pytest.raises(UsageError, match="cannot be read"):
-        serial.read(tmp_path)
+    for path in (tmp_path, Path("/dev/zero")):
+        with pytest.raises(UsageError, match="cannot be read: it is not a file"):
+            serial.read(path)
 
 
 def test_the_fields_of_a_trained_net() -> None:
