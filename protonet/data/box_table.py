@@ -36,7 +36,7 @@ def read_box_table(path: Path, images: Path | None = None) -> DetectionSet:
                 boxes.setdefault(cells[0], []).extend(found)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as CSV: {error}") from error
-    if not boxes:
+    if not any(boxes.values()):
         raise DataError(f"{path}: has no line of {_FORM}")
     folder = path.parent if images is None else images
     return DetectionSet(

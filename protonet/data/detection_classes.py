@@ -51,7 +51,8 @@ def choose_classes(
     if len(set(chosen)) < len(chosen):
         raise UsageError(f"--classes {','.join(names)}: names a class twice")
     if not chosen:
-        raise UsageError("there is no box of any class")
+        folder = next(iter(parts.values()))[0].source.parent
+        raise UsageError(f"{folder}: no annotation there has a box")
     made = make_label_map((name, shown[name]) for name in chosen)
     return Classes(made, {name: label for label, name in enumerate(chosen, 1)}, bool(names))
 

@@ -41,6 +41,7 @@ def test_no_header_and_another_folder(tmp_path: Path) -> None:
         ("a,b,1,2,3,4\na,b,1,2,x,4\n", r"a\.csv:2: expected a number as xmax, got 'x'"),
         ("a,b,1,2,3,4,yes\n", r"a\.csv:1: expected 0 or 1 as difficult, got 'yes'"),
         ("image,label,xmin,ymin,xmax,ymax\n", r"a\.csv: has no line of image,label"),
+        ("a.png\nb.png\n", r"a\.csv: has no line of image,label"),
         ("\udcff", r"a\.csv: cannot be read as CSV"),
     ],
 )

@@ -23,7 +23,7 @@ def test_all_classes_are_numbered_by_their_names() -> None:
     assert found.labels == {"car": 1, "van": 2}
     assert [item.name for item in found.label_map.item] == ["none_of_the_above", "car", "van"]
     assert not found.only
-    with pytest.raises(UsageError, match="there is no box of any class"):
+    with pytest.raises(UsageError, match="no annotation there has a box"):
         choose_classes(DetectionSet(()), parts())
 
 
