@@ -459,11 +459,50 @@ local nngraph = {
     end,
 }
 
+-- Arguments by place, or by name in one table.
+local function named(names, ...)
+    local first = ...
+    if type(first) == "table" then
+        return first
+    end
+    local found = {}
+    for place, name in ipairs(names) do
+        found[name] = (select(place, ...))
+    end
+    return found
+end
+
+-- The kernels of the library image, for local normalization.
+local image = {}
+
+function image.gaussian1D(...)
+    local given = named({ "size", "sigma", "amplitude", "normalize", "mean" }, ...)
+    local size = given.size or 3
+    local width, middle = (given.sigma or 0.25) * size, (given.mean or 0.5) * size + 0.5
+    local kernel = torch.Tensor(size)
+    for i = 1, size do
+        kernel[i] = (given.amplitude or 1) * math.exp(-((i - middle) / width) ^ 2 / 2)
+    end
+    return given.normalize and kernel:div(kernel:sum()) or kernel
+end
+
+function image.gaussian(...)
+    local given = named({ "size", "sigma", "amplitude", "normalize", "width", "height",
+        "sigma_horz", "sigma_vert", "mean_horz", "mean_vert" }, ...)
+    local size, sigma = given.size or 3, given.sigma or 0.25
+    local width, height = given.width or size, given.height or size
+    local down = image.gaussian1D(height, given.sigma_vert or sigma, given.amplitude, false,
+        given.mean_vert)
+    local across = image.gaussian1D(width, given.sigma_horz or sigma, 1, false, given.mean_horz)
+    local kernel = torch.ger(down, across)
+    return given.normalize and kernel:div(kernel:sum()) or kernel
+end
+
 local libraries = {
     torch = { torch = torch }, nn = { nn = environment.nn }, cunn = { cutorch = devices },
     cudnn = { cudnn = cudnn, cutorch = devices }, cutorch = { cutorch = devices }, dpnn = {},
     rnn = {}, nnx = {}, nngraph = { nngraph = nngraph, graph = { dot = quiet } }, optim = { optim = {} }, paths = { paths = {} },
-    image = { image = {} }, xlua = { xlua = {} }, sys = { sys = {} }, math = {}, string = {},
+    image = { image = image }, xlua = { xlua = {} }, sys = { sys = {} }, math = {}, string = {},
     table = {}, logmessage = { logmessage = logmessage },
 }
 environment.optim, environment.logmessage = libraries.optim.optim, logmessage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
 
 from protonet.torch7.lua.definition import Params
@@ -209,3 +210,18 @@ def test_tables_of_connections() -> None:
     table, first, second = (list(each.sequence) for each in ran(text).sequence)
     chosen = [*first[:2], *first[2:4], *second[:2], *second[2:4]]
     assert [row.sequence for row in table] == [[i, k // 2 + 1] for k, i in enumerate(chosen)]
+
+
+def test_kernels_of_the_library_image() -> None:
+    places = np.arange(1, 6)
+    line = np.exp(-(((places - 3) / 1.25) ** 2) / 2)
+    made = ran("require 'image' return image.gaussian1D(5)")
+    np.testing.assert_allclose(made.array, line, rtol=1e-6)
+    made = ran("require 'image' return image.gaussian1D(5, 0.2, 2, true, 0.4)")
+    shifted = np.exp(-((places - 2.5) ** 2) / 2)
+    np.testing.assert_allclose(made.array, shifted / shifted.sum(), rtol=1e-6)
+    made = ran("require 'image' return image.gaussian{width=5, height=3, amplitude=4}")
+    column = np.exp(-(((np.arange(1, 4) - 2) / 0.75) ** 2) / 2)
+    np.testing.assert_allclose(made.array, 4 * np.outer(column, line), rtol=1e-6)
+    made = ran("require 'image' return image.gaussian(5, 0.25, 1, true):sum()")
+    assert made == pytest.approx(1, rel=1e-6)
