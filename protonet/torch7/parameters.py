@@ -8,7 +8,7 @@ import numpy as np
 
 from protonet.errors import FormatError
 from protonet.torch7.modules.base import module_class
-from protonet.torch7.objects import Storage, Tensor, TorchObject
+from protonet.torch7.objects import Storage, Tensor, TorchObject, contiguous_strides
 
 
 def parameters_of(model: TorchObject) -> tuple[list[Tensor], list[Tensor]]:
@@ -33,13 +33,16 @@ def flatten(tensors: Sequence[Tensor]) -> Tensor:
     used = np.zeros(total, np.bool_)
     values = np.zeros(total, np.float64 if kind.endswith("Double") else np.float32)
     for each in shown:
-        used[_places(each, starts)] = True
-        values[_places(each, starts)] = each.array
-    rank = np.cumsum(used) - 1
-    storage = Storage(kind, int(used.sum()), values[used].astype(values.dtype))
+        places = _places(each, starts)
+        used[places] = True
+        values[places] = each.array.reshape(-1) if isinstance(places, slice) else each.array
+    rank = None if used.all() else np.cumsum(used) - 1
+    storage = Storage(kind, int(used.sum()), values if rank is None else values[used])
     for each in shown:
-        steps = _strides(_places(each, starts), rank, each.shape)
-        each.offset, each.strides = int(rank[starts[id(each.storage)] + each.offset]), steps
+        places, begin = _places(each, starts), starts[id(each.storage)] + each.offset
+        if rank is not None and not isinstance(places, slice):
+            each.strides = _strides(places, rank, each.shape)
+        each.offset = begin if rank is None else int(rank[begin])
     for each in shown:
         each.storage = storage
     return Tensor(kind, storage, 0, (storage.size,), (1,)) if shown else Tensor(kind)
@@ -70,9 +73,12 @@ def _starts(tensors: Sequence[Tensor]) -> tuple[dict[int, int], int]:
     return starts, total
 
 
-def _places(tensor: Tensor, starts: dict[int, int]) -> np.ndarray:
-    """The place of each element, in the tensor's shape."""
-    places = np.full(tensor.shape, starts[id(tensor.storage)] + tensor.offset, np.int64)
+def _places(tensor: Tensor, starts: dict[int, int]) -> slice | np.ndarray:
+    """The place of each element, in the tensor's shape; a slice for a contiguous tensor."""
+    begin = starts[id(tensor.storage)] + tensor.offset
+    if tensor.strides == contiguous_strides(tensor.shape):
+        return slice(begin, begin + tensor.count)
+    places = np.full(tensor.shape, begin, np.int64)
     for axis, stride in enumerate(tensor.strides):
         steps = np.arange(tensor.shape[axis]) * stride
         places += steps.reshape([-1 if each == axis else 1 for each in range(len(tensor.shape))])

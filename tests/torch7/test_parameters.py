@@ -32,6 +32,16 @@ def test_elements_that_no_tensor_shows_are_left_out() -> None:
     assert rows.array.tolist() == [[1, 2, 3], [6, 7, 8]]
 
 
+def test_transposed_tensors_keep_their_order_in_memory() -> None:
+    storage = Storage("Float", 8, np.arange(8.0, dtype=np.float32))
+    turned = Tensor("Float", storage, 1, (2, 3), (1, 2))  # 1 3 5, 2 4 6
+    other = Tensor.of(np.array([9.0]))
+    flat = flatten([other, turned])
+    assert flat.array.tolist() == [9, 1, 2, 3, 4, 5, 6]
+    assert (turned.offset, turned.strides) == (1, (1, 2))
+    assert turned.array.tolist() == [[1, 3, 5], [2, 4, 6]]
+
+
 def test_no_parameters() -> None:
     assert flatten([]).count == 0
     assert parameters_of(nn("MulConstant", 2)) == ([], [])
