@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from protonet.cli.train import command
 from protonet.cli.training_job import SOLVERS, choose_job, match_solver, percentages
 from protonet.errors import UsageError
 from protonet.jobs.run.settings import SolverSettings
@@ -59,7 +60,15 @@ def test_percentages_are_a_list_of_numbers() -> None:
 
 
 def test_the_help_names_the_update_rules_that_are_registered() -> None:
-    assert sorted(SOLVERS) == rule_names()
+    """Those of Torch7 by the names that optim has for them."""
+    named = next(each.help for each in command.params if each.name == "solver")
+    torch = [name for name in rule_names() if name.startswith("Torch")]
+    assert sorted([*SOLVERS, *torch]) == rule_names()
+    assert all(name.removeprefix("Torch").lower() in named for name in torch)
+
+
+def test_a_name_of_optim_is_a_rule() -> None:
+    assert [match_solver(name) for name in ("nag", "NAG")] == ["TorchNAG"] * 2
 
 
 def test_a_rule_of_ones_own_is_known_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
