@@ -128,9 +128,10 @@ def _clear(made: TorchObject, size: Shape | None) -> None:
     fields["train"] = False
     for name in ("output", "gradInput"):
         fields[name] = Table() if isinstance(fields.get(name), Table) else Tensor(kind)
-    for name in _BUFFERS.get(made.name, ()):
+    own = made.typename.startswith("nn.")  # modules of cudnn have other buffers
+    for name in _BUFFERS.get(made.name, ()) if own else ():
         fields[name] = Tensor(kind)
-    if made.name in _POOLINGS:
+    if own and made.name in _POOLINGS:
         fields["indices"] = Tensor("CudaLong" if kind.startswith("Cuda") else "Long")
         remembered = _POOLINGS[made.name]
         if size is not None and remembered:

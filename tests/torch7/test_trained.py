@@ -104,3 +104,10 @@ def test_weights_that_do_not_fit_are_refused() -> None:
         FormatError, match=r"'Linear1' parameter 1 has shape \(3,\); expected \(2,\)"
     ):
         put_weights(net, wrong, "a.npz")
+
+
+def test_modules_of_cudnn_have_no_buffers_of_nn() -> None:
+    pool = TorchObject("cudnn.SpatialMaxPooling", Table(_type="torch.CudaTensor", kW=2))
+    finish(sequential(pool), {id(pool): (2, 8, 8, 8)})
+    assert sorted(pool.fields) == ["_type", "gradInput", "kW", "output", "train"]
+    assert pool.fields["output"].kind == "Cuda"
