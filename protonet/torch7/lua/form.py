@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from protonet.errors import LayerError
+from protonet.formats.json_text import parse_json
 from protonet.torch7.objects import Function, Storage, Table, Tensor, TorchObject
 from protonet.torch7.random import Generator, Numbers, Pending
 
@@ -169,5 +170,5 @@ def send(out: BinaryIO, header: Json, arrays: list[Any]) -> None:
 
 def receive(stream: BinaryIO) -> tuple[Json, list[Any]]:
     """Read a message."""
-    header = json.loads(stream.readline())
+    header = parse_json(stream.readline())
     return header, from_bytes(header["arrays"], memoryview(stream.read()))
