@@ -18,6 +18,17 @@ LUA = [
     "if pcall(function() require('cudnn') end) then\n local a = 1\nend",
     "net:add(nn.Linear(1, 2))\nreturn nn.Sequential()",
     "# odd\nreturn { model = net }",
+    "model = nn.Sequential()\nmodel:add(nn.Linear(2, 3))\nreturn model",
+    "local net; net = nn.Sequential()",
+    "net = build()\nreturn net",
+    "return{model = net}",
+    "return (function(p) end)",
+    "return cudnn.SpatialConvolution(1, 2, 3, 3)",
+    "--[==[ layer { ]] ]==] return function(p) end",
+    "\ufeffreturn function(p) end",
+    "for i = 1, 3 do print(i) end",
+    "while true do end",
+    "error('no')",
 ]
 PROTOTXT = [
     "",
@@ -27,6 +38,9 @@ PROTOTXT = [
     '# require "nn"\nlayer <\n name: "a" >',
     "phase: TEST\nreturn function(p)",
     "layer",
+    "return: 3",
+    "name = 3",
+    "a text that is neither",
 ]
 
 
