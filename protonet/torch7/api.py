@@ -49,7 +49,8 @@ class TorchModule:
 
     Args:
         model: the tree of modules.
-        input_shapes: the shape of each input; a list of shapes for a table.
+        input_shapes: the shape of each input; a list of shapes for a table. ``[[a, b]]`` is one
+            input, the table of two, as ``[a, b]`` is.
         phase: ``training`` or ``evaluate``.
         source: the text that mistakes point to.
         device: where to compute; the processor by default.
@@ -237,11 +238,12 @@ def _as_tensor(each: Placed, array: Any) -> np.ndarray:
 def _matched(value: Value, given: Sequence[Any]) -> list[tuple[Blob, Any]]:
     """The array of each blob: given in order, or nested as the value."""
     blobs = flat(value)
+    if isinstance(value, list) and len(given) == 1 and isinstance(given[0], list | tuple):
+        (given,) = given
     if len(given) == len(blobs):
         arrays = list(given)
     elif isinstance(value, list):
-        whole = given[0] if len(given) == 1 else given
-        arrays = [each for pair in zip(value, whole, strict=False) for each in _spread(*pair)]
+        arrays = [each for pair in zip(value, given, strict=False) for each in _spread(*pair)]
     else:
         arrays = []
     if len(arrays) != len(blobs):

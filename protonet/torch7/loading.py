@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from protonet.errors import NetworkError, UsageError
 from protonet.formats.kind import is_torch7
 from protonet.proto.source import Source
@@ -100,7 +102,9 @@ def _source(given: str | Path, path: Path | None) -> Source:
 
 def _image_shape(shapes: Sequence[Any]) -> tuple[int, ...] | None:
     """Channels, height and width of the first input; None for inputs of other axes."""
-    first = shapes[0] if shapes else ()
-    if len(first) in (3, 4) and all(isinstance(extent, int) for extent in first):
-        return tuple(first[-3:])
+    first: Any = shapes
+    while len(first) > 0 and not isinstance(first[0], int | np.integer):
+        first = first[0]
+    if len(first) in (3, 4):
+        return tuple(int(extent) for extent in first[-3:])
     return None

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from protonet.errors import LayerError, Mistake
+from protonet.errors import LayerError, Mistake, UsageError
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter, NetParameter
 from protonet.proto.source import NetDefinition, Source, Where
 from protonet.proto.tree import Place
@@ -61,10 +61,17 @@ class TorchNet:
 
 def inputs_of(net: NetBuilder, shapes: Sequence[Any], stem: str = "input") -> Value:
     """Input layers' blobs: one for a single shape, else a table. A list of shapes among them is a
-    table in the table.
+    table in the table; alone, it is the table itself.
+
+    Raises:
+        UsageError: for extents in place of shapes.
     """
-    if len(shapes) == 1 and not _is_table(shapes[0]):
-        return net.input(stem, tuple(shapes[0]))
+    if any(isinstance(each, int | np.integer) for each in shapes):
+        raise UsageError(f"expected a list of shapes, such as [(2, 3)], got {shapes!r}")
+    if len(shapes) == 1:
+        if not _is_table(shapes[0]):
+            return net.input(stem, tuple(shapes[0]))
+        (shapes,) = shapes
     numbers = count(1)
 
     def blobs(given: Sequence[Any]) -> Value:

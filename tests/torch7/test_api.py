@@ -85,6 +85,25 @@ def test_tables_in_tables() -> None:
     assert nested.backward([w, y], [x, z])[3].tolist() == [5] * 5
 
 
+def test_a_table_may_be_the_only_input() -> None:
+    a, b = (RANDOM.normal(size=(2, 3)).astype(np.float32) for _ in range(2))
+    for shapes in ([(2, 3), (2, 3)], [[(2, 3), (2, 3)]]):
+        model = TorchModule(nn("CSubTable"), shapes)
+        for given in ((a, b), ([a, b],)):
+            np.testing.assert_array_equal(model.forward(*given), a - b)
+        da, db = model.backward(a)
+        np.testing.assert_array_equal(da, a)
+        np.testing.assert_array_equal(db, -a)
+    of_one = TorchModule(nn("CAddTable"), [[(2, 3)]])
+    for alone in (a, [a]):
+        np.testing.assert_array_equal(of_one.forward(alone), a)
+
+
+def test_extents_are_not_shapes() -> None:
+    with pytest.raises(UsageError, match=r"expected a list of shapes.* got \(2, 3\)"):
+        TorchModule(nn("Tanh"), (2, 3))
+
+
 def test_the_gradients_of_one_input_are_an_array_for_numpy() -> None:
     model = TorchModule(seed_net(), [(2, 3, 5, 4)])
     model.forward(np.ones((2, 3, 5, 4)))

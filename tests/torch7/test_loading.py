@@ -39,6 +39,15 @@ def test_a_text_with_classes() -> None:
     assert model.forward(np.zeros((2, 4))).shape == (2, 3)
 
 
+def test_the_shape_of_images_may_be_numpy_integers_or_in_a_table() -> None:
+    text = "return function(p) return { model = nn.%s } end\n"
+    numbers = tuple(np.array([2, 3, 4, 5]))
+    model = t7.load(text % "Sum(1, p.inputShape[3] - 2)", input_shapes=[numbers])
+    assert model.forward(np.ones((2, 3, 4, 5))).shape == (2, 4, 5)
+    pair = t7.load(text % "SelectTable(p.inputShape[1])", input_shapes=[[(1, 2, 4, 5), (1, 2)]])
+    assert pair.forward(np.ones((1, 2, 4, 5)), np.full((1, 2), 7)).tolist() == [[7, 7]]
+
+
 def test_a_criterion_of_a_text() -> None:
     loss = t7.load_criterion("return { loss = nn.AbsCriterion() }\n")
     assert loss.forward(np.zeros((2, 2)), np.full((2, 2), -3)) == pytest.approx(3)
