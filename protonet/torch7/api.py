@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,17 @@ _PHASES = {"training": TRAIN, "evaluate": TEST}
 
 Nested = Any
 """An array, or a nested list of arrays for a table."""
+
+
+class FlatParameters(np.ndarray):
+    """A vector of all parameters, with the vector of their ``gradients``; unpacks into both."""
+
+    gradients: np.ndarray | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.gradients is None:  # of what was computed from it
+            return iter(np.asarray(self))
+        return iter((np.asarray(self), self.gradients))
 
 
 class Gradients(list[np.ndarray]):
@@ -100,13 +111,16 @@ class TorchModule:
                 )
         return found
 
-    def flat(self) -> tuple[np.ndarray, np.ndarray]:
-        """All parameters as one vector in Torch7's order, and their gradients: copies."""
+    def flat(self) -> FlatParameters:
+        """All parameters as one vector in Torch7's order: a copy. It unpacks as what
+        ``getParameters`` returns: ``values, gradients = model.flat()``.
+        """
         rows = self.parameters()
-        values = [value.reshape(-1) for value, _ in rows]
-        gradients = [gradient.reshape(-1) for _, gradient in rows]
         empty = np.zeros(0, np.float32)
-        return np.concatenate([empty, *values]), np.concatenate([empty, *gradients])
+        made = np.concatenate([empty, *(value.reshape(-1) for value, _ in rows)])
+        vector = made.view(FlatParameters)
+        vector.gradients = np.concatenate([empty, *(row.reshape(-1) for _, row in rows)])
+        return vector
 
     def forward(self, *inputs: Any) -> Nested:
         """The outputs for these inputs: an array, or a nested list for a table.
@@ -265,6 +279,6 @@ def _nested(value: Value, of: Any) -> Nested:
 def _arrays(given: Nested) -> list[np.ndarray]:
     if given is None:
         return []
-    if isinstance(given, list | tuple):
+    if isinstance(given, list | tuple) and not all(isinstance(n, int | float) for n in given):
         return [array for each in given for array in _arrays(each)]
     return [np.asarray(given, np.float32)]

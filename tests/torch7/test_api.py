@@ -114,3 +114,21 @@ def test_the_gradients_of_one_input_are_an_array_for_numpy() -> None:
     pair = TorchModule(nn("CAddTable"), [(2, 3), (2, 3)])
     pair.forward(np.ones((2, 3)), np.ones((2, 3)))
     assert np.asarray(pair.backward(np.ones((2, 3)))).tolist() == [[[1] * 3] * 2] * 2
+
+
+def test_flat_parameters_are_one_vector_and_a_pair() -> None:
+    model = TorchModule(seed_net(), [(2, 3, 5, 4)])
+    model.forward(np.ones((2, 3, 5, 4)))
+    model.backward(np.ones((2, 2)))
+    vector = model.flat()
+    values, gradients = vector
+    assert vector.shape == values.shape == gradients.shape == (122,)
+    np.testing.assert_array_equal(vector, values)
+    assert gradients.any()
+    assert len(list(vector * 2)) == 122
+
+
+def test_a_list_of_classes_is_a_tensor() -> None:
+    loss = TorchCriterion(nn("ClassNLLCriterion"))
+    scores = np.log(np.array([[0.25, 0.75], [0.5, 0.5]]))
+    assert loss.forward(scores, [2, 1]) == pytest.approx(-np.log([0.75, 0.5]).mean())
