@@ -24,7 +24,7 @@ def test_a_script_stands_alone(script: Path) -> None:
     assert "mktemp -d" in text
     assert "protonet" not in text
     installed = re.findall(r"pip install --quiet (.*)", text)
-    assert installed
+    assert installed or text.splitlines()[1].startswith("# CPython ")
     for arguments in installed:
         packages = [word for word in arguments.replace('"', "").split() if word[0].isalpha()]
         assert packages

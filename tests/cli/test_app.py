@@ -236,3 +236,16 @@ def test_the_program_is_called_caffe_too() -> None:
     assert wrong.returncode == 2
     assert "Usage: caffe" in wrong.stderr
     assert "no command 'tset'; did you mean 'test'?" in wrong.stderr
+
+
+def test_an_interrupt_inside_an_exec_keeps_the_exit_code(tmp_path: Path) -> None:
+    """CPython would end the process by SIGINT (findings/python_m_interrupt_in_exec.sh)."""
+    (tmp_path / "interrupting.py").write_text(
+        "import os, signal\n"
+        "exec('os.kill(os.getpid(), signal.SIGINT)\\nwhile True: pass')\n"
+    )  # fmt: skip
+    found = subprocess.run(
+        [sys.executable, "-m", "protonet", "layers", "--import", "interrupting"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (found.returncode, found.stderr.strip()) == (130, "error: interrupted")
