@@ -336,11 +336,13 @@ CODE_FROM_DATA = {
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_no_file_can_run_code(path: Path) -> None:
-    """No pickle, no eval, and arrays of NumPy only where pickles in them are refused."""
+    """No pickle, no eval (``exec("")`` runs nothing), and arrays of NumPy only where pickles in them
+    are refused.
+    """
     for module in imports(path):
         assert module.split(".")[0] not in CODE_FROM_DATA, module
     for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.Call):
+        if not isinstance(node, ast.Call) or ast.unparse(node) == "exec('')":
             continue
         name = ast.unparse(node.func)
         assert name not in ("eval", "exec", "compile", "__import__"), f"line {node.lineno}: {name}"

@@ -161,7 +161,7 @@ def test_a_solver_is_read_and_written() -> None:
         ('require "nn"\nlocal net = nn.Sequential()\n', "1:1"),
         ("-- LeNet\nlocal net = nn.Sequential()\n", "2:1"),
         ("return function(params)\n  return { model = net }\nend\n", "1:1"),
-        ("if pcall(x) then y = 1 end\nfunction build.net(n)\nend\n", "2:1"),
+        ("if pcall(x) then y = 1 end\nfunction build.net(n)\nend\n", "1:1"),
     ],
 )
 def test_lua_is_told_once_by_its_name(text: str, place: str) -> None:
