@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from protonet.cli.examples import CommandWithExamples, GroupWithExamples
-from protonet.cli.options import C, Count
+from protonet.cli.options import C, Count, with_options
 from protonet.cli.terminal import progress
 
 
@@ -25,6 +26,32 @@ def command() -> None:
     """Make a data set to train on."""
 
 
+def _number(*names: str, kind: click.ParamType[Any], default: int | None, what: str) -> Any:
+    return click.option(
+        *names, type=kind, metavar="N", default=default, show_default=default is not None, help=what
+    )
+
+
+def _set_options(least: int, side: int, count: int, drawn: str) -> Callable[[C], C]:
+    """The options of a drawn data set: size of images, numbers of them, seed of what is drawn.
+
+    ``least`` and ``side`` are the least and the usual extent of an image, ``count`` the usual
+    number.
+    """
+    options = [
+        _number("-x", "--width", kind=Count(least), default=side,
+                what="Width of an image in pixels."),
+        _number("-y", "--height", kind=Count(least), default=side,
+                what="Height of an image in pixels."),
+        _number("-c", "--count", kind=Count(1), default=count, what="Number of training images."),
+        _number("--val-count", kind=Count(1), default=None,
+                what="Number of validation images; by default a fifth of the training images."),
+        _number("--seed", kind=click.IntRange(0), default=0,
+                what=f"Seed of the {drawn}: equal seeds give equal data."),
+    ]  # fmt: skip
+    return lambda command: with_options(command, options)
+
+
 @command.command(
     "gradients",
     cls=CommandWithExamples,
@@ -36,48 +63,7 @@ def command() -> None:
     ],
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "-x",
-    "--width",
-    type=Count(1),
-    metavar="N",
-    default=50,
-    show_default=True,
-    help="Width of an image in pixels.",
-)
-@click.option(
-    "-y",
-    "--height",
-    type=Count(1),
-    metavar="N",
-    default=50,
-    show_default=True,
-    help="Height of an image in pixels.",
-)
-@click.option(
-    "-c",
-    "--count",
-    type=Count(1),
-    metavar="N",
-    default=100,
-    show_default=True,
-    help="Number of training images.",
-)
-@click.option(
-    "--val-count",
-    type=Count(1),
-    metavar="N",
-    default=None,
-    help="Number of validation images; by default a fifth of the training images.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    metavar="N",
-    default=0,
-    show_default=True,
-    help="Seed of the random slopes: equal seeds give equal data.",
-)
+@_set_options(least=1, side=50, count=100, drawn="random slopes")
 @click.option("--raw", is_flag=True, help="Store raw pixels instead of PNG.")
 def gradients(
     folder: Path,
@@ -113,19 +99,6 @@ def gradients(
     )
 
 
-def _side(letter: str, name: str) -> Callable[[C], C]:
-    """``-x``, ``-y`` of images of shapes."""
-    return click.option(
-        f"-{letter}",
-        f"--{name}",
-        type=Count(16),
-        metavar="N",
-        default=64,
-        show_default=True,
-        help=f"{name.capitalize()} of an image in pixels.",
-    )
-
-
 @command.command(
     "shapes",
     cls=CommandWithExamples,
@@ -136,32 +109,7 @@ def _side(letter: str, name: str) -> Callable[[C], C]:
     ],
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@_side("x", "width")
-@_side("y", "height")
-@click.option(
-    "-c",
-    "--count",
-    type=Count(1),
-    metavar="N",
-    default=1000,
-    show_default=True,
-    help="Number of training images.",
-)
-@click.option(
-    "--val-count",
-    type=Count(1),
-    metavar="N",
-    default=None,
-    help="Number of validation images; by default a fifth of the training images.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    metavar="N",
-    default=0,
-    show_default=True,
-    help="Seed of the shapes: equal seeds give equal data.",
-)
+@_set_options(least=16, side=64, count=1000, drawn="shapes")
 def shapes(
     folder: Path, width: int, height: int, count: int, val_count: int | None, seed: int
 ) -> None:
