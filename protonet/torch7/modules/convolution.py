@@ -291,8 +291,7 @@ class VolumetricConvolution(Convolution):
         padH: int | None = None,
     ) -> None:
         self.whole(1, nInputPlane=nInputPlane, nOutputPlane=nOutputPlane, kT=kT, kW=kW, kH=kH)
-        for name, stride in (("dT", dT), ("dW", dW), ("dH", dH)):
-            self.whole(1, **{name: 1 if stride is None else stride})
+        self.steps(dT=dT, dW=dW, dH=dH)
         pad: int | None = 0
         for name, given in (("padT", padT), ("padW", padW), ("padH", padH)):
             pad = pad if given is None else given
@@ -324,6 +323,4 @@ class VolumetricDilatedConvolution(VolumetricConvolution):
         dilationH: int | None = None,
     ) -> None:
         super().construct(nInputPlane, nOutputPlane, kT, kW, kH, dT, dW, dH, padT, padW, padH)
-        given = {"dilationT": dilationT, "dilationW": dilationW, "dilationH": dilationH}
-        for name, apart in given.items():
-            self.whole(1, **{name: 1 if apart is None else apart})
+        self.steps(dilationT=dilationT, dilationW=dilationW, dilationH=dilationH)

@@ -34,6 +34,14 @@ class Sliding(Module):
                 )
             self[name] = int(value)
 
+    def steps(self, **given: int | None) -> None:
+        """Set fields that must be whole numbers of at least 1, and are 1 where they are nil.
+
+        Raises:
+            LayerError: for another value; names the argument.
+        """
+        self.whole(1, **{name: 1 if value is None else value for name, value in given.items()})
+
     def extents(self, prefix: str, default: int | None = None) -> list[int]:
         """A number for each axis, such as ``kH`` and ``kW`` for ``k``."""
         return [self.integer(f"{prefix}{axis}", default) for axis in self.axes]

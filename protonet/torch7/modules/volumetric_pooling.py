@@ -74,9 +74,7 @@ class VolumetricDilatedMaxPooling(VolumetricMaxPooling):
         dilationH: int | None = None,
     ) -> None:
         super().construct(kT, kW, kH, dT, dW, dH, padT, padW, padH)
-        given = {"dilationT": dilationT, "dilationW": dilationW, "dilationH": dilationH}
-        for name, apart in given.items():
-            self.whole(1, **{name: 1 if apart is None else apart})
+        self.steps(dilationT=dilationT, dilationW=dilationW, dilationH=dilationH)
 
 
 @module("cudnn.VolumetricAveragePooling")
