@@ -30,8 +30,10 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
 .quiet, .hint { color: var(--quiet); }
 .hint { font-size: .9em; white-space: pre-wrap; }
 .number { font-variant-numeric: tabular-nums; }
-.prototxt { border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
-.prototxt .cm-editor { min-height: 16rem; max-height: 65vh; font-size: 13px; }
+.prototxt { border: 1px solid var(--line); border-radius: 8px; overflow: hidden;
+  height: auto; min-height: 12rem; resize: vertical; }
+.prototxt .cm-editor { min-height: 12rem; max-height: 70vh; font-size: 13px; }
+.prototxt[style*="height"] .cm-editor { max-height: none; } /* a height that the user has chosen */
 .body--dark .prototxt .cm-editor { filter: invert(.92) hue-rotate(180deg); }
 .body--dark .q-tab-panels, .body--dark .q-table__card, .body--dark .q-uploader {
   background: transparent; }

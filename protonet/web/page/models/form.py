@@ -1,4 +1,4 @@
-"""A new model: the network editor, solver settings, and submission of trainings."""
+"""The form of a new model: the network editor, solver settings, and submission of trainings."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from protonet.web.datasets import Databases
 from protonet.web.learning_rate import policy_curve
 from protonet.web.networks import NetworkReport
 from protonet.web.page import charts
-from protonet.web.page.editor import Checked, NetworkEditor
-from protonet.web.page.frame import frame, heading, panel
-from protonet.web.page.parts import jobs_table, notify_errors
+from protonet.web.page.frame import panel
+from protonet.web.page.models.editor import Checked, NetworkEditor
+from protonet.web.page.parts import notify_errors
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, DONE, TRAINING
 
@@ -31,29 +31,7 @@ _POLICIES = {
 _SOLVERS = ["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW"]
 
 
-def add(site: Site) -> None:
-    """Add the pages."""
-
-    @ui.page("/models")
-    def list_page() -> None:
-        with frame("Models", "Models"):
-            heading("Models", "Networks and their trainings.")
-            ui.button("New model", on_click=lambda: ui.navigate.to("/models/new"))
-            with panel():
-                jobs_table(site.store.all(TRAINING))
-
-    @ui.page("/models/new")
-    def new_page(dataset: str = "", clone: str = "") -> None:
-        with frame("New model", "Models"), notify_errors():
-            heading(
-                "New model",
-                "Paste a network of Caffe or Torch7; data layers are added automatically.",
-            )
-            given = site.get(clone, TRAINING).settings["form"] if clone else {}
-            _NewModel(site, {**given, **({"dataset": dataset} if dataset else {})})
-
-
-class _NewModel:
+class NewModel:
     """The form. ``given`` are the values of a cloned training."""
 
     def __init__(self, site: Site, given: dict[str, Any]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from protonet.errors import Mistake
-from protonet.web.page.editor import decorations, language_of
+from protonet.web.page.models.editor import decorations, language_of
 from tests.web.browser import Walker
 from tests.web.conftest import NET, Served
 from tests.web.test_walk import paste
@@ -60,3 +62,32 @@ def test_by_keyboard(walker: Walker) -> None:
 def test_the_language_is_that_of_the_text() -> None:
     assert language_of("return function(p) end") == "Lua"
     assert language_of(TEXT) == language_of("") == "ProtoBuf"
+
+
+def height(walker: Walker) -> float:
+    return float(walker.page.locator(".prototxt").bounding_box()["height"])
+
+
+def test_it_grows_with_its_text_up_to_a_share_of_the_window(walker: Walker) -> None:
+    """It can be made larger or smaller at its corner."""
+    page = walker.page
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    walker.goto("/models/new")
+    page.locator(".cm-content").wait_for()
+    assert 180 <= height(walker) <= 210
+    paste(page, "# line\n" * 25)
+    page.wait_for_function("document.querySelectorAll('.cm-line').length >= 26")
+    middle = height(walker)
+    assert 26 * 15 <= middle <= 26 * 22
+    paste(page, "# line\n" * 300)
+    page.wait_for_function("document.querySelector('.prototxt').clientHeight > 600")
+    assert height(walker) == pytest.approx(700, abs=5)
+    box = page.locator(".prototxt").bounding_box()
+    assert box is not None
+    corner = (box["x"] + box["width"] - 5, box["y"] + box["height"] - 5)
+    page.mouse.move(*corner)
+    page.mouse.down()
+    page.mouse.move(corner[0], corner[1] + 150)
+    page.mouse.up()
+    assert height(walker) == pytest.approx(850, abs=20)
+    assert page.locator(".cm-editor").bounding_box()["height"] == pytest.approx(850, abs=20)

@@ -83,10 +83,3 @@ def test_mistakes_stop_a_training(walker: Walker, server: Served) -> None:
     page.get_by_role("button", name="Train", exact=True).click()
     walker.sees("could not convert string to float: 'fast'")
     assert len(server.call("/api/models")) == before
-
-
-def test_the_list(walker: Walker) -> None:
-    walker.goto("/models")
-    walker.page.get_by_role("link", name="first").first.wait_for()
-    walker.page.get_by_role("button", name="New model").click()
-    walker.page.wait_for_url("**/models/new")

@@ -1,0 +1,33 @@
+"""The list of models, and the page of a new one."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from protonet.web.page.frame import frame, heading, panel
+from protonet.web.page.models.form import NewModel
+from protonet.web.page.parts import jobs_table, notify_errors
+from protonet.web.site import Site
+from protonet.web.store import TRAINING
+
+
+def add(site: Site) -> None:
+    """Add the pages."""
+
+    @ui.page("/models")
+    def list_page() -> None:
+        with frame("Models", "Models"):
+            heading("Models", "Networks and their trainings.")
+            ui.button("New model", on_click=lambda: ui.navigate.to("/models/new"))
+            with panel():
+                jobs_table(site.store.all(TRAINING))
+
+    @ui.page("/models/new")
+    def new_page(dataset: str = "", clone: str = "") -> None:
+        with frame("New model", "Models"), notify_errors():
+            heading(
+                "New model",
+                "Paste a network of Caffe or Torch7; data layers are added automatically.",
+            )
+            given = site.get(clone, TRAINING).settings["form"] if clone else {}
+            NewModel(site, {**given, **({"dataset": dataset} if dataset else {})})
