@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -108,10 +109,14 @@ class Queue:
         """The result of ``act``; if it raises, the job ends with that error, and only that job."""
         try:
             return act(job)
-        except (OSError, ValueError, LookupError, ProtonetError) as error:
+        except (sqlite3.Error, MemoryError):
+            raise  # no fault of this job: the next turn tries again
+        except Exception as error:  # whatever it is, the other jobs go on
             if self._alive_somehow(job):
                 return True  # it runs: its end will be recorded at a later turn
-            why = f"the server could not manage it: {error}"
+            if not isinstance(error, (OSError, ValueError, LookupError, ProtonetError)):
+                _LOG.exception("a bug in protonet ended the job '%s'", job.name)
+            why = f"the server could not manage it: {error or type(error).__name__}"
             self.store.update(job.id, status=ERROR, error=why, ended=time.time())
             return False
 
@@ -119,7 +124,7 @@ class Queue:
         """Whether the job's process is alive; False if unknown."""
         try:
             return self._alive(job)
-        except (OSError, ValueError, ProtonetError):
+        except Exception:  # it is the error that is being handled, or another of this job's files
             return False
 
     def _attend(self, job: Job) -> bool:

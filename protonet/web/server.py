@@ -101,7 +101,7 @@ def serve(
         announce: called with the URL to open.
     """
     workspace = Workspace.open(folder, allowed, limits)
-    with workspace.held():
+    with workspace.held(_url(host, port)):
         _check_free(host, port)
         _serve(workspace, host, port, announce)
 
@@ -119,12 +119,15 @@ def _serve(workspace: Workspace, host: str, port: int, announce: Any) -> None:
     add_pages(app, site, _secret(workspace))
     hosts = frozenset((*_LOCAL, host) if is_local(host) else (*_LOCAL, *_own_names(host)))
     guarded = Guard(app, Rules(hosts, token, workspace.limits.upload))
-    shown = f"[{host}]" if ":" in host else host
-    announce(f"http://{shown}:{port}/" + (f"?token={token}" if token else ""))
+    announce(_url(host, port) + (f"?token={token}" if token else ""))
     uvicorn.run(
         guarded, host=host, port=port, http=IdleTimeoutProtocol, log_level="warning",
         server_header=False, timeout_graceful_shutdown=2, ws_max_size=limits_of(workspace),
     )  # fmt: skip
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 def _check_free(host: str, port: int) -> None:

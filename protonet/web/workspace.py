@@ -70,21 +70,27 @@ class Workspace:
         return self.folder / "protonet.sqlite"
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Lock the workspace against other servers; the lock ends with the process.
+    def held(self, address: str = "") -> Iterator[None]:
+        """Lock the workspace against other servers; the system releases the lock with the process.
+
+        The lock's file has the process and ``address``, for the message of a second server.
 
         Raises:
             UsageError: when another server has it.
         """
-        handle = os.open(self.folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        path = self.folder / "serve.lock"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise UsageError(
-                    f"{self.folder}: another protonet serve uses this folder; stop it, "
-                    "or use another folder: protonet serve DIR"
+                    f"{self.folder}: another protonet serve uses this folder{_holder(path)}; open "
+                    "its page, or stop it (Ctrl-C in its terminal), or serve another folder: "
+                    "protonet serve DIR"
                 ) from error
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{os.getpid()} {address}".encode())
             yield
         finally:
             os.close(handle)
@@ -126,3 +132,12 @@ class Workspace:
 def _is_same(path: Path, own: Path) -> bool:
     """Whether both are the same file, by name or by a hard link."""
     return path == own or (path.exists() and own.exists() and path.samefile(own))
+
+
+def _holder(path: Path) -> str:
+    """What the file of a lock tells about the server that has it."""
+    try:
+        pid, _, address = path.read_text().partition(" ")
+    except (OSError, UnicodeError):
+        return ""
+    return (f" (process {pid}" + (f", {address}" if address else "") + ")") if pid else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -14,6 +15,7 @@ import pytest
 
 from protonet.jobs.tasks.datasets import MakeGradients
 from protonet.jobs.tasks.task import Task
+from protonet.web import queue
 from protonet.web.process import pid_of
 from protonet.web.queue import Queue
 from protonet.web.site import Site
@@ -137,6 +139,43 @@ def test_what_fails_for_one_job_ends_that_job_alone(site: Site) -> None:
     folder.rmdir()
     assert "could not manage it" in turn_until(site, bad, ERROR).error
     turn_until(site, good, DONE)
+
+
+@pytest.mark.parametrize("moment", ["launch", "is_alive", "read_exit"])
+def test_a_bug_in_the_treatment_of_one_job_ends_that_job_alone(
+    site: Site, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The job before the others fails at its start, in its course, or at its end."""
+    bad, good = job_of(site, QUICK), [job_of(site, QUICK) for _ in range(2)]
+    real = getattr(queue, moment)
+
+    def odd(folder: Path, *more: Any) -> Any:
+        if folder.name == bad.id:
+            raise RuntimeError("an accident")
+        return real(folder, *more)
+
+    monkeypatch.setattr(queue, moment, odd)
+    assert "could not manage it: an accident" in turn_until(site, bad, *ENDED).error
+    for each in good:
+        assert turn_until(site, each, *ENDED).status == DONE
+
+
+def test_a_database_that_fails_is_no_fault_of_a_job(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk: nothing is lost, and the job starts when there is space again."""
+    job, update, full = job_of(site, QUICK), site.store.update, [True]
+
+    def no_space(*values: Any, **more: Any) -> Job:
+        if full:
+            raise sqlite3.OperationalError("database or disk is full")
+        return update(*values, **more)
+
+    monkeypatch.setattr(site.store, "update", no_space)
+    with pytest.raises(sqlite3.OperationalError):
+        site.queue.turn()
+    full.clear()
+    assert turn_until(site, job, *ENDED).status == DONE
 
 
 def test_the_queue_outlives_a_turn_that_fails(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

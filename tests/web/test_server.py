@@ -7,6 +7,8 @@ import io
 import json
 import signal
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,7 +20,7 @@ from typing import Any
 import pytest
 
 from protonet.web.process import is_alive
-from tests.web.browser import end, free_port, served, wait_for
+from tests.web.browser import answers, end, free_port, served, wait_for
 from tests.web.conftest import NET, Served
 from tests.web.test_submission import bomb, png
 
@@ -50,6 +52,27 @@ def test_killed_during_a_training_and_started_again(tmp_path: Path) -> None:
         again.call(f"{progress}/stop", {})
         again.wait(job, "abort")
     assert not is_alive(folder / "jobs" / job)
+
+
+def test_a_second_server_on_a_workspace_ends_at_once(tmp_path: Path) -> None:
+    """It names the first, which is not disturbed; the lock of a killed server holds up nobody."""
+    folder, port = tmp_path / "work", free_port()
+    with served(folder, port=port) as (address, first):
+        for other in (port, free_port()):
+            second = subprocess.run(
+                [sys.executable, "-m", "protonet", "serve", str(folder), "--port", str(other)],
+                capture_output=True, text=True, timeout=60,
+            )  # fmt: skip
+            assert second.returncode == 2
+            assert second.stdout == ""
+            assert f"(process {first.pid}, {address})" in second.stderr
+            assert "or serve another folder: protonet serve DIR" in second.stderr
+            assert "Traceback" not in second.stderr
+        assert answers(f"{address}api/jobs")
+        first.send_signal(signal.SIGKILL)
+        first.wait(10)
+    with served(folder, port=port) as (again, third):
+        assert (again, third.poll()) == (address, None)
 
 
 def test_a_training_that_is_killed_is_told_of_and_resumed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -77,9 +78,18 @@ def test_a_name_that_is_too_long(tmp_path: Path) -> None:
 
 def test_one_server_at_a_time(tmp_path: Path) -> None:
     workspace = Workspace.open(tmp_path / "work")
+    (workspace.folder / "serve.lock").write_text("99999 of a server that was killed long ago")
+    with (
+        workspace.held("http://127.0.0.1:8080/"),
+        pytest.raises(UsageError) as refused,
+        workspace.held("http://127.0.0.1:8081/"),
+    ):
+        pass
+    assert f"(process {os.getpid()}, http://127.0.0.1:8080/)" in str(refused.value)
+    assert "protonet serve DIR" in str(refused.value)
     with (
         workspace.held(),
-        pytest.raises(UsageError, match="another protonet serve"),
+        pytest.raises(UsageError, match=rf"\(process {os.getpid()}\)"),
         workspace.held(),
     ):
         pass
