@@ -135,3 +135,43 @@ def shapes(
         f"next: a network whose AnnotatedData layers have the sources {folder}/train_images and "
         f"{folder}/val_images"
     )
+
+
+@command.command(
+    "segments",
+    cls=CommandWithExamples,
+    short_help="Circles, squares and triangles with the class of each pixel.",
+    examples=[
+        "protonet create-db segments data",
+        "protonet create-db segments data -x 128 -y 96 -c 5000 --val-count 500 --seed 1",
+    ],
+)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_set_options(least=16, side=64, count=1000, drawn="shapes")
+def segments(
+    folder: Path, width: int, height: int, count: int, val_count: int | None, seed: int
+) -> None:
+    """Make the color images of `create-db shapes` with the class of each pixel, for segmentation.
+
+    Writes into the new folder DIR the LMDBs train_images and val_images, and train_labels and
+    val_labels with the classes (background 0, circle 1, square 2, triangle 3) as images of one
+    channel; class_table.csv with the classes and their colors, train_mean.binaryproto, and four
+    images for predictions, test0.png to test3.png, with their classes in test0_labels.png and so
+    on.
+    """
+    from protonet.jobs.tasks.segmentation_datasets import MakeSegments
+
+    task = MakeSegments(
+        folder=folder, width=width, height=height, count=count, val_count=val_count, seed=seed
+    )
+    with progress("images") as watch:
+        parts = task.make(watch)
+    click.echo(
+        f"{parts['train']} training and {parts['val']} validation images of {width}x{height} in "
+        f"{folder}"
+    )
+    click.echo(
+        "next: protonet train NETWORK.prototxt "
+        f"--data {folder / 'train_images'} --labels {folder / 'train_labels'} "
+        f"--val-data {folder / 'val_images'} --val-labels {folder / 'val_labels'}"
+    )

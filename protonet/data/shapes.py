@@ -65,13 +65,13 @@ def draw_shapes(generator: np.random.Generator, width: int, height: int) -> Draw
             box = (left, top, left + side, top + side)
             if all(_overlap(box, other[1:]) <= _OVERLAP for other in shapes):
                 window = image[:, top : top + side, left : left + side]
-                np.copyto(window, colour[:, None, None], where=_mask(SHAPES[kind], side))
+                np.copyto(window, colour[:, None, None], where=shape_mask(SHAPES[kind], side))
                 shapes.append((kind + 1, *box))
                 break
     return Drawn(image, shapes)
 
 
-def _mask(kind: str, side: int) -> np.ndarray:
+def shape_mask(kind: str, side: int) -> np.ndarray:
     """The pixels of a shape that reaches all four edges of its box, (side, side)."""
     rows, columns = (np.mgrid[:side, :side] + 0.5) / side - 0.5
     mask: np.ndarray
@@ -82,6 +82,15 @@ def _mask(kind: str, side: int) -> np.ndarray:
     else:  # the tip is at the top; the last row is as wide as the box
         mask = np.abs(columns) <= (rows + 0.5 + 0.5 / side) / 2
     return mask
+
+
+def check_extents(width: int, height: int, count: int, val_count: int) -> None:
+    """Raise UsageError for a drawn data set without images, or of too small ones."""
+    if min(count, val_count) < 1 or min(width, height) < _LEAST_SIDE:
+        raise UsageError(
+            f"both counts must be 1 or more, width and height {_LEAST_SIDE} or more, got {count}, "
+            f"{val_count} and {width}x{height}"
+        )
 
 
 def _overlap(box: tuple[int, ...], other: tuple[int, ...]) -> float:
@@ -111,11 +120,7 @@ def create_shapes(
         UsageError: when the folder exists, a count is below 1, or a side below 16.
         DataError: when it cannot be written. Whatever was begun is removed.
     """
-    if min(count, val_count) < 1 or min(width, height) < _LEAST_SIDE:
-        raise UsageError(
-            f"both counts must be 1 or more, width and height {_LEAST_SIDE} or more, got {count}, "
-            f"{val_count} and {width}x{height}"
-        )
+    check_extents(width, height, count, val_count)
     generator = np.random.default_rng(seed)
     done = itertools.count(1)
 

@@ -69,7 +69,7 @@ def fuse(plan: Plan, *, gradients: bool) -> Plan:
     """The plan with layers fused into those before them, where no other layer reads the values in
     between. ``gradients`` tells whether backward passes will run.
     """
-    steps, outputs = list(plan.steps), frozenset(plan.outputs)
+    steps, outputs = list(plan.steps), plan.kept.union(plan.outputs)
     for index, step in enumerate(plan.steps):
         if steps[index].absorbed_by is not None or not step.layer.traits.absorbs:
             continue

@@ -45,7 +45,7 @@ def data_live_ranges(
     recompute: bool,
 ) -> DataLiveness:
     """The live ranges of the storages of values."""
-    after = {*plan.outputs, *(value for value in plan.values if value.loss_weight)}
+    after = {*plan.outputs, *plan.kept, *(value for value in plan.values if value.loss_weight)}
     spans: list[LiveRanges | None] = []
     reads: list[list[int]] = []
     for held in holders:

@@ -211,11 +211,11 @@ def _in_place(step: Step, place: int, types: Types) -> bool:
 def _may_overwrite(plan: Plan, held: Iterable[Value], index: int, gradients: bool) -> bool:
     """Whether step ``index`` may overwrite the storage of these values: no later step and no
     backward pass reads them. Tops of layers without bottoms are not overwritten, since these may
-    write them only once.
+    write them only once, and neither are values that are kept.
     """
     for value in held:
         producer = plan.steps[value.producer]
-        if not producer.bottoms or not value.consumers:
+        if not producer.bottoms or not value.consumers or value in plan.kept:
             return False
         steps = [step for step, _ in value.consumers]
         if max(steps) > index or steps.count(index) > 1:

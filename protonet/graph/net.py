@@ -47,7 +47,7 @@ class Net(Runner):
     - named, for nets whose blobs are inspected: a name is one array, which in-place layers
       overwrite, as in Caffe. Every blob can be read and written between any two layers.
     - ``packed``, for trainings and fast inference: blobs with disjoint live ranges share memory,
-      layers are fused, and only outputs can be read.
+      layers are fused, and only outputs and the plan's ``kept`` can be read.
 
     Args:
         plan: the plan to build. This net takes over its data layers.
@@ -120,7 +120,9 @@ class Net(Runner):
         ]
 
     def data_of(self, value: Value) -> Array:
-        """The array of a value of the plan; later values may share its memory."""
+        """The array of a value of the plan; later values may share its memory, unless the plan
+        keeps it.
+        """
         return self._arrays.data[value]
 
     def diff_of(self, value: Value) -> Array | None:

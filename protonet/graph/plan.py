@@ -80,7 +80,8 @@ class Step:
 class Plan:
     """A net before it has arrays. ``definition`` is the text after the rules.
 
-    A plan is immutable: fusion and reshaping return a new one.
+    ``kept`` are values that can be read after a pass although layers read them, also where blobs
+    share memory. A plan is immutable: fusion and reshaping return a new one.
     """
 
     definition: NetDefinition
@@ -89,6 +90,7 @@ class Plan:
     values: tuple[Value, ...]
     last: Mapping[str, Value]
     outputs: tuple[Value, ...]
+    kept: frozenset[Value] = frozenset()
 
     @property
     def name(self) -> str:
@@ -104,6 +106,10 @@ class Plan:
     def varying(self) -> tuple[int, ...]:
         """The steps whose tops' shapes may differ from pass to pass."""
         return tuple(at for at, step in enumerate(self.steps) if step.layer.traits.varies)
+
+    def keeping(self, values: Iterable[Value]) -> Plan:
+        """The plan that keeps these values, too."""
+        return replace(self, kept=self.kept.union(values))
 
     def absorbed_layers(self, step: Step) -> list[Layer]:
         """The layers fused into a step."""

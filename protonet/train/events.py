@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+MEAN_IOU, PIXEL_ACCURACY = "mean_iou", "pixel_accuracy"
+"""Names of outputs of a test that no layer computes: those of ``train.metrics``."""
+
 
 @dataclass(frozen=True)
 class Output:

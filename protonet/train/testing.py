@@ -1,4 +1,6 @@
-"""Test passes between iterations: the mean of each output of a net over several batches."""
+"""Test passes between iterations: the mean of each output of a net over several batches, and
+figures that count over all of them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import numpy as np
 from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
 from protonet.train.events import Output, Tested
+from protonet.train.metrics import meters_of
 
 
 class TestPasses:
@@ -29,12 +32,23 @@ class TestPasses:
 
     def run(self, iteration: int, stopping: Callable[[], bool]) -> Tested | None:
         """Run the test of this iteration; None if ``stopping`` interrupts it."""
+        meters = meters_of(self.net)
+
+        def measure(_: int, __: list[Output]) -> None:
+            for meter in meters:
+                meter.take(self.net)
+
         means = mean_outputs(
-            self.forward_pass, self.iterations, losses=self.losses, stopping=stopping
+            self.forward_pass,
+            self.iterations,
+            losses=self.losses,
+            watch=measure if meters else None,
+            stopping=stopping,
         )
         if means is None:
             return None
         loss, outputs = means
+        outputs += [output for meter in meters for output in meter.outputs()]
         return Tested(iteration, self.index, tuple(outputs), loss if self.losses else None)
 
 

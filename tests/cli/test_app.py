@@ -41,6 +41,7 @@ def test_the_commands_come_in_the_order_in_which_one_meets_them() -> None:
         "protonet",
         "protonet create-db",
         "protonet create-db gradients",
+        "protonet create-db segments",
         "protonet create-db shapes",
         "protonet check",
         "protonet train",

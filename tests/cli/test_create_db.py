@@ -111,3 +111,26 @@ def test_shapes_are_made_and_equal_seeds_make_equal_data(protonet: Any, tmp_path
     refused = protonet("create-db", "shapes", "a")
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: a: exists already")
+
+
+def test_segments_are_made_and_equal_seeds_make_equal_data(protonet: Any, tmp_path: Path) -> None:
+    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
+        found = protonet(
+            "create-db", "segments", folder, "-x", 24, "-y", 16, "-c", 6, "--val-count", 2,
+            "--seed", seed,
+        )  # fmt: skip
+        assert (found.returncode, found.stderr) == (0, "")
+        assert found.stdout.splitlines() == [
+            f"6 training and 2 validation images of 24x16 in {folder}",
+            f"next: protonet train NETWORK.prototxt --data {folder}/train_images --labels "
+            f"{folder}/train_labels --val-data {folder}/val_images --val-labels "
+            f"{folder}/val_labels",
+        ]
+    contents = []
+    for folder in "abc":
+        with Database(tmp_path / folder / "train_labels") as database:
+            contents.append([datum.SerializeToString() for _, datum in database])
+    assert contents[0] == contents[1] != contents[2]
+    refused = protonet("create-db", "segments", "a")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: a: exists already")

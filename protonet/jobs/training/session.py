@@ -36,6 +36,7 @@ from protonet.train.listeners import (
     figure,
     read_metrics,
 )
+from protonet.train.metrics import keeping_measured
 from protonet.train.trainer import Result, Trainer
 
 OnTrainer = Callable[[Trainer], None]
@@ -253,7 +254,8 @@ class Job:
         plans = self._plans
         plans.append(plan_net(files.train, phase=TRAIN, context=context, **files.train_state))
         for definition, state in files.tests:
-            plans.append(plan_net(definition, phase=TEST, context=context, **state))
+            plan = plan_net(definition, phase=TEST, context=context, **state)
+            plans.append(keeping_measured(plan))
         for test in plans[1:]:
             refuse_other_shapes(plans[0], test)
         told = [note for plan in plans for note in plan_pairs(plan)]

@@ -13,6 +13,7 @@ from protonet.errors import FormatError
 from protonet.formats.atomic import appending
 from protonet.formats.json_text import parse_json
 from protonet.train.events import (
+    MEAN_IOU,
     Event,
     Failed,
     Iterated,
@@ -176,17 +177,25 @@ def test_loss(event: Tested) -> float | None:
 
 
 def figure(outputs: Mapping[str, Any], loss: float | None) -> float | None:
-    """The metric of a test, lower is better: its negative accuracy, else its loss.
+    """The metric of a test, lower is better: its negative mean IoU, or else accuracy, else its
+    loss.
 
     Of several accuracies the alphabetically last counts: the classifiers of one net are numbered
     towards its end.
     """
+    for best in _BEST:
+        if isinstance(outputs.get(best), float):
+            return -float(outputs[best])
     accuracies = [
         outputs[name]
         for name in sorted(outputs)
         if "accuracy" in name.lower() and isinstance(outputs[name], float)
     ]
     return -accuracies[-1] if accuracies else loss
+
+
+_BEST = (MEAN_IOU,)
+"""Outputs of a test that tell best how good it is, higher is better."""
 
 
 def _finite(value: float) -> float | None:

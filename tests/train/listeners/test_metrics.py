@@ -7,7 +7,7 @@ import pytest
 
 from protonet.errors import FormatError
 from protonet.train import events
-from protonet.train.listeners import Metrics, read_metrics
+from protonet.train.listeners import Metrics, figure, read_metrics
 from protonet.train.listeners.metrics import objective
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -161,3 +161,9 @@ def test_a_full_disk_is_told_with_the_file(monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(FormatError, match="/dev/full: cannot be written: No space left"):
             listener(event)
     listener.close()
+
+
+def test_mean_iou_tells_best_how_good_a_segmentation_is() -> None:
+    assert figure({"loss": 0.3, "mean_iou": 0.75, "pixel_accuracy": 0.99}, 0.3) == -0.75
+    assert figure({"mean_iou": None, "pixel_accuracy": 0.99}, 0.3) == -0.99
+    assert figure({"loss": 0.3}, 0.3) == 0.3
