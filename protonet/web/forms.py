@@ -42,7 +42,9 @@ class GradientsForm(Form):
 
 
 class DatabasesForm(Form):
-    """Existing databases."""
+    """Existing databases. ``label_map`` and ``sizes`` are files of a data set with boxes,
+    ``class_table`` of one with a class for each pixel.
+    """
 
     name: Name
     train_images: Place
@@ -51,6 +53,9 @@ class DatabasesForm(Form):
     val_labels: Place | None = None
     mean: Place | None = None
     classes: Place | None = None
+    label_map: Place | None = None
+    sizes: Place | None = None
+    class_table: Place | None = None
 
 
 class FoldersForm(Form):

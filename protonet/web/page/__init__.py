@@ -18,7 +18,8 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
     from nicegui import ui
     from nicegui.storage import Storage
 
-    from protonet.web.page import compare, datasets, home, job, jobs
+    from protonet.web.page import compare, home, job, jobs
+    from protonet.web.page.datasets import pages as datasets
     from protonet.web.page.models import pages as models
 
     for pages in (home, datasets, models, jobs, job, compare):

@@ -2,77 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from protonet.data.database import DATA_FILE, Database, check_pairs
-from protonet.data.datum import decode, encode_image, encoded_shape
+from protonet.data.database import Database, check_pairs
+from protonet.data.datum import decode, encoded_shape
 from protonet.data.transform import load_mean
-from protonet.errors import DataError, ProtonetError, UsageError
+from protonet.errors import DataError, ProtonetError
 from protonet.jobs.run.directory import read_class_names
+from protonet.web.datasets.databases import Databases
 
 _LOOKED_AT = 5000
 """Number of records whose labels and shapes are read, from the first one."""
 _BINS = 24
 _REPORTS = 32
 """Number of cached reports."""
-
-
-@dataclass(frozen=True)
-class Databases:
-    """The paths of a data set. ``mean`` is a file, ``classes`` a labels.txt."""
-
-    train_images: Path
-    train_labels: Path | None = None
-    val_images: Path | None = None
-    val_labels: Path | None = None
-    mean: Path | None = None
-    classes: Path | None = None
-
-    @staticmethod
-    def of_folder(folder: Path) -> Databases:
-        """The files in a folder that the commands for data sets write."""
-
-        def there(name: str) -> Path | None:
-            return folder / name if (folder / name).exists() else None
-
-        return Databases(
-            folder / "train_images",
-            train_labels=there("train_labels"),
-            val_images=there("val_images"),
-            val_labels=there("val_labels"),
-            mean=there("train_mean.binaryproto"),
-            classes=there("labels.txt"),
-        )
-
-    @staticmethod
-    def of_names(names: Mapping[str, str | None]) -> Databases:
-        """Databases by the names of the fields here."""
-
-        def path(name: str) -> Path | None:
-            value = names.get(name)
-            return Path(value) if value else None
-
-        return Databases(
-            Path(names["train_images"] or ""),
-            train_labels=path("train_labels"),
-            val_images=path("val_images"),
-            val_labels=path("val_labels"),
-            mean=path("mean"),
-            classes=path("classes"),
-        )
-
-    def part(self, name: str) -> tuple[Path | None, Path | None]:
-        """Images and labels of ``train`` or ``val``."""
-        if name == "train":
-            return self.train_images, self.train_labels
-        return self.val_images, self.val_labels
 
 
 @dataclass(frozen=True)
@@ -109,16 +59,6 @@ class Report:
     mistakes: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     has_mean: bool = False
-
-
-@dataclass(frozen=True)
-class Sample:
-    """An image as PNG bytes with its key and its label: a vector, or the class."""
-
-    key: str
-    png: bytes = field(repr=False)
-    label: tuple[float, ...] | None = None
-    class_name: str = ""
 
 
 def inspect(databases: Databases) -> Report:
@@ -160,7 +100,7 @@ class Reports:
 
     def of(self, databases: Databases) -> Report:
         """The report, cached if nothing has changed. Thread-safe."""
-        stamp = _stamp(databases)
+        stamp = databases.stamp()
         known = self._kept.get(databases)
         if known is not None and known[0] == stamp:
             return known[1]
@@ -169,81 +109,6 @@ class Reports:
         # Replaced, not mutated: other threads read it.
         self._kept = {**dict(newest), databases: (stamp, report)}
         return report
-
-
-def _stamp(databases: Databases) -> tuple[float, ...]:
-    """The modification times of existing files."""
-    paths = [each for name in ("train", "val") for each in databases.part(name)]
-    times = []
-    for path in (*paths, databases.mean, databases.classes):
-        for file in () if path is None else (path, path / DATA_FILE):
-            try:
-                times.append(file.stat().st_mtime)
-            except OSError:
-                times.append(-1.0)
-    return tuple(times)
-
-
-def samples(
-    databases: Databases, part: str = "train", offset: int = 0, count: int = 24
-) -> list[Sample]:
-    """Some images of a part with their labels, in the order of the keys.
-
-    Raises:
-        DataError: for records that cannot be read.
-        UsageError: for a part that the data set does not have.
-    """
-    path, labels_path = databases.part(part)
-    if path is None:
-        raise UsageError(f"the data set has no part '{part}'")
-    names = read_class_names(databases.classes) if databases.classes is not None else []
-    found = []
-    with ExitStack() as stack:
-        images = stack.enter_context(Database(path))
-        labels = None if labels_path is None else stack.enter_context(Database(labels_path))
-        for key in images.keys()[offset : offset + count]:
-            image, number = images.image(key)
-            vector = None if labels is None else vector_of(labels, key)
-            known = labels is None and 0 <= number < len(names)
-            found.append(
-                Sample(
-                    key.decode(errors="replace"),
-                    picture(image),
-                    (float(number),) if vector is None else vector,
-                    names[number] if known else "",
-                )
-            )
-    return found
-
-
-def mean_picture(databases: Databases) -> bytes:
-    """The mean image as PNG bytes.
-
-    Raises:
-        UsageError: for a data set without one.
-    """
-    if databases.mean is None:
-        raise UsageError("the data set has no mean image")
-    return picture(load_mean(databases.mean))
-
-
-def vector_of(labels: Database, key: bytes) -> tuple[float, ...]:
-    """The label vector of a key."""
-    return tuple(float(v) for v in decode(labels.get(key), labels.where(key)).ravel())
-
-
-def picture(image: np.ndarray) -> bytes:
-    """An image (channels, height, width) as PNG bytes; the first channel unless there are 1 or 3.
-
-    Values other than bytes are scaled to the range of bytes.
-    """
-    shown = image if image.shape[0] in (1, 3) else image[:1]
-    if shown.dtype != np.uint8:
-        low, high = float(shown.min()), float(shown.max())
-        if low < 0 or high > 255 or high <= 1:
-            shown = (shown - low) * (255 / (high - low) if high > low else 0)
-        shown = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
-    return encode_image(np.ascontiguousarray(shown))
 
 
 def histogram(name: str, values: np.ndarray, bins: int = _BINS) -> Histogram:

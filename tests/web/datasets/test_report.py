@@ -12,20 +12,16 @@ import numpy as np
 import pytest
 
 from protonet.data.create import create_gradients
-from protonet.data.datum import decode, decode_image, make_datum
+from protonet.data.datum import decode, make_datum
 from protonet.data.writer import DatabaseWriter
-from protonet.errors import UsageError
-from protonet.web import datasets as module
 from protonet.web.datasets import (
     Databases,
     Report,
     Reports,
     histogram,
     inspect,
-    mean_picture,
-    picture,
-    samples,
 )
+from protonet.web.datasets import report as module
 
 
 def write(path: Path, arrays: list[np.ndarray], labels: list[int] | None = None) -> None:
@@ -43,18 +39,6 @@ def test_a_good_data_set(gradients: Path) -> None:
     assert (train.count, train.shape, train.label, val.count) == (40, (1, 10, 12), (1, 1, 2), 8)
     assert [each.name for each in train.histograms] == ["label[0]", "label[1]"]
     assert sum(train.histograms[0].counts) == 40
-    first = samples(databases, "val", 2, 3)
-    assert [sample.key for sample in first] == ["2", "3", "4"]
-    assert decode_image(first[0].png, "x").shape == (1, 10, 12)
-    assert first[0].label is not None
-    assert all(-0.5 <= value < 0.5 for value in first[0].label)
-    assert decode_image(mean_picture(databases), "x").shape == (1, 10, 12)
-
-
-def test_names_and_folders_say_the_same(gradients: Path) -> None:
-    found = Databases.of_folder(gradients)
-    names = {key: str(value) if value else None for key, value in vars(found).items()}
-    assert Databases.of_names(names) == found
 
 
 def test_all_that_is_wrong_is_told(gradients: Path, tmp_path: Path) -> None:
@@ -84,21 +68,6 @@ def test_classes(tmp_path: Path) -> None:
     report = inspect(databases)
     assert report.parts[0].histograms[0].counts == (1, 2, 3)
     assert report.classes == ("cat", "dog", "mouse")
-    assert samples(databases)[3].class_name == "mouse"
-    np.testing.assert_array_equal(decode_image(samples(databases)[0].png, "x"), arrays[0])
-    with pytest.raises(UsageError, match="no part 'val'"):
-        samples(databases, "val")
-    with pytest.raises(UsageError, match="no mean"):
-        mean_picture(databases)
-
-
-def test_pictures_of_other_values() -> None:
-    """Small and negative values are stretched; of five channels the first is shown."""
-    values = np.linspace(-1, 1, 5 * 6 * 7).reshape(5, 6, 7)
-    shown = decode_image(picture(values), "x")
-    assert shown.shape == (1, 6, 7)
-    assert (shown.min(), shown.max()) == (0, 255)
-    assert decode_image(picture(np.ones((1, 3, 3)) * 200), "x").max() == 200
 
 
 def test_a_histogram_of_some_that_are_not_finite() -> None:

@@ -1,4 +1,4 @@
-"""Data sets on the page: uploads, databases, class folders, and what was found."""
+"""New data sets on the page: uploads, databases, class folders."""
 
 from __future__ import annotations
 
@@ -8,17 +8,6 @@ from pathlib import Path
 from tests.web.browser import OPTIONS, Walker
 from tests.web.conftest import Served
 from tests.web.test_submission import png
-
-
-def test_what_was_found_is_shown(walker: Walker, server: Served) -> None:
-    walker.goto("/datasets")
-    walker.page.get_by_role("link", name="slopes").first.click()
-    walker.sees("Images and labels are paired by key.")
-    # What takes long comes after the first paint, part after part.
-    walker.page.locator(".charts canvas").nth(3).wait_for()
-    assert walker.page.locator(".samples img").count() == 24 + 12
-    assert walker.page.get_by_alt_text("mean image").count() == 1
-    assert walker.page.locator(".charts canvas").count() == 4
 
 
 def test_an_upload_of_a_table_and_its_images(walker: Walker, tmp_path: Path) -> None:
@@ -83,8 +72,3 @@ def test_half_an_image_is_none(walker: Walker) -> None:
     walker.page.get_by_label("Images", exact=True).fill("2.5")
     walker.page.get_by_role("button", name="Create data set").first.click()
     walker.sees("count: Input should be a valid integer")
-
-
-def test_one_that_is_not_there(walker: Walker) -> None:
-    walker.goto("/datasets/nope")
-    walker.sees("there is no job 'nope'")

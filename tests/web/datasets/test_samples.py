@@ -1,0 +1,46 @@
+"""Images of a data set as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protonet.data.datum import decode_image
+from protonet.errors import UsageError
+from protonet.web.datasets import Databases, mean_picture, picture, samples
+from tests.web.datasets.test_report import write
+
+
+def test_pictures_of_a_part(gradients: Path) -> None:
+    databases = Databases.of_folder(gradients)
+    first = samples(databases, "val", 2, 3)
+    assert [sample.key for sample in first] == ["2", "3", "4"]
+    assert decode_image(first[0].png, "x").shape == (1, 10, 12)
+    assert first[0].label is not None
+    assert all(-0.5 <= value < 0.5 for value in first[0].label)
+    assert decode_image(mean_picture(databases), "x").shape == (1, 10, 12)
+
+
+def test_classes_of_images(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    arrays = [random.integers(0, 256, (3, 5, 4), np.uint8) for _ in range(6)]
+    write(tmp_path / "db", arrays, [0, 1, 1, 2, 2, 2])
+    (tmp_path / "labels.txt").write_text("cat\ndog\nmouse\n")
+    databases = Databases(tmp_path / "db", classes=tmp_path / "labels.txt")
+    assert samples(databases)[3].class_name == "mouse"
+    np.testing.assert_array_equal(decode_image(samples(databases)[0].png, "x"), arrays[0])
+    with pytest.raises(UsageError, match="no part 'val'"):
+        samples(databases, "val")
+    with pytest.raises(UsageError, match="no mean"):
+        mean_picture(databases)
+
+
+def test_pictures_of_other_values() -> None:
+    """Small and negative values are stretched; of five channels the first is shown."""
+    values = np.linspace(-1, 1, 5 * 6 * 7).reshape(5, 6, 7)
+    shown = decode_image(picture(values), "x")
+    assert shown.shape == (1, 6, 7)
+    assert (shown.min(), shown.max()) == (0, 255)
+    assert decode_image(picture(np.ones((1, 3, 3)) * 200), "x").max() == 200
