@@ -8,20 +8,18 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, HTTPException, Query, Request, UploadFile
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import ValidationError
 
 from protonet import resources
-from protonet.errors import UsageError
 from protonet.web import forms, submission
 from protonet.web.archive import archive
-from protonet.web.datasets import inspect, mean_picture, samples
+from protonet.web.datasets.routes import make_dataset_routes
 from protonet.web.learning_rate import policy_curve
 from protonet.web.prediction_routes import add_prediction_routes, started_run
 from protonet.web.progress import curves_of, log_of
 from protonet.web.site import Site
-from protonet.web.store import DATASET, DONE, TRAINING
+from protonet.web.store import DATASET, TRAINING
 from protonet.web.views import job_view, plain, report_view
 
 _TICK = 0.5
@@ -33,7 +31,7 @@ Most = Annotated[int, Query(ge=2, le=20_000)]
 def make_api(site: Site) -> APIRouter:
     """The routes below ``/api``."""
     api = APIRouter(prefix="/api")
-    api.include_router(_datasets(site), prefix="/datasets", tags=["data sets"])
+    api.include_router(make_dataset_routes(site), prefix="/datasets", tags=["data sets"])
     api.include_router(_models(site), prefix="/models", tags=["models"])
     api.include_router(_jobs(site), prefix="/jobs", tags=["jobs"])
 
@@ -43,73 +41,6 @@ def make_api(site: Site) -> APIRouter:
         raise HTTPException(404, f"there is nothing at /api/{rest[:80]}")
 
     return api
-
-
-def _datasets(site: Site) -> APIRouter:
-    routes = APIRouter()
-
-    @routes.get("")
-    def list_datasets() -> list[dict[str, Any]]:
-        """All data sets, the newest first."""
-        return [job_view(site, job) for job in site.store.all(DATASET)]
-
-    _add_creation_routes(routes, site)
-
-    @routes.get("/{job_id}")
-    def look_at_dataset(job_id: str) -> dict[str, Any]:
-        """A data set: counts, shapes, pairing, histograms of labels, and all problems."""
-        job = site.get(job_id, DATASET)
-        report = plain(inspect(site.databases(job))) if job.status == DONE else None
-        return {**job_view(site, job), "report": report}
-
-    @routes.get("/{job_id}/samples")
-    def list_samples(
-        job_id: str,
-        part: Annotated[str, Query(pattern="^(train|val)$")] = "train",
-        offset: Annotated[int, Query(ge=0)] = 0,
-        count: Annotated[int, Query(ge=1, le=200)] = 24,
-    ) -> list[dict[str, Any]]:
-        """Images with their labels."""
-        job = site.get(job_id, DATASET)
-        return list(plain(samples(site.databases(job), part, offset, count)))
-
-    @routes.get("/{job_id}/mean.png", response_class=Response)
-    def show_mean(job_id: str) -> Response:
-        """The mean image."""
-        job = site.get(job_id, DATASET)
-        return Response(mean_picture(site.databases(job)), media_type="image/png")
-
-    return routes
-
-
-def _add_creation_routes(routes: APIRouter, site: Site) -> None:
-    """The routes that create a data set."""
-
-    @routes.post("/gradients", status_code=201)
-    def make_gradients(form: forms.GradientsForm) -> dict[str, Any]:
-        """Make the seed example's data set."""
-        return job_view(site, submission.make_gradients(site, form))
-
-    @routes.post("/databases", status_code=201)
-    def name_databases(form: forms.DatabasesForm) -> dict[str, Any]:
-        """Use existing databases; nothing is copied."""
-        return job_view(site, submission.name_databases(site, form))
-
-    @routes.post("/folders", status_code=201)
-    def make_folders(form: forms.FoldersForm) -> dict[str, Any]:
-        """Make databases from a folder with a folder of images per class."""
-        return job_view(site, submission.make_folders(site, form))
-
-    @routes.post("/vectors", status_code=201)
-    def make_vectors(
-        form: Annotated[str, Form(description="A VectorsForm as JSON.")],
-        table: Annotated[UploadFile, File(description="CSV: image file, numbers.")],
-        images: Annotated[list[UploadFile], File(description="The images that it names.")],
-    ) -> dict[str, Any]:
-        """Make paired databases from an uploaded table and its images."""
-        given = _parsed(forms.VectorsForm, form)
-        uploads = ((each.filename or "", each.file) for each in images)
-        return job_view(site, submission.make_vectors(site, given, table.file, uploads))
 
 
 def _models(site: Site) -> APIRouter:
@@ -255,22 +186,6 @@ def _add_result_routes(routes: APIRouter, site: Site) -> None:
         return StreamingResponse(
             stream, media_type="application/zip", headers={"Content-Disposition": named}
         )
-
-
-def _parsed(form: type[forms.VectorsForm], text: str) -> forms.VectorsForm:
-    try:
-        return form.model_validate_json(text)
-    except ValidationError as error:
-        raise UsageError(form_errors(error.errors())) from None
-
-
-def form_errors(errors: Any) -> str:
-    """The validation errors of a form, a line for each field."""
-    lines = []
-    for each in errors:
-        place = ".".join(str(part) for part in each["loc"] if part not in ("body", "query"))
-        lines.append(f"{place or 'request'}: {each['msg']}")
-    return "\n".join(lines[:20])
 
 
 async def _events(site: Site, request: Request) -> AsyncIterator[str]:

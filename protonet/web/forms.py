@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from protonet.jobs.run.settings import DEFAULT_BATCH
 
@@ -28,66 +28,6 @@ class Form(BaseModel):
     """A form that forbids unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
-
-
-class GradientsForm(Form):
-    """The seed example's data: grayscale images that brighten along x and y."""
-
-    name: Name = "gradients"
-    width: Pixels = 50
-    height: Pixels = 50
-    count: Annotated[int, Field(ge=1, le=1_000_000)] = 100
-    val_count: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    seed: Seed = 0
-
-
-class DatabasesForm(Form):
-    """Existing databases. ``label_map`` and ``sizes`` are files of a data set with boxes,
-    ``class_table`` of one with a class for each pixel.
-    """
-
-    name: Name
-    train_images: Place
-    train_labels: Place | None = None
-    val_images: Place | None = None
-    val_labels: Place | None = None
-    mean: Place | None = None
-    classes: Place | None = None
-    label_map: Place | None = None
-    sizes: Place | None = None
-    class_table: Place | None = None
-
-
-class FoldersForm(Form):
-    """A folder with a folder of images per class."""
-
-    name: Name
-    folder: Place
-    width: Pixels = 256
-    height: Pixels = 256
-    fit: Literal["squash", "crop", "fill", "half-crop"] = "squash"
-    gray: bool = False
-    encoding: Literal["png", "jpg", "bmp", "webp"] | None = None
-    val_share: Share = 0.25
-    seed: Seed = 0
-
-
-class VectorsForm(Form):
-    """A table of image files and numbers; the files are uploaded with it."""
-
-    name: Name
-    width: Pixels | None = None
-    height: Pixels | None = None
-    gray: bool | None = None
-    val_share: Share = 0.2
-    shuffle: bool = False
-    seed: Seed = 0
-
-    @model_validator(mode="after")
-    def _both(self) -> Self:
-        if (self.width is None) != (self.height is None):
-            raise ValueError("give both width and height, or neither")
-        return self
 
 
 class PolicyForm(Form):
@@ -209,3 +149,12 @@ def sweep(form: TrainingForm) -> Sequence[tuple[str, float, int | None]]:
             told += [f"batch {size}"] if len(sizes) > 1 else []
             found.append((" ".join([form.name, *told]), rate, size))
     return found
+
+
+def form_errors(errors: Any) -> str:
+    """The validation errors of a form, a line for each field."""
+    lines = []
+    for each in errors:
+        place = ".".join(str(part) for part in each["loc"] if part not in ("body", "query"))
+        lines.append(f"{place or 'request'}: {each['msg']}")
+    return "\n".join(lines[:20])

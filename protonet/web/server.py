@@ -27,8 +27,9 @@ from protonet.errors import (
     UsageError,
 )
 from protonet.formats.atomic import write_atomic
-from protonet.web.api import error_response, form_errors, make_api
+from protonet.web.api import error_response, make_api
 from protonet.web.checks import BusyError
+from protonet.web.forms import form_errors
 from protonet.web.guard import Guard, Rules, is_local
 from protonet.web.openapi import as_3_0
 from protonet.web.site import Site

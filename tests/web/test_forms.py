@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from protonet.web.forms import GradientsForm, TrainingForm, VectorsForm, numbers, sweep
+from protonet.web.forms import TrainingForm, numbers, sweep
 
 
 def form(**values: Any) -> TrainingForm:
@@ -41,16 +41,6 @@ def test_several_rates_and_sizes_are_a_sweep() -> None:
 def test_what_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         form(**values)
-
-
-def test_images_have_bounds() -> None:
-    with pytest.raises(ValidationError):
-        GradientsForm(width=100_000)
-
-
-def test_sizes_go_together() -> None:
-    with pytest.raises(ValidationError, match="both width and height"):
-        VectorsForm(name="x", width=3)
 
 
 def test_lists_as_people_type_them() -> None:

@@ -22,7 +22,8 @@ import pytest
 from protonet.web.process import is_alive
 from tests.web.browser import answers, end, free_port, served, wait_for
 from tests.web.conftest import NET, Served
-from tests.web.test_submission import bomb, png
+from tests.web.test_submission import png
+from tests.web.test_uploads import bomb
 
 
 def test_killed_during_a_training_and_started_again(tmp_path: Path) -> None:

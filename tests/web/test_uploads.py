@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import io
+import zlib
 from pathlib import Path
 
 import pytest
 
 from protonet.errors import DataError, UsageError
 from protonet.web.uploads import TABLE, check_image, check_table, make_folder, safe_name, store
-from tests.web.test_submission import bomb, png
+from tests.web.test_submission import png
+
+
+def bomb() -> bytes:
+    """A PNG that claims to be 60,000 x 60,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = zlib.crc32(kind + data).to_bytes(4, "big")
+        return len(data).to_bytes(4, "big") + kind + data + check
+
+    size = (60_000).to_bytes(4, "big") * 2
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", size + bytes([8, 0, 0, 0, 0]))
+        + chunk(b"IDAT", zlib.compress(bytes(60_001) * 10))
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_names_stay_below_their_folder() -> None:

@@ -11,7 +11,7 @@ from nicegui import run, ui
 from pydantic import ValidationError
 
 from protonet.errors import ProtonetError
-from protonet.web.api import form_errors
+from protonet.web.forms import form_errors
 from protonet.web.store import DATASET, DONE, ERROR, RUN, WAIT, Job
 
 COLORS = {WAIT: "grey", RUN: "primary", DONE: "positive", ERROR: "negative", "abort": "warning"}

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from protonet.errors import UsageError
-from protonet.web.forms import GradientsForm
+from protonet.web.datasets.forms import GradientsForm
 from protonet.web.page.parts import duration, message_of, number, page_of
 from protonet.web.store import DATASET, TRAINING, Job
 from tests.web.browser import Walker

@@ -8,7 +8,7 @@ from typing import Any
 from nicegui import events, ui
 
 from protonet.errors import UsageError
-from protonet.web import forms, submission
+from protonet.web.datasets import creation, forms
 from protonet.web.page.parts import notify_errors, run_in_thread
 from protonet.web.site import Site
 from protonet.web.store import Job
@@ -59,7 +59,7 @@ def _gradients(site: Site) -> None:
                     "seed": _whole(seed),
                 }
             )
-            _go(submission.make_gradients(site, form))
+            _go(creation.make_gradients(site, form))
 
     ui.button("Create data set", on_click=make)
 
@@ -86,7 +86,7 @@ def _databases(site: Site) -> None:
             form = forms.DatabasesForm.model_validate(
                 dict(**{k: f.value or None for k, f in fields.items()})
             )
-            _go(await run_in_thread(submission.name_databases, site, form))
+            _go(await run_in_thread(creation.name_databases, site, form))
 
     ui.button("Use these databases", on_click=make)
 
@@ -132,7 +132,7 @@ def _vectors(site: Site) -> None:
             )
             _go(
                 await run_in_thread(
-                    submission.make_vectors, site, form, BytesIO(table[0]), list(images)
+                    creation.make_vectors, site, form, BytesIO(table[0]), list(images)
                 )
             )
 
@@ -170,7 +170,7 @@ def _folders(site: Site) -> None:
                     "gray": gray.value,
                 }
             )
-            _go(submission.make_folders(site, form))
+            _go(creation.make_folders(site, form))
 
     ui.button("Create data set", on_click=make)
 

@@ -1,0 +1,93 @@
+"""The routes of the API for data sets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, Query, UploadFile
+from fastapi.responses import Response
+from pydantic import ValidationError
+
+from protonet.errors import UsageError
+from protonet.web.datasets import creation, forms
+from protonet.web.datasets.report import inspect
+from protonet.web.datasets.samples import mean_picture, samples
+from protonet.web.forms import form_errors
+from protonet.web.site import Site
+from protonet.web.store import DATASET, DONE
+from protonet.web.views import job_view, plain
+
+
+def make_dataset_routes(site: Site) -> APIRouter:
+    """The routes below ``/api/datasets``."""
+    routes = APIRouter()
+
+    @routes.get("")
+    def list_datasets() -> list[dict[str, Any]]:
+        """All data sets, the newest first."""
+        return [job_view(site, job) for job in site.store.all(DATASET)]
+
+    _add_creation_routes(routes, site)
+
+    @routes.get("/{job_id}")
+    def look_at_dataset(job_id: str) -> dict[str, Any]:
+        """A data set: counts, shapes, pairing, histograms of labels, and all problems."""
+        job = site.get(job_id, DATASET)
+        report = plain(inspect(site.databases(job))) if job.status == DONE else None
+        return {**job_view(site, job), "report": report}
+
+    @routes.get("/{job_id}/samples")
+    def list_samples(
+        job_id: str,
+        part: Annotated[str, Query(pattern="^(train|val)$")] = "train",
+        offset: Annotated[int, Query(ge=0)] = 0,
+        count: Annotated[int, Query(ge=1, le=200)] = 24,
+    ) -> list[dict[str, Any]]:
+        """Images with their labels."""
+        job = site.get(job_id, DATASET)
+        return list(plain(samples(site.databases(job), part, offset, count)))
+
+    @routes.get("/{job_id}/mean.png", response_class=Response)
+    def show_mean(job_id: str) -> Response:
+        """The mean image."""
+        job = site.get(job_id, DATASET)
+        return Response(mean_picture(site.databases(job)), media_type="image/png")
+
+    return routes
+
+
+def _add_creation_routes(routes: APIRouter, site: Site) -> None:
+    """The routes that create a data set."""
+
+    @routes.post("/gradients", status_code=201)
+    def make_gradients(form: forms.GradientsForm) -> dict[str, Any]:
+        """Make the seed example's data set."""
+        return job_view(site, creation.make_gradients(site, form))
+
+    @routes.post("/databases", status_code=201)
+    def name_databases(form: forms.DatabasesForm) -> dict[str, Any]:
+        """Use existing databases; nothing is copied."""
+        return job_view(site, creation.name_databases(site, form))
+
+    @routes.post("/folders", status_code=201)
+    def make_folders(form: forms.FoldersForm) -> dict[str, Any]:
+        """Make databases from a folder with a folder of images per class."""
+        return job_view(site, creation.make_folders(site, form))
+
+    @routes.post("/vectors", status_code=201)
+    def make_vectors(
+        form: Annotated[str, Form(description="A VectorsForm as JSON.")],
+        table: Annotated[UploadFile, File(description="CSV: image file, numbers.")],
+        images: Annotated[list[UploadFile], File(description="The images that it names.")],
+    ) -> dict[str, Any]:
+        """Make paired databases from an uploaded table and its images."""
+        given = _parsed(forms.VectorsForm, form)
+        uploads = ((each.filename or "", each.file) for each in images)
+        return job_view(site, creation.make_vectors(site, given, table.file, uploads))
+
+
+def _parsed(form: type[forms.VectorsForm], text: str) -> forms.VectorsForm:
+    try:
+        return form.model_validate_json(text)
+    except ValidationError as error:
+        raise UsageError(form_errors(error.errors())) from None
