@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from protonet.data.datum import decode
 from protonet.data.leveldb_store import LEVELDB_HELP, LevelStore, can_read_leveldb, is_leveldb
 from protonet.data.lmdb_store import DATA_FILE, LmdbStore
-from protonet.data.wire import parse_datum
+from protonet.data.wire import datum_bytes, is_annotated, parse_datum
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError
 from protonet.formats.kind import describe
@@ -104,13 +104,19 @@ class Database:
         return self._keys
 
     def get(self, key: bytes) -> Datum:
-        """The record of a key.
+        """The record of a key; in a database of images with boxes the image.
 
         Raises:
             DataError: when it is absent or damaged.
         """
-        datum: Datum = self._parsed(key, lambda value: Datum.FromString(bytes(value)))
+        datum: Datum = self._parsed(key, lambda value: Datum.FromString(bytes(datum_bytes(value))))
         return datum
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether the records, going by the first one, are images with boxes."""
+        key = self._reading().first()
+        return key is not None and bool(self._reading().use(key, is_annotated))
 
     def annotated(self, key: bytes) -> AnnotatedDatum:
         """The record of a key in a database of images with boxes.
@@ -124,7 +130,7 @@ class Database:
         if not record.HasField("datum"):
             raise DataError(
                 f"{self.where(key)}: is not an AnnotatedDatum, a record with boxes; a Data layer "
-                "reads databases of plain images"
+                "reads databases of plain images, protonet convert-detection makes those with boxes"
             )
         return record
 

@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
-from protonet.proto.caffe_pb2 import Datum
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError
+
+from protonet.proto.caffe_pb2 import AnnotatedDatum, Datum
+
+Bytes = TypeVar("Bytes", bytes, memoryview)
 
 _LEAST = 2**14
 """Bytes of a record above which the scan pays."""
 _DATA = Datum.DESCRIPTOR.fields_by_name["data"].number << 3 | 2
 _FLOATS = {Datum.DESCRIPTOR.fields_by_name["float_data"].number << 3 | kind for kind in (2, 5)}
 _FIXED = {1: 8, 5: 4}
+_IMAGE = AnnotatedDatum.DESCRIPTOR.fields_by_name["datum"].number << 3 | 2
+"""Begins a record with boxes. The same field of a Datum is a number."""
+
+
+def is_annotated(record: bytes | memoryview) -> bool:
+    """Whether a record is an AnnotatedDatum, whose first field is the Datum of its image."""
+    return len(record) > 0 and record[0] == _IMAGE
+
+
+def datum_bytes(record: Bytes) -> Bytes:
+    """The Datum of a record: that of its image where it has boxes, else the record itself.
+
+    Raises:
+        DecodeError: for a record that is cut short.
+    """
+    if not is_annotated(record):
+        return record
+    try:
+        size, at = _number(record, 1)
+    except IndexError:
+        raise DecodeError("a record that is cut short") from None
+    if at + size > len(record):
+        raise DecodeError("a record that is cut short")
+    return record[at : at + size]
 
 
 def parse_datum(record: bytes | memoryview) -> tuple[Datum, bytes]:
-    """The message of a record, whose ``data`` may be empty, and its data.
+    """The message of a record, whose ``data`` may be empty, and its data; of a record with boxes,
+    those of its image.
 
     The protobuf library copies the data when it parses and again at each access.
 
     Raises:
         DecodeError: for what is no Datum.
     """
+    record = datum_bytes(record)
     found = _find_data(record) if len(record) >= _LEAST else None
     if found is None:
         whole = Datum.FromString(bytes(record))

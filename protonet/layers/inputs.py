@@ -156,7 +156,7 @@ def _dummy_shapes(param: DummyDataParameter) -> tuple[list[Shape], tuple[str, st
 
 @register("Data")
 class Data(BatchLayer):
-    """Batches of an LMDB or a LevelDB of Datum records.
+    """Batches of an LMDB or a LevelDB of Datum records, or the images of AnnotatedDatum records.
 
     Bottom:
         none.
@@ -173,8 +173,8 @@ class Data(BatchLayer):
         crop_h, crop_w, resize_param, noise_param, distort_param, expand_param of the SSD fork; the
         random sizes of NVIDIA's.
     Raises:
-        LayerError: without source or batch_size, for a LevelDB without plyvel, or for settings
-        that do not fit the records.
+        LayerError: without source or batch_size, for a LevelDB without plyvel, for settings that
+        do not fit the records, or for class numbers of records with boxes.
         DataError: for a database, record or mean that cannot be used.
     Differs:
         The kind of the database is detected from its files; backend is ignored. A LevelDB is
@@ -215,6 +215,7 @@ class Data(BatchLayer):
         self.database = Database(path)
         self.length = len(self.database)
         try:
+            self._refuse_boxes(self.database)
             self.transformer = self._transformer(self.database)
         except BaseException:
             self.close()
@@ -223,6 +224,16 @@ class Data(BatchLayer):
         if param.partial_batches:
             self.batch_size = min(self.batch_size, self.length)
             self.traits = replace(self.traits, varies=self.length % self.batch_size != 0)
+
+    def _refuse_boxes(self, database: Database) -> None:
+        """Records with boxes have no class number, unless they say so."""
+        if len(self.spec.top) > 1 and database.has_boxes and database.first()[1].label < 0:
+            raise LayerError(
+                f"'{self.spec.top[1]}' would be class numbers, but {database.path} has images with "
+                "boxes",
+                ("top", 1),
+                "an AnnotatedData layer reads the boxes, this layer only the images",
+            )
 
     def _transformer(self, database: Database) -> Transformer:
         """The transformer, for the shape of the first record."""

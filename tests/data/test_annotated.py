@@ -45,6 +45,16 @@ def test_a_record(database: Path) -> None:
             read_annotated(opened, b"plain")
 
 
+def test_a_database_gives_the_image_of_a_record_with_boxes(database: Path) -> None:
+    with Database(database) as opened:
+        assert opened.has_boxes
+        image, label = opened.image(b"a")
+        np.testing.assert_array_equal(image, IMAGE)
+        assert label == 7
+        assert opened.get(b"a").label == 7
+        assert opened.first()[1].encoded
+
+
 def test_bands_move_boxes(database: Path) -> None:
     param = text_format.Parse(
         "resize_param { resize_mode: FIT_LARGE_SIZE_AND_PAD height: 8 width: 8 pad_value: 9 }",

@@ -7,8 +7,8 @@ import pytest
 from google.protobuf.message import DecodeError
 
 from protonet.data.datum import decode, make_datum
-from protonet.data.wire import parse_datum
-from protonet.proto.caffe_pb2 import Datum
+from protonet.data.wire import datum_bytes, is_annotated, parse_datum
+from protonet.proto.caffe_pb2 import AnnotatedDatum, Datum
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (3, 80, 90), np.uint8)
 
@@ -59,3 +59,30 @@ def test_damage_is_seen_as_the_library_sees_it() -> None:
         assert found == expected
         refused += expected is None
     assert 20 < refused < 300
+
+
+@pytest.mark.parametrize("place", range(7))
+@pytest.mark.parametrize("kind", [bytes, memoryview])
+def test_the_image_of_a_record_with_boxes(place: int, kind: type) -> None:
+    record = AnnotatedDatum(datum=Datum.FromString(records()[place]), type=AnnotatedDatum.BBOX)
+    record.annotation_group.add(group_label=3).annotation.add().bbox.xmax = 0.5
+    text = record.SerializeToString()
+    assert is_annotated(kind(text))
+    datum, data = parse_datum(kind(text))
+    assert data == record.datum.data
+    assert (datum.channels, datum.label) == (record.datum.channels, record.datum.label)
+    assert datum_bytes(kind(text)) == record.datum.SerializeToString()
+
+
+def test_a_plain_record_is_itself() -> None:
+    record = records()[1]
+    assert not is_annotated(record)
+    assert not is_annotated(b"")
+    assert datum_bytes(record) is record
+
+
+def test_a_record_with_boxes_that_is_cut_short() -> None:
+    text = AnnotatedDatum(datum=make_datum(IMAGE)).SerializeToString()
+    for length in (1, 2, 3, len(text) - 1):
+        with pytest.raises(DecodeError, match="cut short"):
+            parse_datum(text[:length])

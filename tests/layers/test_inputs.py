@@ -24,7 +24,7 @@ from protonet.layers import layer_class
 from protonet.layers.base import Layer, LayerContext, Shape
 from protonet.layers.inputs import Data
 from protonet.layers.instantiation import instantiate
-from protonet.proto.caffe_pb2 import TEST, TRAIN, LayerParameter
+from protonet.proto.caffe_pb2 import TEST, TRAIN, AnnotatedDatum, LayerParameter
 from protonet.proto.text import Source, read_net
 
 ROOT = Path(__file__).parents[2]
@@ -395,6 +395,28 @@ def test_settings_that_cannot_be(
     if "LevelDB" in message:
         assert "pip install 'protonet[leveldb]'" in caught.value.hint
         assert "convert_imageset --backend=lmdb" in caught.value.hint
+
+
+def test_the_images_of_records_with_boxes(folder: Path) -> None:
+    """Theirs are read; class numbers only where the records have them."""
+    with Database(folder / "db") as database:
+        records = list(database)
+    for name, label in (("boxes", -1), ("classes", 4)):
+        with DatabaseWriter(folder / name) as writer:
+            for key, datum in records:
+                datum.label = label
+                writer.put(key, AnnotatedDatum(datum=datum, type=AnnotatedDatum.BBOX))
+    text = 'type: "Data" top: "data" data_param { source: "boxes" batch_size: 3 }'
+    run = Run(make(text, folder))
+    np.testing.assert_array_equal(run.forward()[0], images_of(folder)[:3])
+    run.layer.close()
+    with pytest.raises(LayerError, match=r"'label' would be class numbers, but .*boxes") as caught:
+        make(text.replace('"data"', '"data" top: "label"', 1), folder)
+    assert caught.value.path == ("top", 1)
+    assert "an AnnotatedData layer reads the boxes" in caught.value.hint
+    classes = Run(make((DATA % ("", "")).replace("db", "classes"), folder))
+    assert classes.forward()[1].tolist() == [4, 4, 4]
+    classes.layer.close()
 
 
 @pytest.mark.parametrize(
