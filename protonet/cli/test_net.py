@@ -52,6 +52,13 @@ _SHOWN = 8
 )
 @click.option("--labels", type=_PATH, help="The label vectors of --data.")
 @click.option(
+    "--name-sizes",
+    type=_PATH,
+    metavar="FILE",
+    help="Name, height and width of each image with boxes in --data. Default: test_name_size.txt "
+    "beside it.",
+)
+@click.option(
     "--picture",
     type=_PATH,
     metavar="FILE",
@@ -74,6 +81,7 @@ def command(
     snapshot: str,
     data: Path | None,
     labels: Path | None,
+    name_sizes: Path | None,
     picture: Path | None,
     worst: int,
     memory_limit: int | None,
@@ -94,7 +102,7 @@ def command(
     """
     from protonet.jobs.evaluation.full_dataset import average_set, opener
 
-    run = _evaluated(flags.network, snapshot, data, labels)
+    run = _evaluated(flags.network, snapshot, data, labels, name_sizes)
     for remark in run.notes if run is not None else ():
         note(remark)
     tested = run.definition if run is not None else _network(flags.path, data, labels)
@@ -108,12 +116,18 @@ def command(
 
 
 def _evaluated(
-    network: Path | None, snapshot: str, data: Path | None, labels: Path | None
+    network: Path | None,
+    snapshot: str,
+    data: Path | None,
+    labels: Path | None,
+    name_sizes: Path | None,
 ) -> Evaluated | None:
     """The validation net of a run directory; None if NETWORK is a file."""
     if network is None or not network.is_dir():
         if _given("snapshot"):
             raise UsageError("--snapshot requires a run directory instead of NETWORK")
+        if name_sizes is not None:
+            raise UsageError("--name-sizes requires a run directory instead of NETWORK")
         return None
     odd = [name for name in ("weights", "level", "stage") if _given(name)]
     if odd:
@@ -125,7 +139,7 @@ def _evaluated(
     from protonet.jobs.evaluation.validation import evaluated
     from protonet.jobs.run.directory import RunDirectory
 
-    return evaluated(RunDirectory.open(network), snapshot, data, labels)
+    return evaluated(RunDirectory.open(network), snapshot, data, labels, name_sizes)
 
 
 def _network(path: Path, data: Path | None, labels: Path | None) -> NetDefinition:

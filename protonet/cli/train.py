@@ -53,6 +53,7 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
         "protonet train net.prototxt --data train_db --val-data val_db --epochs 10 --lr 0.001",
         "protonet train net.prototxt --data train_db --lr-policy multistep --step 50,75",
         "protonet train net.prototxt --data train_db --solver Adam --device cuda:0",
+        "protonet train ssd.prototxt --data boxes/train_images --val-data boxes/val_images",
         "protonet train net.prototxt --data train_db --solver AdamW --lr-policy cosine "
         "--warmup 200",
         "cat net.prototxt | protonet train - --data train_db --out run",
@@ -79,10 +80,23 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
 @click.option("--val-data", type=_PATH, help="LMDB of the validation images.")
 @click.option("--val-labels", type=_PATH, help="LMDB of the validation label vectors.")
 @click.option(
+    "--label-map",
+    type=_PATH,
+    metavar="FILE",
+    help="Label map of images with boxes. Default: labelmap.prototxt beside --data.",
+)
+@click.option(
+    "--name-sizes",
+    type=_PATH,
+    metavar="FILE",
+    help="Name, height and width of each validation image with boxes. Default: test_name_size.txt "
+    "beside --val-data.",
+)
+@click.option(
     "--mean",
     metavar="FILE|none",
     help="Mean to subtract: a .binaryproto file, or 'none'. Default: computed from the training "
-    "images.",
+    "images; with boxes, the mean of each channel.",
 )
 @length_options
 @click.option(

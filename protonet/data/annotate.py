@@ -19,6 +19,8 @@ BACKGROUND = ("none_of_the_above", "background")
 """Name and display name of class 0 in label maps."""
 LABEL_MAP = "labelmap.prototxt"
 """The file of a data set with its label map."""
+MOST_CLASSES = 1_000_000
+"""A label map's numbers are below this."""
 
 
 def annotated_datum(datum: Datum, objects: Objects) -> AnnotatedDatum:
@@ -71,6 +73,12 @@ def read_label_map(path: Path) -> LabelMap:
             raise DataError(f"{path}: names the class '{name}' twice")
     if not names:
         raise DataError(f"{path}: names no class")
+    for item in found.item:
+        if not 0 <= item.label < MOST_CLASSES:
+            raise DataError(
+                f"{path}: the class '{item.name}' has the number {item.label}; expected 0 to "
+                f"{MOST_CLASSES - 1:,}"
+            )
     return found
 
 

@@ -125,6 +125,33 @@ def compute_mean(path: str | Path, progress: Progress | None = None) -> np.ndarr
         return (total / len(database)).astype(np.float32)
 
 
+def channel_means(path: str | Path, progress: Progress | None = None) -> list[float]:
+    """The mean of each channel over all pixels of a database, whose images may differ in size.
+
+    Raises:
+        DataError: for what is no database, or naming the key of a record that is damaged or has
+            other channels than the first.
+    """
+    total, count = np.zeros(0), 0
+    with Database(path) as database:
+        for done, (key, datum) in enumerate(database, 1):
+            where = database.where(key)
+            image = decode(datum, where)
+            sums = image.sum(axis=(1, 2), dtype=np.float64)
+            total = total if total.size else np.zeros_like(sums)
+            if sums.shape != total.shape:
+                raise DataError(
+                    f"{where}: the record has {len(sums)} channel(s), but the first one "
+                    f"{len(total)}; give the mean values in transform_param, or --mean none"
+                )
+            total += sums
+            count += image[0].size
+            if progress is not None:
+                progress(done, len(database))
+    means: list[float] = (total / count).astype(np.float32).tolist()
+    return means
+
+
 def write_mean(folder: Path, part: str) -> None:
     """``<part>_mean.binaryproto`` and, to look at, ``<part>_mean.png``."""
     mean = compute_mean(folder / f"{part}_images")

@@ -20,7 +20,7 @@ _CHUNK = 256
 """Records that a thread decodes in one go when the whole set is decoded: also the longest wait
 after an interrupt."""
 
-_BATCHES_AHEAD = 4
+BATCHES_AHEAD = 4
 """Buffers of batches with the usual two threads."""
 
 
@@ -33,7 +33,7 @@ def cached_bytes(length: int, batch_size: int, transformer: Transformer, limit: 
         return whole
     decoded = 0 if transformer.least else length * math.prod(transformer.shape)
     kept = decoded if limit is None or decoded <= limit else 0
-    return kept + _BATCHES_AHEAD * batch_size * math.prod(transformer.output_shape) * 4
+    return kept + BATCHES_AHEAD * batch_size * math.prod(transformer.output_shape) * 4
 
 
 class BatchSource(PrefetchedSource):

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from google.protobuf.message import DecodeError
 
 from protonet.proto.caffe_pb2 import AnnotatedDatum, Datum
-
-Bytes = TypeVar("Bytes", bytes, memoryview)
 
 _LEAST = 2**14
 """Bytes of a record above which the scan pays."""
@@ -24,7 +20,7 @@ def is_annotated(record: bytes | memoryview) -> bool:
     return len(record) > 0 and record[0] == _IMAGE
 
 
-def datum_bytes(record: Bytes) -> Bytes:
+def datum_bytes(record: bytes | memoryview) -> bytes | memoryview:
     """The Datum of a record: that of its image where it has boxes, else the record itself.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from protonet.data.annotated import (
 from protonet.data.database import Database
 from protonet.data.prefetch import Batch
 from protonet.data.sampling import check_samplers
+from protonet.data.source import BATCHES_AHEAD
 from protonet.errors import LayerError
 from protonet.layers.base import Traits
 from protonet.layers.batches import (
@@ -91,6 +93,7 @@ class AnnotatedData(StreamLayer):
         self._color = True if transform.force_color else False if transform.force_gray else None
         self.database = Database(self.context.find(param.source))
         try:
+            self.length = len(self.database)
             self._look()
         except BaseException:
             self.close()
@@ -109,6 +112,7 @@ class AnnotatedData(StreamLayer):
                 "a batch_sampler gives windows of several sizes: a resize_param must follow",
                 ("annotated_data_param", "batch_sampler"),
             )
+        self.image_shape = self.transformer.output_shape
         self.has_boxes = first.has_boxes
         self._count = max(1, len(first.objects.boxes))
 
@@ -121,7 +125,7 @@ class AnnotatedData(StreamLayer):
 
     def _shapes(self, count: int) -> list[Shape]:
         labels: Shape = (1, 1, count, ROW) if self.has_boxes else (self.batch_size,)
-        images: Shape = (self.batch_size, *self.transformer.output_shape)
+        images: Shape = (self.batch_size, *self.image_shape)
         return [images, labels][: len(self.spec.top)]
 
     def build(self, shapes: Sequence[Shape]) -> None:
@@ -143,6 +147,10 @@ class AnnotatedData(StreamLayer):
             skip=skipped(param.rand_skip, context.seed),
             threads=param.threads if param.threads else context.threads,
         )
+
+    def cached_bytes(self) -> int:
+        """The batches that are made ahead."""
+        return BATCHES_AHEAD * self.batch_size * math.prod(self.image_shape) * 4
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:
         """Load the next batch, whose number of boxes determines the shape."""

@@ -10,7 +10,9 @@ from google.protobuf.message import Message
 from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
 
 READ = (
+    ("annotated_data_param", "label_map_file"),
     ("data_param", "source"),
+    ("detection_evaluate_param", "name_size_file"),
     ("hdf5_data_param", "source"),
     ("image_data_param", "source"),
     ("infogain_loss_param", "source"),

@@ -8,6 +8,7 @@ import pytest
 
 from protonet.data.create import create_gradients
 from protonet.data.database import Database
+from protonet.data.shapes import create_shapes
 from protonet.data.writer import DatabaseWriter
 
 
@@ -16,6 +17,14 @@ def gradients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """30 images of 20 x 17 pixels, 10 to validate."""
     folder = tmp_path_factory.mktemp("data") / "gradients"
     create_gradients(folder, 20, 17, 30, 10, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 images of 32 x 24 pixels with boxes, 5 to validate."""
+    folder = tmp_path_factory.mktemp("data") / "shapes"
+    create_shapes(folder, 32, 24, 12, 5, seed=3)
     return folder
 
 

@@ -37,6 +37,40 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "output" bottom: "label" top:
   exclude { stage: "deploy" } }
 """
 
+DETECTOR = """
+name: "detector"
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 4 kernel_size: 8 stride: 8 weight_filler { type: "xavier" } } }
+layer { name: "priors" type: "PriorBox" bottom: "conv" bottom: "data" top: "priors"
+  prior_box_param { min_size: 8 min_size: 16
+    variance: 0.1 variance: 0.1 variance: 0.2 variance: 0.2 } }
+layer { name: "loc" type: "Convolution" bottom: "conv" top: "loc"
+  convolution_param { num_output: 8 kernel_size: 1 weight_filler { type: "xavier" } } }
+layer { name: "loc_last" type: "Permute" bottom: "loc" top: "loc_last"
+  permute_param { order: 0 order: 2 order: 3 order: 1 } }
+layer { name: "loc_flat" type: "Flatten" bottom: "loc_last" top: "loc_flat" }
+layer { name: "conf" type: "Convolution" bottom: "conv" top: "conf"
+  convolution_param { num_output: 8 kernel_size: 1 weight_filler { type: "xavier" } } }
+layer { name: "conf_last" type: "Permute" bottom: "conf" top: "conf_last"
+  permute_param { order: 0 order: 2 order: 3 order: 1 } }
+layer { name: "conf_flat" type: "Flatten" bottom: "conf_last" top: "conf_flat" }
+layer { name: "loss" type: "MultiBoxLoss" top: "loss"
+  bottom: "loc_flat" bottom: "conf_flat" bottom: "priors" bottom: "label"
+  multibox_loss_param { num_classes: 4 code_type: CENTER_SIZE } }
+layer { name: "scores" type: "Reshape" bottom: "conf_flat" top: "scores" include { phase: TEST }
+  reshape_param { shape { dim: 0 dim: -1 dim: 4 } } }
+layer { name: "shares" type: "Softmax" bottom: "scores" top: "shares" include { phase: TEST }
+  softmax_param { axis: 2 } }
+layer { name: "flat" type: "Flatten" bottom: "shares" top: "flat" include { phase: TEST } }
+layer { name: "found" type: "DetectionOutput" top: "found" include { phase: TEST }
+  bottom: "loc_flat" bottom: "flat" bottom: "priors"
+  detection_output_param { num_classes: 4 code_type: CENTER_SIZE keep_top_k: 5
+    confidence_threshold: 0.01 nms_param { nms_threshold: 0.45 top_k: 20 } } }
+layer { name: "eval" type: "DetectionEvaluate" bottom: "found" bottom: "label" top: "eval"
+  include { phase: TEST } detection_evaluate_param { num_classes: 4 } }
+"""
+"""A detector with two priors for each of the cells of 8 x 8 pixels, of 4 classes."""
+
 
 def net_of(text: str, name: str = "net.prototxt") -> NetDefinition:
     return read_net(Source(name, text))

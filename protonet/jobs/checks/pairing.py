@@ -5,6 +5,7 @@ from __future__ import annotations
 from protonet.data.database import Database, check_pairs
 from protonet.errors import DataError
 from protonet.graph.plan import Plan
+from protonet.jobs.definitions.inputs import ImageLayer
 from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import Datum
 
@@ -30,7 +31,7 @@ def large_batches(plan: Plan) -> list[str]:
         f'layer "{step.name}": a batch of {step.layer.batch_size} has some of the '
         f"{step.layer.length} records of {step.layer.database.path} more than once"
         for step in plan.steps
-        if isinstance(step.layer, Data)
+        if isinstance(step.layer, ImageLayer)
         and step.layer.database is not None
         and step.layer.batch_size > step.layer.length
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protonet.errors import NetworkError
 from protonet.graph.plan import Plan
-from protonet.layers.inputs import Data
+from protonet.jobs.definitions.inputs import ImageLayer
 
 
 def refuse_other_shapes(train: Plan, test: Plan) -> None:
@@ -35,7 +35,7 @@ def _why(train: Plan, test: Plan) -> str:
     """The image sizes, if those of the nets differ."""
     sizes = [
         [step.tops[0].shape[1:] for step in plan.steps
-         if isinstance(step.layer, Data) and step.tops[0].shape is not None]
+         if isinstance(step.layer, ImageLayer) and step.tops[0].shape is not None]
         for plan in (train, test)
     ]  # fmt: skip
     for ours, theirs in zip(*sizes, strict=False):

@@ -11,13 +11,17 @@ from protonet.data.database import Database
 from protonet.errors import UsageError, nearest
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
+from protonet.jobs.definitions.box_checks import check_boxes, check_classes
+from protonet.jobs.definitions.boxes import BoxFiles, reads_boxes
 from protonet.jobs.definitions.network import (
+    DATA,
     Databases,
     image_positions,
     lacks_outputs,
     make_deploy,
     make_train_val,
 )
+from protonet.layers.annotated_data import AnnotatedData
 from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import TEST, TRAIN, LayerParameter
 from protonet.proto.text import NetDefinition
@@ -39,6 +43,9 @@ _BATCHES = {
     "MemoryData": "memory_data_param",
 }
 """The messages of layer types with a batch_size."""
+
+ImageLayer = AnnotatedData | Data
+"""Layers that read a database of images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +93,16 @@ def with_databases(
     stages: Sequence[str] = (),
 ) -> NetDefinition:
     """The train_val net on these databases, or with stage deploy the deploy net."""
+    check_boxes(pasted, data, labels)
     databases = Databases(str(data), None if labels is None else str(labels))
     classes = count_classes(data) if lacks_outputs(pasted.net) and labels is None else None
-    made = make_train_val(pasted, databases, databases, batch_size=batch_size, classes=classes)
+    files = None
+    if reads_boxes(pasted.net):
+        files = BoxFiles.find(data, data)
+        check_classes(pasted, files)
+    made = make_train_val(
+        pasted, databases, databases, batch_size=batch_size, classes=classes, files=files
+    )
     return make_deploy(made, _image_shape(made)).definition if "deploy" in stages else made
 
 
@@ -134,7 +148,7 @@ def _set_batch_size(layer: LayerParameter, size: int) -> None:
 
 def _image_shape(made: NetDefinition) -> tuple[int, int, int]:
     """Channels, height and width of the images, from the data layers alone."""
-    net = type(made.net)(layer=[layer for layer in made.net.layer if layer.type == "Data"])
+    net = type(made.net)(layer=[layer for layer in made.net.layer if layer.type in DATA])
     origins = ((),) * len(net.layer)
     plan = plan_net(NetDefinition(net, made.source, origins), phase=TRAIN, stages=("train",))
     try:
@@ -150,7 +164,7 @@ def count_classes(images: Path) -> int:
         return 1 + max(int(datum.label) for _, datum in database)
 
 
-def image_layers(plan: Plan) -> list[Data]:
-    """The Data layers of images, not of label vectors."""
-    layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
+def image_layers(plan: Plan) -> list[ImageLayer]:
+    """The data layers of images, not of label vectors."""
+    layers = [step.layer for step in plan.steps if isinstance(step.layer, ImageLayer)]
     return [layers[at] for at in image_positions([layer.spec for layer in layers])]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from protonet.errors import NetworkError
+from protonet.jobs.definitions.boxes import BoxFiles, annotated_layer, put_files, reads_boxes
 from protonet.jobs.run.settings import DEFAULT_BATCH
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import (
@@ -15,13 +16,21 @@ from protonet.proto.caffe_pb2 import (
     LayerParameter,
     NetParameter,
     NetState,
+    ResizeParameter,
+    TransformationParameter,
 )
 from protonet.proto.text import NetDefinition, Where
 
 TRAIN_STATE = rules.state(TRAIN, stages=["train"])
 VAL_STATE = rules.state(TEST, stages=["val"])
 DEPLOY_STATE = rules.state(TEST, stages=["deploy"])
-_SOURCES = ("Data", "Input")
+DATA = ("AnnotatedData", "Data")
+"""Types of layers that read databases of images or labels."""
+_SOURCES = (*DATA, "Input")
+
+
+Mean = str | Sequence[float]
+"""A mean file, or the mean of each channel."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +56,17 @@ def make_train_val(
     val: Databases | None,
     *,
     batch_size: int | None = None,
-    mean_file: str | None = None,
+    mean: Mean | None = None,
     replace_mean: bool = False,
     classes: int | None = None,
+    files: BoxFiles | None = None,
 ) -> NetDefinition:
     """The pasted network with data layers for training and validation.
 
     The network's own data layers keep their fields, except source and backend. Missing ones are
-    added: ``data``, and ``label`` if a layer reads it. ``mean_file`` is set in image data layers
-    without a mean, or in all with ``replace_mean``. ``classes`` fills every missing num_output.
+    added: ``data``, and ``label`` if a layer reads it. ``mean`` is set in image data layers without
+    a mean, or in all with ``replace_mean``. ``classes`` fills every missing num_output. ``files``
+    are those of a data set with boxes.
 
     Raises:
         NetworkError: when the network's own data layers cannot be filled in.
@@ -72,8 +83,11 @@ def make_train_val(
     for each in made:
         each.layer.data_param.backend = DataParameter.LMDB
         if each.images:
-            _set_mean(each.layer, mean_file, replace_mean)
-    return _assembled(pasted, made, classes)
+            _set_mean(each.layer, mean, replace_mean)
+    assembled = _assembled(pasted, made, classes)
+    if files is not None:
+        put_files(assembled.net.layer, files)
+    return assembled
 
 
 def lacks_outputs(net: NetParameter) -> bool:
@@ -86,7 +100,7 @@ def only_validates(net: NetParameter) -> list[str]:
     return [
         layer.name
         for layer in net.layer
-        if layer.type == "Data" and _matches(layer, VAL_STATE) and not _matches(layer, TRAIN_STATE)
+        if layer.type in DATA and _matches(layer, VAL_STATE) and not _matches(layer, TRAIN_STATE)
     ]
 
 
@@ -95,18 +109,18 @@ def brings_mean(net: NetParameter) -> bool:
     return any(
         layer.transform_param.mean_file or layer.transform_param.mean_value
         for layer in net.layer
-        if layer.type == "Data" and _matches(layer, TRAIN_STATE)
+        if layer.type in DATA and _matches(layer, TRAIN_STATE)
     )
 
 
 def val_batch_size(net: NetParameter) -> int:
     """The batch size of the validation images."""
-    layers = [layer for layer in net.layer if layer.type == "Data" and _matches(layer, VAL_STATE)]
+    layers = [layer for layer in net.layer if layer.type in DATA and _matches(layer, VAL_STATE)]
     return int(layers[image_positions(layers)[0]].data_param.batch_size)
 
 
 def image_positions(layers: Sequence[LayerParameter]) -> list[int]:
-    """The indices of the Data layers of images, not label vectors.
+    """The indices of the data layers of images, not label vectors.
 
     A top ``data``, or a second top, means images, a single top ``label`` means labels. Of layers
     with other tops the first one has the images, unless another layer has.
@@ -137,7 +151,7 @@ def _own_layers(
     brought = [
         (layer, origin)
         for layer, origin in zip(pasted.net.layer, pasted.origins, strict=True)
-        if layer.type == "Data" and _matches(layer, state)
+        if layer.type in DATA and _matches(layer, state)
     ]
     images = image_positions([layer for layer, _ in brought])
     made = []
@@ -173,7 +187,7 @@ def _check_labels(
         )
     else:
         return
-    text = f'layer "{layer.name}" (Data): {message}'
+    text = f'layer "{layer.name}" ({layer.type}): {message}'
     raise NetworkError([pasted.source.mistake(path, text, hint)])
 
 
@@ -194,12 +208,9 @@ def _missing_layers(
     made: list[_Made] = []
     images = next((each.layer for each in own if each.images), None)
     if images is None and "data" not in given:
-        images = LayerParameter(name="data", type="Data", top=["data"])
-        if model is not None:
-            images.transform_param.CopyFrom(model.transform_param)
-            images.transform_param.ClearField("mirror")
-            images.data_param.batch_size = model.data_param.batch_size
+        images = _image_layer(net, model)
         images.data_param.source = databases.images
+        given.update(images.top)
         made.append(_Made(images, (), images=True))
     if "label" not in given and any("label" in layer.bottom for layer in _body(net, state)):
         if databases.labels is not None:
@@ -211,6 +222,29 @@ def _missing_layers(
     for each in made:
         each.layer.include.add().phase = state.phase
     return made
+
+
+def _image_layer(net: NetParameter, model: LayerParameter | None) -> LayerParameter:
+    """A data layer of images: that of the other phase without its augmentation, or a new one."""
+    layer = LayerParameter(name="data", type="Data", top=["data"])
+    if reads_boxes(net):
+        layer = annotated_layer(net)
+    if model is None:
+        return layer
+    if model.type == layer.type == "AnnotatedData":
+        layer.top[:] = model.top
+    layer.transform_param.CopyFrom(model.transform_param)
+    plain_transform(layer.transform_param)
+    layer.data_param.batch_size = model.data_param.batch_size
+    return layer
+
+
+def plain_transform(param: TransformationParameter) -> None:
+    """Clear what augments images in training."""
+    for field in ("mirror", "distort_param", "expand_param", "emit_constraint"):
+        param.ClearField(field)
+    if len(param.resize_param.interp_mode) > 1:
+        param.resize_param.interp_mode[:] = [ResizeParameter.LINEAR]
 
 
 def _body(net: NetParameter, state: NetState) -> Iterator[LayerParameter]:
@@ -228,13 +262,17 @@ def _set_batch_sizes(layers: Sequence[LayerParameter], given: int | None) -> Non
             layer.data_param.batch_size = own[0] if own else DEFAULT_BATCH
 
 
-def _set_mean(layer: LayerParameter, mean_file: str | None, replace: bool) -> None:
+def _set_mean(layer: LayerParameter, mean: Mean | None, replace: bool) -> None:
     transform = layer.transform_param
     if replace:
         transform.ClearField("mean_file")
         transform.ClearField("mean_value")
-    if mean_file is not None and not transform.mean_file and not transform.mean_value:
-        transform.mean_file = mean_file
+    if mean is None or transform.mean_file or transform.mean_value:
+        return
+    if isinstance(mean, str):
+        transform.mean_file = mean
+    else:
+        transform.mean_value.extend(mean)
 
 
 def _assembled(pasted: NetDefinition, made: Sequence[_Made], classes: int | None) -> NetDefinition:
@@ -270,7 +308,7 @@ def make_deploy(train_val: NetDefinition, shape: tuple[int, int, int]) -> Deploy
         NetworkError: when no layer remains.
     """
     kept = rules.filter_layers(train_val, DEPLOY_STATE)
-    sources = [layer for layer in train_val.net.layer if layer.type == "Data"]
+    sources = [layer for layer in train_val.net.layer if layer.type in DATA]
     images = sources[image_positions(sources)[0]].top[0] if sources else "data"
     layer = LayerParameter(name="data", type="Input", top=[images])
     layer.input_param.shape.add().dim.extend((1, *shape))

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
+from protonet.jobs.definitions.inputs import ImageLayer
 from protonet.jobs.evaluation.outputs import average_outputs
 from protonet.jobs.evaluation.regression import VectorCollector, VectorReport, vector_losses
 from protonet.jobs.inference.open_net import NetOptions, open_net
 from protonet.jobs.inference.weights import Notify
-from protonet.layers.inputs import Data
+from protonet.layers.evaluation import DetectionEvaluate
 from protonet.proto.text import NetDefinition
 from protonet.train.events import Output
 
@@ -72,7 +73,7 @@ class FullDataset:
     @staticmethod
     def of(plan: Plan) -> FullDataset | None:
         """Of the net's databases; None if there are none, or of different lengths."""
-        layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
+        layers = [step.layer for step in plan.steps if isinstance(step.layer, ImageLayer)]
         found = {(layer.length, layer.batch_size) for layer in layers}
         return FullDataset(*found.pop()) if len(found) == 1 else None
 
@@ -80,8 +81,10 @@ class FullDataset:
         """Start a net for the last batch behind the full ones."""
         state = net.state()
         for step in net.plan.steps:
-            if isinstance(step.layer, Data):
+            if isinstance(step.layer, ImageLayer):
                 state["layers"][step.name] = {"position": self.batches * self.batch_size}
+            if isinstance(step.layer, DetectionEvaluate):
+                state["layers"][step.name] = {"seen": self.batches * self.batch_size}
         net.restore(state)
 
     def mean(

@@ -10,13 +10,15 @@ from protonet.data.datum import decode
 from protonet.data.transform import ImageShape
 from protonet.errors import DataError, UsageError
 from protonet.jobs.checks.pairing import refuse_swapped
-from protonet.jobs.definitions.network import TRAIN_STATE, image_positions
+from protonet.jobs.definitions.box_checks import check_boxes
+from protonet.jobs.definitions.boxes import BoxFiles, put_files, reads_boxes
+from protonet.jobs.definitions.network import DATA, TRAIN_STATE, image_positions, plain_transform
 from protonet.jobs.definitions.paths import databases_of
 from protonet.jobs.definitions.solver_files import SolverFiles, State
 from protonet.jobs.inference.open_net import NetOptions
 from protonet.jobs.inference.trained_run import choose_snapshot
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.run.mean import find_mean
+from protonet.jobs.run.mean import find_copies
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 from protonet.proto.text import NetDefinition
@@ -41,10 +43,12 @@ def evaluated(
     snapshot: int | str = "last",
     data: Path | None = None,
     labels: Path | None = None,
+    name_sizes: Path | None = None,
 ) -> Evaluated:
     """The first test net of a run, with its mean and the weights of a snapshot.
 
-    ``data`` and ``labels`` replace the run's own databases.
+    ``data`` and ``labels`` replace the run's own databases; ``name_sizes`` has name, height and
+    width of each image with boxes in ``data``, None for a file beside it.
 
     Raises:
         UsageError: for a run without such a snapshot, or without validation if ``data`` is None;
@@ -53,6 +57,8 @@ def evaluated(
     """
     if labels is not None and data is None:
         raise UsageError("--labels goes with --data, the images that they belong to")
+    if name_sizes is not None and data is None:
+        raise UsageError("--name-sizes goes with --data, the images that they belong to")
     record = run.record()
     files = SolverFiles.read(run.solver, beside=True)
     definition, state = files.tests[0] if files.tests else (files.train, _VALIDATION)
@@ -61,7 +67,8 @@ def evaluated(
         if not _data_layers(kept):
             kept = _with_training_data(kept, files.train)
         _redirect(kept, run, record.image_shape, data, labels)
-    find_mean(run, [kept.net])
+        _take_sizes(kept, data, labels, name_sizes)
+    find_copies(run, [kept.net])
     _check(kept, run, files)
     iteration = choose_snapshot(run, snapshot)
     notes = [f"weights of iteration {iteration}"]
@@ -79,7 +86,7 @@ def evaluated(
 
 
 def _data_layers(definition: NetDefinition) -> list[LayerParameter]:
-    return [layer for layer in definition.net.layer if layer.type == "Data"]
+    return [layer for layer in definition.net.layer if layer.type in DATA]
 
 
 def _with_training_data(kept: NetDefinition, train: NetDefinition) -> NetDefinition:
@@ -88,7 +95,9 @@ def _with_training_data(kept: NetDefinition, train: NetDefinition) -> NetDefinit
     for layer in brought:
         layer.ClearField("include")
         layer.ClearField("exclude")
-        layer.transform_param.ClearField("mirror")
+        if layer.type == "AnnotatedData":
+            layer.annotated_data_param.ClearField("batch_sampler")
+        plain_transform(layer.transform_param)
     return kept.with_layers([*brought, *kept.net.layer], [*[()] * len(brought), *kept.origins])
 
 
@@ -118,6 +127,21 @@ def _redirect(
         layers[at].data_param.source = str(data.resolve())
     for layer in others:
         layer.data_param.source = str(Path(str(labels)).resolve())
+
+
+def _take_sizes(
+    kept: NetDefinition, data: Path, labels: Path | None, name_sizes: Path | None
+) -> None:
+    """Compare boxes in pixels of these images, or in fractions where their sizes are not known."""
+    check_boxes(kept, data, labels)
+    if not reads_boxes(kept.net):
+        if name_sizes is not None:
+            raise UsageError("the run's test net reads no boxes; omit --name-sizes")
+        return
+    for layer in kept.net.layer:
+        if layer.type == "DetectionEvaluate":
+            layer.detection_evaluate_param.ClearField("name_size_file")
+    put_files(kept.net.layer, BoxFiles.find(data, data, name_sizes=name_sizes))
 
 
 def _check_images(

@@ -34,6 +34,8 @@ class RunDirectory:
         self.model = path / "model.t7"
         self.mean = path / "mean.binaryproto"
         self.labels = path / "labels.txt"
+        self.label_map = path / "labelmap.prototxt"
+        self.name_sizes = path / "test_name_size.txt"
         self.metrics = path / "metrics.jsonl"
         self.log = path / "train.log"
         self.picture = path / "loss.png"

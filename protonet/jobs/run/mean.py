@@ -1,4 +1,4 @@
-"""The mean file of a run: copied into its folder, and found again if the run was moved."""
+"""Copies of files in a run's folder: the mean is made, all are found again if the run was moved."""
 
 from __future__ import annotations
 
@@ -24,10 +24,18 @@ def copy_mean(source: Path, target: Path) -> None:
     write_atomic(target, data)
 
 
-def find_mean(run: RunDirectory, nets: Iterable[NetParameter]) -> None:
-    """Replace the path of a mean that no longer exists by the run's own copy."""
+def find_copies(run: RunDirectory, nets: Iterable[NetParameter]) -> None:
+    """Replace paths of files that no longer exist by the run's own copies: the mean, the label map,
+    the sizes of validation images.
+    """
+    copies = (
+        ("transform_param", "mean_file", run.mean),
+        ("annotated_data_param", "label_map_file", run.label_map),
+        ("detection_evaluate_param", "name_size_file", run.name_sizes),
+    )
     for net in nets:
         for layer in net.layer:
-            mean = layer.transform_param.mean_file
-            if mean and not Path(mean).exists() and run.mean.exists():
-                layer.transform_param.mean_file = str(run.mean.resolve())
+            for param, field, copy in copies:
+                given = getattr(getattr(layer, param), field)
+                if given and not Path(given).exists() and copy.exists():
+                    setattr(getattr(layer, param), field, str(copy.resolve()))

@@ -164,7 +164,9 @@ class RunSettings(SharedSettings):
     of Torch7 1e-4 and torch_sgd. ``steps`` are percentages of the training.
     ``gamma`` and ``power`` None, and no steps, mean the policy's defaults. ``snapshot_every`` and
     ``val_every`` are epochs; 0 means only at the end, or never. ``by_position`` pairs images and
-    labels with different keys by position. ``torch7_snapshots`` writes snapshots as .t7 files of
+    labels with different keys by position. ``label_map`` and ``name_sizes`` are files of a data set
+    with boxes: its classes, and name, height and width of each validation image; None for those
+    beside the databases. ``torch7_snapshots`` writes snapshots as .t7 files of
     Torch7 too.
     """
 
@@ -172,6 +174,8 @@ class RunSettings(SharedSettings):
     labels: Path | None = None
     val_data: Path | None = None
     val_labels: Path | None = None
+    label_map: Path | None = None
+    name_sizes: Path | None = None
     mean: str | None = None
     epochs: float = 30.0
     batch_size: int | None = None

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from protonet.graph.planning import plan_net
+from protonet.jobs.definitions.inputs import ImageLayer
 from protonet.jobs.definitions.network import Deploy, make_deploy
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.mean import copy_mean
 from protonet.layers.base import LayerContext
-from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import TEST, TransformationParameter
 from protonet.proto.text import NetDefinition, write_text
 
 
-def derive_deploy(definition: NetDefinition, images: Data, context: LayerContext) -> Deploy:
+def derive_deploy(definition: NetDefinition, images: ImageLayer, context: LayerContext) -> Deploy:
     """The deploy net, for one image as the layer ``images`` outputs it.
 
     Raises:
@@ -26,7 +26,7 @@ def derive_deploy(definition: NetDefinition, images: Data, context: LayerContext
     return deploy
 
 
-def store_transform(run: RunDirectory, images: Data) -> dict[str, Any]:
+def store_transform(run: RunDirectory, images: ImageLayer) -> dict[str, Any]:
     """The preprocessing of training, for run.json.
 
     The mean is copied into the run.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protonet.data.create import Progress, compute_mean
+from protonet.data.create import Progress, channel_means, compute_mean
 from protonet.data.database import Database
 from protonet.errors import NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
@@ -15,10 +15,12 @@ from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
 from protonet.jobs.checks.databases import refuse_other_mean, refuse_other_sizes
 from protonet.jobs.checks.objective import check_objective
-from protonet.jobs.definitions.inputs import count_classes, image_layers
+from protonet.jobs.definitions.boxes import reads_boxes
+from protonet.jobs.definitions.inputs import ImageLayer, count_classes, image_layers
 from protonet.jobs.definitions.network import (
     Databases,
     Deploy,
+    Mean,
     brings_mean,
     lacks_outputs,
     make_train_val,
@@ -34,8 +36,8 @@ from protonet.jobs.run.fingerprint import fingerprint_text, fingerprints
 from protonet.jobs.run.mean import copy_mean
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.training.box_files import store_box_files
 from protonet.jobs.training.deploy import derive_deploy, pruned_note, store_transform
-from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import (
     TRAIN,
     NetParameter,
@@ -99,6 +101,7 @@ def _train_val(
     """The train_val net, and notes on how it was made."""
     settled = with_absolute_paths(pasted, Path(pasted.source.name).parent)
     val = _databases(settings.val_data, settings.val_labels) if settings.val_data else None
+    files = store_box_files(run, pasted, settings)
     named = _store_class_names(run, settings)
     classes, notes = None, []
     if lacks_outputs(pasted.net) and settings.labels is None:
@@ -113,9 +116,10 @@ def _train_val(
         _databases(settings.data, settings.labels),
         val,
         batch_size=settings.batch_size,
-        mean_file=_store_mean(run, pasted.net, settings, progress),
+        mean=_store_mean(run, pasted.net, settings, progress),
         replace_mean=settings.mean is not None,
         classes=classes,
+        files=files,
     )
     _clear_needless(train_val.net)
     if not train_val.net.name:
@@ -138,7 +142,7 @@ def _databases(images: Path, labels: Path | None) -> Databases:
 
 def _store_class_names(run: RunDirectory, settings: RunSettings) -> int:
     """Copy the labels.txt in or next to the images' database; return the number of its names."""
-    if settings.labels is not None:
+    if settings.labels is not None or run.labels.exists():
         return 0
     for folder in (settings.data, settings.data.resolve().parent):
         found = folder / run.labels.name
@@ -180,10 +184,14 @@ def _store_model(run: RunDirectory, pasted: NetDefinition, settings: RunSettings
 
 def _store_mean(
     run: RunDirectory, net: NetParameter, settings: RunSettings, progress: Progress | None
-) -> str | None:
-    """Store the mean as a file of the run; None for a run without one."""
+) -> Mean | None:
+    """Store the mean as a file of the run; None for a run without one. Of images with boxes, which
+    differ in size, it is the mean of each channel, unless a file is given.
+    """
     if settings.mean == "none" or (settings.mean is None and brings_mean(net)):
         return None
+    if settings.mean is None and reads_boxes(net):
+        return channel_means(settings.data, progress)
     resized = any(layer.transform_param.HasField("resize_param") for layer in net.layer)
     if settings.mean is None:
         if not resized:
@@ -197,7 +205,7 @@ def _store_mean(
     return str(run.mean.resolve())
 
 
-def _images(plan: Plan, pasted: NetDefinition) -> Data:
+def _images(plan: Plan, pasted: NetDefinition) -> ImageLayer:
     """The data layer of the training images.
 
     Raises:

@@ -16,6 +16,7 @@ from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.fingerprint import fingerprint_text, fingerprints
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import SolverSettings
+from protonet.jobs.training.box_files import store_label_map
 from protonet.jobs.training.deploy import derive_deploy, pruned_note, store_transform
 from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
@@ -45,6 +46,7 @@ def write_solver_run(
     write_atomic(run.original, files.train.source.text.encode())
     write_atomic(run.original_solver, source.text.encode())
     _write_nets(run, settled)
+    _store_classes(run, settled)
     context = LayerContext(run.path, python_layers=settings.python_layers)
     transform, notes = _write_deploy(run, settled, context)
     notes = [*ignored_notes(files.solver, files.train.net), *notes]
@@ -99,6 +101,16 @@ def _write_nets(run: RunDirectory, files: SolverFiles) -> None:
             write_atomic(test_net, write_text(net.net).encode())
             solver.test_net.append(test_net.name)
     write_atomic(run.solver, (heading(beyond) + write_text(solver)).encode())
+
+
+def _store_classes(run: RunDirectory, files: SolverFiles) -> None:
+    """Copy the label map that the data layers name, if it is there."""
+    for net in (files.train, *(net for net, _ in files.tests)):
+        for layer in net.net.layer:
+            named = layer.annotated_data_param.label_map_file
+            if named and Path(named).is_file():
+                store_label_map(run, Path(named))
+                return
 
 
 def _write_deploy(

@@ -13,7 +13,7 @@ from protonet.jobs.definitions.solver_extensions import merge
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.fingerprint import fingerprints
-from protonet.jobs.run.mean import find_mean
+from protonet.jobs.run.mean import find_copies
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.proto.caffe_pb2 import NetParameter
@@ -43,7 +43,7 @@ def reopen(run: RunDirectory, moved: Mapping[str, Path] | None = None) -> Reopen
     files = SolverFiles.read(run.solver, beside=True)
     merge(files.solver, record.beyond)
     nets = list({id(net): net for net in _nets(files)}.values())
-    find_mean(run, nets)
+    find_copies(run, nets)
     advice = f"correct its source in {run.train_val}"
     if isinstance(record.settings, SolverSettings):
         if moved:

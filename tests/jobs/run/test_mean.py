@@ -10,7 +10,7 @@ import pytest
 from protonet.data.transform import load_mean
 from protonet.errors import UsageError
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.run.mean import copy_mean, find_mean
+from protonet.jobs.run.mean import copy_mean, find_copies
 from protonet.proto.caffe_pb2 import NetParameter
 
 
@@ -32,9 +32,9 @@ def test_the_runs_own_copy_stands_for_a_mean_that_is_gone(tmp_path: Path) -> Non
     for mean in (tmp_path / "gone", tmp_path / "there", ""):
         net.layer.add(type="Data").transform_param.mean_file = str(mean)
     names = [layer.transform_param.mean_file for layer in net.layer]
-    find_mean(run, [net])
+    find_copies(run, [net])
     assert [layer.transform_param.mean_file for layer in net.layer] == names
     run.mean.touch()
-    find_mean(run, [net])
+    find_copies(run, [net])
     own = str(run.mean.resolve())
     assert [layer.transform_param.mean_file for layer in net.layer] == [own, *names[1:]]
