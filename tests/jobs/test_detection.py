@@ -141,9 +141,8 @@ def test_a_run_is_tested_on_other_images(shapes: Path, tmp_path: Path) -> None:
     assert sizes_of(other.definition) == ""
     beside = evaluated(run, data=shapes / "val_images")
     assert sizes_of(beside.definition) == str(shapes / "test_name_size.txt")
-    found = average_set(
-        opener(own.definition, own.net_options, None), 1, lambda *_: None, once=True
-    )
+    opened = opener(own.definition, own.net_options, None)
+    found = average_set(opened, 1, lambda *_: None, once=True)
     assert found.length == 5
     with pytest.raises(NetworkError, match="reads boxes, but"):
         start(net_of(OWN + DETECTOR), RunSettings(plain(tmp_path), out=tmp_path / "x"))

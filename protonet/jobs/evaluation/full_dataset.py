@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,7 +91,14 @@ class FullDataset:
     def mean(
         self, full: tuple[float, list[Output]], last: tuple[float, list[Output]]
     ) -> tuple[float, list[Output]]:
-        """The means over all records, from the full batches and the last one."""
+        """The means over all records, from the full batches and the last one. Blobs of which both
+        have other numbers of elements, such as the rows of a detector, have none.
+        """
+        counts = [Counter(output.name for output in outputs) for _, outputs in (full, last)]
+        kept = [
+            [each for each in outputs if counts[0][each.name] == counts[1][each.name]]
+            for _, outputs in (full, last)
+        ]
         share = self.rest / self.length
 
         def mixed(value: float, other: float) -> float:
@@ -98,7 +106,7 @@ class FullDataset:
 
         outputs = [
             replace(one, value=mixed(one.value, other.value))
-            for one, other in zip(full[1], last[1], strict=True)
+            for one, other in zip(*kept, strict=True)
         ]
         return mixed(full[0], last[0]), outputs
 

@@ -19,6 +19,7 @@ from protonet.jobs.inference.open_net import NetOptions
 from protonet.jobs.inference.trained_run import choose_snapshot
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.mean import find_copies
+from protonet.jobs.run.record import RunRecord
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 from protonet.proto.text import NetDefinition
@@ -55,10 +56,9 @@ def evaluated(
         for another kind of labels than in training.
         DataError: for databases that no longer exist, or have images of another size.
     """
-    if labels is not None and data is None:
-        raise UsageError("--labels goes with --data, the images that they belong to")
-    if name_sizes is not None and data is None:
-        raise UsageError("--name-sizes goes with --data, the images that they belong to")
+    for option, given in (("--labels", labels), ("--name-sizes", name_sizes)):
+        if given is not None and data is None:
+            raise UsageError(f"{option} goes with --data, the images that they belong to")
     record = run.record()
     files = SolverFiles.read(run.solver, beside=True)
     definition, state = files.tests[0] if files.tests else (files.train, _VALIDATION)
@@ -74,15 +74,19 @@ def evaluated(
     notes = [f"weights of iteration {iteration}"]
     if len(files.tests) > 1:
         notes.append(f"the first of the run's {len(files.tests)} test nets")
-    net_options = NetOptions(
+    weights = str(run.snapshots().best_model(iteration))
+    return Evaluated(kept, _net_options(record, state, weights), iteration, tuple(notes))
+
+
+def _net_options(record: RunRecord, state: State, weights: str) -> NetOptions:
+    return NetOptions(
         phase=TEST,
         level=state["level"],
         stages=tuple(state["stages"]),
-        weights=str(run.snapshots().best_model(iteration)),
+        weights=weights,
         fuse=record.settings.fuse,
         python_layers=record.settings.python_layers,
     )
-    return Evaluated(kept, net_options, iteration, tuple(notes))
 
 
 def _data_layers(definition: NetDefinition) -> list[LayerParameter]:

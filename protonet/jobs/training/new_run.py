@@ -13,6 +13,7 @@ from protonet.formats.caffemodel import write_weights
 from protonet.formats.kind import SIZE_LIMIT
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
+from protonet.jobs.checks.box_files import store_box_files
 from protonet.jobs.checks.databases import refuse_other_mean, refuse_other_sizes
 from protonet.jobs.checks.objective import check_objective
 from protonet.jobs.definitions.boxes import reads_boxes
@@ -36,7 +37,6 @@ from protonet.jobs.run.fingerprint import fingerprint_text, fingerprints
 from protonet.jobs.run.mean import copy_mean
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import RunSettings
-from protonet.jobs.training.box_files import store_box_files
 from protonet.jobs.training.deploy import derive_deploy, pruned_note, store_transform
 from protonet.proto.caffe_pb2 import (
     TRAIN,

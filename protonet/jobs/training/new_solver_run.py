@@ -8,6 +8,7 @@ from typing import Any
 from protonet.errors import ProtonetError
 from protonet.formats.atomic import write_atomic
 from protonet.graph.planning import plan_net
+from protonet.jobs.checks.box_files import store_label_map
 from protonet.jobs.definitions.inputs import image_layers
 from protonet.jobs.definitions.paths import databases_of, with_absolute_paths
 from protonet.jobs.definitions.solver_extensions import heading, split
@@ -16,7 +17,6 @@ from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.fingerprint import fingerprint_text, fingerprints
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import SolverSettings
-from protonet.jobs.training.box_files import store_label_map
 from protonet.jobs.training.deploy import derive_deploy, pruned_note, store_transform
 from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter

@@ -1,4 +1,4 @@
-"""The files of classes and sizes that a run of a detector keeps."""
+"""The files of classes and sizes of a detector: checked against the network, kept in the run."""
 
 from __future__ import annotations
 

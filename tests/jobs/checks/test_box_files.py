@@ -9,10 +9,10 @@ import pytest
 
 from protonet.data.annotate import write_label_map
 from protonet.errors import NetworkError, UsageError
+from protonet.jobs.checks.box_files import store_box_files, store_label_map
 from protonet.jobs.definitions.boxes import BoxFiles
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings
-from protonet.jobs.training.box_files import store_box_files, store_label_map
 from protonet.proto.caffe_pb2 import LabelMap
 from tests.jobs.nets import DETECTOR, SEED, net_of
 
