@@ -17,8 +17,11 @@ from protonet.graph.plan import Plan
 from protonet.graph.planning import find_mistakes, plan_net
 from protonet.graph.summary import Row, Summary, summarize
 from protonet.jobs.checks.objective import check_objective
+from protonet.jobs.definitions.box_checks import check_boxes, check_classes
+from protonet.jobs.definitions.boxes import BoxFiles, reads_boxes
 from protonet.jobs.definitions.inputs import count_classes, image_layers
 from protonet.jobs.definitions.network import (
+    DATA,
     DEPLOY_STATE,
     TRAIN_STATE,
     lacks_outputs,
@@ -179,10 +182,20 @@ def _with_data(
         for images, labels in (databases.part("train"), databases.part("val"))
     ]
     assert train is not None
-    classes = None
+    files, classes = None, None
+    for images, labels in (databases.part("train"), databases.part("val")):
+        if images is not None:
+            check_boxes(definition, images, labels)
+    if reads_boxes(definition.net):
+        files = BoxFiles.find(
+            databases.train_images, databases.val_images, databases.label_map, databases.sizes
+        )
+        check_classes(definition, files)
     if lacks_outputs(definition.net) and databases.train_labels is None:
         classes = count_classes(databases.train_images)
-    return make_train_val(definition, train, val, batch_size=batch_size, classes=classes)
+    return make_train_val(
+        definition, train, val, batch_size=batch_size, classes=classes, files=files
+    )
 
 
 def _planned(
@@ -249,7 +262,7 @@ def _outside(definition: NetDefinition, workspace: Workspace) -> Iterator[Mistak
             yield definition.source.mistake((*origin, "type"), text)
         for path, name in _named_files(layer, origin):
             # Sources of Data layers are replaced by the data set.
-            if layer.type == "Data" and path[-1] == "source":
+            if layer.type in DATA and path[-1] == "source":
                 continue
             try:
                 found = workspace.inside(name)

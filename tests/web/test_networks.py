@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from protonet.data.shapes import create_shapes
 from protonet.errors import NetworkError
 from protonet.web.datasets import Databases
 from protonet.web.networks import draw, inspect_network, read_bounded
 from protonet.web.views import report_view
 from protonet.web.workspace import Limits, Workspace
+from tests.jobs.nets import DETECTOR
 from tests.web.conftest import NET
 
 
@@ -34,6 +36,23 @@ def test_what_a_network_is(workspace: Workspace, gradients: Path) -> None:
     assert {row.name for row in report.rows} - report.deployed == {"label", "loss"}
     assert 0 < report.inference_bytes < report.training_bytes
     assert (report.images, report.batch_size) == (40, 5)
+
+
+def test_a_detector_with_its_data(workspace: Workspace, tmp_path: Path, gradients: Path) -> None:
+    create_shapes(tmp_path / "shapes", 32, 24, 12, 5, seed=3)
+    data = Databases.of_folder(tmp_path / "shapes")
+    source = 'layer { name: "data" type: "AnnotatedData" top: "data" top: "label"\n' + (
+        'data_param { source: "/not/there" batch_size: 3 } }\n'
+    )
+    report = inspect_network(source + DETECTOR, workspace, data)
+    assert report.mistakes == ()
+    assert (report.images, report.batch_size) == (12, 3)
+    assert {row.name for row in report.rows} - report.deployed == {"loss"}
+    wrong = DETECTOR.replace("{ num_classes: 4 }", "{ num_classes: 5 }")
+    (mistake,) = inspect_network(wrong, workspace, data).mistakes
+    assert "num_classes is 5, but" in mistake.message
+    (mistake,) = inspect_network(DETECTOR, workspace, Databases.of_folder(gradients)).mistakes
+    assert "reads boxes" in mistake.message
 
 
 def test_fields_without_effect(workspace: Workspace, gradients: Path) -> None:
