@@ -35,6 +35,7 @@ _COMMANDS = {
     "convert-imageset": "convert_imageset",
     "convert-folders": "convert_folders",
     "convert-detection": "convert_detection",
+    "convert-segmentation": "convert_segmentation",
     "compute-image-mean": "compute_image_mean",
     "extract-features": "extract_features",
     "convert-weights": "convert_weights",

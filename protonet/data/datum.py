@@ -6,6 +6,8 @@ import io
 import math
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,21 +77,31 @@ def decode_image(
     """
     if follows_exif:
         return upright(decode_image(data, where, color=color), orientation_of(data))
-    from PIL import Image, UnidentifiedImageError
-
-    most = math.inf if Image.MAX_IMAGE_PIXELS is None else Image.MAX_IMAGE_PIXELS
     if data.startswith(_JPEG):
-        array = decode_jpeg(data, color=color, most=most)
+        array = decode_jpeg(data, color=color, most=_most_pixels())
         if array is not None:
             return array
+    with open_image(data, where) as image:
+        if image.mode == "F":
+            raise DataError(
+                f"{where}: the image holds floating point numbers of unknown range: "
+                "store it as bytes, or as an array (make_datum, HDF5Data)"
+            )
+        return image_array(image, color=color)
+
+
+@contextmanager
+def open_image(data: bytes, where: str) -> Iterator[Image.Image]:
+    """An image file as Pillow's; what the block finds damaged is told, too.
+
+    Raises:
+        DataError: for what is no image, is cut short, or would fill the memory.
+    """
+    from PIL import Image, UnidentifiedImageError
+
     try:
-        with _opened(data, most) as image:
-            if image.mode == "F":
-                raise DataError(
-                    f"{where}: the image holds floating point numbers of unknown range: "
-                    "store it as bytes, or as an array (make_datum, HDF5Data)"
-                )
-            return image_array(image, color=color)
+        with _opened(data, _most_pixels()) as image:
+            yield image
     except DataError:
         raise
     except UnidentifiedImageError:
@@ -100,17 +112,20 @@ def decode_image(
         raise DataError(f"{where}: the image is damaged or cut short ({error})") from error
 
 
+def _most_pixels() -> float:
+    from PIL import Image
+
+    return math.inf if Image.MAX_IMAGE_PIXELS is None else Image.MAX_IMAGE_PIXELS
+
+
 def encoded_shape(data: bytes, where: str) -> tuple[int, int, int]:
     """The shape that ``decode_image`` would return, from the file's header alone.
 
     Raises:
         DataError: for what is no image, or is too large.
     """
-    from PIL import Image
-
-    most = math.inf if Image.MAX_IMAGE_PIXELS is None else Image.MAX_IMAGE_PIXELS
     try:
-        with _opened(data, most) as image:
+        with _opened(data, _most_pixels()) as image:
             gray = image.mode in _GRAY or image.mode.startswith("I")
             return (1 if gray else 3, image.height, image.width)
     except Exception as error:  # whatever damaged bytes provoke

@@ -58,7 +58,7 @@ class Boxes:
         Raises:
             DataError: for an image that cannot be read, or naming a box that cannot be used.
         """
-        size = image_size(file)
+        size = image_size(file.path, file.where)
         told = size if file.size is None else file.size
         if told != size:
             self.counts["images of another size than their annotations tell"] += 1
@@ -134,26 +134,26 @@ def file_size(size: tuple[int, int]) -> str:
     return f"of width {size[1]} and height {size[0]}"
 
 
-def image_size(file: AnnotatedFile) -> tuple[int, int]:
-    """Height and width of an image, upright, from its header.
+def image_size(path: Path, where: str) -> tuple[int, int]:
+    """Height and width of an image, upright, from its header; ``where`` names it in messages.
 
     Raises:
         DataError: when it cannot be read or is no image.
     """
     try:
-        with file.path.open("rb") as opened:
+        with path.open("rb") as opened:
             data = opened.read(_HEAD)
             try:
                 if data.startswith(_JPEG):
-                    return _upright_size(data, file.path)
+                    return _upright_size(data, str(path))
             except DataError:  # a header that is longer
                 pass
-            return _upright_size(data + opened.read(), file.path, file.where)
+            return _upright_size(data + opened.read(), where)
     except OSError as error:
-        raise DataError(f"{file.where}: cannot be read: {error.strerror}: {file.path}") from error
+        raise DataError(f"{where}: cannot be read: {error.strerror}: {path}") from error
 
 
-def _upright_size(data: bytes, path: Path, where: str = "") -> tuple[int, int]:
-    _, height, width = encoded_shape(data, where or str(path))
+def _upright_size(data: bytes, where: str) -> tuple[int, int]:
+    _, height, width = encoded_shape(data, where)
     turned = orientation_of(data) >= 5
     return (width, height) if turned else (height, width)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -52,8 +52,35 @@ class AnnotatedFile:
         return f"{self.source}{self.place}: {self.name}"
 
 
+class Listed(Protocol):
+    """An image of a data set, whatever it is annotated with."""
+
+    @property
+    def name(self) -> str:
+        """The image below the folder of the data set."""
+
+    @property
+    def where(self) -> str:
+        """How messages name it."""
+
+
+File = TypeVar("File", bound=Listed)
+FoundFile = TypeVar("FoundFile", bound=Listed, covariant=True)
+
 Parts = dict[str, list[AnnotatedFile]]
 """The images of ``train`` and ``val``."""
+
+
+class Divisible(Protocol[FoundFile]):
+    """A data set as it was found: its images in ``files``, or divided in ``parts``."""
+
+    @property
+    def files(self) -> Sequence[FoundFile]:
+        """The images; none where ``parts`` has them."""
+
+    @property
+    def parts(self) -> Mapping[str, Sequence[FoundFile]] | None:
+        """Where the data set is divided."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +116,7 @@ class Division:
         if self.val_share is not None and (self.train_list or self.val_list):
             raise UsageError("--val-share and lists of images exclude each other")
 
-    def parts(self, found: DetectionSet) -> Parts:
+    def parts(self, found: Divisible[File]) -> dict[str, list[File]]:
         """The images of each part that has any; those of ``train`` shuffled by the seed.
 
         Raises:
@@ -99,7 +126,7 @@ class Division:
         if self.train_list is not None or self.val_list is not None:
             parts = self._listed(_all_of(found))
         elif found.parts is not None and self.val_share is None:
-            parts = found.parts
+            parts = {part: list(files) for part, files in found.parts.items()}
         else:
             parts = self._drawn(_all_of(found))
         _check_names(parts)
@@ -109,7 +136,7 @@ class Division:
         train = [parts["train"][place] for place in random.permutation(len(parts["train"]))]
         return {"train": train, "val": parts["val"]} if parts.get("val") else {"train": train}
 
-    def _drawn(self, files: Sequence[AnnotatedFile]) -> Parts:
+    def _drawn(self, files: Sequence[File]) -> dict[str, list[File]]:
         share = 0.25 if self.val_share is None else self.val_share
         held = round(len(files) * share)
         order = np.random.default_rng([self.seed, 1]).permutation(len(files))
@@ -119,9 +146,9 @@ class Division:
             "val": [each for place, each in enumerate(files) if place in val],
         }
 
-    def _listed(self, files: Sequence[AnnotatedFile]) -> Parts:
+    def _listed(self, files: Sequence[File]) -> dict[str, list[File]]:
         """By lists; one that is not given has the images that the other does not name."""
-        known: dict[str, AnnotatedFile | None] = {}
+        known: dict[str, File | None] = {}
         for each in files:
             path = Path(each.name)
             for name in {each.name, str(path.with_suffix("")), path.name, path.stem}:
@@ -196,13 +223,13 @@ def read_file(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _all_of(found: DetectionSet) -> Sequence[AnnotatedFile]:
+def _all_of(found: Divisible[File]) -> Sequence[File]:
     if found.parts is None:
         return found.files
     return [each for part in found.parts.values() for each in part]
 
 
-def _known(known: Mapping[str, AnnotatedFile | None], name: str, where: str) -> AnnotatedFile:
+def _known(known: Mapping[str, File | None], name: str, where: str) -> File:
     if name not in known:
         raise DataError(f"{where}: there is no image '{name}' with annotations")
     found = known[name]
@@ -211,7 +238,7 @@ def _known(known: Mapping[str, AnnotatedFile | None], name: str, where: str) -> 
     return found
 
 
-def _check_names(parts: Parts) -> None:
+def _check_names(parts: Mapping[str, Sequence[Listed]]) -> None:
     """No image twice."""
     seen: dict[str, str] = {}
     for part, files in parts.items():

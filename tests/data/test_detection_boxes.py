@@ -91,12 +91,12 @@ def test_sizes_are_of_upright_images(tmp_path: Path) -> None:
     exif[0x0112] = 6
     exif[0x010E] = "x" * 60000
     Image.new("RGB", (40, 20)).save(path, exif=exif)
-    assert image_size(file(path)) == (40, 20)
+    assert image_size(path, file(path).where) == (40, 20)
     Image.new("RGB", (40, 20)).save(path, comment=b"y" * 65000, exif=exif)
-    assert image_size(file(path)) == (40, 20)
+    assert image_size(path, file(path).where) == (40, 20)
     path.write_bytes(b"no image")
     with pytest.raises(DataError, match=r"a\.txt:7: a\.jpg: the data is not an image"):
-        image_size(file(path))
+        image_size(path, file(path).where)
     path.unlink()
     with pytest.raises(DataError, match=r"a\.txt:7: a\.jpg: cannot be read: No such file"):
-        image_size(file(path))
+        image_size(path, file(path).where)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from protonet.data.resize import RESIZE_MODES, fit, fitted_window, resize
+from protonet.data.resize import RESIZE_MODES, fit, fit_labels, fitted_window, resize
 
 
 def plainly(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -118,3 +118,25 @@ def test_the_window_of_a_fitted_image(how: str, size: tuple[int, int]) -> None:
     assert abs(top + centre * (bottom - top) - (row + 2) / size[0]) < 0.02
     centre = (np.average(columns, weights=weights[rows, columns]) + 0.5) / 40
     assert abs(left + centre * (right - left) - (column + 2) / size[1]) < 0.02
+
+
+def test_labels_are_resized_to_the_nearest_pixel() -> None:
+    labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    np.testing.assert_array_equal(fit_labels(labels, 3, 4), labels)
+    np.testing.assert_array_equal(fit_labels(labels, 6, 8), labels.repeat(2, 0).repeat(2, 1))
+    # The centres of the new pixels lie in rows 0 and 2, and in columns 0, 2 and 3.
+    np.testing.assert_array_equal(fit_labels(labels, 2, 3), labels[[0, 2]][:, [0, 2, 3]])
+    np.testing.assert_array_equal(fit_labels(labels, 2, 2, "crop"), [[0, 2], [8, 10]])
+    filled = fit_labels(labels, 4, 4, "fill", 99)
+    np.testing.assert_array_equal(filled, [*labels, [99] * 4])
+
+
+@pytest.mark.parametrize("how", RESIZE_MODES)
+def test_labels_stay_with_their_images(how: str) -> None:
+    """The border between two classes is where the border between two colours is."""
+    labels = np.zeros((20, 30), np.uint8)
+    labels[6:, 11:] = 1
+    image = np.where(labels, 255, 0).astype(np.uint8)[None]
+    shown = fit(image, 16, 18, how)[0]
+    found = fit_labels(labels, 16, 18, how, 9)
+    np.testing.assert_array_equal((shown >= 128)[found < 9], (found == 1)[found < 9])

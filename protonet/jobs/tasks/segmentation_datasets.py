@@ -7,6 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from protonet.errors import UsageError
+
+if TYPE_CHECKING:
+    from protonet.data.segmentation import Converted
 
 Progress = Callable[[int, int], None]
 """Called with the number of images done, and of all."""
@@ -39,3 +45,82 @@ class MakeSegments:
             self.folder, self.width, self.height, self.count, val_count, self.seed, progress
         )
         return {"train": self.count, "val": val_count}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertSegmentation:
+    """Databases in ``folder`` of ``root``, images with label pictures in one of the known forms.
+
+    ``form``, ``labels``, ``base``, ``coding`` and ``only_pairs`` are those of
+    ``data.segmentation_input.SegmentationInput``, ``classes``, ``colors`` and ``ignore`` those of
+    ``data.segmentation_classes.GivenClasses``. Without ``width`` and ``height`` images keep their
+    size; ``encoding`` is that of their files, "own", or another; None stores pixels.
+
+    Raises:
+        UsageError: for a width without a height, or an unknown encoding.
+    """
+
+    root: Path
+    folder: Path
+    form: str | None = None
+    labels: Path | None = None
+    base: Path | None = None
+    classes: Path | None = None
+    colors: Path | None = None
+    ignore: str = "auto"
+    coding: str | None = None
+    only_pairs: bool = False
+    width: int | None = None
+    height: int | None = None
+    fit: str = "squash"
+    gray: bool = False
+    encoding: str | None = "own"
+    train_list: Path | None = None
+    val_list: Path | None = None
+    val_share: float | None = None
+    seed: int = 0
+    restart: bool = False
+
+    def __post_init__(self) -> None:
+        from protonet.data.datum import ENCODINGS
+
+        if (self.width is None) != (self.height is None):
+            raise UsageError("--width and --height go together")
+        if self.encoding not in (None, "own", *ENCODINGS):
+            known = ", ".join(["own", "none", *ENCODINGS])
+            raise UsageError(f"--encoded {self.encoding}: expected one of {known}")
+
+    def make(self, progress: Progress, checking: Progress | None = None) -> Converted:
+        """Make the databases, or continue an interrupted conversion; ``checking`` is called while
+        all is read before.
+
+        Raises:
+            UsageError, DataError: as ``data.segmentation.convert_segmentation``.
+        """
+        from protonet.data.detection_set import Division
+        from protonet.data.record_format import RecordFormat
+        from protonet.data.segmentation import convert_segmentation
+        from protonet.data.segmentation_classes import GivenClasses
+        from protonet.data.segmentation_input import SegmentationInput
+
+        size = None
+        if self.width is not None and self.height is not None:
+            size = (self.height, self.width)
+        given = SegmentationInput(
+            self.root,
+            self.form,
+            self.labels,
+            self.base,
+            Division(self.train_list, self.val_list, self.val_share, self.seed),
+            GivenClasses(self.classes, self.colors, self.ignore),
+            self.coding,
+            self.only_pairs,
+        )
+        return convert_segmentation(
+            given,
+            self.folder,
+            RecordFormat(size, not self.gray, self.encoding, self.fit),
+            restart=self.restart,
+            checking=checking,
+            progress=progress,
+        )

@@ -1,0 +1,153 @@
+"""``protonet convert-segmentation``: databases of images and the classes of their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from protonet.cli.examples import CommandWithExamples
+from protonet.cli.options import Count
+from protonet.cli.terminal import print_table, progress, resumable_progress
+
+if TYPE_CHECKING:
+    from protonet.data.segmentation import Converted
+
+Watch = Callable[[int, int], None]
+"""Called with the number of files done, and of all."""
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(
+    "convert-segmentation",
+    cls=CommandWithExamples,
+    short_help="Make databases of images and label pictures.",
+    examples=[
+        "protonet convert-segmentation VOCdevkit/VOC2012 data --width 256 --height 256",
+        "protonet convert-segmentation photos data --labels masks --classes classes.csv",
+        "protonet convert-segmentation pairs.txt data --val-list val.txt --ignore 255",
+        "protonet convert-segmentation camvid data --coding colors --classes class_table.csv",
+    ],
+)
+@click.argument("root", metavar="ROOT", type=_PATH)
+@click.argument("folder", metavar="DIR", type=_PATH)
+@click.option(
+    "--form",
+    type=click.Choice(["folders", "voc", "list"]),
+    help="Form of the data set. Default: by what is in ROOT.",
+)
+@click.option("--labels", type=_PATH, help="Folder of the label pictures of the images in ROOT.")
+@click.option("--base", type=_PATH, help="Folder of the files that a list names.")
+@click.option("--classes", type=_PATH, help="Class table, or text with a name in each line.")
+@click.option("--colors", type=_PATH, help="Text with red, green and blue of a class in each line.")
+@click.option(
+    "--ignore",
+    metavar="N",
+    default="auto",
+    help="Number of pixels without a class, or none. Default: that of the class table; 255 for "
+    "VOC.",
+)
+@click.option(
+    "--coding",
+    type=click.Choice(["numbers", "colors"]),
+    help="What label pictures contain. Default: numbers if gray or with a palette, else colors.",
+)
+@click.option("--only-pairs", is_flag=True, help="Leave out files without a partner.")
+@click.option("--width", type=Count(1), metavar="N", help="Width of all images.")
+@click.option("--height", type=Count(1), metavar="N", help="Height of all images.")
+@click.option(
+    "--fit",
+    type=click.Choice(["squash", "crop", "fill", "half-crop"]),
+    default="squash",
+    show_default=True,
+    help="How to resize images of another aspect ratio; labels follow.",
+)
+@click.option("--gray/--color", default=False, show_default=True, help="One channel, or three.")
+@click.option(
+    "--encoded",
+    metavar="KIND",
+    default="own",
+    show_default=True,
+    help="Store png, jpg, bmp, webp, the kind of the image's file (own), or pixels (none).",
+)
+@click.option("--train-list", type=_PATH, help="List of image names for training.")
+@click.option(
+    "--val-list", type=_PATH, help="List of image names for validation; of pairs if ROOT is a list."
+)
+@click.option(
+    "--val-share",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of images for validation. Default: as the data set is divided, else 0.25.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True,
+    help="Seed of the split and the order.",
+)  # fmt: skip
+@click.option("--restart", is_flag=True, help="Discard an interrupted conversion and start over.")
+def command(root: Path, folder: Path, encoded: str, **options: Any) -> None:
+    """Make databases for segmentation in the new folder DIR from ROOT, images with label pictures.
+
+    ROOT is a folder of images, with --labels; a folder with images and labels (or masks,
+    annotations) in it, or train and val with these; a folder with JPEGImages and
+    SegmentationClass (VOC); or a list with an image and a label picture in each line.
+
+    A class table is a CSV file with lines of index,name,red,green,blue, where a row named ignore
+    has the number of pixels without a class. Without classes they are numbered as in the label
+    pictures.
+
+    DIR contains train_images, train_labels, val_images, val_labels, class_table.csv and
+    train_mean.binaryproto.
+
+    An interrupted or killed conversion is kept in DIR.partial: the same command continues it, with
+    the same result.
+    """
+    from protonet.jobs.tasks.segmentation_datasets import ConvertSegmentation
+
+    kind = encoded.lower().removeprefix(".")
+    encoding = None if kind == "none" else kind
+    task = ConvertSegmentation(root=root, folder=folder, encoding=encoding, **options)
+    with _progress(folder) as (checking, writing):
+        made = task.make(writing, checking)
+    _report(folder, made)
+
+
+@contextmanager
+def _progress(folder: Path) -> Iterator[tuple[Watch, Watch]]:
+    """Two bars, the second one instead of the first: of what is checked and of what is written."""
+    with ExitStack() as shown:
+        checking = shown.enter_context(progress("label pictures checked"))
+        bar: Watch | None = None
+
+        def writing(done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None:
+                shown.close()
+                bar = shown.enter_context(resumable_progress("images", folder))
+            bar(done, total)
+
+        yield checking, writing
+
+
+def _report(folder: Path, made: Converted) -> None:
+    for part, count in made.parts.items():
+        click.echo(f"{folder / part}_images and {part}_labels: {count} images")
+    for what, count in made.counts.items():
+        click.echo(f"{what}: {count}")
+    total = sum(made.pixels.values())
+    print_table(
+        ("class", "name", "pixels"),
+        [
+            (str(number), name, f"{made.pixels.get(number, 0) / total:.2%}")
+            for number, name, _ in made.table.rows()
+        ],
+        numbers=("pixels",),
+    )
+    val = f" --val-data {folder / 'val_images'} --val-labels {folder / 'val_labels'}"
+    click.echo(
+        f"next: protonet train NETWORK.prototxt --data {folder / 'train_images'} "
+        f"--labels {folder / 'train_labels'}" + (val if "val" in made.parts else "")
+    )
