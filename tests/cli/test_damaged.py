@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from protonet.data.class_table import ClassTable
 from protonet.data.database import Database
 from protonet.data.datum import decode, encode_image
 from protonet.formats.caffemodel import read_weights, write_weights
@@ -115,6 +116,17 @@ KINDS = {
     "kitti": Kind(
         "kitti/labels/1.txt", ("convert-detection", "kitti", "out"), ("1.txt", "image", "class")
     ),
+    "label picture": Kind(
+        "segmentation/labels/1.png",
+        ("convert-segmentation", "segmentation", "out", "--ignore", "255"),
+        ("1.png", "label pictures"),
+    ),
+    "pairs": Kind("pairs.txt", ("convert-segmentation", "pairs.txt", "out"), ("pairs.txt",)),
+    "class table": Kind(
+        "class_table.csv",
+        ("convert-segmentation", "pairs.txt", "out", "--classes", "class_table.csv"),
+        ("class_table.csv", ".png"),
+    ),
     "log": Kind("caffe.log", ("parse-log", "caffe.log", "out")),
     "metrics": Kind("metrics.jsonl", ("parse-log", "metrics.jsonl", "out")),
 }  # fmt: skip
@@ -143,6 +155,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "list.txt").write_text("".join(f"{n}.png {n}\n" for n in range(4)))
     (folder / "labels.csv").write_text("".join(f"{n}.png,{n},{n / 7}\n" for n in range(4)))
     write_detection_sets(folder)
+    write_segmentation_set(folder)
     rows = [{"event": "train", "iteration": n, "loss": 1 / (n + 1), "lr": 0.1} for n in range(40)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
@@ -168,6 +181,20 @@ def write_detection_sets(folder: Path) -> None:
     document = {"images": images, "annotations": boxes}
     document["categories"] = [{"id": 1, "name": "cat"}]
     (folder / "coco.json").write_text(json.dumps(document))
+
+
+def write_segmentation_set(folder: Path) -> None:
+    """The images with label pictures, in folders and as a list of pairs."""
+    lines = []
+    for kind in ("images", "labels"):
+        (folder / "segmentation" / kind).mkdir(parents=True)
+    for n in range(4):
+        shutil.copy(folder / f"{n}.png", folder / "segmentation" / "images")
+        labels = np.full((8, 8), n % 2, np.uint8)
+        (folder / "segmentation" / "labels" / f"{n}.png").write_bytes(encode_image(labels))
+        lines.append(f"{n}.png segmentation/labels/{n}.png\n")
+    (folder / "pairs.txt").write_text("".join(lines))
+    (folder / "class_table.csv").write_text(ClassTable.of(["a", "b"]).text())
 
 
 def damages(good: bytes, others: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:

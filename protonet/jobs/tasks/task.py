@@ -9,14 +9,25 @@ from protonet.errors import FormatError, UsageError
 from protonet.formats.json_text import parse_json
 from protonet.jobs.json_form import from_json, to_json
 from protonet.jobs.tasks.datasets import ConvertFolders, ConvertVectors, MakeGradients
+from protonet.jobs.tasks.segmentation_datasets import ConvertSegmentation, MakeSegments
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
 
-Task = MakeGradients | ConvertFolders | ConvertVectors | TrainNetwork | ResumeRun
+Task = (
+    MakeGradients
+    | MakeSegments
+    | ConvertFolders
+    | ConvertVectors
+    | ConvertSegmentation
+    | TrainNetwork
+    | ResumeRun
+)
 
 KINDS: dict[str, type[Task]] = {
     "gradients": MakeGradients,
+    "segments": MakeSegments,
     "folders": ConvertFolders,
     "vectors": ConvertVectors,
+    "segmentation": ConvertSegmentation,
     "train": TrainNetwork,
     "resume": ResumeRun,
 }

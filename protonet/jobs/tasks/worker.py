@@ -60,7 +60,9 @@ def do(task: Task) -> int:
     """Run a task and log its progress; return the exit code."""
     if isinstance(task, TrainNetwork | ResumeRun):
         return _train(task)
-    for part, count in task.make(log_progress("images")).items():
+    made = task.make(log_progress("images"))
+    parts = made if isinstance(made, dict) else made.parts
+    for part, count in parts.items():
         print(f"{part}: {count} images")
     return 0
 

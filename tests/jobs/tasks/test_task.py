@@ -10,6 +10,7 @@ import pytest
 from protonet.errors import FormatError, UsageError
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.tasks.datasets import ConvertFolders, ConvertVectors, MakeGradients
+from protonet.jobs.tasks.segmentation_datasets import ConvertSegmentation, MakeSegments
 from protonet.jobs.tasks.task import KINDS, Task, read_task, write_task
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
 
@@ -23,6 +24,8 @@ TASKS: list[Task] = [
                     out=Path("run"), early_stop=None, average=0.9, python_layers=False),
     ),
     ResumeRun(Path("run"), 12.5),
+    MakeSegments(folder=Path("data"), height=20, seed=3),
+    ConvertSegmentation(root=Path("a"), folder=Path("b"), labels=Path("c"), ignore="none"),
 ]  # fmt: skip
 
 

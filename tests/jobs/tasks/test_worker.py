@@ -16,9 +16,11 @@ from protonet.jobs.definitions.solver import settled
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.tasks.datasets import MakeGradients
+from protonet.jobs.tasks.segmentation_datasets import ConvertSegmentation
 from protonet.jobs.tasks.task import Task, write_task
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
 from protonet.jobs.tasks.worker import main
+from tests.data import segmentation_sets as sets
 from tests.jobs.nets import SEED
 
 
@@ -42,6 +44,13 @@ def test_a_data_set(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     told = capfd.readouterr().err
     assert told.startswith("error: ")
     assert "exists" in told
+
+
+def test_a_data_set_with_more_to_tell(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    sets.folders(tmp_path / "set")
+    task = ConvertSegmentation(root=tmp_path / "set", folder=tmp_path / "data")
+    assert work(tmp_path / "job", task) == 0
+    assert capfd.readouterr().out == "train: 3 images\nval: 1 images\n"
 
 
 def test_a_training_and_its_prolonging(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
