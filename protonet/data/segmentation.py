@@ -69,15 +69,7 @@ def convert_segmentation(
     found = given.measure(checking)
     if form.size is None:
         _check_sizes([each for files in found.parts.values() for each in files])
-    settings = Settings(
-        {
-            **form.values(),
-            "root": str(given.root.resolve()),
-            "coding": given.coding,
-            "classes": "; ".join(found.table.text().splitlines()[1:]),
-        }
-    )
-    with resumable_output(folder, settings, restart=restart) as work:
+    with resumable_output(folder, _settings(given, found, form), restart=restart) as work:
         writing = _Writing(work, found, form, given.coding, progress)
         for part in found.parts:
             writing.write(part)
@@ -86,6 +78,16 @@ def convert_segmentation(
         write_class_table(work.folder, found.table)
     parts = {part: len(files) for part, files in found.parts.items()}
     return Converted(parts, found.table, found.pixels, found.counts)
+
+
+def _settings(given: SegmentationInput, found: MeasuredSet, form: RecordFormat) -> Settings:
+    """What decides the databases, beside the pairs."""
+    own = {
+        "root": str(given.root.resolve()),
+        "coding": given.coding,
+        "classes": "; ".join(found.table.text().splitlines()[1:]),
+    }
+    return Settings({**form.values(), **own})
 
 
 def _check_sizes(files: Sequence[MeasuredPair]) -> None:
