@@ -10,9 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, Response
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 import protonet
@@ -29,6 +27,7 @@ from protonet.errors import (
 from protonet.formats.atomic import write_atomic
 from protonet.web.api import error_response, make_api
 from protonet.web.checks import BusyError
+from protonet.web.explorer import add_explorer
 from protonet.web.forms import form_errors
 from protonet.web.guard import Guard, Rules, is_local
 from protonet.web.openapi import as_3_0
@@ -78,7 +77,7 @@ def create_app(site: Site) -> FastAPI:
     )
     app.include_router(make_api(site))
     _add_errors(app)
-    _add_documentation(app)
+    add_explorer(app)
     return app
 
 
@@ -195,22 +194,3 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def of_http(_: Request, error: HTTPException) -> Response:
         return error_response(error.status_code, str(error.detail))
-
-
-def _add_documentation(app: FastAPI) -> None:
-    """The API explorer, from bundled files."""
-    try:
-        from swagger_ui_bundle import swagger_ui_path
-    except ImportError:
-        return
-    app.mount("/docs-files", StaticFiles(directory=swagger_ui_path), name="docs-files")
-
-    @app.get("/docs", include_in_schema=False)
-    def explore() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="/api/openapi.json",
-            title="protonet: API",
-            swagger_js_url="/docs-files/swagger-ui-bundle.js",
-            swagger_css_url="/docs-files/swagger-ui.css",
-            swagger_favicon_url="/docs-files/favicon-32x32.png",
-        )

@@ -15,6 +15,7 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
         site: the workspace that the pages show.
         secret: signs the cookie that stores the choice of light or dark.
     """
+    from nicegui import app as nicegui
     from nicegui import ui
     from nicegui.storage import Storage
 
@@ -26,4 +27,6 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
         pages.add(site)
     # NiceGUI would store users' choices in the working directory.
     Storage.path = site.workspace.folder / "choices"
-    ui.run_with(app, storage_secret=secret, dark=None, title="protonet")
+    # The bar on top would have no name, and uploads show their own progress.
+    nicegui.config.quasar_config["loadingBar"] = {"skipHijack": True}
+    ui.run_with(app, storage_secret=secret, dark=None, title="protonet", language="en-US")

@@ -9,13 +9,32 @@ from nicegui import app, ui
 
 PLACES = (("Data sets", "/datasets"), ("Models", "/models"), ("Jobs", "/jobs"), ("API", "/docs"))
 
+_NAMES = """<script>
+addEventListener("load", () => {
+  const name = (e, text) => { if (text && !e.ariaLabel) e.ariaLabel = text; };
+  const look = () => {
+    for (const e of document.querySelectorAll(".cm-content"))
+      name(e, e.closest(".prototxt")?.ariaLabel);
+    for (const e of document.querySelectorAll("[role=dialog]"))
+      name(e, e.querySelector("h1, h2, .q-card > div")?.textContent);
+    for (const e of document.querySelectorAll(".q-uploader__header .q-btn")) {
+      const title = e.closest(".q-uploader").querySelector(".q-uploader__title")?.textContent;
+      name(e, (e.querySelector("input") ? "Choose files: " : "Remove files: ") + (title ?? ""));
+    }
+  };
+  look();
+  new MutationObserver(look).observe(document.body, {childList: true, subtree: true});
+});
+</script>"""
+"""Names for controls of libraries that offer no way to give them one."""
+
 _STYLE = """
 :root {
   --line: #d8dee6; --quiet: #5b6673; --paper: #ffffff; --ground: #f5f7fa;
-  --bad: #c0392b; --bad-soft: #c0392b1a;
+  --bad: #c0392b; --bad-soft: #c0392b1a; --link: #1a639f;
 }
 .body--dark { --line: #333b45; --quiet: #9aa7b5; --paper: #1b2027; --ground: #14181d;
-  --bad: #ff7b6b; --bad-soft: #ff7b6b22; }
+  --bad: #ff7b6b; --bad-soft: #ff7b6b22; --link: #6cb2ee; }
 body { background: var(--ground); font-family: system-ui, sans-serif; }
 .nicegui-content { max-width: 1280px; margin: 0 auto; padding: 1rem; width: 100%; }
 .top { background: var(--paper) !important; color: inherit !important;
@@ -25,6 +44,7 @@ body { background: var(--ground); font-family: system-ui, sans-serif; }
 .top .brand { font-weight: 700; letter-spacing: -.01em; }
 h1 { font-size: 1.5rem; font-weight: 650; line-height: 1.3; margin: 0; }
 h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
+.nicegui-link { color: var(--link); }
 .panel { background: var(--paper); border: 1px solid var(--line); border-radius: 10px;
   padding: 1rem; box-shadow: none; width: 100%; }
 .quiet, .hint { color: var(--quiet); }
@@ -39,8 +59,14 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
   background: transparent; }
 .body--dark .q-btn.text-primary { --q-primary: #6cb2ee; }
 .body--dark .q-btn.text-negative { --q-negative: var(--bad); }
+.q-dialog .q-card { position: relative; z-index: 1; }
+.q-notification .q-btn { color: #fff !important; }
+.q-uploader__input { display: none; } /* its button opens the same dialog, and has a name */
 .leaving { font-size: .8rem; visibility: hidden; }
-.prototxt:focus-within + .leaving { visibility: visible; }
+.prototxt:focus-within + .q-dialog .q-card { position: relative; z-index: 1; }
+.q-notification .q-btn { color: #fff !important; }
+.q-uploader__input { display: none; } /* its button opens the same dialog, and has a name */
+.leaving { visibility: visible; }
 .mistake-line { background: var(--bad-soft); }
 .mistake-word { text-decoration: underline wavy var(--bad); text-underline-offset: 3px; }
 .mistakes { min-height: 2.2rem; }
@@ -98,8 +124,9 @@ def frame(title: str, here: str = "") -> Iterator[None]:
         here: the current entry of the navigation bar.
     """
     ui.page_title(f"{title} · protonet")
-    ui.colors(primary="#1f6fb4", positive="#2a9d5c", negative="#c0392b", warning="#c9a227")
+    ui.colors(primary="#1f6fb4", positive="#1e7d4b", negative="#c0392b", warning="#8a6500")
     ui.add_css(_STYLE)
+    ui.add_body_html(_NAMES)
     dark = ui.dark_mode(app.storage.user.get("dark"))
     with (
         ui.header(elevated=False).classes("top items-center q-py-xs"),

@@ -10,7 +10,7 @@ from protonet.sizes import byte_count
 from protonet.web.page import charts
 from protonet.web.page.frame import frame, panel
 from protonet.web.page.job_bar import job_bar
-from protonet.web.page.parts import TICK, duration, notify_errors, number, run_in_thread
+from protonet.web.page.parts import LOG, TICK, duration, notify_errors, number, run_in_thread
 from protonet.web.page.testing import offer, test_panel
 from protonet.web.progress import Curves, Progress, curves_of, log_of, progress_of, run_of
 from protonet.web.site import Site
@@ -44,6 +44,7 @@ class _Live:
             job_bar(self.site, self.job, self._changed)
         with panel("Training"):
             self.bar = ui.linear_progress(0, show_value=False, size="6px")
+            self.bar.props('aria-label="Progress"')
             with ui.element("div").classes("facts"):
                 for name in ("iteration", "epoch", "loss", "validation loss", "learning rate",
                              "iterations per second", "time left", "memory"):  # fmt: skip
@@ -58,7 +59,7 @@ class _Live:
             self.outputs.set_visibility(False)
         self.tests = ui.column().classes("w-full")
         with panel("Log"):
-            self.log = ui.label("").classes("log")
+            self.log = ui.label("").classes("log").props(LOG)
         # The page is sent before the metrics are read, which for a long training takes a while.
         self.timer = ui.timer(TICK, self._look)
 

@@ -14,11 +14,13 @@ from protonet.errors import ProtonetError
 from protonet.web.forms import form_errors
 from protonet.web.store import DATASET, DONE, ERROR, RUN, WAIT, Job
 
-COLORS = {WAIT: "grey", RUN: "primary", DONE: "positive", ERROR: "negative", "abort": "warning"}
+COLORS = {WAIT: "grey-8", RUN: "primary", DONE: "positive", ERROR: "negative", "abort": "warning"}
 T = TypeVar("T")
 
 TICK = 1.0
 """Seconds between updates of a job."""
+LOG = 'role="log" tabindex=0 aria-label="Log"'
+"""Properties of a log, which can be scrolled with keys."""
 
 
 @contextmanager
@@ -68,9 +70,9 @@ def jobs_table(
     if not jobs:
         ui.label("Nothing here yet.").classes("quiet")
         return
-    with ui.element("div").classes("jobs").props('role="table"'):
+    with ui.element("div").classes("jobs").props('role="list"'):
         for job in jobs:
-            with ui.element("div").classes("job").props('role="row"'):
+            with ui.element("div").classes("job").props('role="listitem"'):
                 if choose is not None:
                     box = ui.checkbox(
                         value=job.id in chosen, on_change=lambda e, job=job: choose(job, e.value)

@@ -48,8 +48,3 @@ def luminance(color: str) -> float:
     parts = [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def test_the_documentation_of_the_api_opens(walker: Walker) -> None:
-    walker.goto("/docs")
-    walker.sees("/api/datasets/gradients")

@@ -9,7 +9,7 @@ from protonet.web.page import charts
 from protonet.web.page.deferred import filled_deferred
 from protonet.web.page.frame import facts, panel
 from protonet.web.page.job_bar import job_bar
-from protonet.web.page.parts import TICK, run_in_thread
+from protonet.web.page.parts import LOG, TICK, run_in_thread
 from protonet.web.progress import log_of
 from protonet.web.site import Site
 from protonet.web.store import DONE, ENDED, Job
@@ -23,7 +23,7 @@ def show_dataset(site: Site, job: Job, reports: Reports) -> None:
     job_bar(site, job, ui.navigate.reload)
     if job.status != DONE:
         with panel("Log"):
-            log = ui.label(log_of(site.workspace, job)).classes("log")
+            log = ui.label(log_of(site.workspace, job)).classes("log").props(LOG)
         if job.status not in ENDED:
 
             def look() -> None:

@@ -1,0 +1,97 @@
+"""No page has a serious fault of accessibility, light and dark, on a desk and on a phone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.web.browser import Walker
+from tests.web.conftest import Served
+
+PAGES = {
+    "home": "/",
+    "data sets": "/datasets",
+    "new data set": "/datasets/new",
+    "data set": "/datasets/{dataset}",
+    "models": "/models",
+    "new model": "/models/new?dataset={dataset}",
+    "jobs": "/jobs",
+    "training": "/jobs/{training}",
+    "compare": "/compare?jobs={training},{training}",
+}
+SETTLED = """pause => new Promise(done => {
+  const moves = () => document.querySelector(".q-spinner") || document.getAnimations().some(
+    each => each.playState === "running" && each.effect.getComputedTiming().endTime < 1e5);
+  const look = () => moves() ? wait() : done();
+  let timer;
+  const wait = () => { clearTimeout(timer); timer = setTimeout(look, pause); };
+  new MutationObserver(wait).observe(document, {childList: true, subtree: true});
+  wait();
+})"""
+"""Wait until nothing has changed for a while: what is filled in later is there."""
+LOOKS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
+
+
+def faults(page: Any) -> list[str]:
+    """The serious and critical violations that axe-core finds."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{each['impact']} {each['id']}: {node['target']} {node['html'][:200]} "
+        f"{[check['message'] for check in node['any'] + node['all'] + node['none']]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+def check_looks(page: Any) -> None:
+    """No serious fault in any look, and nothing wider than the screen."""
+    found = []
+    for light, width in LOOKS:
+        page.emulate_media(color_scheme=light)
+        page.set_viewport_size({"width": width, "height": 800})
+        page.evaluate(SETTLED, 100)
+        found += [f"{light} {width}: {each}" for each in faults(page)]
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            found.append(f"{light}: {wide} pixels wide on a screen of {width}")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_serious_fault(walker: Walker, server: Served, name: str) -> None:
+    walker.goto(PAGES[name].format(dataset=server.dataset, training=server.training))
+    walker.page.evaluate(SETTLED, 500)
+    check_looks(walker.page)
+
+
+def test_no_serious_fault_of_the_explorer(walker: Walker) -> None:
+    walker.goto("/docs")
+    walker.sees("/api/datasets/gradients")
+    assert faults(walker.page) == []
+
+
+def test_no_serious_fault_of_any_form_of_a_data_set(walker: Walker) -> None:
+    walker.goto("/datasets/new")
+    tabs = walker.page.get_by_role("tab")
+    tabs.first.wait_for()
+    for number in range(1, tabs.count()):
+        tabs.nth(number).click()
+        walker.page.evaluate(SETTLED, 300)
+        check_looks(walker.page)
+
+
+def test_no_serious_fault_of_messages_and_questions(walker: Walker, server: Served) -> None:
+    """A message of a mistake, with its button, and the question before something is deleted."""
+    page = walker.page
+    walker.goto("/datasets/new")
+    page.get_by_role("tab", name="Databases").click()
+    page.get_by_role("button", name="Use these databases").click()
+    page.locator(".q-notification").wait_for()
+    check_looks(page)
+    walker.goto(f"/jobs/{server.training}")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").wait_for()
+    check_looks(page)
