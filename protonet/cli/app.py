@@ -34,6 +34,7 @@ _COMMANDS = {
     "convert-vectors": "convert_vectors",
     "convert-imageset": "convert_imageset",
     "convert-folders": "convert_folders",
+    "convert-lists": "convert_lists",
     "convert-detection": "convert_detection",
     "convert-segmentation": "convert_segmentation",
     "compute-image-mean": "compute_image_mean",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from protonet.data.convert import convert_images
-from protonet.data.create import write_mean
+from protonet.data.create import Progress, write_mean
 from protonet.data.image_list import ImageList
 from protonet.data.record_format import RecordFormat
 from protonet.errors import DataError, UsageError
@@ -19,9 +19,6 @@ ENDINGS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 """Files of folders that are images."""
-
-Watch = Callable[[str, int, int], None]
-"""Called with the part, the images done, and the images of the part."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ def convert_folders(
     *,
     val_share: float = 0.25,
     seed: int = 0,
-    progress: Watch | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, int]:
     """Make train_images, val_images (with the classes as labels), their means, labels.txt and the
     lists train.txt and val.txt in ``folder``. Returns the images of each part.
@@ -108,15 +105,16 @@ def convert_folders(
     if folder.exists() and (folder / "labels.txt").exists():
         raise UsageError(f"{folder}: exists already; choose another place")
     _begin(folder, lists)
+    total, before = sum(map(len, parts.values())), 0
     for part, rows in parts.items():
         images = ImageList(folder / f"{part}.txt", root=f"{root.resolve()}/")
         database = folder / f"{part}_images"
         if not database.exists():
-            watch = None if progress is None else _of_part(progress, part)
+            watch = None if progress is None else _of_part(progress, before, total)
             convert_images(images, database, form, check_size=True, progress=watch)
         if not (folder / f"{part}_mean.png").exists():
             write_mean(folder, part)
-        parts[part] = rows
+        before += len(rows)
     # Written last: it marks the output as complete.
     write_atomic(folder / "labels.txt", "".join(f"{name}\n" for name in found.classes).encode())
     return {part: len(rows) for part, rows in parts.items()}
@@ -126,8 +124,9 @@ def _lines(rows: Sequence[tuple[str, int]]) -> bytes:
     return "".join(f"{name} {label}\n" for name, label in rows).encode()
 
 
-def _of_part(progress: Watch, part: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress(part, done, total)
+def _of_part(progress: Progress, before: int, total: int) -> Progress:
+    """Progress of a part that begins after ``before`` images."""
+    return lambda done, _: progress(before + done, total)
 
 
 def _begin(folder: Path, lists: dict[str, bytes]) -> None:

@@ -58,6 +58,7 @@ def test_the_commands_come_in_the_order_in_which_one_meets_them() -> None:
         "protonet convert-vectors",
         "protonet convert-imageset",
         "protonet convert-folders",
+        "protonet convert-lists",
         "protonet convert-detection",
         "protonet convert-segmentation",
         "protonet compute-image-mean",

@@ -42,7 +42,8 @@ def test_without_a_bar_long_work_is_told_now_and_then(
     with terminal.progress("images") as watch:
         for done in range(1, 6):
             watch(done * 10, 99)
-    assert capsys.readouterr() == ("", "30 of 99 images\n50 of 99 images\n")
+    told = "30 of 99 images (30 %), 17 s left\n50 of 99 images (50 %), 13 s left\n"
+    assert capsys.readouterr() == ("", told)
 
 
 @pytest.mark.parametrize(

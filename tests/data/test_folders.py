@@ -72,13 +72,19 @@ def test_what_was_interrupted_goes_on(flowers: Path, tmp_path: Path) -> None:
     form = RecordFormat((6, 7), True)
     convert_folders(flowers, whole, form, seed=2)
 
-    def stop(part: str, done: int, total: int) -> None:
-        if part == "val" and done == 2:
-            raise KeyboardInterrupt
+    told: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        told.append((done, total))
+        with Database(whole / "train_images") as train:
+            if done == len(train) + 2:
+                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         convert_folders(flowers, broken, form, seed=2, progress=stop)
     assert (broken / "train_images").exists()
+    with Database(whole / "train_images") as train, Database(whole / "val_images") as val:
+        assert told[-1] == (len(train) + 2, len(train) + len(val))
     assert not (broken / "val_images").exists()
     with pytest.raises(UsageError, match="not the beginning of this conversion"):
         convert_folders(flowers, broken, form, seed=3)

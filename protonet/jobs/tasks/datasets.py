@@ -1,5 +1,5 @@
-"""Tasks that make data sets, as ``protonet create-db``, ``convert-folders``, ``convert-vectors``
-and ``convert-detection`` do.
+"""Tasks that make data sets, as ``protonet create-db``, ``convert-folders``, ``convert-lists``,
+``convert-vectors`` and ``convert-detection`` do.
 """
 
 from __future__ import annotations
@@ -122,7 +122,65 @@ class ConvertFolders:
             RecordFormat((self.height, self.width), not self.gray, self.encoding, self.fit),
             val_share=self.val_share,
             seed=self.seed,
-            progress=lambda _, done, total: progress(done, total),
+            progress=progress,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertLists:
+    """Databases in ``folder`` of the images that lists of lines ``path class`` name.
+
+    ``root`` is the folder of relative paths, ``names`` a file with the class names; without
+    ``width`` and ``height`` images keep their size. With ``within`` all images must be in one of
+    these folders.
+
+    Raises:
+        UsageError: for a width without a height, or an unknown encoding.
+    """
+
+    train: Path
+    folder: Path
+    val: Path | None = None
+    root: Path = Path()
+    names: Path | None = None
+    width: int | None = None
+    height: int | None = None
+    fit: str = "squash"
+    gray: bool = False
+    encoding: str | None = None
+    shuffle: bool = False
+    seed: int = 0
+    restart: bool = False
+    within: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        from protonet.data.datum import ENCODINGS
+
+        if (self.width is None) != (self.height is None):
+            raise UsageError("--width and --height go together")
+        if self.encoding not in (None, *ENCODINGS):
+            raise UsageError(f"--encoded {self.encoding}: expected one of {', '.join(ENCODINGS)}")
+
+    def make(self, progress: Progress) -> dict[str, int]:
+        """Make the databases, or continue an interrupted conversion; return the images per part.
+
+        Raises:
+            UsageError, DataError: as ``data.listed_set.convert_lists``.
+        """
+        from protonet.data.listed_set import ListedSet, convert_lists
+        from protonet.data.record_format import RecordFormat
+
+        size = None
+        if self.width is not None and self.height is not None:
+            size = (self.height, self.width)
+        return convert_lists(
+            ListedSet(self.train, self.val, self.root, self.names, self.within),
+            self.folder,
+            RecordFormat(size, not self.gray, self.encoding, self.fit),
+            shuffle=self.shuffle,
+            seed=self.seed,
+            restart=self.restart,
+            progress=progress,
         )
 
 

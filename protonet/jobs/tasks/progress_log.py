@@ -1,24 +1,130 @@
-"""Progress of long work as lines of a log."""
+"""Progress of long work: as lines of a log, and as a file that a page reads."""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from protonet.errors import ProtonetError
+from protonet.formats.atomic import write_atomic
+
+PROGRESS = "progress.json"
+"""The file in the folder of a job with the progress of its task."""
 
 _LINE_SECONDS = 5.0
 """Seconds between lines."""
+_FILE_SECONDS = 0.5
+"""Seconds between writings of the file."""
+
+Watch = Callable[[int, int], None]
+"""Called with the number of things done, and of all."""
 
 
-def log_progress(what: str) -> Callable[[int, int], None]:
+@dataclass(frozen=True)
+class Count:
+    """How far work is. ``begun`` and ``at`` are times; ``first`` was done before it began."""
+
+    done: int
+    total: int
+    first: int
+    begun: float
+    at: float
+
+    def seconds_left(self, now: float | None = None) -> float | None:
+        """At the mean speed since it began; None while that is unknown."""
+        new = self.done - self.first
+        if new <= 0 or self.at <= self.begun:
+            return None
+        left = (self.total - self.done) * (self.at - self.begun) / new
+        return max(0.0, left - (0.0 if now is None else now - self.at))
+
+
+class Counter:
+    """Counts work from its first call on; one that counts down begins again."""
+
+    def __init__(self) -> None:
+        self._first: tuple[int, float] | None = None
+        self._last = 0
+
+    def count(self, done: int, total: int, now: float) -> Count:
+        """The state after so many are done."""
+        if self._first is None or done < self._last:
+            self._first = (done, now)
+        self._last = done
+        return Count(done, total, self._first[0], self._first[1], now)
+
+
+def log_progress(what: str) -> Watch:
     """A callback that logs progress to standard error if the work takes longer than this."""
-    told = time.monotonic()
+    counter, told = Counter(), time.monotonic()
 
     def watch(done: int, total: int) -> None:
         nonlocal told
         now = time.monotonic()
+        count = counter.count(done, total, now)
         if now - told >= _LINE_SECONDS:
             told = now
-            print(f"{done} of {total} {what}", file=sys.stderr)
+            print(line_of(count, what), file=sys.stderr, flush=True)
 
     return watch
+
+
+def line_of(count: Count, what: str) -> str:
+    """``1200 of 5000 images (24 %), 12 s left``."""
+    share = f" ({100 * count.done // count.total} %)" if count.total else ""
+    left = count.seconds_left()
+    return f"{count.done} of {count.total} {what}{share}" + (
+        "" if left is None else f", {_duration(left)} left"
+    )
+
+
+def file_progress(path: Path) -> Watch:
+    """A callback that writes progress to a file, at most twice a second."""
+    counter, written = Counter(), 0.0
+
+    def watch(done: int, total: int) -> None:
+        nonlocal written
+        now = time.time()
+        count = counter.count(done, total, now)
+        if now - written >= _FILE_SECONDS or done == total:
+            written = now
+            with suppress(ProtonetError, OSError):  # the work is worth more than its progress
+                write_atomic(path, json.dumps(vars(count)).encode())
+
+    return watch
+
+
+def read_progress(path: Path) -> Count | None:
+    """The progress of a file; None if there is none yet."""
+    try:
+        values = json.loads(path.read_text())
+        return Count(
+            int(values["done"]), int(values["total"]), int(values["first"]),
+            float(values["begun"]), float(values["at"]),
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def both(*watches: Watch) -> Watch:
+    """A callback that calls all."""
+
+    def watch(done: int, total: int) -> None:
+        for each in watches:
+            each(done, total)
+
+    return watch
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -8,26 +8,38 @@ from typing import Any
 from protonet.errors import FormatError, UsageError
 from protonet.formats.json_text import parse_json
 from protonet.jobs.json_form import from_json, to_json
-from protonet.jobs.tasks.datasets import ConvertFolders, ConvertVectors, MakeGradients
+from protonet.jobs.tasks.datasets import (
+    ConvertDetection,
+    ConvertFolders,
+    ConvertLists,
+    ConvertVectors,
+    MakeGradients,
+    MakeShapes,
+)
 from protonet.jobs.tasks.segmentation_datasets import ConvertSegmentation, MakeSegments
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
 
-Task = (
+MakeDataset = (
     MakeGradients
+    | MakeShapes
     | MakeSegments
     | ConvertFolders
+    | ConvertLists
     | ConvertVectors
+    | ConvertDetection
     | ConvertSegmentation
-    | TrainNetwork
-    | ResumeRun
 )
+Task = MakeDataset | TrainNetwork | ResumeRun
 
 KINDS: dict[str, type[Task]] = {
     "gradients": MakeGradients,
+    "shapes": MakeShapes,
     "segments": MakeSegments,
     "folders": ConvertFolders,
+    "lists": ConvertLists,
     "vectors": ConvertVectors,
     "segmentation": ConvertSegmentation,
+    "detection": ConvertDetection,
     "train": TrainNetwork,
     "resume": ResumeRun,
 }

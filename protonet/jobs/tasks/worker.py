@@ -17,7 +17,7 @@ from pathlib import Path
 from protonet.errors import ProtonetError
 from protonet.formats.atomic import write_atomic
 from protonet.jobs.tasks.failures import REPORTED, failure_of
-from protonet.jobs.tasks.progress_log import log_progress
+from protonet.jobs.tasks.progress_log import PROGRESS, both, file_progress, log_progress
 from protonet.jobs.tasks.task import Task, read_task
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
 from protonet.jobs.training.interrupts import INTERRUPTED, Interrupts
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
 def _told(path: Path) -> int:
     """Run the task of a file and report errors."""
     try:
-        code = do(read_task(path.read_text(encoding="utf-8"), str(path)))
+        code = do(read_task(path.read_text(encoding="utf-8"), str(path)), path.parent)
         sys.stdout.flush()
     except REPORTED as error:
         failure = failure_of(error)
@@ -56,14 +56,17 @@ def _told(path: Path) -> int:
     return code
 
 
-def do(task: Task) -> int:
-    """Run a task and log its progress; return the exit code."""
+def do(task: Task, folder: Path) -> int:
+    """Run a task and log its progress, also to a file in ``folder``; return the exit code."""
     if isinstance(task, TrainNetwork | ResumeRun):
         return _train(task)
-    made = task.make(log_progress("images"))
-    parts = made if isinstance(made, dict) else made.parts
+    (folder / PROGRESS).unlink(missing_ok=True)
+    made = task.make(both(log_progress("images"), file_progress(folder / PROGRESS)))
+    parts, told = (made, {}) if isinstance(made, dict) else (made.parts, made.counts)
     for part, count in parts.items():
         print(f"{part}: {count} images")
+    for what, count in told.items():
+        print(f"{what}: {count}")
     return 0
 
 

@@ -9,7 +9,14 @@ import pytest
 
 from protonet.errors import FormatError, UsageError
 from protonet.jobs.run.settings import RunSettings
-from protonet.jobs.tasks.datasets import ConvertFolders, ConvertVectors, MakeGradients
+from protonet.jobs.tasks.datasets import (
+    ConvertDetection,
+    ConvertFolders,
+    ConvertLists,
+    ConvertVectors,
+    MakeGradients,
+    MakeShapes,
+)
 from protonet.jobs.tasks.segmentation_datasets import ConvertSegmentation, MakeSegments
 from protonet.jobs.tasks.task import KINDS, Task, read_task, write_task
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
@@ -26,6 +33,11 @@ TASKS: list[Task] = [
     ResumeRun(Path("run"), 12.5),
     MakeSegments(folder=Path("data"), height=20, seed=3),
     ConvertSegmentation(root=Path("a"), folder=Path("b"), labels=Path("c"), ignore="none"),
+    MakeShapes(folder=Path("data"), count=7),
+    ConvertLists(train=Path("a.txt"), folder=Path("b"), val=Path("c.txt"), width=3, height=4,
+                 within=(Path("/x"), Path("/y"))),
+    ConvertDetection(root=Path("a"), folder=Path("b"), form="voc", classes=("car", "cat"),
+                     encoding=None, val_share=0.5, repair=True),
 ]  # fmt: skip
 
 

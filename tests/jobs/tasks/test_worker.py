@@ -16,6 +16,7 @@ from protonet.jobs.definitions.solver import settled
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.tasks.datasets import MakeGradients
+from protonet.jobs.tasks.progress_log import PROGRESS, read_progress
 from protonet.jobs.tasks.segmentation_datasets import ConvertSegmentation
 from protonet.jobs.tasks.task import Task, write_task
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
@@ -40,6 +41,9 @@ def test_a_data_set(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().out == "train: 6 images\nval: 1 images\n"
     with Database(tmp_path / "data" / "train_images") as images:
         assert len(images) == 6
+    told = read_progress(tmp_path / "job" / PROGRESS)
+    assert told is not None
+    assert (told.done, told.total) == (7, 7)
     assert work(tmp_path / "job", task) == 2
     told = capfd.readouterr().err
     assert told.startswith("error: ")
