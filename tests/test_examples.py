@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import runpy
@@ -18,6 +19,7 @@ from protonet.blob import Param
 from protonet.cli.app import app
 from protonet.data.create import create_gradients
 from protonet.data.datum import encode_image, make_datum
+from protonet.data.shapes import create_shapes
 from protonet.data.writer import DatabaseWriter
 from protonet.device import Device
 from protonet.errors import DataError
@@ -25,6 +27,8 @@ from protonet.formats.caffemodel import read_weights
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
+from protonet.jobs.evaluation.validation import evaluated
+from protonet.jobs.inference.open_net import open_net
 from protonet.jobs.inference.trained_run import Predictor
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings, SolverSettings
@@ -47,7 +51,7 @@ IMAGENET = {
     "mobilenet": (2, 3, 224, 224),
 }
 """The data that fits into the time and memory of a test; BatchNorm needs two images."""
-OTHERS = ("gradients", "fcn", "lstm", "siamese", "autoencoder")
+OTHERS = ("gradients", "fcn", "lstm", "siamese", "autoencoder", "shapes")
 PARAMETERS = {
     "lenet": 431_080,
     "cifar10": 145_578,
@@ -356,6 +360,52 @@ def test_autoencoder_learns_to_give_images_back(tmp_path: Path) -> None:
     (answer,) = Predictor(outcome.run).predict([tmp_path / "x.png"])
     assert answer.outputs["pixels"].shape == (784,)
     assert 0 <= answer.outputs["pixels"].min() <= answer.outputs["pixels"].max() <= 1
+
+
+def test_the_detector_finds_shapes(tmp_path: Path) -> None:
+    """What its page promises: with the settings there, most of the shapes and little else."""
+    data = tmp_path / "data"
+    create_shapes(data, 64, 64, 1000, 200, seed=0)
+    settings = RunSettings(
+        data / "train_images", val_data=data / "val_images", batch_size=20, epochs=10.0,
+        solver="Adam", lr=0.002, val_every=10.0, snapshot_every=0.0, out=tmp_path / "run",
+    )  # fmt: skip
+    run = start(read_net(Source.read(EXAMPLES / "shapes" / "net.prototxt")), settings).run
+    area, points = mean_average_precisions(run, images=200, classes=(1, 2, 3))
+    assert area > 0.95
+    assert points > 0.9
+    with Predictor(run) as predictor:
+        (answer,) = predictor.predict([data / "test0.png"])
+    rows = answer.outputs["detection_out"].reshape(-1, 7)
+    found = rows[rows[:, 2] > 0.5]
+    truths = json.loads((data / "test.json").read_text())["test0.png"]
+    assert sorted(found[:, 1].tolist()) == sorted(each["label"] for each in truths)
+
+
+def mean_average_precisions(
+    run: RunDirectory, *, images: int, classes: Sequence[int]
+) -> tuple[float, float]:
+    """On the validation images: the area under the curve, and VOC 2007's mean at 11 recalls."""
+    tested = evaluated(run)
+    net = open_net(tested.definition, tested.net_options)
+    rows = np.zeros((0, 5))
+    for _ in range(images // net.items):
+        net.forward()
+        outputs = {name: values for name, values, _ in net.outputs()}
+        rows = np.concatenate([rows, outputs["detection_eval"].reshape(-1, 5)])
+    net.close()
+    areas, points = [], []
+    for label in classes:
+        own = rows[rows[:, 1] == label]
+        objects = own[own[:, 0] == -1, 2].sum()
+        found = own[own[:, 0] != -1]
+        right, wrong = found[np.argsort(-found[:, 2], kind="stable"), 3:].cumsum(axis=0).T
+        recall, precision = right / objects, right / np.maximum(right + wrong, 1)
+        best = np.maximum.accumulate(precision[::-1])[::-1]
+        areas.append((np.diff(recall, prepend=0) * best).sum())
+        at_least = [best[recall >= wanted] for wanted in np.linspace(0, 1, 11)]
+        points.append(np.mean([each.max(initial=0) for each in at_least]))
+    return float(np.mean(areas)), float(np.mean(points))
 
 
 @pytest.mark.parametrize("seed", range(10))
