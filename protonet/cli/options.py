@@ -30,6 +30,27 @@ class Count(click.IntRange):
         return _within_32_bits(self, super().convert(value, param, ctx), param, ctx)
 
 
+class Numbers(click.types.StringParamType):
+    """Numbers with commas between them, as a tuple."""
+
+    name = "numbers"
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self._kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The numbers; ``click.BadParameter`` for anything else."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(self._kind(part) for part in value.split(","))
+        except ValueError:
+            what = "a whole number" if self._kind is int else "a number"
+            self.fail(
+                f"expected {what}, or several with commas between them, got '{value}'", param, ctx
+            )
+
+
 def _within_32_bits(
     kind: Int32 | Count, number: int, param: click.Parameter | None, ctx: click.Context | None
 ) -> int:

@@ -17,9 +17,10 @@ from protonet.cli.extensions import import_option
 from protonet.cli.options import Count, Int32, gathered
 from protonet.cli.shapes import explained, input_options
 from protonet.cli.terminal import note, print_table
-from protonet.cli.training_job import SOLVERS, known_solvers, match_solver
+from protonet.cli.training_job import known_solvers, match_solver
 from protonet.cli.untrusted_option import untrusted_option
 from protonet.errors import NetworkError, UsageError, nearest
+from protonet.jobs.run.bounds import SOLVERS
 
 if TYPE_CHECKING:
     from protonet.graph.net import Net

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import click
 
-from protonet.cli.options import C, with_options
-
-POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine", "torch_sgd")
-"""The policies of the help text; modules of ``--import`` may add others."""
+from protonet.cli.options import C, Numbers, with_options
+from protonet.jobs.run.bounds import POLICIES
 
 
 class Policy(click.Choice[str]):
@@ -77,7 +75,13 @@ def interval_options(command: C) -> C:
 
 
 _RATES = (
-    click.option("--lr", type=float, metavar="X", help="Base learning rate. Default: 0.01."),
+    click.option(
+        "--lr",
+        "lrs",
+        type=Numbers(float),
+        metavar="X[,X...]",
+        help="Base learning rate; several make a training each. Default: 0.01.",
+    ),
     click.option(
         "--lr-policy",
         type=Policy(),
@@ -114,6 +118,12 @@ _RATES = (
     ),
     click.option(
         "--min-lr", type=float, metavar="X", help="Minimum of the learning rate. Default: 0."
+    ),
+    click.option(
+        "--learning-rate-decay",
+        type=float,
+        metavar="X",
+        help="d in rate / (1 + d iteration), with every policy. Default: 0, for torch_sgd 1e-6.",
     ),
 )
 

@@ -80,12 +80,18 @@ _SHAPES = (
         metavar="N",
         help="Batch size. Default: that of the network, or else 16.",
     ),
+    click.option(
+        "--crop",
+        type=Count(0),
+        metavar="N",
+        help="With --data: side of a square crop; 0: none. Default: that of the network.",
+    ),
 )
 
 
 def input_options(command: Callable[..., None]) -> Any:
-    """``--data``, ``--labels``, ``--input``, ``--batch-size``: the argument ``data``."""
-    names = ("data", "labels", "inputs", "batch_size")
+    """Options of databases and shapes, as the argument ``data``."""
+    names = ("data", "labels", "inputs", "batch_size", "crop")
     return with_options(gathered(command, "data", _given_data, names), _SHAPES)
 
 

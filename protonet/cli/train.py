@@ -14,16 +14,20 @@ from protonet.cli.caffe_flags import chosen_device, chosen_stages
 from protonet.cli.compute_options import no_fuse_option, precision_option, tf32_option
 from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
-from protonet.cli.options import C
+from protonet.cli.image_options import image_options
+from protonet.cli.options import C, Numbers
 from protonet.cli.schedule_options import interval_options, length_options, rate_options
 from protonet.cli.sizes import memory_limit_option
+from protonet.cli.solver_options import solver_options
+from protonet.cli.sweep import train_all
 from protonet.cli.terminal import console, shows_bars
-from protonet.cli.training_job import SOLVERS, choose_job
+from protonet.cli.training_job import choose_jobs
 from protonet.cli.untrusted_option import untrusted_option
 from protonet.errors import UsageError
-from protonet.jobs.training.interrupts import EFFECTS, INTERRUPTED, Interrupts
+from protonet.jobs.training.interrupts import EFFECTS, Interrupts
 
 if TYPE_CHECKING:
+    from protonet.cli.sweep import Job
     from protonet.jobs.training.start import Outcome
     from protonet.train.events import Listener
 
@@ -44,6 +48,7 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
     )
 
 
+# long: most of it is its help
 @click.command(
     "train",
     cls=GflagsCommand,
@@ -56,6 +61,9 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
         "protonet train ssd.prototxt --data boxes/train_images --val-data boxes/val_images",
         "protonet train net.prototxt --data train_db --solver AdamW --lr-policy cosine "
         "--warmup 200",
+        "protonet train net.prototxt --data train_db --lr 0.1,0.01 --batch-size 16,32 --out sweep",
+        "protonet train net.prototxt --data train_db --mean pixel --crop 227 --mirror",
+        "protonet train net.prototxt --data train_db --weights runs/before@best --allow-mismatch",
         "cat net.prototxt | protonet train - --data train_db --out run",
         "protonet train net.prototxt --data train_db --accumulate 4 --snapshot-every 5",
         "protonet train --resume run",
@@ -92,41 +100,24 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
     help="Name, height and width of each validation image with boxes. Default: test_name_size.txt "
     "beside --val-data.",
 )
-@click.option(
-    "--mean",
-    metavar="FILE|none",
-    help="Mean to subtract: a .binaryproto file, or 'none'. Default: computed from the training "
-    "images; with boxes, the mean of each channel.",
-)
+@image_options
 @length_options
 @click.option(
     "--batch-size",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Batch size. Default: that of the network, or else 16.",
+    "batch_sizes",
+    type=Numbers(int),
+    metavar="N[,N...]",
+    help="Batch size; several make a training each. Default: that of the network, or else 16.",
 )
 @interval_options
 @rate_options
-@click.option("--momentum", type=float, metavar="X", help="Momentum of the solver. Default: 0.9.")
-@click.option(
-    "--weight-decay",
-    type=float,
-    metavar="X",
-    help="Weight decay. Default: the learning rate / 100, or for a Lua NETWORK 1e-4.",
-)
-@click.option(
-    "--solver",
-    "-solver",
-    metavar="TYPE|FILE",
-    help=f"Update rule: {', '.join(SOLVERS)}. Default: SGD. For a Lua NETWORK, those of "
-    "Torch7's optim: sgd, nag, adam, adagrad, rmsprop, adadelta. Without NETWORK: Caffe's "
-    "solver.prototxt, with its net and data.",
-)
+@solver_options
 @click.option(
     "--weights",
     "-weights",
-    metavar="FILE[,FILE...]",
-    help="Initial weights for fine-tuning: .caffemodel, .h5, .npz, .safetensors or .t7.",
+    metavar="FILE|RUN[@N][,...]",
+    help="Initial weights for fine-tuning: .caffemodel, .h5, .npz, .safetensors or .t7; of a RUN "
+    "its last snapshot; RUN@best and RUN@500 name another.",
 )
 @click.option(
     "--allow-mismatch",
@@ -156,7 +147,6 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
 @click.option(
     "--seed", type=click.IntRange(0), metavar="N", help="Seed of all random numbers. Default: 0."
 )
-@click.option("--shuffle", is_flag=True, help="Shuffle the training data each epoch.")
 @click.option(
     "--device", metavar="NAME", help="cpu or cuda:N. Default: cpu, or that of the resumed run."
 )
@@ -242,6 +232,9 @@ def command(
     also of a finished one. From there on the learning rate follows the schedule of the new length,
     so it may rise again: after the steps of multistep, or with cosine. Steps of a solver file are
     iterations, and do not change.
+
+    Several values of --lr or --batch-size make a training each, one after another, each in a folder
+    of --out. One that fails ends the others not.
     """
     if quiet and verbose:
         raise UsageError("--quiet and --verbose contradict each other")
@@ -250,19 +243,24 @@ def command(
     if log_format == "auto" and not verbose and ctx.find_root().info_name == "caffe":
         log_format = "caffe"
     effects = (options.pop("sigint_effect"), options.pop("sighup_effect"))
-    job = choose_job(network, resume, _given(options))
-    with ExitStack() as stack:
-        interrupts = stack.enter_context(Interrupts(*effects))
-        listeners = [] if quiet else _console_listeners(stack, log_format, verbose)
-        outcome = job(listeners=listeners, on_trainer=interrupts.watch)
-    _report(outcome, quiet or log_format == "json")
-    if outcome.result.interrupted:
-        ctx.exit(INTERRUPTED)
+    planned = choose_jobs(network, resume, _given(options))
+
+    def run(job: Job) -> Outcome:
+        with ExitStack() as stack:
+            interrupts = stack.enter_context(Interrupts(*effects))
+            listeners = [] if quiet else _console_listeners(stack, log_format, verbose)
+            outcome = job(listeners=listeners, on_trainer=interrupts.watch)
+        _report(outcome, quiet or log_format == "json")
+        return outcome
+
+    ctx.exit(train_all(planned, run, quiet=quiet or log_format == "json"))
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     """The given options, by the names of the settings."""
     given = {k: v for k, v in options.items() if v is not None and v is not False}
+    if options.get("mirror") is False:
+        given["mirror"] = False
     if "gpu" in given:
         given["device"] = chosen_device(given.pop("gpu"), given.get("device"))
     if "stage" in given:

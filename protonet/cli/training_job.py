@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from protonet.cli.sweep import Planned
 from protonet.cli.terminal import note
 from protonet.errors import UsageError, nearest
+from protonet.jobs.run.bounds import SOLVERS
+from protonet.jobs.run.sweep import MOST, sweep
 from protonet.jobs.tasks.progress_log import log_progress
 
 if TYPE_CHECKING:
+    from protonet.jobs.run.settings import RunSettings
     from protonet.jobs.training.start import Outcome
 
     Job = Callable[..., Outcome]
 
 TORCH_NAMES = {"nag": "TorchNAG"}
 """Names of Torch7's optim that are no names of Caffe's rules."""
-SOLVERS = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW")
 _OPTION_NAMES = {
     "steps": "step",
     "stages": "stage",
     "fuse": "no_fuse",
     "accumulation": "accumulate",
+    "lrs": "lr",
+    "batch_sizes": "batch_size",
 }
 _IN_SOLVER_FILES = {
     "epochs": "max_iter",
@@ -49,8 +55,8 @@ def _trust(given: dict[str, Any]) -> dict[str, Any]:
     return {**given, "python_layers": False} if untrusted and not allowed else given
 
 
-def choose_job(network: str | None, resume: Path | None, options: dict[str, Any]) -> Job:
-    """The job that the given options select.
+def choose_jobs(network: str | None, resume: Path | None, options: dict[str, Any]) -> list[Planned]:
+    """The job that the given options select, or the jobs of a sweep.
 
     Raises:
         UsageError: for contradictory options, or none.
@@ -59,11 +65,11 @@ def choose_job(network: str | None, resume: Path | None, options: dict[str, Any]
     if resume is not None:
         if network is not None:
             raise UsageError("--resume continues a run; it takes no NETWORK")
-        return _resuming(resume, given)
+        return [Planned("", _resuming(resume, given))]
     if network is not None:
         return _training(network, given)
     if "solver" in given:
-        return _following(given)
+        return [Planned("", _following(given))]
     raise UsageError(
         "nothing to train: give NETWORK (a prototxt file, or '-'), "
         "--solver SOLVER.prototxt, or --resume RUN"
@@ -101,8 +107,54 @@ def _following(given: dict[str, Any]) -> Job:
     return partial(start_solver, path, SolverSettings(**given))
 
 
-def _training(network: str, given: dict[str, Any]) -> Job:
-    """Train a pasted network."""
+def _training(network: str, given: dict[str, Any]) -> list[Planned]:
+    """Train a pasted network, once for each learning rate and batch size."""
+    _refuse_of_solver_files(given)
+    if "val_every" in given and "val_data" not in given:
+        raise UsageError("--val-every needs validation data: --val-data")
+    if "solver" in given:
+        given["solver"] = _solver_type(given["solver"])
+    if "steps" in given:
+        given["steps"] = percentages(given["steps"])
+    if "weights" in given:
+        from protonet.jobs.inference.weights import with_runs
+
+        given["weights"] = with_runs(given["weights"])
+    from protonet.jobs.run.settings import RunSettings
+
+    plans = sweep(given.pop("lrs", (RunSettings.lr,)), given.pop("batch_sizes", ()))
+    if len(plans) > MOST:
+        raise UsageError(f"{len(plans)} trainings of one sweep; at most {MOST}")
+    wanted = [RunSettings(**given, lr=rate, batch_size=size) for _, rate, size in plans]
+    return _planned(network, [name for name, _, _ in plans], wanted)
+
+
+def _planned(network: str, names: Sequence[str], wanted: Sequence[RunSettings]) -> list[Planned]:
+    """The trainings of a network; several are in folders of one."""
+    from protonet.jobs.reading.network import read_definition, read_network, shapes_of
+    from protonet.jobs.training.new_run import run_name
+    from protonet.jobs.training.start import start
+    from protonet.proto.source import Source
+
+    if network == "-" and sys.stdin.isatty():
+        note("paste the network, then press Ctrl-D on an empty line")
+    source = Source.read(network) if network == "-" else None  # which can be read once
+    planned, folder = [], wanted[0].out
+    for name, given in zip(names, wanted, strict=True):
+        shapes, settings = shapes_of(given), given
+        pasted = (
+            read_network(network, shapes) if source is None else read_definition(source, shapes)
+        )
+        if name:
+            folder = folder or Path("runs", f"{run_name(pasted)}-{datetime.now():%Y%m%d-%H%M%S}")
+            settings = replace(given, out=folder / name.replace(" ", "-"))
+        told = log_progress("images of the mean")
+        planned.append(Planned(name, partial(start, pasted, settings, progress=told)))
+    return planned
+
+
+def _refuse_of_solver_files(given: dict[str, Any]) -> None:
+    """Refuse options of solver files, for the training of a network."""
     if "data" not in given:
         raise UsageError("--data is missing: the LMDB of the training images")
     if "snapshot" in given:
@@ -115,28 +167,12 @@ def _training(network: str, given: dict[str, Any]) -> Job:
             "--max-iter requires --resume RUN, of a run of a solver file; for a NETWORK use "
             "--epochs"
         )
-    if "val_every" in given and "val_data" not in given:
-        raise UsageError("--val-every needs validation data: --val-data")
     for name in ("level", "stages"):
         if name in given:
             raise UsageError(
                 f"--{_OPTION_NAMES.get(name, name)} requires a solver file; a NETWORK is trained "
                 "in stage train and validated in stage val"
             )
-    if "solver" in given:
-        given["solver"] = _solver_type(given["solver"])
-    if "steps" in given:
-        given["steps"] = percentages(given["steps"])
-    from protonet.jobs.reading.network import read_network, shapes_of
-    from protonet.jobs.run.settings import RunSettings
-    from protonet.jobs.training.start import start
-
-    settings = RunSettings(**given)
-    if network == "-" and sys.stdin.isatty():
-        note("paste the network, then press Ctrl-D on an empty line")
-    told = log_progress("images of the mean")
-    pasted = read_network(network, shapes_of(settings))
-    return partial(start, pasted, settings, progress=told)
 
 
 def _refuse_others(given: dict[str, Any], known: Sequence[str], option: str, why: str) -> None:

@@ -16,10 +16,12 @@ from protonet.web import forms, submission
 from protonet.web.archive import archive
 from protonet.web.datasets.routes import make_dataset_routes
 from protonet.web.learning_rate import policy_curve
+from protonet.web.networks import CheckOptions
 from protonet.web.prediction_routes import add_prediction_routes, started_run
 from protonet.web.progress import curves_of, log_of
 from protonet.web.site import Site
 from protonet.web.store import DATASET, TRAINING
+from protonet.web.training_form import CheckForm, CurveForm, DrawForm, LengthForm, TrainingForm
 from protonet.web.views import job_view, plain, report_view
 
 _TICK = 0.5
@@ -52,7 +54,7 @@ def _models(site: Site) -> APIRouter:
         return [job_view(site, job) for job in site.store.all(TRAINING)]
 
     @routes.post("", status_code=201)
-    async def train(form: forms.TrainingForm) -> list[dict[str, Any]]:
+    async def train(form: TrainingForm) -> list[dict[str, Any]]:
         """Train a network; several learning rates or batch sizes make a job each."""
         return [job_view(site, job) for job in await submission.train(site, form)]
 
@@ -69,24 +71,23 @@ def _add_inspection_routes(routes: APIRouter, site: Site) -> None:
     """The routes that check the values of a form before training."""
 
     @routes.post("/check")
-    async def check(form: forms.CheckForm) -> dict[str, Any]:
+    async def check(form: CheckForm) -> dict[str, Any]:
         """All mistakes of a network, or its layers; with a data set, with their shapes."""
         databases = None
         if form.dataset:
             databases = site.databases(site.get(form.dataset, DATASET))
-        looked = await site.checks.inspect_network(
-            form.network, site.workspace, databases, batch_size=form.batch_size
-        )
+        options = CheckOptions(batch_size=form.batch_size, crop=form.crop)
+        looked = await site.checks.inspect_network(form.network, site.workspace, databases, options)
         return report_view(looked)
 
     @routes.post("/draw", response_class=Response)
-    async def drawing(form: forms.DrawForm) -> Response:
+    async def drawing(form: DrawForm) -> Response:
         """A drawing of a network as SVG; layers that are not deployed have dashed lines."""
         drawn = await site.checks.draw(form.network, site.workspace)
         return Response(drawn, media_type="image/svg+xml")
 
     @routes.post("/policy")
-    def policy(form: forms.CurveForm) -> dict[str, Any]:
+    def policy(form: CurveForm) -> dict[str, Any]:
         """The learning rate over a training: by iterations, or by epochs without ``images``."""
         return dict(plain(policy_curve(form)))
 
@@ -151,7 +152,7 @@ def _add_update_routes(routes: APIRouter, site: Site) -> None:
         return job_view(site, site.resume(site.get(job_id)))
 
     @routes.post("/{job_id}/prolong")
-    def prolong(job_id: str, form: forms.LengthForm) -> dict[str, Any]:
+    def prolong(job_id: str, form: LengthForm) -> dict[str, Any]:
         """Queue an ended training again with another length."""
         return job_view(site, site.prolong(site.get(job_id, TRAINING), form.epochs))
 
@@ -159,7 +160,7 @@ def _add_update_routes(routes: APIRouter, site: Site) -> None:
     async def clone(job_id: str) -> list[dict[str, Any]]:
         """Train the same network with the same settings again."""
         job = site.get(job_id, TRAINING)
-        form = forms.TrainingForm(**{**job.settings["form"], "name": f"{job.name} (clone)"[:200]})
+        form = TrainingForm(**{**job.settings["form"], "name": f"{job.name} (clone)"[:200]})
         return [job_view(site, each) for each in await submission.train(site, form)]
 
 

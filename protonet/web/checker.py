@@ -20,7 +20,7 @@ from protonet.errors import Mistake, NetworkError, ProtonetError
 from protonet.host import limit_memory
 from protonet.jobs.json_form import from_json, to_json
 from protonet.web.datasets import Databases
-from protonet.web.networks import draw, inspect_network
+from protonet.web.networks import CheckOptions, draw, inspect_network
 from protonet.web.workspace import Limits, Workspace
 
 Values = dict[str, Any]
@@ -59,7 +59,7 @@ def request_of(
     text: str,
     workspace: Workspace,
     databases: Databases | None,
-    batch_size: int | None,
+    options: CheckOptions,
     seconds: float,
 ) -> Values:
     """A request to the process; ``task`` is ``look`` or ``draw``."""
@@ -70,7 +70,7 @@ def request_of(
         "allowed": [str(each) for each in workspace.allowed],
         "limits": to_json(workspace.limits),
         "databases": to_json(databases),
-        "batch_size": batch_size,
+        "options": to_json(options),
         "seconds": seconds,
     }
 
@@ -94,9 +94,8 @@ def _answer(request: Values) -> Values:
         databases = None if named is None else from_json(Databases, named, "databases")
         if request["task"] == "draw":
             return {"drawn": draw(request["text"], workspace, databases).decode()}
-        report = inspect_network(
-            request["text"], workspace, databases, batch_size=request["batch_size"]
-        )
+        options = from_json(CheckOptions, request["options"], "options")
+        report = inspect_network(request["text"], workspace, databases, options)
         return {"report": to_json(report)}
     except NetworkError as error:
         return {"mistakes": [to_json(each) for each in error.mistakes]}

@@ -23,7 +23,7 @@ from protonet.jobs.json_form import from_json
 from protonet.sizes import byte_count
 from protonet.web.checker import Values, request_of
 from protonet.web.datasets import Databases
-from protonet.web.networks import NetworkReport
+from protonet.web.networks import USUAL, CheckOptions, NetworkReport
 from protonet.web.worker_process import Process, ProcessEndedError
 from protonet.web.workspace import Workspace
 
@@ -84,8 +84,8 @@ class Checks:
         text: str,
         workspace: Workspace,
         databases: Databases | None = None,
+        options: CheckOptions = USUAL,
         *,
-        batch_size: int | None = None,
         session: Hashable | None = None,
     ) -> NetworkReport:
         """``networks.inspect_network``, elsewhere.
@@ -96,7 +96,7 @@ class Checks:
             SupersededError: when the same session asked again before this began.
         """
         seconds = workspace.limits.check_seconds + _seconds_for(databases)
-        asked = request_of("look", text, workspace, databases, batch_size, seconds)
+        asked = request_of("look", text, workspace, databases, options, seconds)
         answer = await self._ask(asked, session)
         return from_json(NetworkReport, answer["report"], "the checker's response")
 
@@ -114,7 +114,7 @@ class Checks:
             NetworkError: for a text that cannot be read; otherwise as ``inspect_network``.
         """
         seconds = workspace.limits.check_seconds
-        asked = request_of("draw", text, workspace, databases, None, seconds)
+        asked = request_of("draw", text, workspace, databases, USUAL, seconds)
         answer = await self._ask(asked, session)
         return str(answer["drawn"]).encode()
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protonet.errors import UsageError
-from protonet.jobs.definitions.solver import make_solver
+from protonet.jobs.definitions.solver import DEFAULT_POLICY, make_solver
+from protonet.jobs.run.bounds import STEPPED
 from protonet.jobs.run.settings import RunSettings
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.solvers.schedules import make_schedule
-from protonet.web.forms import CurveForm
+from protonet.web.training_form import CurveForm
 
 _POINTS = 400
 _UNKNOWN = 1000
@@ -47,9 +48,12 @@ def policy_curve(form: CurveForm) -> Curve:
         lr_policy=form.lr_policy,
         gamma=form.gamma,
         power=form.power,
-        steps=tuple(form.steps) if form.lr_policy in ("step", "multistep", "sigmoid") else (),
+        steps=tuple(form.steps) if (form.lr_policy or DEFAULT_POLICY) in STEPPED else (),
         warmup=form.warmup if known else 0,
+        warmup_lr=form.warmup_lr,
         min_lr=form.min_lr,
+        learning_rate_decay=form.learning_rate_decay,
+        accumulation=form.accumulation if known else 1,
     )
     try:
         length = (_UNKNOWN, 1) if form.images is None else (form.images, form.batch_size)

@@ -19,7 +19,8 @@ from protonet.graph.summary import Row, Summary, summarize
 from protonet.jobs.checks.objective import check_objective
 from protonet.jobs.definitions.box_checks import check_boxes, check_classes
 from protonet.jobs.definitions.boxes import BoxFiles, reads_boxes
-from protonet.jobs.definitions.inputs import count_classes, image_layers
+from protonet.jobs.definitions.images import ImageOptions
+from protonet.jobs.definitions.inputs import count_classes, image_layers, refuse_crop_of_lua
 from protonet.jobs.definitions.network import (
     DATA,
     DEPLOY_STATE,
@@ -80,24 +81,36 @@ class NetworkReport:
     batch_size: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """Settings of a training on which the shapes of its network depend; None for the network's own
+    batch size and crop.
+    """
+
+    batch_size: int | None = None
+    crop: int | None = None
+
+
+USUAL = CheckOptions()
+
+
 def inspect_network(
     text: str,
     workspace: Workspace,
     databases: Databases | None = None,
-    *,
-    batch_size: int | None = None,
+    options: CheckOptions = USUAL,
 ) -> NetworkReport:
     """Find all mistakes of a network; without mistakes, and with a data set, describe its layers.
 
     Without ``databases`` only the text itself and the files that it names are checked.
     """
     try:
-        definition = read_bounded(text, workspace, databases, batch_size)
+        definition = read_bounded(text, workspace, databases, options.batch_size)
         if databases is None:
             mistakes = _lone_mistakes(definition, workspace)
             report = NetworkReport(mistakes, definition.net.name, tuple(_names(definition)))
         else:
-            report = _planned(definition, databases, workspace, batch_size)
+            report = _planned(definition, databases, workspace, options)
         return replace(report, ignored=tuple(ignored_fields(definition.net)))
     except NetworkError as error:
         return NetworkReport(tuple(error.mistakes))
@@ -174,9 +187,10 @@ def _lone_mistakes(definition: NetDefinition, workspace: Workspace) -> tuple[Mis
 
 
 def _with_data(
-    definition: NetDefinition, databases: Databases, batch_size: int | None
+    definition: NetDefinition, databases: Databases, options: CheckOptions
 ) -> NetDefinition:
     """The network with the layers that read a data set."""
+    refuse_crop_of_lua(definition.source.text, options.crop)
     train, val = [
         None if images is None else Pair(str(images), None if labels is None else str(labels))
         for images, labels in (databases.part("train"), databases.part("val"))
@@ -193,16 +207,23 @@ def _with_data(
         check_classes(definition, files)
     if lacks_outputs(definition.net) and databases.train_labels is None:
         classes = count_classes(databases.train_images)
+    how = ImageOptions(crop=options.crop)
     return make_train_val(
-        definition, train, val, batch_size=batch_size, classes=classes, files=files
+        definition,
+        train,
+        val,
+        batch_size=options.batch_size,
+        images=how,
+        classes=classes,
+        files=files,
     )
 
 
 def _planned(
-    definition: NetDefinition, databases: Databases, workspace: Workspace, batch_size: int | None
+    definition: NetDefinition, databases: Databases, workspace: Workspace, options: CheckOptions
 ) -> NetworkReport:
     context = LayerContext(workspace.folder, python_layers=False)
-    made = _with_data(definition, databases, batch_size)
+    made = _with_data(definition, databases, options)
     plan = plan_net(made, phase=TRAIN, stages=["train"], context=context)
     try:
         check_objective(plan, definition)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from protonet.errors import NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
+from protonet.jobs.definitions.solver import DEFAULT_POLICY
 from protonet.jobs.inference.trained_run import choose_snapshot
+from protonet.jobs.run.bounds import MEANS, STEPPED, mean_values
 from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.run.sweep import MOST, sweep
 from protonet.jobs.tasks.trainings import TrainNetwork
 from protonet.web.datasets import Databases
-from protonet.web.forms import (
-    TrainingForm,
-    sweep,
-)
+from protonet.web.networks import CheckOptions
 from protonet.web.progress import run_of
 from protonet.web.site import Site
 from protonet.web.store import DATASET, DONE, TRAINING, Job
+from protonet.web.training_form import TrainingForm
 
 NETWORK = "net.prototxt"
 DATA = Path("data")
@@ -40,18 +41,19 @@ async def train(site: Site, form: TrainingForm) -> list[Job]:
     """
     dataset, weights = await asyncio.to_thread(_needed, site, form)
     databases = site.databases(dataset)
-    plans = sweep(form)
-    if len(plans) > 100:
-        raise UsageError(f"{len(plans)} trainings at once; at most 100")
+    plans = sweep(form.rates, form.batch_sizes)
+    if len(plans) > MOST:
+        raise UsageError(f"{len(plans)} trainings at once; at most {MOST}")
     for _, _, size in plans[: len(form.batch_sizes) or 1]:
         looked = await site.checks.inspect_network(
-            form.network, site.workspace, databases, batch_size=size
+            form.network, site.workspace, databases, CheckOptions(batch_size=size, crop=form.crop)
         )
         if looked.mistakes:
             raise NetworkError(looked.mistakes)
     needs = (dataset.id, *([form.weights_of] if form.weights_of else []))
     planned = [
-        (name, _settings(form, rate, size, databases, weights)) for name, rate, size in plans
+        (f"{form.name} {told}".strip(), _settings(site, form, rate, size, databases, weights))
+        for told, rate, size in plans
     ]
     return await asyncio.to_thread(
         lambda: [_training(site, form, name, settings, needs) for name, settings in planned]
@@ -63,14 +65,21 @@ def _needed(site: Site, form: TrainingForm) -> tuple[Job, Path | None]:
     dataset = site.get(form.dataset, DATASET)
     if dataset.status != DONE:
         raise UsageError(f"the data set '{dataset.name}' is not ready: {dataset.status}")
+    if form.weights and form.weights_of:
+        raise UsageError("weights and weights_of both give weights; use one of them")
+    if form.weights:
+        path = site.workspace.inside(form.weights)
+        if not path.is_file():
+            raise UsageError(f"{form.weights}: no such file")
+        return dataset, path
     if not form.weights_of:
         return dataset, None
     run = run_of(site.workspace, site.get(form.weights_of, TRAINING))
     return dataset, run.snapshots().best_model(choose_snapshot(run, form.weights_at))
 
 
-# long: a line for each setting
 def _settings(
+    site: Site,
     form: TrainingForm,
     rate: float,
     size: int | None,
@@ -82,39 +91,34 @@ def _settings(
     Raises:
         UsageError: for contradictory values.
     """
-    mean = form.mean if form.mean == "none" else databases.mean
-    stepped = form.lr_policy in ("step", "multistep", "sigmoid")
-    return RunSettings(
-        databases.train_images,
-        labels=databases.train_labels,
-        val_data=databases.val_images,
-        val_labels=databases.val_labels,
-        mean=None if mean is None else str(mean),
-        weights="" if weights is None else str(weights),
-        python_layers=False,
+    names = {each.name for each in fields(RunSettings)} & TrainingForm.model_fields.keys()
+    values = {name: getattr(form, name) for name in names}
+    if form.threads is None:
+        del values["threads"]
+    stepped = (form.lr_policy or DEFAULT_POLICY) in STEPPED
+    values.update(
         lr=rate,
         batch_size=size,
         steps=tuple(form.steps) if stepped else (),
-        epochs=form.epochs,
-        lr_policy=form.lr_policy,
-        gamma=form.gamma,
-        power=form.power,
-        warmup=form.warmup,
-        min_lr=form.min_lr,
-        solver=form.solver,
-        momentum=form.momentum,
-        weight_decay=form.weight_decay,
-        accumulation=form.accumulation,
-        snapshot_every=form.snapshot_every,
-        val_every=form.val_every,
-        early_stop=form.early_stop,
-        average=form.average,
-        seed=form.seed,
-        shuffle=form.shuffle,
-        device=form.device,
-        precision=form.precision,
-        allow_mismatch=form.allow_mismatch,
+        mean=_mean(site, form.mean),
+        known_mean=databases.mean,
+        labels=databases.train_labels,
+        val_data=databases.val_images,
+        val_labels=databases.val_labels,
+        weights="" if weights is None else str(weights),
+        python_layers=False,
     )
+    return RunSettings(databases.train_images, **values)
+
+
+def _mean(site: Site, mean: str | None) -> str | None:
+    """The mean of a form; a file as one that the server may read."""
+    if mean is None or mean in MEANS or mean_values(mean) is not None:
+        return mean
+    path = site.workspace.inside(mean)
+    if not path.is_file():
+        raise UsageError(f"mean: {mean}: no such file; expected image, pixel, none or numbers")
+    return str(path)
 
 
 def _training(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from protonet.cli.schedule_options import POLICIES
 from protonet.data.create import create_gradients
+from protonet.jobs.run.bounds import POLICIES
 from protonet.solvers.schedules import policy_names
 
 NET = """\

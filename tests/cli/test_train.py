@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.cli.schedule_options import POLICIES
 from protonet.data.create import create_gradients
 from protonet.formats.caffemodel import read_weights, write_weights
+from protonet.jobs.run.bounds import POLICIES
 
 NET = """\
 name: "seed"

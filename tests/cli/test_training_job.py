@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from protonet.cli.train import command
-from protonet.cli.training_job import SOLVERS, choose_job, match_solver, percentages
+from protonet.cli.training_job import choose_jobs, match_solver, percentages
 from protonet.errors import UsageError
+from protonet.jobs.run.bounds import SOLVERS
 from protonet.jobs.run.settings import SolverSettings
 from protonet.jobs.training.resume import ResumeOptions, resume
 from protonet.jobs.training.start import start_solver
@@ -20,13 +21,15 @@ from protonet.solvers.update_rule import RULES, rule_names
 def test_a_solver_file_and_a_run_to_resume(tmp_path: Path) -> None:
     path = tmp_path / "solver.prototxt"
     path.touch()
-    job = choose_job(None, None, {"solver": str(path), "keep": 3, "lr_policy": "cosine"})
+    (planned,) = choose_jobs(None, None, {"solver": str(path), "keep": 3, "lr_policy": "cosine"})
+    job = planned.job
     assert isinstance(job, partial)
     assert (job.func, job.args) == (
         start_solver,
         (path, SolverSettings(keep=3, lr_policy="cosine")),
     )
-    job = choose_job(None, tmp_path, {"val_data": tmp_path / "v"})
+    (planned,) = choose_jobs(None, tmp_path, {"val_data": tmp_path / "v"})
+    job = planned.job
     assert isinstance(job, partial)
     changes = ResumeOptions(moved={"val_data": tmp_path / "v"})
     assert (job.func, job.args, job.keywords) == (resume, (tmp_path, changes), {})
@@ -43,7 +46,7 @@ def test_a_solver_file_and_a_run_to_resume(tmp_path: Path) -> None:
 )
 def test_options_that_ask_for_nothing(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        choose_job(None, None, options)
+        choose_jobs(None, None, options)
 
 
 @pytest.mark.parametrize("name", SOLVERS)

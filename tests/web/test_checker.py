@@ -15,7 +15,7 @@ import pytest
 from protonet.jobs.json_form import from_json, to_json
 from protonet.web.checker import request_of
 from protonet.web.datasets import Databases
-from protonet.web.networks import NetworkReport, inspect_network
+from protonet.web.networks import USUAL, NetworkReport, inspect_network
 from protonet.web.workspace import Workspace
 from tests.web.conftest import NET
 from tests.web.test_checks import LARGE, SLOW
@@ -58,11 +58,11 @@ def test_what_crosses_the_pipe_comes_out_the_same(workspace: Workspace, gradient
 
 def test_answers(checker: Checker, workspace: Workspace) -> None:
     assert said(checker) == {"ready": True}
-    report = ask(checker, request_of("look", NET, workspace, None, None, 5))["report"]
+    report = ask(checker, request_of("look", NET, workspace, None, USUAL, 5))["report"]
     assert [row["name"] for row in report["rows"]] == ["scale", "hidden", "loss"]
-    drawn = ask(checker, request_of("draw", NET, workspace, None, None, 5))["drawn"]
+    drawn = ask(checker, request_of("draw", NET, workspace, None, USUAL, 5))["drawn"]
     assert drawn.startswith("<?xml")
-    wrong = ask(checker, request_of("draw", "layer {", workspace, None, None, 5))
+    wrong = ask(checker, request_of("draw", "layer {", workspace, None, USUAL, 5))
     assert wrong["mistakes"][0]["line"] == 1
     assert checker.stdin is not None
     checker.stdin.close()
@@ -71,20 +71,20 @@ def test_answers(checker: Checker, workspace: Workspace) -> None:
 
 def test_it_ends_by_itself_where_nobody_ends_it(checker: Checker, workspace: Workspace) -> None:
     assert said(checker) == {"ready": True}
-    assert ask(checker, request_of("look", SLOW, workspace, None, None, 0.1)) is None
+    assert ask(checker, request_of("look", SLOW, workspace, None, USUAL, 0.1)) is None
     assert checker.wait(10) == -signal.SIGALRM
 
 
 def test_memory(workspace: Workspace) -> None:
     for checker in started(str(8 << 20)):
         assert said(checker) == {"ready": True}
-        asked = request_of("look", LARGE, workspace, None, None, 60)
+        asked = request_of("look", LARGE, workspace, None, USUAL, 60)
         assert ask(checker, asked) == {"short": "memory"}
 
 
 def test_a_fault_of_its_own_is_told_and_logged(checker: Checker, workspace: Workspace) -> None:
     assert said(checker) == {"ready": True}
-    asked = request_of("look", NET, workspace, None, None, 5)
+    asked = request_of("look", NET, workspace, None, USUAL, 5)
     told = ask(checker, {**asked, "text": 3})
     assert told["failed"].startswith("TypeError")
     assert "mistakes" not in told

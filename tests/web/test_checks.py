@@ -21,7 +21,7 @@ from protonet.errors import NetworkError
 from protonet.web import checks as module
 from protonet.web.checks import BusyError, CheckError, Checks, SupersededError
 from protonet.web.datasets import Databases
-from protonet.web.networks import draw, inspect_network
+from protonet.web.networks import CheckOptions, draw, inspect_network
 from protonet.web.workspace import Workspace
 from tests.web.browser import awaited, end, served, wait_for
 from tests.web.conftest import NET, Served
@@ -88,8 +88,9 @@ def test_what_is_found_is_what_a_look_here_finds(
     ignored = "reduce_buckets: 3\n" + NET
     for text, databases, size in ((NET, None, None), (NET, data, 5), (wrong, data, None),
                                   ("layer {", None, None), (ignored, data, 4)):  # fmt: skip
-        found = awaited(checks.inspect_network(text, workspace, databases, batch_size=size))
-        assert found == inspect_network(text, workspace, databases, batch_size=size)
+        options = CheckOptions(batch_size=size)
+        found = awaited(checks.inspect_network(text, workspace, databases, options))
+        assert found == inspect_network(text, workspace, databases, options)
     assert awaited(checks.draw(NET, workspace)) == draw(NET, workspace)
     with pytest.raises(NetworkError) as here:
         draw("layer {", workspace)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from protonet.errors import ProtonetError, UsageError
-from protonet.web.forms import CurveForm
 from protonet.web.learning_rate import policy_curve
+from protonet.web.training_form import CurveForm
 
 
 def curve_of(**given: Any) -> dict[float, float | None]:

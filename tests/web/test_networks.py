@@ -9,7 +9,7 @@ import pytest
 from protonet.data.shapes import create_shapes
 from protonet.errors import NetworkError
 from protonet.web.datasets import Databases
-from protonet.web.networks import draw, inspect_network, read_bounded
+from protonet.web.networks import CheckOptions, draw, inspect_network, read_bounded
 from protonet.web.views import report_view
 from protonet.web.workspace import Limits, Workspace
 from tests.jobs.nets import DETECTOR
@@ -28,7 +28,8 @@ def test_mistakes_without_data(workspace: Workspace) -> None:
 
 
 def test_what_a_network_is(workspace: Workspace, gradients: Path) -> None:
-    report = inspect_network(NET, workspace, Databases.of_folder(gradients), batch_size=5)
+    data, five = Databases.of_folder(gradients), CheckOptions(batch_size=5)
+    report = inspect_network(NET, workspace, data, five)
     assert report.mistakes == ()
     shapes = {name: shape for row in report.rows for name, shape in row.tops}
     assert shapes["scale"] == (5, 1, 10, 12)

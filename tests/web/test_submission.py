@@ -12,17 +12,18 @@ from protonet.errors import NetworkError, UsageError
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.tasks.task import Task, read_task
 from protonet.jobs.tasks.trainings import TrainNetwork
-from protonet.web import forms, submission
+from protonet.web import submission
 from protonet.web.datasets import creation
 from protonet.web.datasets import forms as dataset_forms
 from protonet.web.site import Site
 from protonet.web.store import ENDED, Job
+from protonet.web.training_form import TrainingForm
 from protonet.web.workspace import Limits, Workspace
 from tests.web.browser import awaited, wait_for
 from tests.web.conftest import NET
 
 
-def run_train(site: Site, form: forms.TrainingForm) -> list[Job]:
+def run_train(site: Site, form: TrainingForm) -> list[Job]:
     return awaited(submission.train(site, form))
 
 
@@ -50,7 +51,7 @@ def test_trainings(site: Site, gradients: Path) -> None:
                             train_labels=str(gradients / "train_labels"),
                             mean=str(gradients / "train_mean.binaryproto")),
     )  # fmt: skip
-    form = forms.TrainingForm(
+    form = TrainingForm(
         name="t", network=NET, dataset=data.id, epochs=1, lrs=[0.01, 0.02], batch_sizes=[8],
         lr_policy="multistep", steps=[50, 80], early_stop=None, weight_decay=0.001, gamma=0.5,
         power=1.0, shuffle=True, precision="bfloat16", average=0.9, allow_mismatch=True,
@@ -62,7 +63,7 @@ def test_trainings(site: Site, gradients: Path) -> None:
         Path("net.prototxt"),
         RunSettings(
             gradients / "train_images", labels=gradients / "train_labels",
-            mean=str(gradients / "train_mean.binaryproto"), out=site.folder(jobs[1]) / "run",
+            known_mean=gradients / "train_mean.binaryproto", out=site.folder(jobs[1]) / "run",
             epochs=1.0, lr=0.02, batch_size=8, lr_policy="multistep", steps=(50.0, 80.0),
             gamma=0.5, power=1.0, weight_decay=0.001, shuffle=True, precision="bfloat16",
             average=0.9, allow_mismatch=True, python_layers=False,
@@ -91,7 +92,7 @@ def test_trainings_that_cannot_be(site: Site, gradients: Path) -> None:
     images = dataset_forms.DatabasesForm(name="d", train_images=str(gradients / "train_images"),
                                  train_labels=str(gradients / "train_labels"))  # fmt: skip
     data = creation.name_databases(site, images)
-    form = forms.TrainingForm(name="t", network=NET, dataset=data.id)
+    form = TrainingForm(name="t", network=NET, dataset=data.id)
     with pytest.raises(NetworkError, match="Powr"):
         run_train(site, form.model_copy(update={"network": NET.replace("Power", "Powr")}))
     with pytest.raises(UsageError, match="there is no job"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from protonet.web.checker import request_of
+from protonet.web.networks import USUAL
 from protonet.web.worker_process import Process, ProcessEndedError
 from protonet.web.workspace import Workspace
 
@@ -22,7 +23,7 @@ def process() -> Iterator[Process]:
 
 
 def test_it_is_asked_again_and_again(process: Process) -> None:
-    asked = request_of("look", "layer { }", Workspace(Path("/nowhere")), None, None, 5)
+    asked = request_of("look", "layer { }", Workspace(Path("/nowhere")), None, USUAL, 5)
     first = process.request(asked, 10)
     assert first["report"]["rows"] == []
     assert first["report"]["mistakes"]
@@ -39,7 +40,7 @@ def test_its_end_is_told(process: Process) -> None:
 
 
 def test_it_ends_where_it_overstays(process: Process) -> None:
-    asked = request_of("look", "layer { }", Workspace(Path("/nowhere")), None, None, 5)
+    asked = request_of("look", "layer { }", Workspace(Path("/nowhere")), None, USUAL, 5)
     process.request(asked, 10)
     os.kill(process.pid, signal.SIGSTOP)
     with pytest.raises(ProcessEndedError) as caught:

@@ -36,13 +36,11 @@ def check_databases(settings: RunSettings) -> list[str]:
     return [note for note in notes if note]
 
 
-def refuse_other_mean(settings: RunSettings) -> None:
+def refuse_other_mean(given: Path, settings: RunSettings) -> None:
     """Refuse a given mean of another size than the images, naming the user's file instead of the
     copy in the run.
     """
-    if settings.mean in (None, "none"):
-        return
-    mean = load_mean(Path(str(settings.mean)))
+    mean = load_mean(given)
     for path in (settings.data, settings.val_data):
         if path is None:
             continue
@@ -50,7 +48,7 @@ def refuse_other_mean(settings: RunSettings) -> None:
         if mean.shape != shape:
             found, expected = ("x".join(map(str, each)) for each in (shape, mean.shape))
             raise DataError(
-                f"{settings.mean}: the mean is {expected}, but the images of {path} are {found}; "
+                f"{given}: the mean is {expected}, but the images of {path} are {found}; "
                 "they must have the same size"
             )
 

@@ -13,6 +13,7 @@ from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
 from protonet.jobs.definitions.box_checks import check_boxes, check_classes
 from protonet.jobs.definitions.boxes import BoxFiles, reads_boxes
+from protonet.jobs.definitions.images import ImageOptions
 from protonet.jobs.definitions.network import (
     DATA,
     Databases,
@@ -24,6 +25,7 @@ from protonet.jobs.definitions.network import (
 from protonet.layers.annotated_data import AnnotatedData
 from protonet.layers.inputs import Data
 from protonet.proto.caffe_pb2 import TEST, TRAIN, LayerParameter
+from protonet.proto.language import is_lua
 from protonet.proto.text import NetDefinition
 
 _BATCHES = {
@@ -51,7 +53,7 @@ ImageLayer = AnnotatedData | Data
 @dataclass(frozen=True, kw_only=True)
 class InputOptions:
     """Inputs of a network without data layers: databases, or shapes of blobs that no layer
-    produces. ``batch_size`` None means the network's own.
+    produces. ``batch_size`` and ``crop`` None mean the network's own.
 
     Raises:
         UsageError: for contradictory options.
@@ -61,12 +63,15 @@ class InputOptions:
     labels: Path | None = None
     inputs: Mapping[str, Shape] | None = None
     batch_size: int | None = None
+    crop: int | None = None
 
     def __post_init__(self) -> None:
         if self.data is None and self.labels is not None:
             raise UsageError("--labels needs --data, the LMDB of the images that they belong to")
         if self.data is not None and self.inputs:
             raise UsageError("--data and --input both give shapes; use one of them")
+        if self.crop is not None and self.data is None:
+            raise UsageError("--crop needs --data, the LMDB of the images to crop")
 
     def put(
         self, definition: NetDefinition, phase: int, stages: Sequence[str] = ()
@@ -76,7 +81,9 @@ class InputOptions:
         """
         if self.data is not None:
             stages = stages or (("val",) if phase == TEST else ("train",))
-            made = with_databases(definition, self.data, self.labels, self.batch_size, stages)
+            made = with_databases(
+                definition, self.data, self.labels, self.batch_size, stages, crop=self.crop
+            )
             return made, stages
         if self.inputs:
             definition = with_inputs(definition, self.inputs)
@@ -91,19 +98,41 @@ def with_databases(
     labels: Path | None,
     batch_size: int | None,
     stages: Sequence[str] = (),
+    *,
+    crop: int | None = None,
 ) -> NetDefinition:
     """The train_val net on these databases, or with stage deploy the deploy net."""
     check_boxes(pasted, data, labels)
+    refuse_crop_of_lua(pasted.source.text, crop)
     databases = Databases(str(data), None if labels is None else str(labels))
     classes = count_classes(data) if lacks_outputs(pasted.net) and labels is None else None
     files = None
     if reads_boxes(pasted.net):
         files = BoxFiles.find(data, data)
         check_classes(pasted, files)
+    images = ImageOptions(crop=crop)
     made = make_train_val(
-        pasted, databases, databases, batch_size=batch_size, classes=classes, files=files
+        pasted,
+        databases,
+        databases,
+        batch_size=batch_size,
+        images=images,
+        classes=classes,
+        files=files,
     )
     return make_deploy(made, _image_shape(made)).definition if "deploy" in stages else made
+
+
+def refuse_crop_of_lua(text: str, crop: int | None) -> None:
+    """Refuse a crop of a Lua text: its modules are made for the shape that it tells.
+
+    Raises:
+        UsageError: for one.
+    """
+    if crop is not None and is_lua(text):
+        raise UsageError(
+            "a Lua text tells the crop itself: croplen in the table that it returns; omit the crop"
+        )
 
 
 def with_inputs(pasted: NetDefinition, shapes: Mapping[str, Shape]) -> NetDefinition:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from protonet.errors import NetworkError
 from protonet.jobs.definitions.boxes import BoxFiles, annotated_layer, put_files, reads_boxes
+from protonet.jobs.definitions.images import UNCHANGED, ImageOptions
 from protonet.jobs.run.settings import DEFAULT_BATCH
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import (
@@ -29,10 +30,6 @@ DATA = ("AnnotatedData", "Data")
 _SOURCES = (*DATA, "Input")
 
 
-Mean = str | Sequence[float]
-"""A mean file, or the mean of each channel."""
-
-
 @dataclass(frozen=True)
 class Databases:
     """The databases of one phase: absolute paths."""
@@ -48,6 +45,7 @@ class _Made:
     layer: LayerParameter
     origin: Where
     images: bool
+    trains: bool = False
 
 
 def make_train_val(
@@ -56,17 +54,15 @@ def make_train_val(
     val: Databases | None,
     *,
     batch_size: int | None = None,
-    mean: Mean | None = None,
-    replace_mean: bool = False,
+    images: ImageOptions = UNCHANGED,
     classes: int | None = None,
     files: BoxFiles | None = None,
 ) -> NetDefinition:
     """The pasted network with data layers for training and validation.
 
     The network's own data layers keep their fields, except source and backend. Missing ones are
-    added: ``data``, and ``label`` if a layer reads it. ``mean`` is set in image data layers without
-    a mean, or in all with ``replace_mean``. ``classes`` fills every missing num_output. ``files``
-    are those of a data set with boxes.
+    added: ``data``, and ``label`` if a layer reads it. ``classes`` fills every missing num_output.
+    ``files`` are those of a data set with boxes.
 
     Raises:
         NetworkError: when the network's own data layers cannot be filled in.
@@ -79,11 +75,13 @@ def make_train_val(
         model = next((each.layer for each in made if each.images), None)
         layers += _missing_layers(pasted.net, state, databases, layers, model)
         _set_batch_sizes([each.layer for each in layers], batch_size)
+        for each in layers:
+            each.trains = state is TRAIN_STATE
         made += layers
     for each in made:
         each.layer.data_param.backend = DataParameter.LMDB
         if each.images:
-            _set_mean(each.layer, mean, replace_mean)
+            images.put(each.layer, trains=each.trains)
     assembled = _assembled(pasted, made, classes)
     if files is not None:
         put_files(assembled.net.layer, files)
@@ -260,19 +258,6 @@ def _set_batch_sizes(layers: Sequence[LayerParameter], given: int | None) -> Non
             layer.data_param.batch_size = given
         elif not layer.data_param.batch_size:
             layer.data_param.batch_size = own[0] if own else DEFAULT_BATCH
-
-
-def _set_mean(layer: LayerParameter, mean: Mean | None, replace: bool) -> None:
-    transform = layer.transform_param
-    if replace:
-        transform.ClearField("mean_file")
-        transform.ClearField("mean_value")
-    if mean is None or transform.mean_file or transform.mean_value:
-        return
-    if isinstance(mean, str):
-        transform.mean_file = mean
-    else:
-        transform.mean_value.extend(mean)
 
 
 def _assembled(pasted: NetDefinition, made: Sequence[_Made], classes: int | None) -> NetDefinition:

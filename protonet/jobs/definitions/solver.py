@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from protonet.errors import UsageError
-from protonet.jobs.run.settings import MOST_ITERATIONS, RunSettings, weight_files
+from protonet.jobs.run.bounds import MOST_ITERATIONS
+from protonet.jobs.run.settings import RunSettings, weight_files
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.proto.language import is_lua
+from protonet.solvers.update_rule import RULES
 
 PREFIX = "snapshot"
 """The snapshot_prefix inside a run directory."""
@@ -40,6 +42,9 @@ rate decays as far in a long training as in a short one (DIGITS, tools/train_caf
 """
 
 _WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp", "TorchAdaGrad", "TorchRMSProp")
+
+CONSTANTS = ("momentum2", "rms_decay", "delta", "dampening")
+"""Settings that only some update rules have."""
 
 _OF_TORCH = {
     name: f"Torch{name}" for name in ("SGD", "NAG", "Adam", "AdaGrad", "RMSProp", "AdaDelta")
@@ -97,6 +102,7 @@ def make_solver(
         solver.iter_size = settings.accumulation
     if settings.solver not in _WITHOUT_MOMENTUM:
         solver.momentum = settings.momentum
+    _set_constants(solver, settings)
     solver.train_state.stage.append("train")
     if val is not None and settings.val_every:
         solver.test_iter.append(math.ceil(val[0] / val[1]))
@@ -106,6 +112,47 @@ def make_solver(
     set_length(solver, settings, per_epoch)
     settings.apply_rates(solver)
     return solver
+
+
+def _set_constants(solver: SolverParameter, settings: RunSettings) -> None:
+    """Set the constants of the update rule that are given.
+
+    Raises:
+        UsageError: for those that the rule does not have.
+    """
+    own = RULES[settings.solver].constants if settings.solver in RULES else CONSTANTS
+    for name in CONSTANTS:
+        value = getattr(settings, name)
+        if value is None:
+            continue
+        if name not in own:
+            users = [
+                each for each in _rules_alike(settings.solver) if name in RULES[each].constants
+            ]
+            raise UsageError(
+                f"{name.replace('_', ' ')} is no constant of {settings.solver}, but of "
+                f"{', '.join(users)}"
+            )
+        setattr(solver, name, value)
+    for name in ("learning_rate_decay", "clip_gradients"):
+        value = getattr(settings, name)
+        if value is not None:
+            setattr(solver, name, value)
+    if settings.regularization != "L2":
+        solver.regularization_type = settings.regularization
+
+
+def constants_of(solver: str, text: str = "") -> tuple[str, ...]:
+    """The names in ``CONSTANTS`` that an update rule has, for a network of this text."""
+    name = _OF_TORCH.get(solver, solver) if is_lua(text) else solver
+    own = RULES[name].constants if name in RULES else ()
+    return tuple(each for each in CONSTANTS if each in own)
+
+
+def _rules_alike(solver: str) -> list[str]:
+    """The update rules of the same software: Caffe's or Torch7's."""
+    torch = solver.startswith("Torch")
+    return [name for name in RULES if name.startswith("Torch") == torch]
 
 
 def set_length(solver: SolverParameter, settings: RunSettings, per_epoch: int) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from protonet.graph.net import Net
+from protonet.jobs.inference.trained_run import choose_snapshot
+from protonet.jobs.run.directory import RunDirectory
 from protonet.torch7.conversion import layer_weights
 
 Notify = Callable[[str], None]
@@ -36,6 +38,26 @@ def load_weights(net: Net, files: Sequence[str | Path], notify: Notify | None) -
     if notify is not None:
         for line in told:
             notify(line)
+
+
+def with_runs(weights: str) -> str:
+    """The list of files with a file for each run: its last snapshot, or that of ``RUN@best`` and
+    ``RUN@500``.
+
+    Raises:
+        UsageError: for a run without such a snapshot.
+    """
+    return ",".join(map(_file_of, listed(weights)))
+
+
+def _file_of(name: str) -> str:
+    folder, at, which = name.rpartition("@")
+    if Path(name).is_dir():
+        folder, at, which = name, "@", "last"
+    if not at or (Path(name).exists() and not Path(name).is_dir()) or not Path(folder).is_dir():
+        return name
+    run = RunDirectory.open(Path(folder))
+    return str(run.snapshots().best_model(choose_snapshot(run, which)))
 
 
 def listed(weights: str) -> list[str]:

@@ -9,6 +9,17 @@ from typing import Any, Self
 
 from protonet.errors import UsageError
 from protonet.host import default_threads
+from protonet.jobs.run.bounds import (
+    BOUNDS,
+    CHOICES,
+    MEANS,
+    MOST_ITERATIONS,
+    POLICIES,
+    STEP,
+    STEPPED,
+    Bound,
+    mean_values,
+)
 from protonet.layers.base import LayerContext
 from protonet.precision import PRECISIONS
 from protonet.proto.caffe_pb2 import SolverParameter
@@ -16,13 +27,8 @@ from protonet.proto.caffe_pb2 import SolverParameter
 DEFAULT_BATCH = 16
 """DIGITS' batch size, if neither the user nor the network gives one."""
 
-MOST_ITERATIONS = 2**31 - 1
-"""The fields of Caffe's solver that count are int32."""
-
-_MOST_SEED = 2**63 - 1
-
 _MOST_STEPS = {
-    **dict.fromkeys(("fixed", "exp", "inv", "poly", "cosine", "torch_sgd"), 0),
+    **{name: 0 for name in POLICIES if name not in STEPPED},
     "step": 1,
     "sigmoid": 1,
 }
@@ -69,28 +75,23 @@ class SharedSettings:
             raise UsageError(
                 f"precision must be one of {', '.join(PRECISIONS)}, got '{self.precision}'"
             )
-        self.at_least(1, "keep", "early_stop", "memory_limit")
-        self.at_least(0, "warmup", "warmup_lr", "min_lr")
-        self.at_most(MOST_ITERATIONS, "warmup")
-        if self.average is not None and not 0 < self.average < 1:
-            raise UsageError(f"average must be between 0 and 1, got {self.average:g}")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is None:
+                continue
+            if each.name in BOUNDS:
+                self.keep_to(BOUNDS[each.name], each.name)
+            known = CHOICES.get(each.name, (value,))
+            if value not in known:
+                shown = each.name.replace("_", " ")
+                raise UsageError(f"{shown} must be one of {', '.join(known)}, got '{value}'")
 
-    def at_least(self, least: int, *names: str) -> None:
-        """Refuse settings of these names below ``least``, or infinite; None is valid."""
-        for name in names:
-            value = getattr(self, name)
-            if value is not None and not least <= value < math.inf:
-                finite = " and finite" if isinstance(value, float) else ""
-                shown = name.replace("_", " ")
-                raise UsageError(f"{shown} must be at least {least}{finite}, got {value:g}")
-
-    def at_most(self, most: int, *names: str) -> None:
-        """Refuse values of these names that no field of a solver or layer holds; None passes."""
-        for name in names:
-            value = getattr(self, name)
-            if value is not None and value > most:
-                shown = name.replace("_", " ")
-                raise UsageError(f"{shown} must be at most {most}, got {value}")
+    def keep_to(self, bound: Bound, name: str) -> None:
+        """Refuse a setting out of its bounds; None is valid."""
+        value = getattr(self, name)
+        problem = None if value is None else bound.problem(value)
+        if problem is not None:
+            raise UsageError(f"{name.replace('_', ' ')} {problem}")
 
     def apply_rates(self, solver: SolverParameter) -> None:
         """Set warm-up and minimum of the learning rate in a solver."""
@@ -133,8 +134,7 @@ class SolverSettings(SharedSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.at_most(MOST_ITERATIONS, "level")
-        self.at_most(_MOST_SEED, "seed")
+        self.keep_to(Bound(-math.inf, MOST_ITERATIONS, whole=True), "level")
 
     def layer_context(self, folder: Path) -> LayerContext:
         """The context, with the seed if given."""
@@ -158,16 +158,20 @@ class RunSettings(SharedSettings):
     """Settings for training a pasted network on databases. The defaults are DIGITS', except the
     policy: DIGITS' step at 33 % reduces the rate too early.
 
-    ``mean`` is a .binaryproto file, ``"none"``, or None for the mean of the training images.
-    ``batch_size`` None means the network's own, else 16; ``accumulation`` is the number of batches
-    per update. ``weight_decay`` and ``lr_policy`` None mean lr / 100 and multistep, for a network
-    of Torch7 1e-4 and torch_sgd. ``steps`` are percentages of the training.
-    ``gamma`` and ``power`` None, and no steps, mean the policy's defaults. ``snapshot_every`` and
-    ``val_every`` are epochs; 0 means only at the end, or never. ``by_position`` pairs images and
-    labels with different keys by position. ``label_map`` and ``name_sizes`` are files of a data set
-    with boxes: its classes, and name, height and width of each validation image; None for those
-    beside the databases. ``torch7_snapshots`` writes snapshots as .t7 files of
-    Torch7 too.
+    ``mean`` is ``"image"`` (the mean of the training images), ``"pixel"`` (that of each channel),
+    ``"none"``, numbers, or a file; None means the network's own, else the mean image.
+    ``known_mean`` is a file of the mean image, which then is not computed. ``crop`` is the side of
+    a square, random in training, central in validation; 0 means none, and None, as for ``mirror``,
+    the network's own. ``momentum2``, ``rms_decay``, ``delta`` and ``dampening`` are constants of
+    update rules, None for the rule's default. ``batch_size`` None means the network's own, else 16;
+    ``accumulation`` is the number of batches per update. ``weight_decay`` and ``lr_policy`` None
+    mean lr / 100 and multistep, for a network of Torch7 1e-4 and torch_sgd. ``steps`` are
+    percentages of the training. ``gamma`` and ``power`` None, and no steps, mean the policy's
+    defaults. ``snapshot_every`` and ``val_every`` are epochs; 0 means only at the end, or never.
+    ``by_position`` pairs images and labels with different keys by position. ``label_map``
+    and ``name_sizes`` are files of a data set with boxes: its classes, and name, height and width
+    of each validation image; None for those beside the databases. ``torch7_snapshots``
+    writes snapshots as .t7 files of Torch7 too.
     """
 
     data: Path
@@ -177,6 +181,9 @@ class RunSettings(SharedSettings):
     label_map: Path | None = None
     name_sizes: Path | None = None
     mean: str | None = None
+    known_mean: Path | None = None
+    crop: int | None = None
+    mirror: bool | None = None
     epochs: float = 30.0
     batch_size: int | None = None
     accumulation: int = 1
@@ -185,8 +192,15 @@ class RunSettings(SharedSettings):
     gamma: float | None = None
     power: float | None = None
     steps: tuple[float, ...] = ()
+    learning_rate_decay: float | None = None
     momentum: float = 0.9
+    momentum2: float | None = None
+    rms_decay: float | None = None
+    delta: float | None = None
+    dampening: float | None = None
     weight_decay: float | None = None
+    regularization: str = "L2"
+    clip_gradients: float | None = None
     solver: str = "SGD"
     snapshot_every: float = 1.0
     val_every: float = 1.0
@@ -198,7 +212,6 @@ class RunSettings(SharedSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_numbers()
         self._check_steps()
         if self.early_stop is not None and self.val_data is None:
             raise UsageError("early stop needs validation: --val-data")
@@ -212,21 +225,8 @@ class RunSettings(SharedSettings):
                 "training and validation must have the same kind of labels"
             )
 
-    def _check_numbers(self) -> None:
-        for name in ("epochs", "lr"):
-            value = getattr(self, name)
-            if not value > 0:
-                raise UsageError(f"{name} must be above 0, got {value:g}")
-            if math.isinf(value):
-                raise UsageError(f"{name} must be finite")
-        self.at_least(0, "momentum", "weight_decay", "snapshot_every", "val_every")
-        self.at_least(1, "batch_size", "accumulation", "threads")
-        self.at_most(MOST_ITERATIONS, "batch_size", "accumulation")
-        self.at_least(0, "seed")
-        self.at_most(_MOST_SEED, "seed")
-
     def _check_steps(self) -> None:
-        if any(not 0 < step <= 100 for step in self.steps):
+        if any(STEP.problem(step) for step in self.steps):
             raise UsageError("steps are percentages of the training: above 0, at most 100")
         most = _MOST_STEPS.get(self.lr_policy) if self.lr_policy else None
         if most is not None and len(self.steps) > most:
@@ -248,9 +248,16 @@ class RunSettings(SharedSettings):
     def absolute(self) -> Self:
         """These settings with absolute paths, including the mean."""
         given = super().absolute()
-        if given.mean in (None, "none"):
+        if given.mean_file is None:
             return given
-        return replace(given, mean=str(Path(str(given.mean)).resolve()))
+        return replace(given, mean=str(given.mean_file.resolve()))
+
+    @property
+    def mean_file(self) -> Path | None:
+        """The file that ``mean`` names, if it names one."""
+        if self.mean is None or self.mean in MEANS or mean_values(self.mean) is not None:
+            return None
+        return Path(self.mean)
 
 
 def weight_files(listed: str) -> list[str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from protonet.data.create import Progress, channel_means, compute_mean
 from protonet.data.database import Database
+from protonet.data.transform import load_mean
 from protonet.errors import NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array
@@ -17,11 +20,16 @@ from protonet.jobs.checks.box_files import store_box_files
 from protonet.jobs.checks.databases import refuse_other_mean, refuse_other_sizes
 from protonet.jobs.checks.objective import check_objective
 from protonet.jobs.definitions.boxes import reads_boxes
-from protonet.jobs.definitions.inputs import ImageLayer, count_classes, image_layers
+from protonet.jobs.definitions.images import ImageOptions
+from protonet.jobs.definitions.inputs import (
+    ImageLayer,
+    count_classes,
+    image_layers,
+    refuse_crop_of_lua,
+)
 from protonet.jobs.definitions.network import (
     Databases,
     Deploy,
-    Mean,
     brings_mean,
     lacks_outputs,
     make_train_val,
@@ -32,6 +40,7 @@ from protonet.jobs.definitions.paths import databases_of, with_absolute_paths
 from protonet.jobs.definitions.solver import PREFIX, make_solver
 from protonet.jobs.definitions.solver_extensions import heading, split
 from protonet.jobs.definitions.solver_files import SolverFiles
+from protonet.jobs.run.bounds import mean_values
 from protonet.jobs.run.directory import RunDirectory, read_class_names
 from protonet.jobs.run.fingerprint import fingerprint_text, fingerprints
 from protonet.jobs.run.mean import copy_mean
@@ -116,8 +125,7 @@ def _train_val(
         _databases(settings.data, settings.labels),
         val,
         batch_size=settings.batch_size,
-        mean=_store_mean(run, pasted.net, settings, progress),
-        replace_mean=settings.mean is not None,
+        images=_image_options(run, pasted, settings, progress),
         classes=classes,
         files=files,
     )
@@ -182,26 +190,54 @@ def _store_model(run: RunDirectory, pasted: NetDefinition, settings: RunSettings
     write_atomic(run.model, pasted.model())
 
 
+def _image_options(
+    run: RunDirectory, pasted: NetDefinition, settings: RunSettings, progress: Progress | None
+) -> ImageOptions:
+    """How the settings transform images; a mean image is stored as a file of the run."""
+    refuse_crop_of_lua(pasted.source.text, settings.crop)
+    mean, file = settings.mean, None
+    values: tuple[float, ...] = ()
+    numbers = None if mean is None else mean_values(mean)
+    if mean == "none" or (mean is None and brings_mean(pasted.net)):
+        pass
+    elif mean == "pixel" or (mean is None and reads_boxes(pasted.net)):
+        values = _mean_pixel(settings, progress)  # images with boxes differ in size
+    elif numbers is not None:
+        values = numbers
+    else:
+        file = _store_mean(run, pasted.net, settings, progress)
+    return ImageOptions(
+        mean_file=file,
+        mean_values=values,
+        replace_mean=mean is not None,
+        crop=settings.crop,
+        mirror=settings.mirror,
+    )
+
+
+def _mean_pixel(settings: RunSettings, progress: Progress | None) -> tuple[float, ...]:
+    """The mean of each channel of the training images."""
+    if settings.known_mean is not None:
+        mean = load_mean(settings.known_mean).mean(axis=(1, 2), dtype=np.float64)
+        return tuple(mean.astype(np.float32).tolist())
+    return tuple(channel_means(settings.data, progress))
+
+
 def _store_mean(
     run: RunDirectory, net: NetParameter, settings: RunSettings, progress: Progress | None
-) -> Mean | None:
-    """Store the mean as a file of the run; None for a run without one. Of images with boxes, which
-    differ in size, it is the mean of each channel, unless a file is given.
-    """
-    if settings.mean == "none" or (settings.mean is None and brings_mean(net)):
-        return None
-    if settings.mean is None and reads_boxes(net):
-        return channel_means(settings.data, progress)
+) -> str:
+    """Store the mean image as a file of the run."""
     resized = any(layer.transform_param.HasField("resize_param") for layer in net.layer)
-    if settings.mean is None:
+    given = settings.mean_file or settings.known_mean
+    if given is None:
         if not resized:
             refuse_other_sizes(settings)
         mean = compute_mean(settings.data, progress)
         write_atomic(run.mean, from_array(mean[None]).SerializeToString())
     else:
-        copy_mean(Path(settings.mean), run.mean)
+        copy_mean(given, run.mean)
         if not resized:
-            refuse_other_mean(settings)
+            refuse_other_mean(given, settings)
     return str(run.mean.resolve())
 
 

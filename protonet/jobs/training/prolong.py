@@ -16,9 +16,10 @@ from protonet.errors import UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.jobs.definitions.solver import set_length
 from protonet.jobs.definitions.solver_extensions import heading, split
+from protonet.jobs.run.bounds import MOST_ITERATIONS
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.record import Prolonged, RunRecord
-from protonet.jobs.run.settings import MOST_ITERATIONS, RunSettings, SolverSettings
+from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.proto.text import write_text
 from protonet.solvers.check import check_solver

@@ -8,12 +8,12 @@ from typing import Any
 
 from nicegui import ui
 
-from protonet.web import forms
 from protonet.web.page.frame import heading
 from protonet.web.page.parts import action, confirmed, duration, notify_errors, status_badge, when
 from protonet.web.progress import elapsed, run_of
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, ENDED, ERROR, RUN, TRAINING, WAIT, Job
+from protonet.web.training_form import LengthForm
 
 
 def job_bar(site: Site, job: Job, changed: Callable[[], Any]) -> None:
@@ -86,7 +86,7 @@ async def _prolong(site: Site, job: Job, changed: Callable[[], Any]) -> None:
     chosen = await dialog
     if chosen is not None:
         with notify_errors():
-            length = forms.LengthForm.model_validate({"epochs": chosen}).epochs
+            length = LengthForm.model_validate({"epochs": chosen}).epochs
             await _do(lambda each: site.prolong(each, length), job, changed)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protonet.errors import NetworkError
+from protonet.jobs.definitions.images import ImageOptions
 from protonet.jobs.definitions.network import (
     Databases,
     brings_mean,
@@ -36,7 +37,7 @@ def data_layers(text: str, **options: object) -> list[tuple[str, str, int, str]]
 
 
 def test_a_network_without_data_layers_gets_them() -> None:
-    assert data_layers(SEED, mean="/m") == [
+    assert data_layers(SEED, images=ImageOptions(mean_file="/m")) == [
         ("data", "/t/images", 16, "/m"),
         ("label", "/t/labels", 16, ""),
         ("data", "/v/images", 16, "/m"),
@@ -66,7 +67,7 @@ def test_a_label_that_nobody_reads_is_not_made() -> None:
 
 
 def test_data_layers_of_the_network_keep_what_they_say() -> None:
-    assert data_layers(RANDOM, mean="/m") == [
+    assert data_layers(RANDOM, images=ImageOptions(mean_file="/m")) == [
         ("data", "/t/images", 4, "/m"),
         ("label", "/t/labels", 4, ""),
         ("data", "/v/images", 5, "/m"),
@@ -84,8 +85,8 @@ def test_the_batch_size_of_the_form_wins() -> None:
 
 def test_a_mean_of_the_network_stays_unless_it_is_replaced() -> None:
     text = RANDOM.replace("crop_size: 13 mirror: true", "mean_value: 3")
-    assert data_layers(text, mean="/m")[0][3] == ""
-    assert data_layers(text, mean="/m", replace_mean=True)[0][3] == "/m"
+    assert data_layers(text, images=ImageOptions(mean_file="/m"))[0][3] == ""
+    assert data_layers(text, images=ImageOptions(mean_file="/m", replace_mean=True))[0][3] == "/m"
 
 
 def test_one_data_layer_for_both_phases_becomes_two() -> None:
@@ -142,7 +143,7 @@ def test_layers_of_other_names_are_images_then_labels() -> None:
     layer { name: "b" type: "Data" top: "slopes" data_param { batch_size: 3 } }
     layer { name: "ip" type: "InnerProduct" bottom: "pictures" top: "ip" }
     """
-    assert data_layers(text, mean="/m")[:2] == [
+    assert data_layers(text, images=ImageOptions(mean_file="/m"))[:2] == [
         ("pictures", "/t/images", 3, "/m"),
         ("slopes", "/t/labels", 3, ""),
     ]

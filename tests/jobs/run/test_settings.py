@@ -18,7 +18,7 @@ from protonet.layers.base import LayerContext
         ({"epochs": 0.0}, "epochs must be above 0, got 0"),
         ({"epochs": float("inf")}, "epochs must be finite"),
         ({"lr": -1.0}, "lr must be above 0"),
-        ({"momentum": -0.1}, "momentum must be at least 0 and finite"),
+        ({"momentum": -0.1}, "momentum must be at least 0 and below 1, got -0.1"),
         ({"weight_decay": -0.1}, "weight decay must be at least 0 and finite"),
         ({"val_every": float("nan")}, "val every must be at least 0 and finite, got nan"),
         ({"batch_size": 0}, "batch size must be at least 1"),

@@ -81,5 +81,5 @@ def test_mistakes_stop_a_training(walker: Walker, server: Served) -> None:
     page.locator(".q-notification").wait_for()
     page.get_by_label("Learning rates").fill("fast")
     page.get_by_role("button", name="Train", exact=True).click()
-    walker.sees("could not convert string to float: 'fast'")
+    walker.sees("expected numbers, got 'fast'")
     assert len(server.call("/api/models")) == before

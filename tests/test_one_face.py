@@ -1,0 +1,170 @@
+"""One face: what a command offers, the settings, the form of the page and the API offer too.
+
+Each option is in all three with one default and one bound, or in a table here with its reason.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from pydantic import ValidationError
+
+from protonet.cli.train import command as train
+from protonet.errors import UsageError
+from protonet.jobs.run.bounds import BOUNDS, CHOICES, POLICIES, SOLVERS, Bound
+from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.training.resume import ResumeOptions
+from protonet.web.page.models.data import DataSection
+from protonet.web.page.models.solver import POLICIES as SHOWN_POLICIES
+from protonet.web.page.models.solver import SolverSection
+from protonet.web.page.models.weights import WeightsSection
+from protonet.web.training_form import CurveForm, RuleForm, TrainingForm
+
+PATHS = {"data", "labels", "val_data", "val_labels", "label_map", "name_sizes"}
+
+NOT_IN_THE_FORM = {
+    **dict.fromkeys(PATHS, "dataset names the data set that has it"),
+    "known_mean": "dataset: the mean of the data set",
+    "out": "the job's folder",
+    "python_layers": "a server runs no code of its users",
+}
+"""Settings that are no field of the form."""
+
+NO_OPTION = {
+    "known_mean": "--mean FILE",
+}
+"""Settings without an option of ``train``."""
+
+ONLY_OPTIONS = {
+    **dict.fromkeys(("max_iter", "snapshot", "level", "stage"), "of a solver file"),
+    **dict.fromkeys(("resume",), "a button of a job, with the fields of LengthForm"),
+    **dict.fromkeys(("sigint_effect", "sighup_effect"), "signals of a terminal"),
+    **dict.fromkeys(("log_format", "quiet", "verbose"), "what a terminal shows"),
+    **dict.fromkeys(("untrusted", "allow_python_layers", "imports"), "code of one's own"),
+    "network": "a field of the form, but no setting",
+    "gpu": "--device cuda:N, as Caffe writes it",
+}
+"""Options of ``train`` that are no settings."""
+
+ONLY_FIELDS = {
+    "network": "an argument of train",
+    "name": "--out",
+    "dataset": "--data, --labels, --val-data, --val-labels",
+    "lrs": "--lr with several values",
+    "batch_sizes": "--batch-size with several values",
+    "weights_of": "--weights RUN",
+    "weights_at": "--weights RUN@N",
+    "notes": "of a job",
+}
+"""Fields of the form that are no settings."""
+
+OTHER_NAMES = {"lrs": "lr", "batch_sizes": "batch_size", "no_fuse": "fuse"}
+"""Parameters of ``train`` and the settings that they set."""
+
+SETTINGS = {each.name: each for each in fields(RunSettings)}
+FORM = TrainingForm.model_fields
+REQUIRED = {"name": "m", "network": "x", "dataset": "d"}
+
+
+def options() -> dict[str, click.Parameter]:
+    """The parameters of ``train`` by the names of the settings."""
+    return {OTHER_NAMES.get(each.name or "", each.name or ""): each for each in train.params}
+
+
+def settings(**values: Any) -> RunSettings:
+    return RunSettings(Path("data"), val_data=Path("val"), **values)
+
+
+def test_settings_are_in_the_form() -> None:
+    offered = FORM.keys() | {"batch_size"}
+    assert SETTINGS.keys() - offered == NOT_IN_THE_FORM.keys() & SETTINGS.keys()
+    assert FORM.keys() - SETTINGS.keys() == ONLY_FIELDS.keys()
+
+
+def test_settings_are_options() -> None:
+    """``--untrusted`` is the option of ``python_layers``."""
+    missing = SETTINGS.keys() - options().keys() - {"python_layers"}
+    assert missing == NO_OPTION.keys()
+    assert options().keys() - SETTINGS.keys() == ONLY_OPTIONS.keys()
+
+
+def test_defaults_are_the_same() -> None:
+    """Options have none of their own; the form has those of the settings."""
+    for name, setting in SETTINGS.items():
+        option = options().get(name)
+        if option is not None and name != "data":
+            assert option.to_info_dict()["default"] in (None, False), name
+        if name in FORM and name not in ("weights", "threads", "steps"):
+            assert setting.default is not MISSING
+            assert FORM[name].default == setting.default, name
+
+
+def test_the_help_tells_the_defaults() -> None:
+    for name, option in options().items():
+        default = SETTINGS[name].default if name in SETTINGS else None
+        if isinstance(option, click.Option) and type(default) in (int, float, str) and default:
+            told = re.search(r"Default: ([\w.]+?)[.,;]( |$)", option.help or "")
+            assert told is not None, name
+            assert told[1] == (default if isinstance(default, str) else f"{default:g}"), name
+
+
+def edges(bound: Bound) -> Iterator[tuple[float, bool]]:
+    """Values at the bounds and around them, and whether they are right."""
+    step = 1 if bound.whole else 1e-9
+    yield bound.least, not bound.above
+    yield bound.least - step, False
+    yield bound.least + step, True
+    if bound.most != float("inf"):
+        yield bound.most, not bound.below
+        yield bound.most + (1 if bound.whole else 1e-6), False
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_bounds_are_the_same(name: str) -> None:
+    for value, right in edges(BOUNDS[name]):
+        given = int(value) if BOUNDS[name].whole else value
+        field: dict[str, Any] = {"batch_sizes": [given]} if name == "batch_size" else {name: given}
+        if right:
+            settings(**{name: given})
+            TrainingForm.model_validate({**REQUIRED, **field})
+            continue
+        with pytest.raises(UsageError, match=name.replace("_", " ")):
+            settings(**{name: given})
+        with pytest.raises(ValidationError):
+            TrainingForm.model_validate({**REQUIRED, **field})
+
+
+def test_choices_are_the_same() -> None:
+    for name, words in {**CHOICES, "solver": SOLVERS, "lr_policy": POLICIES}.items():
+        for word in words:
+            settings(**{name: word})
+            TrainingForm.model_validate({**REQUIRED, name: word})
+        with pytest.raises(ValidationError):
+            TrainingForm.model_validate({**REQUIRED, name: "another"})
+    assert {each for each in SHOWN_POLICIES if each} == set(POLICIES)
+
+
+def test_the_page_has_every_field() -> None:
+    """By the names in the code of its sections."""
+    code = "".join(map(inspect.getsource, (DataSection, SolverSection, WeightsSection)))
+    shown = set(re.findall(r"self\.(?:text|number|numbers|choice|check)\(\s*\"(\w+)\"", code))
+    kept = {"network", "notes", "lr", "memory_limit"}  # by the editor, a clone, lrs and limit
+    assert FORM.keys() - shown - kept == set()
+    assert shown - FORM.keys() == {"own_mean", "limit"}
+
+
+def test_the_curve_has_the_fields_of_the_policy() -> None:
+    other = {"images", "batch_size"}
+    assert CurveForm.model_fields.keys() - other <= FORM.keys()
+    assert RuleForm.model_fields.keys() <= FORM.keys()
+
+
+def test_a_length_is_an_option_of_resume() -> None:
+    assert {"epochs", "max_iter"} <= {each.name for each in fields(ResumeOptions)}
