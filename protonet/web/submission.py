@@ -105,6 +105,8 @@ def _settings(
         labels=databases.train_labels,
         val_data=databases.val_images,
         val_labels=databases.val_labels,
+        label_map=databases.label_map,
+        name_sizes=databases.sizes,
         weights="" if weights is None else str(weights),
         python_layers=False,
     )
