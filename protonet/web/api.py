@@ -22,7 +22,7 @@ from protonet.web.progress import curves_of, log_of
 from protonet.web.site import Site
 from protonet.web.store import DATASET, TRAINING
 from protonet.web.training_form import CheckForm, CurveForm, DrawForm, LengthForm, TrainingForm
-from protonet.web.views import job_view, plain, report_view
+from protonet.web.views import job_view, job_views, plain, report_view
 
 _TICK = 0.5
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -51,7 +51,7 @@ def _models(site: Site) -> APIRouter:
     @routes.get("")
     def list_models() -> list[dict[str, Any]]:
         """All trainings, the newest first."""
-        return [job_view(site, job) for job in site.store.all(TRAINING)]
+        return job_views(site, site.store.all(TRAINING))
 
     @routes.post("", status_code=201)
     async def train(form: TrainingForm) -> list[dict[str, Any]]:
@@ -98,7 +98,7 @@ def _jobs(site: Site) -> APIRouter:
     @routes.get("")
     def list_jobs() -> list[dict[str, Any]]:
         """All jobs, the newest first."""
-        return [job_view(site, job) for job in site.store.all()]
+        return job_views(site, site.store.all())
 
     @routes.get("/events", response_class=StreamingResponse)
     async def events(request: Request) -> StreamingResponse:
@@ -192,9 +192,7 @@ def _add_result_routes(routes: APIRouter, site: Site) -> None:
 async def _events(site: Site, request: Request) -> AsyncIterator[str]:
     seen: dict[str, tuple[Any, ...]] = {}
     while not await request.is_disconnected():
-        changed = await asyncio.to_thread(
-            lambda: [job_view(site, job) for job in site.changes(seen)]
-        )
+        changed = await asyncio.to_thread(lambda: job_views(site, list(site.changes(seen))))
         for job in changed:
             yield f"event: job\ndata: {json.dumps(job)}\n\n"
         if not changed:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from protonet.jobs.run.directory import RunDirectory
 from protonet.web.metrics import METRICS
 from protonet.web.process import OUTPUT, pid_of
+from protonet.web.recent import Recent, Stamp, file_stamp
 from protonet.web.store import RUN, Job
 from protonet.web.workspace import Workspace
 
 Points = list[tuple[float, float | None]]
 _TAIL = 64 * 1024
+_KEPT = 20_000
+"""Number of trainings whose progress is kept; a small object each."""
+_KEPT_CURVES = 100
+_DRAWN = 800
+"""Points of a curve on the page."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +54,28 @@ class Curves:
     outputs: dict[str, Points]
 
 
+_PROGRESS: Recent[Progress] = Recent(_KEPT)
+_CURVES: Recent[Curves] = Recent(_KEPT_CURVES)
+
+
 def run_of(workspace: Workspace, job: Job) -> RunDirectory:
     """The run directory of a training, which may not exist yet."""
     return RunDirectory(workspace.job(job.id) / "run")
 
 
 def progress_of(workspace: Workspace, job: Job) -> Progress:
-    """The progress of a training."""
+    """The progress of a training; its files are read again when they have changed."""
     run = run_of(workspace, job)
+    found = _PROGRESS.of(run.path, _stamp(run, job), lambda: _progress(run, job))
+    return replace(found, memory=_memory(workspace, job)) if job.status == RUN else found
+
+
+def _stamp(run: RunDirectory, job: Job) -> Stamp:
+    """What changes with the progress of a training: its state, its metrics, its snapshots."""
+    return job.status, job.started, file_stamp(run.metrics), file_stamp(run.path)
+
+
+def _progress(run: RunDirectory, job: Job) -> Progress:
     if not run.info.exists():
         return Progress()
     lines = METRICS.read(run.metrics)
@@ -76,14 +96,20 @@ def progress_of(workspace: Workspace, job: Job) -> Progress:
         rate=last.get("lr"),
         per_second=per_second,
         seconds_left=left,
-        memory=_memory(workspace, job) if running else None,
         snapshots=tuple(run.iterations()),
     )
 
 
-def curves_of(workspace: Workspace, job: Job, most: int = 800) -> Curves:
+def curves_of(workspace: Workspace, job: Job, most: int = _DRAWN) -> Curves:
     """The curves of a training, each thinned to about ``most`` points."""
-    lines = METRICS.read(run_of(workspace, job).metrics)
+    run = run_of(workspace, job)
+    if most > _DRAWN:
+        return _curves(run, most)
+    return _CURVES.of((run.path, most), _stamp(run, job), lambda: _curves(run, most))
+
+
+def _curves(run: RunDirectory, most: int) -> Curves:
+    lines = METRICS.read(run.metrics)
     shown = [line for line in lines if line["event"] == "iterated"]
     tested = [line for line in lines if line["event"] == "tested" and line["net"] == 0]
     outputs: dict[str, Points] = {}

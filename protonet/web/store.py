@@ -33,6 +33,14 @@ CREATE TABLE jobs (
 );
 CREATE TABLE needs (job TEXT NOT NULL, needed TEXT NOT NULL, PRIMARY KEY (job, needed));
 """
+_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS jobs_of_status ON jobs (status)",
+    "CREATE INDEX IF NOT EXISTS users_of_jobs ON needs (needed, job)",
+)
+"""Not part of the version: older servers can open a database that has them."""
+_NEEDS = "(SELECT group_concat(needed) FROM needs WHERE job = jobs.id)"
+_AT_ONCE = 500
+"""Values in one statement."""
 _COLUMNS = (
     "id", "kind", "name", "notes", "status", "error", "place", "created", "started", "ended",
     "aborted", "task", "settings",
@@ -78,6 +86,8 @@ class Store:
             self._sql = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._sql.execute("PRAGMA journal_mode = WAL")
             self._bring_up(path)
+            for index in _INDEXES:
+                self._sql.execute(index)
         except sqlite3.Error as error:
             raise FormatError(f"{path}: not a database of protonet serve: {error}") from error
 
@@ -171,6 +181,21 @@ class Store:
         rows = "SELECT job FROM needs WHERE needed = ?"
         return self._select(f"WHERE id IN ({rows}) ORDER BY number", job_id)
 
+    def users_of(self, job_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The ids of the jobs that need each of these, the oldest first."""
+        found: dict[str, list[str]] = {job_id: [] for job_id in job_ids}
+        with self._lock:
+            for start in range(0, len(job_ids), _AT_ONCE):
+                part = job_ids[start : start + _AT_ONCE]
+                rows = self._sql.execute(
+                    "SELECT needed, job FROM needs JOIN jobs ON jobs.id = needs.job "
+                    f"WHERE needed IN ({', '.join('?' * len(part))}) ORDER BY number",
+                    part,
+                )
+                for needed, user in rows.fetchall():
+                    found[needed].append(user)
+        return found
+
     def remove(self, job_id: str) -> None:
         """Remove a job.
 
@@ -186,16 +211,10 @@ class Store:
             self._sql.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
 
     def _select(self, rest: str, *values: Any) -> list[Job]:
+        columns = f"{', '.join(_COLUMNS)}, {_NEEDS}"
         with self._lock:
-            rows = self._sql.execute(f"SELECT {', '.join(_COLUMNS)} FROM jobs {rest}", values)
-            found = [dict(zip(_COLUMNS, row, strict=True)) for row in rows.fetchall()]
-            return [self._job(values) for values in found]
-
-    def _job(self, values: dict[str, Any]) -> Job:
-        needed = self._sql.execute("SELECT needed FROM needs WHERE job = ?", (values["id"],))
-        values["needs"] = tuple(name for (name,) in needed.fetchall())
-        values["settings"] = json.loads(values["settings"])
-        return Job(**values)
+            rows = self._sql.execute(f"SELECT {columns} FROM jobs {rest}", values).fetchall()
+        return [_job(row) for row in rows]
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -219,6 +238,12 @@ def _task_of(command: str) -> str:
         return write_task(task_of(json.loads(command)))
     except (ValueError, TypeError, ProtonetError):
         return ""
+
+
+def _job(row: Sequence[Any]) -> Job:
+    values = dict(zip(_COLUMNS, row, strict=False))
+    values["settings"] = json.loads(values["settings"])
+    return Job(**values, needs=tuple(row[-1].split(",")) if row[-1] else ())
 
 
 def _row(job: Job) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,16 @@ def data_url(png: bytes) -> str:
 
 def job_view(site: Site, job: Job) -> dict[str, Any]:
     """A job and, for a training, its progress."""
+    return job_views(site, [job])[0]
+
+
+def job_views(site: Site, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """Several jobs, as ``job_view`` shows one."""
+    users = site.store.users_of([job.id for job in jobs])
+    return [_job_view(site, job, users[job.id]) for job in jobs]
+
+
+def _job_view(site: Site, job: Job, users: list[str]) -> dict[str, Any]:
     told = {
         "id": job.id,
         "kind": job.kind,
@@ -51,7 +62,7 @@ def job_view(site: Site, job: Job) -> dict[str, Any]:
         "ended": job.ended,
         "seconds": elapsed(job),
         "needs": list(job.needs),
-        "used_by": [each.id for each in site.store.users(job.id)],
+        "used_by": users,
         "form": job.settings.get("form", {}),
     }
     if job.kind == TRAINING:

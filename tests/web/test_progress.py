@@ -11,10 +11,11 @@ import pytest
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import RunSettings
+from protonet.web import progress
 from protonet.web.process import OUTPUT
 from protonet.web.progress import curves_of, elapsed, log_of, progress_of, run_of, tail, thin
 from protonet.web.site import Site
-from protonet.web.store import RUN, TRAINING, Job
+from protonet.web.store import DONE, RUN, TRAINING, Job
 
 
 def line(iteration: int, loss: float, **more: object) -> str:
@@ -56,6 +57,30 @@ def test_before_it_begins(site: Site) -> None:
     assert log_of(site.workspace, job) == ""
     assert elapsed(job) == 0
     assert run_of(site.workspace, job).path.name == "run"
+
+
+def test_files_that_have_not_changed_are_not_read_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New lines, snapshots and states are seen; without them, nobody reads."""
+    job = training(site, line(5, 1.5))
+    assert progress_of(site.workspace, job).loss == 1.5
+    assert curves_of(site.workspace, job).loss == [(5, 1.5)]
+    with monkeypatch.context() as blind:
+        blind.setattr(progress, "METRICS", None)
+        assert progress_of(site.workspace, job).loss == 1.5
+        assert curves_of(site.workspace, job).loss == [(5, 1.5)]
+    run = run_of(site.workspace, job)
+    with run.metrics.open("a") as stream:
+        stream.write(line(10, 1.25))
+    assert progress_of(site.workspace, job).iteration == 10
+    assert curves_of(site.workspace, job).loss == [(5, 1.5), (10, 1.25)]
+    for name in ("solverstate", "caffemodel"):
+        (run.path / f"snapshot_iter_10.{name}").write_text("")
+    assert progress_of(site.workspace, job).snapshots == (10,)
+    assert progress_of(site.workspace, job).seconds_left is not None
+    ended = site.store.update(job.id, status=DONE)
+    assert progress_of(site.workspace, ended).seconds_left is None
 
 
 def test_thinned_curves_keep_their_peaks() -> None:

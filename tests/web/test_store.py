@@ -51,7 +51,12 @@ def test_needed_jobs_stay(tmp_path: Path) -> None:
     store = Store(tmp_path / "x.sqlite")
     data = store.add(DATASET, "data")
     net = store.add(TRAINING, "net", needs=(data.id,))
-    assert [job.id for job in store.users(data.id)] == [net.id]
+    other = store.add(TRAINING, "other", needs=(net.id, data.id))
+    assert [job.id for job in store.users(data.id)] == [net.id, other.id]
+    ids = [data.id, other.id, net.id]
+    assert store.users_of(ids) == {data.id: [net.id, other.id], other.id: [], net.id: [other.id]}
+    assert set(store.get(other.id).needs) == {net.id, data.id}
+    store.remove(other.id)
     with pytest.raises(UsageError, match="other jobs need it: 'net'"):
         store.remove(data.id)
     store.remove(net.id)

@@ -15,7 +15,7 @@ from protonet.web.datasets.samples import mean_picture, samples
 from protonet.web.forms import form_errors
 from protonet.web.site import Site
 from protonet.web.store import DATASET, DONE
-from protonet.web.views import job_view, plain
+from protonet.web.views import job_view, job_views, plain
 
 
 def make_dataset_routes(site: Site) -> APIRouter:
@@ -25,7 +25,7 @@ def make_dataset_routes(site: Site) -> APIRouter:
     @routes.get("")
     def list_datasets() -> list[dict[str, Any]]:
         """All data sets, the newest first."""
-        return [job_view(site, job) for job in site.store.all(DATASET)]
+        return job_views(site, site.store.all(DATASET))
 
     _add_creation_routes(routes, site)
 
