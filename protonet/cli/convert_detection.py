@@ -9,7 +9,7 @@ import click
 
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.options import Count
-from protonet.cli.terminal import resumable_progress
+from protonet.cli.terminal import checked_progress
 
 _PATH = click.Path(path_type=Path)
 
@@ -90,8 +90,8 @@ def command(root: Path, folder: Path, encoded: str, classes: str, **options: Any
         classes=tuple(name.strip() for name in classes.split(",") if name.strip()),
         **options,
     )
-    with resumable_progress("images", folder) as watch:
-        made = task.make(watch)
+    with checked_progress("images checked", folder) as (checking, writing):
+        made = task.make(writing, checking)
     for part, count in made.parts.items():
         click.echo(f"{folder / part}_images: {count} images")
     click.echo(f"{made.boxes} boxes of {made.classes} class(es)")

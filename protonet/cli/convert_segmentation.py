@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +9,10 @@ import click
 
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.options import Count
-from protonet.cli.terminal import print_table, progress, resumable_progress
+from protonet.cli.terminal import checked_progress, print_table
 
 if TYPE_CHECKING:
     from protonet.data.segmentation import Converted
-
-Watch = Callable[[int, int], None]
-"""Called with the number of files done, and of all."""
 
 _PATH = click.Path(path_type=Path)
 
@@ -110,26 +105,9 @@ def command(root: Path, folder: Path, encoded: str, **options: Any) -> None:
     kind = encoded.lower().removeprefix(".")
     encoding = None if kind == "none" else kind
     task = ConvertSegmentation(root=root, folder=folder, encoding=encoding, **options)
-    with _progress(folder) as (checking, writing):
+    with checked_progress("label pictures checked", folder) as (checking, writing):
         made = task.make(writing, checking)
     _report(folder, made)
-
-
-@contextmanager
-def _progress(folder: Path) -> Iterator[tuple[Watch, Watch]]:
-    """Two bars, the second one instead of the first: of what is checked and of what is written."""
-    with ExitStack() as shown:
-        checking = shown.enter_context(progress("label pictures checked"))
-        bar: Watch | None = None
-
-        def writing(done: int, total: int) -> None:
-            nonlocal bar
-            if bar is None:
-                shown.close()
-                bar = shown.enter_context(resumable_progress("images", folder))
-            bar(done, total)
-
-        yield checking, writing
 
 
 def _report(folder: Path, made: Converted) -> None:

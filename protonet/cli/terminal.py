@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from protonet.jobs.tasks.progress_log import log_progress
+from protonet.jobs.tasks.progress_log import Watch, log_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +95,7 @@ def _plain(text: str) -> str:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str) -> Iterator[Watch]:
     """A progress bar of ``what`` on a terminal; elsewhere an occasional line."""
     where = console()
     if not shows_bars(where):
@@ -116,7 +116,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def resumable_progress(what: str, output: Path) -> Iterator[Callable[[int, int], None]]:
+def resumable_progress(what: str, output: Path) -> Iterator[Watch]:
     """``progress`` for an output that may be continued: reports what exists already."""
     from protonet.data.resumable import partial_path
 
@@ -135,3 +135,22 @@ def resumable_progress(what: str, output: Path) -> Iterator[Callable[[int, int],
             bar(done, total)
 
         yield watch
+
+
+@contextmanager
+def checked_progress(what: str, output: Path) -> Iterator[tuple[Watch, Watch]]:
+    """Two bars, the second one instead of the first: of ``what`` is checked, and of the images that
+    are written.
+    """
+    with ExitStack() as shown:
+        checking = shown.enter_context(progress(what))
+        bar: Watch | None = None
+
+        def writing(done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None:
+                shown.close()
+                bar = shown.enter_context(resumable_progress("images", output))
+            bar(done, total)
+
+        yield checking, writing

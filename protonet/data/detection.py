@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from protonet.data.allowed import AllowedFolders
 from protonet.data.annotate import annotated_datum, write_file, write_label_map
 from protonet.data.box_table import read_box_table
 from protonet.data.coco_set import is_coco, read_coco
 from protonet.data.create import Progress
 from protonet.data.detection_boxes import Boxes, MeasuredFile, measure_all
 from protonet.data.detection_classes import Classes, choose_classes
-from protonet.data.detection_set import DetectionSet, Division, read_file
+from protonet.data.detection_set import AnnotatedFile, DetectionSet, Division, read_file
 from protonet.data.kitti_set import is_kitti, read_kitti
 from protonet.data.record_format import RecordFormat
 from protonet.data.resumable import ResumableOutput, Settings, refuse_existing, resumable_output
@@ -32,7 +33,8 @@ class DetectionInput:
     """A data set: a folder, or a file of JSON or CSV.
 
     ``form`` is one of FORMS, or None to tell by what is there; ``images`` is the folder of the
-    images of COCO and CSV. ``label_map`` or ``classes`` prescribe the numbers of classes.
+    images of COCO and CSV. ``label_map`` or ``classes`` prescribe the numbers of classes. With
+    ``within`` all images must be in one of these folders.
     """
 
     root: Path
@@ -41,6 +43,7 @@ class DetectionInput:
     division: Division = field(default_factory=Division)
     label_map: Path | None = None
     classes: Sequence[str] = ()
+    within: Sequence[Path] = ()
 
     def read(self) -> DetectionSet:
         """What the data set has.
@@ -97,6 +100,7 @@ def convert_detection(
     repair: bool = False,
     restart: bool = False,
     progress: Progress | None = None,
+    checking: Progress | None = None,
 ) -> Converted:
     """Make the databases train_images and val_images in a new ``folder``, with labelmap.prototxt
     and, where there are validation images, test_name_size.txt.
@@ -115,7 +119,8 @@ def convert_detection(
     boxes = Boxes(classes.labels, form, classes.only, repair)
     if found.left_out:
         boxes.counts["regions of type DontCare left out"] = found.left_out
-    parts = {part: measure_all(files, boxes) for part, files in divided.items()}
+    watched = _Checked(given.within, checking, sum(map(len, divided.values())))
+    parts = {part: measure_all(watched.over(files), boxes) for part, files in divided.items()}
     settings = Settings({**form.values(), "root": str(given.root.resolve()), "repair": repair})
     with resumable_output(folder, settings, restart=restart) as work:
         done, total = 0, sum(map(len, parts.values()))
@@ -129,6 +134,24 @@ def convert_detection(
         len(set(classes.labels.values()) - {0}),
         dict(sorted(boxes.counts.items())),
     )
+
+
+class _Checked:
+    """Goes over image files: refuses those that are elsewhere, and counts them."""
+
+    def __init__(self, within: Sequence[Path], checking: Progress | None, total: int) -> None:
+        self._folders = AllowedFolders(within)
+        self._checking = checking
+        self._done, self._total = 0, total
+
+    def over(self, files: Iterable[AnnotatedFile]) -> Iterator[AnnotatedFile]:
+        """Each file, once it is known that it may be read."""
+        for each in files:
+            self._folders.check(each.path, each.where)
+            yield each
+            self._done += 1
+            if self._checking is not None:
+                self._checking(self._done, self._total)
 
 
 def _write_part(

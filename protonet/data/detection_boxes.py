@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -124,7 +124,7 @@ class Boxes:
         return shown
 
 
-def measure_all(files: Sequence[AnnotatedFile], boxes: Boxes) -> list[MeasuredFile]:
+def measure_all(files: Iterable[AnnotatedFile], boxes: Boxes) -> list[MeasuredFile]:
     """All of a part: mistakes are found before anything is written."""
     return [boxes.measured(file) for file in files]
 

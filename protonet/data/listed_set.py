@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from protonet.data.allowed import AllowedFolders
 from protonet.data.annotate import write_file
 from protonet.data.convert import convert_images
 from protonet.data.create import Progress, write_mean
@@ -23,10 +24,10 @@ CLASS_NAMES = "labels.txt"
 class RootedList(ImageList):
     """A list whose relative paths are below ``root``, a folder.
 
-    With ``within`` all images must be in one of these folders, after links are resolved.
+    All images must be ``within`` the allowed folders.
     """
 
-    within: Sequence[Path] = ()
+    within = AllowedFolders(())
 
     def read_lines(self, source: Path) -> list[tuple[int, str, int]]:
         """Line number, path and label of each line."""
@@ -43,13 +44,7 @@ class RootedList(ImageList):
         Raises:
             DataError: when it cannot be read, or is not ``within`` the folders.
         """
-        if self.within:
-            path = Path(self._lines[key][1]).resolve()
-            if not any(path.is_relative_to(folder) for folder in self.within):
-                folders = ", ".join(map(str, self.within))
-                raise DataError(
-                    f"{self.where(key)}: is outside of the folders that may be read ({folders})"
-                )
+        self.within.check(Path(self._lines[key][1]), self.where(key))
         return super().data(key)
 
 
@@ -77,7 +72,7 @@ class ListedSet:
         for part, path in (("train", self.train), ("val", self.val)):
             if path is not None:
                 parts[part] = RootedList(path, root=f"{self.root.resolve()}/")
-                parts[part].within = self.within
+                parts[part].within = AllowedFolders(self.within)
                 _check_classes(parts[part], count, self.names)
         return parts
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from protonet.data.datum import decode_image
+from protonet.data.listed_set import ListedSet
 from protonet.data.vector_table import read_table
 from protonet.errors import DataError, UsageError
 
@@ -15,6 +16,8 @@ TABLE = "labels.csv"
 """The name of the table in a folder of uploads."""
 
 _CHUNK = 1 << 20
+_LOOKED_AT = 4 << 20
+"""Bytes of lists that are read while their sender waits."""
 
 
 def safe_name(name: str) -> Path:
@@ -70,6 +73,22 @@ def check_table(folder: Path, most: int) -> None:
     for line, name, _ in table.rows:
         if not (folder / safe_name(name)).is_file():
             raise UsageError(f"{TABLE}:{line}: the image '{name[:80]}' was not uploaded")
+
+
+def check_lists(folder: Path) -> None:
+    """Refuse lists of images and classes that cannot be used; long ones are left to the job.
+
+    Raises:
+        DataError: naming the list's line.
+    """
+    paths = {part: folder / f"{part}.txt" for part in ("train", "val", "names")}
+    there = {part: path for part, path in paths.items() if path.exists()}
+    if sum(path.stat().st_size for path in there.values()) > _LOOKED_AT:
+        return
+    try:
+        ListedSet(there["train"], there.get("val"), names=there.get("names")).read()
+    except DataError as error:  # without the server's folders in the message
+        raise DataError(str(error).replace(f"{folder}/", "")) from None
 
 
 def make_folder(path: Path, name: str) -> None:

@@ -250,7 +250,8 @@ class ConvertDetection:
 
     ``form``, ``images``, ``classes`` and ``label_map`` are those of
     ``data.detection.DetectionInput``. Without ``width`` and ``height`` images keep their size;
-    ``encoding`` is that of their files, "own", or another; None stores pixels.
+    ``encoding`` is that of their files, "own", or another; None stores pixels. With ``within`` all
+    images must be in one of these folders.
 
     Raises:
         UsageError: for a width without a height, an unknown encoding, or options that exclude each
@@ -274,6 +275,7 @@ class ConvertDetection:
     seed: int = 0
     repair: bool = False
     restart: bool = False
+    within: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         from protonet.data.datum import ENCODINGS
@@ -286,8 +288,9 @@ class ConvertDetection:
             known = ", ".join(["own", "none", *ENCODINGS])
             raise UsageError(f"--encoded {self.encoding}: expected one of {known}")
 
-    def make(self, progress: Progress) -> Converted:
-        """Make the databases, or continue an interrupted conversion.
+    def make(self, progress: Progress, checking: Progress | None = None) -> Converted:
+        """Make the databases, or continue an interrupted conversion; ``checking`` is called while
+        all is read before.
 
         Raises:
             UsageError, DataError: as ``data.detection.convert_detection``.
@@ -302,11 +305,18 @@ class ConvertDetection:
         division = Division(self.train_list, self.val_list, self.val_share, self.seed)
         return convert_detection(
             DetectionInput(
-                self.root, self.form, self.images, division, self.label_map, self.classes
+                self.root,
+                self.form,
+                self.images,
+                division,
+                self.label_map,
+                self.classes,
+                self.within,
             ),
             self.folder,
             RecordFormat(size, not self.gray, self.encoding, self.fit),
             repair=self.repair,
             restart=self.restart,
             progress=progress,
+            checking=checking,
         )

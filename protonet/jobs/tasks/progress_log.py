@@ -27,13 +27,16 @@ Watch = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Count:
-    """How far work is. ``begun`` and ``at`` are times; ``first`` was done before it began."""
+    """How far work is. ``begun`` and ``at`` are times; ``first`` was done before it began; ``what``
+    is counted.
+    """
 
     done: int
     total: int
     first: int
     begun: float
     at: float
+    what: str = "images"
 
     def seconds_left(self, now: float | None = None) -> float | None:
         """At the mean speed since it began; None while that is unknown."""
@@ -47,7 +50,8 @@ class Count:
 class Counter:
     """Counts work from its first call on; one that counts down begins again."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "images") -> None:
+        self._what = what
         self._first: tuple[int, float] | None = None
         self._last = 0
 
@@ -56,12 +60,12 @@ class Counter:
         if self._first is None or done < self._last:
             self._first = (done, now)
         self._last = done
-        return Count(done, total, self._first[0], self._first[1], now)
+        return Count(done, total, self._first[0], self._first[1], now, self._what)
 
 
 def log_progress(what: str) -> Watch:
     """A callback that logs progress to standard error if the work takes longer than this."""
-    counter, told = Counter(), time.monotonic()
+    counter, told = Counter(what), time.monotonic()
 
     def watch(done: int, total: int) -> None:
         nonlocal told
@@ -69,23 +73,23 @@ def log_progress(what: str) -> Watch:
         count = counter.count(done, total, now)
         if now - told >= _LINE_SECONDS:
             told = now
-            print(line_of(count, what), file=sys.stderr, flush=True)
+            print(line_of(count), file=sys.stderr, flush=True)
 
     return watch
 
 
-def line_of(count: Count, what: str) -> str:
+def line_of(count: Count) -> str:
     """``1200 of 5000 images (24 %), 12 s left``."""
     share = f" ({100 * count.done // count.total} %)" if count.total else ""
     left = count.seconds_left()
-    return f"{count.done} of {count.total} {what}{share}" + (
+    return f"{count.done} of {count.total} {count.what}{share}" + (
         "" if left is None else f", {_duration(left)} left"
     )
 
 
-def file_progress(path: Path) -> Watch:
-    """A callback that writes progress to a file, at most twice a second."""
-    counter, written = Counter(), 0.0
+def file_progress(path: Path, what: str = "images") -> Watch:
+    """A callback that writes progress of ``what`` to a file, at most twice a second."""
+    counter, written = Counter(what), 0.0
 
     def watch(done: int, total: int) -> None:
         nonlocal written
@@ -105,7 +109,7 @@ def read_progress(path: Path) -> Count | None:
         values = json.loads(path.read_text())
         return Count(
             int(values["done"]), int(values["total"]), int(values["first"]),
-            float(values["begun"]), float(values["at"]),
+            float(values["begun"]), float(values["at"]), str(values["what"]),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -12,12 +12,21 @@ import json
 import os
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from protonet.errors import ProtonetError
 from protonet.formats.atomic import write_atomic
+from protonet.jobs.tasks.datasets import ConvertDetection
 from protonet.jobs.tasks.failures import REPORTED, failure_of
-from protonet.jobs.tasks.progress_log import PROGRESS, both, file_progress, log_progress
+from protonet.jobs.tasks.progress_log import (
+    PROGRESS,
+    Watch,
+    both,
+    file_progress,
+    log_progress,
+)
+from protonet.jobs.tasks.segmentation_datasets import ConvertSegmentation
 from protonet.jobs.tasks.task import Task, read_task
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
 from protonet.jobs.training.interrupts import INTERRUPTED, Interrupts
@@ -61,13 +70,23 @@ def do(task: Task, folder: Path) -> int:
     if isinstance(task, TrainNetwork | ResumeRun):
         return _train(task)
     (folder / PROGRESS).unlink(missing_ok=True)
-    made = task.make(both(log_progress("images"), file_progress(folder / PROGRESS)))
-    parts, told = (made, {}) if isinstance(made, dict) else (made.parts, made.counts)
+    watch = _watch(folder, "images")
+    parts: Mapping[str, int]
+    told: Mapping[str, int]
+    if isinstance(task, ConvertDetection | ConvertSegmentation):
+        made = task.make(watch, _watch(folder, "images checked"))
+        parts, told = made.parts, made.counts
+    else:
+        parts, told = task.make(watch), {}
     for part, count in parts.items():
         print(f"{part}: {count} images")
     for what, count in told.items():
         print(f"{what}: {count}")
     return 0
+
+
+def _watch(folder: Path, what: str) -> Watch:
+    return both(log_progress(what), file_progress(folder / PROGRESS, what))
 
 
 def _train(task: TrainNetwork | ResumeRun) -> int:

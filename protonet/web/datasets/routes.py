@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from fastapi.responses import Response
@@ -16,6 +16,8 @@ from protonet.web.forms import form_errors
 from protonet.web.site import Site
 from protonet.web.store import DATASET, DONE
 from protonet.web.views import job_view, job_views, plain
+
+F = TypeVar("F", bound=forms.NamedForm)
 
 
 def make_dataset_routes(site: Site) -> APIRouter:
@@ -74,6 +76,45 @@ def _add_creation_routes(routes: APIRouter, site: Site) -> None:
         """Make databases from a folder with a folder of images per class."""
         return job_view(site, creation.make_folders(site, form))
 
+    @routes.post("/shapes", status_code=201)
+    def make_shapes(form: forms.ShapesForm) -> dict[str, Any]:
+        """Draw circles, squares and triangles with their boxes, for detection."""
+        return job_view(site, creation.make_shapes(site, form))
+
+    @routes.post("/segments", status_code=201)
+    def make_segments(form: forms.SegmentsForm) -> dict[str, Any]:
+        """Draw circles, squares and triangles with the class of each pixel, for segmentation."""
+        return job_view(site, creation.make_segments(site, form))
+
+    @routes.post("/detection", status_code=201)
+    def make_detection(form: forms.DetectionForm) -> dict[str, Any]:
+        """Make databases of images with boxes, from KITTI, VOC, COCO or CSV on the server."""
+        return job_view(site, creation.make_detection(site, form))
+
+    @routes.post("/segmentation", status_code=201)
+    def make_segmentation(form: forms.SegmentationForm) -> dict[str, Any]:
+        """Make databases of images with label pictures that are on the server."""
+        return job_view(site, creation.make_segmentation(site, form))
+
+    _add_upload_routes(routes, site)
+
+
+def _add_upload_routes(routes: APIRouter, site: Site) -> None:
+    """The routes that create a data set from uploads."""
+
+    @routes.post("/lists", status_code=201)
+    def make_lists(
+        form: Annotated[str, Form(description="A ListsForm as JSON.")],
+        train: Annotated[UploadFile, File(description="Lines: image file, class number.")],
+        val: Annotated[UploadFile | None, File(description="The same for validation.")] = None,
+        names: Annotated[UploadFile | None, File(description="Class names, a line each.")] = None,
+    ) -> dict[str, Any]:
+        """Make databases of images on the server that uploaded lists name."""
+        given = _parsed(forms.ListsForm, form)
+        files = {"train": train, "val": val, "names": names}
+        streams = {part: each.file for part, each in files.items() if each is not None}
+        return job_view(site, creation.make_lists(site, given, streams))
+
     @routes.post("/vectors", status_code=201)
     def make_vectors(
         form: Annotated[str, Form(description="A VectorsForm as JSON.")],
@@ -86,7 +127,7 @@ def _add_creation_routes(routes: APIRouter, site: Site) -> None:
         return job_view(site, creation.make_vectors(site, given, table.file, uploads))
 
 
-def _parsed(form: type[forms.VectorsForm], text: str) -> forms.VectorsForm:
+def _parsed(form: type[F], text: str) -> F:
     try:
         return form.model_validate_json(text)
     except ValidationError as error:

@@ -28,14 +28,14 @@ def test_the_time_left_counts_from_what_was_there() -> None:
     assert counter.count(50, 100, 10.0).seconds_left() is None
     count = counter.count(60, 100, 20.0)
     assert (count.first, count.seconds_left(), count.seconds_left(25.0)) == (50, 40.0, 35.0)
-    assert progress_log.line_of(count, "images") == "60 of 100 images (60 %), 40 s left"
+    assert progress_log.line_of(count) == "60 of 100 images (60 %), 40 s left"
     assert count.seconds_left(1000.0) == 0
     # What counts again from its beginning is new work.
     assert counter.count(1, 100, 30.0).seconds_left() is None
     assert counter.count(3, 100, 230.0).seconds_left() == 9700.0
     last = counter.count(3, 100, 230.0)
-    assert progress_log.line_of(last, "images").endswith(", 2 h 41 min left")
-    assert progress_log.line_of(counter.count(99, 100, 9830.0), "x").endswith(", 1 min 40 s left")
+    assert progress_log.line_of(last).endswith(", 2 h 41 min left")
+    assert progress_log.line_of(counter.count(99, 100, 9830.0)).endswith(", 1 min 40 s left")
 
 
 def test_a_file_of_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
