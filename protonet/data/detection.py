@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from protonet.data.coco_set import is_coco, read_coco
 from protonet.data.create import Progress
 from protonet.data.detection_boxes import Boxes, MeasuredFile, measure_all
 from protonet.data.detection_classes import Classes, choose_classes
-from protonet.data.detection_set import AnnotatedFile, DetectionSet, Division, read_file
+from protonet.data.detection_set import AnnotatedFile, DetectionSet, Division, Parts, read_file
 from protonet.data.kitti_set import is_kitti, read_kitti
 from protonet.data.record_format import RecordFormat
 from protonet.data.resumable import ResumableOutput, Settings, refuse_existing, resumable_output
@@ -107,6 +108,7 @@ def convert_detection(
 
     All annotations and the headers of all images are read first: nothing is written when one of
     them is wrong. An interrupted conversion resumes as in ``data.convert.convert_vectors``.
+    ``checking`` is called with the number of images whose headers were read.
 
     Raises:
         UsageError: when the folder exists, or was started with other settings.
@@ -119,14 +121,10 @@ def convert_detection(
     boxes = Boxes(classes.labels, form, classes.only, repair)
     if found.left_out:
         boxes.counts["regions of type DontCare left out"] = found.left_out
-    watched = _Checked(given.within, checking, sum(map(len, divided.values())))
-    parts = {part: measure_all(watched.over(files), boxes) for part, files in divided.items()}
+    parts = _measured(divided, boxes, AllowedFolders(given.within), checking)
     settings = Settings({**form.values(), "root": str(given.root.resolve()), "repair": repair})
     with resumable_output(folder, settings, restart=restart) as work:
-        done, total = 0, sum(map(len, parts.values()))
-        for part, files in parts.items():
-            _write_part(work, part, files, form, _watch(work, done, total, progress))
-            done += len(files)
+        _write_parts(work, parts, form, progress)
         _write_sidecars(work.folder, parts.get("val", []), classes, form)
     return Converted(
         {part: len(files) for part, files in parts.items()},
@@ -136,22 +134,33 @@ def convert_detection(
     )
 
 
-class _Checked:
-    """Goes over image files: refuses those that are elsewhere, and counts them."""
+def _measured(
+    divided: Parts, boxes: Boxes, allowed: AllowedFolders, checking: Progress | None
+) -> dict[str, list[MeasuredFile]]:
+    """The images of each part with their sizes; each must be in the allowed folders."""
+    total = sum(map(len, divided.values()))
+    done = itertools.count(1)
 
-    def __init__(self, within: Sequence[Path], checking: Progress | None, total: int) -> None:
-        self._folders = AllowedFolders(within)
-        self._checking = checking
-        self._done, self._total = 0, total
-
-    def over(self, files: Iterable[AnnotatedFile]) -> Iterator[AnnotatedFile]:
-        """Each file, once it is known that it may be read."""
+    def checked(files: Iterable[AnnotatedFile]) -> Iterator[AnnotatedFile]:
         for each in files:
-            self._folders.check(each.path, each.where)
+            allowed.check(each.path, each.where)
             yield each
-            self._done += 1
-            if self._checking is not None:
-                self._checking(self._done, self._total)
+            if checking is not None:
+                checking(next(done), total)
+
+    return {part: measure_all(checked(files), boxes) for part, files in divided.items()}
+
+
+def _write_parts(
+    work: ResumableOutput,
+    parts: Mapping[str, Sequence[MeasuredFile]],
+    form: RecordFormat,
+    progress: Progress | None,
+) -> None:
+    done, total = 0, sum(map(len, parts.values()))
+    for part, files in parts.items():
+        _write_part(work, part, files, form, _watch(work, done, total, progress))
+        done += len(files)
 
 
 def _write_part(

@@ -57,6 +57,15 @@ def test_every_form_gives_the_same_records(tmp_path: Path, kind: str) -> None:
     assert not (tmp_path / "out.partial").exists()
 
 
+def test_images_that_are_checked_are_counted(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    given = DetectionInput(sets.kitti(tmp_path), division=Division(val_share=0.25))
+    convert_detection(
+        given, tmp_path / "out", AS_IT_IS, checking=lambda done, total: told.append((done, total))
+    )
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
 def test_files_are_stored_as_they_are(tmp_path: Path) -> None:
     root = sets.voc(tmp_path)
     convert_detection(DetectionInput(root), tmp_path / "out", AS_IT_IS)
