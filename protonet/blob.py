@@ -103,13 +103,14 @@ class ParamStore:
         self.device = device
         align = 64 // np.dtype(dtype).itemsize
         kinds = dict.fromkeys((p.lr_mult, p.decay_mult) for p in self.params)
-        self._places: dict[int, slice] = {}
+        self.places: dict[int, slice] = {}
+        """Where each of ``params`` is in the flat arrays, by its index."""
         groups, end = [], 0
         for lr_mult, decay_mult in kinds:
             start = end
             for index, param in enumerate(self.params):
                 if (param.lr_mult, param.decay_mult) == (lr_mult, decay_mult):
-                    self._places[index] = slice(end, end + param.data.size)
+                    self.places[index] = slice(end, end + param.data.size)
                     end += -(-param.data.size // align) * align
             groups.append(Group(start, end, lr_mult, decay_mult))
         self.groups = tuple(groups)
@@ -127,7 +128,7 @@ class ParamStore:
         return [
             Group(place.start, place.stop, param.lr_mult, param.decay_mult)
             for place, param in zip(
-                (self._places[index] for index in range(len(self.params))), self.params, strict=True
+                (self.places[index] for index in range(len(self.params))), self.params, strict=True
             )
         ]
 
@@ -135,7 +136,7 @@ class ParamStore:
         """The rest of ``diff`` without the parts of ``params``, as views."""
         rest, end = [], 0
         left_out = sorted(
-            (self._places[index] for index, param in enumerate(self.params) if param in params),
+            (self.places[index] for index, param in enumerate(self.params) if param in params),
             key=lambda place: place.start,
         )
         for place in (*left_out, slice(self.diff.size, self.diff.size)):
@@ -147,6 +148,6 @@ class ParamStore:
     def split(self, flat: Array) -> list[Array]:
         """The part of each parameter in ``flat`` (an array like ``data``), in its own shape."""
         return [
-            flat[self._places[index]].reshape(param.data.shape)
+            flat[self.places[index]].reshape(param.data.shape)
             for index, param in enumerate(self.params)
         ]

@@ -17,7 +17,7 @@ GENERATED = {"caffe_pb2"}
 
 FLOORS = [
     {"errors", "host", "registry", "resources", "sizes"},
-    {"device", "gpus", "precision", "proto", "cuda_graph", "staging"},
+    {"device", "gpus", "precision", "proto", "cuda_graph", "ranks", "staging"},
     {"kernels", "data", "blob", "formats"},
     {"layers", "solvers"},
     {"graph"},

@@ -10,10 +10,10 @@ import click
 
 from protonet.cli.terminal import complain, note, print_table
 from protonet.errors import TrainingError
-from protonet.jobs.training.interrupts import INTERRUPTED
+from protonet.train.interrupts import INTERRUPTED
 
 if TYPE_CHECKING:
-    from protonet.jobs.training.start import Outcome
+    from protonet.jobs.training.join import Outcome
 
     Job = Callable[..., Outcome]
 

@@ -16,6 +16,7 @@ from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.image_options import image_options
 from protonet.cli.options import C, Numbers
+from protonet.cli.ranks import ending_together, ranks_of
 from protonet.cli.schedule_options import interval_options, length_options, rate_options
 from protonet.cli.sizes import memory_limit_option
 from protonet.cli.solver_options import solver_options
@@ -24,11 +25,11 @@ from protonet.cli.terminal import console, shows_bars
 from protonet.cli.training_job import choose_jobs
 from protonet.cli.untrusted_option import untrusted_option
 from protonet.errors import UsageError
-from protonet.jobs.training.interrupts import EFFECTS, Interrupts
+from protonet.train.interrupts import EFFECTS, Interrupts
 
 if TYPE_CHECKING:
     from protonet.cli.sweep import Job
-    from protonet.jobs.training.start import Outcome
+    from protonet.jobs.training.join import Outcome
     from protonet.train.events import Listener
 
 FORMATS = ("auto", "caffe", "json")
@@ -174,6 +175,13 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
     is_flag=True,
     help="Of a Lua text: write snapshots as .t7 files of Torch7 too.",
 )
+@click.option(
+    "--ranks",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Train with N processes on this machine, which share out every batch. On "
+    "several machines: mpiexec or srun before the command.",
+)
 @click.option("--gpu", "-gpu", metavar="N", help="The GPU to use, like --device cuda:N.")
 @click.option("--out", type=_PATH, help="The new run directory. Default: runs/NAME-TIME.")
 @click.option(
@@ -243,17 +251,21 @@ def command(
     if log_format == "auto" and not verbose and ctx.find_root().info_name == "caffe":
         log_format = "caffe"
     effects = (options.pop("sigint_effect"), options.pop("sighup_effect"))
-    planned = choose_jobs(network, resume, _given(options))
+    ranks = ranks_of(ctx, options.pop("ranks"), effects)
 
     def run(job: Job) -> Outcome:
         with ExitStack() as stack:
             interrupts = stack.enter_context(Interrupts(*effects))
             listeners = [] if quiet else _console_listeners(stack, log_format, verbose)
-            outcome = job(listeners=listeners, on_trainer=interrupts.watch)
+            outcome = job(listeners=listeners, on_trainer=interrupts.watch, ranks=ranks)
         _report(outcome, quiet or log_format == "json")
         return outcome
 
-    ctx.exit(train_all(planned, run, quiet=quiet or log_format == "json"))
+    with ending_together(ranks):
+        planned = choose_jobs(network, resume, _given(options))
+        code = train_all(planned, run, quiet=quiet or log_format == "json")
+        ranks.broadcast(None)  # the others are done
+    ctx.exit(code)
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from protonet.jobs.tasks.progress_log import log_progress
 
 if TYPE_CHECKING:
     from protonet.jobs.run.settings import RunSettings
-    from protonet.jobs.training.start import Outcome
+    from protonet.jobs.training.join import Outcome
 
     Job = Callable[..., Outcome]
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from protonet.data.transform import ImageShape
+from protonet.ranks.communicator import Part
 
 _DEPTH = 3
 """Batches in flight: the one that is delivered next and two prefetched behind it."""
@@ -91,6 +92,7 @@ class Prefetcher:
         threads: number of workers.
         empty: allocates the arrays of the batches.
         size_at: the sizes of batches, at most ``batch_size``; None if all are full.
+        part: of every batch of the stream, the images that are delivered; None for all.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Prefetcher:
         threads: int,
         empty: Empty = np.empty,
         size_at: Sizes | None = None,
+        part: Part | None = None,
     ) -> None:
         threads = max(1, threads)
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="protonet-data")
@@ -112,6 +115,7 @@ class Prefetcher:
         parts = min(threads, batch_size, batch_size * math.prod(shape) * 4 // _PART)
         self._edges = [batch_size * i // max(1, parts) for i in range(max(1, parts) + 1)]
         self.times = InputTimes()
+        self._part = part
         self._position = 0
         self._submitted = 0
         self._in_flight: deque[tuple[Batch, list[Future[object]]]] = deque()
@@ -121,7 +125,7 @@ class Prefetcher:
 
     @property
     def position(self) -> int:
-        """Images delivered so far; setting it seeks in the stream."""
+        """Images of the stream so far, those of other ranks included; setting it seeks."""
         return self._position
 
     @position.setter
@@ -148,7 +152,7 @@ class Prefetcher:
             self.position = self._position
             raise
         size = self._size_at(self._position)
-        self._position += size
+        self._position += self._step(size)
         return self._first_of(batch, size)
 
     def give_back(self, batch: Batch) -> None:
@@ -177,6 +181,10 @@ class Prefetcher:
         self.pool.shutdown(wait=True, cancel_futures=True)
         self._in_flight.clear()
 
+    def _step(self, size: int) -> int:
+        """How far the stream goes on with a batch of so many images."""
+        return size if self._part is None else self._part.whole
+
     def _first_of(self, batch: Batch, size: int) -> Batch:
         """The first images of a batch; ``give_back`` will find the whole one."""
         if size == self._batch_size:
@@ -188,13 +196,14 @@ class Prefetcher:
     def _submit(self) -> None:
         batch = self.buffers()
         size = self._size_at(self._submitted)
+        skipped = 0 if self._part is None else self._part.first
         futures: list[Future[object]] = []
         self._in_flight.append((batch, futures))
         for start, stop in zip(self._edges, self._edges[1:], strict=False):
-            part, first = batch.part(start, min(stop, size)), self._submitted + start
+            part, first = batch.part(start, min(stop, size)), self._submitted + skipped + start
             if start < size:
                 futures.append(self.pool.submit(self._fill, part, first, start))
-        self._submitted += size
+        self._submitted += self._step(size)
 
     def _new(self) -> Batch:
         return Batch.empty(self._batch_size, self._shape, self._empty)

@@ -12,6 +12,7 @@ from protonet.data.prefetch import Batch, Empty, PrefetchedSource, Prefetcher
 from protonet.data.records import Images, Records
 from protonet.data.transform import Transformer
 from protonet.errors import DataError
+from protonet.ranks.communicator import Part
 
 CACHE_LIMIT = 512 * 2**20
 """Default limit of the bytes of images that one source caches."""
@@ -55,6 +56,7 @@ class BatchSource(PrefetchedSource):
         color: force encoded images to colour (True) or gray (False).
         shuffle, seed: the order of the records.
         partial: whether batches end with the epoch.
+        part: of every batch, the records that are delivered; ``batch_size`` is their number.
         skip: records skipped once, at the start.
         threads: number of workers.
         cache_limit: bytes of images to keep; None for all that there are.
@@ -74,6 +76,7 @@ class BatchSource(PrefetchedSource):
         shuffle: bool = False,
         seed: int = 0,
         partial: bool = False,
+        part: Part | None = None,
         skip: int = 0,
         threads: int = 2,
         cache_limit: int | None = CACHE_LIMIT,
@@ -81,17 +84,18 @@ class BatchSource(PrefetchedSource):
     ) -> None:
         self.batch_size = batch_size
         self.length = len(images)
-        self._transformer = transformer
-        self._shuffle = shuffle
+        self._transformer, self._shuffle = transformer, shuffle
         self._index_sampler = IndexSampler(len(images), shuffle=shuffle, seed=seed)
-        self._partial = partial
-        self._skip = skip
-        self._empty = empty
+        self._partial, self._part = partial, part
+        self._skip, self._empty = skip, empty
         shape = transformer.output_shape
-        super().__init__(Prefetcher(self._make, batch_size, shape, threads, empty, self.size_at))
+        prefetcher = Prefetcher(self._make, batch_size, shape, threads, empty, self.size_at, part)
+        super().__init__(prefetcher)
         self._whole: Batch | None = None
-        size = self.length * math.prod(transformer.output_shape) * 4
-        keeps_whole = not transformer.is_random and (cache_limit is None or size <= cache_limit)
+        size = self.length * math.prod(shape) * 4
+        # Of a part of every batch, other ranks read the other records.
+        all_here = not transformer.is_random and part is None
+        keeps_whole = all_here and (cache_limit is None or size <= cache_limit)
         self._records = Records(
             images,
             transformer.shape,

@@ -39,6 +39,7 @@ class Calls:
     """Prepares the calls of the passes over the arrays of a plan's values.
 
     ``loss_scale``, one number on the device, multiplies the gradients of the losses; None for 1.
+    ``share`` is the weight of this net's batch in the mean over that of all ranks.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class Calls:
         arrays: Arrays,
         device: Device,
         loss_scale: Array | None = None,
+        share: float = 1.0,
     ) -> None:
         self.plan, self.layers = plan, layers
         self.layout, self.arrays, self.device = layout, arrays, device
-        self.loss_scale = loss_scale
+        self.loss_scale, self.share = loss_scale, share
 
     def forward(self, follow: Following, follow_up: Following) -> list[list[StepCalls]]:
         """The forward pass in segments; each but the last ends where shapes may change.
@@ -161,9 +163,10 @@ class Calls:
         for value in self.plan.values:
             if not value.loss_weight:
                 continue
-            call: Call = (arrays.diff[value].fill, (value.loss_weight,))
+            weight = value.loss_weight * self.share
+            call: Call = (arrays.diff[value].fill, (weight,))
             if self.loss_scale is not None:
-                scaled = (self.loss_scale, value.loss_weight, arrays.diff[value])
+                scaled = (self.loss_scale, weight, arrays.diff[value])
                 call = (self.device.xp.multiply, scaled)
             at = layout.diff_storage[value]
             again = holders[at] > 1 or bool(gradient_edges(self.plan, value))

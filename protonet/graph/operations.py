@@ -14,7 +14,9 @@ from protonet.graph.plan import Plan
 from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import Layer
 from protonet.layers.base import Owner, Stateful
+from protonet.layers.batches import BatchLayer
 from protonet.layers.instantiation import instantiate
+from protonet.ranks.communicator import Part
 
 
 def prepared_layers(
@@ -24,13 +26,20 @@ def prepared_layers(
     parameters and scratch. Each net has files and users' objects of its own.
     """
     made: dict[int, Layer] = {}
+    part = part_of(plan)
     for index in range(len(plan.steps) - 1, -1, -1):
         step = plan.steps[index]
-        random = RandomStream(device, seed, step.name, clock)
+        random = RandomStream(device, seed, step.name, clock, part)
         fused = [made[at] for at in step.absorbed]
         layer = step.layer.own(step.shapes) if isinstance(step.layer, Owner) else step.layer
         made[index] = instantiate(layer, device, dtype, random, gradients=gradients, fused=fused)
     return tuple(made[index] for index in range(len(plan.steps)))
+
+
+def part_of(plan: Plan) -> Part | None:
+    """The part of every batch that a net of this plan computes; None for all."""
+    layers = [step.layer for step in plan.steps if isinstance(step.layer, BatchLayer)]
+    return next((layer.part for layer in layers if layer.part is not None), None)
 
 
 def loss_scale_of(device: Device, precision: Any) -> Array | None:

@@ -13,8 +13,8 @@ from protonet.graph.passes import Passes, layers_for, prepare
 from protonet.graph.plan import Plan
 from protonet.graph.shapes import following, in_batches
 from protonet.kernels.random_stream import Clock
-from protonet.layers.base import Layer, ReshapesTops
-from protonet.layers.batches import Varying
+from protonet.layers.base import Layer, ReshapesTops, Stateful
+from protonet.layers.batches import BatchLayer, Varying
 
 _MOST_BATCHES = 4
 """For so many other shapes of the batch the passes are kept."""
@@ -84,6 +84,11 @@ class Runner:
             call(*arguments)
 
     @property
+    def backward_steps(self) -> list[StepCalls]:
+        """The calls of ``backward`` with their steps."""
+        return self._backward_steps
+
+    @property
     def forward_steps(self) -> list[StepCalls]:
         """The calls of ``forward`` with their steps, up to the first dynamic one."""
         return self._forward_steps[0]
@@ -135,6 +140,19 @@ class Runner:
             weight * float(array.item() if array.size == 1 else array.sum())
             for weight, array in self.losses
         )
+
+    def skip(self, passes: int) -> None:
+        """Go on as if so many passes had been made: in the data, and in the random numbers."""
+        for layer in self.layers:
+            if isinstance(layer, BatchLayer):
+                layer.skip(passes)
+        self.clock.iteration += passes
+
+    @property
+    def can_skip(self) -> bool:
+        """Whether all data layers can ``skip``."""
+        sources = [step.layer for step in self.plan.steps if not step.bottoms]
+        return all(isinstance(s, BatchLayer) or not isinstance(s, Stateful) for s in sources)
 
     @property
     def items(self) -> int:

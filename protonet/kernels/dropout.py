@@ -43,7 +43,9 @@ class Drop(Kernel):
 
 
 class NativeDrop(Drop, processor="native"):
-    """The same numbers, generated where they are used; the mask is stored as bits."""
+    """The same numbers, generated where they are used; the mask is stored as bits. A part of a
+    batch is dropped as defined: its numbers may begin within a block.
+    """
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], ratio: float) -> None:
         super().__init__(device, dtype, shape, ratio)
@@ -51,9 +53,15 @@ class NativeDrop(Drop, processor="native"):
         self._bits = self.scratch((math.prod(shape) // 32 * 4 + 8,), np.uint8)
 
     def forward(self, x: Array, y: Array, random: RandomStream) -> None:
+        if random.part is not None:
+            super().forward(x, y, random)
+            return
         self._module.dropout_forward(
             x, y, self._bits, self.ratio, self.scale, *random.key, random.clock.iteration
         )
 
     def backward(self, dy: Array, dx: Array) -> None:
+        if self._mask is not None:
+            super().backward(dy, dx)
+            return
         self._module.dropout_backward(dy, self._bits, self.scale, dx)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from protonet.device import Device
+from protonet.ranks.communicator import Part
 
 
 class Clock:
@@ -43,11 +44,25 @@ class Clock:
         return self._device_iteration
 
 
-class RandomStream:
-    """Uniform numbers, a function of ``(seed, name, iteration)``, equal on every device."""
+_IN_BLOCK = 8
+"""float32 numbers in a block of Philox: four words of 64 bits."""
 
-    def __init__(self, device: Device, seed: int, name: str, clock: Clock | None = None) -> None:
-        self.device = device
+
+class RandomStream:
+    """Uniform numbers, a function of ``(seed, name, iteration)``, equal on every device.
+
+    Of a rank that computes a ``part`` of the batch they are the part of the same numbers.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        seed: int,
+        name: str,
+        clock: Clock | None = None,
+        part: Part | None = None,
+    ) -> None:
+        self.device, self.part = device, part
         self.key = (seed & (2**64 - 1), zlib.crc32(name.encode()))
         self.clock = clock or Clock(device)
         self._bits = np.random.Philox(key=np.array(self.key, np.uint64))
@@ -56,15 +71,19 @@ class RandomStream:
     def uniform(self, out: Any) -> None:
         """Fill the float32 array ``out`` (contiguous) with numbers of [0, 1) for this iteration."""
         if self.device.is_cpu:
-            self.host().random(dtype=np.float32, out=out)
+            generator = self.host()
+            self._skip(self._first(out.size))
+            generator.random(dtype=np.float32, out=out)
             return
         # only with a GPU, like all of kernels.cuda
         from protonet.kernels.cuda.launch import BLOCK, compiled
 
-        blocks = -(-out.size // (8 * BLOCK))
         keys = (np.uint64(key) for key in self.key)
         source = compiled(self.device, "random_stream")
-        source.blocks((blocks,), "uniform", out, np.uint64(out.size), *keys, self.clock.on_device)
+        first = self._first(out.size)
+        blocks = -(-(first % _IN_BLOCK + out.size) // (_IN_BLOCK * BLOCK))
+        sizes = (np.uint64(out.size), np.uint64(first))
+        source.blocks((blocks,), "uniform", out, *sizes, *keys, self.clock.on_device)
 
     def host(self) -> np.random.Generator:
         """NumPy's generator at the start of this iteration's numbers, for work on the CPU."""
@@ -80,3 +99,13 @@ class RandomStream:
             "uinteger": 0,
         }
         return self._generator
+
+    def _first(self, size: int) -> int:
+        """Where the numbers of this rank begin among those of all."""
+        return 0 if self.part is None else size * self.part.first // self.part.count
+
+    def _skip(self, count: int) -> None:
+        """Skip so many float32 numbers, eight to a block of the counter."""
+        if count:
+            self._bits.advance(count // _IN_BLOCK)
+            self._generator.random(count % _IN_BLOCK, dtype=np.float32)

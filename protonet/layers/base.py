@@ -18,6 +18,7 @@ from protonet.host import default_threads
 from protonet.kernels.random_stream import RandomStream
 from protonet.precision import real_of
 from protonet.proto.caffe_pb2 import TRAIN, FillerParameter, LayerParameter
+from protonet.ranks.communicator import ALONE, Communicator
 
 
 class Reads(Enum):
@@ -155,6 +156,7 @@ class LayerContext:
     Relative file names of the prototxt are resolved against the working directory, then against
     ``folder``. ``shuffle`` and ``seed`` are the run's; ``threads`` is the number of decoding
     threads; ``python_layers`` allows layers that run code named in the prototxt, or write files.
+    ``ranks`` share out every batch among them.
     """
 
     folder: Path = field(default_factory=Path)
@@ -162,6 +164,7 @@ class LayerContext:
     shuffle: bool = False
     threads: int = field(default_factory=default_threads)
     python_layers: bool = True
+    ranks: Communicator = ALONE
 
     def find(self, name: str) -> Path:
         """Resolve a file name: in the working directory, as in Caffe, else in ``folder``."""

@@ -16,6 +16,7 @@ from protonet.data.transform import ImageShape, Transformer, load_mean
 from protonet.errors import LayerError
 from protonet.layers.base import Layer, Stateful
 from protonet.proto.caffe_pb2 import LayerParameter
+from protonet.ranks.communicator import Part
 from protonet.staging import Staging
 
 
@@ -64,6 +65,21 @@ class StreamLayer(Stateful):
     """A layer whose state is the position of its ``source``, which ``build`` makes."""
 
     source: Stream | None
+    batch_size: int
+    part: Part | None = None
+    """Of every batch, what this rank delivers; None for all."""
+
+    def share_out(self) -> None:
+        """Deliver only this rank's part of every batch, called by ``setup`` of layers that can."""
+        ranks = self.context.ranks
+        if not ranks.alone:
+            self.part = ranks.part(self.batch_size)
+            self.batch_size = self.part.count
+
+    @property
+    def whole_batch(self) -> int:
+        """The images of a batch on all ranks."""
+        return self.batch_size if self.part is None else self.part.whole
 
     def state(self) -> dict[str, Any]:
         return {} if self.source is None else {"position": self.source.position}
@@ -93,6 +109,11 @@ class BatchLayer(StreamLayer):
         self.source: Source | None = None
         self._staging: Staging | None = None
         self._sent: tuple[Batch, Any] | None = None
+
+    def skip(self, batches: int) -> None:
+        """Go on in the stream by so many batches."""
+        if self.source is not None and batches:
+            self.restore({"position": self.position + batches * self.whole_batch})
 
     def make_source(self) -> Source:
         """Make the source of batches."""

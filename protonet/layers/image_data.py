@@ -74,6 +74,7 @@ class ImageData(BatchLayer):
         )
         self.transformer = self._make_transformer(any_size=size is None)
         self.image_shape = self.transformer.output_shape
+        self.share_out()
 
     def _make_transformer(self, *, any_size: bool) -> Transformer:
         """The transformer for images like the first; with ``any_size``, sizes may differ."""
@@ -119,6 +120,7 @@ class ImageData(BatchLayer):
             self.images,
             self.batch_size,
             self.transformer,
+            part=self.part,
             color=param.is_color,
             shuffle=shuffled(self, param),
             seed=context.seed,

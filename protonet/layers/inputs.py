@@ -198,11 +198,8 @@ class Data(BatchLayer):
             raise LayerError(
                 "force_color and force_gray are both set", ("transform_param", "force_gray")
             )
-        if param.partial_batches and param.rand_skip:
-            raise LayerError(
-                "partial_batches end with the epoch, so rand_skip cannot shift them",
-                ("data_param", "rand_skip"),
-            )
+        if param.partial_batches:
+            self._check_partial_batches()
         self.batch_size = int(param.batch_size)
         self._color = True if transform.force_color else False if transform.force_gray else None
         path = self.context.find(param.source)
@@ -224,6 +221,19 @@ class Data(BatchLayer):
         if param.partial_batches:
             self.batch_size = min(self.batch_size, self.length)
             self.traits = replace(self.traits, varies=self.length % self.batch_size != 0)
+        self.share_out()
+
+    def _check_partial_batches(self) -> None:
+        if not self.context.ranks.alone:
+            raise LayerError(
+                "partial_batches cannot be shared out over several ranks",
+                ("data_param", "partial_batches"),
+            )
+        if self.spec.data_param.rand_skip:
+            raise LayerError(
+                "partial_batches end with the epoch, so rand_skip cannot shift them",
+                ("data_param", "rand_skip"),
+            )
 
     def _refuse_boxes(self, database: Database) -> None:
         """Records with boxes have no class number, unless they say so."""
@@ -269,6 +279,7 @@ class Data(BatchLayer):
             shuffle=shuffled(self, param),
             seed=context.seed,
             partial=param.partial_batches,
+            part=self.part,
             skip=self.skipped(param.rand_skip),
             threads=param.threads if param.threads else context.threads,
             cache_limit=cache_limit(param.cache if param.HasField("cache") else None),

@@ -15,7 +15,8 @@ class Normalizer:
     is 0. The older ``normalize`` means VALID or BATCH_SIZE. ``default`` holds where neither is
     given; None for the schema's.
 
-    ``value`` is a scalar array on the device.
+    ``value`` is a scalar array on the device. On a rank with a part of the batch it is the divisor
+    over all ranks times the part's share, with which the loss is multiplied.
     """
 
     def __init__(self, layer: Layer, items: int, batch: int, default: int | None = None) -> None:
@@ -34,12 +35,15 @@ class Normalizer:
             LossParameter.PRE_FIXED: spec.pre_fixed_normalizer,
             LossParameter.WEIGHTS: items,
         }
+        self._ranks, part = layer.context.ranks, layer.random.part
+        self._share = 1.0 if part is None else part.share
+        of_batch = mode not in (LossParameter.NONE, LossParameter.PRE_FIXED)
         self._weighs = mode == LossParameter.WEIGHTS
         self._counts = self._weighs or mode == LossParameter.VALID
         self._xp = layer.xp
         self.value: Array = layer.scratch(())
         self._none: Array = layer.scratch(())
-        self.value.fill(max(1, fixed[mode]))
+        self.value.fill(max(1, fixed[mode]) * (1.0 if of_batch else self._share))
 
     def count(self, valid: Array | None, weights: Array | None = None) -> None:
         """Read which items count (1.0) in this pass and which do not (0.0), and their weights, 0
@@ -47,8 +51,14 @@ class Normalizer:
         """
         if self._weighs and weights is not None:
             weights.sum(out=self.value)
+            self._ranks.sum(self.value)
             self._xp.equal(self.value, 0.0, out=self._none)
             self._xp.add(self.value, self._none, out=self.value)
         elif self._counts and valid is not None:
             valid.sum(out=self.value)
+            self._ranks.sum(self.value)
             self._xp.maximum(self.value, 1.0, out=self.value)
+        else:
+            return
+        if self._share != 1.0:
+            self._xp.multiply(self.value, self._share, out=self.value)

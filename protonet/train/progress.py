@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
-from protonet.graph.net import Net
-from protonet.train.events import Event, Iterated, Ticked, Warned
-from protonet.train.testing import output_elements
+from protonet.train.events import Event, Iterated, Output, Ticked, Warned
 
 _TICK_SECONDS = 0.1
 
@@ -34,14 +32,13 @@ class Progress:
         self.last_tick = clock
         self._emit(Ticked(iteration, loss))
 
-    def display(self, iteration: int, loss: float, rate: float, net: Net) -> None:
+    def display(self, iteration: int, loss: float, rate: float, outputs: Sequence[Output]) -> None:
         """Emit the outputs, and the iterations and seconds since the last display."""
-        outputs = tuple(output_elements(net.outputs()))
         then, clock = self._displayed
         now = time.perf_counter()
         self._displayed = (iteration, now)
         self.last_tick = now
-        self._emit(Iterated(iteration, loss, rate, outputs, iteration - then, now - clock))
+        self._emit(Iterated(iteration, loss, rate, tuple(outputs), iteration - then, now - clock))
 
     def report_capture_errors(self, iteration: int, capture_errors: Collection[str]) -> None:
         """Warn once of each part that cannot be captured as a CUDA graph."""

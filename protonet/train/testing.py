@@ -5,11 +5,14 @@ figures that count over all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
+from protonet.graph.operations import part_of
+from protonet.ranks.communicator import ALONE, Communicator
 from protonet.train.events import Output, Tested
 from protonet.train.metrics import meters_of
 
@@ -22,12 +25,22 @@ class TestPasses:
         net: the test net.
         iterations: batches of a test.
         losses: whether to compute the mean of the objective, too.
+        ranks: share out the batches.
     """
 
     __test__ = False  # not a test of pytest
 
-    def __init__(self, index: int, net: Net, iterations: int, *, losses: bool) -> None:
+    def __init__(
+        self,
+        index: int,
+        net: Net,
+        iterations: int,
+        *,
+        losses: bool,
+        ranks: Communicator = ALONE,
+    ) -> None:
         self.index, self.net, self.iterations, self.losses = index, net, iterations, losses
+        self.ranks = ranks if net.can_skip else ALONE
         self.forward_pass = ForwardPass(net)
 
     def run(self, iteration: int, stopping: Callable[[], bool]) -> Tested | None:
@@ -44,6 +57,8 @@ class TestPasses:
             losses=self.losses,
             watch=measure if meters else None,
             stopping=stopping,
+            # Meters count on one rank: each makes all passes.
+            ranks=ALONE if meters else self.ranks,
         )
         if means is None:
             return None
@@ -76,9 +91,48 @@ class WeightedSum:
         self._sum[: values.size] += weight * values.astype(np.float64).ravel()
         self._weights[: values.size] += weight
 
+    def join(self, other: WeightedSum) -> None:
+        """Add another sum."""
+        size = max(self._sum.size, other._sum.size)
+        for each in (self, other):
+            each._sum, each._weights = (
+                np.pad(a, (0, size - a.size)) for a in (each._sum, each._weights)
+            )
+        self._sum += other._sum
+        self._weights += other._weights
+
     def mean(self) -> np.ndarray:
         """The means of all elements, as a vector."""
         return self._sum / self._weights
+
+
+@dataclass
+class _Totals:
+    """Sums over some passes: the objective, the records, and each output with its loss weight."""
+
+    loss: float = 0.0
+    records: int = 0
+    outputs: list[tuple[str, WeightedSum, float]] = field(default_factory=list)
+
+    def add(self, net: Net, outputs: list[tuple[str, np.ndarray, float]], *, losses: bool) -> None:
+        """Add a pass."""
+        items = net.items
+        self.records += items
+        if losses:
+            self.loss += items * net.loss()
+        self.outputs = self.outputs or [(name, WeightedSum(), w) for name, _, w in outputs]
+        for (_, total, _), (_, array, _) in zip(self.outputs, outputs, strict=True):
+            total.add(array, items)
+
+    def join(self, other: _Totals) -> None:
+        """Add the passes of another rank."""
+        self.loss += other.loss
+        self.records += other.records
+        if not self.outputs or not other.outputs:
+            self.outputs = self.outputs or other.outputs
+            return
+        for (_, total, _), (_, more, _) in zip(self.outputs, other.outputs, strict=True):
+            total.join(more)
 
 
 def mean_outputs(
@@ -88,28 +142,42 @@ def mean_outputs(
     losses: bool = True,
     watch: Callable[[int, list[Output]], None] | None = None,
     stopping: Callable[[], bool] = lambda: False,
+    ranks: Communicator = ALONE,
 ) -> tuple[float, list[Output]] | None:
     """The means of the objective (0 without ``losses``) and of every output over ``iterations``
     passes, weighted by their records where batches differ in size; None if ``stopping`` interrupts
-    them. ``watch`` is called with the outputs of each pass.
+    them. ``watch`` is called with the outputs of each pass. ``ranks`` make neighbouring passes
+    each.
     """
-    loss, records, outputs = 0.0, 0, []
-    sums: list[WeightedSum] = []
-    for index in range(iterations):
+    net, totals = forward_pass.net, _Totals()
+    first, last = (iterations * rank // ranks.size for rank in (ranks.rank, ranks.rank + 1))
+    net.skip(first)
+    for turn in range(-(-iterations // ranks.size)):
         if stopping():
             return None
+        if turn >= last - first:
+            continue
         forward_pass.run()
-        items = forward_pass.net.items
-        records += items
-        if losses:
-            loss += items * forward_pass.net.loss()
-        outputs = forward_pass.net.outputs()
-        sums = sums or [WeightedSum() for _ in outputs]
-        for total, (_, array, _) in zip(sums, outputs, strict=True):
-            total.add(array, items)
+        outputs = net.outputs()
+        totals.add(net, outputs, losses=losses)
         if watch is not None:
-            watch(index, output_elements(outputs))
-    means = [
-        (name, total.mean(), weight) for (name, _, weight), total in zip(outputs, sums, strict=True)
-    ]
-    return loss / records if losses else 0.0, output_elements(means)
+            watch(turn, output_elements(outputs))
+    net.skip(iterations - last)
+    if not ranks.alone:
+        totals, *others = ranks.gather(totals)
+        for other in others:
+            totals.join(other)
+    means = [(name, total.mean(), weight) for name, total, weight in totals.outputs]
+    return totals.loss / totals.records if losses else 0.0, output_elements(means)
+
+
+def mean_over_ranks(net: Net, ranks: Communicator) -> list[Output]:
+    """The outputs of the last pass, averaged over the ranks' parts of the batch."""
+    part = part_of(net.plan)
+    if ranks.alone or part is None:
+        return output_elements(net.outputs())
+    outputs = [(name, WeightedSum(), weight) for name, _, weight in net.outputs()]
+    for count, arrays in ranks.gather((part.count, [array for _, array, _ in net.outputs()])):
+        for (_, total, _), array in zip(outputs, arrays, strict=True):
+            total.add(array, count)
+    return output_elements((name, total.mean(), weight) for name, total, weight in outputs)

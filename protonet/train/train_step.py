@@ -9,8 +9,10 @@ from protonet.graph.inspection import describe_passes
 from protonet.graph.net import Net
 from protonet.graph.parameters import rewrite_gradients
 from protonet.kernels.gradients import ZeroGradients
+from protonet.ranks.communicator import ALONE, Communicator
 from protonet.solvers.loss_scale import LossScale
 from protonet.solvers.update_rule import Rule
+from protonet.train.gradient_sum import GradientSum
 from protonet.train.losses import Losses
 
 
@@ -23,9 +25,16 @@ class TrainStep:
     """Why parts of the iteration could not be captured."""
 
     def __init__(
-        self, net: Net, rule: Rule, losses: Losses, scale: LossScale | None = None
+        self,
+        net: Net,
+        rule: Rule,
+        losses: Losses,
+        scale: LossScale | None = None,
+        ranks: Communicator = ALONE,
     ) -> None:
         self.net, self.rule, self.losses, self.scale = net, rule, losses, scale
+        self._sum = None if ranks.alone else GradientSum(net, ranks)
+        self._left = 0
         self._zeros = ZeroGradients.make(net.device, net.store.diff.dtype)
         self._accumulated = [net.store.diff]
 
@@ -38,22 +47,32 @@ class TrainStep:
     def begin(self) -> None:
         """Begin an iteration: zero the gradients that are accumulated."""
         self.losses.count()
+        self._left = self.losses.passes
         self._clear()
 
     def passes(self) -> None:
         """Forward and backward, with the next batch."""
         self.net.forward()
-        self.net.backward()
+        self._left -= 1
+        if self._sum is None or self._left:
+            self.net.backward()
+        else:
+            self._sum.backward()
         self.losses.take()
 
     def inspect(self) -> list[str]:
         """Run ``passes`` layer by layer; returns lines that describe every blob."""
         lines = describe_passes(self.net)
+        self._left -= 1
+        if self._sum is not None and not self._left:
+            self._sum.begin_all()
         self.losses.take()
         return lines
 
     def update(self, rate: float, iteration: int) -> None:
         """Update the parameters."""
+        if self._sum is not None:
+            self._sum.wait()
         if self.scale is not None:
             self.scale.settle()
         self.rule.step(rate, iteration)
@@ -135,8 +154,13 @@ class CapturedTrainStep(TrainStep):
 
 
 def make_train_step(
-    net: Net, rule: Rule, losses: Losses, scale: LossScale | None = None
+    net: Net,
+    rule: Rule,
+    losses: Losses,
+    scale: LossScale | None = None,
+    ranks: Communicator = ALONE,
 ) -> TrainStep:
-    """The fastest kind for a net and a rule."""
-    captured = can_capture(net) and rule.capturable
-    return (CapturedTrainStep if captured else TrainStep)(net, rule, losses, scale)
+    """The fastest kind for a net, a rule, and the ranks."""
+    if can_capture(net) and rule.capturable and ranks.alone:
+        return CapturedTrainStep(net, rule, losses, scale)
+    return TrainStep(net, rule, losses, scale, ranks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from protonet.formats.solverstate import SolverHistory, read_state
 from protonet.graph.inspection import describe_update
 from protonet.graph.net import Net
 from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
+from protonet.ranks.communicator import ALONE, Communicator
 from protonet.solvers.loss_scale import LossScale
 from protonet.solvers.schedules import make_schedule, tests_at
 from protonet.solvers.update_rule import make_rule
@@ -35,10 +36,11 @@ from protonet.train.events import (
 )
 from protonet.train.losses import losses_of
 from protonet.train.progress import Progress
+from protonet.train.requests import Requests
 from protonet.train.resume import restore_resume_state, resume_state
 from protonet.train.smoothing import SmoothedLoss
 from protonet.train.snapshot import Snapshots, largest_file, read_resume, resume_errors, weights_of
-from protonet.train.testing import TestPasses
+from protonet.train.testing import TestPasses, mean_over_ranks
 from protonet.train.train_step import TrainStep, make_train_step
 
 
@@ -68,6 +70,7 @@ class Trainer:
             store in addition; None for no averaging.
         alone: only this trainer runs the train net: its backward passes may write gradients
             instead of accumulating them.
+        ranks: share out every batch; rank 0 writes the files and calls the listeners.
     """
 
     def __init__(
@@ -81,16 +84,16 @@ class Trainer:
         average: float | None = None,
         *,
         alone: bool = False,
+        ranks: Communicator = ALONE,
     ) -> None:
-        self.solver, self.net = solver, net
+        self.solver, self.net, self.ranks = solver, net, ranks
         self.tests = tuple(tests)
         self._test_passes = [
-            TestPasses(index, *test, losses=solver.test_compute_loss)
+            TestPasses(index, *test, losses=solver.test_compute_loss, ranks=ranks)
             for index, test in enumerate(self.tests)
         ]
-        self.snapshots = snapshots
+        self.snapshots, self.per_epoch = snapshots, per_epoch
         self.listeners = tuple(listeners)
-        self.per_epoch = per_epoch
         self.schedule = make_schedule(solver)
         self.smoothed = SmoothedLoss(max(1, solver.average_loss))
         scale = net.loss_scale
@@ -104,9 +107,7 @@ class Trainer:
         self.callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
         """Called before the passes of each iteration, and before its update."""
         self.iteration = 0
-        self._stopping = False
-        self._finished = False
-        self._snapshot_requested = False
+        self._requests = Requests(ranks)
         self._began = 0
         self._write_error: FormatError | None = None
         self.progress = Progress(self._emit)
@@ -116,15 +117,15 @@ class Trainer:
 
         Safe in a signal handler.
         """
-        self._stopping = True
+        self._requests.stop = True
 
     def request_snapshot(self) -> None:
         """Request a snapshot after this iteration. Safe in a signal handler."""
-        self._snapshot_requested = True
+        self._requests.snapshot = True
 
     def finish(self) -> None:
         """End the training after this iteration, as if ``max_iter`` were reached."""
-        self._finished = True
+        self._requests.finish = True
 
     def reconfigure(self) -> None:
         """Apply changes of ``solver``; SolverError if they are invalid."""
@@ -146,15 +147,15 @@ class Trainer:
             due = solver.snapshot and self.iteration % solver.snapshot == 0
             if solver.snapshot_after_train and not (due and self.iteration):
                 self.snapshot()
-            if not self._stopping:
+            if not self._requests.stopping:
                 self._conclude()
         except TrainingError as error:
             self._emit(Failed(self.iteration, str(error)))
             raise
-        self._emit(Stopped(self.iteration, self._stopping))
+        self._emit(Stopped(self.iteration, self._requests.stopping))
         if self._write_error is not None:
             raise self._write_error
-        return Result(self.iteration, self.smoothed.value, self._stopping)
+        return Result(self.iteration, self.smoothed.value, self._requests.stopping)
 
     def advance(self, iterations: int) -> None:
         """Run this many iterations, or fewer if ``stop`` is called.
@@ -174,9 +175,9 @@ class Trainer:
         solver, train_step, average = self.solver, self.train_step, self.average
         progress = self.progress
         debug = solver.debug_info or self.net.plan.definition.net.debug_info
-        read_every_loss = self.net.device.is_cpu
+        read_every_loss = self.net.device.is_cpu or not self.ranks.alone
         at_once = train_step.can_iterate and solver.iter_size == 1 and not debug
-        while self.iteration < end and not (self._stopping or self._finished or self._write_error):
+        while self.iteration < end and not self._requests.is_over(failed=bool(self._write_error)):
             now = self.iteration
             due = tests_at(solver, now)
             if due and (now > 0 or solver.test_initialization) and not self.test():
@@ -192,17 +193,16 @@ class Trainer:
                 if display or tick:
                     self._report_capture_errors()
                 if display:
-                    progress.display(now, self.smoothed.value, rate, self.net)
+                    outputs = mean_over_ranks(self.net, self.ranks)
+                    progress.display(now, self.smoothed.value, rate, outputs)
                 elif tick:
                     progress.tick(now, self.smoothed.value, clock)
                 self._update(rate, debug)
             if average is not None:
                 average.update(now)
             self.iteration = now + 1
-            if self._snapshot_requested or (
-                solver.snapshot and self.iteration % solver.snapshot == 0
-            ):
-                self._snapshot_requested = False
+            due = bool(solver.snapshot) and self.iteration % solver.snapshot == 0
+            if self._requests.takes_snapshot() or due:
                 self.snapshot()
 
     def _passes(self, read: bool, debug: bool) -> None:
@@ -238,9 +238,11 @@ class Trainer:
         training repeats the whole test.
         """
         before = [net.state() for net, _ in self.tests]
-        with self._averaged():
+        with self.average.in_place() if self.average is not None else nullcontext():
+            # A rank's own statistics, as those of BatchNorm, are not those that are saved.
+            self.ranks.broadcast_array(self.net.store.data)
             for passes in self._test_passes:
-                tested = passes.run(self.iteration, lambda: self._stopping)
+                tested = passes.run(self.iteration, self._requests.must_stop)
                 if tested is None:
                     for (net, _), state in zip(self.tests, before, strict=True):
                         net.restore(state)
@@ -250,7 +252,7 @@ class Trainer:
 
     def snapshot(self) -> None:
         """Write the files of this iteration, unless its weights are not finite."""
-        if self.snapshots is None:
+        if self.snapshots is None or self.ranks.rank:
             return
         if not math.isfinite(float(self.net.store.data.sum(dtype=np.float64))):
             raise TrainingError(explain_divergence(self.net, self.iteration))
@@ -291,7 +293,7 @@ class Trainer:
 
     def _make_train_step(self, alone: bool) -> TrainStep:
         losses = losses_of(self.net, self.solver.iter_size, self.smoothed.window)
-        train_step = make_train_step(self.net, self.rule, losses, self.scale)
+        train_step = make_train_step(self.net, self.rule, losses, self.scale, self.ranks)
         if alone and self.solver.iter_size == 1:
             train_step.overwrite_gradients()
         return train_step
@@ -300,15 +302,13 @@ class Trainer:
         """The net in the form of its file: HDF5 has no size limit, a message has."""
         return self.net.stored_params() if hdf5 else self.net.message()
 
-    def _averaged(self) -> AbstractContextManager[None]:
-        """In this block the nets have the averaged weights, if there are any."""
-        return self.average.in_place() if self.average is not None else nullcontext()
-
     def _resumable(self) -> tuple[Net, list[Net], SmoothedLoss, LossScale | None]:
         return self.net, [net for net, _ in self.tests], self.smoothed, self.scale
 
     def _take_losses(self) -> None:
-        for loss in self.train_step.losses.collect():
+        losses = np.array(self.train_step.losses.collect())
+        self.ranks.sum(losses)
+        for loss in losses.tolist():
             self._take_loss(loss)
         if self.scale is not None:
             self.scale.check()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from protonet.errors import ProtonetError
-from protonet.jobs.training.interrupts import INTERRUPTED
+from protonet.train.interrupts import INTERRUPTED
 from protonet.web.process import (
     Detached,
     is_alive,

@@ -13,8 +13,9 @@ from protonet.formats.caffemodel import read_weights
 from protonet.jobs.reading.network import read_definition, shapes_of
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.training.join import Outcome
 from protonet.jobs.training.resume import ResumeOptions, resume
-from protonet.jobs.training.start import Outcome, start
+from protonet.jobs.training.start import start
 from protonet.proto.source import Source
 from protonet.torch7 import load
 from protonet.torch7.api import TorchModule

@@ -6,6 +6,7 @@ import pytest
 
 from protonet.train import progress
 from protonet.train.events import Event, Iterated, Ticked, Warned
+from protonet.train.testing import output_elements
 from tests.graph.nets import SEED, net_of
 
 
@@ -17,8 +18,8 @@ def test_a_display_says_how_many_iterations_and_how_long(monkeypatch: pytest.Mon
     net.forward()
     made = progress.Progress(told.append)
     made.begin(3)
-    made.display(8, 0.25, 0.1, net)
-    made.display(9, 0.5, 0.1, net)
+    made.display(8, 0.25, 0.1, output_elements(net.outputs()))
+    made.display(9, 0.5, 0.1, output_elements(net.outputs()))
     first, second = told
     assert isinstance(first, Iterated)
     assert isinstance(second, Iterated)

@@ -1,10 +1,12 @@
-"""Whether a test net can share the parameters of the train net."""
+"""Whether a test net can share the parameters of the train net, and ranks its batches."""
 
 from __future__ import annotations
 
 from protonet.errors import NetworkError
 from protonet.graph.plan import Plan
 from protonet.jobs.definitions.inputs import ImageLayer
+from protonet.layers.base import Stateful
+from protonet.layers.batches import StreamLayer
 
 
 def refuse_other_shapes(train: Plan, test: Plan) -> None:
@@ -25,6 +27,30 @@ def refuse_other_shapes(train: Plan, test: Plan) -> None:
             f'layer "{step.name}" ({step.layer.spec.type}): its parameters are {found} in the test '
             f"net, but {expected} in the train net, so it cannot be tested{_why(train, test)}"
         )
+
+
+def refuse_whole_batches(train: Plan) -> None:
+    """Refuse data layers that cannot deliver a rank's part of a batch, and parts of other batches.
+
+    Raises:
+        NetworkError: naming the layer.
+    """
+    first: StreamLayer | None = None
+    for step in train.steps:
+        layer = step.layer
+        if step.bottoms or not isinstance(layer, Stateful):
+            continue
+        if not isinstance(layer, StreamLayer) or layer.part is None:
+            raise NetworkError(
+                f'layer "{step.name}" ({step.type}): its batches cannot be shared out over several '
+                "ranks; those of Data and ImageData layers can"
+            )
+        first = first or layer
+        if layer.part != first.part:
+            raise NetworkError(
+                f'layer "{step.name}" ({step.type}): its batch is {layer.whole_batch}, that of '
+                f'"{first.name}" {first.whole_batch}; ranks share out batches of one size'
+            )
 
 
 def _shown(shapes: list[tuple[int, ...]]) -> str:

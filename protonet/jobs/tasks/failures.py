@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protonet.errors import DeviceError, NetworkError, ProtonetError
-from protonet.jobs.training.interrupts import INTERRUPTED
+from protonet.train.interrupts import INTERRUPTED
 
 REPORTED = (KeyboardInterrupt, ProtonetError, MemoryError, OSError)
 """Errors that are reported without a traceback."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from protonet.jobs.run.settings import RunSettings
 
 if TYPE_CHECKING:
+    from protonet.jobs.training.join import Outcome
     from protonet.jobs.training.session import OnTrainer
-    from protonet.jobs.training.start import Outcome
     from protonet.train.events import Listener
 
 

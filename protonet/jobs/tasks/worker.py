@@ -29,7 +29,7 @@ from protonet.jobs.tasks.progress_log import (
 from protonet.jobs.tasks.segmentation_datasets import ConvertSegmentation
 from protonet.jobs.tasks.task import Task, read_task
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
-from protonet.jobs.training.interrupts import INTERRUPTED, Interrupts
+from protonet.train.interrupts import INTERRUPTED, Interrupts
 
 TASK = "task.json"
 LOCK = "lock"

@@ -15,10 +15,11 @@ from protonet.formats.atomic import remove_partial, write_atomic
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import RunSettings, SolverSettings
+from protonet.jobs.training.join import Outcome, invite
 from protonet.jobs.training.prolong import Length, change_length, finish_writing
 from protonet.jobs.training.reopen import Reopened, reopen
 from protonet.jobs.training.session import Job, OnTrainer
-from protonet.jobs.training.start import Outcome
+from protonet.ranks.communicator import ALONE, Communicator
 from protonet.train.events import Listener
 from protonet.train.listeners import read_metrics
 from protonet.train.snapshot import Snapshots
@@ -76,6 +77,7 @@ def resume(
     *,
     listeners: Sequence[Listener] = (),
     on_trainer: OnTrainer | None = None,
+    ranks: Communicator = ALONE,
 ) -> Outcome:
     """Resume a run from its newest complete snapshot, or from the beginning without one.
 
@@ -99,8 +101,9 @@ def resume(
         settings = changes.put(found.record.settings)
         processor = Device(changes.device_of(settings), tf32=settings.tf32)
         run.update(settings=settings)
-        job = stack.enter_context(Job(run, found.files, settings, processor))
-        _restore(job, found.record, newest)
+        invite(ranks, run, settings, state := _state(run, found.record, newest))
+        job = stack.enter_context(Job(run, found.files, settings, processor, ranks))
+        job.begin(state)
         told = f"resumed at iteration {newest}" if newest else "no snapshot yet: from the beginning"
         notes = [*found.notes, told]
         if length:
@@ -129,14 +132,11 @@ def _newest(run: RunDirectory, found: Reopened, length: Length) -> int:
     return newest
 
 
-def _restore(job: Job, record: RunRecord, newest: int) -> None:
-    """Restore the snapshot of an iteration, or the start of the run."""
+def _state(run: RunDirectory, record: RunRecord, newest: int) -> Path | None:
+    """The state of an iteration's snapshot, or with which the run began; None for no state."""
     if newest:
-        job.trainer.restore(job.run.snapshots().state(newest))
-        return
-    job.load(job.trainer.solver)
-    if record.began_with is not None:
-        job.trainer.restore(Path(record.began_with))
+        return run.snapshots().state(newest)
+    return None if record.began_with is None else Path(record.began_with)
 
 
 def _remove_torn(run: RunDirectory, snapshots: Snapshots) -> None:

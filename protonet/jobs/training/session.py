@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from protonet.device import Device
 from protonet.errors import OtherNetError
@@ -14,7 +16,7 @@ from protonet.graph.planning import plan_net
 from protonet.jobs.checks.memory import TrainingMemory, check_training
 from protonet.jobs.checks.objective import has_objective
 from protonet.jobs.checks.pairing import large_batches, plan_pairs
-from protonet.jobs.checks.sharing import refuse_other_shapes
+from protonet.jobs.checks.sharing import refuse_other_shapes, refuse_whole_batches
 from protonet.jobs.definitions.inputs import image_layers
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
@@ -25,6 +27,7 @@ from protonet.kernels import native
 from protonet.layers.base import LayerContext
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
+from protonet.ranks.communicator import ALONE, Communicator
 from protonet.torch7.conversion import layer_weights
 from protonet.train.events import Listener, Warned
 from protonet.train.listeners import (
@@ -51,6 +54,7 @@ class Job:
         files: the solver and its nets.
         settings: of the training; not read again from run.json.
         device: the device of the nets.
+        ranks: share out every batch; only rank 0 writes files.
 
     Raises:
         NetworkError, DataError: when the net cannot be trained.
@@ -58,17 +62,21 @@ class Job:
         DeviceError: when the nets need more memory than allowed; before anything is allocated.
     """
 
+    notes: Sequence[str] = ()
+
     def __init__(
         self,
         run: RunDirectory,
         files: SolverFiles,
         settings: RunSettings | SolverSettings,
         device: Device,
+        ranks: Communicator = ALONE,
     ) -> None:
-        self.run, self.settings = run, settings
+        self.run, self.settings, self.ranks = run, settings, ranks
         context = settings.layer_context(run.path)
         snapshots = run.snapshots()
-        if files.solver.snapshot or files.solver.snapshot_after_train:
+        writes = ranks.rank == 0
+        if writes and (files.solver.snapshot or files.solver.snapshot_after_train):
             snapshots.check_folder()
         self._plans: list[Plan] = []
         try:
@@ -82,21 +90,26 @@ class Job:
         except BaseException:
             self._close_plans()
             raise
-        self._metrics, self._log = Metrics(run.metrics), CaffeLog(run.log)
-        listeners: list[Listener] = [self._metrics, self._log, LossPlot(run.picture)]
+        self._files = (Metrics(run.metrics), CaffeLog(run.log)) if writes else ()
         self.trainer = Trainer(
             files.solver,
             self.nets[0],
             list(zip(self.nets[1:], files.solver.test_iter, strict=True)),
             snapshots,
-            listeners,
+            [*self._files, LossPlot(run.picture)] if writes else [],
             _iterations_per_epoch(self._plans[0], files.solver),
             settings.average,
             alone=True,
+            ranks=ranks,
         )
-        if self.trainer.snapshots != snapshots:
-            run.update(hdf5=True)
-        self.notes = self._remarks(hdf5=self.trainer.snapshots != snapshots)
+        if writes:
+            self._begin_files(hdf5=self.trainer.snapshots != snapshots)
+
+    def _begin_files(self, *, hdf5: bool) -> None:
+        """Make the notes and the listeners of the rank that writes files."""
+        if hdf5:
+            self.run.update(hdf5=True)
+        self.notes = self._remarks(hdf5=hdf5)
         self.trainer.listeners = (*self.trainer.listeners, *self._optional_listeners())
 
     def _remarks(self, *, hdf5: bool) -> list[str]:
@@ -188,8 +201,15 @@ class Job:
     def close(self) -> None:
         """Release files and threads."""
         self._close_plans()
-        self._metrics.close()
-        self._log.close()
+        for file in self._files:
+            file.close()
+
+    def begin(self, state: Path | None) -> None:
+        """Restore a state, or load the initial weights."""
+        if state is None:
+            self.load(self.trainer.solver)
+        else:
+            self.trainer.restore(state)
 
     def load(self, solver: SolverParameter) -> list[str]:
         """Load the solver's ``weights`` into the train net; return notes for the user.
@@ -229,7 +249,8 @@ class Job:
         Raises:
             TrainingError: when the loss is no longer a finite number.
         """
-        run, trainer = self.run, self.trainer
+        trainer = self.trainer
+        self._follow_solver()
         trainer.listeners = (*trainer.listeners, *listeners)
         if on_trainer is not None:
             on_trainer(trainer)
@@ -241,18 +262,33 @@ class Job:
         except BaseException as error:
             failed = isinstance(error, Exception)
             told = str(error) if str(error) else type(error).__name__
-            run.update(status="error" if failed else "abort", error=told)
+            self._record(status="error" if failed else "abort", error=told)
             raise
-        run.update(
+        self._record(
             status="abort" if result.interrupted else "done",
             iteration=result.iteration,
             loss=result.loss if math.isfinite(result.loss) else None,
         )
         return result
 
+    def _follow_solver(self) -> None:
+        """Take over the settings of rank 0: resuming may have changed the length."""
+        trainer = self.trainer
+        given = self.ranks.broadcast(trainer.solver.SerializeToString())
+        if self.ranks.rank:
+            trainer.solver.ParseFromString(given)
+            trainer.reconfigure()
+
+    def _record(self, **changes: Any) -> None:
+        if self.ranks.rank == 0:
+            self.run.update(**changes)
+
     def _plan(self, files: SolverFiles, context: LayerContext) -> None:
         plans = self._plans
-        plans.append(plan_net(files.train, phase=TRAIN, context=context, **files.train_state))
+        shared = replace(context, ranks=self.ranks)
+        plans.append(plan_net(files.train, phase=TRAIN, context=shared, **files.train_state))
+        if not self.ranks.alone:
+            refuse_whole_batches(plans[0])
         for definition, state in files.tests:
             plan = plan_net(definition, phase=TEST, context=context, **state)
             plans.append(keeping_measured(plan))
@@ -273,4 +309,4 @@ def _iterations_per_epoch(plan: Plan, solver: SolverParameter) -> int | None:
     layers = image_layers(plan)
     if not layers:
         return None
-    return math.ceil(layers[0].length / (layers[0].batch_size * solver.iter_size))
+    return math.ceil(layers[0].length / (layers[0].whole_batch * solver.iter_size))

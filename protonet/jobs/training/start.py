@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from protonet.data.create import Progress
@@ -15,34 +15,19 @@ from protonet.jobs.definitions.solver import settled
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings, SolverSettings
+from protonet.jobs.training.join import Outcome, invite
 from protonet.jobs.training.new_run import run_name, write_run
 from protonet.jobs.training.new_solver_run import write_solver_run
 from protonet.jobs.training.session import Job, OnTrainer
 from protonet.proto.ignored import ignored_notes
 from protonet.proto.text import NetDefinition
+from protonet.ranks.communicator import ALONE, Communicator
 from protonet.solvers.check import check_solver
 from protonet.train.events import Listener
-from protonet.train.trainer import Result
 
 _FILES_OWN = SolverSettings()
 _OF_VECTORS = {"EuclideanLoss", "L1Loss", "SmoothL1Loss", "SigmoidCrossEntropyLoss"}
 """Losses with vectors as targets."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished or stopped training: its directory, its result, and notes for the user."""
-
-    run: RunDirectory
-    result: Result
-    notes: tuple[str, ...] = ()
-
-    @property
-    def summary(self) -> str:
-        """The result as one line."""
-        if self.result.interrupted:
-            return f"stopped after {self.result.iteration} iterations"
-        return f"trained {self.result.iteration} iterations, loss {self.result.loss:.6g}"
 
 
 def start(
@@ -52,10 +37,12 @@ def start(
     listeners: Sequence[Listener] = (),
     on_trainer: OnTrainer | None = None,
     progress: Progress | None = None,
+    ranks: Communicator = ALONE,
 ) -> Outcome:
     """Train a pasted network in a new run directory.
 
-    ``progress`` is called while the mean of the images is computed.
+    ``progress`` is called while the mean of the images is computed. Of several ``ranks`` this is
+    rank 0; the others ``join``.
 
     Everything is checked before training begins: mistakes in the network or the databases leave no
     directory behind.
@@ -72,7 +59,8 @@ def start(
             with _hinting(pasted, settings):
                 files, notes = write_run(run, pasted, settings, progress)
             notes = [*pasted.printed, *ignored_notes(pasted.net), *told, *notes]
-            job = stack.enter_context(Job(run, files, settings, device))
+            invite(ranks, run, settings)
+            job = stack.enter_context(Job(run, files, settings, device, ranks))
             notes += job.load(files.solver)
             run.update(status="run")
         return Outcome(run, job.train(listeners, on_trainer), tuple(notes))
@@ -99,6 +87,7 @@ def start_solver(
     *,
     listeners: Sequence[Listener] = (),
     on_trainer: OnTrainer | None = None,
+    ranks: Communicator = ALONE,
 ) -> Outcome:
     """Train with one of Caffe's solver files.
 
@@ -119,7 +108,8 @@ def start_solver(
     with ExitStack() as stack:
         with _new_run(settings.out, run_name(files.train), stack) as run:
             files, notes = write_solver_run(run, path, files, settings)
-            job = stack.enter_context(Job(run, files, settings, processor))
+            invite(ranks, run, settings, settings.snapshot)
+            job = stack.enter_context(Job(run, files, settings, processor, ranks))
             notes += job.load(files.solver)
             if settings.snapshot is not None:
                 state = settings.snapshot

@@ -15,7 +15,9 @@ from protonet.kernels.random_stream import RandomStream
 
 
 class CudaDrop(Drop, processor="cuda"):
-    """The same numbers, generated where they are used; the mask is stored as bytes."""
+    """The same numbers, generated where they are used; the mask is stored as bytes. A part of a
+    batch is dropped as defined: its numbers may begin within a block.
+    """
 
     dtypes = DTYPES
 
@@ -27,6 +29,9 @@ class CudaDrop(Drop, processor="cuda"):
         self._kept = self.scratch((self._count,), np.uint8)
 
     def forward(self, x: Array, y: Array, random: RandomStream) -> None:
+        if random.part is not None:
+            super().forward(x, y, random)
+            return
         keys = (np.uint64(key) for key in random.key)
         numbers = (self._count, float(self.ratio), float(self.scale))
         threads = -(-self._count // 8)
@@ -35,6 +40,9 @@ class CudaDrop(Drop, processor="cuda"):
         )
 
     def backward(self, dy: Array, dx: Array) -> None:
+        if self._mask is not None:
+            super().backward(dy, dx)
+            return
         self._source.packs(
             self._count, "backward", dy, self._kept, dx, self._count, float(self.scale)
         )

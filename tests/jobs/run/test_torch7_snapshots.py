@@ -14,8 +14,9 @@ from protonet.errors import FormatError, UsageError
 from protonet.formats.caffemodel import read_weights, write_weights
 from protonet.jobs.reading.network import read_definition, shapes_of
 from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.training.join import Outcome
 from protonet.jobs.training.resume import ResumeOptions, resume
-from protonet.jobs.training.start import Outcome, start
+from protonet.jobs.training.start import start
 from protonet.proto.source import Source
 from protonet.torch7 import serial
 from protonet.torch7.models import tree

@@ -17,8 +17,9 @@ from protonet.formats.caffemodel import read_weights
 from protonet.formats.solverstate import read_state
 from protonet.jobs.inference.trained_run import Predictor
 from protonet.jobs.run.settings import SolverSettings
+from protonet.jobs.training.join import Outcome
 from protonet.jobs.training.resume import resume
-from protonet.jobs.training.start import Outcome, start_solver
+from protonet.jobs.training.start import start_solver
 from protonet.proto.text import Source, read_net, read_solver
 from protonet.train import events, snapshot
 

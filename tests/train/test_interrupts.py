@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from protonet.jobs.training.interrupts import Interrupts
+from protonet.train.interrupts import Interrupts
 
 
 class Training:

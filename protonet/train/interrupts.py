@@ -37,12 +37,16 @@ class Interrupts:
 
     Args:
         sigint, sighup: what they do: "stop", "snapshot" or "none", as Caffe's flags say.
+        silent: print nothing: another rank does.
 
     Before a training has begun, SIGINT raises KeyboardInterrupt as usual; also after it has stopped
     one.
     """
 
-    def __init__(self, sigint: str = "stop", sighup: str = "snapshot") -> None:
+    def __init__(
+        self, sigint: str = "stop", sighup: str = "snapshot", *, silent: bool = False
+    ) -> None:
+        self._silent = silent
         self._effects = {signal.SIGINT: sigint, signal.SIGHUP: sighup}
         self._training: Training | None = None
         self._stopping = False
@@ -74,12 +78,16 @@ class Interrupts:
             raise KeyboardInterrupt
         if self._training is None or effect == "none" or self._stopping:
             return
-        # The handler may interrupt a write to the same stream, and Python's buffered streams are
-        # not reentrant; the system call bypasses the buffer.
         if effect == "snapshot":
-            os.write(sys.stderr.fileno(), _SNAPSHOT.encode())
+            self._tell(_SNAPSHOT)
             self._training.request_snapshot()
             return
         self._stopping = True
-        os.write(sys.stderr.fileno(), _STOPPING.encode())
+        self._tell(_STOPPING)
         self._training.stop()
+
+    def _tell(self, message: str) -> None:
+        if not self._silent:
+            # The handler may interrupt a write to the same stream, and Python's buffered streams
+            # are not reentrant; the system call bypasses the buffer.
+            os.write(sys.stderr.fileno(), message.encode())

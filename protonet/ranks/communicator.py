@@ -1,0 +1,98 @@
+"""What one rank of a training knows of the others: nothing if it is alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from protonet.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Part:
+    """The items of every batch that a rank computes: ``count`` of ``whole``, from ``first`` on."""
+
+    first: int
+    count: int
+    whole: int
+
+    @property
+    def share(self) -> float:
+        """Its weight in a mean over the whole batch."""
+        return self.count / self.whole
+
+
+class Pending(Protocol):
+    """A sum that was begun."""
+
+    def progress(self) -> None:
+        """Let it proceed, without waiting."""
+
+    def wait(self) -> None:
+        """Wait until the array has the sum."""
+
+
+class _Done:
+    """A sum of one rank."""
+
+    def progress(self) -> None:
+        """Nothing is to do."""
+
+    def wait(self) -> None:
+        """It is complete."""
+
+
+class Communicator:
+    """Rank 0 of 1: every sum is what it was."""
+
+    rank = 0
+    size = 1
+    host = ""
+
+    @property
+    def alone(self) -> bool:
+        """Whether there are no other ranks."""
+        return self.size == 1
+
+    def part(self, whole: int) -> Part:
+        """The part of a batch that this rank computes; parts differ by one item at most.
+
+        Raises:
+            UsageError: for a batch with fewer items than there are ranks.
+        """
+        if whole < self.size:
+            raise UsageError(
+                f"a batch of {whole} cannot be shared out over {self.size} ranks; "
+                "use fewer ranks, or a larger batch"
+            )
+        first, last = (whole * rank // self.size for rank in (self.rank, self.rank + 1))
+        return Part(first, last - first, whole)
+
+    def sum(self, array: Any) -> None:
+        """Replace an array by its sum over all ranks, which is the same on each."""
+
+    def begin_sum(self, _array: Any, /) -> Pending:
+        """Begin ``sum``; the array must not be touched until it is complete."""
+        return _Done()
+
+    def broadcast(self, value: Any) -> Any:
+        """The value of rank 0, on every rank."""
+        return value
+
+    def broadcast_array(self, array: Any) -> None:
+        """Replace an array by that of rank 0."""
+
+    def gather(self, value: Any) -> Sequence[Any]:
+        """The values of all ranks, on every rank."""
+        return [value]
+
+    def any_of(self, *flags: bool) -> tuple[bool, ...]:
+        """Each flag, true if it is on any rank."""
+        return flags
+
+    def end_all(self, code: int) -> None:
+        """End the other ranks at once, and this one, with an exit code."""
+
+
+ALONE = Communicator()

@@ -1,0 +1,112 @@
+"""The ranks of an MPI program, as mpiexec or srun starts them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from protonet.errors import UsageError
+from protonet.ranks.communicator import ALONE, Communicator
+from protonet.ranks.cores import own_cores, share_of
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_SIZE")
+"""Variables with the number of ranks that the launchers of MPICH, Open MPI and Slurm set."""
+
+MISSING = (
+    "several ranks need MPI: pip install 'protonet[mpi]', or mpi4py for the MPI of your cluster"
+)
+
+
+def number_of_ranks(environment: Mapping[str, str] = os.environ) -> int:
+    """The number of ranks that a launcher has started; 1 without a launcher."""
+    sizes = [environment.get(name, "") for name in _SIZES]
+    if "SLURM_STEP_NUM_TASKS" in environment and "PMI_RANK" in environment:
+        sizes.append(environment["SLURM_STEP_NUM_TASKS"])
+    return max([1, *(int(size) for size in sizes if size.isdigit())])
+
+
+def communicator() -> Communicator:
+    """The ranks that this process was started with. Those of one machine share out its cores, so
+    call this before libraries start their threads.
+
+    Raises:
+        UsageError: under a launcher without mpi4py.
+    """
+    if number_of_ranks() == 1:
+        return ALONE
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:  # no mpi4py; no MPI library
+        raise UsageError(f"{MISSING}\n{str(error).splitlines()[0]}") from None
+    if MPI.COMM_WORLD.size == 1:
+        return ALONE
+    ranks = MPICommunicator(MPI.COMM_WORLD)
+    cores = share_of(ranks.rank, ranks.gather(own_cores(ranks.host)))
+    if cores:
+        os.sched_setaffinity(0, cores)
+    return ranks
+
+
+class _Sum:
+    """A nonblocking allreduce. MPI proceeds only inside its calls."""
+
+    def __init__(self, request: MPI.Request) -> None:
+        self._request = request
+
+    def progress(self) -> None:
+        """Let it proceed, without waiting."""
+        self._request.Test()
+
+    def wait(self) -> None:
+        """Wait until the array has the sum."""
+        self._request.Wait()
+
+
+class MPICommunicator(Communicator):
+    """The ranks of an MPI communicator; arrays are on the CPU."""
+
+    def __init__(self, comm: MPI.Intracomm) -> None:
+        from mpi4py import MPI
+
+        self._mpi, self._comm = MPI, comm
+        self.rank, self.size = comm.rank, comm.size
+        self.host = MPI.Get_processor_name()
+
+    def sum(self, array: Any) -> None:
+        """Replace an array by its sum over all ranks."""
+        if array.size:
+            self._comm.Allreduce(self._mpi.IN_PLACE, array)
+
+    def begin_sum(self, array: Any, /) -> _Sum:
+        """Begin ``sum``; it proceeds when ``progress`` is called."""
+        return _Sum(self._comm.Iallreduce(self._mpi.IN_PLACE, array))
+
+    def broadcast(self, value: Any) -> Any:
+        """The value of rank 0, pickled."""
+        return self._comm.bcast(value)
+
+    def broadcast_array(self, array: Any) -> None:
+        """Replace an array by that of rank 0."""
+        self._comm.Bcast(array)
+
+    def gather(self, value: Any) -> Sequence[Any]:
+        """The values of all ranks, pickled."""
+        return list(self._comm.allgather(value))
+
+    def any_of(self, *flags: bool) -> tuple[bool, ...]:
+        """Each flag, true if it is on any rank."""
+        mine = bytearray(flags)
+        self._comm.Allreduce(self._mpi.IN_PLACE, [mine, self._mpi.BYTE], self._mpi.BOR)
+        return tuple(map(bool, mine))
+
+    def end_all(self, code: int) -> None:
+        """End every rank at once with an exit code."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._comm.Abort(code)
+        os._exit(code)

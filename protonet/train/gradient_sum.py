@@ -1,0 +1,80 @@
+"""The sum of the gradients over all ranks, while the backward pass goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from protonet.graph.calls import run
+from protonet.graph.net import Net
+from protonet.ranks.communicator import Communicator, Pending
+
+_BUCKET = 2**20
+"""Bytes of gradients from which a sum is begun: shorter ones cost more than they hide."""
+
+
+class GradientSum:
+    """Sums the gradients of a net's parameters over the ranks.
+
+    The gradients lie in one flat array, and the backward pass completes them from the last layer to
+    the first. Whenever a bucket of neighbours is complete its sum begins; between the steps of the
+    backward pass the sums proceed.
+    """
+
+    def __init__(self, net: Net, ranks: Communicator) -> None:
+        self.net, self.ranks = net, ranks
+        self._pending: list[Pending] = []
+        self._due: dict[int, list[slice]] = {}
+        for step, place in buckets(net):
+            self._due.setdefault(step, []).append(place)
+
+    def backward(self) -> None:
+        """The backward pass, and the sums of what it completes."""
+        diff, ranks, pending = self.net.store.diff, self.ranks, self._pending
+        for step, calls in self.net.backward_steps:
+            run(calls)
+            for each in pending:
+                each.progress()
+            for place in self._due.get(step, ()):
+                pending.append(ranks.begin_sum(diff[place]))
+
+    def begin_all(self) -> None:
+        """Begin the sum of all gradients, after a backward pass that was run step by step."""
+        self._pending.append(self.ranks.begin_sum(self.net.store.diff))
+
+    def wait(self) -> None:
+        """Wait for the sums."""
+        for each in self._pending:
+            each.wait()
+        self._pending.clear()
+
+
+def buckets(net: Net, size: int = _BUCKET) -> Iterator[tuple[int, slice]]:
+    """Parts of the flat gradients, each with the step whose backward pass completes it."""
+    store = net.store
+    first_run, completing = _completing(net)
+    for group in store.groups:
+        stop, step = group.stop, first_run
+        inside = [
+            at for at, place in store.places.items() if group.start <= place.start < group.stop
+        ]
+        for at in reversed(inside):
+            step = min(step, completing.get(id(store.params[at]), first_run))
+            start = store.places[at].start
+            if (stop - start) * store.diff.itemsize >= size or at == inside[0]:
+                yield step, slice(start, stop)
+                stop, step = start, first_run
+
+
+def _completing(net: Net) -> tuple[int, dict[int, int]]:
+    """The first step of the backward pass, and for each parameter the one that completes its
+    gradient: of the first layer that has it, or of the layer which that one is fused into.
+    """
+    running = [index for index, _ in net.backward_steps]
+    found: dict[int, int] = {}
+    for index, (step, layer) in enumerate(zip(net.plan.steps, net.layers, strict=True)):
+        at = index if step.absorbed_by is None else step.absorbed_by
+        if at in running:
+            for param in layer.params:
+                key = id(param.owner or param)
+                found[key] = min(at, found.get(key, at))
+    return running[0], found

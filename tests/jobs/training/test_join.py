@@ -1,0 +1,114 @@
+"""Trainings on several ranks: real processes, which MPI connects."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protonet.formats.caffemodel import read_weights
+from protonet.jobs.run.directory import RunDirectory
+from protonet.train.listeners import read_metrics
+from tests.ranks.started import protonet
+
+DIGITS = Path(__file__).parents[2] / "golden" / "digits"
+
+RANDOM = """
+name: "random"
+layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TRAIN }
+  data_param { source: "train_db" batch_size: 31 shuffle: true }
+  transform_param { crop_size: 6 mirror: true scale: 0.06 } }
+layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TEST }
+  data_param { source: "test_db" batch_size: 20 } transform_param { crop_size: 6 scale: 0.06 } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  param { lr_mult: 1 } param { lr_mult: 2 decay_mult: 0 }
+  convolution_param { num_output: 9 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "drop" type: "Dropout" bottom: "conv" top: "conv"
+  dropout_param { dropout_ratio: 0.3 } }
+layer { name: "score" type: "InnerProduct" bottom: "conv" top: "score"
+  inner_product_param { num_output: 10 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss"
+  loss_param { ignore_label: 3 } }
+layer { name: "accuracy" type: "Accuracy" bottom: "score" bottom: "label" top: "accuracy"
+  include { phase: TEST } }
+"""
+SOLVER = """
+net: "net.prototxt" type: "SGD" base_lr: 0.05 momentum: 0.9 weight_decay: 0.0005 lr_policy: "fixed"
+iter_size: 2 clip_gradients: 3 max_iter: 100 display: 10 test_iter: 5 test_interval: 25 snapshot: 50
+snapshot_prefix: "net" random_seed: 7
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(DIGITS, tmp_path / "digits")
+    made = tmp_path / "digits"
+    (made / "net.prototxt").write_text(RANDOM)
+    (made / "random.prototxt").write_text(SOLVER)
+    return made
+
+
+def trained(folder: Path, ranks: int, solver: str, *options: object) -> Path:
+    out = folder.parent / f"{solver}-{ranks}"
+    done = protonet(
+        "train", "--solver", f"{solver}.prototxt", "--out", out, "--ranks", ranks, *options,
+        folder=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def weights_of(folder: Path, name: str) -> np.ndarray:
+    layers = read_weights(folder / name)
+    return np.concatenate([blob.ravel() for blobs in layers.values() for blob in blobs])
+
+
+def test_digits_on_two_and_three_ranks_are_those_of_caffe(folder: Path) -> None:
+    """golden/digits: the weights that Caffe itself has trained."""
+    golden = weights_of(DIGITS, "digits_iter_200.caffemodel")
+    for ranks in (2, 3):
+        trained(folder, ranks, "solver", "--weights", "init.caffemodel")
+        ours = weights_of(folder, "digits_iter_200.caffemodel")
+        np.testing.assert_allclose(ours, golden, atol=2e-6)
+
+
+def test_random_numbers_belong_to_the_item(folder: Path) -> None:
+    """Dropout, crops, mirrors, shuffling, ignored labels, iter_size, clipping."""
+    found, tests = [], []
+    for ranks in (1, 2, 3):
+        run = trained(folder, ranks, "random")
+        found.append(weights_of(folder, "net_iter_100.caffemodel"))
+        tests.append([line for line in read_metrics(run / "metrics.jsonl")
+                      if line["event"] in ("tested", "iterated")])  # fmt: skip
+    for ranks in (1, 2):
+        np.testing.assert_allclose(found[ranks], found[0], atol=1e-5)
+        for ours, alone in zip(tests[ranks], tests[0], strict=True):
+            assert ours["loss"] == pytest.approx(alone["loss"], rel=1e-5)
+            assert ours["outputs"] == pytest.approx(alone["outputs"], rel=1e-5)
+
+
+def test_resumed_with_as_many_ranks_the_bits_are_the_same(folder: Path) -> None:
+    whole = trained(folder, 2, "random")
+    expected = (folder / "net_iter_100.caffemodel").read_bytes()
+    run = RunDirectory(whole)
+    for suffix in ("caffemodel", "solverstate", "resume.json"):
+        (folder / f"net_iter_100.{suffix}").unlink(missing_ok=True)
+    done = protonet("train", "--resume", run.path, "--ranks", 2, folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "net_iter_100.caffemodel").read_bytes() == expected
+    (folder / "net_iter_100.caffemodel").unlink()
+    done = protonet("train", "--resume", run.path, "--ranks", 3, folder=folder)
+    assert done.returncode == 0, done.stderr
+    other = weights_of(folder, "net_iter_100.caffemodel")
+    (folder / "net_iter_100.caffemodel").write_bytes(expected)
+    np.testing.assert_allclose(other, weights_of(folder, "net_iter_100.caffemodel"), atol=1e-5)
+
+
+def test_a_new_length_holds_on_all_ranks(folder: Path) -> None:
+    run = trained(folder, 2, "random")
+    done = protonet("train", "--resume", run, "--max-iter", 120, "--ranks", 2, folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "net_iter_120.caffemodel").exists()

@@ -1,0 +1,42 @@
+"""One rank, and how batches are shared out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protonet.errors import UsageError
+from protonet.ranks.communicator import ALONE, Communicator
+
+
+def rank_of(rank: int, size: int) -> Communicator:
+    made = Communicator()
+    made.rank, made.size = rank, size
+    return made
+
+
+@pytest.mark.parametrize(("whole", "size"), [(10, 1), (10, 3), (3, 3), (64, 7)])
+def test_the_parts_of_a_batch_are_all_of_it(whole: int, size: int) -> None:
+    parts = [rank_of(rank, size).part(whole) for rank in range(size)]
+    items = [item for part in parts for item in range(part.first, part.first + part.count)]
+    assert items == list(range(whole))
+    assert max(part.count for part in parts) - min(part.count for part in parts) <= 1
+    assert sum(part.share for part in parts) == pytest.approx(1)
+
+
+def test_a_batch_smaller_than_the_ranks_is_refused() -> None:
+    with pytest.raises(UsageError, match="a batch of 2 cannot be shared out over 3 ranks"):
+        rank_of(1, 3).part(2)
+
+
+def test_alone_nothing_changes() -> None:
+    array = np.arange(3.0)
+    ALONE.sum(array)
+    ALONE.broadcast_array(array)
+    ALONE.begin_sum(array).wait()
+    ALONE.begin_sum(array).progress()
+    assert array.tolist() == [0.0, 1.0, 2.0]
+    assert ALONE.alone
+    assert ALONE.broadcast("a") == "a"
+    assert ALONE.gather(3) == [3]
+    assert ALONE.any_of(True, False) == (True, False)
