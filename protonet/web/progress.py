@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from protonet.jobs.run.directory import RunDirectory
-from protonet.web.metrics import METRICS
+from protonet.web.metrics import METRICS, Columns
 from protonet.web.process import OUTPUT, pid_of
 from protonet.web.recent import Recent, Stamp, file_stamp
 from protonet.web.store import RUN, Job
 from protonet.web.workspace import Workspace
 
 Points = list[tuple[float, float | None]]
+Numbers = npt.NDArray[np.float64]
 _TAIL = 64 * 1024
 _KEPT = 20_000
 """Number of trainings whose progress is kept; a small object each."""
 _KEPT_CURVES = 100
+_PAUSE = 0.4
 _DRAWN = 800
 """Points of a curve on the page."""
 
@@ -66,38 +70,8 @@ def run_of(workspace: Workspace, job: Job) -> RunDirectory:
 def progress_of(workspace: Workspace, job: Job) -> Progress:
     """The progress of a training; its files are read again when they have changed."""
     run = run_of(workspace, job)
-    found = _PROGRESS.of(run.path, _stamp(run, job), lambda: _progress(run, job))
+    found = _PROGRESS.of(run.path, _stamp(run, job), lambda: _progress(run, job), _pause(job))
     return replace(found, memory=_memory(workspace, job)) if job.status == RUN else found
-
-
-def _stamp(run: RunDirectory, job: Job) -> Stamp:
-    """What changes with the progress of a training: its state, its metrics, its snapshots."""
-    return job.status, job.started, file_stamp(run.metrics), file_stamp(run.path)
-
-
-def _progress(run: RunDirectory, job: Job) -> Progress:
-    if not run.info.exists():
-        return Progress()
-    lines = METRICS.read(run.metrics)
-    shown = [line for line in lines if line["event"] == "iterated"]
-    tested = [line for line in lines if line["event"] == "tested" and line["net"] == 0]
-    ends = _last_iteration(run)
-    last = shown[-1] if shown else {}
-    per_second = _speed(shown)
-    done = max((line["iteration"] for line in lines), default=0)
-    running = job.status == RUN
-    left = (ends - done) / per_second if running and per_second and ends else None
-    return Progress(
-        iteration=done,
-        iterations=ends,
-        epoch=lines[-1]["epoch"] if lines else None,
-        loss=last.get("loss"),
-        validation_loss=tested[-1]["loss"] if tested else None,
-        rate=last.get("lr"),
-        per_second=per_second,
-        seconds_left=left,
-        snapshots=tuple(run.iterations()),
-    )
 
 
 def curves_of(workspace: Workspace, job: Job, most: int = _DRAWN) -> Curves:
@@ -105,26 +79,61 @@ def curves_of(workspace: Workspace, job: Job, most: int = _DRAWN) -> Curves:
     run = run_of(workspace, job)
     if most > _DRAWN:
         return _curves(run, most)
-    return _CURVES.of((run.path, most), _stamp(run, job), lambda: _curves(run, most))
+    key, stamp = (run.path, most), _stamp(run, job)
+    return _CURVES.of(key, stamp, lambda: _curves(run, most), _pause(job))
+
+
+def _stamp(run: RunDirectory, job: Job) -> Stamp:
+    """What changes with the progress of a training: its metrics and its snapshots."""
+    return job.status, job.started, file_stamp(run.metrics), file_stamp(run.path)
+
+
+def _pause(job: Job) -> float:
+    """Seconds for which a result is good, whatever is written meanwhile."""
+    return _PAUSE if job.status == RUN else 0.0
+
+
+def _progress(run: RunDirectory, job: Job) -> Progress:
+    if not run.info.exists():
+        return Progress()
+    ends = _last_iteration(run)
+    with METRICS.reading(run.metrics) as metrics:
+        per_second = _speed(metrics.shown)
+        left = None
+        if job.status == RUN and per_second and ends:
+            left = (ends - metrics.iteration) / per_second
+        return Progress(
+            iteration=metrics.iteration,
+            iterations=ends,
+            epoch=metrics.epoch,
+            loss=_last(metrics.shown, "loss"),
+            validation_loss=_last(metrics.tested, "loss"),
+            rate=_last(metrics.shown, "lr"),
+            per_second=per_second,
+            seconds_left=left,
+            snapshots=tuple(run.iterations()),
+        )
+
+
+def _last(columns: Columns, name: str) -> float | None:
+    return next(iter(columns.last(name)), None)
 
 
 def _curves(run: RunDirectory, most: int) -> Curves:
-    lines = METRICS.read(run.metrics)
-    shown = [line for line in lines if line["event"] == "iterated"]
-    tested = [line for line in lines if line["event"] == "tested" and line["net"] == 0]
-    outputs: dict[str, Points] = {}
-    for line in tested:
-        for name, value in line["outputs"].items():
-            values = value if isinstance(value, list) else [value]
-            for place, each in enumerate(values):
-                label = name if len(values) == 1 else f"{name}[{place}]"
-                if each != line["loss"]:
-                    outputs.setdefault(label, []).append((line["iteration"], each))
+    with METRICS.reading(run.metrics) as metrics:
+        shown, tested, outputs = metrics.shown, metrics.tested, metrics.outputs
+        x, tests, losses = shown.of("iteration"), tested.of("iteration"), tested.of("loss")
+        named = {name: outputs.of(name) for name in outputs.names()}
+        loss, rate = shown.of("loss"), shown.of("lr")
     return Curves(
-        thin([(line["iteration"], line["loss"]) for line in shown], most),
-        thin([(line["iteration"], line["loss"]) for line in tested], most),
-        thin([(line["iteration"], line["lr"]) for line in shown], most),
-        {name: thin(points, most) for name, points in outputs.items()},
+        _thinned(x, loss, most),
+        _thinned(tests, losses, most),
+        _thinned(x, rate, most),
+        {
+            name: _thinned(tests[~np.isnan(values)], values[~np.isnan(values)], most)
+            for name, values in named.items()
+            if not np.array_equal(values, losses, equal_nan=True)  # it is the loss
+        },
     )
 
 
@@ -134,20 +143,33 @@ def thin(points: Sequence[tuple[float, float | None]], most: int) -> Points:
     """
     if len(points) <= most:
         return list(points)
-    stretches = max(1, (most - 2) // 2)
-    inner = points[1:-1]
-    size = len(inner) / stretches
-    out: Points = [points[0]]
-    for number in range(stretches):
-        part = inner[int(number * size) : int((number + 1) * size)]
-        known = [(x, y) for x, y in part if y is not None and math.isfinite(y)]
-        if not known:
-            out += part[:1]
+    values = np.array([np.nan if y is None else y for _, y in points], np.float64)
+    return [points[place] for place in _chosen(values, most)]
+
+
+def _thinned(x: Numbers, y: Numbers, most: int) -> Points:
+    """The points of a curve as ``thin`` gives them; None for what is no number."""
+    places = _chosen(y, most) if len(y) > most else range(len(y))
+    return [
+        (int(x[place]) if x[place].is_integer() else float(x[place]),
+         None if np.isnan(y[place]) else float(y[place]))
+        for place in places
+    ]  # fmt: skip
+
+
+def _chosen(values: Numbers, most: int) -> list[int]:
+    """Places of the first, the last, and the extreme values of each interval between."""
+    edges = np.linspace(1, len(values) - 1, max(1, (most - 2) // 2) + 1).astype(int)
+    chosen = {0, len(values) - 1}
+    for start, end in pairwise(edges.tolist()):
+        part = values[start:end]
+        finite = np.flatnonzero(np.isfinite(part))
+        if len(finite) == 0:
+            chosen.update(range(start, end)[:1])
             continue
-        ends = {min(known, key=lambda p: p[1]), max(known, key=lambda p: p[1])}
-        out += sorted(ends)
-    out.append(points[-1])
-    return out
+        chosen.add(start + int(finite[part[finite].argmin()]))
+        chosen.add(start + int(finite[part[finite].argmax()]))
+    return sorted(chosen)
 
 
 def tail(path: Path, lines: int = 200) -> str:
@@ -173,11 +195,12 @@ def elapsed(job: Job) -> float:
     return (job.ended if job.ended is not None else time.time()) - job.started
 
 
-def _speed(shown: Sequence[dict[str, Any]]) -> float | None:
+def _speed(shown: Columns) -> float | None:
     """Iterations per second over the last ten displays."""
-    recent = [line for line in shown[-10:] if line["iterations"] > 0]
-    seconds = sum(line["seconds"] for line in recent)
-    return sum(line["iterations"] for line in recent) / seconds if seconds > 0 else None
+    recent = zip(shown.last("iterations", 10), shown.last("seconds", 10), strict=True)
+    spans = [(count, seconds) for count, seconds in recent if count > 0]
+    seconds = sum(seconds for _, seconds in spans)
+    return sum(count for count, _ in spans) / seconds if seconds > 0 else None
 
 
 def _last_iteration(run: RunDirectory) -> int:

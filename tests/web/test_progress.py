@@ -18,6 +18,12 @@ from protonet.web.site import Site
 from protonet.web.store import DONE, RUN, TRAINING, Job
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Running trainings are looked at again at once."""
+    monkeypatch.setattr(progress, "_PAUSE", 0.0)
+
+
 def line(iteration: int, loss: float, **more: object) -> str:
     told = {"event": "iterated", "iteration": iteration, "epoch": iteration / 10, "loss": loss,
             "lr": 0.1, "outputs": {}, "seconds": 0.5, "iterations": 5, **more}  # fmt: skip

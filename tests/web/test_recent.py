@@ -24,6 +24,30 @@ def test_computed_once_until_the_stamp_changes() -> None:
     assert made == ["first", "second"]
 
 
+def test_what_changes_all_the_time_is_computed_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Good for the pause, or for twenty times as long as it took; not beyond the first part."""
+    now, counted = [100.0], [0]
+    monkeypatch.setattr("protonet.web.recent.time.monotonic", lambda: now[0])
+    recent: Recent[int] = Recent(2)
+
+    def look(stamp: object, at: float, *, takes: float = 0.0, state: str = "run") -> int:
+        now[0] = at
+
+        def count() -> int:
+            now[0] += takes
+            counted[0] += 1
+            return counted[0]
+
+        return recent.of("a", (state, stamp), count, 0.5)
+
+    assert [look(1, 100.0), look(2, 100.4), look(3, 100.6)] == [1, 1, 2]
+    assert look(4, 102.0, takes=0.25) == 3
+    assert [look(5, 107.2), look(6, 107.3)] == [3, 4]
+    assert look(7, 107.4, state="done") == 5
+
+
 def test_the_oldest_is_forgotten() -> None:
     recent: Recent[int] = Recent(2)
     for number, key in enumerate("abc"):

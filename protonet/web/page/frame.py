@@ -63,10 +63,7 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
 .q-notification .q-btn { color: #fff !important; }
 .q-uploader__input { display: none; } /* its button opens the same dialog, and has a name */
 .leaving { font-size: .8rem; visibility: hidden; }
-.prototxt:focus-within + .q-dialog .q-card { position: relative; z-index: 1; }
-.q-notification .q-btn { color: #fff !important; }
-.q-uploader__input { display: none; } /* its button opens the same dialog, and has a name */
-.leaving { visibility: visible; }
+.prototxt:focus-within + .leaving { visibility: visible; }
 .mistake-line { background: var(--bad-soft); }
 .mistake-word { text-decoration: underline wavy var(--bad); text-underline-offset: 3px; }
 .mistakes { min-height: 2.2rem; }
