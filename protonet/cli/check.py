@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from protonet.cli.check_report import (
+    mistakes_as_json,
+    network_report,
+    print_weights,
+    report_options,
+)
 from protonet.cli.compute_options import no_fuse_option, precision_option
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.extensions import import_option
@@ -45,6 +52,7 @@ def _memory(
     return TrainingMemory(memory_limit, recompute, fuse=not no_fuse, precision=held)
 
 
+# long: a third of it is its help
 @click.command(
     "check",
     cls=CommandWithExamples,
@@ -55,6 +63,8 @@ def _memory(
         "protonet check net.prototxt --data train_images --phase test --stage deploy",
         "protonet check train_val.prototxt",
         "protonet check snapshot_30_Model.t7 --input data=1x3x224x224",
+        "protonet check net.prototxt --data train_images --weights before.caffemodel",
+        "protonet check net.prototxt --data train_images --json",
         "cat net.prototxt | protonet check - --data train_images",
     ],
 )
@@ -96,6 +106,7 @@ def _memory(
     is_flag=True,
     help="Show the memory by purpose, and which layers are fused and recomputed.",
 )
+@report_options
 @untrusted_option
 @import_option
 @_memory_argument
@@ -107,6 +118,8 @@ def command(
     level: int,
     memory: TrainingMemory,
     verbose: bool,
+    weights: str | None,
+    as_json: bool,
     untrusted: bool,
 ) -> None:
     """Check the network in the text NETWORK, or the model in a .t7 file of Torch7; '-' reads a text
@@ -118,23 +131,31 @@ def command(
 
     For a network without data layers, --data and --labels, or --input, give the shapes.
     """
+    from protonet.jobs.checks.network_report import report_json
     from protonet.jobs.reading.network import read_network, shapes_of_inputs
     from protonet.proto.ignored import ignored_notes
 
-    pasted = read_network(network, shapes_of_inputs(data))
-    for each in (*pasted.printed, *ignored_notes(pasted.net)):
-        note(each)
-    if data.data is None:  # --batch-size applies to databases here
-        data = replace(data, batch_size=None)
-    definition, stages = data.put(pasted, _TEST if phase == "test" else _TRAIN, stages)
-    plan = _planned(definition, phase, level, stages, untrusted)
-    try:
-        if phase == "train" and pasted.source.text:
-            _look_for_objective(plan, definition, data)
-        state = f"phase {phase}" + "".join(f", stage {s}" for s in stages)
-        _print_plan(plan, memory, state, verbose)
-    finally:
-        plan.close()
+    with mistakes_as_json(as_json):
+        pasted = read_network(network, shapes_of_inputs(data))
+        for each in (*pasted.printed, *ignored_notes(pasted.net)):
+            note(each)
+        if data.data is None:  # --batch-size applies to databases here
+            data = replace(data, batch_size=None)
+        definition, stages = data.put(pasted, _TEST if phase == "test" else _TRAIN, stages)
+        plan = _planned(definition, phase, level, stages, untrusted)
+        try:
+            if phase == "train" and pasted.source.text:
+                _look_for_objective(plan, definition, data)
+            report = network_report(plan, pasted, memory, weights)
+            if as_json:
+                click.echo(json.dumps(report_json(report)))
+                return
+            state = f"phase {phase}" + "".join(f", stage {s}" for s in stages)
+            _print_plan(plan, memory, state, verbose)
+            if report.weights is not None:
+                print_weights(report.weights)
+        finally:
+            plan.close()
 
 
 def _planned(

@@ -8,21 +8,22 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, File, HTTPException, Query, Request, UploadFile
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from protonet import resources
+from protonet.jobs.checks.network_report import report_json
 from protonet.web import forms, submission
 from protonet.web.archive import archive
 from protonet.web.datasets.routes import make_dataset_routes
 from protonet.web.learning_rate import policy_curve
-from protonet.web.networks import CheckOptions
 from protonet.web.prediction_routes import add_prediction_routes, started_run
 from protonet.web.progress import curves_of, log_of
 from protonet.web.site import Site
 from protonet.web.store import DATASET, TRAINING
 from protonet.web.training_form import CheckForm, CurveForm, DrawForm, LengthForm, TrainingForm
-from protonet.web.views import job_view, job_views, plain, report_view
+from protonet.web.views import job_view, job_views, plain
+from protonet.web.weights import KINDS, store_weights, weights_of
 
 _TICK = 0.5
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -58,6 +59,16 @@ def _models(site: Site) -> APIRouter:
         """Train a network; several learning rates or batch sizes make a job each."""
         return [job_view(site, job) for job in await submission.train(site, form)]
 
+    @routes.post("/weights", status_code=201)
+    def upload_weights(
+        weights: Annotated[UploadFile, File(description=f"One of {', '.join(KINDS)}.")],
+    ) -> dict[str, str]:
+        """Upload initial weights: the path is the field ``weights`` of a training or a check.
+
+        It is kept for a day; a training has its own copy.
+        """
+        return {"weights": store_weights(site.workspace, weights.filename or "", weights.file)}
+
     @routes.get("/standard")
     def list_standard() -> dict[str, str]:
         """Standard networks: their definitions by name."""
@@ -76,9 +87,10 @@ def _add_inspection_routes(routes: APIRouter, site: Site) -> None:
         databases = None
         if form.dataset:
             databases = site.databases(site.get(form.dataset, DATASET))
-        options = CheckOptions(batch_size=form.batch_size, crop=form.crop)
+        weights = await asyncio.to_thread(weights_of, site, form)
+        options = submission.check_options(form, weights, form.batch_size)
         looked = await site.checks.inspect_network(form.network, site.workspace, databases, options)
-        return report_view(looked)
+        return report_json(looked)
 
     @routes.post("/draw", response_class=Response)
     async def drawing(form: DrawForm) -> Response:

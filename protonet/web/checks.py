@@ -12,18 +12,19 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from protonet.errors import Mistake, NetworkError, UsageError
+from protonet.jobs.checks.network_report import NetworkReport
 from protonet.jobs.json_form import from_json
 from protonet.sizes import byte_count
 from protonet.web.checker import Values, request_of
 from protonet.web.datasets import Databases
-from protonet.web.networks import USUAL, CheckOptions, NetworkReport
+from protonet.web.networks import USUAL, CheckOptions
 from protonet.web.worker_process import Process, ProcessEndedError
 from protonet.web.workspace import Workspace
 
@@ -95,7 +96,7 @@ class Checks:
             BusyError: when too many wait.
             SupersededError: when the same session asked again before this began.
         """
-        seconds = workspace.limits.check_seconds + _seconds_for(databases)
+        seconds = workspace.limits.check_seconds + _seconds_for(databases, options.weights)
         asked = request_of("look", text, workspace, databases, options, seconds)
         answer = await self._ask(asked, session)
         return from_json(NetworkReport, answer["report"], "the checker's response")
@@ -258,11 +259,12 @@ def _fail(future: Future[Values], error: Exception) -> None:
         future.set_exception(error)
 
 
-def _seconds_for(databases: Databases | None) -> float:
-    """Seconds allowed for opening the databases of a data set."""
+def _seconds_for(databases: Databases | None, weights: Sequence[Path]) -> float:
+    """Seconds allowed for opening the databases of a data set and files of weights."""
     folders = [] if databases is None else [databases.train_images, databases.train_labels,
                                             databases.val_images, databases.val_labels]  # fmt: skip
-    return min(_MOST_FOR_DATA, sum(map(_bytes_in, folders)) / _BYTES_A_SECOND)
+    files = sum(each.stat().st_size for each in weights if each.is_file())
+    return min(_MOST_FOR_DATA, (files + sum(map(_bytes_in, folders))) / _BYTES_A_SECOND)
 
 
 def _bytes_in(folder: Path | None) -> int:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
 
 from protonet.blob import Shape
 from protonet.device import Device
-from protonet.errors import Mistake, NetworkError, ProtonetError, UsageError
+from protonet.errors import Mistake, NetworkError, OtherNetError, ProtonetError, UsageError
 from protonet.graph.capacity import check_capacity, largest_layer
 from protonet.graph.drawing import picture_of
 from protonet.graph.plan import Plan
 from protonet.graph.planning import find_mistakes, plan_net
 from protonet.graph.summary import Row, Summary, summarize
+from protonet.graph.weights_report import WeightsReport
+from protonet.jobs.checks.network_report import NetworkReport
 from protonet.jobs.checks.objective import check_objective
+from protonet.jobs.checks.weights import files_report, refuse_mismatch
 from protonet.jobs.definitions.box_checks import check_boxes, check_classes
 from protonet.jobs.definitions.boxes import BoxFiles, reads_boxes
 from protonet.jobs.definitions.images import ImageOptions
@@ -60,35 +64,16 @@ _LISTS = (
 _WRITERS = ("HDF5Output",)
 
 
-@dataclass(frozen=True)
-class NetworkReport:
-    """The mistakes of a network, or its layers and their memory.
-
-    ``deployed`` names the layers of the deploy net; the others are only for training or testing.
-    ``ignored`` are given fields without effect. ``images`` is their number per epoch, and
-    ``batch_size`` per iteration; 0 without a data set.
-    """
-
-    mistakes: tuple[Mistake, ...] = ()
-    name: str = ""
-    rows: tuple[Row, ...] = ()
-    deployed: frozenset[str] = frozenset()
-    parameters: int = 0
-    training_bytes: int = 0
-    inference_bytes: int = 0
-    ignored: tuple[str, ...] = ()
-    images: int = 0
-    batch_size: int = 0
-
-
 @dataclass(frozen=True, kw_only=True)
 class CheckOptions:
     """Settings of a training on which the shapes of its network depend; None for the network's own
-    batch size and crop.
+    batch size and crop. ``weights`` are files to compare it with, in order.
     """
 
     batch_size: int | None = None
     crop: int | None = None
+    weights: tuple[Path, ...] = ()
+    allow_mismatch: bool = False
 
 
 USUAL = CheckOptions()
@@ -105,7 +90,7 @@ def inspect_network(
     Without ``databases`` only the text itself and the files that it names are checked.
     """
     try:
-        definition = read_bounded(text, workspace, databases, options.batch_size)
+        definition = read_bounded(text, workspace, databases, options)
         if databases is None:
             mistakes = _lone_mistakes(definition, workspace)
             report = NetworkReport(mistakes, definition.net.name, tuple(_names(definition)))
@@ -122,7 +107,7 @@ def read_bounded(
     text: str,
     workspace: Workspace,
     databases: Databases | None = None,
-    batch_size: int | None = None,
+    options: CheckOptions = USUAL,
 ) -> NetDefinition:
     """Read an untrusted definition: prototxt, or Lua with the shapes of a data set.
 
@@ -137,12 +122,13 @@ def read_bounded(
             "server accepts"
         )
     seconds = _LUA * limits.check_seconds
-    shapes = DataShapes(batch_size=batch_size, seconds=seconds)
+    shapes = DataShapes(batch_size=options.batch_size, seconds=seconds)
     if databases is not None:
         shapes = DataShapes(
             data=databases.train_images,
             labels=databases.train_labels,
-            batch_size=batch_size,
+            batch_size=options.batch_size,
+            weights=tuple(map(str, options.weights)),
             validates=databases.val_images is not None,
             seconds=seconds,
         )
@@ -235,6 +221,7 @@ def _planned(
             raise UsageError("the network produces 'data' itself; remove that layer")
         shape = layers[0].transformer.output_shape
         length = (layers[0].length, layers[0].batch_size)
+        weights, problem = _weights(plan, definition, options)
     finally:
         plan.close()
     _check_memory(plan, summary, limit)
@@ -252,7 +239,26 @@ def _planned(
         summary.inference_bytes,
         images=length[0],
         batch_size=length[1],
+        weights=weights,
+        weights_error=problem,
     )
+
+
+def _weights(
+    plan: Plan, definition: NetDefinition, options: CheckOptions
+) -> tuple[WeightsReport | None, str]:
+    """What the network takes of the weights, and why they cannot be used if so."""
+    files = [each for each in options.weights if str(each) not in definition.taken]
+    if not files:
+        return None, ""
+    try:
+        report = files_report(plan, files)
+        refuse_mismatch(report, files[0].name, allowed=options.allow_mismatch)
+    except OtherNetError as error:
+        return report, str(error)
+    except ProtonetError as error:
+        return None, str(error).replace(f"{files[0].parent}/", "")
+    return report, ""
 
 
 def _check_memory(plan: Plan, summary: Summary, limit: int) -> None:

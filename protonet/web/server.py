@@ -25,6 +25,7 @@ from protonet.errors import (
     UsageError,
 )
 from protonet.formats.atomic import write_atomic
+from protonet.jobs.checks.network_report import mistake_json
 from protonet.web.api import error_response, make_api
 from protonet.web.checks import BusyError
 from protonet.web.explorer import add_explorer
@@ -32,7 +33,6 @@ from protonet.web.forms import form_errors
 from protonet.web.guard import Guard, Rules, is_local
 from protonet.web.openapi import as_3_0
 from protonet.web.site import Site
-from protonet.web.views import mistake_view
 from protonet.web.workspace import Workspace
 
 _STATUS: dict[type[ProtonetError], int] = {
@@ -184,7 +184,7 @@ def _add_errors(app: FastAPI) -> None:
         status = next((s for kind, s in _STATUS.items() if isinstance(error, kind)), 400)
         if isinstance(error, NoJobError):
             status = 404
-        mistakes = [mistake_view(each) for each in getattr(error, "mistakes", ())]
+        mistakes = [mistake_json(each) for each in getattr(error, "mistakes", ())]
         return error_response(status, str(error), mistakes)
 
     @app.exception_handler(RequestValidationError)

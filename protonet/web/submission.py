@@ -10,7 +10,6 @@ from typing import BinaryIO
 from protonet.errors import NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.jobs.definitions.solver import DEFAULT_POLICY
-from protonet.jobs.inference.trained_run import choose_snapshot
 from protonet.jobs.run.bounds import MEANS, STEPPED, mean_values
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.run.sweep import MOST, sweep
@@ -20,14 +19,12 @@ from protonet.web.networks import CheckOptions
 from protonet.web.progress import run_of
 from protonet.web.site import Site
 from protonet.web.store import DATASET, DONE, TRAINING, Job
-from protonet.web.training_form import TrainingForm
+from protonet.web.training_form import CheckForm, TrainingForm
+from protonet.web.weights import into_job, weights_of
 
 NETWORK = "net.prototxt"
 DATA = Path("data")
 """The folder of a data set in the job's folder."""
-_ROWS_A_FILE = 10
-"""Rows of a table per file of an upload: an image may be in several."""
-
 Uploaded = tuple[str, BinaryIO]
 """A file's name from the browser, and its bytes."""
 
@@ -46,10 +43,12 @@ async def train(site: Site, form: TrainingForm) -> list[Job]:
         raise UsageError(f"{len(plans)} trainings at once; at most {MOST}")
     for _, _, size in plans[: len(form.batch_sizes) or 1]:
         looked = await site.checks.inspect_network(
-            form.network, site.workspace, databases, CheckOptions(batch_size=size, crop=form.crop)
+            form.network, site.workspace, databases, check_options(form, weights, size)
         )
         if looked.mistakes:
             raise NetworkError(looked.mistakes)
+        if looked.weights_error:
+            raise UsageError(looked.weights_error)
     needs = (dataset.id, *([form.weights_of] if form.weights_of else []))
     planned = [
         (f"{form.name} {told}".strip(), _settings(site, form, rate, size, databases, weights))
@@ -60,22 +59,24 @@ async def train(site: Site, form: TrainingForm) -> list[Job]:
     )
 
 
+def check_options(
+    form: TrainingForm | CheckForm, weights: Path | None, batch_size: int | None
+) -> CheckOptions:
+    """The settings of a form on which a check of its network depends."""
+    return CheckOptions(
+        batch_size=batch_size,
+        crop=form.crop,
+        weights=() if weights is None else (weights,),
+        allow_mismatch=form.allow_mismatch,
+    )
+
+
 def _needed(site: Site, form: TrainingForm) -> tuple[Job, Path | None]:
     """The data set, and the file of initial weights."""
     dataset = site.get(form.dataset, DATASET)
     if dataset.status != DONE:
         raise UsageError(f"the data set '{dataset.name}' is not ready: {dataset.status}")
-    if form.weights and form.weights_of:
-        raise UsageError("weights and weights_of both give weights; use one of them")
-    if form.weights:
-        path = site.workspace.inside(form.weights)
-        if not path.is_file():
-            raise UsageError(f"{form.weights}: no such file")
-        return dataset, path
-    if not form.weights_of:
-        return dataset, None
-    run = run_of(site.workspace, site.get(form.weights_of, TRAINING))
-    return dataset, run.snapshots().best_model(choose_snapshot(run, form.weights_at))
+    return dataset, weights_of(site, form)
 
 
 def _settings(
@@ -135,4 +136,10 @@ def _training(
     )  # fmt: skip
     write_atomic(site.folder(job) / NETWORK, form.network.encode())
     run = run_of(site.workspace, job).path
+    if settings.weights:
+        own = into_job(site, job, Path(settings.weights))
+        settings = replace(settings, weights=str(own))
+        if own.is_relative_to(site.folder(job)):  # a clone takes them from here
+            told["weights"] = str(own.relative_to(site.workspace.folder))
+            site.store.update(job.id, settings={**job.settings, "form": told})
     return site.begin(job, TrainNetwork(Path(NETWORK), replace(settings, out=run)))

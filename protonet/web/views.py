@@ -9,8 +9,6 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from protonet.errors import Mistake
-from protonet.web.networks import NetworkReport
 from protonet.web.progress import elapsed, progress_of
 from protonet.web.site import Site
 from protonet.web.store import TRAINING, Job
@@ -68,42 +66,3 @@ def _job_view(site: Site, job: Job, users: list[str]) -> dict[str, Any]:
     if job.kind == TRAINING:
         told["progress"] = plain(asdict(progress_of(site.workspace, job)))
     return told
-
-
-def report_view(report: NetworkReport) -> dict[str, Any]:
-    """The report of a network; ``only_trains`` are layers that are not in the deploy net.
-
-    ``ignored`` are given fields without effect.
-    """
-    return {
-        "mistakes": [mistake_view(each) for each in report.mistakes],
-        "name": report.name,
-        "layers": [
-            {
-                "name": row.name,
-                "type": row.type,
-                "bottoms": [{"name": name, "shape": list(shape)} for name, shape in row.bottoms],
-                "tops": [{"name": name, "shape": list(shape)} for name, shape in row.tops],
-                "parameters": row.parameters,
-                "only_trains": bool(report.deployed) and row.name not in report.deployed,
-            }
-            for row in report.rows
-        ],
-        "parameters": report.parameters,
-        "training_bytes": report.training_bytes,
-        "inference_bytes": report.inference_bytes,
-        "ignored": list(report.ignored),
-        "images": report.images,
-        "batch_size": report.batch_size,
-    }
-
-
-def mistake_view(mistake: Mistake) -> dict[str, Any]:
-    """A mistake with its position; line and column are 0 if unknown."""
-    return {
-        "line": mistake.line,
-        "column": mistake.column,
-        "message": mistake.message,
-        "hint": mistake.hint,
-        "text": mistake.window[0],
-    }

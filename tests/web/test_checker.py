@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from protonet.jobs.checks.network_report import NetworkReport
 from protonet.jobs.json_form import from_json, to_json
 from protonet.web.checker import request_of
 from protonet.web.datasets import Databases
-from protonet.web.networks import USUAL, NetworkReport, inspect_network
+from protonet.web.networks import USUAL, inspect_network
 from protonet.web.workspace import Workspace
 from tests.web.conftest import NET
 from tests.web.test_checks import LARGE, SLOW

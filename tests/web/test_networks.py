@@ -8,9 +8,9 @@ import pytest
 
 from protonet.data.shapes import create_shapes
 from protonet.errors import NetworkError
+from protonet.jobs.checks.network_report import report_json
 from protonet.web.datasets import Databases
 from protonet.web.networks import CheckOptions, draw, inspect_network, read_bounded
-from protonet.web.views import report_view
 from protonet.web.workspace import Limits, Workspace
 from tests.jobs.nets import DETECTOR
 from tests.web.conftest import NET
@@ -61,7 +61,7 @@ def test_fields_without_effect(workspace: Workspace, gradients: Path) -> None:
     for databases in (None, Databases.of_folder(gradients)):
         report = inspect_network(text, workspace, databases)
         assert (report.mistakes, report.ignored) == ((), ("reduce_buckets",))
-        assert report_view(report)["ignored"] == ["reduce_buckets"]
+        assert report_json(report)["ignored"] == ["reduce_buckets"]
 
 
 def test_mistakes_with_data(workspace: Workspace, gradients: Path) -> None:

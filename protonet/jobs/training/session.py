@@ -13,10 +13,12 @@ from protonet.errors import OtherNetError
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
+from protonet.graph.weights import LoadReport
 from protonet.jobs.checks.memory import TrainingMemory, check_training
 from protonet.jobs.checks.objective import has_objective
 from protonet.jobs.checks.pairing import large_batches, plan_pairs
 from protonet.jobs.checks.sharing import refuse_other_shapes, refuse_whole_batches
+from protonet.jobs.checks.weights import MISMATCH, none_taken
 from protonet.jobs.definitions.inputs import image_layers
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
@@ -227,20 +229,25 @@ class Job:
                 "copies of them, which saves memory but no time"
             )
         allowed = self.settings.allow_mismatch
+        reports: list[LoadReport] = []
         shape = next((each.image_shape for each in image_layers(self._plans[0])), None)
         for name in (part for listed in solver.weights for part in listed.split(",")):
             try:
                 values = layer_weights(name, shape)
                 report = self.nets[0].load(values, name, allow_mismatch=allowed)
             except OtherNetError as error:
-                hint = "  --allow-mismatch keeps the initial weights of layers that do not match"
-                raise OtherNetError(f"{error}\n{hint}") from None
+                raise OtherNetError(f"{error}\n  {MISMATCH}") from None
             if Path(name).parent == self.run.path.resolve():
                 continue  # the run's own initial weights
+            reports.append(report)
             loaded = ", ".join(report.loaded) if report.loaded else "none"
             absent = f"; missing in it: {', '.join(report.absent)}" if report.absent else ""
-            notes.append(f"layers loaded from {name}: {loaded}{absent}")
+            unused = f"; unused in it: {', '.join(report.unused)}" if report.unused else ""
+            notes.append(f"layers loaded from {name}: {loaded}{absent}{unused}")
             notes += [f"not loaded: {problem}" for problem in report.mismatched]
+        given = isinstance(self.settings, RunSettings) and bool(reports)
+        if given and not any(each.loaded for each in reports):
+            raise none_taken(name, reports[-1].unused)
         return notes
 
     def train(self, listeners: Sequence[Listener], on_trainer: OnTrainer | None) -> Result:

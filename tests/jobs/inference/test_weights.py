@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protonet.errors import FormatError
+from protonet.errors import FormatError, UsageError
 from protonet.formats.caffemodel import read_model, write_model
-from protonet.jobs.inference.weights import listed, load_weights
+from protonet.jobs.inference.weights import listed, load_weights, with_runs
 from tests.graph.nets import net_of
 
 NET = """
@@ -73,3 +73,12 @@ def test_a_layer_that_a_file_lists_without_weights(model: Path) -> None:
 
 def test_a_comma_list() -> None:
     assert listed(" a.caffemodel, ,b.h5,") == ["a.caffemodel", "b.h5"]
+
+
+def test_files_are_no_runs(model: Path, tmp_path: Path) -> None:
+    """A file may have an @ in its name."""
+    odd = tmp_path / "net@2.caffemodel"
+    odd.write_bytes(model.read_bytes())
+    assert with_runs(f"{model}, {odd},gone@3") == f"{model},{odd},gone@3"
+    with pytest.raises(UsageError, match="not a run directory"):
+        with_runs(str(tmp_path))

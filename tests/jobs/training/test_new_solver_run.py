@@ -210,7 +210,9 @@ def test_layers_without_weights_are_told_of(here: Path, tmp_path: Path) -> None:
         net=net("train", 4).replace('name: "hidden"', 'name: "other"'),
     )
     notes = start_solver(path, SolverSettings(out=tmp_path / "second")).notes
-    assert notes[-1].endswith("solver_iter_6.caffemodel: none; missing in it: other")
+    assert notes[-1].endswith(
+        "solver_iter_6.caffemodel: none; missing in it: other; unused in it: hidden"
+    )
 
 
 def test_a_net_without_images_trains_but_cannot_be_asked(here: Path, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from nicegui import ui
 
+from protonet.jobs.checks.network_report import NetworkReport
 from protonet.web import submission
-from protonet.web.networks import CheckOptions, NetworkReport
+from protonet.web.networks import CheckOptions
 from protonet.web.page.frame import panel
 from protonet.web.page.models.data import add_data_section
 from protonet.web.page.models.network import NetworkSection
@@ -31,8 +32,8 @@ class NewModel:
             self.network = NetworkSection(text, self._look, self._draw, self._looked)
         with panel("Solver"):
             self.solver = SolverSection(given, lambda: self.network.text)
-        with panel("Start from weights"), ui.element("div").classes("fields"):
-            self.weights = WeightsSection(site, given)
+        with panel("Start from weights"):
+            self.weights = WeightsSection(site, given, self._again)
         ui.button("Train", icon="play_arrow", on_click=self._train).props("size=lg no-caps")
 
     def form(self) -> TrainingForm:
@@ -55,7 +56,12 @@ class NewModel:
         self.network.check_again()
 
     async def _look(self, text: str) -> NetworkReport:
-        options = CheckOptions(crop=self.data.crop)
+        file = self.weights.file()
+        options = CheckOptions(
+            crop=self.data.crop,
+            weights=() if file is None else (file,),
+            allow_mismatch=self.weights.shown["allow_mismatch"].value,
+        )
         return await self.site.checks.inspect_network(
             text, self.site.workspace, self.data.databases(), options, session=id(self)
         )
@@ -67,6 +73,7 @@ class NewModel:
         """After each check: what depends on the length of the training and on the language."""
         images, batch = (0, 0) if report is None else (report.images, report.batch_size)
         self.solver.show_length(images, batch)
+        self.weights.show(report)
 
     async def _train(self) -> None:
         with notify_errors():

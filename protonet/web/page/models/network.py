@@ -8,9 +8,9 @@ from nicegui import ui
 
 from protonet import resources
 from protonet.errors import Mistake, ProtonetError
+from protonet.jobs.checks.network_report import NetworkReport
 from protonet.sizes import byte_count
 from protonet.web.checks import SupersededError
-from protonet.web.networks import NetworkReport
 from protonet.web.page.models.editor import Checked, NetworkEditor
 
 Look = Callable[[str], Awaitable[NetworkReport]]

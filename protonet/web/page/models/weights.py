@@ -1,26 +1,130 @@
-"""The weights that a new model starts from."""
+"""The weights that a new model starts from, and what the network takes of them."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from nicegui import ui
+from nicegui.events import UploadEventArguments
+
+from protonet.errors import ProtonetError
+from protonet.graph.weights_report import DIFFERS, LOADED, NEW, WeightsReport
+from protonet.jobs.checks.network_report import NetworkReport
+from protonet.layers.base import shape_text
 from protonet.web.page.models.fields import Fields, Given
+from protonet.web.page.parts import notify_errors, run_in_thread
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DONE, TRAINING
+from protonet.web.training_form import WeightsForm
+from protonet.web.weights import KINDS, store_weights, weights_of
+
+_STATES = {LOADED: "takes its weights", DIFFERS: "has other shapes", NEW: "is new"}
 
 
 class WeightsSection(Fields):
-    """The section."""
+    """The section. ``changed`` is called when other weights are chosen."""
 
-    def __init__(self, site: Site, given: Given) -> None:
+    def __init__(self, site: Site, given: Given, changed: Callable[[], None]) -> None:
         super().__init__(given)
-        self.text("weights", "Weights file on the server")
+        self.site = site
         runs = {job.id: job.name for job in site.store.all(TRAINING, [DONE, ABORT])}
-        self.choice("weights_of", "Weights of", {None: "None: random initialization", **runs})
-        self.text("weights_at", "Snapshot (last, best, or an iteration)", "last")
-        self.check("allow_mismatch", "Skip layers of other shapes")
+        with ui.element("div").classes("fields"):
+            self.choice("weights_of", "Weights of", {None: "None: random initialization", **runs})
+            self.text("weights_at", "Snapshot (last, best, or an iteration)", "last")
+            self.text("weights", "Weights file on the server")
+            self._upload = ui.upload(
+                label="or upload a file of weights", on_upload=self._uploaded, auto_upload=True,
+                max_files=1, max_file_size=site.workspace.limits.upload,
+            ).props(f"flat bordered accept={','.join(KINDS)}")  # fmt: skip
+            self.check("allow_mismatch", "Skip layers of other shapes")
+        self._place = ui.column().classes("w-full gap-2 weights").props('role="status"')
+        for field in self.shown.values():
+            field.on_value_change(changed)
 
     def values(self) -> dict[str, Any]:
         """The values; an empty name of a file is none."""
         found = super().values()
         return {**found, "weights": found["weights"].strip() or None}
+
+    def file(self) -> Path | None:
+        """The chosen file of weights, None for none, and for one that cannot be used: that is told
+        below the fields.
+        """
+        try:
+            return weights_of(self.site, WeightsForm.model_validate(self.values()))
+        except (ProtonetError, ValueError) as error:
+            self._tell(str(error))
+            return None
+
+    def show(self, report: NetworkReport | None) -> None:
+        """Show what the network takes of the weights."""
+        if report is None or (report.weights is None and not report.weights_error):
+            if self.file() is None:
+                return
+            self._place.clear()
+            return
+        self._tell(report.weights_error)
+        if report.weights is not None:
+            with self._place:
+                show_weights(report.weights)
+
+    async def _uploaded(self, event: UploadEventArguments) -> None:
+        workspace = self.site.workspace
+        self._upload.reset()
+        with (
+            notify_errors(),
+            tempfile.TemporaryDirectory(dir=workspace.folder, prefix=".upload-") as made,
+        ):
+            path = Path(made) / "file"
+            await event.file.save(path)
+            with path.open("rb") as stream:
+                stored = await run_in_thread(store_weights, workspace, event.file.name, stream)
+            self.shown["weights_of"].value = None
+            self.shown["weights"].value = stored
+
+    def _tell(self, problem: str) -> None:
+        self._place.clear()
+        if problem:
+            with self._place:
+                ui.label(problem).classes("told mistake").props('role="alert"')
+
+
+def show_weights(report: WeightsReport) -> None:
+    """The table of the layers with parameters, and the weights that no layer takes."""
+    ui.label(told(report)).classes("verdict")
+    rows = [
+        {
+            "name": layer.name,
+            "type": layer.type,
+            "state": _STATES[layer.state],
+            "found": ", ".join(map(shape_text, layer.found)) or "\u2013",
+            "expected": ", ".join(map(shape_text, layer.expected)),
+        }
+        for layer in report.layers
+    ]
+    rows += [
+        {
+            "name": each.name, "type": "\u2013", "state": "is unused",
+            "found": ", ".join(map(shape_text, each.found)), "expected": "\u2013",
+        }
+        for each in report.unused
+    ]  # fmt: skip
+    columns = [
+        {"name": key, "label": label, "field": key, "align": "left"}
+        for key, label in (("name", "Layer"), ("type", "Type"), ("state", "Weights"),
+                           ("found", "In the file"), ("expected", "In the network"))
+    ]  # fmt: skip
+    ui.table(rows=rows, columns=columns).props("flat dense").classes("w-full")
+
+
+def told(report: WeightsReport) -> str:
+    """The report as a line."""
+    counts = [(len(report.names(LOADED)), "take their weights"),
+              (len(report.names(DIFFERS)), "have other shapes"),
+              (len(report.names(NEW)), "are new")]  # fmt: skip
+    parts = [f"{count} {what}" for count, what in counts if count]
+    text = f"Of {len(report.layers)} layers with parameters {', '.join(parts)}."
+    return text + (f" Unused in the file: {len(report.unused)}." if report.unused else "")

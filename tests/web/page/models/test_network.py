@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protonet.graph.summary import Row
-from protonet.web.networks import NetworkReport
+from protonet.jobs.checks.network_report import NetworkReport
 from protonet.web.page.models.network import told
 from tests.web.browser import Walker
 from tests.web.test_walk import paste

@@ -1,0 +1,49 @@
+"""What the net of a plan takes of files of weights, before any net is built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from protonet.errors import OtherNetError
+from protonet.graph.plan import Plan
+from protonet.graph.weights_report import DIFFERS, LOADED, WeightsReport, report_of_files
+from protonet.jobs.definitions.inputs import image_layers
+from protonet.torch7.conversion import layer_weights
+
+MISMATCH = (
+    "--allow-mismatch (on the page: Skip layers of other shapes) keeps the initial weights of "
+    "layers that do not match"
+)
+
+
+def files_report(plan: Plan, files: Sequence[str | Path]) -> WeightsReport:
+    """The report after the files are loaded in order.
+
+    Raises:
+        UsageError, FormatError, NetworkError: for files that cannot be read.
+    """
+    shape = next((each.image_shape for each in image_layers(plan)), None)
+    return report_of_files(plan, [layer_weights(file, shape) for file in files])
+
+
+def refuse_mismatch(report: WeightsReport, name: str, *, allowed: bool) -> None:
+    """Refuse weights that a training would refuse, or of which it would take nothing.
+
+    Raises:
+        OtherNetError: listing the layers.
+    """
+    wrong = [layer for layer in report.layers if layer.state == DIFFERS]
+    if wrong and not allowed:
+        told = "".join(f"\n  layer '{each.name}': {each.told}" for each in wrong)
+        raise OtherNetError(f"{name}: the weights are of another net:{told}\n  {MISMATCH}")
+    if report.layers and not report.names(LOADED):
+        raise none_taken(name, [each.name for each in report.unused])
+
+
+def none_taken(name: str, unused: Sequence[str]) -> OtherNetError:
+    """The error for weights of which no layer takes any."""
+    named = ", ".join(unused) or "none"
+    return OtherNetError(
+        f"{name}: no layer of the network takes its weights; they are for layers named {named}"
+    )
