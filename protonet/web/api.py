@@ -17,8 +17,8 @@ from protonet.web import forms, submission
 from protonet.web.archive import archive
 from protonet.web.datasets.routes import make_dataset_routes
 from protonet.web.learning_rate import policy_curve
-from protonet.web.prediction_routes import add_prediction_routes, started_run
 from protonet.web.progress import curves_of, log_of
+from protonet.web.results.routes import add_prediction_routes, started_run
 from protonet.web.site import Site
 from protonet.web.store import DATASET, TRAINING
 from protonet.web.training_form import CheckForm, CurveForm, DrawForm, LengthForm, TrainingForm

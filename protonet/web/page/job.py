@@ -11,7 +11,8 @@ from protonet.web.page import charts
 from protonet.web.page.frame import frame, panel
 from protonet.web.page.job_bar import job_bar
 from protonet.web.page.parts import LOG, TICK, duration, notify_errors, number, run_in_thread
-from protonet.web.page.testing import offer, test_panel
+from protonet.web.page.results.chosen import test_panel
+from protonet.web.page.results.panel import offer
 from protonet.web.progress import Curves, Progress, curves_of, log_of, progress_of, run_of
 from protonet.web.site import Site
 from protonet.web.store import ENDED, TRAINING, Job

@@ -8,8 +8,8 @@ import pytest
 
 from protonet.errors import UsageError
 from protonet.web import forms
-from protonet.web.prediction_routes import predict_many, started_run
 from protonet.web.progress import run_of
+from protonet.web.results.routes import predict_many, started_run
 from protonet.web.site import Site
 from protonet.web.store import DONE, TRAINING, Job
 from protonet.web.workspace import Workspace

@@ -12,7 +12,13 @@ from protonet.data.datum import decode_image, encode_image
 from protonet.errors import DataError, UsageError
 from protonet.jobs.inference.trained_run import Predictor
 from protonet.jobs.run.directory import RunDirectory
-from protonet.web.predictions import predict_database, predict_image, predict_list, statistic, tiles
+from protonet.web.results.image import (
+    predict_database,
+    predict_image,
+    predict_list,
+    statistic,
+    tiles,
+)
 from tests.web.trained import black_and_white, shades, slopes
 
 

@@ -12,8 +12,9 @@ from fastapi import APIRouter, File, Form, UploadFile
 
 from protonet.errors import UsageError
 from protonet.jobs.run.directory import RunDirectory
-from protonet.web import forms, predictions
+from protonet.web import forms
 from protonet.web.progress import run_of
+from protonet.web.results import image as predictions
 from protonet.web.site import Site
 from protonet.web.store import TRAINING, Job
 from protonet.web.uploads import check_image, safe_name

@@ -1,0 +1,1 @@
+"""What a trained net says about images: one, or many."""

@@ -1,0 +1,30 @@
+"""The form of one image: what it offers, and what stays after a mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.web.browser import Walker
+from tests.web.conftest import Served
+
+
+def test_an_answer_does_not_stay_below_a_mistake(walker: Walker, server: Served) -> None:
+    page = walker.page
+    walker.goto(f"/jobs/{server.training}")
+    page.get_by_role("button", name="Test one").click()
+    walker.sees("output: [")
+    page.get_by_label("Image on the server").fill("nowhere.png")
+    page.get_by_role("button", name="Test one").click()
+    walker.sees("nowhere.png: no such file")
+    assert page.locator(".answer .output").count() == 0
+
+
+def test_an_upload_that_is_no_image(walker: Walker, server: Served, tmp_path: Path) -> None:
+    page = walker.page
+    walker.goto(f"/jobs/{server.training}")
+    page.get_by_role("button", name="Test one").click()
+    walker.sees("output: [")
+    (tmp_path / "bad.png").write_text("not a readable image")
+    page.locator("input[type=file]").set_input_files(tmp_path / "bad.png")
+    walker.sees("bad.png: is not a readable image")
+    assert page.locator(".answer .output").count() == 0
