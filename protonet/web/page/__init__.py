@@ -19,11 +19,12 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
     from nicegui import ui
     from nicegui.storage import Storage
 
-    from protonet.web.page import compare, home, job, jobs
+    from protonet.web.page import home
     from protonet.web.page.datasets import pages as datasets
+    from protonet.web.page.jobs import compare, job, lists
     from protonet.web.page.models import pages as models
 
-    for pages in (home, datasets, models, jobs, job, compare):
+    for pages in (home, datasets, models, lists, job, compare):
         pages.add(site)
     # NiceGUI would store users' choices in the working directory.
     Storage.path = site.workspace.folder / "choices"

@@ -8,7 +8,7 @@ from protonet.web.datasets import Databases, Report, Reports, Sample, mean_pictu
 from protonet.web.page import charts
 from protonet.web.page.deferred import filled_deferred
 from protonet.web.page.frame import facts, panel
-from protonet.web.page.job_bar import job_bar
+from protonet.web.page.jobs.job_bar import job_bar
 from protonet.web.page.parts import LOG, TICK, run_in_thread
 from protonet.web.progress import log_of
 from protonet.web.site import Site

@@ -9,7 +9,7 @@ from nicegui import ui
 from protonet.sizes import byte_count
 from protonet.web.page import charts
 from protonet.web.page.frame import frame, panel
-from protonet.web.page.job_bar import job_bar
+from protonet.web.page.jobs.job_bar import job_bar
 from protonet.web.page.parts import LOG, TICK, duration, notify_errors, number, run_in_thread
 from protonet.web.page.results.chosen import test_panel
 from protonet.web.page.results.panel import offer

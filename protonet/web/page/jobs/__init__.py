@@ -1,0 +1,1 @@
+"""The pages of jobs: lists, a training, comparisons."""
