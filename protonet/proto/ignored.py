@@ -30,8 +30,7 @@ IGNORED: dict[str, frozenset[str]] = {
     "MultiStageMeanfieldParameter": frozenset(["threshold"]),
     "SolverParameter": frozenset(
         [
-            *("eval_type", "ap_version", "show_per_class_result", "plateau_winsize"),
-            *("solver_data_type", "store_blobs_in_old_format", "larc_turbo"),
+            *("plateau_winsize", "solver_data_type", "store_blobs_in_old_format", "larc_turbo"),
             *("test_and_snapshot_last_epochs", "richness"),
         ]
     ),

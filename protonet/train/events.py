@@ -8,6 +8,9 @@ from pathlib import Path
 
 MEAN_IOU, PIXEL_ACCURACY = "mean_iou", "pixel_accuracy"
 """Names of outputs of a test that no layer computes: those of ``train.metrics``."""
+COCO = "/coco"
+"""The end of the name of an output of a detector: COCO's mean average precision. The output named
+without it is the mean average precision by the solver's ``ap_version``."""
 
 
 @dataclass(frozen=True)

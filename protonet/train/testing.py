@@ -4,7 +4,7 @@ figures that count over all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
 from protonet.graph.operations import part_of
+from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.ranks.communicator import ALONE, Communicator
 from protonet.train.events import Output, Tested
 from protonet.train.metrics import meters_of
@@ -25,7 +26,11 @@ class TestPasses:
         net: the test net.
         iterations: batches of a test.
         losses: whether to compute the mean of the objective, too.
+        solver: how detectors are evaluated; by default as of a solver without settings.
         ranks: share out the batches.
+
+    Raises:
+        SolverError: for settings of evaluation that do not exist.
     """
 
     __test__ = False  # not a test of pytest
@@ -37,15 +42,18 @@ class TestPasses:
         iterations: int,
         *,
         losses: bool,
+        solver: SolverParameter | None = None,
         ranks: Communicator = ALONE,
     ) -> None:
         self.index, self.net, self.iterations, self.losses = index, net, iterations, losses
         self.ranks = ranks if net.can_skip else ALONE
         self.forward_pass = ForwardPass(net)
+        self._meters = meters_of(net, solver)
+        self._measured = frozenset(meter.output for meter in self._meters) - {""}
 
     def run(self, iteration: int, stopping: Callable[[], bool]) -> Tested | None:
         """Run the test of this iteration; None if ``stopping`` interrupts it."""
-        meters = meters_of(self.net)
+        meters = self._meters
 
         def measure(_: int, __: list[Output]) -> None:
             for meter in meters:
@@ -55,15 +63,17 @@ class TestPasses:
             self.forward_pass,
             self.iterations,
             losses=self.losses,
+            without=self._measured,
             watch=measure if meters else None,
             stopping=stopping,
             # Meters count on one rank: each makes all passes.
             ranks=ALONE if meters else self.ranks,
         )
+        measured = [output for meter in meters for output in meter.outputs()]
         if means is None:
             return None
         loss, outputs = means
-        outputs += [output for meter in meters for output in meter.outputs()]
+        outputs = [*measured, *outputs] if self._measured else [*outputs, *measured]
         return Tested(iteration, self.index, tuple(outputs), loss if self.losses else None)
 
 
@@ -140,14 +150,15 @@ def mean_outputs(
     iterations: int,
     *,
     losses: bool = True,
+    without: Collection[str] = (),
     watch: Callable[[int, list[Output]], None] | None = None,
     stopping: Callable[[], bool] = lambda: False,
     ranks: Communicator = ALONE,
 ) -> tuple[float, list[Output]] | None:
     """The means of the objective (0 without ``losses``) and of every output over ``iterations``
     passes, weighted by their records where batches differ in size; None if ``stopping`` interrupts
-    them. ``watch`` is called with the outputs of each pass. ``ranks`` make neighbouring passes
-    each.
+    them. Outputs named in ``without`` are left out. ``watch`` is called with the outputs of each
+    pass. ``ranks`` make neighbouring passes each.
     """
     net, totals = forward_pass.net, _Totals()
     first, last = (iterations * rank // ranks.size for rank in (ranks.rank, ranks.rank + 1))
@@ -158,7 +169,7 @@ def mean_outputs(
         if turn >= last - first:
             continue
         forward_pass.run()
-        outputs = net.outputs()
+        outputs = [each for each in net.outputs() if each[0] not in without]
         totals.add(net, outputs, losses=losses)
         if watch is not None:
             watch(turn, output_elements(outputs))

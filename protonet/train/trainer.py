@@ -89,7 +89,7 @@ class Trainer:
         self.solver, self.net, self.ranks = solver, net, ranks
         self.tests = tuple(tests)
         self._test_passes = [
-            TestPasses(index, *test, losses=solver.test_compute_loss, ranks=ranks)
+            TestPasses(index, *test, losses=solver.test_compute_loss, solver=solver, ranks=ranks)
             for index, test in enumerate(self.tests)
         ]
         self.snapshots, self.per_epoch = snapshots, per_epoch

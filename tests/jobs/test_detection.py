@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +71,9 @@ def test_from_a_pasted_network_to_boxes(shapes: Path, tmp_path: Path) -> None:
     assert outcome.result.iteration == 6
     assert any('they need labels: "loss", "eval"' in note for note in outcome.notes)
     lines = read_metrics(run.metrics)
-    assert {"found", "loss"} & {name for line in lines for name in line.get("outputs", {})}
+    tested = [line["outputs"] for line in lines if line["event"] == "tested"]
+    assert all(set(outputs) == {"eval", "eval/coco", "loss"} for outputs in tested)
+    assert run.best(run.iterations()) in run.iterations()
     assert not run.mean.exists()
     types = [layer.type for layer in read_net(Source.read(run.deploy)).net.layer]
     assert (types[0], types[-1]) == ("Input", "DetectionOutput")
@@ -212,6 +215,9 @@ layer { name: "data" type: "AnnotatedData" top: "data" top: "label"
     assert (folder / "VGG_iter_4.caffemodel").is_file()
     run = outcome.run
     assert run.class_names() == ["background", "circle", "square", "triangle"]
+    logged = run.log.read_text()
+    assert re.search(r"Test net output #0: eval = 0(\.\d+)?\n", logged)
+    assert re.search(r"Test net output #3: eval/class2 = ", logged)
     with Predictor(run) as predictor:
         (answer,) = predictor.predict([shapes / "test1.png"])
     assert answer.outputs["found"].shape[-1] == 7

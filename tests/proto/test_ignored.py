@@ -39,9 +39,9 @@ def test_each_is_told_once() -> None:
     layer = 'layer { type: "ReLU" forward_type: FLOAT16 }'
     net = parse(Source("net", f"{layer} {layer} reduce_buckets: 3"), NetParameter)
     assert ignored_fields(net) == ["reduce_buckets", "layer.forward_type"]
-    solver = SolverParameter(eval_type="ssd", base_lr=1, net_param=net)
+    solver = SolverParameter(larc_turbo=True, base_lr=1, net_param=net)
     assert sorted(ignored_fields(solver)) == [
-        "eval_type",
+        "larc_turbo",
         "net_param.layer.forward_type",
         "net_param.reduce_buckets",
     ]

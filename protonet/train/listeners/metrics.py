@@ -13,6 +13,7 @@ from protonet.errors import FormatError
 from protonet.formats.atomic import appending
 from protonet.formats.json_text import parse_json
 from protonet.train.events import (
+    COCO,
     MEAN_IOU,
     Event,
     Failed,
@@ -177,15 +178,15 @@ def test_loss(event: Tested) -> float | None:
 
 
 def figure(outputs: Mapping[str, Any], loss: float | None) -> float | None:
-    """The metric of a test, lower is better: its negative mean IoU, or else accuracy, else its
-    loss.
+    """The metric of a test, lower is better: its negative mean average precision, mean IoU or
+    accuracy, else its loss.
 
     Of several accuracies the alphabetically last counts: the classifiers of one net are numbered
     towards its end.
     """
-    for best in _BEST:
-        if isinstance(outputs.get(best), float):
-            return -float(outputs[best])
+    best = quality(outputs)
+    if best is not None:
+        return -best[1]
     accuracies = [
         outputs[name]
         for name in sorted(outputs)
@@ -196,6 +197,16 @@ def figure(outputs: Mapping[str, Any], loss: float | None) -> float | None:
 
 _BEST = (MEAN_IOU,)
 """Outputs of a test that tell best how good it is, higher is better."""
+
+
+def quality(outputs: Mapping[str, Any]) -> tuple[str, float] | None:
+    """Name and value of a detector's mean average precision or of a mean IoU, None for others."""
+    detectors = [name.removesuffix(COCO) for name in outputs if name.endswith(COCO)]
+    for name in (*detectors[-1:], *_BEST):
+        value = outputs.get(name)
+        if isinstance(value, float):
+            return name, value
+    return None
 
 
 def _finite(value: float) -> float | None:

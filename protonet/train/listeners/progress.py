@@ -19,7 +19,7 @@ from protonet.train.events import (
     Ticked,
     Warned,
 )
-from protonet.train.listeners.metrics import test_loss
+from protonet.train.listeners.metrics import by_name, quality, test_loss
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,6 +54,7 @@ class ProgressBar:
         self._iteration = 0
         self._loss: float | None = None
         self._validation: float | None = None
+        self._quality = ""
         self._drawn = 0.0
 
     def __enter__(self) -> Self:
@@ -73,7 +74,9 @@ class ProgressBar:
             case Tested():
                 self._iteration = event.iteration
                 found = test_loss(event)
-                self._validation = found if event.net == 0 else self._validation
+                if event.net == 0:
+                    self._validation, best = found, quality(by_name(event.outputs))
+                    self._quality = "" if best is None else f"{best[0]} {best[1]:<6.4f}"
                 self._draw_if_due()
             case Snapshotted():
                 self._iteration = event.iteration
@@ -145,6 +148,8 @@ class ProgressBar:
         losses = [] if self._loss is None else [f"loss {self._loss:<8.3g}"]
         if self._validation is not None:
             losses.append(f"val {self._validation:<8.3g}")
+        if self._quality:
+            losses.append(self._quality)
         return {"position": position, "losses": " ".join(losses), "speed": self._speed()}
 
     def _speed(self) -> str:

@@ -150,6 +150,7 @@ def count_pass(net: Net, step: Step) -> tuple[np.ndarray, int]:
 class SegmentationMeter:
     """Mean IoU and accuracy of the pixels of a net's segmentation, over the passes of a test."""
 
+    output = ""
     _counts: PixelCounts | None = field(default=None, init=False)
 
     def take(self, net: Net) -> None:

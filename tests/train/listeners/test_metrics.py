@@ -8,7 +8,7 @@ import pytest
 from protonet.errors import FormatError
 from protonet.train import events
 from protonet.train.listeners import Metrics, figure, read_metrics
-from protonet.train.listeners.metrics import objective
+from protonet.train.listeners.metrics import objective, quality
 
 NAN, INFINITY = float("nan"), float("inf")
 
@@ -167,3 +167,13 @@ def test_mean_iou_tells_best_how_good_a_segmentation_is() -> None:
     assert figure({"loss": 0.3, "mean_iou": 0.75, "pixel_accuracy": 0.99}, 0.3) == -0.75
     assert figure({"mean_iou": None, "pixel_accuracy": 0.99}, 0.3) == -0.99
     assert figure({"loss": 0.3}, 0.3) == 0.3
+
+
+def test_mean_average_precision_tells_best_how_good_a_detector_is() -> None:
+    outputs = {"found": 0.75, "found/coco": 0.5, "loss": 0.3, "accuracy": 0.99}
+    assert figure(outputs, 0.3) == -0.75
+    assert quality(outputs) == ("found", 0.75)
+    none = {"found": None, "found/coco": None, "loss": 0.3}
+    assert figure(none, 0.3) == 0.3
+    assert quality(none) is None
+    assert quality({"mean_iou": 0.5}) == ("mean_iou", 0.5)

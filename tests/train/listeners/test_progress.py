@@ -147,3 +147,15 @@ def test_a_second_test_net_does_not_take_the_place_of_the_first() -> None:
             events.Tested(0, 1, (events.Output("loss", 0.25, 1.0),)),
         )
         assert "val 0.5" in terminal.lines[-1]
+
+
+def test_the_bar_shows_how_good_a_detector_is() -> None:
+    terminal = Terminal()
+    with terminal.bar:
+        outputs = (events.Output("eval", 0.75), events.Output("eval/coco", 0.5))
+        terminal.tell(
+            events.Started("", 0, 400),
+            events.Tested(0, 0, (*outputs, events.Output("loss", 0.5, 1.0))),
+            events.Ticked(102, 2.0),
+        )
+        assert "loss 2        val 0.5      eval 0.7500" in terminal.lines[-1]
