@@ -10,6 +10,10 @@ from PIL import Image
 
 from protonet.data.database import Database
 from protonet.data.datum import decode, encode_image
+from protonet.data.record_format import RecordFormat
+from protonet.data.segmentation import convert_segmentation
+from protonet.data.segmentation_classes import GivenClasses
+from protonet.data.segmentation_input import SegmentationInput
 
 SIZE = (6, 8)
 """Height and width of the images."""
@@ -81,3 +85,16 @@ def records(folder: Path, part: str) -> dict[str, tuple[np.ndarray, np.ndarray]]
         return {
             key.decode(): (decode(images.get(key), ""), decode(labels.get(key), "")) for key in keys
         }
+
+
+def converted(folder: Path, names: Sequence[str] = "abcdefgh") -> None:
+    """``set`` and, made of it, ``data``: three classes with names, 9 is ignored."""
+    folders(folder / "set", names)
+    for seed, name in enumerate(names):
+        labels = classes_of(seed)
+        labels[0, :2] = 9
+        write_labels(folder / "set" / "labels" / f"{name}.png", labels)
+    text = "index,name,red,green,blue\n0,ground,0,0,0\n1,car,200,100,50\n2,sky,0,0,255\n"
+    (folder / "classes.csv").write_text(f"{text}9,ignore,255,255,255\n")
+    given = SegmentationInput(folder / "set", classes=GivenClasses(folder / "classes.csv"))
+    convert_segmentation(given, folder / "data", RecordFormat(color=True, encoded="png"))

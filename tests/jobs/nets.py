@@ -16,6 +16,20 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "output" bottom: "label" top:
   exclude { stage: "deploy" } }
 """
 
+MAPS = """
+layer { name: "score" type: "Convolution" bottom: "data" top: "score"
+  convolution_param { num_output: 3 kernel_size: 1
+    weight_filler { type: "gaussian" std: 0.01 } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss"
+  # own
+  exclude { stage: "deploy" } }
+layer { name: "accuracy" type: "Accuracy" bottom: "score" bottom: "label" top: "accuracy"
+  include { phase: TEST stage: "val" } }
+layer { name: "softmax" type: "Softmax" bottom: "score" top: "softmax"
+  include { stage: "deploy" } }
+"""
+"""The classes of pixels, of tests.data.segmentation_sets.converted."""
+
 RANDOM = """
 name: "random"
 layer { name: "data" type: "Data" top: "data" include { stage: "train" }

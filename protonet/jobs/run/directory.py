@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from protonet.data.class_table import ClassTable, read_class_table
 from protonet.errors import FormatError, UsageError
 from protonet.formats.atomic import remove_partial
 from protonet.jobs.run.record import RunRecord, read_record, write_record
@@ -34,6 +35,7 @@ class RunDirectory:
         self.model = path / "model.t7"
         self.mean = path / "mean.binaryproto"
         self.labels = path / "labels.txt"
+        self.class_table = path / "class_table.csv"
         self.label_map = path / "labelmap.prototxt"
         self.name_sizes = path / "test_name_size.txt"
         self.metrics = path / "metrics.jsonl"
@@ -177,6 +179,10 @@ class RunDirectory:
     def class_names(self) -> list[str] | None:
         """The lines of labels.txt; None for a run without one."""
         return read_class_names(self.labels) if self.labels.exists() else None
+
+    def pixel_classes(self) -> ClassTable | None:
+        """The class table of a segmentation; None for another run."""
+        return read_class_table(self.class_table) if self.class_table.exists() else None
 
     def _make(self) -> None:
         """Create the folder and its missing parents, innermost first in ``_made``."""

@@ -19,6 +19,11 @@ from protonet.graph.planning import plan_net
 from protonet.jobs.checks.box_files import store_box_files
 from protonet.jobs.checks.databases import refuse_other_mean, refuse_other_sizes
 from protonet.jobs.checks.objective import check_objective
+from protonet.jobs.checks.pixel_classes import (
+    check_scores,
+    store_class_table,
+    with_ignored_pixels,
+)
 from protonet.jobs.definitions.boxes import reads_boxes
 from protonet.jobs.definitions.images import ImageOptions
 from protonet.jobs.definitions.inputs import (
@@ -71,11 +76,14 @@ def write_run(
     progress: Progress | None = None,
 ) -> tuple[SolverFiles, list[str]]:
     """Write the files of the run, run.json last; return its nets and notes for the user."""
+    table = store_class_table(run, settings)
     train_val, notes = _train_val(run, pasted, settings, progress)
+    train_val, more = with_ignored_pixels(train_val, table)
     context = settings.layer_context(run.path)
     plan = plan_net(train_val, phase=TRAIN, stages=["train"], context=context)
     try:
         check_objective(plan, pasted)
+        notes += more + check_scores(plan, pasted, table)
         images = _images(plan, pasted)
         deploy = derive_deploy(train_val, images, context)
         transform = store_transform(run, images)
