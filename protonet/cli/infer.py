@@ -22,6 +22,7 @@ from protonet.cli.terminal import note
 if TYPE_CHECKING:
     import numpy as np
 
+    from protonet.cli.segment_pictures import SegmentPictures
     from protonet.errors import DataError
     from protonet.jobs.inference.predictor import ImagePredictor, Prediction
 
@@ -50,6 +51,7 @@ class _Options:
         "protonet infer runs/net-20260131-120000 test.png",
         "protonet infer run one.png two.png --snapshot best",
         "protonet infer run *.png --json > answers.jsonl",
+        "protonet infer run photo.jpg --picture pictures --opacity 0.6",
         "protonet infer 20160809-112414-0296_epoch_30.0.tar.gz test.png",
         "protonet infer snapshot_30_Model.t7 test.png --labels labels.txt --input-shape 3x224x224",
     ],
@@ -61,7 +63,8 @@ class _Options:
     "--json",
     "as_json",
     is_flag=True,
-    help="Print a JSON object per line for each image: image, snapshot, outputs.",
+    help="Print a JSON object per line for each image: image, snapshot, outputs; "
+    "classes of a segmentation.",
 )
 @click.option(
     "--weights",
@@ -80,6 +83,19 @@ class _Options:
     type=_PATH,
     metavar="FILE",
     help="Class names, one per line. Default: labels.txt of RUN.",
+)
+@click.option(
+    "--picture",
+    type=_PATH,
+    metavar="DIR",
+    help="Write pictures into DIR; of a segmentation: the map of classes, and it over the image.",
+)
+@click.option(
+    "--opacity",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Of the classes in pictures over the image.",
 )
 @input_shape_option
 @click.option(
@@ -105,6 +121,8 @@ def command(
     weights: Path | None,
     mean: str,
     labels: Path | None,
+    picture: Path | None,
+    opacity: float,
     input_shape: tuple[int, int, int] | None,
     bgr: bool,
     device: str,
@@ -120,8 +138,8 @@ def command(
 
     Images are converted to the size and channels of the training data and preprocessed exactly as
     the training images. Prints the values of each output of the net; with class names, the five
-    best classes. An image that cannot be read is reported and skipped; the exit code is then
-    4.
+    best classes; of a segmentation, the share of each class in the image. An image that cannot be
+    read is reported and skipped; the exit code is then 4.
     """
     from protonet.errors import DataError
 
@@ -131,7 +149,8 @@ def command(
             note(predictor.note)
         if labels is not None:
             predictor.class_names = _class_names(labels)
-        unread = _answer(predictor, images, as_json)
+        segments = _segments(predictor, run, picture, opacity)
+        unread = _answer(predictor, images, as_json, segments)
     if unread:
         raise DataError(f"{unread} of {len(images)} images could not be read")
 
@@ -199,7 +218,29 @@ def _class_names(path: Path) -> list[str]:
     return read_class_names(path)
 
 
-def _answer(predictor: ImagePredictor, images: Sequence[Path], as_json: bool) -> int:
+def _segments(
+    predictor: ImagePredictor, run: Path, folder: Path | None, opacity: float
+) -> SegmentPictures | None:
+    """The answers of a segmentation; None for another net."""
+    from protonet.cli.segment_pictures import SegmentPictures, make_folder
+    from protonet.errors import UsageError
+    from protonet.jobs.inference.segmentation import Segmenter, can_segment
+
+    if not can_segment(predictor):
+        if folder is not None:
+            raise UsageError(f"{run}: --picture needs a net that predicts maps of classes")
+        return None
+    if folder is not None:
+        make_folder(folder)
+    return SegmentPictures(Segmenter(predictor, predictor.pixel_classes), folder, opacity)
+
+
+def _answer(
+    predictor: ImagePredictor,
+    images: Sequence[Path],
+    as_json: bool,
+    segments: SegmentPictures | None,
+) -> int:
     """Print the prediction for each image; return how many could not be read."""
     unread: list[Path] = []
 
@@ -211,14 +252,22 @@ def _answer(predictor: ImagePredictor, images: Sequence[Path], as_json: bool) ->
         if prediction.note:
             note(f"{prediction.image}: {prediction.note}")
         if as_json:
-            click.echo(json.dumps(_as_json(prediction, predictor.iteration)))
+            map_name = None if segments is None else segments.output
+            answer = _as_json(prediction, predictor.iteration, map_name)
+            more = {} if segments is None else segments.as_json(prediction)
+            click.echo(json.dumps({**answer, **more}))
+        elif segments is not None:
+            segments.print(prediction)
         else:
             _print(prediction, predictor.class_names)
     return len(unread)
 
 
-def _as_json(prediction: Prediction, iteration: int | None) -> dict[str, Any]:
-    outputs = {name: json_values(values) for name, values in prediction.outputs.items()}
+def _as_json(prediction: Prediction, iteration: int | None, left_out: str | None) -> dict[str, Any]:
+    """``left_out`` is the output whose scores of classes are told as classes."""
+    outputs = {
+        name: json_values(values) for name, values in prediction.outputs.items() if name != left_out
+    }
     return {"image": str(prediction.image), "snapshot": iteration, "outputs": outputs}
 
 

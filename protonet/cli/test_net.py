@@ -14,6 +14,7 @@ from protonet.cli.compute_options import no_fuse_option
 from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.options import Count, snapshot_option
+from protonet.cli.pixel_tables import show_pixels
 from protonet.cli.sizes import memory_limit_option
 from protonet.cli.terminal import note, print_table
 from protonet.cli.untrusted_option import untrusted_option
@@ -62,7 +63,8 @@ _SHOWN = 8
     "--picture",
     type=_PATH,
     metavar="FILE",
-    help="For vectors: plot predicted over true values (.png, .svg, .pdf).",
+    help="For vectors: plot predicted over true values (.png, .svg, .pdf); for segmentation: the "
+    "confusion matrix.",
 )
 @click.option(
     "--worst",
@@ -70,7 +72,7 @@ _SHOWN = 8
     default=3,
     show_default=True,
     metavar="N",
-    help="For vectors: list the N items with the greatest errors.",
+    help="For vectors and segmentation: list the N items with the greatest errors.",
 )
 @memory_limit_option
 @no_fuse_option
@@ -98,7 +100,8 @@ def command(
 
     Prints the outputs of every batch and then their means, in the format of `caffe test`; for
     losses over vectors (EuclideanLoss, L1Loss, SmoothL1Loss) also the errors of each component:
-    mean absolute error, root mean squared error, and R^2.
+    mean absolute error, root mean squared error, and R^2; for a segmentation (SoftmaxWithLoss over
+    maps) mean IoU, pixel accuracy, and both by class.
     """
     from protonet.jobs.evaluation.full_dataset import average_set, opener
 
@@ -112,7 +115,9 @@ def command(
     if found.length is not None:
         note(f"each of {found.length} records once")
     _print_means(found.loss, found.outputs)
-    _show_vectors(found.reports, worst, picture)
+    _show_vectors(found.reports, worst, picture if found.pixels is None else None)
+    if found.pixels is not None:
+        show_pixels(found.pixels, None if run is None else flags.network, worst, picture)
 
 
 def _evaluated(
@@ -208,7 +213,7 @@ def _show_vectors(reports: Sequence[VectorReport], worst: int, picture: Path | N
         _print_vectors(report, worst)
     if picture is not None:
         if not reports:
-            raise UsageError("--picture needs a loss over vectors, such as EuclideanLoss")
+            raise UsageError("--picture needs a loss over vectors, such as EuclideanLoss, or maps")
         reports[0].draw(picture)
         click.echo(picture)
 

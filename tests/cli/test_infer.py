@@ -18,6 +18,7 @@ from protonet.jobs.training.start import start
 from protonet.proto.text import Source, read_net
 from protonet.torch7 import serial
 from protonet.torch7.objects import Tensor
+from tests.jobs.nets import segment_run
 from tests.torch7.trees import call, nn, sequential
 
 TORCH = Path(__file__).parents[1] / "golden_torch7" / "trainings" / "regression"
@@ -141,7 +142,7 @@ def test_known_classes_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
         iteration, class_names, note = 3, names, ""
 
         def __init__(self, run: object, snapshot: str, device: object, **_: object) -> None:
-            pass
+            self.outputs: dict[str, tuple[int, ...]] = {}
 
         def __enter__(self) -> Asked:
             return self
@@ -241,3 +242,58 @@ def test_colours_of_a_model_of_torch7(protonet: Any, tmp_path: Path) -> None:
     found = protonet("infer", "run", "a.png", "--bgr")
     assert (found.returncode, found.stdout) == (2, "")
     assert "run: is no .t7 file; --bgr is only for one" in found.stderr
+
+
+@pytest.fixture(scope="module")
+def segments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("segments")
+    segment_run(folder)
+    return folder
+
+
+def test_the_classes_of_pixels_as_shares_and_pictures(
+    protonet: Any, segments: Path, tmp_path: Path
+) -> None:
+    images = [segments / "set" / "images" / f"{name}.png" for name in "ab"]
+    found = protonet("infer", segments / "run", *images, "--picture", "pictures/new")
+    assert (found.returncode, found.stderr) == (0, "")
+    lines = found.stdout.splitlines()
+    assert lines[0] == f"{images[0]}: softmax, classes of the pixels"
+    names = {"ground", "car", "sky"}
+    shares = [line.split() for line in lines[1:] if line.split()[-1] in names]
+    assert sum(float(share[0].rstrip("%")) for share in shares) == pytest.approx(200, abs=0.1)
+    assert [line.strip() for line in lines if "pictures" in line] == [
+        f"pictures/new/{name}_{kind}.png" for name in "ab" for kind in ("labels", "overlay")
+    ]
+    with Image.open(tmp_path / "pictures" / "new" / "a_labels.png") as picture:
+        assert picture.mode == "P"
+        assert picture.size == (8, 6)
+        assert set(np.unique(np.asarray(picture)).tolist()) <= {0, 1, 2}
+    same = protonet("infer", segments / "run", images[0], images[0], "--picture", "p", "--json")
+    answers = [json.loads(line) for line in same.stdout.splitlines()]
+    assert answers[0]["outputs"] == {}
+    assert sum(each["share"] for each in answers[0]["classes"]) == pytest.approx(1)
+    assert {each["name"]: each["color"] for each in answers[0]["classes"]}["car"] == [200, 100, 50]
+    assert [answer["pictures"] for answer in answers] == [
+        ["p/a_labels.png", "p/a_overlay.png"],
+        ["p/a-2_labels.png", "p/a-2_overlay.png"],
+    ]
+
+
+def test_opacity_1_shows_the_classes_alone(protonet: Any, segments: Path, tmp_path: Path) -> None:
+    image = segments / "set" / "images" / "a.png"
+    found = protonet("infer", segments / "run", image, "--picture", ".", "--opacity", 1)
+    assert found.returncode == 0
+    with (
+        Image.open(tmp_path / "a_overlay.png") as overlay,
+        Image.open(tmp_path / "a_labels.png") as labels,
+    ):
+        np.testing.assert_array_equal(np.asarray(overlay), np.asarray(labels.convert("RGB")))
+
+
+def test_pictures_that_cannot_be(protonet: Any, segments: Path, tmp_path: Path) -> None:
+    image = segments / "set" / "images" / "a.png"
+    (tmp_path / "file").write_text("")
+    found = protonet("infer", segments / "run", image, "--picture", "file")
+    assert found.returncode == 2
+    assert "--picture file: cannot be made" in found.stderr

@@ -11,6 +11,8 @@ import pytest
 
 from protonet.data.create import create_gradients
 from protonet.formats.caffemodel import read_model, write_model
+from protonet.train.listeners import read_metrics
+from tests.jobs.nets import segment_run
 
 DIGITS = Path(__file__).parents[1] / "golden" / "digits"
 
@@ -172,3 +174,26 @@ def test_a_lua_text_is_tested_on_the_given_data(protonet: Any, tmp_path: Path) -
         refused = protonet("test", *words)
         assert refused.returncode == 2
         assert message in refused.stderr
+
+
+def test_the_figures_of_a_segmentation(protonet: Any, tmp_path: Path) -> None:
+    segment_run(tmp_path)
+    found = protonet("test", "run", "--picture", "confusion.svg", "--worst", 2)
+    assert found.returncode == 0, found.stderr
+    assert "each of 4 records once" in found.stderr
+    lines = found.stdout.splitlines()
+    begin = lines.index("loss: 4 images, 8 pixels ignored")
+    assert [line.split(" = ")[0] for line in lines[begin + 1 : begin + 5]] == [
+        "mean IoU", "pixel accuracy", "mean class accuracy", "IoU weighted by pixels",
+    ]  # fmt: skip
+    assert lines[begin + 5].split() == ["class", "IoU", "accuracy", "precision", "pixels"]
+    assert [line.split()[0] for line in lines[begin + 6 : begin + 9]] == ["ground", "car", "sky"]
+    assert [line for line in lines if line.startswith("item ")][1:]
+    assert lines[-1] == "confusion.svg"
+    assert "pixels correct" in (tmp_path / "confusion.svg").read_text()
+    (tested,) = [
+        line for line in read_metrics(tmp_path / "run" / "metrics.jsonl")
+        if line["event"] == "tested" and line["iteration"] == 12
+    ]  # fmt: skip
+    share = float(lines[begin + 1].split(" = ")[1].rstrip("%"))
+    assert tested["outputs"]["mean_iou"] == pytest.approx(share / 100, abs=1e-4)

@@ -10,6 +10,8 @@ from protonet.data.create import create_gradients
 from protonet.data.database import Database
 from protonet.data.shapes import create_shapes
 from protonet.data.writer import DatabaseWriter
+from protonet.jobs.training.start import start
+from tests.jobs.nets import SEED, net_of, segment_run, settings_of
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +28,24 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "shapes"
     create_shapes(folder, 32, 24, 12, 5, seed=3)
     return folder
+
+
+@pytest.fixture(scope="session")
+def segments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of ``set`` and ``data``, 12 images of 6 x 8 with classes of pixels and 4 to
+    validate, and ``run``, trained on them.
+    """
+    folder = tmp_path_factory.mktemp("segments")
+    segment_run(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def regression(gradients: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that learned slopes for an epoch."""
+    out = tmp_path_factory.mktemp("runs") / "slopes"
+    start(net_of(SEED), settings_of(gradients, out, epochs=1.0))
+    return out
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.training.start import start
 from protonet.proto.text import NetDefinition, Source, read_net
+from tests.data import segmentation_sets as sets
 
 SEED = """
 layer { name: "scale" type: "Power" bottom: "data" top: "scale" power_param { scale: 0.004 } }
@@ -100,3 +102,21 @@ def settings_of(data: Path, out: Path | None, **more: Any) -> RunSettings:
         **more,
     }
     return RunSettings(data / "train_images", **given)
+
+
+def segment_run(folder: Path) -> None:
+    """Make ``set``, ``data`` (12 and 4 images of three classes; 9 is ignored) and ``run``."""
+    sets.converted(folder, "abcdefghijklmnop")
+    data = folder / "data"
+    settings = RunSettings(
+        data / "train_images",
+        labels=data / "train_labels",
+        val_data=data / "val_images",
+        val_labels=data / "val_labels",
+        out=folder / "run",
+        epochs=2.0,
+        batch_size=2,
+        lr=1e-4,
+        threads=1,
+    )
+    start(net_of(MAPS), settings)

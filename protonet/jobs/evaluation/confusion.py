@@ -24,6 +24,14 @@ class Report:
         self.confusion = np.zeros((count, count), np.int64)
         self._hits: dict[int, int] = {}
 
+    @staticmethod
+    def of(confusion: np.ndarray) -> Report:
+        """A report on counts that are made already, whose ranks below the first are not known."""
+        report = Report(len(confusion))
+        report.confusion = confusion
+        report._hits = {0: int(np.trace(confusion))}
+        return report
+
     @property
     def images(self) -> int:
         """The number of images counted."""
@@ -48,8 +56,9 @@ class Report:
         pairs = [divmod(int(place), len(wrong)) for place in order]
         return [(true, said, int(wrong[true, said])) for true, said in pairs if wrong[true, said]]
 
-    def draw(self, path: Path, classes: Sequence[str]) -> None:
+    def draw(self, path: Path, classes: Sequence[str], what: str = "images") -> None:
         """Draw the confusion matrix: rows are true classes, colours the shares of each row.
+        ``what`` names what is counted.
 
         Raises:
             UsageError: for another file type than .png, .svg, .pdf.
@@ -76,6 +85,6 @@ class Report:
         axes.set_ylabel("true class")
         share = self.right() / max(1, self.images)
         axes.set_title(
-            f"{share:.2%} of {self.images} images correct", loc="left", fontsize="medium"
+            f"{share:.2%} of {self.images} {what} correct", loc="left", fontsize="medium"
         )
         write_picture(figure, path, kind)

@@ -12,6 +12,7 @@ from protonet.graph.plan import Plan
 from protonet.jobs.definitions.inputs import ImageLayer
 from protonet.jobs.evaluation.outputs import average_outputs
 from protonet.jobs.evaluation.regression import VectorCollector, VectorReport, vector_losses
+from protonet.jobs.evaluation.segmentation import SegmentationCollector, SegmentationReport
 from protonet.jobs.inference.open_net import NetOptions, open_net
 from protonet.jobs.inference.weights import Notify
 from protonet.layers.evaluation import DetectionEvaluate
@@ -44,14 +45,35 @@ def opener(model: Path | NetDefinition, options: NetOptions, notify: Notify | No
 
 @dataclass(frozen=True)
 class Averages:
-    """Means of the objective and of each output, reports on vectors, and the number of records if
-    each was seen once.
+    """Means of the objective and of each output, reports on vectors, the number of records if
+    each was seen once, and the report on the pixels of a segmentation.
     """
 
     loss: float
     outputs: Sequence[Output]
     reports: Sequence[VectorReport]
     length: int | None
+    pixels: SegmentationReport | None = None
+
+
+class _Collectors:
+    """What collects from the passes of a net, and of another one with a smaller batch."""
+
+    def __init__(self, net: Net) -> None:
+        self._net, self._vectors, self._pixels = net, VectorCollector(net), SegmentationCollector()
+
+    def switch_to(self, net: Net) -> None:
+        self._net = net
+        self._vectors.switch_to(net)
+
+    def take(self) -> None:
+        """Collect from the last forward pass."""
+        self._vectors.take()
+        self._pixels.take(self._net)
+
+    def averages(self, loss: float, outputs: Sequence[Output], length: int | None) -> Averages:
+        """With the reports on all passes."""
+        return Averages(loss, outputs, self._vectors.reports(), length, self._pixels.report())
 
 
 @dataclass(frozen=True)
@@ -119,7 +141,7 @@ def average_set(opened: Opener, batches: int, show: Show, *, once: bool) -> Aver
         UsageError: for less than one iteration.
     """
     net = opened(None)
-    collector = VectorCollector(net)
+    collector = _Collectors(net)
 
     def told(first: int) -> Show:
         def take(index: int, outputs: list[Output]) -> None:
@@ -148,4 +170,4 @@ def average_set(opened: Opener, batches: int, show: Show, *, once: bool) -> Aver
             found = whole.mean(found, average_outputs(last, 1, told(batches)))
         finally:
             last.close()
-    return Averages(*found, collector.reports(), None if whole is None else whole.length)
+    return collector.averages(*found, None if whole is None else whole.length)

@@ -17,6 +17,7 @@ from protonet.jobs.inference.weights import Notify, listed, load_weights
 from protonet.jobs.reading.network import read_network
 from protonet.layers.base import LayerContext
 from protonet.proto.text import NetDefinition
+from protonet.train.metrics import keeping_measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ def open_net(
     """
     processor = Device(options.device)
     definition = model if isinstance(model, NetDefinition) else read_network(model)
-    plan = _planned(definition, options)
+    plan = keeping_measured(_planned(definition, options))
     try:
         for line in plan_pairs(plan):
             if notify is not None:

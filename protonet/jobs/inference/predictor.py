@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from protonet.blob import Shape
+from protonet.data.class_table import ClassTable
 from protonet.data.datum import decode_image
 from protonet.data.resize import fit as fit_image
 from protonet.data.transform import Draw, Transformer, ten_crops
@@ -92,6 +93,8 @@ class ImagePredictor:
     iteration: int | None = None
     """Of the weights, if known."""
     class_names: Sequence[str] | None = None
+    pixel_classes: ClassTable | None = None
+    """The class table of a segmentation, if known."""
     note: str = ""
     """What the user should know of the net; "" for nothing."""
 
@@ -138,9 +141,7 @@ class ImagePredictor:
     @property
     def outputs(self) -> dict[str, Shape]:
         """The outputs of the net and their shapes for a batch of one image."""
-        return {
-            name: tuple(values.shape) for name, values, _ in self._forward_pass(1).net.outputs()
-        }
+        return {value.name: value.shape for value in self._plan(1).outputs}
 
     def oversample(self) -> None:
         """Average predictions over ten crops of every image from now on.

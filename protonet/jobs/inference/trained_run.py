@@ -73,6 +73,7 @@ class Predictor(ImagePredictor):
             ),
         )
         self.iteration, self.class_names = iteration, run.class_names()
+        self.pixel_classes = run.pixel_classes()
 
 
 @contextmanager

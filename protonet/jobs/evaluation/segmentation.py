@@ -1,0 +1,149 @@
+"""Evaluation of segmentation: figures of each class, the confusion of pixels, the worst images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from protonet.data.database import Database
+from protonet.data.datum import decode
+from protonet.graph.net import Net
+from protonet.jobs.evaluation.confusion import Report
+from protonet.train.metrics.segmentation import PixelCounts, count_pass, segmentation_loss
+
+if TYPE_CHECKING:
+    from protonet.jobs.inference.segmentation import Segmenter
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """Figures of one class: its pixels as a share of all that have one, the share of them that
+    was told right, the share of those told to be of it that are, and its IoU; NaN where no pixel
+    tells.
+    """
+
+    name: str
+    share: float
+    accuracy: float
+    precision: float
+    iou: float
+
+
+@dataclass(frozen=True)
+class SegmentationReport:
+    """Counts over a data set.
+
+    Attributes:
+        name: of the loss layer.
+        counts: of all images.
+        ious: mean IoU of each image, by its place.
+        accuracies: pixel accuracy of each image.
+    """
+
+    name: str
+    counts: PixelCounts
+    ious: np.ndarray
+    accuracies: np.ndarray
+
+    def classes(self, names: Sequence[str] | None = None) -> list[ClassFigures]:
+        """The figures of each class; without ``names`` they are called by their numbers."""
+        counts = self.counts
+        total = max(1, int(counts.pixels.sum()))
+        rows = zip(
+            counts.pixels / total,
+            counts.class_accuracies,
+            counts.precisions,
+            counts.ious,
+            strict=True,
+        )
+        return [
+            ClassFigures(_name(names, number), *map(float, row)) for number, row in enumerate(rows)
+        ]
+
+    def mistakes(self, count: int) -> list[tuple[int, int, int]]:
+        """What is confused most: true class, predicted class, pixels."""
+        return self._report().mistakes(count)
+
+    def worst(self, count: int) -> list[tuple[int, float]]:
+        """The images with the lowest mean IoU, in ascending order: place and IoU."""
+        order = np.argsort(self.ious, kind="stable")
+        known = [int(item) for item in order if not math.isnan(self.ious[item])]
+        return [(item, float(self.ious[item])) for item in known[:count]]
+
+    def draw(self, path: Path, names: Sequence[str] | None = None) -> None:
+        """Draw the confusion matrix of pixels.
+
+        Raises:
+            UsageError: for another file type than .png, .svg, .pdf.
+        """
+        classes = [_name(names, number) for number in range(len(self.counts.confusion))]
+        self._report().draw(path, classes, what="pixels")
+
+    def _report(self) -> Report:
+        return Report.of(self.counts.confusion)
+
+
+class SegmentationCollector:
+    """Counts the pixels of a net with a loss over maps, pass by pass."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._counts: list[np.ndarray] = []
+
+    def take(self, net: Net) -> None:
+        """Count the last forward pass; nothing for a net of another kind."""
+        step = segmentation_loss(net.plan)
+        if step is not None:
+            self._name = step.name
+            self._counts.append(count_pass(net, step)[0])
+
+    def report(self) -> SegmentationReport | None:
+        """The report on all passes; None for a net of another kind."""
+        if not self._counts:
+            return None
+        rows = np.concatenate(self._counts)
+        classes = math.isqrt(rows.shape[1] - 1)
+        each = [PixelCounts(row[:-1].reshape(classes, classes), int(row[-1])) for row in rows]
+        return SegmentationReport(
+            self._name,
+            sum(each, PixelCounts.none(classes)),
+            np.array([counts.mean_iou for counts in each]),
+            np.array([counts.accuracy for counts in each]),
+        )
+
+
+@dataclass(frozen=True)
+class ShownImage:
+    """An image of a data set with its true and predicted classes, (height, width)."""
+
+    key: str
+    image: np.ndarray
+    truth: np.ndarray
+    predicted: np.ndarray
+
+
+def show_images(
+    segmenter: Segmenter, images: Path, labels: Path, items: Sequence[int]
+) -> Iterator[ShownImage]:
+    """Predict on the records at these places of two paired databases.
+
+    Raises:
+        DataError: for records that are damaged.
+    """
+    with Database(images) as pictures, Database(labels) as classes:
+        keys, label_keys = list(pictures.keys()), list(classes.keys())
+        for item in items:
+            key, label_key = keys[item % len(keys)], label_keys[item % len(label_keys)]
+            image = decode(pictures.get(key), pictures.where(key))
+            truth = decode(classes.get(label_key), classes.where(label_key))[0]
+            predicted = segmenter.of_pixels(image)
+            yield ShownImage(key.decode(errors="replace"), image, truth, predicted)
+
+
+def _name(names: Sequence[str] | None, number: int) -> str:
+    return names[number] if names is not None and number < len(names) else f"class {number}"

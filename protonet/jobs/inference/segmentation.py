@@ -1,0 +1,136 @@
+"""Predictions of the classes of pixels: maps, shares and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from protonet.data.class_table import ClassTable, Colour
+from protonet.data.datum import decode_image
+from protonet.data.interpolation import Interpolation, resample
+from protonet.data.label_pictures import label_picture, overlay_picture
+from protonet.errors import DataError
+from protonet.jobs.inference.predictor import ImagePredictor, Prediction
+
+_MOST_CLASSES = 256
+
+
+@dataclass(frozen=True)
+class Share:
+    """A class in an image: its number, name and colour, and its share of the pixels."""
+
+    index: int
+    name: str
+    colour: Colour
+    share: float
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The classes of an image's pixels: ``labels`` (height, width) in the net's size, uint8."""
+
+    labels: np.ndarray
+    table: ClassTable
+
+    def shares(self) -> list[Share]:
+        """All classes, the largest first."""
+        counts = np.bincount(self.labels.ravel(), minlength=len(self.table.names))
+        shares = [
+            Share(number, name, colour, float(counts[number]) / self.labels.size)
+            for number, (name, colour) in enumerate(
+                zip(self.table.names, self.table.colours, strict=True)
+            )
+        ]
+        return sorted(shares, key=lambda each: (-each.share, each.index))
+
+    def map_picture(self, size: tuple[int, int] | None = None) -> bytes:
+        """The classes as a PNG file with the table's colours as its palette, resized to
+        (height, width).
+        """
+        labels = self.labels[None]
+        if size is not None:
+            labels = resample(labels, *size, Interpolation.NEAREST)
+        return label_picture(labels, self.table)
+
+    def overlay(self, image: np.ndarray, opacity: float = 0.5) -> bytes:
+        """An image (channels, height, width) of any size with the classes over it, as PNG."""
+        return overlay_picture(image, self.labels, self.table, opacity)
+
+
+class Segmenter:
+    """A predictor whose output is scores of classes for each pixel.
+
+    Args:
+        predictor: of ``can_segment``; the caller closes it.
+        table: the classes; without one, their names are those of the predictor, or numbers.
+    """
+
+    def __init__(self, predictor: ImagePredictor, table: ClassTable | None = None) -> None:
+        output = map_output(predictor)
+        assert output is not None, "can_segment"
+        self.predictor = predictor
+        self.output, count = output
+        self.table = table if table is not None else _table_of(predictor.class_names, count)
+
+    def of(self, prediction: Prediction) -> Segmentation:
+        """The classes of a predicted image."""
+        return self._segmentation(prediction.outputs)
+
+    def of_pixels(self, image: np.ndarray) -> np.ndarray:
+        """The classes of the pixels of a decoded image, (height, width).
+
+        Raises:
+            DataError: for an image of another size than the net's.
+        """
+        if image.shape != self.predictor.transformer.shape:
+            found, expected = (
+                "x".join(map(str, shape))
+                for shape in (image.shape, self.predictor.transformer.shape)
+            )
+            raise DataError(f"the image is {found}, but the net was trained on {expected}")
+        return self._segmentation(self.predictor.ask([image])[0]).labels
+
+    def _segmentation(self, outputs: Mapping[str, np.ndarray]) -> Segmentation:
+        scores = outputs[self.output]
+        return Segmentation(scores.argmax(axis=0).astype(np.uint8), self.table)
+
+
+def can_segment(predictor: ImagePredictor) -> bool:
+    """Whether the net has a score of several classes for each of several pixels."""
+    return map_output(predictor) is not None
+
+
+def map_output(predictor: ImagePredictor) -> tuple[str, int] | None:
+    """The name and the number of classes of the only output of that form; None without one.
+
+    The names of classes, where there are any, must be as many: features are maps, too.
+    """
+    found = [
+        (name, shape[1])
+        for name, shape in predictor.outputs.items()
+        if len(shape) == 4 and 1 < shape[1] <= _MOST_CLASSES and shape[2] * shape[3] > 1
+    ]
+    if len(found) != 1:
+        return None
+    names = predictor.class_names
+    return found[0] if names is None or len(names) <= found[0][1] else None
+
+
+def _table_of(names: Sequence[str] | None, count: int) -> ClassTable:
+    given = list(names or ())
+    return ClassTable.of([*given, *(f"class {number}" for number in range(len(given), count))])
+
+
+def original_image(path: Path) -> np.ndarray:
+    """An image file as it is, upright.
+
+    Raises:
+        DataError: when it cannot be read.
+    """
+    try:
+        return decode_image(path.read_bytes(), str(path), follows_exif=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
