@@ -152,10 +152,10 @@ def test_every_example_is_run_and_has_a_readme() -> None:
 def test_the_commands_of_a_readme_can_be_typed(name: str, tmp_path: Path) -> None:
     """They go wrong for the reason alone that no such database."""
     text = (EXAMPLES / name / "README.md").read_text()
-    commands = re.findall(r"protonet (train net\.prototxt [^\n`]+)", text)
+    commands = re.findall(r"protonet (train )(\w+\.prototxt)( [^\n`]+)", text)
     assert commands or name == "lstm"
-    for command in commands:
-        command = command.replace("net.prototxt", str(EXAMPLES / name / "net.prototxt"))
+    for words, file, options in commands:
+        command = f"{words}{EXAMPLES / name / file}{options}"
         outcome = CliRunner().invoke(app, [*command.split(), "--out", str(tmp_path / "run")])
         assert isinstance(outcome.exception, DataError)
         assert "no such database" in str(outcome.exception)
