@@ -51,7 +51,7 @@ IMAGENET = {
     "mobilenet": (2, 3, 224, 224),
 }
 """The data that fits into the time and memory of a test; BatchNorm needs two images."""
-OTHERS = ("gradients", "fcn", "lstm", "siamese", "autoencoder", "shapes")
+OTHERS = ("gradients", "fcn", "lstm", "siamese", "autoencoder", "shapes", "segments")
 PARAMETERS = {
     "lenet": 431_080,
     "cifar10": 145_578,

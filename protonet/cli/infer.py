@@ -224,7 +224,7 @@ def _segments(
     """The answers of a segmentation; None for another net."""
     from protonet.cli.segment_pictures import SegmentPictures, make_folder
     from protonet.errors import UsageError
-    from protonet.jobs.inference.segmentation import Segmenter, can_segment
+    from protonet.jobs.evaluation.segmenter import Segmenter, can_segment
 
     if not can_segment(predictor):
         if folder is not None:

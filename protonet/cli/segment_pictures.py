@@ -10,8 +10,8 @@ import click
 from protonet.errors import UsageError
 
 if TYPE_CHECKING:
+    from protonet.jobs.evaluation.segmenter import Segmentation, Segmenter
     from protonet.jobs.inference.predictor import Prediction
-    from protonet.jobs.inference.segmentation import Segmentation, Segmenter
 
 
 class SegmentPictures:
@@ -52,7 +52,7 @@ class SegmentPictures:
     def _written(self, prediction: Prediction, found: Segmentation) -> list[Path]:
         """Write the map and the overlay in the size of the image."""
         from protonet.formats.atomic import write_atomic
-        from protonet.jobs.inference.segmentation import original_image
+        from protonet.jobs.evaluation.segmenter import original_image
 
         if self._folder is None:
             return []

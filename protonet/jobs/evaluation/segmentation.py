@@ -17,7 +17,7 @@ from protonet.jobs.evaluation.confusion import Report
 from protonet.train.metrics.segmentation import PixelCounts, count_pass, segmentation_loss
 
 if TYPE_CHECKING:
-    from protonet.jobs.inference.segmentation import Segmenter
+    from protonet.jobs.evaluation.segmenter import Segmenter
 
 
 @dataclass(frozen=True)

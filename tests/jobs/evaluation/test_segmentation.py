@@ -16,8 +16,8 @@ from protonet.jobs.evaluation.segmentation import (
     SegmentationReport,
     show_images,
 )
+from protonet.jobs.evaluation.segmenter import Segmenter
 from protonet.jobs.evaluation.validation import evaluated
-from protonet.jobs.inference.segmentation import Segmenter
 from protonet.jobs.inference.trained_run import Predictor
 from protonet.jobs.run.directory import RunDirectory
 from protonet.train.metrics.segmentation import PixelCounts

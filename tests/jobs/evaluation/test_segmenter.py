@@ -11,7 +11,7 @@ from PIL import Image
 
 from protonet.data.class_table import ClassTable
 from protonet.errors import DataError
-from protonet.jobs.inference.segmentation import (
+from protonet.jobs.evaluation.segmenter import (
     Segmentation,
     Segmenter,
     can_segment,
