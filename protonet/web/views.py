@@ -9,9 +9,10 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from protonet.web.datasets.making import making_of
 from protonet.web.progress import elapsed, progress_of
 from protonet.web.site import Site
-from protonet.web.store import TRAINING, Job
+from protonet.web.store import DATASET, TRAINING, Job
 
 
 def plain(value: Any) -> Any:
@@ -37,7 +38,7 @@ def data_url(png: bytes) -> str:
 
 
 def job_view(site: Site, job: Job) -> dict[str, Any]:
-    """A job and, for a training, its progress."""
+    """A job and its progress, which for a data set is None unless it is being made."""
     return job_views(site, [job])[0]
 
 
@@ -63,6 +64,8 @@ def _job_view(site: Site, job: Job, users: list[str]) -> dict[str, Any]:
         "used_by": users,
         "form": job.settings.get("form", {}),
     }
+    if job.kind == DATASET:
+        told["progress"] = plain(making_of(site.workspace, job))
     if job.kind == TRAINING:
         told["progress"] = plain(asdict(progress_of(site.workspace, job)))
     return told

@@ -105,12 +105,11 @@ def _cached_form(databases: Databases, _stamp: tuple[float, ...]) -> Form:
         return "segmentation"
     try:
         with Database(databases.train_images) as images:
-            key, _ = images.first()
-            if has_boxes(images, key):
+            if images.has_boxes:
                 return "detection"
             if databases.train_labels is None:
                 return "classification"
-            size = images.image(key)[0].shape[1:]
+            size = images.image(images.first()[0])[0].shape[1:]
         with Database(databases.train_labels) as labels:
             key, datum = labels.first()
             label = decode(datum, labels.where(key))
@@ -118,12 +117,3 @@ def _cached_form(databases: Databases, _stamp: tuple[float, ...]) -> Form:
         return "classification" if databases.train_labels is None else "regression"
     pixels = label.dtype == np.uint8 and label.shape == (1, *size) and min(size) > 1
     return "segmentation" if pixels else "regression"
-
-
-def has_boxes(images: Database, key: bytes) -> bool:
-    """Whether the record of a key is one of a database of images with boxes."""
-    try:
-        images.annotated(key)
-    except DataError:
-        return False
-    return True

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 
 from protonet.data.create import create_gradients
+from protonet.data.database import Database
 from protonet.data.datum import decode, make_datum
+from protonet.data.drawn_segments import create_segments
+from protonet.data.shapes import create_shapes
 from protonet.data.writer import DatabaseWriter
 from protonet.web.datasets import (
     Databases,
@@ -113,3 +116,36 @@ def test_shapes_are_read_from_the_heads_of_images(
     report = inspect(Databases(tmp_path / "set" / "train_images"))
     assert report.parts[0].looked_at == 9
     assert len(decoded) == 1
+
+
+def test_boxes_and_pixels(tmp_path: Path) -> None:
+    create_shapes(tmp_path / "boxes", 32, 24, 30, 4, seed=1)
+    found = inspect(Databases.of_folder(tmp_path / "boxes"))
+    assert (found.form, found.mistakes) == ("detection", ())
+    assert found.classes == ("circle", "square", "triangle")
+    by_class, in_images = found.parts[0].histograms
+    assert by_class.bars == ("background", "circle", "square", "triangle")
+    assert sum(by_class.counts) == sum(n * count for n, count in enumerate(in_images.counts))
+    assert (by_class.counts[0], sum(in_images.counts), in_images.bars) == (0, 30, ())
+    create_segments(tmp_path / "pixels", 32, 24, 6, 2, seed=1)
+    pixels = Databases.of_folder(tmp_path / "pixels")
+    found = inspect(pixels)
+    assert (found.form, found.mistakes) == ("segmentation", ())
+    (histogram,) = found.parts[0].histograms
+    assert (sum(histogram.counts), histogram.bars[1]) == (6 * 32 * 24, "circle")
+    write(tmp_path / "small", [np.zeros((1, 24, 31), np.uint8)])
+    write(tmp_path / "one", [np.zeros((3, 24, 32), np.uint8)])
+    wrong = replace(pixels, train_images=tmp_path / "one", train_labels=tmp_path / "small")
+    assert "expected a class for each pixel" in inspect(wrong).mistakes[0]
+
+
+def test_images_with_boxes_may_differ_in_size(tmp_path: Path) -> None:
+    for number, side in enumerate((24, 30)):
+        create_shapes(tmp_path / str(number), side, 24, 1, 1, seed=1)
+    with DatabaseWriter(tmp_path / "both") as writer:
+        for number in range(2):
+            with Database(tmp_path / str(number) / "train_images") as images:
+                key = images.keys()[0]
+                writer.put(b"%d" % number, images.annotated(key))
+    found = inspect(Databases(tmp_path / "both"))
+    assert (found.form, found.mistakes, found.parts[0].count) == ("detection", (), 2)

@@ -6,33 +6,28 @@ from nicegui import ui
 
 from protonet.web.datasets import Databases, Report, Reports, Sample, mean_picture, samples
 from protonet.web.page import charts
+from protonet.web.page.datasets.making import show_making
 from protonet.web.page.deferred import filled_deferred
 from protonet.web.page.frame import facts, panel
 from protonet.web.page.jobs.job_bar import job_bar
-from protonet.web.page.parts import LOG, TICK, run_in_thread
-from protonet.web.progress import log_of
+from protonet.web.page.parts import run_in_thread
 from protonet.web.site import Site
-from protonet.web.store import DONE, ENDED, Job
+from protonet.web.store import DONE, Job
 from protonet.web.views import data_url
 
 _SHOWN = 24
+_LABELS = {
+    "classification": "class numbers",
+    "detection": "boxes with classes",
+    "segmentation": "a class for each pixel",
+}
 
 
 def show_dataset(site: Site, job: Job, reports: Reports) -> None:
     """The page of one."""
     job_bar(site, job, ui.navigate.reload)
     if job.status != DONE:
-        with panel("Log"):
-            log = ui.label(log_of(site.workspace, job)).classes("log").props(LOG)
-        if job.status not in ENDED:
-
-            def look() -> None:
-                now = site.store.get(job.id)
-                log.text = log_of(site.workspace, now)
-                if now.status != job.status:
-                    ui.navigate.reload()
-
-            ui.timer(TICK, look)
+        show_making(site, job)
         return
     filled_deferred("Reading the images ...", lambda: _fill(job, site.databases(job), reports))
 
@@ -53,7 +48,7 @@ async def _fill(job: Job, databases: Databases, reports: Reports) -> None:
                 for each in part.histograms[:12]:
                     option = charts.histogram(
                         each.counts, each.edges, name=each.name,
-                        bars=report.classes if part.label is None else (),
+                        bars=each.bars,
                     )  # fmt: skip
                     ui.echart(option).classes("chart low")
 
@@ -65,7 +60,7 @@ def _show_report(report: Report) -> None:
                 ui.icon("error", color="negative")
                 ui.label(mistake)
         for part in report.parts:
-            label = "class numbers" if part.label is None else f"{_by(part.label)} numbers"
+            label = _LABELS.get(report.form) or f"{_by(part.label or ())} numbers"
             facts(
                 {
                     "part": "training" if part.name == "train" else "validation",
