@@ -51,7 +51,10 @@ IMAGENET = {
     "mobilenet": (2, 3, 224, 224),
 }
 """The data that fits into the time and memory of a test; BatchNorm needs two images."""
-OTHERS = ("gradients", "fcn", "lstm", "siamese", "autoencoder", "shapes", "segments")
+OTHERS = (
+    *("gradients", "fcn", "lstm", "siamese", "autoencoder", "shapes", "segments"),
+    "detectnet",
+)
 PARAMETERS = {
     "lenet": 431_080,
     "cifar10": 145_578,
@@ -380,6 +383,28 @@ def test_the_detector_finds_shapes(tmp_path: Path) -> None:
     found = rows[rows[:, 2] > 0.5]
     truths = json.loads((data / "test.json").read_text())["test0.png"]
     assert sorted(found[:, 1].tolist()) == sorted(each["label"] for each in truths)
+
+
+def test_detectnet_finds_shapes(tmp_path: Path) -> None:
+    """What its page promises, of the same images with their boxes in DIGITS' form."""
+    data = tmp_path / "data"
+    create_shapes(data, 64, 64, 1000, 200, seed=0, detectnet=True)
+    settings = RunSettings(
+        data / "train_images", data / "train_boxes", val_data=data / "val_images",
+        val_labels=data / "val_boxes", batch_size=20, epochs=20.0, solver="Adam", lr=0.003,
+        val_every=20.0, snapshot_every=0.0, out=tmp_path / "run",
+    )  # fmt: skip
+    run = start(read_net(Source.read(EXAMPLES / "detectnet" / "net.prototxt")), settings).run
+    outputs = evaluations(run)[-1]["outputs"]
+    for kind in ("circles", "squares", "triangles"):
+        assert outputs[f"precision-{kind}"] > 85
+        assert outputs[f"recall-{kind}"] > 85
+    with Predictor(run) as predictor:
+        (answer,) = predictor.predict([data / "test0.png"])
+    truths = json.loads((data / "test.json").read_text())["test0.png"]
+    counts = [int(np.count_nonzero(answer.outputs[kind][..., 4])) for kind in
+              ("circles", "squares", "triangles")]  # fmt: skip
+    assert counts == [sum(each["label"] == label for each in truths) for label in (1, 2, 3)]
 
 
 def mean_average_precisions(

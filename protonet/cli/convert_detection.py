@@ -23,6 +23,8 @@ _PATH = click.Path(path_type=Path)
         "protonet convert-detection kitti data --classes car,pedestrian --val-share 0.1",
         "protonet convert-detection coco data --width 300 --height 300 --encoded jpg --repair",
         "protonet convert-detection boxes.csv data --images photos",
+        "protonet convert-detection kitti data --pad-width 1248 --pad-height 384 --val-min-box 25 "
+        "--classes car --detectnet",
     ],
 )
 @click.argument("root", metavar="ROOT", type=_PATH)
@@ -41,6 +43,13 @@ _PATH = click.Path(path_type=Path)
     default="squash",
     show_default=True,
     help="How to resize images of another aspect ratio; boxes follow.",
+)
+@click.option("--pad-width", type=Count(1), metavar="N", help="Extend images to this width first.")
+@click.option(
+    "--pad-height",
+    type=Count(1),
+    metavar="N",
+    help="Extend images to this height first: black, on the right and below.",
 )
 @click.option("--gray/--color", default=False, show_default=True, help="One channel, or three.")
 @click.option(
@@ -65,6 +74,20 @@ _PATH = click.Path(path_type=Path)
     "--seed", type=click.IntRange(0), default=0, show_default=True,
     help="Seed of the split and the order.",
 )  # fmt: skip
+@click.option(
+    "--val-min-box",
+    "val_least",
+    type=Count(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Leave out boxes of validation images with a side of fewer pixels. DIGITS: 25.",
+)
+@click.option(
+    "--detectnet",
+    is_flag=True,
+    help="Write train_boxes and val_boxes too: the boxes as DIGITS stores them for DetectNet.",
+)
 @click.option("--repair", is_flag=True, help="Clip boxes to their images, leave out empty ones.")
 @click.option("--restart", is_flag=True, help="Discard an interrupted conversion and start over.")
 def command(root: Path, folder: Path, encoded: str, classes: str, **options: Any) -> None:
@@ -97,7 +120,5 @@ def command(root: Path, folder: Path, encoded: str, classes: str, **options: Any
     click.echo(f"{made.boxes} boxes of {made.classes} class(es)")
     for what, count in made.counts.items():
         click.echo(f"{what}: {count}")
-    click.echo(
-        f"next: a network whose AnnotatedData layers have the sources {folder}/train_images"
-        + (f" and {folder}/val_images" if "val" in made.parts else "")
-    )
+    val = f" --val-data {folder / 'val_images'}" if "val" in made.parts else ""
+    click.echo(f"next: protonet train NETWORK.prototxt --data {folder / 'train_images'}{val}")

@@ -110,8 +110,19 @@ def gradients(
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @_set_options(least=16, side=64, count=1000, drawn="shapes")
+@click.option(
+    "--detectnet",
+    is_flag=True,
+    help="Write train_boxes and val_boxes too: the boxes as DIGITS stores them for DetectNet.",
+)
 def shapes(
-    folder: Path, width: int, height: int, count: int, val_count: int | None, seed: int
+    folder: Path,
+    width: int,
+    height: int,
+    count: int,
+    val_count: int | None,
+    seed: int,
+    detectnet: bool,
 ) -> None:
     """Make color images with one to four filled circles, squares and triangles on noise.
 
@@ -123,8 +134,9 @@ def shapes(
     from protonet.jobs.tasks.datasets import MakeShapes
 
     task = MakeShapes(
-        folder=folder, width=width, height=height, count=count, val_count=val_count, seed=seed
-    )
+        folder=folder, width=width, height=height, count=count, val_count=val_count, seed=seed,
+        detectnet=detectnet,
+    )  # fmt: skip
     with progress("images") as watch:
         parts = task.make(watch)
     click.echo(
@@ -132,9 +144,13 @@ def shapes(
         f"{folder}"
     )
     click.echo(
-        f"next: a network whose AnnotatedData layers have the sources {folder}/train_images and "
-        f"{folder}/val_images"
+        f"next: protonet train NETWORK.prototxt --data {folder / 'train_images'} "
+        f"--val-data {folder / 'val_images'}"
     )
+    if detectnet:
+        click.echo(
+            f"of DetectNet: --labels {folder / 'train_boxes'} --val-labels {folder / 'val_boxes'}"
+        )
 
 
 @command.command(

@@ -33,7 +33,7 @@ def annotated_datum(datum: Datum, objects: Objects) -> AnnotatedDatum:
     record.datum.label = -1
     groups = {}
     for corners, (label, _, difficult) in zip(
-        objects.boxes.tolist(), objects.marks.tolist(), strict=True
+        objects.boxes.tolist(), objects.marks[:, :3].tolist(), strict=True
     ):
         if label not in groups:
             groups[label] = record.annotation_group.add(group_label=int(label))

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from protonet.data.allowed import AllowedFolders
-from protonet.data.annotate import annotated_datum, write_file, write_label_map
+from protonet.data.annotate import write_file, write_label_map
 from protonet.data.box_table import read_box_table
 from protonet.data.coco_set import is_coco, read_coco
 from protonet.data.create import Progress
 from protonet.data.detection_boxes import Boxes, MeasuredFile, measure_all
 from protonet.data.detection_classes import Classes, choose_classes
-from protonet.data.detection_set import AnnotatedFile, DetectionSet, Division, Parts, read_file
+from protonet.data.detection_parts import PartWriter
+from protonet.data.detection_set import AnnotatedFile, DetectionSet, Division, Parts
 from protonet.data.kitti_set import is_kitti, read_kitti
 from protonet.data.record_format import RecordFormat
 from protonet.data.resumable import ResumableOutput, Settings, refuse_existing, resumable_output
 from protonet.data.voc_set import is_voc, read_voc
-from protonet.data.writer import DatabaseWriter
 from protonet.errors import UsageError
 
 FORMS = ("kitti", "voc", "coco", "csv")
@@ -84,6 +84,30 @@ class DetectionInput:
 
 
 @dataclass(frozen=True)
+class BoxOptions:
+    """Which boxes are stored, and how.
+
+    ``repair`` clips boxes to their images and leaves out empty ones; else they are mistakes.
+    ``val_least`` leaves out boxes of validation images with a side of fewer pixels. ``detectnet``
+    makes train_boxes and val_boxes, too: the boxes in DIGITS' form.
+    """
+
+    repair: bool = False
+    val_least: int = 0
+    detectnet: bool = False
+
+    def values(self) -> dict[str, Any]:
+        """The options that the databases are of, for people."""
+        given: dict[str, Any] = {"repair": self.repair}
+        if self.detectnet:
+            given["detectnet"] = True
+        return given
+
+
+_PLAIN = BoxOptions()
+
+
+@dataclass(frozen=True)
 class Converted:
     """The number of images of each part, of boxes, and of what was left out or changed."""
 
@@ -98,7 +122,7 @@ def convert_detection(
     folder: Path,
     form: RecordFormat,
     *,
-    repair: bool = False,
+    options: BoxOptions = _PLAIN,
     restart: bool = False,
     progress: Progress | None = None,
     checking: Progress | None = None,
@@ -118,13 +142,14 @@ def convert_detection(
     found = given.read()
     divided = given.division.parts(found)
     classes = choose_classes(found, divided, names=given.classes, label_map=given.label_map)
-    boxes = Boxes(classes.labels, form, classes.only, repair)
+    boxes = Boxes(classes.labels, form, classes.only, options.repair)
     if found.left_out:
         boxes.counts["regions of type DontCare left out"] = found.left_out
-    parts = _measured(divided, boxes, AllowedFolders(given.within), checking)
-    settings = Settings({**form.values(), "root": str(given.root.resolve()), "repair": repair})
+    least = {"val": options.val_least}
+    parts = _measured(divided, boxes, least, AllowedFolders(given.within), checking)
+    settings = Settings({**form.values(), "root": str(given.root.resolve()), **options.values()})
     with resumable_output(folder, settings, restart=restart) as work:
-        _write_parts(work, parts, form, progress)
+        _write_parts(work, parts, form, options, progress)
         _write_sidecars(work.folder, parts.get("val", []), classes, form)
     return Converted(
         {part: len(files) for part, files in parts.items()},
@@ -135,9 +160,15 @@ def convert_detection(
 
 
 def _measured(
-    divided: Parts, boxes: Boxes, allowed: AllowedFolders, checking: Progress | None
+    divided: Parts,
+    boxes: Boxes,
+    least: Mapping[str, int],
+    allowed: AllowedFolders,
+    checking: Progress | None,
 ) -> dict[str, list[MeasuredFile]]:
-    """The images of each part with their sizes; each must be in the allowed folders."""
+    """The images of each part with their objects; each must be in the allowed folders. ``least`` is
+    the least side of boxes of a part.
+    """
     total = sum(map(len, divided.values()))
     done = itertools.count(1)
 
@@ -148,46 +179,24 @@ def _measured(
             if checking is not None:
                 checking(next(done), total)
 
-    return {part: measure_all(checked(files), boxes) for part, files in divided.items()}
+    return {
+        part: measure_all(checked(files), replace(boxes, least=least.get(part, 0)))
+        for part, files in divided.items()
+    }
 
 
 def _write_parts(
     work: ResumableOutput,
     parts: Mapping[str, Sequence[MeasuredFile]],
     form: RecordFormat,
+    options: BoxOptions,
     progress: Progress | None,
 ) -> None:
     done, total = 0, sum(map(len, parts.values()))
     for part, files in parts.items():
-        _write_part(work, part, files, form, _watch(work, done, total, progress))
+        writer = PartWriter(work, part, files, form, detectnet=options.detectnet)
+        writer.write(_watch(work, done, total, progress))
         done += len(files)
-
-
-def _write_part(
-    work: ResumableOutput,
-    part: str,
-    files: Sequence[MeasuredFile],
-    form: RecordFormat,
-    watch: Callable[[int], None],
-) -> None:
-    """Write the records that are not there yet."""
-    with DatabaseWriter(work.folder / f"{part}_images", resume=True) as database:
-        begin = len(database)
-        rows = [_row(each) for each in files]
-        work.check_rows(rows, begin, lambda index: files[index].file.where, part)
-        watch(begin)
-        for index in range(begin, len(files)):
-            file, _, objects = files[index]
-            made = form.record(read_file(file.path), file.where, file.name)
-            key = f"{index:08d}_{file.name}".encode("utf-8", "surrogateescape")
-            database.put(key, annotated_datum(made.datum, objects))
-            watch(index + 1)
-
-
-def _row(measured: MeasuredFile) -> str:
-    """What a record is made of."""
-    objects = measured.objects
-    return json.dumps([measured.file.name, objects.boxes.tolist(), objects.marks.tolist()])
 
 
 def _write_sidecars(

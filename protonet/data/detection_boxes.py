@@ -13,6 +13,7 @@ import numpy as np
 from protonet.data.boxes import Objects, project
 from protonet.data.datum import encoded_shape
 from protonet.data.detection_set import AnnotatedFile, NamedBox
+from protonet.data.detectnet_labels import DETAILS
 from protonet.data.orientation import orientation_of
 from protonet.data.record_format import RecordFormat
 from protonet.data.resize import fitted_window
@@ -27,7 +28,9 @@ _JPEG = b"\xff\xd8\xff"
 
 
 class MeasuredFile(NamedTuple):
-    """An image file, its own (height, width), and its objects in fractions of the record."""
+    """An image file, its (height, width) with what it is padded by, and its objects in fractions of
+    the record.
+    """
 
     file: AnnotatedFile
     size: tuple[int, int]
@@ -43,6 +46,7 @@ class Boxes:
         form: of the records; boxes follow the image where it is cropped or filled.
         only: boxes of other classes are left out; else they are a mistake.
         repair: clip boxes to the image and leave out what is then empty; else a mistake.
+        least: boxes with a side of fewer pixels are left out.
         counts: what was left out or clipped, by what it is for people.
     """
 
@@ -50,6 +54,7 @@ class Boxes:
     form: RecordFormat
     only: bool = False
     repair: bool = False
+    least: int = 0
     counts: Counter[str] = field(default_factory=Counter)
 
     def measured(self, file: AnnotatedFile) -> MeasuredFile:
@@ -65,16 +70,22 @@ class Boxes:
         if not file.annotated:
             self.counts["images without annotations, stored without boxes"] += 1
         rows = [row for box in file.boxes if (row := self._row(box, file, told)) is not None]
-        table = np.array(rows, np.float32).reshape(-1, 6)
+        table = np.array(rows, np.float32).reshape(-1, 7 + DETAILS)
         height, width = told
         corners = table[:, :4] / np.array([width, height] * 2, np.float32)
-        marks = np.stack([table[:, 4], np.zeros(len(table), np.float32), table[:, 5]], axis=1)
-        return MeasuredFile(file, size, self._fitted(Objects(corners, marks), size))
+        padded = size if self.form.pad is None else self.form.pad
+        if padded != size:
+            self.form.check_padding(size, file.where)
+            shares = [size[1] / padded[1], size[0] / padded[0]]
+            corners *= np.array(shares * 2, np.float32)
+        detailed = any(box.details for box in file.boxes)
+        marks = table[:, 4:] if detailed else table[:, 4:7]
+        return MeasuredFile(file, padded, self._fitted(Objects(corners, marks), padded))
 
     def _row(
         self, box: NamedBox, file: AnnotatedFile, size: tuple[int, int]
     ) -> tuple[float, ...] | None:
-        """Corners in pixels, class, difficult; None for a box that is left out."""
+        """Corners in pixels, the marks of an object, details; None for a box that is left out."""
         where = f"{file.source}{box.place}"
         if box.name not in self.labels:
             if not self.only:
@@ -86,7 +97,12 @@ class Boxes:
         if corners is None:
             self.counts["empty boxes left out"] += 1
             return None
-        return (*corners, self.labels[box.name], box.difficult)
+        xmin, ymin, xmax, ymax = box.corners
+        if min(xmax - xmin, ymax - ymin) < self.least:
+            self.counts["boxes below the least size left out"] += 1
+            return None
+        details = box.details or (0.0,) * DETAILS
+        return (*corners, self.labels[box.name], 0.0, box.difficult, *details)
 
     def _checked(self, box: NamedBox, where: str, size: tuple[int, int]) -> list[float] | None:
         """The corners within the image; None for a box that is empty there."""

@@ -11,6 +11,8 @@ from protonet.data.detection_set import DetectionSet, Parts
 from protonet.errors import UsageError, nearest
 from protonet.proto.caffe_pb2 import LabelMap
 
+_NO_OBJECT = "dontcare"
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -30,7 +32,8 @@ def choose_classes(
 ) -> Classes:
     """The classes of a label map; or those of ``names``, in this order; or all.
 
-    A class of COCO may be named by its id or by its display name.
+    A class of COCO may be named by its id or by its display name. Lists of DIGITS begin with
+    dontcare, which is 0 there too.
 
     Raises:
         UsageError: for a name that no box has.
@@ -47,6 +50,8 @@ def choose_classes(
             if key in numbers
         }
         return Classes(given, {**numbers, **labels})
+    if names and names[0].lower() == _NO_OBJECT:
+        names = names[1:]
     chosen = [_named(shown, name) for name in names] if names else list(shown)
     if len(set(chosen)) < len(chosen):
         raise UsageError(f"--classes {','.join(names)}: names a class twice")

@@ -16,12 +16,15 @@ from protonet.errors import DataError, UsageError
 
 
 class NamedBox(NamedTuple):
-    """A box in pixels: xmin, ymin, xmax, ymax. ``place`` follows the file in messages: ":12"."""
+    """A box in pixels: xmin, ymin, xmax, ymax. ``place`` follows the file in messages: ":12".
+    ``details`` are KITTI's other numbers, as ``detectnet_labels.DETAILS`` tells.
+    """
 
     name: str
     corners: tuple[float, float, float, float]
     difficult: bool
     place: str
+    details: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -100,5 +100,19 @@ def _read_labels(path: Path) -> list[NamedBox]:
                 f"{path}:{number}: expected xmin ymin xmax ymax as words 5 to 8, got "
                 f"'{' '.join(words[4:8])[:60]}'"
             ) from None
-        boxes.append(NamedBox(words[0].lower(), (xmin, ymin, xmax, ymax), False, f":{number}"))
+        details = _details(words, f"{path}:{number}")
+        corners = (xmin, ymin, xmax, ymax)
+        boxes.append(NamedBox(words[0].lower(), corners, False, f":{number}", details))
     return boxes
+
+
+def _details(words: list[str], where: str) -> tuple[float, ...]:
+    """The other numbers of a line, in the order of DIGITS' databases."""
+    try:
+        truncated, occluded, alpha = map(float, words[1:4])
+        height, width, length, x, y, z, rotation = map(float, words[8:15])
+    except ValueError:
+        raise DataError(
+            f"{where}: expected numbers behind the type ({_FORM}), got '{' '.join(words)[:80]}'"
+        ) from None
+    return (alpha, rotation, truncated, occluded, length, width, height, x, y, z)

@@ -25,13 +25,23 @@ class RecordFormat:
     ``size`` is the (height, width) that each is resized to by ``fit`` (one of
     ``data.resize.RESIZE_MODES``), or None; ``color`` forces three channels
     or one, None keeps what the file has. ``encoded`` stores an image file of that kind (a key of
-    ``ENCODINGS``, or OWN) instead of pixels.
+    ``ENCODINGS``, or OWN) instead of pixels. ``pad`` is the (height, width) that images are
+    extended to before, with black on the right and below.
     """
 
     size: tuple[int, int] | None = None
     color: bool | None = None
     encoded: str | None = None
     fit: str = "squash"
+    pad: tuple[int, int] | None = None
+
+    def check_padding(self, size: tuple[int, int], where: str) -> None:
+        """Raise DataError for an image of ``size`` that is larger than the padded one."""
+        if self.pad is not None and (size[0] > self.pad[0] or size[1] > self.pad[1]):
+            raise DataError(
+                f"{where}: the image is {size[1]}x{size[0]}, larger than the {self.pad[1]}x"
+                f"{self.pad[0]} that images are padded to"
+            )
 
     def record(self, data: bytes, where: str, name: str, label: int | None = None) -> EncodedRecord:
         """The image file ``data`` as a record.
@@ -45,6 +55,11 @@ class RecordFormat:
         if self.color is not None and image.shape[0] != (3 if self.color else 1):
             image = decode_image(data, where, color=self.color, follows_exif=True)
             as_it_is = False
+        if self.pad is not None and image.shape[1:] != self.pad:
+            height, width = image.shape[1:]
+            self.check_padding((height, width), where)
+            gaps = (0, 0), (0, self.pad[0] - height), (0, self.pad[1] - width)
+            image, as_it_is = np.pad(image, gaps), False
         if self.size is not None:
             image = fit(image, *self.size, self.fit)
         if self.encoded is None:
@@ -66,8 +81,11 @@ class RecordFormat:
         """The settings that the form is of, for people."""
         height, width = self.size if self.size is not None else (None, None)
         color = None if self.color is None else "color" if self.color else "gray"
-        return {"width": width, "height": height, "channels": color,
-                "encoded": self.encoded, "fit": self.fit}  # fmt: skip
+        values = {"width": width, "height": height, "channels": color,
+                  "encoded": self.encoded, "fit": self.fit}  # fmt: skip
+        if self.pad is not None:
+            values |= {"pad-width": self.pad[1], "pad-height": self.pad[0]}
+        return values
 
 
 class EncodedRecord(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from protonet.data.annotate import annotated_datum, make_label_map, write_file, 
 from protonet.data.boxes import Objects
 from protonet.data.create import Progress
 from protonet.data.datum import encode_image, make_datum
+from protonet.data.detectnet_labels import label_record
 from protonet.data.resumable import Settings, resumable_output
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import UsageError
@@ -109,12 +111,15 @@ def create_shapes(
     val_count: int,
     seed: int | None = None,
     progress: Progress | None = None,
+    *,
+    detectnet: bool = False,
 ) -> None:
     """Make a data set of images with boxes in a new ``folder``.
 
     ``train_images`` and ``val_images`` contain records of AnnotatedDatum with PNG images,
     ``labelmap.prototxt`` the classes, ``test_name_size.txt`` the sizes of the validation images;
-    ``test0.png`` and others are in no database, and their boxes are in ``test.json``.
+    ``test0.png`` and others are in no database, and their boxes are in ``test.json``. With
+    ``detectnet`` there are ``train_boxes`` and ``val_boxes``, the boxes in DIGITS' form.
 
     Raises:
         UsageError: when the folder exists, a count is below 1, or a side below 16.
@@ -132,7 +137,7 @@ def create_shapes(
     with resumable_output(folder, Settings({"count": count}), restart=True) as work:
         for part, size in (("train", count), ("val", val_count)):
             drawn = (draw_shapes(generator, width, height) for _ in range(size))
-            _write_part(work.folder, part, drawn, written)
+            _write_part(work.folder, part, drawn, written, detectnet=detectnet)
         sizes = "".join(f"val{index} {height} {width}\n" for index in range(val_count))
         write_file(work.folder / "test_name_size.txt", sizes.encode())
         _write_tests(work.folder, lambda: draw_shapes(generator, width, height))
@@ -140,12 +145,24 @@ def create_shapes(
 
 
 def _write_part(
-    folder: Path, part: str, drawn: Iterable[Drawn], written: Callable[[], None]
+    folder: Path,
+    part: str,
+    drawn: Iterable[Drawn],
+    written: Callable[[], None],
+    *,
+    detectnet: bool,
 ) -> None:
-    with DatabaseWriter(folder / f"{part}_images") as database:
+    with ExitStack() as stack:
+        images = stack.enter_context(DatabaseWriter(folder / f"{part}_images"))
+        labels = (
+            stack.enter_context(DatabaseWriter(folder / f"{part}_boxes")) if detectnet else None
+        )
         for index, each in enumerate(drawn):
-            record = annotated_datum(make_datum(each.image, encoded=True), _objects(each))
-            database.put(f"{index:08d}_{part}{index}.png".encode(), record)
+            objects, key = _objects(each), f"{index:08d}_{part}{index}.png".encode()
+            images.put(key, annotated_datum(make_datum(each.image, encoded=True), objects))
+            if labels is not None:
+                height, width = each.image.shape[1:]
+                labels.put(key, label_record(objects, (height, width), _MOST + 1))
             written()
 
 

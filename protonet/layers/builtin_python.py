@@ -23,13 +23,19 @@ _PARAM = ("python_param", "param_str")
 _TAG = re.compile(r"!!python/(?:tuple|list)\b")
 """A YAML tag of tuples, as in public prototxt files."""
 
+_CLUSTERING = "caffe.layers.detectnet.clustering"
+_MEAN_AP = "caffe.layers.detectnet.mean_ap"
 BUILTIN: dict[tuple[str, str], str] = {
+    (_CLUSTERING, "ClusterDetections"): "detectnet_boxes",
+    (_CLUSTERING, "ClusterGroundtruth"): "detectnet_boxes",
+    (_MEAN_AP, "ScoreDetections"): "detectnet_boxes",
+    (_MEAN_AP, "mAP"): "detectnet_boxes:MAP",
     ("roi_data_layer.layer", "RoIDataLayer"): "rcnn_data",
     ("rpn.anchor_target_layer", "AnchorTargetLayer"): "rcnn",
     ("rpn.proposal_layer", "ProposalLayer"): "rcnn",
     ("rpn.proposal_target_layer", "ProposalTargetLayer"): "rcnn",
 }
-"""(module, class) of a prototxt to the module here that has the class."""
+"""(module, class) of a prototxt to the module here that has the class, or to module:class."""
 
 
 class BuiltinLayer(Layer):
@@ -137,10 +143,11 @@ class BuiltinLayer(Layer):
 
 def builtin_class(module: str, name: str) -> type[BuiltinLayer] | None:
     """The built-in class for this class of a user's module; None without one."""
-    chapter = BUILTIN.get((module, name))
-    if chapter is None:
+    entry = BUILTIN.get((module, name))
+    if entry is None:
         return None
-    found: type[BuiltinLayer] = getattr(import_module(f"protonet.layers.{chapter}"), name)
+    chapter, _, own = entry.partition(":")
+    found: type[BuiltinLayer] = getattr(import_module(f"protonet.layers.{chapter}"), own or name)
     return found
 
 

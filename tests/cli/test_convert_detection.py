@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from protonet.data.database import Database
 from tests.data import detection_sets as sets
 
 
@@ -26,8 +27,7 @@ def test_a_data_set_is_converted(protonet: Any, tmp_path: Path) -> None:
         "boxes of other classes left out: 2",
         "images without annotations, stored without boxes: 1",
         "regions of type DontCare left out: 3",
-        "next: a network whose AnnotatedData layers have the sources data/train_images and "
-        "data/val_images",
+        "next: protonet train NETWORK.prototxt --data data/train_images --val-data data/val_images",
     ]
     ((key, boxes),) = sets.records(tmp_path / "data" / "val_images").items()
     assert key == "00000000_images/d.png"
@@ -71,3 +71,17 @@ def test_a_mistake_names_file_and_line(protonet: Any, tmp_path: Path) -> None:
     fixed = protonet("convert-detection", "boxes.csv", "data", "--encoded", "none", "--repair")
     assert fixed.returncode == 0
     assert "boxes clipped to their images: 1" in fixed.stdout.splitlines()
+
+
+def test_digits_options(protonet: Any, tmp_path: Path) -> None:
+    sets.kitti(tmp_path / "kitti")
+    made = protonet(
+        "convert-detection", "kitti", "data", "--classes", "dontcare,car,van,dog", "--pad-width",
+        48, "--pad-height", 30, "--val-min-box", 12, "--detectnet",
+    )  # fmt: skip
+    assert (made.returncode, made.stderr) == (0, "")
+    with Database(tmp_path / "data" / "train_boxes") as database:
+        assert database.image(database.keys()[0])[0].shape[2] == 16
+    assert (tmp_path / "data" / "test_name_size.txt").read_text().split()[1:] == ["30", "48"]
+    wrong = protonet("convert-detection", "kitti", "other", "--pad-width", 48)
+    assert "--pad-width and --pad-height go together" in wrong.stderr

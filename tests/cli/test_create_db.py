@@ -98,8 +98,8 @@ def test_shapes_are_made_and_equal_seeds_make_equal_data(protonet: Any, tmp_path
         assert (found.returncode, found.stderr) == (0, "")
         assert found.stdout.splitlines() == [
             f"6 training and 2 validation images of 24x16 in {folder}",
-            f"next: a network whose AnnotatedData layers have the sources {folder}/train_images "
-            f"and {folder}/val_images",
+            f"next: protonet train NETWORK.prototxt --data {folder}/train_images --val-data "
+            f"{folder}/val_images",
         ]
     contents = []
     for folder in "abc":
@@ -134,3 +134,12 @@ def test_segments_are_made_and_equal_seeds_make_equal_data(protonet: Any, tmp_pa
     refused = protonet("create-db", "segments", "a")
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: a: exists already")
+
+
+def test_shapes_for_detectnet(protonet: Any, tmp_path: Path) -> None:
+    found = protonet("create-db", "shapes", "d", "-c", 2, "--detectnet")
+    assert found.stdout.splitlines()[-1] == (
+        "of DetectNet: --labels d/train_boxes --val-labels d/val_boxes"
+    )
+    with Database(tmp_path / "d" / "val_boxes") as database:
+        assert database.image(database.keys()[0])[0].shape == (1, 5, 16)

@@ -16,7 +16,7 @@ from protonet.data.annotate import read_label_map
 from protonet.data.annotated import read_annotated
 from protonet.data.database import Database
 from protonet.data.datum import decode_image
-from protonet.data.detection import DetectionInput, convert_detection
+from protonet.data.detection import BoxOptions, DetectionInput, convert_detection
 from protonet.data.detection_set import Division
 from protonet.data.record_format import OWN, RecordFormat
 from protonet.data.resize import fit
@@ -106,6 +106,57 @@ def test_boxes_follow_resized_images(tmp_path: Path, how: str) -> None:
     np.testing.assert_array_equal(image, fit(original, 20, 20, how))
 
 
+def test_digits_options_for_kitti(tmp_path: Path) -> None:
+    """Images are padded, then resized; small boxes of validation and other classes are left out;
+    the boxes are stored for DetectNet too.
+    """
+    root = sets.kitti(tmp_path)
+    (tmp_path / "val.txt").write_text("a\n")
+    made = convert_detection(
+        DetectionInput(
+            root,
+            division=Division(val_list=tmp_path / "val.txt"),
+            classes=["dontcare", "dog", "car"],
+        ),
+        tmp_path / "out",
+        RecordFormat((40, 100), color=True, encoded="png", pad=(80, 50)),
+        options=BoxOptions(val_least=16, detectnet=True),
+    )
+    assert made.counts == {
+        "boxes below the least size left out": 1,
+        "boxes of other classes left out": 1,
+        "regions of type DontCare left out": 4,
+    }
+    (boxes,) = sets.records(tmp_path / "out" / "val_images").values()
+    expected = [[10 / 50, 2 / 80, 30 / 50, 18 / 80], [0, 0, 40 / 50, 20 / 80]]
+    found = {box[0]: box[2] for box in boxes}
+    np.testing.assert_allclose([found[2], found[1]], expected, atol=1e-6)
+    assert (tmp_path / "out" / "test_name_size.txt").read_text() == "a 80 50\n"
+    with Database(tmp_path / "out" / "val_images") as database:
+        (key,) = database.keys()
+        padded = np.zeros((3, 80, 50), np.uint8)
+        padded[:, :20, :40] = sets.image("a")
+        np.testing.assert_array_equal(database.image(key)[0], fit(padded, 40, 100, "squash"))
+    with Database(tmp_path / "out" / "val_boxes") as database:
+        assert database.keys() == [key]
+        table = database.image(key)[0]
+    assert table.shape == (1, 3, 16)
+    assert table[0, 0, :2].tolist() == [2, 16]
+    # x, y, width, height in pixels of the record, alpha, class; the depth is last
+    np.testing.assert_allclose(
+        table[0, 1:, [0, 1, 2, 3, 4, 5, -1]].T,
+        [[20, 1, 40, 8, -1.57, 2, 9], [0, 0, 80, 10, -1.57, 1, 9]],
+        rtol=1e-5,
+    )
+
+
+def test_images_that_are_larger_than_the_padding(tmp_path: Path) -> None:
+    root = sets.kitti(tmp_path)
+    form = RecordFormat(None, color=True, encoded="png", pad=(30, 40))
+    with pytest.raises(DataError, match=r"d.png: the image is 48x24, larger than the 40x30"):
+        convert_detection(DetectionInput(root), tmp_path / "out", form)
+
+
 def test_mistakes_leave_nothing(tmp_path: Path) -> None:
     root = sets.table(tmp_path)
     with root.open("a") as file:
@@ -114,7 +165,7 @@ def test_mistakes_leave_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"boxes\.csv:8: the box 12 6 52 18 exceeds the image of "):
         convert_detection(given, tmp_path / "out", AS_IT_IS)
     assert not (tmp_path / "out.partial").exists()
-    made = convert_detection(given, tmp_path / "out", AS_IT_IS, repair=True)
+    made = convert_detection(given, tmp_path / "out", AS_IT_IS, options=BoxOptions(True))
     assert made.counts == {"boxes clipped to their images": 1}
     with pytest.raises(UsageError, match="out: exists already"):
         convert_detection(given, tmp_path / "out", AS_IT_IS)
@@ -134,7 +185,7 @@ CONVERT = """
 import sys
 from pathlib import Path
 import protonet.data.writer as writer
-from protonet.data.detection import DetectionInput, convert_detection
+from protonet.data.detection import BoxOptions, DetectionInput, convert_detection
 from protonet.data.detection_set import Division
 from protonet.data.record_format import RecordFormat
 writer._BATCH_RECORDS = 5
@@ -144,7 +195,8 @@ def say(done, total):
     sys.stdin.readline()
 convert_detection(
     DetectionInput(folder / "boxes.csv", division=Division(val_share=0.25, seed=3)),
-    folder / "out", RecordFormat((8, 8), True, "png"), progress=say)
+    folder / "out", RecordFormat((8, 8), True, "png"), progress=say,
+    options=BoxOptions(detectnet=True))
 """
 """A conversion that waits for a word after every record."""
 
@@ -173,6 +225,9 @@ def contents(folder: Path) -> dict[str, object]:
     for part in ("train_images", "val_images"):
         with Database(folder / part) as database:
             found[part] = [(key, database.annotated(key)) for key in list(database.keys())]
+    for part in ("train_boxes", "val_boxes"):
+        with Database(folder / part) as database:
+            found[part] = list(database)
     return found
 
 
@@ -185,7 +240,9 @@ def test_kills_at_any_moment_change_nothing(tmp_path: Path) -> None:
     (tmp_path / "boxes.csv").write_text("".join(lines))
     list(conversion(tmp_path))
     whole = contents(tmp_path / "out")
-    assert len(whole) == 4
+    assert len(whole) == 6
+    keys = [[key for key, _ in whole[f"train_{what}"]] for what in ("images", "boxes")]  # type: ignore[attr-defined]
+    assert keys[0] == keys[1]
     (tmp_path / "out").rename(tmp_path / "whole")
     starts = []
     for moment in (3, 9, 18, 22, 24):

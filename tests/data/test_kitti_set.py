@@ -22,7 +22,9 @@ def test_a_folder_of_images_and_labels(tmp_path: Path) -> None:
         ("images/a.png", True), ("images/b.png", True), ("images/c.png", False),
         ("images/d.png", True),
     ]  # fmt: skip
-    assert found.files[0].boxes[1] == NamedBox("dog", (0.0, 0.0, 40.0, 20.0), False, ":2")
+    details = (-1.57, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 9.0)
+    box = NamedBox("dog", (0.0, 0.0, 40.0, 20.0), False, ":2", details)
+    assert found.files[0].boxes[1] == box
     assert found.files[0].source == root / "labels" / "a.txt"
     assert (found.left_out, found.parts, found.classes) == (3, None, None)
 
@@ -50,6 +52,7 @@ ZEROS = " 0 0 0 0 0 0 0"
     ("text", "message"),
     [
         ("\ncar 0 0 0 1 2 3", r"a\.txt:2: expected 15 words \(type .* got 7: 'car 0 0 0 1 2 3'"),
+        ("car 0 0 y 1 2 3 4" + ZEROS, r"a\.txt:1: expected numbers behind the type .* got 'car 0"),
         ("car 0 0 0 1 2 x 4" + ZEROS, r"a\.txt:1: expected xmin ymin xmax ymax .* got '1 2 x 4'"),
     ],
 )

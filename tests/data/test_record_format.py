@@ -30,6 +30,20 @@ def test_only_a_file_that_needs_no_change_keeps_its_bytes() -> None:
     assert small.image.shape == (3, 2, 3)
 
 
+def test_padding_is_black_on_the_right_and_below() -> None:
+    form = RecordFormat(encoded=OWN, pad=(6, 9))
+    made = form.record(FILE, "x", "a.png")
+    np.testing.assert_array_equal(made.image[:, :5, :7], IMAGE)
+    assert made.image.shape == (3, 6, 9)
+    assert not made.image[:, 5:].any()
+    assert not made.image[:, :, 7:].any()
+    np.testing.assert_array_equal(decode(made.datum, "x"), made.image)
+    assert form.values()["pad-width"] == 9
+    assert RecordFormat(encoded=OWN, pad=(5, 7)).record(FILE, "x", "a.png").datum.data == FILE
+    with pytest.raises(DataError, match=r"x: the image is 7x5, larger than the 9x4 that"):
+        RecordFormat(pad=(4, 9)).record(FILE, "x", "a.png")
+
+
 def test_an_ending_that_cannot_be_stored_is_refused() -> None:
     with pytest.raises(DataError, match=r"x: cannot be stored as 'gif'; say as what: png"):
         RecordFormat(encoded=OWN).record(FILE, "x", "a.gif")

@@ -83,3 +83,24 @@ def test_numbers_that_are_too_small(tmp_path: Path, numbers: tuple[int, int, int
     with pytest.raises(UsageError, match="both counts must be 1 or more, width and height 16"):
         create_shapes(tmp_path / "data", *numbers)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_boxes_for_detectnet(tmp_path: Path) -> None:
+    create_shapes(tmp_path / "data", 40, 32, 5, 2, 7, detectnet=True)
+    generator = np.random.default_rng(7)
+    with (
+        Database(tmp_path / "data" / "train_images") as images,
+        Database(tmp_path / "data" / "train_boxes") as boxes,
+    ):
+        assert images.keys() == boxes.keys()
+        for key in boxes.keys():  # noqa: SIM118 - a Database is not a dict
+            table = boxes.image(key)[0]
+            assert table.shape == (1, 5, 16)
+            expected = [
+                [left, top, right - left, bottom - top, 0, kind]
+                for kind, left, top, right, bottom in draw_shapes(generator, 40, 32).shapes
+            ]
+            assert table[0, 0, :2].tolist() == [len(expected), 16]
+            found = np.rint(table[0, 1 : 1 + len(expected), :6]).astype(int)
+            assert sorted(found.tolist()) == sorted(expected)
+    assert (tmp_path / "data" / "val_boxes").is_dir()

@@ -57,7 +57,7 @@ def proposals(param_str: str = "'feat_stride': 4", module: str = "rpn.proposal_l
 def test_every_class_is_known_by_the_module_that_texts_name(module: str, name: str) -> None:
     found = builtin_class(module, name)
     assert found is not None
-    assert found.__name__ == name
+    assert found.__name__ == (name if name != "mAP" else "MAP")
     assert builtin_class(module, "Other") is None
 
 

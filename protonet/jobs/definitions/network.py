@@ -103,11 +103,15 @@ def only_validates(net: NetParameter) -> list[str]:
 
 
 def brings_mean(net: NetParameter) -> bool:
-    """Whether a training data layer of the net already subtracts a mean."""
+    """Whether a training data layer of the net already subtracts a mean, or a layer that needs
+    images from 0 to 255 reads them.
+    """
     return any(
-        layer.transform_param.mean_file or layer.transform_param.mean_value
+        layer.type == "DetectNetTransformation"
+        or layer.transform_param.mean_file
+        or layer.transform_param.mean_value
         for layer in net.layer
-        if layer.type in DATA and _matches(layer, TRAIN_STATE)
+        if layer.type in (*DATA, "DetectNetTransformation") and _matches(layer, TRAIN_STATE)
     )
 
 

@@ -54,7 +54,7 @@ class MakeGradients:
 class MakeShapes:
     """Images of circles, squares and triangles with their boxes, in a new ``folder``.
 
-    ``val_count`` None is a fifth of ``count``.
+    ``val_count`` None is a fifth of ``count``. ``detectnet`` stores the boxes in DIGITS' form, too.
     """
 
     folder: Path
@@ -63,6 +63,7 @@ class MakeShapes:
     count: int = 1000
     val_count: int | None = None
     seed: int = 0
+    detectnet: bool = False
 
     def make(self, progress: Progress) -> dict[str, int]:
         """Make the data set; return the number of images of each part.
@@ -74,7 +75,14 @@ class MakeShapes:
 
         val_count = max(1, self.count // 5) if self.val_count is None else self.val_count
         create_shapes(
-            self.folder, self.width, self.height, self.count, val_count, self.seed, progress
+            self.folder,
+            self.width,
+            self.height,
+            self.count,
+            val_count,
+            self.seed,
+            progress,
+            detectnet=self.detectnet,
         )
         return {"train": self.count, "val": val_count}
 
@@ -250,8 +258,10 @@ class ConvertDetection:
 
     ``form``, ``images``, ``classes`` and ``label_map`` are those of
     ``data.detection.DetectionInput``. Without ``width`` and ``height`` images keep their size;
-    ``encoding`` is that of their files, "own", or another; None stores pixels. With ``within`` all
-    images must be in one of these folders.
+    ``encoding`` is that of their files, "own", or another; None stores pixels. With ``pad_width``
+    and ``pad_height`` images are extended to that size first, in black. ``repair``, ``val_least``
+    and ``detectnet`` are those of ``data.detection.BoxOptions``. With ``within`` all images must
+    be in one of these folders.
 
     Raises:
         UsageError: for a width without a height, an unknown encoding, or options that exclude each
@@ -265,6 +275,8 @@ class ConvertDetection:
     width: int | None = None
     height: int | None = None
     fit: str = "squash"
+    pad_width: int | None = None
+    pad_height: int | None = None
     gray: bool = False
     encoding: str | None = "own"
     classes: tuple[str, ...] = ()
@@ -274,6 +286,8 @@ class ConvertDetection:
     val_share: float | None = None
     seed: int = 0
     repair: bool = False
+    val_least: int = 0
+    detectnet: bool = False
     restart: bool = False
     within: tuple[Path, ...] = ()
 
@@ -282,6 +296,8 @@ class ConvertDetection:
 
         if (self.width is None) != (self.height is None):
             raise UsageError("--width and --height go together")
+        if (self.pad_width is None) != (self.pad_height is None):
+            raise UsageError("--pad-width and --pad-height go together")
         if self.classes and self.label_map is not None:
             raise UsageError("--classes and --label-map exclude each other")
         if self.encoding not in (None, "own", *ENCODINGS):
@@ -295,13 +311,16 @@ class ConvertDetection:
         Raises:
             UsageError, DataError: as ``data.detection.convert_detection``.
         """
-        from protonet.data.detection import DetectionInput, convert_detection
+        from protonet.data.detection import BoxOptions, DetectionInput, convert_detection
         from protonet.data.detection_set import Division
         from protonet.data.record_format import RecordFormat
 
         size = None
         if self.width is not None and self.height is not None:
             size = (self.height, self.width)
+        pad = None
+        if self.pad_width is not None and self.pad_height is not None:
+            pad = (self.pad_height, self.pad_width)
         division = Division(self.train_list, self.val_list, self.val_share, self.seed)
         return convert_detection(
             DetectionInput(
@@ -314,8 +333,8 @@ class ConvertDetection:
                 self.within,
             ),
             self.folder,
-            RecordFormat(size, not self.gray, self.encoding, self.fit),
-            repair=self.repair,
+            RecordFormat(size, not self.gray, self.encoding, self.fit, pad),
+            options=BoxOptions(self.repair, self.val_least, self.detectnet),
             restart=self.restart,
             progress=progress,
             checking=checking,
