@@ -132,6 +132,7 @@ def command(
     For a network without data layers, --data and --labels, or --input, give the shapes.
     """
     from protonet.jobs.checks.network_report import report_json
+    from protonet.jobs.checks.pairing import large_batches
     from protonet.jobs.reading.network import read_network, shapes_of_inputs
     from protonet.proto.ignored import ignored_notes
 
@@ -150,6 +151,8 @@ def command(
             if as_json:
                 click.echo(json.dumps(report_json(report)))
                 return
+            for each in large_batches(plan)[:1]:
+                note(each)
             state = f"phase {phase}" + "".join(f", stage {s}" for s in stages)
             _print_plan(plan, memory, state, verbose)
             if report.weights is not None:

@@ -62,6 +62,7 @@ def network_report(
     """The report on a planned network, as the page has it."""
     from protonet.graph.summary import summarize
     from protonet.jobs.checks.network_report import NetworkReport
+    from protonet.jobs.checks.pairing import large_batches
     from protonet.jobs.checks.weights import files_report
     from protonet.jobs.definitions.inputs import image_layers
     from protonet.jobs.definitions.network import make_deploy
@@ -85,6 +86,7 @@ def network_report(
         ignored=tuple(ignored_fields(pasted.net)),
         images=images[0].length if images else 0,
         batch_size=images[0].batch_size if images else 0,
+        notes=(*pasted.printed, *large_batches(plan)[:1]),
         weights=None if weights is None else files_report(plan, listed(with_runs(weights))),
     )
 

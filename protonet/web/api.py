@@ -88,7 +88,7 @@ def _add_inspection_routes(routes: APIRouter, site: Site) -> None:
         if form.dataset:
             databases = site.databases(site.get(form.dataset, DATASET))
         weights = await asyncio.to_thread(weights_of, site, form)
-        options = submission.check_options(form, weights, form.batch_size)
+        options = submission.check_options(site, form, weights, form.batch_size)
         looked = await site.checks.inspect_network(form.network, site.workspace, databases, options)
         return report_json(looked)
 

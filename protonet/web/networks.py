@@ -18,8 +18,10 @@ from protonet.graph.plan import Plan
 from protonet.graph.planning import find_mistakes, plan_net
 from protonet.graph.summary import Row, Summary, summarize
 from protonet.graph.weights_report import WeightsReport
+from protonet.jobs.checks.databases import refuse_other_mean
 from protonet.jobs.checks.network_report import NetworkReport
-from protonet.jobs.checks.objective import check_objective
+from protonet.jobs.checks.objective import NO_VECTORS, check_objective, wants_vectors
+from protonet.jobs.checks.pairing import large_batches
 from protonet.jobs.checks.weights import files_report, refuse_mismatch
 from protonet.jobs.definitions.box_checks import check_boxes, check_classes
 from protonet.jobs.definitions.boxes import BoxFiles, reads_boxes
@@ -36,6 +38,8 @@ from protonet.jobs.definitions.network import (
 from protonet.jobs.definitions.network import Databases as Pair
 from protonet.jobs.reading.data_shapes import DataShapes
 from protonet.jobs.reading.network import read_definition
+from protonet.jobs.run.bounds import MEANS, mean_values
+from protonet.jobs.run.settings import RunSettings
 from protonet.layers.base import LayerContext
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, TRAIN
@@ -67,13 +71,15 @@ _WRITERS = ("HDF5Output",)
 @dataclass(frozen=True, kw_only=True)
 class CheckOptions:
     """Settings of a training on which the shapes of its network depend; None for the network's own
-    batch size and crop. ``weights`` are files to compare it with, in order.
+    batch size and crop. ``mean`` is that of the settings, a file as a
+    path. ``weights`` are files to compare it with, in order.
     """
 
     batch_size: int | None = None
     crop: int | None = None
     weights: tuple[Path, ...] = ()
     allow_mismatch: bool = False
+    mean: str | None = None
 
 
 USUAL = CheckOptions()
@@ -89,6 +95,7 @@ def inspect_network(
 
     Without ``databases`` only the text itself and the files that it names are checked.
     """
+    definition: NetDefinition | None = None
     try:
         definition = read_bounded(text, workspace, databases, options)
         if databases is None:
@@ -98,7 +105,11 @@ def inspect_network(
             report = _planned(definition, databases, workspace, options)
         return replace(report, ignored=tuple(ignored_fields(definition.net)))
     except NetworkError as error:
-        return NetworkReport(tuple(error.mistakes))
+        mistakes = tuple(error.mistakes)
+        lacks = databases is not None and databases.train_labels is None
+        if lacks and definition is not None and wants_vectors(definition.net):
+            mistakes = (*mistakes, Mistake(NO_VECTORS))
+        return NetworkReport(mistakes)
     except ProtonetError as error:
         return NetworkReport((Mistake(str(error)),))
 
@@ -193,7 +204,11 @@ def _with_data(
         check_classes(definition, files)
     if lacks_outputs(definition.net) and databases.train_labels is None:
         classes = count_classes(databases.train_images)
-    how = ImageOptions(crop=options.crop)
+    numbers = None if options.mean is None else mean_values(options.mean)
+    if options.mean is not None and numbers is None and options.mean not in MEANS:
+        settings = RunSettings(databases.train_images, val_data=databases.val_images)
+        refuse_other_mean(Path(options.mean), settings)
+    how = ImageOptions(crop=options.crop, mean_values=numbers or (), replace_mean=bool(numbers))
     return make_train_val(
         definition,
         train,
@@ -222,6 +237,7 @@ def _planned(
         shape = layers[0].transformer.output_shape
         length = (layers[0].length, layers[0].batch_size)
         weights, problem = _weights(plan, definition, options)
+        notes = (*definition.printed, *large_batches(plan)[:1])
     finally:
         plan.close()
     _check_memory(plan, summary, limit)
@@ -239,6 +255,7 @@ def _planned(
         summary.inference_bytes,
         images=length[0],
         batch_size=length[1],
+        notes=notes,
         weights=weights,
         weights_error=problem,
     )

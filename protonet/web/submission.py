@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from protonet.errors import NetworkError, UsageError
 from protonet.formats.atomic import write_atomic
-from protonet.jobs.definitions.solver import DEFAULT_POLICY
+from protonet.jobs.definitions.solver import DEFAULT_POLICY, check_settings
 from protonet.jobs.run.bounds import MEANS, STEPPED, mean_values
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.run.sweep import MOST, sweep
@@ -41,26 +41,30 @@ async def train(site: Site, form: TrainingForm) -> list[Job]:
     plans = sweep(form.rates, form.batch_sizes)
     if len(plans) > MOST:
         raise UsageError(f"{len(plans)} trainings at once; at most {MOST}")
+    sizes = {}
     for _, _, size in plans[: len(form.batch_sizes) or 1]:
         looked = await site.checks.inspect_network(
-            form.network, site.workspace, databases, check_options(form, weights, size)
+            form.network, site.workspace, databases, check_options(site, form, weights, size)
         )
         if looked.mistakes:
             raise NetworkError(looked.mistakes)
         if looked.weights_error:
             raise UsageError(looked.weights_error)
+        sizes[size] = (looked.images, looked.batch_size)
     needs = (dataset.id, *([form.weights_of] if form.weights_of else []))
     planned = [
         (f"{form.name} {told}".strip(), _settings(site, form, rate, size, databases, weights))
         for told, rate, size in plans
     ]
+    for _, settings in planned:
+        check_settings(settings, form.network, *sizes[settings.batch_size])
     return await asyncio.to_thread(
         lambda: [_training(site, form, name, settings, needs) for name, settings in planned]
     )
 
 
 def check_options(
-    form: TrainingForm | CheckForm, weights: Path | None, batch_size: int | None
+    site: Site, form: TrainingForm | CheckForm, weights: Path | None, batch_size: int | None
 ) -> CheckOptions:
     """The settings of a form on which a check of its network depends."""
     return CheckOptions(
@@ -68,6 +72,7 @@ def check_options(
         crop=form.crop,
         weights=() if weights is None else (weights,),
         allow_mismatch=form.allow_mismatch,
+        mean=mean_of(site, form.mean),
     )
 
 
@@ -101,7 +106,7 @@ def _settings(
         lr=rate,
         batch_size=size,
         steps=tuple(form.steps) if stepped else (),
-        mean=_mean(site, form.mean),
+        mean=mean_of(site, form.mean),
         known_mean=databases.mean,
         labels=databases.train_labels,
         val_data=databases.val_images,
@@ -114,7 +119,7 @@ def _settings(
     return RunSettings(databases.train_images, **values)
 
 
-def _mean(site: Site, mean: str | None) -> str | None:
+def mean_of(site: Site, mean: str | None) -> str | None:
     """The mean of a form; a file as one that the server may read."""
     if mean is None or mean in MEANS or mean_values(mean) is not None:
         return mean

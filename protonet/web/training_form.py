@@ -157,13 +157,14 @@ class TrainingForm(PolicyForm, RuleForm, WeightsForm):
 class CheckForm(WeightsForm):
     """A network to check, with the shapes of a data set if given, and weights to compare it with.
 
-    ``batch_size`` and ``crop`` null are the network's own.
+    ``batch_size``, ``crop`` and ``mean`` null are the network's own.
     """
 
     network: str
     dataset: Annotated[str, Field(max_length=64)] | None = None
     batch_size: Batch | None = None
     crop: Crop | None = None
+    mean: Place | None = None
 
 
 class LengthForm(Form):

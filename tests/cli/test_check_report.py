@@ -28,7 +28,7 @@ def workplace(tmp_path: Path) -> Path:
 
 
 def test_weights_are_compared(protonet: Any) -> None:
-    found = protonet("check", *TRAIN, "--weights", "w.caffemodel")
+    found = protonet("check", *TRAIN, "--batch-size", 4, "--weights", "w.caffemodel")
     assert (found.returncode, found.stderr) == (0, "")
     table = [line.split() for line in found.stdout.splitlines()[-3:]]
     assert table == [
@@ -52,9 +52,9 @@ def test_a_run_may_have_the_weights(protonet: Any, workplace: Path) -> None:
 
 
 def test_the_json_is_that_of_the_api(protonet: Any, workplace: Path) -> None:
-    found = protonet("check", *TRAIN, "--weights", "w.caffemodel", "--json")
+    found = protonet("check", *TRAIN, "--batch-size", 4, "--weights", "w.caffemodel", "--json")
     assert found.returncode == 0
-    options = CheckOptions(weights=(workplace / "w.caffemodel",))
+    options = CheckOptions(batch_size=4, weights=(workplace / "w.caffemodel",))
     data = Databases.of_folder(workplace / "data")
     report = inspect_network(NET, Workspace(workplace, (workplace,)), data, options)
     expected = report_json(report)
@@ -62,6 +62,10 @@ def test_the_json_is_that_of_the_api(protonet: Any, workplace: Path) -> None:
     told = json.loads(found.stdout)
     assert told.pop("weights_error") == ""
     assert told == expected
+    found = protonet("check", *TRAIN, "--json")
+    note = "a batch of 16 has some of the 12 records of data/train_images more than once"
+    assert json.loads(found.stdout)["notes"] == [f'layer "data": {note}']
+    assert note in protonet("check", *TRAIN).stderr
 
 
 def test_mistakes_as_json(protonet: Any, workplace: Path) -> None:

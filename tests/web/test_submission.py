@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from protonet.data.datum import encode_image
-from protonet.errors import NetworkError, UsageError
+from protonet.errors import DataError, NetworkError, UsageError
+from protonet.formats.blobs import from_array
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.tasks.task import Task, read_task
 from protonet.jobs.tasks.trainings import TrainNetwork
@@ -110,4 +111,31 @@ def test_trainings_that_cannot_be(site: Site, gradients: Path) -> None:
         run_train(site, form.model_copy(update={"early_stop": 2}))
     with pytest.raises(UsageError, match="takes one step, got 2"):
         run_train(site, form.model_copy(update={"lr_policy": "step", "steps": [30, 60]}))
+    with pytest.raises(UsageError, match="rms decay is no constant of Adam, but of RMSProp"):
+        run_train(site, form.model_copy(update={"solver": "Adam", "rms_decay": 0.9}))
+    with pytest.raises(UsageError, match="is no Lua text"):
+        run_train(site, form.model_copy(update={"torch7_snapshots": True}))
+    with pytest.raises(NetworkError, match="expected 1 mean_value or one for each of 1 channel"):
+        run_train(site, form.model_copy(update={"mean": "1,2,3"}))
+    other = gradients / "other_mean.binaryproto"
+    other.write_bytes(from_array(np.zeros((1, 1, 5, 6), np.float32)).SerializeToString())
+    with pytest.raises(NetworkError, match=r"the mean is 1x5x6, but the images of .* are 1x10x12"):
+        run_train(site, form.model_copy(update={"mean": str(other)}))
+    with pytest.raises(UsageError, match="no such file; expected image, pixel, none or numbers"):
+        run_train(site, form.model_copy(update={"mean": "middle"}))
     assert len(site.store.all()) == before
+
+
+def test_labels_forgotten_and_databases_swapped(site: Site, gradients: Path) -> None:
+    site.workspace = Workspace(site.workspace.folder, (gradients,), Limits())
+    images, labels = str(gradients / "train_images"), str(gradients / "train_labels")
+    alone = creation.name_databases(
+        site, dataset_forms.DatabasesForm(name="d", train_images=images)
+    )
+    with pytest.raises(NetworkError, match="on the page a data set that has them"):
+        run_train(site, TrainingForm(name="t", network=NET, dataset=alone.id))
+    with pytest.raises(DataError, match="they look swapped; the images come first"):
+        creation.name_databases(
+            site,
+            dataset_forms.DatabasesForm(name="d", train_images=labels, train_labels=images),
+        )

@@ -16,8 +16,9 @@ class NetworkReport:
 
     ``deployed`` names the layers of the deploy net; the others are only for training or testing.
     ``ignored`` are given fields without effect. ``images`` is their number per epoch, and
-    ``batch_size`` per iteration; 0 without a data set. ``weights`` compares the network with given
-    weights; ``weights_error`` tells why they cannot be used.
+    ``batch_size`` per iteration; 0 without a data set. ``notes`` are remarks for the user.
+    ``weights`` compares the network with given weights; ``weights_error`` tells why they cannot be
+    used.
     """
 
     mistakes: tuple[Mistake, ...] = ()
@@ -30,6 +31,7 @@ class NetworkReport:
     ignored: tuple[str, ...] = ()
     images: int = 0
     batch_size: int = 0
+    notes: tuple[str, ...] = ()
     weights: WeightsReport | None = None
     weights_error: str = ""
 
@@ -56,6 +58,7 @@ def report_json(report: NetworkReport) -> dict[str, Any]:
         "ignored": list(report.ignored),
         "images": report.images,
         "batch_size": report.batch_size,
+        "notes": list(report.notes),
         "weights": None if report.weights is None else weights_json(report.weights),
         "weights_error": report.weights_error,
     }

@@ -7,7 +7,16 @@ from __future__ import annotations
 from protonet.errors import LayerError, NetworkError
 from protonet.graph.plan import Plan
 from protonet.layers import layer_class
+from protonet.proto.caffe_pb2 import NetParameter
 from protonet.proto.text import NetDefinition
+
+NO_VECTORS = (
+    "without --labels, the label is the class number of each image; give a database of label "
+    "vectors with --labels, or on the page a data set that has them"
+)
+
+_OF_VECTORS = {"EuclideanLoss", "L1Loss", "SmoothL1Loss", "SigmoidCrossEntropyLoss"}
+"""Losses with vectors as targets."""
 
 
 def has_objective(plan: Plan) -> bool:
@@ -51,3 +60,8 @@ def _is_loss(name: str) -> bool:
         return layer_class(name).is_loss
     except LayerError:
         return False
+
+
+def wants_vectors(net: NetParameter) -> bool:
+    """Whether the net has a loss with vectors as targets."""
+    return any(layer.type in _OF_VECTORS for layer in net.layer)

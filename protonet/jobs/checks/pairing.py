@@ -15,7 +15,7 @@ def refuse_swapped(images: Database, labels: Database) -> None:
     if _is_vector(images.first()[1]) and not _is_vector(labels.first()[1]):
         raise DataError(
             f"{images.path} contains vectors, {labels.path} contains images: they look "
-            "swapped; --data takes the images and --labels the vectors"
+            "swapped; the images come first (--data), then the vectors (--labels)"
         )
 
 

@@ -11,6 +11,7 @@ from protonet.jobs.run.bounds import MOST_ITERATIONS
 from protonet.jobs.run.settings import RunSettings, weight_files
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.proto.language import is_lua
+from protonet.solvers.check import check_solver
 from protonet.solvers.update_rule import RULES
 
 PREFIX = "snapshot"
@@ -126,9 +127,7 @@ def _set_constants(solver: SolverParameter, settings: RunSettings) -> None:
         if value is None:
             continue
         if name not in own:
-            users = [
-                each for each in _rules_alike(settings.solver) if name in RULES[each].constants
-            ]
+            users = _users_of(name, settings.solver)
             raise UsageError(
                 f"{name.replace('_', ' ')} is no constant of {settings.solver}, but of "
                 f"{', '.join(users)}"
@@ -149,10 +148,37 @@ def constants_of(solver: str, text: str = "") -> tuple[str, ...]:
     return tuple(each for each in CONSTANTS if each in own)
 
 
-def _rules_alike(solver: str) -> list[str]:
-    """The update rules of the same software: Caffe's or Torch7's."""
+def _users_of(constant: str, solver: str) -> list[str]:
+    """The update rules that have a constant: those of the same software, Caffe's or Torch7's, or
+    all if none of them has it.
+    """
+    users = [name for name in RULES if constant in RULES[name].constants]
     torch = solver.startswith("Torch")
-    return [name for name in RULES if name.startswith("Torch") == torch]
+    return [name for name in users if name.startswith("Torch") == torch] or users
+
+
+def check_settings(settings: RunSettings, text: str, images: int, batch_size: int) -> None:
+    """Refuse settings that the training of a network on so many images would refuse.
+
+    Raises:
+        UsageError, NetworkError: for a solver that cannot be, and for .t7 snapshots of a prototxt.
+    """
+    if settings.torch7_snapshots:
+        refuse_torch7_snapshots(text, "the network")
+    check_solver(make_solver(settled(settings, text), (images, batch_size), None))
+
+
+def refuse_torch7_snapshots(text: str, name: str) -> None:
+    """Refuse snapshots as .t7 files of a text that has no modules.
+
+    Raises:
+        UsageError: for a prototxt.
+    """
+    if not is_lua(text):
+        raise UsageError(
+            f"{name}: is no Lua text; --torch7-snapshots (snapshots as .t7) writes modules of "
+            "Torch7"
+        )
 
 
 def set_length(solver: SolverParameter, settings: RunSettings, per_epoch: int) -> None:

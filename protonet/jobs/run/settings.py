@@ -214,7 +214,9 @@ class RunSettings(SharedSettings):
         super().__post_init__()
         self._check_steps()
         if self.early_stop is not None and self.val_data is None:
-            raise UsageError("early stop needs validation: --val-data")
+            raise UsageError(
+                "early stop needs validation: --val-data, or a data set with validation images"
+            )
         if self.early_stop is not None and not self.val_every:
             raise UsageError("early stop needs validation, but --val-every 0 disables it")
         if self.val_labels is not None and self.val_data is None:

@@ -9,7 +9,7 @@ import numpy as np
 from protonet.data.create import Progress, channel_means, compute_mean
 from protonet.data.database import Database
 from protonet.data.transform import load_mean
-from protonet.errors import NetworkError, UsageError
+from protonet.errors import NetworkError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array
 from protonet.formats.caffemodel import write_weights
@@ -42,7 +42,7 @@ from protonet.jobs.definitions.network import (
     val_batch_size,
 )
 from protonet.jobs.definitions.paths import databases_of, with_absolute_paths
-from protonet.jobs.definitions.solver import PREFIX, make_solver
+from protonet.jobs.definitions.solver import PREFIX, make_solver, refuse_torch7_snapshots
 from protonet.jobs.definitions.solver_extensions import heading, split
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.bounds import mean_values
@@ -191,10 +191,8 @@ def _store_model(run: RunDirectory, pasted: NetDefinition, settings: RunSettings
     """
     if not settings.torch7_snapshots:
         return
-    if pasted.model is None:
-        raise UsageError(
-            f"{pasted.source.name}: is no Lua text; --torch7-snapshots writes modules of Torch7"
-        )
+    refuse_torch7_snapshots(pasted.source.text, pasted.source.name)
+    assert pasted.model is not None, "a Lua text has one"
     write_atomic(run.model, pasted.model())
 
 

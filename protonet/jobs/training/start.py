@@ -11,6 +11,7 @@ from protonet.data.create import Progress
 from protonet.device import Device
 from protonet.errors import NetworkError, UsageError
 from protonet.jobs.checks.databases import check_databases
+from protonet.jobs.checks.objective import NO_VECTORS, wants_vectors
 from protonet.jobs.definitions.solver import settled
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
@@ -26,8 +27,6 @@ from protonet.solvers.check import check_solver
 from protonet.train.events import Listener
 
 _FILES_OWN = SolverSettings()
-_OF_VECTORS = {"EuclideanLoss", "L1Loss", "SmoothL1Loss", "SigmoidCrossEntropyLoss"}
-"""Losses with vectors as targets."""
 
 
 def start(
@@ -72,12 +71,8 @@ def _hinting(pasted: NetDefinition, settings: RunSettings) -> Iterator[None]:
     try:
         yield
     except NetworkError as error:
-        types = {layer.type for layer in pasted.net.layer}
-        if settings.labels is None and types & _OF_VECTORS:
-            error.add_note(
-                "without --labels, the label is the class number of each image; give a database "
-                "of label vectors with --labels"
-            )
+        if settings.labels is None and wants_vectors(pasted.net):
+            error.add_note(NO_VECTORS)
         raise
 
 

@@ -15,6 +15,7 @@ from protonet.data.database import Database, check_pairs
 from protonet.data.datum import decode, encoded_shape
 from protonet.data.transform import load_mean
 from protonet.errors import DataError, ProtonetError
+from protonet.jobs.checks.pairing import refuse_swapped
 from protonet.web.datasets.classes import Classes
 from protonet.web.datasets.databases import Databases, Form
 
@@ -138,6 +139,7 @@ def _part(name: str, form: Form, paths: tuple[Path, Path | None], classes: Class
             histograms, looked_at = _class_histogram(images, shape, classes)
         else:
             labels = stack.enter_context(Database(paths[1]))
+            refuse_swapped(images, labels)
             check_pairs(images, labels)
             key, datum = labels.first()
             label = decode(datum, labels.where(key)).shape

@@ -6,7 +6,7 @@ import pytest
 
 from protonet.errors import NetworkError
 from protonet.graph.planning import plan_net
-from protonet.jobs.checks.objective import check_objective, has_objective
+from protonet.jobs.checks.objective import check_objective, has_objective, wants_vectors
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from tests.jobs.nets import net_of
 
@@ -43,3 +43,9 @@ def test_a_loss_that_the_rules_leave_out_is_pointed_at() -> None:
     (mistake,) = caught.value.mistakes
     assert (mistake.line, mistake.column) == (5, 1)
     assert 'layer "l" (EuclideanLoss) is excluded by its rules' in mistake.message
+
+
+def test_losses_over_vectors() -> None:
+    assert not wants_vectors(net_of(NET).net)
+    text = NET + 'layer { name: "far" type: "EuclideanLoss" bottom: "x" bottom: "t" top: "far" }'
+    assert wants_vectors(net_of(text).net)

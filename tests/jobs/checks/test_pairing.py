@@ -48,5 +48,5 @@ def test_swapped_databases_are_told(gradients: Path) -> None:
         Database(gradients / "train_labels") as labels,
     ):
         refuse_swapped(images, labels)
-        with pytest.raises(DataError, match="they look swapped; --data takes the images"):
+        with pytest.raises(DataError, match="they look swapped; the images come first"):
             refuse_swapped(labels, images)

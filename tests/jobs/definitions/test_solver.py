@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from protonet.errors import UsageError
-from protonet.jobs.definitions.solver import make_solver, settled
+from protonet.errors import NetworkError, UsageError
+from protonet.jobs.definitions.solver import check_settings, make_solver, settled
 from protonet.jobs.run.settings import RunSettings
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.solvers.check import check_solver
@@ -179,3 +179,25 @@ def test_networks_of_caffe_keep_their_rules() -> None:
 def test_the_policy_of_torch7_takes_no_steps() -> None:
     with pytest.raises(UsageError, match="'torch_sgd' takes no steps"):
         settled(RunSettings(Path("data"), steps=(50.0,)), LUA)
+
+
+def check(text: str = "", **given: Any) -> None:
+    check_settings(RunSettings(Path("d"), **given), text, 60, 6)
+
+
+def test_settings_that_go_with_a_network() -> None:
+    lua = "return function(p) return {} end"
+    check()
+    check(lua, torch7_snapshots=True, dampening=0.5)
+    check(solver="Adam", momentum2=0.9)
+
+
+def test_settings_that_do_not() -> None:
+    with pytest.raises(UsageError, match="dampening is no constant of SGD, but of TorchSGD"):
+        check(dampening=0.5)
+    with pytest.raises(UsageError, match="the network: is no Lua text"):
+        check(torch7_snapshots=True)
+    with pytest.raises(UsageError, match="a solver counts at most"):
+        check(epochs=1e12)
+    with pytest.raises(NetworkError, match="unknown type 'Magic'"):
+        check(solver="Magic")

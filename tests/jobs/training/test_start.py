@@ -198,7 +198,7 @@ def test_labels_that_were_forgotten_are_named(gradients: Path, tmp_path: Path) -
         start(net_of(SEED), settings)
     assert caught.value.__notes__ == [
         "without --labels, the label is the class number of each image; give a database of label "
-        "vectors with --labels"
+        "vectors with --labels, or on the page a data set that has them"
     ]
 
 

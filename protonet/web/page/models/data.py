@@ -7,7 +7,9 @@ from typing import Any
 
 from nicegui import ui
 
+from protonet.errors import ProtonetError
 from protonet.jobs.run.bounds import MEANS
+from protonet.web import submission
 from protonet.web.datasets import Databases
 from protonet.web.page.models.fields import Fields, Given
 from protonet.web.site import Site
@@ -37,6 +39,7 @@ class DataSection(Fields):
         self.number("crop", "Crop (0: none)", whole=True, hint="that of the network")
         self.shown["crop"].on_value_change(changed)
         self.choice("mirror", "Mirror", _MIRROR)
+        self._own_mean.on_value_change(changed)
         self.check("shuffle", "Shuffle")
         self.check("by_position", "Pair labels by position")
 
@@ -54,6 +57,14 @@ class DataSection(Fields):
         except ValueError:
             return None
         return crop
+
+    @property
+    def mean(self) -> str | None:
+        """The mean, None for one that cannot be read."""
+        try:
+            return submission.mean_of(self.site, self.values()["mean"])
+        except (ProtonetError, ValueError):
+            return None
 
     def databases(self) -> Databases | None:
         """Those of the chosen data set."""

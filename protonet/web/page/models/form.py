@@ -59,6 +59,7 @@ class NewModel:
         file = self.weights.file()
         options = CheckOptions(
             crop=self.data.crop,
+            mean=self.data.mean,
             weights=() if file is None else (file,),
             allow_mismatch=self.weights.shown["allow_mismatch"].value,
         )

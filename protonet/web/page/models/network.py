@@ -106,7 +106,7 @@ def told(report: NetworkReport) -> str:
     text += ". No mistakes."
     if report.ignored:
         text += f" Without effect: {', '.join(report.ignored)}."
-    return text
+    return "\n".join([text, *(f"Note: {each}." for each in report.notes)])
 
 
 def show_layers(report: NetworkReport) -> None:
