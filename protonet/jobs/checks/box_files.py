@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from protonet.data.annotate import read_label_map
+from protonet.data.database import Database
 from protonet.errors import DataError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.jobs.definitions.box_checks import check_boxes, check_classes
@@ -19,7 +20,8 @@ def store_box_files(
     run: RunDirectory, pasted: NetDefinition, settings: RunSettings
 ) -> BoxFiles | None:
     """Copy the label map and the sizes of the validation images into the run, and write the names
-    of the classes to labels.txt. None for a network that reads no boxes.
+    of the classes to labels.txt. None for a network that reads no boxes; on images with boxes it
+    gets the names of the classes only.
 
     Raises:
         UsageError: for files that the network does not read.
@@ -29,18 +31,27 @@ def store_box_files(
     if settings.val_data is not None:
         check_boxes(pasted, settings.val_data, settings.val_labels)
     if not reads_boxes(pasted.net):
-        for option, path in (
-            ("label-map", settings.label_map),
-            ("name-sizes", settings.name_sizes),
-        ):
-            if path is not None:
-                raise UsageError(f"{pasted.source.name}: reads no boxes; omit --{option}")
+        _store_names(run, pasted, settings)
         return None
     if settings.name_sizes is not None and settings.val_data is None:
         raise UsageError("--name-sizes are of the validation images: give --val-data")
     found = BoxFiles.find(settings.data, settings.val_data, settings.label_map, settings.name_sizes)
     check_classes(pasted, found)
     return _stored(run, found)
+
+
+def _store_names(run: RunDirectory, pasted: NetDefinition, settings: RunSettings) -> None:
+    """The label map of a network that reads the images of such a database, as DetectNet."""
+    with Database(settings.data) as database:
+        has_boxes = database.has_boxes
+    found = BoxFiles.find(settings.data, None, settings.label_map).label_map
+    if has_boxes and found is not None:
+        store_label_map(run, found)
+        return
+    given = (("--label-map", settings.label_map), ("--name-sizes", settings.name_sizes))
+    for option, path in given:
+        if path is not None:
+            raise UsageError(f"{pasted.source.name}: reads no boxes; omit {option}")
 
 
 def _stored(run: RunDirectory, found: BoxFiles) -> BoxFiles:

@@ -76,3 +76,17 @@ def test_what_is_not_read(shapes: Path, gradients: Path, tmp_path: Path) -> None
             run, net_of(DETECTOR),
             RunSettings(shapes / "train_images", val_data=gradients / "val_images"),
         )  # fmt: skip
+
+
+def test_names_for_a_network_that_reads_the_images_alone(shapes: Path, tmp_path: Path) -> None:
+    """As DetectNet, whose boxes are in a database of labels."""
+    text = """
+layer { name: "maps" type: "DetectNetTransformation" bottom: "data" bottom: "label"
+  top: "image" top: "truth" }
+"""
+    labels = {"labels": shapes / "val_images", "val_labels": shapes / "val_images"}
+    run = RunDirectory.create(tmp_path / "run", "x")
+    settings = settings_on(shapes, name_sizes=shapes / "test_name_size.txt", **labels)
+    assert store_box_files(run, net_of(text), settings) is None
+    assert run.class_names() == ["background", "circle", "square", "triangle"]
+    assert not run.name_sizes.exists()
