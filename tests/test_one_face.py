@@ -1,4 +1,5 @@
-"""One face: what a command offers, the settings, the form of the page and the API offer too.
+"""One face: what a command offers, the settings, the form of the page and the API offer too;
+likewise data sets: commands, tasks and forms.
 
 Each option is in all three with one default and one bound, or in a table here with its reason.
 """
@@ -16,11 +17,14 @@ import click
 import pytest
 from pydantic import ValidationError
 
+from protonet.cli.app import app
 from protonet.cli.train import command as train
 from protonet.errors import UsageError
 from protonet.jobs.run.bounds import BOUNDS, CHOICES, POLICIES, SOLVERS, Bound
 from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.tasks.task import KINDS
 from protonet.jobs.training.resume import ResumeOptions
+from protonet.web.datasets import forms
 from protonet.web.page.models.data import DataSection
 from protonet.web.page.models.solver import POLICIES as SHOWN_POLICIES
 from protonet.web.page.models.solver import SolverSection
@@ -169,3 +173,66 @@ def test_the_curve_has_the_fields_of_the_policy() -> None:
 
 def test_a_length_is_an_option_of_resume() -> None:
     assert {"epochs", "max_iter"} <= {each.name for each in fields(ResumeOptions)}
+
+
+DATASETS: dict[str, tuple[str, type[forms.NamedForm]]] = {
+    "gradients": ("create-db gradients", forms.GradientsForm),
+    "shapes": ("create-db shapes", forms.ShapesForm),
+    "segments": ("create-db segments", forms.SegmentsForm),
+    "folders": ("convert-folders", forms.FoldersForm),
+    "lists": ("convert-lists", forms.ListsForm),
+    "vectors": ("convert-vectors", forms.VectorsForm),
+    "detection": ("convert-detection", forms.DetectionForm),
+    "segmentation": ("convert-segmentation", forms.SegmentationForm),
+}
+"""The command and the form of each task that makes a data set."""
+
+NOT_ASKED = {
+    "restart": "a job begins in a folder of its own",
+    "within": "what the server may read",
+    "root": "folder in a form, the folder of an upload",
+    "folder": "the job's folder",
+    "train": "uploaded", "val": "uploaded", "names": "uploaded", "table": "uploaded",
+}  # fmt: skip
+"""Fields of tasks that a form does not have, or has for something else."""
+
+OTHER_DEFAULTS = {
+    ("vectors", "val_share"): "0.2: on the page nothing else makes a validation set",
+    ("lists", "encoding"): "PNG: less disk, the same pixels",
+}
+"""Fields of forms whose default differs from that of the command."""
+
+
+def dataset_command(path: str) -> click.Command:
+    command: click.Command = app
+    for word in path.split():
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), word)
+        assert found is not None
+        command = found
+    return command
+
+
+@pytest.mark.parametrize("kind", DATASETS)
+def test_data_sets_have_one_face(kind: str) -> None:
+    path, form = DATASETS[kind]
+    task = {each.name: each for each in fields(KINDS[kind])}
+    asked = {
+        "encoding" if each.name == "encoded" and "encoding" in task else each.name: each
+        for each in dataset_command(path).params
+    }
+    assert asked.keys() == task.keys() - {"within"}
+    shown = form.model_fields
+    assert task.keys() - shown.keys() <= NOT_ASKED.keys()
+    assert shown.keys() - task.keys() == {"name"}
+    for name, field in task.items():
+        if name in NOT_ASKED or field.default is MISSING:
+            continue
+        option = asked[name].to_info_dict()["default"]
+        assert (option or None) == (field.default or None), name
+        if (kind, name) not in OTHER_DEFAULTS:
+            assert (shown[name].default or None) == (field.default or None), name
+
+
+def test_every_way_to_make_a_data_set_has_a_command() -> None:
+    assert DATASETS.keys() == KINDS.keys() - {"train", "resume"}

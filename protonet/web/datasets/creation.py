@@ -89,10 +89,7 @@ def _drawn(
     pixels = form.width * form.height * (form.count + (form.val_count or form.count // 5))
     if pixels > 4 * site.workspace.limits.memory:
         raise UsageError(f"{pixels:,} pixels are more than this server allows")
-    made = task(
-        folder=DATA, width=form.width, height=form.height, count=form.count,
-        val_count=form.val_count, seed=form.seed,
-    )  # fmt: skip
+    made = task(folder=DATA, **form.model_dump(exclude={"name"}))
     return _begin(site, form, maker, made)
 
 
@@ -127,7 +124,8 @@ def make_detection(site: Site, form: DetectionForm) -> Job:
         gray=form.gray, encoding=form.encoding, classes=tuple(form.classes),
         label_map=_placed(site, form.label_map), train_list=_placed(site, form.train_list),
         val_list=_placed(site, form.val_list), val_share=form.val_share, seed=form.seed,
-        repair=form.repair, within=_readable(site),
+        repair=form.repair, within=_readable(site), pad_width=form.pad_width,
+        pad_height=form.pad_height, val_least=form.val_least, detectnet=form.detectnet,
     )  # fmt: skip
     return _begin(site, form, "detection", task)
 
@@ -227,7 +225,8 @@ def make_vectors(site: Site, form: VectorsForm, table: BinaryIO, images: Iterabl
         check_table(folder, _ROWS_A_FILE * site.workspace.limits.files)
     task = ConvertVectors(
         table=Path("uploaded", TABLE), folder=DATA, width=form.width, height=form.height,
-        gray=form.gray, val_share=form.val_share, shuffle=form.shuffle, seed=form.seed,
+        gray=form.gray, encoded=form.encoded, val_share=form.val_share, shuffle=form.shuffle,
+        seed=form.seed,
     )  # fmt: skip
     return site.begin(job, task)
 

@@ -30,6 +30,7 @@ class GradientsForm(NamedForm):
     count: Count = 100
     val_count: Count | None = None
     seed: Seed = 0
+    raw: bool = False
 
 
 class DrawnForm(NamedForm):
@@ -43,9 +44,10 @@ class DrawnForm(NamedForm):
 
 
 class ShapesForm(DrawnForm):
-    """Drawn shapes with their boxes, for detection."""
+    """Drawn shapes with their boxes, for detection; ``detectnet`` stores them for DetectNet too."""
 
     name: Name = "shapes"
+    detectnet: bool = False
 
 
 class SegmentsForm(DrawnForm):
@@ -100,6 +102,7 @@ class VectorsForm(_Sized):
     """A table of image files and numbers; the files are uploaded with it."""
 
     gray: bool | None = None
+    encoded: bool = False
     val_share: Share = 0.2
     shuffle: bool = False
     seed: Seed = 0
@@ -142,7 +145,9 @@ class DetectionForm(_DividedForm):
     """Images with boxes, as of ``convert-detection``.
 
     ``folder`` is a folder of KITTI, VOC or COCO, or a file of COCO or CSV; ``form`` None tells it
-    by what is there. ``images`` is the folder of the images of COCO and CSV.
+    by what is there. ``images`` is the folder of the images of COCO and CSV. Images are padded to
+    ``pad_width`` and ``pad_height`` first; validation images need a box of ``val_least`` pixels;
+    ``detectnet`` stores the boxes for DetectNet too.
     """
 
     form: Literal["kitti", "voc", "coco", "csv"] | None = None
@@ -151,6 +156,10 @@ class DetectionForm(_DividedForm):
         default=[], max_length=10_000
     )
     label_map: Place | None = None
+    pad_width: Pixels | None = None
+    pad_height: Pixels | None = None
+    val_least: Annotated[int, Field(ge=0, le=10_000)] = 0
+    detectnet: bool = False
     repair: bool = False
 
 

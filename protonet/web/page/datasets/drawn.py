@@ -18,6 +18,7 @@ def gradients(site: Site) -> None:
         "slopes 0.5 and 0.5."
     ).classes("quiet")
     fields = _fields("gradients", side=50, least=1, count=100)
+    fields.check("raw", "Store pixels instead of PNG")
     submit_button(forms.GradientsForm, fields.values, partial(creation.make_gradients, site))
 
 
@@ -27,6 +28,7 @@ def shapes(site: Site) -> None:
         "Circles, squares and triangles on noise, with a box around each: for object detection."
     ).classes("quiet")
     fields = _fields("shapes", side=64, least=16, count=1000)
+    fields.check("detectnet", "Store the boxes for DetectNet too")
     submit_button(forms.ShapesForm, fields.values, partial(creation.make_shapes, site))
 
 

@@ -76,7 +76,11 @@ def detection(site: Site) -> None:
         fields.text("classes", "Only these classes", told="car, person; numbered in this order.")
         fields.text("label_map", "Label map (.prototxt)")
         _division(fields)
+        fields.number("pad_width", "Pad images to width", None, min=1)
+        fields.number("pad_height", "Pad images to height", None, min=1)
+        fields.number("val_least", "Least box of a validation image (pixels)", 0, min=0)
         fields.check("repair", "Clip boxes to their images")
+        fields.check("detectnet", "Store the boxes for DetectNet too")
 
     def values() -> dict[str, Any]:
         given = fields.values()
