@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, HTTPException, Query, Request, UploadFile
@@ -22,7 +21,7 @@ from protonet.web.results.routes import add_prediction_routes, started_run
 from protonet.web.site import Site
 from protonet.web.store import DATASET, TRAINING
 from protonet.web.training_form import CheckForm, CurveForm, DrawForm, LengthForm, TrainingForm
-from protonet.web.views import job_view, job_views, plain
+from protonet.web.views import job_view, job_views, json_response, plain
 from protonet.web.weights import KINDS, store_weights, weights_of
 
 _TICK = 0.5
@@ -49,10 +48,10 @@ def make_api(site: Site) -> APIRouter:
 def _models(site: Site) -> APIRouter:
     routes = APIRouter()
 
-    @routes.get("")
-    def list_models() -> list[dict[str, Any]]:
+    @routes.get("", response_model=list[dict[str, Any]])
+    def list_models() -> Response:
         """All trainings, the newest first."""
-        return job_views(site, site.store.all(TRAINING))
+        return json_response(job_views(site, site.store.all(TRAINING)))
 
     @routes.post("", status_code=201)
     async def train(form: TrainingForm) -> list[dict[str, Any]]:
@@ -107,24 +106,26 @@ def _add_inspection_routes(routes: APIRouter, site: Site) -> None:
 def _jobs(site: Site) -> APIRouter:
     routes = APIRouter()
 
-    @routes.get("")
-    def list_jobs() -> list[dict[str, Any]]:
+    @routes.get("", response_model=list[dict[str, Any]])
+    def list_jobs() -> Response:
         """All jobs, the newest first."""
-        return job_views(site, site.store.all())
+        return json_response(job_views(site, site.store.all()))
 
     @routes.get("/events", response_class=StreamingResponse)
     async def events(request: Request) -> StreamingResponse:
         """Server-sent events: all jobs at first, then each job whose state has changed."""
         return StreamingResponse(_events(site, request), media_type="text/event-stream")
 
-    @routes.get("/compare")
-    def compare(jobs: Annotated[str, Query(max_length=2000)], most: Most = 800) -> dict[str, Any]:
+    @routes.get("/compare", response_model=dict[str, Any])
+    def compare(jobs: Annotated[str, Query(max_length=2000)], most: Most = 800) -> Response:
         """The curves of several trainings; ``jobs`` are comma-separated ids."""
         found = [site.get(job_id, TRAINING) for job_id in jobs.split(",") if job_id][:50]
-        return {
-            job.id: {"name": job.name, **plain(asdict(curves_of(site.workspace, job, most)))}
-            for job in found
-        }
+        return json_response(
+            {
+                job.id: {"name": job.name, **vars(curves_of(site.workspace, job, most))}
+                for job in found
+            }
+        )
 
     @routes.get("/{job_id}")
     def show(job_id: str) -> dict[str, Any]:
@@ -179,11 +180,11 @@ def _add_update_routes(routes: APIRouter, site: Site) -> None:
 def _add_result_routes(routes: APIRouter, site: Site) -> None:
     """The routes of a job's results."""
 
-    @routes.get("/{job_id}/curves")
-    def curves(job_id: str, most: Most = 800) -> dict[str, Any]:
+    @routes.get("/{job_id}/curves", response_model=dict[str, Any])
+    def curves(job_id: str, most: Most = 800) -> Response:
         """Loss, validation loss, learning rate and outputs over the iterations, thinned."""
         job = site.get(job_id, TRAINING)
-        return dict(plain(asdict(curves_of(site.workspace, job, most))))
+        return json_response(curves_of(site.workspace, job, most))
 
     @routes.get("/{job_id}/log")
     def log(job_id: str, lines: Annotated[int, Query(ge=1, le=5000)] = 200) -> dict[str, str]:

@@ -126,7 +126,10 @@ class Site:
 
     def changes(self, since: dict[str, tuple[Any, ...]]) -> Iterator[Job]:
         """The jobs that have changed relative to ``since``, which is updated."""
-        for job in self.store.all():
+        changes = self.store.changes
+        running = since.get("") == (changes,)  # nothing else can have changed
+        since[""] = (changes,)
+        for job in self.store.all(status=[RUN] if running else ()):
             seen = (job.status, job.error, job.name, self._stamp(job))
             if since.get(job.id) != seen:
                 since[job.id] = seen

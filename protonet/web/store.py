@@ -82,6 +82,8 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
+        self.changes = 0
+        """How often jobs were changed by this object, which nobody does beside the server's."""
         try:
             self._sql = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._sql.execute("PRAGMA journal_mode = WAL")
@@ -230,6 +232,7 @@ class Store:
                 self._sql.execute("ROLLBACK")
                 raise
             self._sql.execute("COMMIT")
+            self.changes += 1
 
 
 def _task_of(command: str) -> str:

@@ -34,12 +34,15 @@ from protonet.train.interrupts import INTERRUPTED, Interrupts
 TASK = "task.json"
 LOCK = "lock"
 EXIT = "exit.json"
+_NICE = 10
+"""A job leaves the processor to the page that shows it, and otherwise has all of it."""
 
 
 def main(arguments: list[str]) -> int:
     """Run the task of a folder; return the exit code."""
     folder, memory = Path(arguments[0]), int(arguments[1])
     (folder / LOCK).write_text(str(os.getpid()))
+    os.nice(_NICE)
     if memory:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     code = ProtonetError.exit_code  # of a mistake of ours, which leaves its traceback

@@ -15,7 +15,7 @@ from protonet.web.datasets.samples import mean_picture, samples
 from protonet.web.forms import form_errors
 from protonet.web.site import Site
 from protonet.web.store import DATASET, DONE
-from protonet.web.views import job_view, job_views, plain
+from protonet.web.views import job_view, job_views, json_response, plain
 
 F = TypeVar("F", bound=forms.NamedForm)
 
@@ -24,10 +24,10 @@ def make_dataset_routes(site: Site) -> APIRouter:
     """The routes below ``/api/datasets``."""
     routes = APIRouter()
 
-    @routes.get("")
-    def list_datasets() -> list[dict[str, Any]]:
+    @routes.get("", response_model=list[dict[str, Any]])
+    def list_datasets() -> Response:
         """All data sets, the newest first."""
-        return job_views(site, site.store.all(DATASET))
+        return json_response(job_views(site, site.store.all(DATASET)))
 
     _add_creation_routes(routes, site)
 
@@ -38,16 +38,16 @@ def make_dataset_routes(site: Site) -> APIRouter:
         report = plain(inspect(site.databases(job))) if job.status == DONE else None
         return {**job_view(site, job), "report": report}
 
-    @routes.get("/{job_id}/samples")
+    @routes.get("/{job_id}/samples", response_model=list[dict[str, Any]])
     def list_samples(
         job_id: str,
         part: Annotated[str, Query(pattern="^(train|val)$")] = "train",
         offset: Annotated[int, Query(ge=0)] = 0,
         count: Annotated[int, Query(ge=1, le=200)] = 24,
-    ) -> list[dict[str, Any]]:
+    ) -> Response:
         """Images with their labels."""
         job = site.get(job_id, DATASET)
-        return list(plain(samples(site.databases(job), part, offset, count)))
+        return json_response(samples(site.databases(job), part, offset, count))
 
     @routes.get("/{job_id}/mean.png", response_class=Response)
     def show_mean(job_id: str) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 
 from protonet.web.site import Site
 
@@ -20,6 +21,7 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
     from nicegui.storage import Storage
 
     from protonet.web.page import home
+    from protonet.web.page.clients import keep_few_unconnected
     from protonet.web.page.datasets import pages as datasets
     from protonet.web.page.jobs import compare, job, lists
     from protonet.web.page.models import pages as models
@@ -30,4 +32,13 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
     Storage.path = site.workspace.folder / "choices"
     # The bar on top would have no name, and uploads show their own progress.
     nicegui.config.quasar_config["loadingBar"] = {"skipHijack": True}
-    ui.run_with(app, storage_secret=secret, dark=None, title="protonet", language="en-US")
+    keep_few_unconnected()
+    ui.run_with(
+        app,
+        storage_secret=secret,
+        dark=None,
+        title="protonet",
+        language="en-US",
+        binding_refresh_interval=None,  # no page binds values
+        gzip_middleware_factory=lambda inner: GZipMiddleware(inner, compresslevel=3),
+    )
