@@ -67,6 +67,7 @@ ONLY_FIELDS = {
     "weights_of": "--weights RUN",
     "weights_at": "--weights RUN@N",
     "notes": "of a job",
+    "group": "of a job",
 }
 """Fields of the form that are no settings."""
 

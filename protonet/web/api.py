@@ -14,7 +14,9 @@ from protonet import resources
 from protonet.jobs.checks.network_report import report_json
 from protonet.web import forms, submission
 from protonet.web.archive import archive
+from protonet.web.changes import Changes
 from protonet.web.datasets.routes import make_dataset_routes
+from protonet.web.job_lists import add_bulk_routes, add_list_route
 from protonet.web.learning_rate import policy_curve
 from protonet.web.progress import curves_of, log_of
 from protonet.web.results.routes import add_prediction_routes, started_run
@@ -48,10 +50,7 @@ def make_api(site: Site) -> APIRouter:
 def _models(site: Site) -> APIRouter:
     routes = APIRouter()
 
-    @routes.get("", response_model=list[dict[str, Any]])
-    def list_models() -> Response:
-        """All trainings, the newest first."""
-        return json_response(job_views(site, site.store.all(TRAINING)))
+    add_list_route(routes, site, TRAINING)
 
     @routes.post("", status_code=201)
     async def train(form: TrainingForm) -> list[dict[str, Any]]:
@@ -106,15 +105,16 @@ def _add_inspection_routes(routes: APIRouter, site: Site) -> None:
 def _jobs(site: Site) -> APIRouter:
     routes = APIRouter()
 
-    @routes.get("", response_model=list[dict[str, Any]])
-    def list_jobs() -> Response:
-        """All jobs, the newest first."""
-        return json_response(job_views(site, site.store.all()))
+    add_list_route(routes, site, None)
+    add_bulk_routes(routes, site)
 
     @routes.get("/events", response_class=StreamingResponse)
-    async def events(request: Request) -> StreamingResponse:
-        """Server-sent events: all jobs at first, then each job whose state has changed."""
-        return StreamingResponse(_events(site, request), media_type="text/event-stream")
+    async def events(request: Request, known: bool = False) -> StreamingResponse:
+        """Server-sent events: all jobs at first, then each job whose state has changed, and the
+        ids of removed ones. With ``known``, only the changes.
+        """
+        stream = _events(site, request, known=known)
+        return StreamingResponse(stream, media_type="text/event-stream")
 
     @routes.get("/compare", response_model=dict[str, Any])
     def compare(jobs: Annotated[str, Query(max_length=2000)], most: Most = 800) -> Response:
@@ -202,13 +202,19 @@ def _add_result_routes(routes: APIRouter, site: Site) -> None:
         )
 
 
-async def _events(site: Site, request: Request) -> AsyncIterator[str]:
-    seen: dict[str, tuple[Any, ...]] = {}
+async def _events(site: Site, request: Request, *, known: bool = False) -> AsyncIterator[str]:
+    changes = Changes.from_now(site) if known else Changes(site)
+    if not known:
+        for part in changes.all():
+            for job in await asyncio.to_thread(job_views, site, part):
+                yield f"event: job\ndata: {json.dumps(job)}\n\n"
     while not await request.is_disconnected():
-        changed = await asyncio.to_thread(lambda: job_views(site, list(site.changes(seen))))
-        for job in changed:
+        changed, removed = await asyncio.to_thread(changes.look)
+        for job in await asyncio.to_thread(job_views, site, changed):
             yield f"event: job\ndata: {json.dumps(job)}\n\n"
-        if not changed:
+        for job_id in removed:
+            yield f"event: removed\ndata: {json.dumps(job_id)}\n\n"
+        if not (changed or removed):
             yield ": alive\n\n"
         await asyncio.sleep(_TICK)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,7 @@ N = TypeVar("N", int, float)
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Place = Annotated[str, Field(min_length=1, max_length=4000, description="A file or folder.")]
+Group = Annotated[str, Field(max_length=200, description="A group of jobs; empty for none.")]
 Pixels = Annotated[int, Field(ge=1, le=10_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -27,6 +28,15 @@ class ChangeForm(Form):
 
     name: Name | None = None
     notes: Annotated[str, Field(max_length=20_000)] | None = None
+    group: Group | None = None
+
+
+class BulkForm(Form):
+    """An action on several jobs: stop them, delete them, or put them into a group."""
+
+    action: Literal["stop", "delete", "group"]
+    jobs: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=100_000)]
+    group: Group = ""
 
 
 class ListForm(Form):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,30 +118,19 @@ class Site:
         Raises:
             UsageError: while it runs, or others need it.
         """
-        if job.status == RUN:
-            raise UsageError(f"'{job.name}' is running; stop it first")
-        self.store.remove(job.id)
+        self.remove(job)
         shutil.rmtree(self.folder(job), ignore_errors=True)
 
-    def changes(self, since: dict[str, tuple[Any, ...]]) -> Iterator[Job]:
-        """The jobs that have changed relative to ``since``, which is updated."""
-        changes = self.store.changes
-        running = since.get("") == (changes,)  # nothing else can have changed
-        since[""] = (changes,)
-        for job in self.store.all(status=[RUN] if running else ()):
-            seen = (job.status, job.error, job.name, self._stamp(job))
-            if since.get(job.id) != seen:
-                since[job.id] = seen
-                yield job
+    def remove(self, job: Job) -> None:
+        """Remove a job, but not its files.
 
-    def _stamp(self, job: Job) -> float:
-        """The last modification time of the files of a job's progress."""
-        if job.status != RUN:
-            return 0.0
-        try:
-            return run_of(self.workspace, job).metrics.stat().st_mtime
-        except OSError:
-            return 0.0
+        Raises:
+            UsageError: while it runs, or others need it.
+        """
+        with self.store.together():  # so that it does not start meanwhile
+            if self.store.get(job.id).status == RUN:
+                raise UsageError(f"'{job.name}' is running; stop it first")
+            self.store.remove(job.id)
 
     def wait(self, job_id: str, seconds: float) -> Job:
         """Wait until the job has ended, at most for ``seconds``; return it."""

@@ -13,38 +13,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from protonet.errors import FormatError, NoJobError, ProtonetError, UsageError
-from protonet.jobs.tasks.task import write_task
-from protonet.web.old_commands import task_of
+from protonet.errors import FormatError, NoJobError, UsageError
+from protonet.web.job_query import JobQuery
+from protonet.web.schema import VERSION, bring_up, version_of
 
 DATASET, TRAINING = "dataset", "training"
 WAIT, RUN, DONE, ABORT, ERROR = "wait", "run", "done", "abort", "error"
 """DIGITS' names of job states."""
 ENDED = (DONE, ABORT, ERROR)
 
-_VERSION = 2
-"""Version of the schema. The first had a command line instead of the task."""
-_TABLES = """
-CREATE TABLE jobs (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, kind TEXT NOT NULL,
-  name TEXT NOT NULL, notes TEXT NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL,
-  place INTEGER NOT NULL, created REAL NOT NULL, started REAL, ended REAL, aborted REAL,
-  task TEXT NOT NULL, settings TEXT NOT NULL
-);
-CREATE TABLE needs (job TEXT NOT NULL, needed TEXT NOT NULL, PRIMARY KEY (job, needed));
-"""
-_INDEXES = (
-    "CREATE INDEX IF NOT EXISTS jobs_of_status ON jobs (status)",
-    "CREATE INDEX IF NOT EXISTS users_of_jobs ON needs (needed, job)",
-)
-"""Not part of the version: older servers can open a database that has them."""
 _NEEDS = "(SELECT group_concat(needed) FROM needs WHERE job = jobs.id)"
 _AT_ONCE = 500
 """Values in one statement."""
 _COLUMNS = (
     "id", "kind", "name", "notes", "status", "error", "place", "created", "started", "ended",
-    "aborted", "task", "settings",
+    "aborted", "group", "revision", "task", "settings",
 )  # fmt: skip
+_QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
+_REVISION = (
+    "max((SELECT coalesce(max(revision), 0) FROM jobs), "
+    "(SELECT coalesce(max(revision), 0) FROM removals))"
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +42,8 @@ class Job:
 
     ``task`` is from ``jobs.tasks.task.write_task``; empty if there is nothing to run.
     ``needs`` are the jobs that it depends on: its data set, the training of its initial weights.
+    ``group`` is the name of the jobs it belongs to, such as a sweep; empty for none. ``revision``
+    grows with every change of any job.
     ``place`` orders waiting jobs. ``aborted`` is the time of the request to stop; times are seconds
     since 1970.
     """
@@ -71,6 +62,27 @@ class Job:
     started: float | None = None
     ended: float | None = None
     aborted: float | None = None
+    group: str = ""
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list of jobs, and the number of jobs in the whole list."""
+
+    jobs: list[Job]
+    total: int
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The revision until which changes are told; changed jobs, the oldest change first, and the
+    ids of removed ones.
+    """
+
+    revision: int
+    jobs: list[Job]
+    removed: list[str]
 
 
 class Store:
@@ -82,43 +94,17 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
-        self.changes = 0
-        """How often jobs were changed by this object, which nobody does beside the server's."""
         try:
             self._sql = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._sql.execute("PRAGMA journal_mode = WAL")
-            self._bring_up(path)
-            for index in _INDEXES:
-                self._sql.execute(index)
+            if version_of(self._sql) > VERSION:
+                version = version_of(self._sql)
+                raise FormatError(f"{path}: was made by a newer version of protonet ({version})")
+            if version_of(self._sql) < VERSION:
+                with self._changing():
+                    bring_up(self._sql)
         except sqlite3.Error as error:
             raise FormatError(f"{path}: not a database of protonet serve: {error}") from error
-
-    def _bring_up(self, path: Path) -> None:
-        """Create the tables, or migrate those of an older protonet."""
-        if self._version() == _VERSION:
-            return
-        with self._changing():
-            version = self._version()
-            if version == 0:
-                for statement in _TABLES.split(";"):
-                    self._sql.execute(statement)
-            elif version == 1:
-                self._raise_from_1()
-            elif version != _VERSION:
-                raise FormatError(f"{path}: was made by another version of protonet ({version})")
-            self._sql.execute(f"PRAGMA user_version = {_VERSION}")
-
-    def _version(self) -> int:
-        (version,) = self._sql.execute("PRAGMA user_version").fetchone()
-        return int(version)
-
-    def _raise_from_1(self) -> None:
-        """Migrate command lines to tasks; unknown ones get no task."""
-        self._sql.execute("ALTER TABLE jobs ADD COLUMN task TEXT NOT NULL DEFAULT ''")
-        for number, command in self._sql.execute("SELECT number, command FROM jobs").fetchall():
-            task = _task_of(command)
-            self._sql.execute("UPDATE jobs SET task = ? WHERE number = ?", (task, number))
-        self._sql.execute("ALTER TABLE jobs DROP COLUMN command")
 
     def close(self) -> None:
         """Close the database."""
@@ -131,11 +117,9 @@ class Store:
             (last,) = self._sql.execute("SELECT coalesce(max(place), 0) FROM jobs").fetchone()
             stamp = time.strftime("%Y%m%d-%H%M%S")
             job = Job(f"{stamp}-{secrets.token_hex(3)}", kind, name, place=last + 1,
-                      created=time.time(), **values)  # fmt: skip
+                      created=time.time(), revision=self.revision() + 1, **values)  # fmt: skip
             marks = ", ".join("?" * len(_COLUMNS))
-            self._sql.execute(
-                f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({marks})", _row(job)
-            )
+            self._sql.execute(f"INSERT INTO jobs ({_QUOTED}) VALUES ({marks})", _row(job))
             self._sql.executemany(
                 "INSERT INTO needs VALUES (?, ?)", [(job.id, needed) for needed in job.needs]
             )
@@ -167,8 +151,8 @@ class Store:
     def update(self, job_id: str, **values: Any) -> Job:
         """Set values of a job."""
         with self._changing():
-            job = replace(self.get(job_id), **values)
-            sets = ", ".join(f"{name} = ?" for name in _COLUMNS[1:])
+            job = replace(self.get(job_id), **values, revision=self.revision() + 1)
+            sets = ", ".join(f'"{name}" = ?' for name in _COLUMNS[1:])
             self._sql.execute(f"UPDATE jobs SET {sets} WHERE id = ?", (*_row(job)[1:], job_id))
         return job
 
@@ -178,10 +162,10 @@ class Store:
             (last,) = self._sql.execute("SELECT coalesce(max(place), 0) FROM jobs").fetchone()
             return self.update(job_id, place=last + 1, status=WAIT, **values)
 
-    def users(self, job_id: str) -> list[Job]:
-        """The jobs that need this one."""
+    def users(self, job_id: str, most: int = -1) -> list[Job]:
+        """The jobs that need this one, the oldest first, at most so many; -1 for all."""
         rows = "SELECT job FROM needs WHERE needed = ?"
-        return self._select(f"WHERE id IN ({rows}) ORDER BY number", job_id)
+        return self._select(f"WHERE id IN ({rows}) ORDER BY number LIMIT ?", job_id, most)
 
     def users_of(self, job_ids: Sequence[str]) -> dict[str, list[str]]:
         """The ids of the jobs that need each of these, the oldest first."""
@@ -202,20 +186,99 @@ class Store:
         """Remove a job.
 
         Raises:
-            UsageError: when other jobs need it.
+            UsageError: when other jobs need it, with their number and the names of the first.
         """
         with self._changing():
-            users = self.users(job_id)
-            if users:
-                names = ", ".join(f"'{job.name}'" for job in users[:5])
-                raise UsageError(f"other jobs need it: {names}; delete these first")
+            (count,) = self._sql.execute(
+                "SELECT count(*) FROM needs WHERE needed = ?", (job_id,)
+            ).fetchone()
+            if count:
+                raise UsageError(_needed(count, [each.name for each in self.users(job_id, 5)]))
+            revision = self.revision() + 1
+            self._sql.execute("INSERT INTO removals VALUES (?, ?)", (revision, job_id))
             self._sql.execute("DELETE FROM needs WHERE job = ?", (job_id,))
             self._sql.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
 
-    def _select(self, rest: str, *values: Any) -> list[Job]:
-        columns = f"{', '.join(_COLUMNS)}, {_NEEDS}"
+    def page(self, query: JobQuery, offset: int = 0, count: int | None = None) -> Page:
+        """Jobs of a list, ``count`` of them (all for None) from ``offset`` on."""
+        where, values = query.where()
+        ids = self.ids(query, offset, count)
         with self._lock:
-            rows = self._sql.execute(f"SELECT {columns} FROM jobs {rest}", values).fetchall()
+            (total,) = self._sql.execute(
+                f"SELECT count(*) FROM jobs WHERE {where}", values
+            ).fetchone()
+        return Page(self.some(ids), total)
+
+    def ids(self, query: JobQuery, offset: int = 0, count: int | None = None) -> list[str]:
+        """The ids of the jobs of a list, in its order."""
+        where, values = query.where()
+        with self._lock:
+            rows = self._sql.execute(
+                f"SELECT id FROM jobs WHERE {where} ORDER BY {query.order()} LIMIT ? OFFSET ?",
+                (*values, -1 if count is None else count, offset),
+            ).fetchall()
+        return [job_id for (job_id,) in rows]
+
+    def some(self, job_ids: Sequence[str]) -> list[Job]:
+        """The jobs with these ids, in this order, without those that are gone."""
+        found: dict[str, Job] = {}
+        for start in range(0, len(job_ids), _AT_ONCE):
+            part = job_ids[start : start + _AT_ONCE]
+            jobs = self._select(f"WHERE id IN ({', '.join('?' * len(part))})", *part)
+            found |= {job.id: job for job in jobs}
+        return [found[job_id] for job_id in job_ids if job_id in found]
+
+    def groups(self, kind: str | None = None) -> dict[str, int]:
+        """The number of jobs in each group, by name."""
+        where, values = JobQuery(kind).where()
+        with self._lock:
+            rows = self._sql.execute(
+                f'SELECT "group", count(*) FROM jobs WHERE {where} AND "group" != \'\' '
+                'GROUP BY "group" ORDER BY "group" COLLATE NOCASE',
+                values,
+            ).fetchall()
+        return dict(rows)
+
+    def put_into(self, group: str, job_ids: Sequence[str]) -> int:
+        """Put jobs into a group, or out of theirs if it is empty; return how many there were."""
+        changed = 0
+        with self._changing():
+            revision = self.revision() + 1
+            for start in range(0, len(job_ids), _AT_ONCE):
+                part = job_ids[start : start + _AT_ONCE]
+                marks = ", ".join("?" * len(part))
+                changed += self._sql.execute(
+                    f'UPDATE jobs SET "group" = ?, revision = ? WHERE id IN ({marks})',
+                    (group, revision, *part),
+                ).rowcount
+        return changed
+
+    def revision(self) -> int:
+        """A number that grows with every change of any job."""
+        with self._lock:
+            (revision,) = self._sql.execute(f"SELECT {_REVISION}").fetchone()
+        return int(revision)
+
+    def changed(self, since: int) -> Changed:
+        """What has changed after a revision."""
+        with self._lock:
+            now = self.revision()  # what changes while this reads is told again
+            rows = self._sql.execute("SELECT job FROM removals WHERE revision > ?", (since,))
+            removed = [job_id for (job_id,) in rows.fetchall()]
+            jobs = self._select("WHERE revision > ? ORDER BY revision", since)
+            return Changed(now, jobs, removed)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """One transaction for several changes: all happen, or none."""
+        with self._changing():
+            yield
+
+    def _select(self, rest: str, *values: Any) -> list[Job]:
+        with self._lock:
+            rows = self._sql.execute(
+                f"SELECT {_QUOTED}, {_NEEDS} FROM jobs {rest}", values
+            ).fetchall()
         return [_job(row) for row in rows]
 
     @contextmanager
@@ -232,15 +295,14 @@ class Store:
                 self._sql.execute("ROLLBACK")
                 raise
             self._sql.execute("COMMIT")
-            self.changes += 1
 
 
-def _task_of(command: str) -> str:
-    """The task of an old command line as JSON; empty if it has none."""
-    try:
-        return write_task(task_of(json.loads(command)))
-    except (ValueError, TypeError, ProtonetError):
-        return ""
+def _needed(count: int, names: Sequence[str]) -> str:
+    """Why a job cannot be removed: the first of the jobs that need it."""
+    named = ", ".join(f"'{name}'" for name in names)
+    if count > len(names):
+        named += f" and {count - len(names):,} more"
+    return f"other jobs need it: {named}; delete these first"
 
 
 def _job(row: Sequence[Any]) -> Job:

@@ -58,8 +58,9 @@ async def train(site: Site, form: TrainingForm) -> list[Job]:
     ]
     for _, settings in planned:
         check_settings(settings, form.network, *sizes[settings.batch_size])
+    group = (form.name if len(planned) > 1 else "") if form.group is None else form.group
     return await asyncio.to_thread(
-        lambda: [_training(site, form, name, settings, needs) for name, settings in planned]
+        lambda: [_training(site, form, name, settings, needs, group) for name, settings in planned]
     )
 
 
@@ -130,13 +131,19 @@ def mean_of(site: Site, mean: str | None) -> str | None:
 
 
 def _training(
-    site: Site, form: TrainingForm, name: str, settings: RunSettings, needs: tuple[str, ...]
+    site: Site,
+    form: TrainingForm,
+    name: str,
+    settings: RunSettings,
+    needs: tuple[str, ...],
+    group: str,
 ) -> Job:
     """Submit one of the trainings: its folder and its task."""
     sizes = [] if settings.batch_size is None else [settings.batch_size]
-    told = {**form.model_dump(), "name": name, "lr": settings.lr, "lrs": [], "batch_sizes": sizes}
+    told = {**form.model_dump(), "name": name, "group": group, "lr": settings.lr, "lrs": [],
+            "batch_sizes": sizes}  # fmt: skip
     job = site.add(
-        TRAINING, name, needs=needs, notes=form.notes,
+        TRAINING, name, needs=needs, notes=form.notes, group=group,
         settings={"form": told, "device": form.device},
     )  # fmt: skip
     write_atomic(site.folder(job) / NETWORK, form.network.encode())

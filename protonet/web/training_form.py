@@ -13,7 +13,7 @@ from pydantic_core import core_schema
 from protonet.jobs.run.bounds import BOUNDS, POLICIES, REGULARIZATIONS, SOLVERS, STEP, Bound
 from protonet.jobs.run.settings import DEFAULT_BATCH, RunSettings
 from protonet.precision import PRECISIONS
-from protonet.web.forms import Form, Name, Place
+from protonet.web.forms import Form, Group, Name, Place
 
 SNAPSHOT = r"^(best|last|\d{1,12})$"
 USUAL: dict[str, Any] = {each.name: each.default for each in fields(RunSettings)}
@@ -110,7 +110,7 @@ class TrainingForm(PolicyForm, RuleForm, WeightsForm):
     set. ``mean`` is image, pixel, none, a number for each channel such as 104,117,123, or a file on
     the server; null is the network's own, else the mean image. ``crop`` and ``mirror`` null are the
     network's own. ``snapshot_every`` and ``val_every`` are epochs; 0 is only at the end, or never.
-    ``memory_limit`` is in bytes.
+    ``memory_limit`` is in bytes. ``group`` null is the name of a sweep, and none for one training.
     """
 
     name: Name
@@ -140,6 +140,7 @@ class TrainingForm(PolicyForm, RuleForm, WeightsForm):
     memory_limit: Annotated[int, within("memory_limit")] | None = USUAL["memory_limit"]
     recompute: bool = USUAL["recompute"]
     notes: Annotated[str, Field(max_length=20_000)] = ""
+    group: Group | None = None
 
     @field_validator("network")
     @classmethod

@@ -65,6 +65,7 @@ def _job_view(site: Site, job: Job, users: list[str]) -> dict[str, Any]:
         "kind": job.kind,
         "name": job.name,
         "notes": job.notes,
+        "group": job.group,
         "status": job.status,
         "error": job.error,
         "created": job.created,

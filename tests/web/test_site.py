@@ -1,9 +1,8 @@
-"""What may be done with jobs: resuming, deleting, events of changes."""
+"""What may be done with jobs: resuming, deleting."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -78,15 +77,6 @@ def test_deleting(site: Site) -> None:
         site.delete(site.store.update(job.id, status=RUN))
     site.delete(site.store.update(job.id, status=DONE))
     assert not site.folder(job).exists()
-
-
-def test_changes_are_told_once(site: Site) -> None:
-    seen: dict[str, tuple[Any, ...]] = {}
-    job = site.add(TRAINING, "t")
-    assert [each.id for each in site.changes(seen)] == [job.id]
-    assert list(site.changes(seen)) == []
-    site.store.update(job.id, name="u")
-    assert [each.name for each in site.changes(seen)] == ["u"]
 
 
 def test_waiting(site: Site) -> None:

@@ -67,6 +67,59 @@ def test_needed_jobs_stay(tmp_path: Path) -> None:
     store.close()
 
 
+def test_of_many_users_the_first_and_a_count_are_told(tmp_path: Path) -> None:
+    store = Store(tmp_path / "x.sqlite")
+    data = store.add(DATASET, "data")
+    for number in range(6):
+        store.add(TRAINING, f"net {number}", needs=(data.id,))
+    with pytest.raises(UsageError) as told:
+        store.remove(data.id)
+    names = ", ".join(f"'net {number}'" for number in range(5))
+    assert str(told.value) == f"other jobs need it: {names} and 1 more; delete these first"
+    store.close()
+
+
+def test_revisions_only_grow(tmp_path: Path) -> None:
+    store = Store(tmp_path / "x.sqlite")
+    first, second = store.add(DATASET, "a"), store.add(DATASET, "b")
+    before = store.revision()
+    store.remove(second.id)
+    found = store.changed(before)
+    assert (found.jobs, found.removed) == ([], [second.id])
+    assert found.revision == store.revision() > before
+    store.update(first.id, name="c")
+    assert [job.name for job in store.changed(found.revision).jobs] == ["c"]
+    store.close()
+
+
+def test_a_transaction_of_several_changes(tmp_path: Path) -> None:
+    store = Store(tmp_path / "x.sqlite")
+    job = store.add(DATASET, "a")
+
+    def change() -> None:
+        with store.together():
+            store.update(job.id, name="b")
+            store.remove("nowhere")
+            raise UsageError("no")
+
+    with pytest.raises(UsageError, match="no"):
+        change()
+    assert store.get(job.id).name == "a"
+    store.close()
+
+
+def test_the_queue_reads_no_ended_jobs(tmp_path: Path) -> None:
+    """What it asks for ten times a second is found by indexes alone."""
+    store = Store(tmp_path / "x.sqlite")
+    for query in (
+        "SELECT id FROM jobs WHERE status IN ('run') ORDER BY number DESC",
+        "SELECT max((SELECT coalesce(max(revision), 0) FROM jobs), 0)",
+    ):
+        plan = " ".join(row[3] for row in store._sql.execute(f"EXPLAIN QUERY PLAN {query}"))
+        assert "INDEX jobs_of_" in plan
+    store.close()
+
+
 def test_several_threads_and_servers(tmp_path: Path) -> None:
     stores = [Store(tmp_path / "x.sqlite") for _ in range(2)]
 
@@ -93,7 +146,7 @@ def test_other_files(tmp_path: Path) -> None:
     store = Store(tmp_path / "y.sqlite")
     store._sql.execute("PRAGMA user_version = 99")
     store.close()
-    with pytest.raises(FormatError, match="another version"):
+    with pytest.raises(FormatError, match="newer version"):
         Store(tmp_path / "y.sqlite")
 
 
@@ -108,6 +161,27 @@ CREATE TABLE needs (job TEXT NOT NULL, needed TEXT NOT NULL, PRIMARY KEY (job, n
 PRAGMA user_version = 1;
 """
 """The tables as they were before tasks."""
+
+
+def test_jobs_of_a_server_before_groups(tmp_path: Path) -> None:
+    """Tables of version 2, with its indexes."""
+    sql = sqlite3.connect(tmp_path / "x.sqlite", isolation_level=None)
+    sql.executescript(OLD.replace("command TEXT", "task TEXT").replace("= 1;", "= 2;"))
+    sql.execute("CREATE INDEX jobs_of_status ON jobs (status)")
+    sql.execute("CREATE INDEX users_of_jobs ON needs (needed, job)")
+    sql.execute(
+        "INSERT INTO jobs (id, kind, name, notes, status, error, place, created, task, settings) "
+        "VALUES ('d', 'dataset', 'data', 'told', 'done', '', 1, 1.5, 'x', '{}')"
+    )
+    sql.close()
+    for _ in range(2):
+        store = Store(tmp_path / "x.sqlite")
+        (job,) = store.all()
+        assert (job.name, job.notes, job.task, job.group) == ("data", "told", "x", "")
+        store.put_into("g", ["d"])
+        assert store.changed(job.revision).jobs[0].group == "g"
+        store.put_into("", ["d"])
+        store.close()
 
 
 def make_old(path: Path) -> None:

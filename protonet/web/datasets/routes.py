@@ -13,9 +13,10 @@ from protonet.web.datasets import creation, forms
 from protonet.web.datasets.report import inspect
 from protonet.web.datasets.samples import mean_picture, samples
 from protonet.web.forms import form_errors
+from protonet.web.job_lists import add_list_route
 from protonet.web.site import Site
 from protonet.web.store import DATASET, DONE
-from protonet.web.views import job_view, job_views, json_response, plain
+from protonet.web.views import job_view, json_response, plain
 
 F = TypeVar("F", bound=forms.NamedForm)
 
@@ -24,10 +25,7 @@ def make_dataset_routes(site: Site) -> APIRouter:
     """The routes below ``/api/datasets``."""
     routes = APIRouter()
 
-    @routes.get("", response_model=list[dict[str, Any]])
-    def list_datasets() -> Response:
-        """All data sets, the newest first."""
-        return json_response(job_views(site, site.store.all(DATASET)))
+    add_list_route(routes, site, DATASET)
 
     _add_creation_routes(routes, site)
 

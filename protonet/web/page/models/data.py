@@ -31,6 +31,7 @@ class DataSection(Fields):
         known = {job.id: job.name for job in site.store.all(DATASET, [DONE])}
         self.choice("dataset", "Data set", known, next(iter(known), None)).on_value_change(changed)
         self.text("name", "Name", "model")
+        self.text("group", "Group").props('placeholder="a sweep\'s own name"')
         mean = given.get("mean")
         self._mean = self.choice("mean", "Mean", _MEANS, None if mean in (None, *MEANS) else "none")
         self._own_mean = self.text("own_mean", "Mean values or file (instead)")
@@ -47,6 +48,7 @@ class DataSection(Fields):
         """The values; a mean of the user's own replaces the chosen one."""
         found = super().values()
         own = found.pop("own_mean").replace(" ", "")
+        found["group"] = found["group"].strip() or None
         return {**found, "mean": own or found["mean"], "dataset": found["dataset"] or ""}
 
     @property
