@@ -7,6 +7,7 @@ Each option is in all three with one default and one bound, or in a table here w
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
@@ -15,21 +16,29 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 from pydantic import ValidationError
 
 from protonet.cli.app import app
 from protonet.cli.train import command as train
+from protonet.data.create import create_gradients
 from protonet.errors import UsageError
 from protonet.jobs.run.bounds import BOUNDS, CHOICES, POLICIES, SOLVERS, Bound
+from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.tasks.task import KINDS
 from protonet.jobs.training.resume import ResumeOptions
+from protonet.jobs.training.start import start
+from protonet.proto.text import Source, read_net
 from protonet.web.datasets import forms
 from protonet.web.page.models.data import DataSection
 from protonet.web.page.models.solver import POLICIES as SHOWN_POLICIES
 from protonet.web.page.models.solver import SolverSection
 from protonet.web.page.models.weights import WeightsSection
+from protonet.web.results.image import predict_image
 from protonet.web.training_form import CurveForm, RuleForm, TrainingForm
+
+ROOT = Path(__file__).parents[1]
 
 PATHS = {"data", "labels", "val_data", "val_labels", "label_map", "name_sizes"}
 
@@ -237,3 +246,16 @@ def test_data_sets_have_one_face(kind: str) -> None:
 
 def test_every_way_to_make_a_data_set_has_a_command() -> None:
     assert DATASETS.keys() == KINDS.keys() - {"train", "resume"}
+
+
+def test_answers_have_one_form(tmp_path: Path) -> None:
+    """``infer --json`` and the API tell the same of an image; the API also of its layers."""
+    run, gradients = tmp_path / "run", tmp_path / "data"
+    create_gradients(gradients, 12, 10, 20, 4, seed=2)
+    network = (ROOT / "examples" / "prototxt" / "gradients" / "net.prototxt").read_text()
+    data, labels = gradients / "train_images", gradients / "train_labels"
+    start(read_net(Source("net.prototxt", network)),
+          RunSettings(data, labels=labels, epochs=1.0, out=run))  # fmt: skip
+    image = gradients / "test.png"
+    found = CliRunner().invoke(app, ["infer", str(run), str(image), "--json"])
+    assert json.loads(found.stdout) == predict_image(RunDirectory.open(run), image).answer

@@ -113,10 +113,10 @@ class _Json:
     is_data = True
 
     def add(self, found: Classified) -> None:
-        from protonet.cli.infer import json_values
+        from protonet.jobs.inference.classification import values_json
 
         top = [
-            {"class": place, "name": name, "score": json_values(found.scores[place : place + 1])[0]}
+            {"class": place, "name": name, "score": values_json(found.scores[place])}
             for place, name, _ in found.best()
         ]
         answer: dict[str, object] = {"image": str(found.image), "top": top}

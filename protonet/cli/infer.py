@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -242,6 +242,8 @@ def _answer(
     segments: SegmentPictures | None,
 ) -> int:
     """Print the prediction for each image; return how many could not be read."""
+    from protonet.jobs.inference.classification import answer_json
+
     unread: list[Path] = []
 
     def failed(path: Path, error: DataError) -> None:
@@ -253,7 +255,8 @@ def _answer(
             note(f"{prediction.image}: {prediction.note}")
         if as_json:
             map_name = None if segments is None else segments.output
-            answer = _as_json(prediction, predictor.iteration, map_name)
+            names = predictor.class_names
+            answer = answer_json(prediction, predictor.iteration, names, map_name)
             more = {} if segments is None else segments.as_json(prediction)
             click.echo(json.dumps({**answer, **more}))
         elif segments is not None:
@@ -261,22 +264,6 @@ def _answer(
         else:
             _print(prediction, predictor.class_names)
     return len(unread)
-
-
-def _as_json(prediction: Prediction, iteration: int | None, left_out: str | None) -> dict[str, Any]:
-    """``left_out`` is the output whose scores of classes are told as classes."""
-    outputs = {
-        name: json_values(values) for name, values in prediction.outputs.items() if name != left_out
-    }
-    return {"image": str(prediction.image), "snapshot": iteration, "outputs": outputs}
-
-
-def json_values(values: np.ndarray) -> Any:
-    """The array as nested lists, with null for non-finite values, which JSON cannot represent."""
-    found = values.astype(object)
-    found[values != values] = None
-    found[abs(values) == float("inf")] = None
-    return found.tolist()
 
 
 def _print(prediction: Prediction, classes: Sequence[str] | None) -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from protonet.cli.app import app
-from protonet.cli.infer import as_shares, best_classes, json_values, vector
+from protonet.cli.infer import as_shares, best_classes, vector
 from protonet.data.create import create_gradients
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.training.start import start
@@ -175,11 +175,6 @@ def test_a_long_array_is_cut_with_its_shape() -> None:
     values = np.arange(30.0).reshape(2, 3, 5)
     assert vector(values) == f"[{' '.join(str(i) for i in range(20))} ...] (2x3x5 values)"
     assert vector(np.array([0.5065912, 0.504923], np.float32)) == "[0.5065912 0.504923]"
-
-
-def test_json_has_null_for_what_is_not_finite() -> None:
-    values = np.array([[0.5, np.nan], [np.inf, -np.inf]], np.float32)
-    assert json_values(values) == [[0.5, None], [None, None]]
 
 
 def test_a_model_of_torch7(protonet: Any, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +14,14 @@ from protonet.data.transform import ImageShape, Transformer, load_mean
 from protonet.device import Device
 from protonet.errors import DataError, UsageError
 from protonet.jobs.inference.deployed import deploy_net, deploy_weights, read_deploy
-from protonet.jobs.inference.predictor import ImagePredictor
+from protonet.jobs.inference.predictor import ImagePredictor, Prediction
 from protonet.proto.caffe_pb2 import TEST, TransformationParameter
 
 _BGR_OF_RGB = (2, 1, 0)
 _CLOSE = 1e-3
 """Tolerance of the sum of a distribution."""
+_TOP = 5
+"""Classes that are told of an image."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,40 @@ def scores_output(predictor: ImagePredictor, name: str, classes: Sequence[str] |
             f"{counts[chosen]} values"
         )
     return chosen
+
+
+def answer_json(
+    prediction: Prediction,
+    iteration: int | None,
+    names: Sequence[str] | None,
+    left_out: str | None = None,
+) -> dict[str, Any]:
+    """The prediction for an image as JSON: of ``infer --json`` and of the API.
+
+    ``top`` are the likeliest classes, of a net with ``names``. ``left_out`` is an output that is
+    told otherwise.
+    """
+    kept = {name: each for name, each in prediction.outputs.items() if name != left_out}
+    answer: dict[str, Any] = {
+        "image": str(prediction.image),
+        "snapshot": iteration,
+        "outputs": {name: values_json(each) for name, each in kept.items()},
+    }
+    scores = next((each for each in kept.values() if names and each.size == len(names)), None)
+    if names and scores is not None:
+        shares = as_probabilities(scores.ravel())
+        places = best(shares, _TOP)
+        answer["top"] = [
+            {"class": place, "name": names[place], "score": values_json(shares[place])}
+            for place in places
+        ]
+    return answer
+
+
+def values_json(values: np.ndarray) -> Any:
+    """The array as nested lists, with null for non-finite values, which JSON cannot represent."""
+    found = np.asarray(values, object)
+    return np.where(np.isfinite(values), found, np.array(None)).tolist()
 
 
 def best(scores: np.ndarray, count: int) -> list[int]:

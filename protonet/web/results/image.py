@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from protonet.errors import DataError, UsageError
 from protonet.jobs.evaluation.confusion import Report
 from protonet.jobs.evaluation.labelled import LISTS, Item, find_items
 from protonet.jobs.evaluation.regression import Component, VectorReport
-from protonet.jobs.inference.classification import as_probabilities, best
+from protonet.jobs.inference.classification import answer_json, as_probabilities, best
 from protonet.jobs.inference.trained_run import Predictor
 from protonet.jobs.run.directory import RunDirectory
 from protonet.web.datasets import Histogram, histogram, picture, vector_of
@@ -48,7 +49,8 @@ class Statistic:
 class ImagePrediction:
     """The prediction for one image, with the activations of every layer.
 
-    ``classes`` are (name, score) of classifiers, the best first.
+    ``classes`` are (name, score) of classifiers, the best first. ``answer`` is that of
+    ``infer --json``.
     """
 
     snapshot: int
@@ -58,6 +60,7 @@ class ImagePrediction:
     seen: bytes = field(repr=False)
     activations: tuple[Statistic, ...]
     weights: tuple[Statistic, ...]
+    answer: dict[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ def predict_image(run: RunDirectory, image: Path, snapshot: str = "last") -> Ima
                 for layer, kind, blob, values in inside.blobs
             ),
             tuple(statistic(name, "weights", values) for name, values in inside.weights),
+            answer_json(inside.prediction, predictor.iteration, predictor.class_names),
         )
 
 

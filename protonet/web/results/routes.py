@@ -31,10 +31,14 @@ def add_prediction_routes(routes: APIRouter, site: Site) -> None:
         path: Annotated[str | None, Form(max_length=4000)] = None,
         snapshot: Annotated[str, Form(pattern=r"^(best|last|\d{1,12})$")] = "last",
     ) -> dict[str, Any]:
-        """Predict on an image, uploaded or on the server."""
+        """Predict on an image, uploaded or on the server: what ``infer --json`` prints, with the
+        activations and weights of every layer.
+        """
         job = site.get(job_id, TRAINING)
         with _image(site, image, path) as file:
-            return dict(plain(predictions.predict_image(started_run(site, job), file, snapshot)))
+            found = plain(predictions.predict_image(started_run(site, job), file, snapshot))
+            shown = image.filename if image is not None else path
+            return {**found, **found.pop("answer"), "image": shown or ""}
 
     @routes.post("/{job_id}/test-many")
     def test_many(job_id: str, form: forms.ListForm) -> dict[str, Any]:

@@ -13,12 +13,15 @@ from protonet.errors import DataError, UsageError
 from protonet.formats.blobs import from_array
 from protonet.jobs.inference.classification import (
     Preprocessing,
+    answer_json,
     as_probabilities,
     best,
     open_classifier,
     scores_output,
+    values_json,
     why_not_probabilities,
 )
+from protonet.jobs.inference.predictor import Prediction
 
 NET = """
 input: "data" input_shape { dim: 1 dim: 3 dim: 5 dim: 7 }
@@ -183,3 +186,24 @@ def test_logarithms_of_probabilities_become_probabilities() -> None:
     for other in ([0.1, 0.2, 0.7], [-1, -2, -3], [-1, -np.inf, 0], [-0.5, 0.5]):
         scores = np.array(other, np.float32)
         assert as_probabilities(scores) is scores
+
+
+def test_answers_as_json() -> None:
+    outputs = {"prob": np.array([0.25, 0.5, 0.25]), "map": np.array([[1.0, np.nan]])}
+    told = answer_json(Prediction(Path("a.png"), outputs), 7, ["x", "y", "z"])
+    assert told == {
+        "image": "a.png", "snapshot": 7,
+        "outputs": {"prob": [0.25, 0.5, 0.25], "map": [[1.0, None]]},
+        "top": [
+            {"class": 1, "name": "y", "score": 0.5}, {"class": 0, "name": "x", "score": 0.25},
+            {"class": 2, "name": "z", "score": 0.25},
+        ],
+    }  # fmt: skip
+    assert "top" not in answer_json(Prediction(Path("a.png"), outputs), 7, None)
+    assert "prob" not in answer_json(Prediction(Path("a"), outputs), 7, None, "prob")["outputs"]
+
+
+def test_json_has_null_for_what_is_not_finite() -> None:
+    values = np.array([[0.5, np.nan], [np.inf, -np.inf]], np.float32)
+    assert values_json(values) == [[0.5, None], [None, None]]
+    assert values_json(values[0, 0]) == 0.5
