@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from protonet.blob import Shape
 from protonet.errors import OtherNetError
+from protonet.formats.caffemodel import Weights
+from protonet.formats.kind import is_torch7
+from protonet.formats.weight_shapes import weight_shapes
 from protonet.graph.plan import Plan
 from protonet.graph.weights_report import DIFFERS, LOADED, WeightsReport, report_of_files
 from protonet.jobs.definitions.inputs import image_layers
@@ -24,7 +28,12 @@ def files_report(plan: Plan, files: Sequence[str | Path]) -> WeightsReport:
         UsageError, FormatError, NetworkError: for files that cannot be read.
     """
     shape = next((each.image_shape for each in image_layers(plan)), None)
-    return report_of_files(plan, [layer_weights(file, shape) for file in files])
+    return report_of_files(plan, [_weights(Path(file), shape) for file in files])
+
+
+def _weights(path: Path, shape: Shape | None) -> Weights:
+    """The weights of a file; of a large one only their shapes."""
+    return layer_weights(path, shape) if is_torch7(path) else weight_shapes(path)
 
 
 def refuse_mismatch(report: WeightsReport, name: str, *, allowed: bool) -> None:
