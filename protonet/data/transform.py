@@ -163,6 +163,17 @@ class Transformer:
         return (self.output_shape[1], self.output_shape[2]) if self.varies else None
 
     @property
+    def resizes(self) -> bool:
+        """Whether images of any size get that of ``resize_param``."""
+        augment = self.augment
+        return augment is not None and augment.takes_any and augment.param.HasField("resize_param")
+
+    @property
+    def fitted_shape(self) -> ImageShape:
+        """What images of other sizes than ``shape`` become."""
+        return self.output_shape if self.resizes else self.shape
+
+    @property
     def is_random(self) -> bool:
         """Whether the same image may give different results."""
         augmented = self.augment is not None and self.augment.is_random

@@ -220,3 +220,14 @@ def test_a_header_that_tells_of_more_than_there_is(tmp_path: Path) -> None:
             load_mean(path)
         assert tracemalloc.get_traced_memory()[1] < 2**20
         tracemalloc.stop()
+
+
+def test_what_images_of_other_sizes_become() -> None:
+    plain = transformer()
+    assert (plain.resizes, plain.fitted_shape) == (False, SHAPE)
+    warped = transformer(resize_param={"height": 3, "width": 4})
+    assert (warped.resizes, warped.fitted_shape) == (True, (2, 3, 4))
+    covering = transformer(
+        resize_param={"height": 3, "width": 4, "resize_mode": "FIT_SMALL_SIZE"}, crop_size=2
+    )
+    assert (covering.resizes, covering.fitted_shape) == (True, (2, 2, 2))

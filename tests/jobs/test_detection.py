@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from protonet.data.datum import encode_image
+from protonet.data.interpolation import Interpolation, resample
 from protonet.device import Device
 from protonet.errors import NetworkError
 from protonet.formats.caffemodel import read_weights
@@ -134,6 +136,19 @@ def test_a_resumed_detector_ends_with_the_same_bits(shapes: Path, tmp_path: Path
         for run in (whole.run, again.run)
     ]
     assert lines[0] == lines[1]
+
+
+def test_images_are_resized_as_in_training(shapes: Path, tmp_path: Path) -> None:
+    """Once, to the size of the network: not to that of the first training image before."""
+    text = OWN.replace("height: 24 width: 32", "height: 16 width: 24") + DETECTOR
+    run = trained(shapes, tmp_path / "run", text, batch_size=None, epochs=1.0).run
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 70, 90), np.uint8)
+    (tmp_path / "large.png").write_bytes(encode_image(pixels))
+    with Predictor(run) as predictor:
+        found = predictor.activations(tmp_path / "large.png")
+    expected = resample(pixels, 16, 24, Interpolation.LINEAR).astype(np.float32) - 60
+    np.testing.assert_allclose(found.seen, expected, atol=1e-4)
+    assert found.prediction.note == "resized from 90x70 to 24x16"
 
 
 def test_a_run_is_tested_on_other_images(shapes: Path, tmp_path: Path) -> None:

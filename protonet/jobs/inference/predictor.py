@@ -60,7 +60,7 @@ class Activations:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """An image in the transformer's shape, uint8, and a note on how it was resized."""
+    """An image that the transformer takes, uint8, and a note on how it is resized."""
 
     path: Path
     pixels: np.ndarray
@@ -70,8 +70,9 @@ class _Loaded:
 class ImagePredictor:
     """A net of one input with its weights, for prediction on image files.
 
-    Images are decoded, resized to the transformer's shape as for databases, and pass the
-    ``Transformer`` of training, without augmentation. Close it, or use ``with``.
+    Images are decoded, resized to the transformer's shape as for databases, unless it resizes them
+    itself, and pass the ``Transformer`` of training, without augmentation. Close it, or use
+    ``with``.
 
     Args:
         source: the net at phase TEST, stage "deploy".
@@ -274,8 +275,11 @@ class ImagePredictor:
             pixels = pixels[self._order]
         if pixels.shape[1:] == (height, width):
             return _Loaded(path, pixels, "")
+        _, height, width = self.transformer.fitted_shape
         note = f"resized from {pixels.shape[2]}x{pixels.shape[1]} to {width}x{height}"
-        return _Loaded(path, fit_image(pixels, height, width, self._fit), note)
+        if not self.transformer.resizes:
+            pixels = fit_image(pixels, height, width, self._fit)
+        return _Loaded(path, pixels, note)
 
     def _forward_pass(self, count: int) -> ForwardPass:
         """The net for a batch of this size."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from protonet.graph.planning import plan_net
 from protonet.jobs.definitions.inputs import ImageLayer
-from protonet.jobs.definitions.network import Deploy, make_deploy
+from protonet.jobs.definitions.network import Deploy, make_deploy, plain_transform
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.mean import copy_mean
 from protonet.layers.base import LayerContext
@@ -27,12 +27,13 @@ def derive_deploy(definition: NetDefinition, images: ImageLayer, context: LayerC
 
 
 def store_transform(run: RunDirectory, images: ImageLayer) -> dict[str, Any]:
-    """The preprocessing of training, for run.json.
+    """The preprocessing of training without its augmentation, for run.json.
 
     The mean is copied into the run.
     """
     transform = TransformationParameter()
     transform.CopyFrom(images.spec.transform_param)
+    plain_transform(transform)
     if transform.mean_file:
         found = images.context.find(transform.mean_file)
         if found.resolve() != run.mean.resolve():
